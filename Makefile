@@ -1,0 +1,59 @@
+# `make` alone lists the targets. Each target installs what it needs into a virtual environment of its own:
+# .venv for the reports, .venv-dev for tests and benchmarks, .venv-lab for JupyterLab (see README).
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+PYTHON ?= python3
+DATA ?= data/sample
+OUT ?= reports
+ARGS ?=
+INSTALL = $(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check
+
+.PHONY: help report test lint bench lab sample lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+report: .venv/ok ## HTML reports of DATA (default: the sample) into OUT; more options in ARGS
+	.venv/bin/mssante-audit report --data $(DATA) --out $(OUT) $(ARGS)
+
+test: lint ## lint, types, notebook cleanliness and the whole test suite
+	.venv-dev/bin/python -m pytest $(ARGS)
+
+lint: .venv-dev/ok ## ruff (notebooks included), mypy, clean notebooks
+	.venv-dev/bin/ruff check .
+	.venv-dev/bin/ruff format --check .
+	.venv-dev/bin/mypy
+	.venv-dev/bin/python tools/check_notebooks.py notebooks/*.ipynb
+
+bench: .venv-dev/ok ## every performance promise, as a ratio measured in one run
+	.venv-dev/bin/python -m bench $(ARGS)
+
+lab: .venv-lab/ok ## JupyterLab on the notebooks
+	.venv-lab/bin/jupyter lab --notebook-dir=notebooks $(ARGS)
+
+sample: .venv/ok ## write the made-up trust space of data/sample again
+	.venv/bin/mssante-audit sample data/sample --force
+
+lock: .venv-dev/ok ## resolve the dependencies again, with hashes
+	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
+	.venv-lock/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock' pyproject.toml requirements/build.in -o requirements/base.lock
+	.venv-lock/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock' --extra lab -c requirements/base.lock pyproject.toml requirements/build.in -o requirements/lab.lock
+	.venv-lock/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock' --extra dev -c requirements/base.lock pyproject.toml requirements/build.in -o requirements/dev.lock
+
+clean: ## remove the environments and the reports
+	rm -rf .venv .venv-dev .venv-lab .venv-lock reports
+
+.venv/ok: requirements/base.lock pyproject.toml
+	$(INSTALL) --require-hashes -r requirements/base.lock
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-dev/ok: requirements/dev.lock pyproject.toml
+	$(INSTALL) --require-hashes -r requirements/dev.lock
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-lab/ok: requirements/lab.lock pyproject.toml
+	$(INSTALL) --require-hashes -r requirements/lab.lock
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

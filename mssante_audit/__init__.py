@@ -1,0 +1,1 @@
+"""Analysis and audit of the MSSanté trust space."""

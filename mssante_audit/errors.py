@@ -1,0 +1,79 @@
+"""The exceptions of this package, all under `AuditError`.
+
+Each is built from fields that stay on the object, prints as one line that names the file, the place and the
+remedy, and survives pickling (reports run in child processes).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class AuditError(Exception):
+    """Something the user can understand and act on.
+
+    Parameters
+    ----------
+    message
+        What is wrong, in one sentence without a final period.
+    file
+        The file concerned, if there is one.
+    line
+        1-based line (or row) in that file.
+    remedy
+        What to do about it, in one sentence.
+    """
+
+    def __init__(
+        self, message: str, *, file: str | None = None, line: int | None = None, remedy: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.file = file
+        self.line = line
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        place = self.file or ""
+        if self.line is not None:
+            place = f"{place}, line {self.line}" if place else f"line {self.line}"
+        text = f"{place}: {self.message}" if place else self.message
+        return f"{text}. {self.remedy}" if self.remedy else text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self).__new__, (type(self), self.message), self.__dict__)
+
+
+class InputError(AuditError, ValueError):
+    """An input file or value that cannot be used."""
+
+
+class WhiteListError(InputError):
+    """A white list that is damaged, hostile or not a white list.
+
+    Attributes
+    ----------
+    readable_rows
+        How many rows could be read before or around the damage.
+    """
+
+    readable_rows: int = 0
+
+
+class ParameterError(AuditError, ValueError):
+    """A report parameter that is unknown, ill-typed or out of range."""
+
+
+class UnknownNameError(AuditError, LookupError):
+    """A notebook, audit, rule or operator that does not exist."""
+
+
+class OutputError(AuditError, OSError):
+    """An output that cannot be written (permission, disk full, another run in the same folder)."""
+
+    def __str__(self) -> str:
+        return AuditError.__str__(self)
+
+
+class ReportError(AuditError, RuntimeError):
+    """A notebook that failed while it ran."""

@@ -1,0 +1,138 @@
+"""Findings: what an audit says, one row a cause.
+
+Columns of a findings frame, all defined even when it is empty:
+
+==============  ==================  ==============================================================
+column          dtype               meaning
+==============  ==================  ==============================================================
+``rule``        str                 code in the catalogue
+``severity``    ordered category    ``info`` < ``warning`` < ``error`` < ``critical``
+``domain``      str                 the domain concerned; when several, the first in list order
+``domains``     int64               how many distinct domains the cause touches
+``operator_id`` str                 operator of most of the rows (ties: the first row's), or ""
+``operator``    str                 that operator's name, or ""
+``observed``    str                 what the file (or the network) says
+``expected``    str                 what would be right, "" where there is no single answer
+``evidence``    str                 the rows, compactly: ``"3-5, 9"``, or the observation
+``rows``        object (tuple)      the rows themselves, 1-based positions in the white list
+==============  ==================  ==============================================================
+
+Sorted by severity (worst first), then by domains touched (most first), rule, and first row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mssante_audit.contacts import mask
+from mssante_audit.rules import SEVERITIES, rule
+
+COLUMNS = (
+    "rule", "severity", "domain", "domains", "operator_id", "operator", "observed", "expected", "evidence", "rows",
+)  # fmt: skip
+
+Severity = pd.CategoricalDtype(list(SEVERITIES), ordered=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One cause, as an audit states it; `findings_frame` adds what follows from the rows."""
+
+    rule: str
+    rows: tuple[int, ...] = ()
+    observed: str = ""
+    expected: str = ""
+    evidence: str = ""
+    """Only for evidence that is not rows."""
+
+
+def row_ranges(rows: Iterable[int]) -> str:
+    """Write row numbers compactly.
+
+    >>> row_ranges([3, 4, 5, 9])
+    '3-5, 9'
+    """
+    spans: list[list[int]] = []
+    for row in sorted(set(rows)):
+        if spans and row == spans[-1][1] + 1:
+            spans[-1][1] = row
+        else:
+            spans.append([row, row])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
+
+
+def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFrame:
+    """Turn what an audit found into a findings frame.
+
+    Parameters
+    ----------
+    found
+        The findings, in any order.
+    entries
+        The white list's rows (columns `row`, `domain`, `operator_id`, `operator` are used).
+
+    Returns
+    -------
+    DataFrame
+        One row a finding, columns as in this module's docstring.
+    """
+    domain, operator_id, operator = (
+        dict(zip(entries["row"].tolist(), entries[column].tolist(), strict=True))
+        for column in ("domain", "operator_id", "operator")
+    )
+    records = []
+    for finding in found:
+        rows = tuple(sorted(set(finding.rows)))
+        domains = dict.fromkeys(domain[row] for row in rows)
+        owners = [operator_id[row] for row in rows]
+        counts = {owner: owners.count(owner) for owner in dict.fromkeys(owners)}
+        owner = max(counts, key=lambda o: counts[o]) if counts else ""
+        name = next((operator[row] for row in rows if operator_id[row] == owner), "")
+        records.append(
+            (
+                finding.rule,
+                rule(finding.rule).severity,
+                next(iter(domains), ""),
+                len(domains),
+                owner,
+                name,
+                finding.observed,
+                finding.expected,
+                finding.evidence or row_ranges(rows),
+                rows,
+            )  # fmt: skip
+        )
+    rank = {severity: -i for i, severity in enumerate(SEVERITIES)}
+    records.sort(key=lambda r: (rank[r[1]], -r[3], r[0], r[9][:1], r[6]))
+    return typed(pd.DataFrame(records, columns=list(COLUMNS)))
+
+
+def typed(findings: pd.DataFrame) -> pd.DataFrame:
+    """Return `findings` with the dtypes of this module's docstring, also when it has no row."""
+    text = [c for c in COLUMNS if c not in ("severity", "domains", "rows")]
+    return findings.astype(
+        {**dict.fromkeys(text, "str"), "severity": Severity, "domains": "int64", "rows": "object"}
+    )
+
+
+def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put findings frames together, worst first, keeping the dtypes."""
+    whole = pd.concat([typed(pd.DataFrame(columns=list(COLUMNS))), *frames], ignore_index=True)
+    order = typed(whole).assign(_first=[r[0] if r else 0 for r in whole["rows"]])
+    order = order.sort_values(
+        ["severity", "domains", "rule", "_first"], ascending=[False, False, True, True], kind="stable"
+    )
+    return order.drop(columns="_first").reset_index(drop=True)
+
+
+def masked(findings: pd.DataFrame) -> pd.DataFrame:
+    """Return `findings` with persons masked in the texts of the rules that may name them (`Rule.personal`)."""
+    personal = {code for code in findings["rule"].unique() if rule(code).personal}
+    where = findings["rule"].isin(personal)
+    shown = findings.copy()
+    for column in ("observed", "expected"):
+        shown.loc[where, column] = shown.loc[where, column].map(mask)
+    return typed(shown)
