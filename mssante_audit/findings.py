@@ -31,8 +31,17 @@ from mssante_audit.contacts import mask
 from mssante_audit.rules import SEVERITIES, rule
 
 COLUMNS = (
-    "rule", "severity", "domain", "domains", "operator_id", "operator", "observed", "expected", "evidence", "rows",
-)  # fmt: skip
+    "rule",
+    "severity",
+    "domain",
+    "domains",
+    "operator_id",
+    "operator",
+    "observed",
+    "expected",
+    "evidence",
+    "rows",
+)
 
 Severity = pd.CategoricalDtype(list(SEVERITIES), ordered=True)
 
@@ -103,7 +112,7 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
                 finding.expected,
                 finding.evidence or row_ranges(rows),
                 rows,
-            )  # fmt: skip
+            )
         )
     rank = {severity: -i for i, severity in enumerate(SEVERITIES)}
     records.sort(key=lambda r: (rank[r[1]], -r[3], r[0], r[9][:1], r[6]))
@@ -129,7 +138,7 @@ def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def masked(findings: pd.DataFrame) -> pd.DataFrame:
-    """Return `findings` with persons masked in the texts of the rules that may name them (`Rule.personal`)."""
+    """Return `findings` with contacts masked in the texts of the rules that may name them."""
     personal = {code for code in findings["rule"].unique() if rule(code).personal}
     where = findings["rule"].isin(personal)
     shown = findings.copy()
