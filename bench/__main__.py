@@ -1,8 +1,7 @@
 """Run every benchmark of this folder, or those named: ``python -m bench [whitelist audits …]``.
 
 Each module ``bench_<name>.py`` has ``benches()``, which returns rows of (what, measured, promised at most).
-Exits
-with 1 if a promise is missed.
+Exits with 1 if a promise is missed.
 """
 
 from __future__ import annotations

@@ -55,7 +55,12 @@ class Finding:
     observed: str = ""
     expected: str = ""
     evidence: str = ""
-    """Only for evidence that is not rows."""
+    """Only for evidence that is not rows of the white list: a register's rows, an observation."""
+    domains: tuple[str, ...] = ()
+    """Domains concerned beyond those of the rows."""
+    operator_id: str = ""
+    """Only where the rows do not tell the operator."""
+    operator: str = ""
 
 
 def row_ranges(rows: Iterable[int]) -> str:
@@ -95,11 +100,11 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
     records = []
     for finding in found:
         rows = tuple(sorted(set(finding.rows)))
-        domains = dict.fromkeys(domain[row] for row in rows)
+        domains = dict.fromkeys([*(domain[row] for row in rows), *finding.domains])
         owners = [operator_id[row] for row in rows]
         counts = {owner: owners.count(owner) for owner in dict.fromkeys(owners)}
-        owner = max(counts, key=lambda o: counts[o]) if counts else ""
-        name = next((operator[row] for row in rows if operator_id[row] == owner), "")
+        owner = finding.operator_id or max(counts, key=lambda o: counts[o], default="")
+        name = finding.operator or next((operator[row] for row in rows if operator_id[row] == owner), "")
         records.append(
             (
                 finding.rule,

@@ -66,3 +66,16 @@ def test_a_finding_without_rows_keeps_its_own_evidence():
     assert frame.loc[0, "domains"] == 0
     with pytest.raises(LookupError, match="no rule"):
         findings_frame([Finding("NO_SUCH_RULE")], ENTRIES)
+
+
+def test_a_finding_may_name_domains_and_operator_that_no_row_tells():
+    found = Finding(
+        "LIST_UNSIGNED", rows=(1,), domains=("z.example", "a.example"), operator_id="9", operator="NEUF"
+    )
+    (record,) = findings_frame([found], ENTRIES).to_dict("records")
+    assert (record["domain"], record["domains"], record["operator_id"], record["operator"]) == (
+        "a.example",
+        2,
+        "9",
+        "NEUF",
+    )
