@@ -155,7 +155,7 @@ def table(
     )
 
 
-FINDING_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé / attendu", "Lignes")
+FINDING_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes")
 
 
 def findings_table(findings: pd.DataFrame, *, name: str, caption: str, limit: int) -> Html:
@@ -182,11 +182,12 @@ def _finding_cells(finding: dict[Hashable, Any]) -> tuple[Cell, ...]:
     others = f"<br>et {count(domains - 1, 'autre', 'autres')}" if domains > 1 else ""
     domain = f"{data(finding['domain'])}{others}" if domains else "toute la liste"
     expected = f"<br><small>attendu{NBSP}:</small> {data(finding['expected'])}" if finding["expected"] else ""
+    shown_code = f'<small class="code"><br>{code.replace("_", "_<wbr>")}</small>'
     rows = f" ({count(len(finding['rows']), 'ligne')})"
     operator = f"{data(finding['operator'])}<br><small>{data(finding['operator_id'])}</small>"
     return (
         Cell(badge(severity), SEVERITIES.index(severity)),
-        Cell(f"{prose(rule(code).title_fr)}<br><small>{code.replace('_', '_<wbr>')}</small>"),
+        Cell(f"{prose(rule(code).title_fr)}{shown_code}"),
         Cell(domain, domains),
         Cell(operator if finding["operator_id"] else "", visible(finding["operator"])),
         Cell(f"{data(finding['observed'])}{expected}"),
