@@ -22,6 +22,7 @@ Sorted by severity (worst first), then by domains touched (most first), rule, an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -101,8 +102,7 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
     for finding in found:
         rows = tuple(sorted(set(finding.rows)))
         domains = dict.fromkeys([*(domain[row] for row in rows), *finding.domains])
-        owners = [operator_id[row] for row in rows]
-        counts = {owner: owners.count(owner) for owner in dict.fromkeys(owners)}
+        counts = Counter(operator_id[row] for row in rows)
         owner = finding.operator_id or max(counts, key=lambda o: counts[o], default="")
         name = finding.operator or next((operator[row] for row in rows if operator_id[row] == owner), "")
         records.append(
