@@ -94,7 +94,7 @@ class Register:
 
     @cached_property
     def _unread(self) -> pd.DataFrame:
-        lost = [kind for kind, meaning in KINDS.items() if meaning.rule == "DECL_UNREADABLE"]
+        lost = [kind for kind, meaning in KINDS.items() if meaning.level == "unread"]
         found = self.problems[self.problems["kind"].isin(lost) & self.problems["row"].notna()]
         return found.assign(row=found["row"].astype("int64"))
 

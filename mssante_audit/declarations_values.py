@@ -31,55 +31,50 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of problem: the rule it falls under, and how it is said."""
+    """One kind of problem, and how it is said."""
 
-    rule: str
+    level: str
+    """``column`` (of the whole file), ``unread`` (the value is lost), ``recovered`` (read, with a doubt)."""
     text: str
     french: str
 
 
 KINDS = {
-    "column-missing": Kind("DECL_COLUMN", "no such column", "colonne absente"),
-    "column-unknown": Kind("DECL_COLUMN", "unknown column{value}, not read", "colonne inconnue, non lue"),
-    "column-twice": Kind("DECL_COLUMN", "column there twice, the first is read", "colonne en double"),
+    "column-missing": Kind("column", "no such column", "colonne absente"),
+    "column-unknown": Kind("column", "unknown column{value}, not read", "colonne inconnue, non lue"),
+    "column-twice": Kind("column", "column there twice, the first is read", "colonne en double"),
     "column-ambiguous": Kind(
-        "DECL_COLUMN", "heading that could be several fields, not read", "intitulé ambigu, colonne non lue"
+        "column", "heading that could be several fields, not read", "intitulé ambigu, colonne non lue"
     ),
     "column-differs": Kind(
-        "DECL_UNREADABLE",
+        "unread",
         "the column there twice holds two values",
         "deux valeurs pour une colonne en double",
     ),
-    "box": Kind("DECL_UNREADABLE", "{value!r} is neither ticked nor empty", "case ni cochée ni vide"),
-    "date": Kind("DECL_UNREADABLE", "{value!r} is not a date", "date illisible"),
-    "date-two-digits": Kind(
-        "DECL_UNREADABLE", "{value!r} has a year of two digits", "année sur deux chiffres"
-    ),
-    "digits-lost": Kind(
-        "DECL_UNREADABLE", "a spreadsheet rounded this number", "nombre arrondi par un tableur"
-    ),
-    "cell-error": Kind("DECL_UNREADABLE", "{value} is a spreadsheet's error", "erreur de tableur"),
-    "row-long": Kind("DECL_UNREADABLE", "more cells than headings", "plus de cellules que d'intitulés"),
-    "row-short": Kind("DECL_UNREADABLE", "fewer cells than headings", "moins de cellules que d'intitulés"),
-    "record": Kind("DECL_UNREADABLE", "not a record: {value}", "enregistrement illisible"),
-    "nested": Kind("DECL_UNREADABLE", "a list or object, where a text belongs", "valeur composée"),
-    "key-twice": Kind("DECL_UNREADABLE", "the key stands twice in the record", "clé en double"),
-    "merged": Kind("DECL_UNREADABLE", "merged cells {value}: only the first is read", "cellules fusionnées"),
-    "label-missing": Kind("DECL_UNREADABLE", "the form's label was not found", "intitulé introuvable"),
-    "box-unseen": Kind(
-        "DECL_UNREADABLE", "no mark was found before the label", "coche introuvable devant l'intitulé"
-    ),
-    "label-twice": Kind("DECL_UNREADABLE", "the form's label stands twice", "intitulé en double"),
+    "box": Kind("unread", "{value!r} is neither ticked nor empty", "case ni cochée ni vide"),
+    "date": Kind("unread", "{value!r} is not a date", "date illisible"),
+    "date-two-digits": Kind("unread", "{value!r} has a year of two digits", "année sur deux chiffres"),
+    "digits-lost": Kind("unread", "a spreadsheet rounded this number", "nombre arrondi par un tableur"),
+    "cell-error": Kind("unread", "{value} is a spreadsheet's error", "erreur de tableur"),
+    "row-long": Kind("unread", "more cells than headings", "plus de cellules que d'intitulés"),
+    "row-short": Kind("unread", "fewer cells than headings", "moins de cellules que d'intitulés"),
+    "record": Kind("unread", "not a record: {value}", "enregistrement illisible"),
+    "nested": Kind("unread", "a list or object, where a text belongs", "valeur composée"),
+    "key-twice": Kind("unread", "the key stands twice in the record", "clé en double"),
+    "merged": Kind("unread", "merged cells {value}: only the first is read", "cellules fusionnées"),
+    "label-missing": Kind("unread", "the form's label was not found", "intitulé introuvable"),
+    "box-unseen": Kind("unread", "no mark was found before the label", "coche introuvable devant l'intitulé"),
+    "label-twice": Kind("unread", "the form's label stands twice", "intitulé en double"),
     "name-whole": Kind(
-        "DECL_RECOVERED", "last and first name could not be told apart", "nom et prénom non distingués"
+        "recovered", "last and first name could not be told apart", "nom et prénom non distingués"
     ),
-    "control": Kind("DECL_RECOVERED", "control or invisible characters", "caractères de contrôle"),
-    "leading-zero": Kind("DECL_RECOVERED", "leading zero restored", "zéro initial rétabli"),
-    "date-number": Kind("DECL_RECOVERED", "{value} read as a spreadsheet's date", "date lue d'un nombre"),
-    "formula": Kind("DECL_RECOVERED", "a formula: its last value is read", "formule, dernière valeur lue"),
-    "macros": Kind("DECL_RECOVERED", "the file holds macros: nothing was run", "macros, non exécutées"),
+    "control": Kind("recovered", "control or invisible characters", "caractères de contrôle"),
+    "leading-zero": Kind("recovered", "leading zero restored", "zéro initial rétabli"),
+    "date-number": Kind("recovered", "{value} read as a spreadsheet's date", "date lue d'un nombre"),
+    "formula": Kind("recovered", "a formula: its last value is read", "formule, dernière valeur lue"),
+    "macros": Kind("recovered", "the file holds macros: nothing was run", "macros, non exécutées"),
 }
-"""The kinds of problems. Those under DECL_RECOVERED were read all the same."""
+"""The kinds of problems."""
 
 TICKED = frozenset(
     [

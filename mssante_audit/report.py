@@ -40,6 +40,9 @@ from mssante_audit.traces import clean, take_results
 LOCK, STAGING, SCRATCH = ".lock", ".run-", "mssante-kernel-"
 """An output folder's lock; prefixes of a run's hidden folder in it, and of a kernel's temporary folder."""
 
+NEEDS = {"declarations": "declarations"}
+"""What a notebook needs beside the list (a field of `TrustSpace`) to be among those run by default."""
+
 WORKERS = min(4, os.cpu_count() or 1)
 """Notebooks run at once."""
 
@@ -128,6 +131,8 @@ def run_reports(
     """
     jobs = _plan(find_notebooks(names, notebooks or resource("notebooks")), parameters or {})
     space = _check_input(jobs)
+    if not names and space is not None:
+        jobs = [job for job in jobs if job.name not in NEEDS or getattr(space, NEEDS[job.name]) is not None]
     with _locked(out) as staging, quiet():
         outcomes = []
         for job, execution in _execute(jobs, staging, listener):

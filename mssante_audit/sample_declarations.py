@@ -19,6 +19,7 @@ from typing import Any
 from mssante_audit.contacts import parse_contact
 from mssante_audit.declarations import fields
 from mssante_audit.declarations_headings import Field
+from mssante_audit.declarations_values import read_box, read_date
 from mssante_audit.dn import parse_dn
 from mssante_audit.errors import InputError
 from mssante_audit.findings import row_ranges
@@ -28,6 +29,8 @@ from mssante_audit.sample_space import GENERATED_AT, Row, Truth
 from mssante_audit.whitelist import is_audit_domain
 
 REGISTER = "declarations.csv"
+FORM_PLACE = 4
+"""Position of the declaration that is also there as a form."""
 FIRST_ROW = {"declarations.csv": 2, "declarations.xlsx": 3, "declarations.json": 1, "declarations.jsonl": 1}
 """Row of the first declaration in each format."""
 REMARKS = "Remarques"
@@ -54,13 +57,11 @@ class Book:
         self.rows.append(cells)
         return len(self.rows) - 1
 
-    def record(
-        self, rule: str, places: Sequence[int], listed: Sequence[int] = (), domain: str | None = None
-    ) -> None:
+    def record(self, rule: str, places: Sequence[int], listed: Sequence[int] = ()) -> None:
         """Write down that a rule must fire on these declarations, and name these rows of the list."""
         first = self.rows[places[0]]
-        shown = str(first["domain"]) if domain is None else domain
-        self.truth.append((rule, shown, str(first["structure_id"]), list(places), row_ranges(listed)))
+        told = (rule, str(first["domain"]), str(first["structure_id"]), list(places), row_ranges(listed))
+        self.truth.append(told)
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ class SampleRegister:
     def truths(self, file: str, list_file: str) -> Iterator[Truth]:
         """Yield the lines of ``defects.csv`` for a file of this register."""
         name = file.rpartition("/")[2]
+        if name.endswith(".pdf"):
+            for rule, domain, operator, places, _ in self.truth:
+                if places == [FORM_PLACE]:
+                    yield file, rule, domain, operator, f"{name}:1"
+            return
         for rule, domain, operator, places, listed in self.truth:
             where = f"{name}:{row_ranges(place + FIRST_ROW[name] for place in places)}" if places else name
             if rule == "DECL_COLUMN":
@@ -239,8 +245,7 @@ def _form_defects(book: Book, operators: Sequence[Operator]) -> None:
 
     for at, (rule, changes) in enumerate(FORM_DEFECTS):
         place = new(plain[at % len(plain)], **changes)
-        key = "" if rule == "DECL_COLUMN" else None
-        book.record(rule, [place], domain=key)
+        book.record(rule, [place])
     for at, changes in enumerate(FINE):
         new(plain[at % len(plain)], **changes)
     here, there = plain[:2]
@@ -264,7 +269,7 @@ def _form_defects(book: Book, operators: Sequence[Operator]) -> None:
     book.record("DECL_OPERATORS", [first, second])
     remark = new(there)
     book.rows[remark][REMARKS] = "à relancer"
-    book.truth.append(("DECL_COLUMN", "", "", [], ""))
+    book.truth.append(("DECL_COLUMN", str(book.rows[0]["domain"]), "", [], ""))
 
 
 def _reconciliation_defects(book: Book, listed: Sequence[tuple[int, Row, Operator]]) -> None:
@@ -308,8 +313,8 @@ def _reconciliation_defects(book: Book, listed: Sequence[tuple[int, Row, Operato
 
 
 def register_files(register: SampleRegister) -> dict[str, bytes]:
-    """Return the register in every format, by file name."""
-    return {
+    """Return the register in every format, by file name; as PDF only with the extra ``pdf``."""
+    files = {
         "declarations.csv": _csv(register.rows),
         "declarations.xlsx": _xlsx(register.rows),
         "declarations.json": (json.dumps(register.rows, ensure_ascii=False, indent=1) + "\n").encode(),
@@ -317,6 +322,19 @@ def register_files(register: SampleRegister) -> dict[str, bytes]:
             json.dumps(r, ensure_ascii=False) + "\n" for r in register.rows
         ).encode(),
     }
+    try:
+        from mssante_audit.annexe1_write import write_form
+
+        files["annexe1.pdf"] = write_form(_as_form(register.rows[FORM_PLACE]))
+    except InputError:
+        pass
+    return files
+
+
+def _as_form(cells: Cells) -> dict[str, str]:
+    texts = {name: str(cells[name]) for name in fields()}
+    boxes = [name for name, field_ in fields().items() if field_.kind == "box"]
+    return texts | {name: "X" if read_box(texts[name]) else "" for name in boxes}
 
 
 def _csv(rows: Sequence[Cells]) -> bytes:
@@ -347,26 +365,5 @@ def _xlsx(rows: Sequence[Cells]) -> bytes:
 
 
 def _day(text: str) -> Any:
-    from mssante_audit.declarations_values import read_date
-
     day, _ = read_date(text)
     return day or text
-
-
-def write_register_form(cells: Cells) -> bytes:
-    """Return one declaration as Annexe 1.
-
-    Raises
-    ------
-    InputError
-        If the extra ``pdf`` is not installed.
-    """
-    from mssante_audit.annexe1_write import write_form
-    from mssante_audit.declarations_values import read_box
-
-    boxes = {name for name, f in fields().items() if f.kind == "box"}
-    texts = {name: str(value) for name, value in cells.items() if name in fields()}
-    ticked = {name: "X" if read_box(texts[name]) else "" for name in boxes}
-    if not texts.get("domain"):
-        raise InputError("a form needs a domain")
-    return write_form(texts | ticked)

@@ -18,6 +18,7 @@ from mssante_audit.declarations_values import KINDS
 from mssante_audit.findings import Finding, findings_frame, row_ranges
 from mssante_audit.space import TrustSpace
 
+_READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "DECL_RECOVERED"}
 _SHOWN = 200
 """Characters of a cell that a finding shows."""
 
@@ -93,15 +94,16 @@ def _read_findings(register: Register) -> Iterator[Finding]:
         label = fields()[column].label if column in fields() else column
         observed = " : ".join(part for part in (label, KINDS[kind].french) if part)
         values = [value.strip(" ()") for value in dict.fromkeys(group["value"]) if value.strip()]
-        if values and KINDS[kind].rule != "DECL_COLUMN":
+        if values and KINDS[kind].level != "column":
             observed += f" ({', '.join(values[:5])}{', …' if len(values) > 5 else ''})"
         where = register.declarations
-        where = where[(where["file"] == file) & where["row"].isin(group["row"])]
+        of_rows = where["row"].isin(group["row"]) | (KINDS[kind].level == "column")
+        where = where[(where["file"] == file) & of_rows]
         owners = where["operator_id"].unique()
         one = where.iloc[0] if len(owners) == 1 else None
         rows = [row for row in group["row"].tolist() if row]
         yield Finding(
-            KINDS[kind].rule,
+            _READING[KINDS[kind].level],
             observed=_shown(observed),
             evidence=f"{file}:{row_ranges(rows)}" if rows else file,
             domains=tuple(domain for domain in dict.fromkeys(where["domain_key"]) if domain),

@@ -31,6 +31,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -358,7 +359,7 @@ def _with_rows(made: Finding, space: TrustSpace, rows: tuple[int, ...]) -> Findi
         rows,
         made.observed,
         made.expected,
-        f"{made.evidence}; {space.whitelist.source}:{row_ranges(rows)}",
+        f"{made.evidence}; {Path(space.whitelist.source).name}:{row_ranges(rows)}",
         operator_id=made.operator_id,
         operator=made.operator,
     )
