@@ -207,21 +207,16 @@ def from_text(file: str, text: str) -> Sheet:
         raise InputError("not the text of Annexe 1", file=file, remedy=_REMEDY)
     read: dict[str, str] = {}
     lost: dict[str, str] = {}
-    for section in SECTIONS:
-        part = parts[section.start]
-        for pattern, names in section.labels:
-            found = list(re.finditer(rf"(?<!\S){pattern}", part))
-            if len(found) != len(names):
-                lost |= dict.fromkeys(names, "label-twice" if len(found) > len(names) else "label-missing")
-                continue
-            for name, match in zip(names, found, strict=True):
-                box = name in _BOXES
-                read[name] = _mark(part, match.start()) if box else _value(part, match.end(), section)
-    lines = _names(parts[_DN.start])
+    for at, section in enumerate(SECTIONS):
+        followed = at + 1 == len(SECTIONS) or bool(parts[SECTIONS[at + 1].start])
+        told, missing = _read_section(section, parts[section.start], followed)
+        read |= told
+        lost |= missing
+    lines = _names(parts[_DN.start]) if parts[SECTIONS[SECTIONS.index(_DN) + 1].start] else {}
     read |= lines
     lost |= {} if lines else dict.fromkeys(("dn_igc_sante", "dn_igc_cps"), "label-missing")
     if "domain" not in read:
-        raise InputError("the domain's label was not found on the form", file=file, remedy=_REMEDY)
+        raise InputError("the domain could not be told from the rest of the form", file=file, remedy=_REMEDY)
     read["contract_number"] = re.sub(r"[\s-]", "", read.get("contract_number", ""))
     if SIGNATORY in lost:
         lost |= dict.fromkeys(("signatory_last_name", "signatory_first_name"), lost.pop(SIGNATORY))
@@ -237,6 +232,32 @@ def from_text(file: str, text: str) -> Sheet:
     )
 
 
+def _read_section(section: Section, part: str, followed: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the fields of a section, and those that cannot be read with the kind of problem.
+
+    Where a label is missing, nobody knows where the value before it ends: that one is not read either.
+    """
+    read: dict[str, str] = {}
+    lost: dict[str, str] = {}
+    before: tuple[str, ...] = ()
+    for pattern, names in section.labels:
+        found = list(re.finditer(rf"(?<!\S){pattern}", part))
+        if len(found) != len(names):
+            lost |= dict.fromkeys(names, "label-twice" if len(found) > len(names) else "label-missing")
+            if not found:
+                lost |= {name: "label-next" for name in before if name not in (*_BOXES, *lost)}
+        else:
+            for name, match in zip(names, found, strict=True):
+                box = name in _BOXES
+                read[name] = _mark(part, match.start()) if box else _value(part, match.end(), section)
+        before = names
+    if not followed:
+        lost |= {name: "label-next" for name in before if name not in (*_BOXES, *lost)}
+    if lost and any(len(names) > 1 for _, names in section.labels):  # columns side by side: all in doubt
+        lost = dict.fromkeys(read, "label-next") | lost
+    return {name: value for name, value in read.items() if name not in lost}, lost
+
+
 def _sections(text: str) -> dict[str, str]:
     """Cut the text at the starts of the sections that are found, in order."""
     starts: list[tuple[str, int]] = []
@@ -246,7 +267,7 @@ def _sections(text: str) -> dict[str, str]:
             starts.append((section.start, match.start()))
             at = match.start() + 1
     ends = [start for _, start in starts[1:]] + [len(text)]
-    parts = {name: text[start:end] for (name, start), end in zip(starts, ends, strict=True)}
+    parts = {name: text[start:end] for (name, start), end in zip(starts, ends, strict=False)}
     return {section.start: parts.get(section.start, "") for section in SECTIONS}
 
 

@@ -168,7 +168,7 @@ def _heading(text: str, separator: str, recognise: Recognise) -> tuple[int, str,
 
 def _arrow_frame(content: bytes, separator: str, width: int) -> pd.DataFrame | None:
     """Read a regular file fast; None if any row is not `width` cells wide."""
-    if width < 2:  # a blank line would be a row of one cell
+    if width < 2 or content.count(b'"') % 2:  # a blank line would be a row; a quote may not be closed
         return None
     names = [str(at) for at in range(width)]
     try:

@@ -64,6 +64,9 @@ KINDS = {
     "merged": Kind("unread", "merged cells {value}: only the first is read", "cellules fusionnées"),
     "label-missing": Kind("unread", "the form's label was not found", "intitulé introuvable"),
     "box-unseen": Kind("unread", "no mark was found before the label", "coche introuvable devant l'intitulé"),
+    "label-next": Kind(
+        "unread", "the next label was not found: where the value ends is unknown", "fin de valeur introuvable"
+    ),
     "label-twice": Kind("unread", "the form's label stands twice", "intitulé en double"),
     "name-whole": Kind(
         "recovered", "last and first name could not be told apart", "nom et prénom non distingués"

@@ -20,8 +20,8 @@ NO_REGISTER = "Le dossier de données ne contient aucun registre de déclaration
 _STYLES = {
     "withdrawn-listed": "critical",
     "not-listed": "error",
-    "not-declared": "warning",
     "differs": "warning",
+    "not-declared": "warning",
     "as-declared": BLUE,
     "pending": LIGHT,
     "withdrawn": GREY,
@@ -68,7 +68,7 @@ def declarations_answer(space: TrustSpace, statuses: pd.DataFrame, findings: pd.
     lead += (
         f" ; {count(int(counts['not-listed']), 'domaine déclaré')} n'y "
         f"{'sont' if counts['not-listed'] > 1 else 'est'} pas, "
-        f"{count(int(counts['not-declared']), 'domaine listé')} sans déclaration."
+        f"{count(int(counts['not-declared']), 'domaine listé', 'domaines listés')} sans déclaration."
     )
     register = space.declarations
     figures = [
@@ -125,7 +125,7 @@ def declaration_statuses(statuses: pd.DataFrame) -> Chart:
 def status_table(statuses: pd.DataFrame, *, limit: int) -> Html:
     """Return the domains with their status as a table, worst first, and all of them as CSV.
 
-    Domains that are listed as declared are only in the CSV.
+    Domains that are listed as declared, or withdrawn and absent, are only in the CSV.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def status_table(statuses: pd.DataFrame, *, limit: int) -> Html:
     """
     if statuses.empty:
         return Html('<p class="none">Aucun domaine.</p>')
-    shown = statuses[statuses["status"] != "as-declared"].head(limit)
+    shown = statuses[~statuses["status"].isin(["as-declared", "withdrawn"])].head(limit)
     names = {name: at for at, name in enumerate(STATUSES)}
     rows = [_cells(record, names) for record in shown.to_dict("records")]
     columns = ("Domaine", "Statut", "Opérateur", "Déclaré le", "Jours", "Écarts", "Registre")

@@ -47,8 +47,8 @@ from mssante_audit.space import TrustSpace
 STATUSES = {
     "withdrawn-listed": "retiré, toujours listé",
     "not-listed": "déclaré, absent de la liste",
-    "not-declared": "listé, jamais déclaré",
     "differs": "listé, avec des écarts",
+    "not-declared": "listé, jamais déclaré",
     "as-declared": "listé comme déclaré",
     "pending": "trop récent pour cette liste",
     "withdrawn": "retiré, absent de la liste",
