@@ -7,8 +7,9 @@ is told of every row. A rule is held only against rows of which it knows all it 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -56,35 +57,52 @@ def form_findings(register: Register, as_of: datetime, *, each: bool = False) ->
     yield from _several_operators(register, as_of)
 
 
-def evidence(declarations: pd.DataFrame) -> str:
+class Place(NamedTuple):
+    """Where a declaration stands, and whose it is."""
+
+    file: str
+    row: int
+    domain: str
+    operator_id: str
+    operator: str
+
+
+def places(declarations: pd.DataFrame) -> list[Place]:
+    """Return the place of each declaration."""
+    names = ("file", "row", "domain_key", "operator_id", "structure_name")
+    return [Place(*cells) for cells in zip(*(declarations[name].tolist() for name in names), strict=True)]
+
+
+def evidence(found: Sequence[Place]) -> str:
     """Return where declarations stand: ``"declarations.xlsx:3-5, 9"``."""
-    return "; ".join(
-        f"{file}:{row_ranges(rows.tolist())}" for file, rows in declarations.groupby("file", sort=True)["row"]
-    )
+    files: dict[str, list[int]] = {}
+    for place in found:
+        files.setdefault(place.file, []).append(place.row)
+    return "; ".join(f"{file}:{row_ranges(rows)}" for file, rows in sorted(files.items()))
 
 
-def finding(code: str, declarations: pd.DataFrame, observed: str = "", expected: str = "") -> Finding:
+def finding(code: str, found: Sequence[Place], observed: str = "", expected: str = "") -> Finding:
     """Return a finding on some declarations."""
-    first = declarations.iloc[0]
     return Finding(
         code,
         observed=_shown(observed),
         expected=_shown(expected),
-        evidence=evidence(declarations),
-        domains=tuple(domain for domain in dict.fromkeys(declarations["domain_key"]) if domain),
-        operator_id=first["operator_id"],
-        operator=first["structure_name"].strip(),
+        evidence=evidence(found),
+        domains=tuple(domain for domain in dict.fromkeys(place.domain for place in found) if domain),
+        operator_id=found[0].operator_id,
+        operator=found[0].operator.strip(),
     )
 
 
 def _grouped(code: str, rows: pd.DataFrame, check: Check, each: bool) -> Iterator[Finding]:
     """Yield one finding for each operator and thing observed, or for each row."""
-    groups: dict[tuple[Hashable, str, str], list[Hashable]] = {}
-    cause = {at: at for at in rows.index} if each else rows["operator_id"].to_dict()
+    groups: dict[tuple[Hashable, str, str], dict[Place, None]] = {}
+    place = dict(zip(rows.index, places(rows), strict=True))
     for at, observed, expected in check(rows):
-        groups.setdefault((cause[at], observed, expected), []).append(at)
-    for (_, observed, expected), places in groups.items():
-        yield finding(code, rows.loc[list(dict.fromkeys(places))], observed, expected)
+        cause = at if each else place[at].operator_id
+        groups.setdefault((cause, observed, expected), {})[place[at]] = None
+    for (_, observed, expected), found in groups.items():
+        yield finding(code, list(found), observed, expected)
 
 
 def _read_findings(register: Register) -> Iterator[Finding]:
@@ -117,7 +135,7 @@ def _same_day(register: Register, as_of: datetime) -> Iterator[Finding]:
     rows = rows[(rows["domain_key"] != "") & rows["date"].notna()]
     twice = rows[rows.duplicated(["domain_key", "date"], keep=False)]
     for (_, day), group in twice.groupby(["domain_key", "date"], sort=False):
-        yield finding("DECL_SAME_DAY", group, f"{len(group)} × {day:%d/%m/%Y}")
+        yield finding("DECL_SAME_DAY", places(group), f"{len(group)} × {day:%d/%m/%Y}")
 
 
 def _several_operators(register: Register, as_of: datetime) -> Iterator[Finding]:
@@ -131,7 +149,8 @@ def _several_operators(register: Register, as_of: datetime) -> Iterator[Finding]
     for domain, ids in shared.groupby("domain_key", sort=False)["operator_id"]:
         claims.setdefault(", ".join(sorted(ids)), []).append(str(domain))
     for operators, domains in claims.items():
-        yield finding("DECL_OPERATORS", shared[shared["domain_key"].isin(domains)], operators)
+        claiming = places(shared[shared["domain_key"].isin(domains)])
+        yield finding("DECL_OPERATORS", claiming, operators)
 
 
 def _shown(text: str) -> str:
