@@ -116,7 +116,7 @@ def benches() -> Iterator[tuple[str, float, float]]:
         space = TrustSpace(whitelist, AS_OF, declarations=load_declarations(text))
         seconds = cost(lambda: audit("reconciliation", space))
         yield (
-            f"CPU seconds to reconcile {DECLARATIONS} declarations with a list of {len(whitelist.entries)} rows",
+            f"CPU seconds to reconcile {DECLARATIONS} declarations with {len(whitelist.entries)} rows",
             seconds,
             1,
         )

@@ -30,8 +30,8 @@ HEADING_ROWS = 10
 """Headings are looked for in the first rows: some registers begin with a title."""
 
 _APOSTROPHE = re.compile(r"""^'(?=[\s"']*[=+\-@＝＋－＠]|[\t\r\n])""")
-_PLAIN = bytes(set(range(256)) - {*range(9), 11, 12, *range(14, 32), 127, *b"'#\xe2\xef"})
-"""All bytes of UTF-8 but those of control and invisible characters, of cell errors, and the apostrophe:
+_PLAIN = bytes(set(range(256)) - {*range(9), 11, 12, *range(14, 32), 127, *b"\n\"'#\xe2\xef"})
+"""All bytes of UTF-8 but those of control and invisible characters, of cell errors, line ends and quotes:
 one pass over the file without them tells whether its cells need a closer look."""
 
 Recognise = Callable[[Sequence[str]], int]
@@ -91,15 +91,12 @@ def read_csv(file: str, raw: bytes, recognise: Recognise, is_help: IsHelp) -> Sh
     content = utf8(file, raw)
     separator, heading, first, told = _layout(content, recognise)
     content = content[told:].rstrip(b"\r\n")
-    if (
-        content.count(b"\n") > MAX_ROWS + HEADING_ROWS
-        and content.count(b"\n") - content.count(b'"') > MAX_ROWS
-    ):
+    marks = content.translate(None, _PLAIN)
+    if marks.count(b"\n") - marks.count(b'"') > MAX_ROWS + HEADING_ROWS:
         raise too_many_rows(file)
     if len(first) > MAX_COLUMNS:
         raise InputError(f"more than {MAX_COLUMNS} columns", file=file, line=heading + 1)
-    odd = content.translate(None, _PLAIN)
-    frame = _arrow_frame(content, separator, len(first))
+    frame = None if marks.count(b'"') % 2 else _arrow_frame(content, separator, len(first))
     problems: list[tuple[int | None, int | None, str, str]] = []
     if frame is None:
         frame, problems = _python_frame(file, content.decode(), separator, len(first), heading)
@@ -114,7 +111,7 @@ def read_csv(file: str, raw: bytes, recognise: Recognise, is_help: IsHelp) -> Sh
         raise too_many_rows(file)
     frame = (frame if filled.all() else frame[filled]).reset_index(drop=True)
     columns = [frame[name] for name in frame]
-    if b"'" in odd and _escaped(content, separator):
+    if b"'" in marks and _escaped(content, separator):
         columns = [column.str.replace(_APOSTROPHE, "", regex=True) for column in columns]
     return Sheet(
         file,
@@ -123,7 +120,7 @@ def read_csv(file: str, raw: bytes, recognise: Recognise, is_help: IsHelp) -> Sh
         rows.astype("int64"),
         heading + 1,
         problems,
-        odd_characters=bool(odd.strip(b"'")),
+        odd_characters=bool(marks.strip(b"\n\"'")),
     )
 
 
@@ -139,7 +136,8 @@ def _filled(frame: pd.DataFrame) -> np.ndarray:
 
 def _escaped(raw: bytes, separator: str) -> bool:
     """Tell whether a cell may start with an apostrophe."""
-    return any(sign + b"'" in raw for sign in (separator.encode(), b'"', b"\n"))
+    starts = (separator.encode(), b'"', b"\n")
+    return any(before[-1:] in starts for before in raw.split(b"'")[:-1])
 
 
 def _layout(content: bytes, recognise: Recognise) -> tuple[str, int, list[str], int]:
@@ -168,7 +166,7 @@ def _heading(text: str, separator: str, recognise: Recognise) -> tuple[int, str,
 
 def _arrow_frame(content: bytes, separator: str, width: int) -> pd.DataFrame | None:
     """Read a regular file fast; None if any row is not `width` cells wide."""
-    if width < 2 or content.count(b'"') % 2:  # a blank line would be a row; a quote may not be closed
+    if width < 2:  # a blank line would be a row of one cell
         return None
     names = [str(at) for at in range(width)]
     try:
@@ -180,7 +178,7 @@ def _arrow_frame(content: bytes, separator: str, width: int) -> pd.DataFrame | N
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=separator, newlines_in_values=True, ignore_empty_lines=False
             ),
-            convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
+            convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string())),
         )
     except pa.ArrowInvalid:
         return None
