@@ -3,6 +3,7 @@
 Start with `load_space`: a folder (or a white list) becomes a `TrustSpace`, whose ``entries`` is a frame.
 `audit` and `audit_all` turn it into a frame of findings; `rule` explains each.
 
+>>> from mssante_audit import load_space
 >>> space = load_space(as_of="2026-03-03")
 >>> space.whitelist.signature.status
 'valid'

@@ -337,8 +337,11 @@ def _outcome_line(outcome: Outcome, out: Path) -> str:
     if outcome.failure:
         why = f"{outcome.failure.kind}: {outcome.failure.message}".rstrip(": ")
         return f"{outcome.name}: FAILED in {seconds}, {why}; partial: {out / 'failed' / outcome.name}.html"
-    counts = outcome.results.by_severity.items() if outcome.results else ()
-    found = ", ".join(f"{n} {severity}" for severity, n in counts if n) or "no findings"
+    if outcome.results is None:
+        found = "nothing recorded"
+    else:
+        counts = outcome.results.by_severity.items()
+        found = ", ".join(f"{n} {severity}" for severity, n in counts if n) or "no findings"
     return f"{outcome.name}: done in {seconds}, {found}: {out / outcome.name}.html"
 
 

@@ -13,8 +13,9 @@ from collections.abc import Set
 from dataclasses import dataclass
 from importlib.resources import files
 
-import phonenumbers
 from email_validator import EmailNotValidError, validate_email
+
+from mssante_audit.phones import SHORT, national, read_phone
 
 PROBLEMS = (
     "no-phone", "no-email", "several-emails", "phone-malformed", "email-malformed", "markup", "spacing",
@@ -46,12 +47,8 @@ _NO_WORD = re.compile(r"[\W_]+")
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o"})
 
 _DIGITS = re.compile(r"[+(]?[0-9][0-9\s().\-–/]*")
-_FRENCH = re.compile(r"0[1-9][0-9]{8}")
-_SHORT = re.compile(r"3[0-9]{3}|10[0-9]{2}|118[0-9]{3}")
-_OVERSEAS = re.compile(r"0(?:26[239]|59[046]|639|69[0-7]|709)")
-_REGIONS = ("GP", "MQ", "GF", "RE", "YT")
 _ADDRESS = re.compile(
-    r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*@(?:[A-Za-z0-9]{1,20}(?:-[A-Za-z0-9]{1,20}){0,2}\.){1,5}[A-Za-z]{2,20}"
+    r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*@(?:[A-Za-z0-9]{1,30}(?:-[A-Za-z0-9]{1,15}){0,2}\.){1,5}[A-Za-z]{2,20}"
 )
 
 
@@ -210,7 +207,7 @@ def _is_short(piece: str) -> bool:
     """Whether a piece of text holds a French short number and, labels aside, nothing else."""
     if len(piece) > 60:
         return False
-    return bool(_SHORT.fullmatch(_LABELS.sub("", piece.strip(_TRIM)).replace(" ", "")))
+    return bool(SHORT.fullmatch(_LABELS.sub("", piece.strip(_TRIM)).replace(" ", "")))
 
 
 def _numbers(raw: str) -> list[str]:
@@ -224,54 +221,6 @@ def _numbers(raw: str) -> list[str]:
     if len(digits) == 20 and digits[0] == digits[10] == "0":
         return [digits[:10], digits[10:]]
     return [raw]
-
-
-def read_phone(text: str) -> str:
-    """Return a phone number as E.164 (a short number as it is dialled), "" if it is none.
-
-    Without country code it must be 0 and nine digits, as the French numbering plan has it, or a short number.
-    """
-    digits = "".join([c for c in text if c in "0123456789"])
-    if "+" not in text:
-        if _FRENCH.fullmatch(digits):
-            return _overseas(digits) if _OVERSEAS.match(digits) else f"+33{digits[1:]}"
-        if _SHORT.fullmatch(digits):
-            return digits
-        if not digits.startswith("00"):
-            return ""
-        digits = digits[2:]
-    try:
-        number = phonenumbers.parse(f"+{digits}")
-    except phonenumbers.NumberParseException:
-        return ""
-    if not phonenumbers.is_possible_number(number):
-        return ""
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-def _overseas(digits: str) -> str:
-    """Return the E.164 form of a number that may be of an overseas département, which has its own code."""
-    for region in _REGIONS:
-        number = phonenumbers.parse(digits, region)
-        if phonenumbers.is_valid_number(number):
-            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return f"+33{digits[1:]}"
-
-
-def national(phone: str) -> str:
-    """Write a number of `Contact.phones` as one dials it in France.
-
-    >>> national("+33639980001"), national("+41227000000"), national("3639")
-    ('06 39 98 00 01', '+41 22 700 00 00', '3639')
-    """
-    if not phone.startswith("+"):
-        return phone
-    number = phonenumbers.parse(phone)
-    french = number.country_code in (33, 262, 590, 594, 596)
-    style = (
-        phonenumbers.PhoneNumberFormat.NATIONAL if french else phonenumbers.PhoneNumberFormat.INTERNATIONAL
-    )
-    return phonenumbers.format_number(number, style)
 
 
 def _read_rest(piece: str, names: list[str], leftovers: list[str]) -> None:

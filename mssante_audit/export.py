@@ -26,6 +26,7 @@ _LEADS_FORMULA = re.compile(r"""[\s"']*[=+\-@＝＋－＠]|[\t\r\n]""")
 # A spreadsheet set to French splits our commas' file at semicolons, even inside quoted cells.
 _AFTER_SEMICOLON = re.compile(r"""(;[\s"']*)(?=[=+\-@＝＋－＠])""")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# A spreadsheet reads _x0041_ as A (ECMA-376, ST_Xstring).
 _XLSX_ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 
 
@@ -41,11 +42,8 @@ def csv_text(frame: pd.DataFrame) -> str:
     '=1+1,-1
     b;'=1,2
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([_csv_cell(str(name)) for name in frame.columns])
-    writer.writerows([_csv_cell(value) for value in row] for row in _rows(frame))
-    return out.getvalue()
+    lines = [[str(name) for name in frame.columns], *_rows(frame)]
+    return "".join(_csv_line([_csv_cell(value) for value in line]) for line in lines)
 
 
 def json_text(frame: pd.DataFrame) -> str:
@@ -102,7 +100,13 @@ def write_json(frame: pd.DataFrame, path: Path) -> None:
 
 def write_xlsx(frame: pd.DataFrame, path: Path) -> None:
     """Write `xlsx_bytes` of `frame`."""
-    write_bytes(path, xlsx_bytes(frame))
+    from lxml.etree import SerialisationError
+
+    try:
+        content = xlsx_bytes(frame)
+    except SerialisationError as error:  # openpyxl drafts its sheets, by lxml, among the temporary files
+        raise output_error(OSError(None, f"no room for temporary files ({error})"), path) from error
+    write_bytes(path, content)
 
 
 WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
@@ -156,6 +160,13 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float) else str(value)
 
 
+def _csv_line(cells: list[Any]) -> str:
+    out = io.StringIO()
+    # Only characters of the line end are quoted: with a lone line feed a carriage return would not be.
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
+    return out.getvalue().removesuffix("\r\n") + "\n"
+
+
 def _joined(value: Any) -> Any:
     return " ".join(str(v) for v in value) if isinstance(value, tuple | list) else value
 
@@ -169,6 +180,7 @@ def _csv_cell(value: Any) -> Any:
 
 
 def _xlsx_text(text: str) -> str:
+    text = _XLSX_ESCAPE.sub("_x005F_", text)
     text = _NOT_XML.sub(lambda m: f"\\x{ord(m[0]):02x}", text)
     if len(text) > XLSX_TEXT:
         note = f"… [coupé : {len(text)} caractères]"

@@ -139,7 +139,11 @@ def execute(
     except PapermillExecutionError as error:
         failure = failure_of(error.ename, error.evalue, started.cell, "\n".join(error.traceback))
     except Exception as error:  # the kernel died, hung or never started: whatever it is, this report failed
-        failure = failure_of(type(error).__name__, str(error), started.cell)
+        kind = type(error).__name__
+        if started.cell < 0:  # nothing was read yet that a message could hold
+            failure = Failure(kind, str(error), -1)
+        else:
+            failure = failure_of(kind, str(error), started.cell)
     finally:
         loop.close()
     notebook = started.notebook or nbformat.read(source, as_version=4)

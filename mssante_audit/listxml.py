@@ -10,9 +10,9 @@ and then measures slower; its recovery mode does not say what it dropped.
 
 from __future__ import annotations
 
-from array import array
+import re
 from collections.abc import Callable, Iterable, Sized
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NoReturn
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
@@ -21,19 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mssante_audit.errors import WhiteListError
+from mssante_audit.reading import FIELDS, NAMESPACE, Problem, Reading
 
-NAMESPACE = "https://listeblanche.mssante.fr/schema"
+__all__ = ["FIELDS", "NAMESPACE", "Problem", "Reading", "read_list"]
+
 SIGNATURE = "http://www.w3.org/2000/09/xmldsig# Signature"
-FIELDS = {
-    "Nom": "domain",
-    "Description": "description",
-    "DNCertificatOperateur": "dn",
-    "ResponsableContact": "project_contact",
-    "SupportContact": "support_contact",
-    "DateMAJ": "updated_at_text",
-}
-"""Elements of a row, in the order real lists have them, and the columns they fill."""
-
 MAX_TOKEN = 2**16
 """Largest tag, comment or processing instruction, in bytes."""
 MAX_TEXT = 2**16
@@ -49,6 +41,7 @@ ENCODINGS = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "window
 
 _FLUSH = 2**19
 """Bytes of XML after which texts read are moved to Arrow, which holds them in a quarter of the memory."""
+_GOES_ON = re.compile(rb"<Domaine>|</ListeDomaines>")
 _CUT = {
     expat.errors.codes[message]
     for message in (
@@ -58,37 +51,6 @@ _CUT = {
         expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
     )
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is not as the form of a white list has it."""
-
-    row: int | None
-    line: int
-    kind: str
-    """``unexpected``, ``missing``, ``repeated``, ``order``, ``misplaced`` (a row outside the list), ``text``
-    (outside the fields), ``attribute``, ``broken`` (XML); the loader adds ``empty`` and ``date``."""
-    element: str
-    message: str
-
-
-@dataclass(slots=True)
-class Reading:
-    """What could be read."""
-
-    namespace: str = ""
-    generated: str = ""
-    """Text of DateDeGeneration."""
-    lines: array[int] = field(default_factory=lambda: array("q"))
-    """Line of each row's start tag, 1-based."""
-    columns: list[list[Any]] = field(default_factory=lambda: [[] for _ in FIELDS])
-    """Texts of the rows in the order of `FIELDS`, in chunks; "" where the element is missing."""
-    problems: list[Problem] = field(default_factory=list)
-    signed: bool = False
-    """Whether the root has a Signature child: says nothing of its value."""
-    damage: str = ""
-    damage_line: int | None = None
 
 
 def read_list(
@@ -142,6 +104,8 @@ class _Reader:
         self.encoding = "utf-8"
         self.skipped: bytes | None = None
         """After broken XML: the last bytes passed over in search of a row."""
+        self.skipped_to = 0
+        """Line of their first byte."""
         self.open_parser(1)
 
     def open_parser(self, line: int) -> None:
@@ -190,7 +154,7 @@ class _Reader:
                 self.parser.Parse(chunk, False)
             except expat.ExpatError as error:
                 self.breaks(expat.ErrorString(error.code))
-                self.first_line, self.skipped = self.line, b""
+                self.skipped_to, self.skipped = self.line, b""
                 chunk = self.find_row(chunk[max(self.parser.ErrorByteIndex - self.fed, 0) :])
             else:
                 self.fed += len(chunk)
@@ -198,13 +162,13 @@ class _Reader:
                 return
 
     def find_row(self, chunk: bytes) -> bytes:
-        """Return `chunk` from its next row on, with a parser ready for it; nothing if there is none."""
+        """Return `chunk` from where the list goes on, with a parser ready for it; nothing if it does not."""
         searched = (self.skipped or b"") + chunk
-        at = searched.find(b"<Domaine>") if self.in_list() else -1
-        passed = at if at >= 0 else max(len(searched) - len(b"<Domaine"), 0)
-        line = self.first_line + searched.count(b"\n", 0, passed)
-        if at < 0:
-            self.first_line, self.skipped = line, searched[passed:]
+        found = _GOES_ON.search(searched) if self.in_list() else None
+        passed = found.start() if found else max(len(searched) - len(b"</ListeDomaines"), 0)
+        line = self.skipped_to + searched.count(b"\n", 0, passed)
+        if not found:
+            self.skipped_to, self.skipped = line, searched[passed:]
             return b""
         self.open_parser(line)
         opening = (
@@ -215,7 +179,7 @@ class _Reader:
         self.fed, self.skipped = len(opening), None
         self.list_handlers = self.make_list_handlers()
         self.set_handlers()
-        return searched[at:]
+        return searched[passed:]
 
     def check_sizes(self) -> None:
         if sum(map(len, self.text)) > max(MAX_TEXT, self.max_field):
@@ -278,18 +242,22 @@ class _Reader:
             why = f"the file is cut inside <{'Domaine' if self.row else _local(self.path[-1])}>"
         elif not self.path:
             why = f"something stands after the end of the list ({why})"
-        line, row = (self.row[0] if self.row else self.line), len(self.reading.lines) + 1
         if not self.reading.damage:
             self.reading.damage, self.reading.damage_line = why, self.line
-        self.reading.problems = [
-            problem if problem.row != row else replace(problem, row=None) for problem in self.reading.problems
-        ]
+        if self.row or (self.in_list() and not cut):
+            self.drop_row()
+
+    def drop_row(self) -> None:
+        problems, row = self.reading.problems, len(self.reading.lines) + 1
+        line = self.row[0] if self.row else self.line
         self.row.clear()
         self.text.clear()
         self.nested = 0
-        self.problem(
-            "broken", "Domaine" if self.in_list() else "", f"{why}: not loaded up to the next row", line
-        )
+        for index in range(len(problems) - 1, -1, -1):
+            if problems[index].row != row:
+                break
+            problems[index] = replace(problems[index], row=None)
+        self.problem("cut", "Domaine", "broken off: what stands before the next row is not loaded", line)
 
     # -- before the root ------------------------------------------------------------------------------------
 
@@ -381,7 +349,9 @@ class _Reader:
         def end(name: str) -> None:
             if len(row) & 1:
                 if text:
-                    self.check_stray()
+                    if len(text) > 1 or not text[0].isspace():
+                        self.check_stray()
+                    text.clear()
                 rows.append(row[2::2] if row[1::2] == names else self.mend())
                 add_line(row[0])
                 row.clear()

@@ -111,16 +111,36 @@ def _first_screen(
     space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame, figures: Sequence[Figure]
 ) -> Html:
     return Html(
-        f'<div class="answer"><p class="lead">{typeset(lead(findings, entries))}</p>'
+        f'<div class="answer">{_limits(space, entries)}<p class="lead">{typeset(lead(findings, entries))}</p>'
         f"{key_figures(figures).text}{severity_bars(findings).text}"
         f'<p class="scope">{scope(space, entries)}</p></div>'
     )
 
 
+def _limits(space: TrustSpace, entries: pd.DataFrame) -> str:
+    """Return the note that a report is about one operator only, if so."""
+    if len(entries) == len(space.audited):
+        return ""
+    if entries.empty:
+        return '<p class="limits">Rapport limité à un opérateur qui n’a que des entrées de test.</p>'
+    operator, name = data(entries["operator_id"].iloc[0]), data(entries["operator"].iloc[0])
+    return f'<p class="limits">Rapport limité à l’opérateur <strong>{name}</strong> ({operator}).</p>'
+
+
 def lead(findings: pd.DataFrame, entries: pd.DataFrame) -> str:
-    """Return the one sentence that says what matters most, as HTML."""
+    """Return what matters most, as HTML, and before it whether the list itself is at fault."""
     if findings.empty:
         return "Aucun constat : rien à corriger d'après les règles de cet audit."
+    whole = findings[(findings["domains"] == 0) & (findings["severity"] >= "error")]
+    if whole.empty:
+        return _lead_of_rows(findings, entries)
+    titles = listing([f"<strong>{escape(rule(code).title_fr)}</strong>" for code in whole["rule"].unique()])
+    own = findings[findings["domains"] > 0]
+    rest = "Aucun constat sur ses lignes." if own.empty else _lead_of_rows(own, entries)
+    return f"La liste elle-même est en défaut : {titles}. {rest}"
+
+
+def _lead_of_rows(findings: pd.DataFrame, entries: pd.DataFrame) -> str:
     grave = findings[findings["severity"] >= "error"]
     if grave.empty:
         head = f"Ni défaut critique ni erreur ; {count(len(findings), 'constat')} de moindre gravité"
@@ -143,16 +163,12 @@ def scope(space: TrustSpace, entries: pd.DataFrame) -> str:
     aside = space.entries[space.entries["is_audit_entry"]]
     of = "d’une liste endommagée" if space.whitelist.damaged else "de la liste"
     head = f"{count(len(entries), 'entrée')} {of} ({count(len(space.entries), 'ligne lue', 'lignes lues')})"
-    who = ""
-    if len(entries) < len(space.audited):
-        name = entries["operator"].iloc[0] if len(entries) else ""
-        who = f", celles de {data(name)}" if name else ", aucune"
     tests = "aucune entrée de test à mettre de côté"
     if len(aside):
         domains = count(aside["domain"].nunique(), "domaine")
         verb = "mise" if len(aside) < 2 else "mises"
         tests = f"{count(len(aside), 'entrée')} de test ({domains}) {verb} de côté"
-    return f"Audit de {head}{who}{NBSP}; {tests}. Situation au {day(space.as_of)}."
+    return f"Audit de {head}{NBSP}; {tests}. Situation au {day(space.as_of)}."
 
 
 def _touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:
@@ -248,7 +264,9 @@ def fix_first(findings: pd.DataFrame, entries: pd.DataFrame, top: int = 10) -> H
     """
     whole = entries["domain"].nunique()
     todo = findings[findings["severity"] > "info"]
-    todo = todo.assign(extent=todo["domains"].where(todo["domains"] > 0, whole))
+    domain = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
+    extents = [len({domain[row] for row in rows if row in domain}) or whole for rows in todo["rows"]]
+    todo = todo.assign(extent=pd.Series(extents, index=todo.index, dtype="int64"))
     todo = todo.sort_values(["extent", "severity"], ascending=False, kind="stable").head(top)
     if todo.empty:
         return Html('<p class="none">Rien à corriger.</p>')

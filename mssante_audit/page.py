@@ -180,12 +180,17 @@ def _unique(anchor: str, taken: Mapping[str, str]) -> str:
 
 def _prose(source: str) -> str:
     """Render a notebook's own Markdown; raw HTML in it is the author's."""
-    return str(_markdown(False)(source))
+    return _headed(str(_markdown(False)(source)))
 
 
 def _foreign_prose(source: str) -> str:
     """Render Markdown that a cell put out: it may hold the list's texts, so raw HTML is shown, not obeyed."""
-    return str(_markdown(True)(source))
+    return _headed(str(_markdown(True)(source)))
+
+
+def _headed(html: str) -> str:
+    """Say which cells the headers of Markdown's tables, all of them of columns, are for."""
+    return re.sub(r"<th(?=[ >])", '<th scope="col"', html)
 
 
 @cache

@@ -1,22 +1,17 @@
 """Reports: notebooks chosen, parameters checked, each run and converted, all put in place at once.
 
-A run builds everything in a hidden folder inside the output folder and renames it into place at the end, so
-that a failure, a full disk or a kill leaves what was there before. What a killed run left is removed by the
-next one.
+What is in the output folder changes at the very end of a run (`mssante_audit.staging`).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,10 +19,9 @@ from traceback import format_exception
 from typing import Any
 
 import nbformat
-from filelock import FileLock, Timeout
 
 from mssante_audit.errors import InputError, OutputError, UnknownNameError
-from mssante_audit.export import output_error, write_bytes, write_csv
+from mssante_audit.export import write_bytes, write_csv
 from mssante_audit.kernel import Execution, Failure, Kernels, execute, failure_of, quiet
 from mssante_audit.page import Page, index_html, section_of, title_of, to_html
 from mssante_audit.parameters import PARAMETERS, declared, share_out, shown_value
@@ -35,10 +29,8 @@ from mssante_audit.resources import resource
 from mssante_audit.results import Results, open_space, provenance, select_operator
 from mssante_audit.rules import SEVERITIES
 from mssante_audit.space import TrustSpace
+from mssante_audit.staging import locked, publish, scratch_folder, scratch_of
 from mssante_audit.traces import clean, take_results
-
-LOCK, STAGING, SCRATCH = ".lock", ".run-", "mssante-kernel-"
-"""An output folder's lock; prefixes of a run's hidden folder in it, and of a kernel's temporary folder."""
 
 NEEDS = {"declarations": "declarations"}
 """What a notebook needs beside the list (a field of `TrustSpace`) to be among those run by default."""
@@ -133,14 +125,14 @@ def run_reports(
     space = _check_input(jobs)
     if not names and space is not None:
         jobs = [job for job in jobs if job.name not in NEEDS or getattr(space, NEEDS[job.name]) is not None]
-    with _locked(out) as staging, quiet():
+    with locked(out) as staging, quiet():
         outcomes = []
         for job, execution in _execute(jobs, staging, listener):
             outcomes.append(_make(job, execution, staging, space, debug))
             if listener:
                 listener(job.name, 1, 1, outcomes[-1])
         write_bytes(staging / "index.html", _index(outcomes, out, space).encode())
-        _publish(staging, out, outcomes)
+        publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
     return Run(out, tuple(outcomes))
 
 
@@ -199,47 +191,13 @@ def _absolute(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_input(jobs: Sequence[_Job]) -> TrustSpace | None:
     """Load what the notebooks will load: an input that cannot be used is refused before any of them runs."""
-    everything = {name: value for job in jobs for name, value in {**job.shown, **job.given}.items()}
+    everything = {name: value for job in jobs for name, value in job.shown.items()}
     if "data" not in everything:
         return None
     operator = everything.pop("operator", None)
     space = open_space(**{name: value for name, value in everything.items() if name != "row_limit"})
     select_operator(space, operator)
     return space
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[Path]:
-    """Hold the output folder's lock; yield a hidden folder in it, removed at the end."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / LOCK, timeout=0):
-            _clear(out)
-            staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=out))
-            try:
-                yield staging
-            finally:
-                _clear(out)
-    except Timeout:
-        raise OutputError(
-            "another run is writing here",
-            file=str(out),
-            remedy="Wait for it to end, or choose another folder",
-        ) from None
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise output_error(error, out) from error
-
-
-def _clear(out: Path) -> None:
-    """Remove the hidden folders of runs, this one's or those of killed ones, and their kernels' folders."""
-    for staging in out.glob(f"{STAGING}*"):
-        for note in staging.glob(f"{SCRATCH}*"):
-            scratch = Path(note.read_text(encoding="utf-8"))
-            if scratch.parent == Path(tempfile.gettempdir()) and scratch.name.startswith(SCRATCH):
-                shutil.rmtree(scratch, ignore_errors=True)
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _execute(
@@ -258,12 +216,11 @@ def _execute(
 
 
 def _execute_one(job: _Job, staging: Path, kernels: Kernels, listener: Listener | None) -> Execution:
-    with tempfile.TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True) as scratch:
-        (staging / f"{SCRATCH}{job.name}").write_text(scratch, encoding="utf-8")
+    with scratch_folder(staging, job.name) as scratch:
         return execute(
             job.path,
             job.given,
-            Path(scratch),
+            scratch,
             kernels,
             (lambda done, cells: listener(job.name, done, cells, None)) if listener else None,
         )
@@ -340,11 +297,10 @@ def _roots(job: _Job, staging: Path) -> list[Path]:
     """Return the folders whose paths a report must not show."""
     given = [job.given.get("data"), *(job.given.get("anchors") or ())]
     own = [Path(text).parent for text in given if text]
-    scratch = Path((staging / f"{SCRATCH}{job.name}").read_text(encoding="utf-8"))
     here = [Path.cwd(), Path.home(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
     return [
         *own,
-        scratch,
+        scratch_of(staging, job.name),
         staging,
         staging.parent,
         *here,
@@ -370,6 +326,14 @@ def _write(
         write_csv(outcome.results.findings.drop(columns="rows"), folder / f"{outcome.name}.findings.csv")
 
 
+def _stale(outcome: Outcome) -> list[Path]:
+    """Return the files of earlier runs, relative to the output folder, that this outcome makes untrue."""
+    if outcome.failure:
+        return []
+    failed = [Path("failed", f"{outcome.name}{suffix}") for suffix in PARTS]
+    return failed if outcome.results else [*failed, Path(f"{outcome.name}.findings.csv")]
+
+
 def _index(outcomes: Sequence[Outcome], out: Path, space: TrustSpace | None) -> str:
     told = next((o.results.provenance for o in outcomes if o.results), provenance(space) if space else {})
     rows = [
@@ -384,33 +348,3 @@ def _index(outcomes: Sequence[Outcome], out: Path, space: TrustSpace | None) -> 
         for outcome in outcomes
     ]
     return index_html(rows, told)
-
-
-def _publish(staging: Path, out: Path, outcomes: Sequence[Outcome]) -> None:
-    """Rename what `staging` holds into `out`, the index last, and remove what the run made untrue."""
-    built = sorted(
-        path for path in staging.rglob("*") if path.is_file() and not path.name.startswith(SCRATCH)
-    )
-    with _uninterrupted():
-        for path in sorted(built, key=lambda p: p.name == "index.html"):
-            target = out / path.relative_to(staging)
-            target.parent.mkdir(exist_ok=True)
-            path.replace(target)
-        for outcome in outcomes:
-            stale = [out / "failed" / f"{outcome.name}{suffix}" for suffix in PARTS]
-            if not outcome.failure:
-                for path in stale + ([] if outcome.results else [out / f"{outcome.name}.findings.csv"]):
-                    path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Hold back Ctrl-C and termination for the moment it takes to rename a few files."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

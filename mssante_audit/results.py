@@ -83,8 +83,10 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
     known = space.entries[["operator_id", "operator"]].drop_duplicates()
     known = known[known["operator_id"] != ""]
     wanted = _folded(operator)
-    if wanted.replace(" ", "") in set(known["operator_id"]):
-        return wanted.replace(" ", "")
+    identifiers = {_folded(identifier): str(identifier) for identifier in known["operator_id"]}
+    for spelling in (wanted, wanted.replace(" ", "")):
+        if spelling in identifiers:
+            return identifiers[spelling]
     names = known["operator"].map(_folded)
     for meant in (known[names == wanted], known[names.str.contains(wanted, regex=False)]):
         found = meant.drop_duplicates("operator_id")
@@ -105,9 +107,9 @@ def of_operator(findings: pd.DataFrame, space: TrustSpace, operator_id: str | No
     if operator_id is None:
         return findings
     own = set(space.entries.loc[space.entries["operator_id"] == operator_id, "row"].tolist())
-    touched = [not own.isdisjoint(rows) for rows in findings["rows"]]
-    declared = ~findings["rows"].map(bool) & (findings["operator_id"] == operator_id)
-    return typed(findings[declared | touched].reset_index(drop=True))
+    told = zip(findings["rows"], findings["operator_id"], strict=True)
+    kept = [named == operator_id or not own.isdisjoint(rows) for rows, named in told]
+    return typed(findings[kept].reset_index(drop=True))
 
 
 def provenance(space: TrustSpace) -> dict[str, Any]:

@@ -34,6 +34,7 @@
         lengthMenu: [10, 50, { label: "toutes les", value: -1 }],
         layout: few ? none : bars,
       });
+      table.closest(".dt-container").querySelector("nav")?.setAttribute("aria-label", table.caption.textContent);
     }
   };
   const lengths = (choose) => {

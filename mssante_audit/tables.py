@@ -155,7 +155,7 @@ def table(
     )
 
 
-FINDING_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé / attendu", "Lignes")
+FINDING_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes")
 
 
 def findings_table(findings: pd.DataFrame, *, name: str, caption: str, limit: int) -> Html:
@@ -185,10 +185,11 @@ def _finding_cells(finding: dict[Hashable, Any]) -> tuple[Cell, ...]:
     elsewhere = ":" in finding["evidence"]  # a register's rows, with the file's name
     rows = "" if elsewhere else f" ({count(len(finding['rows']), 'ligne')})"
     evidence = data(finding["evidence"], 90 if elsewhere else 24, rows)
+    shown_code = f'<small class="code"><br>{code.replace("_", "_<wbr>")}</small>'
     operator = f"{data(finding['operator'])}<br><small>{data(finding['operator_id'])}</small>"
     return (
         Cell(badge(severity), SEVERITIES.index(severity)),
-        Cell(f"{prose(rule(code).title_fr)}<br><small>{code.replace('_', '_<wbr>')}</small>"),
+        Cell(f"{prose(rule(code).title_fr)}{shown_code}"),
         Cell(domain, domains),
         Cell(operator if finding["operator_id"] else "", visible(finding["operator"])),
         Cell(f"{data(finding['observed'])}{expected}"),

@@ -33,7 +33,7 @@ column                 dtype                meaning
 =====================  ===================  ================================================================
 
 Columns of `WhiteList.problems`: ``row`` (Int64, NA for what concerns no row), ``line`` (int64), ``kind``,
-``element`` and ``message`` (str; no message repeats what a field says). Kinds: see `listxml.Problem`.
+``element`` and ``message`` (str; no message repeats what a field says). Kinds: see `reading.Problem`.
 """
 
 from __future__ import annotations
@@ -337,13 +337,14 @@ def _dn_columns(texts: Any) -> dict[str, Any]:
 
 def _contact_columns(texts: dict[str, Any]) -> dict[str, Any]:
     kinds = ("project", "support")
-    both = pa.chunked_array([texts[f"{kind}_contact"] for kind in kinds]).dictionary_encode()
-    contacts = [parse_contact(text) for text in both.chunk(0).dictionary.to_pylist()]
+    both = pa.chunked_array([texts[f"{kind}_contact"] for kind in kinds]).dictionary_encode().combine_chunks()
+    contacts = [parse_contact(text) for text in both.dictionary.to_pylist()]
     phones = [contact.phones[0] if contact.phones else "" for contact in contacts]
     emails = [contact.emails[0] if contact.emails else "" for contact in contacts]
+    halves = both.indices[: len(both) // 2], both.indices[len(both) // 2 :]
     return {
-        f"{kind}_{what}": _str(_taken(values, chunk.indices))
-        for kind, chunk in zip(kinds, both.chunks, strict=True)
+        f"{kind}_{what}": _str(_taken(values, codes))
+        for kind, codes in zip(kinds, halves, strict=True)
         for what, values in (("phone", phones), ("email", emails))
     }
 

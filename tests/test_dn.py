@@ -97,6 +97,30 @@ def test_quotation_marks_inside_a_value_are_part_of_the_name() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        (r"O=\#a", r"O=\#a"),
+        (r"O=\20a\20\09", r"O=\ a\ \09"),
+        (r"O=\ ", r"O=\ "),
+        ('O="a,b\0"', r"O=a\,b\00"),
+        (r"O=\41\=\C3\A9", "O=A=é"),
+        ("o = a+cn=b", "CN=b+O=a"),
+        ("DC=a,C=FR,O=b", "O=b,C=FR,DC=a"),
+    ],
+)
+def test_canonical_text_escapes_what_must_be(text: str, canonical: str) -> None:
+    assert parse_dn(text).canonical == canonical
+    assert "escape" not in parse_dn(canonical).problems
+
+
+@pytest.mark.parametrize(
+    "value", ["CHALPHA", "𝐂𝐡𝐀𝐥𝐩𝐡𝐚", "ＣＨＡＬＰＨＡ", "C\u00adhAlpha", "\u202echalpha", "\xa0chalpha\u3000"]
+)
+def test_key_prepares_values_as_rfc_4518(value: str) -> None:
+    assert parse_dn(f"O={value}").key == "O=chalpha"
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("", "empty"),

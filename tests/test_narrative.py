@@ -9,7 +9,7 @@ from mssante_audit import narrative
 from mssante_audit.audits import AUDITS
 from mssante_audit.errors import UnknownNameError
 from mssante_audit.findings import Finding, findings_frame
-from mssante_audit.french import NARROW, NBSP
+from mssante_audit.french import NARROW, NBSP, typeset
 from mssante_audit.rules import SOURCES, catalogue, rule
 from mssante_audit.sample import build, whitelist_xml
 from mssante_audit.space import TrustSpace
@@ -58,10 +58,13 @@ def test_the_lead_names_the_worst_and_how_far_errors_reach(space, entries):
     )
 
 
-def test_a_finding_about_the_list_reaches_every_domain(space, entries):
+def test_a_finding_about_the_list_is_told_apart_from_its_rows(space, entries):
     domains = entries["domain"].nunique()
-    lead = text(narrative.lead(frame(space, Finding("LIST_UNSIGNED")), entries))
-    assert lead.startswith(f"{domains} domaines sur {domains} (100 %) sont touchés")
+    alone = text(narrative.lead(frame(space, Finding("LIST_UNSIGNED")), entries))
+    title = rule("LIST_UNSIGNED").title_fr
+    assert alone == f"La liste elle-même est en défaut : {title}. Aucun constat sur ses lignes."
+    both = frame(space, Finding("LIST_UNSIGNED"), Finding("DN_ID_LUHN", (int(entries["row"].iloc[0]),)))
+    assert f"{title}. 1 domaine sur {domains} (" in text(narrative.lead(both, entries))
 
 
 def test_scope_tells_what_was_set_aside(space, entries):
@@ -74,14 +77,20 @@ def test_scope_tells_what_was_set_aside(space, entries):
     assert told.endswith("Situation au 5 mars 2026.")
 
 
-def test_scope_tells_of_a_damaged_list_and_of_one_operator(space, entries):
+def test_scope_tells_of_a_damaged_list(space, entries):
     damaged = TrustSpace(replace(space.whitelist, damaged=True, damage="cut"), space.as_of)
-    own = narrative.operator_entries(damaged, entries["operator_id"].iloc[0])
+    assert f"{len(entries)} entrées d’une liste endommagée" in text(narrative.scope(damaged, entries))
+
+
+def test_a_report_on_one_operator_says_so_first(space, entries):
+    own = narrative.operator_entries(space, entries["operator_id"].iloc[0])
     assert 0 < len(own) < len(entries)
-    told = text(narrative.scope(damaged, own))
-    assert f"{len(own)} entrées d’une liste endommagée" in told
-    assert f", celles de {own['operator'].iloc[0]} ;" in told
-    assert ", aucune ;" in text(narrative.scope(damaged, own.head(0)))
+    name = own["operator"].iloc[0]
+    assert text(narrative.answer(space, own, frame(space))).startswith(
+        f"Rapport limité à l’opérateur {name} ("
+    )
+    assert text(narrative.answer(space, entries, frame(space))).startswith("Aucun constat")
+    assert "n’a que des entrées de test" in text(narrative.answer(space, own.head(0), frame(space)))
 
 
 def test_overview_has_its_figures_and_counts(space, entries):
@@ -127,9 +136,9 @@ def test_a_section_tells_why_what_and_what_to_do(space, entries):
     page = lxml_html.fromstring(f"<main>{html.text}</main>")
     assert len(page.xpath("//tbody/tr")) == 1
     luhn = rule("DN_ID_LUHN")
-    told = text(html).replace("’", "'")
+    told = text(html)
     order = [luhn.why_fr[:40], "Sans constat", "Constats : Identifiant", "Que faire", luhn.remedy_fr[:40]]
-    positions = [told.index(re.sub(rf"[{NBSP}{NARROW}]", " ", piece)) for piece in order]
+    positions = [told.index(text(typeset(piece))) for piece in order]
     assert positions == sorted(positions)
     assert "Fondement :" in told
 
@@ -169,3 +178,12 @@ def test_what_to_fix_first_is_what_touches_most_domains_information_aside(space,
     assert titles[1].startswith(rule("DN_ORDER").title_fr)
     assert not any(title.startswith(rule("DN_O_TRUNCATED").title_fr) for title in titles)
     assert text(narrative.fix_first(frame(space), entries)) == "Rien à corriger."
+
+
+def test_what_to_fix_first_counts_the_report_s_own_domains(space, entries):
+    own = narrative.operator_entries(space, entries["operator_id"].iloc[0])
+    page = lxml_html.fromstring(
+        narrative.fix_first(frame(space, Finding("DN_ORDER", tuple(entries["row"].tolist()))), own).text
+    )
+    extent = text(page.xpath("//tbody/tr/td[4]")[0].text_content())
+    assert extent == f"{own['domain'].nunique()} (100 %)"

@@ -15,7 +15,7 @@ def test_an_instant_is_utc_whatever_its_spelling():
 
 
 def test_a_date_that_does_not_exist_is_refused_with_the_remedy():
-    with pytest.raises(InputError, match="'2026-02-30' is not a date. Write it as"):
+    with pytest.raises(InputError, match=r"'2026-02-30' is not a date\. Write it as"):
         parse_instant("2026-02-30")
 
 
@@ -28,7 +28,7 @@ def test_a_folder_stands_for_its_last_list(tmp_path):
 
 
 def test_no_list_and_no_folder_are_told_apart(tmp_path):
-    with pytest.raises(InputError, match="no white list here. Put"):
+    with pytest.raises(InputError, match=r"no white list here\. Put"):
         find_whitelist(tmp_path)
     with pytest.raises(InputError, match="no such file or folder"):
         find_whitelist(tmp_path / "none")

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 
-from mssante_audit.audits._evidence import all_rows, rows_by, shown
+from mssante_audit.audits._evidence import all_rows, enumerated, rows_by, shown
 from mssante_audit.contacts import fold
 from mssante_audit.findings import Finding
 from mssante_audit.french import count
@@ -127,5 +127,5 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
             yield Finding(
                 "LIST_DESCRIPTION_SEVERAL",
                 all_rows(rows for held in variants.values() for _, rows in held),
-                observed=" | ".join(shown(held[0][0]) for held in variants.values()),
+                observed=enumerated(shown(held[0][0]) for held in variants.values()),
             )

@@ -16,6 +16,9 @@ CPS_ISSUER = "GIP-CPS"
 """The O of every IGC-CPS certificate: the authority, not the operator (source: form)."""
 
 _HIDDEN = ("Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp")
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""Letters and marks that print nothing (Unicode: Default_Ignorable_Code_Point)."""
+_MOST_SHOWN = 20
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 
@@ -58,19 +61,35 @@ def shown(text: str, *, spaces: bool = False) -> str:
     >>> shown("ch-\u202efr.x"), shown("a\u00a0b"), shown("a\u00a0b", spaces=True)
     ('ch-\\u202efr.x', 'a\xa0b', 'a\\u00a0b')
     """
-    if text.isprintable():
+    if not has_hidden(text):
         return text
     return "".join(_escaped(c) if hidden(c) or (spaces and c != " " and c.isspace()) else c for c in text)
 
 
+def has_hidden(text: str) -> bool:
+    """Tell whether a text may hold something a reader cannot see, or a space other than U+0020."""
+    return not text.isprintable() or bool(_BLANK.search(text))
+
+
 def hidden(character: str) -> bool:
-    """Tell whether a character is a control, direction, zero-width, private-use or unassigned one."""
-    return unicodedata.category(character) in _HIDDEN
+    """Tell whether a character is a control, direction, zero-width, blank, private-use or unassigned one."""
+    return unicodedata.category(character) in _HIDDEN or bool(_BLANK.match(character))
 
 
 def _escaped(character: str) -> str:
     point = ord(character)
     return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def enumerated(texts: Iterable[str], separator: str = " | ", most: int = _MOST_SHOWN) -> str:
+    """Join texts for display, and say how many are left out when there are too many to read.
+
+    >>> enumerated(["a", "b", "c", "d"], ", ", most=2)
+    'a, b, et 2 autres'
+    """
+    listed = list(texts)
+    rest = [f"et {len(listed) - most} autres"] if len(listed) > most else []
+    return separator.join(listed[:most] + rest)
 
 
 def host_faults(name: str, *, any_case: bool = False) -> list[str]:
@@ -88,7 +107,7 @@ def host_faults(name: str, *, any_case: bool = False) -> list[str]:
     lower = name.lower()
     if lower != name and not any_case:
         faults.append("majuscules")
-    odd = "".join(dict.fromkeys(re.sub(r"[a-z0-9.-]", "", lower)))
+    odd = "".join(dict.fromkeys(re.sub(r"[a-z0-9.-]", "", lower)))[:_MOST_SHOWN]
     if odd:
         what = "caractères interdits" if len(odd) > 1 else "caractère interdit"
         faults.append(f"{what} : {shown(odd, spaces=True).replace(' ', 'espace')}")

@@ -14,6 +14,7 @@ import pandas as pd
 from mssante_audit.audits._evidence import (
     CPS_ISSUER,
     all_rows,
+    enumerated,
     hidden,
     host_faults,
     operator_names,
@@ -105,7 +106,7 @@ def _shape_faults(dn: DN) -> str:
     missing = [kind for kind in shape if not dn.get(kind).strip()]
     extra = [kind for i, kind in enumerate(kinds) if kind not in shape or kind in kinds[:i]]
     faults = [
-        f"{what} : {', '.join(map(shown, which))}"
+        f"{what} : {enumerated(map(shown, which), ', ')}"
         for what, which in (("manque", missing), ("en trop", extra))
         if which
     ]
@@ -128,7 +129,7 @@ def _spellings(space: TrustSpace) -> Iterator[Finding]:
             yield Finding(
                 "DN_SPELLINGS",
                 all_rows(rows for found in spellings.values() for rows in found.values()),
-                observed=" | ".join(
+                observed=enumerated(
                     f"{len(all_rows(spellings[text].values()))} × {shown(text, spaces=True)}"
                     for text in by_use
                 ),
@@ -143,7 +144,7 @@ def _spellings(space: TrustSpace) -> Iterator[Finding]:
             yield Finding(
                 "DN_NOT_CANONICAL",
                 all_rows(rows for found in only_wrong.values() for rows in found),
-                observed=" | ".join(shown(text, spaces=True) for text, found in only_wrong.items() if found),
+                observed=enumerated(shown(text, spaces=True) for text, found in only_wrong.items() if found),
                 expected=best,
             )
 
@@ -213,7 +214,7 @@ def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
                 f"{names[operator_id]} : {count(len(domains), 'domaine')}"
                 for operator_id, domains in owners.items()
             ]
-            yield Finding("DN_CN_OPERATORS", found, observed=f"CN={shown(cn)} | {' | '.join(shares)}")
+            yield Finding("DN_CN_OPERATORS", found, observed=f"CN={shown(cn)} | {enumerated(shares)}")
         served = {domain for domains in owners.values() for domain in domains}
         if len(served) >= space.thresholds.concentration_min:
             alone = sum(len(hosts[domain]) == 1 for domain in served)
@@ -237,7 +238,7 @@ def _operators(space: TrustSpace) -> Iterator[Finding]:
             yield Finding(
                 "DN_OPERATOR_NAMES",
                 all_rows(rows for _, rows in called.values()),
-                observed=" | ".join(
+                observed=enumerated(
                     f"{shown(name)} : {count(len(rows), 'ligne')}" for name, rows in called.values()
                 ),
             )
@@ -246,7 +247,7 @@ def _operators(space: TrustSpace) -> Iterator[Finding]:
             yield Finding(
                 "DN_NAME_OPERATORS",
                 all_rows(ids.values()),
-                observed=f"{shown(name)} : {', '.join(map(shown, ids))}",
+                observed=f"{shown(name)} : {enumerated(map(shown, ids), ', ')}",
             )
     for (o,), rows in rows_by(space.audited, "o").items():
         if len(o) == CUT_AT:

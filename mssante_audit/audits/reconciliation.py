@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -56,27 +57,24 @@ def status(space: TrustSpace) -> pd.DataFrame:
 
 def _presence(matched: Match, source: str) -> Iterator[Finding]:
     """Yield what should be in the list and is not, or the other way round."""
-    statuses = matched.statuses.set_index("domain")
     place = dict(zip(matched.current["domain_key"], places(matched.current), strict=True))
-
-    def told(domain: str) -> str:
-        return _when(statuses.at[domain, "date"], statuses.at[domain, "days"])
-
-    for domain in statuses.index[statuses["status"] == "withdrawn-listed"]:
-        made = finding("RECO_WITHDRAWN_LISTED", [place[domain]], f"retrait {told(domain)}")
-        yield _with_rows(made, source, statuses.at[domain, "rows"])
+    records: list[dict[Any, Any]] = matched.statuses.to_dict("records")
+    told = {status: [r for r in records if r["status"] == status] for status in STATUSES}
+    for record in told["withdrawn-listed"]:
+        made = finding("RECO_WITHDRAWN_LISTED", [place[record["domain"]]], f"retrait {_when(record)}")
+        yield _with_rows(made, source, record["rows"])
     absent: dict[tuple[str, str], list[Place]] = {}
-    for domain in statuses.index[statuses["status"] == "not-listed"]:
-        absent.setdefault((place[domain].operator_id, told(domain)), []).append(place[domain])
+    for record in told["not-listed"]:
+        absent.setdefault((record["operator_id"], _when(record)), []).append(place[record["domain"]])
     for (_, when), own in absent.items():
         yield finding("RECO_NOT_LISTED", own, f"déclaré {when}")
-    undeclared = set(statuses.index[statuses["status"] == "not-declared"])
+    undeclared = [record["domain"] for record in told["not-declared"]]
     rest = matched.listed[matched.listed["key"].isin(undeclared)]
     for _, group in rest.groupby("operator_id", sort=False):
         yield Finding("RECO_NOT_DECLARED", tuple(group["row"]))
-    for domain in statuses.index[statuses["relisted"]]:
-        made = finding("RECO_RELISTED", [place[domain]], f"déclaré {told(domain)}")
-        yield _with_rows(made, source, statuses.at[domain, "rows"])
+    for record in (r for r in records if r["relisted"]):
+        made = finding("RECO_RELISTED", [place[record["domain"]]], f"déclaré {_when(record)}")
+        yield _with_rows(made, source, record["rows"])
 
 
 def _differences(matched: Match, source: str) -> Iterator[Finding]:
@@ -126,12 +124,12 @@ def _with_rows(made: Finding, source: str, rows: tuple[int, ...]) -> Finding:
     return replace(made, rows=rows, evidence=where, domains=())
 
 
-def _when(day: pd.Timestamp, days: int) -> str:
-    """Write a declaration's date and age.
+def _when(record: dict[Any, Any]) -> str:
+    """Write the date and age of the declaration that counts.
 
-    >>> _when(pd.Timestamp("2026-02-01"), 29)
+    >>> _when({"date": pd.Timestamp("2026-02-01"), "days": 29})
     'le 01/02/2026 (29 jours)'
     """
-    if pd.isna(day):
+    if pd.isna(record["date"]):
         return "sans date lisible"
-    return f"le {day:%d/%m/%Y} ({days} jour{'s' if days > 1 else ''})"
+    return f"le {record['date']:%d/%m/%Y} ({record['days']} jour{'s' if record['days'] > 1 else ''})"

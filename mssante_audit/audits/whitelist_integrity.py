@@ -14,6 +14,8 @@ import pandas as pd
 from mssante_audit.audits._descriptions import descriptions, is_garbled
 from mssante_audit.audits._evidence import (
     all_rows,
+    enumerated,
+    has_hidden,
     hidden,
     host_faults,
     operator_names,
@@ -172,7 +174,7 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
         texts = list(dict.fromkeys(content[row][2] for row in rows))
         if key and len(texts) > 1:
             yield Finding(
-                "LIST_PAIR_RESPELT", tuple(rows), observed=" | ".join(shown(t, spaces=True) for t in texts)
+                "LIST_PAIR_RESPELT", tuple(rows), observed=enumerated(shown(t, spaces=True) for t in texts)
             )
 
 
@@ -219,7 +221,7 @@ def _shared(space: TrustSpace) -> Iterator[Finding]:
             owners.setdefault(domain, {}).setdefault(same[operator_id], operator_id)
 
     def called(owner: dict[str, str]) -> str:
-        return " | ".join(names[owner[structure]] for structure in sorted(owner))
+        return enumerated(names[owner[structure]] for structure in sorted(owner))
 
     shared: dict[tuple[str, ...], list[str]] = {}
     below: dict[tuple[tuple[str, ...], str], list[str]] = {}
@@ -262,7 +264,7 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
     for field, name in zip(FIELDS[:5], names, strict=True):
         found = {}
         for text in space.audited[field].unique():
-            if not text.isprintable():
+            if has_hidden(text):
                 odd = "".join(dict.fromkeys(filter(hidden, text)))
                 if field not in ("domain", "dn"):
                     odd = odd.translate(dict.fromkeys(map(ord, "\t\r\n")))
@@ -278,5 +280,5 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
             yield Finding(
                 "LIST_TEXT_CONTROL",
                 tuple(where["row"].tolist()),
-                observed=f"{name} : {' '.join(shown(c) for c in characters)}{example}",
+                observed=f"{name} : {enumerated(map(shown, characters), ' ')}{example}",
             )

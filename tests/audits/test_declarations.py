@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from made_up import make_space
 
 from mssante_audit.audits.declarations import audit, form_findings
 from mssante_audit.declarations import Register, load_declarations
@@ -210,7 +211,7 @@ def test_findings_show_no_person_and_bounded_harmless_texts(register: Make) -> N
             assert not (shown["observed"] + shown["expected"]).str.contains(names).any(), rule
 
 
-def test_a_space_without_register_has_no_findings(make_space) -> None:
+def test_a_space_without_register_has_no_findings() -> None:
     space: TrustSpace = make_space({})
     assert audit(space).empty
     assert audit(space).dtypes.tolist() == findings_frame([], space.entries).dtypes.tolist()

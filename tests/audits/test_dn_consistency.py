@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from made_up import ALPHA, BETA_DN, make_space
 
 from mssante_audit.audits.dn_consistency import audit
 from mssante_audit.space import Thresholds, TrustSpace
-from tests.audits.conftest import ALPHA, BETA_DN, MakeSpace
 
 DN = ALPHA["dn"]
 CPS = "CN=mss.alpha.example,OU=1759900004,L=Paris (75),O=GIP-CPS,C=FR"
@@ -33,7 +33,7 @@ def rows(*dns: str) -> list[dict[str, str]]:
     return [{"domain": f"d{i}.mssante.fr", "dn": dn} for i, dn in enumerate(dns)]
 
 
-def test_clean_names_get_nothing(make_space: MakeSpace) -> None:
+def test_clean_names_get_nothing() -> None:
     assert found(make_space(*rows(DN, BETA_DN, CPS.replace("alpha", "gamma")))) == []
     assert found(make_space()) == []
 
@@ -61,13 +61,13 @@ def test_clean_names_get_nothing(make_space: MakeSpace) -> None:
         (DN.replace("C=FR", "C=fr"), ["DN_COUNTRY"]),
     ],
 )
-def test_text(make_space: MakeSpace, dn: str, rules: list[str]) -> None:
+def test_text(dn: str, rules: list[str]) -> None:
     assert found(make_space({"dn": dn}, {"domain": "b.mssante.fr", "dn": dn})) == [
         (rule, (1, 2)) for rule in rules
     ]
 
 
-def test_what_to_write_instead_is_proposed(make_space: MakeSpace) -> None:
+def test_what_to_write_instead_is_proposed() -> None:
     for dn in (
         DN.replace(",O=", ", O="),
         DN.replace("CH ALPHA", '"CH ALPHA"'),
@@ -77,14 +77,12 @@ def test_what_to_write_instead_is_proposed(make_space: MakeSpace) -> None:
         assert {expected for _, expected in texts(space, "DN_NOT_CANONICAL")} == {DN}
 
 
-def test_the_shape_s_faults_are_named(make_space: MakeSpace) -> None:
+def test_the_shape_s_faults_are_named() -> None:
     space = make_space({"dn": DN.replace(",ST=Paris (75)", ",X=1")})
     assert texts(space, "DN_SHAPE")[0][0].endswith("(manque : ST ; en trop : X)")
 
 
-def test_doubled_spaces_are_right_when_a_program_put_the_name_in_quotes_for_them(
-    make_space: MakeSpace,
-) -> None:
+def test_doubled_spaces_are_right_when_a_program_put_the_name_in_quotes_for_them() -> None:
     doubled = DN.replace("CH ALPHA", "CH  ALPHA")
     quoted = DN.replace("CH ALPHA", '"CH  ALPHA"')
     space = make_space({"dn": doubled}, {"dn": quoted})
@@ -93,7 +91,7 @@ def test_doubled_spaces_are_right_when_a_program_put_the_name_in_quotes_for_them
     assert found(around, "DN_SPACING") == [("DN_SPACING", (2,))]
 
 
-def test_an_exact_row_beside_it_makes_up_for_a_wrong_spelling(make_space: MakeSpace) -> None:
+def test_an_exact_row_beside_it_makes_up_for_a_wrong_spelling() -> None:
     quoted = DN.replace("CH ALPHA", '"CH ALPHA"')
     both = make_space({}, {"dn": quoted})
     assert found(both) == [("DN_QUOTES", (2,)), ("DN_SPELLINGS", (1, 2))]
@@ -108,7 +106,7 @@ def test_an_exact_row_beside_it_makes_up_for_a_wrong_spelling(make_space: MakeSp
     ]
 
 
-def test_two_texts_that_are_no_name_are_two_findings(make_space: MakeSpace) -> None:
+def test_two_texts_that_are_no_name_are_two_findings() -> None:
     assert found(make_space(*rows("rien", "RIEN"))) == [("DN_UNREADABLE", (1,)), ("DN_UNREADABLE", (2,))]
 
 
@@ -127,7 +125,7 @@ def test_two_texts_that_are_no_name_are_two_findings(make_space: MakeSpace) -> N
         ("2999000011", []),
     ],
 )
-def test_identifier(make_space: MakeSpace, ou: str, rules: list[str]) -> None:
+def test_identifier(ou: str, rules: list[str]) -> None:
     assert found(make_space({"dn": DN.replace("1759900004", ou)})) == [(rule, (1,)) for rule in rules]
 
 
@@ -141,7 +139,7 @@ def test_identifier(make_space: MakeSpace, ou: str, rules: list[str]) -> None:
         ("Paris (67)", "DN_DEPARTMENT_MISMATCH", "Paris (75) | Bas-Rhin (67)"),
     ],
 )
-def test_department(make_space: MakeSpace, st: str, rule: str, expected: str) -> None:
+def test_department(st: str, rule: str, expected: str) -> None:
     space = make_space({"dn": DN.replace("Paris (75)", st)})
     assert found(space) == [(rule, (1,))]
     assert texts(space, rule)[0][1] == expected
@@ -156,13 +154,13 @@ def test_department(make_space: MakeSpace, st: str, rule: str, expected: str) ->
         ("970599007", "Réunion (974)"),  # 9705 is no département's: unknown, not another one
     ],
 )
-def test_finess_of_the_same_department(make_space: MakeSpace, finess: str, st: str) -> None:
+def test_finess_of_the_same_department(finess: str, st: str) -> None:
     dn = f"CN=mss.alpha.example,OU=1{finess},O=CH ALPHA,ST={st},C=FR"
     assert found(make_space({"dn": dn}), "DN_FINESS_DEPARTMENT", "DN_DEPARTMENT_MISMATCH") == []
 
 
 @pytest.mark.parametrize("label", ["Val d'Oise", "Val-d'Oise", "Val d’Oise"])
-def test_variants_of_a_department_are_right(make_space: MakeSpace, label: str) -> None:
+def test_variants_of_a_department_are_right(label: str) -> None:
     assert (
         found(
             make_space(
@@ -173,7 +171,7 @@ def test_variants_of_a_department_are_right(make_space: MakeSpace, label: str) -
     )
 
 
-def test_finess_of_another_department(make_space: MakeSpace) -> None:
+def test_finess_of_another_department() -> None:
     dn = DN.replace("Paris (75)", "Bas-Rhin (67)")
     assert found(make_space(*rows(dn, dn.replace("mss", "mss2")))) == [("DN_FINESS_DEPARTMENT", (1, 2))]
     siret = dn.replace("1759900004", "399900001100018")
@@ -190,19 +188,19 @@ def test_finess_of_another_department(make_space: MakeSpace) -> None:
         ("a b.fr", False),
     ],
 )
-def test_server_name(make_space: MakeSpace, cn: str, right: bool) -> None:
+def test_server_name(cn: str, right: bool) -> None:
     space = make_space({"dn": DN.replace("mss.alpha.example", cn)})
     assert found(space) == ([] if right else [("DN_CN_NOT_FQDN", (1,))])
 
 
-def test_one_server_under_two_operators(make_space: MakeSpace) -> None:
+def test_one_server_under_two_operators() -> None:
     shared = BETA_DN.replace("mss.beta", "MSS.ALPHA")
     assert found(make_space(*rows(DN, DN, shared))) == [("DN_CN_OPERATORS", (1, 2, 3))]
     same = DN.replace("1759900004", "399900001100018")
     assert found(make_space(*rows(DN, same)), "DN_CN_OPERATORS") == []
 
 
-def test_names_of_operators(make_space: MakeSpace) -> None:
+def test_names_of_operators() -> None:
     renamed = DN.replace("CH ALPHA", "HOPITAL ALPHA").replace("mss.", "mss2.")
     assert found(make_space(*rows(DN, renamed))) == [("DN_OPERATOR_NAMES", (1, 2))]
     accents = DN.replace("CH ALPHA", "CH. ALPHA").replace("mss.", "mss2.")
@@ -211,7 +209,7 @@ def test_names_of_operators(make_space: MakeSpace) -> None:
     assert found(make_space(*rows(DN, homonym, DN))) == [("DN_NAME_OPERATORS", (1, 2, 3))]
 
 
-def test_the_authority_of_old_certificates_is_nobody_s_name(make_space: MakeSpace) -> None:
+def test_the_authority_of_old_certificates_is_nobody_s_name() -> None:
     other = (
         CPS.replace("1759900004", "1679900001")
         .replace("Paris (75)", "Bas-Rhin (67)")
@@ -221,12 +219,12 @@ def test_the_authority_of_old_certificates_is_nobody_s_name(make_space: MakeSpac
 
 
 @pytest.mark.parametrize(("length", "cut"), [(39, False), (40, True), (41, False)])
-def test_cut_name(make_space: MakeSpace, length: int, cut: bool) -> None:
+def test_cut_name(length: int, cut: bool) -> None:
     space = make_space({"dn": DN.replace("CH ALPHA", "A" * length)})
     assert found(space) == ([("DN_O_TRUNCATED", (1,))] if cut else [])
 
 
-def test_concentration_counts_domains_and_those_without_another_server(make_space: MakeSpace) -> None:
+def test_concentration_counts_domains_and_those_without_another_server() -> None:
     space = make_space(*rows(DN, DN, DN), {"domain": "d0.mssante.fr", "dn": DN.replace("mss.", "mss2.")})
     assert found(space) == []
     strict = replace(space, thresholds=Thresholds(concentration_min=3))
@@ -238,12 +236,12 @@ def test_concentration_counts_domains_and_those_without_another_server(make_spac
     "text", ["<script>alert(1)</script>", "=HYPERLINK(1)", "a" * 150, "\u202e\u2028\ufeff", "\u00a0"]
 )
 @pytest.mark.parametrize("value", ["mss.alpha.example", "1759900004", "CH ALPHA", "Paris (75)", "FR"])
-def test_hostile_text_is_shown_as_text(make_space: MakeSpace, value: str, text: str) -> None:
+def test_hostile_text_is_shown_as_text(value: str, text: str) -> None:
     findings = audit(make_space({"dn": DN.replace(value, text)}, {"dn": text}))
     assert len(findings)
     for shown in pd.concat([findings["observed"], findings["expected"]]):
         assert all(c.isprintable() or c in "\u00a0\u202f" for c in shown)
 
 
-def test_test_entries_are_set_aside(make_space: MakeSpace) -> None:
+def test_test_entries_are_set_aside() -> None:
     assert found(make_space({"domain": "ch-test.mssante.fr", "dn": "rien"})) == []

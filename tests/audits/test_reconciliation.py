@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from made_up import make_space
 
 from mssante_audit.audits import audit as masked_audit
 from mssante_audit.audits.reconciliation import STATUSES, audit, status
@@ -36,7 +37,7 @@ ELSEWHERE = {"domain": "ch-gamma.mssante.fr"}
 
 
 @pytest.fixture
-def declared_space(make_space, tmp_path):
+def declared_space(tmp_path):
     """Return a function: rows of a list and declarations (each over `DECLARED`) to a trust space."""
 
     def make(rows, declarations, drop=(), as_of=datetime(2026, 3, 3, tzinfo=UTC), **thresholds):
@@ -188,7 +189,7 @@ def test_contacts_are_masked_unless_shown(declared_space):
     assert "00 09" not in hidden["expected"]
 
 
-def test_status_frame_is_typed_also_when_empty(declared_space, make_space):
+def test_status_frame_is_typed_also_when_empty(declared_space):
     full, empty = status(declared_space([LISTED], [{}])), status(make_space(LISTED))
     assert empty.empty
     assert full.dtypes.astype(str).tolist() == empty.dtypes.astype(str).tolist()

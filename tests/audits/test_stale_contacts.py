@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from made_up import BETA_DN, make_space
 
 from mssante_audit.audits import audit as masked_audit
 from mssante_audit.audits.stale_contacts import audit
 from mssante_audit.space import Thresholds, TrustSpace
-from tests.audits.conftest import BETA_DN, MakeSpace
 
 USUAL = "01 99 00 00 01, projet@alpha.example"
 
@@ -35,7 +35,7 @@ def rows(*contacts: str, kind: str = "project", **fields: str) -> list[dict[str,
     ]
 
 
-def test_clean_contacts_get_nothing(make_space: MakeSpace) -> None:
+def test_clean_contacts_get_nothing() -> None:
     assert found(make_space(*rows(USUAL, USUAL, USUAL, USUAL))) == []
     assert found(make_space()) == []
 
@@ -58,11 +58,11 @@ def test_clean_contacts_get_nothing(make_space: MakeSpace) -> None:
         ("0199000001, PROJET@ALPHA.EXAMPLE", []),
     ],
 )
-def test_flags(make_space: MakeSpace, text: str, rules: list[str]) -> None:
+def test_flags(text: str, rules: list[str]) -> None:
     assert found(make_space(*rows(text, text))) == [(rule, (1, 2)) for rule in rules]
 
 
-def test_both_kinds_of_an_operator_are_one_finding(make_space: MakeSpace) -> None:
+def test_both_kinds_of_an_operator_are_one_finding() -> None:
     text = "projet@alpha.example"
     space = make_space(
         {"project_contact": text, "support_contact": text},
@@ -73,7 +73,7 @@ def test_both_kinds_of_an_operator_are_one_finding(make_space: MakeSpace) -> Non
     assert texts(space, "CONTACT_NO_PHONE")[0][0] == f"2 × contact support : {text} | contact projet : {text}"
 
 
-def test_spellings_of_a_contact_are_one_finding(make_space: MakeSpace) -> None:
+def test_spellings_of_a_contact_are_one_finding() -> None:
     space = make_space(*rows(USUAL, USUAL.replace(" 01,", "  01,"), USUAL.replace(", ", " ,\u00a0")))
     assert found(space) == [("CONTACT_SPACING", (2, 3))]
     assert texts(space, "CONTACT_SPACING")[0][1] == f"contact projet : {USUAL}"
@@ -84,7 +84,7 @@ def test_spellings_of_a_contact_are_one_finding(make_space: MakeSpace) -> None:
 OTHER = "01 99 00 00 77, ancien-projet@alpha.example"
 
 
-def test_a_minority_disagrees_with_the_majority(make_space: MakeSpace) -> None:
+def test_a_minority_disagrees_with_the_majority() -> None:
     space = make_space(*rows(USUAL, USUAL, USUAL, OTHER, OTHER, OTHER.replace(" 77", "  77"), USUAL))
     assert found(space, "CONTACT_DISAGREEMENT") == [("CONTACT_DISAGREEMENT", (4, 5, 6))]
     observed, expected = texts(space, "CONTACT_DISAGREEMENT")[0]
@@ -93,11 +93,11 @@ def test_a_minority_disagrees_with_the_majority(make_space: MakeSpace) -> None:
 
 
 @pytest.mark.parametrize("contacts", [(USUAL, OTHER), (USUAL, USUAL, OTHER), (USUAL,) * 3 + (OTHER,) * 3])
-def test_there_is_no_majority(make_space: MakeSpace, contacts: tuple[str, ...]) -> None:
+def test_there_is_no_majority(contacts: tuple[str, ...]) -> None:
     assert found(make_space(*rows(*contacts))) == []
 
 
-def test_another_operator_s_majority_is_no_matter(make_space: MakeSpace) -> None:
+def test_another_operator_s_majority_is_no_matter() -> None:
     space = make_space(
         *rows(USUAL, USUAL, USUAL), {"domain": "b.mssante.fr", "dn": BETA_DN, "project_contact": OTHER}
     )
@@ -114,11 +114,11 @@ def test_another_operator_s_majority_is_no_matter(make_space: MakeSpace) -> None
         "0199000001,PROJET@alpha.example",
     ],
 )
-def test_more_or_less_of_the_same_contact_does_not_disagree(make_space: MakeSpace, text: str) -> None:
+def test_more_or_less_of_the_same_contact_does_not_disagree(text: str) -> None:
     assert found(make_space(*rows(USUAL, USUAL, USUAL, text)), "CONTACT_DISAGREEMENT") == []
 
 
-def test_the_two_kinds_are_compared_apart(make_space: MakeSpace) -> None:
+def test_the_two_kinds_are_compared_apart() -> None:
     usual = [{"domain": f"{name}.mssante.fr"} for name in "abc"]
     swapped = {"project_contact": "01 99 00 00 02, support@alpha.example", "support_contact": USUAL}
     assert found(make_space(*usual, swapped)) == [
@@ -134,7 +134,7 @@ def run(*numbers: int, mail: str = "projet@alpha.example") -> list[str]:
     return [f"01 99 00 00 {number:02}, {mail}" for number in numbers]
 
 
-def test_a_run_of_numbers_is_one_finding_and_nothing_else(make_space: MakeSpace) -> None:
+def test_a_run_of_numbers_is_one_finding_and_nothing_else() -> None:
     space = make_space(*rows(*[USUAL] * 20, *run(*range(2, 19))))
     assert found(space) == [("CONTACT_AUTOFILL", tuple(range(21, 38)))]
     observed, expected = texts(space, "CONTACT_AUTOFILL")[0]
@@ -142,7 +142,7 @@ def test_a_run_of_numbers_is_one_finding_and_nothing_else(make_space: MakeSpace)
     assert expected == f"contact projet : {USUAL}"
 
 
-def test_a_run_without_an_original(make_space: MakeSpace) -> None:
+def test_a_run_without_an_original() -> None:
     space = make_space(
         *rows(*run(98, 99), "01 99 00 01 00, projet@alpha.example", "0199000101, projet@alpha.example")
     )
@@ -150,7 +150,7 @@ def test_a_run_without_an_original(make_space: MakeSpace) -> None:
     assert texts(space, "CONTACT_AUTOFILL")[0][1] == ""
 
 
-def test_a_run_in_both_kinds_of_contact_is_one_finding(make_space: MakeSpace) -> None:
+def test_a_run_in_both_kinds_of_contact_is_one_finding() -> None:
     filled = [
         {"domain": f"f{i}.mssante.fr", "project_contact": p, "support_contact": s}
         for i, (p, s) in enumerate(
@@ -160,7 +160,7 @@ def test_a_run_in_both_kinds_of_contact_is_one_finding(make_space: MakeSpace) ->
     assert found(make_space(*filled)) == [("CONTACT_AUTOFILL", (1, 2, 3))]
 
 
-def test_a_first_group_that_counts_up_with_gaps(make_space: MakeSpace) -> None:
+def test_a_first_group_that_counts_up_with_gaps() -> None:
     """As a real list has it: numbers of nine digits, or that begin with 10 or 17."""
     usual = "08 99 00 00 01, projet@alpha.example"
     filled = [usual.replace("08 ", f"{first} ") for first in (9, 10, 10, 17)]
@@ -182,11 +182,11 @@ def test_a_first_group_that_counts_up_with_gaps(make_space: MakeSpace) -> None:
         [f"{name}, 01 99 00 00 0{i}, dsi@alpha.example" for i, name in enumerate(("Mme A", "M. B", "M. C"))],
     ],
 )
-def test_right_numbers_that_are_near(make_space: MakeSpace, contacts: list[str]) -> None:
+def test_right_numbers_that_are_near(contacts: list[str]) -> None:
     assert found(make_space(*rows(*contacts)), "CONTACT_AUTOFILL") == []
 
 
-def test_a_run_over_two_operators_is_none(make_space: MakeSpace) -> None:
+def test_a_run_over_two_operators_is_none() -> None:
     first, second, third = run(2, 3, 4)
     space = make_space(
         *rows(first, second), {"domain": "b.mssante.fr", "dn": BETA_DN, "project_contact": third}
@@ -198,13 +198,13 @@ def test_a_run_over_two_operators_is_none(make_space: MakeSpace) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["alhpa.example", "alpa.example", "alphaa.example", "alpho.example"])
-def test_slip_in_a_domain(make_space: MakeSpace, wrong: str) -> None:
+def test_slip_in_a_domain(wrong: str) -> None:
     space = make_space(*rows(*[USUAL] * 10, f"01 99 00 00 01, projet@{wrong}"))
     assert found(space) == [("CONTACT_EMAIL_TYPO", (11,))]
     assert texts(space, "CONTACT_EMAIL_TYPO")[0][1] == f"contact projet : {USUAL}"
 
 
-def test_slip_in_an_ending_nobody_else_has(make_space: MakeSpace) -> None:
+def test_slip_in_an_ending_nobody_else_has() -> None:
     contact = "01 99 00 00 01, Projet@Beta-Sante.examples"
     space = make_space(
         *rows(*[USUAL] * 10), {"domain": "b.mssante.fr", "dn": BETA_DN, "project_contact": contact}
@@ -225,13 +225,13 @@ def test_slip_in_an_ending_nobody_else_has(make_space: MakeSpace) -> None:
         (10, "alphabeta.example", "alpha"),
     ],
 )
-def test_domains_that_are_only_near(make_space: MakeSpace, count: int, near: str, own: str) -> None:
+def test_domains_that_are_only_near(count: int, near: str, own: str) -> None:
     dn = f"CN=mss.{own}.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"
     space = make_space(*rows(*[USUAL] * count, f"01 99 00 00 01, projet@{near}", dn=dn))
     assert found(space, "CONTACT_EMAIL_TYPO") == []
 
 
-def test_short_domains_and_other_operators_are_no_slips(make_space: MakeSpace) -> None:
+def test_short_domains_and_other_operators_are_no_slips() -> None:
     short = rows(*["01 99 00 00 01, a@cgm.example"] * 10, "01 99 00 00 01, a@cgi.example")
     assert found(make_space(*short), "CONTACT_EMAIL_TYPO") == []
     elsewhere = {
@@ -243,7 +243,7 @@ def test_short_domains_and_other_operators_are_no_slips(make_space: MakeSpace) -
     assert found(make_space(*rows(*[USUAL] * 10), elsewhere)) == []
 
 
-def test_address_outside_the_operator_s_usual_domains(make_space: MakeSpace) -> None:
+def test_address_outside_the_operator_s_usual_domains() -> None:
     foreign = "01 99 00 00 01, projet@vendeur.example"
     assert found(make_space(*rows(*[USUAL] * 5, foreign)), "CONTACT_FOREIGN_DOMAIN") == [
         ("CONTACT_FOREIGN_DOMAIN", (6,))
@@ -253,7 +253,7 @@ def test_address_outside_the_operator_s_usual_domains(make_space: MakeSpace) -> 
 
 
 @pytest.mark.parametrize("domain", ["unite.alpha.example", "gmail.com"])
-def test_kin_and_consumer_domains_are_not_foreign(make_space: MakeSpace, domain: str) -> None:
+def test_kin_and_consumer_domains_are_not_foreign(domain: str) -> None:
     space = make_space(*rows(*[USUAL] * 5, f"01 99 00 00 01, mss@{domain}"))
     assert found(space, "CONTACT_FOREIGN_DOMAIN") == []
 
@@ -261,7 +261,7 @@ def test_kin_and_consumer_domains_are_not_foreign(make_space: MakeSpace, domain:
 # -- age ----------------------------------------------------------------------------------------------------
 
 
-def test_old_stamps_are_one_finding_an_operator(make_space: MakeSpace) -> None:
+def test_old_stamps_are_one_finding_an_operator() -> None:
     old = {"updated_at_text": "2024-03-02T23:59:59Z"}
     space = make_space(
         old,
@@ -283,7 +283,7 @@ def test_old_stamps_are_one_finding_an_operator(make_space: MakeSpace) -> None:
 PERSON = "Mme SPECIMENNE Zoé, 06 39 98 12 34, zoe.specimenne@alpha.example"
 
 
-def test_findings_are_masked_unless_contacts_are_asked_for(make_space: MakeSpace) -> None:
+def test_findings_are_masked_unless_contacts_are_asked_for() -> None:
     space = make_space(*rows(*[USUAL] * 4, PERSON, f"{PERSON}, x@alhpa.example", PERSON.replace(", ", ",  ")))
     masked = masked_audit("stale_contacts", space).to_csv()
     for secret in ("SPECIMENNE", "specimenne", "Zoé", "zoe", "98", "12 3"):
@@ -296,11 +296,11 @@ def test_findings_are_masked_unless_contacts_are_asked_for(make_space: MakeSpace
 @pytest.mark.parametrize(
     "text", ["<script>alert(1)</script>", "=HYPERLINK(1)", "a" * 230, "\u202e0199000001", "@" * 99, "1" * 200]
 )
-def test_hostile_text_is_shown_as_text(make_space: MakeSpace, text: str) -> None:
+def test_hostile_text_is_shown_as_text(text: str) -> None:
     findings = audit(make_space(*rows(USUAL, USUAL, USUAL, text, f"{text}, projet@alpha.example")))
     assert len(findings)
     assert all(c.isprintable() or c in "\u00a0\u202f" for shown in findings["observed"] for c in shown)
 
 
-def test_test_entries_are_set_aside(make_space: MakeSpace) -> None:
+def test_test_entries_are_set_aside() -> None:
     assert found(make_space({"domain": "ch-test.mssante.fr", "project_contact": "_"})) == []

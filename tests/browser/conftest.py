@@ -3,10 +3,11 @@
 import os
 import shutil
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -17,6 +18,7 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 LOCAL = ("file:", "data:", "blob:")
+WAITING = "table.sortable:not(.dataTable)"
 
 
 @dataclass
@@ -43,30 +45,38 @@ def chromium():
         browser.close()
 
 
+def open_report(chromium: Browser, report: Path, width: int, height: int, *, script: bool = True) -> Visit:
+    context = chromium.new_context(
+        viewport={"width": width, "height": height}, java_script_enabled=script, offline=True
+    )
+    context.route("**/*", lambda r: r.continue_() if r.request.url.startswith(LOCAL) else r.abort())
+    visit = Visit(context.new_page())
+    visit.page.on("request", lambda r: visit.requests.append(r.url[:200]))
+    visit.page.on("dialog", lambda d: (visit.alarms.append(f"dialog {d.message}"), d.dismiss()))
+    visit.page.on("pageerror", lambda e: visit.alarms.append(f"error {e}"))
+    visit.page.on("console", lambda m: visit.alarms.append(f"console {m.text}"))
+    visit.page.goto(report.as_uri())
+    if script:
+        visit.page.wait_for_function(f"document.querySelectorAll('{WAITING}').length === 0")
+    visit.requests.remove(report.as_uri())
+    return visit
+
+
 @pytest.fixture
 def visit(chromium):
-    """A function that opens a report; the contexts are closed at the end."""
-    contexts = []
+    """A function that opens a report, for tests that do something to it."""
+    opened = []
 
-    def opened(report: Path, width: int = 1280, height: int = 800, *, script: bool = True) -> Visit:
-        context = chromium.new_context(
-            viewport={"width": width, "height": height}, java_script_enabled=script, offline=True
-        )
-        contexts.append(context)
-        context.route("**/*", lambda r: r.continue_() if r.request.url.startswith(LOCAL) else r.abort())
-        visit = Visit(context.new_page())
-        visit.page.on("request", lambda r: visit.requests.append(r.url[:200]))
-        visit.page.on("dialog", lambda d: (visit.alarms.append(f"dialog {d.message}"), d.dismiss()))
-        visit.page.on("pageerror", lambda e: visit.alarms.append(f"error {e}"))
-        visit.page.on("console", lambda m: visit.alarms.append(f"console {m.text}"))
-        visit.page.goto(report.as_uri())
-        if script:
-            visit.page.wait_for_function(
-                "document.querySelectorAll('table.sortable:not(.dataTable)').length === 0"
-            )
-        visit.requests.remove(report.as_uri())
-        return visit
+    def opens(report: Path, width: int = 1280, height: int = 800, *, script: bool = True) -> Visit:
+        opened.append(open_report(chromium, report, width, height, script=script))
+        return opened[-1]
 
-    yield opened
-    for context in contexts:
-        context.close()
+    yield opens
+    for visit in opened:
+        visit.page.context.close()
+
+
+@pytest.fixture(scope="session")
+def look(chromium):
+    """A function that opens a report once, for tests that only look at it."""
+    return cache(lambda report, width=1280, height=800: open_report(chromium, report, width, height))

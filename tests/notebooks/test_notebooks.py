@@ -181,7 +181,7 @@ def test_one_operator_and_a_row_limit(sample_run, tmp_path):
     several = {catalogue()[c].family for c in findings["rule"]}
     assert len(tables) == len(several)
     assert cut
-    assert ", celles de " in report.xpath("//p[@class='scope']")[0].text_content()
+    assert operator in report.xpath("//p[@class='limits']")[0].text_content()
 
 
 def test_a_damaged_list_is_told_on_the_first_screen(tmp_path):

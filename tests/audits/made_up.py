@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
-import pytest
-
 from mssante_audit.space import TrustSpace
-from mssante_audit.whitelist import FIELDS, NAMESPACE, load_whitelist
+from mssante_audit.whitelist import NAMESPACE, load_whitelist
 
 AS_OF = datetime(2026, 3, 3, tzinfo=UTC)
 GENERATED = "2026-03-02T05:30:00Z"
+ELEMENTS = ("Nom", "Description", "DNCertificatOperateur", "ResponsableContact", "SupportContact", "DateMAJ")
+"""Elements of a row, in the order of `ALPHA`."""
 
 ALPHA = {
     "domain": "ch-alpha.mssante.fr",
@@ -25,15 +24,15 @@ ALPHA = {
 }
 BETA_DN = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
 
-MakeSpace = Callable[..., TrustSpace]
-
 
 def xml_of(*rows: dict[str, str], generated: str = GENERATED, namespace: str = NAMESPACE) -> bytes:
     """Write rows (each over `ALPHA`) as a white list."""
     domains = []
     for row in rows:
         texts = ALPHA | row
-        fields = [f"<{name}>{escape(texts[column])}</{name}>" for name, column in FIELDS.items()]
+        fields = [
+            f"<{name}>{escape(texts[column])}</{name}>" for name, column in zip(ELEMENTS, ALPHA, strict=True)
+        ]
         domains.append(f"<Domaine>{''.join(fields)}</Domaine>")
     return (
         f'<ListeBlancheMSSante xmlns="{namespace}"><DateDeGeneration>{generated}</DateDeGeneration>'
@@ -41,12 +40,9 @@ def xml_of(*rows: dict[str, str], generated: str = GENERATED, namespace: str = N
     ).encode()
 
 
-@pytest.fixture
-def make_space() -> MakeSpace:
-    """Return a function that loads rows (dicts over `ALPHA`), or the bytes of a list, as a trust space."""
-
-    def make(*rows: dict[str, str], xml: bytes = b"", as_of: datetime = AS_OF, **options: Any) -> TrustSpace:
-        whitelist = load_whitelist(xml or xml_of(*rows, **options), recover=True, any_namespace=True)
-        return TrustSpace(whitelist, as_of)
-
-    return make
+def make_space(
+    *rows: dict[str, str], xml: bytes = b"", as_of: datetime = AS_OF, **options: Any
+) -> TrustSpace:
+    """Load rows (dicts over `ALPHA`), or the bytes of a list, as a trust space."""
+    whitelist = load_whitelist(xml or xml_of(*rows, **options), recover=True, any_namespace=True)
+    return TrustSpace(whitelist, as_of)
