@@ -9,13 +9,13 @@ import pandas as pd
 
 from mssante_audit.audits import audit
 from mssante_audit.audits.reconciliation import STATUSES, status
+from mssante_audit.declarations import Register
+from mssante_audit.errors import InputError
 from mssante_audit.findings import concat
 from mssante_audit.french import count, day, number, percent, typeset
 from mssante_audit.plots import BLUE, GREY, LIGHT, SEVERITY_STYLE, Bar, Chart, bars_alt, draw_bars
 from mssante_audit.space import TrustSpace
 from mssante_audit.tables import Cell, Figure, Html, csv_link, data, key_figures, severity_bars, table
-
-NO_REGISTER = "Le dossier de données ne contient aucun registre de déclarations."
 
 _STYLES = {
     "withdrawn-listed": "critical",
@@ -32,9 +32,32 @@ _MATCHES = {"same": "identique", "spelling": "autre écriture", "differs": "diff
 
 
 def declared_status(space: TrustSpace, operator_id: str | None = None) -> pd.DataFrame:
-    """Return the status frame of `mssante_audit.audits.reconciliation`, of one operator if one is given."""
+    """Return the status frame of `mssante_audit.audits.reconciliation`, of one operator if one is given.
+
+    Raises
+    ------
+    InputError
+        If the space has no register.
+    """
+    _register(space)
     frame = status(space)
     return frame if operator_id is None else frame[frame["operator_id"] == operator_id].reset_index(drop=True)
+
+
+def _register(space: TrustSpace) -> Register:
+    """Return the space's register.
+
+    Raises
+    ------
+    InputError
+        If it has none: a report that found nothing would say that all is well.
+    """
+    if space.declarations is None:
+        raise InputError(
+            "the data folder holds no register of declarations",
+            remedy="Put declarations.csv, .xlsx or .json into it",
+        )
+    return space.declarations
 
 
 def declared_findings(space: TrustSpace) -> pd.DataFrame:
@@ -54,8 +77,7 @@ def declarations_answer(space: TrustSpace, statuses: pd.DataFrame, findings: pd.
     findings
         What `declared_findings` returns, or a part of it.
     """
-    if space.declarations is None:
-        return Html(f'<div class="answer"><p class="lead">{typeset(NO_REGISTER)}</p></div>')
+    register = _register(space)
     counts = statuses["status"].value_counts()
     listed = int(statuses["rows"].map(bool).sum())
     declared = int((statuses["evidence"] != "").sum())
@@ -70,7 +92,6 @@ def declarations_answer(space: TrustSpace, statuses: pd.DataFrame, findings: pd.
         f"{'sont' if counts['not-listed'] > 1 else 'est'} pas, "
         f"{count(int(counts['not-declared']), 'domaine listé', 'domaines listés')} sans déclaration."
     )
-    register = space.declarations
     figures = [
         Figure("Déclarations", number(len(register.declarations)), count(declared, "domaine")),
         Figure(
