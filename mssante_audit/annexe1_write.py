@@ -168,7 +168,7 @@ def _draw(canvas: Any, line: Line, height: float, record: Mapping[str, str]) -> 
         canvas.setFillColorRGB(0.12, 0.23, 0.37)
         canvas.drawString(_LEFT, height - 12, line)
         canvas.setFillColorRGB(0, 0, 0)
-        return height - 24
+        return height - 32
     canvas.setFont("Helvetica", _FONT)
     if isinstance(line, _Box):
         canvas.acroForm.checkbox(
