@@ -13,7 +13,6 @@ import fnmatch
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -24,7 +23,7 @@ from mssante_audit.dns_resolve import Resolver
 from mssante_audit.dns_settings import ObserveSettings
 from mssante_audit.dns_walk import Walker
 from mssante_audit.dns_wire import canonical
-from mssante_audit.errors import AuditError, InputError
+from mssante_audit.errors import AuditError, InputError, OutputError
 from mssante_audit.observation import FORMAT, VERSION
 from mssante_audit.observation_writer import Writer, read_known
 
@@ -123,7 +122,7 @@ async def _observe(
     resume: bool,
     progress: Callable[[Progress], None] | None,
 ) -> Summary:
-    begun = time.monotonic()
+    start, begun = time.monotonic(), False
     if not resume and out.exists():
         raise InputError(
             "exists already", file=str(out), remedy="Name another file, or add --resume to go on with this one"
@@ -155,6 +154,7 @@ async def _observe(
             )
         writer = writer or Writer(out)
         writer.write(_header(settings, sibling, ipv6=resolver.ipv6, domains=len(chosen), resumed=resume))
+        begun = True
         asker.write_to(writer)
         writer.flush()
 
@@ -169,7 +169,7 @@ async def _observe(
             while True:
                 if progress:
                     silent = tuple(asker.silent_addresses())
-                    progress(Progress(done, len(names), asker.sent, time.monotonic() - begun, silent))
+                    progress(Progress(done, len(names), asker.sent, time.monotonic() - start, silent))
                 current.flush()
                 await asyncio.sleep(0.5)
 
@@ -180,13 +180,9 @@ async def _observe(
     finally:
         asker.close()
         if writer is not None:
-            try:
-                if complete or writer.begun:
-                    writer.write(_end(asker, complete=complete))
-            finally:
-                writer.close()
+            _finish(writer, _end(asker, complete=complete) if begun else None, failing=not complete)
     if progress:
-        progress(Progress(done, len(names), asker.sent, time.monotonic() - begun, ()))
+        progress(Progress(done, len(names), asker.sent, time.monotonic() - start, ()))
     return Summary(
         out,
         len(names),
@@ -194,24 +190,30 @@ async def _observe(
         asker.sent,
         dict(asker.outcomes),
         asker.ignored.sources.total(),
-        time.monotonic() - begun,
+        time.monotonic() - start,
     )
+
+
+def _finish(writer: Writer, end: dict[str, object] | None, *, failing: bool) -> None:
+    try:
+        if end:
+            writer.write(end)
+        writer.close()
+    except OutputError:
+        if not failing:  # else the first failure is the one to tell
+            raise
 
 
 async def _all(*works: object, beside: asyncio.Task[None]) -> None:
     """Run all of `works`, and `beside` as long as they run; the first error ends everything."""
-    tasks = [asyncio.ensure_future(work) for work in works]  # type: ignore[call-overload]
+    whole = asyncio.gather(*works)  # type: ignore[call-overload]
     try:
-        pending: set[asyncio.Future[None]] = {*tasks, beside}
-        while pending - {beside}:
-            finished, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_EXCEPTION)
-            for task in finished:
-                task.result()
+        await asyncio.wait({whole, beside}, return_when=asyncio.FIRST_COMPLETED)
+        await (whole if whole.done() else beside)
     finally:
-        for task in (*tasks, beside):
+        for task in (whole, beside):
             task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, beside, return_exceptions=True)
+        await asyncio.gather(whole, beside, return_exceptions=True)
 
 
 def _header(
