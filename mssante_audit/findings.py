@@ -22,6 +22,7 @@ Sorted by severity (worst first), then by domains touched (most first), rule, an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -31,8 +32,17 @@ from mssante_audit.contacts import mask
 from mssante_audit.rules import SEVERITIES, rule
 
 COLUMNS = (
-    "rule", "severity", "domain", "domains", "operator_id", "operator", "observed", "expected", "evidence", "rows",
-)  # fmt: skip
+    "rule",
+    "severity",
+    "domain",
+    "domains",
+    "operator_id",
+    "operator",
+    "observed",
+    "expected",
+    "evidence",
+    "rows",
+)
 
 Severity = pd.CategoricalDtype(list(SEVERITIES), ordered=True)
 
@@ -46,7 +56,12 @@ class Finding:
     observed: str = ""
     expected: str = ""
     evidence: str = ""
-    """Only for evidence that is not rows."""
+    """Only for evidence that is not rows of the white list: a register's rows, an observation."""
+    domains: tuple[str, ...] = ()
+    """Domains concerned beyond those of the rows."""
+    operator_id: str = ""
+    """Only where the rows do not tell the operator."""
+    operator: str = ""
 
 
 def row_ranges(rows: Iterable[int]) -> str:
@@ -86,11 +101,10 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
     records = []
     for finding in found:
         rows = tuple(sorted(set(finding.rows)))
-        domains = dict.fromkeys(domain[row] for row in rows)
-        owners = [operator_id[row] for row in rows]
-        counts = {owner: owners.count(owner) for owner in dict.fromkeys(owners)}
-        owner = max(counts, key=lambda o: counts[o]) if counts else ""
-        name = next((operator[row] for row in rows if operator_id[row] == owner), "")
+        domains = dict.fromkeys([*(domain[row] for row in rows), *finding.domains])
+        counts = Counter(operator_id[row] for row in rows)
+        owner = finding.operator_id or max(counts, key=lambda o: counts[o], default="")
+        name = finding.operator or next((operator[row] for row in rows if operator_id[row] == owner), "")
         records.append(
             (
                 finding.rule,
@@ -103,7 +117,7 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
                 finding.expected,
                 finding.evidence or row_ranges(rows),
                 rows,
-            )  # fmt: skip
+            )
         )
     rank = {severity: -i for i, severity in enumerate(SEVERITIES)}
     records.sort(key=lambda r: (rank[r[1]], -r[3], r[0], r[9][:1], r[6]))
@@ -129,7 +143,7 @@ def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def masked(findings: pd.DataFrame) -> pd.DataFrame:
-    """Return `findings` with persons masked in the texts of the rules that may name them (`Rule.personal`)."""
+    """Return `findings` with contacts masked in the texts of the rules that may name them."""
     personal = {code for code in findings["rule"].unique() if rule(code).personal}
     where = findings["rule"].isin(personal)
     shown = findings.copy()

@@ -97,7 +97,7 @@ def load_space(
         Instant to audit at, ISO 8601 (a date means midnight UTC); now if not given.
     anchors
         Certificate files or folders to trust. IGC-Santé certificates lying in the data folder are recognised
-        by their fingerprints and need not be named.
+        by their fingerprints and need not be named; nor need the shipped sample's.
     recover
         Load the readable rows of a damaged list.
     any_namespace
@@ -112,9 +112,10 @@ def load_space(
     InputError
         If there is no list, or it cannot be read (`WhiteListError`), or `as_of` is not a date.
     """
-    folder = Path(data) if data is not None else resource("data/sample")
-    if data is None:
-        anchors = (*anchors, resource("data/sample/anchors"))
+    sample = resource("data/sample")
+    folder = Path(data) if data is not None else sample
+    if folder.resolve() == sample.resolve():
+        anchors = (*anchors, sample / "anchors")
     whitelist = load_whitelist(
         find_whitelist(folder), recover=recover, any_namespace=any_namespace, anchors=tuple(anchors)
     )

@@ -12,7 +12,7 @@ from mssante_audit.findings import concat, masked
 from mssante_audit.space import TrustSpace
 
 AUDITS = ("whitelist_integrity", "dn_consistency", "stale_contacts")
-"""Names of the audits: module here, rules in ``rules/<name>.toml``, tests in ``tests/audits/test_<name>.py``."""
+"""Each names a module here, its rules in ``rules/<name>.toml`` and its tests in ``tests/audits``."""
 
 
 def audit(name: str, space: TrustSpace) -> pd.DataFrame:

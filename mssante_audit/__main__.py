@@ -1,0 +1,5 @@
+"""``python -m mssante_audit``: the command line."""
+
+from mssante_audit.cli import main
+
+main()

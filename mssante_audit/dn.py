@@ -1,0 +1,251 @@
+"""Distinguished names as white lists write them: exact text, values, what is odd, and a key to compare by.
+
+A white list holds the DN of an operator's certificate as text. RFC 4514 says how such a text is written; real
+lists also hold the quoted values of RFC 1779 and RFC 2253, blanks around separators, doubled and non-breaking
+spaces. Some peers compare the text, so both are kept: `DN.text`, and `DN.key`, equal for any two spellings of
+one name. Nothing here raises on odd input: `DN.problems` says what is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+RDNS = tuple[tuple[str, str], ...]
+
+IGC = {
+    "IGC-Santé": ("CN", "OU", "O", "ST", "C"),
+    "IGC-CPS": ("CN", "OU", "L", "O", "C"),
+}
+"""The two shapes of a certificate's DN, attributes in order. Source: form (Annexe 1)."""
+
+_SHAPES = {frozenset(order): name for name, order in IGC.items()}
+_RANK = {kind: rank for rank, kind in enumerate(("CN", "OU", "L", "O", "ST", "C"))}
+
+_ODD = re.compile(r"[^A-Za-z0-9À-ÖØ-öø-ÿ,=.'()/&@:_ -]|  | ,|, | =|= |^ | $")
+_KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*\Z")
+_QUOTED = re.compile(r'"((?:[^"\\]++|\\.)*+)"[ \t\r\n]*+(?=[,;+]|\Z)', re.DOTALL)
+_BARE = re.compile(r"(?:[^,;+\\]++|\\.|\\\Z)*+", re.DOTALL)
+_ESCAPE = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.?)", re.DOTALL)
+_BLANKS = " \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class DN:
+    """A distinguished name, read.
+
+    Two DNs are the same name when their `key` is the same, and the same text when `text` is.
+    """
+
+    text: str
+    """As the file writes it."""
+    rdns: RDNS
+    """(attribute type in upper case, value unescaped and unquoted), in the order of the text."""
+    problems: tuple[str, ...]
+    """``empty``; ``unreadable`` (a part is not ``TYPE=value``); ``separator`` (``;``, RFC 2253);
+    ``multivalued`` (``+``); ``repeated`` (a type twice); ``quotes`` (a quoted value, or a quotation mark left
+    bare in one); ``escape`` (a character that RFC 4514 wants escaped is not, an escape that is none, or a
+    hexadecimal value); ``spacing`` (blanks around a separator, or several spaces in a row); ``nbsp`` (a space
+    other than U+0020); ``control`` (control, bidi or zero-width character)."""
+    key: str
+    """For comparing: types in upper case and in the form's order; values prepared as RFC 4518 does for names
+    (characters that print nothing dropped, spaces folded, NFKC, case folded)."""
+    canonical: str
+    """The text RFC 4514 gives this name in the form's order. Spaces inside a value stay as they are, for the
+    certificate may hold them; a text that cannot be read is its own canonical text."""
+    igc: str
+    """Which of `IGC` has exactly these attributes, none empty, in any order; "" if neither."""
+    order_ok: bool
+    """Whether the attributes also stand in the form's order."""
+
+    def get(self, kind: str) -> str:
+        """Return the first value of an attribute type (upper case), "" if there is none.
+
+        >>> parse_dn("CN=mss.alpha.example,OU=100").get("OU")
+        '100'
+        """
+        for name, value in self.rdns:
+            if name == kind:
+                return value
+        return ""
+
+
+def parse_dn(text: str) -> DN:
+    r"""Read a distinguished name.
+
+    >>> dn = parse_dn('cn=mss.alpha.example, O="CH  ALPHA",OU=1990000018,ST=Paris (75),C=FR')
+    >>> dn.canonical
+    'CN=mss.alpha.example,OU=1990000018,O=CH  ALPHA,ST=Paris (75),C=FR'
+    >>> dn.igc, dn.order_ok, dn.problems
+    ('IGC-Santé', False, ('quotes', 'spacing'))
+    >>> parse_dn(r"CN=a\2C b").get("CN")
+    'a, b'
+    """
+    return _plain(text) or _any(text)
+
+
+def _plain(text: str) -> DN | None:
+    """Read a text that needs no care, which nearly all do; None for any other (same answer as `_any`)."""
+    if not text or _ODD.search(text):
+        return None
+    rdns = []
+    for part in text.split(","):
+        kind, equals, value = part.partition("=")
+        if not (equals and value and kind.isascii() and kind.isalpha()):
+            return None
+        rdns.append((kind.upper(), value))
+    kinds = tuple(kind for kind, _ in rdns)
+    igc = _SHAPES.get(frozenset(kinds), "") if len(kinds) == 5 else ""
+    if not igc:
+        return None
+    ordered = rdns if kinds == IGC[igc] else sorted(rdns, key=lambda rdn: _RANK[rdn[0]])
+    canonical = ",".join([f"{kind}={value}" for kind, value in ordered])
+    key = ",".join([f"{kind}={value.casefold()}" for kind, value in ordered])
+    return DN(text, tuple(rdns), (), key, canonical, igc, ordered is rdns)
+
+
+def _any(text: str) -> DN:
+    """Read any text at all."""
+    problems = _characters(text)
+    if not text.strip():
+        return DN(text, (), ("empty", *sorted(problems)), "", text, "", False)
+    groups = _groups(text, problems)
+    rdns = tuple(rdn for group in groups for rdn in group)
+    kinds = tuple(kind for kind, _ in rdns)
+    if len(set(kinds)) < len(kinds):
+        problems.add("repeated")
+    if "unreadable" in problems:
+        return DN(text, rdns, tuple(sorted(problems)), _fold(text), text, "", False)
+    plain = "multivalued" not in problems and all(value.strip() for _, value in rdns)
+    igc = _SHAPES.get(frozenset(kinds), "") if plain and len(kinds) == 5 else ""
+    groups = [sorted(group, key=_place) for group in groups]
+    groups.sort(key=lambda group: _place(group[0]))
+    canonical = ",".join("+".join(f"{kind}={_escape(value)}" for kind, value in group) for group in groups)
+    key = ",".join("+".join(f"{kind}={_escape(_fold(value))}" for kind, value in group) for group in groups)
+    return DN(text, rdns, tuple(sorted(problems)), key, canonical, igc, bool(igc) and kinds == IGC[igc])
+
+
+def _place(rdn: tuple[str, str]) -> tuple[int, str]:
+    return _RANK.get(rdn[0], len(_RANK)), rdn[0]
+
+
+def _groups(text: str, problems: set[str]) -> list[list[tuple[str, str]]]:
+    """Split a text into RDNs, each a list of (type, value), adding what is odd to `problems`. Linear time."""
+    groups: list[list[tuple[str, str]]] = []
+    start, joined = 0, False
+    while True:
+        end = _bare_end(text, start)
+        equals = text.find("=", start, end)
+        kind = text[start : max(equals, start)].strip()
+        if not _KIND.match(kind):
+            problems.add("unreadable")
+        else:
+            if kind != text[start:equals]:
+                problems.add("spacing")
+            value, end = _value(text, equals + 1, problems)
+            if joined and groups:
+                groups[-1].append((kind.upper(), value))
+            else:
+                groups.append([(kind.upper(), value)])
+        if end >= len(text):
+            return groups
+        joined = text[end] == "+"
+        if joined:
+            problems.add("multivalued")
+        elif text[end] == ";":
+            problems.add("separator")
+        start = end + 1
+
+
+def _value(text: str, start: int, problems: set[str]) -> tuple[str, int]:
+    """Read the value that starts at `start`; return it and where it ends."""
+    while start < len(text) and text[start] in _BLANKS:
+        start += 1
+        problems.add("spacing")
+    quoted = _QUOTED.match(text, start)
+    if quoted:
+        problems.add("quotes")
+        if text[quoted.end() - 1] != '"':
+            problems.add("spacing")
+        return _unescape(quoted[1], problems), quoted.end()
+    end = _bare_end(text, start)
+    raw = text[start:end].rstrip(_BLANKS)
+    if (len(raw) - len(raw.rstrip("\\"))) % 2:
+        raw = text[start : min(start + len(raw) + 1, end)]  # the last blank was escaped
+    if len(raw) < end - start:
+        problems.add("spacing")
+    unescaped = _ESCAPE.sub("", raw)
+    if '"' in unescaped:
+        problems.add("quotes")
+    if raw.startswith("#") or "<" in unescaped or ">" in unescaped or "\0" in unescaped:
+        problems.add("escape")
+    return _unescape(raw, problems), end
+
+
+def _bare_end(text: str, start: int) -> int:
+    """Return where an unquoted part that starts at `start` ends: at a separator, or with the text."""
+    bare = _BARE.match(text, start)
+    return bare.end() if bare else start
+
+
+def _unescape(raw: str, problems: set[str]) -> str:
+    if "\\" not in raw:
+        return raw
+
+    def read(escape: re.Match[str]) -> str:
+        if escape[1]:
+            try:
+                return bytes.fromhex(escape[1].replace("\\", "")).decode()
+            except UnicodeDecodeError:
+                problems.add("escape")
+                return escape[1]
+        if not escape[2] or escape[2] not in ' "#+,;<=>\\':
+            problems.add("escape")
+        return escape[2] or "\\"
+
+    return _ESCAPE.sub(read, raw)
+
+
+def _escape(value: str) -> str:
+    """Write a value as RFC 4514, section 2.4."""
+    escaped = re.sub(r'[",+;<>\\]', r"\\\g<0>", value).replace("\0", "\\00")
+    if escaped.startswith("#"):
+        escaped = "\\" + escaped
+    body = escaped.strip(_BLANKS)
+    if body == escaped:
+        return escaped
+    head = len(escaped) - len(escaped.lstrip(_BLANKS))
+    edge = [f"\\{ord(c):02X}" if c != " " else "\\ " for c in escaped]
+    if not body:
+        return "".join(edge)
+    return "".join(edge[:head]) + body + "".join(edge[head + len(body) :])
+
+
+def _fold(value: str) -> str:
+    """Prepare a value for comparing (RFC 4518, section 2)."""
+    if value.isascii() and value.isprintable():
+        return " ".join(value.casefold().split())
+    shown = "".join(" " if c.isspace() else c for c in value if c.isspace() or not _silent(c))
+    folded = unicodedata.normalize("NFD", shown)
+    for _ in range(2):  # once is not enough: Unicode 15, section 3.13, compatibility caseless match
+        folded = unicodedata.normalize("NFKC", folded.casefold())
+    return " ".join("".join(c for c in folded if not _silent(c)).split())
+
+
+def _silent(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cf")
+
+
+def _characters(text: str) -> set[str]:
+    """Say what is odd about the characters of a text."""
+    problems = set()
+    if "  " in text:
+        problems.add("spacing")
+    if not (text.isascii() and text.isprintable()):
+        kinds = {unicodedata.category(c) for c in set(text) - {" "}}
+        if "Zs" in kinds:
+            problems.add("nbsp")
+        if kinds & {"Cc", "Cf", "Zl", "Zp"}:
+            problems.add("control")
+    return problems

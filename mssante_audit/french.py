@@ -1,0 +1,108 @@
+"""French typography for the reports: numbers, plurals, dates, the names of severities.
+
+Thousands are parted by a narrow no-break space, and no-break spaces keep a number with its noun or sign.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+NBSP = "\N{NO-BREAK SPACE}"
+NARROW = "\N{NARROW NO-BREAK SPACE}"
+
+MONTHS = (
+    "janvier", "février", "mars", "avril", "mai", "juin",
+    "juillet", "août", "septembre", "octobre", "novembre", "décembre",
+)  # fmt: skip
+
+SEVERITY_NAMES = {
+    "critical": ("critique", "critiques"),
+    "error": ("erreur", "erreurs"),
+    "warning": ("avertissement", "avertissements"),
+    "info": ("information", "informations"),
+}
+"""French names of the severities, singular and plural, worst first."""
+
+
+def number(value: int) -> str:
+    """Write a whole number.
+
+    >>> number(6494).replace(NARROW, "_")
+    '6_494'
+    """
+    return f"{value:,}".replace(",", NARROW)
+
+
+def percent(part: int, whole: int) -> str:
+    """Write the share of `part` in `whole`, with one decimal below ten percent.
+
+    >>> percent(1, 12).replace(NARROW, "_"), percent(1, 3).replace(NARROW, "_"), percent(0, 0)
+    ('8,3_%', '33_%', '–')
+    """
+    if not whole:
+        return "–"
+    share = 100 * part / whole
+    if 0 < share < 0.1:
+        return f"moins de{NBSP}0,1{NARROW}%"
+    text = f"{share:.1f}".removesuffix(".0") if share < 10 else f"{share:.0f}"
+    return f"{text.replace('.', ',')}{NARROW}%"
+
+
+def count(value: int, noun: str, plural: str | None = None) -> str:
+    """Write a number and its noun, which takes the plural from two on.
+
+    >>> count(1, "domaine").replace(NBSP, "_"), count(2, "signal", "signaux").replace(NBSP, "_")
+    ('1_domaine', '2_signaux')
+    """
+    return f"{number(value)}{NBSP}{noun if abs(value) < 2 else plural or noun + 's'}"
+
+
+def severity_name(severity: str, value: int = 1) -> str:
+    """Return the French name of a severity, in the plural from two on.
+
+    >>> severity_name("critical"), severity_name("warning", 3)
+    ('critique', 'avertissements')
+    """
+    return SEVERITY_NAMES[severity][value >= 2]
+
+
+def day(instant: datetime) -> str:
+    """Write the (UTC) day of an instant.
+
+    >>> day(datetime(2025, 3, 1, 5, 30, tzinfo=UTC)).replace(NBSP, "_")
+    '1er_mars_2025'
+    """
+    utc = instant.astimezone(UTC)
+    return NBSP.join(("1er" if utc.day == 1 else str(utc.day), MONTHS[utc.month - 1], str(utc.year)))
+
+
+def moment(instant: datetime) -> str:
+    """Write an instant to the minute, in UTC.
+
+    >>> moment(datetime(2025, 3, 2, 5, 30, tzinfo=UTC)).replace(NBSP, "_")
+    '2_mars_2025 à 05_h_30 UTC'
+    """
+    utc = instant.astimezone(UTC)
+    return f"{day(utc)} à {utc:%H}{NBSP}h{NBSP}{utc:%M} UTC"
+
+
+def listing(items: list[str]) -> str:
+    """Join words as French does.
+
+    >>> listing(["a", "b", "c"])
+    'a, b et c'
+    """
+    return " et ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))
+
+
+def typeset(prose: str) -> str:
+    """Return our own prose with typographic apostrophes and no-break spaces (not for texts of the data).
+
+    >>> typeset("l'ANS : « oui » ?").replace(NBSP, "_").replace(NARROW, "-")
+    'l’ANS_: «_oui_»-?'
+    """
+    text = (
+        prose.replace("'", "’").replace("« ", f"«{NBSP}").replace(" »", f"{NBSP}»").replace(" :", f"{NBSP}:")
+    )
+    return re.sub(r" ([;!?%])", rf"{NARROW}\1", text)

@@ -1,0 +1,136 @@
+"""Identifiers of structures (the ``OU`` of a certificate) and départements (its ``ST`` or ``L``).
+
+Sources: ANS, model of health objects (MOS), "identification nationale de structure": the first character says
+what the rest is. Check digits by python-stdnum.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from stdnum import luhn
+from stdnum.exceptions import ValidationError
+from stdnum.fr import siret
+
+KINDS = {"0": "ADELI", "1": "FINESS", "2": "SIREN", "3": "SIRET", "4": "RPPS"}
+"""First character → kind. ADELI and RPPS stand for a practice (ADELI-rang, RPPS-rang), not a person."""
+
+_SHAPES = {
+    "ADELI": re.compile(r"(?:\d\d|2[AB])\d{9}", re.ASCII),
+    "FINESS": re.compile(r"(?:\d\d|2[AB])\d{7}", re.ASCII),
+    "SIREN": re.compile(r"\d{9}", re.ASCII),
+    "SIRET": re.compile(r"\d{14}", re.ASCII),
+    "RPPS": re.compile(r"\d{14}", re.ASCII),
+}
+_TABLE = tomllib.loads((files(__package__) / "departments.toml").read_text(encoding="utf-8"))
+
+DEPARTMENTS: dict[str, str] = _TABLE["departments"]
+"""Code → official label, 101 départements and the overseas collectivities (see ``departments.toml``)."""
+
+_OVERSEAS = {"9701": "971", "9702": "972", "9703": "973", "9704": "974", "9805": "976"}
+_ST = re.compile(r"([^()]*)\(\s*([0-9A-Za-z]*)\s*\)\s*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """An identifier of a structure, read."""
+
+    kind: str
+    """One of `KINDS`, "" if the first character is none of theirs."""
+    value: str
+    """Without blanks, in upper case, first character included."""
+    problems: tuple[str, ...]
+    """``kind`` (unknown first character); ``shape`` (wrong length or characters, blanks inside); ``luhn``
+    (check digit wrong; an ADELI-rang has none, and none is checked on the alphanumeric FINESS of Corsica, for
+    want of a published rule)."""
+    department: str
+    """Of a FINESS, such as ``"75"``, ``"2A"``, ``"971"``; "" if unknown or of another kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class DepartmentName:
+    """What a certificate says of its département, read."""
+
+    label: str
+    """As written, without the code."""
+    code: str
+    """Code in `DEPARTMENTS`: the one written, else the label's; "" if it cannot be told."""
+    problems: tuple[str, ...]
+    """``form`` (not ``Label (code)``); ``unknown`` (label or code not in the table); ``mismatch`` (label and
+    code of two départements)."""
+
+
+def parse_identifier(text: str) -> Identifier:
+    """Read an identifier of a structure; never raises.
+
+    >>> parse_identifier("1970100015")
+    Identifier(kind='FINESS', value='1970100015', problems=('luhn',), department='971')
+    """
+    value = "".join(text.split()).upper()
+    kind = KINDS.get(value[:1], "")
+    if not kind:
+        return Identifier("", value, ("kind",), "")
+    number = value[1:]
+    if not _SHAPES[kind].fullmatch(number) or value != text.strip().upper():
+        return Identifier(kind, value, ("shape",), "")
+    problems = () if _checked(kind, number) else ("luhn",)
+    return Identifier(kind, value, problems, finess_department(number) if kind == "FINESS" else "")
+
+
+def _checked(kind: str, number: str) -> bool:
+    if kind == "ADELI" or not number.isdigit():
+        return True
+    if kind != "SIRET":
+        return bool(luhn.is_valid(number))
+    try:
+        siret.validate(number)
+    except ValidationError:
+        return False
+    return True
+
+
+def finess_department(number: str) -> str:
+    """Return the code of the département a FINESS number starts with, "" if it is none.
+
+    Two characters, or four overseas (source: data; 9701 to 9704 and 9805).
+
+    >>> finess_department("2A0000001"), finess_department("980500003"), finess_department("990000000")
+    ('2A', '976', '')
+    """
+    code = _OVERSEAS.get(number[:4], number[:2])
+    return code if code in DEPARTMENTS else ""
+
+
+def parse_department(text: str) -> DepartmentName:
+    """Read a département written ``Label (code)``; never raises.
+
+    >>> parse_department("Val d’Oise (95)")
+    DepartmentName(label='Val d’Oise', code='95', problems=())
+    >>> parse_department("Paris(75)").problems, parse_department("Ain (75)").problems
+    (('form',), ('mismatch',))
+    """
+    found = _ST.match(text)
+    label, code = (found[1].strip(), found[2].upper()) if found else (text.strip(), "")
+    problems = () if text == f"{label} ({code})" else ("form",)
+    named = _labels().get(_fold(label), "")
+    if not found:
+        return DepartmentName(label, named, problems if named else (*problems, "unknown"))
+    if not named or code not in DEPARTMENTS:
+        return DepartmentName(label, code if code in DEPARTMENTS else named, (*problems, "unknown"))
+    return DepartmentName(label, code, problems if named == code else (*problems, "mismatch"))
+
+
+@cache
+def _labels() -> dict[str, str]:
+    official = {_fold(label): code for code, label in DEPARTMENTS.items()}
+    return official | {_fold(label): code for label, code in _TABLE["variants"].items()}
+
+
+def _fold(label: str) -> str:
+    plain = unicodedata.normalize("NFKD", label.casefold())
+    return " ".join("".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c)).split())

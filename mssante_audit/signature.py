@@ -1,0 +1,373 @@
+"""What the signature of a white list is worth.
+
+The form of a list's signature (data): one enveloped XML signature, last child of the root; exclusive
+canonical form without comments, RSA with SHA-256; one reference, to the whole document; in KeyInfo the
+signer's certificate and nothing else. Anything else is refused before any mathematics, so that a signature
+over something else cannot vouch for the rows. The mathematics are signxml's, the certificate path is
+cryptography's. Revocation is not checked: it needs the network.
+"""
+
+from __future__ import annotations
+
+import tomllib
+import warnings
+from base64 import b64decode
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.x509 import verification
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from lxml import etree
+from signxml.algorithms import DigestAlgorithm, SignatureMethod
+from signxml.exceptions import SignXMLException
+from signxml.verifier import SignatureConfiguration, XMLVerifier
+
+from mssante_audit.errors import AuditError, InputError
+from mssante_audit.whitelist import WhiteList, load_whitelist
+
+DS = "{http://www.w3.org/2000/09/xmldsig#}"
+EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
+ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+CERTIFICATE_SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
+
+_MAX_CERTIFICATE_FILE = 2**20
+_SMALLEST_KEY = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a signature is worth."""
+
+    status: str
+    """``valid``; ``valid-untrusted`` (right, but the signer does not chain to an anchor, or may not sign);
+    ``invalid``; ``absent``."""
+    why: str
+    """In one sentence without a final period."""
+    signer: str = ""
+    """Subject of the signer's certificate (RFC 4514), "" if there is none to be read."""
+    issuer: str = ""
+    not_before: datetime | None = None
+    """Start of the signer's validity (UTC)."""
+    not_after: datetime | None = None
+    at: datetime | None = None
+    """Instant at which the certificates were validated (UTC)."""
+    valid_at_generation: bool | None = None
+    """Whether the list's generation time lies in the signer's validity; None if either is unknown."""
+    valid_now: bool | None = None
+    """Whether the present does, by the machine's clock; None without a signer."""
+    verified_rows: int = 0
+    """How many rows the verified reference covers: all, or none."""
+    anchor: str = ""
+    """Subject of the anchor that the signer chains to, if it does."""
+
+
+class _InvalidError(Exception):
+    """The signature is wrong, for the reason given."""
+
+
+def verify_signature(
+    whitelist: WhiteList, anchors: Sequence[str | Path] = (), at: datetime | None = None
+) -> Verdict:
+    """Verify the signature of a white list; a wrong one is a verdict, not an error.
+
+    Parameters
+    ----------
+    whitelist
+        The list. What was loaded must still be where it was.
+    anchors
+        Certificate files and folders to trust (`trusted_certificates`). Certificates of IGC-Santé that lie
+        beside the list need not be named (`find_anchors`).
+    at
+        When the certificates must be valid; by default when the list was generated, or now if it does not
+        say when.
+
+    Raises
+    ------
+    InputError
+        If the list is gone or has changed, or an anchor cannot be read.
+    """
+    trusted = trusted_certificates(anchors)
+    if isinstance(whitelist.origin, Path):
+        trusted += find_anchors(whitelist.origin.parent)
+    if at is not None and at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    at = (at or whitelist.generated_at or datetime.now(UTC)).astimezone(UTC)
+    if not whitelist.signed:
+        return Verdict("absent", "the list has no signature", at=at)
+    if whitelist.damaged:
+        return Verdict("invalid", f"the file is damaged: {whitelist.damage}", at=at)
+    verdict = Verdict("invalid", "", at=at)
+    try:
+        content = whitelist.content()
+        leaf = _signer(content)
+        verdict = _described(verdict, leaf, whitelist.generated_at)
+        _check_rows(whitelist, _signed_bytes(content, leaf))
+    except _InvalidError as error:
+        return replace(verdict, why=str(error))
+    verdict = replace(verdict, verified_rows=len(whitelist.entries))
+    try:
+        anchor = _anchor(leaf, trusted, at)
+    except _InvalidError as error:
+        return replace(verdict, status="valid-untrusted", why=str(error))
+    why = "the signature is right and the signer chains to an anchor"
+    return replace(verdict, status="valid", why=why, anchor=anchor.subject.rfc4514_string())
+
+
+def _described(verdict: Verdict, leaf: x509.Certificate, generated_at: datetime | None) -> Verdict:
+    start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    return replace(
+        verdict,
+        signer=leaf.subject.rfc4514_string(),
+        issuer=leaf.issuer.rfc4514_string(),
+        not_before=start,
+        not_after=end,
+        valid_at_generation=start <= generated_at <= end if generated_at else None,
+        valid_now=start <= datetime.now(UTC) <= end,
+    )
+
+
+# -- the signature ------------------------------------------------------------------------------------------
+
+
+def _parser() -> etree.XMLParser:
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+
+
+def _signer(content: bytes) -> x509.Certificate:
+    """Return the certificate in the list's one signature, once that has the form of a list's signature."""
+    try:
+        root = etree.fromstring(content, _parser())
+    except etree.XMLSyntaxError as error:
+        raise _InvalidError(f"the XML cannot be read as a tree: {error.msg}") from error
+    signatures = list(root.iter(f"{DS}Signature"))
+    if len(signatures) != 1:
+        raise _InvalidError(f"the file holds {len(signatures)} signatures, not one")
+    if list(root.iterchildren("*"))[-1] is not signatures[0]:
+        raise _InvalidError("the signature is not the last child of the root")
+    info, _, key_info = _children(signatures[0], "SignedInfo", "SignatureValue", "KeyInfo")
+    canonical, _, reference = _children(info, "CanonicalizationMethod", "SignatureMethod", "Reference")
+    _require(canonical, "Algorithm", EXCLUSIVE_C14N)
+    _require(reference, "URI", "")
+    transforms, _, _ = _children(reference, "Transforms", "DigestMethod", "DigestValue")
+    enveloped, exclusive = _children(transforms, "Transform", "Transform")
+    _require(enveloped, "Algorithm", ENVELOPED)
+    _require(exclusive, "Algorithm", EXCLUSIVE_C14N)
+    for parameterless in (canonical, enveloped, exclusive):
+        _children(parameterless)
+    (data,) = _children(key_info, "X509Data")
+    (certificate,) = _children(data, "X509Certificate")
+    try:
+        return x509.load_der_x509_certificate(b64decode(certificate.text or ""))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise _InvalidError("the signer's certificate cannot be read") from error
+
+
+def _children(parent: etree._Element, *names: str) -> list[etree._Element]:
+    """Return the children of `parent` if they are exactly those named."""
+    children = list(parent)
+    if [child.tag for child in children] != [DS + name for name in names]:
+        local = etree.QName(parent).localname
+        raise _InvalidError(f"{local} does not hold {', '.join(names) or 'nothing'}, and only that")
+    return children
+
+
+def _require(element: etree._Element, attribute: str, value: str) -> None:
+    if element.get(attribute) != value:
+        local = etree.QName(element).localname
+        raise _InvalidError(f"{attribute} of {local} is {str(element.get(attribute))[:128]!r}, not {value!r}")
+
+
+def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
+    """Return what the signature signs, if it is right, whether or not the signer may sign."""
+    if not isinstance(leaf.public_key(), rsa.RSAPublicKey):
+        raise _InvalidError("the signer's key is not an RSA key")
+    configuration = SignatureConfiguration(
+        location="./",
+        expect_references=1,
+        signature_methods=frozenset({SignatureMethod.RSA_SHA256}),
+        digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
+        verification_time=leaf.not_valid_before_utc,
+    )
+    try:
+        result = XMLVerifier().verify(content, x509_cert=leaf, parser=_parser(), expect_config=configuration)
+    except (SignXMLException, etree.LxmlError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise _InvalidError(f"the signature does not match the content ({error})") from error
+    if isinstance(result, list):
+        raise _InvalidError("the signature has several references")
+    return result.signed_data
+
+
+def _check_rows(whitelist: WhiteList, signed: bytes) -> None:
+    """Compare the rows loaded with those that are signed: whatever both parsers make of the file."""
+    try:
+        verified = load_whitelist(signed, any_namespace=True, max_field=len(signed))
+    except AuditError as error:
+        raise _InvalidError(f"what is signed is no white list ({error.message})") from error
+    ours, theirs = (frame.drop(columns="line") for frame in (whitelist.entries, verified.entries))
+    if not ours.equals(theirs) or whitelist.generated_at != verified.generated_at:
+        raise _InvalidError("the rows loaded are not the rows signed")
+
+
+# -- the signer ---------------------------------------------------------------------------------------------
+
+
+def _anchor(leaf: x509.Certificate, trusted: Sequence[x509.Certificate], at: datetime) -> x509.Certificate:
+    """Return the anchor that the signer chains to, all valid at that time and allowed to do what they did."""
+    if not leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc:
+        early = at < leaf.not_valid_before_utc
+        state = "not yet valid" if early else "expired"
+        raise _InvalidError(f"the signer's certificate is {state} on {at:%Y-%m-%d}")
+    subjects = {certificate.subject for certificate in trusted}
+    roots = [c for c in trusted if c.issuer == c.subject or c.issuer not in subjects]
+    if not roots:
+        raise _InvalidError("no anchor is known: neither given, nor recognised beside the list")
+    policy = verification.PolicyBuilder().store(verification.Store(roots)).time(at)
+    policy = policy.extension_policies(
+        ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(), ee_policy=_signer_policy()
+    )
+    if leaf.issuer not in subjects:
+        raise _InvalidError(f"no anchor is the signer's issuer, {leaf.issuer.rfc4514_string()}")
+    try:
+        chain = policy.build_client_verifier().verify(leaf, list(trusted)).chain
+    except verification.VerificationError as error:
+        raise _InvalidError(f"the signer does not chain to an anchor ({_short(error)})") from error
+    return chain[-1]
+
+
+def _short(error: Exception) -> str:
+    return str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
+
+
+def _signer_policy() -> verification.ExtensionPolicy:
+    """Return what a signer's certificate must say of itself, as the real one does (data)."""
+    either = verification.Criticality.AGNOSTIC
+    policy = verification.ExtensionPolicy.permit_all()
+    policy = policy.require_present(x509.ExtendedKeyUsage, either, _check_purpose)
+    policy = policy.require_present(x509.KeyUsage, either, _check_usage)
+    return policy.may_be_present(x509.BasicConstraints, either, _check_leaf)
+
+
+def _check_purpose(_: object, __: x509.Certificate, purposes: x509.ExtendedKeyUsage) -> None:
+    if ExtendedKeyUsageOID.EMAIL_PROTECTION not in purposes:
+        raise ValueError("its extended key usage is not emailProtection")
+
+
+def _check_usage(_: object, __: x509.Certificate, usage: x509.KeyUsage) -> None:
+    if not (usage.digital_signature or usage.content_commitment):
+        raise ValueError("its key usage is not signing")
+
+
+def _check_leaf(_: object, __: x509.Certificate, constraints: x509.BasicConstraints | None) -> None:
+    if constraints is not None and constraints.ca:
+        raise ValueError("it is a CA's certificate")
+
+
+# -- anchors ------------------------------------------------------------------------------------------------
+
+
+def trusted_certificates(anchors: Iterable[str | Path]) -> list[x509.Certificate]:
+    """Return the CA certificates in files and folders that the user trusts.
+
+    The test chain of IGC-Santé is left out where a folder is given, and taken where its file is.
+
+    Raises
+    ------
+    InputError
+        If a file or folder is missing, cannot be read, or holds no CA certificate.
+    """
+    trusted: list[x509.Certificate] = []
+    for anchor in map(Path, anchors):
+        if anchor.is_dir():
+            certificates = [c for file in _certificate_files(anchor) for c in load_certificates(file)]
+            certificates = [c for c in certificates if fingerprint(c) not in pinned()["test"]]
+        else:
+            certificates = load_certificates(anchor)
+        authorities = [c for c in certificates if _is_authority(c)]
+        if not authorities:
+            raise InputError(
+                "no CA certificate here",
+                file=str(anchor),
+                remedy="Give a PEM, DER or PKCS #7 file, or a folder of them",
+            )
+        trusted += authorities
+    return trusted
+
+
+def find_anchors(folder: Path) -> list[x509.Certificate]:
+    """Return the certificates in a data folder, or one folder below, that are pinned as IGC-Santé's.
+
+    Other files, readable or not, are passed over: nobody said that they are anchors.
+    """
+    found = {}
+    for file in _certificate_files(folder):
+        try:
+            certificates = load_certificates(file)
+        except InputError:
+            continue
+        found.update({f: c for c in certificates if (f := fingerprint(c)) in pinned()["trusted"]})
+    return list(found.values())
+
+
+def _certificate_files(folder: Path) -> Iterator[Path]:
+    for pattern in ("*", "*/*"):
+        for file in sorted(folder.glob(pattern)):
+            if file.suffix.lower() in CERTIFICATE_SUFFIXES and file.is_file():
+                yield file
+
+
+def load_certificates(path: str | Path) -> list[x509.Certificate]:
+    """Load the certificates of one file: PEM, DER, or PKCS #7 (``.p7b``, either encoding).
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or holds none.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_CERTIFICATE_FILE)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", file=str(path)) from error
+    for load in (
+        x509.load_pem_x509_certificates,
+        lambda der: [x509.load_der_x509_certificate(der)],
+        pkcs7.load_pem_pkcs7_certificates,
+        pkcs7.load_der_pkcs7_certificates,
+    ):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # IGC-Santé's own .p7b is not in DER's order
+                if certificates := load(content):
+                    return certificates
+        except (ValueError, UnsupportedAlgorithm):
+            continue
+    raise InputError("no certificate in it, in PEM, DER or PKCS #7", file=str(path))
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 of a certificate, as ``2D:9E:…``."""
+    return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+@cache
+def pinned() -> dict[str, frozenset[str]]:
+    """Return the fingerprints of ``anchors.toml`` by section."""
+    text = files(__package__).joinpath("anchors.toml").read_text(encoding="utf-8")
+    return {section: frozenset(names.values()) for section, names in tomllib.loads(text).items()}
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, ValueError):
+        return False

@@ -1,0 +1,48 @@
+"""Made-up white lists of a few rows, for tests that one defect fires and its clean neighbour does not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from xml.sax.saxutils import escape
+
+from mssante_audit.space import TrustSpace
+from mssante_audit.whitelist import NAMESPACE, load_whitelist
+
+AS_OF = datetime(2026, 3, 3, tzinfo=UTC)
+GENERATED = "2026-03-02T05:30:00Z"
+ELEMENTS = ("Nom", "Description", "DNCertificatOperateur", "ResponsableContact", "SupportContact", "DateMAJ")
+"""Elements of a row, in the order of `ALPHA`."""
+
+ALPHA = {
+    "domain": "ch-alpha.mssante.fr",
+    "description": "Domaine de messagerie MSSanté du CH Alpha",
+    "dn": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR",
+    "project_contact": "01 99 00 00 01, projet@alpha.example",
+    "support_contact": "01 99 00 00 02, support@alpha.example",
+    "updated_at_text": "2026-01-05T10:00:00Z",
+}
+BETA_DN = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
+
+
+def xml_of(*rows: dict[str, str], generated: str = GENERATED, namespace: str = NAMESPACE) -> bytes:
+    """Write rows (each over `ALPHA`) as a white list."""
+    domains = []
+    for row in rows:
+        texts = ALPHA | row
+        fields = [
+            f"<{name}>{escape(texts[column])}</{name}>" for name, column in zip(ELEMENTS, ALPHA, strict=True)
+        ]
+        domains.append(f"<Domaine>{''.join(fields)}</Domaine>")
+    return (
+        f'<ListeBlancheMSSante xmlns="{namespace}"><DateDeGeneration>{generated}</DateDeGeneration>'
+        f"<ListeDomaines>{''.join(domains)}</ListeDomaines></ListeBlancheMSSante>"
+    ).encode()
+
+
+def make_space(
+    *rows: dict[str, str], xml: bytes = b"", as_of: datetime = AS_OF, **options: Any
+) -> TrustSpace:
+    """Load rows (dicts over `ALPHA`), or the bytes of a list, as a trust space."""
+    whitelist = load_whitelist(xml or xml_of(*rows, **options), recover=True, any_namespace=True)
+    return TrustSpace(whitelist, as_of)

@@ -1,0 +1,247 @@
+"""Each rule of the audit fires on its defect, once a cause, and is silent on what only looks like it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from made_up import ALPHA, BETA_DN, make_space
+
+from mssante_audit.audits.dn_consistency import audit
+from mssante_audit.space import Thresholds, TrustSpace
+
+DN = ALPHA["dn"]
+CPS = "CN=mss.alpha.example,OU=1759900004,L=Paris (75),O=GIP-CPS,C=FR"
+
+
+def found(space: TrustSpace, *rules: str) -> list[tuple[str, tuple[int, ...]]]:
+    """Return (rule, rows) of the findings; of the given rules if any."""
+    findings = audit(space)
+    kept = findings[findings["rule"].isin(rules)] if rules else findings
+    return sorted(zip(kept["rule"], kept["rows"], strict=True))
+
+
+def texts(space: TrustSpace, rule: str) -> list[tuple[str, str]]:
+    findings = audit(space)
+    kept = findings[findings["rule"] == rule]
+    return list(zip(kept["observed"], kept["expected"], strict=True))
+
+
+def rows(*dns: str) -> list[dict[str, str]]:
+    """Return a row of its own domain for each DN."""
+    return [{"domain": f"d{i}.mssante.fr", "dn": dn} for i, dn in enumerate(dns)]
+
+
+def test_clean_names_get_nothing() -> None:
+    assert found(make_space(*rows(DN, BETA_DN, CPS.replace("alpha", "gamma")))) == []
+    assert found(make_space()) == []
+
+
+# -- the text -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dn", "rules"),
+    [
+        ("certificat du serveur", ["DN_UNREADABLE"]),
+        (DN.replace(",ST=Paris (75)", ""), ["DN_SHAPE"]),
+        (f"{DN},DC=example", ["DN_SHAPE"]),
+        (DN.replace(",O=", "+O="), ["DN_SHAPE"]),
+        (CPS.replace("GIP-CPS", "CH ALPHA"), ["DN_SHAPE"]),
+        (
+            "C=FR,ST=Paris (75),O=CH ALPHA,OU=1759900004,CN=mss.alpha.example",
+            ["DN_NOT_CANONICAL", "DN_ORDER"],
+        ),
+        (DN.replace(",O=", " , O="), ["DN_NOT_CANONICAL", "DN_SPACING"]),
+        (DN.replace("CH ALPHA", "CH  ALPHA"), ["DN_SPACING"]),
+        (DN.replace("CH ALPHA", '"CH ALPHA"'), ["DN_NOT_CANONICAL", "DN_QUOTES"]),
+        (DN.replace("CH ALPHA", "CH\u00a0ALPHA"), ["DN_NBSP", "DN_NOT_CANONICAL"]),
+        (DN.replace("C=FR", "C=BE"), ["DN_COUNTRY"]),
+        (DN.replace("C=FR", "C=fr"), ["DN_COUNTRY"]),
+    ],
+)
+def test_text(dn: str, rules: list[str]) -> None:
+    assert found(make_space({"dn": dn}, {"domain": "b.mssante.fr", "dn": dn})) == [
+        (rule, (1, 2)) for rule in rules
+    ]
+
+
+def test_what_to_write_instead_is_proposed() -> None:
+    for dn in (
+        DN.replace(",O=", ", O="),
+        DN.replace("CH ALPHA", '"CH ALPHA"'),
+        DN.replace("CH A", "CH\u00a0A"),
+    ):
+        space = make_space({"dn": dn})
+        assert {expected for _, expected in texts(space, "DN_NOT_CANONICAL")} == {DN}
+
+
+def test_the_shape_s_faults_are_named() -> None:
+    space = make_space({"dn": DN.replace(",ST=Paris (75)", ",X=1")})
+    assert texts(space, "DN_SHAPE")[0][0].endswith("(manque : ST ; en trop : X)")
+
+
+def test_doubled_spaces_are_right_when_a_program_put_the_name_in_quotes_for_them() -> None:
+    doubled = DN.replace("CH ALPHA", "CH  ALPHA")
+    quoted = DN.replace("CH ALPHA", '"CH  ALPHA"')
+    space = make_space({"dn": doubled}, {"dn": quoted})
+    assert found(space) == [("DN_QUOTES", (2,)), ("DN_SPELLINGS", (1, 2))]
+    around = make_space({"dn": doubled}, {"dn": quoted.replace(",C=", " ,C=")})
+    assert found(around, "DN_SPACING") == [("DN_SPACING", (2,))]
+
+
+def test_an_exact_row_beside_it_makes_up_for_a_wrong_spelling() -> None:
+    quoted = DN.replace("CH ALPHA", '"CH ALPHA"')
+    both = make_space({}, {"dn": quoted})
+    assert found(both) == [("DN_QUOTES", (2,)), ("DN_SPELLINGS", (1, 2))]
+    assert texts(both, "DN_SPELLINGS")[0] == (f"1 × {DN} | 1 × {quoted}", DN)
+    elsewhere = make_space(
+        {}, {"domain": "b.mssante.fr", "dn": quoted}, {"domain": "c.mssante.fr", "dn": quoted}
+    )
+    assert found(elsewhere) == [
+        ("DN_NOT_CANONICAL", (2, 3)),
+        ("DN_QUOTES", (2, 3)),
+        ("DN_SPELLINGS", (1, 2, 3)),
+    ]
+
+
+def test_two_texts_that_are_no_name_are_two_findings() -> None:
+    assert found(make_space(*rows("rien", "RIEN"))) == [("DN_UNREADABLE", (1,)), ("DN_UNREADABLE", (2,))]
+
+
+# -- the values ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ou", "rules"),
+    [
+        ("1759900005", ["DN_ID_LUHN"]),
+        ("175990000", ["DN_ID_SHAPE"]),
+        ("9759900004", ["DN_ID_SHAPE"]),
+        ("17599O0004", ["DN_ID_SHAPE"]),
+        ("399900001100019", ["DN_ID_LUHN"]),
+        ("399900001100018", []),
+        ("2999000011", []),
+    ],
+)
+def test_identifier(ou: str, rules: list[str]) -> None:
+    assert found(make_space({"dn": DN.replace("1759900004", ou)})) == [(rule, (1,)) for rule in rules]
+
+
+@pytest.mark.parametrize(
+    ("st", "rule", "expected"),
+    [
+        ("Paris(75)", "DN_DEPARTMENT_FORM", "Paris (75)"),
+        ("Paris", "DN_DEPARTMENT_FORM", "Paris (75)"),
+        ("Pariss (75)", "DN_DEPARTMENT_UNKNOWN", "Paris (75)"),
+        ("Atlantide (00)", "DN_DEPARTMENT_UNKNOWN", ""),
+        ("Paris (67)", "DN_DEPARTMENT_MISMATCH", "Paris (75) | Bas-Rhin (67)"),
+    ],
+)
+def test_department(st: str, rule: str, expected: str) -> None:
+    space = make_space({"dn": DN.replace("Paris (75)", st)})
+    assert found(space) == [(rule, (1,))]
+    assert texts(space, rule)[0][1] == expected
+
+
+@pytest.mark.parametrize(
+    ("finess", "st"),
+    [
+        ("970199006", "Guadeloupe (971)"),
+        ("2A9900000", "Corse-du-Sud (2A)"),
+        ("759900004", "Paris(75)"),
+        ("970599007", "Réunion (974)"),  # 9705 is no département's: unknown, not another one
+    ],
+)
+def test_finess_of_the_same_department(finess: str, st: str) -> None:
+    dn = f"CN=mss.alpha.example,OU=1{finess},O=CH ALPHA,ST={st},C=FR"
+    assert found(make_space({"dn": dn}), "DN_FINESS_DEPARTMENT", "DN_DEPARTMENT_MISMATCH") == []
+
+
+@pytest.mark.parametrize("label", ["Val d'Oise", "Val-d'Oise", "Val d’Oise"])
+def test_variants_of_a_department_are_right(label: str) -> None:
+    assert (
+        found(
+            make_space(
+                {"dn": DN.replace("1759900004", "399900001100018").replace("Paris (75)", f"{label} (95)")}
+            )
+        )
+        == []
+    )
+
+
+def test_finess_of_another_department() -> None:
+    dn = DN.replace("Paris (75)", "Bas-Rhin (67)")
+    assert found(make_space(*rows(dn, dn.replace("mss", "mss2")))) == [("DN_FINESS_DEPARTMENT", (1, 2))]
+    siret = dn.replace("1759900004", "399900001100018")
+    assert found(make_space({"dn": siret})) == []
+
+
+@pytest.mark.parametrize(
+    ("cn", "right"),
+    [
+        ("MSS.Alpha.example", True),
+        ("serveur", False),
+        ("*.alpha.example", False),
+        ("192.0.2.1", False),
+        ("a b.fr", False),
+    ],
+)
+def test_server_name(cn: str, right: bool) -> None:
+    space = make_space({"dn": DN.replace("mss.alpha.example", cn)})
+    assert found(space) == ([] if right else [("DN_CN_NOT_FQDN", (1,))])
+
+
+def test_one_server_under_two_operators() -> None:
+    shared = BETA_DN.replace("mss.beta", "MSS.ALPHA")
+    assert found(make_space(*rows(DN, DN, shared))) == [("DN_CN_OPERATORS", (1, 2, 3))]
+    same = DN.replace("1759900004", "399900001100018")
+    assert found(make_space(*rows(DN, same)), "DN_CN_OPERATORS") == []
+
+
+def test_names_of_operators() -> None:
+    renamed = DN.replace("CH ALPHA", "HOPITAL ALPHA").replace("mss.", "mss2.")
+    assert found(make_space(*rows(DN, renamed))) == [("DN_OPERATOR_NAMES", (1, 2))]
+    accents = DN.replace("CH ALPHA", "CH. ALPHA").replace("mss.", "mss2.")
+    assert found(make_space(*rows(DN, accents))) == []
+    homonym = BETA_DN.replace("CH BETA", "CH ALPHA")
+    assert found(make_space(*rows(DN, homonym, DN))) == [("DN_NAME_OPERATORS", (1, 2, 3))]
+
+
+def test_the_authority_of_old_certificates_is_nobody_s_name() -> None:
+    other = (
+        CPS.replace("1759900004", "1679900001")
+        .replace("Paris (75)", "Bas-Rhin (67)")
+        .replace("alpha", "beta")
+    )
+    assert found(make_space(*rows(CPS, other, DN.replace("mss.", "mss2.")))) == []
+
+
+@pytest.mark.parametrize(("length", "cut"), [(39, False), (40, True), (41, False)])
+def test_cut_name(length: int, cut: bool) -> None:
+    space = make_space({"dn": DN.replace("CH ALPHA", "A" * length)})
+    assert found(space) == ([("DN_O_TRUNCATED", (1,))] if cut else [])
+
+
+def test_concentration_counts_domains_and_those_without_another_server() -> None:
+    space = make_space(*rows(DN, DN, DN), {"domain": "d0.mssante.fr", "dn": DN.replace("mss.", "mss2.")})
+    assert found(space) == []
+    strict = replace(space, thresholds=Thresholds(concentration_min=3))
+    assert found(strict) == [("DN_CONCENTRATION", (1, 2, 3))]
+    assert texts(strict, "DN_CONCENTRATION")[0][0].endswith("(100\u202f%), dont 2 sans autre serveur")
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script>", "=HYPERLINK(1)", "a" * 150, "\u202e\u2028\ufeff", "\u00a0"]
+)
+@pytest.mark.parametrize("value", ["mss.alpha.example", "1759900004", "CH ALPHA", "Paris (75)", "FR"])
+def test_hostile_text_is_shown_as_text(value: str, text: str) -> None:
+    findings = audit(make_space({"dn": DN.replace(value, text)}, {"dn": text}))
+    assert len(findings)
+    for shown in pd.concat([findings["observed"], findings["expected"]]):
+        assert all(c.isprintable() or c in "\u00a0\u202f" for c in shown)
+
+
+def test_test_entries_are_set_aside() -> None:
+    assert found(make_space({"domain": "ch-test.mssante.fr", "dn": "rien"})) == []

@@ -1,0 +1,306 @@
+"""Each rule of the audit fires on its defect, once a cause, and is silent on what only looks like it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from made_up import BETA_DN, make_space
+
+from mssante_audit.audits import audit as masked_audit
+from mssante_audit.audits.stale_contacts import audit
+from mssante_audit.space import Thresholds, TrustSpace
+
+USUAL = "01 99 00 00 01, projet@alpha.example"
+
+
+def found(space: TrustSpace, *rules: str) -> list[tuple[str, tuple[int, ...]]]:
+    """Return (rule, rows) of the findings; of the given rules if any."""
+    findings = audit(space)
+    kept = findings[findings["rule"].isin(rules)] if rules else findings
+    return sorted(zip(kept["rule"], kept["rows"], strict=True))
+
+
+def texts(space: TrustSpace, rule: str) -> list[tuple[str, str]]:
+    findings = audit(space)
+    kept = findings[findings["rule"] == rule]
+    return list(zip(kept["observed"], kept["expected"], strict=True))
+
+
+def rows(*contacts: str, kind: str = "project", **fields: str) -> list[dict[str, str]]:
+    """Return a row of its own domain for each contact."""
+    return [
+        {"domain": f"d{i:03}.mssante.fr", f"{kind}_contact": text, **fields}
+        for i, text in enumerate(contacts)
+    ]
+
+
+def test_clean_contacts_get_nothing() -> None:
+    assert found(make_space(*rows(USUAL, USUAL, USUAL, USUAL))) == []
+    assert found(make_space()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        ("projet@alpha.example", ["CONTACT_NO_PHONE"]),
+        ("Service informatique, 01 99 00 00 01", ["CONTACT_NO_EMAIL"]),
+        ("_", ["CONTACT_NO_EMAIL", "CONTACT_NO_PHONE"]),
+        (f"{USUAL}, accueil@alpha.example", ["CONTACT_SEVERAL_EMAILS"]),
+        ("01 99 00 00 001 2, projet@alpha.example", ["CONTACT_PHONE_MALFORMED"]),
+        ("01 99 00 00 01, projet@@alpha.example", ["CONTACT_EMAIL_MALFORMED"]),
+        (f"ResponsableContact>{USUAL}", ["CONTACT_MARKUP"]),
+        (USUAL.replace(", ", ",\u00a0 "), ["CONTACT_SPACING"]),
+        (f"{USUAL}\n", ["CONTACT_SPACING"]),
+        ("01 99 00 00 01, mss@gmail.com", ["CONTACT_CONSUMER"]),
+        ("01 99 00 00 01, zoe.fictive@alpha.example", ["CONTACT_PERSONAL"]),
+        ("+33 1 99 00 00 01, projet@alpha.example", []),
+        ("0199000001, PROJET@ALPHA.EXAMPLE", []),
+    ],
+)
+def test_flags(text: str, rules: list[str]) -> None:
+    assert found(make_space(*rows(text, text))) == [(rule, (1, 2)) for rule in rules]
+
+
+def test_both_kinds_of_an_operator_are_one_finding() -> None:
+    text = "projet@alpha.example"
+    space = make_space(
+        {"project_contact": text, "support_contact": text},
+        {"domain": "b.mssante.fr", "support_contact": text},
+        {"domain": "c.mssante.fr", "dn": BETA_DN, "project_contact": text},
+    )
+    assert found(space) == [("CONTACT_NO_PHONE", (1, 2)), ("CONTACT_NO_PHONE", (3,))]
+    assert texts(space, "CONTACT_NO_PHONE")[0][0] == f"2 × contact support : {text} | contact projet : {text}"
+
+
+def test_spellings_of_a_contact_are_one_finding() -> None:
+    space = make_space(*rows(USUAL, USUAL.replace(" 01,", "  01,"), USUAL.replace(", ", " ,\u00a0")))
+    assert found(space) == [("CONTACT_SPACING", (2, 3))]
+    assert texts(space, "CONTACT_SPACING")[0][1] == f"contact projet : {USUAL}"
+
+
+# -- within an operator -------------------------------------------------------------------------------------
+
+OTHER = "01 99 00 00 77, ancien-projet@alpha.example"
+
+
+def test_a_minority_disagrees_with_the_majority() -> None:
+    space = make_space(*rows(USUAL, USUAL, USUAL, OTHER, OTHER, OTHER.replace(" 77", "  77"), USUAL))
+    assert found(space, "CONTACT_DISAGREEMENT") == [("CONTACT_DISAGREEMENT", (4, 5, 6))]
+    observed, expected = texts(space, "CONTACT_DISAGREEMENT")[0]
+    assert observed.startswith(f"2 × contact projet : {OTHER} | contact projet : 01 99 00 00  77")
+    assert expected == f"contact projet : {USUAL}"
+
+
+@pytest.mark.parametrize("contacts", [(USUAL, OTHER), (USUAL, USUAL, OTHER), (USUAL,) * 3 + (OTHER,) * 3])
+def test_there_is_no_majority(contacts: tuple[str, ...]) -> None:
+    assert found(make_space(*rows(*contacts))) == []
+
+
+def test_another_operator_s_majority_is_no_matter() -> None:
+    space = make_space(
+        *rows(USUAL, USUAL, USUAL), {"domain": "b.mssante.fr", "dn": BETA_DN, "project_contact": OTHER}
+    )
+    assert found(space) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mme SPECIMEN Zoé, 01 99 00 00 01, projet@alpha.example",
+        "projet@alpha.example",
+        "service informatique",
+        f"{USUAL}, accueil@alpha.example",
+        "0199000001,PROJET@alpha.example",
+    ],
+)
+def test_more_or_less_of_the_same_contact_does_not_disagree(text: str) -> None:
+    assert found(make_space(*rows(USUAL, USUAL, USUAL, text)), "CONTACT_DISAGREEMENT") == []
+
+
+def test_the_two_kinds_are_compared_apart() -> None:
+    usual = [{"domain": f"{name}.mssante.fr"} for name in "abc"]
+    swapped = {"project_contact": "01 99 00 00 02, support@alpha.example", "support_contact": USUAL}
+    assert found(make_space(*usual, swapped)) == [
+        ("CONTACT_DISAGREEMENT", (4,)),
+        ("CONTACT_DISAGREEMENT", (4,)),
+    ]
+
+
+# -- numbers that count up ----------------------------------------------------------------------------------
+
+
+def run(*numbers: int, mail: str = "projet@alpha.example") -> list[str]:
+    return [f"01 99 00 00 {number:02}, {mail}" for number in numbers]
+
+
+def test_a_run_of_numbers_is_one_finding_and_nothing_else() -> None:
+    space = make_space(*rows(*[USUAL] * 20, *run(*range(2, 19))))
+    assert found(space) == [("CONTACT_AUTOFILL", tuple(range(21, 38)))]
+    observed, expected = texts(space, "CONTACT_AUTOFILL")[0]
+    assert observed == f"contact projet : {run(2)[0]} | contact projet : {run(18)[0]}"
+    assert expected == f"contact projet : {USUAL}"
+
+
+def test_a_run_without_an_original() -> None:
+    space = make_space(
+        *rows(*run(98, 99), "01 99 00 01 00, projet@alpha.example", "0199000101, projet@alpha.example")
+    )
+    assert found(space) == [("CONTACT_AUTOFILL", (1, 2, 3, 4))]
+    assert texts(space, "CONTACT_AUTOFILL")[0][1] == ""
+
+
+def test_a_run_in_both_kinds_of_contact_is_one_finding() -> None:
+    filled = [
+        {"domain": f"f{i}.mssante.fr", "project_contact": p, "support_contact": s}
+        for i, (p, s) in enumerate(
+            zip(run(10, 11, 12), run(11, 12, 13, mail="support@alpha.example"), strict=True)
+        )
+    ]
+    assert found(make_space(*filled)) == [("CONTACT_AUTOFILL", (1, 2, 3))]
+
+
+def test_a_first_group_that_counts_up_with_gaps() -> None:
+    """As a real list has it: numbers of nine digits, or that begin with 10 or 17."""
+    usual = "08 99 00 00 01, projet@alpha.example"
+    filled = [usual.replace("08 ", f"{first} ") for first in (9, 10, 10, 17)]
+    space = make_space(*rows(*[usual] * 5, *filled))
+    assert found(space) == [("CONTACT_AUTOFILL", (6, 7, 8, 9))]
+    assert texts(space, "CONTACT_AUTOFILL")[0][1] == f"contact projet : {usual}"
+
+
+@pytest.mark.parametrize(
+    "contacts",
+    [
+        run(2, 3),
+        run(2, 3, 5, 6),
+        run(10, 20, 30),
+        [
+            f"01 99 00 00 0{i}, {name}@alpha.example"
+            for i, name in enumerate(("projet", "support", "accueil"))
+        ],
+        [f"{name}, 01 99 00 00 0{i}, dsi@alpha.example" for i, name in enumerate(("Mme A", "M. B", "M. C"))],
+    ],
+)
+def test_right_numbers_that_are_near(contacts: list[str]) -> None:
+    assert found(make_space(*rows(*contacts)), "CONTACT_AUTOFILL") == []
+
+
+def test_a_run_over_two_operators_is_none() -> None:
+    first, second, third = run(2, 3, 4)
+    space = make_space(
+        *rows(first, second), {"domain": "b.mssante.fr", "dn": BETA_DN, "project_contact": third}
+    )
+    assert found(space) == []
+
+
+# -- domains of addresses -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", ["alhpa.example", "alpa.example", "alphaa.example", "alpho.example"])
+def test_slip_in_a_domain(wrong: str) -> None:
+    space = make_space(*rows(*[USUAL] * 10, f"01 99 00 00 01, projet@{wrong}"))
+    assert found(space) == [("CONTACT_EMAIL_TYPO", (11,))]
+    assert texts(space, "CONTACT_EMAIL_TYPO")[0][1] == f"contact projet : {USUAL}"
+
+
+def test_slip_in_an_ending_nobody_else_has() -> None:
+    contact = "01 99 00 00 01, Projet@Beta-Sante.examples"
+    space = make_space(
+        *rows(*[USUAL] * 10), {"domain": "b.mssante.fr", "dn": BETA_DN, "project_contact": contact}
+    )
+    assert found(space) == [("CONTACT_EMAIL_TYPO", (11,))]
+    assert (
+        texts(space, "CONTACT_EMAIL_TYPO")[0][1]
+        == "contact projet : 01 99 00 00 01, Projet@beta-sante.example"
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "near", "own"),
+    [
+        (8, "alpho.example", "alpha"),  # not ten times more frequent
+        (10, "alpho.example", "alpho"),  # its servers lie there
+        (10, "alpha2.example", "alpha"),  # a digit is no slip
+        (10, "alphabeta.example", "alpha"),
+    ],
+)
+def test_domains_that_are_only_near(count: int, near: str, own: str) -> None:
+    dn = f"CN=mss.{own}.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"
+    space = make_space(*rows(*[USUAL] * count, f"01 99 00 00 01, projet@{near}", dn=dn))
+    assert found(space, "CONTACT_EMAIL_TYPO") == []
+
+
+def test_short_domains_and_other_operators_are_no_slips() -> None:
+    short = rows(*["01 99 00 00 01, a@cgm.example"] * 10, "01 99 00 00 01, a@cgi.example")
+    assert found(make_space(*short), "CONTACT_EMAIL_TYPO") == []
+    elsewhere = {
+        "domain": "b.mssante.fr",
+        "dn": BETA_DN,
+        "project_contact": "01 99 00 00 01, projet@alpho.example",
+        "support_contact": "01 99 00 00 01, support@alpho.example",
+    }
+    assert found(make_space(*rows(*[USUAL] * 10), elsewhere)) == []
+
+
+def test_address_outside_the_operator_s_usual_domains() -> None:
+    foreign = "01 99 00 00 01, projet@vendeur.example"
+    assert found(make_space(*rows(*[USUAL] * 5, foreign)), "CONTACT_FOREIGN_DOMAIN") == [
+        ("CONTACT_FOREIGN_DOMAIN", (6,))
+    ]
+    few = make_space(*rows(*[USUAL] * 3, foreign))
+    assert found(few, "CONTACT_FOREIGN_DOMAIN") == []
+
+
+@pytest.mark.parametrize("domain", ["unite.alpha.example", "gmail.com"])
+def test_kin_and_consumer_domains_are_not_foreign(domain: str) -> None:
+    space = make_space(*rows(*[USUAL] * 5, f"01 99 00 00 01, mss@{domain}"))
+    assert found(space, "CONTACT_FOREIGN_DOMAIN") == []
+
+
+# -- age ----------------------------------------------------------------------------------------------------
+
+
+def test_old_stamps_are_one_finding_an_operator() -> None:
+    old = {"updated_at_text": "2024-03-02T23:59:59Z"}
+    space = make_space(
+        old,
+        old | {"domain": "b.mssante.fr"},
+        {"domain": "c.mssante.fr", "updated_at_text": "2024-03-03T00:00:00Z"},
+        old | {"domain": "d.mssante.fr", "dn": BETA_DN},
+        {"domain": "e.mssante.fr", "updated_at_text": "hier"},
+    )
+    assert found(space) == [("CONTACT_STAMP_OLD", (1, 2)), ("CONTACT_STAMP_OLD", (4,))]
+    assert (
+        texts(space, "CONTACT_STAMP_OLD")[0][0]
+        == "2\u00a0lignes sur 4, la plus ancienne du 2\u00a0mars\u00a02024"
+    )
+    assert found(replace(space, thresholds=Thresholds(stale_after_days=9999))) == []
+
+
+# -- persons ------------------------------------------------------------------------------------------------
+
+PERSON = "Mme SPECIMENNE Zoé, 06 39 98 12 34, zoe.specimenne@alpha.example"
+
+
+def test_findings_are_masked_unless_contacts_are_asked_for() -> None:
+    space = make_space(*rows(*[USUAL] * 4, PERSON, f"{PERSON}, x@alhpa.example", PERSON.replace(", ", ",  ")))
+    masked = masked_audit("stale_contacts", space).to_csv()
+    for secret in ("SPECIMENNE", "specimenne", "Zoé", "zoe", "98", "12 3"):
+        assert secret in audit(space).to_csv()
+        assert secret not in masked
+    assert "06 •• •• •• 34" in masked
+    assert masked_audit("stale_contacts", replace(space, show_contacts=True)).equals(audit(space))
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script>", "=HYPERLINK(1)", "a" * 230, "\u202e0199000001", "@" * 99, "1" * 200]
+)
+def test_hostile_text_is_shown_as_text(text: str) -> None:
+    findings = audit(make_space(*rows(USUAL, USUAL, USUAL, text, f"{text}, projet@alpha.example")))
+    assert len(findings)
+    assert all(c.isprintable() or c in "\u00a0\u202f" for shown in findings["observed"] for c in shown)
+
+
+def test_test_entries_are_set_aside() -> None:
+    assert found(make_space({"domain": "ch-test.mssante.fr", "project_contact": "_"})) == []

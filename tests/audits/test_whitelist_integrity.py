@@ -1,0 +1,356 @@
+"""Each rule of the audit fires on its defect, once a cause, and is silent on what only looks like it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+from made_up import ALPHA, AS_OF, BETA_DN, make_space, xml_of
+
+from mssante_audit.audits.whitelist_integrity import audit
+from mssante_audit.findings import COLUMNS
+from mssante_audit.signature import Verdict
+from mssante_audit.space import TrustSpace
+
+SIGNATURE = "LIST_UNSIGNED"
+"""Made-up lists are not signed: what they all get."""
+
+
+def found(space: TrustSpace, *rules: str) -> list[tuple[str, tuple[int, ...]]]:
+    """Return (rule, rows) of the findings; of the given rules if any."""
+    findings = audit(space)
+    wanted = findings["rule"].isin(rules) if rules else findings["rule"] != SIGNATURE
+    kept = findings[wanted]
+    return sorted(zip(kept["rule"], kept["rows"], strict=True))
+
+
+def texts(space: TrustSpace, rule: str) -> list[tuple[str, str]]:
+    findings = audit(space)
+    kept = findings[findings["rule"] == rule]
+    return list(zip(kept["observed"], kept["expected"], strict=True))
+
+
+def test_a_clean_list_gets_nothing() -> None:
+    assert (
+        found(make_space({}, {"domain": "ch-beta.mssante.fr", "dn": BETA_DN, "description": "CH Beta"})) == []
+    )
+
+
+def test_an_empty_list_gets_a_typed_frame() -> None:
+    findings = audit(make_space())
+    assert list(findings.columns) == list(COLUMNS)
+    assert found(make_space()) == []
+
+
+# -- the file -----------------------------------------------------------------------------------------------
+
+VALID = Verdict(
+    "valid", "", signer="CN=signataire.example", not_after=AS_OF + timedelta(days=1), valid_at_generation=True
+)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "rules"),
+    [
+        (VALID, []),
+        (Verdict("absent", "no signature"), ["LIST_UNSIGNED"]),
+        (Verdict("invalid", "digest differs"), ["LIST_SIGNATURE_INVALID"]),
+        (Verdict("valid-untrusted", "no anchor", signer="CN=x"), ["LIST_SIGNER_UNTRUSTED"]),
+        (
+            Verdict(
+                "valid", "", signer="CN=x", not_after=AS_OF - timedelta(days=1), valid_at_generation=True
+            ),
+            ["LIST_SIGNER_EXPIRED"],
+        ),
+    ],
+)
+def test_signature(verdict: Verdict, rules: list[str]) -> None:
+    space = make_space({})
+    space.whitelist.__dict__["signature"] = verdict
+    findings = audit(space)
+    assert findings["rule"].tolist() == rules
+    assert findings["rows"].tolist() == [()] * len(rules)
+
+
+def test_age_is_counted_at_the_date_of_the_audit() -> None:
+    generated = datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
+    assert found(make_space({}, as_of=generated + timedelta(days=7))) == []
+    old = make_space({}, as_of=generated + timedelta(days=7, seconds=1))
+    assert found(old) == [("LIST_OLD", ())]
+    assert texts(old, "LIST_OLD")[0][1] == "7\u00a0jours au plus"
+
+
+def test_a_list_without_a_date_is_unreadable_not_old() -> None:
+    assert found(make_space({}, generated="hier")) == [("LIST_UNREADABLE_ROW", ())]
+
+
+def test_damaged_file_and_its_broken_row() -> None:
+    space = make_space(xml=xml_of({}, {"domain": "ch-beta.mssante.fr"})[:-150])
+    assert [rule for rule, _ in found(space)] == ["LIST_DAMAGED", "LIST_UNREADABLE_ROW"]
+    cut = audit(space).set_index("rule").loc["LIST_UNREADABLE_ROW"]
+    assert cut["rows"] == ()
+    assert cut["evidence"] == "fichier XML, ligne 1"
+
+
+def test_other_namespace() -> None:
+    space = make_space({}, namespace="urn:x\u202e")
+    assert found(space) == [("LIST_NAMESPACE", ())]
+    assert texts(space, "LIST_NAMESPACE") == [("urn:x\\u202e", "https://listeblanche.mssante.fr/schema")]
+
+
+def test_incomplete_rows_are_one_finding_a_kind_and_element() -> None:
+    space = make_space(
+        {"description": ""},
+        {"domain": "ch-beta.mssante.fr", "description": " "},
+        {"domain": "ch-gamma.mssante.fr", "support_contact": ""},
+    )
+    assert found(space) == [("LIST_UNREADABLE_ROW", (1, 2)), ("LIST_UNREADABLE_ROW", (3,))]
+    assert texts(space, "LIST_UNREADABLE_ROW")[0][0] == "Description : champ vide (2 fois)"
+
+
+# -- rows and dates -----------------------------------------------------------------------------------------
+
+
+def test_dates() -> None:
+    space = make_space(
+        {"updated_at_text": "2026-03-02T05:30:01Z"},
+        {"domain": "a.mssante.fr", "updated_at_text": "2026-03-02T05:30:00Z"},
+        {"domain": "b.mssante.fr", "updated_at_text": "02/03/2026"},
+        {"domain": "c.mssante.fr", "updated_at_text": "02/03/2026"},
+    )
+    assert found(space) == [("LIST_DATE_UNREADABLE", (3, 4)), ("LIST_STAMPED_AFTER", (1,))]
+
+
+def test_repetitions() -> None:
+    assert found(make_space({}, {})) == [("LIST_ROW_DUPLICATE", (1, 2))]
+    restamped = make_space({}, {"updated_at_text": "2026-02-01T00:00:00Z"})
+    assert found(restamped) == [("LIST_PAIR_REPEATED", (1, 2))]
+    assert texts(restamped, "LIST_PAIR_REPEATED") == [("2 lignes ; diffèrent par la date", "")]
+    assert found(make_space({}, {"dn": ALPHA["dn"].replace("mss.", "mss2.")})) == []
+
+
+def test_two_alike_and_one_different_are_both() -> None:
+    space = make_space({}, {}, {"support_contact": "01 99 00 00 09, autre@alpha.example"})
+    assert found(space) == [("LIST_PAIR_REPEATED", (1, 2, 3)), ("LIST_ROW_DUPLICATE", (1, 2))]
+
+
+def test_one_name_in_two_spellings() -> None:
+    space = make_space({}, {"dn": ALPHA["dn"].replace("CH ALPHA", '"CH ALPHA"')})
+    assert found(space) == [("LIST_PAIR_RESPELT", (1, 2))]
+
+
+# -- domains ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("domain", "why", "meant"),
+    [
+        ("CH-Alpha.mssante.fr", "majuscules", "ch-alpha.mssante.fr"),
+        ("projet@ch-alpha.mssante.fr", "caractère interdit : @", "ch-alpha.mssante.fr"),
+        (" ch-alpha.mssante.fr", "caractère interdit : espace", "ch-alpha.mssante.fr"),
+        ("ch_alpha.mssante.fr", "caractère interdit : _", ""),
+        ("ch-bêta.mssante.fr", "caractère interdit : ê", ""),
+        ("a" * 64 + ".mssante.fr", "64 caractères entre deux points", ""),
+        (".".join(["a" * 60] * 4) + ".mssante.fr", "254 caractères", ""),
+        ("ch-alpha-.mssante.fr", "trait d’union", ""),
+        ("ch..mssante.fr", "deux points", ""),
+        ("ch-alpha.mssante.fr.", "point au bord", "ch-alpha.mssante.fr"),
+        ("alpha", "pas de point", ""),
+        ("192.0.2.1", "nombre", ""),
+    ],
+)
+def test_invalid_domain(domain: str, why: str, meant: str) -> None:
+    space = make_space({"domain": domain})
+    assert found(space) == [("LIST_DOMAIN_INVALID", (1,))]
+    observed, expected = texts(space, "LIST_DOMAIN_INVALID")[0]
+    assert why in observed
+    assert expected == meant
+
+
+@pytest.mark.parametrize("domain", ["a" * 63 + ".mssante.fr", "15-20.mssante.fr", "xn--bta-fma.mssante.fr"])
+def test_valid_domain(domain: str) -> None:
+    assert found(make_space({"domain": domain})) == []
+
+
+def test_domain_outside_the_zone() -> None:
+    space = make_space({"domain": "mss.alpha.example"}, {"domain": "ch-alpha.mssante.fr.example"})
+    assert found(space) == [("LIST_DOMAIN_OUTSIDE", (1,)), ("LIST_DOMAIN_OUTSIDE", (2,))]
+
+
+def test_domains_of_the_same_operators_are_one_finding() -> None:
+    gamma = (
+        BETA_DN.replace("BETA", "GAMMA")
+        .replace("679900001", "139900005")
+        .replace("Bas-Rhin (67)", "Bouches-du-Rhône (13)")
+    )
+    space = make_space(
+        *({"domain": f"{name}.mssante.fr", "dn": dn} for name in "ab" for dn in (ALPHA["dn"], BETA_DN)),
+        *({"domain": "c.mssante.fr", "dn": dn} for dn in (ALPHA["dn"], BETA_DN, gamma)),
+        {"domain": "d.mssante.fr", "dn": BETA_DN},
+    )
+    assert found(space) == [("LIST_DOMAIN_OPERATORS", (1, 2, 3, 4)), ("LIST_DOMAIN_OPERATORS", (5, 6, 7))]
+    observed = {text for text, _ in texts(space, "LIST_DOMAIN_OPERATORS")}
+    assert "2\u00a0domaines : CH BETA (1679900001) | CH ALPHA (1759900004)" in observed
+
+
+@pytest.mark.parametrize(
+    "dn",
+    [
+        ALPHA["dn"].replace("1759900004", "399900001100018"),  # same name, same département
+        "certificat",  # no operator known: not another one
+    ],
+)
+def test_one_structure_is_one_operator(dn: str) -> None:
+    assert found(make_space({}, {"dn": dn})) == []
+
+
+def test_two_sirets_of_one_siren_are_one_operator() -> None:
+    dns = [
+        f"CN=mss.alpha.example,OU={ou},O={o},ST=Paris (75),C=FR"
+        for ou, o in (("399900001100018", "ALPHA"), ("399900001100026", "ALPHA SANTE"))
+    ]
+    assert found(make_space(*({"dn": dn} for dn in dns))) == []
+
+
+def test_homonyms_elsewhere_are_two_operators() -> None:
+    space = make_space({}, {"dn": BETA_DN.replace("CH BETA", "CH ALPHA")})
+    assert found(space) == [("LIST_DOMAIN_OPERATORS", (1, 2))]
+
+
+def test_sub_domains_of_another_operator() -> None:
+    space = make_space(
+        {},
+        {"domain": "urgences.ch-alpha.mssante.fr", "dn": BETA_DN},
+        {"domain": "a.b.ch-alpha.mssante.fr", "dn": BETA_DN},
+        {"domain": "own.ch-alpha.mssante.fr"},
+        # The nearest listed parent is its own operator's.
+        {"domain": "lits.urgences.ch-alpha.mssante.fr", "dn": BETA_DN},
+        {"domain": "mssante.fr", "dn": BETA_DN},
+    )
+    assert found(space) == [("LIST_SUBDOMAIN_OPERATOR", (2, 3))]
+
+
+# -- descriptions and texts ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "_",
+        "?",
+        "À compléter",
+        "xxx",
+        "Domaine de messagerie du CH xyz",
+        "Domaine de MSSanté de la",
+        "N/A",
+        "TEST",
+    ],
+)
+def test_placeholder(text: str) -> None:
+    other = {"domain": "b.mssante.fr", "description": text.upper()}
+    assert found(make_space({"description": text}, other)) == [("LIST_DESCRIPTION_PLACEHOLDER", (1, 2))]
+
+
+def test_one_description_for_ten_domains() -> None:
+    rows = [
+        {"domain": f"a{i}.mssante.fr", "description": f"Domaine de l{'’' if i else chr(39)}Éditeur"}
+        for i in range(10)
+    ]
+    assert found(make_space(*rows[:9])) == []
+    assert found(make_space(*rows)) == [("LIST_DESCRIPTION_PLACEHOLDER", tuple(range(1, 11)))]
+
+
+def test_several_descriptions_of_one_operator() -> None:
+    dn = ALPHA["dn"].replace("mss.", "mss2.")
+    assert found(make_space({}, {"dn": dn, "description": "EHPAD Alpha"})) == [
+        ("LIST_DESCRIPTION_SEVERAL", (1, 2))
+    ]
+    assert (
+        found(make_space({}, {"dn": dn, "description": "domaine de messagerie MSSante pour le CH ALPHA."}))
+        == []
+    )
+    other = make_space({}, {"dn": BETA_DN, "description": "EHPAD Alpha"})
+    assert found(other) == [("LIST_DOMAIN_OPERATORS", (1, 2))]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("HÃ´pital rÃªvÃ©", "Hôpital rêvé"),
+        ("Cure dâ€™Alpha", "Cure d’Alpha"),
+        ("Bo￮te et Belved￨re", "Boîte et Belvedère"),
+        ("R&eacute;gion A &amp; B", "Région A & B"),
+        ("H?pital", ""),
+        ("H\ufffdpital", ""),
+    ],
+)
+def test_garbled_accents(text: str, meant: str) -> None:
+    space = make_space({"description": text})
+    assert found(space) == [("LIST_DESCRIPTION_MOJIBAKE", (1,))]
+    assert texts(space, "LIST_DESCRIPTION_MOJIBAKE") == [(text, meant)]
+
+
+@pytest.mark.parametrize(
+    "text", ["Hôpital « QUALITÉ»", "Œuvre de l’Île", "SSIAD Âge & Vie", "Qui est là ?", "Château"]
+)
+def test_right_accents(text: str) -> None:
+    assert found(make_space({"description": text})) == []
+
+
+def test_a_garbled_description_is_not_another_one() -> None:
+    dn = ALPHA["dn"].replace("mss.", "mss2.")
+    space = make_space({"description": "Hôpital Alpha"}, {"dn": dn, "description": "HÃ´pital Alpha"})
+    assert found(space) == [("LIST_DESCRIPTION_MOJIBAKE", (2,))]
+
+
+def test_invisible_characters_are_one_finding_a_field_and_shown_escaped() -> None:
+    space = make_space(
+        {"description": "CH \u202eahplA"},
+        {
+            "domain": "b.mssante.fr",
+            "description": "CH\u200bBeta",
+            "project_contact": "M. \u2066X\u2069, 01 99 00 00 01",
+        },
+        {"domain": "c.mssante.fr", "dn": ALPHA["dn"].replace("CH A", "CH\u00ad A")},
+    )
+    assert found(space, "LIST_TEXT_CONTROL") == [
+        ("LIST_TEXT_CONTROL", (1, 2)),
+        ("LIST_TEXT_CONTROL", (2,)),
+        ("LIST_TEXT_CONTROL", (3,)),
+    ]
+    observed = [text for text, _ in texts(space, "LIST_TEXT_CONTROL")]
+    assert "description : \\u202e \\u200b ; CH \\u202eahplA" in observed
+    # A contact names a person, and this rule is not masked.
+    assert "contact projet : \\u2066 \\u2069" in observed
+    assert all(text.replace("\u00a0", "").isprintable() for text in observed)
+
+
+def test_line_breaks_in_free_text_are_not_hidden_text() -> None:
+    assert (
+        found(make_space({"description": "CH\tAlpha\n", "support_contact": "01 99 00 00 01,\na@b.example"}))
+        == []
+    )
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '=HYPERLINK("http://x.example")',
+    "a" * 255,
+    "\u202e\u2028\ufeff",
+    "\ue000\U000e0001\u3164\ufe0f",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize(
+    "column", ["domain", "description", "dn", "project_contact", "support_contact", "updated_at_text"]
+)
+def test_hostile_text_is_shown_as_text(column: str, text: str) -> None:
+    findings = audit(make_space({column: text}))
+    for shown in pd.concat([findings["observed"], findings["expected"]]):
+        assert all(c.isprintable() or c in "\u00a0\u202f" for c in shown)
+
+
+def test_test_entries_are_set_aside() -> None:
+    assert found(make_space({"domain": "CH-test.mssante.fr", "description": "_"})) == []

@@ -1,0 +1,82 @@
+"""The system's Chromium, cut off from any network."""
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+LOCAL = ("file:", "data:", "blob:")
+WAITING = "table.sortable:not(.dataTable)"
+
+
+@dataclass
+class Visit:
+    """A report, open in a browser, and what it did meanwhile."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    """Addresses asked for, the report's own aside."""
+    alarms: list[str] = field(default_factory=list)
+    """Dialogs, script errors, messages on the console."""
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = shutil.which("chromium")
+    if path is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("Chromium is missing, and CI must not go without the browser tests")
+        pytest.skip("Chromium is missing on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def open_report(chromium: Browser, report: Path, width: int, height: int, *, script: bool = True) -> Visit:
+    context = chromium.new_context(
+        viewport={"width": width, "height": height}, java_script_enabled=script, offline=True
+    )
+    context.route("**/*", lambda r: r.continue_() if r.request.url.startswith(LOCAL) else r.abort())
+    visit = Visit(context.new_page())
+    visit.page.on("request", lambda r: visit.requests.append(r.url[:200]))
+    visit.page.on("dialog", lambda d: (visit.alarms.append(f"dialog {d.message}"), d.dismiss()))
+    visit.page.on("pageerror", lambda e: visit.alarms.append(f"error {e}"))
+    visit.page.on("console", lambda m: visit.alarms.append(f"console {m.text}"))
+    visit.page.goto(report.as_uri())
+    if script:
+        visit.page.wait_for_function(f"document.querySelectorAll('{WAITING}').length === 0")
+    visit.requests.remove(report.as_uri())
+    return visit
+
+
+@pytest.fixture
+def visit(chromium):
+    """A function that opens a report, for tests that do something to it."""
+    opened = []
+
+    def opens(report: Path, width: int = 1280, height: int = 800, *, script: bool = True) -> Visit:
+        opened.append(open_report(chromium, report, width, height, script=script))
+        return opened[-1]
+
+    yield opens
+    for visit in opened:
+        visit.page.context.close()
+
+
+@pytest.fixture(scope="session")
+def look(chromium):
+    """A function that opens a report once, for tests that only look at it."""
+    return cache(lambda report, width=1280, height=800: open_report(chromium, report, width, height))

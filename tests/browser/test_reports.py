@@ -1,0 +1,213 @@
+"""The reports in a real browser, offline: tables, hostile text, phone, paper, accessibility."""
+
+import csv
+import io
+import json
+from itertools import pairwise
+
+import pytest
+from playwright.sync_api import expect
+
+from mssante_audit.report import find_notebooks
+from mssante_audit.resources import resource
+
+pytestmark = pytest.mark.browser
+
+NAMES = tuple(find_notebooks((), resource("notebooks")))
+LONG = "dn_consistency"
+"""A report one of whose tables has several pages with the hostile list."""
+
+CONTRAST = """() => {
+  const channel = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const rgb = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
+  const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const paper = (e) => {
+    for (; e; e = e.parentElement) {
+      const colour = rgb(getComputedStyle(e).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const pale = [];
+  for (const e of document.body.querySelectorAll("*")) {
+    if (e.closest("script, style, .disabled") || !e.checkVisibility()) continue;
+    if (![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
+    const style = getComputedStyle(e);
+    const [light, dark] = [luminance(rgb(style.color)), luminance(paper(e))].sort((a, b) => b - a);
+    const size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+    if ((light + 0.05) / (dark + 0.05) < (large ? 3 : 4.5)) pale.push(e.outerHTML.slice(0, 80));
+  }
+  return pale;
+}"""
+
+
+@pytest.fixture(params=NAMES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(params=["sample", "hostile", "real"])
+def run(request):
+    return request.getfixturevalue(f"{request.param}_run")
+
+
+@pytest.fixture
+def long_table(visit, hostile_run):
+    """A report's page, and the `id` and number of rows of a table that does not fit one page of it."""
+    page = visit(hostile_run.out / f"{LONG}.html").page
+    tables = page.evaluate(
+        "[...document.querySelectorAll('table.sortable')].map(t => [t.id, +t.dataset.rows])"
+    )
+    name, rows = max(tables, key=lambda table: table[1])
+    assert rows > 10
+    return page, name, rows
+
+
+def test_a_report_asks_for_nothing_and_raises_no_alarm(look, run, name):
+    opened = look(run.out / f"{name}.html")
+    assert opened.requests == []
+    assert opened.alarms == []
+
+
+def test_hostile_text_stays_text(look, hostile_run, name, payloads):
+    opened = look(hostile_run.out / f"{name}.html")
+    page = opened.page
+    assert [o.failure for o in hostile_run.outcomes] == [None] * len(NAMES)
+    assert page.evaluate("window.pwned") is None
+    injected = "[onerror], [onload], #pwned, svg, iframe, a[href^='javascript:' i], main img:not(figure img)"
+    assert page.locator(injected).count() == 0
+    assert page.locator("script").count() == 1
+    shown = page.locator("main").inner_text()
+    assert any(payload in shown for payload in payloads)
+
+
+def test_policy_stops_a_script_that_got_in_all_the_same(visit, hostile_run, tmp_path):
+    html = (hostile_run.out / f"{LONG}.html").read_text(encoding="utf-8")
+    broken = tmp_path / "broken.html"
+    smuggled = "<script>window.pwned = 1</script><img src='data:,' onerror='window.pwned = 1'>"
+    broken.write_text(html.replace("</main>", f"{smuggled}</main>"), encoding="utf-8")
+    opened = visit(broken)
+    opened.page.wait_for_timeout(200)
+    assert opened.page.evaluate("window.pwned") is None
+    assert opened.page.locator("table.dataTable").count() > 0
+
+
+def test_a_table_sorts_by_mouse_and_keyboard(long_table):
+    page, name, _ = long_table
+    header = page.locator(f"#{name} th", has_text="Lignes")
+    first_rows = (
+        "name => [...document.getElementById(name).tBodies[0].rows].map(r => +r.cells[5].dataset.order)"
+    )
+    header.click()
+    expect(header).to_have_attribute("aria-sort", "ascending")
+    up = page.evaluate(first_rows, name)
+    header.locator("[role=button]").focus()
+    page.keyboard.press("Enter")
+    expect(header).to_have_attribute("aria-sort", "descending")
+    down = page.evaluate(first_rows, name)
+    assert (up, down) == (sorted(up), sorted(down, reverse=True))
+    assert up[0] < down[0]
+
+
+def test_a_table_finds_and_pages_in_french(long_table):
+    page, name, rows = long_table
+    box, body = page.locator(f".dt-container:has(#{name})"), page.locator(f"#{name} tbody")
+    info = box.locator(".dt-info")
+    assert info.inner_text() == f"Lignes 1 à 10 sur {rows}"
+    box.get_by_label("Page suivante").click()
+    assert info.inner_text().startswith("Lignes 11 à ")
+    search = box.get_by_label("Rechercher")
+    domain = body.locator("tr").first.locator("td").nth(2).locator("bdi").inner_text()
+    search.fill(domain)
+    assert f"(parmi {rows})" in info.inner_text()
+    assert all(domain in text for text in body.locator("tr").all_inner_texts())
+    search.fill("introuvable nulle part")
+    assert body.inner_text() == "Aucune ligne ne correspond à la recherche."
+
+
+def test_a_table_can_show_all_its_rows(long_table):
+    page, name, rows = long_table
+    page.locator(f".dt-container:has(#{name}) select").select_option("-1")
+    assert page.locator(f"#{name} tbody tr").count() == rows
+
+
+def test_the_csv_comes_out_of_the_report_itself(long_table):
+    page, name, rows = long_table
+    with page.expect_download() as download:
+        page.locator(f"a[download='{name}.csv']").click()
+    text = download.value.path().read_text(encoding="utf-8-sig")
+    read = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert len(read) == rows
+    assert not any(cell.startswith(("=", "+", "-", "@")) for row in read for cell in row.values())
+
+
+def test_every_row_goes_on_paper(visit, run, name):
+    page = visit(run.out / f"{name}.html").page
+    page.evaluate(
+        """() => addEventListener("beforeprint", () => {
+          window.printed = [...document.querySelectorAll("table.sortable")].map(
+            (t) => [Number(t.dataset.rows), t.tBodies[0].rows.length]);
+        })"""
+    )
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    printed = page.evaluate("window.printed")
+    assert printed
+    assert all(told == there for told, there in printed)
+
+
+def test_without_scripts_every_row_is_there(visit, sample_run, name):
+    page = visit(sample_run.out / f"{name}.html", script=False).page
+    tables = page.locator("table.sortable")
+    assert tables.count() > 0
+    for i in range(tables.count()):
+        rows = tables.nth(i).locator("tbody tr")
+        assert rows.count() == int(tables.nth(i).get_attribute("data-rows"))
+        assert rows.last.is_visible()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_the_answer_is_on_the_first_screen(look, run, name, width, height):
+    page = look(run.out / f"{name}.html", width, height).page
+    for part in (".lead", "dl.figures", "ul.severities"):
+        box = page.locator(part).first.bounding_box()
+        assert box["y"] + box["height"] <= height
+
+
+def test_a_phone_does_not_scroll_sideways(look, run, name):
+    page = look(run.out / f"{name}.html", 390, 844).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    widths = page.evaluate(
+        "[...document.querySelectorAll('td[data-label]')].map(td => td.offsetWidth).filter(w => w)"
+    )
+    assert min(widths) > 300
+    small = page.locator("figure img").first.bounding_box()
+    assert small["width"] <= 390
+
+
+def test_structure_can_be_followed_without_seeing(look, run, name):
+    page = look(run.out / f"{name}.html").page
+    assert page.locator("html").get_attribute("lang") == "fr"
+    for landmark in ("body > header", "main", "body > footer", "body > nav"):
+        assert page.locator(landmark).count() == 1
+    levels = page.evaluate(
+        "[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => Number(h.tagName[1]))"
+    )
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert page.locator("img:not([alt]), img[alt='']").count() == 0
+    assert page.locator("table:not(:has(caption)):not(details table)").count() == 0
+    assert page.locator("thead th:not([scope])").count() == 0
+    assert page.locator("input:not([id]), select:not([id])").count() == 0
+
+
+def test_text_stands_out_from_its_background(look, sample_run, name):
+    assert look(sample_run.out / f"{name}.html").page.evaluate(CONTRAST) == []
+
+
+def test_results_beside_the_report_agree_with_what_it_shows(look, sample_run, name):
+    summary = json.loads((sample_run.out / f"{name}.results.json").read_text(encoding="utf-8"))
+    shown = look(sample_run.out / f"{name}.html").page.locator("ul.severities li").all_inner_texts()
+    counts = [int("".join(c for c in text if c.isdigit())) for text in shown]
+    assert counts == list(summary["counts"]["by_severity"].values())

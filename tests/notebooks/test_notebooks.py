@@ -1,0 +1,195 @@
+"""The shipped notebooks: their sources, and what they put out when the production engine runs them."""
+
+import ast
+import json
+from inspect import signature
+
+import nbformat
+import pytest
+from lxml import html as lxml_html
+
+from mssante_audit.audits import AUDITS
+from mssante_audit.parameters import PARAMETERS, declared
+from mssante_audit.report import find_notebooks, run_reports
+from mssante_audit.resources import resource
+from mssante_audit.results import open_space
+from mssante_audit.rules import catalogue
+
+NAMES = ("overview", "dn_consistency", "stale_contacts")
+TOLD_IN = {"whitelist_integrity": "overview"}
+"""Audits whose findings are told in a notebook of another name."""
+
+SIZE_MAX = 3_000_000
+CHARTS = {
+    "age_bands",
+    "concentration",
+    "departments",
+    "findings_by_family",
+    "findings_by_operator",
+    "findings_by_rule",
+    "operator_share",
+}
+
+
+def source(name):
+    return json.loads((resource("notebooks") / f"{name}.ipynb").read_text(encoding="utf-8"))
+
+
+def code(cell):
+    return "".join(cell["source"])
+
+
+def called(cell):
+    """Name of the function whose result a code cell shows, or ""."""
+    if cell["cell_type"] != "code":
+        return ""
+    last = ast.parse(code(cell)).body[-1]
+    match last:
+        case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
+            return name
+    return ""
+
+
+@pytest.fixture(params=["sample", "real"])
+def run(request):
+    return request.getfixturevalue(f"{request.param}_run")
+
+
+@pytest.fixture(params=NAMES)
+def name(request):
+    return request.param
+
+
+def page(run, name):
+    return lxml_html.fromstring((run.out / f"{name}.html").read_text(encoding="utf-8"))
+
+
+def test_these_are_all_the_notebooks():
+    assert tuple(sorted(find_notebooks((), resource("notebooks")))) == tuple(sorted(NAMES))
+
+
+def test_parameters_are_typed_and_default_to_what_the_package_does(name):
+    defaults = declared(source(name), name)
+    cell = next(c for c in source(name)["cells"] if "parameters" in c["metadata"].get("tags", []))
+    hints = {node.target.id: ast.unparse(node.annotation) for node in ast.parse(code(cell)).body}
+    spaces = signature(open_space).parameters
+    for parameter, value in defaults.items():
+        kind = PARAMETERS[parameter].kind
+        hint = "list[str]" if kind is list else kind.__name__
+        assert hints[parameter] == (f"{hint} | None" if PARAMETERS[parameter].optional else hint)
+        if parameter in spaces:
+            expected = spaces[parameter].default
+            assert value == (list(expected) if kind is list else expected)
+    assert defaults["row_limit"] == 500
+    assert {"data", "as_of", "operator"} <= defaults.keys()
+
+
+def test_every_parameter_is_used(name):
+    cells = [c for c in source(name)["cells"] if c["cell_type"] == "code"]
+    used = {
+        node.id
+        for cell in cells
+        if "parameters" not in cell["metadata"].get("tags", [])
+        for node in ast.walk(ast.parse(code(cell)))
+        if isinstance(node, ast.Name)
+    }
+    assert declared(source(name), name).keys() <= used
+
+
+@pytest.mark.parametrize("audit", AUDITS)
+def test_every_family_of_an_audit_has_its_heading_and_section(audit):
+    cells = source(TOLD_IN.get(audit, audit))["cells"]
+    headings = [line[3:].strip() for c in cells for line in c["source"] if line.startswith("## ")]
+    shown = [
+        ast.literal_eval(ast.parse(code(c)).body[-1].value.args[1]) for c in cells if called(c) == "section"
+    ]
+    families = {r.family for r in catalogue().values() if r.audit == audit}
+    assert sorted(shown) == sorted(families)
+    assert families <= set(headings)
+
+
+def test_before_every_chart_a_sentence_says_what_to_look_for(name):
+    cells = source(name)["cells"]
+    charts = [i for i, cell in enumerate(cells) if called(cell) in CHARTS]
+    assert charts
+    for i in charts:
+        assert cells[i - 1]["cell_type"] == "markdown"
+        assert "Chercher " in code(cells[i - 1])
+
+
+def test_cell_ids_say_what_the_cell_is(name):
+    ids = [cell["id"] for cell in source(name)["cells"]]
+    assert len(set(ids)) == len(ids)
+    assert all(part.isalpha() for i in ids for part in i.split("-"))
+    assert ids[0] == "title"
+    assert ids[-1] == "record"
+
+
+def test_every_report_is_whole_and_within_its_budget(run):
+    assert [outcome.name for outcome in run.outcomes if outcome.failure] == []
+    assert {outcome.name for outcome in run.outcomes} == set(NAMES)
+    assert max((run.out / f"{n}.html").stat().st_size for n in NAMES) <= SIZE_MAX
+
+
+def test_every_cell_shows_something_and_nothing_goes_wrong(run, name):
+    cells = nbformat.read(run.out / f"{name}.ipynb", 4).cells
+    for cell in cells:
+        if cell.cell_type == "code" and not cell.metadata.get("tags"):
+            assert [o.output_type for o in cell.outputs] == ["execute_result"], cell.source
+
+
+def test_every_finding_is_in_a_table(run, name):
+    outcome = next(o for o in run.outcomes if o.name == name)
+    told = {audit for audit in AUDITS if TOLD_IN.get(audit, audit) == name}
+    codes = [c for c in outcome.results.findings["rule"] if catalogue()[c].audit in told]
+    tables = page(run, name).xpath("//table[@data-rows and @id!='fix-first']")
+    assert sum(len(table.xpath("tbody/tr")) for table in tables) == len(codes)
+    assert len({table.get("id") for table in tables}) == len(tables)
+
+
+def test_every_figure_has_alternative_text_and_a_reading(run, name):
+    figures = page(run, name).xpath("//figure")
+    charts = [cell for cell in source(name)["cells"] if called(cell) in CHARTS]
+    assert len(figures) == len(charts)
+    for figure in figures:
+        assert len(figure.find("img").get("alt")) > 30
+        assert figure.findtext("figcaption").endswith(".")
+
+
+def test_the_answer_comes_first(run, name):
+    main = page(run, name).xpath("//main//*[self::p[@class='lead'] or self::dl or self::ul or self::h2]")
+    assert [element.get("class") for element in main[:4]] == ["lead", "figures", "severities", None]
+
+
+def test_one_operator_and_a_row_limit(sample_run, tmp_path):
+    whole = next(o.results.findings for o in sample_run.outcomes if o.name == "dn_consistency")
+    counts = whole[whole["operator_id"] != ""]["operator_id"].value_counts()
+    operator = counts.index[0]
+    run = run_reports(
+        ["dn_consistency"],
+        out=tmp_path,
+        parameters={"as_of": "2026-03-03T06:00:00Z", "operator": operator, "row_limit": 1},
+    )
+    (outcome,) = run.outcomes
+    findings = outcome.results.findings
+    assert counts.iloc[0] <= len(findings) < len(whole)
+    report = page(run, "dn_consistency")
+    tables = report.xpath("//table[@data-rows]")
+    assert all(len(table.xpath("tbody/tr")) == 1 for table in tables)
+    cut = report.xpath("//p[@class='csv'][contains(., 'toutes sont dans le fichier CSV')]")
+    several = {catalogue()[c].family for c in findings["rule"]}
+    assert len(tables) == len(several)
+    assert cut
+    assert operator in report.xpath("//p[@class='limits']")[0].text_content()
+
+
+def test_a_damaged_list_is_told_on_the_first_screen(tmp_path):
+    (broken,) = resource("data/sample").glob("variants/*truncat*")
+    run = run_reports(
+        ["overview"],
+        out=tmp_path,
+        parameters={"data": str(broken), "recover": True, "as_of": "2026-03-03T06:00:00Z"},
+    )
+    report = page(run, "overview")
+    assert "d’une liste endommagée" in report.xpath("//p[@class='scope']")[0].text_content()
+    assert "endommagé" in report.xpath("//body/header")[0].text_content().lower()

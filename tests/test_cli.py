@@ -1,0 +1,379 @@
+"""The command line: words, statuses, and one clear line when something is wrong."""
+
+import io
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from mssante_audit import cli, report
+from mssante_audit.kernel import Failure
+from mssante_audit.report import Outcome, Run
+from mssante_audit.resources import resource
+from mssante_audit.rules import catalogue
+from mssante_audit.space import load_space
+
+FILES = Path(__file__).parent / "files"
+REAL = Path(__file__).parents[2] / "shared" / "real"
+AS_OF = "2026-03-03T06:00:00Z"
+LIST = "listeblanchemssante.xml.gz"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command line in this process; return status, output and errors."""
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["mssante-audit", *map(str, arguments)])
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            with pytest.raises(SystemExit) as left:
+                cli.main()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        told = capsys.readouterr()
+        return left.value.code, told.out, told.err
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return resource("data/sample")
+
+
+# -- usage ----------------------------------------------------------------------------------------
+
+
+def test_help_needs_none_of_the_heavy_libraries():
+    code = "import sys, mssante_audit.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"pandas", "papermill", "matplotlib", "nbconvert", "lxml", "signxml"} & set(
+        done.stdout.split()
+    )
+
+
+def test_help_and_version(run):
+    status, out, _ = run("--help")
+    assert status == 0
+    for command in ("report", "verify", "findings", "rules", "check", "sample"):
+        assert command in out
+    assert run("--version")[:2] == (0, "mssante-audit 0.1.0\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nothing"],
+        ["report", "--nothing"],
+        ["report", "--fail-on", "bad"],
+        ["verify"],
+        ["findings"],
+        ["findings", "all", "--format", "pdf"],
+        ["sample", "x", "--seed", "many"],
+    ],
+)
+def test_bad_usage_is_status_2(run, arguments):
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, "")
+    assert "Usage: mssante-audit" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["report", "nothing"], "no notebook 'nothing'. There are: "),
+        (["report", "-p", "row_limit"], "'row_limit' is not name=value"),
+        (["report", "-p", "row_limit=0"], "row_limit wants 1 to 1000000, not 0"),
+        (["report", "-p", "colour=blue"], "no parameter 'colour'. There are: data, "),
+        (["report", "--as-of", "soon"], "as_of: 'soon' is not a date. Write it as"),
+        (["report", "--as-of", "2026-03-03", "-p", "as_of=2026-03-03"], "'as_of' is given twice"),
+        (["report", "--data", "nowhere"], "nowhere: no such file or folder"),
+        (["report", "--operator", "nobody"], "no operator 'nobody' in this list"),
+        (["findings", "nothing"], "no audit 'nothing'. There are: whitelist_integrity, "),
+        (["findings", "all", "--format", "xlsx"], "xlsx is not for the terminal. Name a file with --out"),
+        (["findings", "all", "-p", "row_limit=3"], "row_limit is for reports. Here all rows are written"),
+        (["rules", "NOTHING"], "no rule 'NOTHING'. "),
+        (["check", " "], "nothing to look up"),
+        (["verify", "nowhere.xml"], "nowhere.xml: cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_status_2(run, arguments, line):
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"mssante-audit: {line}")
+    assert err.count("\n") == 1
+
+
+def test_a_line_cannot_steer_the_terminal(run):
+    _, _, err = run("report", "\x1b[2J\u202eevil\nmssante-audit: all is well")
+    assert "\\u001b[2J" in err or "\\x1b[2J" in err
+    assert "\x1b" not in err
+    assert "\u202e" not in err
+    assert err.count("\n") == 1
+
+
+def test_debug_shows_the_traceback(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["mssante-audit", "--debug", "rules", "NOTHING"])
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(LookupError):
+        cli.main()
+    signal.signal(signal.SIGTERM, before)
+
+
+# -- verify ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "verdict", "status"),
+    [
+        (LIST, "valid", 0),
+        ("variants/tampered.xml", "invalid", 1),
+        ("variants/unsigned.xml", "absent", 1),
+        ("variants/untrusted.xml", "valid-untrusted", 1),
+        ("variants/wrong-purpose.xml", "valid-untrusted", 1),
+        ("variants/truncated.xml", "invalid", 1),
+        ("defects.csv", "invalid", 1),
+    ],
+)
+def test_the_first_word_is_the_verdict(run, sample, file, verdict, status):
+    got, out, _ = run("verify", sample / file, "--anchors", sample / "anchors")
+    assert (got, out.split()[0]) == (status, verdict)
+
+
+def test_a_verdict_tells_who_and_when(run, sample):
+    _, out, _ = run("verify", sample / LIST, "--anchors", sample / "anchors")
+    lines = dict(line.split(": ", 1) for line in out.splitlines()[1:])
+    assert lines["generated at"] == lines["validated at"] == "2026-03-02T05:30:00Z"
+    covered, _, rows = lines["verified rows"].partition(" of ")
+    assert covered == rows == str(len(load_space().entries))
+    assert "valid when the list was made" in lines["validity"]
+
+
+def test_a_list_is_not_valid_at_another_time_or_without_anchors(run, sample):
+    status, out, _ = run("verify", sample / LIST, "--anchors", sample / "anchors", "--at", "2040-01-01")
+    assert (status, out.split()[0]) == (1, "valid-untrusted")
+    assert "validated at: 2040-01-01T00:00:00Z" in out
+    status, out, _ = run("verify", sample / LIST)
+    assert (status, out.split()[0]) == (1, "valid-untrusted")
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.is_dir(), reason="no real list beside the checkout (../shared/real)")
+def test_the_real_list_is_valid(run):
+    status, out, _ = run("verify", next(REAL.glob("*.gz")), "--anchors", REAL / "igc-sante")
+    assert (status, out.split()[0]) == (0, "valid")
+    assert "verified rows: 6494 of 6494" in out
+
+
+# -- findings and rules ---------------------------------------------------------------------------
+
+
+def test_findings_as_csv_and_json_are_the_same(run):
+    status, out, _ = run("findings", "dn_consistency", "--as-of", AS_OF)
+    table = pd.read_csv(io.StringIO(out), keep_default_na=False)
+    records = json.loads(run("findings", "dn_consistency", "--as-of", AS_OF, "--format", "json")[1])
+    assert status == 0
+    assert len(records) == len(table) > 10
+    assert table["rule"].tolist() == [r["rule"] for r in records]
+    assert all(isinstance(r["rows"], list) for r in records)
+    assert "rows" not in table
+
+
+def test_all_is_every_audit(run):
+    lines = {a: run("findings", a, "--as-of", AS_OF)[1].splitlines()[1:] for a in ("all", *cli_audits())}
+    assert sorted(lines.pop("all")) == sorted(line for own in lines.values() for line in own)
+
+
+def cli_audits():
+    from mssante_audit.audits import AUDITS
+
+    return AUDITS
+
+
+def test_findings_into_files(run, tmp_path):
+    for suffix in ("csv", "json", "xlsx"):
+        path = tmp_path / f"a.{suffix}"
+        assert run("findings", "all", "--as-of", AS_OF, "--format", suffix, "--out", path) == (0, "", "")
+    rows = len(pd.read_csv(tmp_path / "a.csv"))
+    assert len(json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))) == rows
+    assert openpyxl.load_workbook(tmp_path / "a.xlsx").active.max_row == rows + 1
+
+
+def test_findings_of_an_operator_and_with_thresholds(run):
+    everything = json.loads(run("findings", "all", "--as-of", AS_OF, "--format", "json")[1])
+    one = next(r["operator_id"] for r in everything if r["operator_id"])
+    own = json.loads(run("findings", "all", "--as-of", AS_OF, "--format", "json", "--operator", one)[1])
+    assert 0 < len(own) < len(everything)
+    strict = run("findings", "dn_consistency", "--as-of", AS_OF, "-p", "concentration_min=2")[1]
+    assert strict.count("DN_CONCENTRATION") > sum(r["rule"] == "DN_CONCENTRATION" for r in everything)
+
+
+def test_contacts_are_shown_only_on_request(run):
+    masked = run("findings", "stale_contacts", "--as-of", AS_OF)[1]
+    shown = run("findings", "stale_contacts", "--as-of", AS_OF, "--show-contacts")[1]
+    assert "•••" in masked
+    assert not re.search(r"\d\d \d\d \d\d \d\d", masked)
+    assert re.search(r"\d\d \d\d \d\d \d\d", shown)
+
+
+def test_a_damaged_list_needs_to_be_asked_for(run, sample):
+    path = sample / "variants" / "truncated.xml"
+    status, _, err = run("findings", "all", "--data", path)
+    assert (status, "--recover" in err) == (2, True)
+    status, out, _ = run("findings", "all", "--data", path, "--recover", "--as-of", AS_OF)
+    assert status == 0
+    assert "LIST_DAMAGED" in out
+
+
+def test_rules(run):
+    status, out, _ = run("rules")
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines()] == list(catalogue())
+    assert "remedy_fr: " in run("rules", "DN_ID_LUHN")[1]
+    assert json.loads(run("rules", "DN_ID_LUHN", "--format", "json")[1])["code"] == "DN_ID_LUHN"
+    assert len(json.loads(run("rules", "--format", "json")[1])) == len(catalogue())
+
+
+# -- check ----------------------------------------------------------------------------------------
+
+
+def test_check(run):
+    entry = next(load_space().audited.itertuples())
+    status, out, _ = run("check", f"zoe@{entry.domain}")
+    assert status == 0
+    assert out.startswith(f"listed: {entry.domain} ")
+    assert entry.operator in out
+    for name, words in (
+        (f"smtp.{entry.domain}", "does not make a sub-domain listed"),
+        (entry.domain.upper(), f"not letter for letter the same: '{entry.domain}'"),
+        (f"{entry.domain[:-11]}x.mssante.fr", f"near: {entry.domain}"),
+        ("nothing.invalid", "not listed: nothing.invalid"),
+    ):
+        status, out, _ = run("check", name)
+        assert (status, out.split(":")[0]) == (1, "not listed")
+        assert words in out
+
+
+def test_check_does_not_say_no_for_what_could_not_be_read(run, sample):
+    status, out, _ = run("check", "x.invalid", "--data", sample / "variants" / "truncated.xml", "--recover")
+    assert status == 1
+    assert "may be in the part that could not be read" in out
+
+
+# -- sample and report ----------------------------------------------------------------------------
+
+
+def test_sample(run, tmp_path):
+    status, out, _ = run("sample", tmp_path / "made", "--seed", "3")
+    assert (status, out) == (0, f"sample: {tmp_path / 'made'}\n")
+    assert (tmp_path / "made" / LIST).is_file()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    assert run("sample", tmp_path / "other")[0] == 2
+
+
+def made_up_run(monkeypatch, results=None, failure=None):
+    """Let `report` get this outcome without running anything; return what it was asked for."""
+    asked = {}
+
+    def run_reports(names, **options):
+        asked.update(options, names=names)
+        outcome = Outcome("overview", "Vue", results, failure, "", {"run": 1.24, "convert": 0.1})
+        options["listener"]("overview", 1, 2, None)
+        options["listener"]("overview", 1, 1, outcome)
+        return Run(options["out"], (outcome,))
+
+    monkeypatch.setattr(report, "run_reports", run_reports)
+    return asked
+
+
+def test_report_passes_on_what_it_is_given(run, monkeypatch, tmp_path):
+    asked = made_up_run(monkeypatch)
+    arguments = [
+        "report", "overview", "--out", tmp_path, "--data", "x", "--as-of", "2026-03-03", "--operator", "y",
+        "--anchors", "a.pem", "--anchors", "b", "--recover", "--any-namespace", "-p", "row_limit=7",
+    ]  # fmt: skip
+    status, out, err = run(*arguments)
+    assert (status, err) == (0, "")
+    done, index = out.splitlines()
+    assert done == f"overview: done in 1.3 s, nothing recorded: {tmp_path}/overview.html"
+    assert index == f"index: {tmp_path}/index.html"
+    assert asked["parameters"] == {
+        "row_limit": 7, "data": "x", "as_of": "2026-03-03", "operator": "y", "anchors": ["a.pem", "b"],
+        "recover": True, "any_namespace": True,
+    }  # fmt: skip
+    assert (asked["names"], asked["out"], asked["debug"]) == (["overview"], tmp_path, False)
+
+
+def test_without_options_nothing_is_passed(run, monkeypatch):
+    asked = made_up_run(monkeypatch)
+    assert run("--debug", "report")[0] == 0
+    assert (asked["parameters"], asked["names"], asked["out"]) == ({}, (), Path("reports"))
+    assert asked["debug"]
+    run("report", "--debug")
+    assert asked["debug"]
+    run("report")
+    assert not asked["debug"]
+
+
+def test_fail_on_and_failure_are_told_by_the_status(run, monkeypatch, sample_run):
+    results = sample_run.outcomes[0].results
+    made_up_run(monkeypatch, results)
+    assert run("report")[0] == 0
+    status, out, _ = run("report", "--fail-on", "warning")
+    assert status == 1
+    assert f"{results.by_severity['error']} error, " in out
+    made_up_run(monkeypatch, results, Failure("ValueError", "•••", 2))
+    status, out, _ = run("report", "--fail-on", "warning")
+    assert status == 3
+    assert "overview: FAILED in 1.3 s, ValueError: •••; partial: reports/failed/overview.html" in out
+
+
+def test_a_bar_on_a_terminal_and_plain_lines_elsewhere(tmp_path):
+    ours, theirs = pty.openpty()
+    arguments = ["report", FILES / "plain.ipynb", "--out", tmp_path]
+    done = subprocess.run(
+        [sys.executable, "-m", "mssante_audit", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        check=True,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(theirs)
+    bar = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert "\x1b[" in bar
+    assert "plain" in bar
+    assert "\x1b" not in done.stdout
+    assert re.fullmatch(r"plain: done in [\d.]+ s, nothing recorded: \S+\nindex: \S+\n", done.stdout)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_output_that_cannot_be_written_is_told(run):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mssante_audit", "rules"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "mssante-audit: standard output: cannot be written: No space left on device\n"
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    command = f"{sys.executable} -m mssante_audit rules | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.count("\n") == 1

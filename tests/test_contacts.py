@@ -1,0 +1,434 @@
+"""Contacts: the shapes of real lists on made-up persons, and masking, on which privacy rests."""
+
+from __future__ import annotations
+
+import re
+import time
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from mssante_audit.contacts import (
+    HIDDEN,
+    PROBLEMS,
+    _read_email,
+    fold,
+    is_personal,
+    mask,
+    parse_contact,
+    read_email,
+)
+from mssante_audit.phones import national, read_phone
+
+REAL = Path(__file__).parents[2] / "shared" / "real"
+LANDLINE, MOBILE, DSI = "+33465710001", "+33639980001", "dsi@ch-alpha.example"
+
+NAMES = st.sampled_from(
+    [
+        "DURAND Zoé",
+        "Zoé Durand",
+        "LE BEC Jean-Noël",
+        "D'ARTOIS Ève",
+        "ŒUVRARD Anaïs",
+        "Nguyễn Thị",
+        "ÖZTÜRK Emre",
+    ]
+) | st.text(st.characters(categories=["Lu", "Ll", "Lo"]), min_size=2, max_size=12)
+PHONES = st.from_regex(r"0(?:1990|2619|3530|4657|5364|6399)[0-9]{5}", fullmatch=True)
+SEPARATORS = st.sampled_from(["", " ", ".", "-", "\xa0", " - ", "/", "\u202f", "–", "\u200b", "  "])
+LOCALS = st.sampled_from(
+    ["zoe.durand", "zdurand", "lebec", "dsi", "anaïs.œuvrard", "jean+mss", "ZOE_DURAND", "d"]
+)
+DOMAINS = st.sampled_from(
+    ["ch-alpha.example", "durand.example", "le-bec.test", "chu0639980001.example", "06.39.98.00.01.example",
+     "site-971.invalid", "zdurandconseil.example", "ch-valfictif.mssante.fr", "a.b.c.d.example"]
+)  # fmt: skip
+GLUE = st.sampled_from(
+    [
+        ", ",
+        ",",
+        " ",
+        " | ",
+        "; ",
+        "\n",
+        " - ",
+        " : ",
+        "<",
+        ">",
+        " ou ",
+        "\u200b, ",
+        " (",
+        ") ",
+        "|",
+        "/",
+        "\t",
+        " tél : ",
+    ]
+)
+WEIRD = st.sampled_from(
+    [
+        "zoe.durand (at) ch-alpha.example",
+        "zoe.durand[at]ch-alpha[dot]example",
+        "ResponsableContact>",
+        "</SupportContact",
+        '"Zoé Durand" <',
+        "mailto:",
+        "Zo\u200bé Du\u200brand",
+        "ＤＵＲＡＮＤ",
+        "𝐃𝐮𝐫𝐚𝐧𝐝",
+        "٠٦٣٩٩٨٠٠٠١",
+        "０６３９９８０００１",
+        "06_39_98_00_01",
+        "06•39•98•00•01",
+        "+33 (0)6 39 98 00 01",
+        "0033639980001",
+        "&#68;urand",
+        "https://durand.example/zoe?t=0639980001",
+        "12 × ",
+        "contact projet : ",
+        "j•••@durand.example",
+        "06 •• •• •• 01",
+        "zoe@durand@ch-alpha.example",
+    ]
+)
+EMAILS = st.builds("{}@{}".format, LOCALS, DOMAINS)
+SPACED = st.builds(
+    lambda number, s: s.join([number[:2], number[2:4], number[4:6], number[6:8], number[8:]]),
+    PHONES,
+    SEPARATORS,
+)
+PIECES = st.one_of(NAMES, SPACED, EMAILS, WEIRD)
+CONTACTS = st.lists(st.tuples(PIECES, GLUE), min_size=1, max_size=6).map(lambda ps: "".join(map("".join, ps)))
+
+HOST = r"(?:[a-z0-9•-]+\.)+[a-z•]{2,24}"
+MASKED = re.compile(rf"(?:•••|\+?[0-9]{{2}}(?: ••){{2,9}} [0-9]{{2}}|[a-z]?•••@{HOST})")
+PREFIX = re.compile(r"^(?:[1-9][0-9]{0,4} × )?(?:contact (?:projet|support) : )?(?:[1-9][0-9]{0,4} × )?")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "04 65 71 00 01, dsi@ch-alpha.example",
+        "0465710001, DSI@CH-ALPHA.example",
+        "04.65.71.00.01. dsi@ch-alpha.example",
+        "Tél. 04-65-71-00-01 - dsi@ch-alpha.example",
+        "dsi@ch-alpha.example, +33 4 65 71 00 01",
+        "dsi@ch-alpha.example, +33 (0)4 65 71 00 01",
+        "dsi@ch-alpha.example, (+33) 4-65-71-00-01",
+        "dsi@ch-alpha.example, 0033 465710001",
+        "dsi@ch-alpha.example 04/65/71/00/01",
+        "tél : 04 65 71 00 01, email : dsi@ch-alpha.example",
+        "04 65 71 00 01, mailto:dsi@ch-alpha.example",
+        "04 65 71 00 01, <dsi@ch-alpha.example>",
+        "04 65 71 00 01, 04.65.71.00.01, dsi@ch-alpha.example",
+        "04 65 71 00 01, d\u200bsi@ch-alpha.example",
+        "０４ ６５ ７１ ００ ０１, dsi＠ch-alpha.example",
+    ],
+)
+def test_phone_and_address(text: str) -> None:
+    contact = parse_contact(text)
+    assert (contact.phones, contact.emails) == ((LANDLINE,), (DSI,))
+    assert (contact.names, contact.leftovers, contact.malformed, contact.problems) == ((), (), (), ())
+    assert contact.text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("M. DURAND Zoé, 04 65 71 00 01, dsi@ch-alpha.example", "DURAND Zoé"),
+        ("M.DURAND Zoé, 04 65 71 00 01, dsi@ch-alpha.example", "DURAND Zoé"),
+        ("Mme. Zoé DE LA TOUR, 0465710001, dsi@ch-alpha.example", "Zoé DE LA TOUR"),
+        ("Mme DURAND, 0465710001, dsi@ch-alpha.example", "DURAND"),
+        ("Docteur Ève D’ARTOIS-DURAND 0465710001 dsi@ch-alpha.example", "Ève D’ARTOIS-DURAND"),
+        ("DURAND Zoé 04 65 71 00 01 dsi@ch-alpha.example", "DURAND Zoé"),
+        ("Durand zoé dsi@ch-alpha.example 0465710001", "Durand zoé"),
+        ("M. DURAND Zoé, tél : 04 65 71 00 01, email : dsi@ch-alpha.example", "DURAND Zoé"),
+        ("04 65 71 00 01, Zoé Durand <dsi@ch-alpha.example>", "Zoé Durand"),
+    ],
+)
+def test_persons(text: str, name: str) -> None:
+    contact = parse_contact(text)
+    assert (contact.names, contact.phones, contact.emails) == ((name,), (LANDLINE,), (DSI,))
+    assert (contact.leftovers, contact.problems) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "phones"),
+    [
+        ("04 65 71 00 01 / 06 39 98 00 01", (LANDLINE, MOBILE)),
+        ("04 65 71 00 01, 06 39 98 00 01", (LANDLINE, MOBILE)),
+        ("04 65 71 00 01 06 39 98 00 01", (LANDLINE, MOBILE)),
+        ("+41 22 700 00 00", ("+41227000000",)),
+        ("3639", ("3639",)),
+        ("tél : 10 15", ("1015",)),
+        ("118 712", ("118712",)),
+    ],
+)
+def test_other_phones(text: str, phones: tuple[str, ...]) -> None:
+    contact = parse_contact(f"{text}, dsi@ch-alpha.example")
+    assert (contact.phones, contact.problems) == (phones, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("", "no-phone no-email"),
+        ("_", "no-phone no-email"),
+        ("Service Informatique", "no-phone no-email"),
+        ("04 65 71 00 01", "no-email"),
+        ("04 65 71 00 01, dsi (at) ch-alpha.example", "no-email"),
+        ("dsi@ch-alpha.example", "no-phone"),
+        ("15 rue Fictive, dsi@ch-alpha.example", "no-phone"),
+        ("dsi@ch-alpha.example, rssi@ch-alpha.example", "no-phone several-emails"),
+        ("04 65 71 71 00 01, dsi@ch-alpha.example", "phone-malformed"),
+        ("14 65 71 00 01, dsi@ch-alpha.example", "phone-malformed"),
+        ("9 65 71 00 01, dsi@ch-alpha.example", "phone-malformed"),
+        ("0000000000, dsi@ch-alpha.example", "phone-malformed"),
+        ("+33 65 71 00 01, dsi@ch-alpha.example", "phone-malformed"),
+        ("+999 65 71 00 01, dsi@ch-alpha.example", "phone-malformed"),
+        ("04 65 71 00 01, 04 65 71 00, dsi@ch-alpha.example", "phone-malformed"),
+        ("04 65 71 00 01, dsi@ch-alpha", "email-malformed"),
+        ("04 65 71 00 01, dsi@ch-alpha..example", "email-malformed"),
+        ("04 65 71 00 01, dsi@@ch-alpha.example", "email-malformed"),
+        ("04 65 71 00 01, @ch-alpha.example", "email-malformed"),
+        ("04 65 71 00 01, dsi@ch-alpha.ex1", "email-malformed"),
+        ("14 65 71 00 01, dsi@ch-alpha", "phone-malformed email-malformed"),
+        ("ResponsableContact>04 65 71 00 01, dsi@ch-alpha.example", "markup"),
+        ("04 65 71 00 01, dsi@ch-alpha.example</SupportContact", "markup"),
+        ("<b>04 65 71 00 01</b>, dsi@ch-alpha.example", "markup"),
+        ("04 65 71 00 01, dsi@ch-alpha.example&#13;", "markup"),
+        ("04 65  71 00 01, dsi@ch-alpha.example", "spacing"),
+        ("04 65 71 00 01,\xa0dsi@ch-alpha.example", "spacing"),
+        ("04 65 71 00 01 , dsi@ch-alpha.example", "spacing"),
+        ("04 65 71 00 01,dsi@ch-alpha.example", "spacing"),
+        (" 04 65 71 00 01, dsi@ch-alpha.example", "spacing"),
+        ("04 65 71 00 01, dsi@ch-alpha.example\n", "spacing"),
+        ("04 65 71 00 01, support@orange.fr", "consumer"),
+        ("04 65 71 00 01, zoe.durand@laposte.net", "consumer personal"),
+        ("04 65 71 00 01, zdurand@ch-alpha.test", "personal"),
+        ("04 65 71 00 01, zoe.durand@ch-alpha.invalid", "personal"),
+    ],
+)
+def test_problems(text: str, problems: str) -> None:
+    assert parse_contact(text).problems == tuple(problems.split())
+
+
+def test_what_is_left_over_is_kept() -> None:
+    contact = parse_contact("DURAND Zoé,255 Rue Fictive,99990 Valfictif, 0 899 19 00 01 (local + 6 cts/min)")
+    assert contact.names == ("DURAND Zoé",)
+    assert contact.leftovers == ("255 Rue Fictive", "99990 Valfictif", "local + 6 cts/min")
+    assert contact.phones == ("+33899190001",)
+    assert parse_contact("www.alpha.example/assistance").leftovers == ("www.alpha.example/assistance",)
+
+
+def test_what_is_malformed_is_kept() -> None:
+    contact = parse_contact("14 65 71 00 01, dsi@ch-alpha.example04 65 71 00 01")
+    assert contact.malformed == ("14 65 71 00 01", "dsi@ch-alpha.example04", "65 71 00 01")
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("04 65 71 00 01, dsi@ch-alpha.example", "dsi@CH-ALPHA.example 0465710001"),
+        ("04 65 71 00 01, dsi@ch-alpha.example", "SupportContact>+33 4 65 71 00 01,  dsi@ch-alpha.example"),
+        ("M. DURAND Jean-Noël, 0465710001", "Jean Noel Durand 04.65.71.00.01"),
+    ],
+)
+def test_key_is_of_the_contact(text: str, other: str) -> None:
+    assert parse_contact(text).key == parse_contact(other).key
+
+
+def test_key_tells_contacts_apart() -> None:
+    texts = [
+        "04 65 71 00 01, dsi@ch-alpha.example", "04 65 71 00 02, dsi@ch-alpha.example", "14 65 71 00 01",
+        "15 65 71 00 01", "04 65 71 00 01", "dsi@ch-alpha.example", "DURAND Zoé", "Service", "_", "",
+        "DURAND Zoé, 04 65 71 00 01, dsi@ch-alpha.example",
+    ]  # fmt: skip
+    assert len({parse_contact(text).key for text in texts}) == len(texts)
+
+
+@pytest.mark.parametrize(
+    ("email", "personal"),
+    [
+        ("zoe.durand@a.example", True), ("z.durand@a.example", True), ("zdurand@a.example", True),
+        ("durand_zoe@a.example", True), ("dsi@a.example", False), ("mss@a.example", False),
+        ("service.informatique@a.example", False), ("hotlineinformatique@a.example", False),
+        ("mssante-resp-projet@a.example", False), ("contactprojetmss@a.example", False),
+        ("bal4@a.example", False), ("qualité@a.example", False),
+    ],
+)  # fmt: skip
+def test_personal_mailboxes_are_guessed(email: str, *, personal: bool) -> None:
+    assert is_personal(email) is personal
+
+
+def test_a_name_of_the_contact_makes_a_mailbox_personal() -> None:
+    assert not is_personal("bec@a.example")
+    assert is_personal("bec@a.example", {"le", "bec"})
+    assert is_personal("jbec@a.example", {"le", "bec"})
+
+
+@settings(max_examples=500)
+@given(
+    st.from_regex(r"[A-Za-z0-9._+-]{1,20}@(?:[A-Za-z0-9-]{1,12}\.){0,3}[A-Za-z0-9]{1,6}", fullmatch=True)
+    | st.builds("{}@{}".format, st.text(max_size=8), DOMAINS)
+    | st.emails()
+)
+def test_short_cut_reads_the_same_addresses(text: str) -> None:
+    assert read_email(text) == _read_email(text)
+
+
+@given(st.text() | CONTACTS)
+def test_any_text_is_read(text: str) -> None:
+    contact = parse_contact(text)
+    assert set(contact.problems) <= set(PROBLEMS)
+    assert contact.key or not text
+    for phone in contact.phones:
+        assert re.fullmatch(r"\+[0-9]{7,15}|[0-9]{4}|[0-9]{6}", phone)
+        assert read_phone(national(phone)) == phone
+    for email in contact.emails:
+        assert read_email(email) == email
+
+
+def leaks(masked: str) -> list[str]:
+    """Return what stands in a masked text and should not, by grammar alone."""
+    found = []
+    for part in masked.split(" | "):
+        body = part[PREFIX.match(part).end() :]  # type: ignore[union-attr]
+        found += [piece for piece in body.split(", ") if body and not MASKED.fullmatch(piece)]
+        found += re.findall(r"\d{3,}", body)
+    return found
+
+
+@settings(max_examples=400)
+@given(st.text() | st.text(st.sampled_from("zoe@.•, |×0123456789+()-/\u200b<>")) | CONTACTS)
+@example("06 •• 39 •• 98 •• 00 •• 01")
+@example("12 × contact projet : 34 × contact support : DURAND")
+@example("a@" + "•••" * 200 + ".example")
+@example("ab, a@" + "ab." * 80 + "example")
+def test_nothing_goes_through_but_what_is_said(text: str) -> None:
+    masked = mask(text)
+    assert leaks(masked) == []
+    assert mask(masked) == masked
+
+
+@settings(max_examples=400)
+@given(CONTACTS)
+def test_no_name_and_no_local_part_survives(text: str) -> None:
+    seen = "".join(
+        c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) not in ("Cc", "Cf")
+    )
+    outside = re.sub(r"@[^\s,;|<>()\[\]\"@]+", " ", seen)
+    words = {word for word in re.findall(r"[^\W\d_]+", fold(outside)) if len(word) > 1}
+    left = set(re.findall(r"[^\W\d_]+", re.sub("contact (?:projet|support) : ", "", mask(text))))
+    assert words.isdisjoint(left)
+    assert not [word for word in words for run in left if len(word) > 3 and word in run]
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real list is not beside the checkout")
+def test_the_real_list_is_masked() -> None:
+    texts = {
+        element.text or ""
+        for path in REAL.glob("*.xml.gz")
+        for kind in ("ResponsableContact", "SupportContact")
+        for element in etree.parse(path).iter(f"{{*}}{kind}")
+    }
+    contacts = [parse_contact(text) for text in texts]
+    assert sum(len(contact.phones) > 0 for contact in contacts) > 0.9 * len(contacts)
+    assert sum(len(contact.emails) > 0 for contact in contacts) > 0.9 * len(contacts)
+    for contact in contacts:
+        masked = mask(contact.text)
+        assert leaks(masked) == []
+        assert mask(masked) == masked
+        runs = set(re.findall(r"[a-z]{2,}", masked))
+        assert runs.isdisjoint(fold(" ".join(contact.names)).split())
+        for email in contact.emails:
+            assert runs.isdisjoint(re.findall(r"[a-z]{2,}", email.partition("@")[0]))
+
+
+@given(PHONES, SEPARATORS, GLUE, EMAILS)
+def test_a_phone_keeps_four_digits_at_most(phone: str, separator: str, glue: str, email: str) -> None:
+    assume(not any(c.isdigit() for c in email))
+    spelt = separator.join([phone[:2], phone[2:4], phone[4:6], phone[6:8], phone[8:]])
+    digits = re.sub(r"\D", "", mask(f"{spelt}{glue}{email}"))
+    assert len(digits) <= 4
+    assert phone.startswith(digits[:2])
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("", ""),
+        ("04 65 71 00 01, dsi@ch-alpha.example", "04 •• •• •• 01, d•••@ch-alpha.example"),
+        ("DURAND Zoé 0465710001 z.durand@ch-alpha.example", "•••, 04 •• •• •• 01, z•••@ch-alpha.example"),
+        ("+33 (0)6 39 98 00 01", "06 •• •• •• 01"),
+        ("+41 22 700 00 00", "+41 •• •• •• •• 00"),
+        ("14 65 71 71 00 01", "14 •• •• •• •• 01"),
+        ("65 71 00 01", "65 •• •• 01"),
+        ("465710", HIDDEN),
+        ("Tél : 3639", HIDDEN),
+        ("d@ch-alpha.example", "•••@ch-alpha.example"),
+        ("é.durand@ch-alpha.example", "•••@ch-alpha.example"),
+        ("zoe@durand@ch-alpha.example", HIDDEN),
+        ("zoe.durand (at) ch-alpha.example", HIDDEN),
+        ("zoe@ch-alpha", HIDDEN),
+        ("zoe@ch-alpha.example04", HIDDEN),
+        ("zoe@été.example", HIDDEN),
+        ("zoe@<b>durand</b>.example", HIDDEN),
+        ("M. LE BEC, j@le-bec.example", "•••, •••@•••-•••.example"),
+        ("M. DURAND, j@durandconseil.example", "•••, •••@•••.example"),
+        ("contact@0639980001.example", "c•••@•••.example"),
+        ("contact@06-39-98-00-01.example", "c•••@•••-•••-•••-•••-•••.example"),
+        ("contact@ch-alpha17.example", "c•••@ch-alpha17.example"),
+        ("Œuvrard, a@oeuvrard.example", "•••, •••@•••.example"),
+        ("contact projet : 12 × DURAND Zoé | 3 × Martin Luc", "contact projet : 12 × ••• | 3 × •••"),
+        ("12 × contact support : 04 65 71 00 01", "12 × contact support : 04 •• •• •• 01"),
+        ("contact zoe : durand", HIDDEN),
+        ("0639 × durand", HIDDEN),
+        ("639980 × durand", HIDDEN),
+        ("•••@ch-alpha.example", "•••@ch-alpha.example"),
+        ("a@ch-alpha.example | b@ch-beta.example", "•••@ch-alpha.example | •••@ch-beta.example"),
+    ],
+)
+def test_masks(text: str, masked: str) -> None:
+    assert mask(text) == masked
+    assert mask(masked) == masked
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a",
+        "0",
+        "1 ",
+        "06 39 98 00 01",
+        "1234 x ",
+        "@",
+        "a@",
+        "a@b.example ",
+        "a@b.example,",
+        "<a",
+        "a>",
+        "&a;",
+        ",",
+        " ",
+        "tel: ",
+        "mail ",
+        " | ",
+        "•",
+        "a@" + "b" * 60 + ".example ",
+        "M. Durand Zoé, a.durand@b.example, ",
+        "\u200b",
+        "é",
+    ],
+)
+@pytest.mark.parametrize("function", [parse_contact, mask])
+def test_a_megabyte_of_anything_takes_linear_time(function: type, piece: str) -> None:
+    text = piece * (1_000_000 // len(piece))
+    start = time.process_time()
+    function(text)
+    assert time.process_time() - start < 20  # a quadratic reading would take hours

@@ -1,0 +1,273 @@
+"""Distinguished names: both shapes, every spelling of real lists, hostile text."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mssante_audit.dn import IGC, _any, _plain, parse_dn
+
+SANTE = "CN=mss.alpha.example,OU=1750000018,O=CH ALPHA,ST=Paris (75),C=FR"
+CPS = "CN=mss.alpha.example,OU=1750000018,L=Paris (75),O=GIP-CPS,C=FR"
+
+TYPES = st.sampled_from(["CN", "OU", "O", "ST", "L", "C", "DC", "emailAddress", "2.5.4.97"])
+VALUES = st.text(st.sampled_from('abzÀéß ,=+"\\<>;#0 \t\n\xa0\u200b\u202e\uff0cſŉ'), max_size=8) | st.text(
+    max_size=8
+)
+RDNS = st.lists(st.tuples(TYPES, VALUES), min_size=1, max_size=7)
+PLAIN = st.text(st.sampled_from("ABZaz09ÀÉéÿß .'()-_/&@:="), max_size=10)
+
+
+def written(rdns: list[tuple[str, str]], separator: str = ",") -> str:
+    """Write any values so that they can be read back: all but letters as bytes in hexadecimal."""
+    return separator.join(
+        f"{kind}=" + "".join(c if c.isalpha() else "".join(f"\\{b:02x}" for b in c.encode()) for c in value)
+        for kind, value in rdns
+    )
+
+
+@pytest.mark.parametrize(("text", "igc"), [(SANTE, "IGC-Santé"), (CPS, "IGC-CPS")])
+def test_both_shapes_of_the_form(text: str, igc: str) -> None:
+    dn = parse_dn(text)
+    assert (dn.igc, dn.order_ok, dn.problems, dn.canonical) == (igc, True, (), text)
+    assert tuple(kind for kind, _ in dn.rdns) == IGC[igc]
+    assert dn.get("CN") == "mss.alpha.example"
+    assert dn.get("STREET") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ('CN=mss.alpha.example,OU=1750000018,O="CH ALPHA",ST=Paris (75),C=FR', ("quotes",)),
+        ('CN=mss.alpha.example,OU=1750000018,O= "CH ALPHA" ,ST=Paris (75),C=FR', ("quotes", "spacing")),
+        ("CN=mss.alpha.example, OU=1750000018, O=CH ALPHA, ST=Paris (75), C=FR", ("spacing",)),
+        ("CN=mss.alpha.example ,OU=1750000018,O=CH ALPHA,ST=Paris (75),C=FR", ("spacing",)),
+        ("CN=mss.alpha.example,OU=1750000018,O=CH  ALPHA,ST=Paris (75),C=FR", ("spacing",)),
+        ("CN=mss.alpha.example,OU=1750000018,O=CH\xa0ALPHA,ST=Paris (75),C=FR", ("nbsp",)),
+        ("CN=mss.alpha.example,OU=1750000018,O=CH\xa0 ALPHA,ST=Paris (75),C=FR", ("nbsp",)),
+        ("CN=mss.alpha.example,OU=1750000018,O=CH AL\u200bPHA,ST=Paris (75),C=FR", ("control",)),
+        ("CN=mss.alpha.example;OU=1750000018;O=CH ALPHA;ST=Paris (75);C=FR", ("separator",)),
+        ("cn=MSS.ALPHA.example,ou=1750000018,o=ch alpha,st=paris (75),c=fr", ()),
+        (r"CN=mss.alpha.example,OU=1750000018,O=CH \41LPHA,ST=Paris (75),C=FR", ()),
+        (r"CN=mss.alpha.example,OU=1750000018,O=CH \ALPHA,ST=Paris (75),C=FR", ("escape",)),
+        ("C=FR,ST=Paris (75),O=CH ALPHA,OU=1750000018,CN=mss.alpha.example", ()),
+    ],
+)
+def test_spellings_of_one_name_have_one_key(text: str, problems: tuple[str, ...]) -> None:
+    dn = parse_dn(text)
+    assert dn.key == parse_dn(SANTE).key
+    assert dn.problems == problems
+    assert dn.text == text
+    assert dn.igc == "IGC-Santé"
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "problems"),
+    [
+        (r"O=a\,b\+c\"d\\e\<f\>g\;h\=i", 'a,b+c"d\\e<f>g;h=i', ()),
+        (r"O=\ a\ ", " a ", ()),
+        (r"O=\#a", "#a", ()),
+        (r"O=Alpha \C3\A9", "Alpha é", ()),
+        (r"O=\C3", r"\C3", ("escape",)),
+        ("O=a\\", "a\\", ("escape",)),
+        ("O=#04024869", "#04024869", ("escape",)),
+        ("O=a<b", "a<b", ("escape",)),
+        ('O="a, b+c; <d>"', "a, b+c; <d>", ("quotes",)),
+        (r'O="a \"b\" \5C"', 'a "b" \\', ("quotes",)),
+        ('O=CLINIQUE "BETA"', 'CLINIQUE "BETA"', ("quotes",)),
+        ('O="BETA" SUD', '"BETA" SUD', ("quotes",)),
+        ('O="BETA', '"BETA', ("quotes",)),
+        ("O=", "", ()),
+        ("O=a=b", "a=b", ()),
+    ],
+)
+def test_values(text: str, value: str, problems: tuple[str, ...]) -> None:
+    dn = parse_dn(text)
+    assert (dn.rdns, dn.problems) == ((("O", value),), problems)
+    assert parse_dn(dn.canonical).rdns == dn.rdns
+
+
+def test_quotation_marks_inside_a_value_are_part_of_the_name() -> None:
+    assert parse_dn('O=CLINIQUE "BETA"').key != parse_dn("O=CLINIQUE BETA").key
+    assert parse_dn('O=CLINIQUE "BETA"').key == parse_dn(r"O=CLINIQUE \"BETA\"").key
+    assert parse_dn('O=CLINIQUE "BETA"').canonical == r"O=CLINIQUE \"BETA\""
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        (r"O=\#a", r"O=\#a"),
+        (r"O=\20a\20\09", r"O=\ a\ \09"),
+        (r"O=\ ", r"O=\ "),
+        ('O="a,b\0"', r"O=a\,b\00"),
+        (r"O=\41\=\C3\A9", "O=A=é"),
+        ("o = a+cn=b", "CN=b+O=a"),
+        ("DC=a,C=FR,O=b", "O=b,C=FR,DC=a"),
+    ],
+)
+def test_canonical_text_escapes_what_must_be(text: str, canonical: str) -> None:
+    assert parse_dn(text).canonical == canonical
+    assert "escape" not in parse_dn(canonical).problems
+
+
+@pytest.mark.parametrize(
+    "value", ["CHALPHA", "𝐂𝐡𝐀𝐥𝐩𝐡𝐚", "ＣＨＡＬＰＨＡ", "C\u00adhAlpha", "\u202echalpha", "\xa0chalpha\u3000"]
+)
+def test_key_prepares_values_as_rfc_4518(value: str) -> None:
+    assert parse_dn(f"O={value}").key == "O=chalpha"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "empty"),
+        (" \xa0", "empty"),
+        ("mss.alpha.example", "unreadable"),
+        ("CN=a,", "unreadable"),
+        (",CN=a", "unreadable"),
+        ("CN=a,O=DURAND, FILS", "unreadable"),
+        ("É=a", "unreadable"),
+        ("CN=a,=b", "unreadable"),
+        ("CN=a+OU=b", "multivalued"),
+        ("OU=a,OU=b", "repeated"),
+        ("CN=a\0b", "control"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, problem: str) -> None:
+    dn = parse_dn(text)
+    assert problem in dn.problems
+    assert dn.igc == ""
+    assert not dn.order_ok
+
+
+def test_what_can_be_read_of_an_unreadable_name_is_read() -> None:
+    dn = parse_dn("CN=mss.alpha.example,OU=1750000018,O=DURAND, FILS,C=FR")
+    assert dn.get("CN") == "mss.alpha.example"
+    assert dn.get("C") == "FR"
+    assert dn.canonical == dn.text
+
+
+@pytest.mark.parametrize(
+    ("text", "igc"),
+    [
+        ("CN=a,OU=b,O=c,L=d,C=FR", "IGC-CPS"),
+        ("CN=a,OU=b,O=c,C=FR,ST=d", "IGC-Santé"),
+        ("CN=a,OU=b,O=c,C=FR", ""),
+        ("CN=a,OU=b,O=c,L=d,ST=e,C=FR", ""),
+        ("CN=a,OU=,O=c,ST=d,C=FR", ""),
+        ("CN=a,OU=b,O=c,O=d,C=FR", ""),
+        ("CN=a,OU=b,O=c,ST=d+C=FR", ""),
+    ],
+)
+def test_shape_is_by_attributes_and_order_apart(text: str, igc: str) -> None:
+    dn = parse_dn(text)
+    assert (dn.igc, dn.order_ok) == (igc, False)
+    if igc:
+        again = parse_dn(dn.canonical)
+        assert (again.igc, again.order_ok) == (igc, True)
+
+
+@given(st.text())
+def test_any_text_is_read(text: str) -> None:
+    dn = parse_dn(text)
+    assert dn.text == text
+    assert parse_dn(dn.canonical).key == dn.key
+
+
+@given(st.text(st.sampled_from('CNOU=,+;"\\# \n\xa0aé')))
+def test_any_text_of_the_grammar_is_read(text: str) -> None:
+    dn = parse_dn(text)
+    again = parse_dn(dn.canonical)
+    assert again.key == dn.key
+    assert again.canonical == dn.canonical
+    if "unreadable" not in dn.problems:
+        assert sorted(again.rdns) == sorted(dn.rdns)
+        assert not {"quotes", "separator"} & set(again.problems)
+
+
+@given(RDNS)
+def test_round_trip(rdns: list[tuple[str, str]]) -> None:
+    dn = parse_dn(written(rdns))
+    assert dn.rdns == tuple((kind.upper(), value) for kind, value in rdns)
+    again = parse_dn(dn.canonical)
+    assert again.key == dn.key
+    assert sorted(again.rdns) == sorted(dn.rdns)
+
+
+@given(RDNS, st.data())
+def test_key_does_not_depend_on_spelling(rdns: list[tuple[str, str]], data: st.DataObject) -> None:
+    spelt = []
+    for kind, value in rdns:
+        form = data.draw(st.sampled_from(["hex", "quoted", "respaced", "case"]))
+        text = written([(kind, value)])
+        if form == "quoted":
+            text = kind + '="' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        elif form == "respaced":
+            text = (
+                f" {kind.lower()} =  " + written([(kind, value.replace(" ", " \xa0"))])[len(kind) + 1 :] + " "
+            )
+        elif form == "case":
+            text = written([(kind.lower(), value.casefold())])
+        spelt.append(text)
+    assert parse_dn(",".join(spelt)).key == parse_dn(written(rdns)).key
+
+
+@given(RDNS, RDNS)
+def test_key_tells_names_apart(one: list[tuple[str, str]], other: list[tuple[str, str]]) -> None:
+    def folded(rdns: list[tuple[str, str]]) -> list[str]:
+        return sorted(parse_dn(written([rdn])).key for rdn in rdns)
+
+    if folded(one) != folded(other):
+        assert parse_dn(written(one)).key != parse_dn(written(other)).key
+
+
+@settings(max_examples=400)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["CN", "OU", "O", "ST", "L", "C", "cn", "DC", "É"]), PLAIN), max_size=6
+    ),
+    st.sampled_from([",", ", ", ",,", ";"]),
+)
+def test_short_cut_says_the_same(rdns: list[tuple[str, str]], separator: str) -> None:
+    text = separator.join(f"{kind}={value}" for kind, value in rdns)
+    assert _plain(text) in (None, _any(text))
+
+
+@settings(max_examples=200)
+@given(st.permutations(["CN", "OU", "O", "ST", "C"]), st.lists(PLAIN.map(str.strip), min_size=5, max_size=5))
+def test_short_cut_says_the_same_of_well_formed_names(kinds: list[str], values: list[str]) -> None:
+    text = ",".join(f"{kind}={value}" for kind, value in zip(kinds, values, strict=True))
+    plain = _plain(text)
+    assert plain in (None, _any(text))
+    assert (plain is not None) or not all(values) or any(odd in text for odd in ("  ", "= ", " =", " ,"))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a",
+        ",",
+        "=",
+        "a=",
+        'A="',
+        'A="x,',
+        'A=",A=\\",',
+        "\\",
+        "\\C3",
+        '"',
+        "A= ",
+        " ",
+        "+A=b",
+        ",A=b\\ ",
+        "\u0345",
+        "é",
+    ],
+)
+def test_a_megabyte_of_anything_takes_linear_time(piece: str) -> None:
+    text = "CN=" + piece * (1_000_000 // len(piece))
+    start = time.process_time()
+    parse_dn(text)
+    assert time.process_time() - start < 10  # a quadratic reading would take hours

@@ -1,0 +1,159 @@
+"""Frames to files: nothing a formula, nothing lost, nothing half-written."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+
+import openpyxl
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mssante_audit.errors import OutputError
+from mssante_audit.export import WRITERS, XLSX_TEXT, csv_text, json_text, write_bytes, write_csv, write_xlsx
+
+FORMULAS = ("=1+1", "+33639980001", "-2", "@SUM(A1)", "\t=1", "\r=1", " =1", '"=1', "'=1", "＝1", "\n=1")
+
+
+def written(frame, path):
+    WRITERS[path.suffix[1:]](frame, path)
+    return path
+
+
+def read_xlsx(path):
+    sheet = openpyxl.load_workbook(path).active
+    return [[cell.value for cell in row] for row in sheet.iter_rows()], sheet
+
+
+def test_no_text_of_a_csv_starts_like_a_formula():
+    rows = list(csv.reader(io.StringIO(csv_text(pd.DataFrame({"=name": FORMULAS})))))
+    assert [row[0][0] for row in rows] == ["'"] * (1 + len(FORMULAS))
+    assert [row[0][1:] for row in rows] == ["=name", *FORMULAS]
+
+
+def test_a_french_spreadsheet_that_splits_at_semicolons_finds_no_formula_either():
+    text = csv_text(pd.DataFrame({"a": ["x;=1", 'x; "=1', "x;-1;+2"]}))
+    assert len(text.split(";")) == 5
+    for row in csv.reader(io.StringIO(text), delimiter=";"):
+        assert not any(cell.lstrip(' "').startswith(tuple("=+-@")) for cell in row)
+
+
+@given(st.lists(st.text(max_size=20), min_size=1, max_size=5))
+def test_whatever_the_texts_a_csv_gives_them_back_behind_at_most_an_apostrophe(texts):
+    rows = list(
+        csv.reader(io.StringIO(csv_text(pd.DataFrame({"a": pd.Series(texts, dtype="object")})), newline=""))
+    )
+    back = [row[0] if row else "" for row in rows[1:]]
+    assert [b.replace("'", "") for b in back] == [t.replace("'", "") for t in texts]
+    assert not any(b[:1] in tuple("=+-@\t\r\n＝＋－＠") and b for b in back)
+
+
+def test_numbers_stay_numbers_and_missing_stays_empty():
+    frame = pd.DataFrame({"n": [-1, 2], "x": [1.5, None], "b": [True, False], "t": ["a", None]})
+    assert csv_text(frame) == "n,x,b,t\n-1,1.5,True,a\n2,,False,\n"
+    assert json.loads(json_text(frame))[1] == {"n": 2, "x": None, "b": False, "t": None}
+
+
+def test_rows_instants_and_categories_come_out_readable(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "rows": [(1, 2), ()],
+            "at": pd.to_datetime(["2026-03-02T05:30:00Z", None], utc=True),
+            "severity": pd.Categorical(["info", "error"]),
+        }
+    )
+    assert json.loads(json_text(frame))[0] == {
+        "rows": [1, 2],
+        "at": "2026-03-02T05:30:00+00:00",
+        "severity": "info",
+    }
+    assert csv_text(frame).splitlines()[1] == "1 2,2026-03-02T05:30:00+00:00,info"
+    values, _ = read_xlsx(written(frame, tmp_path / "a.xlsx"))
+    assert values[1:] == [["1 2", "2026-03-02T05:30:00+00:00", "info"], [None, None, "error"]]
+
+
+def test_every_text_of_an_xlsx_is_a_text_even_when_edited(tmp_path):
+    values, sheet = read_xlsx(written(pd.DataFrame({"=name": FORMULAS}), tmp_path / "a.xlsx"))
+    assert [cell.data_type for row in sheet.iter_rows() for cell in row] == ["s"] * (1 + len(FORMULAS))
+    assert all(cell.quotePrefix for row in sheet.iter_rows() for cell in row)
+    assert [row[0] for row in values[1:]] == list(FORMULAS)
+
+
+def test_an_xlsx_shows_what_xml_refuses(tmp_path):
+    frame = pd.DataFrame({"a": ["a\x00b\x1f\ufffe", "_x0041_"]})
+    values, _ = read_xlsx(written(frame, tmp_path / "a.xlsx"))
+    assert values[1:] == [["a\\x00b\\x1f\\xfffe"], ["_x005F_x0041_"]]
+
+
+def test_an_xlsx_says_where_it_cuts_a_text(tmp_path):
+    values, _ = read_xlsx(written(pd.DataFrame({"a": ["x" * 40_000]}), tmp_path / "a.xlsx"))
+    assert len(values[1][0]) == XLSX_TEXT
+    assert values[1][0].endswith("x… [coupé : 40000 caractères]")
+
+
+def test_a_csv_starts_with_the_mark_that_excel_wants(tmp_path):
+    write_csv(pd.DataFrame({"é": ["à"]}), tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_bytes() == b"\xef\xbb\xbf" + "é\nà\n".encode()
+    assert pd.read_csv(tmp_path / "a.csv")["é"].tolist() == ["à"]
+
+
+def test_an_empty_frame_has_its_header(tmp_path):
+    frame = pd.DataFrame(columns=["a", "b"])
+    assert csv_text(frame) == "a,b\n"
+    assert json_text(frame) == "[]\n"
+    assert read_xlsx(written(frame, tmp_path / "a.xlsx"))[0] == [["a", "b"]]
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_what_cannot_be_written_is_one_clear_error(tmp_path, suffix):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"a\..+: cannot be written: not a directory. Free"):
+        written(pd.DataFrame({"a": [1]}), tmp_path / "file" / f"a.{suffix}")
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+import pandas as pd
+from mssante_audit.errors import OutputError
+from mssante_audit.export import WRITERS
+frame = pd.DataFrame({"a": [f"{n * 7919 % 100003:x}" for n in range(20_000)]})
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+path = Path(sys.argv[1])
+try:
+    WRITERS[path.suffix[1:]](frame, path)
+except OutputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_a_full_disk_leaves_what_was_there(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    path.write_text("before")
+    done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r".+: cannot be written: (file too large|no room .+)\. Free .+\n", done.stdout)
+    assert path.read_text() == "before"
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_file_is_replaced_whole_and_readable_by_others(tmp_path):
+    path = tmp_path / "a.txt"
+    write_bytes(path, b"one")
+    write_bytes(path, b"two")
+    assert path.read_bytes() == b"two"
+    umask = os.umask(0)
+    os.umask(umask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_too_many_rows_for_a_sheet_are_refused_not_dropped(tmp_path, monkeypatch):
+    monkeypatch.setattr("mssante_audit.export.XLSX_ROWS", 3)
+    write_xlsx(pd.DataFrame({"a": [1, 2]}), tmp_path / "a.xlsx")
+    with pytest.raises(OutputError, match=r"3 rows do not fit a sheet\. Write them as csv"):
+        write_xlsx(pd.DataFrame({"a": [1, 2, 3]}), tmp_path / "a.xlsx")

@@ -1,0 +1,169 @@
+"""Identifiers of structures and names of départements. All numbers are made up."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stdnum import luhn
+
+from mssante_audit.identifiers import (
+    DEPARTMENTS,
+    KINDS,
+    finess_department,
+    parse_department,
+    parse_identifier,
+)
+
+
+def with_key(number: str) -> str:
+    return number + luhn.calc_check_digit(number)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "department"),
+    [
+        ("0" + "75" + "9000001" + "00", "ADELI", ""),
+        ("0" + "2A" + "9000001" + "00", "ADELI", ""),
+        ("1" + with_key("75999900"), "FINESS", "75"),
+        ("1" + "2A9999001", "FINESS", "2A"),
+        ("1" + "2b9999001", "FINESS", "2B"),
+        ("1" + with_key("97019990"), "FINESS", "971"),
+        ("1" + with_key("97049990"), "FINESS", "974"),
+        ("1" + with_key("98059990"), "FINESS", "976"),
+        ("1" + with_key("97999990"), "FINESS", ""),
+        ("2" + with_key("99999900"), "SIREN", ""),
+        ("3" + with_key(with_key("99999900") + "0001"), "SIRET", ""),
+        ("4" + with_key("1099999999901"), "RPPS", ""),
+    ],
+)
+def test_kinds(text: str, kind: str, department: str) -> None:
+    found = parse_identifier(text)
+    assert (found.kind, found.problems, found.department) == (kind, (), department)
+    assert found.value == text.upper()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "kind"),
+        ("912345678", "kind"),
+        ("X12345678", "kind"),
+        ("١23456789", "kind"),
+        ("1", "shape"),
+        ("175999900", "shape"),
+        ("17599990000", "shape"),
+        ("10B0099999", "shape"),
+        ("12C9999001", "shape"),
+        ("1 75999900" + luhn.calc_check_digit("75999900"), "shape"),
+        ("3" + with_key("99999900"), "shape"),
+        ("1٧٥٩٩٩٩٠٠١", "shape"),
+        ("1759999001", "luhn"),
+        ("2999999001", "luhn"),
+        ("399999900100012", "luhn"),
+        ("410999999999010", "luhn"),
+    ],
+)
+def test_problems(text: str, problem: str) -> None:
+    assert parse_identifier(text).problems == (problem,)
+
+
+def test_a_wrong_check_digit_does_not_hide_the_departement() -> None:
+    assert parse_identifier("1759999001").department == "75"
+
+
+@given(st.integers(0, 99999))
+def test_la_poste_has_its_own_rule(nic: int) -> None:
+    siret = f"356000000{nic:05d}"
+    fits = sum(map(int, siret)) % 5 == 0 if nic != 48 else True  # the head office satisfies Luhn alone
+    assert (parse_identifier("3" + siret).problems == ()) == fits
+
+
+@given(
+    st.sampled_from("123"), st.text(st.sampled_from("0123456789"), min_size=8, max_size=8), st.integers(0, 9)
+)
+def test_one_check_digit_in_ten_is_right(kind: str, body: str, digit: int) -> None:
+    number = body if kind != "3" else with_key(body) + "0001"
+    right = luhn.calc_check_digit(number) == str(digit)
+    if number.startswith("356000000"):
+        return
+    assert (parse_identifier(f"{kind}{number}{digit}").problems == ()) == right
+
+
+@given(st.text())
+def test_any_text_is_read(text: str) -> None:
+    found = parse_identifier(text)
+    assert found.kind in {"", *KINDS.values()}
+    assert found.problems or found.value
+    assert found.department in {"", *DEPARTMENTS}
+    name = parse_department(text)
+    assert name.code in {"", *DEPARTMENTS}
+
+
+def test_the_table_is_whole() -> None:
+    metropolitan = {f"{n:02d}" for n in range(1, 96)} - {"20"} | {"2A", "2B"}
+    overseas = {"971", "972", "973", "974", "976"}
+    assert len(metropolitan | overseas) == 101
+    assert metropolitan | overseas <= set(DEPARTMENTS)
+    assert set(DEPARTMENTS) - metropolitan - overseas == {
+        "975",
+        "977",
+        "978",
+        "984",
+        "986",
+        "987",
+        "988",
+        "989",
+    }
+    assert len(set(DEPARTMENTS.values())) == len(DEPARTMENTS)
+
+
+@pytest.mark.parametrize(("code", "label"), DEPARTMENTS.items())
+def test_every_official_label_is_right(code: str, label: str) -> None:
+    found = parse_department(f"{label} ({code})")
+    assert (found.label, found.code, found.problems) == (label, code, ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Val-d'Oise (95)", "Val d'Oise (95)", "Val d’Oise (95)", "VAL D'OISE (95)", "La Réunion (974)",
+        "Réunion (974)", "REUNION (974)", "Côte-d’Or (21)", "Corse-du-Sud (2A)", "Corse-du-Sud (2a)",
+        "Territoire-de-Belfort (90)", "Puy-de-Do\u0302me (63)", "Terres australes françaises (984)",
+    ],
+)  # fmt: skip
+def test_accepted_variants(text: str) -> None:
+    found = parse_department(text)
+    assert {"unknown", "mismatch"}.isdisjoint(found.problems)
+    assert found.code == text.partition("(")[2][:-1].upper()
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "problems"),
+    [
+        ("Paris(75)", "75", ("form",)),
+        ("Paris  (75)", "75", ("form",)),
+        ("Paris (75) ", "75", ("form",)),
+        (" Paris (75)", "75", ("form",)),
+        ("Paris\xa0(75)", "75", ("form",)),
+        ("Paris ( 75)", "75", ("form",)),
+        ("Paris", "75", ("form",)),
+        ("75", "", ("form", "unknown")),
+        ("(75)", "75", ("form", "unknown")),
+        ("", "", ("form", "unknown")),
+        ("Meuthe-et-Moselle (54)", "54", ("unknown",)),
+        ("Ain (1)", "01", ("unknown",)),
+        ("Atlantide (00)", "", ("unknown",)),
+        ("Ain (75)", "75", ("mismatch",)),
+        ("Ain(75)", "75", ("form", "mismatch")),
+        ("Ain (01) (75)", "", ("form", "unknown")),
+    ],
+)
+def test_departement_problems(text: str, code: str, problems: tuple[str, ...]) -> None:
+    found = parse_department(text)
+    assert (found.code, found.problems) == (code, problems)
+
+
+@pytest.mark.parametrize("number", ["", "2", "20", "200000000", "96", "970500000", "2C0000000", "990000000"])
+def test_finess_of_no_departement(number: str) -> None:
+    assert finess_department(number) == ""

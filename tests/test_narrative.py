@@ -1,0 +1,189 @@
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from lxml import html as lxml_html
+
+from mssante_audit import narrative
+from mssante_audit.audits import AUDITS
+from mssante_audit.errors import UnknownNameError
+from mssante_audit.findings import Finding, findings_frame
+from mssante_audit.french import NARROW, NBSP, typeset
+from mssante_audit.rules import SOURCES, catalogue, rule
+from mssante_audit.sample import build, whitelist_xml
+from mssante_audit.space import TrustSpace
+from mssante_audit.whitelist import load_whitelist
+
+
+@pytest.fixture(scope="module")
+def space():
+    whitelist = load_whitelist(whitelist_xml(build(domains=20, operators=4, defects=False)))
+    return TrustSpace(whitelist, datetime(2026, 3, 5, 6, tzinfo=UTC))
+
+
+@pytest.fixture
+def entries(space):
+    return narrative.operator_entries(space, None)
+
+
+def text(html):
+    page = lxml_html.fromstring(f"<main>{getattr(html, 'text', html)}</main>")
+    return re.sub(rf"[{NBSP}{NARROW}]", " ", page.text_content())
+
+
+def frame(space, *findings):
+    return findings_frame(findings, space.entries)
+
+
+def test_nothing_found_is_good_news(space, entries):
+    assert text(narrative.lead(frame(space), entries)) == (
+        "Aucun constat : rien à corriger d'après les règles de cet audit."
+    )
+
+
+def test_the_lead_names_the_worst_and_how_far_errors_reach(space, entries):
+    row, other = entries["row"].iloc[0], entries["row"].iloc[-1]
+    assert entries["domain"].iloc[0] != entries["domain"].iloc[-1]
+    domains = entries["domain"].nunique()
+    findings = frame(space, Finding("DN_ORDER", (row, other)), Finding("DN_ID_LUHN", (row,)))
+    assert text(narrative.lead(findings, entries)).startswith(f"1 domaine sur {domains} (")
+    assert text(narrative.lead(findings, entries)).endswith(
+        "est touché par une erreur ou un défaut critique ; le plus grave : "
+        f"{rule('DN_ID_LUHN').title_fr}, 1 constat, 1 domaine."
+    )
+    assert text(narrative.lead(findings[findings["rule"] == "DN_ORDER"], entries)) == (
+        f"Ni défaut critique ni erreur ; 1 constat de moindre gravité ; le plus grave : "
+        f"{rule('DN_ORDER').title_fr}, 1 constat, 2 domaines."
+    )
+
+
+def test_a_finding_about_the_list_is_told_apart_from_its_rows(space, entries):
+    domains = entries["domain"].nunique()
+    alone = text(narrative.lead(frame(space, Finding("LIST_UNSIGNED")), entries))
+    title = rule("LIST_UNSIGNED").title_fr
+    assert alone == f"La liste elle-même est en défaut : {title}. Aucun constat sur ses lignes."
+    both = frame(space, Finding("LIST_UNSIGNED"), Finding("DN_ID_LUHN", (int(entries["row"].iloc[0]),)))
+    assert f"{title}. 1 domaine sur {domains} (" in text(narrative.lead(both, entries))
+
+
+def test_scope_tells_what_was_set_aside(space, entries):
+    aside = int(space.entries["is_audit_entry"].sum())
+    assert aside
+    told = text(narrative.scope(space, entries))
+    assert told.startswith(
+        f"Audit de {len(entries)} entrées de la liste ({len(space.entries)} lignes lues) ; {aside} "
+    )
+    assert told.endswith("Situation au 5 mars 2026.")
+
+
+def test_scope_tells_of_a_damaged_list(space, entries):
+    damaged = TrustSpace(replace(space.whitelist, damaged=True, damage="cut"), space.as_of)
+    assert f"{len(entries)} entrées d’une liste endommagée" in text(narrative.scope(damaged, entries))
+
+
+def test_a_report_on_one_operator_says_so_first(space, entries):
+    own = narrative.operator_entries(space, entries["operator_id"].iloc[0])
+    assert 0 < len(own) < len(entries)
+    name = own["operator"].iloc[0]
+    assert text(narrative.answer(space, own, frame(space))).startswith(
+        f"Rapport limité à l’opérateur {name} ("
+    )
+    assert text(narrative.answer(space, entries, frame(space))).startswith("Aucun constat")
+    assert "n’a que des entrées de test" in text(narrative.answer(space, own.head(0), frame(space)))
+
+
+def test_overview_has_its_figures_and_counts(space, entries):
+    told = text(narrative.overview(space, entries, frame(space)))
+    for figure in (
+        f"Domaines{entries['domain'].nunique()}{len(entries)} entrées",
+        f"Opérateurs{entries['operator_id'].nunique()}",
+        f"Certificats{entries['dn_key'].nunique()}",
+        "Signatureabsente",
+        "Âge de la liste3 joursdu 2 mars 2026",
+        "0 critique",
+    ):
+        assert figure in told
+
+
+def test_a_list_whose_date_cannot_be_read_has_no_age(space, entries):
+    undated = TrustSpace(replace(space.whitelist, generated_at=None), space.as_of)
+    assert "Âge de la listeinconnu" in text(narrative.overview(undated, entries, frame(space)))
+    assert "0 ligne porte une date postérieure" in text(narrative.stamp_warning(entries, undated))
+
+
+def test_answer_tells_the_extent(space, entries):
+    rows = tuple(entries["row"].head(2))
+    told = text(
+        narrative.answer(space, entries, frame(space, Finding("DN_ORDER", rows), Finding("DN_QUOTES", rows)))
+    )
+    assert "Constats2de 2 règles" in told
+    assert f"Domaines touchés{entries['domain'].head(2).nunique()}" in told
+
+
+def test_a_family_without_a_finding_takes_one_line(space):
+    html = narrative.section(frame(space), "Identifiant de la structure", limit=5)
+    assert text(html).startswith("Aucun constat. Vérifié : ")
+    assert "<table" not in html.text
+    assert html.text.count("<p") == 1
+
+
+def test_a_section_tells_why_what_and_what_to_do(space, entries):
+    findings = frame(
+        space, Finding("DN_ID_LUHN", (int(entries["row"].iloc[0]),), "vu"), Finding("DN_ORDER", (1,))
+    )
+    html = narrative.section(findings, "Identifiant de la structure", limit=5)
+    page = lxml_html.fromstring(f"<main>{html.text}</main>")
+    assert len(page.xpath("//tbody/tr")) == 1
+    luhn = rule("DN_ID_LUHN")
+    told = text(html)
+    order = [luhn.why_fr[:40], "Sans constat", "Constats : Identifiant", "Que faire", luhn.remedy_fr[:40]]
+    positions = [told.index(text(typeset(piece))) for piece in order]
+    assert positions == sorted(positions)
+    assert "Fondement :" in told
+
+
+def test_an_unknown_family_is_refused(space):
+    with pytest.raises(UnknownNameError, match="Identifiant de la structure"):
+        narrative.section(frame(space), "Famille inconnue", limit=5)
+
+
+def test_families_belong_to_one_audit_each():
+    families = {}
+    for r in catalogue().values():
+        families.setdefault(r.family, set()).add(r.audit)
+    assert all(len(audits) == 1 for audits in families.values())
+    assert {r.audit for r in catalogue().values()} == set(AUDITS)
+
+
+def test_every_source_of_a_rule_has_a_french_name():
+    assert narrative.SOURCES.keys() == set(SOURCES)
+    for r in catalogue().values():
+        assert sum(r.source.startswith(name) for name in narrative.SOURCES) == 1
+
+
+def test_what_to_fix_first_is_what_touches_most_domains_information_aside(space, entries):
+    rows = entries["row"].tolist()
+    findings = frame(
+        space,
+        *(Finding("DN_ID_LUHN", (row,)) for row in rows[:9]),
+        Finding("DN_ORDER", tuple(rows[:9])),
+        Finding("DN_O_TRUNCATED", tuple(rows)),
+        Finding("LIST_SIGNATURE_INVALID"),
+    )
+    page = lxml_html.fromstring(narrative.fix_first(findings, entries).text)
+    titles = [td.text_content() for td in page.xpath("//tbody/tr/td[3]")]
+    assert len(titles) == 10
+    assert titles[0].startswith("Signature de la liste invalide")
+    assert titles[1].startswith(rule("DN_ORDER").title_fr)
+    assert not any(title.startswith(rule("DN_O_TRUNCATED").title_fr) for title in titles)
+    assert text(narrative.fix_first(frame(space), entries)) == "Rien à corriger."
+
+
+def test_what_to_fix_first_counts_the_report_s_own_domains(space, entries):
+    own = narrative.operator_entries(space, entries["operator_id"].iloc[0])
+    page = lxml_html.fromstring(
+        narrative.fix_first(frame(space, Finding("DN_ORDER", tuple(entries["row"].tolist()))), own).text
+    )
+    extent = text(page.xpath("//tbody/tr/td[4]")[0].text_content())
+    assert extent == f"{own['domain'].nunique()} (100 %)"

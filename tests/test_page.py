@@ -1,0 +1,257 @@
+"""The page of a report, from made-up executed notebooks: no kernel runs here.
+
+Snapshots cover: a report with every kind of output and parameters; a partial report of a damaged list with
+contacts shown; the index of a run with a complete report, a failed one whose last good one is there, and one
+without results.
+"""
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+from itertools import pairwise
+
+import pytest
+from lxml import html as lxml_html
+from nbformat import v4
+
+from mssante_audit.kernel import Failure
+from mssante_audit.page import (
+    TEMPLATE,
+    Page,
+    index_html,
+    outline,
+    policy,
+    section_of,
+    slug,
+    title_of,
+    to_html,
+)
+from mssante_audit.results import MIME
+from mssante_audit.tables import enable
+
+PROVENANCE = {
+    "file": "list.xml.gz",
+    "sha256": "0" * 64,
+    "signature": "valid",
+    "signer": "CN=liste.fictif.example,C=FR",
+    "generated_at": "2026-03-02T05:30:00+00:00",
+    "damaged": False,
+    "damage": "",
+    "namespace": "https://listeblanche.mssante.fr/schema",
+    "as_of": "2026-03-03T06:00:00+00:00",
+    "rows": 6494,
+    "test_entries": 41,
+    "contacts_shown": False,
+    "versions": {"python": "3.11.0", "pandas": "3.0.0"},
+}
+DAMAGED = PROVENANCE | {"damaged": True, "damage": "the root is never closed", "contacts_shown": True}
+HOSTILE = "</pre></style></script><script>pwned()</script><img src=x onerror=pwned()>{{ 7*7 }}"
+PNG = b64encode(b"\x89PNG").decode()
+
+
+def code(*outputs, source="secret_code()", tags=()):
+    return v4.new_code_cell(source, outputs=list(outputs), metadata={"tags": list(tags)} if tags else {})
+
+
+def shown(data, metadata=None):
+    return v4.new_output("display_data", data, metadata=metadata or {})
+
+
+def stream(name, text):
+    return v4.new_output("stream", name=name, text=text)
+
+
+def report(*cells):
+    return v4.new_notebook(cells=[v4.new_markdown_cell("# Un titre\n\nUne phrase."), *cells])
+
+
+def everything():
+    return report(
+        code(source="row_limit = 1", tags=["parameters"]),
+        code(source="row_limit = 2", tags=["injected-parameters"]),
+        v4.new_markdown_cell("## Première partie\n\n| a | b |\n|---|---|\n| 1 | *2* |\n\n### Dessous"),
+        code(stream("stdout", "écrit\n"), stream("stderr", "NOISE")),
+        code(shown({"text/html": "<table><tr><td>1</td></tr></table>", "text/plain": "PLAIN"})),
+        code(shown({"text/html": '<table class="sortable"></table>'})),
+        code(shown({"image/png": PNG}, {"image/png": {"alt": "Une barre"}}), shown({"image/png": PNG})),
+        code(shown({"text/markdown": "**gras** <b>"}), shown({"text/plain": "<plain>"})),
+        v4.new_markdown_cell("## Première partie"),
+        code(shown({MIME: {"findings": "RECORD"}, "text/plain": "RECORD"})),
+        v4.new_raw_cell("RAW"),
+    )  # fmt: skip
+
+
+def body(html):
+    """The page without its style, which changes often and says nothing."""
+    return re.sub(r"<style>.*?</style>", "<style/>", html, flags=re.DOTALL)
+
+
+@pytest.fixture
+def page():
+    return to_html(everything(), Page("report", [("Lignes", "2"), ("Opérateur", HOSTILE)], PROVENANCE))
+
+
+def test_every_kind_of_output(page, snapshot):
+    assert body(page) == snapshot
+
+
+def test_a_partial_report_of_a_damaged_list(snapshot):
+    failure = Failure("ValueError", "•••", 4, traceback="")
+    assert body(to_html(everything(), Page("report", (), DAMAGED, failure))) == snapshot
+
+
+def index_rows():
+    counts = {"critical": 1, "error": 0, "warning": 1234, "info": 5}
+    failure = Failure("ValueError", HOSTILE, 3)
+    common = {"failure": None, "section": "", "last_good": True, "counts": None}
+    return [
+        common | {"name": "overview", "title": "Vue d’ensemble", "counts": counts},
+        common | {"name": "a b#c", "title": HOSTILE, "failure": failure, "section": "Là", "counts": counts},
+        common | {"name": "own", "title": "Le mien", "last_good": False},
+    ]
+
+
+def test_the_index_of_a_run(snapshot):
+    assert body(index_html(index_rows(), PROVENANCE)) == snapshot
+
+
+@pytest.mark.parametrize("kind", ["report", "partial", "index", "empty"])
+def test_language_headings_and_landmarks(kind, page):
+    text = {
+        "report": page,
+        "partial": to_html(everything(), Page("report", (), DAMAGED, Failure("E", "", 3))),
+        "index": index_html(index_rows(), DAMAGED),
+        "empty": to_html(v4.new_notebook(), Page("report")),
+    }[kind]
+    tree = lxml_html.fromstring(text)
+    assert text.startswith('<!DOCTYPE html>\n<html lang="fr">')
+    assert tree.xpath("count(//h1)") == tree.xpath("count(//header/h1)") == 1
+    assert [e.tag for e in tree.body if e.tag not in ("a", "nav")] == ["header", "main", "footer"]
+    assert tree.xpath("//a[@class='skip']/@href") == [f"#{tree.xpath('//main/@id')[0]}"]
+    levels = [int(h.tag[1]) for h in tree.iter("h1", "h2", "h3", "h4")]
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+    ids = tree.xpath("//@id")
+    assert len(ids) == len(set(ids))
+    assert {href[1:] for href in tree.xpath("//a/@href") if href.startswith("#")} <= set(ids)
+    assert all(tree.xpath("//img/@alt"))
+    assert tree.xpath("count(//th[not(@scope)])") == 0
+    assert tree.xpath("//title/text()")[0].strip()
+
+
+def test_contents_list_the_second_level(page):
+    tree = lxml_html.fromstring(page)
+    links = [(a.get("href"), a.text) for a in tree.xpath("//nav//a")]
+    assert links == [("#premiere-partie", "Première partie"), ("#premiere-partie-2", "Première partie")]
+
+
+def test_a_report_holds_no_code_and_no_noise(page):
+    for absent in ("secret_code", "row_limit", "NOISE", "PLAIN", "RECORD", "RAW"):
+        assert absent not in page
+
+
+def test_parameters_stand_as_a_table_where_their_cell_was(page):
+    table = lxml_html.fromstring(page).xpath("//main/details[@class='parameters']//tbody/tr")
+    assert [[c.text_content() for c in row] for row in table] == [["Lignes", "2"], ["Opérateur", HOSTILE]]
+
+
+def test_no_page_asks_for_anything(page):
+    for text in (page, index_html(index_rows(), PROVENANCE)):
+        tree = lxml_html.fromstring(text)
+        assert not tree.xpath("//script | //iframe | //object | //base | //link[not(@href='data:,')]")
+        assert all(src.startswith("data:") for src in tree.xpath("//@src"))
+        assert "http" not in re.sub(r"https://listeblanche\S+", "", text).replace("http-equiv", "")
+        assert "url(" not in text
+        assert "@import" not in text
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        stream("stdout", HOSTILE),
+        shown({"text/plain": HOSTILE}),
+        shown({"text/markdown": HOSTILE + " [x](javascript:pwned()) ![x](https://pwned.example/x.png)"}),
+        shown({"image/png": PNG}, {"image/png": {"alt": f'">{HOSTILE}'}}),
+        shown({"application/javascript": "pwned()", "text/plain": "x"}),
+        shown({"image/svg+xml": "<svg onload=pwned()></svg>", "text/plain": "x"}),
+        v4.new_output("error", ename=HOSTILE, evalue=HOSTILE, traceback=[HOSTILE]),
+    ],
+)
+def test_no_output_but_html_can_bring_markup(output):
+    tree = lxml_html.fromstring(to_html(report(code(output)), Page("report")))
+    assert not tree.xpath("//script | //svg | //*[@onerror or @onload] | //a[contains(@href, 'javascript')]")
+    assert not [
+        src for src in tree.xpath("//img/@src") if not src.startswith(("data:", "https://pwned.example"))
+    ]
+
+
+def test_nothing_a_report_says_beside_its_notebook_can_bring_markup():
+    told = {
+        k: HOSTILE if isinstance(v, str) and k[:2] in ("fi", "sh", "si", "da") else v
+        for k, v in DAMAGED.items()
+    }
+    page = Page(
+        "report", [(HOSTILE, HOSTILE)], told | {"signature": "invalid"}, Failure(HOSTILE, HOSTILE, 0, HOSTILE)
+    )
+    text = to_html(report(), page)
+    tree = lxml_html.fromstring(text)
+    assert not tree.xpath("//script | //img")
+    assert "{{ 7*7 }}" in text
+
+
+def test_the_policy_names_no_remote_origin_and_no_script_of_its_own():
+    strict = policy("<p>onerror=x</p>")
+    assert "default-src 'none'; script-src 'none';" in strict
+    for text in (strict, policy(enable().text)):
+        assert not re.search(r"https?:|\*|'unsafe-eval'|script-src[^;]*'unsafe-inline'|'self'", text)
+
+
+def test_the_script_of_the_tables_is_the_one_allowed():
+    text = to_html(report(code(shown({"text/html": enable().text}))), Page("report"))
+    (script,) = lxml_html.fromstring(text).xpath("//script")
+    allowed = b64encode(sha256(script.text.encode()).digest()).decode()
+    assert f"script-src &#39;sha256-{allowed}&#39;;" in text
+
+
+def test_style_is_small():
+    assert (TEMPLATE / "style.css").stat().st_size < 20_000
+    assert len(to_html(v4.new_notebook(), Page("report"))) < 20_000
+
+
+def luminance(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_contrast_is_enough_for_every_colour_of_text():
+    style = (TEMPLATE / "style.css").read_text(encoding="utf-8")
+    colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", style)) | {"paper": "#ffffff"}
+    used = set(re.findall(r"[{; ]color: var\(--(\w+)\)", style))
+    assert {"ink", "muted", "link", "critical", "error", "warning", "info"} <= used
+    for text in used:
+        for ground in ("paper", "pale"):
+            light, dark = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
+
+
+def test_style_knows_paper_phones_and_the_keyboard():
+    style = (TEMPLATE / "style.css").read_text(encoding="utf-8")
+    for rule in ("@media print", "@media (max-width", ":focus-visible", "prefers-reduced-motion"):
+        assert rule in style
+
+
+def test_titles_and_sections():
+    notebook = report(
+        v4.new_markdown_cell("## A\n\ntext\n### B ##"), code(), v4.new_markdown_cell("nothing"), code()
+    )
+    assert title_of(notebook, "name") == "Un titre"
+    assert title_of(v4.new_notebook(cells=[code()]), "name") == "name"
+    assert title_of(v4.new_notebook(), "name") == "name"
+    assert [section_of(notebook, i) for i in (0, 2, 4, -1)] == ["Un titre", "B", "B", ""]
+
+
+def test_headings_inside_scripts_are_left_alone():
+    made = outline("<script>'<h2>x</h2>'</script><h2 class=a>É &amp; <b>x</b></h2><h2 id='own'>y</h2>")
+    assert made.headings == (("e-x", "É & x"), ("own", "y"))
+    assert made.html.startswith("<script>'<h2>x</h2>'</script><h2 class=a id=\"e-x\">É &amp; <b>x</b></h2>")
+    assert slug("«…»") == "section"

@@ -1,0 +1,155 @@
+"""Parameters: typed, in range, known, and refused before anything runs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mssante_audit.errors import ParameterError
+from mssante_audit.parameters import (
+    PARAMETERS,
+    check_value,
+    declared,
+    parse_assignments,
+    share_out,
+    shown_value,
+)
+
+FILES = Path(__file__).parent / "files"
+
+
+def notebook(source, tags=("parameters",)):
+    return {"cells": [{"cell_type": "code", "metadata": {"tags": list(tags)}, "source": source}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "value"),
+    [
+        ("data", "a folder", "a folder"),
+        ("data", None, None),
+        ("operator", "Hôpital d’Alpha", "Hôpital d’Alpha"),
+        ("as_of", "2026-03-01T06:00:00+01:00", "2026-03-01T06:00:00+01:00"),
+        ("anchors", "a.pem", ["a.pem"]),
+        ("anchors", ("a.pem", "b.pem"), ["a.pem", "b.pem"]),
+        ("anchors", [], []),
+        ("recover", "True", True),
+        ("recover", "false", False),
+        ("show_contacts", True, True),
+        ("row_limit", "1", 1),
+        ("row_limit", 1_000_000, 1_000_000),
+        ("stale_after_days", "0", 0),
+    ],
+)
+def test_a_value_of_the_right_type_is_taken(name, given, value):
+    taken = check_value(name, given)
+    assert taken == value
+    assert type(taken) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "why"),
+    [
+        ("data", "", "data wants a text, not ''"),
+        ("data", 3, "data wants a text, not 3"),
+        ("data", "a\x00b", "data wants a plain text"),
+        ("operator", "x" * 5000, "operator wants a plain text of at most 4096 characters"),
+        ("as_of", "yesterday", "as_of: 'yesterday' is not a date. Write it as"),
+        ("anchors", None, "anchors wants a list of texts, not None"),
+        ("anchors", [1], "anchors wants a text, not 1"),
+        ("recover", "1", "recover wants true or false, not '1'"),
+        ("recover", 1, "recover wants true or false, not 1"),
+        ("recover", None, "recover wants true or false, not None"),
+        ("row_limit", "many", "row_limit wants a whole number, not 'many'"),
+        ("row_limit", "1e3", "row_limit wants a whole number"),
+        ("row_limit", 1.0, "row_limit wants a whole number, not 1.0"),
+        ("row_limit", True, "row_limit wants a whole number, not True"),
+        ("row_limit", None, "row_limit wants a whole number, not None"),
+        ("row_limit", 0, "row_limit wants 1 to 1000000, not 0"),
+        ("stale_after_days", "-1", "stale_after_days wants 0 to 36500, not -1"),
+        ("concentration_min", "1", "concentration_min wants 2 to"),
+        ("row_limit", "9" * 19, "row_limit wants a whole number"),
+        ("colour", "blue", "no parameter 'colour'. There are: data, as_of"),
+    ],
+)
+def test_another_value_is_refused_with_what_is_wanted(name, given, why):
+    with pytest.raises(ParameterError) as caught:
+        check_value(name, given)
+    assert why in str(caught.value)
+
+
+def test_every_parameter_has_a_french_label_an_english_help_and_a_sensible_range():
+    assert len({p.label for p in PARAMETERS.values()}) == len(PARAMETERS)
+    for parameter in PARAMETERS.values():
+        assert parameter.label[0].isupper()
+        assert parameter.help
+        assert (parameter.range[0] < parameter.range[1]) == (parameter.kind is int)
+
+
+def test_a_notebook_accepts_what_its_cell_assigns():
+    source = ["data: str | None = None\n", "row_limit = 500\n", "anchors: list[str] = []\n"]
+    assert declared(notebook(source), "a") == {"data": None, "row_limit": 500, "anchors": []}
+    assert declared(notebook(source, tags=()), "a") == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("colour = 'blue'", "a: its parameter 'colour' is not right: no parameter 'colour'"),
+        ("row_limit = '500'x", "a, line 1: its parameters cell is not Python"),
+        ("row_limit = None", "a: its parameter 'row_limit' is not right: row_limit wants a whole number"),
+        ("row_limit = 5 * 100", "a: its parameter 'row_limit' is not right"),
+        ("import os", "a: its parameters cell does more than name = value"),
+    ],
+)
+def test_a_cell_that_is_no_list_of_parameters_is_refused(source, why):
+    with pytest.raises(ParameterError) as caught:
+        declared(notebook(source), "a")
+    assert str(caught.value).startswith(why)
+
+
+def test_the_fixture_with_an_unknown_parameter_is_refused():
+    found = json.loads((FILES / "unknown_parameter.ipynb").read_text(encoding="utf-8"))
+    with pytest.raises(ParameterError, match="'colour'"):
+        declared(found, "unknown_parameter")
+
+
+def test_each_notebook_gets_what_it_accepts():
+    accepted = {"a": {"data": None, "row_limit": 500}, "b": {"data": None}}
+    assert share_out({"data": "x", "row_limit": "7"}, accepted) == {
+        "a": {"data": "x", "row_limit": 7},
+        "b": {"data": "x"},
+    }
+
+
+def test_what_no_notebook_accepts_is_refused():
+    with pytest.raises(ParameterError, match=r"a, b: no parameter 'operator'\. There are: data, recover"):
+        share_out({"operator": "x"}, {"a": {"data": None}, "b": {"recover": False}})
+
+
+def test_assignments_come_once_but_for_lists():
+    assert parse_assignments(["data=a=b"]) == {"data": "a=b"}
+    with pytest.raises(ParameterError, match="'row_limit' is given twice"):
+        parse_assignments(["row_limit=1", "row_limit=2"])
+    with pytest.raises(ParameterError, match="'row_limit' is not name=value"):
+        parse_assignments(["row_limit"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("data", "/home/somebody/lists/real", "real"),
+        ("anchors", ["/a/b.pem", "c"], "b.pem, c"),
+        ("anchors", [], "—"),
+        ("operator", None, "—"),
+        ("recover", True, "oui"),
+        ("show_contacts", False, "non"),
+        ("row_limit", 500, "500"),
+        (
+            "as_of",
+            "2025-03-01",
+            "1er\N{NO-BREAK SPACE}mars\N{NO-BREAK SPACE}2025 à 00\N{NO-BREAK SPACE}h\N{NO-BREAK SPACE}00 UTC",
+        ),
+    ],
+)
+def test_a_reader_sees_words_and_no_folder(name, value, shown):
+    assert shown_value(name, value) == shown

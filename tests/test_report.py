@@ -1,0 +1,512 @@
+"""Reports from start to end: fixture notebooks, one a behaviour, run by the engine that users run."""
+
+import base64
+import html
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import psutil
+import pytest
+from filelock import FileLock
+from lxml import etree
+
+from mssante_audit import export
+from mssante_audit.audits import audit_all
+from mssante_audit.errors import InputError, OutputError, ParameterError, UnknownNameError
+from mssante_audit.kernel import kernel_environment
+from mssante_audit.page import to_html
+from mssante_audit.report import find_notebooks, run_reports
+from mssante_audit.resources import resource
+from mssante_audit.results import open_space
+from mssante_audit.staging import NOTE, SCRATCH, STAGING
+from mssante_audit.tables import findings_table
+from mssante_audit.whitelist import NAMESPACE
+
+FILES = Path(__file__).parent / "files"
+AS_OF = "2026-03-03T06:00:00Z"
+SECRET = "s3cr3t-0f-th3-m4ch1n3"
+
+
+def everything_in(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+# -- one run of notebooks that succeed and fail -----------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """A run into a folder with traces of earlier ones, and what it told its listener."""
+    out = tmp_path_factory.mktemp("mixed")
+    (out / "failed").mkdir()
+    for name in (
+        "failing.html",
+        "failing.findings.csv",
+        "failed/plain.html",
+        "failed/plain.ipynb",
+        "other.html",
+    ):
+        (out / name).write_text("earlier")
+    scratch = Path(tempfile.mkdtemp(prefix=SCRATCH))
+    killed = out / f"{STAGING}killed"
+    killed.mkdir()
+    (killed / f"{NOTE}x").write_text(str(scratch))
+    innocent = Path(tempfile.mkdtemp(prefix="innocent-"))
+    (killed / f"{NOTE}y").write_text(str(innocent))
+    told = []
+    os.environ["MSSANTE_SECRET_TOKEN"] = SECRET
+    try:
+        run = run_reports(
+            ["plain", "failing", "leaving", "dying", "hostile", "tracing"],
+            out=out,
+            parameters={"as_of": AS_OF},
+            notebooks=FILES,
+            listener=lambda *event: told.append(event),
+        )
+    finally:
+        del os.environ["MSSANTE_SECRET_TOKEN"]
+    assert not scratch.exists()
+    assert innocent.exists()
+    innocent.rmdir()
+    return run, told
+
+
+def test_a_failing_notebook_does_not_stop_the_others(mixed):
+    run, _ = mixed
+    failed = {o.name: (o.failure.kind, o.section) if o.failure else None for o in run.outcomes}
+    assert failed == {
+        "plain": None,
+        "failing": ("ValueError", "Le calcul"),
+        "leaving": ("SystemExit", "Le calcul"),
+        "dying": ("DeadKernelError", "La fin"),
+        "hostile": None,
+        "tracing": None,
+    }
+    assert run.exit_status() == run.exit_status("critical") == 3
+
+
+def test_a_partial_report_says_where_it_stopped_and_shows_what_came_before(mixed):
+    text = (mixed[0].out / "failed" / "failing.html").read_text(encoding="utf-8")
+    assert "Rapport partiel" in text.partition("<main")[0]
+    assert "dans « Le calcul »" in text
+    assert "ValueError" in text
+    assert "Ceci est lisible." in text
+    assert "déjà écrit" in text
+    assert "Ceci manque." not in text
+    assert "jamais" not in text
+
+
+def test_an_error_names_nobody(mixed):
+    for name, content in everything_in(mixed[0].out / "failed").items():
+        if not name.endswith(".ipynb"):  # there the source itself says so
+            assert b"DURAND" not in content
+            assert b"39 98" not in content
+
+
+def test_what_an_earlier_run_left_is_kept_or_removed_as_it_is_still_true(mixed):
+    out = mixed[0].out
+    assert (out / "failing.html").read_text() == "earlier"
+    assert (out / "failing.findings.csv").read_text() == "earlier"
+    assert (out / "other.html").read_text() == "earlier"
+    assert not (out / "failed" / "plain.html").exists()
+    assert not (out / "failed" / "plain.ipynb").exists()
+    assert not list(out.glob(f"{STAGING}*"))
+    index = (out / "index.html").read_text(encoding="utf-8")
+    assert index.count("Dernier rapport complet") == 1
+    assert 'href="failing.html"' in index
+    assert 'href="failed/failing.html"' in index
+
+
+def test_files_of_each_report(mixed):
+    files = set(everything_in(mixed[0].out))
+    done = {f"{n}{s}" for n in ("plain", "hostile", "tracing") for s in (".html", ".ipynb", ".results.json")}
+    failed = {
+        f"failed/{n}{s}"
+        for n in ("failing", "leaving", "dying")
+        for s in (".html", ".ipynb", ".results.json")
+    }
+    earlier = {"failing.html", "failing.findings.csv", "other.html"}
+    assert files == done | failed | earlier | {"index.html", ".lock"}
+
+
+def test_results_are_for_machines(mixed):
+    told = json.loads((mixed[0].out / "failed" / "failing.results.json").read_text(encoding="utf-8"))
+    assert told["status"] == "failed"
+    assert told["failure"]["kind"] == "ValueError"
+    assert told["parameters"] == {"as_of": AS_OF}
+    assert told["counts"] is None
+    assert told["seconds"]["run"] > 0
+    # The list was read before anything ran, for the notebooks that take one.
+    assert told["provenance"]["signature"] == "valid"
+
+
+def test_the_listener_hears_of_progress_and_of_every_outcome_in_order(mixed):
+    run, told = mixed
+    assert [outcome for *_, outcome in told if outcome] == list(run.outcomes)
+    assert all(0 <= done <= cells for _, done, cells, _ in told)
+    assert {name for name, done, _, outcome in told if done and not outcome} >= {"failing", "tracing"}
+
+
+def test_hostile_outputs_bring_no_markup(mixed):
+    text = (mixed[0].out / "hostile.html").read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "<img src=x" not in text
+    assert "&lt;script&gt;" in text
+    assert "javascript:" not in text
+
+
+def test_no_trace_of_the_machine_is_written(mixed):
+    out = mixed[0].out
+    hidden = {
+        str(out),
+        str(Path.home()),
+        sys.prefix,
+        sys.base_prefix,
+        tempfile.gettempdir(),
+        str(Path.cwd()),
+        SECRET,
+    }
+    for name, content in everything_in(out).items():
+        text = content.decode()
+        found = [h for h in hidden if re.search(rf"(?<![\w/.-]){re.escape(h)}\b", text)]
+        # PATH is printed by the notebook: of it only folders that are nobody's are left.
+        assert not found, name
+        assert "MSSANTE_SECRET" not in text
+        assert SCRATCH not in text
+    tracing = (out / "tracing.html").read_text(encoding="utf-8")
+    assert "IPYTHONDIR" in tracing
+    assert "DURAND" not in tracing
+    assert "itables_1" in tracing
+    assert "object at 0x0" in tracing
+
+
+def test_a_kernel_sees_little_of_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    seen = kernel_environment(tmp_path)
+    assert SECRET not in seen.values()
+    assert seen["HOME"] == "/home/somebody"
+    assert seen["TZ"] == "UTC"
+
+
+def test_a_notebook_that_hangs_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr("mssante_audit.kernel.CELL_DEADLINE", 2)
+    (outcome,) = run_reports(["slow"], out=tmp_path, notebooks=FILES).outcomes
+    assert outcome.failure.kind == "CellTimeoutError"
+    assert "after 2 seconds" in outcome.failure.message
+
+
+def test_a_kernel_that_does_not_start_is_a_failed_report_that_says_why(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    (outcome,) = run_reports(["plain"], out=tmp_path, notebooks=FILES).outcomes
+    assert outcome.failure.kind == "FileNotFoundError"
+    assert "/nowhere/python" in (tmp_path / "failed" / "plain.html").read_text(encoding="utf-8")
+
+
+def test_an_output_nobody_foresaw_fails_one_report_only(tmp_path, monkeypatch):
+    def broken(notebook, page):
+        if notebook.cells:
+            raise KeyError("M. DURAND Zoé")
+        return to_html(notebook, page)
+
+    monkeypatch.setattr("mssante_audit.report.to_html", broken)
+    (outcome,) = run_reports(["plain"], out=tmp_path, notebooks=FILES).outcomes
+    assert outcome.failure.kind == "KeyError"
+    text = (tmp_path / "failed" / "plain.html").read_text(encoding="utf-8")
+    assert "Rapport partiel" in text
+    assert "DURAND" not in text
+
+
+# -- the same bytes ---------------------------------------------------------------------------
+
+
+def test_the_same_input_gives_the_same_bytes_wherever_it_is_run(sample_run, tmp_path, monkeypatch):
+    data = tmp_path / "elsewhere" / "sample"
+    shutil.copytree(resource("data/sample"), data)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    monkeypatch.setenv("LANG", "fr_FR.UTF-8")
+    given = {"as_of": AS_OF, "data": "elsewhere/sample", "anchors": [str(data / "anchors")]}
+    run = run_reports(["overview"], out=Path("out"), parameters=given)
+    assert not run.outcomes[0].failure
+    # The two differ in nothing but the parameters they name.
+    there, here = (
+        re.sub(r"(?s)<details class=\"parameters\">.*?</details>|<dt>Paramètres</dt><dd>.*?</dd>", "", text)
+        for text in (
+            (o / "overview.html").read_text(encoding="utf-8") for o in (sample_run.out, tmp_path / "out")
+        )
+    )
+    assert there == here
+    assert there.count("<dt>SHA-256</dt>") == 1
+
+
+# -- refused before anything runs -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "parameters", "error", "why"),
+    [
+        (["nothing"], {}, UnknownNameError, "no notebook 'nothing'. There are: dying, failing"),
+        (["plain", str(FILES / "nothing.ipynb")], {}, UnknownNameError, "no notebook"),
+        (["plain"], {"row_limit": "many"}, ParameterError, "row_limit wants a whole number"),
+        (["plain"], {"as_of": "2026-03-03"}, ParameterError, "plain: no parameter 'as_of'"),
+        (["failing"], {"as_of": "soon"}, ParameterError, "'soon' is not a date"),
+        (["failing", "unknown_parameter"], {}, ParameterError, "unknown_parameter: its parameter 'colour'"),
+        (["tracing"], {"data": "nowhere"}, InputError, "nowhere: no such file or folder"),
+        (["tracing"], {"data": str(FILES)}, InputError, "no white list here"),
+    ],
+)
+def test_bad_usage_is_refused_before_anything_is_made(tmp_path, names, parameters, error, why):
+    with pytest.raises(error) as caught:
+        run_reports(names, out=tmp_path / "out", parameters=parameters, notebooks=FILES)
+    assert why in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_operator_is_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(UnknownNameError, match="no operator 'nobody'"):
+        run_reports(out=tmp_path / "out", parameters={"operator": "nobody"})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", '{"nbformat": 3, "cells": []}', '{"nbformat": 4, "cells": [{}]}']
+)
+def test_what_is_no_notebook_is_refused(tmp_path, content):
+    (tmp_path / "a.ipynb").write_text(content)
+    with pytest.raises(InputError, match=r"a\.ipynb: not a notebook"):
+        run_reports([str(tmp_path / "a.ipynb")], out=tmp_path / "out")
+
+
+def test_two_reports_of_one_name_are_refused(tmp_path):
+    shutil.copy(FILES / "plain.ipynb", tmp_path)
+    with pytest.raises(UnknownNameError, match="another report is called 'plain'"):
+        find_notebooks(["plain", str(tmp_path / "plain.ipynb")], FILES)
+    shutil.copy(FILES / "plain.ipynb", tmp_path / "index.ipynb")
+    with pytest.raises(UnknownNameError, match="another report is called 'index'"):
+        find_notebooks([str(tmp_path / "index.ipynb")], FILES)
+
+
+def test_without_names_all_are_meant_overview_first():
+    assert next(iter(find_notebooks((), resource("notebooks")))) == "overview"
+    assert find_notebooks(["plain", "plain"], FILES) == {"plain": FILES / "plain.ipynb"}
+
+
+@pytest.mark.parametrize("out", ["/proc/mssante", "file/out"])
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch, out):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    with pytest.raises(OutputError, match="cannot be written"):
+        run_reports(["plain"], out=Path(out), notebooks=FILES)
+
+
+def test_two_runs_into_one_folder_are_refused(tmp_path):
+    with (
+        FileLock(tmp_path / ".lock"),
+        pytest.raises(OutputError, match=r"another run is writing here\. Wait for it"),
+    ):
+        run_reports(["plain"], out=tmp_path, notebooks=FILES)
+
+
+# -- interrupted ------------------------------------------------------------------------------
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "mssante_audit", *map(str, arguments)]
+
+
+@pytest.fixture
+def slow(tmp_path):
+    """A run that takes a minute, once its kernel is at it: the process, the kernel's number, its folder."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "slow.html").write_text("last good")
+    process = subprocess.Popen(
+        command("report", FILES / "slow.ipynb", "--out", out),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for note in out.glob(f"{STAGING}*/{NOTE}*"):
+            scratch = Path(note.read_text())
+            if (scratch / "started").is_file() and (number := (scratch / "started").read_text()):
+                yield process, int(number), scratch
+                process.kill()
+                process.communicate()
+                return
+        time.sleep(0.05)
+    process.kill()
+    pytest.fail(f"no kernel started: {process.communicate()}")
+
+
+def gone(number, seconds=10):
+    deadline = time.monotonic() + seconds
+    while psutil.pid_exists(number) and psutil.Process(number).status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_leaves_no_process_and_nothing_half_written(slow, tmp_path, sent, status):
+    process, kernel, scratch = slow
+    with pytest.raises(OutputError, match="another run is writing here"):
+        run_reports(["plain"], out=tmp_path / "out", notebooks=FILES)
+    process.send_signal(sent)
+    told, errors = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert "Traceback" not in told + errors
+    assert gone(kernel)
+    assert not scratch.exists()
+    assert everything_in(tmp_path / "out") == {".lock": b"", "slow.html": b"last good"}
+
+
+def test_a_killed_run_leaves_the_last_good_report_and_the_next_one_cleans_up(slow, tmp_path):
+    process, kernel, scratch = slow
+    process.kill()
+    process.communicate()
+    out = tmp_path / "out"
+    assert (out / "slow.html").read_text() == "last good"
+    assert gone(kernel)
+    assert scratch.exists()
+    assert run_reports(["plain"], out=out, notebooks=FILES).exit_status() == 0
+    assert not scratch.exists()
+    assert not list(out.glob(f"{STAGING}*"))
+    assert (out / "slow.html").read_text() == "last good"
+
+
+def test_a_full_disk_is_one_clear_line_and_leaves_what_was_there(tmp_path):
+    (tmp_path / "plain.html").write_text("last good")
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)); {RUN_MAIN}"
+    arguments = [sys.executable, "-c", limited, "report", str(FILES / "plain.ipynb"), "--out", str(tmp_path)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"mssante-audit: \S+plain\.html: cannot be written: file too large\. Free .+\n", done.stderr
+    )
+    assert everything_in(tmp_path) == {".lock": b"", "plain.html": b"last good"}
+
+
+RUN_MAIN = "from mssante_audit.cli import main; main()"
+
+
+# -- nobody is named --------------------------------------------------------------------------
+
+CANARY = re.compile(rb"canari|zo\xc3\xa9|zo&|zo\\u00e9|39.?98.?76|399876|" + SECRET.encode(), re.IGNORECASE)
+CONTACTS = (
+    "M. CANARI Zoé, 06 39 98 76 54, canari.zoe@ch-alpha.example",
+    "Zoé CANARI 0639987654",
+    "canari@ch-alpha.example",
+    "+33 6 39 98 76 55, zoe.canari@gmail.com",
+    "06.39.98.76.56, canari.zoe@ch-alpah.example",
+    "06 39 98 76 5, <b>Zoé CANARI</b>, canari.zoe@@ch-alpha",
+    "Responsable>06 39 98 76 57, zoe@ch-alpha.example, canari@ch-alpha.example",
+    "CANARI\N{NO-BREAK SPACE}Zoé  06 39 98 76 58 ,zoé@ch-alpha.example",
+    "06 39 98 76 60, canari@ch-alpha.example",
+    "06 39 98 76 61, canari@ch-alpha.example",
+    "06 39 98 76 62, canari@ch-alpha.example",
+    "06 39 98 76 63, canari@ch-alpha.example",
+)
+
+
+def canary_list():
+    root = etree.Element(f"{{{NAMESPACE}}}ListeBlancheMSSante", nsmap={None: NAMESPACE})
+    etree.SubElement(root, f"{{{NAMESPACE}}}DateDeGeneration").text = "2026-03-02T05:30:00Z"
+    domains = etree.SubElement(root, f"{{{NAMESPACE}}}ListeDomaines")
+    usual = "04 65 71 00 01, support@ch-alpha.example"
+    for number, contact in enumerate([*CONTACTS, *[usual] * 14]):
+        fields = {
+            "Nom": f"ch-{number}.mssante.fr",
+            "Description": "CH Alpha",
+            "DNCertificatOperateur": "CN=mss.alpha.example,OU=1010000001,O=CH ALPHA,ST=Ain (01),C=FR",
+            "ResponsableContact": contact,
+            "SupportContact": contact if number % 2 else usual,
+            "DateMAJ": "2026-01-05T10:00:00Z",
+        }
+        entry = etree.SubElement(domains, f"{{{NAMESPACE}}}Domaine")
+        for name, text in fields.items():
+            etree.SubElement(entry, f"{{{NAMESPACE}}}{name}").text = text
+    return etree.tostring(root, encoding="UTF-8")
+
+
+def forms(content):
+    """Yield what a file holds: as it is, unescaped, unzipped, and decoded wherever there is base64 in it."""
+    yield content
+    text = content.decode("utf-8", "replace")
+    yield html.unescape(text).encode()
+    if content[:2] == b"PK":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name in archive.namelist():
+                yield from forms(archive.read(name))
+    for run in re.findall(r"[A-Za-z0-9+/]{40,}={0,2}", text.replace("\\n", "")):
+        yield base64.b64decode(run[: len(run) // 4 * 4])
+
+
+def canaries(content):
+    return {found for form in forms(content) for found in CANARY.findall(form)}
+
+
+@pytest.fixture(scope="module")
+def canary(tmp_path_factory):
+    path = tmp_path_factory.mktemp("canary") / "list.xml"
+    path.write_bytes(canary_list())
+    return path
+
+
+def test_the_search_for_canaries_finds_them_in_every_form(canary, tmp_path):
+    space = open_space(data=str(canary), as_of=AS_OF, show_contacts=True)
+    found = audit_all(space)
+    assert len(found["rule"][found["rule"].str.startswith("CONTACT")].unique()) >= 10
+    for suffix, write in export.WRITERS.items():
+        write(found, tmp_path / f"a.{suffix}")
+        assert canaries((tmp_path / f"a.{suffix}").read_bytes()), suffix
+    shown = findings_table(found, name="t", caption="c", limit=1).text
+    only_base64 = "".join(re.findall(r"base64,[^\"]+", shown))
+    assert canaries(only_base64.encode())
+
+
+def test_no_file_names_a_person_or_a_secret(canary, tmp_path, monkeypatch):
+    monkeypatch.setenv("MSSANTE_SECRET_TOKEN", SECRET)
+    run = run_reports(out=tmp_path / "out", parameters={"data": str(canary), "as_of": AS_OF})
+    assert [o.failure for o in run.outcomes] == [None] * len(run.outcomes)
+    found = audit_all(open_space(data=str(canary), as_of=AS_OF))
+    for suffix, write in export.WRITERS.items():
+        write(found, tmp_path / "out" / f"all.{suffix}")
+    files = everything_in(tmp_path / "out")
+    assert {Path(name).suffix for name in files} >= {".html", ".ipynb", ".json", ".csv", ".xlsx"}
+    assert {name: canaries(content) for name, content in files.items() if canaries(content)} == {}
+
+
+# -- the status -------------------------------------------------------------------------------
+
+
+def test_the_exit_status_tells_of_findings_only_when_asked(sample_run):
+    worst = {
+        severity for o in sample_run.outcomes for severity, count in o.results.by_severity.items() if count
+    }
+    assert "error" in worst
+    assert sample_run.exit_status() == 0
+    assert sample_run.exit_status("info") == sample_run.exit_status("error") == 1
+    assert sample_run.exit_status("critical") == int("critical" in worst)
+
+
+def test_a_report_comes_with_its_findings(sample_run):
+    for outcome in sample_run.outcomes:
+        text = (sample_run.out / f"{outcome.name}.findings.csv").read_text(encoding="utf-8-sig")
+        told = json.loads((sample_run.out / f"{outcome.name}.results.json").read_text(encoding="utf-8"))
+        assert text == export.csv_text(outcome.results.findings.drop(columns="rows"))
+        assert told["counts"]["findings"] == len(outcome.results.findings) > 0
+        assert sum(told["counts"]["by_rule"].values()) == told["counts"]["findings"]

@@ -1,0 +1,138 @@
+"""What a notebook opens with and leaves behind."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from mssante_audit.audits import audit, audit_all
+from mssante_audit.errors import UnknownNameError
+from mssante_audit.results import (
+    MIME,
+    of_operator,
+    open_space,
+    provenance,
+    read_results,
+    record,
+    select_operator,
+)
+from mssante_audit.space import load_space
+
+AS_OF = "2026-03-03T06:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def space():
+    return open_space(as_of=AS_OF)
+
+
+@pytest.fixture(scope="module")
+def findings(space):
+    return audit_all(space)
+
+
+@pytest.fixture(scope="module")
+def operator(space, findings):
+    """The identifier and name of an operator of the sample that alone bears its name, and has findings."""
+    known = space.entries[["operator_id", "operator"]].drop_duplicates()
+    alone = known[
+        ~known["operator"].duplicated(keep=False) & known["operator_id"].isin(findings["operator_id"])
+    ]
+    return tuple(alone.iloc[0])
+
+
+def test_the_defaults_are_those_of_the_space(space):
+    assert space.thresholds == load_space().thresholds
+    assert not space.show_contacts
+
+
+def test_thresholds_are_passed_on():
+    thresholds = open_space(list_max_age_days=1, stale_after_days=2, concentration_min=3).thresholds
+    assert (thresholds.list_max_age_days, thresholds.stale_after_days, thresholds.concentration_min) == (
+        1,
+        2,
+        3,
+    )
+
+
+def test_an_operator_is_known_by_identifier_and_name(space, operator):
+    identifier, name = operator
+    assert select_operator(space, None) is None
+    for text in (identifier, f" {identifier} ", name, name.lower(), f"  {name}  "):
+        assert select_operator(space, text) == identifier
+
+
+def test_every_identifier_is_known_also_those_with_a_letter(space):
+    identifiers = set(space.entries["operator_id"]) - {""}
+    assert any(c.isalpha() for identifier in identifiers for c in identifier)
+    assert all(select_operator(space, identifier) == identifier for identifier in identifiers)
+
+
+def test_a_name_of_several_operators_is_refused_with_some_of_them(space):
+    with pytest.raises(UnknownNameError, match=r"'fictif' may mean \d+ operators\. Such as: .+; "):
+        select_operator(space, "fictif")
+
+
+def test_an_unknown_operator_is_refused_with_names_near(space, operator):
+    name = operator[1]
+    with pytest.raises(UnknownNameError) as caught:
+        select_operator(space, f"{name[:-1]}QQ")
+    assert name in str(caught.value)
+    for text in ("no such thing at all", "", "  "):
+        with pytest.raises(UnknownNameError, match="no operator"):
+            select_operator(space, text)
+
+
+def test_findings_of_an_operator_touch_its_rows(space, findings, operator):
+    identifier = operator[0]
+    own = of_operator(findings, space, identifier)
+    rows = set(space.entries.loc[space.entries["operator_id"] == identifier, "row"])
+    assert 0 < len(own) < len(findings)
+    assert all(rows & set(r) for r in own["rows"])
+    assert {r for r in findings["rows"] if rows & set(r)} == set(own["rows"])
+    assert own.dtypes.equals(findings.dtypes)
+    assert of_operator(findings, space, None) is findings
+
+
+def test_findings_without_rows_belong_to_the_operator_they_name(space, findings):
+    named = findings.head(2).assign(rows=[(), ()], operator_id=["here", "there"])
+    assert of_operator(named, space, "here")["operator_id"].tolist() == ["here"]
+
+
+def test_results_come_back_from_their_json(space, findings):
+    results = record(space, findings, name="overview")
+    bundle = results._repr_mimebundle_(include=None, exclude=None)
+    back = read_results(json.loads(json.dumps(bundle[MIME])))
+    assert back.name == "overview"
+    assert back.provenance == results.provenance
+    pd.testing.assert_frame_equal(back.findings, results.findings)
+    assert repr(back) == bundle["text/plain"]
+    assert f"{len(findings)} findings" in repr(back)
+    assert sum(back.by_severity.values()) == sum(back.by_rule.values()) == len(findings)
+    assert list(back.by_severity) == ["critical", "error", "warning", "info"]
+
+
+def test_no_findings_come_back_too(space, findings):
+    results = record(space, findings.head(0), name="x")
+    back = read_results(json.loads(json.dumps(results.payload())))
+    pd.testing.assert_frame_equal(back.findings, results.findings)
+    assert set(back.by_severity.values()) == {0}
+
+
+def test_what_is_recorded_is_masked_whoever_forgot_to(space):
+    plain = audit("stale_contacts", open_space(as_of=AS_OF, show_contacts=True))
+    masked = audit("stale_contacts", space)
+    told = record(space, plain, name="x").findings
+    assert plain["observed"].tolist() != masked["observed"].tolist()
+    pd.testing.assert_series_equal(told["observed"], masked["observed"])
+    assert record(open_space(show_contacts=True), plain, name="x").findings is plain
+
+
+def test_provenance_knows_no_folder_and_no_clock(space):
+    told = provenance(space)
+    assert told == provenance(open_space(as_of=AS_OF))
+    assert told["file"] == "listeblanchemssante.xml.gz"
+    assert told["as_of"] == "2026-03-03T06:00:00+00:00"
+    assert told["signature"] == "valid"
+    assert 0 < told["test_entries"] < told["rows"] == len(space.entries)
+    assert json.loads(json.dumps(told)) == told

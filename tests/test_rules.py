@@ -1,0 +1,102 @@
+"""The catalogue and the audits go together: every rule has code, texts and a test in which it fires."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mssante_audit.audits import AUDITS
+from mssante_audit.errors import UnknownNameError
+from mssante_audit.resources import resource
+from mssante_audit.rules import SEVERITIES, SOURCES, Rule, catalogue, rule
+
+AUDIT_SOURCES = Path(__file__).parents[1] / "mssante_audit" / "audits"
+RULES = list(catalogue().values())
+CODE = re.compile(r"\"((?:LIST|DN|CONTACT)_[A-Z_]+)\"")
+PARTS = {
+    "whitelist_integrity": ("_descriptions",),
+    "dn_consistency": (),
+    "stale_contacts": ("_autofill", "_mail_domains"),
+}
+"""Modules that raise rules of an audit beside its own."""
+
+
+def codes_in(audit: str) -> set[str]:
+    files = (AUDIT_SOURCES / f"{name}.py" for name in (audit, *PARTS[audit]))
+    return {code for file in files for code in CODE.findall(file.read_text(encoding="utf-8"))}
+
+
+@pytest.mark.parametrize("audit", AUDITS)
+def test_an_audit_raises_the_rules_of_its_file_and_no_other(audit: str) -> None:
+    assert codes_in(audit) == {rule.code for rule in RULES if rule.audit == audit}
+
+
+def test_every_module_of_the_audits_is_accounted_for() -> None:
+    raising = {
+        file.stem for file in AUDIT_SOURCES.glob("*.py") if CODE.search(file.read_text(encoding="utf-8"))
+    }
+    assert raising == {*AUDITS, *(part for parts in PARTS.values() for part in parts)}
+    assert {rule.audit for rule in RULES} == set(AUDITS)
+
+
+def test_every_rule_fires_in_the_sample() -> None:
+    """`test_sample` holds the audits to this file exactly."""
+    truth = pd.read_csv(resource("data/sample") / "defects.csv", dtype="str", keep_default_na=False)
+    assert set(truth["rule"]) == set(catalogue())
+
+
+@pytest.mark.parametrize("code", catalogue())
+def test_every_rule_fires_in_its_audit_s_tests(code: str) -> None:
+    tests = Path(__file__).parent / "audits" / f"test_{rule(code).audit}.py"
+    assert f'"{code}"' in tests.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_fields(rule: Rule) -> None:
+    assert rule.severity in SEVERITIES
+    assert re.match(rf"(?:{'|'.join(SOURCES)})\b", rule.source)
+    for field in ("family", "source", "title_fr", "title_en", "why_fr", "why_en", "remedy_fr", "remedy_en"):
+        text = getattr(rule, field)
+        assert text == text.strip() != ""
+        assert "  " not in text
+        assert "\n" not in text
+    for field in ("why_fr", "why_en", "remedy_fr", "remedy_en"):
+        assert getattr(rule, field).endswith((".", ".)"))
+    for field in ("title_fr", "title_en"):
+        assert not getattr(rule, field).endswith(".")
+        assert len(getattr(rule, field)) <= 70
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_french_typography(rule: Rule) -> None:
+    for text in (rule.family, rule.title_fr, rule.why_fr, rule.remedy_fr):
+        assert not re.search(r"(?<![\u00a0])(?:»)|«(?!\u00a0)", text), "no-break space inside « »"
+        assert not re.search(r"(?<!\u202f)[;!?]", re.sub("«[^»]*»", "", text)), (
+            "narrow no-break space before ; ! ?"
+        )
+        assert not re.search(r"(?<!\u00a0):(?!//)", text), "no-break space before :"
+        assert "'" not in text, "typographic apostrophe"
+
+
+def test_contacts_are_personal_and_nothing_else_is() -> None:
+    personal = {rule.code for rule in RULES if rule.personal}
+    assert personal == {rule.code for rule in RULES if rule.audit == "stale_contacts"} - {"CONTACT_STAMP_OLD"}
+
+
+def test_a_family_belongs_to_one_audit_and_is_told_in_one_go() -> None:
+    order = list(dict.fromkeys((rule.audit, rule.family) for rule in RULES))
+    assert len(order) == len({family for _, family in order})
+    runs = [
+        key
+        for i, key in enumerate((r.audit, r.family) for r in RULES)
+        if i == 0 or key != (RULES[i - 1].audit, RULES[i - 1].family)
+    ]
+    assert runs == order
+
+
+def test_an_unknown_rule_is_said_to_be() -> None:
+    with pytest.raises(UnknownNameError, match="no rule 'DN_NOTHING'"):
+        rule("DN_NOTHING")

@@ -1,0 +1,275 @@
+"""The sample: what is in git is what the generator makes; the audits find its defects and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from cryptography import x509
+from stdnum import luhn
+
+from mssante_audit import sample as sample_module
+from mssante_audit.audits import audit_all
+from mssante_audit.errors import OutputError, ParameterError
+from mssante_audit.findings import row_ranges
+from mssante_audit.resources import resource
+from mssante_audit.rules import catalogue
+from mssante_audit.sample import (
+    LIST_FILE,
+    SAMPLE_AS_OF,
+    build,
+    sample_files,
+    whitelist_xml,
+    write_sample,
+)
+from mssante_audit.sample_space import LONGEST_LABEL
+from mssante_audit.space import TrustSpace
+from mssante_audit.whitelist import WhiteList, load_whitelist
+
+SAMPLE = resource("data/sample")
+REAL = Path(__file__).parents[2] / "shared" / "real"
+IMPOSSIBLE_ADDRESS = "mss@gmail.com"
+"""For the rule on consumer providers, which knows real ones. That one has no name of three letters."""
+
+Line = tuple[str, str, str, str, str]
+
+
+def load(source: Path | bytes, anchors: tuple[Path, ...] = (SAMPLE / "anchors",)) -> WhiteList:
+    return load_whitelist(source, recover=True, any_namespace=True, anchors=anchors)
+
+
+def found(whitelist: WhiteList, file: str) -> Counter[Line]:
+    findings = audit_all(TrustSpace(whitelist, SAMPLE_AS_OF))
+    return Counter((file, f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in findings.itertuples())
+
+
+def truth(folder: Path) -> Counter[Line]:
+    with (folder / "defects.csv").open(encoding="utf-8", newline="") as file:
+        header, *lines = csv.reader(file)
+    assert header == ["file", "rule", "domain", "operator_id", "rows"]
+    return Counter((a, b, c, d, e) for a, b, c, d, e in lines)
+
+
+def list_files(folder: Path) -> list[str]:
+    return [LIST_FILE, *sorted(f"variants/{file.name}" for file in (folder / "variants").iterdir())]
+
+
+def all_contacts(folder: Path) -> list[str]:
+    entries = pd.concat([load(folder / file).entries for file in list_files(folder)])
+    return sorted({*entries["project_contact"], *entries["support_contact"]})
+
+
+# -- the truth ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", list_files(SAMPLE))
+def test_audits_find_in_each_list_what_the_truth_says(file: str) -> None:
+    expected = Counter({line: n for line, n in truth(SAMPLE).items() if line[0] == file})
+    assert expected, "a list about which the truth says nothing"
+    assert found(load(SAMPLE / file), file) == expected
+
+
+def test_truth_is_about_the_lists_that_are_there() -> None:
+    assert {line[0] for line in truth(SAMPLE)} == set(list_files(SAMPLE))
+
+
+def test_every_rule_has_a_defect() -> None:
+    assert {line[1] for line in truth(SAMPLE)} == set(catalogue())
+
+
+def test_audits_have_no_part_in_the_truth() -> None:
+    for module in Path(sample_module.__file__).parent.glob("sample*.py"):
+        assert "mssante_audit.audits" not in module.read_text(encoding="utf-8"), module.name
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(("domains", "operators"), [(75, 12), (400, 40)])
+def test_other_seeds_and_sizes(seed: int, domains: int, operators: int) -> None:
+    sample = build(seed, domains, operators)
+    expected = Counter(sample.defects.itertuples(index=False, name=None))
+    expected[LIST_FILE, "LIST_UNSIGNED", "", "", ""] = 1
+    assert found(load(whitelist_xml(sample)), LIST_FILE) == expected
+
+
+def test_other_seed_variants(tmp_path: Path) -> None:
+    folder = write_sample(tmp_path / "other", seed=4)
+    for file in list_files(folder):
+        expected = Counter({line: n for line, n in truth(folder).items() if line[0] == file})
+        assert found(load(folder / file, anchors=(folder / "anchors",)), file) == expected, file
+
+
+@pytest.mark.parametrize(("seed", "domains", "operators"), [(0, 75, 12), (5, 300, 30), (6, 2000, 150)])
+def test_nothing_is_found_in_a_clean_list(seed: int, domains: int, operators: int) -> None:
+    sample = build(seed, domains, operators, defects=False)
+    assert sample.defects.empty
+    assert set(found(load(whitelist_xml(sample)), "")) == {("", "LIST_UNSIGNED", "", "", "")}
+
+
+def test_list_holds_what_only_looks_wrong() -> None:
+    for sample in (build(), build(defects=False)):
+        entries = load(whitelist_xml(sample)).entries
+        domains = set(entries["domain"])
+        assert {"foyer-protestant-valfictif.mssante.fr", "maison-protest-valfictif.mssante.fr"} <= domains
+        assert f"{LONGEST_LABEL}.mssante.fr" in domains
+        assert len(LONGEST_LABEL) == 63
+        assert {"974", "2A", "971"} <= set(entries["department"])
+        assert {"IGC-Santé", "IGC-CPS"} <= set(entries["igc"])
+        assert entries["is_audit_entry"].sum() == 10
+        assert any(domain.count(".") == 3 for domain in domains)
+        assert any(contact.startswith("+33 ") for contact in entries["project_contact"])
+
+
+# -- the folder ---------------------------------------------------------------------------------------------
+
+
+def without_signature(content: bytes) -> bytes:
+    xml = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    return re.sub(rb"<Signature .*?</Signature>", b"", xml, flags=re.DOTALL)
+
+
+def test_what_is_in_git_is_what_the_generator_makes() -> None:
+    committed = {str(f.relative_to(SAMPLE)): f.read_bytes() for f in SAMPLE.rglob("*") if f.is_file()}
+    made = sample_files()
+    assert committed.keys() == made.keys()
+    for name, content in made.items():
+        if name.endswith(".pem"):
+            ours, theirs = map(x509.load_pem_x509_certificate, (content, committed[name]))
+            assert ours.subject == theirs.subject
+            assert ours.not_valid_after_utc == theirs.not_valid_after_utc
+        else:
+            assert without_signature(content) == without_signature(committed[name]), name
+
+
+def test_signer_is_trusted_as_of_the_samples_date_and_later() -> None:
+    verdict = load(SAMPLE / LIST_FILE).signature
+    assert (verdict.status, verdict.verified_rows) == ("valid", len(build().rows))
+    assert verdict.not_after is not None
+    assert verdict.not_after > datetime(2027, 12, 31, tzinfo=UTC)
+
+
+def test_archive_says_nothing_of_when_it_was_packed() -> None:
+    assert (SAMPLE / LIST_FILE).read_bytes()[4:8] == bytes(4)
+
+
+def test_no_address_of_anybody() -> None:
+    addresses = {
+        address.lower() for text in all_contacts(SAMPLE) for address in re.findall(r"[\w.+-]+@+[\w.-]+", text)
+    }
+    assert len(addresses) > 25
+    assert {a for a in addresses if not re.search(r"\.(?:example|invalid|test)$", a)} == {IMPOSSIBLE_ADDRESS}
+
+
+def test_phones_are_those_kept_for_fiction() -> None:
+    fiction = re.compile(r"(?:0|33)(?:19900|26191|35301|46571|53649|63998)\d{4}")
+    numbers = {
+        re.sub(r"\D", "", number)
+        for text in all_contacts(SAMPLE)
+        for number in re.findall(r"\+?\d[\d  ]{7,}", text)
+    }
+    assert len(numbers) > 20
+    assert {number for number in numbers if not fiction.fullmatch(number)} == {"01990012"}, (
+        "the malformed one"
+    )
+
+
+def test_hosts_and_outside_domains_are_reserved_names() -> None:
+    entries = load(SAMPLE / LIST_FILE).entries
+    names = {*entries["domain"], *entries["cn"]} - {"", "serveur", "serveur-mss"}
+    assert not {name for name in names if not name.endswith((".mssante.fr", ".example"))}
+
+
+def test_identifiers_are_right_and_not_attributed() -> None:
+    ids = [operator.id for operator in build(0, 4944, 343, defects=False).operators]
+    assert len(set(ids)) == 343
+    assert {i[0] for i in ids} == {"1", "2", "3"}
+    for identifier in ids:
+        number = identifier[1:]
+        assert re.match(r"999" if identifier[0] in "23" else r"..99|97..9|98059", number)
+        assert not number.isdigit() or luhn.is_valid(number)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.exists(), reason=f"no {REAL}")
+def test_nothing_of_the_real_list() -> None:
+    real = load_whitelist(next(REAL.glob("*.xml.gz"))).entries
+    ours = load(SAMPLE / LIST_FILE).entries
+    for column in (
+        "domain", "cn", "ou", "o", "description",
+        "project_phone", "support_phone", "project_email", "support_email",
+    ):  # fmt: skip
+        shared = {*ours[column]} & {*real[column]} - {"", "xxx"}
+        assert not shared, column
+
+
+# -- making it ----------------------------------------------------------------------------------------------
+
+
+def test_same_seed_same_list() -> None:
+    assert build(7).rows == build(7).rows
+    assert build(7).defects.equals(build(7).defects)
+    assert build(7).rows != build(8).rows
+
+
+def test_any_size_in_no_time() -> None:
+    start = time.process_time()
+    sample = build(0, 4944, 343)
+    assert time.process_time() - start < 2
+    clean = load(whitelist_xml(build(0, 4944, 343, defects=False))).entries
+    clean = clean[~clean["is_audit_entry"]]
+    assert clean["domain"].nunique() == 4944
+    assert clean["operator_id"].nunique() == 343
+    assert 6000 < len(sample.rows) < 7500
+
+
+@pytest.mark.parametrize(
+    "size",
+    [{"domains": 74}, {"operators": 11}, {"operators": 40}, {"domains": 8, "operators": 2, "defects": False}],
+)
+def test_too_few_domains_or_operators(size: dict[str, int]) -> None:
+    with pytest.raises(ParameterError, match="cannot be made up"):
+        build(**size)  # type: ignore[arg-type]
+
+
+def test_folder_must_be_empty(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+    for force in (False, True):
+        with pytest.raises(OutputError, match="not empty" if not force else "mine.txt"):
+            write_sample(tmp_path, force=force)
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+    with pytest.raises(OutputError, match="is a file"):
+        write_sample(tmp_path / "mine.txt")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_sample(tmp_path / "mine.txt" / "below")
+
+
+def test_sample_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_sample(tmp_path / "sample")
+    before = (folder / LIST_FILE).read_bytes()
+    with pytest.raises(OutputError, match="not empty"):
+        write_sample(folder)
+    write_sample(folder, force=True)
+    replaced = (folder / LIST_FILE).read_bytes()
+    assert replaced != before, "other keys"
+
+    rename = Path.rename
+    monkeypatch.setattr(
+        Path, "rename", lambda old, new: no_space() if old.name == "new" else rename(old, new)
+    )
+    with pytest.raises(OutputError, match="No space left"):
+        write_sample(folder, force=True)
+    monkeypatch.setattr(sample_module, "sample_files", lambda seed: no_space())
+    with pytest.raises(OutputError, match="No space left"):
+        write_sample(folder, force=True)
+    assert (folder / LIST_FILE).read_bytes() == replaced
+    assert [entry.name for entry in tmp_path.iterdir()] == ["sample"], "nothing left beside it"
+
+
+def no_space() -> None:
+    raise OSError(28, "No space left on device")

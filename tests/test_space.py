@@ -1,0 +1,41 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from mssante_audit.errors import InputError
+from mssante_audit.space import find_whitelist, load_space, parse_instant
+
+
+def test_an_instant_is_utc_whatever_its_spelling():
+    expected = datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
+    paris = datetime(2026, 3, 2, 6, 30, tzinfo=timezone(timedelta(hours=1)))
+    for text in ("2026-03-02T05:30:00Z", "2026-03-02T06:30:00+01:00", "2026-03-02T05:30", paris):
+        assert parse_instant(text) == expected
+    assert abs(parse_instant(None) - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+def test_a_date_that_does_not_exist_is_refused_with_the_remedy():
+    with pytest.raises(InputError, match=r"'2026-02-30' is not a date\. Write it as"):
+        parse_instant("2026-02-30")
+
+
+def test_a_folder_stands_for_its_last_list(tmp_path):
+    for name in ("2026-01-01.xml", "2026-02-01.xml.gz", "notes.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "2027.xml").mkdir()
+    assert find_whitelist(tmp_path).name == "2026-02-01.xml.gz"
+    assert find_whitelist(tmp_path / "2026-01-01.xml").name == "2026-01-01.xml"
+
+
+def test_no_list_and_no_folder_are_told_apart(tmp_path):
+    with pytest.raises(InputError, match=r"no white list here\. Put"):
+        find_whitelist(tmp_path)
+    with pytest.raises(InputError, match="no such file or folder"):
+        find_whitelist(tmp_path / "none")
+
+
+def test_the_sample_is_loaded_and_trusted_without_being_named():
+    space = load_space(as_of="2026-03-03")
+    assert space.whitelist.signature.status == "valid"
+    assert len(space.audited) == len(space.entries) - space.entries["is_audit_entry"].sum()
+    assert 0 < len(space.audited) < len(space.entries)

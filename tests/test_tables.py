@@ -1,0 +1,163 @@
+import csv
+import io
+from base64 import b64decode
+from hashlib import sha256
+from importlib.resources import files
+
+import pandas as pd
+import pytest
+from lxml import html as lxml_html
+
+from mssante_audit import tables
+from mssante_audit.export import csv_text
+from mssante_audit.findings import Finding, findings_frame
+from mssante_audit.french import NARROW, NBSP
+
+HOSTILE = (
+    '<script>alert(1)</script><img src=x onerror=alert(2)> =HYPERLINK("x") \N{RIGHT-TO-LEFT OVERRIDE}evil\x00'
+)
+ENTRIES = pd.DataFrame(
+    {
+        "row": range(1, 31),
+        "domain": [f"ch-{i:02}-fictif.mssante.fr" for i in range(30)],
+        "operator_id": "1010000016",
+        "operator": "CH ALPHA",
+    }
+)
+
+
+def found(count, text="a", rule="DN_ORDER", entries=ENTRIES):
+    return findings_frame(
+        [Finding(rule, (i,), f"{text}{i}", f"{text} {i}") for i in range(1, count + 1)], entries
+    )
+
+
+def parsed(html):
+    return lxml_html.fromstring(f"<main>{html.text}</main>")
+
+
+def downloaded(page):
+    (link,) = page.xpath("//a[@download]")
+    kind, content = link.get("href").split(",")
+    assert kind == "data:text/csv;base64"
+    return b64decode(content).decode("utf-8-sig")
+
+
+def test_a_table_holds_every_row_as_plain_html_with_caption_and_scopes():
+    page = parsed(tables.findings_table(found(12), name="t", caption="Constats", limit=500))
+    (table,) = page.xpath("//table[@id='t']")
+    assert table.findtext("caption") == "Constats"
+    assert [th.get("scope") for th in table.xpath("thead//th")] == ["col"] * len(tables.FINDING_COLUMNS)
+    assert len(table.xpath("tbody/tr")) == 12 == int(table.get("data-rows"))
+    assert table.xpath("tbody/tr[1]/td/@data-label") == list(tables.FINDING_COLUMNS)
+    assert page.xpath("//*[contains(., 'premières lignes')]") == []
+
+
+def test_a_cell_tells_severity_rule_extent_operator_and_rows():
+    findings = findings_frame([Finding("DN_ORDER", (3, 4, 5), "vu", "voulu")], ENTRIES)
+    page = parsed(tables.findings_table(findings, name="t", caption="c", limit=9))
+    cells = [td.text_content() for td in page.xpath("//tbody/tr/td")]
+    assert cells[0].endswith("avertissement")
+    assert cells[1].endswith("DN_ORDER")
+    assert cells[2:4] == [f"ch-02-fictif.mssante.fret 2{NBSP}autres", "CH ALPHA1010000016"]
+    assert cells[4:] == [f"vuattendu{NBSP}: voulu", "3-5"]
+    assert page.xpath("//tbody/tr/td/@data-order") == ["1", "3", "CH ALPHA", "3"]
+
+
+def test_a_finding_about_the_whole_list_says_so():
+    page = parsed(
+        tables.findings_table(
+            findings_frame([Finding("LIST_UNSIGNED")], ENTRIES), name="t", caption="c", limit=9
+        )
+    )
+    assert page.xpath("//tbody/tr/td[3]")[0].text_content() == "toute la liste"
+
+
+def test_above_the_limit_the_table_says_how_many_rows_there_are_and_the_csv_has_them_all():
+    findings = found(30)
+    page = parsed(tables.findings_table(findings, name="t", caption="c", limit=10))
+    assert len(page.xpath("//tbody/tr")) == 10
+    note = page.xpath("//p[@class='csv']")[0].text_content()
+    assert "Les 10 premières lignes sur 30 sont montrées ; toutes sont dans le fichier CSV." in note
+    assert downloaded(page) == csv_text(findings.drop(columns="rows"))
+    assert len(list(csv.DictReader(io.StringIO(downloaded(page))))) == 30
+
+
+def test_no_text_of_the_data_becomes_markup_or_a_formula():
+    entries = ENTRIES.assign(domain=HOSTILE, operator=HOSTILE, operator_id=HOSTILE)
+    html = tables.findings_table(found(3, HOSTILE, entries=entries), name="t", caption=HOSTILE, limit=2)
+    page = parsed(html)
+    assert page.xpath("//script | //img | //@onerror") == []
+    shown = [bdi.text_content() for bdi in page.xpath("//tbody/tr[1]/td[5]/bdi")]
+    assert shown == [f"{tables.visible(HOSTILE)}1", f"{tables.visible(HOSTILE)} 1"]
+    assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in html.text
+    assert "\x00" not in html.text
+    formula = tables.findings_table(found(1, "=1+"), name="t", caption="c", limit=2)
+    (row,) = csv.DictReader(io.StringIO(downloaded(parsed(formula))))
+    assert row["observed"] == "'=1+1"
+
+
+def test_a_header_of_hostile_text_is_escaped():
+    page = lxml_html.fromstring(tables.table('"><script>', "c", ["<script>"], [[tables.Cell("x")]]))
+    assert page.xpath("//script") == []
+    assert page.xpath("//th/text()") == ["<script>"]
+
+
+def test_a_row_that_does_not_fit_the_columns_is_refused():
+    with pytest.raises(ValueError, match="zip"):
+        tables.table("t", "c", ["a", "b"], [[tables.Cell("x")]])
+
+
+def test_a_long_text_is_cut_and_says_so():
+    page = parsed(tables.findings_table(found(1, "x" * 2000), name="t", caption="c", limit=2))
+    shown = page.xpath("//tbody/tr/td[5]/bdi")[0].text_content()
+    assert shown == "x" * tables.SHOWN_TEXT + "… (texte coupé : voir le CSV)"
+    assert "x" * 2000 in downloaded(page)
+
+
+def test_what_is_invisible_is_shown():
+    assert tables.visible("a\u200bb\u202ec\x07d\u2066e\ufeff") == "a\\u200bb\\u202ec\\u0007d\\u2066e\\ufeff"
+    assert tables.visible("Évry – « 1 € » \N{NO-BREAK SPACE}") == "Évry – « 1 € » \N{NO-BREAK SPACE}"
+
+
+def test_the_script_is_one_element_that_the_policy_source_names():
+    page = parsed(tables.enable())
+    (script,) = page.xpath("//script")
+    assert script.get("type") == "module"
+    assert script.text == tables.script()
+    assert b64decode(tables.script_source()[8:-1]) == sha256(script.text.encode()).digest()
+    assert "</script" not in script.text
+    assert "<!--" not in script.text
+    assert "://" not in (files("mssante_audit") / "tables.js").read_text(encoding="utf-8")
+
+
+def test_bundle_and_style_stay_within_their_budget():
+    assert len(tables.enable().text.encode()) < 650_000
+    own = len((files("mssante_audit") / "tables.css").read_bytes())
+    assert own + len((files("mssante_audit") / "template" / "style.css").read_bytes()) < 20_000
+
+
+def test_severities_are_all_told_and_bars_are_in_proportion():
+    findings = pd.concat([found(4), found(2, rule="DN_ID_LUHN")])
+    page = parsed(tables.severity_bars(findings))
+    texts = [li.text_content().strip().replace(NBSP, " ") for li in page.xpath("//li")]
+    assert texts == ["✖ 0 critique", "▲ 2 erreurs", "◆ 4 avertissements", "● 0 information"]
+    assert page.xpath("//*[@class='bar']/@style") == [
+        "width:0.0%",
+        "width:50.0%",
+        "width:100.0%",
+        "width:0.0%",
+    ]
+
+
+def test_severities_of_no_finding():
+    page = parsed(tables.severity_bars(found(0)))
+    assert set(page.xpath("//*[@class='bar']/@style")) == {"width:0.0%"}
+
+
+def test_key_figures_are_a_list_of_terms():
+    page = parsed(
+        tables.key_figures([tables.Figure("Domaines", f"4{NARROW}944", "<b>"), tables.Figure("A", "1")])
+    )
+    assert page.xpath("//dl/div/dt/text()") == ["Domaines", "A"]
+    assert [dd.text_content() for dd in page.xpath("//dl/div/dd")] == [f"4{NARROW}944<b>", "1"]

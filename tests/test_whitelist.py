@@ -1,0 +1,675 @@
+import gzip
+import hashlib
+import random
+import re
+import zlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from mssante_audit.errors import InputError, WhiteListError
+from mssante_audit.sample_space import whitelist_chunks
+from mssante_audit.whitelist import NAMESPACE, WhiteList, is_audit_domain, load_whitelist
+
+REAL = Path(__file__).parents[2] / "shared" / "real"
+DN = "CN=mss.alpha.example,OU=1990000018,O=CH  Alpha,ST=Paris (75),C=FR"
+CONTACT = "M. EXEMPLE Jean, 01 99 00 00 01, Support@Alpha.example"
+
+
+def row(number: int = 1, **fields: str) -> tuple[str, ...]:
+    texts = {
+        "Nom": f"ch-{number}.mssante.fr",
+        "Description": f"Domaine du CH fictif n°{number}",
+        "DNCertificatOperateur": DN,
+        "ResponsableContact": CONTACT,
+        "SupportContact": f"01 99 00 01 {number % 100:02}, support@alpha.example",
+        "DateMAJ": "2026-01-05T10:00:00Z",
+    }
+    return tuple((texts | fields).values())
+
+
+def xml(*rows: tuple[str, ...]) -> bytes:
+    return b"".join(
+        whitelist_chunks(rows or (row(1), row(2), row(3)), datetime(2026, 3, 2, 5, 30, tzinfo=UTC))
+    )
+
+
+def edited(old: str, new: str, count: int = 1) -> bytes:
+    text = xml().decode()
+    assert old in text
+    return text.replace(old, new, count).encode()
+
+
+def problems(whitelist: WhiteList) -> list[tuple[int | None, str, str]]:
+    frame = whitelist.problems
+    rows = [None if pd.isna(number) else int(number) for number in frame["row"]]
+    return list(zip(rows, frame["kind"], frame["element"], strict=True))
+
+
+# -- an intact list -----------------------------------------------------------------------------------------
+
+DTYPES = {
+    "row": "int64", "line": "int64", "domain": "str", "description": "str", "dn": "str",
+    "project_contact": "str", "support_contact": "str", "updated_at_text": "str",
+    "updated_at": "datetime64[us, UTC]", "dn_key": "str", "igc": "str", "cn": "str", "ou": "str", "o": "str",
+    "st": "str", "c": "str", "operator_id": "str", "operator": "str", "operator_kind": "str",
+    "department": "str", "project_phone": "str", "project_email": "str", "support_phone": "str",
+    "support_email": "str", "is_audit_entry": "bool", "under_mssante": "bool",
+}  # fmt: skip
+
+
+def test_one_row_gives_each_column_its_value():
+    (entry,) = load_whitelist(xml(row(7))).entries.to_dict("records")
+    key = entry.pop("dn_key")
+    assert (
+        key == load_whitelist(xml(row(7, DNCertificatOperateur=DN.replace("  ", " ")))).entries["dn_key"][0]
+    )
+    assert entry == {
+        "row": 1,
+        "line": 4,
+        "domain": "ch-7.mssante.fr",
+        "description": "Domaine du CH fictif n°7",
+        "dn": DN,
+        "project_contact": CONTACT,
+        "support_contact": "01 99 00 01 07, support@alpha.example",
+        "updated_at_text": "2026-01-05T10:00:00Z",
+        "updated_at": pd.Timestamp("2026-01-05T10:00:00Z"),
+        "igc": "IGC-Santé",
+        "cn": "mss.alpha.example",
+        "ou": "1990000018",
+        "o": "CH  Alpha",
+        "st": "Paris (75)",
+        "c": "FR",
+        "operator_id": "1990000018",
+        "operator": "CH ALPHA",
+        "operator_kind": "FINESS",
+        "department": "75",
+        "project_phone": "+33199000001",
+        "project_email": "support@alpha.example",
+        "support_phone": "+33199000107",
+        "support_email": "support@alpha.example",
+        "is_audit_entry": False,
+        "under_mssante": True,
+    }
+
+
+@pytest.mark.parametrize("content", [xml(), xml().replace(b"Domaine>", b"Domaines>", 0)[:-1]])
+def test_dtypes_are_the_documented_ones(content):
+    assert load_whitelist(content).entries.dtypes.astype(str).to_dict() == DTYPES
+
+
+def test_a_list_without_rows_has_the_same_columns():
+    whitelist = load_whitelist(re.sub(rb"<Domaine>.*</Domaine>", b"", xml(), flags=re.DOTALL))
+    assert whitelist.entries.dtypes.astype(str).to_dict() == DTYPES
+    assert len(whitelist.entries) == 0
+    assert whitelist.problems.dtypes.astype(str).to_dict() == {
+        "row": "Int64", "line": "int64", "kind": "str", "element": "str", "message": "str",
+    }  # fmt: skip
+    assert not whitelist.damaged
+
+
+def test_what_is_known_of_the_whole_list(tmp_path):
+    (tmp_path / "list.xml").write_bytes(xml())
+    whitelist = load_whitelist(tmp_path / "list.xml")
+    assert whitelist.generated_at == datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
+    assert whitelist.sha256 == hashlib.sha256(xml()).hexdigest()
+    assert whitelist.namespace == NAMESPACE
+    assert whitelist.source == str(tmp_path / "list.xml")
+    assert not whitelist.damaged
+    assert whitelist.damage == ""
+    assert not whitelist.signed
+    assert problems(whitelist) == []
+
+
+def test_file_name_compressed_file_and_bytes_give_the_same(tmp_path):
+    (tmp_path / "plain").write_bytes(xml())
+    (tmp_path / "compressed").write_bytes(gzip.compress(xml()))
+    expected = load_whitelist(xml())
+    for source in (tmp_path / "plain", str(tmp_path / "compressed"), gzip.compress(xml())):
+        whitelist = load_whitelist(source)
+        pd.testing.assert_frame_equal(whitelist.entries, expected.entries)
+        assert whitelist.sha256 == expected.sha256
+        assert whitelist.content() == xml()
+
+
+def test_more_rows_than_are_kept_in_one_piece():
+    whitelist = load_whitelist(xml(*(row(number) for number in range(1, 3001))))
+    assert whitelist.entries["row"].tolist() == list(range(1, 3001))
+    assert whitelist.entries["domain"].tolist() == [f"ch-{number}.mssante.fr" for number in range(1, 3001)]
+    assert whitelist.entries["line"].tolist() == list(range(4, 4 + 3000 * 8, 8))
+
+
+def test_a_list_in_one_line_reads_the_same():
+    flat = re.sub(rb">\s+<", b"><", xml())
+    columns = load_whitelist(xml()).entries.drop(columns="line")
+    pd.testing.assert_frame_equal(load_whitelist(flat).entries.drop(columns="line"), columns)
+    assert problems(load_whitelist(flat)) == []
+
+
+def test_a_prefix_reads_as_the_default_namespace():
+    prefixed = re.sub(rb"<(/?)([A-Z])", rb"<\1m:\2", xml()).replace(b"xmlns=", b"xmlns:m=")
+    pd.testing.assert_frame_equal(load_whitelist(prefixed).entries, load_whitelist(xml()).entries)
+
+
+def test_content_of_a_changed_or_vanished_file_is_refused(tmp_path):
+    file = tmp_path / "list.xml"
+    file.write_bytes(xml())
+    whitelist = load_whitelist(file)
+    file.write_bytes(xml(row(4)))
+    with pytest.raises(InputError, match="has changed"):
+        whitelist.content()
+    file.unlink()
+    with pytest.raises(InputError, match="cannot be read again"):
+        whitelist.content()
+
+
+# -- the text of a field ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("a<!-- c -->b", "ab"),
+        ("<!-- c -->ab<!-- d -->", "ab"),
+        ("a<?pi x?>b", "ab"),
+        ("<![CDATA[a <b>]]>&amp;c", "a <b>&c"),
+        ("a&#x41;&lt;&#38;lt;", "aA<&lt;"),
+        ("a\r\nb\rc", "a\nb\nc"),
+        ("a&#13;b", "a\rb"),
+    ],
+)
+def test_text_is_what_a_canonical_form_without_comments_signs(written, read):
+    content = edited("Domaine du CH fictif n°1", written)
+    assert load_whitelist(content).entries["description"][0] == read
+    canonical = etree.tostring(etree.fromstring(content), method="c14n", exclusive=True, with_comments=False)
+    assert load_whitelist(canonical).entries["description"][0] == read
+    assert problems(load_whitelist(content)) == []
+
+
+LEGAL = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="￾￿")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(*[st.text(LEGAL, min_size=1, max_size=40)] * 6), max_size=4))
+def test_any_text_comes_back(rows):
+    whitelist = load_whitelist(b"".join(whitelist_chunks(rows)))
+    columns = ["domain", "description", "dn", "project_contact", "support_contact", "updated_at_text"]
+    assert list(whitelist.entries[columns].itertuples(index=False, name=None)) == rows
+
+
+def test_bidi_and_control_characters_stay_in_the_frame():
+    text = "CH \N{RIGHT-TO-LEFT OVERRIDE}fictif\N{ZERO WIDTH SPACE}\N{NO-BREAK SPACE}\t."
+    assert load_whitelist(xml(row(Description=text))).entries["description"][0] == text
+
+
+def test_text_split_between_two_reads_is_whole(monkeypatch):
+    expected = load_whitelist(xml())
+    for size in (1, 2, 3, 7, 64):
+        monkeypatch.setattr("mssante_audit.whitelist._PIECE", size)
+        pd.testing.assert_frame_equal(load_whitelist(xml()).entries, expected.entries)
+
+
+# -- dates --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2026-01-05T10:00:00Z", "2026-01-05T10:00:00Z"),
+        (" 2026-01-05T10:00:00Z\n", "2026-01-05T10:00:00Z"),
+        ("2026-01-05T10:00:00.125Z", "2026-01-05T10:00:00.125Z"),
+        ("2026-01-05T10:00:00+02:00", "2026-01-05T08:00:00Z"),
+    ],
+)
+def test_dates_are_read_as_utc(text, instant):
+    whitelist = load_whitelist(xml(row(1), row(2, DateMAJ=text)))
+    assert whitelist.entries["updated_at"][1] == pd.Timestamp(instant)
+    assert whitelist.entries["updated_at_text"][1] == text
+    assert problems(whitelist) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["05/01/2026", "2026-01-05", "2026-01-05T10:00:00", "2026-13-05T10:00:00Z", "2026", "now", "١"]
+)
+def test_a_date_that_cannot_be_read_is_a_problem_and_keeps_its_text(text):
+    whitelist = load_whitelist(xml(row(1), row(2, DateMAJ=text), row(3)))
+    assert whitelist.entries["updated_at"].isna().tolist() == [False, True, False]
+    assert whitelist.entries["updated_at_text"][1] == text
+    assert problems(whitelist) == [(2, "date", "DateMAJ")]
+    assert whitelist.problems["line"].tolist() == [12]
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [
+        ("<DateDeGeneration>hier</DateDeGeneration>", "date"),
+        ("<DateDeGeneration>2026-03-02T05:30:00</DateDeGeneration>", "date"),
+        ("<DateDeGeneration>9999-99-99T99:99:99Z</DateDeGeneration>", "date"),
+        ("<DateDeGeneration>0001-01-01T00:00:00+14:00</DateDeGeneration>", "date"),
+        ("<DateDeGeneration/>", "empty"),
+        ("", "missing"),
+    ],
+)
+def test_a_list_that_does_not_say_when_it_was_generated(written, kind):
+    whitelist = load_whitelist(edited("<DateDeGeneration>2026-03-02T05:30:00Z</DateDeGeneration>", written))
+    assert whitelist.generated_at is None
+    assert problems(whitelist) == [(None, kind, "DateDeGeneration")]
+    assert len(whitelist.entries) == 3
+
+
+# -- rows with problems -------------------------------------------------------------------------------------
+
+PROBLEMS = {
+    "missing": ("<Description>Domaine du CH fictif n°1</Description>", "", "missing", "Description"),
+    "empty": ("<DateMAJ>2026-01-05T10:00:00Z</DateMAJ>", "<DateMAJ/>", "empty", "DateMAJ"),
+    "blank": ("<Description>Domaine du CH fictif n°1<", "<Description> \n <", "empty", "Description"),
+    "repeated": (
+        "<Description>",
+        "<DateMAJ>2026-01-05T10:00:00Z</DateMAJ><Description>",
+        "repeated",
+        "DateMAJ",
+    ),
+    "unexpected": ("<Description>", "<Note>n</Note><Description>", "unexpected", "Note"),
+    "other namespace": ("<Description>", '<Nom xmlns="urn:x">n</Nom><Description>', "unexpected", "Nom"),
+    "no namespace": ("<Description>", '<Nom xmlns="">n</Nom><Description>', "unexpected", "Nom"),
+    "nested": (">ch-1.mssante.fr<", ">ch-<b>1</b>.mssante.fr<", "unexpected", "b"),
+    "text": ("<Description>", "mot<Description>", "text", "Domaine"),
+    "last text": ("</DateMAJ>", "</DateMAJ>mot", "text", "Domaine"),
+    "attribute of a row": ("<Domaine>", '<Domaine a="1">', "attribute", "Domaine"),
+    "attribute of a field": ("<Nom>", '<Nom a="1">', "attribute", "Nom"),
+    "row in a row": ("<Description>", "<Domaine><Nom>x</Nom></Domaine><Description>", "misplaced", "Domaine"),
+}
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+def test_a_row_with_a_problem_stays_and_the_problem_is_told(case):
+    old, new, kind, element = PROBLEMS[case]
+    whitelist = load_whitelist(edited(old, new))
+    assert (1, kind, element) in problems(whitelist)
+    assert {number for number, _, _ in problems(whitelist)} == {1}
+    untouched = load_whitelist(xml()).entries
+    columns = ["domain", "description", "dn", "project_contact", "support_contact"]
+    expected = untouched[columns].copy()
+    if case in ("missing", "blank"):
+        expected.loc[0, "description"] = "" if case == "missing" else " \n "
+    pd.testing.assert_frame_equal(whitelist.entries[columns], expected)
+    assert not whitelist.damaged
+
+
+def test_fields_in_another_order_are_told_and_still_read():
+    text = "<Description>Domaine du CH fictif n°1</Description>"
+    content = edited(text, "").decode().replace("<Nom>", f"{text}<Nom>", 1).encode()
+    whitelist = load_whitelist(content)
+    pd.testing.assert_frame_equal(
+        whitelist.entries, load_whitelist(xml()).entries.assign(line=whitelist.entries["line"])
+    )
+    assert problems(whitelist) == [(1, "order", "Domaine")]
+
+
+def test_an_empty_row_is_a_row():
+    whitelist = load_whitelist(edited("<Domaine>", "<Domaine/><Domaine>"))
+    assert len(whitelist.entries) == 4
+    assert problems(whitelist) == [(1, "missing", element) for element in (
+        "Nom", "Description", "DNCertificatOperateur", "ResponsableContact", "SupportContact", "DateMAJ"
+    )]  # fmt: skip
+    assert whitelist.entries.loc[0, ["domain", "dn", "operator_id", "support_email"]].tolist() == [""] * 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("</ListeDomaines>", "</ListeDomaines><Domaine><Nom>x</Nom></Domaine>", "misplaced"),
+        ("<ListeDomaines>", "<Autre><Domaine><Nom>x</Nom></Domaine></Autre><ListeDomaines>", "misplaced"),
+        ("<ListeDomaines>", "<ListeDomaines><Groupe><Domaine><Nom>x</Nom></Domaine></Groupe>", "misplaced"),
+        ("<ListeDomaines>", "<Autre>x</Autre><ListeDomaines>", "unexpected"),
+        ("<ListeDomaines>", "<ListeDomaines>mot", "text"),
+        ("<ListeDomaines>", "mot<ListeDomaines>", "text"),
+        ("<ListeDomaines>", "<ListeDomaines/><ListeDomaines>", "repeated"),
+        (
+            "<ListeDomaines>",
+            "<DateDeGeneration>2020-01-01T00:00:00Z</DateDeGeneration><ListeDomaines>",
+            "repeated",
+        ),
+    ],
+)
+def test_what_stands_outside_the_rows_is_told_and_adds_no_row(old, new, problem):
+    whitelist = load_whitelist(edited(old, new))
+    assert whitelist.entries["domain"].tolist() == [f"ch-{number}.mssante.fr" for number in (1, 2, 3)]
+    assert whitelist.generated_at == datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
+    assert (None, problem) in {(number, kind) for number, kind, _ in problems(whitelist)}
+
+
+def test_rows_of_a_second_list_element_are_rows():
+    whitelist = load_whitelist(edited("<Domaine>", "</ListeDomaines><ListeDomaines><Domaine>"))
+    assert len(whitelist.entries) == 3
+    assert problems(whitelist) == [(None, "repeated", "ListeDomaines")]
+
+
+def test_no_message_repeats_what_a_field_says():
+    content = edited(
+        "<Description>", f"{CONTACT}<Note>{CONTACT}</Note><Description>{CONTACT}<b>{CONTACT}</b>"
+    )
+    whitelist = load_whitelist(content)
+    assert len(whitelist.problems) == 3
+    assert "EXEMPLE" not in whitelist.problems.to_csv()
+
+
+# -- damaged lists ------------------------------------------------------------------------------------------
+
+AS_ELEMENT = xml().replace(f' xmlns="{NAMESPACE}">\n'.encode(), f">\n<xmlns>{NAMESPACE}</xmlns>".encode())
+UNCLOSED = xml().replace(b"</ListeBlancheMSSante>\n", b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "damage", "line"),
+    [
+        (UNCLOSED, "root element is never closed", 29),
+        (AS_ELEMENT, "namespace is a child element", 2),
+        (
+            AS_ELEMENT.replace(b"</ListeBlancheMSSante>\n", b""),
+            "namespace is a child element.*never closed",
+            2,
+        ),
+        (xml() + b"\n\0\0\0", "after the end", 30),
+        (xml() + xml(), "after the end", 30),
+        (xml().replace(b"    </ListeDomaines>", b"    </Domaines>"), "mismatched tag", 28),
+    ],
+)
+def test_damage_around_the_rows_is_refused_and_recovered(content, damage, line):
+    with pytest.raises(WhiteListError, match=damage) as raised:
+        load_whitelist(content)
+    assert raised.value.line == line
+    assert raised.value.readable_rows == 3
+    assert "3 rows are readable" in str(raised.value)
+    assert "--recover" in str(raised.value)
+    whitelist = load_whitelist(content, recover=True)
+    assert whitelist.damaged
+    assert re.search(damage, whitelist.damage)
+    assert whitelist.namespace == NAMESPACE
+    assert whitelist.sha256 == hashlib.sha256(content).hexdigest()
+    rows = whitelist.entries.drop(columns="line")
+    pd.testing.assert_frame_equal(rows, load_whitelist(xml()).entries.drop(columns="line"))
+    assert whitelist.generated_at == datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
+
+
+def test_a_list_without_its_signature_is_not_damaged():
+    whitelist = load_whitelist(xml())
+    assert not whitelist.damaged
+    assert whitelist.signature.status == "absent"
+
+
+@pytest.mark.parametrize("content", [xml(), gzip.compress(xml(*(row(n) for n in range(1, 60))), mtime=0)])
+def test_a_list_cut_anywhere_is_refused_and_its_whole_rows_recovered(content):
+    whole = load_whitelist(content).entries
+    places = random.Random(0).sample(range(1, len(content) - 1), min(100, len(content) - 2))
+    for place in places:
+        cut = content[:place]
+        with pytest.raises(WhiteListError) as raised:
+            load_whitelist(cut)
+        assert raised.value.line is None or raised.value.line >= 1
+        try:
+            whitelist = load_whitelist(cut, recover=True)
+        except WhiteListError as error:
+            assert re.search("no XML|empty|no namespace|no white list", str(error))
+            assert error.readable_rows == 0
+            continue
+        rows = len(whitelist.entries)
+        assert whitelist.damaged
+        assert raised.value.readable_rows == rows
+        assert f"{rows} rows are readable" in str(raised.value)
+        pd.testing.assert_frame_equal(whitelist.entries, whole.head(rows))
+        if content[:1] == b"<":
+            assert rows == cut.count(b"</Domaine>")
+
+
+def test_a_row_cut_in_the_middle_is_told():
+    whitelist = load_whitelist(xml()[: xml().rindex(b"<SupportContact>") + 20], recover=True)
+    assert len(whitelist.entries) == 2
+    assert problems(whitelist) == [(None, "cut", "Domaine")]
+    assert whitelist.problems["line"].tolist() == [20]
+    assert whitelist.damage == "the file is cut inside <Domaine>"
+
+
+@pytest.mark.parametrize(
+    "bad", [b"\0", b"\x1b", b"a & b", b"a < b", b"\xe9", b"&eacute;", b"</Nom>", b"<Nom>", b"]]>", b"&#0;"]
+)
+def test_broken_xml_in_a_row_costs_that_row_only(bad):
+    content = xml().replace("n°2".encode(), bad)
+    with pytest.raises(WhiteListError) as raised:
+        load_whitelist(content)
+    assert 12 <= raised.value.line <= 20
+    assert raised.value.readable_rows == 2
+    whitelist = load_whitelist(content, recover=True)
+    assert whitelist.damaged
+    assert whitelist.entries["domain"].tolist() == ["ch-1.mssante.fr", "ch-3.mssante.fr"]
+    assert whitelist.entries["row"].tolist() == [1, 2]
+    assert whitelist.entries["line"].tolist() == [4, 20]
+    assert (None, "cut", "Domaine") in problems(whitelist)
+    assert {number for number, _, _ in problems(whitelist)} == {None}
+
+
+def test_broken_xml_in_many_rows_and_small_reads(monkeypatch):
+    rows = [row(number, Description="\x02" if number % 3 == 0 else "x") for number in range(1, 100)]
+    for size in (5, 64, 2**16):
+        monkeypatch.setattr("mssante_audit.whitelist._PIECE", size)
+        whitelist = load_whitelist(xml(*rows), recover=True)
+        good = [number for number in range(1, 100) if number % 3]
+        assert whitelist.entries["domain"].tolist() == [f"ch-{number}.mssante.fr" for number in good]
+        assert whitelist.entries["line"].tolist() == [4 + 8 * (number - 1) for number in good]
+        assert len(whitelist.problems) == 33
+
+
+def test_broken_xml_in_the_last_row_leaves_the_signature_to_be_seen():
+    content = xml().replace("n°3".encode(), b"&").replace(
+        b"</ListeBlanche", b'<Signature xmlns="http://www.w3.org/2000/09/xmldsig#"/></ListeBlanche'
+    )  # fmt: skip
+    whitelist = load_whitelist(content, recover=True)
+    assert len(whitelist.entries) == 2
+    assert whitelist.signed
+    assert whitelist.signature.status == "invalid"
+    assert "damaged" in whitelist.signature.why
+
+
+def test_a_compressed_list_with_a_wrong_checksum_or_garbage_behind_is_damaged():
+    compressed = gzip.compress(xml())
+    for content in (compressed[:-8] + bytes(8), compressed + b"garbage"):
+        with pytest.raises(WhiteListError, match="compressed file breaks off") as raised:
+            load_whitelist(content)
+        assert raised.value.readable_rows == 3
+        whitelist = load_whitelist(content, recover=True)
+        assert whitelist.damaged
+        assert len(whitelist.entries) == 3
+
+
+# -- no white list ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b" \n ", "no XML"),
+        (gzip.compress(b""), "empty"),
+        (b"\x1f\x8b", "no XML"),
+        (b"\x1f\x8b garbage, not gzip", "no XML"),
+        (b"Nom;Description\n", "no XML"),
+        (b"%PDF-1.7", "no XML"),
+        (b"\0" * 100, "no XML"),
+        (b"<html><body/></html>", "root element is <html>"),
+        (b"<!doctype html><html/>", "no XML|document type"),
+        (b'<?xml version="1.0"?>', "no XML"),
+        (b"<ListeBlancheMSSante/>", "no namespace"),
+        (xml()[:60], "no XML"),
+    ],
+)
+@pytest.mark.parametrize("recover", [False, True])
+def test_what_is_no_white_list_is_refused_in_one_line(content, message, recover):
+    with pytest.raises(WhiteListError, match=message) as raised:
+        load_whitelist(content, recover=recover)
+    assert raised.value.readable_rows == 0
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_cannot_be_opened_is_an_input_error(tmp_path):
+    for path in (tmp_path / "none.xml", tmp_path):
+        with pytest.raises(InputError, match="cannot be read") as raised:
+            load_whitelist(path)
+        assert str(path) in str(raised.value)
+
+
+def test_another_namespace_is_accepted_only_when_asked_for():
+    for content in (
+        xml().replace(NAMESPACE.encode(), b"urn:x"),
+        xml().replace(f' xmlns="{NAMESPACE}"'.encode(), b""),
+    ):
+        with pytest.raises(WhiteListError, match="--any-namespace"):
+            load_whitelist(content, recover=True)
+        whitelist = load_whitelist(content, any_namespace=True)
+        assert whitelist.namespace in ("urn:x", "")
+        assert not whitelist.damaged
+        pd.testing.assert_frame_equal(whitelist.entries, load_whitelist(xml()).entries)
+
+
+def test_a_namespace_element_that_says_something_else_is_no_namespace():
+    content = AS_ELEMENT.replace(NAMESPACE.encode(), b"urn:x")
+    with pytest.raises(WhiteListError, match="no namespace"):
+        load_whitelist(content, recover=True)
+    assert problems(load_whitelist(content, any_namespace=True)) == [(None, "unexpected", "xmlns")]
+
+
+# -- encodings ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1", "windows-1252", "iso-8859-15"])
+def test_declared_encodings_are_followed(encoding):
+    content = xml().decode().replace("UTF-8", encoding).encode(encoding)
+    pd.testing.assert_frame_equal(load_whitelist(content).entries, load_whitelist(xml()).entries)
+
+
+def test_a_byte_order_mark_is_no_garbage():
+    assert len(load_whitelist(b"\xef\xbb\xbf" + xml()).entries) == 3
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [("utf-16", "encoding specified"), ("us-ascii", "not well-formed"), ("shift_jis", "is not one of"),
+     ("rot13", "is not one of"), ("unicode_escape", "is not one of"), ("x" * 500, "is not one of")],
+)  # fmt: skip
+def test_a_wrong_encoding_declaration_is_refused(declared, message):
+    with pytest.raises(WhiteListError, match=message) as raised:
+        load_whitelist(xml().replace(b"UTF-8", declared.encode()))
+    assert len(str(raised.value)) < 300
+
+
+def test_latin_1_declared_as_utf_8_is_refused_at_its_line():
+    content = xml(row(1, Description="sans"), row(2, Description="santé")).decode().encode("iso-8859-1")
+    with pytest.raises(WhiteListError, match="not well-formed") as raised:
+        load_whitelist(content)
+    assert raised.value.line == 14
+    assert raised.value.readable_rows == 1
+
+
+# -- audit entries ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [
+        ("cert-non-igc-audit.espacedeconfiance.mssante.fr", True),
+        ("signal.espacedeconfiance.mssante.fr", True),
+        ("ESPACEDECONFIANCE.mssante.fr", True),
+        ("monespacedeconfiance.mssante.fr", False),
+        ("test.ch-fictif.mssante.fr", True),
+        ("ch-fictif.test.mssante.fr", True),
+        ("CH-Fictif-TEST.mssante.fr", True),
+        ("tests-operateur.mssante.fr", True),
+        ("chfictiftest.mssante.fr", True),
+        ("audit.mssante.fr", True),
+        ("auditeurs.mssante.fr", False),
+        ("foyer-protestant.mssante.fr", False),
+        ("protest.mssante.fr", False),
+        ("contest.mssante.fr", False),
+        ("testament.mssante.fr", False),
+        ("ch-fictif.mssante.fr", False),
+        ("", False),
+    ],
+)
+def test_audit_entries_are_told_by_their_domain(domain, expected):
+    assert is_audit_domain(domain) == expected
+    assert load_whitelist(xml(row(Nom=domain))).entries["is_audit_entry"].tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("operator", "expected"), [("GIP - TEST9962", True), ("ch test", True), ("TESTUD SA", False)]
+)
+def test_audit_entries_are_told_by_their_operator(operator, expected):
+    dn = DN.replace("CH  Alpha", operator)
+    assert load_whitelist(xml(row(DNCertificatOperateur=dn))).entries["is_audit_entry"].tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [
+        ("a.mssante.fr", True),
+        ("A.MSSANTE.FR", True),
+        ("mssante.fr", True),
+        ("xmssante.fr", False),
+        ("a.mssante.fr.example", False),
+    ],
+)
+def test_domains_under_mssante(domain, expected):
+    assert load_whitelist(xml(row(Nom=domain))).entries["under_mssante"].tolist() == [expected]
+
+
+# -- over-long fields ---------------------------------------------------------------------------------------
+
+
+def test_the_longest_field_accepted_is_an_option():
+    longest = xml(row(1), row(2, Description="é" * 255))
+    assert len(load_whitelist(longest).entries) == 2
+    longer = xml(row(1), row(2, Description="é" * 256))
+    with pytest.raises(WhiteListError, match="256 characters in <Description>, more than 255") as raised:
+        load_whitelist(longer, recover=True)
+    assert raised.value.line == 12
+    assert load_whitelist(longer, max_field=256).entries["description"][1] == "é" * 256
+    with pytest.raises(WhiteListError, match="more than 10"):
+        load_whitelist(xml(), max_field=10)
+
+
+# -- the real list ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.exists(), reason="no real list beside the checkout (../shared/real)")
+def test_the_real_list_has_the_figures_of_its_date():
+    whitelist = load_whitelist(next(REAL.glob("*.xml.gz")))
+    entries = whitelist.entries
+    figures = [len(entries), *(entries[name].nunique() for name in ("domain", "dn", "operator_id"))]
+    assert figures == [6494, 4944, 391, 343]
+    assert whitelist.generated_at == datetime(2025, 2, 28, 15, 42, 7, tzinfo=UTC)
+    assert entries["updated_at"].notna().all()
+    assert entries["igc"].value_counts().to_dict() == {"IGC-Santé": 6493, "IGC-CPS": 1}
+    assert (~entries["under_mssante"]).sum() == 4
+    assert len(whitelist.problems) == 0
+    tree = etree.fromstring(whitelist.content())
+    for field, column in (
+        ("Nom", "domain"),
+        ("DNCertificatOperateur", "dn"),
+        ("SupportContact", "support_contact"),
+    ):
+        assert [e.text for e in tree.iter(f"{{{NAMESPACE}}}{field}")] == entries[column].tolist()
+    assert [e.sourceline for e in tree.iter(f"{{{NAMESPACE}}}Domaine")] == entries["line"].tolist()
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.exists(), reason="no real list beside the checkout (../shared/real)")
+def test_the_real_list_cut_anywhere_keeps_its_whole_rows():
+    content = zlib.decompress(next(REAL.glob("*.xml.gz")).read_bytes(), wbits=31)
+    for place in random.Random(1).sample(range(1000, len(content)), 8):
+        whitelist = load_whitelist(content[:place], recover=True)
+        assert len(whitelist.entries) == content.count(b"</Domaine>", 0, place)

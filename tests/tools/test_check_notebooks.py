@@ -1,0 +1,49 @@
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+FILE = Path(__file__).parents[2] / "tools" / "check_notebooks.py"
+spec = importlib.util.spec_from_file_location("check_notebooks", FILE)
+assert spec
+assert spec.loader
+check_notebooks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(check_notebooks)
+
+
+def code(source, **fields):
+    cell = {"cell_type": "code", "source": source, "outputs": [], "execution_count": None, "metadata": {}}
+    return cell | fields
+
+
+def notebook(*cells, **metadata):
+    title = {"cell_type": "markdown", "source": ["# Titre\n"], "metadata": {}}
+    return {"cells": [title, code("a = 1", metadata={"tags": ["parameters"]}), *cells], "metadata": metadata}
+
+
+def test_a_clean_notebook_has_no_defect():
+    assert check_notebooks.notebook_defects(notebook(code("b = 'data/sample'"))) == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        (code("def f(): pass"), "defines a function"),
+        (code("f = lambda: 1"), "defines a function"),
+        (code("p = '/home/me/list.xml'"), "absolute path"),
+        (code("p = 'C:\\\\list.xml'"), "absolute path"),
+        (code("u = 'https://liste.example'"), "address"),
+        (code("import httpx"), "network"),
+        (code("from urllib.request import urlopen"), "network"),
+        (code("1", execution_count=3), "execution count"),
+        (code("1", outputs=[{}]), "outputs"),
+    ],
+)
+def test_what_a_cell_may_not_have(cell, said):
+    (defect,) = check_notebooks.notebook_defects(notebook(cell))
+    assert said in defect
+
+
+def test_title_parameters_and_metadata():
+    bare = {"cells": [code("1")], "metadata": {"papermill": {}}}
+    assert len(check_notebooks.notebook_defects(bare)) == 3
