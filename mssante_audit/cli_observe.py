@@ -33,7 +33,9 @@ def dns(
     parent_zone: Annotated[str, typer.Option(help="Zone that hands the domains out.")] = "mssante.fr",
     parent_server: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=ADDRESS", help="A server of it (repeatable).", show_default="found in the DNS"),
+        typer.Option(
+            metavar="NAME=ADDRESS", help="A server of it (repeatable).", show_default="found in the DNS"
+        ),
     ] = None,
     resolver: Annotated[
         list[str] | None,
@@ -48,12 +50,16 @@ def dns(
     per_server: Annotated[float, typer.Option(help="Queries a second to one address.")] = 20.0,
     ipv4_only: Annotated[bool, typer.Option("--ipv4-only", help="Ask no IPv6 address.")] = False,
     out: Annotated[
-        Path | None, typer.Option(help="File to write.", show_default="observations/dns-<date>.jsonl.gz in --data")
+        Path | None,
+        typer.Option(help="File to write.", show_default="observations/dns-<date>.jsonl.gz in --data"),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with --out, or with the last observation if it was stopped.")
+        bool,
+        typer.Option("--resume", help="Go on with --out, or with the last observation if it was stopped."),
     ] = False,
-    only: Annotated[str, typer.Option(metavar="PATTERN", help="Only domains like this, such as '*.aura.*'.")] = "",
+    only: Annotated[
+        str, typer.Option(metavar="PATTERN", help="Only domains like this, such as '*.aura.*'.")
+    ] = "",
 ) -> None:
     """Ask the DNS about every domain of the list, gently, and write a dated observation file."""
     from mssante_audit.dns import ObserveSettings, observe
@@ -69,7 +75,9 @@ def dns(
     with _progress() as show:
         summary = observe([d for d in domains if d], path, settings, resume=resume, progress=show)
     counts = ", ".join(f"{outcome} {count}" for outcome, count in sorted(summary.outcomes.items()))
-    typer.echo(f"{path}: {summary.domains} domains, {summary.queries} queries in {summary.seconds:.0f} s ({counts})")
+    typer.echo(
+        f"{path}: {summary.domains} domains, {summary.queries} queries in {summary.seconds:.0f} s ({counts})"
+    )
     for domain in summary.not_names:
         typer.echo(f"not asked, no name the DNS can carry: {domain!r}")
     if summary.ignored:
@@ -87,7 +95,9 @@ def _path(data: Path, *, resume: bool) -> Path:
     if not files:
         raise InputError("no observation to go on with", file=str(folder), remedy="Leave --resume out")
     if load_observation(files[-1]).complete:
-        raise InputError("complete already", file=str(files[-1]), remedy="Leave --resume out to make a new one")
+        raise InputError(
+            "complete already", file=str(files[-1]), remedy="Leave --resume out to make a new one"
+        )
     return files[-1]
 
 
@@ -118,7 +128,10 @@ def _progress() -> Iterator[Callable[[Progress], None] | None]:
             silent = f" · silent: {', '.join(progress.silent[:3])}" if progress.silent else ""
             more = f" and {len(progress.silent) - 3} more" if len(progress.silent) > 3 else ""
             bar.update(
-                task, total=progress.total, completed=progress.done, note=f"{rate:.0f} queries/s{silent}{more}"
+                task,
+                total=progress.total,
+                completed=progress.done,
+                note=f"{rate:.0f} queries/s{silent}{more}",
             )
 
         yield show

@@ -125,7 +125,9 @@ async def _observe(
     start, begun = time.monotonic(), False
     if not resume and out.exists():
         raise InputError(
-            "exists already", file=str(out), remedy="Name another file, or add --resume to go on with this one"
+            "exists already",
+            file=str(out),
+            remedy="Name another file, or add --resume to go on with this one",
         )
     chosen = [d for d in domains if not settings.only or fnmatch.fnmatch(d.lower(), settings.only.lower())]
     names = {domain: canonical(domain) for domain in chosen}
@@ -175,7 +177,9 @@ async def _observe(
 
         ticker = asyncio.create_task(tick(writer))
         todo = iter(names.items())
-        await _all(walker.look_at_parent(), *(work(todo) for _ in range(min(WALKS, len(names)))), beside=ticker)
+        await _all(
+            walker.look_at_parent(), *(work(todo) for _ in range(min(WALKS, len(names)))), beside=ticker
+        )
         complete = True
     finally:
         asker.close()

@@ -211,5 +211,3 @@ def observe_exchange(ask: Ask, exchange: Exchange, at: datetime, attempt: int, *
 
 def _flags(reply: Reply) -> str:
     return " ".join(name for name in ("aa", "tc", "ra", "edns", "signed", "cut") if getattr(reply, name))
-
-

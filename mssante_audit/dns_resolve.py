@@ -54,11 +54,15 @@ class Resolver:
             ":" in address and reaches(socket.AF_INET6, address)
             for address in (*given, *(address for _, address in settings.root))
         )
-        self._private = any(not ipaddress.ip_address(a).is_global for a in (*given, *(a for _, a in settings.root)))
+        self._private = any(
+            not ipaddress.ip_address(a).is_global for a in (*given, *(a for _, a in settings.root))
+        )
         self._usable: dict[str, bool] = {}
         self._memo: dict[tuple[str, str, str], asyncio.Task[Observed]] = {}
         self._hosts: dict[str, asyncio.Task[tuple[str, ...]]] = {}
-        self.zones["."] = tuple(s for s in (Server(*pair) for pair in settings.root) if self.usable(s.address))
+        self.zones["."] = tuple(
+            s for s in (Server(*pair) for pair in settings.root) if self.usable(s.address)
+        )
 
     def usable(self, address: str) -> bool:
         """Whether `address` may be asked.
@@ -84,7 +88,11 @@ class Resolver:
     async def names(self, zone: str) -> tuple[str, ...]:
         """Return the names of a zone's servers, sorted."""
         found = await self.resolve("", zone, "NS")
-        return tuple(sorted({r.data for r in found.records if r.type == "NS" and r.owner == zone})) if found else ()
+        return (
+            tuple(sorted({r.data for r in found.records if r.type == "NS" and r.owner == zone}))
+            if found
+            else ()
+        )
 
     async def _look_up(self, domain: str, name: str) -> tuple[str, ...]:
         replies = [await self.resolve(domain, name, qtype) for qtype in ("A", "AAAA")]
@@ -106,7 +114,9 @@ class Resolver:
             for _ in range(MAX_ALIASES):
                 qname = aliases.get(qname, qname)
             if qname in aliases or self._resolvers:
-                return found  # a loop, or a resolver that has followed the aliases and found nothing at the end
+                return (
+                    found  # a loop, or a resolver that has followed the aliases and found nothing at the end
+                )
         return None
 
     async def _recurse(self, domain: str, qname: str, qtype: str, chain: tuple[str, ...]) -> Observed | None:
@@ -131,7 +141,9 @@ class Resolver:
                 return None
             self.zones.setdefault(zone, servers)
 
-    async def _servers_of(self, domain: str, referral: Observed, chain: tuple[str, ...]) -> tuple[Server, ...]:
+    async def _servers_of(
+        self, domain: str, referral: Observed, chain: tuple[str, ...]
+    ) -> tuple[Server, ...]:
         names = sorted({r.data for r in referral.records if r.type == "NS" and r.owner == referral.cut})
         glue = [
             Server(r.owner, r.data)
@@ -182,5 +194,7 @@ def _family(address: str) -> socket.AddressFamily:
 
 
 def _addresses(replies: Iterable[Observed | None]) -> tuple[str, ...]:
-    found = [r.data for o in replies if o for r in o.records if r.type in ("A", "AAAA") and r.section == "answer"]
+    found = [
+        r.data for o in replies if o for r in o.records if r.type in ("A", "AAAA") and r.section == "answer"
+    ]
     return tuple(dict.fromkeys(found))

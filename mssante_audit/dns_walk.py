@@ -70,7 +70,9 @@ class Walker:
 
     async def look_at_parent(self) -> None:
         """Ask the parent's servers about their own zone; a silent one keeps nobody waiting."""
-        await asyncio.gather(*(self._apex("", self._parent, server, secure=False) for server in self._servers))
+        await asyncio.gather(
+            *(self._apex("", self._parent, server, secure=False) for server in self._servers)
+        )
 
     async def walk(self, domain: str, qname: str) -> None:
         """Observe one domain (`qname` is its canonical form)."""
@@ -99,7 +101,9 @@ class Walker:
         return await asyncio.shield(task)
 
     async def _discover(self, domain: str, cut: str, replies: list[Observed]) -> tuple[Server, ...]:
-        carried = [o for o in replies if o.outcome != "referral"]  # the server asked carries the zone below too
+        carried = [
+            o for o in replies if o.outcome != "referral"
+        ]  # the server asked carries the zone below too
         asks = (Ask(domain, "walk", o.zone, cut, "NS", o.server, o.address) for o in carried)
         told = [*replies, *await asyncio.gather(*map(self._asker.ask, dict.fromkeys(asks)))]
         records = [r for o in told for r in o.records]
@@ -136,7 +140,9 @@ class Walker:
             more = {n for own in told for n in own} - seen
             names = sorted(more)[: MAX_NAMES - len(seen)]
             if len(names) < len(more):
-                self._note(zone, f"{len(more) - len(names)} names of servers given by the zone itself not followed")
+                self._note(
+                    zone, f"{len(more) - len(names)} names of servers given by the zone itself not followed"
+                )
         if servers:
             self._resolver.zones[zone] = tuple(servers)
         return tuple(servers)

@@ -236,7 +236,11 @@ def classify(reply: Reply, zone: str | None, qname: str, qtype: str) -> tuple[st
         return ("servfail" if reply.rcode == "SERVFAIL" else "refused"), ""
     answers = [r for r in reply.records if r.section == "answer"]
     authority = [r for r in reply.records if r.section == "authority"]
-    cut = "" if zone is None else _cut(zone, qname, [r.owner for r in (*answers, *authority) if r.type == "SOA"])
+    cut = (
+        ""
+        if zone is None
+        else _cut(zone, qname, [r.owner for r in (*answers, *authority) if r.type == "SOA"])
+    )
     if reply.rcode == "NXDOMAIN":
         return ("nxdomain", cut) if trusted else ("lame", "")
     if answers:

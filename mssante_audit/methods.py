@@ -102,8 +102,16 @@ def _method(seen: _Seen, observation: Observation, name: str) -> tuple[str, str,
         below = "" if zone == parent else zone
         told = [line for line in here if line.outcome in _TOLD]
         if not told:
-            why = f"serveurs de {zone} : {_tally(here)}" if here else f"pas observé auprès des serveurs de {zone}"
-            return ("delegated", zone, f"délégué ; {why}", lines) if zone == name else ("unknown", below, why, lines)
+            why = (
+                f"serveurs de {zone} : {_tally(here)}"
+                if here
+                else f"pas observé auprès des serveurs de {zone}"
+            )
+            return (
+                ("delegated", zone, f"délégué ; {why}", lines)
+                if zone == name
+                else ("unknown", below, why, lines)
+            )
         cuts = Counter(line.cut for line in told if line.cut)
         if not cuts:
             break
@@ -124,10 +132,16 @@ def _answered(
     positive = [line for line in told if line.outcome == "answer" and line.qtype != "SOA"]
     if not positive:
         return "none", below, f"serveurs de {zone} : {_tally(told)}"
-    types = ", ".join(dict.fromkeys(t for line in positive for t, _ in sorted(seen.answers.get(line.line, ()))))
+    types = ", ".join(
+        dict.fromkeys(t for line in positive for t, _ in sorted(seen.answers.get(line.line, ())))
+    )
     checked = [_is_wildcard(seen, observation, zone, name, line) for line in positive]
     if all(checked):
-        return "wildcard", below, f"{types} : la réponse que {zone} donne aussi à un nom que personne n'a déclaré"
+        return (
+            "wildcard",
+            below,
+            f"{types} : la réponse que {zone} donne aussi à un nom que personne n'a déclaré",
+        )
     answering = {line.address for line in positive}
     why = _said(told, lambda line: line.address in answering, f"{types} dans {zone}")
     if None in checked:
@@ -135,9 +149,7 @@ def _answered(
     return ("within-delegated" if below else "redirected"), below, why
 
 
-def _is_wildcard(
-    seen: _Seen, observation: Observation, zone: str, name: str, line: _Line
-) -> bool | None:
+def _is_wildcard(seen: _Seen, observation: Observation, zone: str, name: str, line: _Line) -> bool | None:
     """Whether a name beside it got the same answer from the same server; ``None`` if that is not known."""
     known = False
     for sibling in _siblings(observation, name):
@@ -192,7 +204,9 @@ def _index(observation: Observation) -> _Seen:
     records = observation.records
     records = records[(records["section"] == "answer") & records["line"].isin(list(owner))]
     answers: dict[int, set[tuple[str, str]]] = defaultdict(set)
-    for number, name, kind, data in zip(*(records[c].tolist() for c in ("line", "owner", "type", "data")), strict=True):
+    for number, name, kind, data in zip(
+        *(records[c].tolist() for c in ("line", "owner", "type", "data")), strict=True
+    ):
         if name == owner[number]:
             answers[number].add((kind, data))
     seen.answers = {number: frozenset(found) for number, found in answers.items()}
