@@ -121,7 +121,7 @@ class Asker:
                 await asyncio.shield(lane.probe)
                 continue
             if (lane.probe is not None or self._gate.is_silent(lane)) and not probing:
-                return observed or self._write(self._unsent(ask, lane))
+                return observed or self._skip(ask, lane, patient=patient)
             attempt += 1
             observed = await self._once(ask, lane, attempt)
             if observed.outcome not in SILENT:
@@ -179,9 +179,10 @@ class Asker:
             self._gate.answered(lane)
         return self._write(observed)
 
-    def _unsent(self, ask: Ask, lane: Lane) -> Observed:
+    def _skip(self, ask: Ask, lane: Lane, *, patient: bool) -> Observed:
         at = datetime.now(UTC)
-        return observe_exchange(ask, Exchange("timeout", b"", 0.0, 0), at, 0, edns=lane.edns)
+        skipped = observe_exchange(ask, Exchange("timeout", b"", 0.0, 0), at, 0, edns=lane.edns)
+        return self._write(skipped) if patient else skipped  # whoever is in a hurry will ask someone else
 
     def _write(self, observed: Observed) -> Observed:
         self.outcomes[observed.outcome] += 1
