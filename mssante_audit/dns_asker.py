@@ -122,8 +122,13 @@ class Asker:
                 continue
             if (lane.probe is not None or self._gate.is_silent(lane)) and not probing:
                 return observed or self._skip(ask, lane, patient=patient)
+            pace = self._lane(ask.address, "udp")  # an address has one pace, whatever the transport
+            await self._gate.enter(pace)
+            if not probing and (lane.probe is not None or self._gate.is_silent(lane)):
+                self._gate.give_back(pace)  # things have changed while this one waited in line
+                continue
             attempt += 1
-            observed = await self._once(ask, lane, attempt)
+            observed = await self._once(ask, lane, attempt, pace)
             if observed.outcome not in SILENT:
                 return observed
             if attempt >= self.settings.tries or not patient:
@@ -142,12 +147,13 @@ class Asker:
             lane = self._lanes[address, transport] = self._gate.lane(address)
         return lane
 
-    async def _once(self, ask: Ask, lane: Lane, attempt: int) -> Observed:
+    async def _once(self, ask: Ask, lane: Lane, attempt: int, pace: Lane) -> Observed:
         last = attempt == self.settings.tries > 1
         edns = lane.edns and (lane.edns_seen or not last)
-        observed = await self._send(ask, lane, attempt, edns=edns)
+        observed = await self._send(ask, lane, attempt, pace, edns=edns)
         if edns and observed.rcode in ("FORMERR", "NOTIMP"):
-            plain = await self._send(ask, lane, attempt, edns=False)
+            await self._gate.enter(pace)
+            plain = await self._send(ask, lane, attempt, pace, edns=False)
             if plain.outcome not in SILENT and plain.rcode != observed.rcode:
                 lane.edns = False
                 return plain
@@ -156,11 +162,9 @@ class Asker:
             lane.edns = edns or lane.edns_seen
         return observed
 
-    async def _send(self, ask: Ask, lane: Lane, attempt: int, *, edns: bool) -> Observed:
-        question = _question(ask.qname, ask.qtype)
-        pace = self._lane(ask.address, "udp")  # an address has one pace, whatever the transport
-        await self._gate.enter(pace)
+    async def _send(self, ask: Ask, lane: Lane, attempt: int, pace: Lane, *, edns: bool) -> Observed:
         try:
+            question = _question(ask.qname, ask.qtype)
             at = datetime.now(UTC)
             self.sent += 1
             if ask.transport == "udp":

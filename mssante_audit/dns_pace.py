@@ -65,7 +65,7 @@ class Gate:
         return Lane(address, self._lane_interval)
 
     async def enter(self, lane: Lane) -> None:
-        """Wait for one's turn to send to `lane`; `leave` must follow."""
+        """Wait for one's turn to send to `lane`; `leave` or `give_back` must follow."""
         if not lane.waiting and not self._ready and self._may(lane):
             self._take(lane)
             return
@@ -88,6 +88,12 @@ class Gate:
             self._line_up(lane)
         if self._ready:
             self._pump()
+
+    def give_back(self, lane: Lane) -> None:
+        """Leave without having sent anything: the next may have this turn."""
+        lane.next_at = min(lane.next_at, self._loop.time())
+        self._next_at -= self._interval
+        self.leave(lane)
 
     def answered(self, lane: Lane) -> None:
         """Take note of a sign of life."""

@@ -214,7 +214,7 @@ def reply(query: dns.message.Message, *, aa: bool = True, **sections: list[str])
         for line in lines:
             owner, rdtype, data = line.split(" ", 2)
             message.section_from_number({"answer": 1, "authority": 2, "additional": 3}[name]).append(
-                dns.rrset.from_text(owner, 300, "IN", rdtype, data)
+                dns.rrset.from_text(owner.rstrip(".") + ".", 300, "IN", rdtype, data)
             )
     return message
 
@@ -226,5 +226,5 @@ def framed(wire: bytes) -> bytes:
 
 def send(message: dns.message.Message, transport: str) -> list[bytes | float]:
     """Send a message as a good server would."""
-    wire = message.to_wire()
+    wire = message.to_wire(max_size=65535)
     return [framed(wire) if transport == "tcp" else wire]
