@@ -161,7 +161,9 @@ def read_form(file: str, raw: bytes, fields: Mapping[str, Field]) -> Sheet:
     except InputError:
         raise
     except Exception as error:  # pypdf lets out errors of every kind on a damaged or hostile file
-        raise InputError(f"not a readable PDF: {str(error)[:200]}", file=file, remedy=_REMEDY) from None
+        raise InputError(
+            f"not a readable PDF: {' '.join(str(error).split())[:200]}", file=file, remedy=_REMEDY
+        ) from None
     if len(text.split()) < 10:
         raise InputError("no form fields and no text: a scan", file=file, remedy=_REMEDY)
     return from_text(file, text)

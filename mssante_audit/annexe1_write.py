@@ -44,11 +44,11 @@ def _pair(label: str, first: str, second: str) -> list[_Text]:
     return [_Text(label, first, _LEFT, _MIDDLE - 6), _Text(label, second, _MIDDLE, _RIGHT)]
 
 
-def _people(label: str, other: str, kinds: tuple[str, str]) -> list[_Text]:
+def _names(*who: str) -> list[_Text]:
     edges = (_LEFT, 168.0, _MIDDLE, 428.0, _RIGHT + 6)
-    names = [f"{who}_{kind}" for who in ("project_manager", "technical_manager") for kind in kinds]
-    labels = (label, other) * 2
-    return [_Text(*at, edges[i], edges[i + 1] - 6) for i, at in enumerate(zip(labels, names, strict=True))]
+    kinds = [("Nom", f"{one}_last_name") for one in who], [("Prénom", f"{one}_first_name") for one in who]
+    fields = [part for pair in zip(*kinds, strict=True) for part in pair]
+    return [_Text(label, name, edges[i], edges[i + 1] - 6) for i, (label, name) in enumerate(fields)]
 
 
 Line = str | list[_Text] | _Box
@@ -71,8 +71,9 @@ FORM: tuple[tuple[Line, ...], ...] = (
             _Text("Courriel", "representative_email", _MIDDLE),
         ],
         "Coordonnées du chef de projet, puis du responsable technique (si différent du chef de projet)",
-        _people("Nom", "Prénom", ("last_name", "first_name")),
-        _people("Tél", "Courriel", ("phone", "email")),
+        _names("project_manager", "technical_manager"),
+        _pair("Tél", "project_manager_phone", "technical_manager_phone"),
+        _pair("Courriel", "project_manager_email", "technical_manager_email"),
         "Editeur de connecteur MSSanté de l'opérateur (à renseigner si différent de l'opérateur)",
         [_Text("Nom de la structure", "connector_vendor")],
         "Coordonnées de contacts en cas d'incident (affichées publiquement) : contact projet, puis technique",
@@ -168,7 +169,7 @@ def _draw(canvas: Any, line: Line, height: float, record: Mapping[str, str]) -> 
         canvas.setFillColorRGB(0.12, 0.23, 0.37)
         canvas.drawString(_LEFT, height - 12, line)
         canvas.setFillColorRGB(0, 0, 0)
-        return height - 24
+        return height - 32
     canvas.setFont("Helvetica", _FONT)
     if isinstance(line, _Box):
         canvas.acroForm.checkbox(

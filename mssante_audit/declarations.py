@@ -38,7 +38,6 @@ from mssante_audit.declarations_headings import Field, fold, read_mapping, resol
 from mssante_audit.declarations_read import read_csv, read_json, read_jsonl
 from mssante_audit.declarations_sheet import Sheet
 from mssante_audit.declarations_values import KINDS, Problem, read_values
-from mssante_audit.declarations_xlsx import read_xlsx
 from mssante_audit.errors import InputError
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl", ".pdf")
@@ -259,6 +258,8 @@ def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]
     if not raw[:1000].strip() and not raw.strip():
         raise InputError("empty file", file=name)
     if suffix in (".xlsx", ".xlsm"):
+        from mssante_audit.declarations_xlsx import read_xlsx  # openpyxl takes long to import
+
         return read_xlsx(name, raw, recognise, sheet, _is_help)
     if sheet is not None:
         raise InputError("only an .xlsx file has sheets", file=name)

@@ -91,6 +91,8 @@ def read_csv(file: str, raw: bytes, recognise: Recognise, is_help: IsHelp) -> Sh
     content = utf8(file, raw)
     separator, heading, first, told = _layout(content, recognise)
     content = content[told:].rstrip(b"\r\n")
+    if not content:
+        raise InputError("empty file", file=file)
     marks = content.translate(None, _PLAIN)
     if marks.count(b"\n") - marks.count(b'"') > MAX_ROWS + HEADING_ROWS:
         raise too_many_rows(file)

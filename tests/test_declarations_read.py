@@ -7,6 +7,7 @@ import json
 import zipfile
 from contextlib import suppress
 from datetime import UTC, datetime
+from random import Random
 
 import openpyxl
 import pandas as pd
@@ -20,6 +21,7 @@ from mssante_audit.declarations_headings import fold, resolve
 from mssante_audit.declarations_values import KINDS, read_box, read_date
 from mssante_audit.declarations_write import SHEET, template, template_book, write_register
 from mssante_audit.errors import InputError
+from mssante_audit.resources import resource
 
 ROW = {
     "contract_number": "0123456789",
@@ -369,6 +371,8 @@ def test_the_latest_by_date_counts_and_an_undated_one_only_alone(load):
     [
         (b"", "r.csv", "r.csv: empty file"),
         (b"  \n", "r.json", "empty file"),
+        (b"\xfe\xff", "r.csv", "empty file"),
+        (b"sep=;\n\n", "r.csv", "empty file"),
         (b"x", "r.ods", r"unknown kind of file '.ods'. Known are .csv"),
         (b"domain\n\x81\x8d\x00", "r.csv", "neither UTF-8, UTF-16 nor Windows text"),
         (b"domain,a\nx,a\x00b\n", "r.csv", "r.csv, line 2: a NUL character"),
@@ -509,3 +513,48 @@ def test_any_texts_are_read_as_they_are(tmp_path_factory, records):
 
 def test_fold_is_what_headings_are_compared_by():
     assert fold("Éditeur de  connecteur (MSSanté)") == fold("editeur de connecteur mssante")
+
+
+PIECES = (b'"', b";", b"\n", b"\0", b"'", b"{", b"]", b"\xff\xfe", b"<")
+FILES = ("declarations.csv", "declarations.json", "declarations.jsonl", "annexe1.pdf")
+PARTS = ("xl/worksheets/sheet1.xml", "[Content_Types].xml", "xl/workbook.xml", "xl/styles.xml")
+
+
+def mutants(raw, seed, count):
+    """Yield copies of a file with some bytes changed, dropped, doubled or put in."""
+    random = Random(seed)
+    for _ in range(count):
+        damaged = bytearray(raw)
+        for _ in range(random.randint(1, 12)):
+            at, kind = random.randrange(len(damaged)), random.random()
+            if kind < 0.4:
+                damaged[at] = random.randrange(256)
+            elif kind < 0.6:
+                del damaged[at : at + random.randint(1, 40)]
+            elif kind < 0.8:
+                damaged[at:at] = (
+                    random.choice([b'"', b";", b"\n", b"\0", b"'", b"{", b"]", b"\xff\xfe", b"<"]) * 2
+                )
+            else:
+                damaged[at:at] = damaged[max(0, at - 50) : at]
+        yield bytes(damaged)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_damage_anywhere_ends_in_one_clear_line_or_a_register(load, name):
+    folder = resource("data/sample") / ("" if name.endswith("csv") else "registers")
+    raw = (folder / name).read_bytes()
+    raw = raw if name.endswith("pdf") else raw[:6000]
+    for damaged in mutants(raw, 7, 60):
+        with suppress(InputError):
+            load(damaged, name)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_damage_inside_a_workbook_ends_in_one_clear_line_or_a_register(load, part):
+    raw = bytes_of(xlsx(ROW, ROW))
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        content = archive.read(part)
+    for damaged in mutants(content, 7, 25):
+        with suppress(InputError):
+            load(rezipped(raw, **{part: damaged}), "r.xlsx")
