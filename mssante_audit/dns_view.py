@@ -272,6 +272,11 @@ def state_of(one: Said, zone: str) -> str:
     return "upward" if any(is_under(zone, owner) for owner in above) else "lame"
 
 
+def is_dead(zone: ZoneView) -> bool:
+    """Tell whether servers of a zone were asked and none of them speaks for it."""
+    return bool(zone.states) and not any(state in SERVING for state in zone.states.values())
+
+
 def network(address: str) -> str:
     """Return the /24 or /48 an address lies in.
 

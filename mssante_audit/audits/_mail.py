@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from mssante_audit.audits._observed import Causes, Seen, listed, where
-from mssante_audit.dns_methods import Method
+from mssante_audit.audits._observed import Causes, Method, Seen, listed, where
 from mssante_audit.dns_view import Said
 
 NULL = "."

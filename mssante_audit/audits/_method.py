@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from mssante_audit.audits._observed import STATE_NAMES, Causes, Seen, listed
-from mssante_audit.dns_methods import Method
-from mssante_audit.dns_view import Said, state_of
+from mssante_audit.audits._observed import Causes, Method, Seen, listed
 
 METHOD_NAMES = {
     "delegated": "délégué",
@@ -28,14 +24,14 @@ def method_causes(seen: Seen, causes: Causes) -> None:
         if method.method == "wildcard":
             zone = method.cut if method.cut not in ("", method.path.qname) else seen.view.parent
             star = f"*.{method.path.qname.partition('.')[2]}"
-            data = "NS" if method.cut == method.path.qname else _data(method)
+            data = "NS" if method.path.qname in method.path.cuts else _data(method)
             causes.add("DNS_WILDCARD", (zone, star), [domain], f"{star} : {data}", lines=method.lines)
         if method.method == "unknown" and not (method.cut and seen.dead(method.cut)):
             causes.add(
                 "DNS_METHOD_UNKNOWN",
-                _reason(seen, method),
+                method.why,
                 [domain],
-                _reason(seen, method),
+                method.why,
                 lines=method.lines,
             )
 
@@ -81,18 +77,3 @@ def _data(method: Method) -> str:
             if one.outcome == "answer":
                 return f"{qtype} {listed(one.answers)}"
     return "NS"
-
-
-def _reason(seen: Seen, method: Method) -> str:
-    if method.path.said:
-        told = (one for replies in method.path.said.values() for one in replies.values())
-        return f"serveurs de {method.path.zone} : {_states(told, method.path.zone)}"
-    if method.cut:
-        zone = seen.view.zone(method.cut)
-        return f"serveurs de {method.cut} non interrogés : {listed(zone.names)}"
-    return "absent de l’observation" if method.path.qname else "nom que le DNS ne peut porter"
-
-
-def _states(told: Iterable[Said], zone: str) -> str:
-    states = {state_of(one, zone) for one in told if not one.authoritative}
-    return listed(STATE_NAMES[state] for state in states)

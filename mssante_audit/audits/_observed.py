@@ -11,9 +11,10 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from mssante_audit.audits._evidence import enumerated, shown
-from mssante_audit.dns_methods import Method, is_dead, method_of
-from mssante_audit.dns_view import View, ZoneView
+from mssante_audit.dns_view import Path, View, ZoneView, is_dead
+from mssante_audit.dns_wire import canonical, is_under
 from mssante_audit.findings import Finding, row_ranges
+from mssante_audit.methods import methods
 from mssante_audit.space import TrustSpace
 
 MOST_LINES = 20
@@ -28,6 +29,20 @@ STATE_NAMES = {
     "lame": "ne fait pas autorité",
     "malformed": "réponse illisible",
 }
+
+
+class Method(NamedTuple):
+    """The method in use for a domain (`mssante_audit.methods`), and the way to it."""
+
+    path: Path
+    method: str
+    cut: str
+    why: str
+
+    @property
+    def lines(self) -> tuple[int, ...]:
+        """Lines of the observation with what the last zone's servers said of the domain."""
+        return tuple(one.line for replies in self.path.said.values() for one in replies.values())
 
 
 class Declared(NamedTuple):
@@ -92,12 +107,21 @@ class Seen:
             self.operator.setdefault(domain, operator)
             self.certificates.setdefault(domain, set()).update([cn.lower().rstrip(".")] if cn else [])
         self.view = View(space.observation)
-        self.methods: dict[str, Method] = {domain: method_of(self.view, domain) for domain in self.rows}
+        told = methods(space.observation, self.rows)
+        columns = (told[c].tolist() for c in ("domain", "method", "cut", "why"))
+        self.methods = {name: Method(self._path(name), *rest) for name, *rest in zip(*columns, strict=True)}
         self.declared = declarations(space)
 
     def declaration(self, domain: str) -> Declared:
         """Return what was declared for a domain."""
         return self.declared.get(domain.lower().rstrip("."), Declared(""))
+
+    def _path(self, domain: str) -> Path:
+        name = canonical(domain)
+        if name and is_under(name, self.view.parent):
+            return self.view.path(name)
+        found = {t: one for t in ("MX", "A", "AAAA") if (one := self.view.looked_up(name, t))}
+        return Path(name, (), "", {t: {one.address: one} for t, one in found.items()})
 
     @cached_property
     def zones(self) -> dict[str, list[str]]:
@@ -117,7 +141,7 @@ class Seen:
 
     def dead(self, zone: str) -> bool:
         """Tell whether no server of a zone speaks for it."""
-        return is_dead(self.view, zone)
+        return is_dead(self.view.zone(zone))
 
 
 def declarations(space: TrustSpace) -> dict[str, Declared]:

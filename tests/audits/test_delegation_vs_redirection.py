@@ -34,7 +34,9 @@ KEY = "257 3 8 AwEAAaz/tAm8yTn4Mfeh5eyI96WSVexTBAvkMgJzkKTOiW1vkIbzxeF3"
 
 
 def ds_of(key: str = KEY) -> str:
-    made = dns.dnssec.make_ds(dns.name.from_text(DELEGATED), dns.rdata.from_text("IN", "DNSKEY", key), "SHA256")
+    made = dns.dnssec.make_ds(
+        dns.name.from_text(DELEGATED), dns.rdata.from_text("IN", "DNSKEY", key), "SHA256"
+    )
     return made.to_text()
 
 
@@ -211,7 +213,7 @@ CLEAN: tuple[Change, ...] = (
     own_name,
     lambda s: own_name(s, own=(ONE,), glue=(ONE,)),
     lambda s: signed(s, KEY, ds_of()),
-    second_copy(serial(2026030100)),
+    second_copy(serial(2026030201)),
     mx(f"10 {ALPHA_MX}", "20 mss.beta.example"),
     lambda s: s.host(ALPHA_MX, "10.1.2.3", "192.88.99.1"),
     lambda s: s.host(ALPHA_MX, "192.88.99.1", "2606:4700::1"),
@@ -286,7 +288,9 @@ def test_a_server_shared_by_many_domains_is_one_finding() -> None:
     for row in rows[2:]:
         scene.delegate(row["domain"]).add(row["domain"], "MX", f"10 {ALPHA_MX}")
     scene.server(TWO).silent = ("udp", "tcp")
-    assert {rule: [len(r) for r in rows] for rule, rows in scene.found().items()} == {"DNS_SERVER_SILENT": [31]}
+    assert {rule: [len(r) for r in rows] for rule, rows in scene.found().items()} == {
+        "DNS_SERVER_SILENT": [31]
+    }
 
 
 def test_tcp_only() -> None:
@@ -305,7 +309,9 @@ def test_what_is_not_heard_is_unknown_and_not_absent() -> None:
     gone = space.observation.queries
     kept = replace(space.observation, queries=gone[gone["qname"] != "ch-neuf.mssante.fr"])
     found = audit(replace(space, observation=kept))
-    assert found[["rule", "observed"]].values.tolist() == [["DNS_METHOD_UNKNOWN", "absent de l’observation"]]
+    assert found[["rule", "observed"]].values.tolist() == [
+        ["DNS_METHOD_UNKNOWN", "pas observé auprès des serveurs de mssante.fr"]
+    ]
     for _, address in PARENTS:
         scene.server(address).rcodes = {"mssante.fr": "SERVFAIL"}
     found = audit(scene.space())
