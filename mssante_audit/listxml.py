@@ -374,7 +374,6 @@ class _Reader:
             return
         if attributes:
             self.count_other(name, attributes)
-            self.problem("attribute", _local(name), "an attribute, which white lists do not have here")
         if self.row and not len(self.row) & 1:
             message = f"an element inside {_local(self.row[-1])}; its text is kept there"
             self.problem("unexpected", _local(name), message)
@@ -383,6 +382,8 @@ class _Reader:
             self.nested_start(name, {})
         else:
             self.list_handlers[0](name, {})
+        if attributes:
+            self.problem("attribute", _local(name), "an attribute, which white lists do not have here")
 
     def nested_start(self, name: str, attributes: dict[str, str]) -> None:
         self.nested += 1

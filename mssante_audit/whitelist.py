@@ -196,7 +196,7 @@ def _pieces(origin: Path | bytes, name: str) -> Iterator[bytes]:
     with io.BufferedReader(io.BytesIO(origin)) if isinstance(origin, bytes) else origin.open("rb") as raw:
         stream = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw
         try:
-            while piece := stream.read(_PIECE):
+            while piece := stream.read1(_PIECE):  # what stands before the break is given first
                 total += len(piece)
                 if total > MAX_BYTES:
                     raise WhiteListError(f"more than {MAX_BYTES // 2**20} MiB of XML", file=name)
