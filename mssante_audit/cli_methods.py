@@ -32,7 +32,9 @@ def methods(
     as_of: Annotated[
         str | None, typer.Option(help="Instant at which declarations count, ISO 8601.", show_default="now")
     ] = None,
-    recover: Annotated[bool, typer.Option("--recover", help="Load the readable rows of a damaged list.")] = False,
+    recover: Annotated[
+        bool, typer.Option("--recover", help="Load the readable rows of a damaged list.")
+    ] = False,
     any_namespace: Annotated[
         bool, typer.Option("--any-namespace", help="Accept another XML namespace.")
     ] = False,

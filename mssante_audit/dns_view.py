@@ -1,7 +1,7 @@
-"""An observation of the DNS seen as an audit needs it: zones, their servers, hosts, and what each server said.
+"""An observation of the DNS seen as an audit needs it: zones, their servers, hosts, what each server said.
 
-A question asked several times counts once, by its best reply: one that says something, else the last one. What
-no reply says is unknown here, and never absent.
+A question asked several times counts once, by its best reply: one that says something, else the last one.
+What no reply says is unknown here, and never absent.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class View:
         frame = self.observation.queries
         columns = [c for c in Said._fields if c != "items"]
         for values in zip(*(frame[c].tolist() for c in columns), strict=True):
-            one = Said(*values, items.get(values[0], ()))
+            one = Said._make((*values, items.get(values[0], ())))
             if one.step == "recursion":
                 _keep(self.recursion, one.address, one)
                 continue
@@ -178,7 +178,8 @@ class View:
 
     def path(self, qname: str) -> Path:
         """Follow a name down from the parent zone, as the observer did."""
-        zone, cuts = self.parent, []
+        zone = self.parent
+        cuts: list[str] = []
         while True:
             said = {t: r for t in ("MX", "A", "AAAA", "SOA") if (r := self.said.get((zone, qname, t)))}
             if not said:
@@ -299,7 +300,7 @@ def _data(replies: Iterable[Said], rdtype: str, owner: str) -> Iterator[str]:
 
 
 def _absence(told: dict[str, Said]) -> str:
-    """Tell what the replies about a name without address prove: nothing, unless both families were answered."""
+    """Tell what the replies about a name without address prove: nothing, unless both families are known."""
     if any(one.outcome == "nxdomain" for one in told.values()):
         return "nxdomain"
     return "nodata" if {"A", "AAAA"} <= told.keys() else "unknown"

@@ -19,7 +19,12 @@ from mssante_audit.tables import Cell, Html, csv_link, data, prose, table
 
 NO_OBSERVATION = "Le dossier de données ne contient aucune observation du DNS."
 RECORD_COLUMNS = ("domain", "method", "cut", "declared", "observed_at", "why")
-DECLARED_NAMES = {"delegation": "délégation", "redirection": "redirection", "withdrawal": "retrait", "": "rien"}
+DECLARED_NAMES = {
+    "delegation": "délégation",
+    "redirection": "redirection",
+    "withdrawal": "retrait",
+    "": "rien",
+}
 """French names of what was declared."""
 SIZES = ((1, 1), (2, 9), (10, 49), (50, None))
 """Operators by how many domains they hold."""
@@ -79,7 +84,9 @@ def dns_answer(space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame)
         f"({count(len(observation.queries), 'question')})."
     )
     if len(observation.problems):
-        told += f" {count(len(observation.problems), 'ligne illisible', 'lignes illisibles')} dans le fichier."
+        told += (
+            f" {count(len(observation.problems), 'ligne illisible', 'lignes illisibles')} dans le fichier."
+        )
     if not observation.ipv6:
         told += " Les serveurs n'ont pas été interrogés en IPv6."
     return Html(f'{answer(space, entries, findings).text}<p class="scope">{typeset(told)}</p>')
@@ -107,7 +114,9 @@ def methods_in_use(records: pd.DataFrame) -> Chart:
             f"{_share(delegated, seen)} des {count(seen, 'domaine observé', 'domaines observés')} sont délégués, "
             f"{_share(counts['redirected'], seen)} redirigés."
         )
-    return Chart(draw_bars(bars), bars_alt("Barres : domaines par méthode en service.", bars), typeset(reading))
+    return Chart(
+        draw_bars(bars), bars_alt("Barres : domaines par méthode en service.", bars), typeset(reading)
+    )
 
 
 def declared_against_use(records: pd.DataFrame) -> Html:
@@ -149,7 +158,9 @@ def methods_by_operator(records: pd.DataFrame, top: int = 15) -> Chart:
         counts = Counter(own["method"])
         told = ", ".join(f"{number(counts[m])} {METHOD_NAMES[m]}" for m in METHODS if counts[m])
         parts = tuple((counts[m], _COLOURS.get(m, GREY)) for m in METHODS if counts[m])
-        bars.append(Bar(str(own["operator"].iloc[0]) or str(operator) or "sans identifiant lisible", parts, told))
+        bars.append(
+            Bar(str(own["operator"].iloc[0]) or str(operator) or "sans identifiant lisible", parts, told)
+        )
     mixed = sum(1 for bar in bars if len(bar.parts) > 1)
     verb = "emploie" if mixed < 2 else "emploient"
     reading = f"{count(mixed, 'opérateur')} sur {number(len(bars))} {verb} plusieurs méthodes."
@@ -203,7 +214,8 @@ def unobserved_table(records: pd.DataFrame, *, limit: int) -> Html:
     unknown = records[records["method"] == "unknown"]
     shown = unknown.head(limit)
     rows = [
-        (Cell(data(r["domain"])), Cell(data(r["operator"])), Cell(data(r["why"]))) for r in shown.to_dict("records")
+        (Cell(data(r["domain"])), Cell(data(r["operator"])), Cell(data(r["why"])))
+        for r in shown.to_dict("records")
     ]
     link = csv_link(records, records, "methods")
     if not rows:

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mssante_audit.errors import OutputError, ParameterError
 from mssante_audit.sample_declarations import REGISTER, build_register, register_files
-from mssante_audit.sample_dns import OBSERVATION, build_dns
 from mssante_audit.sample_defects import MIN_DOMAINS, MIN_OPERATORS, inject
+from mssante_audit.sample_dns import OBSERVATION, build_dns
 from mssante_audit.sample_operators import Operator
 from mssante_audit.sample_signing import sign
 from mssante_audit.sample_space import GENERATED_AT, Row, Truth, clean_space, stamp, whitelist_chunks
@@ -52,15 +52,15 @@ such providers. Audit it as of {as_of}, with `anchors/` to trust.
 | `anchors/` | the made-up authority that signs it; its keys were thrown away |
 | `declarations.csv` | the register of the operators' declarations (Annexe 1), as a French Excel writes CSV |
 | `registers/` | the same register as XLSX, JSON and JSON Lines; one of its declarations as a PDF form |
-| `observations/` | what the made-up DNS said of these domains, a day before (`mssante-audit observe dns`) |
+| `observations/` | what the made-up DNS said of these domains, a day before |
 | `defects.csv` | the truth: which rule must fire where, for each of these files, and nothing else |
 {variants}
 
 `defects.csv` has a line for each finding: `file`, `rule`, `domain` (the first row's), `operator_id` (of most
 of the rows) and `rows` (positions in the list; none when the list as a whole is concerned). For a register
 `rows` is the finding's evidence: rows of the register and, after a semicolon, of the list; the form by itself
-is not compared with the list; for the observation (read together with `declarations.csv`) they are positions in
-the list again. It is written while the defects are made, never by the audits. The lists in
+is not compared with the list. For the observation, read together with `declarations.csv`, they are positions
+in the list again. It is written while the defects are made, never by the audits. The lists in
 `variants/` are small and otherwise clean; load them with `recover=True` (`--recover`) and
 `any_namespace=True` (`--any-namespace`).
 """

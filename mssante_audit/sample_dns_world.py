@@ -1,7 +1,7 @@
 """A made-up DNS that an observer can walk: zones, servers and their faults, without any network.
 
-The real walker (`mssante_audit.dns_walk`) asks it through an asker that answers from memory, and the real writer
-writes what came of it: an observation of the made-up world is one in every respect but the network.
+The real walker (`mssante_audit.dns_walk`) asks it through an asker that answers from memory, and the real
+writer writes what came of it: an observation of the made-up world is one in every respect but the network.
 """
 
 from __future__ import annotations

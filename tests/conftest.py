@@ -124,7 +124,12 @@ def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (folder / "data").mkdir()
     (folder / "data" / "hostile.xml").write_bytes(hostile_list())
     (folder / "data" / "declarations.json").write_text(hostile_register(), encoding="utf-8")
-    observe_world(hostile_dns(), [*(f"ch-nom-{n}.mssante.fr" for n in range(len(PAYLOADS))), *PAYLOADS, "ch-a.mssante.fr"], folder / "data" / "dns.jsonl.gz", OBSERVED_AT)
+    observe_world(
+        hostile_dns(),
+        [*(f"ch-nom-{n}.mssante.fr" for n in range(len(PAYLOADS))), *PAYLOADS, "ch-a.mssante.fr"],
+        folder / "data" / "dns.jsonl.gz",
+        OBSERVED_AT,
+    )
     return run_reports(
         out=folder / "out",
         parameters={"data": str(folder / "data"), "as_of": SAMPLE_AS_OF, "show_contacts": True},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import ip_address
 from itertools import combinations
+from typing import Any
 
 import dns.dnssec
 import dns.exception
@@ -35,12 +36,12 @@ def _declared(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str]
     for domain in domains:
         declared, method = seen.declaration(domain), seen.methods[domain]
         own = method.path.qname == zone.name and method.method == "delegated"
-        if own and declared.kind == "delegation" and declared.servers and zone.parent_ns:
-            if declared.servers != zone.parent_ns:
-                causes.add(
-                    "DNS_DECLARED_SERVERS", (declared.servers, zone.parent_ns), [domain],
-                    listed(zone.parent_ns), listed(declared.servers), [one.line for one in zone.referrals],
-                )  # fmt: skip
+        known = declared.kind == "delegation" and declared.servers and zone.parent_ns
+        if own and known and declared.servers != zone.parent_ns:
+            causes.add(
+                "DNS_DECLARED_SERVERS", (declared.servers, zone.parent_ns), [domain],
+                listed(zone.parent_ns), listed(declared.servers), [one.line for one in zone.referrals],
+            )  # fmt: skip
 
 
 def _sets(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
@@ -56,7 +57,8 @@ def _sets(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
     if zone.parent_ns and own and zone.parent_ns not in own.values():
         causes.add(
             "DNS_NS_MISMATCH", (zone.parent_ns, zone.own_ns), domains,
-            f"zone du gestionnaire : {listed(zone.parent_ns)}", f"zone de l’opérateur : {listed(zone.own_ns)}",
+            f"zone du gestionnaire : {listed(zone.parent_ns)}",
+            f"zone de l’opérateur : {listed(zone.own_ns)}",
             [*lines, *(one.line for one in zone.referrals)],
         )  # fmt: skip
     if len(zone.names) == 1:
@@ -130,7 +132,7 @@ def _signature(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
 
 def _matches(zone: str, key: str, ds: str) -> bool:
     try:
-        record = dns.rdata.from_text("IN", "DS", ds)
+        record: Any = dns.rdata.from_text("IN", "DS", ds)
         made = dns.dnssec.make_ds(
             dns.name.from_text(zone), dns.rdata.from_text("IN", "DNSKEY", key), record.digest_type,
             validating=True,

@@ -112,16 +112,15 @@ def _against_form_and_certificate(
     seen: Seen, causes: Causes, domain: str, targets: list[str], lines: list[int]
 ) -> None:
     declared, method = seen.declaration(domain), seen.methods[domain]
-    if method.method == "redirected" and declared.kind == "redirection" and declared.mail:
-        if targets != [declared.mail]:
-            causes.add(
-                "DNS_MX_DECLARED", (tuple(targets), declared.mail), [domain], listed(targets), declared.mail, lines
-            )  # fmt: skip
+    redirected = method.method == "redirected" and declared.kind == "redirection" and declared.mail
+    if redirected and targets != [declared.mail]:
+        cause = (tuple(targets), declared.mail)
+        causes.add("DNS_MX_DECLARED", cause, [domain], listed(targets), declared.mail, lines)
     names = seen.certificates[domain]
     hosts = [t for t in targets if t != NULL and not _address(t)]
     if hosts and names and not names.intersection(hosts):
-        cause = (tuple(hosts), tuple(sorted(names)))
-        causes.add("DNS_MX_CERTIFICATE", cause, [domain], listed(hosts), listed(names), lines)
+        pair = (tuple(hosts), tuple(sorted(names)))
+        causes.add("DNS_MX_CERTIFICATE", pair, [domain], listed(hosts), listed(names), lines)
 
 
 def _through(target: str, alias: str) -> str:

@@ -17,7 +17,7 @@ METHOD_NAMES = {
 
 
 def method_causes(seen: Seen, causes: Causes) -> None:
-    """Report where declared and observed methods differ, and what is served in an unsafe way or not at all."""
+    """Report where declared and observed methods differ, and what is served unsafely or not at all."""
     for domain, method in seen.methods.items():
         _against_declaration(seen, causes, domain, method)
         _both(seen, causes, domain, method)
@@ -67,7 +67,8 @@ def _both(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
                 if one.outcome == "answer" and not one.cut and names:
                     causes.add(
                         "DNS_CUT_WITH_DATA", (zone, seen.operator[domain]), [domain],
-                        f"{one.qname} : {qtype} {listed(one.answers)} et NS {listed(names)}", lines=[one.line],
+                        f"{one.qname} : {qtype} {listed(one.answers)} et NS {listed(names)}",
+                        lines=[one.line],
                     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What the rules on the DNS look at together: the list's domains, what was observed of them, what was declared.
+"""What the rules on the DNS look at together: a list's domains, what was observed and declared of them.
 
 And how they report: what has one cause, however many domains it touches, is collected into one finding.
 """

@@ -1,7 +1,7 @@
-"""Audit of the DNS: the method in use against the one declared, the delegations, the mail hosts, the parent zone.
+"""Audit of the DNS: the method in use against the one declared, delegations, mail hosts, the parent zone.
 
-Rules: ``rules/delegation_vs_redirection.toml``. Everything comes from an observation file; without one there is
-nothing to say. What could not be observed is reported as such, and never as absent.
+Rules: ``rules/delegation_vs_redirection.toml``. Everything comes from an observation file; without one there
+is nothing to say. What could not be observed is reported as such, and never as absent.
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ DEFECTS: tuple[tuple[str, Change], ...] = (
     ("DNS_SOA_MISSING", second_copy(lambda s: s.zone.records[DELEGATED].pop("SOA"))),
     ("DNS_UDP_ONLY", set_server(TWO, silent=("tcp",))),
     ("DNS_OPEN_RECURSION", set_server(TWO, recursive=True)),
-    ("DNS_NS_MISMATCH", lambda s: s.servers(*NS, "ns1.beta.example", parent=False).host("ns1.beta.example", ONE)),
+    ("DNS_NS_MISMATCH", lambda s: s.servers(*NS, "ns1.b.example", parent=False).host("ns1.b.example", ONE)),
     ("DNS_NS_DISAGREE", second_copy(lambda s: s.servers(NS[1], parent=False))),
     ("DNS_SINGLE_SERVER", lambda s: s.servers(NS[0])),
     ("DNS_SAME_ADDRESS", lambda s: s.host(NS[1], ONE)),
