@@ -16,8 +16,6 @@ from mssante_audit.observation import Observed
 from mssante_audit.observation_writer import Writer, key
 
 SILENT = ("timeout", "unreachable")
-INCONCLUSIVE = (*SILENT, "malformed", "truncated")
-"""Outcomes that say nothing about what was asked for."""
 
 _question = lru_cache(4096)(encode_question)
 

@@ -14,7 +14,7 @@ from mssante_audit.dns_transport import reaches
 from mssante_audit.dns_wire import is_under
 from mssante_audit.observation import Observed
 
-MAX_DEPTH = 5
+MAX_DEPTH = 3
 """How deep names of servers may depend on names of servers."""
 MAX_ALIASES = 8
 MAX_TRIED = 6
@@ -128,7 +128,7 @@ class Resolver:
         while zone not in self.zones:
             zone = zone.partition(".")[2] or "."
         servers = self.zones[zone]
-        while True:
+        while servers:
             # Spread over the servers, the same way each time: a resumed run asks the same ones again.
             order = sorted(servers, key=lambda s: zlib.crc32(f"{qname} {s.address}".encode()))[:MAX_TRIED]
             asks = [Ask(domain, "address", zone, qname, qtype, s.name, s.address) for s in order]
@@ -136,10 +136,12 @@ class Resolver:
             if found is None or found.outcome != "referral":
                 return found
             zone = found.cut
-            servers = self.zones.get(zone) or await self._servers_of(domain, found, chain)
-            if not servers:
-                return None
-            self.zones.setdefault(zone, servers)
+            if zone not in self.zones:
+                reached = await self._servers_of(domain, found, chain)
+                if reached or not chain:  # in the middle of a chain, failing proves nothing
+                    self.zones.setdefault(zone, reached)
+            servers = self.zones.get(zone, ())
+        return None
 
     async def _servers_of(
         self, domain: str, referral: Observed, chain: tuple[str, ...]
@@ -153,7 +155,7 @@ class Resolver:
         if usable := tuple(s for s in glue if self.usable(s.address)):
             return usable
         servers: list[Server] = []
-        for name in names[: 2 if chain else MAX_TRIED]:  # names of names of names must not multiply
+        for name in names[: 2 if chain else 4]:  # names of names of names must not multiply
             if name in chain or len(chain) >= MAX_DEPTH or is_under(name, referral.cut):
                 continue  # it would have to be known to be found
             replies = [

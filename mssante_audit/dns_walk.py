@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
-from mssante_audit.dns_asker import INCONCLUSIVE, SILENT, Ask, Asker
+from mssante_audit.dns_asker import SILENT, Ask, Asker
 from mssante_audit.dns_resolve import Resolver, Server
 from mssante_audit.dns_wire import canonical, is_under
 from mssante_audit.observation import Observed
@@ -55,7 +55,7 @@ class Walker:
         self._servers: tuple[Server, ...] = ()
 
     async def find_parent(self) -> bool:
-        """Find the parent zone's servers and look at its apex; whether one of them answered."""
+        """Find the parent zone's servers and look at its apex; whether one of them answers for it."""
         servers = [Server(*pair) for pair in self._asker.settings.parent_servers]
         if not servers:
             for name in (await self._resolver.names(self._parent))[:MAX_NAMES]:
@@ -64,7 +64,7 @@ class Walker:
         self._resolver.zones[self._parent] = self._servers
         for patient in (False, True):
             told = await asyncio.gather(*(self._ask_soa(server, patient=patient) for server in self._servers))
-            if any(observed.outcome not in INCONCLUSIVE for observed in told):
+            if any(observed.outcome == "answer" for observed in told):
                 return True
         return False
 

@@ -17,7 +17,6 @@ import dns.name
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
-import dns.wire
 
 OUTCOMES = (
     "answer", "nodata", "nxdomain", "referral", "refused", "servfail", "lame", "truncated", "timeout",
@@ -32,7 +31,8 @@ MAX_RECORDS = 1000
 EDNS_SIZE = 1232
 """Largest UDP reply asked for, as agreed on the DNS flag day 2020: no fragments."""
 
-_QR, _AA, _TC, _RD, _RA = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
+_HEAD, _RECORD, _SOA = struct.Struct("!6H"), struct.Struct("!HHIH"), struct.Struct("!5I")
+_AA, _TC, _RD, _RA = 0x0400, 0x0200, 0x0100, 0x0080
 _OPT_DO = b"\0" + struct.pack("!HHIH", 41, EDNS_SIZE, 0x8000, 0)
 _NAME_TYPES = {2: "NS", 5: "CNAME", 12: "PTR", 39: "DNAME"}
 _PROOFS = {
@@ -144,57 +144,84 @@ def decode(wire: bytes) -> Reply:
 
 
 def _decode(wire: bytes) -> Reply:
-    _, flags, questions, *counts = struct.unpack_from("!6H", wire)
-    parser = dns.wire.Parser(wire, 12)
+    _, flags, questions, *counts = _HEAD.unpack_from(wire)
+    place, names = 12, _Names(wire)
     for _ in range(questions):
-        dns.name.from_wire_parser(parser)
-        parser.get_struct("!HH")
+        _, place = names.read(place)
+        place += 4
     records: list[Record] = []
     rcode, edns, signed, cut = flags & 0x0F, False, False, False
     try:
         for section, count in zip(SECTIONS, counts, strict=True):
             for _ in range(count):
-                owner = _text(dns.name.from_wire_parser(parser))
-                rdtype, rdclass, ttl, length = parser.get_struct("!HHIH")
+                owner, place = names.read(place)
+                rdtype, rdclass, ttl, length = _RECORD.unpack_from(wire, place)
+                place += 10
+                end = place + length
+                if end > len(wire):
+                    raise Malformed("a record that goes on beyond the message")
                 if rdtype == 41:
                     edns, rcode = True, rcode | (ttl >> 24) << 4
-                    parser.get_bytes(length)
-                elif rdtype in _PROOFS or len(records) >= MAX_RECORDS:
-                    signed, cut = signed or rdtype in _PROOFS, cut or rdtype not in _PROOFS
-                    parser.get_bytes(length)
+                elif rdtype in _PROOFS:
+                    signed = True
+                elif len(records) >= MAX_RECORDS:
+                    cut = True
                 else:
-                    kind, data = _data(parser, wire, rdclass, rdtype, length)
+                    kind, data = _data(names, rdclass, rdtype, place, end)
                     records.append(Record(section, owner, ttl, kind, data))
-        if parser.remaining():
+                place = end
+        if place != len(wire):
             raise Malformed("bytes after the last record")
     except Exception:
         if not flags & _TC:  # a truncated reply may end anywhere: TCP will tell
             raise
-    bits = (bool(flags & bit) for bit in (_AA, _TC, _RA))
-    return Reply(RCODES.get(rcode, str(rcode)), *bits, edns, signed, cut, tuple(records))
+    aa, tc, ra = bool(flags & _AA), bool(flags & _TC), bool(flags & _RA)
+    return Reply(RCODES.get(rcode, str(rcode)), aa, tc, ra, edns, signed, cut, tuple(records))
 
 
-def _data(parser: dns.wire.Parser, wire: bytes, rdclass: int, rdtype: int, length: int) -> tuple[str, str]:
-    start = parser.current
+class _Names:
+    """Reads the names of one message; those that only point at one read before are not read again."""
+
+    def __init__(self, wire: bytes) -> None:
+        self.wire = wire
+        self._known: dict[int, str] = {}
+
+    def read(self, place: int) -> tuple[str, int]:
+        """Return the name at `place`, as text, and where it ends."""
+        wire = self.wire
+        if wire[place] >= 0xC0:
+            known = self._known.get((wire[place] & 0x3F) << 8 | wire[place + 1])
+            if known is not None:
+                return known, place + 2
+        name, length = dns.name.from_wire(wire, place)
+        text = self._known[place] = _text(name)
+        return text, place + length
+
+
+def _data(names: _Names, rdclass: int, rdtype: int, place: int, end: int) -> tuple[str, str]:
+    wire, size = names.wire, end - place
     if rdclass != 1:
         raise Malformed(f"a record of class {rdclass}")
     if rdtype in _NAME_TYPES:
-        kind, data = _NAME_TYPES[rdtype], _text(dns.name.from_wire_parser(parser))
-    elif rdtype == 1 and length == 4:
-        kind, data = "A", socket.inet_ntop(socket.AF_INET, parser.get_bytes(4))
-    elif rdtype == 28 and length == 16:
-        kind, data = "AAAA", socket.inet_ntop(socket.AF_INET6, parser.get_bytes(16))
-    elif rdtype == 15:
-        (preference,) = parser.get_struct("!H")
-        kind, data = "MX", f"{preference} {_text(dns.name.from_wire_parser(parser))}"
+        kind = _NAME_TYPES[rdtype]
+        data, place = names.read(place)
+    elif rdtype == 1 and size == 4:
+        return "A", socket.inet_ntop(socket.AF_INET, wire[place:end])
+    elif rdtype == 28 and size == 16:
+        return "AAAA", socket.inet_ntop(socket.AF_INET6, wire[place:end])
+    elif rdtype == 15 and size > 2:
+        host, after = names.read(place + 2)
+        kind, data, place = "MX", f"{int.from_bytes(wire[place : place + 2], 'big')} {host}", after
     elif rdtype == 6:
-        names = f"{_text(dns.name.from_wire_parser(parser))} {_text(dns.name.from_wire_parser(parser))}"
-        kind, data = "SOA", f"{names} {' '.join(map(str, parser.get_struct('!5I')))}"
+        primary, place = names.read(place)
+        mailbox, place = names.read(place)
+        kind, data = "SOA", f"{primary} {mailbox} {' '.join(map(str, _SOA.unpack_from(wire, place)))}"
+        place += 20
     else:
-        parser.get_bytes(length)
-        rdata = dns.rdata.from_wire(rdclass, rdtype, wire, start, length)
-        kind, data = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rdtype)), rdata.to_text()
-    if parser.current != start + length:
+        known = dns.rdatatype.RdataType.make(rdtype)
+        rdata = dns.rdata.from_wire(dns.rdataclass.IN, known, wire, place, size)
+        return dns.rdatatype.to_text(known), rdata.to_text()
+    if place != end:
         raise Malformed(f"a {kind} record of the wrong length")
     return kind, data
 

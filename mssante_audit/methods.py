@@ -84,9 +84,8 @@ def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
         method, cut, why, lines = _method(seen, observation, name)
         rows.append((domain, method, cut, why, max((line.at for line in lines), default=pd.NaT)))
     frame = pd.DataFrame(rows, columns=["domain", "method", "cut", "why", "observed_at"])
-    return frame.astype(
-        {"domain": "str", "method": Method, "cut": "str", "why": "str", "observed_at": "datetime64[us, UTC]"}
-    )
+    times = pd.Series([row[-1] for row in rows], dtype="datetime64[us, UTC]")
+    return frame.astype({"domain": "str", "method": Method, "cut": "str", "why": "str"}).assign(observed_at=times)
 
 
 def _method(seen: _Seen, observation: Observation, name: str) -> tuple[str, str, str, list[_Line]]:

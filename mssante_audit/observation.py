@@ -40,6 +40,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ to find wildcards. ``apex``: SOA, NS, DNSKEY of a zone. ``address``: names of se
 TRANSPORTS = ("udp", "tcp")
 MAX_LINE = 4 << 20
 MAX_DAMAGES = 100
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
 _MAGIC = b"\x1f\x8b\x08"
 
 
@@ -222,7 +224,7 @@ def parse_query(content: dict[str, Any]) -> Observed:
     *plain, rtt, ignored, listed = values
     if rtt is not None and not 0 <= rtt < 1e9:
         raise ValueError("field rtt")
-    if datetime.fromisoformat(plain[0]).tzinfo is None:
+    if not _is_instant(plain[0]):
         raise ValueError("field at")
     records = []
     for item in listed:
@@ -235,6 +237,13 @@ def parse_query(content: dict[str, Any]) -> Observed:
             raise ValueError("field records")
         records.append(Record(*item))
     return Observed(*plain, rtt, ignored, tuple(records))
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        return bool(_INSTANT.fullmatch(text)) and datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 class _Texts:
@@ -330,11 +339,11 @@ def check_header(content: dict[str, Any], path: Path) -> dict[str, Any]:
             remedy="Update mssante-audit",
         )
     try:
-        plain = all(isinstance(content[key], str) for key in ("parent_zone", "sibling"))
-        if not plain or datetime.fromisoformat(content["at"]).tzinfo is None:
-            raise ValueError
-    except (KeyError, TypeError, ValueError):
-        raise ObservationError("its header is damaged", file=str(path)) from None
+        good = all(isinstance(content[key], str) for key in ("parent_zone", "sibling", "at"))
+    except KeyError:
+        good = False
+    if not good or not _is_instant(content["at"]):
+        raise ObservationError("its header is damaged", file=str(path))
     return content
 
 

@@ -91,7 +91,7 @@ def start_nsd(folder: Path, addresses: Iterable[str], port: int, zones: Mapping[
     config.write_text(
         f"server:\n{listen}  port: {port}\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"{folder}\"\n"
         f"  pidfile: \"{folder}/nsd.pid\"\n  zonelistfile: \"{folder}/zones\"\n  xfrdfile: \"{folder}/xfrd\"\n"
-        f"  xfrdir: \"{folder}\"\n  rrl-ratelimit: 0\n  server-count: 1\n  verbosity: 0\n  minimal-responses: no\n"
+        f"  xfrdir: \"{folder}\"\n  rrl-ratelimit: 0\n  tcp-count: 1024\n  server-count: 1\n  verbosity: 0\n  minimal-responses: no\n"
         "remote-control:\n  control-enable: no\n"
         + "".join(f"zone:\n  name: \"{z}\"\n  zonefile: \"{f}\"\n" for z, f in _zone_files(folder, zones).items())
     )
