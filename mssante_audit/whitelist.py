@@ -93,6 +93,8 @@ class WhiteList:
     """Whether the file is broken and only its readable rows are here."""
     damage: str
     """How it is broken, "" if it is not."""
+    damage_kinds: tuple[str, ...]
+    """The same as codes (`reading.Reading.damage_kinds`)."""
     namespace: str
     """Namespace of the root element."""
     source: str
@@ -182,6 +184,7 @@ def load_whitelist(
         problems=_problems(reading.problems),
         damaged=bool(reading.damage),
         damage=reading.damage,
+        damage_kinds=reading.damage_kinds,
         namespace=reading.namespace,
         source=name,
         signed=reading.signed,

@@ -1,5 +1,7 @@
 import gzip
+import inspect
 import pickle
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,8 +9,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from mssante_audit import signature
+from mssante_audit import reading, signature
 from mssante_audit.errors import InputError
+from mssante_audit.french import DAMAGES, REASONS
 from mssante_audit.sample_signing import make_chain, make_keys, sign
 from mssante_audit.sample_space import whitelist_chunks
 from mssante_audit.signature import (
@@ -299,3 +302,11 @@ def test_one_changed_byte_of_the_real_list_is_invalid(real, place):
     changed = real[:at] + (b"1" if real[at : at + 1] != b"1" else b"2") + real[at + 1 :]
     told = verdict(changed, [REAL / "igc-sante"])
     assert (told.status, told.verified_rows) == ("invalid", 0)
+
+
+def test_every_reason_and_kind_of_damage_has_its_french_name():
+    source = Path(signature.__file__).read_text(encoding="utf-8")
+    raised = set(re.findall(r'_InvalidError\(.*, "(\w+)"\)', source)) | {"damaged"}
+    assert raised == set(REASONS)
+    kinds = set(re.findall(r"``(\w+)``", inspect.getsource(reading.Reading).split("damage: str")[0]))
+    assert kinds == set(DAMAGES)
