@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -253,7 +254,9 @@ def observe_world(
         Whether IPv6 addresses are asked.
     """
     settings = ObserveSettings(parent_zone=world.parent, parent_servers=world.parent_servers, root=(ROOT,))
-    lines = asyncio.run(_walk(world, domains, settings, started_at, ipv6=ipv6))
+    walk = _walk(world, domains, settings, started_at, ipv6=ipv6)
+    with ThreadPoolExecutor(1) as pool:  # a notebook's or a browser test's thread has a loop already
+        lines = pool.submit(asyncio.run, walk).result()
     header = {
         "format": FORMAT, "version": VERSION, "at": _stamp(started_at), "tool": "made up",
         "parent_zone": world.parent, "sibling": SIBLING, "ipv6": ipv6, "domains": len(domains),

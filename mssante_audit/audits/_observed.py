@@ -86,7 +86,7 @@ class Causes:
                 yield Finding(
                     str(rule), rows, observed=enumerated(map(shown, one["observed"]), most=MOST_TEXTS),
                     expected=enumerated(map(shown, one["expected"]), most=MOST_TEXTS),
-                    evidence=f"observation {row_ranges(lines[:MOST_LINES])}{more}" if lines else "",
+                    evidence=f"obs. {row_ranges(lines[:MOST_LINES])}{more}" if lines else "",
                 )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from made_up_dns import (
 from mssante_audit.audits import audit_all
 from mssante_audit.audits.delegation_vs_redirection import audit
 from mssante_audit.findings import COLUMNS
-from mssante_audit.space import Thresholds
+from mssante_audit.space import Thresholds, TrustSpace
 
 NS = ("ns1.alpha.example", "ns2.gamma.example")
 ALPHA_DECLARED = f"{DELEGATED},X,,,{NS[0]},{NS[1]},"
@@ -271,7 +271,7 @@ def test_every_server_dead_is_critical_and_one_finding() -> None:
     assert findings[["rule", "domains"]].values.tolist() == [["DNS_DELEGATION_DEAD", 6]]
     assert str(findings["severity"].iloc[0]) == "critical"
     assert findings["rows"].iloc[0] == (1, 3, 4, 5, 6, 7)
-    assert findings["evidence"].iloc[0].startswith("observation ")
+    assert findings["evidence"].iloc[0].startswith("obs. ")
 
 
 def test_a_delegation_to_names_without_addresses_is_dead() -> None:
@@ -395,3 +395,59 @@ def test_parent_s_serials() -> None:
 def test_a_parent_s_silent_server_touches_all_domains() -> None:
     scene = changed(set_server(PARENTS[1][1], silent=("udp", "tcp")))
     assert scene.found() == {"DNS_SERVER_SILENT": [(1, 2)]}
+
+
+# -- bad input ----------------------------------------------------------------------------------------------
+
+
+def cut_after(space: TrustSpace, lines: int) -> TrustSpace:
+    """Return the space with an observation that stopped after so many lines."""
+    assert space.observation is not None
+    queries, records = (
+        frame[frame["line"] <= lines] for frame in (space.observation.queries, space.observation.records)
+    )
+    return replace(
+        space, observation=replace(space.observation, queries=queries, records=records, complete=False)
+    )
+
+
+@pytest.mark.parametrize(
+    "change", [lambda s: None, own_name, lambda s: signed(s, KEY, ds_of()), third_server]
+)
+def test_an_observation_cut_anywhere_says_unknown_and_nothing_else(change: Change) -> None:
+    scene = changed(change, declared=BETA_DECLARED)
+    space = scene.space()
+    assert space.observation is not None
+    assert audit(space).empty
+    for lines in range(2, int(space.observation.queries["line"].max())):
+        assert set(audit(cut_after(space, lines))["rule"]) <= {"DNS_METHOD_UNKNOWN"}, lines
+
+
+def test_domains_no_longer_listed_are_left_out() -> None:
+    space = changed(unregistered).space()
+    left = replace(make_space(ROWS[0]), observation=space.observation)
+    assert audit(left).empty
+
+
+def test_an_alias_loop_ends() -> None:
+    def loop(scene: Scene) -> None:
+        alias(ALPHA_MX, BETA_MX)(scene)
+        alias(BETA_MX, ALPHA_MX)(scene)
+
+    assert changed(loop).found() == {"DNS_MX_UNRESOLVED": [(1,), (2,)]}
+
+
+def test_500_name_servers() -> None:
+    scene = changed(lambda s: s.servers(*NS, *(f"ns{i}.many.example" for i in range(500))))
+    found = scene.found()
+    assert set(found) == {"DNS_NS_UNRESOLVED"}
+    assert len(found["DNS_NS_UNRESOLVED"]) <= 32
+
+
+@pytest.mark.parametrize(
+    "domain", ["sessad@ase.mssante.fr", "CH-ALPHA.mssante.fr", "ch_x.mssante.fr", "", "a" * 250]
+)
+def test_odd_names_of_domains(domain: str) -> None:
+    scene = Scene(({"domain": domain}, *ROWS))
+    rules = {"DNS_NO_MX"} if "@" in domain or "_" in domain else {"DNS_METHOD_UNKNOWN"}
+    assert set(scene.found()) == (set() if domain.startswith("CH") else rules)
