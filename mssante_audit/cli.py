@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from mssante_audit.cli_declarations import app as declarations
+from mssante_audit.cli_methods import app as methods
 from mssante_audit.errors import AuditError, OutputError, ParameterError, WhiteListError
 from mssante_audit.parameters import PARAMETERS, check_value, parse_assignments
 
@@ -33,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(declarations, name="declarations")
+app.add_typer(methods)
 
 
 class Severity(StrEnum):

@@ -127,6 +127,8 @@ def provenance(space: TrustSpace) -> dict[str, Any]:
         "namespace": whitelist.namespace,
         "register": space.declarations.source if space.declarations else None,
         "register_sha256": space.declarations.sha256 if space.declarations else None,
+        "observation": space.observation.source if space.observation else None,
+        "observation_sha256": space.observation.sha256 if space.observation else None,
         "as_of": space.as_of.isoformat(),
         "rows": len(space.entries),
         "test_entries": int(space.entries["is_audit_entry"].sum()),

@@ -114,13 +114,14 @@ def _undeclared(rows: Sequence[Row], declared: set[str]) -> Iterator[tuple[str, 
     for number, row in enumerate(rows, 1):
         dn = parse_dn(row[2])
         key = row[0].strip().lower().rstrip(".")
-        if key not in declared and not _is_test(row[0], dn.get("O")):
+        if key not in declared and not is_test_row(row[0], dn.get("O")):
             groups.setdefault(parse_identifier(dn.get("OU")).value, []).append(number)
     for operator, numbers in groups.items():
         yield rows[numbers[0] - 1][0], operator, row_ranges(numbers)
 
 
-def _is_test(domain: str, name: str) -> bool:
+def is_test_row(domain: str, name: str) -> bool:
+    """Tell whether a row with this domain and O is a test entry."""
     return is_audit_domain(domain) or bool(re.search(r"\bTESTS?\d*\b", name, re.IGNORECASE))
 
 
@@ -137,7 +138,7 @@ def _plain_rows(rows: Sequence[Row], known: dict[str, Operator]) -> Iterator[tup
 
 def _is_plain(row: Row) -> bool:
     dn, contacts = parse_dn(row[2]), [parse_contact(row[i]) for i in (3, 4)]
-    domain = len(row[0]) <= 253 and _DOMAIN.fullmatch(row[0]) and not _is_test(row[0], dn.get("O"))
+    domain = len(row[0]) <= 253 and _DOMAIN.fullmatch(row[0]) and not is_test_row(row[0], dn.get("O"))
     certificate = dn.order_ok and dn.text == dn.canonical and not parse_identifier(dn.get("OU")).problems
     reachable = all(len(c.phones) == len(c.emails) == 1 and not c.malformed for c in contacts)
     odd = any({"consumer", "markup"} & set(c.problems) for c in contacts) or not "".join(row).isprintable()
@@ -280,8 +281,10 @@ def _reconciliation_defects(book: Book, listed: Sequence[tuple[int, Row, Operato
         number, row, operator = next(rows)
         return book.add(_as_listed(row, operator, next(serial), day) | (changes or {})), number, row, operator
 
-    for _ in range(4):
+    for _ in range(6):
         answered()
+    for _ in range(2):
+        answered(OLD, _METHOD_2 | {"mail_server": "mx.valfictif.example"})
     place, number, row, operator = answered(OLD, _WITHDRAWAL)
     book.record("RECO_WITHDRAWN_LISTED", [place], [number])
     _, number, row, operator = answered(OLD - timedelta(days=50), _WITHDRAWAL)

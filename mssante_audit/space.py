@@ -16,6 +16,7 @@ import pandas as pd
 
 from mssante_audit.declarations import Register, find_register, load_declarations
 from mssante_audit.errors import InputError
+from mssante_audit.observation import Observation, load_observation
 from mssante_audit.resources import resource
 from mssante_audit.whitelist import WhiteList, load_whitelist
 
@@ -48,6 +49,8 @@ class TrustSpace:
     """Whether findings name contacts as they are; masked otherwise."""
     declarations: Register | None = None
     """The register of declarations, where the data folder has one."""
+    observation: Observation | None = None
+    """What the DNS was observed to say, where the data folder has an observation."""
 
     @property
     def entries(self) -> pd.DataFrame:
@@ -80,6 +83,16 @@ def find_whitelist(data: Path) -> Path:
             "no white list here", file=str(data), remedy="Put a .xml or .xml.gz white list in the folder"
         )
     return lists[-1]
+
+
+def find_observation(data: Path) -> Path | None:
+    """Return the newest DNS observation of a data folder, ``None`` if it has none (or is a file).
+
+    Observations lie in the folder or in ``observations/`` below it; the newest is the last in order of name,
+    for names start with ``dns-`` and a date.
+    """
+    found = [f for folder in (data, data / "observations") for f in folder.glob("*.jsonl.gz") if f.is_file()]
+    return max(found, key=lambda f: f.name, default=None)
 
 
 def load_space(
@@ -124,13 +137,14 @@ def load_space(
     whitelist = load_whitelist(
         find_whitelist(folder), recover=recover, any_namespace=any_namespace, anchors=tuple(anchors)
     )
-    register = find_register(folder)
+    register, observed = find_register(folder), find_observation(folder)
     return TrustSpace(
         whitelist,
         parse_instant(as_of),
         thresholds or Thresholds(),
         show_contacts,
         None if register is None else load_declarations(register),
+        None if observed is None else load_observation(observed),
     )
 
 

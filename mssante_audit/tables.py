@@ -199,7 +199,7 @@ def _finding_cells(finding: dict[Hashable, Any]) -> tuple[Cell, ...]:
 
 def csv_link(findings: pd.DataFrame, shown: pd.DataFrame, name: str) -> str:
     """Return the link to all rows of a frame (but its column `rows`) as CSV, held in the report itself."""
-    text = csv_text(findings.drop(columns="rows"))
+    text = csv_text(findings.drop(columns="rows", errors="ignore"))
     content = text.encode("utf-8-sig", "backslashreplace")
     cut = len(shown) < len(findings)
     note = (

@@ -8,8 +8,11 @@ import pytest
 from lxml import etree
 
 from mssante_audit.declarations import fields
+from mssante_audit.dns_wire import canonical
 from mssante_audit.report import Run, run_reports
 from mssante_audit.resources import resource
+from mssante_audit.sample_dns import OBSERVED_AT
+from mssante_audit.sample_dns_world import World, Zone, observe_world
 from mssante_audit.whitelist import NAMESPACE
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
@@ -85,6 +88,17 @@ def payloads() -> tuple[str, ...]:
     return PAYLOADS
 
 
+def hostile_dns() -> World:
+    """Return a DNS with each payload (as far as names can carry it) as mail host and name server."""
+    world = World(parent_servers=(("p.gestion.example", "192.0.2.10"),))
+    parent = world.serve(Zone("mssante.fr").soa(1), "192.0.2.10")
+    for number, payload in enumerate(PAYLOADS):
+        if name := canonical(payload[:60].replace(".", " ") + ".example"):
+            parent.add(f"ch-nom-{number}.mssante.fr", "MX", f"10 {name}")
+            parent.add("ch-a.mssante.fr", "NS", name)
+    return world
+
+
 @pytest.fixture(scope="session")
 def sample_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The shipped notebooks' reports of the sample."""
@@ -99,6 +113,7 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("real")
     copytree(REAL, folder / "data")
     copy(resource("data/sample") / "declarations.csv", folder / "data")  # the real one has no register
+    copytree(resource("data/sample") / "observations", folder / "data" / "observations")  # nor an observation
     return run_reports(out=folder / "out", parameters={"data": str(folder / "data"), "as_of": REAL_AS_OF})
 
 
@@ -109,6 +124,12 @@ def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (folder / "data").mkdir()
     (folder / "data" / "hostile.xml").write_bytes(hostile_list())
     (folder / "data" / "declarations.json").write_text(hostile_register(), encoding="utf-8")
+    observe_world(
+        hostile_dns(),
+        [*(f"ch-nom-{n}.mssante.fr" for n in range(len(PAYLOADS))), *PAYLOADS, "ch-a.mssante.fr"],
+        folder / "data" / "dns.jsonl.gz",
+        OBSERVED_AT,
+    )
     return run_reports(
         out=folder / "out",
         parameters={"data": str(folder / "data"), "as_of": SAMPLE_AS_OF, "show_contacts": True},

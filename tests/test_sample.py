@@ -22,6 +22,7 @@ from mssante_audit.audits import audit, audit_all
 from mssante_audit.declarations import load_declarations
 from mssante_audit.errors import OutputError, ParameterError
 from mssante_audit.findings import concat, row_ranges
+from mssante_audit.observation import load_observation
 from mssante_audit.resources import resource
 from mssante_audit.rules import catalogue
 from mssante_audit.sample import (
@@ -33,8 +34,9 @@ from mssante_audit.sample import (
     write_sample,
 )
 from mssante_audit.sample_declarations import REGISTER, build_register
+from mssante_audit.sample_dns import OBSERVATION, build_dns
 from mssante_audit.sample_space import LONGEST_LABEL
-from mssante_audit.space import TrustSpace
+from mssante_audit.space import TrustSpace, load_space
 from mssante_audit.whitelist import WhiteList, load_whitelist
 
 SAMPLE = resource("data/sample")
@@ -112,8 +114,44 @@ def test_registers_of_other_seeds(seed: int, tmp_path: Path) -> None:
     )
 
 
+def dns_findings(space: TrustSpace) -> Counter[Line]:
+    findings = audit("delegation_vs_redirection", space)
+    return Counter(
+        (OBSERVATION, f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in findings.itertuples()
+    )
+
+
+def test_audit_finds_in_the_observation_what_the_truth_says() -> None:
+    expected = Counter({line: n for line, n in truth(SAMPLE).items() if line[0] == OBSERVATION})
+    assert expected, "an observation about which the truth says nothing"
+    space = load_space(SAMPLE, as_of=SAMPLE_AS_OF)
+    assert space.observation is not None
+    assert dns_findings(space) == expected
+
+
+@pytest.mark.parametrize("defects", [True, False])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_observations_of_other_seeds(seed: int, defects: bool, tmp_path: Path) -> None:
+    sample = build(seed)
+    register = build_register(sample.rows, sample.operators)
+    dns = build_dns(sample.rows, sample.operators, register.rows if defects else (), defects=defects)
+    (tmp_path / "dns.jsonl.gz").write_bytes(dns.observation())
+    (tmp_path / REGISTER).write_bytes(sample_declarations.register_files(register)[REGISTER])
+    space = TrustSpace(
+        load(whitelist_xml(sample)),
+        SAMPLE_AS_OF,
+        declarations=load_declarations(tmp_path / REGISTER) if defects else None,
+        observation=load_observation(tmp_path / "dns.jsonl.gz"),
+    )
+    assert dns_findings(space) == Counter(dns.truths(OBSERVATION))
+    if not defects:
+        rules = {line[1] for line in dns_findings(space)}
+        assert rules <= {"DNS_METHOD_UNKNOWN", "DNS_MX_CERTIFICATE", "DNS_MX_CONCENTRATION"}, "the list's own"
+
+
 def test_truth_is_about_the_files_that_are_there() -> None:
-    assert {line[0] for line in truth(SAMPLE)} == {*list_files(SAMPLE), *register_files(SAMPLE)}
+    files = {*list_files(SAMPLE), *register_files(SAMPLE), OBSERVATION}
+    assert {line[0] for line in truth(SAMPLE)} == files
 
 
 def test_every_rule_has_a_defect() -> None:

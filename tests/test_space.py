@@ -1,9 +1,11 @@
 from datetime import UTC, datetime, timedelta, timezone
+from shutil import copy
 
 import pytest
 
 from mssante_audit.errors import InputError
-from mssante_audit.space import find_whitelist, load_space, parse_instant
+from mssante_audit.resources import resource
+from mssante_audit.space import find_observation, find_whitelist, load_space, parse_instant
 
 
 def test_an_instant_is_utc_whatever_its_spelling():
@@ -39,3 +41,22 @@ def test_the_sample_is_loaded_and_trusted_without_being_named():
     assert space.whitelist.signature.status == "valid"
     assert len(space.audited) == len(space.entries) - space.entries["is_audit_entry"].sum()
     assert 0 < len(space.audited) < len(space.entries)
+
+
+def test_a_folder_s_newest_observation_is_loaded(tmp_path):
+    sample = resource("data/sample")
+    assert find_observation(tmp_path) is None
+    assert find_observation(sample / "declarations.csv") is None
+    copy(find_whitelist(sample), tmp_path)
+    assert load_space(tmp_path).observation is None
+    (tmp_path / "observations").mkdir()
+    old = copy(find_observation(sample), tmp_path / "observations" / "dns-2025-01-01T000000Z.jsonl.gz")
+    assert find_observation(tmp_path) == old
+    assert load_space(tmp_path).observation.source == old.name
+    new = tmp_path / "dns-2026-01-01T000000Z.jsonl.gz"
+    new.write_bytes(old.read_bytes()[:2000])
+    assert find_observation(tmp_path) == new
+    assert not load_space(tmp_path).observation.complete
+    new.write_bytes(b"not one")
+    with pytest.raises(InputError, match="not a DNS observation"):
+        load_space(tmp_path)

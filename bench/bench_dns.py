@@ -1,0 +1,217 @@
+"""Speed and memory of observing the DNS, against NSD on loopback.
+
+Promises (issue 4): queries a second at least 0.8 of what dnspython alone encodes and decodes on one core; with 20 ms
+of delay added, at least 60 times a sequential dnspython loop; 10,000 delegated domains in at most 500 MB. Limits on
+the pace are lifted for the measurement: they are there to be polite, and nobody is to be polite to here.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import multiprocessing
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import dns.message
+import dns.query
+
+from mssante_audit.dns import ObserveSettings, observe
+from mssante_audit.methods import methods
+from mssante_audit.observation import Observation, load_observation
+
+LAB = Path(__file__).parents[1] / "tests" / "observing"
+sys.path.insert(0, str(LAB))
+from dnslab import free_port, need_servers, start_nsd  # noqa: E402
+
+PARENTS, CHILDREN, RELAY = ("127.0.56.1", "127.0.56.2"), ("127.0.56.3", "127.0.56.4"), "127.0.56.9"
+DELEGATED = 10_000
+REDIRECTED = 3000
+DELAY = 0.020
+
+
+def parent_zone() -> str:
+    lines = ["@ NS ns1.gestion.example.", "@ NS ns2.gestion.example."]
+    for n in range(DELEGATED):
+        for i, address in enumerate(CHILDREN, 1):
+            lines += [f"ch-{n} NS ns{i}.ch-{n}", f"ns{i}.ch-{n} A {address}"]
+    lines += [f"red-{n} MX 10 mx{n % 50}.operateur.example." for n in range(REDIRECTED)]
+    return "\n".join(lines) + "\n"
+
+
+def child_zone() -> str:
+    ns = "".join(f"@ NS ns{i}\nns{i} A {address}\n" for i, address in enumerate(CHILDREN, 1))
+    return f"{ns}@ MX 10 mx\nmx A 192.0.2.20\n"
+
+
+@contextmanager
+def servers(folder: Path) -> Iterator[int]:
+    """Run the parent zone and its 10,000 children; yield the port."""
+    need_servers()
+    port = free_port()
+    children = {f"ch-{n}.mssante.fr": child_zone() for n in range(DELEGATED)}
+    started = []
+    try:
+        started.append(start_nsd(folder / "parent", PARENTS, port, {"mssante.fr": parent_zone()}))
+        started.append(start_nsd(folder / "children", CHILDREN, port, children))
+        yield port
+    finally:
+        for daemon in started:
+            daemon.stop()
+
+
+def settings(port: int, addresses: tuple[str, ...] = PARENTS) -> ObserveSettings:
+    servers = tuple((f"ns{i}.gestion.example", a) for i, a in enumerate(addresses, 1))
+    return ObserveSettings(
+        parent_servers=servers, root=servers, port=port, in_flight=128, per_server_in_flight=128, per_second=1e9,
+        per_server=1e9,
+    )  # fmt: skip
+
+
+def delegated(count: int) -> list[str]:
+    return [f"ch-{n}.mssante.fr" for n in range(count)]
+
+
+def dnspython_alone(observation: Observation, port: int) -> float:
+    """Seconds to encode and decode one query, over the kinds of questions and replies of `observation`."""
+    queries = observation.queries
+    mix = Counter(zip(queries["qname"].str.replace(r"\d+", "7", regex=True), queries["qtype"], queries["address"], strict=True))
+    total, seconds = 0, 0.0
+    for (name, qtype, address), count in mix.items():
+        if count < len(queries) / 1000:
+            continue
+        query = dns.message.make_query(name, qtype, use_edns=0, want_dnssec=True, payload=1232)
+        wire = dns.query.udp(query, address, 5, port).to_wire()
+        best = float("inf")
+        for _ in range(3):
+            start = time.perf_counter()
+            for _ in range(300):
+                dns.message.make_query(name, qtype, use_edns=0, want_dnssec=True, payload=1232).to_wire()
+                dns.message.from_wire(wire)
+            best = min(best, (time.perf_counter() - start) / 300)
+        total, seconds = total + count, seconds + best * count
+    return seconds / total
+
+
+def throughput(port: int, folder: Path) -> tuple[str, float, float]:
+    ratios = []
+    for attempt in range(3):
+        path = folder / f"throughput-{attempt}.jsonl.gz"
+        summary = observe(delegated(2000), path, settings(port))
+        observation = load_observation(path)
+        assert set(methods(observation, delegated(2000))["method"]) == {"delegated"}
+        assert not {"timeout", "unreachable", "malformed"} & summary.outcomes.keys(), summary
+        ratios.append(summary.seconds / summary.queries / dnspython_alone(observation, port))
+    best = summary.queries / summary.seconds
+    what = f"s a query, all included (TCP too), over dnspython's encoding and decoding alone (last run: {best:.0f}/s)"
+    return what, min(ratios), 1 / 0.8
+
+
+def relay(port: int, upstream: str) -> None:
+    """Pass queries on to `upstream`, and replies back `DELAY` later."""
+    front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    front.bind((RELAY, port))
+    back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    back.connect((upstream, port))
+    for sock in (front, back):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        sock.setblocking(False)
+    clients: dict[int, tuple[bytes, tuple[str, int]]] = {}
+    due: list[tuple[float, int, bytes, tuple[str, int]]] = []
+    number = 0
+    import select
+
+    while True:
+        wait = max(0.0, due[0][0] - time.monotonic()) if due else 1.0
+        ready, _, _ = select.select([front, back], [], [], wait)
+        for sock in ready:
+            try:
+                for _ in range(64):
+                    wire, source = sock.recvfrom(65535)
+                    if sock is front:
+                        number = (number + 1) % 65536
+                        clients[number] = (wire[:2], source)
+                        back.send(number.to_bytes(2, "big") + wire[2:])
+                    else:
+                        ident, client = clients.pop(int.from_bytes(wire[:2], "big"))
+                        heapq.heappush(due, (time.monotonic() + DELAY, id(wire), ident + wire[2:], client))
+            except BlockingIOError:
+                pass
+        now = time.monotonic()
+        while due and due[0][0] <= now:
+            _, _, wire, client = heapq.heappop(due)
+            front.sendto(wire, client)
+
+
+def delayed(port: int, folder: Path) -> tuple[str, float, float]:
+    process = multiprocessing.get_context("spawn").Process(target=relay, args=(port, PARENTS[0]), daemon=True)
+    process.start()
+    try:
+        names = [f"red-{n}.mssante.fr" for n in range(REDIRECTED)]
+        query = dns.message.make_query(names[0], "MX", use_edns=0, want_dnssec=True, payload=1232)
+        for _ in range(50):
+            try:
+                dns.query.udp(query, RELAY, 0.2, port)
+                break
+            except (OSError, dns.exception.Timeout):
+                time.sleep(0.1)
+        start = time.perf_counter()
+        for name in names[:100]:
+            dns.query.udp(dns.message.make_query(name, "MX", use_edns=0, want_dnssec=True), RELAY, 5, port)
+        sequential = 100 / (time.perf_counter() - start)
+        rates = []
+        for attempt in range(3):
+            path = folder / f"delayed-{attempt}.jsonl.gz"
+            summary = observe(names, path, replace(settings(port, (RELAY,)), retry_delay=0.0))
+            assert set(methods(load_observation(path), names)["method"]) == {"redirected"}
+            rates.append(summary.queries / summary.seconds)
+    finally:
+        process.kill()
+    what = (
+        f"time with 20 ms of delay over a sequential dnspython loop's ({max(rates):.0f}/s against {sequential:.0f}/s: "
+        f"{max(rates) / sequential:.0f} times)"
+    )
+    return what, sequential / max(rates), 1 / 60
+
+
+def memory(port: int, folder: Path) -> tuple[str, float, float]:
+    """Peak of a process of its own that observes 10,000 delegated domains, reads the file and derives the methods."""
+    code = f"""
+import json, sys
+from bench.bench_dns import *
+path = Path({str(folder)!r}) / "memory.jsonl.gz"
+summary = observe(delegated(DELEGATED), path, settings({port}))
+peak = lambda: next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM")) / 1024
+observed = peak()
+start = time.process_time()
+observation = load_observation(path)
+found = methods(observation, delegated(DELEGATED))
+cpu = time.process_time() - start
+assert set(found["method"]) == {{"delegated"}}
+print(json.dumps([observed, peak(), len(observation.queries), cpu, path.stat().st_size / 1e6, summary.seconds]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True
+    )
+    observed, peak, lines, cpu, size, seconds = json.loads(done.stdout)
+    what = (
+        f"MB at most for 10,000 delegated domains, observed ({observed:.0f} MB, {lines} lines, {size:.1f} MB, {seconds:.0f} s), "
+        f"read and methods derived ({cpu:.1f} s of CPU)"
+    )
+    return what, peak, 500.0
+
+
+def benches() -> list[tuple[str, float, float]]:
+    """Return rows of (what, measured, promised at most)."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with servers(folder) as port:
+            return [throughput(port, folder), delayed(port, folder), memory(port, folder)]

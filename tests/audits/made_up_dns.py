@@ -1,0 +1,114 @@
+"""A small made-up DNS, clean until a test changes it, observed by the real walker and written by the real writer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from made_up import ALPHA, BETA_DN, make_space
+
+from mssante_audit.audits.delegation_vs_redirection import audit
+from mssante_audit.declarations import load_declarations
+from mssante_audit.observation import load_observation
+from mssante_audit.sample_dns_world import NameServer, World, Zone, observe_world
+from mssante_audit.space import Thresholds, TrustSpace
+
+AT = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
+PARENTS = (("p1.gestion.example", "192.0.2.10"), ("p2.gestion.example", "192.0.2.11"))
+ONE, TWO = "198.51.100.1", "203.0.113.1"
+"""Addresses of ns1.alpha.example and ns2.gamma.example, which serve ch-alpha."""
+DELEGATED, REDIRECTED = "ch-alpha.mssante.fr", "ch-beta.mssante.fr"
+ALPHA_MX, BETA_MX = "mss.alpha.example", "mss.beta.example"
+ROWS = ({"domain": DELEGATED}, {"domain": REDIRECTED, "dn": BETA_DN})
+
+
+@dataclass
+class Scene:
+    """ch-alpha is delegated, ch-beta redirected; hosts have public addresses that belong to nobody."""
+
+    rows: tuple[dict[str, str], ...] = ROWS
+    world: World = field(default_factory=lambda: World(parent_servers=PARENTS))
+    parent: Zone = field(init=False)
+    zone: Zone = field(init=False)
+    declared: str = ""
+    """Lines of a register: domain, delegation, redirection, withdrawal, primary, secondary, mail server."""
+    ipv6: bool = True
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+    def __post_init__(self) -> None:
+        self.parent = Zone("mssante.fr").soa(2026030101)
+        for name, address in PARENTS:
+            self.world.serve(self.parent, address)
+            self.parent.add("mssante.fr", "NS", name)
+            self.host(name, address)
+        self.host("ns1.alpha.example", ONE).host("ns2.gamma.example", TWO)
+        self.host(ALPHA_MX, "192.88.99.1").host(BETA_MX, "192.88.99.2")
+        self.zone = self.delegate(DELEGATED)
+        self.zone.add(DELEGATED, "MX", f"10 {ALPHA_MX}")
+        self.parent.add(REDIRECTED, "MX", f"10 {BETA_MX}")
+
+    def host(self, name: str, *addresses: str) -> Scene:
+        """Give a name outside the parent zone these addresses only."""
+        self.world.root.records[name] = {}
+        for address in addresses:
+            self.world.root.add(name, "AAAA" if ":" in address else "A", address)
+        return self
+
+    def delegate(
+        self,
+        name: str,
+        servers: tuple[str, ...] = ("ns1.alpha.example", "ns2.gamma.example"),
+        addresses: tuple[str, ...] = (ONE, TWO),
+        above: Zone | None = None,
+    ) -> Zone:
+        """Delegate a zone to servers that carry it."""
+        (above or self.parent).add(name, "NS", *servers)
+        return self.world.serve(Zone(name).soa(2026030101).add(name, "NS", *servers), *addresses)
+
+    def servers(self, *names: str, zone: Zone | None = None, parent: bool = True) -> Scene:
+        """Have zone and parent name these servers."""
+        zone = zone or self.zone
+        zone.records[zone.name]["NS"] = [*names]
+        if parent:
+            self.parent.records[zone.name]["NS"] = [*names]
+        return self
+
+    def split(self) -> Zone:
+        """Give the second server a copy of its own of ch-alpha's zone; return it."""
+        return self.world.serve(self.zone.copy(), TWO)
+
+    def split_parent(self) -> Zone:
+        """Give the parent's second server a copy of its own."""
+        return self.world.serve(self.parent.copy(), PARENTS[1][1])
+
+    def server(self, address: str) -> NameServer:
+        return self.world.servers[address]
+
+    def space(self) -> TrustSpace:
+        space = make_space(*(ALPHA | row for row in self.rows))
+        with TemporaryDirectory() as folder:
+            file = Path(folder, "dns-2026-03-02.jsonl.gz")
+            observe_world(self.world, [row["domain"] for row in self.rows], file, AT, ipv6=self.ipv6)
+            space = replace(space, observation=load_observation(file), thresholds=self.thresholds)
+            if self.declared:
+                head = "domain,delegation,redirection,withdrawal,primary_server,secondary_server,mail_server,date"
+                register = Path(folder, "declarations.csv")
+                lines = [f"{line},01/02/2025" for line in self.declared.split()]
+                register.write_text("\n".join([head, *lines]) + "\n")
+                space = replace(space, declarations=load_declarations(register))
+        return space
+
+    def found(self, *rules: str) -> dict[str, list[tuple[int, ...]]]:
+        """Return the findings' rows by rule."""
+        findings = audit(self.space())
+        kept: dict[str, list[tuple[int, ...]]] = {}
+        for rule, rows in zip(findings["rule"], findings["rows"], strict=True):
+            if not rules or rule in rules:
+                kept.setdefault(rule, []).append(rows)
+        return kept
+
+
+Change = Callable[[Scene], object]

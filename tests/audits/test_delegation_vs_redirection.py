@@ -1,0 +1,453 @@
+"""Each rule on the DNS fires on its defect, once a cause, and is silent on what only looks like it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import dns.dnssec
+import dns.name
+import dns.rdata
+import pytest
+from made_up import make_space
+from made_up_dns import (
+    ALPHA_MX,
+    BETA_MX,
+    DELEGATED,
+    ONE,
+    PARENTS,
+    REDIRECTED,
+    ROWS,
+    TWO,
+    Change,
+    Scene,
+)
+
+from mssante_audit.audits import audit_all
+from mssante_audit.audits.delegation_vs_redirection import audit
+from mssante_audit.findings import COLUMNS
+from mssante_audit.space import Thresholds, TrustSpace
+
+NS = ("ns1.alpha.example", "ns2.gamma.example")
+ALPHA_DECLARED = f"{DELEGATED},X,,,{NS[0]},{NS[1]},"
+BETA_DECLARED = f"{REDIRECTED},,X,,,,{BETA_MX}"
+KEY = "257 3 8 AwEAAaz/tAm8yTn4Mfeh5eyI96WSVexTBAvkMgJzkKTOiW1vkIbzxeF3"
+
+
+def ds_of(key: str = KEY) -> str:
+    made = dns.dnssec.make_ds(
+        dns.name.from_text(DELEGATED), dns.rdata.from_text("IN", "DNSKEY", key), "SHA256"
+    )
+    return made.to_text()
+
+
+def changed(change: Change, **scene: object) -> Scene:
+    made = Scene(**scene)  # type: ignore[arg-type]
+    change(made)
+    return made
+
+
+def setup(scene: Scene, *owner_type_data: str) -> None:
+    """Set records of the zone of ch-alpha: owner, type, data…"""
+    owner, kind, *data = owner_type_data
+    scene.zone.records.setdefault(owner, {})[kind] = data
+
+
+def mx(*data: str) -> Change:
+    return lambda s: setup(s, DELEGATED, "MX", *data)
+
+
+def test_clean_world_gets_nothing() -> None:
+    assert Scene().found() == {}
+    assert Scene(declared=f"{ALPHA_DECLARED} {BETA_DECLARED}").found() == {}
+    assert Scene(ipv6=False).found() == {}
+
+
+def test_without_an_observation_there_is_nothing_to_say() -> None:
+    space = make_space(*ROWS)
+    assert list(audit(space).columns) == list(COLUMNS)
+    assert audit(space).empty
+    assert not audit_all(space)["rule"].str.startswith("DNS_").any()
+
+
+# -- one domain or server at fault: rule, change, rows ------------------------------------------------------
+
+
+def unregistered(scene: Scene) -> None:
+    del scene.parent.records[REDIRECTED]
+
+
+def both(scene: Scene) -> None:
+    scene.parent.add(DELEGATED, "MX", f"10 {ALPHA_MX}")
+    for _, address in PARENTS:
+        scene.server(address).mixed = (DELEGATED,)
+
+
+def only_by_wildcard(scene: Scene) -> None:
+    unregistered(scene)
+    scene.parent.add("*.mssante.fr", "MX", f"10 {BETA_MX}")
+
+
+def own_name(scene: Scene, own: tuple[str, ...] = (ONE,), glue: tuple[str, ...] = (ONE,)) -> None:
+    """Name the first server inside the zone it serves."""
+    name = f"ns.{DELEGATED}"
+    scene.servers(name, NS[1])
+    for zone, addresses in ((scene.zone, own), (scene.parent, glue)):
+        if addresses:
+            zone.add(name, "A", *addresses)
+
+
+def signed(scene: Scene, key: str = "", ds: str = "") -> None:
+    scene.zone.signed = True
+    if key:
+        scene.zone.add(DELEGATED, "DNSKEY", key)
+    if ds:
+        scene.parent.add(DELEGATED, "DS", ds)
+
+
+def alias(name: str, target: str) -> Change:
+    def change(scene: Scene) -> None:
+        scene.host(name)
+        scene.world.root.add(name, "CNAME", target)
+
+    return change
+
+
+def third_server(scene: Scene, name: str = "ns3.delta.example", address: str = "192.0.2.77") -> None:
+    scene.host(name, address)
+    scene.servers(*NS, name)
+    scene.world.serve(scene.zone, address)
+
+
+def set_server(address: str, **fields: object) -> Change:
+    def change(scene: Scene) -> None:
+        for name, value in fields.items():
+            setattr(scene.server(address), name, value)
+
+    return change
+
+
+def no_zone(address: str, how: str) -> Change:
+    def change(scene: Scene) -> None:
+        scene.server(address).zones.clear()
+        scene.server(address).otherwise = how
+
+    return change
+
+
+def second_copy(edit: Change) -> Change:
+    """Change the second server's copy of the zone of ch-alpha only."""
+
+    def change(scene: Scene) -> None:
+        copy = scene.split()
+        scene.zone, first = copy, scene.zone
+        edit(scene)
+        scene.zone = first
+
+    return change
+
+
+def serial(number: int) -> Change:
+    return lambda s: s.zone.soa(number)
+
+
+DEFECTS: tuple[tuple[str, Change], ...] = (
+    ("DNS_WILDCARD", only_by_wildcard),
+    ("DNS_CUT_WITH_DATA", both),
+    ("DNS_SERVER_SILENT", set_server(TWO, silent=("udp", "tcp"))),
+    ("DNS_SERVER_REFUSING", no_zone(TWO, "REFUSED")),
+    ("DNS_SERVER_FAILING", no_zone(TWO, "SERVFAIL")),
+    ("DNS_SERVER_LAME", no_zone(TWO, "lame")),
+    ("DNS_UPWARD_REFERRAL", no_zone(TWO, "upward")),
+    ("DNS_SOA_MISSING", second_copy(lambda s: s.zone.records[DELEGATED].pop("SOA"))),
+    ("DNS_UDP_ONLY", set_server(TWO, silent=("tcp",))),
+    ("DNS_OPEN_RECURSION", set_server(TWO, recursive=True)),
+    ("DNS_NS_MISMATCH", lambda s: s.servers(*NS, "ns1.b.example", parent=False).host("ns1.b.example", ONE)),
+    ("DNS_NS_DISAGREE", second_copy(lambda s: s.servers(NS[1], parent=False))),
+    ("DNS_SINGLE_SERVER", lambda s: s.servers(NS[0])),
+    ("DNS_SAME_ADDRESS", lambda s: s.host(NS[1], ONE)),
+    ("DNS_SAME_NETWORK", lambda s: (s.host(NS[1], "198.51.100.9"), s.world.serve(s.zone, "198.51.100.9"))),
+    ("DNS_NS_NAME", lambda s: third_server(s, "ns_3.delta.example")),
+    ("DNS_NS_ALIAS", alias(NS[1], "ns9.gamma.example")),
+    ("DNS_NS_UNRESOLVED", lambda s: s.world.root.records.pop(NS[1])),
+    ("DNS_NS_UNRESOLVED", lambda s: s.host(NS[1])),
+    ("DNS_GLUE_MISSING", lambda s: own_name(s, glue=())),
+    ("DNS_GLUE_DIFFERS", lambda s: own_name(s, glue=(ONE, "198.51.100.99"))),
+    ("DNS_SOA_SERIALS", second_copy(serial(2026022701))),
+    ("DNS_SOA_SERIALS", second_copy(serial(2026022701 - 1))),
+    ("DNS_DS_BROKEN", lambda s: signed(s, KEY, ds_of(KEY.replace("257", "256")))),
+    ("DNS_DS_BROKEN", lambda s: signed(s, "", ds_of())),
+    ("DNS_NO_DS", lambda s: signed(s, KEY)),
+    ("DNS_NO_MX", lambda s: s.zone.records[DELEGATED].pop("MX")),
+    ("DNS_MX_NULL", mx("0 .")),
+    ("DNS_MX_ADDRESS", mx(f"10 {ALPHA_MX}", "20 192.0.2.1")),
+    ("DNS_MX_ALIAS", alias(ALPHA_MX, BETA_MX)),
+    ("DNS_MX_UNRESOLVED", lambda s: s.world.root.records.pop(ALPHA_MX)),
+    ("DNS_MX_NO_ADDRESS", lambda s: s.host(ALPHA_MX)),
+    ("DNS_MX_PRIVATE", lambda s: s.host(ALPHA_MX, "10.1.2.3", "fd00::1")),
+    ("DNS_MX_DISAGREE", second_copy(lambda s: s.zone.add(DELEGATED, "MX", f"20 {BETA_MX}"))),
+    ("DNS_MX_CERTIFICATE", mx(f"10 {BETA_MX}")),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "change"), DEFECTS)
+def test_defect(rule: str, change: Change) -> None:
+    found = changed(change).found()
+    mine = {code for code in found if code not in CONSEQUENCES.get(rule, ())}
+    assert mine == {rule}
+    at_beta = rule == "DNS_WILDCARD"
+    assert found[rule] == [(2,)] if at_beta else [(1,)]
+
+
+CONSEQUENCES = {
+    "DNS_NS_MISMATCH": ("DNS_SAME_ADDRESS",),
+    "DNS_NS_ALIAS": ("DNS_NS_UNRESOLVED",),
+    "DNS_GLUE_DIFFERS": ("DNS_SERVER_SILENT",),
+}
+"""Rules that the change of a test may set off as well: a defect seldom comes alone."""
+
+CLEAN: tuple[Change, ...] = (
+    lambda s: s.zone.add("*." + DELEGATED, "MX", f"10 {ALPHA_MX}"),
+    lambda s: s.parent.add("*.mssante.fr", "MX", "10 other.mail.example"),
+    lambda s: s.host(NS[1], TWO, "2001:db8:7::1"),
+    third_server,
+    own_name,
+    lambda s: own_name(s, own=(ONE,), glue=(ONE,)),
+    lambda s: signed(s, KEY, ds_of()),
+    second_copy(serial(2026030201)),
+    mx(f"10 {ALPHA_MX}", "20 mss.beta.example"),
+    lambda s: s.host(ALPHA_MX, "10.1.2.3", "192.88.99.1"),
+    lambda s: s.host(ALPHA_MX, "192.88.99.1", "2606:4700::1"),
+    mx(f"10 {ALPHA_MX}", f"20 {ALPHA_MX}"),
+)
+
+
+@pytest.mark.parametrize("change", CLEAN)
+def test_clean_neighbour(change: Change) -> None:
+    scene = changed(change)
+    for address in ("2001:db8:7::1",):
+        scene.world.serve(scene.zone, address)
+    if "parent.soa" in repr(change):
+        scene.parent.soa(1)
+    assert scene.found() == {}
+
+
+# -- what takes more to say ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("declared", "rules"),
+    [
+        (f"{DELEGATED},,X,,,,{ALPHA_MX}", {"DNS_REDIRECTION_DELEGATED"}),
+        (f"{REDIRECTED},X,,,{NS[0]},{NS[1]},", {"DNS_DELEGATION_REDIRECTED"}),
+        (f"{DELEGATED},X,,,{NS[0]},ns9.alpha.example,", {"DNS_DECLARED_SERVERS"}),
+        (f"{DELEGATED},X,,,{NS[1].upper()}.,{NS[0]},", set()),
+        (f"{DELEGATED},X,,,,,", set()),
+        (f"{REDIRECTED},,X,,,,mail.beta.example", {"DNS_MX_DECLARED"}),
+        (f"{REDIRECTED},,X,,,,{BETA_MX.upper()}", set()),
+        (f"{REDIRECTED},,X,,,,", set()),
+        (f"{REDIRECTED},X,X,,{NS[0]},{NS[1]},{BETA_MX}", set()),
+        (f"{REDIRECTED},X,,X,{NS[0]},{NS[1]},", set()),
+        ("autre.mssante.fr,,X,,,,mail.beta.example", set()),
+    ],
+)
+def test_declared(declared: str, rules: set[str]) -> None:
+    assert set(Scene(declared=declared).found()) == rules
+
+
+def test_declared_and_not_there_is_one_cause() -> None:
+    absent = changed(unregistered)
+    assert absent.found() == {"DNS_NO_MX": [(2,)]}
+    absent.declared = BETA_DECLARED
+    assert absent.found() == {"DNS_DECLARED_ABSENT": [(2,)]}
+
+
+def test_every_server_dead_is_critical_and_one_finding() -> None:
+    rows = (*ROWS, *({"domain": f"site{i}.{DELEGATED}"} for i in range(4)), {"domain": "ch-delta.mssante.fr"})
+    scene = Scene(rows)
+    scene.delegate("ch-delta.mssante.fr").add("ch-delta.mssante.fr", "MX", f"10 {ALPHA_MX}")
+    for address in (ONE, TWO):
+        scene.server(address).silent = ("udp", "tcp")
+    findings = audit(scene.space())
+    assert findings[["rule", "domains"]].values.tolist() == [["DNS_DELEGATION_DEAD", 6]]
+    assert str(findings["severity"].iloc[0]) == "critical"
+    assert findings["rows"].iloc[0] == (1, 3, 4, 5, 6, 7)
+    assert findings["evidence"].iloc[0].startswith("obs. ")
+
+
+def test_a_delegation_to_names_without_addresses_is_dead() -> None:
+    scene = Scene()
+    for name in NS:
+        del scene.world.root.records[name]
+    assert set(scene.found()) == {"DNS_DELEGATION_DEAD", "DNS_NS_UNRESOLVED"}
+    assert len(scene.found()["DNS_NS_UNRESOLVED"]) == 2
+
+
+def test_a_server_shared_by_many_domains_is_one_finding() -> None:
+    rows = (*ROWS, *({"domain": f"ch-{i}.mssante.fr"} for i in range(30)))
+    scene = Scene(rows)
+    for row in rows[2:]:
+        scene.delegate(row["domain"]).add(row["domain"], "MX", f"10 {ALPHA_MX}")
+    scene.server(TWO).silent = ("udp", "tcp")
+    assert {rule: [len(r) for r in rows] for rule, rows in scene.found().items()} == {
+        "DNS_SERVER_SILENT": [31]
+    }
+
+
+def test_tcp_only() -> None:
+    scene = changed(set_server(TWO, silent=("udp",)))
+    assert set(scene.found()) == {"DNS_TCP_ONLY"}
+
+
+def test_what_is_not_heard_is_unknown_and_not_absent() -> None:
+    scene = Scene(({"domain": f"x.{DELEGATED}"}, *ROWS))
+    scene.zone.add(f"x.{DELEGATED}", "MX", f"10 {ALPHA_MX}")
+    assert scene.found() == {}
+    scene.rows = ({"domain": "ch-neuf.mssante.fr"}, *scene.rows)
+    space = scene.space()
+    assert set(audit(space)["rule"]) == {"DNS_NO_MX"}
+    assert space.observation is not None
+    gone = space.observation.queries
+    kept = replace(space.observation, queries=gone[gone["qname"] != "ch-neuf.mssante.fr"])
+    found = audit(replace(space, observation=kept))
+    assert found[["rule", "observed"]].values.tolist() == [
+        ["DNS_METHOD_UNKNOWN", "pas observé auprès des serveurs de mssante.fr"]
+    ]
+    for _, address in PARENTS:
+        scene.server(address).rcodes = {"mssante.fr": "SERVFAIL"}
+    found = audit(scene.space())
+    assert not set(found["rule"]) & {"DNS_NO_MX", "DNS_DECLARED_ABSENT"}
+    assert {"DNS_METHOD_UNKNOWN", "DNS_DELEGATION_DEAD"} <= set(found["rule"])
+
+
+def test_unheard_hosts_are_not_called_missing() -> None:
+    scene = Scene()
+    space = scene.space()
+    assert space.observation is not None
+    queries = space.observation.queries
+    silent = queries.assign(outcome=queries["outcome"].where(queries["step"] != "address", "timeout"))
+    assert audit(replace(space, observation=replace(space.observation, queries=silent))).empty
+
+
+def test_implicit_mail_server() -> None:
+    scene = Scene()
+    del scene.zone.records[DELEGATED]["MX"]
+    scene.zone.add(DELEGATED, "A", "192.88.99.1")
+    assert scene.found() == {"DNS_MX_IMPLICIT": [(1,)]}
+
+
+def test_no_mx_is_told_once_an_operator() -> None:
+    rows = (*ROWS, *({"domain": f"s{i}.{DELEGATED}"} for i in range(9)))
+    assert Scene(rows).found() == {"DNS_NO_MX": [tuple(range(3, 12))]}
+
+
+def test_concentration() -> None:
+    rows = (*ROWS, *({"domain": f"s{i}.{DELEGATED}"} for i in range(9)))
+    scene = Scene(rows, thresholds=Thresholds(concentration_min=10))
+    for row in rows[2:]:
+        scene.zone.add(row["domain"], "MX", f"10 {ALPHA_MX}")
+    assert scene.found() == {"DNS_MX_CONCENTRATION": [(1, *range(3, 12))]}
+    scene.thresholds = Thresholds(concentration_min=11)
+    assert scene.found() == {}
+
+
+def test_wildcards_at_each_level_and_an_operator_s_own() -> None:
+    rows = (*ROWS, {"domain": f"a.{DELEGATED}"}, {"domain": f"b.{DELEGATED}"}, {"domain": f"c.{DELEGATED}"})
+    scene = Scene(rows)
+    scene.zone.add(f"*.{DELEGATED}", "MX", f"10 {ALPHA_MX}")
+    scene.zone.add(f"c.{DELEGATED}", "MX", f"5 {ALPHA_MX}")
+    assert scene.found() == {"DNS_WILDCARD": [(3, 4)]}
+
+
+def test_delegated_under_delegated() -> None:
+    inner = f"labo.{DELEGATED}"
+    scene = Scene((*ROWS, {"domain": inner}, {"domain": f"x.{inner}"}))
+    zone = scene.delegate(inner, above=scene.zone)
+    zone.add(inner, "MX", f"10 {ALPHA_MX}").add(f"x.{inner}", "MX", f"10 {ALPHA_MX}")
+    assert scene.found() == {}
+
+
+# -- the parent ---------------------------------------------------------------------------------------------
+
+
+def test_parent_s_servers_disagree_about_domains_in_one_finding() -> None:
+    rows = (*ROWS, *({"domain": f"ch-{i}.mssante.fr", "dn": ROWS[1]["dn"]} for i in range(5)))
+    scene = Scene(rows)
+    for row in rows[2:]:
+        scene.parent.add(row["domain"], "MX", f"10 {BETA_MX}")
+    assert scene.found() == {}
+    other = scene.split_parent()
+    for row in rows[3:5]:
+        del other.records[row["domain"]]
+    del other.records[DELEGATED]
+    assert scene.found() == {"DNS_PARENT_DISAGREE": [(1, 4, 5)]}
+
+
+def test_parent_s_serials() -> None:
+    scene = Scene()
+    scene.split_parent().soa(2026022601)
+    assert scene.found() == {"DNS_PARENT_SERIALS": [(1, 2)]}
+    scene.split_parent().soa(2026030100)
+    scene.parent.soa(2026030200)
+    scene.split_parent().soa(2026030101)
+    assert scene.found() == {}, "the newer one is not a day old"
+
+
+def test_a_parent_s_silent_server_touches_all_domains() -> None:
+    scene = changed(set_server(PARENTS[1][1], silent=("udp", "tcp")))
+    assert scene.found() == {"DNS_SERVER_SILENT": [(1, 2)]}
+
+
+# -- bad input ----------------------------------------------------------------------------------------------
+
+
+def cut_after(space: TrustSpace, lines: int) -> TrustSpace:
+    """Return the space with an observation that stopped after so many lines."""
+    assert space.observation is not None
+    queries, records = (
+        frame[frame["line"] <= lines] for frame in (space.observation.queries, space.observation.records)
+    )
+    return replace(
+        space, observation=replace(space.observation, queries=queries, records=records, complete=False)
+    )
+
+
+@pytest.mark.parametrize(
+    "change", [lambda s: None, own_name, lambda s: signed(s, KEY, ds_of()), third_server]
+)
+def test_an_observation_cut_anywhere_says_unknown_and_nothing_else(change: Change) -> None:
+    scene = changed(change, declared=BETA_DECLARED)
+    space = scene.space()
+    assert space.observation is not None
+    assert audit(space).empty
+    for lines in range(2, int(space.observation.queries["line"].max())):
+        assert set(audit(cut_after(space, lines))["rule"]) <= {"DNS_METHOD_UNKNOWN"}, lines
+
+
+def test_domains_no_longer_listed_are_left_out() -> None:
+    space = changed(unregistered).space()
+    left = replace(make_space(ROWS[0]), observation=space.observation)
+    assert audit(left).empty
+
+
+def test_an_alias_loop_ends() -> None:
+    def loop(scene: Scene) -> None:
+        alias(ALPHA_MX, BETA_MX)(scene)
+        alias(BETA_MX, ALPHA_MX)(scene)
+
+    assert changed(loop).found() == {"DNS_MX_UNRESOLVED": [(1,), (2,)]}
+
+
+def test_500_name_servers() -> None:
+    scene = changed(lambda s: s.servers(*NS, *(f"ns{i}.many.example" for i in range(500))))
+    found = scene.found()
+    assert set(found) == {"DNS_NS_UNRESOLVED"}
+    assert len(found["DNS_NS_UNRESOLVED"]) <= 32
+
+
+@pytest.mark.parametrize(
+    "domain", ["sessad@ase.mssante.fr", "CH-ALPHA.mssante.fr", "ch_x.mssante.fr", "", "a" * 250]
+)
+def test_odd_names_of_domains(domain: str) -> None:
+    scene = Scene(({"domain": domain}, *ROWS))
+    rules = {"DNS_NO_MX"} if "@" in domain or "_" in domain else {"DNS_METHOD_UNKNOWN"}
+    assert set(scene.found()) == (set() if domain.startswith("CH") else rules)

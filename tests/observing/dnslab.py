@@ -1,0 +1,230 @@
+"""Name servers for tests, on loopback addresses only: NSD and Knot as they are, and scripted ones that misbehave."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.rrset
+import pytest
+
+NSD = shutil.which("nsd") or shutil.which("nsd", path="/usr/sbin")
+KNOT = shutil.which("knotd") or shutil.which("knotd", path="/usr/sbin")
+HOW = "real name servers are missing: `apt-get install --no-install-recommends nsd knot`"
+
+
+def need_servers() -> None:
+    """Skip without NSD and Knot, and say how to get them; fail where tests must not be skipped."""
+    if not (NSD and KNOT):
+        if os.environ.get("CI") == "true":
+            pytest.fail(HOW)
+        pytest.skip(HOW)
+
+
+def free_port() -> int:
+    """Return a port that is free over UDP and TCP."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind(("127.0.0.1", 0))
+            port = udp.getsockname()[1]
+            with suppress(OSError):
+                tcp.bind(("127.0.0.1", port))
+                return port
+
+
+def _zone_files(folder: Path, zones: Mapping[str, str]) -> dict[str, Path]:
+    files = {}
+    for number, (zone, text) in enumerate(zones.items()):
+        file = folder / f"{number}.zone"
+        soa = "" if " SOA " in text else "@ SOA ns1 hostmaster 1 3600 600 86400 300\n"
+        file.write_text(f"$ORIGIN {zone.rstrip('.')}.\n$TTL 300\n{soa}{text}")
+        files[zone] = file
+    return files
+
+
+class Daemon:
+    """A name server that runs until `stop`."""
+
+    def __init__(self, command: list[str], address: str, port: int, log: Path) -> None:
+        with log.open("w") as out:
+            self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+        probe = dns.message.make_query("version.bind", "TXT", "CH").to_wire()
+        for _ in range(200):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                sock.settimeout(0.05)
+                sock.connect((address, port))
+                with suppress(OSError):
+                    sock.send(probe)
+                    sock.recv(512)
+                    return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        self.stop()
+        raise RuntimeError(f"{command[0]} does not start: {log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(5)
+
+
+def start_nsd(folder: Path, addresses: Iterable[str], port: int, zones: Mapping[str, str]) -> Daemon:
+    """Start NSD with `zones` (name to zone file text without $ORIGIN; an SOA is added if it has none)."""
+    folder.mkdir(parents=True)
+    addresses = list(addresses)
+    listen = "".join(f"  ip-address: {address}\n" for address in addresses)
+    config = folder / "nsd.conf"
+    config.write_text(
+        f"server:\n{listen}  port: {port}\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"{folder}\"\n"
+        f"  pidfile: \"{folder}/nsd.pid\"\n  zonelistfile: \"{folder}/zones\"\n  xfrdfile: \"{folder}/xfrd\"\n"
+        f"  xfrdir: \"{folder}\"\n  rrl-ratelimit: 0\n  tcp-count: 1024\n  server-count: 1\n  verbosity: 0\n  minimal-responses: no\n"
+        "remote-control:\n  control-enable: no\n"
+        + "".join(f"zone:\n  name: \"{z}\"\n  zonefile: \"{f}\"\n" for z, f in _zone_files(folder, zones).items())
+    )
+    return Daemon([str(NSD), "-d", "-c", str(config)], addresses[0], port, folder / "log")
+
+
+def start_knot(
+    folder: Path, addresses: Iterable[str], port: int, zones: Mapping[str, str], signed: Iterable[str] = ()
+) -> Daemon:
+    """Start Knot likewise; zones in `signed` are signed with keys of its making."""
+    folder.mkdir(parents=True)
+    addresses = list(addresses)
+    listen = ", ".join(f"{address}@{port}" for address in addresses)
+    config = folder / "knot.conf"
+    config.write_text(
+        f"server:\n  rundir: {folder}\n  listen: [ {listen} ]\n  udp-workers: 1\n  tcp-workers: 1\n"
+        f"  background-workers: 1\nlog:\n  - target: stderr\n    any: warning\n"
+        f"database:\n  storage: {folder}\ncontrol:\n  listen: {folder}/knot.sock\nzone:\n"
+        + "".join(
+            f"  - domain: {z}\n    file: {f}\n    zonefile-sync: -1\n    journal-content: none\n"
+            + ("    dnssec-signing: on\n" if z in set(signed) else "")
+            for z, f in _zone_files(folder, zones).items()
+        )
+    )
+    daemon = Daemon([str(KNOT), "-c", str(config)], addresses[0], port, folder / "log")
+    try:
+        for zone in zones:
+            _wait_for_zone(addresses[0], port, zone)
+    except RuntimeError:
+        daemon.stop()
+        raise
+    return daemon
+
+
+def _wait_for_zone(address: str, port: int, zone: str) -> None:
+    query = dns.message.make_query(zone, "SOA").to_wire()
+    for _ in range(100):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(0.2)
+            sock.connect((address, port))
+            with suppress(OSError):
+                sock.send(query)
+                if dns.message.from_wire(sock.recv(4096)).answer:
+                    return
+        time.sleep(0.02)
+    raise RuntimeError(f"{zone} does not load")
+
+
+Script = Callable[[dns.message.Message, str], "list[bytes | float] | None"]
+"""From a query and its transport to what is sent: bytes, and pauses in seconds between them."""
+
+
+class Scripted:
+    """A server that does as told, on one address; queries it got are in `queries`."""
+
+    def __init__(self, address: str, port: int, script: Script, *, from_address: str = "", tcp: bool = True) -> None:
+        self.queries: list[tuple[str, str, str]] = []
+        self._script, self._stop = script, threading.Event()
+        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._udp.bind((address, port))
+        self._udp.settimeout(0.05)
+        self._answers = self._udp
+        if from_address:
+            self._answers = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._answers.bind((from_address, port))
+        self._tcp = socket.socket()
+        self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if tcp:
+            self._tcp.bind((address, port))
+            self._tcp.listen(64)
+            self._tcp.settimeout(0.05)
+        self._threads = [threading.Thread(target=self._serve_udp, daemon=True)]
+        if tcp:
+            self._threads.append(threading.Thread(target=self._serve_tcp, daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(5)
+        for sock in (self._udp, self._answers, self._tcp):
+            sock.close()
+
+    def _do(self, wire: bytes, transport: str) -> list[bytes | float]:
+        query = dns.message.from_wire(wire)
+        question = query.question[0]
+        self.queries.append((question.name.to_text(True), dns.rdatatype.to_text(question.rdtype), transport))
+        return self._script(query, transport) or []
+
+    def _serve_udp(self) -> None:
+        while not self._stop.is_set():
+            with suppress(TimeoutError):
+                wire, source = self._udp.recvfrom(65535)
+                for piece in self._do(wire, "udp"):
+                    if isinstance(piece, float):
+                        time.sleep(piece)
+                    else:
+                        self._answers.sendto(piece, source)
+
+    def _serve_tcp(self) -> None:
+        while not self._stop.is_set():
+            with suppress(OSError):
+                client, _ = self._tcp.accept()
+                with client, suppress(OSError):
+                    client.settimeout(1)
+                    (size,) = struct.unpack("!H", client.recv(2))
+                    for piece in self._do(client.recv(size), "tcp"):
+                        if isinstance(piece, float):
+                            time.sleep(piece)
+                        else:
+                            client.sendall(piece)
+
+
+def reply(query: dns.message.Message, *, aa: bool = True, **sections: list[str]) -> dns.message.Message:
+    """Build a reply; sections (answer, authority, additional) hold lines "owner type data"."""
+    message = dns.message.make_response(query)
+    message.flags = (message.flags & ~dns.flags.RA) | (dns.flags.AA if aa else 0)
+    for name, lines in sections.items():
+        for line in lines:
+            owner, rdtype, data = line.split(" ", 2)
+            message.section_from_number({"answer": 1, "authority": 2, "additional": 3}[name]).append(
+                dns.rrset.from_text(owner.rstrip(".") + ".", 300, "IN", rdtype, data)
+            )
+    return message
+
+
+def framed(wire: bytes) -> bytes:
+    """Prefix a message with its length, as over TCP."""
+    return struct.pack("!H", len(wire)) + wire
+
+
+def send(message: dns.message.Message, transport: str) -> list[bytes | float]:
+    """Send a message as a good server would."""
+    wire = message.to_wire(max_size=65535)
+    return [framed(wire) if transport == "tcp" else wire]

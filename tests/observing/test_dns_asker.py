@@ -1,0 +1,334 @@
+"""What a correct server will not do: one question at a time, to servers that follow a script."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+
+import dns.flags
+import dns.message
+import pytest
+from conftest import quick
+from dnslab import Scripted, framed, reply, send
+
+from mssante_audit.dns_asker import Ask, Asker
+from mssante_audit.observation import Observed
+
+SERVER = "127.0.54.1"
+NAME = "ch-valfictif.mssante.fr"
+ASK = Ask(NAME, "walk", "mssante.fr", NAME, "MX", "ns.example", SERVER)
+Serve = Callable[..., Scripted]
+
+
+class Lines:
+    """Stands for a writer: keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict] = []
+
+    def write(self, content: dict) -> None:
+        self.lines.append(content)
+
+
+def ask(port: int, *asks: Ask, patient: bool = True, **settings: object) -> tuple[list[Observed], list[dict], Asker]:
+    """Ask all at once; return the last observed of each, every line written, and the asker."""
+    lines = Lines()
+
+    async def run() -> tuple[list[Observed], Asker]:
+        asker = Asker(quick(port, **settings), lines)
+        try:
+            return list(await asyncio.gather(*(asker.ask(a, patient=patient) for a in asks))), asker
+        finally:
+            asker.close()
+
+    observed, asker = asyncio.run(run())
+    return observed, lines.lines, asker
+
+
+def mx(query: dns.message.Message) -> dns.message.Message:
+    return reply(query, answer=[f"{query.question[0].name} MX 10 mx.example."])
+
+
+def good(query: dns.message.Message, transport: str) -> list[bytes | float]:
+    return send(mx(query), transport)
+
+
+def test_a_good_reply_is_an_answer(port: int, serve: Serve) -> None:
+    serve(SERVER, good)
+    (observed,), lines, asker = ask(port, ASK)
+    assert (observed.outcome, observed.attempt, observed.rcode) == ("answer", 1, "NOERROR")
+    assert [tuple(r) for r in observed.records] == [("answer", NAME, 300, "MX", "10 mx.example")]
+    assert len(lines) == asker.sent == 1
+    assert asker.ignored.sources.total() == 0
+
+
+def forged(query: dns.message.Message, transport: str) -> list[bytes | float]:
+    """Four forgeries, then nothing."""
+    wrong_id, wrong_name, wrong_type = (mx(query) for _ in range(3))
+    wrong_id.id ^= 0x5555
+    wrong_name.question = dns.message.make_query("autre.mssante.fr", "MX").question
+    wrong_type.question = dns.message.make_query(NAME, "A").question
+    return [m.to_wire() for m in (wrong_id, wrong_name, wrong_type)] + [b"", b"\0", query.to_wire()]
+
+
+def test_forged_replies_are_ignored_and_counted(port: int, serve: Serve) -> None:
+    serve(SERVER, lambda q, t: [*forged(q, t), *good(q, t)])
+    (observed,), _, asker = ask(port, ASK)
+    assert observed.outcome == "answer"
+    assert observed.ignored == 3, "those with the right id: another name, another type, a query"
+    assert asker.ignored.sources == {SERVER: 6}
+
+
+def test_forged_replies_alone_are_a_silence(port: int, serve: Serve) -> None:
+    serve(SERVER, forged)
+    (observed,), lines, asker = ask(port, ASK)
+    assert [line["outcome"] for line in lines] == ["timeout"] * 3
+    assert asker.ignored.sources == {SERVER: 18}
+
+
+def test_a_reply_from_elsewhere_is_ignored(port: int, serve: Serve) -> None:
+    serve(SERVER, good, from_address="127.0.54.2", tcp=False)
+    (observed,), _, asker = ask(port, ASK, retries=0)
+    assert (observed.outcome, observed.ignored) == ("timeout", 1)
+    assert asker.ignored.sources == {"127.0.54.2": 1}
+
+
+def test_a_reply_from_another_port_is_ignored(port: int, serve: Serve) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other, socket.socket(
+        socket.AF_INET, socket.SOCK_DGRAM
+    ) as real:
+        other.bind((SERVER, 0))
+        real.bind((SERVER, port))
+        real.settimeout(5)
+
+        async def run() -> Observed:
+            asker = Asker(quick(port, retries=0), Lines())
+            task = asyncio.create_task(asker.ask(ASK))
+            wire, source = await asyncio.to_thread(real.recvfrom, 512)
+            other.sendto(mx(dns.message.from_wire(wire)).to_wire(), source)
+            observed = await task
+            asker.close()
+            return observed
+
+        observed = asyncio.run(run())
+    assert (observed.outcome, observed.ignored) == ("timeout", 1)
+
+
+def test_a_late_reply_is_no_forgery(port: int, serve: Serve) -> None:
+    serve(SERVER, lambda q, t: [0.2, *good(q, t)])
+
+    async def run() -> Asker:
+        asker = Asker(quick(port, retries=0, timeout=0.1), Lines())
+        observed = await asker.ask(ASK)
+        assert observed.outcome == "timeout"
+        await asyncio.sleep(0.3)
+        asker.close()
+        return asker
+
+    ignored = asyncio.run(run()).ignored
+    assert (ignored.late, ignored.sources.total()) == (1, 0)
+
+
+def test_silence_is_tried_three_times_later_and_at_last_without_edns(port: int, serve: Serve) -> None:
+    serve(SERVER, lambda q, t: [])
+    start = time.monotonic()
+    (observed,), lines, _ = ask(port, ASK, retry_delay=0.2, timeout=0.1)
+    assert [(line["outcome"], line["attempt"], line["edns"]) for line in lines] == [
+        ("timeout", 1, True), ("timeout", 2, True), ("timeout", 3, False),
+    ]  # fmt: skip
+    assert observed.rtt is None
+    assert time.monotonic() - start > 0.2 + 0.6 + 3 * 0.1
+
+
+def test_a_server_deaf_to_edns_is_asked_without_from_then_on(port: int, serve: Serve) -> None:
+    serve(SERVER, lambda q, t: [] if q.edns >= 0 else good(q, t))
+
+    async def run() -> list[Observed]:
+        asker = Asker(quick(port, timeout=0.1), Lines())
+        found = [await asker.ask(ASK), await asker.ask(ASK._replace(qname="ch-b.mssante.fr"))]
+        asker.close()
+        return found
+
+    first, second = asyncio.run(run())
+    assert (first.outcome, first.attempt, first.edns) == ("answer", 3, False)
+    assert (second.outcome, second.attempt, second.edns) == ("answer", 1, False)
+
+
+def test_a_server_that_refuses_edns_is_asked_without_at_once(port: int, serve: Serve) -> None:
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        if query.edns < 0:
+            return good(query, transport)
+        error = dns.message.make_response(query)
+        error.use_edns(-1)
+        error.set_rcode(1)
+        return send(error, transport)
+
+    serve(SERVER, script)
+    (observed,), lines, _ = ask(port, ASK)
+    assert [(line["outcome"], line["rcode"], line["edns"]) for line in lines] == [
+        ("refused", "FORMERR", True), ("answer", "NOERROR", False),
+    ]  # fmt: skip
+    assert observed.outcome == "answer"
+
+
+def test_a_lost_query_does_not_count_against_edns(port: int, serve: Serve) -> None:
+    seen: list[str] = []
+
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        name = query.question[0].name.to_text()
+        seen.append(name)
+        return [] if name.startswith("perdu") and seen.count(name) < 3 else good(query, transport)
+
+    serve(SERVER, script)
+
+    async def run() -> tuple[Observed, Observed]:
+        asker = Asker(quick(port, timeout=0.1), Lines())
+        await asker.ask(ASK)
+        lost = await asker.ask(ASK._replace(qname="perdu.mssante.fr"))
+        after = await asker.ask(ASK._replace(qname="apres.mssante.fr"))
+        asker.close()
+        return lost, after
+
+    lost, after = asyncio.run(run())
+    assert (lost.attempt, lost.outcome, lost.edns, after.edns) == (3, "answer", True, True)
+
+
+def test_nobody_there_is_unreachable_at_once(port: int) -> None:
+    start = time.monotonic()
+    observed, lines, _ = ask(port, ASK, ASK._replace(transport="tcp"), retries=0, timeout=5)
+    assert time.monotonic() - start < 1
+    assert [line["outcome"] for line in lines] == ["unreachable", "unreachable"]
+    assert observed[0].rtt is None
+
+
+def truncated(query: dns.message.Message) -> dns.message.Message:
+    message = reply(query)
+    message.flags |= dns.flags.TC
+    return message
+
+
+def test_truncation_leads_to_tcp(port: int, serve: Serve) -> None:
+    serve(SERVER, lambda q, t: good(q, t) if t == "tcp" else send(truncated(q), t))
+    (observed,), lines, _ = ask(port, ASK)
+    assert [(line["transport"], line["outcome"]) for line in lines] == [("udp", "truncated"), ("tcp", "answer")]
+    assert observed.transport == "tcp"
+
+
+def test_truncation_over_tcp_ends_there(port: int, serve: Serve) -> None:
+    serve(SERVER, lambda q, t: send(truncated(q), t))
+    (observed,), lines, _ = ask(port, ASK)
+    assert [line["outcome"] for line in lines] == ["truncated", "truncated"]
+    assert observed.outcome == "truncated"
+
+
+def drip(query: dns.message.Message, transport: str) -> list[bytes | float]:
+    pieces: list[bytes | float] = []
+    for byte in framed(mx(query).to_wire()):
+        pieces += [bytes([byte]), 0.02]
+    return pieces
+
+
+TCP = ASK._replace(transport="tcp")
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [
+        (good, "answer"),
+        (drip, "timeout"),
+        (lambda q, t: [0.5], "timeout"),
+        (lambda q, t: [], "unreachable"),
+        (lambda q, t: [framed(mx(q).to_wire())[:20]], "malformed"),
+        (lambda q, t: [framed(b"\xff" * 40)] * 20, "malformed"),
+        (lambda q, t: [framed(b"")] * 20, "malformed"),
+        (lambda q, t: [framed(forged(q, t)[0]), *good(q, t)], "answer"),
+    ],
+)
+def test_over_tcp(port: int, serve: Serve, script: Callable, outcome: str) -> None:
+    serve(SERVER, script)
+    (observed,), _, _ = ask(port, TCP, retries=0)
+    assert observed.outcome == outcome
+
+
+def test_garbage_with_the_right_id_and_question_is_malformed(port: int, serve: Serve) -> None:
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        wire = mx(query).to_wire()
+        return [wire[:-1] + b"\xff\xff\xff"]
+
+    serve(SERVER, script)
+    (observed,), lines, _ = ask(port, ASK)
+    assert [line["outcome"] for line in lines] == ["malformed"]
+
+
+def test_limits_hold(port: int, serve: Serve) -> None:
+    times: list[float] = []
+
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        times.append(time.monotonic())
+        return good(query, transport)
+
+    serve(SERVER, script)
+    asks = [ASK._replace(qname=f"n{n}.mssante.fr") for n in range(40)]
+    start = time.monotonic()
+    observed, _, _ = ask(port, *asks, per_server=100.0, timeout=2.0)
+    assert {o.outcome for o in observed} == {"answer"}
+    assert 0.3 < time.monotonic() - start < 2, "40 queries at 100 a second, with jitter"
+    gaps = sorted(b - a for a, b in zip(times, times[1:], strict=False))
+    assert gaps[len(gaps) // 2] > 0.005
+    assert max(gaps) - min(gaps) > 0.001, "jitter"
+
+
+def test_total_limit_holds_over_many_addresses(port: int, serve: Serve) -> None:
+    servers = [f"127.0.54.{n}" for n in range(10, 20)]
+    for server in servers:
+        serve(server, good, tcp=False)
+    asks = [ASK._replace(qname=f"n{n}.mssante.fr", address=servers[n % 10]) for n in range(60)]
+    start = time.monotonic()
+    observed, _, _ = ask(port, *asks, per_second=100.0, timeout=2.0)
+    assert {o.outcome for o in observed} == {"answer"}
+    assert 0.4 < time.monotonic() - start < 2, "10 at once, then 100 a second"
+
+
+def test_no_more_under_way_than_allowed(port: int, serve: Serve) -> None:
+    serve(SERVER, lambda q, t: [], tcp=False)
+    asks = [ASK._replace(qname=f"n{n}.mssante.fr") for n in range(50)]
+    observed, lines, _ = ask(port, *asks, per_server_in_flight=3, timeout=0.1)
+    sent = [line for line in lines if line["attempt"]]
+    assert len(sent) == 3 + 2, "three at once, then one of them probes twice more"
+    assert len(observed) == 50
+    assert {o.outcome for o in observed} == {"timeout"}
+
+
+def test_a_server_that_comes_back_is_asked_what_had_to_wait(port: int, serve: Serve) -> None:
+    start = time.monotonic()
+    serve(SERVER, lambda q, t: good(q, t) if time.monotonic() - start > 0.3 else [], tcp=False)
+    asks = [ASK._replace(qname=f"n{n}.mssante.fr") for n in range(20)]
+    observed, _, _ = ask(port, *asks, timeout=0.2, retry_delay=0.3)
+    assert {o.outcome for o in observed} == {"answer"}
+
+
+def test_many_questions_renew_their_ports(port: int, serve: Serve) -> None:
+    sources: set[int] = set()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as real:
+        real.bind((SERVER, port))
+        real.setblocking(False)
+
+        async def run() -> list[Observed]:
+            loop = asyncio.get_running_loop()
+
+            def answer() -> None:
+                wire, source = real.recvfrom(512)
+                sources.add(source[1])
+                real.sendto(mx(dns.message.from_wire(wire)).to_wire(), source)
+
+            loop.add_reader(real, answer)
+            asker = Asker(quick(port, per_server_in_flight=50, timeout=5.0), Lines())
+            asks = (ASK._replace(qname=f"n{n}.mssante.fr") for n in range(4200))
+            observed = await asyncio.gather(*(asker.ask(a) for a in asks))
+            asker.close()
+            loop.remove_reader(real)
+            return observed
+
+        observed = asyncio.run(run())
+    assert {o.outcome for o in observed} == {"answer"}
+    assert len(sources) > 8

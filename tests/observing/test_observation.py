@@ -1,0 +1,318 @@
+"""The observation file: written, cut, damaged, forged; it ends in rows, problem rows or one clear error."""
+
+import gzip
+import json
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mssante_audit.dns_wire import Record
+from mssante_audit.errors import OutputError
+from mssante_audit.methods import methods
+from mssante_audit.observation import (
+    FORMAT,
+    VERSION,
+    Observation,
+    ObservationError,
+    Observed,
+    load_observation,
+)
+from mssante_audit.observation_writer import Writer, key, read_known
+
+HEADER = {
+    "format": FORMAT, "version": VERSION, "at": "2026-03-02T05:30:00.000Z", "parent_zone": "mssante.fr",
+    "sibling": "0f0f0f0f", "ipv6": False, "settings": {},
+}  # fmt: skip
+NAME = "ch-valfictif.mssante.fr"
+
+
+def line(**changes: object) -> dict:
+    plain = Observed(
+        "2026-03-02T05:30:01.250Z", NAME, "walk", "mssante.fr", NAME, "MX", "ns.example", "192.0.2.53", "udp", True, False,
+        1, "answer", "NOERROR", "aa edns", "", 1.25, 0, (Record("answer", NAME, 300, "MX", "10 mx.example"),),
+    )  # fmt: skip
+    return plain._asdict() | changes
+
+
+END = {"end": "2026-03-02T05:31:00.000Z", "complete": True, "ignored": {"192.0.2.66": 2}}
+
+
+def write(path: Path, *contents: dict, resume: bool = False) -> Path:
+    writer = Writer(path, resume=resume)
+    for content in contents:
+        writer.write(content)
+    writer.close()
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "dns.jsonl.gz"
+
+
+def check_shape(observation: Observation) -> None:
+    """Whatever was read, the frames have their types."""
+    queries = observation.queries
+    assert [str(t) for t in queries.dtypes] == [
+        "int64", "datetime64[us, UTC]", "str", "category", "str", "str", "str", "str", "str", "category", "bool",
+        "bool", "int64", "category", "str", "str", "str", "float64", "int64",
+    ]  # fmt: skip
+    assert [str(t) for t in observation.records.dtypes] == ["int64", "category", "str", "int64", "str", "str"]
+    assert [str(t) for t in observation.problems.dtypes] == ["int64", "str", "str"]
+    assert [str(t) for t in observation.notes.dtypes] == ["int64", "str", "str"]
+    assert not queries.drop(columns="rtt").isna().any(axis=None)
+    assert observation.records["line"].isin(queries["line"]).all()
+
+
+def test_what_is_written_is_read(path: Path) -> None:
+    observation = load_observation(
+        write(path, HEADER, line(), line(outcome="timeout", rtt=None, records=()), {"note": "x", "zone": "z"}, END)
+    )
+    check_shape(observation)
+    assert observation.queries["line"].tolist() == [2, 3]
+    assert observation.queries["outcome"].tolist() == ["answer", "timeout"]
+    assert observation.queries["rtt"].isna().tolist() == [False, True]
+    assert str(observation.queries["at"][0]) == "2026-03-02 05:30:01.250000+00:00"
+    assert observation.records.to_dict("records") == [
+        {"line": 2, "section": "answer", "owner": NAME, "ttl": 300, "type": "MX", "data": "10 mx.example"}
+    ]
+    assert observation.notes.to_dict("records") == [{"line": 4, "zone": "z", "text": "x"}]
+    assert (observation.complete, observation.ignored, observation.siblings) == (
+        True,
+        {"192.0.2.66": 2},
+        ("0f0f0f0f",),
+    )
+    assert methods(observation, [NAME])["method"].tolist() == ["redirected"]
+
+
+def test_a_file_with_a_header_only_is_an_observation_of_nothing(path: Path) -> None:
+    observation = load_observation(write(path, HEADER))
+    check_shape(observation)
+    assert not observation.complete
+    assert methods(observation, [NAME])["method"].tolist() == ["unknown"]
+
+
+def test_domains_no_longer_listed_do_not_matter(path: Path) -> None:
+    observation = load_observation(write(path, HEADER, line(), END))
+    frame = methods(observation, ["ch-autre.mssante.fr"])
+    assert frame["method"].tolist() == ["unknown"]
+    assert frame["observed_at"].isna().all()
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_a_file_cut_anywhere_is_read_as_far_as_it_goes(path: Path, cut: int) -> None:
+    write(path, HEADER)
+    for number in range(40):
+        write(path, line(qname=f"n{number}.mssante.fr"), resume=True)
+    data = path.read_bytes()
+    path.write_bytes(data[:-cut])
+    observation = load_observation(path)
+    check_shape(observation)
+    assert 38 <= len(observation.queries) <= 40
+    assert set(observation.problems["kind"]) == {"cut"}
+    assert not observation.complete
+
+
+def test_a_line_cut_in_the_middle_is_a_problem(path: Path) -> None:
+    text = "\n".join(map(json.dumps, (HEADER, line(), line())))
+    path.write_bytes(gzip.compress(text[:-10].encode()))
+    observation = load_observation(path)
+    assert len(observation.queries) == 1
+    assert observation.problems[["line", "kind"]].to_dict("records") == [{"line": 3, "kind": "cut"}]
+
+
+def test_a_damaged_member_loses_only_itself(path: Path) -> None:
+    write(path, HEADER, line(qname="a.mssante.fr"))
+    start = path.stat().st_size
+    write(path, *(line(qname=f"b{n}.mssante.fr") for n in range(50)), resume=True)
+    end = path.stat().st_size
+    write(path, line(qname="c.mssante.fr"), END, resume=True)
+    data = bytearray(path.read_bytes())
+    for place in range((start + end) // 2, (start + end) // 2 + 8):
+        data[place] ^= 0xA5
+    path.write_bytes(data)
+    observation = load_observation(path)
+    check_shape(observation)
+    names = observation.queries["qname"].tolist()
+    assert names[0] == "a.mssante.fr"
+    assert names[-1] == "c.mssante.fr"
+    assert "damaged" in set(observation.problems["kind"])
+    assert observation.complete
+
+
+BAD = {
+    "at": "soon", "domain": None, "step": "guess", "zone": 3, "qname": ["x"], "qtype": {}, "server": 1.5,
+    "address": False, "transport": "pigeon", "edns": 1, "rd": "no", "attempt": True, "outcome": "absent", "rcode": 5,
+    "flags": None, "cut": 0, "rtt": -1, "ignored": 1 << 70, "records": [["answer", "x", -1, "A", "192.0.2.1"]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", BAD)
+def test_a_field_that_is_not_as_it_should_be_is_a_problem(path: Path, field: str) -> None:
+    missing = line()
+    del missing[field]
+    observation = load_observation(write(path, HEADER, line(**{field: BAD[field]}), missing, line(), END))
+    check_shape(observation)
+    assert len(observation.queries) == 1
+    assert observation.problems["message"].tolist() == [f"field {field}"] * 2
+    assert observation.problems["line"].tolist() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"[]", b"3", b"null", b"{", b"\xff\xfe", b"[" * 100_000, b'{"at": 1' + b"0" * 5000 + b"}", b'{"a":"\\ud800"}', b""],
+)
+def test_a_line_that_is_no_object_is_a_problem(path: Path, raw: bytes) -> None:
+    path.write_bytes(gzip.compress(json.dumps(HEADER).encode() + b"\n" + raw + b"\n" + json.dumps(line()).encode() + b"\n"))
+    observation = load_observation(path)
+    assert len(observation.queries) == 1
+    assert observation.problems["kind"].tolist() == ["record"]
+
+
+def test_a_line_without_end_is_not_swallowed(path: Path) -> None:
+    path.write_bytes(gzip.compress(json.dumps(HEADER).encode() + b"\n" + b" " * 30_000_000))
+    observation = load_observation(path)
+    assert "record" in set(observation.problems["kind"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"text", gzip.compress(b""), gzip.compress(b"text\n"), gzip.compress(b"{}\n"), gzip.compress(b'{"format": 3}\n'),
+     b"\x1f\x8b\x08" * 5000],
+)  # fmt: skip
+def test_what_is_no_observation_is_one_clear_error(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(ObservationError, match="not a DNS observation"):
+        load_observation(path)
+
+
+def test_a_missing_file_is_one_clear_error(path: Path) -> None:
+    with pytest.raises(ObservationError, match="No such file"):
+        load_observation(path)
+
+
+def test_a_newer_version_is_one_clear_error(path: Path) -> None:
+    write(path, HEADER | {"version": VERSION + 1}, line())
+    with pytest.raises(ObservationError, match=rf"newer version \(format {VERSION + 1}.*Update"):
+        load_observation(path)
+    writer = Writer(path, resume=True)
+    with pytest.raises(ObservationError):
+        list(writer.mend())
+    writer.close()
+
+
+@pytest.mark.parametrize("change", [{"at": "x"}, {"at": "2026-03-02"}, {"parent_zone": 3}, {"sibling": None}])
+def test_a_damaged_header_is_one_clear_error(path: Path, change: dict) -> None:
+    with pytest.raises(ObservationError, match="header"):
+        load_observation(write(path, HEADER | change))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*line(), "end", "note"]), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from([*line(), "end", "note", "format", "version"]), JSON), max_size=3))
+def test_any_content_is_rows_problems_or_one_error(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, object]]
+) -> None:
+    path = tmp_path_factory.mktemp("o") / "o.gz"
+    text = "\n".join(json.dumps(c) for c in (HEADER, line(**dict(changes)), line(), END)) + "\n"
+    path.write_bytes(gzip.compress(text.encode()))
+    try:
+        observation = load_observation(path)
+    except ObservationError:
+        assert "format" in dict(changes)
+        return
+    check_shape(observation)
+    methods(observation, [NAME])
+
+
+GOOD = gzip.compress("\n".join(map(json.dumps, (HEADER, line()))).encode() + b"\n", mtime=0) + gzip.compress(
+    "\n".join(map(json.dumps, (line(), END))).encode() + b"\n", mtime=0
+)
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.binary(max_size=4)), max_size=4), st.integers(0, len(GOOD)))
+def test_any_bytes_are_rows_problems_or_one_error(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, bytes]], length: int
+) -> None:
+    data = bytearray(GOOD)
+    for place, new in changes:
+        data[place : place + len(new)] = new
+    path = tmp_path_factory.mktemp("o") / "o.gz"
+    path.write_bytes(bytes(data[:length]))
+    try:
+        observation = load_observation(path)
+    except ObservationError:
+        return
+    check_shape(observation)
+    methods(observation, [NAME])
+
+
+def test_a_file_in_use_is_not_written_to(path: Path) -> None:
+    writer = Writer(path)
+    writer.write(HEADER)
+    writer.flush()
+    with pytest.raises(OutputError, match="another run"):
+        Writer(path, resume=True)
+    with pytest.raises(OutputError, match="exists already"):
+        Writer(path)
+    assert not load_observation(path).complete, "readable all the while"
+    writer.close()
+
+
+def test_a_cut_end_is_mended_before_more_is_written(path: Path) -> None:
+    write(path, HEADER, line(qname="a.mssante.fr"))
+    whole = path.read_bytes()
+    member = gzip.compress("\n".join(json.dumps(line(qname=f"{n}.b.mssante.fr")) for n in range(200)).encode() + b"\n")
+    path.write_bytes(whole + member[: len(member) * 2 // 3])
+    before = load_observation(path).queries["qname"].tolist()
+    assert 1 < len(before) < 200
+    writer = Writer(path, resume=True)
+    known, sibling = read_known(writer.mend())
+    writer.write(line(qname="c.mssante.fr"))
+    writer.close()
+    after = load_observation(path)
+    assert after.problems.empty
+    assert after.queries["qname"].tolist() == [*before, "c.mssante.fr"]
+    assert (len(known), sibling) == (len(before), "0f0f0f0f")
+    assert key(next(iter(known.values()))) in known
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(path: Path) -> None:
+    writer = Writer(path)
+    writer.write(HEADER)
+    writer.write(line())
+    writer.flush()
+    size = path.stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, limits[1]))
+    try:
+        for number in range(300):
+            writer.write(line(qname=f"n{number}.mssante.fr", server=f"s{number * 7919 % 1000}.example"))
+        with pytest.raises(OutputError, match="left readable.*--resume"):
+            writer.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    writer.close()
+    assert path.stat().st_size == size
+    observation = load_observation(path)
+    assert observation.problems.empty
+    assert len(observation.queries) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file"):
+        Writer(tmp_path / "file" / "x.gz")

@@ -1,0 +1,47 @@
+"""``mssante-audit methods``: a record a domain, in CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mssante_audit.cli import app
+from mssante_audit.errors import InputError
+from mssante_audit.methods import METHODS
+from mssante_audit.resources import resource
+from mssante_audit.sample import LIST_FILE
+
+COLUMNS = ["domain", "method", "cut", "declared", "observed_at", "why"]
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["methods", "--as-of", "2026-03-03", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_csv_and_json_say_the_same(tmp_path: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(run())))
+    records = json.loads(run("--format", "json"))
+    assert list(rows[0]) == list(records[0]) == COLUMNS
+    assert [(r["domain"], r["method"], r["declared"]) for r in rows] == [
+        (r["domain"], r["method"], r["declared"]) for r in records
+    ]
+    assert len({r["domain"] for r in records}) == len(records) > 75
+    assert {r["method"] for r in records} == set(METHODS)
+    assert {r["declared"] for r in records} == {"", "delegation", "redirection", "withdrawal"}
+    unknown = [r for r in records if r["method"] == "unknown"]
+    assert all(r["why"] for r in unknown)
+    run("--out", str(tmp_path / "methods.csv"))
+    assert len((tmp_path / "methods.csv").read_text(encoding="utf-8-sig").splitlines()) == len(rows) + 1
+
+
+def test_without_an_observation_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / LIST_FILE).write_bytes((resource("data/sample") / LIST_FILE).read_bytes())
+    with pytest.raises(InputError, match="no observation"):
+        CliRunner().invoke(app, ["methods", "--data", str(tmp_path)], catch_exceptions=False)
