@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from mssante_audit import cli_archive
 from mssante_audit.errors import AuditError, OutputError, ParameterError, WhiteListError
 from mssante_audit.parameters import PARAMETERS, check_value, parse_assignments
 
@@ -31,6 +32,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+cli_archive.mount(app)
 
 
 class Severity(StrEnum):
