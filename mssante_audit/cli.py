@@ -317,6 +317,8 @@ def _space(given: dict[str, Any]) -> TrustSpace:
 
     if "row_limit" in given:
         raise ParameterError("row_limit is for reports", remedy="Here all rows are written")
+    if "changes_since" in given:
+        raise ParameterError("changes_since is for reports", remedy="Use `mssante-audit changes`")
     return open_space(**given)
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import pandas as pd
 
+MANY = 40_000
+"""Pairs of names compared at most, within one group."""
 SMALL = 2
 """Edits within which a name is near another when the rows are not the same otherwise."""
 
@@ -108,7 +110,12 @@ def _near_names(
 def _closest(
     old: Sequence[str], new: Sequence[str], limit: Callable[[str, str], int]
 ) -> list[tuple[str, str]]:
-    """Pair each name with the one nearest to it, the nearest pairs first; none where two are as near."""
+    """Pair each name with the one nearest to it, the nearest pairs first; none where two are as near.
+
+    None either where there are too many to compare: names of one operator that all came and went at once.
+    """
+    if len(old) * len(new) > MANY:
+        return []
     distances = sorted(
         (d, a, b) for a in old for b in new if (d := distance(a, b, top := limit(a, b))) <= top
     )

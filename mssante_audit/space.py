@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mssante_audit.archive import Archive, open_archive
 from mssante_audit.errors import InputError
 from mssante_audit.resources import resource
 from mssante_audit.whitelist import WhiteList, load_whitelist
@@ -43,6 +44,8 @@ class TrustSpace:
     thresholds: Thresholds = field(default_factory=Thresholds)
     show_contacts: bool = False
     """Whether findings name contacts as they are; masked otherwise."""
+    archive: Archive | None = None
+    """The earlier lists: of the folder's ``archive``, or of the folder itself if it is one."""
 
     @property
     def entries(self) -> pd.DataFrame:
@@ -55,10 +58,20 @@ class TrustSpace:
         return self.entries[~self.entries["is_audit_entry"]]
 
 
-def find_whitelist(data: Path) -> Path:
+def find_archive(data: Path, anchors: Sequence[str | Path] = ()) -> Archive | None:
+    """Return the archive that lies in a data folder, or that it is; ``None`` if it holds no list."""
+    for folder in (data / "archive", data):
+        archive = open_archive(folder, anchors)
+        if archive.snapshots:
+            return archive
+    return None
+
+
+def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime | None = None) -> Path:
     """Return the white list that `data` (a file, or a folder that holds one) stands for.
 
-    In a folder with several lists the last in order of name is taken: names of an archive start with a date.
+    In a folder with several lists the last in order of name is taken. Where there is only an `archive`, or
+    the folder is one, its last list as of `as_of` is taken.
 
     Raises
     ------
@@ -70,6 +83,11 @@ def find_whitelist(data: Path) -> Path:
     if not data.exists():
         raise InputError("no such file or folder", file=str(data))
     lists = sorted(f for f in data.iterdir() if f.name.endswith(LIST_SUFFIXES) and f.is_file())
+    if archive and (not lists or archive.folder == data):
+        current = archive.current(as_of)
+        if current is None:
+            raise InputError("no list of that date or before", file=str(archive.folder))
+        return current.path
     if not lists:
         raise InputError(
             "no white list here", file=str(data), remedy="Put a .xml or .xml.gz white list in the folder"
@@ -116,10 +134,12 @@ def load_space(
     folder = Path(data) if data is not None else sample
     if folder.resolve() == sample.resolve():
         anchors = (*anchors, sample / "anchors")
-    whitelist = load_whitelist(
-        find_whitelist(folder), recover=recover, any_namespace=any_namespace, anchors=tuple(anchors)
-    )
-    return TrustSpace(whitelist, parse_instant(as_of), thresholds or Thresholds(), show_contacts)
+    instant = parse_instant(as_of)
+    archive = find_archive(folder, anchors)
+    file = find_whitelist(folder, archive, instant)
+    trusted = archive.trusted if archive and file.parent == archive.folder else tuple(anchors)
+    whitelist = load_whitelist(file, recover=recover, any_namespace=any_namespace, anchors=trusted)
+    return TrustSpace(whitelist, instant, thresholds or Thresholds(), show_contacts, archive)
 
 
 def parse_instant(text: str | datetime | None) -> datetime:
