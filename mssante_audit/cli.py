@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from mssante_audit import cli_archive
+from mssante_audit.cli_declarations import app as declarations
 from mssante_audit.errors import AuditError, OutputError, ParameterError, WhiteListError
 from mssante_audit.parameters import PARAMETERS, check_value, parse_assignments
 
@@ -32,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(declarations, name="declarations")
 
 cli_archive.mount(app)
 

@@ -59,6 +59,13 @@ PARAMETERS = {
         ),
         Parameter("changes_since", str, "Changements depuis le", "start of the comparison, ISO 8601", True),
         Parameter(
+            "listing_days",
+            int,
+            "Délai d’inscription (jours)",
+            "days after which a declared domain should be listed",
+            range=_DAYS,
+        ),
+        Parameter(
             "row_limit", int, "Lignes montrées par tableau", "rows shown a table", range=(1, 1_000_000)
         ),
     )

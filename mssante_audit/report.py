@@ -32,7 +32,7 @@ from mssante_audit.space import TrustSpace
 from mssante_audit.staging import locked, publish, scratch_folder, scratch_of
 from mssante_audit.traces import clean, take_results
 
-NEEDS = {"changes": "archive"}
+NEEDS = {"changes": "archive", "declarations": "declarations"}
 """What a notebook needs beside the list (a field of `TrustSpace`) to be among those run by default."""
 
 WORKERS = min(4, os.cpu_count() or 1)

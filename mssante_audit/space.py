@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from mssante_audit.archive import Archive, open_archive
+from mssante_audit.declarations import Register, find_register, load_declarations
 from mssante_audit.errors import InputError
 from mssante_audit.resources import resource
 from mssante_audit.whitelist import WhiteList, load_whitelist
@@ -32,6 +33,8 @@ class Thresholds:
     """Age of `updated_at` from which a row counts as old (CONTACT_STAMP_OLD)."""
     concentration_min: int = 50
     """From how many domains on one certificate name on it is reported (DN_CONCENTRATION)."""
+    listing_days: int = 10
+    """Days after which a declared domain should be listed (RECO_NOT_LISTED). No source: none is stated."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class TrustSpace:
     thresholds: Thresholds = field(default_factory=Thresholds)
     show_contacts: bool = False
     """Whether findings name contacts as they are; masked otherwise."""
+    declarations: Register | None = None
+    """The register of declarations, where the data folder has one."""
     archive: Archive | None = None
     """The earlier lists: of the folder's ``archive``, or of the folder itself if it is one."""
 
@@ -139,7 +144,15 @@ def load_space(
     file = find_whitelist(folder, archive, instant)
     trusted = archive.trusted if archive and file.parent == archive.folder else tuple(anchors)
     whitelist = load_whitelist(file, recover=recover, any_namespace=any_namespace, anchors=trusted)
-    return TrustSpace(whitelist, instant, thresholds or Thresholds(), show_contacts, archive)
+    register = find_register(folder)
+    return TrustSpace(
+        whitelist,
+        instant,
+        thresholds or Thresholds(),
+        show_contacts,
+        None if register is None else load_declarations(register),
+        archive,
+    )
 
 
 def parse_instant(text: str | datetime | None) -> datetime:

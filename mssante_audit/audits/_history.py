@@ -112,7 +112,7 @@ def _partly_changed(
             tuple(rows),
             observed=f"contact {kind} : {shown(text)}",
             expected=f"contact {kind} : {shown(new)}",
-            evidence=f"{row_ranges(rows)} ; changé sur {others} dans la liste du {start}",
+            evidence=f"changé sur {others} dans la liste du {start} ; lignes {row_ranges(rows)}",
         )
 
 
@@ -150,6 +150,6 @@ def _former_operators(space: TrustSpace, history: pd.DataFrame) -> Iterator[Find
             "CONTACT_FORMER_OPERATOR",
             tuple(rows),
             observed=" | ".join(contacts),
-            evidence=f"{row_ranges(rows)} ; chez {names.get(former, shown(former))} "
-            f"jusqu’à la liste du {day(last)}",
+            evidence=f"chez {names.get(former, shown(former))} jusqu’à la liste du {day(last)} ; "
+            f"lignes {row_ranges(rows)}",
         )
