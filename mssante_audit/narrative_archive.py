@@ -11,8 +11,9 @@ from mssante_audit.chronicle import Chronicle
 from mssante_audit.events import EVENTS, Span
 from mssante_audit.export import csv_text
 from mssante_audit.french import NBSP, count, day, moment, number, typeset
+from mssante_audit.rules import rule
 from mssante_audit.space import TrustSpace, parse_instant
-from mssante_audit.tables import Cell, Figure, Html, data, key_figures, table
+from mssante_audit.tables import Cell, Figure, Html, data, key_figures, prose, table
 
 KINDS = {
     "added": "Domaines ajoutés",
@@ -91,6 +92,31 @@ def _collection_table(records: list[Record]) -> str:
         for r in reversed(records)
     ]
     return table("collection", "Collectes à regarder", ("Quand", "Issue", "Fichier", "Remarque"), rows)
+
+
+def waived_table(space: TrustSpace) -> Html:
+    """Return the findings that `waivers.toml` accepts, by whom, why and until when."""
+    from mssante_audit.audits import waived
+
+    found = waived(space)
+    if found.empty:
+        return Html('<p class="none">Aucun constat n’est accepté : il n’y a pas de dérogation en cours.</p>')
+    rows = [
+        (
+            Cell(prose(rule(f["rule"]).title_fr)),
+            Cell(data(f["domain"])),
+            Cell(data(f["operator"])),
+            Cell(data(f["reason"])),
+            Cell(data(f["who"])),
+            Cell(data(f["until"])),
+        )
+        for f in found.to_dict("records")
+    ]
+    columns = ("Constat", "Domaine", "Opérateur", "Motif", "Par", "Jusqu’au")
+    caption = "Constats acceptés, laissés hors des décomptes"
+    return Html(
+        table("waived", caption, columns, rows, _csv(found.drop(columns="rows"), "waived", len(rows)))
+    )
 
 
 def changes_answer(story: Chronicle, space: TrustSpace) -> Html:

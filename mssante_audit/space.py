@@ -49,6 +49,8 @@ class TrustSpace:
     """Whether findings name contacts as they are; masked otherwise."""
     declarations: Register | None = None
     """The register of declarations, where the data folder has one."""
+    waivers: Path | None = None
+    """The file of accepted findings (`mssante_audit.waivers`), where the data folder has one."""
     archive: Archive | None = None
     """The earlier lists: of the folder's ``archive``, or of the folder itself if it is one."""
 
@@ -151,6 +153,7 @@ def load_space(
         thresholds or Thresholds(),
         show_contacts,
         None if register is None else load_declarations(register),
+        waivers if (waivers := folder / "waivers.toml").is_file() else None,
         archive,
     )
 
