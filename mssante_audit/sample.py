@@ -33,17 +33,8 @@ SAMPLE_AS_OF = datetime(2026, 3, 3, 6, 0, tzinfo=UTC)
 LIST_FILE = "listeblanchemssante.xml.gz"
 DEFECT_COLUMNS = ("file", "rule", "domain", "operator_id", "rows")
 TOP_LEVEL = frozenset(
-    {
-        LIST_FILE,
-        REGISTER,
-        "anchors",
-        "variants",
-        "registers",
-        "archive",
-        "events.csv",
-        "defects.csv",
-        "README.md",
-    }
+    {LIST_FILE, REGISTER, "anchors", "variants", "registers", "archive"}
+    | {"events.csv", "defects.csv", "README.md"}
 )
 """What a sample's folder holds, and nothing else."""
 

@@ -1,4 +1,6 @@
-"""Waivers: findings that somebody accepted, for a reason and until a day. ``waivers.toml`` in the data folder::
+"""Waivers: findings that somebody accepted, for a reason and until a day.
+
+They stand in ``waivers.toml``, in the data folder::
 
     [[waiver]]
     rule = "DN_CONCENTRATION"
