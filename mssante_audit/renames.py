@@ -177,35 +177,43 @@ def renames_in(history: pd.DataFrame, times: Sequence[Any]) -> dict[str, str]:
 
 def _steps(history: pd.DataFrame, times: Sequence[Any]) -> Iterator[tuple[str, str]]:
     index = {pd.Timestamp(time): i for i, time in enumerate(times)}
-    life = history.groupby("domain", sort=False).agg(born=("first_seen", "min"), died=("last_seen", "max"))
-    gone = life["died"].map(index).dropna()
-    gone = gone[gone < len(times) - 1]
-    come = life["born"].map(index).dropna()
-    come = come[come > 0]
-    if gone.empty or come.empty:
-        return
-    shape = ["dn", "description", "project_contact", "support_contact"]
-    near = history[history["domain"].isin({*gone.index, *come.index})]
-    contents = history.groupby(shape, sort=False)["domain"].nunique()
-    dying, coming = (
-        near[near["domain"].isin(names.index) & (near[when] == near["domain"].map(life[what]))]
-        for names, when, what in ((gone, "last_seen", "died"), (come, "first_seen", "born"))
+    columns = ("domain", "dn", "description", "project_contact", "support_contact")
+    texts = [history[name].tolist() for name in columns]
+    # Positions in the span; what lies before or after it is no step of it.
+    first, last = (
+        history[name].map(index).fillna(-1).astype(int).tolist() for name in ("first_seen", "last_seen")
     )
-    born: dict[Hashable, list[str]] = defaultdict(list)
-    for name, rows in coming.groupby("domain", sort=False):
-        born[frozenset(rows[shape].itertuples(index=False, name=None))].append(str(name))
-    for name, rows in dying.groupby("domain", sort=False):
-        key = frozenset(rows[shape].itertuples(index=False, name=None))
-        heirs = [to for to in born.get(key, []) if come[to] == gone[name] + 1]
-        if len(heirs) == 1 and all(contents[content] <= _names(history, content, shape) for content in key):
-            yield str(name), heirs[0]
+    born, died = ({}, {}) if not first else _lives(texts[0], first, last)
+    holders: dict[Hashable, list[tuple[int, int]]] = defaultdict(list)
+    leaving: dict[str, set[Hashable]] = defaultdict(set)
+    coming: dict[str, set[Hashable]] = defaultdict(set)
+    for name, *content, start, end in zip(*texts, first, last, strict=True):
+        holders[tuple(content)].append((start, end))
+        if end == died[name] and 0 <= end < len(times) - 1:
+            leaving[name].add(tuple(content))
+        if start == born[name] and start > 0:
+            coming[name].add(tuple(content))
+    heirs: dict[Hashable, list[str]] = defaultdict(list)
+    for name, contents in coming.items():
+        heirs[born[name], frozenset(contents)].append(name)
+    for name, contents in leaving.items():
+        found = heirs.get((died[name] + 1, frozenset(contents)), [])
+        if len(found) == 1 and all(_one_after_the_other(holders[content]) for content in contents):
+            yield name, found[0]
 
 
-def _names(history: pd.DataFrame, content: tuple[str, ...], shape: Sequence[str]) -> int:
-    """Return how many names one domain may have had: all of those with this content, one after the other."""
-    rows = history
-    for column, text in zip(shape, content, strict=True):
-        rows = rows[rows[column] == text]
-    spans = sorted(zip(rows["first_seen"], rows["last_seen"], strict=True))
-    apart = all(one[1] < other[0] for one, other in pairwise(spans))
-    return len(spans) if apart else 0
+def _lives(
+    names: Sequence[str], first: Sequence[int], last: Sequence[int]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return in which list each domain is first seen, and in which last."""
+    born: dict[str, int] = {}
+    died: dict[str, int] = {}
+    for name, start, end in zip(names, first, last, strict=True):
+        born[name] = min(born.get(name, start), start)
+        died[name] = max(died.get(name, end), end)
+    return born, died
+
+
+def _one_after_the_other(spans: list[tuple[int, int]]) -> bool:
+    """Tell whether the names that ever held a content may be those of one domain."""
+    return all(one[1] < other[0] for one, other in pairwise(sorted(spans)))
