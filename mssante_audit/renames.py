@@ -179,16 +179,14 @@ def _steps(history: pd.DataFrame, times: Sequence[Any]) -> Iterator[tuple[str, s
     index = {pd.Timestamp(time): i for i, time in enumerate(times)}
     columns = ("domain", "dn", "description", "project_contact", "support_contact")
     texts = [history[name].tolist() for name in columns]
-    # Positions in the span; what lies before or after it is no step of it.
-    first, last = (
-        history[name].map(index).fillna(-1).astype(int).tolist() for name in ("first_seen", "last_seen")
-    )
+    first, last = (_positions(history[name], index) for name in ("first_seen", "last_seen"))
+    seen = (history["first_seen"].tolist(), history["last_seen"].tolist())
     born, died = ({}, {}) if not first else _lives(texts[0], first, last)
-    holders: dict[Hashable, list[tuple[int, int]]] = defaultdict(list)
+    holders: dict[Hashable, list[tuple[Any, Any]]] = defaultdict(list)
     leaving: dict[str, set[Hashable]] = defaultdict(set)
     coming: dict[str, set[Hashable]] = defaultdict(set)
-    for name, *content, start, end in zip(*texts, first, last, strict=True):
-        holders[tuple(content)].append((start, end))
+    for name, *content, start, end, since, until in zip(*texts, first, last, *seen, strict=True):
+        holders[tuple(content)].append((since, until))
         if end == died[name] and 0 <= end < len(times) - 1:
             leaving[name].add(tuple(content))
         if start == born[name] and start > 0:
@@ -200,6 +198,13 @@ def _steps(history: pd.DataFrame, times: Sequence[Any]) -> Iterator[tuple[str, s
         found = heirs.get((died[name] + 1, frozenset(contents)), [])
         if len(found) == 1 and all(_one_after_the_other(holders[content]) for content in contents):
             yield name, found[0]
+
+
+def _positions(times: pd.Series, index: Mapping[Any, int]) -> list[int]:
+    """Return which list of the span each time is that of; -1 before the span, their number after it."""
+    position = times.map(index)
+    position = position.mask(times < min(index), -1).mask(times > max(index), len(index))
+    return [int(p) for p in position.fillna(-1).tolist()]
 
 
 def _lives(
@@ -214,6 +219,6 @@ def _lives(
     return born, died
 
 
-def _one_after_the_other(spans: list[tuple[int, int]]) -> bool:
+def _one_after_the_other(spans: list[tuple[Any, Any]]) -> bool:
     """Tell whether the names that ever held a content may be those of one domain."""
     return all(one[1] < other[0] for one, other in pairwise(sorted(spans)))
