@@ -208,6 +208,7 @@ _FILTERS = {
     "instant": _instant,
     "number": french.number,
     "count": french.count,
+    "damage": french.damage,
     "severity_name": french.severity_name,
 }
 
