@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import matplotlib as mpl
 import pandas as pd
-from matplotlib.dates import AutoDateLocator, DateFormatter
+from matplotlib.dates import DateFormatter
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
@@ -31,6 +31,8 @@ from mssante_audit.plots import (
     label,
 )
 
+TICKS = 5
+"""Dates named on the time axis, at most."""
 MOVES = 12
 """Flows drawn one by one; the smaller ones are put together."""
 
@@ -50,7 +52,8 @@ def timeline(story: Chronicle) -> Chart:
         lower.vlines(times[1:], 0, happened, color=GREY, linewidth=6)
         lower.set_title("Événements constatés à chaque liste", loc="left", fontsize=10.4, color=INK)
         lower.set_ylim(0, max([*happened, 1]) * 1.2)
-        lower.xaxis.set_major_locator(AutoDateLocator(maxticks=6))  # type: ignore[no-untyped-call]
+        lower.set_xlim(times[0] - timedelta(days=2), times[-1] + timedelta(days=2))
+        lower.set_xticks(times[:: -(-len(times) // TICKS)])
         lower.xaxis.set_major_formatter(DateFormatter("%d/%m/%Y"))  # type: ignore[no-untyped-call]
         for axes in (upper, lower):
             axes.yaxis.get_major_locator().set_params(integer=True)
