@@ -31,8 +31,8 @@ from mssante_audit.plots import (
     label,
 )
 
-TICKS = 5
-"""Dates named on the time axis, at most."""
+TICKS = 4
+"""Dates named on the time axis, unless there is but one."""
 MOVES = 12
 """Flows drawn one by one; the smaller ones are put together."""
 
@@ -45,7 +45,7 @@ def timeline(story: Chronicle) -> Chart:
     with mpl.rc_context(RC):
         figure = Figure(figsize=(WIDTH * PX, 300 * PX), dpi=200, facecolor="white")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-        figure.subplots_adjust(0.11, 0.1, 0.98, 0.93, hspace=0.35)
+        figure.subplots_adjust(0.11, 0.1, 0.93, 0.93, hspace=0.35)
         upper.step(times, counts["domains"], where="post", color=BLUE, linewidth=2)
         upper.plot(times, counts["domains"], "o", color=BLUE, markersize=5)
         upper.set_title("Domaines dans la liste", loc="left", fontsize=10.4, color=INK)
@@ -53,7 +53,8 @@ def timeline(story: Chronicle) -> Chart:
         lower.set_title("Événements constatés à chaque liste", loc="left", fontsize=10.4, color=INK)
         lower.set_ylim(0, max([*happened, 1]) * 1.2)
         lower.set_xlim(times[0] - timedelta(days=2), times[-1] + timedelta(days=2))
-        lower.set_xticks(times[:: -(-len(times) // TICKS)])
+        step = (times[-1] - times[0]) / (TICKS - 1)
+        lower.set_xticks([times[0] + i * step for i in range(TICKS)] if step else times)
         lower.xaxis.set_major_formatter(DateFormatter("%d/%m/%Y"))  # type: ignore[no-untyped-call]
         for axes in (upper, lower):
             axes.yaxis.get_major_locator().set_params(integer=True)
