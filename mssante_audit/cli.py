@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from mssante_audit import cli_archive
 from mssante_audit.cli_declarations import app as declarations
 from mssante_audit.cli_methods import app as methods
 from mssante_audit.errors import AuditError, OutputError, ParameterError, WhiteListError
@@ -35,6 +36,8 @@ app = typer.Typer(
 )
 app.add_typer(declarations, name="declarations")
 app.add_typer(methods)
+
+cli_archive.mount(app)
 
 
 class Severity(StrEnum):
@@ -318,6 +321,8 @@ def _space(given: dict[str, Any]) -> TrustSpace:
 
     if "row_limit" in given:
         raise ParameterError("row_limit is for reports", remedy="Here all rows are written")
+    if "changes_since" in given:
+        raise ParameterError("changes_since is for reports", remedy="Use `mssante-audit changes`")
     return open_space(**given)
 
 

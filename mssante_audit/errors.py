@@ -60,6 +60,18 @@ class WhiteListError(InputError):
     readable_rows: int = 0
 
 
+class FetchError(InputError):
+    """A download that failed or was refused.
+
+    Attributes
+    ----------
+    again
+        Whether another attempt may succeed.
+    """
+
+    again: bool = False
+
+
 class ParameterError(AuditError, ValueError):
     """A report parameter that is unknown, ill-typed or out of range."""
 

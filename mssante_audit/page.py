@@ -53,6 +53,8 @@ class Page:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """As `mssante_audit.results.provenance` returns it; empty if nothing was loaded."""
     failure: Failure | None = None
+    follow_up: str = ""
+    """What is new, open and fixed since the run before, as HTML, already escaped."""
 
 
 def title_of(notebook: nbformat.NotebookNode, name: str) -> str:

@@ -57,6 +57,7 @@ PARAMETERS = {
             "from how many domains on one certificate name on it is reported",
             range=(2, 1_000_000),
         ),
+        Parameter("changes_since", str, "Changements depuis le", "start of the comparison, ISO 8601", True),
         Parameter(
             "listing_days",
             int,
@@ -101,8 +102,8 @@ def check_value(name: str, value: Any) -> Any:
     if parameter.kind is int:
         return _number(parameter, value)
     text = _text(name, value)
-    if name == "as_of":
-        _instant(text)
+    if name in ("as_of", "changes_since"):
+        _instant(name, text)
     return text
 
 
@@ -196,7 +197,7 @@ def shown_value(name: str, value: Any) -> str:
     if name in ("data", "anchors"):
         paths = value if isinstance(value, list) else [value]
         return ", ".join(Path(path).name or "." for path in paths)
-    if name == "as_of":
+    if name in ("as_of", "changes_since"):
         from mssante_audit.space import parse_instant
 
         return moment(parse_instant(value))
@@ -253,10 +254,10 @@ def _number(parameter: Parameter, value: Any) -> int:
     return value
 
 
-def _instant(text: str) -> None:
+def _instant(name: str, text: str) -> None:
     from mssante_audit.space import parse_instant  # brings pandas, which the command line's help does without
 
     try:
         parse_instant(text)
     except InputError as error:
-        raise ParameterError(f"as_of: {error.message}", remedy=error.remedy) from None
+        raise ParameterError(f"{name}: {error.message}", remedy=error.remedy) from None

@@ -23,6 +23,8 @@ import nbformat
 from mssante_audit.errors import InputError, OutputError, UnknownNameError
 from mssante_audit.export import write_bytes, write_csv
 from mssante_audit.kernel import Execution, Failure, Kernels, execute, failure_of, quiet
+from mssante_audit.ledger import FILE as LEDGER
+from mssante_audit.ledger import FollowUp, follow, follow_up_html, read_ledger, scope_of
 from mssante_audit.page import Page, index_html, section_of, title_of, to_html
 from mssante_audit.parameters import PARAMETERS, declared, share_out, shown_value
 from mssante_audit.resources import resource
@@ -32,7 +34,11 @@ from mssante_audit.space import TrustSpace
 from mssante_audit.staging import locked, publish, scratch_folder, scratch_of
 from mssante_audit.traces import clean, take_results
 
-NEEDS = {"declarations": "declarations", "delegation_vs_redirection": "observation"}
+NEEDS = {
+    "changes": "archive",
+    "declarations": "declarations",
+    "delegation_vs_redirection": "observation",
+}
 """What a notebook needs beside the list (a field of `TrustSpace`) to be among those run by default."""
 
 WORKERS = min(4, os.cpu_count() or 1)
@@ -125,11 +131,13 @@ def run_reports(
     space = _check_input(jobs)
     jobs = [job for job in jobs if _has_data(job.name, space, asked=bool(names))]
     with locked(out) as staging, quiet():
-        outcomes = []
+        outcomes, ledger = [], read_ledger(out)
         for job, execution in _execute(jobs, staging, listener):
-            outcomes.append(_make(job, execution, staging, space, debug))
+            outcomes.append(_make(job, execution, staging, space, ledger, debug))
             if listener:
                 listener(job.name, 1, 1, outcomes[-1])
+        if ledger:
+            write_bytes(staging / LEDGER, json.dumps(ledger, ensure_ascii=False, indent=1).encode())
         write_bytes(staging / "index.html", _index(outcomes, out, space).encode())
         publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
     return Run(out, tuple(outcomes))
@@ -204,7 +212,9 @@ def _check_input(jobs: Sequence[_Job]) -> TrustSpace | None:
     if "data" not in everything:
         return None
     operator = everything.pop("operator", None)
-    space = open_space(**{name: value for name, value in everything.items() if name != "row_limit"})
+    space = open_space(
+        **{name: value for name, value in everything.items() if name not in ("row_limit", "changes_since")}
+    )
     select_operator(space, operator)
     return space
 
@@ -235,20 +245,32 @@ def _execute_one(job: _Job, staging: Path, kernels: Kernels, listener: Listener 
         )
 
 
-def _make(job: _Job, execution: Execution, staging: Path, space: TrustSpace | None, debug: bool) -> Outcome:
+def _make(
+    job: _Job,
+    execution: Execution,
+    staging: Path,
+    space: TrustSpace | None,
+    ledger: dict[str, Any],
+    debug: bool,
+) -> Outcome:
     """Convert a notebook that ran into `staging`."""
     try:
-        return _convert(job, execution, staging, space, debug)
+        return _convert(job, execution, staging, space, ledger, debug)
     except OutputError:
         raise
     except Exception as error:  # an output that nobody foresaw: the other reports are made all the same
         failure = failure_of(type(error).__name__, str(error), -1, "".join(format_exception(error)))
         blank = Execution(nbformat.v4.new_notebook(), execution.seconds, failure)
-        return _convert(job, blank, staging, space, debug)
+        return _convert(job, blank, staging, space, ledger, debug)
 
 
 def _convert(
-    job: _Job, execution: Execution, staging: Path, space: TrustSpace | None, debug: bool
+    job: _Job,
+    execution: Execution,
+    staging: Path,
+    space: TrustSpace | None,
+    ledger: dict[str, Any],
+    debug: bool,
 ) -> Outcome:
     begin = time.perf_counter()
     failure = execution.failure
@@ -256,11 +278,16 @@ def _convert(
         failure = replace(failure, traceback="")
     notebook = clean(execution.notebook, _roots(job, staging), _tellable(job.given), debug=debug)
     results = take_results(notebook)
+    told = None
+    if results and not failure:
+        scope = scope_of(job.name, _tellable(job.shown))
+        told = follow(ledger, scope, results.provenance["as_of"], results.findings)
     page = Page(
         job.name,
         [(PARAMETERS[name].label, shown_value(name, value)) for name, value in job.shown.items()],
         results.provenance if results else provenance(space) if space else {},
         failure,
+        follow_up_html(told, results.findings) if told and results else "",
     )
     html = to_html(notebook, page)
     outcome = Outcome(
@@ -272,7 +299,8 @@ def _convert(
         {"run": round(execution.seconds, 3), "convert": round(time.perf_counter() - begin, 3)},
     )
     folder = staging / "failed" if failure else staging
-    _write(folder, outcome, html, notebook, _summary(outcome, _tellable(job.shown), page.provenance))
+    summary = _summary(outcome, _tellable(job.shown), page.provenance, told)
+    _write(folder, outcome, html, notebook, summary, told)
     return outcome
 
 
@@ -282,7 +310,7 @@ def _tellable(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _summary(
-    outcome: Outcome, parameters: Mapping[str, Any], provenance: Mapping[str, Any]
+    outcome: Outcome, parameters: Mapping[str, Any], provenance: Mapping[str, Any], told: FollowUp | None
 ) -> dict[str, Any]:
     """Return what ``results.json`` says."""
     results, failure = outcome.results, outcome.failure
@@ -296,6 +324,9 @@ def _summary(
             "by_severity": results.by_severity,
             "by_rule": results.by_rule,
         },
+        "since_previous": told
+        and told.previous
+        and {"previous": told.previous, **told.counts(), "fixed_findings": [dict(f) for f in told.fixed]},
         "seconds": dict(outcome.seconds),
         "parameters": dict(parameters),
         "provenance": dict(provenance),
@@ -319,7 +350,12 @@ def _roots(job: _Job, staging: Path) -> list[Path]:
 
 
 def _write(
-    folder: Path, outcome: Outcome, html: str, notebook: nbformat.NotebookNode, summary: Mapping[str, Any]
+    folder: Path,
+    outcome: Outcome,
+    html: str,
+    notebook: nbformat.NotebookNode,
+    summary: Mapping[str, Any],
+    told: FollowUp | None,
 ) -> None:
     """Write the files of one report."""
     folder.mkdir(exist_ok=True)
@@ -332,7 +368,10 @@ def _write(
         write_bytes(folder / f"{outcome.name}{suffix}", text.encode("utf-8", "backslashreplace"))
     if outcome.results and not outcome.failure:
         # `evidence` tells the rows already.
-        write_csv(outcome.results.findings.drop(columns="rows"), folder / f"{outcome.name}.findings.csv")
+        frame = outcome.results.findings.drop(columns="rows")
+        if told:
+            frame = frame.assign(first_seen=list(told.first_seen), status=list(told.status))
+        write_csv(frame, folder / f"{outcome.name}.findings.csv")
 
 
 def _stale(outcome: Outcome) -> list[Path]:

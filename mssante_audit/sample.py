@@ -20,6 +20,7 @@ import pandas as pd
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mssante_audit.errors import OutputError, ParameterError
+from mssante_audit.sample_archive import UNCHANGED_DAYS, archive_files
 from mssante_audit.sample_declarations import REGISTER, build_register, register_files
 from mssante_audit.sample_defects import MIN_DOMAINS, MIN_OPERATORS, inject
 from mssante_audit.sample_dns import OBSERVATION, build_dns
@@ -33,7 +34,8 @@ SAMPLE_AS_OF = datetime(2026, 3, 3, 6, 0, tzinfo=UTC)
 LIST_FILE = "listeblanchemssante.xml.gz"
 DEFECT_COLUMNS = ("file", "rule", "domain", "operator_id", "rows")
 TOP_LEVEL = frozenset(
-    {LIST_FILE, REGISTER, "anchors", "variants", "registers", "observations", "defects.csv", "README.md"}
+    {LIST_FILE, REGISTER, "anchors", "variants", "registers", "observations", "archive"}
+    | {"events.csv", "defects.csv", "README.md"}
 )
 """What a sample's folder holds, and nothing else."""
 
@@ -50,11 +52,16 @@ such providers. Audit it as of {as_of}, with `anchors/` to trust.
 | --- | --- |
 | `listeblanchemssante.xml.gz` | the white list, signed: odd but right rows, test entries, every defect |
 | `anchors/` | the made-up authority that signs it; its keys were thrown away |
+| `archive/` | five earlier and clean lists, with a story to tell |
+| `events.csv` | the truth about it: what happens from each list to the next |
 | `declarations.csv` | the register of the operators' declarations (Annexe 1), as a French Excel writes CSV |
 | `registers/` | the same register as XLSX, JSON and JSON Lines; one of its declarations as a PDF form |
 | `observations/` | what the made-up DNS said of these domains, a day before |
 | `defects.csv` | the truth: which rule must fire where, for each of these files, and nothing else |
 {variants}
+
+The lines of `archive` in `defects.csv` tell what the earlier lists show about the contacts of its last list,
+audited with `stale_after_days` at {unchanged}.
 
 `defects.csv` has a line for each finding: `file`, `rule`, `domain` (the first row's), `operator_id` (of most
 of the rows) and `rows` (positions in the list; none when the list as a whole is concerned). For a register
@@ -191,6 +198,9 @@ def sample_files(seed: int = 0) -> dict[str, bytes]:
     for variant in VARIANTS:
         files[f"variants/{variant.name}"], more = variant.file(seed, chains)
         truths += more
+    kept, more = archive_files(seed, chains.good)
+    files |= kept
+    truths += more
     register = build_register(sample.rows, sample.operators)
     for name, content in register_files(register).items():
         file = name if name == REGISTER else f"registers/{name}"
@@ -201,7 +211,7 @@ def sample_files(seed: int = 0) -> dict[str, bytes]:
     truths += dns.truths(OBSERVATION)
     files["defects.csv"] = _csv(sorted(truths))
     files["README.md"] = README.format(
-        as_of=stamp(SAMPLE_AS_OF), seed=seed,
+        as_of=stamp(SAMPLE_AS_OF), seed=seed, unchanged=UNCHANGED_DAYS,
         variants="\n".join(f"| `variants/{v.name}` | {v.about} |" for v in VARIANTS),
     ).encode()  # fmt: skip
     return files

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mssante_audit.archive import Archive, open_archive
 from mssante_audit.declarations import Register, find_register, load_declarations
 from mssante_audit.errors import InputError
 from mssante_audit.observation import Observation, load_observation
@@ -51,6 +52,10 @@ class TrustSpace:
     """The register of declarations, where the data folder has one."""
     observation: Observation | None = None
     """What the DNS was observed to say, where the data folder has an observation."""
+    waivers: Path | None = None
+    """The file of accepted findings (`mssante_audit.waivers`), where the data folder has one."""
+    archive: Archive | None = None
+    """The earlier lists: of the folder's ``archive``, or of the folder itself if it is one."""
 
     @property
     def entries(self) -> pd.DataFrame:
@@ -63,10 +68,20 @@ class TrustSpace:
         return self.entries[~self.entries["is_audit_entry"]]
 
 
-def find_whitelist(data: Path) -> Path:
+def find_archive(data: Path, anchors: Sequence[str | Path] = ()) -> Archive | None:
+    """Return the archive that lies in a data folder, or that it is; ``None`` if it holds no list."""
+    for folder in (data / "archive", data):
+        archive = open_archive(folder, anchors)
+        if archive.snapshots:
+            return archive
+    return None
+
+
+def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime | None = None) -> Path:
     """Return the white list that `data` (a file, or a folder that holds one) stands for.
 
-    In a folder with several lists the last in order of name is taken: names of an archive start with a date.
+    In a folder with several lists the last in order of name is taken. Where there is only an `archive`, or
+    the folder is one, its last list as of `as_of` is taken.
 
     Raises
     ------
@@ -78,6 +93,11 @@ def find_whitelist(data: Path) -> Path:
     if not data.exists():
         raise InputError("no such file or folder", file=str(data))
     lists = sorted(f for f in data.iterdir() if f.name.endswith(LIST_SUFFIXES) and f.is_file())
+    if archive and (not lists or archive.folder == data):
+        current = archive.current(as_of)
+        if current is None:
+            raise InputError("no list of that date or before", file=str(archive.folder))
+        return current.path
     if not lists:
         raise InputError(
             "no white list here", file=str(data), remedy="Put a .xml or .xml.gz white list in the folder"
@@ -134,17 +154,21 @@ def load_space(
     folder = Path(data) if data is not None else sample
     if folder.resolve() == sample.resolve():
         anchors = (*anchors, sample / "anchors")
-    whitelist = load_whitelist(
-        find_whitelist(folder), recover=recover, any_namespace=any_namespace, anchors=tuple(anchors)
-    )
+    instant = parse_instant(as_of)
+    archive = find_archive(folder, anchors)
+    file = find_whitelist(folder, archive, instant)
+    trusted = archive.trusted if archive and file.parent == archive.folder else tuple(anchors)
+    whitelist = load_whitelist(file, recover=recover, any_namespace=any_namespace, anchors=trusted)
     register, observed = find_register(folder), find_observation(folder)
     return TrustSpace(
         whitelist,
-        parse_instant(as_of),
+        instant,
         thresholds or Thresholds(),
         show_contacts,
-        None if register is None else load_declarations(register),
-        None if observed is None else load_observation(observed),
+        declarations=None if register is None else load_declarations(register),
+        observation=None if observed is None else load_observation(observed),
+        waivers=waivers if (waivers := folder / "waivers.toml").is_file() else None,
+        archive=archive,
     )
 
 

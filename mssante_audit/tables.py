@@ -182,7 +182,8 @@ def _finding_cells(finding: dict[Hashable, Any]) -> tuple[Cell, ...]:
     others = f"<br>et {count(domains - 1, 'autre', 'autres')}" if domains > 1 else ""
     domain = f"{data(finding['domain'])}{others}" if domains else "toute la liste"
     expected = f"<br><small>attendu{NBSP}:</small> {data(finding['expected'])}" if finding["expected"] else ""
-    elsewhere = ":" in finding["evidence"]  # a register's rows, with the file's name
+    # A register's rows with the file's name, or what earlier lists show.
+    elsewhere = bool({":", ";"} & set(finding["evidence"]))
     rows = "" if elsewhere else f" ({count(len(finding['rows']), 'ligne')})"
     evidence = data(finding["evidence"], 90 if elsewhere else 24, rows)
     shown_code = f'<small class="code"><br>{code.replace("_", "_<wbr>")}</small>'

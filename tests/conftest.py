@@ -1,5 +1,6 @@
 """Reports that tests of several folders look at: made once a session, by the engine that users run."""
 
+import gzip
 import json
 from pathlib import Path
 from shutil import copy, copytree
@@ -13,7 +14,7 @@ from mssante_audit.report import Run, run_reports
 from mssante_audit.resources import resource
 from mssante_audit.sample_dns import OBSERVED_AT
 from mssante_audit.sample_dns_world import World, Zone, observe_world
-from mssante_audit.whitelist import NAMESPACE
+from mssante_audit.whitelist import NAMESPACE, load_whitelist
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
 REAL_AS_OF = "2025-03-01"
@@ -38,12 +39,13 @@ PAYLOADS = (
 FIELDS = ("Nom", "Description", "DNCertificatOperateur", "ResponsableContact", "SupportContact", "DateMAJ")
 
 
-def hostile_list() -> bytes:
-    """Return a white list with each payload in each field."""
+def hostile_list(shift: int = 0, generated: str = "2026-03-02T05:30:00Z") -> bytes:
+    """Return a white list with each payload in each field; shifted ones have them in other rows."""
     root = etree.Element(f"{{{NAMESPACE}}}ListeBlancheMSSante", nsmap={None: NAMESPACE})
-    etree.SubElement(root, f"{{{NAMESPACE}}}DateDeGeneration").text = "2026-03-02T05:30:00Z"
+    etree.SubElement(root, f"{{{NAMESPACE}}}DateDeGeneration").text = generated
     domains = etree.SubElement(root, f"{{{NAMESPACE}}}ListeDomaines")
-    for number, payload in enumerate(PAYLOADS):
+    for number in range(len(PAYLOADS)):
+        payload = PAYLOADS[(number + shift) % len(PAYLOADS)]
         for field in FIELDS:
             contact = f"04 65 71 00 {number:02}, contact@hostile-{number}.example"
             operator = payload if field == "Nom" else f"CH HOSTILE {number}"
@@ -82,6 +84,15 @@ def hostile_register() -> str:
     return json.dumps(records)
 
 
+def archived(data: Path, *lists: bytes) -> None:
+    """Put lists into the archive of a data folder, as if they had been fetched."""
+    (data / "archive").mkdir()
+    for content in lists:
+        whitelist = load_whitelist(content)
+        name = f"{whitelist.generated_at:%Y-%m-%dT%H%M%SZ}-{whitelist.sha256[:8]}.xml.gz"
+        (data / "archive" / name).write_bytes(gzip.compress(content))
+
+
 @pytest.fixture(scope="session")
 def payloads() -> tuple[str, ...]:
     """The texts of `hostile_run` that must stay texts."""
@@ -112,6 +123,7 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         pytest.skip("no real list beside the checkout (../shared/real)")
     folder = tmp_path_factory.mktemp("real")
     copytree(REAL, folder / "data")
+    archived(folder / "data", *(gzip.decompress(file.read_bytes()) for file in REAL.glob("*.xml.gz")))
     copy(resource("data/sample") / "declarations.csv", folder / "data")  # the real one has no register
     copytree(resource("data/sample") / "observations", folder / "data" / "observations")  # nor an observation
     return run_reports(out=folder / "out", parameters={"data": str(folder / "data"), "as_of": REAL_AS_OF})
@@ -123,6 +135,7 @@ def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "data").mkdir()
     (folder / "data" / "hostile.xml").write_bytes(hostile_list())
+    archived(folder / "data", hostile_list(1, "2026-02-01T05:30:00Z"), hostile_list())
     (folder / "data" / "declarations.json").write_text(hostile_register(), encoding="utf-8")
     observe_world(
         hostile_dns(),

@@ -19,7 +19,7 @@ CODE = re.compile(r"\"((?:LIST|DN|CONTACT|DECL|RECO|DNS)_[A-Z_]+)\"")
 PARTS = {
     "whitelist_integrity": ("_descriptions",),
     "dn_consistency": (),
-    "stale_contacts": ("_autofill", "_mail_domains"),
+    "stale_contacts": ("_autofill", "_history", "_mail_domains"),
     "declarations": ("_declared",),
     "reconciliation": (),
     "delegation_vs_redirection": ("_delegation", "_mail", "_method", "_parent", "_servers"),
@@ -87,7 +87,8 @@ def test_french_typography(rule: Rule) -> None:
 def test_contacts_are_personal_and_nothing_else_is() -> None:
     personal = {rule.code for rule in RULES if rule.personal}
     assert personal == {rule.code for rule in RULES if rule.audit == "stale_contacts"} - {
-        "CONTACT_STAMP_OLD"
+        "CONTACT_STAMP_OLD",
+        "CONTACT_UNCHANGED",
     } | {
         "DECL_PUBLIC_CONSUMER",
         "RECO_CONTACT",

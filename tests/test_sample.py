@@ -150,8 +150,9 @@ def test_observations_of_other_seeds(seed: int, defects: bool, tmp_path: Path) -
 
 
 def test_truth_is_about_the_files_that_are_there() -> None:
-    files = {*list_files(SAMPLE), *register_files(SAMPLE), OBSERVATION}
-    assert {line[0] for line in truth(SAMPLE)} == files
+    # tests/test_changes.py holds the audits to the lines about the archive.
+    files = {line[0] for line in truth(SAMPLE)} - {"archive"}
+    assert files == {*list_files(SAMPLE), *register_files(SAMPLE), OBSERVATION}
 
 
 def test_every_rule_has_a_defect() -> None:
@@ -208,9 +209,16 @@ def without_signature(content: bytes) -> bytes:
     return re.sub(rb"<Signature .*?</Signature>", b"", xml, flags=re.DOTALL)
 
 
+def unhashed(name: str) -> str:
+    """Return a file's name without the hash that archived lists bear: signatures differ each time."""
+    return re.sub(r"-[0-9a-f]{8}\.xml\.gz$", ".xml.gz", name)
+
+
 def test_what_is_in_git_is_what_the_generator_makes() -> None:
-    committed = {str(f.relative_to(SAMPLE)): f.read_bytes() for f in SAMPLE.rglob("*") if f.is_file()}
-    made = sample_files()
+    committed = {
+        unhashed(str(f.relative_to(SAMPLE))): f.read_bytes() for f in SAMPLE.rglob("*") if f.is_file()
+    }
+    made = {unhashed(name): content for name, content in sample_files().items()}
     assert committed.keys() == made.keys()
     for name, content in made.items():
         if name.endswith(".pem"):

@@ -10,6 +10,7 @@ import pandas as pd
 from mssante_audit.errors import UnknownNameError
 from mssante_audit.findings import concat, masked
 from mssante_audit.space import TrustSpace
+from mssante_audit.waivers import load_waivers, split
 
 AUDITS = (
     "whitelist_integrity",
@@ -29,7 +30,7 @@ def audit(name: str, space: TrustSpace) -> pd.DataFrame:
     -------
     DataFrame
         Findings, as described in `mssante_audit.findings`; contacts in it are masked unless the space was
-        loaded with ``show_contacts=True``.
+        loaded with ``show_contacts=True``. Waived ones are left out (`waived` has them).
 
     Raises
     ------
@@ -38,8 +39,20 @@ def audit(name: str, space: TrustSpace) -> pd.DataFrame:
     """
     if name not in AUDITS:
         raise UnknownNameError(f"no audit {name!r}", remedy=f"There are: {', '.join(AUDITS)}")
+    return _parted(name, space)[0]
+
+
+def _parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Run one audit; return its findings and the waived ones."""
     findings = cast(pd.DataFrame, import_module(f"{__package__}.{name}").audit(space))
-    return findings if space.show_contacts else masked(findings)
+    findings = findings if space.show_contacts else masked(findings)
+    waivers = load_waivers(space.waivers) if space.waivers else ()
+    return split(findings, waivers, space.as_of)
+
+
+def waived(space: TrustSpace) -> pd.DataFrame:
+    """Return the findings of every audit that are waived, with `reason`, `who` and `until`."""
+    return pd.concat([_parted(name, space)[1] for name in AUDITS], ignore_index=True)
 
 
 def audit_all(space: TrustSpace) -> pd.DataFrame:

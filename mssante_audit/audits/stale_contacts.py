@@ -13,6 +13,7 @@ import pandas as pd
 
 from mssante_audit.audits._autofill import finding, runs
 from mssante_audit.audits._evidence import all_rows
+from mssante_audit.audits._history import history_findings
 from mssante_audit.audits._mail_domains import foreign_findings, mail_domains, typo_findings, typos
 from mssante_audit.audits._uses import Use, majorities, seen, seen_together, sizes_of, uses_of
 from mssante_audit.findings import Finding, findings_frame
@@ -41,7 +42,9 @@ def audit(space: TrustSpace) -> pd.DataFrame:
     DataFrame
         Findings (columns in `mssante_audit.findings`), contacts as they are: `audits.audit` masks them.
     """
-    return findings_frame([*_stamps(space), *_contacts(space.audited)], space.entries)
+    return findings_frame(
+        [*_stamps(space), *_contacts(space.audited), *history_findings(space)], space.entries
+    )
 
 
 def _stamps(space: TrustSpace) -> Iterator[Finding]:

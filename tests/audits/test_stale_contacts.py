@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from made_up import BETA_DN, make_space
+from made_up import ALPHA, AS_OF, BETA_DN, make_space, xml_of
 
+from mssante_audit.archive import open_archive
 from mssante_audit.audits import audit as masked_audit
 from mssante_audit.audits.stale_contacts import audit
 from mssante_audit.space import Thresholds, TrustSpace
+from mssante_audit.whitelist import load_whitelist
 
 USUAL = "01 99 00 00 01, projet@alpha.example"
 
@@ -304,3 +307,95 @@ def test_hostile_text_is_shown_as_text(text: str) -> None:
 
 def test_test_entries_are_set_aside() -> None:
     assert found(make_space({"domain": "ch-test.mssante.fr", "project_contact": "_"})) == []
+
+
+# -- staleness by evidence ----------------------------------------------------------------------------------
+
+BY_HISTORY = ("CONTACT_UNCHANGED", "CONTACT_PARTLY_CHANGED", "CONTACT_FORMER_OPERATOR")
+
+
+def archived(folder: Path, **lists: list[dict[str, str]]) -> TrustSpace:
+    """Return the space of the last of several lists (``on_2026_01_01=rows``), the others in its archive."""
+    for day, entries in lists.items():
+        date = day.removeprefix("on_").replace("_", "-")
+        content = xml_of(*entries, generated=f"{date}T05:30:00Z")
+        sha = load_whitelist(content).sha256
+        (folder / f"{date}T053000Z-{sha[:8]}.xml.gz").write_bytes(content)
+    archive = open_archive(folder)
+    whitelist = archive.load(archive.snapshots[-1])
+    return TrustSpace(whitelist, AS_OF, Thresholds(stale_after_days=365), archive=archive)
+
+
+def test_contacts_unchanged_since_first_seen_with_the_censoring_said(tmp_path: Path) -> None:
+    old, new = rows(USUAL, USUAL), rows(USUAL, USUAL, USUAL)
+    space = archived(tmp_path, on_2024_01_01=old, on_2025_12_01=new, on_2026_03_01=new)
+    assert found(space, *BY_HISTORY) == [("CONTACT_UNCHANGED", (1, 2))]
+    ((observed, expected),) = texts(space, "CONTACT_UNCHANGED")
+    assert "2 lignes sur 3" in observed.replace("\xa0", " ")
+    assert "depuis le 1er janvier 2024 au moins" in observed.replace("\xa0", " ")
+    assert "3 mars 2025" in expected.replace("\xa0", " ")
+
+
+def test_a_date_of_update_does_not_make_a_contact_new_nor_old(tmp_path: Path) -> None:
+    stamped = rows(USUAL, updated_at_text="2026-02-28T10:00:00Z")
+    space = archived(tmp_path, on_2024_01_01=rows(USUAL), on_2026_03_01=stamped)
+    assert found(space, *BY_HISTORY) == [("CONTACT_UNCHANGED", (1,))]
+    ancient = rows("01 99 00 00 09, projet@alpha.example", updated_at_text="2019-01-01T10:00:00Z")
+    (tmp_path / "other").mkdir()
+    space = archived(tmp_path / "other", on_2024_01_01=rows(USUAL), on_2026_03_01=ancient)
+    assert found(space, *BY_HISTORY) == []
+
+
+def test_an_archive_that_does_not_reach_back_far_enough_says_nothing(tmp_path: Path) -> None:
+    space = archived(tmp_path, on_2025_12_01=rows(USUAL), on_2026_03_01=rows(USUAL, USUAL))
+    assert found(space, *BY_HISTORY) == []
+
+
+def test_a_contact_changed_on_some_domains_only_with_the_date(tmp_path: Path) -> None:
+    new = "01 99 00 00 07, accueil@alpha.example"
+    space = archived(
+        tmp_path, on_2025_11_01=rows(USUAL, USUAL, USUAL), on_2025_12_01=rows(new, USUAL, USUAL),
+        on_2026_03_01=rows(new, USUAL, USUAL),
+    )  # fmt: skip
+    assert found(space, *BY_HISTORY) == [("CONTACT_PARTLY_CHANGED", (2, 3))]
+    told = texts(space, "CONTACT_PARTLY_CHANGED")
+    assert told == [(f"contact projet : {USUAL}", f"contact projet : {new}")]
+    evidence = audit(space).set_index("rule").loc["CONTACT_PARTLY_CHANGED", "evidence"]
+    assert "dans la liste du 1er décembre 2025" in evidence.replace("\xa0", " ")
+    masked = masked_audit("stale_contacts", space).set_index("rule").loc["CONTACT_PARTLY_CHANGED", "observed"]
+    assert "projet@" not in masked
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        ["01 99 00 00 07, accueil@alpha.example"] * 3,  # changed everywhere
+        [f"M. FICTIF Paul, {USUAL}", USUAL, USUAL],  # same number, same address
+        [USUAL, USUAL],  # one domain less
+    ],
+)
+def test_what_is_no_change_in_part(tmp_path: Path, after: list[str]) -> None:
+    space = archived(tmp_path, on_2025_12_01=rows(USUAL, USUAL, USUAL), on_2026_03_01=rows(*after))
+    assert found(space, *BY_HISTORY) == []
+
+
+def test_a_contact_of_the_operator_before(tmp_path: Path) -> None:
+    theirs = "03 53 01 00 01, projet@beta.example"
+    before = rows(USUAL, USUAL, USUAL)
+    after = [
+        before[0],
+        {**before[1], "dn": BETA_DN, "project_contact": theirs, "support_contact": theirs},
+        {**before[2], "dn": BETA_DN, "project_contact": theirs},  # its support contact is still ALPHA's
+    ]
+    space = archived(tmp_path, on_2025_12_01=before, on_2026_03_01=after)
+    assert found(space, *BY_HISTORY) == [("CONTACT_FORMER_OPERATOR", (3,))]
+    ((observed, _),) = texts(space, "CONTACT_FORMER_OPERATOR")
+    assert observed == f"contact support : {ALPHA['support_contact']}"
+    evidence = audit(space).set_index("rule").loc["CONTACT_FORMER_OPERATOR", "evidence"]
+    assert "CH ALPHA" in evidence
+
+
+def test_a_list_that_the_archive_does_not_hold(tmp_path: Path) -> None:
+    space = archived(tmp_path, on_2024_01_01=rows(USUAL), on_2026_03_01=rows(USUAL))
+    other = replace(make_space(*rows(USUAL)), thresholds=space.thresholds, archive=space.archive)
+    assert found(other, *BY_HISTORY) == []

@@ -1,0 +1,125 @@
+"""The archive: two lists compared, and a history of 1,000 daily lists of 8,700 rows, made up.
+
+The 1,000 lists are written as history, one day after the other; as files only the first, the last but one and
+the last, which are all that is read. Each day some rows come, go or change, and hundreds are re-stamped.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from mssante_audit.archive import HISTORY, Archive
+from mssante_audit.events import between, span
+from mssante_audit.history import _KEY, bring_up_to_date, merged, rows_of
+from mssante_audit.sample import build
+from mssante_audit.sample_space import Row, whitelist_chunks
+from mssante_audit.whitelist import WhiteList, load_whitelist
+
+DAYS, ROWS, BATCH = 1000, 8700, 40
+START = datetime(2023, 6, 1, 5, 30, tzinfo=UTC)
+RUNS = 5
+
+
+def benches() -> list[tuple[str, float, float]]:
+    """Return what is promised of the archive: name, what was measured, and its upper limit."""
+    rows = build(domains=6900, operators=321, defects=False).rows[:ROWS]
+    chance = random.Random(0)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        names, tables, batch = [], [], []
+        first = _list(rows, START)
+        for day in range(DAYS - 1):
+            at = START + timedelta(days=day)
+            if day:
+                rows = _next_day(rows, chance, at)
+
+            whitelist = _list(rows, at)
+            batch.append(rows_of(whitelist.entries, at))
+            names.append(_keep(folder, whitelist, at, whole=day in (0, DAYS - 2)))
+            if len(batch) == BATCH:
+                tables, batch = [merged([*tables, *batch])], []
+        table = merged([*tables, *batch]).replace_schema_metadata({_KEY: json.dumps(sorted(names)).encode()})
+        pq.write_table(table, folder / HISTORY, compression="zstd")
+        before, after = _list(rows, START), _list(_next_day(rows, chance, START), START)
+        at = START + timedelta(days=DAYS - 1)
+        rows = _next_day(rows, chance, at)
+        newest = _list(rows, at)
+        path = folder / _keep(folder, newest, at, whole=True)
+        stale = (folder / HISTORY).read_bytes()
+
+        def add() -> None:
+            bring_up_to_date(Archive(folder))
+
+        def again() -> None:
+            (folder / HISTORY).write_bytes(stale)
+
+        load = _cpu(lambda: load_whitelist(path))
+        adding = _cpu(add, again)
+        size = (folder / HISTORY).stat().st_size / 1e6
+        last = f"{at:%Y-%m-%d}"
+        spans = [
+            _wall(lambda day=day: span(Archive(folder), day, last))
+            for day in (f"{START:%Y-%m-%d}", f"{at - timedelta(days=1):%Y-%m-%d}")
+        ]
+        loading = _cpu(lambda: load_whitelist(path))
+        alike = _cpu(lambda: between(before.entries, after.entries)) / loading
+        apart = _cpu(lambda: between(first.entries, newest.entries)) / loading
+        return [
+            (f"CPU of comparing {len(before.entries)} rows a day apart / loading one list", alike, 3),
+            ("the same, 1,000 days apart", apart, 3),
+            (f"MB of the history of {DAYS} lists ({table.num_rows} contents)", size, 60),
+            ("CPU of adding a day to it, its list loaded too / loading that list", adding / load, 2),
+            ("seconds for a span of 1,000 days or of one, the slower", max(spans), 2),
+        ]
+
+
+def _list(rows: list[Row], at: datetime) -> WhiteList:
+    return load_whitelist(b"".join(whitelist_chunks(rows, at)))
+
+
+def _keep(folder: Path, whitelist: WhiteList, at: datetime, *, whole: bool) -> str:
+    name = f"{at:%Y-%m-%dT%H%M%SZ}-{whitelist.sha256[:8]}.xml.gz"
+    (folder / name).write_bytes(gzip.compress(whitelist.content()) if whole else b"")
+    return name
+
+
+def _next_day(rows: list[Row], chance: random.Random, at: datetime) -> list[Row]:
+    """Change ten rows, take away and add five, re-stamp 300."""
+    rows = list(rows)
+    stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    for index in chance.sample(range(len(rows)), 300):
+        rows[index] = (*rows[index][:5], stamp)
+    for index in chance.sample(range(len(rows)), 10):
+        phone = f"01 99 00 {chance.randrange(100):02} {chance.randrange(100):02}"
+        rows[index] = (*rows[index][:3], f"{phone}, projet@alpha.example", *rows[index][4:])
+    for index in sorted(chance.sample(range(len(rows)), 5), reverse=True):
+        gone = rows.pop(index)
+        label = f"ch-nouveau-{chance.randrange(10**9)}.mssante.fr"
+        rows.append((label, f"Messagerie de {label}", *gone[2:]))
+    return rows
+
+
+def _cpu(run: Callable[[], object], prepare: Callable[[], object] = lambda: None) -> float:
+    """Return the median CPU seconds of several runs."""
+    seconds = []
+    for _ in range(RUNS):
+        prepare()
+        begin = time.process_time()
+        run()
+        seconds.append(time.process_time() - begin)
+    return sorted(seconds)[RUNS // 2]
+
+
+def _wall(run: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    run()
+    return time.perf_counter() - begin

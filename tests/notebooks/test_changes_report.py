@@ -1,0 +1,138 @@
+"""The report on changes, of the sample's archive and of archives with one list or none."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+from lxml import html as lxml_html
+
+from mssante_audit.archive import Record, append
+from mssante_audit.changes import KINDS
+from mssante_audit.chronicle import chronicle
+from mssante_audit.errors import InputError
+from mssante_audit.narrative_archive import KINDS as NAMES
+from mssante_audit.narrative_archive import changes_answer, collection, events_table, kinds
+from mssante_audit.plots_archive import ages, churn, flows, timeline
+from mssante_audit.report import run_reports
+from mssante_audit.resources import resource
+from mssante_audit.space import TrustSpace, load_space
+
+AS_OF = "2026-03-03T06:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def space() -> TrustSpace:
+    return load_space(as_of=AS_OF)
+
+
+@pytest.fixture(scope="module")
+def report(sample_run):
+    return lxml_html.fromstring((sample_run.out / "changes.html").read_text(encoding="utf-8"))
+
+
+def plain(text: str) -> str:
+    return " ".join(re.sub("[\xa0\u202f]", " ", text).split())
+
+
+def test_it_is_among_the_reports_where_there_is_an_archive(sample_run) -> None:
+    (outcome,) = [o for o in sample_run.outcomes if o.name == "changes"]
+    assert outcome.failure is None
+    assert (sample_run.out / "changes.html").stat().st_size < 3_000_000
+
+
+def test_the_first_sentence_is_the_most_telling_event(report) -> None:
+    lead = plain(report.xpath("//p[@class='lead']")[0].text_content())
+    assert lead.startswith("MESSAGERIES FICTIVES DE LANDEFACTICE (399900000300015) a repris 4 domaines de")
+    assert "17 autres événements" in lead
+
+
+def test_every_kind_has_its_table(report) -> None:
+    headings = [plain(h.text_content()) for h in report.xpath("//h3")]
+    assert set(NAMES) == set(KINDS)
+    story = chronicle(load_space(as_of=AS_OF))
+    there = [
+        plain(NAMES[kind].replace(" :", "\xa0:"))
+        for kind in NAMES
+        if kind in set(story.whole.changes["kind"])
+    ]
+    assert headings == there
+    assert len(report.xpath("//table[@id='events']/tbody/tr")) == 18
+
+
+def test_figures_can_be_read_without_being_seen(report) -> None:
+    figures = report.xpath("//figure")
+    assert len(figures) == 4
+    alts = [plain(f.find("img").get("alt")) for f in figures]
+    assert "GROUPEMENT E-SANTE DE CHEMINSONGE (1679900001) à MESSAGERIES" in alts[1]
+    assert all(f.findtext("figcaption").endswith(".") for f in figures)
+
+
+def test_contacts_are_masked(sample_run, report) -> None:
+    text = (sample_run.out / "changes.ipynb").read_text(encoding="utf-8")
+    assert "nouveau-projet@" not in text + report.text_content()
+    assert "•••@" in report.text_content()
+
+
+def test_an_operator_is_told_only_of_what_touches_it(space) -> None:
+    story = chronicle(space, operator_id="1679900001")
+    assert set(story.events["kind"]) == {"migration"}
+    assert set(story.whole.changes["kind"]) == {"moved", "contact_changed"}
+    assert len(story.ages) < 20
+
+
+def test_a_start_leaves_earlier_lists_out(space) -> None:
+    story = chronicle(space, since="2026-01-10")
+    assert len(story.steps) == 2
+    assert story.skipped == 2
+    assert "migration" not in set(story.events["kind"])
+    assert "2 listes plus anciennes" in plain(changes_answer(story, space).text)
+
+
+def test_one_list_is_a_story_too(tmp_path: Path) -> None:
+    copytree(resource("data/sample") / "archive", tmp_path / "archive")
+    for file in sorted((tmp_path / "archive").glob("*.gz"))[1:]:
+        file.unlink()
+    space = load_space(tmp_path, as_of=AS_OF)
+    story = chronicle(space)
+    assert "rien à comparer" in changes_answer(story, space).text
+    assert "Aucun" in events_table(story, limit=5).text
+    assert "Aucun changement" in plain(kinds(story, limit=5).text)
+    for chart in (timeline(story), flows(story), churn(story), ages(story, space.as_of)):
+        assert chart.png()
+        assert chart.reading.endswith(".")
+
+
+def test_no_archive_is_said(tmp_path: Path) -> None:
+    list_file = resource("data/sample") / "listeblanchemssante.xml.gz"
+    (tmp_path / "list.xml.gz").write_bytes(list_file.read_bytes())
+    space = load_space(tmp_path, as_of=AS_OF)
+    assert space.archive is None
+    assert "Pas d’archive" in collection(space).text
+    with pytest.raises(InputError, match="no archive"):
+        chronicle(space)
+    with pytest.raises(InputError, match="holds no archive"):
+        run_reports(["changes"], out=tmp_path / "out", parameters={"data": str(tmp_path), "as_of": AS_OF})
+
+
+def test_the_overview_tells_the_last_good_fetch_and_the_failures_since(tmp_path: Path) -> None:
+    copytree(resource("data/sample") / "archive", tmp_path / "archive")
+
+    def told() -> str:
+        return plain(collection(load_space(tmp_path, as_of=AS_OF)).text)
+
+    assert "Aucune collecte n’est consignée" in told()
+    folder = tmp_path / "archive"
+    append(folder, Record("2026-03-01T06:00:00+00:00", "fetch", "failed", message="<b>down"))
+    assert "Aucune collecte n’a réussi ; 1 échec depuis" in told()
+    assert "&lt;b&gt;down" in told()
+    append(folder, Record("2026-03-02T06:00:00+00:00", "fetch", "kept", file="x"))
+    assert "Dernière collecte réussie : 2 mars 2026 à 06 h 00 UTC." in told()
+    append(folder, Record("2026-03-03T01:00:00+00:00", "fetch", "quarantined", file="q", message="signature"))
+    append(folder, Record("2026-03-03T02:00:00+00:00", "fetch", "failed", message="no answer in time"))
+    append(folder, Record("2026-03-04T02:00:00+00:00", "fetch", "failed", message="after the report's date"))
+    assert "2 échecs depuis" in told()
+    assert "liste mise en quarantaine" in told()
+    assert "after the report" not in told()

@@ -1,0 +1,473 @@
+"""The archive: what is kept, what goes to quarantine, what is flagged; killed, locked, tampered with."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from mssante_audit import archive as module
+from mssante_audit.archive import (
+    Archive,
+    Record,
+    append,
+    import_lists,
+    locked,
+    open_archive,
+    read_log,
+    verify,
+)
+from mssante_audit.errors import InputError, OutputError
+from mssante_audit.history import bring_up_to_date, frame_of, history_of
+from mssante_audit.sample_signing import SigningChain, make_chain, sign
+from mssante_audit.sample_space import Row, whitelist_chunks
+
+DAY = timedelta(days=1)
+START = datetime(2026, 1, 1, 5, 30, tzinfo=UTC)
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def row(name: str, **changes: str) -> Row:
+    fields = {
+        "domain": f"{name}.mssante.fr",
+        "description": f"Messagerie de {name}",
+        "dn": "CN=mss.alpha.example,OU=1759900001,O=CH ALPHA,ST=Paris (75),C=FR",
+        "project": "01 99 00 00 01, projet@alpha.example",
+        "support": "01 99 00 00 02, support@alpha.example",
+        "stamp": "2025-12-01T10:00:00Z",
+    }
+    return tuple({**fields, **changes}.values())  # type: ignore[return-value]
+
+
+ROWS = [row(f"ch-{name}") for name in ("fable", "songe", "mirage", "leurre", "mythe", "conte")]
+
+
+@pytest.fixture(scope="session")
+def chain() -> SigningChain:
+    return make_chain()
+
+
+@pytest.fixture(scope="session")
+def stranger() -> SigningChain:
+    return make_chain()
+
+
+@pytest.fixture
+def archive(tmp_path: Path, chain: SigningChain) -> Archive:
+    anchors = tmp_path / "anchors"
+    anchors.mkdir()
+    for name, certificate in (("root", chain.root), ("issuing", chain.issuing)):
+        (anchors / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    return open_archive(tmp_path / "archive", [anchors])
+
+
+def xml(rows: list[Row], at: datetime = START) -> bytes:
+    return b"".join(whitelist_chunks(rows, at))
+
+
+def fresh(archive: Archive) -> Archive:
+    return open_archive(archive.folder, archive.anchors)
+
+
+def put(archive: Archive, *contents: bytes, now: datetime = NOW) -> list[Record]:
+    folder = archive.folder.parent / "collected"
+    folder.mkdir(exist_ok=True)
+    files = []
+    for content in contents:
+        files.append(folder / f"list-{len(list(folder.iterdir()))}.xml")
+        files[-1].write_bytes(content)
+    return list(import_lists(archive, files, now=now))
+
+
+# -- keeping ------------------------------------------------------------------------------------------------
+
+
+def test_original_bytes_are_kept_under_time_and_hash(archive: Archive, chain: SigningChain) -> None:
+    content = sign(xml(ROWS), chain)
+    (record,) = put(archive, content)
+    assert (record.outcome, record.rows, record.flags) == ("kept", 6, ())
+    assert record.file == f"2026-01-01T053000Z-{record.sha256[:8]}.xml.gz"
+    assert gzip.decompress((archive.folder / record.file).read_bytes()) == content
+    assert (archive.folder / record.file).read_bytes()[4:8] == bytes(4), "no time of packing"
+    assert fresh(archive).current(NOW).name == record.file
+
+
+def test_same_bytes_twice_are_nothing_new(archive: Archive, chain: SigningChain) -> None:
+    content = sign(xml(ROWS), chain)
+    (first,), (second,) = put(archive, content), put(archive, gzip.compress(content))
+    assert second.outcome == "same"
+    assert second.file == first.file
+    assert len(fresh(archive).snapshots) == 1
+    assert [r.outcome for r in read_log(archive.folder)] == ["kept", "same"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda signed, bare: signed[:-40], "rows are readable"),
+        (lambda signed, bare: bare, "signature is absent"),
+        (lambda signed, bare: signed.replace(b"ch-fable", b"ch-sable"), "signature is invalid"),
+        (lambda signed, bare: b"<html><body>Maintenance</body></html>", "html|root|namespace|white list"),
+        (lambda signed, bare: b"", "empty|no element|not"),
+    ],
+)
+def test_bad_lists_go_to_quarantine_with_the_reason(archive, chain, spoil, why) -> None:
+    (good,) = put(archive, sign(xml(ROWS), chain))
+    later = xml(ROWS, START + DAY)
+    bad = spoil(sign(later, chain), later)
+    (record,) = put(archive, bad)
+    assert record.outcome == "quarantined"
+    kept = archive.folder / "quarantine" / record.file
+    assert gzip.decompress(kept.read_bytes()) == bad
+    reason = kept.with_name(f"{kept.name}.reason.txt").read_text(encoding="utf-8")
+    assert reason.strip() == record.message
+    assert re.search(why, reason)
+    assert fresh(archive).current(NOW).name == good.file, "the last good list stays current"
+
+
+def test_an_untrusted_signer_goes_to_quarantine(archive, chain, stranger) -> None:
+    (record,) = put(archive, sign(xml(ROWS), stranger))
+    assert record.outcome == "quarantined"
+    assert "valid-untrusted" in record.message
+
+
+def test_an_older_a_shrunken_and_a_future_list_are_kept_and_flagged(archive, chain) -> None:
+    put(archive, sign(xml(ROWS, START + 2 * DAY), chain))
+    older, shrunk, future, skewed = put(
+        archive,
+        sign(xml(ROWS, START + DAY), chain),
+        sign(xml(ROWS[:5], START + 3 * DAY), chain),
+        sign(xml(ROWS[:5], NOW + 30 * DAY), chain),
+        sign(xml(ROWS[:5], NOW + timedelta(minutes=5)), chain),
+    )
+    assert [r.outcome for r in (older, shrunk, future, skewed)] == ["kept"] * 4
+    assert (older.flags, shrunk.flags, future.flags) == (("older",), ("shrunk",), ("future",))
+    assert skewed.flags == (), "a clock a few minutes ahead is no future"
+    assert "5 rows, 6 in the list before" in shrunk.message
+    assert fresh(archive).current(NOW).name == skewed.file, "a list of the future is not current yet"
+    assert fresh(archive).current(NOW + 31 * DAY).name == future.file
+
+
+def test_how_much_may_be_lost_is_a_parameter(archive, chain, tmp_path) -> None:
+    put(archive, sign(xml(ROWS), chain))
+    file = tmp_path / "less.xml"
+    file.write_bytes(sign(xml(ROWS[:4], START + DAY), chain))
+    (record,) = import_lists(archive, [file], max_loss=0.5, now=NOW)
+    assert record.flags == ()
+
+
+def test_two_lists_of_one_second(archive, chain) -> None:
+    one, two = put(archive, sign(xml(ROWS), chain), sign(xml([*ROWS[:5], row("ch-autre")]), chain))
+    assert two.flags == ("same-second",)
+    names = sorted((one.file, two.file))
+    assert [s.name for s in fresh(archive).snapshots] == names
+    assert fresh(archive).current(NOW).name == names[-1], "in whatever order they came"
+
+
+def test_a_file_that_is_not_there_is_told_and_the_rest_imported(archive, chain, tmp_path) -> None:
+    good = tmp_path / "good.xml"
+    good.write_bytes(sign(xml(ROWS), chain))
+    records = list(import_lists(archive, [tmp_path / "none.xml", good], now=NOW))
+    assert [r.outcome for r in records] == ["failed", "kept"]
+    assert "no such file" in records[0].message
+
+
+# -- finding ------------------------------------------------------------------------------------------------
+
+
+def test_dates_and_names_find_lists(archive, chain) -> None:
+    first, second = put(archive, sign(xml(ROWS), chain), sign(xml(ROWS, START + 2 * DAY), chain))
+    opened = fresh(archive)
+    assert opened.find("2026-01-01").name == first.file, "a date is its whole day"
+    assert opened.find("2026-01-02").name == first.file
+    assert opened.find("2026-01-03T05:00:00Z").name == first.file
+    assert opened.find("2027-01-01").name == second.file
+    assert opened.find(second.file).name == second.file
+    with pytest.raises(InputError, match=r"no list of 2025-12-31 or before.*2026-01-01"):
+        opened.find("2025-12-31")
+    with pytest.raises(InputError, match="is not a date"):
+        opened.find("hier")
+
+
+# -- checking -----------------------------------------------------------------------------------------------
+
+
+def test_verify_tells_files_deleted_truncated_replaced_and_renamed(archive, chain, stranger) -> None:
+    lists = [sign(xml(ROWS, START + i * DAY), chain) for i in range(5)]
+    records = put(archive, *lists)
+    assert [fault for _, fault in verify(fresh(archive))] == [""] * 5
+    paths = [archive.folder / r.file for r in records]
+    paths[0].unlink()
+    paths[1].write_bytes(paths[1].read_bytes()[:-200])
+    paths[2].write_bytes(gzip.compress(lists[0]))
+    moved = paths[3].with_name(paths[3].name.replace("2026-01-04", "2026-01-14"))
+    paths[3].rename(moved)
+    found = dict(verify(fresh(archive)))
+    assert found.pop(paths[4].name) == ""
+    assert found[paths[0].name].startswith("gone")
+    assert found[paths[1].name]
+    assert "other bytes" in found[paths[2].name]
+    assert "another time" in found[moved.name]
+    assert found[paths[3].name].startswith("gone")
+
+
+def test_a_list_that_was_replaced_is_put_back_by_importing_it_again(archive, chain) -> None:
+    content = sign(xml(ROWS), chain)
+    (record,) = put(archive, content)
+    (archive.folder / record.file).write_bytes(gzip.compress(b"<other/>"))
+    with pytest.raises(InputError):
+        fresh(archive).load(fresh(archive).snapshots[0])
+    (again,) = put(archive, content)
+    assert again.outcome == "kept"
+    assert [fault for _, fault in verify(fresh(archive))] == [""]
+
+
+# -- the log ------------------------------------------------------------------------------------------------
+
+
+def test_a_torn_line_of_the_log_harms_no_other(tmp_path) -> None:
+    append(tmp_path, Record("2026-01-01T00:00:00+00:00", "fetch", "kept", flags=("older",)))
+    with (tmp_path / "log.jsonl").open("ab") as log:
+        log.write(b'{"at": "2026-01-02T0')
+    append(tmp_path, Record("2026-01-03T00:00:00+00:00", "fetch", "failed"))
+    assert [(r.outcome, r.flags) for r in read_log(tmp_path)] == [("kept", ("older",)), ("failed", ())]
+    assert len((tmp_path / "log.jsonl").read_bytes().splitlines()) == 3
+
+
+def test_no_log_is_no_record(tmp_path) -> None:
+    assert read_log(tmp_path / "nowhere") == []
+    assert open_archive(tmp_path / "nowhere").snapshots == ()
+    assert open_archive(tmp_path / "nowhere").current() is None
+
+
+# -- writing ------------------------------------------------------------------------------------------------
+
+
+def test_two_runs_at_once(archive) -> None:
+    with locked(archive.folder), pytest.raises(OutputError, match="another run"), locked(archive.folder):
+        pass
+
+
+def test_a_folder_that_cannot_be_written(tmp_path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="cannot be written"), locked(tmp_path / "file"):
+        pass
+
+
+def test_a_full_disk_leaves_the_archive_as_it_was(archive, chain, monkeypatch) -> None:
+    (kept,) = put(archive, sign(xml(ROWS), chain))
+    real = Path.open
+
+    class Full:
+        def __init__(self, file):
+            self.file = file
+
+        def __enter__(self):
+            self.file.__enter__()
+            return self
+
+        def __exit__(self, *error):
+            return self.file.__exit__(*error)
+
+        def write(self, content):
+            self.file.write(content[: len(content) // 2])
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(
+        Path,
+        "open",
+        lambda path, mode="r", *a, **k: (
+            Full(real(path, mode, *a, **k)) if "x" in mode else real(path, mode, *a, **k)
+        ),
+    )
+    with pytest.raises(OutputError, match="no space left"):
+        put(archive, sign(xml(ROWS, START + DAY), chain))
+    monkeypatch.undo()
+    assert [s.name for s in fresh(archive).snapshots] == [kept.file]
+    assert [f.name for f in archive.folder.iterdir() if f.name.endswith(".tmp")] == []
+    assert all(not fault for _, fault in verify(fresh(archive)))
+
+
+KILLED = """
+import os, signal, sys
+from datetime import datetime, UTC
+from pathlib import Path
+from mssante_audit.archive import import_lists, open_archive
+import mssante_audit.signature, mssante_audit.history, filelock
+
+folder, anchors, file, instant = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), 0
+left = None
+
+def hook(event, arguments):
+    global left
+    if left is not None and any(str(folder) in str(a) for a in arguments):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(hook)
+while True:
+    child = os.fork()
+    if not child:
+        left = instant
+        list(import_lists(open_archive(folder, [anchors]), [file], now=datetime(2026, 3, 1, tzinfo=UTC)))
+        left = None
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    print(instant, status, flush=True)
+    sys.stdin.readline()
+    if status == 0:
+        break
+    instant += 1
+"""
+
+
+def test_a_kill_at_any_instant_leaves_a_usable_archive(archive, chain, tmp_path) -> None:
+    """The process is killed before its 1st, 2nd, 3rd… access to a file of the archive, until it survives."""
+    (first,) = put(archive, sign(xml(ROWS), chain))
+    new = tmp_path / "new.xml"
+    content = sign(xml(ROWS[1:], START + DAY), chain)
+    new.write_bytes(content)
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        KILLED,
+        str(archive.folder),
+        str(archive.anchors[0]),
+        str(new),
+    ]
+    saved = {f.name: f.read_bytes() for f in archive.folder.iterdir() if f.is_file()}
+    kills, seen = 0, set()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            _, status = map(int, line.split())
+            opened = fresh(archive)
+            state = tuple(s.name for s in opened.snapshots)
+            assert first.file in state
+            assert all(not fault for _, fault in verify(opened)), line
+            assert len(history_of(opened)) == len(ROWS)
+            assert {r.file for r in opened.log} <= set(state), "nothing is recorded that is not kept"
+            seen.add(len(state))
+            kills += status != 0
+            if status:
+                for file in archive.folder.iterdir():  # back to the start, but for what a kill leaves about
+                    if file.is_file() and file.name not in saved and not file.name.startswith("."):
+                        file.unlink()
+                for name, bytes_ in saved.items():
+                    (archive.folder / name).write_bytes(bytes_)
+            process.stdin.write("\n")
+            process.stdin.flush()
+    assert kills > 20
+    assert seen == {1, 2}, "killed before and after the list was kept"
+    assert [r.outcome for r in read_log(archive.folder)] == ["kept", "kept"]
+    assert list(archive.folder.glob(".*.tmp")) == []
+
+
+def test_killed_between_the_list_and_its_record_the_next_run_records_it(archive, chain) -> None:
+    content = sign(xml(ROWS), chain)
+    (record,) = put(archive, content)
+    (archive.folder / "log.jsonl").unlink()
+    (again,) = put(archive, content)
+    assert (again.outcome, again.file) == ("same", record.file)
+    assert [fault for _, fault in verify(fresh(archive))] == [""]
+
+
+# -- history ------------------------------------------------------------------------------------------------
+
+
+def story(chain) -> list[bytes]:
+    """Six lists in which rows come, go, come back and are re-stamped."""
+    back = [ROWS, ROWS[1:], ROWS[1:], ROWS, [*ROWS, ROWS[0]], ROWS[2:]]
+    stamped = [
+        [(*r[:5], f"2026-01-0{day}T10:00:00Z") if r == ROWS[3] else r for r in rows]
+        for day, rows in enumerate(back, 1)
+    ]
+    return [sign(xml(rows, START + day * DAY), chain) for day, rows in enumerate(stamped)]
+
+
+def test_history_is_the_same_in_whatever_order_lists_are_imported(archive, chain) -> None:
+    lists = story(chain)
+    put(archive, *lists)
+    expected = (archive.folder / "history.parquet").read_bytes()
+    for seed in range(3):
+        shuffled = random.Random(seed).sample(lists, len(lists))
+        other = open_archive(archive.folder.parent / f"other-{seed}", archive.anchors)
+        for content in shuffled:
+            put(other, content)
+        assert (other.folder / "history.parquet").read_bytes() == expected
+        with locked(other.folder):
+            table = bring_up_to_date(fresh(other), rebuild=True)
+        assert (other.folder / "history.parquet").read_bytes() == expected
+        pd.testing.assert_frame_equal(frame_of(table), history_of(fresh(archive)))
+
+
+def test_what_the_history_says(archive, chain) -> None:
+    put(archive, *story(chain))
+    history = history_of(fresh(archive)).set_index("domain")
+    fable = history.loc["ch-fable.mssante.fr"]
+    assert (fable["first_seen"], fable["last_seen"], fable["snapshots"]) == (START, START + 4 * DAY, 3)
+    assert history.loc["ch-mirage.mssante.fr", "snapshots"] == 6
+    restamped = history.loc["ch-leurre.mssante.fr"]
+    assert restamped["snapshots"] == 6, "a new date is no new content"
+    assert restamped["stamp_first"] == pd.Timestamp("2026-01-01T10:00:00Z")
+    assert restamped["stamp_last"] == pd.Timestamp("2026-01-06T10:00:00Z")
+
+
+def test_only_new_lists_are_read_for_the_history(archive, chain, monkeypatch) -> None:
+    *old, new = story(chain)
+    put(archive, *old)
+    read = []
+    real = module.load_kept
+    monkeypatch.setattr(module, "load_kept", lambda s, a=(): read.append(s.name) or real(s, a))
+    (record,) = put(archive, new)
+    # Once for the flags' count of rows is in the log already: only the history reads it.
+    assert read == [record.file]
+
+
+def test_a_broken_or_stale_history_is_made_again(archive, chain) -> None:
+    records = put(archive, *story(chain))
+    good = history_of(fresh(archive))
+    file = archive.folder / "history.parquet"
+    for broken in (b"", b"PAR1", file.read_bytes()[:-10]):
+        file.write_bytes(broken)
+        pd.testing.assert_frame_equal(history_of(fresh(archive)), good)
+    put(archive, story(chain)[0])
+    (archive.folder / records[0].file).unlink()
+    gone = history_of(fresh(archive))
+    assert gone["first_seen"].min() == START + DAY, "a list that is gone is no longer counted"
+
+
+def test_an_empty_archive_has_an_empty_history(archive) -> None:
+    frame = history_of(archive)
+    assert frame.empty
+    assert frame.dtypes["first_seen"] == "datetime64[us, UTC]"
+
+
+def test_readers_do_not_wait_for_the_lock(archive, chain) -> None:
+    put(archive, sign(xml(ROWS), chain))
+    done = threading.Event()
+    with locked(archive.folder):
+        thread = threading.Thread(target=lambda: (history_of(fresh(archive)), done.set()))
+        thread.start()
+        assert done.wait(10)
+        thread.join()
+
+
+def test_records_are_json(archive, chain) -> None:
+    put(archive, sign(xml(ROWS), chain))
+    (line,) = (archive.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["outcome"] == "kept"
+    assert os.stat(archive.folder / "log.jsonl").st_size

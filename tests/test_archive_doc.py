@@ -1,0 +1,52 @@
+"""The queries and the waiver that docs/archive.md shows work on the sample's history."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from shutil import copytree
+
+import duckdb
+import pandas as pd
+import pytest
+
+from mssante_audit.archive import open_archive
+from mssante_audit.history import bring_up_to_date
+from mssante_audit.resources import resource
+from mssante_audit.waivers import load_waivers
+
+DOC = (Path(__file__).parents[1] / "docs" / "archive.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    (found,) = re.findall(rf"```{language}\n(.*?)```", DOC, re.DOTALL)
+    return found
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copytree(resource("data/sample") / "archive", tmp_path / "archive")
+    bring_up_to_date(open_archive(tmp_path / "archive"))
+    monkeypatch.chdir(tmp_path / "archive")
+    return tmp_path / "archive"
+
+
+def test_duckdb(here: Path) -> None:
+    rows = duckdb.sql(block("sql")).fetchall()
+    assert len(rows) == 10
+    assert [str(row[2])[:10] for row in rows] == ["2025-09-01"] * 10
+    assert rows[0][3] > 20
+
+
+def test_pandas(here: Path) -> None:
+    names: dict = {}
+    exec(block("python"), names)
+    assert 0 < len(names["gone"]) < len(names["history"])
+    assert names["came"].sum() == names["history"]["domain"].nunique()
+    assert pd.api.types.is_string_dtype(names["history"]["domain"])
+
+
+def test_waiver(tmp_path: Path) -> None:
+    file = tmp_path / "waivers.toml"
+    file.write_text(block("toml"), encoding="utf-8")
+    assert load_waivers(file)[0].rule == "DN_CONCENTRATION"

@@ -1,0 +1,356 @@
+"""What changed: each kind by itself, the sample's story exactly, files and dates on the command line."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from mssante_audit.archive import open_archive
+from mssante_audit.audits import audit
+from mssante_audit.changes import COLUMNS, KINDS
+from mssante_audit.cli import app
+from mssante_audit.errors import InputError
+from mssante_audit.events import EVENTS, Span, between, span
+from mssante_audit.findings import row_ranges
+from mssante_audit.resources import resource
+from mssante_audit.sample import SAMPLE_AS_OF
+from mssante_audit.sample_archive import EVENT_COLUMNS, TIMES, UNCHANGED_DAYS, tell_story
+from mssante_audit.sample_space import Row, whitelist_chunks
+from mssante_audit.space import Thresholds, load_space
+from mssante_audit.whitelist import load_whitelist
+
+SAMPLE = resource("data/sample")
+DN = "CN=mss.alpha.example,OU=1759900001,O=CH ALPHA,ST=Paris (75),C=FR"
+OTHER = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
+AT = datetime(2026, 1, 1, 5, 30, tzinfo=UTC)
+
+
+def row(domain: str, **changes: str) -> Row:
+    name = domain.partition(".")[0]
+    fields = {
+        "domain": f"{domain}.mssante.fr",
+        "description": f"Messagerie de {name}",
+        "dn": DN,
+        "project": "01 99 00 00 01, projet@alpha.example",
+        "support": "01 99 00 00 02, support@alpha.example",
+        "stamp": "2025-12-01T10:00:00Z",
+    }
+    assert changes.keys() <= fields.keys()
+    return tuple({**fields, **changes}.values())  # type: ignore[return-value]
+
+
+def xml(rows: list[Row], at: datetime = AT) -> bytes:
+    return b"".join(whitelist_chunks(rows, at))
+
+
+def entries(rows: list[Row]) -> pd.DataFrame:
+    return load_whitelist(xml(rows)).entries
+
+
+def changed(before: list[Row], after: list[Row]) -> Span:
+    return between(entries(before), entries(after))
+
+
+def told(before: list[Row], after: list[Row]) -> list[tuple[str, str]]:
+    changes = changed(before, after).changes
+    return list(zip(changes["kind"], changes["domain"].str.removesuffix(".mssante.fr"), strict=True))
+
+
+BASE = [row(f"ch-{name}") for name in ("fable", "songe", "mirage", "leurre", "mythe", "conte")]
+
+
+# -- kinds --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ([], [], []),
+        ([], [row("ch-neuf")], [("added", "ch-neuf")]),
+        ([row("ch-vieux")], [], [("removed", "ch-vieux")]),
+        ([row("ch-a")], [row("ch-a", stamp="2026-01-01T00:00:00Z")], [("restamped", "ch-a")]),
+        ([row("ch-a")], [row("ch-a", description="Autre")], [("description_changed", "ch-a")]),
+        (
+            [row("ch-a")],
+            [row("ch-a", project="01 99 00 00 09, x@alpha.example")],
+            [("contact_changed", "ch-a")],
+        ),
+        ([row("ch-a")], [row("ch-a", dn=OTHER)], [("moved", "ch-a")]),
+        ([row("ch-a")], [row("ch-a", dn=DN.replace("mss.", "mx."))], [("dn_replaced", "ch-a")]),
+        ([row("ch-a")], [row("ch-a", dn=DN.replace(",", ", "))], [("dn_respelt", "ch-a")]),
+        ([row("ch-a")], [row("ch-a"), row("ch-a", dn=DN.replace("mss.", "mx."))], [("dn_added", "ch-a")]),
+        ([row("ch-a"), row("ch-a", dn=DN.replace("mss.", "mx."))], [row("ch-a")], [("dn_retired", "ch-a")]),
+        ([row("ch-a")], [row("ch-a"), row("ch-a")], [("duplicated", "ch-a")]),
+        ([row("ch-a"), row("ch-a")], [row("ch-a")], [("duplicated", "ch-a")]),
+        ([row("ch-a"), row("ch-a")], [row("ch-a"), row("ch-a")], []),
+        ([row("ch-a")], [row("ch-a"), row("ch-a", dn=OTHER)], [("dn_added", "ch-a")]),
+    ],
+)
+def test_each_kind(before, after, expected) -> None:
+    assert told([*BASE, *before], [*BASE, *after]) == expected
+    reverse = {"added": "removed", "removed": "added", "dn_added": "dn_retired", "dn_retired": "dn_added"}
+    assert sorted(told([*BASE, *after], [*BASE, *before])) == sorted(
+        (reverse.get(kind, kind), domain) for kind, domain in expected
+    )
+
+
+def test_a_new_domain_listed_twice() -> None:
+    after = [*BASE, row("ch-a"), row("ch-a")]
+    assert told(BASE, after) == [("added", "ch-a"), ("duplicated", "ch-a")]
+    assert told(after, BASE) == [("removed", "ch-a")]
+
+
+def test_rows_in_another_order_are_no_change() -> None:
+    assert told(BASE, BASE[::-1]) == []
+
+
+def test_a_copy_with_another_date_is_a_copy() -> None:
+    before = [row("ch-a")]
+    after = [row("ch-a", stamp="2026-01-01T00:00:01Z"), row("ch-a", stamp="2026-01-01T00:00:01Z")]
+    assert told(before, after) == [("restamped", "ch-a"), ("duplicated", "ch-a")]
+
+
+def test_before_and_after_say_what_was_and_what_is() -> None:
+    after = [*BASE[1:], row("ch-fable", dn=OTHER, project="01 99 00 00 07, p@beta.example")]
+    changes = changed(BASE, after).changes.set_index("kind")
+    assert changes.loc["moved", "before"] == "CH ALPHA (1759900001)"
+    assert changes.loc["moved", "after"] == "CH BETA (1679900001)"
+    assert changes.loc["contact_changed", "after"] == "contact projet : 01 99 00 00 07, p@beta.example"
+    assert changes["event"].tolist() == ["migration-1"] * 2
+
+
+def test_two_identifiers_of_one_structure_are_no_move() -> None:
+    siren, siret = "OU=2999000012", "OU=399900001200014"
+    before, after = (DN.replace("OU=1759900001", ou) for ou in (siren, siret))
+    assert told([row("ch-a", dn=before)], [row("ch-a", dn=after)]) == [("dn_replaced", "ch-a")]
+
+
+# -- renames ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (row("ch-alpha"), row("chu-tout-autre", description="Messagerie de ch-alpha")),  # nobody else's rows
+        (row("ch-alfa"), row("ch-alpha", description="Messagerie de ch-alfa")),
+        (row("ch-alfa"), row("ch-alpha")),  # a name two letters away, another description
+    ],
+)
+def test_renames(before, after) -> None:
+    changes = changed([*BASE, before], [*BASE, after]).changes
+    assert changes["kind"].tolist()[0] == "renamed"
+    assert set(changes["kind"]) <= {"renamed", "description_changed"}
+    assert (changes["before"].iloc[0], changes["after"].iloc[0]) == (before[0], after[0])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (row("ch-alpha1"), row("ch-alpha2")),  # two establishments
+        (row("ch-alpha"), row("ehpad-beta")),
+        (row("ch-alfa"), row("ch-alpha", dn=OTHER, project="p", support="s")),
+        (
+            row("ch-alpha", description="X"),
+            row("ehpad-beta", description="X"),
+        ),  # others have that description
+    ],
+)
+def test_no_renames(before, after) -> None:
+    others = [*BASE, row("ch-autre", description="X")]
+    assert {kind for kind, _ in told([*others, before], [*others, after])} == {"added", "removed"}
+
+
+def test_two_names_as_near_are_no_rename() -> None:
+    after = [row("ch-alpha-a", description="D"), row("ch-alpha-b", description="D")]
+    kinds = Counter(kind for kind, _ in told([*BASE, row("ch-alpha", description="D")], [*BASE, *after]))
+    assert kinds == {"added": 2, "removed": 1}
+
+
+def test_a_renamed_domain_counts_neither_as_added_nor_as_removed_and_its_other_changes_are_told() -> None:
+    after = row("ch-alpha", description="Messagerie de ch-alfa", stamp="2026-02-01T00:00:00Z")
+    assert told([*BASE, row("ch-alfa")], [*BASE, after]) == [
+        ("renamed", "ch-alpha"),
+        ("restamped", "ch-alpha"),
+    ]
+
+
+def test_a_rename_that_only_the_lists_in_between_show(tmp_path) -> None:
+    """Renamed first, then moved and described anew: the first and the last list have nothing in common."""
+    last = row("messagerie", description="Autre", dn=OTHER, project="p", support="s")
+    lists = [[row("ch-vieux-nom")], [row("messagerie", description="Messagerie de ch-vieux-nom")], [last]]
+    for day, rows in enumerate(lists):
+        content = xml([*BASE, *rows], AT + timedelta(days=day))
+        sha = load_whitelist(content).sha256
+        (tmp_path / f"{AT + timedelta(days=day):%Y-%m-%dT%H%M%SZ}-{sha[:8]}.xml.gz").write_bytes(content)
+    found = span(open_archive(tmp_path), "2026-01-01", "2026-01-03").changes
+    assert found["kind"].tolist()[0] == "renamed"
+    assert {"added", "removed"}.isdisjoint(found["kind"])
+    direct = between(*(entries([*BASE, *rows]) for rows in (lists[0], lists[2]))).changes
+    assert set(direct["kind"]) == {"added", "removed"}
+
+
+# -- events -------------------------------------------------------------------------------------------------
+
+
+def sentences(before: list[Row], after: list[Row]) -> list[str]:
+    return [s.replace("\xa0", " ") for s in changed(before, after).events["sentence"]]
+
+
+def test_a_migration_is_told_as_an_analyst_would() -> None:
+    mine = [row("ch-reste", dn=OTHER)]
+    after = [*mine, *(row(r[0].partition(".")[0], dn=OTHER) for r in BASE[:4]), *BASE[4:]]
+    assert sentences([*BASE, *mine], after) == [
+        "CH BETA (1679900001) a repris 4 domaines de CH ALPHA (1759900001)"
+    ]
+
+
+def test_an_operator_that_takes_all_arrives_and_the_other_leaves() -> None:
+    events = changed(BASE, [(*r[:2], OTHER, *r[3:]) for r in BASE]).events
+    assert events["kind"].tolist() == ["migration", "arrival", "departure"]
+    assert events["size"].tolist() == [6, 6, 6]
+
+
+def test_renewal_and_partial_replacement() -> None:
+    new = DN.replace("mss.", "mss2.")
+    everywhere = changed(BASE, [(*r[:2], new, *r[3:]) for r in BASE]).events
+    assert everywhere[["kind", "confidence"]].values.tolist() == [["renewal", "certain"]]
+    partly = changed(BASE, [*((*r[:2], new, *r[3:]) for r in BASE[:2]), *BASE[2:]]).events
+    assert partly[["kind", "confidence"]].values.tolist() == [["replacement", "probable"]]
+
+
+def test_one_contact_replaced_on_many_domains_is_one_event() -> None:
+    events = changed(BASE, [(*r[:3], "01 99 00 00 05, projet@alpha.example", *r[4:]) for r in BASE]).events
+    assert events[["kind", "size"]].values.tolist() == [["contact", 6]]
+
+
+def test_one_slip_corrected_in_different_texts_is_one_event() -> None:
+    before = [(*r[:3], f"01 99 00 00 0{i}, projet@alfa.example", *r[4:]) for i, r in enumerate(BASE)]
+    after = [(*r[:3], r[3].replace("alfa", "alpha"), *r[4:]) for r in before]
+    assert changed(before, after).events[["kind", "size"]].values.tolist() == [["correction", 6]]
+
+
+def test_every_change_has_its_event_and_every_event_is_told() -> None:
+    found = changed(BASE, [*BASE[2:], row("ch-neuf"), row("ch-neuf")])
+    assert set(found.changes["event"]) == set(found.events["event"])
+    assert set(found.events["kind"]) <= EVENTS.keys()
+    assert found.changes.columns.tolist() == list(COLUMNS)
+
+
+def test_nothing_changed_gives_typed_empty_frames() -> None:
+    found = changed(BASE, BASE)
+    assert found.changes.empty
+    assert found.events.empty
+    assert found.events.dtypes["size"] == "int64"
+    assert (found.changes.dtypes == "str").all()
+
+
+# -- the sample ---------------------------------------------------------------------------------------------
+
+
+def lines(spans: list[Span]) -> Counter[tuple[str, ...]]:
+    found: Counter[tuple[str, ...]] = Counter()
+    for one in spans:
+        for event in one.events.itertuples():
+            kinds = one.changes.loc[one.changes["event"] == event.event, "kind"].value_counts()
+            told = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
+            days = (f"{one.start:%Y-%m-%d}", f"{one.end:%Y-%m-%d}")
+            found[(*days, event.kind, str(event.size), " ".join(event.domains), told)] += 1
+    return found
+
+
+def test_the_story_of_the_sample_is_found_exactly() -> None:
+    archive = open_archive(SAMPLE / "archive", [SAMPLE / "anchors"])
+    days = [f"{time:%Y-%m-%d}" for time in TIMES]
+    spans = [span(archive, a, b) for a, b in itertools.pairwise(days)]
+    with (SAMPLE / "events.csv").open(encoding="utf-8", newline="") as file:
+        header, *truth = csv.reader(file)
+    assert tuple(header) == EVENT_COLUMNS
+    assert lines(spans) == Counter(map(tuple, truth))
+    assert {line[2] for line in truth} == set(EVENTS), "every kind of event is in it"
+    assert {kind for one in spans for kind in one.changes["kind"]} == set(KINDS)
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_other_stories(seed: int) -> None:
+    story = tell_story(seed)
+    lists = [load_whitelist(content).entries for content in story.lists]
+    steps = zip(lists, lists[1:], TIMES, TIMES[1:], strict=False)
+    assert lines([between(a, b, None, (s, e)) for a, b, s, e in steps]) == Counter(story.events)
+
+
+def test_the_archive_shows_stale_contacts_exactly() -> None:
+    space = load_space(
+        SAMPLE / "archive",
+        as_of=SAMPLE_AS_OF,
+        anchors=[SAMPLE / "anchors"],
+        thresholds=Thresholds(stale_after_days=UNCHANGED_DAYS),
+    )
+    assert space.whitelist.signature.status == "valid"
+    by_history = {"CONTACT_UNCHANGED", "CONTACT_PARTLY_CHANGED", "CONTACT_FORMER_OPERATOR"}
+    found = audit("stale_contacts", space)
+    found = found[found["rule"].isin(by_history)]
+    with (SAMPLE / "defects.csv").open(encoding="utf-8", newline="") as file:
+        truth = [tuple(line[1:]) for line in csv.reader(file) if line[0] == "archive"]
+    expected = Counter(truth)
+    assert (
+        Counter((f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in found.itertuples()) == expected
+    )
+    assert {line[0] for line in truth} == by_history
+
+
+def test_of_a_list_that_is_not_in_the_archive_it_says_nothing() -> None:
+    space = load_space(SAMPLE, as_of=SAMPLE_AS_OF, thresholds=Thresholds(stale_after_days=UNCHANGED_DAYS))
+    assert space.archive is not None
+    assert not audit("stale_contacts", space)["rule"].isin({"CONTACT_UNCHANGED"}).any()
+
+
+# -- command line -------------------------------------------------------------------------------------------
+
+
+def run(*arguments: str) -> list[dict[str, str]]:
+    done = CliRunner().invoke(app, ["changes", *arguments, "--format", "json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_dates_of_an_archive() -> None:
+    records = run("2025-09-01", "2025-11-03", "--archive", str(SAMPLE / "archive"))
+    assert Counter(r["kind"] for r in records) == {"moved": 4, "contact_changed": 6, "added": 2}
+    assert {"kind", "domain", "before", "after", "event"} <= records[0].keys()
+    contacts = [r for r in records if r["kind"] == "contact_changed"]
+    assert all("•" in r["before"] for r in contacts), "masked unless asked otherwise"
+    clear = run("2025-09-01", "2025-11-03", "--archive", str(SAMPLE / "archive"), "--show-contacts")
+    assert all("•" not in r["before"] for r in clear)
+    events = run("2025-09-01", "2025-11-03", "--archive", str(SAMPLE / "archive"), "--events")
+    assert [e["kind"] for e in events] == ["migration", "added"]
+
+
+def test_files(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.xml", tmp_path / "two.xml"
+    one.write_bytes(xml(BASE))
+    two.write_bytes(xml([*BASE, row("ch-neuf")])[:-30])
+    done = CliRunner().invoke(app, ["changes", str(one), str(two)])
+    assert done.exit_code != 0
+    records = run(str(one), str(two), "--recover")
+    assert [(r["kind"], r["domain"]) for r in records] == [("added", "ch-neuf.mssante.fr")]
+    text = CliRunner().invoke(app, ["changes", str(one), str(two), "--recover"]).stdout
+    assert text.splitlines()[0].startswith("kind,domain,before,after,event")
+    out = tmp_path / "out.csv"
+    done = CliRunner().invoke(app, ["changes", str(one), str(two), "--recover", "--out", str(out)])
+    assert done.exit_code == 0
+    assert out.read_text(encoding="utf-8-sig") == text
+
+
+def test_a_date_before_the_archive(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no list of 2020-01-01 or before"):
+        span(open_archive(SAMPLE / "archive"), "2020-01-01", "2026-03-03")
+    with pytest.raises(InputError, match="no list of 2026-01-01 or before"):
+        span(open_archive(tmp_path), "2026-01-01", "2026-03-03")

@@ -1,0 +1,444 @@
+"""Fetching: servers on loopback that serve, refuse, drip, flood, redirect and lie."""
+
+from __future__ import annotations
+
+import gzip
+import ipaddress
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from typer.testing import CliRunner
+
+from mssante_audit.archive import Archive, open_archive, read_log
+from mssante_audit.cli import app
+from mssante_audit.errors import FetchError, OutputError
+from mssante_audit.fetch import Settings, fetch
+from mssante_audit.sample_signing import SigningChain, make_chain, sign
+from mssante_audit.sample_space import whitelist_chunks
+
+START = datetime(2026, 1, 1, 5, 30, tzinfo=UTC)
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+ROW = (
+    "ch-fable.mssante.fr",
+    "Messagerie",
+    "CN=mss.alpha.example,OU=1759900001,O=CH ALPHA,ST=Paris (75),C=FR",
+    "01 99 00 00 01, projet@alpha.example",
+    "01 99 00 00 02, support@alpha.example",
+    "2025-12-01T10:00:00Z",
+)
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+@contextmanager
+def serving(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Serve on a port of loopback; yield the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            try:
+                answer(self)
+            except (OSError, ssl.SSLError):
+                self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}/list.xml"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def give(content: bytes, status: int = 200, **headers: str) -> Answer:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(content)))
+        for name, value in headers.items():
+            request.send_header(name.replace("_", "-"), value)
+        request.end_headers()
+        request.wfile.write(content)
+
+    return answer
+
+
+@pytest.fixture(scope="module")
+def chain() -> SigningChain:
+    return make_chain()
+
+
+@pytest.fixture(scope="module")
+def listed(chain: SigningChain) -> bytes:
+    return sign(b"".join(whitelist_chunks([ROW], START)), chain)
+
+
+@pytest.fixture
+def archive(tmp_path: Path, chain: SigningChain) -> Archive:
+    anchors = tmp_path / "anchors"
+    anchors.mkdir()
+    for name, certificate in (("root", chain.root), ("issuing", chain.issuing)):
+        (anchors / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    return open_archive(tmp_path / "archive", [anchors])
+
+
+def quick(url: str, **changes: object) -> Settings:
+    settings = Settings(
+        url=url,
+        connect_seconds=2,
+        read_seconds=1,
+        total_seconds=3,
+        slow_seconds=0.5,
+        backoff_seconds=0.01,
+        attempts=2,
+    )
+    return replace(settings, **changes)
+
+
+def outcomes(archive: Archive) -> list[str]:
+    return [record.outcome for record in read_log(archive.folder)]
+
+
+# -- good servers -------------------------------------------------------------------------------------------
+
+
+def test_a_list_is_fetched_and_kept(archive, listed) -> None:
+    with serving(give(listed)) as url:
+        record = fetch(archive, quick(url), now=NOW)
+        again = fetch(archive, quick(url), now=NOW)
+    assert (record.outcome, record.rows, record.source) == ("kept", 1, url)
+    assert again.outcome == "same"
+    assert gzip.decompress((archive.folder / record.file).read_bytes()) == listed
+    assert (archive.folder / "history.parquet").exists()
+
+
+def test_an_answer_compressed_by_gzip(archive, listed) -> None:
+    with serving(give(gzip.compress(listed), Content_Encoding="gzip")) as url:
+        record = fetch(archive, quick(url), now=NOW)
+    assert gzip.decompress((archive.folder / record.file).read_bytes()) == listed
+
+
+def test_a_server_is_asked_for_a_newer_list_only(archive, listed) -> None:
+    asked = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        asked.append((request.headers["If-None-Match"], request.headers["If-Modified-Since"]))
+        known = request.headers["If-None-Match"] == '"a"'
+        give(b"" if known else listed, 304 if known else 200, ETag='"a"', Last_Modified="Thu, 01 Jan 2026")(
+            request
+        )
+
+    with serving(answer) as url:
+        first, second = (fetch(archive, quick(url), now=NOW) for _ in range(2))
+        assert (second.outcome, second.file, second.sha256) == ("unchanged", first.file, first.sha256)
+        assert fetch(archive, quick(url), now=NOW).outcome == "unchanged"
+        (archive.folder / first.file).unlink()
+        assert fetch(archive, quick(url), now=NOW).outcome == "kept", "a list that is gone is asked for again"
+    assert asked == [(None, None), *[('"a"', "Thu, 01 Jan 2026")] * 2, (None, None)]
+
+
+def test_a_server_that_fails_is_tried_again(archive, listed) -> None:
+    answers = [give(b"", 503, Retry_After="0"), give(b"", 500), give(listed)]
+    with serving(lambda request: answers.pop(0)(request)) as url:
+        assert fetch(archive, quick(url, attempts=3), now=NOW).outcome == "kept"
+
+
+def test_pauses_grow(archive, monkeypatch) -> None:
+    pauses = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    with serving(give(b"", 503)) as url, pytest.raises(FetchError, match="answers 503"):
+        fetch(archive, quick(url, attempts=4, backoff_seconds=1), now=NOW)
+    assert [p for p in pauses if p >= 1] == [1, 2, 4]
+    pauses.clear()
+    with serving(give(b"", 429, Retry_After="7")) as url, pytest.raises(FetchError, match="answers 429"):
+        fetch(archive, quick(url, attempts=2), now=NOW)
+    assert [p for p in pauses if p >= 1] == [7]
+
+
+# -- bad servers --------------------------------------------------------------------------------------------
+
+
+def test_a_refusal_is_not_tried_again(archive) -> None:
+    asked = []
+    counted = serving(lambda request: (asked.append(1), give(b"", 404)(request)))
+    with counted as url, pytest.raises(FetchError, match="answers 404"):
+        fetch(archive, quick(url, attempts=3), now=NOW)
+    assert len(asked) == 1
+    assert outcomes(archive) == ["failed"]
+
+
+def test_nobody_answers(archive) -> None:
+    with serving(give(b"")) as url:
+        pass
+    with pytest.raises(FetchError, match="connection failed"):
+        fetch(archive, quick(url), now=NOW)
+    assert outcomes(archive) == ["failed"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"<!DOCTYPE html><html><body>Maintenance</body></html>", b"\xef\xbb\xbf\n <HTML><p>x</p></HTML>"],
+)
+def test_an_html_page_with_status_200_is_no_list(archive, content) -> None:
+    with serving(give(content)) as url, pytest.raises(FetchError, match="HTML page"):
+        fetch(archive, quick(url), now=NOW)
+    assert outcomes(archive) == ["failed"]
+    assert list((archive.folder / "quarantine").iterdir()) == []
+
+
+def test_a_list_called_html_is_not_taken(archive) -> None:
+    page = give(b"Maintenance", Content_Type="text/html")
+    with serving(page) as url, pytest.raises(FetchError, match="HTML page"):
+        fetch(archive, quick(url), now=NOW)
+
+
+def test_ten_gigabytes(archive) -> None:
+    sent = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(10 * 2**30))
+        request.end_headers()
+        for _ in range(10 * 2**10):
+            request.wfile.write(b"x" * 2**20)
+            sent.append(2**20)
+
+    with serving(answer) as url, pytest.raises(FetchError, match="larger than 4000000 bytes"):
+        fetch(archive, quick(url, max_bytes=4_000_000), now=NOW)
+    assert sum(sent) < 60 * 2**20
+    assert outcomes(archive) == ["failed"]
+
+
+def test_a_bomb_in_gzip(archive) -> None:
+    bomb = gzip.compress(b"\0" * (600 * 2**20), 1)
+    with serving(give(bomb, Content_Encoding="gzip")) as url:
+        assert fetch(archive, quick(url), now=NOW).outcome == "quarantined"
+
+
+def drip(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.send_header("Content-Length", "100000")
+    request.end_headers()
+    for _ in range(200):
+        request.wfile.write(b"<")
+        request.wfile.flush()
+        time.sleep(0.05)
+
+
+def drip_headers(request: BaseHTTPRequestHandler) -> None:
+    request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    for _ in range(200):
+        request.wfile.write(b"x")
+        request.wfile.flush()
+        time.sleep(0.05)
+
+
+def silence(request: BaseHTTPRequestHandler) -> None:
+    time.sleep(4)
+
+
+@pytest.mark.parametrize(
+    ("answer", "changes", "why"),
+    [
+        (drip, {}, "slower than"),
+        (drip, {"slow_seconds": 60, "total_seconds": 0.5}, "not done after 0.5 s"),
+        (drip_headers, {"total_seconds": 0.5}, "not done after 0.5 s"),
+        (silence, {"read_seconds": 0.3}, "no answer in time"),
+    ],
+)
+def test_a_server_that_drips_or_says_nothing_is_left(archive, answer, changes, why) -> None:
+    begin = time.monotonic()
+    with serving(answer) as url, pytest.raises(FetchError, match=why):
+        fetch(archive, quick(url, attempts=1, **changes), now=NOW)
+    assert time.monotonic() - begin < 5.5, "the server itself needs up to 10 s"
+    assert outcomes(archive) == ["failed"]
+
+
+def test_a_connection_that_breaks_off(archive, listed) -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(listed)))
+        request.end_headers()
+        request.wfile.write(listed[:500])
+        request.close_connection = True
+
+    with serving(answer) as url, pytest.raises(FetchError, match="connection failed"):
+        fetch(archive, quick(url), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [
+        ("file:///etc/passwd", "file address|no web address"),
+        ("http://liste.example/list.xml", "http address, not https"),
+        ("https://other.example/list.xml", "another site"),
+        ("ftp://127.0.0.1/list.xml", "ftp address"),
+        ("http://[::bad/", "."),
+    ],
+)
+def test_redirects_elsewhere_are_refused(archive, where, why) -> None:
+    with serving(give(b"", 302, Location=where)) as url, pytest.raises(FetchError, match=why):
+        fetch(archive, quick(url), now=NOW)
+    assert outcomes(archive) == ["failed"]
+
+
+def test_redirects_on_the_same_host_are_followed_but_not_for_ever(archive, listed) -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        give(listed)(request) if request.path == "/new.xml" else give(b"", 301, Location="/new.xml")(request)
+
+    with serving(answer) as url:
+        assert fetch(archive, quick(url), now=NOW).outcome == "kept"
+    with serving(give(b"", 301, Location="/list.xml")) as url, pytest.raises(FetchError, match="more than 5"):
+        fetch(archive, quick(url), now=NOW)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://liste.example/l.xml", "file:///etc/passwd", "liste", "", "http://[bad"]
+)
+def test_addresses_that_are_not_https(archive, url) -> None:
+    with pytest.raises(FetchError, match=r"not https|no web address"):
+        fetch(archive, quick(url), now=NOW)
+
+
+def test_a_list_damaged_on_the_way_is_set_aside(archive, listed) -> None:
+    with serving(give(listed[:-100])) as url:
+        record = fetch(archive, quick(url), now=NOW)
+    assert record.outcome == "quarantined"
+    assert outcomes(archive) == ["quarantined"]
+
+
+# -- TLS ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSLContext]:
+    """A certificate for loopback, signed by itself; as a file to trust, and as a server's context."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "serveur fictif")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number(), now - timedelta(1), now + timedelta(1)
+        )
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    bundle, secret = folder / "bundle.cer", folder / "key.pem"
+    bundle.write_bytes(certificate.public_bytes(Encoding.DER))
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    secret.write_bytes(pem + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(secret)
+    return bundle, context
+
+
+def test_tls_against_the_bundle(archive, listed, authority) -> None:
+    bundle, context = authority
+    with serving(give(listed), context) as url:
+        with pytest.raises(FetchError, match=r"not trusted.*--ca-bundle"):
+            fetch(archive, quick(url), now=NOW)
+        assert fetch(archive, quick(url, ca_bundle=bundle), now=NOW).outcome == "kept"
+
+
+def test_the_bundle_replaces_the_systems_and_hosts_are_checked(
+    archive, listed, authority, tmp_path, chain
+) -> None:
+    bundle, context = authority
+    other = tmp_path / "other.pem"
+    other.write_bytes(chain.root.public_bytes(Encoding.PEM))
+    with serving(give(listed), context) as url:
+        with pytest.raises(FetchError, match="not trusted"):
+            fetch(archive, quick(url, ca_bundle=other), now=NOW)
+        with pytest.raises(FetchError, match="not trusted"):
+            fetch(archive, quick(url.replace("127.0.0.1", "localhost"), ca_bundle=bundle), now=NOW)
+
+
+def test_from_https_to_plain_http_is_refused_even_here(archive, listed, authority) -> None:
+    bundle, context = authority
+    with (
+        serving(give(listed)) as plain,
+        serving(give(b"", 302, Location=plain), context) as url,
+        pytest.raises(FetchError, match="http address, not https"),
+    ):
+        fetch(archive, quick(url, ca_bundle=bundle), now=NOW)
+
+
+# -- at once ------------------------------------------------------------------------------------------------
+
+
+def test_two_fetches_at_once(archive, listed) -> None:
+    inside, go = threading.Event(), threading.Event()
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        inside.set()
+        go.wait(5)
+        give(listed)(request)
+
+    with serving(answer) as url:
+        first = threading.Thread(
+            target=fetch, args=(archive, quick(url, read_seconds=5)), kwargs={"now": NOW}
+        )
+        first.start()
+        assert inside.wait(5)
+        with pytest.raises(OutputError, match="another run is writing"):
+            fetch(archive, quick(url), now=NOW)
+        go.set()
+        first.join()
+    assert outcomes(archive) == ["kept"]
+
+
+# -- command line -------------------------------------------------------------------------------------------
+
+
+def test_command_line(archive, listed, tmp_path) -> None:
+    run = CliRunner()
+    options = ["--archive", str(archive.folder), "--anchors", str(archive.anchors[0])]
+    with serving(give(listed)) as url:
+        done = run.invoke(app, ["fetch", "--url", url, *options])
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("kept 2026-01-01T053000Z-")
+    with serving(give(listed[:-100])) as url:
+        bad = run.invoke(app, ["fetch", "--url", url, *options])
+    assert bad.exit_code == 1
+    assert bad.output.startswith("quarantined")
+    verified = run.invoke(app, ["archive", "verify", *options])
+    assert verified.exit_code == 0
+    assert "1 lists, 0 at fault" in verified.output
+    file = tmp_path / "list.xml"
+    file.write_bytes(listed)
+    imported = run.invoke(app, ["archive", "import", str(file), *options])
+    assert imported.exit_code == 0
+    assert "list.xml: same" in imported.output
+    assert run.invoke(app, ["archive", "rebuild", *options]).exit_code == 0
+    (kept,) = archive.folder.glob("*.xml.gz")
+    kept.write_bytes(b"")
+    assert run.invoke(app, ["archive", "verify", *options]).exit_code == 1

@@ -1,0 +1,97 @@
+"""What earlier runs found: new, still open, fixed; in the page, the CSV and the summary."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mssante_audit.errors import InputError
+from mssante_audit.findings import Finding, findings_frame
+from mssante_audit.ledger import follow, follow_up_html, read_ledger, scope_of
+from mssante_audit.report import run_reports
+from mssante_audit.resources import resource
+
+ENTRIES = pd.DataFrame(
+    {
+        "row": [1, 2, 3],
+        "domain": ["a.fr", "b.fr", "c.fr"],
+        "operator_id": ["1", "1", "2"],
+        "operator": ["A", "A", "B"],
+    }
+)
+DAYS = ("2026-01-01", "2026-01-02", "2026-01-03")
+
+
+def frame(*rows: int) -> pd.DataFrame:
+    return findings_frame([Finding("DN_SHAPE", (row,), observed=f"row {row}") for row in rows], ENTRIES)
+
+
+def test_new_open_and_fixed() -> None:
+    ledger: dict = {}
+    first = follow(ledger, "x", DAYS[0], frame(1, 2))
+    assert (first.previous, first.status, first.fixed) == ("", ("", ""), ())
+    assert follow_up_html(first, frame(1, 2)) == ""
+    second = follow(ledger, "x", DAYS[1], frame(2, 3))
+    assert second.status == ("open", "new")
+    assert [day[:10] for day in second.first_seen] == ["2026-01-01", "2026-01-02"]
+    assert [f["domain"] for f in second.fixed] == ["a.fr"]
+    html = follow_up_html(second, frame(2, 3)).replace("\xa0", " ")
+    assert "1 nouveau constat, 1 constat encore ouvert et 1 constat réglé" in html
+    assert "1er janvier 2026" in html
+
+
+def test_a_run_made_again_says_the_same() -> None:
+    ledger: dict = {}
+    follow(ledger, "x", DAYS[0], frame(1))
+    once = follow(ledger, "x", DAYS[1], frame(1, 2))
+    follow(ledger, "x", DAYS[2], frame(3))
+    assert follow(ledger, "x", DAYS[1], frame(1, 2)) == once
+
+
+def test_a_finding_that_is_back_is_new_and_keeps_its_first_date() -> None:
+    ledger: dict = {}
+    for day, rows in zip(DAYS, ((1,), (), (1,)), strict=True):
+        told = follow(ledger, "x", day, frame(*rows))
+    assert told.status == ("new",)
+    assert told.first_seen[0].startswith(DAYS[0])
+
+
+def test_runs_with_other_parameters_are_not_compared() -> None:
+    ledger: dict = {}
+    base = {"operator": None, "as_of": "a", "row_limit": 1}
+    follow(ledger, scope_of("x", base), DAYS[0], frame(1))
+    other = follow(ledger, scope_of("x", {**base, "operator": "1"}), DAYS[1], frame(1))
+    assert other.previous == ""
+    same = follow(ledger, scope_of("x", {**base, "as_of": "b", "row_limit": 2}), DAYS[1], frame(1))
+    assert same.status == ("open",)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"x": {}}', "{"])
+def test_a_broken_ledger_is_not_passed_over(tmp_path: Path, content: str) -> None:
+    assert read_ledger(tmp_path) == {}
+    (tmp_path / "ledger.json").write_text(content)
+    with pytest.raises(InputError, match="remove it to start anew"):
+        read_ledger(tmp_path)
+
+
+def test_reports_say_what_is_new_open_and_fixed(tmp_path: Path) -> None:
+    """Between these dates the list gets old and the signer of nothing expires: one finding more."""
+    given = {"data": str(resource("data/sample"))}
+    run_reports(["overview"], out=tmp_path, parameters={**given, "as_of": "2026-03-03T06:00:00Z"})
+    before = (tmp_path / "overview.html").read_bytes()
+    assert "Depuis le rapport précédent" not in before.decode()
+    run_reports(["overview"], out=tmp_path, parameters={**given, "as_of": "2026-04-03T06:00:00Z"})
+    after = (tmp_path / "overview.html").read_text(encoding="utf-8")
+    assert "Depuis le rapport précédent" in after
+    told = json.loads((tmp_path / "overview.results.json").read_text(encoding="utf-8"))
+    assert told["since_previous"]["previous"] == "2026-03-03T06:00:00+00:00"
+    assert told["since_previous"]["new"] >= 1
+    assert told["since_previous"]["open"] + told["since_previous"]["new"] == told["counts"]["findings"]
+    frame = pd.read_csv(tmp_path / "overview.findings.csv", encoding="utf-8-sig")
+    assert frame.loc[frame["rule"] == "LIST_OLD", "status"].tolist() == ["new"]
+    assert set(frame["status"]) == {"new", "open"}
+    run_reports(["overview"], out=tmp_path, parameters={**given, "as_of": "2026-03-03T06:00:00Z"})
+    assert (tmp_path / "overview.html").read_bytes() == before

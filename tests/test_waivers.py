@@ -1,0 +1,108 @@
+"""Waivers: what is accepted is told apart until its day has come, and nothing else is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from mssante_audit.audits import audit_all, waived
+from mssante_audit.errors import InputError
+from mssante_audit.narrative_archive import waived_table
+from mssante_audit.resources import resource
+from mssante_audit.space import TrustSpace, load_space
+from mssante_audit.waivers import load_waivers
+
+AS_OF = "2026-03-03T06:00:00Z"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    copytree(resource("data/sample"), tmp_path / "data")
+    return tmp_path / "data"
+
+
+def space_of(folder: Path, text: str, as_of: str = AS_OF) -> TrustSpace:
+    (folder / "waivers.toml").write_text(text, encoding="utf-8")
+    return load_space(folder, as_of=as_of, anchors=[folder / "anchors"])
+
+
+def waiver(**fields: str) -> str:
+    texts = {
+        "rule": "DN_CONCENTRATION",
+        "reason": "Suivi <b>",
+        "who": "Cellule",
+        "until": "2026-12-31",
+    } | fields
+    lines = [
+        f"{name} = {value if name == 'until' else repr(value)}" for name, value in texts.items() if value
+    ]
+    return "[[waiver]]\n" + "\n".join(lines) + "\n"
+
+
+def test_what_is_accepted_is_shown_apart_and_is_back_when_its_day_is_over(folder) -> None:
+    before = audit_all(space_of(folder, ""))
+    (concentration,) = before[before["rule"] == "DN_CONCENTRATION"].itertuples()
+    text = waiver(operator=concentration.operator_id)
+    space = space_of(folder, text)
+    after = audit_all(space)
+    assert len(after) == len(before) - 1
+    assert after.dtypes.equals(before.dtypes)
+    assert "DN_CONCENTRATION" not in set(after["rule"])
+    (told,) = waived(space).itertuples()
+    assert (told.rule, told.reason, told.who, told.until) == (
+        "DN_CONCENTRATION",
+        "Suivi <b>",
+        "Cellule",
+        "2026-12-31",
+    )
+    html = waived_table(space).text
+    assert "Suivi &lt;b&gt;" in html
+    last_day = space_of(folder, text, "2026-12-31T23:00:00Z")
+    assert "DN_CONCENTRATION" in set(waived(last_day)["rule"])
+    over = space_of(folder, text, "2027-01-01T00:00:00Z")
+    assert waived(over).empty
+    assert "DN_CONCENTRATION" in set(audit_all(over)["rule"])
+
+
+@pytest.mark.parametrize("fields", [{"operator": "1999"}, {"domain": "ailleurs.mssante.fr"}])
+def test_another_operator_or_domain_is_not_covered(folder, fields) -> None:
+    space = space_of(folder, waiver(**fields))
+    assert waived(space).empty
+    assert "aucun" in waived_table(space).text.lower()
+
+
+def test_what_was_accepted_for_one_domain_does_not_cover_many(folder) -> None:
+    before = audit_all(space_of(folder, ""))
+    (concentration,) = before[before["rule"] == "DN_CONCENTRATION"].itertuples()
+    assert waived(space_of(folder, waiver(domain=concentration.domain))).empty
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (waiver(operator="x", rule="NO_SUCH"), "waiver 1 names no rule 'NO_SUCH'"),
+        (waiver(), "neither a domain nor an operator"),
+        (waiver(operator="x", who=""), "lacks 'who'"),
+        (waiver(operator="x", until="'demain'"), "not a date"),
+        (waiver(operator="x", until="2026-12-31T10:00:00"), "not a date"),
+        (waiver(operator="x", raison="x"), "unknown field 'raison'"),
+        ("[other]\na = 1\n", "something else"),
+        ("[[waiver]\n", "cannot be read"),
+    ],
+)
+def test_a_file_that_is_not_right(tmp_path, text, why) -> None:
+    file = tmp_path / "waivers.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=why):
+        load_waivers(file)
+
+
+def test_until_is_a_day(tmp_path) -> None:
+    file = tmp_path / "waivers.toml"
+    file.write_text(waiver(operator="x"), encoding="utf-8")
+    (one,) = load_waivers(file)
+    assert one.holds(datetime(2026, 12, 31, 23, 59, tzinfo=UTC))
+    assert not one.holds(datetime(2027, 1, 1, tzinfo=UTC))
