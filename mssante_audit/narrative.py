@@ -137,7 +137,7 @@ def lead(findings: pd.DataFrame, entries: pd.DataFrame) -> str:
     titles = listing([f"<strong>{escape(rule(code).title_fr)}</strong>" for code in whole["rule"].unique()])
     own = findings[findings["domains"] > 0]
     rest = "Aucun constat sur ses lignes." if own.empty else _lead_of_rows(own, entries)
-    return f"La liste elle-même est en défaut : {titles}. {rest}"
+    return f"Défaut de la liste : {titles}. {rest}"
 
 
 def _lead_of_rows(findings: pd.DataFrame, entries: pd.DataFrame) -> str:
@@ -265,7 +265,10 @@ def fix_first(findings: pd.DataFrame, entries: pd.DataFrame, top: int = 10) -> H
     whole = entries["domain"].nunique()
     todo = findings[findings["severity"] > "info"]
     domain = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
-    extents = [len({domain[row] for row in rows if row in domain}) or whole for rows in todo["rows"]]
+    extents = [
+        len({domain[row] for row in rows if row in domain}) or named or whole
+        for rows, named in zip(todo["rows"], todo["domains"], strict=True)
+    ]
     todo = todo.assign(extent=pd.Series(extents, index=todo.index, dtype="int64"))
     todo = todo.sort_values(["extent", "severity"], ascending=False, kind="stable").head(top)
     if todo.empty:
