@@ -11,6 +11,7 @@ Start with `load_space`: a folder (or a white list) becomes a `TrustSpace`, whos
 =================================  ==================================================================
 `load_space`                       a folder or a file as a `TrustSpace`, with `Thresholds`
 `load_whitelist`                   a single file as a `WhiteList`
+`load_declarations`                the declarations of operators (Annexe 1) in a folder
 `verify_signature`                 what the signature of a `WhiteList` is worth, and why
 `audit`, `audit_all`               findings of one of `AUDITS`, or of all
 `rule`, `catalogue`                what a rule means, why it matters, what to do; all rules by code
