@@ -188,7 +188,7 @@ def test_a_saved_notebook_is_as_interactive_when_opened_again(page, address):
 
 def test_the_cookbook_on_ones_own_list_which_is_hostile(page, address, folder, hostile_run):
     path = folder / "notebooks" / "cookbook.ipynb"
-    own = json.dumps(str(hostile_run.out.parent / "hostile.xml"))
+    own = json.dumps(str(hostile_run.out.parent / "data"))
     notebook = json.loads(path.read_text(encoding="utf-8"))
     (cell,) = [c for c in notebook["cells"] if c["id"] == "data"]
     cell["source"] = [f"data = {own}"]
