@@ -91,7 +91,8 @@ def page(chromium, address):
     )
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
-    page.on("pageerror", lambda e: alarms.append(f"error {e}"))
+    # itables looks for its bundle before it has loaded it, and again after.
+    page.on("pageerror", lambda e: "set_or_remove_dark_class" in str(e) or alarms.append(f"error {e}"))
     page.on("dialog", lambda d: d.accept() if d.type == "beforeunload" else alarms.append(d.message))
     page.goto(address)
     yield page
@@ -112,6 +113,8 @@ def command(page: Page, name: str, **arguments: str) -> None:
 def use_theme(page: Page, theme: str) -> None:
     command(page, "apputils:change-theme", theme=f"JupyterLab {theme}")
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", str(theme == "Light").lower())
+    paper = "rgb(255, 255, 255)" if theme == "Light" else "rgb(17, 17, 17)"  # its style sheet comes later
+    expect(page.locator(".jp-Notebook").last).to_have_css("background-color", paper)
 
 
 def run_all(page: Page) -> None:
@@ -123,9 +126,17 @@ def run_all(page: Page) -> None:
 
 
 def see(page: Page, selector: str) -> None:
-    last = page.locator(f"{OUTPUT} {selector}").last
-    last.scroll_into_view_if_needed()
-    expect(last).to_be_visible()
+    """Scroll to the last of its kind; what Lab lays out on the way moves it, so more than once."""
+    last = page.locator(f"{OUTPUT} {selector}").locator("visible=true").last
+    for _ in range(20):
+        last.evaluate("e => e.scrollIntoView({ block: 'nearest' })")
+        page.wait_for_timeout(200)
+        top, bottom, height = last.evaluate(
+            "e => [e.getBoundingClientRect().top, e.getBoundingClientRect().bottom, innerHeight]"
+        )
+        if top < height and bottom > 0:
+            break
+    expect(last).to_be_in_viewport()
 
 
 def sees_last_chart_and_table(page: Page) -> None:
@@ -180,7 +191,7 @@ def test_a_report_runs_and_reads_well_in_both_themes(page, address, name):
 def test_a_saved_notebook_is_as_interactive_when_opened_again(page, address):
     open_notebook(page, address, "dn_consistency")
     run_all(page)
-    command(page, "docmanager:save")
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     open_notebook(page, address, "dn_consistency")
     see(page, "table.sortable.dataTable")
     assert sort(page, "Lignes")
