@@ -91,8 +91,7 @@ def page(chromium, address):
     )
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
-    # itables looks for its bundle before it has loaded it, and again after.
-    page.on("pageerror", lambda e: "set_or_remove_dark_class" in str(e) or alarms.append(f"error {e}"))
+    page.on("pageerror", lambda e: alarms.append(f"error {e}"))
     page.on("dialog", lambda d: d.accept() if d.type == "beforeunload" else alarms.append(d.message))
     page.goto(address)
     yield page
