@@ -151,7 +151,7 @@ def _lead_of_rows(findings: pd.DataFrame, entries: pd.DataFrame) -> str:
         head = f"{share} {verb} par une erreur ou un défaut critique"
     worst = findings.iloc[0]
     same = findings[findings["rule"] == worst["rule"]]
-    extent = count(_touched(same, entries), "domaine")
+    extent = count(max(_touched(same, entries), int(worst["domains"])), "domaine")
     return (
         f"{head} ; le plus grave : <strong>{escape(rule(worst['rule']).title_fr)}</strong>, "
         f"{count(len(same), 'constat')}, {extent}."
@@ -172,11 +172,15 @@ def scope(space: TrustSpace, entries: pd.DataFrame) -> str:
 
 
 def _touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:
-    """Return how many domains of `entries` findings touch: all of them, where one is about the whole list."""
+    """Return how many domains of `entries` findings touch: all of them, where one is about the whole list.
+
+    A finding without rows (of a register, of the DNS) counts by the domain it names, if that is listed.
+    """
     if (findings["domains"] == 0).any():
         return int(entries["domain"].nunique())
     rows = set().union(*findings["rows"])
-    return int(entries.loc[entries["row"].isin(rows), "domain"].nunique())
+    named = {domain for domain, own in zip(findings["domain"], findings["rows"], strict=True) if not own}
+    return entries.loc[entries["row"].isin(rows) | entries["domain"].isin(named), "domain"].nunique()
 
 
 def _signature_figure(space: TrustSpace) -> Figure:

@@ -123,7 +123,7 @@ def provenance(space: TrustSpace) -> dict[str, Any]:
         "signer": signature.signer,
         "generated_at": whitelist.generated_at.isoformat() if whitelist.generated_at else None,
         "damaged": whitelist.damaged,
-        "damage": whitelist.damage,
+        "damage": list(whitelist.damage_kinds),
         "namespace": whitelist.namespace,
         "register": space.declarations.source if space.declarations else None,
         "register_sha256": space.declarations.sha256 if space.declarations else None,
