@@ -240,7 +240,7 @@ def frame_table(frame: pd.DataFrame) -> str:
     """Return any frame as a sortable table; above `FRAME_ROWS` rows it says how many there are."""
     shown = frame.head(FRAME_ROWS)
     if shown.index.name or not isinstance(shown.index, pd.RangeIndex):
-        shown = shown.rename_axis(shown.index.name or "ligne").reset_index(allow_duplicates=True)
+        shown = shown.reset_index(names=str(shown.index.name or "ligne"), allow_duplicates=True)
     rows = [[_frame_cell(value) for value in row] for row in shown.itertuples(index=False, name=None)]
     cut = (
         f"Les {number(len(shown))} premières lignes sur {number(len(frame))}"
@@ -259,7 +259,7 @@ def _frame_cell(value: Any) -> Cell:
 def show_frames() -> Html:
     """Let this notebook show every frame as a sortable table; return what `enable` does."""
     shell = get_ipython()
-    if shell is not None:
+    if shell is not None and shell.display_formatter is not None:
         shell.display_formatter.formatters["text/html"].for_type(pd.DataFrame, frame_table)
     return enable()
 

@@ -172,4 +172,4 @@ def test_any_frame_becomes_a_table_escaped_and_says_when_it_is_cut(monkeypatch):
     assert 'data-order="10"' in html
     assert "Les 2 premières lignes sur 3" in html
     assert html.count("<tr>") == 3
-    assert "1 ligne" in tables.frame_table(frame.head(1))
+    assert f"1{NBSP}ligne" in tables.frame_table(frame.head(1))
