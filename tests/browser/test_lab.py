@@ -49,6 +49,9 @@ def address(folder):
             pytest.fail("JupyterLab is missing, and CI must not go without its tests")
         pytest.skip("JupyterLab is not installed: make .venv-lab/ok")
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "MAKE", "PYTHON"))}
+    subprocess.run(
+        ["make", ".venv-lab/ok"], cwd=ROOT, env=inherited, check=True
+    )  # up to date, in its own time
     options = (
         f"--no-browser --allow-root --port={free_port()} --ServerApp.port_retries=0 "
         "--LabApp.expose_app_in_browser=True"
