@@ -5,6 +5,7 @@
 PYTHON ?= python3
 DATA ?= data/sample
 OUT ?= reports
+NOTEBOOKS ?= notebooks
 ARGS ?=
 INSTALL = $(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check
 
@@ -16,7 +17,7 @@ help: ## list the targets
 report: .venv/ok ## HTML reports of DATA (default: the sample) into OUT; more options in ARGS
 	.venv/bin/mssante-audit report --data $(DATA) --out $(OUT) $(ARGS)
 
-test: lint ## lint, types, notebook cleanliness and the whole test suite
+test: lint .venv-lab/ok ## lint, types, notebook cleanliness and the whole test suite
 	.venv-dev/bin/python -m pytest $(ARGS)
 
 lint: .venv-dev/ok ## ruff (notebooks included), mypy, clean notebooks
@@ -28,8 +29,8 @@ lint: .venv-dev/ok ## ruff (notebooks included), mypy, clean notebooks
 bench: .venv-dev/ok ## every performance promise, as a ratio measured in one run
 	.venv-dev/bin/python -m bench $(ARGS)
 
-lab: .venv-lab/ok ## JupyterLab on the notebooks
-	.venv-lab/bin/jupyter lab --notebook-dir=notebooks $(ARGS)
+lab: .venv-lab/ok ## JupyterLab on the notebooks, beginning with their README; asks no other machine for anything
+	JUPYTER_CONFIG_PATH=$(CURDIR)/tools/lab .venv-lab/bin/jupyter lab $(NOTEBOOKS)/README.ipynb $(ARGS)
 
 sample: .venv/ok ## write the made-up trust space of data/sample again
 	.venv/bin/mssante-audit sample data/sample --force

@@ -7,6 +7,23 @@ Start with `load_space`: a folder (or a white list) becomes a `TrustSpace`, whos
 >>> space = load_space(as_of="2026-03-03")
 >>> space.whitelist.signature.status
 'valid'
+
+=================================  ==================================================================
+`load_space`                       a folder or a file as a `TrustSpace`, with `Thresholds`
+`load_whitelist`                   a single file as a `WhiteList`
+`load_declarations`                the declarations of operators (Annexe 1) in a folder
+`verify_signature`                 what the signature of a `WhiteList` is worth, and why
+`audit`, `audit_all`               findings of one of `AUDITS`, or of all
+`rule`, `catalogue`                what a rule means, why it matters, what to do; all rules by code
+`parse_dn`, `parse_identifier`,    a certificate's name, an identifier, a département or a contact,
+`parse_department`                 read from its text with what is wrong with it; these never fail
+`parse_contact`
+`mask`                             a text without the persons, numbers and addresses in it
+`AuditError`                       what all errors of this package are
+=================================  ==================================================================
+
+``help(load_space)`` tells of one of them; the columns of ``space.entries`` and of findings are described in
+``help("mssante_audit.whitelist")`` and ``help("mssante_audit.findings")``.
 """
 
 from importlib import import_module
@@ -68,4 +85,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    # What a user may want, and not what this module is made of: completion and help() show these.
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

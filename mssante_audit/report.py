@@ -109,7 +109,7 @@ def run_reports(
     Parameters
     ----------
     names
-        Names of shipped notebooks or paths of others; all shipped ones if empty.
+        Names of shipped notebooks or paths of others; all shipped reports if empty.
     out
         Folder to write into; it is made if need be.
     parameters
@@ -154,7 +154,9 @@ def _has_data(name: str, space: TrustSpace | None, *, asked: bool) -> bool:
 
 
 def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:
-    """Return the notebooks that `names` stand for, by name; without names all of `folder`, overview first.
+    """Return the notebooks that `names` stand for, by name; without names the reports of `folder`.
+
+    A report is a notebook with a cell tagged ``parameters``; the others are for JupyterLab. Overview first.
 
     Raises
     ------
@@ -163,7 +165,8 @@ def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:
     """
     known = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
     chosen: dict[str, Path] = {}
-    for name in names or sorted(known, key=lambda n: (n != "overview", n)):
+    ordered = sorted(known, key=lambda n: (n != "overview", n))
+    for name in names or [n for n in ordered if _is_report(known[n])]:
         path = known.get(name) or (Path(name) if name.endswith(".ipynb") else None)
         if path is None or not path.is_file():
             raise UnknownNameError(f"no notebook {name!r}", remedy=f"There are: {', '.join(known)}")
@@ -194,6 +197,10 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     raise InputError("not a notebook (of format 4)", file=str(path))
+
+
+def _is_report(path: Path) -> bool:
+    return any("parameters" in cell["metadata"].get("tags", []) for cell in _read(path)["cells"])
 
 
 def _absolute(values: Mapping[str, Any]) -> dict[str, Any]:

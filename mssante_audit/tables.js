@@ -1,6 +1,9 @@
 // Turns tables marked "sortable" into DataTables, as soon as they are in the page (in JupyterLab: later).
 // The rows are already there as HTML: without this script they can be read and printed all the same.
-{
+// In JupyterLab all open notebooks share one page: the first that runs serves the others, and itself run again.
+if (!window.mssanteTables) {
+  window.mssanteTables = true;
+  const $ = window.$;
   const language = {
     search: "Rechercher :",
     info: "Lignes _START_ à _END_ sur _TOTAL_",
@@ -25,7 +28,7 @@
   const upgrade = () => {
     for (const table of document.querySelectorAll("table.sortable:not(.dataTable)")) {
       const few = table.tBodies[0].rows.length <= 10;
-      window.$(table).DataTable({
+      $(table).DataTable({
         language,
         order: [],
         autoWidth: false,
@@ -39,7 +42,7 @@
   };
   const lengths = (choose) => {
     for (const table of document.querySelectorAll("table.sortable.dataTable")) {
-      const page = window.$(table).DataTable().page;
+      const page = $(table).DataTable().page;
       page.len(choose(table, page.len())).draw(false);
     }
   };

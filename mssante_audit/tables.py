@@ -14,11 +14,13 @@ from functools import cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
+from itertools import count as count_from
 from pathlib import Path
 from typing import Any
 
 import itables.options
 import pandas as pd
+from IPython.core.getipython import get_ipython
 
 from mssante_audit.export import csv_text
 from mssante_audit.french import NBSP, SEVERITY_NAMES, count, number, severity_name, typeset
@@ -51,7 +53,7 @@ class Cell:
 
     html: str
     """Already escaped."""
-    order: int | str | None = None
+    order: float | str | None = None
     """What the column is sorted by, where it is not the text."""
 
 
@@ -227,6 +229,40 @@ def severity_bars(findings: pd.DataFrame) -> Html:
         bar = f'<span class="track"><span class="bar" style="width:{100 * value / most:.1f}%"></span></span>'
         lines.append(f'<li class="sev-{severity}">{badge(severity, value)}{bar}</li>')
     return Html(f'<ul class="severities" aria-label="Constats par gravité">{"".join(lines)}</ul>')
+
+
+FRAME_ROWS = 500
+"""Rows of a frame that `show_frames` shows at most."""
+
+_frames = count_from(1)
+
+
+def frame_table(frame: pd.DataFrame) -> str:
+    """Return any frame as a sortable table; above `FRAME_ROWS` rows it says how many there are."""
+    shown = frame.head(FRAME_ROWS)
+    if shown.index.name or not isinstance(shown.index, pd.RangeIndex):
+        shown = shown.reset_index(names=str(shown.index.name or "ligne"), allow_duplicates=True)
+    rows = [[_frame_cell(value) for value in row] for row in shown.itertuples(index=False, name=None)]
+    cut = (
+        f"Les {number(len(shown))} premières lignes sur {number(len(frame))}"
+        if len(frame) > len(shown)
+        else ""
+    )
+    caption = cut or count(len(frame), "ligne")
+    return table(f"frame-{next(_frames)}", caption, [str(name) for name in shown.columns], rows)
+
+
+def _frame_cell(value: Any) -> Cell:
+    text = "" if value is None or value is pd.NaT or value is pd.NA else str(value)
+    return Cell(data(text, more=""), value if isinstance(value, int | float) else None)
+
+
+def show_frames() -> Html:
+    """Let this notebook show every frame as a sortable table; return what `enable` does."""
+    shell = get_ipython()
+    if shell is not None and shell.display_formatter is not None:
+        shell.display_formatter.formatters["text/html"].for_type(pd.DataFrame, frame_table)
+    return enable()
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,3 +161,15 @@ def test_key_figures_are_a_list_of_terms():
     )
     assert page.xpath("//dl/div/dt/text()") == ["Domaines", "A"]
     assert [dd.text_content() for dd in page.xpath("//dl/div/dd")] == [f"4{NARROW}944<b>", "1"]
+
+
+def test_any_frame_becomes_a_table_escaped_and_says_when_it_is_cut(monkeypatch):
+    monkeypatch.setattr(tables, "FRAME_ROWS", 2)
+    frame = pd.DataFrame({"n": [10, 9, 8]}, index=pd.Index(["<b>", "x", "y"], name="nom"))
+    html = tables.frame_table(frame)
+    assert "<b>" not in html
+    assert "&lt;b&gt;" in html
+    assert 'data-order="10"' in html
+    assert "Les 2 premières lignes sur 3" in html
+    assert html.count("<tr>") == 3
+    assert f"1{NBSP}ligne" in tables.frame_table(frame.head(1))

@@ -1,5 +1,7 @@
 """Check that notebooks are clean: no outputs, no functions, no absolute path, no network, a title first.
 
+A report has a cell tagged ``parameters`` and records its results last; a notebook to read has neither.
+
 Usage: ``python tools/check_notebooks.py NOTEBOOK…``; prints what is wrong and exits with 1.
 """
 
@@ -41,8 +43,12 @@ def notebook_defects(notebook: dict[str, Any]) -> list[str]:
     first = "".join(cells[0]["source"]) if cells else ""
     if not cells or cells[0]["cell_type"] != "markdown" or not first.startswith("# "):
         defects.append("the first cell is not a level-1 title")
-    if not any("parameters" in cell["metadata"].get("tags", []) for cell in cells):
+    tagged = any("parameters" in cell["metadata"].get("tags", []) for cell in cells)
+    records = bool(cells) and "".join(cells[-1]["source"]).startswith("record(")
+    if records and not tagged:
         defects.append("no cell is tagged 'parameters'")
+    if tagged and not records:
+        defects.append("the last cell does not record the results")
     for number, cell in enumerate(cells, 1):
         if cell["cell_type"] == "code":
             if cell["outputs"] or cell["execution_count"] is not None:

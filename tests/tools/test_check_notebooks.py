@@ -18,7 +18,8 @@ def code(source, **fields):
 
 def notebook(*cells, **metadata):
     title = {"cell_type": "markdown", "source": ["# Titre\n"], "metadata": {}}
-    return {"cells": [title, code("a = 1", metadata={"tags": ["parameters"]}), *cells], "metadata": metadata}
+    parameters = code("a = 1", metadata={"tags": ["parameters"]})
+    return {"cells": [title, parameters, *cells, code("record(a)")], "metadata": metadata}
 
 
 def test_a_clean_notebook_has_no_defect():
@@ -44,6 +45,16 @@ def test_what_a_cell_may_not_have(cell, said):
     assert said in defect
 
 
-def test_title_parameters_and_metadata():
+def test_title_and_metadata():
     bare = {"cells": [code("1")], "metadata": {"papermill": {}}}
-    assert len(check_notebooks.notebook_defects(bare)) == 3
+    assert len(check_notebooks.notebook_defects(bare)) == 2
+
+
+def test_a_report_has_parameters_and_records_and_a_notebook_to_read_has_neither():
+    report = notebook()
+    title, parameters, record = report["cells"]
+    assert check_notebooks.notebook_defects(report | {"cells": [title, code("1")]}) == []
+    (defect,) = check_notebooks.notebook_defects(report | {"cells": [title, record]})
+    assert "no cell is tagged" in defect
+    (defect,) = check_notebooks.notebook_defects(report | {"cells": [title, parameters]})
+    assert "does not record" in defect

@@ -1,0 +1,216 @@
+"""The notebooks in a live JupyterLab, started by `make lab`: charts, tables, both themes, no network."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from contrast import CONTRAST
+from playwright.sync_api import Page, expect
+
+from mssante_audit.report import find_notebooks
+from mssante_audit.resources import resource
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+REPORTS = tuple(find_notebooks((), resource("notebooks")))
+OUTPUT = ".jp-NotebookPanel .jp-OutputArea-output"
+ERRORS = f'{OUTPUT}[data-mime-type="application/vnd.jupyter.error"]'
+PATIENCE = 30_000
+"""Milliseconds for what takes a few seconds on an idle machine."""
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A copy of the notebooks: Lab saves what it runs."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(resource("notebooks"), folder / "notebooks")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    """The address that `make lab` would open in a browser."""
+    if not (ROOT / ".venv-lab" / "ok").exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail("JupyterLab is missing, and CI must not go without its tests")
+        pytest.skip("JupyterLab is not installed: make .venv-lab/ok")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "MAKE", "PYTHON"))}
+    subprocess.run(
+        ["make", ".venv-lab/ok"], cwd=ROOT, env=inherited, check=True
+    )  # up to date, in its own time
+    options = (
+        f"--no-browser --allow-root --port={free_port()} --ServerApp.port_retries=0 "
+        "--LabApp.expose_app_in_browser=True"
+    )
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            ["make", "lab", f"NOTEBOOKS={folder / 'notebooks'}", f"ARGS={options}"],
+            cwd=ROOT,
+            env={**inherited, "HOME": str(folder), "JUPYTER_RUNTIME_DIR": str(folder / "runtime")},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield opened_address(folder, server)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)  # Lab stops its kernels
+        server.wait(30)
+
+
+def opened_address(folder: Path, server: subprocess.Popen[bytes]) -> str:
+    deadline = time.monotonic() + PATIENCE / 1000
+    while time.monotonic() < deadline and server.poll() is None:
+        for page in folder.glob("runtime/jpserver-file-to-run-*-open.html"):
+            if found := re.search(r'href="([^"]+)"', page.read_text(encoding="utf-8")):
+                return found[1].replace("//localhost", "//127.0.0.1")
+        time.sleep(0.1)
+    pytest.fail((folder / "log").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def page(chromium, address):
+    """Lab's page, and nothing else of the network; it fails if anything else was asked for."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 900})
+    origin = re.match(r"https?://[^/]+/", address)[0]
+    own = (origin, origin.replace("http", "ws", 1), "data:", "blob:")
+    alarms = []
+    context.route(
+        lambda url: not url.startswith(own), lambda r: (alarms.append(f"asked {r.request.url}"), r.abort())
+    )
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.on("pageerror", lambda e: alarms.append(f"error {e}"))
+    page.on("dialog", lambda d: d.accept() if d.type == "beforeunload" else alarms.append(d.message))
+    page.goto(address)
+    yield page
+    context.close()
+    assert alarms == []
+
+
+def open_notebook(page: Page, address: str, name: str) -> None:
+    page.goto(address.replace("README", name).replace("?", "?reset&"))
+    expect(page.locator(".jp-NotebookPanel .jp-Cell").first).to_be_visible(timeout=PATIENCE)
+
+
+def command(page: Page, name: str, **arguments: str) -> None:
+    """Run what stands behind a menu's entry: the menus themselves are Lab's affair."""
+    page.evaluate("([name, given]) => void jupyterapp.commands.execute(name, given)", [name, arguments])
+
+
+def use_theme(page: Page, theme: str) -> None:
+    command(page, "apputils:change-theme", theme=f"JupyterLab {theme}")
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", str(theme == "Light").lower())
+    paper = "rgb(255, 255, 255)" if theme == "Light" else "rgb(17, 17, 17)"  # its style sheet comes later
+    expect(page.locator(".jp-Notebook").last).to_have_css("background-color", paper)
+
+
+def run_all(page: Page) -> None:
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=PATIENCE)
+    command(page, "notebook:run-all-cells")
+    prompt = page.locator(".jp-NotebookPanel .jp-CodeCell .jp-InputPrompt").last
+    expect(prompt).to_have_text(re.compile(r"\[\d+\]"), timeout=PATIENCE)
+    expect(page.locator(ERRORS)).to_have_count(0)
+
+
+def see(page: Page, selector: str) -> None:
+    """Scroll to the last of its kind; what Lab lays out on the way moves it, so more than once."""
+    last = page.locator(f"{OUTPUT} {selector}").locator("visible=true").last
+    for _ in range(20):
+        last.evaluate("e => e.scrollIntoView({ block: 'nearest' })")
+        page.wait_for_timeout(200)
+        top, bottom, height = last.evaluate(
+            "e => [e.getBoundingClientRect().top, e.getBoundingClientRect().bottom, innerHeight]"
+        )
+        if top < height and bottom > 0:
+            break
+    expect(last).to_be_in_viewport()
+
+
+def sees_last_chart_and_table(page: Page) -> None:
+    see(page, "figure.chart img")
+    images = page.locator(f"{OUTPUT} figure.chart img")
+    assert images.evaluate_all("images => images.filter(i => !(i.complete && i.naturalWidth)).length") == 0
+    see(page, "table")
+
+
+def sort(page: Page, column: str) -> list[str]:
+    """Sort the last table by a column, downwards; return what it is then ordered by."""
+    table = page.locator(f"{OUTPUT} table.dataTable").last
+    head = table.locator("thead th", has_text=column)
+    for order in ("ascending", "descending"):
+        head.click()
+        expect(head).to_have_attribute("aria-sort", order)
+    position = head.evaluate("th => th.cellIndex")
+    return table.locator("tbody tr").evaluate_all(
+        "(rows, i) => rows.map(r => r.cells[i].dataset.order ?? r.cells[i].textContent)", position
+    )
+
+
+def test_lab_opens_on_the_readme_and_asks_for_no_news(page):
+    expect(page.locator(".jp-NotebookPanel h1").first).to_contain_text("Explorer", timeout=PATIENCE)
+    assert page.url.endswith("/lab/tree/README.ipynb")
+    expect(page.locator(".jp-toast, .Toastify__toast")).to_have_count(0)
+    assert page.evaluate("fetch('/lab/api/news').then(r => r.json())") == {"news": []}
+    assert page.evaluate("fetch('/lab/api/update').then(r => r.json())") == {"notification": None}
+
+
+def test_the_readme_runs_and_leads_to_a_notebook(page):
+    run_all(page)
+    page.locator(".jp-RenderedMarkdown a[href]", has_text="Dix questions").click()
+    title = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) h1").first
+    expect(title).to_contain_text("Dix questions", timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_runs_and_reads_well_in_both_themes(page, address, name):
+    open_notebook(page, address, name)
+    run_all(page)
+    for theme in ("Light", "Dark"):
+        use_theme(page, theme)
+        sees_last_chart_and_table(page)
+        assert page.evaluate(CONTRAST, OUTPUT) == []
+    tables = page.locator(f"{OUTPUT} table.sortable")
+    assert tables.count() == page.locator(f"{OUTPUT} table.sortable.dataTable").count() > 1
+    orders = [int(order) for order in sort(page, "Domaines")]
+    assert orders == sorted(orders, reverse=True)
+
+
+def test_a_saved_notebook_is_as_interactive_when_opened_again(page, address):
+    open_notebook(page, address, "dn_consistency")
+    run_all(page)
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    open_notebook(page, address, "dn_consistency")
+    see(page, "table.sortable.dataTable")
+    assert sort(page, "Lignes")
+
+
+def test_the_cookbook_on_ones_own_list_which_is_hostile(page, address, folder, hostile_run):
+    path = folder / "notebooks" / "cookbook.ipynb"
+    own = json.dumps(str(hostile_run.out.parent / "data"))
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    (cell,) = [c for c in notebook["cells"] if c["id"] == "data"]
+    cell["source"] = [f"data = {own}"]
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    open_notebook(page, address, "cookbook")
+    run_all(page)
+    for theme in ("Light", "Dark"):
+        use_theme(page, theme)
+        sees_last_chart_and_table(page)
+        assert page.evaluate(CONTRAST, OUTPUT) == []
+    assert page.locator(f"{OUTPUT} table.dataTable").count() > 5
+    assert page.evaluate("window.pwned ?? document.getElementById('pwned')") is None
