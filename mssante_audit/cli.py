@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from mssante_audit import cli_archive
+from mssante_audit import cli_archive, cli_observe
 from mssante_audit.cli_declarations import app as declarations
 from mssante_audit.cli_methods import app as methods
 from mssante_audit.errors import AuditError, OutputError, ParameterError, WhiteListError
@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(declarations, name="declarations")
 app.add_typer(methods)
+app.add_typer(cli_observe.app, name="observe")
 
 cli_archive.mount(app)
 
