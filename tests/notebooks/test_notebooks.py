@@ -19,7 +19,15 @@ NAMES = ("overview", "dn_consistency", "stale_contacts", "declarations", "delega
 TOLD_IN = {"whitelist_integrity": "overview", "reconciliation": "declarations"}
 """Audits whose findings are told in a notebook of another name."""
 
-NOT_FINDINGS = ("fix-first", "statuses", "collection", "waived", "methods-declared", "methods-size", "unobserved")
+NOT_FINDINGS = (
+    "fix-first",
+    "statuses",
+    "collection",
+    "waived",
+    "methods-declared",
+    "methods-size",
+    "unobserved",
+)
 """Tables of something else."""
 
 SIZE_MAX = 3_000_000
