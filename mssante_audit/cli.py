@@ -18,6 +18,7 @@ import typer
 
 from mssante_audit.cli_declarations import app as declarations
 from mssante_audit.cli_methods import app as methods
+from mssante_audit import cli_observe
 from mssante_audit.errors import AuditError, OutputError, ParameterError, WhiteListError
 from mssante_audit.parameters import PARAMETERS, check_value, parse_assignments
 
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(declarations, name="declarations")
 app.add_typer(methods)
+app.add_typer(cli_observe.app, name="observe")
 
 
 class Severity(StrEnum):

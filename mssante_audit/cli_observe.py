@@ -1,7 +1,7 @@
 """The commands that use the network: ``mssante-audit observe dns``.
 
-Mounted by `mssante_audit.cli`, which turns the package's errors into one line and exit status 2, and Ctrl-C into
-130. Nothing here is imported before a command runs that the other commands would have to wait for.
+Mounted by `mssante_audit.cli`, which turns the package's errors into one line and exit status 2, and Ctrl-C
+into 130. Nothing here is imported before a command runs that the other commands would have to wait for.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def dns(
     from mssante_audit.space import load_space
 
     settings = ObserveSettings(
-        parent_zone=parent_zone, parent_servers=tuple(map(_pair, parent_server or ())), resolvers=tuple(resolver or ()),
-        port=port, timeout=timeout, retries=retries, in_flight=in_flight, per_server=per_server,
-        ipv4_only=ipv4_only, only=only,
+        parent_zone=parent_zone, parent_servers=tuple(map(_pair, parent_server or ())),
+        resolvers=tuple(resolver or ()), port=port, timeout=timeout, retries=retries, in_flight=in_flight,
+        per_server=per_server, ipv4_only=ipv4_only, only=only,
     )  # fmt: skip
     path = out or _path(data, resume=resume)
     domains = load_space(data).entries["domain"].unique().tolist()

@@ -1,9 +1,9 @@
 """Observe the DNS: ask it about every domain of a list and write down what it says.
 
 This is the only place of the package where the network is used for the DNS; audits read the file it writes
-(`mssante_audit.observation`). The parts: `dns_settings` (what may be done), `dns_wire` (bytes), `dns_transport`
-(sockets), `dns_pace` (limits, silence), `dns_asker` (one question), `dns_resolve` (names), `dns_walk` (zones).
-AXFR is never asked for.
+(`mssante_audit.observation`). The parts: `dns_settings` (what may be done), `dns_wire` (bytes),
+`dns_transport` (sockets), `dns_pace` (limits, silence), `dns_asker` (one question), `dns_resolve` (names),
+`dns_walk` (zones). AXFR is never asked for.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from mssante_audit.dns_asker import Asker
 from mssante_audit.dns_resolve import Resolver
@@ -24,7 +25,7 @@ from mssante_audit.dns_settings import ObserveSettings
 from mssante_audit.dns_walk import Walker
 from mssante_audit.dns_wire import canonical
 from mssante_audit.errors import AuditError, InputError, OutputError
-from mssante_audit.observation import FORMAT, VERSION
+from mssante_audit.observation_lines import FORMAT, VERSION, Observed
 from mssante_audit.observation_writer import Writer, read_known
 
 __all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observation_files", "observe"]
@@ -139,7 +140,8 @@ async def _observe(
         resolver = Resolver(asker)
         if not resolver.reachable:
             raise NetworkError("no network: no route to any server", remedy="Nothing was written")
-        known, sibling = {}, ""
+        known: dict[tuple[Any, ...], Observed] = {}
+        sibling = ""
         if resume:
             writer = Writer(out, resume=True)
             known, sibling = read_known(writer.mend())

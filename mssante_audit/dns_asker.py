@@ -12,7 +12,7 @@ from mssante_audit.dns_pace import Gate, Lane
 from mssante_audit.dns_settings import ObserveSettings
 from mssante_audit.dns_transport import Exchange, Ignored, Udp, ask_tcp
 from mssante_audit.dns_wire import Malformed, Reply, classify, decode, encode_question
-from mssante_audit.observation import Observed
+from mssante_audit.observation_lines import Observed
 from mssante_audit.observation_writer import Writer, key
 
 SILENT = ("timeout", "unreachable")

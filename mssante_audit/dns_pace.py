@@ -1,9 +1,9 @@
-"""How fast to ask: limits in flight and per second, for each address and in total, and what to do about silence.
+"""How fast to ask, for each address and in total, and what to do about silence.
 
-An address has one `Lane` for UDP, which paces all it is asked, and one for TCP. A silence slows its lane down; an answer speeds it up again, as
-far as the limit. While a lane has never answered, or has stopped to, one question probes it, later and later, and
-the others wait for what becomes of that one: a dead server that 300 domains share is asked a handful of
-questions, not 300 times as many.
+An address has one `Lane` for UDP, which paces all it is asked, and one for TCP. A silence slows its lane
+down; an answer speeds it up again, as far as the limit. While a lane has never answered, or has stopped to,
+one question probes it, later and later, and the others wait for what becomes of that one: a dead server that
+300 domains share is asked a handful of questions, not 300 times as many.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ SLOWEST = 5.0
 class Lane:
     """The queries to one address over one transport."""
 
-    __slots__ = ("address", "answered", "edns", "edns_seen", "flying", "interval", "next_at", "probe", "queued", "silent_until",
-                 "streak", "waiting")  # fmt: skip
+    __slots__ = ("address", "answered", "edns", "edns_seen", "flying", "interval", "next_at", "probe",
+                 "queued", "silent_until", "streak", "waiting")  # fmt: skip
 
     def __init__(self, address: str, interval: float) -> None:
         self.address = address

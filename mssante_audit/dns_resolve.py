@@ -12,7 +12,7 @@ from typing import NamedTuple
 from mssante_audit.dns_asker import SILENT, Ask, Asker
 from mssante_audit.dns_transport import reaches
 from mssante_audit.dns_wire import is_under
-from mssante_audit.observation import Observed
+from mssante_audit.observation_lines import Observed
 
 MAX_DEPTH = 3
 """How deep names of servers may depend on names of servers."""
@@ -67,8 +67,9 @@ class Resolver:
     def usable(self, address: str) -> bool:
         """Whether `address` may be asked.
 
-        Addresses come out of other people's zones: what is no host's address never is, what is not a public one
-        only when a server given in the settings is not public either (a laboratory, a test). IPv6 needs IPv6.
+        Addresses come out of other people's zones: what is no host's address never is, what is not a public
+        one only when a server given in the settings is not public either (a laboratory, a test). IPv6 needs
+        IPv6.
         """
         known = self._usable.get(address)
         if known is None:

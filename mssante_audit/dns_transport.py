@@ -1,7 +1,7 @@
 """One question to one address over UDP or TCP, and the reply that belongs to it.
 
-A UDP reply is taken only if it comes from the address and port asked, to the port that asked, with the id and the
-question asked. Everything else is counted and thrown away: it is late, lost, or an attempt at spoofing.
+A UDP reply is taken only if it comes from the address and port asked, to the port that asked, with the id and
+the question asked. Everything else is counted and thrown away: it is late, lost, or an attempt at spoofing.
 Sockets are shared by many questions (a socket a question costs more than the question) but not for long: each
 serves `USES` questions, on a port that the kernel draws, then makes room for another.
 """
@@ -249,7 +249,7 @@ async def ask_tcp(
     edns: bool = True,
     rd: bool = False,
 ) -> Exchange:
-    """Ask over a TCP connection of its own; `timeout` covers the whole, so a reply that drips in is one too."""
+    """Ask over a TCP connection of its own; `timeout` covers the whole, dripping replies included."""
     loop = asyncio.get_running_loop()
     start = time.perf_counter()
     strangers = 0

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from mssante_audit.dns_asker import SILENT, Ask, Asker
 from mssante_audit.dns_resolve import Resolver, Server
 from mssante_audit.dns_wire import canonical, is_under
-from mssante_audit.observation import Observed
+from mssante_audit.observation_lines import Observed
 
 MAX_NAMES = 32
 MAX_SERVERS = 64
@@ -127,7 +127,7 @@ class Walker:
         while names:
             seen.update(names)
             found = await asyncio.gather(*(self._resolver.addresses(domain, name) for name in names))
-            fresh = {}
+            fresh: dict[Server, None] = {}
             for name, addresses in zip(names, found, strict=True):
                 for address in (*given.glue.get(name, ()), *addresses):
                     if self._resolver.usable(address) and Server(name, address) not in servers:

@@ -1,16 +1,16 @@
 """The method in use for each domain, read from an observation: delegation, redirection, or neither.
 
-================== =================================================================================================
-method             meaning
-================== =================================================================================================
-``delegated``      a zone of its own: the parent's servers (or those of a zone below) hand it over
+==================== =======================================================================
+method               meaning
+==================== =======================================================================
+``delegated``        a zone of its own, handed over by the parent's servers or a zone below
 ``within-delegated`` a name inside a zone that is handed over (the ``cut``)
-``redirected``     the parent's zone itself holds an MX, an address or an alias
-``wildcard``       answers, but only as any name beside it would
-``none``           the servers know no such name, or know it without MX, address or alias
-``outside``        not under the parent zone
-``unknown``        could not be observed: silence, refusals, or never asked
-================== =================================================================================================
+``redirected``       the parent's zone itself holds an MX, an address or an alias
+``wildcard``         answers, but only as any name beside it would
+``none``             no such name, or one without MX, address or alias
+``outside``          not under the parent zone
+``unknown``          could not be observed: silence, refusals, or never asked
+==================== =======================================================================
 
 Pure: from the frames of `mssante_audit.observation`, whatever the file holds about domains no longer listed.
 """
@@ -31,9 +31,10 @@ METHODS = ("delegated", "within-delegated", "redirected", "wildcard", "none", "o
 Method = pd.CategoricalDtype(list(METHODS))
 _TOLD = ("answer", "nodata", "nxdomain", "referral")
 _OUTCOMES_FR = {
-    "refused": "refus", "servfail": "échec (SERVFAIL)", "lame": "serveur sans autorité", "truncated": "réponse tronquée",
-    "timeout": "silence", "unreachable": "injoignable", "malformed": "réponse illisible", "nxdomain": "nom inexistant",
-    "nodata": "nom sans donnée", "answer": "réponse", "referral": "délégation",
+    "refused": "refus", "servfail": "échec (SERVFAIL)", "lame": "serveur sans autorité",
+    "truncated": "réponse tronquée", "timeout": "silence", "unreachable": "injoignable",
+    "malformed": "réponse illisible", "nxdomain": "nom inexistant", "nodata": "nom sans donnée",
+    "answer": "réponse", "referral": "délégation",
 }  # fmt: skip
 
 
@@ -74,8 +75,9 @@ def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``domain`` str, ``method`` category (`METHODS`), ``cut`` str (the zone that serves the name, where it is not
-        the parent's), ``why`` str (French), ``observed_at`` datetime64 UTC (last query about it, NaT if none).
+        ``domain`` str, ``method`` category (`METHODS`), ``cut`` str (the zone that serves the name, where it
+        is not the parent's), ``why`` str (French), ``observed_at`` datetime64 UTC (last query about it, NaT
+        if none).
     """
     seen = _index(observation)
     rows = []
@@ -85,7 +87,9 @@ def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
         rows.append((domain, method, cut, why, max((line.at for line in lines), default=pd.NaT)))
     frame = pd.DataFrame(rows, columns=["domain", "method", "cut", "why", "observed_at"])
     times = pd.Series([row[-1] for row in rows], dtype="datetime64[us, UTC]")
-    return frame.astype({"domain": "str", "method": Method, "cut": "str", "why": "str"}).assign(observed_at=times)
+    return frame.astype({"domain": "str", "method": Method, "cut": "str", "why": "str"}).assign(
+        observed_at=times
+    )
 
 
 def _method(seen: _Seen, observation: Observation, name: str) -> tuple[str, str, str, list[_Line]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.errors import OutputError
-from mssante_audit.observation import ObservationError, Observed, Scan, check_header, parse_query
+from mssante_audit.observation_lines import ObservationError, Observed, Scan, check_header, parse_query
 
 BATCH = 512
 PERIOD = 1.0

@@ -1,11 +1,10 @@
-"""A made-up DNS on loopback addresses: a root, a parent zone on two servers, and what operators do below it."""
+"""A made-up DNS on loopback addresses: a root, a parent zone on two servers, and operators below it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from dnslab import Daemon, Script, Scripted, free_port, need_servers, start_knot, start_nsd
@@ -110,17 +109,23 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         heberge = "@ NS ns1.gestion.example.\n@ MX 10 mx2.operateur.example.\n"
         keep(
             start_nsd(
-                folder / "parent1", [PARENT_NSD], port, {"mssante.fr": PARENT, "ch-heberge.mssante.fr": heberge}
+                folder / "parent1",
+                [PARENT_NSD],
+                port,
+                {"mssante.fr": PARENT, "ch-heberge.mssante.fr": heberge},
             )
         )
         keep(start_knot(folder / "parent2", [PARENT_KNOT], port, {"mssante.fr": PARENT}))
         operated = {
             "ch-sain.mssante.fr": SAIN,
-            "joker-op.mssante.fr": OPERATED + "@ MX 10 mx1.operateur.example.\n* MX 10 mx1.operateur.example.\n",
+            "joker-op.mssante.fr": OPERATED
+            + "@ MX 10 mx1.operateur.example.\n* MX 10 mx1.operateur.example.\n",
             "ch-signe.mssante.fr": OPERATED + "@ MX 10 mx1.operateur.example.\n",
         }
         keep(start_nsd(folder / "op1", [OP_NSD], port, operated | {"ch-gros.mssante.fr": GROS}))
-        dessous = f"@ NS ns\nns A {OP_KNOT}\n@ MX 10 mx1.operateur.example.\nencore MX 10 mx2.operateur.example.\n"
+        dessous = (
+            f"@ NS ns\nns A {OP_KNOT}\n@ MX 10 mx1.operateur.example.\nencore MX 10 mx2.operateur.example.\n"
+        )
         keep(
             start_knot(
                 folder / "op2", [OP_KNOT], port, operated | {"dessous.region.mssante.fr": dessous},

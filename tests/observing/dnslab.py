@@ -1,4 +1,4 @@
-"""Name servers for tests, on loopback addresses only: NSD and Knot as they are, and scripted ones that misbehave."""
+"""Name servers for tests, on loopback only: NSD and Knot as they are, scripted ones that misbehave."""
 
 from __future__ import annotations
 
@@ -89,11 +89,12 @@ def start_nsd(folder: Path, addresses: Iterable[str], port: int, zones: Mapping[
     listen = "".join(f"  ip-address: {address}\n" for address in addresses)
     config = folder / "nsd.conf"
     config.write_text(
-        f"server:\n{listen}  port: {port}\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"{folder}\"\n"
-        f"  pidfile: \"{folder}/nsd.pid\"\n  zonelistfile: \"{folder}/zones\"\n  xfrdfile: \"{folder}/xfrd\"\n"
-        f"  xfrdir: \"{folder}\"\n  rrl-ratelimit: 0\n  tcp-count: 1024\n  server-count: 1\n  verbosity: 0\n  minimal-responses: no\n"
+        f'server:\n{listen}  port: {port}\n  username: ""\n  chroot: ""\n  zonesdir: "{folder}"\n'
+        f'  pidfile: "{folder}/nsd.pid"\n  zonelistfile: "{folder}/zones"\n  xfrdfile: "{folder}/xfrd"\n'
+        f'  xfrdir: "{folder}"\n  rrl-ratelimit: 0\n  tcp-count: 1024\n  server-count: 1\n'
+        "  verbosity: 0\n  minimal-responses: no\n"
         "remote-control:\n  control-enable: no\n"
-        + "".join(f"zone:\n  name: \"{z}\"\n  zonefile: \"{f}\"\n" for z, f in _zone_files(folder, zones).items())
+        + "".join(f'zone:\n  name: "{z}"\n  zonefile: "{f}"\n' for z, f in _zone_files(folder, zones).items())
     )
     return Daemon([str(NSD), "-d", "-c", str(config)], addresses[0], port, folder / "log")
 
@@ -147,7 +148,9 @@ Script = Callable[[dns.message.Message, str], "list[bytes | float] | None"]
 class Scripted:
     """A server that does as told, on one address; queries it got are in `queries`."""
 
-    def __init__(self, address: str, port: int, script: Script, *, from_address: str = "", tcp: bool = True) -> None:
+    def __init__(
+        self, address: str, port: int, script: Script, *, from_address: str = "", tcp: bool = True
+    ) -> None:
         self.queries: list[tuple[str, str, str]] = []
         self._script, self._stop = script, threading.Event()
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -16,7 +16,6 @@ from conftest import (
     World,
     quick,
 )
-
 from dnslab import start_knot
 
 from mssante_audit.dns import observe
@@ -57,7 +56,9 @@ def test_the_parents_own_apex_is_observed(observed: Observation) -> None:
 
 def test_every_server_of_a_delegation_is_asked_everything(observed: Observation) -> None:
     zone = "ch-sain.mssante.fr"
-    told = observed.queries[(observed.queries["zone"] == zone) & observed.queries["step"].isin(["apex", "walk"])]
+    told = observed.queries[
+        (observed.queries["zone"] == zone) & observed.queries["step"].isin(["apex", "walk"])
+    ]
     told = told[told["qname"] == zone]
     assert set(zip(told["server"], told["address"], told["qtype"], told["transport"], strict=True)) == {
         (server, address, qtype, transport)
@@ -104,7 +105,10 @@ def test_names_of_servers_and_mail_hosts_are_looked_up(observed: Observation) ->
 
 def test_a_long_reply_is_asked_for_again_over_tcp(observed: Observation) -> None:
     long = asked(observed, step="walk", qname="ch-gros.mssante.fr", qtype="MX", zone="ch-gros.mssante.fr")
-    assert list(zip(long["transport"], long["outcome"], strict=True)) == [("udp", "truncated"), ("tcp", "answer")]
+    assert list(zip(long["transport"], long["outcome"], strict=True)) == [
+        ("udp", "truncated"),
+        ("tcp", "answer"),
+    ]
     assert len(data(observed, long[long["transport"] == "tcp"], "MX")) == 30
 
 
@@ -137,7 +141,9 @@ def test_a_signed_parent_shows_the_ds_in_its_referral(world: World, tmp_path) ->
     finally:
         daemon.stop()
     observation = load_observation(tmp_path / "o.jsonl.gz")
-    referral = asked(observation, step="walk", zone="mssante.fr", qname="ch-signe.mssante.fr", outcome="referral")
+    referral = asked(
+        observation, step="walk", zone="mssante.fr", qname="ch-signe.mssante.fr", outcome="referral"
+    )
     assert data(observation, referral, "DS") == {f"12345 13 2 {'ab' * 32}"}
     assert set(asked(observation, qtype="DNSKEY", zone="ch-signe.mssante.fr")["address"]) == {OP_NSD, OP_KNOT}
     assert methods(observation, ["ch-redirige.mssante.fr"])["method"].tolist() == ["redirected"]
@@ -159,19 +165,22 @@ def test_a_dead_server_is_told_from_a_missing_name(observed: Observation) -> Non
     assert frame.loc["service.ch-mort.mssante.fr", "method"] == "unknown"
     assert "ch-mort.mssante.fr" in frame.loc["service.ch-mort.mssante.fr", "why"]
     refused = asked(observed, zone="ch-refus.mssante.fr", step="apex", qtype="SOA", transport="udp")
-    assert set(zip(refused["outcome"], refused["rcode"], strict=True)) <= {("refused", "REFUSED"), ("servfail", "SERVFAIL")}
+    assert set(zip(refused["outcome"], refused["rcode"], strict=True)) <= {
+        ("refused", "REFUSED"),
+        ("servfail", "SERVFAIL"),
+    }
 
 
-def test_a_dead_server_is_asked_few_questions_however_many_domains_it_has(
-    world: World, tmp_path
-) -> None:
+def test_a_dead_server_is_asked_few_questions_however_many_domains_it_has(world: World, tmp_path) -> None:
     many = [f"s{n}.ch-mort.mssante.fr" for n in range(100)]
     summary = observe(many, tmp_path / "o.jsonl.gz", world.settings)
     observation = load_observation(tmp_path / "o.jsonl.gz")
     dead = asked(observation, address=NOBODY)
     assert 3 <= (dead["attempt"] > 0).sum() <= 20
     assert dead["attempt"].max() == 3
-    assert len(asked(observation, address=NOBODY, step="walk")) == 100, "each domain has its line all the same"
+    assert len(asked(observation, address=NOBODY, step="walk")) == 100, (
+        "each domain has its line all the same"
+    )
     assert set(methods(observation, many)["method"]) == {"unknown"}
     assert summary.domains == 100
 

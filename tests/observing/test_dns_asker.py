@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import dns.flags
 import dns.message
@@ -12,7 +13,7 @@ from conftest import quick
 from dnslab import Scripted, framed, reply, send
 
 from mssante_audit.dns_asker import Ask, Asker
-from mssante_audit.observation import Observed
+from mssante_audit.observation_lines import Observed
 
 SERVER = "127.0.54.1"
 NAME = "ch-valfictif.mssante.fr"
@@ -30,7 +31,9 @@ class Lines:
         self.lines.append(content)
 
 
-def ask(port: int, *asks: Ask, patient: bool = True, **settings: object) -> tuple[list[Observed], list[dict], Asker]:
+def ask(
+    port: int, *asks: Ask, patient: bool = True, **settings: object
+) -> tuple[list[Observed], list[dict], Asker]:
     """Ask all at once; return the last observed of each, every line written, and the asker."""
     lines = Lines()
 
@@ -81,7 +84,7 @@ def test_forged_replies_are_ignored_and_counted(port: int, serve: Serve) -> None
 
 def test_forged_replies_alone_are_a_silence(port: int, serve: Serve) -> None:
     serve(SERVER, forged)
-    (observed,), lines, asker = ask(port, ASK)
+    _, lines, asker = ask(port, ASK)
     assert [line["outcome"] for line in lines] == ["timeout"] * 3
     assert asker.ignored.sources == {SERVER: 18}
 
@@ -94,9 +97,10 @@ def test_a_reply_from_elsewhere_is_ignored(port: int, serve: Serve) -> None:
 
 
 def test_a_reply_from_another_port_is_ignored(port: int, serve: Serve) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other, socket.socket(
-        socket.AF_INET, socket.SOCK_DGRAM
-    ) as real:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as real,
+    ):
         other.bind((SERVER, 0))
         real.bind((SERVER, port))
         real.settimeout(5)
@@ -210,7 +214,10 @@ def truncated(query: dns.message.Message) -> dns.message.Message:
 def test_truncation_leads_to_tcp(port: int, serve: Serve) -> None:
     serve(SERVER, lambda q, t: good(q, t) if t == "tcp" else send(truncated(q), t))
     (observed,), lines, _ = ask(port, ASK)
-    assert [(line["transport"], line["outcome"]) for line in lines] == [("udp", "truncated"), ("tcp", "answer")]
+    assert [(line["transport"], line["outcome"]) for line in lines] == [
+        ("udp", "truncated"),
+        ("tcp", "answer"),
+    ]
     assert observed.transport == "tcp"
 
 
@@ -256,7 +263,7 @@ def test_garbage_with_the_right_id_and_question_is_malformed(port: int, serve: S
         return [wire[:-1] + b"\xff\xff\xff"]
 
     serve(SERVER, script)
-    (observed,), lines, _ = ask(port, ASK)
+    _, lines, _ = ask(port, ASK)
     assert [line["outcome"] for line in lines] == ["malformed"]
 
 
@@ -273,7 +280,7 @@ def test_limits_hold(port: int, serve: Serve) -> None:
     observed, _, _ = ask(port, *asks, per_server=100.0, timeout=2.0)
     assert {o.outcome for o in observed} == {"answer"}
     assert 0.3 < time.monotonic() - start < 2, "40 queries at 100 a second, with jitter"
-    gaps = sorted(b - a for a, b in zip(times, times[1:], strict=False))
+    gaps = sorted(b - a for a, b in pairwise(times))
     assert gaps[len(gaps) // 2] > 0.005
     assert max(gaps) - min(gaps) > 0.001, "jitter"
 

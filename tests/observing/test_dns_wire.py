@@ -7,7 +7,7 @@ import dns.message
 import dns.rrset
 import pytest
 from dnslab import reply
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mssante_audit.dns_asker import Ask, observe_exchange
@@ -49,7 +49,8 @@ def test_a_query_is_what_dnspython_would_send() -> None:
 
 
 RECORDS = [
-    "x.example MX 10 Mail.Example.", "x.example NS ns1.example.", "x.example A 192.0.2.1", "x.example AAAA 2001:db8::1",
+    "x.example MX 10 Mail.Example.", "x.example NS ns1.example.", "x.example A 192.0.2.1",
+    "x.example AAAA 2001:db8::1",
     "x.example SOA a.example. b.example. 1 2 3 4 5", "x.example CNAME y.example.", 'x.example TXT "a b" "c"',
     "x.example DS 12345 13 2 " + "AB" * 32, "x.example DNSKEY 257 3 13 " + "A" * 86 + "==",
     "x.example SRV 0 0 25 mx.example.", "x.example CAA 0 issue \"ca.example\"", "x.example DNAME z.example.",
@@ -57,6 +58,7 @@ RECORDS = [
 ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(RECORDS), max_size=8, unique=True))
 def test_records_are_read_as_dnspython_reads_them(lines: list[str]) -> None:
     message = reply(QUERY, answer=lines)
@@ -81,15 +83,22 @@ def _dotted(kind: str, text: str) -> str:
     return text
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=600))
 def test_any_bytes_end_in_an_outcome(wire: bytes) -> None:
     assert observe_bytes(wire) in OUTCOMES
 
 
-GOOD = reply(QUERY, answer=[f"{NAME} MX 10 a.example.", f"{NAME} MX 20 b.example."], authority=["fr NS a.fr."]).to_wire()
+GOOD = reply(
+    QUERY, answer=[f"{NAME} MX 10 a.example.", f"{NAME} MX 20 b.example."], authority=["fr NS a.fr."]
+).to_wire()
 
 
-@given(st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), max_size=6), st.integers(0, len(GOOD)))
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), max_size=6),
+    st.integers(0, len(GOOD)),
+)
 def test_a_reply_with_bytes_changed_or_missing_ends_in_an_outcome(
     changes: list[tuple[int, int]], length: int
 ) -> None:
@@ -107,7 +116,9 @@ QUESTION = encode_question(NAME, "MX")
 @pytest.mark.parametrize(
     "record",
     [
-        b"\xc0" + bytes([12 + len(QUESTION)]) + b"\0\x02\0\1\0\0\1\x2c\0\2\xc0\x0c",  # a name that points at itself
+        b"\xc0"
+        + bytes([12 + len(QUESTION)])
+        + b"\0\x02\0\1\0\0\1\x2c\0\2\xc0\x0c",  # a name that points at itself
         b"\xc0\xff\0\x02\0\1\0\0\1\x2c\0\2\xc0\x0c",  # … beyond the end
         b"\x40a\0\0\x02\0\1\0\0\1\x2c\0\2\xc0\x0c",  # a label type that does not exist
         b"\xc0\x0c\0\x02\0\1\0\0\1\x2c\xff\xff\xc0\x0c",  # more data than there is
@@ -193,6 +204,7 @@ def test_only_the_reply_to_the_question_is_one() -> None:
     assert is_reply_to(bare.to_wire(), QUESTION)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 @example("sessad@ase.mssante.fr")
 @example("é.mssante.fr")

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from mssante_audit.cli_observe import app
 from mssante_audit.dns import NetworkError, ObserveSettings, Progress, observation_files, observe
-from mssante_audit.errors import InputError, OutputError, ParameterError
+from mssante_audit.errors import InputError, ParameterError
 from mssante_audit.methods import methods
 from mssante_audit.observation import load_observation
 from mssante_audit.whitelist import NAMESPACE
@@ -30,7 +30,9 @@ Zone = Callable[[dns.message.Message, str], "dns.message.Message | None"]
 
 
 def settings(port: int, **changes: object):
-    return quick(port, parent_servers=(("ns.gestion.example", PARENT),), root=(("root.example", PARENT),), **changes)
+    return quick(
+        port, parent_servers=(("ns.gestion.example", PARENT),), root=(("root.example", PARENT),), **changes
+    )
 
 
 def parent(delegations: dict[str, list[str]], *, glue: dict[str, str] | None = None) -> Callable:
@@ -70,7 +72,7 @@ def test_an_observation_that_was_killed_goes_on(world: World, tmp_path: Path) ->
     process.wait()
     stopped = load_observation(path)
     assert not stopped.complete
-    assert 10 < len(stopped.queries)
+    assert len(stopped.queries) > 10
     observe(DOMAINS, path, world.settings, resume=True)
     whole = load_observation(path)
     assert whole.complete
@@ -125,7 +127,9 @@ def test_a_full_disk_ends_a_run_with_a_readable_file(world: World, tmp_path: Pat
         f"try: observe(DOMAINS, Path({str(path)!r}), {replace(world.settings, per_second=150.0)!r})\n"
         "except OutputError as error: print(error); sys.exit(9)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=HERE.parents[1], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=HERE.parents[1], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (9, "")
     assert "the file is left readable, as it was. Make room, then go on with --resume" in done.stdout
     stopped = load_observation(path)
@@ -138,13 +142,13 @@ def test_a_full_disk_ends_a_run_with_a_readable_file(world: World, tmp_path: Pat
 def test_a_file_that_exists_is_not_written_over(world: World, tmp_path: Path) -> None:
     path = tmp_path / "o.jsonl.gz"
     path.write_bytes(b"good")
-    with pytest.raises(InputError, match="exists already.*--resume"):
+    with pytest.raises(InputError, match=r"exists already.*--resume"):
         observe(["ch-sain.mssante.fr"], path, world.settings)
     assert path.read_bytes() == b"good"
 
 
 def test_a_parent_that_does_not_answer_writes_nothing(port: int, tmp_path: Path) -> None:
-    with pytest.raises(NetworkError, match="no server of mssante.fr answers"):
+    with pytest.raises(NetworkError, match=r"no server of mssante\.fr answers"):
         observe(["a.mssante.fr"], tmp_path / "new" / "o.jsonl.gz", settings(port))
     assert list(tmp_path.iterdir()) == []
 
@@ -176,22 +180,27 @@ NAMESPACED = "a network namespace cannot be made here: be root, with util-linux 
 
 def in_namespace(code: str, *addresses: str) -> subprocess.CompletedProcess[str]:
     """Run Python in a network namespace with nothing but its loopback and `addresses` on it."""
-    probe = subprocess.run(["unshare", "-n", "ip", "link", "set", "lo", "up"], capture_output=True, check=False)
+    probe = subprocess.run(
+        ["unshare", "-n", "ip", "link", "set", "lo", "up"], capture_output=True, check=False
+    )
     if not shutil.which("unshare") or probe.returncode:
         if os.environ.get("CI") == "true":
             pytest.fail(NAMESPACED)
         pytest.skip(NAMESPACED)
     setup = "ip link set lo up\n" if addresses else ""
     setup += "".join(f"ip addr add {a} dev lo {'nodad' if ':' in a else ''}\n" for a in addresses)
-    script = f"set -e\n{setup}exec {sys.executable} -c \"$CODE\""
+    script = f'set -e\n{setup}exec {sys.executable} -c "$CODE"'
     code = f"import sys; sys.path[:0] = [{str(HERE)!r}]\n{code}"
     return subprocess.run(
         ["unshare", "-n", "sh", "-c", script],
-        env=os.environ | {"CODE": code}, cwd=HERE.parents[1], capture_output=True, text=True, check=False, timeout=60,
+        env=os.environ | {"CODE": code}, cwd=HERE.parents[1], capture_output=True, text=True,
+        check=False, timeout=60,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("given", ["", "parent_servers=(('ns.example', '192.0.2.1'),)", "resolvers=('192.0.2.1',)"])
+@pytest.mark.parametrize(
+    "given", ["", "parent_servers=(('ns.example', '192.0.2.1'),)", "resolvers=('192.0.2.1',)"]
+)
 def test_without_a_network_it_says_so_at_once(given: str, tmp_path: Path) -> None:
     path = tmp_path / "o.jsonl.gz"
     path.write_bytes(b"good")
@@ -206,10 +215,16 @@ def test_without_a_network_it_says_so_at_once(given: str, tmp_path: Path) -> Non
 
 
 def test_from_the_shipped_root_hints_down_over_ipv4_and_ipv6(tmp_path: Path) -> None:
-    """On the root servers' own addresses, in a namespace that holds nothing else; defaults but for the pace."""
+    """On the root servers' own addresses, in a namespace with nothing else; defaults but for the pace."""
     if not NSD:
         pytest.fail(HOW) if os.environ.get("CI") == "true" else pytest.skip(HOW)
-    root4, root6, tld, op4, op6 = "198.41.0.4", "2001:503:ba3e::2:30", "194.0.9.1", "195.200.1.1", "2a01:e00::1"
+    root4, root6, tld, op4, op6 = (
+        "198.41.0.4",
+        "2001:503:ba3e::2:30",
+        "194.0.9.1",
+        "195.200.1.1",
+        "2a01:e00::1",
+    )
     code = f"""
 from pathlib import Path
 from dnslab import start_nsd
@@ -219,13 +234,17 @@ from mssante_audit.observation import load_observation
 folder = Path({str(tmp_path)!r})
 soa = "@ SOA ns.fr. h.fr. 1 2 3 4 5\\n"
 servers = [
-    start_nsd(folder / "root", [{root4!r}, {root6!r}], 53, {{".": soa + "@ NS a.root-servers.net.\\nfr NS ns.fr.\\nns.fr A {tld}\\n"}}),
+    start_nsd(folder / "root", [{root4!r}, {root6!r}], 53, {{
+        ".": soa + "@ NS a.root-servers.net.\\nfr NS ns.fr.\\nns.fr A {tld}\\n",
+    }}),
     start_nsd(folder / "fr", [{tld!r}], 53, {{
         "fr": "@ NS ns\\nns A {tld}\\nmssante NS ns.gestion\\nns.gestion A {tld}\\n",
         "mssante.fr": "@ NS ns.gestion.fr.\\nch-a NS ns.ch-a\\nns.ch-a A {op4}\\nns.ch-a AAAA {op6}\\n"
                       "ch-prive NS ns.ch-prive\\nns.ch-prive A 192.168.1.1\\n",
     }}),
-    start_nsd(folder / "op", [{op4!r}, {op6!r}], 53, {{"ch-a.mssante.fr": "@ NS ns\\nns A {op4}\\nns AAAA {op6}\\n@ MX 10 ns\\n"}}),
+    start_nsd(folder / "op", [{op4!r}, {op6!r}], 53, {{
+        "ch-a.mssante.fr": "@ NS ns\\nns A {op4}\\nns AAAA {op6}\\n@ MX 10 ns\\n",
+    }}),
 ]
 try:
     for only4 in (False, True):
@@ -234,7 +253,8 @@ try:
         observe(["ch-a.mssante.fr", "ch-prive.mssante.fr"], path, s)
         o = load_observation(path)
         q = o.queries[o.queries["zone"] == "ch-a.mssante.fr"]
-        print(o.ipv6, sorted(set(q["address"])), set(q["outcome"]), methods(o, ["ch-a.mssante.fr", "ch-prive.mssante.fr"])["method"].tolist())
+        print(o.ipv6, sorted(set(q["address"])), set(q["outcome"]), end=" ")
+        print(methods(o, ["ch-a.mssante.fr", "ch-prive.mssante.fr"])["method"].tolist())
         print((o.queries["address"] == "192.168.1.1").any())
 finally:
     for server in servers: server.stop()
@@ -254,7 +274,8 @@ def child(zone: str, names: list[str]) -> Callable:
     def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
         name, qtype = query.question[0].name.to_text(True), dns.rdatatype.to_text(query.question[0].rdtype)
         lines = {
-            "SOA": [f"{zone} SOA a. b. 1 2 3 4 5"], "NS": [f"{zone} NS {n}." for n in names], "MX": [f"{zone} MX 0 ."],
+            "SOA": [f"{zone} SOA a. b. 1 2 3 4 5"], "NS": [f"{zone} NS {n}." for n in names],
+            "MX": [f"{zone} MX 0 ."],
         }.get(qtype, [])  # fmt: skip
         return send(reply(query, answer=lines if name == zone else []), transport)
 
@@ -329,10 +350,15 @@ def test_a_referral_upwards_or_to_itself_is_lame_and_ends(
     observation = load_observation(tmp_path / "o.gz")
     told = observation.queries[observation.queries["zone"] == "ch-a.mssante.fr"]
     assert set(told["outcome"]) == {outcome}
-    assert methods(observation, ["ch-a.mssante.fr", "x.ch-a.mssante.fr"])["method"].tolist() == ["delegated", "unknown"]
+    assert methods(observation, ["ch-a.mssante.fr", "x.ch-a.mssante.fr"])["method"].tolist() == [
+        "delegated",
+        "unknown",
+    ]
 
 
-def test_a_server_that_answers_for_another_name_is_not_believed(port: int, serve: Serve, tmp_path: Path) -> None:
+def test_a_server_that_answers_for_another_name_is_not_believed(
+    port: int, serve: Serve, tmp_path: Path
+) -> None:
     def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
         if query.question[0].name.to_text(True) == "mssante.fr":
             return parent({})(query, transport)
@@ -360,12 +386,18 @@ def test_an_open_resolver_is_seen(port: int, serve: Serve, tmp_path: Path) -> No
     observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
     queries = load_observation(tmp_path / "o.gz").queries
     (seen,) = queries[(queries["step"] == "recursion") & (queries["address"] == op)].to_dict("records")
-    assert (seen["outcome"], "ra" in seen["flags"].split(), "aa" in seen["flags"].split()) == ("answer", True, False)
+    assert (seen["outcome"], "ra" in seen["flags"].split(), "aa" in seen["flags"].split()) == (
+        "answer",
+        True,
+        False,
+    )
 
 
 def test_parents_that_disagree_are_both_kept(port: int, serve: Serve, tmp_path: Path) -> None:
     other = "127.0.55.3"
-    serve(PARENT, parent({"ch-a.mssante.fr": ["ns.ch-a.mssante.fr"]}, glue={"ns.ch-a.mssante.fr": "127.0.55.2"}))
+    serve(
+        PARENT, parent({"ch-a.mssante.fr": ["ns.ch-a.mssante.fr"]}, glue={"ns.ch-a.mssante.fr": "127.0.55.2"})
+    )
     serve(other, parent({}))
     serve("127.0.55.2", child("ch-a.mssante.fr", ["ns.ch-a.mssante.fr"]))
     both = settings(port, timeout=2.0)
@@ -409,7 +441,8 @@ def test_progress_is_told(world: World, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"timeout": 0}, {"in_flight": 0}, {"per_server": -1.0}, {"port": 0}, {"retries": 11}, {"parent_zone": "a..b"},
+        {"timeout": 0}, {"in_flight": 0}, {"per_server": -1.0}, {"port": 0}, {"retries": 11},
+        {"parent_zone": "a..b"},
         {"resolvers": ("ns.example",)}, {"parent_servers": (("", "192.0.2.1"),)}, {"retry_delay": -1},
     ],
 )  # fmt: skip
@@ -424,8 +457,9 @@ def listed(tmp_path: Path) -> Path:
     domains = ("ch-sain.mssante.fr", "ch-redirige.mssante.fr", "a..b.mssante.fr")
     rows = "".join(
         f"<Domaine><Nom>{d}</Nom><Description>Fictif</Description><DNCertificatOperateur>CN=mss.alpha.example,"
-        "OU=1010000001,O=CH FICTIF,ST=Ain (01),C=FR</DNCertificatOperateur><ResponsableContact>04 65 71 00 01, "
-        "a@alpha.example</ResponsableContact><SupportContact>04 65 71 00 01, a@alpha.example</SupportContact>"
+        "OU=1010000001,O=CH FICTIF,ST=Ain (01),C=FR</DNCertificatOperateur>"
+        "<ResponsableContact>04 65 71 00 01, a@alpha.example</ResponsableContact>"
+        "<SupportContact>04 65 71 00 01, a@alpha.example</SupportContact>"
         "<DateMAJ>2026-01-05T10:00:00Z</DateMAJ></Domaine>"
         for d in domains
     )
@@ -438,7 +472,15 @@ def listed(tmp_path: Path) -> Path:
 
 def options(world: World) -> list[str]:
     servers = [f"--parent-server={name}={address}" for name, address in world.settings.parent_servers]
-    return [*servers, f"--port={world.port}", "--per-server=100000", "--retries=0", "--timeout=0.5", "--resolver", OP_NSD]
+    return [
+        *servers,
+        f"--port={world.port}",
+        "--per-server=100000",
+        "--retries=0",
+        "--timeout=0.5",
+        "--resolver",
+        OP_NSD,
+    ]
 
 
 def test_the_command_observes_a_list(world: World, listed: Path) -> None:
@@ -468,3 +510,57 @@ def test_the_command_refuses_what_makes_no_sense(listed: Path, given: list[str],
     assert observation_files(listed) == []
 
 
+def run_command(*given: str, check: bool = False) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mssante_audit", "observe", "dns", *given]
+    return subprocess.run(
+        command, cwd=HERE.parents[1], capture_output=True, text=True, check=check, timeout=60
+    )
+
+
+def test_the_command_ends_with_2_and_one_line_when_nobody_answers(port: int, listed: Path) -> None:
+    done = run_command(
+        "--data",
+        str(listed),
+        "--parent-server",
+        f"ns.example={PARENT}",
+        f"--port={port}",
+        "--retries=0",
+        "--timeout=0.2",
+    )
+    assert done.returncode == 2
+    assert (
+        done.stderr.strip()
+        .splitlines()[-1]
+        .endswith("no server of mssante.fr answers. Nothing was written: try again later")
+    )
+    assert "Traceback" not in done.stderr
+    assert observation_files(listed) == []
+
+
+def test_ctrl_c_ends_the_command_with_130_and_it_goes_on(world: World, listed: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "mssante_audit",
+        "observe",
+        "dns",
+        "--data",
+        str(listed),
+        *options(world),
+    ]
+    slow = [*command, "--per-server=2"]
+    process = subprocess.Popen(slow, cwd=HERE.parents[1], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for _ in range(1500):
+        time.sleep(0.02)
+        if observation_files(listed):
+            break
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert b"Traceback" not in said
+    (file,) = observation_files(listed)
+    assert not load_observation(file).complete
+    run_command("--data", str(listed), *options(world), "--resume", check=True)
+    assert observation_files(listed) == [file]
+    assert load_observation(file).complete
