@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from mssante_audit import cli_observe
 from mssante_audit.cli_declarations import app as declarations
 from mssante_audit.cli_methods import app as methods
-from mssante_audit import cli_observe
 from mssante_audit.errors import AuditError, OutputError, ParameterError, WhiteListError
 from mssante_audit.parameters import PARAMETERS, check_value, parse_assignments
 

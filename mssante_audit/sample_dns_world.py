@@ -22,7 +22,7 @@ from mssante_audit.dns_settings import ObserveSettings
 from mssante_audit.dns_transport import Exchange
 from mssante_audit.dns_walk import Walker
 from mssante_audit.dns_wire import Record, Reply, canonical, classify, is_under
-from mssante_audit.observation import FORMAT, VERSION, Observed
+from mssante_audit.observation_lines import FORMAT, VERSION, Observed
 from mssante_audit.observation_writer import Writer
 
 ROOT = ("root.valfictif.example", "192.0.2.1")
