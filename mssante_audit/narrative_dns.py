@@ -1,4 +1,4 @@
-"""What the report on the DNS says: methods in use and declared, concentrations, what could not be observed."""
+"""What the report on the DNS says: methods in use and declared, concentrations, what was not observed."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def method_records(space: TrustSpace) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``domain`` str, ``method`` str (`mssante_audit.methods`), ``cut`` str, ``declared`` str (``delegation``,
-        ``redirection``, ``withdrawal`` or "" for nothing), ``observed_at`` (UTC, NaT if not observed), ``why`` str
-        (French). Empty where the space has no observation.
+        ``domain`` str, ``method`` str (`mssante_audit.methods`), ``cut`` str, ``declared`` str
+        (``delegation``, ``redirection``, ``withdrawal`` or "" for nothing), ``observed_at`` (UTC, NaT if not
+        observed), ``why`` str (French). Empty where the space has no observation.
     """
     domains = space.audited["domain"].unique().tolist()
     if space.observation is None:
@@ -52,7 +52,7 @@ def method_records(space: TrustSpace) -> pd.DataFrame:
 
 
 def dns_records(space: TrustSpace, operator_id: str | None = None) -> pd.DataFrame:
-    """Return `method_records` with ``operator_id`` and ``operator`` of each domain's first row, of one operator."""
+    """Return `method_records` with `operator_id` and `operator` of each domain's first row."""
     owners = space.audited.drop_duplicates("domain")[["domain", "operator_id", "operator"]]
     frame = method_records(space).merge(owners, on="domain", how="left")
     return frame if operator_id is None else frame[frame["operator_id"] == operator_id].reset_index(drop=True)
@@ -111,7 +111,8 @@ def methods_in_use(records: pd.DataFrame) -> Chart:
     reading = "Aucun domaine observé."
     if seen:
         reading = (
-            f"{_share(delegated, seen)} des {count(seen, 'domaine observé', 'domaines observés')} sont délégués, "
+            f"{_share(delegated, seen)} des {count(seen, 'domaine observé', 'domaines observés')} "
+            "sont délégués, "
             f"{_share(counts['redirected'], seen)} redirigés."
         )
     return Chart(
@@ -205,7 +206,8 @@ def _concentration(held: Mapping[str, Iterable[str]], whole: int, what: str, top
     bars = [Bar(name, ((size, BLUE),), _share(size, whole)) for size, name in sizes[:top] if size]
     reading = f"Aucun {what} observé."
     if bars:
-        reading = f"Le premier {what}, {bars[0].label}, porte {bars[0].text} des domaines ; s'il tombe, ils en souffrent."
+        first = f"{bars[0].label}, porte {bars[0].text} des domaines"
+        reading = f"Le premier {what}, {first} ; s'il tombe, ils en souffrent."
     return Chart(draw_bars(bars), bars_alt(f"Barres : domaines par {what}.", bars), typeset(reading))
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mssante_audit.dns_wire import canonical, is_under
 from mssante_audit.dn import parse_dn
+from mssante_audit.dns_wire import canonical, is_under
 from mssante_audit.findings import row_ranges
 from mssante_audit.identifiers import parse_identifier
 from mssante_audit.sample_declarations import is_test_row

@@ -1,4 +1,4 @@
-"""A small made-up DNS, clean until a test changes it, observed by the real walker and written by the real writer."""
+"""A small made-up DNS, clean until a test changes it, observed by the real walker."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ class Scene:
             observe_world(self.world, [row["domain"] for row in self.rows], file, AT, ipv6=self.ipv6)
             space = replace(space, observation=load_observation(file), thresholds=self.thresholds)
             if self.declared:
-                head = "domain,delegation,redirection,withdrawal,primary_server,secondary_server,mail_server,date"
+                head = "domain,delegation,redirection,withdrawal,"
+                head += "primary_server,secondary_server,mail_server,date"
                 register = Path(folder, "declarations.csv")
                 lines = [f"{line},01/02/2025" for line in self.declared.split()]
                 register.write_text("\n".join([head, *lines]) + "\n")
