@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 import pandas as pd
-from conftest import (
+from dnslab import start_knot
+from dnsworld import (
     DOMAINS,
     NOBODY,
     OP_KNOT,
@@ -16,7 +17,6 @@ from conftest import (
     World,
     quick,
 )
-from dnslab import start_knot
 
 from mssante_audit.dns import observe
 from mssante_audit.methods import methods

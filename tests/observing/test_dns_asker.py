@@ -9,8 +9,8 @@ from itertools import pairwise
 import dns.flags
 import dns.message
 import pytest
-from conftest import quick
 from dnslab import Scripted, framed, reply, send
+from dnsworld import quick
 
 from mssante_audit.dns_asker import Ask, Asker
 from mssante_audit.observation_lines import Observed

@@ -1,6 +1,6 @@
 """The method in use, as derived from what real servers say."""
 
-from conftest import DOMAINS, METHODS
+from dnsworld import DOMAINS, METHODS
 
 from mssante_audit.methods import methods
 from mssante_audit.observation import Observation

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import dns.message
 import pytest
-from conftest import DOMAINS, METHODS, OP_NSD, World, quick
 from dnslab import HOW, NSD, Scripted, reply, send
+from dnsworld import DOMAINS, METHODS, OP_NSD, World, quick
 from typer.testing import CliRunner
 
 from mssante_audit.cli_observe import app
@@ -60,7 +60,7 @@ def test_an_observation_that_was_killed_goes_on(world: World, tmp_path: Path) ->
     slow = replace(world.settings, per_second=150.0)
     code = (
         f"import sys; sys.path[:0] = {[str(HERE)]!r}\n"
-        "from pathlib import Path; from conftest import DOMAINS; from mssante_audit.dns import *\n"
+        "from pathlib import Path; from dnsworld import DOMAINS; from mssante_audit.dns import *\n"
         f"observe(DOMAINS, Path({str(path)!r}), {slow!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=HERE.parents[1])
@@ -99,7 +99,7 @@ def test_ctrl_c_leaves_a_readable_file(world: World, tmp_path: Path) -> None:
     slow = replace(world.settings, per_second=100.0)
     code = (
         f"import sys; sys.path[:0] = {[str(HERE)]!r}\n"
-        "from pathlib import Path; from conftest import DOMAINS; from mssante_audit.dns import *\n"
+        "from pathlib import Path; from dnsworld import DOMAINS; from mssante_audit.dns import *\n"
         f"observe(DOMAINS, Path({str(path)!r}), {slow!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=HERE.parents[1], stderr=subprocess.PIPE)
@@ -121,7 +121,7 @@ def test_a_full_disk_ends_a_run_with_a_readable_file(world: World, tmp_path: Pat
     path = tmp_path / "o.jsonl.gz"
     code = (
         f"import sys, resource; sys.path[:0] = {[str(HERE)]!r}\n"
-        "from pathlib import Path; from conftest import DOMAINS; from mssante_audit.dns import *\n"
+        "from pathlib import Path; from dnsworld import DOMAINS; from mssante_audit.dns import *\n"
         "from mssante_audit.errors import OutputError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
         f"try: observe(DOMAINS, Path({str(path)!r}), {replace(world.settings, per_second=150.0)!r})\n"
