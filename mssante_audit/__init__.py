@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mssante_audit.audits import AUDITS, audit, audit_all
     from mssante_audit.contacts import mask, parse_contact
+    from mssante_audit.declarations import load_declarations
     from mssante_audit.dn import parse_dn
     from mssante_audit.errors import AuditError
     from mssante_audit.identifiers import parse_department, parse_identifier
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _HOME = {
     "audits": ("AUDITS", "audit", "audit_all"),
     "contacts": ("mask", "parse_contact"),
+    "declarations": ("load_declarations",),
     "dn": ("parse_dn",),
     "errors": ("AuditError",),
     "identifiers": ("parse_department", "parse_identifier"),
@@ -45,6 +47,7 @@ __all__ = [
     "audit",
     "audit_all",
     "catalogue",
+    "load_declarations",
     "load_space",
     "load_whitelist",
     "mask",

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from mssante_audit import cli_observe
+from mssante_audit.cli_declarations import app as declarations
+from mssante_audit.cli_observe import app as observations
 from mssante_audit.errors import AuditError, OutputError, ParameterError, WhiteListError
 from mssante_audit.parameters import PARAMETERS, check_value, parse_assignments
 
@@ -32,7 +33,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(cli_observe.app, name="observe")
+app.add_typer(declarations, name="declarations")
+app.add_typer(observations, name="observe")
 
 
 class Severity(StrEnum):

@@ -139,9 +139,9 @@ class _Reader:
             if self.skipped is None:
                 self.parser.Parse(b"", True)
         except expat.ExpatError as error:
-            self.breaks(expat.ErrorString(error.code), cut=error.code in _CUT)
+            self.breaks(expat.ErrorString(error.code), "cut" if error.code in _CUT else "broken")
         except EOFError as error:
-            self.breaks(f"the compressed file breaks off: {error}")
+            self.breaks(f"the compressed file breaks off: {error}", "compressed")
         self.flush()
         self.finish()
 
@@ -153,7 +153,7 @@ class _Reader:
             try:
                 self.parser.Parse(chunk, False)
             except expat.ExpatError as error:
-                self.breaks(expat.ErrorString(error.code))
+                self.breaks(expat.ErrorString(error.code), "broken")
                 self.skipped_to, self.skipped = self.line, b""
                 chunk = self.find_row(chunk[max(self.parser.ErrorByteIndex - self.fed, 0) :])
             else:
@@ -232,18 +232,19 @@ class _Reader:
         if len(self.path) + self.nested > MAX_DEPTH:
             self.refuse(f"elements nested more than {MAX_DEPTH} deep")
 
-    def breaks(self, why: str, *, cut: bool = False) -> None:
+    def breaks(self, why: str, kind: str) -> None:
         """Take note that the XML is broken here, and drop the row it is broken in."""
         if not self.list_name:
             self.refuse(f"no XML: {why}")
+        cut = kind == "cut"
         if cut and len(self.path) == 1:
-            why = "the root element is never closed"
+            kind, why = "unclosed", "the root element is never closed"
         elif cut:
             why = f"the file is cut inside <{'Domaine' if self.row else _local(self.path[-1])}>"
         elif not self.path:
-            why = f"something stands after the end of the list ({why})"
+            kind, why = "trailing", f"something stands after the end of the list ({why})"
         if not self.reading.damage:
-            self.reading.damage, self.reading.damage_line = why, self.line
+            self.reading.damage_kinds, self.reading.damage, self.reading.damage_line = (kind,), why, self.line
         if self.row or (self.in_list() and not cut):
             self.drop_row()
 
@@ -374,7 +375,6 @@ class _Reader:
             return
         if attributes:
             self.count_other(name, attributes)
-            self.problem("attribute", _local(name), "an attribute, which white lists do not have here")
         if self.row and not len(self.row) & 1:
             message = f"an element inside {_local(self.row[-1])}; its text is kept there"
             self.problem("unexpected", _local(name), message)
@@ -383,6 +383,8 @@ class _Reader:
             self.nested_start(name, {})
         else:
             self.list_handlers[0](name, {})
+        if attributes:
+            self.problem("attribute", _local(name), "an attribute, which white lists do not have here")
 
     def nested_start(self, name: str, attributes: dict[str, str]) -> None:
         self.nested += 1
@@ -426,6 +428,7 @@ class _Reader:
         if as_child and self.namespace_text.strip() == NAMESPACE:
             text = "the namespace is a child element <xmlns> of the root, not its declaration"
             reading.damage = f"{text}; {reading.damage}" if reading.damage else text
+            reading.damage_kinds = ("namespace", *reading.damage_kinds)
             reading.damage_line, reading.namespace = as_child, NAMESPACE
         elif not reading.namespace and not self.any_namespace:
             self.refuse_namespace("no namespace")

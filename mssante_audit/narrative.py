@@ -137,7 +137,7 @@ def lead(findings: pd.DataFrame, entries: pd.DataFrame) -> str:
     titles = listing([f"<strong>{escape(rule(code).title_fr)}</strong>" for code in whole["rule"].unique()])
     own = findings[findings["domains"] > 0]
     rest = "Aucun constat sur ses lignes." if own.empty else _lead_of_rows(own, entries)
-    return f"La liste elle-même est en défaut : {titles}. {rest}"
+    return f"Défaut de la liste : {titles}. {rest}"
 
 
 def _lead_of_rows(findings: pd.DataFrame, entries: pd.DataFrame) -> str:
@@ -151,7 +151,7 @@ def _lead_of_rows(findings: pd.DataFrame, entries: pd.DataFrame) -> str:
         head = f"{share} {verb} par une erreur ou un défaut critique"
     worst = findings.iloc[0]
     same = findings[findings["rule"] == worst["rule"]]
-    extent = count(_touched(same, entries), "domaine")
+    extent = count(max(_touched(same, entries), int(worst["domains"])), "domaine")
     return (
         f"{head} ; le plus grave : <strong>{escape(rule(worst['rule']).title_fr)}</strong>, "
         f"{count(len(same), 'constat')}, {extent}."
@@ -172,11 +172,15 @@ def scope(space: TrustSpace, entries: pd.DataFrame) -> str:
 
 
 def _touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:
-    """Return how many domains of `entries` findings touch: all of them, where one is about the whole list."""
+    """Return how many domains of `entries` findings touch: all of them, where one is about the whole list.
+
+    A finding without rows (of a register, of the DNS) counts by the domain it names, if that is listed.
+    """
     if (findings["domains"] == 0).any():
         return int(entries["domain"].nunique())
     rows = set().union(*findings["rows"])
-    return int(entries.loc[entries["row"].isin(rows), "domain"].nunique())
+    named = {domain for domain, own in zip(findings["domain"], findings["rows"], strict=True) if not own}
+    return entries.loc[entries["row"].isin(rows) | entries["domain"].isin(named), "domain"].nunique()
 
 
 def _signature_figure(space: TrustSpace) -> Figure:
@@ -265,7 +269,10 @@ def fix_first(findings: pd.DataFrame, entries: pd.DataFrame, top: int = 10) -> H
     whole = entries["domain"].nunique()
     todo = findings[findings["severity"] > "info"]
     domain = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
-    extents = [len({domain[row] for row in rows if row in domain}) or whole for rows in todo["rows"]]
+    extents = [
+        len({domain[row] for row in rows if row in domain}) or named or whole
+        for rows, named in zip(todo["rows"], todo["domains"], strict=True)
+    ]
     todo = todo.assign(extent=pd.Series(extents, index=todo.index, dtype="int64"))
     todo = todo.sort_values(["extent", "severity"], ascending=False, kind="stable").head(top)
     if todo.empty:

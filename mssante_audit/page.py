@@ -206,6 +206,7 @@ _FILTERS = {
     "instant": _instant,
     "number": french.number,
     "count": french.count,
+    "damage": french.damage,
     "severity_name": french.severity_name,
 }
 

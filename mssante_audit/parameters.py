@@ -58,6 +58,13 @@ PARAMETERS = {
             range=(2, 1_000_000),
         ),
         Parameter(
+            "listing_days",
+            int,
+            "Délai d’inscription (jours)",
+            "days after which a declared domain should be listed",
+            range=_DAYS,
+        ),
+        Parameter(
             "row_limit", int, "Lignes montrées par tableau", "rows shown a table", range=(1, 1_000_000)
         ),
     )

@@ -178,7 +178,8 @@ def draw_bars(bars: Sequence[Bar], legend: Sequence[str] = ()) -> Figure:
     return figure
 
 
-def _bars_alt(what: str, bars: Sequence[Bar]) -> str:
+def bars_alt(what: str, bars: Sequence[Bar]) -> str:
+    """Return the alternative text of bars: what they are, then each with its number."""
     told = " ; ".join(f"{bar.label} : {bar.text}" for bar in bars)
     return f"{what} {told}." if bars else f"{what} Aucune donnée."
 
@@ -210,7 +211,7 @@ def operator_share(entries: pd.DataFrame, top: int = 15) -> Chart:
             f"{who} {part} des {count(whole, 'domaine')} ; le premier, {bars[0].label}, "
             f"en porte {bars[0].text}."
         )
-    return Chart(draw_bars(bars), _bars_alt("Barres : nombre de domaines par opérateur.", bars), reading)
+    return Chart(draw_bars(bars), bars_alt("Barres : nombre de domaines par opérateur.", bars), reading)
 
 
 def age_bands(entries: pd.DataFrame, as_of: datetime, stale_after_days: int) -> Chart:
@@ -247,7 +248,7 @@ def age_bands(entries: pd.DataFrame, as_of: datetime, stale_after_days: int) -> 
         f"{count(old, 'ligne')} sur {number(len(age))} ({percent(old, len(age))}) "
         f"{'porte' if old < 2 else 'portent'} une date de plus de {duration(stale_after_days)}."
     )
-    return Chart(draw_bars(bars), _bars_alt("Barres : lignes par âge de DateMAJ.", bars), reading)
+    return Chart(draw_bars(bars), bars_alt("Barres : lignes par âge de DateMAJ.", bars), reading)
 
 
 def duration(days: int) -> str:
@@ -322,7 +323,7 @@ def _stacked(groups: Sequence[tuple[str, pd.Series]], what: str, subject: str) -
             f" Erreurs et défauts critiques : « {worst.label} » en compte le plus, {number(max(grave))} sur "
             f"{number(sum(grave))}."
         )
-    return Chart(figure, _bars_alt(what, bars), reading)
+    return Chart(figure, bars_alt(what, bars), reading)
 
 
 def concentration(entries: pd.DataFrame, minimum: int, top: int = 12) -> Chart:
@@ -354,7 +355,7 @@ def concentration(entries: pd.DataFrame, minimum: int, top: int = 12) -> Chart:
             f"{'lui seul' if len(many) == 1 else 'eux tous'} ; si le premier expire, "
             f"{count(int(held.iloc[0]), 'domaine')} {'tombe' if held.iloc[0] < 2 else 'tombent'}."
         )
-    return Chart(draw_bars(bars), _bars_alt("Barres : domaines par nom de certificat (CN).", bars), reading)
+    return Chart(draw_bars(bars), bars_alt("Barres : domaines par nom de certificat (CN).", bars), reading)
 
 
 def _names(frame: pd.DataFrame) -> dict[str, str]:

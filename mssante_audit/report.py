@@ -32,6 +32,9 @@ from mssante_audit.space import TrustSpace
 from mssante_audit.staging import locked, publish, scratch_folder, scratch_of
 from mssante_audit.traces import clean, take_results
 
+NEEDS = {"declarations": "declarations"}
+"""What a notebook needs beside the list (a field of `TrustSpace`) to be among those run by default."""
+
 WORKERS = min(4, os.cpu_count() or 1)
 """Notebooks run at once."""
 
@@ -120,6 +123,7 @@ def run_reports(
     """
     jobs = _plan(find_notebooks(names, notebooks or resource("notebooks")), parameters or {})
     space = _check_input(jobs)
+    jobs = [job for job in jobs if _has_data(job.name, space, asked=bool(names))]
     with locked(out) as staging, quiet():
         outcomes = []
         for job, execution in _execute(jobs, staging, listener):
@@ -129,6 +133,16 @@ def run_reports(
         write_bytes(staging / "index.html", _index(outcomes, out, space).encode())
         publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
     return Run(out, tuple(outcomes))
+
+
+def _has_data(name: str, space: TrustSpace | None, *, asked: bool) -> bool:
+    """Tell whether the data that a notebook needs are there; refuse one that was asked for without them."""
+    needed = NEEDS.get(name)
+    if needed is None or space is None or getattr(space, needed) is not None:
+        return True
+    if asked:
+        raise InputError(f"the data folder holds no {needed}", remedy=f"The report {name!r} needs them")
+    return False
 
 
 def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:

@@ -44,6 +44,7 @@ def open_space(
     list_max_age_days: int = DEFAULTS.list_max_age_days,
     stale_after_days: int = DEFAULTS.stale_after_days,
     concentration_min: int = DEFAULTS.concentration_min,
+    listing_days: int = DEFAULTS.listing_days,
 ) -> TrustSpace:
     """Load the trust space that a notebook's parameters describe (`mssante_audit.space.load_space`).
 
@@ -58,7 +59,7 @@ def open_space(
         anchors=anchors,
         recover=recover,
         any_namespace=any_namespace,
-        thresholds=Thresholds(list_max_age_days, stale_after_days, concentration_min),
+        thresholds=Thresholds(list_max_age_days, stale_after_days, concentration_min, listing_days),
         show_contacts=show_contacts,
     )
 
@@ -122,8 +123,10 @@ def provenance(space: TrustSpace) -> dict[str, Any]:
         "signer": signature.signer,
         "generated_at": whitelist.generated_at.isoformat() if whitelist.generated_at else None,
         "damaged": whitelist.damaged,
-        "damage": whitelist.damage,
+        "damage": list(whitelist.damage_kinds),
         "namespace": whitelist.namespace,
+        "register": space.declarations.source if space.declarations else None,
+        "register_sha256": space.declarations.sha256 if space.declarations else None,
         "as_of": space.as_of.isoformat(),
         "rows": len(space.entries),
         "test_entries": int(space.entries["is_audit_entry"].sum()),

@@ -20,6 +20,7 @@ import pandas as pd
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mssante_audit.errors import OutputError, ParameterError
+from mssante_audit.sample_declarations import REGISTER, build_register, register_files
 from mssante_audit.sample_defects import MIN_DOMAINS, MIN_OPERATORS, inject
 from mssante_audit.sample_operators import Operator
 from mssante_audit.sample_signing import sign
@@ -30,7 +31,7 @@ SAMPLE_AS_OF = datetime(2026, 3, 3, 6, 0, tzinfo=UTC)
 """When the sample is audited: a day after its list was generated."""
 LIST_FILE = "listeblanchemssante.xml.gz"
 DEFECT_COLUMNS = ("file", "rule", "domain", "operator_id", "rows")
-TOP_LEVEL = frozenset({LIST_FILE, "anchors", "variants", "defects.csv", "README.md"})
+TOP_LEVEL = frozenset({LIST_FILE, REGISTER, "anchors", "variants", "registers", "defects.csv", "README.md"})
 """What a sample's folder holds, and nothing else."""
 
 README = """\
@@ -46,13 +47,17 @@ such providers. Audit it as of {as_of}, with `anchors/` to trust.
 | --- | --- |
 | `listeblanchemssante.xml.gz` | the white list, signed: odd but right rows, test entries, every defect |
 | `anchors/` | the made-up authority that signs it; its keys were thrown away |
-| `defects.csv` | the truth: which rule must fire where, for each of these lists, and nothing else |
+| `declarations.csv` | the register of the operators' declarations (Annexe 1), as a French Excel writes CSV |
+| `registers/` | the same register as XLSX, JSON and JSON Lines; one of its declarations as a PDF form |
+| `defects.csv` | the truth: which rule must fire where, for each of these files, and nothing else |
 {variants}
 
 `defects.csv` has a line for each finding: `file`, `rule`, `domain` (the first row's), `operator_id` (of most
-of the rows) and `rows` (positions in the list; none when the list as a whole is concerned). It is written
-while the defects are made, never by the audits. The lists in `variants/` are small and otherwise clean; load
-them with `recover=True` (`--recover`) and `any_namespace=True` (`--any-namespace`).
+of the rows) and `rows` (positions in the list; none when the list as a whole is concerned). For a register
+`rows` is the finding's evidence: rows of the register and, after a semicolon, of the list; the form by itself
+is not compared with the list. It is written while the defects are made, never by the audits. The lists in
+`variants/` are small and otherwise clean; load them with `recover=True` (`--recover`) and
+`any_namespace=True` (`--any-namespace`).
 """
 
 
@@ -181,6 +186,11 @@ def sample_files(seed: int = 0) -> dict[str, bytes]:
     for variant in VARIANTS:
         files[f"variants/{variant.name}"], more = variant.file(seed, chains)
         truths += more
+    register = build_register(sample.rows, sample.operators)
+    for name, content in register_files(register).items():
+        file = name if name == REGISTER else f"registers/{name}"
+        files[file] = content
+        truths += register.truths(file, LIST_FILE)
     files["defects.csv"] = _csv(sorted(truths))
     files["README.md"] = README.format(
         as_of=stamp(SAMPLE_AS_OF), seed=seed,

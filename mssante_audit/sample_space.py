@@ -201,8 +201,8 @@ def _near_misses(space: Space) -> None:
         usual, mail = space.operators[-2].mail, space.operators[-1].mail
         for entry in space.rows_of(len(space.operators) - 1):
             entry.project = entry.project.replace(mail, f"{usual.removesuffix('.example')}s.example")
-    for index, operator in enumerate(space.operators):
-        rows = space.rows_of(index)
+    for operator, hosted in zip(space.operators, space.untouched, strict=True):
+        rows = [entry for domain in hosted for entry in domain]
         if len(rows) == 2:
             # Two contacts on two rows: there is no majority to disagree with.
             rows[1].project = f"{national(shifted(operator.phone, 2))}, accueil@{operator.mail}"

@@ -52,6 +52,10 @@ class Verdict:
     ``invalid``; ``absent``."""
     why: str
     """In one sentence without a final period."""
+    reason: str = ""
+    """The same as a code: ``damaged`` (the file), ``form`` (not that of a list's signature), ``content``
+    (something else is signed), ``time`` (signer not valid then), ``anchor`` (none leads to the signer),
+    ``chain`` (one does, through a certificate that may not); "" for a valid or absent signature."""
     signer: str = ""
     """Subject of the signer's certificate (RFC 4514), "" if there is none to be read."""
     issuer: str = ""
@@ -71,7 +75,11 @@ class Verdict:
 
 
 class _InvalidError(Exception):
-    """The signature is wrong, for the reason given."""
+    """The signature is wrong, or its signer is, for the reason given (`Verdict.reason`)."""
+
+    def __init__(self, why: str, reason: str) -> None:
+        super().__init__(why)
+        self.reason = reason
 
 
 def verify_signature(
@@ -104,7 +112,7 @@ def verify_signature(
     if not whitelist.signed:
         return Verdict("absent", "the list has no signature", at=at)
     if whitelist.damaged:
-        return Verdict("invalid", f"the file is damaged: {whitelist.damage}", at=at)
+        return Verdict("invalid", f"the file is damaged: {whitelist.damage}", "damaged", at=at)
     verdict = Verdict("invalid", "", at=at)
     try:
         content = whitelist.content()
@@ -112,12 +120,12 @@ def verify_signature(
         verdict = _described(verdict, leaf, whitelist.generated_at)
         _check_rows(whitelist, _signed_bytes(content, leaf))
     except _InvalidError as error:
-        return replace(verdict, why=str(error))
+        return replace(verdict, why=str(error), reason=error.reason)
     verdict = replace(verdict, verified_rows=len(whitelist.entries))
     try:
         anchor = _anchor(leaf, trusted, at)
     except _InvalidError as error:
-        return replace(verdict, status="valid-untrusted", why=str(error))
+        return replace(verdict, status="valid-untrusted", why=str(error), reason=error.reason)
     why = "the signature is right and the signer chains to an anchor"
     return replace(verdict, status="valid", why=why, anchor=anchor.subject.rfc4514_string())
 
@@ -147,12 +155,12 @@ def _signer(content: bytes) -> x509.Certificate:
     try:
         root = etree.fromstring(content, _parser())
     except etree.XMLSyntaxError as error:
-        raise _InvalidError(f"the XML cannot be read as a tree: {error.msg}") from error
+        raise _InvalidError(f"the XML cannot be read as a tree: {error.msg}", "form") from error
     signatures = list(root.iter(f"{DS}Signature"))
     if len(signatures) != 1:
-        raise _InvalidError(f"the file holds {len(signatures)} signatures, not one")
+        raise _InvalidError(f"the file holds {len(signatures)} signatures, not one", "form")
     if list(root.iterchildren("*"))[-1] is not signatures[0]:
-        raise _InvalidError("the signature is not the last child of the root")
+        raise _InvalidError("the signature is not the last child of the root", "form")
     info, _, key_info = _children(signatures[0], "SignedInfo", "SignatureValue", "KeyInfo")
     canonical, _, reference = _children(info, "CanonicalizationMethod", "SignatureMethod", "Reference")
     _require(canonical, "Algorithm", EXCLUSIVE_C14N)
@@ -168,7 +176,7 @@ def _signer(content: bytes) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(b64decode(certificate.text or ""))
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise _InvalidError("the signer's certificate cannot be read") from error
+        raise _InvalidError("the signer's certificate cannot be read", "form") from error
 
 
 def _children(parent: etree._Element, *names: str) -> list[etree._Element]:
@@ -176,20 +184,22 @@ def _children(parent: etree._Element, *names: str) -> list[etree._Element]:
     children = list(parent)
     if [child.tag for child in children] != [DS + name for name in names]:
         local = etree.QName(parent).localname
-        raise _InvalidError(f"{local} does not hold {', '.join(names) or 'nothing'}, and only that")
+        raise _InvalidError(f"{local} does not hold {', '.join(names) or 'nothing'}, and only that", "form")
     return children
 
 
 def _require(element: etree._Element, attribute: str, value: str) -> None:
     if element.get(attribute) != value:
         local = etree.QName(element).localname
-        raise _InvalidError(f"{attribute} of {local} is {str(element.get(attribute))[:128]!r}, not {value!r}")
+        raise _InvalidError(
+            f"{attribute} of {local} is {str(element.get(attribute))[:128]!r}, not {value!r}", "form"
+        )
 
 
 def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
     """Return what the signature signs, if it is right, whether or not the signer may sign."""
     if not isinstance(leaf.public_key(), rsa.RSAPublicKey):
-        raise _InvalidError("the signer's key is not an RSA key")
+        raise _InvalidError("the signer's key is not an RSA key", "form")
     configuration = SignatureConfiguration(
         location="./",
         expect_references=1,
@@ -200,9 +210,9 @@ def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
     try:
         result = XMLVerifier().verify(content, x509_cert=leaf, parser=_parser(), expect_config=configuration)
     except (SignXMLException, etree.LxmlError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise _InvalidError(f"the signature does not match the content ({error})") from error
+        raise _InvalidError(f"the signature does not match the content ({error})", "content") from error
     if isinstance(result, list):
-        raise _InvalidError("the signature has several references")
+        raise _InvalidError("the signature has several references", "form")
     return result.signed_data
 
 
@@ -211,10 +221,10 @@ def _check_rows(whitelist: WhiteList, signed: bytes) -> None:
     try:
         verified = load_whitelist(signed, any_namespace=True, max_field=len(signed))
     except AuditError as error:
-        raise _InvalidError(f"what is signed is no white list ({error.message})") from error
+        raise _InvalidError(f"what is signed is no white list ({error.message})", "content") from error
     ours, theirs = (frame.drop(columns="line") for frame in (whitelist.entries, verified.entries))
     if not ours.equals(theirs) or whitelist.generated_at != verified.generated_at:
-        raise _InvalidError("the rows loaded are not the rows signed")
+        raise _InvalidError("the rows loaded are not the rows signed", "content")
 
 
 # -- the signer ---------------------------------------------------------------------------------------------
@@ -225,21 +235,21 @@ def _anchor(leaf: x509.Certificate, trusted: Sequence[x509.Certificate], at: dat
     if not leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc:
         early = at < leaf.not_valid_before_utc
         state = "not yet valid" if early else "expired"
-        raise _InvalidError(f"the signer's certificate is {state} on {at:%Y-%m-%d}")
+        raise _InvalidError(f"the signer's certificate is {state} on {at:%Y-%m-%d}", "time")
     subjects = {certificate.subject for certificate in trusted}
     roots = [c for c in trusted if c.issuer == c.subject or c.issuer not in subjects]
     if not roots:
-        raise _InvalidError("no anchor is known: neither given, nor recognised beside the list")
+        raise _InvalidError("no anchor is known: neither given, nor recognised beside the list", "anchor")
     policy = verification.PolicyBuilder().store(verification.Store(roots)).time(at)
     policy = policy.extension_policies(
         ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(), ee_policy=_signer_policy()
     )
     if leaf.issuer not in subjects:
-        raise _InvalidError(f"no anchor is the signer's issuer, {leaf.issuer.rfc4514_string()}")
+        raise _InvalidError(f"no anchor is the signer's issuer, {leaf.issuer.rfc4514_string()}", "anchor")
     try:
         chain = policy.build_client_verifier().verify(leaf, list(trusted)).chain
     except verification.VerificationError as error:
-        raise _InvalidError(f"the signer does not chain to an anchor ({_short(error)})") from error
+        raise _InvalidError(f"the signer does not chain to an anchor ({_short(error)})", "chain") from error
     return chain[-1]
 
 

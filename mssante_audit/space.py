@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mssante_audit.declarations import Register, find_register, load_declarations
 from mssante_audit.errors import InputError
 from mssante_audit.resources import resource
 from mssante_audit.whitelist import WhiteList, load_whitelist
@@ -31,6 +32,8 @@ class Thresholds:
     """Age of `updated_at` from which a row counts as old (CONTACT_STAMP_OLD)."""
     concentration_min: int = 50
     """From how many domains on one certificate name on it is reported (DN_CONCENTRATION)."""
+    listing_days: int = 10
+    """Days after which a declared domain should be listed (RECO_NOT_LISTED). No source: none is stated."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class TrustSpace:
     thresholds: Thresholds = field(default_factory=Thresholds)
     show_contacts: bool = False
     """Whether findings name contacts as they are; masked otherwise."""
+    declarations: Register | None = None
+    """The register of declarations, where the data folder has one."""
 
     @property
     def entries(self) -> pd.DataFrame:
@@ -119,7 +124,14 @@ def load_space(
     whitelist = load_whitelist(
         find_whitelist(folder), recover=recover, any_namespace=any_namespace, anchors=tuple(anchors)
     )
-    return TrustSpace(whitelist, parse_instant(as_of), thresholds or Thresholds(), show_contacts)
+    register = find_register(folder)
+    return TrustSpace(
+        whitelist,
+        parse_instant(as_of),
+        thresholds or Thresholds(),
+        show_contacts,
+        None if register is None else load_declarations(register),
+    )
 
 
 def parse_instant(text: str | datetime | None) -> datetime:

@@ -174,7 +174,7 @@ def findings_table(findings: pd.DataFrame, *, name: str, caption: str, limit: in
     """
     shown = findings.head(limit)
     rows = map(_finding_cells, shown.to_dict("records"))
-    return Html(table(name, caption, FINDING_COLUMNS, rows, _csv(findings, shown, name)))
+    return Html(table(name, caption, FINDING_COLUMNS, rows, csv_link(findings, shown, name)))
 
 
 def _finding_cells(finding: dict[Hashable, Any]) -> tuple[Cell, ...]:
@@ -182,8 +182,10 @@ def _finding_cells(finding: dict[Hashable, Any]) -> tuple[Cell, ...]:
     others = f"<br>et {count(domains - 1, 'autre', 'autres')}" if domains > 1 else ""
     domain = f"{data(finding['domain'])}{others}" if domains else "toute la liste"
     expected = f"<br><small>attendu{NBSP}:</small> {data(finding['expected'])}" if finding["expected"] else ""
+    elsewhere = ":" in finding["evidence"]  # a register's rows, with the file's name
+    rows = "" if elsewhere else f" ({count(len(finding['rows']), 'ligne')})"
+    evidence = data(finding["evidence"], 90 if elsewhere else 24, rows)
     shown_code = f'<small class="code"><br>{code.replace("_", "_<wbr>")}</small>'
-    rows = f" ({count(len(finding['rows']), 'ligne')})"
     operator = f"{data(finding['operator'])}<br><small>{data(finding['operator_id'])}</small>"
     return (
         Cell(badge(severity), SEVERITIES.index(severity)),
@@ -191,11 +193,12 @@ def _finding_cells(finding: dict[Hashable, Any]) -> tuple[Cell, ...]:
         Cell(domain, domains),
         Cell(operator if finding["operator_id"] else "", visible(finding["operator"])),
         Cell(f"{data(finding['observed'])}{expected}"),
-        Cell(data(finding["evidence"], 24, rows), next(iter(finding["rows"]), 0)),
+        Cell(evidence, next(iter(finding["rows"]), 0)),
     )
 
 
-def _csv(findings: pd.DataFrame, shown: pd.DataFrame, name: str) -> str:
+def csv_link(findings: pd.DataFrame, shown: pd.DataFrame, name: str) -> str:
+    """Return the link to all rows of a frame (but its column `rows`) as CSV, held in the report itself."""
     text = csv_text(findings.drop(columns="rows"))
     content = text.encode("utf-8-sig", "backslashreplace")
     cut = len(shown) < len(findings)

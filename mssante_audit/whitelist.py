@@ -93,6 +93,8 @@ class WhiteList:
     """Whether the file is broken and only its readable rows are here."""
     damage: str
     """How it is broken, "" if it is not."""
+    damage_kinds: tuple[str, ...]
+    """The same as codes (`reading.Reading.damage_kinds`)."""
     namespace: str
     """Namespace of the root element."""
     source: str
@@ -182,6 +184,7 @@ def load_whitelist(
         problems=_problems(reading.problems),
         damaged=bool(reading.damage),
         damage=reading.damage,
+        damage_kinds=reading.damage_kinds,
         namespace=reading.namespace,
         source=name,
         signed=reading.signed,
@@ -196,7 +199,7 @@ def _pieces(origin: Path | bytes, name: str) -> Iterator[bytes]:
     with io.BufferedReader(io.BytesIO(origin)) if isinstance(origin, bytes) else origin.open("rb") as raw:
         stream = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw
         try:
-            while piece := stream.read(_PIECE):
+            while piece := stream.read1(_PIECE):  # what stands before the break is given first
                 total += len(piece)
                 if total > MAX_BYTES:
                     raise WhiteListError(f"more than {MAX_BYTES // 2**20} MiB of XML", file=name)

@@ -1,11 +1,15 @@
 """Reports that tests of several folders look at: made once a session, by the engine that users run."""
 
+import json
 from pathlib import Path
+from shutil import copy, copytree
 
 import pytest
 from lxml import etree
 
+from mssante_audit.declarations import fields
 from mssante_audit.report import Run, run_reports
+from mssante_audit.resources import resource
 from mssante_audit.whitelist import NAMESPACE
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
@@ -55,6 +59,26 @@ def hostile_list() -> bytes:
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
+def hostile_register() -> str:
+    """Return a register with each payload in each field and heading, of listed and other domains."""
+    declared = {
+        "structure_name": "CH HOSTILE",
+        "structure_id": "1010100000",
+        "dn_igc_sante": "CN=mss.hostile.example,OU=1010100000,O=CH HOSTILE,ST=Ain (01),C=FR",
+        "date": "2025-06-01",
+    }
+    records = [
+        declared
+        | {"domain": f"ch-nom-{number}-{column}.mssante.fr".replace("_", "-"), column: payload, payload: "x"}
+        for number, payload in enumerate(PAYLOADS)
+        for column in fields()
+    ]
+    records += [
+        declared | {"domain": f"ch-description-{number}.mssante.fr"} for number in range(len(PAYLOADS))
+    ]
+    return json.dumps(records)
+
+
 @pytest.fixture(scope="session")
 def payloads() -> tuple[str, ...]:
     """The texts of `hostile_run` that must stay texts."""
@@ -72,17 +96,20 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The shipped notebooks' reports of the real list."""
     if not REAL.exists():
         pytest.skip("no real list beside the checkout (../shared/real)")
-    return run_reports(
-        out=tmp_path_factory.mktemp("real"), parameters={"data": str(REAL), "as_of": REAL_AS_OF}
-    )
+    folder = tmp_path_factory.mktemp("real")
+    copytree(REAL, folder / "data")
+    copy(resource("data/sample") / "declarations.csv", folder / "data")  # the real one has no register
+    return run_reports(out=folder / "out", parameters={"data": str(folder / "data"), "as_of": REAL_AS_OF})
 
 
 @pytest.fixture(scope="session")
 def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The shipped notebooks' reports of a list with hostile text in every field, contacts shown."""
     folder = tmp_path_factory.mktemp("hostile")
-    (folder / "hostile.xml").write_bytes(hostile_list())
+    (folder / "data").mkdir()
+    (folder / "data" / "hostile.xml").write_bytes(hostile_list())
+    (folder / "data" / "declarations.json").write_text(hostile_register(), encoding="utf-8")
     return run_reports(
         out=folder / "out",
-        parameters={"data": str(folder / "hostile.xml"), "as_of": SAMPLE_AS_OF, "show_contacts": True},
+        parameters={"data": str(folder / "data"), "as_of": SAMPLE_AS_OF, "show_contacts": True},
     )

@@ -62,7 +62,7 @@ def test_a_finding_about_the_list_is_told_apart_from_its_rows(space, entries):
     domains = entries["domain"].nunique()
     alone = text(narrative.lead(frame(space, Finding("LIST_UNSIGNED")), entries))
     title = rule("LIST_UNSIGNED").title_fr
-    assert alone == f"La liste elle-même est en défaut : {title}. Aucun constat sur ses lignes."
+    assert alone == f"Défaut de la liste : {title}. Aucun constat sur ses lignes."
     both = frame(space, Finding("LIST_UNSIGNED"), Finding("DN_ID_LUHN", (int(entries["row"].iloc[0]),)))
     assert f"{title}. 1 domaine sur {domains} (" in text(narrative.lead(both, entries))
 

@@ -36,7 +36,7 @@ PROVENANCE = {
     "signer": "CN=liste.fictif.example,C=FR",
     "generated_at": "2026-03-02T05:30:00+00:00",
     "damaged": False,
-    "damage": "",
+    "damage": [],
     "namespace": "https://listeblanche.mssante.fr/schema",
     "as_of": "2026-03-03T06:00:00+00:00",
     "rows": 6494,
@@ -44,7 +44,7 @@ PROVENANCE = {
     "contacts_shown": False,
     "versions": {"python": "3.11.0", "pandas": "3.0.0"},
 }
-DAMAGED = PROVENANCE | {"damaged": True, "damage": "the root is never closed", "contacts_shown": True}
+DAMAGED = PROVENANCE | {"damaged": True, "damage": ["unclosed"], "contacts_shown": True}
 HOSTILE = "</pre></style></script><script>pwned()</script><img src=x onerror=pwned()>{{ 7*7 }}"
 PNG = b64encode(b"\x89PNG").decode()
 

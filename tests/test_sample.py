@@ -7,6 +7,7 @@ import gzip
 import re
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from cryptography import x509
 from stdnum import luhn
 
 from mssante_audit import sample as sample_module
-from mssante_audit.audits import audit_all
+from mssante_audit import sample_declarations
+from mssante_audit.audits import audit, audit_all
+from mssante_audit.declarations import load_declarations
 from mssante_audit.errors import OutputError, ParameterError
-from mssante_audit.findings import row_ranges
+from mssante_audit.findings import concat, row_ranges
 from mssante_audit.resources import resource
 from mssante_audit.rules import catalogue
 from mssante_audit.sample import (
@@ -29,6 +32,7 @@ from mssante_audit.sample import (
     whitelist_xml,
     write_sample,
 )
+from mssante_audit.sample_declarations import REGISTER, build_register
 from mssante_audit.sample_space import LONGEST_LABEL
 from mssante_audit.space import TrustSpace
 from mssante_audit.whitelist import WhiteList, load_whitelist
@@ -76,8 +80,40 @@ def test_audits_find_in_each_list_what_the_truth_says(file: str) -> None:
     assert found(load(SAMPLE / file), file) == expected
 
 
-def test_truth_is_about_the_lists_that_are_there() -> None:
-    assert {line[0] for line in truth(SAMPLE)} == set(list_files(SAMPLE))
+def register_files(folder: Path) -> list[str]:
+    return [REGISTER, *sorted(f"registers/{file.name}" for file in (folder / "registers").iterdir())]
+
+
+@pytest.mark.parametrize("file", register_files(SAMPLE))
+def test_audits_find_in_each_register_what_the_truth_says(file: str) -> None:
+    expected = Counter({line: n for line, n in truth(SAMPLE).items() if line[0] == file})
+    assert expected, "a register about which the truth says nothing"
+    space = TrustSpace(load(SAMPLE / LIST_FILE), SAMPLE_AS_OF, declarations=load_declarations(SAMPLE / file))
+    names = ("declarations",) if file.endswith(".pdf") else ("declarations", "reconciliation")
+    findings = concat(audit(name, space) for name in names)
+    assert (
+        Counter((file, f.rule, f.domain, f.operator_id, f.evidence) for f in findings.itertuples())
+        == expected
+    )
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_registers_of_other_seeds(seed: int, tmp_path: Path) -> None:
+    sample = build(seed)
+    register = build_register(sample.rows, sample.operators)
+    (tmp_path / REGISTER).write_bytes(sample_declarations.register_files(register)[REGISTER])
+    whitelist = replace(load(whitelist_xml(sample)), source=LIST_FILE)
+    space = TrustSpace(whitelist, SAMPLE_AS_OF, declarations=load_declarations(tmp_path / REGISTER))
+    findings = concat(audit(name, space) for name in ("declarations", "reconciliation"))
+    expected = Counter(register.truths(REGISTER, LIST_FILE))
+    assert (
+        Counter((REGISTER, f.rule, f.domain, f.operator_id, f.evidence) for f in findings.itertuples())
+        == expected
+    )
+
+
+def test_truth_is_about_the_files_that_are_there() -> None:
+    assert {line[0] for line in truth(SAMPLE)} == {*list_files(SAMPLE), *register_files(SAMPLE)}
 
 
 def test_every_rule_has_a_defect() -> None:

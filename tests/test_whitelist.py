@@ -375,7 +375,7 @@ UNCLOSED = xml().replace(b"</ListeBlancheMSSante>\n", b"")
             "namespace is a child element.*never closed",
             2,
         ),
-        (xml() + b"\n\0\0\0", "after the end", 30),
+        (xml() + b"\n\0\0\0", "after the end", 31),
         (xml() + xml(), "after the end", 30),
         (xml().replace(b"    </ListeDomaines>", b"    </Domaines>"), "mismatched tag", 28),
     ],
@@ -412,12 +412,12 @@ def test_a_list_cut_anywhere_is_refused_and_its_whole_rows_recovered(content):
         with pytest.raises(WhiteListError) as raised:
             load_whitelist(cut)
         assert raised.value.line is None or raised.value.line >= 1
-        try:
-            whitelist = load_whitelist(cut, recover=True)
-        except WhiteListError as error:
-            assert re.search("no XML|empty|no namespace|no white list", str(error))
-            assert error.readable_rows == 0
+        if re.search("no XML|empty|no namespace|no white list", str(raised.value)):
+            with pytest.raises(WhiteListError) as still:
+                load_whitelist(cut, recover=True)
+            assert still.value.readable_rows == 0
             continue
+        whitelist = load_whitelist(cut, recover=True)
         rows = len(whitelist.entries)
         assert whitelist.damaged
         assert raised.value.readable_rows == rows

@@ -11,7 +11,7 @@ from mssante_audit.errors import UnknownNameError
 from mssante_audit.findings import concat, masked
 from mssante_audit.space import TrustSpace
 
-AUDITS = ("whitelist_integrity", "dn_consistency", "stale_contacts")
+AUDITS = ("whitelist_integrity", "dn_consistency", "stale_contacts", "declarations", "reconciliation")
 """Each names a module here, its rules in ``rules/<name>.toml`` and its tests in ``tests/audits``."""
 
 

@@ -24,7 +24,7 @@ from mssante_audit.audits._evidence import (
     structures,
 )
 from mssante_audit.findings import Finding, findings_frame, row_ranges
-from mssante_audit.french import count, listing, moment
+from mssante_audit.french import REASONS, count, damage, listing, moment
 from mssante_audit.space import TrustSpace
 from mssante_audit.whitelist import NAMESPACE
 
@@ -63,9 +63,11 @@ def _signature(space: TrustSpace) -> Iterator[Finding]:
         case "absent":
             yield Finding("LIST_UNSIGNED", observed="aucune signature")
         case "invalid":
-            yield Finding("LIST_SIGNATURE_INVALID", observed=shown(verdict.why))
+            yield Finding("LIST_SIGNATURE_INVALID", observed=REASONS[verdict.reason])
         case "valid-untrusted":
-            yield Finding("LIST_SIGNER_UNTRUSTED", observed=f"{shown(verdict.signer)} : {shown(verdict.why)}")
+            yield Finding(
+                "LIST_SIGNER_UNTRUSTED", observed=f"{shown(verdict.signer)} : {REASONS[verdict.reason]}"
+            )
         case _ if verdict.not_after is not None and verdict.not_after < space.as_of:
             yield Finding(
                 "LIST_SIGNER_EXPIRED",
@@ -76,7 +78,7 @@ def _signature(space: TrustSpace) -> Iterator[Finding]:
 def _file(space: TrustSpace) -> Iterator[Finding]:
     whitelist = space.whitelist
     if whitelist.damaged:
-        yield Finding("LIST_DAMAGED", observed=shown(whitelist.damage))
+        yield Finding("LIST_DAMAGED", observed=damage(whitelist.damage_kinds))
     if whitelist.namespace != NAMESPACE:
         yield Finding(
             "LIST_NAMESPACE",

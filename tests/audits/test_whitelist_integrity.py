@@ -55,8 +55,8 @@ VALID = Verdict(
     [
         (VALID, []),
         (Verdict("absent", "no signature"), ["LIST_UNSIGNED"]),
-        (Verdict("invalid", "digest differs"), ["LIST_SIGNATURE_INVALID"]),
-        (Verdict("valid-untrusted", "no anchor", signer="CN=x"), ["LIST_SIGNER_UNTRUSTED"]),
+        (Verdict("invalid", "digest differs", "content"), ["LIST_SIGNATURE_INVALID"]),
+        (Verdict("valid-untrusted", "no anchor", "anchor", signer="CN=x"), ["LIST_SIGNER_UNTRUSTED"]),
         (
             Verdict(
                 "valid", "", signer="CN=x", not_after=AS_OF - timedelta(days=1), valid_at_generation=True

@@ -1,0 +1,217 @@
+"""The form's rules: each fires on a declaration that breaks it and only it, and stays silent beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import pytest
+from made_up import make_space
+
+from mssante_audit.audits.declarations import audit, form_findings
+from mssante_audit.declarations import Register, load_declarations
+from mssante_audit.findings import findings_frame
+from mssante_audit.space import TrustSpace
+
+AS_OF = datetime(2026, 3, 3)
+NO_ENTRIES = pd.DataFrame({name: [] for name in ("row", "domain", "operator_id", "operator")})
+DN = "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"
+CPS = "CN=mss.alpha.example,OU=1759900004,L=Paris (75),O=GIP-CPS,C=FR"
+
+ALPHA: dict[str, Any] = {
+    "contract_number": "0123456789",
+    "structure_name": "CH ALPHA",
+    "structure_id": "1759900004",
+    "beneficiary_id": "",
+    "representative_last_name": "FICTIVE",
+    "representative_first_name": "Zoé",
+    "postal_address": "1 rue de la Fiction, 75000 Paris",
+    "representative_phone": "01 99 00 00 01",
+    "representative_email": "zoe.fictive@alpha.example",
+    "project_manager_last_name": "MODELE",
+    "project_manager_first_name": "Ida",
+    "project_manager_phone": "01 99 00 00 02",
+    "project_manager_email": "ida.modele@alpha.example",
+    "technical_manager_last_name": "",
+    "technical_manager_first_name": "",
+    "technical_manager_phone": "",
+    "technical_manager_email": "",
+    "connector_vendor": "",
+    "public_project_phone": "01 99 00 00 03",
+    "public_project_email": "projet@alpha.example",
+    "public_technical_phone": "01 99 00 00 04",
+    "public_technical_email": "technique@alpha.example",
+    "domain": "ch-alpha.mssante.fr",
+    "description": "Domaine de messagerie du CH Alpha",
+    "dn_igc_sante": DN,
+    "dn_igc_cps": "",
+    "delegation": "X",
+    "primary_server": "ns1.alpha.example",
+    "secondary_server": "ns2.alpha.example",
+    "redirection": "",
+    "mail_server": "",
+    "withdrawal": "",
+    "date": "01/03/2026",
+    "signatory_last_name": "FICTIVE",
+    "signatory_first_name": "Zoé",
+    "signature_present": "X",
+}
+WITHDRAWAL = {"withdrawal": "X", "delegation": "", "primary_server": "", "secondary_server": ""}
+METHOD_2 = WITHDRAWAL | {"withdrawal": "", "redirection": "X", "mail_server": "mx.alpha.example"}
+COPY = {
+    f"technical_manager_{k}": ALPHA[f"project_manager_{k}"]
+    for k in ("last_name", "first_name", "phone", "email")
+}
+
+Make = Callable[..., Register]
+
+
+@pytest.fixture
+def register(tmp_path) -> Make:
+    """Return a function that loads declarations, each a dict over `ALPHA`."""
+
+    def make(*changes: dict[str, Any], drop: tuple[str, ...] = ()) -> Register:
+        rows = [{k: v for k, v in (ALPHA | change).items() if k not in drop} for change in changes]
+        pd.DataFrame(rows).to_json(tmp_path / "declarations.json", orient="records", force_ascii=False)
+        return load_declarations(tmp_path / "declarations.json")
+
+    return make
+
+
+def found(register: Register, **options: Any) -> pd.DataFrame:
+    return findings_frame(form_findings(register, AS_OF, **options), NO_ENTRIES)
+
+
+FIRES = [
+    ("DECL_METHOD", {"redirection": "X", "mail_server": "mx.alpha.example"}),
+    ("DECL_METHOD", {"delegation": "", "primary_server": "", "secondary_server": ""}),
+    ("DECL_SERVERS_MISSING", {"secondary_server": " "}),
+    ("DECL_SERVERS_MISSING", METHOD_2 | {"mail_server": ""}),
+    ("DECL_SERVERS_OTHER", {"mail_server": "mx.alpha.example"}),
+    ("DECL_SERVERS_OTHER", METHOD_2 | {"primary_server": "ns1.alpha.example"}),
+    ("DECL_SERVER_NAME", {"primary_server": "ns1"}),
+    ("DECL_SERVER_NAME", {"primary_server": "ns_1.alpha.example"}),
+    ("DECL_SERVER_NAME", {"primary_server": "192.0.2.1"}),
+    ("DECL_SERVER_NAME", {"primary_server": f"{'a' * 51}.alpha.example"}),
+    ("DECL_SERVER_SAME", {"secondary_server": "NS1.alpha.example"}),
+    ("DECL_DN_LINES", {"dn_igc_sante": ""}),
+    ("DECL_DN_LINES", {"dn_igc_cps": CPS}),
+    ("DECL_DN_SHAPE", {"dn_igc_sante": "", "dn_igc_cps": DN}),
+    ("DECL_DN_SHAPE", {"dn_igc_sante": CPS}),
+    ("DECL_DN_SHAPE", {"dn_igc_sante": DN.replace("Paris (75)", "Paris(75)")}),
+    ("DECL_DN_SHAPE", {"dn_igc_sante": "OU=1759900004,CN=mss.alpha.example,O=CH ALPHA,ST=Paris (75),C=FR"}),
+    ("DECL_DN_SHAPE", {"dn_igc_sante": "", "dn_igc_cps": CPS.replace("GIP-CPS", "CH ALPHA")}),
+    ("DECL_DN_OPERATOR", {"dn_igc_sante": DN.replace("1759900004", "1679900001")}),
+    ("DECL_DOMAIN_INVALID", {"domain": "ch alpha.mssante.fr"}),
+    ("DECL_DOMAIN_INVALID", {"domain": ""}),
+    ("DECL_DOMAIN_INVALID", {"domain": "ch-alpha.mssante.fr "}),
+    ("DECL_DOMAIN_OUTSIDE", {"domain": "ch-alpha.example"}),
+    ("DECL_DESCRIPTION_MISSING", {"description": ""}),
+    ("DECL_PUBLIC_MISSING", {"public_technical_phone": "", "public_technical_email": ""}),
+    ("DECL_CONTACT_MALFORMED", {"project_manager_phone": "01 99 00"}),
+    ("DECL_CONTACT_MALFORMED", {"public_project_email": "projet@alpha"}),
+    ("DECL_CONTACT_MALFORMED", {"public_project_phone": "01 99 00 00 03, 01 99 00 00 05"}),
+    ("DECL_PUBLIC_CONSUMER", {"public_project_email": "mss@gmail.com"}),
+    ("DECL_TECHNICAL_COPY", COPY),
+    ("DECL_TECHNICAL_COPY", COPY | {"technical_manager_phone": ""}),
+    ("DECL_CONTRACT_SHAPE", {"contract_number": "12345"}),
+    ("DECL_ID_MISSING", {"structure_id": ""}),
+    ("DECL_ID_SHAPE", {"beneficiary_id": "175990000"}),
+    ("DECL_ID_LUHN", {"beneficiary_id": "1759900005"}),
+    ("DECL_DATE_MISSING", {"date": ""}),
+    ("DECL_DATE_FUTURE", {"date": "04/03/2026"}),
+    ("DECL_SIGNATORY", {"signatory_last_name": ""}),
+    ("DECL_SIGNATORY", {"signature_present": "non"}),
+    ("DECL_WITHDRAWAL_CONTRADICTED", {"withdrawal": "X"}),
+    ("DECL_WITHDRAWAL_CONTRADICTED", WITHDRAWAL | {"mail_server": "mx.alpha.example"}),
+    ("DECL_UNREADABLE", {"date": "31/02/2026"}),
+    ("DECL_UNREADABLE", {"withdrawal": "peut-être"}),
+    ("DECL_RECOVERED", {"contract_number": 123456789}),
+    ("DECL_COLUMN", {"Remarques": "à relancer"}),
+]
+
+
+@pytest.mark.parametrize(("rule", "change"), FIRES)
+def test_a_rule_fires_alone(register: Make, rule: str, change: dict[str, Any]) -> None:
+    findings = found(register(change))
+    assert findings["rule"].tolist() == [rule]
+    assert findings["operator_id"].iloc[0] == ("" if rule == "DECL_ID_MISSING" else "1759900004")
+    place = "declarations.json" if rule == "DECL_COLUMN" else "declarations.json:1"
+    assert findings["evidence"].iloc[0] == place
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        METHOD_2,
+        WITHDRAWAL | {"dn_igc_sante": "", "description": "", "public_project_phone": ""},
+        {"dn_igc_sante": "", "dn_igc_cps": CPS},
+        {"contract_number": ""},
+        {"structure_id": "399900000300015", "beneficiary_id": "1759900004"},
+        {"primary_server": f"{'a' * 49}.alpha.example"},
+        {"date": "03/03/2026"},
+        COPY | {"technical_manager_last_name": "AUTRE"},
+        {"signature_present": "☒", "delegation": "Oui", "redirection": "☐"},
+    ],
+)
+def test_nothing_fires_on_a_right_declaration(register: Make, change: dict[str, Any]) -> None:
+    findings = found(register(change))
+    assert findings.empty, findings[["rule", "observed"]].to_dict("records")
+
+
+def test_only_the_latest_declaration_is_held_to_the_rules_unless_each_is(register: Make) -> None:
+    declared = register({"description": "", "date": "01/02/2026"}, {})
+    assert found(declared).empty
+    assert found(declared, each=True)[["rule", "evidence"]].values.tolist() == [
+        ["DECL_DESCRIPTION_MISSING", "declarations.json:1"]
+    ]
+
+
+def test_one_cause_is_one_finding(register: Make) -> None:
+    wrong = [{"domain": f"ch-alpha-{i}.mssante.fr", "beneficiary_id": "1759900005"} for i in range(3)]
+    findings = found(register(*wrong))
+    assert findings[["rule", "domains", "evidence"]].values.tolist() == [
+        ["DECL_ID_LUHN", 3, "declarations.json:1-3"]
+    ]
+    assert len(found(register(*wrong), each=True)) == 3
+
+
+def test_declarations_of_one_day_and_of_two_operators(register: Make) -> None:
+    other = {"structure_id": "1679900001", "dn_igc_sante": DN.replace("1759900004", "1679900001")}
+    assert found(register({}, {}))[["rule", "evidence"]].values.tolist() == [
+        ["DECL_SAME_DAY", "declarations.json:1-2"]
+    ]
+    operators = found(register({"date": "01/02/2026"}, other))
+    assert operators[["rule", "observed"]].values.tolist() == [["DECL_OPERATORS", "1679900001, 1759900004"]]
+    gone = {"date": "01/02/2026"}
+    assert found(register(gone, gone | WITHDRAWAL | {"date": "02/02/2026"}, other)).empty
+
+
+def test_what_is_unknown_is_not_wrong(register: Make) -> None:
+    """A missing column is told once, and no rule that needs it fires; the others do."""
+    missing = found(
+        register({"description": "", "beneficiary_id": "1759900005"}, drop=("secondary_server", "withdrawal"))
+    )
+    assert missing["rule"].value_counts().to_dict() == {"DECL_COLUMN": 2, "DECL_ID_LUHN": 1}
+    unread = found(register({"delegation": "?"}))
+    assert unread["rule"].tolist() == ["DECL_UNREADABLE"]
+
+
+def test_findings_show_no_person_and_bounded_harmless_texts(register: Make) -> None:
+    findings = found(register({"dn_igc_sante": "CN=" + "x" * 900, "domain": "a\u202eb.mssante.fr"}))
+    assert findings["observed"].str.len().max() <= 200
+    assert not findings["observed"].str.contains("\u202e").any()
+    names = "FICTIVE|Zoé|MODELE|zoe|ida|01 99"
+    for rule, change in FIRES:
+        if rule != "DECL_PUBLIC_CONSUMER":
+            shown = found(register(change))
+            assert not (shown["observed"] + shown["expected"]).str.contains(names).any(), rule
+
+
+def test_a_space_without_register_has_no_findings() -> None:
+    space: TrustSpace = make_space({})
+    assert audit(space).empty
+    assert audit(space).dtypes.tolist() == findings_frame([], space.entries).dtypes.tolist()

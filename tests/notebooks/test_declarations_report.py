@@ -1,0 +1,96 @@
+"""The report on declarations: where there is a register, of one operator, and without naming anybody."""
+
+from __future__ import annotations
+
+from shutil import copy
+
+import pandas as pd
+import pytest
+
+from mssante_audit.audits.reconciliation import STATUSES, status
+from mssante_audit.declarations import fields, load_declarations
+from mssante_audit.errors import InputError
+from mssante_audit.narrative_declarations import (
+    declaration_statuses,
+    declarations_answer,
+    declared_findings,
+    declared_status,
+    status_table,
+)
+from mssante_audit.report import run_reports
+from mssante_audit.resources import resource
+from mssante_audit.space import load_space
+
+AS_OF = "2026-03-03T06:00:00Z"
+SAMPLE = resource("data/sample")
+
+
+@pytest.fixture(scope="module")
+def space():
+    return load_space(as_of=AS_OF)
+
+
+def test_the_chart_tells_every_status_with_its_number(space):
+    frame = declared_status(space)
+    chart = declaration_statuses(frame)
+    for name, count in frame["status"].value_counts().items():
+        assert (f"{STATUSES[name]} : {count} (" in chart.alt) == (count > 0)
+    assert "listés comme déclaré" in chart.reading
+    assert declaration_statuses(frame.iloc[:0]).reading == "Aucun domaine à rapprocher."
+
+
+def test_the_first_screen_and_the_table(space):
+    frame, findings = declared_status(space), declared_findings(space)
+    answer = declarations_answer(space, frame, findings).text
+    assert "1 domaine retiré reste dans la liste" in answer.replace("\u00a0", " ")
+    shown = frame[~frame["status"].isin(["as-declared", "withdrawn"])]
+    table = status_table(frame, limit=1000).text
+    assert table.count("<tr>") == len(shown) + 1
+    assert f'data-rows="{len(shown)}"' in table
+    assert "toutes sont dans le fichier CSV" in status_table(frame, limit=3).text
+    assert "Aucun domaine" in status_table(frame.iloc[:0], limit=3).text
+
+
+def test_one_operator(space):
+    frame = declared_status(space, "1679900001")
+    assert set(frame["operator_id"]) == {"1679900001"}
+    assert len(frame) < len(status(space))
+
+
+def test_nobody_is_named_in_anything_the_report_writes(sample_run):
+    register = load_declarations(SAMPLE / "declarations.csv").declarations
+    personal = [name for name, field in fields().items() if field.personal]
+    values = {v for name in personal for v in register[name] if v.strip()} - {"Paul", "FICTIF"}
+    assert len(values) > 20
+    for file in sample_run.out.glob("declarations.*"):
+        text = file.read_text(encoding="utf-8")
+        assert [value for value in values if value in text] == [], file.name
+
+
+def test_without_a_register_the_report_is_left_out_and_refused_by_name(tmp_path):
+    copy(SAMPLE / "listeblanchemssante.xml.gz", tmp_path)
+    parameters = {"data": str(tmp_path), "as_of": AS_OF}
+    with pytest.raises(InputError, match="the data folder holds no declarations"):
+        run_reports(["declarations"], out=tmp_path / "out", parameters=parameters)
+    with pytest.raises(InputError, match="no register of declarations"):
+        declared_status(load_space(tmp_path, as_of=AS_OF))
+    run = run_reports(out=tmp_path / "out", parameters=parameters)
+    assert "declarations" not in {outcome.name for outcome in run.outcomes}
+    assert not (tmp_path / "out" / "declarations.html").exists()
+
+
+def test_an_unreadable_register_is_refused_before_anything_runs(tmp_path):
+    copy(SAMPLE / "listeblanchemssante.xml.gz", tmp_path)
+    (tmp_path / "declarations.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match=r"declarations.csv, line 1: no column holds the domain"):
+        run_reports(out=tmp_path / "out", parameters={"data": str(tmp_path), "as_of": AS_OF})
+
+
+def test_rows_and_statuses_agree_with_the_list(space):
+    frame = status(space)
+    listed = frame["rows"].map(bool)
+    assert listed[frame["status"].isin(["withdrawn-listed", "differs", "as-declared", "not-declared"])].all()
+    assert not listed[frame["status"].isin(["not-listed", "withdrawn"])].any()
+    every = sorted(row for rows in frame["rows"] for row in rows)
+    assert every == space.audited["row"].tolist()
+    assert pd.Series(every).is_unique

@@ -1,0 +1,560 @@
+"""Registers of every format: what is read, flagged and refused; nothing is guessed or dropped."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from contextlib import suppress
+from datetime import UTC, datetime
+from random import Random
+
+import openpyxl
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mssante_audit import declarations_sheet
+from mssante_audit.declarations import fields, find_register, latest, load_declarations
+from mssante_audit.declarations_headings import fold, resolve
+from mssante_audit.declarations_values import KINDS, read_box, read_date
+from mssante_audit.declarations_write import SHEET, template, template_book, write_register
+from mssante_audit.errors import InputError
+from mssante_audit.resources import resource
+
+ROW = {
+    "contract_number": "0123456789",
+    "structure_name": "CH ALPHA",
+    "structure_id": "1759900004",
+    "representative_phone": "01 99 00 00 01",
+    "domain": "ch-alpha.mssante.fr",
+    "dn_igc_sante": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR",
+    "delegation": "X",
+    "date": "01/03/2026",
+}
+FORM_LABELS = [f.form for f in fields().values() if f.form]
+
+
+def kinds(register, missing=False):
+    """Problems as (row, column, kind), without those of columns that are not there."""
+    found = register.problems[missing | (register.problems["kind"] != "column-missing")]
+    return [
+        (None if pd.isna(p.row) else p.row, p.column, p.kind)
+        for p in found.astype({"row": object}).itertuples()
+    ]
+
+
+def csv_of(*rows, separator=",", headings=None):
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [headings or names, *([row.get(name, "") for name in names] for row in rows)]
+    quoted = [
+        '"' + cell.replace('"', '""') + '"' if separator in cell or "\n" in cell else cell
+        for line in lines
+        for cell in line
+    ]
+    width = len(names)
+    return "".join(separator.join(quoted[i : i + width]) + "\r\n" for i in range(0, len(quoted), width))
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Return a function that writes a file and loads it."""
+
+    def write_and_load(content, name="register.csv", **options):
+        file = tmp_path / name
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return load_declarations(file, **options)
+
+    return write_and_load
+
+
+def xlsx(*rows, headings=None):
+    """Write cells as they are into a workbook."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(headings or list(rows[0]))
+    for row in rows:
+        sheet.append(list(row.values()))
+    return book
+
+
+def bytes_of(book):
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+# -- formats ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_csv_of_any_separator_and_encoding(load, separator, encoding):
+    row = ROW | {"postal_address": 'Éléonore, 1 rue "de l\'Œuvre" ; bât. A'}
+    register = load(csv_of(row, row, separator=separator).encode(encoding))
+    assert register.declarations["postal_address"].tolist() == [row["postal_address"]] * 2
+    assert register.declarations["row"].tolist() == [2, 3]
+    assert kinds(register) == []
+
+
+def test_a_quick_and_a_careful_reading_give_the_same(load):
+    rows = [ROW | {"domain": f"ch-{i}.mssante.fr", "description": f'n° {i}\n"de; plus"'} for i in range(30)]
+    quick = load(csv_of(*rows, separator=";"))
+    careful = load(csv_of(*rows, separator=";") + "une seule cellule\r\n", "careful.csv")
+    pd.testing.assert_frame_equal(
+        quick.declarations.drop(columns="file"), careful.declarations.drop(columns="file").head(30)
+    )
+    assert kinds(careful) == [(32, "", "row-short")]
+
+
+def test_every_format_is_written_and_read_again(load, tmp_path):
+    original = load(
+        json.dumps([ROW, ROW | {"representative_phone": "+33 1 99 00 00 01", "domain": "=1+1"}]), "a.json"
+    )
+    for suffix in ("csv", "xlsx", "json", "jsonl"):
+        write_register(original.declarations, tmp_path / f"again.{suffix}")
+        again = load_declarations(tmp_path / f"again.{suffix}")
+        assert kinds(again, missing=True) == []
+        same = original.declarations.columns.difference(["file", "row", "date_text"])
+        pd.testing.assert_frame_equal(again.declarations[same], original.declarations[same])
+    with pytest.raises(InputError, match=r"cannot write a register as '\.ods'"):
+        write_register(original.declarations, tmp_path / "a.ods")
+
+
+def test_nothing_written_is_a_formula(load, tmp_path):
+    hostile = load(json.dumps([ROW | {"description": '=HYPERLINK("http://pwned.example/")'}]), "a.json")
+    write_register(hostile.declarations, tmp_path / "out.xlsx")
+    cells = openpyxl.load_workbook(tmp_path / "out.xlsx")[SHEET].iter_rows(min_row=3)
+    (cell,) = [c for row in cells for c in row if str(c.value).startswith("=")]
+    assert cell.data_type == "s"
+    write_register(hostile.declarations, tmp_path / "out.csv")
+    assert "'=HYPERLINK" in (tmp_path / "out.csv").read_text(encoding="utf-8-sig")
+
+
+def test_the_template_is_an_empty_register_that_excel_validates(load):
+    register = load(template(), "template.xlsx")
+    assert register.declarations.empty
+    assert kinds(register, missing=True) == []
+    assert template() == template()
+    sheet = openpyxl.load_workbook(io.BytesIO(template()))[SHEET]
+    assert [c.value for c in sheet[1]] == [f.label for f in fields().values()]
+    assert [c.value for c in sheet[2]] == [f.help for f in fields().values()]
+    checked = {str(v.sqref).split(":")[0][:-1]: v.type for v in sheet.data_validations.dataValidation}
+    kind = {openpyxl.utils.get_column_letter(i): f.kind for i, f in enumerate(fields().values(), 1)}
+    assert {kind[letter] for letter, what in checked.items() if what == "list"} == {"box"}
+    assert {kind[letter] for letter, what in checked.items() if what == "date"} == {"date"}
+    assert set(kind.values()) - {kind[letter] for letter in checked} == {"text"}
+
+
+def test_a_filled_template_keeps_dates_and_drops_the_help(load):
+    book = template_book()
+    for column, name in enumerate(fields(), 1):
+        if name in ROW:
+            book[SHEET].cell(3, column, datetime(2026, 3, 1) if name == "date" else ROW[name])
+    (row,) = load(bytes_of(book), "filled.xlsx").declarations.to_dict("records")
+    assert (row["row"], row["date"], row["domain"]) == (3, pd.Timestamp("2026-03-01"), "ch-alpha.mssante.fr")
+
+
+def test_a_folder_is_one_register_and_knows_what_each_file_lacks(tmp_path):
+    folder = tmp_path / "declarations"
+    folder.mkdir()
+    (folder / "a.csv").write_text(csv_of(ROW))
+    (folder / "b.json").write_text(json.dumps([ROW | {"description": "x"}]))
+    register = load_declarations(folder)
+    assert register.declarations[["file", "row"]].values.tolist() == [["a.csv", 2], ["b.json", 1]]
+    known = register.having(register.declarations, "description")
+    assert known["file"].tolist() == ["b.json"]
+
+
+def test_the_register_of_a_data_folder(tmp_path):
+    assert find_register(tmp_path) is None
+    (tmp_path / "declarations.csv").touch()
+    assert find_register(tmp_path) == tmp_path / "declarations.csv"
+    assert find_register(tmp_path / "declarations.csv") is None
+    (tmp_path / "declarations.xlsx").touch()
+    with pytest.raises(InputError, match=r"several registers: declarations.csv, declarations.xlsx. Keep one"):
+        find_register(tmp_path)
+
+
+# -- headings -----------------------------------------------------------------------------------------------
+
+
+def test_the_forms_own_labels_work_in_the_forms_order():
+    headings = resolve(FORM_LABELS, fields(), {})
+    assert headings.unknown == headings.ambiguous == ()
+    order = [name for name, f in fields().items() if f.form]
+    found = sorted(headings.fields, key=lambda name: headings.fields[name])
+    assert [n for n in found if n != "signatory"] == [n for n in order if n != "signatory_last_name"]
+
+
+def test_a_label_the_form_prints_several_times_is_never_guessed(load):
+    register = load(
+        "Nom du domaine de messagerie MSSanté;Nom;Courriel\nch-alpha.mssante.fr;FICTIVE;a@alpha.example\n"
+    )
+    assert kinds(register) == [(1, "Nom", "column-ambiguous"), (1, "Courriel", "column-ambiguous")]
+    assert register.declarations["representative_last_name"].tolist() == [""]
+
+
+def test_the_signatory_in_one_cell(load):
+    register = load(
+        "domain;Nom, Prénom\na.mssante.fr;DE LA FICTION Zoé\nb.mssante.fr;Fictive, Zoé\n"
+        "c.mssante.fr;zoe fictive\n"
+    )
+    names = register.declarations[["signatory_last_name", "signatory_first_name"]].values.tolist()
+    assert names == [["DE LA FICTION", "Zoé"], ["Fictive", "Zoé"], ["zoe fictive", ""]]
+    assert kinds(register) == [(4, "signatory_last_name", "name-whole")]
+
+
+def test_headings_of_ones_own(load, tmp_path):
+    text = "Mon domaine,Signé ?\nch-alpha.mssante.fr,oui\n"
+    mapping = tmp_path / "columns.toml"
+    mapping.write_text(
+        '[columns]\n"Mon domaine" = "domain"\n"Signé ?" = "signature_present"\n', encoding="utf-8"
+    )
+    assert load(text).declarations["signature_present"].tolist() == [True]
+    mapping.write_text('[columns]\n"Mon domaine" = "domian"\n', encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"columns.toml: 'Mon domaine' is mapped to 'domian'.*Did you mean 'domain'"
+    ):
+        load(text)
+    mapping.write_text("columns = 1\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"one table, \[columns\]"):
+        load(text)
+    mapping.write_text("[columns\n", encoding="utf-8")
+    with pytest.raises(InputError, match="not a mapping of columns"):
+        load(text)
+
+
+def test_columns_missing_unknown_and_twice(load):
+    register = load(
+        "domain;Remarques;description;Descripsion;description\na.mssante.fr;x;un;z;un\nb.mssante.fr;;un;;deux\n"
+    )
+    assert kinds(register) == [
+        (1, "Remarques", "column-unknown"),
+        (1, "Descripsion", "column-unknown"),
+        (1, "description", "column-twice"),
+        (3, "description", "column-differs"),
+    ]
+    assert register.missing["register.csv"] == set(fields()) - {"domain", "description"}
+    assert "did you mean 'description'?" in " ".join(register.problems["message"])
+
+
+def test_headings_below_a_title(load):
+    register = load(f"Registre des déclarations\n\n{csv_of(ROW)}")
+    assert register.declarations["row"].tolist() == [4]
+    book = openpyxl.Workbook()
+    for row in (["Registre"], [], list(ROW), list(ROW.values())):
+        book.active.append(row)
+    assert load(bytes_of(book), "a.xlsx").declarations["row"].tolist() == [4]
+
+
+def test_no_column_holds_the_domain(load):
+    for content, name in (
+        ("a,b\n1,2\n", "r.csv"),
+        ('[{"a": 1}]', "r.json"),
+        (bytes_of(xlsx({"a": 1})), "r.xlsx"),
+    ):
+        with pytest.raises(
+            InputError, match=r"no column holds the domain; the headings are: a.*Name it 'domain'"
+        ):
+            load(content, name)
+
+
+# -- values -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["X", "x", "oui", "Oui", "☒", "☑", "1", "TRUE", "vrai", " X ", "[x]"])
+def test_a_ticked_box(text):
+    assert read_box(text) is True
+
+
+@pytest.mark.parametrize("text", ["", " ", "non", "☐", "0", "FALSE", "faux", "-", "[ ]"])
+def test_an_empty_box(text):
+    assert read_box(text) is False
+
+
+def test_boxes_of_every_type_and_one_that_is_neither(load):
+    rows = [ROW | {"delegation": value} for value in (True, 1, "☒", False, 0, None, "peut-être")]
+    register = load(json.dumps(rows), "r.json")
+    assert register.declarations["delegation"].tolist() == [True] * 3 + [False] * 3 + [pd.NA]
+    assert kinds(register) == [(7, "delegation", "box")]
+    book = xlsx(*rows)
+    assert load(bytes_of(book), "r.xlsx").declarations["delegation"].tolist()[:6] == [True] * 3 + [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("01/03/2026", "2026-03-01"),
+        ("1.3.2026", "2026-03-01"),
+        ("2026-03-01", "2026-03-01"),
+        ("2026-03-01T00:00:00Z", "2026-03-01"),
+        ("1er mars 2026", "2026-03-01"),
+        ("le 29 févr. 2024", "2024-02-29"),
+        ("31/02/2026", "date"),
+        ("29/02/2026", "date"),
+        ("01/03/26", "date-two-digits"),
+        ("1 mars 26", "date-two-digits"),
+        ("hier", "date"),
+        ("01/13/2026", "date"),
+        ("0000-01-01", "date"),
+        ("99999", "date"),
+    ],
+)
+def test_dates(load, text, expected):
+    day, kind = read_date(text)
+    assert (day.isoformat() if day else kind) == expected
+    register = load(csv_of(ROW | {"date": text}))
+    assert register.declarations["date_text"].tolist() == [text]
+    assert kinds(register) == ([(2, "date", kind)] if kind else [])
+
+
+def test_numbers_that_lost_their_zero_are_restored_and_flagged(load):
+    numbers = ROW | {"contract_number": 123456789, "representative_phone": 199000001, "date": 46082}
+    register = load(bytes_of(xlsx(numbers)), "r.xlsx")
+    (row,) = register.declarations.to_dict("records")
+    assert (row["contract_number"], row["representative_phone"]) == ("0123456789", "0199000001")
+    assert row["date"] == pd.Timestamp("2026-03-01")
+    expected = ["leading-zero", "leading-zero", "date-number"]
+    assert [kind for _, _, kind in kinds(register)] == expected
+    assert "199000001" not in " ".join(register.problems["value"])
+    typed_by_hand = xlsx(ROW | {"contract_number": "123456789"})
+    assert load(bytes_of(typed_by_hand), "r.xlsx").declarations["contract_number"].tolist() == ["123456789"]
+    rounded = load(csv_of(ROW | {"structure_id": "3,12346E+14"}))
+    assert kinds(rounded) == [(2, "structure_id", "digits-lost")]
+
+
+def test_invisible_characters_and_spreadsheet_errors_are_flagged(load):
+    register = load(csv_of(ROW | {"description": "a\u202eb", "structure_name": "#REF!"}))
+    assert kinds(register) == [(2, "structure_name", "cell-error"), (2, "description", "control")]
+    assert register.declarations["structure_name"].tolist() == [""]
+
+
+def test_problems_never_hold_what_names_a_person(load):
+    register = load(
+        csv_of(ROW | {"representative_phone": "1,99E+08", "representative_email": "zoe\u200b@alpha.example"})
+    )
+    assert [kind for _, _, kind in kinds(register)] == ["digits-lost", "control"]
+    assert set(register.problems["value"]) == {""}
+
+
+def test_every_kind_of_problem_has_its_words():
+    for kind in KINDS.values():
+        assert kind.level in ("column", "unread", "recovered")
+        assert kind.text.format(value="x")
+        assert "'" not in kind.french or kind.french
+
+
+# -- which declaration counts -------------------------------------------------------------------------------
+
+
+def test_the_latest_by_date_counts_and_an_undated_one_only_alone(load):
+    days = ["01/02/2026", "01/03/2026", "01/03/2026", "", "05/03/2026"]
+    register = load(
+        csv_of(*(ROW | {"date": day, "domain": d} for day in days for d in ("A.mssante.fr", "b.mssante.fr.")))
+    )
+    as_of = datetime(2026, 3, 3, tzinfo=UTC)
+    assert register.at(as_of)["row"].tolist() == [6, 7]
+    assert register.until(as_of)["row"].tolist() == [2, 3, 4, 5, 6, 7, 8, 9]
+    undated = load(csv_of(*(ROW | {"date": "", "structure_name": name} for name in "ab")))
+    assert undated.at(as_of)["structure_name"].tolist() == ["b"]
+    nameless = load(csv_of(ROW | {"domain": ""}, ROW | {"domain": ""}))
+    assert len(latest(nameless.declarations)) == 2
+
+
+# -- bad input ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "message"),
+    [
+        (b"", "r.csv", "r.csv: empty file"),
+        (b"  \n", "r.json", "empty file"),
+        (b"\xfe\xff", "r.csv", "empty file"),
+        (b"sep=;\n\n", "r.csv", "empty file"),
+        (b"x", "r.ods", r"unknown kind of file '.ods'. Known are .csv"),
+        (b"domain\n\x81\x8d\x00", "r.csv", "neither UTF-8, UTF-16 nor Windows text"),
+        (b"domain,a\nx,a\x00b\n", "r.csv", "r.csv, line 2: a NUL character"),
+        (b'domain,date\na,"b\n', "r.csv", "r.csv, line 2: not CSV: unexpected end of data"),
+        (b"{", "r.json", "r.json, line 1: not JSON"),
+        (b'{"a": 1}', "r.json", "not a list of records"),
+        (b"[" * 100_000, "r.json", "nested too deeply"),
+        (b"nonsense\n", "r.jsonl", "r.jsonl, line 1: no line is JSON"),
+        (b"PK nonsense", "r.xlsx", "not a readable .xlsx"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 old", "r.xlsx", "an old .xls, or protected by a password"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_in_one_line(load, content, name, message):
+    with pytest.raises(InputError, match=message) as error:
+        load(content, name)
+    assert "\n" not in str(error.value)
+
+
+def test_no_such_file_and_an_empty_folder(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        load_declarations(tmp_path / "none.csv")
+    with pytest.raises(InputError, match="no declaration here"):
+        load_declarations(tmp_path)
+
+
+def test_rows_too_long_or_short_are_kept_and_flagged(load):
+    register = load("domain,description\na.mssante.fr,x,y\nb.mssante.fr\n\nc.mssante.fr,z\n")
+    assert register.declarations["domain"].tolist() == ["a.mssante.fr", "b.mssante.fr", "c.mssante.fr"]
+    assert kinds(register) == [(2, "", "row-long"), (3, "", "row-short")]
+    assert register.declarations["row"].tolist() == [2, 3, 5]
+
+
+def test_records_that_are_none_and_keys_twice(load):
+    twice = '{"domain": "a.mssante.fr", "description": "x", "description": "y"}'
+    text = f'{twice}\n[1]\nno\n{{"domain": "b.mssante.fr", "description": {{"a": 1}}}}\n'
+    register = load(text, "r.jsonl")
+    assert register.declarations["row"].tolist() == [1, 4]
+    assert kinds(register) == [
+        (1, "description", "key-twice"),
+        (2, "", "record"),
+        (3, "", "record"),
+        (4, "description", "nested"),
+    ]
+
+
+def test_formulas_give_their_last_value_and_merged_cells_only_the_first(load):
+    book = xlsx(ROW, ROW, ROW)
+    book.active["B2"] = "=1+1"
+    book.active.merge_cells("C2:C3")
+    register = load(bytes_of(book), "r.xlsx")
+    assert kinds(register) == [(2, "structure_name", "formula"), (3, "structure_id", "merged")]
+    assert register.declarations["structure_id"].tolist() == [ROW["structure_id"], "", ROW["structure_id"]]
+    assert register.having(register.declarations, "structure_id")["row"].tolist() == [2, 4]
+
+
+def rezipped(raw, **parts):
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(raw)) as source,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        for name in source.namelist():
+            if name not in parts:
+                target.writestr(name, source.read(name))
+        for name, content in parts.items():
+            target.writestr(name, content)
+    return out.getvalue()
+
+
+def test_macros_are_flagged_and_never_run(load):
+    raw = rezipped(bytes_of(xlsx(ROW)), **{"xl/vbaProject.bin": b"not run"})
+    register = load(raw, "r.xlsm")
+    assert kinds(register) == [(None, "", "macros")]
+    assert len(register.declarations) == 1
+
+
+def test_a_zip_bomb_and_a_document_type_are_refused(load, monkeypatch):
+    raw = bytes_of(xlsx(ROW))
+    with pytest.raises(InputError, match="a zip bomb"):
+        load(rezipped(raw, **{"xl/media/a.bin": bytes(40 * 1024 * 1024)}), "r.xlsx")
+    dtd = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]><sst/>'
+    with pytest.raises(InputError, match="declares a document type"):
+        load(rezipped(raw, **{"xl/sharedStrings.xml": dtd}), "r.xlsx")
+    monkeypatch.setattr("mssante_audit.declarations_xlsx.MAX_BYTES", 1000)
+    with pytest.raises(InputError, match="larger than 256 MB"):
+        load(raw, "r.xlsx")
+
+
+def test_no_such_sheet_and_a_named_one(load):
+    book = xlsx({"a": 1})
+    other = book.create_sheet("Registre")
+    other.append(list(ROW))
+    other.append(list(ROW.values()))
+    assert len(load(bytes_of(book), "r.xlsx", sheet="Registre").declarations) == 1
+    with pytest.raises(InputError, match=r"no sheet 'X'\. There are: Sheet, Registre"):
+        load(bytes_of(book), "r.xlsx", sheet="X")
+    with pytest.raises(InputError, match=r"only an .xlsx file has sheets"):
+        load(csv_of(ROW), sheet="X")
+
+
+def test_a_million_rows_are_refused_before_they_are_read(load):
+    with pytest.raises(InputError, match=r"more than 200,000 rows\. A register has one row a declaration"):
+        load(b"domain,date\n" + b"a,b\n" * 1_000_000)
+    with pytest.raises(InputError, match="more than 200,000 rows"):
+        load(b'{"domain": 1}\n' * (declarations_sheet.MAX_ROWS + 1), "r.jsonl")
+
+
+def test_a_cell_at_the_end_of_the_sheet_costs_little(load):
+    book = xlsx(ROW)
+    book.active["XFD2"] = "far"
+    register = load(bytes_of(book), "r.xlsx")
+    assert kinds(register) == []
+    book.active["A1048576"] = "far"
+    with pytest.raises(InputError, match="more than 200,000 rows"):
+        load(bytes_of(book), "r.xlsx")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from([".csv", ".json", ".jsonl", ".xlsx", ".pdf"]))
+def test_any_bytes_end_in_one_clear_error_or_a_register(tmp_path_factory, raw, suffix):
+    file = tmp_path_factory.mktemp("any") / f"r{suffix}"
+    file.write_bytes(raw)
+    with suppress(InputError):
+        load_declarations(file)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from(list(fields())), st.text(max_size=20)), max_size=6))
+def test_any_texts_are_read_as_they_are(tmp_path_factory, records):
+    file = tmp_path_factory.mktemp("any") / "r.json"
+    file.write_text(json.dumps([{"domain": "", **r} for r in records] or [{"domain": ""}]))
+    frame = load_declarations(file).declarations
+    texts = [n for n, f in fields().items() if f.kind in ("text", "dn", "server", "domain", "email")]
+    for record, row in zip(records, frame.to_dict("records"), strict=False):
+        for name in set(texts) & set(record):
+            assert row[name] == record[name] or record[name].startswith("#")
+
+
+def test_fold_is_what_headings_are_compared_by():
+    assert fold("Éditeur de  connecteur (MSSanté)") == fold("editeur de connecteur mssante")
+
+
+PIECES = (b'"', b";", b"\n", b"\0", b"'", b"{", b"]", b"\xff\xfe", b"<")
+FILES = ("declarations.csv", "declarations.json", "declarations.jsonl", "annexe1.pdf")
+PARTS = ("xl/worksheets/sheet1.xml", "[Content_Types].xml", "xl/workbook.xml", "xl/styles.xml")
+
+
+def mutants(raw, seed, count):
+    """Yield copies of a file with some bytes changed, dropped, doubled or put in."""
+    random = Random(seed)
+    for _ in range(count):
+        damaged = bytearray(raw)
+        for _ in range(random.randint(1, 12)):
+            at, kind = random.randrange(len(damaged)), random.random()
+            if kind < 0.4:
+                damaged[at] = random.randrange(256)
+            elif kind < 0.6:
+                del damaged[at : at + random.randint(1, 40)]
+            elif kind < 0.8:
+                damaged[at:at] = (
+                    random.choice([b'"', b";", b"\n", b"\0", b"'", b"{", b"]", b"\xff\xfe", b"<"]) * 2
+                )
+            else:
+                damaged[at:at] = damaged[max(0, at - 50) : at]
+        yield bytes(damaged)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_damage_anywhere_ends_in_one_clear_line_or_a_register(load, name):
+    folder = resource("data/sample") / ("" if name.endswith("csv") else "registers")
+    raw = (folder / name).read_bytes()
+    raw = raw if name.endswith("pdf") else raw[:6000]
+    for damaged in mutants(raw, 7, 60):
+        with suppress(InputError):
+            load(damaged, name)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_damage_inside_a_workbook_ends_in_one_clear_line_or_a_register(load, part):
+    raw = bytes_of(xlsx(ROW, ROW))
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        content = archive.read(part)
+    for damaged in mutants(content, 7, 25):
+        with suppress(InputError):
+            load(rezipped(raw, **{part: damaged}), "r.xlsx")

@@ -1,0 +1,312 @@
+import gzip
+import inspect
+import pickle
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from mssante_audit import reading, signature
+from mssante_audit.errors import InputError
+from mssante_audit.french import DAMAGES, REASONS
+from mssante_audit.sample_signing import make_chain, make_keys, sign
+from mssante_audit.sample_space import whitelist_chunks
+from mssante_audit.signature import (
+    find_anchors,
+    fingerprint,
+    load_certificates,
+    pinned,
+    trusted_certificates,
+    verify_signature,
+)
+from mssante_audit.whitelist import load_whitelist
+
+REAL = Path(__file__).parents[2] / "shared" / "real"
+MADE = datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
+DN = "CN=mss.alpha.example,OU=1990000018,O=CH ALPHA,ST=Paris (75),C=FR"
+ROWS = [
+    (f"ch-{n}.mssante.fr", f"CH fictif {n}", DN, "01 99 00 00 01, a@alpha.example", "01 99 00 00 02, "
+     "b@alpha.example", "2026-01-05T10:00:00Z")
+    for n in range(3)
+]  # fmt: skip
+XML = b"".join(whitelist_chunks(ROWS, MADE))
+
+needs_real = pytest.mark.skipif(not REAL.exists(), reason="../shared/real is not there")
+
+
+@pytest.fixture(scope="session")
+def keys():
+    return make_keys()
+
+
+@pytest.fixture(scope="session")
+def chain(keys):
+    return make_chain(keys=keys)
+
+
+@pytest.fixture(scope="session")
+def signed(chain):
+    return sign(XML, chain)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write certificates into a file, in the encoding its suffix says."""
+
+    def written(name, *certificates, encoding=Encoding.PEM):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        if file.suffix == ".p7b":
+            file.write_bytes(pkcs7.serialize_certificates(list(certificates), encoding))
+        else:
+            file.write_bytes(b"".join(c.public_bytes(encoding) for c in certificates))
+        return file
+
+    return written
+
+
+@pytest.fixture
+def anchors(chain, write):
+    return [write("anchors/root.pem", chain.root), write("anchors/issuing.pem", chain.issuing)]
+
+
+def verdict(content, anchors=(), at=None):
+    return verify_signature(load_whitelist(content), anchors, at)
+
+
+# -- verdicts -----------------------------------------------------------------------------------------------
+
+
+def test_a_good_signature_is_valid_and_tells_who_signed(signed, chain, anchors):
+    told = verdict(signed, anchors)
+    assert told.status == "valid"
+    assert told.verified_rows == 3
+    assert told.at == MADE
+    assert (told.signer, told.issuer) == tuple(
+        name.rfc4514_string() for name in (chain.signer.subject, chain.signer.issuer)
+    )
+    assert (told.not_before, told.not_after) == (
+        chain.signer.not_valid_before_utc,
+        chain.signer.not_valid_after_utc,
+    )
+    assert told.anchor == chain.root.subject.rfc4514_string()
+    assert pickle.loads(pickle.dumps(told)) == told
+
+
+def test_without_a_signature_it_is_absent(anchors):
+    told = verdict(XML, anchors)
+    assert (told.status, told.verified_rows, told.signer) == ("absent", 0, "")
+
+
+def test_without_anchors_it_is_right_but_untrusted(signed):
+    told = verdict(signed)
+    assert (told.status, told.verified_rows) == ("valid-untrusted", 3)
+    assert "no anchor is known" in told.why
+
+
+def test_the_issuing_authority_alone_is_anchor_enough(signed, chain, write):
+    assert verdict(signed, [write("issuing.pem", chain.issuing)]).status == "valid"
+
+
+def test_the_root_alone_does_not_tell_who_issued(signed, chain, write):
+    told = verdict(signed, [write("root.pem", chain.root)])
+    assert (told.status, told.verified_rows) == ("valid-untrusted", 3)
+    assert "no anchor is the signer's issuer" in told.why
+
+
+def test_anchors_of_someone_else_do_not_help(signed, write):
+    other = make_chain()
+    told = verdict(signed, [write("other.pem", other.root, other.issuing)])
+    assert told.status == "valid-untrusted"
+
+
+@pytest.mark.parametrize("encoding", ["", "gz"])
+def test_a_file_is_verified_from_where_it_lies(signed, anchors, tmp_path, encoding):
+    file = tmp_path / f"list.xml{encoding and '.gz'}"
+    file.write_bytes(gzip.compress(signed) if encoding else signed)
+    whitelist = load_whitelist(file, anchors=anchors)
+    assert whitelist.signature.status == "valid"
+    assert whitelist.signature is whitelist.signature
+
+
+def test_a_file_that_changed_since_is_refused(signed, tmp_path):
+    file = tmp_path / "list.xml"
+    file.write_bytes(signed)
+    whitelist = load_whitelist(file)
+    file.write_bytes(signed.replace(b"ch-0", b"ch-9"))
+    with pytest.raises(InputError, match="has changed since it was loaded"):
+        verify_signature(whitelist)
+    file.unlink()
+    with pytest.raises(InputError, match="cannot be read again"):
+        verify_signature(whitelist)
+
+
+def test_a_damaged_list_is_never_valid(signed, anchors):
+    whitelist = load_whitelist(signed[: signed.rindex(b"</")], recover=True)
+    told = verify_signature(whitelist, anchors)
+    assert (told.status, told.verified_rows) == ("invalid", 0)
+    assert "damaged" in told.why
+
+
+# -- the time -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("days", "status", "why"),
+    [(-1, "valid-untrusted", "not yet valid"), (1, "valid", ""), (3 * 365 + 2, "valid-untrusted", "expired")],
+)
+def test_the_signer_must_be_valid_at_the_time_asked(signed, chain, anchors, days, status, why):
+    told = verdict(signed, anchors, chain.signer.not_valid_before_utc + timedelta(days=days))
+    assert told.status == status
+    assert why in told.why
+    assert told.valid_at_generation is True
+
+
+def test_generation_time_is_the_default_and_the_present_is_told_apart(keys, write):
+    old = make_chain(keys=keys, not_before=datetime(2020, 1, 1, tzinfo=UTC))
+    content = sign(XML.replace(b"2026-03-02T05:30:00Z", b"2021-03-02T05:30:00Z"), old)
+    told = verdict(content, [write("old.pem", old.root, old.issuing)])
+    assert (told.status, told.valid_at_generation, told.valid_now) == ("valid", True, False)
+
+
+def test_a_time_without_zone_is_utc(signed, anchors):
+    assert verdict(signed, anchors, MADE.replace(tzinfo=None)).at == MADE
+
+
+# -- signers that may not sign ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ({"not_before": MADE + timedelta(days=1)}, "not yet valid"),
+        ({"not_before": MADE - timedelta(days=4 * 365)}, "expired"),
+        ({"purpose": ExtendedKeyUsageOID.SERVER_AUTH}, "extended key usage"),
+        ({"issuing_is_authority": False}, ""),
+        ({"root_path_length": 0}, ""),
+        ({"self_signed": True}, ""),
+    ],
+    ids=["early", "expired", "purpose", "issuer is no CA", "path length", "self-signed"],
+)
+def test_a_right_signature_of_a_wrong_signer_is_untrusted(keys, write, bad, why):
+    chain = make_chain(keys=keys, **bad)
+    told = verdict(sign(XML, chain), [write("anchors.pem", chain.root, chain.issuing)])
+    assert (told.status, told.verified_rows) == ("valid-untrusted", 3)
+    assert why in told.why
+
+
+def test_the_signers_own_certificate_is_no_anchor(signed, chain, write):
+    with pytest.raises(InputError, match="no CA certificate"):
+        verdict(signed, [write("signer.pem", chain.signer)])
+
+
+# -- anchors ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [("a.pem", Encoding.PEM), ("a.p7b", Encoding.PEM), ("a.p7b", Encoding.DER)],
+)
+def test_certificate_files_of_every_kind_are_read(chain, write, name, encoding):
+    file = write(name, chain.root, chain.issuing, encoding=encoding)
+    assert set(load_certificates(file)) == {chain.root, chain.issuing}
+    one = write("one.cer", chain.root, encoding=Encoding.DER)
+    assert load_certificates(one) == [chain.root]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no certificate", b"\x30\x82\xff\xff", b"-----BEGIN CERTIFICATE-----\n"]
+)
+def test_a_file_without_certificate_is_refused_by_name(tmp_path, content):
+    file = tmp_path / "x.cer"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.cer: no certificate in it"):
+        load_certificates(file)
+    with pytest.raises(InputError, match="cannot be read"):
+        load_certificates(tmp_path / "missing.cer")
+
+
+def test_a_folder_of_anchors_is_searched_one_level_down(chain, write, tmp_path):
+    write("root.pem", chain.root)
+    write("below/issuing.pem", chain.issuing)
+    write("below/signer.pem", chain.signer)
+    assert set(trusted_certificates([tmp_path])) == {chain.root, chain.issuing}
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no CA certificate here"):
+        trusted_certificates([tmp_path / "empty"])
+
+
+def test_certificates_beside_a_list_count_only_if_pinned(signed, chain, write, tmp_path, monkeypatch):
+    write("igc/root.pem", chain.root)
+    write("igc/issuing.pem", chain.issuing)
+    (tmp_path / "igc" / "broken.cer").write_bytes(b"broken")
+    (tmp_path / "list.xml").write_bytes(signed)
+    assert find_anchors(tmp_path) == []
+    assert load_whitelist(tmp_path / "list.xml").signature.status == "valid-untrusted"
+    pins = frozenset(fingerprint(c) for c in (chain.root, chain.issuing))
+    monkeypatch.setattr(signature, "pinned", lambda: {"trusted": pins, "test": frozenset()})
+    assert load_whitelist(tmp_path / "list.xml").signature.status == "valid"
+
+
+def test_the_test_chain_is_trusted_by_file_and_not_by_folder(signed, chain, write, tmp_path, monkeypatch):
+    file = write("both.pem", chain.root, chain.issuing)
+    write("other.pem", make_chain().root)
+    pins = frozenset(fingerprint(c) for c in (chain.root, chain.issuing))
+    monkeypatch.setattr(signature, "pinned", lambda: {"trusted": frozenset(), "test": pins})
+    assert verdict(signed, [file]).status == "valid"
+    assert verdict(signed, [tmp_path]).status == "valid-untrusted"
+
+
+def test_pins_are_fingerprints():
+    assert {len(pin) for pins in pinned().values() for pin in pins} == {95}
+    assert pinned()["trusted"].isdisjoint(pinned()["test"])
+
+
+# -- the real list ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def real():
+    (file,) = REAL.glob("*.xml.gz")
+    return gzip.decompress(file.read_bytes())
+
+
+@needs_real
+@pytest.mark.real
+def test_the_real_list_is_valid_its_signer_then_and_not_now():
+    (file,) = REAL.glob("*.xml.gz")
+    told = verify_signature(load_whitelist(file), [REAL / "igc-sante"])
+    assert (told.status, told.valid_at_generation) == ("valid", True)
+    assert told.valid_now is (datetime.now(UTC) <= datetime(2026, 8, 23, 13, 54, 23, tzinfo=UTC))
+    assert told.verified_rows == 6494
+    assert load_whitelist(file).signature.status == "valid"
+    assert verify_signature(load_whitelist(file.read_bytes())).status == "valid-untrusted"
+
+
+@needs_real
+@pytest.mark.real
+def test_the_certificates_at_hand_are_the_pinned_ones():
+    found = {fingerprint(c) for file in (REAL / "igc-sante").glob("*.cer") for c in load_certificates(file)}
+    assert found <= pinned()["trusted"] | pinned()["test"]
+    assert len(found) == 4
+
+
+@needs_real
+@pytest.mark.real
+@pytest.mark.parametrize("place", [b"<Nom>", b"<Description>", b"<SupportContact>", b"<DateDeGeneration>"])
+def test_one_changed_byte_of_the_real_list_is_invalid(real, place):
+    at = real.index(place, len(real) // 2 if place != b"<DateDeGeneration>" else 0) + len(place)
+    changed = real[:at] + (b"1" if real[at : at + 1] != b"1" else b"2") + real[at + 1 :]
+    told = verdict(changed, [REAL / "igc-sante"])
+    assert (told.status, told.verified_rows) == ("invalid", 0)
+
+
+def test_every_reason_and_kind_of_damage_has_its_french_name():
+    source = Path(signature.__file__).read_text(encoding="utf-8")
+    raised = set(re.findall(r'_InvalidError\(.*, "(\w+)"\)', source)) | {"damaged"}
+    assert raised == set(REASONS)
+    kinds = set(re.findall(r"``(\w+)``", inspect.getsource(reading.Reading).split("damage: str")[0]))
+    assert kinds == set(DAMAGES)
