@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mssante_audit.dns_pace import Gate, Lane
 from mssante_audit.dns_settings import ObserveSettings
@@ -17,7 +18,31 @@ from mssante_audit.observation_writer import Writer, key
 
 SILENT = ("timeout", "unreachable")
 
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
 _question = lru_cache(4096)(encode_question)
+
+
+async def once(done: dict[K, asyncio.Future[T]], what: K, do: Callable[[], Awaitable[T]]) -> T:
+    """Return the result of `do`, which only the first to want `what` has to run; the others wait for it.
+
+    The first runs it itself: a task for each would cost as much as a query. If it fails, the run ends.
+    """
+    future = done.get(what)
+    if future is not None:
+        return future.result() if future.done() else await asyncio.shield(future)
+    future = done[what] = asyncio.get_running_loop().create_future()
+    try:
+        result = await do()
+    except asyncio.CancelledError:
+        future.cancel()
+        raise
+    except Exception as error:
+        future.set_exception(error)
+        future.exception()  # it is told by whoever ran into it, waited for or not
+        raise
+    future.set_result(result)
+    return result
 
 
 class Ask(NamedTuple):

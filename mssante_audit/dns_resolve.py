@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mssante_audit.dns_asker import SILENT, Ask, Asker
+from mssante_audit.dns_asker import SILENT, Ask, Asker, once
 from mssante_audit.dns_transport import reaches
 from mssante_audit.dns_wire import is_under
 from mssante_audit.observation_lines import Observed
@@ -58,8 +58,8 @@ class Resolver:
             not ipaddress.ip_address(a).is_global for a in (*given, *(a for _, a in settings.root))
         )
         self._usable: dict[str, bool] = {}
-        self._memo: dict[tuple[str, str, str], asyncio.Task[Observed]] = {}
-        self._hosts: dict[str, asyncio.Task[tuple[str, ...]]] = {}
+        self._memo: dict[tuple[str, str, str], asyncio.Future[Observed]] = {}
+        self._hosts: dict[str, asyncio.Future[tuple[str, ...]]] = {}
         self.zones["."] = tuple(
             s for s in (Server(*pair) for pair in settings.root) if self.usable(s.address)
         )
@@ -81,10 +81,7 @@ class Resolver:
 
     async def addresses(self, domain: str, name: str) -> tuple[str, ...]:
         """Return the addresses of a host, IPv4 first; empty if there are none, or none could be learnt."""
-        task = self._hosts.get(name)
-        if task is None:
-            task = self._hosts[name] = asyncio.create_task(self._look_up(domain, name))
-        return await asyncio.shield(task)
+        return await once(self._hosts, name, lambda: self._look_up(domain, name))
 
     async def names(self, zone: str) -> tuple[str, ...]:
         """Return the names of a zone's servers, sorted."""
@@ -172,7 +169,8 @@ class Resolver:
         """Ask one after the other until a reply has one of `outcomes`; the first silent one is given time."""
         silent = []
         for ask in asks:
-            observed = await self._ask(ask)
+            what = (ask.address, ask.qname, ask.qtype)
+            observed = await once(self._memo, what, lambda ask=ask: self._asker.ask(ask, patient=False))  # type: ignore[misc]
             if observed.outcome in outcomes:
                 return observed
             if observed.outcome in SILENT:
@@ -183,13 +181,6 @@ class Resolver:
             if observed.outcome in outcomes:
                 return observed
         return None
-
-    async def _ask(self, ask: Ask) -> Observed:
-        what = (ask.address, ask.qname, ask.qtype)
-        task = self._memo.get(what)
-        if task is None:
-            task = self._memo[what] = asyncio.create_task(self._asker.ask(ask, patient=False))
-        return await asyncio.shield(task)
 
 
 def _family(address: str) -> socket.AddressFamily:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
-from mssante_audit.dns_asker import SILENT, Ask, Asker
+from mssante_audit.dns_asker import SILENT, Ask, Asker, once
 from mssante_audit.dns_resolve import Resolver, Server
 from mssante_audit.dns_wire import canonical, is_under
 from mssante_audit.observation_lines import Observed
@@ -50,8 +50,8 @@ class Walker:
     def __init__(self, asker: Asker, resolver: Resolver, sibling: str, note: Note) -> None:
         self._asker, self._resolver, self._sibling, self._note = asker, resolver, sibling, note
         self._parent = asker.settings.parent_zone
-        self._zones: dict[str, asyncio.Task[tuple[Server, ...]]] = {}
-        self._once: dict[tuple[str, ...], asyncio.Task[object]] = {}
+        self._zones: dict[str, asyncio.Future[tuple[Server, ...]]] = {}
+        self._once: dict[tuple[str, ...], asyncio.Future[object]] = {}
         self._servers: tuple[Server, ...] = ()
 
     async def find_parent(self) -> bool:
@@ -95,10 +95,7 @@ class Walker:
 
     async def zone(self, domain: str, cut: str, replies: list[Observed]) -> tuple[Server, ...]:
         """Return the servers of the zone `cut`, having asked each about its apex; `replies` show the cut."""
-        task = self._zones.get(cut)
-        if task is None:
-            task = self._zones[cut] = asyncio.create_task(self._discover(domain, cut, replies))
-        return await asyncio.shield(task)
+        return await once(self._zones, cut, lambda: self._discover(domain, cut, replies))
 
     async def _discover(self, domain: str, cut: str, replies: list[Observed]) -> tuple[Server, ...]:
         carried = [
@@ -218,10 +215,7 @@ class Walker:
         await asyncio.gather(*(self._resolver.addresses(domain, host) for host in named[:MAX_HOSTS]))
 
     async def _do_once(self, what: tuple[str, ...], do: Callable[[], Awaitable[object]]) -> None:
-        task = self._once.get(what)
-        if task is None:
-            task = self._once[what] = asyncio.ensure_future(do())
-        await asyncio.shield(task)
+        await once(self._once, what, do)
 
 
 def _is_address(text: str) -> bool:
