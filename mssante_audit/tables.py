@@ -20,7 +20,6 @@ from typing import Any
 
 import itables.options
 import pandas as pd
-from IPython.core.getipython import get_ipython
 
 from mssante_audit.export import csv_text
 from mssante_audit.french import NBSP, SEVERITY_NAMES, count, number, severity_name, typeset
@@ -259,6 +258,8 @@ def _frame_cell(value: Any) -> Cell:
 
 def show_frames() -> Html:
     """Let this notebook show every frame as a sortable table; return what `enable` does."""
+    from IPython.core.getipython import get_ipython  # a notebook has loaded it; the command line has not
+
     shell = get_ipython()
     if shell is not None and shell.display_formatter is not None:
         shell.display_formatter.formatters["text/html"].for_type(pd.DataFrame, frame_table)
