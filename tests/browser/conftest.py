@@ -32,7 +32,7 @@ class Visit:
     """Dialogs, script errors, messages on the console."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright keeps an event loop running while it is open
 def chromium():
     path = shutil.which("chromium")
     if path is None:
@@ -76,7 +76,7 @@ def visit(chromium):
         visit.page.context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright keeps an event loop running while it is open
 def look(chromium):
     """A function that opens a report once, for tests that only look at it."""
     return cache(lambda report, width=1280, height=800: open_report(chromium, report, width, height))
