@@ -605,7 +605,7 @@ def test_audit_entries_are_told_by_their_domain(domain, expected):
 
 
 @pytest.mark.parametrize(
-    ("operator", "expected"), [("GIP - TEST9962", True), ("ch test", True), ("TESTUD SA", False)]
+    ("operator", "expected"), [("GIP - TEST0001", True), ("ch test", True), ("TESTUD SA", False)]
 )
 def test_audit_entries_are_told_by_their_operator(operator, expected):
     dn = DN.replace("CH  Alpha", operator)
