@@ -12,12 +12,14 @@ from __future__ import annotations
 import tomllib
 import warnings
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -41,6 +43,9 @@ CERTIFICATE_SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
 
 _MAX_CERTIFICATE_FILE = 2**20
 _SMALLEST_KEY = 2048
+"""Bits of an RSA key below which nobody is believed (good practice; the real signer's has as many)."""
+_LONGEST = 500
+_UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Verdict:
     (something else is signed), ``time`` (signer not valid then), ``anchor`` (none leads to the signer),
     ``chain`` (one does, through a certificate that may not); "" for a valid or absent signature."""
     signer: str = ""
-    """Subject of the signer's certificate (RFC 4514), "" if there is none to be read."""
+    """Subject of the signer's certificate (RFC 4514), on one line; "" if there is none to be read."""
     issuer: str = ""
     not_before: datetime | None = None
     """Start of the signer's validity (UTC)."""
@@ -78,8 +83,18 @@ class _InvalidError(Exception):
     """The signature is wrong, or its signer is, for the reason given (`Verdict.reason`)."""
 
     def __init__(self, why: str, reason: str) -> None:
-        super().__init__(why)
+        super().__init__(_line(why))
         self.reason = reason
+
+
+def _line(text: str) -> str:
+    """Return a text that others wrote as one line, of bounded length, that can neither steer nor hide."""
+    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in cut)
+
+
+def _name(name: x509.Name) -> str:
+    return _line(name.rfc4514_string())
 
 
 def verify_signature(
@@ -127,15 +142,15 @@ def verify_signature(
     except _InvalidError as error:
         return replace(verdict, status="valid-untrusted", why=str(error), reason=error.reason)
     why = "the signature is right and the signer chains to an anchor"
-    return replace(verdict, status="valid", why=why, anchor=anchor.subject.rfc4514_string())
+    return replace(verdict, status="valid", why=why, anchor=_name(anchor.subject))
 
 
 def _described(verdict: Verdict, leaf: x509.Certificate, generated_at: datetime | None) -> Verdict:
     start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     return replace(
         verdict,
-        signer=leaf.subject.rfc4514_string(),
-        issuer=leaf.issuer.rfc4514_string(),
+        signer=_name(leaf.subject),
+        issuer=_name(leaf.issuer),
         not_before=start,
         not_after=end,
         valid_at_generation=start <= generated_at <= end if generated_at else None,
@@ -174,8 +189,8 @@ def _signer(content: bytes) -> x509.Certificate:
     (data,) = _children(key_info, "X509Data")
     (certificate,) = _children(data, "X509Certificate")
     try:
-        return x509.load_der_x509_certificate(b64decode(certificate.text or ""))
-    except (ValueError, UnsupportedAlgorithm) as error:
+        return _read(x509.load_der_x509_certificate, b64decode(certificate.text or ""))[0]
+    except _UNREADABLE as error:
         raise _InvalidError("the signer's certificate cannot be read", "form") from error
 
 
@@ -208,7 +223,11 @@ def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
         verification_time=leaf.not_valid_before_utc,
     )
     try:
-        result = XMLVerifier().verify(content, x509_cert=leaf, parser=_parser(), expect_config=configuration)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a certificate that is odd, and yet the one that signed
+            result = XMLVerifier().verify(
+                content, x509_cert=leaf, parser=_parser(), expect_config=configuration
+            )
     except (SignXMLException, etree.LxmlError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise _InvalidError(f"the signature does not match the content ({error})", "content") from error
     if isinstance(result, list):
@@ -245,11 +264,14 @@ def _anchor(leaf: x509.Certificate, trusted: Sequence[x509.Certificate], at: dat
         ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(), ee_policy=_signer_policy()
     )
     if leaf.issuer not in subjects:
-        raise _InvalidError(f"no anchor is the signer's issuer, {leaf.issuer.rfc4514_string()}", "anchor")
+        raise _InvalidError(f"no anchor is the signer's issuer, {_name(leaf.issuer)}", "anchor")
     try:
         chain = policy.build_client_verifier().verify(leaf, list(trusted)).chain
     except verification.VerificationError as error:
         raise _InvalidError(f"the signer does not chain to an anchor ({_short(error)})", "chain") from error
+    for key in (certificate.public_key() for certificate in chain):
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size < _SMALLEST_KEY:
+            raise _InvalidError(f"a key of {key.key_size} bits stands between signer and anchor", "chain")
     return chain[-1]
 
 
@@ -350,18 +372,27 @@ def load_certificates(path: str | Path) -> list[x509.Certificate]:
         raise InputError(f"cannot be read ({error.strerror})", file=str(path)) from error
     for load in (
         x509.load_pem_x509_certificates,
-        lambda der: [x509.load_der_x509_certificate(der)],
+        x509.load_der_x509_certificate,
         pkcs7.load_pem_pkcs7_certificates,
         pkcs7.load_der_pkcs7_certificates,
     ):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # IGC-Santé's own .p7b is not in DER's order
-                if certificates := load(content):
-                    return certificates
-        except (ValueError, UnsupportedAlgorithm):
-            continue
-    raise InputError("no certificate in it, in PEM, DER or PKCS #7", file=str(path))
+        with suppress(*_UNREADABLE):
+            if certificates := _read(load, content):
+                return certificates
+    raise InputError("no certificate that can be read, in PEM, DER or PKCS #7", file=str(path))
+
+
+def _read(load: Callable[[bytes], Any], content: bytes) -> list[x509.Certificate]:
+    """Load certificates, and read what will be asked of them: cryptography puts that off, and fails then."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # IGC-Santé's own .p7b is not in DER's order
+        loaded = load(content)
+        certificates = [loaded] if isinstance(loaded, x509.Certificate) else list(loaded)
+        for certificate in certificates:
+            _ = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
+            _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+            _ = certificate.public_key(), certificate.extensions
+    return certificates
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -379,5 +410,5 @@ def pinned() -> dict[str, frozenset[str]]:
 def _is_authority(certificate: x509.Certificate) -> bool:
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
         return False

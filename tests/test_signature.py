@@ -223,7 +223,7 @@ def test_certificate_files_of_every_kind_are_read(chain, write, name, encoding):
 def test_a_file_without_certificate_is_refused_by_name(tmp_path, content):
     file = tmp_path / "x.cer"
     file.write_bytes(content)
-    with pytest.raises(InputError, match=r"x\.cer: no certificate in it"):
+    with pytest.raises(InputError, match=r"x\.cer: no certificate that can be read"):
         load_certificates(file)
     with pytest.raises(InputError, match="cannot be read"):
         load_certificates(tmp_path / "missing.cer")

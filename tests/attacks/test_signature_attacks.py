@@ -1,15 +1,21 @@
 """Documents made so that a careless verifier calls forged rows signed. None may count as verified."""
 
 import copy
+import random
+from base64 import b64encode
 from datetime import UTC, datetime
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
 from signxml.signer import XMLSigner
 
+from mssante_audit import sample_signing
 from mssante_audit.errors import WhiteListError
-from mssante_audit.sample_signing import make_chain, sign
+from mssante_audit.sample_signing import make_chain, make_keys, sign
 from mssante_audit.sample_space import whitelist_chunks
 from mssante_audit.signature import verify_signature
 from mssante_audit.whitelist import NAMESPACE, load_whitelist
@@ -40,8 +46,6 @@ def chain():
 
 @pytest.fixture(scope="module")
 def anchors(chain, tmp_path_factory):
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     file = tmp_path_factory.mktemp("anchors") / "both.pem"
     file.write_bytes(b"".join(c.public_bytes(Encoding.PEM) for c in (chain.root, chain.issuing)))
     return [file]
@@ -221,9 +225,6 @@ def test_a_weak_or_powerful_algorithm(root, judge, element, algorithm):
 def test_hmac_keyed_with_the_certificate(root, chain, judge):
     """The key confusion of old: a public value used as the secret of a message code."""
     import hmac
-    from base64 import b64encode
-
-    from cryptography.hazmat.primitives.serialization import Encoding
 
     signature = signature_of(root)
     info = signature.find(f"{DS}SignedInfo")
@@ -273,10 +274,6 @@ def test_no_key_info_and_rubbish_for_a_certificate(root, judge):
 
 
 def test_the_certificate_of_another_signer(root, judge):
-    from base64 import b64encode
-
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     other = make_chain().signer.public_bytes(Encoding.DER)
     signature_of(root).find(f".//{DS}X509Certificate").text = b64encode(other).decode()
     refused(judge(root))
@@ -297,3 +294,82 @@ def test_rubbish_for_a_signature_value(root, judge, value):
     except WhiteListError:
         return  # not even XML
     refused(verdict)
+
+
+def test_certificates_with_any_byte_wrong_end_in_a_verdict(root, chain, judge):
+    """What signs is not signed itself: a hostile certificate may be as malformed as it likes."""
+    place = signature_of(root).find(f".//{DS}X509Certificate")
+    good, made_by = chain.signer.public_bytes(Encoding.DER), random.Random(0)
+    told = set()
+    for _ in range(300):
+        bad = bytearray(good)
+        at = made_by.randrange(len(bad))
+        bad[at] ^= made_by.randrange(1, 256)
+        place.text = b64encode(bad).decode()
+        verdict = judge(root)
+        told.add(verdict.status)
+        assert all(text.isprintable() for text in (verdict.why, verdict.signer, verdict.issuer))
+    assert told == {"invalid", "valid-untrusted"}
+
+
+@pytest.mark.parametrize(
+    ("where", "instead"),
+    [
+        (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x7f"),
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x66"),
+        (b"liste.fictif", b"\xffiste.fictif"),
+        (b"250115000000Z", b"259915000000Z"),
+    ],
+    ids=["kind of key", "version", "name", "time"],
+)
+def test_a_certificate_that_cannot_be_read_to_its_end(root, chain, judge, where, instead):
+    good = chain.signer.public_bytes(Encoding.DER)
+    assert where in good
+    bad = b64encode(good.replace(where, instead)).decode()
+    signature_of(root).find(f".//{DS}X509Certificate").text = bad
+    refused(judge(root), "certificate cannot be read")
+
+
+def test_names_that_would_steer_a_terminal_or_add_a_line(judge, monkeypatch):
+    plain = sample_signing._name
+
+    def hostile(*attributes):
+        name = plain(*attributes)
+        forged = "x\x1b[2J\nverified rows: 9\N{RIGHT-TO-LEFT OVERRIDE}"
+        ours = [
+            x509.NameAttribute(a.oid, forged if "liste" in a.value else a.value, _validate=False)
+            for a in name
+        ]
+        return x509.Name(ours)
+
+    monkeypatch.setattr(sample_signing, "_name", hostile)
+    verdict = judge(sign(FORGED, make_chain()))
+    assert verdict.status == "valid-untrusted"
+    assert verdict.signer.startswith("CN=x\\u001b[2J\\u000averified rows: 9\\u202e,OU=")
+
+
+@pytest.mark.parametrize("algorithm", ["urn:\N{RIGHT-TO-LEFT OVERRIDE}x", "y" * 9000])
+def test_reasons_quote_no_more_of_a_forger_than_a_line(root, judge, algorithm):
+    for element in ("SignatureMethod", "DigestMethod"):
+        signature_of(root).find(f".//{DS}{element}").set("Algorithm", algorithm)
+        verdict = judge(root)
+        refused(verdict)
+        assert verdict.why.isprintable()
+        assert len(verdict.why) < 600
+
+
+def test_a_key_too_short_or_of_another_kind(judge, tmp_path):
+    root_key, issuing_key, _ = make_keys()
+    short = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    chain = make_chain(keys=(root_key, issuing_key, short))
+    file = tmp_path / "short.pem"
+    file.write_bytes(chain.root.public_bytes(Encoding.PEM) + chain.issuing.public_bytes(Encoding.PEM))
+    weak = verify_signature(load_whitelist(sign(GOOD, chain)), [file])
+    assert (weak.status, weak.reason) == ("valid-untrusted", "chain")
+    assert "1024 bits" in weak.why
+    curve = make_chain(keys=(root_key, issuing_key, ec.generate_private_key(ec.SECP256R1())))
+    signer = XMLSigner(
+        signature_algorithm=SignatureMethod.ECDSA_SHA256,
+        c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
+    )
+    refused(judge(signer.sign(etree.fromstring(GOOD), key=curve.key, cert=[curve.signer])), "RSA")

@@ -149,9 +149,10 @@ def sees_last_chart_and_table(page: Page) -> None:
 
 
 def sort(page: Page, column: str) -> list[str]:
-    """Sort the last table by a column, downwards; return what it is then ordered by."""
-    table = page.locator(f"{OUTPUT} table.dataTable").last
-    head = table.locator("thead th", has_text=column)
+    """Sort the last table that has such a column by it, downwards; return what it is then ordered by."""
+    heads = page.locator("thead th", has_text=re.compile(rf"^\s*{column}\s*$"))
+    table = page.locator(f"{OUTPUT} table.dataTable").filter(has=heads).last
+    head = table.locator(heads)
     for order in ("ascending", "descending"):
         head.click()
         expect(head).to_have_attribute("aria-sort", order)
