@@ -32,8 +32,8 @@ bench: .venv-dev/ok ## every performance promise, as a ratio measured in one run
 lab: .venv-lab/ok ## JupyterLab on the notebooks, beginning with their README; asks no other machine for anything
 	JUPYTER_CONFIG_PATH=$(CURDIR)/tools/lab .venv-lab/bin/jupyter lab $(NOTEBOOKS)/README.ipynb $(ARGS)
 
-sample: .venv/ok ## write the made-up trust space of data/sample again
-	.venv/bin/mssante-audit sample data/sample --force
+sample: .venv-dev/ok ## write the made-up trust space of data/sample again, its PDF form included
+	.venv-dev/bin/mssante-audit sample data/sample --force
 
 lock: .venv-dev/ok ## resolve the dependencies again, with hashes
 	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
