@@ -359,12 +359,7 @@ def _yes(valid: bool | None) -> str:
 
 def _say(text: str, file: Any = None) -> None:
     """Print lines; characters that could steer a terminal or hide in it are escaped."""
-    import re
-
-    unsafe = re.compile(
-        "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
-    )
-    _write(unsafe.sub(lambda m: f"\\u{ord(m[0]):04x}", text) + "\n", file)
+    _write(_UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text) + "\n", file)
 
 
 def _write(text: str, file: Any = None) -> None:
