@@ -144,6 +144,15 @@ class View:
                     found.setdefault(one.cut, []).append(one)
         return found
 
+    @cached_property
+    def anchors(self) -> dict[str, list[Said]]:
+        """What was said to the question for the DS of each zone."""
+        found: dict[str, list[Said]] = {}
+        for (_, name, qtype), replies in self.said.items():
+            if qtype == "DS":
+                found.setdefault(name, []).extend(replies.values())
+        return found
+
     def looked_up(self, name: str, qtype: str) -> Said | None:
         """Return what was learnt of a name outside the walk, ``None`` if nothing was."""
         return self._lookups.get(name, {}).get(qtype)
@@ -204,6 +213,7 @@ class ZoneView:
     def __init__(self, view: View, name: str) -> None:
         self.view, self.name = view, name
         self.referrals = view.referrals.get(name, [])
+        self.anchors = view.anchors.get(name, [])
         self.soa = view.said.get((name, name, "SOA"), {})
         self.ns = view.said.get((name, name, "NS"), {})
         self.keys = view.said.get((name, name, "DNSKEY"), {})
@@ -229,7 +239,13 @@ class ZoneView:
     @cached_property
     def ds(self) -> tuple[str, ...]:
         """The DS records that the parent gives."""
-        return tuple(sorted(set(_data(self.referrals, "DS", self.name))))
+        return tuple(sorted(set(_data([*self.referrals, *self.anchors], "DS", self.name))))
+
+    @cached_property
+    def unanchored(self) -> bool:
+        """Whether a server of the zone above said that there is no DS, or a signed referral has none."""
+        denied = any(one.outcome == "nodata" for one in self.anchors)
+        return not self.ds and (denied or any("signed" in one.flags for one in self.referrals))
 
     @cached_property
     def glue(self) -> dict[str, tuple[str, ...]]:

@@ -53,6 +53,7 @@ class Walker:
         self._zones: dict[str, asyncio.Future[tuple[Server, ...]]] = {}
         self._once: dict[tuple[str, ...], asyncio.Future[object]] = {}
         self._servers: tuple[Server, ...] = ()
+        self._signed: set[str] = set()
 
     async def find_parent(self) -> bool:
         """Find the parent zone's servers and look at its apex; whether one of them answers for it."""
@@ -112,7 +113,13 @@ class Walker:
             if record.type in ("A", "AAAA") and record.section == "additional" and record.owner in names:
                 glue.setdefault(record.owner, []).append(record.data)
         secure = any(r.type == "DS" for r in records)
-        return await self._explore(domain, cut, _Delegation(tuple(sorted(names)[:MAX_NAMES]), glue, secure))
+        given = _Delegation(tuple(sorted(names)[:MAX_NAMES]), glue, secure)
+        servers = await self._explore(domain, cut, given)
+        if cut in self._signed and not secure and not any("signed" in o.flags for o in replies):
+            # Servers of an unsigned zone may leave a DS out of their referrals.
+            above = (Ask(domain, "apex", o.zone, cut, "DS", o.server, o.address) for o in replies)
+            await asyncio.gather(*map(self._asker.ask, dict.fromkeys(above)))
+        return servers
 
     async def _explore(self, domain: str, zone: str, given: _Delegation) -> tuple[Server, ...]:
         known = [Server(name, address) for name in given.names for address in given.glue.get(name, ())]
@@ -154,6 +161,8 @@ class Walker:
         )
         if soa.outcome not in SILENT:
             await self._do_once(("recursion", server.address), lambda: self._ask_recursion(domain, server))
+        if "signed" in soa.flags:
+            self._signed.add(zone)
         if secure or "signed" in soa.flags:
             await self._asker.ask(ask._replace(qtype="DNSKEY"))
         return [r.data for r in ns.records if (r.type, r.owner, r.section) == ("NS", zone, "answer")]

@@ -18,8 +18,8 @@ FORMAT = "mssante-audit dns observation"
 VERSION = 1
 STEPS = ("walk", "sibling", "apex", "address", "recursion")
 """``walk``: a domain asked of the parent's servers and on down, zone by zone. ``sibling``: a name nobody
-registered, to find wildcards. ``apex``: SOA, NS, DNSKEY of a zone. ``address``: names of servers and mail
-hosts. ``recursion``: whether a server resolves for strangers."""
+registered, to find wildcards. ``apex``: SOA, NS, DNSKEY of a zone, and its DS in the zone above. ``address``:
+names of servers and mail hosts. ``recursion``: whether a server resolves for strangers."""
 TRANSPORTS = ("udp", "tcp")
 MAX_LINE = 4 << 20
 MAX_DAMAGES = 100

@@ -131,6 +131,8 @@ def _elsewhere(how: str, qname: str) -> Reply:
 
 def _look_up(zone: Zone, qname: str, qtype: str, *, mixed: bool) -> Reply:
     cut = _cut(zone, qname)
+    if qtype == "DS" and cut == qname:
+        cut = ""  # the zone above has it
     if cut and not mixed:
         return _referral(zone, cut)
     answers: list[Record] = []

@@ -121,12 +121,12 @@ def _agree(glue: Sequence[str], host: Host) -> bool:
 def _signature(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
     """Compare the parent's DS with the zone's keys. Without a reply about the keys nothing is said."""
     told = [one for one in zone.keys.values() if one.outcome in ("answer", "nodata")]
-    lines = [*(one.line for one in told), *(one.line for one in zone.referrals)]
+    lines = [one.line for one in (*told, *zone.anchors, *zone.referrals)]
     keys = {key for one in told for key in one.answers}
     if zone.ds and told and not any(_matches(zone.name, key, ds) for key in keys for ds in zone.ds):
         seen = f"{len(keys)} clé(s) dans la zone, aucune celle du DS" if keys else "aucune clé dans la zone"
         causes.add("DNS_DS_BROKEN", zone.name, domains, f"{zone.name} : {seen}", lines=lines)
-    if keys and zone.referrals and not zone.ds:
+    if keys and zone.unanchored:
         causes.add("DNS_NO_DS", zone.names, domains, listed(zone.names), lines=lines)
 
 

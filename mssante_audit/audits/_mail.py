@@ -38,12 +38,17 @@ def _exchangers(seen: Seen, one: Said) -> frozenset[str] | None:
         return None
     if one.answers or one.outcome != "answer":
         return _targets(one.answers)
+    found = seen.view.looked_up(_alias(one), "MX")
+    return None if found is None else _targets(found.answers)
+
+
+def _alias(one: Said) -> str:
+    """Return what a reply says that the name asked for is an alias of, through aliases; "" if it does not."""
     aliases = {i.owner: i.data for i in one.items if i.section == "answer" and i.type == "CNAME"}
     end = one.qname
     for _ in aliases:
         end = aliases.get(end, end)
-    found = seen.view.looked_up(end, "MX")
-    return None if found is None else _targets(found.answers)
+    return end if end != one.qname else ""
 
 
 def _targets(data: Iterable[str]) -> frozenset[str]:
@@ -72,6 +77,13 @@ def _nothing(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
     }
     lines = [one.line for found in replies.values() for one in found]
     operator = seen.operator[domain]
+    end = next((end for one in replies["MX"] if (end := _alias(one))), "")
+    host = seen.view.host(end) if end else None
+    addresses |= set(host.addresses) if host else set()
+    if host and host.status in ("nxdomain", "nodata", "loop"):
+        what = f"{end} : {'ni MX ni adresse' if host.status == 'nodata' else 'n’existe pas'}"
+        causes.add("DNS_NO_MX", (end, host.status), [domain], what, lines=[*lines, *host.lines])
+        return
     if addresses:
         causes.add(
             "DNS_MX_IMPLICIT", (operator, tuple(sorted(addresses))), [domain], listed(addresses), lines=lines

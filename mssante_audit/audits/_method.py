@@ -61,10 +61,13 @@ def _both(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
     for zone in zones:
         if zone == method.path.qname:
             continue
+        # The SOA tells a server that carries the zone below too from one that mixes the two.
+        told = seen.view.said.get((zone, method.path.qname, "SOA"), {})
+        below = {address for address, one in told.items() if one.cut and one.authoritative}
         for qtype in ("MX", "A", "AAAA"):
-            for one in seen.view.said.get((zone, method.path.qname, qtype), {}).values():
+            for address, one in seen.view.said.get((zone, method.path.qname, qtype), {}).items():
                 names = {i.data for i in one.items if i.type == "NS" and i.owner == one.qname != zone}
-                if one.outcome == "answer" and not one.cut and names:
+                if one.outcome == "answer" and not one.cut and address not in below and names:
                     causes.add(
                         "DNS_CUT_WITH_DATA", (zone, seen.operator[domain]), [domain],
                         f"{one.qname} : {qtype} {listed(one.answers)} et NS {listed(names)}",

@@ -7,6 +7,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +19,7 @@ import dns.message
 import dns.rrset
 import pytest
 
+HERE = Path(__file__).parent
 NSD = shutil.which("nsd") or shutil.which("nsd", path="/usr/sbin")
 KNOT = shutil.which("knotd") or shutil.which("knotd", path="/usr/sbin")
 HOW = "real name servers are missing: `apt-get install --no-install-recommends nsd knot`"
@@ -29,6 +31,29 @@ def need_servers() -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(HOW)
         pytest.skip(HOW)
+
+
+NAMESPACED = "a network namespace cannot be made here: be root, with util-linux and iproute2"
+
+
+def in_namespace(code: str, *addresses: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run Python in a network namespace with nothing but its loopback and `addresses` on it."""
+    probe = subprocess.run(
+        ["unshare", "-n", "ip", "link", "set", "lo", "up"], capture_output=True, check=False
+    )
+    if not shutil.which("unshare") or probe.returncode:
+        if os.environ.get("CI") == "true":
+            pytest.fail(NAMESPACED)
+        pytest.skip(NAMESPACED)
+    setup = "ip link set lo up\n" if addresses else ""
+    setup += "".join(f"ip addr add {a} dev lo {'nodad' if ':' in a else ''}\n" for a in addresses)
+    script = f'set -e\n{setup}exec {sys.executable} -c "$CODE"'
+    code = f"import sys; sys.path[:0] = [{str(HERE)!r}]\n{code}"
+    return subprocess.run(
+        ["unshare", "-n", "sh", "-c", script],
+        env=os.environ | {"CODE": code}, cwd=HERE.parents[1], capture_output=True, text=True,
+        check=False, timeout=timeout,
+    )  # fmt: skip
 
 
 def free_port() -> int:

@@ -1,7 +1,6 @@
 """Whole runs: stopped and resumed, without a network, against hostile zones, from the command line."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import dns.message
 import pytest
-from dnslab import HOW, NSD, Scripted, reply, send
+from dnslab import HOW, NSD, Scripted, in_namespace, reply, send
 from dnsworld import DOMAINS, METHODS, OP_NSD, World, quick
 from typer.testing import CliRunner
 
@@ -173,29 +172,6 @@ def test_a_refusing_parent_does_not_answer(port: int, serve: Serve, tmp_path: Pa
     serve(PARENT, script)
     with pytest.raises(NetworkError):
         observe(["a.mssante.fr"], tmp_path / "o.jsonl.gz", settings(port))
-
-
-NAMESPACED = "a network namespace cannot be made here: be root, with util-linux and iproute2"
-
-
-def in_namespace(code: str, *addresses: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in a network namespace with nothing but its loopback and `addresses` on it."""
-    probe = subprocess.run(
-        ["unshare", "-n", "ip", "link", "set", "lo", "up"], capture_output=True, check=False
-    )
-    if not shutil.which("unshare") or probe.returncode:
-        if os.environ.get("CI") == "true":
-            pytest.fail(NAMESPACED)
-        pytest.skip(NAMESPACED)
-    setup = "ip link set lo up\n" if addresses else ""
-    setup += "".join(f"ip addr add {a} dev lo {'nodad' if ':' in a else ''}\n" for a in addresses)
-    script = f'set -e\n{setup}exec {sys.executable} -c "$CODE"'
-    code = f"import sys; sys.path[:0] = [{str(HERE)!r}]\n{code}"
-    return subprocess.run(
-        ["unshare", "-n", "sh", "-c", script],
-        env=os.environ | {"CODE": code}, cwd=HERE.parents[1], capture_output=True, text=True,
-        check=False, timeout=60,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

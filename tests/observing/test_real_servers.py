@@ -1,0 +1,36 @@
+"""Each rule fires on its zone and no other rule does, where NSD and Knot serve the zones."""
+
+import pytest
+from dnscases import CASES, Case
+from dnslab import in_namespace, need_servers
+from dnsscene import ADDRESSES, findings
+
+from mssante_audit.rules import catalogue
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    need_servers()
+    folder = tmp_path_factory.mktemp("cases")
+    code = (
+        "from pathlib import Path; from dnsscene import *\n"
+        f"folder = Path({str(folder)!r})\n"
+        "with running(folder): observe_cases(folder)\n"
+    )
+    done = in_namespace(code, *ADDRESSES)
+    assert done.returncode == 0, done.stderr
+    return findings(folder)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_case(found: dict[str, set[str]], case: Case) -> None:
+    assert found[case.name] == set(case.rules), case.what
+
+
+UNSEEN = {"DNS_METHOD_UNKNOWN"}
+"""What could not be observed at all: `test_delegation_vs_redirection` has it."""
+
+
+def test_every_rule_has_a_zone() -> None:
+    rules = {code for code, rule in catalogue().items() if rule.audit == "delegation_vs_redirection"}
+    assert {rule for case in CASES for rule in case.rules} == rules - UNSEEN
