@@ -9,7 +9,7 @@ NOTEBOOKS ?= notebooks
 ARGS ?=
 INSTALL = $(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check
 
-.PHONY: help report test lint bench lab sample lock clean
+.PHONY: help report test lint bench oracle lab sample lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ lint: .venv-dev/ok ## ruff (notebooks included), mypy, clean notebooks
 
 bench: .venv-dev/ok ## every performance promise, as a ratio measured in one run
 	.venv-dev/bin/python -m bench $(ARGS)
+
+oracle: .venv-dev/ok ## Zonemaster over the zones of the tests: docs/dns_oracle.md (needs zonemaster-cli, nsd, knot, root; says how)
+	.venv-dev/bin/python tools/oracle.py docs/dns_oracle.md
 
 lab: .venv-lab/ok ## JupyterLab on the notebooks, beginning with their README; asks no other machine for anything
 	JUPYTER_CONFIG_PATH=$(CURDIR)/tools/lab .venv-lab/bin/jupyter lab $(NOTEBOOKS)/README.ipynb $(ARGS)

@@ -62,8 +62,13 @@ class Case:
     """Further zones on both servers, by name below the case's."""
     zone: str = "mssante.fr"
     """The parent zone."""
+    tested: str = ""
+    """The zone to show to Zonemaster, if it is not the case's domain."""
     second_parent: tuple[str, ...] | None = None
     """The lines as the parent's second server has them, where they differ."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tested", self.tested or self.domain)
 
     @property
     def domain(self) -> str:
@@ -349,9 +354,16 @@ PARENTS = (
         "DNS_PARENT_DISAGREE",
         "DNS_PARENT_SERIALS",
         zone="desaccord.fr",
+        tested="desaccord.fr",
         second_parent=(),
     ),
-    redirected("entier", "clean, but for the parent's serials", "DNS_PARENT_SERIALS", zone="desaccord.fr"),
+    redirected(
+        "entier",
+        "clean, but for the parent's serials",
+        "DNS_PARENT_SERIALS",
+        zone="desaccord.fr",
+        tested="desaccord.fr",
+    ),
     Case("deux", "an NS set and an MX at the same name", ("DNS_CUT_WITH_DATA",), zone="melange.fr"),
 )
 CASES = (*DELEGATIONS, *MAIL, *DECLARED, *PARENTS)

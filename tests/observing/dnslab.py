@@ -36,12 +36,17 @@ def need_servers() -> None:
 NAMESPACED = "a network namespace cannot be made here: be root, with util-linux and iproute2"
 
 
+def can_unshare() -> bool:
+    """Tell whether a network namespace can be made here."""
+    if not (shutil.which("unshare") and shutil.which("ip")):
+        return False
+    probe = ["unshare", "-n", "ip", "link", "set", "lo", "up"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
 def in_namespace(code: str, *addresses: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """Run Python in a network namespace with nothing but its loopback and `addresses` on it."""
-    probe = subprocess.run(
-        ["unshare", "-n", "ip", "link", "set", "lo", "up"], capture_output=True, check=False
-    )
-    if not shutil.which("unshare") or probe.returncode:
+    if not can_unshare():
         if os.environ.get("CI") == "true":
             pytest.fail(NAMESPACED)
         pytest.skip(NAMESPACED)
