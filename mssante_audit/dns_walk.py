@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, NamedTuple, TypeVar
 
 from mssante_audit.dns_asker import SILENT, Ask, Asker, once
 from mssante_audit.dns_resolve import Resolver, Server
@@ -24,6 +24,7 @@ MAX_HOSTS = 32
 were more (a reply can name 500 servers, each with as many addresses)."""
 
 Note = Callable[[str, str], None]
+T = TypeVar("T")
 
 
 class _Delegation(NamedTuple):
@@ -181,7 +182,7 @@ class Walker:
         self, domain: str, zone: str, servers: Iterable[Server], qname: str, qtype: str, step: str = "walk"
     ) -> list[Observed]:
         asks = (Ask(domain, step, zone, qname, qtype, s.name, s.address) for s in servers)
-        return await asyncio.gather(*(self._asker.ask(ask) for ask in asks))
+        return await _together([self._asker.ask(ask) for ask in asks])
 
     async def _ask_more(self, domain: str, zone: str, qname: str, replies: list[Observed]) -> list[Observed]:
         """Ask those who know the name for what their reply leaves open."""
@@ -221,10 +222,15 @@ class Walker:
         named = sorted(host for host in hosts if host != "." and not _is_address(host))
         if len(named) > MAX_HOSTS:
             self._note(domain, f"{len(named) - MAX_HOSTS} of {len(named)} mail hosts not followed")
-        await asyncio.gather(*(self._resolver.addresses(domain, host) for host in named[:MAX_HOSTS]))
+        await _together([self._resolver.addresses(domain, host) for host in named[:MAX_HOSTS]])
 
     async def _do_once(self, what: tuple[str, ...], do: Callable[[], Awaitable[object]]) -> None:
         await once(self._once, what, do)
+
+
+async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await all at once; one alone needs no task, which costs as much as a query."""
+    return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
 
 
 def _is_address(text: str) -> bool:

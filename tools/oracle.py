@@ -125,7 +125,7 @@ def table(rows: Sequence[Row], clean: Mapping[str, str], reasons: Reasons, versi
         "",
         "Written by `make oracle`, not by hand: both looked, in one run, at the same zones, served by NSD,",
         f"Knot and scripted servers of the tests ({versions}).",
-        f"Zonemaster's messages are shown from level {LEVEL} up, ours all. An empty last column: both say the same.",
+        f"Zonemaster's messages are shown from level {LEVEL} up, ours all. Empty last column: no difference.",
         "Why they differ is written in `tools/oracle_reasons.toml`; the run fails where a reason is missing.",
         "",
         "## What Zonemaster says of every clean zone here",
@@ -151,11 +151,12 @@ def table(rows: Sequence[Row], clean: Mapping[str, str], reasons: Reasons, versi
 def zonemaster(domain: str, hints: Path) -> dict[str, str]:
     """Run Zonemaster on a zone; return tag → level."""
     options = ("--no-ipv6", f"--hints={hints}", "--json", f"--level={LEVEL}", "--no-progress")
-    said = _output("zonemaster-cli", *options, domain)
+    said = output("zonemaster-cli", *options, domain)
     return {one["tag"]: one["level"] for one in json.loads(said)["results"]}
 
 
-def _output(*command: str) -> str:
+def output(*command: str) -> str:
+    """Run a command; return what it says."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)  # noqa: S603 - ours
     if done.returncode:
         raise RuntimeError(f"{command} fails: {done.stderr.strip()[-500:]}")
@@ -178,8 +179,8 @@ def look(folder: Path) -> None:
 
 def versions() -> str:
     """Name what was run."""
-    engine = next(line for line in _output("zonemaster-cli", "--version").splitlines() if "Engine" in line)
-    texts = (engine, _output(str(NSD), "-v").splitlines()[0], _output(str(KNOT), "--version"))
+    engine = next(line for line in output("zonemaster-cli", "--version").splitlines() if "Engine" in line)
+    texts = (engine, output(str(NSD), "-v").splitlines()[0], output(str(KNOT), "--version"))
     return ", ".join(re.sub(r" version v?", " ", text.strip().removeprefix("knotd, ")) for text in texts)
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -157,7 +157,7 @@ SCRIPTS: Mapping[str, Script] = {
 }  # fmt: skip
 
 
-def zones() -> dict[str, dict[str, str]]:
+def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
     """Return the zones of each server: ``top``, ``parent1``, ``parent2``, ``operator1``, ``operator2``."""
     found: dict[str, dict[str, str]] = {"parent1": {}, "parent2": {}, "operator1": {}, "operator2": {}}
     fr = FR_ZONE
@@ -168,7 +168,7 @@ def zones() -> dict[str, dict[str, str]]:
         for side, serial in (("parent1", 2024020201), ("parent2", 2024010101 if late else 2024020201)):
             found[side][zone] = PARENT_SOA.format(primary=servers[0][0], serial=serial) + apex
     example = EXAMPLE_ZONE
-    for case in CASES:
+    for case in cases:
         example += "".join(f"{line}\n" for line in case.hosts)
         key = Key() if case.signed else None
         for side, lines in (("parent1", case.parent), ("parent2", case.second_parent)):
@@ -186,9 +186,9 @@ def zones() -> dict[str, dict[str, str]]:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[None]:
+def running(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[None]:
     """Run all servers of the cases."""
-    served = zones()
+    served = zones(cases)
     with ExitStack() as stack:
         for name, addresses in (
             ("root", [ROOT]),
@@ -200,7 +200,7 @@ def running(folder: Path) -> Iterator[None]:
         for name, address in (("parent2", P2), ("operator2", TWO)):
             stack.callback(start_knot(folder / name, [address], 53, served[name]).stop)
         stack.callback(Scripted(P3, 53, mixed).stop)
-        for case in CASES:
+        for case in cases:
             for address, does in case.scripted:
                 stack.callback(Scripted(address, 53, SCRIPTS[does], tcp=does != "udp-only").stop)
         yield

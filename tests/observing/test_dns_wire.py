@@ -10,12 +10,14 @@ from dnslab import reply
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mssante_audit import dns_wire
 from mssante_audit.dns_asker import Ask, observe_exchange
 from mssante_audit.dns_transport import Exchange
 from mssante_audit.dns_wire import (
     MAX_RECORDS,
     OUTCOMES,
     Malformed,
+    _Names,
     canonical,
     classify,
     decode,
@@ -107,6 +109,60 @@ def test_a_reply_with_bytes_changed_or_missing_ends_in_an_outcome(
         wire[place] = byte
     assert observe_bytes(bytes(wire[:length])) in OUTCOMES
     is_reply_to(bytes(wire[:length]), encode_question(NAME, "MX"))
+
+
+NAMES = reply(
+    QUERY,
+    answer=[
+        f"{NAME} MX 10 Mail.ch-valfictif.mssante.fr.",
+        f"{NAME} MX 20 a\\.b.mssante.fr.",
+        f"{NAME} MX 30 .",
+    ],
+    authority=["fr NS ns.a\\.b.mssante.fr.", "mssante.fr SOA a.fr. b.fr. 1 2 3 4 5", ". NS x.fr."],
+).to_wire()
+
+
+def both_ways(wire: bytes) -> tuple[object, object]:
+    """Decode with plain names read here, and with all names read by dnspython."""
+    found: list[object] = []
+    for read in (_Names.read, _Names._read_odd):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_Names, "read", read)
+            try:
+                found.append(decode(wire))
+            except Malformed:
+                found.append("malformed")
+    return found[0], found[1]
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, len(NAMES) - 1), st.integers(0, 255) | st.sampled_from((0xC0, 0, 12, 63, 64))
+        ),
+        max_size=5,
+    )
+)
+@example([])
+def test_plain_names_are_read_as_dnspython_reads_them(changes: list[tuple[int, int]]) -> None:
+    wire = bytearray(NAMES)
+    for place, byte in changes:
+        wire[place] = byte
+    mine, theirs = both_ways(bytes(wire))
+    assert mine == theirs
+
+
+def test_names_at_the_limit_are_read_as_dnspython_reads_them() -> None:
+    record = b"\0\x02\0\1\0\0\1\x2c\0\2\xc0\x0c"
+    long = (b"\x3f" + b"a" * 63) * 3
+    for last in (60, 61, 62, 63):
+        mine, theirs = both_ways(HEAD + QUESTION + long + bytes([last]) + b"b" * last + b"\0" + record)
+        assert mine == theirs
+        assert (mine == "malformed") == (last > 61)
+    for pointed in (b"\xc0\x0c", b"\x01a\xc0\x0c", b"\x40" + b"a" * 64 + b"\0", b"\xbf" + b"a" * 191 + b"\0"):
+        mine, theirs = both_ways(HEAD + QUESTION + pointed + record)
+        assert mine == theirs
 
 
 HEAD = b"\0\1\x84\0\0\1\0\1\0\0\0\0"
@@ -213,8 +269,18 @@ def test_only_the_reply_to_the_question_is_one() -> None:
 @example("")
 @example("\ud800.fr")
 @example("a\\.b.fr")
+@example("\u212a.fr")
+@example("a.fr..")
+@example(" A.Fr.\n")
+@example(".".join(["a" * 63] * 3 + ["b" * 61]))
+@example(".".join(["a" * 63] * 3 + ["b" * 62]))
 def test_any_text_is_a_name_or_is_not(text: str) -> None:
     name = canonical(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dns_wire, "_is_plain", lambda text: None)
+        assert canonical(text) == name
+        question = encode_question(name, "MX") if name else b""
+    assert not name or question == encode_question(name, "MX")
     if name:
         assert canonical(name) == name
         encode_question(name, "MX")

@@ -36,10 +36,8 @@ def test_the_same_thing_needs_no_reason_and_a_difference_has_its_own() -> None:
     ]  # fmt: skip
     page = oracle.table(rows, THEIRS["sain"], REASONS, "Zonemaster 0")
     assert "| `NO_IPV6` | NOTICE | not asked |" in page
-    assert (
-        "| muet | one is silent | `NO_RESPONSE` warning, `SLOW` notice | `DNS_SERVER_SILENT` error | we wait |"
-        in page
-    )
+    told = "`NO_RESPONSE` warning, `SLOW` notice | `DNS_SERVER_SILENT` error"
+    assert f"| muet | one is silent | {told} | we wait |" in page
 
 
 @pytest.mark.parametrize(
