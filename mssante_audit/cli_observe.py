@@ -63,7 +63,8 @@ def dns(
 ) -> None:
     """Ask the DNS about every domain of the list, gently, and write a dated observation file."""
     from mssante_audit.dns import ObserveSettings, observe
-    from mssante_audit.space import load_space
+    from mssante_audit.space import find_archive, find_whitelist
+    from mssante_audit.whitelist import load_whitelist
 
     settings = ObserveSettings(
         parent_zone=parent_zone, parent_servers=tuple(map(_pair, parent_server or ())),
@@ -71,7 +72,8 @@ def dns(
         per_server=per_server, ipv4_only=ipv4_only, only=only,
     )  # fmt: skip
     path = out or _path(data, resume=resume)
-    domains = load_space(data).entries["domain"].unique().tolist()
+    # The list alone: a damaged register or older observation must not keep anyone from observing.
+    domains = load_whitelist(find_whitelist(data, find_archive(data))).entries["domain"].unique().tolist()
     with _progress() as show:
         summary = observe([d for d in domains if d], path, settings, resume=resume, progress=show)
     counts = ", ".join(f"{outcome} {count}" for outcome, count in sorted(summary.outcomes.items()))

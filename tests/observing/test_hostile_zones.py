@@ -1,0 +1,186 @@
+"""Zones and servers made to lead an observer astray: too many servers, loops, names at the limit, garbage."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import dns.message
+import pytest
+from dnslab import Scripted, framed, reply, send
+from dnsscripts import OPERATOR, PARENT, child, parent, settings
+
+from mssante_audit.dns import observe
+from mssante_audit.methods import methods
+from mssante_audit.observation import load_observation
+
+Serve = Callable[..., Scripted]
+
+
+def test_500_servers_are_not_all_asked_and_it_is_said(port: int, serve: Serve, tmp_path: Path) -> None:
+    given = [f"ns{n}.ch-a.mssante.fr" for n in range(500)]
+    serve(PARENT, parent({"ch-a.mssante.fr": given[:2]}, glue=dict.fromkeys(given[:2], OPERATOR)))
+    server = serve(OPERATOR, child("ch-a.mssante.fr", given))
+    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
+    observation = load_observation(tmp_path / "o.gz")
+    assert len(server.queries) < 200
+    assert "not followed" in observation.notes["text"].iloc[0]
+    assert methods(observation, ["ch-a.mssante.fr"])["method"].tolist() == ["delegated"]
+
+
+def test_500_servers_in_the_referral(port: int, serve: Serve, tmp_path: Path) -> None:
+    given = [f"ns{n}.ch-a.mssante.fr" for n in range(500)]
+    serve(PARENT, parent({"ch-a.mssante.fr": given}, glue=dict.fromkeys(given, OPERATOR)))
+    server = serve(OPERATOR, child("ch-a.mssante.fr", given))
+    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
+    observation = load_observation(tmp_path / "o.gz")
+    assert len(server.queries) < 400
+    texts = observation.notes["text"].tolist()
+    assert any("names of servers not followed" in text for text in texts), texts
+
+
+def test_servers_that_are_each_others_names_end(port: int, serve: Serve, tmp_path: Path) -> None:
+    """ch-a is served by a name in ch-b, ch-b by one in ch-a, without glue; and ch-c by a name in itself."""
+    zones = {f"ch-{a}.mssante.fr": [f"ns.ch-{b}.mssante.fr"] for a, b in ("ab", "ba", "cc")}
+    server = serve(PARENT, parent(zones))
+    start = time.monotonic()
+    observe(list(zones), tmp_path / "o.gz", settings(port, timeout=2.0))
+    assert time.monotonic() - start < 5
+    assert len(server.queries) < 60
+    assert methods(load_observation(tmp_path / "o.gz"), zones)["method"].tolist() == ["delegated"] * 3
+
+
+def test_names_of_names_of_names_do_not_multiply(port: int, serve: Serve, tmp_path: Path) -> None:
+    """Each zone is served by twenty names, each in a zone of its own, and so on without end."""
+
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        name = query.question[0].name.to_text(True)
+        if name == "mssante.fr":
+            return parent({})(query, transport)
+        cut = ".".join(name.split(".")[-3:])
+        names = [f"ns.{cut.split('.')[0]}-{n}.mssante.fr." for n in range(20)]
+        return send(reply(query, aa=False, authority=[f"{cut} NS {n}" for n in names]), transport)
+
+    server = serve(PARENT, script)
+    observe(["x.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
+    assert len(server.queries) < 1500
+
+
+@pytest.mark.parametrize(
+    ("authority", "outcome"),
+    [
+        ([". NS a.root-servers.net."], "lame"),
+        (["mssante.fr NS ns.gestion.example."], "lame"),
+        (["ch-a.mssante.fr NS ns.ch-a.mssante.fr."], "lame"),
+    ],
+)
+def test_a_referral_upwards_or_to_itself_is_lame_and_ends(
+    port: int, serve: Serve, tmp_path: Path, authority: list[str], outcome: str
+) -> None:
+    serve(PARENT, parent({"ch-a.mssante.fr": ["ns.ch-a.mssante.fr"]}, glue={"ns.ch-a.mssante.fr": OPERATOR}))
+    serve(OPERATOR, lambda q, t: send(reply(q, aa=False, authority=authority), t))
+    observe(["ch-a.mssante.fr", "x.ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
+    observation = load_observation(tmp_path / "o.gz")
+    told = observation.queries[observation.queries["zone"] == "ch-a.mssante.fr"]
+    assert set(told["outcome"]) == {outcome}
+    assert methods(observation, ["ch-a.mssante.fr", "x.ch-a.mssante.fr"])["method"].tolist() == [
+        "delegated",
+        "unknown",
+    ]
+
+
+def test_a_server_that_answers_for_another_name_is_not_believed(
+    port: int, serve: Serve, tmp_path: Path
+) -> None:
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        if query.question[0].name.to_text(True) == "mssante.fr":
+            return parent({})(query, transport)
+        return send(reply(query, answer=["ch-b.mssante.fr MX 10 mx.example."]), transport)
+
+    serve(PARENT, script)
+    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port))
+    frame = methods(load_observation(tmp_path / "o.gz"), ["ch-a.mssante.fr"])
+    assert frame["method"].tolist() == ["unknown"]
+    assert frame["why"].tolist() == ["serveurs de mssante.fr : réponse illisible (1)"]
+
+
+def test_an_open_resolver_is_seen(port: int, serve: Serve, tmp_path: Path) -> None:
+
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        if query.flags & dns.flags.RD:
+            message = reply(query, aa=False, answer=[". SOA a. b. 1 2 3 4 5"])
+            message.flags |= dns.flags.RA
+            return send(message, transport)
+        return child("ch-a.mssante.fr", ["ns.ch-a.mssante.fr"])(query, transport)
+
+    serve(PARENT, parent({"ch-a.mssante.fr": ["ns.ch-a.mssante.fr"]}, glue={"ns.ch-a.mssante.fr": OPERATOR}))
+    serve(OPERATOR, script)
+    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
+    queries = load_observation(tmp_path / "o.gz").queries
+    (seen,) = queries[(queries["step"] == "recursion") & (queries["address"] == OPERATOR)].to_dict("records")
+    assert (seen["outcome"], "ra" in seen["flags"].split(), "aa" in seen["flags"].split()) == (
+        "answer",
+        True,
+        False,
+    )
+
+
+def test_parents_that_disagree_are_both_kept(port: int, serve: Serve, tmp_path: Path) -> None:
+    other = "127.0.55.3"
+    serve(PARENT, parent({"ch-a.mssante.fr": ["ns.ch-a.mssante.fr"]}, glue={"ns.ch-a.mssante.fr": OPERATOR}))
+    serve(other, parent({}))
+    serve(OPERATOR, child("ch-a.mssante.fr", ["ns.ch-a.mssante.fr"]))
+    both = settings(port, timeout=2.0)
+    both = replace(both, parent_servers=(*both.parent_servers, ("ns2.gestion.example", other)))
+    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", both)
+    frame = methods(load_observation(tmp_path / "o.gz"), ["ch-a.mssante.fr"])
+    assert frame["method"].tolist() == ["delegated"]
+    assert frame["why"].tolist() == ["délégué par mssante.fr, selon 1 serveurs sur 2"]
+
+
+def test_names_of_255_bytes(port: int, serve: Serve, tmp_path: Path) -> None:
+    """One in the list, one as a server's name; there is no room for a sibling beside them."""
+    labels = ["a" * 63, "b" * 63, "c" * 63]
+    listed = ".".join([*labels, "d" * (253 - 3 * 64 - len(".mssante.fr")), "mssante.fr"])
+    server = ".".join([*labels, "e" * (253 - 3 * 64 - len(".example")), "example"])
+    assert len(listed) == len(server) == 253
+    serve(PARENT, parent({listed: [server], "ch-b.mssante.fr": [server]}))
+    observe([listed, "ch-b.mssante.fr", f"x{listed}"], tmp_path / "o.gz", settings(port, timeout=2.0))
+    observation = load_observation(tmp_path / "o.gz")
+    assert server in observation.records["data"].tolist()
+    frame = methods(observation, [listed, "ch-b.mssante.fr", f"x{listed}"])
+    assert frame["method"].tolist() == ["delegated", "delegated", "unknown"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b"\xc0\x21\0\x0f\0\1\0\0\1\x2c\0\4\0\1\xc0\x2f",  # names that point at themselves
+        b"\xc0\x0c\0\x0f\0\1\0\0\1\x2c\0\6\0\1\1a\xc0\x2f",  # a name that goes round for ever
+        b"\xc0\x0c\0\x02\0\1\0\0\1\x2c\0\2\xff\xff",  # a name that is elsewhere
+    ],
+)
+@pytest.mark.parametrize("who", [PARENT, OPERATOR])
+def test_compression_loops(port: int, serve: Serve, tmp_path: Path, record: bytes, who: str) -> None:
+    def hostile(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        if query.question[0].name.to_text(True) == "mssante.fr":
+            return parent({})(query, transport)
+        wire = reply(query).to_wire()
+        end = 12 + len(query.question[0].name.to_wire()) + 4
+        wire = wire[:6] + b"\0\1\0\0\0\0" + wire[12:end] + record
+        return [framed(wire) if transport == "tcp" else wire]
+
+    good = parent({"ch-a.mssante.fr": ["ns.ch-a.mssante.fr"]}, glue={"ns.ch-a.mssante.fr": OPERATOR})
+    serve(PARENT, hostile if who == PARENT else good)
+    serve(OPERATOR, hostile)
+    start = time.monotonic()
+    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
+    assert time.monotonic() - start < 5
+    observation = load_observation(tmp_path / "o.gz")
+    bad = observation.queries[
+        (observation.queries["address"] == who) & (observation.queries["step"] == "walk")
+    ]
+    assert set(bad["outcome"]) == {"malformed"}
+    assert methods(observation, ["ch-a.mssante.fr"])["method"].tolist() == [
+        "unknown" if who == PARENT else "delegated"
+    ]
