@@ -18,7 +18,9 @@ from typing import Any
 
 import httpx
 
-from mssante_audit.archive import MAX_LOSS, Archive, Record, append, keep, locked
+from mssante_audit.archive import Archive
+from mssante_audit.archive_keep import MAX_LOSS, keep, locked
+from mssante_audit.archive_log import Record, append
 from mssante_audit.errors import FetchError, InputError
 from mssante_audit.history import bring_up_to_date
 

@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import pandas as pd
 
-from mssante_audit.archive import GOOD, Record
+from mssante_audit.archive_log import GOOD, Record
 from mssante_audit.chronicle import Chronicle
 from mssante_audit.events import EVENTS, Span
 from mssante_audit.export import csv_text

@@ -9,7 +9,7 @@ from shutil import copytree
 import pytest
 from lxml import html as lxml_html
 
-from mssante_audit.archive import Record, append
+from mssante_audit.archive_log import Record, append
 from mssante_audit.changes import KINDS
 from mssante_audit.chronicle import chronicle
 from mssante_audit.errors import InputError
