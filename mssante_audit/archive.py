@@ -119,7 +119,9 @@ class Archive:
     @cached_property
     def trusted(self) -> tuple[str | Path, ...]:
         """The anchors, with those recognised in the folder that the archive lies in."""
-        return (*self.anchors, *_recognised(self.folder.resolve().parent))
+        from mssante_audit.certificates import pinned_files
+
+        return (*self.anchors, *pinned_files(self.folder.resolve().parent))
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -193,20 +195,3 @@ def _snapshot(path: Path) -> Snapshot | None:
         return Snapshot(datetime.strptime(named[1], TIME).replace(tzinfo=UTC), named[2], path)
     except ValueError:
         return None
-
-
-def _recognised(folder: Path) -> list[Path]:
-    """Return the files in a folder, or one below, that hold pinned certificates of IGC-Santé."""
-    from mssante_audit.signature import CERTIFICATE_SUFFIXES, fingerprint, load_certificates, pinned
-
-    found = []
-    for file in (*folder.glob("*"), *folder.glob("*/*")):
-        if file.suffix.lower() in CERTIFICATE_SUFFIXES and file.is_file():
-            try:
-                certificates = load_certificates(file)
-            except InputError:
-                continue
-            # A file that also holds others would make them trusted too.
-            if certificates and all(fingerprint(c) in pinned()["trusted"] for c in certificates):
-                found.append(file)
-    return sorted(found)

@@ -172,7 +172,7 @@ def _context(bundle: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context()
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    from mssante_audit.signature import load_certificates
+    from mssante_audit.certificates import load_certificates
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     certificates = load_certificates(bundle)
