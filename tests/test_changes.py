@@ -19,7 +19,7 @@ from mssante_audit.changes import COLUMNS, KINDS
 from mssante_audit.cli import app
 from mssante_audit.errors import InputError
 from mssante_audit.events import EVENTS, Span, between, span
-from mssante_audit.findings import row_ranges
+from mssante_audit.findings import concat, row_ranges
 from mssante_audit.resources import resource
 from mssante_audit.sample import SAMPLE_AS_OF
 from mssante_audit.sample_archive import EVENT_COLUMNS, TIMES, UNCHANGED_DAYS, tell_story
@@ -294,8 +294,13 @@ def test_the_archive_shows_stale_contacts_exactly() -> None:
         thresholds=Thresholds(stale_after_days=UNCHANGED_DAYS),
     )
     assert space.whitelist.signature.status == "valid"
-    by_history = {"CONTACT_UNCHANGED", "CONTACT_PARTLY_CHANGED", "CONTACT_FORMER_OPERATOR"}
-    found = audit("stale_contacts", space)
+    by_history = {
+        "CONTACT_UNCHANGED",
+        "CONTACT_PARTLY_CHANGED",
+        "CONTACT_FORMER_OPERATOR",
+        "RECO_CONTACT_OLD",
+    }
+    found = concat([audit("stale_contacts", space), audit("reconciliation", space)])
     found = found[found["rule"].isin(by_history)]
     with (SAMPLE / "defects.csv").open(encoding="utf-8", newline="") as file:
         truth = [tuple(line[1:]) for line in csv.reader(file) if line[0] == "archive"]

@@ -92,6 +92,7 @@ def test_contacts_are_personal_and_nothing_else_is() -> None:
     } | {
         "DECL_PUBLIC_CONSUMER",
         "RECO_CONTACT",
+        "RECO_CONTACT_OLD",
     }
 
 

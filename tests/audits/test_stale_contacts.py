@@ -6,13 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_up import ALPHA, AS_OF, BETA_DN, make_space, xml_of
+from made_up import ALPHA, BETA_DN, archived, make_space
 
-from mssante_audit.archive import open_archive
 from mssante_audit.audits import audit as masked_audit
 from mssante_audit.audits.stale_contacts import audit
 from mssante_audit.space import Thresholds, TrustSpace
-from mssante_audit.whitelist import load_whitelist
 
 USUAL = "01 99 00 00 01, projet@alpha.example"
 
@@ -312,18 +310,6 @@ def test_test_entries_are_set_aside() -> None:
 # -- staleness by evidence ----------------------------------------------------------------------------------
 
 BY_HISTORY = ("CONTACT_UNCHANGED", "CONTACT_PARTLY_CHANGED", "CONTACT_FORMER_OPERATOR")
-
-
-def archived(folder: Path, **lists: list[dict[str, str]]) -> TrustSpace:
-    """Return the space of the last of several lists (``on_2026_01_01=rows``), the others in its archive."""
-    for day, entries in lists.items():
-        date = day.removeprefix("on_").replace("_", "-")
-        content = xml_of(*entries, generated=f"{date}T05:30:00Z")
-        sha = load_whitelist(content).sha256
-        (folder / f"{date}T053000Z-{sha[:8]}.xml.gz").write_bytes(content)
-    archive = open_archive(folder)
-    whitelist = archive.load(archive.snapshots[-1])
-    return TrustSpace(whitelist, AS_OF, Thresholds(stale_after_days=365), archive=archive)
 
 
 def test_contacts_unchanged_since_first_seen_with_the_censoring_said(tmp_path: Path) -> None:
