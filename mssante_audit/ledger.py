@@ -38,7 +38,8 @@ class FollowUp:
     previous: str
     """Date of the run before, "" if there is none."""
     first_seen: tuple[str, ...]
-    """For each finding, the date of the first run that found it."""
+    """For each finding, the date of the first run that found it, or of the first archived list that shows
+    it (`first_seen` of a findings frame) if that is earlier."""
     status: tuple[str, ...]
     """For each finding: ``new`` or ``open``; "" if there is no run before."""
     fixed: tuple[Mapping[str, str], ...]
@@ -97,8 +98,8 @@ def follow(ledger: dict[str, Any], scope: str, as_of: str, findings: pd.DataFram
     earlier = max((run for run in part["runs"] if run < as_of), default="")
     before: Mapping[Key, Mapping[str, str]] = part["runs"].get(earlier, {})
     keys = _keys(findings)
-    for key in keys:
-        part["first_seen"][key] = min(part["first_seen"].get(key, as_of), as_of)
+    for key, listed in zip(keys, findings["first_seen"], strict=True):
+        part["first_seen"][key] = min(part["first_seen"].get(key, as_of), as_of, listed or as_of)
     told = findings[["rule", "domain", "operator"]].to_dict("records")
     part["runs"][as_of] = dict(zip(keys, told, strict=True))
     part["runs"] = {run: part["runs"][run] for run in sorted(part["runs"])[-KEPT_RUNS:]}

@@ -43,6 +43,17 @@ def test_new_open_and_fixed() -> None:
     assert "1er janvier 2026" in html
 
 
+def test_an_archived_list_may_show_a_finding_before_any_run() -> None:
+    ledger: dict = {}
+    listed = frame(1, 2).assign(first_seen=["2025-09-01T05:30:00+00:00", ""])
+    first = follow(ledger, "x", DAYS[0], listed)
+    assert [day[:10] for day in first.first_seen] == ["2025-09-01", "2026-01-01"]
+    second = follow(ledger, "x", DAYS[1], frame(2))
+    assert second.status == ("open",)
+    assert second.fixed[0]["first_seen"][:10] == "2025-09-01"
+    assert "1er septembre 2025" in follow_up_html(second, frame(2)).replace("\xa0", " ")
+
+
 def test_a_run_made_again_says_the_same() -> None:
     ledger: dict = {}
     follow(ledger, "x", DAYS[0], frame(1))

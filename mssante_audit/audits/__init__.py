@@ -7,6 +7,7 @@ from typing import cast
 
 import pandas as pd
 
+from mssante_audit.audits._since import dated
 from mssante_audit.errors import UnknownNameError
 from mssante_audit.findings import concat, masked
 from mssante_audit.space import TrustSpace
@@ -30,7 +31,8 @@ def audit(name: str, space: TrustSpace) -> pd.DataFrame:
     -------
     DataFrame
         Findings, as described in `mssante_audit.findings`; contacts in it are masked unless the space was
-        loaded with ``show_contacts=True``. Waived ones are left out (`waived` has them).
+        loaded with ``show_contacts=True``. Waived ones are left out (`waived` has them). `first_seen` is
+        told where the list is one of the space's archive.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def audit(name: str, space: TrustSpace) -> pd.DataFrame:
 def _parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Run one audit; return its findings and the waived ones."""
     findings = cast(pd.DataFrame, import_module(f"{__package__}.{name}").audit(space))
-    findings = findings if space.show_contacts else masked(findings)
+    findings = dated(findings if space.show_contacts else masked(findings), space)
     waivers = load_waivers(space.waivers) if space.waivers else ()
     return split(findings, waivers, space.as_of)
 

@@ -38,7 +38,8 @@ from mssante_audit.audits._history import superseded
 from mssante_audit.audits._matching import CONTACTS, MATCH, STATUSES, Match, match, no_statuses
 from mssante_audit.audits.declarations import Place, finding, places
 from mssante_audit.findings import Finding, findings_frame, row_ranges
-from mssante_audit.space import TrustSpace
+from mssante_audit.french import day
+from mssante_audit.space import TrustSpace, parse_instant
 
 __all__ = ["STATUSES", "audit", "status"]
 
@@ -98,9 +99,11 @@ def _differences(matched: Match, source: str, space: TrustSpace) -> Iterator[Fin
         for told, found, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
             listed = f"{french} : {told[1]}"
             declared = ", ".join(text.strip() for text in told[2:4] if text.strip())
-            if since := told[4]:
+            if told[4]:
+                since = parse_instant(told[4])
                 made = finding("RECO_CONTACT_OLD", found, f"{french} : {declared}", listed)
-                made = replace(made, evidence=f"changé dans la liste du {since}; {made.evidence}")
+                where = f"changé dans la liste du {day(since)}; {made.evidence}"
+                made = replace(made, evidence=where, first_seen=since)
             else:
                 made = finding("RECO_CONTACT", found, listed, declared)
             yield _with_rows(made, source, rows)
