@@ -45,7 +45,7 @@ class Limits:
     """Bytes of address space beyond those that the server has mapped."""
 
 
-class Died(ReportError):
+class DiedError(ReportError):
     """A child that ended without an answer.
 
     Attributes
@@ -80,7 +80,7 @@ class ForkServer:
         errors = self._root / "errors"
         try:
             with theirs, errors.open("wb") as file:
-                self._process = subprocess.Popen(
+                self._process = subprocess.Popen(  # noqa: S603 - this Python, no shell
                     [sys.executable, "-c", _START, str(theirs.fileno())],
                     pass_fds=[theirs.fileno()],
                     cwd=self._root,
@@ -144,7 +144,7 @@ class ForkServer:
 
         Raises
         ------
-        Died
+        DiedError
             If the child is killed, crashes or leaves. What the function raises comes through.
         """
         limits = limits or Limits()
@@ -157,7 +157,7 @@ class ForkServer:
         except OSError:
             os.close(ended)
             ours.close()
-            raise Died("the fork server is gone") from None
+            raise DiedError("the fork server is gone") from None
         finally:
             os.close(tell_end)
         with Connection(ours.detach()) as answers, open(ended, "rb", buffering=0) as end:
@@ -184,9 +184,7 @@ class ForkServer:
         shutil.rmtree(self._root, ignore_errors=True)
 
 
-def _answer(
-    answers: Connection[Any, Any], end: Any, listener: Callable[..., None] | None
-) -> tuple[str, Any]:
+def _answer(answers: Connection[Any, Any], end: Any, listener: Callable[..., None] | None) -> tuple[str, Any]:
     """Read what a child says up to its answer; without one, return how it ended."""
     status = None
     while True:
@@ -205,15 +203,15 @@ def _answer(
             listener(*value)
 
 
-def _died(status: bytes, limits: Limits) -> Died:
+def _died(status: bytes, limits: Limits) -> DiedError:
     if len(status) < ENDED.size:
-        return Died("the fork server is gone")
+        return DiedError("the fork server is gone")
     code, late = ENDED.unpack(status)
     if late:
-        died = Died(f"stopped after {limits.deadline:g} seconds")
+        died = DiedError(f"stopped after {limits.deadline:g} seconds")
     elif code < 0:
-        died = Died(f"its process was ended by {signal.Signals(-code).name}")
+        died = DiedError(f"its process was ended by {signal.Signals(-code).name}")
     else:
-        died = Died(f"its process left with status {code}")
+        died = DiedError(f"its process left with status {code}")
     died.late = late
     return died

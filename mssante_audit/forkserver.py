@@ -33,10 +33,9 @@ from typing import Any
 ENDED = struct.Struct("i?")
 """How a child ended: its exit code (minus the signal that killed it), and whether that was the deadline."""
 
-SINGLE = {
-    name: "1"
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-}
+SINGLE = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+)
 """Variables that keep libraries from starting threads, which a fork would leave behind."""
 
 _PR_SET_PDEATHSIG = 1
@@ -124,12 +123,12 @@ def _serve(control: socket.socket, children: dict[int, _Child]) -> None:
     while True:
         due = min((child.due for child in children.values()), default=None)
         wait = None if due is None else max(0.0, due - time.monotonic())
-        ready, _, _ = select.select([control, woken], [], [], wait)
+        ready, _, _ = select.select([control.fileno(), woken], [], [], wait)
         if woken in ready:
             with suppress(BlockingIOError):
                 os.read(woken, 4096)
         _reap(children)
-        if control in ready:
+        if control.fileno() in ready:
             message, numbers, *_ = socket.recv_fds(control, 4096, 2)
             if not message:
                 return
@@ -141,9 +140,7 @@ def _serve(control: socket.socket, children: dict[int, _Child]) -> None:
             children[pid] = _Child(numbers[1], scratch, time.monotonic() + order["deadline"])
 
 
-def _fork(
-    numbers: list[int], scratch: Path, memory: int, own: list[int], children: dict[int, _Child]
-) -> int:
+def _fork(numbers: list[int], scratch: Path, memory: int, own: list[int], children: dict[int, _Child]) -> int:
     """Fork a child for one piece of work; return its number. In the child, never return."""
     server = os.getpid()
     work, ended = numbers

@@ -35,8 +35,8 @@ KERNEL_ENVIRONMENT = {
 """Variables that ipykernel sets for itself; matplotlib reads its own when it is imported."""
 
 Listener = Callable[[str, int, Any], None]
-"""Called with ``start``, a cell's position and ``None`` before it runs; with ``outputs``, a cell's position and
-``(execution count, outputs)`` whenever they are new."""
+"""Called with ``start``, a cell's position and ``None`` before it runs; with ``outputs``, a cell's position
+and ``(execution count, outputs)`` whenever they are new."""
 
 
 class Outputs:
@@ -120,12 +120,16 @@ class _Stream(io.TextIOBase):
             self._outputs.add({"output_type": "stream", "name": self.name, "text": text})
 
 
+def _outputs() -> Outputs:
+    return ZMQFreeShell.instance().outputs
+
+
 def _flush() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
 
 
-class _Hook(DisplayHook):  # type: ignore[misc]
+class _Hook(DisplayHook):
     """What the last expression of a cell is given to."""
 
     def start_displayhook(self) -> None:
@@ -140,19 +144,17 @@ class _Hook(DisplayHook):  # type: ignore[misc]
     def finish_displayhook(self) -> None:
         _flush()
         if self._data.get("data"):
-            self.shell.outputs.add(
-                {"output_type": "execute_result", "execution_count": self._count, **self._data}
-            )
+            _outputs().add({"output_type": "execute_result", "execution_count": self._count, **self._data})
 
 
-class _Publisher(DisplayPublisher):  # type: ignore[misc]
+class _Publisher(DisplayPublisher):
     """What ``display`` is given to."""
 
-    def publish(
+    def publish(  # type: ignore[override]
         self, data: Any, metadata: Any = None, *, transient: Any = None, update: bool = False, **_: Any
     ) -> None:
         _flush()
-        self._validate_data(data, metadata or {})
+        self._validate_data(data, metadata or {})  # type: ignore[no-untyped-call]
         shown = {
             "output_type": "display_data",
             "data": _as_json(data),
@@ -160,16 +162,16 @@ class _Publisher(DisplayPublisher):  # type: ignore[misc]
         }
         name = (transient or {}).get("display_id")
         if not update:
-            self.shell.outputs.add(shown, name)
+            _outputs().add(shown, name)
         elif name:
-            self.shell.outputs.update(shown, name)
+            _outputs().update(shown, name)
 
     def clear_output(self, wait: bool = False) -> None:
         _flush()
-        self.shell.outputs.clear(wait)
+        _outputs().clear(wait)
 
 
-class ZMQFreeShell(InteractiveShell):  # type: ignore[misc]
+class ZMQFreeShell(InteractiveShell):
     """IPython without terminal, sockets, history file or threads.
 
     Its name matters: pandas lays out texts for a notebook where the shell's type has ``zmq`` in its name.
@@ -228,16 +230,12 @@ def run_cells(notebook: nbformat.NotebookNode, scratch: Path, listener: Listener
     capture(scratch, outputs)
     shell = make_shell()
     shell.outputs = outputs
-    code = [
-        i
-        for i, cell in enumerate(notebook.cells)
-        if cell.cell_type == "code" and cell.source.strip()
-    ]
+    code = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
     for index in code:
         cell = notebook.cells[index]
         listener("start", index, None)
         outputs.begin(index)
-        ran = shell.run_cell(cell.source, store_history=True)
+        ran = shell.run_cell(cell.source, store_history=True)  # type: ignore[no-untyped-call]
         _flush()
         error = ran.error_before_exec or ran.error_in_exec
         if error is not None and not any(o["output_type"] == "error" for o in outputs.of[index]):
