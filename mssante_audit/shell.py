@@ -249,6 +249,21 @@ def run_cells(notebook: nbformat.NotebookNode, scratch: Path, listener: Listener
             return
 
 
+def run_as_called(
+    scratch: Path,
+    listener: Listener,
+    notebook: nbformat.NotebookNode,
+    folder: str,
+    environment: dict[str, str],
+    path: list[str],
+) -> None:
+    """Run the cells (`run_cells`) in the folder and with the environment and modules of another process."""
+    os.chdir(folder)
+    os.environ |= {name: value for name, value in environment.items() if name not in os.environ}
+    sys.path[:] = ["", *(place for place in path if place)]
+    run_cells(notebook, scratch, listener)
+
+
 def _as_json(data: dict[str, Any]) -> dict[str, Any]:
     """Return a MIME bundle as it comes out of a kernel's message: tuples as lists, bytes as base64."""
     return {
