@@ -123,13 +123,6 @@ def follow_up_html(told: FollowUp, findings: pd.DataFrame) -> str:
     """Return the section of a report that says what is new, open and fixed; "" without a run before."""
     if not told.previous:
         return ""
-    counts = told.counts()
-    words = [
-        count(counts["new"], "nouveau constat", "nouveaux constats"),
-        count(counts["open"], "constat encore ouvert", "constats encore ouverts"),
-        count(counts["fixed"], "constat réglé", "constats réglés"),
-    ]
-    lead = f"Depuis la situation du {day(parse_instant(told.previous))} : {listing(words)}."
     rows = [
         _row("réglé", f["rule"], f["domain"], f["operator"], f["first_seen"])
         for f in told.fixed
@@ -144,7 +137,23 @@ def follow_up_html(told: FollowUp, findings: pd.DataFrame) -> str:
         ]
     columns = ("État", "Gravité", "Constat", "Domaine", "Opérateur", "Constaté depuis")
     shown = table("follow-up", "Constats réglés, nouveaux et encore ouverts", columns, rows) if rows else ""
-    return f"<h2>Depuis le rapport précédent</h2><p>{typeset(escape(lead, quote=False))}</p>{shown}"
+    lead = escape(since_previous(told), quote=False)
+    return f"<h2>Depuis le rapport précédent</h2><p>{lead}</p>{shown}"
+
+
+def since_previous(told: FollowUp) -> str:
+    """Say in one sentence how many findings are new, open and fixed; "" without a run before."""
+    if not told.previous:
+        return ""
+    counts = told.counts()
+    still = [first for first, status in zip(told.first_seen, told.status, strict=True) if status == "open"]
+    oldest = f" (le plus ancien depuis le {day(parse_instant(min(still)))})" if still else ""
+    words = [
+        count(counts["new"], "nouveau constat", "nouveaux constats"),
+        count(counts["open"], "constat encore ouvert", "constats encore ouverts") + oldest,
+        count(counts["fixed"], "constat réglé", "constats réglés"),
+    ]
+    return typeset(f"Depuis la situation du {day(parse_instant(told.previous))} : {listing(words)}.")
 
 
 def _row(status: str, code: str, domain: str, operator: str, first_seen: str) -> tuple[Cell, ...]:
