@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mssante_audit.archive_log import Record, read_log
-from mssante_audit.errors import InputError
+from mssante_audit.errors import InputError, WhiteListError
 from mssante_audit.whitelist import WhiteList, load_whitelist
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 QUARANTINE, HISTORY = "quarantine", "history.parquet"
 SKEW = timedelta(hours=1)
 """How far ahead of our clock a list may be dated before it counts as one of the future."""
+
+PUT_BACK = "Put the right file back, then run `mssante-audit archive verify`"
 
 TIME = "%Y-%m-%dT%H%M%SZ"
 """How a list's name writes its generation time."""
@@ -138,13 +140,24 @@ def open_archive(folder: str | Path, anchors: Sequence[str | Path] = ()) -> Arch
 
 def load_kept(snapshot: Snapshot, anchors: Sequence[str | Path] = ()) -> WhiteList:
     """Load a kept list; see `Archive.load`."""
-    whitelist = load_whitelist(snapshot.path, any_namespace=True, anchors=anchors)
-    if not whitelist.sha256.startswith(snapshot.sha):
-        raise InputError(
-            "holds other bytes than its name says",
-            file=str(snapshot.path),
-            remedy="Put the right file back, then run `mssante-audit archive verify`",
-        )
+    try:
+        whitelist = load_whitelist(snapshot.path, any_namespace=True, anchors=anchors)
+    except WhiteListError as error:
+        raise InputError(error.message, file=error.file, line=error.line, remedy=PUT_BACK) from error
+    return checked(whitelist, snapshot.path)
+
+
+def checked(whitelist: WhiteList, path: Path) -> WhiteList:
+    """Return a list loaded from an archive; refuse one that its file's name does not mean.
+
+    Raises
+    ------
+    InputError
+        If it is another list. A damaged one, loaded to recover its rows, is not held against the name.
+    """
+    kept = _snapshot(path)
+    if kept and not whitelist.damaged and not whitelist.sha256.startswith(kept.sha):
+        raise InputError("holds other bytes than its name says", file=str(path), remedy=PUT_BACK)
     return whitelist
 
 
