@@ -99,7 +99,7 @@ def chronicle(space: TrustSpace, *, since: str | None = None, operator_id: str |
         pd.DataFrame(counts, columns=["time", "rows", "domains", "operators"]),
         tuple(_of(step, operator_id) for step in steps),
         _of(whole, operator_id),
-        _ages(history, before, operator_id),
+        _ages(history, before, whole, operator_id),
         len(known) - len(chosen),
         tuple(unread),
     )
@@ -135,11 +135,13 @@ def _of(span: Span, operator_id: str | None) -> Span:
     return Span(span.start, span.end, changes, span.events[told].reset_index(drop=True), span.names)
 
 
-def _ages(history: pd.DataFrame, entries: pd.DataFrame, operator_id: str | None) -> pd.DataFrame:
+def _ages(history: pd.DataFrame, entries: pd.DataFrame, whole: Span, operator_id: str | None) -> pd.DataFrame:
     own = entries if operator_id is None else entries[entries["operator_id"] == operator_id]
     born = history.groupby("domain")["first_seen"].min()
-    names = pd.Index(own["domain"].unique())
-    first = born.reindex(names)
+    names = own["domain"].unique().tolist()
+    renamed = whole.changes[whole.changes["kind"] == "renamed"]
+    was = dict(zip(renamed["domain"], renamed["before"], strict=True))
+    first = born.reindex([was.get(name, name) for name in names])  # another name is no other domain
     start = history["first_seen"].min()
     return pd.DataFrame(
         {"domain": names, "first_seen": first.to_numpy(), "censored": (first <= start).to_numpy()}

@@ -148,11 +148,18 @@ def since_previous(told: FollowUp) -> str:
     counts = told.counts()
     still = [first for first, status in zip(told.first_seen, told.status, strict=True) if status == "open"]
     oldest = f" (le plus ancien depuis le {day(parse_instant(min(still)))})" if still else ""
+    names = {
+        "new": ("nouveau constat", "nouveaux constats"),
+        "open": ("constat encore ouvert", "constats encore ouverts"),
+        "fixed": ("constat réglé", "constats réglés"),
+    }
     words = [
-        count(counts["new"], "nouveau constat", "nouveaux constats"),
-        count(counts["open"], "constat encore ouvert", "constats encore ouverts") + oldest,
-        count(counts["fixed"], "constat réglé", "constats réglés"),
+        count(counts[what], *called) if counts[what] else f"aucun {called[0]}"
+        for what, called in names.items()
     ]
+    words[1] += oldest
+    if not any(counts.values()):
+        words = ["toujours aucun constat"]
     return typeset(f"Depuis la situation du {day(parse_instant(told.previous))} : {listing(words)}.")
 
 

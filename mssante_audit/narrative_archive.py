@@ -191,7 +191,9 @@ def events_table(story: Chronicle, *, limit: int) -> Html:
     rows = [
         (
             Cell(
-                f"{e['end']:%d/%m/%Y}<br><small>depuis le {e['start']:%d/%m/%Y}</small>", e["end"].isoformat()
+                f'<span style="white-space: nowrap">{e["end"]:%d/%m/%Y}</span>'
+                f"<br><small>depuis le {e['start']:%d/%m/%Y}</small>",
+                e["end"].isoformat(),
             ),
             Cell(
                 f"{data(e['sentence'])}<br><small>{EVENTS[e['kind']]}, {CONFIDENCE[e['confidence']]}</small>"

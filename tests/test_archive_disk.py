@@ -1,4 +1,4 @@
-"""The archive on a disk that is read-only, or full: mounted in a namespace of its own, so root is told too."""
+"""The archive on a disk that is read-only, or full: mounted in a namespace of its own, root is told too."""
 
 from __future__ import annotations
 

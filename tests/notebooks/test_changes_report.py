@@ -69,8 +69,18 @@ def test_figures_can_be_read_without_being_seen(report) -> None:
     figures = report.xpath("//figure")
     assert len(figures) == 4
     alts = [plain(f.find("img").get("alt")) for f in figures]
+    assert "2 mars 2026 : 148 domaines, 7 événements" in alts[0]
+    assert "le plus (7) dans celle du 2 mars 2026." in plain(figures[0].findtext("figcaption"))
     assert "GROUPEMENT E-SANTE DE CHEMINSONGE (1679900001) à MESSAGERIES" in alts[1]
     assert all(f.findtext("figcaption").endswith(".") for f in figures)
+
+
+def test_a_domain_with_a_new_name_is_no_new_domain(space) -> None:
+    story = chronicle(space)
+    ages_of = story.ages.set_index("domain")
+    (renamed,) = story.whole.changes.loc[story.whole.changes["kind"] == "renamed", "domain"]
+    assert ages_of.loc[renamed, "censored"]
+    assert (~story.ages["censored"]).sum() == (story.whole.changes["kind"] == "added").sum()
 
 
 def test_contacts_are_masked(sample_run, report) -> None:
