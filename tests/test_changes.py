@@ -118,6 +118,16 @@ def test_a_copy_with_another_date_is_a_copy() -> None:
     assert told(before, after) == [("restamped", "ch-a"), ("duplicated", "ch-a")]
 
 
+def test_dates_are_counted_by_row_and_contacts_by_domain() -> None:
+    certificates = [DN, DN.replace("mss.", "mx.")]
+    old, dated = ([row("ch-a", dn=dn, stamp=s) for dn in certificates] for s in ("2025-12-01T10:00:00Z", "x"))
+    assert told(old, dated) == [("restamped", "ch-a")] * 2
+    assert "2 lignes (1 domaine)" in sentences(old, dated)[0]
+    assert told(old, [row("ch-a", dn=dn, project="p") for dn in certificates]) == [
+        ("contact_changed", "ch-a")
+    ]
+
+
 def test_before_and_after_say_what_was_and_what_is() -> None:
     after = [*BASE[1:], row("ch-fable", dn=OTHER, project="01 99 00 00 07, p@beta.example")]
     changes = changed(BASE, after).changes.set_index("kind")
