@@ -7,6 +7,7 @@ from typing import cast
 
 import pandas as pd
 
+from mssante_audit.audits._since import dated
 from mssante_audit.errors import UnknownNameError
 from mssante_audit.findings import concat, masked
 from mssante_audit.space import TrustSpace
@@ -30,7 +31,8 @@ def audit(name: str, space: TrustSpace) -> pd.DataFrame:
     -------
     DataFrame
         Findings, as described in `mssante_audit.findings`; contacts in it are masked unless the space was
-        loaded with ``show_contacts=True``. Waived ones are left out (`waived` has them).
+        loaded with ``show_contacts=True``. Waived ones are left out (`waived` has them). `first_seen` is
+        told where the list is one of the space's archive.
 
     Raises
     ------
@@ -42,10 +44,23 @@ def audit(name: str, space: TrustSpace) -> pd.DataFrame:
     return _parted(name, space)[0]
 
 
+_remembered: tuple[TrustSpace, dict[str, tuple[pd.DataFrame, pd.DataFrame]]] | None = None
+
+
+def remember(space: TrustSpace) -> None:
+    """Run every audit now, so that this process and its forks need not for this very space."""
+    global _remembered
+    _remembered = None
+    _remembered = (space, {name: _parted(name, space) for name in AUDITS})
+
+
 def _parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Run one audit; return its findings and the waived ones."""
+    if _remembered and _remembered[0] is space:
+        findings, aside = _remembered[1][name]
+        return findings.copy(deep=False), aside.copy(deep=False)
     findings = cast(pd.DataFrame, import_module(f"{__package__}.{name}").audit(space))
-    findings = findings if space.show_contacts else masked(findings)
+    findings = dated(findings if space.show_contacts else masked(findings), space)
     waivers = load_waivers(space.waivers) if space.waivers else ()
     return split(findings, waivers, space.as_of)
 
