@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from mssante_audit import cli_archive, cli_observe
+from mssante_audit import cli_archive, cli_observe, cli_run
 from mssante_audit.cli_declarations import app as declarations
 from mssante_audit.cli_methods import app as methods
 from mssante_audit.errors import AuditError, OutputError, ParameterError, WhiteListError
@@ -39,6 +39,7 @@ app.add_typer(methods)
 app.add_typer(cli_observe.app, name="observe")
 
 cli_archive.mount(app)
+cli_run.mount(app)
 
 
 class Severity(StrEnum):
