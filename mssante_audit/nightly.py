@@ -144,8 +144,10 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
     runs = sorted(f for f in (config.output / RUNS).iterdir() if read_run(f))
     last = read_run(runs[-1]) if runs else None
     now = datetime.now(UTC)
+    _tidy(config.output / STATE)
     if last and last.status == "running":
         folder = runs[-1]
+        _tidy(folder)
         if (last.settings, last.asked) == (settings, asked) and stamp_of(now - RESUMED) <= last.stamp:
             note(folder, "resume", "goes on")
             return folder, last, True
@@ -164,6 +166,12 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
     draft.rename(folder)
     note(folder, "start", f"as of {head.as_of}", as_of=head.as_of, settings=settings)
     return folder, head, False
+
+
+def _tidy(folder: Path) -> None:
+    """Remove the drafts that a killed run left in a folder or in ``steps`` there."""
+    for draft in (*folder.glob(".*.tmp"), *folder.glob("steps/.*.tmp")):
+        draft.unlink()
 
 
 def _step(step: str, job: Job, results: dict[str, Result], tell: Tell) -> Result:

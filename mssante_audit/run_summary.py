@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mssante_audit.runlog import SITE, Result
@@ -20,7 +21,7 @@ def summary(night: Night) -> str:
     facts = night.results["audit"].facts
     last = _last(night, facts)
     faults = [result for result in night.results.values() if result.outcome == "failed"]
-    told = [line for fault in faults for line in _fault(fault, 2 if len(faults) <= 3 else 1)]
+    told = [line for fault in faults for line in _fault(fault, night.folder, max(1, 6 // len(faults)))]
     room = LINES - 1 - len(told) - len(last)
     return "\n".join([_cut(_head(night, facts)), *_findings(facts, room), *told, *last])
 
@@ -60,9 +61,10 @@ def _rows(rows: Sequence[tuple[str, str, str]], count: int, room: int) -> list[s
     return lines if len(shown) == count else [*lines, f"  ... and {count - len(shown)} more"]
 
 
-def _fault(result: Result, lines: int) -> list[str]:
+def _fault(result: Result, folder: Path, lines: int) -> list[str]:
+    message = result.message.replace(f"{folder}/", "").replace(f"{folder.parents[1]}/", "")
     return textwrap.wrap(
-        f"FAILED {result.step}: {_plain(result.message)}",
+        f"FAILED {result.step}: {_plain(message)}",
         COLUMNS,
         max_lines=lines,
         placeholder=" ...",
@@ -75,13 +77,12 @@ def _last(night: Night, facts: Mapping[str, Any]) -> list[str]:
     lines = []
     if facts:
         told = facts["list"]
-        fetched = night.results["fetch"].outcome
+        fetched = " (NOT FETCHED NOW)" if night.results["fetch"].outcome == "failed" else ""
         parts = [
-            f"of {(told['generated_at'] or 'an unknown date')[:16].replace('T', ' ')}",
+            f"of {(told['generated_at'] or 'an unknown date')[:16].replace('T', ' ')}{fetched}",
             f"{told['rows']} rows",
             f"signature {told['signature']}",
             *(["DAMAGED"] if told["damaged"] else []),
-            *(["NOT FETCHED: the last good one"] if fetched == "failed" else []),
         ]
         found = ", ".join(f"{count} {severity}" for severity, count in facts["by_severity"].items())
         lines += [_cut(f"FOUND {found}"), _cut(f"LIST  {', '.join(parts)}")]
