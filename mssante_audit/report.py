@@ -20,7 +20,7 @@ from typing import Any
 
 import nbformat
 
-from mssante_audit.errors import InputError, OutputError, UnknownNameError
+from mssante_audit.errors import InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.export import write_bytes, write_csv
 from mssante_audit.kernel import Execution, Failure, Kernels, execute, failure_of, quiet
 from mssante_audit.ledger import FILE as LEDGER
@@ -40,6 +40,9 @@ NEEDS = {
     "delegation_vs_redirection": "observation",
 }
 """What a notebook needs beside the list (a field of `TrustSpace`) to be among those run by default."""
+
+ONE_OPERATOR = frozenset({"operator"})
+"""Reports about a single operator: made only when asked for, with the parameter `operator`."""
 
 WORKERS = min(4, os.cpu_count() or 1)
 """Notebooks run at once."""
@@ -166,7 +169,7 @@ def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:
     known = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
     chosen: dict[str, Path] = {}
     ordered = sorted(known, key=lambda n: (n != "overview", n))
-    for name in names or [n for n in ordered if _is_report(known[n])]:
+    for name in names or [n for n in ordered if _is_report(known[n]) and n not in ONE_OPERATOR]:
         path = known.get(name) or (Path(name) if name.endswith(".ipynb") else None)
         if path is None or not path.is_file():
             raise UnknownNameError(f"no notebook {name!r}", remedy=f"There are: {', '.join(known)}")
@@ -183,6 +186,11 @@ def _plan(notebooks: Mapping[str, Path], parameters: Mapping[str, Any]) -> list[
     jobs = []
     for name, path in notebooks.items():
         values = dict(given[name])
+        if name in ONE_OPERATOR and not values.get("operator"):
+            raise ParameterError(
+                f"the report {name!r} is about one operator",
+                remedy="Give --operator, an identifier or a name",
+            )
         if "as_of" in accepted[name] and values.get("as_of") is None:
             values["as_of"] = accepted[name]["as_of"] or now
         jobs.append(_Job(name, path, _absolute(values), {**accepted[name], **values}))
