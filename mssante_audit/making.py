@@ -105,7 +105,7 @@ def made(job: Job, execution: Execution, setting: Setting) -> Made:
 
 def parameterized(job: Job) -> nbformat.NotebookNode:
     """Return a job's notebook with its parameters in it, where papermill puts them."""
-    notebook = nbformat.from_dict(json.loads(job.content))
+    notebook: nbformat.NotebookNode = nbformat.from_dict(json.loads(job.content))
     for cell in notebook.cells:
         cell.source = "".join(cell.source)
     if job.given:
