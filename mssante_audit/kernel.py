@@ -97,7 +97,7 @@ class Kernels:
 
 
 def execute(
-    path: Path,
+    content: bytes,
     parameters: Mapping[str, Any],
     scratch: Path,
     kernels: Kernels,
@@ -107,8 +107,8 @@ def execute(
 
     Parameters
     ----------
-    path
-        The notebook; it is not changed.
+    content
+        The notebook.
     parameters
         Values for its parameters cell.
     scratch
@@ -117,7 +117,7 @@ def execute(
         Where the kernel is noted while it runs.
     """
     source = scratch / "input.ipynb"  # papermill takes braces in a path for a format
-    source.write_bytes(path.read_bytes())
+    source.write_bytes(content)
     started = _Started(progress)
     loop = ensure_event_loop()  # nbclient would make one for this thread, and never close it
     begin = time.perf_counter()
@@ -147,7 +147,7 @@ def execute(
     finally:
         loop.close()
     notebook = started.notebook or nbformat.read(source, as_version=4)
-    return Execution(notebook, time.perf_counter() - begin, failure or _hidden_failure(notebook))
+    return Execution(notebook, time.perf_counter() - begin, failure or shown_failure(notebook))
 
 
 def failure_of(kind: str, message: str, cell: int, traceback: str = "") -> Failure:
@@ -210,8 +210,8 @@ def kernel_environment(scratch: Path) -> dict[str, str]:
     return {**kept, **FIXED, "IPYTHONDIR": str(scratch / "ipython")}
 
 
-def _hidden_failure(notebook: nbformat.NotebookNode) -> Failure | None:
-    """Return the failure that papermill takes for success: ``sys.exit()`` skips the rest without an error."""
+def shown_failure(notebook: nbformat.NotebookNode) -> Failure | None:
+    """Return the failure that a notebook's outputs show; papermill takes ``sys.exit()`` for success."""
     for index, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             if output.output_type == "error":

@@ -106,18 +106,22 @@ def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any])
     provenance
         As in `Page`.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(_FILTERS)
-    template = environment.get_template("run.html.j2")
-    return template.render(
+    return template("run.html.j2").render(
         rows=rows,
         provenance=provenance,
         verdicts=VERDICTS,
         policy=policy(""),
         severities=french.SEVERITY_NAMES,
     )
+
+
+def template(name: str) -> jinja2.Template:
+    """Return a template of `TEMPLATE` that escapes what it is given, with the filters that reports have."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(_FILTERS)
+    return environment.get_template(name)
 
 
 def policy(html: str) -> str:

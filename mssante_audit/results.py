@@ -21,6 +21,7 @@ import pandas as pd
 from mssante_audit.errors import UnknownNameError
 from mssante_audit.export import json_text
 from mssante_audit.findings import COLUMNS, masked, typed
+from mssante_audit.inputs import input_files, stamps
 from mssante_audit.rules import SEVERITIES
 from mssante_audit.space import Thresholds, TrustSpace, load_space
 
@@ -53,15 +54,45 @@ def open_space(
     InputError
         If there is no white list, or it cannot be read.
     """
+    thresholds = Thresholds(list_max_age_days, stale_after_days, concentration_min, listing_days)
+    wanted = (data, as_of, tuple(anchors), recover, any_namespace, thresholds, show_contacts)
+    if _shared and _shared[0] == (wanted, stamps(input_files(data, anchors))):
+        return _shared[1]
     return load_space(
         data,
         as_of=as_of,
         anchors=anchors,
         recover=recover,
         any_namespace=any_namespace,
-        thresholds=Thresholds(list_max_age_days, stale_after_days, concentration_min, listing_days),
+        thresholds=thresholds,
         show_contacts=show_contacts,
     )
+
+
+_shared: tuple[Any, TrustSpace] | None = None
+"""What `share_space` loaded, and of which files and parameters."""
+
+
+def share_space(**arguments: Any) -> TrustSpace:
+    """Load a space (`open_space`) that this process and its forks open again without loading.
+
+    As long as the parameters and the input files are the same. What was found in it is shared with it.
+    """
+    global _shared
+    _shared = None
+    files = stamps(input_files(arguments.get("data"), arguments.get("anchors", ())))
+    space = open_space(**arguments)
+    wanted = (
+        arguments.get("data"),
+        arguments.get("as_of"),
+        tuple(arguments.get("anchors", ())),
+        arguments.get("recover", False),
+        arguments.get("any_namespace", False),
+        space.thresholds,
+        space.show_contacts,
+    )
+    _shared = ((wanted, files), space)
+    return space
 
 
 def select_operator(space: TrustSpace, operator: str | None) -> str | None:

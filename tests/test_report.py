@@ -219,7 +219,7 @@ def test_an_output_nobody_foresaw_fails_one_report_only(tmp_path, monkeypatch):
             raise KeyError("M. DURAND Zoé")
         return to_html(notebook, page)
 
-    monkeypatch.setattr("mssante_audit.report.to_html", broken)
+    monkeypatch.setattr("mssante_audit.conversion.to_html", broken)
     (outcome,) = run_reports(["plain"], out=tmp_path, notebooks=FILES).outcomes
     assert outcome.failure.kind == "KeyError"
     text = (tmp_path / "failed" / "plain.html").read_text(encoding="utf-8")

@@ -42,8 +42,21 @@ def audit(name: str, space: TrustSpace) -> pd.DataFrame:
     return _parted(name, space)[0]
 
 
+_remembered: tuple[TrustSpace, dict[str, tuple[pd.DataFrame, pd.DataFrame]]] | None = None
+
+
+def remember(space: TrustSpace) -> None:
+    """Run every audit now, so that this process and its forks need not for this very space."""
+    global _remembered
+    _remembered = None
+    _remembered = (space, {name: _parted(name, space) for name in AUDITS})
+
+
 def _parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Run one audit; return its findings and the waived ones."""
+    if _remembered and _remembered[0] is space:
+        findings, aside = _remembered[1][name]
+        return findings.copy(deep=False), aside.copy(deep=False)
     findings = cast(pd.DataFrame, import_module(f"{__package__}.{name}").audit(space))
     findings = findings if space.show_contacts else masked(findings)
     waivers = load_waivers(space.waivers) if space.waivers else ()
