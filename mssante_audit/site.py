@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from mssante_audit.export import WRITERS, output_error, write_bytes
+from mssante_audit.export import json_text, output_error, write_bytes, write_csv, write_workbook
 from mssante_audit.ledger import FollowUp
 from mssante_audit.page import VERDICTS, environment, policy_of
 from mssante_audit.site_pages import SitePage, pages
 from mssante_audit.site_search import script
-from mssante_audit.site_tables import files_html
+from mssante_audit.site_tables import csv_html
 from mssante_audit.site_view import View, view_of
 from mssante_audit.space import TrustSpace
 from mssante_audit.tables import source_of
@@ -84,9 +84,17 @@ def build_site(
     for page in pages(view):
         path = folder / page.path
         write_bytes(path, page_html(page, view).encode("utf-8", "backslashreplace"))
-        for shown in page.tables:
-            for suffix, write in WRITERS.items():
-                write(shown.frame, path.with_name(f"{path.stem}.{shown.name}.{suffix}"))
+        if page.tables:
+            _write_files(path, page)
+
+
+def _write_files(path: Path, page: SitePage) -> None:
+    """Write what a page shows beside it: a CSV a table, all of them as JSON and as a workbook."""
+    for shown in page.tables:
+        write_csv(shown.frame, path.with_name(f"{path.stem}.{shown.name}.csv"))
+    parts = ",\n".join(f'"{shown.name}": {json_text(shown.frame)}' for shown in page.tables)
+    write_bytes(path.with_suffix(".json"), f"{{\n{parts}}}\n".encode("utf-8", "backslashreplace"))
+    write_workbook({shown.name: shown.frame for shown in page.tables}, path.with_suffix(".xlsx"))
 
 
 def page_html(page: SitePage, view: View) -> str:
@@ -99,8 +107,9 @@ def page_html(page: SitePage, view: View) -> str:
         .render(
             page=page,
             root="../" * depth,
+            stem=stem,
             menu=MENU,
-            tables={shown.name: shown.html + files_html(shown, stem) for shown in page.tables},
+            tables={shown.name: shown.html + csv_html(shown, stem) for shown in page.tables},
             policy=policy_of(source_of(script())),
             script=script(),
             style=_style(),

@@ -19,9 +19,9 @@ from mssante_audit.site_tables import (
     Shown,
     audits_shown,
     domains_frame,
-    domains_shown,
     findings_shown,
     fixed_shown,
+    grouped,
     operators_shown,
     rules_shown,
     trend_shown,
@@ -221,21 +221,17 @@ def _operator(view: View, operator: Operator) -> SitePage:
         caption="Constats, les plus graves d’abord",
         without=("Opérateur",),
     )
-    touched = [domain for domain in operator.domains if domain.findings]
-    clean = [domain for domain in operator.domains if not domain.findings]
-    listed = domains_shown(links, touched, name="domaines")
-    everything = Shown("domaines", listed.html, domains_frame(view, operator.domains), len(operator.domains))
+    listed = Shown("domaines", "", domains_frame(view, operator.domains), len(operator.domains))
     mine = [f for f in (view.told.fixed if view.told else ()) if _is_of(f, operator)]
     rules = [catalogue()[code] for code in dict.fromkeys(shown.frame["rule"])]
     facts = {
-        "lead": typeset(_operator_lead(operator, touched)),
+        "lead": typeset(_operator_lead(operator)),
         "operator": operator,
         "names": [visible(name) for name in operator.other_names],
         "remedies": [(badge(r.severity), links.rule(r), prose(r.remedy_fr)) for r in rules],
-        "touched": len(touched),
-        "clean": [(d.anchor, visible(d.name), d.test) for d in clean],
+        "groups": grouped(links, operator.domains),
     }
-    tables = _filled(shown, everything, waived_shown(links, operator.waived), fixed_shown(links, mine))
+    tables = _filled(shown, listed, waived_shown(links, operator.waived), fixed_shown(links, mine))
     return SitePage(operator.page, visible(operator.name), "operator", "operateurs", tables, facts)
 
 
@@ -245,10 +241,11 @@ def _is_of(fixed: Mapping[str, str], operator: Operator) -> bool:
     return identifier == operator.id if identifier is not None else fixed["operator"] == operator.name
 
 
-def _operator_lead(operator: Operator, touched: Sequence[Any]) -> str:
+def _operator_lead(operator: Operator) -> str:
     domains = count(len(operator.domains), "domaine")
     if not operator.findings:
         return f"Aucun constat sur {domains}."
+    touched = sum(1 for domain in operator.domains if domain.findings)
     new = sum(operator.new.values())
     fresh = f" {count(new, 'constat est nouveau', 'constats sont nouveaux')}." if new else ""
-    return f"{summary(operator.counts)}, sur {number(len(touched))} de ses {domains}.{fresh}"
+    return f"{summary(operator.counts)}, sur {number(touched)} de ses {domains}.{fresh}"

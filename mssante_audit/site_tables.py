@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.french import NBSP, SEVERITY_NAMES, count, day, listing, number
-from mssante_audit.ledger import FollowUp
+from mssante_audit.french import NBSP, SEVERITY_NAMES, count, day, number
 from mssante_audit.rules import SEVERITIES, Rule, catalogue
 from mssante_audit.site_view import AUDIT_TITLES, Domain, Operator, View, anchor_of
 from mssante_audit.space import parse_instant
@@ -22,9 +21,6 @@ ROWS = 200
 
 SEVERITY_COLUMNS = tuple(plural.capitalize() for _, plural in SEVERITY_NAMES.values())
 FINDING_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes")
-
-NAMED = 4
-"""Findings that the row of a domain names one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +64,6 @@ class Links:
         return f'<a href="{self.root}{known.page}#{escape(anchor_of(name))}">{data(name)}</a>'
 
 
-def _state(told: FollowUp, i: int) -> Cell:
-    since = told.first_seen[i]
-    if told.status[i] == "new":
-        return Cell("<strong>nouveau</strong>", since)
-    return Cell(f"depuis le {day(parse_instant(since))}", since)
-
-
 Maker = Callable[[Links, Mapping[Any, Any]], Cell]
 
 
@@ -103,6 +92,13 @@ def _rows_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
     )
 
 
+def _state_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
+    since = finding["first_seen"]
+    if finding["status"] == "new":
+        return Cell("<strong>nouveau</strong>", since)
+    return Cell(f"depuis le {day(parse_instant(since))}", since)
+
+
 _MAKERS: dict[str, Maker] = {
     "Gravité": lambda _, f: Cell(badge(str(f["severity"])), SEVERITIES.index(str(f["severity"]))),
     "Constat": _rule_cell,
@@ -113,6 +109,7 @@ _MAKERS: dict[str, Maker] = {
     ),
     "Observé": _observed_cell,
     "Lignes": _rows_cell,
+    "État": _state_cell,
     "Accepté": lambda _, f: Cell(f"{data(f['reason'])}<br><small>par {data(f['who'])}</small>"),
     "Jusqu’au": lambda _, f: Cell(day(parse_instant(f["until"])), f["until"]),
 }
@@ -136,33 +133,24 @@ def findings_shown(
     without
         Columns that the page makes needless.
     """
-    told = links.view.told
-    frame = links.view.findings.iloc[list(positions)]
-    columns = [
-        c for c in ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes") if c not in without
-    ]
-    rows = _rows(links, frame.head(ROWS), columns)
-    if told:
-        columns = [*columns, "État"]
-        rows = [(*row, _state(told, i)) for row, i in zip(rows, positions, strict=False)]
-        frame = frame.assign(
-            first_seen=[told.first_seen[i] for i in positions], status=[told.status[i] for i in positions]
-        )
-    return Shown(name, table(name, caption, columns, rows), frame.drop(columns="rows"), len(rows))
+    view = links.view
+    columns = [c for c in (*FINDING_COLUMNS, *(("État",) if view.told else ())) if c not in without]
+    rows = [_cells(links, view.records[i], columns) for i in positions[:ROWS]]
+    html = table(name, caption, columns, rows) if rows else ""
+    return Shown(name, html, view.exported.iloc[list(positions)], len(rows))
 
 
 def waived_shown(links: Links, positions: Sequence[int], *, name: str = "acceptes") -> Shown:
     """Return waived findings, by their positions in the view's, as a table."""
     frame = links.view.waived.iloc[list(positions)]
     columns = ("Gravité", "Constat", "Domaines", "Opérateur", "Accepté", "Jusqu’au")
-    rows = _rows(links, frame.head(ROWS), columns)
-    html = table(name, "Constats acceptés : raison, responsable et échéance", columns, rows)
+    rows = [_cells(links, f, columns) for f in frame.head(ROWS).to_dict("records")] if positions else []
+    html = table(name, "Constats acceptés : raison, responsable et échéance", columns, rows) if rows else ""
     return Shown(name, html, frame.drop(columns="rows"), len(rows))
 
 
-def _rows(links: Links, frame: pd.DataFrame, columns: Sequence[str]) -> list[tuple[Cell, ...]]:
-    records = frame.to_dict("records")
-    return [tuple(_MAKERS[column](links, record) for column in columns) for record in records]
+def _cells(links: Links, finding: Mapping[Any, Any], columns: Sequence[str]) -> tuple[Cell, ...]:
+    return tuple(_MAKERS[column](links, finding) for column in columns)
 
 
 def fixed_shown(links: Links, fixed: Sequence[Mapping[str, str]], *, name: str = "regles") -> Shown:
@@ -190,31 +178,44 @@ def fixed_shown(links: Links, fixed: Sequence[Mapping[str, str]], *, name: str =
     )
 
 
-def domains_shown(links: Links, domains: Sequence[Domain], *, name: str) -> Shown:
-    """Return an operator's domains that have findings as a table, each row with its anchor."""
-    rows = []
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Domains of an operator that the same rules found something on."""
+
+    rules: str
+    """Severity and title of each, as HTML; "" where there is none."""
+    domains: tuple[tuple[str, str, str], ...]
+    """Anchor, name and how many findings, all plain text."""
+
+
+def grouped(links: Links, domains: Sequence[Domain]) -> list[Group]:
+    """Return an operator's domains by the rules that found something on them, the worst first.
+
+    Hundreds of domains often share their findings: said once, they are read sooner and weigh less.
+    """
+    rules = links.view.findings["rule"].tolist()
+    groups: dict[tuple[str, ...], list[Domain]] = {}
     for domain in domains:
-        rules = dict.fromkeys(links.view.findings["rule"].iloc[list(domain.findings)])
-        named = [f"{badge(catalogue()[code].severity)} {links.rule(catalogue()[code])}" for code in rules]
-        more = (
-            f"<br>et {count(len(named) - NAMED, 'autre règle', 'autres règles')}"
-            if len(named) > NAMED
-            else ""
+        codes = dict.fromkeys(rules[i] for i in domain.findings)
+        groups.setdefault(tuple(codes), []).append(domain)
+    # Findings stand in order of severity, so that the least position is the worst.
+    ordered = sorted(groups.items(), key=lambda g: min(g[1][0].findings, default=len(rules)))
+    return [
+        Group(
+            " ".join(
+                f"{badge(catalogue()[code].severity)} {links.rule(catalogue()[code])}" for code in codes
+            ),
+            tuple((d.anchor, visible(d.name), _on_domain(d)) for d in own),
         )
-        place = "" if domain.rows else "<br><small>pas dans la liste</small>"
-        rows.append(
-            (
-                Cell(
-                    f'<span id="{escape(domain.anchor)}">{data(domain.name)}</span>{place}',
-                    visible(domain.name),
-                ),
-                Cell(number(len(domain.findings)), len(domain.findings)),
-                Cell("<br>".join(named[:NAMED]) + more),
-            )
-        )
-    caption = "Domaines qui ont au moins un constat"
-    html = table(name, caption, ("Domaine", "Constats", "Règles"), rows)
-    return Shown(name, html, domains_frame(links.view, domains), len(rows))
+        for codes, own in ordered
+    ]
+
+
+def _on_domain(domain: Domain) -> str:
+    if domain.test:
+        return "entrée de test, mise à part"
+    found = count(len(domain.findings), "constat") if domain.findings else "aucun constat"
+    return found if domain.rows else f"{found}, pas dans la liste"
 
 
 def domains_frame(view: View, domains: Sequence[Domain]) -> pd.DataFrame:
@@ -334,18 +335,15 @@ def trend_shown(points: Sequence[Point], *, name: str = "evolution") -> Shown:
     return Shown(name, table(name, "Constats par gravité à chaque passage", columns, rows), frame, len(rows))
 
 
-def files_html(shown: Shown, stem: str) -> str:
-    """Return the links to a table's files, and how many rows the page left out."""
+def csv_html(shown: Shown, stem: str) -> str:
+    """Return the link to a table's rows as CSV, and how many of them the page left out."""
     total = len(shown.frame)
     cut = (
         f"<strong>Les {number(shown.rows)} premières lignes sur {number(total)} sont montrées ; "
-        "toutes sont dans les fichiers.</strong> "
+        "toutes sont dans le fichier.</strong> "
         if shown.rows < total
         else ""
     )
-    links = [
-        f'<a href="{escape(stem)}.{escape(shown.name)}.{suffix}" download>{suffix.upper()}</a>'
-        for suffix in ("csv", "json", "xlsx")
-    ]
     lines = f"les {count(total, 'ligne')}" if total > 1 else "la ligne"
-    return f'<p class="csv">{cut}Télécharger {lines}{NBSP}: {listing(links)}</p>'
+    link = f'<a href="{escape(stem)}.{shown.name}.csv" download>Télécharger {lines} (CSV)</a>'
+    return f'<p class="csv">{cut}{link}</p>'

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from html import unescape
 from pathlib import Path
@@ -110,9 +111,22 @@ class View:
     reports: tuple[Report, ...]
     missing: Mapping[str, str]
     """Audits that could not be made, and what lacks for each."""
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any]
 
-    @property
+    @cached_property
+    def exported(self) -> pd.DataFrame:
+        """The findings as they go into files; with `first_seen` and `status` if there is a run before."""
+        frame = self.findings.drop(columns="rows")
+        if self.told is None:
+            return frame
+        return frame.assign(first_seen=list(self.told.first_seen), status=list(self.told.status))
+
+    @cached_property
+    def records(self) -> list[dict[Hashable, Any]]:
+        """The findings one by one, with all that is known of them."""
+        return self.exported.assign(rows=self.findings["rows"]).to_dict("records")
+
+    @cached_property
     def new(self) -> frozenset[int]:
         """Positions of the findings that the run before did not have."""
         status = self.told.status if self.told else ()
