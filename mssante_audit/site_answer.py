@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
+from urllib.parse import quote
 
 from mssante_audit.french import count, day, listing, number, severity_name, typeset
 from mssante_audit.rules import catalogue
 from mssante_audit.site_tables import Links
 from mssante_audit.site_view import AUDIT_TITLES, Operator, View
 from mssante_audit.space import parse_instant
-from mssante_audit.tables import Figure, badge, key_figures
+from mssante_audit.tables import Figure, badge, data, key_figures
 from mssante_audit.trend import severity_counts
 
 
@@ -65,15 +65,17 @@ def figures(view: View) -> str:
 
 
 def first_line(links: Links, operator: Operator) -> str:
-    """Return one of those to look at first, as HTML: who, how grave, what."""
-    frame = links.view.findings
-    rules = dict.fromkeys(frame["rule"].iloc[list(operator.findings)])
-    badges = " ".join(badge(s, n) for s, n in operator.counts.items() if n and s != "info")
+    """Return one of those to look at first, as HTML: who, how grave, what, what is new."""
+    rules = links.view.findings["rule"].iloc[list(operator.findings)]
+    name = f'<a href="{operator.page}">{data(operator.name)}</a>'
+    badges = " ".join(badge(s, n) for s, n in operator.counts.items() if n and s in ("critical", "error"))
     new = sum(operator.new.values())
-    fresh = f" – <strong>{count(new, 'nouveau', 'nouveaux')}</strong>" if new else ""
-    dossier = f' – <a href="{escape(operator.dossier)}">dossier</a>' if operator.dossier else ""
-    worst = catalogue()[next(iter(rules))]
-    return f"{links.operator(operator.id, operator.name)} {badges}{fresh}{dossier}<br>{links.rule(worst)}"
+    parts = [
+        links.rule(catalogue()[rules.iloc[0]]),
+        f"<strong>{count(new, 'nouveau', 'nouveaux')}</strong>" if new else "",
+        f'<a href="{quote(operator.dossier)}">dossier</a>' if operator.dossier else "",
+    ]
+    return f"{name} {badges}<br><small>{' – '.join(filter(None, parts))}</small>"
 
 
 def missing(view: View) -> str:

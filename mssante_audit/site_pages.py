@@ -113,7 +113,7 @@ def _follow_up(view: View) -> SitePage:
     new = findings_shown(
         links, sorted(view.new), name="nouveaux", caption="Constats que le passage précédent n’avait pas"
     )
-    fixed = fixed_shown(links, told.fixed if told else ())
+    fixed = fixed_shown(links, view.fixed)
     waived = waived_shown(links, range(len(view.waived)))
     facts = {
         "lead": typeset(since(view)),
@@ -214,15 +214,21 @@ def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int
 
 def _operator(view: View, operator: Operator) -> SitePage:
     links = Links("../", view)
+    first = {
+        i: {"domain": domain.name, "operator_id": operator.id}
+        for domain in reversed(operator.domains)
+        for i in domain.findings
+    }
     shown = findings_shown(
         links,
         operator.findings,
         name="constats",
         caption="Constats, les plus graves d’abord",
         without=("Opérateur",),
+        own=first,
     )
     listed = Shown("domaines", "", domains_frame(view, operator.domains), len(operator.domains))
-    mine = [f for f in (view.told.fixed if view.told else ()) if _is_of(f, operator)]
+    fixed = [f for f in view.fixed if f["operator_id"] == operator.id]
     rules = [catalogue()[code] for code in dict.fromkeys(shown.frame["rule"])]
     facts = {
         "lead": typeset(_operator_lead(operator)),
@@ -231,14 +237,8 @@ def _operator(view: View, operator: Operator) -> SitePage:
         "remedies": [(badge(r.severity), links.rule(r), prose(r.remedy_fr)) for r in rules],
         "groups": grouped(links, operator.domains),
     }
-    tables = _filled(shown, listed, waived_shown(links, operator.waived), fixed_shown(links, mine))
+    tables = _filled(shown, listed, waived_shown(links, operator.waived), fixed_shown(links, fixed))
     return SitePage(operator.page, visible(operator.name), "operator", "operateurs", tables, facts)
-
-
-def _is_of(fixed: Mapping[str, str], operator: Operator) -> bool:
-    """Tell whether a fixed finding was an operator's: by its identifier, or by name where that is missing."""
-    identifier = fixed.get("operator_id")
-    return identifier == operator.id if identifier is not None else fixed["operator"] == operator.name
 
 
 def _operator_lead(operator: Operator) -> str:

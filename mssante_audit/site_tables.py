@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -58,9 +59,10 @@ class Links:
 
     def domain(self, name: str, identifier: str) -> str:
         """Return a domain, with a link to its place on its operator's page."""
-        known = self.view.operators.get(identifier)
-        if known is None or not name:
+        bearers = self.view.bearers.get(name)
+        if not bearers:
             return data(name)
+        known = self.view.operators[identifier if identifier in bearers else bearers[0]]
         return f'<a href="{self.root}{known.page}#{escape(anchor_of(name))}">{data(name)}</a>'
 
 
@@ -96,7 +98,7 @@ def _state_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
     since = finding["first_seen"]
     if finding["status"] == "new":
         return Cell("<strong>nouveau</strong>", since)
-    return Cell(f"depuis le {day(parse_instant(since))}", since)
+    return Cell(f"ouvert depuis le {parse_instant(since):%d/%m/%Y}", since)
 
 
 _MAKERS: dict[str, Maker] = {
@@ -116,7 +118,13 @@ _MAKERS: dict[str, Maker] = {
 
 
 def findings_shown(
-    links: Links, positions: Sequence[int], *, name: str, caption: str, without: Sequence[str] = ()
+    links: Links,
+    positions: Sequence[int],
+    *,
+    name: str,
+    caption: str,
+    without: Sequence[str] = (),
+    own: Mapping[int, Mapping[str, str]] | None = None,
 ) -> Shown:
     """Return findings as a table.
 
@@ -132,10 +140,13 @@ def findings_shown(
         What it holds.
     without
         Columns that the page makes needless.
+    own
+        What a finding is told with instead, by position: the domain of its that the page is about.
     """
     view = links.view
     columns = [c for c in (*FINDING_COLUMNS, *(("État",) if view.told else ())) if c not in without]
-    rows = [_cells(links, view.records[i], columns) for i in positions[:ROWS]]
+    told = own or {}
+    rows = [_cells(links, {**view.records[i], **told.get(i, {})}, columns) for i in positions[:ROWS]]
     html = table(name, caption, columns, rows) if rows else ""
     return Shown(name, html, view.exported.iloc[list(positions)], len(rows))
 
@@ -155,27 +166,22 @@ def _cells(links: Links, finding: Mapping[Any, Any], columns: Sequence[str]) -> 
 
 def fixed_shown(links: Links, fixed: Sequence[Mapping[str, str]], *, name: str = "regles") -> Shown:
     """Return findings that the run before had and this one has not, as a table."""
-    known = [f for f in fixed if f["rule"] in catalogue()]
     rows = []
-    for f in known[:ROWS]:
-        told = catalogue()[f["rule"]]
-        since = Cell(day(parse_instant(f["first_seen"])), f["first_seen"])
-        gravity = Cell(badge(told.severity), SEVERITIES.index(told.severity))
-        identifier = f.get("operator_id", "")
+    for f in fixed[:ROWS]:
+        severity = catalogue()[f["rule"]].severity
         rows.append(
             (
-                gravity,
+                Cell(badge(severity), SEVERITIES.index(severity)),
                 _rule_cell(links, f),
-                Cell(links.domain(f["domain"], identifier)),
-                Cell(links.operator(identifier, f["operator"]) if identifier else data(f["operator"])),
-                since,
+                Cell(links.domain(f["domain"], f["operator_id"])),
+                Cell(links.operator(f["operator_id"], f["operator"]) if f["operator"] else ""),
+                Cell(day(parse_instant(f["first_seen"])), f["first_seen"]),
             )
         )
     columns = ("Gravité", "Constat", "Domaine", "Opérateur", "Constaté depuis le")
-    frame = pd.DataFrame([dict(f) for f in known], columns=["rule", "domain", "operator", "first_seen"])
-    return Shown(
-        name, table(name, "Constats réglés depuis le passage précédent", columns, rows), frame, len(rows)
-    )
+    frame = pd.DataFrame(fixed, columns=["rule", "domain", "operator_id", "operator", "first_seen"])
+    html = table(name, "Constats réglés depuis le passage précédent", columns, rows)
+    return Shown(name, html, frame, len(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +244,7 @@ def operators_shown(
     """Return operators as a table: domains, findings by severity, dossier."""
     rows = []
     for operator in operators[:limit]:
-        dossier = f'<a href="{links.root}{escape(operator.dossier)}">dossier</a>' if operator.dossier else ""
+        dossier = f'<a href="{links.root}{quote(operator.dossier)}">dossier</a>' if operator.dossier else ""
         counts = [Cell(number(n), n) for n in operator.counts.values()]
         rows.append(
             (

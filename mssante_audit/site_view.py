@@ -20,7 +20,7 @@ import pandas as pd
 
 from mssante_audit.ledger import FollowUp
 from mssante_audit.results import provenance
-from mssante_audit.rules import SEVERITIES
+from mssante_audit.rules import SEVERITIES, catalogue
 from mssante_audit.space import TrustSpace
 from mssante_audit.trend import Point
 
@@ -112,6 +112,29 @@ class View:
     missing: Mapping[str, str]
     """Audits that could not be made, and what lacks for each."""
     provenance: Mapping[str, Any]
+
+    @cached_property
+    def bearers(self) -> Mapping[str, list[str]]:
+        """The operators that bear each domain."""
+        bearers: defaultdict[str, list[str]] = defaultdict(list)
+        for operator in self.operators.values():
+            for domain in operator.domains:
+                bearers[domain.name].append(operator.id)
+        return bearers
+
+    @cached_property
+    def fixed(self) -> list[dict[str, str]]:
+        """What the run before found and this one does not, with `operator_id` where one bears that name."""
+        by_name: defaultdict[str, list[str]] = defaultdict(list)
+        for operator in self.operators.values():
+            for name in (operator.name, *operator.other_names):
+                by_name[name].append(operator.id)
+        told = self.told.fixed if self.told else ()
+        return [
+            {"operator_id": own[0] if len(own := by_name[f["operator"]]) == 1 else "", **f}
+            for f in told
+            if f["rule"] in catalogue()
+        ]
 
     @cached_property
     def exported(self) -> pd.DataFrame:
