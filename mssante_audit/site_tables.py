@@ -98,7 +98,7 @@ def _state_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
     since = finding["first_seen"]
     if finding["status"] == "new":
         return Cell("<strong>nouveau</strong>", since)
-    return Cell(f"ouvert depuis le {parse_instant(since):%d/%m/%Y}", since)
+    return Cell(f'ouvert depuis le <span class="day">{parse_instant(since):%d/%m/%Y}</span>', since)
 
 
 _MAKERS: dict[str, Maker] = {
@@ -242,29 +242,19 @@ def operators_shown(
     links: Links, operators: Sequence[Operator], *, name: str, caption: str, limit: int = ROWS
 ) -> Shown:
     """Return operators as a table: domains, findings by severity, dossier."""
+    dossiers = any(operator.dossier for operator in operators)
     rows = []
     for operator in operators[:limit]:
-        dossier = f'<a href="{links.root}{quote(operator.dossier)}">dossier</a>' if operator.dossier else ""
-        counts = [Cell(number(n), n) for n in operator.counts.values()]
-        rows.append(
-            (
-                Cell(links.operator(operator.id, operator.name), visible(operator.name)),
-                Cell(number(len(operator.domains)), len(operator.domains)),
-                *counts,
-                Cell(number(sum(operator.new.values())), sum(operator.new.values())),
-                Cell(dossier),
-            )
-        )
-    columns = (
-        "Opérateur",
-        "Domaines",
-        "Critiques",
-        "Erreurs",
-        "Avertissements",
-        "Informations",
-        "Nouveaux",
-        "Dossier",
-    )
+        numbers = (len(operator.domains), *operator.counts.values(), sum(operator.new.values()))
+        cells = [
+            Cell(links.operator(operator.id, operator.name), visible(operator.name)),
+            *(Cell(number(n), n) for n in numbers),
+        ]
+        if dossiers:
+            href = f"{links.root}{quote(operator.dossier)}"
+            cells.append(Cell(f'<a href="{href}">dossier</a>' if operator.dossier else ""))
+        rows.append(cells)
+    columns = ("Opérateur", "Domaines", *SEVERITY_COLUMNS, "Nouveaux", *(("Dossier",) if dossiers else ()))
     frame = pd.DataFrame(
         [(o.id, o.name, len(o.domains), *o.counts.values(), sum(o.new.values())) for o in operators],
         columns=["operator_id", "operator", "domains", "critical", "error", "warning", "info", "new"],

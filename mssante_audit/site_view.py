@@ -257,8 +257,9 @@ def _names(entries: pd.DataFrame, findings: pd.DataFrame, waived: pd.DataFrame) 
     for identifier, name in zip(entries["operator_id"], entries["operator"], strict=True):
         names[identifier][name] += 1
     for frame in (findings, waived):
-        for identifier, name in zip(frame["operator_id"], frame["operator"], strict=True):
-            if identifier and identifier not in names:
+        told = (frame[column].tolist() for column in ("operator_id", "operator", "domain"))
+        for identifier, name, domain in zip(*told, strict=True):
+            if (identifier or domain) and identifier not in names:
                 names[identifier][name] += 1
     return names
 
@@ -272,7 +273,7 @@ def _domains(
     for identifier, domain, test in zip(*listed, strict=True):
         tests.setdefault((identifier, domain), []).append(test)
     for identifier, domain in found:
-        if identifier and domain:
+        if domain:
             tests.setdefault((identifier, domain), [])
     domains: defaultdict[str, list[Domain]] = defaultdict(list)
     for (identifier, domain), rows in sorted(tests.items()):
