@@ -19,7 +19,7 @@ from mssante_audit.audit_config import Config, load_config
 from mssante_audit.errors import AuditError, InputError
 from mssante_audit.runlog import RUN, RUNS, STATE, began, read_run
 
-ENGINE = "mssante"
+ENGINE = "mssante-fork"
 """Name of our engine among papermill's."""
 MEMORY = 2 * 2**30
 """Bytes below which a run may be short of memory."""

@@ -227,6 +227,24 @@ def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: value for name, value in job.parameters.items() if name in known}
 
 
+def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
+    """Write the operators' dossiers."""
+    from mssante_audit.dossiers import NOTEBOOK, write_dossiers
+
+    wanted = job.config.dossiers
+    parameters = _accepted(job, (NOTEBOOK,))
+    out = job.folder / "dossiers"
+    run = write_dossiers(
+        out, parameters=parameters, operators=wanted.operators, jobs=wanted.jobs or None, debug=job.debug
+    )
+    failed = [o for o in run.outcomes if o.status == "failed"]
+    if failed:
+        why = failed[0].failure or {}
+        first = f"{failed[0].operator_id}, {why.get('kind')}: {why.get('message')}"
+        raise ReportError(f"{len(failed)} of {len(run.outcomes)} dossiers, such as {first}")
+    return f"{len(run.outcomes)} dossiers", {"count": len(run.outcomes)}
+
+
 def site(job: Job) -> tuple[str, dict[str, Any]]:
     """Build the site beside, and rename it into the run's folder."""
     from mssante_audit.export import write_bytes
@@ -285,6 +303,7 @@ STEPS: dict[str, Step] = {
     "observe": observe,
     "audit": audit,
     "reports": reports,
+    "dossiers": dossiers,
     "site": site,
 }
 """Each by its name, in order."""
@@ -304,7 +323,7 @@ def perform(step: str, job: Job) -> Result:
     except AuditError as error:
         outcome, message, facts = "failed", str(error), {}
     except Exception as error:  # whatever it is, the steps after it go on
-        outcome, message, facts = "failed", mask(f"{type(error).__name__}: {error}"), {}
+        outcome, message, facts = "failed", f"{type(error).__name__}: {mask(str(error))}", {}
         if job.debug:
             traceback.print_exc()
     return Result(step, outcome, message, round(time.monotonic() - begin, 3), facts)
