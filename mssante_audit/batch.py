@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ class Order:
 
 def run_batch(
     jobs: Sequence[Job], *, workers: int = 1, executor: Executor | None = None, order: Order | None = None
-) -> Iterator[Made]:
+) -> Generator[Made]:
     """Make reports; yield each as soon as it is made, failed ones too.
 
     Parameters
@@ -70,9 +70,9 @@ def run_batch(
         return
     order = order or Order()
     if executor is None:
-        with _maker(jobs, order) as make, ThreadPoolExecutor(workers) as pool:
-            tasks = {pool.submit(lambda job=job: [make(job)]): [job] for job in jobs}
-            yield from _collected(tasks, order)
+        # What makes them is gone before the pool waits for its threads: an interruption ends at once.
+        with ThreadPoolExecutor(workers) as pool, _maker(jobs, order) as make:
+            yield from _collected({pool.submit(_one, make, job): [job] for job in jobs}, order)
     else:
         bundle, sent = _sendable(jobs)
         chunks = [sent[i : i + CHUNK] for i in range(0, len(sent), CHUNK)]
@@ -80,7 +80,11 @@ def run_batch(
         yield from _collected({executor.submit(make_there, bundle, c, code, order): c for c in chunks}, order)
 
 
-def _collected(tasks: dict[Future[list[Made]], list[Job]], order: Order) -> Iterator[Made]:
+def _one(make: Maker, job: Job) -> list[Made]:
+    return [make(job)]
+
+
+def _collected(tasks: dict[Future[list[Made]], list[Job]], order: Order) -> Generator[Made]:
     """Yield what tasks made, and let go of it: a batch takes no more memory than what waits to be written."""
     try:
         while tasks:
@@ -123,11 +127,24 @@ def _maker(jobs: Sequence[Job], order: Order) -> Iterator[Maker]:
         finally:
             kernels.stop()
         return
-    server = ForkServer(prepare, *_preparation(jobs))
+    preparation = _preparation(jobs)
+    servers: list[ForkServer] = [ForkServer(prepare, *preparation)]
+    lock = Lock()
+
+    def make(job: Job) -> Made:
+        with lock:
+            if servers and not servers[0].running:  # killed, for want of memory perhaps: the others need one
+                servers[0].close()
+                servers[0] = ForkServer(prepare, *preparation)
+            server = servers[0]
+        return make_in_fork(job, server, order)
+
     try:
-        yield lambda job: make_in_fork(job, server, order)
+        yield make
     finally:
-        server.close()
+        with lock:
+            last = servers.pop()
+        last.close()
 
 
 def _preparation(jobs: Sequence[Job]) -> tuple[tuple[bytes, ...], dict[str, Any] | None]:
@@ -179,7 +196,7 @@ def _sendable(jobs: Sequence[Job]) -> tuple[Bundle | None, list[Job]]:
     given = jobs[0].given
     data = given.get("data")
     sample = data is None or Path(data) == resource("data/sample").resolve()
-    bundle = None if sample else pack(data, given.get("anchors") or ())
+    bundle = None if sample else pack(str(data), given.get("anchors") or ())
     return bundle, [
         replace(
             job,

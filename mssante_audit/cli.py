@@ -16,11 +16,22 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from mssante_audit import cli_archive, cli_observe
+from mssante_audit import cli_archive, cli_dossiers, cli_observe, cli_run
 from mssante_audit.cli_declarations import app as declarations
 from mssante_audit.cli_methods import app as methods
+from mssante_audit.cli_options import (
+    Anchors,
+    AnyNamespace,
+    AsOf,
+    Data,
+    Operator,
+    Recover,
+    Settings,
+    Severity,
+    ShowContacts,
+)
 from mssante_audit.errors import AuditError, OutputError, ParameterError, WhiteListError
-from mssante_audit.parameters import PARAMETERS, check_value, parse_assignments
+from mssante_audit.parameters import check_value, parse_assignments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,18 +47,11 @@ app = typer.Typer(
 )
 app.add_typer(declarations, name="declarations")
 app.add_typer(methods)
+app.add_typer(cli_dossiers.app)
 app.add_typer(cli_observe.app, name="observe")
 
 cli_archive.mount(app)
-
-
-class Severity(StrEnum):
-    """Severities, from the mildest."""
-
-    info = "info"
-    warning = "warning"
-    error = "error"
-    critical = "critical"
+cli_run.mount(app)
 
 
 class Format(StrEnum):
@@ -63,31 +67,6 @@ class Layout(StrEnum):
 
     text = "text"
     json = "json"
-
-
-Data = Annotated[
-    Path | None,
-    typer.Option(help="Folder or file holding the white list.", show_default="the shipped sample"),
-]
-AsOf = Annotated[str | None, typer.Option(help="Instant to audit at, ISO 8601.", show_default="now")]
-Operator = Annotated[str | None, typer.Option(help="Only this operator: identifier or unambiguous name.")]
-Anchors = Annotated[list[Path] | None, typer.Option(help="Certificate file or folder to trust (repeatable).")]
-Recover = Annotated[bool, typer.Option("--recover", help="Load the readable rows of a damaged list.")]
-AnyNamespace = Annotated[bool, typer.Option("--any-namespace", help="Accept another XML namespace.")]
-ShowContacts = Annotated[
-    bool, typer.Option("--show-contacts", help="Show contacts as they are: not for sharing.")
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--parameter",
-        "-p",
-        metavar="NAME=VALUE",
-        help="Set a parameter, such as "
-        + ", ".join(f"{p.name} ({p.help})" for p in PARAMETERS.values() if p.kind is int)
-        + ".",
-    ),
-]
 
 
 @app.callback(invoke_without_command=True)

@@ -1,4 +1,4 @@
-"""The papermill engine ``mssante-fork``: a notebook's cells run in a fork of a prepared process, not in a kernel.
+"""The papermill engine ``mssante-fork``: cells run in a fork of a prepared process instead of a kernel.
 
 ``papermill --engine mssante-fork in.ipynb out.ipynb`` works wherever this package is installed; so does
 ``papermill.execute_notebook(…, engine_name="mssante-fork")``, where each notebook begins afresh.

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,28 +64,49 @@ def xlsx_bytes(frame: pd.DataFrame) -> bytes:
     OutputError
         If the frame has more rows than a sheet.
     """
-    from openpyxl import Workbook
-    from openpyxl.cell import WriteOnlyCell
+    return workbook_bytes({"findings": frame})
 
-    if len(frame) >= XLSX_ROWS:
-        raise OutputError(f"{len(frame)} rows do not fit a sheet", remedy="Write them as csv")
+
+def workbook_bytes(frames: Mapping[str, pd.DataFrame]) -> bytes:
+    """Return frames as an XLSX workbook, a sheet each, as `xlsx_bytes` writes one.
+
+    Parameters
+    ----------
+    frames
+        By the names of their sheets: at most 31 letters.
+
+    Raises
+    ------
+    OutputError
+        If a frame has more rows than a sheet.
+    """
+    from openpyxl import Workbook
+
     book = Workbook(write_only=True)
-    sheet = book.create_sheet("findings")
-    sheet.freeze_panes = "A2"
-    for row in ([str(name) for name in frame.columns], *_rows(frame)):
-        cells = []
-        for value in row:
-            plain = _xlsx_text(_joined(value)) if isinstance(value, str | tuple | list) else value
-            cell = WriteOnlyCell(sheet, value=plain)
-            if isinstance(plain, str):
-                cell.data_type = "s"
-                # Without it the text becomes a formula as soon as someone edits the cell.
-                cell.quotePrefix = _LEADS_FORMULA.match(plain) is not None
-            cells.append(cell)
-        sheet.append(cells)
+    for name, frame in frames.items():
+        if len(frame) >= XLSX_ROWS:
+            raise OutputError(f"{len(frame)} rows do not fit a sheet", remedy="Write them as csv")
+        sheet = book.create_sheet(name)
+        sheet.freeze_panes = "A2"
+        for row in ([str(column) for column in frame.columns], *_rows(frame)):
+            sheet.append([_xlsx_cell(sheet, value) for value in row])
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
+
+
+def _xlsx_cell(sheet: Any, value: Any) -> Any:
+    from openpyxl.cell import WriteOnlyCell
+
+    plain = _xlsx_text(_joined(value)) if isinstance(value, str | tuple | list) else value
+    if not isinstance(plain, str):
+        return plain
+    cell = WriteOnlyCell(sheet, value=plain)
+    cell.data_type = "s"
+    if _LEADS_FORMULA.match(plain):
+        # Without it the text becomes a formula as soon as someone edits the cell.
+        cell.quotePrefix = True
+    return cell
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
@@ -100,10 +121,15 @@ def write_json(frame: pd.DataFrame, path: Path) -> None:
 
 def write_xlsx(frame: pd.DataFrame, path: Path) -> None:
     """Write `xlsx_bytes` of `frame`."""
+    write_workbook({"findings": frame}, path)
+
+
+def write_workbook(frames: Mapping[str, pd.DataFrame], path: Path) -> None:
+    """Write `workbook_bytes` of `frames`."""
     from lxml.etree import SerialisationError
 
     try:
-        content = xlsx_bytes(frame)
+        content = workbook_bytes(frames)
     except SerialisationError as error:  # openpyxl drafts its sheets, by lxml, among the temporary files
         raise output_error(OSError(None, f"no room for temporary files ({error})"), path) from error
     write_bytes(path, content)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mssante_audit.errors import InputError, UnknownNameError
+from mssante_audit.errors import InputError, ParameterError, UnknownNameError
 from mssante_audit.parameters import declared, share_out, shown_value
 from mssante_audit.results import open_space, select_operator
 from mssante_audit.space import TrustSpace
@@ -21,6 +21,9 @@ NEEDS = {
 }
 """What a notebook needs beside the list (a field of `TrustSpace`) to be among those run by default."""
 
+
+ONE_OPERATOR = frozenset({"operator"})
+"""Reports about a single operator: made only when asked for, with the parameter `operator`."""
 
 ASIDE = ("row_limit", "changes_since", "operator")
 """Parameters that are not of the trust space."""
@@ -54,7 +57,7 @@ def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:
     known = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
     chosen: dict[str, Path] = {}
     ordered = sorted(known, key=lambda n: (n != "overview", n))
-    for name in names or [n for n in ordered if _is_report(known[n])]:
+    for name in names or [n for n in ordered if _is_report(known[n]) and n not in ONE_OPERATOR]:
         path = known.get(name) or (Path(name) if name.endswith(".ipynb") else None)
         if path is None or not path.is_file():
             raise UnknownNameError(f"no notebook {name!r}", remedy=f"There are: {', '.join(known)}")
@@ -71,6 +74,11 @@ def plan(notebooks: Mapping[str, Path], parameters: Mapping[str, Any]) -> list[J
     jobs = []
     for name, path in notebooks.items():
         values = dict(given[name])
+        if name in ONE_OPERATOR and not values.get("operator"):
+            raise ParameterError(
+                f"the report {name!r} is about one operator",
+                remedy="Give --operator, an identifier or a name",
+            )
         if "as_of" in accepted[name] and values.get("as_of") is None:
             values["as_of"] = accepted[name]["as_of"] or now
         jobs.append(Job(name, path.read_bytes(), _absolute(values), {**accepted[name], **values}))

@@ -19,9 +19,11 @@ from papermill.translators import translate_parameters
 
 from mssante_audit import audits
 from mssante_audit.conversion import Setting, convert
+from mssante_audit.dossier import survey
 from mssante_audit.forkserver import lift_memory_limit
 from mssante_audit.jobs import Job, of_space
 from mssante_audit.kernel import Execution, Failure, shown_failure
+from mssante_audit.letter import letter_files
 from mssante_audit.page import Page, to_html
 from mssante_audit.plots import Chart
 from mssante_audit.results import open_space, share_space
@@ -61,12 +63,16 @@ def prepare(contents: Iterable[bytes], space: Mapping[str, Any] | None) -> None:
     space
         Arguments of `mssante_audit.results.open_space`; ``None`` if they open none.
     """
-    for name in sorted({name for content in contents for name in _imported(content)}):
+    names = sorted({name for content in contents for name in _imported(content)})
+    for name in names:
         import_module(name)
     make_shell()
     _warm()
     if space is not None:
-        audits.remember(share_space(**space))
+        shared = share_space(**space)
+        audits.remember(shared)
+        if "mssante_audit.dossier" in names:
+            survey(shared)
 
 
 def produce(scratch: Path, tell: Callable[..., None], job: Job, debug: bool) -> Made:
@@ -83,8 +89,6 @@ def made(job: Job, execution: Execution, setting: Setting) -> Made:
     """Convert a notebook that ran; write the letter that goes with it, unless it failed."""
     outcome, files = convert(job, execution, setting)
     if job.operator_id and not outcome.failure:
-        from mssante_audit.letter import letter_files
-
         space = open_space(**of_space({**job.shown, **job.given}))
         files |= letter_files(space, job.operator_id)
     return Made(
@@ -101,7 +105,7 @@ def made(job: Job, execution: Execution, setting: Setting) -> Made:
 
 def parameterized(job: Job) -> nbformat.NotebookNode:
     """Return a job's notebook with its parameters in it, where papermill puts them."""
-    notebook = nbformat.from_dict(json.loads(job.content))
+    notebook: nbformat.NotebookNode = nbformat.from_dict(json.loads(job.content))
     for cell in notebook.cells:
         cell.source = "".join(cell.source)
     if job.given:

@@ -238,14 +238,18 @@ def section(findings: pd.DataFrame, family: str, *, limit: int) -> Html:
 
 
 def _rule_html(told: Rule, findings: int) -> str:
-    kind = next(name for name in SOURCES if told.source.startswith(name))
-    norms = listing(re.findall(r"RFC \d+", told.source))
-    source = SOURCES[kind] + (f" ({norms})" if norms else "")
     return (
         f"<dt>{prose(told.title_fr)} {badge(told.severity)}</dt>"
         f"<dd>{prose(told.why_fr)} <small>{count(findings, 'constat')}. "
-        f"{typeset(f'Fondement : {source}.')} {told.code}</small></dd>"
+        f"{typeset(f'Fondement : {foundation(told)}.')} {told.code}</small></dd>"
     )
+
+
+def foundation(told: Rule) -> str:
+    """Return what a rule is founded on, in French."""
+    kind = next(name for name in SOURCES if told.source.startswith(name))
+    norms = listing(re.findall(r"RFC \d+", told.source))
+    return SOURCES[kind] + (f" ({norms})" if norms else "")
 
 
 def _remedy_html(told: Rule) -> str:

@@ -107,12 +107,7 @@ def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any])
     provenance
         As in `Page`.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(_FILTERS)
-    template = environment.get_template("run.html.j2")
-    return template.render(
+    return template("run.html.j2").render(
         rows=rows,
         provenance=provenance,
         verdicts=VERDICTS,
@@ -121,14 +116,30 @@ def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any])
     )
 
 
+def template(name: str) -> jinja2.Template:
+    """Return a template of `TEMPLATE` that escapes what it is given, with the filters that reports have."""
+    return environment().get_template(name)
+
+
 def policy(html: str) -> str:
     """Return the content security policy of a page: no remote origin, and no script but that of the tables.
 
     Whatever else gets in by a mistake of escaping, ``<script>`` or event handler, does not run.
     """
-    scripts = script_source() if "<script" in html else "'none'"
+    return policy_of(*(script_source(),) if "<script" in html else ())
+
+
+def policy_of(*sources: str) -> str:
+    """Return the content security policy that lets scripts of these sources run, and no other.
+
+    Parameters
+    ----------
+    sources
+        As `mssante_audit.tables.source_of` returns them.
+    """
+    allowed = " ".join(sources or ("'none'",))
     return (
-        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; "
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
         "font-src data:; base-uri 'none'; form-action 'none'"
     )
 
@@ -212,6 +223,16 @@ _FILTERS = {
     "damage": french.damage,
     "severity_name": french.severity_name,
 }
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Return what renders the pages that are no notebook; everything is escaped unless marked safe."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters.update(_FILTERS)
+    return made
 
 
 @cache

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from mssante_audit.report import Outcome
-
 
 class Progress:
-    """A listener for `mssante_audit.report.run_reports` that tells each outcome as it comes.
+    """A listener for `mssante_audit.report.run_reports` or of dossiers that tells each outcome as it comes.
 
     On a terminal the outcomes are told at the end, below where the bar was.
     """
 
-    def __init__(self, tell: Callable[[Outcome], None]) -> None:
+    def __init__(self, tell: Callable[[Any], None]) -> None:
         self._tell = tell
-        self._outcomes: list[Outcome] = []
+        self._outcomes: list[Any] = []
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -44,7 +43,7 @@ class Progress:
             for outcome in self._outcomes:
                 self._tell(outcome)
 
-    def __call__(self, name: str, done: int, cells: int, outcome: Outcome | None) -> None:
+    def __call__(self, name: str, done: int, cells: int, outcome: Any) -> None:
         """Take note of a report's progress."""
         if self._bar:
             if name not in self._tasks:

@@ -3,18 +3,26 @@
 import gzip
 import json
 import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copy, copytree
 
+import pandas as pd
 import pytest
 from lxml import etree
 
+from mssante_audit.audits import audit_all, waived
 from mssante_audit.declarations import fields
 from mssante_audit.dns_wire import canonical
+from mssante_audit.findings import Finding, concat, findings_frame
+from mssante_audit.ledger import FollowUp, follow
 from mssante_audit.report import Run, run_reports
 from mssante_audit.resources import resource
 from mssante_audit.sample_dns import OBSERVED_AT
 from mssante_audit.sample_dns_world import World, Zone, observe_world
+from mssante_audit.site import build_site
+from mssante_audit.space import TrustSpace, load_space
+from mssante_audit.trend import point_of
 from mssante_audit.whitelist import NAMESPACE, load_whitelist
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
@@ -162,3 +170,84 @@ def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         out=folder / "out",
         parameters={"data": str(folder / "data"), "as_of": SAMPLE_AS_OF, "show_contacts": True},
     )
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site, and what it was built from."""
+
+    folder: Path
+    space: TrustSpace
+    findings: pd.DataFrame
+    waived: pd.DataFrame
+    told: FollowUp | None
+
+
+def made_site(folder: Path, space: TrustSpace, findings: pd.DataFrame, reports: Path | None) -> Site:
+    """Build a site whose run before lacked every ninth finding and had some more, with three waived ones."""
+    ledger = {}
+    gone = findings.tail(4).assign(domain=[f"parti-{i}.mssante.fr" for i in range(4)])
+    follow(ledger, "run", "2025-01-01", concat([findings.drop(index=findings.index[::9]), gone]))
+    told = follow(ledger, "run", space.as_of.isoformat(), findings)
+    accepted = pd.concat([waived(space), findings.iloc[[1, 3, 5]]], ignore_index=True)
+    accepted = accepted.assign(
+        reason=[*PAYLOADS][: len(accepted)], who="cellule <b>MSSanté</b>", until="2026-12-31"
+    )
+    point = point_of(space, findings, accepted, told)
+    earlier = [replace(point, at=f"2025-02-{day:02}T06:00:00+00:00", new=day) for day in range(1, 25)]
+    dossiers = folder / "made-dossiers"
+    dossiers.mkdir()
+    owners = [o for o in findings["operator_id"].unique() if o.isalnum()][:3]
+    for owner in owners:
+        (dossiers / f"{owner}.html").write_text(f"<!DOCTYPE html><html lang=fr><title>{owner}</title>")
+    (dossiers / "index.html").write_text("<!DOCTYPE html><html lang=fr><title>Dossiers</title>")
+    records = [*({"operator_id": owner} for owner in owners), {"operator_id": "../../x", "file": "../../x"}]
+    (dossiers / "dossiers.json").write_text(json.dumps({"dossiers": records}))
+    built = folder / "site"
+    built.mkdir()
+    build_site(
+        built,
+        space,
+        findings,
+        waived=accepted,
+        told=told,
+        points=[*earlier, point],
+        reports=reports,
+        dossiers=dossiers,
+    )
+    return Site(built, space, findings, accepted, told)
+
+
+@pytest.fixture(scope="session")
+def sample_site(sample_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The site of the sample."""
+    space = load_space(as_of=SAMPLE_AS_OF)
+    return made_site(tmp_path_factory.mktemp("sample-site"), space, audit_all(space), sample_run.out)
+
+
+@pytest.fixture(scope="session")
+def real_site(real_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The site of the real list."""
+    space = load_space(real_run.out.parent / "data", as_of=REAL_AS_OF)
+    return made_site(tmp_path_factory.mktemp("real-site"), space, audit_all(space), real_run.out)
+
+
+@pytest.fixture(scope="session")
+def hostile_site(hostile_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The site of the hostile list, with findings that have hostile text in every field, contacts shown."""
+    space = load_space(hostile_run.out.parent / "data", as_of=SAMPLE_AS_OF, show_contacts=True)
+    more = [
+        Finding(
+            rule,
+            observed=payload,
+            expected=payload,
+            evidence=payload,
+            domains=(payload, f"{payload}2"),
+            operator_id=payload,
+            operator=payload,
+        )
+        for payload in PAYLOADS
+        for rule in ("DN_SHAPE", "DNS_MX_NULL")
+    ]
+    findings = concat([audit_all(space), findings_frame(more, space.entries)])
+    return made_site(tmp_path_factory.mktemp("hostile-site"), space, findings, hostile_run.out)

@@ -18,7 +18,8 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 LOCAL = ("file:", "data:", "blob:")
-WAITING = "table.sortable:not(.dataTable)"
+WAITING = "document.querySelector('script[type=module]') && document.querySelector('table.sortable:not(.dataTable)')"
+"""Whether a report's script still has tables to turn into its own; the site's pages have another script."""
 
 
 @dataclass
@@ -57,7 +58,7 @@ def open_report(chromium: Browser, report: Path, width: int, height: int, *, scr
     visit.page.on("console", lambda m: visit.alarms.append(f"console {m.text}"))
     visit.page.goto(report.as_uri())
     if script:
-        visit.page.wait_for_function(f"document.querySelectorAll('{WAITING}').length === 0")
+        visit.page.wait_for_function(f"!({WAITING})")
     visit.requests.remove(report.as_uri())
     return visit
 

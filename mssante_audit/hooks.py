@@ -1,0 +1,85 @@
+"""Hooks: programs of the user's, run after a nightly run, told what happened by environment variables.
+
+They are lists of words, never a shell's line; what they print goes nowhere unless they fail.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+PREFIX = "MSSANTE_"
+"""Of the variables that tell a hook what happened."""
+_TAIL = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What became of a hook."""
+
+    event: str
+    """``success``, ``failure`` or ``new_findings``."""
+    program: str
+    """Its first word."""
+    fault: str = ""
+    """Why it failed, "" if it did not."""
+
+
+def run_hooks(
+    event: str, programs: Sequence[Sequence[str]], facts: Mapping[str, object], seconds: float
+) -> list[Ran]:
+    """Run the programs of an event, one after the other; none stops the others.
+
+    Parameters
+    ----------
+    facts
+        Told in variables: ``counts_new=3`` is ``MSSANTE_COUNTS_NEW=3``.
+    seconds
+        How long each may take; then it is killed, with what it started.
+    """
+    told = {f"{PREFIX}{name.upper()}": str(value) for name, value in {**facts, "event": event}.items()}
+    return [Ran(event, words[0], _run(words, {**os.environ, **told}, seconds)) for words in programs]
+
+
+def _run(words: Sequence[str], environment: Mapping[str, str], seconds: float) -> str:
+    """Run a program; return why it failed, or ""."""
+    with tempfile.TemporaryFile() as said:
+        try:
+            # A session of its own: what it starts can be ended with it.
+            process = subprocess.Popen(  # noqa: S603 - the user's own words, and no shell
+                list(words),
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            return f"cannot be started ({getattr(error, 'strerror', None) or error})"
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            end_group(process, signal.SIGKILL)
+            return f"not done after {seconds:g} s, and ended"
+        except BaseException:  # Ctrl-C above all
+            end_group(process, signal.SIGKILL)
+            raise
+        if status == 0:
+            return ""
+        said.seek(max(0, said.seek(0, os.SEEK_END) - _TAIL))
+        last = " ".join(said.read().decode("utf-8", "replace").split())
+        how = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
+        return f"{how}: {last}" if last else how
+
+
+def end_group(process: subprocess.Popen[bytes], number: int) -> None:
+    """Send a signal to a process that leads its session, and to what it started; wait for it if killed."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+    if number == signal.SIGKILL:
+        process.wait()

@@ -1,0 +1,157 @@
+"""Nightly runs of the sample's archive, started as cron starts them: in a process of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+
+from mssante_audit.resources import resource
+
+AS_OF = "2026-03-03T06:00:00Z"
+MONTH_BEFORE = "2026-02-03T06:00:00Z"
+
+Values = Mapping[str, Mapping[str, Any] | Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder with data, settings and, once there was a run, output."""
+
+    folder: Path
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "output"
+
+    @property
+    def site(self) -> Path:
+        return self.output / "site"
+
+    @property
+    def runs(self) -> list[Path]:
+        return sorted(f for f in (self.output / "runs").iterdir() if not f.name.startswith("."))
+
+    def settings(self, values: Values) -> None:
+        """Write audit.toml."""
+        plain = {name: value for name, value in values.items() if not isinstance(value, Mapping)}
+        lines = [f"{name} = {json.dumps(value)}" for name, value in plain.items()]
+        for name, section in values.items():
+            if isinstance(section, Mapping):
+                lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in section.items())]
+        (self.folder / "audit.toml").write_text("\n".join(lines), encoding="utf-8")
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "mssante_audit", *words]
+
+    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a run and let it go on."""
+        return subprocess.Popen(
+            self.command("run", *words),
+            cwd=self.folder,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, as_of: str = AS_OF, **environment: str) -> tuple[int, str, str]:
+        """Do a run; return status, output and errors."""
+        process = self.start("--as-of", as_of, **environment)
+        out, errors = process.communicate(timeout=300)
+        return process.returncode, out, errors
+
+    def state(self, name: str) -> Any:
+        return json.loads((self.output / "state" / name).read_text(encoding="utf-8"))
+
+    def log(self) -> list[dict[str, Any]]:
+        lines = (self.output / "state" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def outcomes(self) -> dict[str, str]:
+        """What became of the steps of the last run."""
+        return {step["step"]: step["outcome"] for step in self.state("run.json")["steps"]}
+
+
+SETTINGS = {
+    "data": {"folder": "data"},
+    "reports": {"enabled": False},
+    "dossiers": {"enabled": False},
+}
+"""The shortest night: audit and site."""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A folder with the sample's archive and the shortest settings."""
+    return make_place(tmp_path)
+
+
+def make_place(folder: Path) -> Place:
+    sample, data = resource("data/sample"), folder / "data"
+    copytree(sample / "archive", data / "archive")
+    copytree(sample / "anchors", data / "anchors")
+    made = Place(folder)
+    made.settings(with_anchors(SETTINGS))
+    return made
+
+
+def with_anchors(values: Values) -> dict[str, Any]:
+    return {**values, "data": {"folder": "data", "anchors": ["data/anchors"], **values.get("data", {})}}
+
+
+@pytest.fixture
+def settings(place: Place) -> Callable[..., None]:
+    """A function that changes sections of the shortest settings."""
+
+    def change(**sections: Any) -> None:
+        merged = {
+            name: {**SETTINGS.get(name, {}), **value} if isinstance(value, Mapping) else value
+            for name, value in sections.items()
+        }
+        place.settings(with_anchors({**SETTINGS, **merged}))
+
+    return change
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Place]:
+    """A function that makes places, for tests that want several."""
+    return lambda: make_place(tmp_path_factory.mktemp("place"))
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[[bytes], str]]:
+    """A function that serves a content on loopback and returns its address."""
+    with ExitStack() as servers:
+
+        def serve(content: bytes) -> str:
+            class Answer(BaseHTTPRequestHandler):
+                def do_GET(self) -> None:
+                    self.send_response(200)
+                    self.send_header("Content-Length", str(len(content)))
+                    self.end_headers()
+                    self.wfile.write(content)
+
+                def log_message(self, *_: object) -> None:
+                    pass
+
+            server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+            thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+            thread.start()
+            for end in (thread.join, server.server_close, server.shutdown):
+                servers.callback(end)
+            return f"http://127.0.0.1:{server.server_port}/list.xml"
+
+        yield serve

@@ -1,0 +1,171 @@
+"""A run killed at any instant leaves the last good site, and the next start goes on to the same end."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+from shutil import copytree
+
+import psutil
+import pytest
+
+AS_OF, MONTH_BEFORE = "2026-03-03T06:00:00Z", "2026-02-03T06:00:00Z"
+
+KILLER = """
+import os, signal, sys
+here = next((word for word in sys.orig_argv if word in ("audit", "reports", "site")), "run")
+left = [int(os.environ["KILL_AT"])]
+CHANGES = {"os.rename", "os.remove", "os.symlink", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}
+
+
+def look(event, args):
+    if event not in CHANGES and not (event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR)):
+        return
+    if not any(isinstance(a, (str, os.PathLike)) and os.environ["KILL_IN"] in str(a) for a in args):
+        return
+    left[0] -= 1
+    if left[0] == 0:
+        if here != "run":
+            os.kill(os.getppid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if here == os.environ["KILL_ROLE"]:
+    sys.addaudithook(look)
+"""
+"""Kills a run just before the n-th time it, or one of its steps, is about to change something on disk."""
+
+RUN_POINTS = range(1, 60)
+STEP_POINTS = range(1, 30)
+EVERY = int(os.environ.get("KILL_EVERY", "8"))
+"""One in so many of the points is tried; KILL_EVERY=1 tries them all."""
+
+
+def chosen(role: str, points: range) -> list[tuple[str, int]]:
+    """Return some of the points, others each day, and the same ones all day long."""
+    start = random.Random(time.strftime("%Y-%m-%d")).randrange(EVERY)
+    return [(role, point) for point in points[start::EVERY]]
+
+
+@pytest.fixture(scope="module")
+def first_night(places):
+    """A place after a good run."""
+    place = places()
+    assert place.run(MONTH_BEFORE)[0] == 0
+    return place
+
+
+@pytest.fixture
+def second_night(first_night, tmp_path):
+    """A copy of it."""
+    copytree(first_night.folder, tmp_path / "copy", symlinks=True)
+    return replace(first_night, folder=tmp_path / "copy")
+
+
+@pytest.fixture(scope="module")
+def reference(first_night, tmp_path_factory):
+    """What a second night leaves that nobody disturbs."""
+    copy = tmp_path_factory.mktemp("reference") / "copy"
+    copytree(first_night.folder, copy, symlinks=True)
+    place = replace(first_night, folder=copy)
+    assert place.run(AS_OF)[0] == 0
+    return left_by(place)
+
+
+@pytest.fixture(scope="module")
+def killer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("killer")
+    (folder / "sitecustomize.py").write_text(KILLER)
+    return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
+
+
+def left_by(place) -> dict[str, object]:
+    """Return what the last run left, without what tells when it was."""
+    run = place.runs[-1]
+    files = [run / "findings.csv", run / "audit.json", *run.glob("site/**/*")]
+    content = {path.relative_to(run).as_posix(): path.read_bytes() for path in files if path.is_file()}
+    return {**content, "ledger": place.state("ledger.json"), "trend": place.state("trend.json")}
+
+
+def check_in_between(place) -> None:
+    """Check what must hold at any instant after the first good run."""
+    assert (place.site / "index.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
+    for name in ("ledger.json", "trend.json", "run.json"):
+        place.state(name)
+    assert not working_in(place.folder)
+
+
+def working_in(folder: Path) -> list[psutil.Process]:
+    """Return the processes that work in a folder, once those that are dying have had the time."""
+    for _ in range(200):
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.status() != psutil.STATUS_ZOMBIE and process.cwd().startswith(str(folder)):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        if not found:
+            return []
+        time.sleep(0.05)
+    return found
+
+
+def check_the_end(place, reference) -> None:
+    assert left_by(place) == reference
+    assert os.readlink(place.site) == f"runs/{place.runs[-1].name}/site"
+    names = {path.name for path in place.output.iterdir()}
+    assert names == {".lock", ".step.lock", "runs", "site", "state"}
+    drafts = [path for path in place.output.rglob("*") if path.name.endswith(".tmp") or path.name == ".site"]
+    assert drafts == []
+    for line in (place.output / "state" / "log.jsonl").read_text().splitlines():
+        json.loads(line)
+
+
+@pytest.mark.parametrize(
+    ("role", "point"),
+    [*chosen("run", RUN_POINTS), *chosen("audit", STEP_POINTS), *chosen("site", STEP_POINTS)],
+)
+def test_killed_before_a_change_on_disk(second_night, reference, killer, role, point):
+    place = second_night
+    words = {"KILL_AT": str(point), "KILL_IN": str(place.output), "KILL_ROLE": role}
+    status, _, _ = place.run(AS_OF, PYTHONPATH=killer, **words)
+    if status == 0:
+        pytest.skip(f"{role} changes the disk fewer than {point} times")
+    assert status == -signal.SIGKILL
+    check_in_between(place)
+    status, _, errors = place.run(AS_OF)
+    assert (status, errors) == (0, "")
+    assert len(place.runs) == 2
+    check_the_end(place, reference)
+
+
+def test_killed_again_and_again_it_comes_to_its_end(place, reference, settings):
+    """At instants a quarter of a second apart, with a report at work too."""
+    assert place.run(MONTH_BEFORE)[0] == 0
+    settings(reports={"enabled": True, "names": ["overview"]})
+    patience, kills = 0.25, 0
+    while True:
+        process = place.start("--as-of", AS_OF)
+        try:
+            out, errors = process.communicate(timeout=patience)
+            break
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+        kills += 1
+        patience += 0.25
+        check_in_between(place)
+    assert (process.returncode, errors) == (0, "")
+    assert kills > 5
+    assert "gone on with" in out
+    assert (place.runs[-1] / "reports" / "overview.html").is_file()
+    told = left_by(place)
+    assert told["findings.csv"] == reference["findings.csv"]
+    assert told["trend"] == reference["trend"]

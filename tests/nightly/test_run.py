@@ -1,0 +1,373 @@
+"""The nightly run from end to end: new and fixed, failures, locks, full disks; what cron mails."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from filelock import FileLock
+
+AS_OF, MONTH_BEFORE = "2026-03-03T06:00:00Z", "2026-02-03T06:00:00Z"
+NOBODY = {"parent_servers": ["ns.gestion.example=127.0.53.99"], "resolvers": ["127.0.53.99"], "timeout": 0.1}
+
+
+def fits_a_screen(text: str) -> bool:
+    lines = text.rstrip("\n").split("\n")
+    return len(lines) <= 24 and all(len(line) <= 80 for line in lines if not line.startswith(("SITE", "LOG")))
+
+
+# -- six in the morning ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def two_nights(places):
+    """The sample's list of February, then that of March."""
+    place = places()
+    return place, place.run(MONTH_BEFORE), place.run(AS_OF)
+
+
+def test_a_mail_says_first_what_is_new_and_what_is_fixed(two_nights):
+    place, (first, before, _), (second, after, errors) = two_nights
+    assert (first, second, errors) == (0, 0, "")
+    assert "no run before to compare with" in before.splitlines()[0]
+    head, new, *rest = after.splitlines()
+    counted = re.fullmatch(
+        r"MSSante audit of 2026-03-03 06:00: (\d+) new, (\d+) fixed, (\d+) still open", head
+    )
+    assert counted
+    assert new == f"NEW since 2026-02-03: {counted[1]}"
+    assert f"FIXED: {counted[2]}" in rest
+    assert fits_a_screen(before)
+    assert fits_a_screen(after)
+    frame = pd.read_csv(place.runs[-1] / "findings.csv", encoding="utf-8-sig")
+    told = frame["status"].value_counts()
+    assert (told["new"], told["open"]) == (int(counted[1]), int(counted[3]))
+    assert int(counted[1]) > 0
+    assert int(counted[2]) > 0
+    assert (place.runs[-1] / "summary.txt").read_text(encoding="utf-8") == after
+
+
+def test_the_site_shown_is_the_last_one_and_earlier_ones_are_kept(two_nights):
+    place = two_nights[0]
+    assert os.readlink(place.site) == f"runs/{place.runs[-1].name}/site"
+    assert "</html>" in (place.site / "index.html").read_text(encoding="utf-8")
+    assert [(run / "site" / "index.html").is_file() for run in place.runs] == [True, True]
+
+
+def test_what_a_run_remembers_is_beside_it(two_nights):
+    place = two_nights[0]
+    assert sorted(path.name for path in place.output.iterdir()) == [
+        ".lock", ".step.lock", "runs", "site", "state",
+    ]  # fmt: skip
+    assert sorted(path.name for path in (place.output / "state").iterdir()) == [
+        "ledger.json", "log.jsonl", "run.json", "trend.json",
+    ]  # fmt: skip
+    (scope,) = place.state("ledger.json").values()
+    assert list(scope["runs"]) == ["2026-02-03T06:00:00+00:00", "2026-03-03T06:00:00+00:00"]
+
+
+def test_the_log_has_each_step_with_its_time_and_outcome(two_nights):
+    place = two_nights[0]
+    last = [record for record in place.log() if record["run"] == place.runs[-1].name]
+    assert [record["event"] for record in last] == [
+        "start", "fetch", "observe", "audit", "reports", "dossiers", "site", "retention", "end",
+    ]  # fmt: skip
+    (audit,) = [record for record in last if record["event"] == "audit"]
+    assert audit["outcome"] == "done"
+    assert 0 < audit["seconds"] < 120
+    human = (place.runs[-1] / "log.txt").read_text(encoding="utf-8").splitlines()
+    assert len(human) == len(last)
+    assert re.search(r"Z  audit      done +\d+\.\d s  \d+ findings, 0 waived$", human[3])
+    assert place.state("run.json")["exit_status"] == 0
+
+
+def test_contacts_are_masked_unless_the_settings_say_otherwise(two_nights):
+    place = two_nights[0]
+    text = "".join(
+        path.read_text(encoding="utf-8", errors="replace")
+        for path in place.runs[-1].rglob("*")
+        if path.suffix in (".json", ".csv", ".html", ".txt")
+    )
+    # In the sample every address is one of these.
+    assert not re.findall(r"[\w.]+@[\w-]+\.example", text)
+
+
+# -- exit status ----------------------------------------------------------------------------------
+
+
+def test_findings_as_severe_as_asked_are_status_1(place, settings):
+    settings(fail_on="error")
+    assert place.run()[0] == 1
+    assert place.state("run.json")["exit_status"] == 1
+
+
+@pytest.mark.parametrize(
+    ("sections", "line"),
+    [
+        ({"data": {"folder": "nowhere"}}, r"\S+nowhere: no such data folder\. Put .+"),
+        ({"data": {"anchors": ["none.pem"]}}, r"\S+none\.pem: no such certificates"),
+        ({"reports": {"names": ["overwiev"]}}, r"reports\.names: no report 'overwiev'\. Nearest: overview"),
+        ({"output": {"folder": "data"}}, r"\S+data: is both data and output folder\. Set output\.folder"),
+        ({"observe": {"enabled": True, "resolvers": ["x"]}}, r"\[observe\] 'x' is not an address\. Give .+"),
+        ({"dossiers": {"jobs": -1}}, r"audit\.toml, line \d+: dossiers\.jobs wants 0 to 1024, not -1"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_one_line_and_nothing_is_run(place, settings, sections, line):
+    settings(**sections)
+    status, out, errors = place.run()
+    assert (status, out) == (2, "")
+    assert re.fullmatch(f"mssante-audit: {line}\n", errors)
+    assert not place.output.exists()
+
+
+def test_a_list_that_would_hide_those_fetched_is_refused(place, settings):
+    (place.folder / "data" / "old.xml").write_text("<x/>")
+    settings(fetch={"enabled": True, "url": "http://127.0.0.1:9/list.xml", "attempts": 1})
+    status, _, errors = place.run()
+    assert status == 2
+    assert "old.xml: would be audited instead of the lists fetched" in errors
+
+
+def test_a_site_that_is_not_ours_is_left_alone(place):
+    place.site.mkdir(parents=True)
+    (place.site / "mine.txt").write_text("mine")
+    status, _, errors = place.run()
+    assert status == 2
+    assert "is in the way" in errors
+    assert (place.site / "mine.txt").read_text() == "mine"
+
+
+# -- steps that fail ------------------------------------------------------------------------------
+
+
+def test_without_network_the_last_good_list_is_audited_and_that_is_said(place, settings):
+    settings(
+        fetch={"enabled": True, "url": "http://127.0.0.1:9/list.xml", "attempts": 1},
+        observe={"enabled": True, **NOBODY, "retries": 0},
+    )
+    status, out, _ = place.run()
+    assert status == 3
+    assert place.outcomes() == {
+        "fetch": "failed", "observe": "failed", "audit": "done", "reports": "off", "dossiers": "off",
+        "site": "done", "retention": "done", "hooks": "off",
+    }  # fmt: skip
+    assert "FAILED fetch: http://127.0.0.1:9/list.xml: the connection failed" in out
+    assert "FAILED observe: no server of mssante.fr answers" in out
+    assert "of 2026-03-02 05:30 (NOT FETCHED NOW)" in out
+    assert fits_a_screen(out)
+    assert (place.site / "index.html").is_file()
+
+
+def test_a_list_that_nobody_signed_goes_to_quarantine_and_that_is_said(place, settings, served):
+    from mssante_audit.resources import resource
+
+    url = served((resource("data/sample") / "variants" / "tampered.xml").read_bytes())
+    settings(fetch={"enabled": True, "url": url, "attempts": 1})
+    status, out, _ = place.run()
+    assert status == 3
+    assert "FAILED fetch: the list published now is not to be trusted" in out
+    assert len(list((place.folder / "data" / "archive" / "quarantine").glob("*.gz"))) == 1
+    assert "of 2026-03-02 05:30" in out
+
+
+def test_a_list_fetched_is_the_one_audited(place, settings, served):
+    archive = place.folder / "data" / "archive"
+    newest = max(archive.glob("*.xml.gz"))
+    url = served(newest.read_bytes())
+    newest.unlink()
+    settings(fetch={"enabled": True, "url": url})
+    status, out, _ = place.run()
+    assert (status, newest.is_file()) == (0, True)
+    assert "of 2026-03-02 05:30" in out
+
+
+def test_the_last_good_site_stays_when_the_audit_fails(place):
+    assert place.run()[0] == 0
+    shown = os.readlink(place.site)
+    (place.folder / "data" / "waivers.toml").write_text("nonsense = 1")
+    status, out, _ = place.run()
+    assert status == 3
+    assert out.startswith("MSSante audit of 2026-03-03 06:00: NO FINDINGS COULD BE HAD\nFAILED audit: ")
+    assert "waivers.toml" in out
+    assert place.outcomes()["site"] == "skipped"
+    assert os.readlink(place.site) == shown
+    assert "(of an earlier run)" in out
+    assert fits_a_screen(out)
+
+
+def test_a_report_that_fails_is_said_and_the_site_is_made(place, settings):
+    failing = str(Path(__file__).parents[1] / "files" / "failing.ipynb")
+    settings(reports={"enabled": True, "names": ["overview", failing]})
+    status, out, _ = place.run()
+    assert status == 3
+    assert place.outcomes()["site"] == "done"
+    assert "FAILED reports: 1 of 2 reports: failing (ValueError: " in out
+    assert (place.runs[-1] / "reports" / "overview.html").is_file()
+    assert len(place.state("ledger.json")) == 2
+
+
+def test_a_step_that_takes_too_long_is_ended(place, settings):
+    settings(deadlines={"audit": 0.05})
+    status, out, _ = place.run()
+    assert status == 3
+    assert "FAILED audit: not done after 0.05 s, and ended" in out
+
+
+def test_a_step_that_is_killed_is_a_step_that_failed(place, places, monkeypatch):
+    """As when memory runs out: the kernel kills the one that takes most."""
+    process = place.start("--as-of", AS_OF)
+    step = _child_at_work(process.pid)
+    os.kill(step, signal.SIGKILL)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 3
+    assert "FAILED audit: it was killed, as when memory runs out" in out
+
+
+FULL = """
+import resource, sys
+if ("mssante_audit.steps" in sys.orig_argv) == {steps}:
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
+"""
+
+
+@pytest.fixture
+def full(tmp_path):
+    """A function that returns the variables of a run whose files, or whose steps' files, find no room."""
+
+    def make(size: int, *, steps: bool) -> dict[str, str]:
+        (tmp_path / "full").mkdir()
+        (tmp_path / "full" / "sitecustomize.py").write_text(FULL.format(steps=steps, size=size))
+        paths = [str(tmp_path / "full"), os.environ.get("PYTHONPATH", "")]
+        return {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+    return make
+
+
+def test_a_full_disk_is_said_and_the_last_good_site_stays(place, full):
+    assert place.run()[0] == 0
+    shown, ledger = os.readlink(place.site), place.state("ledger.json")
+    status, out, errors = place.run(**full(3000, steps=True))
+    assert (status, errors) == (3, "")
+    assert "FAILED audit: ledger.json: cannot be written: file too large" in out
+    assert os.readlink(place.site) == shown
+    assert place.state("ledger.json") == ledger
+    assert place.run()[0] == 0
+    assert os.readlink(place.site) != shown
+
+
+def test_a_disk_that_has_no_room_for_the_log_is_one_line_and_the_run_is_gone_on_with(place, full):
+    assert place.run()[0] == 0
+    shown = os.readlink(place.site)
+    status, out, errors = place.run(**full(3000, steps=False))
+    assert (status, out) == (2, "")
+    assert re.fullmatch(r"mssante-audit: \S+: cannot be written: file too large\. Free .+\n", errors)
+    assert os.readlink(place.site) == shown
+    status, out, _ = place.run()
+    assert (status, len(place.runs)) == (0, 2)
+    assert "gone on with" in out
+
+
+# -- two at once, and one that is stopped ----------------------------------------------------------
+
+
+def test_two_at_once_is_one_line_and_status_2(place):
+    assert place.run()[0] == 0
+    with FileLock(place.output / ".lock"):
+        status, out, errors = place.run()
+    assert (status, out) == (2, "")
+    assert re.fullmatch(
+        r"mssante-audit: \S+output: another run is at work here\. Wait for it to end\n", errors
+    )
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_leaves_no_process_and_is_gone_on_with(place, number, status):
+    process = place.start("--as-of", AS_OF)
+    step = _child_at_work(process.pid)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == status
+    assert not Path(f"/proc/{step}").exists()
+    again, out, _ = place.run()
+    assert again == 0
+    assert "gone on with" in out
+    assert len(place.runs) == 1
+
+
+def _child_at_work(parent: int) -> int:
+    """Return the process of the step at work, once it has begun the audit."""
+    import psutil
+
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for child in psutil.Process(parent).children():
+            if child.cmdline()[-1:] == ["audit"] and child.memory_info().rss > 50e6:
+                return child.pid
+        time.sleep(0.01)
+    raise AssertionError("no step was started")
+
+
+# -- going on ---------------------------------------------------------------------------------------
+
+
+def killed_run(place) -> Path:
+    """Return the folder of a run as if it had been killed after its audit."""
+    assert place.run()[0] == 0
+    (run,) = place.runs
+    head = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**head, "status": "running", "exit_status": None}))
+    (run / "steps" / "site.json").unlink()
+    return run
+
+
+def test_a_step_that_was_done_is_not_done_again(place):
+    run = killed_run(place)
+    audited = (run / "audit.json").stat().st_mtime_ns
+    status, out, _ = place.run()
+    assert (status, place.runs) == (0, [run])
+    assert (run / "audit.json").stat().st_mtime_ns == audited
+    assert "gone on with" in out
+
+
+@pytest.mark.parametrize("why", ["other settings", "another date", "too old"])
+def test_a_killed_run_of_other_settings_or_another_day_is_abandoned(place, settings, why):
+    run = killed_run(place)
+    as_of = AS_OF
+    if why == "other settings":
+        settings(thresholds={"list_max_age_days": 8})
+    elif why == "another date":
+        as_of = "2026-03-03T06:00:01Z"
+    else:
+        old = run.with_name("2026-03-01T060000Z")
+        head = json.loads((run / "run.json").read_text())
+        (run / "run.json").write_text(json.dumps({**head, "stamp": old.name}))
+        run.rename(old)
+        run = old
+    status, out, _ = place.run(as_of)
+    assert status == 0
+    assert "gone on with" not in out
+    assert json.loads((run / "run.json").read_text())["status"] == "abandoned"
+    assert len(place.runs) == 2
+
+
+# -- a real list ----------------------------------------------------------------------------------
+
+
+@pytest.mark.real
+def test_a_real_list(place):
+    real = Path(__file__).parents[3] / "shared" / "real"
+    if not real.exists():
+        pytest.skip("no real list beside the checkout (../shared/real)")
+    place.settings(
+        {"data": {"folder": str(real)}, "reports": {"enabled": False}, "dossiers": {"enabled": False}}
+    )
+    status, out, errors = place.run("2025-03-01")
+    assert (status, errors) == (0, "")
+    assert "6494 rows, signature valid" in out
+    assert fits_a_screen(out)

@@ -1,0 +1,299 @@
+"""The site: every link leads somewhere, what pages and files say agrees, nothing weighs too much."""
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote
+
+import openpyxl
+import pytest
+from lxml import html
+
+from mssante_audit.audits import AUDITS, audit_all, waived
+from mssante_audit.report import run_reports
+from mssante_audit.rules import catalogue
+from mssante_audit.site import build_site
+from mssante_audit.site_view import AUDIT_TITLES, NEEDED, anchor_of, dossiers_in, page_name, view_of
+from mssante_audit.space import TrustSpace, load_space
+
+BUDGET = {"index.html": 500_000, "operateurs": 450_000, "": 320_000}
+"""Bytes of a page: of the index, which holds what is searched, of an operator's, of any other."""
+
+OWN = ("index.html", "suivi.html", "constats.html", "operateurs.html", "regles.html")
+
+
+@pytest.fixture(params=["sample", "hostile", "real"])
+def site(request):
+    return request.getfixturevalue(f"{request.param}_site")
+
+
+@cache
+def own_pages(folder):
+    """The pages that the site made itself, read."""
+    names = [
+        *OWN,
+        *(
+            f"{part}/{f.name}"
+            for part in ("audits", "regles", "operateurs")
+            for f in (folder / part).glob("*.html")
+        ),
+    ]
+    return {name: html.parse(str(folder / name)).getroot() for name in names}
+
+
+def test_there_is_a_page_for_each_audit_rule_and_operator(site):
+    pages = set(own_pages(site.folder))
+    assert {f"audits/{audit}.html" for audit in AUDITS} <= pages
+    assert {f"regles/{code}.html" for code in catalogue()} <= pages
+    operators = {*site.space.entries["operator_id"], *site.findings["operator_id"]}
+    assert {f"operateurs/{page_name(o)}.html" for o in operators if o} <= pages
+    assert set(AUDIT_TITLES) == set(AUDITS) >= set(NEEDED)
+
+
+def test_every_link_leads_to_something_that_is_there(site):
+    pages = own_pages(site.folder)
+    ids = {name: set(page.xpath("//@id")) for name, page in pages.items()}
+    followed = 0
+    for name, page in pages.items():
+        for href in page.xpath("//body//@href"):
+            path, _, anchor = href.partition("#")
+            assert not path.startswith(("/", "http", "data:", "javascript:"))
+            target = (site.folder / name).parent / unquote(path) if path else site.folder / name
+            target = target.resolve()
+            assert target.is_relative_to(site.folder.resolve())
+            assert target.is_file(), href
+            inside = target.relative_to(site.folder.resolve()).as_posix()
+            assert not anchor or unquote(anchor) in ids[inside] | {"contenu"}, href
+            followed += 1
+    assert followed > 1000
+
+
+def test_no_id_stands_twice_on_a_page_and_no_name_of_a_file_comes_from_a_text(site):
+    for name, page in own_pages(site.folder).items():
+        assert [i for i, n in Counter(page.xpath("//@id")).items() if n > 1] == [], name
+    for file in site.folder.rglob("*"):
+        if "rapports" not in file.parts:
+            assert re.fullmatch(r"[A-Za-z0-9_.-]+", file.name), file
+
+
+def test_from_a_finding_to_its_rule_its_operator_and_its_dossier(site):
+    finding = next(f for f in site.findings.itertuples() if f.operator_id.isalnum() and f.domains)
+    pages = own_pages(site.folder)
+    hrefs = set(pages["constats.html"].xpath("//td//@href"))
+    operator = f"operateurs/{page_name(finding.operator_id)}.html"
+    assert {f"regles/{finding.rule}.html", operator} <= hrefs
+    assert f"../dossiers/{finding.operator_id}.html" in pages[operator].xpath("//main//@href")
+
+
+def test_every_finding_is_on_the_pages_of_its_rule_its_audit_and_its_operators(site):
+    whose = dict(zip(site.space.entries["row"], site.space.entries["operator_id"], strict=True))
+    by_page = Counter()
+    for f in site.findings.itertuples():
+        owners = {*(whose[row] for row in f.rows), *({f.operator_id} if f.operator_id or f.domain else ())}
+        by_page.update(f"operateurs/{page_name(owner)}" for owner in owners)
+        by_page.update([f"regles/{f.rule}", f"audits/{catalogue()[f.rule].audit}"])
+    for stem, count in by_page.items():
+        assert len(rows_of(site.folder / f"{stem}.constats.csv")) == count, stem
+    assert len(rows_of(site.folder / "constats.tous.csv")) == len(site.findings)
+    lists = list(site.folder.glob("*/*.constats.csv"))
+    assert len(lists) == len(by_page)
+
+
+def rows_of(path):
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
+
+
+def test_the_files_beside_a_page_agree_with_one_another(site):
+    seen = 0
+    for name in own_pages(site.folder):
+        stem = (site.folder / name).with_suffix("")
+        tables = sorted(stem.parent.glob(f"{stem.name}.*.csv"))
+        assert stem.with_suffix(".json").exists() == stem.with_suffix(".xlsx").exists() == bool(tables)
+        if not tables or (seen := seen + 1) > 60:
+            continue
+        parts = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+        book = openpyxl.load_workbook(stem.with_suffix(".xlsx"), read_only=True)
+        assert {t.name.split(".")[-2] for t in tables} == set(parts) == set(book.sheetnames)
+        for table in tables:
+            part = table.name.split(".")[-2]
+            sheet = list(book[part].iter_rows())
+            assert len(rows_of(table)) == len(parts[part]) == len(sheet) - 1
+            assert all(cell.data_type != "f" for row in sheet for cell in row)
+        for row in (row for table in tables for row in rows_of(table)):
+            assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row.values())
+
+
+def test_a_page_shows_as_many_rows_as_it_says(site):
+    for name, page in own_pages(site.folder).items():
+        for table in page.xpath("//table"):
+            shown = len(table.xpath("tbody/tr"))
+            assert shown == int(table.get("data-rows")) > 0
+            file = (site.folder / name).with_suffix(f".{table.get('id')}.csv")
+            total = len(rows_of(file))
+            note = table.getparent().xpath("following-sibling::p[1]")[0].text_content()
+            assert (shown < total) == ("premières lignes" in note), name
+
+
+def test_a_page_keeps_its_budget(site):
+    for name in own_pages(site.folder):
+        limit = BUDGET.get(name) or BUDGET.get(name.split("/")[0]) or BUDGET[""]
+        assert (site.folder / name).stat().st_size <= limit, name
+    sizes = sorted(f.stat().st_size for f in (site.folder / "operateurs").glob("*.html"))
+    assert sizes[len(sizes) // 2] <= 60_000
+
+
+def test_no_page_asks_for_anything_and_only_the_own_script_may_run(site):
+    for name in own_pages(site.folder):
+        text = (site.folder / name).read_text(encoding="utf-8")
+        page = own_pages(site.folder)[name]
+        (policy,) = page.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
+        assert policy.startswith("default-src 'none'; script-src 'sha256-")
+        assert "http" not in policy
+        assert page.xpath("//@src | //@srcset | //@action | //link[not(@href='data:,')]") == []
+        scripts = page.xpath("//script[not(@type)]")
+        assert len(scripts) == 1 == len(page.xpath("//script[not(@type='application/json')]"))
+        assert not re.search(r"@import|url\(", text)
+
+
+def test_contacts_are_masked(sample_site):
+    entries = sample_site.space.entries
+    contacts = {c for k in ("project", "support") for c in entries[f"{k}_email"].dropna() if c}
+    assert len(contacts) > 10
+    for file in [
+        *sample_site.folder.rglob("*.json"),
+        *(sample_site.folder / n for n in own_pages(sample_site.folder)),
+    ]:
+        if "rapports" in file.parts:
+            continue
+        text = file.read_text(encoding="utf-8")
+        assert [c for c in contacts if c in text] == [], file
+    assert "Contacts en clair" not in (sample_site.folder / "index.html").read_text(encoding="utf-8")
+
+
+def test_contacts_shown_are_announced_on_every_page(hostile_site):
+    for name in own_pages(hostile_site.folder):
+        assert "Contacts en clair" in (hostile_site.folder / name).read_text(encoding="utf-8")
+
+
+def text_of(page, path="//main"):
+    return re.sub(r"\s+", " ", " ".join(part.text_content() for part in page.xpath(path)))
+
+
+def test_the_first_words_say_how_grave_what_is_new_and_whom_to_look_at(sample_site):
+    page = own_pages(sample_site.folder)["index.html"]
+    lead = text_of(page, "//p[@class='lead']")
+    counts = sample_site.findings["severity"].value_counts()
+    told = sample_site.told.counts()
+    assert lead.startswith(f"{counts['critical']} constats critiques, {counts['error']} erreurs.")
+    assert f"{told['new']} nouveaux constats" in lead
+    assert f"{told['fixed']} réglés" in lead
+    first = page.xpath("//section[@class='first']//li")
+    assert len(first) == 5
+    critical = [int(re.search(r"(\d+)\s+critique|$", text_of(li, "."))[1] or 0) for li in first]
+    assert critical[0] > 0
+    assert critical == sorted(critical, reverse=True)
+
+
+def test_new_fixed_and_waived_stand_on_the_follow_up_page(sample_site):
+    told, folder = sample_site.told.counts(), sample_site.folder
+    assert len(rows_of(folder / "suivi.nouveaux.csv")) == told["new"] > 0
+    assert {r["status"] for r in rows_of(folder / "suivi.nouveaux.csv")} == {"new"}
+    fixed = rows_of(folder / "suivi.regles.csv")
+    assert len(fixed) == told["fixed"] > 0
+    assert all(row["operator_id"] for row in fixed if row["operator"])
+    accepted = rows_of(folder / "suivi.acceptes.csv")
+    assert [row["who"] for row in accepted] == ["cellule <b>MSSanté</b>"] * len(sample_site.waived)
+    assert "31 décembre 2026" in text_of(own_pages(folder)["suivi.html"])
+
+
+def built(tmp_path, space: TrustSpace, **more) -> Path:
+    findings = audit_all(space)
+    build_site(tmp_path, space, findings, waived=waived(space), **{"told": None, "points": (), **more})
+    return tmp_path
+
+
+def test_the_same_run_gives_the_same_pages(sample_site, sample_run, tmp_path):
+    space = load_space(as_of="2026-03-03T06:00:00Z")
+    one, two = (built(tmp_path / name, space, reports=sample_run.out) for name in "ab")
+    for file in one.rglob("*"):
+        if file.is_file() and file.suffix != ".xlsx":  # a workbook notes when it was made
+            assert file.read_bytes() == (two / file.relative_to(one)).read_bytes()
+
+
+def test_a_first_run_has_nothing_to_compare_with(tmp_path):
+    folder = built(tmp_path, load_space(as_of="2026-03-03T06:00:00Z"))
+    pages = own_pages(folder)
+    assert "Premier passage" in text_of(pages["index.html"])
+    assert "Premier passage" in text_of(pages["suivi.html"])
+    assert "à partir du deuxième passage : il y en a aucun" in text_of(pages["index.html"])
+    assert "nouveau" not in text_of(pages["constats.html"])
+
+
+def test_what_could_not_be_observed_is_unknown_and_not_absent(tmp_path):
+    space = replace(load_space(as_of="2026-03-03T06:00:00Z"), declarations=None, observation=None)
+    pages = own_pages(built(tmp_path, space))
+    assert "Non vérifié, et donc inconnu" in text_of(pages["index.html"])
+    dns = pages["index.html"].xpath("//tr[td//a[@href='audits/delegation_vs_redirection.html']]/td")
+    assert [cell.text_content() for cell in dns[1:]] == ["inconnu"] * 5
+    assert "Non vérifié : aucune observation du DNS" in text_of(pages["regles/DNS_MX_NULL.html"])
+    assert "Aucun constat" not in text_of(pages["regles/DNS_MX_NULL.html"])
+    assert "Aucun constat" in text_of(pages["regles/DN_UNREADABLE.html"]) or "constat" in text_of(
+        pages["regles/DN_UNREADABLE.html"]
+    )
+
+
+def test_a_report_that_failed_is_there_and_said_to_be_partial(tmp_path):
+    (tmp_path / "broken.ipynb").write_text(
+        (Path(__file__).parent.parent / "notebooks" / "overview.ipynb")
+        .read_text(encoding="utf-8")
+        .replace("record(space", "undefined(space")
+    )
+    run = run_reports([str(tmp_path / "broken.ipynb")], out=tmp_path / "reports")
+    assert run.outcomes[0].failure
+    space = load_space(as_of="2026-03-03T06:00:00Z")
+    folder = built(tmp_path / "site", space, reports=run.out)
+    (item,) = own_pages(folder)["index.html"].xpath("//li[a[starts-with(@href,'rapports/')]]")
+    assert item.xpath("a/@href") == ["rapports/failed/broken.html"]
+    assert "échec : rapport partiel" in re.sub(r"\s", " ", item.text_content())
+    assert (folder / "rapports/failed/broken.html").is_file()
+    assert not (folder / "rapports/.lock").exists()
+
+
+def test_a_dossier_is_linked_only_where_its_file_is_in_the_folder(tmp_path):
+    (tmp_path / "a.html").touch()
+    (tmp_path / "1.html").touch()
+    records = [
+        {"operator_id": "1"},
+        {"operator_id": "2"},
+        {"operator_id": "3", "file": "../../etc/passwd"},
+        {"operator_id": "4", "file": "a.html"},
+    ]
+    (tmp_path / "dossiers.json").write_text(json.dumps({"dossiers": records}))
+    assert dossiers_in(tmp_path) == {"1": "dossiers/1.html", "4": "dossiers/a.html"}
+
+
+@pytest.mark.parametrize(
+    "identifier", ["../x", "a/b", "CON", "x" * 300, "1" * 30, "1a", "１２３", "12\n", ".", "\ud800", "%2e%2e"]
+)
+def test_an_identifier_that_is_none_gives_a_name_of_a_file_that_is_one(identifier):
+    assert re.fullmatch(r"autre-[0-9a-f]{16}", page_name(identifier))
+    assert page_name(identifier) != page_name(f"{identifier} ")
+
+
+@pytest.mark.parametrize("domain", ["a b", '"', "é.mssante.fr", "x" * 300, "A.mssante.fr", "-a", "a\n"])
+def test_a_domain_that_is_none_gives_an_anchor_that_is_one(domain):
+    assert re.fullmatch(r"x-[0-9a-f]{16}", anchor_of(domain))
+
+
+def test_operators_with_new_and_grave_findings_come_first():
+    space = load_space(as_of="2026-03-03T06:00:00Z")
+    findings = audit_all(space)
+    view = view_of(space, findings, waived(space), None, (), None, None)
+    worst = [next(iter(s for s, n in o.counts.items() if n)) for o in view.first()]
+    order = ["critical", "error", "warning", "info"]
+    assert worst == sorted(worst, key=order.index)

@@ -1,0 +1,90 @@
+"""The trend's file: points in order, one an instant, never lost."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from mssante_audit.audits import audit_all
+from mssante_audit.errors import InputError, OutputError
+from mssante_audit.ledger import follow
+from mssante_audit.space import load_space
+from mssante_audit.trend import Point, add_point, point_of, read_trend
+
+COUNTS = {"critical": 1, "error": 2, "warning": 3, "info": 4}
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "trend.json"
+
+
+def test_there_is_no_trend_before_the_first_run(file):
+    assert read_trend(file) == ()
+
+
+def test_points_come_back_as_they_were_in_order_of_time(file):
+    late = Point("2026-03-02T06:00:00+00:00", COUNTS, new=1, open=9, fixed=2, waived=3)
+    early = Point("2026-03-01T06:00:00+00:00", COUNTS, open=10)
+    add_point(file, late)
+    assert add_point(file, early) == (early, late) == read_trend(file)
+    assert late.total == 10
+
+
+def test_a_run_made_again_replaces_its_point(file):
+    add_point(file, Point("2026-03-02T06:00:00Z", COUNTS, open=10))
+    again = Point("2026-03-02T07:00:00+01:00", {**COUNTS, "info": 0}, open=6)
+    (only,) = add_point(file, again)
+    assert only == Point("2026-03-02T06:00:00+00:00", {**COUNTS, "info": 0}, open=6)
+
+
+NUMBERS = {"new": 0, "open": 0, "fixed": 0, "waived": 0}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        '{"a": 1}',
+        "[1]",
+        "[{}]",
+        json.dumps([{"at": "soon", "counts": COUNTS, **NUMBERS}]),
+        json.dumps([{"at": "2026-03-02", "counts": {**COUNTS, "info": "4"}, **NUMBERS}]),
+        json.dumps([{"at": "2026-03-02", "counts": COUNTS, **NUMBERS, "new": -1}]),
+    ],
+)
+def test_a_damaged_trend_is_refused_and_kept(file, content):
+    file.write_text(content)
+    for use in (lambda: read_trend(file), lambda: add_point(file, Point("2026-03-02", COUNTS))):
+        with pytest.raises(InputError, match=r"trend\.json"):
+            use()
+    assert file.read_text() == content
+
+
+def test_a_trend_that_cannot_be_written_is_as_it_was(file, monkeypatch):
+    before = add_point(file, Point("2026-03-02", COUNTS))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", full)
+        with pytest.raises(OutputError, match="no space left"):
+            add_point(file, Point("2026-03-03", COUNTS))
+    assert read_trend(file) == before
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_the_point_of_a_run_counts_what_it_found():
+    space = load_space(as_of="2026-03-03T06:00:00Z")
+    findings = audit_all(space)
+    ledger = {}
+    follow(ledger, "run", "2026-03-02", findings.iloc[2:])
+    told = follow(ledger, "run", space.as_of.isoformat(), findings.iloc[1:])
+    point = point_of(space, findings.iloc[1:], findings.head(3), told)
+    assert (point.new, point.open, point.fixed, point.waived) == (1, len(findings) - 2, 0, 3)
+    assert point.total == len(findings) - 1
+    assert list(point.counts) == ["critical", "error", "warning", "info"]
+    first = point_of(space, findings, pd.DataFrame(), None)
+    assert (first.new, first.open, first.fixed) == (0, len(findings), 0)
