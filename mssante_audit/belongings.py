@@ -9,10 +9,12 @@ server, a certificate) belongs to those who declare it unless a list gives it to
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 from mssante_audit.audits._evidence import CPS_ISSUER, shown
@@ -31,6 +33,11 @@ COMMON = 8
 SHORT, LONG = 3, 5
 """Letters from which on a name of one word is looked for inside a text: in capitals, and in any case."""
 
+_GENERIC = frozenset(
+    tomllib.loads((files(__package__) / "dossier.toml").read_text(encoding="utf-8"))["generic"]
+)
+_NAME_MAX = 300
+"""Characters of a host name that are looked at: more than a list's field holds."""
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 _DIGITS = re.compile(r"(?<![0-9a-z])\+?[0-9](?:[ .\-()/]{0,2}[0-9]){7,16}(?![0-9a-z])")
 _WORD = re.compile(r"[^\W_]+")
@@ -94,7 +101,7 @@ def _found(of: Belongings, text: str) -> tuple[Found, ...]:
     plain = text.casefold()
     told: list[Found] = []
     for host in _HOST.findall(plain):
-        if owners := _owners_of_host(of, host.strip(".-")):
+        if owners := _owners_of_host(of, host[-_NAME_MAX:].strip(".-")):
             told.append(Found(host, owners))
     told += [Found(odd, owners) for odd, owners in of.odd.items() if odd in plain and _alone(odd, plain)]
     told += _numbers(of, text)
@@ -298,7 +305,7 @@ def _parted(
             owned[key] |= owners
     used = Counter(word for key in owned for word in set(key.split()))
     prose = fold(" ".join(f"{r.title_fr} {r.why_fr} {r.remedy_fr}" for r in catalogue().values()))
-    common = set(prose.split()) | {word for word, count in used.items() if count >= COMMON}
+    common = _GENERIC | set(prose.split()) | {word for word, count in used.items() if count >= COMMON}
     names: dict[str, dict[Words, Owners]] = {}
     fields: dict[str, Owners] = {}
     people = ((key, owners, True) for key, owners in persons.items())
