@@ -42,7 +42,7 @@ _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 _DIGITS = re.compile(r"(?<![0-9a-z])\+?[0-9](?:[ .\-()/]{0,2}[0-9]){7,16}(?![0-9a-z])")
 _WORD = re.compile(r"[^\W_]+")
 _IDENTIFIER = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{7,20}(?![0-9A-Za-z])")
-_FIELDS = re.compile(r"[,;|:=()\n«»\"]")
+_FIELDS = re.compile(r"[,;|:=()\n«»]")
 _PLAIN = re.compile(r"[a-z0-9._-]+")
 _CAPITALS = re.compile(r"(?<!\w)[A-Z0-9]+(?!\w)")
 
@@ -107,7 +107,7 @@ def _found(of: Belongings, text: str) -> tuple[Found, ...]:
     told += _numbers(of, text)
     told += _names(of, re.sub(_HOST.pattern, " . ", text, flags=re.IGNORECASE))
     if of.fields:
-        written = (f.strip() for f in _FIELDS.split(text))
+        written = (f.strip(' \t"') for f in _FIELDS.split(text))
         keys = (fold(f) for f in written if f == f.upper())
         told += [Found(key, of.fields[key]) for key in keys if key in of.fields]
     return tuple(told)

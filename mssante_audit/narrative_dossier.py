@@ -128,7 +128,7 @@ def what_to_correct(told: Dossier, *, limit: int) -> Html:
         for f in shown.to_dict("records")
     ]
     columns = ("Gravité", "Constat", "Domaines", "Constaté", "Que faire, et pourquoi")
-    caption = f"Vos constats : {count(len(found), 'constat')}, les plus graves d’abord"
+    caption = f"{count(len(found), 'constat')}, les plus graves d’abord"
     return Html(table("findings", typeset(caption), columns, rows, csv_link(found, shown, "findings")))
 
 

@@ -110,6 +110,8 @@ def test_a_domain_below_anothers_is_its_own(whose):
         ("CH ALPHA", False),
         ("Domaine de messagerie du CH xyz", False),
         ("O=CENTRE HOSPITALIER,C=FR", True),
+        ('O="CENTRE HOSPITALIER",C=FR', True),
+        ('O=CENTRE HOSPITALIER "BIDULE",C=FR', False),
         ("CENTRE HOSPITALIER DE BIDULE", False),
         ("DOMAINE DE L'ICM", True),
         ("CENTRE ICM", False),
