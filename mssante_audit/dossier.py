@@ -226,7 +226,7 @@ def _last_step(space: TrustSpace) -> Span | None:
         return None
     known = space.archive.until(space.as_of)
     made = space.whitelist.generated_at
-    newer = bool(known) and made is not None and made > known[-1].generated_at
+    newer = bool(known) and made is not None and known[-1].generated_at < made <= space.as_of
     if len(known) < 2 and not newer:
         return None
     frames = [space.archive.load(s).entries for s in known[-1 if newer else -2 :]]
