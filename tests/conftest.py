@@ -201,7 +201,10 @@ def made_site(folder: Path, space: TrustSpace, findings: pd.DataFrame, reports: 
     for owner in owners:
         (dossiers / f"{owner}.html").write_text(f"<!DOCTYPE html><html lang=fr><title>{owner}</title>")
     (dossiers / "index.html").write_text("<!DOCTYPE html><html lang=fr><title>Dossiers</title>")
-    records = [*({"operator_id": owner} for owner in owners), {"operator_id": "../../x", "file": "../../x"}]
+    records = [
+        *({"operator_id": owner, "file": owner} for owner in owners),
+        {"operator_id": "../../x", "file": "../site/index"},
+    ]
     (dossiers / "dossiers.json").write_text(json.dumps({"dossiers": records}))
     built = folder / "site"
     built.mkdir()
