@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from mssante_audit.dns_wire import is_under
 from mssante_audit.observation import Observation
 
@@ -34,7 +36,6 @@ class Said(NamedTuple):
     """What a server said to a question (columns of `mssante_audit.observation`)."""
 
     line: int
-    domain: str
     step: str
     zone: str
     qname: str
@@ -43,7 +44,6 @@ class Said(NamedTuple):
     address: str
     transport: str
     outcome: str
-    rcode: str
     flags: str
     cut: str
     items: tuple[Item, ...]
@@ -105,7 +105,7 @@ class View:
         items = self._items()
         frame = self.observation.queries
         columns = [c for c in Said._fields if c != "items"]
-        for values in zip(*(frame[c].tolist() for c in columns), strict=True):
+        for values in zip(*(_values(frame[c]) for c in columns), strict=True):
             one = Said._make((*values, items.get(values[0], ())))
             if one.step == "recursion":
                 _keep(self.recursion, one.address, one)
@@ -123,9 +123,10 @@ class View:
     def _items(self) -> dict[int, tuple[Item, ...]]:
         frame = self.observation.records
         grouped: dict[int, list[Item]] = {}
-        columns = (frame[c].tolist() for c in ("section", "owner", "type", "data"))
+        columns = (_values(frame[c]) for c in ("section", "owner", "type", "data"))
+        same: dict[Item, Item] = {}
         for line, item in zip(frame["line"].tolist(), map(Item, *columns), strict=True):
-            grouped.setdefault(line, []).append(item)
+            grouped.setdefault(line, []).append(same.setdefault(item, item))
         return {line: tuple(items) for line, items in grouped.items()}
 
     def zone(self, name: str) -> ZoneView:
@@ -303,6 +304,12 @@ def network(address: str) -> str:
     from ipaddress import ip_network
 
     return str(ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    """Return a column's values, equal ones as one object: a frame makes a new text for every row."""
+    codes, distinct = pd.factorize(column)
+    return list(map(distinct.tolist().__getitem__, codes.tolist()))
 
 
 def _keep(kept: dict[Any, Said], key: Any, one: Said) -> None:
