@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from mssante_audit.dns_wire import is_under
@@ -122,12 +125,13 @@ class View:
 
     def _items(self) -> dict[int, tuple[Item, ...]]:
         frame = self.observation.records
-        grouped: dict[int, list[Item]] = {}
         columns = (_values(frame[c]) for c in ("section", "owner", "type", "data"))
         same: dict[Item, Item] = {}
-        for line, item in zip(frame["line"].tolist(), map(Item, *columns), strict=True):
-            grouped.setdefault(line, []).append(same.setdefault(item, item))
-        return {line: tuple(items) for line, items in grouped.items()}
+        lines = zip(frame["line"].tolist(), map(Item, *columns), strict=True)
+        return {
+            line: tuple(same.setdefault(item, item) for _, item in found)
+            for line, found in groupby(lines, itemgetter(0))
+        }
 
     def zone(self, name: str) -> ZoneView:
         """Return what is known of a zone."""
@@ -309,7 +313,8 @@ def network(address: str) -> str:
 def _values(column: pd.Series[Any]) -> list[Any]:
     """Return a column's values, equal ones as one object: a frame makes a new text for every row."""
     codes, distinct = pd.factorize(column)
-    return list(map(distinct.tolist().__getitem__, codes.tolist()))
+    values: list[Any] = np.asarray(distinct, dtype=object)[codes].tolist()
+    return values
 
 
 def _keep(kept: dict[Any, Said], key: Any, one: Said) -> None:
