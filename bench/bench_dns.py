@@ -27,10 +27,12 @@ import dns.query
 from mssante_audit.dns import ObserveSettings, observe
 from mssante_audit.methods import methods
 from mssante_audit.observation import Observation, load_observation
+from mssante_audit.space import TrustSpace
 
-LAB = Path(__file__).parents[1] / "tests" / "observing"
-sys.path.insert(0, str(LAB))
+TESTS = Path(__file__).parents[1] / "tests"
+sys.path[:0] = [str(TESTS / "observing"), str(TESTS / "audits")]
 from dnslab import free_port, need_servers, start_nsd  # noqa: E402
+from made_up import make_space  # noqa: E402
 
 PARENTS, CHILDREN, RELAY = ("127.0.56.1", "127.0.56.2"), ("127.0.56.3", "127.0.56.4"), "127.0.56.9"
 DELEGATED = 10_000
@@ -78,6 +80,12 @@ def settings(port: int, addresses: tuple[str, ...] = PARENTS, in_flight: int = 1
 
 def delegated(count: int) -> list[str]:
     return [f"ch-{n}.mssante.fr" for n in range(count)]
+
+
+def listed_space(domains: list[str], observation: str) -> TrustSpace:
+    """Return a trust space with these domains and an observation."""
+    rows = [{"domain": domain} for domain in domains]
+    return replace(make_space(*rows), observation=load_observation(observation))
 
 
 def dnspython_alone(observation: Observation, port: int) -> float:
@@ -192,9 +200,11 @@ def memory(port: int, folder: Path) -> list[tuple[str, float, float]]:
         f"summary = observe(delegated(DELEGATED), {str(path)!r}, settings({port}))\n"
         "said = summary.seconds, sum(summary.outcomes.values())"
     )
-    reading, (cpu, _) = _alone(
-        f"found = methods(load_observation({str(path)!r}), delegated(DELEGATED))\n"
-        "said = time.process_time(), 0\nassert set(found['method']) == {'delegated'}"
+    auditing, (cpu, found) = _alone(
+        "from mssante_audit.audits.delegation_vs_redirection import audit\n"
+        f"space = listed_space(delegated(DELEGATED), {str(path)!r})\nstart = time.process_time()\n"
+        "found = audit(space)\nsaid = time.process_time() - start, len(found)\n"
+        "assert set(methods(space.observation, delegated(DELEGATED))['method']) == {'delegated'}"
     )
     size = path.stat().st_size / 1e6
     return [
@@ -203,7 +213,11 @@ def memory(port: int, folder: Path) -> list[tuple[str, float, float]]:
             observing,
             500.0,
         ),
-        (f"MB, reading that and deriving the methods ({cpu:.1f} s of CPU, imports included)", reading, 500.0),
+        (
+            f"MB, loading list and observation and auditing ({found} findings, {cpu:.1f} s of CPU)",
+            auditing,
+            500.0,
+        ),
     ]
 
 

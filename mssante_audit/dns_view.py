@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
 
 from mssante_audit.dns_wire import is_under
 from mssante_audit.observation import Observation
@@ -34,7 +39,6 @@ class Said(NamedTuple):
     """What a server said to a question (columns of `mssante_audit.observation`)."""
 
     line: int
-    domain: str
     step: str
     zone: str
     qname: str
@@ -43,7 +47,6 @@ class Said(NamedTuple):
     address: str
     transport: str
     outcome: str
-    rcode: str
     flags: str
     cut: str
     items: tuple[Item, ...]
@@ -105,7 +108,7 @@ class View:
         items = self._items()
         frame = self.observation.queries
         columns = [c for c in Said._fields if c != "items"]
-        for values in zip(*(frame[c].tolist() for c in columns), strict=True):
+        for values in zip(*(_values(frame[c]) for c in columns), strict=True):
             one = Said._make((*values, items.get(values[0], ())))
             if one.step == "recursion":
                 _keep(self.recursion, one.address, one)
@@ -122,11 +125,13 @@ class View:
 
     def _items(self) -> dict[int, tuple[Item, ...]]:
         frame = self.observation.records
-        grouped: dict[int, list[Item]] = {}
-        columns = (frame[c].tolist() for c in ("section", "owner", "type", "data"))
-        for line, item in zip(frame["line"].tolist(), map(Item, *columns), strict=True):
-            grouped.setdefault(line, []).append(item)
-        return {line: tuple(items) for line, items in grouped.items()}
+        columns = (_values(frame[c]) for c in ("section", "owner", "type", "data"))
+        same: dict[Item, Item] = {}
+        lines = zip(frame["line"].tolist(), map(Item, *columns), strict=True)
+        return {
+            line: tuple(same.setdefault(item, item) for _, item in found)
+            for line, found in groupby(lines, itemgetter(0))
+        }
 
     def zone(self, name: str) -> ZoneView:
         """Return what is known of a zone."""
@@ -303,6 +308,13 @@ def network(address: str) -> str:
     from ipaddress import ip_network
 
     return str(ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    """Return a column's values, equal ones as one object: a frame makes a new text for every row."""
+    codes, distinct = pd.factorize(column)
+    values: list[Any] = np.asarray(distinct, dtype=object)[codes].tolist()
+    return values
 
 
 def _keep(kept: dict[Any, Said], key: Any, one: Said) -> None:

@@ -224,10 +224,7 @@ CLEAN: tuple[Change, ...] = (
 @pytest.mark.parametrize("change", CLEAN)
 def test_clean_neighbour(change: Change) -> None:
     scene = changed(change)
-    for address in ("2001:db8:7::1",):
-        scene.world.serve(scene.zone, address)
-    if "parent.soa" in repr(change):
-        scene.parent.soa(1)
+    scene.world.serve(scene.zone, "2001:db8:7::1")
     assert scene.found() == {}
 
 
@@ -333,6 +330,35 @@ def test_implicit_mail_server() -> None:
     del scene.zone.records[DELEGATED]["MX"]
     scene.zone.add(DELEGATED, "A", "192.88.99.1")
     assert scene.found() == {"DNS_MX_IMPLICIT": [(1,)]}
+
+
+def aliased(target: str, *addresses: str) -> Scene:
+    """Make the redirected domains aliases of a host with these addresses and no MX."""
+    scene = Scene((*ROWS, {"domain": "ch-gamma.mssante.fr"}))
+    for domain in (REDIRECTED, "ch-gamma.mssante.fr"):
+        scene.parent.records[domain] = {"CNAME": [target]}
+    return scene.host(target, *addresses) if addresses else scene
+
+
+def test_an_alias_to_nothing_is_one_finding_however_many_domains_it_has() -> None:
+    scene = aliased("parti.beta.example")
+    assert scene.found() == {"DNS_NO_MX": [(2, 3)]}
+    observed = audit(scene.space())["observed"].tolist()
+    assert observed == ["parti.beta.example : n’existe pas"]
+    scene.host("parti.beta.example").world.root.add("parti.beta.example", "TXT", "x")
+    assert audit(scene.space())["observed"].tolist() == ["parti.beta.example : ni MX ni adresse"]
+
+
+def test_an_alias_to_a_host_is_an_implicit_mail_server() -> None:
+    assert set(aliased("hote.beta.example", "192.88.99.7").found()) == {"DNS_MX_IMPLICIT"}
+
+
+def test_an_alias_whose_target_is_not_heard_of_is_not_called_missing() -> None:
+    space = aliased("parti.beta.example").space()
+    assert space.observation is not None
+    queries = space.observation.queries
+    silent = queries.assign(outcome=queries["outcome"].where(queries["step"] != "address", "timeout"))
+    assert audit(replace(space, observation=replace(space.observation, queries=silent))).empty
 
 
 def test_no_mx_is_told_once_an_operator() -> None:

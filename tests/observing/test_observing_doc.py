@@ -1,0 +1,60 @@
+"""docs/observing.md says what is so: its lines are the sample's, its options the command's."""
+
+import gzip
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from mssante_audit.cli_observe import app
+from mssante_audit.dns import ObserveSettings
+from mssante_audit.dns_wire import OUTCOMES
+from mssante_audit.observation_lines import STEPS, Observed
+from mssante_audit.resources import resource
+
+TEXT = (Path(__file__).parents[2] / "docs" / "observing.md").read_text(encoding="utf-8")
+OPTIONS = {p.opts[0]: p for p in get_command(app).commands["dns"].params if p.opts[0] != "--data"}  # type: ignore[attr-defined]
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading."""
+    lines = TEXT.partition(f"## {heading}\n")[2].partition("\n## ")[0].splitlines()
+    return [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| ")
+    ][2:]
+
+
+def test_quoted_lines_are_the_sample_s() -> None:
+    (file,) = (resource("data/sample") / "observations").glob("*.gz")
+    lines = gzip.decompress(file.read_bytes()).decode().splitlines()
+    quoted = re.findall(r"```json\n(.*)\n```", TEXT)
+    assert len(quoted) == 3
+    assert quoted[1] == lines[19]
+    assert set(quoted) <= set(lines)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_is_told_with_its_default(name: str) -> None:
+    told = {cells[0].strip("`").split()[0]: cells[1].strip("`") for cells in rows("Options")}
+    assert told.keys() == OPTIONS.keys()
+    default = OPTIONS[name].default
+    if isinstance(default, int | float) and not isinstance(default, bool):
+        assert float(told[name]) == default
+    elif isinstance(default, str) and default:
+        assert told[name] == default
+
+
+def test_politeness_is_the_settings_own() -> None:
+    own = {field.name: field.default for field in fields(ObserveSettings)}
+    assert f"at most {own['per_second']:.0f} queries a second in all" in TEXT
+    assert f"{own['per_server_in_flight']} under way to one address" in TEXT
+    assert f"after {own['retry_delay']:.0f} and {3 * own['retry_delay']:.0f} seconds" in TEXT
+
+
+def test_every_field_step_and_outcome_is_told() -> None:
+    told = re.findall(r"`(\w+)`", " ".join(cells[0] for cells in rows("The file")))
+    assert told == list(Observed._fields)
+    assert all(f"`{step}`" in TEXT for step in STEPS)
+    assert [cells[0].strip("`") for cells in rows("Outcomes")] == list(OUTCOMES)
