@@ -333,8 +333,7 @@ def dossiers_in(folder: Path) -> dict[str, str]:
     index = folder / "dossiers.json"
     if not index.is_file():
         return {}
-    records = json.loads(index.read_text(encoding="utf-8"))
-    records = records["dossiers"] if isinstance(records, dict) else records
-    pages = {r["operator_id"]: r.get("file") or f"{r['operator_id']}.html" for r in records}
+    records = json.loads(index.read_text(encoding="utf-8"))["dossiers"]
     known = {page.name for page in folder.glob("*.html")}
-    return {identifier: f"dossiers/{name}" for identifier, name in pages.items() if name in known}
+    pages = {record["operator_id"]: f"{record['file']}.html" for record in records}
+    return {identifier: f"dossiers/{page}" for identifier, page in pages.items() if page in known}

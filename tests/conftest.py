@@ -201,7 +201,10 @@ def made_site(folder: Path, space: TrustSpace, findings: pd.DataFrame, reports: 
     for owner in owners:
         (dossiers / f"{owner}.html").write_text(f"<!DOCTYPE html><html lang=fr><title>{owner}</title>")
     (dossiers / "index.html").write_text("<!DOCTYPE html><html lang=fr><title>Dossiers</title>")
-    records = [*({"operator_id": owner} for owner in owners), {"operator_id": "../../x", "file": "../../x"}]
+    records = [
+        *({"operator_id": owner, "file": owner} for owner in owners),
+        {"operator_id": "../../x", "file": "../site/index"},
+    ]
     (dossiers / "dossiers.json").write_text(json.dumps({"dossiers": records}))
     built = folder / "site"
     built.mkdir()
@@ -223,6 +226,13 @@ def sample_site(sample_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Si
     """The site of the sample."""
     space = load_space(as_of=SAMPLE_AS_OF)
     return made_site(tmp_path_factory.mktemp("sample-site"), space, audit_all(space), sample_run.out)
+
+
+@pytest.fixture(scope="session")
+def quiet_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The site of the sample without register nor observation: some of its domains have no finding."""
+    space = replace(load_space(as_of=SAMPLE_AS_OF), declarations=None, observation=None)
+    return made_site(tmp_path_factory.mktemp("quiet-site"), space, audit_all(space), None)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 LOCAL = ("file:", "data:", "blob:")
-WAITING = "document.querySelector('script[type=module]') && document.querySelector('table.sortable:not(.dataTable)')"
+WAITING = "document.querySelector(':has(script[type=module]) table.sortable:not(.dataTable)')"
 """Whether a report's script still has tables to turn into its own; the site's pages have another script."""
 
 
