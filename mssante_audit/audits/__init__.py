@@ -65,9 +65,9 @@ def _parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
     return split(findings, waivers, space.as_of)
 
 
-def waived(space: TrustSpace) -> pd.DataFrame:
-    """Return the findings of every audit that are waived, with `reason`, `who` and `until`."""
-    return pd.concat([_parted(name, space)[1] for name in AUDITS], ignore_index=True)
+def waived(space: TrustSpace, *names: str) -> pd.DataFrame:
+    """Return the findings of audits (of all by default) that are waived, with `reason`, `who`, `until`."""
+    return pd.concat([_parted(name, space)[1] for name in names or AUDITS], ignore_index=True)
 
 
 def audit_all(space: TrustSpace) -> pd.DataFrame:
