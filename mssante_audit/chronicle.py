@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import pandas as pd
 
 from mssante_audit.archive import Archive, Snapshot
 from mssante_audit.errors import InputError
 from mssante_audit.events import Span, between
+from mssante_audit.history import frame_of, merged, rows_of
 from mssante_audit.renames import renames_in
 from mssante_audit.space import TrustSpace, parse_instant
 
@@ -33,6 +33,8 @@ class Chronicle:
     already (`censored`), so that it may be older."""
     skipped: int
     """Lists of the archive before the span."""
+    unread: tuple[InputError, ...] = ()
+    """Why lists of the span are left out, each naming its file."""
 
     @property
     def events(self) -> pd.DataFrame:
@@ -59,16 +61,20 @@ def chronicle(space: TrustSpace, *, since: str | None = None, operator_id: str |
     Raises
     ------
     InputError
-        If there is no archive, or a list of the span cannot be read.
+        If there is no archive, or no list of the span can be read.
     """
     if space.archive is None:
         raise InputError("the data folder holds no archive", remedy="`mssante-audit fetch` makes one")
     known = space.archive.until(space.as_of)
     chosen = _chosen(known, since)
-    counts, steps = [], []
+    counts, steps, unread = [], [], []
     first = before = None
     for snapshot in chosen:
-        entries = space.archive.load(snapshot).entries
+        try:
+            entries = space.archive.load(snapshot).entries
+        except InputError as error:
+            unread.append(error)
+            continue
         entries = entries[~entries["is_audit_entry"]]
         counts.append(
             (
@@ -84,17 +90,27 @@ def chronicle(space: TrustSpace, *, since: str | None = None, operator_id: str |
             steps.append(between(before, entries, None, (counts[-2][0], counts[-1][0])))
         before = entries
     if first is None or before is None:
-        raise InputError("no list of that date or before", file=str(space.archive.folder))
-    times = [s.generated_at for s in chosen]
-    renames = renames_in(space.archive.history, times) if len(times) > 2 else {}
+        raise (unread[0] if unread else InputError("no list of that date", file=str(space.archive.folder)))
+    times = [time for time, *_ in counts]
+    history = _history(space.archive, [s for s in chosen if s.generated_at in times])
+    renames = renames_in(history, times) if len(times) > 2 else {}
     whole = between(first, before, renames, (times[0], times[-1]))
     return Chronicle(
         pd.DataFrame(counts, columns=["time", "rows", "domains", "operators"]),
         tuple(_of(step, operator_id) for step in steps),
         _of(whole, operator_id),
-        _ages(space.archive, known, before, operator_id),
+        _ages(history, before, whole, operator_id),
         len(known) - len(chosen),
+        tuple(unread),
     )
+
+
+def _history(archive: Archive, readable: Sequence[Snapshot]) -> pd.DataFrame:
+    """Return the history of the archive; of the span's readable lists where that cannot be made."""
+    try:
+        return archive.history
+    except InputError:
+        return frame_of(merged(rows_of(archive.load(s).entries, s.generated_at) for s in readable))
 
 
 def _chosen(known: Sequence[Snapshot], since: str | None) -> Sequence[Snapshot]:
@@ -119,14 +135,14 @@ def _of(span: Span, operator_id: str | None) -> Span:
     return Span(span.start, span.end, changes, span.events[told].reset_index(drop=True), span.names)
 
 
-def _ages(
-    archive: Archive, known: Sequence[Snapshot], entries: pd.DataFrame, operator_id: str | None
-) -> pd.DataFrame:
+def _ages(history: pd.DataFrame, entries: pd.DataFrame, whole: Span, operator_id: str | None) -> pd.DataFrame:
     own = entries if operator_id is None else entries[entries["operator_id"] == operator_id]
-    born = archive.history.groupby("domain")["first_seen"].min()
-    names = pd.Index(own["domain"].unique())
-    first = born.reindex(names)
-    start: datetime = known[0].generated_at
+    born = history.groupby("domain")["first_seen"].min()
+    names = own["domain"].unique().tolist()
+    renamed = whole.changes[whole.changes["kind"] == "renamed"]
+    was = dict(zip(renamed["domain"], renamed["before"], strict=True))
+    first = born.reindex([was.get(name, name) for name in names])  # another name is no other domain
+    start = history["first_seen"].min()
     return pd.DataFrame(
         {"domain": names, "first_seen": first.to_numpy(), "censored": (first <= start).to_numpy()}
     )

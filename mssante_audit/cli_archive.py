@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mssante_audit.archive import Archive, Record
+    from mssante_audit.archive import Archive
+    from mssante_audit.archive_log import Record
 
 app = typer.Typer(help="Keep published lists, and check those kept.", no_args_is_help=True)
 
@@ -73,7 +74,7 @@ def import_(
     max_loss: MaxLoss = 0.1,
 ) -> None:
     """Keep lists collected elsewhere, in any order."""
-    from mssante_audit.archive import import_lists
+    from mssante_audit.archive_keep import import_lists
 
     bad = 0
     for record in import_lists(_open(archive, anchors), files, max_loss=max_loss):
@@ -99,13 +100,14 @@ def verify(archive: Folder = Path("archive"), anchors: Anchors = None) -> None:
 @app.command()
 def rebuild(archive: Folder = Path("archive"), anchors: Anchors = None) -> None:
     """Make the history table again from the originals."""
-    from mssante_audit import archive as module
+    from mssante_audit.archive import HISTORY
+    from mssante_audit.archive_keep import locked
     from mssante_audit.history import bring_up_to_date
 
     opened = _open(archive, anchors, there=True)
-    with module.locked(archive):
+    with locked(archive):
         table = bring_up_to_date(opened, rebuild=True)
-    _say(f"{archive / module.HISTORY}: {table.num_rows} contents of {len(opened.snapshots)} lists")
+    _say(f"{archive / HISTORY}: {table.num_rows} contents of {len(opened.snapshots)} lists")
 
 
 def changes(

@@ -37,6 +37,8 @@ class Outcome:
     """The heading under which it failed."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Durations of the steps."""
+    told: FollowUp | None = None
+    """Its findings against those of the run before; ``None`` if they are not followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
         failure,
         section_of(notebook, failure.cell) if failure else "",
         {"run": round(execution.seconds, 3), "convert": round(time.perf_counter() - begin, 3)},
+        told,
     )
     summary = _summary(outcome, tellable(job.shown), page.provenance, told)
     texts = {

@@ -212,8 +212,7 @@ def _difference(change: Change, words: str = _WORDS.pattern) -> tuple[frozenset[
 
 
 def _plain(text: str) -> str:
-    apart = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(c for c in apart if c.isalnum())
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", text).casefold()))
 
 
 def _told(

@@ -18,7 +18,9 @@ from typing import Any
 
 import httpx
 
-from mssante_audit.archive import MAX_LOSS, Archive, Record, append, keep, locked
+from mssante_audit.archive import Archive
+from mssante_audit.archive_keep import MAX_LOSS, keep, locked
+from mssante_audit.archive_log import Record, append
 from mssante_audit.errors import FetchError, InputError
 from mssante_audit.history import bring_up_to_date
 
@@ -170,7 +172,7 @@ def _context(bundle: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context()
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    from mssante_audit.signature import load_certificates
+    from mssante_audit.certificates import load_certificates
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     certificates = load_certificates(bundle)

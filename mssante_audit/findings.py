@@ -14,6 +14,7 @@ column          dtype               meaning
 ``observed``    str                 what the file (or the network) says
 ``expected``    str                 what would be right, "" where there is no single answer
 ``evidence``    str                 the rows, compactly: ``"3-5, 9"``, or the observation
+``first_seen``  str                 time of the first archived list that shows it (ISO 8601), "" if none tells
 ``rows``        object (tuple)      the rows themselves, 1-based positions in the white list
 ==============  ==================  ==============================================================
 
@@ -25,6 +26,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 import pandas as pd
 
@@ -41,6 +43,7 @@ COLUMNS = (
     "observed",
     "expected",
     "evidence",
+    "first_seen",
     "rows",
 )
 
@@ -62,6 +65,8 @@ class Finding:
     operator_id: str = ""
     """Only where the rows do not tell the operator."""
     operator: str = ""
+    first_seen: datetime | None = None
+    """Only where the audit knows it from earlier lists; what the rows' texts tell, `audits.audit` adds."""
 
 
 def row_ranges(rows: Iterable[int]) -> str:
@@ -116,11 +121,12 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
                 finding.observed,
                 finding.expected,
                 finding.evidence or row_ranges(rows),
+                finding.first_seen.isoformat() if finding.first_seen else "",
                 rows,
             )
         )
     rank = {severity: -i for i, severity in enumerate(SEVERITIES)}
-    records.sort(key=lambda r: (rank[r[1]], -r[3], r[0], r[9][:1], r[6]))
+    records.sort(key=lambda r: (rank[r[1]], -r[3], r[0], r[-1][:1], r[6]))
     return typed(pd.DataFrame(records, columns=list(COLUMNS)))
 
 

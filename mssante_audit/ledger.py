@@ -38,7 +38,8 @@ class FollowUp:
     previous: str
     """Date of the run before, "" if there is none."""
     first_seen: tuple[str, ...]
-    """For each finding, the date of the first run that found it."""
+    """For each finding, the date of the first run that found it, or of the first archived list that shows
+    it (`first_seen` of a findings frame) if that is earlier."""
     status: tuple[str, ...]
     """For each finding: ``new`` or ``open``; "" if there is no run before."""
     fixed: tuple[Mapping[str, str], ...]
@@ -97,8 +98,8 @@ def follow(ledger: dict[str, Any], scope: str, as_of: str, findings: pd.DataFram
     earlier = max((run for run in part["runs"] if run < as_of), default="")
     before: Mapping[Key, Mapping[str, str]] = part["runs"].get(earlier, {})
     keys = _keys(findings)
-    for key in keys:
-        part["first_seen"][key] = min(part["first_seen"].get(key, as_of), as_of)
+    for key, listed in zip(keys, findings["first_seen"], strict=True):
+        part["first_seen"][key] = min(part["first_seen"].get(key, as_of), as_of, listed or as_of)
     told = findings[["rule", "domain", "operator"]].to_dict("records")
     part["runs"][as_of] = dict(zip(keys, told, strict=True))
     part["runs"] = {run: part["runs"][run] for run in sorted(part["runs"])[-KEPT_RUNS:]}
@@ -122,13 +123,6 @@ def follow_up_html(told: FollowUp, findings: pd.DataFrame) -> str:
     """Return the section of a report that says what is new, open and fixed; "" without a run before."""
     if not told.previous:
         return ""
-    counts = told.counts()
-    words = [
-        count(counts["new"], "nouveau constat", "nouveaux constats"),
-        count(counts["open"], "constat encore ouvert", "constats encore ouverts"),
-        count(counts["fixed"], "constat réglé", "constats réglés"),
-    ]
-    lead = f"Depuis la situation du {day(parse_instant(told.previous))} : {listing(words)}."
     rows = [
         _row("réglé", f["rule"], f["domain"], f["operator"], f["first_seen"])
         for f in told.fixed
@@ -143,7 +137,30 @@ def follow_up_html(told: FollowUp, findings: pd.DataFrame) -> str:
         ]
     columns = ("État", "Gravité", "Constat", "Domaine", "Opérateur", "Constaté depuis")
     shown = table("follow-up", "Constats réglés, nouveaux et encore ouverts", columns, rows) if rows else ""
-    return f"<h2>Depuis le rapport précédent</h2><p>{typeset(escape(lead, quote=False))}</p>{shown}"
+    lead = escape(since_previous(told), quote=False)
+    return f"<h2>Depuis le rapport précédent</h2><p>{lead}</p>{shown}"
+
+
+def since_previous(told: FollowUp) -> str:
+    """Say in one sentence how many findings are new, open and fixed; "" without a run before."""
+    if not told.previous:
+        return ""
+    counts = told.counts()
+    still = [first for first, status in zip(told.first_seen, told.status, strict=True) if status == "open"]
+    oldest = f" (le plus ancien depuis le {day(parse_instant(min(still)))})" if still else ""
+    names = {
+        "new": ("nouveau constat", "nouveaux constats"),
+        "open": ("constat encore ouvert", "constats encore ouverts"),
+        "fixed": ("constat réglé", "constats réglés"),
+    }
+    words = [
+        count(counts[what], *called) if counts[what] else f"aucun {called[0]}"
+        for what, called in names.items()
+    ]
+    words[1] += oldest
+    if not any(counts.values()):
+        words = ["toujours aucun constat"]
+    return typeset(f"Depuis la situation du {day(parse_instant(told.previous))} : {listing(words)}.")
 
 
 def _row(status: str, code: str, domain: str, operator: str, first_seen: str) -> tuple[Cell, ...]:

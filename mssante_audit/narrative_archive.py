@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from pathlib import Path
 
 import pandas as pd
 
-from mssante_audit.archive import GOOD, Record
+from mssante_audit.archive import Archive
+from mssante_audit.archive_log import GOOD, Record
 from mssante_audit.chronicle import Chronicle
+from mssante_audit.errors import InputError
 from mssante_audit.events import EVENTS, Span
 from mssante_audit.export import csv_text
 from mssante_audit.french import NBSP, count, day, moment, number, typeset
@@ -71,7 +74,21 @@ def collection(space: TrustSpace) -> Html:
     told = [r for r in log if r.flags or r.outcome in ("quarantined", "failed")]
     notes = _collection_table(told[-20:]) if told else ""
     klass = "caution" if since else "none"
-    return Html(f'<p class="{klass}">{typeset(lead)}.</p>{notes}')
+    return Html(f'<p class="{klass}">{typeset(lead)}.</p>{_unread(archive)}{notes}')
+
+
+def _unread(archive: Archive) -> str:
+    """Say that the history cannot be made, and of which file that comes; "" if it can."""
+    try:
+        archive.history  # noqa: B018 - asked for to know whether it can be had
+    except InputError as error:
+        name = data(Path(error.file or "").name)
+        text = (
+            f"L’historique ne peut être établi : {name} est illisible, et les constats tirés des listes "
+            "archivées manquent. La commande <code>mssante-audit archive verify</code> dit pourquoi."
+        )
+        return f'<p class="caution">{typeset(text)}</p>'
+    return ""
 
 
 def _before(record: Record, space: TrustSpace) -> bool:
@@ -94,11 +111,18 @@ def _collection_table(records: list[Record]) -> str:
     return table("collection", "Collectes à regarder", ("Quand", "Issue", "Fichier", "Remarque"), rows)
 
 
-def waived_table(space: TrustSpace) -> Html:
-    """Return the findings that `waivers.toml` accepts, by whom, why and until when."""
+def waived_table(space: TrustSpace, *audits: str) -> Html:
+    """Return the findings that `waivers.toml` accepts, by whom, why and until when.
+
+    Of all audits by default; where some are named, nothing is said if none of theirs is accepted.
+    """
     from mssante_audit.audits import waived
 
-    found = waived(space)
+    if audits and space.waivers is None:
+        return Html("")
+    found = waived(space, *audits)
+    if found.empty and audits:
+        return Html("")
     if found.empty:
         return Html('<p class="none">Aucun constat n’est accepté : il n’y a pas de dérogation en cours.</p>')
     rows = [
@@ -148,12 +172,20 @@ def changes_answer(story: Chronicle, space: TrustSpace) -> Html:
     tests = int(space.entries["is_audit_entry"].sum())
     aside = count(tests, "entrée de test laissée", "entrées de test laissées")
     scope = f"Comparaison des listes archivées, {aside} de côté."
+    notice = ""
+    if story.unread:
+        left = count(len(story.unread), "liste illisible laissée", "listes illisibles laissées")
+        named = ", ".join(data(Path(error.file or "").name) for error in story.unread)
+        text = (
+            f"{left} de côté : {named}. La commande <code>mssante-audit archive verify</code> dit pourquoi."
+        )
+        notice = f'<p class="caution">{typeset(text)}</p>'
     if story.skipped:
         older = count(story.skipped, "liste plus ancienne", "listes plus anciennes")
-        scope += f" Avant cela, l'archive garde {older}."
+        scope += f" Avant cela, l’archive garde {older}."
     return Html(
         f'<div class="answer"><p class="lead">{typeset(lead)}</p>{key_figures(figures).text}'
-        f'<p class="scope">{typeset(scope)}</p></div>'
+        f'<p class="scope">{typeset(scope)}</p>{notice}</div>'
     )
 
 
@@ -166,7 +198,9 @@ def events_table(story: Chronicle, *, limit: int) -> Html:
     rows = [
         (
             Cell(
-                f"{e['end']:%d/%m/%Y}<br><small>depuis le {e['start']:%d/%m/%Y}</small>", e["end"].isoformat()
+                f'<span style="white-space: nowrap">{e["end"]:%d/%m/%Y}</span>'
+                f"<br><small>depuis le {e['start']:%d/%m/%Y}</small>",
+                e["end"].isoformat(),
             ),
             Cell(
                 f"{data(e['sentence'])}<br><small>{EVENTS[e['kind']]}, {CONFIDENCE[e['confidence']]}</small>"

@@ -101,8 +101,9 @@ def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any])
     Parameters
     ----------
     rows
-        For each report `name`, `title`, `counts` (by severity, or ``None``), `failure`, `section` and
-        `last_good` (whether a report of an earlier run is still there).
+        For each report `name`, `title`, `counts` (by severity, or ``None``), `failure`, `section`,
+        `since_previous` (what is new, open and fixed, as a sentence; or "") and `last_good` (whether a report
+        of an earlier run is still there).
     provenance
         As in `Page`.
     """

@@ -63,15 +63,19 @@ def timeline(story: Chronicle) -> Chart:
             for side in ("top", "right"):
                 axes.spines[side].set_visible(False)
     told = " ; ".join(
-        f"{day(t)} : {count(int(n), 'domaine')}" for t, n in zip(times, counts["domains"], strict=True)
+        f"{day(t)} : {count(int(n), 'domaine')}, {count(k, 'événement')}"
+        for t, n, k in zip(times, counts["domains"], [0, *happened], strict=True)
     )
     change = int(counts["domains"].iloc[-1] - counts["domains"].iloc[0])
     more = f"{number(abs(change))} de {'plus' if change > 0 else 'moins'} que" if change else "autant que"
     reading = (
         f"{count(int(counts['domains'].iloc[-1]), 'domaine')} dans la dernière liste, {more} "
-        f"le {day(times[0])} ; {count(sum(happened), 'événement')} en {count(len(times), 'liste')}."
+        f"le {day(times[0])} ; {count(sum(happened), 'événement')} en {count(len(times), 'liste')}"
     )
-    return Chart(figure, f"Courbe du nombre de domaines par liste, et événements. {told}.", reading)
+    if any(happened):
+        most = max(happened)
+        reading += f", le plus ({number(most)}) dans celle du {day(times[1:][happened.index(most)])}"
+    return Chart(figure, f"Courbe du nombre de domaines par liste, et événements. {told}.", f"{reading}.")
 
 
 def flows(story: Chronicle) -> Chart:
@@ -117,7 +121,8 @@ def _sankey(pairs: list[tuple[tuple[str, str], int]]) -> Figure:
             for name, n in side.items():
                 tops[name] = y
                 axes.barh(y + n * thick / 2, 12, n * thick, x, color=BLUE if x < 100 else INK)
-                text = f"{label(name.strip(), WIDTH / 2 - 70)} : {number(n)}"
+                # `label` measures the charts' usual size, of which this is nine tenths.
+                text = f"{label(name.strip(), (WIDTH / 2 - 45) / 0.9)} : {number(n)}"
                 axes.text(
                     x if x < 100 else x + 12, y - 6, text, ha="left" if x < 100 else "right", fontsize=9
                 )

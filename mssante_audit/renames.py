@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+CONTENT = ["dn", "description", "project_contact", "support_contact"]
+"""What rows of one domain, under whatever name, have in common."""
 MANY = 40_000
 """Pairs of names compared at most, within one group."""
 SMALL = 2
@@ -95,12 +98,17 @@ def _near_names(
         for name, rows in names.items():
             by_owner[owner(rows[0])][side].append(name)
 
+    # ch-alpha1 and ch-alpha2 are two establishments, not one name spelt twice.
+    digits = {name: [c for c in name if c.isdigit()] for name in (*left, *right)}
+    certificates, contacts = (
+        {name: frozenset(map(part, rows)) for side in (left, right) for name, rows in side.items()}
+        for part in (lambda row: row.dn, lambda row: (row.project, row.support))
+    )
+
     def near(a: str, b: str) -> int:
-        kept = {r.dn for r in left[a]} & {r.dn for r in right[b]}
-        contacts = {(r.project, r.support) for r in left[a]} & {(r.project, r.support) for r in right[b]}
-        # ch-alpha1 and ch-alpha2 are two establishments, not one name spelt twice.
-        digits = [c for c in a if c.isdigit()] == [c for c in b if c.isdigit()]
-        return SMALL if kept and contacts and digits else -1
+        if digits[a] != digits[b] or certificates[a].isdisjoint(certificates[b]):
+            return -1
+        return -1 if contacts[a].isdisjoint(contacts[b]) else SMALL
 
     for old, new in by_owner.values():
         found += _closest(old, new, near)
@@ -176,47 +184,43 @@ def renames_in(history: pd.DataFrame, times: Sequence[Any]) -> dict[str, str]:
 
 
 def _steps(history: pd.DataFrame, times: Sequence[Any]) -> Iterator[tuple[str, str]]:
-    index = {pd.Timestamp(time): i for i, time in enumerate(times)}
-    columns = ("domain", "dn", "description", "project_contact", "support_contact")
-    texts = [history[name].tolist() for name in columns]
-    first, last = (_positions(history[name], index) for name in ("first_seen", "last_seen"))
-    seen = (history["first_seen"].tolist(), history["last_seen"].tolist())
-    born, died = ({}, {}) if not first else _lives(texts[0], first, last)
-    holders: dict[Hashable, list[tuple[Any, Any]]] = defaultdict(list)
-    leaving: dict[str, set[Hashable]] = defaultdict(set)
-    coming: dict[str, set[Hashable]] = defaultdict(set)
-    for name, *content, start, end, since, until in zip(*texts, first, last, *seen, strict=True):
-        holders[tuple(content)].append((since, until))
-        if end == died[name] and 0 <= end < len(times) - 1:
-            leaving[name].add(tuple(content))
-        if start == born[name] and start > 0:
-            coming[name].add(tuple(content))
-    heirs: dict[Hashable, list[str]] = defaultdict(list)
-    for name, contents in coming.items():
-        heirs[born[name], frozenset(contents)].append(name)
-    for name, contents in leaving.items():
-        found = heirs.get((died[name] + 1, frozenset(contents)), [])
-        if len(found) == 1 and all(_one_after_the_other(holders[content]) for content in contents):
+    names = history["domain"]
+    first, last = (_positions(history[column], times) for column in ("first_seen", "last_seen"))
+    born, died = first.groupby(names).transform("min"), last.groupby(names).transform("max")
+    leaving = (last == died) & (last >= 0) & (last < len(times) - 1)
+    coming = (first == born) & (first > 0)
+    content = history.groupby(CONTENT, sort=False).ngroup()
+    heirs: dict[tuple[int, frozenset[int]], list[str]] = defaultdict(list)
+    for (name, start), codes in _contents(names, born, content, coming):
+        heirs[start, codes].append(name)
+    held = content.isin(content[leaving])
+    holders: dict[int, list[tuple[Any, Any]]] = defaultdict(list)
+    columns = (content[held], history.loc[held, "first_seen"], history.loc[held, "last_seen"])
+    for code, since, until in zip(*columns, strict=True):
+        holders[code].append((since, until))
+    for (name, end), codes in _contents(names, died, content, leaving):
+        found = heirs.get((end + 1, codes), [])
+        if len(found) == 1 and all(_one_after_the_other(holders[code]) for code in codes):
             yield name, found[0]
 
 
-def _positions(times: pd.Series, index: Mapping[Any, int]) -> list[int]:
+def _contents(
+    names: pd.Series, position: pd.Series, content: pd.Series, told: pd.Series
+) -> Iterator[tuple[tuple[str, int], frozenset[int]]]:
+    """Yield domains, each with its position and the contents of its rows, those that are `told`."""
+    found: dict[tuple[str, int], set[int]] = defaultdict(set)
+    for name, at, code in zip(names[told], position[told], content[told], strict=True):
+        found[name, at].add(code)
+    for key, codes in found.items():
+        yield key, frozenset(codes)
+
+
+def _positions(seen: pd.Series, times: Sequence[Any]) -> pd.Series:
     """Return which list of the span each time is that of; -1 before the span, their number after it."""
-    position = times.map(index)
-    position = position.mask(times < min(index), -1).mask(times > max(index), len(index))
-    return [int(p) for p in position.fillna(-1).tolist()]
-
-
-def _lives(
-    names: Sequence[str], first: Sequence[int], last: Sequence[int]
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Return in which list each domain is first seen, and in which last."""
-    born: dict[str, int] = {}
-    died: dict[str, int] = {}
-    for name, start, end in zip(names, first, last, strict=True):
-        born[name] = min(born.get(name, start), start)
-        died[name] = max(died.get(name, end), end)
-    return born, died
+    span = pd.DatetimeIndex(list(times)).as_unit("us")
+    at = span.searchsorted(seen, side="right") - 1
+    exact = (at >= 0) & (span[at] == seen)
+    return pd.Series(np.where(seen > span[-1], len(span), np.where(exact, at, -1)), index=seen.index)
 
 
 def _one_after_the_other(spans: list[tuple[Any, Any]]) -> bool:

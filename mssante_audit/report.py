@@ -20,7 +20,7 @@ from mssante_audit.jobs import Job, check_input, has_data, plan
 from mssante_audit.jobs import find_notebooks as find_notebooks
 from mssante_audit.kernel import Execution, Kernels, execute, quiet
 from mssante_audit.ledger import FILE as LEDGER
-from mssante_audit.ledger import read_ledger
+from mssante_audit.ledger import read_ledger, since_previous
 from mssante_audit.page import index_html
 from mssante_audit.resources import resource
 from mssante_audit.results import provenance
@@ -158,6 +158,7 @@ def _index(outcomes: Sequence[Outcome], out: Path, space: TrustSpace | None) -> 
             "counts": outcome.results.by_severity if outcome.results else None,
             "failure": outcome.failure,
             "section": outcome.section,
+            "since_previous": since_previous(outcome.told) if outcome.told else "",
             "last_good": (out / f"{outcome.name}.html").exists(),
         }
         for outcome in outcomes

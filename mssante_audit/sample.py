@@ -52,7 +52,7 @@ such providers. Audit it as of {as_of}, with `anchors/` to trust.
 | --- | --- |
 | `listeblanchemssante.xml.gz` | the white list, signed: odd but right rows, test entries, every defect |
 | `anchors/` | the made-up authority that signs it; its keys were thrown away |
-| `archive/` | five earlier and clean lists, with a story to tell |
+| `archive/` | five earlier and clean lists, with a story to tell, and the register of the last |
 | `events.csv` | the truth about it: what happens from each list to the next |
 | `declarations.csv` | the register of the operators' declarations (Annexe 1), as a French Excel writes CSV |
 | `registers/` | the same register as XLSX, JSON and JSON Lines; one of its declarations as a PDF form |
@@ -60,8 +60,8 @@ such providers. Audit it as of {as_of}, with `anchors/` to trust.
 | `defects.csv` | the truth: which rule must fire where, for each of these files, and nothing else |
 {variants}
 
-The lines of `archive` in `defects.csv` tell what the earlier lists show about the contacts of its last list,
-audited with `stale_after_days` at {unchanged}.
+The lines of `archive` in `defects.csv` tell what the earlier lists show about the contacts of its last list
+and of its register, audited with `stale_after_days` at {unchanged}.
 
 `defects.csv` has a line for each finding: `file`, `rule`, `domain` (the first row's), `operator_id` (of most
 of the rows) and `rows` (positions in the list; none when the list as a whole is concerned). For a register

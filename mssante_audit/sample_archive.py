@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from random import Random
 
 from mssante_audit.errors import ParameterError
+from mssante_audit.sample_declarations import REGISTER, Cells, register_of
 from mssante_audit.sample_operators import national, shifted
 from mssante_audit.sample_signing import SigningChain, sign
 from mssante_audit.sample_space import Entry, Space, Truth, clean_space, stamp, whitelist_chunks
@@ -42,6 +43,8 @@ class Story:
     """Unsigned, one a date."""
     events: list[tuple[str, ...]] = field(default_factory=list)
     """Lines of ``events.csv``."""
+    register: dict[str, Cells] = field(default_factory=dict)
+    """What the register says otherwise than the last list, by domain."""
     stale: list[tuple[str, list[Entry]]] = field(default_factory=list)
     """Rules that must fire on the last list because of the earlier ones, with their rows."""
 
@@ -146,6 +149,9 @@ def _new_year(story: Story) -> None:
     rows = story.space.rows_of(_HOME)
     first = {entry.domain for entry in rows[:1]}
     changed = [entry for entry in rows if entry.domain in first]
+    phone, email = changed[0].project.split(", ")
+    story.register = {d: {"public_project_phone": phone, "public_project_email": email} for d in first}
+    story.stale.append(("RECO_CONTACT_OLD", changed))
     for entry in changed:
         entry.project = f"{national(shifted(home.phone, 5))}, nouveau-projet@{home.mail}"
     story.tell("contact", first, contact_changed=1)
@@ -227,5 +233,7 @@ def archive_files(seed: int, chain: SigningChain) -> tuple[dict[str, bytes], lis
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([EVENT_COLUMNS, *sorted(story.events)])
     files["events.csv"] = text.getvalue().encode()
+    rows = [entry.row() for entry in story.space.listed()]
+    files[f"archive/{REGISTER}"] = register_of(rows, story.space.operators, story.register)
     story.space.truth = story.stale
     return files, list(story.space.truths("archive"))

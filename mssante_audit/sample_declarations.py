@@ -11,7 +11,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -315,10 +315,21 @@ def _reconciliation_defects(book: Book, listed: Sequence[tuple[int, Row, Operato
     book.record("RECO_OPERATOR", [book.add(cells)], [number])
 
 
+def register_of(rows: Sequence[Row], operators: Sequence[Operator], changes: Mapping[str, Cells]) -> bytes:
+    """Return a register, as CSV, that declares what a list says, but for some `changes` by domain."""
+    known = {operator.id: operator for operator in operators}
+    first = {row[0]: row for row in reversed(rows) if _is_plain(row)}
+    cells = [
+        _as_listed(row, known[parse_dn(row[2]).get("OU")], serial) | changes.get(domain, {})
+        for serial, (domain, row) in enumerate(sorted(first.items()), 1)
+    ]
+    return _csv(cells, dict(fields()))
+
+
 def register_files(register: SampleRegister) -> dict[str, bytes]:
     """Return the register in every format, by file name; as PDF only with the extra ``pdf``."""
     files = {
-        "declarations.csv": _csv(register.rows),
+        "declarations.csv": _csv(register.rows, {**fields(), REMARKS: None}),
         "declarations.xlsx": _xlsx(register.rows),
         "declarations.json": (json.dumps(register.rows, ensure_ascii=False, indent=1) + "\n").encode(),
         "declarations.jsonl": "".join(
@@ -340,10 +351,9 @@ def _as_form(cells: Cells) -> dict[str, str]:
     return texts | {name: "X" if read_box(texts[name]) else "" for name in boxes}
 
 
-def _csv(rows: Sequence[Cells]) -> bytes:
+def _csv(rows: Sequence[Cells], columns: Mapping[str, Field | None]) -> bytes:
     """Write what a French Excel would: semicolons, Windows characters, the form's labels."""
     out = io.StringIO()
-    columns: dict[str, Field | None] = {**fields(), REMARKS: None}
     writer = csv.writer(out, delimiter=";", lineterminator="\r\n")
     writer.writerow([f.label if f else REMARKS for f in columns.values()])
     writer.writerows([row.get(name, "") for name in columns] for row in rows)

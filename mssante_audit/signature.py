@@ -9,23 +9,16 @@ cryptography's. Revocation is not checked: it needs the network.
 
 from __future__ import annotations
 
-import tomllib
 import warnings
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from lxml import etree
@@ -33,19 +26,22 @@ from signxml.algorithms import DigestAlgorithm, SignatureMethod
 from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
-from mssante_audit.errors import AuditError, InputError
+from mssante_audit.certificates import (
+    UNREADABLE,
+    find_anchors,
+    read_certificates,
+    trusted_certificates,
+)
+from mssante_audit.errors import AuditError
 from mssante_audit.whitelist import WhiteList, load_whitelist
 
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
 EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
 ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
-CERTIFICATE_SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
 
-_MAX_CERTIFICATE_FILE = 2**20
 _SMALLEST_KEY = 2048
 """Bits of an RSA key below which nobody is believed (good practice; the real signer's has as many)."""
 _LONGEST = 500
-_UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +185,8 @@ def _signer(content: bytes) -> x509.Certificate:
     (data,) = _children(key_info, "X509Data")
     (certificate,) = _children(data, "X509Certificate")
     try:
-        return _read(x509.load_der_x509_certificate, b64decode(certificate.text or ""))[0]
-    except _UNREADABLE as error:
+        return read_certificates(x509.load_der_x509_certificate, b64decode(certificate.text or ""))[0]
+    except UNREADABLE as error:
         raise _InvalidError("the signer's certificate cannot be read", "form") from error
 
 
@@ -301,114 +297,3 @@ def _check_usage(_: object, __: x509.Certificate, usage: x509.KeyUsage) -> None:
 def _check_leaf(_: object, __: x509.Certificate, constraints: x509.BasicConstraints | None) -> None:
     if constraints is not None and constraints.ca:
         raise ValueError("it is a CA's certificate")
-
-
-# -- anchors ------------------------------------------------------------------------------------------------
-
-
-def trusted_certificates(anchors: Iterable[str | Path]) -> list[x509.Certificate]:
-    """Return the CA certificates in files and folders that the user trusts.
-
-    The test chain of IGC-Santé is left out where a folder is given, and taken where its file is.
-
-    Raises
-    ------
-    InputError
-        If a file or folder is missing, cannot be read, or holds no CA certificate.
-    """
-    trusted: list[x509.Certificate] = []
-    for anchor in map(Path, anchors):
-        if anchor.is_dir():
-            certificates = [c for file in _certificate_files(anchor) for c in load_certificates(file)]
-            certificates = [c for c in certificates if fingerprint(c) not in pinned()["test"]]
-        else:
-            certificates = load_certificates(anchor)
-        authorities = [c for c in certificates if _is_authority(c)]
-        if not authorities:
-            raise InputError(
-                "no CA certificate here",
-                file=str(anchor),
-                remedy="Give a PEM, DER or PKCS #7 file, or a folder of them",
-            )
-        trusted += authorities
-    return trusted
-
-
-def find_anchors(folder: Path) -> list[x509.Certificate]:
-    """Return the certificates in a data folder, or one folder below, that are pinned as IGC-Santé's.
-
-    Other files, readable or not, are passed over: nobody said that they are anchors.
-    """
-    found = {}
-    for file in _certificate_files(folder):
-        try:
-            certificates = load_certificates(file)
-        except InputError:
-            continue
-        found.update({f: c for c in certificates if (f := fingerprint(c)) in pinned()["trusted"]})
-    return list(found.values())
-
-
-def _certificate_files(folder: Path) -> Iterator[Path]:
-    for pattern in ("*", "*/*"):
-        for file in sorted(folder.glob(pattern)):
-            if file.suffix.lower() in CERTIFICATE_SUFFIXES and file.is_file():
-                yield file
-
-
-def load_certificates(path: str | Path) -> list[x509.Certificate]:
-    """Load the certificates of one file: PEM, DER, or PKCS #7 (``.p7b``, either encoding).
-
-    Raises
-    ------
-    InputError
-        If it cannot be read or holds none.
-    """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_CERTIFICATE_FILE)
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", file=str(path)) from error
-    for load in (
-        x509.load_pem_x509_certificates,
-        x509.load_der_x509_certificate,
-        pkcs7.load_pem_pkcs7_certificates,
-        pkcs7.load_der_pkcs7_certificates,
-    ):
-        with suppress(*_UNREADABLE):
-            if certificates := _read(load, content):
-                return certificates
-    raise InputError("no certificate that can be read, in PEM, DER or PKCS #7", file=str(path))
-
-
-def _read(load: Callable[[bytes], Any], content: bytes) -> list[x509.Certificate]:
-    """Load certificates, and read what will be asked of them: cryptography puts that off, and fails then."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # IGC-Santé's own .p7b is not in DER's order
-        loaded = load(content)
-        certificates = [loaded] if isinstance(loaded, x509.Certificate) else list(loaded)
-        for certificate in certificates:
-            _ = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
-            _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-            _ = certificate.public_key(), certificate.extensions
-    return certificates
-
-
-def fingerprint(certificate: x509.Certificate) -> str:
-    """Return the SHA-256 of a certificate, as ``2D:9E:…``."""
-    return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
-
-
-@cache
-def pinned() -> dict[str, frozenset[str]]:
-    """Return the fingerprints of ``anchors.toml`` by section."""
-    text = files(__package__).joinpath("anchors.toml").read_text(encoding="utf-8")
-    return {section: frozenset(names.values()) for section, names in tomllib.loads(text).items()}
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mssante_audit.archive import Archive, open_archive
+from mssante_audit.archive import Archive, checked, open_archive
 from mssante_audit.declarations import Register, find_register, load_declarations
 from mssante_audit.errors import InputError
 from mssante_audit.observation import Observation, load_observation
@@ -159,6 +159,8 @@ def load_space(
     file = find_whitelist(folder, archive, instant)
     trusted = archive.trusted if archive and file.parent == archive.folder else tuple(anchors)
     whitelist = load_whitelist(file, recover=recover, any_namespace=any_namespace, anchors=trusted)
+    if archive and file.parent == archive.folder:
+        checked(whitelist, file)
     register, observed = find_register(folder), find_observation(folder)
     return TrustSpace(
         whitelist,

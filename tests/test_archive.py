@@ -17,17 +17,11 @@ import pandas as pd
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mssante_audit import archive as module
-from mssante_audit.archive import (
-    Archive,
-    Record,
-    append,
-    import_lists,
-    locked,
-    open_archive,
-    read_log,
-    verify,
-)
+from mssante_audit import archive as archive_module
+from mssante_audit import archive_keep
+from mssante_audit.archive import Archive, open_archive, verify
+from mssante_audit.archive_keep import import_lists, locked
+from mssante_audit.archive_log import Record, append, read_log
 from mssante_audit.errors import InputError, OutputError
 from mssante_audit.history import bring_up_to_date, frame_of, history_of
 from mssante_audit.sample_signing import SigningChain, make_chain, sign
@@ -303,7 +297,8 @@ KILLED = """
 import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
-from mssante_audit.archive import import_lists, open_archive
+from mssante_audit.archive import open_archive
+from mssante_audit.archive_keep import import_lists
 import mssante_audit.signature, mssante_audit.history, filelock
 
 folder, anchors, file, instant = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), 0
@@ -430,8 +425,9 @@ def test_only_new_lists_are_read_for_the_history(archive, chain, monkeypatch) ->
     *old, new = story(chain)
     put(archive, *old)
     read = []
-    real = module.load_kept
-    monkeypatch.setattr(module, "load_kept", lambda s, a=(): read.append(s.name) or real(s, a))
+    real = archive_module.load_kept
+    for module in (archive_module, archive_keep):
+        monkeypatch.setattr(module, "load_kept", lambda s, a=(): read.append(s.name) or real(s, a))
     (record,) = put(archive, new)
     # Once for the flags' count of rows is in the log already: only the history reads it.
     assert read == [record.file]

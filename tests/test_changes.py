@@ -19,7 +19,7 @@ from mssante_audit.changes import COLUMNS, KINDS
 from mssante_audit.cli import app
 from mssante_audit.errors import InputError
 from mssante_audit.events import EVENTS, Span, between, span
-from mssante_audit.findings import row_ranges
+from mssante_audit.findings import concat, row_ranges
 from mssante_audit.resources import resource
 from mssante_audit.sample import SAMPLE_AS_OF
 from mssante_audit.sample_archive import EVENT_COLUMNS, TIMES, UNCHANGED_DAYS, tell_story
@@ -116,6 +116,16 @@ def test_a_copy_with_another_date_is_a_copy() -> None:
     before = [row("ch-a")]
     after = [row("ch-a", stamp="2026-01-01T00:00:01Z"), row("ch-a", stamp="2026-01-01T00:00:01Z")]
     assert told(before, after) == [("restamped", "ch-a"), ("duplicated", "ch-a")]
+
+
+def test_dates_are_counted_by_row_and_contacts_by_domain() -> None:
+    certificates = [DN, DN.replace("mss.", "mx.")]
+    old, dated = ([row("ch-a", dn=dn, stamp=s) for dn in certificates] for s in ("2025-12-01T10:00:00Z", "x"))
+    assert told(old, dated) == [("restamped", "ch-a")] * 2
+    assert "2 lignes (1 domaine)" in sentences(old, dated)[0]
+    assert told(old, [row("ch-a", dn=dn, project="p") for dn in certificates]) == [
+        ("contact_changed", "ch-a")
+    ]
 
 
 def test_before_and_after_say_what_was_and_what_is() -> None:
@@ -294,8 +304,13 @@ def test_the_archive_shows_stale_contacts_exactly() -> None:
         thresholds=Thresholds(stale_after_days=UNCHANGED_DAYS),
     )
     assert space.whitelist.signature.status == "valid"
-    by_history = {"CONTACT_UNCHANGED", "CONTACT_PARTLY_CHANGED", "CONTACT_FORMER_OPERATOR"}
-    found = audit("stale_contacts", space)
+    by_history = {
+        "CONTACT_UNCHANGED",
+        "CONTACT_PARTLY_CHANGED",
+        "CONTACT_FORMER_OPERATOR",
+        "RECO_CONTACT_OLD",
+    }
+    found = concat([audit("stale_contacts", space), audit("reconciliation", space)])
     found = found[found["rule"].isin(by_history)]
     with (SAMPLE / "defects.csv").open(encoding="utf-8", newline="") as file:
         truth = [tuple(line[1:]) for line in csv.reader(file) if line[0] == "archive"]

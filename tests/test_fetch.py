@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner
 
-from mssante_audit.archive import Archive, open_archive, read_log
+from mssante_audit.archive import Archive, open_archive
+from mssante_audit.archive_log import read_log
 from mssante_audit.cli import app
 from mssante_audit.errors import FetchError, OutputError
 from mssante_audit.fetch import Settings, fetch

@@ -39,8 +39,21 @@ def test_new_open_and_fixed() -> None:
     assert [day[:10] for day in second.first_seen] == ["2026-01-01", "2026-01-02"]
     assert [f["domain"] for f in second.fixed] == ["a.fr"]
     html = follow_up_html(second, frame(2, 3)).replace("\xa0", " ")
-    assert "1 nouveau constat, 1 constat encore ouvert et 1 constat réglé" in html
+    assert "Depuis la situation du 1er janvier 2026 : 1 nouveau constat, 1 constat encore" in html
+    assert "et 1 constat réglé." in html
     assert "1er janvier 2026" in html
+    assert "encore ouvert (le plus ancien depuis le 1er janvier 2026)" in html
+
+
+def test_an_archived_list_may_show_a_finding_before_any_run() -> None:
+    ledger: dict = {}
+    listed = frame(1, 2).assign(first_seen=["2025-09-01T05:30:00+00:00", ""])
+    first = follow(ledger, "x", DAYS[0], listed)
+    assert [day[:10] for day in first.first_seen] == ["2025-09-01", "2026-01-01"]
+    second = follow(ledger, "x", DAYS[1], frame(2))
+    assert second.status == ("open",)
+    assert second.fixed[0]["first_seen"][:10] == "2025-09-01"
+    assert "1er septembre 2025" in follow_up_html(second, frame(2)).replace("\xa0", " ")
 
 
 def test_a_run_made_again_says_the_same() -> None:
@@ -83,6 +96,7 @@ def test_reports_say_what_is_new_open_and_fixed(tmp_path: Path) -> None:
     run_reports(["overview"], out=tmp_path, parameters={**given, "as_of": "2026-03-03T06:00:00Z"})
     before = (tmp_path / "overview.html").read_bytes()
     assert "Depuis le rapport précédent" not in before.decode()
+    assert "Depuis la situation" not in (tmp_path / "index.html").read_text(encoding="utf-8")
     run_reports(["overview"], out=tmp_path, parameters={**given, "as_of": "2026-04-03T06:00:00Z"})
     after = (tmp_path / "overview.html").read_text(encoding="utf-8")
     assert "Depuis le rapport précédent" in after
@@ -90,6 +104,10 @@ def test_reports_say_what_is_new_open_and_fixed(tmp_path: Path) -> None:
     assert told["since_previous"]["previous"] == "2026-03-03T06:00:00+00:00"
     assert told["since_previous"]["new"] >= 1
     assert told["since_previous"]["open"] + told["since_previous"]["new"] == told["counts"]["findings"]
+    index = (tmp_path / "index.html").read_text(encoding="utf-8").replace("\xa0", " ")
+    new, still = (told["since_previous"][name] for name in ("new", "open"))
+    assert f"Depuis la situation du 3 mars 2026 : {new} nouveau" in index
+    assert f"{still} constats encore ouverts (le plus ancien depuis le 3 mars 2026)" in index
     frame = pd.read_csv(tmp_path / "overview.findings.csv", encoding="utf-8-sig")
     assert frame.loc[frame["rule"] == "LIST_OLD", "status"].tolist() == ["new"]
     assert set(frame["status"]) == {"new", "open"}

@@ -100,12 +100,15 @@ def test_a_partial_report_of_a_damaged_list(snapshot):
     assert body(to_html(everything(), Page("report", (), DAMAGED, failure))) == snapshot
 
 
+SINCE = "Depuis la situation du 2 mars 2026 : 2 nouveaux constats."
+
+
 def index_rows():
     counts = {"critical": 1, "error": 0, "warning": 1234, "info": 5}
     failure = Failure("ValueError", HOSTILE, 3)
-    common = {"failure": None, "section": "", "last_good": True, "counts": None}
+    common = {"failure": None, "section": "", "last_good": True, "counts": None, "since_previous": ""}
     return [
-        common | {"name": "overview", "title": "Vue d’ensemble", "counts": counts},
+        common | {"name": "overview", "title": "Vue d’ensemble", "counts": counts, "since_previous": SINCE},
         common | {"name": "a b#c", "title": HOSTILE, "failure": failure, "section": "Là", "counts": counts},
         common | {"name": "own", "title": "Le mien", "last_good": False},
     ]

@@ -10,6 +10,7 @@ import pytest
 
 from mssante_audit.audits import AUDITS
 from mssante_audit.errors import UnknownNameError
+from mssante_audit.history import CONTENT
 from mssante_audit.resources import resource
 from mssante_audit.rules import SEVERITIES, SOURCES, Rule, catalogue, rule
 
@@ -92,7 +93,15 @@ def test_contacts_are_personal_and_nothing_else_is() -> None:
     } | {
         "DECL_PUBLIC_CONSUMER",
         "RECO_CONTACT",
+        "RECO_CONTACT_OLD",
     }
+
+
+def test_texts_are_of_the_history() -> None:
+    assert all(set(one.texts) <= set(CONTENT) for one in RULES)
+    assert all(one.texts or not one.together for one in RULES)
+    dated = {one.audit for one in RULES if one.texts}
+    assert dated == {"dn_consistency", "stale_contacts", "whitelist_integrity"}
 
 
 def test_a_family_belongs_to_one_audit_and_is_told_in_one_go() -> None:

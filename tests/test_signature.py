@@ -9,19 +9,20 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from mssante_audit import reading, signature
-from mssante_audit.errors import InputError
-from mssante_audit.french import DAMAGES, REASONS
-from mssante_audit.sample_signing import make_chain, make_keys, sign
-from mssante_audit.sample_space import whitelist_chunks
-from mssante_audit.signature import (
+from mssante_audit import certificates, reading, signature
+from mssante_audit.certificates import (
     find_anchors,
     fingerprint,
     load_certificates,
     pinned,
+    pinned_files,
     trusted_certificates,
-    verify_signature,
 )
+from mssante_audit.errors import InputError
+from mssante_audit.french import DAMAGES, REASONS
+from mssante_audit.sample_signing import make_chain, make_keys, sign
+from mssante_audit.sample_space import whitelist_chunks
+from mssante_audit.signature import verify_signature
 from mssante_audit.whitelist import load_whitelist
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
@@ -247,15 +248,25 @@ def test_certificates_beside_a_list_count_only_if_pinned(signed, chain, write, t
     assert find_anchors(tmp_path) == []
     assert load_whitelist(tmp_path / "list.xml").signature.status == "valid-untrusted"
     pins = frozenset(fingerprint(c) for c in (chain.root, chain.issuing))
-    monkeypatch.setattr(signature, "pinned", lambda: {"trusted": pins, "test": frozenset()})
+    monkeypatch.setattr(certificates, "pinned", lambda: {"trusted": pins, "test": frozenset()})
     assert load_whitelist(tmp_path / "list.xml").signature.status == "valid"
+
+
+def test_a_file_with_a_stranger_beside_the_pinned_is_not_recognised(chain, write, tmp_path, monkeypatch):
+    own = write("igc/root.pem", chain.root)
+    write("igc/both.pem", chain.root, make_chain().root)
+    (tmp_path / "igc" / "broken.cer").write_bytes(b"broken")
+    assert pinned_files(tmp_path) == []
+    pins = frozenset([fingerprint(chain.root)])
+    monkeypatch.setattr(certificates, "pinned", lambda: {"trusted": pins, "test": frozenset()})
+    assert pinned_files(tmp_path) == [own]
 
 
 def test_the_test_chain_is_trusted_by_file_and_not_by_folder(signed, chain, write, tmp_path, monkeypatch):
     file = write("both.pem", chain.root, chain.issuing)
     write("other.pem", make_chain().root)
     pins = frozenset(fingerprint(c) for c in (chain.root, chain.issuing))
-    monkeypatch.setattr(signature, "pinned", lambda: {"trusted": frozenset(), "test": pins})
+    monkeypatch.setattr(certificates, "pinned", lambda: {"trusted": frozenset(), "test": pins})
     assert verdict(signed, [file]).status == "valid"
     assert verdict(signed, [tmp_path]).status == "valid-untrusted"
 

@@ -7,6 +7,7 @@ from typing import cast
 
 import pandas as pd
 
+from mssante_audit.audits._since import dated
 from mssante_audit.errors import UnknownNameError
 from mssante_audit.findings import concat, masked
 from mssante_audit.space import TrustSpace
@@ -30,7 +31,8 @@ def audit(name: str, space: TrustSpace) -> pd.DataFrame:
     -------
     DataFrame
         Findings, as described in `mssante_audit.findings`; contacts in it are masked unless the space was
-        loaded with ``show_contacts=True``. Waived ones are left out (`waived` has them).
+        loaded with ``show_contacts=True``. Waived ones are left out (`waived` has them). `first_seen` is
+        told where the list is one of the space's archive.
 
     Raises
     ------
@@ -58,22 +60,16 @@ def _parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
         findings, aside = _remembered[1][name]
         return findings.copy(deep=False), aside.copy(deep=False)
     findings = cast(pd.DataFrame, import_module(f"{__package__}.{name}").audit(space))
-    findings = findings if space.show_contacts else masked(findings)
+    findings = dated(findings if space.show_contacts else masked(findings), space)
     waivers = load_waivers(space.waivers) if space.waivers else ()
     return split(findings, waivers, space.as_of)
 
 
-def audit_and_waived(space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Run every audit once and return what `audit_all` and what `waived` would."""
-    open_ones, waived_ones = zip(*(_parted(name, space) for name in AUDITS), strict=True)
-    return concat(open_ones), pd.concat(waived_ones, ignore_index=True)
-
-
-def waived(space: TrustSpace) -> pd.DataFrame:
-    """Return the findings of every audit that are waived, with `reason`, `who` and `until`."""
-    return audit_and_waived(space)[1]
+def waived(space: TrustSpace, *names: str) -> pd.DataFrame:
+    """Return the findings of audits (of all by default) that are waived, with `reason`, `who`, `until`."""
+    return pd.concat([_parted(name, space)[1] for name in names or AUDITS], ignore_index=True)
 
 
 def audit_all(space: TrustSpace) -> pd.DataFrame:
     """Run every audit and return all findings in one frame, worst first."""
-    return audit_and_waived(space)[0]
+    return concat(audit(name, space) for name in AUDITS)

@@ -1,4 +1,4 @@
-"""What earlier lists say of contacts: staleness by evidence. For `stale_contacts`.
+"""What earlier lists say of contacts: staleness by evidence. For `stale_contacts` and `reconciliation`.
 
 Only where the list audited is one of the archive's: a history that does not hold it tells of other lists.
 That a contact changed is read off the lists, never off `DateMAJ`, which moves without any change (data).
@@ -13,6 +13,8 @@ from typing import cast
 import pandas as pd
 
 from mssante_audit.audits._evidence import operator_names, rows_by, shown, structures
+from mssante_audit.audits._matching import same_contact
+from mssante_audit.audits._since import past_of
 from mssante_audit.audits._uses import KINDS
 from mssante_audit.contacts import parse_contact
 from mssante_audit.dn import parse_dn
@@ -38,19 +40,12 @@ def history_findings(space: TrustSpace) -> Iterator[Finding]:
 
 def _past(space: TrustSpace) -> tuple[pd.DataFrame, datetime, datetime] | None:
     """Return the history up to the list audited, with operators, and the times of its first and last list."""
-    archive = space.archive
-    if archive is None:
+    past = past_of(space)
+    if past is None:
         return None
-    sha = space.whitelist.sha256
-    known = [s for s in archive.until(space.as_of) if sha.startswith(s.sha)]
-    earlier = [s for s in archive.snapshots if known and s <= known[-1]]
-    if len(earlier) < 2:
-        return None
-    last = known[-1].generated_at
-    history = archive.history
-    history = history[history["first_seen"] <= last]
+    history, first, last = past
     owner = {dn: parse_identifier(parse_dn(dn).get("OU")).value for dn in history["dn"].unique()}
-    return history.assign(operator_id=history["dn"].map(owner)), earlier[0].generated_at, last
+    return history.assign(operator_id=history["dn"].map(owner)), first, last
 
 
 def _unchanged(space: TrustSpace, history: pd.DataFrame, first: datetime) -> Iterator[Finding]:
@@ -113,6 +108,7 @@ def _partly_changed(
             observed=f"contact {kind} : {shown(text)}",
             expected=f"contact {kind} : {shown(new)}",
             evidence=f"changé sur {others} dans la liste du {start} ; lignes {row_ranges(rows)}",
+            first_seen=seen.min().to_pydatetime(),
         )
 
 
@@ -153,3 +149,38 @@ def _former_operators(space: TrustSpace, history: pd.DataFrame) -> Iterator[Find
             evidence=f"chez {names.get(former, shown(former))} jusqu’à la liste du {day(last)} ; "
             f"lignes {row_ranges(rows)}",
         )
+
+
+def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, email: str) -> pd.Series:
+    """Tell where the list replaced a contact after it was declared, so that the register has the old one.
+
+    Parameters
+    ----------
+    pairs
+        Declarations with the listed rows they differ from, as `_matching.Match` describes.
+    column
+        The list's column, `phone` and `email` being the register's.
+
+    Returns
+    -------
+    Series
+        str: the time of the first list with the contact that is listed now (ISO 8601); "" where the archive
+        does not show the declared one in earlier lists, or the declaration is younger or has no date.
+    """
+    past = past_of(space)
+    if past is None or pairs.empty:
+        return pd.Series("", index=pairs.index, dtype="str")
+    history = past[0]
+    key = history["domain"].str.strip().str.lower().str.rstrip(".")
+    own = history[key.isin(pairs["domain_key"])].groupby(key, sort=False)
+    earlier = {name: rows[[column, "first_seen", "last_seen"]] for name, rows in own}
+    told = []
+    columns = ["domain_key", column, phone, email, "date"]
+    for name, listed, telephone, address, date in pairs[columns].itertuples(index=False, name=None):
+        rows = earlier.get(name, history.iloc[:0])
+        old = rows[[same_contact(telephone, address, text) for text in rows[column]]]
+        now = rows[[_coordinates(text) == _coordinates(listed) for text in rows[column]]]
+        since, until = now["first_seen"].min(), old["last_seen"].max()
+        replaced = until < since and date < since.tz_localize(None).normalize()
+        told.append(since.isoformat() if replaced else "")
+    return pd.Series(told, index=pairs.index, dtype="str")

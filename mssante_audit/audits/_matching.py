@@ -201,7 +201,7 @@ def _compared(register: Register, current: pd.DataFrame, listed: pd.DataFrame) -
     for name, (_, column, phone, email) in CONTACTS.items():
         known = comparable(phone, email)
         same = [
-            name_ or _same_contact(*texts)
+            name_ or same_contact(*texts)
             for name_, *texts in zip(~known, pairs[phone], pairs[email], pairs[column], strict=True)
         ]
         given = (pairs[phone].str.strip() != "") | (pairs[email].str.strip() != "")
@@ -245,7 +245,7 @@ def _declared(text: str) -> tuple[frozenset[str], frozenset[str]]:
     return _listed_contact(text) if text.strip() else (frozenset(), frozenset())
 
 
-def _same_contact(phone: str, email: str, listed: str) -> bool:
+def same_contact(phone: str, email: str, listed: str) -> bool:
     """Tell whether the listed contact has the declared phone and address; an unreadable one is not held."""
     phones, emails = _listed_contact(listed)
     return _declared(phone)[0] <= phones and _declared(email)[1] <= emails

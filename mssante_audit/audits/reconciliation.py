@@ -34,10 +34,12 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.audits._history import superseded
 from mssante_audit.audits._matching import CONTACTS, MATCH, STATUSES, Match, match, no_statuses
 from mssante_audit.audits.declarations import Place, finding, places
 from mssante_audit.findings import Finding, findings_frame, row_ranges
-from mssante_audit.space import TrustSpace
+from mssante_audit.french import day
+from mssante_audit.space import TrustSpace, parse_instant
 
 __all__ = ["STATUSES", "audit", "status"]
 
@@ -47,7 +49,8 @@ def audit(space: TrustSpace) -> pd.DataFrame:
     if space.declarations is None:
         return findings_frame([], space.entries)
     matched, source = match(space.declarations, space), Path(space.whitelist.source).name
-    return findings_frame([*_presence(matched, source), *_differences(matched, source)], space.entries)
+    found = [*_presence(matched, source), *_differences(matched, source, space)]
+    return findings_frame(found, space.entries)
 
 
 def status(space: TrustSpace) -> pd.DataFrame:
@@ -77,7 +80,7 @@ def _presence(matched: Match, source: str) -> Iterator[Finding]:
         yield _with_rows(made, source, record["rows"])
 
 
-def _differences(matched: Match, source: str) -> Iterator[Finding]:
+def _differences(matched: Match, source: str, space: TrustSpace) -> Iterator[Finding]:
     """Yield what the list says otherwise than the declaration."""
     elsewhere = _where(matched, "operator_match", "differs")
     for told, found, rows in _groups(
@@ -91,11 +94,19 @@ def _differences(matched: Match, source: str) -> Iterator[Finding]:
         for told, found, rows in _groups(pairs, "operator_id", "dn", "declared_dn"):
             yield _with_rows(finding(code, found, told[1], told[2]), source, rows)
     for name, (french, column, phone, email) in CONTACTS.items():
-        for told, found, rows in _groups(
-            _where(matched, name, "differs"), "operator_id", column, phone, email
-        ):
-            expected = ", ".join(text.strip() for text in told[2:] if text.strip())
-            yield _with_rows(finding("RECO_CONTACT", found, f"{french} : {told[1]}", expected), source, rows)
+        pairs = _where(matched, name, "differs")
+        pairs = pairs.assign(since=superseded(space, pairs, column, phone, email))
+        for told, found, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
+            listed = f"{french} : {told[1]}"
+            declared = ", ".join(text.strip() for text in told[2:4] if text.strip())
+            if told[4]:
+                since = parse_instant(told[4])
+                made = finding("RECO_CONTACT_OLD", found, f"{french} : {declared}", listed)
+                where = f"changé dans la liste du {day(since)}; {made.evidence}"
+                made = replace(made, evidence=where, first_seen=since)
+            else:
+                made = finding("RECO_CONTACT", found, listed, declared)
+            yield _with_rows(made, source, rows)
     pairs = _where(matched, "description", "differs")
     for told, found, rows in _groups(pairs, "operator_id", "description_listed", "description"):
         yield _with_rows(finding("RECO_DESCRIPTION", found, told[1], told[2]), source, rows)

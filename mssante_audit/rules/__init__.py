@@ -36,6 +36,11 @@ class Rule:
     why_en: str
     remedy_fr: str
     remedy_en: str
+    texts: tuple[str, ...] = ()
+    """Columns of the list whose texts alone make the finding, so that earlier lists tell since when it is
+    there; none where it also depends on dates, on other rows or on another source."""
+    together: bool = False
+    """Whether it takes all of the finding's rows to make it; otherwise each makes it by itself."""
     personal: bool = False
     """Whether `observed` and `expected` may name persons: masked in everything written for sharing."""
 
@@ -48,7 +53,8 @@ def catalogue() -> dict[str, Rule]:
         if file.name.endswith(".toml"):
             audit = file.name.removesuffix(".toml")
             for code, fields in tomllib.loads(file.read_text(encoding="utf-8")).items():
-                rules[code] = Rule(code=code, audit=audit, **fields)
+                texts = tuple(fields.pop("texts", ()))
+                rules[code] = Rule(code=code, audit=audit, texts=texts, **fields)
     return rules
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from mssante_audit.space import TrustSpace
+from mssante_audit.archive import open_archive
+from mssante_audit.space import Thresholds, TrustSpace
 from mssante_audit.whitelist import NAMESPACE, load_whitelist
 
 AS_OF = datetime(2026, 3, 3, tzinfo=UTC)
@@ -38,6 +40,18 @@ def xml_of(*rows: dict[str, str], generated: str = GENERATED, namespace: str = N
         f'<ListeBlancheMSSante xmlns="{namespace}"><DateDeGeneration>{generated}</DateDeGeneration>'
         f"<ListeDomaines>{''.join(domains)}</ListeDomaines></ListeBlancheMSSante>"
     ).encode()
+
+
+def archived(folder: Path, **lists: list[dict[str, str]]) -> TrustSpace:
+    """Return the space of the last of several lists (``on_2026_01_01=rows``), all of them in its archive."""
+    for day, entries in lists.items():
+        date = day.removeprefix("on_").replace("_", "-")
+        content = xml_of(*entries, generated=f"{date}T05:30:00Z")
+        sha = load_whitelist(content).sha256
+        (folder / f"{date}T053000Z-{sha[:8]}.xml.gz").write_bytes(content)
+    archive = open_archive(folder)
+    whitelist = archive.load(archive.snapshots[-1])
+    return TrustSpace(whitelist, AS_OF, Thresholds(stale_after_days=365), archive=archive)
 
 
 def make_space(

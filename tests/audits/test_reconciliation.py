@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from made_up import make_space
+from made_up import archived, make_space
 
 from mssante_audit.audits import audit as masked_audit
 from mssante_audit.audits.reconciliation import STATUSES, audit, status
@@ -195,3 +195,70 @@ def test_status_frame_is_typed_also_when_empty(declared_space):
     assert full.dtypes.astype(str).tolist() == empty.dtypes.astype(str).tolist()
     assert list(full["status"].cat.categories) == list(STATUSES)
     assert audit(make_space(LISTED)).empty
+
+
+# -- what the earlier lists say -----------------------------------------------------------------------------
+
+NEW = "01 99 00 00 07, accueil@alpha.example"
+CHANGED = {"on_2025_11_01": [LISTED], "on_2026_01_01": [LISTED | {"project_contact": NEW}]}
+
+
+@pytest.fixture
+def archived_space(declared_space, tmp_path):
+    """Return a function: declarations and lists of an archive to the trust space of the last list."""
+
+    def make(declarations, lists):
+        folder = tmp_path / "archive"
+        folder.mkdir()
+        return replace(archived(folder, **lists), declarations=declared_space([], declarations).declarations)
+
+    return make
+
+
+def test_a_contact_changed_in_the_list_while_the_register_has_the_old_one(archived_space):
+    space = archived_space([{}], CHANGED)
+    (told,) = audit(space).to_dict("records")
+    assert (told["rule"], told["rows"]) == ("RECO_CONTACT_OLD", (1,))
+    assert told["observed"] == "contact projet : +33 1 99 00 00 01, Projet@Alpha.example"
+    assert told["expected"] == f"contact projet : {NEW}"
+    assert told["evidence"].replace("\xa0", " ").startswith("changé dans la liste du 1er janvier 2026; decl")
+    (hidden,) = masked_audit("reconciliation", space).to_dict("records")
+    assert "accueil@" not in hidden["expected"]
+    assert "projet@" not in hidden["observed"].lower()
+
+
+@pytest.mark.parametrize(
+    ("declaration", "lists"),
+    [
+        ({"date": "01/01/2026"}, CHANGED),  # declared the day the list changed: after it, as far as is known
+        ({"date": "15/01/2026"}, CHANGED | {"on_2026_02_01": CHANGED["on_2026_01_01"]}),
+        ({"date": ""}, CHANGED),
+        ({"public_project_phone": "01 99 00 00 09"}, CHANGED),  # the list never had it
+        ({}, {"on_2026_01_01": CHANGED["on_2026_01_01"]}),  # nor an earlier list to show it
+        (
+            {},  # on another certificate's row the list has it still
+            {
+                "on_2025_11_01": [LISTED, LISTED | {"dn": DECLARED["dn_igc_sante"].replace("CN=", "CN=b")}],
+                "on_2026_01_01": [
+                    *CHANGED["on_2026_01_01"],
+                    LISTED | {"dn": DECLARED["dn_igc_sante"].replace("CN=", "CN=b")},
+                ],
+            },
+        ),
+        (
+            {},  # the list went back to the contact before
+            {
+                "on_2025_10_01": CHANGED["on_2026_01_01"],
+                **CHANGED,
+            },
+        ),
+    ],
+)
+def test_where_the_list_did_not_replace_the_declared_contact(archived_space, declaration, lists):
+    assert audit(archived_space([declaration], lists))["rule"].tolist() == ["RECO_CONTACT"]
+
+
+def test_a_list_that_the_archive_does_not_hold_is_only_compared(declared_space, archived_space):
+    archive = archived_space([{}], CHANGED).archive
+    space = declared_space([LISTED | {"support_contact": NEW, "description": "Autre"}], [{}])
+    assert "RECO_CONTACT_OLD" not in set(audit(replace(space, archive=archive))["rule"])

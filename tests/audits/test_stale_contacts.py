@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_up import ALPHA, AS_OF, BETA_DN, make_space, xml_of
+from made_up import ALPHA, BETA_DN, archived, make_space
 
 from mssante_audit.archive import open_archive
 from mssante_audit.audits import audit as masked_audit
 from mssante_audit.audits.stale_contacts import audit
 from mssante_audit.space import Thresholds, TrustSpace
-from mssante_audit.whitelist import load_whitelist
 
+DN = ALPHA["dn"]
 USUAL = "01 99 00 00 01, projet@alpha.example"
 
 
@@ -314,18 +314,6 @@ def test_test_entries_are_set_aside() -> None:
 BY_HISTORY = ("CONTACT_UNCHANGED", "CONTACT_PARTLY_CHANGED", "CONTACT_FORMER_OPERATOR")
 
 
-def archived(folder: Path, **lists: list[dict[str, str]]) -> TrustSpace:
-    """Return the space of the last of several lists (``on_2026_01_01=rows``), the others in its archive."""
-    for day, entries in lists.items():
-        date = day.removeprefix("on_").replace("_", "-")
-        content = xml_of(*entries, generated=f"{date}T05:30:00Z")
-        sha = load_whitelist(content).sha256
-        (folder / f"{date}T053000Z-{sha[:8]}.xml.gz").write_bytes(content)
-    archive = open_archive(folder)
-    whitelist = archive.load(archive.snapshots[-1])
-    return TrustSpace(whitelist, AS_OF, Thresholds(stale_after_days=365), archive=archive)
-
-
 def test_contacts_unchanged_since_first_seen_with_the_censoring_said(tmp_path: Path) -> None:
     old, new = rows(USUAL, USUAL), rows(USUAL, USUAL, USUAL)
     space = archived(tmp_path, on_2024_01_01=old, on_2025_12_01=new, on_2026_03_01=new)
@@ -399,3 +387,73 @@ def test_a_list_that_the_archive_does_not_hold(tmp_path: Path) -> None:
     space = archived(tmp_path, on_2024_01_01=rows(USUAL), on_2026_03_01=rows(USUAL))
     other = replace(make_space(*rows(USUAL)), thresholds=space.thresholds, archive=space.archive)
     assert found(other, *BY_HISTORY) == []
+
+
+# -- since when ---------------------------------------------------------------------------------------------
+
+
+def first_seen(space: TrustSpace, audited: str, code: str) -> list[str]:
+    findings = masked_audit(audited, space)
+    return [seen[:10] for seen in findings.loc[findings["rule"] == code, "first_seen"]]
+
+
+def test_the_archive_tells_since_when_a_finding_is_there(tmp_path: Path) -> None:
+    alone, bad = "01 99 00 00 01", {"dn": DN.replace("ST=Paris", "ST= Paris")}
+    space = archived(
+        tmp_path,
+        on_2024_01_01=rows(USUAL, USUAL),
+        on_2025_01_01=rows(USUAL, alone),
+        on_2025_12_01=rows(alone, alone, updated_at_text="2025-11-30T10:00:00Z"),
+        on_2026_03_01=rows(alone, alone, **bad),
+    )
+    assert first_seen(space, "stale_contacts", "CONTACT_NO_EMAIL") == ["2025-01-01"], "of its oldest row"
+    assert first_seen(space, "dn_consistency", "DN_SPACING") == ["2026-03-01"]
+
+
+def test_what_it_takes_several_rows_for_is_there_since_the_last_of_them(tmp_path: Path) -> None:
+    before, after = rows(USUAL), [*rows(USUAL), {"domain": "b.mssante.fr", "dn": DN.replace(",", ", ")}]
+    space = archived(tmp_path, on_2024_01_01=before, on_2025_01_01=after, on_2026_03_01=after)
+    assert first_seen(space, "dn_consistency", "DN_SPELLINGS") == ["2025-01-01"]
+
+
+def test_what_other_rows_or_dates_make_is_not_dated_by_its_texts(tmp_path: Path) -> None:
+    old = {"updated_at_text": "2019-01-01T10:00:00Z"}
+    before = rows("01 99 00 00 01, a@alpha.example", **old)
+    after = before + rows(*[USUAL] * 5)[1:]
+    space = archived(tmp_path, on_2024_01_01=before, on_2026_03_01=after)
+    assert first_seen(space, "stale_contacts", "CONTACT_DISAGREEMENT") == [""]
+    assert first_seen(space, "stale_contacts", "CONTACT_STAMP_OLD") == [""]
+    assert first_seen(space, "whitelist_integrity", "LIST_UNSIGNED") == [""]
+
+
+def test_changes_are_dated_by_the_list_that_shows_them(tmp_path: Path) -> None:
+    new = "01 99 00 00 07, accueil@alpha.example"
+    space = archived(
+        tmp_path, on_2024_01_01=rows(USUAL, USUAL), on_2025_12_01=rows(new, USUAL),
+        on_2026_03_01=rows(new, USUAL),
+    )  # fmt: skip
+    assert first_seen(space, "stale_contacts", "CONTACT_PARTLY_CHANGED") == ["2025-12-01"]
+    moved = [*rows(USUAL)[:1], {"domain": "d001.mssante.fr", "dn": BETA_DN, "project_contact": USUAL}]
+    (tmp_path / "moved").mkdir()
+    space = archived(
+        tmp_path / "moved", on_2024_01_01=rows(USUAL, USUAL), on_2025_06_01=moved, on_2026_03_01=moved
+    )
+    assert first_seen(space, "stale_contacts", "CONTACT_FORMER_OPERATOR") == ["2025-06-01"]
+
+
+def test_a_list_that_is_not_in_the_archive_is_not_dated(tmp_path: Path) -> None:
+    alone = rows("01 99 00 00 01")
+    space = archived(tmp_path, on_2024_01_01=alone, on_2026_03_01=alone)
+    assert first_seen(space, "stale_contacts", "CONTACT_NO_EMAIL") == ["2024-01-01"]
+    other = replace(make_space(*alone), archive=space.archive)
+    assert first_seen(other, "stale_contacts", "CONTACT_NO_EMAIL") == [""]
+
+
+def test_an_archive_with_a_damaged_list_leaves_findings_undated(tmp_path: Path) -> None:
+    alone = rows("01 99 00 00 01")
+    space = archived(tmp_path, on_2024_01_01=alone, on_2025_01_01=alone, on_2026_03_01=alone)
+    first = min(tmp_path.glob("*.gz"))
+    first.write_bytes(first.read_bytes()[:-60])
+    space = replace(space, archive=open_archive(tmp_path))
+    assert first_seen(space, "stale_contacts", "CONTACT_NO_EMAIL") == [""]
+    assert found(space, *BY_HISTORY) == []

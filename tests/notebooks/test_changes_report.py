@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 from shutil import copytree
@@ -9,10 +10,12 @@ from shutil import copytree
 import pytest
 from lxml import html as lxml_html
 
-from mssante_audit.archive import Record, append
+from mssante_audit.archive import open_archive
+from mssante_audit.archive_log import Record, append
 from mssante_audit.changes import KINDS
 from mssante_audit.chronicle import chronicle
 from mssante_audit.errors import InputError
+from mssante_audit.history import bring_up_to_date
 from mssante_audit.narrative_archive import KINDS as NAMES
 from mssante_audit.narrative_archive import changes_answer, collection, events_table, kinds
 from mssante_audit.plots_archive import ages, churn, flows, timeline
@@ -66,8 +69,18 @@ def test_figures_can_be_read_without_being_seen(report) -> None:
     figures = report.xpath("//figure")
     assert len(figures) == 4
     alts = [plain(f.find("img").get("alt")) for f in figures]
+    assert "2 mars 2026 : 148 domaines, 7 événements" in alts[0]
+    assert "le plus (7) dans celle du 2 mars 2026." in plain(figures[0].findtext("figcaption"))
     assert "GROUPEMENT E-SANTE DE CHEMINSONGE (1679900001) à MESSAGERIES" in alts[1]
     assert all(f.findtext("figcaption").endswith(".") for f in figures)
+
+
+def test_a_domain_with_a_new_name_is_no_new_domain(space) -> None:
+    story = chronicle(space)
+    ages_of = story.ages.set_index("domain")
+    (renamed,) = story.whole.changes.loc[story.whole.changes["kind"] == "renamed", "domain"]
+    assert ages_of.loc[renamed, "censored"]
+    assert (~story.ages["censored"]).sum() == (story.whole.changes["kind"] == "added").sum()
 
 
 def test_contacts_are_masked(sample_run, report) -> None:
@@ -136,3 +149,51 @@ def test_the_overview_tells_the_last_good_fetch_and_the_failures_since(tmp_path:
     assert "2 échecs depuis" in told()
     assert "liste mise en quarantaine" in told()
     assert "after the report" not in told()
+
+
+def broken(tmp_path: Path, number: int, content: bytes | None) -> TrustSpace:
+    """Return the space of the sample's archive, one of its lists having other bytes, or cut, or none."""
+    copytree(resource("data/sample") / "archive", tmp_path / "archive")
+    copytree(resource("data/sample") / "anchors", tmp_path / "anchors")
+    file = sorted((tmp_path / "archive").glob("*.gz"))[number]
+    file.write_bytes(file.read_bytes()[:-50] if content is None else content)
+    return load_space(tmp_path, as_of=AS_OF, anchors=[tmp_path / "anchors"])
+
+
+@pytest.mark.parametrize("content", [None, b"", gzip.compress(b"<html></html>")])
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_list_that_cannot_be_read_is_left_out_and_named(tmp_path: Path, number: int, content) -> None:
+    space = broken(tmp_path, number, content)
+    story = chronicle(space)
+    assert len(story.steps) == 3
+    answer, told = (plain(html.text) for html in (changes_answer(story, space), collection(space)))
+    assert "1 liste illisible laissée de côté : <bdi>202" in answer
+    assert "L’historique ne peut être établi" in told
+    assert all(chart.reading for chart in (timeline(story), ages(story, space.as_of)))
+    assert story.ages["censored"].sum() > 100, "of its own first list"
+
+
+def test_a_list_replaced_by_another_good_one_is_left_out_too(tmp_path: Path) -> None:
+    other = sorted((resource("data/sample") / "archive").glob("*.gz"))[1].read_bytes()
+    story = chronicle(broken(tmp_path, 2, other))
+    (error,) = story.unread
+    assert "other bytes" in error.message
+    with pytest.raises(InputError, match=r"other bytes.*archive verify"):
+        load_space(tmp_path / "archive", as_of="2026-01-06")
+
+
+def test_no_list_at_all_that_can_be_read(tmp_path: Path) -> None:
+    copytree(resource("data/sample"), tmp_path / "data")
+    for file in (tmp_path / "data" / "archive").glob("*.gz"):
+        file.write_bytes(b"")
+    with pytest.raises(InputError, match=r"2025-09-01T.*the file is empty.*Put the right file back"):
+        chronicle(load_space(tmp_path / "data", as_of=AS_OF))
+
+
+def test_a_deleted_list_is_as_if_it_had_never_been_kept(tmp_path: Path) -> None:
+    copytree(resource("data/sample") / "archive", tmp_path / "archive")
+    bring_up_to_date(open_archive(tmp_path / "archive"))
+    min((tmp_path / "archive").glob("*.gz")).unlink()
+    story = chronicle(load_space(tmp_path, as_of=AS_OF))
+    assert len(story.steps) == 3
+    assert story.ages["first_seen"].min().date().isoformat() == "2025-11-03"

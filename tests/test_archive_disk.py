@@ -1,0 +1,121 @@
+"""The archive on a disk that is read-only, or full: mounted in a namespace of its own, root is told too."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mssante_audit.archive import open_archive, verify
+from mssante_audit.archive_log import read_log
+from mssante_audit.resources import resource
+
+SAMPLE = resource("data/sample")
+LISTS = sorted((SAMPLE / "archive").glob("*.xml.gz"))
+HOW = "needs mount namespaces: run as root, with `unshare` (apt-get install util-linux)"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def namespaces() -> None:
+    done = subprocess.run(["unshare", "--mount", "true"], check=False) if shutil.which("unshare") else None
+    if done is None or done.returncode:
+        pytest.fail(HOW) if os.environ.get("CI") == "true" else pytest.skip(HOW)
+
+
+def run(script: str) -> str:
+    """Run a shell script whose mounts nobody else sees; return what it said."""
+    command = ["unshare", "--mount", "sh", "-ec", script]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+def tool(*arguments: object, status: int = 0) -> str:
+    """Return a line of shell that runs the program and expects this exit status."""
+    line = shlex.join(map(str, (sys.executable, "-m", "mssante_audit", *arguments)))
+    return f"{line} && code=0 || code=$?; test $code = {status} || echo UNEXPECTED $code"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An archive with one list, and its log."""
+    subprocess.run(
+        ["sh", "-c", tool("archive", "import", LISTS[0], *options(tmp_path / "archive"))],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    return tmp_path / "archive"
+
+
+def options(folder: Path) -> list[object]:
+    return ["--archive", folder, "--anchors", SAMPLE / "anchors"]
+
+
+def read_only(folder: Path) -> str:
+    where = shlex.quote(str(folder))
+    return f"mount --bind {where} {where}\nmount -o remount,ro,bind {where}\n"
+
+
+def test_a_read_only_archive_takes_no_list_and_is_read(folder: Path) -> None:
+    before = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    said = run(
+        read_only(folder)
+        + tool("archive", "import", LISTS[1], *options(folder), status=2)
+        + "\n"
+        + tool("fetch", "--url", "http://127.0.0.1:9/list.xml", *options(folder), status=2)
+        + "\n"
+        + tool("archive", "rebuild", *options(folder), status=2)
+        + "\n"
+        + tool("archive", "verify", *options(folder))
+        + "\n"
+        + tool("changes", "2025-09-01", LISTS[1], "--archive", folder, "--events")
+    )
+    assert said.count("cannot be written: read-only file system") == 3, said
+    assert "1 lists, 0 at fault" in said
+    assert "migration" in said
+    assert "UNEXPECTED" not in said
+    assert {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()} == before
+
+
+def test_reports_are_made_of_a_read_only_archive_that_lacks_its_history(folder: Path, tmp_path: Path) -> None:
+    for file in LISTS[1:3]:
+        shutil.copy(file, folder)
+    (folder / "history.parquet").unlink()
+    out = tmp_path / "findings.csv"
+    command = ("findings", "stale_contacts", "--format", "csv", "--data", folder, "--out", out)
+    said = run(read_only(folder) + tool(*command, "--as-of", "2026-01-06", "-p", "stale_after_days=60"))
+    assert "UNEXPECTED" not in said, said
+    assert "CONTACT_UNCHANGED" in out.read_text(encoding="utf-8-sig")
+
+
+def test_a_full_disk_keeps_what_is_there_and_takes_lists_again_when_there_is_room(folder: Path) -> None:
+    where = shlex.quote(str(folder))
+    kept = folder.with_name("kept")
+    shutil.copytree(folder, kept)
+    said = run(
+        f"mount -t tmpfs -o size=256k tmpfs {where}\ncp -a {shlex.quote(str(kept))}/. {where}\n"
+        f"dd if=/dev/zero of={where}/filler bs=4k 2>/dev/null || true\n"
+        + tool("archive", "import", LISTS[1], *options(folder), status=2)
+        + "\n"
+        + tool("archive", "verify", *options(folder))
+        + f"\nls -A {where}\nrm {where}/filler\n"
+        + tool("archive", "import", LISTS[1], *options(folder))
+        + "\n"
+        + tool("archive", "verify", *options(folder))
+        + f"\nrm -r {shlex.quote(str(kept))}\ncp -a {where} {shlex.quote(str(kept))}"
+    )
+    assert "no space left on device" in said
+    assert "1 lists, 0 at fault" in said
+    assert "2 lists, 0 at fault" in said
+    assert "UNEXPECTED" not in said, said
+    assert ".tmp" not in said
+    archive = open_archive(kept, [SAMPLE / "anchors"])
+    assert [fault for _, fault in verify(archive)] == ["", ""]
+    assert {record.outcome for record in read_log(kept)} == {"kept"}
