@@ -15,7 +15,7 @@ from shutil import copytree
 import psutil
 import pytest
 
-AS_OF, MONTH_BEFORE = "2026-03-03T06:00:00Z", "2026-02-03T06:00:00Z"
+AS_OF = "2026-03-03T06:00:00Z"
 
 KILLER = """
 import os, signal, sys
@@ -54,26 +54,11 @@ def chosen(role: str, points: range) -> list[tuple[str, int]]:
 
 
 @pytest.fixture(scope="module")
-def first_night(places):
-    """A place after a good run."""
-    place = places()
-    assert place.run(MONTH_BEFORE)[0] == 0
-    return place
-
-
-@pytest.fixture
-def second_night(first_night, tmp_path):
-    """A copy of it."""
-    copytree(first_night.folder, tmp_path / "copy", symlinks=True)
-    return replace(first_night, folder=tmp_path / "copy")
-
-
-@pytest.fixture(scope="module")
 def reference(first_night, tmp_path_factory):
     """What a second night leaves that nobody disturbs."""
-    copy = tmp_path_factory.mktemp("reference") / "copy"
-    copytree(first_night.folder, copy, symlinks=True)
-    place = replace(first_night, folder=copy)
+    folder = tmp_path_factory.mktemp("reference") / "copy"
+    copytree(first_night.folder, folder, symlinks=True)
+    place = replace(first_night, folder=folder)
     assert place.run(AS_OF)[0] == 0
     return left_by(place)
 
@@ -132,8 +117,8 @@ def check_the_end(place, reference) -> None:
     ("role", "point"),
     [*chosen("run", RUN_POINTS), *chosen("audit", STEP_POINTS), *chosen("site", STEP_POINTS)],
 )
-def test_killed_before_a_change_on_disk(second_night, reference, killer, role, point):
-    place = second_night
+def test_killed_before_a_change_on_disk(later, reference, killer, role, point):
+    place = later
     words = {"KILL_AT": str(point), "KILL_IN": str(place.output), "KILL_ROLE": role}
     status, _, _ = place.run(AS_OF, PYTHONPATH=killer, **words)
     if status == 0:
@@ -146,9 +131,9 @@ def test_killed_before_a_change_on_disk(second_night, reference, killer, role, p
     check_the_end(place, reference)
 
 
-def test_killed_again_and_again_it_comes_to_its_end(place, reference, settings):
+def test_killed_again_and_again_it_comes_to_its_end(later, reference, settings):
     """At instants a quarter of a second apart, with a report at work too."""
-    assert place.run(MONTH_BEFORE)[0] == 0
+    place = later
     settings(reports={"enabled": True, "names": ["overview"]})
     patience, kills = 0.25, 0
     while True:
