@@ -29,12 +29,12 @@ def summary(night: Night) -> str:
 
 
 def _head(night: Night, facts: Mapping[str, Any]) -> str:
-    when = night.as_of[:16].replace("T", " ")
+    when = f"{night.as_of[:16].replace('T', ' ')} UTC"
     if not facts:
         return f"MSSante audit of {when}: NO FINDINGS COULD BE HAD"
     counts = facts["counts"]
     if not facts["previous"]:
-        said = f"{sum(facts['by_severity'].values())} findings, no run before to compare with"
+        said = f"{sum(facts['by_severity'].values())} findings (first run)"
     else:
         said = f"{counts['new']} new, {counts['fixed']} fixed, {counts['open']} still open"
     waived = f", {counts['waived']} waived" if counts["waived"] else ""

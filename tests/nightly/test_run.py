@@ -35,10 +35,10 @@ def two_nights(places):
 def test_a_mail_says_first_what_is_new_and_what_is_fixed(two_nights):
     place, (first, before, _), (second, after, errors) = two_nights
     assert (first, second, errors) == (0, 0, "")
-    assert "no run before to compare with" in before.splitlines()[0]
+    assert "(first run)" in before.splitlines()[0]
     head, new, *rest = after.splitlines()
     counted = re.fullmatch(
-        r"MSSante audit of 2026-03-03 06:00: (\d+) new, (\d+) fixed, (\d+) still open", head
+        r"MSSante audit of 2026-03-03 06:00 UTC: (\d+) new, (\d+) fixed, (\d+) still open", head
     )
     assert counted
     assert new == f"NEW since 2026-02-03: {counted[1]}"
@@ -193,7 +193,7 @@ def test_the_last_good_site_stays_when_the_audit_fails(later):
     (place.folder / "data" / "waivers.toml").write_text("nonsense = 1")
     status, out, _ = place.run()
     assert status == 3
-    assert out.startswith("MSSante audit of 2026-03-03 06:00: NO FINDINGS COULD BE HAD\nFAILED audit: ")
+    assert out.startswith("MSSante audit of 2026-03-03 06:00 UTC: NO FINDINGS COULD BE HAD\nFAILED audit: ")
     assert "waivers.toml" in out
     assert place.outcomes()["site"] == "skipped"
     assert os.readlink(place.site) == shown
