@@ -36,7 +36,7 @@ def _head(night: Night, facts: Mapping[str, Any]) -> str:
     if not facts["previous"]:
         said = f"{sum(facts['by_severity'].values())} findings (first run)"
     else:
-        said = f"{counts['new']} new, {counts['fixed']} fixed, {counts['open']} still open"
+        said = f"{counts['new']} new, {counts['fixed']} fixed, {counts['open']} open"
     waived = f", {counts['waived']} waived" if counts["waived"] else ""
     return f"MSSante audit of {when}: {said}{waived}"
 

@@ -38,7 +38,7 @@ def test_a_mail_says_first_what_is_new_and_what_is_fixed(two_nights):
     assert "(first run)" in before.splitlines()[0]
     head, new, *rest = after.splitlines()
     counted = re.fullmatch(
-        r"MSSante audit of 2026-03-03 06:00 UTC: (\d+) new, (\d+) fixed, (\d+) still open", head
+        r"MSSante audit of 2026-03-03 06:00 UTC: (\d+) new, (\d+) fixed, (\d+) open", head
     )
     assert counted
     assert new == f"NEW since 2026-02-03: {counted[1]}"
