@@ -282,7 +282,7 @@ def _check(values: Mapping[str, Any], text: str, file: Path) -> None:
 
 
 _KINDS = {
-    "object": "a table, [such] as this",
+    "object": "a table",
     "array": "a list",
     "string": "a text",
     "boolean": "true or false",

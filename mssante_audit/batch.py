@@ -147,10 +147,10 @@ def _maker(jobs: Sequence[Job], order: Order) -> Iterator[Maker]:
         last.close()
 
 
-def _preparation(jobs: Sequence[Job]) -> tuple[tuple[bytes, ...], dict[str, Any] | None]:
+def _preparation(jobs: Sequence[Job]) -> tuple[tuple[Job, ...], dict[str, Any] | None]:
     """Return the arguments of `mssante_audit.making.prepare` for jobs."""
     opening = next((job for job in jobs if "data" in job.shown), None)
-    return tuple({job.content for job in jobs}), _space(opening) if opening else None
+    return tuple({job.content: job for job in jobs}.values()), _space(opening) if opening else None
 
 
 def _space(job: Job) -> dict[str, Any]:
@@ -252,10 +252,11 @@ def _unpacked(bundle: Bundle) -> Path:
 def _kept_server(jobs: Sequence[Job]) -> ForkServer:
     """Return this process's server for the data of `jobs`; one at a time is kept for each."""
     preparation = _preparation(jobs)
+    key = repr((sorted(job.content for job in preparation[0]), preparation[1]))
     with _lock:
-        server = _servers.get(repr(preparation))
+        server = _servers.get(key)
         if server is None or not server.running:
-            server = _servers[repr(preparation)] = ForkServer(prepare, *preparation)
+            server = _servers[key] = ForkServer(prepare, *preparation)
         return server
 
 

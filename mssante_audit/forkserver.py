@@ -86,6 +86,7 @@ def _prepare(control: socket.socket) -> bool:
         os.environ.pop(name, None)
     _leave_threads()
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     gc.freeze()  # what lives now is never looked at again, so that its pages stay shared
     starter.send(("done", None))
     starter.close()

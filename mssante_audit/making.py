@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from matplotlib.figure import Figure
 from papermill.translators import translate_parameters
 
 from mssante_audit import audits
@@ -24,8 +23,7 @@ from mssante_audit.forkserver import lift_memory_limit
 from mssante_audit.jobs import Job, of_space
 from mssante_audit.kernel import Execution, Failure, shown_failure
 from mssante_audit.letter import letter_files
-from mssante_audit.page import Page, to_html
-from mssante_audit.plots import Chart
+from mssante_audit.resources import resource
 from mssante_audit.results import open_space, share_space
 from mssante_audit.shell import make_shell, run_cells
 from mssante_audit.traces import is_tagged
@@ -53,26 +51,30 @@ class Made:
     """Instant (UTC, ISO 8601)."""
 
 
-def prepare(contents: Iterable[bytes], space: Mapping[str, Any] | None) -> None:
+def prepare(jobs: Sequence[Job], space: Mapping[str, Any] | None) -> None:
     """Import what notebooks import and load their space, so that each fork begins with both.
 
     Parameters
     ----------
-    contents
-        The notebooks.
+    jobs
+        One of each notebook.
     space
         Arguments of `mssante_audit.results.open_space`; ``None`` if they open none.
     """
-    names = sorted({name for content in contents for name in _imported(content)})
+    names = sorted({name for job in jobs for name in _imported(job.content)})
     for name in names:
         import_module(name)
     make_shell()
-    _warm()
     if space is not None:
         shared = share_space(**space)
         audits.remember(shared)
         if "mssante_audit.dossier" in names:
             survey(shared)
+    shipped = {path.read_bytes() for path in resource("notebooks").glob("*.ipynb")}
+    for job in jobs:
+        if job.content in shipped:
+            with suppress(Exception):  # it will be told where the job is made
+                _rehearse(job)
 
 
 def produce(scratch: Path, tell: Callable[..., None], job: Job, debug: bool) -> Made:
@@ -110,7 +112,15 @@ def parameterized(job: Job) -> nbformat.NotebookNode:
         cell.source = "".join(cell.source)
     if job.given:
         source = translate_parameters("python3", "python", dict(job.given), "Parameters")
-        cell = nbformat.v4.new_code_cell(source, metadata={"tags": ["injected-parameters"]})
+        cell = nbformat.from_dict(
+            {
+                "cell_type": "code",
+                "metadata": {"tags": ["injected-parameters"]},
+                "source": source,
+                "execution_count": None,
+                "outputs": [],
+            }
+        )
         tagged = [i for i, c in enumerate(notebook.cells) if is_tagged(c, "parameters")]
         notebook.cells.insert(tagged[0] + 1 if tagged else 0, cell)
     return notebook
@@ -131,10 +141,24 @@ def _imported(content: bytes) -> set[str]:
     return {name for name in names if name.partition(".")[0] in PRELOADED}
 
 
-def _warm() -> None:
-    """Use once what is made at its first use: the exporter and its templates, fonts, PNG."""
-    chart = Chart(Figure(figsize=(1, 1)), "", "")
-    chart.figure.text(0, 0, "é")
-    output = nbformat.v4.new_output("execute_result", {"text/html": chart.html(), "text/plain": ""})
-    cells = [nbformat.v4.new_markdown_cell("# a\n## b"), nbformat.v4.new_code_cell(outputs=[output])]
-    to_html(nbformat.v4.new_notebook(cells=cells), Page("warm"))
+def _rehearse(job: Job) -> None:
+    """Make a report of a notebook of ours and throw it away: what is made at its first use is then there.
+
+    Its cells call this package and nothing else, so that no fork begins otherwise than with warm caches.
+    Anybody else's notebook runs in a fork only.
+    """
+    notebook, namespace = parameterized(job), {"__name__": "__main__"}
+    show = make_shell().display_formatter.format
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        body = ast.parse(cell.source)
+        last = body.body.pop() if body.body and isinstance(body.body[-1], ast.Expr) else None
+        exec(compile(body, "rehearsal", "exec"), namespace)  # noqa: S102
+        if isinstance(last, ast.Expr):
+            value = eval(compile(ast.Expression(last.value), "rehearsal", "eval"), namespace)  # noqa: S307
+            data, metadata = show(value) if value is not None else ({}, {})
+            cell.outputs = [
+                nbformat.from_dict({"output_type": "display_data", "data": data, "metadata": metadata})
+            ]
+    made(job, Execution(notebook, 0.0), Setting())

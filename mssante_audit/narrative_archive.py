@@ -111,11 +111,18 @@ def _collection_table(records: list[Record]) -> str:
     return table("collection", "Collectes à regarder", ("Quand", "Issue", "Fichier", "Remarque"), rows)
 
 
-def waived_table(space: TrustSpace) -> Html:
-    """Return the findings that `waivers.toml` accepts, by whom, why and until when."""
+def waived_table(space: TrustSpace, *audits: str) -> Html:
+    """Return the findings that `waivers.toml` accepts, by whom, why and until when.
+
+    Of all audits by default; where some are named, nothing is said if none of theirs is accepted.
+    """
     from mssante_audit.audits import waived
 
-    found = waived(space)
+    if audits and space.waivers is None:
+        return Html("")
+    found = waived(space, *audits)
+    if found.empty and audits:
+        return Html("")
     if found.empty:
         return Html('<p class="none">Aucun constat n’est accepté : il n’y a pas de dérogation en cours.</p>')
     rows = [

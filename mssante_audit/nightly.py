@@ -47,6 +47,7 @@ from mssante_audit.runlog import (
     write_result,
     write_run,
 )
+from mssante_audit.space import parse_instant
 from mssante_audit.steps import Job
 
 LOCK = ".lock"
@@ -157,7 +158,8 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
         time.sleep(0.1)
         now = datetime.now(UTC)
     folder = config.output / RUNS / stamp_of(now)
-    head = Run(folder.name, asked or now.isoformat(timespec="seconds"), asked, settings)
+    as_of = parse_instant(asked) if asked else now
+    head = Run(folder.name, as_of.isoformat(timespec="seconds"), asked, settings)
     draft = config.output / RUNS / ".new"  # a folder there that is no run would stay for ever
     if draft.is_dir() and not draft.is_symlink():
         shutil.rmtree(draft)

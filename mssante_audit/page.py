@@ -240,7 +240,10 @@ def _exporter() -> TemplateExporter:
     """Return the exporter, made once: making it costs more than using it."""
     own = {"outline": outline, "policy": policy, "prose": _prose, "foreign_prose": _foreign_prose}
     exporter = TemplateExporter(
-        template_paths=[str(TEMPLATE)], file_extension=".html", filters={**_FILTERS, **own}
+        template_paths=[str(TEMPLATE)],
+        file_extension=".html",
+        filters={**_FILTERS, **own},
+        optimistic_validation=True,
     )
     environment = exporter.environment
     environment.autoescape = environment.trim_blocks = environment.lstrip_blocks = True

@@ -12,6 +12,7 @@ import platform
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -111,6 +112,8 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
     """
     if operator is None:
         return None
+    if operator and (space.entries["operator_id"] == operator).any():
+        return operator
     known = space.entries[["operator_id", "operator"]].drop_duplicates()
     known = known[known["operator_id"] != ""]
     wanted = _folded(operator)
@@ -164,8 +167,13 @@ def provenance(space: TrustSpace) -> dict[str, Any]:
         "rows": len(space.entries),
         "test_entries": int(space.entries["is_audit_entry"].sum()),
         "contacts_shown": space.show_contacts,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "versions": {"python": platform.python_version(), **_versions()},
     }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARIES}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from mssante_audit.runlog import SITE, Result
 if TYPE_CHECKING:
     from mssante_audit.nightly import Night
 
+TIED = "_"
+"""Holds a step and its time together while lines are broken."""
 LINES, COLUMNS = 24, 80
 """Of the screen. Only paths, which would be of no use cut, may be wider."""
 
@@ -27,14 +29,14 @@ def summary(night: Night) -> str:
 
 
 def _head(night: Night, facts: Mapping[str, Any]) -> str:
-    when = night.as_of[:16].replace("T", " ")
+    when = f"{night.as_of[:16].replace('T', ' ')} UTC"
     if not facts:
         return f"MSSante audit of {when}: NO FINDINGS COULD BE HAD"
     counts = facts["counts"]
     if not facts["previous"]:
-        said = f"{sum(facts['by_severity'].values())} findings, no run before to compare with"
+        said = f"{sum(facts['by_severity'].values())} findings (first run)"
     else:
-        said = f"{counts['new']} new, {counts['fixed']} fixed, {counts['open']} still open"
+        said = f"{counts['new']} new, {counts['fixed']} fixed, {counts['open']} open"
     waived = f", {counts['waived']} waived" if counts["waived"] else ""
     return f"MSSante audit of {when}: {said}{waived}"
 
@@ -86,9 +88,10 @@ def _last(night: Night, facts: Mapping[str, Any]) -> list[str]:
         ]
         found = ", ".join(f"{count} {severity}" for severity, count in facts["by_severity"].items())
         lines += [_cut(f"FOUND {found}"), _cut(f"LIST  {', '.join(parts)}")]
-    steps = ", ".join(f"{name} {_short(result)}" for name, result in night.results.items())
+    steps = ", ".join(f"{name}{TIED}{_short(result)}" for name, result in night.results.items())
     again = "gone on with; " if night.resumed else ""
-    lines += textwrap.wrap(f"STEPS {again}{steps}", COLUMNS, subsequent_indent="      ")
+    wrapped = textwrap.wrap(f"STEPS {again}{steps}", COLUMNS, subsequent_indent="      ")
+    lines += [line.replace(TIED, " ") for line in wrapped]
     page = night.folder.parents[1] / SITE / "index.html"
     if page.exists():
         which = "" if night.results["site"].outcome == "done" else " (of an earlier run)"
@@ -97,7 +100,7 @@ def _last(night: Night, facts: Mapping[str, Any]) -> list[str]:
 
 
 def _short(result: Result) -> str:
-    return f"{result.seconds:.0f} s" if result.outcome == "done" else result.outcome
+    return f"{result.seconds:.0f}{TIED}s" if result.outcome == "done" else result.outcome
 
 
 def _plain(text: str) -> str:

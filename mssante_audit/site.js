@@ -77,6 +77,7 @@
         + `${found.length > SHOWN ? `, dont les ${SHOWN} premiers` : ""}.${absent}`;
     };
     form.hidden = false;
+    document.getElementById("sans-script").hidden = true;
     box.addEventListener("input", search);
     form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -145,14 +145,14 @@ def _space(job: Job) -> TrustSpace:
 
 def audit(job: Job) -> tuple[str, dict[str, Any]]:
     """Run every audit, and compare with what the run before found."""
-    from mssante_audit import export
-    from mssante_audit.audits import audit_and_waived
+    from mssante_audit import audits, export
     from mssante_audit.ledger import FILE, follow, read_ledger, scope_of
     from mssante_audit.parameters import shown_value
     from mssante_audit.results import Results, provenance
 
     space = _space(job)
-    findings, waived = audit_and_waived(space)
+    audits.remember(space)  # the findings and the waived ones come of the same audits
+    findings, waived = audits.audit_all(space), audits.waived(space)
     # The run's own copy: what nobody was told of yet must be new to the next run too.
     ledger = read_ledger(job.config.output / STATE)
     given = {n: shown_value(n, v) if n in ("data", "anchors") else v for n, v in job.parameters.items()}

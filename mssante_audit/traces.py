@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def clean(
     debug
         Keep tracebacks and what was written to standard error; both may hold values.
     """
-    hidden = _path_pattern(roots)
+    hidden_texts = _path_texts(roots)
+    hidden = _path_pattern(tuple(hidden_texts))
     names: dict[str, str] = {}
 
     def scrub(value: Any) -> Any:
@@ -54,8 +56,12 @@ def clean(
             return [scrub(v) for v in value]
         if not isinstance(value, str):
             return value
-        value = _ITABLES.sub(lambda m: names.setdefault(m[0], f"itables_{len(names) + 1}"), value)
-        return outside_scripts(value, lambda text: _ADDRESS.sub("at 0x0", hidden.sub("", text)))
+        if "itables_" in value:
+            value = _ITABLES.sub(lambda m: names.setdefault(m[0], f"itables_{len(names) + 1}"), value)
+        # Looking for the words first is what makes it fast: there are few, and megabytes of text.
+        if "at 0x" in value or any(root in value for root in hidden_texts):
+            value = outside_scripts(value, lambda text: _ADDRESS.sub("at 0x0", hidden.sub("", text)))
+        return value
 
     cells = [
         _clean_cell(cell, number, parameters)
@@ -103,9 +109,14 @@ def _clean_output(output: Mapping[str, Any], debug: bool) -> dict[str, Any]:
     return kept
 
 
-def _path_pattern(roots: Iterable[Path]) -> re.Pattern[str]:
+def _path_texts(roots: Iterable[Path]) -> list[str]:
+    """Return the paths to hide, as they are and as HTML has them, longest first."""
     texts = {str(path) for root in roots for path in (root, root.resolve())}
     texts |= {html.escape(text) for text in texts}
-    longest = sorted((t for t in texts if len(t) > 1), key=len, reverse=True)
+    return sorted((t for t in texts if len(t) > 1), key=lambda text: (-len(text), text))
+
+
+@lru_cache(64)
+def _path_pattern(texts: tuple[str, ...]) -> re.Pattern[str]:
     # Not inside a word or base64 data, where the same letters may stand by chance.
-    return re.compile(rf"(?<![\w+/=.~-])(?:{'|'.join(map(re.escape, longest)) or '(?!)'})(?:/|(?![\w.~-]))")
+    return re.compile(rf"(?<![\w+/=.~-])(?:{'|'.join(map(re.escape, texts)) or '(?!)'})(?:/|(?![\w.~-]))")

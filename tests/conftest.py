@@ -229,6 +229,13 @@ def sample_site(sample_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Si
 
 
 @pytest.fixture(scope="session")
+def quiet_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The site of the sample without register nor observation: some of its domains have no finding."""
+    space = replace(load_space(as_of=SAMPLE_AS_OF), declarations=None, observation=None)
+    return made_site(tmp_path_factory.mktemp("quiet-site"), space, audit_all(space), None)
+
+
+@pytest.fixture(scope="session")
 def real_site(real_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The site of the real list."""
     space = load_space(real_run.out.parent / "data", as_of=REAL_AS_OF)

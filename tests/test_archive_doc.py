@@ -1,4 +1,4 @@
-"""The queries and the waiver that docs/archive.md shows work on the sample's history."""
+"""The queries and the waiver that the documentation shows work on the sample's history."""
 
 from __future__ import annotations
 
@@ -15,12 +15,20 @@ from mssante_audit.history import bring_up_to_date
 from mssante_audit.resources import resource
 from mssante_audit.waivers import load_waivers
 
-DOC = (Path(__file__).parents[1] / "docs" / "archive.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+
+
+def blocks(language: str, file: str = "docs/archive.md") -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)
 
 
 def block(language: str) -> str:
-    (found,) = re.findall(rf"```{language}\n(.*?)```", DOC, re.DOTALL)
+    (found,) = blocks(language)
     return found
+
+
+def on_the_history(language: str) -> list[str]:
+    return [code for code in blocks(language, "README.md") if "history.parquet" in code]
 
 
 @pytest.fixture
@@ -44,6 +52,13 @@ def test_pandas(here: Path) -> None:
     assert 0 < len(names["gone"]) < len(names["history"])
     assert names["came"].sum() == names["history"]["domain"].nunique()
     assert pd.api.types.is_string_dtype(names["history"]["domain"])
+
+
+def test_what_the_readme_shows(here: Path) -> None:
+    for query in on_the_history("sql"):
+        assert duckdb.sql(query).fetchall()
+    for code in on_the_history("python"):
+        exec(code, {})
 
 
 def test_waiver(tmp_path: Path) -> None:

@@ -67,6 +67,25 @@ def test_what_is_accepted_is_shown_apart_and_is_back_when_its_day_is_over(folder
     assert "DN_CONCENTRATION" in set(audit_all(over)["rule"])
 
 
+def test_each_report_shows_its_own_apart(folder) -> None:
+    before = audit_all(space_of(folder, ""))
+    (concentration,) = before[before["rule"] == "DN_CONCENTRATION"].itertuples()
+    space = space_of(folder, waiver(operator=concentration.operator_id))
+    assert "Suivi &lt;b&gt;" in waived_table(space, "dn_consistency").text
+    assert waived_table(space, "stale_contacts").text == ""
+    assert "Suivi" in waived_table(space, "stale_contacts", "dn_consistency").text
+    (folder / "waivers.toml").unlink()
+    assert waived_table(load_space(folder, as_of=AS_OF), "dn_consistency").text == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["dn_consistency", "stale_contacts", "declarations", "delegation_vs_redirection"]
+)
+def test_notebooks_that_leave_findings_out_show_them(name) -> None:
+    text = (resource("notebooks") / f"{name}.ipynb").read_text(encoding="utf-8")
+    assert f'waived_table(space, \\"{name}\\"' in text
+
+
 @pytest.mark.parametrize("fields", [{"operator": "1999"}, {"domain": "ailleurs.mssante.fr"}])
 def test_another_operator_or_domain_is_not_covered(folder, fields) -> None:
     space = space_of(folder, waiver(**fields))

@@ -98,6 +98,21 @@ def place(tmp_path: Path) -> Place:
     return make_place(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def first_night(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A place after a good run as of a month before; not to be changed."""
+    place = make_place(tmp_path_factory.mktemp("first"))
+    assert place.run(MONTH_BEFORE)[0] == 0
+    return place
+
+
+@pytest.fixture
+def later(first_night: Place, place: Place) -> Place:
+    """A place where there was a good run as of a month before."""
+    copytree(first_night.output, place.output, symlinks=True)
+    return place
+
+
 def make_place(folder: Path) -> Place:
     sample, data = resource("data/sample"), folder / "data"
     copytree(sample / "archive", data / "archive")

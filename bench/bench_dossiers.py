@@ -1,0 +1,180 @@
+"""Speed and memory of dossiers in bulk, against the shell and against plain Python.
+
+320 dossiers of the real list where it lies beside this, or else of a made-up list of as many operators. The
+shell's way is measured on a few of them; plain Python, in one process, draws the same charts and writes the
+same pages from the same functions, which is checked byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+
+from mssante_audit.batch import run_batch
+from mssante_audit.dossier import dossier, record, survey
+from mssante_audit.dossiers import write_dossiers
+from mssante_audit.jobs import Job, plan
+from mssante_audit.narrative_dossier import (
+    certificates_table,
+    changes_table,
+    contacts_table,
+    dns_sentence,
+    domains_table,
+    dossier_answer,
+    identity,
+    what_to_correct,
+)
+from mssante_audit.page import Page, to_html
+from mssante_audit.parameters import PARAMETERS, shown_value
+from mssante_audit.plots import Chart
+from mssante_audit.plots_dossier import domains_by_certificate, domains_over_time, findings_against_peers
+from mssante_audit.resources import resource
+from mssante_audit.results import open_space
+from mssante_audit.sample import build
+from mssante_audit.sample_space import whitelist_chunks
+from mssante_audit.space import TrustSpace
+from mssante_audit.tables import enable
+
+ROOT = Path(__file__).parent.parent
+REAL = ROOT.parent / "shared" / "real"
+MANY, SOME, FEW = 320, 60, 3
+
+
+def benches() -> list[tuple[str, float, float]]:
+    """Return what is promised of dossiers: name, what was measured, and its upper limit."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        given = _data(folder)
+        space = open_space(**given)
+        operators = sorted(set(space.entries["operator_id"].tolist()) - {""})[:MANY]
+        memory: list[dict[int, int]] = []
+        begin = time.perf_counter()
+        run = write_dossiers(
+            folder / "out",
+            parameters=given,
+            operators=operators,
+            listener=lambda *_: memory.append(_memory()),
+        )
+        bulk = (time.perf_counter() - begin) / len(operators)
+        assert run.exit_status() == 0
+        job = _job(given)
+        shell = min(_shell(job, operator, folder) for operator in operators[:FEW])
+        plain, forked = _plain_and_forked(job, space, operators[: SOME + 1])
+        lasting = memory[9].keys() & memory[-1].keys()
+        growth = sum(memory[-1][p] for p in lasting) / sum(memory[9][p] for p in lasting)
+    of = f"{len(operators)} dossiers"
+    return [
+        (f"{of}: % of the time of papermill and nbconvert from the shell", 100 * bulk / shell, 100 / 25),
+        ("a dossier, one at a time / plain Python, the same page", forked / plain, 1.7),
+        (f"{of}: memory at the last / at the 10th", growth, 1.05),
+    ]
+
+
+def _data(folder: Path) -> dict[str, Any]:
+    if REAL.is_dir():
+        return {"data": str(REAL), "as_of": "2025-03-01"}
+    made = build(domains=4944, operators=MANY + 1)
+    (folder / "data").mkdir()
+    (folder / "data" / "list.xml").write_bytes(b"".join(whitelist_chunks(made.rows)))
+    return {"data": str(folder / "data"), "as_of": "2026-03-03"}
+
+
+def _memory() -> dict[int, int]:
+    """Return what this process and those it started hold of memory, by number."""
+    held = {}
+    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+        with suppress(psutil.Error):
+            held[process.pid] = process.memory_info().rss
+    return held
+
+
+def _job(given: dict[str, Any]) -> Job:
+    (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, {**given, "operator": "0"})
+    return job
+
+
+def _of(job: Job, operator: str) -> Job:
+    return replace(
+        job,
+        name=operator,
+        given={**job.given, "operator": operator},
+        shown={**job.shown, "operator": operator},
+    )
+
+
+def _shell(job: Job, operator: str, folder: Path) -> float:
+    source, done = folder / "operator.ipynb", folder / "done.ipynb"
+    source.write_bytes(job.content)
+    given = [text for name, value in _of(job, operator).given.items() for text in ("-r", name, str(value))]
+    begin = time.perf_counter()
+    for command in (
+        ["papermill", "--no-progress-bar", str(source), str(done), *given],
+        ["nbconvert", "--to", "html", str(done)],
+    ):
+        subprocess.run([sys.executable, "-W", "ignore", "-m", *command], check=True, capture_output=True)
+    return time.perf_counter() - begin
+
+
+def _plain_and_forked(job: Job, space: TrustSpace, operators: list[str]) -> tuple[float, float]:
+    """Return seconds a dossier by plain Python and in forks, one at a time, once all is loaded."""
+    survey(space)
+    pages, plain = {}, []
+    for operator in operators:
+        begin = time.perf_counter()
+        pages[operator] = _page(_of(job, operator), space)
+        plain.append(time.perf_counter() - begin)
+    forked, begin = [], time.perf_counter()
+    for made in run_batch([_of(job, operator) for operator in operators]):
+        forked.append(time.perf_counter() - begin)
+        begin = time.perf_counter()
+        assert made.files[".html"] == pages[made.name], made.name
+    return sum(plain[1:]), sum(forked[1:])
+
+
+def _page(job: Job, space: TrustSpace) -> bytes:
+    """Return what a dossier's notebook shows, without running it."""
+    told = dossier(space, job.given["operator"])
+    shown = {
+        "setup": enable(),
+        "answer": dossier_answer(told),
+        "correct-table": what_to_correct(told, limit=500),
+        "peers-chart": findings_against_peers(told),
+        "identity-facts": identity(told),
+        "certificates-chart": domains_by_certificate(told),
+        "certificates-table": certificates_table(told, limit=500),
+        "dns-sentence": dns_sentence(told),
+        "domains-table": domains_table(told, limit=500),
+        "contacts-table": contacts_table(told),
+        "changes-chart": domains_over_time(told),
+        "changes-table": changes_table(told, limit=500),
+    }
+    cells = []
+    for cell in json.loads(job.content)["cells"]:
+        source, tags = "".join(cell["source"]), {"tags": cell["metadata"].get("tags", [])}
+        if cell["cell_type"] == "markdown":
+            cells.append({"cell_type": "markdown", "metadata": tags, "source": source})
+        else:
+            value = shown.get(cell["id"])
+            data = {} if value is None else {"text/html": _html(value)}
+            outputs = [{"output_type": "display_data", "data": data, "metadata": {}}] if data else []
+            code = {"cell_type": "code", "metadata": tags, "source": "", "outputs": outputs}
+            cells.append({**code, "execution_count": None})
+    parameters = [(PARAMETERS[name].label, shown_value(name, value)) for name, value in job.shown.items()]
+    page = Page(job.name, parameters, record(told).provenance)
+    return to_html(
+        nbformat.from_dict({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}), page
+    ).encode()
+
+
+def _html(value: Any) -> str:
+    return str(value.html() if isinstance(value, Chart) else value._repr_html_())

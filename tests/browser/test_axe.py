@@ -1,0 +1,60 @@
+"""Every kind of page under axe, in Chromium: the site's, and the reports, wide and narrow."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from test_site import KINDS, page_of
+
+from mssante_audit.report import find_notebooks
+from mssante_audit.resources import resource
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = (1280, 390)
+REPORTS = tuple(find_notebooks((), resource("notebooks")))
+
+
+def violations(page):
+    """What axe finds against WCAG 2.2 AA and its best practices, and where."""
+    found = Axe().run(page).response
+    assert len(found["passes"]) > 10  # it did look
+    return [
+        (v["id"], v["impact"], node["target"], node["html"][:120])
+        for v in found["violations"]
+        for node in v["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("made", ["sample", "hostile"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_of_the_site(look, request, made, kind, width):
+    site = request.getfixturevalue(f"{made}_site")
+    assert violations(look(page_of(site, kind), width).page) == []
+
+
+def test_the_site_with_search_results_and_open_numbers(visit, sample_site):
+    page = visit(sample_site.folder / "index.html").page
+    page.get_by_role("searchbox").fill("ch")
+    page.locator("summary").click()
+    assert page.locator("#resultats a").count() > 0
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report(look, sample_run, name, width):
+    assert violations(look(sample_run.out / f"{name}.html", width).page) == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_index_of_the_reports(look, sample_run, width):
+    assert violations(look(sample_run.out / "index.html", width).page) == []
+
+
+def test_axe_sees_a_defect(visit, sample_site, tmp_path):
+    html = page_of(sample_site, "index").read_text(encoding="utf-8")
+    broken = tmp_path / "broken.html"
+    broken.write_text(
+        html.replace('<html lang="fr">', "<html>").replace('for="cherche"', ""), encoding="utf-8"
+    )
+    assert {v[0] for v in violations(visit(broken).page)} >= {"html-has-lang", "label"}

@@ -1,0 +1,243 @@
+"""The site in a real browser, opened from disk and offline: search, tables, hostile text, phone, paper."""
+
+import re
+import shutil
+from itertools import pairwise
+
+import pytest
+from playwright.sync_api import expect
+
+from mssante_audit.site_view import anchor_of, page_name
+from mssante_audit.tables import visible
+
+pytestmark = pytest.mark.browser
+
+KINDS = {
+    "index": "index.html",
+    "follow_up": "suivi.html",
+    "findings": "constats.html",
+    "operators": "operateurs.html",
+    "rules": "regles.html",
+    "audit": "audits/dn_consistency.html",
+    "rule": "regles/DN_SHAPE.html",
+    "operator": "operateurs/",
+}
+"""A page of each kind; of the operators the one with most findings."""
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(params=["sample", "hostile", "real"])
+def site(request):
+    return request.getfixturevalue(f"{request.param}_site")
+
+
+def page_of(site, kind):
+    if kind == "operator":
+        owners = site.findings.loc[site.findings["operator_id"] != "", "operator_id"]
+        return site.folder / f"operateurs/{page_name(owners.mode()[0])}.html"
+    return site.folder / KINDS[kind]
+
+
+def test_a_page_asks_for_nothing_and_raises_no_alarm(look, site, kind):
+    opened = look(page_of(site, kind))
+    assert opened.requests == []
+    assert opened.alarms == []
+
+
+def test_a_page_sent_alone_is_the_same(look, visit, sample_site, kind, tmp_path):
+    alone = tmp_path / "envoi.html"
+    shutil.copy(page_of(sample_site, kind), alone)
+    sent, there = visit(alone), look(page_of(sample_site, kind))
+    assert sent.requests == sent.alarms == []
+    assert sent.page.screenshot(full_page=True) == there.page.screenshot(full_page=True)
+
+
+def test_hostile_text_stays_text(look, hostile_site, kind, payloads):
+    opened = look(page_of(hostile_site, kind))
+    page = opened.page
+    assert opened.alarms == []
+    assert page.evaluate("window.pwned") is None
+    injected = "[onerror], [onload], #pwned, svg:not(.trend svg), iframe, img, a[href^='javascript:' i]"
+    assert page.locator(injected).count() == 0
+    assert page.locator("script").count() == (2 if kind == "index" else 1)
+    expect(page.locator("main")).to_have_count(1)
+
+
+def test_hostile_text_is_shown_as_it_is(look, hostile_site, payloads):
+    shown = look(hostile_site.folder / "constats.html").page.locator("main").inner_text()
+    follow_up = look(hostile_site.folder / "suivi.html").page.locator("main").inner_text()
+    for payload in payloads:
+        assert re.sub(r"\s+", " ", visible(payload)) in re.sub(r"\s+", " ", shown)
+    assert payloads[0] in follow_up  # the reason of a waiver
+    assert "cellule <b>MSSanté</b>" in follow_up
+    for payload in payloads[:4]:
+        page = look(hostile_site.folder / f"operateurs/{page_name(payload)}.html").page
+        assert page.locator("h1").inner_text() == visible(payload)
+        assert page.title() == f"{visible(payload)} – audit MSSanté"
+        assert page.evaluate("window.pwned") is None
+
+
+def test_hostile_text_can_be_searched_and_stays_text(visit, hostile_site, payloads):
+    opened = visit(hostile_site.folder / "index.html")
+    page = opened.page
+    page.get_by_role("searchbox").fill("window pwned")
+    names = page.locator("#resultats a").all_inner_texts()
+    assert payloads[0] in names
+    page.locator("#resultats a").nth(names.index(payloads[0])).click()
+    assert page.evaluate("window.pwned") is None
+    assert page.locator("h1").inner_text() == payloads[0]
+    assert opened.alarms == []
+
+
+def test_policy_stops_a_script_that_got_in_all_the_same(visit, sample_site, tmp_path):
+    html = (sample_site.folder / "index.html").read_text(encoding="utf-8")
+    broken = tmp_path / "broken.html"
+    smuggled = (
+        "<script>window.pwned = 1</script><img src='data:,' onerror='window.pwned = 1'>"
+        "<script src='other.js'></script>"
+    )
+    broken.write_text(html.replace("</main>", f"{smuggled}</main>"), encoding="utf-8")
+    (tmp_path / "other.js").write_text("window.pwned = 1")
+    opened = visit(broken)
+    opened.page.wait_for_timeout(200)
+    assert opened.page.evaluate("window.pwned") is None
+    assert opened.alarms  # the browser says what it stopped
+    opened.page.get_by_role("searchbox").fill("ch")
+    expect(opened.page.locator("#resultats a").first).to_be_visible()
+
+
+def domains_of(site):
+    """The listed domains of one operator only: with findings, and without; each with that operator."""
+    listed = dict(zip(site.space.entries["row"], site.space.entries["domain"], strict=True))
+    touched = {*site.findings["domain"], *(listed[row] for rows in site.findings["rows"] for row in rows)}
+    owners = site.space.audited.groupby("domain")["operator_id"].agg(["nunique", "first"])
+    single = owners.loc[owners["nunique"] == 1, "first"]
+    return single[single.index.isin(touched)], single[~single.index.isin(touched)]
+
+
+@pytest.mark.parametrize("made", ["sample", "real", "quiet"])
+def test_a_domain_leads_to_its_place_on_its_operators_page_by_keyboard_alone(visit, request, made):
+    site = request.getfixturevalue(f"{made}_site")
+    found = made != "quiet"
+    domains = domains_of(site)[0 if found else 1]
+    domain, operator = domains.index[0], domains.iloc[0]
+    opened = visit(site.folder / "index.html")
+    page = opened.page
+    page.get_by_role("link", name="Rechercher").focus()
+    page.keyboard.press("Enter")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "cherche":
+            break
+    page.keyboard.type(f"contact@{domain.upper()}")
+    expect(page.get_by_role("status")).to_contain_text("résultat")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.textContent") == domain
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/operateurs/{page_name(operator)}.html#{anchor_of(domain)}")
+    target = page.locator(":target")
+    expect(target).to_be_in_viewport()
+    assert domain in target.inner_text()
+    assert ("aucun constat" in target.inner_text()) == (not found)
+    assert opened.alarms == []
+
+
+def test_an_operator_is_found_without_its_accents_and_by_its_identifier(visit, tmp_path, sample_site):
+    folder = tmp_path / "site"
+    shutil.copytree(sample_site.folder, folder)
+    index = folder / "index.html"
+    operator = sample_site.space.entries["operator"].iloc[0]
+    accented = "Hôpital Cœur-d’Été"
+    index.write_text(index.read_text(encoding="utf-8").replace(operator, accented), encoding="utf-8")
+    page = visit(index).page
+    box, results = page.get_by_role("searchbox"), page.locator("#resultats a")
+    for typed in ("hopital coeur", "HÔPITAL CŒUR D'ETE", "ete hopital", "cœur d’été"):
+        box.fill(typed)
+        assert accented in results.all_inner_texts(), typed
+    box.fill(sample_site.space.entries["operator_id"].iloc[0])
+    assert results.all_inner_texts() == [accented]
+
+
+def test_the_search_says_what_it_found_and_what_it_did_not(visit, sample_site):
+    page = visit(sample_site.folder / "index.html").page
+    box, status, results = (
+        page.get_by_role("searchbox"),
+        page.get_by_role("status"),
+        page.locator("#resultats a"),
+    )
+    box.fill("mssante")
+    assert re.fullmatch(r"\d+\srésultats, dont les 40 premiers\.", status.inner_text())
+    assert results.count() == 40
+    box.fill("mx.inconnu.mssante.fr")
+    assert status.inner_text() == "Aucun résultat. Aucun domaine de la liste ne porte exactement ce nom."
+    box.fill(sample_site.space.entries["domain"].iloc[0])
+    assert "exactement" not in status.inner_text()
+    box.fill("")
+    assert (status.inner_text(), results.count()) == ("", 0)
+
+
+def test_a_table_sorts_by_mouse_and_keyboard(visit, sample_site):
+    page = visit(sample_site.folder / "operateurs.html").page
+    header = page.locator("th", has_text="Domaines")
+    values = "() => [...document.querySelectorAll('tbody tr')].map((r) => +r.cells[1].dataset.order)"
+    header.get_by_role("button").click()
+    expect(header).to_have_attribute("aria-sort", "ascending")
+    up = page.evaluate(values)
+    header.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    expect(header).to_have_attribute("aria-sort", "descending")
+    down = page.evaluate(values)
+    assert (up, down) == (sorted(up), sorted(down, reverse=True))
+    assert up[0] < down[0]
+
+
+def test_without_scripts_everything_but_the_search_is_there(visit, sample_site, kind):
+    page = visit(page_of(sample_site, kind), script=False).page
+    for table in page.locator("table").all():
+        assert table.locator("tbody tr").count() == int(table.get_attribute("data-rows"))
+    if kind == "index":
+        assert not page.locator("#recherche").is_visible()
+        assert page.get_by_text("La recherche demande un script").is_visible()
+
+
+@pytest.mark.parametrize(("width", "height", "named"), [(1280, 800, 5), (390, 844, 3)])
+def test_the_answer_is_on_the_first_screen(look, site, width, height, named):
+    page = look(site.folder / "index.html", width, height).page
+    for place in (page.locator(".lead"), page.locator(".first li").nth(named - 1)):
+        box = place.bounding_box()
+        assert box["y"] + box["height"] <= height
+
+
+def test_a_phone_does_not_scroll_sideways(look, site, kind):
+    page = look(page_of(site, kind), 390, 844).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_structure_can_be_followed_without_seeing(look, site, kind):
+    page = look(page_of(site, kind)).page
+    assert page.locator("html").get_attribute("lang") == "fr"
+    for landmark in ("body > header", "main", "body > footer", "header nav"):
+        assert page.locator(landmark).count() == 1
+    levels = page.evaluate(
+        "[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => Number(h.tagName[1]))"
+    )
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert page.locator("table:not(:has(caption))").count() == 0
+    assert page.locator("thead th:not([scope])").count() == 0
+    assert page.locator("svg:not([role=img][aria-label])").count() == 0
+    assert page.locator("[aria-current]").count() == 1
+
+
+def test_paper_has_the_page_without_what_only_a_screen_can_do(visit, sample_site, kind):
+    page = visit(page_of(sample_site, kind)).page
+    page.emulate_media(media="print")
+    assert not page.locator("nav.menu").is_visible()
+    assert page.locator("#recherche:visible").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    assert page.pdf(format="A4").startswith(b"%PDF")

@@ -1,0 +1,258 @@
+"""audit.toml: each key documented once, each mistake one line that names file, line, key and the nearest."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from mssante_audit import audit_config
+from mssante_audit.audit_config import config_of, load_config, read_values, schema, template, write_template
+from mssante_audit.dns_settings import ObserveSettings
+from mssante_audit.errors import InputError, OutputError
+from mssante_audit.fetch import Settings as FetchSettings
+from mssante_audit.parameters import PARAMETERS
+from mssante_audit.space import Thresholds
+
+KINDS = {
+    "data": audit_config.Data,
+    "fetch": audit_config.Fetch,
+    "observe": audit_config.Observe,
+    "reports": audit_config.Reports,
+    "dossiers": audit_config.Dossiers,
+    "retention": audit_config.Retention,
+    "hooks": audit_config.Hooks,
+}
+SECTIONS = {name: part for name, part in schema()["properties"].items() if "properties" in part}
+SMALLEST = '[data]\nfolder = "data"\n'
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text: str) -> Path:
+        (tmp_path / "audit.toml").write_text(text, encoding="utf-8")
+        return tmp_path / "audit.toml"
+
+    return write
+
+
+# -- the schema -------------------------------------------------------------------------------------
+
+
+def test_the_schema_is_one():
+    Draft202012Validator.check_schema(schema())
+
+
+def test_each_key_is_documented_and_has_a_default():
+    for name, part in schema()["properties"].items():
+        assert part["description"].endswith("."), name
+        for key, one in part.get("properties", {}).items():
+            assert one["description"].endswith((".", ")")), f"{name}.{key}"
+            assert "default" in one or key in part["required"], f"{name}.{key}"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_each_key_reaches_the_settings(name):
+    assert [field.name for field in fields(KINDS[name])] == list(SECTIONS[name]["properties"])
+
+
+def test_defaults_and_ranges_are_those_of_what_is_set():
+    def default(section: str, key: str) -> object:
+        return SECTIONS[section]["properties"][key]["default"]
+
+    for name, value in asdict(Thresholds()).items():
+        part = SECTIONS["thresholds"]["properties"][name]
+        assert part["default"] == value
+        assert (part["minimum"], part["maximum"]) == PARAMETERS[name].range
+    wanted = FetchSettings()
+    assert default("fetch", "url") == wanted.url
+    assert default("fetch", "attempts") == wanted.attempts
+    assert default("fetch", "attempt_seconds") == wanted.total_seconds
+    assert default("fetch", "max_loss") == wanted.max_loss
+    for key in set(SECTIONS["observe"]["properties"]) - {"enabled"}:
+        value = getattr(ObserveSettings(), key)
+        assert default("observe", key) == (list(value) if isinstance(value, tuple) else value), key
+
+
+def test_the_steps_have_deadlines():
+    assert tuple(SECTIONS["deadlines"]["properties"]) == audit_config.STEPS
+
+
+# -- the commented file -----------------------------------------------------------------------------
+
+
+def test_init_writes_what_load_reads_with_every_key_and_its_meaning(tmp_path):
+    write_template(tmp_path / "audit.toml")
+    text = (tmp_path / "audit.toml").read_text(encoding="utf-8")
+    values = tomllib.loads(text)
+    assert list(values) == list(schema()["properties"])
+    assert {name: list(values[name]) for name in SECTIONS} == {
+        name: list(part["properties"]) for name, part in SECTIONS.items()
+    }
+    assert read_values(tmp_path / "audit.toml") == values
+    plain = " ".join(text.replace("#", " ").split())
+    for part in SECTIONS.values():
+        for key in part["properties"].values():
+            assert " ".join(key["description"].split()) in plain
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_what_the_file_says_and_what_it_leaves_out_are_the_same(written):
+    assert read_values(written(SMALLEST)) == tomllib.loads(template())
+
+
+def test_init_never_overwrites(tmp_path):
+    (tmp_path / "audit.toml").write_text("mine")
+    with pytest.raises(OutputError, match="is there already"):
+        write_template(tmp_path / "audit.toml")
+    assert (tmp_path / "audit.toml").read_text() == "mine"
+    (tmp_path / "link.toml").symlink_to(tmp_path / "nowhere.toml")
+    with pytest.raises(OutputError):
+        write_template(tmp_path / "link.toml")
+    assert not (tmp_path / "nowhere.toml").exists()
+
+
+def test_paths_are_seen_from_the_file(written, tmp_path, monkeypatch):
+    monkeypatch.chdir("/")
+    config = load_config(
+        written(
+            '[data]\nfolder = "in/data"\nanchors = ["a.pem", "/abs/b.pem"]\n[output]\nfolder = "out"\n'
+            '[fetch]\nca_bundle = "ca"\n[reports]\nnames = ["overview", "own/mine.ipynb"]\n'
+        )
+    )
+    assert config.data.folder == tmp_path / "in" / "data"
+    assert config.data.anchors == (tmp_path / "a.pem", Path("/abs/b.pem"))
+    assert config.output == tmp_path / "out"
+    assert config.fetch.ca_bundle == tmp_path / "ca"
+    assert config.reports.names == ("overview", str(tmp_path / "own" / "mine.ipynb"))
+
+
+def test_settings_survive_the_way_to_a_step(written):
+    config = load_config(written(SMALLEST + '[hooks]\nsuccess = [["a", "b c"]]\n'))
+    again = config_of(json.loads(json.dumps(config.values)), config.file)
+    assert again == config
+    assert config.hooks.success == (("a", "b c"),)
+    assert config.fail_on is None
+
+
+def test_parameters_are_those_that_differ_from_a_reports_own(written):
+    text = 'show_contacts = true\n[data]\nfolder = "data"\n[thresholds]\nlisting_days = 3\n'
+    given = load_config(written(text)).parameters("2026-03-03")
+    assert (given["show_contacts"], given["listing_days"], given["as_of"]) == (True, 3, "2026-03-03")
+    assert "recover" not in given
+
+
+# -- mistakes ---------------------------------------------------------------------------------------
+
+MISTAKES = [
+    ('[data]\nfolder = "d"\n[fetch]\nurll = "x"', 4, "unknown key 'urll' in [fetch]. Nearest: 'url'"),
+    ('[data]\nfolder = "d"\n[fetsh]\nurl = "x"', 3, "unknown key 'fetsh'. Nearest: 'fetch'"),
+    ('falder = "d"\n[data]\nfolder = "d"', 1, "unknown key 'falder'. There are: language, show_contacts"),
+    ('url = "x"\n[data]\nfolder = "d"', 1, "unknown key 'url'. It goes into [fetch]"),
+    (
+        '[data]\nfolder = "d"\n\n[observe]\n"Retries" = 3',
+        5,
+        "unknown key 'Retries' in [observe]. Nearest: 'ret",
+    ),
+    ('[data]\nFolder = "d"', 2, "unknown key 'Folder' in [data] (and 1 more). Nearest: 'folder'"),
+    ("[data]\nanchors = []", 1, "lacks data.folder. `mssante-audit init` writes"),
+    ("", None, "lacks data. `mssante-audit init` writes"),
+    ('language = "en"\n[data]\nfolder = "d"', 1, 'language: "en" is not there yet, only "fr" is'),
+    (
+        'fail_on = "bad"\n[data]\nfolder = "d"',
+        1,
+        'fail_on wants one of "never", "info", "warning", "error", "c',
+    ),
+    ("[data]\nfolder = 3", 2, "data.folder wants a text, not 3"),
+    ('data = "d"', 1, 'data wants a table, not "d"'),
+    ('[data]\nfolder = ""', 2, "data.folder is empty"),
+    ('[data]\nfolder = "d"\n[observe]\nport = 70000', 4, "observe.port wants 1 to 65535, not 70000"),
+    ('[data]\nfolder = "d"\n[observe]\nport = true', 4, "observe.port wants a whole number, not true"),
+    (
+        '[data]\nfolder = "d"\n[hooks]\nseconds = 0',
+        4,
+        "hooks.seconds wants more than 0, at most 86400, not 0",
+    ),
+    ('[data]\nfolder = "d"\n[deadlines]\nsite = inf', None, "inf is no number to count with"),
+    ('[data]\nfolder = "d"\n[deadlines]\nsite = nan', None, "nan is no number to count with"),
+    (
+        '[data]\nfolder = "d"\n[hooks]\nsuccess = ["rm -rf /"]',
+        4,
+        'hooks.success wants a list, not "rm -rf /"',
+    ),
+    ('[data]\nfolder = "d"\n[hooks]\nsuccess = [[]]', 4, "hooks.success is empty"),
+    (
+        '[data]\nfolder = "d"\n[hooks]\nsuccess = [["a\\u0000b"]]',
+        4,
+        'hooks.success: "a\\u0000b" is not of the',
+    ),
+    (
+        '[data]\nfolder = "d"\n[fetch]\nurl = "ftp://x"',
+        4,
+        'fetch.url: "ftp://x" is not of the right form. Where',
+    ),
+    ('[data]\nfolder = "d"\n[fetch]\nurl = 2026-01-01', 4, 'fetch.url wants a text, not "2026-01-01"'),
+    ('[data]\nfolder = "d', None, "is not TOML: Unterminated string"),
+    ('[data]\nfolder = "d"\nfolder = "e"', None, "is not TOML: Cannot overwrite a value"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "message"), MISTAKES)
+def test_a_mistake_is_one_line_with_file_place_and_remedy(written, text, line, message):
+    with pytest.raises(InputError) as told:
+        load_config(written(text))
+    assert told.value.line == line
+    said = str(told.value)
+    assert "\n" not in said
+    place = f", line {line}" if line else ""
+    assert re.match(rf"\S+audit\.toml{place}: ", said)
+    assert message in said.partition(": ")[2]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[data]\nfolder = '\xe9'"])
+def test_a_file_that_is_not_utf8(tmp_path, content):
+    (tmp_path / "audit.toml").write_bytes(content)
+    with pytest.raises(InputError, match=r"cannot be read \(not utf-8\)\. `mssante-audit init` writes one"):
+        load_config(tmp_path / "audit.toml")
+
+
+def test_no_file_and_a_folder(tmp_path):
+    with pytest.raises(InputError, match=r"no such file\. `mssante-audit init` writes one"):
+        load_config(tmp_path / "audit.toml")
+    with pytest.raises(InputError, match=r"cannot be read \(is a directory\)"):
+        load_config(tmp_path)
+
+
+def test_a_mark_that_editors_leave_at_the_start_is_passed_over(tmp_path):
+    (tmp_path / "audit.toml").write_bytes(b"\xef\xbb\xbf" + SMALLEST.encode())
+    assert load_config(tmp_path / "audit.toml").data.folder == tmp_path / "data"
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    section=st.sampled_from(sorted(SECTIONS)),
+    values=st.dictionaries(st.text(max_size=10), _VALUES, max_size=3),
+)
+def test_whatever_a_section_holds_it_is_taken_or_refused_in_one_line(section, values):
+    whole = {"data": {"folder": "d"}, section: values}
+    refused = ""
+    try:
+        audit_config._check(whole, "", Path("audit.toml"))
+    except InputError as error:
+        refused = str(error)
+    assert "\n" not in refused
+    if not refused:
+        config_of(audit_config._filled(whole), Path("audit.toml"))

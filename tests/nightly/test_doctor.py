@@ -1,0 +1,196 @@
+"""The doctor: what is missing is said, with its remedy, and its exit status tells."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tomllib
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from shutil import copy
+
+import pytest
+from filelock import FileLock
+
+from mssante_audit import doctor
+from mssante_audit.doctor import Sign, examine
+from mssante_audit.resources import resource
+
+
+def signs(file: Path | None = None) -> dict[str, Sign]:
+    return {sign.what: sign for sign in examine(file)}
+
+
+def told(file: Path, what: str) -> list[Sign]:
+    return [sign for sign in examine(file) if sign.what == what]
+
+
+def test_a_machine_that_has_all(place):
+    done = subprocess.run(
+        place.command("doctor", "--config", "audit.toml"),
+        cwd=place.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not place.output.exists()
+    lines = done.stdout.splitlines()
+    assert all(line.startswith(("ok ", "warn ")) for line in lines)
+    for what in (
+        "python",
+        "packages",
+        "memory",
+        "time zone",
+        "settings",
+        "output",
+        "disk",
+        "white list",
+        "signature",
+    ):
+        assert [line for line in lines if line[9:].startswith(f"{what}: ")], what
+
+
+def test_each_sign_that_is_not_well_has_a_remedy(place):
+    for sign in examine(place.folder / "audit.toml"):
+        assert sign.state == "ok" or sign.remedy
+
+
+def test_the_engine_is_registered_as_papermill_looks_for_it(monkeypatch):
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
+    ours = [
+        metadata.EntryPoint(name, value, group)
+        for group, named in project["entry-points"].items()
+        for name, value in named.items()
+    ]
+    entries = metadata.EntryPoints(ours)
+    monkeypatch.setattr(metadata, "entry_points", lambda group: entries.select(group=group))
+    assert signs()["papermill engine"] == Sign("ok", "papermill engine", "mssante-fork")
+    entries = metadata.EntryPoints()
+    assert signs()["papermill engine"] == Sign(
+        "warn", "papermill engine", "mssante-fork is not registered", "Install mssante-audit again"
+    )
+
+
+def test_packages_that_are_missing_are_named(monkeypatch):
+    monkeypatch.setattr(doctor, "_installed", lambda name: name not in ("lxml", "reportlab"))
+    found = signs()
+    assert found["packages"] == Sign("missing", "packages", "no lxml", "Install mssante-audit again")
+    assert found["forms in PDF"].remedy == 'pip install "mssante-audit[pdf]"'
+
+
+def test_programs_that_only_tests_need_are_no_fault(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    assert {signs()[name].state for name in doctor.OPTIONAL} == {"warn"}
+
+
+@pytest.mark.parametrize(("hours", "state"), [("UTC-01:00", "warn"), ("Europe/Paris", "ok")])
+def test_a_time_zone_other_than_that_of_paris_is_said(monkeypatch, hours, state):
+    import time
+
+    monkeypatch.setenv("TZ", "XYZ-9" if state == "warn" else hours)
+    time.tzset()
+    try:
+        assert signs()["time zone"].state == state
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_little_memory(monkeypatch):
+    monkeypatch.setattr(doctor, "MEMORY", 2**60)
+    sign = signs()["memory"]
+    assert (sign.state, sign.remedy) == ("warn", "A run wants 1073741824.0 GB")
+
+
+def test_settings_that_cannot_be_used(place):
+    (place.folder / "audit.toml").write_text("nonsense = 1")
+    done = subprocess.run(
+        place.command("doctor", "--config", "audit.toml"),
+        cwd=place.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "missing  settings: audit.toml, line 1: unknown key 'nonsense'" in done.stdout
+
+
+def test_what_the_settings_name_and_is_not_there(place, settings):
+    settings(
+        data={"folder": "nowhere", "anchors": ["none.pem"]},
+        hooks={"success": [["/nowhere/tell"]]},
+    )
+    found = [sign.found for sign in examine(place.folder / "audit.toml") if sign.state != "ok"]
+    assert any("nowhere: no such data folder" in text for text in found)
+    assert any("none.pem: no such certificates" in text for text in found)
+    assert "/nowhere/tell is no program here" in found
+
+
+def test_no_list_yet_is_no_fault_if_one_will_be_fetched(place, settings):
+    for file in (place.folder / "data" / "archive").glob("*.gz"):
+        file.unlink()
+    settings(fetch={"enabled": True})
+    (sign,) = told(place.folder / "audit.toml", "white list")
+    assert (sign.state, sign.found) == ("warn", "none yet")
+    settings()
+    assert "missing" in {sign.state for sign in examine(place.folder / "audit.toml")}
+
+
+@pytest.mark.parametrize(
+    ("variant", "state", "words"),
+    [
+        ("untrusted.xml", "warn", "of no known authority"),
+        ("unsigned.xml", "missing", "absent"),
+        ("tampered.xml", "missing", "invalid"),
+    ],
+)
+def test_the_signature_is_told(place, variant, state, words):
+    for file in (place.folder / "data" / "archive").glob("*.gz"):
+        file.unlink()
+    copy(resource("data/sample") / "variants" / variant, place.folder / "data" / "list.xml")
+    (sign,) = told(place.folder / "audit.toml", "signature")
+    assert sign.state == state
+    assert words in sign.found
+
+
+def test_a_list_of_the_future_means_that_the_clock_is_wrong(place, monkeypatch):
+    class Early(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime(2025, 9, 1, 3, tzinfo=UTC) if tz else datetime(2025, 9, 1, 3)
+
+    newest = max((place.folder / "data" / "archive").glob("*.gz"))
+    copy(newest, place.folder / "data" / "list.xml.gz")
+    monkeypatch.setattr(doctor, "datetime", Early)
+    (sign,) = told(place.folder / "audit.toml", "clock")
+    assert (sign.state, sign.remedy) == ("missing", "Set the clock")
+
+
+def test_an_output_that_cannot_be_written(place, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    (sign,) = told(place.folder / "audit.toml", "output")
+    assert sign.state == "missing"
+    assert "cannot be written" in sign.found
+
+
+def test_little_room(place, monkeypatch):
+    monkeypatch.setattr(doctor, "ROOM", 2**60)
+    assert told(place.folder / "audit.toml", "disk")[0].state == "warn"
+
+
+def test_a_lock_that_is_held_and_a_run_that_failed(place):
+    (place.folder / "data" / "waivers.toml").write_text("nonsense = 1")
+    assert place.run()[0] == 3
+    found = signs(place.folder / "audit.toml")
+    assert found["lock"] == Sign("ok", "lock", "free")
+    assert found["last run"].state == "warn"
+    assert "finished with exit status 3" in found["last run"].found
+    with FileLock(place.output / ".lock"):
+        assert signs(place.folder / "audit.toml")["lock"].state == "warn"
+    (place.output / "state" / "run.json").write_text(json.dumps({"stamp": 3}))
+    assert "last run" not in signs(place.folder / "audit.toml")

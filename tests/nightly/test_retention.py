@@ -1,0 +1,223 @@
+"""Retention removes runs, and nothing that only looks like one."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mssante_audit.audit_config import Retention
+from mssante_audit.retention import outdated, remove, shown_run
+from mssante_audit.runlog import KIND, Run, read_run, write_run
+
+NOW = datetime(2026, 3, 31, 6, tzinfo=UTC)
+STAMPS = [f"2026-03-{day:02}T060000Z" for day in range(1, 31)]
+
+
+def make_run(output: Path, stamp: str) -> Path:
+    folder = output / "runs" / stamp
+    (folder / "site").mkdir(parents=True)
+    (folder / "site" / "index.html").write_text("x")
+    (output / "state").mkdir(exist_ok=True)
+    write_run(folder, Run(stamp, "", "", ""))
+    return folder
+
+
+@pytest.fixture
+def output(tmp_path):
+    for stamp in STAMPS:
+        make_run(tmp_path / "output", stamp)
+    return tmp_path / "output"
+
+
+def names(folders: list[Path]) -> list[str]:
+    return [folder.name for folder in folders]
+
+
+def rules(runs: int = 0, days: int = 0, at_least: int = 1) -> Retention:
+    return Retention(runs, days, at_least, dry_run=False)
+
+
+def test_as_many_as_asked_are_kept(output):
+    assert names(outdated(output, rules(runs=10), NOW)) == STAMPS[:20]
+    assert outdated(output, rules(), NOW) == []
+
+
+def test_those_of_as_many_days_as_asked_are_kept(output):
+    assert names(outdated(output, rules(days=7), NOW)) == STAMPS[:23]
+
+
+def test_the_newest_are_kept_however_old(output):
+    long_after = datetime(2030, 1, 1, tzinfo=UTC)
+    assert names(outdated(output, rules(runs=1, days=1, at_least=5), long_after)) == STAMPS[:25]
+
+
+def test_the_run_that_the_site_shows_is_kept(output):
+    (output / "site").symlink_to(f"runs/{STAMPS[3]}/site")
+    assert shown_run(output) == STAMPS[3]
+    assert names(outdated(output, rules(runs=2), NOW)) == [s for s in STAMPS[:28] if s != STAMPS[3]]
+
+
+def test_removed_is_removed(output):
+    gone = outdated(output, rules(runs=1), NOW)
+    assert remove(gone) == []
+    assert names(sorted((output / "runs").iterdir())) == STAMPS[-1:]
+
+
+# -- what is no run ---------------------------------------------------------------------------------
+
+
+def _plain_folder(output: Path) -> Path:
+    folder = output / "runs" / "2026-01-01T060000Z"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("mine")
+    return folder
+
+
+def _other_name(output: Path) -> Path:
+    return make_run(output, STAMPS[0]).rename(output / "runs" / "keep-this-one")
+
+
+def _name_with_a_line_end(output: Path) -> Path:
+    return make_run(output, STAMPS[0]).rename(output / "runs" / f"{STAMPS[0]}\n")
+
+
+def _other_stamp_inside(output: Path) -> Path:
+    return make_run(output, "2026-01-01T060000Z").rename(output / "runs" / "2026-01-02T060000Z")
+
+
+def _no_date(output: Path) -> Path:
+    folder = make_run(output, STAMPS[0]).rename(output / "runs" / "2026-13-41T060000Z")
+    head = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**head, "stamp": folder.name}))
+    return folder
+
+
+def _another_programs(output: Path) -> Path:
+    folder = make_run(output, "2026-01-01T060000Z")
+    (folder / "run.json").write_text(json.dumps({"kind": "backup", "stamp": folder.name}))
+    return folder
+
+
+def _not_json(output: Path) -> Path:
+    folder = make_run(output, "2026-01-01T060000Z")
+    (folder / "run.json").write_bytes(b"\xff\x00[")
+    return folder
+
+
+def _a_list(output: Path) -> Path:
+    folder = make_run(output, "2026-01-01T060000Z")
+    (folder / "run.json").write_text(json.dumps([KIND]))
+    return folder
+
+
+def _link_to_a_run(output: Path) -> Path:
+    elsewhere = make_run(output.parent / "elsewhere", "2026-01-01T060000Z")
+    link = output / "runs" / elsewhere.name
+    link.symlink_to(elsewhere)
+    return link
+
+
+def _linked_marker(output: Path) -> Path:
+    folder = make_run(output, "2026-01-01T060000Z")
+    (folder / "run.json").rename(output / "marker.json")
+    (folder / "run.json").symlink_to(output / "marker.json")
+    return folder
+
+
+def _file(output: Path) -> Path:
+    file = output / "runs" / "2026-01-01T060000Z"
+    file.write_text("mine")
+    return file
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        _plain_folder, _other_name, _name_with_a_line_end, _other_stamp_inside, _no_date, _another_programs,
+        _not_json, _a_list, _link_to_a_run, _linked_marker, _file,
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_a_run_is_left_alone(tmp_path, make):
+    output = tmp_path / "output"
+    (output / "runs").mkdir(parents=True)
+    innocent = make(output)
+    make_run(output, STAMPS[-1])
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert read_run(innocent) is None
+    assert outdated(output, rules(runs=1), NOW) == []
+    assert remove([innocent]) == []
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_links_inside_a_run_are_removed_and_not_followed(output, tmp_path):
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").write_text("mine")
+    run = output / "runs" / STAMPS[0]
+    (run / "folder").symlink_to(precious)
+    (run / "site" / "deep").symlink_to(precious)
+    (run / "up").symlink_to("../..")
+    assert remove([run]) == []
+    assert not run.exists()
+    assert (precious / "file").read_text() == "mine"
+    assert len(list((output / "runs").iterdir())) == 29
+
+
+def test_a_folder_of_runs_that_is_a_link_is_left_alone(output, tmp_path):
+    (output / "runs").rename(tmp_path / "moved")
+    (output / "runs").symlink_to(tmp_path / "moved")
+    assert outdated(output, rules(runs=1), NOW) == []
+
+
+@pytest.mark.parametrize(
+    "target", ["/etc", "runs/../../etc/site", "state", "runs/x", f"other/{STAMPS[0]}/site"]
+)
+def test_a_site_that_points_elsewhere_protects_nothing_and_breaks_nothing(output, target):
+    (output / "site").symlink_to(target)
+    assert names(outdated(output, rules(runs=29), NOW)) == STAMPS[:1]
+
+
+def test_a_run_half_removed_is_recognised_again(output, monkeypatch):
+    run = output / "runs" / STAMPS[0]
+    removed: list[str] = []
+    real = os.unlink
+
+    def dies(path, *arguments, **options):
+        if str(path).endswith("run.json"):
+            raise KeyboardInterrupt
+        removed.append(str(path))
+        real(path, *arguments, **options)
+
+    monkeypatch.setattr("os.unlink", dies)
+    with pytest.raises(KeyboardInterrupt):
+        remove([run])
+    monkeypatch.undo()
+    assert names(sorted(run.iterdir())) == ["run.json"]
+    assert outdated(output, rules(runs=29), NOW) == [run]
+    assert remove([run]) == []
+
+
+def test_what_cannot_be_removed_is_told(output, monkeypatch):
+    def refuses(path, *_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("shutil.rmtree", refuses)
+    assert remove([output / "runs" / STAMPS[0]]) == [f"{STAMPS[0]}: permission denied"]
+
+
+def test_a_run_removes_the_old_ones_or_only_says_which(place, settings):
+    old = make_run(place.output, "2020-01-01T060000Z")
+    settings(retention={"runs": 1, "at_least": 1, "dry_run": True})
+    assert place.run()[0] == 0
+    assert old.exists()
+    told = next(record for record in place.log() if record["event"] == "retention")
+    assert told["message"] == "would remove 1 runs: 2020-01-01T060000Z"
+    settings(retention={"runs": 1, "at_least": 1})
+    assert place.run()[0] == 0
+    assert not old.exists()
+    assert len(place.runs) == 1
+    assert (place.site / "index.html").is_file()
