@@ -26,7 +26,7 @@ from mssante_audit.page import Page, to_html
 from mssante_audit.resources import resource
 
 _HOST = re.compile(r"[\w•-]+(?:\.[\w•-]+)+")
-_KINDS = set(["CENTRE", "CLINIQUE", "DE", "HOSPITALIER", "INTERCOMMUNAL", "MEDICAL", "SANTE"])
+_KINDS = {"CENTRE", "CLINIQUE", "DE", "HOSPITALIER", "INTERCOMMUNAL", "MEDICAL", "SANTE"}
 _CONSUMER = {"gmail.com", "orange.fr", "wanadoo.fr", "hotmail.fr", "hotmail.com", "free.fr", "yahoo.fr"}
 
 
