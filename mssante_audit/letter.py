@@ -80,8 +80,8 @@ def letter_files(space: TrustSpace, operator_id: str) -> dict[str, bytes]:
 
     Raises
     ------
-    ParameterError
-        If it is empty.
+    ParameterError, UnknownNameError
+        As `mssante_audit.dossier.dossier`.
     """
     told = dossier(space, operator_id)
     points = points_of(told)

@@ -176,3 +176,16 @@ def test_what_an_earlier_list_gave_is_still_ones_own():
 
 def test_long_texts_are_read_in_time_that_grows_with_them(whose):
     assert whose.foreign("a." * 50_000 + "1 " * 50_000 + "ch " * 50_000 + "ch-alpha.mssante.fr", BETA)
+
+
+def test_of_two_names_one_inside_the_other_the_longer_is_meant():
+    north = "1759900079"
+    whose = belongings(
+        make_space(
+            row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"),
+            row("nord.mssante.fr", north, "CH ALPHA NORD", "mss.nord.example"),
+        )
+    )
+    assert whose.foreign("CH ALPHA NORD : 3 lignes", north) == ()
+    assert whose.foreign("CH ALPHA NORD", ALPHA)
+    assert whose.foreign("CH ALPHA SUD", north)

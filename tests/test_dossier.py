@@ -10,7 +10,7 @@ from made_up import make_space
 
 from mssante_audit.belongings import ELSEWHERE
 from mssante_audit.dossier import ANOTHER, PEERS_MIN, dossier, record, survey
-from mssante_audit.errors import ParameterError
+from mssante_audit.errors import ParameterError, UnknownNameError
 from mssante_audit.findings import COLUMNS
 from mssante_audit.narrative_dossier import changes_table, dns_sentence, dossier_answer, remedy, theirs
 from mssante_audit.plots_dossier import domains_by_certificate, domains_over_time, findings_against_peers
@@ -69,6 +69,8 @@ def test_most_of_what_is_told_is_not_hidden(space):
 def test_no_operator_is_refused(space):
     with pytest.raises(ParameterError, match="about one operator"):
         dossier(space, None)
+    with pytest.raises(UnknownNameError, match="no operator '1990000009'"):
+        dossier(space, "1990000009")
 
 
 def test_changes_are_ones_own_and_the_other_side_is_not_named(space):

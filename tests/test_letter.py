@@ -13,7 +13,16 @@ from made_up import make_space
 from pypdf import PdfReader
 
 from mssante_audit.dossier import dossier
-from mssante_audit.letter import MOST_DOMAINS, MOST_FORMS, MOST_POINTS, WIDTH, letter_files, points_of
+from mssante_audit.letter import (
+    MOST_DOMAINS,
+    MOST_FORMS,
+    MOST_POINTS,
+    WIDTH,
+    letter_files,
+    letter_text,
+    points_of,
+    subject,
+)
 from mssante_audit.narrative_dossier import remedy, theirs
 from mssante_audit.rules import SEVERITIES
 from mssante_audit.space import load_space
@@ -164,6 +173,15 @@ def test_a_name_carries_no_header_and_no_line_in(show):
     assert "Bcc" not in message
     assert message["Subject"].count("\n") == 0
     assert files[".txt"].decode().split("\n\n")[1] == "Madame, Monsieur,"
+
+
+def test_a_label_of_several_lines_stays_on_one():
+    told = replace(dossier(make_space({}), "1759900004"), name=HOSTILE)
+    assert subject(told, ()).endswith(
+        "CH ALPHA\\u000d\\u000aBcc: victime@pwned.example\\u000d\\u000a\\u000d\\u000a<script>"
+    )
+    assert letter_text(told, (), ()).splitlines()[1] == ""
+    assert not re.search(r"^Bcc", letter_text(told, (), ()), re.MULTILINE)
 
 
 def test_a_name_of_any_letters_comes_through():

@@ -26,6 +26,7 @@ from mssante_audit.page import Page, to_html
 from mssante_audit.resources import resource
 
 _HOST = re.compile(r"[\w•-]+(?:\.[\w•-]+)+")
+_KINDS = {"CENTRE", "CLINIQUE", "DE", "HOSPITALIER", "INTERCOMMUNAL", "MEDICAL", "SANTE"}
 _CONSUMER = {"gmail.com", "orange.fr", "wanadoo.fr", "hotmail.fr", "hotmail.com", "free.fr", "yahoo.fr"}
 
 
@@ -107,9 +108,9 @@ def belonging(space):
             add("id", owner, owner)
             add("name", row["structure_name"].strip(), owner)
             add("host", row["domain_key"], owner)
-    generic = [n for n in found["name"] if sum(o.startswith(f"{n} ") for o in found["name"]) > 2]
-    for name in [*generic, "GIP-CPS"]:  # the start of many names; the authority of every IGC-CPS certificate
-        found["name"].pop(name, None)
+    for name in list(found["name"]):  # a kind of establishment; the authority of every IGC-CPS certificate
+        if _KINDS.issuperset(name.split()) or name == "GIP-CPS":
+            del found["name"][name]
     return found
 
 

@@ -217,6 +217,17 @@ def test_without_an_operator_it_is_refused_in_one_line(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_hostile_texts_stay_texts(hostile_run, monkeypatch):
+    space = load_space(hostile_run.out.parent / "data", as_of=AS_OF, show_contacts=True)
+    operators = sorted(set(space.entries["operator_id"]) - {""})
+    assert len(operators) > 10
+    for operator_id in operators[::4]:
+        page = lxml_html.fromstring(written_for(space, operator_id, monkeypatch)[".html"])
+        assert page.xpath("//*[@id='pwned'] | //*[@onerror or @onload]") == []
+        assert len(page.xpath("//script")) == 1
+        assert not [a for a in page.xpath("//a/@href") if a.startswith(("javascript:", "http"))]
+
+
 def test_the_survey_is_made_once(space):
     assert isinstance(survey(space), Survey)
     assert survey(space) is survey(space)
