@@ -168,6 +168,7 @@ def _settle(scratch: Path, memory: int) -> None:
     os.chdir(scratch)
     os.environ |= {"IPYTHONDIR": str(scratch / "ipython"), "TMPDIR": str(scratch)}
     tempfile.tempdir = None
+    gc.set_threshold(100_000, 50, 100)  # a life this short leaves little to collect
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()  # Python's own is seeded again by every fork
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
