@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from ipykernel.compiler import XCachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
-from ipykernel.compiler import XCachingCompiler
 from jupyter_client.jsonutil import json_default
 from traitlets import Type
 from traitlets.config import Config

@@ -6,7 +6,6 @@ import pickle
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -15,11 +14,10 @@ from mssante_audit import batch, results
 from mssante_audit.batch import Order, make_there, run_batch
 from mssante_audit.errors import InputError, WhiteListError
 from mssante_audit.forks import AVAILABLE, Limits
-from mssante_audit.inputs import code_digest
+from mssante_audit.inputs import Bundle, code_digest
 from mssante_audit.jobs import Job, find_notebooks, plan
 from mssante_audit.resources import resource
 
-FILES = Path(__file__).parent / "files"
 AS_OF = "2026-03-03T06:00:00Z"
 forking = pytest.mark.skipif(not AVAILABLE, reason="no process can be forked here")
 
@@ -45,7 +43,7 @@ os.chdir("/")
 random.seed(1); numpy.random.seed(1)
 sys.path.insert(0, "/nowhere"); sys.modules["json"] = None
 warnings.simplefilter("error"); gc.disable()
-builtins.len = lambda _: 7
+builtins.sum = lambda *_: 7
 get_ipython().display_formatter.formatters.clear()
 """
 BAD = {
@@ -54,9 +52,12 @@ BAD = {
     "crashing": ("import ctypes; ctypes.string_at(0)", "DeadKernelError", "its process was ended by SIGSEGV"),
     "hanging": ("while True: pass", "CellTimeoutError", "stopped after 12 seconds"),
     "exhausting": ("hoard = [bytearray(1 << 28) for _ in range(64)]", "MemoryError", ""),
-    "interrupting": ("import os, signal; os.kill(os.getppid(), signal.SIGINT); os.kill(0, 9)", "DeadKernelError",
-                     "its process was ended by SIGKILL"),
-}  # fmt: skip
+    "interrupting": (
+        "import os, signal; os.kill(os.getppid(), signal.SIGINT); os.kill(0, 9)",
+        "DeadKernelError",
+        "its process was ended by SIGKILL",
+    ),
+}
 
 
 def notebook_of(*cells) -> bytes:
@@ -83,6 +84,11 @@ def alone(overview):
     return report
 
 
+def in_order(jobs, **how):
+    made = {report.name: report for report in run_batch(jobs, **how)}
+    return [made[job.name] for job in jobs]
+
+
 def same(report, other):
     kept = report.files.keys() - {".results.json"}
     return report.files.keys() == other.files.keys() and all(report.files[s] == other.files[s] for s in kept)
@@ -92,7 +98,7 @@ def same(report, other):
 @pytest.mark.parametrize("name", BAD)
 def test_the_next_report_is_the_same_as_one_alone(name, overview, alone):
     order = Order(limits=Limits(deadline=12, memory=1 << 30))
-    bad, after = run_batch([bad_job(name), overview], order=order)
+    bad, after = in_order([bad_job(name), overview], order=order)
     _, kind, message = BAD[name]
     assert after.failure is None
     assert same(after, alone)
@@ -109,7 +115,7 @@ def test_the_next_report_is_the_same_as_one_alone(name, overview, alone):
 
 
 @forking
-def test_the_data_are_loaded_once_and_not_by_each_report(overview, monkeypatch):
+def test_the_data_are_loaded_once_and_not_by_each_report(overview):
     probe = notebook_of(
         "from mssante_audit import results, space\n"
         "def refused(*_, **__): raise RuntimeError('loaded again')\n"
@@ -119,9 +125,7 @@ def test_the_data_are_loaded_once_and_not_by_each_report(overview, monkeypatch):
         "print(len(first.entries) > 10, len(audit_all(first)))",
         f"results.open_space(as_of='{AS_OF}', anchors=[], concentration_min=3)",
     )
-    report, _ = sorted(
-        run_batch([overview, Job("probe", probe, {}, {})]), key=lambda made: made.name, reverse=True
-    )
+    _, report = in_order([overview, Job("probe", probe, {}, {})])
     assert report.failure.kind == "RuntimeError"
     assert report.failure.cell == 2
     assert b"True" in report.files[".html"]
@@ -148,9 +152,11 @@ def test_a_shared_space_is_only_for_the_same_files_and_parameters(tmp_path, monk
 
 
 @forking
-def test_a_killed_server_is_replaced(overview, monkeypatch):
-    killing = Job("killing", notebook_of("import os; os.kill(os.getppid(), 9)"), {}, {})
-    first, second = run_batch([killing, overview])
+def test_a_killed_server_is_replaced(overview):
+    killing = Job(
+        "killing", notebook_of("import os; os.kill(os.getppid(), 9)\nimport time; time.sleep(30)"), {}, {}
+    )
+    first, second = in_order([killing, overview])
     assert first.failure.kind == "DeadKernelError"
     assert second.failure is None
 
@@ -208,13 +214,17 @@ def test_a_worker_with_other_code_refuses(elsewhere):
     assert code_digest() == code_digest()
     with pytest.raises(InputError, match=r"other code than its caller\. Install this version"):
         make_there(bundle, jobs, "0" * 64, Order())
-    with pytest.raises(InputError, match="not a member|does not lie in the bundle"):
-        replace(bundle, files={"../out": b""}).unpack(Path("/tmp/none"))
 
 
-def test_a_worker_that_dies_fails_its_reports_only(elsewhere, monkeypatch):
-    monkeypatch.setattr(batch, "make_there", os._exit)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+def test_a_bundle_stays_in_its_folder(tmp_path):
+    with pytest.raises(InputError, match="does not lie in its folder"):
+        Bundle({"../out": b""}, "data/x").unpack(tmp_path / "in")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_worker_that_dies_fails_its_reports_only(elsewhere):
+    dying = {"initializer": os._exit, "initargs": (1,)}
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), **dying) as pool:
         made = list(run_batch(elsewhere, executor=pool))
     assert [report.failure.kind for report in made] == ["BrokenProcessPool"] * 2
     assert all(b"Rapport partiel" in report.files[".html"] for report in made)

@@ -40,7 +40,7 @@ CELLS = {
         "{'application/x-own+json': {'m': 1}}\nRich()",
     ],
     "figures": [
-        "import matplotlib.pyplot as plt\nfig, ax = plt.subplots(figsize=(2, 1))\nax.plot([1, 2])\nprint('drawn')",
+        "import matplotlib.pyplot as plt\nfig, ax = plt.subplots(figsize=(2, 1))\nax.plot([1, 2]);",
         "plt.plot([1, 3])\nplt.show()\n'after'",
         "fig",
         "%config InlineBackend.figure_formats = ['svg']",
@@ -111,7 +111,9 @@ def test_every_report_is_the_same_by_either_engine(sample_run):
     for report in run_batch(jobs, workers=2):
         assert report.failure is None
         for suffix in (".html", ".ipynb"):
-            assert report.files[suffix] == (sample_run.out / f"{report.name}{suffix}").read_bytes(), report.name
+            assert report.files[suffix] == (sample_run.out / f"{report.name}{suffix}").read_bytes(), (
+                report.name
+            )
         seen.add(report.name)
     assert seen == {outcome.name for outcome in sample_run.outcomes}
 

@@ -42,7 +42,7 @@ def around(scratch, tell):
         "environment": dict(os.environ),
         "files": sorted(p.name for p in scratch.iterdir()),
         "arrow": len(pa.table({"a": [1]}).to_pandas(use_threads=True)),
-        "chance": (random.random(), float(np.random.rand()), uuid.uuid4().hex),  # noqa: NPY002
+        "chance": (random.random(), float(np.random.rand()), uuid.uuid4().hex),
     }
 
 
