@@ -30,9 +30,7 @@ def started(module, *arguments):
 def scheduler(tmp_path):
     """A scheduler's address and its file."""
     file = tmp_path / "scheduler.json"
-    process = started(
-        "dask_scheduler", "--host", "127.0.0.1", "--port", 0, "--no-dashboard", "--scheduler-file", file
-    )
+    process = started("dask_scheduler", "--host", "127.0.0.1", "--port", 0, "--scheduler-file", file)
     try:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
@@ -54,7 +52,7 @@ def scheduler(tmp_path):
 def workers(scheduler, tmp_path):
     processes = [
         started(
-            "dask_worker", scheduler, "--host", "127.0.0.1", "--no-nanny", "--no-dashboard", "--nthreads", 1,
+            "dask_worker", scheduler, "--host", "127.0.0.1", "--no-nanny", "--nthreads", 1,
             "--local-directory", tmp_path / f"worker{number}",
         )
         for number in range(2)
@@ -100,12 +98,10 @@ def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, tmp_path,
 
 def test_without_scheduler_or_worker_it_says_so(scheduler, monkeypatch):
     monkeypatch.setattr("mssante_audit.cluster.PATIENCE", 1)
-    with (
-        pytest.raises(InputError, match=r"the Dask cluster has no worker\. Start one: dask worker tcp://"),
-        cluster(scheduler),
+    for address, why in (
+        (scheduler, r"the Dask cluster has no worker\. Start one: dask worker tcp://"),
+        ("tcp://127.0.0.1:9", "no Dask scheduler answers"),
+        ("nothing at all", "no Dask scheduler answers"),
     ):
-        pass
-    with pytest.raises(InputError, match="no Dask scheduler answers"), cluster("tcp://127.0.0.1:9"):
-        pass
-    with pytest.raises(InputError, match="no Dask scheduler answers"), cluster("nothing at all"):
-        pass
+        with pytest.raises(InputError, match=why), cluster(address):
+            pass

@@ -178,15 +178,13 @@ def test_without_a_date_a_day_is_what_counts(tmp_path, monkeypatch):
 
 
 def test_one_operator_keeps_the_others_and_those_who_left_go(two, monkeypatch):
-    run, data, given = two
+    run, _, given = two
     out = run.out
     again = write_dossiers(out, parameters=given, operators=["1349900019"])
     assert [d.operator_id for d in again.outcomes] == ["1349900019"]
     assert set(read_dossiers(out)) == {ONE, OTHER, "1349900019"}
     left = dossiers._operators
-    monkeypatch.setattr(
-        dossiers, "_operators", lambda space: {i: n for i, n in left(space).items() if i != OTHER}
-    )
+    monkeypatch.setattr(dossiers, "_operators", lambda s: {i: n for i, n in left(s).items() if i != OTHER})
     write_dossiers(out, parameters=given, operators=[ONE])
     assert set(read_dossiers(out)) == {ONE, "1349900019"}
     assert not [name for name in everything_in(out) if name.startswith(OTHER)]
