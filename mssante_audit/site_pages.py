@@ -242,10 +242,14 @@ def _operator(view: View, operator: Operator) -> SitePage:
 
 
 def _operator_lead(operator: Operator) -> str:
-    domains = count(len(operator.domains), "domaine")
+    """Say how many findings an operator has, and on how many of its domains."""
+    domains = len(operator.domains)
     if not operator.findings:
-        return f"Aucun constat sur {domains}."
+        return f"Aucun constat sur {count(domains, 'domaine')}."
     touched = sum(1 for domain in operator.domains if domain.findings)
+    extent = f"{number(touched)} de ses {count(domains, 'domaine')}"
+    if touched == domains:
+        extent = "son seul domaine" if domains == 1 else f"tous ses {count(domains, 'domaine')}"
     new = sum(operator.new.values())
     fresh = f" {count(new, 'constat est nouveau', 'constats sont nouveaux')}." if new else ""
-    return f"{summary(operator.counts)}, sur {number(touched)} de ses {domains}.{fresh}"
+    return f"{summary(operator.counts)}, sur {extent}.{fresh}"
