@@ -262,7 +262,15 @@ def test_a_report_that_failed_is_there_and_said_to_be_partial(tmp_path):
     assert item.xpath("a/@href") == ["rapports/failed/broken.html"]
     assert "échec : rapport partiel" in re.sub(r"\s", " ", item.text_content())
     assert (folder / "rapports/failed/broken.html").is_file()
+    assert (tmp_path / "reports/.lock").is_file()
     assert not (folder / "rapports/.lock").exists()
+
+
+def test_reports_come_without_the_ledger(sample_site, sample_run):
+    assert (sample_run.out / "ledger.json").is_file()
+    assert not (sample_site.folder / "rapports/ledger.json").exists()
+    taken = sample_site.folder / "rapports/overview.html"
+    assert taken.read_bytes() == (sample_run.out / "overview.html").read_bytes()
 
 
 def test_a_dossier_is_linked_only_where_its_file_is_in_the_folder(tmp_path):
