@@ -63,6 +63,9 @@ def test_every_operator_has_a_dossier_a_letter_and_a_line_in_the_index(sample):
     linked = {unquote(link) for link in Links(text).found if not link.startswith("#")}
     assert linked == files - {"index.html", "dossiers.json"}
     assert [(done, of) for done, of, _ in told] == [(n, run.made) for n in range(1, run.made + 1)]
+    names = {d.operator_id: d.name for d in run.outcomes}
+    assert names["1679900001"] == "GROUPEMENT E-SANTE DE CHEMINSONGE"
+    assert "GIP-CPS" not in names.values()  # who signs a certificate is not whose it is
     assert [d.name.casefold() for d in run.outcomes] == sorted(d.name.casefold() for d in run.outcomes)
 
 

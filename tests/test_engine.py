@@ -82,10 +82,8 @@ def test_each_notebook_begins_afresh_in_the_callers_folder_and_environment(tmp_p
     first, second = (run(source, None) for _ in range(2))
     assert first.cells[0].outputs == second.cells[0].outputs
     (output,) = first.cells[0].outputs
-    assert (
-        re.sub(r"\s+", " ", output.data["text/plain"])
-        == f"(({str(tmp_path)!r}, 'yes', 5, 10.0), False, None)"
-    )
+    text = re.sub(r"\s+", " ", output.data["text/plain"])
+    assert text == f"(({str(tmp_path)!r}, 'yes', 5, 10.0), False, None)"
 
 
 def test_a_notebook_that_hangs_or_dies_keeps_what_it_had_done(tmp_path):

@@ -4,6 +4,7 @@ import re
 import shutil
 
 import pytest
+from contrast import CONTRAST
 from playwright.sync_api import expect
 from structure import check_structure
 
@@ -222,6 +223,10 @@ def test_structure_can_be_followed_without_seeing(look, site, kind):
     check_structure(page, ("body > header", "main", "body > footer", "header nav"))
     assert page.locator("svg:not([role=img][aria-label])").count() == 0
     assert page.locator("[aria-current]").count() == 1
+
+
+def test_text_stands_out_from_its_background(look, sample_site, kind):
+    assert look(page_of(sample_site, kind)).page.evaluate(CONTRAST) == []
 
 
 def test_paper_has_the_page_without_what_only_a_screen_can_do(visit, sample_site, kind):
