@@ -133,18 +133,18 @@ def dossier(space: TrustSpace, operator_id: str | None) -> Dossier:
     Parameters
     ----------
     operator_id
-        As in the column of that name (`mssante_audit.results.select_operator` finds it by name).
+        As in the column of that name (`mssante_audit.results.select_operator` finds it by name). ``None``,
+        for who explores, is the operator with the most findings; no report is made without one.
 
     Raises
     ------
     ParameterError
-        If there is none: a dossier is about one operator.
+        If the list names no operator: a dossier is about one.
     UnknownNameError
         If the list has no row of it.
     """
-    if not operator_id:
-        raise ParameterError("a dossier is about one operator", remedy="Give operator, an identifier or name")
     common = survey(space)
+    operator_id = operator_id or _most_found(common)
     own = space.entries[space.entries["operator_id"] == operator_id]
     if own.empty:
         raise UnknownNameError(f"no operator {operator_id!r} in this list")
@@ -210,6 +210,13 @@ def _by_operator(findings: pd.DataFrame, entries: pd.DataFrame) -> dict[str, tup
         for operator_id in sorted({named, *(owner[row] for row in rows)}):
             found[operator_id].append(position)
     return {operator_id: tuple(positions) for operator_id, positions in found.items() if operator_id}
+
+
+def _most_found(common: Survey) -> str:
+    listed = common.standing.index
+    if listed.empty:
+        raise ParameterError("a dossier is about one operator", remedy="This list names none")
+    return max(sorted(listed), key=lambda operator_id: len(common.found.get(operator_id, ())))
 
 
 def _standing(

@@ -66,9 +66,15 @@ def test_most_of_what_is_told_is_not_hidden(space):
     assert (told["observed"] == ELSEWHERE).mean() < 0.1
 
 
-def test_no_operator_is_refused(space):
+def test_without_an_operator_the_one_with_the_most_findings_is_shown(space):
+    most = dossier(space, None)
+    others = set(space.entries["operator_id"]) - {"", most.operator_id}
+    assert all(len(dossier(space, o).findings) < len(most.findings) for o in others)
+
+
+def test_nobody_is_refused():
     with pytest.raises(ParameterError, match="about one operator"):
-        dossier(space, None)
+        dossier(make_space({"dn": "CN=sans.example"}), None)
     with pytest.raises(UnknownNameError, match="no operator '1990000009'"):
         dossier(space, "1990000009")
 

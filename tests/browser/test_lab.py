@@ -14,13 +14,14 @@ import pytest
 from contrast import CONTRAST
 from playwright.sync_api import Page, expect
 
+from mssante_audit.jobs import ONE_OPERATOR
 from mssante_audit.report import find_notebooks
 from mssante_audit.resources import resource
 
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
-REPORTS = tuple(find_notebooks((), resource("notebooks")))
+REPORTS = (*find_notebooks((), resource("notebooks")), *ONE_OPERATOR)
 OUTPUT = ".jp-NotebookPanel .jp-OutputArea-output"
 ERRORS = f'{OUTPUT}[data-mime-type="application/vnd.jupyter.error"]'
 PATIENCE = 30_000

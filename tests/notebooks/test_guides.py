@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from mssante_audit.report import ONE_OPERATOR, find_notebooks, run_reports
+from mssante_audit.jobs import ONE_OPERATOR
+from mssante_audit.report import find_notebooks, run_reports
 from mssante_audit.resources import resource
 
 GUIDES = ("README", "cookbook")
