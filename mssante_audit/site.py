@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from mssante_audit.export import json_text, output_error, write_bytes, write_csv, write_workbook
+from mssante_audit.ledger import FILE as LEDGER
 from mssante_audit.ledger import FollowUp
 from mssante_audit.page import VERDICTS, environment, policy_of
 from mssante_audit.site_pages import SitePage, pages
@@ -128,10 +129,11 @@ def _style() -> str:
 
 
 def _take(source: Path, target: Path) -> None:
-    """Put the files of a run's folder into the site; hidden ones and links stay behind."""
+    """Put the files of a run's folder into the site; hidden ones, links and the ledger stay behind."""
     for path in sorted(source.rglob("*")):
         inside = path.relative_to(source)
-        if path.is_symlink() or not path.is_file() or any(part.startswith(".") for part in inside.parts):
+        hidden = path.name == LEDGER or any(part.startswith(".") for part in inside.parts)
+        if hidden or path.is_symlink() or not path.is_file():
             continue
         (target / inside).parent.mkdir(parents=True, exist_ok=True)
         try:

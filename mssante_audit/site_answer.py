@@ -18,16 +18,12 @@ def answer(view: View) -> str:
     """Return how grave things are and what is new, as HTML."""
     counts = severity_counts(view.findings)
     critical = counts["critical"]
-    named = (
-        count(critical, "constat critique", "constats critiques") if critical else "Aucun constat critique"
-    )
-    graves = f"<strong>{named}</strong>, {count(counts['error'], 'erreur')}."
+    named = count(critical, "constat critique", "constats critiques") if critical else ""
+    graves = f"<strong>{named or 'Aucun constat critique'}</strong>, {count(counts['error'], 'erreur')}."
     whole = view.findings[(view.findings["domains"] == 0) & (view.findings["severity"] >= "error")]
     if len(whole):
         links = Links("", view)
-        titles = listing(
-            [f"<strong>{links.rule(catalogue()[code])}</strong>" for code in whole["rule"].unique()]
-        )
+        titles = listing([links.rule(catalogue()[code]) for code in whole["rule"].unique()])
         graves = f"Défaut de la liste elle-même : {titles}. {graves}"
     return typeset(f"{graves} {since(view)}")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.french import count, day, number, typeset
+from mssante_audit.french import count, number, typeset
 from mssante_audit.narrative import foundation, scope
 from mssante_audit.rules import SEVERITIES, Rule, catalogue
 from mssante_audit.site_answer import answer, figures, first_line, missing, since, summary
@@ -28,7 +28,6 @@ from mssante_audit.site_tables import (
     waived_shown,
 )
 from mssante_audit.site_view import AUDIT_TITLES, Operator, View
-from mssante_audit.space import parse_instant
 from mssante_audit.tables import badge, prose, visible
 from mssante_audit.trend import severity_counts
 
@@ -109,7 +108,7 @@ def _index(view: View) -> SitePage:
 
 
 def _follow_up(view: View) -> SitePage:
-    links, told = Links("", view), view.told
+    links = Links("", view)
     new = findings_shown(
         links, sorted(view.new), name="nouveaux", caption="Constats que le passage précédent n’avait pas"
     )
@@ -117,9 +116,8 @@ def _follow_up(view: View) -> SitePage:
     waived = waived_shown(links, range(len(view.waived)))
     facts = {
         "lead": typeset(since(view)),
-        "first_run": told is None,
+        "first_run": view.told is None,
         "open": len(view.findings) - len(view.new),
-        "since": day(parse_instant(told.previous)) if told else "",
     }
     return SitePage(
         "suivi.html", "Nouveaux, réglés, acceptés", "follow_up", "suivi", _filled(new, fixed, waived), facts
@@ -143,12 +141,8 @@ def _all_operators(view: View) -> SitePage:
     ordered = [*found, *(o for o in operators if not o.findings)]
     caption = "Opérateurs, ceux à regarder d’abord en tête"
     shown = operators_shown(Links("", view), ordered, name="liste", caption=caption, limit=len(ordered))
-    lead = typeset(
-        f"{count(len(operators), 'opérateur')}, dont {number(len(found))} avec au moins un constat."
-    )
-    return SitePage(
-        "operateurs.html", "Opérateurs", "list", "operateurs", _filled(shown), {"lead": typeset(lead)}
-    )
+    lead = f"{count(len(operators), 'opérateur')}, dont {number(len(found))} avec au moins un constat."
+    return SitePage("operateurs.html", "Opérateurs", "list", "operateurs", _filled(shown), {"lead": lead})
 
 
 def _all_rules(view: View) -> SitePage:
@@ -158,7 +152,7 @@ def _all_rules(view: View) -> SitePage:
     shown = rules_shown(
         Links("", view), rules, name="liste", caption="Règles, celles qui ont des constats en tête"
     )
-    lead = typeset(f"{count(len(rules), 'règle')}, dont {number(len(fired))} avec au moins un constat.")
+    lead = f"{count(len(rules), 'règle')}, dont {number(len(fired))} avec au moins un constat."
     return SitePage("regles.html", "Règles", "list", "regles", (shown,), {"lead": lead})
 
 
@@ -171,13 +165,11 @@ def _audit(view: View, audit: str) -> SitePage:
         links, positions, name="constats", caption="Constats de cet audit, les plus graves d’abord"
     )
     listed = rules_shown(links, rules, name="regles", caption="Règles de cet audit")
-    lead = (
-        f"Non vérifié : {view.missing[audit]}."
-        if audit in view.missing
-        else f"{summary(severity_counts(shown.frame))}."
-    )
-    pages = [r for r in view.reports if r.page.endswith(f"/{audit}.html")]
-    told = {"lead": typeset(lead), "reports": pages}
+    unknown = f"Non vérifié : {view.missing[audit]}" if audit in view.missing else ""
+    told = {
+        "lead": typeset(f"{unknown or summary(severity_counts(shown.frame))}."),
+        "reports": [report for report in view.reports if report.page.endswith(f"/{audit}.html")],
+    }
     return SitePage(
         f"audits/{audit}.html", AUDIT_TITLES[audit], "audit", "audits", (*_filled(shown), listed), told
     )
@@ -189,16 +181,16 @@ def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int
         links,
         positions,
         name="constats",
-        caption=f"Constats : {told.title_fr}",
+        caption=typeset(f"Constats : {told.title_fr}"),
         without=("Gravité", "Constat"),
     )
     operators = len(set(shown.frame["operator_id"]) - {""})
     lead = "Aucun constat."
-    if told.audit in view.missing:
-        lead = f"Non vérifié : {view.missing[told.audit]}."
-    elif positions:
+    if positions:
         concerned = count(operators, "opérateur concerné", "opérateurs concernés")
         lead = f"{count(len(positions), 'constat')}, {concerned}."
+    elif told.audit in view.missing:
+        lead = f"Non vérifié : {view.missing[told.audit]}."
     facts = {
         "lead": typeset(lead),
         "badge": badge(told.severity),
@@ -242,10 +234,14 @@ def _operator(view: View, operator: Operator) -> SitePage:
 
 
 def _operator_lead(operator: Operator) -> str:
-    domains = count(len(operator.domains), "domaine")
+    """Say how many findings an operator has, and on how many of its domains."""
+    domains = len(operator.domains)
     if not operator.findings:
-        return f"Aucun constat sur {domains}."
+        return f"Aucun constat sur {count(domains, 'domaine')}."
     touched = sum(1 for domain in operator.domains if domain.findings)
+    extent = f"{number(touched)} de ses {count(domains, 'domaine')}"
+    if touched == domains:
+        extent = "son seul domaine" if domains == 1 else f"tous ses {count(domains, 'domaine')}"
     new = sum(operator.new.values())
     fresh = f" {count(new, 'constat est nouveau', 'constats sont nouveaux')}." if new else ""
-    return f"{summary(operator.counts)}, sur {number(touched)} de ses {domains}.{fresh}"
+    return f"{summary(operator.counts)}, sur {extent}.{fresh}"

@@ -16,10 +16,12 @@ from lxml import html
 
 from mssante_audit.audits import AUDITS, audit_all, waived
 from mssante_audit.report import run_reports
+from mssante_audit.resources import resource
 from mssante_audit.rules import catalogue
 from mssante_audit.site import build_site
 from mssante_audit.site_view import AUDIT_TITLES, NEEDED, anchor_of, dossiers_in, page_name, view_of
 from mssante_audit.space import TrustSpace, load_space
+from mssante_audit.trend import read_trend
 
 BUDGET = {"index.html": 500_000, "operateurs": 450_000, "": 320_000}
 """Bytes of a page: of the index, which holds what is searched, of an operator's, of any other."""
@@ -260,7 +262,15 @@ def test_a_report_that_failed_is_there_and_said_to_be_partial(tmp_path):
     assert item.xpath("a/@href") == ["rapports/failed/broken.html"]
     assert "échec : rapport partiel" in re.sub(r"\s", " ", item.text_content())
     assert (folder / "rapports/failed/broken.html").is_file()
+    assert (tmp_path / "reports/.lock").is_file()
     assert not (folder / "rapports/.lock").exists()
+
+
+def test_reports_come_without_the_ledger(sample_site, sample_run):
+    assert (sample_run.out / "ledger.json").is_file()
+    assert not (sample_site.folder / "rapports/ledger.json").exists()
+    taken = sample_site.folder / "rapports/overview.html"
+    assert taken.read_bytes() == (sample_run.out / "overview.html").read_bytes()
 
 
 def test_a_dossier_is_linked_only_where_its_file_is_in_the_folder(tmp_path):
@@ -296,3 +306,19 @@ def test_operators_with_new_and_grave_findings_come_first():
     worst = [next(iter(s for s, n in o.counts.items() if n)) for o in view.first()]
     order = ["critical", "error", "warning", "info"]
     assert worst == sorted(worst, key=order.index)
+
+
+def test_the_documented_code_builds_a_site_that_knows_the_run_before(tmp_path, monkeypatch):
+    doc = (Path(__file__).parents[1] / "docs" / "site.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", doc, re.DOTALL)
+    code = code.replace("data/sample", str(resource("data/sample")))
+    monkeypatch.chdir(tmp_path)
+    exec(code.replace("2026-03-03", "2026-03-02"), {})
+    (tmp_path / "site").rename(tmp_path / "site-before")
+    exec(code, {})
+    assert "Premier passage" in text_of(own_pages(tmp_path / "site-before")["index.html"])
+    assert "Depuis le 2 mars 2026" in text_of(own_pages(tmp_path / "site")["index.html"]).replace("\xa0", " ")
+    assert [point.at[:10] for point in read_trend(tmp_path / "state/trend.json")] == [
+        "2026-03-02",
+        "2026-03-03",
+    ]

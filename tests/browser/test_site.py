@@ -2,10 +2,11 @@
 
 import re
 import shutil
-from itertools import pairwise
 
 import pytest
+from contrast import CONTRAST
 from playwright.sync_api import expect
+from structure import check_structure
 
 from mssante_audit.site_view import anchor_of, page_name
 from mssante_audit.tables import visible
@@ -219,19 +220,13 @@ def test_a_phone_does_not_scroll_sideways(look, site, kind):
 
 def test_structure_can_be_followed_without_seeing(look, site, kind):
     page = look(page_of(site, kind)).page
-    assert page.locator("html").get_attribute("lang") == "fr"
-    for landmark in ("body > header", "main", "body > footer", "header nav"):
-        assert page.locator(landmark).count() == 1
-    levels = page.evaluate(
-        "[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => Number(h.tagName[1]))"
-    )
-    assert levels.count(1) == 1
-    assert levels[0] == 1
-    assert all(after - before <= 1 for before, after in pairwise(levels))
-    assert page.locator("table:not(:has(caption))").count() == 0
-    assert page.locator("thead th:not([scope])").count() == 0
+    check_structure(page, ("body > header", "main", "body > footer", "header nav"))
     assert page.locator("svg:not([role=img][aria-label])").count() == 0
     assert page.locator("[aria-current]").count() == 1
+
+
+def test_text_stands_out_from_its_background(look, sample_site, kind):
+    assert look(page_of(sample_site, kind)).page.evaluate(CONTRAST) == []
 
 
 def test_paper_has_the_page_without_what_only_a_screen_can_do(visit, sample_site, kind):
