@@ -201,7 +201,7 @@ def _sendable(jobs: Sequence[Job]) -> tuple[Bundle | None, list[Job]]:
         replace(
             job,
             given={n: v for n, v in job.given.items() if sample or n not in ("data", "anchors")},
-            shown=tellable(job.shown),
+            shown={**job.shown, **tellable({n: v for n, v in job.shown.items() if v})},
         )
         for job in jobs
     ]

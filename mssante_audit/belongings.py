@@ -9,11 +9,13 @@ server, a certificate) belongs to those who declare it unless a list gives it to
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from importlib.resources import files
+from typing import Any, NamedTuple
 
 from mssante_audit.audits._evidence import CPS_ISSUER, shown
 from mssante_audit.contacts import fold, parse_contact
@@ -28,15 +30,21 @@ ELSEWHERE = typeset("Concerne aussi un autre opérateur, qui n'est pas nommé ic
 
 COMMON = 8
 """From how many operators' names on a word tells none of them apart (CENTRE, HOSPITALIER, SAINT…)."""
-LONG = 5
-"""Letters from which on a name of one word is looked for inside a text."""
+SHORT, LONG = 3, 5
+"""Letters from which on a name of one word is looked for inside a text: in capitals, and in any case."""
 
+_GENERIC = frozenset(
+    tomllib.loads((files(__package__) / "dossier.toml").read_text(encoding="utf-8"))["generic"]
+)
+_NAME_MAX = 300
+"""Characters of a host name that are looked at: more than a list's field holds."""
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 _DIGITS = re.compile(r"(?<![0-9a-z])\+?[0-9](?:[ .\-()/]{0,2}[0-9]){7,16}(?![0-9a-z])")
 _WORD = re.compile(r"[^\W_]+")
 _IDENTIFIER = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{7,20}(?![0-9A-Za-z])")
-_FIELDS = re.compile(r"[,;|:=()\n«»\"]")
+_FIELDS = re.compile(r"[,;|:=()\n«»]")
 _PLAIN = re.compile(r"[a-z0-9._-]+")
+_CAPITALS = re.compile(r"(?<!\w)[A-Z0-9]+(?!\w)")
 
 Owners = frozenset[str]
 """Operator identifiers; "" stands for rows and declarations that name none."""
@@ -93,14 +101,13 @@ def _found(of: Belongings, text: str) -> tuple[Found, ...]:
     plain = text.casefold()
     told: list[Found] = []
     for host in _HOST.findall(plain):
-        if owners := _owners_of_host(of, host.strip(".-")):
+        if owners := _owners_of_host(of, host[-_NAME_MAX:].strip(".-")):
             told.append(Found(host, owners))
     told += [Found(odd, owners) for odd, owners in of.odd.items() if odd in plain and _alone(odd, plain)]
     told += _numbers(of, text)
-    rest = _HOST.sub(" . ", plain)
-    told += _names(of, rest)
+    told += _names(of, re.sub(_HOST.pattern, " . ", text, flags=re.IGNORECASE))
     if of.fields:
-        written = (f.strip() for f in _FIELDS.split(text))
+        written = (f.strip(' \t"') for f in _FIELDS.split(text))
         keys = (fold(f) for f in written if f == f.upper())
         told += [Found(key, of.fields[key]) for key in keys if key in of.fields]
     return tuple(told)
@@ -137,13 +144,14 @@ def _numbers(of: Belongings, text: str) -> Iterator[Found]:
 
 def _names(of: Belongings, text: str) -> Iterator[Found]:
     """Find names word by word; where several start at one word the longest is meant."""
-    words = _WORD.findall(fold(text))
+    words, capitals = _WORD.findall(fold(text)), set(_CAPITALS.findall(text))
     at = 0
     while at < len(words):
         here = [w for w in of.names.get(words[at], ()) if tuple(words[at : at + len(w)]) == w]
         if here:
             name = max(here, key=len)
-            yield Found(" ".join(name), of.names[name[0]][name])
+            if len(name) > 1 or len(name[0]) >= LONG or name[0].upper() in capitals:
+                yield Found(" ".join(name), of.names[name[0]][name])
             at += len(name)
         else:
             at += 1
@@ -157,18 +165,17 @@ class _Claims:
     """Who claims what, while it is collected."""
 
     hosts: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    declared: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     identifiers: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     phones: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     names: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     persons: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     odd: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
-    def host(self, name: str, owner: str, *, declared: bool = False) -> None:
+    def host(self, name: str, owner: str) -> None:
         """Claim a domain, a certificate name or a server."""
         key = name.strip().lower().rstrip(".")
         if "." in key and _PLAIN.fullmatch(key):
-            (self.declared if declared else self.hosts)[key].add(owner)
+            self.hosts[key].add(owner)
         elif _PLAIN.fullmatch(key):  # a certificate for a bare word: only its mention as one is looked for
             self.odd[f"cn={key}"].add(owner)
         elif len(key) >= LONG:
@@ -200,26 +207,32 @@ class _Claims:
 
 def belongings(space: TrustSpace) -> Belongings:
     """Return whose is what in a trust space: its list, the archive's earlier ones and its register."""
-    claims = _Claims()
+    claims, declared = _Claims(), _Claims()
     _claim_list(claims, space)
     _claim_history(claims, space)
-    _claim_register(claims, space)
+    if space.declarations is not None:
+        for row in space.declarations.declarations.to_dict("records"):
+            claims.host(str(row["domain"]), str(row["operator_id"]))
+            _claim_declaration(declared, row)
     zones = {"mssante.fr", space.observation.parent_zone if space.observation else ""}
-    names, fields = _parted(claims)
+    names, fields = _parted(_merged(claims.names, declared.names), _merged(claims.persons, declared.persons))
     return Belongings(
-        _frozen(claims.hosts),
-        _frozen(claims.declared),
-        _frozen(claims.identifiers),
-        _frozen(claims.phones),
+        _merged(claims.hosts),
+        _merged(declared.hosts),
+        _merged(claims.identifiers, declared.identifiers),
+        _merged(claims.phones, declared.phones),
         names,
         fields,
-        _frozen(claims.odd),
+        _merged(claims.odd, declared.odd),
         frozenset(zones),
     )
 
 
-def _frozen(claims: Mapping[str, set[str]]) -> dict[str, Owners]:
-    return {key: frozenset(owners) for key, owners in claims.items()}
+def _merged(
+    claims: Mapping[str, set[str]], others: Mapping[str, set[str]] | None = None
+) -> dict[str, Owners]:
+    """Return whose each thing is; of what both know, the first claims count."""
+    return {key: frozenset(owners) for key, owners in [*(others or {}).items(), *claims.items()]}
 
 
 def _claim_list(claims: _Claims, space: TrustSpace) -> None:
@@ -255,54 +268,53 @@ def _claim_history(claims: _Claims, space: TrustSpace) -> None:
             claims.contact(text, owner_of[dn])
 
 
-def _claim_register(claims: _Claims, space: TrustSpace) -> None:
-    if space.declarations is None:
-        return
-    for row in space.declarations.declarations.to_dict("records"):
-        owner = str(row["operator_id"])
-        claims.operator(owner, owner)
-        claims.host(str(row["domain"]), owner)
-        claims.names[str(row["structure_name"])].add(owner)
-        if len(contract := str(row["contract_number"]).strip()) >= LONG:
-            claims.identifiers[contract.upper()].add(owner)
-        for column in ("dn_igc_sante", "dn_igc_cps"):
-            if cn := parse_dn(str(row[column])).get("CN"):
-                claims.host(cn, owner, declared=True)
-        for column in ("primary_server", "secondary_server", "mail_server"):
-            if "." in (server := str(row[column])):
-                claims.host(server, owner, declared=True)
-        for name, text in row.items():
-            if str(name).endswith(("_phone", "_email")):
-                claims.contact(str(text), owner)
-        for who in ("representative", "project_manager", "technical_manager", "signatory"):
-            last, first = str(row[f"{who}_last_name"]), str(row[f"{who}_first_name"])
-            if last.strip() and first.strip():
-                claims.persons[fold(f"{last} {first}")].add(owner)
-                claims.persons[fold(f"{first} {last}")].add(owner)
+def _claim_declaration(claims: _Claims, row: Mapping[Any, Any]) -> None:
+    """Claim what a declaration names beside its domain."""
+    owner = str(row["operator_id"])
+    claims.operator(owner, owner)
+    claims.names[str(row["structure_name"])].add(owner)
+    if len(contract := str(row["contract_number"]).strip()) >= LONG:
+        claims.identifiers[contract.upper()].add(owner)
+    for column in ("dn_igc_sante", "dn_igc_cps"):
+        if cn := parse_dn(str(row[column])).get("CN"):
+            claims.host(cn, owner)
+    for column in ("primary_server", "secondary_server", "mail_server"):
+        if "." in (server := str(row[column])):
+            claims.host(server, owner)
+    for name, text in row.items():
+        if str(name).endswith(("_phone", "_email")):
+            claims.contact(str(text), owner)
+    for who in ("representative", "project_manager", "technical_manager", "signatory"):
+        last, first = fold(str(row[f"{who}_last_name"])), fold(str(row[f"{who}_first_name"]))
+        if last and first:
+            claims.persons[f"{last} {first}"].add(owner)
+            claims.persons[f"{first} {last}"].add(owner)
 
 
 def _distinct(frame: object) -> Iterable[tuple[str, ...]]:
     return frame.drop_duplicates().itertuples(index=False, name=None)  # type: ignore[attr-defined, no-any-return]
 
 
-def _parted(claims: _Claims) -> tuple[dict[str, dict[Words, Owners]], dict[str, Owners]]:
+def _parted(
+    named: Mapping[str, Owners], persons: Mapping[str, Owners]
+) -> tuple[dict[str, dict[Words, Owners]], dict[str, Owners]]:
     """Part names that can be found inside a text from those too short or too common for it."""
-    owned: defaultdict[str, set[str]] = defaultdict(set)
-    for text, owners in claims.names.items():
+    owned: defaultdict[str, Owners] = defaultdict(frozenset)
+    for text, owners in named.items():
         if text != CPS_ISSUER and (key := fold(text)):
             owned[key] |= owners
     used = Counter(word for key in owned for word in set(key.split()))
     prose = fold(" ".join(f"{r.title_fr} {r.why_fr} {r.remedy_fr}" for r in catalogue().values()))
-    common = set(prose.split()) | {word for word, count in used.items() if count >= COMMON}
+    common = _GENERIC | set(prose.split()) | {word for word, count in used.items() if count >= COMMON}
     names: dict[str, dict[Words, Owners]] = {}
     fields: dict[str, Owners] = {}
-    persons = [(key, owners, True) for key, owners in claims.persons.items()]
-    for key, owners, person in [*((k, o, False) for k, o in owned.items()), *persons]:
+    people = ((key, owners, True) for key, owners in persons.items())
+    for key, owners, person in [*((k, o, False) for k, o in owned.items()), *people]:
         words = tuple(key.split())
         telling = [w for w in words if w not in common and not w.isdigit()]
-        if person or (telling and (len(words) > 1 or len(key) >= LONG)):
+        if person or (telling and (len(words) > 1 or len(key) >= SHORT)):
             here = names.setdefault(words[0], {})
             here[words] = here.get(words, frozenset()) | owners
         else:
-            fields[key] = frozenset(owners)
+            fields[key] = owners
     return names, fields

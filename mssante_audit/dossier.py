@@ -22,7 +22,7 @@ from mssante_audit.audits.reconciliation import status
 from mssante_audit.belongings import Belongings, belongings
 from mssante_audit.contacts import mask
 from mssante_audit.dn import parse_dn
-from mssante_audit.errors import ParameterError
+from mssante_audit.errors import ParameterError, UnknownNameError
 from mssante_audit.events import Span, between
 from mssante_audit.findings import row_ranges, typed
 from mssante_audit.french import typeset
@@ -139,11 +139,15 @@ def dossier(space: TrustSpace, operator_id: str | None) -> Dossier:
     ------
     ParameterError
         If there is none: a dossier is about one operator.
+    UnknownNameError
+        If the list has no row of it.
     """
     if not operator_id:
         raise ParameterError("a dossier is about one operator", remedy="Give operator, an identifier or name")
     common = survey(space)
     own = space.entries[space.entries["operator_id"] == operator_id]
+    if own.empty:
+        raise UnknownNameError(f"no operator {operator_id!r} in this list")
     entries = own[~own["is_audit_entry"]] if not own["is_audit_entry"].all() else own
     names = entries.loc[~entries["operator"].isin(["", CPS_ISSUER]), "operator"]
     span = (common.step.start, common.step.end) if common.step else (None, None)
@@ -226,7 +230,7 @@ def _last_step(space: TrustSpace) -> Span | None:
         return None
     known = space.archive.until(space.as_of)
     made = space.whitelist.generated_at
-    newer = bool(known) and made is not None and made > known[-1].generated_at
+    newer = bool(known) and made is not None and known[-1].generated_at < made <= space.as_of
     if len(known) < 2 and not newer:
         return None
     frames = [space.archive.load(s).entries for s in known[-1 if newer else -2 :]]

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mssante_audit.audits._evidence import CPS_ISSUER
 from mssante_audit.batch import Order, run_batch
 from mssante_audit.dossiers_page import dossiers_html
 from mssante_audit.errors import ParameterError
@@ -185,10 +186,12 @@ def file_name(operator_id: str) -> str:
 
 
 def _operators(space: TrustSpace) -> dict[str, str]:
-    """Return the operators of a list and what most of their rows call them."""
+    """Return the operators of a list and what most of their rows call them, "" if none does."""
     entries = space.entries[space.entries["operator_id"] != ""]
-    names = entries.groupby("operator_id")["operator"].agg(lambda name: name.value_counts().index[0])
-    return {str(operator_id): str(name) for operator_id, name in names.items()}
+    names = dict.fromkeys(map(str, entries["operator_id"]), "")
+    named = entries[~entries["operator"].isin(["", CPS_ISSUER])]
+    common = named.groupby("operator_id")["operator"].agg(lambda name: name.mode().iloc[0])
+    return names | {str(operator_id): str(name) for operator_id, name in common.items()}
 
 
 def _job(base: Job, operator_id: str) -> Job:

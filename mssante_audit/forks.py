@@ -32,7 +32,12 @@ from mssante_audit.staging import SCRATCH
 AVAILABLE = sys.platform == "linux"
 """Whether processes can be forked here: elsewhere libraries do not bear it, or there is no fork."""
 
-_START = "from mssante_audit.forkserver import main; main()"
+_START = """
+from mssante_audit.shell import make_shell
+make_shell()  # before pandas, which asks once, when it is imported, whether it is in a notebook
+from mssante_audit.forkserver import main
+main()
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class _Child:
 
 def main() -> None:
     """Serve on the socket whose number is the last argument, until its other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # its starter's end is what ends it
     control = socket.socket(fileno=int(sys.argv[-1]))
     children: dict[int, _Child] = {}
     try:
@@ -153,8 +154,8 @@ def _fork(numbers: list[int], scratch: Path, memory: int, own: list[int], childr
         os.setsid()  # whatever it starts is killed with it
         _die_with(server)
         signal.set_wakeup_fd(-1)
-        for name in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         for number in (*own, ended, *(child.ended for child in children.values())):
             os.close(number)
         _settle(scratch, memory)
@@ -168,6 +169,7 @@ def _settle(scratch: Path, memory: int) -> None:
     os.chdir(scratch)
     os.environ |= {"IPYTHONDIR": str(scratch / "ipython"), "TMPDIR": str(scratch)}
     tempfile.tempdir = None
+    gc.set_threshold(100_000, 50, 100)  # a life this short leaves little to collect
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()  # Python's own is seeded again by every fork
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

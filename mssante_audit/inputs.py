@@ -10,6 +10,7 @@ from functools import cache
 from importlib.metadata import requires, version
 from pathlib import Path
 
+from mssante_audit.errors import InputError
 from mssante_audit.resources import resource
 
 FOLDERS = ("archive", "observations", "anchors")
@@ -35,11 +36,17 @@ class Bundle:
         return told.hexdigest()
 
     def unpack(self, folder: Path) -> tuple[Path, list[Path]]:
-        """Write the files below `folder`; return where data and anchors are."""
+        """Write the files below `folder`; return where data and anchors are.
+
+        Raises
+        ------
+        InputError
+            If a file would lie elsewhere.
+        """
         for name, content in self.files.items():
             target = folder / name
             if not target.resolve().is_relative_to(folder.resolve()):
-                raise ValueError(f"{name!r} does not lie in the bundle")
+                raise InputError("does not lie in its folder", file=name)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         return folder / self.data, [folder / anchor for anchor in self.anchors]

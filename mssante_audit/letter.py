@@ -15,7 +15,6 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from hashlib import sha256
-from typing import Any
 
 import pandas as pd
 
@@ -81,8 +80,8 @@ def letter_files(space: TrustSpace, operator_id: str) -> dict[str, bytes]:
 
     Raises
     ------
-    ParameterError
-        If it is empty.
+    ParameterError, UnknownNameError
+        As `mssante_audit.dossier.dossier`.
     """
     told = dossier(space, operator_id)
     points = points_of(told)
@@ -258,10 +257,10 @@ def _message(told: Dossier, about: str, text: str, attached: Sequence[Form]) -> 
     message["X-Unsent"] = "1"
     message.set_content(text, charset="utf-8", cte="quoted-printable")
     for form in attached:
-        kind: dict[str, Any] = {"maintype": "application", "subtype": "pdf"}
-        if form.name.endswith(".txt"):
-            kind = {"maintype": "text", "subtype": "plain"}
-        message.add_attachment(form.content, filename=form.name, **kind)
+        if form.name.endswith(".pdf"):
+            message.add_attachment(form.content, maintype="application", subtype="pdf", filename=form.name)
+        else:
+            message.add_attachment(form.content.decode(), cte="base64", filename=form.name)
     if attached:
         message.set_boundary(f"=_dossier_{digest.hexdigest()[32:]}")
     return message.as_bytes()

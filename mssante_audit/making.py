@@ -148,7 +148,7 @@ def _rehearse(job: Job) -> None:
     Anybody else's notebook runs in a fork only.
     """
     notebook, namespace = parameterized(job), {"__name__": "__main__"}
-    show = make_shell().display_formatter.format
+    formatter = make_shell().display_formatter
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
@@ -157,7 +157,9 @@ def _rehearse(job: Job) -> None:
         exec(compile(body, "rehearsal", "exec"), namespace)  # noqa: S102
         if isinstance(last, ast.Expr):
             value = eval(compile(ast.Expression(last.value), "rehearsal", "eval"), namespace)  # noqa: S307
-            data, metadata = show(value) if value is not None else ({}, {})
+            data, metadata = {}, {}
+            if formatter and value is not None:
+                data, metadata = formatter.format(value)  # type: ignore[no-untyped-call]
             cell.outputs = [
                 nbformat.from_dict({"output_type": "display_data", "data": data, "metadata": metadata})
             ]

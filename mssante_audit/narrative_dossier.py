@@ -120,15 +120,15 @@ def what_to_correct(told: Dossier, *, limit: int) -> Html:
     rows = [
         (
             Cell(badge(str(f["severity"])), SEVERITIES.index(str(f["severity"]))),
-            Cell(f"{prose(rule(f['rule']).title_fr)}<br><small>{prose(rule(f['rule']).why_fr)}</small>"),
+            Cell(f"<strong>{prose(rule(f['rule']).title_fr)}</strong>"),
             Cell(_place(f), f["domains"]),
             Cell(_observed(f)),
-            Cell(prose(remedy(f["rule"]))),
+            Cell(f"{prose(remedy(f['rule']))}<br><small>{prose(rule(f['rule']).why_fr)}</small>"),
         )
         for f in shown.to_dict("records")
     ]
-    columns = ("Gravité", "Constat", "Domaines", "Observé", "Que faire")
-    caption = f"Vos constats : {count(len(found), 'constat')}, les plus graves d’abord"
+    columns = ("Gravité", "Constat", "Domaines", "Constaté", "Que faire, et pourquoi")
+    caption = f"{count(len(found), 'constat')}, les plus graves d’abord"
     return Html(table("findings", typeset(caption), columns, rows, csv_link(found, shown, "findings")))
 
 

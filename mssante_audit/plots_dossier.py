@@ -43,9 +43,9 @@ def findings_against_peers(told: Dossier) -> Chart:
         if not own and not median:
             continue
         # Lengths in halves: a median of whole numbers is one of halves.
-        bars.append(Bar(f"{plural} : vous", ((2 * own, severity),), number(own)))
+        bars.append(Bar(f"{plural.capitalize()} : vous", ((2 * own, severity),), number(own)))
         if peers.medians:
-            bars.append(Bar(f"{plural} : médiane", ((round(2 * median), LIGHT),), _half(median)))
+            bars.append(Bar(f"{plural.capitalize()} : médiane", ((round(2 * median), LIGHT),), _half(median)))
     what = "Barres : vos constats par gravité, et la médiane des opérateurs de votre taille."
     return Chart(draw_bars(bars), bars_alt(what, bars), typeset(_peers_reading(told)))
 

@@ -7,6 +7,7 @@ and nbclient: streams flushed before a display, displays updated and cleared, va
 
 from __future__ import annotations
 
+import builtins
 import io
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from ipykernel.compiler import XCachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
@@ -105,15 +107,20 @@ class _Stream(io.TextIOBase):
     def write(self, text: str) -> int:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self._take()
         self._pending.append(text)
         return len(text)
 
-    def flush(self) -> None:
+    def _take(self) -> None:
+        """Take what others wrote to the descriptor."""
         size = os.fstat(self._number).st_size
         if size > self._read:
             raw = os.pread(self._number, size - self._read, self._read)
             self._pending.append(raw.decode("utf-8", "replace"))
             self._read = size
+
+    def flush(self) -> None:
+        self._take()
         text = "".join(self._pending)
         self._pending.clear()
         if text:
@@ -179,6 +186,9 @@ class ZMQFreeShell(InteractiveShell):
 
     displayhook_class = Type(_Hook)
     display_pub_class = Type(_Publisher)
+    compiler_class = Type(XCachingCompiler)
+    kernel = None
+    """Where there is one, be it none, libraries take it for a notebook and not for a terminal."""
     outputs: Outputs
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
@@ -199,6 +209,7 @@ def make_shell() -> ZMQFreeShell:
     config.HistoryManager.enabled = False  # it writes to a file, in a thread
     config.IPKernelApp.tqdm = "as in ipykernel, for tqdm's sake"
     shell: ZMQFreeShell = ZMQFreeShell.instance(config=config, autoindent=False)
+    builtins.get_ipython = shell.get_ipython  # type: ignore[attr-defined]
     return shell
 
 

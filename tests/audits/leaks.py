@@ -1,0 +1,141 @@
+"""Everything that is written for one operator, and a scan for what is another's, unlike the package's own.
+
+The scan knows nothing of `mssante_audit.belongings`: it takes what others have from the frames, and looks for
+it, exactly as written, in what a reader (or a program) gets to see.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from base64 import b64decode
+from email import message_from_bytes, policy
+from html import unescape
+from io import BytesIO
+
+import nbformat
+from pypdf import PdfReader
+
+from mssante_audit import results
+from mssante_audit.dn import parse_dn
+from mssante_audit.export import csv_text
+from mssante_audit.identifiers import parse_identifier
+from mssante_audit.letter import letter_files
+from mssante_audit.page import Page, to_html
+from mssante_audit.resources import resource
+
+_HOST = re.compile(r"[\w•-]+(?:\.[\w•-]+)+")
+_KINDS = {"CENTRE", "CLINIQUE", "DE", "HOSPITALIER", "INTERCOMMUNAL", "MEDICAL", "SANTE"}
+_CONSUMER = {"gmail.com", "orange.fr", "wanadoo.fr", "hotmail.fr", "hotmail.com", "free.fr", "yahoo.fr"}
+
+
+def written_for(space, operator_id, monkeypatch):
+    """Run the notebook's cells on a loaded space; return each file's text, as the report would write it."""
+    monkeypatch.setattr(results, "open_space", lambda **_: space)
+    notebook = nbformat.read(resource("notebooks") / "operator.ipynb", 4)
+    names = {}
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        *body, last = ast.parse(cell.source).body
+        if not isinstance(last, ast.Expr):
+            body.append(last)
+        exec(compile(ast.Module(body, []), "cell", "exec"), names)
+        if "parameters" in cell.metadata.get("tags", []):
+            names["operator"] = operator_id
+        if isinstance(last, ast.Expr):
+            shown = eval(compile(ast.Expression(last.value), "cell", "eval"), names)
+            bundle = getattr(shown, "_repr_mimebundle_", None)
+            data = bundle() if bundle else {"text/html": shown._repr_html_()}
+            cell.outputs = [nbformat.v4.new_output("execute_result", data)]
+    made = shown
+    page = Page("operator", [("Opérateur", operator_id)], made.provenance)
+    return {
+        ".html": to_html(notebook, page),
+        ".ipynb": nbformat.writes(notebook),
+        ".findings.csv": csv_text(made.findings.drop(columns="rows")),
+        ".results.json": json.dumps(made.provenance, ensure_ascii=False),
+        **{suffix: letter_text_of(content) for suffix, content in letter_files(space, operator_id).items()},
+    }
+
+
+def letter_text_of(content):
+    """Return all text of a message or its draft: headers, parts, fields of attached forms."""
+    message = message_from_bytes(content, policy=policy.default)
+    if "Message-ID" not in message:
+        return content.decode()
+    texts = [f"{name}: {value}" for name, value in message.items()]
+    for part in message.walk():
+        if part.get_content_type() == "application/pdf":
+            fields = PdfReader(BytesIO(part.get_content())).get_fields()
+            texts += [str(field.get("/V", "")) for field in fields.values()]
+        elif part.get_content_maintype() == "text":
+            texts.append(part.get_content())
+        texts.append(part.get_filename() or "")
+    return "\n".join(texts)
+
+
+def belonging(space):
+    """Return what each operator has: kind → text → operators, of lists and (domains) of declarations."""
+    found = {kind: {} for kind in ("id", "name", "host", "email", "phone")}
+
+    def add(kind, text, owner):
+        if text:
+            found[kind].setdefault(text, set()).add(owner)
+
+    for row in space.entries.to_dict("records"):
+        owner = row["operator_id"]
+        add("id", owner, owner)
+        add("name", row["operator"], owner)
+        for text in (row["domain"], row["cn"]):
+            add("host", text.lower() if "." in text else "", owner)
+        for kind in ("project", "support"):
+            email = row[f"{kind}_email"]
+            host = email.partition("@")[2]
+            add("email", email, owner)
+            add("host", host if host not in _CONSUMER else "", owner)
+            add("phone", row[f"{kind}_phone"][-9:], owner)
+    if space.archive is not None:
+        for domain, dn in space.archive.history[["domain", "dn"]].itertuples(index=False):
+            read = parse_dn(dn)
+            owner = parse_identifier(read.get("OU")).value
+            for kind, text in (("id", owner), ("host", domain.lower()), ("host", read.get("CN").lower())):
+                add(kind, text if kind == "id" or "." in text else "", owner)
+    if space.declarations is not None:
+        for row in space.declarations.declarations.to_dict("records"):
+            owner = row["operator_id"]
+            add("id", owner, owner)
+            add("name", row["structure_name"].strip(), owner)
+            add("host", row["domain_key"], owner)
+    for name in list(found["name"]):  # a kind of establishment; the authority of every IGC-CPS certificate
+        if _KINDS.issuperset(name.split()) or name == "GIP-CPS":
+            del found["name"][name]
+    return found
+
+
+def leaks(text, has, operator_id):
+    """Return what in a text is others' and not `operator_id`'s."""
+    plain = unescape(seen(text))
+    hosts = {host.casefold().strip("-") for host in _HOST.findall(plain)}
+    tokens = set(re.findall(r"[0-9A-Za-z]{6,}", plain))
+    digits = {re.sub(r"\D", "", run)[-9:] for run in re.findall(r"\+?\d(?:[ .]?\d){8,13}", plain)}
+    emails = {email.casefold() for email in re.findall(r"[\w.+-]+@[\w.-]+", plain)}
+    there = {"id": tokens, "host": hosts, "phone": digits, "email": emails}
+    found = [
+        what
+        for kind, here in there.items()
+        for what in here & has[kind].keys()
+        if operator_id not in has[kind][what]
+    ]
+    own = sorted((n for n, o in has["name"].items() if operator_id in o), key=len, reverse=True)
+    for name in own:
+        plain = plain.replace(name, "")
+    others = [n for n, o in has["name"].items() if operator_id not in o and n in plain]
+    return found + [n for n in others if re.search(rf"(?<!\w){re.escape(n)}(?!\w)", plain)]
+
+
+def seen(text):
+    """Return a page with the files that it holds read, and its pictures' bytes left out."""
+    text = re.sub(r"data:image/png;base64,[\w+/=]*", "", text)
+    return re.sub(r"data:text/csv;base64,([\w+/=]*)", lambda m: b64decode(m[1]).decode("utf-8-sig"), text)

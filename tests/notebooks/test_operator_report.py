@@ -1,0 +1,233 @@
+"""The dossier of an operator: nothing of any other in anything that is written for it; what its page says."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+
+import nbformat
+import pytest
+from leaks import belonging, leaks, written_for
+from lxml import html as lxml_html
+
+from mssante_audit.belongings import Belongings
+from mssante_audit.dossier import Survey, dossier, survey
+from mssante_audit.errors import ParameterError
+from mssante_audit.parameters import declared
+from mssante_audit.report import find_notebooks, run_reports
+from mssante_audit.resources import resource
+from mssante_audit.results import of_operator
+from mssante_audit.space import load_space
+
+AS_OF = "2026-03-03T06:00:00Z"
+GROUP = "1679900001"
+"""An operator of the sample that shares domains with another and lost some to it."""
+
+
+def source():
+    return json.loads((resource("notebooks") / "operator.ipynb").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def space():
+    return load_space(as_of=AS_OF)
+
+
+@pytest.fixture(scope="module")
+def operators(space):
+    return sorted(set(space.entries["operator_id"]) - {""})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return run_reports(
+        ["operator"],
+        out=tmp_path_factory.mktemp("operator"),
+        parameters={"as_of": AS_OF, "operator": "groupement e-sante de cheminsonge"},
+    )
+
+
+@pytest.fixture(scope="module")
+def report(run):
+    return lxml_html.fromstring((run.out / "operator.html").read_text(encoding="utf-8"))
+
+
+def plain(text):
+    return " ".join(re.sub("[\xa0\u202f]", " ", text).split())
+
+
+# -- nothing of others ---------------------------------------------------------------------------------------
+
+
+def test_nothing_of_any_other_operator_of_the_sample(space, operators, monkeypatch):
+    has = belonging(space)
+    assert len(operators) > 10
+    for operator_id in operators:
+        for suffix, text in written_for(space, operator_id, monkeypatch).items():
+            assert leaks(text, has, operator_id) == [], (operator_id, suffix)
+
+
+def test_nothing_of_any_other_operator_of_the_real_list(real_run, monkeypatch):
+    space = load_space(real_run.out.parent / "data", as_of="2025-03-01")
+    has = belonging(space)
+    sizes = space.audited.groupby("operator_id")["domain"].nunique().sort_values(ascending=False)
+    grave = survey(space).findings
+    chosen = {*sizes.index[:6], *sizes.index[::40], *grave["operator_id"].unique()[:12]} & {*sizes.index}
+    for operator_id in sorted(chosen):
+        for suffix, text in written_for(space, operator_id, monkeypatch).items():
+            assert leaks(text, has, operator_id) == [], (operator_id, suffix)
+
+
+def test_contacts_shown_are_the_operators_own(monkeypatch):
+    space = load_space(as_of=AS_OF, show_contacts=True)
+    has = belonging(space)
+    texts = written_for(space, GROUP, monkeypatch)
+    assert "dsi@gcs-cheminsonge.example" in texts[".html"]
+    for suffix, text in texts.items():
+        assert leaks(text, has, GROUP) == [], suffix
+
+
+def test_what_the_engine_writes_is_what_was_scanned(run, space):
+    has = belonging(space)
+    for suffix in (".html", ".ipynb", ".findings.csv", ".results.json"):
+        assert leaks((run.out / f"operator{suffix}").read_text(encoding="utf-8"), has, GROUP) == [], suffix
+
+
+def test_the_scan_sees_what_the_check_would_let_through(space, monkeypatch):
+    has = belonging(space)
+    monkeypatch.setattr(Belongings, "foreign", lambda *_: ())
+    fresh = load_space(as_of=AS_OF)
+    texts = written_for(fresh, GROUP, monkeypatch)
+    for suffix in (".html", ".ipynb", ".findings.csv", ".txt", ".eml"):
+        assert "MESSAGERIES FICTIVES DE LANDEFACTICE" in leaks(texts[suffix], has, GROUP), suffix
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "399900000300015",
+        "MESSAGERIES FICTIVES DE LANDEFACTICE",
+        "had-diguefactice.mssante.fr",
+        "voir <a>mss-1.mss-landefactice.example</a>.",
+        "dsi@mss-landefactice.example",
+        "02 61 91 61 53",
+        "&#52;, had&#45;diguefactice.mssante.fr",
+    ],
+)
+def test_the_scan_sees_a_planted_leak(space, planted):
+    has = belonging(space)
+    assert leaks(f"<p>Votre dossier. {planted}</p>", has, GROUP)
+    assert not leaks(f"<p>Votre dossier. {planted}</p>", has, "399900000300015")
+
+
+def test_the_scan_reads_the_files_inside_a_page(space):
+    content = b64encode(b"had-diguefactice.mssante.fr").decode()
+    page = f'<a download="x.csv" href="data:text/csv;base64,{content}">CSV</a>'
+    assert leaks(page, belonging(space), GROUP) == ["had-diguefactice.mssante.fr"]
+
+
+def test_one_domain_of_another_in_a_signers_name_is_not_told(space):
+    from dataclasses import replace
+
+    from mssante_audit.dossier import record
+
+    verdict = replace(space.whitelist.signature, signer="CN=mss-1.mss-landefactice.example")
+    vars(space.whitelist)["signature"] = verdict
+    try:
+        assert record(dossier(space, GROUP)).provenance["signer"] == "un autre opérateur"
+        assert "landefactice" in record(dossier(space, "399900000300015")).provenance["signer"]
+    finally:
+        del vars(space.whitelist)["signature"]
+
+
+# -- what it says --------------------------------------------------------------------------------------------
+
+
+def test_the_first_screen_is_the_answer(report):
+    answer = report.xpath("//div[@class='answer']")[0]
+    assert "GROUPEMENT E-SANTE DE CHEMINSONGE (1679900001)" in plain(answer.text_content())
+    lead = plain(answer.xpath(".//p[@class='lead']")[0].text_content())
+    assert lead.startswith("10 points à corriger (")
+    assert "Méthode DNS : pas exactement une case cochée" in lead
+    assert "Cocher une seule méthode" in lead
+    assert [t.text for t in answer.xpath(".//dt")] == [
+        "Vos domaines",
+        "Vos certificats",
+        "À corriger",
+        "Parmi vos pairs",
+    ]
+
+
+def test_every_finding_has_its_remedy(report, run, space):
+    (outcome,) = run.outcomes
+    rows = report.xpath("//table[@id='findings']/tbody/tr")
+    assert len(rows) == len(outcome.results.findings)
+    assert all(len(plain(row.xpath("td")[4].text_content())) > 20 for row in rows)
+    whole = of_operator(survey(space).findings, space, GROUP)
+    assert sorted(outcome.results.findings["rule"]) == sorted(whole["rule"])
+
+
+def test_tables_tell_domains_certificates_contacts(report, space):
+    own = space.audited[space.audited["operator_id"] == GROUP]
+    domains = [plain(t.text_content()) for t in report.xpath("//table[@id='domains']/tbody/tr/td[1]")]
+    assert sorted(domains) == sorted(own["domain"].unique())
+    assert len(report.xpath("//table[@id='certificates']/tbody/tr")) == own["cn"].nunique()
+    contacts = plain(report.xpath("//table[@id='contacts']")[0].text_content())
+    assert "d•••@gcs-cheminsonge.example" in contacts
+    assert "dsi@" not in contacts
+
+
+def test_three_charts_with_alternative_text_and_a_sentence_computed(report):
+    figures = report.xpath("//figure")
+    assert len(figures) == 3
+    for figure in figures:
+        assert len(figure.find("img").get("alt")) > 30
+        assert figure.findtext("figcaption").endswith(".")
+    before = [i for i, cell in enumerate(source()["cells"]) if "Chercher " in "".join(cell["source"])]
+    assert [source()["cells"][i + 1]["id"] for i in before] == [
+        "peers-chart",
+        "certificates-chart",
+        "changes-chart",
+    ]
+
+
+def test_every_cell_shows_something(run):
+    for cell in nbformat.read(run.out / "operator.ipynb", 4).cells:
+        if cell.cell_type == "code" and not cell.metadata.get("tags"):
+            assert [o.output_type for o in cell.outputs] == ["execute_result"], cell.source
+
+
+def test_it_takes_the_parameters_of_the_other_reports():
+    overview = json.loads((resource("notebooks") / "overview.ipynb").read_text(encoding="utf-8"))
+    assert declared(source(), "operator") == declared(overview, "overview")
+    assert (run_max := (resource("notebooks") / "operator.ipynb").stat().st_size) < 20_000, run_max
+
+
+def test_it_is_made_only_when_asked_for():
+    assert "operator" not in find_notebooks((), resource("notebooks"))
+    assert list(find_notebooks(["operator"], resource("notebooks"))) == ["operator"]
+
+
+def test_without_an_operator_it_is_refused_in_one_line(tmp_path):
+    with pytest.raises(ParameterError) as caught:
+        run_reports(["operator"], out=tmp_path / "out", parameters={"as_of": AS_OF})
+    assert str(caught.value).count("\n") == 0
+    assert "Give --operator" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_hostile_texts_stay_texts(hostile_run, monkeypatch):
+    space = load_space(hostile_run.out.parent / "data", as_of=AS_OF, show_contacts=True)
+    operators = sorted(set(space.entries["operator_id"]) - {""})
+    assert len(operators) > 10
+    for operator_id in operators[::4]:
+        page = lxml_html.fromstring(written_for(space, operator_id, monkeypatch)[".html"])
+        assert page.xpath("//*[@id='pwned'] | //*[@onerror or @onload]") == []
+        assert len(page.xpath("//script")) == 1
+        assert not [a for a in page.xpath("//a/@href") if a.startswith(("javascript:", "http"))]
+
+
+def test_the_survey_is_made_once(space):
+    assert isinstance(survey(space), Survey)
+    assert survey(space) is survey(space)

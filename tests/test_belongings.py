@@ -1,0 +1,191 @@
+"""Whose is what in a text, and above all what is nobody else's: a check that hides too much is of no use."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from made_up import make_space
+
+from mssante_audit.belongings import ELSEWHERE, belongings
+from mssante_audit.declarations import fields, load_declarations
+from mssante_audit.space import load_space
+
+ALPHA, BETA, SHORT, COMMON = "1759900004", "1679900001", "1759900012", "1759900020"
+
+
+def row(domain, operator_id, name, cn, **more):
+    return {
+        "domain": domain,
+        "dn": f"CN={cn},OU={operator_id},O={name},ST=Paris (75),C=FR",
+        "project_contact": f"01 99 00 {operator_id[-4:-2]} {operator_id[-2:]}, projet@{cn.partition('.')[2]}",
+        "support_contact": f"M. DURAND Zoé, support@{cn.partition('.')[2]}",
+        **more,
+    }
+
+
+@pytest.fixture(scope="module")
+def whose():
+    space = make_space(
+        row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"),
+        row("unit.ch-alpha.mssante.fr", BETA, "CLINIQUE BETA DU LAC", "mss.beta.example"),
+        row("ch.mssante.fr", SHORT, "CH", "mss.ch-short.example"),
+        row("hopital.mssante.fr", COMMON, "CENTRE HOSPITALIER", "serveur"),
+        row("avec espace", COMMON, "CENTRE HOSPITALIER", "mss.common.example"),
+        row("icm.mssante.fr", "1759900038", "ICM", "mss.icm.example"),
+        row("icm2.mssante.fr", "1759900046", "CENTRE ICM", "mss.icm2.example"),
+        row("mail.mssante.fr", "1759900053", "HOMONYME DE PARIS", "mss.one.example",
+            project_contact="01 99 00 77 77, someone@gmail.com"),
+        row("mail2.mssante.fr", "1759900061", "HOMONYME DE PARIS", "mss.two.example"),
+    )  # fmt: skip
+    return belongings(space)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ch-alpha.mssante.fr",
+        "Le domaine CH-Alpha.mssante.fr.",
+        "ns1.ch-alpha.mssante.fr : refuse",
+        "CN=mss.alpha.example,OU=…",
+        "p•••@alpha.example",
+        f"OU={ALPHA}",
+        "FINESS 759900004",
+        "1 7599 00004",
+        "CH ALPHA",
+        "Messagerie du ch  alpha, à Paris",
+        '"CH-ALPHA"',
+        "01.99.00.00.04",
+        "+33199000004",
+    ],
+)
+def test_what_is_anothers_is_seen_however_it_is_written(whose, text):
+    assert whose.foreign(text, BETA), text
+    assert whose.safe(text, BETA) == ELSEWHERE
+    assert whose.safe(text, ALPHA) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "unit.ch-alpha.mssante.fr",
+        "redirection : MX 10 mss.beta.example dans mssante.fr",
+        "mx.inconnu.example (192.0.2.1) : silence",
+        "ch-alphabet.mssante.fr",
+        "xch-alpha.mssante.fr",
+        "CH ALPHABET",
+        "le CH de la ville",
+        "Domaine de messagerie du centre hospitalier de Bidule",
+        "CN=… (centre hospitalier)",
+        "17599000045",
+        "lignes 1759-1762, obs. 60, 63, 72, 75",
+        "serveur-mss (pas de point)",
+        "à un serveur de noms",
+        "projets icm",
+        "avec espaces",
+        "12 × contact projet : •••, 04 •• •• •• 01, z•••@gmail.com",
+    ],
+)
+def test_what_only_looks_like_it_is_left_alone(whose, text):
+    assert whose.foreign(text, BETA) == (), text
+
+
+def test_a_domain_below_anothers_is_its_own(whose):
+    assert whose.is_own_domain("Unit.CH-alpha.mssante.fr.", BETA)
+    assert not whose.is_own_domain("ch-alpha.mssante.fr", BETA)
+    assert whose.foreign("unit.ch-alpha.mssante.fr", ALPHA)
+    assert whose.foreign("x.unit.ch-alpha.mssante.fr", ALPHA)
+    assert whose.foreign("other.ch-alpha.mssante.fr", BETA)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("O=CH,ST=Paris (75)", True),
+        ("CH", True),
+        ("CH : 3 lignes | autre", True),
+        ("CH ALPHA", False),
+        ("Domaine de messagerie du CH xyz", False),
+        ("O=CENTRE HOSPITALIER,C=FR", True),
+        ('O="CENTRE HOSPITALIER",C=FR', True),
+        ('O=CENTRE HOSPITALIER "BIDULE",C=FR', False),
+        ("CENTRE HOSPITALIER DE BIDULE", False),
+        ("DOMAINE DE L'ICM", True),
+        ("CENTRE ICM", False),
+        ("CN=serveur,OU=…", True),
+        ("avec espace", True),
+    ],
+)
+def test_short_and_common_names_only_where_they_are_meant(whose, text, seen):
+    operator_id = "1759900046" if "ICM" in text else ALPHA
+    assert bool(whose.foreign(text, operator_id)) is seen
+
+
+def test_what_two_have_is_foreign_to_neither(whose):
+    assert whose.foreign("HOMONYME DE PARIS", "1759900053") == ()
+    assert whose.foreign("HOMONYME DE PARIS", "1759900061") == ()
+    assert whose.foreign("HOMONYME DE PARIS", ALPHA)
+    assert whose.foreign("1759900061", "1759900053")
+
+
+def test_a_person_is_whose_contact_names_it():
+    space = make_space(
+        row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"),
+        row("b.mssante.fr", BETA, "CH BETA", "mss.beta.example", support_contact="0199000009"),
+    )
+    whose = belongings(space)
+    assert whose.foreign("Mme Durand, Zoé", BETA)
+    assert whose.foreign("écrire à durand zoe", BETA)
+    assert whose.foreign("rue Durand", BETA) == ()
+
+
+def test_a_declaration_gives_its_domain_and_no_more_than_the_list_allows(tmp_path: Path):
+    told = dict.fromkeys(fields(), "")
+    told |= {
+        "structure_id": BETA,
+        "structure_name": "CH ALPHA",
+        "domain": "neuf.mssante.fr",
+        "mail_server": "mx.alpha.example",
+        "primary_server": "ns.beta.example",
+        "public_project_email": "dsi@alpha.example",
+    }
+    (tmp_path / "declarations.json").write_text(json.dumps([told]), encoding="utf-8")
+    space = make_space(
+        row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"),
+        row("b.mssante.fr", BETA, "CH BETA", "mss.autre.example"),
+    )
+    whose = belongings(replace(space, declarations=load_declarations(tmp_path / "declarations.json")))
+    assert whose.is_own_domain("neuf.mssante.fr", BETA)
+    assert whose.foreign("neuf.mssante.fr", ALPHA)
+    assert whose.foreign("ns.beta.example", ALPHA)
+    assert whose.foreign("ns.beta.example", BETA) == ()
+    for of_alpha in ("CH ALPHA", "mx.alpha.example", "d•••@alpha.example"):
+        assert whose.foreign(of_alpha, BETA), of_alpha
+
+
+def test_what_an_earlier_list_gave_is_still_ones_own():
+    whose = belongings(load_space(as_of="2026-03-03T06:00:00Z"))
+    lost = "msp-puyirreel.cheminsonge.mssante.fr"
+    assert whose.foreign(lost, "1679900001") == ()
+    assert whose.foreign(lost, "399900000300015") == ()
+    assert whose.foreign(lost, "1959900002")
+
+
+def test_long_texts_are_read_in_time_that_grows_with_them(whose):
+    assert whose.foreign("a." * 50_000 + "1 " * 50_000 + "ch " * 50_000 + "ch-alpha.mssante.fr", BETA)
+
+
+def test_of_two_names_one_inside_the_other_the_longer_is_meant():
+    north = "1759900079"
+    whose = belongings(
+        make_space(
+            row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"),
+            row("nord.mssante.fr", north, "CH ALPHA NORD", "mss.nord.example"),
+        )
+    )
+    assert whose.foreign("CH ALPHA NORD : 3 lignes", north) == ()
+    assert whose.foreign("CH ALPHA NORD", ALPHA)
+    assert whose.foreign("CH ALPHA SUD", north)

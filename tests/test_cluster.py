@@ -1,0 +1,107 @@
+"""Dossiers on a Dask cluster: a real scheduler and two workers on loopback, one of them killed half-way."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from mssante_audit import batch
+from mssante_audit.cluster import cluster
+from mssante_audit.dossiers import write_dossiers
+from mssante_audit.errors import InputError
+from mssante_audit.forks import AVAILABLE
+
+pytest.importorskip("distributed", reason='Dask is not installed: pip install "mssante-audit[dask]"')
+AS_OF = "2026-03-03T06:00:00Z"
+
+
+def started(module, *arguments):
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(
+        [sys.executable, "-m", f"distributed.cli.{module}", *map(str, arguments)], **quiet
+    )
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """A scheduler's address and its file."""
+    file = tmp_path / "scheduler.json"
+    process = started("dask_scheduler", "--host", "127.0.0.1", "--port", 0, "--scheduler-file", file)
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                address = json.loads(file.read_text())["address"]
+                break
+            except (OSError, ValueError):
+                time.sleep(0.1)
+        else:
+            pytest.fail("no scheduler started")
+        assert address.startswith("tcp://127.0.0.1:")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture
+def workers(scheduler, tmp_path):
+    processes = [
+        started(
+            "dask_worker", scheduler, "--host", "127.0.0.1", "--no-nanny", "--nthreads", 1,
+            "--local-directory", tmp_path / f"worker{number}",
+        )
+        for number in range(2)
+    ]  # fmt: skip
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(20)
+
+
+def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "CHUNK", 1)
+    alone = write_dossiers(tmp_path / "alone", parameters={"as_of": AS_OF})
+    servers = []
+
+    def kill_one(done, of, told):
+        if done == 3:
+            for worker in workers:
+                servers.extend(psutil.Process(worker.pid).children(recursive=True))
+            assert len(servers) >= AVAILABLE
+            os.kill(workers[0].pid, 9)
+
+    with cluster(scheduler) as executor:
+        assert executor is not None
+        executor._client.wait_for_workers(2, timeout=60)
+        run = write_dossiers(
+            tmp_path / "cluster", parameters={"as_of": AS_OF}, executor=executor, listener=kill_one
+        )
+        assert len(executor._client.scheduler_info()["workers"]) == 1
+    assert workers[0].wait(5) == -9
+    assert run.made == len(alone.outcomes) == 13
+    assert {d.status for d in run.outcomes} == {"done"}
+    for dossier in run.outcomes:
+        for suffix in dossier.files.keys() - {".results.json"}:
+            made = (tmp_path / "cluster" / f"{dossier.file}{suffix}").read_bytes()
+            assert made == (tmp_path / "alone" / f"{dossier.file}{suffix}").read_bytes()
+    workers[1].terminate()
+    assert psutil.wait_procs(servers, timeout=20)[1] == []
+
+
+def test_without_scheduler_or_worker_it_says_so(scheduler, monkeypatch):
+    monkeypatch.setattr("mssante_audit.cluster.PATIENCE", 1)
+    for address, why in (
+        (scheduler, r"the Dask cluster has no worker\. Start one: dask worker tcp://"),
+        ("tcp://127.0.0.1:9", "no Dask scheduler answers"),
+        ("nothing at all", "no Dask scheduler answers"),
+    ):
+        with pytest.raises(InputError, match=why), cluster(address):
+            pass

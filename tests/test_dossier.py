@@ -1,0 +1,176 @@
+"""The facts of a dossier: of one operator, the same as the reports', peers without a face."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from made_up import make_space
+
+from mssante_audit.belongings import ELSEWHERE
+from mssante_audit.dossier import ANOTHER, PEERS_MIN, dossier, record, survey
+from mssante_audit.errors import ParameterError, UnknownNameError
+from mssante_audit.findings import COLUMNS
+from mssante_audit.narrative_dossier import changes_table, dns_sentence, dossier_answer, remedy, theirs
+from mssante_audit.plots_dossier import domains_by_certificate, domains_over_time, findings_against_peers
+from mssante_audit.results import of_operator
+from mssante_audit.rules import catalogue
+from mssante_audit.space import load_space
+
+AS_OF = "2026-03-03T06:00:00Z"
+GROUP, LARGE = "1679900001", "399900000300015"
+
+
+@pytest.fixture(scope="module")
+def space():
+    return load_space(as_of=AS_OF)
+
+
+def of_size(number, domains, **more):
+    """Return the rows of an operator with so many domains."""
+    identifier = f"17599{number:05}"
+    return [
+        {
+            "domain": f"d{i}-o{number}.mssante.fr",
+            "dn": f"CN=mss.o{number}.example,OU={identifier},O=OPERATEUR {number},ST=Paris (75),C=FR",
+            **more,
+        }
+        for i in range(domains)
+    ]
+
+
+def test_findings_are_those_of_the_reports_cut_to_ones_own(space):
+    for operator_id in sorted(set(space.entries["operator_id"]) - {""}):
+        whole = of_operator(survey(space).findings, space, operator_id)
+        told = dossier(space, operator_id).findings
+        assert list(told.columns) == list(COLUMNS)
+        assert told["rule"].tolist() == whole["rule"].tolist()
+        assert set(told["operator_id"]) <= {operator_id}
+        own = set(space.entries.loc[space.entries["operator_id"] == operator_id, "row"])
+        assert own.issuperset(row for rows in told["rows"] for row in rows)
+
+
+def test_what_also_touches_others_is_told_without_them(space):
+    found = dossier(space, GROUP).findings.set_index("rule")
+    shared = found.loc["LIST_DOMAIN_OPERATORS"]
+    assert (shared["observed"], shared["evidence"], shared["domains"]) == (ELSEWHERE, "31, 135", 2)
+    declared = found.loc["RECO_OPERATOR"]
+    assert declared["domain"] == "msp-rochevirtuel.mssante.fr"
+    assert (declared["observed"], declared["expected"], declared["evidence"]) == (ELSEWHERE, GROUP, "")
+    assert found.loc["DN_SHAPE", "observed"].startswith("CN=mss-forme.gcs-cheminsonge.example")
+
+
+def test_most_of_what_is_told_is_not_hidden(space):
+    told = pd.concat(dossier(space, o).findings for o in set(space.entries["operator_id"]) - {""})
+    assert (told["observed"] == ELSEWHERE).mean() < 0.1
+
+
+def test_no_operator_is_refused(space):
+    with pytest.raises(ParameterError, match="about one operator"):
+        dossier(space, None)
+    with pytest.raises(UnknownNameError, match="no operator '1990000009'"):
+        dossier(space, "1990000009")
+
+
+def test_changes_are_ones_own_and_the_other_side_is_not_named(space):
+    archive = space.archive
+    before = [s for s in archive.snapshots if s.generated_at.year == 2025]
+    moved = replace(space, as_of=before[-1].generated_at)
+    told = dossier(moved, GROUP).changes
+    assert set(told["kind"]) == {"moved", "contact_changed"}
+    assert set(told.loc[told["kind"] == "moved", "after"]) == {ANOTHER}
+    contacts = told[told["kind"] == "contact_changed"]
+    assert set(contacts["after"]) == {ANOTHER}
+    assert contacts["before"].str.contains("•••").all()
+    html = changes_table(dossier(moved, GROUP), limit=3).text
+    assert "landefactice" not in html
+    assert len(dossier(moved, "1959900002").changes) == 0
+
+
+def test_without_an_archive_there_is_nothing_to_compare():
+    told = dossier(make_space({}), "1759900004")
+    assert told.changes is None
+    assert "pas de liste antérieure" in changes_table(told, limit=5).text
+    assert "n’est pas connue" in domains_over_time(told).reading
+    assert "inconnue" in dns_sentence(told).text
+
+
+def test_domains_are_counted_in_earlier_lists(space):
+    held = dict(dossier(space, GROUP).held)
+    assert list(held.values())[:2] == [20, 16]
+    assert domains_over_time(dossier(space, GROUP)).reading.startswith("16")
+
+
+def test_too_few_peers_are_not_told_of():
+    one = [row for n in range(PEERS_MIN) for row in of_size(n, 1)]
+    few = dossier(make_space(*one), "1759900000").peers
+    assert (few.number, few.medians, few.more) == (0, None, 0)
+    assert "trop peu" in dossier_answer(dossier(make_space(*one), "1759900000")).text
+    more = dossier(make_space(*one, *of_size(PEERS_MIN, 1)), "1759900000").peers
+    assert more.number == PEERS_MIN
+
+
+def test_peers_are_those_of_ones_size_and_counted_rightly():
+    bad = {"project_contact": "", "support_contact": ""}
+    rows = [row for n in range(6) for row in of_size(n, 1)]
+    space = make_space(*rows, *of_size(6, 1, **bad), *of_size(7, 3, **bad))
+    peers = dossier(space, "1759900000").peers
+    assert (peers.low, peers.high, peers.number) == (1, 1, 6)
+    assert peers.more == 1
+    counts = survey(space).standing
+    others = counts[(counts["domains"] == 1) & (counts.index != "1759900000")]
+    assert peers.whole[1] == others["todo"].median()
+    assert dossier(space, "1759900006").peers.more == 0
+    alone = dossier(space, "1759900007").peers
+    assert (alone.low, alone.high, alone.number) == (2, 9, 0)
+
+
+def test_charts_tell_numbers_and_no_other(space):
+    told = dossier(space, GROUP)
+    for chart in (domains_by_certificate(told), findings_against_peers(told), domains_over_time(told)):
+        assert chart.png().startswith(b"\x89PNG")
+        assert chart.reading.endswith(".")
+        assert "LANDEFACTICE" not in chart.alt
+    assert "mss-1.gcs-cheminsonge.example : 8" in domains_by_certificate(told).alt
+    many = dossier(space, LARGE)
+    assert domains_by_certificate(many).alt.count(" ; ") == 10
+
+
+def test_only_test_entries_are_said_to_be_so():
+    told = dossier(make_space({}, *of_size(1, 1, domain="cert-expire-audit.mssante.fr")), "1759900001")
+    assert len(told.domains) == 1
+    assert "entrées de test" in dossier_answer(told).text
+
+
+def test_an_operator_called_as_the_authority_goes_by_its_identifier():
+    space = make_space({"dn": "CN=mss.alpha.example,OU=1759900004,L=Paris (75),O=GIP-CPS,C=FR"})
+    assert dossier(space, "1759900004").label == "Opérateur 1759900004"
+
+
+def test_remedies_speak_to_the_operator():
+    for code in catalogue():
+        assert not remedy(code).startswith(("Demander à l’opérateur", "Appeler l’opérateur"))
+        assert "auprès de l’opérateur" not in remedy(code)
+    assert remedy("RECO_NOT_DECLARED").startswith("Envoyer l’annexe 1")
+    assert remedy("DN_SHAPE") == catalogue()["DN_SHAPE"].remedy_fr.strip()
+
+
+def test_what_the_manager_must_do_is_not_asked_of_the_operator(space):
+    told = dossier(space, GROUP)
+    assert "DNS_PARENT_SERIALS" in set(told.findings["rule"])
+    assert "DNS_PARENT_SERIALS" not in set(theirs(told.findings)["rule"])
+    assert (theirs(told.findings)["severity"] > "info").all()
+
+
+def test_what_dossiers_say_of_rules_names_rules():
+    from mssante_audit.narrative_dossier import _said
+
+    assert {*_said()["others"], *_said()["remedies"]} <= catalogue().keys()
+
+
+def test_nothing_to_correct_is_said():
+    told = dossier(make_space({}), "1759900004")
+    quiet = replace(told, findings=told.findings[:0])
+    assert "Rien à corriger" in dossier_answer(quiet).text
+    assert record(quiet).by_rule == {}

@@ -1,0 +1,336 @@
+"""Dossiers in bulk: what is written, what is kept, what a failure leaves."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import psutil
+import pytest
+from filelock import FileLock
+
+from mssante_audit import dossiers
+from mssante_audit.dossiers import Dossier, file_name, read_dossiers, write_dossiers
+from mssante_audit.dossiers_page import dossiers_html
+from mssante_audit.errors import InputError, OutputError, ParameterError, UnknownNameError
+from mssante_audit.forks import AVAILABLE
+from mssante_audit.resources import resource
+from mssante_audit.results import open_space, provenance
+
+AS_OF = "2026-03-03T06:00:00Z"
+GIVEN = {"as_of": AS_OF}
+ONE, OTHER = "159990000", "1679900001"
+PARTS = {".html", ".ipynb", ".results.json", ".findings.csv", ".txt", ".eml"}
+forking = pytest.mark.skipif(not AVAILABLE, reason="no process can be forked here")
+
+
+def everything_in(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    """The dossiers of all operators of the sample, and what the listener was told."""
+    out = tmp_path_factory.mktemp("dossiers")
+    told = []
+    return write_dossiers(out, parameters=GIVEN, listener=lambda *event: told.append(event)), told
+
+
+class Links(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "a":
+            self.found.append(dict(attributes)["href"])
+
+
+def test_every_operator_has_a_dossier_a_letter_and_a_line_in_the_index(sample):
+    run, told = sample
+    space = open_space(**GIVEN)
+    operators = set(space.entries["operator_id"]) - {""}
+    assert {d.operator_id for d in run.outcomes} == operators
+    assert run.made == len(run.outcomes) > 10
+    files = set(everything_in(run.out)) - {".lock"}
+    assert files == {f"{d.file}{s}" for d in run.outcomes for s in PARTS} | {"index.html", "dossiers.json"}
+    text = (run.out / "index.html").read_text(encoding="utf-8")
+    linked = {unquote(link) for link in Links(text).found if not link.startswith("#")}
+    assert linked == files - {"index.html", "dossiers.json"}
+    assert [(done, of) for done, of, _ in told] == [(n, run.made) for n in range(1, run.made + 1)]
+    names = {d.operator_id: d.name for d in run.outcomes}
+    assert names["1679900001"] == "GROUPEMENT E-SANTE DE CHEMINSONGE"
+    assert "GIP-CPS" not in names.values()  # who signs a certificate is not whose it is
+    assert [d.name.casefold() for d in run.outcomes] == sorted(d.name.casefold() for d in run.outcomes)
+
+
+def test_the_index_for_machines_tells_the_same(sample):
+    run, _ = sample
+    told = json.loads((run.out / "dossiers.json").read_text(encoding="utf-8"))
+    assert len(told["dossiers"]) == len(run.outcomes)
+    for entry, dossier in zip(told["dossiers"], run.outcomes, strict=True):
+        results = json.loads((run.out / f"{entry['file']}.results.json").read_text(encoding="utf-8"))
+        assert entry["counts"] == results["counts"]["by_severity"] == dossier.counts
+        assert entry["status"] == "done"
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", entry["made_at"])
+        assert re.fullmatch("[0-9a-f]{64}", entry["hash"])
+    assert told["provenance"]["sha256"] == open_space(**GIVEN).whitelist.sha256
+    assert "operator" not in told["parameters"]
+    assert {d.operator_id: d for d in run.outcomes} == read_dossiers(run.out)
+
+
+def test_the_exit_status_tells_of_findings_only_when_asked(sample):
+    run, _ = sample
+    assert run.exit_status() == 0
+    assert run.exit_status("info") == run.exit_status("critical") == 1
+    harmless = replace(run, outcomes=tuple(d for d in run.outcomes if not d.counts["critical"]))
+    assert harmless.exit_status("critical") == 0
+    failed = replace(run.outcomes[0], status="failed")
+    assert replace(run, outcomes=(failed,)).exit_status() == 3
+
+
+# -- unchanged ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_unchanged_is_not_made_again_and_the_index_says_when_it_was(sample, monkeypatch):
+    run, _ = sample
+    before = everything_in(run.out)
+    monkeypatch.setattr(dossiers, "run_batch", lambda jobs, **_: iter_none(jobs))
+    again = write_dossiers(run.out, parameters=GIVEN)
+    assert again.made == 0
+    assert again.outcomes == run.outcomes
+    assert everything_in(run.out) == before
+
+
+def iter_none(jobs):
+    assert not jobs
+    yield from ()
+
+
+@pytest.fixture
+def two(tmp_path):
+    """A data folder, and the dossiers of two of its operators."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "list.xml.gz").write_bytes((resource("data/sample") / "listeblanchemssante.xml.gz").read_bytes())
+    given = {**GIVEN, "data": str(data)}
+    return write_dossiers(tmp_path / "out", parameters=given, operators=[ONE, OTHER]), data, given
+
+
+def remade(monkeypatch, out, given, operators=(ONE, OTHER)):
+    """Return which dossiers a run would make; it makes none."""
+    wanted = []
+
+    def note(jobs, **_):
+        wanted.extend(job.operator_id for job in jobs)
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(dossiers, "run_batch", note)
+    with pytest.raises(KeyboardInterrupt) if operators else pytest.raises(AssertionError):
+        write_dossiers(out, parameters=given, operators=operators)
+    return wanted
+
+
+@forking
+def test_what_it_depends_on_makes_it_again(two, monkeypatch, tmp_path):
+    run, data, given = two
+    out = run.out
+    before = everything_in(out)
+    everything = [ONE, OTHER]
+    assert remade(monkeypatch, out, given) == []
+    assert remade(monkeypatch, out, given | {"row_limit": 20}) == everything
+    assert remade(monkeypatch, out, given | {"as_of": "2026-03-04"}) == everything
+    assert remade(monkeypatch, out, given, [ONE, "1349900019"]) == ["1349900019"]
+    (data / "waivers.toml").write_text("")
+    assert remade(monkeypatch, out, given) == everything
+    (data / "waivers.toml").unlink()
+    (data / "reports").mkdir()
+    (data / "reports" / "overview.html").write_text("not read")
+    assert remade(monkeypatch, out, given) == []
+    monkeypatch.setattr(dossiers, "code_digest", lambda: "other code")
+    assert remade(monkeypatch, out, given) == everything
+    monkeypatch.undo()
+    (out / f"{ONE}.eml").write_text("damaged")
+    assert remade(monkeypatch, out, given) == [ONE]
+    (out / f"{OTHER}.html").unlink()
+    assert remade(monkeypatch, out, given) == everything
+    (out / "dossiers.json").write_text('{"dossiers": [{"file": "../x"}]}')
+    assert remade(monkeypatch, out, given) == everything
+    assert everything_in(out).keys() == before.keys() - {f"{OTHER}.html"}
+
+
+def test_without_a_date_a_day_is_what_counts(tmp_path, monkeypatch):
+    run = write_dossiers(tmp_path, operators=[ONE])
+    assert remade(monkeypatch, tmp_path, {}, [ONE]) == []
+    told = json.loads((tmp_path / "dossiers.json").read_text(encoding="utf-8"))
+    assert told["dossiers"][0]["as_of"] == run.outcomes[0].as_of
+    later = dossiers.plan
+
+    def tomorrow(*arguments):
+        (job,) = later(*arguments)
+        return [replace(job, shown={**job.shown, "as_of": "2099-01-01T00:00:00+00:00"})]
+
+    monkeypatch.setattr(dossiers, "plan", tomorrow)
+    assert remade(monkeypatch, tmp_path, {}, [ONE]) == [ONE]
+
+
+def test_one_operator_keeps_the_others_and_those_who_left_go(two, monkeypatch):
+    run, _, given = two
+    out = run.out
+    again = write_dossiers(out, parameters=given, operators=["1349900019"])
+    assert [d.operator_id for d in again.outcomes] == ["1349900019"]
+    assert set(read_dossiers(out)) == {ONE, OTHER, "1349900019"}
+    left = dossiers._operators
+    monkeypatch.setattr(dossiers, "_operators", lambda s: {i: n for i, n in left(s).items() if i != OTHER})
+    write_dossiers(out, parameters=given, operators=[ONE])
+    assert set(read_dossiers(out)) == {ONE, "1349900019"}
+    assert not [name for name in everything_in(out) if name.startswith(OTHER)]
+
+
+# -- failures -----------------------------------------------------------------------------------------------
+
+
+def test_a_failed_dossier_leaves_the_last_good_one(two, tmp_path, monkeypatch):
+    run, _, given = two
+    out = run.out
+    good = everything_in(out)
+    broken = tmp_path / "notebooks"
+    broken.mkdir()
+    notebook = json.loads((resource("notebooks") / "operator.ipynb").read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["id"] == "peers-chart":
+            cell["source"] = ["if operator == '" + ONE + "':\n", "    raise KeyError('M. DURAND Zoé')"]
+    (broken / "operator.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    real = dossiers.resource
+    monkeypatch.setattr(dossiers, "resource", lambda name: broken if name == "notebooks" else real(name))
+    failed = write_dossiers(out, parameters=given, operators=[ONE, OTHER])
+    assert failed.exit_status() == 3
+    told = read_dossiers(out)[ONE]
+    assert (told.status, told.failure["kind"]) == ("failed", "KeyError")
+    assert told.last_good == run.outcomes[0].made_at or told.last_good == run.outcomes[1].made_at
+    now = everything_in(out)
+    assert all(now[f"{ONE}{suffix}"] == good[f"{ONE}{suffix}"] for suffix in PARTS)
+    assert {name for name in now if name.startswith("failed/")} == {
+        f"failed/{ONE}{suffix}" for suffix in (".html", ".ipynb", ".results.json")
+    }
+    index = now["index.html"].decode()
+    assert "DURAND" not in index
+    assert f'href="failed/{ONE}.html"' in index
+    assert "Dernier dossier complet" in index
+    monkeypatch.undo()
+    mended = write_dossiers(out, parameters=given, operators=[ONE, OTHER])
+    assert mended.exit_status() == 0
+    assert not [name for name in everything_in(out) if name.startswith("failed/")]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "operators", "error", "why"),
+    [
+        ({"operator": ONE}, [], ParameterError, "operator is not a parameter here"),
+        ({"colour": "blue"}, [], ParameterError, "no parameter 'colour'"),
+        ({"data": "nowhere"}, [], InputError, "no such file or folder"),
+        ({}, ["nobody"], UnknownNameError, "no operator 'nobody'"),
+    ],
+)
+def test_bad_usage_is_refused_before_anything_is_made(tmp_path, parameters, operators, error, why):
+    with pytest.raises(error, match=why):
+        write_dossiers(tmp_path / "out", parameters=parameters, operators=operators)
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_runs_into_one_folder_are_refused(tmp_path):
+    with FileLock(tmp_path / ".lock"), pytest.raises(OutputError, match="another run is writing here"):
+        write_dossiers(tmp_path, operators=[ONE])
+
+
+# -- names and texts that would do harm ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    ["../../etc/passwd", "/etc/passwd", "index", "CON", "a" * 300, "é", ".", "1\n2", "2A0000001", "1/2"],
+)
+def test_no_path_is_made_from_an_identifier(identifier):
+    assert re.fullmatch(r"operateur-[0-9a-f]{12}", file_name(identifier))
+
+
+def test_an_identifier_of_figures_names_its_files():
+    assert file_name("010000001") == "010000001"
+    assert file_name("a1") != file_name("A1")
+
+
+def test_the_index_escapes_what_it_is_given(payloads):
+    entries = [
+        Dossier(text, text, file_name(text), "failed", None, "2026-03-03T06:00:00+00:00", AS_OF, "", {},
+                {"kind": text, "message": text, "section": text}, None)
+        for text in payloads
+    ]  # fmt: skip
+    text = dossiers_html(entries, provenance(open_space(**GIVEN)))
+    assert "<script" not in text
+    assert "<img" not in text
+    assert "<svg" not in text
+    assert {link for link in Links(text).found if not link.startswith("#")} == {
+        f"failed/{entry.file}{suffix}" for entry in entries for suffix in (".html", ".results.json", ".ipynb")
+    }
+
+
+# -- the command --------------------------------------------------------------------------------------------
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "mssante_audit", "dossiers", *map(str, arguments)]
+
+
+@forking
+def test_the_command_tells_each_dossier_and_the_index(tmp_path):
+    arguments = ["--operator", ONE, "--operator", OTHER, "--out", tmp_path, "--as-of", AS_OF, "--jobs", "1"]
+    ran = subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    *lines, last = ran.stdout.splitlines()
+    assert {line.split()[0] for line in lines} == {ONE, OTHER}
+    assert last == f"2 dossiers, 2 made now; index: {tmp_path / 'index.html'}"
+    forked = everything_in(tmp_path)
+    (tmp_path / "dossiers.json").unlink()
+    ran = subprocess.run(
+        command(*arguments, "--engine", "default", "--fail-on", "info"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    by_default = everything_in(tmp_path)
+    for name, content in forked.items():
+        if not name.endswith((".json", "index.html")):
+            assert by_default[name] == content, name
+
+
+@forking
+@pytest.mark.parametrize(
+    ("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_an_interrupted_run_leaves_no_process_and_what_was_there(tmp_path, sent, status):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / f"{ONE}.html").write_text("last good")
+    process = subprocess.Popen(
+        command("--out", out, "--jobs", "1"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline()  # one is made, the others are not
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert "Traceback" not in errors
+    assert len(family) >= 1
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+    left = everything_in(out)
+    assert left.pop(f"{ONE}.html") == b"last good"
+    if sent != signal.SIGKILL:
+        assert set(left) == {".lock"}
+    assert "index.html" not in left
