@@ -11,16 +11,14 @@ and then measures slower; its recovery mode does not say what it dropped.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sized
-from dataclasses import replace
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mssante_audit.errors import WhiteListError
+from mssante_audit.listxml_faults import MAX_OTHERS, Faults, shown_name
 from mssante_audit.reading import FIELDS, NAMESPACE, Problem, Reading
 
 __all__ = ["FIELDS", "NAMESPACE", "Problem", "Reading", "read_list"]
@@ -30,12 +28,6 @@ MAX_TOKEN = 2**16
 """Largest tag, comment or processing instruction, in bytes."""
 MAX_TEXT = 2**16
 """Longest text between two tags, in characters, before it is known whether it is a field."""
-MAX_DEPTH = 32
-MAX_OTHERS = 100_000
-"""Most elements, attributes and namespace declarations beside the rows and their fields: every name met is
-kept by expat and by Python."""
-MAX_PROBLEMS = 100_000
-"""More problems than this and it is no white list: their frame would be the memory bomb."""
 ENCODINGS = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252")
 """Declared encodings accepted. Others would let the file choose which of Python's codecs to run."""
 
@@ -85,21 +77,14 @@ def read_list(
     return reader.reading
 
 
-class _Reader:
+class _Reader(Faults):
     """The state between expat's calls. Those made for each row and field are closures, for speed."""
 
     def __init__(self, source: str, any_namespace: bool, max_field: int) -> None:
-        self.source, self.any_namespace, self.max_field = source, any_namespace, max_field
-        self.reading = Reading()
-        self.path: list[str] = []
-        """Names of the open elements, rows and what is in them left out."""
-        self.text: list[str] = []
-        """Character data since the last tag."""
-        self.row: list[Any] = []
-        """The open row: line, then name and text of its fields. Of even length while a field is open."""
+        super().__init__(source)
+        self.any_namespace, self.max_field = any_namespace, max_field
         self.rows: list[list[str]] = []
         self.seen: dict[str, int] = {}
-        self.others = self.nested = 0
         self.list_name = self.row_name = self.date_name = self.namespace_text = ""
         self.encoding = "utf-8"
         self.skipped: bytes | None = None
@@ -208,30 +193,6 @@ class _Reader:
 
     # -- saying what is wrong -------------------------------------------------------------------------------
 
-    def refuse(self, message: str, remedy: str | None = None, line: int | None = None) -> NoReturn:
-        error = WhiteListError(message, file=self.source, line=line or self.line, remedy=remedy)
-        error.readable_rows = len(self.reading.lines)
-        raise error
-
-    def refuse_namespace(self, found: str) -> NoReturn:
-        self.refuse(
-            f"the root is in {found}, not in {NAMESPACE!r}",
-            remedy="If that is meant, load it with any_namespace=True (--any-namespace)",
-        )
-
-    def problem(self, kind: str, element: str, message: str, line: int | None = None) -> None:
-        if len(self.reading.problems) >= MAX_PROBLEMS:
-            self.refuse(f"more than {MAX_PROBLEMS} problems: this is no white list")
-        row = len(self.reading.lines) + 1 if self.row else None
-        self.reading.problems.append(Problem(row, line or self.line, kind, element, message))
-
-    def count_other(self, name: str, attributes: Sized = ()) -> None:
-        self.others += 1 + len(attributes) + len(name) // 64
-        if self.others > MAX_OTHERS:
-            self.refuse(f"more than {MAX_OTHERS} elements and attributes beside the rows")
-        if len(self.path) + self.nested > MAX_DEPTH:
-            self.refuse(f"elements nested more than {MAX_DEPTH} deep")
-
     def breaks(self, why: str, kind: str) -> None:
         """Take note that the XML is broken here, and drop the row it is broken in."""
         if not self.list_name:
@@ -240,25 +201,13 @@ class _Reader:
         if cut and len(self.path) == 1:
             kind, why = "unclosed", "the root element is never closed"
         elif cut:
-            why = f"the file is cut inside <{'Domaine' if self.row else _local(self.path[-1])}>"
+            why = f"the file is cut inside <{'Domaine' if self.row else shown_name(self.path[-1])}>"
         elif not self.path:
             kind, why = "trailing", f"something stands after the end of the list ({why})"
         if not self.reading.damage:
             self.reading.damage_kinds, self.reading.damage, self.reading.damage_line = (kind,), why, self.line
         if self.row or (self.in_list() and not cut):
             self.drop_row()
-
-    def drop_row(self) -> None:
-        problems, row = self.reading.problems, len(self.reading.lines) + 1
-        line = self.row[0] if self.row else self.line
-        self.row.clear()
-        self.text.clear()
-        self.nested = 0
-        for index in range(len(problems) - 1, -1, -1):
-            if problems[index].row != row:
-                break
-            problems[index] = replace(problems[index], row=None)
-        self.problem("cut", "Domaine", "broken off: what stands before the next row is not loaded", line)
 
     # -- before the root ------------------------------------------------------------------------------------
 
@@ -273,7 +222,7 @@ class _Reader:
     def open_root(self, name: str) -> None:
         namespace, _, local = name.rpartition(" ")
         if local != "ListeBlancheMSSante":
-            self.refuse(f"no white list: the root element is <{_local(name)}>, not <ListeBlancheMSSante>")
+            self.refuse(f"no white list: the root element is <{shown_name(name)}>, not <ListeBlancheMSSante>")
         if namespace not in (NAMESPACE, "") and not self.any_namespace:
             self.refuse_namespace(f"the namespace {namespace[:128]!r}")
         self.reading.namespace = namespace
@@ -306,11 +255,11 @@ class _Reader:
         elif depth == 2 and name in (self.list_name, self.date_name, SIGNATURE):
             self.seen[name] = self.seen.get(name, 0) + 1
             if self.seen[name] > 1:
-                self.problem("repeated", _local(name), f"more than one {_local(name)}")
+                self.problem("repeated", shown_name(name), f"more than one {shown_name(name)}")
         elif depth == 2 and name == "xmlns" and not self.reading.namespace:
             self.seen[name] = self.line
         elif depth == 2 or (depth == 3 and self.path[1] in (self.list_name, self.date_name)):
-            self.problem("unexpected", _local(name), "an element that white lists do not have here")
+            self.problem("unexpected", shown_name(name), "an element that white lists do not have here")
         self.set_handlers()
 
     def end(self, name: str) -> None:
@@ -327,7 +276,7 @@ class _Reader:
         """Forget the text between tags; report it where only white space may stand."""
         if len(self.path) == 1 or self.in_list():
             if any(text.strip() for text in self.text):
-                parent = "Domaine" if self.row else _local(self.path[-1])
+                parent = "Domaine" if self.row else shown_name(self.path[-1])
                 self.problem("text", parent, "text outside the fields")
             self.text.clear()
 
@@ -376,15 +325,15 @@ class _Reader:
         if attributes:
             self.count_other(name, attributes)
         if self.row and not len(self.row) & 1:
-            message = f"an element inside {_local(self.row[-1])}; its text is kept there"
-            self.problem("unexpected", _local(name), message)
+            message = f"an element inside {shown_name(self.row[-1])}; its text is kept there"
+            self.problem("unexpected", shown_name(name), message)
             self.parser.StartElementHandler = self.nested_start
             self.parser.EndElementHandler = self.nested_end
             self.nested_start(name, {})
         else:
             self.list_handlers[0](name, {})
         if attributes:
-            self.problem("attribute", _local(name), "an attribute, which white lists do not have here")
+            self.problem("attribute", shown_name(name), "an attribute, which white lists do not have here")
 
     def nested_start(self, name: str, attributes: dict[str, str]) -> None:
         self.nested += 1
@@ -407,7 +356,7 @@ class _Reader:
                 self.problem("misplaced", "Domaine", "a row inside a row: not loaded", line)
             elif local is None:
                 self.count_other(name)
-                self.problem("unexpected", _local(name), "an element that rows do not have", line)
+                self.problem("unexpected", shown_name(name), "an element that rows do not have", line)
             elif local in texts:
                 self.problem("repeated", local, f"more than one {local}: the first is kept", line)
             else:
@@ -437,9 +386,4 @@ class _Reader:
             self.problem("unexpected", "xmlns", message, as_child)
         for name in (self.date_name, self.list_name):
             if name not in self.seen:
-                self.problem("missing", _local(name), f"no {_local(name)}")
-
-
-def _local(name: str) -> str:
-    """Return a name as messages show it: without its namespace, and not for pages."""
-    return name.rpartition(" ")[2][:64]
+                self.problem("missing", shown_name(name), f"no {shown_name(name)}")

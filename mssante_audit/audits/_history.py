@@ -81,6 +81,7 @@ def _partly_changed(
     current = set(zip(now.index.get_level_values(0), now.index.get_level_values(1), now, strict=True))
     gone = history[history["last_seen"] < last]
     spans = gone.groupby(["operator_id", column, "domain"], sort=False)["last_seen"].max()
+    born = history.groupby(["operator_id", column, "domain"], sort=False)["first_seen"].min().to_dict()
     changes: dict[tuple[str, str, str], dict[str, datetime]] = {}
     texts = now.groupby(level=[0, 1]).agg(set).to_dict()
     for (operator_id, text, domain), until in cast(
@@ -93,13 +94,7 @@ def _partly_changed(
                 changes.setdefault((operator_id, text, new), {})[domain] = until
     for (operator_id, text, new), domains in changes.items():
         rows = held[operator_id, text]
-        seen = history.loc[
-            (history["operator_id"] == operator_id)
-            & (history[column] == new)
-            & history["domain"].isin(domains.keys()),
-            "first_seen",
-        ]
-        start = day(seen.min().to_pydatetime())
+        since = min(born[operator_id, new, domain] for domain in domains)
         others = count(len(domains), "autre domaine", "autres domaines")
         kind = KINDS[column]
         yield Finding(
@@ -107,8 +102,8 @@ def _partly_changed(
             tuple(rows),
             observed=f"contact {kind} : {shown(text)}",
             expected=f"contact {kind} : {shown(new)}",
-            evidence=f"changé sur {others} dans la liste du {start} ; lignes {row_ranges(rows)}",
-            first_seen=seen.min().to_pydatetime(),
+            evidence=f"changé sur {others} dans la liste du {day(since)} ; lignes {row_ranges(rows)}",
+            first_seen=since.to_pydatetime(),
         )
 
 

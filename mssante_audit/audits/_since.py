@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
@@ -47,17 +48,19 @@ def dated(findings: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
     since = {texts: _first_listed(space.entries, past[0], texts) for texts in columns}
     told = []
     for one, known, rows in zip(rules, findings["first_seen"], findings["rows"], strict=True):
-        seen = since[one.texts].loc[list(rows)] if one.texts and rows else pd.Series(dtype="object")
-        if known or seen.empty or seen.isna().any():
+        listed = since.get(one.texts, {})
+        seen = [listed[row] for row in rows if row in listed]
+        if known or not seen or len(seen) < len(rows):
             told.append(known)
         else:
-            told.append((seen.max() if one.together else seen.min()).isoformat())
+            told.append((max(seen) if one.together else min(seen)).isoformat())
     return findings.assign(first_seen=pd.Series(told, index=findings.index, dtype="str"))
 
 
-def _first_listed(entries: pd.DataFrame, history: pd.DataFrame, texts: tuple[str, ...]) -> pd.Series:
-    """Return for each row, by number, the time of the first list that had its texts."""
+def _first_listed(entries: pd.DataFrame, history: pd.DataFrame, texts: tuple[str, ...]) -> dict[int, Any]:
+    """Return for each row, by number, the time of the first list that had its texts, if one is known."""
     names = list(texts)
     first = history.groupby(names, sort=False)["first_seen"].min().rename("since").reset_index()
     found = entries[["row", *names]].merge(first, on=names, how="left")
-    return found.set_index("row")["since"]
+    found = found.dropna(subset="since")
+    return dict(zip(found["row"].tolist(), found["since"], strict=True))
