@@ -111,7 +111,8 @@ def write_run(folder: Path, run: Run, results: Mapping[str, Result] | None = Non
     """Write the head of a run, with its steps if it has ended, also as the last one in ``state``."""
     steps = [asdict(result) for result in (results or {}).values()]
     text = json.dumps({**asdict(run), "steps": steps}, ensure_ascii=False, indent=1) + "\n"
-    for file in (folder / RUN, folder.parents[1] / STATE / RUN):
+    # The folder's own last: until it says that the run has ended, the next start goes on with it.
+    for file in (folder.parents[1] / STATE / RUN, folder / RUN):
         write_bytes(file, text.encode("utf-8", "backslashreplace"))
 
 

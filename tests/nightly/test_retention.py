@@ -98,7 +98,8 @@ def _no_date(output: Path) -> Path:
 
 def _another_programs(output: Path) -> Path:
     folder = make_run(output, "2026-01-01T060000Z")
-    (folder / "run.json").write_text(json.dumps({"kind": "backup", "stamp": folder.name}))
+    head = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**head, "kind": "backup"}))
     return folder
 
 

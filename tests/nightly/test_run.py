@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 from filelock import FileLock
 
@@ -37,9 +38,7 @@ def test_a_mail_says_first_what_is_new_and_what_is_fixed(two_nights):
     assert (first, second, errors) == (0, 0, "")
     assert "(first run)" in before.splitlines()[0]
     head, new, *rest = after.splitlines()
-    counted = re.fullmatch(
-        r"MSSante audit of 2026-03-03 06:00 UTC: (\d+) new, (\d+) fixed, (\d+) open", head
-    )
+    counted = re.fullmatch(r"MSSante audit of 2026-03-03 06:00 UTC: (\d+) new, (\d+) fixed, (\d+) open", head)
     assert counted
     assert new == f"NEW since 2026-02-03: {counted[1]}"
     assert f"FIXED: {counted[2]}" in rest
@@ -294,16 +293,24 @@ def test_an_interrupted_run_leaves_no_process_and_is_gone_on_with(place, number,
     process.communicate(timeout=60)
     assert process.returncode == status
     assert not Path(f"/proc/{step}").exists()
+    assert not (place.runs[-1] / "steps" / "audit.json").exists()
     again, out, _ = place.run()
     assert again == 0
     assert "gone on with" in out
     assert len(place.runs) == 1
 
 
+def test_a_step_does_not_outlive_a_killed_run(place):
+    process = place.start("--as-of", AS_OF)
+    step = psutil.Process(_child_at_work(process.pid))
+    process.kill()
+    process.communicate()
+    assert psutil.wait_procs([step], timeout=30)[1] == []
+    assert not (place.runs[-1] / "steps" / "audit.json").exists()
+
+
 def _child_at_work(parent: int) -> int:
     """Return the process of the step at work, once it has begun the audit."""
-    import psutil
-
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for child in psutil.Process(parent).children():
