@@ -2,7 +2,7 @@
 
 320 dossiers of the real list where it lies beside this, or else of a made-up list of as many operators. The
 shell's way is measured on a few of them; plain Python, in one process, draws the same charts and writes the
-same pages from the same functions, which is checked byte for byte.
+same pages and letters from the same functions, which is checked byte for byte.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ import psutil
 
 from mssante_audit.batch import run_batch
 from mssante_audit.dossier import dossier, record, survey
-from mssante_audit.dossiers import write_dossiers
+from mssante_audit.dossiers import file_name, write_dossiers
+from mssante_audit.export import write_bytes
 from mssante_audit.jobs import Job, plan
+from mssante_audit.letter import letter_files
 from mssante_audit.narrative_dossier import (
     certificates_table,
     changes_table,
@@ -47,7 +49,7 @@ from mssante_audit.tables import enable
 
 ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "real"
-MANY, SOME, FEW = 320, 60, 3
+MANY, SOME, FEW = 320, 80, 3
 
 
 def benches() -> list[tuple[str, float, float]]:
@@ -69,13 +71,13 @@ def benches() -> list[tuple[str, float, float]]:
         assert run.exit_status() == 0
         job = _job(given)
         shell = min(_shell(job, operator, folder) for operator in operators[:FEW])
-        plain, forked = _plain_and_forked(job, space, operators[: SOME + 1])
+        plain, forked = _plain_and_forked(job, space, operators[: SOME + 1], folder)
         lasting = memory[9].keys() & memory[-1].keys()
         growth = sum(memory[-1][p] for p in lasting) / sum(memory[9][p] for p in lasting)
     of = f"{len(operators)} dossiers"
     return [
         (f"{of}: % of the time of papermill and nbconvert from the shell", 100 * bulk / shell, 100 / 25),
-        ("a dossier, one at a time / plain Python, the same page", forked / plain, 1.7),
+        ("dossiers one at a time / plain Python writing the same pages and letters", forked / plain, 1.7),
         (f"{of}: memory at the last / at the 10th", growth, 1.05),
     ]
 
@@ -104,12 +106,9 @@ def _job(given: dict[str, Any]) -> Job:
 
 
 def _of(job: Job, operator: str) -> Job:
-    return replace(
-        job,
-        name=operator,
-        given={**job.given, "operator": operator},
-        shown={**job.shown, "operator": operator},
-    )
+    own = {"operator": operator}
+    given, shown = {**job.given, **own}, {**job.shown, **own}
+    return replace(job, name=file_name(operator), given=given, shown=shown, operator_id=operator)
 
 
 def _shell(job: Job, operator: str, folder: Path) -> float:
@@ -125,19 +124,26 @@ def _shell(job: Job, operator: str, folder: Path) -> float:
     return time.perf_counter() - begin
 
 
-def _plain_and_forked(job: Job, space: TrustSpace, operators: list[str]) -> tuple[float, float]:
-    """Return seconds a dossier by plain Python and in forks, one at a time, once all is loaded."""
+def _plain_and_forked(job: Job, space: TrustSpace, operators: list[str], folder: Path) -> tuple[float, float]:
+    """Return seconds that dossiers take by plain Python and in forks, one at a time, once all is loaded."""
     survey(space)
-    pages, plain = {}, []
+    (folder / "plain").mkdir()
+    plain = []
     for operator in operators:
         begin = time.perf_counter()
-        pages[operator] = _page(_of(job, operator), space)
+        of = _of(job, operator)
+        files = {".html": _page(of, space), **letter_files(space, operator)}
+        for suffix, content in files.items():
+            write_bytes(folder / "plain" / f"{of.name}{suffix}", content)
         plain.append(time.perf_counter() - begin)
     forked, begin = [], time.perf_counter()
     for made in run_batch([_of(job, operator) for operator in operators]):
+        for suffix, content in made.files.items():
+            write_bytes(folder / f"{made.name}{suffix}", content)
         forked.append(time.perf_counter() - begin)
         begin = time.perf_counter()
-        assert made.files[".html"] == pages[made.name], made.name
+    for path in (folder / "plain").iterdir():
+        assert path.read_bytes() == (folder / path.name).read_bytes(), path.name
     return sum(plain[1:]), sum(forked[1:])
 
 
@@ -171,9 +177,8 @@ def _page(job: Job, space: TrustSpace) -> bytes:
             cells.append({**code, "execution_count": None})
     parameters = [(PARAMETERS[name].label, shown_value(name, value)) for name, value in job.shown.items()]
     page = Page(job.name, parameters, record(told).provenance)
-    return to_html(
-        nbformat.from_dict({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}), page
-    ).encode()
+    notebook = nbformat.from_dict({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
+    return to_html(notebook, page).encode()
 
 
 def _html(value: Any) -> str:

@@ -178,7 +178,7 @@ def file_name(operator_id: str) -> str:
     """Return the name of an operator's files: its identifier, or a hash of one that a path could not bear.
 
     >>> file_name("010000001"), file_name("../../etc/passwd")
-    ('010000001', 'operateur-9bba68f0a5c4')
+    ('010000001', 'operateur-3754d6cb3a38')
     """
     if _PLAIN.fullmatch(operator_id):
         return operator_id
