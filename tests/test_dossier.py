@@ -72,7 +72,7 @@ def test_without_an_operator_the_one_with_the_most_findings_is_shown(space):
     assert all(len(dossier(space, o).findings) < len(most.findings) for o in others)
 
 
-def test_nobody_is_refused():
+def test_nobody_is_refused(space):
     with pytest.raises(ParameterError, match="about one operator"):
         dossier(make_space({"dn": "CN=sans.example"}), None)
     with pytest.raises(UnknownNameError, match="no operator '1990000009'"):

@@ -4,6 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from test_site import KINDS, page_of
 
+from mssante_audit.dossiers import write_dossiers
 from mssante_audit.report import find_notebooks
 from mssante_audit.resources import resource
 
@@ -49,6 +50,19 @@ def test_a_report(look, sample_run, name, width):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_index_of_the_reports(look, sample_run, width):
     assert violations(look(sample_run.out / "index.html", width).page) == []
+
+
+@pytest.fixture(scope="module")
+def dossiers(tmp_path_factory):
+    out = tmp_path_factory.mktemp("dossiers")
+    write_dossiers(out, parameters={"as_of": "2026-03-03"}, operators=["1679900001"])
+    return out
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["index", "1679900001"])
+def test_a_dossier_and_their_index(look, dossiers, name, width):
+    assert violations(look(dossiers / f"{name}.html", width).page) == []
 
 
 def test_axe_sees_a_defect(visit, sample_site, tmp_path):
