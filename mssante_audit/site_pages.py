@@ -242,6 +242,9 @@ def _operator_lead(operator: Operator) -> str:
     extent = f"{number(touched)} de ses {count(domains, 'domaine')}"
     if touched == domains:
         extent = "son seul domaine" if domains == 1 else f"tous ses {count(domains, 'domaine')}"
+    unlisted = sum(1 for domain in operator.domains if not domain.rows)
+    if unlisted and domains > 1:
+        extent += f" (dont {count(unlisted, 'absent', 'absents')} de la liste)"
     new = sum(operator.new.values())
     fresh = f" {count(new, 'constat est nouveau', 'constats sont nouveaux')}." if new else ""
     return f"{summary(operator.counts)}, sur {extent}.{fresh}"

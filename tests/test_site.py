@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import openpyxl
+import pandas as pd
 import pytest
 from lxml import html
 
@@ -184,6 +185,16 @@ def test_contacts_shown_are_announced_on_every_page(hostile_site):
 
 def text_of(page, path="//main"):
     return re.sub(r"\s+", " ", " ".join(part.text_content() for part in page.xpath(path)))
+
+
+def test_a_declared_domain_that_is_not_listed_counts_apart(sample_site):
+    page = own_pages(sample_site.folder)["operateurs/1679900001.html"]
+    listed = set(sample_site.space.entries.query("operator_id == '1679900001'")["domain"])
+    told = pd.read_csv(sample_site.folder / "operateurs" / "1679900001.domaines.csv")["domain"]
+    unlisted = len(set(told) - listed)
+    assert unlisted
+    expected = f"sur tous ses {len(told)} domaines (dont {unlisted} absents de la liste)"
+    assert expected in text_of(page, "//p[@class='lead']")
 
 
 def test_the_first_words_say_how_grave_what_is_new_and_whom_to_look_at(sample_site):
