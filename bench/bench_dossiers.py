@@ -20,8 +20,7 @@ from typing import Any
 import nbformat
 import psutil
 
-from mssante_audit.batch import run_batch
-from mssante_audit.dossier import dossier, record, survey
+from mssante_audit.dossier import dossier, record
 from mssante_audit.dossiers import file_name, write_dossiers
 from mssante_audit.export import write_bytes
 from mssante_audit.jobs import Job, plan
@@ -49,7 +48,7 @@ from mssante_audit.tables import enable
 
 ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "real"
-MANY, SOME, FEW = 320, 80, 3
+MANY, FEW = 320, 3
 
 
 def benches() -> list[tuple[str, float, float]]:
@@ -67,17 +66,24 @@ def benches() -> list[tuple[str, float, float]]:
             operators=operators,
             listener=lambda *_: memory.append(_memory()),
         )
-        bulk = (time.perf_counter() - begin) / len(operators)
+        bulk = time.perf_counter() - begin
         assert run.exit_status() == 0
         job = _job(given)
         shell = min(_shell(job, operator, folder) for operator in operators[:FEW])
-        plain, forked = _plain_and_forked(job, space, operators[: SOME + 1], folder)
+        forked = _seconds("forked", given, operators, folder / "forked")
+        plain = _seconds("plain", given, operators, folder / "plain")
+        for path in (folder / "plain").iterdir():
+            assert path.read_bytes() == (folder / "forked" / path.name).read_bytes(), path.name
         lasting = memory[9].keys() & memory[-1].keys()
         growth = sum(memory[-1][p] for p in lasting) / sum(memory[9][p] for p in lasting)
     of = f"{len(operators)} dossiers"
     return [
-        (f"{of}: % of the time of papermill and nbconvert from the shell", 100 * bulk / shell, 100 / 25),
-        ("dossiers one at a time / plain Python writing the same pages and letters", forked / plain, 1.7),
+        (
+            f"{of}: % of the time of papermill and nbconvert from the shell",
+            100 * bulk / len(operators) / shell,
+            100 / 25,
+        ),
+        (f"{of}, one at a time / plain Python writing the same pages and letters", forked / plain, 1.7),
         (f"{of}: memory at the last / at the 10th", growth, 1.05),
     ]
 
@@ -89,6 +95,14 @@ def _data(folder: Path) -> dict[str, Any]:
     (folder / "data").mkdir()
     (folder / "data" / "list.xml").write_bytes(b"".join(whitelist_chunks(made.rows)))
     return {"data": str(folder / "data"), "as_of": "2026-03-03"}
+
+
+def _seconds(how: str, given: dict[str, Any], operators: list[str], folder: Path) -> float:
+    """Return what one process takes for all of them, its start and loading counted."""
+    arguments = json.dumps([how, given, operators, str(folder)])
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "bench.bench_dossiers", arguments], check=True, cwd=ROOT)
+    return time.perf_counter() - begin
 
 
 def _memory() -> dict[int, int]:
@@ -124,27 +138,15 @@ def _shell(job: Job, operator: str, folder: Path) -> float:
     return time.perf_counter() - begin
 
 
-def _plain_and_forked(job: Job, space: TrustSpace, operators: list[str], folder: Path) -> tuple[float, float]:
-    """Return seconds that dossiers take by plain Python and in forks, one at a time, once all is loaded."""
-    survey(space)
-    (folder / "plain").mkdir()
-    plain = []
+def _plain(given: dict[str, Any], operators: list[str], folder: Path) -> None:
+    """Write pages and letters without notebooks, from start to end."""
+    space, job = open_space(**given), _job(given)
+    folder.mkdir()
     for operator in operators:
-        begin = time.perf_counter()
         of = _of(job, operator)
         files = {".html": _page(of, space), **letter_files(space, operator)}
         for suffix, content in files.items():
-            write_bytes(folder / "plain" / f"{of.name}{suffix}", content)
-        plain.append(time.perf_counter() - begin)
-    forked, begin = [], time.perf_counter()
-    for made in run_batch([_of(job, operator) for operator in operators]):
-        for suffix, content in made.files.items():
-            write_bytes(folder / f"{made.name}{suffix}", content)
-        forked.append(time.perf_counter() - begin)
-        begin = time.perf_counter()
-    for path in (folder / "plain").iterdir():
-        assert path.read_bytes() == (folder / path.name).read_bytes(), path.name
-    return sum(plain[1:]), sum(forked[1:])
+            write_bytes(folder / f"{of.name}{suffix}", content)
 
 
 def _page(job: Job, space: TrustSpace) -> bytes:
@@ -183,3 +185,11 @@ def _page(job: Job, space: TrustSpace) -> bytes:
 
 def _html(value: Any) -> str:
     return str(value.html() if isinstance(value, Chart) else value._repr_html_())
+
+
+if __name__ == "__main__":
+    how, given, operators, folder = json.loads(sys.argv[1])
+    if how == "plain":
+        _plain(given, operators, Path(folder))
+    else:
+        write_dossiers(Path(folder), parameters=given, operators=operators, jobs=1)

@@ -1,0 +1,83 @@
+"""Input files: found, told apart, packed to go elsewhere."""
+
+import shutil
+
+import pytest
+
+from mssante_audit import inputs
+from mssante_audit.inputs import code_digest, input_files, inputs_digest, pack, stamps
+from mssante_audit.resources import resource
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A data folder with what is read and what is not."""
+    folder = tmp_path / "données"
+    read = ("list.xml.gz", "declarations.csv", "waivers.toml", "archive/a.xml.gz", "archive/quarantine/b.bin",
+            "archive/log.jsonl", "observations/dns-1.jsonl.gz", "anchors/root.pem")  # fmt: skip
+    other = (".lock", "archive/history.parquet", "reports/index.html", "archive/.a.tmp")
+    for name in (*read, *other):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return folder, {folder / name for name in read}
+
+
+def test_what_may_be_read_is_found_and_nothing_else(data, tmp_path):
+    folder, read = data
+    assert set(input_files(folder)) == read
+    (tmp_path / "own.pem").write_text("own")
+    assert set(input_files(folder, [tmp_path / "own.pem"])) == read | {tmp_path / "own.pem"}
+    assert input_files(folder / "list.xml.gz") == [folder / "list.xml.gz"]
+    assert resource("data/sample") / "listeblanchemssante.xml.gz" in input_files(None)
+
+
+def test_the_hash_follows_content_and_name_wherever_the_folder_lies(data, tmp_path):
+    folder, read = data
+    digest = inputs_digest(folder)
+    assert inputs_digest(shutil.copytree(folder, tmp_path / "elsewhere")) == digest
+    for path in sorted(read):
+        before = path.read_text()
+        path.write_text(before + ".")
+        assert inputs_digest(folder) != digest, path
+        path.write_text(before)
+    assert inputs_digest(folder) == digest
+    (folder / "archive" / "history.parquet").write_text("other")
+    (folder / "reports" / "index.html").write_text("other")
+    assert inputs_digest(folder) == digest
+    (folder / "waivers.toml").rename(folder / "waivers.txt")
+    assert inputs_digest(folder) != digest
+
+
+def test_stamps_tell_a_changed_and_a_lost_file(data):
+    folder, _ = data
+    before = stamps(input_files(folder))
+    files = input_files(folder)
+    (folder / "declarations.csv").write_text("longer than it was")
+    changed = stamps(files)
+    (folder / "declarations.csv").unlink()
+    assert len({before, changed, stamps(files)}) == 3
+
+
+def test_a_bundle_unpacks_to_the_same_input(data, tmp_path):
+    folder, _ = data
+    (tmp_path / "own.pem").write_text("own")
+    bundle = pack(folder, [tmp_path / "own.pem"])
+    there, (anchor,) = bundle.unpack(tmp_path / "there")
+    assert there.name == folder.name
+    assert anchor.read_text() == "own"
+    assert inputs_digest(there) == inputs_digest(folder)
+    assert pack(folder, [tmp_path / "own.pem"]).sha256 == bundle.sha256
+    (folder / "waivers.toml").write_text("other")
+    assert pack(folder, [tmp_path / "own.pem"]).sha256 != bundle.sha256
+    one = pack(folder / "list.xml.gz")
+    assert list(one.files) == [one.data] == ["data/list.xml.gz"]
+
+
+def test_the_hash_of_the_code_follows_the_libraries_versions(monkeypatch):
+    code_digest.cache_clear()
+    before = code_digest()
+    code_digest.cache_clear()
+    monkeypatch.setattr(inputs, "version", lambda name: "0")
+    assert code_digest() != before
+    code_digest.cache_clear()
