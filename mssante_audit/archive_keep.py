@@ -12,11 +12,11 @@ from pathlib import Path
 
 from mssante_audit.archive import QUARANTINE, SKEW, TIME, Archive, Snapshot, load_kept
 from mssante_audit.archive_log import GOOD, Record, append, read_log
-from mssante_audit.errors import AuditError, InputError, OutputError
-from mssante_audit.export import output_error, write_bytes
+from mssante_audit.errors import InputError
+from mssante_audit.export import write_bytes
+from mssante_audit.staging import exclusive
 from mssante_audit.whitelist import WhiteList, load_whitelist
 
-LOCK = ".lock"
 MAX_LOSS = 0.1
 """Share of its rows that a list may lose against the one before it without being flagged."""
 
@@ -30,22 +30,11 @@ def locked(folder: Path) -> Iterator[None]:
     OutputError
         If another run holds it, or the folder cannot be written.
     """
-    from filelock import FileLock, Timeout
-
-    try:
-        (folder / QUARANTINE).mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / LOCK, timeout=0):
-            for draft in (*folder.glob(".*.tmp"), *folder.glob(f"{QUARANTINE}/.*.tmp")):
-                draft.unlink(missing_ok=True)
-            yield
-    except Timeout:
-        raise OutputError(
-            "another run is writing to this archive", file=str(folder), remedy="Wait for it to end"
-        ) from None
-    except OSError as error:
-        if isinstance(error, AuditError):
-            raise
-        raise output_error(error, folder) from error
+    with exclusive(folder, "another run is writing to this archive"):
+        (folder / QUARANTINE).mkdir(exist_ok=True)
+        for draft in (*folder.glob(".*.tmp"), *folder.glob(f"{QUARANTINE}/.*.tmp")):
+            draft.unlink(missing_ok=True)
+        yield
 
 
 def keep(

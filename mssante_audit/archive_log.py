@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mssante_audit.errors import InputError
-from mssante_audit.export import output_error
+from mssante_audit.export import append_line
 
 LOG = "log.jsonl"
 
@@ -70,16 +69,5 @@ def append(folder: Path, record: Record) -> Record:
     OutputError
         If it cannot be written.
     """
-    line = json.dumps(asdict(record), ensure_ascii=True).encode() + b"\n"
-    try:
-        with (folder / LOG).open("a+b") as log:
-            size = log.seek(0, os.SEEK_END)
-            if size:
-                log.seek(size - 1)
-                line = line if log.read(1) == b"\n" else b"\n" + line
-            log.write(line)
-            log.flush()
-            os.fsync(log.fileno())
-    except OSError as error:
-        raise output_error(error, folder / LOG) from error
+    append_line(folder / LOG, json.dumps(asdict(record), ensure_ascii=True))
     return record

@@ -194,7 +194,7 @@ def _size_of_last(output: Path) -> int:
 def _lock(output: Path) -> Iterator[Sign]:
     from filelock import FileLock, Timeout
 
-    from mssante_audit.nightly import LOCK
+    from mssante_audit.staging import LOCK
 
     if not (output / LOCK).exists():
         return

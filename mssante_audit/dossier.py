@@ -213,10 +213,10 @@ def _by_operator(findings: pd.DataFrame, entries: pd.DataFrame) -> dict[str, tup
 
 
 def _most_found(common: Survey) -> str:
-    listed = common.standing.index
-    if listed.empty:
+    listed = sorted(map(str, common.standing.index))
+    if not listed:
         raise ParameterError("a dossier is about one operator", remedy="This list names none")
-    return max(sorted(listed), key=lambda operator_id: len(common.found.get(operator_id, ())))
+    return max(listed, key=lambda operator_id: len(common.found.get(operator_id, ())))
 
 
 def _standing(

@@ -163,6 +163,28 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise output_error(error, path) from error
 
 
+def append_line(path: Path, line: str) -> None:
+    """Write a line at the end of a file, on a line of its own whatever a killed run left there.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    content = line.encode("utf-8", "backslashreplace") + b"\n"
+    try:
+        with path.open("a+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
+                file.seek(size - 1)
+                content = content if file.read(1) == b"\n" else b"\n" + content
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise output_error(error, path) from error
+
+
 def output_error(error: OSError, path: Path) -> OutputError:
     """Return the `OutputError` that tells a user what `error` means for `path`."""
     reason = (error.strerror or type(error).__name__).lower()

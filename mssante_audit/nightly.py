@@ -29,7 +29,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mssante_audit.audit_config import STEPS, Config
-from mssante_audit.errors import OutputError
 from mssante_audit.export import output_error, write_bytes
 from mssante_audit.hooks import end_group, run_hooks
 from mssante_audit.retention import outdated, remove
@@ -48,9 +47,9 @@ from mssante_audit.runlog import (
     write_run,
 )
 from mssante_audit.space import parse_instant
+from mssante_audit.staging import exclusive
 from mssante_audit.steps import Job
 
-LOCK = ".lock"
 RESUMED = timedelta(hours=12)
 """Age up to which a killed run is gone on with; older ones are abandoned: the data have changed meanwhile."""
 GRACE = 20
@@ -123,19 +122,10 @@ def run(config: Config, *, as_of: str = "", tell: Tell | None = None, debug: boo
 
 @contextmanager
 def _locked(output: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    try:
+    with exclusive(output, "another run is at work here"):
         for name in (RUNS, STATE):
-            (output / name).mkdir(parents=True, exist_ok=True)
-        with FileLock(output / LOCK, timeout=0):
-            yield
-    except Timeout:
-        raise OutputError(
-            "another run is at work here", file=str(output), remedy="Wait for it to end"
-        ) from None
-    except OSError as error:
-        raise (error if isinstance(error, OutputError) else output_error(error, output)) from error
+            (output / name).mkdir(exist_ok=True)
+        yield
 
 
 def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:

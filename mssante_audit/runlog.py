@@ -12,7 +12,6 @@ In the output folder (`mssante_audit.nightly` has the whole of it)::
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -20,8 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mssante_audit.errors import OutputError
-from mssante_audit.export import output_error, write_bytes
+from mssante_audit.export import append_line, write_bytes
 
 KIND = "mssante-audit run"
 """Stands in each run's ``run.json``."""
@@ -161,19 +159,3 @@ def note(folder: Path, event: str, what: str = "", **facts: Any) -> None:
     append_line(folder.parents[1] / STATE / LOG, json.dumps(record, ensure_ascii=True))
     plain = "".join(c if c.isprintable() else " " for c in what)
     append_line(folder / "log.txt", f"{at}  {event:10} {plain}".rstrip())
-
-
-def append_line(file: Path, line: str) -> None:
-    """Write a line at the end of a file, on a line of its own whatever a killed run left there."""
-    content = line.encode("utf-8", "backslashreplace") + b"\n"
-    try:
-        with file.open("a+b") as out:
-            size = out.seek(0, os.SEEK_END)
-            if size:
-                out.seek(size - 1)
-                content = content if out.read(1) == b"\n" else b"\n" + content
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-    except OSError as error:
-        raise (error if isinstance(error, OutputError) else output_error(error, file)) from error

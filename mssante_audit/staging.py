@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from mssante_audit.errors import OutputError
+from mssante_audit.errors import AuditError, OutputError
 from mssante_audit.export import output_error
 
 LOCK = ".lock"
@@ -29,27 +29,36 @@ NOTE = ".kernel-"
 
 
 @contextmanager
+def exclusive(folder: Path, busy: str, remedy: str = "Wait for it to end") -> Iterator[None]:
+    """Hold a folder's lock; make the folder if there is none.
+
+    Raises
+    ------
+    OutputError
+        `busy`, if another process holds the lock; or whatever cannot be written meanwhile.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise OutputError(busy, file=str(folder), remedy=remedy) from None
+    except OSError as error:
+        if isinstance(error, AuditError):
+            raise
+        raise output_error(error, folder) from error
+
+
+@contextmanager
 def locked(out: Path) -> Iterator[Path]:
     """Hold the output folder's lock; yield a hidden folder in it, removed at the end."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / LOCK, timeout=0):
+    with exclusive(out, "another run is writing here", "Wait for it to end, or choose another folder"):
+        _clear(out)
+        staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=out))
+        try:
+            yield staging
+        finally:
             _clear(out)
-            staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=out))
-            try:
-                yield staging
-            finally:
-                _clear(out)
-    except Timeout:
-        raise OutputError(
-            "another run is writing here",
-            file=str(out),
-            remedy="Wait for it to end, or choose another folder",
-        ) from None
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise output_error(error, out) from error
 
 
 def publish(staging: Path, out: Path, stale: Sequence[Path]) -> None:
