@@ -162,7 +162,7 @@ class ForkServer:
         except OSError:
             os.close(ended)
             ours.close()
-            raise DiedError("the fork server is gone") from None
+            raise self._gone() from None
         finally:
             os.close(tell_end)
         with Connection(ours.detach()) as answers, open(ended, "rb", buffering=0) as end:
@@ -172,8 +172,14 @@ class ForkServer:
         if kind == "raised":
             raise value
         if kind != "done":
-            raise _died(value, limits)
+            raise _died(value, limits) if len(value) == ENDED.size else self._gone()
         return value
+
+    def _gone(self) -> DiedError:
+        """Return what a call ends with whose server ended; `running` tells so from then on."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        return DiedError("the fork server is gone")
 
     def close(self) -> None:
         """End the server and its children."""
@@ -209,8 +215,6 @@ def _answer(answers: Connection[Any, Any], end: Any, listener: Callable[..., Non
 
 
 def _died(status: bytes, limits: Limits) -> DiedError:
-    if len(status) < ENDED.size:
-        return DiedError("the fork server is gone")
     code, late = ENDED.unpack(status)
     if late:
         died = DiedError(f"stopped after {limits.deadline:g} seconds")

@@ -51,7 +51,7 @@ def test_a_fork_begins_where_the_server_stands_and_has_everything_of_its_own(ser
     second = server.call(forked.around)
     for seen in (first, second):
         assert seen["state"] == {"prepared": True}
-        assert seen["threads"] == 1
+        assert seen["threads"] == seen["threads of the server"] == 1
         assert seen["arrow"] == 1
         assert seen["folder"] == seen["scratch"] == seen["temporary"] == seen["environment"]["TMPDIR"]
         assert seen["files"] == []

@@ -22,7 +22,7 @@ CELLS = {
     "results": ["1 + 1", "None", "_ * 2, Out[1]", "x = 3; x;", "", "[(1, 2), {3: b'4'}]"],
     "streams": [
         "import sys\nprint('a')\nprint('b', file=sys.stderr)\nprint('c')\n'd'",
-        "import os\nprint('own', flush=True)\nos.system('echo another')\nprint('last')",
+        "import os, time\nprint('own')\nos.system('echo another')\ntime.sleep(0.5)",
         "!echo shell",
         "%%bash\necho 'a magic'",
     ],

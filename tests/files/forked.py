@@ -36,6 +36,7 @@ def around(scratch, tell):
     return {
         "state": dict(STATE),
         "threads": len(os.listdir("/proc/self/task")),
+        "threads of the server": len(os.listdir(f"/proc/{os.getppid()}/task")),
         "folder": os.getcwd(),
         "scratch": str(scratch),
         "temporary": tempfile.gettempdir(),
