@@ -204,13 +204,6 @@ class View:
             zone = max(found, key=lambda name: (found[name], name))
             cuts.append(zone)
 
-    def sibling_says(self, zone: str, name: str, qtype: str) -> dict[str, Said]:
-        """Return what the servers of a zone say of a name beside `name` that nobody has, by address."""
-        for label in self.observation.siblings:
-            if said := self.said.get((zone, f"{label}.{name.partition('.')[2]}", qtype)):
-                return said
-        return {}
-
 
 class ZoneView:
     """What parent and servers say of a zone."""

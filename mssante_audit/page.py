@@ -120,7 +120,7 @@ def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any])
 
 def template(name: str) -> jinja2.Template:
     """Return a template of `TEMPLATE` that escapes what it is given, with the filters that reports have."""
-    return environment().get_template(name)
+    return _environment().get_template(name)
 
 
 def policy(html: str) -> str:
@@ -233,7 +233,7 @@ _FILTERS = {
 
 
 @cache
-def environment() -> jinja2.Environment:
+def _environment() -> jinja2.Environment:
     """Return what renders the pages that are no notebook; everything is escaped unless marked safe."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True

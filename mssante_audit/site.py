@@ -14,7 +14,7 @@ import pandas as pd
 from mssante_audit.export import json_text, output_error, write_bytes, write_csv, write_workbook
 from mssante_audit.ledger import FILE as LEDGER
 from mssante_audit.ledger import FollowUp
-from mssante_audit.page import VERDICTS, environment, policy_of
+from mssante_audit.page import VERDICTS, policy_of, template
 from mssante_audit.site_pages import SitePage, pages
 from mssante_audit.site_search import script
 from mssante_audit.site_tables import csv_html
@@ -102,23 +102,19 @@ def page_html(page: SitePage, view: View) -> str:
     """Return a page of the site as HTML."""
     depth = page.path.count("/")
     stem = page.path.rsplit("/", 1)[-1].removesuffix(".html")
-    return (
-        environment()
-        .get_template(f"site_{page.kind}.html.j2")
-        .render(
-            page=page,
-            root="../" * depth,
-            stem=stem,
-            menu=MENU,
-            tables={shown.name: shown.html + csv_html(shown, stem) for shown in page.tables},
-            policy=policy_of(source_of(script())),
-            script=script(),
-            style=_style(),
-            provenance=view.provenance,
-            verdicts=VERDICTS,
-            view=view,
-            **page.told,
-        )
+    return template(f"site_{page.kind}.html.j2").render(
+        page=page,
+        root="../" * depth,
+        stem=stem,
+        menu=MENU,
+        tables={shown.name: shown.html + csv_html(shown, stem) for shown in page.tables},
+        policy=policy_of(source_of(script())),
+        script=script(),
+        style=_style(),
+        provenance=view.provenance,
+        verdicts=VERDICTS,
+        view=view,
+        **page.told,
     )
 
 
