@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from mssante_audit.archive import HISTORY, Archive
-from mssante_audit.events import between, span
-from mssante_audit.history import _KEY, bring_up_to_date, merged, rows_of
-from mssante_audit.sample import build
-from mssante_audit.sample_space import Row, whitelist_chunks
-from mssante_audit.whitelist import WhiteList, load_whitelist
+from mssante_audit.archive.events import between, span
+from mssante_audit.archive.history import _KEY, bring_up_to_date, merged, rows_of
+from mssante_audit.archive.store import HISTORY, Archive
+from mssante_audit.whitelist.load import WhiteList, load_whitelist
+from tools.sample.make import build
+from tools.sample.space import Row, whitelist_chunks
 
 DAYS, ROWS, BATCH = 1000, 8700, 40
 START = datetime(2023, 6, 1, 5, 30, tzinfo=UTC)

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from mssante_audit.audits import audit_all
-from mssante_audit.sample import SAMPLE_AS_OF, build, whitelist_xml
-from mssante_audit.space import TrustSpace
-from mssante_audit.whitelist import WhiteList, load_whitelist
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.whitelist.load import WhiteList, load_whitelist
+from tools.sample.make import SAMPLE_AS_OF, build, whitelist_xml
 
 REAL = Path(__file__).parents[2] / "shared" / "real" / "listeblanchemssante-2025-02-28.xml.gz"
 RUNS = 5

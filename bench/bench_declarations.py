@@ -16,11 +16,11 @@ import openpyxl
 import pandas as pd
 
 from mssante_audit.audits import audit
-from mssante_audit.declarations import fields, load_declarations
-from mssante_audit.dn import parse_dn
-from mssante_audit.sample import build, whitelist_xml
-from mssante_audit.space import TrustSpace
-from mssante_audit.whitelist import load_whitelist
+from mssante_audit.declarations.register import fields, load_declarations
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.dn import parse_dn
+from mssante_audit.whitelist.load import load_whitelist
+from tools.sample.make import build, whitelist_xml
 
 DECLARATIONS = 10_000
 AS_OF = datetime(2026, 3, 3, tzinfo=UTC)

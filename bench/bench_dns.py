@@ -24,10 +24,10 @@ from pathlib import Path
 import dns.message
 import dns.query
 
-from mssante_audit.dns import ObserveSettings, observe
-from mssante_audit.methods import methods
-from mssante_audit.observation import Observation, load_observation
-from mssante_audit.space import TrustSpace
+from mssante_audit.observe.dns.run import ObserveSettings, observe
+from mssante_audit.observe.methods import methods
+from mssante_audit.observe.observation import Observation, load_observation
+from mssante_audit.space.trust import TrustSpace
 
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path[:0] = [str(TESTS / "observing"), str(TESTS / "audits")]
@@ -201,7 +201,7 @@ def memory(port: int, folder: Path) -> list[tuple[str, float, float]]:
         "said = summary.seconds, sum(summary.outcomes.values())"
     )
     auditing, (cpu, found) = _alone(
-        "from mssante_audit.audits.delegation_vs_redirection import audit\n"
+        "from mssante_audit.audits.delegation_vs_redirection.rules import audit\n"
         f"space = listed_space(delegated(DELEGATED), {str(path)!r})\nstart = time.process_time()\n"
         "found = audit(space)\nsaid = time.process_time() - start, len(found)\n"
         "assert set(methods(space.observation, delegated(DELEGATED))['method']) == {'delegated'}"

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mssante_audit.audits.delegation_vs_redirection import audit
-from mssante_audit.observation import load_observation
-from mssante_audit.sample import SAMPLE_AS_OF, build, whitelist_xml
-from mssante_audit.sample_dns import build_dns
-from mssante_audit.space import TrustSpace
-from mssante_audit.whitelist import load_whitelist
+from mssante_audit.audits.delegation_vs_redirection.rules import audit
+from mssante_audit.observe.observation import load_observation
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.whitelist.load import load_whitelist
+from tools.sample.dns import build_dns
+from tools.sample.make import SAMPLE_AS_OF, build, whitelist_xml
 
 DOMAINS, OPERATORS = 12_500, 400  # those inside a zone of their operator take fewer lines
 LINES = 100_000

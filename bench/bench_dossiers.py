@@ -20,12 +20,11 @@ from typing import Any
 import nbformat
 import psutil
 
-from mssante_audit.dossier import dossier, record
-from mssante_audit.dossiers import file_name, write_dossiers
-from mssante_audit.export import write_bytes
-from mssante_audit.jobs import Job, plan
-from mssante_audit.letter import letter_files
-from mssante_audit.narrative_dossier import (
+from mssante_audit.base.export import write_bytes
+from mssante_audit.base.resources import resource
+from mssante_audit.dossiers.facts import dossier, record
+from mssante_audit.dossiers.letter import letter_files
+from mssante_audit.dossiers.narrative import (
     certificates_table,
     changes_table,
     contacts_table,
@@ -35,16 +34,17 @@ from mssante_audit.narrative_dossier import (
     identity,
     what_to_correct,
 )
-from mssante_audit.page import Page, to_html
-from mssante_audit.parameters import PARAMETERS, shown_value
-from mssante_audit.plots import Chart
-from mssante_audit.plots_dossier import domains_by_certificate, domains_over_time, findings_against_peers
-from mssante_audit.resources import resource
-from mssante_audit.results import open_space
-from mssante_audit.sample import build
-from mssante_audit.sample_space import whitelist_chunks
-from mssante_audit.space import TrustSpace
-from mssante_audit.tables import enable
+from mssante_audit.dossiers.plots import domains_by_certificate, domains_over_time, findings_against_peers
+from mssante_audit.dossiers.write import file_name, write_dossiers
+from mssante_audit.report.jobs import Job, plan
+from mssante_audit.report.page import Page, to_html
+from mssante_audit.report.parameters import PARAMETERS, shown_value
+from mssante_audit.report.plots import Chart
+from mssante_audit.report.results import open_space
+from mssante_audit.report.tables import enable
+from mssante_audit.space.trust import TrustSpace
+from tools.sample.make import build
+from tools.sample.space import whitelist_chunks
 
 ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "real"

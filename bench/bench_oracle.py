@@ -49,9 +49,9 @@ def measure(folder: str) -> None:
     from dnsscene import make_space, running
     from oracle import HINTS, output, zonemaster
 
-    from mssante_audit.audits.delegation_vs_redirection import audit
-    from mssante_audit.dns import ObserveSettings, observe
-    from mssante_audit.observation import load_observation
+    from mssante_audit.audits.delegation_vs_redirection.rules import audit
+    from mssante_audit.observe.dns.run import ObserveSettings, observe
+    from mssante_audit.observe.observation import load_observation
 
     cases = [Case(f"ch-{n}", "clean") for n in range(HEALTHY)]
     domains = [case.domain for case in cases]

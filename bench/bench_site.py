@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mssante_audit.audits import audit_all
-from mssante_audit.sample import build
-from mssante_audit.sample_space import whitelist_chunks
-from mssante_audit.site import build_site
-from mssante_audit.space import load_space
+from mssante_audit.site.build import build_site
+from mssante_audit.space.trust import load_space
+from tools.sample.make import build
+from tools.sample.space import whitelist_chunks
 
 ROWS = 8700
 RUNS = 3

@@ -13,7 +13,7 @@ from pathlib import Path
 REAL = Path(__file__).parents[2] / "shared" / "real"
 RUNS = 7
 
-LOAD = "from mssante_audit.whitelist import load_whitelist as f"
+LOAD = "from mssante_audit.whitelist.load import load_whitelist as f"
 LXML = "from lxml.etree import parse as f"
 PANDAS = """
 import pandas
@@ -54,7 +54,7 @@ def real_or_made_up(folder: Path) -> Path:
 
 
 def made_up(folder: Path, domains: int) -> Path:
-    from mssante_audit.sample import build, whitelist_xml
+    from tools.sample.make import build, whitelist_xml
 
     file = folder / f"{domains}.xml.gz"
     if not file.exists():

@@ -23,7 +23,7 @@ Start with `load_space`: a folder (or a white list) becomes a `TrustSpace`, whos
 =================================  ==================================================================
 
 ``help(load_space)`` tells of one of them; the columns of ``space.entries`` and of findings are described in
-``help("mssante_audit.whitelist")`` and ``help("mssante_audit.findings")``.
+``help("mssante_audit.whitelist.load")`` and ``help("mssante_audit.findings.frame")``.
 """
 
 from importlib import import_module
@@ -31,27 +31,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mssante_audit.audits import AUDITS, audit, audit_all
-    from mssante_audit.contacts import mask, parse_contact
-    from mssante_audit.declarations import load_declarations
-    from mssante_audit.dn import parse_dn
-    from mssante_audit.errors import AuditError
-    from mssante_audit.identifiers import parse_department, parse_identifier
-    from mssante_audit.rules import catalogue, rule
-    from mssante_audit.signature import verify_signature
-    from mssante_audit.space import Thresholds, TrustSpace, load_space
-    from mssante_audit.whitelist import WhiteList, load_whitelist
+    from mssante_audit.base.errors import AuditError
+    from mssante_audit.declarations.register import load_declarations
+    from mssante_audit.findings.catalogue import catalogue, rule
+    from mssante_audit.space.trust import Thresholds, TrustSpace, load_space
+    from mssante_audit.values.contacts import mask, parse_contact
+    from mssante_audit.values.dn import parse_dn
+    from mssante_audit.values.identifiers import parse_department, parse_identifier
+    from mssante_audit.whitelist.load import WhiteList, load_whitelist
+    from mssante_audit.whitelist.signature import verify_signature
 
 _HOME = {
     "audits": ("AUDITS", "audit", "audit_all"),
-    "contacts": ("mask", "parse_contact"),
-    "declarations": ("load_declarations",),
-    "dn": ("parse_dn",),
-    "errors": ("AuditError",),
-    "identifiers": ("parse_department", "parse_identifier"),
-    "rules": ("catalogue", "rule"),
-    "signature": ("verify_signature",),
-    "space": ("Thresholds", "TrustSpace", "load_space"),
-    "whitelist": ("WhiteList", "load_whitelist"),
+    "values.contacts": ("mask", "parse_contact"),
+    "declarations.register": ("load_declarations",),
+    "values.dn": ("parse_dn",),
+    "base.errors": ("AuditError",),
+    "values.identifiers": ("parse_department", "parse_identifier"),
+    "findings.catalogue": ("catalogue", "rule"),
+    "whitelist.signature": ("verify_signature",),
+    "space.trust": ("Thresholds", "TrustSpace", "load_space"),
+    "whitelist.load": ("WhiteList", "load_whitelist"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

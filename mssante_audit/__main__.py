@@ -1,5 +1,5 @@
 """``python -m mssante_audit``: the command line."""
 
-from mssante_audit.cli import main
+from mssante_audit.cli.main import main
 
 main()

@@ -12,18 +12,18 @@ import pytest
 from lxml import etree
 
 from mssante_audit.audits import audit_all, waived
-from mssante_audit.declarations import fields
-from mssante_audit.dns_wire import canonical
-from mssante_audit.findings import Finding, concat, findings_frame
-from mssante_audit.ledger import FollowUp, follow
-from mssante_audit.report import Run, run_reports
-from mssante_audit.resources import resource
-from mssante_audit.sample_dns import OBSERVED_AT
-from mssante_audit.sample_dns_world import World, Zone, observe_world
-from mssante_audit.site import build_site
-from mssante_audit.space import TrustSpace, load_space
-from mssante_audit.trend import point_of
-from mssante_audit.whitelist import NAMESPACE, load_whitelist
+from mssante_audit.base.resources import resource
+from mssante_audit.declarations.register import fields
+from mssante_audit.findings.frame import Finding, concat, findings_frame
+from mssante_audit.findings.ledger import FollowUp, follow
+from mssante_audit.findings.trend import point_of
+from mssante_audit.observe.dns.wire import canonical
+from mssante_audit.report.run import Run, run_reports
+from mssante_audit.site.build import build_site
+from mssante_audit.space.trust import TrustSpace, load_space
+from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
+from tools.sample.dns import OBSERVED_AT
+from tools.sample.dns_world import World, Zone, observe_world
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
 REAL_AS_OF = "2025-03-01"

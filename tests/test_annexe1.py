@@ -10,12 +10,12 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 from reportlab.pdfgen.canvas import Canvas
 
-from mssante_audit import annexe1_read
-from mssante_audit.annexe1_write import FORM, PAGE, _Box, write_form
-from mssante_audit.declarations import fields, load_declarations
-from mssante_audit.declarations_write import records
-from mssante_audit.errors import InputError
-from mssante_audit.resources import resource
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import resource
+from mssante_audit.declarations.form_write import FORM, PAGE, _Box, write_form
+from mssante_audit.declarations.register import fields, load_declarations
+from mssante_audit.declarations.register import form_read as annexe1_read
+from mssante_audit.declarations.write import records
 
 LINES = """\
 Votre N° Contrat MSSanté

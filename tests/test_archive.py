@@ -17,15 +17,15 @@ import pandas as pd
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mssante_audit import archive as archive_module
-from mssante_audit import archive_keep
-from mssante_audit.archive import Archive, open_archive, verify
-from mssante_audit.archive_keep import import_lists, locked
-from mssante_audit.archive_log import Record, append, read_log
-from mssante_audit.errors import InputError, OutputError
-from mssante_audit.history import bring_up_to_date, frame_of, history_of
-from mssante_audit.sample_signing import SigningChain, make_chain, sign
-from mssante_audit.sample_space import Row, whitelist_chunks
+from mssante_audit.archive.history import bring_up_to_date, frame_of, history_of
+from mssante_audit.archive.keep import import_lists, locked
+from mssante_audit.archive.log import Record, append, read_log
+from mssante_audit.archive.store import Archive, open_archive, verify
+from mssante_audit.archive.store import keep as archive_keep
+from mssante_audit.archive.store import store as archive_module
+from mssante_audit.base.errors import InputError, OutputError
+from tools.sample.signing import SigningChain, make_chain, sign
+from tools.sample.space import Row, whitelist_chunks
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 1, 5, 30, tzinfo=UTC)
@@ -297,9 +297,9 @@ KILLED = """
 import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
-from mssante_audit.archive import open_archive
-from mssante_audit.archive_keep import import_lists
-import mssante_audit.signature, mssante_audit.history, filelock
+from mssante_audit.archive.store import open_archive
+from mssante_audit.archive.keep import import_lists
+import mssante_audit.whitelist.signature, mssante_audit.archive.history, filelock
 
 folder, anchors, file, instant = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), 0
 left = None

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mssante_audit.archive import open_archive, verify
-from mssante_audit.archive_log import read_log
-from mssante_audit.resources import resource
+from mssante_audit.archive.log import read_log
+from mssante_audit.archive.store import open_archive, verify
+from mssante_audit.base.resources import resource
 
 SAMPLE = resource("data/sample")
 LISTS = sorted((SAMPLE / "archive").glob("*.xml.gz"))

@@ -10,10 +10,10 @@ import duckdb
 import pandas as pd
 import pytest
 
-from mssante_audit.archive import open_archive
-from mssante_audit.history import bring_up_to_date
-from mssante_audit.resources import resource
-from mssante_audit.waivers import load_waivers
+from mssante_audit.archive.history import bring_up_to_date
+from mssante_audit.archive.store import open_archive
+from mssante_audit.base.resources import resource
+from mssante_audit.findings.waivers import load_waivers
 
 ROOT = Path(__file__).parents[1]
 

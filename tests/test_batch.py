@@ -10,13 +10,14 @@ from multiprocessing import get_context
 import nbformat
 import pytest
 
-from mssante_audit import batch, results
-from mssante_audit.batch import Order, make_there, run_batch
-from mssante_audit.errors import InputError, WhiteListError
-from mssante_audit.forks import AVAILABLE, Limits
-from mssante_audit.inputs import Bundle, code_digest
-from mssante_audit.jobs import Job, find_notebooks, plan
-from mssante_audit.resources import resource
+from mssante_audit.base.errors import InputError, WhiteListError
+from mssante_audit.base.resources import resource
+from mssante_audit.dossiers.batch import Order, make_there, run_batch
+from mssante_audit.dossiers.forks import AVAILABLE, Limits
+from mssante_audit.dossiers.write import batch
+from mssante_audit.report.jobs import Job, find_notebooks, plan
+from mssante_audit.report.run import results
+from mssante_audit.space.inputs import Bundle, code_digest
 
 AS_OF = "2026-03-03T06:00:00Z"
 forking = pytest.mark.skipif(not AVAILABLE, reason="no process can be forked here")
@@ -24,18 +25,19 @@ forking = pytest.mark.skipif(not AVAILABLE, reason="no process can be forked her
 TAMPERING = """
 import builtins, gc, locale, os, random, sys, warnings
 import matplotlib, numpy, pandas
-import mssante_audit.audits, mssante_audit.plots, mssante_audit.rules, mssante_audit.tables
-from mssante_audit import results
-from mssante_audit.results import open_space
+import mssante_audit.audits, mssante_audit.report.plots, mssante_audit.findings.catalogue
+import mssante_audit.report.tables
+from mssante_audit.report import results
+from mssante_audit.report.results import open_space
 
 space = open_space(as_of="2026-03-03T06:00:00Z", data=None)
 space.entries["domain"] = "tampered.mssante.fr"
 space.entries.drop(space.entries.index, inplace=True)
 results._shared = None
-mssante_audit.plots.INK = "#ff0000"
-mssante_audit.plots.RC["font.size"] = 30
+mssante_audit.report.plots.INK = "#ff0000"
+mssante_audit.report.plots.RC["font.size"] = 30
 mssante_audit.audits.AUDITS = ()
-mssante_audit.tables.table = mssante_audit.plots.label = lambda *_, **__: "tampered"
+mssante_audit.report.tables.table = mssante_audit.report.plots.label = lambda *_, **__: "tampered"
 matplotlib.rcParams.update({"font.size": 40, "axes.facecolor": "red", "figure.dpi": 10})
 pandas.set_option("display.max_columns", 1)
 os.environ.update({"TZ": "Asia/Tokyo", "LANG": "fr_FR.UTF-8", "TAMPERED": "1"})

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from made_up import make_space
 
-from mssante_audit.belongings import ELSEWHERE, belongings
-from mssante_audit.declarations import fields, load_declarations
-from mssante_audit.space import load_space
+from mssante_audit.declarations.register import fields, load_declarations
+from mssante_audit.dossiers.belongings import ELSEWHERE, belongings
+from mssante_audit.space.trust import load_space
 
 ALPHA, BETA, SHORT, COMMON = "1759900004", "1679900001", "1759900012", "1759900020"
 

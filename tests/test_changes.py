@@ -13,19 +13,19 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from mssante_audit.archive import open_archive
+from mssante_audit.archive.changes import COLUMNS, KINDS
+from mssante_audit.archive.events import EVENTS, Span, between, span
+from mssante_audit.archive.store import open_archive
 from mssante_audit.audits import audit
-from mssante_audit.changes import COLUMNS, KINDS
-from mssante_audit.cli import app
-from mssante_audit.errors import InputError
-from mssante_audit.events import EVENTS, Span, between, span
-from mssante_audit.findings import concat, row_ranges
-from mssante_audit.resources import resource
-from mssante_audit.sample import SAMPLE_AS_OF
-from mssante_audit.sample_archive import EVENT_COLUMNS, TIMES, UNCHANGED_DAYS, tell_story
-from mssante_audit.sample_space import Row, whitelist_chunks
-from mssante_audit.space import Thresholds, load_space
-from mssante_audit.whitelist import load_whitelist
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import resource
+from mssante_audit.cli.main import app
+from mssante_audit.findings.frame import concat, row_ranges
+from mssante_audit.space.trust import Thresholds, load_space
+from mssante_audit.whitelist.load import load_whitelist
+from tools.sample.archive import EVENT_COLUMNS, TIMES, UNCHANGED_DAYS, tell_story
+from tools.sample.make import SAMPLE_AS_OF
+from tools.sample.space import Row, whitelist_chunks
 
 SAMPLE = resource("data/sample")
 DN = "CN=mss.alpha.example,OU=1759900001,O=CH ALPHA,ST=Paris (75),C=FR"

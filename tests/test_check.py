@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mssante_audit.check import check
+from mssante_audit.whitelist.check import check
 
 LISTED = ["ch-alpha.mssante.fr", "ch-beta.mssante.fr", "chirurgie@ch-gamma.mssante.fr", "ch-delta.example"]
 

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from mssante_audit.declarations import load_declarations
-from mssante_audit.resources import resource
+from mssante_audit.base.resources import resource
+from mssante_audit.declarations.register import load_declarations
 
 AS_OF = ("--as-of", "2026-03-03")
 SAMPLE = resource("data/sample") / "declarations.csv"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mssante_audit.cli import app
-from mssante_audit.errors import InputError
-from mssante_audit.methods import METHODS
-from mssante_audit.resources import resource
-from mssante_audit.sample import LIST_FILE
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import resource
+from mssante_audit.cli.main import app
+from mssante_audit.observe.methods import METHODS
+from tools.sample.make import LIST_FILE
 
 COLUMNS = ["domain", "method", "cut", "declared", "observed_at", "why"]
 

@@ -9,11 +9,10 @@ import time
 import psutil
 import pytest
 
-from mssante_audit import batch
-from mssante_audit.cluster import cluster
-from mssante_audit.dossiers import write_dossiers
-from mssante_audit.errors import InputError
-from mssante_audit.forks import AVAILABLE
+from mssante_audit.base.errors import InputError
+from mssante_audit.dossiers.cluster import cluster
+from mssante_audit.dossiers.forks import AVAILABLE
+from mssante_audit.dossiers.write import batch, write_dossiers
 
 pytest.importorskip("distributed", reason='Dask is not installed: pip install "mssante-audit[dask]"')
 AS_OF = "2026-03-03T06:00:00Z"
@@ -97,7 +96,7 @@ def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, tmp_path,
 
 
 def test_without_scheduler_or_worker_it_says_so(scheduler, monkeypatch):
-    monkeypatch.setattr("mssante_audit.cluster.PATIENCE", 1)
+    monkeypatch.setattr("mssante_audit.dossiers.cluster.PATIENCE", 1)
     for address, why in (
         (scheduler, r"the Dask cluster has no worker\. Start one: dask worker tcp://"),
         ("tcp://127.0.0.1:9", "no Dask scheduler answers"),

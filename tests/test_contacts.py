@@ -12,7 +12,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from mssante_audit.contacts import (
+from mssante_audit.values.contacts import (
     HIDDEN,
     PROBLEMS,
     _read_email,
@@ -22,7 +22,7 @@ from mssante_audit.contacts import (
     parse_contact,
     read_email,
 )
-from mssante_audit.phones import national, read_phone
+from mssante_audit.values.phones import national, read_phone
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
 LANDLINE, MOBILE, DSI = "+33465710001", "+33639980001", "dsi@ch-alpha.example"

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mssante_audit import declarations_sheet
-from mssante_audit.declarations import fields, find_register, latest, load_declarations
-from mssante_audit.declarations_headings import fold, resolve
-from mssante_audit.declarations_values import KINDS, read_box, read_date
-from mssante_audit.declarations_write import SHEET, template, template_book, write_register
-from mssante_audit.errors import InputError
-from mssante_audit.resources import resource
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import resource
+from mssante_audit.declarations.headings import fold, resolve
+from mssante_audit.declarations.register import fields, find_register, latest, load_declarations
+from mssante_audit.declarations.register import sheet as declarations_sheet
+from mssante_audit.declarations.values import KINDS, read_box, read_date
+from mssante_audit.declarations.write import SHEET, template, template_book, write_register
 
 ROW = {
     "contract_number": "0123456789",
@@ -456,7 +456,7 @@ def test_a_zip_bomb_and_a_document_type_are_refused(load, monkeypatch):
     dtd = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]><sst/>'
     with pytest.raises(InputError, match="declares a document type"):
         load(rezipped(raw, **{"xl/sharedStrings.xml": dtd}), "r.xlsx")
-    monkeypatch.setattr("mssante_audit.declarations_xlsx.MAX_BYTES", 1000)
+    monkeypatch.setattr("mssante_audit.declarations.xlsx.MAX_BYTES", 1000)
     with pytest.raises(InputError, match="larger than 256 MB"):
         load(raw, "r.xlsx")
 

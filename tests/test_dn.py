@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mssante_audit.dn import IGC, _any, _plain, parse_dn
+from mssante_audit.values.dn import IGC, _any, _plain, parse_dn
 
 SANTE = "CN=mss.alpha.example,OU=1750000018,O=CH ALPHA,ST=Paris (75),C=FR"
 CPS = "CN=mss.alpha.example,OU=1750000018,L=Paris (75),O=GIP-CPS,C=FR"

@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 from made_up import make_space
 
-from mssante_audit.belongings import ELSEWHERE
-from mssante_audit.dossier import ANOTHER, PEERS_MIN, dossier, record, survey
-from mssante_audit.errors import ParameterError, UnknownNameError
-from mssante_audit.findings import COLUMNS
-from mssante_audit.narrative_dossier import changes_table, dns_sentence, dossier_answer, remedy, theirs
-from mssante_audit.plots_dossier import domains_by_certificate, domains_over_time, findings_against_peers
-from mssante_audit.results import of_operator
-from mssante_audit.rules import catalogue
-from mssante_audit.space import load_space
+from mssante_audit.base.errors import ParameterError, UnknownNameError
+from mssante_audit.dossiers.belongings import ELSEWHERE
+from mssante_audit.dossiers.facts import ANOTHER, PEERS_MIN, dossier, record, survey
+from mssante_audit.dossiers.narrative import changes_table, dns_sentence, dossier_answer, remedy, theirs
+from mssante_audit.dossiers.plots import domains_by_certificate, domains_over_time, findings_against_peers
+from mssante_audit.findings.catalogue import catalogue
+from mssante_audit.findings.frame import COLUMNS
+from mssante_audit.report.results import of_operator
+from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
 GROUP, LARGE = "1679900001", "399900000300015"
@@ -170,7 +170,7 @@ def test_what_the_manager_must_do_is_not_asked_of_the_operator(space):
 
 
 def test_what_dossiers_say_of_rules_names_rules():
-    from mssante_audit.narrative_dossier import _said
+    from mssante_audit.dossiers.narrative import _said
 
     assert {*_said()["others"], *_said()["remedies"]} <= catalogue().keys()
 

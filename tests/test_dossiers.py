@@ -13,13 +13,13 @@ import psutil
 import pytest
 from filelock import FileLock
 
-from mssante_audit import dossiers
-from mssante_audit.dossiers import Dossier, file_name, read_dossiers, write_dossiers
-from mssante_audit.dossiers_page import dossiers_html
-from mssante_audit.errors import InputError, OutputError, ParameterError, UnknownNameError
-from mssante_audit.forks import AVAILABLE
-from mssante_audit.resources import resource
-from mssante_audit.results import open_space, provenance
+from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
+from mssante_audit.base.resources import resource
+from mssante_audit.dossiers.forks import AVAILABLE
+from mssante_audit.dossiers.page import dossiers_html
+from mssante_audit.dossiers.write import Dossier, file_name, read_dossiers, write_dossiers
+from mssante_audit.dossiers.write import write as dossiers
+from mssante_audit.report.results import open_space, provenance
 
 AS_OF = "2026-03-03T06:00:00Z"
 GIVEN = {"as_of": AS_OF}

@@ -12,8 +12,8 @@ import psutil
 import pytest
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-from mssante_audit.forks import AVAILABLE
-from mssante_audit.kernel import quiet
+from mssante_audit.dossiers.forks import AVAILABLE
+from mssante_audit.report.kernel import quiet
 
 FILES = Path(__file__).parent / "files"
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="no process can be forked here")
@@ -100,7 +100,7 @@ def test_a_notebook_that_hangs_or_dies_keeps_what_it_had_done(tmp_path):
 
 
 def test_where_nothing_can_be_forked_it_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("mssante_audit.forks.AVAILABLE", False)
+    monkeypatch.setattr("mssante_audit.dossiers.forks.AVAILABLE", False)
     with pytest.raises(RuntimeError, match=r"no process can be forked here\. Leave --engine out"):
         run(written(tmp_path, "1"), None)
 

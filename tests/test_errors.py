@@ -2,7 +2,7 @@ import pickle
 
 import pytest
 
-from mssante_audit import errors
+from mssante_audit.base import errors
 
 FAMILY = [
     (errors.InputError, ValueError),

@@ -14,8 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mssante_audit.errors import OutputError
-from mssante_audit.export import WRITERS, XLSX_TEXT, csv_text, json_text, write_bytes, write_csv, write_xlsx
+from mssante_audit.base.errors import OutputError
+from mssante_audit.base.export import (
+    WRITERS,
+    XLSX_TEXT,
+    csv_text,
+    json_text,
+    write_bytes,
+    write_csv,
+    write_xlsx,
+)
 
 FORMULAS = ("=1+1", "+33639980001", "-2", "@SUM(A1)", "\t=1", "\r=1", " =1", '"=1', "'=1", "＝1", "\n=1")
 
@@ -120,8 +128,8 @@ FULL = """
 import resource, sys
 from pathlib import Path
 import pandas as pd
-from mssante_audit.errors import OutputError
-from mssante_audit.export import WRITERS
+from mssante_audit.base.errors import OutputError
+from mssante_audit.base.export import WRITERS
 frame = pd.DataFrame({"a": [f"{n * 7919 % 100003:x}" for n in range(20_000)]})
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 path = Path(sys.argv[1])
@@ -153,7 +161,7 @@ def test_a_file_is_replaced_whole_and_readable_by_others(tmp_path):
 
 
 def test_too_many_rows_for_a_sheet_are_refused_not_dropped(tmp_path, monkeypatch):
-    monkeypatch.setattr("mssante_audit.export.XLSX_ROWS", 3)
+    monkeypatch.setattr("mssante_audit.base.export.XLSX_ROWS", 3)
     write_xlsx(pd.DataFrame({"a": [1, 2]}), tmp_path / "a.xlsx")
     with pytest.raises(OutputError, match=r"3 rows do not fit a sheet\. Write them as csv"):
         write_xlsx(pd.DataFrame({"a": [1, 2, 3]}), tmp_path / "a.xlsx")

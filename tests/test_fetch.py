@@ -22,13 +22,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner
 
-from mssante_audit.archive import Archive, open_archive
-from mssante_audit.archive_log import read_log
-from mssante_audit.cli import app
-from mssante_audit.errors import FetchError, OutputError
-from mssante_audit.fetch import Settings, fetch
-from mssante_audit.sample_signing import SigningChain, make_chain, sign
-from mssante_audit.sample_space import whitelist_chunks
+from mssante_audit.archive.fetch import Settings, fetch
+from mssante_audit.archive.log import read_log
+from mssante_audit.archive.store import Archive, open_archive
+from mssante_audit.base.errors import FetchError, OutputError
+from mssante_audit.cli.main import app
+from tools.sample.signing import SigningChain, make_chain, sign
+from tools.sample.space import whitelist_chunks
 
 START = datetime(2026, 1, 1, 5, 30, tzinfo=UTC)
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

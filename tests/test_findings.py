@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mssante_audit.findings import COLUMNS, Finding, Severity, concat, findings_frame, masked, row_ranges
+from mssante_audit.findings.frame import (
+    COLUMNS,
+    Finding,
+    Severity,
+    concat,
+    findings_frame,
+    masked,
+    row_ranges,
+)
 
 ENTRIES = pd.DataFrame(
     {

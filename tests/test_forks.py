@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mssante_audit import forks
-from mssante_audit.errors import ReportError
-from mssante_audit.forks import AVAILABLE, DiedError, ForkServer, Limits
+from mssante_audit.base.errors import ReportError
+from mssante_audit.dossiers.forks import AVAILABLE, DiedError, ForkServer, Limits
+from mssante_audit.dossiers.write import forks
 
 FILES = Path(__file__).parent / "files"
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="no process can be forked here")
@@ -148,7 +148,7 @@ def test_a_killed_server_takes_its_forks_along(server, forked):
 
 STARTER = """
 import sys, forked
-from mssante_audit.forks import ForkServer
+from mssante_audit.dossiers.forks import ForkServer
 if __name__ == "__main__":
     server = ForkServer(forked.prepare)
     print(server.pid, server._root, flush=True)

@@ -1,6 +1,6 @@
 import pytest
 
-from mssante_audit.french import NARROW, NBSP, listing, number, percent, severity_name, typeset
+from mssante_audit.base.french import NARROW, NBSP, listing, number, percent, severity_name, typeset
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import luhn
 
-from mssante_audit.identifiers import (
+from mssante_audit.values.identifiers import (
     DEPARTMENTS,
     KINDS,
     finess_department,

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mssante_audit.errors import InputError
-from mssante_audit.findings import Finding, findings_frame
-from mssante_audit.ledger import follow, follow_up_html, read_ledger, scope_of
-from mssante_audit.report import run_reports
-from mssante_audit.resources import resource
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import resource
+from mssante_audit.findings.frame import Finding, findings_frame
+from mssante_audit.findings.ledger import follow, follow_up_html, read_ledger, scope_of
+from mssante_audit.report.run import run_reports
 
 ENTRIES = pd.DataFrame(
     {

@@ -12,8 +12,8 @@ import pytest
 from made_up import make_space
 from pypdf import PdfReader
 
-from mssante_audit.dossier import dossier
-from mssante_audit.letter import (
+from mssante_audit.dossiers.facts import dossier
+from mssante_audit.dossiers.letter import (
     MOST_DOMAINS,
     MOST_FORMS,
     MOST_POINTS,
@@ -23,9 +23,9 @@ from mssante_audit.letter import (
     points_of,
     subject,
 )
-from mssante_audit.narrative_dossier import remedy, theirs
-from mssante_audit.rules import SEVERITIES
-from mssante_audit.space import load_space
+from mssante_audit.dossiers.narrative import remedy, theirs
+from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
 GROUP, LARGE = "1679900001", "399900000300015"

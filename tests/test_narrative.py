@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 import pytest
 from lxml import html as lxml_html
 
-from mssante_audit import narrative
 from mssante_audit.audits import AUDITS
-from mssante_audit.errors import UnknownNameError
-from mssante_audit.findings import Finding, findings_frame
-from mssante_audit.french import NARROW, NBSP, typeset
-from mssante_audit.rules import SOURCES, catalogue, rule
-from mssante_audit.sample import build, whitelist_xml
-from mssante_audit.space import TrustSpace
-from mssante_audit.whitelist import load_whitelist
+from mssante_audit.base.errors import UnknownNameError
+from mssante_audit.base.french import NARROW, NBSP, typeset
+from mssante_audit.findings.catalogue import SOURCES, catalogue, rule
+from mssante_audit.findings.frame import Finding, findings_frame
+from mssante_audit.report.run import narrative
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.whitelist.load import load_whitelist
+from tools.sample.make import build, whitelist_xml
 
 
 @pytest.fixture(scope="module")

@@ -33,5 +33,7 @@ def test_nothing_else_is():
 
 
 def test_the_command_line_answers_without_pandas():
-    program = "import sys, mssante_audit.cli; sys.exit('pandas' in sys.modules or 'papermill' in sys.modules)"
+    program = (
+        "import sys, mssante_audit.cli.main; sys.exit('pandas' in sys.modules or 'papermill' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -14,8 +14,8 @@ import pytest
 from lxml import html as lxml_html
 from nbformat import v4
 
-from mssante_audit.kernel import Failure
-from mssante_audit.page import (
+from mssante_audit.report.kernel import Failure
+from mssante_audit.report.page import (
     TEMPLATE,
     Page,
     index_html,
@@ -26,8 +26,8 @@ from mssante_audit.page import (
     title_of,
     to_html,
 )
-from mssante_audit.results import MIME
-from mssante_audit.tables import enable
+from mssante_audit.report.results import MIME
+from mssante_audit.report.tables import enable
 
 PROVENANCE = {
     "file": "list.xml.gz",

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mssante_audit.errors import ParameterError
-from mssante_audit.parameters import (
+from mssante_audit.base.errors import ParameterError
+from mssante_audit.report.parameters import (
     PARAMETERS,
     check_value,
     declared,

@@ -10,11 +10,11 @@ from lxml import html as lxml_html
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from mssante_audit import plots, tilemap
-from mssante_audit.findings import Finding, findings_frame
-from mssante_audit.french import NARROW
-from mssante_audit.identifiers import DEPARTMENTS
-from mssante_audit.tables import visible
+from mssante_audit.base.french import NARROW
+from mssante_audit.findings.frame import Finding, findings_frame
+from mssante_audit.report.run import plots, tilemap
+from mssante_audit.report.tables import visible
+from mssante_audit.values.identifiers import DEPARTMENTS
 
 AS_OF = datetime(2026, 3, 3, 6, tzinfo=UTC)
 HOSTILE = (

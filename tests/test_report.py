@@ -20,17 +20,17 @@ import pytest
 from filelock import FileLock
 from lxml import etree
 
-from mssante_audit import export
 from mssante_audit.audits import audit_all
-from mssante_audit.errors import InputError, OutputError, ParameterError, UnknownNameError
-from mssante_audit.kernel import kernel_environment
-from mssante_audit.page import to_html
-from mssante_audit.report import find_notebooks, run_reports
-from mssante_audit.resources import resource
-from mssante_audit.results import open_space
-from mssante_audit.staging import NOTE, SCRATCH, STAGING
-from mssante_audit.tables import findings_table
-from mssante_audit.whitelist import NAMESPACE
+from mssante_audit.base import export
+from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
+from mssante_audit.base.resources import resource
+from mssante_audit.base.staging import NOTE, SCRATCH, STAGING
+from mssante_audit.report.kernel import kernel_environment
+from mssante_audit.report.page import to_html
+from mssante_audit.report.results import open_space
+from mssante_audit.report.run import find_notebooks, run_reports
+from mssante_audit.report.tables import findings_table
+from mssante_audit.whitelist.load import NAMESPACE
 
 FILES = Path(__file__).parent / "files"
 AS_OF = "2026-03-03T06:00:00Z"
@@ -200,7 +200,7 @@ def test_a_kernel_sees_little_of_the_environment(monkeypatch, tmp_path):
 
 
 def test_a_notebook_that_hangs_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr("mssante_audit.kernel.CELL_DEADLINE", 2)
+    monkeypatch.setattr("mssante_audit.report.kernel.CELL_DEADLINE", 2)
     (outcome,) = run_reports(["slow"], out=tmp_path, notebooks=FILES).outcomes
     assert outcome.failure.kind == "CellTimeoutError"
     assert "after 2 seconds" in outcome.failure.message
@@ -219,7 +219,7 @@ def test_an_output_nobody_foresaw_fails_one_report_only(tmp_path, monkeypatch):
             raise KeyError("M. DURAND Zoé")
         return to_html(notebook, page)
 
-    monkeypatch.setattr("mssante_audit.conversion.to_html", broken)
+    monkeypatch.setattr("mssante_audit.report.conversion.to_html", broken)
     (outcome,) = run_reports(["plain"], out=tmp_path, notebooks=FILES).outcomes
     assert outcome.failure.kind == "KeyError"
     text = (tmp_path / "failed" / "plain.html").read_text(encoding="utf-8")
@@ -400,7 +400,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_what_was_there(tmp_path):
     assert everything_in(tmp_path) == {".lock": b"", "plain.html": b"last good"}
 
 
-RUN_MAIN = "from mssante_audit.cli import main; main()"
+RUN_MAIN = "from mssante_audit.cli.main import main; main()"
 
 
 # -- nobody is named --------------------------------------------------------------------------

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from mssante_audit.audits import audit, audit_all
-from mssante_audit.errors import UnknownNameError
-from mssante_audit.results import (
+from mssante_audit.base.errors import UnknownNameError
+from mssante_audit.report.results import (
     MIME,
     of_operator,
     open_space,
@@ -16,7 +16,7 @@ from mssante_audit.results import (
     record,
     select_operator,
 )
-from mssante_audit.space import load_space
+from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
 

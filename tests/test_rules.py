@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from mssante_audit.archive.history import CONTENT
 from mssante_audit.audits import AUDITS
-from mssante_audit.errors import UnknownNameError
-from mssante_audit.history import CONTENT
-from mssante_audit.resources import resource
-from mssante_audit.rules import SEVERITIES, SOURCES, Rule, catalogue, rule
+from mssante_audit.base.errors import UnknownNameError
+from mssante_audit.base.resources import resource
+from mssante_audit.findings.catalogue import SEVERITIES, SOURCES, Rule, catalogue, rule
 
 AUDIT_SOURCES = Path(__file__).parents[1] / "mssante_audit" / "audits"
 RULES = list(catalogue().values())

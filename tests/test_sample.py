@@ -16,16 +16,20 @@ import pytest
 from cryptography import x509
 from stdnum import luhn
 
-from mssante_audit import sample as sample_module
-from mssante_audit import sample_declarations
 from mssante_audit.audits import audit, audit_all
-from mssante_audit.declarations import load_declarations
-from mssante_audit.errors import OutputError, ParameterError
-from mssante_audit.findings import concat, row_ranges
-from mssante_audit.observation import load_observation
-from mssante_audit.resources import resource
-from mssante_audit.rules import catalogue
-from mssante_audit.sample import (
+from mssante_audit.base.errors import OutputError, ParameterError
+from mssante_audit.base.resources import resource
+from mssante_audit.declarations.register import load_declarations
+from mssante_audit.findings.catalogue import catalogue
+from mssante_audit.findings.frame import concat, row_ranges
+from mssante_audit.observe.observation import load_observation
+from mssante_audit.space.trust import TrustSpace, load_space
+from mssante_audit.whitelist.load import WhiteList, load_whitelist
+from tools.sample import declarations as sample_declarations
+from tools.sample import make as sample_module
+from tools.sample.declarations import REGISTER, build_register
+from tools.sample.dns import OBSERVATION, build_dns
+from tools.sample.make import (
     LIST_FILE,
     SAMPLE_AS_OF,
     build,
@@ -33,11 +37,7 @@ from mssante_audit.sample import (
     whitelist_xml,
     write_sample,
 )
-from mssante_audit.sample_declarations import REGISTER, build_register
-from mssante_audit.sample_dns import OBSERVATION, build_dns
-from mssante_audit.sample_space import LONGEST_LABEL
-from mssante_audit.space import TrustSpace, load_space
-from mssante_audit.whitelist import WhiteList, load_whitelist
+from tools.sample.space import LONGEST_LABEL
 
 SAMPLE = resource("data/sample")
 REAL = Path(__file__).parents[2] / "shared" / "real"

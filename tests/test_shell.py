@@ -8,11 +8,11 @@ import pytest
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import execute_notebook
 
-from mssante_audit.batch import Order, run_batch
-from mssante_audit.forks import AVAILABLE
-from mssante_audit.jobs import Job, find_notebooks, plan
-from mssante_audit.kernel import quiet
-from mssante_audit.resources import resource
+from mssante_audit.base.resources import resource
+from mssante_audit.dossiers.batch import Order, run_batch
+from mssante_audit.dossiers.forks import AVAILABLE
+from mssante_audit.report.jobs import Job, find_notebooks, plan
+from mssante_audit.report.kernel import quiet
 
 FILES = Path(__file__).parent / "files"
 AS_OF = "2026-03-03T06:00:00Z"

@@ -9,8 +9,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from mssante_audit import certificates, reading, signature
-from mssante_audit.certificates import (
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.french import DAMAGES, REASONS
+from mssante_audit.whitelist.certificates import (
     find_anchors,
     fingerprint,
     load_certificates,
@@ -18,12 +19,10 @@ from mssante_audit.certificates import (
     pinned_files,
     trusted_certificates,
 )
-from mssante_audit.errors import InputError
-from mssante_audit.french import DAMAGES, REASONS
-from mssante_audit.sample_signing import make_chain, make_keys, sign
-from mssante_audit.sample_space import whitelist_chunks
-from mssante_audit.signature import verify_signature
-from mssante_audit.whitelist import load_whitelist
+from mssante_audit.whitelist.load import certificates, load_whitelist, reading, signature
+from mssante_audit.whitelist.signature import verify_signature
+from tools.sample.signing import make_chain, make_keys, sign
+from tools.sample.space import whitelist_chunks
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
 MADE = datetime(2026, 3, 2, 5, 30, tzinfo=UTC)

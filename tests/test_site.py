@@ -16,13 +16,13 @@ import pytest
 from lxml import html
 
 from mssante_audit.audits import AUDITS, audit_all, waived
-from mssante_audit.report import run_reports
-from mssante_audit.resources import resource
-from mssante_audit.rules import catalogue
-from mssante_audit.site import build_site
-from mssante_audit.site_view import AUDIT_TITLES, NEEDED, anchor_of, dossiers_in, page_name, view_of
-from mssante_audit.space import TrustSpace, load_space
-from mssante_audit.trend import read_trend
+from mssante_audit.base.resources import resource
+from mssante_audit.findings.catalogue import catalogue
+from mssante_audit.findings.trend import read_trend
+from mssante_audit.report.run import run_reports
+from mssante_audit.site.build import build_site
+from mssante_audit.site.view import AUDIT_TITLES, NEEDED, anchor_of, dossiers_in, page_name, view_of
+from mssante_audit.space.trust import TrustSpace, load_space
 
 BUDGET = {"index.html": 500_000, "operateurs": 450_000, "": 320_000}
 """Bytes of a page: of the index, which holds what is searched, of an operator's, of any other."""

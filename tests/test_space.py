@@ -3,9 +3,10 @@ from shutil import copy
 
 import pytest
 
-from mssante_audit.errors import InputError
-from mssante_audit.resources import resource
-from mssante_audit.space import find_observation, find_whitelist, load_space, parse_instant
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.resources import resource
+from mssante_audit.space.trust import find_observation, find_whitelist, load_space
 
 
 def test_an_instant_is_utc_whatever_its_spelling():

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from lxml import html as lxml_html
 
-from mssante_audit import tables
-from mssante_audit.export import csv_text
-from mssante_audit.findings import Finding, findings_frame
-from mssante_audit.french import NARROW, NBSP
+from mssante_audit.base.export import csv_text
+from mssante_audit.base.french import NARROW, NBSP
+from mssante_audit.findings.frame import Finding, findings_frame
+from mssante_audit.report.run import tables
 
 HOSTILE = (
     '<script>alert(1)</script><img src=x onerror=alert(2)> =HYPERLINK("x") \N{RIGHT-TO-LEFT OVERRIDE}evil\x00'

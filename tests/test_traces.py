@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from mssante_audit.traces import clean, take_results
+from mssante_audit.report.traces import clean, take_results
 
 ROOTS = [Path("/home/somebody/lists"), Path("/home/somebody"), Path("/tmp"), Path("/")]
 ID = "itables_6f1e7c3e_9c53_4a7d_8f0b_9b1f2f3c4d5e"

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from mssante_audit.audits import audit_all
-from mssante_audit.errors import InputError, OutputError
-from mssante_audit.ledger import follow
-from mssante_audit.space import load_space
-from mssante_audit.trend import Point, add_point, point_of, read_trend
+from mssante_audit.base.errors import InputError, OutputError
+from mssante_audit.findings.ledger import follow
+from mssante_audit.findings.trend import Point, add_point, point_of, read_trend
+from mssante_audit.space.trust import load_space
 
 COUNTS = {"critical": 1, "error": 2, "warning": 3, "info": 4}
 

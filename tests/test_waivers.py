@@ -9,11 +9,11 @@ from shutil import copytree
 import pytest
 
 from mssante_audit.audits import audit_all, waived
-from mssante_audit.errors import InputError
-from mssante_audit.narrative_archive import waived_table
-from mssante_audit.resources import resource
-from mssante_audit.space import TrustSpace, load_space
-from mssante_audit.waivers import load_waivers
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import resource
+from mssante_audit.findings.waivers import load_waivers
+from mssante_audit.report.narrative_archive import waived_table
+from mssante_audit.space.trust import TrustSpace, load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
 

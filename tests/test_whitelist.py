@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from mssante_audit.errors import InputError, WhiteListError
-from mssante_audit.sample_space import whitelist_chunks
-from mssante_audit.whitelist import NAMESPACE, WhiteList, is_audit_domain, load_whitelist
+from mssante_audit.base.errors import InputError, WhiteListError
+from mssante_audit.whitelist.load import NAMESPACE, WhiteList, is_audit_domain, load_whitelist
+from tools.sample.space import whitelist_chunks
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
 DN = "CN=mss.alpha.example,OU=1990000018,O=CH  Alpha,ST=Paris (75),C=FR"
@@ -210,7 +210,7 @@ def test_bidi_and_control_characters_stay_in_the_frame():
 def test_text_split_between_two_reads_is_whole(monkeypatch):
     expected = load_whitelist(xml())
     for size in (1, 2, 3, 7, 64):
-        monkeypatch.setattr("mssante_audit.whitelist._PIECE", size)
+        monkeypatch.setattr("mssante_audit.whitelist.load._PIECE", size)
         pd.testing.assert_frame_equal(load_whitelist(xml()).entries, expected.entries)
 
 
@@ -456,7 +456,7 @@ def test_broken_xml_in_a_row_costs_that_row_only(bad):
 def test_broken_xml_in_many_rows_and_small_reads(monkeypatch):
     rows = [row(number, Description="\x02" if number % 3 == 0 else "x") for number in range(1, 100)]
     for size in (5, 64, 2**16):
-        monkeypatch.setattr("mssante_audit.whitelist._PIECE", size)
+        monkeypatch.setattr("mssante_audit.whitelist.load._PIECE", size)
         whitelist = load_whitelist(xml(*rows), recover=True)
         good = [number for number in range(1, 100) if number % 3]
         assert whitelist.entries["domain"].tolist() == [f"ch-{number}.mssante.fr" for number in good]

@@ -7,11 +7,11 @@ from typing import cast
 
 import pandas as pd
 
-from mssante_audit.audits._since import dated
-from mssante_audit.errors import UnknownNameError
-from mssante_audit.findings import concat, masked
-from mssante_audit.space import TrustSpace
-from mssante_audit.waivers import load_waivers, split
+from mssante_audit.audits.since import dated
+from mssante_audit.base.errors import UnknownNameError
+from mssante_audit.findings.frame import concat, masked
+from mssante_audit.findings.waivers import load_waivers, split
+from mssante_audit.space.trust import TrustSpace
 
 AUDITS = (
     "whitelist_integrity",
@@ -30,8 +30,8 @@ def audit(name: str, space: TrustSpace) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Findings, as described in `mssante_audit.findings`; contacts in it are masked unless the space was
-        loaded with ``show_contacts=True``. Waived ones are left out (`waived` has them). `first_seen` is
+        Findings, as described in `mssante_audit.findings.frame`; contacts in it are masked unless the space
+        was loaded with ``show_contacts=True``. Waived ones are left out (`waived` has them). `first_seen` is
         told where the list is one of the space's archive.
 
     Raises
@@ -59,7 +59,7 @@ def _parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
     if _remembered and _remembered[0] is space:
         findings, aside = _remembered[1][name]
         return findings.copy(deep=False), aside.copy(deep=False)
-    findings = cast(pd.DataFrame, import_module(f"{__package__}.{name}").audit(space))
+    findings = cast(pd.DataFrame, import_module(f"{__package__}.{name}.rules").audit(space))
     findings = dated(findings if space.show_contacts else masked(findings), space)
     waivers = load_waivers(space.waivers) if space.waivers else ()
     return split(findings, waivers, space.as_of)

@@ -13,12 +13,12 @@ from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
 from signxml.signer import XMLSigner
 
-from mssante_audit import sample_signing
-from mssante_audit.errors import WhiteListError
-from mssante_audit.sample_signing import make_chain, make_keys, sign
-from mssante_audit.sample_space import whitelist_chunks
-from mssante_audit.signature import verify_signature
-from mssante_audit.whitelist import NAMESPACE, load_whitelist
+from mssante_audit.base.errors import WhiteListError
+from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
+from mssante_audit.whitelist.signature import verify_signature
+from tools.sample import signing as sample_signing
+from tools.sample.signing import make_chain, make_keys, sign
+from tools.sample.space import whitelist_chunks
 
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
 LIST = f"{{{NAMESPACE}}}"

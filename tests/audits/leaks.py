@@ -1,7 +1,7 @@
 """Everything that is written for one operator, and a scan for what is another's, unlike the package's own.
 
-The scan knows nothing of `mssante_audit.belongings`: it takes what others have from the frames, and looks for
-it, exactly as written, in what a reader (or a program) gets to see.
+The scan knows nothing of `mssante_audit.dossiers.belongings`: it takes what others have from the frames, and
+looks for it, exactly as written, in what a reader (or a program) gets to see.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from io import BytesIO
 import nbformat
 from pypdf import PdfReader
 
-from mssante_audit import results
-from mssante_audit.dn import parse_dn
-from mssante_audit.export import csv_text
-from mssante_audit.identifiers import parse_identifier
-from mssante_audit.letter import letter_files
-from mssante_audit.page import Page, to_html
-from mssante_audit.resources import resource
+from mssante_audit.base.export import csv_text
+from mssante_audit.base.resources import resource
+from mssante_audit.dossiers.letter import letter_files
+from mssante_audit.report.page import Page, to_html
+from mssante_audit.report.run import results
+from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.identifiers import parse_identifier
 
 _HOST = re.compile(r"[\w•-]+(?:\.[\w•-]+)+")
 _KINDS = {"CENTRE", "CLINIQUE", "DE", "HOSPITALIER", "INTERCOMMUNAL", "MEDICAL", "SANTE"}

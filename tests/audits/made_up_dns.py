@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 
 from made_up import ALPHA, BETA_DN, make_space
 
-from mssante_audit.audits.delegation_vs_redirection import audit
-from mssante_audit.declarations import load_declarations
-from mssante_audit.observation import load_observation
-from mssante_audit.sample_dns_world import NameServer, World, Zone, observe_world
-from mssante_audit.space import Thresholds, TrustSpace
+from mssante_audit.audits.delegation_vs_redirection.rules import audit
+from mssante_audit.declarations.register import load_declarations
+from mssante_audit.observe.observation import load_observation
+from mssante_audit.space.trust import Thresholds, TrustSpace
+from tools.sample.dns_world import NameServer, World, Zone, observe_world
 
 AT = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 PARENTS = (("p1.gestion.example", "192.0.2.10"), ("p2.gestion.example", "192.0.2.11"))

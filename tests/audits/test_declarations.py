@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from made_up import make_space
 
-from mssante_audit.audits.declarations import audit, form_findings
-from mssante_audit.declarations import Register, load_declarations
-from mssante_audit.findings import findings_frame
-from mssante_audit.space import TrustSpace
+from mssante_audit.audits.declarations.rules import audit, form_findings
+from mssante_audit.declarations.register import Register, load_declarations
+from mssante_audit.findings.frame import findings_frame
+from mssante_audit.space.trust import TrustSpace
 
 AS_OF = datetime(2026, 3, 3)
 NO_ENTRIES = pd.DataFrame({name: [] for name in ("row", "domain", "operator_id", "operator")})

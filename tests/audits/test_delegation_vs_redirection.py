@@ -23,9 +23,9 @@ from made_up_dns import (
 )
 
 from mssante_audit.audits import audit_all
-from mssante_audit.audits.delegation_vs_redirection import audit
-from mssante_audit.findings import COLUMNS
-from mssante_audit.space import Thresholds, TrustSpace
+from mssante_audit.audits.delegation_vs_redirection.rules import audit
+from mssante_audit.findings.frame import COLUMNS
+from mssante_audit.space.trust import Thresholds, TrustSpace
 
 NS = ("ns1.alpha.example", "ns2.gamma.example")
 ALPHA_DECLARED = f"{DELEGATED},X,,,{NS[0]},{NS[1]},"

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from made_up import ALPHA, BETA_DN, make_space
 
-from mssante_audit.audits.dn_consistency import audit
-from mssante_audit.space import Thresholds, TrustSpace
+from mssante_audit.audits.dn_consistency.rules import audit
+from mssante_audit.space.trust import Thresholds, TrustSpace
 
 DN = ALPHA["dn"]
 CPS = "CN=mss.alpha.example,OU=1759900004,L=Paris (75),O=GIP-CPS,C=FR"

@@ -11,9 +11,9 @@ import pytest
 from made_up import archived, make_space
 
 from mssante_audit.audits import audit as masked_audit
-from mssante_audit.audits.reconciliation import STATUSES, audit, status
-from mssante_audit.declarations import load_declarations
-from mssante_audit.space import Thresholds
+from mssante_audit.audits.reconciliation.rules import STATUSES, audit, status
+from mssante_audit.declarations.register import load_declarations
+from mssante_audit.space.trust import Thresholds
 
 OLD = "01/06/2025"
 DECLARED: dict[str, Any] = {

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from made_up import ALPHA, BETA_DN, archived, make_space
 
-from mssante_audit.archive import open_archive
+from mssante_audit.archive.store import open_archive
 from mssante_audit.audits import audit as masked_audit
-from mssante_audit.audits.stale_contacts import audit
-from mssante_audit.space import Thresholds, TrustSpace
+from mssante_audit.audits.stale_contacts.rules import audit
+from mssante_audit.space.trust import Thresholds, TrustSpace
 
 DN = ALPHA["dn"]
 USUAL = "01 99 00 00 01, projet@alpha.example"

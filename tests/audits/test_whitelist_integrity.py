@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from made_up import ALPHA, AS_OF, BETA_DN, make_space, xml_of
 
-from mssante_audit.audits.whitelist_integrity import audit
-from mssante_audit.findings import COLUMNS
-from mssante_audit.signature import Verdict
-from mssante_audit.space import TrustSpace
+from mssante_audit.audits.whitelist_integrity.rules import audit
+from mssante_audit.findings.frame import COLUMNS
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.whitelist.signature import Verdict
 
 SIGNATURE = "LIST_UNSIGNED"
 """Made-up lists are not signed: what they all get."""

@@ -14,9 +14,9 @@ import pytest
 from contrast import CONTRAST
 from playwright.sync_api import Page, expect
 
-from mssante_audit.jobs import ONE_OPERATOR
-from mssante_audit.report import find_notebooks
-from mssante_audit.resources import resource
+from mssante_audit.base.resources import resource
+from mssante_audit.report.jobs import ONE_OPERATOR
+from mssante_audit.report.run import find_notebooks
 
 pytestmark = pytest.mark.browser
 

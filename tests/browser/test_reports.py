@@ -9,8 +9,8 @@ from contrast import CONTRAST
 from playwright.sync_api import expect
 from structure import check_structure
 
-from mssante_audit.report import find_notebooks
-from mssante_audit.resources import resource
+from mssante_audit.base.resources import resource
+from mssante_audit.report.run import find_notebooks
 
 pytestmark = pytest.mark.browser
 

@@ -8,8 +8,8 @@ from contrast import CONTRAST
 from playwright.sync_api import expect
 from structure import check_structure
 
-from mssante_audit.site_view import anchor_of, page_name
-from mssante_audit.tables import visible
+from mssante_audit.report.tables import visible
+from mssante_audit.site.view import anchor_of, page_name
 
 pytestmark = pytest.mark.browser
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from mssante_audit.resources import resource
+from mssante_audit.base.resources import resource
 
 AS_OF = "2026-03-03T06:00:00Z"
 MONTH_BEFORE = "2026-02-03T06:00:00Z"

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from mssante_audit import audit_config
-from mssante_audit.audit_config import config_of, load_config, read_values, schema, template, write_template
-from mssante_audit.dns_settings import ObserveSettings
-from mssante_audit.errors import InputError, OutputError
-from mssante_audit.fetch import Settings as FetchSettings
-from mssante_audit.parameters import PARAMETERS
-from mssante_audit.space import Thresholds
+from mssante_audit.archive.fetch import Settings as FetchSettings
+from mssante_audit.base.errors import InputError, OutputError
+from mssante_audit.nightly.config import config_of, load_config, read_values, schema, template, write_template
+from mssante_audit.nightly.run import config as audit_config
+from mssante_audit.observe.dns.settings import ObserveSettings
+from mssante_audit.report.parameters import PARAMETERS
+from mssante_audit.space.trust import Thresholds
 
 KINDS = {
     "data": audit_config.Data,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from mssante_audit.hooks import run_hooks
+from mssante_audit.nightly.hooks import run_hooks
 
 MONTH_BEFORE = "2026-02-03T06:00:00Z"
 TELL = (

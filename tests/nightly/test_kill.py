@@ -14,8 +14,8 @@ from shutil import copytree
 import psutil
 import pytest
 
-from mssante_audit.runlog import read_run
-from mssante_audit.space import load_space
+from mssante_audit.nightly.log import read_run
+from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
 

@@ -7,7 +7,7 @@ import time
 import pytest
 from dnslab import free_port, need_servers, start_nsd
 
-from mssante_audit.observation import load_observation
+from mssante_audit.observe.observation import load_observation
 
 PARENT = "127.0.53.40"
 ZONE = "@ NS ns1\n@ SOA ns1 hostmaster 7 3600 600 86400 300\nns1 A 127.0.53.40\n* MX 10 ns1\n"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mssante_audit.audit_config import Retention
-from mssante_audit.retention import outdated, remove, shown_run
-from mssante_audit.runlog import KIND, Run, read_run, write_run
+from mssante_audit.nightly.config import Retention
+from mssante_audit.nightly.log import KIND, Run, read_run, write_run
+from mssante_audit.nightly.retention import outdated, remove, shown_run
 
 NOW = datetime(2026, 3, 31, 6, tzinfo=UTC)
 STAMPS = [f"2026-03-{day:02}T060000Z" for day in range(1, 31)]

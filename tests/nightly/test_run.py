@@ -164,7 +164,7 @@ def test_without_network_the_last_good_list_is_audited_and_that_is_said(place, s
 
 
 def test_a_list_that_nobody_signed_goes_to_quarantine_and_that_is_said(place, settings, served):
-    from mssante_audit.resources import resource
+    from mssante_audit.base.resources import resource
 
     url = served((resource("data/sample") / "variants" / "tampered.xml").read_bytes())
     settings(fetch={"enabled": True, "url": url, "attempts": 1})
@@ -230,7 +230,7 @@ def test_a_step_that_is_killed_is_a_step_that_failed(place, places, monkeypatch)
 
 FULL = """
 import resource, sys
-if ("mssante_audit.steps" in sys.orig_argv) == {steps}:
+if ("mssante_audit.nightly.steps" in sys.orig_argv) == {steps}:
     resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
 """
 

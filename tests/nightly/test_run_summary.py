@@ -7,10 +7,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mssante_audit.nightly import Night
-from mssante_audit.run_summary import COLUMNS, LINES, summary
-from mssante_audit.runlog import Result
-from mssante_audit.steps import TOLD
+from mssante_audit.nightly.log import Result
+from mssante_audit.nightly.run import Night
+from mssante_audit.nightly.steps import TOLD
+from mssante_audit.nightly.summary import COLUMNS, LINES, summary
 
 STEPS = ("fetch", "observe", "audit", "reports", "dossiers", "site", "retention", "hooks")
 HOSTILE = (

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mssante_audit.audit_config import load_config
-from mssante_audit.hooks import PREFIX
-from mssante_audit.run_summary import COLUMNS, LINES
-from mssante_audit.space import load_space
+from mssante_audit.nightly.config import load_config
+from mssante_audit.nightly.hooks import PREFIX
+from mssante_audit.nightly.summary import COLUMNS, LINES
+from mssante_audit.space.trust import load_space
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

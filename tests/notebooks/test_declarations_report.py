@@ -7,19 +7,19 @@ from shutil import copy
 import pandas as pd
 import pytest
 
-from mssante_audit.audits.reconciliation import STATUSES, status
-from mssante_audit.declarations import fields, load_declarations
-from mssante_audit.errors import InputError
-from mssante_audit.narrative_declarations import (
+from mssante_audit.audits.reconciliation.rules import STATUSES, status
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import resource
+from mssante_audit.declarations.register import fields, load_declarations
+from mssante_audit.report.narrative_declarations import (
     declaration_statuses,
     declarations_answer,
     declared_findings,
     declared_status,
     status_table,
 )
-from mssante_audit.report import run_reports
-from mssante_audit.resources import resource
-from mssante_audit.space import load_space
+from mssante_audit.report.run import run_reports
+from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
 SAMPLE = resource("data/sample")

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from mssante_audit.jobs import ONE_OPERATOR
-from mssante_audit.report import find_notebooks, run_reports
-from mssante_audit.resources import resource
+from mssante_audit.base.resources import resource
+from mssante_audit.report.jobs import ONE_OPERATOR
+from mssante_audit.report.run import find_notebooks, run_reports
 
 GUIDES = ("README", "cookbook")
 

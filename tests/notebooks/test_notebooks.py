@@ -9,11 +9,11 @@ import pytest
 from lxml import html as lxml_html
 
 from mssante_audit.audits import AUDITS
-from mssante_audit.parameters import PARAMETERS, declared
-from mssante_audit.report import find_notebooks, run_reports
-from mssante_audit.resources import resource
-from mssante_audit.results import open_space
-from mssante_audit.rules import catalogue
+from mssante_audit.base.resources import resource
+from mssante_audit.findings.catalogue import catalogue
+from mssante_audit.report.parameters import PARAMETERS, declared
+from mssante_audit.report.results import open_space
+from mssante_audit.report.run import find_notebooks, run_reports
 
 NAMES = ("overview", "dn_consistency", "stale_contacts", "declarations", "delegation_vs_redirection")
 TOLD_IN = {"whitelist_integrity": "overview", "reconciliation": "declarations"}

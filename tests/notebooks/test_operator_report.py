@@ -11,14 +11,14 @@ import pytest
 from leaks import belonging, leaks, written_for
 from lxml import html as lxml_html
 
-from mssante_audit.belongings import Belongings
-from mssante_audit.dossier import Survey, dossier, survey
-from mssante_audit.errors import ParameterError
-from mssante_audit.parameters import declared
-from mssante_audit.report import find_notebooks, run_reports
-from mssante_audit.resources import resource
-from mssante_audit.results import of_operator
-from mssante_audit.space import load_space
+from mssante_audit.base.errors import ParameterError
+from mssante_audit.base.resources import resource
+from mssante_audit.dossiers.belongings import Belongings
+from mssante_audit.dossiers.facts import Survey, dossier, survey
+from mssante_audit.report.parameters import declared
+from mssante_audit.report.results import of_operator
+from mssante_audit.report.run import find_notebooks, run_reports
+from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
 GROUP = "1679900001"
@@ -130,7 +130,7 @@ def test_the_scan_reads_the_files_inside_a_page(space):
 def test_one_domain_of_another_in_a_signers_name_is_not_told(space):
     from dataclasses import replace
 
-    from mssante_audit.dossier import record
+    from mssante_audit.dossiers.facts import record
 
     verdict = replace(space.whitelist.signature, signer="CN=mss-1.mss-landefactice.example")
     vars(space.whitelist)["signature"] = verdict

@@ -28,11 +28,11 @@ from dnslab import Script, Scripted, reply, send, start_knot, start_nsd
 sys.path.append(str(Path(__file__).parents[1] / "audits"))
 from made_up import ALPHA, make_space
 
-from mssante_audit.audits.delegation_vs_redirection import audit
-from mssante_audit.declarations import load_declarations
-from mssante_audit.dns import ObserveSettings, observe
-from mssante_audit.observation import load_observation
-from mssante_audit.space import Thresholds
+from mssante_audit.audits.delegation_vs_redirection.rules import audit
+from mssante_audit.declarations.register import load_declarations
+from mssante_audit.observe.dns.run import ObserveSettings, observe
+from mssante_audit.observe.observation import load_observation
+from mssante_audit.space.trust import Thresholds
 
 SCRIPTED = tuple(address for case in CASES for address, _ in case.scripted)
 ADDRESSES = tuple(f"{a}/32" for a in (ROOT, TOP, P1, P2, P3, ONE, TWO, NEAR, *SCRIPTED))

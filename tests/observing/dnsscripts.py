@@ -9,7 +9,7 @@ import dns.rdatatype
 from dnslab import reply, send
 from dnsworld import quick
 
-from mssante_audit.dns import ObserveSettings
+from mssante_audit.observe.dns.run import ObserveSettings
 
 PARENT, OPERATOR = "127.0.55.1", "127.0.55.2"
 

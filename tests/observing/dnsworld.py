@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pytest
 from dnslab import Daemon, Script, Scripted, free_port, need_servers, start_knot, start_nsd
 
-from mssante_audit.dns import ObserveSettings, observe
-from mssante_audit.observation import Observation, load_observation
+from mssante_audit.observe.dns.run import ObserveSettings, observe
+from mssante_audit.observe.observation import Observation, load_observation
 
 ROOT, EXAMPLE, PARENT_NSD, PARENT_KNOT, OP_NSD, OP_KNOT, OP_REGION = (f"127.0.53.{n}" for n in range(1, 8))
 NOBODY = "127.0.53.99"

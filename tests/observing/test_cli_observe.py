@@ -14,13 +14,13 @@ from dnsscripts import PARENT
 from dnsworld import OP_NSD, World
 from typer.testing import CliRunner
 
-from mssante_audit.cli_observe import app
-from mssante_audit.dns import observation_files
-from mssante_audit.errors import InputError
-from mssante_audit.methods import methods
-from mssante_audit.observation import load_observation
-from mssante_audit.observation_lines import FORMAT, VERSION
-from mssante_audit.whitelist import NAMESPACE
+from mssante_audit.base.errors import InputError
+from mssante_audit.cli.observe import app
+from mssante_audit.observe.dns.run import observation_files
+from mssante_audit.observe.lines import FORMAT, VERSION
+from mssante_audit.observe.methods import methods
+from mssante_audit.observe.observation import load_observation
+from mssante_audit.whitelist.load import NAMESPACE
 
 HERE = Path(__file__).parent
 
@@ -182,7 +182,7 @@ def test_without_a_network_the_command_says_so_and_touches_nothing(
     file.write_bytes(whole[: len(whole) * 2 // 3])
     before = file.read_bytes()
     arguments = ["mssante-audit", "observe", "dns", "--data", str(listed), *resume]
-    done = in_namespace(f"sys.argv = {arguments!r}\nfrom mssante_audit.cli import main\nmain()")
+    done = in_namespace(f"sys.argv = {arguments!r}\nfrom mssante_audit.cli.main import main\nmain()")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "mssante-audit: no network: no route to any server. Nothing was written\n"
     assert observation_files(listed) == [file]

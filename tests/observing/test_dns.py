@@ -18,9 +18,9 @@ from dnsworld import (
     quick,
 )
 
-from mssante_audit.dns import observe
-from mssante_audit.methods import methods
-from mssante_audit.observation import Observation, load_observation
+from mssante_audit.observe.dns.run import observe
+from mssante_audit.observe.methods import methods
+from mssante_audit.observe.observation import Observation, load_observation
 
 
 def asked(observation: Observation, **where: object) -> pd.DataFrame:

@@ -12,8 +12,8 @@ import pytest
 from dnslab import Scripted, framed, reply, send
 from dnsworld import quick
 
-from mssante_audit.dns_asker import Ask, Asker
-from mssante_audit.observation_lines import Observed
+from mssante_audit.observe.dns.asker import Ask, Asker
+from mssante_audit.observe.lines import Observed
 
 SERVER = "127.0.54.1"
 NAME = "ch-valfictif.mssante.fr"

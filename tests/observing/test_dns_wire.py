@@ -10,10 +10,10 @@ from dnslab import reply
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mssante_audit import dns_wire
-from mssante_audit.dns_asker import Ask, observe_exchange
-from mssante_audit.dns_transport import Exchange
-from mssante_audit.dns_wire import (
+from mssante_audit.observe.dns import wire as dns_wire
+from mssante_audit.observe.dns.asker import Ask, observe_exchange
+from mssante_audit.observe.dns.transport import Exchange
+from mssante_audit.observe.dns.wire import (
     MAX_RECORDS,
     OUTCOMES,
     Malformed,

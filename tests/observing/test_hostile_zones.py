@@ -10,9 +10,9 @@ import pytest
 from dnslab import Scripted, framed, reply, send
 from dnsscripts import OPERATOR, PARENT, child, parent, settings
 
-from mssante_audit.dns import observe
-from mssante_audit.methods import methods
-from mssante_audit.observation import load_observation
+from mssante_audit.observe.dns.run import observe
+from mssante_audit.observe.methods import methods
+from mssante_audit.observe.observation import load_observation
 
 Serve = Callable[..., Scripted]
 

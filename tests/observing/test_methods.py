@@ -2,8 +2,8 @@
 
 from dnsworld import DOMAINS, METHODS
 
-from mssante_audit.methods import methods
-from mssante_audit.observation import Observation
+from mssante_audit.observe.methods import methods
+from mssante_audit.observe.observation import Observation
 
 
 def test_every_domain_has_its_method(observed: Observation) -> None:

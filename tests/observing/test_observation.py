@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mssante_audit.dns_wire import Record
-from mssante_audit.errors import OutputError
-from mssante_audit.methods import methods
-from mssante_audit.observation import Observation, load_observation
-from mssante_audit.observation_lines import FORMAT, VERSION, ObservationError, Observed
-from mssante_audit.observation_writer import Writer, key, read_known
+from mssante_audit.base.errors import OutputError
+from mssante_audit.observe.dns.wire import Record
+from mssante_audit.observe.lines import FORMAT, VERSION, ObservationError, Observed
+from mssante_audit.observe.methods import methods
+from mssante_audit.observe.observation import Observation, load_observation
+from mssante_audit.observe.writer import Writer, key, read_known
 
 HEADER = {
     "format": FORMAT, "version": VERSION, "at": "2026-03-02T05:30:00.000Z", "parent_zone": "mssante.fr",

@@ -15,10 +15,10 @@ from dnslab import HOW, NSD, Scripted, in_namespace, reply, send
 from dnsscripts import PARENT, child, parent, settings
 from dnsworld import DOMAINS, METHODS, World, quick
 
-from mssante_audit.dns import NetworkError, ObserveSettings, Progress, observe
-from mssante_audit.errors import InputError, ParameterError
-from mssante_audit.methods import methods
-from mssante_audit.observation import load_observation
+from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.observe.dns.run import NetworkError, ObserveSettings, Progress, observe
+from mssante_audit.observe.methods import methods
+from mssante_audit.observe.observation import load_observation
 
 HERE = Path(__file__).parent
 Serve = Callable[..., Scripted]
@@ -29,7 +29,8 @@ def test_an_observation_that_was_killed_goes_on(world: World, tmp_path: Path) ->
     slow = replace(world.settings, per_second=150.0)
     code = (
         f"import sys; sys.path[:0] = {[str(HERE)]!r}\n"
-        "from pathlib import Path; from dnsworld import DOMAINS; from mssante_audit.dns import *\n"
+        "from pathlib import Path; from dnsworld import DOMAINS\n"
+        "from mssante_audit.observe.dns.run import *\n"
         f"observe(DOMAINS, Path({str(path)!r}), {slow!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=HERE.parents[1])
@@ -68,7 +69,8 @@ def test_ctrl_c_leaves_a_readable_file(world: World, tmp_path: Path) -> None:
     slow = replace(world.settings, per_second=100.0)
     code = (
         f"import sys; sys.path[:0] = {[str(HERE)]!r}\n"
-        "from pathlib import Path; from dnsworld import DOMAINS; from mssante_audit.dns import *\n"
+        "from pathlib import Path; from dnsworld import DOMAINS\n"
+        "from mssante_audit.observe.dns.run import *\n"
         f"observe(DOMAINS, Path({str(path)!r}), {slow!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=HERE.parents[1], stderr=subprocess.PIPE)
@@ -90,8 +92,9 @@ def test_a_full_disk_ends_a_run_with_a_readable_file(world: World, tmp_path: Pat
     path = tmp_path / "o.jsonl.gz"
     code = (
         f"import sys, resource; sys.path[:0] = {[str(HERE)]!r}\n"
-        "from pathlib import Path; from dnsworld import DOMAINS; from mssante_audit.dns import *\n"
-        "from mssante_audit.errors import OutputError\n"
+        "from pathlib import Path; from dnsworld import DOMAINS\n"
+        "from mssante_audit.observe.dns.run import *\n"
+        "from mssante_audit.base.errors import OutputError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
         f"try: observe(DOMAINS, Path({str(path)!r}), {replace(world.settings, per_second=150.0)!r})\n"
         "except OutputError as error: print(error); sys.exit(9)"
@@ -151,7 +154,7 @@ def test_without_a_network_it_says_so_at_once(given: str, tmp_path: Path) -> Non
     path = tmp_path / "o.jsonl.gz"
     path.write_bytes(b"good")
     done = in_namespace(
-        "import time; from mssante_audit.dns import *; from pathlib import Path\n"
+        "import time; from mssante_audit.observe.dns.run import *; from pathlib import Path\n"
         "start = time.monotonic()\n"
         f"try: observe(['a.mssante.fr'], {str(path)!r}, ObserveSettings({given}), resume=True)\n"
         "except NetworkError as error: print(error, time.monotonic() - start < 1)",
@@ -174,9 +177,9 @@ def test_from_the_shipped_root_hints_down_over_ipv4_and_ipv6(tmp_path: Path) -> 
     code = f"""
 from pathlib import Path
 from dnslab import start_nsd
-from mssante_audit.dns import *
-from mssante_audit.methods import methods
-from mssante_audit.observation import load_observation
+from mssante_audit.observe.dns.run import *
+from mssante_audit.observe.methods import methods
+from mssante_audit.observe.observation import load_observation
 folder = Path({str(tmp_path)!r})
 soa = "@ SOA ns.fr. h.fr. 1 2 3 4 5\\n"
 servers = [

@@ -1,0 +1,278 @@
+"""What changed between two lists: one record a change, rows compared as a multiset.
+
+Columns of a changes frame, all str: ``kind`` (of `KINDS`), ``domain`` (of a renamed one the new name),
+``before``, ``after``, ``event`` (see `mssante_audit.archive.events`); then ``operator_before``,
+``operator_after`` (identifiers, "" where there is none).
+
+Rows are paired from the most alike to the least: the same but for `DateMAJ` (re-stamped: not a change), the
+same domain and certificate, the same certificate spelt otherwise, the same operator with another certificate,
+another operator. What a pair differs in is a record; a row that finds no partner is a certificate added or
+retired, or a copy that appeared or went away.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+
+from mssante_audit.archive.renames import Domains, find_renames
+from mssante_audit.whitelist.rows import structures
+
+KINDS = (
+    "added", "removed", "renamed", "moved", "dn_added", "dn_retired", "dn_replaced", "dn_respelt",
+    "contact_changed", "description_changed", "restamped", "duplicated",
+)  # fmt: skip
+COLUMNS = ("kind", "domain", "before", "after", "event", "operator_before", "operator_after")
+
+FIELDS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
+
+
+class Row(NamedTuple):
+    """One row of a list, under the name its domain has in the later list."""
+
+    domain: str
+    description: str
+    dn: str
+    project: str
+    support: str
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """What a DN says."""
+
+    key: str
+    operator_id: str
+    operator: str
+    structure: str
+    """Equal for all identifiers of one structure."""
+
+    @property
+    def name(self) -> str:
+        """What to call the operator."""
+        return f"{self.operator} ({self.operator_id})" if self.operator else self.operator_id
+
+
+class Change(NamedTuple):
+    """One record, before it belongs to an event."""
+
+    kind: str
+    domain: str
+    before: str
+    after: str
+    operator_before: str
+    operator_after: str
+
+
+def compare(
+    before: pd.DataFrame, after: pd.DataFrame, known_renames: Mapping[str, str] | None = None
+) -> list[Change]:
+    """Return what changed between two lists, in order of domain within each kind.
+
+    Parameters
+    ----------
+    before, after
+        Rows of two lists (columns of `mssante_audit.whitelist.load`).
+    known_renames
+        Renames that the history supports: name in the earlier list → name in the later one.
+    """
+    old, new = _rows(before), _rows(after)
+    holders = _holders(before, after)
+    gone, come = old - new, new - old
+    if not gone and not come:
+        return []
+    names_before, names_after = {r.domain for r in old}, {r.domain for r in new}
+    renames = find_renames(
+        Domains(_by_domain(gone, names_before - names_after), _shapes(old, holders)),
+        Domains(_by_domain(come, names_after - names_before), _shapes(new, holders)),
+        lambda row: _shape(row, holders),
+        lambda row: holders[row.dn].structure,
+        known_renames or {},
+    )
+    if renames:
+        old = _renamed(old, renames)
+        gone, come = old - new, new - old
+    found = list(_by_kind(gone, come, old, new, holders))
+    owners = _owners(old, renames, holders), _owners(new, renames, holders)
+    found += [Change("renamed", to, was, to, *(o[to] for o in owners)) for was, to in renames.items()]
+    order = {kind: i for i, kind in enumerate(KINDS)}
+    # One contact changed on several certificates of a domain is one change; dates are counted row by row.
+    dated = [change for change in found if change.kind == "restamped"]
+    others = dict.fromkeys(change for change in found if change.kind != "restamped")
+    return sorted([*others, *dated], key=lambda c: (order[c.kind], c.domain, c.before, c.after))
+
+
+def changes_frame(found: Iterable[Change], events: Iterable[str] | None = None) -> pd.DataFrame:
+    """Return changes as the frame that this module's docstring describes."""
+    rows = list(found)
+    named = list(events) if events is not None else [""] * len(rows)
+    records = [(*row[:4], event, *row[4:]) for row, event in zip(rows, named, strict=True)]
+    return pd.DataFrame(records, columns=list(COLUMNS)).astype("str")
+
+
+def _rows(entries: pd.DataFrame) -> Counter[Row]:
+    return Counter(map(Row._make, zip(*(entries[name].tolist() for name in FIELDS), strict=True)))
+
+
+def _holders(*lists: pd.DataFrame) -> dict[str, Holder]:
+    """Return what each DN of the lists says."""
+    columns = ["dn", "dn_key", "operator_id", "operator", "operator_kind", "department"]
+    told = pd.concat([entries[columns].drop_duplicates("dn") for entries in lists]).drop_duplicates("dn")
+    structure = structures(told.assign(row=range(len(told))))
+    return {
+        dn: Holder(key, identifier, name, structure.get(identifier, identifier))
+        for dn, key, identifier, name in told[columns[:4]].itertuples(index=False, name=None)
+    }
+
+
+def _by_domain(rows: Counter[Row], names: set[str]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows.elements():
+        if row.domain in names:
+            found[row.domain].append(row)
+    return dict(found)
+
+
+def _shape(row: Row, holders: Mapping[str, Holder]) -> Hashable:
+    return row.description, holders[row.dn].key, row.project, row.support
+
+
+def _shapes(rows: Counter[Row], holders: Mapping[str, Holder]) -> Counter[Hashable]:
+    """Count how many domains of a list hold each row content, the name left out."""
+    return Counter(shape for _, shape in {(row.domain, _shape(row, holders)) for row in rows})
+
+
+def _renamed(rows: Counter[Row], renames: Mapping[str, str]) -> Counter[Row]:
+    found: Counter[Row] = Counter()
+    for row, copies in rows.items():
+        found[row._replace(domain=renames.get(row.domain, row.domain))] += copies
+    return found
+
+
+def _owners(rows: Counter[Row], renames: Mapping[str, str], holders: Mapping[str, Holder]) -> dict[str, str]:
+    names = set(renames.values())
+    return {row.domain: holders[row.dn].operator_id for row in rows if row.domain in names}
+
+
+def _by_kind(
+    gone: Counter[Row],
+    come: Counter[Row],
+    old: Counter[Row],
+    new: Counter[Row],
+    holders: Mapping[str, Holder],
+) -> Iterable[Change]:
+    touched = {row.domain for row in gone} | {row.domain for row in come}
+    left, right, before, after = (_by_domain(rows, touched) for rows in (gone, come, old, new))
+    for domain in sorted(touched):
+        pair = _Domain(domain, before.get(domain, []), after.get(domain, []), holders)
+        if not pair.before:
+            yield pair.change("added", "", _operators(pair.after, holders), None, pair.after[0])
+            yield from pair.copies(pair.after)
+        elif not pair.after:
+            yield pair.change("removed", _operators(pair.before, holders), "", pair.before[0], None)
+        else:
+            yield from pair.changes(left.get(domain, []), right.get(domain, []))
+
+
+def _operators(rows: list[Row], holders: Mapping[str, Holder]) -> str:
+    return " | ".join(dict.fromkeys(holders[row.dn].name for row in rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Domain:
+    """One domain, with all its rows in both lists."""
+
+    name: str
+    before: list[Row]
+    after: list[Row]
+    holders: Mapping[str, Holder]
+
+    def change(self, kind: str, was: str, now: str, one: Row | None, other: Row | None) -> Change:
+        """Return a record; the rows tell the operators."""
+        owners = (self.holders[row.dn].operator_id if row else "" for row in (one, other))
+        return Change(kind, self.name, was, now, *owners)
+
+    def key(self, row: Row) -> str:
+        """Return the key of a row's certificate."""
+        return self.holders[row.dn].key
+
+    def owner(self, row: Row) -> str:
+        """Return the structure that a row belongs to."""
+        return self.holders[row.dn].structure
+
+    def changes(self, a: list[Row], b: list[Row]) -> Iterable[Change]:
+        """Pair the rows that are not the same in both lists, from the most alike to the least."""
+        for one, other in _pairs(a, b, lambda row: row[:-1]):
+            yield self.change("restamped", one.stamp, other.stamp, one, other)
+        for one, other in (*_pairs(a, b, lambda row: row.dn), *_pairs(a, b, self.key)):
+            yield from self.fields(one, other)
+        if a or b:
+            yield from self.certificates(a, b)
+
+    def fields(self, one: Row, other: Row) -> Iterable[Change]:
+        """Say what a pair of rows differs in, another certificate apart."""
+        if one.dn != other.dn and self.key(one) == self.key(other):
+            yield self.change("dn_respelt", one.dn, other.dn, one, other)
+        if one.description != other.description:
+            yield self.change("description_changed", one.description, other.description, one, other)
+        for what, was, now in (
+            ("projet", one.project, other.project),
+            ("support", one.support, other.support),
+        ):
+            if was != now:
+                texts = f"contact {what} : {was}", f"contact {what} : {now}"
+                yield self.change("contact_changed", *texts, one, other)
+
+    def certificates(self, a: list[Row], b: list[Row]) -> Iterable[Change]:
+        """Say what became of certificates: copied, replaced, moved to an operator, added, retired."""
+        keys_before, keys_after = set(map(self.key, self.before)), set(map(self.key, self.after))
+        yield from self.copies([r for r in a if self.key(r) in keys_after] + b)
+        a = list(dict.fromkeys(r for r in a if self.key(r) not in keys_after))
+        b = list(dict.fromkeys(r for r in b if self.key(r) not in keys_before))
+        for one, other in (
+            *_pairs(a, b, lambda row: (self.owner(row), _common_name(row.dn))),
+            *_pairs(a, b, self.owner),
+        ):
+            yield self.change("dn_replaced", one.dn, other.dn, one, other)
+            yield from self.fields(one, other)
+        owners_before, owners_after = set(map(self.owner, self.before)), set(map(self.owner, self.after))
+        leaving = [r for r in a if self.owner(r) not in owners_after]
+        arriving = [r for r in b if self.owner(r) not in owners_before]
+        if leaving and arriving:
+            one, other = leaving[0], arriving[0]
+            names = _operators(leaving, self.holders), _operators(arriving, self.holders)
+            yield self.change("moved", *names, one, other)
+            yield from self.fields(one, other)
+            a, b = [r for r in a if r not in leaving], [r for r in b if r not in arriving]
+        for row in a:
+            yield self.change("dn_retired", row.dn, "", row, None)
+        for row in b:
+            yield self.change("dn_added", "", row.dn, None, row)
+
+    def copies(self, rows: list[Row]) -> Iterable[Change]:
+        """Say of which certificates there are more, or fewer, copies than before."""
+        for row in {self.key(row): row for row in rows}.values():
+            was, now = (sum(self.key(r) == self.key(row) for r in side) for side in (self.before, self.after))
+            if now != was and max(now, was) > 1:
+                yield self.change("duplicated", f"{was} × {row.dn}", f"{now} × {row.dn}", row, row)
+
+
+def _pairs(a: list[Row], b: list[Row], key: Callable[[Row], Hashable]) -> list[tuple[Row, Row]]:
+    """Take out of both lists the rows with equal keys, in pairs."""
+    waiting: dict[Hashable, list[Row]] = defaultdict(list)
+    for row in sorted(b, reverse=True):
+        waiting[key(row)].append(row)
+    found = [(row, waiting[key(row)].pop()) for row in sorted(a) if waiting.get(key(row))]
+    for one, other in found:
+        a.remove(one)
+        b.remove(other)
+    return found
+
+
+def _common_name(dn: str) -> str:
+    return next((part for part in dn.split(",") if part.strip().upper().startswith("CN=")), "")

@@ -1,0 +1,149 @@
+"""The archive as a story: its lists over a span, what happened from each to the next, and over the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mssante_audit.archive.events import Span, between
+from mssante_audit.archive.history import frame_of, merged, rows_of
+from mssante_audit.archive.renames import renames_in
+from mssante_audit.archive.store import Archive, Snapshot
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.instants import parse_instant
+from mssante_audit.space.trust import TrustSpace
+
+MOST = 31
+"""Lists looked at one by one; a longer archive is told of its last ones unless a start is given."""
+
+
+@dataclass(frozen=True)
+class Chronicle:
+    """What happened over a span of the archive. Test entries are left out."""
+
+    counts: pd.DataFrame
+    """One row a list: `time`, and the numbers of `rows`, `domains` and `operators`."""
+    steps: tuple[Span, ...]
+    """From each list to the next; one less than lists."""
+    whole: Span
+    """From the first to the last."""
+    ages: pd.DataFrame
+    """One row a domain of the last list: `domain`, `first_seen`, and whether the archive's first list has it
+    already (`censored`), so that it may be older."""
+    skipped: int
+    """Lists of the archive before the span."""
+    unread: tuple[InputError, ...] = ()
+    """Why lists of the span are left out, each naming its file."""
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """The events of all steps, with the times `start` and `end` between which they happened."""
+        frames = [step.events.assign(start=step.start, end=step.end) for step in self.steps]
+        return (
+            pd.concat(frames, ignore_index=True) if frames else self.whole.events.assign(start=None, end=None)
+        )
+
+
+def chronicle(space: TrustSpace, *, since: str | None = None, operator_id: str | None = None) -> Chronicle:
+    """Tell the story of a space's archive up to the space's date.
+
+    Parameters
+    ----------
+    space
+        With an archive.
+    since
+        Start (ISO 8601); the last list before it is the first one looked at. Of the `MOST` last ones if not
+        given.
+    operator_id
+        Tell only what touches this operator.
+
+    Raises
+    ------
+    InputError
+        If there is no archive, or no list of the span can be read.
+    """
+    if space.archive is None:
+        raise InputError("the data folder holds no archive", remedy="`mssante-audit fetch` makes one")
+    known = space.archive.until(space.as_of)
+    chosen = _chosen(known, since)
+    counts, steps, unread = [], [], []
+    first = before = None
+    for snapshot in chosen:
+        try:
+            entries = space.archive.load(snapshot).entries
+        except InputError as error:
+            unread.append(error)
+            continue
+        entries = entries[~entries["is_audit_entry"]]
+        counts.append(
+            (
+                snapshot.generated_at,
+                len(entries),
+                entries["domain"].nunique(),
+                entries["operator_id"].nunique(),
+            )
+        )
+        if before is None:
+            first = entries
+        else:
+            steps.append(between(before, entries, None, (counts[-2][0], counts[-1][0])))
+        before = entries
+    if first is None or before is None:
+        raise (unread[0] if unread else InputError("no list of that date", file=str(space.archive.folder)))
+    times = [time for time, *_ in counts]
+    history = _history(space.archive, [s for s in chosen if s.generated_at in times])
+    renames = renames_in(history, times) if len(times) > 2 else {}
+    whole = between(first, before, renames, (times[0], times[-1]))
+    return Chronicle(
+        pd.DataFrame(counts, columns=["time", "rows", "domains", "operators"]),
+        tuple(_of(step, operator_id) for step in steps),
+        _of(whole, operator_id),
+        _ages(history, before, whole, operator_id),
+        len(known) - len(chosen),
+        tuple(unread),
+    )
+
+
+def _history(archive: Archive, readable: Sequence[Snapshot]) -> pd.DataFrame:
+    """Return the history of the archive; of the span's readable lists where that cannot be made."""
+    try:
+        return archive.history
+    except InputError:
+        return frame_of(merged(rows_of(archive.load(s).entries, s.generated_at) for s in readable))
+
+
+def _chosen(known: Sequence[Snapshot], since: str | None) -> Sequence[Snapshot]:
+    if since is None:
+        return known[-MOST:]
+    start = parse_instant(since)
+    earlier = [s for s in known if s.generated_at <= start]
+    return known[max(len(earlier) - 1, 0) :]
+
+
+def _of(span: Span, operator_id: str | None) -> Span:
+    """Return what touches one operator: events whole, changes its own."""
+    if operator_id is None:
+        return span
+    own = (span.changes["operator_before"] == operator_id) | (span.changes["operator_after"] == operator_id)
+    changes = span.changes[own].reset_index(drop=True)
+    name = span.names.get(operator_id, operator_id)
+    told = span.events["event"].isin(set(changes["event"])) | (
+        span.events["kind"].isin(["arrival", "departure"])
+        & span.events["sentence"].str.startswith(name, na=False)
+    )
+    return Span(span.start, span.end, changes, span.events[told].reset_index(drop=True), span.names)
+
+
+def _ages(history: pd.DataFrame, entries: pd.DataFrame, whole: Span, operator_id: str | None) -> pd.DataFrame:
+    own = entries if operator_id is None else entries[entries["operator_id"] == operator_id]
+    born = history.groupby("domain")["first_seen"].min()
+    names = own["domain"].unique().tolist()
+    renamed = whole.changes[whole.changes["kind"] == "renamed"]
+    was = dict(zip(renamed["domain"], renamed["before"], strict=True))
+    first = born.reindex([was.get(name, name) for name in names])  # another name is no other domain
+    start = history["first_seen"].min()
+    return pd.DataFrame(
+        {"domain": names, "first_seen": first.to_numpy(), "censored": (first <= start).to_numpy()}
+    )

@@ -1,0 +1,319 @@
+"""Fetching the published list: bounded in size and time, over verified TLS, and kept in the archive.
+
+The server's certificate is IGC-Santé's, which no system trusts: `Settings.ca_bundle` names what to trust.
+There is no way to leave verification out; plain HTTP is for a server on this very machine only.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from mssante_audit.archive.history import bring_up_to_date
+from mssante_audit.archive.keep import MAX_LOSS, keep, locked
+from mssante_audit.archive.log import Record, append
+from mssante_audit.archive.store import Archive
+from mssante_audit.base.errors import FetchError, InputError
+
+URL = "https://espacedeconfiance.mssante.fr/listeblanchemssante.xml"
+"""Where the list is published, as every consumer known writes it; the form prints ``espaceconfiance``."""
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+REDIRECTS = 5
+_HTML = (b"<!doctype html", b"<html", b"<head", b"<body")
+_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a list is fetched."""
+
+    url: str = URL
+    ca_bundle: Path | None = None
+    """Certificates to trust for TLS (PEM, DER or PKCS #7), instead of the system's."""
+    max_bytes: int = 64 * 2**20
+    """Largest answer: some 17 times the list of 2025."""
+    connect_seconds: float = 10
+    read_seconds: float = 30
+    """Longest silence."""
+    total_seconds: float = 300
+    """Longest attempt, however regularly the bytes come."""
+    slow_seconds: float = 30
+    """After this long the bytes must have come at `slow_rate` at least."""
+    slow_rate: float = 1024
+    """Bytes a second."""
+    attempts: int = 3
+    backoff_seconds: float = 1
+    """Pause after the first attempt; twice as long after each other one, or what the server asks for."""
+    max_loss: float = MAX_LOSS
+    """Share of rows lost from which a list is flagged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What a server gave."""
+
+    content: bytes
+    """"" if the list has not changed."""
+    unchanged: bool = False
+    etag: str = ""
+    last_modified: str = ""
+
+
+def fetch(archive: Archive, settings: Settings | None = None, *, now: datetime | None = None) -> Record:
+    """Fetch the list and keep it; write what happened into the archive's log.
+
+    Returns
+    -------
+    Record
+        Its outcome: ``kept``, ``same``, ``unchanged`` or ``quarantined``.
+
+    Raises
+    ------
+    FetchError
+        If no list could be had; this is in the log too.
+    OutputError
+        If the archive cannot be written, or another run is writing to it.
+    """
+    settings = settings or Settings()
+    at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
+    record = Record(at, "fetch", "failed", source=settings.url)
+    with locked(archive.folder):
+        fresh = Archive(archive.folder, archive.anchors)
+        try:
+            got = download(settings, _last(fresh, settings.url))
+        except FetchError as error:
+            append(archive.folder, replace(record, message=error.message))
+            raise
+        record = replace(record, etag=got.etag, last_modified=got.last_modified)
+        if got.unchanged:
+            last = _last(fresh, settings.url) or record
+            return append(
+                archive.folder,
+                replace(record, outcome="unchanged", file=last.file, sha256=last.sha256, rows=last.rows),
+            )
+        record = keep(fresh, got.content, record, max_loss=settings.max_loss, now=now)
+        if record.outcome == "kept":
+            with suppress(InputError):  # a damaged older file is for `archive verify` to tell
+                bring_up_to_date(Archive(archive.folder, archive.anchors))
+        return record
+
+
+def _last(archive: Archive, url: str) -> Record | None:
+    """Return the record of the last list had from this address, if that list is still there, and whole."""
+    for record in reversed(archive.log):
+        if record.source == url and record.outcome in ("kept", "same", "unchanged"):
+            named = [s for s in archive.snapshots if s.name == record.file]
+            try:
+                whole = bool(named) and archive.load(named[0]).sha256 == record.sha256
+            except InputError:
+                whole = False
+            return record if whole else None
+        if record.source == url and record.outcome == "quarantined":
+            return None
+    return None
+
+
+def download(settings: Settings, known: Record | None = None) -> Download:
+    """Download the list, in several attempts if need be.
+
+    Parameters
+    ----------
+    settings
+        How.
+    known
+        The list had last: the server is asked for another only if it has one.
+
+    Raises
+    ------
+    FetchError
+        If it cannot be had, or is refused.
+    """
+    _check_url(httpx.URL(settings.url) if _parses(settings.url) else None, None, settings.url)
+    headers = {"Accept-Encoding": "identity", "User-Agent": "mssante-audit"}
+    if known and known.etag:
+        headers["If-None-Match"] = known.etag
+    if known and known.last_modified:
+        headers["If-Modified-Since"] = known.last_modified
+    timeout = httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds)
+    local = httpx.URL(settings.url).host in LOOPBACK
+    with httpx.Client(
+        verify=_context(settings.ca_bundle), timeout=timeout, headers=headers, trust_env=not local
+    ) as client:
+        for attempt in range(1, settings.attempts + 1):
+            try:
+                return _attempt(client, settings)
+            except FetchError as error:
+                if not error.again or attempt == settings.attempts:
+                    raise
+                asked = float(getattr(error, "pause", 0))
+                time.sleep(max(min(asked, 60), settings.backoff_seconds * 2 ** (attempt - 1)))
+    raise FetchError("no attempt was allowed", file=settings.url)
+
+
+def _parses(url: str) -> bool:
+    try:
+        return bool(httpx.URL(url).host)
+    except (httpx.InvalidURL, ValueError):
+        return False
+
+
+def _context(bundle: Path | None) -> ssl.SSLContext:
+    if bundle is None:
+        return ssl.create_default_context()
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from mssante_audit.whitelist.certificates import load_certificates
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    certificates = load_certificates(bundle)
+    context.load_verify_locations(
+        cadata="".join(c.public_bytes(Encoding.PEM).decode("ascii") for c in certificates)
+    )
+    return context
+
+
+def _attempt(client: httpx.Client, settings: Settings) -> Download:
+    watch = _Watch(settings.total_seconds)
+    try:
+        with watch:
+            return _follow(client, settings, watch)
+    except httpx.TimeoutException as error:
+        raise _failed(settings, f"no answer in time ({type(error).__name__})", again=True) from error
+    except httpx.TransportError as error:
+        if watch.fired:
+            raise _failed(settings, f"not done after {settings.total_seconds:g} s", again=True) from error
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise FetchError(
+                f"the server's certificate is not trusted ({_short(error)})",
+                file=settings.url,
+                remedy="Give the authority's certificates with --ca-bundle",
+            ) from error
+        raise _failed(settings, f"the connection failed ({_short(error)})", again=True) from error
+    except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
+        raise _failed(settings, f"the answer cannot be used ({_short(error)})") from error
+
+
+def _follow(client: httpx.Client, settings: Settings, watch: _Watch) -> Download:
+    """Follow redirects by hand: only to https, only within the same domain."""
+    url = httpx.URL(settings.url)
+    for _ in range(REDIRECTS + 1):
+        with client.stream("GET", url, extensions={"trace": watch.trace}) as response:
+            if not response.has_redirect_location:
+                return _read(response, settings)
+            where = response.headers["location"]
+        try:
+            target = url.join(where)
+        except (httpx.InvalidURL, ValueError):
+            target = None
+        _check_url(target, url, settings.url)
+        url = target if target is not None else url
+    raise _failed(settings, f"redirects more than {REDIRECTS} times")
+
+
+def _check_url(url: httpx.URL | None, origin: httpx.URL | None, shown: str) -> None:
+    """Refuse an address that is not https, or that a redirect leads to outside the domain."""
+    if url is None or not url.host:
+        raise FetchError("redirects to no web address" if origin else "is no web address", file=shown)
+    local = url.host in LOOPBACK
+    if url.scheme != "https" and not (
+        url.scheme == "http" and local and (not origin or origin.scheme == "http")
+    ):
+        what = "redirects to" if origin else "is"
+        raise FetchError(
+            f"{what} a {url.scheme or 'relative'} address, not https",
+            file=shown,
+            remedy="Give an https address",
+        )
+    if origin and _site(url.host) != _site(origin.host):
+        raise FetchError(f"redirects to another site, {url.host}", file=shown)
+
+
+def _site(host: str) -> str:
+    """Return the last two labels of a host name: what a redirect may not leave."""
+    return host if host.replace(".", "").isdigit() or ":" in host else ".".join(host.split(".")[-2:])
+
+
+def _read(response: httpx.Response, settings: Settings) -> Download:
+    status, headers = response.status_code, response.headers
+    facts = {"etag": headers.get("etag", "")[:512], "last_modified": headers.get("last-modified", "")[:128]}
+    if status == 304:
+        return Download(b"", unchanged=True, **facts)
+    if status != 200:
+        error = _failed(settings, f"the server answers {status}", again=status in _AGAIN)
+        with suppress(ValueError):
+            error.pause = max(0.0, float(headers.get("retry-after", "0")))  # type: ignore[attr-defined]
+        raise error
+    if headers.get("content-encoding", "identity").lower() not in ("identity", "gzip", "x-gzip"):
+        raise _failed(settings, "the answer is encoded in a way that was not asked for")
+    content, begin = bytearray(), time.monotonic()
+    # Raw: an answer compressed by gzip is a list compressed by gzip, and is not expanded here.
+    for piece in response.iter_raw():
+        content += piece
+        spent = time.monotonic() - begin
+        if len(content) > settings.max_bytes:
+            raise _failed(settings, f"the answer is larger than {settings.max_bytes} bytes")
+        if spent > settings.total_seconds:
+            raise _failed(settings, f"not done after {settings.total_seconds:g} s", again=True)
+        if spent > settings.slow_seconds and len(content) < spent * settings.slow_rate:
+            raise _failed(settings, f"slower than {settings.slow_rate:g} bytes a second", again=True)
+    head = bytes(content[:1024]).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith(_HTML) or headers.get("content-type", "").lower().startswith("text/html"):
+        raise _failed(settings, "the answer is an HTML page, not a list (status 200)")
+    if not content:
+        raise _failed(settings, "the answer is empty", again=True)
+    return Download(bytes(content), **facts)
+
+
+def _failed(settings: Settings, message: str, *, again: bool = False) -> FetchError:
+    error = FetchError(message, file=settings.url)
+    error.again = again
+    return error
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+class _Watch:
+    """Ends an attempt when its time is over, whatever the server drips: by closing its sockets.
+
+    A time-out of the socket starts again at each byte, so that headers alone could take for ever.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.fired = False
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._fire)
+        self._timer.daemon = True
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Take note of the connections that httpx opens or uses again."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            found = info["return_value"].get_extra_info("socket")
+            if found is not None:
+                self._sockets.append(found)
+                if self.fired:
+                    self._fire()
+
+    def _fire(self) -> None:
+        self.fired = True
+        for one in self._sockets:
+            with suppress(OSError):
+                # Of the plain socket: TLS's own would wait for the other side.
+                socket.socket.shutdown(one, socket.SHUT_RDWR)

@@ -1,0 +1,148 @@
+"""The history table: each distinct row content ever listed, when first and last, in how many lists.
+
+One Parquet file, ``history.parquet``, made from the originals and never the other way round. Content is what
+a row says: `DateMAJ` is no part of it, because rows are re-stamped without having changed (data). Columns:
+
+===================  ===================  ==========================================================
+column               dtype                meaning
+===================  ===================  ==========================================================
+``domain``           str                  as in `mssante_audit.whitelist.load`, like the next four
+``dn``               str
+``description``      str
+``project_contact``  str
+``support_contact``  str
+``first_seen``       datetime64[us, UTC]  generation time of the first list that holds it
+``last_seen``        datetime64[us, UTC]  generation time of the last one
+``snapshots``        int32                how many lists hold it, copies within one counted once
+``stamp_first``      datetime64[us, UTC]  earliest `DateMAJ` it ever bore, NaT if none could be read
+``stamp_last``       datetime64[us, UTC]  latest
+===================  ===================  ==========================================================
+
+Sorted by the five texts. Adding a list merges its rows into the table; minimum, maximum and sum give the same
+result in whatever order lists come. The file's metadata name the lists that are in it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mssante_audit.archive.store import HISTORY, Archive, Snapshot
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.export import write_bytes
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+CONTENT = ["domain", "dn", "description", "project_contact", "support_contact"]
+"""What makes two rows the same."""
+
+_TIME = pa.timestamp("us", "UTC")
+SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in CONTENT),
+        ("first_seen", _TIME), ("last_seen", _TIME), ("snapshots", pa.int32()),
+        ("stamp_first", _TIME), ("stamp_last", _TIME),
+    ]
+)  # fmt: skip
+_MERGE = [
+    ("first_seen", "min"), ("last_seen", "max"), ("snapshots", "sum"),
+    ("stamp_first", "min"), ("stamp_last", "max"),
+]  # fmt: skip
+_KEY = b"mssante-audit lists"
+
+
+def rows_of(entries: pd.DataFrame, generated_at: datetime) -> Any:
+    """Return the history of one list: an Arrow table in `SCHEMA`, one row a content."""
+    columns = [pa.array(entries[name].array, pa.string()) for name in CONTENT]
+    stamps = pa.array(entries["updated_at"].array, _TIME)
+    seen = pa.array([generated_at], _TIME).take(pa.array([0] * len(entries), pa.int32()))
+    ones = pa.array([1] * len(entries), pa.int32())
+    table = pa.table([*columns, seen, seen, ones, stamps, stamps], schema=SCHEMA)
+    merges = [(name, "max" if name == "snapshots" else how) for name, how in _MERGE]
+    return _named(table.group_by(CONTENT, use_threads=False).aggregate(merges), merges)
+
+
+def merged(tables: Iterable[Any]) -> Any:
+    """Return the history of several histories that have no list in common, sorted."""
+    whole = pa.concat_tables([SCHEMA.empty_table(), *tables])
+    grouped = _named(whole.group_by(CONTENT, use_threads=False).aggregate(_MERGE), _MERGE)
+    return grouped.sort_by([(name, "ascending") for name in CONTENT]).combine_chunks()
+
+
+def _named(table: Any, merges: list[tuple[str, str]]) -> Any:
+    columns = [table[name] for name in CONTENT] + [table[f"{name}_{how}"] for name, how in merges]
+    return pa.table(columns, names=SCHEMA.names).cast(SCHEMA)
+
+
+def bring_up_to_date(archive: Archive, *, rebuild: bool = False) -> Any:
+    """Write ``history.parquet`` with every list of the archive; return the table. The lock must be held.
+
+    Only lists that are not in it yet are read, unless one that was is gone or `rebuild` is asked for.
+
+    Raises
+    ------
+    InputError
+        If a list cannot be read: nothing is written.
+    OutputError
+        If it cannot be written.
+    """
+    known, table = ((), SCHEMA.empty_table()) if rebuild else _read(archive)
+    names = {snapshot.name for snapshot in archive.snapshots}
+    if set(known) == names and not rebuild and known:
+        return table
+    whole = _completed(archive, known, table)
+    out = io.BytesIO()
+    pq.write_table(
+        whole.replace_schema_metadata({_KEY: json.dumps(sorted(names)).encode()}), out, compression="zstd"
+    )
+    write_bytes(archive.folder / HISTORY, out.getvalue())
+    return whole
+
+
+def history_of(archive: Archive) -> pd.DataFrame:
+    """Return the history of an archive: of its file if that is up to date, completed in memory if not."""
+    known, table = _read(archive)
+    if set(known) != {snapshot.name for snapshot in archive.snapshots}:
+        table = _completed(archive, known, table)
+    return frame_of(table)
+
+
+def frame_of(table: Any) -> pd.DataFrame:
+    """Return an Arrow history as the frame that this module's docstring describes."""
+    frame: pd.DataFrame = table.replace_schema_metadata(None).to_pandas()
+    return frame.astype(dict.fromkeys(CONTENT, "str"))
+
+
+def _completed(archive: Archive, known: Iterable[str], table: Any) -> Any:
+    done = set(known)
+    if done - {snapshot.name for snapshot in archive.snapshots}:
+        done, table = set(), SCHEMA.empty_table()
+    return merged([table, *(_load(archive, s) for s in archive.snapshots if s.name not in done)])
+
+
+def _load(archive: Archive, snapshot: Snapshot) -> Any:
+    return rows_of(archive.load(snapshot).entries, snapshot.generated_at)
+
+
+def _read(archive: Archive) -> tuple[tuple[str, ...], Any]:
+    """Return the names of the lists in the file, and its table; nothing if it is not there or is broken."""
+    nothing = (), SCHEMA.empty_table()
+    try:
+        content = (archive.folder / HISTORY).read_bytes()
+    except FileNotFoundError:
+        return nothing
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", file=str(archive.folder / HISTORY)) from error
+    try:
+        table = pq.read_table(io.BytesIO(content))
+        names = json.loads((table.schema.metadata or {})[_KEY])
+        return tuple(names), table.replace_schema_metadata(None).cast(SCHEMA)
+    except (pa.ArrowException, KeyError, ValueError):
+        return nothing  # it can be made again

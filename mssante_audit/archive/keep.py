@@ -1,0 +1,181 @@
+"""Keeping lists: the good ones in the archive, others in its quarantine, each with its record in the log."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mssante_audit.archive.log import GOOD, Record, append, read_log
+from mssante_audit.archive.store import QUARANTINE, SKEW, TIME, Archive, Snapshot, load_kept
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.export import write_bytes
+from mssante_audit.base.staging import exclusive
+from mssante_audit.whitelist.load import WhiteList, load_whitelist
+
+MAX_LOSS = 0.1
+"""Share of its rows that a list may lose against the one before it without being flagged."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold an archive's lock; make the archive if there is none. What killed runs left is removed.
+
+    Raises
+    ------
+    OutputError
+        If another run holds it, or the folder cannot be written.
+    """
+    with exclusive(folder, "another run is writing to this archive"):
+        (folder / QUARANTINE).mkdir(exist_ok=True)
+        for draft in (*folder.glob(".*.tmp"), *folder.glob(f"{QUARANTINE}/.*.tmp")):
+            draft.unlink(missing_ok=True)
+        yield
+
+
+def keep(
+    archive: Archive,
+    content: bytes,
+    record: Record,
+    *,
+    max_loss: float = MAX_LOSS,
+    now: datetime | None = None,
+) -> Record:
+    """Keep a list, or put it in quarantine; write the record. The archive's lock must be held.
+
+    Parameters
+    ----------
+    archive
+        Opened afresh for each list, or after the lock was taken.
+    content
+        The list's bytes, XML or gzip.
+    record
+        What is known so far: `at`, `action`, `source` and what the server said.
+    max_loss
+        Share of rows lost from which the list is flagged.
+    now
+        The present.
+
+    Returns
+    -------
+    Record
+        With the outcome, as it was written.
+
+    Raises
+    ------
+    OutputError
+        If the archive cannot be written.
+    """
+    now = now or datetime.now(UTC)
+    try:
+        whitelist = load_whitelist(content, any_namespace=True, anchors=archive.trusted)
+        verdict = whitelist.signature
+        if whitelist.generated_at is None:
+            reason = "its generation time cannot be read"
+        elif verdict.status != "valid":
+            reason = f"its signature is {verdict.status}: {verdict.why}"
+        else:
+            return append(archive.folder, _store(archive, whitelist, record, max_loss, now))
+    except InputError as error:
+        reason = str(error)
+    return append(archive.folder, _quarantine(archive.folder, content, record, reason))
+
+
+def _store(archive: Archive, whitelist: WhiteList, record: Record, max_loss: float, now: datetime) -> Record:
+    made = whitelist.generated_at
+    assert made is not None  # noqa: S101 - `keep` has seen to it
+    name = f"{made.strftime(TIME)}-{whitelist.sha256[:8]}.xml.gz"
+    record = replace(record, file=name, sha256=whitelist.sha256, rows=len(whitelist.entries))
+    target = archive.folder / name
+    if target.exists():
+        if _digest(target) == whitelist.sha256:
+            return replace(record, outcome="same")
+        record = replace(record, message="the kept file held other bytes, and was replaced")
+    flags, notes = _flags(archive, whitelist, name, max_loss, now)
+    write_bytes(target, gzip.compress(whitelist.content(), mtime=0))
+    message = "; ".join(filter(None, [record.message, *notes]))
+    return replace(record, outcome="kept", flags=tuple(flags), message=message)
+
+
+def _flags(
+    archive: Archive, whitelist: WhiteList, name: str, max_loss: float, now: datetime
+) -> tuple[list[str], list[str]]:
+    """Tell what is odd about a good list, and in words."""
+    flags: dict[str, str] = {}
+    made = whitelist.generated_at
+    assert made is not None  # noqa: S101 - `keep` has seen to it
+    if made > now + SKEW:
+        flags["future"] = f"generated {made:%Y-%m-%d %H:%M} UTC, after our clock ({now:%Y-%m-%d %H:%M})"
+    others = [s for s in archive.snapshots if s.name != name]
+    second = made.replace(microsecond=0)
+    if any(s.generated_at == second for s in others):
+        flags["same-second"] = "another list was generated in that second"
+    known = [s for s in others if s.generated_at <= now + SKEW]
+    if known and second < known[-1].generated_at:
+        flags["older"] = f"older than the last list, of {known[-1].generated_at:%Y-%m-%d %H:%M} UTC"
+    before = [s for s in known if s.generated_at < second]
+    if before:
+        rows = _rows(archive, before[-1])
+        if rows and len(whitelist.entries) < (1 - max_loss) * rows:
+            flags["shrunk"] = f"{len(whitelist.entries)} rows, {rows} in the list before"
+    return list(flags), list(flags.values())
+
+
+def _rows(archive: Archive, snapshot: Snapshot) -> int:
+    for record in reversed(read_log(archive.folder)):
+        if record.file == snapshot.name and record.outcome in GOOD and record.rows:
+            return record.rows
+    try:
+        return len(load_kept(snapshot).entries)
+    except InputError:
+        return 0
+
+
+def _quarantine(folder: Path, content: bytes, record: Record, reason: str) -> Record:
+    made = "undated"
+    try:
+        whitelist = load_whitelist(content, recover=True, any_namespace=True)
+        made = whitelist.generated_at.strftime(TIME) if whitelist.generated_at else made
+        digest, rows = whitelist.sha256, len(whitelist.entries)
+    except InputError:
+        digest, rows = hashlib.sha256(content).hexdigest(), 0
+    name = f"{made}-{digest[:8]}.gz"
+    # The very bytes received, under one more layer: what is in them is not known.
+    write_bytes(folder / QUARANTINE / name, gzip.compress(content, mtime=0))
+    write_bytes(folder / QUARANTINE / f"{name}.reason.txt", f"{reason}\n".encode("utf-8", "backslashreplace"))
+    return replace(record, outcome="quarantined", file=name, sha256=digest, rows=rows, message=reason)
+
+
+def import_lists(
+    archive: Archive, files: Sequence[Path], *, max_loss: float = MAX_LOSS, now: datetime | None = None
+) -> Iterator[Record]:
+    """Keep lists collected elsewhere, in whatever order; yield what became of each."""
+    from mssante_audit.archive.history import bring_up_to_date
+
+    with locked(archive.folder):
+        for file in files:
+            fresh = Archive(archive.folder, archive.anchors)
+            record = Record(_instant(now), "import", "failed", source=file.name)
+            try:
+                content = file.read_bytes()
+            except OSError as error:
+                why = f"cannot be read ({(error.strerror or 'unknown error').lower()})"
+                yield append(archive.folder, replace(record, message=why))
+                continue
+            yield keep(fresh, content, record, max_loss=max_loss, now=now)
+        bring_up_to_date(Archive(archive.folder, archive.anchors))
+
+
+def _digest(path: Path) -> str:
+    try:
+        return load_whitelist(path, recover=True, any_namespace=True).sha256
+    except InputError:
+        return ""
+
+
+def _instant(now: datetime | None) -> str:
+    return (now or datetime.now(UTC)).isoformat(timespec="seconds")

@@ -1,0 +1,73 @@
+"""The log of an archive: one JSON record for every fetch and import, on a line of its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.export import append_line
+
+LOG = "log.jsonl"
+
+GOOD = ("kept", "same", "unchanged")
+"""Outcomes after which the archive holds what the server publishes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a fetch or an import did with one list: a line of ``log.jsonl``."""
+
+    at: str
+    """When (UTC, ISO 8601)."""
+    action: str
+    """``fetch`` or ``import``."""
+    outcome: str
+    """``kept``; ``same`` (kept already); ``unchanged`` (the server says so); ``quarantined``; ``failed``."""
+    file: str = ""
+    """Name in the archive, or in its quarantine."""
+    sha256: str = ""
+    rows: int = 0
+    flags: tuple[str, ...] = ()
+    """``older`` than the last list; ``shrunk``: lost more rows than allowed; ``future``; ``same-second``."""
+    message: str = ""
+    """Why it was quarantined, flagged, or failed."""
+    source: str = ""
+    """URL, or name of the file."""
+    etag: str = ""
+    last_modified: str = ""
+
+
+def read_log(folder: Path) -> list[Record]:
+    """Return the records of an archive's log; a line that a kill or a full disk cut off is passed over."""
+    try:
+        lines = (folder / LOG).read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", file=str(folder / LOG)) from error
+    return list(filter(None, map(_record, lines)))
+
+
+def _record(line: bytes) -> Record | None:
+    try:
+        fields: dict[str, Any] = json.loads(line)
+        known = {name: fields[name] for name in Record.__dataclass_fields__ if name in fields}
+        record = Record(**known)
+        return replace(record, flags=tuple(record.flags))
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def append(folder: Path, record: Record) -> Record:
+    """Write a record at the end of the log, on a line of its own whatever a killed run left there.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    append_line(folder / LOG, json.dumps(asdict(record), ensure_ascii=True))
+    return record

@@ -1,0 +1,228 @@
+"""Which domain of an earlier list is which of a later one, under another name.
+
+Three kinds of evidence: rows the same otherwise, which no other domain holds; rows that are the same
+otherwise, or at least an operator and a certificate that are, with a name only a few letters away; a rename
+that the history supports, because the lists in between show it. A name may be on one side of one rename only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+CONTENT = ["dn", "description", "project_contact", "support_contact"]
+"""What rows of one domain, under whatever name, have in common."""
+MANY = 40_000
+"""Pairs of names compared at most, within one group."""
+SMALL = 2
+"""Edits within which a name is near another when the rows are not the same otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Domains:
+    """The domains that only one of two lists has."""
+
+    rows: dict[str, list[Any]]
+    """Domain → its rows."""
+    shapes: Counter[Hashable]
+    """How many domains of the whole list hold each content, the name left out."""
+
+
+def find_renames(
+    gone: Domains,
+    come: Domains,
+    shape: Callable[[Any], Hashable],
+    owner: Callable[[Any], str],
+    known: Mapping[str, str],
+) -> dict[str, str]:
+    """Return which of the domains gone is which of those come: old name → new name.
+
+    Parameters
+    ----------
+    gone, come
+        The domains of the earlier list only, and of the later one only.
+    shape
+        Gives a row's content without its domain.
+    owner
+        Gives the structure a row belongs to.
+    known
+        Renames that the history supports.
+    """
+    found = {was: to for was, to in known.items() if was in gone.rows and to in come.rows}
+    left = {name: rows for name, rows in gone.rows.items() if name not in found}
+    right = {name: rows for name, rows in come.rows.items() if name not in found.values()}
+    for was, to in _same_rows(left, right, gone, come, shape):
+        found[was] = to
+        del left[was], right[to]
+    for was, to in _near_names(left, right, owner):
+        found[was] = to
+    return found
+
+
+def _same_rows(
+    left: Mapping[str, list[Any]],
+    right: Mapping[str, list[Any]],
+    gone: Domains,
+    come: Domains,
+    shape: Callable[[Any], Hashable],
+) -> list[tuple[str, str]]:
+    """Pair domains whose rows are the same otherwise: nobody else's, or of names near each other."""
+    groups: dict[Hashable, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+    for side, names in ((0, left), (1, right)):
+        for name, rows in names.items():
+            groups[frozenset(Counter(map(shape, rows)).items())][side].append(name)
+    found = []
+    for shapes, (old, new) in groups.items():
+        contents = [content for content, _ in shapes]  # type: ignore[attr-defined]
+        own = all(gone.shapes[c] == 1 and come.shapes[c] == 1 for c in contents)
+        if own and len(old) == len(new) == 1:
+            found.append((old[0], new[0]))
+        else:
+            found += _closest(old, new, lambda a, b: max(SMALL, min(len(_stem(a)), len(_stem(b))) // 3))
+    return found
+
+
+def _near_names(
+    left: Mapping[str, list[Any]], right: Mapping[str, list[Any]], owner: Callable[[Any], str]
+) -> list[tuple[str, str]]:
+    """Pair names a few letters apart, of one operator, that keep a certificate or both contacts."""
+    found = []
+    by_owner: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+    for side, names in ((0, left), (1, right)):
+        for name, rows in names.items():
+            by_owner[owner(rows[0])][side].append(name)
+
+    # ch-alpha1 and ch-alpha2 are two establishments, not one name spelt twice.
+    digits = {name: [c for c in name if c.isdigit()] for name in (*left, *right)}
+    certificates, contacts = (
+        {name: frozenset(map(part, rows)) for side in (left, right) for name, rows in side.items()}
+        for part in (lambda row: row.dn, lambda row: (row.project, row.support))
+    )
+
+    def near(a: str, b: str) -> int:
+        if digits[a] != digits[b] or certificates[a].isdisjoint(certificates[b]):
+            return -1
+        return -1 if contacts[a].isdisjoint(contacts[b]) else SMALL
+
+    for old, new in by_owner.values():
+        found += _closest(old, new, near)
+    return found
+
+
+def _closest(
+    old: Sequence[str], new: Sequence[str], limit: Callable[[str, str], int]
+) -> list[tuple[str, str]]:
+    """Pair each name with the one nearest to it, the nearest pairs first; none where two are as near.
+
+    None either where there are too many to compare: names of one operator that all came and went at once.
+    """
+    if len(old) * len(new) > MANY:
+        return []
+    distances = sorted(
+        (d, a, b) for a in old for b in new if (d := distance(a, b, top := limit(a, b))) <= top
+    )
+    found: list[tuple[str, str]] = []
+    for d, a, b in distances:
+        rivals = [(x, y) for e, x, y in distances if e == d and (x == a) != (y == b)]
+        taken = {name for pair in found for name in pair}
+        if a not in taken and b not in taken and not [1 for x, y in rivals if {x, y}.isdisjoint(taken)]:
+            found.append((a, b))
+    return found
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix(".mssante.fr")
+
+
+def distance(a: str, b: str, most: int) -> int:
+    """Return how many letters to add, drop or change make `b` of `a`; `most` + 1 if more than that.
+
+    >>> distance("ch-alpha", "ch-alfa", 3), distance("ch-alpha", "ehpad-beta", 2)
+    (2, 3)
+    """
+    if abs(len(a) - len(b)) > most or most < 0:
+        return most + 1
+    line = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        above, line[0] = line[0], i
+        for j, y in enumerate(b, 1):
+            above, line[j] = line[j], min(line[j] + 1, line[j - 1] + 1, above + (x != y))
+        if min(line) > most:
+            return most + 1
+    return min(line[-1], most + 1)
+
+
+def renames_in(history: pd.DataFrame, times: Sequence[Any]) -> dict[str, str]:
+    """Return the renames that the history supports over a span: name at its start → name at its end.
+
+    A domain whose rows are last seen in one list, and a domain first seen in the next one with the same rows
+    otherwise, that nobody else holds in the history, are one domain; such steps are put together.
+
+    Parameters
+    ----------
+    history
+        See `mssante_audit.archive.history`.
+    times
+        Generation times of the lists of the span, in order, the first and the last included.
+    """
+    if len(times) < 3:
+        return {}
+    steps = dict(_steps(history, times))
+    found = {}
+    for start in steps.keys() - set(steps.values()):
+        name = start
+        while name in steps:
+            name = steps[name]
+        found[start] = name
+    return found
+
+
+def _steps(history: pd.DataFrame, times: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    names = history["domain"]
+    first, last = (_positions(history[column], times) for column in ("first_seen", "last_seen"))
+    born, died = first.groupby(names).transform("min"), last.groupby(names).transform("max")
+    leaving = (last == died) & (last >= 0) & (last < len(times) - 1)
+    coming = (first == born) & (first > 0)
+    content = history.groupby(CONTENT, sort=False).ngroup()
+    heirs: dict[tuple[int, frozenset[int]], list[str]] = defaultdict(list)
+    for (name, start), codes in _contents(names, born, content, coming):
+        heirs[start, codes].append(name)
+    held = content.isin(content[leaving])
+    holders: dict[int, list[tuple[Any, Any]]] = defaultdict(list)
+    columns = (content[held], history.loc[held, "first_seen"], history.loc[held, "last_seen"])
+    for code, since, until in zip(*columns, strict=True):
+        holders[code].append((since, until))
+    for (name, end), codes in _contents(names, died, content, leaving):
+        found = heirs.get((end + 1, codes), [])
+        if len(found) == 1 and all(_one_after_the_other(holders[code]) for code in codes):
+            yield name, found[0]
+
+
+def _contents(
+    names: pd.Series, position: pd.Series, content: pd.Series, told: pd.Series
+) -> Iterator[tuple[tuple[str, int], frozenset[int]]]:
+    """Yield domains, each with its position and the contents of its rows, those that are `told`."""
+    found: dict[tuple[str, int], set[int]] = defaultdict(set)
+    for name, at, code in zip(names[told], position[told], content[told], strict=True):
+        found[name, at].add(code)
+    for key, codes in found.items():
+        yield key, frozenset(codes)
+
+
+def _positions(seen: pd.Series, times: Sequence[Any]) -> pd.Series:
+    """Return which list of the span each time is that of; -1 before the span, their number after it."""
+    span = pd.DatetimeIndex(list(times)).as_unit("us")
+    at = span.searchsorted(seen, side="right") - 1
+    exact = (at >= 0) & (span[at] == seen)
+    return pd.Series(np.where(seen > span[-1], len(span), np.where(exact, at, -1)), index=seen.index)
+
+
+def _one_after_the_other(spans: list[tuple[Any, Any]]) -> bool:
+    """Tell whether the names that ever held a content may be those of one domain."""
+    return all(one[1] < other[0] for one, other in pairwise(sorted(spans)))

@@ -1,0 +1,210 @@
+"""The archive: every published list ever collected, its original bytes, and a log of what happened.
+
+An archive is a folder::
+
+    2025-02-28T154207Z-c14b7135.xml.gz   a list: generation time (UTC), SHA-256 of the XML
+    quarantine/                          lists that cannot be trusted, each with a ``.reason.txt`` beside it
+    log.jsonl                            what every fetch and import did (`mssante_audit.archive.log`)
+    history.parquet                      what was in which lists (`mssante_audit.archive.history`); made from
+    the rest .lock                                held by whoever writes
+
+A file appears whole or not at all, and before the record that tells of it: a run killed at any instant leaves
+a list that is kept and not recorded, at worst, which the next run records.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mssante_audit.archive.log import Record, read_log
+from mssante_audit.base.errors import InputError, WhiteListError
+from mssante_audit.whitelist.load import WhiteList, load_whitelist
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+QUARANTINE, HISTORY = "quarantine", "history.parquet"
+SKEW = timedelta(hours=1)
+"""How far ahead of our clock a list may be dated before it counts as one of the future."""
+
+PUT_BACK = "Put the right file back, then run `mssante-audit archive verify`"
+
+TIME = "%Y-%m-%dT%H%M%SZ"
+"""How a list's name writes its generation time."""
+_NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d{6}Z)-([0-9a-f]{8})\.xml\.gz")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Snapshot:
+    """A list that the archive keeps. Snapshots sort by generation time, then by hash."""
+
+    generated_at: datetime
+    """As in its name (UTC, to the second)."""
+    sha: str
+    """First eight digits of its SHA-256, as in its name."""
+    path: Path = field(compare=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.path.name
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive, opened. Its content is read when first asked for."""
+
+    folder: Path
+    anchors: tuple[str | Path, ...] = ()
+    """Certificate files and folders to trust. IGC-Santé's certificates in the archive, or in the folder it
+    lies in, are recognised and need not be named."""
+
+    @cached_property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """The lists kept, oldest first."""
+        return tuple(sorted(filter(None, map(_snapshot, _files(self.folder)))))
+
+    @cached_property
+    def log(self) -> tuple[Record, ...]:
+        """The records, oldest first."""
+        return tuple(read_log(self.folder))
+
+    def until(self, as_of: datetime) -> tuple[Snapshot, ...]:
+        """Return the lists that can have been published at that instant."""
+        return tuple(s for s in self.snapshots if s.generated_at <= as_of + SKEW)
+
+    def current(self, as_of: datetime | None = None) -> Snapshot | None:
+        """Return the last good list as of an instant (now by default); lists of the future are none."""
+        known = self.until(as_of or datetime.now(UTC))
+        return known[-1] if known else None
+
+    def find(self, text: str) -> Snapshot:
+        """Return the list that `text` means: a file's name or the start of it, or the last one of a date.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        from mssante_audit.base.instants import parse_instant
+
+        named = [
+            s for s in self.snapshots if text and s.name.startswith(text) and len(text) > len("2025-01-01")
+        ]
+        if named:
+            return named[-1]
+        instant = parse_instant(text)
+        if len(text) == len("2025-01-01"):
+            instant += timedelta(days=1) - timedelta(microseconds=1)
+        known = [s for s in self.snapshots if s.generated_at <= instant]
+        if not known:
+            first = f"The first is of {self.snapshots[0].generated_at:%Y-%m-%d}" if self.snapshots else None
+            raise InputError(f"no list of {text} or before", file=str(self.folder), remedy=first)
+        return known[-1]
+
+    def load(self, snapshot: Snapshot) -> WhiteList:
+        """Load a list, and check that it is the one that its name says.
+
+        Raises
+        ------
+        InputError
+            If it is gone, damaged, or another.
+        """
+        return load_kept(snapshot, self.trusted)
+
+    @cached_property
+    def trusted(self) -> tuple[str | Path, ...]:
+        """The anchors, with those recognised in the folder that the archive lies in."""
+        from mssante_audit.whitelist.certificates import pinned_files
+
+        return (*self.anchors, *pinned_files(self.folder.resolve().parent))
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """The history table (`mssante_audit.archive.history`), read from its file or, if stale, made anew."""
+        from mssante_audit.archive.history import history_of
+
+        return history_of(self)
+
+
+def open_archive(folder: str | Path, anchors: Sequence[str | Path] = ()) -> Archive:
+    """Open an archive, which may be empty or not there yet."""
+    return Archive(Path(folder), tuple(anchors))
+
+
+def load_kept(snapshot: Snapshot, anchors: Sequence[str | Path] = ()) -> WhiteList:
+    """Load a kept list; see `Archive.load`."""
+    try:
+        whitelist = load_whitelist(snapshot.path, any_namespace=True, anchors=anchors)
+    except WhiteListError as error:
+        raise InputError(error.message, file=error.file, line=error.line, remedy=PUT_BACK) from error
+    return checked(whitelist, snapshot.path)
+
+
+def checked(whitelist: WhiteList, path: Path) -> WhiteList:
+    """Return a list loaded from an archive; refuse one that its file's name does not mean.
+
+    Raises
+    ------
+    InputError
+        If it is another list. A damaged one, loaded to recover its rows, is not held against the name.
+    """
+    kept = _snapshot(path)
+    if kept and not whitelist.damaged and not whitelist.sha256.startswith(kept.sha):
+        raise InputError("holds other bytes than its name says", file=str(path), remedy=PUT_BACK)
+    return whitelist
+
+
+# -- checking -----------------------------------------------------------------------------------------------
+
+
+def verify(archive: Archive) -> Iterator[tuple[str, str]]:
+    """Check every list again; yield (file, what is wrong, or "" if nothing is).
+
+    A list that the log says was kept and that is gone is told too.
+    """
+    recorded = {r.file: r.sha256 for r in archive.log if r.outcome in ("kept", "same")}
+    for snapshot in archive.snapshots:
+        fault = ""
+        try:
+            whitelist = archive.load(snapshot)
+            if whitelist.generated_at is None or whitelist.generated_at.strftime(TIME) != snapshot.name[:18]:
+                fault = "generated at another time than its name says"
+            elif recorded.get(snapshot.name, whitelist.sha256) != whitelist.sha256:
+                fault = "not the bytes that were recorded when it was kept"
+            elif whitelist.signature.status != "valid":
+                fault = f"signature {whitelist.signature.status}: {whitelist.signature.why}"
+        except InputError as error:
+            fault = error.message
+        yield snapshot.name, fault
+    there = {s.name for s in archive.snapshots}
+    for name in sorted(recorded.keys() - there):
+        yield name, "gone: the log says that it was kept"
+
+
+# -- files --------------------------------------------------------------------------------------------------
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return [entry for entry in folder.iterdir() if entry.is_file()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", file=str(folder)) from error
+
+
+def _snapshot(path: Path) -> Snapshot | None:
+    named = _NAME.fullmatch(path.name)
+    if named is None:
+        return None
+    try:
+        return Snapshot(datetime.strptime(named[1], TIME).replace(tzinfo=UTC), named[2], path)
+    except ValueError:
+        return None

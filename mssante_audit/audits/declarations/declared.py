@@ -1,0 +1,295 @@
+"""The form's rules on a single declaration, each a check over a frame of declarations.
+
+A check yields (index label of the row, what is observed, what would be right). `CHECKS` names for each the
+columns that must be known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterator
+from functools import cache
+
+import pandas as pd
+
+from mssante_audit.declarations.register import fields
+from mssante_audit.values.contacts import parse_contact
+from mssante_audit.values.dn import IGC, parse_dn
+from mssante_audit.values.identifiers import parse_department, parse_identifier
+
+Found = Iterator[tuple[Hashable, str, str]]
+Check = Callable[[pd.DataFrame], Found]
+
+_HOST = re.compile(
+    r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.I
+)
+_SERVER_MAX = 63
+"""Characters of a server's name in all (form)."""
+_CONTRACT = re.compile(r"[0-9A-Za-z]{10}")
+
+METHOD_1 = ("primary_server", "secondary_server")
+SERVERS = (*METHOD_1, "mail_server")
+PUBLIC = ("public_project_phone", "public_project_email", "public_technical_phone", "public_technical_email")
+PHONES = tuple(name for name, field in fields().items() if field.kind == "phone")
+EMAILS = tuple(name for name, field in fields().items() if field.kind == "email")
+LINES = {"dn_igc_sante": "IGC-Santé", "dn_igc_cps": "IGC-CPS"}
+MANAGERS = ("last_name", "first_name", "phone", "email")
+
+
+def label(column: str) -> str:
+    """Return a column's French label."""
+    return fields()[column].label
+
+
+def filled(d: pd.DataFrame, column: str) -> pd.Series:
+    """Tell in which rows a column holds anything."""
+    return d[column].str.strip() != ""
+
+
+def active(d: pd.DataFrame) -> pd.DataFrame:
+    """Return the declarations that ask for no withdrawal."""
+    return d[~d["withdrawal"].fillna(value=True)]
+
+
+def method(d: pd.DataFrame) -> Found:
+    """Check that exactly one DNS method is ticked."""
+    d = active(d)
+    both = d["delegation"] & d["redirection"]
+    none = ~d["delegation"] & ~d["redirection"]
+    yield from ((at, "les deux cases cochées", "une seule") for at in d.index[both.fillna(value=False)])
+    yield from ((at, "aucune case cochée", "une seule") for at in d.index[none.fillna(value=False)])
+
+
+def servers_missing(d: pd.DataFrame) -> Found:
+    """Check that method 1 names two servers, and method 2 the mail server."""
+    d = active(d)
+    for box, names in (("delegation", METHOD_1), ("redirection", ("mail_server",))):
+        for name in names:
+            missing = d[box].fillna(value=False) & ~filled(d, name)
+            yield from ((at, f"{label(box)}, sans {label(name)}", "") for at in d.index[missing])
+
+
+def servers_other(d: pd.DataFrame) -> Found:
+    """Check that no server of the method that is not ticked, where the other one is."""
+    d = active(d)
+    for box, other, names in (
+        ("delegation", "redirection", ("mail_server",)),
+        ("redirection", "delegation", METHOD_1),
+    ):
+        only = d[box].fillna(value=False) & ~d[other].fillna(value=True)
+        for name in names:
+            yield from (
+                (at, f"{label(box)}, avec {label(name)}", "") for at in d.index[only & filled(d, name)]
+            )
+
+
+def server_name(d: pd.DataFrame) -> Found:
+    """Check that names of servers are FQDN of at most 63 characters: letters, digits, dot and hyphen."""
+    for name in SERVERS:
+        for at, value in d.loc[filled(d, name), name].items():
+            if len(value) > _SERVER_MAX or not _HOST.fullmatch(value):
+                yield at, f"{label(name)} : {value}", ""
+
+
+def server_same(d: pd.DataFrame) -> Found:
+    """Check that the secondary server is not the primary one."""
+    first, second = (d[name].str.strip().str.lower().str.rstrip(".") for name in METHOD_1)
+    yield from ((at, first[at], "") for at in d.index[(first == second) & (first != "")])
+
+
+def dn_lines(d: pd.DataFrame) -> Found:
+    """Check that exactly one of the two lines of DN is filled; none will do for a withdrawal."""
+    both = filled(d, "dn_igc_sante") & filled(d, "dn_igc_cps")
+    none = ~filled(d, "dn_igc_sante") & ~filled(d, "dn_igc_cps") & ~d["withdrawal"].fillna(value=True)
+    yield from ((at, "les deux lignes remplies", "une seule") for at in d.index[both])
+    yield from ((at, "aucune ligne remplie", "une seule") for at in d.index[none])
+
+
+def dn_shape(d: pd.DataFrame) -> Found:
+    """Check that a line of DN has its own shape: attributes, order, ``Label (code)``, ``O=GIP-CPS``."""
+    for name, igc in LINES.items():
+        for at, text in d.loc[filled(d, name), name].items():
+            if (expected := _dn_expected(text, igc)) is not None:
+                yield at, f"{igc} : {text}", expected
+
+
+@cache
+def _dn_expected(text: str, igc: str) -> str | None:
+    """Return None for a text of the right shape, else the right text, "" where there is no single one."""
+    dn = parse_dn(text)
+    order = ",".join(f"{kind}=…" for kind in IGC[igc])
+    if dn.igc != igc or (igc == "IGC-CPS" and dn.get("O") != "GIP-CPS"):
+        return order
+    if not dn.order_ok:
+        return dn.canonical
+    return "Libellé (code)" if "form" in parse_department(dn.get("ST") or dn.get("L")).problems else None
+
+
+def dn_operator(d: pd.DataFrame) -> Found:
+    """Check that the DN's OU is the identifier of the representative's or of the beneficiary's structure."""
+    ids = {name: d[name].map(_plain_id) for name in ("structure_id", "beneficiary_id")}
+    for name in LINES:
+        for at, text in d.loc[filled(d, name), name].items():
+            ou, known = _plain_id(parse_dn(text).get("OU")), {ids[column][at] for column in ids} - {""}
+            if ou and known and ou not in known:
+                yield at, f"OU={ou}", " | ".join(sorted(known))
+
+
+def _plain_id(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).upper()
+
+
+def domain_invalid(d: pd.DataFrame) -> Found:
+    """Check that the domain is a host name of at least two labels."""
+    yield from ((at, text, "") for at, text in d["domain"].items() if not _HOST.fullmatch(text))
+
+
+def domain_outside(d: pd.DataFrame) -> Found:
+    """Check that the domain is under mssante.fr (one outside is legitimate, and rare)."""
+    for at, key in d["domain_key"].items():
+        if _HOST.fullmatch(key) and not key.endswith(".mssante.fr"):
+            yield at, key, ""
+
+
+def description_missing(d: pd.DataFrame) -> Found:
+    """Check that the description is there."""
+    d = active(d)
+    yield from ((at, "", "") for at in d.index[~filled(d, "description")])
+
+
+def public_missing(d: pd.DataFrame) -> Found:
+    """Check that both public contacts have a phone number and an e-mail address."""
+    d = active(d)
+    lacks = pd.DataFrame({name: ~filled(d, name) for name in PUBLIC})
+    for at, row in lacks[lacks.any(axis=1)].iterrows():
+        yield at, " ; ".join(label(str(name)) for name, missing in row.items() if missing), ""
+
+
+def contact_malformed(d: pd.DataFrame) -> Found:
+    """Check that whatever phone number and address is given can be used."""
+    for names, kind in ((PHONES, "phones"), (EMAILS, "emails")):
+        for name in names:
+            for at, text in d.loc[filled(d, name), name].items():
+                if not _reaches(text, kind):
+                    yield at, label(name), ""
+
+
+@cache
+def _reaches(text: str, kind: str) -> bool:
+    contact = parse_contact(text)
+    return len(getattr(contact, kind)) == 1 and not contact.malformed and not contact.leftovers
+
+
+def public_consumer(d: pd.DataFrame) -> Found:
+    """Check that the public contacts' addresses are professional."""
+    for name, who in (("public_project_email", "projet"), ("public_technical_email", "support")):
+        for at, text in d.loc[filled(d, name), name].items():
+            if _consumer(text):
+                yield at, f"contact {who} : {text}", ""
+
+
+@cache
+def _consumer(text: str) -> bool:
+    return "consumer" in parse_contact(text).problems
+
+
+def technical_copy(d: pd.DataFrame) -> Found:
+    """Check that the technical manager is given only if another than the project manager."""
+    same = filled(d, "technical_manager_last_name")
+    for kind in MANAGERS:
+        ours, theirs = (
+            d[f"{who}_{kind}"].str.strip().str.lower() for who in ("technical_manager", "project_manager")
+        )
+        same &= (ours == theirs) | (ours == "")
+    yield from ((at, "", "") for at in d.index[same])
+
+
+def contract_shape(d: pd.DataFrame) -> Found:
+    """Check that a contract number has 10 characters; the manager fills it, so that it may be empty."""
+    for at, text in d.loc[filled(d, "contract_number"), "contract_number"].items():
+        if not _CONTRACT.fullmatch(text.strip()):
+            yield at, text, ""
+
+
+def id_missing(d: pd.DataFrame) -> Found:
+    """Check that the representative's structure has an identifier."""
+    yield from ((at, "", "") for at in d.index[~filled(d, "structure_id")])
+
+
+def id_shape(d: pd.DataFrame) -> Found:
+    """Check that an identifier has a kind, and that kind's shape."""
+    yield from _ids(d, {"kind", "shape"})
+
+
+def id_luhn(d: pd.DataFrame) -> Found:
+    """Check that an identifier's check digit is right."""
+    yield from _ids(d, {"luhn"})
+
+
+def _ids(d: pd.DataFrame, problems: set[str]) -> Found:
+    for name in ("structure_id", "beneficiary_id"):
+        for at, text in d.loc[filled(d, name), name].items():
+            if problems & set(_identifier_problems(text)):
+                yield at, text, ""
+
+
+@cache
+def _identifier_problems(text: str) -> tuple[str, ...]:
+    return parse_identifier(text).problems
+
+
+def date_missing(d: pd.DataFrame) -> Found:
+    """Check that the declaration is dated."""
+    yield from ((at, "", "") for at in d.index[d["date_text"].str.strip() == ""])
+
+
+def signatory(d: pd.DataFrame) -> Found:
+    """Check that the declaration is signed, by somebody who is named."""
+    unnamed, unsigned = ~filled(d, "signatory_last_name"), ~d["signature_present"].fillna(value=True)
+    for at in d.index[unnamed | unsigned]:
+        missing = [
+            name
+            for name, lacks in (("signatory_last_name", unnamed), ("signature_present", unsigned))
+            if lacks[at]
+        ]
+        yield at, " ; ".join(label(name) for name in missing), ""
+
+
+def withdrawal_contradicted(d: pd.DataFrame) -> Found:
+    """Check that a withdrawal asks for nothing else: no DNS method, no server."""
+    d = d[d["withdrawal"].fillna(value=False)]
+    for name in ("delegation", "redirection"):
+        yield from ((at, label(name), "") for at in d.index[d[name].fillna(value=False)])
+    method_free = d[~d["delegation"].fillna(value=False) & ~d["redirection"].fillna(value=False)]
+    for name in SERVERS:
+        yield from ((at, label(name), "") for at in method_free.index[filled(method_free, name)])
+
+
+_METHODS = ("delegation", "redirection", "withdrawal")
+_MANAGERS = tuple(f"{who}_{k}" for who in ("technical_manager", "project_manager") for k in MANAGERS)
+_IDS = ("structure_id", "beneficiary_id")
+CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
+    ("DECL_METHOD", _METHODS, method),
+    ("DECL_SERVERS_MISSING", (*_METHODS, *SERVERS), servers_missing),
+    ("DECL_SERVERS_OTHER", (*_METHODS, *SERVERS), servers_other),
+    ("DECL_SERVER_NAME", (), server_name),
+    ("DECL_SERVER_SAME", (), server_same),
+    ("DECL_DN_LINES", ("withdrawal", *LINES), dn_lines),
+    ("DECL_DN_SHAPE", (), dn_shape),
+    ("DECL_DN_OPERATOR", _IDS, dn_operator),
+    ("DECL_DOMAIN_INVALID", ("domain",), domain_invalid),
+    ("DECL_DOMAIN_OUTSIDE", ("domain",), domain_outside),
+    ("DECL_DESCRIPTION_MISSING", ("description", "withdrawal"), description_missing),
+    ("DECL_PUBLIC_MISSING", (*PUBLIC, "withdrawal"), public_missing),
+    ("DECL_CONTACT_MALFORMED", (), contact_malformed),
+    ("DECL_PUBLIC_CONSUMER", (), public_consumer),
+    ("DECL_TECHNICAL_COPY", _MANAGERS, technical_copy),
+    ("DECL_CONTRACT_SHAPE", ("contract_number",), contract_shape),
+    ("DECL_ID_MISSING", ("structure_id",), id_missing),
+    ("DECL_ID_SHAPE", (), id_shape),
+    ("DECL_ID_LUHN", (), id_luhn),
+    ("DECL_DATE_MISSING", ("date",), date_missing),
+    ("DECL_SIGNATORY", ("signatory_last_name", "signature_present"), signatory),
+    ("DECL_WITHDRAWAL_CONTRADICTED", (*_METHODS, *SERVERS), withdrawal_contradicted),
+)  # fmt: skip
+"""Rule, the columns it must know, and its check. Rules without columns look only at cells that are filled."""

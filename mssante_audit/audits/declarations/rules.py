@@ -1,0 +1,163 @@
+"""Audit: the form's own rules, held against the declarations of a register.
+
+Each domain's latest declaration is audited (and any of a later day than the audit's); what could not be read
+is told of every row. A rule is held only against rows of which it knows all it needs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import pandas as pd
+
+from mssante_audit.audits.declarations.declared import CHECKS, Check
+from mssante_audit.declarations.register import Register, fields
+from mssante_audit.declarations.values import KINDS
+from mssante_audit.findings.frame import Finding, findings_frame, row_ranges
+from mssante_audit.space.trust import TrustSpace
+
+_READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "DECL_RECOVERED"}
+_SHOWN = 200
+"""Characters of a cell that a finding shows."""
+
+
+def audit(space: TrustSpace) -> pd.DataFrame:
+    """Return the findings on the space's register; none if it has no register."""
+    if space.declarations is None:
+        return findings_frame([], space.entries)
+    return findings_frame(form_findings(space.declarations, space.as_of), space.entries)
+
+
+def form_findings(register: Register, as_of: datetime, *, each: bool = False) -> Iterator[Finding]:
+    """Yield what is wrong with the declarations.
+
+    Parameters
+    ----------
+    register
+        The declarations.
+    as_of
+        The day from which on a declaration lies in the future.
+    each
+        Whether every row is told by itself, rows that a later declaration replaced too. Otherwise one cause
+        is one finding.
+    """
+    every = register.declarations
+    later = every[every["date"] > pd.Timestamp(as_of.date())]
+    rows = every if each else pd.concat([register.at(as_of), later])
+    yield from _read_findings(register)
+    for code, needs, check in CHECKS:
+        yield from _grouped(code, register.having(rows, *needs), check, each)
+    future = register.having(later, "date")
+    dates = lambda d: ((at, text, "") for at, text in d["date_text"].items())  # noqa: E731 - only here
+    yield from _grouped("DECL_DATE_FUTURE", future, dates, each)
+    yield from _same_day(register, as_of)
+    yield from _several_operators(register, as_of)
+
+
+class Place(NamedTuple):
+    """Where a declaration stands, and whose it is."""
+
+    file: str
+    row: int
+    domain: str
+    operator_id: str
+    operator: str
+
+
+def places(declarations: pd.DataFrame) -> list[Place]:
+    """Return the place of each declaration."""
+    names = ("file", "row", "domain_key", "operator_id", "structure_name")
+    return [Place(*cells) for cells in zip(*(declarations[name].tolist() for name in names), strict=True)]
+
+
+def evidence(found: Sequence[Place]) -> str:
+    """Return where declarations stand: ``"declarations.xlsx:3-5, 9"``."""
+    files: dict[str, list[int]] = {}
+    for place in found:
+        files.setdefault(place.file, []).append(place.row)
+    return "; ".join(f"{file}:{row_ranges(rows)}" for file, rows in sorted(files.items()))
+
+
+def finding(code: str, found: Sequence[Place], observed: str = "", expected: str = "") -> Finding:
+    """Return a finding on some declarations."""
+    return Finding(
+        code,
+        observed=_shown(observed),
+        expected=_shown(expected),
+        evidence=evidence(found),
+        domains=tuple(domain for domain in dict.fromkeys(place.domain for place in found) if domain),
+        operator_id=found[0].operator_id,
+        operator=found[0].operator.strip(),
+    )
+
+
+def _grouped(code: str, rows: pd.DataFrame, check: Check, each: bool) -> Iterator[Finding]:
+    """Yield one finding for each operator and thing observed, or for each row."""
+    groups: dict[tuple[Hashable, str, str], dict[Place, None]] = {}
+    place = dict(zip(rows.index, places(rows), strict=True))
+    for at, observed, expected in check(rows):
+        cause = at if each else place[at].operator_id
+        groups.setdefault((cause, observed, expected), {})[place[at]] = None
+    for (_, observed, expected), found in groups.items():
+        yield finding(code, list(found), observed, expected)
+
+
+def _read_findings(register: Register) -> Iterator[Finding]:
+    problems = register.problems.assign(row=register.problems["row"].fillna(0).astype("int64"))
+    for place, group in problems.groupby(["file", "column", "kind"], sort=False):
+        file, column, kind = map(str, place)
+        label = fields()[column].label if column in fields() else column
+        observed = " : ".join(part for part in (label, KINDS[kind].french) if part)
+        values = [value.strip(" ()") for value in dict.fromkeys(group["value"]) if value.strip()]
+        if values and KINDS[kind].level != "column":
+            observed += f" ({', '.join(values[:5])}{', …' if len(values) > 5 else ''})"
+        where = register.declarations
+        of_rows = where["row"].isin(group["row"]) | (KINDS[kind].level == "column")
+        where = where[(where["file"] == file) & of_rows]
+        owners = where["operator_id"].unique()
+        one = where.iloc[0] if len(owners) == 1 else None
+        rows = [row for row in group["row"].tolist() if row]
+        yield Finding(
+            _READING[KINDS[kind].level],
+            observed=_shown(observed),
+            evidence=f"{file}:{row_ranges(rows)}" if rows else file,
+            domains=tuple(domain for domain in dict.fromkeys(where["domain_key"]) if domain),
+            operator_id="" if one is None else one["operator_id"],
+            operator="" if one is None else one["structure_name"].strip(),
+        )
+
+
+def _same_day(register: Register, as_of: datetime) -> Iterator[Finding]:
+    rows = register.having(register.until(as_of), "domain", "date")
+    rows = rows[(rows["domain_key"] != "") & rows["date"].notna()]
+    twice = rows[rows.duplicated(["domain_key", "date"], keep=False)]
+    for (_, day), group in twice.groupby(["domain_key", "date"], sort=False):
+        yield finding("DECL_SAME_DAY", places(group), f"{len(group)} × {day:%d/%m/%Y}")
+
+
+def _several_operators(register: Register, as_of: datetime) -> Iterator[Finding]:
+    """Yield one finding for each set of operators whose latest declarations claim the same domains."""
+    rows = register.having(register.until(as_of), "domain", "structure_id", "withdrawal")
+    rows = rows[(rows["domain_key"] != "") & (rows["operator_id"] != "")].sort_values("date", kind="stable")
+    rows = rows.drop_duplicates(["domain_key", "operator_id"], keep="last")
+    rows = rows[~rows["withdrawal"].fillna(value=True)].sort_index()
+    shared = rows[rows.duplicated("domain_key", keep=False)]
+    claims: dict[str, list[str]] = {}
+    for domain, ids in shared.groupby("domain_key", sort=False)["operator_id"]:
+        claims.setdefault(", ".join(sorted(ids)), []).append(str(domain))
+    for operators, domains in claims.items():
+        claiming = places(shared[shared["domain_key"].isin(domains)])
+        yield finding("DECL_OPERATORS", claiming, operators)
+
+
+def _shown(text: str) -> str:
+    """Return a cell as a finding shows it: bounded, control characters written out."""
+    text = re.sub(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]", _escaped, text)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"

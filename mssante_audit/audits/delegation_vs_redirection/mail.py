@@ -1,0 +1,147 @@
+"""Rules on mail: the MX records of each domain, and the hosts they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Method, Seen, listed, where
+from mssante_audit.observe.dns.view import Said
+
+NULL = "."
+
+
+def mail_causes(seen: Seen, causes: Causes) -> None:
+    """Report what is wrong with the mail exchangers of the list's domains."""
+    carried: dict[str, list[str]] = {}
+    for domain, method in seen.methods.items():
+        told = {a: _exchangers(seen, one) for a, one in method.path.said.get("MX", {}).items()}
+        known = {address: found for address, found in told.items() if found is not None}
+        if not known:
+            continue
+        _disagreement(seen, causes, domain, method, known)
+        targets = sorted({target for found in known.values() for target in found})
+        lines = [one.line for one in method.path.said["MX"].values()]
+        if targets:
+            for target in targets:
+                carried.setdefault(target, []).append(domain)
+            _against_form_and_certificate(seen, causes, domain, targets, lines)
+        else:
+            _nothing(seen, causes, domain, method)
+    for target, domains in carried.items():
+        _target(seen, causes, target, domains)
+
+
+def _exchangers(seen: Seen, one: Said) -> frozenset[str] | None:
+    """Return the mail hosts a reply names; ``None`` if it does not say which."""
+    if not one.authoritative:
+        return None
+    if one.answers or one.outcome != "answer":
+        return _targets(one.answers)
+    found = seen.view.looked_up(_alias(one), "MX")
+    return None if found is None else _targets(found.answers)
+
+
+def _alias(one: Said) -> str:
+    """Return what a reply says that the name asked for is an alias of, through aliases; "" if it does not."""
+    aliases = {i.owner: i.data for i in one.items if i.section == "answer" and i.type == "CNAME"}
+    end = one.qname
+    for _ in aliases:
+        end = aliases.get(end, end)
+    return end if end != one.qname else ""
+
+
+def _targets(data: Iterable[str]) -> frozenset[str]:
+    return frozenset(text.rpartition(" ")[2] for text in data)
+
+
+def _disagreement(
+    seen: Seen, causes: Causes, domain: str, method: Method, known: dict[str, frozenset[str]]
+) -> None:
+    """Report servers of a zone with different exchangers; those of the parent have a rule of their own."""
+    if method.path.zone in ("", seen.view.parent) or len(set(known.values())) < 2:
+        return
+    zone = seen.view.zone(method.path.zone)
+    told = " ; ".join(f"{where(zone, a)} : {listed(found)}" for a, found in sorted(known.items()))
+    lines = [one.line for one in method.path.said["MX"].values()]
+    cause = frozenset((address, found) for address, found in known.items())
+    causes.add("DNS_MX_DISAGREE", cause, [domain], told, lines=lines)
+
+
+def _nothing(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
+    if seen.declaration(domain).kind in ("delegation", "redirection") and method.method == "none":
+        return  # DNS_DECLARED_ABSENT
+    replies = {t: list(method.path.said.get(t, {}).values()) for t in ("MX", "A", "AAAA")}
+    addresses = {
+        a for t in ("A", "AAAA") for one in replies[t] if one.outcome == "answer" for a in one.answers
+    }
+    lines = [one.line for found in replies.values() for one in found]
+    operator = seen.operator[domain]
+    end = next((end for one in replies["MX"] if (end := _alias(one))), "")
+    host = seen.view.host(end) if end else None
+    addresses |= set(host.addresses) if host else set()
+    if host and host.status in ("nxdomain", "nodata", "loop"):
+        what = f"{end} : {'ni MX ni adresse' if host.status == 'nodata' else 'n’existe pas'}"
+        causes.add("DNS_NO_MX", (end, host.status), [domain], what, lines=[*lines, *host.lines])
+        return
+    if addresses:
+        causes.add(
+            "DNS_MX_IMPLICIT", (operator, tuple(sorted(addresses))), [domain], listed(addresses), lines=lines
+        )
+        return
+    missing = any(one.outcome == "nxdomain" for one in replies["MX"])
+    if missing or all(any(one.outcome == "nodata" for one in replies[t]) for t in ("A", "AAAA")):
+        zone = method.path.zone or method.path.qname
+        what = f"inconnu de {zone}" if missing else f"ni MX ni adresse dans {zone}"
+        cause = (operator, zone if zone != method.path.qname else "", missing)
+        causes.add("DNS_NO_MX", cause, [domain], what, lines=lines)
+
+
+def _target(seen: Seen, causes: Causes, target: str, domains: list[str]) -> None:
+    """Check a mail host once, for all the domains that name it."""
+    lines = [one.line for d in domains[:5] for one in seen.methods[d].path.said["MX"].values()]
+    if target == NULL:
+        causes.add("DNS_MX_NULL", target, domains, "MX 0 .", lines=lines)
+        return
+    if _address(target):
+        causes.add("DNS_MX_ADDRESS", target, domains, target, lines=lines)
+        return
+    if len(domains) >= seen.space.thresholds.concentration_min:
+        causes.add("DNS_MX_CONCENTRATION", target, domains, target, lines=lines)
+    host = seen.view.host(target)
+    if host.status in ("nxdomain", "loop"):
+        causes.add("DNS_MX_UNRESOLVED", target, domains, _through(target, host.alias), lines=host.lines)
+    elif host.status == "nodata":
+        causes.add("DNS_MX_NO_ADDRESS", target, domains, _through(target, host.alias), lines=host.lines)
+    elif host.alias:
+        causes.add("DNS_MX_ALIAS", target, domains, _through(target, host.alias), lines=host.lines)
+    if host.addresses and not any(ip_address(a).is_global for a in host.addresses):
+        told = f"{target} : {listed(host.addresses)}"
+        causes.add("DNS_MX_PRIVATE", target, domains, told, lines=host.lines)
+
+
+def _against_form_and_certificate(
+    seen: Seen, causes: Causes, domain: str, targets: list[str], lines: list[int]
+) -> None:
+    declared, method = seen.declaration(domain), seen.methods[domain]
+    redirected = method.method == "redirected" and declared.kind == "redirection" and declared.mail
+    if redirected and targets != [declared.mail]:
+        cause = (tuple(targets), declared.mail)
+        causes.add("DNS_MX_DECLARED", cause, [domain], listed(targets), declared.mail, lines)
+    names = seen.certificates[domain]
+    hosts = [t for t in targets if t != NULL and not _address(t)]
+    if hosts and names and not names.intersection(hosts):
+        pair = (tuple(hosts), tuple(sorted(names)))
+        causes.add("DNS_MX_CERTIFICATE", pair, [domain], listed(hosts), listed(names), lines)
+
+
+def _through(target: str, alias: str) -> str:
+    return f"{target} → {alias}" if alias else target
+
+
+def _address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

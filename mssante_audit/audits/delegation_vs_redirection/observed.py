@@ -1,0 +1,182 @@
+"""What the rules on the DNS look at together: a list's domains, what was observed and declared of them.
+
+And how they report: what has one cause, however many domains it touches, is collected into one finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from mssante_audit.findings.frame import Finding, row_ranges
+from mssante_audit.observe.dns.view import Path, View, ZoneView, is_dead
+from mssante_audit.observe.dns.wire import canonical, is_under
+from mssante_audit.observe.methods import methods
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.shown import enumerated, shown
+
+MOST_LINES = 20
+MOST_TEXTS = 6
+STATE_NAMES = {
+    "serving": "répond",
+    "no-soa": "répond sans SOA",
+    "silent": "aucune réponse",
+    "refusing": "refuse",
+    "failing": "en panne (SERVFAIL)",
+    "upward": "renvoie vers le haut",
+    "lame": "ne fait pas autorité",
+    "malformed": "réponse illisible",
+}
+
+
+class Method(NamedTuple):
+    """The method in use for a domain (`mssante_audit.observe.methods`), and the way to it."""
+
+    path: Path
+    method: str
+    cut: str
+    why: str
+
+    @property
+    def lines(self) -> tuple[int, ...]:
+        """Lines of the observation with what the last zone's servers said of the domain."""
+        return tuple(one.line for replies in self.path.said.values() for one in replies.values())
+
+
+class Declared(NamedTuple):
+    """What an operator declared for a domain."""
+
+    kind: str
+    """``delegation``, ``redirection``, ``withdrawal`` or "" (nothing, both, or not readable)."""
+    servers: tuple[str, ...] = ()
+    mail: str = ""
+
+
+@dataclass
+class Causes:
+    """Findings being collected, by rule and cause."""
+
+    rows: dict[str, list[int]]
+    """Domain → its rows in the list."""
+    _found: dict[tuple[object, ...], dict[str, dict[Any, None]]] = field(default_factory=dict)
+
+    def add(
+        self, rule: str, cause: object, domains: Iterable[str], observed: str, expected: str = "",
+        lines: Iterable[int] = (),
+    ) -> None:  # fmt: skip
+        """Report that `cause` touches domains; texts of one cause are told together, each once."""
+        one = self._found.setdefault(
+            (rule, cause), {"domains": {}, "observed": {}, "expected": {}, "lines": {}}
+        )
+        one["domains"].update(dict.fromkeys(domains))
+        one["observed"][observed] = None
+        if expected:
+            one["expected"][expected] = None
+        one["lines"].update(dict.fromkeys(lines))
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield one finding a cause that touches a listed domain."""
+        for (rule, _), one in self._found.items():
+            rows = tuple(row for domain in one["domains"] for row in self.rows[domain])
+            if rows:
+                lines = sorted(one["lines"])
+                more = "…" if len(lines) > MOST_LINES else ""
+                yield Finding(
+                    str(rule), rows, observed=enumerated(map(shown, one["observed"]), most=MOST_TEXTS),
+                    expected=enumerated(map(shown, one["expected"]), most=MOST_TEXTS),
+                    evidence=f"obs. {row_ranges(lines[:MOST_LINES])}{more}" if lines else "",
+                )  # fmt: skip
+
+
+class Seen:
+    """The domains of a list with what was observed and declared of each."""
+
+    def __init__(self, space: TrustSpace) -> None:
+        if space.observation is None:
+            raise ValueError("a space without an observation")
+        entries = space.audited
+        self.space = space
+        self.rows: dict[str, list[int]] = {}
+        self.operator: dict[str, str] = {}
+        self.certificates: dict[str, set[str]] = {}
+        columns = (entries[c].tolist() for c in ("domain", "row", "operator_id", "cn"))
+        for domain, row, operator, cn in zip(*columns, strict=True):
+            self.rows.setdefault(domain, []).append(row)
+            self.operator.setdefault(domain, operator)
+            self.certificates.setdefault(domain, set()).update([cn.lower().rstrip(".")] if cn else [])
+        self.view = View(space.observation)
+        told = methods(space.observation, self.rows)
+        columns = (told[c].tolist() for c in ("domain", "method", "cut", "why"))
+        self.methods = {name: Method(self._path(name), *rest) for name, *rest in zip(*columns, strict=True)}
+        self.declared = declarations(space)
+
+    def declaration(self, domain: str) -> Declared:
+        """Return what was declared for a domain."""
+        return self.declared.get(domain.lower().rstrip("."), Declared(""))
+
+    def _path(self, domain: str) -> Path:
+        name = canonical(domain)
+        if name and is_under(name, self.view.parent):
+            return self.view.path(name)
+        found = {t: one for t in ("MX", "A", "AAAA") if (one := self.view.looked_up(name, t))}
+        return Path(name, (), "", {t: {one.address: one} for t, one in found.items()})
+
+    @cached_property
+    def zones(self) -> dict[str, list[str]]:
+        """Zone below the parent → the listed domains reached through it."""
+        found: dict[str, list[str]] = {}
+        for domain, method in self.methods.items():
+            for cut in method.path.cuts:
+                found.setdefault(cut, []).append(domain)
+        return found
+
+    @cached_property
+    def under_parent(self) -> list[str]:
+        """The listed domains that the parent zone's servers were asked about."""
+        return [
+            domain for domain, m in self.methods.items() if m.path.cuts or m.path.zone == self.view.parent
+        ]
+
+    def dead(self, zone: str) -> bool:
+        """Tell whether no server of a zone speaks for it."""
+        return is_dead(self.view.zone(zone))
+
+
+def declarations(space: TrustSpace) -> dict[str, Declared]:
+    """Return what counts as declared at the space's date, by domain in lower case."""
+    register = space.declarations
+    if register is None:
+        return {}
+    frame = register.at(space.as_of)
+    boxes = ("delegation", "redirection", "withdrawal")
+    texts = ("domain_key", "primary_server", "secondary_server", "mail_server")
+    ticked = [frame[c].fillna(False).astype(bool).tolist() for c in boxes]
+    told = [frame[c].tolist() for c in texts]
+    found = {}
+    for delegated, redirected, withdrawn, domain, first, second, mail in zip(*ticked, *told, strict=True):
+        kind = (
+            "withdrawal" if withdrawn else "delegation" if delegated else "redirection" if redirected else ""
+        )
+        if delegated and redirected and not withdrawn:
+            kind = ""
+        servers = tuple(sorted({_name(s) for s in (first, second) if s.strip()}))
+        if domain:
+            found[domain] = Declared(kind, servers, _name(mail))
+    return found
+
+
+def _name(text: str) -> str:
+    return text.strip().lower().rstrip(".")
+
+
+def where(zone: ZoneView, address: str) -> str:
+    """Name a server of a zone with its address."""
+    names = enumerated((n for n in zone.servers.get(address, {}) if n), ", ", most=3)
+    return f"{names} ({address})" if names else address
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Join names in order."""
+    return enumerated(sorted(texts), ", ", most=8) or "aucun"

@@ -1,0 +1,1 @@
+"""Audit: the register of declarations against the white list, as of a date."""

@@ -1,0 +1,66 @@
+"""Since when findings are there, as far as the archived lists show it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.findings.catalogue import rule
+from mssante_audit.space.trust import TrustSpace
+
+
+def past_of(space: TrustSpace) -> tuple[pd.DataFrame, datetime, datetime] | None:
+    """Return the history up to the list audited, and the times of its first and last list.
+
+    ``None`` where the list is none of the archive's, or the first: a history that does not hold it tells of
+    other lists. So it is where a list of the archive cannot be read, which the overview says.
+    """
+    archive = space.archive
+    if archive is None:
+        return None
+    sha = space.whitelist.sha256
+    known = [s for s in archive.until(space.as_of) if sha.startswith(s.sha)]
+    earlier = [s for s in archive.snapshots if known and s <= known[-1]]
+    if len(earlier) < 2:
+        return None
+    last = known[-1].generated_at
+    try:
+        history = archive.history
+    except InputError:
+        return None
+    return history[history["first_seen"] <= last], earlier[0].generated_at, last
+
+
+def dated(findings: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
+    """Return findings with `first_seen` where the texts of their rows tell it (`Rule.texts`).
+
+    That is the first list in which a row had these texts; where only all rows together make the finding, the
+    first in which the last of them had. It never says too much: the finding may be older than that.
+    """
+    rules = [rule(code) for code in findings["rule"]]
+    columns = {one.texts for one in rules if one.texts}
+    past = past_of(space) if columns else None
+    if past is None:
+        return findings
+    since = {texts: _first_listed(space.entries, past[0], texts) for texts in columns}
+    told = []
+    for one, known, rows in zip(rules, findings["first_seen"], findings["rows"], strict=True):
+        listed = since.get(one.texts, {})
+        seen = [listed[row] for row in rows if row in listed]
+        if known or not seen or len(seen) < len(rows):
+            told.append(known)
+        else:
+            told.append((max(seen) if one.together else min(seen)).isoformat())
+    return findings.assign(first_seen=pd.Series(told, index=findings.index, dtype="str"))
+
+
+def _first_listed(entries: pd.DataFrame, history: pd.DataFrame, texts: tuple[str, ...]) -> dict[int, Any]:
+    """Return for each row, by number, the time of the first list that had its texts, if one is known."""
+    names = list(texts)
+    first = history.groupby(names, sort=False)["first_seen"].min().rename("since").reset_index()
+    found = entries[["row", *names]].merge(first, on=names, how="left")
+    found = found.dropna(subset="since")
+    return dict(zip(found["row"].tolist(), found["since"], strict=True))

@@ -1,0 +1,141 @@
+"""Telephone numbers that a spreadsheet counted up instead of copying. Part of the audit `stale_contacts`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from mssante_audit.audits.stale_contacts.uses import Use, seen
+from mssante_audit.findings.frame import Finding
+from mssante_audit.values.contacts import fold
+from mssante_audit.whitelist.rows import all_rows
+
+RUN_MIN = 3
+"""Distinct numbers that make a run. No source: two that follow one another are often two right numbers."""
+MAX_GAP = 3
+"""Largest step in a run: rows of the numbers between may have been corrected or withdrawn."""
+
+_NUMBER = re.compile(r"\d[\d .()/-]{6,}\d", re.ASCII)
+Numbers = dict[int, list[Use]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A contact as a number and the rest."""
+
+    value: int
+    first: int
+    """The first group of digits: the one that a spreadsheet counts when the text starts with it."""
+    others: tuple[str, ...]
+    """The other groups of digits."""
+    rest: str
+    """The words of the contact but for the number."""
+
+
+@dataclass(slots=True)
+class Run:
+    """Contacts of an operator whose numbers count up."""
+
+    uses: list[Use]
+    low: int
+    high: int
+    originals: list[Use]
+    """What was meant, where it is known."""
+
+
+def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[Run]:
+    """Find the runs of each operator, both kinds of contact together.
+
+    Two ways of counting are known: the whole number (``…00 10``, ``…00 11``), in steps of at most `MAX_GAP`,
+    at least three in a row without a gap; and its first group (``9 99 …``, ``10 99 …``, ``17 99 …``; source:
+    data), which makes no telephone number, so that gaps do not matter. All else in the contacts is equal.
+
+    Parameters
+    ----------
+    majority
+        (operator_id, kind) → what most rows hold: the original number, which is no part of the run.
+    """
+    whole: dict[tuple[object, ...], Numbers] = {}
+    first: dict[tuple[object, ...], Numbers] = {}
+    for use in uses:
+        reading = _read(use)
+        if reading is not None:
+            owner = (use.operator_id, use.kind, reading.rest)
+            whole.setdefault(owner, {}).setdefault(reading.value, []).append(use)
+            if reading.others:
+                first.setdefault((*owner, reading.others), {}).setdefault(reading.first, []).append(use)
+    found: dict[tuple[object, ...], list[Run]] = {}
+    for key, numbers in first.items():
+        if len(numbers) >= RUN_MIN and any(value + 1 in numbers for value in numbers):
+            # Where the digits after the first group are the same, so is the run, in either kind of contact.
+            found.setdefault((key[0], key[3]), []).append(_run(numbers, numbers, majority))
+    for key, numbers in whole.items():
+        for stretch in _stretches(numbers):
+            found.setdefault((key[0],), []).append(_run(numbers, stretch, majority))
+    return [run for same in found.values() for run in _merged(same) if run.uses]
+
+
+def _read(use: Use) -> _Reading | None:
+    text = " ".join(use.contact.text.split())
+    number = _NUMBER.search(text)
+    if number is None:
+        return None
+    groups = re.findall(r"\d+", number[0])
+    rest = fold(f"{text[: number.start()]} {text[number.end() :]}")
+    return _Reading(int("".join(groups)), int(groups[0]), tuple(groups[1:]), rest)
+
+
+def _stretches(numbers: Iterable[int]) -> Iterator[list[int]]:
+    """Cut numbers into stretches that count up, and yield those that are runs."""
+    stretch: list[int] = []
+    for value in [*sorted(numbers), None]:
+        if value is not None and (not stretch or value - stretch[-1] <= MAX_GAP):
+            stretch.append(value)
+            continue
+        if not {v + 1 for v in stretch}.isdisjoint(set(stretch) & {v - 1 for v in stretch}):
+            yield stretch
+        stretch = [value] if value is not None else []
+
+
+def _run(numbers: Numbers, values: Iterable[int], majority: Mapping[tuple[str, str], Use]) -> Run:
+    chosen = sorted(values)
+    uses = [use for value in chosen for use in numbers[value]]
+    usual = majority.get((uses[0].operator_id, uses[0].kind))
+    known = usual is not None and (usual in uses or _same_rest(usual, uses[0]))
+    if usual is not None:
+        uses = [use for use in uses if use.coordinates != usual.coordinates]
+    return Run(uses, chosen[0], chosen[-1], [usual] if usual is not None and known else [])
+
+
+def _same_rest(one: Use, other: Use) -> bool:
+    first, second = _read(one), _read(other)
+    return first is not None and second is not None and first.rest == second.rest
+
+
+def _merged(found: list[Run]) -> list[Run]:
+    """Put runs over the same numbers together."""
+    merged: list[Run] = []
+    for run in sorted(found, key=lambda run: run.low):
+        last = merged[-1] if merged else None
+        if last is not None and run.low <= last.high:
+            last.uses += run.uses
+            last.originals += run.originals
+            last.high = max(last.high, run.high)
+        else:
+            merged.append(run)
+    return merged
+
+
+def finding(run: Run) -> Finding:
+    """Report a run: its first and last contact of each kind."""
+    ends: dict[str, None] = {}
+    for kind in dict.fromkeys(use.kind for use in run.uses):
+        of_kind = [use for use in run.uses if use.kind == kind]
+        ends |= dict.fromkeys((seen(of_kind[0]), seen(of_kind[-1])))
+    return Finding(
+        "CONTACT_AUTOFILL",
+        all_rows(list(use.rows) for use in run.uses),
+        observed=" | ".join(ends),
+        expected=" | ".join(dict.fromkeys(seen(use) for use in run.originals)),
+    )

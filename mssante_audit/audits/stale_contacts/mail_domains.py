@@ -1,0 +1,182 @@
+"""Domains of contacts' addresses: probable slips, and those unusual for an operator. For `stale_contacts`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from mssante_audit.audits.stale_contacts.uses import Use, seen, seen_together
+from mssante_audit.findings.frame import Finding
+from mssante_audit.whitelist.rows import all_rows, rows_by
+
+USUAL_SHARE, USUAL_MIN = 0.2, 5
+"""A domain is usual for an operator of at least `USUAL_MIN` rows if it is on at least that share of them."""
+TYPO_RATIO = 10
+"""How many times more frequent, by rows, the domain is that another is probably a slip for."""
+TYPO_LETTERS = 5
+"""Shorter names are too near one another to call one a slip for the other."""
+
+_LONGEST = 64
+"""Longer names are not looked at for slips: what they would cost is the list's to choose."""
+_LABELS = 10
+"""Nor are more labels of a server's name."""
+
+
+@dataclass(slots=True)
+class MailDomains:
+    """Which domains the contacts' addresses have, on which rows, for which operator."""
+
+    sizes: Mapping[str, int]
+    """operator_id → number of its rows."""
+    own: dict[str, set[str]]
+    """operator_id → domains that its servers (CN) lie under."""
+    rows: dict[str, set[int]] = field(default_factory=dict)
+    """domain → rows."""
+    uses: dict[str, dict[str, list[Use]]] = field(default_factory=dict)
+    """operator_id → domain → contacts."""
+
+    def is_usual(self, operator_id: str, domain: str) -> bool:
+        """Tell whether a domain is usual for an operator, or one that its servers lie under."""
+        size = self.sizes[operator_id]
+        rows = {row for use in self.uses[operator_id].get(domain, ()) for row in use.rows}
+        frequent = size >= USUAL_MIN and len(rows) >= USUAL_SHARE * size
+        return frequent or domain in self.own.get(operator_id, ())
+
+
+def mail_domains(entries: pd.DataFrame, uses: Iterable[Use], sizes: Mapping[str, int]) -> MailDomains:
+    """Gather the domains of all addresses."""
+    own: dict[str, set[str]] = {}
+    for operator_id, cn in rows_by(entries, "operator_id", "cn"):
+        own.setdefault(operator_id, set()).update(_with_parents(cn.lower()))
+    mail = MailDomains(sizes, own)
+    for use in uses:
+        for domain in use.domains:
+            mail.rows.setdefault(domain, set()).update(use.rows)
+            mail.uses.setdefault(use.operator_id, {}).setdefault(domain, []).append(use)
+    return mail
+
+
+def _with_parents(name: str) -> set[str]:
+    """Return a domain and those above it, top-level domains left out."""
+    labels = name.split(".")[-_LABELS:]
+    return {".".join(labels[start:]) for start in range(len(labels) - 1)}
+
+
+# -- slips --------------------------------------------------------------------------------------------------
+
+
+def one_slip(wrong: str, right: str) -> bool:
+    """Tell whether one letter missing, added, changed or two swapped make `wrong` of `right`.
+
+    A digit is no slip: ``cd12`` and ``cd13`` are two names. (Damerau's distance of 1, without a library.)
+
+    >>> one_slip("alhpa.fr", "alpha.fr"), one_slip("alpha.frr", "alpha.fr"), one_slip("cd12.fr", "cd13.fr")
+    (True, True, False)
+    """
+    if wrong == right or abs(len(wrong) - len(right)) > 1:
+        return False
+    start = 0
+    while start < min(len(wrong), len(right)) and wrong[start] == right[start]:
+        start += 1
+    a, b = wrong[start:], right[start:]
+    if a[:1].isdigit() or b[:1].isdigit():
+        return False
+    swapped = a[:2] == b[1::-1] and a[2:] == b[2:]
+    return swapped or a[1:] == b[1:] or a[1:] == b or a == b[1:]
+
+
+def _slips(rows: Mapping[str, set[int]]) -> Iterator[tuple[str, str]]:
+    """Yield (wrong, right) for names of which the second is `TYPO_RATIO` times more frequent.
+
+    Two names one slip apart have a text in common when one letter is left out of each, or of one. To look
+    that up instead of comparing all pairs keeps the time in proportion to the list.
+    """
+    frequent: dict[str, list[str]] = {}
+    for name, found in rows.items():
+        if len(found) >= TYPO_RATIO and len(name) <= _LONGEST:
+            for cut in _cuts(name):
+                frequent.setdefault(cut, []).append(name)
+    for wrong, found in rows.items():
+        if len(wrong) <= _LONGEST:
+            near = dict.fromkeys(name for cut in _cuts(wrong) for name in frequent.get(cut, ()))
+            for right in near:
+                if len(rows[right]) >= TYPO_RATIO * len(found) and one_slip(wrong, right):
+                    yield wrong, right
+
+
+def _cuts(name: str) -> set[str]:
+    return {name, *(name[:i] + name[i + 1 :] for i in range(len(name)))}
+
+
+def typos(mail: MailDomains) -> dict[str, str]:
+    """Return the domains that are probably slips, and what was probably meant.
+
+    Either an operator has both the domain and another, one slip away and `TYPO_RATIO` times more frequent in
+    the list, and the first is usual for no operator; or the last label is one slip away from another that is
+    `TYPO_RATIO` times more frequent.
+    """
+    owners: dict[str, set[str]] = {}
+    for operator_id, domains in mail.uses.items():
+        for domain in domains:
+            owners.setdefault(domain, set()).add(operator_id)
+    meant = {
+        wrong: right
+        for wrong, right in _slips(mail.rows)
+        if len(right.rpartition(".")[0]) >= TYPO_LETTERS
+        and not owners[wrong].isdisjoint(owners[right])
+        and not any(mail.is_usual(operator_id, wrong) for operator_id in owners[wrong])
+    }
+    return meant | _wrong_endings(mail)
+
+
+def _wrong_endings(mail: MailDomains) -> dict[str, str]:
+    rows: dict[str, set[int]] = {}
+    for domain, found in mail.rows.items():
+        rows.setdefault(domain.rpartition(".")[2], set()).update(found)
+    # All labels of two letters are countries'.
+    meant = {wrong: right for wrong, right in _slips(rows) if len(wrong) > 2}
+    parted = {domain: domain.rpartition(".") for domain in mail.rows}
+    return {domain: f"{name}.{meant[last]}" for domain, (name, _, last) in parted.items() if last in meant}
+
+
+# -- findings -----------------------------------------------------------------------------------------------
+
+
+def typo_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Finding]:
+    """Report each misspelt domain once."""
+    held: dict[str, list[Use]] = {}
+    for domains in mail.uses.values():
+        for domain in domains.keys() & meant.keys():
+            held.setdefault(domain, []).extend(domains[domain])
+    for wrong, found in held.items():
+        right = re.sub(f"(?i)@{re.escape(wrong)}", f"@{meant[wrong]}", found[0].contact.text)
+        yield Finding(
+            "CONTACT_EMAIL_TYPO",
+            all_rows(list(use.rows) for use in found),
+            observed=seen_together(found),
+            expected=seen(found[0], right),
+        )
+
+
+def foreign_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Finding]:
+    """Report the domains that are not usual for an operator that has usual ones.
+
+    Misspelt domains and consumer providers have rules of their own; one below or above a usual one is kin.
+    """
+    for operator_id, domains in mail.uses.items():
+        usual = {domain for domain in domains if mail.is_usual(operator_id, domain)}
+        if mail.sizes[operator_id] < USUAL_MIN or not usual:
+            continue
+        above = {parent for domain in usual for parent in _with_parents(domain)}
+        for domain, uses in domains.items():
+            kin = domain in above or not usual.isdisjoint(_with_parents(domain))
+            found = [use for use in uses if "consumer" not in use.contact.problems]
+            if found and not kin and domain not in meant:
+                yield Finding(
+                    "CONTACT_FOREIGN_DOMAIN",
+                    all_rows(list(use.rows) for use in found),
+                    observed=seen_together(found),
+                )

@@ -1,0 +1,1 @@
+"""Base: errors, files, instants and French typography; knows nothing of MSSanté."""

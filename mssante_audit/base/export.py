@@ -1,0 +1,236 @@
+"""Frames to files: CSV, JSON and XLSX that no spreadsheet takes for formulas, written whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.base.errors import OutputError
+
+FORMATS = ("csv", "json", "xlsx")
+
+XLSX_TEXT = 32_767
+"""Characters a cell may hold; openpyxl cuts there without a word, so it is done here, visibly."""
+XLSX_ROWS = 1_048_576
+
+_LEADS_FORMULA = re.compile(r"""[\s"']*[=+\-@＝＋－＠]|[\t\r\n]""")
+# A spreadsheet set to French splits our commas' file at semicolons, even inside quoted cells.
+_AFTER_SEMICOLON = re.compile(r"""(;[\s"']*)(?=[=+\-@＝＋－＠])""")
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# A spreadsheet reads _x0041_ as A (ECMA-376, ST_Xstring).
+_XLSX_ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    r"""Return `frame` as CSV (commas, ``\n``, no index) whose cells no spreadsheet takes for formulas.
+
+    A text that starts with ``= + - @`` (also full-width, also after blanks or quotes), a tab or a line end
+    gets a leading apostrophe; so does what follows a semicolon, where a French spreadsheet starts a new
+    cell. Numbers stay numbers. A tuple is written as its values with blanks between them.
+
+    >>> print(csv_text(pd.DataFrame({"a": ["=1+1", "b;=1"], "n": [-1, 2]})), end="")
+    a,n
+    '=1+1,-1
+    b;'=1,2
+    """
+    lines = [[str(name) for name in frame.columns], *_rows(frame)]
+    return "".join(_csv_line([_csv_cell(value) for value in line]) for line in lines)
+
+
+def json_text(frame: pd.DataFrame) -> str:
+    """Return `frame` as a JSON list of records: tuples as lists, missing values null, instants ISO 8601."""
+    names = [str(name) for name in frame.columns]
+    records = [dict(zip(names, row, strict=True)) for row in _rows(frame)]
+    return json.dumps(records, ensure_ascii=False, indent=1) + "\n"
+
+
+def xlsx_bytes(frame: pd.DataFrame) -> bytes:
+    r"""Return `frame` as an XLSX workbook of one sheet, every text a text.
+
+    Control characters that XML refuses are written as ``\x00``; a text over 32,767 characters is cut and
+    says so.
+
+    Raises
+    ------
+    OutputError
+        If the frame has more rows than a sheet.
+    """
+    return workbook_bytes({"findings": frame})
+
+
+def workbook_bytes(frames: Mapping[str, pd.DataFrame]) -> bytes:
+    """Return frames as an XLSX workbook, a sheet each, as `xlsx_bytes` writes one.
+
+    Parameters
+    ----------
+    frames
+        By the names of their sheets: at most 31 letters.
+
+    Raises
+    ------
+    OutputError
+        If a frame has more rows than a sheet.
+    """
+    from openpyxl import Workbook
+
+    book = Workbook(write_only=True)
+    for name, frame in frames.items():
+        if len(frame) >= XLSX_ROWS:
+            raise OutputError(f"{len(frame)} rows do not fit a sheet", remedy="Write them as csv")
+        sheet = book.create_sheet(name)
+        sheet.freeze_panes = "A2"
+        for row in ([str(column) for column in frame.columns], *_rows(frame)):
+            sheet.append([_xlsx_cell(sheet, value) for value in row])
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _xlsx_cell(sheet: Any, value: Any) -> Any:
+    from openpyxl.cell import WriteOnlyCell
+
+    plain = _xlsx_text(_joined(value)) if isinstance(value, str | tuple | list) else value
+    if not isinstance(plain, str):
+        return plain
+    cell = WriteOnlyCell(sheet, value=plain)
+    cell.data_type = "s"
+    if _LEADS_FORMULA.match(plain):
+        # Without it the text becomes a formula as soon as someone edits the cell.
+        cell.quotePrefix = True
+    return cell
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write `csv_text` of `frame` in UTF-8 with a byte order mark, without which Excel garbles accents."""
+    write_bytes(path, csv_text(frame).encode("utf-8-sig", "backslashreplace"))
+
+
+def write_json(frame: pd.DataFrame, path: Path) -> None:
+    """Write `json_text` of `frame` in UTF-8."""
+    write_bytes(path, json_text(frame).encode("utf-8", "backslashreplace"))
+
+
+def write_xlsx(frame: pd.DataFrame, path: Path) -> None:
+    """Write `xlsx_bytes` of `frame`."""
+    write_workbook({"findings": frame}, path)
+
+
+def write_workbook(frames: Mapping[str, pd.DataFrame], path: Path) -> None:
+    """Write `workbook_bytes` of `frames`."""
+    from lxml.etree import SerialisationError
+
+    try:
+        content = workbook_bytes(frames)
+    except SerialisationError as error:  # openpyxl drafts its sheets, by lxml, among the temporary files
+        raise output_error(OSError(None, f"no room for temporary files ({error})"), path) from error
+    write_bytes(path, content)
+
+
+WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
+    "csv": write_csv,
+    "json": write_json,
+    "xlsx": write_xlsx,
+}
+"""How to write each of `FORMATS`."""
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: beside it under a hidden name, then renamed.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written (no permission, disk full); what was there before is still there.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        try:
+            with draft.open("xb") as file:
+                file.write(content)
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise output_error(error, path) from error
+
+
+def append_line(path: Path, line: str) -> None:
+    """Write a line at the end of a file, on a line of its own whatever a killed run left there.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    content = line.encode("utf-8", "backslashreplace") + b"\n"
+    try:
+        with path.open("a+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
+                file.seek(size - 1)
+                content = content if file.read(1) == b"\n" else b"\n" + content
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise output_error(error, path) from error
+
+
+def output_error(error: OSError, path: Path) -> OutputError:
+    """Return the `OutputError` that tells a user what `error` means for `path`."""
+    reason = (error.strerror or type(error).__name__).lower()
+    return OutputError(
+        f"cannot be written: {reason}", file=str(path), remedy="Free some space or choose another place"
+    )
+
+
+def _rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
+    columns = [[_plain(value) for value in frame[name].tolist()] for name in frame.columns]
+    return list(zip(*columns, strict=True)) if columns else []
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    if value is None or value is pd.NA or value is pd.NaT or value != value:
+        return None
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return value if isinstance(value, bool | int | float) else str(value)
+
+
+def _csv_line(cells: list[Any]) -> str:
+    out = io.StringIO()
+    # Only characters of the line end are quoted: with a lone line feed a carriage return would not be.
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
+    return out.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _joined(value: Any) -> Any:
+    return " ".join(str(v) for v in value) if isinstance(value, tuple | list) else value
+
+
+def _csv_cell(value: Any) -> Any:
+    value = _joined(value)
+    if not isinstance(value, str):
+        return value
+    value = _AFTER_SEMICOLON.sub(r"\1'", value)
+    return f"'{value}" if _LEADS_FORMULA.match(value) else value
+
+
+def _xlsx_text(text: str) -> str:
+    text = _XLSX_ESCAPE.sub("_x005F_", text)
+    text = _NOT_XML.sub(lambda m: f"\\x{ord(m[0]):02x}", text)
+    if len(text) > XLSX_TEXT:
+        note = f"… [coupé : {len(text)} caractères]"
+        text = text[: XLSX_TEXT - len(note)] + note
+    return text

@@ -1,0 +1,29 @@
+"""Instants: dates and times as users and files write them, as UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from mssante_audit.base.errors import InputError
+
+
+def parse_instant(text: str | datetime | None) -> datetime:
+    """Read an ISO 8601 date or time as UTC; ``None`` is now.
+
+    >>> parse_instant("2025-03-01").isoformat()
+    '2025-03-01T00:00:00+00:00'
+
+    Raises
+    ------
+    InputError
+        If it is neither a date nor a time.
+    """
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        instant = text if isinstance(text, datetime) else datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"{text!r} is not a date", remedy="Write it as 2025-03-01 or 2025-03-01T06:00:00Z"
+        ) from None
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -1,0 +1,27 @@
+"""Where the files that ship with the package lie, in a checkout as in an installed wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+def resource(name: str) -> Path:
+    """Return the path of a shipped file or folder.
+
+    Parameters
+    ----------
+    name
+        Path relative to the project's root, such as ``"notebooks"`` or ``"data/sample"``. In a wheel these
+        folders lie inside the package; in a checkout, beside it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If neither place holds it: the installation is incomplete.
+    """
+    for root in (_PACKAGE, _PACKAGE.parent):
+        if (root / name).exists():
+            return root / name
+    raise FileNotFoundError(f"{name} does not ship with this installation of mssante_audit")

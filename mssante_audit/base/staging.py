@@ -1,0 +1,109 @@
+"""The output folder of a run: locked, filled at once at the end, cleaned of what killed runs left.
+
+A run builds everything in a hidden folder inside the output folder and renames it into place at the end, so
+that a failure, a full disk or a kill leaves what was there before.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mssante_audit.base.errors import AuditError, OutputError
+from mssante_audit.base.export import output_error
+
+LOCK = ".lock"
+"""In an output folder."""
+STAGING = ".run-"
+"""Prefix of a run's hidden folder there."""
+SCRATCH = "mssante-kernel-"
+"""Prefix of a kernel's folder among the temporary ones."""
+NOTE = ".kernel-"
+"""Prefix of files in a run's folder that say where its kernels' folders are."""
+
+
+@contextmanager
+def exclusive(folder: Path, busy: str, remedy: str = "Wait for it to end") -> Iterator[None]:
+    """Hold a folder's lock; make the folder if there is none.
+
+    Raises
+    ------
+    OutputError
+        `busy`, if another process holds the lock; or whatever cannot be written meanwhile.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise OutputError(busy, file=str(folder), remedy=remedy) from None
+    except OSError as error:
+        if isinstance(error, AuditError):
+            raise
+        raise output_error(error, folder) from error
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[Path]:
+    """Hold the output folder's lock; yield a hidden folder in it, removed at the end."""
+    with exclusive(out, "another run is writing here", "Wait for it to end, or choose another folder"):
+        _clear(out)
+        staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=out))
+        try:
+            yield staging
+        finally:
+            _clear(out)
+
+
+def publish(staging: Path, out: Path, stale: Sequence[Path]) -> None:
+    """Rename what `staging` holds into `out`, the index last, and remove what is `stale` there."""
+    built = [path for path in staging.rglob("*") if path.is_file() and not path.name.startswith(NOTE)]
+    with _uninterrupted():
+        for path in sorted(built, key=lambda p: (p.name == "index.html", p)):
+            target = out / path.relative_to(staging)
+            target.parent.mkdir(exist_ok=True)
+            path.replace(target)
+        for path in stale:
+            (out / path).unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_folder(staging: Path, name: str) -> Iterator[Path]:
+    """Yield a private folder for the kernel of report `name`; the run's folder says where it is."""
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True) as scratch:
+        (staging / f"{NOTE}{name}").write_text(scratch, encoding="utf-8")
+        yield Path(scratch)
+
+
+def scratch_of(staging: Path, name: str) -> Path:
+    """Return where the kernel of report `name` had its folder."""
+    return Path((staging / f"{NOTE}{name}").read_text(encoding="utf-8"))
+
+
+def _clear(out: Path) -> None:
+    """Remove the hidden folders of runs, this one's or those of killed ones, and their kernels' folders."""
+    for staging in out.glob(f"{STAGING}*"):
+        for note in staging.glob(f"{NOTE}*"):
+            scratch = Path(note.read_text(encoding="utf-8"))
+            if scratch.parent == Path(tempfile.gettempdir()) and scratch.name.startswith(SCRATCH):
+                shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold back Ctrl-C and termination for the moment it takes to rename a few files."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,356 @@
+"""The command line: ``mssante-audit``. Each command says one clear line when it cannot go on.
+
+Exit status: 0 done; 1 findings at or above ``--fail-on``, or the answer is no (``verify``, ``check``); 2 bad
+usage or input; 3 a report failed; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from mssante_audit.base.errors import AuditError, OutputError, ParameterError, WhiteListError
+from mssante_audit.cli.declarations import app as declarations
+from mssante_audit.cli.main import archive as cli_archive
+from mssante_audit.cli.main import dossiers as cli_dossiers
+from mssante_audit.cli.main import observe as cli_observe
+from mssante_audit.cli.main import run as cli_run
+from mssante_audit.cli.methods import app as methods
+from mssante_audit.cli.options import (
+    Anchors,
+    AnyNamespace,
+    AsOf,
+    Data,
+    Operator,
+    Recover,
+    Settings,
+    Severity,
+    ShowContacts,
+)
+from mssante_audit.report.parameters import check_value, parse_assignments
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mssante_audit.report.run import Outcome
+    from mssante_audit.space.trust import TrustSpace
+
+app = typer.Typer(
+    help="Audit the MSSanté trust space: reports, findings and checks of a white list.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(declarations, name="declarations")
+app.add_typer(methods)
+app.add_typer(cli_dossiers.app)
+app.add_typer(cli_observe.app, name="observe")
+
+cli_archive.mount(app)
+cli_run.mount(app)
+
+
+class Format(StrEnum):
+    """Formats of findings."""
+
+    csv = "csv"
+    json = "json"
+    xlsx = "xlsx"
+
+
+class Layout(StrEnum):
+    """Formats of the rules."""
+
+    text = "text"
+    json = "json"
+
+
+@app.callback(invoke_without_command=True)
+def _common(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; they may hold values.")] = False,
+) -> None:
+    _debug[:] = [debug]
+    if version:
+        from importlib.metadata import version as installed
+
+        _say(f"mssante-audit {installed('mssante-audit')}")
+        raise typer.Exit
+
+
+_debug: list[bool] = []
+_UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+@app.command()
+def report(
+    notebooks: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NOTEBOOK", help="Names, or paths of one's own.", show_default="all"),
+    ] = None,
+    data: Data = None,
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("reports"),
+    parameter: Settings = None,
+    as_of: AsOf = None,
+    operator: Operator = None,
+    anchors: Anchors = None,
+    recover: Recover = False,
+    any_namespace: AnyNamespace = False,
+    show_contacts: ShowContacts = False,
+    fail_on: Annotated[
+        Severity | None, typer.Option(help="Exit with 1 if there are findings this severe.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial reports.")] = False,
+) -> None:
+    """Run notebooks and write HTML reports."""
+    from mssante_audit.cli.progress import Progress
+    from mssante_audit.report.run import run_reports
+
+    _debug.append(debug)
+    given = _given(
+        parameter,
+        data=data, as_of=as_of, operator=operator, anchors=anchors, recover=recover,
+        any_namespace=any_namespace, show_contacts=show_contacts,
+    )  # fmt: skip
+    with Progress(lambda outcome: _say(_outcome_line(outcome, out))) as progress:
+        run = run_reports(notebooks or (), out=out, parameters=given, debug=any(_debug), listener=progress)
+    _say(f"index: {out / 'index.html'}")
+    raise typer.Exit(run.exit_status(fail_on))
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="White list, .xml or .xml.gz.")],
+    anchors: Anchors = None,
+    at: Annotated[
+        str | None,
+        typer.Option(help="Instant to validate certificates at.", show_default="when the list was made"),
+    ] = None,
+) -> None:
+    """Verify a white list's signature; the first word printed is the verdict."""
+    from mssante_audit.base.instants import parse_instant
+    from mssante_audit.whitelist.load import load_whitelist
+    from mssante_audit.whitelist.signature import verify_signature
+
+    try:
+        whitelist = load_whitelist(file, any_namespace=True)
+    except WhiteListError as error:
+        _say(f"invalid\n{error}")
+        raise typer.Exit(1) from None
+    verdict = verify_signature(whitelist, anchors or (), parse_instant(at) if at else None)
+    lines = [verdict.status, f"why: {verdict.why}"]
+    if verdict.signer:
+        lines += [
+            f"signer: {verdict.signer}",
+            f"issuer: {verdict.issuer}",
+            f"validity: {verdict.not_before:%Y-%m-%d} to {verdict.not_after:%Y-%m-%d}, "
+            f"{_yes(verdict.valid_at_generation)} when the list was made, {_yes(verdict.valid_now)} now",
+        ]
+    made = whitelist.generated_at
+    lines += [
+        f"validated at: {verdict.at:%Y-%m-%dT%H:%M:%SZ}" if verdict.at else "validated at: unknown",
+        f"generated at: {made:%Y-%m-%dT%H:%M:%SZ}" if made else "generated at: unreadable",
+        f"verified rows: {verdict.verified_rows} of {len(whitelist.entries)}",
+        f"sha256: {whitelist.sha256}",
+    ]
+    _say("\n".join(lines))
+    raise typer.Exit(0 if verdict.status == "valid" else 1)
+
+
+@app.command()
+def findings(
+    audit: Annotated[str, typer.Argument(help="Name of an audit, or all.")],
+    format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
+    out: Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")] = None,
+    data: Data = None,
+    parameter: Settings = None,
+    as_of: AsOf = None,
+    operator: Operator = None,
+    anchors: Anchors = None,
+    recover: Recover = False,
+    any_namespace: AnyNamespace = False,
+    show_contacts: ShowContacts = False,
+) -> None:
+    """Write the findings of an audit, without a report."""
+    from mssante_audit import audits
+    from mssante_audit.base import export
+    from mssante_audit.report.results import of_operator, select_operator
+
+    if format is Format.xlsx and out is None:
+        raise ParameterError("xlsx is not for the terminal", remedy="Name a file with --out")
+    given = _given(
+        parameter,
+        data=data, as_of=as_of, operator=operator, anchors=anchors, recover=recover,
+        any_namespace=any_namespace, show_contacts=show_contacts,
+    )  # fmt: skip
+    chosen = given.pop("operator", None)
+    space = _space(given)
+    found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
+    found = of_operator(found, space, select_operator(space, chosen))
+    # In a table `evidence` tells the rows already.
+    frame = found if format is Format.json else found.drop(columns="rows")
+    if out is not None:
+        export.WRITERS[format](frame, out)
+    else:
+        _write(export.json_text(frame) if format is Format.json else export.csv_text(frame))
+
+
+@app.command()
+def rules(
+    code: Annotated[str | None, typer.Argument(help="Code of one rule.", show_default="all")] = None,
+    format: Annotated[Layout, typer.Option(help="Format to write.")] = Layout.text,  # noqa: A002 - the option's name
+) -> None:
+    """Show the rule catalogue, or one rule in full."""
+    from dataclasses import asdict
+
+    from mssante_audit.findings.catalogue import catalogue, rule
+
+    if format is Layout.json:
+        shown = asdict(rule(code)) if code else [asdict(r) for r in catalogue().values()]
+        _write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
+    elif code:
+        _say("\n".join(f"{name}: {value}" for name, value in asdict(rule(code)).items()))
+    else:
+        _say("\n".join(f"{r.code:30} {r.severity:9} {r.title_en}" for r in catalogue().values()))
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(metavar="ADDRESS_OR_DOMAIN", help="What to look up.")],
+    data: Data = None,
+    recover: Recover = False,
+    any_namespace: AnyNamespace = False,
+) -> None:
+    """Say whether an address or a domain is in the white list, letter for letter."""
+    from mssante_audit.whitelist.check import check as look_up
+
+    if not name.strip():
+        raise ParameterError("nothing to look up")
+    space = _space(_given(None, data=data, recover=recover, any_namespace=any_namespace))
+    answer = look_up(name, space.entries["domain"].tolist())
+    made = space.whitelist.generated_at
+    where = f"{space.whitelist.source}, generated {made:%Y-%m-%d}" if made else space.whitelist.source
+    if answer.listed:
+        _say(f"listed: {answer.domain} ({where})\n{_entries_text(space, answer.domain)}")
+        return
+    lines = [f"not listed: {answer.domain} ({where})"]
+    if space.whitelist.damaged:
+        lines.append("the list is damaged: the name may be in the part that could not be read")
+    if answer.parent:
+        lines.append(
+            f"it lies under {answer.parent}, which is listed: that does not make a sub-domain listed"
+        )
+    if answer.respelt:
+        lines.append(f"listed, but not letter for letter the same: {answer.respelt!r}")
+    if answer.near:
+        lines.append(f"near: {', '.join(answer.near)}")
+    _say("\n".join(lines))
+    raise typer.Exit(1)
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    seed: Annotated[int, typer.Option(help="The same number gives the same sample.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace a sample written earlier.")] = False,
+) -> None:
+    """Write the made-up trust space, with known defects."""
+    from tools.sample.make import write_sample
+
+    _say(f"sample: {write_sample(out, seed=seed, force=force)}")
+
+
+def main() -> NoReturn:
+    """Run the command line on this process's arguments and exit."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        app(prog_name="mssante-audit")
+    except AuditError as error:
+        if any(_debug):
+            raise
+        _say(f"mssante-audit: {error}", sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _terminated(*_: object) -> NoReturn:
+    # Like Ctrl-C, so that kernels are stopped and half-made files removed.
+    sys.exit(128 + signal.SIGTERM)
+
+
+def _given(settings: list[str] | None, **options: Any) -> dict[str, Any]:
+    """Return the parameters given by options and by ``-p``, each once."""
+    given = parse_assignments(settings or ())
+    for name, value in options.items():
+        if value in (None, False, []):
+            continue
+        if name in given:
+            raise ParameterError(f"{name!r} is given twice")
+        plain = [str(v) for v in value] if isinstance(value, list) else value
+        given[name] = check_value(name, str(plain) if isinstance(plain, Path) else plain)
+    return given
+
+
+def _space(given: dict[str, Any]) -> TrustSpace:
+    from mssante_audit.report.results import open_space
+
+    if "row_limit" in given:
+        raise ParameterError("row_limit is for reports", remedy="Here all rows are written")
+    if "changes_since" in given:
+        raise ParameterError("changes_since is for reports", remedy="Use `mssante-audit changes`")
+    return open_space(**given)
+
+
+def _entries_text(space: TrustSpace, domain: str) -> str:
+    from mssante_audit.findings.frame import row_ranges
+
+    rows: pd.DataFrame = space.entries[space.entries["domain"] == domain]
+    lines = [
+        f"row {row_ranges(own['row'])}: {operator or 'no operator'} ({identifier or 'no identifier'})"
+        for (identifier, operator), own in rows.groupby(["operator_id", "operator"], sort=False)
+    ]
+    if rows["is_audit_entry"].any():
+        lines.append("it is a test entry")
+    return "\n".join(lines)
+
+
+def _outcome_line(outcome: Outcome, out: Path) -> str:
+    seconds = f"{sum(outcome.seconds.values()):.1f} s"
+    if outcome.failure:
+        why = f"{outcome.failure.kind}: {outcome.failure.message}".rstrip(": ")
+        return f"{outcome.name}: FAILED in {seconds}, {why}; partial: {out / 'failed' / outcome.name}.html"
+    if outcome.results is None:
+        found = "nothing recorded"
+    else:
+        counts = outcome.results.by_severity.items()
+        found = ", ".join(f"{n} {severity}" for severity, n in counts if n) or "no findings"
+    return f"{outcome.name}: done in {seconds}, {found}: {out / outcome.name}.html"
+
+
+def _yes(valid: bool | None) -> str:
+    return {True: "valid", False: "not valid", None: "unknown"}[valid]
+
+
+def _say(text: str, file: Any = None) -> None:
+    """Print lines; characters that could steer a terminal or hide in it are escaped."""
+    _write(_UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text) + "\n", file)
+
+
+def _write(text: str, file: Any = None) -> None:
+    stream = file or sys.stdout
+    try:
+        stream.buffer.write(text.encode("utf-8", "backslashreplace"))
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", file="standard output") from None

@@ -1,0 +1,45 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mssante_audit.report.parameters import PARAMETERS
+
+
+class Severity(StrEnum):
+    """Severities, from the mildest."""
+
+    info = "info"
+    warning = "warning"
+    error = "error"
+    critical = "critical"
+
+
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Folder or file holding the white list.", show_default="the shipped sample"),
+]
+AsOf = Annotated[str | None, typer.Option(help="Instant to audit at, ISO 8601.", show_default="now")]
+Operator = Annotated[str | None, typer.Option(help="Only this operator: identifier or unambiguous name.")]
+Anchors = Annotated[list[Path] | None, typer.Option(help="Certificate file or folder to trust (repeatable).")]
+Recover = Annotated[bool, typer.Option("--recover", help="Load the readable rows of a damaged list.")]
+AnyNamespace = Annotated[bool, typer.Option("--any-namespace", help="Accept another XML namespace.")]
+ShowContacts = Annotated[
+    bool, typer.Option("--show-contacts", help="Show contacts as they are: not for sharing.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--parameter",
+        "-p",
+        metavar="NAME=VALUE",
+        help="Set a parameter, such as "
+        + ", ".join(f"{p.name} ({p.help})" for p in PARAMETERS.values() if p.kind is int)
+        + ".",
+    ),
+]

@@ -1,0 +1,77 @@
+"""The command line of the nightly run: ``init``, ``run``, ``doctor``.
+
+Exit status of ``run``: 0 done; 1 findings as severe as ``fail_on`` says; 2 settings that cannot be used, or
+another run is at work: nothing was run; 3 a step failed; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigFile = Annotated[Path, typer.Option("--config", help="The settings.")]
+
+
+def mount(root: typer.Typer) -> None:
+    """Add the commands to the program's."""
+    root.command()(init)
+    root.command()(run)
+    root.command()(doctor)
+
+
+def init(
+    file: Annotated[Path, typer.Argument(help="File to write; one that is there is left alone.")] = Path(
+        "audit.toml"
+    ),
+) -> None:
+    """Write a commented audit.toml, the settings of `run`."""
+    from mssante_audit.cli.main import _say
+    from mssante_audit.nightly.config import write_template
+
+    write_template(file)
+    _say(f"{file}: set data.folder, then `mssante-audit doctor --config {file}` and `run --config {file}`")
+
+
+def run(
+    config: ConfigFile = Path("audit.toml"),
+    as_of: Annotated[
+        str | None, typer.Option(help="Instant to audit at, ISO 8601.", show_default="now")
+    ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Keep tracebacks in the run's folder; they may hold values.")
+    ] = False,
+) -> None:
+    """Do the whole night's work: fetch, observe, audit, reports, dossiers, site, retention."""
+    from mssante_audit.cli.main import main as cli
+    from mssante_audit.nightly.config import load_config
+    from mssante_audit.nightly.preflight import check
+    from mssante_audit.nightly.run import run as run_night
+    from mssante_audit.report.parameters import check_value
+
+    settings = load_config(config)
+    check(settings)
+    tell = (lambda line: cli._say(line, sys.stderr)) if sys.stderr.isatty() else None
+    night = run_night(
+        settings, as_of=check_value("as_of", as_of) or "", tell=tell, debug=debug or any(cli._debug)
+    )
+    cli._say((night.folder / "summary.txt").read_text(encoding="utf-8").rstrip())
+    raise typer.Exit(night.exit_status)
+
+
+def doctor(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Look at what these settings need, too.")
+    ] = None,
+) -> None:
+    """Say what is missing on this machine, and what to do about it."""
+    from mssante_audit.cli.main import _say
+    from mssante_audit.nightly.doctor import examine
+
+    signs = list(examine(config))
+    for sign in signs:
+        remedy = f". {sign.remedy}" if sign.remedy else ""
+        _say(f"{sign.state:8} {sign.what}: {sign.found}{remedy}")
+    raise typer.Exit(int(any(sign.state == "missing" for sign in signs)))

@@ -1,0 +1,139 @@
+"""Which column of a file is which field of the form: the analyst's headings, the form's labels, our names."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache, lru_cache
+from pathlib import Path
+
+from mssante_audit.base.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of the form; ``declarations.toml`` says what each attribute means."""
+
+    name: str
+    label: str
+    form: str
+    help: str
+    kind: str
+    personal: bool = False
+    also: tuple[str, ...] = ()
+
+
+SIGNATORY = "signatory"
+"""What the form's heading « Nom, Prénom » stands for: both names of the signatory in one cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headings:
+    """What the columns of a file are."""
+
+    fields: dict[str, int]
+    """Position of the column that holds a field (or `SIGNATORY`)."""
+    repeats: dict[str, tuple[int, ...]]
+    """Further positions of a field that stands there more than once."""
+    unknown: tuple[int, ...]
+    ambiguous: tuple[int, ...]
+    """Positions whose heading could be several fields."""
+
+
+@lru_cache(4096)
+def fold(heading: str) -> str:
+    """Return a heading as it is compared: without accents, case, punctuation and doubled blanks.
+
+    >>> fold(" Tél. du  chef de projet")
+    'tel du chef de projet'
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", heading) if not unicodedata.combining(c))
+    return re.sub(r"[\W_]+", " ", plain.casefold().replace("œ", "oe")).strip()
+
+
+def resolve(headings: Sequence[str], fields: Mapping[str, Field], mapping: Mapping[str, str]) -> Headings:
+    """Tell what each column holds.
+
+    A heading is looked for in the analyst's mapping, then among the column names, then among the French
+    labels. The form prints some labels several times (« Nom », « Courriel »…): such a label is understood by
+    its order, and only where it stands as often as on the form; otherwise it is ambiguous, never guessed.
+    """
+    own = {fold(heading): name for heading, name in mapping.items()}
+    plain, shared = _labels(tuple(fields.values()))
+    folded = [fold(heading) for heading in headings]
+    times = Counter(folded)
+    seen: Counter[str] = Counter()
+    found: dict[str, list[int]] = {}
+    unknown, ambiguous = [], []
+    for at, name in enumerate(folded):
+        if name in own or name in plain:
+            found.setdefault(own.get(name) or plain[name], []).append(at)
+        elif name in shared and times[name] == len(shared[name]):
+            found.setdefault(shared[name][seen[name]], []).append(at)
+            seen[name] += 1
+        elif name in shared:
+            ambiguous.append(at)
+        else:
+            unknown.append(at)
+    return Headings(
+        {name: places[0] for name, places in found.items()},
+        {name: tuple(places[1:]) for name, places in found.items() if len(places) > 1},
+        tuple(unknown),
+        tuple(ambiguous),
+    )
+
+
+@cache
+def _labels(fields: tuple[Field, ...]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Return the labels that name one field, and those the form prints for several, in its order."""
+    printed: dict[str, list[str]] = {}
+    for field in fields:
+        if field.form:
+            printed.setdefault(fold(field.form), []).append(field.name)
+    plain = {label: names[0] for label, names in printed.items() if len(names) == 1}
+    for field in fields:
+        plain |= {fold(label): field.name for label in (field.name, field.label, *field.also)}
+    plain[fold("Nom, Prénom")] = SIGNATORY
+    return plain, {label: names for label, names in printed.items() if len(names) > 1}
+
+
+def suggestion(heading: str, fields: Mapping[str, Field]) -> str:
+    """Return the known heading nearest to `heading`, or ""."""
+    known = {fold(label): label for f in fields.values() for label in (f.name, f.label, f.form) if label}
+    near = get_close_matches(fold(heading), known, n=1, cutoff=0.75)
+    return known[near[0]] if near else ""
+
+
+def read_mapping(path: Path, fields: Mapping[str, Field]) -> dict[str, str]:
+    """Read a ``columns.toml``: a table ``[columns]`` from the analyst's headings to column names.
+
+    Raises
+    ------
+    InputError
+        If it is not TOML, or names a column that the register does not have.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"not a mapping of columns: {error}", file=str(path)) from None
+    columns = table.get("columns")
+    if not isinstance(columns, dict) or set(table) != {"columns"}:
+        raise InputError(
+            "a mapping of columns has one table, [columns]",
+            file=str(path),
+            remedy='Write lines such as "Mon domaine" = "domain" under it',
+        )
+    for heading, name in columns.items():
+        if name not in fields:
+            near = get_close_matches(str(name), fields, n=1)
+            raise InputError(
+                f"{heading!r} is mapped to {name!r}, which is no column of the register",
+                file=str(path),
+                remedy=f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(fields)}",
+            )
+    return columns

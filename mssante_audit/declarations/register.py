@@ -1,0 +1,275 @@
+"""The register of declarations: Annexe 1 as a frame, one row a declaration.
+
+Columns of `Register.declarations`, in order:
+
+======================  ==============  ==================================================================
+column                  dtype           meaning
+======================  ==============  ==================================================================
+``file``                str             name of the file the row comes from
+``row``                 int64           row as a spreadsheet shows it (headings in row 1), line of a JSON
+                                        Lines file, position in a JSON file, 1 for a PDF form
+the form's text fields  str             as the file says, "" when empty; see ``declarations.toml``
+the form's boxes        boolean         ticked or not; missing when the cell could not be read
+``date``                datetime64[s]   NaT when empty or unreadable
+``date_text``           str             the date as the file says
+``domain_key``          str             the domain in lower case, without outer blanks and final dot
+``operator_id``         str             the representative's structure identifier, digits and letters only
+======================  ==============  ==================================================================
+
+A column that a file has not is empty in the frame and named in `Register.missing`: unknown is not empty,
+and no rule is held against it (`Register.having`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, cached_property
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.declarations.headings import Field, fold, read_mapping, resolve
+from mssante_audit.declarations.read import read_csv, read_json, read_jsonl
+from mssante_audit.declarations.sheet import Sheet
+from mssante_audit.declarations.values import KINDS, Problem, read_values
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl", ".pdf")
+
+PROBLEM_COLUMNS = ("file", "row", "column", "kind", "value", "message")
+
+
+@cache
+def fields() -> dict[str, Field]:
+    """Return the form's fields by column name, in the form's order."""
+    text = files("mssante_audit.declarations").joinpath("declarations.toml").read_text(encoding="utf-8")
+    return {
+        name: Field(name=name, **{**spec, "also": tuple(spec.get("also", ()))})
+        for name, spec in tomllib.loads(text).items()
+    }
+
+
+@dataclass(frozen=True)
+class Register:
+    """Declarations as they were read, and what could not be."""
+
+    declarations: pd.DataFrame
+    """Columns as in this module's docstring, in the order of the files."""
+    problems: pd.DataFrame
+    """Columns `file`, `row` (Int64, missing for the whole file), `column`, `kind`, `value`, `message`."""
+    missing: Mapping[str, frozenset[str]]
+    """For each file, the columns of the form that it does not have."""
+    source: str
+    """Name for messages."""
+    sha256: str
+    """Of the files' bytes, in order."""
+
+    def at(self, as_of: datetime) -> pd.DataFrame:
+        """Return the declarations that count at `as_of`: for each domain, the latest by date.
+
+        A declaration of a later day does not count yet. Of two of one day the lower in the register counts;
+        one without a readable date counts only where no dated one does.
+        """
+        return latest(self.until(as_of))
+
+    def having(self, declarations: pd.DataFrame, *columns: str) -> pd.DataFrame:
+        """Return the rows of `declarations` of which all `columns` are known.
+
+        Left out are files without one of the columns, and rows where a cell of one could not be read.
+        """
+        known = declarations
+        if without := [file for file, missing in self.missing.items() if missing & set(columns)]:
+            known = known[~known["file"].isin(without)]
+        if len(unread := self._unread[self._unread["column"].isin(columns)]):
+            places = pd.MultiIndex.from_frame(known[["file", "row"]])
+            known = known[~places.isin(pd.MultiIndex.from_frame(unread[["file", "row"]]))]
+        return known
+
+    @cached_property
+    def _unread(self) -> pd.DataFrame:
+        lost = [kind for kind, meaning in KINDS.items() if meaning.level == "unread"]
+        found = self.problems[self.problems["kind"].isin(lost) & self.problems["row"].notna()]
+        return found.assign(row=found["row"].astype("int64"))
+
+    def until(self, as_of: datetime) -> pd.DataFrame:
+        """Return the declarations made up to the day of `as_of`, history included; undated ones too."""
+        day = pd.Timestamp(as_of.date())
+        return self.declarations[~(self.declarations["date"] > day)]
+
+
+def latest(declarations: pd.DataFrame) -> pd.DataFrame:
+    """Return each domain's latest declaration; rows without a domain are all kept.
+
+    Parameters
+    ----------
+    declarations
+        Rows of a register.
+
+    Returns
+    -------
+    DataFrame
+        In the register's order.
+    """
+    ordered = declarations.sort_values("date", na_position="first", kind="stable")
+    superseded = ordered.duplicated("domain_key", keep="last") & (ordered["domain_key"] != "")
+    return ordered[~superseded].sort_index()
+
+
+def load_declarations(
+    source: str | Path, *, columns: str | Path | Mapping[str, str] | None = None, sheet: str | None = None
+) -> Register:
+    """Load a register: a CSV, XLSX, JSON, JSON Lines or PDF file, or a folder of them.
+
+    Parameters
+    ----------
+    source
+        The file or folder.
+    columns
+        Headings of one's own, as a mapping from heading to column name, or a TOML file with such a table
+        ``[columns]``. Not given, a ``columns.toml`` beside the register is used. The form's French labels
+        and the column names themselves are always understood.
+    sheet
+        Name of the sheet of an XLSX file; the first if not given.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used at all. What concerns single rows is in `Register.problems`.
+    """
+    path = Path(source)
+    if not path.exists():
+        raise InputError("no such file or folder", file=str(path))
+    parts = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    if not parts:
+        raise InputError("no declaration here", file=str(path), remedy=f"Known are {', '.join(SUFFIXES)}")
+    if columns is None:
+        beside = (path if path.is_dir() else path.parent) / "columns.toml"
+        columns = beside if beside.is_file() else {}
+    mapping = columns if isinstance(columns, Mapping) else read_mapping(Path(columns), fields())
+    digest = hashlib.sha256()
+    frames, problems, missing = [], [], {}
+    for part in parts:
+        raw = _bytes(part)
+        digest.update(raw)
+        frame, found, missing[part.name] = typed(_sheet(part, raw, sheet, mapping), mapping)
+        frames.append(frame)
+        problems += found
+    frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    return Register(frame, problems_frame(problems), missing, path.name, digest.hexdigest())
+
+
+def find_register(data: Path) -> Path | None:
+    """Return the register of a data folder: ``declarations.<csv|xlsx|json|jsonl|pdf>`` or ``declarations/``.
+
+    Raises
+    ------
+    InputError
+        If there are several.
+    """
+    if not data.is_dir():
+        return None
+    found = sorted(
+        f
+        for f in data.iterdir()
+        if f.name == "declarations" or (f.stem == "declarations" and f.suffix.lower() in SUFFIXES)
+    )
+    if len(found) > 1:
+        raise InputError(
+            f"several registers: {', '.join(f.name for f in found)}",
+            file=str(data),
+            remedy="Keep one, or put the parts of one register into a folder named declarations",
+        )
+    return found[0] if found else None
+
+
+def typed(
+    sheet: Sheet, mapping: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, list[Problem], frozenset[str]]:
+    """Return a sheet's declarations, its problems, and the columns it has not.
+
+    Raises
+    ------
+    InputError
+        If no column of it holds the domain.
+    """
+    columns, problems, missing = read_values(sheet, fields(), mapping or {})
+    file = pd.Series([sheet.file], dtype="str").repeat(len(sheet.rows)).reset_index(drop=True)
+    frame = pd.DataFrame({"file": file, "row": sheet.rows, **columns, **_keys(columns)})
+    return frame, problems, missing
+
+
+def _keys(columns: Mapping[str, pd.Series]) -> dict[str, pd.Series]:
+    return {
+        "domain_key": columns["domain"].str.strip().str.lower().str.rstrip("."),
+        "operator_id": mapped(columns["structure_id"], lambda text: re.sub(r"[\W_]+", "", text).upper()),
+    }
+
+
+def mapped(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:
+    """Return `function` of each text, which is called once for each distinct one."""
+    codes, distinct = pd.factorize(texts)
+    values = pd.Series([function(text) for text in distinct], dtype="str")
+    return values.take(codes).set_axis(texts.index)
+
+
+def problems_frame(problems: Iterable[Problem]) -> pd.DataFrame:
+    """Return problems as a frame, in the order of file, row and form."""
+    records = [
+        (p.file, p.row, p.column, p.kind, p.value, KINDS[p.kind].text.format(value=p.value)) for p in problems
+    ]
+    order = {name: i for i, name in enumerate(fields())}
+    records.sort(key=lambda r: (r[0], r[1] or 0, order.get(r[2], -1)))
+    columns = zip(*records, strict=True) if records else [()] * len(PROBLEM_COLUMNS)
+    return pd.DataFrame(
+        {
+            name: pd.Series(list(values), dtype="Int64" if name == "row" else "str")
+            for name, values in zip(PROBLEM_COLUMNS, columns, strict=True)
+        }
+    )
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=str(path)) from None
+
+
+def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]) -> Sheet:
+    def recognise(headings: Sequence[str]) -> int:
+        known = resolve(headings, fields(), mapping).fields
+        return len(known) if "domain" in known else 0
+
+    suffix, name = path.suffix.lower(), path.name
+    if raw.startswith(b"%PDF-") or suffix == ".pdf":
+        from mssante_audit.declarations.form_read import read_form  # needs the extra `pdf`
+
+        return read_form(name, raw, fields())
+    if suffix not in SUFFIXES:
+        raise InputError(
+            f"unknown kind of file {suffix!r}", file=name, remedy=f"Known are {', '.join(SUFFIXES)}"
+        )
+    if not raw[:1000].strip() and not raw.strip():
+        raise InputError("empty file", file=name)
+    if suffix in (".xlsx", ".xlsm"):
+        from mssante_audit.declarations.xlsx import read_xlsx  # openpyxl takes long to import
+
+        return read_xlsx(name, raw, recognise, sheet, _is_help)
+    if sheet is not None:
+        raise InputError("only an .xlsx file has sheets", file=name)
+    if suffix in (".json", ".jsonl"):
+        return read_json(name, raw) if suffix == ".json" else read_jsonl(name, raw)
+    return read_csv(name, raw, recognise, _is_help)
+
+
+def _is_help(row: Sequence[str]) -> bool:
+    """Tell the template's row of help: most of its cells are the form's help texts."""
+    helps = {fold(field.help) for field in fields().values()}
+    cells = [fold(cell) for cell in row if cell]
+    return len(cells) > 3 and sum(cell in helps for cell in cells) > len(cells) / 2

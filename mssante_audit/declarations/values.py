@@ -1,0 +1,360 @@
+"""From the cells of a file to the typed columns of the register: boxes, dates, numbers that lost a zero."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.declarations.headings import SIGNATORY, Field, Headings, resolve, suggestion
+from mssante_audit.declarations.sheet import Number, Sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that could not be read, or that was read with a doubt."""
+
+    file: str
+    row: int | None
+    """None for what concerns the whole file."""
+    column: str
+    kind: str
+    value: str = ""
+    """The cell, but never one that names a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem, and how it is said."""
+
+    level: str
+    """``column`` (of the whole file), ``unread`` (the value is lost), ``recovered`` (read, with a doubt)."""
+    text: str
+    french: str
+
+
+KINDS = {
+    "column-missing": Kind("column", "no such column", "colonne absente"),
+    "column-unknown": Kind("column", "unknown column{value}, not read", "colonne inconnue, non lue"),
+    "column-twice": Kind("column", "column there twice, the first is read", "colonne en double"),
+    "column-ambiguous": Kind(
+        "column", "heading that could be several fields, not read", "intitulé ambigu, colonne non lue"
+    ),
+    "column-differs": Kind(
+        "unread",
+        "the column there twice holds two values",
+        "deux valeurs pour une colonne en double",
+    ),
+    "box": Kind("unread", "{value!r} is neither ticked nor empty", "case ni cochée ni vide"),
+    "date": Kind("unread", "{value!r} is not a date", "date illisible"),
+    "date-two-digits": Kind("unread", "{value!r} has a year of two digits", "année sur deux chiffres"),
+    "digits-lost": Kind("unread", "a spreadsheet rounded this number", "nombre arrondi par un tableur"),
+    "cell-error": Kind("unread", "{value} is a spreadsheet's error", "erreur de tableur"),
+    "row-long": Kind("unread", "more cells than headings", "plus de cellules que d'intitulés"),
+    "row-short": Kind("unread", "fewer cells than headings", "moins de cellules que d'intitulés"),
+    "record": Kind("unread", "not a record: {value}", "enregistrement illisible"),
+    "nested": Kind("unread", "a list or object, where a text belongs", "valeur composée"),
+    "key-twice": Kind("unread", "the key stands twice in the record", "clé en double"),
+    "merged": Kind("unread", "merged cells {value}: only the first is read", "cellules fusionnées"),
+    "label-missing": Kind("unread", "the form's label was not found", "intitulé introuvable"),
+    "box-unseen": Kind("unread", "no mark was found before the label", "coche introuvable devant l'intitulé"),
+    "label-next": Kind(
+        "unread", "the next label was not found: where the value ends is unknown", "fin de valeur introuvable"
+    ),
+    "label-twice": Kind("unread", "the form's label stands twice", "intitulé en double"),
+    "name-whole": Kind(
+        "recovered", "last and first name could not be told apart", "nom et prénom non distingués"
+    ),
+    "control": Kind("recovered", "control or invisible characters", "caractères de contrôle"),
+    "leading-zero": Kind("recovered", "leading zero restored", "zéro initial rétabli"),
+    "date-number": Kind("recovered", "{value} read as a spreadsheet's date", "date lue d'un nombre"),
+    "formula": Kind("recovered", "a formula: its last value is read", "formule, dernière valeur lue"),
+    "macros": Kind("recovered", "the file holds macros: nothing was run", "macros, non exécutées"),
+}
+"""The kinds of problems."""
+
+TICKED = frozenset(
+    [
+        "x",
+        "oui",
+        "o",
+        "yes",
+        "y",
+        "vrai",
+        "true",
+        "1",
+        "☒",
+        "☑",
+        "✓",
+        "✔",
+        "✗",
+        "✘",
+        "[x]",
+        "on",
+        "coché",
+        "cochée",
+    ]
+)
+EMPTY = frozenset(["", *["non", "n", "no", "faux", "false", "0", "☐", "[]", "-", "–", "off"], "[ ]"])
+
+MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "janvier janv jan", "février fevrier févr fevr fév fev", "mars", "avril avr", "mai", "juin",
+            "juillet juil", "août aout", "septembre sept", "octobre oct", "novembre nov",
+            "décembre decembre déc dec",
+        ),
+        1,
+    )
+    for name in names.split()
+}  # fmt: skip
+
+_ROUNDED = r"^[0-9](?:[.,][0-9]+)?E\+[0-9]+$"
+_CONTROL = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+_CELL_ERROR = r"^#(?:REF!|N/A|NAME\?|VALUE!|DIV/0!|NUM!|NULL!|NOM\?|VALEUR!)$"
+_EXCEL_DAY_0 = date(1899, 12, 30)
+_FIRST_EXCEL_DAY, _LAST_EXCEL_DAY = 36526, 73050  # 2000 to 2099: other numbers are no dates of declarations
+
+
+def read_values(
+    sheet: Sheet, fields: Mapping[str, Field], mapping: Mapping[str, str]
+) -> tuple[dict[str, pd.Series], list[Problem], frozenset[str]]:
+    """Return the register's columns (without the keys), the problems, and the columns that are missing.
+
+    Raises
+    ------
+    InputError
+        If no column holds the domain.
+    """
+    headings = resolve(sheet.headings, fields, mapping)
+    if "domain" not in headings.fields:
+        raise InputError(
+            f"no column holds the domain; the headings are: {', '.join(sheet.headings)[:300]}",
+            file=sheet.file,
+            line=sheet.heading_row,
+            remedy="Name it 'domain' or 'Nom du domaine de messagerie MSSanté', or map yours in columns.toml",
+        )
+    problems = [Problem(sheet.file, row, _name(sheet, headings, at), kind, value)
+                for row, at, kind, value in sheet.problems]  # fmt: skip
+    problems += _heading_problems(sheet, headings, fields)
+    columns: dict[str, pd.Series] = {}
+    signatory = SIGNATORY in headings.fields and "signatory_last_name" not in headings.fields
+    missing = {name for name in fields if name not in headings.fields}
+    if signatory:
+        missing -= {"signatory_last_name", "signatory_first_name"}
+    for name, field in fields.items():
+        cells = sheet.columns[headings.fields[name]] if name in headings.fields else _blank(sheet)
+        if field.kind == "box":
+            columns[name] = _boxes(cells, sheet, name, problems)
+        elif field.kind == "date":
+            columns[name], columns["date_text"] = _dates(cells, sheet, name, problems)
+        else:
+            columns[name] = _texts(cells, sheet, field, problems)
+    if signatory:
+        both = _texts(
+            sheet.columns[headings.fields[SIGNATORY]], sheet, fields["signatory_last_name"], problems
+        )
+        columns |= _split_names(both, sheet, problems)
+    problems += [
+        Problem(sheet.file, None, name, sheet.lost.get(name, "column-missing"))
+        for name in fields
+        if name in missing
+    ]
+    return columns, problems, frozenset(missing)
+
+
+def split_name(text: str) -> tuple[str, str] | None:
+    """Tell last name and first name apart: by a comma, or by the last name's capitals; None if neither helps.
+
+    >>> split_name("DE LA FICTION Jean-Marie")
+    ('DE LA FICTION', 'Jean-Marie')
+    """
+    if text.count(",") == 1:
+        last, first = text.split(",")
+        return last.strip(), first.strip()
+    words = text.split()
+    capitals = next((i for i, word in enumerate(words) if word != word.upper()), len(words))
+    if 0 < capitals < len(words) and not any(word == word.upper() for word in words[capitals:]):
+        return " ".join(words[:capitals]), " ".join(words[capitals:])
+    return None
+
+
+def read_box(value: Any) -> bool | None:
+    """Tell whether a box is ticked; None if the cell says neither."""
+    text = str(value).strip().casefold()
+    return True if text in TICKED else False if text in EMPTY else None
+
+
+def read_date(text: str) -> tuple[date | None, str]:
+    """Read a date as French and computers write it; the second value is the kind of problem, "" if none.
+
+    >>> read_date("1er mars 2026")
+    (datetime.date(2026, 3, 1), '')
+    >>> read_date("31/02/2026")
+    (None, 'date')
+    """
+    words = text.strip().casefold()
+    if not words:
+        return None, ""
+    if match := re.fullmatch(
+        r"(\d{4})-(\d\d)-(\d\d)(?:[t ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:\d\d)?)?", words
+    ):
+        parts = match.groups()
+    elif match := re.fullmatch(r"(\d\d?)([/. -])(\d\d?)\2(\d{4}|\d\d)", words):
+        parts = (match[4], match[3], match[1])
+    elif match := re.fullmatch(r"(?:le )?(\d\d?)(?:er)? ([a-zéûà]+)\.? (\d{4}|\d\d)", words):
+        parts = (match[3], str(MONTHS.get(match[2], 0)), match[1])
+    else:
+        return None, "date"
+    if len(parts[0]) == 2:
+        return None, "date-two-digits"
+    try:
+        return date(*map(int, parts)), ""
+    except ValueError:
+        return None, "date"
+
+
+def _blank(sheet: Sheet) -> list[Any]:
+    return [""] * len(sheet.rows)
+
+
+def _name(sheet: Sheet, headings: Headings, at: int | None) -> str:
+    if at is None:
+        return ""
+    names = {place: name for name, place in headings.fields.items()}
+    return names.get(at) or (sheet.headings[at] if at < len(sheet.headings) else "")
+
+
+def _heading_problems(sheet: Sheet, headings: Headings, fields: Mapping[str, Field]) -> list[Problem]:
+    def problem(at: int, kind: str, value: str = "") -> Problem:
+        return Problem(sheet.file, sheet.heading_row, sheet.headings[at] or f"column {at + 1}", kind, value)
+
+    found = [problem(at, "column-ambiguous") for at in headings.ambiguous]
+    for at in headings.unknown:
+        if sheet.headings[at] or any(value not in ("", None) for value in sheet.columns[at]):
+            near = suggestion(sheet.headings[at], fields)
+            found.append(problem(at, "column-unknown", f" (did you mean {near!r}?)" if near else ""))
+    for name, places in headings.repeats.items():
+        first = sheet.columns[headings.fields[name]]
+        for at in places:
+            found.append(problem(at, "column-twice"))
+            found += [
+                Problem(sheet.file, int(row), name, "column-differs")
+                for row, a, b in zip(sheet.rows, first, sheet.columns[at], strict=True)
+                if b not in ("", None) and str(a).strip() != str(b).strip()
+            ]
+    return found
+
+
+def _boxes(cells: Any, sheet: Sheet, name: str, problems: list[Problem]) -> pd.Series:
+    codes, distinct = pd.factorize(_as_texts(cells))
+    ticks = [read_box(value) for value in distinct]
+    for code in (i for i, tick in enumerate(ticks) if tick is None and distinct[i] != _UNSEEN):
+        problems += [
+            Problem(sheet.file, int(row), name, "box", str(distinct[code]))
+            for row in sheet.rows[codes == code]
+        ]
+    return pd.Series(pd.array(ticks, dtype="boolean").take(codes))
+
+
+def _dates(cells: Any, sheet: Sheet, name: str, problems: list[Problem]) -> tuple[pd.Series, pd.Series]:
+    codes, distinct = pd.factorize(
+        pd.Series([c if isinstance(c, Number) else _text(c) for c in cells], dtype="object")
+        if isinstance(cells, list)
+        else cells
+    )
+    days: list[date | None] = []
+    for code, value in enumerate(distinct):
+        day, kind = _read_day(value)
+        days.append(day)
+        if kind:
+            problems += [
+                Problem(sheet.file, int(row), name, kind, str(value)) for row in sheet.rows[codes == code]
+            ]
+    known = pd.Series(np.array(days, dtype="datetime64[s]"))
+    texts = pd.Series([str(value) for value in distinct], dtype="str")
+    return known.take(codes).reset_index(drop=True), texts.take(codes).reset_index(drop=True)
+
+
+def _read_day(value: str) -> tuple[date | None, str]:
+    """Read a date, or the number that a spreadsheet shows as one."""
+    if isinstance(value, Number) and value.isdigit() and _FIRST_EXCEL_DAY <= int(value) <= _LAST_EXCEL_DAY:
+        return _EXCEL_DAY_0 + timedelta(days=int(value)), "date-number"
+    return read_date(value)
+
+
+def _texts(cells: Any, sheet: Sheet, field: Field, problems: list[Problem]) -> pd.Series:
+    numbers = [isinstance(c, Number) for c in cells] if isinstance(cells, list) else None
+    texts = _as_texts(cells)
+
+    def flag(where: pd.Series, kind: str) -> None:
+        if where.any():
+            shown = ["" if field.personal else v for v in texts[where]]
+            problems.extend(
+                Problem(sheet.file, int(row), field.name, kind, value)
+                for row, value in zip(sheet.rows[where.to_numpy()], shown, strict=True)
+            )
+
+    if field.kind in ("phone", "contract", "identifier"):
+        rounded = texts.str.contains("E+", regex=False)
+        if rounded.any():
+            rounded &= texts.str.contains(_ROUNDED, regex=True)
+            flag(rounded, "digits-lost")
+            texts = texts.mask(rounded, "")
+    if zeros := {"phone": (9, 9, "[1-9]"), "contract": (1, 9, "[0-9]")}.get(field.kind):
+        lost = texts.str.len().between(*zeros[:2])
+        if numbers is not None:  # a file with types tells a number from a text somebody typed
+            lost &= pd.Series(numbers, dtype="bool")
+        if lost.any():
+            lost &= texts.str.contains(rf"^{zeros[2]}[0-9]*$", regex=True)
+            flag(lost, "leading-zero")
+            texts = texts.where(~lost, texts.str.zfill(10))
+    if sheet.odd_characters:
+        flag(texts.str.contains(_CONTROL, regex=True), "control")
+        errors = texts.str.contains(_CELL_ERROR, regex=True)
+        flag(errors, "cell-error")
+        texts = texts.mask(errors, "")
+    return texts
+
+
+def _as_texts(cells: Any) -> pd.Series:
+    return pd.Series([_text(cell) for cell in cells], dtype="str") if isinstance(cells, list) else cells
+
+
+def _split_names(both: pd.Series, sheet: Sheet, problems: list[Problem]) -> dict[str, pd.Series]:
+    split = [split_name(text) for text in both]
+    problems += [
+        Problem(sheet.file, int(row), "signatory_last_name", "name-whole")
+        for row, text, parts in zip(sheet.rows, both, split, strict=True)
+        if parts is None and text.strip()
+    ]
+    pairs = [parts or (text.strip(), "") for parts, text in zip(split, both, strict=True)]
+    return {
+        "signatory_last_name": pd.Series([last for last, _ in pairs], dtype="str"),
+        "signatory_first_name": pd.Series([first for _, first in pairs], dtype="str"),
+    }
+
+
+def _text(cell: Any) -> str:
+    """Return a cell as text, as a spreadsheet would show it."""
+    convert = _AS_TEXT.get(type(cell))
+    return convert(cell) if convert else str(cell)
+
+
+_UNSEEN = "\0unseen"  # no file that is read holds a NUL character
+_AS_TEXT: dict[type, Callable[[Any], str]] = {
+    str: lambda v: v,
+    type(None): lambda v: "",
+    object: lambda v: _UNSEEN,
+    bool: lambda v: "TRUE" if v else "FALSE",
+    datetime: lambda v: v.date().isoformat() if v.time() == time() else v.isoformat(sep=" "),
+    date: date.isoformat,
+    time: time.isoformat,
+}

@@ -1,0 +1,181 @@
+"""Registers written: the empty template for a spreadsheet, and declarations in every format that is read."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import pandas as pd
+from openpyxl import Workbook
+from openpyxl.cell import Cell
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import get_column_letter, quote_sheetname
+from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.worksheet.worksheet import Worksheet
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.export import csv_text, write_bytes
+from mssante_audit.declarations.headings import Field
+from mssante_audit.declarations.register import fields
+
+SHEET = "Déclarations"
+ROWS = 5000
+"""As many rows of the template are validated."""
+_WIDTHS = {"box": 12, "date": 14, "phone": 20, "contract": 16, "identifier": 20, "dn": 60}
+_TEXT = ("phone", "contract", "identifier")
+"""Kinds whose cells are texts, so that the spreadsheet leaves their leading zeros alone."""
+
+
+def template() -> bytes:
+    """Return an empty register: headings, help in French below, drop-down lists, validation."""
+    return book_bytes(template_book())
+
+
+def records(declarations: pd.DataFrame) -> pd.DataFrame:
+    """Return the form's fields of some declarations as texts: boxes as ``X`` or "", the date as ISO 8601.
+
+    What could not be read is written as the file says, for dates; an unreadable box is empty.
+    """
+    written = pd.DataFrame(index=declarations.index)
+    for name, field in fields().items():
+        column = declarations[name]
+        if field.kind == "box":
+            written[name] = column.fillna(value=False).map({True: "X", False: ""}).astype("str")
+        elif field.kind == "date":
+            written[name] = column.dt.strftime("%Y-%m-%d").fillna(declarations["date_text"]).astype("str")
+        else:
+            written[name] = column
+    return written
+
+
+def write_register(declarations: pd.DataFrame, path: Path) -> None:
+    """Write declarations as CSV, XLSX (the template, filled), JSON or JSON Lines, by the name's ending.
+
+    Raises
+    ------
+    InputError
+        If the ending is none of them.
+    OutputError
+        If the file cannot be written.
+    """
+    rows = records(declarations)
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        content = csv_text(rows).encode("utf-8-sig")
+    elif suffix == ".xlsx":
+        content = _filled(rows)
+    elif suffix == ".json":
+        content = (json.dumps(rows.to_dict("records"), ensure_ascii=False, indent=1) + "\n").encode()
+    elif suffix == ".jsonl":
+        lines = [json.dumps(record, ensure_ascii=False) for record in rows.to_dict("records")]
+        content = "".join(line + "\n" for line in lines).encode()
+    else:
+        raise InputError(
+            f"cannot write a register as {suffix!r}",
+            file=str(path),
+            remedy="Use .csv, .xlsx, .json or .jsonl",
+        )
+    write_bytes(path, content)
+
+
+def _filled(rows: pd.DataFrame) -> bytes:
+    book = template_book()
+    sheet = book[SHEET]
+    for at, record in enumerate(rows.itertuples(index=False), 3):
+        for column, (value, field) in enumerate(zip(record, fields().values(), strict=True), 1):
+            if value != "":
+                _fill(sheet.cell(at, column), str(value), field)
+    return book_bytes(book)
+
+
+def _fill(cell: Any, value: str, field: Field) -> None:
+    if field.kind == "date":
+        day = pd.to_datetime(value, format="%Y-%m-%d", errors="coerce")
+        if day is not pd.NaT:
+            cell.value, cell.number_format = day.to_pydatetime(), "dd/mm/yyyy"
+            return
+    cell.value, cell.data_type = value, "s"  # never a formula
+    cell.quotePrefix = value.startswith(("=", "+", "-", "@"))
+    if field.kind in _TEXT:
+        cell.number_format = "@"
+
+
+def template_book() -> Workbook:
+    """Return the empty register as a workbook."""
+    book = Workbook()
+    sheet = book.active
+    assert isinstance(sheet, Worksheet)  # noqa: S101 - a new workbook has one
+    sheet.title = SHEET
+    sheet.freeze_panes = "A3"
+    choices = book.create_sheet("Listes")
+    choices["A1"] = "X"
+    choices.sheet_state = "hidden"
+    for column, field in enumerate(fields().values(), 1):
+        _head(sheet, column, field)
+        rule = _validation(field, get_column_letter(column))
+        if rule is not None:
+            rule.add(f"{get_column_letter(column)}3:{get_column_letter(column)}{ROWS}")
+            sheet.add_data_validation(rule)
+    sheet.row_dimensions[2].height = 62
+    return book
+
+
+def _head(sheet: Worksheet, column: int, field: Field) -> None:
+    letter = get_column_letter(column)
+    heading, help_cell = sheet.cell(1, column, field.label), sheet.cell(2, column)
+    assert isinstance(help_cell, Cell)  # noqa: S101 - not merged
+    help_cell.value = field.help
+    heading.font, heading.fill = Font(bold=True, color="FFFFFF"), PatternFill("solid", fgColor="1F3A5F")
+    help_cell.font = Font(italic=True, color="555555")
+    for cell in (heading, help_cell):
+        cell.alignment = Alignment(wrap_text=True, vertical="top")
+    sheet.column_dimensions[letter].width = _WIDTHS.get(field.kind, 28)
+    if field.kind in _TEXT:
+        sheet.column_dimensions[letter].number_format = "@"
+    elif field.kind == "date":
+        sheet.column_dimensions[letter].number_format = "dd/mm/yyyy"
+
+
+def _validation(field: Field, letter: str) -> DataValidation | None:
+    """Return what Excel can check of a field; the rest is the audit's."""
+    cell = f"{letter}3"
+    formula = {
+        "contract": f"LEN({cell})=10",
+        "phone": f'LEN(SUBSTITUTE(SUBSTITUTE({cell}," ",""),".",""))>=10',
+        "email": f'AND(ISNUMBER(FIND("@",{cell})),ISERROR(FIND(" ",{cell})))',
+        "identifier": f"AND(LEN({cell})>=10,LEN({cell})<=15)",
+        "server": f'AND(LEN({cell})<=63,ISNUMBER(FIND(".",{cell})),ISERROR(FIND(" ",{cell})))',
+        "domain": f'AND(LEN({cell})<=253,ISNUMBER(FIND(".",{cell})),ISERROR(FIND("@",{cell})))',
+        "dn": f'LEFT({cell},3)="CN="',
+    }.get(field.kind)
+    if field.kind == "box":
+        rule = DataValidation(type="list", formula1=f"{quote_sheetname('Listes')}!$A$1", allow_blank=True)
+    elif field.kind == "date":
+        rule = DataValidation(
+            type="date", operator="between", formula1="DATE(2010,1,1)", formula2="TODAY()", allow_blank=True
+        )
+    elif formula:
+        rule = DataValidation(type="custom", formula1=formula, allow_blank=True)
+    else:
+        return None
+    rule.error, rule.errorTitle = field.help[:250], field.label[:32]
+    rule.showErrorMessage = True
+    rule.prompt, rule.promptTitle, rule.showInputMessage = field.help[:250], field.label[:32], True
+    return rule
+
+
+def book_bytes(book: Workbook) -> bytes:
+    """Return a workbook as a file, the same bytes for the same content: no time of writing in it."""
+    written, out = io.BytesIO(), io.BytesIO()
+    book.save(written)
+    with ZipFile(written) as source, ZipFile(out, "w", ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "docProps/core.xml":
+                content = re.sub(rb">[0-9T:Z.-]{19,}</dcterms:", b">2026-01-01T00:00:00Z</dcterms:", content)
+            target.writestr(ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, ZIP_DEFLATED)
+    return out.getvalue()

@@ -1,0 +1,321 @@
+"""What belongs to whom: the identifiers, names, domains, hosts, certificate names and contacts of operators.
+
+A dossier is sent to the operator it is about, so nothing of any other may stand in it. `Belongings` finds, in
+any text, what is somebody's, and tells whose. What the white list (today's, or an earlier one of the archive)
+gives an operator is its own, and so is a domain that it declares itself; what only a declaration names (a
+server, a certificate) belongs to those who declare it unless a list gives it to others.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from mssante_audit.base.french import typeset
+from mssante_audit.findings.catalogue import catalogue
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import fold, parse_contact
+from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.identifiers import parse_identifier
+from mssante_audit.values.shown import shown
+from mssante_audit.whitelist.rows import CPS_ISSUER
+
+ELSEWHERE = typeset("Concerne aussi un autre opérateur, qui n'est pas nommé ici.")
+"""What stands in place of a text that names another operator or something of it."""
+
+COMMON = 8
+"""From how many operators' names on a word tells none of them apart (CENTRE, HOSPITALIER, SAINT…)."""
+SHORT, LONG = 3, 5
+"""Letters from which on a name of one word is looked for inside a text: in capitals, and in any case."""
+
+_GENERIC = frozenset(
+    tomllib.loads((files(__package__) / "dossier.toml").read_text(encoding="utf-8"))["generic"]
+)
+_NAME_MAX = 300
+"""Characters of a host name that are looked at: more than a list's field holds."""
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
+_DIGITS = re.compile(r"(?<![0-9a-z])\+?[0-9](?:[ .\-()/]{0,2}[0-9]){7,16}(?![0-9a-z])")
+_WORD = re.compile(r"[^\W_]+")
+_IDENTIFIER = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{7,20}(?![0-9A-Za-z])")
+_FIELDS = re.compile(r"[,;|:=()\n«»]")
+_PLAIN = re.compile(r"[a-z0-9._-]+")
+_CAPITALS = re.compile(r"(?<!\w)[A-Z0-9]+(?!\w)")
+
+Owners = frozenset[str]
+"""Operator identifiers; "" stands for rows and declarations that name none."""
+Words = tuple[str, ...]
+
+
+class Found(NamedTuple):
+    """Something of somebody's in a text."""
+
+    what: str
+    owners: Owners
+
+
+@dataclass(frozen=True, eq=False)
+class Belongings:
+    """Whose is what, over a whole trust space."""
+
+    hosts: Mapping[str, Owners]
+    """Domains, certificate names and hosts of addresses, by the lists."""
+    declared: Mapping[str, Owners]
+    """Hosts that only declarations name."""
+    identifiers: Mapping[str, Owners]
+    phones: Mapping[str, Owners]
+    """By their last nine digits."""
+    names: Mapping[str, Mapping[Words, Owners]]
+    """Names that tell apart, of operators and of persons, by their first word."""
+    fields: Mapping[str, Owners]
+    """Names too short or too common for that: found only where they are all that a field says."""
+    odd: Mapping[str, Owners]
+    """Domains and certificate names that are no host names, as written."""
+    public: frozenset[str] = field(default_factory=frozenset)
+    """Zones that are nobody's."""
+
+    def found(self, text: str) -> tuple[Found, ...]:
+        """Return all that is somebody's in a text."""
+        return _found(self, text)
+
+    def foreign(self, text: str, operator_id: str) -> tuple[str, ...]:
+        """Return what in a text belongs to others and not to `operator_id`."""
+        return tuple(one.what for one in self.found(text) if operator_id not in one.owners)
+
+    def safe(self, text: str, operator_id: str, instead: str = ELSEWHERE) -> str:
+        """Return a text as `operator_id` may read it: `instead` of it if it holds something of others."""
+        return instead if text and self.foreign(text, operator_id) else text
+
+    def is_own_domain(self, domain: str, operator_id: str) -> bool:
+        """Tell whether the lists or a declaration give a domain to `operator_id`."""
+        key = domain.strip().lower().rstrip(".")
+        return operator_id in self.hosts.get(key, self.odd.get(key, frozenset()))
+
+
+@lru_cache(maxsize=8192)
+def _found(of: Belongings, text: str) -> tuple[Found, ...]:
+    plain = text.casefold()
+    told: list[Found] = []
+    for host in _HOST.findall(plain):
+        if owners := _owners_of_host(of, host[-_NAME_MAX:].strip(".-")):
+            told.append(Found(host, owners))
+    told += [Found(odd, owners) for odd, owners in of.odd.items() if odd in plain and _alone(odd, plain)]
+    told += _numbers(of, text)
+    told += _names(of, re.sub(_HOST.pattern, " . ", text, flags=re.IGNORECASE))
+    if of.fields:
+        written = (f.strip(' \t"') for f in _FIELDS.split(text))
+        keys = (fold(f) for f in written if f == f.upper())
+        told += [Found(key, of.fields[key]) for key in keys if key in of.fields]
+    return tuple(told)
+
+
+def _alone(odd: str, text: str) -> bool:
+    return re.search(rf"(?<![\w.-]){re.escape(odd)}(?![\w-])", text) is not None
+
+
+def _owners_of_host(of: Belongings, host: str) -> Owners:
+    """Return whose a host is: the longest known name that it is, or lies under, decides."""
+    labels = host.split(".")
+    for index in (of.hosts, of.declared):
+        for start in range(len(labels) - 1):
+            name = ".".join(labels[start:])
+            if name in of.public:
+                break
+            if name in index:
+                return index[name]
+    return frozenset()
+
+
+def _numbers(of: Belongings, text: str) -> Iterator[Found]:
+    for token in _IDENTIFIER.findall(text):
+        if owners := of.identifiers.get(token.upper()):
+            yield Found(token, owners)
+    for run in _DIGITS.findall(text.casefold()):
+        digits = "".join(filter(str.isdigit, run))
+        owners = of.identifiers.get(digits, frozenset()) if digits != run else frozenset()
+        owners = owners or of.phones.get(digits[-9:], frozenset())
+        if owners:
+            yield Found(run, owners)
+
+
+def _names(of: Belongings, text: str) -> Iterator[Found]:
+    """Find names word by word; where several start at one word the longest is meant."""
+    words, capitals = _WORD.findall(fold(text)), set(_CAPITALS.findall(text))
+    at = 0
+    while at < len(words):
+        here = [w for w in of.names.get(words[at], ()) if tuple(words[at : at + len(w)]) == w]
+        if here:
+            name = max(here, key=len)
+            if len(name) > 1 or len(name[0]) >= LONG or name[0].upper() in capitals:
+                yield Found(" ".join(name), of.names[name[0]][name])
+            at += len(name)
+        else:
+            at += 1
+
+
+# -- making it ----------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Claims:
+    """Who claims what, while it is collected."""
+
+    hosts: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    identifiers: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    phones: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    names: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    persons: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    odd: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def host(self, name: str, owner: str) -> None:
+        """Claim a domain, a certificate name or a server."""
+        key = name.strip().lower().rstrip(".")
+        if "." in key and _PLAIN.fullmatch(key):
+            self.hosts[key].add(owner)
+        elif _PLAIN.fullmatch(key):  # a certificate for a bare word: only its mention as one is looked for
+            self.odd[f"cn={key}"].add(owner)
+        elif len(key) >= LONG:
+            for text in {key, shown(key, spaces=True).lower()}:
+                self.odd[text].add(owner)
+
+    def operator(self, operator_id: str, owner: str) -> None:
+        """Claim an identifier, with and without the digit of its kind."""
+        if any(map(str.isdigit, operator_id)) and len(operator_id) >= LONG:
+            self.identifiers[operator_id].add(owner)
+            if len(operator_id) > 9:
+                self.identifiers[operator_id[1:]].add(owner)
+        elif operator_id:
+            self.names[operator_id].add(owner)
+
+    def contact(self, text: str, owner: str) -> None:
+        """Claim phones, addresses, their hosts and the persons of a contact."""
+        contact = parse_contact(text)
+        for phone in contact.phones:
+            self.phones[phone[-9:]].add(owner)
+        for person in contact.names:
+            if len(fold(person).split()) > 1:
+                self.persons[fold(person)].add(owner)
+        for email in contact.emails:
+            host = email.partition("@")[2]
+            if "consumer" not in parse_contact(f"a@{host}").problems:
+                self.host(host, owner)
+
+
+def belongings(space: TrustSpace) -> Belongings:
+    """Return whose is what in a trust space: its list, the archive's earlier ones and its register."""
+    claims, declared = _Claims(), _Claims()
+    _claim_list(claims, space)
+    _claim_history(claims, space)
+    if space.declarations is not None:
+        for row in space.declarations.declarations.to_dict("records"):
+            claims.host(str(row["domain"]), str(row["operator_id"]))
+            _claim_declaration(declared, row)
+    zones = {"mssante.fr", space.observation.parent_zone if space.observation else ""}
+    names, fields = _parted(_merged(claims.names, declared.names), _merged(claims.persons, declared.persons))
+    return Belongings(
+        _merged(claims.hosts),
+        _merged(declared.hosts),
+        _merged(claims.identifiers, declared.identifiers),
+        _merged(claims.phones, declared.phones),
+        names,
+        fields,
+        _merged(claims.odd, declared.odd),
+        frozenset(zones),
+    )
+
+
+def _merged(
+    claims: Mapping[str, set[str]], others: Mapping[str, set[str]] | None = None
+) -> dict[str, Owners]:
+    """Return whose each thing is; of what both know, the first claims count."""
+    return {key: frozenset(owners) for key, owners in [*(others or {}).items(), *claims.items()]}
+
+
+def _claim_list(claims: _Claims, space: TrustSpace) -> None:
+    columns = ["operator_id", "operator", "o", "domain", "cn"]
+    for owner, name, o, domain, cn in _distinct(space.entries[columns]):
+        claims.operator(owner, owner)
+        claims.host(domain, owner)
+        if cn:
+            claims.host(cn, owner)
+        for text in {name, o}:
+            claims.names[text].add(owner)
+    for column in ("project_contact", "support_contact"):
+        for owner, text in _distinct(space.entries[["operator_id", column]]):
+            claims.contact(text, owner)
+
+
+def _claim_history(claims: _Claims, space: TrustSpace) -> None:
+    if space.archive is None:
+        return
+    history = space.archive.history
+    owner_of = {}
+    for dn in history["dn"].unique():
+        read = parse_dn(dn)
+        owner = owner_of[dn] = parse_identifier(read.get("OU")).value
+        claims.operator(owner, owner)
+        claims.names[read.get("O")].add(owner)
+        if cn := read.get("CN"):
+            claims.host(cn, owner)
+    for domain, dn in _distinct(history[["domain", "dn"]]):
+        claims.host(domain, owner_of[dn])
+    for column in ("project_contact", "support_contact"):
+        for dn, text in _distinct(history[["dn", column]]):
+            claims.contact(text, owner_of[dn])
+
+
+def _claim_declaration(claims: _Claims, row: Mapping[Any, Any]) -> None:
+    """Claim what a declaration names beside its domain."""
+    owner = str(row["operator_id"])
+    claims.operator(owner, owner)
+    claims.names[str(row["structure_name"])].add(owner)
+    if len(contract := str(row["contract_number"]).strip()) >= LONG:
+        claims.identifiers[contract.upper()].add(owner)
+    for column in ("dn_igc_sante", "dn_igc_cps"):
+        if cn := parse_dn(str(row[column])).get("CN"):
+            claims.host(cn, owner)
+    for column in ("primary_server", "secondary_server", "mail_server"):
+        if "." in (server := str(row[column])):
+            claims.host(server, owner)
+    for name, text in row.items():
+        if str(name).endswith(("_phone", "_email")):
+            claims.contact(str(text), owner)
+    for who in ("representative", "project_manager", "technical_manager", "signatory"):
+        last, first = fold(str(row[f"{who}_last_name"])), fold(str(row[f"{who}_first_name"]))
+        if last and first:
+            claims.persons[f"{last} {first}"].add(owner)
+            claims.persons[f"{first} {last}"].add(owner)
+
+
+def _distinct(frame: object) -> Iterable[tuple[str, ...]]:
+    return frame.drop_duplicates().itertuples(index=False, name=None)  # type: ignore[attr-defined, no-any-return]
+
+
+def _parted(
+    named: Mapping[str, Owners], persons: Mapping[str, Owners]
+) -> tuple[dict[str, dict[Words, Owners]], dict[str, Owners]]:
+    """Part names that can be found inside a text from those too short or too common for it."""
+    owned: defaultdict[str, Owners] = defaultdict(frozenset)
+    for text, owners in named.items():
+        if text != CPS_ISSUER and (key := fold(text)):
+            owned[key] |= owners
+    used = Counter(word for key in owned for word in set(key.split()))
+    prose = fold(" ".join(f"{r.title_fr} {r.why_fr} {r.remedy_fr}" for r in catalogue().values()))
+    common = _GENERIC | set(prose.split()) | {word for word, count in used.items() if count >= COMMON}
+    names: dict[str, dict[Words, Owners]] = {}
+    fields: dict[str, Owners] = {}
+    people = ((key, owners, True) for key, owners in persons.items())
+    for key, owners, person in [*((k, o, False) for k, o in owned.items()), *people]:
+        words = tuple(key.split())
+        telling = [w for w in words if w not in common and not w.isdigit()]
+        if person or (telling and (len(words) > 1 or len(key) >= SHORT)):
+            here = names.setdefault(words[0], {})
+            here[words] = here.get(words, frozenset()) | owners
+        else:
+            fields[key] = owners
+    return names, fields

@@ -1,0 +1,381 @@
+"""The facts of one operator's dossier, and nothing of any other operator's.
+
+What is computed over the whole space (`survey`) is computed once and shared by every dossier made from that
+space; load the space and call `survey` before forking workers. Every text that goes into a dossier has
+passed `mssante_audit.dossiers.belongings`; peers appear only as counts and quartiles, from `PEERS_MIN` of
+them on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.archive.events import Span, between
+from mssante_audit.audits import audit_all
+from mssante_audit.audits.reconciliation.rules import status
+from mssante_audit.base.errors import ParameterError, UnknownNameError
+from mssante_audit.base.french import typeset
+from mssante_audit.dossiers.belongings import Belongings, belongings
+from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.frame import row_ranges, typed
+from mssante_audit.report.narrative_dns import SIZES, method_records
+from mssante_audit.report.results import Results
+from mssante_audit.report.run import results
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import mask
+from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.identifiers import parse_identifier
+from mssante_audit.whitelist.rows import CPS_ISSUER
+
+PEERS_MIN = 5
+"""Fewer operators of a size are not compared with: one of them could be told from the numbers."""
+POINTS = 12
+"""Lists of the archive that are counted at most, the last among them."""
+ANOTHER = typeset("un autre opérateur")
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What all dossiers of a space have in common. Never shown as it is."""
+
+    findings: pd.DataFrame
+    """Of all audits, waived ones left out."""
+    belongings: Belongings
+    found: Mapping[str, tuple[int, ...]]
+    """For each operator, the positions of the findings that touch it."""
+    standing: pd.DataFrame
+    """One row an operator (index ``operator_id``): `domains`, and findings by severity."""
+    methods: Mapping[str, Mapping[Any, Any]]
+    """Domain → its record of `mssante_audit.report.narrative_dns.method_records`."""
+    statuses: Mapping[str, str]
+    """Domain in lower case → its status in the register; empty without one."""
+    step: Span | None
+    """What changed from the last list to this one; ``None`` where there is no earlier one."""
+    held: Mapping[str, pd.DataFrame]
+    """Operator → its rows of the archive's history: `domain`, `first_seen`, `last_seen`."""
+    times: tuple[datetime, ...]
+    """Lists of the archive to count domains in, at most `POINTS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Where an operator stands among those of its size. Without peers enough, only `low` and `high`."""
+
+    low: int
+    high: int | None
+    """Domains of the operators compared with, from `low` to `high`."""
+    number: int = 0
+    """How many they are, this operator not counted; 0 if they are too few to be told of."""
+    medians: Mapping[str, float] | None = None
+    """Median of their findings, by severity."""
+    whole: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Quartiles of their findings of severity warning and worse."""
+    more: int = 0
+    """How many of them have more of these findings than this operator."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dossier:
+    """Everything that is told to one operator of itself."""
+
+    space: TrustSpace
+    operator_id: str
+    name: str
+    """As its certificates have it, or "" """
+    kind: str
+    """Kind of its identifier (FINESS, SIREN…), or ""."""
+    entries: pd.DataFrame
+    """Its rows of the list, test entries left out unless it has no others."""
+    findings: pd.DataFrame
+    """Those that touch it (`mssante_audit.findings.frame`), with its own rows and domains only."""
+    domains: pd.DataFrame
+    """One row a domain: `domain`, `description`, `certificates`, `declared`, `method`, `why`, `status`."""
+    certificates: pd.DataFrame
+    """One row a certificate name: `cn`, `igc`, `domains`, most first."""
+    contacts: pd.DataFrame
+    """One row a contact: `kind`, `contact` (masked unless the space shows contacts), `domains`."""
+    changes: pd.DataFrame | None
+    """Since the last list: `kind`, `domain`, `before`, `after`; ``None`` where there is no earlier list."""
+    span: tuple[datetime | None, datetime | None]
+    """The two lists compared."""
+    held: tuple[tuple[datetime, int], ...]
+    """How many domains it held in lists of the archive."""
+    peers: Peers
+
+    @property
+    def label(self) -> str:
+        """What to call the operator."""
+        return self.name or f"Opérateur {self.operator_id}"
+
+    @property
+    def todo(self) -> pd.DataFrame:
+        """The findings to act on: all but mere information."""
+        return self.findings[self.findings["severity"] > "info"]
+
+
+def survey(space: TrustSpace) -> Survey:
+    """Return what the dossiers of a space have in common, computed at the first call and kept with it."""
+    kept = vars(space)
+    if "_survey" not in kept:
+        kept["_survey"] = _survey(space)
+    known: Survey = kept["_survey"]
+    return known
+
+
+def dossier(space: TrustSpace, operator_id: str | None) -> Dossier:
+    """Gather the facts of one operator.
+
+    Parameters
+    ----------
+    operator_id
+        As in the column of that name (`mssante_audit.report.results.select_operator` finds it by name).
+        ``None``, for who explores, is the operator with the most findings; no report is made without one.
+
+    Raises
+    ------
+    ParameterError
+        If the list names no operator: a dossier is about one.
+    UnknownNameError
+        If the list has no row of it.
+    """
+    common = survey(space)
+    operator_id = operator_id or _most_found(common)
+    own = space.entries[space.entries["operator_id"] == operator_id]
+    if own.empty:
+        raise UnknownNameError(f"no operator {operator_id!r} in this list")
+    entries = own[~own["is_audit_entry"]] if not own["is_audit_entry"].all() else own
+    names = entries.loc[~entries["operator"].isin(["", CPS_ISSUER]), "operator"]
+    span = (common.step.start, common.step.end) if common.step else (None, None)
+    return Dossier(
+        space,
+        operator_id,
+        str(names.mode().iloc[0]) if len(names) else "",
+        parse_identifier(operator_id).kind,
+        entries,
+        _findings(common, own, operator_id),
+        _domains(common, entries, operator_id),
+        _certificates(entries),
+        _contacts(common, entries, operator_id, show=space.show_contacts),
+        None if common.step is None else _changes(common, operator_id, show=space.show_contacts),
+        span,
+        _held(common, operator_id),
+        _peers(common, operator_id),
+    )
+
+
+def record(told: Dossier) -> Results:
+    """Return a dossier's results (`report.results.record`); their origin names no other either."""
+    made = results.record(told.space, told.findings, name="operator")
+    whose = survey(told.space).belongings
+    origin = {
+        key: whose.safe(value, told.operator_id, ANOTHER) if isinstance(value, str) else value
+        for key, value in made.provenance.items()
+    }
+    return replace(made, provenance=origin)
+
+
+# -- over the whole space -----------------------------------------------------------------------------------
+
+
+def _survey(space: TrustSpace) -> Survey:
+    findings = audit_all(space)
+    found = _by_operator(findings, space.entries)
+    statuses = status(space)
+    records = method_records(space)
+    held, times = _history(space)
+    return Survey(
+        findings,
+        belongings(space),
+        found,
+        _standing(findings, found, space),
+        {str(r["domain"]): r for r in records.to_dict("records")},
+        dict(zip(statuses["domain"], statuses["status"].astype("str"), strict=True)),
+        _last_step(space),
+        held,
+        times,
+    )
+
+
+def _by_operator(findings: pd.DataFrame, entries: pd.DataFrame) -> dict[str, tuple[int, ...]]:
+    """Return what `mssante_audit.report.results.of_operator` chooses for each operator, as positions."""
+    owner = dict(zip(entries["row"].tolist(), entries["operator_id"].tolist(), strict=True))
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    told = zip(findings["rows"], findings["operator_id"], strict=True)
+    for position, (rows, named) in enumerate(told):
+        for operator_id in sorted({named, *(owner[row] for row in rows)}):
+            found[operator_id].append(position)
+    return {operator_id: tuple(positions) for operator_id, positions in found.items() if operator_id}
+
+
+def _most_found(common: Survey) -> str:
+    listed = sorted(map(str, common.standing.index))
+    if not listed:
+        raise ParameterError("a dossier is about one operator", remedy="This list names none")
+    return max(listed, key=lambda operator_id: len(common.found.get(operator_id, ())))
+
+
+def _standing(
+    findings: pd.DataFrame, found: Mapping[str, tuple[int, ...]], space: TrustSpace
+) -> pd.DataFrame:
+    held = space.audited[space.audited["operator_id"] != ""].groupby("operator_id")["domain"].nunique()
+    severity = findings["severity"].astype("str").tolist()
+    counts = [
+        [sum(severity[at] == name for at in found.get(str(o), ())) for name in SEVERITIES] for o in held.index
+    ]
+    frame = pd.DataFrame(counts, index=held.index, columns=list(SEVERITIES), dtype="int64")
+    return frame.assign(domains=held, todo=frame.drop(columns="info").sum(axis=1))
+
+
+def _last_step(space: TrustSpace) -> Span | None:
+    """Return what changed between the last two lists: of the archive, or from its last to a newer one."""
+    if space.archive is None:
+        return None
+    known = space.archive.until(space.as_of)
+    made = space.whitelist.generated_at
+    newer = bool(known) and made is not None and known[-1].generated_at < made <= space.as_of
+    if len(known) < 2 and not newer:
+        return None
+    frames = [space.archive.load(s).entries for s in known[-1 if newer else -2 :]]
+    times = [s.generated_at for s in known[-1 if newer else -2 :]]
+    if newer and made is not None:
+        frames.append(space.entries)
+        times.append(made)
+    before, after = (frame[~frame["is_audit_entry"]] for frame in frames)
+    return between(before, after, None, (times[0], times[1]))
+
+
+def _history(space: TrustSpace) -> tuple[dict[str, pd.DataFrame], tuple[datetime, ...]]:
+    if space.archive is None:
+        return {}, ()
+    times = [s.generated_at for s in space.archive.until(space.as_of)]
+    last = len(times) - 1
+    points = sorted({round(i * last / (POINTS - 1)) for i in range(POINTS)}) if last >= POINTS else None
+    chosen = times if points is None else [times[i] for i in points]
+    history = space.archive.history[["domain", "dn", "first_seen", "last_seen"]]
+    owner = {dn: parse_identifier(parse_dn(dn).get("OU")).value for dn in history["dn"].unique()}
+    grouped = history.assign(operator_id=history["dn"].map(owner)).groupby("operator_id", sort=False)
+    return {str(o): rows.drop(columns=["dn", "operator_id"]) for o, rows in grouped}, tuple(chosen)
+
+
+# -- of one operator ----------------------------------------------------------------------------------------
+
+
+def _findings(common: Survey, own: pd.DataFrame, operator_id: str) -> pd.DataFrame:
+    """Return an operator's findings with nothing of others in them."""
+    positions = list(common.found.get(operator_id, ()))
+    domain_of = dict(zip(own["row"].tolist(), own["domain"].tolist(), strict=True))
+    names = own.loc[own["operator"] != "", "operator"]
+    whose = common.belongings
+    records = []
+    for found in common.findings.iloc[positions].to_dict("records"):
+        rows = tuple(row for row in found["rows"] if row in domain_of)
+        domains = list(dict.fromkeys(domain_of[row] for row in rows))
+        alone = len(rows) == len(found["rows"])
+        if not domains and whose.is_own_domain(found["domain"], operator_id):
+            domains = [found["domain"]]
+        count = found["domains"] if alone and not rows else len(domains)
+        evidence = found["evidence"] if alone else row_ranges(rows)
+        records.append(
+            {
+                **found,
+                "domain": domains[0] if domains else "",
+                "domains": count if domains else 0,
+                "operator_id": operator_id,
+                "operator": names.iloc[0] if len(names) else "",
+                "observed": whose.safe(found["observed"], operator_id),
+                "expected": whose.safe(found["expected"], operator_id),
+                "evidence": whose.safe(evidence, operator_id),
+                "rows": rows,
+            }
+        )
+    return typed(pd.DataFrame(records, columns=list(common.findings.columns)))
+
+
+def _domains(common: Survey, entries: pd.DataFrame, operator_id: str) -> pd.DataFrame:
+    whose, records = common.belongings, []
+    for domain, rows in entries.groupby("domain", sort=False):
+        told = common.methods.get(str(domain), {})
+        descriptions = " | ".join(dict.fromkeys(rows["description"]))
+        records.append(
+            (
+                str(domain),
+                whose.safe(descriptions, operator_id),
+                rows["dn_key"].nunique(),
+                str(told.get("declared", "")),
+                str(told.get("method", "")),
+                whose.safe(str(told.get("why", "")), operator_id),
+                common.statuses.get(str(domain).strip().lower().rstrip("."), ""),
+            )
+        )
+    columns = ["domain", "description", "certificates", "declared", "method", "why", "status"]
+    return pd.DataFrame(records, columns=columns)
+
+
+def _certificates(entries: pd.DataFrame) -> pd.DataFrame:
+    named = entries.assign(cn=entries["cn"].where(entries["cn"] != "", entries["dn"]))
+    held = named.groupby(["cn", "igc"], sort=False)["domain"].nunique().to_frame("domains").reset_index()
+    return held.sort_values("domains", ascending=False, kind="stable", ignore_index=True)
+
+
+def _contacts(common: Survey, entries: pd.DataFrame, operator_id: str, *, show: bool) -> pd.DataFrame:
+    records = []
+    for kind, column in (("projet", "project_contact"), ("support", "support_contact")):
+        for text, domains in entries.groupby(column, sort=False)["domain"].nunique().items():
+            own = common.belongings.safe(str(text), operator_id)
+            records.append((kind, own if show or own != text else mask(own), int(domains)))
+    frame = pd.DataFrame(records, columns=["kind", "contact", "domains"])
+    whole = frame.groupby(["kind", "contact"], sort=False)[["domains"]].sum().reset_index()
+    return whole.sort_values(["kind", "domains"], ascending=[True, False], kind="stable", ignore_index=True)
+
+
+def _changes(common: Survey, operator_id: str, *, show: bool) -> pd.DataFrame:
+    """Return what changed for an operator, re-stamps left out; the other side of a move is not named."""
+    columns = ["kind", "domain", "before", "after"]
+    if common.step is None:
+        return pd.DataFrame(columns=columns)
+    found, whose = common.step.changes, common.belongings
+    touched = (found["operator_before"] == operator_id) | (found["operator_after"] == operator_id)
+    records = []
+    for change in found[touched & (found["kind"] != "restamped")].to_dict("records"):
+        texts = [whose.safe(change[side], operator_id, ANOTHER) for side in ("before", "after")]
+        if change["kind"] == "contact_changed" and not show:
+            texts = [text if text == ANOTHER else mask(text) for text in texts]
+        records.append((change["kind"], whose.safe(change["domain"], operator_id, "–"), *texts))
+    return pd.DataFrame(records, columns=columns)
+
+
+def _held(common: Survey, operator_id: str) -> tuple[tuple[datetime, int], ...]:
+    rows = common.held.get(operator_id)
+    if rows is None:
+        return tuple((time, 0) for time in common.times)
+    return tuple(
+        (time, int(rows.loc[(rows["first_seen"] <= time) & (rows["last_seen"] >= time), "domain"].nunique()))
+        for time in common.times
+    )
+
+
+def _peers(common: Survey, operator_id: str) -> Peers:
+    """Compare with the operators that hold about as many domains."""
+    standing = common.standing
+    size = int(standing["domains"].get(operator_id, 0))
+    low, high = next((band for band in SIZES if band[1] is None or size <= band[1]), SIZES[-1])
+    inside = (standing["domains"] >= low) & (standing["domains"] <= (high or float("inf")))
+    others = standing[inside & (standing.index != operator_id)]
+    if len(others) < PEERS_MIN or not size:
+        return Peers(low, high)
+    own = int(standing["todo"][operator_id])
+    quartiles = others["todo"].quantile([0.25, 0.5, 0.75])
+    return Peers(
+        low,
+        high,
+        len(others),
+        {name: float(others[name].median()) for name in SEVERITIES},
+        (float(quartiles.iloc[0]), float(quartiles.iloc[1]), float(quartiles.iloc[2])),
+        int((others["todo"] > own).sum()),
+    )

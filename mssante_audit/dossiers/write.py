@@ -1,0 +1,281 @@
+"""A dossier for each operator, with its letter, an index for readers and one for machines.
+
+A dossier whose inputs, parameters and code are the same as those it was made from, by hash, is not made
+again. What is in the output folder changes at the very end of a run (`mssante_audit.base.staging`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mssante_audit.base.errors import ParameterError
+from mssante_audit.base.export import write_bytes
+from mssante_audit.base.resources import resource
+from mssante_audit.base.staging import locked, publish
+from mssante_audit.dossiers.batch import Order, run_batch
+from mssante_audit.dossiers.making import Made
+from mssante_audit.dossiers.page import dossiers_html
+from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.report.jobs import Job, of_space, plan, tellable
+from mssante_audit.report.results import open_space, provenance, select_operator
+from mssante_audit.space.inputs import code_digest, inputs_digest
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.whitelist.rows import CPS_ISSUER
+
+INDEX = "dossiers.json"
+NOTEBOOK = "operator"
+
+SUFFIXES = frozenset({".html", ".ipynb", ".results.json", ".findings.csv", ".txt", ".eml"})
+"""Of the files of one dossier."""
+
+_PLAIN = re.compile(r"[0-9][0-9a-z-]{0,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """What became of one operator's dossier."""
+
+    operator_id: str
+    name: str
+    """The operator's."""
+    file: str
+    """Its files' name without suffix."""
+    status: str
+    """``done`` or ``failed``."""
+    counts: Mapping[str, int] | None
+    """Findings by severity."""
+    made_at: str
+    """When it was made (UTC, ISO 8601): an earlier run, if nothing it depends on has changed."""
+    as_of: str
+    hash: str
+    """Of everything it was made from."""
+    files: Mapping[str, str]
+    """SHA-256 by suffix; of a failed one, those in ``failed/``."""
+    failure: Mapping[str, str] | None = None
+    """Of a failed one: `kind`, `message`, `section`."""
+    last_good: str | None = None
+    """Of a failed one: when the complete one that is still there was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class DossierRun:
+    """What became of a run."""
+
+    out: Path
+    outcomes: tuple[Dossier, ...]
+    """In the order of the index."""
+    made: int
+    """How many were made; the others were there already."""
+
+    def exit_status(self, fail_on: str | None = None) -> int:
+        """Return 3 if a dossier failed, 1 if a finding is at or above severity `fail_on`, 0 otherwise."""
+        if any(outcome.status == "failed" for outcome in self.outcomes):
+            return 3
+        bad = SEVERITIES[SEVERITIES.index(fail_on) :] if fail_on else ()
+        found = [outcome.counts for outcome in self.outcomes if outcome.counts]
+        return int(any(counts.get(severity) for counts in found for severity in bad))
+
+
+Listener = Callable[[int, int, Dossier], None]
+"""Called with the number of dossiers there are, of all, and the last one."""
+
+
+def write_dossiers(
+    out: Path,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    operators: Sequence[str] = (),
+    jobs: int | None = None,
+    executor: Executor | None = None,
+    debug: bool = False,
+    fork: bool = True,
+    listener: Listener | None = None,
+) -> DossierRun:
+    """Write the dossiers of operators, those that are not there already.
+
+    Parameters
+    ----------
+    out
+        Folder to write into; it is made if need be.
+    parameters
+        As of the other reports (`mssante_audit.report.parameters.PARAMETERS`), but for `operator`. Where
+        `as_of` is not given it is now, and a dossier of the same day counts as unchanged.
+    operators
+        Identifiers or unambiguous names; all operators of the list if empty. The others' dossiers stay.
+    jobs
+        How many to make at once; as many as there are processors if not given.
+    executor
+        Where to make them (`mssante_audit.dossiers.batch.run_batch`), instead of here.
+    debug
+        Keep tracebacks, which may hold unmasked values, in what is written.
+    fork
+        ``False`` makes each by papermill's default engine, as does a machine that cannot fork processes.
+
+    Raises
+    ------
+    UnknownNameError, ParameterError, InputError
+        Before anything runs: no such operator, bad parameter, white list that cannot be read.
+    OutputError
+        If `out` cannot be written, or another run is writing there.
+    """
+    given = dict(parameters or {})
+    if "operator" in given:
+        raise ParameterError("operator is not a parameter here", remedy="Name operators apart")
+    (base,) = plan({NOTEBOOK: resource("notebooks") / f"{NOTEBOOK}.ipynb"}, {**given, "operator": "0"})
+    space = open_space(**of_space({**base.shown, **base.given}))
+    names = _operators(space)
+    chosen = [select_operator(space, operator) for operator in operators] or list(names)
+    wanted = [_job(base, operator_id) for operator_id in dict.fromkeys(chosen) if operator_id]
+    stamp = _stamp(base, pinned="as_of" in given)
+    order = Order(debug=debug, fork=Order().fork and fork)
+    with locked(out) as staging:
+        before = read_dossiers(out)
+        there = {job.operator_id: kept for job in wanted if (kept := _kept(before, job, stamp, out))}
+        todo = [job for job in wanted if job.operator_id not in there]
+        for number, kept in enumerate(there.values(), 1):
+            if listener:
+                listener(number, len(wanted), kept)
+        with closing(
+            run_batch(todo, workers=jobs or os.cpu_count() or 1, executor=executor, order=order)
+        ) as made:
+            by_file = {job.name: job for job in todo}
+            for report in made:
+                job = by_file[report.name]
+                told = _told(job, names[job.operator_id], report, _hash(job, stamp), before)
+                _write(staging, report)
+                there[job.operator_id] = told
+                if listener:
+                    listener(len(there), len(wanted), told)
+        others = {} if not operators else {i: d for i, d in before.items() if i in names and i not in there}
+        index = sorted({**others, **there}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
+        _write_indexes(staging, index, base, space)
+        publish(staging, out, _stale(before, index, there))
+    outcomes = tuple(dossier for dossier in index if dossier.operator_id in there)
+    return DossierRun(out, outcomes, len(todo))
+
+
+def read_dossiers(out: Path) -> dict[str, Dossier]:
+    """Return the dossiers that an output folder's index tells of, by operator; none if it cannot be read."""
+    try:
+        told = json.loads((out / INDEX).read_text(encoding="utf-8"))["dossiers"]
+        found = [Dossier(**entry) for entry in told]
+        own = [d for d in found if d.file == file_name(d.operator_id) and SUFFIXES.issuperset(d.files)]
+        return {d.operator_id: d for d in own}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}  # they are made again
+
+
+def file_name(operator_id: str) -> str:
+    """Return the name of an operator's files: its identifier, or a hash of one that a path could not bear.
+
+    >>> file_name("010000001"), file_name("../../etc/passwd")
+    ('010000001', 'operateur-3754d6cb3a38')
+    """
+    if _PLAIN.fullmatch(operator_id):
+        return operator_id
+    return f"operateur-{hashlib.sha256(operator_id.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+def _operators(space: TrustSpace) -> dict[str, str]:
+    """Return the operators of a list and what most of their rows call them, "" if none does."""
+    entries = space.entries[space.entries["operator_id"] != ""]
+    names = dict.fromkeys(map(str, entries["operator_id"]), "")
+    named = entries[~entries["operator"].isin(["", CPS_ISSUER])]
+    common = named.groupby("operator_id")["operator"].agg(lambda name: name.mode().iloc[0])
+    return names | {str(operator_id): str(name) for operator_id, name in common.items()}
+
+
+def _job(base: Job, operator_id: str) -> Job:
+    return replace(
+        base,
+        name=file_name(operator_id),
+        given={**base.given, "operator": operator_id},
+        shown={**base.shown, "operator": operator_id},
+        operator_id=operator_id,
+    )
+
+
+def _stamp(base: Job, *, pinned: bool) -> str:
+    """Return a hash of what all dossiers of a run are made from."""
+    shown = tellable({**base.shown, "operator": None})
+    as_of = shown["as_of"] if pinned else shown["as_of"][:10]
+    inputs = inputs_digest(base.given.get("data"), base.given.get("anchors") or ())
+    notebook = hashlib.sha256(base.content).hexdigest()
+    return json.dumps([inputs, {**shown, "as_of": as_of}, code_digest(), notebook], sort_keys=True)
+
+
+def _hash(job: Job, stamp: str) -> str:
+    return hashlib.sha256(f"{stamp}\0{job.operator_id}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _kept(before: Mapping[str, Dossier], job: Job, stamp: str, out: Path) -> Dossier | None:
+    """Return the dossier that is there already, complete and made from the same."""
+    told = before.get(job.operator_id)
+    if told is None or told.status != "done" or told.hash != _hash(job, stamp):
+        return None
+    try:
+        same = all(_sha256((out / f"{told.file}{s}").read_bytes()) == h for s, h in told.files.items())
+    except OSError:
+        return None
+    return told if same else None
+
+
+def _told(job: Job, name: str, made: Made, told_hash: str, before: Mapping[str, Dossier]) -> Dossier:
+    earlier, failure, why, good = before.get(job.operator_id), made.failure, None, None
+    if failure:
+        why = {"kind": failure.kind, "message": failure.message, "section": made.section}
+    if failure and earlier:
+        good = earlier.made_at if earlier.status == "done" else earlier.last_good
+    return Dossier(
+        job.operator_id,
+        name,
+        job.name,
+        "failed" if failure else "done",
+        made.counts,
+        made.made_at,
+        str(job.shown["as_of"]),
+        told_hash,
+        {suffix: _sha256(content) for suffix, content in made.files.items()},
+        why,
+        good,
+    )
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write(staging: Path, made: Made) -> None:
+    folder = staging / "failed" if made.failure else staging
+    folder.mkdir(exist_ok=True)
+    for suffix, content in made.files.items():
+        write_bytes(folder / f"{made.name}{suffix}", content)
+
+
+def _write_indexes(staging: Path, index: Sequence[Dossier], base: Job, space: TrustSpace) -> None:
+    origin = provenance(space)
+    shown = {n: v for n, v in tellable(base.shown).items() if n != "operator"}
+    told = {"parameters": shown, "provenance": origin, "dossiers": [asdict(dossier) for dossier in index]}
+    write_bytes(staging / INDEX, (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode())
+    write_bytes(staging / "index.html", dossiers_html(index, origin).encode("utf-8", "backslashreplace"))
+
+
+def _stale(
+    before: Mapping[str, Dossier], index: Sequence[Dossier], there: Mapping[str, Dossier]
+) -> list[Path]:
+    """Return files of earlier runs that are not true any more: of operators that left, of failures mended."""
+    now = {dossier.operator_id for dossier in index}
+    done = {operator_id for operator_id, dossier in there.items() if dossier.status == "done"}
+    gone = [old.file for operator_id, old in before.items() if operator_id not in now]
+    mended = [old.file for operator_id, old in before.items() if operator_id in done]
+    stale = [Path(f"{file}{suffix}") for file in gone for suffix in SUFFIXES]
+    return stale + [Path("failed", f"{file}{suffix}") for file in gone + mended for suffix in SUFFIXES]

@@ -1,0 +1,175 @@
+"""What earlier runs found: which findings are new, which are still open, which were fixed.
+
+``ledger.json`` in the output folder remembers, for each report and each set of parameters, when a finding was
+first seen and what the last runs found. A run is compared with the last one of an earlier date (``as_of``),
+so that making a report again gives the same page. A finding is known by its rule, operator and domain, not by
+its rows or texts, which move from list to list; the ledger holds no contact.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.french import count, day, listing, typeset
+from mssante_audit.base.instants import parse_instant
+from mssante_audit.findings.catalogue import catalogue
+from mssante_audit.report.tables import Cell, badge, data, prose, table
+
+FILE = "ledger.json"
+KEPT_RUNS = 10
+"""Runs whose findings are remembered; when a finding was first seen is never forgotten."""
+
+Key = str
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """A run's findings against those of the run before."""
+
+    previous: str
+    """Date of the run before, "" if there is none."""
+    first_seen: tuple[str, ...]
+    """For each finding, the date of the first run that found it, or of the first archived list that shows
+    it (`first_seen` of a findings frame) if that is earlier."""
+    status: tuple[str, ...]
+    """For each finding: ``new`` or ``open``; "" if there is no run before."""
+    fixed: tuple[Mapping[str, str], ...]
+    """What the run before found and this one does not: `rule`, `domain`, `operator`, `first_seen`."""
+
+    def counts(self) -> dict[str, int]:
+        """Return how many findings are new, open, fixed."""
+        told = Counter(self.status)
+        return {"new": told["new"], "open": told["open"], "fixed": len(self.fixed)}
+
+
+def read_ledger(out: Path) -> dict[str, Any]:
+    """Return the ledger of an output folder, empty if there is none.
+
+    Raises
+    ------
+    InputError
+        If it is there and cannot be read: a lost ledger would make every finding look new.
+    """
+    file = out / FILE
+    try:
+        ledger = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(ledger, dict) and all(
+            {"first_seen", "runs"} <= part.keys() for part in ledger.values()
+        ):
+            return ledger
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError):
+        pass
+    raise InputError("cannot be read", file=str(file), remedy="Put it right, or remove it to start anew")
+
+
+def scope_of(name: str, parameters: Mapping[str, Any]) -> str:
+    """Return what runs of a report are compared within: its name, and the parameters that change findings."""
+    aside = {"as_of", "row_limit", "show_contacts", "changes_since"}
+    return json.dumps([name, {k: v for k, v in sorted(parameters.items()) if k not in aside}])
+
+
+def follow(ledger: dict[str, Any], scope: str, as_of: str, findings: pd.DataFrame) -> FollowUp:
+    """Compare findings with the run before, and note them in `ledger`.
+
+    Parameters
+    ----------
+    ledger
+        What `read_ledger` returns; changed.
+    scope
+        Of `scope_of`.
+    as_of
+        The run's date (ISO 8601).
+    findings
+        As `mssante_audit.findings.frame` describes.
+    """
+    as_of = parse_instant(as_of).isoformat()
+    part = ledger.setdefault(scope, {"first_seen": {}, "runs": {}})
+    earlier = max((run for run in part["runs"] if run < as_of), default="")
+    before: Mapping[Key, Mapping[str, str]] = part["runs"].get(earlier, {})
+    keys = _keys(findings)
+    for key, listed in zip(keys, findings["first_seen"], strict=True):
+        part["first_seen"][key] = min(part["first_seen"].get(key, as_of), as_of, listed or as_of)
+    told = findings[["rule", "domain", "operator"]].to_dict("records")
+    part["runs"][as_of] = dict(zip(keys, told, strict=True))
+    part["runs"] = {run: part["runs"][run] for run in sorted(part["runs"])[-KEPT_RUNS:]}
+    first = part["first_seen"]
+    gone = [{**found, "first_seen": first[key]} for key, found in before.items() if key not in set(keys)]
+    status = ["open" if key in before else "new" for key in keys] if earlier else [""] * len(keys)
+    return FollowUp(earlier, tuple(first[key] for key in keys), tuple(status), tuple(gone))
+
+
+def _keys(findings: pd.DataFrame) -> list[Key]:
+    """Return what each finding is known by; several alike are numbered."""
+    seen: Counter[tuple[str, str, str]] = Counter()
+    keys = []
+    for finding in zip(findings["rule"], findings["operator_id"], findings["domain"], strict=True):
+        seen[finding] += 1
+        keys.append("|".join((*finding, str(seen[finding]))))
+    return keys
+
+
+def follow_up_html(told: FollowUp, findings: pd.DataFrame) -> str:
+    """Return the section of a report that says what is new, open and fixed; "" without a run before."""
+    if not told.previous:
+        return ""
+    rows = [
+        _row("réglé", f["rule"], f["domain"], f["operator"], f["first_seen"])
+        for f in told.fixed
+        if f["rule"] in catalogue()
+    ]
+    each = list(zip(told.status, told.first_seen, findings.itertuples(), strict=True))
+    for wanted, name in (("new", "nouveau"), ("open", "ouvert")):
+        rows += [
+            _row(name, str(f.rule), str(f.domain), str(f.operator), first)
+            for status, first, f in each
+            if status == wanted
+        ]
+    columns = ("État", "Gravité", "Constat", "Domaine", "Opérateur", "Constaté depuis")
+    shown = table("follow-up", "Constats réglés, nouveaux et encore ouverts", columns, rows) if rows else ""
+    lead = escape(since_previous(told), quote=False)
+    return f"<h2>Depuis le rapport précédent</h2><p>{lead}</p>{shown}"
+
+
+def since_previous(told: FollowUp) -> str:
+    """Say in one sentence how many findings are new, open and fixed; "" without a run before."""
+    if not told.previous:
+        return ""
+    counts = told.counts()
+    still = [first for first, status in zip(told.first_seen, told.status, strict=True) if status == "open"]
+    oldest = f" (le plus ancien depuis le {day(parse_instant(min(still)))})" if still else ""
+    names = {
+        "new": ("nouveau constat", "nouveaux constats"),
+        "open": ("constat encore ouvert", "constats encore ouverts"),
+        "fixed": ("constat réglé", "constats réglés"),
+    }
+    words = [
+        count(counts[what], *called) if counts[what] else f"aucun {called[0]}"
+        for what, called in names.items()
+    ]
+    words[1] += oldest
+    if not any(counts.values()):
+        words = ["toujours aucun constat"]
+    return typeset(f"Depuis la situation du {day(parse_instant(told.previous))} : {listing(words)}.")
+
+
+def _row(status: str, code: str, domain: str, operator: str, first_seen: str) -> tuple[Cell, ...]:
+    rule = catalogue()[code]
+    return (
+        Cell(status),
+        Cell(badge(rule.severity)),
+        Cell(f'{prose(rule.title_fr)}<br><small class="code">{code.replace("_", "_<wbr>")}</small>'),
+        Cell(data(domain)),
+        Cell(data(operator)),
+        Cell(day(parse_instant(first_seen)), first_seen),
+    )

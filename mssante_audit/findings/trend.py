@@ -1,0 +1,117 @@
+"""How many findings each run had: the points of the site's trend, kept in one small JSON file.
+
+The file is a list of points, oldest first; it holds numbers and instants, no name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.export import write_bytes
+from mssante_audit.base.instants import parse_instant
+from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.ledger import FollowUp
+from mssante_audit.space.trust import TrustSpace
+
+FILE = "trend.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What one run found, in numbers."""
+
+    at: str
+    """The instant audited at (ISO 8601, UTC)."""
+    counts: Mapping[str, int]
+    """Findings by severity, all four named, worst first; waived ones are not among them."""
+    new: int = 0
+    """Findings that the run before did not have; 0 if there was none."""
+    open: int = 0
+    """Findings that the run before had too; all of them if there was none."""
+    fixed: int = 0
+    """Findings that only the run before had."""
+    waived: int = 0
+    """Findings that somebody accepted."""
+
+    @property
+    def total(self) -> int:
+        """All findings of the run."""
+        return sum(self.counts.values())
+
+
+def point_of(space: TrustSpace, findings: pd.DataFrame, waived: pd.DataFrame, told: FollowUp | None) -> Point:
+    """Return the point of a run.
+
+    Parameters
+    ----------
+    space
+        What was audited; its `as_of` is the point's instant.
+    findings
+        Of `mssante_audit.audits.audit_all`.
+    waived
+        Of `mssante_audit.audits.waived`.
+    told
+        These findings against those of the run before, if that is known.
+    """
+    followed = told.counts() if told and told.previous else {"new": 0, "open": len(findings), "fixed": 0}
+    return Point(space.as_of.isoformat(), severity_counts(findings), **followed, waived=len(waived))
+
+
+def severity_counts(findings: pd.DataFrame) -> dict[str, int]:
+    """Return the number of findings by severity, all of them named, worst first."""
+    counts = findings["severity"].value_counts()
+    return {severity: int(counts.get(severity, 0)) for severity in reversed(SEVERITIES)}
+
+
+def read_trend(file: Path) -> tuple[Point, ...]:
+    """Return the points of a file, oldest first; none if it is not there.
+
+    Raises
+    ------
+    InputError
+        If it is there and is not a list of points: starting anew would lose the past without a word.
+    """
+    try:
+        records = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(records, list):
+            raise TypeError("not a list")
+        return tuple(sorted(map(_point, records), key=lambda point: point.at))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        raise InputError(
+            "cannot be read", file=str(file), remedy="Put it right, or remove it to start anew"
+        ) from None
+
+
+def add_point(file: Path, point: Point) -> tuple[Point, ...]:
+    """Add a point to a file, in the place of one of the same instant; return all of them.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    OutputError
+        If it cannot be written; it is as it was then.
+    """
+    at = parse_instant(point.at).isoformat()
+    kept = [asdict(other) for other in read_trend(file) if other.at != at]
+    points = tuple(sorted(map(_point, [*kept, asdict(point)]), key=lambda p: p.at))
+    lines = ",\n".join(json.dumps(asdict(p)) for p in points)
+    write_bytes(file, f"[\n{lines}\n]\n".encode())
+    return points
+
+
+def _point(record: Mapping[str, Any]) -> Point:
+    numbers = {name: record[name] for name in ("new", "open", "fixed", "waived")}
+    counts = {severity: record["counts"][severity] for severity in reversed(SEVERITIES)}
+    if not all(type(n) is int and n >= 0 for n in (*numbers.values(), *counts.values())):
+        raise ValueError("a count is not a number")
+    return Point(parse_instant(str(record["at"])).isoformat(), counts, **numbers)

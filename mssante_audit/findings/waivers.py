@@ -1,0 +1,124 @@
+"""Waivers: findings that somebody accepted, for a reason and until a day.
+
+They stand in ``waivers.toml``, in the data folder::
+
+    [[waiver]]
+    rule = "DN_CONCENTRATION"
+    operator = "1759900001"            # or domain = "ch-xyz.mssante.fr", or both
+    reason = "certificat de mutualisation, renouvellement suivi"
+    who = "cellule MSSanté"
+    until = 2026-12-31                 # that day included; the finding is back the day after
+
+A waived finding is left out of counts and tables, and shown apart.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.base.errors import AuditError, InputError
+from mssante_audit.findings.catalogue import rule
+from mssante_audit.findings.frame import typed
+
+FILE = "waivers.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """One accepted finding, or several alike."""
+
+    rule: str
+    reason: str
+    who: str
+    until: date
+    """Last day on which it holds (UTC)."""
+    domain: str = ""
+    operator: str = ""
+    """Operator's identifier."""
+
+    def holds(self, as_of: datetime) -> bool:
+        """Tell whether it holds at that instant."""
+        return as_of.date() <= self.until
+
+    def covers(self, finding: Any) -> bool:
+        """Tell whether a finding (a row of a findings frame, as a tuple) is what was accepted."""
+        return (
+            finding.rule == self.rule
+            and self.domain in ("", finding.domain)
+            and self.operator in ("", finding.operator_id)
+            # A finding that touches other domains too is another thing than what was accepted for one.
+            and (not self.domain or finding.domains == 1 or bool(self.operator))
+        )
+
+
+def load_waivers(file: Path) -> tuple[Waiver, ...]:
+    """Load a file of waivers.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or a waiver lacks something, names no known rule, or holds for everything.
+    """
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read ({error})", file=str(file)) from error
+    if set(tables) - {"waiver"} or not isinstance(tables.get("waiver", []), list):
+        raise InputError("holds something else than [[waiver]]", file=str(file))
+    return tuple(_waiver(fields, n, str(file)) for n, fields in enumerate(tables.get("waiver", []), 1))
+
+
+def _waiver(fields: dict[str, Any], number: int, file: str) -> Waiver:
+    def wrong(message: str) -> InputError:
+        return InputError(f"waiver {number} {message}", file=file)
+
+    known = set(Waiver.__dataclass_fields__)
+    if unknown := sorted(set(fields) - known):
+        raise wrong(f"has an unknown field {unknown[0]!r}")
+    if missing := [name for name in ("rule", "reason", "who", "until") if not fields.get(name)]:
+        raise wrong(f"lacks {missing[0]!r}")
+    if not (fields.get("domain") or fields.get("operator")):
+        raise wrong("names neither a domain nor an operator")
+    if type(fields["until"]) is not date:
+        raise wrong("has an `until` that is not a date such as 2026-12-31")
+    texts = {name: value for name, value in fields.items() if name != "until"}
+    if bad := [name for name, value in texts.items() if not isinstance(value, str)]:
+        raise wrong(f"has a {bad[0]!r} that is not a text")
+    try:
+        rule(fields["rule"])
+    except AuditError as error:
+        raise wrong(f"names {error.message}") from None
+    return Waiver(**fields)
+
+
+def split(
+    findings: pd.DataFrame, waivers: Sequence[Waiver], as_of: datetime
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Part findings into the open ones and the waived ones, these with `reason`, `who` and `until`.
+
+    Parameters
+    ----------
+    findings
+        As `mssante_audit.findings.frame` describes.
+    waivers
+        Those that no longer hold are passed over.
+    as_of
+        The instant audited at.
+    """
+    holding = [w for w in waivers if w.holds(as_of)]
+    matches = [next((w for w in holding if w.covers(f)), None) for f in findings.itertuples()]
+    waived = pd.Series([m is not None for m in matches], index=findings.index, dtype="bool")
+    told = [m for m in matches if m is not None]
+    apart = findings[waived].assign(
+        reason=pd.Series([m.reason for m in told], index=findings.index[waived], dtype="str"),
+        who=pd.Series([m.who for m in told], index=findings.index[waived], dtype="str"),
+        until=pd.Series([m.until.isoformat() for m in told], index=findings.index[waived], dtype="str"),
+    )
+    return typed(findings[~waived].reset_index(drop=True)), apart.reset_index(drop=True)

@@ -1,0 +1,1 @@
+"""The nightly run: its settings, steps, summary, hooks and retention."""

@@ -1,0 +1,161 @@
+"""What a nightly run writes down about itself: its steps, its log, its state.
+
+In the output folder (`mssante_audit.nightly.run` has the whole of it)::
+
+    state/log.jsonl             one JSON record for every event of every run
+    state/run.json              the last run, as runs/<stamp>/run.json has it
+    runs/<stamp>/run.json       what makes the folder a run: stamp, settings' hash, state, steps
+    runs/<stamp>/log.txt        the events of this run, to read
+    runs/<stamp>/steps/*.json   what became of each step; one that was done is not done again
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mssante_audit.base.export import append_line, write_bytes
+
+KIND = "mssante-audit run"
+"""Stands in each run's ``run.json``."""
+RUNS, STATE, SITE, LOG, RUN = "runs", "state", "site", "log.jsonl", "run.json"
+STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
+"""Name of a run's folder: when it began (UTC)."""
+_TIME = "%Y-%m-%dT%H%M%SZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a step."""
+
+    step: str
+    outcome: str
+    """``done``; ``failed``; ``skipped`` (what it needs failed); ``off`` (not asked for)."""
+    message: str = ""
+    """What it did, or why it failed, in one line that names no person."""
+    seconds: float = 0.0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What later steps and the summary need, as JSON types."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether a run that is started again goes past this step."""
+        return self.outcome in ("done", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The head of a run: which one it is, and how far it came."""
+
+    stamp: str
+    as_of: str
+    """Instant audited at (ISO 8601)."""
+    asked: str
+    """Instant asked for on the command line, "" if none."""
+    settings: str
+    """Hash of the settings and of the program's version."""
+    status: str = "running"
+    """``running`` (or killed); ``finished``; ``abandoned``: killed, and too old to go on with."""
+    exit_status: int | None = None
+    kind: str = KIND
+
+
+def stamp_of(instant: datetime) -> str:
+    """Return the name of a run that begins at `instant`.
+
+    >>> stamp_of(datetime(2026, 3, 3, 6, tzinfo=UTC))
+    '2026-03-03T060000Z'
+    """
+    return instant.astimezone(UTC).strftime(_TIME)
+
+
+def began(stamp: str) -> datetime | None:
+    """Return when a run began, ``None`` if `stamp` is no run's name.
+
+    >>> began("2026-13-03T060000Z") is None
+    True
+    """
+    if not STAMP.fullmatch(stamp):
+        return None
+    try:
+        return datetime.strptime(stamp, _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def read_run(folder: Path) -> Run | None:
+    """Return the head of the run in a folder, ``None`` if the folder is none of ours.
+
+    A run is a folder, not a link, named by its stamp, that holds a ``run.json`` of that same stamp.
+    """
+    file = folder / RUN
+    if began(folder.name) is None or folder.is_symlink() or file.is_symlink() or not file.is_file():
+        return None
+    head = _read(file)
+    if head.get("kind") != KIND or head.get("stamp") != folder.name:
+        return None
+    try:
+        return Run(**{name: head[name] for name in Run.__dataclass_fields__})
+    except KeyError:
+        return None
+
+
+def write_run(folder: Path, run: Run, results: Mapping[str, Result] | None = None) -> None:
+    """Write the head of a run, with its steps if it has ended, also as the last one in ``state``."""
+    steps = [asdict(result) for result in (results or {}).values()]
+    text = json.dumps({**asdict(run), "steps": steps}, ensure_ascii=False, indent=1) + "\n"
+    # The folder's own last: until it says that the run has ended, the next start goes on with it.
+    for file in (folder.parents[1] / STATE / RUN, folder / RUN):
+        write_bytes(file, text.encode("utf-8", "backslashreplace"))
+
+
+def read_result(folder: Path, step: str) -> Result | None:
+    """Return what became of a step of the run in `folder`, ``None`` if it did not come to it."""
+    fields = _read(folder / "steps" / f"{step}.json")
+    try:
+        return Result(**fields) if fields.get("step") == step else None
+    except TypeError:
+        return None
+
+
+def write_result(folder: Path, result: Result) -> None:
+    """Write what became of a step."""
+    text = json.dumps(asdict(result), ensure_ascii=False, indent=1) + "\n"
+    write_bytes(folder / "steps" / f"{result.step}.json", text.encode("utf-8", "backslashreplace"))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        fields = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def note(folder: Path, event: str, what: str = "", **facts: Any) -> None:
+    """Write an event of the run in `folder` into both logs.
+
+    Parameters
+    ----------
+    event
+        What it is about: a step's name, ``start``, ``end``, ``hook`` and so on.
+    what
+        What happened, to read.
+    facts
+        The same, for machines.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    record = {"at": at, "run": folder.name, "event": event, **facts, "what": what}
+    append_line(folder.parents[1] / STATE / LOG, json.dumps(record, ensure_ascii=True))
+    plain = "".join(c if c.isprintable() else " " for c in what)
+    append_line(folder / "log.txt", f"{at}  {event:10} {plain}".rstrip())

@@ -1,0 +1,102 @@
+"""What must be right before a nightly run begins: said in one line then, not at six in the morning."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+
+from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
+from mssante_audit.nightly.config import Config
+from mssante_audit.nightly.log import RUNS, SITE
+
+
+def check(config: Config) -> None:
+    """Check that what the settings name is there; make the data folder if a list will be fetched into it.
+
+    Raises
+    ------
+    AuditError
+        The first fault of `faults`.
+    """
+    if config.fetch.enabled and not config.data.folder.exists():
+        try:
+            config.data.folder.mkdir(parents=True)
+        except OSError as error:
+            raise OutputError(
+                f"cannot be made: {(error.strerror or '').lower()}", file=str(config.data.folder)
+            ) from None
+    for fault in faults(config):
+        raise fault
+
+
+def faults(config: Config) -> Iterator[AuditError]:
+    """Yield what would make a run useless."""
+    data, output = config.data.folder, config.output
+    if not data.exists():
+        yield InputError(
+            "no such data folder", file=str(data), remedy="Put a white list there, or set fetch.enabled"
+        )
+    elif not data.is_dir():
+        yield InputError("is no folder", file=str(data), remedy="data.folder is the folder the list lies in")
+    elif config.fetch.enabled:
+        yield from _loose_lists(data)
+    else:
+        yield from _no_list(data)
+    real = output.resolve()
+    if data.resolve() in (real, real / RUNS, real / SITE):
+        yield InputError("is both data and output folder", file=str(output), remedy="Set output.folder")
+    if (output / SITE).exists() and not (output / SITE).is_symlink():
+        yield OutputError(
+            "is in the way: it is no link of ours", file=str(output / SITE), remedy="Move it away"
+        )
+    named = [*config.data.anchors, *([config.fetch.ca_bundle] if config.fetch.ca_bundle else [])]
+    yield from (InputError("no such certificates", file=str(path)) for path in named if not path.exists())
+    yield from _reports(config.reports.names)
+    if config.observe.enabled:
+        yield from _observing(config)
+
+
+def _no_list(data: Path) -> Iterator[AuditError]:
+    from mssante_audit.space.trust import find_archive, find_whitelist
+
+    try:
+        find_whitelist(data, find_archive(data))
+    except InputError as error:
+        yield error
+
+
+def _loose_lists(data: Path) -> Iterator[AuditError]:
+    """Yield a fault if a list beside the archive would be audited instead of the ones fetched."""
+    from mssante_audit.archive.store import open_archive
+
+    if open_archive(data).snapshots:  # the folder is the archive itself
+        return
+    for loose in sorted(f for f in data.iterdir() if f.name.endswith((".xml", ".xml.gz")) and f.is_file()):
+        yield InputError(
+            "would be audited instead of the lists fetched",
+            file=str(loose),
+            remedy="Keep it with `mssante-audit archive import`, then move it away",
+        )
+
+
+def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:
+    from mssante_audit.base.resources import resource
+
+    known = sorted(path.stem for path in resource("notebooks").glob("*.ipynb"))
+    for name in names:
+        if name.endswith(".ipynb"):
+            if not Path(name).is_file():
+                yield InputError("no such notebook", file=name)
+        elif name not in known:
+            near = difflib.get_close_matches(name, known, n=1) or known
+            yield ParameterError(f"reports.names: no report {name!r}", remedy=f"Nearest: {', '.join(near)}")
+
+
+def _observing(config: Config) -> Iterator[AuditError]:
+    from mssante_audit.nightly.steps import observe_settings
+
+    try:
+        observe_settings(config.observe)
+    except ParameterError as error:
+        yield ParameterError(f"[observe] {error.message}", remedy=error.remedy)

@@ -1,0 +1,311 @@
+"""The nightly run: fetch, observe, audit, reports, dossiers, site, retention, then hooks.
+
+The output folder::
+
+    site            link to the last good site (``runs/<stamp>/site``), replaced in one rename
+    runs/<stamp>/   a run: findings, reports/, dossiers/, site/, its log
+    state/          what runs remember: ledger.json, trend.json, run.json, log.jsonl
+    .lock           held by the run at work
+
+A run that is killed at any instant is gone on with by the next start: steps that were done are not done
+again. The ledger and the trend change at its end, so that what nobody was told of stays new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+from mssante_audit.base.export import output_error, write_bytes
+from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.staging import exclusive
+from mssante_audit.nightly.config import STEPS, Config
+from mssante_audit.nightly.hooks import end_group, run_hooks
+from mssante_audit.nightly.log import (
+    RUNS,
+    SITE,
+    STATE,
+    Result,
+    Run,
+    note,
+    read_result,
+    read_run,
+    stamp_of,
+    write_result,
+    write_run,
+)
+from mssante_audit.nightly.retention import outdated, remove
+from mssante_audit.nightly.steps import Job
+from mssante_audit.nightly.summary import summary
+
+RESUMED = timedelta(hours=12)
+"""Age up to which a killed run is gone on with; older ones are abandoned: the data have changed meanwhile."""
+GRACE = 20
+"""Seconds a step is given to tidy up when it is ended."""
+NEEDS = {"site": "audit"}
+"""Steps that are skipped if another failed."""
+MEMORY = ("ledger.json", "trend.json")
+"""What a run changes for the next ones, in its own folder until its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What became of a run."""
+
+    folder: Path
+    """The run's, ``runs/<stamp>`` of the output folder."""
+    as_of: str
+    results: dict[str, Result]
+    """By step, in order."""
+    exit_status: int
+    """3 if a step failed, 1 if a finding is as severe as the settings say, 0 otherwise."""
+    resumed: bool = False
+
+    @property
+    def failed(self) -> list[Result]:
+        """The steps that failed."""
+        return [result for result in self.results.values() if result.outcome == "failed"]
+
+
+Tell = Callable[[str], None]
+"""Called with a line when a step begins and ends."""
+
+
+def run(config: Config, *, as_of: str = "", tell: Tell | None = None, debug: bool = False) -> Night:
+    """Do a nightly run, or go on with one that was killed.
+
+    Parameters
+    ----------
+    config
+        As `mssante_audit.nightly.config.load_config` returns it; `mssante_audit.nightly.preflight.check` has
+        passed it.
+    as_of
+        Instant to audit at (ISO 8601), "" for the run's own beginning.
+    debug
+        Keep tracebacks, which may hold unmasked values, in what the steps print into the run's folder.
+
+    Raises
+    ------
+    OutputError
+        If the output folder cannot be written, or another run is at work.
+    """
+    tell = tell or (lambda line: None)
+    with _locked(config.output):
+        folder, head, resumed = _begin(config, as_of)
+        results: dict[str, Result] = {}
+        for step in STEPS:
+            results[step] = _step(step, Job(config, folder, head.as_of, debug), results, tell)
+        if results["site"].outcome == "done":
+            _show(folder)
+        for name in MEMORY:
+            if (folder / name).exists():
+                write_bytes(config.output / STATE / name, (folder / name).read_bytes())
+        results["retention"] = _retain(config, folder)
+        night = Night(folder, head.as_of, results, _status(config, results), resumed)
+        results["hooks"] = _hooks(config, night)
+        write_bytes(folder / "summary.txt", f"{summary(night)}\n".encode())
+        note(folder, "end", f"exit status {night.exit_status}", exit_status=night.exit_status)
+        write_run(folder, replace(head, status="finished", exit_status=night.exit_status), results)
+        return night
+
+
+@contextmanager
+def _locked(output: Path) -> Iterator[None]:
+    with exclusive(output, "another run is at work here"):
+        for name in (RUNS, STATE):
+            (output / name).mkdir(exist_ok=True)
+        yield
+
+
+def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
+    """Return the folder and head of the run to do, and whether an earlier start had begun it."""
+    said = json.dumps(config.values, sort_keys=True) + version("mssante-audit")
+    settings = hashlib.sha256(said.encode()).hexdigest()
+    runs = sorted(f for f in (config.output / RUNS).iterdir() if read_run(f))
+    last = read_run(runs[-1]) if runs else None
+    now = datetime.now(UTC)
+    _tidy(config.output / STATE)
+    if last and last.status == "running":
+        folder = runs[-1]
+        _tidy(folder)
+        if (last.settings, last.asked) == (settings, asked) and stamp_of(now - RESUMED) <= last.stamp:
+            note(folder, "resume", "goes on")
+            return folder, last, True
+        note(folder, "abandon", "too old to go on with, or other settings")
+        write_run(folder, replace(last, status="abandoned"))
+    while (config.output / RUNS / stamp_of(now)).exists():
+        time.sleep(0.1)
+        now = datetime.now(UTC)
+    folder = config.output / RUNS / stamp_of(now)
+    as_of = parse_instant(asked) if asked else now
+    head = Run(folder.name, as_of.isoformat(timespec="seconds"), asked, settings)
+    draft = config.output / RUNS / ".new"  # a folder there that is no run would stay for ever
+    if draft.is_dir() and not draft.is_symlink():
+        shutil.rmtree(draft)
+    (draft / "steps").mkdir(parents=True)
+    write_run(draft, head)
+    draft.rename(folder)
+    note(folder, "start", f"as of {head.as_of}", as_of=head.as_of, settings=settings)
+    return folder, head, False
+
+
+def _tidy(folder: Path) -> None:
+    """Remove the drafts that a killed run left in a folder or in ``steps`` there."""
+    for draft in (*folder.glob(".*.tmp"), *folder.glob("steps/.*.tmp")):
+        draft.unlink()
+
+
+def _step(step: str, job: Job, results: dict[str, Result], tell: Tell) -> Result:
+    """Return what became of a step, this time or before."""
+    earlier = read_result(job.folder, step)
+    if earlier and earlier.settled:
+        return earlier
+    needed = NEEDS.get(step)
+    if not getattr(getattr(job.config, step, None), "enabled", True):
+        result = Result(step, "off")
+    elif needed and results[needed].outcome != "done":
+        result = Result(step, "skipped", f"{needed} failed")
+    else:
+        tell(f"{step} …")
+        result = _in_its_process(step, job)
+    write_result(job.folder, result)
+    note(job.folder, step, f"{result.outcome:8} {result.seconds:8.1f} s  {result.message}", **_plain(result))
+    tell(f"{step} {result.outcome} {result.message}")
+    return result
+
+
+def _plain(result: Result) -> dict[str, object]:
+    return {"outcome": result.outcome, "seconds": result.seconds, "message": result.message}
+
+
+def _in_its_process(step: str, job: Job) -> Result:
+    """Run a step in a process of its own, with a deadline."""
+    begin = time.monotonic()
+    deadline = job.config.deadlines[step]
+    file = job.folder / "steps" / f"{step}.json"
+    file.unlink(missing_ok=True)
+    with (job.folder / "steps" / f"{step}.txt").open("wb") as said:
+        process = subprocess.Popen(  # noqa: S603 - this very Python
+            [sys.executable, "-m", "mssante_audit.nightly.steps", step],
+            cwd=job.folder,
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+    why = ""
+    try:
+        with suppress(BrokenPipeError):  # it died: its status says so
+            process.stdin.write(job.line())
+            process.stdin.flush()
+        process.wait(deadline)
+    except subprocess.TimeoutExpired:
+        why = f"not done after {deadline:g} s, and ended"
+    finally:
+        _end(process)
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+    result = read_result(job.folder, step)
+    if result is None or why:
+        why = why or _death(process.returncode)
+        result = Result(step, "failed", why, round(time.monotonic() - begin, 3))
+    return result
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a step, kindly first, and whatever it started and left behind."""
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+    end_group(process, signal.SIGKILL)
+
+
+def _death(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return "it was killed, as when memory runs out"
+    return f"it died with {f'signal {-status}' if status < 0 else f'status {status}'}"
+
+
+def _show(folder: Path) -> None:
+    """Make the run's site the one that is shown."""
+    output = folder.parents[1]
+    draft = output / f".{SITE}.new"
+    try:
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(Path(RUNS, folder.name, SITE))
+        os.replace(draft, output / SITE)
+    except OSError as error:
+        raise output_error(error, output / SITE) from error
+
+
+def _retain(config: Config, folder: Path) -> Result:
+    begin, rules = time.monotonic(), config.retention
+    found = [old for old in outdated(config.output, rules, datetime.now(UTC)) if old != folder]
+    names = ", ".join(old.name for old in found)
+    faults = [] if rules.dry_run else remove(found)
+    what = (
+        f"would remove {len(found)} runs: {names}" if rules.dry_run else f"{len(found)} runs removed: {names}"
+    )
+    message = "; ".join([what.removesuffix(": "), *faults])
+    outcome = "failed" if faults else "done"
+    result = Result("retention", outcome, message, round(time.monotonic() - begin, 3))
+    note(folder, "retention", f"{result.outcome:8} {result.seconds:8.1f} s  {message}", **_plain(result))
+    return result
+
+
+def _status(config: Config, results: dict[str, Result]) -> int:
+    """Return the exit status that the results ask for."""
+    if any(result.outcome in ("failed", "skipped") for result in results.values()):
+        return 3
+    counts = results["audit"].facts["by_severity"]  # worst first
+    worse = list(counts)[: list(counts).index(config.fail_on) + 1] if config.fail_on else []
+    return int(any(counts[severity] for severity in worse))
+
+
+def _hooks(config: Config, night: Night) -> Result:
+    """Run the hooks whose time has come; what becomes of them changes nothing of the run."""
+    hooks, folder = config.hooks, night.folder
+    found = night.results["audit"].facts
+    counts = {
+        f"count_{name}": number
+        for part in ("counts", "by_severity")
+        for name, number in found.get(part, {}).items()
+    }
+    facts = {
+        "run": folder.name,
+        "as_of": night.as_of,
+        "exit_status": night.exit_status,
+        "output": config.output,
+        "run_folder": folder,
+        "site": config.output / SITE / "index.html",
+        "failed_steps": " ".join(result.step for result in night.failed),
+        **counts,
+    }
+    due = {"failure" if night.failed else "success", *(["new_findings"] if counts.get("count_new") else [])}
+    faults, count = [], 0
+    for event in ("success", "failure", "new_findings"):
+        for ran in run_hooks(event, getattr(hooks, event), facts, hooks.seconds) if event in due else ():
+            count += 1
+            faults += [f"{ran.program} ({event}): {ran.fault}"] if ran.fault else []
+            note(
+                folder,
+                "hook",
+                f"{ran.event}: {ran.program} {ran.fault or 'done'}",
+                program=ran.program,
+                fault=ran.fault,
+            )
+    return Result("hooks", "failed" if faults else "done" if count else "off", "; ".join(faults))

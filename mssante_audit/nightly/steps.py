@@ -1,0 +1,355 @@
+"""The steps of a nightly run, each a process of its own: ``python -m mssante_audit.nightly.steps``.
+
+So a step that hangs, dies or takes all memory is a step that failed, and the ones after it go on. A step
+reads what it needs from its standard input, one line of JSON, and dies as soon as that closes: with the run
+that started it, however that was ended. It leaves ``steps/<step>.json`` in the run's folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mssante_audit.base.errors import AuditError, ReportError
+from mssante_audit.nightly.config import Config, Observe, config_of
+from mssante_audit.nightly.log import SITE, STATE, Result, began, write_result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mssante_audit.archive.store import Archive
+    from mssante_audit.findings.ledger import FollowUp
+    from mssante_audit.observe.dns.settings import ObserveSettings
+    from mssante_audit.space.trust import TrustSpace
+
+STEP_LOCK = ".step.lock"
+"""In the output folder, held by a step at work: one that outlives a killed run an instant is waited for."""
+PATIENCE = 30
+"""Seconds that it is waited for."""
+TOLD = 50
+"""New and fixed findings whose names go into a step's facts; all of them are in the run's files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a step is to do."""
+
+    config: Config
+    folder: Path
+    """The run's."""
+    as_of: str
+    debug: bool = False
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the audits are given."""
+        return self.config.parameters(self.as_of)
+
+    @property
+    def began(self) -> datetime:
+        """When the run began."""
+        at = began(self.folder.name)
+        if at is None:
+            raise ValueError(f"{self.folder.name} is no run")
+        return at
+
+    def line(self) -> bytes:
+        """Return it as the line that a step reads."""
+        told = {
+            "file": str(self.config.file.resolve()),
+            "values": self.config.values,
+            "folder": str(self.folder),
+            "as_of": self.as_of,
+            "debug": self.debug,
+        }
+        return json.dumps(told).encode() + b"\n"
+
+
+Step = Callable[[Job], tuple[str, dict[str, Any]]]
+"""Returns a message and facts; raises what made it fail."""
+
+
+def fetch(job: Job) -> tuple[str, dict[str, Any]]:
+    """Download the published list into the archive."""
+    from mssante_audit.archive.fetch import Settings
+    from mssante_audit.archive.fetch import fetch as run
+
+    wanted = job.config.fetch
+    settings = Settings(
+        url=wanted.url, ca_bundle=wanted.ca_bundle, attempts=wanted.attempts,
+        total_seconds=wanted.attempt_seconds, max_loss=wanted.max_loss,
+    )  # fmt: skip
+    record = run(_archive(job), settings)
+    flags = f" [{', '.join(record.flags)}]" if record.flags else ""
+    said = f"{record.outcome}{flags} {record.file}: {record.message}".rstrip(": ")
+    if record.outcome == "quarantined":
+        raise ReportError(f"the list published now is not to be trusted; {said}")
+    return said, {"outcome": record.outcome, "file": record.file, "flags": list(record.flags)}
+
+
+def _archive(job: Job) -> Archive:
+    from mssante_audit.archive.store import open_archive
+    from mssante_audit.space.trust import find_archive
+
+    data = job.config.data
+    return find_archive(data.folder, data.anchors) or open_archive(data.folder / "archive", data.anchors)
+
+
+def observe(job: Job) -> tuple[str, dict[str, Any]]:
+    """Ask the DNS about every domain; go on with the observation of a run that was killed."""
+    from mssante_audit.observe.dns.run import default_path
+    from mssante_audit.observe.dns.run import observe as run
+
+    path = default_path(job.config.data.folder, job.began)
+    domains = [domain for domain in _space(job).entries["domain"].unique().tolist() if domain]
+    summary = run(domains, path, observe_settings(job.config.observe), resume=path.exists())
+    return (
+        f"{summary.domains} domains, {summary.queries} queries: {path.name}",
+        {"file": path.name, "domains": summary.domains, "queries": summary.queries},
+    )
+
+
+def observe_settings(wanted: Observe) -> ObserveSettings:
+    """Return how to observe.
+
+    Raises
+    ------
+    ParameterError
+        If a value makes no sense.
+    """
+    from mssante_audit.observe.dns.settings import ObserveSettings
+
+    given = asdict(wanted)
+    del given["enabled"]
+    servers = tuple(tuple(server.split("=", 1)) for server in wanted.parent_servers)
+    return ObserveSettings(**given | {"parent_servers": servers})
+
+
+def _space(job: Job) -> TrustSpace:
+    from mssante_audit.report.results import open_space
+
+    return open_space(**job.parameters)
+
+
+def audit(job: Job) -> tuple[str, dict[str, Any]]:
+    """Run every audit, and compare with what the run before found."""
+    from mssante_audit import audits
+    from mssante_audit.base import export
+    from mssante_audit.findings.ledger import FILE, follow, read_ledger, scope_of
+    from mssante_audit.report.parameters import shown_value
+    from mssante_audit.report.results import Results, provenance
+
+    space = _space(job)
+    audits.remember(space)  # the findings and the waived ones come of the same audits
+    findings, waived = audits.audit_all(space), audits.waived(space)
+    # The run's own copy: what nobody was told of yet must be new to the next run too.
+    ledger = read_ledger(job.config.output / STATE)
+    given = {n: shown_value(n, v) if n in ("data", "anchors") else v for n, v in job.parameters.items()}
+    told = follow(ledger, scope_of("run", given), job.as_of, findings)
+    _write_json(job.folder / FILE, ledger)
+    shown = findings.drop(columns="rows").assign(first_seen=list(told.first_seen), status=list(told.status))
+    for suffix, write in export.WRITERS.items():
+        write(shown, job.folder / f"findings.{suffix}")
+    results = Results("run", findings, provenance(space))
+    _write_json(
+        job.folder / "audit.json",
+        {
+            "results": results.payload(),
+            "waived": json.loads(export.json_text(waived)),
+            "told": {"previous": told.previous, "first_seen": told.first_seen, "status": told.status,
+                     "fixed": [dict(fixed) for fixed in told.fixed]},
+        },
+    )  # fmt: skip
+    named = findings.assign(status=list(told.status)).astype({"severity": "str"})
+    new = named.loc[named["status"] == "new", ["severity", "rule", "domain", "operator"]]
+    facts = {
+        "by_severity": results.by_severity,
+        "counts": told.counts() | {"waived": len(waived)},
+        "previous": told.previous,
+        "new": new.head(TOLD).to_dict("records"),
+        "fixed": [dict(fixed) for fixed in told.fixed[:TOLD]],
+        "list": {
+            name: results.provenance[name]
+            for name in ("file", "sha256", "generated_at", "rows", "signature", "damaged")
+        },
+    }
+    return f"{len(findings)} findings, {len(waived)} waived", facts
+
+
+def reports(job: Job) -> tuple[str, dict[str, Any]]:
+    """Make the reports."""
+    from mssante_audit.base.export import write_bytes
+    from mssante_audit.findings.ledger import FILE
+    from mssante_audit.report.run import run_reports
+
+    out, names = job.folder / "reports", job.config.reports.names
+    out.mkdir(exist_ok=True)
+    for ledger in (job.folder / FILE, job.config.output / STATE / FILE):
+        if ledger.exists():
+            write_bytes(out / FILE, ledger.read_bytes())
+            break
+    run = run_reports(names, out=out, parameters=_accepted(job, names), debug=job.debug)
+    if (out / FILE).exists():
+        write_bytes(job.folder / FILE, (out / FILE).read_bytes())
+    failed = [
+        f"{o.name} ({o.failure.kind}: {o.failure.message})".replace(": )", ")")
+        for o in run.outcomes
+        if o.failure
+    ]
+    if failed:
+        raise ReportError(f"{len(failed)} of {len(run.outcomes)} reports: {'; '.join(failed)}")
+    return f"{len(run.outcomes)} reports", {"names": [o.name for o in run.outcomes]}
+
+
+def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return those parameters that one of the notebooks has."""
+    from mssante_audit.base.resources import resource
+    from mssante_audit.report.parameters import declared
+    from mssante_audit.report.run import find_notebooks
+
+    chosen = find_notebooks(names, resource("notebooks"))
+    known = {
+        name
+        for report, path in chosen.items()
+        for name in declared(json.loads(path.read_text(encoding="utf-8")), report)
+    }
+    return {name: value for name, value in job.parameters.items() if name in known}
+
+
+def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
+    """Write the operators' dossiers."""
+    from mssante_audit.dossiers.write import NOTEBOOK, write_dossiers
+
+    wanted = job.config.dossiers
+    parameters = _accepted(job, (NOTEBOOK,))
+    out = job.folder / "dossiers"
+    run = write_dossiers(
+        out, parameters=parameters, operators=wanted.operators, jobs=wanted.jobs or None, debug=job.debug
+    )
+    failed = [o for o in run.outcomes if o.status == "failed"]
+    if failed:
+        why = failed[0].failure or {}
+        first = f"{failed[0].operator_id}, {why.get('kind')}: {why.get('message')}"
+        raise ReportError(f"{len(failed)} of {len(run.outcomes)} dossiers, such as {first}")
+    return f"{len(run.outcomes)} dossiers", {"count": len(run.outcomes)}
+
+
+def site(job: Job) -> tuple[str, dict[str, Any]]:
+    """Build the site beside, and rename it into the run's folder."""
+    from mssante_audit.base.export import write_bytes
+    from mssante_audit.findings.trend import FILE, add_point, point_of
+    from mssante_audit.report.results import read_results
+    from mssante_audit.site.build import build_site
+
+    audited = json.loads((job.folder / "audit.json").read_bytes())
+    findings = read_results(audited["results"]).findings
+    waived, told = _waived(audited["waived"]), _told(audited["told"])
+    if (earlier := job.config.output / STATE / FILE).exists():
+        write_bytes(job.folder / FILE, earlier.read_bytes())
+    space = _space(job)
+    points = add_point(job.folder / FILE, point_of(space, findings, waived, told))
+    made = {
+        name: folder if (folder := job.folder / name).is_dir() else None for name in ("reports", "dossiers")
+    }
+    draft, built = job.folder / ".site", job.folder / SITE
+    for left in (draft, built):  # of a start that was killed; nobody is shown it
+        if left.exists():
+            shutil.rmtree(left)
+    draft.mkdir()
+    build_site(draft, space, findings, waived=waived, told=told, points=points, **made)
+    draft.rename(built)
+    pages = sum(1 for _ in built.rglob("*.html"))
+    return f"{pages} pages", {"pages": pages}
+
+
+def _waived(records: list[dict[str, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    from mssante_audit.findings.frame import COLUMNS, typed
+
+    more = ["reason", "who", "until"]
+    frame = pd.DataFrame(records, columns=[*COLUMNS, *more])
+    frame["rows"] = [tuple(rows) for rows in frame["rows"]]
+    return typed(frame).astype(dict.fromkeys(more, "str"))
+
+
+def _told(fields: dict[str, Any]) -> FollowUp:
+    from mssante_audit.findings.ledger import FollowUp
+
+    lists = {name: tuple(fields[name]) for name in ("first_seen", "status", "fixed")}
+    return FollowUp(previous=fields["previous"], **lists)
+
+
+def _write_json(file: Path, content: Any) -> None:
+    from mssante_audit.base.export import write_bytes
+
+    text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    write_bytes(file, text.encode("utf-8", "backslashreplace"))
+
+
+STEPS: dict[str, Step] = {
+    "fetch": fetch,
+    "observe": observe,
+    "audit": audit,
+    "reports": reports,
+    "dossiers": dossiers,
+    "site": site,
+}
+"""Each by its name, in order."""
+
+
+# -- the process --------------------------------------------------------------------------------------------
+
+
+def perform(step: str, job: Job) -> Result:
+    """Do a step, and say what became of it."""
+    from mssante_audit.values.contacts import mask
+
+    begin = time.monotonic()
+    try:
+        message, facts = STEPS[step](job)
+        outcome = "done"
+    except AuditError as error:
+        outcome, message, facts = "failed", str(error), {}
+    except Exception as error:  # whatever it is, the steps after it go on
+        outcome, message, facts = "failed", f"{type(error).__name__}: {mask(str(error))}", {}
+        if job.debug:
+            traceback.print_exc()
+    return Result(step, outcome, message, round(time.monotonic() - begin, 3), facts)
+
+
+def main() -> None:
+    """Do the step that the command line names."""
+    from filelock import FileLock
+
+    told = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_die_with_the_run, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    config = config_of(told["values"], Path(told["file"]))
+    job = Job(config, Path(told["folder"]), told["as_of"], told["debug"])
+    with FileLock(config.output / STEP_LOCK, timeout=PATIENCE):
+        write_result(job.folder, perform(sys.argv[1], job))
+
+
+def _die_with_the_run() -> None:
+    """Wait until nobody holds the other end of standard input; then end this process and what it started."""
+    with suppress(OSError):
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

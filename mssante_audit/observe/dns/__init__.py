@@ -1,0 +1,1 @@
+"""Observing the DNS: questions asked politely, from the parent zone down."""

@@ -1,0 +1,194 @@
+"""Looking up names of servers and mail hosts: through the resolvers given, or from the root down."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import zlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from mssante_audit.observe.dns.asker import SILENT, Ask, Asker, once
+from mssante_audit.observe.dns.transport import reaches
+from mssante_audit.observe.dns.wire import is_under
+from mssante_audit.observe.lines import Observed
+
+MAX_DEPTH = 3
+"""How deep names of servers may depend on names of servers."""
+MAX_ALIASES = 8
+MAX_TRIED = 6
+"""Servers of one zone tried for one name."""
+_CONCLUSIVE = ("answer", "nodata", "nxdomain")
+
+
+class Server(NamedTuple):
+    """A server of a zone, on one of its addresses."""
+
+    name: str
+    address: str
+
+
+class Resolver:
+    """Looks names up, each question once.
+
+    Parameters
+    ----------
+    asker
+        Asks and writes; its settings say whom.
+
+    Attributes
+    ----------
+    zones
+        Servers of the zones met so far; names are looked up from the nearest one.
+    """
+
+    def __init__(self, asker: Asker) -> None:
+        settings = asker.settings
+        self._asker, self._resolvers = asker, settings.resolvers
+        self.zones: dict[str, tuple[Server, ...]] = {}
+        given = [address for _, address in settings.parent_servers] + list(settings.resolvers)
+        start = given or [address for _, address in settings.root]
+        self.reachable = [address for address in start if reaches(_family(address), address)]
+        self.ipv6 = not settings.ipv4_only and any(
+            ":" in address and reaches(socket.AF_INET6, address)
+            for address in (*given, *(address for _, address in settings.root))
+        )
+        self._private = any(
+            not ipaddress.ip_address(a).is_global for a in (*given, *(a for _, a in settings.root))
+        )
+        self._usable: dict[str, bool] = {}
+        self._memo: dict[tuple[str, str, str], asyncio.Future[Observed]] = {}
+        self._hosts: dict[str, asyncio.Future[tuple[str, ...]]] = {}
+        self.zones["."] = tuple(
+            s for s in (Server(*pair) for pair in settings.root) if self.usable(s.address)
+        )
+
+    def usable(self, address: str) -> bool:
+        """Whether `address` may be asked.
+
+        Addresses come out of other people's zones: what is no host's address never is, what is not a public
+        one only when a server given in the settings is not public either (a laboratory, a test). IPv6 needs
+        IPv6.
+        """
+        known = self._usable.get(address)
+        if known is None:
+            ip = ipaddress.ip_address(address)
+            odd = ip.is_multicast or ip.is_unspecified or address == "255.255.255.255"
+            known = not odd and (ip.version == 4 or self.ipv6) and (self._private or ip.is_global)
+            self._usable[address] = known
+        return known
+
+    async def addresses(self, domain: str, name: str) -> tuple[str, ...]:
+        """Return the addresses of a host, IPv4 first; empty if there are none, or none could be learnt."""
+        return await once(self._hosts, name, lambda: self._look_up(domain, name))
+
+    async def names(self, zone: str) -> tuple[str, ...]:
+        """Return the names of a zone's servers, sorted."""
+        found = await self.resolve("", zone, "NS")
+        return (
+            tuple(sorted({r.data for r in found.records if r.type == "NS" and r.owner == zone}))
+            if found
+            else ()
+        )
+
+    async def _look_up(self, domain: str, name: str) -> tuple[str, ...]:
+        replies = [await self.resolve(domain, name, qtype) for qtype in ("A", "AAAA")]
+        if not any(replies):
+            await self.resolve(domain, name, "CNAME")  # an alias may be known where its target is not
+        return _addresses(replies)
+
+    async def resolve(
+        self, domain: str, qname: str, qtype: str, chain: tuple[str, ...] = ()
+    ) -> Observed | None:
+        """Return the conclusive reply for a name, following aliases; ``None`` if there is none to be had."""
+        for _ in range(MAX_ALIASES):
+            found = await (self._recurse if self._resolvers else self._descend)(domain, qname, qtype, chain)
+            if found is None or found.outcome != "answer" or qtype == "CNAME":
+                return found
+            if any(r.type == qtype and r.section == "answer" for r in found.records):
+                return found
+            aliases = {r.owner: r.data for r in found.records if r.type == "CNAME" and r.section == "answer"}
+            for _ in range(MAX_ALIASES):
+                qname = aliases.get(qname, qname)
+            if qname in aliases or self._resolvers:
+                return (
+                    found  # a loop, or a resolver that has followed the aliases and found nothing at the end
+                )
+        return None
+
+    async def _recurse(self, domain: str, qname: str, qtype: str, chain: tuple[str, ...]) -> Observed | None:
+        ask = Ask(domain, "address", "", qname, qtype, "", "", rd=True)
+        return await self._first([ask._replace(address=address) for address in self._resolvers], _CONCLUSIVE)
+
+    async def _descend(self, domain: str, qname: str, qtype: str, chain: tuple[str, ...]) -> Observed | None:
+        zone = qname
+        while zone not in self.zones:
+            zone = zone.partition(".")[2] or "."
+        servers = self.zones[zone]
+        while servers:
+            # Spread over the servers, the same way each time: a resumed run asks the same ones again.
+            order = sorted(servers, key=lambda s: zlib.crc32(f"{qname} {s.address}".encode()))[:MAX_TRIED]
+            asks = [Ask(domain, "address", zone, qname, qtype, s.name, s.address) for s in order]
+            found = await self._first(asks, (*_CONCLUSIVE, "referral"))
+            if found is None or found.outcome != "referral":
+                return found
+            zone = found.cut
+            if zone not in self.zones:
+                reached = await self._servers_of(domain, found, chain)
+                if reached or not chain:  # in the middle of a chain, failing proves nothing
+                    self.zones.setdefault(zone, reached)
+            servers = self.zones.get(zone, ())
+        return None
+
+    async def _servers_of(
+        self, domain: str, referral: Observed, chain: tuple[str, ...]
+    ) -> tuple[Server, ...]:
+        names = sorted({r.data for r in referral.records if r.type == "NS" and r.owner == referral.cut})
+        glue = [
+            Server(r.owner, r.data)
+            for r in referral.records
+            if r.type in ("A", "AAAA") and r.section == "additional" and r.owner in names
+        ]
+        if usable := tuple(s for s in glue if self.usable(s.address)):
+            return usable
+        servers: list[Server] = []
+        for name in names[: 2 if chain else 4]:  # names of names of names must not multiply
+            if name in chain or len(chain) >= MAX_DEPTH or is_under(name, referral.cut):
+                continue  # it would have to be known to be found
+            replies = [
+                await self.resolve(domain, name, qtype, (*chain, name))
+                for qtype in (("A", "AAAA") if self.ipv6 else ("A",))
+            ]
+            servers += [Server(name, address) for address in _addresses(replies) if self.usable(address)]
+            if servers and (chain or len(servers) > 1):
+                break
+        return tuple(servers)
+
+    async def _first(self, asks: list[Ask], outcomes: Iterable[str]) -> Observed | None:
+        """Ask one after the other until a reply has one of `outcomes`; the first silent one is given time."""
+        silent = []
+        for ask in asks:
+            what = (ask.address, ask.qname, ask.qtype)
+            observed = await once(self._memo, what, lambda ask=ask: self._asker.ask(ask, patient=False))  # type: ignore[misc]
+            if observed.outcome in outcomes:
+                return observed
+            if observed.outcome in SILENT:
+                self._asker.remember(observed)
+                silent.append(ask)
+        if silent:
+            observed = await self._asker.ask(silent[0])
+            if observed.outcome in outcomes:
+                return observed
+        return None
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def _addresses(replies: Iterable[Observed | None]) -> tuple[str, ...]:
+    found = [
+        r.data for o in replies if o for r in o.records if r.type in ("A", "AAAA") and r.section == "answer"
+    ]
+    return tuple(dict.fromkeys(found))

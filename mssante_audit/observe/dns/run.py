@@ -1,0 +1,262 @@
+"""Observe the DNS: ask it about every domain of a list and write down what it says.
+
+This is the only place of the package where the network is used for the DNS; audits read the file it writes
+(`mssante_audit.observe.observation`). The parts: `dns_settings` (what may be done), `dns_wire` (bytes),
+`dns_transport` (sockets), `dns_pace` (limits, silence), `dns_asker` (one question), `dns_resolve` (names),
+`dns_walk` (zones). AXFR is never asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mssante_audit.base.errors import AuditError, InputError, OutputError
+from mssante_audit.observe.dns.asker import Asker
+from mssante_audit.observe.dns.resolve import Resolver
+from mssante_audit.observe.dns.settings import ObserveSettings
+from mssante_audit.observe.dns.walk import Walker
+from mssante_audit.observe.dns.wire import canonical
+from mssante_audit.observe.lines import FORMAT, VERSION, Observed
+from mssante_audit.observe.writer import Writer, read_known
+
+__all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observation_files", "observe"]
+
+WALKS = 1000
+"""Domains under way at once: they wait for one another's servers, not for memory."""
+
+
+class NetworkError(AuditError, ConnectionError):
+    """No network, or none of the parent zone's servers answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an observation has come."""
+
+    done: int
+    total: int
+    sent: int
+    """Queries sent."""
+    seconds: float
+    silent: tuple[str, ...]
+    """Addresses that are not answering at the moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What an observation did."""
+
+    path: Path
+    domains: int
+    not_names: tuple[str, ...]
+    """Domains of the list that the DNS cannot carry; they were not asked for."""
+    queries: int
+    outcomes: dict[str, int]
+    ignored: int
+    """Messages that answered nothing asked: spoofed, or from servers that answer from elsewhere."""
+    seconds: float
+
+
+def observation_files(folder: Path) -> list[Path]:
+    """Return the observation files of a data folder, oldest first."""
+    return sorted((folder / "observations").glob("dns-*.jsonl.gz"))
+
+
+def default_path(folder: Path, at: datetime) -> Path:
+    """Return where an observation begun at `at` goes in a data folder.
+
+    >>> default_path(Path("d"), datetime(2026, 3, 2, 5, 30, tzinfo=UTC)).as_posix()
+    'd/observations/dns-2026-03-02T053000Z.jsonl.gz'
+    """
+    return folder / "observations" / f"dns-{at.astimezone(UTC):%Y-%m-%dT%H%M%SZ}.jsonl.gz"
+
+
+def observe(
+    domains: Iterable[str],
+    out: str | Path,
+    settings: ObserveSettings | None = None,
+    *,
+    resume: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Summary:
+    """Observe domains and write the observation file.
+
+    Parameters
+    ----------
+    domains
+        As the white list writes them; each is observed once.
+    out
+        A new file; with `resume`, one to go on with: what it holds is not asked again.
+    settings
+        Defaults of `ObserveSettings` if not given.
+    resume
+        Go on with an observation that was stopped.
+    progress
+        Called a few times a second.
+
+    Raises
+    ------
+    NetworkError
+        If there is no network or no server of the parent zone answers; nothing is written then.
+    OutputError
+        If the file exists (without `resume`) or cannot be written; what was written stays readable.
+    ObservationError
+        If the file to go on with is not an observation.
+    """
+    settings = settings or ObserveSettings()
+    return asyncio.run(_observe(list(dict.fromkeys(domains)), Path(out), settings, resume, progress))
+
+
+async def _observe(
+    domains: list[str],
+    out: Path,
+    settings: ObserveSettings,
+    resume: bool,
+    progress: Callable[[Progress], None] | None,
+) -> Summary:
+    start, begun = time.monotonic(), False
+    if not resume and out.exists():
+        raise InputError(
+            "exists already",
+            file=str(out),
+            remedy="Name another file, or add --resume to go on with this one",
+        )
+    chosen = [d for d in domains if not settings.only or fnmatch.fnmatch(d.lower(), settings.only.lower())]
+    names = {domain: canonical(domain) for domain in chosen}
+    asker = Asker(settings)
+    writer: Writer | None = None
+    complete = False
+    done = 0
+    try:
+        resolver = Resolver(asker)
+        if not resolver.reachable:
+            raise NetworkError("no network: no route to any server", remedy="Nothing was written")
+        known: dict[tuple[Any, ...], Observed] = {}
+        sibling = ""
+        if resume:
+            writer = Writer(out, resume=True)
+            known, sibling = read_known(writer.mend())
+        asker.known |= known
+        sibling = sibling or secrets.token_hex(8)
+
+        def note(zone: str, text: str) -> None:
+            asker.write({"note": text, "zone": zone})
+
+        walker = Walker(asker, resolver, sibling, note)
+        if not await walker.find_parent():
+            raise NetworkError(
+                f"no server of {settings.parent_zone} answers", remedy="Nothing was written: try again later"
+            )
+        writer = writer or Writer(out)
+        writer.write(_header(settings, sibling, ipv6=resolver.ipv6, domains=len(chosen), resumed=resume))
+        begun = True
+        asker.write_to(writer)
+        writer.flush()
+
+        async def work(todo: Iterable[tuple[str, str]]) -> None:
+            nonlocal done
+            for domain, name in todo:
+                if name:
+                    await walker.walk(domain, name)
+                done += 1
+
+        async def tick(current: Writer) -> None:
+            while True:
+                if progress:
+                    silent = tuple(asker.silent_addresses())
+                    progress(Progress(done, len(names), asker.sent, time.monotonic() - start, silent))
+                current.flush()
+                await asyncio.sleep(0.5)
+
+        ticker = asyncio.create_task(tick(writer))
+        todo = iter(names.items())
+        await _all(
+            walker.look_at_parent(), *(work(todo) for _ in range(min(WALKS, len(names)))), beside=ticker
+        )
+        complete = True
+    finally:
+        asker.close()
+        if writer is not None:
+            _finish(writer, _end(asker, complete=complete) if begun else None, failing=not complete)
+    if progress:
+        progress(Progress(done, len(names), asker.sent, time.monotonic() - start, ()))
+    return Summary(
+        out,
+        len(names),
+        tuple(domain for domain, name in names.items() if not name),
+        asker.sent,
+        dict(asker.outcomes),
+        asker.ignored.sources.total(),
+        time.monotonic() - start,
+    )
+
+
+def _finish(writer: Writer, end: dict[str, object] | None, *, failing: bool) -> None:
+    try:
+        if end:
+            writer.write(end)
+        writer.close()
+    except OutputError:
+        if not failing:  # else the first failure is the one to tell
+            raise
+
+
+async def _all(*works: object, beside: asyncio.Task[None]) -> None:
+    """Run all of `works`, and `beside` as long as they run; the first error ends everything."""
+    whole = asyncio.gather(*works)  # type: ignore[call-overload]
+    try:
+        await asyncio.wait({whole, beside}, return_when=asyncio.FIRST_COMPLETED)
+        await (whole if whole.done() else beside)
+    finally:
+        for task in (whole, beside):
+            task.cancel()
+        await asyncio.gather(whole, beside, return_exceptions=True)
+
+
+def _header(
+    settings: ObserveSettings, sibling: str, *, ipv6: bool, domains: int, resumed: bool
+) -> dict[str, object]:
+    options = asdict(settings)
+    del options["root"]
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "at": _now(),
+        "tool": _tool(),
+        "parent_zone": settings.parent_zone,
+        "sibling": sibling,
+        "ipv6": ipv6,
+        "domains": domains,
+        "resumed": resumed,
+        "settings": options,
+    }
+
+
+def _end(asker: Asker, *, complete: bool) -> dict[str, object]:
+    return {
+        "end": _now(),
+        "complete": complete,
+        "queries": asker.sent,
+        "late": asker.ignored.late,
+        "ignored": dict(asker.ignored.sources),
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _tool() -> str:
+    try:
+        return version("mssante-audit")
+    except PackageNotFoundError:
+        return "unknown"

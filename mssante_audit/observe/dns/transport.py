@@ -1,0 +1,302 @@
+"""One question to one address over UDP or TCP, and the reply that belongs to it.
+
+A UDP reply is taken only if it comes from the address and port asked, to the port that asked, with the id and
+the question asked. Everything else is counted and thrown away: it is late, lost, or an attempt at spoofing.
+Sockets are shared by many questions (a socket a question costs more than the question) but not for long: each
+serves `USES` questions, on a port that the kernel draws, then makes room for another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import secrets
+import socket
+import struct
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from mssante_audit.observe.dns.wire import encode_query, is_reply_to
+
+SOCKETS = 8
+USES = 500
+MAX_SOURCES = 1000
+_RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
+_FULL = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS}
+
+
+class Exchange(NamedTuple):
+    """What came of a question: ``reply`` (with its bytes), ``timeout``, ``unreachable`` or ``malformed``."""
+
+    status: str
+    wire: bytes
+    rtt: float
+    """Seconds."""
+    ignored: int
+    """Messages that bore this question's id but were not its reply."""
+
+
+@dataclass
+class Ignored:
+    """Messages thrown away: `late` ones were replies once; the others are counted by where they came from."""
+
+    late: int = 0
+    sources: Counter[str] = field(default_factory=Counter)
+
+    def count(self, source: str) -> None:
+        """Count one message that answers nothing asked."""
+        self.sources[source if source in self.sources or len(self.sources) < MAX_SOURCES else "other"] += 1
+
+
+@dataclass(slots=True)
+class _Asked:
+    address: str
+    question: bytes
+    future: asyncio.Future[Exchange]
+    sent: float
+    ignored: int = 0
+
+
+class _Port:
+    """One UDP socket and the questions sent from it, by id."""
+
+    def __init__(self, family: socket.AddressFamily, on_ready: Callable[[_Port], None]) -> None:
+        self.sock = socket.socket(family, socket.SOCK_DGRAM)
+        self.sock.setblocking(False)
+        with suppress(OSError):
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        if sys.platform == "linux":  # an ICMP error then comes with the query it answers
+            self.sock.setsockopt(*_RECVERR[family], 1)
+        self.sock.bind(("" if family == socket.AF_INET else "::", 0))
+        self.asked: dict[int, _Asked] = {}
+        self.flying = 0
+        self.uses = 0
+        asyncio.get_running_loop().add_reader(self.sock, on_ready, self)
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self.sock)
+        self.sock.close()
+
+
+class Udp:
+    """Ask over UDP.
+
+    Parameters
+    ----------
+    port
+        The servers' port.
+    timeout
+        Seconds before a question counts as unanswered.
+    ignored
+        Where messages thrown away are counted.
+    """
+
+    def __init__(self, port: int, timeout: float, ignored: Ignored) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._port, self._timeout, self._ignored = port, timeout, ignored
+        self._ports: dict[socket.AddressFamily, list[_Port]] = {}
+        self._retired: set[_Port] = set()
+        self._deadlines: deque[tuple[_Port, int, _Asked]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def ask(
+        self, address: str, question: bytes, *, edns: bool = True, rd: bool = False
+    ) -> asyncio.Future[Exchange]:
+        """Send a question (a question section) and return the future of its `Exchange`; it never fails."""
+        future: asyncio.Future[Exchange] = self._loop.create_future()
+        try:
+            port = self._pick(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        except OSError:  # this machine has no such family, or no file descriptor left
+            future.set_result(Exchange("unreachable", b"", 0.0, 0))
+            return future
+        ident = secrets.randbits(16)
+        while ident in port.asked:
+            ident = secrets.randbits(16)
+        asked = _Asked(address, question, future, time.perf_counter())
+        port.asked[ident] = asked
+        port.uses += 1
+        port.flying += 1
+        self._deadlines.append((port, ident, asked))
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._timeout, self._expire)
+        self._send(port, ident, asked, encode_query(ident, question, edns=edns, rd=rd))
+        return future
+
+    def close(self) -> None:
+        """Close every socket; questions still unanswered are abandoned."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for port in (*self._retired, *(p for ports in self._ports.values() for p in ports)):
+            port.close()
+        self._ports.clear()
+        self._retired.clear()
+
+    def _pick(self, family: socket.AddressFamily) -> _Port:
+        ports = self._ports.setdefault(family, [])
+        if len(ports) < SOCKETS:
+            ports.append(_Port(family, self._receive))
+        chosen = secrets.randbelow(len(ports))
+        port = ports[chosen]
+        if port.uses >= USES:
+            ports[chosen] = _Port(family, self._receive)
+            self._retired.add(port)
+            self._retire(port)
+        return ports[chosen]
+
+    def _retire(self, port: _Port) -> None:
+        if not port.flying and port in self._retired:
+            self._retired.discard(port)
+            port.close()
+
+    def _send(self, port: _Port, ident: int, asked: _Asked, wire: bytes, tries: int = 5) -> None:
+        if asked.future.done():
+            return
+        try:
+            port.sock.sendto(wire, (asked.address, self._port))
+        except OSError as error:
+            if error.errno in _FULL and tries:
+                self._loop.call_later(0.002, self._send, port, ident, asked, wire, tries - 1)
+            elif error.errno == errno.ECONNREFUSED and tries:  # an earlier question's error, told to this one
+                self._read_errors(port)
+                self._send(port, ident, asked, wire, tries - 1)
+            else:
+                self._finish(port, ident, asked, "unreachable", b"")
+
+    def _finish(self, port: _Port, ident: int, asked: _Asked, status: str, wire: bytes) -> None:
+        if status != "timeout":  # a late reply must still be told from a spoofed one
+            port.asked.pop(ident, None)
+        port.flying -= 1
+        if not asked.future.done():
+            asked.future.set_result(Exchange(status, wire, time.perf_counter() - asked.sent, asked.ignored))
+        self._retire(port)
+
+    def _expire(self) -> None:
+        now = time.perf_counter()
+        while self._deadlines:
+            port, ident, asked = self._deadlines[0]
+            if not asked.future.done():
+                wait = asked.sent + self._timeout - now
+                if wait > 0.001:
+                    self._timer = self._loop.call_later(wait, self._expire)
+                    return
+                self._finish(port, ident, asked, "timeout", b"")
+            elif asked.future.cancelled() and port.asked.pop(ident, None) is asked:
+                port.flying -= 1
+                self._retire(port)
+            self._deadlines.popleft()
+        self._timer = None
+
+    def _receive(self, port: _Port) -> None:
+        for _ in range(64):  # then let others have the loop
+            try:
+                wire, source = port.sock.recvfrom(65535)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                self._read_errors(port)
+            else:
+                self._match(port, wire, source)
+            if port.sock.fileno() < 0:  # retired: that was its last reply
+                return
+
+    def _match(self, port: _Port, wire: bytes, source: Any) -> None:
+        ident = int.from_bytes(wire[:2], "big")
+        asked = port.asked.get(ident)
+        if (
+            asked is not None
+            and source[0] == asked.address
+            and source[1] == self._port
+            and is_reply_to(wire, asked.question)
+        ):
+            if asked.future.done():
+                self._ignored.late += 1
+                port.asked.pop(ident, None)
+            else:
+                self._finish(port, ident, asked, "reply", wire)
+            return
+        self._ignored.count(source[0])
+        if asked is not None:
+            asked.ignored += 1
+
+    def _read_errors(self, port: _Port) -> None:
+        if sys.platform != "linux":
+            return
+        for _ in range(64):
+            try:
+                wire, _, _, source = port.sock.recvmsg(512, 512, socket.MSG_ERRQUEUE)
+            except OSError:
+                return
+            ident = int.from_bytes(wire[:2], "big")
+            asked = port.asked.get(ident)
+            if asked is not None and source and source[0] == asked.address and not asked.future.done():
+                self._finish(port, ident, asked, "unreachable", b"")
+                if port.sock.fileno() < 0:
+                    return
+
+
+async def ask_tcp(
+    address: str,
+    port: int,
+    question: bytes,
+    timeout: float,
+    ignored: Ignored,
+    *,
+    edns: bool = True,
+    rd: bool = False,
+) -> Exchange:
+    """Ask over a TCP connection of its own; `timeout` covers the whole, dripping replies included."""
+    loop = asyncio.get_running_loop()
+    start = time.perf_counter()
+    strangers = 0
+
+    def end(status: str, wire: bytes = b"") -> Exchange:
+        return Exchange(status, wire, time.perf_counter() - start, strangers)
+
+    ident = secrets.randbits(16)
+    query = encode_query(ident, question, edns=edns, rd=rd)
+    begun = False
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as sock:
+            sock.setblocking(False)
+            async with asyncio.timeout(timeout):
+                await loop.sock_connect(sock, (address, port))
+                await loop.sock_sendall(sock, struct.pack("!H", len(query)) + query)
+                while strangers < 8:
+                    begun = False
+                    (size,) = struct.unpack("!H", await _exactly(loop, sock, 2))
+                    begun = True
+                    wire = await _exactly(loop, sock, size)
+                    if int.from_bytes(wire[:2], "big") == ident and is_reply_to(wire, question):
+                        return end("reply", wire)
+                    ignored.count(address)
+                    strangers += 1
+    except TimeoutError:
+        return end("timeout")
+    except (OSError, EOFError):
+        return end("malformed" if begun else "unreachable")
+    return end("malformed")
+
+
+async def _exactly(loop: asyncio.AbstractEventLoop, sock: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        piece = await loop.sock_recv(sock, size - len(data))
+        if not piece:
+            raise EOFError
+        data += piece
+    return bytes(data)
+
+
+def reaches(family: socket.AddressFamily, address: str) -> bool:
+    """Whether this machine has a route to `address`; nothing is sent."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.connect((address, 53))
+    except OSError:
+        return False
+    return True

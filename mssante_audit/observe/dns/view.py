@@ -1,0 +1,327 @@
+"""An observation of the DNS seen as an audit needs it: zones, their servers, hosts, what each server said.
+
+A question asked several times counts once, by its best reply: one that says something, else the last one.
+What no reply says is unknown here, and never absent.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mssante_audit.observe.dns.wire import is_under
+from mssante_audit.observe.observation import Observation
+
+SILENT = ("timeout", "unreachable")
+TOLD = ("answer", "nodata", "nxdomain", "referral")
+"""Outcomes that say what exists."""
+_RANK = dict.fromkeys(("truncated", "malformed"), 1) | dict.fromkeys(SILENT, 0)
+MAX_ALIASES = 8
+
+
+class Item(NamedTuple):
+    """A record of a reply."""
+
+    section: str
+    owner: str
+    type: str
+    data: str
+
+
+class Said(NamedTuple):
+    """What a server said to a question (columns of `mssante_audit.observe.observation`)."""
+
+    line: int
+    step: str
+    zone: str
+    qname: str
+    qtype: str
+    server: str
+    address: str
+    transport: str
+    outcome: str
+    flags: str
+    cut: str
+    items: tuple[Item, ...]
+
+    @property
+    def answers(self) -> frozenset[str]:
+        """Data of the records of the type asked for in the answer, whoever owns them."""
+        return frozenset(i.data for i in self.items if i.section == "answer" and i.type == self.qtype)
+
+    @property
+    def authoritative(self) -> bool:
+        """Whether the server spoke for the zone."""
+        return self.outcome in ("answer", "nodata", "nxdomain")
+
+
+class Host(NamedTuple):
+    """What is known of a host's name."""
+
+    status: str
+    """``found``, ``nodata`` (no address), ``nxdomain``, ``loop`` or ``unknown``."""
+    addresses: tuple[str, ...] = ()
+    alias: str = ""
+    """What it is an alias (CNAME) of, or ""."""
+    lines: tuple[int, ...] = ()
+
+
+class Path(NamedTuple):
+    """How a domain is reached from the parent zone."""
+
+    qname: str
+    cuts: tuple[str, ...]
+    """The zone cuts on the way, from the top."""
+    zone: str
+    """The zone whose servers were asked last; "" if none was."""
+    said: dict[str, dict[str, Said]]
+    """Type asked → address → what that zone's servers said of the name."""
+
+
+class View:
+    """Index of an observation."""
+
+    def __init__(self, observation: Observation) -> None:
+        self.observation = observation
+        self.parent = observation.parent_zone
+        self.said: dict[tuple[str, str, str], dict[str, Said]] = {}
+        """(zone, name, type) → address → best reply."""
+        self.apex: dict[tuple[str, str], dict[str, Said]] = {}
+        """(zone, address) → transport → best reply to the question for the SOA."""
+        self.recursion: dict[str, Said] = {}
+        """Address → what it said to a stranger's recursive question."""
+        self.servers: dict[str, dict[str, dict[str, None]]] = {}
+        """Zone → address → names under which it was asked."""
+        self._lookups: dict[str, dict[str, Said]] = {}
+        self._zones: dict[str, ZoneView] = {}
+        self._hosts: dict[str, Host] = {}
+        self._index()
+
+    def _index(self) -> None:
+        items = self._items()
+        frame = self.observation.queries
+        columns = [c for c in Said._fields if c != "items"]
+        for values in zip(*(_values(frame[c]) for c in columns), strict=True):
+            one = Said._make((*values, items.get(values[0], ())))
+            if one.step == "recursion":
+                _keep(self.recursion, one.address, one)
+                continue
+            if one.step == "address":
+                if one.outcome in TOLD and one.outcome != "referral":
+                    _keep(self._lookups.setdefault(one.qname, {}), one.qtype, one)
+                continue
+            _keep(self.said.setdefault((one.zone, one.qname, one.qtype), {}), one.address, one)
+            if one.step == "apex":
+                self.servers.setdefault(one.zone, {}).setdefault(one.address, {})[one.server] = None
+                if one.qtype == "SOA":
+                    _keep(self.apex.setdefault((one.zone, one.address), {}), one.transport, one)
+
+    def _items(self) -> dict[int, tuple[Item, ...]]:
+        frame = self.observation.records
+        columns = (_values(frame[c]) for c in ("section", "owner", "type", "data"))
+        same: dict[Item, Item] = {}
+        lines = zip(frame["line"].tolist(), map(Item, *columns), strict=True)
+        return {
+            line: tuple(same.setdefault(item, item) for _, item in found)
+            for line, found in groupby(lines, itemgetter(0))
+        }
+
+    def zone(self, name: str) -> ZoneView:
+        """Return what is known of a zone."""
+        if name not in self._zones:
+            self._zones[name] = ZoneView(self, name)
+        return self._zones[name]
+
+    @cached_property
+    def referrals(self) -> dict[str, list[Said]]:
+        """The replies that delegate each zone."""
+        found: dict[str, list[Said]] = {}
+        for replies in self.said.values():
+            for one in replies.values():
+                if one.outcome == "referral":
+                    found.setdefault(one.cut, []).append(one)
+        return found
+
+    @cached_property
+    def anchors(self) -> dict[str, list[Said]]:
+        """What was said to the question for the DS of each zone."""
+        found: dict[str, list[Said]] = {}
+        for (_, name, qtype), replies in self.said.items():
+            if qtype == "DS":
+                found.setdefault(name, []).extend(replies.values())
+        return found
+
+    def looked_up(self, name: str, qtype: str) -> Said | None:
+        """Return what was learnt of a name outside the walk, ``None`` if nothing was."""
+        return self._lookups.get(name, {}).get(qtype)
+
+    def host(self, name: str) -> Host:
+        """Return what is known of a host's addresses, through aliases."""
+        if name not in self._hosts:
+            self._hosts[name] = self._host(name)
+        return self._hosts[name]
+
+    def _host(self, name: str) -> Host:
+        asked, alias, current = [], "", name
+        for _ in range(MAX_ALIASES):
+            told = self._lookups.get(current, {})
+            asked += [one.line for one in told.values()]
+            items = [i for one in told.values() for i in one.items if i.section == "answer"]
+            aliases = {i.owner: i.data for i in items if i.type == "CNAME"}
+            end = current
+            for _ in range(MAX_ALIASES):
+                alias = alias or aliases.get(end, "")
+                end = aliases.get(end, end)
+            found = dict.fromkeys(i.data for i in items if i.type in ("A", "AAAA"))
+            if found:
+                return Host("found", tuple(found), alias, tuple(asked))
+            if end == current or end in aliases:
+                status = "loop" if end in aliases else _absence(told)
+                return Host(status, (), alias, tuple(asked))
+            if end not in self._lookups and any(one.outcome == "nxdomain" for one in told.values()):
+                return Host("nxdomain", (), alias, tuple(asked))
+            current = end
+        return Host("loop", (), alias, tuple(asked))
+
+    def path(self, qname: str) -> Path:
+        """Follow a name down from the parent zone, as the observer did."""
+        zone = self.parent
+        cuts: list[str] = []
+        while True:
+            said = {t: r for t in ("MX", "A", "AAAA", "SOA") if (r := self.said.get((zone, qname, t)))}
+            if not said:
+                return Path(qname, tuple(cuts), "" if not cuts else zone, {})
+            found = Counter(one.cut for replies in said.values() for one in replies.values() if one.cut)
+            if not found or len(cuts) > MAX_ALIASES:
+                return Path(qname, tuple(cuts), zone, said)
+            zone = max(found, key=lambda name: (found[name], name))
+            cuts.append(zone)
+
+
+class ZoneView:
+    """What parent and servers say of a zone."""
+
+    def __init__(self, view: View, name: str) -> None:
+        self.view, self.name = view, name
+        self.referrals = view.referrals.get(name, [])
+        self.anchors = view.anchors.get(name, [])
+        self.soa = view.said.get((name, name, "SOA"), {})
+        self.ns = view.said.get((name, name, "NS"), {})
+        self.keys = view.said.get((name, name, "DNSKEY"), {})
+        self.servers = view.servers.get(name, {})
+
+    @cached_property
+    def parent_ns(self) -> tuple[str, ...]:
+        """The servers that the parent names, sorted."""
+        return tuple(sorted(set(_data(self.referrals, "NS", self.name))))
+
+    @cached_property
+    def own_ns(self) -> tuple[str, ...]:
+        """The servers that the zone itself names, sorted: all that any of its servers does."""
+        return tuple(
+            sorted({name for one in self.ns.values() if one.outcome == "answer" for name in one.answers})
+        )
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(sorted({*self.parent_ns, *self.own_ns}))
+
+    @cached_property
+    def ds(self) -> tuple[str, ...]:
+        """The DS records that the parent gives."""
+        return tuple(sorted(set(_data([*self.referrals, *self.anchors], "DS", self.name))))
+
+    @cached_property
+    def unanchored(self) -> bool:
+        """Whether a server of the zone above said that there is no DS, or a signed referral has none."""
+        denied = any(one.outcome == "nodata" for one in self.anchors)
+        return not self.ds and (denied or any("signed" in one.flags for one in self.referrals))
+
+    @cached_property
+    def glue(self) -> dict[str, tuple[str, ...]]:
+        """Addresses that the parent gives for servers, by name."""
+        found: dict[str, dict[str, None]] = {}
+        for one in self.referrals:
+            for item in one.items:
+                if (
+                    item.section == "additional"
+                    and item.type in ("A", "AAAA")
+                    and item.owner in self.parent_ns
+                ):
+                    found.setdefault(item.owner, {})[item.data] = None
+        return {name: tuple(sorted(addresses)) for name, addresses in found.items()}
+
+    @cached_property
+    def states(self) -> dict[str, str]:
+        """Address → how it serves the zone, one of `STATES`."""
+        return {address: state_of(one, self.name) for address, one in self.soa.items()}
+
+    @property
+    def lines(self) -> tuple[int, ...]:
+        """Lines of the observation that tell of the servers."""
+        return tuple(one.line for one in self.soa.values())
+
+
+STATES = ("serving", "no-soa", "silent", "refusing", "failing", "upward", "lame", "malformed")
+"""How a server serves a zone: the first two speak for it."""
+SERVING = STATES[:2]
+
+
+def state_of(one: Said, zone: str) -> str:
+    """Tell from the reply to the question for the SOA how a server serves a zone."""
+    if one.outcome in ("answer", "nodata") and "aa" in one.flags.split():
+        return "serving" if one.outcome == "answer" and one.answers else "no-soa"
+    if one.outcome in SILENT:
+        return "silent"
+    if one.outcome in ("refused", "servfail", "malformed", "truncated"):
+        return {"refused": "refusing", "servfail": "failing"}.get(one.outcome, "malformed")
+    above = {i.owner for i in one.items if i.section == "authority" and i.type == "NS"} - {zone}
+    return "upward" if any(is_under(zone, owner) for owner in above) else "lame"
+
+
+def is_dead(zone: ZoneView) -> bool:
+    """Tell whether servers of a zone were asked and none of them speaks for it."""
+    return bool(zone.states) and not any(state in SERVING for state in zone.states.values())
+
+
+def network(address: str) -> str:
+    """Return the /24 or /48 an address lies in.
+
+    >>> network("192.0.2.7"), network("2001:db8:1:2::7")
+    ('192.0.2.0/24', '2001:db8:1::/48')
+    """
+    from ipaddress import ip_network
+
+    return str(ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    """Return a column's values, equal ones as one object: a frame makes a new text for every row."""
+    codes, distinct = pd.factorize(column)
+    values: list[Any] = np.asarray(distinct, dtype=object)[codes].tolist()
+    return values
+
+
+def _keep(kept: dict[Any, Said], key: Any, one: Said) -> None:
+    before = kept.get(key)
+    if before is None or _RANK.get(one.outcome, 2) >= _RANK.get(before.outcome, 2):
+        kept[key] = one
+
+
+def _data(replies: Iterable[Said], rdtype: str, owner: str) -> Iterator[str]:
+    return (i.data for one in replies for i in one.items if i.type == rdtype and i.owner == owner)
+
+
+def _absence(told: dict[str, Said]) -> str:
+    """Tell what the replies about a name without address prove: nothing, unless both families are known."""
+    if any(one.outcome == "nxdomain" for one in told.values()):
+        return "nxdomain"
+    return "nodata" if {"A", "AAAA"} <= told.keys() else "unknown"

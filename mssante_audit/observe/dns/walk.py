@@ -1,0 +1,241 @@
+"""From the parent zone down to where a domain is served: zone cuts, the servers of each zone, mail hosts.
+
+Every server of the parent is asked, and every server of each zone below it: the union of the names that the
+parent and the zone itself give, on each of their addresses. Nothing is assumed about where zones begin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, NamedTuple, TypeVar
+
+from mssante_audit.observe.dns.asker import SILENT, Ask, Asker, once
+from mssante_audit.observe.dns.resolve import Resolver, Server
+from mssante_audit.observe.dns.wire import canonical, is_under
+from mssante_audit.observe.lines import Observed
+
+MAX_NAMES = 32
+MAX_SERVERS = 64
+MAX_HOSTS = 32
+"""Names of servers, addresses of servers and mail hosts followed for one zone or domain; a note says if there
+were more (a reply can name 500 servers, each with as many addresses)."""
+
+Note = Callable[[str, str], None]
+T = TypeVar("T")
+
+
+class _Delegation(NamedTuple):
+    names: tuple[str, ...]
+    glue: dict[str, list[str]]
+    secure: bool
+
+
+class Walker:
+    """Walks domains; zones and names met on the way are looked at once.
+
+    Parameters
+    ----------
+    asker
+        Asks and writes.
+    resolver
+        Looks up names of servers and mail hosts.
+    sibling
+        A label that no domain has.
+    note
+        Called with a zone and what was left out there.
+    """
+
+    def __init__(self, asker: Asker, resolver: Resolver, sibling: str, note: Note) -> None:
+        self._asker, self._resolver, self._sibling, self._note = asker, resolver, sibling, note
+        self._parent = asker.settings.parent_zone
+        self._zones: dict[str, asyncio.Future[tuple[Server, ...]]] = {}
+        self._once: dict[tuple[str, ...], asyncio.Future[object]] = {}
+        self._servers: tuple[Server, ...] = ()
+        self._signed: set[str] = set()
+
+    async def find_parent(self) -> bool:
+        """Find the parent zone's servers and look at its apex; whether one of them answers for it."""
+        servers = [Server(*pair) for pair in self._asker.settings.parent_servers]
+        if not servers:
+            for name in (await self._resolver.names(self._parent))[:MAX_NAMES]:
+                servers += [Server(name, address) for address in await self._resolver.addresses("", name)]
+        self._servers = tuple(s for s in servers if self._resolver.usable(s.address))
+        self._resolver.zones[self._parent] = self._servers
+        for patient in (False, True):
+            told = await asyncio.gather(*(self._ask_soa(server, patient=patient) for server in self._servers))
+            if any(observed.outcome == "answer" for observed in told):
+                return True
+        return False
+
+    async def look_at_parent(self) -> None:
+        """Ask the parent's servers about their own zone; a silent one keeps nobody waiting."""
+        await asyncio.gather(
+            *(self._apex("", self._parent, server, secure=False) for server in self._servers)
+        )
+
+    async def walk(self, domain: str, qname: str) -> None:
+        """Observe one domain (`qname` is its canonical form)."""
+        if not is_under(qname, self._parent):
+            found = await self._resolver.resolve(domain, qname, "MX")
+            await self._follow(domain, [found] if found else [])
+            return
+        zone, servers = self._parent, self._servers
+        while servers:
+            replies = await self._ask_all(domain, zone, servers, qname, "MX")
+            replies += await self._ask_more(domain, zone, qname, replies)
+            await self._follow(domain, replies)
+            cuts = Counter(o.cut for o in replies if o.cut)
+            if not cuts:
+                return
+            cut = max(cuts, key=lambda name: (cuts[name], name))
+            await self._ask_sibling(domain, zone, servers, cut, "MX")
+            servers = await self.zone(domain, cut, [o for o in replies if o.cut == cut])
+            zone = cut
+
+    async def zone(self, domain: str, cut: str, replies: list[Observed]) -> tuple[Server, ...]:
+        """Return the servers of the zone `cut`, having asked each about its apex; `replies` show the cut."""
+        return await once(self._zones, cut, lambda: self._discover(domain, cut, replies))
+
+    async def _discover(self, domain: str, cut: str, replies: list[Observed]) -> tuple[Server, ...]:
+        carried = [
+            o for o in replies if o.outcome != "referral"
+        ]  # the server asked carries the zone below too
+        asks = (Ask(domain, "walk", o.zone, cut, "NS", o.server, o.address) for o in carried)
+        told = [*replies, *await asyncio.gather(*map(self._asker.ask, dict.fromkeys(asks)))]
+        records = [r for o in told for r in o.records]
+        names = list(dict.fromkeys(r.data for r in records if r.type == "NS" and r.owner == cut))
+        if len(names) > MAX_NAMES:
+            self._note(cut, f"{len(names) - MAX_NAMES} of {len(names)} names of servers not followed")
+        glue: dict[str, list[str]] = {}
+        for record in records:
+            if record.type in ("A", "AAAA") and record.section == "additional" and record.owner in names:
+                glue.setdefault(record.owner, []).append(record.data)
+        secure = any(r.type == "DS" for r in records)
+        given = _Delegation(tuple(sorted(names)[:MAX_NAMES]), glue, secure)
+        servers = await self._explore(domain, cut, given)
+        if cut in self._signed and not secure and not any("signed" in o.flags for o in replies):
+            # Servers of an unsigned zone may leave a DS out of their referrals.
+            above = (Ask(domain, "apex", o.zone, cut, "DS", o.server, o.address) for o in replies)
+            await asyncio.gather(*map(self._asker.ask, dict.fromkeys(above)))
+        return servers
+
+    async def _explore(self, domain: str, zone: str, given: _Delegation) -> tuple[Server, ...]:
+        known = [Server(name, address) for name in given.names for address in given.glue.get(name, ())]
+        if usable := tuple(s for s in dict.fromkeys(known) if self._resolver.usable(s.address)):
+            self._resolver.zones.setdefault(zone, usable)
+        servers: dict[Server, None] = {}
+        seen: set[str] = set()
+        names = list(given.names)
+        while names:
+            seen.update(names)
+            found = await asyncio.gather(*(self._resolver.addresses(domain, name) for name in names))
+            fresh: dict[Server, None] = {}
+            for name, addresses in zip(names, found, strict=True):
+                for address in (*given.glue.get(name, ()), *addresses):
+                    if self._resolver.usable(address) and Server(name, address) not in servers:
+                        fresh[Server(name, address)] = None
+            asked = list(fresh)[: MAX_SERVERS - len(servers)]
+            if len(asked) < len(fresh):
+                self._note(zone, f"{len(fresh) - len(asked)} addresses of servers not asked")
+            servers |= dict.fromkeys(asked)
+            told = await asyncio.gather(*(self._apex(domain, zone, s, secure=given.secure) for s in asked))
+            more = {n for own in told for n in own} - seen
+            names = sorted(more)[: MAX_NAMES - len(seen)]
+            if len(names) < len(more):
+                self._note(
+                    zone, f"{len(more) - len(names)} names of servers given by the zone itself not followed"
+                )
+        if servers:
+            self._resolver.zones[zone] = tuple(servers)
+        return tuple(servers)
+
+    async def _apex(self, domain: str, zone: str, server: Server, *, secure: bool) -> list[str]:
+        """Ask a server about the zone's apex; return the names of servers it gives."""
+        ask = Ask(domain, "apex", zone, zone, "SOA", server.name, server.address)
+        soa, ns, _ = await asyncio.gather(
+            self._asker.ask(ask),
+            self._asker.ask(ask._replace(qtype="NS")),
+            self._asker.ask(ask._replace(transport="tcp")),
+        )
+        if soa.outcome not in SILENT:
+            await self._do_once(("recursion", server.address), lambda: self._ask_recursion(domain, server))
+        if "signed" in soa.flags:
+            self._signed.add(zone)
+        if secure or "signed" in soa.flags:
+            await self._asker.ask(ask._replace(qtype="DNSKEY"))
+        return [r.data for r in ns.records if (r.type, r.owner, r.section) == ("NS", zone, "answer")]
+
+    async def _ask_soa(self, server: Server, *, patient: bool) -> Observed:
+        ask = Ask("", "apex", self._parent, self._parent, "SOA", server.name, server.address)
+        observed = await self._asker.ask(ask, patient=patient)
+        self._asker.remember(observed)
+        return observed
+
+    async def _ask_recursion(self, domain: str, server: Server) -> None:
+        # The root's SOA: any resolver has it at hand, and no name of anybody's is given away.
+        await self._asker.ask(Ask(domain, "recursion", "", ".", "SOA", server.name, server.address, rd=True))
+
+    async def _ask_all(
+        self, domain: str, zone: str, servers: Iterable[Server], qname: str, qtype: str, step: str = "walk"
+    ) -> list[Observed]:
+        asks = (Ask(domain, step, zone, qname, qtype, s.name, s.address) for s in servers)
+        return await _together([self._asker.ask(ask) for ask in asks])
+
+    async def _ask_more(self, domain: str, zone: str, qname: str, replies: list[Observed]) -> list[Observed]:
+        """Ask those who know the name for what their reply leaves open."""
+        more: list[Observed] = []
+        without = [Server(o.server, o.address) for o in replies if o.outcome == "nodata" and not o.cut]
+        for qtype in ("A", "AAAA") if without else ():
+            more += await self._ask_all(domain, zone, without, qname, qtype)
+        positive = [o for o in (*replies, *more) if o.outcome == "answer"]
+        where = list(dict.fromkeys(Server(o.server, o.address) for o in positive))
+        if where and qname != zone:
+            # An answer does not say which zone it comes from; the SOA does.
+            more += await self._ask_all(domain, zone, where, qname, "SOA")
+        if qname != zone:
+            for qtype in dict.fromkeys(o.qtype for o in positive):
+                await self._ask_sibling(domain, zone, where, qname, qtype)
+        return more
+
+    async def _ask_sibling(
+        self, domain: str, zone: str, servers: Iterable[Server], name: str, qtype: str
+    ) -> None:
+        qname = canonical(f"{self._sibling}.{name.partition('.')[2]}")
+        for server in servers if qname else ():  # a name can be too long for a sibling of this length
+            await self._do_once(
+                ("sibling", zone, qname, qtype, server.address),
+                lambda server=server: self._ask_all(domain, zone, [server], qname, qtype, "sibling"),  # type: ignore[misc]
+            )
+
+    async def _follow(self, domain: str, replies: Iterable[Observed]) -> None:
+        """Look up the mail hosts that replies name, through aliases."""
+        records = [r for o in replies if o.outcome == "answer" for r in o.records if r.section == "answer"]
+        aliases = {r.data for r in records if r.type == "CNAME"} - {r.owner for r in records}
+        for alias in sorted(aliases)[:MAX_HOSTS]:
+            found = await self._resolver.resolve(domain, alias, "MX")
+            records += found.records if found else ()
+            await self._resolver.addresses(domain, alias)
+        hosts = {r.data.rpartition(" ")[2] for r in records if r.type == "MX" and r.section == "answer"}
+        named = sorted(host for host in hosts if host != "." and not _is_address(host))
+        if len(named) > MAX_HOSTS:
+            self._note(domain, f"{len(named) - MAX_HOSTS} of {len(named)} mail hosts not followed")
+        await _together([self._resolver.addresses(domain, host) for host in named[:MAX_HOSTS]])
+
+    async def _do_once(self, what: tuple[str, ...], do: Callable[[], Awaitable[object]]) -> None:
+        await once(self._once, what, do)
+
+
+async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await all at once; one alone needs no task, which costs as much as a query."""
+    return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

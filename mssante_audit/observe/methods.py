@@ -1,0 +1,220 @@
+"""The method in use for each domain, read from an observation: delegation, redirection, or neither.
+
+==================== =======================================================================
+method               meaning
+==================== =======================================================================
+``delegated``        a zone of its own, handed over by the parent's servers or a zone below
+``within-delegated`` a name inside a zone that is handed over (the ``cut``)
+``redirected``       the parent's zone itself holds an MX, an address or an alias
+``wildcard``         answers, but only as any name beside it would
+``none``             no such name, or one without MX, address or alias
+``outside``          not under the parent zone
+``unknown``          could not be observed: silence, refusals, or never asked
+==================== =======================================================================
+
+Pure: from the frames of `mssante_audit.observe.observation`, whatever the file holds about domains no longer
+listed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pandas as pd
+
+from mssante_audit.observe.dns.wire import canonical, is_under
+from mssante_audit.observe.observation import Observation
+
+METHODS = ("delegated", "within-delegated", "redirected", "wildcard", "none", "outside", "unknown")
+Method = pd.CategoricalDtype(list(METHODS))
+_TOLD = ("answer", "nodata", "nxdomain", "referral")
+_OUTCOMES_FR = {
+    "refused": "refus", "servfail": "échec (SERVFAIL)", "lame": "serveur sans autorité",
+    "truncated": "réponse tronquée", "timeout": "silence", "unreachable": "injoignable",
+    "malformed": "réponse illisible", "nxdomain": "nom inexistant", "nodata": "nom sans donnée",
+    "answer": "réponse", "referral": "délégation",
+}  # fmt: skip
+
+
+class _Line(NamedTuple):
+    line: int
+    zone: str
+    qtype: str
+    address: str
+    outcome: str
+    cut: str
+    at: pd.Timestamp
+
+
+@dataclass
+class _Seen:
+    """What an observation says, by name."""
+
+    walks: dict[tuple[str, str], list[_Line]] = field(default_factory=lambda: defaultdict(list))
+    """By zone and name."""
+    siblings: dict[tuple[str, str, str, str], _Line] = field(default_factory=dict)
+    """By zone, name, type and address; the last conclusive reply."""
+    answers: dict[int, frozenset[tuple[str, str]]] = field(default_factory=dict)
+    """By line, the type and data of the records that answer the name itself."""
+    cut_siblings: set[tuple[str, str]] = field(default_factory=set)
+    """Zone and name of siblings that were handed over: the zone hands over any name."""
+
+
+def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
+    """Derive the method in use for each domain.
+
+    Parameters
+    ----------
+    observation
+        As loaded.
+    domains
+        As the white list writes them; each gets one row, in this order.
+
+    Returns
+    -------
+    DataFrame
+        ``domain`` str, ``method`` category (`METHODS`), ``cut`` str (the zone that serves the name, where it
+        is not the parent's), ``why`` str (French), ``observed_at`` datetime64 UTC (last query about it, NaT
+        if none).
+    """
+    seen = _index(observation)
+    rows = []
+    for domain in dict.fromkeys(domains):
+        name = canonical(domain)
+        method, cut, why, lines = _method(seen, observation, name)
+        rows.append((domain, method, cut, why, max((line.at for line in lines), default=pd.NaT)))
+    frame = pd.DataFrame(rows, columns=["domain", "method", "cut", "why", "observed_at"])
+    times = pd.Series([row[-1] for row in rows], dtype="datetime64[us, UTC]")
+    return frame.astype({"domain": "str", "method": Method, "cut": "str", "why": "str"}).assign(
+        observed_at=times
+    )
+
+
+def _method(seen: _Seen, observation: Observation, name: str) -> tuple[str, str, str, list[_Line]]:
+    parent = observation.parent_zone
+    if not name:
+        return "unknown", "", "ce n'est pas un nom que le DNS puisse porter", []
+    if not is_under(name, parent):
+        return "outside", "", f"hors de {parent}", []
+    zone, lines = parent, []
+    while True:
+        here = seen.walks.get((zone, name), [])
+        lines += here
+        below = "" if zone == parent else zone
+        told = [line for line in here if line.outcome in _TOLD]
+        if not told:
+            why = (
+                f"serveurs de {zone} : {_tally(here)}"
+                if here
+                else f"pas observé auprès des serveurs de {zone}"
+            )
+            return (
+                ("delegated", zone, f"délégué ; {why}", lines)
+                if zone == name
+                else ("unknown", below, why, lines)
+            )
+        cuts = Counter(line.cut for line in told if line.cut)
+        if not cuts:
+            break
+        cut = max(cuts, key=lambda c: (cuts[c], c))
+        if _is_wildcard_cut(seen, observation, zone, cut):
+            return "wildcard", below, f"{zone} délègue n'importe quel nom", lines
+        if cut == name:
+            return "delegated", name, _said(told, lambda line: line.cut == name, f"délégué par {zone}"), lines
+        zone = cut
+    return (*_answered(seen, observation, zone, name, told), lines)
+
+
+def _answered(
+    seen: _Seen, observation: Observation, zone: str, name: str, told: list[_Line]
+) -> tuple[str, str, str]:
+    """Name the method of a name that `zone` does not hand on."""
+    below = "" if zone == observation.parent_zone else zone
+    positive = [line for line in told if line.outcome == "answer" and line.qtype != "SOA"]
+    if not positive:
+        return "none", below, f"serveurs de {zone} : {_tally(told)}"
+    types = ", ".join(
+        dict.fromkeys(t for line in positive for t, _ in sorted(seen.answers.get(line.line, ())))
+    )
+    checked = [_is_wildcard(seen, observation, zone, name, line) for line in positive]
+    if all(checked):
+        return (
+            "wildcard",
+            below,
+            f"{types} : la réponse que {zone} donne aussi à un nom que personne n'a déclaré",
+        )
+    answering = {line.address for line in positive}
+    why = _said(told, lambda line: line.address in answering, f"{types} dans {zone}")
+    if None in checked:
+        why += " ; joker non vérifié"
+    return ("within-delegated" if below else "redirected"), below, why
+
+
+def _is_wildcard(seen: _Seen, observation: Observation, zone: str, name: str, line: _Line) -> bool | None:
+    """Whether a name beside it got the same answer from the same server; ``None`` if that is not known."""
+    known = False
+    for sibling in _siblings(observation, name):
+        other = seen.siblings.get((zone, sibling, line.qtype, line.address))
+        if other is not None:
+            known = True
+            if other.outcome == "answer" and seen.answers.get(other.line) == seen.answers.get(line.line):
+                return True
+    return False if known else None
+
+
+def _is_wildcard_cut(seen: _Seen, observation: Observation, zone: str, cut: str) -> bool:
+    return any((zone, name) in seen.cut_siblings for name in _siblings(observation, cut))
+
+
+def _siblings(observation: Observation, name: str) -> list[str]:
+    return [f"{label}.{name.partition('.')[2]}" for label in observation.siblings]
+
+
+def _said(told: list[_Line], yes: Callable[[_Line], bool], what: str) -> str:
+    """Say `what`, and by how many servers if they disagree."""
+    addresses = {line.address for line in told}
+    saying = {line.address for line in told if yes(line)}
+    if saying == addresses:
+        return what
+    return f"{what}, selon {len(saying)} serveurs sur {len(addresses)}"
+
+
+def _tally(lines: list[_Line]) -> str:
+    """Count outcomes; an address that was asked several times counts once, for the last it said."""
+    last = {line.address: line.outcome for line in lines}
+    counts = Counter(_OUTCOMES_FR[outcome] for outcome in last.values())
+    return ", ".join(f"{outcome} ({count})" for outcome, count in counts.most_common())
+
+
+def _index(observation: Observation) -> _Seen:
+    seen = _Seen()
+    queries = observation.queries
+    used = queries[queries["step"].isin(["walk", "sibling"])]
+    columns = [used[c].tolist() for c in (
+        "step", "qname", "line", "zone", "qtype", "address", "outcome", "cut", "at",
+    )]  # fmt: skip
+    owner: dict[int, str] = {}
+    for step, qname, *rest in zip(*columns, strict=True):
+        line = _Line(*rest)
+        if line.outcome == "answer":
+            owner[line.line] = qname
+        if step == "walk":
+            seen.walks[line.zone, qname].append(line)
+        elif line.outcome in _TOLD:
+            seen.siblings[line.zone, qname, line.qtype, line.address] = line
+    records = observation.records
+    records = records[(records["section"] == "answer") & records["line"].isin(list(owner))]
+    answers: dict[int, set[tuple[str, str]]] = defaultdict(set)
+    for number, name, kind, data in zip(
+        *(records[c].tolist() for c in ("line", "owner", "type", "data")), strict=True
+    ):
+        if name == owner[number]:
+            answers[number].add((kind, data))
+    seen.answers = {number: frozenset(found) for number, found in answers.items()}
+    seen.cut_siblings = {
+        (zone, qname) for (zone, qname, _, _), line in seen.siblings.items() if line.cut == qname
+    }
+    return seen

@@ -1,0 +1,224 @@
+"""The observation file: what the DNS said, one line a query, and the frames read from it.
+
+JSON Lines in gzip members, appended as the observation goes, so it can be read while it grows and after a
+kill. Lines are of four kinds. A *header* opens each run (``format``, ``version``, ``at``, ``parent_zone``,
+``sibling``, the label asked for to find wildcards, ``ipv6``, ``settings``). A *query* has the fields of
+`Observed`. A *note* says what was left out and why. An *end* closes a run (``complete``, and what was thrown
+away as no reply of ours).
+
+Columns of `Observation.queries`, one row a query sent (``attempt`` 0: not sent, the address had been found
+silent):
+
+============== =============== ==========================================================
+column         dtype           meaning
+============== =============== ==========================================================
+``line``       int64           line of the file, 1-based; key of `Observation.records`
+``at``         datetime64 UTC  when it was sent
+``domain``     str             the listed domain it was first asked for ("" for the parent zone itself)
+``step``       category        why, one of `STEPS`
+``zone``       str             the zone whose server was asked; "" for a resolver
+``qname``      str             name asked, canonical (`dns_wire.canonical`)
+``qtype``      str             type asked
+``server``     str             name of the server, "" for a resolver
+``address``    str             its address
+``transport``  category        ``udp`` or ``tcp``
+``edns``       bool            whether the query carried EDNS
+``rd``         bool            whether it asked for recursion
+``attempt``    int64           1, 2, 3…
+``outcome``    category        one of `dns_wire.OUTCOMES`
+``rcode``      str             "" without a reply
+``flags``      str             of the reply, in this order: ``aa tc ra edns signed cut`` (`dns_wire.Reply`)
+``cut``        str             of a referral: the name delegated
+``rtt``        float64         milliseconds; NaN without a reply
+``ignored``    int64           messages with this query's id that were not its reply
+============== =============== ==========================================================
+
+`Observation.records`: ``line`` int64, ``section`` category, ``owner`` str, ``ttl`` int64, ``type`` str,
+``data`` str. `Observation.problems`: ``line`` int64, ``kind`` str (``cut``, ``damaged``, ``record``),
+``message`` str. `Observation.notes`: ``line`` int64, ``zone`` str, ``text`` str.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mssante_audit.observe.dns.wire import OUTCOMES, SECTIONS, Record
+from mssante_audit.observe.lines import (
+    STEPS,
+    TRANSPORTS,
+    ObservationError,
+    Observed,
+    Scan,
+    check_header,
+    parse_query,
+)
+
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """An observation file, read."""
+
+    queries: pd.DataFrame
+    records: pd.DataFrame
+    problems: pd.DataFrame
+    notes: pd.DataFrame
+    source: str
+    sha256: str
+    parent_zone: str
+    siblings: tuple[str, ...]
+    """The labels that no domain has, one a run."""
+    ipv6: bool
+    """Whether IPv6 addresses could be asked."""
+    started_at: datetime
+    complete: bool
+    """Whether the last run came to its end."""
+    ignored: dict[str, int] = field(default_factory=dict)
+    """Messages that answered nothing asked, by source address, over all runs."""
+
+
+class _Texts:
+    """A str column built from few distinct values: each is kept once, the rows by number."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {}
+        self._rows = array("i")
+
+    def append(self, text: str) -> None:
+        self._rows.append(self._codes.setdefault(text, len(self._codes)))
+
+    def series(self) -> pd.Series[str]:
+        values = pd.array(list(self._codes), dtype="str")
+        return pd.Series(values.take(np.frombuffer(self._rows, "int32")) if self._rows else values)
+
+
+class _Numbers:
+    """A column of numbers, without a Python object for each."""
+
+    def __init__(self, dtype: str) -> None:
+        self._dtype = dtype
+        self._rows = array({"bool": "b", "int64": "q", "float64": "d"}[dtype])
+        self.append = self._rows.append
+
+    def series(self) -> pd.Series[Any]:
+        return pd.Series(np.array(self._rows).astype(self._dtype))
+
+
+class _Instants(_Numbers):
+    """A column of instants, in microseconds since 1970."""
+
+    def __init__(self) -> None:
+        super().__init__("int64")
+
+    def add(self, text: str) -> None:
+        self.append((datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND)
+
+    def series(self) -> pd.Series[Any]:
+        return pd.Series(np.array(self._rows, "datetime64[us]")).dt.tz_localize(UTC)
+
+
+def load_observation(source: str | Path) -> Observation:
+    """Read an observation file.
+
+    A file that is still growing, was cut, is damaged, or holds lines that are not as they should be is read
+    as far as possible: what could not be read is in `Observation.problems`.
+
+    Raises
+    ------
+    ObservationError
+        If the file cannot be opened, is no observation, or was written by a newer version.
+    """
+    path = Path(source)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ObservationError(error.strerror or "cannot be read", file=str(path)) from None
+    scan = Scan(data)
+    headers: list[dict[str, Any]] = []
+    notes: list[tuple[int, str, str]] = []
+    ignored: dict[str, int] = {}
+    complete = False
+
+    def queries() -> Iterator[tuple[int, Observed]]:
+        nonlocal complete
+        for line, content in scan.lines():
+            if not headers or "format" in content:
+                headers.append(check_header(content, path))
+                complete = False
+            elif "note" in content:
+                notes.append((line, str(content.get("zone", "")), str(content["note"])))
+            elif "end" in content:
+                complete = content.get("complete") is True
+                for address, count in _counts(content.get("ignored")):
+                    ignored[address] = ignored.get(address, 0) + count
+            else:
+                try:
+                    yield line, parse_query(content)
+                except ValueError as error:
+                    scan.problems.append((line, "record", str(error)))
+
+    frames = _frames(queries())
+    if not headers:
+        raise ObservationError(
+            "not a DNS observation", file=str(path), remedy="`mssante-audit observe dns` makes one"
+        )
+    return Observation(
+        *frames,
+        problems=_problem_frame(scan.problems, "kind", "message"),
+        notes=_problem_frame(notes, "zone", "text"),
+        source=path.name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        parent_zone=headers[0]["parent_zone"],
+        siblings=tuple(dict.fromkeys(h["sibling"] for h in headers)),
+        ipv6=all(h.get("ipv6") is True for h in headers),
+        started_at=datetime.fromisoformat(headers[0]["at"]).astimezone(UTC),
+        complete=complete,
+        ignored=ignored,
+    )
+
+
+def _counts(content: object) -> Iterator[tuple[str, int]]:
+    if isinstance(content, dict):
+        yield from ((k, v) for k, v in content.items() if type(v) is int and 0 <= v < 1 << 31)
+
+
+def _problem_frame(rows: list[tuple[int, str, str]], *names: str) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["line", *names])
+    return frame.astype({"line": "int64", **dict.fromkeys(names, "str")})
+
+
+def _frames(queries: Iterable[tuple[int, Observed]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    numbers = {"edns": "bool", "rd": "bool", "attempt": "int64", "rtt": "float64", "ignored": "int64"}
+    instants = _Instants()
+    columns: dict[str, Any] = {"at": instants}
+    columns |= {n: _Numbers(numbers[n]) if n in numbers else _Texts() for n in Observed._fields[1:-1]}
+    parts = {n: _Numbers("int64") if n == "ttl" else _Texts() for n in Record._fields}
+    lines, record_lines = _Numbers("int64"), _Numbers("int64")
+    adders: list[Any] = [instants.add, *(column.append for column in list(columns.values())[1:])]
+    part_adders: list[Any] = [column.append for column in parts.values()]
+    for line, query in queries:
+        lines.append(line)
+        for add, value in zip(adders, query, strict=False):
+            add(math.nan if value is None else value)  # only rtt can be missing
+        for record in query.records:
+            record_lines.append(line)
+            for add, part in zip(part_adders, record, strict=True):
+                add(part)
+    first = pd.DataFrame({"line": lines.series(), **{n: c.series() for n, c in columns.items()}})
+    second = pd.DataFrame({"line": record_lines.series(), **{n: c.series() for n, c in parts.items()}})
+    choices = {"step": STEPS, "transport": TRANSPORTS, "outcome": OUTCOMES}
+    return (
+        first.astype({n: pd.CategoricalDtype(list(c)) for n, c in choices.items()}),
+        second.astype({"section": pd.CategoricalDtype(list(SECTIONS))}),
+    )

@@ -1,0 +1,146 @@
+"""Writing an observation file: append only, whole gzip members, readable at any moment."""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mssante_audit.base.errors import OutputError
+from mssante_audit.observe.lines import ObservationError, Observed, Scan, check_header, parse_query
+
+BATCH = 512
+PERIOD = 1.0
+"""A member is written after so many lines, or after so many seconds."""
+
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+class Writer:
+    """Appends lines to a file that no one else is writing to.
+
+    Parameters
+    ----------
+    path
+        A new file, or with `resume` one that exists: its cut end, if it has one, is then mended.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be made or written, exists (without `resume`), or another run is writing it.
+    """
+
+    def __init__(self, path: Path, *, resume: bool = False) -> None:
+        self.path = path
+        self._lines: list[str] = []
+        self._written = time.monotonic()
+        flags = os.O_RDWR | os.O_APPEND | (0 if resume else os.O_CREAT | os.O_EXCL)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, flags, 0o644)
+        except FileExistsError:
+            raise OutputError(
+                "exists already",
+                file=str(path),
+                remedy="Name another file, or add --resume to go on with this one",
+            ) from None
+        except OSError as error:
+            raise OutputError(error.strerror or "cannot be written", file=str(path)) from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._file)
+            raise OutputError("another run is writing it", file=str(path)) from None
+
+    def mend(self) -> Iterator[dict[str, Any]]:
+        """Yield every readable line of the file, then cut off what a killed run left half-written.
+
+        Raises
+        ------
+        ObservationError
+            If it is not an observation that this version can read.
+        """
+        scan = Scan(self.path.read_bytes())
+        first = True
+        for _, content in scan.lines():
+            if first or "format" in content:
+                check_header(content, self.path)
+            first = False
+            yield content
+        if first:
+            raise ObservationError("not a DNS observation", file=str(self.path))
+        tail = [raw.decode("utf-8", "replace") for raw in scan.tail]
+        os.ftruncate(self._file, scan.good)
+        self._lines = tail + self._lines
+        self.flush()
+
+    def write(self, content: dict[str, Any]) -> None:
+        """Add a line."""
+        self._lines.append(_encode(content))
+        if len(self._lines) >= BATCH or time.monotonic() - self._written > PERIOD:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is waiting, as a gzip member of its own.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written whole (disk full): the file is left as it was before.
+        """
+        self._written = time.monotonic()
+        if not self._lines:
+            return
+        member = memoryview(gzip.compress(("\n".join(self._lines) + "\n").encode(), 6, mtime=0))
+        self._lines = []
+        size = os.fstat(self._file).st_size
+        try:
+            while member:
+                member = member[os.write(self._file, member) :]
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._file, size)
+            raise OutputError(
+                f"{error.strerror}: the file is left readable, as it was",
+                file=str(self.path),
+                remedy="Make room, then go on with --resume",
+            ) from None
+
+    def close(self) -> None:
+        """Write what is waiting and let go of the file."""
+        try:
+            self.flush()
+        finally:
+            os.close(self._file)
+
+
+def read_known(lines: Iterator[dict[str, Any]]) -> tuple[dict[tuple[Any, ...], Observed], str]:
+    """Collect what need not be asked again.
+
+    Returns
+    -------
+    tuple
+        By `key` the last `Observed` of each question that was asked; and the header's sibling label.
+    """
+    known: dict[tuple[Any, ...], Observed] = {}
+    sibling = ""
+    for content in lines:
+        if "format" in content:
+            sibling = sibling or content["sibling"]
+        elif not {"note", "end"} & content.keys():
+            with suppress(ValueError):
+                query = parse_query(content)
+                if query.attempt:
+                    known[key(query)] = query
+    return known, sibling
+
+
+def key(query: Observed) -> tuple[Any, ...]:
+    """Return what makes two questions the same question."""
+    return (query.zone, query.qname, query.qtype, query.address, query.transport, query.rd)

@@ -1,0 +1,1 @@
+"""Reports: notebooks run and turned into HTML files that anyone can open."""

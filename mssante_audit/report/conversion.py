@@ -1,0 +1,146 @@
+"""From a notebook that ran to the files of its report, in memory: what became of it, and their bytes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from traceback import format_exception
+from typing import Any
+
+import nbformat
+
+from mssante_audit.base.export import csv_text
+from mssante_audit.findings.ledger import FollowUp, follow, follow_up_html, scope_of
+from mssante_audit.report.jobs import Job, tellable
+from mssante_audit.report.kernel import Execution, Failure, failure_of
+from mssante_audit.report.page import Page, section_of, title_of, to_html
+from mssante_audit.report.parameters import PARAMETERS, shown_value
+from mssante_audit.report.results import Results
+from mssante_audit.report.traces import clean, take_results
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one report."""
+
+    name: str
+    title: str
+    results: Results | None
+    """What the notebook recorded; ``None`` if it did not come to it."""
+    failure: Failure | None = None
+    section: str = ""
+    """The heading under which it failed."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Durations of the steps."""
+    told: FollowUp | None = None
+    """Its findings against those of the run before; ``None`` if they are not followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a report is made with, beside its notebook."""
+
+    roots: Sequence[Path] = ()
+    """Folders whose paths it must not show, beside those of `hidden_roots`."""
+    loaded: Mapping[str, Any] = field(default_factory=dict)
+    """Provenance of the data, for a notebook that did not come to telling its own."""
+    ledger: dict[str, Any] | None = None
+    """What earlier runs found; changed. ``None``: findings are not followed."""
+    debug: bool = False
+    """Keep tracebacks, which may hold unmasked values."""
+
+
+def convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome, dict[str, bytes]]:
+    """Return what became of a report, and the bytes of its files by suffix.
+
+    Whatever a notebook put out, there is a report: where it cannot be converted, one that says so.
+    """
+    try:
+        return _convert(job, execution, setting)
+    except Exception as error:  # an output that nobody foresaw: the other reports are made all the same
+        failure = failure_of(type(error).__name__, str(error), -1, "".join(format_exception(error)))
+        blank = Execution(nbformat.v4.new_notebook(), execution.seconds, failure)
+        return _convert(job, blank, setting)
+
+
+def hidden_roots(job: Job) -> list[Path]:
+    """Return the folders of this process and of a job's data, whose paths a report must not show."""
+    given = [job.given.get("data"), *(job.given.get("anchors") or ())]
+    own = [Path(text).parent for text in given if text]
+    here = [Path.cwd(), Path.home(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
+    package = Path(__file__).parent.parent
+    return [*own, *here, package, package.parent]
+
+
+def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome, dict[str, bytes]]:
+    begin = time.perf_counter()
+    failure = execution.failure
+    if failure and not setting.debug:
+        failure = replace(failure, traceback="")
+    roots = [*hidden_roots(job), *setting.roots]
+    notebook = clean(execution.notebook, roots, tellable(job.given), debug=setting.debug)
+    results = take_results(notebook)
+    told = None
+    if results and not failure and setting.ledger is not None:
+        scope = scope_of(job.name, tellable(job.shown))
+        told = follow(setting.ledger, scope, results.provenance["as_of"], results.findings)
+    page = Page(
+        job.name,
+        [(PARAMETERS[name].label, shown_value(name, value)) for name, value in job.shown.items()],
+        results.provenance if results else setting.loaded,
+        failure,
+        follow_up_html(told, results.findings) if told and results else "",
+    )
+    html = to_html(notebook, page)
+    outcome = Outcome(
+        job.name,
+        title_of(notebook, job.name),
+        results,
+        failure,
+        section_of(notebook, failure.cell) if failure else "",
+        {"run": round(execution.seconds, 3), "convert": round(time.perf_counter() - begin, 3)},
+        told,
+    )
+    summary = _summary(outcome, tellable(job.shown), page.provenance, told)
+    texts = {
+        ".html": html,
+        ".ipynb": nbformat.v4.writes(notebook) + "\n",  # what `clean` made is valid
+        ".results.json": json.dumps(summary, ensure_ascii=False, indent=1) + "\n",
+    }
+    files = {suffix: text.encode("utf-8", "backslashreplace") for suffix, text in texts.items()}
+    if results and not failure:
+        # `evidence` tells the rows already.
+        frame = results.findings.drop(columns="rows")
+        if told:
+            frame = frame.assign(first_seen=list(told.first_seen), status=list(told.status))
+        files[".findings.csv"] = csv_text(frame).encode("utf-8-sig", "backslashreplace")
+    return outcome, files
+
+
+def _summary(
+    outcome: Outcome, parameters: Mapping[str, Any], provenance: Mapping[str, Any], told: FollowUp | None
+) -> dict[str, Any]:
+    """Return what ``results.json`` says."""
+    results, failure = outcome.results, outcome.failure
+    return {
+        "report": outcome.name,
+        "status": "failed" if failure else "done",
+        "failure": failure and {"kind": failure.kind, "message": failure.message, "section": outcome.section},
+        "counts": results
+        and {
+            "findings": len(results.findings),
+            "by_severity": results.by_severity,
+            "by_rule": results.by_rule,
+        },
+        "since_previous": told
+        and told.previous
+        and {"previous": told.previous, **told.counts(), "fixed_findings": [dict(f) for f in told.fixed]},
+        "seconds": dict(outcome.seconds),
+        "parameters": dict(parameters),
+        "provenance": dict(provenance),
+    }

@@ -1,0 +1,139 @@
+"""What a run is to make: notebooks found, their parameters checked, the data they need looked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mssante_audit.base.errors import InputError, ParameterError, UnknownNameError
+from mssante_audit.report.parameters import declared, share_out, shown_value
+from mssante_audit.report.results import open_space, select_operator
+from mssante_audit.space.trust import TrustSpace
+
+NEEDS = {
+    "changes": "archive",
+    "declarations": "declarations",
+    "delegation_vs_redirection": "observation",
+}
+"""What a notebook needs beside the list (a field of `TrustSpace`) to be among those run by default."""
+
+
+ONE_OPERATOR = frozenset({"operator"})
+"""Reports about a single operator: made only when asked for, with the parameter `operator`."""
+
+ASIDE = ("row_limit", "changes_since", "operator")
+"""Parameters that are not of the trust space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One report to make; it can be pickled, and names no file but the data's."""
+
+    name: str
+    content: bytes
+    """The notebook."""
+    given: Mapping[str, Any]
+    """Parameters to pass, paths absolute."""
+    shown: Mapping[str, Any]
+    """All parameters in force, as given by the user or else the notebook's defaults."""
+    operator_id: str = ""
+    """The operator whose letter goes with the report; "" for no letter."""
+
+
+def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:
+    """Return the notebooks that `names` stand for, by name; without names the reports of `folder`.
+
+    A report is a notebook with a cell tagged ``parameters``; the others are for JupyterLab. Overview first.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such notebook, or two of one name.
+    """
+    known = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
+    chosen: dict[str, Path] = {}
+    ordered = sorted(known, key=lambda n: (n != "overview", n))
+    for name in names or [n for n in ordered if _is_report(known[n]) and n not in ONE_OPERATOR]:
+        path = known.get(name) or (Path(name) if name.endswith(".ipynb") else None)
+        if path is None or not path.is_file():
+            raise UnknownNameError(f"no notebook {name!r}", remedy=f"There are: {', '.join(known)}")
+        if chosen.setdefault(path.stem, path) != path or path.stem == "index":
+            raise UnknownNameError(f"another report is called {path.stem!r}", file=name)
+    return chosen
+
+
+def plan(notebooks: Mapping[str, Path], parameters: Mapping[str, Any]) -> list[Job]:
+    """Check every notebook's parameters; return what to run."""
+    accepted = {name: declared(_read(path), name) for name, path in notebooks.items()}
+    given = share_out(parameters, accepted)
+    now = datetime.now(UTC).replace(microsecond=0).isoformat()
+    jobs = []
+    for name, path in notebooks.items():
+        values = dict(given[name])
+        if name in ONE_OPERATOR and not values.get("operator"):
+            raise ParameterError(
+                f"the report {name!r} is about one operator",
+                remedy="Give --operator, an identifier or a name",
+            )
+        if "as_of" in accepted[name] and values.get("as_of") is None:
+            values["as_of"] = accepted[name]["as_of"] or now
+        jobs.append(Job(name, path.read_bytes(), _absolute(values), {**accepted[name], **values}))
+    return jobs
+
+
+def of_space(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a notebook's parameters that open its space (`open_space`)."""
+    return {name: value for name, value in values.items() if name not in ASIDE}
+
+
+def check_input(jobs: Sequence[Job]) -> TrustSpace | None:
+    """Load what the notebooks will load: an input that cannot be used is refused before any of them runs."""
+    everything = {name: value for job in jobs for name, value in job.shown.items()}
+    if "data" not in everything:
+        return None
+    space = open_space(**of_space(everything))
+    select_operator(space, everything.get("operator"))
+    return space
+
+
+def has_data(name: str, space: TrustSpace | None, *, asked: bool) -> bool:
+    """Tell whether the data that a notebook needs are there; refuse one that was asked for without them."""
+    needed = NEEDS.get(name)
+    if needed is None or space is None or getattr(space, needed) is not None:
+        return True
+    if asked:
+        raise InputError(f"the data folder holds no {needed}", remedy=f"The report {name!r} needs them")
+    return False
+
+
+def tellable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters with paths but for their last part."""
+    return {n: shown_value(n, v) if n in ("data", "anchors") else v for n, v in values.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        if notebook["nbformat"] == 4 and all(isinstance(c["metadata"], dict) for c in notebook["cells"]):
+            return dict(notebook)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise InputError("not a notebook (of format 4)", file=str(path))
+
+
+def _is_report(path: Path) -> bool:
+    return any("parameters" in cell["metadata"].get("tags", []) for cell in _read(path)["cells"])
+
+
+def _absolute(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` with paths that hold in the kernel's own folder."""
+    fixed = dict(values)
+    if fixed.get("data") is not None:
+        fixed["data"] = str(Path(fixed["data"]).resolve())
+    if fixed.get("anchors"):
+        fixed["anchors"] = [str(Path(anchor).resolve()) for anchor in fixed["anchors"]]
+    return fixed

@@ -1,0 +1,230 @@
+"""What the report on the DNS says: methods in use and declared, concentrations, what was not observed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from mssante_audit.audits import audit
+from mssante_audit.audits.delegation_vs_redirection.method import METHOD_NAMES
+from mssante_audit.audits.delegation_vs_redirection.observed import Seen, declarations
+from mssante_audit.base.french import count, moment, number, percent, typeset
+from mssante_audit.observe.methods import METHODS, methods
+from mssante_audit.report.narrative import answer
+from mssante_audit.report.plots import BLUE, GREY, LIGHT, Bar, Chart, bars_alt, draw_bars
+from mssante_audit.report.tables import Cell, Html, csv_link, data, prose, table
+from mssante_audit.space.trust import TrustSpace
+
+NO_OBSERVATION = "Le dossier de données ne contient aucune observation du DNS."
+RECORD_COLUMNS = ("domain", "method", "cut", "declared", "observed_at", "why")
+DECLARED_NAMES = {
+    "delegation": "délégation",
+    "redirection": "redirection",
+    "withdrawal": "retrait",
+    "": "rien",
+}
+"""French names of what was declared."""
+SIZES = ((1, 1), (2, 9), (10, 49), (50, None))
+"""Operators by how many domains they hold."""
+_COLOURS = {"delegated": BLUE, "within-delegated": LIGHT, "redirected": "#e5a823"}
+
+
+def method_records(space: TrustSpace) -> pd.DataFrame:
+    """Return the method in use for each audited domain, one row each, in list order.
+
+    Returns
+    -------
+    DataFrame
+        ``domain`` str, ``method`` str (`mssante_audit.observe.methods`), ``cut`` str, ``declared`` str
+        (``delegation``, ``redirection``, ``withdrawal`` or "" for nothing), ``observed_at`` (UTC, NaT if not
+        observed), ``why`` str (French). Empty where the space has no observation.
+    """
+    domains = space.audited["domain"].unique().tolist()
+    if space.observation is None:
+        empty = pd.DataFrame(columns=list(RECORD_COLUMNS), dtype="str")
+        return empty.astype({"observed_at": "datetime64[us, UTC]"})
+    found = methods(space.observation, domains).astype({"method": "str"})
+    told = declarations(space)
+    kinds = [told[key].kind if (key := d.lower().rstrip(".")) in told else "" for d in found["domain"]]
+    return found.assign(declared=pd.Series(kinds, dtype="str"))[list(RECORD_COLUMNS)]
+
+
+def dns_records(space: TrustSpace, operator_id: str | None = None) -> pd.DataFrame:
+    """Return `method_records` with `operator_id` and `operator` of each domain's first row."""
+    owners = space.audited.drop_duplicates("domain")[["domain", "operator_id", "operator"]]
+    frame = method_records(space).merge(owners, on="domain", how="left")
+    return frame if operator_id is None else frame[frame["operator_id"] == operator_id].reset_index(drop=True)
+
+
+def dns_findings(space: TrustSpace) -> pd.DataFrame:
+    """Return the findings of the audit ``delegation_vs_redirection``."""
+    return audit("delegation_vs_redirection", space)
+
+
+def dns_answer(space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame) -> Html:
+    """Return the first screen: the answer, key figures, and when and how completely the DNS was observed.
+
+    Parameters
+    ----------
+    space
+        The trust space.
+    entries
+        The rows the report is about.
+    findings
+        The audit's findings on these rows.
+    """
+    observation = space.observation
+    if observation is None:
+        return Html(f'<div class="answer"><p class="lead">{typeset(NO_OBSERVATION)}</p></div>')
+    how = "menée à son terme" if observation.complete else "interrompue : une partie n'a pas été observée"
+    told = (
+        f"DNS observé à partir du {moment(observation.started_at)}, observation {how} "
+        f"({count(len(observation.queries), 'question')})."
+    )
+    if len(observation.problems):
+        told += (
+            f" {count(len(observation.problems), 'ligne illisible', 'lignes illisibles')} dans le fichier."
+        )
+    if not observation.ipv6:
+        told += " Les serveurs n'ont pas été interrogés en IPv6."
+    return Html(f'{answer(space, entries, findings).text}<p class="scope">{typeset(told)}</p>')
+
+
+def methods_in_use(records: pd.DataFrame) -> Chart:
+    """Draw how many domains are served by each method.
+
+    Parameters
+    ----------
+    records
+        What `dns_records` returns.
+    """
+    counts, whole = Counter(records["method"]), len(records)
+    bars = [
+        Bar(METHOD_NAMES[m], ((counts[m], _COLOURS.get(m, GREY)),), _share(counts[m], whole))
+        for m in METHODS
+        if counts[m]
+    ]
+    seen = whole - counts["unknown"]
+    delegated = counts["delegated"] + counts["within-delegated"]
+    reading = "Aucun domaine observé."
+    if seen:
+        reading = (
+            f"{_share(delegated, seen)} des {count(seen, 'domaine observé', 'domaines observés')} "
+            "sont délégués, "
+            f"{_share(counts['redirected'], seen)} redirigés."
+        )
+    return Chart(
+        draw_bars(bars), bars_alt("Barres : domaines par méthode en service.", bars), typeset(reading)
+    )
+
+
+def declared_against_use(records: pd.DataFrame) -> Html:
+    """Return the table that crosses declared methods with those in use."""
+    return _cross("methods-declared", "Domaines : déclaré (lignes), en service (colonnes)", "Déclaré", {
+        name: records[records["declared"] == kind] for kind, name in DECLARED_NAMES.items()
+    })  # fmt: skip
+
+
+def methods_by_size(records: pd.DataFrame) -> Html:
+    """Return the table of methods by size of operator, in domains."""
+    sizes = records["operator_id"].map(records["operator_id"].value_counts())
+    groups = {}
+    for low, high in SIZES:
+        name = f"{low} et plus" if high is None else f"{low} à {high}" if high > low else f"{low}"
+        groups[name] = records[(sizes >= low) & (sizes <= (high or float("inf")))]
+    return _cross("methods-size", "Domaines par taille d’opérateur", "Domaines de l’opérateur", groups)
+
+
+def _cross(name: str, caption: str, head: str, groups: Mapping[str, pd.DataFrame]) -> Html:
+    used = [m for m in METHODS if any((frame["method"] == m).any() for frame in groups.values())]
+    rows = []
+    for label, frame in groups.items():
+        if len(frame):
+            counts = Counter(frame["method"])
+            numbers = (Cell(number(counts[m]), counts[m]) for m in used)
+            rows.append((Cell(prose(label)), *numbers, Cell(number(len(frame)), len(frame))))
+    if not rows:
+        return Html('<p class="none">Aucun domaine.</p>')
+    return Html(table(name, caption, (head, *(METHOD_NAMES[m] for m in used), "total"), rows))
+
+
+def methods_by_operator(records: pd.DataFrame, top: int = 15) -> Chart:
+    """Draw the methods in use at the `top` operators that hold most domains."""
+    sizes = records["operator_id"].value_counts()
+    bars = []
+    for operator in sizes.head(top).index:
+        own = records[records["operator_id"] == operator]
+        counts = Counter(own["method"])
+        told = ", ".join(f"{number(counts[m])} {METHOD_NAMES[m]}" for m in METHODS if counts[m])
+        parts = tuple((counts[m], _COLOURS.get(m, GREY)) for m in METHODS if counts[m])
+        bars.append(
+            Bar(str(own["operator"].iloc[0]) or str(operator) or "sans identifiant lisible", parts, told)
+        )
+    mixed = sum(1 for bar in bars if len(bar.parts) > 1)
+    verb = "emploie" if mixed < 2 else "emploient"
+    reading = f"{count(mixed, 'opérateur')} sur {number(len(bars))} {verb} plusieurs méthodes."
+    what = "Barres empilées : domaines par opérateur et par méthode."
+    return Chart(draw_bars(bars), bars_alt(what, bars), typeset(reading))
+
+
+def name_server_concentration(space: TrustSpace, records: pd.DataFrame, top: int = 12) -> Chart:
+    """Draw how many domains depend on each name server: the `top` first."""
+    if space.observation is None:
+        return _concentration({}, 0, "serveur de noms", top)
+    seen = Seen(space)
+    held: dict[str, set[str]] = {}
+    for zone, domains in seen.zones.items():
+        for name in seen.view.zone(zone).names:
+            held.setdefault(name, set()).update(domains)
+    return _concentration(held, _kept(held, records), "serveur de noms", top)
+
+
+def mail_concentration(space: TrustSpace, records: pd.DataFrame, top: int = 12) -> Chart:
+    """Draw how many domains depend on each mail host: the `top` first."""
+    if space.observation is None:
+        return _concentration({}, 0, "serveur de messagerie", top)
+    held: dict[str, set[str]] = {}
+    for domain, method in Seen(space).methods.items():
+        for one in method.path.said.get("MX", {}).values():
+            for answered in one.answers:
+                held.setdefault(answered.rpartition(" ")[2], set()).add(domain)
+    return _concentration(held, _kept(held, records), "serveur de messagerie", top)
+
+
+def _kept(held: dict[str, set[str]], records: pd.DataFrame) -> int:
+    """Leave only the report's domains in `held`; return how many there are."""
+    own = set(records["domain"])
+    for domains in held.values():
+        domains &= own
+    return len(own)
+
+
+def _concentration(held: Mapping[str, Iterable[str]], whole: int, what: str, top: int) -> Chart:
+    sizes = sorted(((len(set(domains)), name) for name, domains in held.items()), key=lambda s: (-s[0], s[1]))
+    bars = [Bar(name, ((size, BLUE),), _share(size, whole)) for size, name in sizes[:top] if size]
+    reading = f"Aucun {what} observé."
+    if bars:
+        first = f"{bars[0].label}, porte {bars[0].text} des domaines"
+        reading = f"Le premier {what}, {first} ; s'il tombe, ils en souffrent."
+    return Chart(draw_bars(bars), bars_alt(f"Barres : domaines par {what}.", bars), typeset(reading))
+
+
+def unobserved_table(records: pd.DataFrame, *, limit: int) -> Html:
+    """Return the domains whose method could not be observed, with why, and all domains as CSV."""
+    unknown = records[records["method"] == "unknown"]
+    shown = unknown.head(limit)
+    rows = [
+        (Cell(data(r["domain"])), Cell(data(r["operator"])), Cell(data(r["why"])))
+        for r in shown.to_dict("records")
+    ]
+    link = csv_link(records, records, "methods")
+    if not rows:
+        return Html(f'<p class="none">Tous les domaines ont été observés.</p>{link}')
+    caption = f"{count(len(unknown), 'domaine')} dont la méthode n’a pu être observée"
+    return Html(table("unobserved", caption, ("Domaine", "Opérateur", "Pourquoi"), rows, link))
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{number(part)} ({percent(part, whole)})"

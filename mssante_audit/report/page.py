@@ -1,0 +1,263 @@
+"""Executed notebooks to HTML: one file, no code, no network, the same bytes for the same input.
+
+The template is an nbconvert template of our own (``template/``); everything it does not get from a
+notebook's outputs is escaped.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from html import escape, unescape
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import mistune
+import nbformat
+from nbconvert.exporters.templateexporter import TemplateExporter
+
+from mssante_audit.base import french
+from mssante_audit.report.kernel import Failure
+from mssante_audit.report.results import MIME
+from mssante_audit.report.tables import script, script_source
+from mssante_audit.report.traces import is_tagged, outside_scripts
+
+TEMPLATE = Path(__file__).parent / "template"
+
+VERDICTS = {
+    "valid": "valide",
+    "valid-untrusted": "mathématiquement juste, mais signataire non rattaché à une autorité de confiance",
+    "invalid": "invalide",
+    "absent": "absente",
+}
+"""French names of the signature's verdicts."""
+
+_TITLE = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
+_HEADING = re.compile(r"<h2\b([^>]*)>(.*?)</h2\s*>", re.DOTALL | re.IGNORECASE)
+_ID = re.compile(r"""\bid\s*=\s*["']([^"']+)["']""")
+_TAG = re.compile(r"<[^>]*>")
+_PLACE_OF_SCRIPT = "<!-- script of tables -->"
+"""Of what data may say, nothing reads like this: it is escaped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a report's page says beside its notebook."""
+
+    name: str
+    parameters: Sequence[tuple[str, str]] = ()
+    """French label and shown value of each."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """As `mssante_audit.report.results.provenance` returns it; empty if nothing was loaded."""
+    failure: Failure | None = None
+    follow_up: str = ""
+    """What is new, open and fixed since the run before, as HTML, already escaped."""
+
+
+def title_of(notebook: nbformat.NotebookNode, name: str) -> str:
+    """Return the notebook's title: the heading its first cell starts with, or else its name."""
+    first = notebook.cells[0] if notebook.cells else None
+    match = _TITLE.match(first.source) if first is not None and first.cell_type == "markdown" else None
+    return match[1] if match else name
+
+
+def section_of(notebook: nbformat.NotebookNode, cell: int) -> str:
+    """Return the last heading at or above a cell, or ""."""
+    for above in reversed(notebook.cells[: cell + 1]):
+        if above.cell_type == "markdown":
+            headings = re.findall(r"^#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", above.source, re.MULTILINE)
+            if headings:
+                return str(headings[-1])
+    return ""
+
+
+def to_html(notebook: nbformat.NotebookNode, page: Page) -> str:
+    """Return the page of an executed, cleaned notebook; up to the failing cell if it failed."""
+    title = title_of(notebook, page.name)
+    shown = nbformat.from_dict({**notebook, "cells": [dict(cell) for cell in notebook.cells]})
+    if page.failure:
+        shown.cells = shown.cells[: page.failure.cell + 1]
+    if shown.cells and shown.cells[0].cell_type == "markdown":
+        shown.cells[0].source = _TITLE.sub("", shown.cells[0].source, count=1)
+    tables = [i for i, c in enumerate(shown.cells) if is_tagged(c, "parameters", "injected-parameters")]
+    context = {
+        "page": page,
+        "title": title,
+        "section": section_of(notebook, page.failure.cell) if page.failure else "",
+        "parameters_at": tables[0] if tables else -1,
+        "mime": MIME,
+        "verdicts": VERDICTS,
+    }
+    html, _ = _exporter().from_notebook_node(shown, resources={"report": context})
+    return str(html).replace(_PLACE_OF_SCRIPT, script())
+
+
+def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> str:
+    """Return the page that lists the reports of a run.
+
+    Parameters
+    ----------
+    rows
+        For each report `name`, `title`, `counts` (by severity, or ``None``), `failure`, `section`,
+        `since_previous` (what is new, open and fixed, as a sentence; or "") and `last_good` (whether a report
+        of an earlier run is still there).
+    provenance
+        As in `Page`.
+    """
+    return template("run.html.j2").render(
+        rows=rows,
+        provenance=provenance,
+        verdicts=VERDICTS,
+        policy=policy(""),
+        severities=french.SEVERITY_NAMES,
+    )
+
+
+def template(name: str) -> jinja2.Template:
+    """Return a template of `TEMPLATE` that escapes what it is given, with the filters that reports have."""
+    return _environment().get_template(name)
+
+
+def policy(html: str) -> str:
+    """Return the content security policy of a page: no remote origin, and no script but that of the tables.
+
+    Whatever else gets in by a mistake of escaping, ``<script>`` or event handler, does not run.
+    """
+    return policy_of(*(script_source(),) if "<script" in html else ())
+
+
+def policy_of(*sources: str) -> str:
+    """Return the content security policy that lets scripts of these sources run, and no other.
+
+    Parameters
+    ----------
+    sources
+        As `mssante_audit.report.tables.source_of` returns them.
+    """
+    allowed = " ".join(sources or ("'none'",))
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        "font-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A page's body with an anchor on each second-level heading."""
+
+    html: str
+    headings: tuple[tuple[str, str], ...]
+    """Anchor and text of each."""
+
+
+def outline(body: str) -> Outline:
+    """Give each ``<h2>`` an anchor and list them.
+
+    >>> outline("<h2>L’âge</h2><h2>L’âge</h2>").headings
+    (('l-age', 'L’âge'), ('l-age-2', 'L’âge'))
+    """
+    headings: dict[str, str] = {}
+
+    def anchored(match: re.Match[str]) -> str:
+        attributes, inner = match.groups()
+        own = _ID.search(attributes)
+        text = unescape(_TAG.sub("", inner)).strip()
+        anchor = _unique(own[1] if own else slug(text), headings)
+        headings[anchor] = text
+        kept = _ID.sub("", attributes).rstrip()
+        return f'<h2{kept} id="{escape(anchor)}">{inner}</h2>'
+
+    pieces = outside_scripts(body, lambda text: _HEADING.sub(anchored, text))
+    return Outline(pieces, tuple(headings.items()))
+
+
+def slug(text: str) -> str:
+    """Return a heading's text as an anchor.
+
+    >>> slug("Signature & fraîcheur")
+    'signature-fraicheur'
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "section"
+
+
+def _unique(anchor: str, taken: Mapping[str, str]) -> str:
+    number, candidate = 1, anchor
+    while candidate in taken:
+        number += 1
+        candidate = f"{anchor}-{number}"
+    return candidate
+
+
+def _without_script(html: str) -> str:
+    """Leave the script of tables out while the page is put together: it would be copied a dozen times."""
+    return html.replace(script(), _PLACE_OF_SCRIPT)
+
+
+def _prose(source: str) -> str:
+    """Render a notebook's own Markdown; raw HTML in it is the author's."""
+    return _headed(str(_markdown(False)(source)))
+
+
+def _foreign_prose(source: str) -> str:
+    """Render Markdown that a cell put out: it may hold the list's texts, so raw HTML is shown, not obeyed."""
+    return _headed(str(_markdown(True)(source)))
+
+
+def _headed(html: str) -> str:
+    """Say which cells the headers of Markdown's tables, all of them of columns, are for."""
+    return re.sub(r"<th(?=[ >])", '<th scope="col"', html)
+
+
+@cache
+def _markdown(escape_html: bool) -> mistune.Markdown:
+    return mistune.create_markdown(escape=escape_html, plugins=["table", "strikethrough"])
+
+
+def _instant(text: str | None) -> str:
+    return french.moment(datetime.fromisoformat(text)) if text else "inconnue"
+
+
+_FILTERS = {
+    "instant": _instant,
+    "number": french.number,
+    "count": french.count,
+    "damage": french.damage,
+    "severity_name": french.severity_name,
+}
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """Return what renders the pages that are no notebook; everything is escaped unless marked safe."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters.update(_FILTERS)
+    return made
+
+
+@cache
+def _exporter() -> TemplateExporter:
+    """Return the exporter, made once: making it costs more than using it."""
+    own = {
+        "outline": outline,
+        "policy": policy,
+        "prose": _prose,
+        "foreign_prose": _foreign_prose,
+        "without_script": _without_script,
+    }
+    exporter = TemplateExporter(
+        template_paths=[str(TEMPLATE)],
+        file_extension=".html",
+        filters={**_FILTERS, **own},
+        optimistic_validation=True,
+    )
+    environment = exporter.environment
+    environment.autoescape = environment.trim_blocks = environment.lstrip_blocks = True
+    return exporter

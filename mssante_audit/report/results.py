@@ -1,0 +1,238 @@
+"""What a report's notebook opens with, and what it leaves behind for machines.
+
+A notebook starts with `open_space` on its parameters and ends with `record`; what `record` returns shows
+itself as one output of a MIME type of our own, which no reader sees and `mssante_audit.report.run` reads.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import platform
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from mssante_audit.base.errors import UnknownNameError
+from mssante_audit.base.export import json_text
+from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.frame import COLUMNS, masked, typed
+from mssante_audit.space.inputs import input_files, stamps
+from mssante_audit.space.trust import Thresholds, TrustSpace, load_space
+
+MIME = "application/vnd.mssante-audit+json"
+"""Of the output that carries a notebook's results."""
+
+LIBRARIES = ("mssante-audit", "papermill", "nbconvert", "pandas", "matplotlib", "lxml", "signxml")
+"""Those whose versions a report names: they are what its content depends on."""
+
+DEFAULTS = Thresholds()
+
+
+def open_space(
+    *,
+    data: str | None = None,
+    as_of: str | None = None,
+    anchors: Sequence[str] = (),
+    recover: bool = False,
+    any_namespace: bool = False,
+    show_contacts: bool = False,
+    list_max_age_days: int = DEFAULTS.list_max_age_days,
+    stale_after_days: int = DEFAULTS.stale_after_days,
+    concentration_min: int = DEFAULTS.concentration_min,
+    listing_days: int = DEFAULTS.listing_days,
+) -> TrustSpace:
+    """Load the trust space that a notebook's parameters describe (`mssante_audit.space.trust.load_space`).
+
+    Raises
+    ------
+    InputError
+        If there is no white list, or it cannot be read.
+    """
+    thresholds = Thresholds(list_max_age_days, stale_after_days, concentration_min, listing_days)
+    wanted = (data, as_of, tuple(anchors), recover, any_namespace, thresholds, show_contacts)
+    if _shared and _shared[0] == (wanted, stamps(input_files(data, anchors))):
+        return _shared[1]
+    return load_space(
+        data,
+        as_of=as_of,
+        anchors=anchors,
+        recover=recover,
+        any_namespace=any_namespace,
+        thresholds=thresholds,
+        show_contacts=show_contacts,
+    )
+
+
+_shared: tuple[Any, TrustSpace] | None = None
+"""What `share_space` loaded, and of which files and parameters."""
+
+
+def share_space(**arguments: Any) -> TrustSpace:
+    """Load a space (`open_space`) that this process and its forks open again without loading.
+
+    As long as the parameters and the input files are the same. What was found in it is shared with it.
+    """
+    global _shared
+    _shared = None
+    files = stamps(input_files(arguments.get("data"), arguments.get("anchors", ())))
+    space = open_space(**arguments)
+    wanted = (
+        arguments.get("data"),
+        arguments.get("as_of"),
+        tuple(arguments.get("anchors", ())),
+        arguments.get("recover", False),
+        arguments.get("any_namespace", False),
+        space.thresholds,
+        space.show_contacts,
+    )
+    _shared = ((wanted, files), space)
+    return space
+
+
+def select_operator(space: TrustSpace, operator: str | None) -> str | None:
+    """Return the identifier of the operator meant by `operator`, or ``None`` for ``None``: all of them.
+
+    Parameters
+    ----------
+    operator
+        An identifier as in the column `operator_id`, or a name or a part of one, in any case and with or
+        without accents, that only one operator bears.
+
+    Raises
+    ------
+    UnknownNameError
+        If no operator or several are meant.
+    """
+    if operator is None:
+        return None
+    if operator and (space.entries["operator_id"] == operator).any():
+        return operator
+    known = space.entries[["operator_id", "operator"]].drop_duplicates()
+    known = known[known["operator_id"] != ""]
+    wanted = _folded(operator)
+    identifiers = {_folded(identifier): str(identifier) for identifier in known["operator_id"]}
+    for spelling in (wanted, wanted.replace(" ", "")):
+        if spelling in identifiers:
+            return identifiers[spelling]
+    names = known["operator"].map(_folded)
+    for meant in (known[names == wanted], known[names.str.contains(wanted, regex=False)]):
+        found = meant.drop_duplicates("operator_id")
+        if len(found) == 1 and wanted:
+            return str(found["operator_id"].iloc[0])
+        if len(found) and wanted:
+            some = "; ".join(f"{o.operator_id} {o.operator}" for o in found.head(5).itertuples())
+            raise UnknownNameError(f"{operator!r} may mean {len(found)} operators", remedy=f"Such as: {some}")
+    near = difflib.get_close_matches(wanted, names.tolist(), n=3, cutoff=0.6)
+    close = known[names.isin(near)]["operator"].unique().tolist()
+    raise UnknownNameError(
+        f"no operator {operator!r} in this list", remedy=f"Near: {'; '.join(close)}" if close else None
+    )
+
+
+def of_operator(findings: pd.DataFrame, space: TrustSpace, operator_id: str | None) -> pd.DataFrame:
+    """Return the findings that touch a row of one operator; all of them for ``None``."""
+    if operator_id is None:
+        return findings
+    own = set(space.entries.loc[space.entries["operator_id"] == operator_id, "row"].tolist())
+    told = zip(findings["rows"], findings["operator_id"], strict=True)
+    kept = [named == operator_id or not own.isdisjoint(rows) for rows, named in told]
+    return typed(findings[kept].reset_index(drop=True))
+
+
+def provenance(space: TrustSpace) -> dict[str, Any]:
+    """Return what a report says of where it comes from: input, `as_of`, versions; nothing of the clock."""
+    whitelist = space.whitelist
+    signature = whitelist.signature
+    return {
+        "file": Path(whitelist.source).name,
+        "sha256": whitelist.sha256,
+        "signature": signature.status,
+        "signer": signature.signer,
+        "generated_at": whitelist.generated_at.isoformat() if whitelist.generated_at else None,
+        "damaged": whitelist.damaged,
+        "damage": list(whitelist.damage_kinds),
+        "namespace": whitelist.namespace,
+        "register": space.declarations.source if space.declarations else None,
+        "register_sha256": space.declarations.sha256 if space.declarations else None,
+        "observation": space.observation.source if space.observation else None,
+        "observation_sha256": space.observation.sha256 if space.observation else None,
+        "as_of": space.as_of.isoformat(),
+        "rows": len(space.entries),
+        "test_entries": int(space.entries["is_audit_entry"].sum()),
+        "contacts_shown": space.show_contacts,
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARIES}
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a notebook found, as `record` returns it."""
+
+    name: str
+    """The notebook's name."""
+    findings: pd.DataFrame
+    """As `mssante_audit.findings.frame` describes, masked unless the space shows contacts."""
+    provenance: dict[str, Any]
+    """What `provenance` returns."""
+
+    @property
+    def by_severity(self) -> dict[str, int]:
+        """Number of findings by severity, all of them named, worst first."""
+        counts = self.findings["severity"].value_counts()
+        return {severity: int(counts.get(severity, 0)) for severity in reversed(SEVERITIES)}
+
+    @property
+    def by_rule(self) -> dict[str, int]:
+        """Number of findings by rule, for the rules that fired, in alphabetical order."""
+        counts = self.findings["rule"].value_counts()
+        return {str(code): int(counts[code]) for code in sorted(counts.index)}
+
+    def payload(self) -> dict[str, Any]:
+        """Return all of it as JSON types; `read_results` is the way back."""
+        records = json.loads(json_text(self.findings))
+        return {"name": self.name, "findings": records, "provenance": self.provenance}
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {MIME: self.payload(), "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n} {severity}" for severity, n in self.by_severity.items())
+        return f"{self.name}: {len(self.findings)} findings ({counts})"
+
+
+def record(space: TrustSpace, findings: pd.DataFrame, *, name: str) -> Results:
+    """Return a notebook's results: the value of its last cell.
+
+    Parameters
+    ----------
+    findings
+        All findings the report tells of, also those its tables cut off.
+    name
+        The notebook's name.
+    """
+    shown = findings if space.show_contacts else masked(findings)
+    return Results(name, shown, provenance(space))
+
+
+def read_results(payload: dict[str, Any]) -> Results:
+    """Return the `Results` whose `payload` this is."""
+    frame = pd.DataFrame(payload["findings"], columns=list(COLUMNS))
+    frame["rows"] = [tuple(rows) for rows in frame["rows"]]
+    return Results(payload["name"], typed(frame), cast(dict[str, Any], payload["provenance"]))
+
+
+def _folded(text: str) -> str:
+    apart = unicodedata.normalize("NFKD", text)
+    return " ".join("".join(c for c in apart if not unicodedata.combining(c)).casefold().split())

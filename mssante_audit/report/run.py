@@ -1,0 +1,166 @@
+"""Reports: notebooks chosen, parameters checked, each run and converted, all put in place at once.
+
+What is in the output folder changes at the very end of a run (`mssante_audit.base.staging`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mssante_audit.base.export import write_bytes
+from mssante_audit.base.resources import resource
+from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_of
+from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.ledger import FILE as LEDGER
+from mssante_audit.findings.ledger import read_ledger, since_previous
+from mssante_audit.report.conversion import Outcome as Outcome
+from mssante_audit.report.conversion import Setting, convert
+from mssante_audit.report.jobs import Job, check_input, has_data, plan
+from mssante_audit.report.jobs import find_notebooks as find_notebooks
+from mssante_audit.report.kernel import Execution, Kernels, execute, quiet
+from mssante_audit.report.page import index_html
+from mssante_audit.report.results import provenance
+from mssante_audit.space.trust import TrustSpace
+
+WORKERS = min(4, os.cpu_count() or 1)
+"""Notebooks run at once."""
+
+PARTS = (".html", ".ipynb", ".results.json", ".findings.csv")
+"""Suffixes of the files of one report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What became of a run."""
+
+    out: Path
+    outcomes: tuple[Outcome, ...]
+
+    def exit_status(self, fail_on: str | None = None) -> int:
+        """Return 3 if a report failed, 1 if a finding is at or above severity `fail_on`, 0 otherwise."""
+        if any(outcome.failure for outcome in self.outcomes):
+            return 3
+        bad = SEVERITIES[SEVERITIES.index(fail_on) :] if fail_on else ()
+        found = [outcome.results.by_severity for outcome in self.outcomes if outcome.results]
+        return int(any(counts[severity] for counts in found for severity in bad))
+
+
+Listener = Callable[[str, int, int, Outcome | None], None]
+"""Called with a report's name, its cells done and in all, and its outcome once there is one."""
+
+
+def run_reports(
+    names: Sequence[str] = (),
+    *,
+    out: Path,
+    parameters: Mapping[str, Any] | None = None,
+    notebooks: Path | None = None,
+    debug: bool = False,
+    listener: Listener | None = None,
+) -> Run:
+    """Make reports of notebooks.
+
+    Parameters
+    ----------
+    names
+        Names of shipped notebooks or paths of others; all shipped reports if empty.
+    out
+        Folder to write into; it is made if need be.
+    parameters
+        Values by parameter name (`mssante_audit.report.parameters.PARAMETERS`). Each goes to the notebooks
+        that accept it, of which there must be one.
+    notebooks
+        Folder to find names in, instead of the shipped one.
+    debug
+        Keep tracebacks, which may hold unmasked values, in what is written.
+
+    Raises
+    ------
+    UnknownNameError, ParameterError, InputError
+        Before anything runs: no such notebook or operator, bad parameter, white list that cannot be read.
+    OutputError
+        If `out` cannot be written, or another run is writing there.
+    """
+    jobs = plan(find_notebooks(names, notebooks or resource("notebooks")), parameters or {})
+    space = check_input(jobs)
+    jobs = [job for job in jobs if has_data(job.name, space, asked=bool(names))]
+    loaded = provenance(space) if space else {}
+    with locked(out) as staging, quiet():
+        outcomes, ledger = [], read_ledger(out)
+        for job, execution in _execute(jobs, staging, listener):
+            roots = [scratch_of(staging, job.name), staging, out]
+            outcome, files = convert(job, execution, Setting(roots, loaded, ledger, debug))
+            write_files(staging, outcome, files)
+            outcomes.append(outcome)
+            if listener:
+                listener(job.name, 1, 1, outcomes[-1])
+        if ledger:
+            write_bytes(staging / LEDGER, json.dumps(ledger, ensure_ascii=False, indent=1).encode())
+        write_bytes(staging / "index.html", _index(outcomes, out, space).encode())
+        publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
+    return Run(out, tuple(outcomes))
+
+
+def write_files(staging: Path, outcome: Outcome, files: Mapping[str, bytes]) -> None:
+    """Write the files of one report, those of a failed one apart."""
+    folder = staging / "failed" if outcome.failure else staging
+    folder.mkdir(exist_ok=True)
+    for suffix, content in files.items():
+        write_bytes(folder / f"{outcome.name}{suffix}", content)
+
+
+def _execute(
+    jobs: Sequence[Job], staging: Path, listener: Listener | None
+) -> Iterator[tuple[Job, Execution]]:
+    """Run the notebooks, several at once, each in a process of its own; yield them in order."""
+    kernels = Kernels()
+    with ThreadPoolExecutor(min(WORKERS, len(jobs))) as pool:
+        running = [pool.submit(_execute_one, job, staging, kernels, listener) for job in jobs]
+        try:
+            for job, execution in zip(jobs, running, strict=True):
+                yield job, execution.result()
+        except BaseException:  # Ctrl-C above all: the pool is left once no kernel runs
+            kernels.stop()
+            raise
+
+
+def _execute_one(job: Job, staging: Path, kernels: Kernels, listener: Listener | None) -> Execution:
+    with scratch_folder(staging, job.name) as scratch:
+        return execute(
+            job.content,
+            job.given,
+            scratch,
+            kernels,
+            (lambda done, cells: listener(job.name, done, cells, None)) if listener else None,
+        )
+
+
+def _stale(outcome: Outcome) -> list[Path]:
+    """Return the files of earlier runs, relative to the output folder, that this outcome makes untrue."""
+    if outcome.failure:
+        return []
+    failed = [Path("failed", f"{outcome.name}{suffix}") for suffix in PARTS]
+    return failed if outcome.results else [*failed, Path(f"{outcome.name}.findings.csv")]
+
+
+def _index(outcomes: Sequence[Outcome], out: Path, space: TrustSpace | None) -> str:
+    told = next((o.results.provenance for o in outcomes if o.results), provenance(space) if space else {})
+    rows = [
+        {
+            "name": outcome.name,
+            "title": outcome.title,
+            "counts": outcome.results.by_severity if outcome.results else None,
+            "failure": outcome.failure,
+            "section": outcome.section,
+            "since_previous": since_previous(outcome.told) if outcome.told else "",
+            "last_good": (out / f"{outcome.name}.html").exists(),
+        }
+        for outcome in outcomes
+    ]
+    return index_html(rows, told)

@@ -1,0 +1,290 @@
+"""HTML for the reports: tables, key figures, counts by severity. All text of the data is escaped here.
+
+A table is plain HTML, readable and printable without any script; DataTables (the bundle that itables ships)
+makes it sortable and searchable, offline. `enable` puts bundle and style into a report, once.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from itertools import count as count_from
+from pathlib import Path
+from typing import Any
+
+import itables.options
+import pandas as pd
+
+from mssante_audit.base.export import csv_text
+from mssante_audit.base.french import NBSP, SEVERITY_NAMES, count, number, severity_name, typeset
+from mssante_audit.findings.catalogue import SEVERITIES, rule
+
+SYMBOLS = {"critical": "✖", "error": "▲", "warning": "◆", "info": "●"}
+"""A shape each: severity is never told by colour alone."""
+
+SHOWN_TEXT = 400
+"""Characters of one cell that are shown; the CSV has the rest."""
+
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Html:
+    """A piece of a report, already escaped."""
+
+    text: str = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a table."""
+
+    html: str
+    """Already escaped."""
+    order: float | str | None = None
+    """What the column is sorted by, where it is not the text."""
+
+
+def visible(text: str) -> str:
+    r"""Return a text of the data in which no character is invisible or turns the reading direction.
+
+    >>> visible("ch\u200b-valfictif\u202e")
+    'ch\\u200b-valfictif\\u202e'
+    """
+    return _UNSEEN.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
+
+
+def data(text: str, limit: int = SHOWN_TEXT, more: str = " (texte coupé : voir le CSV)") -> str:
+    """Return a text of the data as HTML: escaped, nothing invisible, cut at `limit` and followed by `more`.
+
+    >>> data("<b>"), data("abcd", 2, "")
+    ('<bdi>&lt;b&gt;</bdi>', '<bdi>ab…</bdi>')
+    """
+    if not text:
+        return ""
+    shown = visible(text)
+    return f"<bdi>{escape(shown if len(shown) <= limit else f'{shown[:limit]}…{more}')}</bdi>"
+
+
+def prose(text: str) -> str:
+    """Return a text of the rule catalogue as HTML, with French typography."""
+    return typeset(escape(text, quote=False))
+
+
+def badge(severity: str, value: int | None = None) -> str:
+    """Return a severity as HTML, with how many there are if a number is given."""
+    name = severity_name(severity, value or 1)
+    text = name if value is None else f"{number(value)}{NBSP}{name}"
+    return (
+        f'<span class="sev sev-{severity}"><span aria-hidden="true">{SYMBOLS[severity]}</span> {text}</span>'
+    )
+
+
+@cache
+def script() -> str:
+    """Return the one script of a report: DataTables and what turns tables into it."""
+    bundle = Path(itables.options.dt_bundle).read_text(encoding="utf-8")
+    own = (files("mssante_audit.report") / "tables.js").read_text(encoding="utf-8")
+    return (
+        f"{bundle}\n{own}".replace("\r\n", "\n").replace("<!--", "<\\!--").replace("</script", "<\\/script")
+    )
+
+
+@cache
+def script_source() -> str:
+    """Return the Content-Security-Policy source that allows `script` and nothing else."""
+    return source_of(script())
+
+
+def source_of(code: str) -> str:
+    """Return the Content-Security-Policy source that allows one inline script and nothing else.
+
+    >>> source_of("")[:8]
+    "'sha256-"
+    """
+    return f"'sha256-{b64encode(sha256(code.encode()).digest()).decode('ascii')}'"
+
+
+def enable() -> Html:
+    """Return style and script of the tables: to be shown once, by one of a notebook's first cells."""
+    style = (files("mssante_audit.report") / "tables.css").read_text(encoding="utf-8")
+    return Html(f'<style>{style}</style><script type="module">{script()}</script>')
+
+
+def table(
+    name: str, caption: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], after: str = ""
+) -> str:
+    """Return a sortable table as HTML.
+
+    Parameters
+    ----------
+    name
+        Its `id`, unique in the report.
+    caption
+        What the table holds, plain text.
+    columns
+        Names of the columns, plain text.
+    rows
+        One sequence of cells a row.
+    after
+        HTML below the table.
+
+    Raises
+    ------
+    ValueError
+        If a row has more or fewer cells than there are columns.
+    """
+    body = []
+    for row in rows:
+        cells = []
+        for column, cell in zip(columns, row, strict=True):
+            order = "" if cell.order is None else f' data-order="{escape(str(cell.order))}"'
+            cells.append(f'<td data-label="{escape(column)}"{order}>{cell.html}</td>')
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    head = "".join(f'<th scope="col">{escape(visible(column))}</th>' for column in columns)
+    lines = "\n".join(body)
+    return (
+        f'<div class="table"><table id="{escape(name)}" class="sortable" data-rows="{len(body)}">'
+        f"<caption>{escape(visible(caption))}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody>"
+        f"</table>{after}</div>"
+    )
+
+
+FINDING_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes")
+
+
+def findings_table(findings: pd.DataFrame, *, name: str, caption: str, limit: int) -> Html:
+    """Return findings as a table, and all of them as a CSV file to download out of the report itself.
+
+    Parameters
+    ----------
+    findings
+        As `mssante_audit.findings.frame` describes; masked already where they must be.
+    name
+        The table's `id`, and the name of the CSV file.
+    caption
+        What the table holds.
+    limit
+        Rows shown at most. Above it the table says how many there are and where.
+    """
+    shown = findings.head(limit)
+    rows = map(_finding_cells, shown.to_dict("records"))
+    return Html(table(name, caption, FINDING_COLUMNS, rows, csv_link(findings, shown, name)))
+
+
+def _finding_cells(finding: dict[Hashable, Any]) -> tuple[Cell, ...]:
+    domains, severity, code = finding["domains"], str(finding["severity"]), finding["rule"]
+    others = f"<br>et {count(domains - 1, 'autre', 'autres')}" if domains > 1 else ""
+    domain = f"{data(finding['domain'])}{others}" if domains else "toute la liste"
+    expected = f"<br><small>attendu{NBSP}:</small> {data(finding['expected'])}" if finding["expected"] else ""
+    # A register's rows with the file's name, or what earlier lists show.
+    elsewhere = bool({":", ";"} & set(finding["evidence"]))
+    rows = "" if elsewhere else f" ({count(len(finding['rows']), 'ligne')})"
+    evidence = data(finding["evidence"], 90 if elsewhere else 24, rows)
+    shown_code = f'<small class="code"><br>{code.replace("_", "_<wbr>")}</small>'
+    operator = f"{data(finding['operator'])}<br><small>{data(finding['operator_id'])}</small>"
+    return (
+        Cell(badge(severity), SEVERITIES.index(severity)),
+        Cell(f"{prose(rule(code).title_fr)}{shown_code}"),
+        Cell(domain, domains),
+        Cell(operator if finding["operator_id"] else "", visible(finding["operator"])),
+        Cell(f"{data(finding['observed'])}{expected}"),
+        Cell(evidence, next(iter(finding["rows"]), 0)),
+    )
+
+
+def csv_link(findings: pd.DataFrame, shown: pd.DataFrame, name: str) -> str:
+    """Return the link to all rows of a frame (but its column `rows`) as CSV, held in the report itself."""
+    text = csv_text(findings.drop(columns="rows", errors="ignore"))
+    content = text.encode("utf-8-sig", "backslashreplace")
+    cut = len(shown) < len(findings)
+    note = (
+        f"<strong>Les {number(len(shown))} premières lignes sur {number(len(findings))} sont montrées ; "
+        "toutes sont dans le fichier CSV.</strong> "
+        if cut
+        else ""
+    )
+    lines = f"les {count(len(findings), 'ligne')}" if len(findings) > 1 else "la ligne"
+    size = f"{number(max(1, round(len(content) / 1000)))}{NBSP}ko"
+    return (
+        f'<p class="csv">{note}<a download="{escape(name)}.csv" href="data:text/csv;base64,'
+        f'{b64encode(content).decode("ascii")}">Télécharger {lines} (CSV, {size})</a></p>'
+    )
+
+
+def severity_bars(findings: pd.DataFrame) -> Html:
+    """Return the number of findings of each severity, worst first, with bars."""
+    counts = findings["severity"].value_counts()
+    most = max(1, int(counts.max())) if len(counts) else 1
+    lines = []
+    for severity in SEVERITY_NAMES:
+        value = int(counts.get(severity, 0))
+        bar = f'<span class="track"><span class="bar" style="width:{100 * value / most:.1f}%"></span></span>'
+        lines.append(f'<li class="sev-{severity}">{badge(severity, value)}{bar}</li>')
+    return Html(f'<ul class="severities" aria-label="Constats par gravité">{"".join(lines)}</ul>')
+
+
+FRAME_ROWS = 500
+"""Rows of a frame that `show_frames` shows at most."""
+
+_frames = count_from(1)
+
+
+def frame_table(frame: pd.DataFrame) -> str:
+    """Return any frame as a sortable table; above `FRAME_ROWS` rows it says how many there are."""
+    shown = frame.head(FRAME_ROWS)
+    if shown.index.name or not isinstance(shown.index, pd.RangeIndex):
+        shown = shown.reset_index(names=str(shown.index.name or "ligne"), allow_duplicates=True)
+    rows = [[_frame_cell(value) for value in row] for row in shown.itertuples(index=False, name=None)]
+    cut = (
+        f"Les {number(len(shown))} premières lignes sur {number(len(frame))}"
+        if len(frame) > len(shown)
+        else ""
+    )
+    caption = cut or count(len(frame), "ligne")
+    return table(f"frame-{next(_frames)}", caption, [str(name) for name in shown.columns], rows)
+
+
+def _frame_cell(value: Any) -> Cell:
+    text = "" if value is None or value is pd.NaT or value is pd.NA else str(value)
+    return Cell(data(text, more=""), value if isinstance(value, int | float) else None)
+
+
+def show_frames() -> Html:
+    """Let this notebook show every frame as a sortable table; return what `enable` does."""
+    from IPython.core.getipython import get_ipython  # a notebook has loaded it; the command line has not
+
+    shell = get_ipython()
+    if shell is not None and shell.display_formatter is not None:
+        shell.display_formatter.formatters["text/html"].for_type(pd.DataFrame, frame_table)
+    return enable()
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A key figure: its name, its value and, if there is more to say, a note. Plain text, all three."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+def key_figures(figures: Iterable[Figure]) -> Html:
+    """Return key figures as tiles."""
+    tiles = "".join(
+        f"<div><dt>{escape(f.name)}</dt><dd>{escape(f.value)}"
+        f"{f'<small>{escape(f.note)}</small>' if f.note else ''}</dd></div>"
+        for f in figures
+    )
+    return Html(f'<dl class="figures">{tiles}</dl>')

@@ -1,0 +1,250 @@
+"""The pages of the site: which there are, and what each says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.base.french import count, number, typeset
+from mssante_audit.findings.catalogue import SEVERITIES, Rule, catalogue
+from mssante_audit.findings.trend import severity_counts
+from mssante_audit.report.narrative import foundation, scope
+from mssante_audit.report.tables import badge, prose, visible
+from mssante_audit.site.answer import answer, figures, first_line, missing, since, summary
+from mssante_audit.site.chart import trend_html
+from mssante_audit.site.search import index_json
+from mssante_audit.site.tables import (
+    Links,
+    Shown,
+    audits_shown,
+    domains_frame,
+    findings_shown,
+    fixed_shown,
+    grouped,
+    operators_shown,
+    rules_shown,
+    trend_shown,
+    waived_shown,
+)
+from mssante_audit.site.view import AUDIT_TITLES, Operator, View
+
+FIRST = 5
+"""Operators that the first screen names."""
+
+
+@dataclass(frozen=True, slots=True)
+class SitePage:
+    """One page of the site."""
+
+    path: str
+    title: str
+    """Plain text; may come from the data."""
+    kind: str
+    """Name of its template."""
+    here: str
+    """The entry of the site's menu it belongs to."""
+    tables: tuple[Shown, ...] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """What its template says beside the tables; texts of HTML are escaped already."""
+
+
+def pages(view: View) -> Iterator[SitePage]:
+    """Yield every page of the site."""
+    yield _index(view)
+    yield _follow_up(view)
+    yield _all_findings(view)
+    yield _all_operators(view)
+    yield _all_rules(view)
+    for audit in AUDIT_TITLES:
+        yield _audit(view, audit)
+    of_rule = _by(view.findings["rule"])
+    waived = _by(view.waived["rule"])
+    for told in catalogue().values():
+        yield _rule(view, told, of_rule.get(told.code, []), waived.get(told.code, []))
+    for operator in view.operators.values():
+        yield _operator(view, operator)
+
+
+def _by(column: pd.Series) -> dict[str, list[int]]:
+    """Return the positions of each value of a column."""
+    places: dict[str, list[int]] = {}
+    for i, value in enumerate(column.tolist()):
+        places.setdefault(value, []).append(i)
+    return places
+
+
+def _filled(*tables: Shown) -> tuple[Shown, ...]:
+    return tuple(table for table in tables if len(table.frame))
+
+
+def _index(view: View) -> SitePage:
+    links = Links("", view)
+    first = [o for o in view.first() if o.counts["critical"] + o.counts["error"]] or view.first()
+    named = [first_line(links, operator) for operator in first[:FIRST]]
+    told = {
+        "lead": answer(view),
+        "figures": figures(view),
+        "first": named,
+        "more": len(first) - len(named),
+        "search": index_json(view),
+        "trend": trend_html(view.points),
+        "reports": view.reports,
+        "missing": missing(view),
+        "scope": scope(view.space, view.space.audited),
+        "dossiers": any(operator.dossier for operator in view.operators.values()),
+    }
+    audits = audits_shown(links, name="audits")
+    return SitePage(
+        "index.html",
+        "État de l’espace de confiance",
+        "index",
+        "index",
+        (audits, trend_shown(view.points)),
+        told,
+    )
+
+
+def _follow_up(view: View) -> SitePage:
+    links = Links("", view)
+    new = findings_shown(
+        links, sorted(view.new), name="nouveaux", caption="Constats que le passage précédent n’avait pas"
+    )
+    fixed = fixed_shown(links, view.fixed)
+    waived = waived_shown(links, range(len(view.waived)))
+    facts = {
+        "lead": typeset(since(view)),
+        "first_run": view.told is None,
+        "open": len(view.findings) - len(view.new),
+    }
+    return SitePage(
+        "suivi.html", "Nouveaux, réglés, acceptés", "follow_up", "suivi", _filled(new, fixed, waived), facts
+    )
+
+
+def _all_findings(view: View) -> SitePage:
+    shown = findings_shown(
+        Links("", view),
+        range(len(view.findings)),
+        name="tous",
+        caption="Tous les constats, les plus graves d’abord",
+    )
+    lead = typeset(f"{summary(severity_counts(view.findings))}. {missing(view)}")
+    return SitePage("constats.html", "Tous les constats", "list", "constats", _filled(shown), {"lead": lead})
+
+
+def _all_operators(view: View) -> SitePage:
+    operators = list(view.operators.values())
+    found = view.first()
+    ordered = [*found, *(o for o in operators if not o.findings)]
+    caption = "Opérateurs, ceux à regarder d’abord en tête"
+    shown = operators_shown(Links("", view), ordered, name="liste", caption=caption, limit=len(ordered))
+    lead = f"{count(len(operators), 'opérateur')}, dont {number(len(found))} avec au moins un constat."
+    return SitePage("operateurs.html", "Opérateurs", "list", "operateurs", _filled(shown), {"lead": lead})
+
+
+def _all_rules(view: View) -> SitePage:
+    fired = set(view.findings["rule"])
+    rank = {severity: -i for i, severity in enumerate(SEVERITIES)}
+    rules = sorted(catalogue().values(), key=lambda r: (r.code not in fired, rank[r.severity], r.code))
+    shown = rules_shown(
+        Links("", view), rules, name="liste", caption="Règles, celles qui ont des constats en tête"
+    )
+    lead = f"{count(len(rules), 'règle')}, dont {number(len(fired))} avec au moins un constat."
+    return SitePage("regles.html", "Règles", "list", "regles", (shown,), {"lead": lead})
+
+
+def _audit(view: View, audit: str) -> SitePage:
+    links = Links("../", view)
+    rules = [r for r in catalogue().values() if r.audit == audit]
+    own = {r.code for r in rules}
+    positions = [i for i, code in enumerate(view.findings["rule"]) if code in own]
+    shown = findings_shown(
+        links, positions, name="constats", caption="Constats de cet audit, les plus graves d’abord"
+    )
+    listed = rules_shown(links, rules, name="regles", caption="Règles de cet audit")
+    unknown = f"Non vérifié : {view.missing[audit]}" if audit in view.missing else ""
+    told = {
+        "lead": typeset(f"{unknown or summary(severity_counts(shown.frame))}."),
+        "reports": [report for report in view.reports if report.page.endswith(f"/{audit}.html")],
+    }
+    return SitePage(
+        f"audits/{audit}.html", AUDIT_TITLES[audit], "audit", "audits", (*_filled(shown), listed), told
+    )
+
+
+def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int]) -> SitePage:
+    links = Links("../", view)
+    shown = findings_shown(
+        links,
+        positions,
+        name="constats",
+        caption=typeset(f"Constats : {told.title_fr}"),
+        without=("Gravité", "Constat"),
+    )
+    operators = len(set(shown.frame["operator_id"]) - {""})
+    lead = "Aucun constat."
+    if positions:
+        concerned = count(operators, "opérateur concerné", "opérateurs concernés")
+        lead = f"{count(len(positions), 'constat')}, {concerned}."
+    elif told.audit in view.missing:
+        lead = f"Non vérifié : {view.missing[told.audit]}."
+    facts = {
+        "lead": typeset(lead),
+        "badge": badge(told.severity),
+        "rule": told,
+        "why": prose(told.why_fr),
+        "remedy": prose(told.remedy_fr),
+        "foundation": typeset(foundation(told)),
+        "audit": (told.audit, AUDIT_TITLES[told.audit]),
+    }
+    tables = _filled(shown, waived_shown(links, waived))
+    return SitePage(f"regles/{told.code}.html", typeset(told.title_fr), "rule", "regles", tables, facts)
+
+
+def _operator(view: View, operator: Operator) -> SitePage:
+    links = Links("../", view)
+    first = {
+        i: {"domain": domain.name, "operator_id": operator.id}
+        for domain in reversed(operator.domains)
+        for i in domain.findings
+    }
+    shown = findings_shown(
+        links,
+        operator.findings,
+        name="constats",
+        caption="Constats, les plus graves d’abord",
+        without=("Opérateur",),
+        own=first,
+    )
+    listed = Shown("domaines", "", domains_frame(view, operator.domains), len(operator.domains))
+    fixed = [f for f in view.fixed if f["operator_id"] == operator.id]
+    rules = [catalogue()[code] for code in dict.fromkeys(shown.frame["rule"])]
+    facts = {
+        "lead": typeset(_operator_lead(operator)),
+        "operator": operator,
+        "names": [visible(name) for name in operator.other_names],
+        "remedies": [(badge(r.severity), links.rule(r), prose(r.remedy_fr)) for r in rules],
+        "groups": grouped(links, operator.domains),
+    }
+    tables = _filled(shown, listed, waived_shown(links, operator.waived), fixed_shown(links, fixed))
+    return SitePage(operator.page, visible(operator.name), "operator", "operateurs", tables, facts)
+
+
+def _operator_lead(operator: Operator) -> str:
+    """Say how many findings an operator has, and on how many of its domains."""
+    domains = len(operator.domains)
+    if not operator.findings:
+        return f"Aucun constat sur {count(domains, 'domaine')}."
+    touched = sum(1 for domain in operator.domains if domain.findings)
+    extent = f"{number(touched)} de ses {count(domains, 'domaine')}"
+    if touched == domains:
+        extent = "son seul domaine" if domains == 1 else f"tous ses {count(domains, 'domaine')}"
+    unlisted = sum(1 for domain in operator.domains if not domain.rows)
+    if unlisted and domains > 1:
+        extent += f" (dont {count(unlisted, 'absent', 'absents')} de la liste)"
+    new = sum(operator.new.values())
+    fresh = f" {count(new, 'constat est nouveau', 'constats sont nouveaux')}." if new else ""
+    return f"{summary(operator.counts)}, sur {extent}.{fresh}"

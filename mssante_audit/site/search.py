@@ -1,0 +1,50 @@
+"""The site's search: an index inside the page, and the one script of the site, allowed by its hash.
+
+The page is opened from disk, where a script may load nothing: what is searched lies in the page itself, as
+data that no browser runs. The script also sorts tables; without it every page can be read all the same.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+
+from mssante_audit.report.tables import visible
+from mssante_audit.site.view import View, anchor_of
+
+
+@cache
+def script() -> str:
+    """Return the script of every page of the site."""
+    return (files("mssante_audit.site") / "site.js").read_text(encoding="utf-8").replace("\r\n", "\n")
+
+
+def index_json(view: View) -> str:
+    """Return what is searched, as JSON that may stand inside a ``<script>`` element.
+
+    ``operators`` has for each its name, identifier, page, number of findings and other names; ``domains`` has
+    for each its name and, for each operator that bears it, that operator's place in ``operators``, the number
+    of findings (-1 for a test entry) and the anchor, "" where it follows from the name.
+    """
+    places = {identifier: i for i, identifier in enumerate(view.operators)}
+    domains: dict[str, list[int | str]] = {}
+    for operator in view.operators.values():
+        for domain in operator.domains:
+            plain = domain.anchor == f"d-{domain.name}"
+            bearer: list[int | str] = [
+                places[operator.id],
+                -1 if domain.test else len(domain.findings),
+                "" if plain else anchor_of(domain.name),
+            ]
+            domains.setdefault(domain.name, []).extend(bearer)
+    content = {
+        "operators": [
+            [visible(o.name), visible(o.id), o.page, len(o.findings), *map(visible, o.other_names)]
+            for o in view.operators.values()
+        ],
+        "domains": [[visible(name), *bearers] for name, bearers in sorted(domains.items())],
+    }
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    # Nothing in it may end the element or open a comment.
+    return text.replace("<", "\\u003c").encode("utf-8", "backslashreplace").decode()

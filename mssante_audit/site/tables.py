@@ -1,0 +1,345 @@
+"""The tables of the site's pages, with links from page to page, and the frames beside them as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+
+from mssante_audit.base.french import NBSP, SEVERITY_NAMES, count, day, number
+from mssante_audit.base.instants import parse_instant
+from mssante_audit.findings.catalogue import SEVERITIES, Rule, catalogue
+from mssante_audit.findings.trend import Point, severity_counts
+from mssante_audit.report.tables import Cell, badge, data, prose, table, visible
+from mssante_audit.site.view import AUDIT_TITLES, Domain, Operator, View, anchor_of
+
+ROWS = 200
+"""Rows of a table that a page shows; all of them are in the files beside it."""
+
+SEVERITY_COLUMNS = tuple(plural.capitalize() for _, plural in SEVERITY_NAMES.values())
+FINDING_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A table of a page."""
+
+    name: str
+    """Its `id`, and part of the names of its files."""
+    html: str
+    frame: pd.DataFrame
+    """All its rows, as they go into the files."""
+    rows: int
+    """Those the page shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where other pages are, seen from one of them."""
+
+    root: str
+    """"" for the pages at the top, ``../`` for the others."""
+    view: View
+
+    def rule(self, told: Rule) -> str:
+        """Return the title of a rule, with a link to its page."""
+        return f'<a href="{self.root}regles/{told.code}.html">{prose(told.title_fr)}</a>'
+
+    def operator(self, identifier: str, name: str) -> str:
+        """Return the name of an operator, with a link to its page."""
+        known = self.view.operators.get(identifier)
+        if known is None:
+            return data(name or identifier)
+        small = f"<br><small>{data(identifier)}</small>" if identifier else ""
+        return f'<a href="{self.root}{known.page}">{data(name or known.name)}</a>{small}'
+
+    def domain(self, name: str, identifier: str) -> str:
+        """Return a domain, with a link to its place on its operator's page."""
+        bearers = self.view.bearers.get(name)
+        if not bearers:
+            return data(name)
+        known = self.view.operators[identifier if identifier in bearers else bearers[0]]
+        return f'<a href="{self.root}{known.page}#{escape(anchor_of(name))}">{data(name)}</a>'
+
+
+Maker = Callable[[Links, Mapping[Any, Any]], Cell]
+
+
+def _rule_cell(links: Links, finding: Mapping[Any, Any]) -> Cell:
+    told = catalogue()[finding["rule"]]
+    return Cell(f'{links.rule(told)}<br><small class="code">{told.code.replace("_", "_<wbr>")}</small>')
+
+
+def _domain_cell(links: Links, finding: Mapping[Any, Any]) -> Cell:
+    domains = finding["domains"]
+    others = f"<br>et {count(domains - 1, 'autre', 'autres')}" if domains > 1 else ""
+    own = links.domain(finding["domain"], finding["operator_id"])
+    return Cell(f"{own}{others}" if domains else "toute la liste", domains)
+
+
+def _observed_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
+    expected = finding["expected"]
+    wanted = f"<br><small>attendu{NBSP}:</small> {data(expected, 200)}" if expected else ""
+    return Cell(f"{data(finding['observed'], 200)}{wanted}")
+
+
+def _rows_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
+    rows = finding["rows"]
+    return Cell(
+        data(finding["evidence"], 40, f" ({count(len(rows), 'ligne')})" if rows else ""), next(iter(rows), 0)
+    )
+
+
+def _state_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
+    since = finding["first_seen"]
+    if finding["status"] == "new":
+        return Cell("<strong>nouveau</strong>", since)
+    return Cell(f'ouvert depuis le <span class="day">{parse_instant(since):%d/%m/%Y}</span>', since)
+
+
+_MAKERS: dict[str, Maker] = {
+    "Gravité": lambda _, f: Cell(badge(str(f["severity"])), SEVERITIES.index(str(f["severity"]))),
+    "Constat": _rule_cell,
+    "Domaines": _domain_cell,
+    "Opérateur": lambda links, f: Cell(
+        links.operator(f["operator_id"], f["operator"]) if f["operator_id"] else data(f["operator"]),
+        visible(f["operator"]),
+    ),
+    "Observé": _observed_cell,
+    "Lignes": _rows_cell,
+    "État": _state_cell,
+    "Accepté": lambda _, f: Cell(f"{data(f['reason'])}<br><small>par {data(f['who'])}</small>"),
+    "Jusqu’au": lambda _, f: Cell(day(parse_instant(f["until"])), f["until"]),
+}
+
+
+def findings_shown(
+    links: Links,
+    positions: Sequence[int],
+    *,
+    name: str,
+    caption: str,
+    without: Sequence[str] = (),
+    own: Mapping[int, Mapping[str, str]] | None = None,
+) -> Shown:
+    """Return findings as a table.
+
+    Parameters
+    ----------
+    links
+        Those of the page.
+    positions
+        In the view's findings, in the order wanted.
+    name
+        The table's `id`.
+    caption
+        What it holds.
+    without
+        Columns that the page makes needless.
+    own
+        What a finding is told with instead, by position: the domain of its that the page is about.
+    """
+    view = links.view
+    columns = [c for c in (*FINDING_COLUMNS, *(("État",) if view.told else ())) if c not in without]
+    told = own or {}
+    rows = [_cells(links, {**view.records[i], **told.get(i, {})}, columns) for i in positions[:ROWS]]
+    html = table(name, caption, columns, rows) if rows else ""
+    return Shown(name, html, view.exported.iloc[list(positions)], len(rows))
+
+
+def waived_shown(links: Links, positions: Sequence[int], *, name: str = "acceptes") -> Shown:
+    """Return waived findings, by their positions in the view's, as a table."""
+    frame = links.view.waived.iloc[list(positions)]
+    columns = ("Gravité", "Constat", "Domaines", "Opérateur", "Accepté", "Jusqu’au")
+    rows = [_cells(links, f, columns) for f in frame.head(ROWS).to_dict("records")] if positions else []
+    html = table(name, "Constats acceptés : raison, responsable et échéance", columns, rows) if rows else ""
+    return Shown(name, html, frame.drop(columns="rows"), len(rows))
+
+
+def _cells(links: Links, finding: Mapping[Any, Any], columns: Sequence[str]) -> tuple[Cell, ...]:
+    return tuple(_MAKERS[column](links, finding) for column in columns)
+
+
+def fixed_shown(links: Links, fixed: Sequence[Mapping[str, str]], *, name: str = "regles") -> Shown:
+    """Return findings that the run before had and this one has not, as a table."""
+    rows = []
+    for f in fixed[:ROWS]:
+        severity = catalogue()[f["rule"]].severity
+        rows.append(
+            (
+                Cell(badge(severity), SEVERITIES.index(severity)),
+                _rule_cell(links, f),
+                Cell(links.domain(f["domain"], f["operator_id"])),
+                Cell(links.operator(f["operator_id"], f["operator"]) if f["operator"] else ""),
+                Cell(day(parse_instant(f["first_seen"])), f["first_seen"]),
+            )
+        )
+    columns = ("Gravité", "Constat", "Domaine", "Opérateur", "Constaté depuis le")
+    frame = pd.DataFrame(fixed, columns=["rule", "domain", "operator_id", "operator", "first_seen"])
+    html = table(name, "Constats réglés depuis le passage précédent", columns, rows)
+    return Shown(name, html, frame, len(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Domains of an operator that the same rules found something on."""
+
+    rules: str
+    """Severity and title of each, as HTML; "" where there is none."""
+    domains: tuple[tuple[str, str, str], ...]
+    """Anchor, name and how many findings, all plain text."""
+
+
+def grouped(links: Links, domains: Sequence[Domain]) -> list[Group]:
+    """Return an operator's domains by the rules that found something on them, the worst first.
+
+    Hundreds of domains often share their findings: said once, they are read sooner and weigh less.
+    """
+    rules = links.view.findings["rule"].tolist()
+    groups: dict[tuple[str, ...], list[Domain]] = {}
+    for domain in domains:
+        codes = dict.fromkeys(rules[i] for i in domain.findings)
+        groups.setdefault(tuple(codes), []).append(domain)
+    # Findings stand in order of severity, so that the least position is the worst.
+    ordered = sorted(groups.items(), key=lambda g: min(g[1][0].findings, default=len(rules)))
+    return [
+        Group(
+            " ".join(
+                f"{badge(catalogue()[code].severity)} {links.rule(catalogue()[code])}" for code in codes
+            ),
+            tuple((d.anchor, visible(d.name), _on_domain(d)) for d in own),
+        )
+        for codes, own in ordered
+    ]
+
+
+def _on_domain(domain: Domain) -> str:
+    if domain.test:
+        return "entrée de test, mise à part"
+    found = count(len(domain.findings), "constat") if domain.findings else "aucun constat"
+    return found if domain.rows else f"{found}, pas dans la liste"
+
+
+def domains_frame(view: View, domains: Sequence[Domain]) -> pd.DataFrame:
+    """Return an operator's domains as a frame."""
+    rules = view.findings["rule"].tolist()
+    return pd.DataFrame(
+        {
+            "domain": [d.name for d in domains],
+            "list_rows": [d.rows for d in domains],
+            "test": [d.test for d in domains],
+            "findings": [len(d.findings) for d in domains],
+            "rules": [tuple(dict.fromkeys(rules[i] for i in d.findings)) for d in domains],
+        }
+    )
+
+
+def operators_shown(
+    links: Links, operators: Sequence[Operator], *, name: str, caption: str, limit: int = ROWS
+) -> Shown:
+    """Return operators as a table: domains, findings by severity, dossier."""
+    dossiers = any(operator.dossier for operator in operators)
+    rows = []
+    for operator in operators[:limit]:
+        numbers = (len(operator.domains), *operator.counts.values(), sum(operator.new.values()))
+        cells = [
+            Cell(links.operator(operator.id, operator.name), visible(operator.name)),
+            *(Cell(number(n), n) for n in numbers),
+        ]
+        if dossiers:
+            href = f"{links.root}{quote(operator.dossier)}"
+            cells.append(Cell(f'<a href="{href}">dossier</a>' if operator.dossier else ""))
+        rows.append(cells)
+    columns = ("Opérateur", "Domaines", *SEVERITY_COLUMNS, "Nouveaux", *(("Dossier",) if dossiers else ()))
+    frame = pd.DataFrame(
+        [(o.id, o.name, len(o.domains), *o.counts.values(), sum(o.new.values())) for o in operators],
+        columns=["operator_id", "operator", "domains", "critical", "error", "warning", "info", "new"],
+    )
+    return Shown(name, table(name, caption, columns, rows), frame, len(rows))
+
+
+def rules_shown(links: Links, rules: Sequence[Rule], *, name: str, caption: str) -> Shown:
+    """Return rules as a table: severity, findings, new ones, operators concerned."""
+    view = links.view
+    found = view.findings.groupby("rule", observed=True)
+    totals, operators = found.size(), found["operator_id"].nunique()
+    new = view.findings["rule"].iloc[sorted(view.new)].value_counts()
+    records = [
+        (r, int(totals.get(r.code, 0)), int(new.get(r.code, 0)), int(operators.get(r.code, 0))) for r in rules
+    ]
+    rows = [
+        (
+            Cell(badge(r.severity), SEVERITIES.index(r.severity)),
+            _rule_cell(links, {"rule": r.code}),
+            Cell(AUDIT_TITLES[r.audit]),
+            Cell("non vérifié" if r.audit in view.missing else number(total), total),
+            Cell(number(fresh), fresh),
+            Cell(number(of), of),
+        )
+        for r, total, fresh, of in records
+    ]
+    columns = ("Gravité", "Règle", "Audit", "Constats", "Nouveaux", "Opérateurs")
+    frame = pd.DataFrame(
+        [(r.code, r.severity, r.audit, r.title_fr, total, fresh, of) for r, total, fresh, of in records],
+        columns=["rule", "severity", "audit", "title", "findings", "new", "operators"],
+    )
+    return Shown(name, table(name, caption, columns, rows), frame, len(rows))
+
+
+def audits_shown(links: Links, *, name: str) -> Shown:
+    """Return the audits as a table: findings by severity, new ones; unknown where it could not be made."""
+    view = links.view
+    audits = view.findings["rule"].map({code: told.audit for code, told in catalogue().items()})
+    new = audits.iloc[sorted(view.new)].value_counts()
+    numbers = {
+        audit: (*severity_counts(view.findings[audits == audit]).values(), int(new.get(audit, 0)))
+        for audit in AUDIT_TITLES
+    }
+    rows = [
+        (
+            Cell(f'<a href="{links.root}audits/{audit}.html">{AUDIT_TITLES[audit]}</a>'),
+            *(Cell("inconnu" if audit in view.missing else number(n), n) for n in own),
+        )
+        for audit, own in numbers.items()
+    ]
+    frame = pd.DataFrame(
+        [(audit, audit not in view.missing, *own) for audit, own in numbers.items()],
+        columns=["audit", "made", "critical", "error", "warning", "info", "new"],
+    )
+    columns = ("Audit", *SEVERITY_COLUMNS, "Nouveaux")
+    return Shown(name, table(name, "Constats par audit et par gravité", columns, rows), frame, len(rows))
+
+
+def trend_shown(points: Sequence[Point], *, name: str = "evolution") -> Shown:
+    """Return the runs as a table, the last one first."""
+    rows = [
+        (
+            Cell(day(parse_instant(p.at)), p.at),
+            *(Cell(number(n), n) for n in (*p.counts.values(), p.new, p.open, p.fixed, p.waived)),
+        )
+        for p in reversed(points[-ROWS:])
+    ]
+    columns = ("Passage", *SEVERITY_COLUMNS, "Nouveaux", "Ouverts", "Réglés", "Acceptés")
+    names = ["at", "critical", "error", "warning", "info", "new", "open", "fixed", "waived"]
+    frame = pd.DataFrame(
+        [(p.at, *p.counts.values(), p.new, p.open, p.fixed, p.waived) for p in points], columns=names
+    )
+    return Shown(name, table(name, "Constats par gravité à chaque passage", columns, rows), frame, len(rows))
+
+
+def csv_html(shown: Shown, stem: str) -> str:
+    """Return the link to a table's rows as CSV, and how many of them the page left out."""
+    total = len(shown.frame)
+    cut = (
+        f"<strong>Les {number(shown.rows)} premières lignes sur {number(total)} sont montrées ; "
+        "toutes sont dans le fichier.</strong> "
+        if shown.rows < total
+        else ""
+    )
+    lines = f"les {count(total, 'ligne')}" if total > 1 else "la ligne"
+    link = f'<a href="{escape(stem)}.{shown.name}.csv" download>Télécharger {lines} (CSV)</a>'
+    return f'<p class="csv">{cut}{link}</p>'

@@ -1,0 +1,339 @@
+"""What the site's pages tell of: the findings by operator and domain, the reports and dossiers there are.
+
+Nothing here is HTML. Names of files and anchors are made of identifiers that were checked, or of a hash.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.findings.catalogue import SEVERITIES, catalogue
+from mssante_audit.findings.ledger import FollowUp
+from mssante_audit.findings.trend import Point
+from mssante_audit.report.results import provenance
+from mssante_audit.space.trust import TrustSpace
+
+AUDIT_TITLES = {
+    "whitelist_integrity": "Intégrité de la liste blanche",
+    "dn_consistency": "Noms de certificat",
+    "stale_contacts": "Contacts",
+    "declarations": "Déclarations des opérateurs",
+    "reconciliation": "Registre et liste rapprochés",
+    "delegation_vs_redirection": "Délégation ou redirection (DNS)",
+}
+"""French names of the audits."""
+
+NEEDED = {
+    "declarations": ("declarations", "aucun registre de déclarations"),
+    "reconciliation": ("declarations", "aucun registre de déclarations"),
+    "delegation_vs_redirection": ("observation", "aucune observation du DNS"),
+}
+"""What an audit needs beside the list (a field of `TrustSpace`), and what is said where it is not there."""
+
+_IDENTIFIER = re.compile(r"[0-9][0-9A-Z]{2,19}")
+_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+_TITLE = re.compile(r"<h1>(.*?)</h1>", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """One domain of an operator."""
+
+    name: str
+    anchor: str
+    """On the operator's page."""
+    findings: tuple[int, ...]
+    """Positions in the frame of findings."""
+    rows: int
+    """In the list, test entries included; 0 if it is not listed."""
+    test: bool
+    """Whether all of these are test entries, which audits pass over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One operator of the list or of the register; the one without identifier stands for all such rows."""
+
+    id: str
+    name: str
+    """The one that most of its rows bear."""
+    other_names: tuple[str, ...]
+    page: str
+    """Path in the site."""
+    domains: tuple[Domain, ...]
+    findings: tuple[int, ...]
+    """Positions in the frame of findings of those that touch one of its rows."""
+    counts: Mapping[str, int]
+    """Findings by severity, worst first."""
+    new: Mapping[str, int]
+    """New ones by severity."""
+    waived: tuple[int, ...]
+    """Positions in the frame of waived findings."""
+    dossier: str
+    """Path in the site, "" if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report that goes into the site."""
+
+    title: str
+    page: str
+    """Path in the site."""
+    counts: Mapping[str, int] | None
+    """Findings by severity, ``None`` if it did not come to them."""
+    failed: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """All that the site tells of."""
+
+    space: TrustSpace
+    findings: pd.DataFrame
+    waived: pd.DataFrame
+    told: FollowUp | None
+    """``None`` also if there is no run before."""
+    points: tuple[Point, ...]
+    operators: Mapping[str, Operator]
+    """By identifier, in order of name."""
+    reports: tuple[Report, ...]
+    missing: Mapping[str, str]
+    """Audits that could not be made, and what lacks for each."""
+    provenance: Mapping[str, Any]
+
+    @cached_property
+    def bearers(self) -> Mapping[str, list[str]]:
+        """The operators that bear each domain."""
+        bearers: defaultdict[str, list[str]] = defaultdict(list)
+        for operator in self.operators.values():
+            for domain in operator.domains:
+                bearers[domain.name].append(operator.id)
+        return bearers
+
+    @cached_property
+    def fixed(self) -> list[dict[str, str]]:
+        """What the run before found and this one does not, with `operator_id` where one bears that name."""
+        by_name: defaultdict[str, list[str]] = defaultdict(list)
+        for operator in self.operators.values():
+            for name in (operator.name, *operator.other_names):
+                by_name[name].append(operator.id)
+        told = self.told.fixed if self.told else ()
+        return [
+            {"operator_id": own[0] if len(own := by_name[f["operator"]]) == 1 else "", **f}
+            for f in told
+            if f["rule"] in catalogue()
+        ]
+
+    @cached_property
+    def exported(self) -> pd.DataFrame:
+        """The findings as they go into files; with `first_seen` and `status` if there is a run before."""
+        frame = self.findings.drop(columns="rows")
+        if self.told is None:
+            return frame
+        return frame.assign(first_seen=list(self.told.first_seen), status=list(self.told.status))
+
+    @cached_property
+    def records(self) -> list[dict[Hashable, Any]]:
+        """The findings one by one, with all that is known of them."""
+        return self.exported.assign(rows=self.findings["rows"]).to_dict("records")
+
+    @cached_property
+    def new(self) -> frozenset[int]:
+        """Positions of the findings that the run before did not have."""
+        status = self.told.status if self.told else ()
+        return frozenset(i for i, s in enumerate(status) if s == "new")
+
+    def first(self) -> list[Operator]:
+        """Return the operators with a finding, those to look at first before the others."""
+        found = [operator for operator in self.operators.values() if operator.findings]
+        return sorted(found, key=lambda o: (_urgency(o), o.name))
+
+
+def _urgency(operator: Operator) -> tuple[int, ...]:
+    """Return what operators are sorted by: worst severity first, new findings before known ones."""
+    pairs = ((operator.new[severity], count) for severity, count in operator.counts.items())
+    return tuple(-n for pair in pairs for n in pair)
+
+
+def view_of(
+    space: TrustSpace,
+    findings: pd.DataFrame,
+    waived: pd.DataFrame,
+    told: FollowUp | None,
+    points: Sequence[Point],
+    reports: Path | None,
+    dossiers: Path | None,
+) -> View:
+    """Return what the site tells of; parameters as in `mssante_audit.site.build.build_site`."""
+    findings = findings.reset_index(drop=True)
+    told = told if told and told.previous else None
+    new = frozenset(i for i, s in enumerate(told.status if told else ()) if s == "new")
+    return View(
+        space,
+        findings,
+        waived.reset_index(drop=True),
+        told,
+        tuple(points),
+        _operators(space, findings, waived, new, dossiers_in(dossiers) if dossiers else {}),
+        reports_in(reports) if reports else (),
+        {name: words for name, (needs, words) in NEEDED.items() if getattr(space, needs) is None},
+        provenance(space),
+    )
+
+
+def page_name(identifier: str) -> str:
+    """Return the name of an operator's page, without suffix: its identifier if it is one, or else a hash.
+
+    >>> page_name("1010100000"), page_name("")
+    ('1010100000', 'sans-identifiant')
+    >>> page_name("../x").startswith("autre-"), page_name("CON") == page_name("con")
+    (True, False)
+    """
+    if _IDENTIFIER.fullmatch(identifier):
+        return identifier
+    return f"autre-{_hash(identifier)}" if identifier else "sans-identifiant"
+
+
+def anchor_of(domain: str) -> str:
+    """Return the anchor of a domain on its operator's page.
+
+    >>> anchor_of("ch-xyz.mssante.fr"), anchor_of("<b>")[:2]
+    ('d-ch-xyz.mssante.fr', 'x-')
+    """
+    return f"d-{domain}" if _DOMAIN.fullmatch(domain) else f"x-{_hash(domain)}"
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _operators(
+    space: TrustSpace,
+    findings: pd.DataFrame,
+    waived: pd.DataFrame,
+    new: frozenset[int],
+    dossiers: Mapping[str, str],
+) -> dict[str, Operator]:
+    touched, of_domain = _touched(space.entries, findings)
+    accepted, _ = _touched(space.entries, waived)
+    domains = _domains(space.entries, of_domain)
+    severities = findings["severity"].astype(str).tolist()
+    operators = []
+    for identifier, bearing in _names(space.entries, findings, waived).items():
+        ranked = [name for name, _ in bearing.most_common() if name]
+        found = tuple(sorted(touched[identifier]))
+        operators.append(
+            Operator(
+                identifier,
+                (ranked[0] if ranked else identifier) if identifier else "Sans identifiant lisible",
+                tuple(ranked[1:]) if identifier else (),
+                f"operateurs/{page_name(identifier)}.html",
+                tuple(domains.get(identifier, ())),
+                found,
+                _counts(severities, found),
+                _counts(severities, [i for i in found if i in new]),
+                tuple(sorted(accepted[identifier])),
+                dossiers.get(identifier, ""),
+            )
+        )
+    return {operator.id: operator for operator in sorted(operators, key=lambda o: (o.name, o.id))}
+
+
+def _names(entries: pd.DataFrame, findings: pd.DataFrame, waived: pd.DataFrame) -> dict[str, Counter[str]]:
+    """Return the names that each operator bears in the list, or else in the findings."""
+    names: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for identifier, name in zip(entries["operator_id"], entries["operator"], strict=True):
+        names[identifier][name] += 1
+    for frame in (findings, waived):
+        told = (frame[column].tolist() for column in ("operator_id", "operator", "domain"))
+        for identifier, name, domain in zip(*told, strict=True):
+            if (identifier or domain) and identifier not in names:
+                names[identifier][name] += 1
+    return names
+
+
+def _domains(
+    entries: pd.DataFrame, found: Mapping[tuple[str, str], Sequence[int]]
+) -> dict[str, list[Domain]]:
+    """Return the domains of each operator, in order of name: those listed, and those of findings."""
+    tests: dict[tuple[str, str], list[bool]] = {}
+    listed = (entries[column].tolist() for column in ("operator_id", "domain", "is_audit_entry"))
+    for identifier, domain, test in zip(*listed, strict=True):
+        tests.setdefault((identifier, domain), []).append(test)
+    for identifier, domain in found:
+        if domain:
+            tests.setdefault((identifier, domain), [])
+    domains: defaultdict[str, list[Domain]] = defaultdict(list)
+    for (identifier, domain), rows in sorted(tests.items()):
+        own = tuple(found.get((identifier, domain), ()))
+        test = bool(rows) and all(rows)
+        domains[identifier].append(Domain(domain, anchor_of(domain), own, len(rows), test))
+    return domains
+
+
+def _touched(
+    entries: pd.DataFrame, findings: pd.DataFrame
+) -> tuple[defaultdict[str, set[int]], defaultdict[tuple[str, str], list[int]]]:
+    """Return the findings that touch an operator, and those that touch a domain of an operator."""
+    whose = dict(
+        zip(entries["row"], zip(entries["operator_id"], entries["domain"], strict=True), strict=True)
+    )
+    touched: defaultdict[str, set[int]] = defaultdict(set)
+    of_domain: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    told = zip(findings["rows"], findings["operator_id"], findings["domain"], strict=True)
+    for i, (own_rows, identifier, domain) in enumerate(told):
+        pairs = dict.fromkeys(whose[row] for row in own_rows)
+        if identifier or domain:
+            pairs.setdefault((identifier, domain))
+        for pair in pairs:
+            touched[pair[0]].add(i)
+            of_domain[pair].append(i)
+    return touched, of_domain
+
+
+def _counts(severities: Sequence[str], positions: Sequence[int]) -> dict[str, int]:
+    counts = Counter(severities[i] for i in positions)
+    return {severity: counts[severity] for severity in reversed(SEVERITIES)}
+
+
+def reports_in(folder: Path) -> tuple[Report, ...]:
+    """Return the reports of a folder that `mssante_audit.report.run.run_reports` wrote, overview first."""
+    files = [*folder.glob("*.results.json"), *folder.glob("failed/*.results.json")]
+    return tuple(
+        _report(f, folder) for f in sorted(files, key=lambda f: (f.name != "overview.results.json", f))
+    )
+
+
+def _report(file: Path, folder: Path) -> Report:
+    summary = json.loads(file.read_text(encoding="utf-8"))
+    page = file.with_name(file.name.replace(".results.json", ".html"))
+    title = _TITLE.search(page.read_text(encoding="utf-8"))
+    return Report(
+        unescape(title[1]) if title else summary["report"],
+        f"rapports/{page.relative_to(folder).as_posix()}",
+        summary["counts"] and summary["counts"]["by_severity"],
+        summary["status"] == "failed",
+    )
+
+
+def dossiers_in(folder: Path) -> dict[str, str]:
+    """Return the path in the site of each operator's dossier, for a folder of `write_dossiers`."""
+    index = folder / "dossiers.json"
+    if not index.is_file():
+        return {}
+    records = json.loads(index.read_text(encoding="utf-8"))["dossiers"]
+    known = {page.name for page in folder.glob("*.html")}
+    pages = {record["operator_id"]: f"{record['file']}.html" for record in records}
+    return {identifier: f"dossiers/{page}" for identifier, page in pages.items() if page in known}

@@ -1,0 +1,127 @@
+"""The files that a trust space is loaded from: found, told apart by hash, packed to go elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import requires, version
+from pathlib import Path
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import resource
+
+FOLDERS = ("archive", "observations", "anchors")
+"""Folders below a data folder that are read with it."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Input files as bytes, for a process that may be on another machine."""
+
+    files: Mapping[str, bytes] = field(repr=False)
+    """By their path in the bundle."""
+    data: str
+    """Path of the data file or folder in it."""
+    anchors: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """Hash of it all."""
+        told = hashlib.sha256(repr((self.data, self.anchors)).encode())
+        for name in sorted(self.files):
+            told.update(f"{name}\0{hashlib.sha256(self.files[name]).hexdigest()}\0".encode())
+        return told.hexdigest()
+
+    def unpack(self, folder: Path) -> tuple[Path, list[Path]]:
+        """Write the files below `folder`; return where data and anchors are.
+
+        Raises
+        ------
+        InputError
+            If a file would lie elsewhere.
+        """
+        for name, content in self.files.items():
+            target = folder / name
+            if not target.resolve().is_relative_to(folder.resolve()):
+                raise InputError("does not lie in its folder", file=name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        return folder / self.data, [folder / anchor for anchor in self.anchors]
+
+
+def input_files(data: str | Path | None, anchors: Sequence[str | Path] = ()) -> list[Path]:
+    """Return the files that `mssante_audit.space.trust.load_space` may read, in order of name.
+
+    Of a folder: those in it and in its `FOLDERS`. Hidden ones are not data, nor is what an archive derives
+    from its lists (``.parquet``).
+    """
+    root = resource("data/sample") if data is None else Path(data)
+    files = set(_below(root))
+    for anchor in anchors:
+        files |= set(_below(Path(anchor)))
+    return sorted(files)
+
+
+def _below(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return [root]
+    folders = [root, *(root / name for name in FOLDERS)]
+    deep = [p for folder in folders[1:] for p in folder.rglob("*")]
+    found = [*root.iterdir(), *deep]
+    return [p for p in found if not p.name.startswith(".") and p.suffix != ".parquet" and p.is_file()]
+
+
+def stamps(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
+    """Return what tells in a moment whether files are still the same: name, size, time of change."""
+    told = []
+    for path in files:
+        try:
+            status = path.stat()
+        except OSError:
+            told.append((str(path), -1, -1))
+        else:
+            told.append((str(path), status.st_size, status.st_mtime_ns))
+    return tuple(told)
+
+
+def pack(data: str | Path, anchors: Sequence[str | Path] = ()) -> Bundle:
+    """Return the input files as a `Bundle`, under the names that a report shows of them."""
+    files: dict[str, bytes] = {}
+
+    def add(root: Path, place: str) -> str:
+        name = f"{place}/{root.name or 'data'}"
+        for path in _below(root):
+            files[name if path == root else f"{name}/{path.relative_to(root).as_posix()}"] = path.read_bytes()
+        return name
+
+    where = add(Path(data), "data")
+    return Bundle(files, where, tuple(add(Path(a), f"anchors{i}") for i, a in enumerate(anchors)))
+
+
+def inputs_digest(data: str | Path | None, anchors: Sequence[str | Path] = ()) -> str:
+    """Return a hash of the content of `input_files` and of where they lie to each other."""
+    told = hashlib.sha256()
+    root = resource("data/sample") if data is None else Path(data)
+    for path in input_files(data, anchors):
+        name = path.relative_to(root) if path.is_relative_to(root) else path.name
+        content = path.read_bytes() if path.is_file() else b""
+        told.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\0".encode())
+    return told.hexdigest()
+
+
+@cache
+def code_digest() -> str:
+    """Return a hash of this package's code, rules and templates, and of the versions it runs with."""
+    package = Path(__file__).parent.parent
+    told = hashlib.sha256()
+    for path in sorted(package.rglob("*")):
+        inside = path.relative_to(package)
+        if path.is_file() and inside.parts[0] not in ("data", "notebooks") and path.suffix != ".pyc":
+            told.update(f"{inside.as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+    needed = [text for text in requires("mssante-audit") or () if "extra ==" not in text]
+    for name in sorted(re.split(r"[^\w.-]", text)[0] for text in needed):
+        told.update(f"{name} {version(name)}\0".encode())
+    return told.hexdigest()

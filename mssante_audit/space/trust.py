@@ -1,0 +1,176 @@
+"""The trust space: everything an audit may look at, loaded once.
+
+`TrustSpace.entries` is the white list's frame (columns in `mssante_audit.whitelist.load`). Test entries stay
+in it, marked ``is_audit_entry``: audits work on `TrustSpace.audited`, and reports say how many were set
+aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from mssante_audit.archive.store import Archive, checked, open_archive
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.resources import resource
+from mssante_audit.declarations.register import Register, find_register, load_declarations
+from mssante_audit.observe.observation import Observation, load_observation
+from mssante_audit.whitelist.load import WhiteList, load_whitelist
+
+LIST_SUFFIXES = (".xml", ".xml.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What an audit takes for too old, too many or too few."""
+
+    list_max_age_days: int = 7
+    """A list older than this is reported (LIST_OLD). No source: the manager states no period."""
+    stale_after_days: int = 730
+    """Age of `updated_at` from which a row counts as old (CONTACT_STAMP_OLD)."""
+    concentration_min: int = 50
+    """From how many domains on one certificate name on it is reported (DN_CONCENTRATION)."""
+    listing_days: int = 10
+    """Days after which a declared domain should be listed (RECO_NOT_LISTED). No source: none is stated."""
+
+
+@dataclass(frozen=True)
+class TrustSpace:
+    """A white list and what is known beside it, as of a date."""
+
+    whitelist: WhiteList
+    as_of: datetime
+    """The instant (UTC) against which ages are counted."""
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    show_contacts: bool = False
+    """Whether findings name contacts as they are; masked otherwise."""
+    declarations: Register | None = None
+    """The register of declarations, where the data folder has one."""
+    observation: Observation | None = None
+    """What the DNS was observed to say, where the data folder has an observation."""
+    waivers: Path | None = None
+    """The file of accepted findings (`mssante_audit.findings.waivers`), where the data folder has one."""
+    archive: Archive | None = None
+    """The earlier lists: of the folder's ``archive``, or of the folder itself if it is one."""
+
+    @property
+    def entries(self) -> pd.DataFrame:
+        """All rows of the white list."""
+        return self.whitelist.entries
+
+    @cached_property
+    def audited(self) -> pd.DataFrame:
+        """The rows that audits look at: `entries` without the manager's and operators' test entries."""
+        return self.entries[~self.entries["is_audit_entry"]]
+
+
+def find_archive(data: Path, anchors: Sequence[str | Path] = ()) -> Archive | None:
+    """Return the archive that lies in a data folder, or that it is; ``None`` if it holds no list."""
+    for folder in (data / "archive", data):
+        archive = open_archive(folder, anchors)
+        if archive.snapshots:
+            return archive
+    return None
+
+
+def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime | None = None) -> Path:
+    """Return the white list that `data` (a file, or a folder that holds one) stands for.
+
+    In a folder with several lists the last in order of name is taken. Where there is only an `archive`, or
+    the folder is one, its last list as of `as_of` is taken.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if data.is_file():
+        return data
+    if not data.exists():
+        raise InputError("no such file or folder", file=str(data))
+    lists = sorted(f for f in data.iterdir() if f.name.endswith(LIST_SUFFIXES) and f.is_file())
+    if archive and (not lists or archive.folder == data):
+        current = archive.current(as_of)
+        if current is None:
+            raise InputError("no list of that date or before", file=str(archive.folder))
+        return current.path
+    if not lists:
+        raise InputError(
+            "no white list here", file=str(data), remedy="Put a .xml or .xml.gz white list in the folder"
+        )
+    return lists[-1]
+
+
+def find_observation(data: Path) -> Path | None:
+    """Return the newest DNS observation of a data folder, ``None`` if it has none (or is a file).
+
+    Observations lie in the folder or in ``observations/`` below it; the newest is the last in order of name,
+    for names start with ``dns-`` and a date.
+    """
+    found = [f for folder in (data, data / "observations") for f in folder.glob("*.jsonl.gz") if f.is_file()]
+    return max(found, key=lambda f: f.name, default=None)
+
+
+def load_space(
+    data: str | Path | None = None,
+    *,
+    as_of: str | datetime | None = None,
+    anchors: Sequence[str | Path] = (),
+    recover: bool = False,
+    any_namespace: bool = False,
+    thresholds: Thresholds | None = None,
+    show_contacts: bool = False,
+) -> TrustSpace:
+    """Load the trust space that a folder (or a single white list) describes.
+
+    Parameters
+    ----------
+    data
+        Folder or file; the shipped sample if not given.
+    as_of
+        Instant to audit at, ISO 8601 (a date means midnight UTC); now if not given.
+    anchors
+        Certificate files or folders to trust. IGC-Santé certificates lying in the data folder are recognised
+        by their fingerprints and need not be named; nor need the shipped sample's.
+    recover
+        Load the readable rows of a damaged list.
+    any_namespace
+        Accept a list in another XML namespace.
+    thresholds
+        Defaults of `Thresholds` if not given.
+    show_contacts
+        Let findings name contacts as they are: for one's own eyes, not for sharing.
+
+    Raises
+    ------
+    InputError
+        If there is no list, or it cannot be read (`WhiteListError`), or `as_of` is not a date.
+    """
+    sample = resource("data/sample")
+    folder = Path(data) if data is not None else sample
+    if folder.resolve() == sample.resolve():
+        anchors = (*anchors, sample / "anchors")
+    instant = parse_instant(as_of)
+    archive = find_archive(folder, anchors)
+    file = find_whitelist(folder, archive, instant)
+    trusted = archive.trusted if archive and file.parent == archive.folder else tuple(anchors)
+    whitelist = load_whitelist(file, recover=recover, any_namespace=any_namespace, anchors=trusted)
+    if archive and file.parent == archive.folder:
+        checked(whitelist, file)
+    register, observed = find_register(folder), find_observation(folder)
+    return TrustSpace(
+        whitelist,
+        instant,
+        thresholds or Thresholds(),
+        show_contacts,
+        declarations=None if register is None else load_declarations(register),
+        observation=None if observed is None else load_observation(observed),
+        waivers=waivers if (waivers := folder / "waivers.toml").is_file() else None,
+        archive=archive,
+    )

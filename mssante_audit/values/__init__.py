@@ -1,0 +1,1 @@
+"""Values as lists and forms write them: certificate names, identifiers, départements, contacts."""

@@ -1,0 +1,378 @@
+"""Contacts as white lists write them: free text in; names, phones, e-mail addresses and what is odd out.
+
+The form asks for a phone number and a professional e-mail address. Real texts are mostly ``phone, e-mail`` or
+``M. NAME First, phone, e-mail``, without any guarantee. They name persons: `mask` is for whatever is shared.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Set
+from dataclasses import dataclass
+from importlib.resources import files
+
+from email_validator import EmailNotValidError, validate_email
+
+from mssante_audit.values.phones import SHORT, national, read_phone
+
+PROBLEMS = (
+    "no-phone", "no-email", "several-emails", "phone-malformed", "email-malformed", "markup", "spacing",
+    "consumer", "personal",
+)  # fmt: skip
+
+_WORDS = tomllib.loads((files(__package__) / "contacts.toml").read_text(encoding="utf-8"))
+_CONSUMER = frozenset(_WORDS["consumer"])
+_FUNCTIONS = frozenset(_WORDS["functions"])
+_STEMS = tuple(_WORDS["stems"])
+
+_CIVILITY = re.compile(
+    r"(?:M\.|M(?=\s)|(?:Mr|Mrs|Ms|Mme|Mlle|Dr|Pr)\b\.?|(?:Monsieur|Madame|Mademoiselle|Docteur|Professeur)\b)\s*",
+    re.IGNORECASE,
+)
+_LABEL = (
+    r"(?:t[ée]l(?:[ée]phone)?s?|portable|port(?=\.)|mobile|mob(?=\.)|fixe|fax|mailto|e-?mails?|mails?|courriels?)"
+)  # fmt: skip
+_LABELS = re.compile(rf"^(?:{_LABEL}\s*[.:]+\s*)+|^{_LABEL}$|(?<=\s){_LABEL}\s*[.:]*$", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"</[A-Za-z][\w:-]*>?|<[A-Za-z][^<>@]{0,200}>|(?<![\w.@-])[A-Za-z]{3,40}>|&(?:[a-z]{2,8}|#\d{1,6});"
+)
+_ODD_SPACING = re.compile(r"^\s|\s$|\s\s|\s,|,[^\s,]|[^\S ]")
+_BREAKS = re.compile(r"[,;|\n]")
+_ADDRESS_BREAKS = re.compile(r"[:/<>()\[\]\"«»]+")
+_TRIM = " \t.:-–()/<>"
+_WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?")
+_NO_WORD = re.compile(r"[\W_]+")
+_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o"})
+
+_DIGITS = re.compile(r"[+(]?[0-9][0-9\s().\-–/]*")
+_ADDRESS = re.compile(
+    r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*@(?:[A-Za-z0-9]{1,30}(?:-[A-Za-z0-9]{1,15}){0,2}\.){1,5}[A-Za-z]{2,20}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A contact, read."""
+
+    text: str
+    """As the file writes it."""
+    names: tuple[str, ...]
+    """Persons, without civility (a guess: some capitalised words, none of them a function's)."""
+    phones: tuple[str, ...]
+    """E.164; a French short number, which has no such form, as it is dialled. Overseas numbers written the
+    national way get their own country code."""
+    emails: tuple[str, ...]
+    """Valid by syntax, lower case."""
+    malformed: tuple[str, ...]
+    """What looks like a phone number or an address and is none, as written."""
+    leftovers: tuple[str, ...]
+    """Everything else, as written."""
+    problems: tuple[str, ...]
+    """Codes of `PROBLEMS`, in that order. ``no-phone`` and ``no-email``: none at all, not even malformed.
+    ``phone-malformed``: neither 0 and nine digits, nor a possible international number, nor a short number;
+    whether a number is allotted is not checked. ``personal`` is a heuristic (see `is_personal`)."""
+    key: str
+    """For comparing: phones, addresses and names, without order, case, accents and layout. Two texts of one
+    contact have the same key."""
+
+
+def parse_contact(text: str) -> Contact:
+    """Read a contact; never raises.
+
+    >>> contact = parse_contact("M. DURAND Zoé, 04 65 71 00 01, zoe.durand@ch-alpha.example")
+    >>> contact.names, contact.phones, contact.emails, contact.problems
+    (('DURAND Zoé',), ('+33465710001',), ('zoe.durand@ch-alpha.example',), ('personal',))
+    """
+    problems = {"spacing"} if _ODD_SPACING.search(text) else set()
+    clean = text if text.isascii() and text.isprintable() else _visible(text)
+    if "<" in clean or ">" in clean or "&" in clean:
+        clean, count = _MARKUP.subn(" , ", clean)
+        if count:
+            problems.add("markup")
+    names: list[str] = []
+    phones: list[str] = []
+    emails: list[str] = []
+    malformed: list[str] = []
+    leftovers: list[str] = []
+    for piece in _BREAKS.split(clean):
+        for between in _without_emails(piece, emails, malformed):
+            for rest in _without_phones(between, phones, malformed):
+                _read_rest(rest, names, leftovers)
+    phones, emails = list(dict.fromkeys(phones)), list(dict.fromkeys(emails))
+    problems |= _contact_problems(names, phones, emails, malformed)
+    return Contact(
+        text,
+        tuple(names),
+        tuple(phones),
+        tuple(emails),
+        tuple(malformed),
+        tuple(leftovers),
+        tuple([problem for problem in PROBLEMS if problem in problems]),
+        _key(names, phones, emails, malformed) or fold(text) or text,
+    )
+
+
+def _contact_problems(
+    names: list[str], phones: list[str], emails: list[str], malformed: list[str]
+) -> set[str]:
+    problems = {"email-malformed" if "@" in bad else "phone-malformed" for bad in malformed}
+    if not phones and "phone-malformed" not in problems:
+        problems.add("no-phone")
+    if not emails and "email-malformed" not in problems:
+        problems.add("no-email")
+    if len(emails) > 1:
+        problems.add("several-emails")
+    name_words = {word for name in names for word in fold(name).split()}
+    for email in emails:
+        if email.partition("@")[2] in _CONSUMER:
+            problems.add("consumer")
+        if is_personal(email, name_words):
+            problems.add("personal")
+    return problems
+
+
+def _key(names: list[str], phones: list[str], emails: list[str], malformed: list[str]) -> str:
+    who = {" ".join(sorted(fold(name).split())) for name in names}
+    parts = (phones, emails, who, map(fold, malformed))
+    return "; ".join([", ".join(sorted(part)) for part in parts]).strip("; ")
+
+
+def _without_emails(piece: str, emails: list[str], malformed: list[str]) -> list[str]:
+    """Move the addresses of a piece of text to where they belong; return what stands between them."""
+    if "@" not in piece:
+        return [piece]
+    kept: list[list[str]] = [[]]
+    for token in piece.split():
+        for word in _ADDRESS_BREAKS.split(token) if "@" in token else (token,):
+            if "@" not in word:
+                kept[-1].append(word)
+                continue
+            address = word.strip(".'-–{}")
+            email = read_email(address)
+            if email:
+                emails.append(email)
+            else:
+                malformed.append(address)
+            kept.append([])
+    return [" ".join(words) for words in kept if words]
+
+
+def read_email(text: str) -> str:
+    """Return an address in lower case if its syntax is valid, "" if not. No look-up is made.
+
+    A reserved name such as ``.example`` is a matter of delivery, not of syntax; but a domain of one label, or
+    whose last label is not of letters, is none that mail can be sent to.
+    """
+    if len(text) > 320:  # 64 + 1 + 255, and no time for more
+        return ""
+    return text.lower() if len(text) <= 64 and _ADDRESS.fullmatch(text) else _read_email(text)
+
+
+def _read_email(text: str) -> str:
+    """Read any address at all (`read_email` without its short cut)."""
+    more = ".example"  # email-validator refuses some reserved names, but only where they end the domain
+    try:
+        checked = validate_email(text + more, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError:
+        return ""
+    address = checked.normalized.lower().removesuffix(more)
+    _, dot, top = address.rpartition("@")[2].rpartition(".")
+    return address if dot and top.isalpha() else ""
+
+
+def _without_phones(piece: str, phones: list[str], malformed: list[str]) -> list[str]:
+    """Move the phone numbers of a piece of text to where they belong; return what stands between them."""
+    start = 0
+    rest = []
+    for found in _DIGITS.finditer(piece):
+        raw = found[0].rstrip(_TRIM)
+        digits = sum(map(str.isdigit, raw))
+        if digits < 7 and not (digits in (4, 6) and _is_short(piece)):
+            continue
+        rest.append(piece[start : found.start()])
+        start = found.end()
+        for number in _numbers(raw):
+            phone = read_phone(number)
+            if phone:
+                phones.append(phone)
+            else:
+                malformed.append(number)
+    rest.append(piece[start:])
+    return rest
+
+
+def _is_short(piece: str) -> bool:
+    """Whether a piece of text holds a French short number and, labels aside, nothing else."""
+    if len(piece) > 60:
+        return False
+    return bool(SHORT.fullmatch(_LABELS.sub("", piece.strip(_TRIM)).replace(" ", "")))
+
+
+def _numbers(raw: str) -> list[str]:
+    """Cut a run of digits where it plainly holds several numbers."""
+    if len(raw) < 20:
+        return [raw]
+    parts = [part.strip() for part in raw.split("/")]
+    if len(parts) > 1 and all(sum(map(str.isdigit, part)) > 8 for part in parts):
+        return parts
+    digits = "".join(filter(str.isdigit, raw))
+    if len(digits) == 20 and digits[0] == digits[10] == "0":
+        return [digits[:10], digits[10:]]
+    return [raw]
+
+
+def _read_rest(piece: str, names: list[str], leftovers: list[str]) -> None:
+    """Put what is neither a phone number nor an address where it belongs."""
+    rest = piece.strip(_TRIM)
+    rest = rest and _LABELS.sub("", rest).strip(_TRIM)
+    if not rest:
+        return
+    civility = _CIVILITY.match(rest)
+    words = rest[civility.end() :].split() if civility else rest.split()
+    if (1 if civility else 2) <= len(words) <= 6 and all(map(_WORD.fullmatch, words)):
+        person = civility or (
+            any(word[0].isupper() for word in words) and not _has_function(fold(rest).split())
+        )
+        if person:
+            names.append(" ".join(words))
+            return
+    leftovers.append(rest)
+
+
+def _has_function(words: list[str]) -> bool:
+    return any(word in _FUNCTIONS or word.startswith(_STEMS) for word in words)
+
+
+def is_personal(email: str, name_words: Set[str] = frozenset()) -> bool:
+    """Guess whether an address is a person's own rather than a function's: a heuristic, it errs both ways.
+
+    No if a word of the local part is a function's (``support``, ``dsi``…). Yes if one is a word of a name of
+    the contact (`name_words`, folded), an initial before it or not; if it reads ``first.last`` or
+    ``f.last``, or has five letters or more (``flast``).
+
+    >>> is_personal("zoe.durand@ch-alpha.example"), is_personal("service.informatique@ch-alpha.example")
+    (True, False)
+    """
+    words = fold(email.partition("@")[0]).split()
+    if _has_function(words):
+        return False
+    if not name_words.isdisjoint([*words, *(word[1:] for word in words)]):
+        return True
+    return "".join(words).isalpha() and (len(words) > 1 or len(words[0]) > 4)
+
+
+def fold(text: str) -> str:
+    """Return the words of a text without case, accents and punctuation.
+
+    >>> fold("Jean-Noël LŒB")
+    'jean noel loeb'
+    """
+    text = text.casefold()
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
+        text = "".join([c for c in text if not unicodedata.combining(c)])
+    return _NO_WORD.sub(" ", text).strip()
+
+
+def _visible(text: str) -> str:
+    """Return a text as a reader sees it: compatibility forms folded, invisible characters dropped."""
+    shown = [
+        "\n" if c in "\n\r\v\f\x85\u2028\u2029" else " " if c.isspace() else c
+        for c in text
+        if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf")
+    ]
+    return unicodedata.normalize("NFKC", "".join(shown))
+
+
+# Masking. Nothing of a text goes through unless a pattern below says so.
+
+HIDDEN = "•••"
+_SEPARATOR = " | "
+_COUNT, _KIND = r"[1-9][0-9]{0,4} × ", r"contact (?:projet|support) : "
+_PREFIX = re.compile(rf"{_KIND}{_COUNT}|(?:{_COUNT})?(?:{_KIND})?")
+_MASKED_PHONE = re.compile(r"\+?[0-9]{2}(?: ••){2,9} [0-9]{2}")
+_TOKEN = re.compile(r"[^\s<>()\[\]{}\"|:/]+")
+_HOST = re.compile(r"(?:[a-z0-9•](?:[a-z0-9•-]*[a-z0-9•])?\.)+[a-z•]{2,24}")
+_RUN = re.compile(r"[a-z]+|[0-9]+")
+
+
+def mask(text: str) -> str:
+    """Return a contact, or contacts as an audit puts them together, with persons masked; idempotent.
+
+    Kept: the first and last two digits of a phone number; the first letter of an address, and its domain; the
+    ``12 × ``, ``contact projet : `` and ``contact support : `` an audit puts before a contact; the `` | `` it
+    puts between two. Everything else becomes ``•••``. In a domain, so do words that stand elsewhere in the
+    text, and digits, if more than two in a row or four in all.
+
+    >>> mask("12 × M. DURAND Zoé, 04 65 71 00 01, zoe.durand@ch-alpha.example | 3639")
+    '12 × •••, 04 •• •• •• 01, z•••@ch-alpha.example | •••'
+    """
+    contacts = []
+    for part in _visible(text).replace("\n", " ").split(_SEPARATOR):
+        prefix = _PREFIX.match(part)
+        end = prefix.end() if prefix else 0
+        contacts.append((part[:end], part[end:]))
+    words = {word for _, body in contacts for word in _words_outside_domains(body)}
+    return _SEPARATOR.join([prefix + _mask(body, words) for prefix, body in contacts])
+
+
+def _words_outside_domains(body: str) -> set[str]:
+    kept = []
+    for token in _TOKEN.findall(body.replace(",", " ").replace(";", " ")):
+        local, at, domain = token.partition("@")
+        kept.append(local if at and "@" not in domain else token)
+    return {word for word in re.findall(r"[^\W\d_]+", fold(" ".join(kept))) if len(word) > 1}
+
+
+def _mask(body: str, words: set[str]) -> str:
+    masked: list[str] = []
+    for piece in re.split(r"[,;]", body):
+        if _MASKED_PHONE.fullmatch(piece.strip()):
+            masked.append(piece.strip())
+            continue
+        start = 0
+        for token in _TOKEN.finditer(piece):
+            if "@" in token[0]:
+                masked += _mask_phones(piece[start : token.start()])
+                masked.append(_mask_email(token[0], words))
+                start = token.end()
+        masked += _mask_phones(piece[start:])
+    shown = [m for before, m in zip(["", *masked], masked, strict=False) if not m == before == HIDDEN]
+    return ", ".join(shown)
+
+
+def _mask_phones(piece: str) -> list[str]:
+    masked, start = [], 0
+    for found in _DIGITS.finditer(piece):
+        phone = read_phone(found[0].rstrip(_TRIM))
+        shown = national(phone) if phone else found[0]
+        digits = "".join(filter(str.isdigit, shown))
+        if len(digits) < 8:
+            continue
+        if piece[start : found.start()].strip():
+            masked.append(HIDDEN)
+        plus = "+" if shown.startswith("+") else ""
+        masked.append(f"{plus}{digits[:2]}{' ••' * min((len(digits) - 3) // 2, 9)} {digits[-2:]}")
+        start = found.end()
+    if piece[start:].strip():
+        masked.append(HIDDEN)
+    return masked
+
+
+def _mask_email(token: str, words: set[str]) -> str:
+    local, _, domain = token.strip(".:'-–«»").lower().rpartition("@")
+    if "@" in local or len(domain.replace(HIDDEN, "")) > 253 or not _HOST.fullmatch(domain):
+        return HIDDEN
+    many_digits = sum(map(str.isdigit, domain)) > 4
+
+    def cover(run: re.Match[str]) -> str:
+        if run[0].isdigit():
+            return HIDDEN if many_digits or len(run[0]) > 2 else run[0]
+        ends = range(len(run[0]) + 1)
+        parts = (run[0][i:j] for i in ends for j in ends[i + 4 :])
+        return HIDDEN if run[0] in words or any(part in words for part in parts) else run[0]
+
+    first = local[0] if len(local) > 1 and local[0].isascii() and local[0].isalpha() else ""
+    return f"{first}{HIDDEN}@{_RUN.sub(cover, domain)}"

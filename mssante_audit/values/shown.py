@@ -1,0 +1,92 @@
+"""Texts made safe to show: what a reader cannot see is written as an escape; names of hosts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+_HIDDEN = ("Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp")
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""Letters and marks that print nothing (Unicode: Default_Ignorable_Code_Point)."""
+_MOST_SHOWN = 20
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+
+
+def shown(text: str, *, spaces: bool = False) -> str:
+    r"""Return a text with what a reader cannot see written as an escape.
+
+    Parameters
+    ----------
+    spaces
+        Also escape spaces other than U+0020.
+
+    >>> shown("ch-\u202efr.x"), shown("a\u00a0b"), shown("a\u00a0b", spaces=True)
+    ('ch-\\u202efr.x', 'a\xa0b', 'a\\u00a0b')
+    """
+    if not has_hidden(text):
+        return text
+    return "".join(_escaped(c) if hidden(c) or (spaces and c != " " and c.isspace()) else c for c in text)
+
+
+def has_hidden(text: str) -> bool:
+    """Tell whether a text may hold something a reader cannot see, or a space other than U+0020."""
+    return not text.isprintable() or bool(_BLANK.search(text))
+
+
+def hidden(character: str) -> bool:
+    """Tell whether a character is a control, direction, zero-width, blank, private-use or unassigned one."""
+    return unicodedata.category(character) in _HIDDEN or bool(_BLANK.match(character))
+
+
+def _escaped(character: str) -> str:
+    point = ord(character)
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def enumerated(texts: Iterable[str], separator: str = " | ", most: int = _MOST_SHOWN) -> str:
+    """Join texts for display, and say how many are left out when there are too many to read.
+
+    >>> enumerated(["a", "b", "c", "d"], ", ", most=2)
+    'a, b, et 2 autres'
+    """
+    listed = list(texts)
+    rest = [f"et {len(listed) - most} autres"] if len(listed) > most else []
+    return separator.join(listed[:most] + rest)
+
+
+def host_faults(name: str, *, any_case: bool = False) -> list[str]:
+    """Say in French what keeps a text from being a full host name; nothing if it is one.
+
+    Sources: RFC 1035 (2.3.4) for the lengths, RFC 1123 (2.1) for letters, digits and hyphens; that capitals
+    are a fault is the form's (domains are compared letter for letter).
+
+    >>> host_faults("ch-alpha.mssante.fr"), host_faults("CH_alpha.mssante.fr"), host_faults("alpha")
+    ([], ['majuscules', 'caractère interdit : _'], ['pas de point'])
+    """
+    if _HOST.fullmatch(name) and len(name) < 254:
+        return []
+    faults = []
+    lower = name.lower()
+    if lower != name and not any_case:
+        faults.append("majuscules")
+    odd = "".join(dict.fromkeys(re.sub(r"[a-z0-9.-]", "", lower)))[:_MOST_SHOWN]
+    if odd:
+        what = "caractères interdits" if len(odd) > 1 else "caractère interdit"
+        faults.append(f"{what} : {shown(odd, spaces=True).replace(' ', 'espace')}")
+    labels = lower.split(".")
+    if any(not label for label in labels):
+        faults.append("deux points de suite, ou un point au bord")
+    elif not odd and not all(map(_LABEL.fullmatch, labels)):
+        faults.append("trait d’union au bord d’un mot")
+    longest = max(map(len, labels))
+    if longest > 63:
+        faults.append(f"{longest} caractères entre deux points (63 au plus)")
+    if len(name) > 253:
+        faults.append(f"{len(name)} caractères (253 au plus)")
+    if len(labels) == 1:
+        faults.append("pas de point")
+    elif labels[-1].isdigit():
+        faults.append("se termine par un nombre")
+    return faults

@@ -1,0 +1,149 @@
+"""Certificates in files: what the user trusts, and what is pinned as IGC-Santé's (``anchors.toml``)."""
+
+from __future__ import annotations
+
+import tomllib
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import pkcs7
+
+from mssante_audit.base.errors import InputError
+
+CERTIFICATE_SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
+UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+"""What cryptography raises of a certificate that it cannot read."""
+
+_MAX_CERTIFICATE_FILE = 2**20
+
+
+def trusted_certificates(anchors: Iterable[str | Path]) -> list[x509.Certificate]:
+    """Return the CA certificates in files and folders that the user trusts.
+
+    The test chain of IGC-Santé is left out where a folder is given, and taken where its file is.
+
+    Raises
+    ------
+    InputError
+        If a file or folder is missing, cannot be read, or holds no CA certificate.
+    """
+    trusted: list[x509.Certificate] = []
+    for anchor in map(Path, anchors):
+        if anchor.is_dir():
+            certificates = [c for file in _certificate_files(anchor) for c in load_certificates(file)]
+            certificates = [c for c in certificates if fingerprint(c) not in pinned()["test"]]
+        else:
+            certificates = load_certificates(anchor)
+        authorities = [c for c in certificates if _is_authority(c)]
+        if not authorities:
+            raise InputError(
+                "no CA certificate here",
+                file=str(anchor),
+                remedy="Give a PEM, DER or PKCS #7 file, or a folder of them",
+            )
+        trusted += authorities
+    return trusted
+
+
+def find_anchors(folder: Path) -> list[x509.Certificate]:
+    """Return the certificates in a data folder, or one folder below, that are pinned as IGC-Santé's.
+
+    Other files, readable or not, are passed over: nobody said that they are anchors.
+    """
+    found = {}
+    for file in _certificate_files(folder):
+        try:
+            certificates = load_certificates(file)
+        except InputError:
+            continue
+        found.update({f: c for c in certificates if (f := fingerprint(c)) in pinned()["trusted"]})
+    return list(found.values())
+
+
+def pinned_files(folder: Path) -> list[Path]:
+    """Return the files in a folder, or one folder below, that hold pinned certificates and no others.
+
+    A file that also holds others would make them trusted too.
+    """
+    found = []
+    for file in _certificate_files(folder):
+        try:
+            certificates = load_certificates(file)
+        except InputError:
+            continue
+        if all(fingerprint(c) in pinned()["trusted"] for c in certificates):
+            found.append(file)
+    return sorted(found)
+
+
+def _certificate_files(folder: Path) -> Iterator[Path]:
+    for pattern in ("*", "*/*"):
+        for file in sorted(folder.glob(pattern)):
+            if file.suffix.lower() in CERTIFICATE_SUFFIXES and file.is_file():
+                yield file
+
+
+def load_certificates(path: str | Path) -> list[x509.Certificate]:
+    """Load the certificates of one file: PEM, DER, or PKCS #7 (``.p7b``, either encoding).
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or holds none.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_CERTIFICATE_FILE)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", file=str(path)) from error
+    for load in (
+        x509.load_pem_x509_certificates,
+        x509.load_der_x509_certificate,
+        pkcs7.load_pem_pkcs7_certificates,
+        pkcs7.load_der_pkcs7_certificates,
+    ):
+        with suppress(*UNREADABLE):
+            if certificates := read_certificates(load, content):
+                return certificates
+    raise InputError("no certificate that can be read, in PEM, DER or PKCS #7", file=str(path))
+
+
+def read_certificates(load: Callable[[bytes], Any], content: bytes) -> list[x509.Certificate]:
+    """Load certificates, and read what will be asked of them: cryptography puts that off, and fails then."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # IGC-Santé's own .p7b is not in DER's order
+        loaded = load(content)
+        certificates = [loaded] if isinstance(loaded, x509.Certificate) else list(loaded)
+        for certificate in certificates:
+            _ = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
+            _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+            _ = certificate.public_key(), certificate.extensions
+    return certificates
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 of a certificate, as ``2D:9E:…``."""
+    return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+@cache
+def pinned() -> dict[str, frozenset[str]]:
+    """Return the fingerprints of ``anchors.toml`` by section."""
+    text = files(__package__).joinpath("anchors.toml").read_text(encoding="utf-8")
+    return {section: frozenset(names.values()) for section, names in tomllib.loads(text).items()}
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False

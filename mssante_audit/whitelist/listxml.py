@@ -1,0 +1,389 @@
+"""The XML of a white list, read as a stream: texts of the rows, and what is wrong with them.
+
+The file is hostile. No document type is accepted, so there is no entity and nothing external; every size is
+bounded before memory is spent on it; and an element's text is the one that a canonical form without comments
+signs, whatever comments, CDATA sections or references it is made of.
+
+expat and not lxml: lxml's incremental parse keeps the tree it has built unless each row is pruned by hand,
+and then measures slower; its recovery mode does not say what it dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from xml.parsers import expat
+from xml.sax.saxutils import quoteattr
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mssante_audit.whitelist.faults import MAX_OTHERS, Faults, shown_name
+from mssante_audit.whitelist.reading import FIELDS, NAMESPACE, Problem, Reading
+
+__all__ = ["FIELDS", "NAMESPACE", "Problem", "Reading", "read_list"]
+
+SIGNATURE = "http://www.w3.org/2000/09/xmldsig# Signature"
+MAX_TOKEN = 2**16
+"""Largest tag, comment or processing instruction, in bytes."""
+MAX_TEXT = 2**16
+"""Longest text between two tags, in characters, before it is known whether it is a field."""
+ENCODINGS = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252")
+"""Declared encodings accepted. Others would let the file choose which of Python's codecs to run."""
+
+_FLUSH = 2**19
+"""Bytes of XML after which texts read are moved to Arrow, which holds them in a quarter of the memory."""
+_GOES_ON = re.compile(rb"<Domaine>|</ListeDomaines>")
+_CUT = {
+    expat.errors.codes[message]
+    for message in (
+        expat.errors.XML_ERROR_NO_ELEMENTS,
+        expat.errors.XML_ERROR_UNCLOSED_TOKEN,
+        expat.errors.XML_ERROR_PARTIAL_CHAR,
+        expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
+    )
+}
+
+
+def read_list(
+    chunks: Iterable[bytes], *, source: str, any_namespace: bool = False, max_field: int = 255
+) -> Reading:
+    """Read a white list from pieces of its XML.
+
+    Parameters
+    ----------
+    chunks
+        The uncompressed bytes, in pieces of some tens of kilobytes. `EOFError` from it means that the rest
+        cannot be had: the list is damaged there.
+    source
+        Name of the file, for messages.
+    any_namespace
+        Accept a root element in another namespace than `NAMESPACE`, or in none.
+    max_field
+        Longest field, in characters. The publishing tool's own limit is 255 (data).
+
+    Returns
+    -------
+    Reading
+        The rows, also of a damaged list: then `Reading.damage` says how it is damaged.
+
+    Raises
+    ------
+    WhiteListError
+        If this is no white list, or a hostile one (document type, something over a limit).
+    """
+    reader = _Reader(source, any_namespace, max_field)
+    reader.read(chunks)
+    return reader.reading
+
+
+class _Reader(Faults):
+    """The state between expat's calls. Those made for each row and field are closures, for speed."""
+
+    def __init__(self, source: str, any_namespace: bool, max_field: int) -> None:
+        super().__init__(source)
+        self.any_namespace, self.max_field = any_namespace, max_field
+        self.rows: list[list[str]] = []
+        self.seen: dict[str, int] = {}
+        self.list_name = self.row_name = self.date_name = self.namespace_text = ""
+        self.encoding = "utf-8"
+        self.skipped: bytes | None = None
+        """After broken XML: the last bytes passed over in search of a row."""
+        self.skipped_to = 0
+        """Line of their first byte."""
+        self.open_parser(1)
+
+    def open_parser(self, line: int) -> None:
+        self.parser = parser = expat.ParserCreate(namespace_separator=" ")
+        self.first_line, self.fed = line, 0
+        parser.buffer_text = True
+        parser.buffer_size = MAX_TEXT
+        parser.XmlDeclHandler = self.declared
+        parser.StartDoctypeDeclHandler = self.doctype
+        parser.StartNamespaceDeclHandler = lambda prefix, uri: self.count_other(uri or "")
+
+    @property
+    def line(self) -> int:
+        return self.first_line + self.parser.CurrentLineNumber - 1
+
+    # -- feeding --------------------------------------------------------------------------------------------
+
+    def read(self, chunks: Iterable[bytes]) -> None:
+        self.set_handlers()
+        unflushed, fed = 0, False
+        try:
+            for chunk in chunks:
+                fed = True
+                self.feed(chunk)
+                unflushed += len(chunk)
+                if unflushed > _FLUSH:
+                    self.flush()
+                    unflushed = 0
+            if not fed:
+                self.refuse("the file is empty")
+            if self.skipped is None:
+                self.parser.Parse(b"", True)
+        except expat.ExpatError as error:
+            self.breaks(expat.ErrorString(error.code), "cut" if error.code in _CUT else "broken")
+        except EOFError as error:
+            self.breaks(f"the compressed file breaks off: {error}", "compressed")
+        self.flush()
+        self.finish()
+
+    def feed(self, chunk: bytes) -> None:
+        """Parse a piece; where the XML is broken inside the list, go on from the next row."""
+        if self.skipped is not None:
+            chunk = self.find_row(chunk)
+        while chunk:
+            try:
+                self.parser.Parse(chunk, False)
+            except expat.ExpatError as error:
+                self.breaks(expat.ErrorString(error.code), "broken")
+                self.skipped_to, self.skipped = self.line, b""
+                chunk = self.find_row(chunk[max(self.parser.ErrorByteIndex - self.fed, 0) :])
+            else:
+                self.fed += len(chunk)
+                self.check_sizes()
+                return
+
+    def find_row(self, chunk: bytes) -> bytes:
+        """Return `chunk` from where the list goes on, with a parser ready for it; nothing if it does not."""
+        searched = (self.skipped or b"") + chunk
+        found = _GOES_ON.search(searched) if self.in_list() else None
+        passed = found.start() if found else max(len(searched) - len(b"</ListeDomaines"), 0)
+        line = self.skipped_to + searched.count(b"\n", 0, passed)
+        if not found:
+            self.skipped_to, self.skipped = line, searched[passed:]
+            return b""
+        self.open_parser(line)
+        opening = (
+            f'<?xml version="1.0" encoding="{self.encoding}"?>'
+            f"<ListeBlancheMSSante xmlns={quoteattr(self.reading.namespace)}><ListeDomaines>"
+        ).encode()
+        self.parser.Parse(opening, False)
+        self.fed, self.skipped = len(opening), None
+        self.list_handlers = self.make_list_handlers()
+        self.set_handlers()
+        return searched[passed:]
+
+    def check_sizes(self) -> None:
+        if sum(map(len, self.text)) > max(MAX_TEXT, self.max_field):
+            self.refuse(f"a text of more than {max(MAX_TEXT, self.max_field)} characters")
+        if self.fed - max(self.parser.CurrentByteIndex, 0) > MAX_TOKEN:
+            self.refuse(f"a tag or comment of more than {MAX_TOKEN} bytes")
+        if len(self.row) > MAX_OTHERS:
+            self.refuse(f"a row of more than {MAX_OTHERS // 2} elements")
+
+    def flush(self) -> None:
+        if not self.rows:
+            return
+        first = len(self.reading.lines) - len(self.rows)
+        columns = zip(FIELDS, self.reading.columns, zip(*self.rows, strict=True), strict=True)
+        for element, chunks, texts in columns:
+            chunk = pa.array(texts, pa.large_string())
+            lengths = pc.utf8_length(chunk)
+            if (longest := pc.max(lengths).as_py()) > self.max_field:
+                self.refuse(
+                    f"{longest} characters in <{element}>, more than {self.max_field}",
+                    remedy="If the list is to be trusted, load it with a larger max_field",
+                    line=self.reading.lines[first + pc.index(lengths, longest).as_py()],
+                )
+            chunks.append(chunk)
+        self.rows.clear()
+
+    # -- saying what is wrong -------------------------------------------------------------------------------
+
+    def breaks(self, why: str, kind: str) -> None:
+        """Take note that the XML is broken here, and drop the row it is broken in."""
+        if not self.list_name:
+            self.refuse(f"no XML: {why}")
+        cut = kind == "cut"
+        if cut and len(self.path) == 1:
+            kind, why = "unclosed", "the root element is never closed"
+        elif cut:
+            why = f"the file is cut inside <{'Domaine' if self.row else shown_name(self.path[-1])}>"
+        elif not self.path:
+            kind, why = "trailing", f"something stands after the end of the list ({why})"
+        if not self.reading.damage:
+            self.reading.damage_kinds, self.reading.damage, self.reading.damage_line = (kind,), why, self.line
+        if self.row or (self.in_list() and not cut):
+            self.drop_row()
+
+    # -- before the root ------------------------------------------------------------------------------------
+
+    def declared(self, version: str, encoding: str | None, standalone: int) -> None:
+        self.encoding = encoding or self.encoding
+        if self.encoding.lower() not in ENCODINGS:
+            self.refuse(f"the encoding {self.encoding[:32]!r} is not one of {', '.join(ENCODINGS)}")
+
+    def doctype(self, *_: object) -> None:
+        self.refuse("a document type (DTD) is declared: white lists have none, and entities are not read")
+
+    def open_root(self, name: str) -> None:
+        namespace, _, local = name.rpartition(" ")
+        if local != "ListeBlancheMSSante":
+            self.refuse(f"no white list: the root element is <{shown_name(name)}>, not <ListeBlancheMSSante>")
+        if namespace not in (NAMESPACE, "") and not self.any_namespace:
+            self.refuse_namespace(f"the namespace {namespace[:128]!r}")
+        self.reading.namespace = namespace
+        prefix = f"{namespace} " if namespace else ""
+        self.list_name, self.row_name, self.date_name = (
+            prefix + local for local in ("ListeDomaines", "Domaine", "DateDeGeneration")
+        )
+        self.fields = {prefix + local: local for local in FIELDS}
+        self.list_handlers = self.make_list_handlers()
+
+    # -- outside the rows -----------------------------------------------------------------------------------
+
+    def in_list(self) -> bool:
+        return len(self.path) == 2 and self.path[1] == self.list_name
+
+    def set_handlers(self) -> None:
+        start, end = self.list_handlers if self.in_list() else (self.start, self.end)
+        self.parser.StartElementHandler, self.parser.EndElementHandler = start, end
+        self.parser.CharacterDataHandler = self.text.append
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.check_stray()
+        self.path.append(name)
+        depth = len(self.path)
+        self.count_other(name, attributes)
+        if depth == 1:
+            self.open_root(name)
+        elif name == self.row_name:
+            self.problem("misplaced", "Domaine", "a row outside root/ListeDomaines: not loaded")
+        elif depth == 2 and name in (self.list_name, self.date_name, SIGNATURE):
+            self.seen[name] = self.seen.get(name, 0) + 1
+            if self.seen[name] > 1:
+                self.problem("repeated", shown_name(name), f"more than one {shown_name(name)}")
+        elif depth == 2 and name == "xmlns" and not self.reading.namespace:
+            self.seen[name] = self.line
+        elif depth == 2 or (depth == 3 and self.path[1] in (self.list_name, self.date_name)):
+            self.problem("unexpected", shown_name(name), "an element that white lists do not have here")
+        self.set_handlers()
+
+    def end(self, name: str) -> None:
+        self.check_stray()
+        if len(self.path) == 2 and name == self.date_name and self.seen[name] == 1:
+            self.reading.generated = "".join(self.text)
+        elif len(self.path) == 2 and name == "xmlns":
+            self.namespace_text = "".join(self.text)
+        self.text.clear()
+        self.path.pop()
+        self.set_handlers()
+
+    def check_stray(self) -> None:
+        """Forget the text between tags; report it where only white space may stand."""
+        if len(self.path) == 1 or self.in_list():
+            if any(text.strip() for text in self.text):
+                parent = "Domaine" if self.row else shown_name(self.path[-1])
+                self.problem("text", parent, "text outside the fields")
+            self.text.clear()
+
+    # -- in the list ----------------------------------------------------------------------------------------
+
+    def make_list_handlers(self) -> tuple[Callable[[str, dict[str, str]], None], Callable[[str], None]]:
+        text, row, rows, parser, before = self.text, self.row, self.rows, self.parser, self.first_line - 1
+        names, row_name, add_line = list(self.fields), self.row_name, self.reading.lines.append
+
+        def start(name: str, attributes: dict[str, str]) -> None:
+            if attributes or not (len(row) & 1 if row else name == row_name):
+                self.odd_start(name, attributes)
+                return
+            if text:
+                if len(text) > 1 or not text[0].isspace():
+                    self.check_stray()
+                text.clear()
+            row.append(name if row else before + parser.CurrentLineNumber)
+
+        def end(name: str) -> None:
+            if len(row) & 1:
+                if text:
+                    if len(text) > 1 or not text[0].isspace():
+                        self.check_stray()
+                    text.clear()
+                rows.append(row[2::2] if row[1::2] == names else self.mend())
+                add_line(row[0])
+                row.clear()
+            elif row:
+                try:
+                    (value,) = text
+                except ValueError:
+                    value = "".join(text)
+                row.append(value)
+                text.clear()
+            else:
+                self.end(name)
+
+        return start, end
+
+    def odd_start(self, name: str, attributes: dict[str, str]) -> None:
+        """Open an element of the list that has attributes, or stands where none should."""
+        if not self.row and name != self.row_name:
+            self.start(name, attributes)
+            return
+        if attributes:
+            self.count_other(name, attributes)
+        if self.row and not len(self.row) & 1:
+            message = f"an element inside {shown_name(self.row[-1])}; its text is kept there"
+            self.problem("unexpected", shown_name(name), message)
+            self.parser.StartElementHandler = self.nested_start
+            self.parser.EndElementHandler = self.nested_end
+            self.nested_start(name, {})
+        else:
+            self.list_handlers[0](name, {})
+        if attributes:
+            self.problem("attribute", shown_name(name), "an attribute, which white lists do not have here")
+
+    def nested_start(self, name: str, attributes: dict[str, str]) -> None:
+        self.nested += 1
+        self.count_other(name, attributes)
+        if name == self.row_name:
+            self.problem("misplaced", "Domaine", "a row inside a row: not loaded")
+
+    def nested_end(self, _: str) -> None:
+        self.nested -= 1
+        if not self.nested:
+            self.set_handlers()
+
+    def mend(self) -> list[str]:
+        """Return the six texts of a row whose elements are not the six expected ones, reporting how."""
+        texts: dict[str, str] = {}
+        line: int = self.row[0]
+        for name, value in zip(self.row[1::2], self.row[2::2], strict=True):
+            local = self.fields.get(name)
+            if name == self.row_name:
+                self.problem("misplaced", "Domaine", "a row inside a row: not loaded", line)
+            elif local is None:
+                self.count_other(name)
+                self.problem("unexpected", shown_name(name), "an element that rows do not have", line)
+            elif local in texts:
+                self.problem("repeated", local, f"more than one {local}: the first is kept", line)
+            else:
+                texts[local] = value
+        for local in FIELDS:
+            if local not in texts:
+                self.problem("missing", local, f"no {local}", line)
+        if list(texts) != [local for local in FIELDS if local in texts]:
+            self.problem("order", "Domaine", "the elements of the row are in another order", line)
+        return [texts.get(local, "") for local in FIELDS]
+
+    # -- the end --------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        reading = self.reading
+        reading.signed = SIGNATURE in self.seen
+        as_child = self.seen.pop("xmlns", 0)
+        if as_child and self.namespace_text.strip() == NAMESPACE:
+            text = "the namespace is a child element <xmlns> of the root, not its declaration"
+            reading.damage = f"{text}; {reading.damage}" if reading.damage else text
+            reading.damage_kinds = ("namespace", *reading.damage_kinds)
+            reading.damage_line, reading.namespace = as_child, NAMESPACE
+        elif not reading.namespace and not self.any_namespace:
+            self.refuse_namespace("no namespace")
+        elif as_child:
+            message = "an element that white lists do not have here"
+            self.problem("unexpected", "xmlns", message, as_child)
+        for name in (self.date_name, self.list_name):
+            if name not in self.seen:
+                self.problem("missing", shown_name(name), f"no {shown_name(name)}")

@@ -1,0 +1,85 @@
+"""Rows of a list by what they hold; names of operators, and which identifiers stand for one structure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from mssante_audit.values.contacts import fold
+from mssante_audit.values.shown import shown
+
+Rows = dict[tuple[str, ...], list[int]]
+
+CPS_ISSUER = "GIP-CPS"
+"""The O of every IGC-CPS certificate: the authority, not the operator (source: form)."""
+
+
+def rows_by(entries: pd.DataFrame, *columns: str) -> Rows:
+    """Return the rows that hold each combination of texts, in list order.
+
+    Parameters
+    ----------
+    entries
+        Rows of a white list.
+    columns
+        Names of text columns.
+
+    Returns
+    -------
+    dict
+        Tuple of the texts → row numbers, ascending.
+    """
+    rows: Rows = {}
+    texts = zip(*(entries[column].tolist() for column in columns), strict=True)
+    for key, row in zip(texts, entries["row"].tolist(), strict=True):
+        rows.setdefault(key, []).append(row)
+    return rows
+
+
+def all_rows(groups: Iterable[list[int]]) -> tuple[int, ...]:
+    """Return the rows of several groups in one tuple."""
+    return tuple(row for group in groups for row in group)
+
+
+def operator_names(entries: pd.DataFrame) -> dict[str, str]:
+    """Return what to call each operator: ``NAME (identifier)``."""
+    names: dict[str, str] = {}
+    for operator_id, name in rows_by(entries, "operator_id", "operator"):
+        if operator_id not in names or names[operator_id] == operator_id:
+            known = name and name != CPS_ISSUER
+            names[operator_id] = f"{shown(name)} ({shown(operator_id)})" if known else shown(operator_id)
+    return names
+
+
+def structures(entries: pd.DataFrame) -> dict[str, str]:
+    """Tell which operator identifiers stand for one structure.
+
+    Two do if they are SIREN or SIRET numbers of one SIREN, or if their certificates bear the same name and
+    the same département: the same name alone may be a homonym.
+
+    Returns
+    -------
+    dict
+        operator_id → one of the identifiers of the structure. "" (no identifier) is left out.
+    """
+    parent: dict[object, object] = {}
+
+    def root(key: object) -> object:
+        while parent.setdefault(key, key) != key:
+            parent[key] = parent[parent[key]]  # keeps chains short, whatever the list
+            key = parent[key]
+        return key
+
+    ids = []
+    for operator_id, name, department, kind in rows_by(
+        entries, "operator_id", "operator", "department", "operator_kind"
+    ):
+        if not operator_id:
+            continue
+        ids.append(operator_id)
+        if kind in ("SIREN", "SIRET") and len(operator_id) > 9:
+            parent[root(("SIREN", operator_id[1:10]))] = root(operator_id)
+        if name and department and name != CPS_ISSUER:
+            parent[root((fold(name), department))] = root(operator_id)
+    return {operator_id: str(root(operator_id)) for operator_id in ids}

@@ -1,0 +1,299 @@
+"""What the signature of a white list is worth.
+
+The form of a list's signature (data): one enveloped XML signature, last child of the root; exclusive
+canonical form without comments, RSA with SHA-256; one reference, to the whole document; in KeyInfo the
+signer's certificate and nothing else. Anything else is refused before any mathematics, so that a signature
+over something else cannot vouch for the rows. The mathematics are signxml's, the certificate path is
+cryptography's. Revocation is not checked: it needs the network.
+"""
+
+from __future__ import annotations
+
+import warnings
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509 import verification
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from lxml import etree
+from signxml.algorithms import DigestAlgorithm, SignatureMethod
+from signxml.exceptions import SignXMLException
+from signxml.verifier import SignatureConfiguration, XMLVerifier
+
+from mssante_audit.base.errors import AuditError
+from mssante_audit.whitelist.certificates import (
+    UNREADABLE,
+    find_anchors,
+    read_certificates,
+    trusted_certificates,
+)
+from mssante_audit.whitelist.load import WhiteList, load_whitelist
+
+DS = "{http://www.w3.org/2000/09/xmldsig#}"
+EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
+ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+
+_SMALLEST_KEY = 2048
+"""Bits of an RSA key below which nobody is believed (good practice; the real signer's has as many)."""
+_LONGEST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a signature is worth."""
+
+    status: str
+    """``valid``; ``valid-untrusted`` (right, but the signer does not chain to an anchor, or may not sign);
+    ``invalid``; ``absent``."""
+    why: str
+    """In one sentence without a final period."""
+    reason: str = ""
+    """The same as a code: ``damaged`` (the file), ``form`` (not that of a list's signature), ``content``
+    (something else is signed), ``time`` (signer not valid then), ``anchor`` (none leads to the signer),
+    ``chain`` (one does, through a certificate that may not); "" for a valid or absent signature."""
+    signer: str = ""
+    """Subject of the signer's certificate (RFC 4514), on one line; "" if there is none to be read."""
+    issuer: str = ""
+    not_before: datetime | None = None
+    """Start of the signer's validity (UTC)."""
+    not_after: datetime | None = None
+    at: datetime | None = None
+    """Instant at which the certificates were validated (UTC)."""
+    valid_at_generation: bool | None = None
+    """Whether the list's generation time lies in the signer's validity; None if either is unknown."""
+    valid_now: bool | None = None
+    """Whether the present does, by the machine's clock; None without a signer."""
+    verified_rows: int = 0
+    """How many rows the verified reference covers: all, or none."""
+    anchor: str = ""
+    """Subject of the anchor that the signer chains to, if it does."""
+
+
+class _InvalidError(Exception):
+    """The signature is wrong, or its signer is, for the reason given (`Verdict.reason`)."""
+
+    def __init__(self, why: str, reason: str) -> None:
+        super().__init__(_line(why))
+        self.reason = reason
+
+
+def _line(text: str) -> str:
+    """Return a text that others wrote as one line, of bounded length, that can neither steer nor hide."""
+    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in cut)
+
+
+def _name(name: x509.Name) -> str:
+    return _line(name.rfc4514_string())
+
+
+def verify_signature(
+    whitelist: WhiteList, anchors: Sequence[str | Path] = (), at: datetime | None = None
+) -> Verdict:
+    """Verify the signature of a white list; a wrong one is a verdict, not an error.
+
+    Parameters
+    ----------
+    whitelist
+        The list. What was loaded must still be where it was.
+    anchors
+        Certificate files and folders to trust (`trusted_certificates`). Certificates of IGC-Santé that lie
+        beside the list need not be named (`find_anchors`).
+    at
+        When the certificates must be valid; by default when the list was generated, or now if it does not
+        say when.
+
+    Raises
+    ------
+    InputError
+        If the list is gone or has changed, or an anchor cannot be read.
+    """
+    trusted = trusted_certificates(anchors)
+    if isinstance(whitelist.origin, Path):
+        trusted += find_anchors(whitelist.origin.parent)
+    if at is not None and at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    at = (at or whitelist.generated_at or datetime.now(UTC)).astimezone(UTC)
+    if not whitelist.signed:
+        return Verdict("absent", "the list has no signature", at=at)
+    if whitelist.damaged:
+        return Verdict("invalid", f"the file is damaged: {whitelist.damage}", "damaged", at=at)
+    verdict = Verdict("invalid", "", at=at)
+    try:
+        content = whitelist.content()
+        leaf = _signer(content)
+        verdict = _described(verdict, leaf, whitelist.generated_at)
+        _check_rows(whitelist, _signed_bytes(content, leaf))
+    except _InvalidError as error:
+        return replace(verdict, why=str(error), reason=error.reason)
+    verdict = replace(verdict, verified_rows=len(whitelist.entries))
+    try:
+        anchor = _anchor(leaf, trusted, at)
+    except _InvalidError as error:
+        return replace(verdict, status="valid-untrusted", why=str(error), reason=error.reason)
+    why = "the signature is right and the signer chains to an anchor"
+    return replace(verdict, status="valid", why=why, anchor=_name(anchor.subject))
+
+
+def _described(verdict: Verdict, leaf: x509.Certificate, generated_at: datetime | None) -> Verdict:
+    start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    return replace(
+        verdict,
+        signer=_name(leaf.subject),
+        issuer=_name(leaf.issuer),
+        not_before=start,
+        not_after=end,
+        valid_at_generation=start <= generated_at <= end if generated_at else None,
+        valid_now=start <= datetime.now(UTC) <= end,
+    )
+
+
+# -- the signature ------------------------------------------------------------------------------------------
+
+
+def _parser() -> etree.XMLParser:
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+
+
+def _signer(content: bytes) -> x509.Certificate:
+    """Return the certificate in the list's one signature, once that has the form of a list's signature."""
+    try:
+        root = etree.fromstring(content, _parser())
+    except etree.XMLSyntaxError as error:
+        raise _InvalidError(f"the XML cannot be read as a tree: {error.msg}", "form") from error
+    signatures = list(root.iter(f"{DS}Signature"))
+    if len(signatures) != 1:
+        raise _InvalidError(f"the file holds {len(signatures)} signatures, not one", "form")
+    if list(root.iterchildren("*"))[-1] is not signatures[0]:
+        raise _InvalidError("the signature is not the last child of the root", "form")
+    info, _, key_info = _children(signatures[0], "SignedInfo", "SignatureValue", "KeyInfo")
+    canonical, _, reference = _children(info, "CanonicalizationMethod", "SignatureMethod", "Reference")
+    _require(canonical, "Algorithm", EXCLUSIVE_C14N)
+    _require(reference, "URI", "")
+    transforms, _, _ = _children(reference, "Transforms", "DigestMethod", "DigestValue")
+    enveloped, exclusive = _children(transforms, "Transform", "Transform")
+    _require(enveloped, "Algorithm", ENVELOPED)
+    _require(exclusive, "Algorithm", EXCLUSIVE_C14N)
+    for parameterless in (canonical, enveloped, exclusive):
+        _children(parameterless)
+    (data,) = _children(key_info, "X509Data")
+    (certificate,) = _children(data, "X509Certificate")
+    try:
+        return read_certificates(x509.load_der_x509_certificate, b64decode(certificate.text or ""))[0]
+    except UNREADABLE as error:
+        raise _InvalidError("the signer's certificate cannot be read", "form") from error
+
+
+def _children(parent: etree._Element, *names: str) -> list[etree._Element]:
+    """Return the children of `parent` if they are exactly those named."""
+    children = list(parent)
+    if [child.tag for child in children] != [DS + name for name in names]:
+        local = etree.QName(parent).localname
+        raise _InvalidError(f"{local} does not hold {', '.join(names) or 'nothing'}, and only that", "form")
+    return children
+
+
+def _require(element: etree._Element, attribute: str, value: str) -> None:
+    if element.get(attribute) != value:
+        local = etree.QName(element).localname
+        raise _InvalidError(
+            f"{attribute} of {local} is {str(element.get(attribute))[:128]!r}, not {value!r}", "form"
+        )
+
+
+def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
+    """Return what the signature signs, if it is right, whether or not the signer may sign."""
+    if not isinstance(leaf.public_key(), rsa.RSAPublicKey):
+        raise _InvalidError("the signer's key is not an RSA key", "form")
+    configuration = SignatureConfiguration(
+        location="./",
+        expect_references=1,
+        signature_methods=frozenset({SignatureMethod.RSA_SHA256}),
+        digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
+        verification_time=leaf.not_valid_before_utc,
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a certificate that is odd, and yet the one that signed
+            result = XMLVerifier().verify(
+                content, x509_cert=leaf, parser=_parser(), expect_config=configuration
+            )
+    except (SignXMLException, etree.LxmlError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise _InvalidError(f"the signature does not match the content ({error})", "content") from error
+    if isinstance(result, list):
+        raise _InvalidError("the signature has several references", "form")
+    return result.signed_data
+
+
+def _check_rows(whitelist: WhiteList, signed: bytes) -> None:
+    """Compare the rows loaded with those that are signed: whatever both parsers make of the file."""
+    try:
+        verified = load_whitelist(signed, any_namespace=True, max_field=len(signed))
+    except AuditError as error:
+        raise _InvalidError(f"what is signed is no white list ({error.message})", "content") from error
+    ours, theirs = (frame.drop(columns="line") for frame in (whitelist.entries, verified.entries))
+    if not ours.equals(theirs) or whitelist.generated_at != verified.generated_at:
+        raise _InvalidError("the rows loaded are not the rows signed", "content")
+
+
+# -- the signer ---------------------------------------------------------------------------------------------
+
+
+def _anchor(leaf: x509.Certificate, trusted: Sequence[x509.Certificate], at: datetime) -> x509.Certificate:
+    """Return the anchor that the signer chains to, all valid at that time and allowed to do what they did."""
+    if not leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc:
+        early = at < leaf.not_valid_before_utc
+        state = "not yet valid" if early else "expired"
+        raise _InvalidError(f"the signer's certificate is {state} on {at:%Y-%m-%d}", "time")
+    subjects = {certificate.subject for certificate in trusted}
+    roots = [c for c in trusted if c.issuer == c.subject or c.issuer not in subjects]
+    if not roots:
+        raise _InvalidError("no anchor is known: neither given, nor recognised beside the list", "anchor")
+    policy = verification.PolicyBuilder().store(verification.Store(roots)).time(at)
+    policy = policy.extension_policies(
+        ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(), ee_policy=_signer_policy()
+    )
+    if leaf.issuer not in subjects:
+        raise _InvalidError(f"no anchor is the signer's issuer, {_name(leaf.issuer)}", "anchor")
+    try:
+        chain = policy.build_client_verifier().verify(leaf, list(trusted)).chain
+    except verification.VerificationError as error:
+        raise _InvalidError(f"the signer does not chain to an anchor ({_short(error)})", "chain") from error
+    for key in (certificate.public_key() for certificate in chain):
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size < _SMALLEST_KEY:
+            raise _InvalidError(f"a key of {key.key_size} bits stands between signer and anchor", "chain")
+    return chain[-1]
+
+
+def _short(error: Exception) -> str:
+    return str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
+
+
+def _signer_policy() -> verification.ExtensionPolicy:
+    """Return what a signer's certificate must say of itself, as the real one does (data)."""
+    either = verification.Criticality.AGNOSTIC
+    policy = verification.ExtensionPolicy.permit_all()
+    policy = policy.require_present(x509.ExtendedKeyUsage, either, _check_purpose)
+    policy = policy.require_present(x509.KeyUsage, either, _check_usage)
+    return policy.may_be_present(x509.BasicConstraints, either, _check_leaf)
+
+
+def _check_purpose(_: object, __: x509.Certificate, purposes: x509.ExtendedKeyUsage) -> None:
+    if ExtendedKeyUsageOID.EMAIL_PROTECTION not in purposes:
+        raise ValueError("its extended key usage is not emailProtection")
+
+
+def _check_usage(_: object, __: x509.Certificate, usage: x509.KeyUsage) -> None:
+    if not (usage.digital_signature or usage.content_commitment):
+        raise ValueError("its key usage is not signing")
+
+
+def _check_leaf(_: object, __: x509.Certificate, constraints: x509.BasicConstraints | None) -> None:
+    if constraints is not None and constraints.ca:
+        raise ValueError("it is a CA's certificate")

@@ -1,0 +1,382 @@
+"""The made-up register of declarations of the made-up white list, in every format, with its truth.
+
+Declarations that keep every rule are made from rows of the list; each defect is made on a declaration of its
+own, of a new domain declared a few days before the list (too recent to be missed in it) where the form's
+rules are concerned. The truth is written down as a defect is made; no audit has a part in it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.declarations.headings import Field
+from mssante_audit.declarations.register import fields
+from mssante_audit.declarations.values import read_box, read_date
+from mssante_audit.findings.frame import row_ranges
+from mssante_audit.values.contacts import parse_contact
+from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.identifiers import parse_identifier
+from mssante_audit.whitelist.load import is_audit_domain
+from tools.sample.operators import Operator, national, shifted
+from tools.sample.space import GENERATED_AT, Row, Truth
+
+REGISTER = "declarations.csv"
+FORM_PLACE = 4
+"""Position of the declaration that is also there as a form."""
+FIRST_ROW = {"declarations.csv": 2, "declarations.xlsx": 3, "declarations.json": 1, "declarations.jsonl": 1}
+"""Row of the first declaration in each format."""
+REMARKS = "Remarques"
+"""A column that is no field of the form."""
+
+DAY = GENERATED_AT.date()
+RECENT = DAY - timedelta(days=5)
+OLD = DAY - timedelta(days=400)
+
+_DOMAIN = re.compile(r"(?:[a-z0-9][a-z0-9-]{0,61}[a-z0-9]\.){1,4}mssante\.fr")
+Cells = dict[str, str | int]
+
+
+@dataclass
+class Book:
+    """The register being made up."""
+
+    rows: list[Cells] = field(default_factory=list)
+    truth: list[tuple[str, str, str, list[int], str]] = field(default_factory=list)
+    """Rule, domain, operator, positions of the declarations, rows of the list."""
+
+    def add(self, cells: Cells) -> int:
+        """Append a declaration; return its position."""
+        self.rows.append(cells)
+        return len(self.rows) - 1
+
+    def record(self, rule: str, places: Sequence[int], listed: Sequence[int] = ()) -> None:
+        """Write down that a rule must fire on these declarations, and name these rows of the list."""
+        first = self.rows[places[0]]
+        told = (rule, str(first["domain"]), str(first["structure_id"]), list(places), row_ranges(listed))
+        self.truth.append(told)
+
+
+@dataclass(frozen=True)
+class SampleRegister:
+    """A made-up register."""
+
+    rows: list[Cells]
+    """Cells by column name (and `REMARKS`); a number where a spreadsheet would hold one."""
+    truth: list[tuple[str, str, str, list[int], str]]
+    undeclared: list[tuple[str, str, str]]
+    """Domain of the first row, operator and rows of listed domains that no declaration names."""
+
+    def truths(self, file: str, list_file: str) -> Iterator[Truth]:
+        """Yield the lines of ``defects.csv`` for a file of this register."""
+        name = file.rpartition("/")[2]
+        if name.endswith(".pdf"):
+            for rule, domain, operator, places, _ in self.truth:
+                if places == [FORM_PLACE]:
+                    yield file, rule, domain, operator, f"{name}:1"
+            return
+        for rule, domain, operator, places, listed in self.truth:
+            where = f"{name}:{row_ranges(place + FIRST_ROW[name] for place in places)}" if places else name
+            if rule == "DECL_COLUMN":
+                where = f"{name}:1" if name.endswith(("csv", "xlsx")) else name
+            yield file, rule, domain, operator, f"{where}; {list_file}:{listed}" if listed else where
+        for domain, operator, rows in self.undeclared:
+            yield file, "RECO_NOT_DECLARED", domain, operator, rows
+
+
+def build_register(rows: Sequence[Row], operators: Sequence[Operator]) -> SampleRegister:
+    """Make up the register that goes with a list; the same list gives the same register.
+
+    Parameters
+    ----------
+    rows
+        The white list's rows, in order.
+    operators
+        Whose domains these are.
+    """
+    book = Book()
+    listed = list(_plain_rows(rows, {operator.id: operator for operator in operators}))
+    _form_defects(book, operators)
+    _reconciliation_defects(book, listed)
+    declared = {str(cells["domain"]).strip().lower() for cells in book.rows}
+    return SampleRegister(book.rows, book.truth, list(_undeclared(rows, declared)))
+
+
+def _undeclared(rows: Sequence[Row], declared: set[str]) -> Iterator[tuple[str, str, str]]:
+    groups: dict[str, list[int]] = {}
+    for number, row in enumerate(rows, 1):
+        dn = parse_dn(row[2])
+        key = row[0].strip().lower().rstrip(".")
+        if key not in declared and not is_test_row(row[0], dn.get("O")):
+            groups.setdefault(parse_identifier(dn.get("OU")).value, []).append(number)
+    for operator, numbers in groups.items():
+        yield rows[numbers[0] - 1][0], operator, row_ranges(numbers)
+
+
+def is_test_row(domain: str, name: str) -> bool:
+    """Tell whether a row with this domain and O is a test entry."""
+    return is_audit_domain(domain) or bool(re.search(r"\bTESTS?\d*\b", name, re.IGNORECASE))
+
+
+def _plain_rows(rows: Sequence[Row], known: dict[str, Operator]) -> Iterator[tuple[int, Row, Operator]]:
+    """Yield the rows (with their positions) of which a declaration that keeps every rule can be made."""
+    times: dict[str, int] = {}
+    for row in rows:
+        times[row[0].lower()] = times.get(row[0].lower(), 0) + 1
+    for number, row in enumerate(rows, 1):
+        operator = known.get(parse_dn(row[2]).get("OU"))
+        if operator and times[row[0].lower()] == 1 and _is_plain(row):
+            yield number, row, operator
+
+
+def _is_plain(row: Row) -> bool:
+    dn, contacts = parse_dn(row[2]), [parse_contact(row[i]) for i in (3, 4)]
+    domain = len(row[0]) <= 253 and _DOMAIN.fullmatch(row[0]) and not is_test_row(row[0], dn.get("O"))
+    certificate = dn.order_ok and dn.text == dn.canonical and not parse_identifier(dn.get("OU")).problems
+    reachable = all(len(c.phones) == len(c.emails) == 1 and not c.malformed for c in contacts)
+    odd = any({"consumer", "markup"} & set(c.problems) for c in contacts) or not "".join(row).isprintable()
+    return bool(domain and certificate and reachable and not odd)
+
+
+def _declaration(operator: Operator, domain: str, serial: int, day: date = RECENT) -> Cells:
+    """Return a declaration that keeps every rule."""
+    certificate = operator.certificate(f"mss-{serial}")
+    cells: Cells = dict.fromkeys(fields(), "")
+    cells |= {
+        "contract_number": f"{9_000_000_000 + int(operator.phone) % 1_000_000_000}",
+        "structure_name": operator.name,
+        "structure_id": operator.id,
+        "beneficiary_id": operator.id,
+        "representative_last_name": "FICTIF",
+        "representative_first_name": "Paul",
+        "postal_address": f"{serial} rue de la Fiction, 00000 {operator.name.title()}",
+        "representative_phone": national(operator.phone),
+        "representative_email": f"direction@{operator.mail}",
+        "project_manager_last_name": "SPECIMEN",
+        "project_manager_first_name": "Zoé",
+        "project_manager_phone": national(operator.phone),
+        "project_manager_email": f"projets@{operator.mail}",
+        "public_project_phone": national(operator.phone),
+        "public_project_email": f"mssante@{operator.mail}",
+        "public_technical_phone": national(shifted(operator.phone, 1)),
+        "public_technical_email": f"support@{operator.mail}",
+        "domain": domain,
+        "description": f"Domaine de messagerie de {operator.name}",
+        "dn_igc_cps" if certificate.cps else "dn_igc_sante": certificate.dn,
+        "delegation": "X",
+        "primary_server": f"ns1.{operator.mail}",
+        "secondary_server": f"ns2.{operator.mail}",
+        "date": f"{day:%d/%m/%Y}",
+        "signatory_last_name": "FICTIF",
+        "signatory_first_name": "Paul",
+        "signature_present": "oui",
+    }
+    return cells
+
+
+def _as_listed(row: Row, operator: Operator, serial: int, day: date = OLD) -> Cells:
+    """Return the declaration that a row of the list answers."""
+    phones = [parse_contact(row[i]).phones[0] for i in (3, 4)]
+    emails = [parse_contact(row[i]).emails[0] for i in (3, 4)]
+    cps = parse_dn(row[2]).igc == "IGC-CPS"
+    told: Cells = {
+        "description": row[1],
+        "dn_igc_sante": "" if cps else row[2],
+        "dn_igc_cps": row[2] if cps else "",
+        "public_project_phone": phones[0],
+        "public_project_email": emails[0],
+        "public_technical_phone": phones[1],
+        "public_technical_email": emails[1],
+    }
+    return _declaration(operator, row[0], serial, day) | told
+
+
+_WITHDRAWAL: Cells = {"withdrawal": "X", "delegation": "", "primary_server": "", "secondary_server": ""}
+_METHOD_2: Cells = {"delegation": "", "primary_server": "", "secondary_server": "", "redirection": "X"}
+
+FORM_DEFECTS: tuple[tuple[str, Cells], ...] = (
+    ("DECL_METHOD", {"redirection": "X", "mail_server": "mx.valfictif.example"}),
+    ("DECL_METHOD", {"delegation": "non", "primary_server": "", "secondary_server": ""}),
+    ("DECL_SERVERS_MISSING", {"secondary_server": ""}),
+    ("DECL_SERVERS_MISSING", _METHOD_2),
+    ("DECL_SERVERS_OTHER", {"mail_server": "mx.valfictif.example"}),
+    ("DECL_SERVER_NAME", {"primary_server": "ns1_valfictif.example"}),
+    ("DECL_SERVER_NAME", {"primary_server": f"{'ns1-' * 14}a.valfictif.example"}),
+    ("DECL_SERVER_SAME", {"primary_server": "ns1.a.example", "secondary_server": "NS1.a.example"}),
+    ("DECL_DN_LINES", {"dn_igc_sante": "", "dn_igc_cps": ""}),
+    ("DECL_DOMAIN_INVALID", {"domain": "ch valfictif.mssante.fr"}),
+    ("DECL_DOMAIN_OUTSIDE", {"domain": "annexe-valfictif.example"}),
+    ("DECL_DESCRIPTION_MISSING", {"description": ""}),
+    ("DECL_PUBLIC_MISSING", {"public_technical_phone": ""}),
+    ("DECL_CONTACT_MALFORMED", {"representative_email": "direction@valfictif"}),
+    ("DECL_PUBLIC_CONSUMER", {"public_project_email": "mss@gmail.com"}),
+    ("DECL_CONTRACT_SHAPE", {"contract_number": "N°-12"}),
+    ("DECL_DATE_MISSING", {"date": ""}),
+    ("DECL_SIGNATORY", {"signature_present": ""}),
+    ("DECL_WITHDRAWAL_CONTRADICTED", _WITHDRAWAL | {"delegation": "X"}),
+    ("DECL_UNREADABLE", {"date": "31/02/2026"}),
+    ("DECL_UNREADABLE", {"signature_present": "peut-être"}),
+    ("DECL_RECOVERED", {"contract_number": 123456789}),
+)  # fmt: skip
+"""One declaration each: the rule that must fire, and the cells that make it."""
+
+FINE: tuple[Cells, ...] = (
+    {"signature_present": "VRAI", "date": f"{RECENT:%Y-%m-%d}"},
+    _METHOD_2 | {"mail_server": "mx.valfictif.example"},
+    {"contract_number": ""},
+    _WITHDRAWAL | {"dn_igc_sante": "", "dn_igc_cps": "", "description": ""},
+)
+"""What is easily mistaken for a defect and is none."""
+
+
+def _form_defects(book: Book, operators: Sequence[Operator]) -> None:
+    plain = [o for o in operators if not o.cps and not parse_identifier(o.id).problems]
+    serial = iter(range(1, 1000))
+
+    def new(operator: Operator, **changes: str | int) -> int:
+        number = next(serial)
+        return book.add(_declaration(operator, f"annexe{number}-valfictif.mssante.fr", number) | changes)
+
+    for at, (rule, changes) in enumerate(FORM_DEFECTS):
+        place = new(plain[at % len(plain)], **changes)
+        book.record(rule, [place])
+    for at, changes in enumerate(FINE):
+        new(plain[at % len(plain)], **changes)
+    here, there = plain[:2]
+    dn = str(_declaration(here, "", 1)["dn_igc_sante"])
+    book.record("DECL_DN_SHAPE", [new(here, dn_igc_sante=dn.replace("ST=", "L="))])
+    book.record("DECL_DN_OPERATOR", [new(here, dn_igc_sante=there.certificate("mss").dn)])
+    manager = {f"technical_manager_{k}": _declaration(here, "", 1)[f"project_manager_{k}"]
+               for k in ("last_name", "first_name", "phone", "email")}  # fmt: skip
+    book.record("DECL_TECHNICAL_COPY", [new(here, **manager)])
+    wrong = here.id[:-1] + str((int(here.id[-1]) + 1) % 10)
+    book.record("DECL_ID_LUHN", [new(here, beneficiary_id=wrong)])
+    book.record("DECL_ID_SHAPE", [new(here, beneficiary_id="812345")])
+    book.record("DECL_ID_MISSING", [new(here, structure_id="")])
+    later = DAY + timedelta(days=40)
+    book.record("DECL_DATE_FUTURE", [new(here, date=f"{later:%d/%m/%Y}")])
+    first = new(here)
+    second = new(here, domain=str(book.rows[first]["domain"]))
+    book.record("DECL_SAME_DAY", [first, second])
+    first = new(here)
+    second = new(there, domain=str(book.rows[first]["domain"]), date=f"{RECENT + timedelta(days=1):%d/%m/%Y}")
+    book.record("DECL_OPERATORS", [first, second])
+    remark = new(there)
+    book.rows[remark][REMARKS] = "à relancer"
+    book.truth.append(("DECL_COLUMN", str(book.rows[0]["domain"]), "", [], ""))
+
+
+def _reconciliation_defects(book: Book, listed: Sequence[tuple[int, Row, Operator]]) -> None:
+    rows = iter(listed)
+    serial = iter(range(1000, 2000))
+
+    def answered(day: date = OLD, changes: Cells | None = None) -> tuple[int, int, Row, Operator]:
+        number, row, operator = next(rows)
+        return book.add(_as_listed(row, operator, next(serial), day) | (changes or {})), number, row, operator
+
+    for _ in range(6):
+        answered()
+    for _ in range(2):
+        answered(OLD, _METHOD_2 | {"mail_server": "mx.valfictif.example"})
+    place, number, row, operator = answered(OLD, _WITHDRAWAL)
+    book.record("RECO_WITHDRAWN_LISTED", [place], [number])
+    _, number, row, operator = answered(OLD - timedelta(days=50), _WITHDRAWAL)
+    place = book.add(_as_listed(row, operator, next(serial)))
+    book.record("RECO_RELISTED", [place], [number])
+    absent = book.add(_declaration(operator, "annexe-oubliee-valfictif.mssante.fr", 1, OLD))
+    book.record("RECO_NOT_LISTED", [absent])
+    book.add(_declaration(operator, "annexe-retiree-valfictif.mssante.fr", 2, OLD) | _WITHDRAWAL)
+    for rule, old, new in (
+        ("RECO_DN_DIFFERS", "CN=", "CN=autre-"),
+        ("RECO_DN_SPELLING", ".example", ".EXAMPLE"),
+    ):
+        number, row, operator = next(rows)
+        line = "dn_igc_cps" if parse_dn(row[2]).igc == "IGC-CPS" else "dn_igc_sante"
+        cells = _as_listed(row, operator, next(serial)) | {line: row[2].replace(old, new)}
+        book.record(rule, [book.add(cells)], [number])
+    place, number, row, operator = answered(OLD, {"public_project_phone": "06 39 98 00 99"})
+    book.record("RECO_CONTACT", [place], [number])
+    place, number, row, operator = answered(OLD, {"description": "Autre description"})
+    book.record("RECO_DESCRIPTION", [place], [number])
+    number, row, operator = next(rows)
+    other = next(o for _, _, o in listed if o.id != operator.id and not o.cps)
+    cells = _declaration(other, row[0], next(serial), OLD)
+    told = _as_listed(row, operator, 1)
+    cells |= {
+        column: told[column] for column in told if column.startswith("public_") or column == "description"
+    }
+    book.record("RECO_OPERATOR", [book.add(cells)], [number])
+
+
+def register_of(rows: Sequence[Row], operators: Sequence[Operator], changes: Mapping[str, Cells]) -> bytes:
+    """Return a register, as CSV, that declares what a list says, but for some `changes` by domain."""
+    known = {operator.id: operator for operator in operators}
+    first = {row[0]: row for row in reversed(rows) if _is_plain(row)}
+    cells = [
+        _as_listed(row, known[parse_dn(row[2]).get("OU")], serial) | changes.get(domain, {})
+        for serial, (domain, row) in enumerate(sorted(first.items()), 1)
+    ]
+    return _csv(cells, dict(fields()))
+
+
+def register_files(register: SampleRegister) -> dict[str, bytes]:
+    """Return the register in every format, by file name; as PDF only with the extra ``pdf``."""
+    files = {
+        "declarations.csv": _csv(register.rows, {**fields(), REMARKS: None}),
+        "declarations.xlsx": _xlsx(register.rows),
+        "declarations.json": (json.dumps(register.rows, ensure_ascii=False, indent=1) + "\n").encode(),
+        "declarations.jsonl": "".join(
+            json.dumps(r, ensure_ascii=False) + "\n" for r in register.rows
+        ).encode(),
+    }
+    try:
+        from mssante_audit.declarations.form_write import write_form
+
+        files["annexe1.pdf"] = write_form(_as_form(register.rows[FORM_PLACE]))
+    except InputError:
+        pass
+    return files
+
+
+def _as_form(cells: Cells) -> dict[str, str]:
+    texts = {name: str(cells[name]) for name in fields()}
+    boxes = [name for name, field_ in fields().items() if field_.kind == "box"]
+    return texts | {name: "X" if read_box(texts[name]) else "" for name in boxes}
+
+
+def _csv(rows: Sequence[Cells], columns: Mapping[str, Field | None]) -> bytes:
+    """Write what a French Excel would: semicolons, Windows characters, the form's labels."""
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=";", lineterminator="\r\n")
+    writer.writerow([f.label if f else REMARKS for f in columns.values()])
+    writer.writerows([row.get(name, "") for name in columns] for row in rows)
+    return out.getvalue().encode("cp1252")
+
+
+def _xlsx(rows: Sequence[Cells]) -> bytes:
+    """Write the template, filled, dates as dates and numbers as numbers, with a column too many."""
+    from mssante_audit.declarations.write import SHEET, book_bytes, template_book
+
+    book = template_book()
+    sheet = book[SHEET]
+    sheet.cell(1, len(fields()) + 1, REMARKS)
+    for at, row in enumerate(rows, FIRST_ROW["declarations.xlsx"]):
+        for column, name in enumerate((*fields(), REMARKS), 1):
+            value: Any = row.get(name, "")
+            if name == "date" and isinstance(value, str):
+                value = _day(value)
+            if value != "":
+                sheet.cell(at, column, value)
+    return book_bytes(book)
+
+
+def _day(text: str) -> Any:
+    day, _ = read_date(text)
+    return day or text
