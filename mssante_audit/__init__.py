@@ -13,7 +13,9 @@ Start with `load_space`: a folder (or a white list) becomes a `TrustSpace`, whos
 `load_whitelist`                   a single file as a `WhiteList`
 `load_declarations`                the declarations of operators (Annexe 1) in a folder
 `verify_signature`                 what the signature of a `WhiteList` is worth, and why
-`audit`, `audit_all`               findings of one of `AUDITS`, or of all
+`audit`, `audit_all`, `lacking`    findings of one of `AUDITS`, or of all; those that lack their input
+`Audit`, `register`, `Finding`     an audit of one's own, in a notebook or a package
+`Rule`, `load_rules`, `Person`     its rules; a text that names a person, as a fact
 `rule`, `catalogue`                what a rule means, why it matters, what to do; all rules by code
 `parse_dn`, `parse_identifier`,    a certificate's name, an identifier, a département or a contact,
 `parse_department`                 read from its text with what is wrong with it; these never fail
@@ -30,41 +32,79 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mssante_audit.audits import AUDITS, audit, audit_all
+    AUDITS: tuple[str, ...]
+    from mssante_audit.audits import audit, audit_all, lacking
     from mssante_audit.base.errors import AuditError
     from mssante_audit.declarations.register import load_declarations
-    from mssante_audit.findings.catalogue import catalogue, rule
+    from mssante_audit.findings.catalogue import Rule, catalogue, load_rules, rule
+    from mssante_audit.findings.frame import Finding
+    from mssante_audit.findings.registry import Audit, register
     from mssante_audit.space.trust import Thresholds, TrustSpace, load_space
     from mssante_audit.values.contacts import mask, parse_contact
     from mssante_audit.values.dn import parse_dn
     from mssante_audit.values.identifiers import parse_department, parse_identifier
+    from mssante_audit.values.person import Person
     from mssante_audit.whitelist.load import WhiteList, load_whitelist
     from mssante_audit.whitelist.signature import verify_signature
 
 _HOME = {
-    "audits": ("AUDITS", "audit", "audit_all"),
-    "values.contacts": ("mask", "parse_contact"),
-    "declarations.register": ("load_declarations",),
-    "values.dn": ("parse_dn",),
+    "audits": (
+        "audit",
+        "audit_all",
+        "lacking",
+    ),
     "base.errors": ("AuditError",),
-    "values.identifiers": ("parse_department", "parse_identifier"),
-    "findings.catalogue": ("catalogue", "rule"),
+    "declarations.register": ("load_declarations",),
+    "findings.catalogue": (
+        "Rule",
+        "catalogue",
+        "load_rules",
+        "rule",
+    ),
+    "findings.frame": ("Finding",),
+    "findings.registry": (
+        "Audit",
+        "register",
+    ),
+    "space.trust": (
+        "Thresholds",
+        "TrustSpace",
+        "load_space",
+    ),
+    "values.contacts": (
+        "mask",
+        "parse_contact",
+    ),
+    "values.dn": ("parse_dn",),
+    "values.identifiers": (
+        "parse_department",
+        "parse_identifier",
+    ),
+    "values.person": ("Person",),
+    "whitelist.load": (
+        "WhiteList",
+        "load_whitelist",
+    ),
     "whitelist.signature": ("verify_signature",),
-    "space.trust": ("Thresholds", "TrustSpace", "load_space"),
-    "whitelist.load": ("WhiteList", "load_whitelist"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "AUDITS",
+    "Audit",
     "AuditError",
+    "Finding",
+    "Person",
+    "Rule",
     "Thresholds",
     "TrustSpace",
     "WhiteList",
     "audit",
     "audit_all",
     "catalogue",
+    "lacking",
     "load_declarations",
+    "load_rules",
     "load_space",
     "load_whitelist",
     "mask",
@@ -72,6 +112,7 @@ __all__ = [
     "parse_department",
     "parse_dn",
     "parse_identifier",
+    "register",
     "rule",
     "verify_signature",
 ]
@@ -79,6 +120,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Imported when first asked for: the command line answers --help without loading pandas.
+    if name == "AUDITS":
+        from mssante_audit.findings.registry import audits
+
+        return tuple(audits())
     if name not in _MODULE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)

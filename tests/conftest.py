@@ -10,11 +10,12 @@ from shutil import copy, copytree
 import pandas as pd
 import pytest
 from lxml import etree
+from made_findings import framed, made
 
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.base.resources import resource
 from mssante_audit.declarations.register import fields
-from mssante_audit.findings.frame import Finding, concat, findings_frame
+from mssante_audit.findings.frame import concat
 from mssante_audit.findings.ledger import FollowUp, follow
 from mssante_audit.findings.trend import point_of
 from mssante_audit.observe.dns.wire import canonical
@@ -247,7 +248,7 @@ def hostile_site(hostile_run: Run, tmp_path_factory: pytest.TempPathFactory) -> 
     """The site of the hostile list, with findings that have hostile text in every field, contacts shown."""
     space = load_space(hostile_run.out.parent / "data", as_of=SAMPLE_AS_OF, show_contacts=True)
     more = [
-        Finding(
+        made(
             rule,
             observed=payload,
             expected=payload,
@@ -259,5 +260,5 @@ def hostile_site(hostile_run: Run, tmp_path_factory: pytest.TempPathFactory) -> 
         for payload in PAYLOADS
         for rule in ("DN_SHAPE", "DNS_MX_NULL")
     ]
-    findings = concat([audit_all(space), findings_frame(more, space.entries)])
+    findings = concat([audit_all(space), framed(more, space.entries)])
     return made_site(tmp_path_factory.mktemp("hostile-site"), space, findings, hostile_run.out)

@@ -17,12 +17,12 @@ import pandas as pd
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from mssante_audit.archive import keep as archive_keep
+from mssante_audit.archive import store as archive_module
 from mssante_audit.archive.history import bring_up_to_date, frame_of, history_of
 from mssante_audit.archive.keep import import_lists, locked
 from mssante_audit.archive.log import Record, append, read_log
 from mssante_audit.archive.store import Archive, open_archive, verify
-from mssante_audit.archive.store import keep as archive_keep
-from mssante_audit.archive.store import store as archive_module
 from mssante_audit.base.errors import InputError, OutputError
 from tools.sample.signing import SigningChain, make_chain, sign
 from tools.sample.space import Row, whitelist_chunks

@@ -12,11 +12,11 @@ import pytest
 
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.resources import resource
+from mssante_audit.dossiers import batch
 from mssante_audit.dossiers.batch import Order, make_there, run_batch
 from mssante_audit.dossiers.forks import AVAILABLE, Limits
-from mssante_audit.dossiers.write import batch
+from mssante_audit.report import results
 from mssante_audit.report.jobs import Job, find_notebooks, plan
-from mssante_audit.report.run import results
 from mssante_audit.space.inputs import Bundle, code_digest
 
 AS_OF = "2026-03-03T06:00:00Z"
@@ -119,7 +119,7 @@ def test_the_next_report_is_the_same_as_one_alone(name, overview, alone):
 @forking
 def test_the_data_are_loaded_once_and_not_by_each_report(overview):
     probe = notebook_of(
-        "from mssante_audit import results, space\n"
+        "from mssante_audit.report import results\nfrom mssante_audit.space import trust as space\n"
         "def refused(*_, **__): raise RuntimeError('loaded again')\n"
         "results.load_space = refused\n"
         f"first = results.open_space(as_of='{AS_OF}', anchors=[])\n"

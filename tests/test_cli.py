@@ -15,11 +15,11 @@ import pandas as pd
 import pytest
 
 from mssante_audit.base.resources import resource
-from mssante_audit.cli.main import main as cli
+from mssante_audit.cli import main as cli
 from mssante_audit.findings.catalogue import catalogue
+from mssante_audit.report import run as report
 from mssante_audit.report.kernel import Failure
 from mssante_audit.report.run import Outcome, Run
-from mssante_audit.report.run import run as report
 from mssante_audit.space.trust import load_space
 
 FILES = Path(__file__).parent / "files"
@@ -195,7 +195,7 @@ def test_all_is_every_audit(run):
 
 
 def cli_audits():
-    from mssante_audit.audits import AUDITS
+    from mssante_audit import AUDITS
 
     return AUDITS
 

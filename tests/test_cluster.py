@@ -10,9 +10,10 @@ import psutil
 import pytest
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.dossiers import batch
 from mssante_audit.dossiers.cluster import cluster
 from mssante_audit.dossiers.forks import AVAILABLE
-from mssante_audit.dossiers.write import batch, write_dossiers
+from mssante_audit.dossiers.write import write_dossiers
 
 pytest.importorskip("distributed", reason='Dask is not installed: pip install "mssante-audit[dask]"')
 AS_OF = "2026-03-03T06:00:00Z"

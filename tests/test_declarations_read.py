@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
+from mssante_audit.declarations import sheet as declarations_sheet
 from mssante_audit.declarations.headings import fold, resolve
 from mssante_audit.declarations.register import fields, find_register, latest, load_declarations
-from mssante_audit.declarations.register import sheet as declarations_sheet
 from mssante_audit.declarations.values import KINDS, read_box, read_date
 from mssante_audit.declarations.write import SHEET, template, template_book, write_register
 

@@ -15,10 +15,10 @@ from filelock import FileLock
 
 from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.base.resources import resource
+from mssante_audit.dossiers import write as dossiers
 from mssante_audit.dossiers.forks import AVAILABLE
 from mssante_audit.dossiers.page import dossiers_html
 from mssante_audit.dossiers.write import Dossier, file_name, read_dossiers, write_dossiers
-from mssante_audit.dossiers.write import write as dossiers
 from mssante_audit.report.results import open_space, provenance
 
 AS_OF = "2026-03-03T06:00:00Z"

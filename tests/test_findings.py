@@ -2,16 +2,13 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_findings import framed, made
 
-from mssante_audit.findings.frame import (
-    COLUMNS,
-    Finding,
-    Severity,
-    concat,
-    findings_frame,
-    masked,
-    row_ranges,
-)
+from mssante_audit.findings.catalogue import Rule
+from mssante_audit.findings.facts import clear, dumped, hidden, loaded
+from mssante_audit.findings.frame import COLUMNS, Severity, concat, row_ranges
+from mssante_audit.findings.words import sentence
+from mssante_audit.values.person import Person
 
 ENTRIES = pd.DataFrame(
     {
@@ -24,39 +21,41 @@ ENTRIES = pd.DataFrame(
 
 
 def test_an_empty_frame_has_every_column_and_dtype():
-    empty, full = findings_frame([], ENTRIES), findings_frame([Finding("LIST_ROW_DUPLICATE", (1,))], ENTRIES)
+    empty, full = framed([], ENTRIES), framed([made("LIST_ROW_DUPLICATE", (1,))], ENTRIES)
     assert list(empty.columns) == list(COLUMNS)
     assert empty.dtypes.tolist() == full.dtypes.tolist()
     assert empty["severity"].dtype == Severity
 
 
 def test_domains_and_operator_follow_from_the_rows():
-    (record,) = findings_frame([Finding("LIST_ROW_DUPLICATE", (3, 1, 2))], ENTRIES).to_dict("records")
+    (record,) = framed([made("LIST_ROW_DUPLICATE", (3, 1, 2))], ENTRIES).to_dict("records")
     assert (record["domain"], record["domains"]) == ("a.example", 2)
     assert (record["operator_id"], record["operator"]) == ("2", "DEUX")
     assert (record["evidence"], record["rows"]) == ("1-3", (1, 2, 3))
 
 
 def test_worst_and_widest_first_also_when_put_together():
-    info = findings_frame([Finding("DN_CONCENTRATION", (1, 3, 4))], ENTRIES)
-    rest = findings_frame([Finding("DN_ID_LUHN", (1,)), Finding("DN_ID_LUHN", (2, 3))], ENTRIES)
+    info = framed([made("DN_CONCENTRATION", (1, 3, 4))], ENTRIES)
+    rest = framed([made("DN_ID_LUHN", (1,)), made("DN_ID_LUHN", (2, 3))], ENTRIES)
     assert concat([info, rest])["evidence"].tolist() == ["2-3", "1", "1, 3-4"]
     assert concat([]).dtypes.tolist() == info.dtypes.tolist()
 
 
-def test_only_rules_that_may_name_persons_are_masked():
-    raw = findings_frame(
-        [
-            Finding("CONTACT_NO_PHONE", (1,), observed="Mme FICTIVE Zoé, zoe.fictive@alpha.example"),
-            Finding("DN_ID_LUHN", (1,), observed="312345678900012"),
-        ],
-        ENTRIES,
-    )
-    shown = masked(raw).set_index("rule")["observed"]
-    assert "FICTIVE" not in shown["CONTACT_NO_PHONE"]
-    assert "zoe" not in shown["CONTACT_NO_PHONE"]
-    assert shown["DN_ID_LUHN"] == "312345678900012"
-    assert "FICTIVE" in raw["observed"].iloc[0] + raw["observed"].iloc[1]
+def test_persons_are_masked_by_type_and_two_that_differ_stay_different():
+    told = Rule(
+        "A_RULE", family="f", severity="info", source="none", title_fr="t", title_en="t", why_fr="w",
+        why_en="w", remedy_fr="r", remedy_en="r",
+        observed_fr="{{ n | count('ligne') }} : {{ who }} | {{ other }}",
+        observed_en="{{ n | count('row') }}: {{ who }} | {{ other }}", expected_fr="{{ who }}",
+    )  # fmt: skip
+    facts = {"n": 2, "who": Person("Mme FICTIVE Zoé, zoe@a.example"), "other": Person("zac@a.example")}
+    assert sentence(told, "observed", hidden(facts)) == "2\xa0lignes : •••, z•••@a.example | z•••@a.example"
+    facts["other"] = Person("Mme FICTIVE Zac, zac@a.example")
+    shown = sentence(told, "observed", hidden(facts), "en")
+    assert shown == "2\xa0rows: •••, z•••@a.example (1) | •••, z•••@a.example (2)"
+    assert sentence(told, "expected", hidden(facts)) == "•••, z•••@a.example (1)"
+    assert sentence(told, "expected", clear(facts)) == "Mme FICTIVE Zoé, zoe@a.example"
+    assert loaded(dumped(facts)) == facts
 
 
 @given(st.sets(st.integers(1, 400), min_size=1))
@@ -69,18 +68,18 @@ def test_row_ranges_say_exactly_the_rows(rows):
 
 
 def test_a_finding_without_rows_keeps_its_own_evidence():
-    frame = findings_frame([Finding("LIST_UNSIGNED", evidence="liste.xml")], ENTRIES)
+    frame = framed([made("LIST_UNSIGNED", evidence="liste.xml")], ENTRIES)
     assert frame.loc[0, "evidence"] == "liste.xml"
     assert frame.loc[0, "domains"] == 0
     with pytest.raises(LookupError, match="no rule"):
-        findings_frame([Finding("NO_SUCH_RULE")], ENTRIES)
+        framed([made("NO_SUCH_RULE")], ENTRIES)
 
 
 def test_a_finding_may_name_domains_and_operator_that_no_row_tells():
-    found = Finding(
+    found = made(
         "LIST_UNSIGNED", rows=(1,), domains=("z.example", "a.example"), operator_id="9", operator="NEUF"
     )
-    (record,) = findings_frame([found], ENTRIES).to_dict("records")
+    (record,) = framed([found], ENTRIES).to_dict("records")
     assert (record["domain"], record["domains"], record["operator_id"], record["operator"]) == (
         "a.example",
         2,

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from mssante_audit.base.errors import ReportError
+from mssante_audit.dossiers import forks
 from mssante_audit.dossiers.forks import AVAILABLE, DiedError, ForkServer, Limits
-from mssante_audit.dossiers.write import forks
 
 FILES = Path(__file__).parent / "files"
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="no process can be forked here")

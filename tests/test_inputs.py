@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from mssante_audit.base.resources import resource
+from mssante_audit.space import inputs
 from mssante_audit.space.inputs import code_digest, input_files, inputs_digest, pack, stamps
-from mssante_audit.space.trust import inputs
 
 
 @pytest.fixture

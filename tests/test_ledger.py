@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from made_findings import framed, made
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
-from mssante_audit.findings.frame import Finding, findings_frame
 from mssante_audit.findings.ledger import follow, follow_up_html, read_ledger, scope_of
 from mssante_audit.report.run import run_reports
 
@@ -26,7 +26,7 @@ DAYS = ("2026-01-01", "2026-01-02", "2026-01-03")
 
 
 def frame(*rows: int) -> pd.DataFrame:
-    return findings_frame([Finding("DN_SHAPE", (row,), observed=f"row {row}") for row in rows], ENTRIES)
+    return framed([made("DN_SHAPE", (row,), observed=f"row {row}") for row in rows], ENTRIES)
 
 
 def test_new_open_and_fixed() -> None:

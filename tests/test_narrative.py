@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 from lxml import html as lxml_html
+from made_findings import framed, made
 
-from mssante_audit.audits import AUDITS
+from mssante_audit import AUDITS
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.french import NARROW, NBSP, typeset
 from mssante_audit.findings.catalogue import SOURCES, catalogue, rule
-from mssante_audit.findings.frame import Finding, findings_frame
-from mssante_audit.report.run import narrative
+from mssante_audit.report import narrative
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.make import build, whitelist_xml
@@ -33,7 +33,7 @@ def text(html):
 
 
 def frame(space, *findings):
-    return findings_frame(findings, space.entries)
+    return framed(findings, space.entries)
 
 
 def test_nothing_found_is_good_news(space, entries):
@@ -46,7 +46,7 @@ def test_the_lead_names_the_worst_and_how_far_errors_reach(space, entries):
     row, other = entries["row"].iloc[0], entries["row"].iloc[-1]
     assert entries["domain"].iloc[0] != entries["domain"].iloc[-1]
     domains = entries["domain"].nunique()
-    findings = frame(space, Finding("DN_ORDER", (row, other)), Finding("DN_ID_LUHN", (row,)))
+    findings = frame(space, made("DN_ORDER", (row, other)), made("DN_ID_LUHN", (row,)))
     assert text(narrative.lead(findings, entries)).startswith(f"1 domaine sur {domains} (")
     assert text(narrative.lead(findings, entries)).endswith(
         "est touché par une erreur ou un défaut critique ; le plus grave : "
@@ -60,10 +60,10 @@ def test_the_lead_names_the_worst_and_how_far_errors_reach(space, entries):
 
 def test_a_finding_about_the_list_is_told_apart_from_its_rows(space, entries):
     domains = entries["domain"].nunique()
-    alone = text(narrative.lead(frame(space, Finding("LIST_UNSIGNED")), entries))
+    alone = text(narrative.lead(frame(space, made("LIST_UNSIGNED")), entries))
     title = rule("LIST_UNSIGNED").title_fr
     assert alone == f"Défaut de la liste : {title}. Aucun constat sur ses lignes."
-    both = frame(space, Finding("LIST_UNSIGNED"), Finding("DN_ID_LUHN", (int(entries["row"].iloc[0]),)))
+    both = frame(space, made("LIST_UNSIGNED"), made("DN_ID_LUHN", (int(entries["row"].iloc[0]),)))
     assert f"{title}. 1 domaine sur {domains} (" in text(narrative.lead(both, entries))
 
 
@@ -115,7 +115,7 @@ def test_a_list_whose_date_cannot_be_read_has_no_age(space, entries):
 def test_answer_tells_the_extent(space, entries):
     rows = tuple(entries["row"].head(2))
     told = text(
-        narrative.answer(space, entries, frame(space, Finding("DN_ORDER", rows), Finding("DN_QUOTES", rows)))
+        narrative.answer(space, entries, frame(space, made("DN_ORDER", rows), made("DN_QUOTES", rows)))
     )
     assert "Constats2de 2 règles" in told
     assert f"Domaines touchés{entries['domain'].head(2).nunique()}" in told
@@ -129,9 +129,7 @@ def test_a_family_without_a_finding_takes_one_line(space):
 
 
 def test_a_section_tells_why_what_and_what_to_do(space, entries):
-    findings = frame(
-        space, Finding("DN_ID_LUHN", (int(entries["row"].iloc[0]),), "vu"), Finding("DN_ORDER", (1,))
-    )
+    findings = frame(space, made("DN_ID_LUHN", (int(entries["row"].iloc[0]),), "vu"), made("DN_ORDER", (1,)))
     html = narrative.section(findings, "Identifiant de la structure", limit=5)
     page = lxml_html.fromstring(f"<main>{html.text}</main>")
     assert len(page.xpath("//tbody/tr")) == 1
@@ -166,10 +164,10 @@ def test_what_to_fix_first_is_what_touches_most_domains_information_aside(space,
     rows = entries["row"].tolist()
     findings = frame(
         space,
-        *(Finding("DN_ID_LUHN", (row,)) for row in rows[:9]),
-        Finding("DN_ORDER", tuple(rows[:9])),
-        Finding("DN_O_TRUNCATED", tuple(rows)),
-        Finding("LIST_SIGNATURE_INVALID"),
+        *(made("DN_ID_LUHN", (row,)) for row in rows[:9]),
+        made("DN_ORDER", tuple(rows[:9])),
+        made("DN_O_TRUNCATED", tuple(rows)),
+        made("LIST_SIGNATURE_INVALID"),
     )
     page = lxml_html.fromstring(narrative.fix_first(findings, entries).text)
     titles = [td.text_content() for td in page.xpath("//tbody/tr/td[3]")]
@@ -183,7 +181,7 @@ def test_what_to_fix_first_is_what_touches_most_domains_information_aside(space,
 def test_what_to_fix_first_counts_the_report_s_own_domains(space, entries):
     own = narrative.operator_entries(space, entries["operator_id"].iloc[0])
     page = lxml_html.fromstring(
-        narrative.fix_first(frame(space, Finding("DN_ORDER", tuple(entries["row"].tolist()))), own).text
+        narrative.fix_first(frame(space, made("DN_ORDER", tuple(entries["row"].tolist()))), own).text
     )
     extent = text(page.xpath("//tbody/tr/td[4]")[0].text_content())
     assert extent == f"{own['domain'].nunique()} (100 %)"

@@ -7,12 +7,12 @@ import matplotlib as mpl
 import pandas as pd
 import pytest
 from lxml import html as lxml_html
+from made_findings import framed, made
 from matplotlib.colors import to_rgb
 from PIL import Image
 
 from mssante_audit.base.french import NARROW
-from mssante_audit.findings.frame import Finding, findings_frame
-from mssante_audit.report.run import plots, tilemap
+from mssante_audit.report import plots, tilemap
 from mssante_audit.report.tables import visible
 from mssante_audit.values.identifiers import DEPARTMENTS
 
@@ -42,13 +42,13 @@ SOME = entries(
     ]
 )
 NONE = entries([])
-FOUND = findings_frame(
+FOUND = framed(
     [
-        Finding("LIST_UNSIGNED"),
-        *(Finding("DN_ORDER", (i,)) for i in (1, 2, 3)),
-        *(Finding("DN_ID_LUHN", (i,)) for i in (7, 8)),
-        Finding("CONTACT_NO_EMAIL", (7, 8)),
-        Finding("DN_O_TRUNCATED", (10,)),
+        made("LIST_UNSIGNED"),
+        *(made("DN_ORDER", (i,)) for i in (1, 2, 3)),
+        *(made("DN_ID_LUHN", (i,)) for i in (7, 8)),
+        made("CONTACT_NO_EMAIL", (7, 8)),
+        made("DN_O_TRUNCATED", (10,)),
     ],
     SOME,
 )
@@ -99,7 +99,7 @@ def test_hostile_names_are_drawn_as_text_and_escaped(draw):
     hostile = SOME.assign(operator=HOSTILE, cn=HOSTILE)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        chart = draw(hostile, findings_frame([Finding("DN_ORDER", (1,))], hostile))
+        chart = draw(hostile, framed([made("DN_ORDER", (1,))], hostile))
         page = lxml_html.fromstring(chart.html())
     assert page.xpath("//script") == []
     assert page.xpath("//img/@alt") == [visible(chart.alt)]
@@ -108,7 +108,7 @@ def test_hostile_names_are_drawn_as_text_and_escaped(draw):
 
 def test_every_text_stays_inside_the_figure_and_off_the_others(draw):
     hostile = SOME.assign(operator=HOSTILE, cn=HOSTILE)
-    chart = draw(hostile, findings_frame([Finding("CONTACT_DISAGREEMENT", (1,))] * 3, hostile))
+    chart = draw(hostile, framed([made("CONTACT_DISAGREEMENT", (1,))] * 3, hostile))
     chart.png()
     width, height = chart.figure.get_size_inches() * chart.figure.dpi
     boxes = [t.get_window_extent() for t in chart.figure.axes[0].texts]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from mssante_audit import AUDITS
 from mssante_audit.archive.history import CONTENT
-from mssante_audit.audits import AUDITS
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.catalogue import SEVERITIES, SOURCES, Rule, catalogue, rule

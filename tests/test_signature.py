@@ -11,6 +11,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.french import DAMAGES, REASONS
+from mssante_audit.whitelist import certificates, reading, signature
 from mssante_audit.whitelist.certificates import (
     find_anchors,
     fingerprint,
@@ -19,7 +20,7 @@ from mssante_audit.whitelist.certificates import (
     pinned_files,
     trusted_certificates,
 )
-from mssante_audit.whitelist.load import certificates, load_whitelist, reading, signature
+from mssante_audit.whitelist.load import load_whitelist
 from mssante_audit.whitelist.signature import verify_signature
 from tools.sample.signing import make_chain, make_keys, sign
 from tools.sample.space import whitelist_chunks

@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 from lxml import html
 
-from mssante_audit.audits import AUDITS, audit_all, waived
+from mssante_audit import AUDITS
+from mssante_audit.audits import audit_all, waived
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.catalogue import catalogue
 from mssante_audit.findings.trend import read_trend

@@ -7,11 +7,11 @@ from importlib.resources import files
 import pandas as pd
 import pytest
 from lxml import html as lxml_html
+from made_findings import framed, made
 
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.french import NARROW, NBSP
-from mssante_audit.findings.frame import Finding, findings_frame
-from mssante_audit.report.run import tables
+from mssante_audit.report import tables
 
 HOSTILE = (
     '<script>alert(1)</script><img src=x onerror=alert(2)> =HYPERLINK("x") \N{RIGHT-TO-LEFT OVERRIDE}evil\x00'
@@ -27,9 +27,7 @@ ENTRIES = pd.DataFrame(
 
 
 def found(count, text="a", rule="DN_ORDER", entries=ENTRIES):
-    return findings_frame(
-        [Finding(rule, (i,), f"{text}{i}", f"{text} {i}") for i in range(1, count + 1)], entries
-    )
+    return framed([made(rule, (i,), f"{text}{i}", f"{text} {i}") for i in range(1, count + 1)], entries)
 
 
 def parsed(html):
@@ -54,7 +52,7 @@ def test_a_table_holds_every_row_as_plain_html_with_caption_and_scopes():
 
 
 def test_a_cell_tells_severity_rule_extent_operator_and_rows():
-    findings = findings_frame([Finding("DN_ORDER", (3, 4, 5), "vu", "voulu")], ENTRIES)
+    findings = framed([made("DN_ORDER", (3, 4, 5), "vu", "voulu")], ENTRIES)
     page = parsed(tables.findings_table(findings, name="t", caption="c", limit=9))
     cells = [td.text_content() for td in page.xpath("//tbody/tr/td")]
     assert cells[0].endswith("avertissement")
@@ -66,9 +64,7 @@ def test_a_cell_tells_severity_rule_extent_operator_and_rows():
 
 def test_a_finding_about_the_whole_list_says_so():
     page = parsed(
-        tables.findings_table(
-            findings_frame([Finding("LIST_UNSIGNED")], ENTRIES), name="t", caption="c", limit=9
-        )
+        tables.findings_table(framed([made("LIST_UNSIGNED")], ENTRIES), name="t", caption="c", limit=9)
     )
     assert page.xpath("//tbody/tr/td[3]")[0].text_content() == "toute la liste"
 

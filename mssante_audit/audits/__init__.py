@@ -1,75 +1,104 @@
-"""The audits: pure functions from a trust space to a frame of findings, one module an audit."""
+"""The audits: from a trust space to findings, a folder an audit; run here, each once for a space.
+
+Which there are, `mssante_audit.findings.registry` knows.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 import pandas as pd
 
 from mssante_audit.audits.since import dated
-from mssante_audit.base.errors import UnknownNameError
-from mssante_audit.findings.frame import concat, masked
+from mssante_audit.findings.frame import Finding, concat, findings_frame
+from mssante_audit.findings.registry import Audit, Run, audit_named, audits
 from mssante_audit.findings.waivers import load_waivers, split
+from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.person import masked_message
 
-AUDITS = (
-    "whitelist_integrity",
-    "dn_consistency",
-    "stale_contacts",
-    "declarations",
-    "reconciliation",
-    "delegation_vs_redirection",
-)
-"""Each names a module here, its rules in ``rules/<name>.toml`` and its tests in ``tests/audits``."""
+FAILED = "AUDIT_RULE_FAILED"
 
 
-def audit(name: str, space: TrustSpace) -> pd.DataFrame:
+def audit(name: str, space: TrustSpace, *, language: str = "fr") -> pd.DataFrame:
     """Run one audit.
 
     Returns
     -------
     DataFrame
-        Findings, as described in `mssante_audit.findings.frame`; contacts in it are masked unless the space
-        was loaded with ``show_contacts=True``. Waived ones are left out (`waived` has them). `first_seen` is
-        told where the list is one of the space's archive.
+        Findings, as described in `mssante_audit.findings.frame`, in words of a language; persons in it are
+        masked unless the space was loaded with ``show_contacts=True``. Waived ones are left out (`waived` has
+        them). `first_seen` is told where the list is one of the space's archive. Empty where what the audit
+        needs is not there: `lacking` says which audits that are.
 
     Raises
     ------
     UnknownNameError
         If there is no audit of that name.
     """
-    if name not in AUDITS:
-        raise UnknownNameError(f"no audit {name!r}", remedy=f"There are: {', '.join(AUDITS)}")
-    return _parted(name, space)[0]
+    return worded(_parted(name, space)[0], language=language, show_contacts=space.show_contacts)
 
 
-_remembered: tuple[TrustSpace, dict[str, tuple[pd.DataFrame, pd.DataFrame]]] | None = None
+def audit_all(space: TrustSpace, *, language: str = "fr") -> pd.DataFrame:
+    """Run every audit and return all findings in one frame, worst first."""
+    return concat(audit(name, space, language=language) for name in audits())
 
 
-def remember(space: TrustSpace) -> None:
-    """Run every audit now, so that this process and its forks need not for this very space."""
-    global _remembered
-    _remembered = None
-    _remembered = (space, {name: _parted(name, space) for name in AUDITS})
+def waived(space: TrustSpace, *names: str, language: str = "fr") -> pd.DataFrame:
+    """Return the findings of audits (of all by default) that are waived, with `reason`, `who`, `until`."""
+    apart = [_parted(name, space)[1] for name in names or audits()]
+    return worded(pd.concat(apart, ignore_index=True), language=language, show_contacts=space.show_contacts)
+
+
+def lacking(space: TrustSpace) -> dict[str, tuple[str, ...]]:
+    """Return the audits that were not made, each with what it needs and the space does not have."""
+    return {name: needs for name, told in audits().items() if (needs := told.lacking(space))}
+
+
+def findings_of(name: str, space: TrustSpace) -> pd.DataFrame:
+    """Return the findings of one audit in facts, persons in clear, waived ones too."""
+    told = audit_named(name)
+    found: Iterator[Finding] = iter(())
+    if not told.lacking(space):
+        found = (finding for part in told.parts for finding in _found(told, part, space))
+    return dated(findings_frame(found, space.entries), space)
+
+
+def told_in_clear(name: str, space: TrustSpace) -> pd.DataFrame:
+    """Return the findings of one audit in French and with persons as they are: for the owner's eyes."""
+    return worded(findings_of(name, space), show_contacts=True)
 
 
 def _parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Run one audit; return its findings and the waived ones."""
-    if _remembered and _remembered[0] is space:
-        findings, aside = _remembered[1][name]
-        return findings.copy(deep=False), aside.copy(deep=False)
-    findings = cast(pd.DataFrame, import_module(f"{__package__}.{name}.rules").audit(space))
-    findings = dated(findings if space.show_contacts else masked(findings), space)
-    waivers = load_waivers(space.waivers) if space.waivers else ()
-    return split(findings, waivers, space.as_of)
+    """Return the findings of one audit and the waived ones; worked out once for a space."""
+    told = audit_named(name)
+    if name not in space.found or space.found[name][0] is not told:
+        waivers = load_waivers(space.waivers) if space.waivers else ()
+        space.found[name] = (told, split(findings_of(name, space), waivers, space.as_of))
+    return cast(tuple[pd.DataFrame, pd.DataFrame], space.found[name][1])
 
 
-def waived(space: TrustSpace, *names: str) -> pd.DataFrame:
-    """Return the findings of audits (of all by default) that are waived, with `reason`, `who`, `until`."""
-    return pd.concat([_parted(name, space)[1] for name in names or AUDITS], ignore_index=True)
-
-
-def audit_all(space: TrustSpace) -> pd.DataFrame:
-    """Run every audit and return all findings in one frame, worst first."""
-    return concat(audit(name, space) for name in AUDITS)
+def _found(told: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:
+    """Yield what one part of an audit finds; one that raises, what it found before, and that it did."""
+    codes = {own.code for own in told.rules}
+    try:
+        for finding in part(space):
+            if finding.rule not in codes:
+                raise LookupError(f"the audit {told.name!r} has no rule {finding.rule!r}")
+            yield finding
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        name = getattr(part, "__name__", type(part).__name__)
+        yield Finding(
+            FAILED,
+            (told.name, name),
+            facts={
+                "audit": told.name,
+                "part": name,
+                "error": f"{type(error).__name__}: {masked_message(str(error))}",
+                "place": f"{Path(frame.filename).name}:{frame.lineno}",
+            },
+        )

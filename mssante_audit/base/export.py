@@ -201,6 +201,8 @@ def _rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(name): _plain(v) for name, v in value.items()}
     if value is None or value is pd.NA or value is pd.NaT or value != value:
         return None
     if hasattr(value, "isoformat"):

@@ -86,7 +86,7 @@ def import_(
 @app.command()
 def verify(archive: Folder = Path("archive"), anchors: Anchors = None) -> None:
     """Check the hash, the name and the signature of every list kept."""
-    from mssante_audit.archive.store import store as module
+    from mssante_audit.archive import store as module
 
     bad = count = 0
     for name, fault in module.verify(_open(archive, anchors, there=True)):

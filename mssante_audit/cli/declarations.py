@@ -169,10 +169,10 @@ def _text(register: Register, found: pd.DataFrame) -> str:
 
 
 def _json(register: Register, found: pd.DataFrame) -> str:
+    from mssante_audit.findings.frame import flat
+
     problems = json.loads(register.problems.to_json(orient="records", force_ascii=False))
-    findings = json.loads(
-        found.drop(columns=["rows", "domains"]).to_json(orient="records", force_ascii=False)
-    )
+    findings = json.loads(flat(found).drop(columns="domains").to_json(orient="records", force_ascii=False))
     return json.dumps(
         {
             "source": register.source,
@@ -187,6 +187,6 @@ def _json(register: Register, found: pd.DataFrame) -> str:
 
 
 def _say(text: str) -> None:
-    from mssante_audit.cli.main import main as cli
+    from mssante_audit.cli import main as cli
 
     cli._say(text)

@@ -67,7 +67,7 @@ def dossiers(
     debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial dossiers.")] = False,
 ) -> None:
     """Write a dossier and a letter for each operator, and an index; those unchanged are kept."""
-    from mssante_audit.cli.main import main as cli
+    from mssante_audit.cli import main as cli
     from mssante_audit.cli.progress import Progress
     from mssante_audit.dossiers.forks import AVAILABLE
     from mssante_audit.dossiers.write import write_dossiers

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from mssante_audit.base.errors import AuditError, OutputError, ParameterError, WhiteListError
+from mssante_audit.cli import archive as cli_archive
+from mssante_audit.cli import dossiers as cli_dossiers
+from mssante_audit.cli import observe as cli_observe
+from mssante_audit.cli import run as cli_run
 from mssante_audit.cli.declarations import app as declarations
-from mssante_audit.cli.main import archive as cli_archive
-from mssante_audit.cli.main import dossiers as cli_dossiers
-from mssante_audit.cli.main import observe as cli_observe
-from mssante_audit.cli.main import run as cli_run
 from mssante_audit.cli.methods import app as methods
 from mssante_audit.cli.options import (
     Anchors,
@@ -181,6 +181,7 @@ def findings(
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
     from mssante_audit.base import export
+    from mssante_audit.findings.frame import flat
     from mssante_audit.report.results import of_operator, select_operator
 
     if format is Format.xlsx and out is None:
@@ -194,8 +195,7 @@ def findings(
     space = _space(given)
     found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
     found = of_operator(found, space, select_operator(space, chosen))
-    # In a table `evidence` tells the rows already.
-    frame = found if format is Format.json else found.drop(columns="rows")
+    frame = found if format is Format.json else flat(found)
     if out is not None:
         export.WRITERS[format](frame, out)
     else:

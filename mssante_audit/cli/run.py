@@ -45,7 +45,7 @@ def run(
     ] = False,
 ) -> None:
     """Do the whole night's work: fetch, observe, audit, reports, dossiers, site, retention."""
-    from mssante_audit.cli.main import main as cli
+    from mssante_audit.cli import main as cli
     from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.preflight import check
     from mssante_audit.nightly.run import run as run_night

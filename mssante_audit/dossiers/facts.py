@@ -24,9 +24,9 @@ from mssante_audit.base.french import typeset
 from mssante_audit.dossiers.belongings import Belongings, belongings
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import row_ranges, typed
+from mssante_audit.report import results
 from mssante_audit.report.narrative_dns import SIZES, method_records
 from mssante_audit.report.results import Results
-from mssante_audit.report.run import results
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import mask
 from mssante_audit.values.dn import parse_dn
@@ -292,6 +292,8 @@ def _findings(common: Survey, own: pd.DataFrame, operator_id: str) -> pd.DataFra
                 "expected": whose.safe(found["expected"], operator_id),
                 "evidence": whose.safe(evidence, operator_id),
                 "rows": rows,
+                "subject": (),
+                "facts": {},  # they may name others
             }
         )
     return typed(pd.DataFrame(records, columns=list(common.findings.columns)))

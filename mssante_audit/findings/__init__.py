@@ -1,6 +1,19 @@
-"""Findings: what audits say, their catalogue, what became of them from run to run."""
+"""Findings: what audits say, in facts; catalogue and registry; what became of them from run to run."""
 
-from mssante_audit.findings.catalogue import catalogue, rule
+from mssante_audit.findings.catalogue import Rule, catalogue, load_rules, rule
 from mssante_audit.findings.frame import Finding, findings_frame
+from mssante_audit.findings.registry import Audit, audits, register
+from mssante_audit.findings.words import worded
 
-__all__ = ["Finding", "catalogue", "findings_frame", "rule"]
+__all__ = [
+    "Audit",
+    "Finding",
+    "Rule",
+    "audits",
+    "catalogue",
+    "findings_frame",
+    "load_rules",
+    "register",
+    "rule",
+    "worded",
+]

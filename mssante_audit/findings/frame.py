@@ -1,41 +1,55 @@
-"""Findings: what an audit says, one row a cause.
+"""Findings: what an audit says, one row a cause, in facts; words come last (`mssante_audit.findings.words`).
 
 Columns of a findings frame, all defined even when it is empty:
 
-==============  ==================  ==============================================================
-column          dtype               meaning
-==============  ==================  ==============================================================
-``rule``        str                 code in the catalogue
-``severity``    ordered category    ``info`` < ``warning`` < ``error`` < ``critical``
-``domain``      str                 the domain concerned; when several, the first in list order
-``domains``     int64               how many distinct domains the cause touches
-``operator_id`` str                 operator of most of the rows (ties: the first row's), or ""
-``operator``    str                 that operator's name, or ""
-``observed``    str                 what the file (or the network) says
-``expected``    str                 what would be right, "" where there is no single answer
-``evidence``    str                 the rows, compactly: ``"3-5, 9"``, or the observation
-``first_seen``  str                 time of the first archived list that shows it (ISO 8601), "" if none tells
-``rows``        object (tuple)      the rows themselves, 1-based positions in the white list
-==============  ==================  ==============================================================
+===============  ==================  =============================================================
+column           dtype               meaning
+===============  ==================  =============================================================
+``rule``         str                 code in the catalogue
+``audit``        str                 the audit that found it
+``severity``     ordered category    ``info`` < ``warning`` < ``error`` < ``critical``
+``confidence``   str                 how sure the rule is: ``certain``, ``likely``, ``hint``
+``subject``      object (tuple)      what it is about: a certificate name, an operator and a contact, a
+                                     server, a domain; with the rule, what it is known by
+``fingerprint``  str                 16 hexadecimal digits of rule and subject: the same from night to night
+``domain``       str                 the domain concerned; when several, the first in list order
+``domains``      int64               how many distinct domains the cause touches
+``operator_id``  str                 operator of most of the rows (ties: the first row's), or ""
+``operator``     str                 that operator's name, or ""
+``observed``     str                 what the file (or the network) says, in words
+``expected``     str                 what would be right, "" where there is no single answer
+``evidence``     str                 the rows, compactly: ``"3-5, 9"``, or the observation
+``first_seen``   str                 time of the first archived list that shows it (ISO 8601), or ""
+``rows``         object (tuple)      the rows themselves, 1-based positions in the white list
+``facts``        object (dict)       what the words are made of, by name (`mssante_audit.findings.facts`)
+===============  ==================  =============================================================
 
-Sorted by severity (worst first), then by domains touched (most first), rule, and first row.
+Sorted by severity (worst first), then by domains touched (most first), rule, first row, and subject.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
+from typing import Any
 
 import pandas as pd
 
 from mssante_audit.findings.catalogue import SEVERITIES, rule
-from mssante_audit.values.contacts import mask
+from mssante_audit.findings.facts import clear, plain
+from mssante_audit.values.person import Person
 
 COLUMNS = (
     "rule",
+    "audit",
     "severity",
+    "confidence",
+    "subject",
+    "fingerprint",
     "domain",
     "domains",
     "operator_id",
@@ -45,28 +59,60 @@ COLUMNS = (
     "evidence",
     "first_seen",
     "rows",
+    "facts",
 )
+OBJECTS = ("subject", "rows", "facts")
+"""Columns that hold Python's own objects: JSON in files, and not among a table's flat columns."""
 
 Severity = pd.CategoricalDtype(list(SEVERITIES), ordered=True)
+
+Subject = str | Person | tuple[str | Person, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One cause, as an audit states it; `findings_frame` adds what follows from the rows."""
+    """One cause, as an audit states it; `findings_frame` adds what follows from the rows.
+
+    >>> Finding("LIST_OLD", "list", facts={"days": 12}).facts["days"]
+    12
+    """
 
     rule: str
+    subject: Subject
+    """What the rule is about, in values that do not move from list to list: never a sentence, a count, a row,
+    nor the first domain of a group. No two findings of one rule share it."""
     rows: tuple[int, ...] = ()
-    observed: str = ""
-    expected: str = ""
-    evidence: str = ""
-    """Only for evidence that is not rows of the white list: a register's rows, an observation."""
     domains: tuple[str, ...] = ()
     """Domains concerned beyond those of the rows."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What its words are made of. What names a person is a `mssante_audit.values.person.Person`."""
+    evidence: str = ""
+    """Only for evidence that is not rows of the white list: a register's rows, an observation."""
     operator_id: str = ""
     """Only where the rows do not tell the operator."""
     operator: str = ""
     first_seen: datetime | None = None
-    """Only where the audit knows it from earlier lists; what the rows' texts tell, `audits.audit` adds."""
+    """Only where the audit knows it from earlier lists; what the rows' texts tell is added later."""
+
+
+def said(
+    code: str, rows: tuple[int, ...] = (), observed: str = "", expected: str = "", **more: Any
+) -> Finding:
+    """Return a finding of an audit that still makes its own sentences: goes as soon as none does."""
+    wrap = Person if rule(code).personal else str
+    facts = {"observed": wrap(observed), "expected": wrap(expected)}
+    return Finding(code, (observed,), rows, facts=facts, **more)
+
+
+def fingerprint(code: str, subject: Subject) -> str:
+    """Return what a finding is known by from night to night: a hash of its rule and subject.
+
+    >>> fingerprint("LIST_OLD", "list") == fingerprint("LIST_OLD", ("list",))
+    True
+    """
+    parts = subject if isinstance(subject, tuple) else (subject,)
+    told = json.dumps([code, *clear(list(parts))], ensure_ascii=True)
+    return sha256(told.encode()).hexdigest()[:16]
 
 
 def row_ranges(rows: Iterable[int]) -> str:
@@ -97,7 +143,15 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
     Returns
     -------
     DataFrame
-        One row a finding, columns as in this module's docstring.
+        One row a finding, columns as in this module's docstring; `observed` and `expected` are empty, and
+        `subject` and `facts` name persons in clear.
+
+    Raises
+    ------
+    UnknownNameError
+        If a finding names no rule of the catalogue.
+    TypeError
+        If a fact is none (`mssante_audit.findings.facts.plain`).
     """
     domain, operator_id, operator = (
         dict(zip(entries["row"].tolist(), entries[column].tolist(), strict=True))
@@ -110,31 +164,56 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
         counts = Counter(operator_id[row] for row in rows)
         owner = finding.operator_id or max(counts, key=lambda o: counts[o], default="")
         name = finding.operator or next((operator[row] for row in rows if operator_id[row] == owner), "")
+        told = rule(finding.rule)
+        facts = plain(finding.facts)
         records.append(
-            (
-                finding.rule,
-                rule(finding.rule).severity,
-                next(iter(domains), ""),
-                len(domains),
-                owner,
-                name,
-                finding.observed,
-                finding.expected,
-                finding.evidence or row_ranges(rows),
-                finding.first_seen.isoformat() if finding.first_seen else "",
-                rows,
-            )
+            {
+                "rule": finding.rule,
+                "audit": told.audit or facts.get("audit", ""),
+                "severity": told.severity,
+                "confidence": told.confidence,
+                "subject": finding.subject if isinstance(finding.subject, tuple) else (finding.subject,),
+                "fingerprint": fingerprint(finding.rule, finding.subject),
+                "domain": next(iter(domains), ""),
+                "domains": len(domains),
+                "operator_id": owner,
+                "operator": name,
+                "observed": "",
+                "expected": "",
+                "evidence": finding.evidence or row_ranges(rows),
+                "first_seen": finding.first_seen.isoformat() if finding.first_seen else "",
+                "rows": rows,
+                "facts": facts,
+            }
         )
     rank = {severity: -i for i, severity in enumerate(SEVERITIES)}
-    records.sort(key=lambda r: (rank[r[1]], -r[3], r[0], r[-1][:1], r[6]))
+    records.sort(
+        key=lambda r: (
+            rank[r["severity"]],
+            -r["domains"],
+            r["rule"],
+            r["rows"][:1],
+            tuple(clear(list(r["subject"]))),
+        )
+    )
     return typed(pd.DataFrame(records, columns=list(COLUMNS)))
+
+
+def flat(findings: pd.DataFrame) -> pd.DataFrame:
+    """Return findings without the columns that a table's cells cannot hold: `evidence` tells the rows."""
+    return findings.drop(columns=list(OBJECTS))
 
 
 def typed(findings: pd.DataFrame) -> pd.DataFrame:
     """Return `findings` with the dtypes of this module's docstring, also when it has no row."""
-    text = [c for c in COLUMNS if c not in ("severity", "domains", "rows")]
+    text = [c for c in COLUMNS if c not in ("severity", "domains", *OBJECTS)]
     return findings.astype(
-        {**dict.fromkeys(text, "str"), "severity": Severity, "domains": "int64", "rows": "object"}
+        {
+            **dict.fromkeys(text, "str"),
+            **dict.fromkeys(OBJECTS, "object"),
+            "severity": Severity,
+            "domains": "int64",
+        }
     )
 
 
@@ -146,13 +225,3 @@ def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
         ["severity", "domains", "rule", "_first"], ascending=[False, False, True, True], kind="stable"
     )
     return order.drop(columns="_first").reset_index(drop=True)
-
-
-def masked(findings: pd.DataFrame) -> pd.DataFrame:
-    """Return `findings` with contacts masked in the texts of the rules that may name them."""
-    personal = {code for code in findings["rule"].unique() if rule(code).personal}
-    where = findings["rule"].isin(personal)
-    shown = findings.copy()
-    for column in ("observed", "expected"):
-        shown.loc[where, column] = shown.loc[where, column].map(mask)
-    return typed(shown)

@@ -2,8 +2,8 @@
 
 ``ledger.json`` in the output folder remembers, for each report and each set of parameters, when a finding was
 first seen and what the last runs found. A run is compared with the last one of an earlier date (``as_of``),
-so that making a report again gives the same page. A finding is known by its rule, operator and domain, not by
-its rows or texts, which move from list to list; the ledger holds no contact.
+so that making a report again gives the same page. A finding is known by its fingerprint (rule and
+subject, hashed); the ledger holds no contact.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from mssante_audit.report.tables import Cell, badge, data, prose, table
 FILE = "ledger.json"
 KEPT_RUNS = 10
 """Runs whose findings are remembered; when a finding was first seen is never forgotten."""
+
+VERSION = 2
+"""Of a part of the ledger; 0.1 wrote none."""
 
 Key = str
 
@@ -94,10 +97,12 @@ def follow(ledger: dict[str, Any], scope: str, as_of: str, findings: pd.DataFram
         As `mssante_audit.findings.frame` describes.
     """
     as_of = parse_instant(as_of).isoformat()
-    part = ledger.setdefault(scope, {"first_seen": {}, "runs": {}})
+    part = ledger.setdefault(scope, {"first_seen": {}, "runs": {}, "version": VERSION})
+    if part.get("version") != VERSION:
+        _carried_over(part, findings)
     earlier = max((run for run in part["runs"] if run < as_of), default="")
     before: Mapping[Key, Mapping[str, str]] = part["runs"].get(earlier, {})
-    keys = _keys(findings)
+    keys = findings["fingerprint"].tolist()
     for key, listed in zip(keys, findings["first_seen"], strict=True):
         part["first_seen"][key] = min(part["first_seen"].get(key, as_of), as_of, listed or as_of)
     told = findings[["rule", "domain", "operator"]].to_dict("records")
@@ -109,14 +114,23 @@ def follow(ledger: dict[str, Any], scope: str, as_of: str, findings: pd.DataFram
     return FollowUp(earlier, tuple(first[key] for key in keys), tuple(status), tuple(gone))
 
 
-def _keys(findings: pd.DataFrame) -> list[Key]:
-    """Return what each finding is known by; several alike are numbered."""
-    seen: Counter[tuple[str, str, str]] = Counter()
-    keys = []
-    for finding in zip(findings["rule"], findings["operator_id"], findings["domain"], strict=True):
-        seen[finding] += 1
-        keys.append("|".join((*finding, str(seen[finding]))))
-    return keys
+def _carried_over(part: dict[str, Any], findings: pd.DataFrame) -> None:
+    """Turn a part that version 0.1 wrote, which knew findings by rule, operator and domain, into one of ours.
+
+    What matches no finding of today keeps its old name, so that it is told once as fixed.
+    """
+    known: Counter[tuple[str, str, str]] = Counter()
+    renamed = {}
+    told = (findings[column] for column in ("rule", "operator_id", "domain", "fingerprint"))
+    for *named, key in zip(*told, strict=True):
+        known[tuple(named)] += 1
+        renamed["|".join((*named, str(known[tuple(named)])))] = key
+    part["first_seen"] = {renamed.get(key, key): first for key, first in part["first_seen"].items()}
+    part["runs"] = {
+        run: {renamed.get(key, key): finding for key, finding in found.items()}
+        for run, found in part["runs"].items()
+    }
+    part["version"] = VERSION
 
 
 def follow_up_html(told: FollowUp, findings: pd.DataFrame) -> str:

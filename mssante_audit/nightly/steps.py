@@ -147,19 +147,19 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     """Run every audit, and compare with what the run before found."""
     from mssante_audit import audits
     from mssante_audit.base import export
+    from mssante_audit.findings.frame import flat
     from mssante_audit.findings.ledger import FILE, follow, read_ledger, scope_of
     from mssante_audit.report.parameters import shown_value
     from mssante_audit.report.results import Results, provenance
 
     space = _space(job)
-    audits.remember(space)  # the findings and the waived ones come of the same audits
     findings, waived = audits.audit_all(space), audits.waived(space)
     # The run's own copy: what nobody was told of yet must be new to the next run too.
     ledger = read_ledger(job.config.output / STATE)
     given = {n: shown_value(n, v) if n in ("data", "anchors") else v for n, v in job.parameters.items()}
     told = follow(ledger, scope_of("run", given), job.as_of, findings)
     _write_json(job.folder / FILE, ledger)
-    shown = findings.drop(columns="rows").assign(first_seen=list(told.first_seen), status=list(told.status))
+    shown = flat(findings).assign(first_seen=list(told.first_seen), status=list(told.status))
     for suffix, write in export.WRITERS.items():
         write(shown, job.folder / f"findings.{suffix}")
     results = Results("run", findings, provenance(space))
@@ -281,7 +281,8 @@ def _waived(records: list[dict[str, Any]]) -> pd.DataFrame:
 
     more = ["reason", "who", "until"]
     frame = pd.DataFrame(records, columns=[*COLUMNS, *more])
-    frame["rows"] = [tuple(rows) for rows in frame["rows"]]
+    for column in ("rows", "subject"):
+        frame[column] = [tuple(values) for values in frame[column]]
     return typed(frame).astype(dict.fromkeys(more, "str"))
 
 

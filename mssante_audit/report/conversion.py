@@ -15,6 +15,7 @@ from typing import Any
 import nbformat
 
 from mssante_audit.base.export import csv_text
+from mssante_audit.findings.frame import flat
 from mssante_audit.findings.ledger import FollowUp, follow, follow_up_html, scope_of
 from mssante_audit.report.jobs import Job, tellable
 from mssante_audit.report.kernel import Execution, Failure, failure_of
@@ -114,8 +115,7 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
     }
     files = {suffix: text.encode("utf-8", "backslashreplace") for suffix, text in texts.items()}
     if results and not failure:
-        # `evidence` tells the rows already.
-        frame = results.findings.drop(columns="rows")
+        frame = flat(results.findings)
         if told:
             frame = frame.assign(first_seen=list(told.first_seen), status=list(told.status))
         files[".findings.csv"] = csv_text(frame).encode("utf-8-sig", "backslashreplace")

@@ -16,6 +16,7 @@ from mssante_audit.base.export import csv_text
 from mssante_audit.base.french import NBSP, count, day, moment, number, typeset
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.catalogue import rule
+from mssante_audit.findings.frame import flat
 from mssante_audit.report.tables import Cell, Figure, Html, data, key_figures, prose, table
 from mssante_audit.space.trust import TrustSpace
 
@@ -139,9 +140,7 @@ def waived_table(space: TrustSpace, *audits: str) -> Html:
     ]
     columns = ("Constat", "Domaine", "Opérateur", "Motif", "Par", "Jusqu’au")
     caption = "Constats acceptés, laissés hors des décomptes"
-    return Html(
-        table("waived", caption, columns, rows, _csv(found.drop(columns="rows"), "waived", len(rows)))
-    )
+    return Html(table("waived", caption, columns, rows, _csv(flat(found), "waived", len(rows))))
 
 
 def changes_answer(story: Chronicle, space: TrustSpace) -> Html:

@@ -25,7 +25,6 @@ from matplotlib.font_manager import findfont, get_font
 from matplotlib.patches import Patch
 from PIL import Image
 
-from mssante_audit.audits import AUDITS
 from mssante_audit.base.french import (
     NARROW,
     NBSP,
@@ -37,6 +36,7 @@ from mssante_audit.base.french import (
     typeset,
 )
 from mssante_audit.findings.catalogue import SEVERITIES, catalogue, rule
+from mssante_audit.findings.registry import audits
 from mssante_audit.report.tables import visible
 
 PX = 1 / 100
@@ -277,7 +277,7 @@ def duration(days: int) -> str:
 
 def findings_by_family(findings: pd.DataFrame) -> Chart:
     """Draw the number of findings of each family of rules, by severity."""
-    rules = sorted(catalogue().values(), key=lambda r: AUDITS.index(r.audit))
+    rules = sorted(catalogue().values(), key=lambda r: list(audits()).index(r.audit))
     families = dict.fromkeys(r.family for r in rules)
     groups = findings.groupby(findings["rule"].map(lambda code: rule(code).family))["severity"]
     counted = {str(family): severities.value_counts() for family, severities in groups}

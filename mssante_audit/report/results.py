@@ -22,7 +22,7 @@ import pandas as pd
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.export import json_text
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.findings.frame import COLUMNS, masked, typed
+from mssante_audit.findings.frame import COLUMNS, typed
 from mssante_audit.space.inputs import input_files, stamps
 from mssante_audit.space.trust import Thresholds, TrustSpace, load_space
 
@@ -222,14 +222,14 @@ def record(space: TrustSpace, findings: pd.DataFrame, *, name: str) -> Results:
     name
         The notebook's name.
     """
-    shown = findings if space.show_contacts else masked(findings)
-    return Results(name, shown, provenance(space))
+    return Results(name, findings, provenance(space))
 
 
 def read_results(payload: dict[str, Any]) -> Results:
     """Return the `Results` whose `payload` this is."""
     frame = pd.DataFrame(payload["findings"], columns=list(COLUMNS))
-    frame["rows"] = [tuple(rows) for rows in frame["rows"]]
+    for column in ("rows", "subject"):
+        frame[column] = [tuple(values) for values in frame[column]]
     return Results(payload["name"], typed(frame), cast(dict[str, Any], payload["provenance"]))
 
 

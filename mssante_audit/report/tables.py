@@ -24,6 +24,7 @@ import pandas as pd
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.french import NBSP, SEVERITY_NAMES, count, number, severity_name, typeset
 from mssante_audit.findings.catalogue import SEVERITIES, rule
+from mssante_audit.findings.frame import OBJECTS
 
 SYMBOLS = {"critical": "✖", "error": "▲", "warning": "◆", "info": "●"}
 """A shape each: severity is never told by colour alone."""
@@ -206,7 +207,7 @@ def _finding_cells(finding: dict[Hashable, Any]) -> tuple[Cell, ...]:
 
 def csv_link(findings: pd.DataFrame, shown: pd.DataFrame, name: str) -> str:
     """Return the link to all rows of a frame (but its column `rows`) as CSV, held in the report itself."""
-    text = csv_text(findings.drop(columns="rows", errors="ignore"))
+    text = csv_text(findings.drop(columns=list(OBJECTS), errors="ignore"))
     content = text.encode("utf-8-sig", "backslashreplace")
     cut = len(shown) < len(findings)
     note = (

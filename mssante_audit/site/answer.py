@@ -8,10 +8,11 @@ from urllib.parse import quote
 from mssante_audit.base.french import count, day, listing, number, severity_name, typeset
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.catalogue import catalogue
+from mssante_audit.findings.registry import title_of_audit
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.report.tables import Figure, badge, data, key_figures
 from mssante_audit.site.tables import Links
-from mssante_audit.site.view import AUDIT_TITLES, Operator, View
+from mssante_audit.site.view import Operator, View
 
 
 def answer(view: View) -> str:
@@ -76,7 +77,7 @@ def first_line(links: Links, operator: Operator) -> str:
 
 def missing(view: View) -> str:
     """Say which audits could not be made, and why; "" if all were."""
-    names = [f"{AUDIT_TITLES[name]} ({words})" for name, words in view.missing.items()]
+    names = [f"{title_of_audit(name)} ({words})" for name, words in view.missing.items()]
     return typeset(f"Non vérifié, et donc inconnu : {listing(names)}.") if names else ""
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mssante_audit.base.french import count, number, typeset
 from mssante_audit.findings.catalogue import SEVERITIES, Rule, catalogue
+from mssante_audit.findings.registry import audits, title_of_audit
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.report.narrative import foundation, scope
 from mssante_audit.report.tables import badge, prose, visible
@@ -29,7 +30,7 @@ from mssante_audit.site.tables import (
     trend_shown,
     waived_shown,
 )
-from mssante_audit.site.view import AUDIT_TITLES, Operator, View
+from mssante_audit.site.view import Operator, View
 
 FIRST = 5
 """Operators that the first screen names."""
@@ -58,7 +59,7 @@ def pages(view: View) -> Iterator[SitePage]:
     yield _all_findings(view)
     yield _all_operators(view)
     yield _all_rules(view)
-    for audit in AUDIT_TITLES:
+    for audit in audits():
         yield _audit(view, audit)
     of_rule = _by(view.findings["rule"])
     waived = _by(view.waived["rule"])
@@ -171,7 +172,7 @@ def _audit(view: View, audit: str) -> SitePage:
         "reports": [report for report in view.reports if report.page.endswith(f"/{audit}.html")],
     }
     return SitePage(
-        f"audits/{audit}.html", AUDIT_TITLES[audit], "audit", "audits", (*_filled(shown), listed), told
+        f"audits/{audit}.html", title_of_audit(audit), "audit", "audits", (*_filled(shown), listed), told
     )
 
 
@@ -198,7 +199,7 @@ def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int
         "why": prose(told.why_fr),
         "remedy": prose(told.remedy_fr),
         "foundation": typeset(foundation(told)),
-        "audit": (told.audit, AUDIT_TITLES[told.audit]),
+        "audit": (told.audit, title_of_audit(told.audit)),
     }
     tables = _filled(shown, waived_shown(links, waived))
     return SitePage(f"regles/{told.code}.html", typeset(told.title_fr), "rule", "regles", tables, facts)

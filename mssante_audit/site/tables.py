@@ -13,9 +13,11 @@ import pandas as pd
 from mssante_audit.base.french import NBSP, SEVERITY_NAMES, count, day, number
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.catalogue import SEVERITIES, Rule, catalogue
+from mssante_audit.findings.frame import OBJECTS
+from mssante_audit.findings.registry import title_of_audit
 from mssante_audit.findings.trend import Point, severity_counts
 from mssante_audit.report.tables import Cell, badge, data, prose, table, visible
-from mssante_audit.site.view import AUDIT_TITLES, Domain, Operator, View, anchor_of
+from mssante_audit.site.view import Domain, Operator, View, anchor_of
 
 ROWS = 200
 """Rows of a table that a page shows; all of them are in the files beside it."""
@@ -157,7 +159,7 @@ def waived_shown(links: Links, positions: Sequence[int], *, name: str = "accepte
     columns = ("Gravité", "Constat", "Domaines", "Opérateur", "Accepté", "Jusqu’au")
     rows = [_cells(links, f, columns) for f in frame.head(ROWS).to_dict("records")] if positions else []
     html = table(name, "Constats acceptés : raison, responsable et échéance", columns, rows) if rows else ""
-    return Shown(name, html, frame.drop(columns="rows"), len(rows))
+    return Shown(name, html, frame.drop(columns=list(OBJECTS), errors="ignore"), len(rows))
 
 
 def _cells(links: Links, finding: Mapping[Any, Any], columns: Sequence[str]) -> tuple[Cell, ...]:
@@ -275,7 +277,7 @@ def rules_shown(links: Links, rules: Sequence[Rule], *, name: str, caption: str)
         (
             Cell(badge(r.severity), SEVERITIES.index(r.severity)),
             _rule_cell(links, {"rule": r.code}),
-            Cell(AUDIT_TITLES[r.audit]),
+            Cell(title_of_audit(r.audit)),
             Cell("non vérifié" if r.audit in view.missing else number(total), total),
             Cell(number(fresh), fresh),
             Cell(number(of), of),
@@ -297,11 +299,11 @@ def audits_shown(links: Links, *, name: str) -> Shown:
     new = audits.iloc[sorted(view.new)].value_counts()
     numbers = {
         audit: (*severity_counts(view.findings[audits == audit]).values(), int(new.get(audit, 0)))
-        for audit in AUDIT_TITLES
+        for audit in audits()
     }
     rows = [
         (
-            Cell(f'<a href="{links.root}audits/{audit}.html">{AUDIT_TITLES[audit]}</a>'),
+            Cell(f'<a href="{links.root}audits/{audit}.html">{title_of_audit(audit)}</a>'),
             *(Cell("inconnu" if audit in view.missing else number(n), n) for n in own),
         )
         for audit, own in numbers.items()

@@ -18,28 +18,14 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.audits import lacking
 from mssante_audit.findings.catalogue import SEVERITIES, catalogue
+from mssante_audit.findings.frame import flat
 from mssante_audit.findings.ledger import FollowUp
+from mssante_audit.findings.registry import NEEDS
 from mssante_audit.findings.trend import Point
 from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace
-
-AUDIT_TITLES = {
-    "whitelist_integrity": "Intégrité de la liste blanche",
-    "dn_consistency": "Noms de certificat",
-    "stale_contacts": "Contacts",
-    "declarations": "Déclarations des opérateurs",
-    "reconciliation": "Registre et liste rapprochés",
-    "delegation_vs_redirection": "Délégation ou redirection (DNS)",
-}
-"""French names of the audits."""
-
-NEEDED = {
-    "declarations": ("declarations", "aucun registre de déclarations"),
-    "reconciliation": ("declarations", "aucun registre de déclarations"),
-    "delegation_vs_redirection": ("observation", "aucune observation du DNS"),
-}
-"""What an audit needs beside the list (a field of `TrustSpace`), and what is said where it is not there."""
 
 _IDENTIFIER = re.compile(r"[0-9][0-9A-Z]{2,19}")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
@@ -139,7 +125,7 @@ class View:
     @cached_property
     def exported(self) -> pd.DataFrame:
         """The findings as they go into files; with `first_seen` and `status` if there is a run before."""
-        frame = self.findings.drop(columns="rows")
+        frame = flat(self.findings)
         if self.told is None:
             return frame
         return frame.assign(first_seen=list(self.told.first_seen), status=list(self.told.status))
@@ -188,7 +174,7 @@ def view_of(
         tuple(points),
         _operators(space, findings, waived, new, dossiers_in(dossiers) if dossiers else {}),
         reports_in(reports) if reports else (),
-        {name: words for name, (needs, words) in NEEDED.items() if getattr(space, needs) is None},
+        {name: NEEDS[needs[0]]["fr"] for name, needs in lacking(space).items()},
         provenance(space),
     )
 

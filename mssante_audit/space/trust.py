@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -58,6 +59,9 @@ class TrustSpace:
     """The file of accepted findings (`mssante_audit.findings.waivers`), where the data folder has one."""
     archive: Archive | None = None
     """The earlier lists: of the folder's ``archive``, or of the folder itself if it is one."""
+
+    found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What audits found in it, by audit: worked out once (`mssante_audit.audits`)."""
 
     @property
     def entries(self) -> pd.DataFrame:

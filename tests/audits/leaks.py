@@ -20,8 +20,8 @@ from pypdf import PdfReader
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.letter import letter_files
+from mssante_audit.report import results
 from mssante_audit.report.page import Page, to_html
-from mssante_audit.report.run import results
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from made_up import make_space
 
-from mssante_audit.audits.declarations.rules import audit, form_findings
+from mssante_audit.audits import told_in_clear
+from mssante_audit.audits.declarations.rules import form_findings
 from mssante_audit.declarations.register import Register, load_declarations
 from mssante_audit.findings.frame import findings_frame
 from mssante_audit.space.trust import TrustSpace
@@ -213,5 +214,8 @@ def test_findings_show_no_person_and_bounded_harmless_texts(register: Make) -> N
 
 def test_a_space_without_register_has_no_findings() -> None:
     space: TrustSpace = make_space({})
-    assert audit(space).empty
-    assert audit(space).dtypes.tolist() == findings_frame([], space.entries).dtypes.tolist()
+    assert told_in_clear("declarations", space).empty
+    assert (
+        told_in_clear("declarations", space).dtypes.tolist()
+        == findings_frame([], space.entries).dtypes.tolist()
+    )

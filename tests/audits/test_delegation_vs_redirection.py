@@ -22,8 +22,7 @@ from made_up_dns import (
     Scene,
 )
 
-from mssante_audit.audits import audit_all
-from mssante_audit.audits.delegation_vs_redirection.rules import audit
+from mssante_audit.audits import audit_all, told_in_clear
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.space.trust import Thresholds, TrustSpace
 
@@ -64,8 +63,8 @@ def test_clean_world_gets_nothing() -> None:
 
 def test_without_an_observation_there_is_nothing_to_say() -> None:
     space = make_space(*ROWS)
-    assert list(audit(space).columns) == list(COLUMNS)
-    assert audit(space).empty
+    assert list(told_in_clear("delegation_vs_redirection", space).columns) == list(COLUMNS)
+    assert told_in_clear("delegation_vs_redirection", space).empty
     assert not audit_all(space)["rule"].str.startswith("DNS_").any()
 
 
@@ -264,7 +263,7 @@ def test_every_server_dead_is_critical_and_one_finding() -> None:
     scene.delegate("ch-delta.mssante.fr").add("ch-delta.mssante.fr", "MX", f"10 {ALPHA_MX}")
     for address in (ONE, TWO):
         scene.server(address).silent = ("udp", "tcp")
-    findings = audit(scene.space())
+    findings = told_in_clear("delegation_vs_redirection", scene.space())
     assert findings[["rule", "domains"]].values.tolist() == [["DNS_DELEGATION_DEAD", 6]]
     assert str(findings["severity"].iloc[0]) == "critical"
     assert findings["rows"].iloc[0] == (1, 3, 4, 5, 6, 7)
@@ -301,17 +300,17 @@ def test_what_is_not_heard_is_unknown_and_not_absent() -> None:
     assert scene.found() == {}
     scene.rows = ({"domain": "ch-neuf.mssante.fr"}, *scene.rows)
     space = scene.space()
-    assert set(audit(space)["rule"]) == {"DNS_NO_MX"}
+    assert set(told_in_clear("delegation_vs_redirection", space)["rule"]) == {"DNS_NO_MX"}
     assert space.observation is not None
     gone = space.observation.queries
     kept = replace(space.observation, queries=gone[gone["qname"] != "ch-neuf.mssante.fr"])
-    found = audit(replace(space, observation=kept))
+    found = told_in_clear("delegation_vs_redirection", replace(space, observation=kept))
     assert found[["rule", "observed"]].values.tolist() == [
         ["DNS_METHOD_UNKNOWN", "pas observé auprès des serveurs de mssante.fr"]
     ]
     for _, address in PARENTS:
         scene.server(address).rcodes = {"mssante.fr": "SERVFAIL"}
-    found = audit(scene.space())
+    found = told_in_clear("delegation_vs_redirection", scene.space())
     assert not set(found["rule"]) & {"DNS_NO_MX", "DNS_DECLARED_ABSENT"}
     assert {"DNS_METHOD_UNKNOWN", "DNS_DELEGATION_DEAD"} <= set(found["rule"])
 
@@ -322,7 +321,9 @@ def test_unheard_hosts_are_not_called_missing() -> None:
     assert space.observation is not None
     queries = space.observation.queries
     silent = queries.assign(outcome=queries["outcome"].where(queries["step"] != "address", "timeout"))
-    assert audit(replace(space, observation=replace(space.observation, queries=silent))).empty
+    assert told_in_clear(
+        "delegation_vs_redirection", replace(space, observation=replace(space.observation, queries=silent))
+    ).empty
 
 
 def test_implicit_mail_server() -> None:
@@ -343,10 +344,12 @@ def aliased(target: str, *addresses: str) -> Scene:
 def test_an_alias_to_nothing_is_one_finding_however_many_domains_it_has() -> None:
     scene = aliased("parti.beta.example")
     assert scene.found() == {"DNS_NO_MX": [(2, 3)]}
-    observed = audit(scene.space())["observed"].tolist()
+    observed = told_in_clear("delegation_vs_redirection", scene.space())["observed"].tolist()
     assert observed == ["parti.beta.example : n’existe pas"]
     scene.host("parti.beta.example").world.root.add("parti.beta.example", "TXT", "x")
-    assert audit(scene.space())["observed"].tolist() == ["parti.beta.example : ni MX ni adresse"]
+    assert told_in_clear("delegation_vs_redirection", scene.space())["observed"].tolist() == [
+        "parti.beta.example : ni MX ni adresse"
+    ]
 
 
 def test_an_alias_to_a_host_is_an_implicit_mail_server() -> None:
@@ -358,7 +361,9 @@ def test_an_alias_whose_target_is_not_heard_of_is_not_called_missing() -> None:
     assert space.observation is not None
     queries = space.observation.queries
     silent = queries.assign(outcome=queries["outcome"].where(queries["step"] != "address", "timeout"))
-    assert audit(replace(space, observation=replace(space.observation, queries=silent))).empty
+    assert told_in_clear(
+        "delegation_vs_redirection", replace(space, observation=replace(space.observation, queries=silent))
+    ).empty
 
 
 def test_no_mx_is_told_once_an_operator() -> None:
@@ -444,15 +449,17 @@ def test_an_observation_cut_anywhere_says_unknown_and_nothing_else(change: Chang
     scene = changed(change, declared=BETA_DECLARED)
     space = scene.space()
     assert space.observation is not None
-    assert audit(space).empty
+    assert told_in_clear("delegation_vs_redirection", space).empty
     for lines in range(2, int(space.observation.queries["line"].max())):
-        assert set(audit(cut_after(space, lines))["rule"]) <= {"DNS_METHOD_UNKNOWN"}, lines
+        assert set(told_in_clear("delegation_vs_redirection", cut_after(space, lines))["rule"]) <= {
+            "DNS_METHOD_UNKNOWN"
+        }, lines
 
 
 def test_domains_no_longer_listed_are_left_out() -> None:
     space = changed(unregistered).space()
     left = replace(make_space(ROWS[0]), observation=space.observation)
-    assert audit(left).empty
+    assert told_in_clear("delegation_vs_redirection", left).empty
 
 
 def test_an_alias_loop_ends() -> None:

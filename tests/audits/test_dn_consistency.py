@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from made_up import ALPHA, BETA_DN, make_space
 
-from mssante_audit.audits.dn_consistency.rules import audit
+from mssante_audit.audits import told_in_clear
 from mssante_audit.space.trust import Thresholds, TrustSpace
 
 DN = ALPHA["dn"]
@@ -17,13 +17,13 @@ CPS = "CN=mss.alpha.example,OU=1759900004,L=Paris (75),O=GIP-CPS,C=FR"
 
 def found(space: TrustSpace, *rules: str) -> list[tuple[str, tuple[int, ...]]]:
     """Return (rule, rows) of the findings; of the given rules if any."""
-    findings = audit(space)
+    findings = told_in_clear("dn_consistency", space)
     kept = findings[findings["rule"].isin(rules)] if rules else findings
     return sorted(zip(kept["rule"], kept["rows"], strict=True))
 
 
 def texts(space: TrustSpace, rule: str) -> list[tuple[str, str]]:
-    findings = audit(space)
+    findings = told_in_clear("dn_consistency", space)
     kept = findings[findings["rule"] == rule]
     return list(zip(kept["observed"], kept["expected"], strict=True))
 
@@ -237,7 +237,7 @@ def test_concentration_counts_domains_and_those_without_another_server() -> None
 )
 @pytest.mark.parametrize("value", ["mss.alpha.example", "1759900004", "CH ALPHA", "Paris (75)", "FR"])
 def test_hostile_text_is_shown_as_text(value: str, text: str) -> None:
-    findings = audit(make_space({"dn": DN.replace(value, text)}, {"dn": text}))
+    findings = told_in_clear("dn_consistency", make_space({"dn": DN.replace(value, text)}, {"dn": text}))
     assert len(findings)
     for shown in pd.concat([findings["observed"], findings["expected"]]):
         assert all(c.isprintable() or c in "\u00a0\u202f" for c in shown)

@@ -10,7 +10,7 @@ from made_up import ALPHA, BETA_DN, archived, make_space
 
 from mssante_audit.archive.store import open_archive
 from mssante_audit.audits import audit as masked_audit
-from mssante_audit.audits.stale_contacts.rules import audit
+from mssante_audit.audits import told_in_clear
 from mssante_audit.space.trust import Thresholds, TrustSpace
 
 DN = ALPHA["dn"]
@@ -19,13 +19,13 @@ USUAL = "01 99 00 00 01, projet@alpha.example"
 
 def found(space: TrustSpace, *rules: str) -> list[tuple[str, tuple[int, ...]]]:
     """Return (rule, rows) of the findings; of the given rules if any."""
-    findings = audit(space)
+    findings = told_in_clear("stale_contacts", space)
     kept = findings[findings["rule"].isin(rules)] if rules else findings
     return sorted(zip(kept["rule"], kept["rows"], strict=True))
 
 
 def texts(space: TrustSpace, rule: str) -> list[tuple[str, str]]:
-    findings = audit(space)
+    findings = told_in_clear("stale_contacts", space)
     kept = findings[findings["rule"] == rule]
     return list(zip(kept["observed"], kept["expected"], strict=True))
 
@@ -290,17 +290,21 @@ def test_findings_are_masked_unless_contacts_are_asked_for() -> None:
     space = make_space(*rows(*[USUAL] * 4, PERSON, f"{PERSON}, x@alhpa.example", PERSON.replace(", ", ",  ")))
     masked = masked_audit("stale_contacts", space).to_csv()
     for secret in ("SPECIMENNE", "specimenne", "Zoé", "zoe", "98", "12 3"):
-        assert secret in audit(space).to_csv()
+        assert secret in told_in_clear("stale_contacts", space).to_csv()
         assert secret not in masked
     assert "06 •• •• •• 34" in masked
-    assert masked_audit("stale_contacts", replace(space, show_contacts=True)).equals(audit(space))
+    assert masked_audit("stale_contacts", replace(space, show_contacts=True)).equals(
+        told_in_clear("stale_contacts", space)
+    )
 
 
 @pytest.mark.parametrize(
     "text", ["<script>alert(1)</script>", "=HYPERLINK(1)", "a" * 230, "\u202e0199000001", "@" * 99, "1" * 200]
 )
 def test_hostile_text_is_shown_as_text(text: str) -> None:
-    findings = audit(make_space(*rows(USUAL, USUAL, USUAL, text, f"{text}, projet@alpha.example")))
+    findings = told_in_clear(
+        "stale_contacts", make_space(*rows(USUAL, USUAL, USUAL, text, f"{text}, projet@alpha.example"))
+    )
     assert len(findings)
     assert all(c.isprintable() or c in "\u00a0\u202f" for shown in findings["observed"] for c in shown)
 
@@ -348,7 +352,9 @@ def test_a_contact_changed_on_some_domains_only_with_the_date(tmp_path: Path) ->
     assert found(space, *BY_HISTORY) == [("CONTACT_PARTLY_CHANGED", (2, 3))]
     told = texts(space, "CONTACT_PARTLY_CHANGED")
     assert told == [(f"contact projet : {USUAL}", f"contact projet : {new}")]
-    evidence = audit(space).set_index("rule").loc["CONTACT_PARTLY_CHANGED", "evidence"]
+    evidence = (
+        told_in_clear("stale_contacts", space).set_index("rule").loc["CONTACT_PARTLY_CHANGED", "evidence"]
+    )
     assert "dans la liste du 1er décembre 2025" in evidence.replace("\xa0", " ")
     masked = masked_audit("stale_contacts", space).set_index("rule").loc["CONTACT_PARTLY_CHANGED", "observed"]
     assert "projet@" not in masked
@@ -379,7 +385,9 @@ def test_a_contact_of_the_operator_before(tmp_path: Path) -> None:
     assert found(space, *BY_HISTORY) == [("CONTACT_FORMER_OPERATOR", (3,))]
     ((observed, _),) = texts(space, "CONTACT_FORMER_OPERATOR")
     assert observed == f"contact support : {ALPHA['support_contact']}"
-    evidence = audit(space).set_index("rule").loc["CONTACT_FORMER_OPERATOR", "evidence"]
+    evidence = (
+        told_in_clear("stale_contacts", space).set_index("rule").loc["CONTACT_FORMER_OPERATOR", "evidence"]
+    )
     assert "CH ALPHA" in evidence
 
 

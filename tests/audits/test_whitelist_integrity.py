@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from made_up import ALPHA, AS_OF, BETA_DN, make_space, xml_of
 
-from mssante_audit.audits.whitelist_integrity.rules import audit
+from mssante_audit.audits import told_in_clear
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.signature import Verdict
@@ -19,14 +19,14 @@ SIGNATURE = "LIST_UNSIGNED"
 
 def found(space: TrustSpace, *rules: str) -> list[tuple[str, tuple[int, ...]]]:
     """Return (rule, rows) of the findings; of the given rules if any."""
-    findings = audit(space)
+    findings = told_in_clear("whitelist_integrity", space)
     wanted = findings["rule"].isin(rules) if rules else findings["rule"] != SIGNATURE
     kept = findings[wanted]
     return sorted(zip(kept["rule"], kept["rows"], strict=True))
 
 
 def texts(space: TrustSpace, rule: str) -> list[tuple[str, str]]:
-    findings = audit(space)
+    findings = told_in_clear("whitelist_integrity", space)
     kept = findings[findings["rule"] == rule]
     return list(zip(kept["observed"], kept["expected"], strict=True))
 
@@ -38,7 +38,7 @@ def test_a_clean_list_gets_nothing() -> None:
 
 
 def test_an_empty_list_gets_a_typed_frame() -> None:
-    findings = audit(make_space())
+    findings = told_in_clear("whitelist_integrity", make_space())
     assert list(findings.columns) == list(COLUMNS)
     assert found(make_space()) == []
 
@@ -68,7 +68,7 @@ VALID = Verdict(
 def test_signature(verdict: Verdict, rules: list[str]) -> None:
     space = make_space({})
     space.whitelist.__dict__["signature"] = verdict
-    findings = audit(space)
+    findings = told_in_clear("whitelist_integrity", space)
     assert findings["rule"].tolist() == rules
     assert findings["rows"].tolist() == [()] * len(rules)
 
@@ -88,7 +88,7 @@ def test_a_list_without_a_date_is_unreadable_not_old() -> None:
 def test_damaged_file_and_its_broken_row() -> None:
     space = make_space(xml=xml_of({}, {"domain": "ch-beta.mssante.fr"})[:-150])
     assert [rule for rule, _ in found(space)] == ["LIST_DAMAGED", "LIST_UNREADABLE_ROW"]
-    cut = audit(space).set_index("rule").loc["LIST_UNREADABLE_ROW"]
+    cut = told_in_clear("whitelist_integrity", space).set_index("rule").loc["LIST_UNREADABLE_ROW"]
     assert cut["rows"] == ()
     assert cut["evidence"] == "fichier XML, ligne 1"
 
@@ -347,7 +347,7 @@ HOSTILE = [
     "column", ["domain", "description", "dn", "project_contact", "support_contact", "updated_at_text"]
 )
 def test_hostile_text_is_shown_as_text(column: str, text: str) -> None:
-    findings = audit(make_space({column: text}))
+    findings = told_in_clear("whitelist_integrity", make_space({column: text}))
     for shown in pd.concat([findings["observed"], findings["expected"]]):
         assert all(c.isprintable() or c in "\u00a0\u202f" for c in shown)
 

@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator
 
 from mssante_audit.archive.fetch import Settings as FetchSettings
 from mssante_audit.base.errors import InputError, OutputError
+from mssante_audit.nightly import config as audit_config
 from mssante_audit.nightly.config import config_of, load_config, read_values, schema, template, write_template
-from mssante_audit.nightly.run import config as audit_config
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.report.parameters import PARAMETERS
 from mssante_audit.space.trust import Thresholds

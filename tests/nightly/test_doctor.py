@@ -15,8 +15,8 @@ import pytest
 from filelock import FileLock
 
 from mssante_audit.base.resources import resource
+from mssante_audit.nightly import doctor
 from mssante_audit.nightly.doctor import Sign, examine
-from mssante_audit.nightly.run import doctor
 
 
 def signs(file: Path | None = None) -> dict[str, Sign]:

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from lxml import html as lxml_html
 
-from mssante_audit.audits import AUDITS
+from mssante_audit import AUDITS
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.catalogue import catalogue
 from mssante_audit.report.parameters import PARAMETERS, declared

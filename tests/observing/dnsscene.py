@@ -28,7 +28,7 @@ from dnslab import Script, Scripted, reply, send, start_knot, start_nsd
 sys.path.append(str(Path(__file__).parents[1] / "audits"))
 from made_up import ALPHA, make_space
 
-from mssante_audit.audits.delegation_vs_redirection.rules import audit
+from mssante_audit.audits import told_in_clear
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.observe.dns.run import ObserveSettings, observe
 from mssante_audit.observe.observation import load_observation
@@ -233,7 +233,7 @@ def findings(folder: Path) -> dict[str, set[str]]:
             make_space(*rows), observation=load_observation(file_of(folder, zone)),
             declarations=load_declarations(register), thresholds=Thresholds(concentration_min=60),
         )  # fmt: skip
-        frame: pd.DataFrame = audit(space)
+        frame: pd.DataFrame = told_in_clear("delegation_vs_redirection", space)
         for rule, touched in zip(frame["rule"], frame["rows"], strict=True):
             for row in touched:
                 found[cases[row - 1][0].name].add(rule)

@@ -16,7 +16,7 @@ import pandas as pd
 from mssante_audit.audits.declarations.declared import CHECKS, Check
 from mssante_audit.declarations.register import Register, fields
 from mssante_audit.declarations.values import KINDS
-from mssante_audit.findings.frame import Finding, findings_frame, row_ranges
+from mssante_audit.findings.frame import Finding, row_ranges, said
 from mssante_audit.space.trust import TrustSpace
 
 _READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "DECL_RECOVERED"}
@@ -24,11 +24,9 @@ _SHOWN = 200
 """Characters of a cell that a finding shows."""
 
 
-def audit(space: TrustSpace) -> pd.DataFrame:
-    """Return the findings on the space's register; none if it has no register."""
-    if space.declarations is None:
-        return findings_frame([], space.entries)
-    return findings_frame(form_findings(space.declarations, space.as_of), space.entries)
+def _form(space: TrustSpace) -> Iterator[Finding]:
+    assert space.declarations is not None  # noqa: S101 - the audit needs them
+    return form_findings(space.declarations, space.as_of)
 
 
 def form_findings(register: Register, as_of: datetime, *, each: bool = False) -> Iterator[Finding]:
@@ -83,7 +81,7 @@ def evidence(found: Sequence[Place]) -> str:
 
 def finding(code: str, found: Sequence[Place], observed: str = "", expected: str = "") -> Finding:
     """Return a finding on some declarations."""
-    return Finding(
+    return said(
         code,
         observed=_shown(observed),
         expected=_shown(expected),
@@ -120,7 +118,7 @@ def _read_findings(register: Register) -> Iterator[Finding]:
         owners = where["operator_id"].unique()
         one = where.iloc[0] if len(owners) == 1 else None
         rows = [row for row in group["row"].tolist() if row]
-        yield Finding(
+        yield said(
             _READING[KINDS[kind].level],
             observed=_shown(observed),
             evidence=f"{file}:{row_ranges(rows)}" if rows else file,
@@ -161,3 +159,7 @@ def _shown(text: str) -> str:
 
 def _escaped(match: re.Match[str]) -> str:
     return f"\\u{ord(match[0]):04x}"
+
+
+PARTS = (_form,)
+"""What the audit is made of."""

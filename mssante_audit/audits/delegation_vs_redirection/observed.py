@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from mssante_audit.findings.frame import Finding, row_ranges
+from mssante_audit.findings.frame import Finding, row_ranges, said
 from mssante_audit.observe.dns.view import Path, View, ZoneView, is_dead
 from mssante_audit.observe.dns.wire import canonical, is_under
 from mssante_audit.observe.methods import methods
@@ -83,7 +83,7 @@ class Causes:
             if rows:
                 lines = sorted(one["lines"])
                 more = "…" if len(lines) > MOST_LINES else ""
-                yield Finding(
+                yield said(
                     str(rule), rows, observed=enumerated(map(shown, one["observed"]), most=MOST_TEXTS),
                     expected=enumerated(map(shown, one["expected"]), most=MOST_TEXTS),
                     evidence=f"obs. {row_ranges(lines[:MOST_LINES])}{more}" if lines else "",

@@ -6,7 +6,7 @@ is nothing to say. What could not be observed is reported as such, and never as 
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Iterator
 
 from mssante_audit.audits.delegation_vs_redirection.delegation import delegation_causes
 from mssante_audit.audits.delegation_vs_redirection.mail import mail_causes
@@ -14,23 +14,17 @@ from mssante_audit.audits.delegation_vs_redirection.method import method_causes
 from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen
 from mssante_audit.audits.delegation_vs_redirection.parent import parent_causes
 from mssante_audit.audits.delegation_vs_redirection.servers import server_causes
-from mssante_audit.findings.frame import findings_frame
+from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 
 
-def audit(space: TrustSpace) -> pd.DataFrame:
-    """Run the rules of ``rules/delegation_vs_redirection.toml``.
-
-    Returns
-    -------
-    DataFrame
-        Findings (columns in `mssante_audit.findings.frame`); `evidence` names lines of the observation file.
-        None where the space has no observation.
-    """
-    if space.observation is None:
-        return findings_frame([], space.entries)
+def _observed(space: TrustSpace) -> Iterator[Finding]:
     seen = Seen(space)
     causes = Causes(seen.rows)
     for collect in (method_causes, server_causes, delegation_causes, mail_causes, parent_causes):
         collect(seen, causes)
-    return findings_frame(causes.findings(), space.entries)
+    return causes.findings()
+
+
+PARTS = (_observed,)
+"""What the audit is made of."""

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain
-
-import pandas as pd
 
 from mssante_audit.base.french import count, number, percent
-from mssante_audit.findings.frame import Finding, findings_frame
+from mssante_audit.findings.frame import Finding, said
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold
 from mssante_audit.values.dn import DN, IGC, parse_dn
@@ -24,19 +21,6 @@ CUT_AT = 40
 """Length at which names of operators are cut (data)."""
 SHAPES = "CN=…,OU=…,O=…,ST=… (…),C=FR"
 """What to write instead of a DN of neither shape: that of certificates issued today (source: form)."""
-
-
-def audit(space: TrustSpace) -> pd.DataFrame:
-    """Run the rules of ``rules/dn_consistency.toml``.
-
-    Returns
-    -------
-    DataFrame
-        Findings (columns in `mssante_audit.findings.frame`).
-    """
-    rules = (_texts, _spellings, _identifiers, _departments, _servers, _shared_servers, _operators)
-    found = chain.from_iterable(rule(space) for rule in rules)
-    return findings_frame(found, space.entries)
 
 
 # -- the text of a DN ---------------------------------------------------------------------------------------
@@ -55,23 +39,23 @@ def _texts(space: TrustSpace) -> Iterator[Finding]:
             continue  # an absent DN is LIST_UNREADABLE_ROW
         rows, seen = tuple(found), shown(text)
         if "unreadable" in dn.problems:
-            yield Finding("DN_UNREADABLE", rows, observed=seen, expected=SHAPES)
+            yield said("DN_UNREADABLE", rows, observed=seen, expected=SHAPES)
             continue
         best = _best(dn)
         expected = shown(best) if best != text else ""
         wrong = _shape_faults(dn)
         if wrong:
-            yield Finding("DN_SHAPE", rows, observed=f"{seen} ({wrong})", expected=SHAPES)
+            yield said("DN_SHAPE", rows, observed=f"{seen} ({wrong})", expected=SHAPES)
         elif not dn.order_ok:
-            yield Finding("DN_ORDER", rows, observed=seen, expected=expected)
+            yield said("DN_ORDER", rows, observed=seen, expected=expected)
         problems = set(dn.problems)
         if dn.key in quoted and not _spaced_outside(dn):
             problems.discard("spacing")
         for problem, code in (("spacing", "DN_SPACING"), ("quotes", "DN_QUOTES"), ("nbsp", "DN_NBSP")):
             if problem in problems:
-                yield Finding(code, rows, observed=shown(text, spaces=True), expected=expected)
+                yield said(code, rows, observed=shown(text, spaces=True), expected=expected)
         if dn.get("C") not in ("", "FR"):
-            yield Finding("DN_COUNTRY", rows, observed=f"C={shown(dn.get('C'))}", expected="C=FR")
+            yield said("DN_COUNTRY", rows, observed=f"C={shown(dn.get('C'))}", expected="C=FR")
 
 
 def _best(dn: DN) -> str:
@@ -117,7 +101,7 @@ def _spellings(space: TrustSpace) -> Iterator[Finding]:
         best = shown(min(right, default=_best(next(iter(names.values())))))
         if len(spellings) > 1:
             by_use = sorted(spellings, key=lambda text: -len(all_rows(spellings[text].values())))
-            yield Finding(
+            yield said(
                 "DN_SPELLINGS",
                 all_rows(rows for found in spellings.values() for rows in found.values()),
                 observed=enumerated(
@@ -132,7 +116,7 @@ def _spellings(space: TrustSpace) -> Iterator[Finding]:
             for text, found in spellings.items()
         }
         if any(only_wrong.values()):
-            yield Finding(
+            yield said(
                 "DN_NOT_CANONICAL",
                 all_rows(rows for found in only_wrong.values() for rows in found),
                 observed=enumerated(shown(text, spaces=True) for text, found in only_wrong.items() if found),
@@ -150,9 +134,9 @@ def _identifiers(space: TrustSpace) -> Iterator[Finding]:
         identifier = parse_identifier(ou)
         seen = f"{identifier.kind or 'nature inconnue'} : {shown(ou, spaces=True)}"
         if "kind" in identifier.problems or "shape" in identifier.problems:
-            yield Finding("DN_ID_SHAPE", tuple(rows), observed=seen)
+            yield said("DN_ID_SHAPE", tuple(rows), observed=seen)
         elif "luhn" in identifier.problems:
-            yield Finding("DN_ID_LUHN", tuple(rows), observed=seen)
+            yield said("DN_ID_LUHN", tuple(rows), observed=seen)
 
 
 def _departments(space: TrustSpace) -> Iterator[Finding]:
@@ -168,13 +152,13 @@ def _departments(space: TrustSpace) -> Iterator[Finding]:
             ("mismatch", "DN_DEPARTMENT_MISMATCH", f"{name.label} ({named}) | {known}"),
         ):
             if problem in name.problems:
-                yield Finding(code, tuple(rows), observed=shown(st, spaces=True), expected=shown(expected))
+                yield said(code, tuple(rows), observed=shown(st, spaces=True), expected=shown(expected))
     for (ou, st), rows in rows_by(space.audited, "ou", "st").items():
         finess, name = parse_identifier(ou), parse_department(st)
         told = finess.department and name.code and "mismatch" not in name.problems
         if told and finess.department != name.code:
             where = f"{DEPARTMENTS[finess.department]} ({finess.department})"
-            yield Finding(
+            yield said(
                 "DN_FINESS_DEPARTMENT",
                 tuple(rows),
                 observed=f"FINESS {shown(finess.value[1:])} : {where} | ST : {shown(st)}",
@@ -185,7 +169,7 @@ def _servers(space: TrustSpace) -> Iterator[Finding]:
     for (cn,), rows in rows_by(space.audited, "cn").items():
         faults = host_faults(cn, any_case=True) if cn.strip() else []
         if faults:
-            yield Finding(
+            yield said(
                 "DN_CN_NOT_FQDN", tuple(rows), observed=f"CN={shown(cn, spaces=True)} ({', '.join(faults)})"
             )
 
@@ -205,11 +189,11 @@ def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
                 f"{names[operator_id]} : {count(len(domains), 'domaine')}"
                 for operator_id, domains in owners.items()
             ]
-            yield Finding("DN_CN_OPERATORS", found, observed=f"CN={shown(cn)} | {enumerated(shares)}")
+            yield said("DN_CN_OPERATORS", found, observed=f"CN={shown(cn)} | {enumerated(shares)}")
         served = {domain for domains in owners.values() for domain in domains}
         if len(served) >= space.thresholds.concentration_min:
             alone = sum(len(hosts[domain]) == 1 for domain in served)
-            yield Finding(
+            yield said(
                 "DN_CONCENTRATION",
                 found,
                 observed=f"CN={shown(cn)} : {count(len(served), 'domaine')} "
@@ -226,7 +210,7 @@ def _operators(space: TrustSpace) -> Iterator[Finding]:
             owners.setdefault(name, {})[operator_id] = rows
     for called in names.values():
         if len(called) > 1:
-            yield Finding(
+            yield said(
                 "DN_OPERATOR_NAMES",
                 all_rows(rows for _, rows in called.values()),
                 observed=enumerated(
@@ -235,11 +219,15 @@ def _operators(space: TrustSpace) -> Iterator[Finding]:
             )
     for name, ids in owners.items():
         if len(ids) > 1:
-            yield Finding(
+            yield said(
                 "DN_NAME_OPERATORS",
                 all_rows(ids.values()),
                 observed=f"{shown(name)} : {enumerated(map(shown, ids), ', ')}",
             )
     for (o,), rows in rows_by(space.audited, "o").items():
         if len(o) == CUT_AT:
-            yield Finding("DN_O_TRUNCATED", tuple(rows), observed=shown(o))
+            yield said("DN_O_TRUNCATED", tuple(rows), observed=shown(o))
+
+
+PARTS = (_texts, _spellings, _identifiers, _departments, _servers, _shared_servers, _operators)
+"""What the audit is made of."""

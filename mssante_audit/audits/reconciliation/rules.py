@@ -39,19 +39,17 @@ from mssante_audit.audits.reconciliation.matching import CONTACTS, MATCH, STATUS
 from mssante_audit.audits.stale_contacts.history import superseded
 from mssante_audit.base.french import day
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.findings.frame import Finding, findings_frame, row_ranges
+from mssante_audit.findings.frame import Finding, row_ranges, said
 from mssante_audit.space.trust import TrustSpace
 
-__all__ = ["STATUSES", "audit", "status"]
+__all__ = ["PARTS", "STATUSES", "status"]
 
 
-def audit(space: TrustSpace) -> pd.DataFrame:
-    """Return the findings of the reconciliation; none if the space has no register."""
-    if space.declarations is None:
-        return findings_frame([], space.entries)
+def _reconciled(space: TrustSpace) -> Iterator[Finding]:
+    assert space.declarations is not None  # noqa: S101 - the audit needs them
     matched, source = match(space.declarations, space), Path(space.whitelist.source).name
-    found = [*_presence(matched, source), *_differences(matched, source, space)]
-    return findings_frame(found, space.entries)
+    yield from _presence(matched, source)
+    yield from _differences(matched, source, space)
 
 
 def status(space: TrustSpace) -> pd.DataFrame:
@@ -75,7 +73,7 @@ def _presence(matched: Match, source: str) -> Iterator[Finding]:
     undeclared = [record["domain"] for record in told["not-declared"]]
     rest = matched.listed[matched.listed["key"].isin(undeclared)]
     for _, group in rest.groupby("operator_id", sort=False):
-        yield Finding("RECO_NOT_DECLARED", tuple(group["row"]))
+        yield said("RECO_NOT_DECLARED", tuple(group["row"]))
     for record in (r for r in records if r["relisted"]):
         made = finding("RECO_RELISTED", [place[record["domain"]]], f"déclaré {_when(record)}")
         yield _with_rows(made, source, record["rows"])
@@ -145,3 +143,7 @@ def _when(record: dict[Any, Any]) -> str:
     if pd.isna(record["date"]):
         return "sans date lisible"
     return f"le {record['date']:%d/%m/%Y} ({record['days']} jour{'s' if record['days'] > 1 else ''})"
+
+
+PARTS = (_reconciled,)
+"""What the audit is made of."""

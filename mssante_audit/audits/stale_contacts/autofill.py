@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mssante_audit.audits.stale_contacts.uses import Use, seen
-from mssante_audit.findings.frame import Finding
+from mssante_audit.findings.frame import Finding, said
 from mssante_audit.values.contacts import fold
 from mssante_audit.whitelist.rows import all_rows
 
@@ -133,7 +133,7 @@ def finding(run: Run) -> Finding:
     for kind in dict.fromkeys(use.kind for use in run.uses):
         of_kind = [use for use in run.uses if use.kind == kind]
         ends |= dict.fromkeys((seen(of_kind[0]), seen(of_kind[-1])))
-    return Finding(
+    return said(
         "CONTACT_AUTOFILL",
         all_rows(list(use.rows) for use in run.uses),
         observed=" | ".join(ends),

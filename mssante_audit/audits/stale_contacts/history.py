@@ -16,7 +16,7 @@ from mssante_audit.audits.reconciliation.matching import same_contact
 from mssante_audit.audits.since import past_of
 from mssante_audit.audits.stale_contacts.uses import KINDS
 from mssante_audit.base.french import count, day, number
-from mssante_audit.findings.frame import Finding, row_ranges
+from mssante_audit.findings.frame import Finding, row_ranges, said
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
@@ -63,7 +63,7 @@ def _unchanged(space: TrustSpace, history: pd.DataFrame, first: datetime) -> Ite
     for operator_id, rows in old.items():
         oldest = min(rows.values())
         censored = " au moins : l’archive commence là" if oldest == first else ""
-        yield Finding(
+        yield said(
             "CONTACT_UNCHANGED",
             tuple(rows),
             observed=f"{count(len(rows), 'ligne')} sur {number(int(sizes[operator_id]))}, contacts inchangés "
@@ -98,7 +98,7 @@ def _partly_changed(
         since = min(born[operator_id, new, domain] for domain in domains)
         others = count(len(domains), "autre domaine", "autres domaines")
         kind = KINDS[column]
-        yield Finding(
+        yield said(
             "CONTACT_PARTLY_CHANGED",
             tuple(rows),
             observed=f"contact {kind} : {shown(text)}",
@@ -138,7 +138,7 @@ def _former_operators(space: TrustSpace, history: pd.DataFrame) -> Iterator[Find
     for (_, former), contacts in found.items():
         rows = sorted({row for own in contacts.values() for row in own})
         last = max(own["last_seen"].max() for (_, o), own in past.items() if o == former).to_pydatetime()
-        yield Finding(
+        yield said(
             "CONTACT_FORMER_OPERATOR",
             tuple(rows),
             observed=" | ".join(contacts),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from mssante_audit.audits.stale_contacts.uses import Use, seen, seen_together
-from mssante_audit.findings.frame import Finding
+from mssante_audit.findings.frame import Finding, said
 from mssante_audit.whitelist.rows import all_rows, rows_by
 
 USUAL_SHARE, USUAL_MIN = 0.2, 5
@@ -153,7 +153,7 @@ def typo_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Findi
             held.setdefault(domain, []).extend(domains[domain])
     for wrong, found in held.items():
         right = re.sub(f"(?i)@{re.escape(wrong)}", f"@{meant[wrong]}", found[0].contact.text)
-        yield Finding(
+        yield said(
             "CONTACT_EMAIL_TYPO",
             all_rows(list(use.rows) for use in found),
             observed=seen_together(found),
@@ -175,7 +175,7 @@ def foreign_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Fi
             kin = domain in above or not usual.isdisjoint(_with_parents(domain))
             found = [use for use in uses if "consumer" not in use.contact.problems]
             if found and not kin and domain not in meant:
-                yield Finding(
+                yield said(
                     "CONTACT_FOREIGN_DOMAIN",
                     all_rows(list(use.rows) for use in found),
                     observed=seen_together(found),

@@ -21,7 +21,7 @@ from mssante_audit.audits.stale_contacts.mail_domains import (
 )
 from mssante_audit.audits.stale_contacts.uses import Use, majorities, seen, seen_together, sizes_of, uses_of
 from mssante_audit.base.french import count, day, number
-from mssante_audit.findings.frame import Finding, findings_frame
+from mssante_audit.findings.frame import Finding, said
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import all_rows
 
@@ -39,25 +39,12 @@ FLAGS = {
 """Problem of a contact → rule."""
 
 
-def audit(space: TrustSpace) -> pd.DataFrame:
-    """Run the rules of ``rules/stale_contacts.toml``.
-
-    Returns
-    -------
-    DataFrame
-        Findings (columns in `mssante_audit.findings.frame`), contacts as they are: `audits.audit` masks them.
-    """
-    return findings_frame(
-        [*_stamps(space), *_contacts(space.audited), *history_findings(space)], space.entries
-    )
-
-
 def _stamps(space: TrustSpace) -> Iterator[Finding]:
     entries = space.audited
     limit = space.as_of - pd.Timedelta(days=space.thresholds.stale_after_days)
     sizes = sizes_of(entries)
     for operator_id, old in entries[entries["updated_at"] < limit].groupby("operator_id", sort=False):
-        yield Finding(
+        yield said(
             "CONTACT_STAMP_OLD",
             tuple(old["row"].tolist()),
             observed=f"{count(len(old), 'ligne')} sur {number(sizes[str(operator_id)])}, "
@@ -66,7 +53,8 @@ def _stamps(space: TrustSpace) -> Iterator[Finding]:
         )
 
 
-def _contacts(entries: pd.DataFrame) -> Iterator[Finding]:
+def _contacts(space: TrustSpace) -> Iterator[Finding]:
+    entries = space.audited
     uses = uses_of(entries)
     sizes = sizes_of(entries)
     majority = majorities(uses, sizes)
@@ -90,7 +78,7 @@ def _flags(uses: list[Use]) -> Iterator[Finding]:
             groups.setdefault((use.operator_id, problem, use.contact.key), []).append(use)
     for (_, problem, _), found in groups.items():
         most = max(found, key=lambda use: len(use.rows))
-        yield Finding(
+        yield said(
             FLAGS[problem],
             all_rows(list(use.rows) for use in found),
             observed=seen_together(found),
@@ -111,7 +99,7 @@ def _disagreements(uses: list[Use], majority: Mapping[tuple[str, str], Use]) -> 
         if usual is not None and any(use.coordinates) and not _agree(use, usual):
             minorities.setdefault((use.operator_id, use.kind, use.coordinates), []).append(use)
     for found in minorities.values():
-        yield Finding(
+        yield said(
             "CONTACT_DISAGREEMENT",
             all_rows(list(use.rows) for use in found),
             observed=seen_together(found),
@@ -126,3 +114,7 @@ def _agree(one: Use, other: Use) -> bool:
     """
     pairs = list(zip(one.coordinates, other.coordinates, strict=True))
     return any(a & b for a, b in pairs) and all(a <= b or b <= a for a, b in pairs)
+
+
+PARTS = (_stamps, _contacts, history_findings)
+"""What the audit is made of."""

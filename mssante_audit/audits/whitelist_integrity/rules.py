@@ -7,13 +7,12 @@ Rules: ``rules/whitelist_integrity.toml``. What concerns the file as a whole has
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 import pandas as pd
 
 from mssante_audit.audits.whitelist_integrity.descriptions import descriptions, is_garbled
 from mssante_audit.base.french import REASONS, count, damage, listing, moment
-from mssante_audit.findings.frame import Finding, findings_frame, row_ranges
+from mssante_audit.findings.frame import Finding, row_ranges, said
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.shown import enumerated, has_hidden, hidden, host_faults, shown
 from mssante_audit.whitelist.load import NAMESPACE
@@ -23,28 +22,6 @@ ZONE = "mssante.fr"
 FIELDS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
 
 
-def audit(space: TrustSpace) -> pd.DataFrame:
-    """Run the rules of ``rules/whitelist_integrity.toml``.
-
-    Returns
-    -------
-    DataFrame
-        Findings (columns in `mssante_audit.findings.frame`).
-    """
-    rules = (
-        _signature,
-        _file,
-        _unreadable,
-        _dates,
-        _repeated,
-        _domains,
-        _shared,
-        descriptions,
-        _hidden_text,
-    )
-    return findings_frame(chain.from_iterable(rule(space) for rule in rules), space.entries)
-
-
 # -- the file -----------------------------------------------------------------------------------------------
 
 
@@ -52,15 +29,15 @@ def _signature(space: TrustSpace) -> Iterator[Finding]:
     verdict = space.whitelist.signature
     match verdict.status:
         case "absent":
-            yield Finding("LIST_UNSIGNED", observed="aucune signature")
+            yield said("LIST_UNSIGNED", observed="aucune signature")
         case "invalid":
-            yield Finding("LIST_SIGNATURE_INVALID", observed=REASONS[verdict.reason])
+            yield said("LIST_SIGNATURE_INVALID", observed=REASONS[verdict.reason])
         case "valid-untrusted":
-            yield Finding(
+            yield said(
                 "LIST_SIGNER_UNTRUSTED", observed=f"{shown(verdict.signer)} : {REASONS[verdict.reason]}"
             )
         case _ if verdict.not_after is not None and verdict.not_after < space.as_of:
-            yield Finding(
+            yield said(
                 "LIST_SIGNER_EXPIRED",
                 observed=f"{shown(verdict.signer)} : expiré le {moment(verdict.not_after)}",
             )
@@ -69,9 +46,9 @@ def _signature(space: TrustSpace) -> Iterator[Finding]:
 def _file(space: TrustSpace) -> Iterator[Finding]:
     whitelist = space.whitelist
     if whitelist.damaged:
-        yield Finding("LIST_DAMAGED", observed=damage(whitelist.damage_kinds))
+        yield said("LIST_DAMAGED", observed=damage(whitelist.damage_kinds))
     if whitelist.namespace != NAMESPACE:
-        yield Finding(
+        yield said(
             "LIST_NAMESPACE",
             observed=shown(whitelist.namespace) or "aucun espace de noms",
             expected=NAMESPACE,
@@ -81,7 +58,7 @@ def _file(space: TrustSpace) -> Iterator[Finding]:
         limit = space.thresholds.list_max_age_days
         age = space.as_of - whitelist.generated_at
         if age > pd.Timedelta(days=limit):
-            yield Finding(
+            yield said(
                 "LIST_OLD",
                 observed=f"liste du {moment(whitelist.generated_at)}, âgée de {count(age.days, 'jour')}",
                 expected=f"{count(limit, 'jour')} au plus",
@@ -115,7 +92,7 @@ def _unreadable(space: TrustSpace) -> Iterator[Finding]:
             groups.setdefault((kind, element, 0 < row <= known), []).append((row, line))
     for (kind, element, loaded), places in groups.items():
         lines = row_ranges(line for _, line in places)
-        yield Finding(
+        yield said(
             "LIST_UNREADABLE_ROW",
             tuple(row for row, _ in places if loaded),
             observed=f"{shown(element)} : {PROBLEMS.get(kind, kind)} ({len(places)} fois)",
@@ -133,7 +110,7 @@ def _dates(space: TrustSpace) -> Iterator[Finding]:
         after = entries[entries["updated_at"] > pd.Timestamp(generated_at)]
         if len(after):
             late = (after["updated_at"].max() - pd.Timestamp(generated_at)).total_seconds()
-            yield Finding(
+            yield said(
                 "LIST_STAMPED_AFTER",
                 tuple(after["row"].tolist()),
                 observed=f"{count(len(after), 'ligne')}, jusqu’à {late:.0f} s après la liste",
@@ -141,7 +118,7 @@ def _dates(space: TrustSpace) -> Iterator[Finding]:
     unread = entries[entries["updated_at"].isna()]
     for (text,), rows in rows_by(unread, "updated_at_text").items():
         if text.strip():
-            yield Finding(
+            yield said(
                 "LIST_DATE_UNREADABLE", tuple(rows), observed=shown(text), expected="2025-02-28T15:42:07Z"
             )
 
@@ -154,11 +131,11 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
     )
     for rows in rows_by(same, *FIELDS).values():
         if len(rows) > 1:
-            yield Finding("LIST_ROW_DUPLICATE", tuple(rows), observed=f"{len(rows)} lignes identiques")
+            yield said("LIST_ROW_DUPLICATE", tuple(rows), observed=f"{len(rows)} lignes identiques")
     for (_, dn), rows in rows_by(same, "domain", "dn").items():
         distinct = list(dict.fromkeys(content[row] for row in rows))
         if dn and len(distinct) > 1:
-            yield Finding(
+            yield said(
                 "LIST_PAIR_REPEATED",
                 tuple(rows),
                 observed=f"{len(rows)} lignes ; diffèrent par {_differences(distinct)}",
@@ -166,7 +143,7 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
     for (_, key), rows in rows_by(same, "domain", "dn_key").items():
         texts = list(dict.fromkeys(content[row][2] for row in rows))
         if key and len(texts) > 1:
-            yield Finding(
+            yield said(
                 "LIST_PAIR_RESPELT", tuple(rows), observed=enumerated(shown(t, spaces=True) for t in texts)
             )
 
@@ -187,14 +164,14 @@ def _domains(space: TrustSpace) -> Iterator[Finding]:
             continue  # an absent name is LIST_UNREADABLE_ROW
         faults = host_faults(domain)
         if faults:
-            yield Finding(
+            yield said(
                 "LIST_DOMAIN_INVALID",
                 tuple(rows),
                 observed=f"{shown(domain, spaces=True)} : {', '.join(faults)}",
                 expected=_mended(domain),
             )
         elif under != "True":
-            yield Finding("LIST_DOMAIN_OUTSIDE", tuple(rows), observed=domain)
+            yield said("LIST_DOMAIN_OUTSIDE", tuple(rows), observed=domain)
 
 
 def _mended(domain: str) -> str:
@@ -225,13 +202,13 @@ def _shared(space: TrustSpace) -> Iterator[Finding]:
         if parent and owners.get(parent) and owner.keys().isdisjoint(owners[parent]):
             below.setdefault((tuple(sorted(owner)), parent), []).append(domain)
     for domains in shared.values():
-        yield Finding(
+        yield said(
             "LIST_DOMAIN_OPERATORS",
             all_rows(rows[domain] for domain in domains),
             observed=f"{count(len(domains), 'domaine')} : {called(owners[domains[0]])}",
         )
     for (_, parent), domains in below.items():
-        yield Finding(
+        yield said(
             "LIST_SUBDOMAIN_OPERATOR",
             all_rows(rows[domain] for domain in domains),
             observed=f"{count(len(domains), 'sous-domaine')} : {called(owners[domains[0]])} | "
@@ -270,8 +247,22 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
             characters = "".join(dict.fromkeys("".join(found.values())))
             # A contact's text stays out of this rule, which is not a personal one.
             example = "" if "contact" in field else f" ; {shown(next(iter(found)))}"
-            yield Finding(
+            yield said(
                 "LIST_TEXT_CONTROL",
                 tuple(where["row"].tolist()),
                 observed=f"{name} : {enumerated(map(shown, characters), ' ')}{example}",
             )
+
+
+PARTS = (
+    _signature,
+    _file,
+    _unreadable,
+    _dates,
+    _repeated,
+    _domains,
+    _shared,
+    descriptions,
+    _hidden_text,
+)
+"""What the audit is made of."""

@@ -1,0 +1,63 @@
+"""English typography for the reports: numbers, plurals, dates."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from mssante_audit.base.french import NBSP
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+
+def number(value: int) -> str:
+    """Write a whole number.
+
+    >>> number(6494)
+    '6,494'
+    """
+    return f"{value:,}"
+
+
+def percent(part: int, whole: int) -> str:
+    """Write the share of `part` in `whole`, with one decimal below ten percent.
+
+    >>> percent(1, 12), percent(1, 3), percent(0, 0)
+    ('8.3%', '33%', '–')
+    """
+    if not whole:
+        return "–"
+    share = 100 * part / whole
+    if 0 < share < 0.1:
+        return "less than 0.1%"
+    return (f"{share:.1f}".removesuffix(".0") if share < 10 else f"{share:.0f}") + "%"
+
+
+def count(value: int, noun: str, plural: str | None = None) -> str:
+    """Write a number and its noun, in the plural but for one.
+
+    >>> count(1, "domain").replace(NBSP, "_"), count(0, "entry", "entries").replace(NBSP, "_")
+    ('1_domain', '0_entries')
+    """
+    return f"{number(value)}{NBSP}{noun if abs(value) == 1 else plural or noun + 's'}"
+
+
+def day(instant: datetime) -> str:
+    """Write the (UTC) day of an instant.
+
+    >>> day(datetime(2025, 3, 1, 5, 30, tzinfo=UTC)).replace(NBSP, "_")
+    '1_March_2025'
+    """
+    utc = instant.astimezone(UTC)
+    return NBSP.join((str(utc.day), MONTHS[utc.month - 1], str(utc.year)))
+
+
+def listing(items: list[str]) -> str:
+    """Join words as English does.
+
+    >>> listing(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))

@@ -1,0 +1,86 @@
+"""The facts of a finding: typed values by name, told to people and to machines.
+
+A fact is a text, a number, a truth value, a date or an instant, a `Person`, or a list or a mapping of those.
+Dates become ISO 8601 texts here, so that a fact read back from a file is what it was in memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from mssante_audit.values.person import Person, masks
+
+MARK = "person"
+"""The one key of the mapping that stands for a `Person` in JSON that only its owner reads."""
+
+
+def plain(value: Any) -> Any:
+    """Return a fact as JSON types and persons.
+
+    Raises
+    ------
+    TypeError
+        If it is none: a fact that a file cannot hold would be another one when read back.
+    """
+    if value is None or isinstance(value, str | bool | int | float | Person):
+        return value
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(part) for part in (sorted(value) if isinstance(value, set | frozenset) else value)]
+    if hasattr(value, "item"):  # a number of NumPy's
+        return plain(value.item())
+    raise TypeError(f"a {type(value).__name__} is no fact")
+
+
+def persons(value: Any) -> Iterator[Person]:
+    """Yield the persons that facts name, in order."""
+    if isinstance(value, Person):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from persons(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from persons(part)
+
+
+def hidden(facts: Any) -> Any:
+    """Return facts with every person masked; two that differ stay different.
+
+    >>> hidden({"n": 2, "others": [Person("zoe@x.example"), Person("zac@x.example")]})
+    {'n': 2, 'others': ['z•••@x.example (1)', 'z•••@x.example (2)']}
+    """
+    shown = masks(persons(facts))
+    return _replaced(facts, lambda person: shown[person]) if shown else facts
+
+
+def clear(facts: Any) -> Any:
+    """Return facts with every person as the list writes it: for one's own eyes."""
+    return _replaced(facts, lambda person: person.text)
+
+
+def _replaced(value: Any, told: Any) -> Any:
+    if isinstance(value, Person):
+        return told(value)
+    if isinstance(value, Mapping):
+        return {name: _replaced(part, told) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replaced(part, told) for part in value]
+    return value
+
+
+def dumped(facts: Any) -> str:
+    """Return facts as JSON text, persons marked and in clear: for files that only their owner reads."""
+    marked = _replaced(facts, lambda person: {MARK: person.text})
+    return json.dumps(marked, ensure_ascii=False, separators=(",", ":"))
+
+
+def loaded(text: str) -> Any:
+    """Return the facts of which `dumped` made a text."""
+    return json.loads(text, object_hook=lambda part: Person(part[MARK]) if set(part) == {MARK} else part)

@@ -1,0 +1,208 @@
+"""The audits there are: ours, those of installed packages, those registered in a notebook.
+
+An audit says its name, titles, needs and rules in one place; command line, reports, site, mail and dossiers
+derive theirs from it. A package adds one by an entry point of the group `GROUP`::
+
+    [project.entry-points."mssante_audit.audits"]
+    long_names = "my_package:AUDIT"
+
+and a notebook by `register`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from mssante_audit.base.errors import AuditError, InputError, UnknownNameError
+from mssante_audit.findings.catalogue import Rule
+
+if TYPE_CHECKING:
+    from mssante_audit.findings.frame import Finding
+
+GROUP = "mssante_audit.audits"
+"""Of the entry points."""
+
+OURS = (
+    "whitelist_integrity",
+    "dn_consistency",
+    "stale_contacts",
+    "declarations",
+    "reconciliation",
+    "delegation_vs_redirection",
+)
+"""Each a folder of `mssante_audit.audits` that holds its rules and an ``AUDIT``."""
+
+NEEDS: Mapping[str, Mapping[str, str]] = {
+    "declarations": {"fr": "aucun registre de déclarations", "en": "no register of declarations"},
+    "observation": {"fr": "aucune observation du DNS", "en": "no observation of the DNS"},
+    "archive": {"fr": "aucune liste archivée", "en": "no archived list"},
+}
+"""What an audit may need beside the list (a field of `TrustSpace`), and what is said where it lacks."""
+
+Run = Callable[[Any], "Iterable[Finding]"]
+"""From a `mssante_audit.space.TrustSpace` to what was found in it."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One audit.
+
+    Raises
+    ------
+    InputError
+        If a field holds what it may not.
+    """
+
+    name: str
+    """In small letters, digits and ``_``; of its report, pages and files too."""
+    title: Mapping[str, str] | str
+    """By language (``fr``, ``en``), or one for both."""
+    rules: tuple[Rule, ...]
+    """Those that its findings may name (`mssante_audit.findings.load_rules`)."""
+    run: Run | tuple[Run, ...]
+    """What finds; where there are several, each for itself: one that raises costs the others nothing."""
+    needs: tuple[str, ...] = ()
+    """Names of `NEEDS`; where one is not there the audit is not made, and nothing is said to be checked."""
+
+    def __post_init__(self) -> None:
+        def wrong(message: str, remedy: str) -> InputError:
+            return InputError(message, file=f"audit {self.name!r}", remedy=remedy)
+
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise wrong("its name is none", "Write small letters, digits and _, such as long_names")
+        if not isinstance(self.title, str) and not {"fr", "en"} <= set(self.title):
+            raise wrong("its title lacks a language", 'Give a text, or {"fr": …, "en": …}')
+        if unknown := sorted(set(self.needs) - set(NEEDS)):
+            raise wrong(f"it needs {unknown[0]!r}", f"Allowed: {', '.join(NEEDS)}")
+        if not all(isinstance(own, Rule) for own in self.rules):
+            raise wrong("its rules are no rules", "Use load_rules(FILE), or Rule(…)")
+        if not all(callable(part) for part in self.parts):
+            raise wrong("its run is no function", "Give a function from a TrustSpace to findings")
+        codes = [own.code for own in self.rules]
+        if twice := sorted({code for code in codes if codes.count(code) > 1}):
+            raise wrong(f"it has the rule {twice[0]} twice", "Give each rule a code of its own")
+        object.__setattr__(self, "rules", tuple(replace(own, audit=self.name) for own in self.rules))
+
+    @property
+    def parts(self) -> tuple[Run, ...]:
+        """What finds, one by one."""
+        return self.run if isinstance(self.run, tuple) else (self.run,)
+
+    def titled(self, language: str = "fr") -> str:
+        """Return its title in a language."""
+        return self.title if isinstance(self.title, str) else self.title[language]
+
+    def lacking(self, space: Any) -> tuple[str, ...]:
+        """Return those of its needs that a space does not have."""
+        return tuple(need for need in self.needs if getattr(space, need) is None)
+
+
+_registered: dict[str, Audit] = {}
+
+
+def register(audit: Audit) -> Audit:
+    """Add an audit for as long as this process lives; one of the same name registered before gives way.
+
+    Raises
+    ------
+    InputError
+        If an audit of ours or of a package has its name, or another audit has one of its rules.
+    """
+    others = [known for known in audits().values() if _registered.get(known.name) is not known]
+    _added({known.name: known for known in others}, audit)
+    _registered[audit.name] = audit
+    rules.cache_clear()
+    return audit
+
+
+def audits() -> dict[str, Audit]:
+    """Return every audit by its name: ours, those of packages by name, those registered.
+
+    Raises
+    ------
+    InputError
+        If an entry point does not import, is no audit, or takes a name or a rule that another has.
+    """
+    return {**_installed(), **_registered}
+
+
+def audit_named(name: str) -> Audit:
+    """Return one audit.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none of that name.
+    """
+    known = audits()
+    if name not in known:
+        raise UnknownNameError(f"no audit {name!r}", remedy=f"There are: {', '.join(known)}")
+    return known[name]
+
+
+def title_of_audit(name: str, language: str = "fr") -> str:
+    """Return the title of an audit; its name where it is none of those there are."""
+    told = audits().get(name)
+    return told.titled(language) if told else name
+
+
+@cache
+def rules() -> Mapping[str, Rule]:
+    """Return the rules of every audit by code, and last those of the engine itself."""
+    from importlib.resources import files
+
+    from mssante_audit.findings.catalogue import load_rules
+
+    own = load_rules(files("mssante_audit.findings") / "rules.toml")
+    return {told.code: told for audit in audits().values() for told in audit.rules} | {
+        told.code: told for told in own
+    }
+
+
+@cache
+def _installed() -> dict[str, Audit]:
+    known: dict[str, Audit] = {}
+    for name in OURS:
+        _added(known, import_module(f"mssante_audit.audits.{name}").AUDIT)
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+        whose = f"the entry point {point.name} = {point.value!r}" + (
+            f" of {point.dist.name}" if point.dist else ""
+        )
+        try:
+            audit = point.load()
+        except AuditError as error:
+            raise InputError(f"{whose} cannot be used: {error}", remedy=_LEAVE) from error
+        except Exception as error:
+            raise InputError(
+                f"{whose} does not import ({type(error).__name__}: {error})", remedy=_LEAVE
+            ) from error
+        if not isinstance(audit, Audit):
+            raise InputError(f"{whose} is a {type(audit).__name__} and no Audit", remedy=_LEAVE)
+        try:
+            _added(known, audit)
+        except InputError as error:
+            raise InputError(f"{whose}: {error.message}", remedy=_LEAVE) from None
+    return known
+
+
+_LEAVE = "Mend that package, or uninstall it"
+
+
+def _added(known: dict[str, Audit], audit: Audit) -> None:
+    if audit.name in known:
+        raise InputError(f"there is an audit {audit.name!r} already", remedy="Give it another name")
+    taken = {told.code: other.name for other in known.values() for told in other.rules}
+    if twice := [told.code for told in audit.rules if told.code in taken]:
+        raise InputError(
+            f"the rule {twice[0]} is one of the audit {taken[twice[0]]!r} already",
+            remedy="Give it another code",
+        )
+    known[audit.name] = audit
