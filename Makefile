@@ -1,5 +1,6 @@
 # `make` alone lists the targets. Each target installs what it needs into a virtual environment of its own:
-# .venv for the reports, .venv-dev for tests and benchmarks, .venv-lab for JupyterLab (see README).
+# .venv for the reports, .venv-dev for JupyterLab, tests and benchmarks (see README). pip compiles nothing: Python
+# does that for what is imported, and half of what is installed never is.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 PYTHON ?= python3
@@ -7,7 +8,7 @@ DATA ?= data/sample
 OUT ?= reports
 NOTEBOOKS ?= notebooks
 ARGS ?=
-INSTALL = $(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check
+INSTALL = $(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --no-compile
 
 .PHONY: help report test lint bench oracle lab sample lock clean
 
@@ -17,7 +18,7 @@ help: ## list the targets
 report: .venv/ok ## HTML reports of DATA (default: the sample) into OUT; more options in ARGS
 	.venv/bin/mssante-audit report --data $(DATA) --out $(OUT) $(ARGS)
 
-test: lint .venv-lab/ok ## lint, types, notebook cleanliness and the whole test suite
+test: lint ## lint, types, notebook cleanliness and the whole test suite
 	.venv-dev/bin/python -m pytest $(ARGS)
 
 lint: .venv-dev/ok ## ruff (notebooks included), mypy, clean notebooks
@@ -32,8 +33,8 @@ bench: .venv-dev/ok ## every performance promise, as a ratio measured in one run
 oracle: .venv-dev/ok ## Zonemaster over the zones of the tests: docs/dns_oracle.md (needs zonemaster-cli, nsd, knot, root; says how)
 	.venv-dev/bin/python tools/oracle.py docs/dns_oracle.md
 
-lab: .venv-lab/ok ## JupyterLab on the notebooks, beginning with their README; asks no other machine for anything
-	JUPYTER_CONFIG_PATH=$(CURDIR)/tools/lab .venv-lab/bin/jupyter lab $(NOTEBOOKS)/README.ipynb $(ARGS)
+lab: .venv-dev/ok ## JupyterLab on the notebooks, beginning with their README; asks no other machine for anything
+	JUPYTER_CONFIG_PATH=$(CURDIR)/tools/lab .venv-dev/bin/jupyter lab $(NOTEBOOKS)/README.ipynb $(ARGS)
 
 sample: .venv-dev/ok ## write the made-up trust space of data/sample again, its PDF form included
 	.venv-dev/bin/mssante-audit sample data/sample --force
@@ -41,11 +42,10 @@ sample: .venv-dev/ok ## write the made-up trust space of data/sample again, its 
 lock: .venv-dev/ok ## resolve the dependencies again, with hashes
 	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
 	.venv-lock/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock' pyproject.toml requirements/build.in -o requirements/base.lock
-	.venv-lock/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock' --extra lab -c requirements/base.lock pyproject.toml requirements/build.in -o requirements/lab.lock
-	.venv-lock/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock' --extra dev -c requirements/base.lock pyproject.toml requirements/build.in -o requirements/dev.lock
+	.venv-lock/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock' --extra dev --extra lab -c requirements/base.lock pyproject.toml requirements/build.in -o requirements/dev.lock
 
 clean: ## remove the environments and the reports
-	rm -rf .venv .venv-dev .venv-lab .venv-lock reports
+	rm -rf .venv .venv-dev .venv-lock reports
 
 .venv/ok: requirements/base.lock pyproject.toml
 	$(INSTALL) --require-hashes -r requirements/base.lock
@@ -54,10 +54,5 @@ clean: ## remove the environments and the reports
 
 .venv-dev/ok: requirements/dev.lock pyproject.toml
 	$(INSTALL) --require-hashes -r requirements/dev.lock
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
-
-.venv-lab/ok: requirements/lab.lock pyproject.toml
-	$(INSTALL) --require-hashes -r requirements/lab.lock
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
