@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from mssante_audit.findings.catalogue import Rule, catalogue, load_rules, rule
     from mssante_audit.findings.frame import Finding
     from mssante_audit.findings.registry import Audit, register
-    from mssante_audit.space.trust import Thresholds, TrustSpace, load_space
+    from mssante_audit.snapshot.load import load_space
+    from mssante_audit.space.trust import Thresholds, TrustSpace
     from mssante_audit.values.contacts import mask, parse_contact
     from mssante_audit.values.dn import parse_dn
     from mssante_audit.values.identifiers import parse_department, parse_identifier
@@ -66,11 +67,8 @@ _HOME = {
         "Audit",
         "register",
     ),
-    "space.trust": (
-        "Thresholds",
-        "TrustSpace",
-        "load_space",
-    ),
+    "snapshot.load": ("load_space",),
+    "space.trust": ("Thresholds", "TrustSpace"),
     "values.contacts": (
         "mask",
         "parse_contact",

@@ -39,7 +39,7 @@ def audit(name: str, space: TrustSpace, *, language: str = "fr") -> pd.DataFrame
     UnknownNameError
         If there is no audit of that name.
     """
-    return worded(_parted(name, space)[0], language=language, show_contacts=space.show_contacts)
+    return worded(parted(name, space)[0], language=language, show_contacts=space.show_contacts)
 
 
 def audit_all(space: TrustSpace, *, language: str = "fr") -> pd.DataFrame:
@@ -49,7 +49,7 @@ def audit_all(space: TrustSpace, *, language: str = "fr") -> pd.DataFrame:
 
 def waived(space: TrustSpace, *names: str, language: str = "fr") -> pd.DataFrame:
     """Return the findings of audits (of all by default) that are waived, with `reason`, `who`, `until`."""
-    apart = [_parted(name, space)[1] for name in names or audits()]
+    apart = [parted(name, space)[1] for name in names or audits()]
     return worded(pd.concat(apart, ignore_index=True), language=language, show_contacts=space.show_contacts)
 
 
@@ -72,7 +72,7 @@ def told_in_clear(name: str, space: TrustSpace) -> pd.DataFrame:
     return worded(findings_of(name, space), show_contacts=True)
 
 
-def _parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
+def parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the findings of one audit and the waived ones; worked out once for a space."""
     told = audit_named(name)
     if name not in space.found or space.found[name][0] is not told:

@@ -21,6 +21,7 @@ from mssante_audit.cli import archive as cli_archive
 from mssante_audit.cli import dossiers as cli_dossiers
 from mssante_audit.cli import observe as cli_observe
 from mssante_audit.cli import run as cli_run
+from mssante_audit.cli import snapshot as cli_snapshot
 from mssante_audit.cli.declarations import app as declarations
 from mssante_audit.cli.methods import app as methods
 from mssante_audit.cli.options import (
@@ -51,6 +52,7 @@ app = typer.Typer(
 app.add_typer(declarations, name="declarations")
 app.add_typer(methods)
 app.add_typer(cli_dossiers.app)
+app.add_typer(cli_snapshot.app)
 app.add_typer(cli_observe.app, name="observe")
 
 cli_archive.mount(app)

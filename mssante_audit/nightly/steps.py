@@ -38,6 +38,8 @@ STEP_LOCK = ".step.lock"
 """In the output folder, held by a step at work: one that outlives a killed run an instant is waited for."""
 PATIENCE = 30
 """Seconds that it is waited for."""
+SNAPSHOT = "snapshot"
+"""Folder of a run with what every later step reads."""
 TOLD = 50
 """New and fixed findings whose names go into a step's facts; all of them are in the run's files."""
 
@@ -138,9 +140,21 @@ def observe_settings(wanted: Observe) -> ObserveSettings:
 
 
 def _space(job: Job) -> TrustSpace:
+    """Return the space as its files have it, or once the audits were made, as the run's snapshot has it."""
     from mssante_audit.report.results import open_space
 
-    return open_space(**job.parameters)
+    return open_space(**_worked_out(job))
+
+
+def _worked_out(job: Job) -> dict[str, Any]:
+    """Return the parameters of the steps after the audits: those of the snapshot, where it was made."""
+    from mssante_audit.snapshot import is_snapshot
+
+    folder = job.folder / SNAPSHOT
+    if not is_snapshot(folder):
+        return job.parameters
+    files = ("anchors", "recover", "any_namespace")
+    return {n: v for n, v in job.parameters.items() if n not in files} | {"data": str(folder)}
 
 
 def audit(job: Job) -> tuple[str, dict[str, Any]]:
@@ -150,9 +164,11 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     from mssante_audit.findings.frame import flat
     from mssante_audit.findings.ledger import FILE, follow, read_ledger, scope_of
     from mssante_audit.report.parameters import shown_value
-    from mssante_audit.report.results import Results, provenance
+    from mssante_audit.report.results import Results, open_space, provenance
+    from mssante_audit.snapshot import make_snapshot
 
-    space = _space(job)
+    space = open_space(**job.parameters)
+    make_snapshot(space, job.folder / SNAPSHOT, data=job.parameters.get("data"))
     findings, waived = audits.audit_all(space), audits.waived(space)
     # The run's own copy: what nobody was told of yet must be new to the next run too.
     ledger = read_ledger(job.config.output / STATE)
@@ -225,7 +241,7 @@ def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
         for report, path in chosen.items()
         for name in declared(json.loads(path.read_text(encoding="utf-8")), report)
     }
-    return {name: value for name, value in job.parameters.items() if name in known}
+    return {name: value for name, value in _worked_out(job).items() if name in known}
 
 
 def dossiers(job: Job) -> tuple[str, dict[str, Any]]:

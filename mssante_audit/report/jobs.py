@@ -12,6 +12,7 @@ from typing import Any
 from mssante_audit.base.errors import InputError, ParameterError, UnknownNameError
 from mssante_audit.report.parameters import declared, share_out, shown_value
 from mssante_audit.report.results import open_space, select_operator
+from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
 
 NEEDS = {
@@ -80,7 +81,7 @@ def plan(notebooks: Mapping[str, Path], parameters: Mapping[str, Any]) -> list[J
                 remedy="Give --operator, an identifier or a name",
             )
         if "as_of" in accepted[name] and values.get("as_of") is None:
-            values["as_of"] = accepted[name]["as_of"] or now
+            values["as_of"] = accepted[name]["as_of"] or made_as_of(values.get("data")) or now
         jobs.append(Job(name, path.read_bytes(), _absolute(values), {**accepted[name], **values}))
     return jobs
 

@@ -23,8 +23,9 @@ from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.export import json_text
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import COLUMNS, typed
+from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.inputs import input_files, stamps
-from mssante_audit.space.trust import Thresholds, TrustSpace, load_space
+from mssante_audit.space.trust import Thresholds, TrustSpace
 
 MIME = "application/vnd.mssante-audit+json"
 """Of the output that carries a notebook's results."""

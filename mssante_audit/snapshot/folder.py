@@ -1,0 +1,112 @@
+"""How a snapshot lies in its folder: Parquet, ``private/`` with what names persons, one JSON of provenance.
+
+``snapshot.json`` is written last and names every file with its hash: a folder without it is no snapshot, and
+a file that was changed, is missing or belongs to another snapshot is noticed when it is loaded.
+
+============  ================================================================================================
+file          one row
+============  ================================================================================================
+``entries``   a row of the list (`mssante_audit.whitelist.load`), test entries too
+``problems``  what could not be read of it
+``findings``  an open or waived finding (`mssante_audit.findings.frame`) in French words; ``rank`` keeps the
+              order of ``severity`` (0 the mildest), which Parquet does not; ``subject``, ``rows`` and
+              ``facts`` are JSON text; ``reason``, ``who`` and ``until`` of a waived one, or ""
+``domains``   a domain (`mssante_audit.verdicts.domains`)
+``methods``   a domain that was observed (`mssante_audit.observe.methods`)
+``changes``   a change since the list before in the archive (`mssante_audit.archive.changes`)
+``register``  a declaration (`mssante_audit.declarations.register`)
+============  ================================================================================================
+
+Below ``private/``: the same rows of ``entries`` and ``register`` with the columns that name persons; subject
+and facts of findings, persons in clear; what could not be read of the register; where the data lie.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.base.errors import InputError
+
+FILE = "snapshot.json"
+VERSION = 1
+PRIVATE = "private"
+"""Folder that only its owner may enter (0700), its files his alone (0600); never in what is shared."""
+AGAIN = "Make it again: mssante-audit snapshot --data DIR OUT"
+
+_NAMING = re.compile(r"(?:project|support)_contact|postal_address|.*_(?:phone|email|last_name|first_name)")
+
+
+def naming(frame: pd.DataFrame) -> list[str]:
+    """Return the columns of a frame that name persons: they lie in ``private/``."""
+    return [column for column in frame.columns if _NAMING.fullmatch(column)]
+
+
+def is_snapshot(folder: str | Path | None) -> bool:
+    """Tell whether a folder holds a snapshot."""
+    return folder is not None and (Path(folder) / FILE).is_file()
+
+
+def read_head(folder: Path) -> dict[str, Any]:
+    """Return what ``snapshot.json`` says, once every file it names was found to be the one it names.
+
+    Raises
+    ------
+    InputError
+        If it is no snapshot of this version, or a file of it is missing or another.
+    """
+    path = folder / FILE
+    try:
+        head = json.loads(path.read_text(encoding="utf-8"))
+        files, version = dict(head["files"]), head["version"]
+    except FileNotFoundError:
+        raise InputError("no snapshot, or one half written", file=str(folder), remedy=AGAIN) from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError("cannot be read", file=str(path), remedy=AGAIN) from None
+    if version != VERSION:
+        raise InputError(f"a snapshot of version {version}, not {VERSION}", file=str(folder), remedy=AGAIN)
+    for name, told in files.items():
+        part = folder / name
+        if not part.resolve().is_relative_to(folder.resolve()):
+            raise InputError("names a file that lies elsewhere", file=str(path), remedy=AGAIN)
+        if not part.is_file():
+            raise InputError("is missing in the snapshot", file=str(part), remedy=AGAIN)
+        if digest(part.read_bytes()) != told:
+            raise InputError("is not the file that the snapshot was made with", file=str(part), remedy=AGAIN)
+    return dict(head)
+
+
+def digest(content: bytes) -> str:
+    """Return the hash that ``snapshot.json`` keeps of a file."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_frame(folder: Path, name: str, needed: Iterable[str] = ()) -> pd.DataFrame:
+    """Return a frame of a snapshot, its private columns with it where they are there.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or lacks one of the columns needed.
+    """
+    path = folder / f"{name}.parquet"
+    try:
+        frame = pd.read_parquet(path)
+        own = folder / PRIVATE / path.name
+        if own.is_file():
+            frame = frame.join(pd.read_parquet(own))
+    except FileNotFoundError:
+        raise InputError("is missing in the snapshot", file=str(path), remedy=AGAIN) from None
+    except PermissionError:
+        raise InputError("may be read by its owner only", file=str(path)) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read ({error})", file=str(path), remedy=AGAIN) from None
+    if missing := [column for column in needed if column not in frame.columns]:
+        raise InputError(f"lacks the column {missing[0]!r}", file=str(path), remedy=AGAIN)
+    return frame

@@ -1,0 +1,192 @@
+"""Loading a trust space: from its files, or from a snapshot of it without reading them again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.archive.store import Archive
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.instants import parse_instant
+from mssante_audit.declarations.register import Register
+from mssante_audit.findings.facts import loaded
+from mssante_audit.findings.frame import COLUMNS, typed
+from mssante_audit.findings.registry import audits
+from mssante_audit.observe.observation import Observation, load_observation
+from mssante_audit.snapshot.folder import AGAIN, PRIVATE, is_snapshot, read_frame, read_head
+from mssante_audit.snapshot.make import WAIVED
+from mssante_audit.space.trust import Thresholds, TrustSpace, find_archive, find_observation
+from mssante_audit.space.trust import load_space as load_files
+from mssante_audit.whitelist.load import WhiteList
+from mssante_audit.whitelist.signature import Verdict
+
+
+def load_space(
+    data: str | Path | None = None,
+    *,
+    as_of: str | datetime | None = None,
+    anchors: Sequence[str | Path] = (),
+    recover: bool = False,
+    any_namespace: bool = False,
+    thresholds: Thresholds | None = None,
+    show_contacts: bool = False,
+) -> TrustSpace:
+    """Load the trust space that a folder, a single white list or a snapshot describes.
+
+    Parameters
+    ----------
+    data
+        Folder, file or snapshot (`mssante_audit.snapshot`); the shipped sample if not given.
+    as_of
+        Instant to audit at, ISO 8601 (a date means midnight UTC); now if not given, that of a snapshot.
+    anchors
+        Certificate files or folders to trust. IGC-Santé certificates lying in the data folder are recognised
+        by their fingerprints and need not be named; nor need the shipped sample's. None for a snapshot, which
+        has its verdict.
+    recover
+        Load the readable rows of a damaged list.
+    any_namespace
+        Accept a list in another XML namespace.
+    thresholds
+        Defaults of `Thresholds` if not given; those of a snapshot.
+    show_contacts
+        Let findings name contacts as they are: for one's own eyes, not for sharing.
+
+    Raises
+    ------
+    InputError
+        If there is no list, or it cannot be read (`WhiteListError`), or `as_of` is not a date; if a snapshot
+        is damaged, of another version, or was made with other settings than asked for.
+    """
+    if is_snapshot(data):
+        return load_snapshot(
+            Path(str(data)), as_of=as_of, anchors=anchors, thresholds=thresholds, show_contacts=show_contacts
+        )
+    return load_files(
+        data,
+        as_of=as_of,
+        anchors=anchors,
+        recover=recover,
+        any_namespace=any_namespace,
+        thresholds=thresholds,
+        show_contacts=show_contacts,
+    )
+
+
+def made_as_of(data: str | Path | None) -> str | None:
+    """Return the instant of a snapshot, ``None`` if `data` is none."""
+    return str(read_head(Path(str(data)))["as_of"]) if is_snapshot(data) else None
+
+
+def load_snapshot(
+    folder: Path,
+    *,
+    as_of: str | datetime | None = None,
+    anchors: Sequence[str | Path] = (),
+    thresholds: Thresholds | None = None,
+    show_contacts: bool = False,
+) -> TrustSpace:
+    """Load a space from a snapshot; parameters and errors as in `load_space`."""
+    head = read_head(folder)
+
+    def other(what: str, made: object) -> InputError:
+        return InputError(
+            f"the snapshot was made with {what} {made}, and not as asked", file=str(folder), remedy=AGAIN
+        )
+
+    made_at, made_with = parse_instant(head["as_of"]), Thresholds(**head["thresholds"])
+    if as_of is not None and parse_instant(as_of) != made_at:
+        raise other("as_of", head["as_of"])
+    if thresholds not in (None, Thresholds(), made_with):  # a notebook hands over the defaults
+        raise other("thresholds", made_with)
+    if anchors:
+        raise other("anchors of its own:", head["signature"]["status"])
+    if show_contacts and head["shareable"]:
+        raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
+    whitelist, where = _whitelist(folder, head), _where(folder)
+    space = TrustSpace(
+        whitelist,
+        made_at,
+        made_with,
+        show_contacts,
+        declarations=_register(folder, head["register"]),
+        observation=_observation(head["observation"], where),
+        archive=_archive(where),
+    )
+    space.found.update(_found(folder, head["audits"]))
+    return space
+
+
+def _whitelist(folder: Path, head: dict[str, Any]) -> WhiteList:
+    entries = read_frame(folder, "entries", ("row", "domain", "dn", "operator_id", "is_audit_entry"))
+    for column in ("project_contact", "support_contact"):  # a snapshot to hand on has none
+        if column not in entries:
+            entries[column] = pd.Series("", index=entries.index, dtype="str")
+    told = dict(head["list"])
+    made = told.pop("generated_at")
+    whitelist = WhiteList(
+        entries=entries,
+        generated_at=parse_instant(made) if made else None,
+        problems=read_frame(folder, "problems"),
+        damage_kinds=tuple(told.pop("damage_kinds")),
+        **told,
+    )
+    times = ("not_before", "not_after", "at")
+    verdict = {n: parse_instant(v) if n in times and v else v for n, v in head["signature"].items()}
+    whitelist.__dict__["signature"] = Verdict(**verdict)  # as if it had been asked for already
+    return whitelist
+
+
+def _register(folder: Path, told: dict[str, Any] | None) -> Register | None:
+    if told is None or not (folder / PRIVATE / "register_problems.parquet").is_file():
+        return None
+    return Register(
+        read_frame(folder, "register"),
+        pd.read_parquet(folder / PRIVATE / "register_problems.parquet"),
+        {file: frozenset(columns) for file, columns in told["missing"].items()},
+        told["source"],
+        told["sha256"],
+    )
+
+
+def _where(folder: Path) -> Path | None:
+    file = folder / PRIVATE / "data.json"
+    where = json.loads(file.read_text(encoding="utf-8"))["data"] if file.is_file() else None
+    return Path(where) if where and Path(where).exists() else None
+
+
+def _observation(told: dict[str, Any] | None, where: Path | None) -> Observation | None:
+    """Return the observation that a snapshot was made with, read where the data lie."""
+    file = find_observation(where) if told and where else None
+    found = load_observation(file) if file else None
+    return found if found and told and found.sha256 == told["sha256"] else None
+
+
+def _archive(where: Path | None) -> Archive | None:
+    return find_archive(where) if where and where.is_dir() else None
+
+
+def _found(folder: Path, made: Iterable[str]) -> dict[str, Any]:
+    """Return what audits found, as `mssante_audit.audits` remembers it."""
+    needed = ("audit", "rule", "severity", "rank", "until", "fingerprint")
+    told = read_frame(folder, "findings", needed)
+    own = {name: f"own_{name}" if f"own_{name}" in told else name for name in ("subject", "facts")}
+    told["facts"] = [loaded(text) for text in told[own["facts"]]]
+    told["subject"] = [tuple(loaded(text)) for text in told[own["subject"]]]
+    told["rows"] = [tuple(json.loads(text)) for text in told["rows"]]
+    known = audits()
+    found = {}
+    for name in filter(known.__contains__, made):
+        own_rows = told[told["audit"] == name].reset_index(drop=True)
+        aside = own_rows["until"] != ""
+        parts = (
+            typed(own_rows.loc[~aside, list(COLUMNS)].reset_index(drop=True)),
+            typed(own_rows.loc[aside, [*COLUMNS, *WAIVED]].reset_index(drop=True)),
+        )
+        found[name] = (known[name], parts)
+    return found

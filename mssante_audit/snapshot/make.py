@@ -1,0 +1,245 @@
+"""Making a snapshot: everything about a trust space worked out once, beside, and renamed into place."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.archive.changes import changes_frame, compare
+from mssante_audit.audits import parted
+from mssante_audit.base.errors import AuditError, InputError
+from mssante_audit.base.export import output_error
+from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.facts import dumped
+from mssante_audit.findings.frame import OBJECTS
+from mssante_audit.findings.registry import audits
+from mssante_audit.findings.words import worded
+from mssante_audit.observe.methods import methods
+from mssante_audit.snapshot.folder import FILE, PRIVATE, VERSION, digest, naming, read_head
+from mssante_audit.space.inputs import code_digest, inputs_digest
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import mask
+from mssante_audit.verdicts.domains import domains_of
+
+WAIVED = ("reason", "who", "until")
+"""Columns that a waived finding has, and an open one has empty."""
+
+
+def bound_to(data: str | Path | None, settings: Mapping[str, Any]) -> str:
+    """Return a hash of what a snapshot is made from: its inputs, settings and code.
+
+    Parameters
+    ----------
+    data
+        Folder or file of the space; the shipped sample if ``None``.
+    settings
+        What else it was loaded with (`mssante_audit.space.load_space`).
+    """
+    inputs = inputs_digest(data, settings.get("anchors") or ())
+    told = json.dumps([inputs, dict(settings), code_digest()], sort_keys=True, default=str)
+    return digest(told.encode())
+
+
+def make_snapshot(
+    space: TrustSpace, out: Path, *, bound: str = "", data: str | Path | None = None, shareable: bool = False
+) -> dict[str, Any]:
+    """Write a space and what was found in it into a folder, which is replaced as a whole.
+
+    Parameters
+    ----------
+    space
+        As `mssante_audit.space.load_space` loads it.
+    out
+        Folder to write: a new one, an empty one or an earlier snapshot.
+    bound
+        Of `bound_to`.
+    data
+        Folder that the space was loaded from: what is seldom asked for, its archive, is read there.
+    shareable
+        Leave out what names persons, and where the data lie: to hand on.
+
+    Returns
+    -------
+    dict
+        What ``snapshot.json`` says.
+
+    Raises
+    ------
+    InputError
+        If `out` holds something else than a snapshot.
+    OutputError
+        If it cannot be written.
+    """
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / FILE).is_file())):
+        raise InputError(
+            "holds something else than a snapshot", file=str(out), remedy="Choose another folder"
+        )
+    draft, old = (out.with_name(f".{out.name}.{word}") for word in ("draft", "old"))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if old.exists() and not out.exists():  # a kill came between the two renames
+            old.rename(out)
+        for left in (draft, old):
+            if left.exists():
+                shutil.rmtree(left)
+        draft.mkdir()
+        files = {name: _put(draft / name, content) for name, content in _files(space, data, shareable)}
+        head = _head(space, shareable) | {"bound": bound, "files": files}
+        text = json.dumps(head, ensure_ascii=False, indent=1, default=_plain) + "\n"
+        _put(draft / FILE, text.encode("utf-8", "backslashreplace"))
+        if out.exists():
+            out.rename(old)
+        draft.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        if isinstance(error, AuditError):
+            raise
+        raise output_error(error, out) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return json.loads(text)
+
+
+def fresh(out: Path, bound: str, *, shareable: bool = False) -> bool:
+    """Tell whether a folder holds a snapshot that is whole and bound to the same."""
+    try:
+        head = read_head(out)
+    except InputError:
+        return False
+    return (head["bound"], head["shareable"]) == (bound, shareable)
+
+
+def _put(path: Path, content: bytes) -> str:
+    """Write a file, below ``private/`` for its owner only; return its hash."""
+    own = path.parent.name == PRIVATE
+    path.parent.mkdir(mode=0o700 if own else 0o755, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if own else 0o644)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest(content)
+
+
+def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of a snapshot by name, with their content."""
+    told = pd.concat([_of_audit(space, name) for name in audits()], ignore_index=True)
+    shared = worded(told)
+    seen = _methods(space)
+    open_ones = shared[shared["until"] == ""]
+    frames = {
+        "entries": space.entries,
+        "problems": space.whitelist.problems,
+        "findings": _told(shared),
+        "domains": domains_of(
+            space.audited, open_ones, dict(zip(seen["domain"], seen["method"], strict=True))
+        ),
+        "methods": seen,
+        "changes": _changes(space),
+    }
+    private = {"findings": _told(told)[["fingerprint", "subject", "facts"]].add_prefix("own_")}
+    if space.declarations is not None:
+        frames["register"] = space.declarations.declarations
+        private["register_problems"] = space.declarations.problems
+    for name, frame in frames.items():
+        hidden = naming(frame)
+        yield f"{name}.parquet", _parquet(frame.drop(columns=hidden))
+        if hidden:
+            private[name] = frame[hidden]
+    if not shareable:
+        for name, frame in private.items():
+            yield f"{PRIVATE}/{name}.parquet", _parquet(frame)
+        where = None if data is None else str(Path(data).resolve())
+        yield f"{PRIVATE}/data.json", json.dumps({"data": where}).encode()
+
+
+def _of_audit(space: TrustSpace, name: str) -> pd.DataFrame:
+    """Return the findings of an audit in facts, open ones first, waived ones with their `WAIVED`."""
+    open_ones, aside = parted(name, space)
+    return pd.concat([open_ones.assign(**dict.fromkeys(WAIVED, "")), aside], ignore_index=True).assign(
+        audit=name
+    )
+
+
+def _told(findings: pd.DataFrame) -> pd.DataFrame:
+    """Return findings in columns that Parquet can hold."""
+    texts = {name: pd.Series([dumped(value) for value in findings[name]], dtype="str") for name in OBJECTS}
+    rank = findings["severity"].cat.codes.astype("int64")
+    told = findings.reset_index(drop=True).assign(**texts, rank=rank.to_numpy())
+    return told.astype({"severity": "str", **dict.fromkeys(WAIVED, "str")})
+
+
+def _methods(space: TrustSpace) -> pd.DataFrame:
+    if space.observation is None:
+        return pd.DataFrame({name: pd.Series(dtype="str") for name in ("domain", "method", "cut", "why")})
+    return methods(space.observation, dict.fromkeys(space.audited["domain"].tolist()))
+
+
+def _changes(space: TrustSpace) -> pd.DataFrame:
+    """Return what changed since the archived list before this one, persons masked; empty if there is none."""
+    archive, made = space.archive, space.whitelist.generated_at
+    known = (
+        [s for s in archive.snapshots if made and s.generated_at < made.replace(microsecond=0)]
+        if archive
+        else []
+    )
+    if not archive or not known:
+        return changes_frame([])
+    found = changes_frame(compare(archive.load(known[-1]).entries, space.entries))
+    contacts = found["kind"] == "contact_changed"
+    for column in ("before", "after"):
+        found.loc[contacts, column] = found.loc[contacts, column].map(mask)
+    return found
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
+    out = io.BytesIO()
+    frame.to_parquet(out, index=False)
+    return out.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, frozenset):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} in a snapshot")
+
+
+def _head(space: TrustSpace, shareable: bool) -> dict[str, Any]:
+    whitelist, register, observation = space.whitelist, space.declarations, space.observation
+    return {
+        "version": VERSION,
+        "shareable": shareable,
+        "as_of": space.as_of,
+        "thresholds": asdict(space.thresholds),
+        "severities": SEVERITIES,
+        "audits": {name: list(told.lacking(space)) for name, told in audits().items()},
+        "list": {
+            "source": Path(whitelist.source).name,
+            "sha256": whitelist.sha256,
+            "generated_at": whitelist.generated_at,
+            "namespace": whitelist.namespace,
+            "signed": whitelist.signed,
+            "damaged": whitelist.damaged,
+            "damage": whitelist.damage,
+            "damage_kinds": whitelist.damage_kinds,
+        },
+        "signature": asdict(whitelist.signature),
+        "register": register
+        and {
+            "source": register.source,
+            "sha256": register.sha256,
+            "missing": {file: sorted(columns) for file, columns in register.missing.items()},
+        },
+        "observation": observation and {"source": observation.source, "sha256": observation.sha256},
+    }

@@ -1,0 +1,75 @@
+"""The domains of a list, one row each: who runs it, what touches it, how it is reached.
+
+==================  ======  ======================================================================
+column              dtype   meaning
+==================  ======  ======================================================================
+``domain``          str     as the list writes it, in list order; test entries are left out
+``operator_id``     str     operator of most of its rows, or ""
+``operator``        str     that operator's name, or ""
+``department``      str     code of that operator's département, or ""
+``rows``            int64   rows of the list
+``certificates``    int64   distinct certificate names on it
+``critical``        int64   findings of that severity that touch it, likewise ``error``, ``warning``, ``info``
+``severity``        str     the worst of them, "" if none does
+``method``          str     DNS method in use (`mssante_audit.observe.methods`), ``unknown`` if not observed
+==================  ======  ======================================================================
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import pandas as pd
+
+from mssante_audit.findings.catalogue import SEVERITIES
+
+COLUMNS = ("domain", "operator_id", "operator", "department", "rows", "certificates")
+
+
+def domains_of(
+    entries: pd.DataFrame, findings: pd.DataFrame, methods: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Return the frame that this module's docstring describes.
+
+    Parameters
+    ----------
+    entries
+        Rows of a list without test entries: `TrustSpace.audited`.
+    findings
+        Those of all audits (`mssante_audit.audits.audit_all`); they count for the domains of their rows, and
+        for the one they name where they have no row.
+    methods
+        The method in use by domain, where the DNS was observed.
+    """
+    grouped = entries.groupby("domain", sort=False)
+    frame = pd.DataFrame(
+        {
+            "rows": grouped.size(),
+            "certificates": grouped["dn_key"].nunique(),
+            **{name: grouped[name].agg(_most) for name in ("operator_id", "operator", "department")},
+        }
+    ).rename_axis("domain")
+    domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
+    counts: Counter[tuple[str, str]] = Counter()
+    told = (findings[column] for column in ("severity", "rows", "domain"))
+    for severity, rows, named in zip(*told, strict=True):
+        touched = {domain_of[row] for row in rows if row in domain_of} or {named}
+        counts.update((domain, str(severity)) for domain in touched)
+    frame = frame.reset_index()[list(COLUMNS)]
+    worst_first = list(reversed(SEVERITIES))
+    for severity in worst_first:
+        frame[severity] = [counts[domain, severity] for domain in frame["domain"]]
+    frame["severity"] = [
+        next((severity for severity in worst_first if counts[domain, severity]), "")
+        for domain in frame["domain"]
+    ]
+    frame["method"] = [(methods or {}).get(domain, "unknown") for domain in frame["domain"]]
+    numbers = ("rows", "certificates", *SEVERITIES)
+    return frame.astype({name: "int64" if name in numbers else "str" for name in frame.columns})
+
+
+def _most(values: pd.Series[str]) -> str:
+    """Return the value that most rows have, the first of those that tie."""
+    counts = Counter(values.tolist())
+    return max(counts, key=lambda value: counts[value], default="")

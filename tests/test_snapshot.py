@@ -1,0 +1,188 @@
+"""The snapshot: made once, the same as what it was made of, whole or refused, without names where shared."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+from typer.testing import CliRunner
+
+from mssante_audit import load_space
+from mssante_audit.audits import audit_all, waived
+from mssante_audit.base.errors import InputError
+from mssante_audit.cli.main import app
+from mssante_audit.snapshot import is_snapshot, make_snapshot
+from mssante_audit.snapshot.folder import FILE, PRIVATE
+from mssante_audit.snapshot.make import bound_to, fresh
+from mssante_audit.space.trust import TrustSpace
+
+AS_OF = "2026-03-03T06:00:00+00:00"
+
+
+@pytest.fixture(scope="module")
+def space() -> TrustSpace:
+    return load_space(as_of=AS_OF)
+
+
+@pytest.fixture(scope="module")
+def made(space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("snapshots") / "whole"
+    make_snapshot(space, out, bound="x", data="data/sample")
+    return out
+
+
+@pytest.fixture(scope="module")
+def shared(space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("snapshots") / "shared"
+    make_snapshot(space, out, data="data/sample", shareable=True)
+    return out
+
+
+def test_a_space_from_its_snapshot_is_the_one_it_was_made_of(space: TrustSpace, made: Path) -> None:
+    again = load_space(made)
+    columns = list(space.entries.columns)
+    assert_frame_equal(again.entries[columns], space.entries)
+    assert_frame_equal(audit_all(again), audit_all(space))
+    assert_frame_equal(waived(again), waived(space))
+    assert again.whitelist.signature == space.whitelist.signature
+    assert (again.as_of, again.thresholds) == (space.as_of, space.thresholds)
+    assert again.declarations is not None
+    assert space.declarations is not None
+    assert len(again.declarations.declarations) == len(space.declarations.declarations)
+
+
+def test_contacts_are_there_for_who_may_read_them(space: TrustSpace, made: Path, shared: Path) -> None:
+    clear = audit_all(load_space(as_of=AS_OF, show_contacts=True))
+    assert_frame_equal(audit_all(load_space(made, show_contacts=True)), clear)
+    with pytest.raises(InputError, match="holds no contacts"):
+        load_space(shared, show_contacts=True)
+    found = audit_all(load_space(shared))
+    assert found["fingerprint"].tolist() == audit_all(space)["fingerprint"].tolist()
+    assert found["observed"].tolist() == audit_all(space)["observed"].tolist()
+
+
+def test_only_the_owner_reads_what_names_persons_and_none_of_it_is_shared(
+    space: TrustSpace, made: Path, shared: Path
+) -> None:
+    assert stat.S_IMODE((made / PRIVATE).stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (made / PRIVATE).iterdir()} == {0o600}
+    assert not (shared / PRIVATE).exists()
+    told = {
+        text
+        for column in ("project_email", "support_email")
+        for text in space.entries[column].unique().tolist()
+        if text
+    }
+    open_ones = [file for folder in (made, shared) for file in folder.glob("*") if file.is_file()]
+    for file in open_ones:
+        text = (
+            pd.read_parquet(file).to_csv() if file.suffix == ".parquet" else file.read_text(encoding="utf-8")
+        )
+        assert not [address for address in told if address in text], file
+
+
+def test_it_is_kept_while_it_is_bound_to_the_same_and_whole(space: TrustSpace, tmp_path: Path) -> None:
+    out = tmp_path / "s"
+    bound = bound_to("data/sample", {"as_of": AS_OF})
+    make_snapshot(space, out, bound=bound)
+    assert fresh(out, bound)
+    assert not fresh(out, bound_to("data/sample", {"as_of": AS_OF, "concentration_min": 3}))
+    assert not fresh(out, bound, shareable=True)
+    content = bytearray((out / "entries.parquet").read_bytes())
+    content[100] ^= 1
+    (out / "entries.parquet").write_bytes(content)
+    assert not fresh(out, bound)
+    make_snapshot(space, out, bound=bound)
+    assert fresh(out, bound)
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+def test_a_changed_byte_of_the_data_makes_it_stale(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree("data/sample", data)
+    before = bound_to(data, {})
+    register = data / "declarations.csv"
+    register.write_bytes(register.read_bytes()[:-1])
+    assert bound_to(data, {}) != before
+
+
+def _of_version(folder: Path) -> None:
+    head = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    (folder / FILE).write_text(json.dumps(head | {"version": 99}), encoding="utf-8")
+
+
+def _without_column(folder: Path) -> None:
+    from mssante_audit.snapshot.folder import digest
+
+    file = folder / "findings.parquet"
+    pd.read_parquet(file).drop(columns="fingerprint").to_parquet(file)
+    head = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    head["files"]["findings.parquet"] = digest(file.read_bytes())
+    (folder / FILE).write_text(json.dumps(head), encoding="utf-8")
+    shutil.rmtree(folder / PRIVATE)
+    head["files"] = {name: told for name, told in head["files"].items() if not name.startswith(PRIVATE)}
+    (folder / FILE).write_text(json.dumps(head), encoding="utf-8")
+
+
+def _of_another(folder: Path) -> None:
+    space = load_space(as_of="2026-03-04")
+    other = folder.parent / "other"
+    make_snapshot(space, other)
+    (folder / "domains.parquet").write_bytes((other / "findings.parquet").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (_of_version, "version 99, not 1"),
+        (lambda folder: (folder / FILE).write_text("{", encoding="utf-8"), "cannot be read"),
+        (lambda folder: (folder / "domains.parquet").unlink(), "is missing in the snapshot"),
+        (_without_column, "lacks the column 'fingerprint'"),
+        (_of_another, "is not the file that the snapshot was made with"),
+    ],
+)
+def test_what_is_no_whole_snapshot_is_refused_in_a_line(
+    made: Path, tmp_path: Path, harm: Callable[[Path], object], said: str
+) -> None:
+    folder = tmp_path / "s"
+    shutil.copytree(made, folder)
+    harm(folder)
+    with pytest.raises(InputError, match=said) as told:
+        load_space(folder)
+    assert "\n" not in str(told.value)
+    assert "Make it again" in str(told.value)
+
+
+def test_other_settings_than_it_was_made_with_are_refused(made: Path) -> None:
+    with pytest.raises(InputError, match="as_of"):
+        load_space(made, as_of="2026-03-04")
+    with pytest.raises(InputError, match="anchors"):
+        load_space(made, anchors=["data/sample/anchors"])
+
+
+def test_the_command_makes_it_and_leaves_what_is_up_to_date(tmp_path: Path) -> None:
+    out = tmp_path / "s"
+    arguments = ["snapshot", str(out), "--data", "data/sample", "--as-of", "2026-03-03"]
+    first = CliRunner().invoke(app, arguments)
+    assert first.exit_code == 0, first.output
+    assert is_snapshot(out)
+    again = CliRunner().invoke(app, arguments)
+    assert "is up to date" in again.output
+    other = CliRunner().invoke(app, ["snapshot", str(tmp_path), "--data", "data/sample"])
+    assert isinstance(other.exception, InputError)
+
+
+def test_a_database_asks_it_without_us(made: Path) -> None:
+    asked = duckdb.sql(
+        f"SELECT severity, count(*) FROM '{made}/findings.parquet' GROUP BY severity, rank ORDER BY rank DESC"
+    ).fetchall()
+    counts = pd.read_parquet(made / "findings.parquet")["severity"].value_counts()
+    assert dict(asked) == counts.to_dict()
+    assert asked[0][0] == "critical"
