@@ -111,14 +111,20 @@ def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime |
     return lists[-1]
 
 
+OTHER_OBSERVATIONS = ("tls-",)
+"""What the names of observations of something else than the DNS begin with."""
+
+
 def find_observation(data: Path) -> Path | None:
     """Return the newest DNS observation of a data folder, ``None`` if it has none (or is a file).
 
     Observations lie in the folder or in ``observations/`` below it; the newest is the last in order of name,
-    for names start with ``dns-`` and a date.
+    for names start with ``dns-`` and a date. One that its user named otherwise counts, unless its name is
+    that of another kind (`OTHER_OBSERVATIONS`).
     """
     found = [f for folder in (data, data / "observations") for f in folder.glob("*.jsonl.gz") if f.is_file()]
-    return max(found, key=lambda f: f.name, default=None)
+    ours = [f for f in found if not f.name.startswith(OTHER_OBSERVATIONS)]
+    return max(ours, key=lambda f: f.name, default=None)
 
 
 def load_space(
