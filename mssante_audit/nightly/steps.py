@@ -316,7 +316,7 @@ STEPS: dict[str, Step] = {
 
 def perform(step: str, job: Job) -> Result:
     """Do a step, and say what became of it."""
-    from mssante_audit.values.contacts import mask
+    from mssante_audit.values.person import told_error
 
     begin = time.monotonic()
     try:
@@ -325,7 +325,7 @@ def perform(step: str, job: Job) -> Result:
     except AuditError as error:
         outcome, message, facts = "failed", str(error), {}
     except Exception as error:  # whatever it is, the steps after it go on
-        outcome, message, facts = "failed", f"{type(error).__name__}: {mask(str(error))}", {}
+        outcome, message, facts = "failed", told_error(error), {}
         if job.debug:
             traceback.print_exc()
     return Result(step, outcome, message, round(time.monotonic() - begin, 3), facts)
