@@ -117,7 +117,7 @@ def test_every_family_of_an_audit_has_its_heading_and_section(audit):
     cells = source(TOLD_IN.get(audit, audit))["cells"]
     headings = [line[3:].strip() for c in cells for line in c["source"] if line.startswith("## ")]
     shown = [
-        ast.literal_eval(ast.parse(code(c)).body[-1].value.args[1]) for c in cells if called(c) == "section"
+        ast.literal_eval(ast.parse(code(c)).body[-1].value.args[2]) for c in cells if called(c) == "section"
     ]
     name = TOLD_IN.get(audit, audit)
     families = {r.family for r in catalogue().values() if TOLD_IN.get(r.audit, r.audit) == name}
