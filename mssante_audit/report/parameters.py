@@ -78,7 +78,8 @@ _TEXT_MAX = 4096
 def check_value(name: str, value: Any) -> Any:
     """Return `value` as parameter `name` wants it.
 
-    Texts, as a command line gives them, are read by the parameter's type; other values must have it.
+    Texts, as a command line gives them, are read by the parameter's type; so is what papermill makes of them
+    (digits it takes for a number, ``no`` for a text). Other values must have the type.
 
     Raises
     ------
@@ -87,8 +88,8 @@ def check_value(name: str, value: Any) -> Any:
 
     >>> check_value("row_limit", "500")
     500
-    >>> check_value("recover", "true")
-    True
+    >>> check_value("recover", "true"), check_value("recover", "non"), check_value("operator", 318310021300028)
+    (True, False, '318310021300028')
     """
     parameter = PARAMETERS.get(name)
     if parameter is None:
@@ -96,7 +97,8 @@ def check_value(name: str, value: Any) -> Any:
     if value is None and parameter.optional:
         return None
     if parameter.kind is list:
-        return [_text(name, item) for item in ([value] if isinstance(value, str) else _sequence(name, value))]
+        items = list(value) if isinstance(value, list | tuple) else [value]
+        return [_text(name, item) for item in items]
     if parameter.kind is bool:
         return _flag(name, value)
     if parameter.kind is int:
@@ -222,6 +224,8 @@ def _assignments(source: str, name: str) -> list[tuple[str, ast.expr]]:
 
 
 def _text(name: str, value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
     if not isinstance(value, str) or not value.strip():
         raise ParameterError(f"{name} wants a text, not {value!r}")
     if len(value) > _TEXT_MAX or re.search(r"[\x00-\x1f\x7f]", value):
@@ -229,18 +233,14 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
-def _sequence(name: str, value: Any) -> list[Any]:
-    if not isinstance(value, list | tuple):
-        raise ParameterError(f"{name} wants a list of texts, not {value!r}")
-    return list(value)
+_FLAGS = dict.fromkeys(("true", "yes", "oui", "1"), True) | dict.fromkeys(("false", "no", "non", "0"), False)
 
 
 def _flag(name: str, value: Any) -> bool:
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    if not isinstance(value, bool):
+    told = _FLAGS.get(str(value).strip().lower()) if isinstance(value, str | int) else None
+    if told is None:
         raise ParameterError(f"{name} wants true or false, not {value!r}")
-    return value
+    return told
 
 
 def _number(parameter: Parameter, value: Any) -> int:
