@@ -17,13 +17,13 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.errors import AuditError, ReportError
-from mssante_audit.nightly.config import Config, Observe, config_of
+from mssante_audit.base.settings import Config, Observe
 from mssante_audit.nightly.log import SITE, STATE, Result, began, write_result
 
 if TYPE_CHECKING:
@@ -131,8 +131,7 @@ def observe_settings(wanted: Observe) -> ObserveSettings:
     """
     from mssante_audit.observe.dns.settings import ObserveSettings
 
-    given = asdict(wanted)
-    del given["enabled"]
+    given = wanted.model_dump(exclude={"enabled"})
     servers = tuple(tuple(server.split("=", 1)) for server in wanted.parent_servers)
     return ObserveSettings(**given | {"parent_servers": servers})
 
@@ -155,7 +154,7 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     space = _space(job)
     findings, waived = audits.audit_all(space), audits.waived(space)
     # The run's own copy: what nobody was told of yet must be new to the next run too.
-    ledger = read_ledger(job.config.output / STATE)
+    ledger = read_ledger(job.config.output.folder / STATE)
     given = {n: shown_value(n, v) if n in ("data", "anchors") else v for n, v in job.parameters.items()}
     told = follow(ledger, scope_of("run", given), job.as_of, findings)
     _write_json(job.folder / FILE, ledger)
@@ -196,7 +195,7 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
 
     out, names = job.folder / "reports", job.config.reports.names
     out.mkdir(exist_ok=True)
-    for ledger in (job.folder / FILE, job.config.output / STATE / FILE):
+    for ledger in (job.folder / FILE, job.config.output.folder / STATE / FILE):
         if ledger.exists():
             write_bytes(out / FILE, ledger.read_bytes())
             break
@@ -256,7 +255,7 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
     audited = json.loads((job.folder / "audit.json").read_bytes())
     findings = read_results(audited["results"]).findings
     waived, told = _waived(audited["waived"]), _told(audited["told"])
-    if (earlier := job.config.output / STATE / FILE).exists():
+    if (earlier := job.config.output.folder / STATE / FILE).exists():
         write_bytes(job.folder / FILE, earlier.read_bytes())
     space = _space(job)
     points = add_point(job.folder / FILE, point_of(space, findings, waived, told))
@@ -338,9 +337,9 @@ def main() -> None:
     told = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_die_with_the_run, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    config = config_of(told["values"], Path(told["file"]))
+    config = Config.of(told["values"], Path(told["file"]))
     job = Job(config, Path(told["folder"]), told["as_of"], told["debug"])
-    with FileLock(config.output / STEP_LOCK, timeout=PATIENCE):
+    with FileLock(config.output.folder / STEP_LOCK, timeout=PATIENCE):
         write_result(job.folder, perform(sys.argv[1], job))
 
 

@@ -54,7 +54,7 @@ def open_space(
     Raises
     ------
     ParameterError
-        If a value, as papermill may hand it over (`mssante_audit.report.parameters.check_value`), is not right.
+        If a value, as papermill may hand it over, is not right (`mssante_audit.report.parameters`).
     InputError
         If there is no white list, or it cannot be read.
     """
@@ -63,10 +63,10 @@ def open_space(
     any_namespace = check_value("any_namespace", any_namespace)
     show_contacts = check_value("show_contacts", show_contacts)
     thresholds = Thresholds(
-        check_value("list_max_age_days", list_max_age_days),
-        check_value("stale_after_days", stale_after_days),
-        check_value("concentration_min", concentration_min),
-        check_value("listing_days", listing_days),
+        list_max_age_days=check_value("list_max_age_days", list_max_age_days),
+        stale_after_days=check_value("stale_after_days", stale_after_days),
+        concentration_min=check_value("concentration_min", concentration_min),
+        listing_days=check_value("listing_days", listing_days),
     )
     wanted = (data, as_of, tuple(anchors), recover, any_namespace, thresholds, show_contacts)
     if _shared and _shared[0] == (wanted, stamps(input_files(data, anchors))):

@@ -20,25 +20,12 @@ from mssante_audit.archive.store import Archive, checked, open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.resources import resource
+from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 
 LIST_SUFFIXES = (".xml", ".xml.gz")
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """What an audit takes for too old, too many or too few."""
-
-    list_max_age_days: int = 7
-    """A list older than this is reported (LIST_OLD). No source: the manager states no period."""
-    stale_after_days: int = 730
-    """Age of `updated_at` from which a row counts as old (CONTACT_STAMP_OLD)."""
-    concentration_min: int = 50
-    """From how many domains on one certificate name on it is reported (DN_CONCENTRATION)."""
-    listing_days: int = 10
-    """Days after which a declared domain should be listed (RECO_NOT_LISTED). No source: none is stated."""
 
 
 @dataclass(frozen=True)
