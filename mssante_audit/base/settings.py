@@ -89,8 +89,8 @@ class Data(Section):
     )
     anchors: Places = Field(
         (),
-        description="Certificate files or folders to trust; IGC-Santé's certificates lying in the data folder "
-        ""
+        description="Certificate files or folders to trust; IGC-Santé's certificates lying in the data "
+        "folder "
         "need not be named.",
     )
     recover: Recover = False
@@ -172,13 +172,10 @@ class Reports(Section):
     """Section ``[reports]``."""
 
     enabled: bool = Field(True, description="Whether to make reports.")
-    names: Annotated[tuple[Annotated[Name, AfterValidator(_notebook_placed)], ...], Field(strict=False)] = (
-        Field(
-            (),
-            description="Which ones: names of shipped notebooks, or paths of one's own; all whose data are there "
-            "if "
-            "none is named.",
-        )
+    names: Annotated[tuple[Report, ...], Field(strict=False)] = Field(
+        (),
+        description="Which ones: names of shipped notebooks, or paths of one's own; all whose data are there "
+        "if none is named.",
     )
 
 
@@ -210,8 +207,8 @@ class Retention(Section):
         14,
         ge=0,
         le=1_000_000,
-        description="Keep this many; 0 sets no such limit. With the dossiers of all operators one takes half a "
-        ""
+        description="Keep this many; 0 sets no such limit. With the dossiers of all operators one takes half "
+        "a "
         "gigabyte.",
     )
     days: Days = Field(0, description="Remove those older than this many days; 0 sets no such limit.")
@@ -249,8 +246,8 @@ class Config(Section):
     language: Literal["fr"] = Field("fr", description='Language of reports and site. Only "fr" for now.')
     show_contacts: bool = Field(
         False,
-        description="false masks phones, addresses and names in everything written; true is for your own eyes, "
-        ""
+        description="false masks phones, addresses and names in everything written; true is for your own "
+        "eyes, "
         "not for sharing.",
     )
     fail_on: Literal["never", "info", "warning", "error", "critical"] = Field(
