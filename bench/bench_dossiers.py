@@ -38,7 +38,8 @@ from mssante_audit.dossiers.plots import domains_by_certificate, domains_over_ti
 from mssante_audit.dossiers.write import file_name, write_dossiers
 from mssante_audit.report.jobs import Job, plan
 from mssante_audit.report.page import Page, to_html
-from mssante_audit.report.parameters import PARAMETERS, shown_value
+from mssante_audit.report.parameters import parameters as known
+from mssante_audit.report.parameters import shown_value
 from mssante_audit.report.plots import Chart
 from mssante_audit.report.results import open_space
 from mssante_audit.report.tables import enable
@@ -178,7 +179,7 @@ def _page(job: Job, space: TrustSpace) -> bytes:
             outputs = [{"output_type": "display_data", "data": data, "metadata": {}}] if data else []
             code = {"cell_type": "code", "metadata": tags, "source": "", "outputs": outputs}
             cells.append({**code, "execution_count": None})
-    parameters = [(PARAMETERS[name].label, shown_value(name, value)) for name, value in job.shown.items()]
+    parameters = [(known()[name].title, shown_value(name, value)) for name, value in job.shown.items()]
     page = Page(job.name, parameters, record(told).provenance)
     notebook = nbformat.from_dict({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
     return to_html(notebook, page).encode()

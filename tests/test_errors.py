@@ -1,8 +1,11 @@
 import pickle
+from pathlib import Path
 
 import pytest
 
 from mssante_audit.base import errors
+from mssante_audit.nightly import steps
+from mssante_audit.values.person import told_error
 
 FAMILY = [
     (errors.InputError, ValueError),
@@ -34,3 +37,21 @@ def test_readable_rows_survive_pickling():
     error = errors.WhiteListError("cut")
     error.readable_rows = 12
     assert pickle.loads(pickle.dumps(error)).readable_rows == 12
+
+
+def _rule_of_somebody(_job):
+    return {}["MY_RULE"]
+
+
+def test_an_error_of_a_users_own_tells_type_message_and_place(monkeypatch):
+    monkeypatch.setitem(steps.STEPS, "audit", _rule_of_somebody)
+    result = steps.perform("audit", steps.Job(None, Path("20260303T060000Z"), ""))
+    line = _rule_of_somebody.__code__.co_firstlineno + 1
+    assert result.outcome == "failed"
+    assert result.message == f"KeyError: 'MY_RULE' (test_errors.py, line {line})"
+
+
+def test_only_contacts_are_masked_in_it():
+    error = ValueError("MY_RULE cannot read\nM. DURAND Zoé, 04 65 71 00 01, zoe.durand@x.example in row 3")
+    assert told_error(error) == "ValueError: MY_RULE cannot read •••, 04 •• •• •• 01, z•••@x.example in row 3"
+    assert told_error(KeyError()) == "KeyError"

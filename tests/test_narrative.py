@@ -11,6 +11,7 @@ from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.french import NARROW, NBSP, typeset
 from mssante_audit.findings.catalogue import SOURCES, catalogue, rule
 from mssante_audit.report import narrative
+from mssante_audit.report.narrative_dns import dns_answer
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.make import build, whitelist_xml
@@ -122,15 +123,39 @@ def test_answer_tells_the_extent(space, entries):
 
 
 def test_a_family_without_a_finding_takes_one_line(space):
-    html = narrative.section(frame(space), "Identifiant de la structure", limit=5)
+    html = narrative.section(space, frame(space), "Identifiant de la structure", limit=5)
     assert text(html).startswith("Aucun constat. Vérifié : ")
     assert "<table" not in html.text
     assert html.text.count("<p") == 1
 
 
+@pytest.mark.parametrize(
+    ("family", "lacks", "do"),
+    [
+        ("Serveurs de messagerie (MX)", "aucune observation du DNS", "mssante-audit observe"),
+        ("Présence dans la liste", "aucun registre de déclarations", "declarations.csv"),
+        ("Contacts que l’archive montre périmés", "aucune liste archivée", "mssante-audit fetch"),
+    ],
+)
+def test_a_family_that_nobody_looked_at_is_not_said_to_be_right(space, family, lacks, do):
+    told = text(narrative.section(space, frame(space), family, limit=5))
+    assert told.startswith("Non vérifié, et donc inconnu : ")
+    assert lacks in told
+    assert do in told
+    assert "Aucun constat" not in told
+
+
+def test_the_overview_says_what_nobody_looked_at(space, entries):
+    told = text(narrative.overview(space, entries, frame(space)))
+    assert "rien à corriger" not in told
+    assert "Délégation ou redirection (DNS) (aucune observation du DNS)" in told
+    assert "mssante-audit observe" in told
+    assert text(dns_answer(space, entries, frame(space))).startswith("Le DNS n'a pas été observé")
+
+
 def test_a_section_tells_why_what_and_what_to_do(space, entries):
     findings = frame(space, made("DN_ID_LUHN", (int(entries["row"].iloc[0]),), "vu"), made("DN_ORDER", (1,)))
-    html = narrative.section(findings, "Identifiant de la structure", limit=5)
+    html = narrative.section(space, findings, "Identifiant de la structure", limit=5)
     page = lxml_html.fromstring(f"<main>{html.text}</main>")
     assert len(page.xpath("//tbody/tr")) == 1
     luhn = rule("DN_ID_LUHN")
@@ -143,7 +168,7 @@ def test_a_section_tells_why_what_and_what_to_do(space, entries):
 
 def test_an_unknown_family_is_refused(space):
     with pytest.raises(UnknownNameError, match="Identifiant de la structure"):
-        narrative.section(frame(space), "Famille inconnue", limit=5)
+        narrative.section(space, frame(space), "Famille inconnue", limit=5)
 
 
 def test_families_belong_to_one_audit_each():

@@ -7,9 +7,10 @@ import pytest
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.report.parameters import (
-    PARAMETERS,
     check_value,
     declared,
+    kind_of,
+    parameters,
     parse_assignments,
     share_out,
     shown_value,
@@ -33,6 +34,15 @@ def notebook(source, tags=("parameters",)):
         ("anchors", ("a.pem", "b.pem"), ["a.pem", "b.pem"]),
         ("anchors", [], []),
         ("recover", "True", True),
+        ("recover", "1", True),
+        ("recover", 1, True),
+        ("recover", "no", False),
+        ("show_contacts", "Non", False),
+        ("show_contacts", 0, False),
+        ("show_contacts", "oui", True),
+        ("operator", 318310021300028, "318310021300028"),
+        ("data", 3, "3"),
+        ("anchors", 1, ["1"]),
         ("recover", "false", False),
         ("show_contacts", True, True),
         ("row_limit", "1", 1),
@@ -50,14 +60,16 @@ def test_a_value_of_the_right_type_is_taken(name, given, value):
     ("name", "given", "why"),
     [
         ("data", "", "data wants a text, not ''"),
-        ("data", 3, "data wants a text, not 3"),
+        ("data", 3.5, "data wants a text, not 3.5"),
+        ("data", True, "data wants a text, not True"),
         ("data", "a\x00b", "data wants a plain text"),
         ("operator", "x" * 5000, "operator wants a plain text of at most 4096 characters"),
         ("as_of", "yesterday", "as_of: 'yesterday' is not a date. Write it as"),
-        ("anchors", None, "anchors wants a list of texts, not None"),
-        ("anchors", [1], "anchors wants a text, not 1"),
-        ("recover", "1", "recover wants true or false, not '1'"),
-        ("recover", 1, "recover wants true or false, not 1"),
+        ("anchors", None, "anchors wants a text, not None"),
+        ("anchors", [{}], "anchors wants a text, not {}"),
+        ("recover", "maybe", "recover wants true or false, not 'maybe'"),
+        ("recover", 2, "recover wants true or false, not 2"),
+        ("recover", 1.0, "recover wants true or false, not 1.0"),
         ("recover", None, "recover wants true or false, not None"),
         ("row_limit", "many", "row_limit wants a whole number, not 'many'"),
         ("row_limit", "1e3", "row_limit wants a whole number"),
@@ -78,11 +90,13 @@ def test_another_value_is_refused_with_what_is_wanted(name, given, why):
 
 
 def test_every_parameter_has_a_french_label_an_english_help_and_a_sensible_range():
-    assert len({p.label for p in PARAMETERS.values()}) == len(PARAMETERS)
-    for parameter in PARAMETERS.values():
-        assert parameter.label[0].isupper()
-        assert parameter.help
-        assert (parameter.range[0] < parameter.range[1]) == (parameter.kind is int)
+    assert len({p.title for p in parameters().values()}) == len(parameters())
+    for name, parameter in parameters().items():
+        assert parameter.title[0].isupper()
+        assert parameter.description.endswith((".", ")"))
+        bounds = {type(one).__name__: one for one in parameter.metadata}
+        if kind_of(name) is int:
+            assert bounds["Ge"].ge < bounds["Le"].le
 
 
 def test_a_notebook_accepts_what_its_cell_assigns():

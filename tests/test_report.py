@@ -143,6 +143,7 @@ def test_results_are_for_machines(mixed):
     told = json.loads((mixed[0].out / "failed" / "failing.results.json").read_text(encoding="utf-8"))
     assert told["status"] == "failed"
     assert told["failure"]["kind"] == "ValueError"
+    assert re.match(r"cannot read •••, .* \(line \d of the cell\)$", told["failure"]["message"])
     assert told["parameters"] == {"as_of": AS_OF}
     assert told["counts"] is None
     assert told["seconds"]["run"] > 0
@@ -222,6 +223,7 @@ def test_an_output_nobody_foresaw_fails_one_report_only(tmp_path, monkeypatch):
     monkeypatch.setattr("mssante_audit.report.conversion.to_html", broken)
     (outcome,) = run_reports(["plain"], out=tmp_path, notebooks=FILES).outcomes
     assert outcome.failure.kind == "KeyError"
+    assert re.fullmatch(r"'•••' \(test_report\.py, line \d+\)", outcome.failure.message)
     text = (tmp_path / "failed" / "plain.html").read_text(encoding="utf-8")
     assert "Rapport partiel" in text
     assert "DURAND" not in text

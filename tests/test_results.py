@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from mssante_audit.audits import audit, audit_all
-from mssante_audit.base.errors import UnknownNameError
+from mssante_audit.base.errors import ParameterError, UnknownNameError
+from mssante_audit.base.resources import resource
 from mssante_audit.report.results import (
     MIME,
     of_operator,
@@ -136,3 +137,21 @@ def test_provenance_knows_no_folder_and_no_clock(space):
     assert told["signature"] == "valid"
     assert 0 < told["test_entries"] < told["rows"] == len(space.entries)
     assert json.loads(json.dumps(told)) == told
+
+
+def test_what_papermill_makes_of_a_value_is_read_as_meant(space, operator):
+    given = open_space(
+        as_of=AS_OF, show_contacts="no", recover="non", anchors=str(resource("data/sample") / "anchors")
+    )
+    assert not given.show_contacts
+    assert given.whitelist.sha256 == space.whitelist.sha256
+    digits = next(i for i in space.entries["operator_id"] if i.isdigit() and not i.startswith("0"))
+    assert select_operator(space, int(digits)) == digits
+
+
+@pytest.mark.parametrize(
+    "given", [{"recover": "maybe"}, {"show_contacts": 2}, {"stale_after_days": "old"}, {"anchors": {"a": 1}}]
+)
+def test_what_cannot_be_meant_is_refused_by_the_parameters_name(given):
+    with pytest.raises(ParameterError, match=next(iter(given))):
+        open_space(**given)

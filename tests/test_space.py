@@ -61,3 +61,16 @@ def test_a_folder_s_newest_observation_is_loaded(tmp_path):
     new.write_bytes(b"not one")
     with pytest.raises(InputError, match="not a DNS observation"):
         load_space(tmp_path)
+
+
+def test_an_observation_of_another_kind_beside_it_is_not_taken_for_one_of_the_dns(tmp_path):
+    folder = tmp_path / "observations"
+    folder.mkdir()
+    (folder / "tls-2026-01-01T000000Z.jsonl.gz").write_bytes(b"of another kind")
+    assert find_observation(tmp_path) is None
+    ours = folder / "dns-2025-01-01T000000Z.jsonl.gz"
+    ours.write_bytes(b"ours")
+    assert find_observation(tmp_path) == ours
+    named = folder / "hospital.jsonl.gz"
+    named.write_bytes(b"ours, by a name of the user's own")
+    assert find_observation(tmp_path) == named

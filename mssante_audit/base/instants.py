@@ -21,7 +21,7 @@ def parse_instant(text: str | datetime | None) -> datetime:
     if text is None:
         return datetime.now(UTC)
     try:
-        instant = text if isinstance(text, datetime) else datetime.fromisoformat(text)
+        instant = text if isinstance(text, datetime) else datetime.fromisoformat(str(text))
     except ValueError:
         raise InputError(
             f"{text!r} is not a date", remedy="Write it as 2025-03-01 or 2025-03-01T06:00:00Z"

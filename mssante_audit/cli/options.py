@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from mssante_audit.report.parameters import PARAMETERS
-
 
 class Severity(StrEnum):
     """Severities, from the mildest."""
@@ -38,8 +36,6 @@ Settings = Annotated[
         "--parameter",
         "-p",
         metavar="NAME=VALUE",
-        help="Set a parameter, such as "
-        + ", ".join(f"{p.name} ({p.help})" for p in PARAMETERS.values() if p.kind is int)
-        + ".",
+        help="Set a parameter, such as stale_after_days=365, concentration_min=20 or row_limit=50.",
     ),
 ]

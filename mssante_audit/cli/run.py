@@ -6,6 +6,7 @@ another run is at work: nothing was run; 3 a step failed; 130 interrupted.
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -26,12 +27,18 @@ def init(
     file: Annotated[Path, typer.Argument(help="File to write; one that is there is left alone.")] = Path(
         "audit.toml"
     ),
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print its JSON Schema instead, for an editor.")
+    ] = False,
 ) -> None:
     """Write a commented audit.toml, the settings of `run`."""
     from mssante_audit.cli.main import _say
-    from mssante_audit.nightly.config import write_template
+    from mssante_audit.nightly import config
 
-    write_template(file)
+    if schema:
+        _say(json.dumps(config.schema(), ensure_ascii=False, indent=2))
+        return
+    config.write_template(file)
     _say(f"{file}: set data.folder, then `mssante-audit doctor --config {file}` and `run --config {file}`")
 
 

@@ -107,7 +107,7 @@ def write_dossiers(
     out
         Folder to write into; it is made if need be.
     parameters
-        As of the other reports (`mssante_audit.report.parameters.PARAMETERS`), but for `operator`. Where
+        As of the other reports (`mssante_audit.base.settings.Parameters`), but for `operator`. Where
         `as_of` is not given it is now, and a dossier of the same day counts as unchanged.
     operators
         Identifiers or unambiguous names; all operators of the list if empty. The others' dossiers stay.

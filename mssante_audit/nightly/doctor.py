@@ -16,7 +16,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mssante_audit.base.errors import AuditError, InputError
-from mssante_audit.nightly.config import Config, load_config
+from mssante_audit.base.settings import Config
+from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.log import RUN, RUNS, STATE, began, read_run
 
 ENGINE = "mssante-fork"
@@ -60,7 +61,7 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
         return
     yield Sign("ok", "settings", str(file))
     yield from _settings(config)
-    yield from _output(config.output)
+    yield from _output(config.output.folder)
     yield from _list(config)
 
 
@@ -252,7 +253,7 @@ def _list(config: Config) -> Iterator[Sign]:
         yield Sign(
             "missing", "clock", f"the list is of {made:%Y-%m-%d %H:%M} UTC, after now", "Set the clock"
         )
-    elif made < now - timedelta(days=config.thresholds["list_max_age_days"]):
+    elif made < now - timedelta(days=config.thresholds.list_max_age_days):
         remedy = "Set fetch.enabled, or put a newer one there"
         yield Sign("warn", "clock", f"the list is {(now - made).days} days old", remedy)
     else:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
-from mssante_audit.nightly.config import Config
+from mssante_audit.base.settings import Config
 from mssante_audit.nightly.log import RUNS, SITE
 
 
@@ -32,7 +32,7 @@ def check(config: Config) -> None:
 
 def faults(config: Config) -> Iterator[AuditError]:
     """Yield what would make a run useless."""
-    data, output = config.data.folder, config.output
+    data, output = config.data.folder, config.output.folder
     if not data.exists():
         yield InputError(
             "no such data folder", file=str(data), remedy="Put a white list there, or set fetch.enabled"

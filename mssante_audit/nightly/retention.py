@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from mssante_audit.nightly.config import Retention
+from mssante_audit.base.settings import Retention
 from mssante_audit.nightly.log import RUN, RUNS, SITE, began, read_run
 
 

@@ -30,8 +30,9 @@ from pathlib import Path
 
 from mssante_audit.base.export import output_error, write_bytes
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.settings import Config
 from mssante_audit.base.staging import exclusive
-from mssante_audit.nightly.config import STEPS, Config
+from mssante_audit.nightly.config import STEPS
 from mssante_audit.nightly.hooks import end_group, run_hooks
 from mssante_audit.nightly.log import (
     RUNS,
@@ -102,7 +103,7 @@ def run(config: Config, *, as_of: str = "", tell: Tell | None = None, debug: boo
         If the output folder cannot be written, or another run is at work.
     """
     tell = tell or (lambda line: None)
-    with _locked(config.output):
+    with _locked(config.output.folder):
         folder, head, resumed = _begin(config, as_of)
         results: dict[str, Result] = {}
         for step in STEPS:
@@ -111,7 +112,7 @@ def run(config: Config, *, as_of: str = "", tell: Tell | None = None, debug: boo
             _show(folder)
         for name in MEMORY:
             if (folder / name).exists():
-                write_bytes(config.output / STATE / name, (folder / name).read_bytes())
+                write_bytes(config.output.folder / STATE / name, (folder / name).read_bytes())
         results["retention"] = _retain(config, folder)
         night = Night(folder, head.as_of, results, _status(config, results), resumed)
         results["hooks"] = _hooks(config, night)
@@ -133,10 +134,10 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
     """Return the folder and head of the run to do, and whether an earlier start had begun it."""
     said = json.dumps(config.values, sort_keys=True) + version("mssante-audit")
     settings = hashlib.sha256(said.encode()).hexdigest()
-    runs = sorted(f for f in (config.output / RUNS).iterdir() if read_run(f))
+    runs = sorted(f for f in (config.output.folder / RUNS).iterdir() if read_run(f))
     last = read_run(runs[-1]) if runs else None
     now = datetime.now(UTC)
-    _tidy(config.output / STATE)
+    _tidy(config.output.folder / STATE)
     if last and last.status == "running":
         folder = runs[-1]
         _tidy(folder)
@@ -145,13 +146,13 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
             return folder, last, True
         note(folder, "abandon", "too old to go on with, or other settings")
         write_run(folder, replace(last, status="abandoned"))
-    while (config.output / RUNS / stamp_of(now)).exists():
+    while (config.output.folder / RUNS / stamp_of(now)).exists():
         time.sleep(0.1)
         now = datetime.now(UTC)
-    folder = config.output / RUNS / stamp_of(now)
+    folder = config.output.folder / RUNS / stamp_of(now)
     as_of = parse_instant(asked) if asked else now
     head = Run(folder.name, as_of.isoformat(timespec="seconds"), asked, settings)
-    draft = config.output / RUNS / ".new"  # a folder there that is no run would stay for ever
+    draft = config.output.folder / RUNS / ".new"  # a folder there that is no run would stay for ever
     if draft.is_dir() and not draft.is_symlink():
         shutil.rmtree(draft)
     (draft / "steps").mkdir(parents=True)
@@ -193,7 +194,7 @@ def _plain(result: Result) -> dict[str, object]:
 def _in_its_process(step: str, job: Job) -> Result:
     """Run a step in a process of its own, with a deadline."""
     begin = time.monotonic()
-    deadline = job.config.deadlines[step]
+    deadline = getattr(job.config.deadlines, step)
     file = job.folder / "steps" / f"{step}.json"
     file.unlink(missing_ok=True)
     with (job.folder / "steps" / f"{step}.txt").open("wb") as said:
@@ -254,7 +255,7 @@ def _show(folder: Path) -> None:
 
 def _retain(config: Config, folder: Path) -> Result:
     begin, rules = time.monotonic(), config.retention
-    found = [old for old in outdated(config.output, rules, datetime.now(UTC)) if old != folder]
+    found = [old for old in outdated(config.output.folder, rules, datetime.now(UTC)) if old != folder]
     names = ", ".join(old.name for old in found)
     faults = [] if rules.dry_run else remove(found)
     what = (
@@ -272,7 +273,7 @@ def _status(config: Config, results: dict[str, Result]) -> int:
     if any(result.outcome in ("failed", "skipped") for result in results.values()):
         return 3
     counts = results["audit"].facts["by_severity"]  # worst first
-    worse = list(counts)[: list(counts).index(config.fail_on) + 1] if config.fail_on else []
+    worse = list(counts)[: list(counts).index(config.fail_on) + 1] if config.fail_on != "never" else []
     return int(any(counts[severity] for severity in worse))
 
 
@@ -289,9 +290,9 @@ def _hooks(config: Config, night: Night) -> Result:
         "run": folder.name,
         "as_of": night.as_of,
         "exit_status": night.exit_status,
-        "output": config.output,
+        "output": config.output.folder,
         "run_folder": folder,
-        "site": config.output / SITE / "index.html",
+        "site": config.output.folder / SITE / "index.html",
         "failed_steps": " ".join(result.step for result in night.failed),
         **counts,
     }

@@ -17,13 +17,13 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.errors import AuditError, ReportError
-from mssante_audit.nightly.config import Config, Observe, config_of
+from mssante_audit.base.settings import Config, Observe
 from mssante_audit.nightly.log import SITE, STATE, Result, began, write_result
 
 if TYPE_CHECKING:
@@ -133,8 +133,7 @@ def observe_settings(wanted: Observe) -> ObserveSettings:
     """
     from mssante_audit.observe.dns.settings import ObserveSettings
 
-    given = asdict(wanted)
-    del given["enabled"]
+    given = wanted.model_dump(exclude={"enabled"})
     servers = tuple(tuple(server.split("=", 1)) for server in wanted.parent_servers)
     return ObserveSettings(**given | {"parent_servers": servers})
 
@@ -171,7 +170,7 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     make_snapshot(space, job.folder / SNAPSHOT, data=job.parameters.get("data"))
     findings, waived = audits.audit_all(space), audits.waived(space)
     # The run's own copy: what nobody was told of yet must be new to the next run too.
-    ledger = read_ledger(job.config.output / STATE)
+    ledger = read_ledger(job.config.output.folder / STATE)
     given = {n: shown_value(n, v) if n in ("data", "anchors") else v for n, v in job.parameters.items()}
     told = follow(ledger, scope_of("run", given), job.as_of, findings)
     _write_json(job.folder / FILE, ledger)
@@ -212,7 +211,7 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
 
     out, names = job.folder / "reports", job.config.reports.names
     out.mkdir(exist_ok=True)
-    for ledger in (job.folder / FILE, job.config.output / STATE / FILE):
+    for ledger in (job.folder / FILE, job.config.output.folder / STATE / FILE):
         if ledger.exists():
             write_bytes(out / FILE, ledger.read_bytes())
             break
@@ -272,7 +271,7 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
     audited = json.loads((job.folder / "audit.json").read_bytes())
     findings = read_results(audited["results"]).findings
     waived, told = _waived(audited["waived"]), _told(audited["told"])
-    if (earlier := job.config.output / STATE / FILE).exists():
+    if (earlier := job.config.output.folder / STATE / FILE).exists():
         write_bytes(job.folder / FILE, earlier.read_bytes())
     space = _space(job)
     points = add_point(job.folder / FILE, point_of(space, findings, waived, told))
@@ -332,7 +331,7 @@ STEPS: dict[str, Step] = {
 
 def perform(step: str, job: Job) -> Result:
     """Do a step, and say what became of it."""
-    from mssante_audit.values.contacts import mask
+    from mssante_audit.values.person import told_error
 
     begin = time.monotonic()
     try:
@@ -341,7 +340,7 @@ def perform(step: str, job: Job) -> Result:
     except AuditError as error:
         outcome, message, facts = "failed", str(error), {}
     except Exception as error:  # whatever it is, the steps after it go on
-        outcome, message, facts = "failed", f"{type(error).__name__}: {mask(str(error))}", {}
+        outcome, message, facts = "failed", told_error(error), {}
         if job.debug:
             traceback.print_exc()
     return Result(step, outcome, message, round(time.monotonic() - begin, 3), facts)
@@ -354,9 +353,9 @@ def main() -> None:
     told = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_die_with_the_run, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    config = config_of(told["values"], Path(told["file"]))
+    config = Config.of(told["values"], Path(told["file"]))
     job = Job(config, Path(told["folder"]), told["as_of"], told["debug"])
-    with FileLock(config.output / STEP_LOCK, timeout=PATIENCE):
+    with FileLock(config.output.folder / STEP_LOCK, timeout=PATIENCE):
         write_result(job.folder, perform(sys.argv[1], job))
 
 

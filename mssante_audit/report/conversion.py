@@ -20,7 +20,7 @@ from mssante_audit.findings.ledger import FollowUp, follow, follow_up_html, scop
 from mssante_audit.report.jobs import Job, tellable
 from mssante_audit.report.kernel import Execution, Failure, failure_of
 from mssante_audit.report.page import Page, section_of, title_of, to_html
-from mssante_audit.report.parameters import PARAMETERS, shown_value
+from mssante_audit.report.parameters import parameters, shown_value
 from mssante_audit.report.results import Results
 from mssante_audit.report.traces import clean, take_results
 
@@ -92,7 +92,7 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
         told = follow(setting.ledger, scope, results.provenance["as_of"], results.findings)
     page = Page(
         job.name,
-        [(PARAMETERS[name].label, shown_value(name, value)) for name, value in job.shown.items()],
+        [(str(parameters()[name].title), shown_value(name, value)) for name, value in job.shown.items()],
         results.provenance if results else setting.loaded,
         failure,
         follow_up_html(told, results.findings) if told and results else "",

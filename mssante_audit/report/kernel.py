@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.execute import execute_notebook
 
 from mssante_audit.base.errors import AuditError
-from mssante_audit.values.contacts import mask
+from mssante_audit.values.person import masked_message
 
 CELL_DEADLINE = 900
 """Seconds after which a cell counts as hung."""
@@ -58,7 +59,8 @@ class Failure:
     kind: str
     """Class of the exception."""
     message: str
-    """What it says, masked unless it is an `AuditError` or the engine's, which hold no field of the list."""
+    """What it says and where; contacts in it are masked, unless it is an `AuditError` or the engine's, which
+    hold no field of the list."""
     cell: int
     """Position of the cell, from 0, in the executed notebook; -1 if the kernel never started."""
     traceback: str = ""
@@ -154,7 +156,21 @@ def failure_of(kind: str, message: str, cell: int, traceback: str = "") -> Failu
     """Return a `Failure` whose message names no person."""
     if kind in {"DeadKernelError", "CellTimeoutError", "ModuleNotFoundError", *_family(AuditError)}:
         return Failure(kind, message.split("\n")[0], cell, traceback)
-    return Failure(kind, mask(message), cell, traceback)
+    said = masked_message(" ".join(message.split()))
+    return Failure(kind, f"{said}{_place(traceback)}".strip(), cell, traceback)
+
+
+_FRAME = re.compile(r"(?:File \"?([^\n\"]+?)\"?(?::|, line )(\d+)|Cell In\[\d+\](?:, line |:)(\d+))")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def _place(traceback: str) -> str:
+    """Return where the innermost frame of a traceback, IPython's or Python's, stands; "" if it has none."""
+    frames = _FRAME.findall(_COLOUR.sub("", traceback))
+    if not frames:
+        return ""
+    file, line, cell_line = frames[-1]
+    return f" ({Path(file).name}, line {line})" if file else f" (line {cell_line} of the cell)"
 
 
 class _Started:

@@ -6,7 +6,7 @@ Everything is computed from frames; the prose about rules comes from the catalog
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import pandas as pd
@@ -14,6 +14,7 @@ import pandas as pd
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.french import NBSP, count, day, listing, number, percent, typeset
 from mssante_audit.findings.catalogue import Rule, catalogue, rule
+from mssante_audit.findings.registry import NEEDS, audits
 from mssante_audit.report.tables import (
     Cell,
     Figure,
@@ -45,6 +46,16 @@ SOURCES = {
     "none": "aucun texte, repère propre à ce rapport",
 }
 """French names of `mssante_audit.findings.catalogue.SOURCES`."""
+
+TO_DO = {
+    "declarations": "Déposez declarations.csv, .xlsx ou .json dans le dossier de données.",
+    "observation": "Lancez « mssante-audit observe », qui en dépose une dans observations/.",
+    "archive": "Gardez les listes par « mssante-audit fetch » ou « mssante-audit archive import ».",
+}
+"""What to do where one of `mssante_audit.findings.registry.NEEDS` is not there."""
+
+BY_ARCHIVE = "Contacts que l’archive montre périmés"
+"""The one family that needs more than its audit does."""
 
 
 def operator_entries(space: TrustSpace, operator_id: str | None) -> pd.DataFrame:
@@ -81,7 +92,7 @@ def overview(space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame) -
         _signature_figure(space),
         _age_figure(space),
     ]
-    return _first_screen(space, entries, findings, figures)
+    return _first_screen(space, entries, findings, figures, unchecked(space))
 
 
 def answer(space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame) -> Html:
@@ -108,10 +119,18 @@ def answer(space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame) -> 
 
 
 def _first_screen(
-    space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame, figures: Sequence[Figure]
+    space: TrustSpace,
+    entries: pd.DataFrame,
+    findings: pd.DataFrame,
+    figures: Sequence[Figure],
+    missing: str = "",
 ) -> Html:
+    first = lead(findings, entries)
+    if missing and findings.empty:
+        first = "Aucun constat dans ce qui a pu être vérifié."
+    aside = f'<p class="limits">{typeset(missing)}</p>' if missing else ""
     return Html(
-        f'<div class="answer">{_limits(space, entries)}<p class="lead">{typeset(lead(findings, entries))}</p>'
+        f'<div class="answer">{_limits(space, entries)}<p class="lead">{typeset(first)}</p>{aside}'
         f"{key_figures(figures).text}{severity_bars(findings).text}"
         f'<p class="scope">{scope(space, entries)}</p></div>'
     )
@@ -199,13 +218,16 @@ def _age_figure(space: TrustSpace) -> Figure:
     return Figure("Âge de la liste", count(days, "jour") if days >= 0 else "à venir", f"du {day(made)}")
 
 
-def section(findings: pd.DataFrame, family: str, *, limit: int) -> Html:
+def section(space: TrustSpace, findings: pd.DataFrame, family: str, *, limit: int) -> Html:
     """Return the section of a rule family: its rules and why they matter, the findings, what to do.
 
-    A family without a finding takes one line. The heading stands in the notebook.
+    A family without a finding takes one line; so does one that could not be checked, which says what it
+    lacks and what to do. The heading stands in the notebook.
 
     Parameters
     ----------
+    space
+        What was audited.
     findings
         The report's findings, of any family.
     family
@@ -225,6 +247,10 @@ def section(findings: pd.DataFrame, family: str, *, limit: int) -> Html:
     own = findings[findings["rule"].isin([r.code for r in rules])]
     fired = [r for r in rules if (own["rule"] == r.code).any()]
     silent = listing([prose(r.title_fr) for r in rules if r not in fired])
+    lacking = [need for need in _needs(rules) if getattr(space, need) is None]
+    if lacking and not fired:
+        told = f"Non vérifié, et donc inconnu : {silent} ({_reasons(lacking)}). {to_do(lacking)}"
+        return Html(f'<p class="none">{typeset(told)}</p>')
     if not fired:
         return Html(f'<p class="none">{typeset(f"Aucun constat. Vérifié : {silent}.")}</p>')
     counts = own["rule"].value_counts()
@@ -235,6 +261,32 @@ def section(findings: pd.DataFrame, family: str, *, limit: int) -> Html:
     shown = findings_table(own, name=f"{name}-table", caption=f"Constats : {family}", limit=limit)
     todo = f'<h3>Que faire</h3><ul class="remedies">{remedies}</ul>'
     return Html(f'<dl class="rules">{told}</dl>{rest}{shown.text}{todo}')
+
+
+def _needs(rules: Sequence[Rule]) -> list[str]:
+    """Return what it takes beside the list to check any rule of a family."""
+    known = audits()
+    needs = {need for told in rules if told.audit in known for need in known[told.audit].needs}
+    return sorted(needs | ({"archive"} if rules[0].family == BY_ARCHIVE else set()))
+
+
+def _reasons(lacking: Iterable[str]) -> str:
+    return listing([NEEDS[need]["fr"] for need in lacking])
+
+
+def to_do(lacking: Iterable[str]) -> str:
+    """Return what to do so that what could not be checked can be, in French."""
+    return " ".join(TO_DO[need] for need in lacking)
+
+
+def unchecked(space: TrustSpace) -> str:
+    """Return which audits could not be made, why, and what to do, in French; "" if all were."""
+    lacking = [(told.titled(), needs) for told in audits().values() if (needs := told.lacking(space))]
+    if not lacking:
+        return ""
+    names = listing([f"{title} ({_reasons(needs)})" for title, needs in lacking])
+    every = dict.fromkeys(need for _, needs in lacking for need in needs)
+    return f"Non vérifié, et donc inconnu : {names}. {to_do(every)}"
 
 
 def _rule_html(told: Rule, findings: int) -> str:

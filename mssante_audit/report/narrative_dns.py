@@ -12,12 +12,12 @@ from mssante_audit.audits.delegation_vs_redirection.method import METHOD_NAMES
 from mssante_audit.audits.delegation_vs_redirection.observed import Seen, declarations
 from mssante_audit.base.french import count, moment, number, percent, typeset
 from mssante_audit.observe.methods import METHODS, methods
-from mssante_audit.report.narrative import answer
+from mssante_audit.report.narrative import answer, to_do
 from mssante_audit.report.plots import BLUE, GREY, LIGHT, Bar, Chart, bars_alt, draw_bars
 from mssante_audit.report.tables import Cell, Html, csv_link, data, prose, table
 from mssante_audit.space.trust import TrustSpace
 
-NO_OBSERVATION = "Le dossier de données ne contient aucune observation du DNS."
+NO_OBSERVATION = f"Le DNS n'a pas été observé : rien n'est vérifié ici. {to_do(['observation'])}"
 RECORD_COLUMNS = ("domain", "method", "cut", "declared", "observed_at", "why")
 DECLARED_NAMES = {
     "delegation": "délégation",

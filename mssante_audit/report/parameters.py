@@ -1,7 +1,7 @@
-"""The parameters a report's notebook may have: one typed list, checked before anything runs.
+"""The parameters a report's notebook may have, checked before anything runs.
 
 A notebook accepts the names that its cell tagged ``parameters`` assigns; all of them must stand in
-`PARAMETERS`, which gives their type, range and French label.
+`mssante_audit.base.settings.Parameters`, which gives their type, range, French label and help.
 """
 
 from __future__ import annotations
@@ -9,76 +9,49 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.french import moment
+from mssante_audit.base.instants import parse_instant
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+INSTANTS = ("as_of", "changes_since")
+_FLAGS = dict.fromkeys(("true", "yes", "oui", "1"), True) | dict.fromkeys(("false", "no", "non", "0"), False)
+_WANTED = {str: "a text", bool: "true or false", int: "a whole number", tuple: "a list of texts"}
+_PLAIN = ("string_too_long", "string_pattern_mismatch")
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One parameter."""
+def parameters() -> Mapping[str, FieldInfo]:
+    """Return every parameter by its name; the title is its French label, the description its help."""
+    # Brings pydantic, which the command line's help does without.
+    from mssante_audit.base.settings import Parameters
 
-    name: str
-    kind: type
-    """``str``, ``int``, ``bool``, or ``list`` (of texts)."""
-    label: str
-    """What a reader of the report sees, in French."""
-    help: str
-    """What it does, in English."""
-    optional: bool = False
-    """Whether ``None`` (not given) is a value."""
-    range: tuple[int, int] = (0, 0)
-    """Least and greatest value of a number."""
+    return Parameters.model_fields
 
 
-_DAYS = (0, 36_500)
-
-PARAMETERS = {
-    p.name: p
-    for p in (
-        Parameter("data", str, "Données", "folder or white list file; the shipped sample if none", True),
-        Parameter("as_of", str, "Situation au", "instant to audit at, ISO 8601; now if none", True),
-        Parameter("operator", str, "Opérateur", "identifier or unambiguous name; all if none", True),
-        Parameter("anchors", list, "Certificats de confiance", "certificate files or folders to trust"),
-        Parameter("recover", bool, "Lecture d’une liste endommagée", "load the rows of a damaged list"),
-        Parameter("any_namespace", bool, "Autre espace de noms XML admis", "accept another XML namespace"),
-        Parameter("show_contacts", bool, "Contacts en clair", "show contacts as they are, not masked"),
-        Parameter(
-            "list_max_age_days", int, "Âge maximal de la liste (jours)", "age of an old list", range=_DAYS
-        ),
-        Parameter("stale_after_days", int, "Ligne ancienne après (jours)", "age of an old row", range=_DAYS),
-        Parameter(
-            "concentration_min",
-            int,
-            "Concentration : domaines par nom de certificat, à partir de",
-            "from how many domains on one certificate name on it is reported",
-            range=(2, 1_000_000),
-        ),
-        Parameter("changes_since", str, "Changements depuis le", "start of the comparison, ISO 8601", True),
-        Parameter(
-            "listing_days",
-            int,
-            "Délai d’inscription (jours)",
-            "days after which a declared domain should be listed",
-            range=_DAYS,
-        ),
-        Parameter(
-            "row_limit", int, "Lignes montrées par tableau", "rows shown a table", range=(1, 1_000_000)
-        ),
-    )
-}
-"""Every parameter by its name."""
-
-_TEXT_MAX = 4096
+@cache
+def kind_of(name: str) -> type:
+    """Return what a parameter is: ``str``, ``int``, ``bool`` or ``tuple`` (of texts)."""
+    hint = parameters()[name].annotation
+    if get_origin(hint) in (Union, UnionType):
+        hint = get_args(hint)[0]
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    kind: type = get_origin(hint) or hint
+    return kind
 
 
 def check_value(name: str, value: Any) -> Any:
     """Return `value` as parameter `name` wants it.
 
-    Texts, as a command line gives them, are read by the parameter's type; other values must have it.
+    Texts, as a command line gives them, are read by the parameter's type; so is what papermill makes of them
+    (digits it takes for a number, ``no`` for a text). Other values must have the type.
 
     Raises
     ------
@@ -87,24 +60,47 @@ def check_value(name: str, value: Any) -> Any:
 
     >>> check_value("row_limit", "500")
     500
-    >>> check_value("recover", "true")
-    True
+    >>> check_value("recover", "non"), check_value("operator", 318310021300028)
+    (False, '318310021300028')
     """
-    parameter = PARAMETERS.get(name)
-    if parameter is None:
-        raise ParameterError(f"no parameter {name!r}", remedy=f"There are: {', '.join(PARAMETERS)}")
-    if value is None and parameter.optional:
-        return None
-    if parameter.kind is list:
-        return [_text(name, item) for item in ([value] if isinstance(value, str) else _sequence(name, value))]
-    if parameter.kind is bool:
-        return _flag(name, value)
-    if parameter.kind is int:
-        return _number(parameter, value)
-    text = _text(name, value)
-    if name in ("as_of", "changes_since"):
-        _instant(name, text)
-    return text
+    if name not in parameters():
+        raise ParameterError(f"no parameter {name!r}", remedy=f"There are: {', '.join(parameters())}")
+    from pydantic import ValidationError
+
+    from mssante_audit.base.settings import Parameters, fault
+
+    try:
+        checked = getattr(Parameters.model_validate({name: _meant(kind_of(name), value)}), name)
+    except ValidationError as errors:
+        error = errors.errors()[0]
+        if error["type"] in _PLAIN:
+            message = f"{name} wants a plain text of at most 4096 characters"
+        elif error["type"].endswith(("_type", "_short", "_unicode")):
+            wanted = "a text" if len(error["loc"]) > 1 else _WANTED[kind_of(name)]
+            message = f"{name} wants {wanted}, not {error['input']!r}"
+        else:
+            message = fault(Parameters, error)
+        raise ParameterError(message) from None
+    if name in INSTANTS and checked is not None:
+        try:
+            parse_instant(checked)
+        except InputError as error:
+            raise ParameterError(f"{name}: {error.message}", remedy=error.remedy) from None
+    return list(checked) if isinstance(checked, tuple) else checked
+
+
+def _meant(kind: type, value: Any) -> Any:
+    """Return what a command line or papermill made of a value as the value that was meant, if it is plain."""
+    if kind is tuple:
+        items = value if isinstance(value, list | tuple) else [value]
+        return tuple(_meant(str, item) for item in items)
+    if kind is bool and isinstance(value, str | int):
+        return _FLAGS.get(str(value).strip().lower(), value)
+    if kind is int and isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value):
+        return int(value)
+    if kind is str and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value
 
 
 def declared(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -120,7 +116,7 @@ def declared(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
     Raises
     ------
     ParameterError
-        If the cell assigns a name that is not in `PARAMETERS`, or a default of another type.
+        If the cell assigns a name that is none of `parameters`, or a default of another type.
     """
     defaults: dict[str, Any] = {}
     for cell in notebook["cells"]:
@@ -197,9 +193,7 @@ def shown_value(name: str, value: Any) -> str:
     if name in ("data", "anchors"):
         paths = value if isinstance(value, list) else [value]
         return ", ".join(Path(path).name or "." for path in paths)
-    if name in ("as_of", "changes_since"):
-        from mssante_audit.base.instants import parse_instant
-
+    if name in INSTANTS:
         return moment(parse_instant(value))
     return str(value)
 
@@ -219,47 +213,3 @@ def _assignments(source: str, name: str) -> list[tuple[str, ast.expr]]:
             case _:
                 raise ParameterError("its parameters cell does more than name = value", file=name)
     return found
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ParameterError(f"{name} wants a text, not {value!r}")
-    if len(value) > _TEXT_MAX or re.search(r"[\x00-\x1f\x7f]", value):
-        raise ParameterError(f"{name} wants a plain text of at most {_TEXT_MAX} characters")
-    return value
-
-
-def _sequence(name: str, value: Any) -> list[Any]:
-    if not isinstance(value, list | tuple):
-        raise ParameterError(f"{name} wants a list of texts, not {value!r}")
-    return list(value)
-
-
-def _flag(name: str, value: Any) -> bool:
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    if not isinstance(value, bool):
-        raise ParameterError(f"{name} wants true or false, not {value!r}")
-    return value
-
-
-def _number(parameter: Parameter, value: Any) -> int:
-    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value):
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ParameterError(f"{parameter.name} wants a whole number, not {value!r}")
-    least, most = parameter.range
-    if not least <= value <= most:
-        raise ParameterError(f"{parameter.name} wants {least} to {most}, not {value}")
-    return value
-
-
-def _instant(name: str, text: str) -> None:
-    from mssante_audit.space.trust import (
-        parse_instant,  # brings pandas, which the command line's help does without
-    )
-
-    try:
-        parse_instant(text)
-    except InputError as error:
-        raise ParameterError(f"{name}: {error.message}", remedy=error.remedy) from None

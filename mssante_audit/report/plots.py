@@ -318,7 +318,7 @@ def _stacked(groups: Sequence[tuple[str, pd.Series]], what: str, subject: str) -
     present = {s for bar in bars for _, s in bar.parts}
     figure = draw_bars(bars, [s for s in SEVERITY_NAMES if s in present])
     if not bars:
-        return Chart(figure, f"{what} Aucune donnée.", "Aucun constat.")
+        return Chart(figure, f"{what} Aucune donnée.", "Rien à dessiner.")
     most = max(bars, key=lambda bar: bar.length)
     whole = sum(bar.length for bar in bars)
     reading = (

@@ -23,6 +23,7 @@ from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.export import json_text
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import COLUMNS, typed
+from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.inputs import input_files, stamps
 from mssante_audit.space.trust import Thresholds, TrustSpace
@@ -53,10 +54,21 @@ def open_space(
 
     Raises
     ------
+    ParameterError
+        If a value, as papermill may hand it over, is not right (`mssante_audit.report.parameters`).
     InputError
         If there is no white list, or it cannot be read.
     """
-    thresholds = Thresholds(list_max_age_days, stale_after_days, concentration_min, listing_days)
+    data, as_of = check_value("data", data), check_value("as_of", as_of)
+    anchors, recover = check_value("anchors", anchors), check_value("recover", recover)
+    any_namespace = check_value("any_namespace", any_namespace)
+    show_contacts = check_value("show_contacts", show_contacts)
+    thresholds = Thresholds(
+        list_max_age_days=check_value("list_max_age_days", list_max_age_days),
+        stale_after_days=check_value("stale_after_days", stale_after_days),
+        concentration_min=check_value("concentration_min", concentration_min),
+        listing_days=check_value("listing_days", listing_days),
+    )
     wanted = (data, as_of, tuple(anchors), recover, any_namespace, thresholds, show_contacts)
     if _shared and _shared[0] == (wanted, stamps(input_files(data, anchors))):
         return _shared[1]
@@ -110,7 +122,10 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
     ------
     UnknownNameError
         If no operator or several are meant.
+    ParameterError
+        If it is neither text nor digits.
     """
+    operator = check_value("operator", operator)
     if operator is None:
         return None
     if operator and (space.entries["operator_id"] == operator).any():

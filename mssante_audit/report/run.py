@@ -73,7 +73,7 @@ def run_reports(
     out
         Folder to write into; it is made if need be.
     parameters
-        Values by parameter name (`mssante_audit.report.parameters.PARAMETERS`). Each goes to the notebooks
+        Values by parameter name (`mssante_audit.base.settings.Parameters`). Each goes to the notebooks
         that accept it, of which there must be one.
     notebooks
         Folder to find names in, instead of the shipped one.

@@ -221,7 +221,7 @@ def _head(space: TrustSpace, shareable: bool) -> dict[str, Any]:
         "version": VERSION,
         "shareable": shareable,
         "as_of": space.as_of,
-        "thresholds": asdict(space.thresholds),
+        "thresholds": space.thresholds.model_dump(),
         "severities": SEVERITIES,
         "audits": {name: list(told.lacking(space)) for name, told in audits().items()},
         "list": {

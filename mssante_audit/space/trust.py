@@ -20,25 +20,12 @@ from mssante_audit.archive.store import Archive, checked, open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.resources import resource
+from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 
 LIST_SUFFIXES = (".xml", ".xml.gz")
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """What an audit takes for too old, too many or too few."""
-
-    list_max_age_days: int = 7
-    """A list older than this is reported (LIST_OLD). No source: the manager states no period."""
-    stale_after_days: int = 730
-    """Age of `updated_at` from which a row counts as old (CONTACT_STAMP_OLD)."""
-    concentration_min: int = 50
-    """From how many domains on one certificate name on it is reported (DN_CONCENTRATION)."""
-    listing_days: int = 10
-    """Days after which a declared domain should be listed (RECO_NOT_LISTED). No source: none is stated."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +98,20 @@ def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime |
     return lists[-1]
 
 
+OTHER_OBSERVATIONS = ("tls-",)
+"""What the names of observations of something else than the DNS begin with."""
+
+
 def find_observation(data: Path) -> Path | None:
     """Return the newest DNS observation of a data folder, ``None`` if it has none (or is a file).
 
     Observations lie in the folder or in ``observations/`` below it; the newest is the last in order of name,
-    for names start with ``dns-`` and a date.
+    for names start with ``dns-`` and a date. One that its user named otherwise counts, unless its name is
+    that of another kind (`OTHER_OBSERVATIONS`).
     """
     found = [f for folder in (data, data / "observations") for f in folder.glob("*.jsonl.gz") if f.is_file()]
-    return max(found, key=lambda f: f.name, default=None)
+    ours = [f for f in found if not f.name.startswith(OTHER_OBSERVATIONS)]
+    return max(ours, key=lambda f: f.name, default=None)
 
 
 def load_space(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from mssante_audit.values.contacts import mask
 
@@ -55,3 +57,14 @@ def masked_message(text: str) -> str:
     "KeyError: 'MY_RULE' for z•••@x.example, •••, 04 •• •• •• 01"
     """
     return _NAMING.sub(lambda found: mask(found[0]), text)
+
+
+def told_error(error: BaseException) -> str:
+    """Return type, message and place of an error that nobody foresaw, in one line that names no person.
+
+    The place is that of the innermost frame: the line of the code, maybe a user's own, that raised it.
+    """
+    message = masked_message(" ".join(str(error).split()))
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {message}".rstrip(": ") + place

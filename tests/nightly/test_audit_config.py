@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
@@ -15,22 +14,20 @@ from jsonschema import Draft202012Validator
 
 from mssante_audit.archive.fetch import Settings as FetchSettings
 from mssante_audit.base.errors import InputError, OutputError
-from mssante_audit.nightly import config as audit_config
-from mssante_audit.nightly.config import config_of, load_config, read_values, schema, template, write_template
+from mssante_audit.base.settings import Config, Deadlines, Fetch, Observe, Parameters, Thresholds
+from mssante_audit.cli.main import app
+from mssante_audit.nightly import steps
+from mssante_audit.nightly.config import (
+    STEPS,
+    checked,
+    load_config,
+    schema,
+    sections,
+    template,
+    write_template,
+)
 from mssante_audit.observe.dns.settings import ObserveSettings
-from mssante_audit.report.parameters import PARAMETERS
-from mssante_audit.space.trust import Thresholds
 
-KINDS = {
-    "data": audit_config.Data,
-    "fetch": audit_config.Fetch,
-    "observe": audit_config.Observe,
-    "reports": audit_config.Reports,
-    "dossiers": audit_config.Dossiers,
-    "retention": audit_config.Retention,
-    "hooks": audit_config.Hooks,
-}
-SECTIONS = {name: part for name, part in schema()["properties"].items() if "properties" in part}
 SMALLEST = '[data]\nfolder = "data"\n'
 
 
@@ -46,43 +43,49 @@ def written(tmp_path):
 # -- the schema -------------------------------------------------------------------------------------
 
 
-def test_the_schema_is_one():
+def test_the_schema_is_one_that_takes_what_is_right_and_nothing_else():
     Draft202012Validator.check_schema(schema())
+    editor = Draft202012Validator(schema())
+    assert editor.is_valid(tomllib.loads(template()))
+    for text in ("data = 3", '[data]\nfolder = ""', '[data]\nfolder = "d"\n[observe]\nport = 0', "x = 1"):
+        assert not editor.is_valid(tomllib.loads(text)), text
+
+
+def test_init_prints_the_schema(capsys):
+    with pytest.raises(SystemExit) as ended:
+        app(["init", "--schema"])
+    assert ended.value.code == 0
+    assert json.loads(capsys.readouterr().out) == schema()
 
 
 def test_each_key_is_documented_and_has_a_default():
-    for name, part in schema()["properties"].items():
-        assert part["description"].endswith("."), name
-        for key, one in part.get("properties", {}).items():
-            assert one["description"].endswith((".", ")")), f"{name}.{key}"
-            assert "default" in one or key in part["required"], f"{name}.{key}"
+    for name, field in Config.model_fields.items():
+        assert field.description.endswith((".", ")")), name
+    for name, section in sections().items():
+        for key, one in section.model_fields.items():
+            assert one.description.endswith((".", ")")), f"{name}.{key}"
+            assert not one.is_required() or one.examples, f"{name}.{key}"
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_each_key_reaches_the_settings(name):
-    assert [field.name for field in fields(KINDS[name])] == list(SECTIONS[name]["properties"])
+def test_defaults_are_those_of_what_is_set():
+    fetch, wanted = Fetch(), FetchSettings()
+    assert (fetch.url, fetch.attempts, fetch.attempt_seconds, fetch.max_loss, fetch.ca_bundle) == (
+        wanted.url, wanted.attempts, wanted.total_seconds, wanted.max_loss, wanted.ca_bundle,
+    )  # fmt: skip
+    for key, value in Observe().model_dump(exclude={"enabled"}).items():
+        assert getattr(ObserveSettings(), key) == value, key
 
 
-def test_defaults_and_ranges_are_those_of_what_is_set():
-    def default(section: str, key: str) -> object:
-        return SECTIONS[section]["properties"][key]["default"]
-
-    for name, value in asdict(Thresholds()).items():
-        part = SECTIONS["thresholds"]["properties"][name]
-        assert part["default"] == value
-        assert (part["minimum"], part["maximum"]) == PARAMETERS[name].range
-    wanted = FetchSettings()
-    assert default("fetch", "url") == wanted.url
-    assert default("fetch", "attempts") == wanted.attempts
-    assert default("fetch", "attempt_seconds") == wanted.total_seconds
-    assert default("fetch", "max_loss") == wanted.max_loss
-    for key in set(SECTIONS["observe"]["properties"]) - {"enabled"}:
-        value = getattr(ObserveSettings(), key)
-        assert default("observe", key) == (list(value) if isinstance(value, tuple) else value), key
+def test_a_notebook_has_the_same_thresholds_and_meanings():
+    for name, field in Thresholds.model_fields.items():
+        assert Parameters.model_fields[name] == field
+    for name in ("recover", "any_namespace"):
+        told = sections()["data"].model_fields[name].description
+        assert Parameters.model_fields[name].description == told
 
 
 def test_the_steps_have_deadlines():
-    assert tuple(SECTIONS["deadlines"]["properties"]) == audit_config.STEPS
+    assert tuple(Deadlines.model_fields) == STEPS == tuple(steps.STEPS)
 
 
 # -- the commented file -----------------------------------------------------------------------------
@@ -92,20 +95,20 @@ def test_init_writes_what_load_reads_with_every_key_and_its_meaning(tmp_path):
     write_template(tmp_path / "audit.toml")
     text = (tmp_path / "audit.toml").read_text(encoding="utf-8")
     values = tomllib.loads(text)
-    assert list(values) == list(schema()["properties"])
-    assert {name: list(values[name]) for name in SECTIONS} == {
-        name: list(part["properties"]) for name, part in SECTIONS.items()
+    assert list(values) == list(Config.model_fields)
+    assert {name: list(values[name]) for name in sections()} == {
+        name: list(section.model_fields) for name, section in sections().items()
     }
-    assert read_values(tmp_path / "audit.toml") == values
+    assert load_config(tmp_path / "audit.toml").values == values
     plain = " ".join(text.replace("#", " ").split())
-    for part in SECTIONS.values():
-        for key in part["properties"].values():
-            assert " ".join(key["description"].split()) in plain
+    for section in sections().values():
+        for field in section.model_fields.values():
+            assert " ".join(field.description.split()) in plain
     assert max(map(len, text.splitlines())) <= 100
 
 
 def test_what_the_file_says_and_what_it_leaves_out_are_the_same(written):
-    assert read_values(written(SMALLEST)) == tomllib.loads(template())
+    assert load_config(written(SMALLEST)).model_dump() == load_config(written(template())).model_dump()
 
 
 def test_init_never_overwrites(tmp_path):
@@ -129,17 +132,17 @@ def test_paths_are_seen_from_the_file(written, tmp_path, monkeypatch):
     )
     assert config.data.folder == tmp_path / "in" / "data"
     assert config.data.anchors == (tmp_path / "a.pem", Path("/abs/b.pem"))
-    assert config.output == tmp_path / "out"
+    assert config.output.folder == tmp_path / "out"
     assert config.fetch.ca_bundle == tmp_path / "ca"
     assert config.reports.names == ("overview", str(tmp_path / "own" / "mine.ipynb"))
 
 
 def test_settings_survive_the_way_to_a_step(written):
     config = load_config(written(SMALLEST + '[hooks]\nsuccess = [["a", "b c"]]\n'))
-    again = config_of(json.loads(json.dumps(config.values)), config.file)
+    again = Config.of(json.loads(json.dumps(config.values)), config.file)
     assert again == config
     assert config.hooks.success == (("a", "b c"),)
-    assert config.fail_on is None
+    assert config.fail_on == "never"
 
 
 def test_parameters_are_those_that_differ_from_a_reports_own(written):
@@ -243,16 +246,14 @@ _VALUES = st.recursive(
 
 
 @given(
-    section=st.sampled_from(sorted(SECTIONS)),
+    section=st.sampled_from(sorted(sections())),
     values=st.dictionaries(st.text(max_size=10), _VALUES, max_size=3),
 )
 def test_whatever_a_section_holds_it_is_taken_or_refused_in_one_line(section, values):
     whole = {"data": {"folder": "d"}, section: values}
     refused = ""
     try:
-        audit_config._check(whole, "", Path("audit.toml"))
+        checked(whole, "", Path("audit.toml"))
     except InputError as error:
         refused = str(error)
     assert "\n" not in refused
-    if not refused:
-        config_of(audit_config._filled(whole), Path("audit.toml"))

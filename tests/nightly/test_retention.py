@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mssante_audit.nightly.config import Retention
+from mssante_audit.base.settings import Retention
 from mssante_audit.nightly.log import KIND, Run, read_run, write_run
 from mssante_audit.nightly.retention import outdated, remove, shown_run
 
@@ -38,7 +38,7 @@ def names(folders: list[Path]) -> list[str]:
 
 
 def rules(runs: int = 0, days: int = 0, at_least: int = 1) -> Retention:
-    return Retention(runs, days, at_least, dry_run=False)
+    return Retention(runs=runs, days=days, at_least=at_least, dry_run=False)
 
 
 def test_as_many_as_asked_are_kept(output):

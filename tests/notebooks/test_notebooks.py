@@ -7,11 +7,13 @@ from inspect import signature
 import nbformat
 import pytest
 from lxml import html as lxml_html
+from papermill.inspection import _infer_parameters
+from papermill.iorw import load_notebook_node
 
 from mssante_audit import AUDITS
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.catalogue import catalogue
-from mssante_audit.report.parameters import PARAMETERS, declared
+from mssante_audit.report.parameters import declared, kind_of, parameters
 from mssante_audit.report.results import open_space
 from mssante_audit.report.run import find_notebooks, run_reports
 
@@ -90,14 +92,28 @@ def test_parameters_are_typed_and_default_to_what_the_package_does(name):
     hints = {node.target.id: ast.unparse(node.annotation) for node in ast.parse(code(cell)).body}
     spaces = signature(open_space).parameters
     for parameter, value in defaults.items():
-        kind = PARAMETERS[parameter].kind
-        hint = "list[str]" if kind is list else kind.__name__
-        assert hints[parameter] == (f"{hint} | None" if PARAMETERS[parameter].optional else hint)
+        kind = kind_of(parameter)
+        hint = "list[str]" if kind is tuple else kind.__name__
+        optional = parameters()[parameter].default is None
+        assert hints[parameter] == (f"{hint} | None" if optional else hint)
         if parameter in spaces:
             expected = spaces[parameter].default
-            assert value == (list(expected) if kind is list else expected)
+            assert value == (list(expected) if kind is tuple else expected)
     assert defaults["row_limit"] == 500
     assert {"data", "as_of", "operator"} <= defaults.keys()
+
+
+def test_papermill_shows_each_parameter_with_its_type_and_what_it_does(name):
+    told = {p.name: p for p in inspect_notebook_parameters(name)}
+    for parameter, value in declared(source(name), name).items():
+        assert told[parameter].help == parameters()[parameter].description
+        assert told[parameter].inferred_type_name.strip() != "None"
+        assert ast.literal_eval(told[parameter].default) == value
+
+
+def inspect_notebook_parameters(name):
+    notebook = load_notebook_node(str(resource("notebooks") / f"{name}.ipynb"))
+    return _infer_parameters(notebook, name="python3", language="python")
 
 
 def test_every_parameter_is_used(name):
@@ -117,7 +133,7 @@ def test_every_family_of_an_audit_has_its_heading_and_section(audit):
     cells = source(TOLD_IN.get(audit, audit))["cells"]
     headings = [line[3:].strip() for c in cells for line in c["source"] if line.startswith("## ")]
     shown = [
-        ast.literal_eval(ast.parse(code(c)).body[-1].value.args[1]) for c in cells if called(c) == "section"
+        ast.literal_eval(ast.parse(code(c)).body[-1].value.args[2]) for c in cells if called(c) == "section"
     ]
     name = TOLD_IN.get(audit, audit)
     families = {r.family for r in catalogue().values() if TOLD_IN.get(r.audit, r.audit) == name}

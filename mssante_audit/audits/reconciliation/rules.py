@@ -36,7 +36,6 @@ import pandas as pd
 
 from mssante_audit.audits.declarations.rules import Place, finding, places
 from mssante_audit.audits.reconciliation.matching import CONTACTS, MATCH, STATUSES, Match, match, no_statuses
-from mssante_audit.audits.stale_contacts.history import superseded
 from mssante_audit.base.french import day
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.frame import Finding, row_ranges, said
@@ -92,6 +91,8 @@ def _differences(matched: Match, source: str, space: TrustSpace) -> Iterator[Fin
         pairs = pairs[~pairs["domain_key"].isin(elsewhere["domain_key"])]  # it follows from the operator
         for told, found, rows in _groups(pairs, "operator_id", "dn", "declared_dn"):
             yield _with_rows(finding(code, found, told[1], told[2]), source, rows)
+    from mssante_audit.audits.stale_contacts.history import superseded  # which reads this package's matching
+
     for name, (french, column, phone, email) in CONTACTS.items():
         pairs = _where(matched, name, "differs")
         pairs = pairs.assign(since=superseded(space, pairs, column, phone, email))

@@ -1,0 +1,416 @@
+"""The settings: types, bounds, defaults and meanings of all of them, written once.
+
+`Config` is an ``audit.toml``, `Parameters` what a notebook can be given. Both are read strictly (``true`` is
+no number, ``"3"`` neither): what a command line or papermill hands over is made what it means before
+(`mssante_audit.report.parameters.check_value`). A description is the help, a title the French label.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticKnownError
+
+
+class Section(BaseModel):
+    """Settings that stand together."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _placed(value: Any, info: ValidationInfo) -> Path:
+    """Return a path as seen from the folder that is the context, if one is."""
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    if not value:
+        raise PydanticKnownError("string_too_short", {"min_length": 1})
+    path = Path(value).expanduser()
+    return info.context / path if info.context else path
+
+
+def _placed_if_any(value: Any, info: ValidationInfo) -> Path | None:
+    return None if value == "" else _placed(value, info)
+
+
+def _notebook_placed(name: str, info: ValidationInfo) -> str:
+    """Return a report's name, or its notebook's path as seen from the folder that is the context."""
+    return str(_placed(name, info)) if name.endswith(".ipynb") else name
+
+
+Place = Annotated[Path, BeforeValidator(_placed, json_schema_input_type=str)]
+Places = Annotated[tuple[Place, ...], Field(strict=False)]
+Name = Annotated[str, Field(min_length=1)]
+Names = Annotated[tuple[Name, ...], Field(strict=False)]
+Report = Annotated[Name, AfterValidator(_notebook_placed)]
+Server = Annotated[str, Field(pattern=r"^[^=\s]+=[^=\s]+$")]
+Word = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Program = Annotated[tuple[Word, ...], Field(strict=False, min_length=1)]
+Programs = Annotated[tuple[Program, ...], Field(strict=False)]
+Days = Annotated[int, Field(ge=0, le=36_500)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Deadline = Annotated[float, Field(gt=0, le=604_800)]
+Text = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Recover = Annotated[
+    bool,
+    Field(
+        title="Lecture d’une liste endommagée",
+        description="Load the readable rows of a damaged list, instead of refusing it.",
+    ),
+]
+AnyNamespace = Annotated[
+    bool,
+    Field(title="Autre espace de noms XML admis", description="Accept a list in another XML namespace."),
+]
+
+
+def _part(description: str) -> Any:
+    """Return the field of a section that may be left out: all its defaults, paths placed."""
+    return Field({}, validate_default=True, description=description)
+
+
+class Data(Section):
+    """Section ``[data]``."""
+
+    folder: Place = Field(
+        description="The data folder. With [fetch] its lists are kept in archive/ there.", examples=["data"]
+    )
+    anchors: Places = Field(
+        (),
+        description="Certificate files or folders to trust; IGC-Santé's certificates lying in the data "
+        "folder "
+        "need not be named.",
+    )
+    recover: Recover = False
+    any_namespace: AnyNamespace = False
+
+
+class Fetch(Section):
+    """Section ``[fetch]``."""
+
+    enabled: bool = Field(False, description="Whether to fetch.")
+    url: str = Field(
+        "https://espacedeconfiance.mssante.fr/listeblanchemssante.xml",
+        pattern=r"^https?://[^\s]+$",
+        description="Where the list is published.",
+    )
+    ca_bundle: Annotated[Path | None, BeforeValidator(_placed_if_any, json_schema_input_type=str)] = Field(
+        "",
+        validate_default=True,
+        description="Certificates to trust for TLS: the server's are IGC-Santé's, which no system knows. "
+        '"" is the system\'s.',
+    )
+    attempts: int = Field(3, ge=1, le=10, description="How often to try.")
+    attempt_seconds: Seconds = Field(300, description="Seconds that an attempt may take.")
+    max_loss: float = Field(
+        0.1, ge=0, le=1, description="Share of rows lost from which a list is flagged as shrunk."
+    )
+
+
+class Observe(Section):
+    """Section ``[observe]``."""
+
+    enabled: bool = Field(False, description="Whether to observe.")
+    parent_zone: Name = Field("mssante.fr", description="Zone that hands the domains out.")
+    parent_servers: Annotated[tuple[Server, ...], Field(strict=False)] = Field(
+        (), description='Its servers, each "name=address"; found in the DNS if none is given.'
+    )
+    resolvers: Names = Field(
+        (),
+        description="Addresses of resolvers to look names up with; without any, names are followed down from "
+        "the root.",
+    )
+    port: int = Field(53, ge=1, le=65_535, description="Port of every server.")
+    timeout: Seconds = Field(3.0, description="Seconds before a query counts as unanswered.")
+    retries: int = Field(2, ge=0, le=10, description="How many times more a silent server is asked.")
+    in_flight: int = Field(64, ge=1, le=10_000, description="Queries under way at any moment.")
+    per_server: float = Field(20.0, gt=0, le=100_000, description="Queries a second to one address.")
+    ipv4_only: bool = Field(False, description="Ask no IPv6 address.")
+    only: str = Field("", description='Only domains like this, such as "*.aura.*"; all of them if "".')
+
+
+class Thresholds(Section):
+    """What an audit takes for too old, too many or too few."""
+
+    list_max_age_days: Days = Field(
+        7,
+        title="Âge maximal de la liste (jours)",
+        description="A list older than this many days is reported (LIST_OLD).",
+    )
+    stale_after_days: Days = Field(
+        730,
+        title="Ligne ancienne après (jours)",
+        description="Age in days from which a row counts as old (CONTACT_STAMP_OLD).",
+    )
+    concentration_min: int = Field(
+        50,
+        ge=2,
+        le=1_000_000,
+        title="Concentration : domaines par nom de certificat, à partir de",
+        description="How many domains on one certificate name are reported (DN_CONCENTRATION).",
+    )
+    listing_days: Days = Field(
+        10,
+        title="Délai d’inscription (jours)",
+        description="Days after which a declared domain should be listed (RECO_NOT_LISTED).",
+    )
+
+
+class Reports(Section):
+    """Section ``[reports]``."""
+
+    enabled: bool = Field(True, description="Whether to make reports.")
+    names: Annotated[tuple[Report, ...], Field(strict=False)] = Field(
+        (),
+        description="Which ones: names of shipped notebooks, or paths of one's own; all whose data are there "
+        "if none is named.",
+    )
+
+
+class Dossiers(Section):
+    """Section ``[dossiers]``."""
+
+    enabled: bool = Field(True, description="Whether to write dossiers.")
+    operators: Names = Field(
+        (), description="Whose: identifiers, or unambiguous names; everybody's if none is named."
+    )
+    jobs: int = Field(0, ge=0, le=1024, description="Processes at work at once; 0 is one a processor.")
+
+
+class Output(Section):
+    """Section ``[output]``."""
+
+    folder: Place = Field(
+        "output",
+        validate_default=True,
+        description="Its site/index.html is always the last good site; runs/ has every run, state/ what they "
+        "remember.",
+    )
+
+
+class Retention(Section):
+    """Section ``[retention]``."""
+
+    runs: int = Field(
+        14,
+        ge=0,
+        le=1_000_000,
+        description="Keep this many; 0 sets no such limit.",
+    )
+    days: Days = Field(0, description="Remove those older than this many days; 0 sets no such limit.")
+    at_least: int = Field(3, ge=1, le=1_000_000, description="The newest ones that are kept, however old.")
+    dry_run: bool = Field(False, description="Remove nothing: only say in the log what would be removed.")
+
+
+class Hooks(Section):
+    """Section ``[hooks]``."""
+
+    success: Programs = Field((), description="If every step was done.")
+    failure: Programs = Field((), description="If a step failed.")
+    new_findings: Programs = Field((), description="If there are findings that the run before did not have.")
+    seconds: Seconds = Field(
+        60, description="Seconds that one may take; then it is ended, and the run says so."
+    )
+
+
+class Deadlines(Section):
+    """Section ``[deadlines]``: a field a step that has one, in order."""
+
+    fetch: Deadline = Field(1200, description="Of step 1.")
+    observe: Deadline = Field(14_400, description="Of step 2.")
+    audit: Deadline = Field(1800, description="Of step 3.")
+    reports: Deadline = Field(3600, description="Of step 4.")
+    dossiers: Deadline = Field(7200, description="Of step 5.")
+    site: Deadline = Field(1800, description="Of step 6.")
+
+
+class Config(Section):
+    """What `mssante-audit run` does. Paths are seen from the folder this file lies in."""
+
+    model_config = ConfigDict(title="audit.toml")
+
+    language: Literal["fr"] = Field("fr", description='Language of reports and site. Only "fr" for now.')
+    show_contacts: bool = Field(
+        False,
+        description="false masks phones, addresses and names in everything written; true is for your own "
+        "eyes, "
+        "not for sharing.",
+    )
+    fail_on: Literal["never", "info", "warning", "error", "critical"] = Field(
+        "never",
+        description='Exit with status 1 if a finding is this severe or worse: "info", "warning", "error", '
+        '"critical", or "never".',
+    )
+    data: Data = Field(
+        description="Where the white list is, and what lies beside it: register, observations, archive, "
+        "waivers."
+    )
+    fetch: Fetch = _part(
+        "Step 1: download the published list into the archive. If that fails, the last good list "
+        "is audited, and "
+        "the run says so."
+    )
+    observe: Observe = _part(
+        "Step 2: ask the DNS about every domain, gently, into observations/ in the data folder. It takes "
+        "minutes, and uses the network."
+    )
+    thresholds: Thresholds = _part("Step 3, audit: what it takes for too old, too many or too few.")
+    reports: Reports = _part("Step 4: the reports.")
+    dossiers: Dossiers = _part("Step 5: a dossier an operator, with the message to send.")
+    output: Output = _part("Step 6, site: where all of it goes.")
+    retention: Retention = _part(
+        "Step 7: which earlier runs are removed. Never the one that the site shows, never anything but runs."
+    )
+    hooks: Hooks = _part(
+        'Programs run after the run, each a list of words (no shell), such as [["/usr/local/bin/tell", '
+        '"mssante"]]. They find what happened in MSSANTE_… variables (docs/schedule.md).'
+    )
+    deadlines: Deadlines = _part(
+        "Seconds that a step may take. Then it is ended and has failed; the steps after it go on."
+    )
+
+    _file: Path = PrivateAttr(Path("audit.toml"))
+    _values: Mapping[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def file(self) -> Path:
+        """Where it was read."""
+        return self._file
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """What the file says, as JSON types: without defaults."""
+        return self._values
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], file: Path) -> Config:
+        """Return the settings that say `values`, paths seen from the folder of `file`.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            If a key is unknown, missing or has a wrong value (`fault`).
+        """
+        config = cls.model_validate(values, context=file.resolve().parent)
+        config._file, config._values = file, values
+        return config
+
+    def parameters(self, as_of: str) -> dict[str, Any]:
+        """Return what a notebook, or `mssante_audit.report.results.open_space`, is given."""
+        flags = {
+            "recover": self.data.recover,
+            "any_namespace": self.data.any_namespace,
+            "show_contacts": self.show_contacts,
+        }
+        anchors = [str(anchor) for anchor in self.data.anchors]
+        return {
+            "data": str(self.data.folder),
+            "as_of": as_of,
+            **self.thresholds.model_dump(),
+            **({"anchors": anchors} if anchors else {}),
+            **{name: True for name, flag in flags.items() if flag},
+        }
+
+
+class Opening(Section):
+    """Parameters that open a trust space, but for the thresholds."""
+
+    data: Text | None = Field(
+        None, title="Données", description="Folder or white list file; the shipped sample if none."
+    )
+    as_of: Text | None = Field(
+        None, title="Situation au", description="Instant to audit at, ISO 8601; now if none."
+    )
+    operator: Text | None = Field(
+        None, title="Opérateur", description="Identifier or unambiguous name; all operators if none."
+    )
+    anchors: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
+        (), title="Certificats de confiance", description="Certificate files or folders to trust."
+    )
+    recover: Recover = False
+    any_namespace: AnyNamespace = False
+    show_contacts: bool = Field(
+        False,
+        title="Contacts en clair",
+        description="Show contacts as they are, not masked: not for sharing.",
+    )
+
+
+class Parameters(Thresholds, Opening):
+    """The parameters that a report's notebook can have."""
+
+    changes_since: Text | None = Field(
+        None, title="Changements depuis le", description="Start of the comparison, ISO 8601."
+    )
+    row_limit: int = Field(
+        500, ge=1, le=1_000_000, title="Lignes montrées par tableau", description="Rows shown a table."
+    )
+
+
+# -- what is wrong ------------------------------------------------------------------------------------------
+
+_KINDS = {
+    "string_type": "a text",
+    "string_unicode": "a text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "tuple_type": "a list",
+    "model_type": "a table",
+}
+_BOUNDS = frozenset({"greater_than", "greater_than_equal", "less_than_equal", "finite_number"})
+
+
+def field_of(model: type[BaseModel], keys: tuple[str, ...]) -> FieldInfo:
+    """Return the field that keys lead to from a model."""
+    field = model.model_fields[keys[0]]
+    kind = field.annotation
+    return field_of(kind, keys[1:]) if keys[1:] and isinstance(kind, type) else field
+
+
+def fault(model: type[BaseModel], error: ErrorDetails) -> str:
+    """Return what is wrong with one value, in one line that begins with its keys."""
+    keys = tuple(part for part in error["loc"] if isinstance(part, str))
+    name, kind, given = ".".join(keys), error["type"], shown(error["input"])
+    if kind == "missing":
+        return f"lacks {name}"
+    if kind == "literal_error":
+        choices = ", ".join(shown(choice) for choice in get_args(field_of(model, keys).annotation))
+        return f"{name} wants one of {choices}, not {given}"
+    if kind in _KINDS:
+        return f"{name} wants {_KINDS[kind]}, not {given}"
+    if kind in _BOUNDS:
+        return f"{name} wants {_range(field_of(model, keys))}, not {given}"
+    if kind in ("string_too_short", "too_short"):
+        return f"{name} is empty"
+    return f"{name}: {given} is not of the right form"
+
+
+def _range(field: FieldInfo) -> str:
+    bounds = {
+        name: getattr(one, name)
+        for one in field.metadata
+        for name in ("ge", "gt", "le")
+        if hasattr(one, name)
+    }
+    if "gt" in bounds:
+        return f"more than {bounds['gt']}, at most {bounds['le']}"
+    return f"{bounds['ge']} to {bounds['le']}"
+
+
+def shown(value: Any) -> str:
+    """Return a value as JSON writes it, cut if it is long."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}…"
