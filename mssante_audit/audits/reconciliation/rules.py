@@ -36,7 +36,6 @@ import pandas as pd
 
 from mssante_audit.audits.declarations.rules import Place, finding, places
 from mssante_audit.audits.reconciliation.matching import CONTACTS, MATCH, STATUSES, Match, match, no_statuses
-from mssante_audit.audits.stale_contacts.history import superseded
 from mssante_audit.base.french import day
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.frame import Finding, row_ranges, said
@@ -81,6 +80,9 @@ def _presence(matched: Match, source: str) -> Iterator[Finding]:
 
 def _differences(matched: Match, source: str, space: TrustSpace) -> Iterator[Finding]:
     """Yield what the list says otherwise than the declaration."""
+    # Not at the top: that module compares contacts as this audit does, and whichever came first would fail.
+    from mssante_audit.audits.stale_contacts.history import superseded
+
     elsewhere = _where(matched, "operator_match", "differs")
     for told, found, rows in _groups(
         elsewhere, "operator_id", "operator_id_listed", "operator", "structure_id"
