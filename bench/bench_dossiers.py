@@ -36,11 +36,11 @@ from mssante_audit.dossiers.narrative import (
 )
 from mssante_audit.dossiers.plots import domains_by_certificate, domains_over_time, findings_against_peers
 from mssante_audit.dossiers.write import file_name, write_dossiers
+from mssante_audit.report.charts import Chart
 from mssante_audit.report.jobs import Job, plan
 from mssante_audit.report.page import Page, to_html
 from mssante_audit.report.parameters import parameters as known
 from mssante_audit.report.parameters import shown_value
-from mssante_audit.report.plots import Chart
 from mssante_audit.report.results import open_space
 from mssante_audit.report.tables import enable
 from mssante_audit.space.trust import TrustSpace

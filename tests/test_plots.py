@@ -1,18 +1,18 @@
-import warnings
+import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
+from importlib.resources import files
 from itertools import pairwise
 
-import matplotlib as mpl
 import pandas as pd
 import pytest
 from lxml import html as lxml_html
 from made_findings import framed, made
-from matplotlib.colors import to_rgb
-from PIL import Image
 
-from mssante_audit.base.french import NARROW
-from mssante_audit.report import plots, tilemap
+from mssante_audit.base.french import NARROW, NBSP, SEVERITY_NAMES
+from mssante_audit.report import plots
+from mssante_audit.report.charts import COLUMNS, SHADES, bars, lines, table, tile_places, tiles
 from mssante_audit.report.tables import visible
 from mssante_audit.values.identifiers import DEPARTMENTS
 
@@ -54,7 +54,7 @@ FOUND = framed(
 )
 CHARTS = {
     "operators": lambda e, f: plots.operator_share(e),
-    "departments": lambda e, f: tilemap.departments(e),
+    "departments": lambda e, f: plots.departments(e),
     "age": lambda e, f: plots.age_bands(e, AS_OF, 730),
     "concentration": lambda e, f: plots.concentration(e, 3),
     "families": lambda e, f: plots.findings_by_family(f),
@@ -72,54 +72,79 @@ def plain(text):
     return text.replace(NARROW, " ").replace("\N{NO-BREAK SPACE}", " ")
 
 
-def test_a_chart_is_the_same_bytes_each_time_and_carries_no_date_nor_version(draw):
-    first, second = draw(SOME, FOUND).png(), draw(SOME, FOUND).png()
-    assert first == second
-    assert Image.open(BytesIO(first)).info.keys() <= {"dpi", "transparency"}
+def parsed(chart):
+    return lxml_html.fromstring(chart.html())
 
 
-def test_drawing_neither_reads_nor_changes_the_settings_of_matplotlib(draw):
-    expected = draw(SOME, FOUND).png()
-    with mpl.rc_context(
-        {"font.family": ["DejaVu Serif"], "font.size": 30, "text.color": "red", "savefig.dpi": 30}
-    ):
-        before = dict(mpl.rcParams)
-        assert draw(SOME, FOUND).png() == expected
-        assert dict(mpl.rcParams) == before
+def test_a_chart_is_the_same_each_time(draw):
+    assert draw(SOME, FOUND).html() == draw(SOME, FOUND).html()
+
+
+def test_no_chart_needs_a_drawing_library():
+    loaded = (
+        "import sys; import mssante_audit.report.plots_archive, mssante_audit.dossiers.plots, "
+        "mssante_audit.site.chart, mssante_audit.report.page; "
+        "print(sorted({'matplotlib', 'PIL', 'itables'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_a_chart_of_nothing_says_so(draw):
     chart = draw(NONE, FOUND.head(0))
-    assert chart.png()
+    assert parsed(chart).xpath("//@aria-label") == [chart.alt]
     assert chart.alt
-    assert plain(chart.reading).startswith(("Aucun", "0 ", "En tête : aucun"))
+    assert plain(chart.caption).startswith(("Aucun", "0 ", "En tête : aucun"))
 
 
 def test_hostile_names_are_drawn_as_text_and_escaped(draw):
     hostile = SOME.assign(operator=HOSTILE, cn=HOSTILE)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        chart = draw(hostile, framed([made("DN_ORDER", (1,))], hostile))
-        page = lxml_html.fromstring(chart.html())
+    chart = draw(hostile, framed([made("DN_ORDER", (1,))], hostile))
+    page = parsed(chart)
     assert page.xpath("//script") == []
-    assert page.xpath("//img/@alt") == [visible(chart.alt)]
-    assert len(page.xpath("//img")) == 1
+    assert page.xpath("//*[@role='img']/@aria-label") == [visible(chart.alt)]
+    assert {name for element in page.iter() for name in element.attrib} <= {
+        "class", "role", "aria-label", "style", "title"
+    }  # fmt: skip
+    assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in chart.html()
+    assert "\x00" not in chart.html()
 
 
-def test_every_text_stays_inside_the_figure_and_off_the_others(draw):
-    hostile = SOME.assign(operator=HOSTILE, cn=HOSTILE)
-    chart = draw(hostile, framed([made("CONTACT_DISAGREEMENT", (1,))] * 3, hostile))
-    chart.png()
-    width, height = chart.figure.get_size_inches() * chart.figure.dpi
-    boxes = [t.get_window_extent() for t in chart.figure.axes[0].texts]
-    assert all(b.x0 >= 0 and b.x1 <= width and b.y0 >= 0 and b.y1 <= height for b in boxes)
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+def test_a_bar_tells_its_number_when_pointed_at_and_is_in_proportion():
+    page = parsed(bars(pd.Series({"a": 4, "b": 1, "c": float("nan")}), title="Nombres"))
+    assert page.xpath("//i/@style") == ["width:100.0%", "width:25.0%"]
+    assert page.xpath("//i/@title") == ["a : 4", "b : 1"]
+    assert page.xpath("//b")[2].text_content() == "–", "what is not known is no zero"
 
 
-def test_text_is_legible_on_a_phone(draw):
-    phone = 358 / plots.WIDTH  # what is left of 390 pixels beside the margins
-    texts = draw(SOME, FOUND).figure.axes[0].texts
-    assert min(t.get_fontsize() / 72 / plots.PX * phone for t in texts) > 7
+def test_bars_of_a_frame_are_stacked_and_explained():
+    frame = pd.DataFrame({"info": [2, 0], "autre": [1.5, 0]}, index=["x", "y"])
+    chart = bars(frame, title="t", styles=["grey", "gold"])
+    page = parsed(chart)
+    assert page.xpath("//i[@style]/@class") == ["grey", "gold"]
+    assert [li.text_content() for li in page.xpath("//li")] == ["information", "autre"]
+    assert "x : 2 info., 1,5 autre" in plain(chart.alt)
+
+
+def test_what_bars_cannot_draw_is_refused():
+    with pytest.raises(ValueError, match="negative"):
+        bars(pd.Series({"a": -1}), title="t")
+    with pytest.raises(ValueError, match="2 styles of critical"):
+        bars(pd.Series({"a": 1, "b": 2}), title="t", styles=["blue", "strong"])
+    with pytest.raises(ValueError, match="no such département: 99"):
+        tiles(pd.Series({"99": 1}), title="t")
+
+
+def test_lines_have_a_scale_each_and_tell_their_points():
+    days = pd.to_datetime(["2026-03-01", "2026-03-02", "2026-03-05"], utc=True)
+    chart = lines(pd.DataFrame({"<b>": [0, 10, 5], "error": [1, 1, 1]}, index=days), title="t")
+    page = parsed(chart)
+    first, second = (line.split() for line in page.xpath("//polyline/@points"))
+    assert first == ["0.0,39.0", "25.0,2.0", "100.0,20.5"]
+    assert second == ["0.0,2.0", "25.0,2.0", "100.0,2.0"]
+    assert page.xpath("//path/title/text()")[1] == "2 mars 2026 : 10"
+    assert page.xpath("//li/@class") == ["sev-error"]
+    assert "Erreurs : 1 le 1er mars 2026, 1 le 5 mars 2026 ; entre 1 et 1" in plain(chart.alt)
 
 
 def test_operator_share_tells_every_domain_once_an_operator():
@@ -128,7 +153,7 @@ def test_operator_share_tells_every_domain_once_an_operator():
     assert "CH ALPHA : 6 (55 %)" in told
     assert "CH BETA : 4 (36 %)" in told
     assert "les 2 autres opérateurs : 2 (18 %)" in told
-    assert plain(chart.reading) == (
+    assert plain(chart.caption) == (
         "Les 3 premiers opérateurs portent 91 % des 11 domaines ; le premier, CH ALPHA, en porte 6 (55 %)."
     )
 
@@ -144,7 +169,7 @@ def test_age_bands_hold_every_row_once_and_split_at_the_threshold():
     ):
         assert band in told
     assert "date illisible ou absente : 1 (8,3 %)" in told
-    assert plain(chart.reading) == "5 lignes sur 12 (42 %) portent une date de plus de 400 jours."
+    assert plain(chart.caption) == "5 lignes sur 12 (42 %) portent une date de plus de 400 jours."
 
 
 def test_rows_dated_after_the_audit_are_told_apart():
@@ -155,7 +180,7 @@ def test_rows_dated_after_the_audit_are_told_apart():
 def test_concentration_counts_the_domains_of_a_name():
     chart = plots.concentration(SOME, 4)
     assert "mss.alpha.example : 6 (55 %)" in plain(chart.alt)
-    assert plain(chart.reading) == (
+    assert plain(chart.caption) == (
         "2 noms de certificat portent chacun 4 domaines ou plus, 82 % des domaines à eux tous ; "
         "si le premier expire, 6 domaines tombent."
     )
@@ -173,40 +198,63 @@ def test_findings_are_told_by_severity():
 
 
 def test_severities_differ_in_grey_and_by_hatch():
-    def luminance(colour):
-        return sum(w * (c / 12.92 if c <= 0.04 else ((c + 0.055) / 1.055) ** 2.4)
-                   for w, c in zip((0.2126, 0.7152, 0.0722), to_rgb(colour), strict=True))  # fmt: skip
+    css = (files("mssante_audit.report") / "tables.css").read_text(encoding="utf-8")
 
-    grey = [luminance(style["facecolor"]) for style in plots.SEVERITY_STYLE.values()]
+    def luminance(colour):
+        channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        return sum(w * (c / 12.92 if c <= 0.04 else ((c + 0.055) / 1.055) ** 2.4)
+                   for w, c in zip((0.2126, 0.7152, 0.0722), channels, strict=True))  # fmt: skip
+
+    def face(selector):
+        return re.search(re.escape(selector) + r" \{ background: (#[0-9a-f]{6})(.*?);? \}", css).groups()
+
+    faces = [face(f".chart .{severity}") for severity in SEVERITY_NAMES]
+    grey = [luminance(colour) for colour, _ in faces]
     assert all(b > a + 0.05 for a, b in pairwise(grey))
-    assert len({style["hatch"] for style in plots.SEVERITY_STYLE.values()}) == 4
-    shades = [luminance(shade) for shade in tilemap.SHADES]
+    assert len({hatch for _, hatch in faces}) == 4
+    shades = [luminance(face(f".tiles .s{i}")[0]) for i in range(SHADES)]
     assert shades == sorted(shades, reverse=True)
     dark = [1.05 / (s + 0.05) for s in shades[3:]]
-    light = [(s + 0.05) / (luminance(plots.INK) + 0.05) for s in shades[:3]]
+    light = [(s + 0.05) / (luminance("#1b1f24") + 0.05) for s in shades[:3]]
     assert min(dark + light) >= 4.5
 
 
 def test_every_departement_has_one_tile():
-    tiles = tilemap.tiles() | tilemap.collectivities()
-    assert tiles.keys() == DEPARTMENTS.keys()
-    assert len(set(tiles.values())) == len(tiles)
-    assert len(tilemap.tiles()) == 101
-    assert all(x < tilemap.COLUMNS for x, _ in tiles.values())
+    places = tile_places(collectivities=True)
+    assert places.keys() == DEPARTMENTS.keys()
+    assert len(set(places.values())) == len(places)
+    assert len(tile_places()) == 101
+    assert all(x < COLUMNS for x, _ in places.values())
+
+
+def tile_texts(chart):
+    return [span.text_content() for span in parsed(chart).xpath("//*[@class='tiles']/span")]
 
 
 def test_departments_with_overseas_and_unknown():
-    chart = tilemap.departments(SOME)
-    assert plain(chart.reading) == (
+    chart = plots.departments(SOME)
+    assert plain(chart.caption) == (
         "En tête : Ain (01) : 6, Paris (75) : 4, Guadeloupe (971) : 1 ; 98 départements sans aucun domaine ; "
         "1 domaine sans département connu."
     )
-    drawn = [t.get_text() for t in chart.figure.axes[0].texts]
-    assert drawn.count("–") == 98
-    assert "975" not in drawn
+    drawn = tile_texts(chart)
+    assert len([text for text in drawn if text.endswith("–")]) == 98
+    assert "016" in drawn
+    assert not any(text.startswith("975") for text in drawn)
 
 
 def test_a_collectivity_is_drawn_when_it_has_a_domain():
-    chart = tilemap.departments(SOME.assign(department="988"))
-    assert "988" in [t.get_text() for t in chart.figure.axes[0].texts]
+    chart = plots.departments(SOME.assign(department="988"))
+    assert "98811" in tile_texts(chart)
     assert "Nouvelle-Calédonie (988) : 11" in plain(chart.alt)
+
+
+def test_any_frame_becomes_a_table_escaped_and_says_when_it_is_cut():
+    frame = pd.DataFrame({"n": [10, 9, 8]}, index=pd.Index(["<b>", "x", "y"], name="nom"))
+    html = table(frame, limit=2).text
+    assert "<b>" not in html
+    assert "&lt;b&gt;" in html
+    assert 'data-order="10"' in html
+    assert "Les 2 premières lignes sur 3" in html
+    assert html.count("<tr>") == 3
+    assert f"1{NBSP}ligne" in table(frame.head(1)).text

@@ -28,7 +28,7 @@ from mssante_audit.report.kernel import Execution, Failure, shown_failure
 from mssante_audit.report.results import open_space, share_space
 from mssante_audit.report.traces import is_tagged
 
-PRELOADED = ("mssante_audit", "pandas", "numpy", "matplotlib", "itables", "IPython")
+PRELOADED = ("mssante_audit", "pandas", "numpy", "IPython")
 """Packages whose modules are imported before the fork, if a notebook imports them."""
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base import french
-from mssante_audit.report.page import VERDICTS, policy, template
+from mssante_audit.report.page import VERDICTS, policy_of, template
+from mssante_audit.report.tables import script, source_of, style
 
 if TYPE_CHECKING:
     from mssante_audit.dossiers.write import Dossier
@@ -27,6 +28,8 @@ def dossiers_html(dossiers: Sequence[Dossier], provenance: Mapping[str, Any]) ->
         failed=sum(dossier.status == "failed" for dossier in dossiers),
         provenance=provenance,
         verdicts=VERDICTS,
-        policy=policy(""),
+        policy=policy_of(source_of(script())),
+        script=script(),
+        style=style(),
         severities=french.SEVERITY_NAMES,
     )

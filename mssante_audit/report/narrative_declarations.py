@@ -10,10 +10,11 @@ import pandas as pd
 from mssante_audit.audits import audit
 from mssante_audit.audits.reconciliation.rules import STATUSES, status
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.french import count, day, number, percent, typeset
+from mssante_audit.base.french import SEVERITY_NAMES, count, day, number, percent, severity_name, typeset
 from mssante_audit.declarations.register import Register
 from mssante_audit.findings.frame import concat
-from mssante_audit.report.plots import BLUE, GREY, LIGHT, SEVERITY_STYLE, Bar, Chart, bars_alt, draw_bars
+from mssante_audit.report.charts import Chart, bars
+from mssante_audit.report.plots import shares
 from mssante_audit.report.tables import Cell, Figure, Html, csv_link, data, key_figures, severity_bars, table
 from mssante_audit.space.trust import TrustSpace
 
@@ -22,11 +23,11 @@ _STYLES = {
     "not-listed": "error",
     "differs": "warning",
     "not-declared": "warning",
-    "as-declared": BLUE,
-    "pending": LIGHT,
-    "withdrawn": GREY,
-    "later": GREY,
-    "unknown": GREY,
+    "as-declared": "strong",
+    "pending": "light",
+    "withdrawn": "grey",
+    "later": "grey",
+    "unknown": "grey",
 }
 _MATCHES = {"same": "identique", "spelling": "autre écriture", "differs": "différent"}
 
@@ -123,24 +124,24 @@ def declaration_statuses(statuses: pd.DataFrame) -> Chart:
         What `declared_status` returns.
     """
     counts, whole = statuses["status"].value_counts(), len(statuses)
-    bars = [
-        Bar(
-            STATUSES[name],
-            ((int(counts[name]), style),),
-            f"{number(int(counts[name]))} ({percent(int(counts[name]), whole)})",
-        )
-        for name, style in _STYLES.items()
-        if counts[name]
-    ]
-    legend = [s for s in SEVERITY_STYLE if any(style == s for bar in bars for _, style in bar.parts)]
+    shown = [name for name in _STYLES if counts[name]]
+    drawn = pd.Series([int(counts[name]) for name in shown], index=[STATUSES[n] for n in shown], dtype=int)
+    styles = [_STYLES[name] for name in shown]
     fine = int(counts["as-declared"])
-    reading = (
+    caption = (
         f"{count(fine, 'domaine')} sur {number(whole)} ({percent(fine, whole)}) "
         f"{'sont listés' if fine > 1 else 'est listé'} comme déclaré."
         if whole
         else "Aucun domaine à rapprocher."
     )
-    return Chart(draw_bars(bars, legend), bars_alt("Barres : domaines par statut.", bars), typeset(reading))
+    return bars(
+        drawn,
+        title="Domaines par statut",
+        caption=typeset(caption),
+        texts=shares(drawn, whole),
+        styles=styles,
+        legend={s: severity_name(s) for s in SEVERITY_NAMES if s in styles},
+    )
 
 
 def status_table(statuses: pd.DataFrame, *, limit: int) -> Html:

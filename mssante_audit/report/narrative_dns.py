@@ -10,10 +10,11 @@ import pandas as pd
 from mssante_audit.audits import audit
 from mssante_audit.audits.delegation_vs_redirection.method import METHOD_NAMES
 from mssante_audit.audits.delegation_vs_redirection.observed import Seen, declarations
-from mssante_audit.base.french import count, moment, number, percent, typeset
+from mssante_audit.base.french import count, moment, number, typeset
 from mssante_audit.observe.methods import METHODS, methods
+from mssante_audit.report.charts import Chart, bars
 from mssante_audit.report.narrative import answer, to_do
-from mssante_audit.report.plots import BLUE, GREY, LIGHT, Bar, Chart, bars_alt, draw_bars
+from mssante_audit.report.plots import shares
 from mssante_audit.report.tables import Cell, Html, csv_link, data, prose, table
 from mssante_audit.space.trust import TrustSpace
 
@@ -28,7 +29,7 @@ DECLARED_NAMES = {
 """French names of what was declared."""
 SIZES = ((1, 1), (2, 9), (10, 49), (50, None))
 """Operators by how many domains they hold."""
-_COLOURS = {"delegated": BLUE, "within-delegated": LIGHT, "redirected": "#e5a823"}
+_STYLES = {"delegated": "strong", "within-delegated": "light", "redirected": "gold"}
 
 
 def method_records(space: TrustSpace) -> pd.DataFrame:
@@ -101,22 +102,21 @@ def methods_in_use(records: pd.DataFrame) -> Chart:
         What `dns_records` returns.
     """
     counts, whole = Counter(records["method"]), len(records)
-    bars = [
-        Bar(METHOD_NAMES[m], ((counts[m], _COLOURS.get(m, GREY)),), _share(counts[m], whole))
-        for m in METHODS
-        if counts[m]
-    ]
+    used = [m for m in METHODS if counts[m]]
+    drawn = pd.Series([counts[m] for m in used], index=[METHOD_NAMES[m] for m in used], dtype=int)
     seen = whole - counts["unknown"]
     delegated = counts["delegated"] + counts["within-delegated"]
-    reading = "Aucun domaine observé."
+    caption = "Aucun domaine observé."
     if seen:
-        reading = (
-            f"{_share(delegated, seen)} des {count(seen, 'domaine observé', 'domaines observés')} "
-            "sont délégués, "
-            f"{_share(counts['redirected'], seen)} redirigés."
-        )
-    return Chart(
-        draw_bars(bars), bars_alt("Barres : domaines par méthode en service.", bars), typeset(reading)
+        first, second = shares((delegated, counts["redirected"]), seen)
+        observed = count(seen, "domaine observé", "domaines observés")
+        caption = f"{first} des {observed} sont délégués, {second} redirigés."
+    return bars(
+        drawn,
+        title="Domaines par méthode en service",
+        caption=typeset(caption),
+        texts=shares(drawn, whole),
+        styles=[_STYLES.get(m, "grey") for m in used],
     )
 
 
@@ -152,21 +152,20 @@ def _cross(name: str, caption: str, head: str, groups: Mapping[str, pd.DataFrame
 
 def methods_by_operator(records: pd.DataFrame, top: int = 15) -> Chart:
     """Draw the methods in use at the `top` operators that hold most domains."""
-    sizes = records["operator_id"].value_counts()
-    bars = []
-    for operator in sizes.head(top).index:
-        own = records[records["operator_id"] == operator]
-        counts = Counter(own["method"])
-        told = ", ".join(f"{number(counts[m])} {METHOD_NAMES[m]}" for m in METHODS if counts[m])
-        parts = tuple((counts[m], _COLOURS.get(m, GREY)) for m in METHODS if counts[m])
-        bars.append(
-            Bar(str(own["operator"].iloc[0]) or str(operator) or "sans identifiant lisible", parts, told)
-        )
-    mixed = sum(1 for bar in bars if len(bar.parts) > 1)
+    first = records["operator_id"].value_counts().index[:top]
+    used = [m for m in METHODS if (records["method"] == m).any()]
+    counted = pd.crosstab(records["operator_id"], records["method"]).reindex(first)
+    names = records.drop_duplicates("operator_id").set_index("operator_id")["operator"]
+    labels = {key: names[key] or key or "sans identifiant lisible" for key in first}
+    drawn = counted.reindex(columns=used).rename(index=labels, columns=METHOD_NAMES)
+    mixed = int((drawn > 0).sum(axis=1).gt(1).sum())
     verb = "emploie" if mixed < 2 else "emploient"
-    reading = f"{count(mixed, 'opérateur')} sur {number(len(bars))} {verb} plusieurs méthodes."
-    what = "Barres empilées : domaines par opérateur et par méthode."
-    return Chart(draw_bars(bars), bars_alt(what, bars), typeset(reading))
+    return bars(
+        drawn,
+        title="Domaines par opérateur et par méthode",
+        caption=typeset(f"{count(mixed, 'opérateur')} sur {number(len(drawn))} {verb} plusieurs méthodes."),
+        styles=[_STYLES.get(m, "grey") for m in used],
+    )
 
 
 def name_server_concentration(space: TrustSpace, records: pd.DataFrame, top: int = 12) -> Chart:
@@ -203,12 +202,15 @@ def _kept(held: dict[str, set[str]], records: pd.DataFrame) -> int:
 
 def _concentration(held: Mapping[str, Iterable[str]], whole: int, what: str, top: int) -> Chart:
     sizes = sorted(((len(set(domains)), name) for name, domains in held.items()), key=lambda s: (-s[0], s[1]))
-    bars = [Bar(name, ((size, BLUE),), _share(size, whole)) for size, name in sizes[:top] if size]
-    reading = f"Aucun {what} observé."
-    if bars:
-        first = f"{bars[0].label}, porte {bars[0].text} des domaines"
-        reading = f"Le premier {what}, {first} ; s'il tombe, ils en souffrent."
-    return Chart(draw_bars(bars), bars_alt(f"Barres : domaines par {what}.", bars), typeset(reading))
+    first = [(size, name) for size, name in sizes[:top] if size]
+    drawn = pd.Series([size for size, _ in first], index=[name for _, name in first], dtype=int)
+    texts = shares(drawn, whole)
+    caption = f"Aucun {what} observé."
+    if first:
+        caption = (
+            f"Le premier {what}, {first[0][1]}, porte {texts[0]} des domaines ; s'il tombe, ils en souffrent."
+        )
+    return bars(drawn, title=f"Domaines par {what}", caption=typeset(caption), texts=texts)
 
 
 def unobserved_table(records: pd.DataFrame, *, limit: int) -> Html:
@@ -224,7 +226,3 @@ def unobserved_table(records: pd.DataFrame, *, limit: int) -> Html:
         return Html(f'<p class="none">Tous les domaines ont été observés.</p>{link}')
     caption = f"{count(len(unknown), 'domaine')} dont la méthode n’a pu être observée"
     return Html(table("unobserved", caption, ("Domaine", "Opérateur", "Pourquoi"), rows, link))
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{number(part)} ({percent(part, whole)})"

@@ -24,7 +24,7 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from mssante_audit.base import french
 from mssante_audit.report.kernel import Failure
 from mssante_audit.report.results import MIME
-from mssante_audit.report.tables import script, script_source
+from mssante_audit.report.tables import script, source_of
 from mssante_audit.report.traces import is_tagged, outside_scripts
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -41,8 +41,6 @@ _TITLE = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 _HEADING = re.compile(r"<h2\b([^>]*)>(.*?)</h2\s*>", re.DOTALL | re.IGNORECASE)
 _ID = re.compile(r"""\bid\s*=\s*["']([^"']+)["']""")
 _TAG = re.compile(r"<[^>]*>")
-_PLACE_OF_SCRIPT = "<!-- script of tables -->"
-"""Of what data may say, nothing reads like this: it is escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ def to_html(notebook: nbformat.NotebookNode, page: Page) -> str:
         "verdicts": VERDICTS,
     }
     html, _ = _exporter().from_notebook_node(shown, resources={"report": context})
-    return str(html).replace(_PLACE_OF_SCRIPT, script())
+    return str(html)
 
 
 def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> str:
@@ -128,7 +126,7 @@ def policy(html: str) -> str:
 
     Whatever else gets in by a mistake of escaping, ``<script>`` or event handler, does not run.
     """
-    return policy_of(*(script_source(),) if "<script" in html else ())
+    return policy_of(*(source_of(script()),) if "<script" in html else ())
 
 
 def policy_of(*sources: str) -> str:
@@ -194,11 +192,6 @@ def _unique(anchor: str, taken: Mapping[str, str]) -> str:
     return candidate
 
 
-def _without_script(html: str) -> str:
-    """Leave the script of tables out while the page is put together: it would be copied a dozen times."""
-    return html.replace(script(), _PLACE_OF_SCRIPT)
-
-
 def _prose(source: str) -> str:
     """Render a notebook's own Markdown; raw HTML in it is the author's."""
     return _headed(str(_markdown(False)(source)))
@@ -250,7 +243,6 @@ def _exporter() -> TemplateExporter:
         "policy": policy,
         "prose": _prose,
         "foreign_prose": _foreign_prose,
-        "without_script": _without_script,
     }
     exporter = TemplateExporter(
         template_paths=[str(TEMPLATE)],

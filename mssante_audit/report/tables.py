@@ -1,7 +1,7 @@
 """HTML for the reports: tables, key figures, counts by severity. All text of the data is escaped here.
 
-A table is plain HTML, readable and printable without any script; DataTables (the bundle that itables ships)
-makes it sortable and searchable, offline. `enable` puts bundle and style into a report, once.
+A table is plain HTML, readable and printable without any script; `script` makes it sort, filter and page, in
+reports, dossiers, on the site and in JupyterLab. `enable` puts script and style into a notebook, once.
 """
 
 from __future__ import annotations
@@ -14,11 +14,8 @@ from functools import cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
-from itertools import count as count_from
-from pathlib import Path
 from typing import Any
 
-import itables.options
 import pandas as pd
 
 from mssante_audit.base.export import csv_text
@@ -94,18 +91,14 @@ def badge(severity: str, value: int | None = None) -> str:
 
 @cache
 def script() -> str:
-    """Return the one script of a report: DataTables and what turns tables into it."""
-    bundle = Path(itables.options.dt_bundle).read_text(encoding="utf-8")
-    own = (files("mssante_audit.report") / "tables.js").read_text(encoding="utf-8")
-    return (
-        f"{bundle}\n{own}".replace("\r\n", "\n").replace("<!--", "<\\!--").replace("</script", "<\\/script")
-    )
+    """Return the script of tables, the same for reports, dossiers and site."""
+    return (files("mssante_audit.report") / "table.js").read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
 @cache
-def script_source() -> str:
-    """Return the Content-Security-Policy source that allows `script` and nothing else."""
-    return source_of(script())
+def style() -> str:
+    """Return the style of tables, figures and charts."""
+    return (files("mssante_audit.report") / "tables.css").read_text(encoding="utf-8")
 
 
 def source_of(code: str) -> str:
@@ -119,8 +112,7 @@ def source_of(code: str) -> str:
 
 def enable() -> Html:
     """Return style and script of the tables: to be shown once, by one of a notebook's first cells."""
-    style = (files("mssante_audit.report") / "tables.css").read_text(encoding="utf-8")
-    return Html(f'<style>{style}</style><script type="module">{script()}</script>')
+    return Html(f'<style>{style()}</style><script type="module">{script()}</script>')
 
 
 def table(
@@ -236,39 +228,12 @@ def severity_bars(findings: pd.DataFrame) -> Html:
     return Html(f'<ul class="severities" aria-label="Constats par gravité">{"".join(lines)}</ul>')
 
 
-FRAME_ROWS = 500
-"""Rows of a frame that `show_frames` shows at most."""
-
-_frames = count_from(1)
-
-
-def frame_table(frame: pd.DataFrame) -> str:
-    """Return any frame as a sortable table; above `FRAME_ROWS` rows it says how many there are."""
-    shown = frame.head(FRAME_ROWS)
-    if shown.index.name or not isinstance(shown.index, pd.RangeIndex):
-        shown = shown.reset_index(names=str(shown.index.name or "ligne"), allow_duplicates=True)
-    rows = [[_frame_cell(value) for value in row] for row in shown.itertuples(index=False, name=None)]
-    cut = (
-        f"Les {number(len(shown))} premières lignes sur {number(len(frame))}"
-        if len(frame) > len(shown)
-        else ""
-    )
-    caption = cut or count(len(frame), "ligne")
-    return table(f"frame-{next(_frames)}", caption, [str(name) for name in shown.columns], rows)
-
-
-def _frame_cell(value: Any) -> Cell:
-    text = "" if value is None or value is pd.NaT or value is pd.NA else str(value)
-    return Cell(data(text, more=""), value if isinstance(value, int | float) else None)
-
-
 def show_frames() -> Html:
-    """Let this notebook show every frame as a sortable table; return what `enable` does."""
-    from IPython.core.getipython import get_ipython  # a notebook has loaded it; the command line has not
+    """Let this notebook show every frame as a sortable table, by itables; return what `enable` does."""
+    import itables  # for JupyterLab only: its 600 kB would be in every report
 
-    shell = get_ipython()
-    if shell is not None and shell.display_formatter is not None:
-        shell.display_formatter.formatters["text/html"].for_type(pd.DataFrame, frame_table)
+    itables.options.language = {"search": "Rechercher :", "zeroRecords": "Aucune ligne ne correspond."}
+    itables.init_notebook_mode(all_interactive=True, connected=False)
     return enable()
 
 

@@ -15,10 +15,11 @@ from mssante_audit.base.export import json_text, output_error, write_bytes, writ
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.trend import Point
+from mssante_audit.report import tables
 from mssante_audit.report.page import VERDICTS, policy_of, template
 from mssante_audit.report.tables import source_of
+from mssante_audit.site import search
 from mssante_audit.site.pages import SitePage, pages
-from mssante_audit.site.search import script
 from mssante_audit.site.tables import csv_html
 from mssante_audit.site.view import View, view_of
 from mssante_audit.space.trust import TrustSpace
@@ -102,14 +103,15 @@ def page_html(page: SitePage, view: View) -> str:
     """Return a page of the site as HTML."""
     depth = page.path.count("/")
     stem = page.path.rsplit("/", 1)[-1].removesuffix(".html")
+    code = search.script() if "search" in page.told else tables.script()
     return template(f"site_{page.kind}.html.j2").render(
         page=page,
         root="../" * depth,
         stem=stem,
         menu=MENU,
         tables={shown.name: shown.html + csv_html(shown, stem) for shown in page.tables},
-        policy=policy_of(source_of(script())),
-        script=script(),
+        policy=policy_of(source_of(code)),
+        script=code,
         style=_style(),
         provenance=view.provenance,
         verdicts=VERDICTS,
@@ -120,10 +122,8 @@ def page_html(page: SitePage, view: View) -> str:
 
 @cache
 def _style() -> str:
-    package = files("mssante_audit")
-    return "\n".join(
-        (package / name).read_text(encoding="utf-8") for name in ("report/tables.css", "site/site.css")
-    )
+    own = (files("mssante_audit.site") / "site.css").read_text(encoding="utf-8")
+    return f"{tables.style()}\n{own}"
 
 
 def _take(source: Path, target: Path) -> None:

@@ -1,7 +1,7 @@
-"""The site's search: an index inside the page, and the one script of the site, allowed by its hash.
+"""The site's search: an index inside the page, and its script, allowed by its hash.
 
 The page is opened from disk, where a script may load nothing: what is searched lies in the page itself, as
-data that no browser runs. The script also sorts tables; without it every page can be read all the same.
+data that no browser runs. Without the script every page can be read all the same.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import json
 from functools import cache
 from importlib.resources import files
 
+from mssante_audit.report import tables
 from mssante_audit.report.tables import visible
 from mssante_audit.site.view import View, anchor_of
 
 
 @cache
 def script() -> str:
-    """Return the script of every page of the site."""
-    return (files("mssante_audit.site") / "site.js").read_text(encoding="utf-8").replace("\r\n", "\n")
+    """Return the script of the page that searches: that of tables, and the search."""
+    own = (files("mssante_audit.site") / "site.js").read_text(encoding="utf-8")
+    return f"{tables.script()}\n{own}".replace("\r\n", "\n")
 
 
 def index_json(view: View) -> str:

@@ -1,88 +1,56 @@
-// Sorts the tables of the site's pages and searches its index. No library: DataTables weighs 600 kB, and the
-// site has some five hundred pages. Everything shown is set as text, never as HTML.
-"use strict";
-{
-  const folded = (text) =>
-    text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/œ/g, "oe").replace(/æ/g, "ae")
-      .replace(/[^\p{L}\p{N}]+/gu, " ").trim();
-
-  const element = (name, properties, ...children) => {
-    const made = Object.assign(document.createElement(name), properties);
-    made.append(...children);
-    return made;
+// Searches the index of the site's first page; follows the script of tables, whose functions it uses. Everything shown
+// is set as text, never as HTML.
+const form = document.getElementById("recherche");
+if (form) {
+  const SHOWN = 40;
+  const index = JSON.parse(document.getElementById("index").textContent);
+  const box = form.querySelector("input");
+  const status = document.getElementById("trouve");
+  const list = document.getElementById("resultats");
+  const plural = (n, one, many) => `${n.toLocaleString("fr")}\u00a0${n < 2 ? one : many}`;
+  const findings = (n) => n < 0 ? "entrée de test, mise à part" : n ? plural(n, "constat", "constats") : "aucun constat";
+  const entries = [
+    ...index.operators.map(([name, id, page, n, ...others]) => ({
+      name, note: `${id ? `${id} – ` : ""}${findings(n)}`, page, text: folded([name, id, ...others].join(" ")),
+    })),
+    ...index.domains.flatMap(([name, ...bearers]) => {
+      const found = [];
+      for (let i = 0; i < bearers.length; i += 3) {
+        const [operator, , page] = index.operators[bearers[i]];
+        const anchor = bearers[i + 2] || `d-${name}`;
+        found.push({
+          name, note: `${operator} – ${findings(bearers[i + 1])}`, page: `${page}#${encodeURIComponent(anchor)}`,
+          text: folded(name), domain: true,
+        });
+      }
+      return found;
+    }),
+  ];
+  const rank = (entry, wanted) => entry.text === wanted ? 0 : entry.text.startsWith(wanted) ? 1 : 2;
+  const search = () => {
+    const typed = box.value.trim().replace(/^.*@/, "");
+    const wanted = folded(typed);
+    const words = wanted.split(" ");
+    const found = wanted.length < 2 ? [] : entries
+      .filter((entry) => words.every((word) => entry.text.includes(word)))
+      .sort((a, b) => rank(a, wanted) - rank(b, wanted) || collate(a.name, b.name));
+    list.replaceChildren(...found.slice(0, SHOWN).map((entry) =>
+      element("li", {},
+        element("a", { href: entry.page }, element("bdi", {}, entry.name)),
+        " ",
+        element("small", {}, element("bdi", {}, entry.note)))));
+    const absent = typed.includes(".") && !found.some((entry) => entry.domain && entry.text === wanted)
+      ? " Aucun domaine de la liste ne porte exactement ce nom." : "";
+    status.textContent = wanted.length < 2 ? "" :
+      `${found.length ? plural(found.length, "résultat", "résultats") : "Aucun résultat"}`
+      + `${found.length > SHOWN ? `, dont les ${SHOWN} premiers` : ""}.${absent}`;
   };
-
-  const order = (cell) => cell.dataset.order ?? cell.textContent;
-  const compare = new Intl.Collator("fr", { numeric: true }).compare;
-
-  for (const table of document.querySelectorAll("table.sortable")) {
-    const body = table.tBodies[0];
-    if (body.rows.length < 2) continue;
-    [...table.tHead.rows[0].cells].forEach((header, column) => {
-      const button = element("button", { type: "button", className: "sort" }, ...header.childNodes);
-      header.append(button);
-      button.addEventListener("click", () => {
-        const down = header.getAttribute("aria-sort") === "ascending";
-        for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-        header.setAttribute("aria-sort", down ? "descending" : "ascending");
-        const rows = [...body.rows].sort((a, b) => compare(order(a.cells[column]), order(b.cells[column])));
-        body.append(...(down ? rows.reverse() : rows));
-      });
-    });
-  }
-
-  const form = document.getElementById("recherche");
-  if (form) {
-    const SHOWN = 40;
-    const index = JSON.parse(document.getElementById("index").textContent);
-    const box = form.querySelector("input");
-    const status = document.getElementById("trouve");
-    const list = document.getElementById("resultats");
-    const plural = (n, one, many) => `${n.toLocaleString("fr")}\u00a0${n < 2 ? one : many}`;
-    const told = (n) => n < 0 ? "entrée de test, mise à part" : n ? plural(n, "constat", "constats") : "aucun constat";
-    const entries = [
-      ...index.operators.map(([name, id, page, n, ...others]) => ({
-        name, note: `${id ? `${id} – ` : ""}${told(n)}`, page, text: folded([name, id, ...others].join(" ")),
-      })),
-      ...index.domains.flatMap(([name, ...bearers]) => {
-        const found = [];
-        for (let i = 0; i < bearers.length; i += 3) {
-          const [operator, , page] = index.operators[bearers[i]];
-          const anchor = bearers[i + 2] || `d-${name}`;
-          found.push({
-            name, note: `${operator} – ${told(bearers[i + 1])}`, page: `${page}#${encodeURIComponent(anchor)}`,
-            text: folded(name), domain: true,
-          });
-        }
-        return found;
-      }),
-    ];
-    const rank = (entry, wanted) => entry.text === wanted ? 0 : entry.text.startsWith(wanted) ? 1 : 2;
-    const search = () => {
-      const typed = box.value.trim().replace(/^.*@/, "");
-      const wanted = folded(typed);
-      const words = wanted.split(" ");
-      const found = wanted.length < 2 ? [] : entries
-        .filter((entry) => words.every((word) => entry.text.includes(word)))
-        .sort((a, b) => rank(a, wanted) - rank(b, wanted) || compare(a.name, b.name));
-      list.replaceChildren(...found.slice(0, SHOWN).map((entry) =>
-        element("li", {},
-          element("a", { href: entry.page }, element("bdi", {}, entry.name)),
-          " ",
-          element("small", {}, element("bdi", {}, entry.note)))));
-      const absent = typed.includes(".") && !found.some((entry) => entry.domain && entry.text === wanted)
-        ? " Aucun domaine de la liste ne porte exactement ce nom." : "";
-      status.textContent = wanted.length < 2 ? "" :
-        `${found.length ? plural(found.length, "résultat", "résultats") : "Aucun résultat"}`
-        + `${found.length > SHOWN ? `, dont les ${SHOWN} premiers` : ""}.${absent}`;
-    };
-    form.hidden = false;
-    document.getElementById("sans-script").hidden = true;
-    box.addEventListener("input", search);
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      list.querySelector("a")?.focus();
-    });
-    search();
-  }
+  form.hidden = false;
+  document.getElementById("sans-script").hidden = true;
+  box.addEventListener("input", search);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    list.querySelector("a")?.focus();
+  });
+  search();
 }

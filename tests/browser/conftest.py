@@ -18,8 +18,8 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 LOCAL = ("file:", "data:", "blob:")
-WAITING = "document.querySelector(':has(script[type=module]) table.sortable:not(.dataTable)')"
-"""Whether a report's script still has tables to turn into its own; the site's pages have another script."""
+WAITING = "document.querySelector('table.sortable:not(.ready)')"
+"""Whether the script of tables still has some to take up."""
 
 
 @dataclass

@@ -136,23 +136,22 @@ def see(page: Page, selector: str) -> None:
 
 
 def sees_last_chart_and_table(page: Page) -> None:
-    see(page, "figure.chart img")
-    images = page.locator(f"{OUTPUT} figure.chart img")
-    assert images.evaluate_all("images => images.filter(i => !(i.complete && i.naturalWidth)).length") == 0
+    see(page, "figure.chart [role=img]")
     see(page, "table")
 
 
 def sort(page: Page, column: str) -> list[str]:
     """Sort the last table that has such a column by it, downwards; return what it is then ordered by."""
     heads = page.locator("thead th", has_text=re.compile(rf"^\s*{column}\s*$"))
-    table = page.locator(f"{OUTPUT} table.dataTable").filter(has=heads).last
+    table = page.locator(f"{OUTPUT} table.sortable").filter(has=heads).last
     head = table.locator(heads)
     for order in ("ascending", "descending"):
-        head.click()
+        head.get_by_role("button").click()
         expect(head).to_have_attribute("aria-sort", order)
     position = head.evaluate("th => th.cellIndex")
     return table.locator("tbody tr").evaluate_all(
-        "(rows, i) => rows.map(r => r.cells[i].dataset.order ?? r.cells[i].textContent)", position
+        "(rows, i) => rows.map(r => r.cells[i].dataset.order ?? r.cells[i].textContent)",
+        position,
     )
 
 
@@ -180,7 +179,7 @@ def test_a_report_runs_and_reads_well_in_both_themes(page, address, name):
         sees_last_chart_and_table(page)
         assert page.evaluate(CONTRAST, OUTPUT) == []
     tables = page.locator(f"{OUTPUT} table.sortable")
-    assert tables.count() == page.locator(f"{OUTPUT} table.sortable.dataTable").count() > 1
+    assert tables.count() == page.locator(f"{OUTPUT} table.sortable.ready").count() > 1
     orders = [int(order) for order in sort(page, "Domaines")]
     assert orders == sorted(orders, reverse=True)
 
@@ -190,7 +189,7 @@ def test_a_saved_notebook_is_as_interactive_when_opened_again(page, address):
     run_all(page)
     page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     open_notebook(page, address, "dn_consistency")
-    see(page, "table.sortable.dataTable")
+    see(page, "table.sortable.ready")
     assert sort(page, "Lignes")
 
 

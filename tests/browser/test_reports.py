@@ -4,11 +4,13 @@ import csv
 import io
 import json
 
+import pandas as pd
 import pytest
 from contrast import CONTRAST
 from playwright.sync_api import expect
 from structure import check_structure
 
+from mssante_audit.base.export import csv_text
 from mssante_audit.base.resources import resource
 from mssante_audit.report.run import find_notebooks
 
@@ -52,7 +54,7 @@ def test_hostile_text_stays_text(look, hostile_run, name, payloads):
     page = opened.page
     assert [o.failure for o in hostile_run.outcomes] == [None] * len(NAMES)
     assert page.evaluate("window.pwned") is None
-    injected = "[onerror], [onload], #pwned, svg, iframe, a[href^='javascript:' i], main img:not(figure img)"
+    injected = "[onerror], [onload], #pwned, svg:not(.lines svg), iframe, a[href^='javascript:' i], main img"
     assert page.locator(injected).count() == 0
     assert page.locator("script").count() == 1
     shown = page.locator("main").inner_text()
@@ -67,7 +69,7 @@ def test_policy_stops_a_script_that_got_in_all_the_same(visit, hostile_run, tmp_
     opened = visit(broken)
     opened.page.wait_for_timeout(200)
     assert opened.page.evaluate("window.pwned") is None
-    assert opened.page.locator("table.dataTable").count() > 0
+    assert opened.page.locator("table.ready").count() > 0
 
 
 def test_a_table_sorts_by_mouse_and_keyboard(long_table):
@@ -76,10 +78,10 @@ def test_a_table_sorts_by_mouse_and_keyboard(long_table):
     first_rows = (
         "name => [...document.getElementById(name).tBodies[0].rows].map(r => +r.cells[5].dataset.order)"
     )
-    header.click()
+    header.get_by_role("button").click()
     expect(header).to_have_attribute("aria-sort", "ascending")
     up = page.evaluate(first_rows, name)
-    header.locator("[role=button]").focus()
+    header.get_by_role("button").focus()
     page.keyboard.press("Enter")
     expect(header).to_have_attribute("aria-sort", "descending")
     down = page.evaluate(first_rows, name)
@@ -89,24 +91,57 @@ def test_a_table_sorts_by_mouse_and_keyboard(long_table):
 
 def test_a_table_finds_and_pages_in_french(long_table):
     page, name, rows = long_table
-    box, body = page.locator(f".dt-container:has(#{name})"), page.locator(f"#{name} tbody")
-    info = box.locator(".dt-info")
+    box, body = page.locator(f".table:has(#{name})"), page.locator(f"#{name} tbody")
+    info, shown = box.get_by_role("status"), body.locator("tr:visible")
     assert info.inner_text() == f"Lignes 1 à 10 sur {rows}"
+    assert shown.count() == 10
     box.get_by_label("Page suivante").click()
     assert info.inner_text().startswith("Lignes 11 à ")
     search = box.get_by_label("Rechercher")
-    domain = body.locator("tr").first.locator("td").nth(2).locator("bdi").inner_text()
+    domain = shown.first.locator("td").nth(2).locator("bdi").inner_text()
     search.fill(domain)
     assert f"(parmi {rows})" in info.inner_text()
-    assert all(domain in text for text in body.locator("tr").all_inner_texts())
+    assert all(domain in text for text in shown.all_inner_texts())
     search.fill("introuvable nulle part")
-    assert body.inner_text() == "Aucune ligne ne correspond à la recherche."
+    assert info.inner_text() == f"Aucune ligne ne correspond à la recherche. (parmi {rows})"
+    assert shown.count() == 0
+
+
+def test_a_filter_forgives_accents_and_case(long_table):
+    page, name, _ = long_table
+    box = page.locator(f".table:has(#{name})")
+    box.get_by_label("Rechercher").fill("AVÉRTISSEMENT")
+    found = box.locator("tbody tr:visible")
+    assert found.count() > 0
+    assert all("avertissement" in text for text in found.all_inner_texts())
+
+
+def test_the_rows_found_come_as_csv_that_holds_no_formula(long_table):
+    page, name, rows = long_table
+    hostile = ["=1+1", "-cmd|' /C calc'!A0", "a;@SUM(1)", 'dit "oui", non', "-12"]
+    page.evaluate(
+        """([name, texts]) => texts.forEach((text, i) => {
+          document.getElementById(name).tBodies[0].rows[i].cells[4].textContent = text;
+        })""",
+        [name, hostile],
+    )
+    box = page.locator(f".table:has(#{name})")
+    with page.expect_download() as download:
+        box.get_by_role("button", name="CSV des lignes trouvées").click()
+    text = download.value.path().read_text(encoding="utf-8-sig")
+    read = list(csv.reader(io.StringIO(text, newline="")))
+    assert len(read) == 1 + rows
+    expected = csv_text(pd.DataFrame({"Observé": hostile})).splitlines()
+    assert [row[4] for row in read[:5]] == [row[0] for row in csv.reader(expected[:5])]
+    assert read[5][4] == "-12"
+    box.get_by_label("Rechercher").fill("introuvable nulle part")
+    expect(box.get_by_role("button", name="CSV des lignes trouvées")).to_be_disabled()
 
 
 def test_a_table_can_show_all_its_rows(long_table):
     page, name, rows = long_table
-    page.locator(f".dt-container:has(#{name}) select").select_option("-1")
-    assert page.locator(f"#{name} tbody tr").count() == rows
+    page.locator(f".table:has(#{name}) select").select_option(label="toutes")
+    assert page.locator(f"#{name} tbody tr:visible").count() == rows
 
 
 def test_the_csv_comes_out_of_the_report_itself(long_table):
@@ -121,16 +156,14 @@ def test_the_csv_comes_out_of_the_report_itself(long_table):
 
 def test_every_row_goes_on_paper(visit, run, name):
     page = visit(run.out / f"{name}.html").page
-    page.evaluate(
-        """() => addEventListener("beforeprint", () => {
-          window.printed = [...document.querySelectorAll("table.sortable")].map(
-            (t) => [Number(t.dataset.rows), t.tBodies[0].rows.length]);
-        })"""
+    page.emulate_media(media="print")
+    printed = page.evaluate(
+        """[...document.querySelectorAll("table.sortable")].map((t) => [Number(t.dataset.rows),
+          [...t.tBodies[0].rows].filter((row) => getComputedStyle(row).display !== "none").length])"""
     )
-    assert page.pdf(format="A4").startswith(b"%PDF")
-    printed = page.evaluate("window.printed")
     assert printed
     assert all(told == there for told, there in printed)
+    assert page.pdf(format="A4").startswith(b"%PDF")
 
 
 def test_without_scripts_every_row_is_there(visit, sample_run, name):
@@ -159,7 +192,7 @@ def test_a_phone_does_not_scroll_sideways(look, run, name):
         "[...document.querySelectorAll('td[data-label]')].map(td => td.offsetWidth).filter(w => w)"
     )
     assert min(widths) > 300
-    small = page.locator("figure img").first.bounding_box()
+    small = page.locator("figure.chart [role=img]").first.bounding_box()
     assert small["width"] <= 390
 
 

@@ -68,10 +68,10 @@ def test_every_kind_has_its_table(report) -> None:
 def test_figures_can_be_read_without_being_seen(report) -> None:
     figures = report.xpath("//figure")
     assert len(figures) == 4
-    alts = [plain(f.find("img").get("alt")) for f in figures]
+    alts = [plain(f.find("div").get("aria-label")) for f in figures]
     assert "2 mars 2026 : 148 domaines, 7 événements" in alts[0]
     assert "le plus (7) dans celle du 2 mars 2026." in plain(figures[0].findtext("figcaption"))
-    assert "GROUPEMENT E-SANTE DE CHEMINSONGE (1679900001) à MESSAGERIES" in alts[1]
+    assert "GROUPEMENT E-SANTE DE CHEMINSONGE (1679900001) → MESSAGERIES" in alts[1]
     assert all(f.findtext("figcaption").endswith(".") for f in figures)
 
 
@@ -114,8 +114,8 @@ def test_one_list_is_a_story_too(tmp_path: Path) -> None:
     assert "Aucun" in events_table(story, limit=5).text
     assert "Aucun changement" in plain(kinds(story, limit=5).text)
     for chart in (timeline(story), flows(story), churn(story), ages(story, space.as_of)):
-        assert chart.png()
-        assert chart.reading.endswith(".")
+        assert chart.html()
+        assert chart.caption.endswith(".")
 
 
 def test_no_archive_is_said(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_list_that_cannot_be_read_is_left_out_and_named(tmp_path: Path, number
     answer, told = (plain(html.text) for html in (changes_answer(story, space), collection(space)))
     assert "1 liste illisible laissée de côté : <bdi>202" in answer
     assert "L’historique ne peut être établi" in told
-    assert all(chart.reading for chart in (timeline(story), ages(story, space.as_of)))
+    assert all(chart.caption for chart in (timeline(story), ages(story, space.as_of)))
     assert story.ages["censored"].sum() > 100, "of its own first list"
 
 

@@ -35,8 +35,8 @@ def test_the_chart_tells_every_status_with_its_number(space):
     chart = declaration_statuses(frame)
     for name, count in frame["status"].value_counts().items():
         assert (f"{STATUSES[name]} : {count} (" in chart.alt) == (count > 0)
-    assert "listés comme déclaré" in chart.reading
-    assert declaration_statuses(frame.iloc[:0]).reading == "Aucun domaine à rapprocher."
+    assert "listés comme déclaré" in chart.caption
+    assert declaration_statuses(frame.iloc[:0]).caption == "Aucun domaine à rapprocher."
 
 
 def test_the_first_screen_and_the_table(space):

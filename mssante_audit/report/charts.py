@@ -1,0 +1,321 @@
+"""Charts and tables of one's own values, as HTML: no library draws them, no script shows them.
+
+`bars`, `tiles`, `lines` and `table` take a series or a frame and return what a notebook shows, in reports,
+on the site and in JupyterLab, light or dark: names and numbers are text, each mark says its value when
+pointed at, and a reader who sees none of it is told the numbers. A name stands above its bar and the number
+beside it: nothing is told by colour alone.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from html import escape
+from importlib.resources import files
+from itertools import count as count_from
+from itertools import cycle
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.base.french import NBSP, SEVERITY_NAMES, count, day, number, severity_name
+from mssante_audit.report.tables import Cell, Html, badge, csv_link, data, visible
+from mssante_audit.report.tables import table as table_html
+from mssante_audit.values.identifiers import DEPARTMENTS
+
+STYLES = (*SEVERITY_NAMES, "strong", "light", "gold", "grey")
+"""How a bar may look: as a severity (each lighter than the worse one, with its own hatch), or plain."""
+
+SHORT = {"critical": "crit.", "error": "err.", "warning": "avert.", "info": "info."}
+"""Severities where there is little room."""
+
+NAME = 160
+"""Characters of a name that are shown."""
+
+COLUMNS, SHADES = 10, 6
+"""Of the tiles: how many stand in a row, and how many shades there are."""
+
+_tables = count_from(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart with what a reader needs who cannot see it, or who wonders what it says."""
+
+    title: str
+    body: str = field(repr=False)
+    """HTML, already escaped."""
+    alt: str
+    """Alternative text: what is drawn, with the numbers."""
+    caption: str
+    """What the chart shows, in a sentence; "" for none."""
+
+    def html(self) -> str:
+        """Return the figure with its title, alternative text and caption as HTML."""
+        caption = f"<figcaption>{escape(visible(self.caption))}</figcaption>" if self.caption else ""
+        return (
+            f'<figure class="chart"><p class="title">{escape(visible(self.title))}</p>'
+            f'<div role="img" aria-label="{escape(visible(self.alt))}">{self.body}</div>{caption}</figure>'
+        )
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": self.html(), "text/plain": f"{self.alt}\n{self.caption}"}
+
+
+def bars(
+    values: pd.Series | pd.DataFrame,
+    *,
+    title: str,
+    caption: str = "",
+    alt: str = "",
+    texts: Sequence[str] = (),
+    styles: Sequence[str] = (),
+    legend: Mapping[str, str] | None = None,
+) -> Chart:
+    r"""Draw horizontal bars, from top to bottom, each under its name.
+
+    Parameters
+    ----------
+    values
+        A series of one number a name, or a frame of a row a name and a column a part: its bars are stacked. A
+        missing number is shown as a dash.
+    title
+        What is drawn.
+    caption
+        What it shows, in a sentence.
+    alt
+        Alternative text, if not the title and each bar with its number.
+    texts
+        What stands beside each name, if not its numbers.
+    styles
+        Of `STYLES`: one a bar for a series, one a column for a frame. Columns named for severities have
+        theirs.
+    legend
+        What styles stand for; a frame's columns are explained without.
+
+    Raises
+    ------
+    ValueError
+        If a number is negative, or there is no such style.
+
+    Examples
+    --------
+    >>> chart = bars(pd.Series({"CH FICTIF": 3, "CH INVENTÉ": 1}), title="Domaines")
+    >>> chart.alt
+    'Barres – Domaines. CH FICTIF : 3 ; CH INVENTÉ : 1.'
+    >>> bars(pd.DataFrame({"error": [2], "info": [1]}, index=["CH FICTIF"]), title="Constats").alt
+    'Barres empilées – Constats. CH FICTIF : 2\xa0err., 1\xa0info..'
+    """
+    one = isinstance(values, pd.Series)
+    frame = values.to_frame("") if isinstance(values, pd.Series) else values
+    if (frame < 0).any(axis=None):
+        raise ValueError("a bar cannot have a negative length")
+    names = [str(name) for name in frame.index]
+    rows = frame.to_numpy().tolist()
+    columns = [str(column) for column in frame.columns]
+    looks = _looks(columns, styles, len(names) if one else len(columns), one)
+    parts = [[(value, looks[i if one else at], columns[at]) for at, value in enumerate(row) if value]
+             for i, row in enumerate(rows)]  # fmt: skip
+    told = list(texts) or [
+        one_decimal(row[0]) if one else ", ".join(_part(n, c) for n, _, c in own)
+        for row, own in zip(rows, parts, strict=True)
+    ]
+    longest = max((sum(n for n, *_ in own if n == n) for own in parts), default=0) or 1
+    lines = []
+    for name, text, own in zip(names, told, parts, strict=True):
+        marks = "".join(
+            f'<i class="{style}" style="width:{100 * n / longest:.1f}%" title="'
+            f'{escape(visible(f"{name} : {text if one else _part(n, column)}"))}"></i>'
+            for n, style, column in own
+            if n == n
+        )
+        lines.append(
+            f"<div><span>{data(name, NAME, '')}</span> <b>{data(text, NAME, '')}</b>"
+            f'<span class="track">{marks}</span></div>'
+        )
+    shown = {style: severity_name(c) if c in SEVERITY_NAMES else c for own in parts for _, style, c in own}
+    words = dict(legend or {}) if one else {style: shown[style] for style in looks if style in shown}
+    keys = "".join(f'<li><i class="{style}"></i>{data(word, NAME, "")}</li>' for style, word in words.items())
+    said = " ; ".join(f"{name} : {text}" for name, text in zip(names, told, strict=True))
+    return Chart(
+        title,
+        f'<div class="bars">{f"<ul>{keys}</ul>" if keys else ""}{"".join(lines)}</div>',
+        alt or f"Barres{'' if one else ' empilées'} – {title}. {said or 'Aucune donnée'}.",
+        caption,
+    )
+
+
+def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, one: bool) -> list[str]:
+    plain = cycle(["strong"] if one else ["strong", "light", "gold", "grey"])
+    looks = list(styles) or (
+        [next(plain)] * needed if one else [c if c in SEVERITY_NAMES else next(plain) for c in columns]
+    )
+    if len(looks) != needed or not set(looks) <= set(STYLES):
+        raise ValueError(f"{needed} styles of {', '.join(STYLES)} are needed, not {', '.join(looks)}")
+    return looks
+
+
+def one_decimal(value: float) -> str:
+    """Write a number with at most one decimal, as French does; a missing one as a dash.
+
+    >>> one_decimal(2.5), one_decimal(3.0)
+    ('2,5', '3')
+    """
+    if value != value:
+        return "–"
+    return number(int(value)) if value == int(value) else f"{value:.1f}".replace(".", ",")
+
+
+def _part(value: float, column: str) -> str:
+    return f"{one_decimal(value)}{NBSP}{SHORT.get(column, column)}"
+
+
+@cache
+def tile_places(collectivities: bool = False) -> dict[str, tuple[int, int]]:
+    """Return where each département's tile stands: (column, row) from the upper left.
+
+    The collectivities overseas, which are no départements, have a row of their own below the others.
+    """
+    grids = tomllib.loads((files("mssante_audit.report") / "tiles.toml").read_text(encoding="utf-8"))
+    rows = grids["departments"].strip().splitlines() + [grids["collectivities"]] * collectivities
+    return {code: (x, y) for y, row in enumerate(rows) for x, code in enumerate(row.split()) if code != "."}
+
+
+def tiles(values: pd.Series, *, title: str, caption: str = "", alt: str = "") -> Chart:
+    """Draw a number a département as a grid of tiles: overseas and Corsica at the same scale as the rest.
+
+    Parameters
+    ----------
+    values
+        Whole numbers by the code of the département. The collectivities overseas are drawn if one has a
+        number.
+    title, caption, alt
+        As for `bars`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such département.
+
+    Examples
+    --------
+    >>> tiles(pd.Series({"01": 3, "75": 12}), title="Domaines").alt
+    'Carte en carreaux – Domaines. Paris (75) : 12 ; Ain (01) : 3.'
+    """
+    held = values[values > 0].sort_values(ascending=False, kind="stable")
+    numbers = {str(code): int(n) for code, n in held.items()}
+    if unknown := sorted(numbers.keys() - DEPARTMENTS.keys()):
+        raise ValueError(f"no such département: {', '.join(unknown)}")
+    most = max(numbers.values(), default=1)
+    drawn = []
+    for code, (x, y) in tile_places(not numbers.keys() <= tile_places().keys()).items():
+        n = numbers.get(code, 0)
+        shade = f"s{int(SHADES * math.log(n) / math.log(most + 1))}" if n else "none"
+        told = escape(f"{DEPARTMENTS[code]} ({code}) : {number(n)}")
+        drawn.append(
+            f'<span class="{shade}" style="grid-area:{y + 1}/{x + 1}" title="{told}"><small>{code}</small>'
+            f"{number(n) if n else '–'}</span>"
+        )
+    said = " ; ".join(f"{DEPARTMENTS[code]} ({code}) : {number(n)}" for code, n in numbers.items())
+    return Chart(
+        title,
+        f'<div class="tiles">{"".join(drawn)}</div>',
+        alt or f"Carte en carreaux – {title}. {said or 'Aucune donnée'}.",
+        caption,
+    )
+
+
+def lines(values: pd.DataFrame, *, title: str, caption: str = "", alt: str = "") -> Chart:
+    """Draw a line a column over time, each on a scale of its own that starts at 0.
+
+    A thousand informations would flatten two criticals on one scale. Columns named for severities are named
+    and coloured as severities are.
+
+    Parameters
+    ----------
+    values
+        Whole numbers, a row an instant (the index), the oldest first.
+    title, caption, alt
+        As for `bars`.
+
+    Examples
+    --------
+    >>> days = pd.to_datetime(["2026-03-01", "2026-03-02"], utc=True)
+    >>> lines(pd.DataFrame({"Domaines": [148, 150]}, index=days), title="Domaines par liste").alt
+    'Lignes – Domaines par liste. Domaines : 148 le 1er mars 2026, 150 le 2 mars 2026 ; entre 148 et 150.'
+    """
+    times = list(values.index)
+    first, last = day(times[0]), day(times[-1])
+    names = {str(column): values[column].astype(int).tolist() for column in values.columns}
+    drawn = "".join(_line(name, times, numbers) for name, numbers in names.items())
+    words = {severity: plural.capitalize() for severity, (_, plural) in SEVERITY_NAMES.items()}
+    told = ". ".join(
+        f"{words.get(name, name)} : {number(own[0])} le {first}, {number(own[-1])} le {last} ; "
+        f"entre {number(min(own))} et {number(max(own))}"
+        for name, own in names.items()
+    )
+    body = f'<div class="lines"><ul>{drawn}</ul><p><span>{first}</span> <span>{last}</span></p></div>'
+    return Chart(title, body, alt or f"Lignes – {title}. {told}.", caption)
+
+
+def _line(name: str, times: Sequence[pd.Timestamp], numbers: Sequence[int]) -> str:
+    span, most, height = (times[-1] - times[0]).total_seconds() or 1, max(numbers) or 1, 40
+    places = [
+        (
+            f"{100 * (time - times[0]).total_seconds() / span:.1f}",
+            f"{height - 1 - (height - 3) * n / most:.1f}",
+        )
+        for time, n in zip(times, numbers, strict=True)
+    ]
+    # A path of no length with round ends is a dot that keeps its shape when the chart is stretched.
+    marks = "".join(
+        f'<path d="M{x},{y}h0"><title>{day(time)} : {number(n)}</title></path>'
+        for (x, y), time, n in zip(places, times, numbers, strict=True)
+    )
+    severity = name in SEVERITY_NAMES
+    return (
+        f"<li{f' class=sev-{name}' if severity else ''}>{badge(name) if severity else data(name, NAME, '')}"
+        f'<svg viewBox="0 0 100 {height}" preserveAspectRatio="none">'
+        f'<line x1="0" x2="100" y1="{height - 1}" y2="{height - 1}"/>'
+        f'<polyline points="{" ".join(map(",".join, places))}"/>{marks}</svg>'
+        f"<strong>{number(numbers[-1])}</strong><small>max. {number(max(numbers))}</small></li>"
+    )
+
+
+def table(frame: pd.DataFrame, *, caption: str = "", name: str = "", limit: int = 500) -> Html:
+    """Show any frame as a table that sorts, filters and gives all its rows as CSV.
+
+    Parameters
+    ----------
+    frame
+        Any frame; its index is shown if it has a name or is more than a count of rows.
+    caption
+        What it holds, if not just the number of its rows.
+    name
+        Its `id` and the name of the CSV file, if one matters; unique in its page.
+    limit
+        Rows shown at most. Above it the table says how many there are.
+
+    Examples
+    --------
+    >>> html = table(pd.DataFrame({"domaine": ["<b>.example"]}), name="domaines").text
+    >>> '<td data-label="domaine"><bdi>&lt;b&gt;.example</bdi></td>' in html
+    True
+    """
+    whole = frame
+    if frame.index.name or not isinstance(frame.index, pd.RangeIndex):
+        whole = frame.reset_index(names=str(frame.index.name or "ligne"), allow_duplicates=True)
+    shown = whole.head(limit)
+    rows = [[_cell(value) for value in row] for row in shown.itertuples(index=False, name=None)]
+    own = name or f"frame-{next(_tables)}"
+    said = caption or count(len(frame), "ligne")
+    columns = [str(column) for column in shown.columns]
+    return Html(table_html(own, said, columns, rows, csv_link(whole, shown, own)))
+
+
+def _cell(value: Any) -> Cell:
+    text = "" if value is None or value is pd.NaT or value is pd.NA else str(value)
+    return Cell(data(text), value if isinstance(value, int | float) else None)

@@ -1,0 +1,113 @@
+// Makes tables marked "sortable" sort, filter, page and give the rows shown as CSV. No library: DataTables weighs
+// 600 kB, and a night leaves a thousand pages. The rows are there as HTML: without this script they can be read and
+// printed all the same. Everything is set as text, never as HTML.
+const folded = (text) =>
+  text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/œ/g, "oe").replace(/æ/g, "ae")
+    .replace(/[^\p{L}\p{N}]+/gu, " ").trim();
+
+const element = (name, properties, ...children) => {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+};
+
+const collate = new Intl.Collator("fr", { numeric: true }).compare;
+// Numbers by their value, also as French writes them (1 234); then texts; what is empty last.
+const compare = (a, b) => {
+  const [x, y] = [a, b].map((text) => text.trim() === "" ? NaN : Number(text.replace(/[\u00a0\u202f]/g, "")));
+  if (!isNaN(x) && !isNaN(y)) return x - y;
+  return isNaN(x) - isNaN(y) || !a.trim() - !b.trim() || collate(a, b);
+};
+
+const told = (cell) => {
+  const copy = cell.cloneNode(true);
+  copy.querySelectorAll("[aria-hidden]").forEach((mark) => mark.remove());
+  copy.querySelectorAll("br").forEach((line) => line.replaceWith(" "));
+  return copy.textContent.replace(/\s+/g, " ").trim();
+};
+
+// As mssante_audit.base.export.csv_text: a spreadsheet takes none of these for a formula.
+const quoted = (text) => {
+  let safe = text.replace(/(;[\s"']*)(?=[=+\-@＝＋－＠])/g, "$1'");
+  if (/^[\s"']*[=+\-@＝＋－＠]/.test(safe) && !/^-\d+(?:[.,]\d+)?$/.test(safe)) safe = `'${safe}`;
+  return /[",;\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
+};
+
+const upgrade = (table) => {
+  table.classList.add("ready");
+  const body = table.tBodies[0], headers = [...table.tHead.rows[0].cells];
+  let rows = [...body.rows], found = rows, start = 0, length = Infinity;
+  if (rows.length < 2) return;
+  let draw = () => body.append(...rows);
+
+  headers.forEach((header, column) => {
+    const button = element("button", { type: "button", className: "sort" }, ...header.childNodes);
+    header.append(button);
+    button.addEventListener("click", () => {
+      const sign = header.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+      headers.forEach((other) => other.removeAttribute("aria-sort"));
+      header.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
+      const keys = new Map(rows.map((row) => [row, row.cells[column].dataset.order ?? told(row.cells[column])]));
+      rows.sort((a, b) => sign * compare(keys.get(a), keys.get(b)));
+      start = 0;
+      draw();
+    });
+  });
+  if (rows.length <= 10) return;
+
+  const name = table.caption.textContent;
+  const push = (text, label, act) => {
+    const made = element("button", { type: "button", title: label }, text);
+    made.setAttribute("aria-label", label);
+    made.addEventListener("click", act);
+    return made;
+  };
+  const texts = new Map(rows.map((row) => [row, folded([...row.cells].map(told).join(" "))]));
+  const box = element("input", { type: "search", id: `${table.id}-filter` });
+  const size = element("select", { id: `${table.id}-size` },
+    ...[["10", 10], ["50", 50], ["toutes", Infinity]].map(([text, value]) => element("option", { value }, text)));
+  const status = element("span", { className: "shown" });
+  status.setAttribute("role", "status");
+  const back = push("‹", "Page précédente", () => { start = Math.max(0, start - length); draw(); });
+  const next = push("›", "Page suivante", () => { start += length; draw(); });
+  const pages = element("span", { className: "pages" }, back, next);
+  pages.setAttribute("role", "group");
+  pages.setAttribute("aria-label", `Pages : ${name}`);
+  const save = push("CSV des lignes trouvées", `CSV des lignes trouvées : ${name}`, () => {
+    const lines = [headers, ...found.map((row) => [...row.cells])];
+    const text = lines.map((cells) => cells.map((cell) => quoted(told(cell))).join(",")).join("\n");
+    const file = URL.createObjectURL(new Blob([`\ufeff${text}\n`], { type: "text/csv" }));
+    element("a", { href: file, download: `${table.id}-trouve.csv` }).click();
+    setTimeout(() => URL.revokeObjectURL(file), 60_000);
+  });
+  draw = () => {
+    const words = folded(box.value).split(" ");
+    found = rows.filter((row) => words.every((word) => texts.get(row).includes(word)));
+    const on = new Set(found.slice(start, start + length));
+    rows.forEach((row) => { row.hidden = !on.has(row); });
+    body.append(...rows);
+    const number = (n) => n.toLocaleString("fr");
+    const end = Math.min(start + length, found.length);
+    status.textContent = found.length ? `Lignes ${number(start + 1)} à ${number(end)} sur ${number(found.length)}`
+      : "Aucune ligne ne correspond à la recherche.";
+    if (found.length < rows.length) status.textContent += ` (parmi ${number(rows.length)})`;
+    back.disabled = start === 0;
+    next.disabled = end === found.length;
+    save.disabled = !found.length;
+  };
+  const resize = () => { length = Number(size.value); start = 0; draw(); };
+  box.addEventListener("input", () => { start = 0; draw(); });
+  size.addEventListener("change", resize);
+  table.before(element("div", { className: "tools" },
+    element("label", {}, "Rechercher : ", box), element("label", {}, "Lignes : ", size), save));
+  table.after(element("div", { className: "tools" }, status, pages));
+  resize();
+};
+
+// In JupyterLab tables come later, and all open notebooks share one page: the first that runs serves the others.
+const upgradeAll = () => document.querySelectorAll("table.sortable:not(.ready)").forEach(upgrade);
+upgradeAll();
+if (!window.mssanteTables) {
+  window.mssanteTables = new MutationObserver(upgradeAll);
+  window.mssanteTables.observe(document.documentElement, { childList: true, subtree: true });
+}
