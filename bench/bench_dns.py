@@ -1,6 +1,7 @@
 """Speed and memory of observing the DNS, against NSD on loopback.
 
-Promises (issues 4 and 10): a query costs at most 1.5 times the CPU of dnspython's codec alone; with 20 ms of delay added, at least 60 times a sequential dnspython loop; 10,000 delegated domains in 500 MB.
+Promises (issues 4 and 10): a query costs at most 1.5 times the CPU of dnspython's codec alone; with
+20 ms of delay added, at least 60 times a sequential dnspython loop; 10,000 delegated domains in 500 MB.
 Limits on the pace are lifted for the measurement: they are there to be polite, and there is no one here.
 """
 
