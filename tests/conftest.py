@@ -18,7 +18,7 @@ from mssante_audit.declarations.register import fields
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.ledger import FollowUp, follow
 from mssante_audit.findings.trend import point_of
-from mssante_audit.observe.dns.wire import canonical
+from mssante_audit.observe.dns.names import canonical
 from mssante_audit.report.run import Run, run_reports
 from mssante_audit.site.build import build_site
 from mssante_audit.space.trust import TrustSpace, load_space

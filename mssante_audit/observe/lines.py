@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.observe.dns.wire import OUTCOMES, SECTIONS, Record
 
 FORMAT = "mssante-audit dns observation"
 VERSION = 1
@@ -21,6 +20,15 @@ STEPS = ("walk", "sibling", "apex", "address", "recursion")
 registered, to find wildcards. ``apex``: SOA, NS, DNSKEY of a zone, and its DS in the zone above. ``address``:
 names of servers and mail hosts. ``recursion``: whether a server resolves for strangers."""
 TRANSPORTS = ("udp", "tcp")
+OUTCOMES = (
+    "answer", "nodata", "nxdomain", "referral", "refused", "servfail", "lame", "truncated", "timeout",
+    "unreachable", "malformed",
+)  # fmt: skip
+"""Every way a query can end. The last three, and ``truncated``, say nothing about what exists."""
+TOLD = OUTCOMES[:4]
+"""Those that say what exists."""
+SILENT = ("timeout", "unreachable")
+SECTIONS = ("answer", "authority", "additional")
 MAX_LINE = 4 << 20
 MAX_DAMAGES = 100
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
@@ -29,6 +37,16 @@ _MAGIC = b"\x1f\x8b\x08"
 
 class ObservationError(InputError):
     """A file that is not an observation, or not one this version can read."""
+
+
+class Record(NamedTuple):
+    """One resource record, as text: names in lower case, without the final dot."""
+
+    section: str
+    owner: str
+    ttl: int
+    type: str
+    data: str
 
 
 class Observed(NamedTuple):

@@ -25,12 +25,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from mssante_audit.observe.dns.wire import canonical, is_under
+from mssante_audit.observe.dns.names import canonical, is_under
+from mssante_audit.observe.lines import TOLD
 from mssante_audit.observe.observation import Observation
 
 METHODS = ("delegated", "within-delegated", "redirected", "wildcard", "none", "outside", "unknown")
 Method = pd.CategoricalDtype(list(METHODS))
-_TOLD = ("answer", "nodata", "nxdomain", "referral")
 _OUTCOMES_FR = {
     "refused": "refus", "servfail": "échec (SERVFAIL)", "lame": "serveur sans autorité",
     "truncated": "réponse tronquée", "timeout": "silence", "unreachable": "injoignable",
@@ -104,7 +104,7 @@ def _method(seen: _Seen, observation: Observation, name: str) -> tuple[str, str,
         here = seen.walks.get((zone, name), [])
         lines += here
         below = "" if zone == parent else zone
-        told = [line for line in here if line.outcome in _TOLD]
+        told = [line for line in here if line.outcome in TOLD]
         if not told:
             why = (
                 f"serveurs de {zone} : {_tally(here)}"
@@ -203,7 +203,7 @@ def _index(observation: Observation) -> _Seen:
             owner[line.line] = qname
         if step == "walk":
             seen.walks[line.zone, qname].append(line)
-        elif line.outcome in _TOLD:
+        elif line.outcome in TOLD:
             seen.siblings[line.zone, qname, line.qtype, line.address] = line
     records = observation.records
     records = records[(records["section"] == "answer") & records["line"].isin(list(owner))]

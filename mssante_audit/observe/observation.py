@@ -17,7 +17,7 @@ column         dtype           meaning
 ``domain``     str             the listed domain it was first asked for ("" for the parent zone itself)
 ``step``       category        why, one of `STEPS`
 ``zone``       str             the zone whose server was asked; "" for a resolver
-``qname``      str             name asked, canonical (`dns_wire.canonical`)
+``qname``      str             name asked, canonical (`canonical`)
 ``qtype``      str             type asked
 ``server``     str             name of the server, "" for a resolver
 ``address``    str             its address
@@ -25,9 +25,9 @@ column         dtype           meaning
 ``edns``       bool            whether the query carried EDNS
 ``rd``         bool            whether it asked for recursion
 ``attempt``    int64           1, 2, 3…
-``outcome``    category        one of `dns_wire.OUTCOMES`
+``outcome``    category        one of `OUTCOMES`
 ``rcode``      str             "" without a reply
-``flags``      str             of the reply, in this order: ``aa tc ra edns signed cut`` (`dns_wire.Reply`)
+``flags``      str             of the reply, in this order: ``aa tc ra edns signed cut`` (`Reply`)
 ``cut``        str             of a referral: the name delegated
 ``rtt``        float64         milliseconds; NaN without a reply
 ``ignored``    int64           messages with this query's id that were not its reply
@@ -52,12 +52,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mssante_audit.observe.dns.wire import OUTCOMES, SECTIONS, Record
 from mssante_audit.observe.lines import (
+    OUTCOMES,
+    SECTIONS,
     STEPS,
     TRANSPORTS,
     ObservationError,
     Observed,
+    Record,
     Scan,
     check_header,
     parse_query,

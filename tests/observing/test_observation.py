@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mssante_audit.base.errors import OutputError
-from mssante_audit.observe.dns.wire import Record
-from mssante_audit.observe.lines import FORMAT, VERSION, ObservationError, Observed
+from mssante_audit.observe.lines import FORMAT, VERSION, ObservationError, Observed, Record
 from mssante_audit.observe.methods import methods
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.observe.writer import Writer, key, read_known

@@ -11,8 +11,7 @@ from typer.main import get_command
 from mssante_audit.base.resources import resource
 from mssante_audit.cli.observe import app
 from mssante_audit.observe.dns.run import ObserveSettings
-from mssante_audit.observe.dns.wire import OUTCOMES
-from mssante_audit.observe.lines import STEPS, Observed
+from mssante_audit.observe.lines import OUTCOMES, STEPS, Observed
 
 TEXT = (Path(__file__).parents[2] / "docs" / "observing.md").read_text(encoding="utf-8")
 OPTIONS = {p.opts[0]: p for p in get_command(app).commands["dns"].params if p.opts[0] != "--data"}  # type: ignore[attr-defined]

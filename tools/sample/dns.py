@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mssante_audit.findings.frame import row_ranges
-from mssante_audit.observe.dns.wire import canonical, is_under
+from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from tools.sample.declarations import is_test_row

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mssante_audit.observe.dns.wire import canonical, is_under
+from mssante_audit.observe.dns.names import canonical, is_under
 from tools.sample.space import ZONE
 
 if TYPE_CHECKING:

@@ -18,12 +18,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mssante_audit.observe.dns.asker import Ask, observe_exchange
+from mssante_audit.observe.dns.names import canonical, is_under
+from mssante_audit.observe.dns.reply import Reply, classify
 from mssante_audit.observe.dns.resolve import Resolver
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.dns.transport import Exchange
 from mssante_audit.observe.dns.walk import Walker
-from mssante_audit.observe.dns.wire import Record, Reply, canonical, classify, is_under
-from mssante_audit.observe.lines import FORMAT, VERSION, Observed
+from mssante_audit.observe.lines import FORMAT, VERSION, Observed, Record
 from mssante_audit.observe.writer import Writer
 
 ROOT = ("root.valfictif.example", "192.0.2.1")
@@ -33,7 +34,7 @@ SIBLING = "0123456789abcdef"
 TRIES = 3
 
 Records = dict[str, dict[str, list[str]]]
-"""Owner → type → data, as `mssante_audit.observe.dns.wire.Record` writes them."""
+"""Owner → type → data, as `mssante_audit.observe.lines.Record` writes them."""
 
 
 @dataclass(slots=True)
@@ -223,9 +224,13 @@ class _Asker:
         observed = observe_exchange(ask, Exchange("timeout", b"", 0.0, 0), self._at, attempt, edns=True)
         if reply:
             outcome, cut = classify(reply, ask.zone or None, ask.qname, ask.qtype)
-            flags = " ".join(n for n in ("aa", "tc", "ra", "edns", "signed", "cut") if getattr(reply, n))
             observed = observed._replace(
-                outcome=outcome, cut=cut, rcode=reply.rcode, flags=flags, rtt=4.2, records=reply.records
+                outcome=outcome,
+                cut=cut,
+                rcode=reply.rcode,
+                flags=reply.flags(),
+                rtt=4.2,
+                records=reply.records,
             )
         self.lines.append(observed._asdict())
         return observed

@@ -14,8 +14,8 @@ import dns.rdata
 
 from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, listed, where
 from mssante_audit.audits.delegation_vs_redirection.serials import serial_causes
+from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.view import Host, ZoneView, network
-from mssante_audit.observe.dns.wire import is_under
 from mssante_audit.values.shown import host_faults
 
 

@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from mssante_audit.findings.frame import Finding, row_ranges, said
+from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.view import Path, View, ZoneView, is_dead
-from mssante_audit.observe.dns.wire import canonical, is_under
 from mssante_audit.observe.methods import methods
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.shown import enumerated, shown

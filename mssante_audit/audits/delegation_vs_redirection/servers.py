@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mssante_audit.audits.delegation_vs_redirection.observed import STATE_NAMES, Causes, Seen, listed, where
-from mssante_audit.observe.dns.view import SERVING, SILENT, ZoneView
+from mssante_audit.observe.dns.view import SERVING, ZoneView
+from mssante_audit.observe.lines import SILENT
 
 STATE_RULES = {
     "silent": "DNS_SERVER_SILENT",

@@ -6,21 +6,17 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from mssante_audit.observe.dns.pace import Gate, Lane
+from mssante_audit.observe.dns.reply import Malformed, classify, read_reply
 from mssante_audit.observe.dns.settings import ObserveSettings
-from mssante_audit.observe.dns.transport import Exchange, Ignored, Udp, ask_tcp
-from mssante_audit.observe.dns.wire import Malformed, Reply, classify, decode, encode_question
-from mssante_audit.observe.lines import Observed
+from mssante_audit.observe.dns.transport import Exchange, Ignored, Udp, ask_tcp, query_wire
+from mssante_audit.observe.lines import SILENT, Observed
 from mssante_audit.observe.writer import Writer, key
-
-SILENT = ("timeout", "unreachable")
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
-_question = lru_cache(4096)(encode_question)
 
 
 async def once(done: dict[K, asyncio.Future[T]], what: K, do: Callable[[], Awaitable[T]]) -> T:
@@ -187,16 +183,15 @@ class Asker:
 
     async def _send(self, ask: Ask, lane: Lane, attempt: int, pace: Lane, *, edns: bool) -> Observed:
         try:
-            question = _question(ask.qname, ask.qtype)
+            query = query_wire(ask.qname, ask.qtype, edns=edns, rd=ask.rd)
             at = datetime.now(UTC)
             self.sent += 1
             if ask.transport == "udp":
-                exchange = await self._udp.ask(ask.address, question, edns=edns, rd=ask.rd)
+                exchange = await self._udp.ask(ask.address, query)
             else:
                 exchange = await ask_tcp(
-                    ask.address, self.settings.port, question, self.settings.timeout, self.ignored,
-                    edns=edns, rd=ask.rd,
-                )  # fmt: skip
+                    ask.address, self.settings.port, query, self.settings.timeout, self.ignored
+                )
         finally:
             self._gate.leave(pace)
         observed = observe_exchange(ask, exchange, at, attempt, edns=edns)
@@ -223,19 +218,15 @@ def observe_exchange(ask: Ask, exchange: Exchange, at: datetime, attempt: int, *
     records: tuple[Any, ...] = ()
     if exchange.status == "reply":
         try:
-            reply = decode(exchange.wire)
+            reply = read_reply(exchange.wire)
         except Malformed:
             outcome = "malformed"
         else:
             outcome, cut = classify(reply, ask.zone or None, ask.qname, ask.qtype)
-            rcode, flags, records = reply.rcode, _flags(reply), reply.records
+            rcode, flags, records = reply.rcode, reply.flags(), reply.records
     heard = exchange.status == "reply"
     return Observed(
         at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         *ask[:8], edns, ask.rd, attempt, outcome, rcode, flags, cut,
         round(exchange.rtt * 1000, 2) if heard else None, exchange.ignored, records,
     )  # fmt: skip
-
-
-def _flags(reply: Reply) -> str:
-    return " ".join(name for name in ("aa", "tc", "ra", "edns", "signed", "cut") if getattr(reply, name))

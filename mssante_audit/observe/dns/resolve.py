@@ -9,10 +9,10 @@ import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mssante_audit.observe.dns.asker import SILENT, Ask, Asker, once
+from mssante_audit.observe.dns.asker import Ask, Asker, once
+from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.transport import reaches
-from mssante_audit.observe.dns.wire import is_under
-from mssante_audit.observe.lines import Observed
+from mssante_audit.observe.lines import SILENT, Observed
 
 MAX_DEPTH = 3
 """How deep names of servers may depend on names of servers."""

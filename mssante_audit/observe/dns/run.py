@@ -1,9 +1,9 @@
 """Observe the DNS: ask it about every domain of a list and write down what it says.
 
 This is the only place of the package where the network is used for the DNS; audits read the file it writes
-(`mssante_audit.observe.observation`). The parts: `dns_settings` (what may be done), `dns_wire` (bytes),
-`dns_transport` (sockets), `dns_pace` (limits, silence), `dns_asker` (one question), `dns_resolve` (names),
-`dns_walk` (zones). AXFR is never asked for.
+(`mssante_audit.observe.observation`). The parts: `settings` (what may be done), `transport` (sockets), `pace`
+(limits, silence), `reply` (outcomes), `asker` (one question), `resolve` (names), `walk` (zones). AXFR is
+never asked for.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Any
 
 from mssante_audit.base.errors import AuditError, InputError, OutputError
 from mssante_audit.observe.dns.asker import Asker
+from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.resolve import Resolver
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.dns.walk import Walker
-from mssante_audit.observe.dns.wire import canonical
 from mssante_audit.observe.lines import FORMAT, VERSION, Observed
 from mssante_audit.observe.writer import Writer, read_known
 

@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.observe.dns.wire import canonical
+from mssante_audit.observe.dns.names import canonical
 
 ROOT_HINTS = (
     ("a.root-servers.net", "198.41.0.4"), ("a.root-servers.net", "2001:503:ba3e::2:30"),

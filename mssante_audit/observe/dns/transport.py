@@ -19,15 +19,48 @@ from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from mssante_audit.observe.dns.wire import encode_query, is_reply_to
+import dns.flags
+import dns.message
 
 SOCKETS = 8
 USES = 500
 MAX_SOURCES = 1000
 _RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 _FULL = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS}
+
+
+EDNS_SIZE = 1232
+"""Largest UDP reply asked for, as agreed on the DNS flag day 2020: no fragments."""
+_OPT = 11
+"""Bytes of the one record that a query can have, its last."""
+
+
+@lru_cache(4096)
+def query_wire(qname: str, qtype: str, *, edns: bool = True, rd: bool = False) -> bytes:
+    """Return a query with the id 0; with EDNS it asks for DNSSEC records (a referral then shows its DS)."""
+    message = dns.message.make_query(
+        qname, qtype, use_edns=0 if edns else False, want_dnssec=edns, payload=EDNS_SIZE, id=0,
+        flags=dns.flags.RD if rd else 0,
+    )  # fmt: skip
+    return message.to_wire()
+
+
+def is_reply_to(wire: bytes, query: bytes) -> bool:
+    """Whether `wire` is a reply that repeats the question of `query` (its id is the caller's to compare).
+
+    An error without any question is accepted, as dnspython does: servers from before EDNS answer FORMERR so.
+    This is looked at before anything is decoded: a flood of forgeries must cost next to nothing.
+    """
+    if len(wire) < 12 or not wire[2] & 0x80 or wire[2] & 0x78:
+        return False
+    if wire[4:6] == b"\0\1":
+        end = len(query) - _OPT * query[11]
+        asked, given = query[12:end], wire[12:end]
+        return given == asked or (given[:-4].lower() == asked[:-4].lower() and given[-4:] == asked[-4:])
+    return wire[4:6] == b"\0\0" and wire[3] & 0x0F in (1, 2, 4, 5)
 
 
 class Exchange(NamedTuple):
@@ -56,7 +89,7 @@ class Ignored:
 @dataclass(slots=True)
 class _Asked:
     address: str
-    question: bytes
+    query: bytes
     future: asyncio.Future[Exchange]
     sent: float
     ignored: int = 0
@@ -104,10 +137,8 @@ class Udp:
         self._deadlines: deque[tuple[_Port, int, _Asked]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    def ask(
-        self, address: str, question: bytes, *, edns: bool = True, rd: bool = False
-    ) -> asyncio.Future[Exchange]:
-        """Send a question (a question section) and return the future of its `Exchange`; it never fails."""
+    def ask(self, address: str, query: bytes) -> asyncio.Future[Exchange]:
+        """Send a query (`query_wire`) and return the future of its `Exchange`; it never fails."""
         future: asyncio.Future[Exchange] = self._loop.create_future()
         try:
             port = self._pick(socket.AF_INET6 if ":" in address else socket.AF_INET)
@@ -117,14 +148,14 @@ class Udp:
         ident = secrets.randbits(16)
         while ident in port.asked:
             ident = secrets.randbits(16)
-        asked = _Asked(address, question, future, time.perf_counter())
+        asked = _Asked(address, query, future, time.perf_counter())
         port.asked[ident] = asked
         port.uses += 1
         port.flying += 1
         self._deadlines.append((port, ident, asked))
         if self._timer is None:
             self._timer = self._loop.call_later(self._timeout, self._expire)
-        self._send(port, ident, asked, encode_query(ident, question, edns=edns, rd=rd))
+        self._send(port, ident, asked, ident.to_bytes(2) + query[2:])
         return future
 
     def close(self) -> None:
@@ -211,7 +242,7 @@ class Udp:
             asked is not None
             and source[0] == asked.address
             and source[1] == self._port
-            and is_reply_to(wire, asked.question)
+            and is_reply_to(wire, asked.query)
         ):
             if asked.future.done():
                 self._ignored.late += 1
@@ -239,16 +270,7 @@ class Udp:
                     return
 
 
-async def ask_tcp(
-    address: str,
-    port: int,
-    question: bytes,
-    timeout: float,
-    ignored: Ignored,
-    *,
-    edns: bool = True,
-    rd: bool = False,
-) -> Exchange:
+async def ask_tcp(address: str, port: int, query: bytes, timeout: float, ignored: Ignored) -> Exchange:
     """Ask over a TCP connection of its own; `timeout` covers the whole, dripping replies included."""
     loop = asyncio.get_running_loop()
     start = time.perf_counter()
@@ -258,7 +280,7 @@ async def ask_tcp(
         return Exchange(status, wire, time.perf_counter() - start, strangers)
 
     ident = secrets.randbits(16)
-    query = encode_query(ident, question, edns=edns, rd=rd)
+    query = ident.to_bytes(2) + query[2:]
     begun = False
     try:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as sock:
@@ -271,7 +293,7 @@ async def ask_tcp(
                     (size,) = struct.unpack("!H", await _exactly(loop, sock, 2))
                     begun = True
                     wire = await _exactly(loop, sock, size)
-                    if int.from_bytes(wire[:2], "big") == ident and is_reply_to(wire, question):
+                    if int.from_bytes(wire[:2], "big") == ident and is_reply_to(wire, query):
                         return end("reply", wire)
                     ignored.count(address)
                     strangers += 1

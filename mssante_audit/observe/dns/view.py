@@ -16,12 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mssante_audit.observe.dns.wire import is_under
+from mssante_audit.observe.dns.names import is_under
+from mssante_audit.observe.lines import SILENT, TOLD
 from mssante_audit.observe.observation import Observation
 
-SILENT = ("timeout", "unreachable")
-TOLD = ("answer", "nodata", "nxdomain", "referral")
-"""Outcomes that say what exists."""
 _RANK = dict.fromkeys(("truncated", "malformed"), 1) | dict.fromkeys(SILENT, 0)
 MAX_ALIASES = 8
 

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, NamedTuple, TypeVar
 
-from mssante_audit.observe.dns.asker import SILENT, Ask, Asker, once
+from mssante_audit.observe.dns.asker import Ask, Asker, once
+from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.resolve import Resolver, Server
-from mssante_audit.observe.dns.wire import canonical, is_under
-from mssante_audit.observe.lines import Observed
+from mssante_audit.observe.lines import SILENT, Observed
 
 MAX_NAMES = 32
 MAX_SERVERS = 64

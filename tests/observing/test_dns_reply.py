@@ -1,30 +1,23 @@
-"""Any bytes of a reply end in an outcome; good ones are read as dnspython reads them."""
+"""Any bytes of a reply end in an outcome; one odd record costs only itself."""
 
+import json
+import struct
 from datetime import UTC, datetime
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rrset
 import pytest
 from dnslab import reply
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mssante_audit.observe.dns import wire as dns_wire
 from mssante_audit.observe.dns.asker import Ask, observe_exchange
-from mssante_audit.observe.dns.transport import Exchange
-from mssante_audit.observe.dns.wire import (
-    MAX_RECORDS,
-    OUTCOMES,
-    Malformed,
-    _Names,
-    canonical,
-    classify,
-    decode,
-    encode_query,
-    encode_question,
-    is_reply_to,
-)
+from mssante_audit.observe.dns.names import canonical
+from mssante_audit.observe.dns.reply import MAX_ODD, MAX_RECORDS, classify, read_reply
+from mssante_audit.observe.dns.transport import Exchange, is_reply_to, query_wire
+from mssante_audit.observe.lines import OUTCOMES, Observed, parse_query
 
 NAME = "ch-valfictif.mssante.fr"
 QUERY = dns.message.make_query(NAME, "MX", use_edns=0, want_dnssec=True)
@@ -32,21 +25,27 @@ AT = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 def outcome(message: dns.message.Message, zone: str | None = "mssante.fr") -> tuple[str, str]:
-    return classify(decode(message.to_wire()), zone, NAME, "MX")
+    return classify(read_reply(message.to_wire()), zone, NAME, "MX")
+
+
+def observed(wire: bytes) -> Observed:
+    """Observe a reply; its line can be read back."""
+    ask = Ask("", "walk", "mssante.fr", NAME, "MX", "ns", "127.0.0.1")
+    one = observe_exchange(ask, Exchange("reply", wire, 0.1, 0), AT, 1, edns=True)
+    assert parse_query(json.loads(json.dumps(one._asdict()))) == one
+    return one
 
 
 def observe_bytes(wire: bytes) -> str:
-    ask = Ask("", "walk", "mssante.fr", NAME, "MX", "ns", "127.0.0.1")
-    return observe_exchange(ask, Exchange("reply", wire, 0.1, 0), AT, 1, edns=True).outcome
+    return observed(wire).outcome
 
 
-def test_a_query_is_what_dnspython_would_send() -> None:
-    wire = encode_query(4711, encode_question(NAME, "MX"), edns=True, rd=False)
-    message = dns.message.from_wire(wire)
-    assert (message.id, message.question, message.edns, message.payload) == (4711, QUERY.question, 0, 1232)
+def test_a_query_asks_for_dnssec_and_not_for_recursion() -> None:
+    message = dns.message.from_wire(query_wire(NAME, "MX"))
+    assert (message.id, message.question, message.edns, message.payload) == (0, QUERY.question, 0, 1232)
     assert message.ednsflags & dns.flags.DO
     assert not message.flags & dns.flags.RD
-    plain = dns.message.from_wire(encode_query(1, encode_question(".", "SOA"), edns=False, rd=True))
+    plain = dns.message.from_wire(query_wire(".", "SOA", edns=False, rd=True))
     assert (plain.edns, bool(plain.flags & dns.flags.RD)) == (-1, True)
 
 
@@ -64,7 +63,7 @@ RECORDS = [
 @given(st.lists(st.sampled_from(RECORDS), max_size=8, unique=True))
 def test_records_are_read_as_dnspython_reads_them(lines: list[str]) -> None:
     message = reply(QUERY, answer=lines)
-    mine = decode(message.to_wire()).records
+    mine = read_reply(message.to_wire()).records
     theirs = [
         (s.name.to_text(True).lower(), s.ttl, rd.to_text().lower())
         for s in dns.message.from_wire(message.to_wire()).answer
@@ -108,65 +107,11 @@ def test_a_reply_with_bytes_changed_or_missing_ends_in_an_outcome(
     for place, byte in changes:
         wire[place] = byte
     assert observe_bytes(bytes(wire[:length])) in OUTCOMES
-    is_reply_to(bytes(wire[:length]), encode_question(NAME, "MX"))
-
-
-NAMES = reply(
-    QUERY,
-    answer=[
-        f"{NAME} MX 10 Mail.ch-valfictif.mssante.fr.",
-        f"{NAME} MX 20 a\\.b.mssante.fr.",
-        f"{NAME} MX 30 .",
-    ],
-    authority=["fr NS ns.a\\.b.mssante.fr.", "mssante.fr SOA a.fr. b.fr. 1 2 3 4 5", ". NS x.fr."],
-).to_wire()
-
-
-def both_ways(wire: bytes) -> tuple[object, object]:
-    """Decode with plain names read here, and with all names read by dnspython."""
-    found: list[object] = []
-    for read in (_Names.read, _Names._read_odd):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_Names, "read", read)
-            try:
-                found.append(decode(wire))
-            except Malformed:
-                found.append("malformed")
-    return found[0], found[1]
-
-
-@settings(deadline=None, max_examples=300)
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(0, len(NAMES) - 1), st.integers(0, 255) | st.sampled_from((0xC0, 0, 12, 63, 64))
-        ),
-        max_size=5,
-    )
-)
-@example([])
-def test_plain_names_are_read_as_dnspython_reads_them(changes: list[tuple[int, int]]) -> None:
-    wire = bytearray(NAMES)
-    for place, byte in changes:
-        wire[place] = byte
-    mine, theirs = both_ways(bytes(wire))
-    assert mine == theirs
-
-
-def test_names_at_the_limit_are_read_as_dnspython_reads_them() -> None:
-    record = b"\0\x02\0\1\0\0\1\x2c\0\2\xc0\x0c"
-    long = (b"\x3f" + b"a" * 63) * 3
-    for last in (60, 61, 62, 63):
-        mine, theirs = both_ways(HEAD + QUESTION + long + bytes([last]) + b"b" * last + b"\0" + record)
-        assert mine == theirs
-        assert (mine == "malformed") == (last > 61)
-    for pointed in (b"\xc0\x0c", b"\x01a\xc0\x0c", b"\x40" + b"a" * 64 + b"\0", b"\xbf" + b"a" * 191 + b"\0"):
-        mine, theirs = both_ways(HEAD + QUESTION + pointed + record)
-        assert mine == theirs
+    is_reply_to(bytes(wire[:length]), query_wire(NAME, "MX"))
 
 
 HEAD = b"\0\1\x84\0\0\1\0\1\0\0\0\0"
-QUESTION = encode_question(NAME, "MX")
+QUESTION = query_wire(NAME, "MX", edns=False)[12:]
 
 
 @pytest.mark.parametrize(
@@ -186,20 +131,112 @@ QUESTION = encode_question(NAME, "MX")
     ],
 )
 def test_hostile_records_are_malformed(record: bytes) -> None:
-    with pytest.raises(Malformed):
-        decode(HEAD + QUESTION + record)
     assert observe_bytes(HEAD + QUESTION + record) == "malformed"
+
+
+def rr(kind: int, data: bytes, owner: bytes = b"\xc0\x0c", rdclass: int = 1) -> bytes:
+    """Return a record as bytes; its owner is the name asked for."""
+    return owner + struct.pack("!HHIH", kind, rdclass, 300, len(data)) + data
+
+
+def message(*records: bytes, section: int = 0, flags: int = 0x8400) -> bytes:
+    counts = [0, 0, 0]
+    counts[section] = len(records)
+    return struct.pack("!6H", 1, flags, 1, *counts) + QUESTION + b"".join(records)
+
+
+MX1, MX2 = rr(15, b"\0\x0a\2mx\xc0\x0c"), rr(15, b"\0\x14\3mx2\xc0\x0c")
+ODD = {
+    "an MX of one byte": rr(15, b"\0"),
+    "an MX of no byte": rr(15, b""),
+    "an MX whose host is elsewhere": rr(15, b"\0\1\xff\xff"),
+    "an MX that goes round": rr(15, b"\0\1\1a\xc0" + bytes([12 + len(QUESTION) + len(MX1) + 14])),
+    "an MX with more behind": rr(15, b"\0\1\1a\0more"),
+    "an address of five bytes": rr(1, b"\1\2\3\4\5"),
+    "a TXT longer than it is": rr(16, b"\xffa"),
+    "another class": rr(15, b"\0\1\1a\0", rdclass=3),
+    "a signature of two bytes": rr(46, b"\0\1"),
+    "a key nobody gave": rr(250, b"\0" * 16),
+    "an NSEC3 of nothing": rr(50, b""),
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_one_odd_record_leaves_the_mail_exchangers(odd: bytes) -> None:
+    one = observed(message(MX1, odd, MX2))
+    found = [r.data for r in one.records if r.type == "MX"]
+    assert (one.outcome, found) == ("answer", [f"10 mx.{NAME}", f"20 mx2.{NAME}"])
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_odd_record_alone_is_no_absence(odd: bytes) -> None:
+    assert observe_bytes(message(odd)) == "malformed"
+    assert observe_bytes(message(odd, section=1)) == "malformed"
+    assert observe_bytes(message(odd, flags=0x8000)) == "malformed", "nor a server without authority"
+
+
+def test_an_odd_record_leaves_a_referral_and_an_error_what_they_are() -> None:
+    ns = rr(2, b"\2ns\xc0\x0c")
+    one = observed(message(ns, ODD["a signature of two bytes"], section=1, flags=0x8000))
+    assert (one.outcome, one.cut) == ("referral", NAME)
+    assert observe_bytes(message(ns, ODD["an MX of one byte"], section=1)) == "malformed", "it claims to know"
+    for rcode, outcome in ((2, "servfail"), (3, "nxdomain"), (5, "refused")):
+        assert observe_bytes(message(ODD["an MX of one byte"], section=1, flags=0x8400 | rcode)) == outcome
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        message(MX1, MX2)[:-3],
+        message(MX1, MX2) + b"junk",
+        message(MX1, MX2)[: -len(MX2)],
+        message(MX1, b"\x40" + MX1, MX2),
+        message(MX1, MX2, rr(15, b"\0\1\1a\0")[:-3]),
+        message(MX1, rr(41, b"", owner=b"\0"), MX2),
+    ],
+    ids=["cut", "junk", "one too few", "a label that does not exist", "cut data", "EDNS in the answer"],
+)
+def test_a_message_whose_records_cannot_be_told_apart_is_malformed(broken: bytes) -> None:
+    assert observe_bytes(broken) == "malformed"
+
+
+def test_unknown_types_and_odd_characters_are_text() -> None:
+    name = b"\5a\0\x1b.B\0"
+    one = observed(message(MX1, rr(65400, b"\1\2\3"), rr(2, name), rr(16, b"\3\x07\x00\xff")))
+    assert [(r.type, r.data) for r in one.records[1:]] == [
+        ("TYPE65400", "\\# 3 010203"), ("NS", "a\\000\\027\\.b"), ("TXT", '"\\007\\000\\255"'),
+    ]  # fmt: skip
+    assert canonical(one.records[2].data) == one.records[2].data
+
+
+def test_huge_data_is_read_and_nothing_is_not() -> None:
+    one = observed(message(MX1, rr(65400, b"\xaa" * 60_000)))
+    assert (one.outcome, len(one.records[1].data)) == ("answer", len("\\# 60000 ") + 120_000)
+    for wire in (b"", b"\0" * 11, HEAD):
+        assert observe_bytes(wire) == "malformed"
+
+
+def test_records_made_to_be_slow_are_not_all_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name of 25,000 labels is read to its end before it is refused: a message could have a thousand."""
+    labels = rr(65400, b"\1a" * 25_000)
+    pointer = bytes([0xC0, 12 + len(QUESTION) + 12])
+    read = []
+    plain = dns.name.from_wire_parser
+    monkeypatch.setattr(dns.name, "from_wire_parser", lambda *args: read.append(1) or plain(*args))
+    wire = message(labels, MX1, *[rr(15, b"\0\1" + pointer)] * 900)
+    assert observed(wire).outcome == "answer"
+    assert len(read) < 3 * MAX_ODD
 
 
 def test_a_name_of_255_bytes_is_read() -> None:
     long = ".".join(["a" * 63] * 3 + ["b" * 61]) + "."
-    (record,) = decode(reply(QUERY, answer=[f"{NAME} MX 10 {long}"]).to_wire()).records
+    (record,) = read_reply(reply(QUERY, answer=[f"{NAME} MX 10 {long}"]).to_wire()).records
     assert record.data == f"10 {long[:-1]}"
 
 
 def test_a_reply_of_thousands_of_records_is_cut() -> None:
     message = reply(QUERY, answer=[f"{NAME} MX 10 h{n}.example." for n in range(MAX_RECORDS + 500)])
-    decoded = decode(message.to_wire(max_size=65535))
+    decoded = read_reply(message.to_wire(max_size=65535))
     assert len(decoded.records) == MAX_RECORDS
     assert decoded.cut
 
@@ -246,18 +283,20 @@ def test_a_resolver_need_not_be_authoritative() -> None:
     assert outcome(missing, None) == ("nxdomain", "")
 
 
-def test_only_the_reply_to_the_question_is_one() -> None:
-    assert is_reply_to(GOOD, QUESTION)
+@pytest.mark.parametrize("edns", [True, False])
+def test_only_the_reply_to_the_question_is_one(edns: bool) -> None:
+    query = query_wire(NAME, "MX", edns=edns)
+    assert is_reply_to(GOOD, query)
     upper = GOOD.replace(b"valfictif", b"VALFICTIF")
-    assert is_reply_to(upper, QUESTION)
-    assert not is_reply_to(GOOD, encode_question(NAME, "A"))
-    assert not is_reply_to(GOOD, encode_question("ch-autre.mssante.fr", "MX"))
-    assert not is_reply_to(QUERY.to_wire(), QUESTION), "a query is no reply"
+    assert is_reply_to(upper, query)
+    assert not is_reply_to(GOOD, query_wire(NAME, "A", edns=edns))
+    assert not is_reply_to(GOOD, query_wire("ch-autre.mssante.fr", "MX", edns=edns))
+    assert not is_reply_to(QUERY.to_wire(), query), "a query is no reply"
     bare = dns.message.make_response(QUERY)
     bare.question.clear()
-    assert not is_reply_to(bare.to_wire(), QUESTION)
+    assert not is_reply_to(bare.to_wire(), query)
     bare.set_rcode(1)
-    assert is_reply_to(bare.to_wire(), QUESTION)
+    assert is_reply_to(bare.to_wire(), query)
 
 
 @settings(deadline=None)
@@ -276,11 +315,12 @@ def test_only_the_reply_to_the_question_is_one() -> None:
 @example(".".join(["a" * 63] * 3 + ["b" * 62]))
 def test_any_text_is_a_name_or_is_not(text: str) -> None:
     name = canonical(text)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dns_wire, "_is_plain", lambda text: None)
-        assert canonical(text) == name
-        question = encode_question(name, "MX") if name else b""
-    assert not name or question == encode_question(name, "MX")
+    try:
+        theirs = dns.name.from_text(text.strip())
+        theirs.to_wire()
+    except (dns.exception.DNSException, ValueError):
+        theirs = dns.name.root
+    assert name == ("" if theirs == dns.name.root else theirs.to_text(omit_final_dot=True).lower())
     if name:
         assert canonical(name) == name
-        encode_question(name, "MX")
+        query_wire(name, "MX")

@@ -1,0 +1,42 @@
+"""Domain names as they are written everywhere here: lower case, A-labels, no final dot."""
+
+from __future__ import annotations
+
+import re
+
+import dns.exception
+import dns.name
+
+_is_plain = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}", re.ASCII).fullmatch
+
+
+def canonical(text: str) -> str:
+    r"""Return a domain name in the form used everywhere here: lower case, A-labels, no final dot.
+
+    Returns "" for what the DNS cannot carry (empty, a label over 63 bytes, a name over 255…).
+
+    >>> canonical("CH-Valfictif.mssante.fr.")
+    'ch-valfictif.mssante.fr'
+    >>> canonical("valfictif@ase.mssante.fr")
+    'valfictif\\@ase.mssante.fr'
+    >>> canonical("a..fr")
+    ''
+    """
+    plain = text.strip().removesuffix(".").lower()
+    if text.isascii() and _is_plain(plain):  # dnspython takes ten times as long, and lists are long
+        return plain
+    try:
+        name = dns.name.from_text(text.strip())
+        name.to_wire()
+    except (dns.exception.DNSException, ValueError):
+        return ""
+    return "" if name == dns.name.root else name.to_text(omit_final_dot=True).lower()
+
+
+def is_under(name: str, zone: str) -> bool:
+    """Whether `name` is `zone` or below it (both canonical; "." is the root).
+
+    >>> is_under("a.mssante.fr", "mssante.fr"), is_under("amssante.fr", "mssante.fr"), is_under("fr", ".")
+    (True, False, True)
+    """
+    return zone == "." or name == zone or name.endswith("." + zone)

@@ -1,0 +1,189 @@
+"""A reply as dnspython reads it, in the words of an observation, and the name of its outcome."""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+from dns.rdatatype import RdataType
+
+from mssante_audit.observe.dns.names import is_under
+from mssante_audit.observe.lines import SECTIONS, Record
+
+MAX_RECORDS = 1000
+"""Records read of one reply; a reply with more is flagged ``cut`` (65,535 bytes can hold some 5,000)."""
+MAX_ODD = 50
+"""Records read of one that has an unreadable one: each can be made to cost as much as a hundred good ones."""
+
+_COUNTS = struct.Struct("!3H")
+_NAMES = {RdataType.NS, RdataType.CNAME, RdataType.PTR, RdataType.DNAME}
+_PROOFS = {RdataType.RRSIG, RdataType.NSEC, RdataType.NSEC3}
+"""Their presence is kept as a flag, their text is of no use to an audit."""
+_NAMED = {0, 1, 2, 3, 4, 5, 9}
+"""Rcodes written by name; files hold the number of any other."""
+
+
+class Reply(NamedTuple):
+    """A decoded reply."""
+
+    rcode: str
+    aa: bool
+    tc: bool
+    ra: bool
+    edns: bool
+    signed: bool
+    """Whether it carried RRSIG, NSEC or NSEC3 records."""
+    cut: bool
+    """Whether it had more records than were read."""
+    records: tuple[Record, ...]
+    odd: bool = False
+    """Whether it had records that could not be read, and are left out."""
+
+    def flags(self) -> str:
+        """Return what an observation's line says of it."""
+        return " ".join(name for name in ("aa", "tc", "ra", "edns", "signed", "cut") if getattr(self, name))
+
+
+class Malformed(Exception):  # noqa: N818 - it never leaves the observer
+    """Bytes that are not a reply."""
+
+
+def read_reply(wire: bytes) -> Reply:
+    """Read a reply; a record that cannot be read costs only itself.
+
+    Raises
+    ------
+    Malformed
+        For bytes whose records cannot be told from one another.
+    """
+    try:
+        try:
+            return _read(wire, MAX_RECORDS, lenient=False)
+        except Exception:
+            return _read(wire, MAX_ODD, lenient=True)
+    except Exception as error:  # whatever a hostile reply provokes in a parser is the reply's fault
+        raise Malformed(f"{type(error).__name__}: {error}") from error
+
+
+def _read(wire: bytes, limit: int, *, lenient: bool) -> Reply:
+    counts = _COUNTS.unpack_from(wire, 6)
+    total = sum(counts)
+    if cut := total > limit:
+        left, kept = limit, []
+        for count in counts:
+            kept.append(min(count, left))
+            left -= kept[-1]
+        wire = wire[:6] + _COUNTS.pack(*kept) + wire[12:]
+        total = limit
+    message = dns.message.from_wire(
+        wire, one_rr_per_rrset=True, ignore_trailing=cut, continue_on_error=lenient
+    )
+    flags = int(message.flags)
+    tc = bool(flags & dns.flags.TC)
+    found = len(message.answer) + len(message.authority) + len(message.additional)
+    found += (message.opt is not None) + (message.tsig is not None) + len(message.errors)
+    if found != total and not tc:  # a truncated reply may end anywhere: TCP will tell
+        raise Malformed("records that do not end where they say")
+    signed, odd, records = False, bool(message.errors), []
+    for section, sets in zip(SECTIONS, message.sections[1:], strict=True):
+        for one in sets:
+            if one.rdtype in _PROOFS:
+                signed = True
+            elif one.rdclass != dns.rdataclass.IN:
+                odd = True
+            else:
+                records.append(
+                    Record(section, _text(one.name.labels), one.ttl, _type(one.rdtype), _data(one[0]))
+                )
+    rcode = int(message.rcode())
+    return Reply(
+        dns.rcode.Rcode(rcode).name if rcode in _NAMED else str(rcode),
+        bool(flags & dns.flags.AA), tc, bool(flags & dns.flags.RA), message.edns >= 0, signed, cut,
+        tuple(records), odd,
+    )  # fmt: skip
+
+
+@lru_cache(20_000)
+def _text(labels: tuple[bytes, ...]) -> str:
+    """Return a name as `canonical` writes it; the root is "."."""
+    return dns.name.Name(labels).to_text(omit_final_dot=len(labels) > 1).lower()
+
+
+_type = lru_cache(500)(dns.rdatatype.to_text)
+
+
+def _data(rdata: Any) -> str:
+    kind = rdata.rdtype
+    if kind == RdataType.A or kind == RdataType.AAAA:
+        return str(rdata.address)
+    if kind in _NAMES:
+        return _text(rdata.target.labels)
+    if kind == RdataType.MX:
+        return f"{rdata.preference} {_text(rdata.exchange.labels)}"
+    if kind == RdataType.SOA:
+        names = f"{_text(rdata.mname.labels)} {_text(rdata.rname.labels)}"
+        return f"{names} {rdata.serial} {rdata.refresh} {rdata.retry} {rdata.expire} {rdata.minimum}"
+    return str(rdata.to_text())
+
+
+def classify(reply: Reply, zone: str | None, qname: str, qtype: str) -> tuple[str, str]:
+    """Name the outcome of a reply.
+
+    Parameters
+    ----------
+    reply
+        As decoded.
+    zone
+        The zone the server was asked as a server of; ``None`` for a resolver, which need not be
+        authoritative.
+    qname, qtype
+        What was asked.
+
+    Returns
+    -------
+    tuple of str
+        One of `OUTCOMES`, and the zone cut that the reply shows: the owner of a referral's NS set, or of an
+        SOA below `zone` (the server carries that zone too), else "". A referral hands over a name below
+        `zone` and at or above `qname`; an NS set of any other owner (upwards, sideways) is lame. The AA bit
+        on a reply that holds nothing but such an NS set is taken for a mistake, and the flags keep it.
+    """
+    if reply.tc:
+        return "truncated", ""
+    trusted = reply.aa or zone is None
+    if reply.rcode not in ("NOERROR", "NXDOMAIN"):
+        return ("servfail" if reply.rcode == "SERVFAIL" else "refused"), ""
+    answers = [r for r in reply.records if r.section == "answer"]
+    authority = [r for r in reply.records if r.section == "authority"]
+    cut = (
+        ""
+        if zone is None
+        else _cut(zone, qname, [r.owner for r in (*answers, *authority) if r.type == "SOA"])
+    )
+    if reply.rcode == "NXDOMAIN":
+        return ("nxdomain", cut) if trusted else ("lame", "")
+    if answers:
+        if not any((r.owner == qname and r.type in (qtype, "CNAME")) or r.type == "DNAME" for r in answers):
+            return "malformed", ""
+        return ("answer", cut) if trusted else ("lame", "")
+    owners = {r.owner for r in authority if r.type == "NS"}
+    below = ""
+    if zone is not None and owners and not any(r.type == "SOA" for r in authority):
+        below = _cut(zone, qname, list(owners)) if len(owners) == 1 else ""
+        trusted = trusted and owners == {zone}
+    if reply.odd and not (below and not reply.aa):
+        return "malformed", ""  # what could not be read may be what was asked for
+    if below:
+        return "referral", below
+    return ("nodata", cut) if trusted else ("lame", "")
+
+
+def _cut(zone: str, qname: str, owners: list[str]) -> str:
+    """Return the first of `owners` that lies below `zone`, and at or above `qname`."""
+    return next((o for o in owners if o != zone and is_under(o, zone) and is_under(qname, o)), "")
