@@ -17,8 +17,8 @@ from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
 
 STATUSES = (
-    "withdrawn-listed", "not-listed", "differs", "not-declared", "as-declared", "pending", "withdrawn", "later",
-    "unknown",
+    "withdrawn-listed", "not-listed", "differs", "not-declared", "as-declared", "pending", "withdrawn",
+    "later", "unknown",
 )  # fmt: skip
 """Statuses of a domain, worst first."""
 
