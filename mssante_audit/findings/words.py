@@ -85,7 +85,7 @@ def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "f
 
 
 def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool = False) -> pd.DataFrame:
-    """Return findings with `observed`, `expected` and `evidence` in words, persons masked there and in `facts`.
+    """Return findings with `observed`, `expected` and `evidence` in words, and persons masked.
 
     Parameters
     ----------
