@@ -78,11 +78,13 @@ def import_(
     from mssante_audit.base.instants import parse_instant
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
-    from mssante_audit.findings.frame import findings_frame, masked
+    from mssante_audit.findings.frame import findings_frame
+    from mssante_audit.findings.words import worded
 
     register = load_declarations(file, columns=columns, sheet=sheet)
     found = findings_frame(form_findings(register, parse_instant(as_of), each=True), _no_entries())
-    shown = found if show_contacts else masked(found)
+    language = "fr" if format is Layout.json else "en"
+    shown = worded(found, language=language, show_contacts=show_contacts)
     if out is not None:
         _room(out, force)
         write_register(register.declarations, out)

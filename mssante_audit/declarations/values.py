@@ -31,51 +31,40 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of problem, and how it is said."""
+    """One kind of problem, and how a message says it."""
 
     level: str
     """``column`` (of the whole file), ``unread`` (the value is lost), ``recovered`` (read, with a doubt)."""
     text: str
-    french: str
 
 
 KINDS = {
-    "column-missing": Kind("column", "no such column", "colonne absente"),
-    "column-unknown": Kind("column", "unknown column{value}, not read", "colonne inconnue, non lue"),
-    "column-twice": Kind("column", "column there twice, the first is read", "colonne en double"),
-    "column-ambiguous": Kind(
-        "column", "heading that could be several fields, not read", "intitulé ambigu, colonne non lue"
-    ),
-    "column-differs": Kind(
-        "unread",
-        "the column there twice holds two values",
-        "deux valeurs pour une colonne en double",
-    ),
-    "box": Kind("unread", "{value!r} is neither ticked nor empty", "case ni cochée ni vide"),
-    "date": Kind("unread", "{value!r} is not a date", "date illisible"),
-    "date-two-digits": Kind("unread", "{value!r} has a year of two digits", "année sur deux chiffres"),
-    "digits-lost": Kind("unread", "a spreadsheet rounded this number", "nombre arrondi par un tableur"),
-    "cell-error": Kind("unread", "{value} is a spreadsheet's error", "erreur de tableur"),
-    "row-long": Kind("unread", "more cells than headings", "plus de cellules que d'intitulés"),
-    "row-short": Kind("unread", "fewer cells than headings", "moins de cellules que d'intitulés"),
-    "record": Kind("unread", "not a record: {value}", "enregistrement illisible"),
-    "nested": Kind("unread", "a list or object, where a text belongs", "valeur composée"),
-    "key-twice": Kind("unread", "the key stands twice in the record", "clé en double"),
-    "merged": Kind("unread", "merged cells {value}: only the first is read", "cellules fusionnées"),
-    "label-missing": Kind("unread", "the form's label was not found", "intitulé introuvable"),
-    "box-unseen": Kind("unread", "no mark was found before the label", "coche introuvable devant l'intitulé"),
-    "label-next": Kind(
-        "unread", "the next label was not found: where the value ends is unknown", "fin de valeur introuvable"
-    ),
-    "label-twice": Kind("unread", "the form's label stands twice", "intitulé en double"),
-    "name-whole": Kind(
-        "recovered", "last and first name could not be told apart", "nom et prénom non distingués"
-    ),
-    "control": Kind("recovered", "control or invisible characters", "caractères de contrôle"),
-    "leading-zero": Kind("recovered", "leading zero restored", "zéro initial rétabli"),
-    "date-number": Kind("recovered", "{value} read as a spreadsheet's date", "date lue d'un nombre"),
-    "formula": Kind("recovered", "a formula: its last value is read", "formule, dernière valeur lue"),
-    "macros": Kind("recovered", "the file holds macros: nothing was run", "macros, non exécutées"),
+    "column-missing": Kind("column", "no such column"),
+    "column-unknown": Kind("column", "unknown column{value}, not read"),
+    "column-twice": Kind("column", "column there twice, the first is read"),
+    "column-ambiguous": Kind("column", "heading that could be several fields, not read"),
+    "column-differs": Kind("unread", "the column there twice holds two values"),
+    "box": Kind("unread", "{value!r} is neither ticked nor empty"),
+    "date": Kind("unread", "{value!r} is not a date"),
+    "date-two-digits": Kind("unread", "{value!r} has a year of two digits"),
+    "digits-lost": Kind("unread", "a spreadsheet rounded this number"),
+    "cell-error": Kind("unread", "{value} is a spreadsheet's error"),
+    "row-long": Kind("unread", "more cells than headings"),
+    "row-short": Kind("unread", "fewer cells than headings"),
+    "record": Kind("unread", "not a record: {value}"),
+    "nested": Kind("unread", "a list or object, where a text belongs"),
+    "key-twice": Kind("unread", "the key stands twice in the record"),
+    "merged": Kind("unread", "merged cells {value}: only the first is read"),
+    "label-missing": Kind("unread", "the form's label was not found"),
+    "box-unseen": Kind("unread", "no mark was found before the label"),
+    "label-next": Kind("unread", "the next label was not found: where the value ends is unknown"),
+    "label-twice": Kind("unread", "the form's label stands twice"),
+    "name-whole": Kind("recovered", "last and first name could not be told apart"),
+    "control": Kind("recovered", "control or invisible characters"),
+    "leading-zero": Kind("recovered", "leading zero restored"),
+    "date-number": Kind("recovered", "{value} read as a spreadsheet's date"),
+    "formula": Kind("recovered", "a formula: its last value is read"),
+    "macros": Kind("recovered", "the file holds macros: nothing was run"),
 }
 """The kinds of problems."""
 

@@ -13,6 +13,9 @@ see written as an escape. Filters:
 ``{% call(x) each(items) %}…``       the body for each item, parted by `` | ``, at most twenty: the rest is
 ``{% endcall %}``                    counted. ``each(items, ", ", most=5)``
 ===================================  ================================================================
+
+Macros that rules share lie in ``words_fr.j2`` and ``words_en.j2`` of a package, and are named by it:
+``{% from "mssante_audit.audits" import spelt %}``.
 """
 
 from __future__ import annotations
@@ -20,11 +23,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
+from importlib.resources import files
 from types import ModuleType
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, StrictUndefined, Template, TemplateError
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template, TemplateError
 
 from mssante_audit.base import english, french
 from mssante_audit.base.errors import InputError
@@ -55,7 +59,7 @@ def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "f
     told
         The rule.
     part
-        ``observed``, ``expected`` or ``remedy``.
+        ``observed``, ``expected``, ``evidence`` or ``remedy``.
     facts
         By name; persons in them are shown masked unless they are texts already
         (`mssante_audit.findings.facts`).
@@ -81,7 +85,7 @@ def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "f
 
 
 def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool = False) -> pd.DataFrame:
-    """Return findings with `observed` and `expected` in words, persons masked in them and in `facts`.
+    """Return findings with `observed`, `expected` and `evidence` in words, and persons masked.
 
     Parameters
     ----------
@@ -94,14 +98,14 @@ def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool 
     """
     told = findings.copy(deep=False)
     seen = clear if show_contacts else hidden
-    both = [seen([subject, facts]) for subject, facts in zip(told["subject"], told["facts"], strict=True)]
-    for part in ("observed", "expected"):
+    told["facts"] = list(map(seen, told["facts"]))
+    # Apart from the facts: the key of a contact is another text than the contact, and nobody counts it.
+    told["subject"] = [tuple(seen(list(subject))) for subject in told["subject"]]
+    for part in ("observed", "expected", "evidence"):
         told[part] = [
-            sentence(rule(code), part, facts, language)
-            for code, (_, facts) in zip(told["rule"], both, strict=True)
+            sentence(rule(code), part, {**facts, "evidence": evidence}, language)
+            for code, facts, evidence in zip(told["rule"], told["facts"], findings["evidence"], strict=True)
         ]
-    told["subject"] = [tuple(subject) for subject, _ in both]
-    told["facts"] = [facts for _, facts in both]
     return told
 
 
@@ -114,6 +118,7 @@ def _environment(language: str) -> Environment:
         finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
+        loader=FunctionLoader(lambda package: _macros(package, language)),
     )
     environment.filters |= {
         "number": words.number,
@@ -124,6 +129,13 @@ def _environment(language: str) -> Environment:
         "visible": lambda text: shown(str(text), spaces=True),
     }
     return environment
+
+
+def _macros(package: str, language: str) -> str | None:
+    try:
+        return (files(package) / f"words_{language}.j2").read_text(encoding="utf-8")
+    except (ImportError, OSError):
+        return None
 
 
 def _shown(value: Any) -> Any:

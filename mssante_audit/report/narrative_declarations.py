@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits import audit
-from mssante_audit.audits.reconciliation.rules import STATUSES, status
+from mssante_audit.audits.reconciliation.rules import status
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.french import SEVERITY_NAMES, count, day, number, percent, severity_name, typeset
 from mssante_audit.declarations.register import Register
@@ -18,6 +18,18 @@ from mssante_audit.report.plots import shares
 from mssante_audit.report.tables import Cell, Figure, Html, csv_link, data, key_figures, severity_bars, table
 from mssante_audit.space.trust import TrustSpace
 
+STATUSES = {
+    "withdrawn-listed": "retiré, toujours listé",
+    "not-listed": "déclaré, absent de la liste",
+    "differs": "listé, avec des écarts",
+    "not-declared": "listé, jamais déclaré",
+    "as-declared": "listé comme déclaré",
+    "pending": "trop récent pour cette liste",
+    "withdrawn": "retiré, absent de la liste",
+    "later": "déclaré à une date future",
+    "unknown": "déclaré, date ou retrait illisible",
+}
+"""French names of the statuses of a domain, worst first."""
 _STYLES = {
     "withdrawn-listed": "critical",
     "not-listed": "error",

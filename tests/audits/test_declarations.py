@@ -14,6 +14,7 @@ from mssante_audit.audits import told_in_clear
 from mssante_audit.audits.declarations.rules import form_findings
 from mssante_audit.declarations.register import Register, load_declarations
 from mssante_audit.findings.frame import findings_frame
+from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace
 
 AS_OF = datetime(2026, 3, 3)
@@ -82,7 +83,7 @@ def register(tmp_path) -> Make:
 
 
 def found(register: Register, **options: Any) -> pd.DataFrame:
-    return findings_frame(form_findings(register, AS_OF, **options), NO_ENTRIES)
+    return worded(findings_frame(form_findings(register, AS_OF, **options), NO_ENTRIES), show_contacts=True)
 
 
 FIRES = [

@@ -11,7 +11,8 @@ import pytest
 from made_up import archived, make_space
 
 from mssante_audit.audits import audit as masked_audit
-from mssante_audit.audits.reconciliation.rules import STATUSES, audit, status
+from mssante_audit.audits import told_in_clear
+from mssante_audit.audits.reconciliation.rules import STATUSES, status
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.space.trust import Thresholds
 
@@ -52,6 +53,10 @@ def declared_space(tmp_path):
         )
 
     return make
+
+
+def audit(space):
+    return told_in_clear("reconciliation", space)
 
 
 def statuses(space):

@@ -7,11 +7,12 @@ from shutil import copy
 import pandas as pd
 import pytest
 
-from mssante_audit.audits.reconciliation.rules import STATUSES, status
+from mssante_audit.audits.reconciliation.rules import status
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.declarations.register import fields, load_declarations
 from mssante_audit.report.narrative_declarations import (
+    STATUSES,
     declaration_statuses,
     declarations_answer,
     declared_findings,

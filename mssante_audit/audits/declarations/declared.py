@@ -1,7 +1,6 @@
 """The form's rules on a single declaration, each a check over a frame of declarations.
 
-A check yields (index label of the row, what is observed, what would be right). `CHECKS` names for each the
-columns that must be known.
+A check yields (index label of the row, facts). `CHECKS` names for each the columns that must be known.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterator
 from functools import cache
+from typing import Any
 
 import pandas as pd
 
@@ -16,8 +16,9 @@ from mssante_audit.declarations.register import fields
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import IGC, parse_dn
 from mssante_audit.values.identifiers import parse_department, parse_identifier
+from mssante_audit.values.person import Person
 
-Found = Iterator[tuple[Hashable, str, str]]
+Found = Iterator[tuple[Hashable, dict[str, Any]]]
 Check = Callable[[pd.DataFrame], Found]
 
 _HOST = re.compile(
@@ -36,9 +37,9 @@ LINES = {"dn_igc_sante": "IGC-Santé", "dn_igc_cps": "IGC-CPS"}
 MANAGERS = ("last_name", "first_name", "phone", "email")
 
 
-def label(column: str) -> str:
-    """Return a column's French label."""
-    return fields()[column].label
+def label(column: str) -> dict[str, str]:
+    """Return a column as a fact, with the form's label of it, which is French whoever reads it."""
+    return {"column": column, "label": fields()[column].label}
 
 
 def filled(d: pd.DataFrame, column: str) -> pd.Series:
@@ -56,8 +57,8 @@ def method(d: pd.DataFrame) -> Found:
     d = active(d)
     both = d["delegation"] & d["redirection"]
     none = ~d["delegation"] & ~d["redirection"]
-    yield from ((at, "les deux cases cochées", "une seule") for at in d.index[both.fillna(value=False)])
-    yield from ((at, "aucune case cochée", "une seule") for at in d.index[none.fillna(value=False)])
+    yield from ((at, {"ticked": "both"}) for at in d.index[both.fillna(value=False)])
+    yield from ((at, {"ticked": "none"}) for at in d.index[none.fillna(value=False)])
 
 
 def servers_missing(d: pd.DataFrame) -> Found:
@@ -66,7 +67,7 @@ def servers_missing(d: pd.DataFrame) -> Found:
     for box, names in (("delegation", METHOD_1), ("redirection", ("mail_server",))):
         for name in names:
             missing = d[box].fillna(value=False) & ~filled(d, name)
-            yield from ((at, f"{label(box)}, sans {label(name)}", "") for at in d.index[missing])
+            yield from ((at, {"method": label(box), "server": label(name)}) for at in d.index[missing])
 
 
 def servers_other(d: pd.DataFrame) -> Found:
@@ -78,9 +79,8 @@ def servers_other(d: pd.DataFrame) -> Found:
     ):
         only = d[box].fillna(value=False) & ~d[other].fillna(value=True)
         for name in names:
-            yield from (
-                (at, f"{label(box)}, avec {label(name)}", "") for at in d.index[only & filled(d, name)]
-            )
+            told = {"method": label(box), "server": label(name)}
+            yield from ((at, told) for at in d.index[only & filled(d, name)])
 
 
 def server_name(d: pd.DataFrame) -> Found:
@@ -88,41 +88,41 @@ def server_name(d: pd.DataFrame) -> Found:
     for name in SERVERS:
         for at, value in d.loc[filled(d, name), name].items():
             if len(value) > _SERVER_MAX or not _HOST.fullmatch(value):
-                yield at, f"{label(name)} : {value}", ""
+                yield at, {"server": label(name), "text": value}
 
 
 def server_same(d: pd.DataFrame) -> Found:
     """Check that the secondary server is not the primary one."""
     first, second = (d[name].str.strip().str.lower().str.rstrip(".") for name in METHOD_1)
-    yield from ((at, first[at], "") for at in d.index[(first == second) & (first != "")])
+    yield from ((at, {"text": first[at]}) for at in d.index[(first == second) & (first != "")])
 
 
 def dn_lines(d: pd.DataFrame) -> Found:
     """Check that exactly one of the two lines of DN is filled; none will do for a withdrawal."""
     both = filled(d, "dn_igc_sante") & filled(d, "dn_igc_cps")
     none = ~filled(d, "dn_igc_sante") & ~filled(d, "dn_igc_cps") & ~d["withdrawal"].fillna(value=True)
-    yield from ((at, "les deux lignes remplies", "une seule") for at in d.index[both])
-    yield from ((at, "aucune ligne remplie", "une seule") for at in d.index[none])
+    yield from ((at, {"filled": "both"}) for at in d.index[both])
+    yield from ((at, {"filled": "none"}) for at in d.index[none])
 
 
 def dn_shape(d: pd.DataFrame) -> Found:
     """Check that a line of DN has its own shape: attributes, order, ``Label (code)``, ``O=GIP-CPS``."""
     for name, igc in LINES.items():
         for at, text in d.loc[filled(d, name), name].items():
-            if (expected := _dn_expected(text, igc)) is not None:
-                yield at, f"{igc} : {text}", expected
+            if fault := _dn_fault(text, igc):
+                yield at, {"line": igc, "text": text, "fault": fault[0], "right": fault[1]}
 
 
 @cache
-def _dn_expected(text: str, igc: str) -> str | None:
-    """Return None for a text of the right shape, else the right text, "" where there is no single one."""
+def _dn_fault(text: str, igc: str) -> tuple[str, str] | None:
+    """Return None for a text of the right shape, else what is wrong and what would be right, if one knows."""
     dn = parse_dn(text)
     order = ",".join(f"{kind}=…" for kind in IGC[igc])
     if dn.igc != igc or (igc == "IGC-CPS" and dn.get("O") != "GIP-CPS"):
-        return order
+        return "attributes", order
     if not dn.order_ok:
-        return dn.canonical
-    return "Libellé (code)" if "form" in parse_department(dn.get("ST") or dn.get("L")).problems else None
+        return "order", dn.canonical
+    return ("department", "") if "form" in parse_department(dn.get("ST") or dn.get("L")).problems else None
 
 
 def dn_operator(d: pd.DataFrame) -> Found:
@@ -132,7 +132,7 @@ def dn_operator(d: pd.DataFrame) -> Found:
         for at, text in d.loc[filled(d, name), name].items():
             ou, known = _plain_id(parse_dn(text).get("OU")), {ids[column][at] for column in ids} - {""}
             if ou and known and ou not in known:
-                yield at, f"OU={ou}", " | ".join(sorted(known))
+                yield at, {"ou": ou, "known": sorted(known)}
 
 
 def _plain_id(text: str) -> str:
@@ -141,20 +141,20 @@ def _plain_id(text: str) -> str:
 
 def domain_invalid(d: pd.DataFrame) -> Found:
     """Check that the domain is a host name of at least two labels."""
-    yield from ((at, text, "") for at, text in d["domain"].items() if not _HOST.fullmatch(text))
+    yield from ((at, {"text": text}) for at, text in d["domain"].items() if not _HOST.fullmatch(text))
 
 
 def domain_outside(d: pd.DataFrame) -> Found:
     """Check that the domain is under mssante.fr (one outside is legitimate, and rare)."""
     for at, key in d["domain_key"].items():
         if _HOST.fullmatch(key) and not key.endswith(".mssante.fr"):
-            yield at, key, ""
+            yield at, {"text": key}
 
 
 def description_missing(d: pd.DataFrame) -> Found:
     """Check that the description is there."""
     d = active(d)
-    yield from ((at, "", "") for at in d.index[~filled(d, "description")])
+    yield from ((at, {}) for at in d.index[~filled(d, "description")])
 
 
 def public_missing(d: pd.DataFrame) -> Found:
@@ -162,7 +162,7 @@ def public_missing(d: pd.DataFrame) -> Found:
     d = active(d)
     lacks = pd.DataFrame({name: ~filled(d, name) for name in PUBLIC})
     for at, row in lacks[lacks.any(axis=1)].iterrows():
-        yield at, " ; ".join(label(str(name)) for name, missing in row.items() if missing), ""
+        yield at, {"missing": [label(str(name)) for name, missing in row.items() if missing]}
 
 
 def contact_malformed(d: pd.DataFrame) -> Found:
@@ -171,7 +171,7 @@ def contact_malformed(d: pd.DataFrame) -> Found:
         for name in names:
             for at, text in d.loc[filled(d, name), name].items():
                 if not _reaches(text, kind):
-                    yield at, label(name), ""
+                    yield at, {"field": label(name)}
 
 
 @cache
@@ -182,10 +182,10 @@ def _reaches(text: str, kind: str) -> bool:
 
 def public_consumer(d: pd.DataFrame) -> Found:
     """Check that the public contacts' addresses are professional."""
-    for name, who in (("public_project_email", "projet"), ("public_technical_email", "support")):
+    for name, who in (("public_project_email", "project"), ("public_technical_email", "support")):
         for at, text in d.loc[filled(d, name), name].items():
             if _consumer(text):
-                yield at, f"contact {who} : {text}", ""
+                yield at, {"contacts": [{"kind": who, "text": Person(text)}]}
 
 
 @cache
@@ -201,19 +201,19 @@ def technical_copy(d: pd.DataFrame) -> Found:
             d[f"{who}_{kind}"].str.strip().str.lower() for who in ("technical_manager", "project_manager")
         )
         same &= (ours == theirs) | (ours == "")
-    yield from ((at, "", "") for at in d.index[same])
+    yield from ((at, {}) for at in d.index[same])
 
 
 def contract_shape(d: pd.DataFrame) -> Found:
     """Check that a contract number has 10 characters; the manager fills it, so that it may be empty."""
     for at, text in d.loc[filled(d, "contract_number"), "contract_number"].items():
         if not _CONTRACT.fullmatch(text.strip()):
-            yield at, text, ""
+            yield at, {"text": text}
 
 
 def id_missing(d: pd.DataFrame) -> Found:
     """Check that the representative's structure has an identifier."""
-    yield from ((at, "", "") for at in d.index[~filled(d, "structure_id")])
+    yield from ((at, {}) for at in d.index[~filled(d, "structure_id")])
 
 
 def id_shape(d: pd.DataFrame) -> Found:
@@ -230,7 +230,7 @@ def _ids(d: pd.DataFrame, problems: set[str]) -> Found:
     for name in ("structure_id", "beneficiary_id"):
         for at, text in d.loc[filled(d, name), name].items():
             if problems & set(_identifier_problems(text)):
-                yield at, text, ""
+                yield at, {"text": text}
 
 
 @cache
@@ -240,7 +240,12 @@ def _identifier_problems(text: str) -> tuple[str, ...]:
 
 def date_missing(d: pd.DataFrame) -> Found:
     """Check that the declaration is dated."""
-    yield from ((at, "", "") for at in d.index[d["date_text"].str.strip() == ""])
+    yield from ((at, {}) for at in d.index[d["date_text"].str.strip() == ""])
+
+
+def date_given(d: pd.DataFrame) -> Found:
+    """Tell the dates of declarations that lie in the future."""
+    yield from ((at, {"text": text}) for at, text in d["date_text"].items())
 
 
 def signatory(d: pd.DataFrame) -> Found:
@@ -252,17 +257,17 @@ def signatory(d: pd.DataFrame) -> Found:
             for name, lacks in (("signatory_last_name", unnamed), ("signature_present", unsigned))
             if lacks[at]
         ]
-        yield at, " ; ".join(label(name) for name in missing), ""
+        yield at, {"missing": [label(name) for name in missing]}
 
 
 def withdrawal_contradicted(d: pd.DataFrame) -> Found:
     """Check that a withdrawal asks for nothing else: no DNS method, no server."""
     d = d[d["withdrawal"].fillna(value=False)]
     for name in ("delegation", "redirection"):
-        yield from ((at, label(name), "") for at in d.index[d[name].fillna(value=False)])
+        yield from ((at, {"field": label(name)}) for at in d.index[d[name].fillna(value=False)])
     method_free = d[~d["delegation"].fillna(value=False) & ~d["redirection"].fillna(value=False)]
     for name in SERVERS:
-        yield from ((at, label(name), "") for at in method_free.index[filled(method_free, name)])
+        yield from ((at, {"field": label(name)}) for at in method_free.index[filled(method_free, name)])
 
 
 _METHODS = ("delegation", "redirection", "withdrawal")

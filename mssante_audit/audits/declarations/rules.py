@@ -6,22 +6,20 @@ is told of every row. A rule is held only against rows of which it knows all it 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.audits.declarations.declared import CHECKS, Check
+from mssante_audit.audits.declarations.declared import CHECKS, Check, date_given
 from mssante_audit.declarations.register import Register, fields
 from mssante_audit.declarations.values import KINDS
-from mssante_audit.findings.frame import Finding, row_ranges, said
+from mssante_audit.findings.frame import Finding, Subject, row_ranges
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.person import Person
 
 _READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "DECL_RECOVERED"}
-_SHOWN = 200
-"""Characters of a cell that a finding shows."""
 
 
 def _form(space: TrustSpace) -> Iterator[Finding]:
@@ -49,8 +47,7 @@ def form_findings(register: Register, as_of: datetime, *, each: bool = False) ->
     for code, needs, check in CHECKS:
         yield from _grouped(code, register.having(rows, *needs), check, each)
     future = register.having(later, "date")
-    dates = lambda d: ((at, text, "") for at, text in d["date_text"].items())  # noqa: E731 - only here
-    yield from _grouped("DECL_DATE_FUTURE", future, dates, each)
+    yield from _grouped("DECL_DATE_FUTURE", future, date_given, each)
     yield from _same_day(register, as_of)
     yield from _several_operators(register, as_of)
 
@@ -79,12 +76,12 @@ def evidence(found: Sequence[Place]) -> str:
     return "; ".join(f"{file}:{row_ranges(rows)}" for file, rows in sorted(files.items()))
 
 
-def finding(code: str, found: Sequence[Place], observed: str = "", expected: str = "") -> Finding:
+def finding(code: str, subject: Subject, found: Sequence[Place], facts: Mapping[str, Any]) -> Finding:
     """Return a finding on some declarations."""
-    return said(
+    return Finding(
         code,
-        observed=_shown(observed),
-        expected=_shown(expected),
+        subject,
+        facts=facts,
         evidence=evidence(found),
         domains=tuple(domain for domain in dict.fromkeys(place.domain for place in found) if domain),
         operator_id=found[0].operator_id,
@@ -94,13 +91,25 @@ def finding(code: str, found: Sequence[Place], observed: str = "", expected: str
 
 def _grouped(code: str, rows: pd.DataFrame, check: Check, each: bool) -> Iterator[Finding]:
     """Yield one finding for each operator and thing observed, or for each row."""
-    groups: dict[tuple[Hashable, str, str], dict[Place, None]] = {}
+    groups: dict[tuple[str | Person, ...], tuple[dict[str, Any], dict[Place, None]]] = {}
     place = dict(zip(rows.index, places(rows), strict=True))
-    for at, observed, expected in check(rows):
-        cause = at if each else place[at].operator_id
-        groups.setdefault((cause, observed, expected), {})[place[at]] = None
-    for (_, observed, expected), found in groups.items():
-        yield finding(code, list(found), observed, expected)
+    for at, facts in check(rows):
+        whose = (place[at].file, str(place[at].row)) if each else (place[at].operator_id,)
+        groups.setdefault((*whose, *_texts(facts)), (facts, {}))[1][place[at]] = None
+    for subject, (facts, found) in groups.items():
+        yield finding(code, subject, list(found), facts)
+
+
+def _texts(facts: Any) -> Iterator[str | Person]:
+    """Yield the texts of facts, which tell one thing observed from another; labels are but their names."""
+    if isinstance(facts, str | Person):
+        yield facts
+    elif isinstance(facts, Mapping):
+        for name, part in facts.items():
+            yield from _texts(part) if name != "label" else ()
+    else:
+        for part in facts:
+            yield from _texts(part)
 
 
 def _read_findings(register: Register) -> Iterator[Finding]:
@@ -108,19 +117,17 @@ def _read_findings(register: Register) -> Iterator[Finding]:
     for place, group in problems.groupby(["file", "column", "kind"], sort=False):
         file, column, kind = map(str, place)
         label = fields()[column].label if column in fields() else column
-        observed = " : ".join(part for part in (label, KINDS[kind].french) if part)
         values = [value.strip(" ()") for value in dict.fromkeys(group["value"]) if value.strip()]
-        if values and KINDS[kind].level != "column":
-            observed += f" ({', '.join(values[:5])}{', …' if len(values) > 5 else ''})"
         where = register.declarations
         of_rows = where["row"].isin(group["row"]) | (KINDS[kind].level == "column")
         where = where[(where["file"] == file) & of_rows]
         owners = where["operator_id"].unique()
         one = where.iloc[0] if len(owners) == 1 else None
         rows = [row for row in group["row"].tolist() if row]
-        yield said(
+        yield Finding(
             _READING[KINDS[kind].level],
-            observed=_shown(observed),
+            (file, column, kind),
+            facts={"field": {"column": column, "label": label}, "kind": kind, "values": values},
             evidence=f"{file}:{row_ranges(rows)}" if rows else file,
             domains=tuple(domain for domain in dict.fromkeys(where["domain_key"]) if domain),
             operator_id="" if one is None else one["operator_id"],
@@ -132,8 +139,9 @@ def _same_day(register: Register, as_of: datetime) -> Iterator[Finding]:
     rows = register.having(register.until(as_of), "domain", "date")
     rows = rows[(rows["domain_key"] != "") & rows["date"].notna()]
     twice = rows[rows.duplicated(["domain_key", "date"], keep=False)]
-    for (_, day), group in twice.groupby(["domain_key", "date"], sort=False):
-        yield finding("DECL_SAME_DAY", places(group), f"{len(group)} × {day:%d/%m/%Y}")
+    for (domain, day), group in twice.groupby(["domain_key", "date"], sort=False):
+        facts = {"declarations": len(group), "date": f"{day:%Y-%m-%d}"}
+        yield finding("DECL_SAME_DAY", (str(domain), f"{day:%Y-%m-%d}"), places(group), facts)
 
 
 def _several_operators(register: Register, as_of: datetime) -> Iterator[Finding]:
@@ -143,22 +151,12 @@ def _several_operators(register: Register, as_of: datetime) -> Iterator[Finding]
     rows = rows.drop_duplicates(["domain_key", "operator_id"], keep="last")
     rows = rows[~rows["withdrawal"].fillna(value=True)].sort_index()
     shared = rows[rows.duplicated("domain_key", keep=False)]
-    claims: dict[str, list[str]] = {}
+    claims: dict[tuple[str, ...], list[str]] = {}
     for domain, ids in shared.groupby("domain_key", sort=False)["operator_id"]:
-        claims.setdefault(", ".join(sorted(ids)), []).append(str(domain))
+        claims.setdefault(tuple(sorted(ids)), []).append(str(domain))
     for operators, domains in claims.items():
         claiming = places(shared[shared["domain_key"].isin(domains)])
-        yield finding("DECL_OPERATORS", claiming, operators)
-
-
-def _shown(text: str) -> str:
-    """Return a cell as a finding shows it: bounded, control characters written out."""
-    text = re.sub(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]", _escaped, text)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return f"\\u{ord(match[0]):04x}"
+        yield finding("DECL_OPERATORS", operators, claiming, {"operators": operators})
 
 
 PARTS = (_form,)

@@ -10,36 +10,25 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from mssante_audit.audits.since import past_of
 from mssante_audit.declarations.register import Register, latest, mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
 
-STATUSES = {
-    "withdrawn-listed": "retiré, toujours listé",
-    "not-listed": "déclaré, absent de la liste",
-    "differs": "listé, avec des écarts",
-    "not-declared": "listé, jamais déclaré",
-    "as-declared": "listé comme déclaré",
-    "pending": "trop récent pour cette liste",
-    "withdrawn": "retiré, absent de la liste",
-    "later": "déclaré à une date future",
-    "unknown": "déclaré, date ou retrait illisible",
-}
-"""Statuses of a domain, with their French names, worst first."""
+STATUSES = (
+    "withdrawn-listed", "not-listed", "differs", "not-declared", "as-declared", "pending", "withdrawn",
+    "later", "unknown",
+)  # fmt: skip
+"""Statuses of a domain, worst first."""
 
 Status = pd.CategoricalDtype(list(STATUSES), ordered=True)
 
 CONTACTS = {
-    "project_contact": ("contact projet", "project_contact", "public_project_phone", "public_project_email"),
-    "technical_contact": (
-        "contact support",
-        "support_contact",
-        "public_technical_phone",
-        "public_technical_email",
-    ),
+    "project_contact": ("project", "project_contact", "public_project_phone", "public_project_email"),
+    "technical_contact": ("support", "support_contact", "public_technical_phone", "public_technical_email"),
 }
-"""Comparison: its French name, the list's column, the register's columns."""
+"""Comparison: the kind of contact, the list's column, the register's columns."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +238,41 @@ def same_contact(phone: str, email: str, listed: str) -> bool:
     """Tell whether the listed contact has the declared phone and address; an unreadable one is not held."""
     phones, emails = _listed_contact(listed)
     return _declared(phone)[0] <= phones and _declared(email)[1] <= emails
+
+
+def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, email: str) -> pd.Series:
+    """Tell where the list replaced a contact after it was declared, so that the register has the old one.
+
+    Parameters
+    ----------
+    pairs
+        Declarations with the listed rows they differ from, as `Match` describes.
+    column
+        The list's column, `phone` and `email` being the register's.
+
+    Returns
+    -------
+    Series
+        str: the time of the first list with the contact that is listed now (ISO 8601); "" where the archive
+        does not show the declared one in earlier lists, or the declaration is younger or has no date.
+    """
+    past = past_of(space)
+    if past is None or pairs.empty:
+        return pd.Series("", index=pairs.index, dtype="str")
+    history = past[0]
+    key = history["domain"].str.strip().str.lower().str.rstrip(".")
+    own = history[key.isin(pairs["domain_key"])].groupby(key, sort=False)
+    earlier = {name: rows[[column, "first_seen", "last_seen"]] for name, rows in own}
+    told = []
+    columns = ["domain_key", column, phone, email, "date"]
+    for name, listed, telephone, address, date in pairs[columns].itertuples(index=False, name=None):
+        rows = earlier.get(name, history.iloc[:0])
+        old = rows[[same_contact(telephone, address, text) for text in rows[column]]]
+        now = rows[[_listed_contact(text) == _listed_contact(listed) for text in rows[column]]]
+        since, until = now["first_seen"].min(), old["last_seen"].max()
+        replaced = until < since and date < since.tz_localize(None).normalize()
+        told.append(since.isoformat() if replaced else "")
+    return pd.Series(told, index=pairs.index, dtype="str")
 
 
 def _plain_id(text: str) -> str:

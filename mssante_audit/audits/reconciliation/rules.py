@@ -35,11 +35,19 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits.declarations.rules import Place, finding, places
-from mssante_audit.audits.reconciliation.matching import CONTACTS, MATCH, STATUSES, Match, match, no_statuses
-from mssante_audit.base.french import day
+from mssante_audit.audits.reconciliation.matching import (
+    CONTACTS,
+    MATCH,
+    STATUSES,
+    Match,
+    match,
+    no_statuses,
+    superseded,
+)
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.findings.frame import Finding, row_ranges, said
+from mssante_audit.findings.frame import Finding, row_ranges
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.person import Person
 
 __all__ = ["PARTS", "STATUSES", "status"]
 
@@ -62,19 +70,20 @@ def _presence(matched: Match, source: str) -> Iterator[Finding]:
     records: list[dict[Any, Any]] = matched.statuses.to_dict("records")
     told = {status: [r for r in records if r["status"] == status] for status in STATUSES}
     for record in told["withdrawn-listed"]:
-        made = finding("RECO_WITHDRAWN_LISTED", [place[record["domain"]]], f"retrait {_when(record)}")
+        made = finding("RECO_WITHDRAWN_LISTED", record["domain"], [place[record["domain"]]], _when(record))
         yield _with_rows(made, source, record["rows"])
-    absent: dict[tuple[str, str], list[Place]] = {}
+    absent: dict[tuple[str, str], list[dict[Any, Any]]] = {}
     for record in told["not-listed"]:
-        absent.setdefault((record["operator_id"], _when(record)), []).append(place[record["domain"]])
-    for (_, when), own in absent.items():
-        yield finding("RECO_NOT_LISTED", own, f"déclaré {when}")
+        when = _when(record)["date"] or ""
+        absent.setdefault((record["operator_id"], when), []).append(record)
+    for cause, own in absent.items():
+        yield finding("RECO_NOT_LISTED", cause, [place[r["domain"]] for r in own], _when(own[0]))
     undeclared = [record["domain"] for record in told["not-declared"]]
     rest = matched.listed[matched.listed["key"].isin(undeclared)]
-    for _, group in rest.groupby("operator_id", sort=False):
-        yield said("RECO_NOT_DECLARED", tuple(group["row"]))
+    for operator_id, group in rest.groupby("operator_id", sort=False):
+        yield Finding("RECO_NOT_DECLARED", str(operator_id), tuple(group["row"]))
     for record in (r for r in records if r["relisted"]):
-        made = finding("RECO_RELISTED", [place[record["domain"]]], f"déclaré {_when(record)}")
+        made = finding("RECO_RELISTED", record["domain"], [place[record["domain"]]], _when(record))
         yield _with_rows(made, source, record["rows"])
 
 
@@ -87,32 +96,32 @@ def _differences(matched: Match, source: str, space: TrustSpace) -> Iterator[Fin
     for told, found, rows in _groups(
         elsewhere, "operator_id", "operator_id_listed", "operator", "structure_id"
     ):
-        made = finding("RECO_OPERATOR", found, f"{told[1]} {told[2]}".strip(), told[3].strip())
+        facts = {"listed": {"operator": told[1], "name": told[2]}, "declared": told[3].strip()}
+        made = finding("RECO_OPERATOR", told, found, facts)
         yield _with_rows(made, source, rows)
     for code, value in (("RECO_DN_DIFFERS", "differs"), ("RECO_DN_SPELLING", "spelling")):
         pairs = _where(matched, "dn", value)
         pairs = pairs[~pairs["domain_key"].isin(elsewhere["domain_key"])]  # it follows from the operator
         for told, found, rows in _groups(pairs, "operator_id", "dn", "declared_dn"):
-            yield _with_rows(finding(code, found, told[1], told[2]), source, rows)
-    from mssante_audit.audits.stale_contacts.history import superseded  # which reads this package's matching
-
-    for name, (french, column, phone, email) in CONTACTS.items():
+            facts = {"listed": told[1], "declared": told[2]}
+            yield _with_rows(finding(code, told, found, facts), source, rows)
+    for name, (kind, column, phone, email) in CONTACTS.items():
         pairs = _where(matched, name, "differs")
         pairs = pairs.assign(since=superseded(space, pairs, column, phone, email))
         for told, found, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
-            listed = f"{french} : {told[1]}"
             declared = ", ".join(text.strip() for text in told[2:4] if text.strip())
-            if told[4]:
-                since = parse_instant(told[4])
-                made = finding("RECO_CONTACT_OLD", found, f"{french} : {declared}", listed)
-                where = f"changé dans la liste du {day(since)}; {made.evidence}"
-                made = replace(made, evidence=where, first_seen=since)
+            facts = {"kind": kind, "listed": Person(told[1]), "declared": Person(declared)}
+            cause = (told[0], kind, *map(Person, told[1:4]))
+            if since := told[4]:
+                made = finding("RECO_CONTACT_OLD", (*cause, since), found, facts | {"since": since})
+                made = replace(made, first_seen=parse_instant(since))
             else:
-                made = finding("RECO_CONTACT", found, listed, declared)
+                made = finding("RECO_CONTACT", cause, found, facts)
             yield _with_rows(made, source, rows)
     pairs = _where(matched, "description", "differs")
     for told, found, rows in _groups(pairs, "operator_id", "description_listed", "description"):
-        yield _with_rows(finding("RECO_DESCRIPTION", found, told[1], told[2]), source, rows)
+        facts = {"listed": told[1], "declared": told[2]}
+        yield _with_rows(finding("RECO_DESCRIPTION", told, found, facts), source, rows)
 
 
 def _where(matched: Match, column: str, value: str) -> pd.DataFrame:
@@ -138,15 +147,15 @@ def _with_rows(made: Finding, source: str, rows: tuple[int, ...]) -> Finding:
     return replace(made, rows=rows, evidence=where, domains=())
 
 
-def _when(record: dict[Any, Any]) -> str:
-    """Write the date and age of the declaration that counts.
+def _when(record: dict[Any, Any]) -> dict[str, Any]:
+    """Return the date and age of the declaration that counts, ``None`` where it has no date.
 
     >>> _when({"date": pd.Timestamp("2026-02-01"), "days": 29})
-    'le 01/02/2026 (29 jours)'
+    {'date': '2026-02-01', 'days': 29}
     """
     if pd.isna(record["date"]):
-        return "sans date lisible"
-    return f"le {record['date']:%d/%m/%Y} ({record['days']} jour{'s' if record['days'] > 1 else ''})"
+        return {"date": None, "days": None}
+    return {"date": f"{record['date']:%Y-%m-%d}", "days": record["days"]}
 
 
 PARTS = (_reconciled,)

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from mssante_audit.audits.stale_contacts.uses import Use, seen
-from mssante_audit.findings.frame import Finding, said
+from mssante_audit.audits.stale_contacts.uses import Use, distinct
+from mssante_audit.findings.frame import Finding
 from mssante_audit.values.contacts import fold
+from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import all_rows
 
 RUN_MIN = 3
@@ -40,6 +41,8 @@ class Run:
     uses: list[Use]
     low: int
     high: int
+    others: tuple[str, ...]
+    """The groups of digits after the one that counts, none where all count."""
     originals: list[Use]
     """What was meant, where it is known."""
 
@@ -56,8 +59,8 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[R
     majority
         (operator_id, kind) → what most rows hold: the original number, which is no part of the run.
     """
-    whole: dict[tuple[object, ...], Numbers] = {}
-    first: dict[tuple[object, ...], Numbers] = {}
+    whole: dict[tuple[str, str, str], Numbers] = {}
+    first: dict[tuple[str, str, str, tuple[str, ...]], Numbers] = {}
     for use in uses:
         reading = _read(use)
         if reading is not None:
@@ -69,10 +72,10 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[R
     for key, numbers in first.items():
         if len(numbers) >= RUN_MIN and any(value + 1 in numbers for value in numbers):
             # Where the digits after the first group are the same, so is the run, in either kind of contact.
-            found.setdefault((key[0], key[3]), []).append(_run(numbers, numbers, majority))
+            found.setdefault((key[0], key[3]), []).append(_run(numbers, numbers, key[3], majority))
     for key, numbers in whole.items():
         for stretch in _stretches(numbers):
-            found.setdefault((key[0],), []).append(_run(numbers, stretch, majority))
+            found.setdefault((key[0],), []).append(_run(numbers, stretch, (), majority))
     return [run for same in found.values() for run in _merged(same) if run.uses]
 
 
@@ -98,14 +101,16 @@ def _stretches(numbers: Iterable[int]) -> Iterator[list[int]]:
         stretch = [value] if value is not None else []
 
 
-def _run(numbers: Numbers, values: Iterable[int], majority: Mapping[tuple[str, str], Use]) -> Run:
+def _run(
+    numbers: Numbers, values: Iterable[int], others: tuple[str, ...], majority: Mapping[tuple[str, str], Use]
+) -> Run:
     chosen = sorted(values)
     uses = [use for value in chosen for use in numbers[value]]
     usual = majority.get((uses[0].operator_id, uses[0].kind))
     known = usual is not None and (usual in uses or _same_rest(usual, uses[0]))
     if usual is not None:
         uses = [use for use in uses if use.coordinates != usual.coordinates]
-    return Run(uses, chosen[0], chosen[-1], [usual] if usual is not None and known else [])
+    return Run(uses, chosen[0], chosen[-1], others, [usual] if usual is not None and known else [])
 
 
 def _same_rest(one: Use, other: Use) -> bool:
@@ -129,13 +134,13 @@ def _merged(found: list[Run]) -> list[Run]:
 
 def finding(run: Run) -> Finding:
     """Report a run: its first and last contact of each kind."""
-    ends: dict[str, None] = {}
+    ends: list[Use] = []
     for kind in dict.fromkeys(use.kind for use in run.uses):
         of_kind = [use for use in run.uses if use.kind == kind]
-        ends |= dict.fromkeys((seen(of_kind[0]), seen(of_kind[-1])))
-    return said(
+        ends += of_kind[0], of_kind[-1]
+    return Finding(
         "CONTACT_AUTOFILL",
+        (run.uses[0].operator_id, Person(" ".join(map(str, (run.low, *run.others))))),
         all_rows(list(use.rows) for use in run.uses),
-        observed=" | ".join(ends),
-        expected=" | ".join(dict.fromkeys(seen(use) for use in run.originals)),
+        facts={"contacts": distinct(ends), "right": distinct(run.originals)},
     )

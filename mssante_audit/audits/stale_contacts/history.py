@@ -1,4 +1,4 @@
-"""What earlier lists say of contacts: staleness by evidence. For `stale_contacts` and `reconciliation`.
+"""What earlier lists say of contacts: staleness by evidence. Part of the audit `stale_contacts`.
 
 Only where the list audited is one of the archive's: a history that does not hold it tells of other lists.
 That a contact changed is read off the lists, never off `DateMAJ`, which moves without any change (data).
@@ -12,45 +12,35 @@ from typing import cast
 
 import pandas as pd
 
-from mssante_audit.audits.reconciliation.matching import same_contact
 from mssante_audit.audits.since import past_of
 from mssante_audit.audits.stale_contacts.uses import KINDS
-from mssante_audit.base.french import count, day, number
-from mssante_audit.findings.frame import Finding, row_ranges, said
+from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
-from mssante_audit.values.shown import shown
+from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import operator_names, rows_by, structures
 
 BOTH = list(KINDS)
 
 
-def history_findings(space: TrustSpace) -> Iterator[Finding]:
-    """Report contacts that the earlier lists show to be old, changed in part, or another operator's."""
-    past = _past(space)
-    if past is None:
-        return
-    history, first, listed = past
-    yield from _unchanged(space, history, first)
-    for column in BOTH:
-        yield from _partly_changed(space, history, listed, column)
-    yield from _former_operators(space, history)
-
-
-def _past(space: TrustSpace) -> tuple[pd.DataFrame, datetime, datetime] | None:
-    """Return the history up to the list audited, with operators, and the times of its first and last list."""
+def _past(space: TrustSpace) -> tuple[pd.DataFrame, datetime] | None:
+    """Return the history up to the list audited, with operators, and the time of its last list."""
     past = past_of(space)
     if past is None:
         return None
-    history, first, last = past
+    history, _, last = past
     owner = {dn: parse_identifier(parse_dn(dn).get("OU")).value for dn in history["dn"].unique()}
-    return history.assign(operator_id=history["dn"].map(owner)), first, last
+    return history.assign(operator_id=history["dn"].map(owner)), last
 
 
-def _unchanged(space: TrustSpace, history: pd.DataFrame, first: datetime) -> Iterator[Finding]:
+def _unchanged(space: TrustSpace) -> Iterator[Finding]:
     """Report, for each operator, the rows whose contacts have been the same for too long."""
+    past = past_of(space)
+    if past is None:
+        return
+    history, first, _ = past
     since = history.groupby(["domain", *BOTH], sort=False)["first_seen"].min().to_dict()
     limit = pd.Timestamp(space.as_of) - pd.Timedelta(days=space.thresholds.stale_after_days)
     old: dict[str, dict[int, datetime]] = {}
@@ -62,20 +52,31 @@ def _unchanged(space: TrustSpace, history: pd.DataFrame, first: datetime) -> Ite
     sizes = space.audited["operator_id"].value_counts()
     for operator_id, rows in old.items():
         oldest = min(rows.values())
-        censored = " au moins : l’archive commence là" if oldest == first else ""
-        yield said(
+        yield Finding(
             "CONTACT_UNCHANGED",
+            operator_id,
             tuple(rows),
-            observed=f"{count(len(rows), 'ligne')} sur {number(int(sizes[operator_id]))}, contacts inchangés "
-            f"depuis le {day(oldest)}{censored}",
-            expected=f"relus après le {day(limit.to_pydatetime())}",
+            facts={
+                "unchanged": len(rows),
+                "rows": sizes[operator_id],
+                "since": oldest,
+                "at_least": oldest == first,
+                "limit": limit,
+            },
         )
 
 
-def _partly_changed(
+def _partly_changed(space: TrustSpace) -> Iterator[Finding]:
+    """Report contacts that were replaced on some domains of an operator and remain on others."""
+    past = _past(space)
+    if past is not None:
+        for column in BOTH:
+            yield from _partly_changed_kind(space, *past, column)
+
+
+def _partly_changed_kind(
     space: TrustSpace, history: pd.DataFrame, last: datetime, column: str
 ) -> Iterator[Finding]:
-    """Report contacts that were replaced on some domains of an operator and remain on others."""
     entries = space.audited
     now = entries.set_index(["operator_id", "domain"])[column]
     held = rows_by(entries, "operator_id", column)
@@ -96,14 +97,17 @@ def _partly_changed(
     for (operator_id, text, new), domains in changes.items():
         rows = held[operator_id, text]
         since = min(born[operator_id, new, domain] for domain in domains)
-        others = count(len(domains), "autre domaine", "autres domaines")
         kind = KINDS[column]
-        yield said(
+        yield Finding(
             "CONTACT_PARTLY_CHANGED",
+            (operator_id, kind, Person(text), Person(new)),
             tuple(rows),
-            observed=f"contact {kind} : {shown(text)}",
-            expected=f"contact {kind} : {shown(new)}",
-            evidence=f"changé sur {others} dans la liste du {day(since)} ; lignes {row_ranges(rows)}",
+            facts={
+                "contacts": [{"kind": kind, "text": Person(text)}],
+                "right": [{"kind": kind, "text": Person(new)}],
+                "others": len(domains),
+                "since": since,
+            },
             first_seen=since.to_pydatetime(),
         )
 
@@ -113,8 +117,12 @@ def _coordinates(text: str) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(contact.phones), frozenset(contact.emails)
 
 
-def _former_operators(space: TrustSpace, history: pd.DataFrame) -> Iterator[Finding]:
+def _former_operators(space: TrustSpace) -> Iterator[Finding]:
     """Report domains that went to another operator and still name the one before as their contact."""
+    listed = _past(space)
+    if listed is None:
+        return
+    history = listed[0]
     entries = space.audited
     same = structures(entries)
     now = {domain: {same.get(o, o) for o in own} for domain, own in entries.groupby("domain")["operator_id"]}
@@ -126,57 +134,29 @@ def _former_operators(space: TrustSpace, history: pd.DataFrame) -> Iterator[Find
     formers: dict[str, list[str]] = {}
     for domain, former in past:
         formers.setdefault(str(domain), []).append(str(former))
-    found: dict[tuple[str, str], dict[str, list[int]]] = {}
+    found: dict[tuple[str, str], dict[tuple[str, str], list[int]]] = {}
     columns = entries.loc[entries["domain"].isin(formers.keys()), ["row", "operator_id", "domain", *BOTH]]
     for row, operator_id, domain, *texts in columns.itertuples(index=False, name=None):
         for former in formers[domain]:
             for column, text in zip(BOTH, texts, strict=True):
                 if text.strip() and text in set(past[domain, former][column]):
                     told = found.setdefault((operator_id, former), {})
-                    told.setdefault(f"contact {KINDS[column]} : {shown(text)}", []).append(row)
+                    told.setdefault((KINDS[column], text), []).append(row)
     names = operator_names(entries)
-    for (_, former), contacts in found.items():
+    for (operator_id, former), contacts in found.items():
         rows = sorted({row for own in contacts.values() for row in own})
         last = max(own["last_seen"].max() for (_, o), own in past.items() if o == former).to_pydatetime()
-        yield said(
+        yield Finding(
             "CONTACT_FORMER_OPERATOR",
+            (operator_id, former),
             tuple(rows),
-            observed=" | ".join(contacts),
-            evidence=f"chez {names.get(former, shown(former))} jusqu’à la liste du {day(last)} ; "
-            f"lignes {row_ranges(rows)}",
+            facts={
+                "contacts": [{"kind": kind, "text": Person(text)} for kind, text in contacts],
+                "former": {"operator": former, "name": names.get(former, "")},
+                "until": last,
+            },
         )
 
 
-def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, email: str) -> pd.Series:
-    """Tell where the list replaced a contact after it was declared, so that the register has the old one.
-
-    Parameters
-    ----------
-    pairs
-        Declarations with the listed rows they differ from, as `_matching.Match` describes.
-    column
-        The list's column, `phone` and `email` being the register's.
-
-    Returns
-    -------
-    Series
-        str: the time of the first list with the contact that is listed now (ISO 8601); "" where the archive
-        does not show the declared one in earlier lists, or the declaration is younger or has no date.
-    """
-    past = past_of(space)
-    if past is None or pairs.empty:
-        return pd.Series("", index=pairs.index, dtype="str")
-    history = past[0]
-    key = history["domain"].str.strip().str.lower().str.rstrip(".")
-    own = history[key.isin(pairs["domain_key"])].groupby(key, sort=False)
-    earlier = {name: rows[[column, "first_seen", "last_seen"]] for name, rows in own}
-    told = []
-    columns = ["domain_key", column, phone, email, "date"]
-    for name, listed, telephone, address, date in pairs[columns].itertuples(index=False, name=None):
-        rows = earlier.get(name, history.iloc[:0])
-        old = rows[[same_contact(telephone, address, text) for text in rows[column]]]
-        now = rows[[_coordinates(text) == _coordinates(listed) for text in rows[column]]]
-        since, until = now["first_seen"].min(), old["last_seen"].max()
-        replaced = until < since and date < since.tz_localize(None).normalize()
-        told.append(since.isoformat() if replaced else "")
-    return pd.Series(told, index=pairs.index, dtype="str")
+HISTORY = (_unchanged, _partly_changed, _former_operators)
+"""What the audit is made of beside the list itself."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from mssante_audit.audits.stale_contacts.uses import Use, seen, seen_together
-from mssante_audit.findings.frame import Finding, said
+from mssante_audit.audits.stale_contacts.uses import Use, seen, spellings
+from mssante_audit.findings.frame import Finding
+from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import all_rows, rows_by
 
 USUAL_SHARE, USUAL_MIN = 0.2, 5
@@ -153,11 +154,11 @@ def typo_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Findi
             held.setdefault(domain, []).extend(domains[domain])
     for wrong, found in held.items():
         right = re.sub(f"(?i)@{re.escape(wrong)}", f"@{meant[wrong]}", found[0].contact.text)
-        yield said(
+        yield Finding(
             "CONTACT_EMAIL_TYPO",
+            Person(wrong),
             all_rows(list(use.rows) for use in found),
-            observed=seen_together(found),
-            expected=seen(found[0], right),
+            facts={"contacts": spellings(found), "right": [seen(found[0], right)]},
         )
 
 
@@ -175,8 +176,9 @@ def foreign_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Fi
             kin = domain in above or not usual.isdisjoint(_with_parents(domain))
             found = [use for use in uses if "consumer" not in use.contact.problems]
             if found and not kin and domain not in meant:
-                yield said(
+                yield Finding(
                     "CONTACT_FOREIGN_DOMAIN",
+                    (operator_id, Person(domain)),
                     all_rows(list(use.rows) for use in found),
-                    observed=seen_together(found),
+                    facts={"contacts": spellings(found)},
                 )

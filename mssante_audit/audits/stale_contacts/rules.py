@@ -1,6 +1,6 @@
 """Audit of the contacts: incomplete, badly written, personal, and in disagreement within an operator.
 
-Rules: ``rules/stale_contacts.toml``. The spellings of a contact are one contact, and one cause is one
+The spellings of a contact are one contact, and one cause is one
 finding: what a run of autofilled numbers explains is reported by no other rule.
 """
 
@@ -12,17 +12,17 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from mssante_audit.audits.stale_contacts.autofill import finding, runs
-from mssante_audit.audits.stale_contacts.history import history_findings
+from mssante_audit.audits.stale_contacts.history import HISTORY
 from mssante_audit.audits.stale_contacts.mail_domains import (
     foreign_findings,
     mail_domains,
     typo_findings,
     typos,
 )
-from mssante_audit.audits.stale_contacts.uses import Use, majorities, seen, seen_together, sizes_of, uses_of
-from mssante_audit.base.french import count, day, number
-from mssante_audit.findings.frame import Finding, said
+from mssante_audit.audits.stale_contacts.uses import Use, majorities, seen, sizes_of, spellings, uses_of
+from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import all_rows
 
 FLAGS = {
@@ -44,12 +44,16 @@ def _stamps(space: TrustSpace) -> Iterator[Finding]:
     limit = space.as_of - pd.Timedelta(days=space.thresholds.stale_after_days)
     sizes = sizes_of(entries)
     for operator_id, old in entries[entries["updated_at"] < limit].groupby("operator_id", sort=False):
-        yield said(
+        yield Finding(
             "CONTACT_STAMP_OLD",
+            str(operator_id),
             tuple(old["row"].tolist()),
-            observed=f"{count(len(old), 'ligne')} sur {number(sizes[str(operator_id)])}, "
-            f"la plus ancienne du {day(old['updated_at'].min().to_pydatetime())}",
-            expected=f"après le {day(limit)}",
+            facts={
+                "old": len(old),
+                "rows": sizes[str(operator_id)],
+                "oldest": old["updated_at"].min(),
+                "limit": limit,
+            },
         )
 
 
@@ -76,13 +80,14 @@ def _flags(uses: list[Use]) -> Iterator[Finding]:
     for use in uses:
         for problem in use.contact.problems:
             groups.setdefault((use.operator_id, problem, use.contact.key), []).append(use)
-    for (_, problem, _), found in groups.items():
+    for (operator_id, problem, key), found in groups.items():
         most = max(found, key=lambda use: len(use.rows))
-        yield said(
+        right = {"right": [seen(most, _tidy(most.contact.text))]} if problem == "spacing" else {}
+        yield Finding(
             FLAGS[problem],
+            (operator_id, Person(key)),
             all_rows(list(use.rows) for use in found),
-            observed=seen_together(found),
-            expected=seen(most, _tidy(most.contact.text)) if problem == "spacing" else "",
+            facts={"contacts": spellings(found), **right},
         )
 
 
@@ -99,11 +104,15 @@ def _disagreements(uses: list[Use], majority: Mapping[tuple[str, str], Use]) -> 
         if usual is not None and any(use.coordinates) and not _agree(use, usual):
             minorities.setdefault((use.operator_id, use.kind, use.coordinates), []).append(use)
     for found in minorities.values():
-        yield said(
+        first = found[0]
+        yield Finding(
             "CONTACT_DISAGREEMENT",
+            (first.operator_id, first.kind, first.reached),
             all_rows(list(use.rows) for use in found),
-            observed=seen_together(found),
-            expected=seen(majority[found[0].operator_id, found[0].kind]),
+            facts={
+                "contacts": spellings(found),
+                "right": [seen(majority[first.operator_id, first.kind])],
+            },
         )
 
 
@@ -116,5 +125,5 @@ def _agree(one: Use, other: Use) -> bool:
     return any(a & b for a, b in pairs) and all(a <= b or b <= a for a, b in pairs)
 
 
-PARTS = (_stamps, _contacts, history_findings)
+PARTS = (_stamps, _contacts, *HISTORY)
 """What the audit is made of."""

@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import pandas as pd
 
 from mssante_audit.values.contacts import Contact, parse_contact
-from mssante_audit.values.shown import shown
+from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import rows_by
 
-KINDS = {"project_contact": "projet", "support_contact": "support"}
+KINDS = {"project_contact": "project", "support_contact": "support"}
 MAJORITY_MIN = 3
 """From how many rows on the contact that most of an operator's rows hold is a majority."""
 
@@ -24,7 +25,7 @@ class Use:
 
     operator_id: str
     kind: str
-    """``projet`` or ``support``."""
+    """``project`` or ``support``."""
     contact: Contact
     rows: tuple[int, ...]
 
@@ -32,6 +33,11 @@ class Use:
     def coordinates(self) -> tuple[frozenset[str], frozenset[str]]:
         """Phones and addresses: what two contacts are compared by."""
         return frozenset(self.contact.phones), frozenset(self.contact.emails)
+
+    @property
+    def reached(self) -> Person:
+        """Its `coordinates` as a text."""
+        return Person("; ".join(", ".join(sorted(part)) for part in self.coordinates))
 
     @property
     def domains(self) -> set[str]:
@@ -55,16 +61,19 @@ def sizes_of(entries: pd.DataFrame) -> dict[str, int]:
     return {key: len(rows) for (key,), rows in rows_by(entries, "operator_id").items()}
 
 
-def seen(use: Use, text: str = "") -> str:
-    """Write a contact as findings show it, in the form that `contacts.mask` keeps the kind of."""
-    return f"contact {use.kind} : {shown(text or use.contact.text)}"
+def seen(use: Use, text: str = "") -> dict[str, Any]:
+    """Return a contact as a fact."""
+    return {"kind": use.kind, "text": Person(text or use.contact.text)}
 
 
-def seen_together(uses: Iterable[Use], most: int = 3) -> str:
-    """Write several spellings of one contact, the most frequent first, with how many rows hold each."""
-    ordered = sorted(uses, key=lambda use: -len(use.rows))
-    texts = [f"{len(use.rows)} × {seen(use)}" if len(use.rows) > 1 else seen(use) for use in ordered]
-    return " | ".join(texts[:most] + ["…"] * (len(texts) > most))
+def distinct(uses: Iterable[Use]) -> list[dict[str, Any]]:
+    """Return contacts as facts, each once."""
+    return [seen(use) for use in {(use.kind, use.contact.text): use for use in uses}.values()]
+
+
+def spellings(uses: Iterable[Use]) -> list[dict[str, Any]]:
+    """Return the spellings of one contact as facts, the most frequent first, with how many rows hold each."""
+    return [seen(use) | {"rows": len(use.rows)} for use in sorted(uses, key=lambda use: -len(use.rows))]
 
 
 def majorities(uses: Iterable[Use], sizes: Mapping[str, int]) -> dict[tuple[str, str], Use]:
