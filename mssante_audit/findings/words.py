@@ -13,6 +13,8 @@ see written as an escape. Filters:
 ``{% call(x) each(items) %}…``       the body for each item, parted by `` | ``, at most twenty: the rest is
 ``{% endcall %}``                    counted. ``each(items, ", ", most=5)``
 ===================================  ================================================================
+
+Templates of one file may share macros, ``words_fr`` and ``words_en`` at the head of that file.
 """
 
 from __future__ import annotations
@@ -73,7 +75,7 @@ def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "f
     if "{" not in text:
         return str(text)
     try:
-        return _template(text, language).render(facts)
+        return _template(text, getattr(told, f"words_{language}"), language).render(facts)
     except (TemplateError, TypeError, ValueError) as error:
         raise InputError(
             f"its {part}_{language} cannot be filled ({error})", file=f"rule {told.code}"
@@ -131,6 +133,11 @@ def _shown(value: Any) -> Any:
 
 
 @cache
-def _template(text: str, language: str) -> Template:
-    each = _EACH.replace("REST", _REST[language]) if "each(" in text else ""
-    return _environment(language).from_string(each + text)
+def _template(text: str, macros: str, language: str) -> Template:
+    return _environment(language).from_string(text, globals=_macros(macros, language))
+
+
+@cache
+def _macros(text: str, language: str) -> dict[str, Any]:
+    module = _environment(language).from_string(_EACH.replace("REST", _REST[language]) + text).module
+    return {name: macro for name, macro in vars(module).items() if not name.startswith("_")}
