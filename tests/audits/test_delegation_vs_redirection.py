@@ -450,7 +450,7 @@ def test_a_parent_s_silent_server_touches_all_domains() -> None:
         (
             {"code": "delegated", "zone": "x.fr", "servers": 1, "of": 2},
             "délégué par x.fr, selon 1 serveurs sur 2",
-            "delegated by x.fr, by 1 servers of 2",
+            "delegated by x.fr, by 1 of 2 servers",
         ),
         (
             {
