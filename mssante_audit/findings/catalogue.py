@@ -72,6 +72,9 @@ class Rule:
     evidence_fr: str = ""
     """Only where more than the rows (``evidence`` in the template) shows it, such as an earlier list."""
     evidence_en: str = ""
+    words_fr: str = ""
+    """Macros that its templates may call, shared by the rules of a file."""
+    words_en: str = ""
     confidence: str = "certain"
     """One of `CONFIDENCES`."""
     texts: tuple[str, ...] = ()
@@ -110,6 +113,8 @@ class Rule:
 def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
     """Return the rules of a TOML file: a table a rule, named by its code, fields as in `Rule`.
 
+    Ahead of them may stand ``words_fr`` and ``words_en``, which all of them then have.
+
     Raises
     ------
     InputError
@@ -120,10 +125,11 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(file)) from error
-    return tuple(_rule(code, table, str(file)) for code, table in tables.items())
+    shared = {name: tables.pop(name) for name in ("words_fr", "words_en") if name in tables}
+    return tuple(_rule(code, table, shared, str(file)) for code, table in tables.items())
 
 
-def _rule(code: str, table: Any, file: str) -> Rule:
+def _rule(code: str, table: Any, shared: Mapping[str, Any], file: str) -> Rule:
     known = {field.name: field for field in fields(Rule) if field.name not in ("code", "audit")}
     if not isinstance(table, dict):
         raise InputError(f"{code!r} is no table", file=file, remedy="Write the rule's fields below [CODE]")
@@ -137,7 +143,7 @@ def _rule(code: str, table: Any, file: str) -> Rule:
     if missing := [name for name in needed if name not in table]:
         raise InputError(f"rule {code} lacks {missing[0]!r}", file=file)
     texts = table.get("texts", [])
-    return Rule(code=code, **table | {"texts": tuple(texts) if isinstance(texts, list) else texts})
+    return Rule(code=code, **shared | table | {"texts": tuple(texts) if isinstance(texts, list) else texts})
 
 
 def catalogue() -> Mapping[str, Rule]:

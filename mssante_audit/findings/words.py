@@ -16,6 +16,7 @@ see written as an escape. Filters:
 
 Macros that rules share lie in ``words_fr.j2`` and ``words_en.j2`` of a package, and are named by it:
 ``{% from "mssante_audit.audits" import spelt %}``.
+Templates of one file may share macros, ``words_fr`` and ``words_en`` at the head of that file.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "f
     if "{" not in text:
         return str(text)
     try:
-        return _template(text, language).render(facts)
+        return _template(text, getattr(told, f"words_{language}"), language).render(facts)
     except (TemplateError, TypeError, ValueError) as error:
         raise InputError(
             f"its {part}_{language} cannot be filled ({error})", file=f"rule {told.code}"
@@ -118,7 +119,7 @@ def _environment(language: str) -> Environment:
         finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
-        loader=FunctionLoader(lambda package: _macros(package, language)),
+        loader=FunctionLoader(lambda package: _packaged(package, language)),
     )
     environment.filters |= {
         "number": words.number,
@@ -131,7 +132,8 @@ def _environment(language: str) -> Environment:
     return environment
 
 
-def _macros(package: str, language: str) -> str | None:
+def _packaged(package: str, language: str) -> str | None:
+    """Return the macros that a package has for all its rules, ``None`` if it has none."""
     try:
         return (files(package) / f"words_{language}.j2").read_text(encoding="utf-8")
     except (ImportError, OSError):
@@ -143,6 +145,11 @@ def _shown(value: Any) -> Any:
 
 
 @cache
-def _template(text: str, language: str) -> Template:
-    each = _EACH.replace("REST", _REST[language]) if "each(" in text else ""
-    return _environment(language).from_string(each + text)
+def _template(text: str, macros: str, language: str) -> Template:
+    return _environment(language).from_string(text, globals=_macros(macros, language))
+
+
+@cache
+def _macros(text: str, language: str) -> dict[str, Any]:
+    module = _environment(language).from_string(_EACH.replace("REST", _REST[language]) + text).module
+    return {name: macro for name, macro in vars(module).items() if not name.startswith("_")}

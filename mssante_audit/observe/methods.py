@@ -12,6 +12,25 @@ method               meaning
 ``unknown``          could not be observed: silence, refusals, or never asked
 ==================== =======================================================================
 
+Why a method was found is told in facts: a ``code``, and what it takes to say it.
+
+================= ========================================== ===============================================
+code              facts                                      meaning
+================= ========================================== ===============================================
+``no-name``                                                  the DNS cannot carry such a name
+``outside``       ``zone``                                   it does not lie under the zone
+``unasked``       ``zone``                                   the zone's servers were not asked about it
+``replies``       ``zone``, ``outcomes`` (servers by         the zone's servers gave nothing else
+                  outcome)
+``delegates-any`` ``zone``                                   the zone delegates any name
+``wildcard``      ``zone``, ``types``                        the zone gives any name the same answer
+``delegated``     ``zone``, ``servers``, ``of``              so many of the zone's servers delegate it
+``answered``      ``zone``, ``types``, ``servers``, ``of``,  so many of the zone's servers answer it;
+                  ``checked``                                whether names beside it were asked for
+================= ========================================== ===============================================
+
+``unasked`` and ``replies`` may have ``delegated``: that name is a zone of its own, of which no more is known.
+
 Pure: from the frames of `mssante_audit.observe.observation`, whatever the file holds about domains no longer
 listed.
 """
@@ -19,9 +38,9 @@ listed.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -31,12 +50,7 @@ from mssante_audit.observe.observation import Observation
 
 METHODS = ("delegated", "within-delegated", "redirected", "wildcard", "none", "outside", "unknown")
 Method = pd.CategoricalDtype(list(METHODS))
-_OUTCOMES_FR = {
-    "refused": "refus", "servfail": "échec (SERVFAIL)", "lame": "serveur sans autorité",
-    "truncated": "réponse tronquée", "timeout": "silence", "unreachable": "injoignable",
-    "malformed": "réponse illisible", "nxdomain": "nom inexistant", "nodata": "nom sans donnée",
-    "answer": "réponse", "referral": "délégation",
-}  # fmt: skip
+Why = dict[str, Any]
 
 
 class _Line(NamedTuple):
@@ -77,8 +91,8 @@ def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
     -------
     DataFrame
         ``domain`` str, ``method`` category (`METHODS`), ``cut`` str (the zone that serves the name, where it
-        is not the parent's), ``why`` str (French), ``observed_at`` datetime64 UTC (last query about it, NaT
-        if none).
+        is not the parent's), ``why`` object (facts, as above), ``observed_at`` datetime64 UTC (last query
+        about it, NaT if none).
     """
     seen = _index(observation)
     rows = []
@@ -88,17 +102,17 @@ def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
         rows.append((domain, method, cut, why, max((line.at for line in lines), default=pd.NaT)))
     frame = pd.DataFrame(rows, columns=["domain", "method", "cut", "why", "observed_at"])
     times = pd.Series([row[-1] for row in rows], dtype="datetime64[us, UTC]")
-    return frame.astype({"domain": "str", "method": Method, "cut": "str", "why": "str"}).assign(
+    return frame.astype({"domain": "str", "method": Method, "cut": "str", "why": "object"}).assign(
         observed_at=times
     )
 
 
-def _method(seen: _Seen, observation: Observation, name: str) -> tuple[str, str, str, list[_Line]]:
+def _method(seen: _Seen, observation: Observation, name: str) -> tuple[str, str, Why, list[_Line]]:
     parent = observation.parent_zone
     if not name:
-        return "unknown", "", "ce n'est pas un nom que le DNS puisse porter", []
+        return "unknown", "", {"code": "no-name"}, []
     if not is_under(name, parent):
-        return "outside", "", f"hors de {parent}", []
+        return "outside", "", {"code": "outside", "zone": parent}, []
     zone, lines = parent, []
     while True:
         here = seen.walks.get((zone, name), [])
@@ -106,50 +120,37 @@ def _method(seen: _Seen, observation: Observation, name: str) -> tuple[str, str,
         below = "" if zone == parent else zone
         told = [line for line in here if line.outcome in TOLD]
         if not told:
-            why = (
-                f"serveurs de {zone} : {_tally(here)}"
-                if here
-                else f"pas observé auprès des serveurs de {zone}"
-            )
-            return (
-                ("delegated", zone, f"délégué ; {why}", lines)
-                if zone == name
-                else ("unknown", below, why, lines)
-            )
+            why = _replies(zone, here) if here else {"code": "unasked", "zone": zone}
+            if zone == name:
+                return "delegated", zone, why | {"delegated": True}, lines
+            return "unknown", below, why, lines
         cuts = Counter(line.cut for line in told if line.cut)
         if not cuts:
             break
         cut = max(cuts, key=lambda c: (cuts[c], c))
         if _is_wildcard_cut(seen, observation, zone, cut):
-            return "wildcard", below, f"{zone} délègue n'importe quel nom", lines
+            return "wildcard", below, {"code": "delegates-any", "zone": zone}, lines
         if cut == name:
-            return "delegated", name, _said(told, lambda line: line.cut == name, f"délégué par {zone}"), lines
+            saying = {line.address for line in told if line.cut == name}
+            return "delegated", name, {"code": "delegated", "zone": zone} | _share(saying, told), lines
         zone = cut
     return (*_answered(seen, observation, zone, name, told), lines)
 
 
 def _answered(
     seen: _Seen, observation: Observation, zone: str, name: str, told: list[_Line]
-) -> tuple[str, str, str]:
+) -> tuple[str, str, Why]:
     """Name the method of a name that `zone` does not hand on."""
     below = "" if zone == observation.parent_zone else zone
     positive = [line for line in told if line.outcome == "answer" and line.qtype != "SOA"]
     if not positive:
-        return "none", below, f"serveurs de {zone} : {_tally(told)}"
-    types = ", ".join(
-        dict.fromkeys(t for line in positive for t, _ in sorted(seen.answers.get(line.line, ())))
-    )
+        return "none", below, _replies(zone, told)
+    types = list(dict.fromkeys(t for line in positive for t, _ in sorted(seen.answers.get(line.line, ()))))
     checked = [_is_wildcard(seen, observation, zone, name, line) for line in positive]
     if all(checked):
-        return (
-            "wildcard",
-            below,
-            f"{types} : la réponse que {zone} donne aussi à un nom que personne n'a déclaré",
-        )
-    answering = {line.address for line in positive}
-    why = _said(told, lambda line: line.address in answering, f"{types} dans {zone}")
-    if None in checked:
-        why += " ; joker non vérifié"
+        return "wildcard", below, {"code": "wildcard", "zone": zone, "types": types}
+    why = {"code": "answered", "zone": zone, "types": types, "checked": None not in checked}
+    why |= _share({line.address for line in positive}, told)
     return ("within-delegated" if below else "redirected"), below, why
 
 
@@ -173,20 +174,14 @@ def _siblings(observation: Observation, name: str) -> list[str]:
     return [f"{label}.{name.partition('.')[2]}" for label in observation.siblings]
 
 
-def _said(told: list[_Line], yes: Callable[[_Line], bool], what: str) -> str:
-    """Say `what`, and by how many servers if they disagree."""
-    addresses = {line.address for line in told}
-    saying = {line.address for line in told if yes(line)}
-    if saying == addresses:
-        return what
-    return f"{what}, selon {len(saying)} serveurs sur {len(addresses)}"
+def _share(saying: set[str], told: list[_Line]) -> Why:
+    return {"servers": len(saying), "of": len({line.address for line in told})}
 
 
-def _tally(lines: list[_Line]) -> str:
+def _replies(zone: str, lines: list[_Line]) -> Why:
     """Count outcomes; an address that was asked several times counts once, for the last it said."""
     last = {line.address: line.outcome for line in lines}
-    counts = Counter(_OUTCOMES_FR[outcome] for outcome in last.values())
-    return ", ".join(f"{outcome} ({count})" for outcome, count in counts.most_common())
+    return {"code": "replies", "zone": zone, "outcomes": dict(Counter(last.values()).most_common())}
 
 
 def _index(observation: Observation) -> _Seen:

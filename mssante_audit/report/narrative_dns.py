@@ -9,8 +9,10 @@ import pandas as pd
 
 from mssante_audit.audits import audit
 from mssante_audit.audits.delegation_vs_redirection.method import METHOD_NAMES
-from mssante_audit.audits.delegation_vs_redirection.observed import Seen, declarations
+from mssante_audit.audits.delegation_vs_redirection.observed import declarations, seen_of
 from mssante_audit.base.french import count, moment, number, typeset
+from mssante_audit.findings.catalogue import rule
+from mssante_audit.findings.words import sentence
 from mssante_audit.observe.methods import METHODS, methods
 from mssante_audit.report.charts import Chart, bars
 from mssante_audit.report.narrative import answer, to_do
@@ -49,7 +51,11 @@ def method_records(space: TrustSpace) -> pd.DataFrame:
     found = methods(space.observation, domains).astype({"method": "str"})
     told = declarations(space)
     kinds = [told[key].kind if (key := d.lower().rstrip(".")) in told else "" for d in found["domain"]]
-    return found.assign(declared=pd.Series(kinds, dtype="str"))[list(RECORD_COLUMNS)]
+    # The rule's own words, for the methods that are no finding too.
+    why = [sentence(rule("DNS_METHOD_UNKNOWN"), "observed", {"seen": [facts]}) for facts in found["why"]]
+    return found.assign(declared=pd.Series(kinds, dtype="str"), why=pd.Series(why, dtype="str"))[
+        list(RECORD_COLUMNS)
+    ]
 
 
 def dns_records(space: TrustSpace, operator_id: str | None = None) -> pd.DataFrame:
@@ -172,7 +178,7 @@ def name_server_concentration(space: TrustSpace, records: pd.DataFrame, top: int
     """Draw how many domains depend on each name server: the `top` first."""
     if space.observation is None:
         return _concentration({}, 0, "serveur de noms", top)
-    seen = Seen(space)
+    seen = seen_of(space)
     held: dict[str, set[str]] = {}
     for zone, domains in seen.zones.items():
         for name in seen.view.zone(zone).names:
@@ -185,7 +191,7 @@ def mail_concentration(space: TrustSpace, records: pd.DataFrame, top: int = 12) 
     if space.observation is None:
         return _concentration({}, 0, "serveur de messagerie", top)
     held: dict[str, set[str]] = {}
-    for domain, method in Seen(space).methods.items():
+    for domain, method in seen_of(space).methods.items():
         for one in method.path.said.get("MX", {}).values():
             for answered in one.answers:
                 held.setdefault(answered.rpartition(" ")[2], set()).add(domain)

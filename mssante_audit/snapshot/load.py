@@ -173,11 +173,12 @@ def _archive(where: Path | None) -> Archive | None:
 
 def _found(folder: Path, made: Iterable[str]) -> dict[str, Any]:
     """Return what audits found, as `mssante_audit.audits` remembers it."""
-    needed = ("audit", "rule", "severity", "rank", "until", "fingerprint")
+    needed = ("audit", "rule", "severity", "rank", "until", "fingerprint", "evidence_raw")
     told = read_frame(folder, "findings", needed)
     own = {name: f"own_{name}" if f"own_{name}" in told else name for name in ("subject", "facts")}
     told["facts"] = [loaded(text) for text in told[own["facts"]]]
     told["subject"] = [tuple(loaded(text)) for text in told[own["subject"]]]
+    told["evidence"] = told["evidence_raw"]
     told["rows"] = [tuple(json.loads(text)) for text in told["rows"]]
     known = audits()
     found = {}

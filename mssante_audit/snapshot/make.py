@@ -139,7 +139,7 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
     frames = {
         "entries": space.entries,
         "problems": space.whitelist.problems,
-        "findings": _told(shared),
+        "findings": _told(shared).assign(evidence_raw=told["evidence"]),
         "domains": domains_of(
             space.audited, open_ones, dict(zip(seen["domain"], seen["method"], strict=True))
         ),
@@ -181,7 +181,8 @@ def _told(findings: pd.DataFrame) -> pd.DataFrame:
 def _methods(space: TrustSpace) -> pd.DataFrame:
     if space.observation is None:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in ("domain", "method", "cut", "why")})
-    return methods(space.observation, dict.fromkeys(space.audited["domain"].tolist()))
+    told = methods(space.observation, dict.fromkeys(space.audited["domain"].tolist()))
+    return told.assign(why=pd.Series([dumped(facts) for facts in told["why"]], dtype="str"))
 
 
 def _changes(space: TrustSpace) -> pd.DataFrame:

@@ -22,8 +22,11 @@ from made_up_dns import (
     Scene,
 )
 
-from mssante_audit.audits import audit_all, told_in_clear
+from mssante_audit.audits import audit_all, findings_of, told_in_clear
+from mssante_audit.audits.delegation_vs_redirection import delegation
+from mssante_audit.findings.catalogue import rule
 from mssante_audit.findings.frame import COLUMNS
+from mssante_audit.findings.words import sentence
 from mssante_audit.space.trust import Thresholds, TrustSpace
 
 NS = ("ns1.alpha.example", "ns2.gamma.example")
@@ -426,6 +429,62 @@ def test_parent_s_serials() -> None:
 def test_a_parent_s_silent_server_touches_all_domains() -> None:
     scene = changed(set_server(PARENTS[1][1], silent=("udp", "tcp")))
     assert scene.found() == {"DNS_SERVER_SILENT": [(1, 2)]}
+
+
+# -- facts and words ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("why", "fr", "en"),
+    [
+        (
+            {"code": "no-name"},
+            "ce n'est pas un nom que le DNS puisse porter",
+            "no name that the DNS could carry",
+        ),
+        (
+            {"code": "replies", "zone": "x.fr", "outcomes": {"timeout": 2, "refused": 1}, "delegated": True},
+            "délégué ; serveurs de x.fr : silence (2), refus (1)",
+            "delegated; servers of x.fr: silence (2), refusal (1)",
+        ),
+        (
+            {"code": "delegated", "zone": "x.fr", "servers": 1, "of": 2},
+            "délégué par x.fr, selon 1 serveurs sur 2",
+            "delegated by x.fr, by 1 of 2 servers",
+        ),
+        (
+            {
+                "code": "answered",
+                "zone": "x.fr",
+                "types": ["A", "MX"],
+                "servers": 2,
+                "of": 2,
+                "checked": False,
+            },
+            "A, MX dans x.fr ; joker non vérifié",
+            "A, MX in x.fr; wildcard not checked",
+        ),
+    ],
+)
+def test_why_a_method_is_not_known_in_words(why: dict[str, object], fr: str, en: str) -> None:
+    told = rule("DNS_METHOD_UNKNOWN")
+    assert [sentence(told, "observed", {"seen": [why]}, language) for language in ("fr", "en")] == [fr, en]
+
+
+def test_a_failing_server_is_known_by_its_address() -> None:
+    whole, zone_only = (findings_of("delegation_vs_redirection", changed(c).space()) for c in (
+        no_zone(TWO, "SERVFAIL"), set_server(TWO, rcodes={DELEGATED: "SERVFAIL"}),
+    ))  # fmt: skip
+    assert whole["subject"].tolist() == [(TWO,)]
+    assert whole["facts"][0]["seen"] == [{"names": [NS[1]], "address": TWO, "state": "failing"}]
+    assert whole["fingerprint"].tolist() == zone_only["fingerprint"].tolist()
+
+
+def test_one_part_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = changed(set_server(TWO, silent=("udp", "tcp"))).space()
+    monkeypatch.setattr(delegation, "_sets", None)
+    found = told_in_clear("delegation_vs_redirection", space)
+    assert set(found["rule"]) == {"AUDIT_RULE_FAILED", "DNS_SERVER_SILENT"}
 
 
 # -- bad input ----------------------------------------------------------------------------------------------

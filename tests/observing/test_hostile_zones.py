@@ -101,7 +101,7 @@ def test_a_server_that_answers_for_another_name_is_not_believed(
     observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port))
     frame = methods(load_observation(tmp_path / "o.gz"), ["ch-a.mssante.fr"])
     assert frame["method"].tolist() == ["unknown"]
-    assert frame["why"].tolist() == ["serveurs de mssante.fr : réponse illisible (1)"]
+    assert frame["why"].tolist() == [{"code": "replies", "zone": "mssante.fr", "outcomes": {"malformed": 1}}]
 
 
 def test_an_open_resolver_is_seen(port: int, serve: Serve, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_parents_that_disagree_are_both_kept(port: int, serve: Serve, tmp_path: 
     observe(["ch-a.mssante.fr"], tmp_path / "o.gz", both)
     frame = methods(load_observation(tmp_path / "o.gz"), ["ch-a.mssante.fr"])
     assert frame["method"].tolist() == ["delegated"]
-    assert frame["why"].tolist() == ["délégué par mssante.fr, selon 1 serveurs sur 2"]
+    assert frame["why"].tolist() == [{"code": "delegated", "zone": "mssante.fr", "servers": 1, "of": 2}]
 
 
 def test_names_of_255_bytes(port: int, serve: Serve, tmp_path: Path) -> None:

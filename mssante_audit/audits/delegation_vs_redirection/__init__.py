@@ -1,8 +1,17 @@
-"""Audit of the DNS: the method in use against the one declared, delegations, mail hosts, the parent zone."""
+"""Audit of the DNS: the method in use against the one declared, delegations, mail hosts, the parent zone.
+
+Everything comes from an observation file; without one there is nothing to say. What could not be observed is
+reported as such, and never as absent. All rules report in the same facts: `seen`, each thing that was seen,
+and `wanted`, each that would be right, both in mappings of names, addresses, codes.
+"""
 
 from importlib.resources import files
 
-from mssante_audit.audits.delegation_vs_redirection.rules import PARTS
+from mssante_audit.audits.delegation_vs_redirection.delegation import delegation_findings
+from mssante_audit.audits.delegation_vs_redirection.mail import mail_findings
+from mssante_audit.audits.delegation_vs_redirection.method import method_findings
+from mssante_audit.audits.delegation_vs_redirection.parent import parent_findings
+from mssante_audit.audits.delegation_vs_redirection.servers import server_findings
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.registry import Audit
 
@@ -10,6 +19,6 @@ AUDIT = Audit(
     "delegation_vs_redirection",
     {"fr": "Délégation ou redirection (DNS)", "en": "Delegation or redirection (DNS)"},
     load_rules(files(__package__) / "rules.toml"),
-    PARTS,
+    (method_findings, server_findings, delegation_findings, mail_findings, parent_findings),
     needs=("observation",),
 )

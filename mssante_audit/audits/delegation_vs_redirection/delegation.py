@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from itertools import combinations
 from typing import Any
@@ -12,24 +12,29 @@ import dns.exception
 import dns.name
 import dns.rdata
 
-from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, listed, where
+from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, seen_of, server
 from mssante_audit.audits.delegation_vs_redirection.serials import serial_causes
-from mssante_audit.observe.dns.names import is_under
+from mssante_audit.findings.frame import Finding
 from mssante_audit.observe.dns.view import Host, ZoneView, network
+from mssante_audit.observe.dns.names import is_under
+from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.shown import host_faults
 
 
-def delegation_causes(seen: Seen, causes: Causes) -> None:
+def delegation_findings(space: TrustSpace) -> Iterator[Finding]:
     """Report what is wrong with the delegated zones that listed domains are reached through."""
+    seen = seen_of(space)
+    causes = Causes(seen.rows)
     for name, domains in seen.zones.items():
         zone = seen.view.zone(name)
         _declared(seen, causes, zone, domains)
         _sets(causes, zone, domains)
         _addresses(seen, causes, zone, domains)
-        for server in zone.names:
-            _name(causes, zone, server, seen.view.host(server), domains)
+        for host in zone.names:
+            _name(causes, zone, host, seen.view.host(host), domains)
         serial_causes(seen, causes, name, domains, "DNS_SOA_SERIALS")
         _signature(causes, zone, domains)
+    yield from causes.findings()
 
 
 def _declared(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
@@ -39,8 +44,9 @@ def _declared(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str]
         known = declared.kind == "delegation" and declared.servers and zone.parent_ns
         if own and known and declared.servers != zone.parent_ns:
             causes.add(
-                "DNS_DECLARED_SERVERS", (declared.servers, zone.parent_ns), [domain],
-                listed(zone.parent_ns), listed(declared.servers), [one.line for one in zone.referrals],
+                "DNS_DECLARED_SERVERS", (" ".join(declared.servers), " ".join(zone.parent_ns)), [domain],
+                {"servers": zone.parent_ns}, {"servers": declared.servers},
+                [one.line for one in zone.referrals],
             )  # fmt: skip
 
 
@@ -52,17 +58,17 @@ def _sets(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
     differ = len(set(own.values())) > 1
     lines = [one.line for one in zone.ns.values()]
     if differ:
-        told = " ; ".join(f"{where(zone, a)} : {listed(names)}" for a, names in sorted(own.items()))
-        causes.add("DNS_NS_DISAGREE", tuple(sorted(own.items())), domains, told, lines=lines)
+        told = [server(zone, address, servers=names) for address, names in sorted(own.items())]
+        subject = tuple(" ".join((address, *names)) for address, names in sorted(own.items()))
+        causes.add("DNS_NS_DISAGREE", subject, domains, {"servers": told}, lines=lines)
     if zone.parent_ns and own and zone.parent_ns not in own.values():
         causes.add(
-            "DNS_NS_MISMATCH", (zone.parent_ns, zone.own_ns), domains,
-            f"zone du gestionnaire : {listed(zone.parent_ns)}",
-            f"zone de l’opérateur : {listed(zone.own_ns)}",
+            "DNS_NS_MISMATCH", (" ".join(zone.parent_ns), " ".join(zone.own_ns)), domains,
+            {"servers": zone.parent_ns}, {"servers": zone.own_ns},
             [*lines, *(one.line for one in zone.referrals)],
         )  # fmt: skip
     if len(zone.names) == 1:
-        causes.add("DNS_SINGLE_SERVER", zone.names, domains, zone.names[0], lines=lines)
+        causes.add("DNS_SINGLE_SERVER", zone.names, domains, {"name": zone.names[0]}, lines=lines)
 
 
 def _addresses(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
@@ -73,36 +79,36 @@ def _addresses(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str
     for one, other in combinations(sorted(known), 2):
         for address in sorted(known[one] & known[other]):
             shared = True
-            causes.add(
-                "DNS_SAME_ADDRESS", (one, other), domains, f"{one} et {other} : {address}", lines=lines
-            )
+            told = {"names": [one, other], "address": address}
+            causes.add("DNS_SAME_ADDRESS", (one, other), domains, told, lines=lines)
     every = {address for found in known.values() for address in found}
     networks = {network(address) for address in every}
     families = {":" in address for address in every}
     if len(known) > 1 and all(known.values()) and not shared and len(networks) == len(families):
-        told = f"{listed(zone.names)} : {listed(networks)}"
-        causes.add("DNS_SAME_NETWORK", zone.names, domains, told, lines=lines)
+        same = {"names": zone.names, "networks": sorted(networks)}
+        causes.add("DNS_SAME_NETWORK", zone.names, domains, same, lines=lines)
 
 
 def _name(causes: Causes, zone: ZoneView, name: str, host: Host, domains: Sequence[str]) -> None:
     """Check a server's name: written as hosts are, no alias, with an address, the one the parent gives."""
     if faults := host_faults(name):
-        causes.add("DNS_NS_NAME", name, domains, f"{name} : {', '.join(faults)}", lines=host.lines)
+        causes.add("DNS_NS_NAME", name, domains, {"name": name, "faults": faults}, lines=host.lines)
         return
     glue = zone.glue.get(name, ())
     if host.alias:
-        causes.add("DNS_NS_ALIAS", name, domains, f"{name} → {host.alias}", lines=host.lines)
+        told = {"name": name, "alias": host.alias}
+        causes.add("DNS_NS_ALIAS", name, domains, told, lines=host.lines)
     elif host.status in ("nxdomain", "nodata", "loop") and not glue:
-        what = "sans adresse" if host.status == "nodata" else "n’existe pas"
-        causes.add("DNS_NS_UNRESOLVED", name, domains, f"{name} : {what}", lines=host.lines)
+        told = {"name": name, "status": host.status}
+        causes.add("DNS_NS_UNRESOLVED", name, domains, told, lines=host.lines)
     referrals = [one.line for one in zone.referrals]
     if name in zone.parent_ns and is_under(name, zone.name):
         if not glue:
-            causes.add("DNS_GLUE_MISSING", name, domains, name, lines=referrals)
+            causes.add("DNS_GLUE_MISSING", name, domains, {"name": name}, lines=referrals)
         elif not _agree(glue, host):
             causes.add(
-                "DNS_GLUE_DIFFERS", name, domains, f"{name} : {listed(glue)}",
-                f"{listed(host.addresses)}, comme le dit la zone", [*referrals, *host.lines],
+                "DNS_GLUE_DIFFERS", name, domains, {"name": name, "addresses": glue},
+                {"addresses": sorted(host.addresses)}, [*referrals, *host.lines],
             )  # fmt: skip
 
 
@@ -124,10 +130,10 @@ def _signature(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
     lines = [one.line for one in (*told, *zone.anchors, *zone.referrals)]
     keys = {key for one in told for key in one.answers}
     if zone.ds and told and not any(_matches(zone.name, key, ds) for key in keys for ds in zone.ds):
-        seen = f"{len(keys)} clé(s) dans la zone, aucune celle du DS" if keys else "aucune clé dans la zone"
-        causes.add("DNS_DS_BROKEN", zone.name, domains, f"{zone.name} : {seen}", lines=lines)
+        seen = {"zone": zone.name, "found": len(keys)}
+        causes.add("DNS_DS_BROKEN", zone.name, domains, seen, lines=lines)
     if keys and zone.unanchored:
-        causes.add("DNS_NO_DS", zone.names, domains, listed(zone.names), lines=lines)
+        causes.add("DNS_NO_DS", zone.names, domains, {"names": zone.names}, lines=lines)
 
 
 def _matches(zone: str, key: str, ds: str) -> bool:

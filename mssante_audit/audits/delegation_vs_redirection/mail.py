@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
-from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Method, Seen, listed, where
+from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Method, Seen, seen_of, server
+from mssante_audit.findings.frame import Finding
 from mssante_audit.observe.dns.view import Said
+from mssante_audit.space.trust import TrustSpace
 
 NULL = "."
 
 
-def mail_causes(seen: Seen, causes: Causes) -> None:
+def mail_findings(space: TrustSpace) -> Iterator[Finding]:
     """Report what is wrong with the mail exchangers of the list's domains."""
+    seen = seen_of(space)
+    causes = Causes(seen.rows)
     carried: dict[str, list[str]] = {}
     for domain, method in seen.methods.items():
         told = {a: _exchangers(seen, one) for a, one in method.path.said.get("MX", {}).items()}
@@ -30,6 +34,7 @@ def mail_causes(seen: Seen, causes: Causes) -> None:
             _nothing(seen, causes, domain, method)
     for target, domains in carried.items():
         _target(seen, causes, target, domains)
+    yield from causes.findings()
 
 
 def _exchangers(seen: Seen, one: Said) -> frozenset[str] | None:
@@ -62,10 +67,10 @@ def _disagreement(
     if method.path.zone in ("", seen.view.parent) or len(set(known.values())) < 2:
         return
     zone = seen.view.zone(method.path.zone)
-    told = " ; ".join(f"{where(zone, a)} : {listed(found)}" for a, found in sorted(known.items()))
+    told = [server(zone, address, exchangers=sorted(found)) for address, found in sorted(known.items())]
     lines = [one.line for one in method.path.said["MX"].values()]
-    cause = frozenset((address, found) for address, found in known.items())
-    causes.add("DNS_MX_DISAGREE", cause, [domain], told, lines=lines)
+    subject = tuple(" ".join((one["address"], *one["exchangers"])) for one in told)
+    causes.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told}, lines=lines)
 
 
 def _nothing(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
@@ -75,49 +80,49 @@ def _nothing(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
     addresses = {
         a for t in ("A", "AAAA") for one in replies[t] if one.outcome == "answer" for a in one.answers
     }
-    lines = [one.line for found in replies.values() for one in found]
+    lines = [one.line for told in replies.values() for one in told]
     operator = seen.operator[domain]
     end = next((end for one in replies["MX"] if (end := _alias(one))), "")
     host = seen.view.host(end) if end else None
     addresses |= set(host.addresses) if host else set()
     if host and host.status in ("nxdomain", "nodata", "loop"):
-        what = f"{end} : {'ni MX ni adresse' if host.status == 'nodata' else 'n’existe pas'}"
-        causes.add("DNS_NO_MX", (end, host.status), [domain], what, lines=[*lines, *host.lines])
+        told = {"alias": end, "status": host.status}
+        causes.add("DNS_NO_MX", end, [domain], told, lines=[*lines, *host.lines])
         return
     if addresses:
-        causes.add(
-            "DNS_MX_IMPLICIT", (operator, tuple(sorted(addresses))), [domain], listed(addresses), lines=lines
-        )
+        found = sorted(addresses)
+        causes.add("DNS_MX_IMPLICIT", (operator, *found), [domain], {"addresses": found}, lines=lines)
         return
     missing = any(one.outcome == "nxdomain" for one in replies["MX"])
     if missing or all(any(one.outcome == "nodata" for one in replies[t]) for t in ("A", "AAAA")):
         zone = method.path.zone or method.path.qname
-        what = f"inconnu de {zone}" if missing else f"ni MX ni adresse dans {zone}"
-        cause = (operator, zone if zone != method.path.qname else "", missing)
-        causes.add("DNS_NO_MX", cause, [domain], what, lines=lines)
+        status = "nxdomain" if missing else "nodata"
+        subject = (operator, zone if zone != method.path.qname else "", status)
+        causes.add("DNS_NO_MX", subject, [domain], {"zone": zone, "status": status}, lines=lines)
 
 
 def _target(seen: Seen, causes: Causes, target: str, domains: list[str]) -> None:
     """Check a mail host once, for all the domains that name it."""
     lines = [one.line for d in domains[:5] for one in seen.methods[d].path.said["MX"].values()]
     if target == NULL:
-        causes.add("DNS_MX_NULL", target, domains, "MX 0 .", lines=lines)
+        causes.add("DNS_MX_NULL", target, domains, {"name": target}, lines=lines)
         return
     if _address(target):
-        causes.add("DNS_MX_ADDRESS", target, domains, target, lines=lines)
+        causes.add("DNS_MX_ADDRESS", target, domains, {"name": target}, lines=lines)
         return
     if len(domains) >= seen.space.thresholds.concentration_min:
-        causes.add("DNS_MX_CONCENTRATION", target, domains, target, lines=lines)
+        causes.add("DNS_MX_CONCENTRATION", target, domains, {"name": target}, lines=lines)
     host = seen.view.host(target)
+    told = {"name": target, "alias": host.alias}
     if host.status in ("nxdomain", "loop"):
-        causes.add("DNS_MX_UNRESOLVED", target, domains, _through(target, host.alias), lines=host.lines)
+        causes.add("DNS_MX_UNRESOLVED", target, domains, told, lines=host.lines)
     elif host.status == "nodata":
-        causes.add("DNS_MX_NO_ADDRESS", target, domains, _through(target, host.alias), lines=host.lines)
+        causes.add("DNS_MX_NO_ADDRESS", target, domains, told, lines=host.lines)
     elif host.alias:
-        causes.add("DNS_MX_ALIAS", target, domains, _through(target, host.alias), lines=host.lines)
+        causes.add("DNS_MX_ALIAS", target, domains, told, lines=host.lines)
     if host.addresses and not any(ip_address(a).is_global for a in host.addresses):
-        told = f"{target} : {listed(host.addresses)}"
-        causes.add("DNS_MX_PRIVATE", target, domains, told, lines=host.lines)
+        private = {"name": target, "addresses": sorted(host.addresses)}
+        causes.add("DNS_MX_PRIVATE", target, domains, private, lines=host.lines)
 
 
 def _against_form_and_certificate(
@@ -126,17 +131,17 @@ def _against_form_and_certificate(
     declared, method = seen.declaration(domain), seen.methods[domain]
     redirected = method.method == "redirected" and declared.kind == "redirection" and declared.mail
     if redirected and targets != [declared.mail]:
-        cause = (tuple(targets), declared.mail)
-        causes.add("DNS_MX_DECLARED", cause, [domain], listed(targets), declared.mail, lines)
+        causes.add(
+            "DNS_MX_DECLARED", (" ".join(targets), declared.mail), [domain], {"exchangers": targets},
+            {"exchangers": [declared.mail]}, lines,
+        )  # fmt: skip
     names = seen.certificates[domain]
     hosts = [t for t in targets if t != NULL and not _address(t)]
     if hosts and names and not names.intersection(hosts):
-        pair = (tuple(hosts), tuple(sorted(names)))
-        causes.add("DNS_MX_CERTIFICATE", pair, [domain], listed(hosts), listed(names), lines)
-
-
-def _through(target: str, alias: str) -> str:
-    return f"{target} → {alias}" if alias else target
+        causes.add(
+            "DNS_MX_CERTIFICATE", (" ".join(hosts), " ".join(sorted(names))), [domain],
+            {"exchangers": hosts}, {"names": sorted(names)}, lines,
+        )  # fmt: skip
 
 
 def _address(text: str) -> bool:

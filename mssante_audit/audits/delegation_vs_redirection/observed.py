@@ -5,30 +5,18 @@ And how they report: what has one cause, however many domains it touches, is col
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from mssante_audit.findings.frame import Finding, row_ranges, said
-from mssante_audit.observe.dns.names import canonical, is_under
+from mssante_audit.findings.frame import Finding, Subject, row_ranges
 from mssante_audit.observe.dns.view import Path, View, ZoneView, is_dead
-from mssante_audit.observe.methods import methods
+from mssante_audit.observe.dns.names import canonical, is_under
+from mssante_audit.observe.methods import Why, methods
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.shown import enumerated, shown
 
 MOST_LINES = 20
-MOST_TEXTS = 6
-STATE_NAMES = {
-    "serving": "répond",
-    "no-soa": "répond sans SOA",
-    "silent": "aucune réponse",
-    "refusing": "refuse",
-    "failing": "en panne (SERVFAIL)",
-    "upward": "renvoie vers le haut",
-    "lame": "ne fait pas autorité",
-    "malformed": "réponse illisible",
-}
 
 
 class Method(NamedTuple):
@@ -37,7 +25,7 @@ class Method(NamedTuple):
     path: Path
     method: str
     cut: str
-    why: str
+    why: Why
 
     @property
     def lines(self) -> tuple[int, ...]:
@@ -56,36 +44,34 @@ class Declared(NamedTuple):
 
 @dataclass
 class Causes:
-    """Findings being collected, by rule and cause."""
+    """Findings being collected, by rule and subject."""
 
     rows: dict[str, list[int]]
     """Domain → its rows in the list."""
-    _found: dict[tuple[object, ...], dict[str, dict[Any, None]]] = field(default_factory=dict)
+    _found: dict[tuple[str, Subject], dict[str, dict[Any, Any]]] = field(default_factory=dict)
 
     def add(
-        self, rule: str, cause: object, domains: Iterable[str], observed: str, expected: str = "",
-        lines: Iterable[int] = (),
+        self, rule: str, subject: Subject, domains: Iterable[str], seen: Mapping[str, Any],
+        wanted: Mapping[str, Any] | None = None, lines: Iterable[int] = (),
     ) -> None:  # fmt: skip
-        """Report that `cause` touches domains; texts of one cause are told together, each once."""
-        one = self._found.setdefault(
-            (rule, cause), {"domains": {}, "observed": {}, "expected": {}, "lines": {}}
-        )
+        """Report that a subject touches domains; what is seen of it is told together, each once."""
+        one = self._found.setdefault((rule, subject), {"domains": {}, "seen": {}, "wanted": {}, "lines": {}})
         one["domains"].update(dict.fromkeys(domains))
-        one["observed"][observed] = None
-        if expected:
-            one["expected"][expected] = None
+        one["seen"][repr(seen)] = seen
+        if wanted is not None:
+            one["wanted"][repr(wanted)] = wanted
         one["lines"].update(dict.fromkeys(lines))
 
     def findings(self) -> Iterator[Finding]:
-        """Yield one finding a cause that touches a listed domain."""
-        for (rule, _), one in self._found.items():
+        """Yield one finding a subject that touches a listed domain."""
+        for (rule, subject), one in self._found.items():
             rows = tuple(row for domain in one["domains"] for row in self.rows[domain])
             if rows:
                 lines = sorted(one["lines"])
                 more = "…" if len(lines) > MOST_LINES else ""
-                yield said(
-                    str(rule), rows, observed=enumerated(map(shown, one["observed"]), most=MOST_TEXTS),
-                    expected=enumerated(map(shown, one["expected"]), most=MOST_TEXTS),
+                yield Finding(
+                    rule, subject, rows,
+                    facts={name: list(one[name].values()) for name in ("seen", "wanted") if one[name]},
                     evidence=f"obs. {row_ranges(lines[:MOST_LINES])}{more}" if lines else "",
                 )  # fmt: skip
 
@@ -144,6 +130,14 @@ class Seen:
         return is_dead(self.view.zone(zone))
 
 
+def seen_of(space: TrustSpace) -> Seen:
+    """Return what the rules look at; worked out once for a space."""
+    key = "delegation_vs_redirection: seen"
+    if key not in space.found:
+        space.found[key] = Seen(space)
+    return cast(Seen, space.found[key])
+
+
 def declarations(space: TrustSpace) -> dict[str, Declared]:
     """Return what counts as declared at the space's date, by domain in lower case."""
     register = space.declarations
@@ -171,12 +165,7 @@ def _name(text: str) -> str:
     return text.strip().lower().rstrip(".")
 
 
-def where(zone: ZoneView, address: str) -> str:
-    """Name a server of a zone with its address."""
-    names = enumerated((n for n in zone.servers.get(address, {}) if n), ", ", most=3)
-    return f"{names} ({address})" if names else address
-
-
-def listed(texts: Iterable[str]) -> str:
-    """Join names in order."""
-    return enumerated(sorted(texts), ", ", most=8) or "aucun"
+def server(zone: ZoneView, address: str, **more: Any) -> dict[str, Any]:
+    """Return the facts of a server of a zone: its names, its address, and more."""
+    names = [name for name in zone.servers.get(address, {}) if name]
+    return {"names": names, "address": address} | more

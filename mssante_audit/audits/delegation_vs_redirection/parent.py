@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
-from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, where
+from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, seen_of, server
 from mssante_audit.audits.delegation_vs_redirection.serials import serial_causes
+from mssante_audit.findings.frame import Finding
 from mssante_audit.observe.dns.view import Said
+from mssante_audit.space.trust import TrustSpace
 
-KINDS = {"referral": "délégué", "answer": "redirigé", "nodata": "sans données", "nxdomain": "inconnu"}
-"""French names of what a server of the parent says of a domain."""
+KINDS = ("referral", "nxdomain", "answer", "nodata")
+"""What a server of the parent may say of a domain."""
 
 
-def parent_causes(seen: Seen, causes: Causes) -> None:
+def parent_findings(space: TrustSpace) -> Iterator[Finding]:
     """Report, once each, where servers of the parent zone disagree: its serial, what they say of domains."""
+    seen = seen_of(space)
+    causes = Causes(seen.rows)
     serial_causes(seen, causes, seen.view.parent, seen.under_parent, "DNS_PARENT_SERIALS")
     _disagreements(seen, causes)
+    yield from causes.findings()
 
 
 def _disagreements(seen: Seen, causes: Causes) -> None:
@@ -36,13 +42,15 @@ def _disagreements(seen: Seen, causes: Causes) -> None:
         counts: dict[str, Counter[str]] = {}
         for _, told in found:
             for address, one in told.items():
-                counts.setdefault(address, Counter())[KINDS[_kind(one)]] += 1
-        observed = " ; ".join(
-            f"{where(zone, address)} : {', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items()))}"
+                counts.setdefault(address, Counter())[_kind(one)] += 1
+        servers = [
+            server(zone, address, says={kind: kinds[kind] for kind in KINDS if kinds[kind]})
             for address, kinds in sorted(counts.items())
-        )
+        ]
         lines = [one.line for _, told in found for one in told.values()]
-        causes.add("DNS_PARENT_DISAGREE", sides, [domain for domain, _ in found], observed, lines=lines)
+        subject = tuple(sorted(" ".join(sorted(side)) for side in sides))
+        domains = [domain for domain, _ in found]
+        causes.add("DNS_PARENT_DISAGREE", subject, domains, {"servers": servers}, lines=lines)
 
 
 def _kind(one: Said) -> str:

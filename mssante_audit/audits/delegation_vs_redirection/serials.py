@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, where
+from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, server
 
 GRACE_MAX = timedelta(days=1)
 """Grace is the refresh time of the zone itself (RFC 1035, 3.3.13), but not more than this."""
@@ -36,10 +36,10 @@ def serial_causes(seen: Seen, causes: Causes, zone: str, domains: Sequence[str],
     if made is not None and at < made + grace:
         return
     ahead = next(address for address, serial in serials.items() if serial == newest)
-    shown = [f"{where(told, address)} : {serials[address]}" for address in late]
+    behind = [server(told, address, serial=serials[address]) for address in late]
     causes.add(
-        rule, (frozenset(late), zone == seen.view.parent), domains, f"{zone} : {', '.join(shown)}",
-        f"{newest}, comme {where(told, ahead)}", [told.soa[a].line for a in (*late, ahead)],
+        rule, tuple(late), domains, {"zone": zone, "servers": behind}, server(told, ahead, serial=newest),
+        [told.soa[address].line for address in (*late, ahead)],
     )  # fmt: skip
 
 
