@@ -69,6 +69,9 @@ class Rule:
     expected_fr: str = ""
     """What would be right, "" where there is no single answer."""
     expected_en: str = ""
+    evidence_fr: str = ""
+    """Only where more than the rows (``evidence`` in the template) shows it, such as an earlier list."""
+    evidence_en: str = ""
     confidence: str = "certain"
     """One of `CONFIDENCES`."""
     texts: tuple[str, ...] = ()

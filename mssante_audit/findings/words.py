@@ -1,18 +1,25 @@
 """Findings in words: the catalogue's templates, filled with facts, in the reader's language.
 
 A template is Jinja's; its variables are the finding's facts. Every value is shown with what a reader cannot
-see written as an escape. Filters:
+see written as an escape. Filters and macros (``words_LANGUAGE.j2``):
 
 ===================================  ================================================================
 ``n | number``                       a whole number
 ``n | count("domaine")``             a number with its noun; a plural of its own as a second argument
 ``n | percent(whole)``               a share
-``when | day``                       an ISO 8601 date or instant
+``when | day``, ``when | moment``    an ISO 8601 date or instant, to the day or the minute
+``codes | named({"a": "un a"})``     codes of a list as words
 ``words | listing``                  ``a, b et c``
 ``text | visible``                   also other spaces than U+0020 as escapes
 ``{% call(x) each(items) %}…``       the body for each item, parted by `` | ``, at most twenty: the rest is
 ``{% endcall %}``                    counted. ``each(items, ", ", most=5)``
+``operator({operator, name})``       ``NAME (identifier)``, or the identifier alone
+``operators([{operator, name}])``    the same of several
+``host_faults(faults)``              what `mssante_audit.values.shown.host_faults` found
 ===================================  ================================================================
+
+Macros that rules of a package share lie in its own ``words_fr.j2`` and ``words_en.j2``, and are named by it:
+``{% from "mssante_audit.audits" import spelt %}``.
 """
 
 from __future__ import annotations
@@ -20,11 +27,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
+from importlib.resources import files
 from types import ModuleType
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, StrictUndefined, Template, TemplateError
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template, TemplateError
+from jinja2.runtime import Macro
 
 from mssante_audit.base import english, french
 from mssante_audit.base.errors import InputError
@@ -36,16 +45,6 @@ from mssante_audit.values.shown import shown
 LANGUAGES: dict[str, ModuleType] = {"fr": french, "en": english}
 """Typography by language."""
 
-_EACH = (
-    '{% macro each(items, separator=" | ", most=20) -%}'
-    "{% for item in items[:most] %}{{ caller(item) }}{{ separator if not loop.last }}{% endfor %}"
-    "{% if items | length > most %}{{ separator }}REST{% endif %}{%- endmacro %}"
-)
-_REST = {
-    "fr": "et {{ items | length - most }} autres",
-    "en": "and {{ items | length - most }} more",
-}
-
 
 def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "fr") -> str:
     """Return one text of a rule, filled with the facts of a finding.
@@ -55,7 +54,7 @@ def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "f
     told
         The rule.
     part
-        ``observed``, ``expected`` or ``remedy``.
+        ``observed``, ``expected``, ``evidence`` or ``remedy``.
     facts
         By name; persons in them are shown masked unless they are texts already
         (`mssante_audit.findings.facts`).
@@ -81,7 +80,7 @@ def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "f
 
 
 def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool = False) -> pd.DataFrame:
-    """Return findings with `observed` and `expected` in words, persons masked in them and in `facts`.
+    """Return findings with `observed`, `expected` and `evidence` in words, persons masked, in `facts` too.
 
     Parameters
     ----------
@@ -94,14 +93,14 @@ def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool 
     """
     told = findings.copy(deep=False)
     seen = clear if show_contacts else hidden
-    both = [seen([subject, facts]) for subject, facts in zip(told["subject"], told["facts"], strict=True)]
-    for part in ("observed", "expected"):
+    told["facts"] = list(map(seen, told["facts"]))
+    # Apart from the facts: the key of a contact is another text than the contact, and nobody counts it.
+    told["subject"] = [tuple(seen(list(subject))) for subject in told["subject"]]
+    for part in ("observed", "expected", "evidence"):
         told[part] = [
-            sentence(rule(code), part, facts, language)
-            for code, (_, facts) in zip(told["rule"], both, strict=True)
+            sentence(rule(code), part, {**facts, "evidence": evidence}, language)
+            for code, facts, evidence in zip(told["rule"], told["facts"], findings["evidence"], strict=True)
         ]
-    told["subject"] = [tuple(subject) for subject, _ in both]
-    told["facts"] = [facts for _, facts in both]
     return told
 
 
@@ -114,16 +113,32 @@ def _environment(language: str) -> Environment:
         finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
+        loader=FunctionLoader(lambda package: _macros(package, language)),
     )
     environment.filters |= {
         "number": words.number,
         "count": words.count,
         "percent": words.percent,
         "listing": lambda items: words.listing([_shown(item) for item in items]),
-        "day": lambda text: words.day(text if isinstance(text, datetime) else parse_instant(text)),
+        "day": lambda text: words.day(_instant(text)),
+        "moment": lambda text: words.moment(_instant(text)),
+        "named": lambda codes, names: [names[code] for code in codes],
         "visible": lambda text: shown(str(text), spaces=True),
     }
+    shared = environment.get_template("mssante_audit.findings").module
+    environment.globals |= {name: macro for name, macro in vars(shared).items() if isinstance(macro, Macro)}
     return environment
+
+
+def _macros(package: str, language: str) -> str | None:
+    try:
+        return (files(package) / f"words_{language}.j2").read_text(encoding="utf-8")
+    except (ImportError, OSError):
+        return None
+
+
+def _instant(text: str | datetime) -> datetime:
+    return text if isinstance(text, datetime) else parse_instant(text)
 
 
 def _shown(value: Any) -> Any:
@@ -132,5 +147,4 @@ def _shown(value: Any) -> Any:
 
 @cache
 def _template(text: str, language: str) -> Template:
-    each = _EACH.replace("REST", _REST[language]) if "each(" in text else ""
-    return _environment(language).from_string(each + text)
+    return _environment(language).from_string(text)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import pandas as pd
 
 from mssante_audit.values.contacts import fold
-from mssante_audit.values.shown import shown
 
 Rows = dict[tuple[str, ...], list[int]]
 
@@ -43,12 +42,10 @@ def all_rows(groups: Iterable[list[int]]) -> tuple[int, ...]:
 
 
 def operator_names(entries: pd.DataFrame) -> dict[str, str]:
-    """Return what to call each operator: ``NAME (identifier)``."""
+    """Return the name of each operator by its identifier, "" where its certificates bear none."""
     names: dict[str, str] = {}
     for operator_id, name in rows_by(entries, "operator_id", "operator"):
-        if operator_id not in names or names[operator_id] == operator_id:
-            known = name and name != CPS_ISSUER
-            names[operator_id] = f"{shown(name)} ({shown(operator_id)})" if known else shown(operator_id)
+        names[operator_id] = names.get(operator_id) or (name if name != CPS_ISSUER else "")
     return names
 
 

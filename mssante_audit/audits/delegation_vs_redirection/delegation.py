@@ -14,6 +14,7 @@ import dns.rdata
 
 from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, listed, where
 from mssante_audit.audits.delegation_vs_redirection.serials import serial_causes
+from mssante_audit.findings.words import _template
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.view import Host, ZoneView, network
 from mssante_audit.values.shown import host_faults
@@ -87,7 +88,8 @@ def _addresses(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str
 def _name(causes: Causes, zone: ZoneView, name: str, host: Host, domains: Sequence[str]) -> None:
     """Check a server's name: written as hosts are, no alias, with an address, the one the parent gives."""
     if faults := host_faults(name):
-        causes.add("DNS_NS_NAME", name, domains, f"{name} : {', '.join(faults)}", lines=host.lines)
+        told = _template("{{ host_faults(faults) }}", "fr").render(faults=faults)
+        causes.add("DNS_NS_NAME", name, domains, f"{name} : {told}", lines=host.lines)
         return
     glue = zone.glue.get(name, ())
     if host.alias:

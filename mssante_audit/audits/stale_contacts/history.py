@@ -12,7 +12,6 @@ from typing import cast
 
 import pandas as pd
 
-from mssante_audit.audits.reconciliation.matching import same_contact
 from mssante_audit.audits.since import past_of
 from mssante_audit.audits.stale_contacts.uses import KINDS
 from mssante_audit.base.french import count, day, number
@@ -138,12 +137,13 @@ def _former_operators(space: TrustSpace, history: pd.DataFrame) -> Iterator[Find
     for (_, former), contacts in found.items():
         rows = sorted({row for own in contacts.values() for row in own})
         last = max(own["last_seen"].max() for (_, o), own in past.items() if o == former).to_pydatetime()
+        name = names.get(former)
+        called = f"{shown(name)} ({shown(former)})" if name else shown(former)
         yield said(
             "CONTACT_FORMER_OPERATOR",
             tuple(rows),
             observed=" | ".join(contacts),
-            evidence=f"chez {names.get(former, shown(former))} jusqu’à la liste du {day(last)} ; "
-            f"lignes {row_ranges(rows)}",
+            evidence=f"chez {called} jusqu’à la liste du {day(last)} ; lignes {row_ranges(rows)}",
         )
 
 
@@ -163,6 +163,8 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
         str: the time of the first list with the contact that is listed now (ISO 8601); "" where the archive
         does not show the declared one in earlier lists, or the declaration is younger or has no date.
     """
+    from mssante_audit.audits.reconciliation.matching import same_contact
+
     past = past_of(space)
     if past is None or pairs.empty:
         return pd.Series("", index=pairs.index, dtype="str")
