@@ -13,14 +13,13 @@ from typing import cast
 import pandas as pd
 
 from mssante_audit.audits.since import dated
+from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.frame import Finding, concat, findings_frame
 from mssante_audit.findings.registry import Audit, Run, audit_named, audits
 from mssante_audit.findings.waivers import load_waivers, split
 from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import masked_message
-
-FAILED = "AUDIT_RULE_FAILED"
 
 
 def audit(name: str, space: TrustSpace, *, language: str = "fr") -> pd.DataFrame:

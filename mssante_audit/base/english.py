@@ -54,6 +54,16 @@ def day(instant: datetime) -> str:
     return NBSP.join((str(utc.day), MONTHS[utc.month - 1], str(utc.year)))
 
 
+def moment(instant: datetime) -> str:
+    """Write an instant to the minute, in UTC.
+
+    >>> moment(datetime(2025, 3, 2, 5, 30, tzinfo=UTC)).replace(NBSP, "_")
+    '2_March_2025 at 05:30 UTC'
+    """
+    utc = instant.astimezone(UTC)
+    return f"{day(utc)} at {utc:%H:%M} UTC"
+
+
 def listing(items: list[str]) -> str:
     """Join words as English does.
 

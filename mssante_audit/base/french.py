@@ -6,7 +6,6 @@ Thousands are parted by a narrow no-break space, and no-break spaces keep a numb
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -24,35 +23,6 @@ SEVERITY_NAMES = {
     "info": ("information", "informations"),
 }
 """French names of the severities, singular and plural, worst first."""
-
-DAMAGES = {
-    "namespace": "l’espace de noms est un élément au lieu d’une déclaration",
-    "compressed": "le fichier compressé est interrompu",
-    "unclosed": "l’élément racine n’est jamais fermé",
-    "cut": "le fichier est coupé au milieu d’un élément",
-    "trailing": "quelque chose suit la fin de la liste",
-    "broken": "le XML est rompu par endroits",
-}
-"""French names of `reading.Reading.damage_kinds`."""
-
-REASONS = {
-    "damaged": "le fichier est endommagé",
-    "form": "la signature n’a pas la forme de celles des listes blanches",
-    "content": "le contenu n’est pas celui qui a été signé",
-    "time": "le certificat du signataire n’était pas en période de validité",
-    "anchor": "aucune autorité de confiance connue n’a émis le certificat du signataire",
-    "chain": "un certificat de la chaîne du signataire n’autorise pas cet usage",
-}
-"""French names of `signature.Verdict.reason`."""
-
-
-def damage(kinds: Iterable[str]) -> str:
-    """Say how a file is damaged.
-
-    >>> damage(["unclosed"])
-    'l’élément racine n’est jamais fermé'
-    """
-    return ", ".join(DAMAGES[kind] for kind in kinds)
 
 
 def number(value: int) -> str:

@@ -1,7 +1,7 @@
 """The command line: ``mssante-audit``. Each command says one clear line when it cannot go on.
 
 Exit status: 0 done; 1 findings at or above ``--fail-on``, or the answer is no (``verify``, ``check``); 2 bad
-usage or input; 3 a report failed; 130 interrupted.
+usage or input; 3 a report or a rule failed; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -183,6 +183,7 @@ def findings(
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
     from mssante_audit.base import export
+    from mssante_audit.findings.catalogue import FAILED
     from mssante_audit.findings.frame import flat
     from mssante_audit.report.results import of_operator, select_operator
 
@@ -202,6 +203,8 @@ def findings(
         export.WRITERS[format](frame, out)
     else:
         _write(export.json_text(frame) if format is Format.json else export.csv_text(frame))
+    if (found["rule"] == FAILED).any():
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -218,7 +221,11 @@ def rules(
         shown = asdict(rule(code)) if code else [asdict(r) for r in catalogue().values()]
         _write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
     elif code:
-        _say("\n".join(f"{name}: {value}" for name, value in asdict(rule(code)).items()))
+        _say(
+            "\n".join(
+                f"{name}: {value}" for name, value in asdict(rule(code)).items() if value not in ("", ())
+            )
+        )
     else:
         _say("\n".join(f"{r.code:30} {r.severity:9} {r.title_en}" for r in catalogue().values()))
 

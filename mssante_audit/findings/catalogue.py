@@ -22,6 +22,9 @@ SEVERITIES = ("info", "warning", "error", "critical")
 CONFIDENCES = ("hint", "likely", "certain")
 """How sure a rule is of what it says, from the least."""
 
+FAILED = "AUDIT_RULE_FAILED"
+"""Code of the finding that a part of an audit could not be evaluated: whoever asked gets exit status 3."""
+
 SOURCES = ("form", "data", "ANS", "RFC", "good practice", "none")
 
 TEXTS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")

@@ -1,22 +1,26 @@
 """Findings in words: the catalogue's templates, filled with facts, in the reader's language.
 
 A template is Jinja's; its variables are the finding's facts. Every value is shown with what a reader cannot
-see written as an escape. Filters:
+see written as an escape. Filters and macros (``words_LANGUAGE.j2``):
 
 ===================================  ================================================================
 ``n | number``                       a whole number
 ``n | count("domaine")``             a number with its noun; a plural of its own as a second argument
 ``n | percent(whole)``               a share
-``when | day``                       an ISO 8601 date or instant
+``when | day``, ``when | moment``    an ISO 8601 date or instant, to the day or the minute
+``codes | named({"a": "un a"})``     codes of a list as words
 ``words | listing``                  ``a, b et c``
 ``text | visible``                   also other spaces than U+0020 as escapes
 ``{% call(x) each(items) %}…``       the body for each item, parted by `` | ``, at most twenty: the rest is
 ``{% endcall %}``                    counted. ``each(items, ", ", most=5)``
+``operator({operator, name})``       ``NAME (identifier)``, or the identifier alone
+``operators([{operator, name}])``    the same of several
+``host_faults(faults)``              what `mssante_audit.values.shown.host_faults` found
 ===================================  ================================================================
 
-Macros that rules share lie in ``words_fr.j2`` and ``words_en.j2`` of a package, and are named by it:
-``{% from "mssante_audit.audits" import spelt %}``.
-Templates of one file may share macros, ``words_fr`` and ``words_en`` at the head of that file.
+Macros that rules of a package share lie in its own ``words_fr.j2`` and ``words_en.j2``, and are named by it:
+``{% from "mssante_audit.audits" import spelt %}``. Rules of one file may share macros, ``words_fr`` and
+``words_en`` at the head of that file.
 """
 
 from __future__ import annotations
@@ -30,6 +34,8 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template, TemplateError
+from jinja2.environment import TemplateModule
+from jinja2.runtime import Macro
 
 from mssante_audit.base import english, french
 from mssante_audit.base.errors import InputError
@@ -40,16 +46,6 @@ from mssante_audit.values.shown import shown
 
 LANGUAGES: dict[str, ModuleType] = {"fr": french, "en": english}
 """Typography by language."""
-
-_EACH = (
-    '{% macro each(items, separator=" | ", most=20) -%}'
-    "{% for item in items[:most] %}{{ caller(item) }}{{ separator if not loop.last }}{% endfor %}"
-    "{% if items | length > most %}{{ separator }}REST{% endif %}{%- endmacro %}"
-)
-_REST = {
-    "fr": "et {{ items | length - most }} autres",
-    "en": "and {{ items | length - most }} more",
-}
 
 
 def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "fr") -> str:
@@ -86,7 +82,7 @@ def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "f
 
 
 def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool = False) -> pd.DataFrame:
-    """Return findings with `observed`, `expected` and `evidence` in words, and persons masked.
+    """Return findings with `observed`, `expected` and `evidence` in words, persons masked, in `facts` too.
 
     Parameters
     ----------
@@ -126,18 +122,24 @@ def _environment(language: str) -> Environment:
         "count": words.count,
         "percent": words.percent,
         "listing": lambda items: words.listing([_shown(item) for item in items]),
-        "day": lambda text: words.day(text if isinstance(text, datetime) else parse_instant(text)),
+        "day": lambda text: words.day(_instant(text)),
+        "moment": lambda text: words.moment(_instant(text)),
+        "named": lambda codes, names: [names[code] for code in codes],
         "visible": lambda text: shown(str(text), spaces=True),
     }
+    environment.globals |= _of_module(environment.get_template("mssante_audit.findings").module)
     return environment
 
 
 def _packaged(package: str, language: str) -> str | None:
-    """Return the macros that a package has for all its rules, ``None`` if it has none."""
     try:
         return (files(package) / f"words_{language}.j2").read_text(encoding="utf-8")
     except (ImportError, OSError):
         return None
+
+
+def _instant(text: str | datetime) -> datetime:
+    return text if isinstance(text, datetime) else parse_instant(text)
 
 
 def _shown(value: Any) -> Any:
@@ -146,10 +148,13 @@ def _shown(value: Any) -> Any:
 
 @cache
 def _template(text: str, macros: str, language: str) -> Template:
-    return _environment(language).from_string(text, globals=_macros(macros, language))
+    return _environment(language).from_string(text, globals=_of_module(_compiled(macros, language)))
 
 
 @cache
-def _macros(text: str, language: str) -> dict[str, Any]:
-    module = _environment(language).from_string(_EACH.replace("REST", _REST[language]) + text).module
-    return {name: macro for name, macro in vars(module).items() if not name.startswith("_")}
+def _compiled(macros: str, language: str) -> TemplateModule:
+    return _environment(language).from_string(macros).module
+
+
+def _of_module(module: TemplateModule) -> dict[str, Macro]:
+    return {name: macro for name, macro in vars(module).items() if isinstance(macro, Macro)}

@@ -71,7 +71,7 @@ class Night:
     results: dict[str, Result]
     """By step, in order."""
     exit_status: int
-    """3 if a step failed, 1 if a finding is as severe as the settings say, 0 otherwise."""
+    """3 if a step or a rule failed, 1 if a finding is as severe as the settings say, 0 otherwise."""
     resumed: bool = False
 
     @property
@@ -272,6 +272,8 @@ def _status(config: Config, results: dict[str, Result]) -> int:
     """Return the exit status that the results ask for."""
     if any(result.outcome in ("failed", "skipped") for result in results.values()):
         return 3
+    if results["audit"].facts.get("failed_rules"):
+        return 3  # all else is made, and what that part should have checked is unknown
     counts = results["audit"].facts["by_severity"]  # worst first
     worse = list(counts)[: list(counts).index(config.fail_on) + 1] if config.fail_on != "never" else []
     return int(any(counts[severity] for severity in worse))

@@ -160,6 +160,7 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     """Run every audit, and compare with what the run before found."""
     from mssante_audit import audits
     from mssante_audit.base import export
+    from mssante_audit.findings.catalogue import FAILED
     from mssante_audit.findings.frame import flat
     from mssante_audit.findings.ledger import FILE, follow, read_ledger, scope_of
     from mssante_audit.report.parameters import shown_value
@@ -191,6 +192,7 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     new = named.loc[named["status"] == "new", ["severity", "rule", "domain", "operator"]]
     facts = {
         "by_severity": results.by_severity,
+        "failed_rules": results.by_rule.get(FAILED, 0),
         "counts": told.counts() | {"waived": len(waived)},
         "previous": told.previous,
         "new": new.head(TOLD).to_dict("records"),

@@ -16,7 +16,7 @@ from typing import Any
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.resources import resource
 from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_of
-from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.catalogue import FAILED, SEVERITIES
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.ledger import read_ledger, since_previous
 from mssante_audit.report.conversion import Outcome as Outcome
@@ -43,8 +43,8 @@ class Run:
     outcomes: tuple[Outcome, ...]
 
     def exit_status(self, fail_on: str | None = None) -> int:
-        """Return 3 if a report failed, 1 if a finding is at or above severity `fail_on`, 0 otherwise."""
-        if any(outcome.failure for outcome in self.outcomes):
+        """Return 3 if a report or a rule failed, 1 if a finding is as severe as `fail_on`, 0 otherwise."""
+        if any(o.failure or (o.results and FAILED in o.results.by_rule) for o in self.outcomes):
             return 3
         bad = SEVERITIES[SEVERITIES.index(fail_on) :] if fail_on else ()
         found = [outcome.results.by_severity for outcome in self.outcomes if outcome.results]

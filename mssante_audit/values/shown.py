@@ -56,37 +56,33 @@ def enumerated(texts: Iterable[str], separator: str = " | ", most: int = _MOST_S
     return separator.join(listed[:most] + rest)
 
 
-def host_faults(name: str, *, any_case: bool = False) -> list[str]:
-    """Say in French what keeps a text from being a full host name; nothing if it is one.
+def host_faults(name: str, *, any_case: bool = False) -> list[dict[str, str | int]]:
+    """Tell what keeps a text from being a full host name, as facts; nothing if it is one.
+
+    Each is a ``fault`` and, where there is more to tell, ``what`` it is: the characters, or how many there
+    are. The macro ``host_faults`` (`mssante_audit.findings.words`) has words for them.
 
     Sources: RFC 1035 (2.3.4) for the lengths, RFC 1123 (2.1) for letters, digits and hyphens; that capitals
     are a fault is the form's (domains are compared letter for letter).
 
-    >>> host_faults("ch-alpha.mssante.fr"), host_faults("CH_alpha.mssante.fr"), host_faults("alpha")
-    ([], ['majuscules', 'caractère interdit : _'], ['pas de point'])
+    >>> host_faults("ch-alpha.mssante.fr"), host_faults("Alpha_.fr")
+    ([], [{'fault': 'capitals', 'what': ''}, {'fault': 'characters', 'what': '_'}])
     """
     if _HOST.fullmatch(name) and len(name) < 254:
         return []
-    faults = []
     lower = name.lower()
-    if lower != name and not any_case:
-        faults.append("majuscules")
     odd = "".join(dict.fromkeys(re.sub(r"[a-z0-9.-]", "", lower)))[:_MOST_SHOWN]
-    if odd:
-        what = "caractères interdits" if len(odd) > 1 else "caractère interdit"
-        faults.append(f"{what} : {shown(odd, spaces=True).replace(' ', 'espace')}")
     labels = lower.split(".")
-    if any(not label for label in labels):
-        faults.append("deux points de suite, ou un point au bord")
-    elif not odd and not all(map(_LABEL.fullmatch, labels)):
-        faults.append("trait d’union au bord d’un mot")
     longest = max(map(len, labels))
-    if longest > 63:
-        faults.append(f"{longest} caractères entre deux points (63 au plus)")
-    if len(name) > 253:
-        faults.append(f"{len(name)} caractères (253 au plus)")
-    if len(labels) == 1:
-        faults.append("pas de point")
-    elif labels[-1].isdigit():
-        faults.append("se termine par un nombre")
-    return faults
+    bare = all(labels) and not odd
+    faults: dict[str, str | int | None] = {
+        "capitals": "" if lower != name and not any_case else None,
+        "characters": odd or None,
+        "dots": None if all(labels) else "",
+        "hyphen": "" if bare and not all(map(_LABEL.fullmatch, labels)) else None,
+        "label-long": longest if longest > 63 else None,
+        "name-long": len(name) if len(name) > 253 else None,
+        "no-dot": "" if len(labels) == 1 else None,
+        "number": "" if len(labels) > 1 and labels[-1].isdigit() else None,
+    }
+    return [{"fault": fault, "what": what} for fault, what in faults.items() if what is not None]

@@ -1,26 +1,24 @@
 """Audit of the certificate names (DN): shape, spelling, identifier, département, server and operator names.
 
-Rules: ``rules/dn_consistency.toml``. Each distinct text is looked at once; its finding names all its rows.
+Rules and their words: ``rules.toml``. Each distinct text is looked at once; its finding names all its rows.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
-from mssante_audit.base.french import count, number, percent
-from mssante_audit.findings.frame import Finding, said
+from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold
 from mssante_audit.values.dn import DN, IGC, parse_dn
 from mssante_audit.values.identifiers import DEPARTMENTS, parse_department, parse_identifier
-from mssante_audit.values.shown import enumerated, hidden, host_faults, shown
+from mssante_audit.values.shown import hidden, host_faults
 from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, operator_names, rows_by, structures
 
 CUT_AT = 40
 """Length at which names of operators are cut (data)."""
-SHAPES = "CN=…,OU=…,O=…,ST=… (…),C=FR"
-"""What to write instead of a DN of neither shape: that of certificates issued today (source: form)."""
 
 
 # -- the text of a DN ---------------------------------------------------------------------------------------
@@ -37,25 +35,25 @@ def _texts(space: TrustSpace) -> Iterator[Finding]:
     for text, (dn, found) in names.items():
         if not text.strip():
             continue  # an absent DN is LIST_UNREADABLE_ROW
-        rows, seen = tuple(found), shown(text)
+        rows = tuple(found)
         if "unreadable" in dn.problems:
-            yield said("DN_UNREADABLE", rows, observed=seen, expected=SHAPES)
+            yield Finding("DN_UNREADABLE", text, rows, facts={"dn": text})
             continue
         best = _best(dn)
-        expected = shown(best) if best != text else ""
+        facts = {"dn": text, "best": best if best != text else ""}
         wrong = _shape_faults(dn)
         if wrong:
-            yield said("DN_SHAPE", rows, observed=f"{seen} ({wrong})", expected=SHAPES)
+            yield Finding("DN_SHAPE", text, rows, facts={"dn": text, **wrong})
         elif not dn.order_ok:
-            yield said("DN_ORDER", rows, observed=seen, expected=expected)
+            yield Finding("DN_ORDER", text, rows, facts=facts)
         problems = set(dn.problems)
         if dn.key in quoted and not _spaced_outside(dn):
             problems.discard("spacing")
         for problem, code in (("spacing", "DN_SPACING"), ("quotes", "DN_QUOTES"), ("nbsp", "DN_NBSP")):
             if problem in problems:
-                yield said(code, rows, observed=shown(text, spaces=True), expected=expected)
+                yield Finding(code, text, rows, facts=facts)
         if dn.get("C") not in ("", "FR"):
-            yield said("DN_COUNTRY", rows, observed=f"C={shown(dn.get('C'))}", expected="C=FR")
+            yield Finding("DN_COUNTRY", text, rows, facts={"country": dn.get("C")})
 
 
 def _best(dn: DN) -> str:
@@ -70,22 +68,17 @@ def _spaced_outside(dn: DN) -> bool:
     return "spacing" in parse_dn(re.sub("(?<=[^ ,=]) +(?=[^ ,])", " ", dn.text)).problems
 
 
-def _shape_faults(dn: DN) -> str:
-    """Say in French how the attributes differ from the shape they are nearest to, "" if they are right."""
+def _shape_faults(dn: DN) -> dict[str, Any]:
+    """Tell how the attributes differ from the shape they are nearest to, as facts; none if they are right."""
     if dn.igc == "IGC-CPS" and dn.get("O") != CPS_ISSUER:
-        return f"O autre que {CPS_ISSUER}"
+        return {"wrong": "issuer", "missing": [], "extra": []}
     if dn.igc:
-        return ""
+        return {}
     kinds = [kind for kind, _ in dn.rdns]
     shape = IGC["IGC-CPS" if "L" in kinds and "ST" not in kinds else "IGC-Santé"]
     missing = [kind for kind in shape if not dn.get(kind).strip()]
     extra = [kind for i, kind in enumerate(kinds) if kind not in shape or kind in kinds[:i]]
-    faults = [
-        f"{what} : {enumerated(map(shown, which), ', ')}"
-        for what, which in (("manque", missing), ("en trop", extra))
-        if which
-    ]
-    return " ; ".join(faults) or "éléments réunis par un « + »"
+    return {"wrong": "attributes" if missing or extra else "joined", "missing": missing, "extra": extra}
 
 
 def _spellings(space: TrustSpace) -> Iterator[Finding]:
@@ -93,35 +86,27 @@ def _spellings(space: TrustSpace) -> Iterator[Finding]:
     for (key, text, domain), rows in rows_by(space.audited, "dn_key", "dn", "domain").items():
         if key:
             texts.setdefault(key, {}).setdefault(text, {})[domain] = rows
-    for spellings in texts.values():
+    for key, spellings in texts.items():
         names = {text: parse_dn(text) for text in spellings}
         if any("unreadable" in dn.problems for dn in names.values()):
             continue
         right = {text for text, dn in names.items() if text == _best(dn)}
-        best = shown(min(right, default=_best(next(iter(names.values())))))
+        best = min(right, default=_best(next(iter(names.values()))))
         if len(spellings) > 1:
-            by_use = sorted(spellings, key=lambda text: -len(all_rows(spellings[text].values())))
-            yield said(
-                "DN_SPELLINGS",
-                all_rows(rows for found in spellings.values() for rows in found.values()),
-                observed=enumerated(
-                    f"{len(all_rows(spellings[text].values()))} × {shown(text, spaces=True)}"
-                    for text in by_use
-                ),
-                expected=best,
-            )
+            rows_of = {text: all_rows(found.values()) for text, found in spellings.items()}
+            by_use = sorted(rows_of, key=lambda text: -len(rows_of[text]))
+            told = [{"rows": len(rows_of[text]), "dn": text} for text in by_use]
+            every = tuple(row for rows in rows_of.values() for row in rows)
+            yield Finding("DN_SPELLINGS", key, every, facts={"spellings": told, "best": best})
         listed_right = {domain for text in right for domain in spellings[text]}
         only_wrong = {
             text: [rows for domain, rows in found.items() if domain not in listed_right]
             for text, found in spellings.items()
         }
         if any(only_wrong.values()):
-            yield said(
-                "DN_NOT_CANONICAL",
-                all_rows(rows for found in only_wrong.values() for rows in found),
-                observed=enumerated(shown(text, spaces=True) for text, found in only_wrong.items() if found),
-                expected=best,
-            )
+            wrong = all_rows(rows for found in only_wrong.values() for rows in found)
+            facts = {"dns": [text for text, found in only_wrong.items() if found], "best": best}
+            yield Finding("DN_NOT_CANONICAL", key, wrong, facts=facts)
 
 
 # -- the values ---------------------------------------------------------------------------------------------
@@ -132,11 +117,11 @@ def _identifiers(space: TrustSpace) -> Iterator[Finding]:
         if not ou.strip():
             continue  # DN_SHAPE
         identifier = parse_identifier(ou)
-        seen = f"{identifier.kind or 'nature inconnue'} : {shown(ou, spaces=True)}"
+        facts = {"kind": identifier.kind, "ou": ou}
         if "kind" in identifier.problems or "shape" in identifier.problems:
-            yield said("DN_ID_SHAPE", tuple(rows), observed=seen)
+            yield Finding("DN_ID_SHAPE", ou, tuple(rows), facts=facts)
         elif "luhn" in identifier.problems:
-            yield said("DN_ID_LUHN", tuple(rows), observed=seen)
+            yield Finding("DN_ID_LUHN", ou, tuple(rows), facts=facts)
 
 
 def _departments(space: TrustSpace) -> Iterator[Finding]:
@@ -145,33 +130,32 @@ def _departments(space: TrustSpace) -> Iterator[Finding]:
             continue  # DN_SHAPE
         name = parse_department(st)
         named = parse_department(name.label).code
-        known = f"{DEPARTMENTS[name.code]} ({name.code})" if name.code else ""
-        for problem, code, expected in (
-            ("form", "DN_DEPARTMENT_FORM", f"{name.label} ({named})" if named else known),
-            ("unknown", "DN_DEPARTMENT_UNKNOWN", known),
-            ("mismatch", "DN_DEPARTMENT_MISMATCH", f"{name.label} ({named}) | {known}"),
+        facts = {
+            "st": st,
+            "by_name": f"{name.label} ({named})" if named else "",
+            "by_code": f"{DEPARTMENTS[name.code]} ({name.code})" if name.code else "",
+        }
+        for problem, code in (
+            ("form", "DN_DEPARTMENT_FORM"),
+            ("unknown", "DN_DEPARTMENT_UNKNOWN"),
+            ("mismatch", "DN_DEPARTMENT_MISMATCH"),
         ):
             if problem in name.problems:
-                yield said(code, tuple(rows), observed=shown(st, spaces=True), expected=shown(expected))
+                yield Finding(code, st, tuple(rows), facts=facts)
     for (ou, st), rows in rows_by(space.audited, "ou", "st").items():
         finess, name = parse_identifier(ou), parse_department(st)
-        told = finess.department and name.code and "mismatch" not in name.problems
-        if told and finess.department != name.code:
+        known = finess.department and name.code and "mismatch" not in name.problems
+        if known and finess.department != name.code:
             where = f"{DEPARTMENTS[finess.department]} ({finess.department})"
-            yield said(
-                "DN_FINESS_DEPARTMENT",
-                tuple(rows),
-                observed=f"FINESS {shown(finess.value[1:])} : {where} | ST : {shown(st)}",
-            )
+            told = {"finess": finess.value[1:], "department": where, "st": st}
+            yield Finding("DN_FINESS_DEPARTMENT", (ou, st), tuple(rows), facts=told)
 
 
 def _servers(space: TrustSpace) -> Iterator[Finding]:
     for (cn,), rows in rows_by(space.audited, "cn").items():
         faults = host_faults(cn, any_case=True) if cn.strip() else []
         if faults:
-            yield said(
-                "DN_CN_NOT_FQDN", tuple(rows), observed=f"CN={shown(cn, spaces=True)} ({', '.join(faults)})"
-            )
+            yield Finding("DN_CN_NOT_FQDN", cn, tuple(rows), facts={"cn": cn, "faults": faults})
 
 
 def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
@@ -186,19 +170,15 @@ def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
         found = all_rows(rows for domains in owners.values() for rows in domains.values())
         if len({same[operator_id] for operator_id in owners if operator_id}) > 1:
             shares = [
-                f"{names[operator_id]} : {count(len(domains), 'domaine')}"
+                {"operator": operator_id, "name": names[operator_id], "domains": len(domains)}
                 for operator_id, domains in owners.items()
             ]
-            yield said("DN_CN_OPERATORS", found, observed=f"CN={shown(cn)} | {enumerated(shares)}")
+            yield Finding("DN_CN_OPERATORS", cn, found, facts={"cn": cn, "shares": shares})
         served = {domain for domains in owners.values() for domain in domains}
         if len(served) >= space.thresholds.concentration_min:
             alone = sum(len(hosts[domain]) == 1 for domain in served)
-            yield said(
-                "DN_CONCENTRATION",
-                found,
-                observed=f"CN={shown(cn)} : {count(len(served), 'domaine')} "
-                f"({percent(len(served), len(hosts))}), dont {number(alone)} sans autre serveur",
-            )
+            facts = {"cn": cn, "domains": len(served), "of": len(hosts), "alone": alone}
+            yield Finding("DN_CONCENTRATION", cn, found, facts=facts)
 
 
 def _operators(space: TrustSpace) -> Iterator[Finding]:
@@ -208,25 +188,18 @@ def _operators(space: TrustSpace) -> Iterator[Finding]:
         if operator_id and name and name != CPS_ISSUER:
             names.setdefault(operator_id, {}).setdefault(fold(name), (name, []))[1].extend(rows)
             owners.setdefault(name, {})[operator_id] = rows
-    for called in names.values():
+    for operator_id, called in names.items():
         if len(called) > 1:
-            yield said(
-                "DN_OPERATOR_NAMES",
-                all_rows(rows for _, rows in called.values()),
-                observed=enumerated(
-                    f"{shown(name)} : {count(len(rows), 'ligne')}" for name, rows in called.values()
-                ),
-            )
+            told = {"names": [{"name": name, "rows": len(rows)} for name, rows in called.values()]}
+            every = all_rows(rows for _, rows in called.values())
+            yield Finding("DN_OPERATOR_NAMES", operator_id, every, facts=told)
     for name, ids in owners.items():
         if len(ids) > 1:
-            yield said(
-                "DN_NAME_OPERATORS",
-                all_rows(ids.values()),
-                observed=f"{shown(name)} : {enumerated(map(shown, ids), ', ')}",
-            )
+            facts = {"name": name, "ids": list(ids)}
+            yield Finding("DN_NAME_OPERATORS", name, all_rows(ids.values()), facts=facts)
     for (o,), rows in rows_by(space.audited, "o").items():
         if len(o) == CUT_AT:
-            yield said("DN_O_TRUNCATED", tuple(rows), observed=shown(o))
+            yield Finding("DN_O_TRUNCATED", o, tuple(rows), facts={"o": o})
 
 
 PARTS = (_texts, _spellings, _identifiers, _departments, _servers, _shared_servers, _operators)

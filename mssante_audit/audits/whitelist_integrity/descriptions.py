@@ -8,11 +8,9 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 
-from mssante_audit.base.french import count
-from mssante_audit.findings.frame import Finding, said
+from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold
-from mssante_audit.values.shown import enumerated, shown
 from mssante_audit.whitelist.rows import all_rows, rows_by
 
 SAME_DESCRIPTION_MIN = 10
@@ -108,25 +106,22 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
         if is_garbled(text):
             mended = repaired(text)
             rows_of = all_rows(rows for *_, rows in found)
-            yield said("LIST_DESCRIPTION_MOJIBAKE", rows_of, observed=shown(text), expected=shown(mended))
+            facts = {"description": text, "meant": mended}
+            yield Finding("LIST_DESCRIPTION_MOJIBAKE", text, rows_of, facts=facts)
         if mended:
             told = words(mended)
             key = " ".join(told)
-            same.setdefault(f"_ {fold(text)}" if is_placeholder(said) else key, []).extend(found)
+            same.setdefault(f"_ {fold(text)}" if is_placeholder(told) else key, []).extend(found)
             for _, domain, operator, rows in found:
                 several.setdefault((domain, operator), {}).setdefault(key, []).append((text, rows))
     for key, alike in same.items():
         domains = len({domain for _, domain, _, _ in alike})
         if key.startswith("_ ") or domains >= SAME_DESCRIPTION_MIN:
-            yield said(
-                "LIST_DESCRIPTION_PLACEHOLDER",
-                all_rows(rows for *_, rows in alike),
-                observed=f"{shown(alike[0][0])} ({count(domains, 'domaine')})",
-            )
-    for variants in several.values():
+            used = {"description": alike[0][0], "domains": domains}
+            rows_of = all_rows(rows for *_, rows in alike)
+            yield Finding("LIST_DESCRIPTION_PLACEHOLDER", key, rows_of, facts=used)
+    for whose, variants in several.items():
         if len(variants) > 1:
-            yield said(
-                "LIST_DESCRIPTION_SEVERAL",
-                all_rows(rows for held in variants.values() for _, rows in held),
-                observed=enumerated(shown(held[0][0]) for held in variants.values()),
-            )
+            rows_of = all_rows(rows for held in variants.values() for _, rows in held)
+            shown = {"descriptions": [held[0][0] for held in variants.values()]}
+            yield Finding("LIST_DESCRIPTION_SEVERAL", whose, rows_of, facts=shown)

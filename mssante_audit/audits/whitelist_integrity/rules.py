@@ -1,6 +1,6 @@
 """Audit of the white list as a file and as a table: signature, age, damage, rows, domains, descriptions.
 
-Rules: ``rules/whitelist_integrity.toml``. What concerns the file as a whole has no rows; the rest looks at
+Rules and their words: ``rules.toml``. What concerns the file as a whole has no rows; the rest looks at
 `TrustSpace.audited`, except rows that could not be read, which are reported whoever they belong to.
 """
 
@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 
 from mssante_audit.audits.whitelist_integrity.descriptions import descriptions, is_garbled
-from mssante_audit.base.french import REASONS, count, damage, listing, moment
-from mssante_audit.findings.frame import Finding, row_ranges, said
+from mssante_audit.findings.frame import Finding, row_ranges
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.shown import enumerated, has_hidden, hidden, host_faults, shown
+from mssante_audit.values.shown import has_hidden, hidden, host_faults
 from mssante_audit.whitelist.load import NAMESPACE
 from mssante_audit.whitelist.rows import all_rows, operator_names, rows_by, structures
 
@@ -29,55 +28,31 @@ def _signature(space: TrustSpace) -> Iterator[Finding]:
     verdict = space.whitelist.signature
     match verdict.status:
         case "absent":
-            yield said("LIST_UNSIGNED", observed="aucune signature")
+            yield Finding("LIST_UNSIGNED", "list")
         case "invalid":
-            yield said("LIST_SIGNATURE_INVALID", observed=REASONS[verdict.reason])
+            yield Finding("LIST_SIGNATURE_INVALID", "list", facts={"reason": verdict.reason})
         case "valid-untrusted":
-            yield said(
-                "LIST_SIGNER_UNTRUSTED", observed=f"{shown(verdict.signer)} : {REASONS[verdict.reason]}"
-            )
+            facts = {"signer": verdict.signer, "reason": verdict.reason}
+            yield Finding("LIST_SIGNER_UNTRUSTED", verdict.signer, facts=facts)
         case _ if verdict.not_after is not None and verdict.not_after < space.as_of:
-            yield said(
-                "LIST_SIGNER_EXPIRED",
-                observed=f"{shown(verdict.signer)} : expiré le {moment(verdict.not_after)}",
-            )
+            until = {"signer": verdict.signer, "until": verdict.not_after}
+            yield Finding("LIST_SIGNER_EXPIRED", verdict.signer, facts=until)
 
 
 def _file(space: TrustSpace) -> Iterator[Finding]:
     whitelist = space.whitelist
     if whitelist.damaged:
-        yield said("LIST_DAMAGED", observed=damage(whitelist.damage_kinds))
+        yield Finding("LIST_DAMAGED", "list", facts={"kinds": whitelist.damage_kinds})
     if whitelist.namespace != NAMESPACE:
-        yield said(
-            "LIST_NAMESPACE",
-            observed=shown(whitelist.namespace) or "aucun espace de noms",
-            expected=NAMESPACE,
-        )
+        facts = {"namespace": whitelist.namespace, "right": NAMESPACE}
+        yield Finding("LIST_NAMESPACE", "list", facts=facts)
     # A list without a readable date is a problem row, not an old list.
     if whitelist.generated_at is not None:
         limit = space.thresholds.list_max_age_days
         age = space.as_of - whitelist.generated_at
         if age > pd.Timedelta(days=limit):
-            yield said(
-                "LIST_OLD",
-                observed=f"liste du {moment(whitelist.generated_at)}, âgée de {count(age.days, 'jour')}",
-                expected=f"{count(limit, 'jour')} au plus",
-            )
-
-
-PROBLEMS = {
-    "missing": "champ absent",
-    "empty": "champ vide",
-    "repeated": "champ répété",
-    "unexpected": "élément inattendu",
-    "order": "champs dans un autre ordre",
-    "misplaced": "ligne hors de la liste, non lue",
-    "text": "texte hors des champs",
-    "attribute": "attribut inattendu",
-    "cut": "ligne coupée, non lue",
-    "date": "date illisible",
-}
-"""Kinds of `WhiteList.problems`, in French."""
+            old = {"generated": whitelist.generated_at, "days": age.days, "limit": limit}
+            yield Finding("LIST_OLD", "list", facts=old)
 
 
 def _unreadable(space: TrustSpace) -> Iterator[Finding]:
@@ -91,12 +66,16 @@ def _unreadable(space: TrustSpace) -> Iterator[Finding]:
         if (kind, element) != ("date", "DateMAJ"):
             groups.setdefault((kind, element, 0 < row <= known), []).append((row, line))
     for (kind, element, loaded), places in groups.items():
-        lines = row_ranges(line for _, line in places)
-        yield said(
+        yield Finding(
             "LIST_UNREADABLE_ROW",
+            (kind, element, "row" if loaded else "file"),
             tuple(row for row, _ in places if loaded),
-            observed=f"{shown(element)} : {PROBLEMS.get(kind, kind)} ({len(places)} fois)",
-            evidence="" if loaded else f"fichier XML, ligne {lines}",
+            facts={
+                "kind": kind,
+                "element": element,
+                "times": len(places),
+                "lines": "" if loaded else row_ranges(line for _, line in places),
+            },
         )
 
 
@@ -110,17 +89,12 @@ def _dates(space: TrustSpace) -> Iterator[Finding]:
         after = entries[entries["updated_at"] > pd.Timestamp(generated_at)]
         if len(after):
             late = (after["updated_at"].max() - pd.Timestamp(generated_at)).total_seconds()
-            yield said(
-                "LIST_STAMPED_AFTER",
-                tuple(after["row"].tolist()),
-                observed=f"{count(len(after), 'ligne')}, jusqu’à {late:.0f} s après la liste",
-            )
+            facts = {"n": len(after), "seconds": round(late)}
+            yield Finding("LIST_STAMPED_AFTER", "list", tuple(after["row"].tolist()), facts=facts)
     unread = entries[entries["updated_at"].isna()]
     for (text,), rows in rows_by(unread, "updated_at_text").items():
         if text.strip():
-            yield said(
-                "LIST_DATE_UNREADABLE", tuple(rows), observed=shown(text), expected="2025-02-28T15:42:07Z"
-            )
+            yield Finding("LIST_DATE_UNREADABLE", text, tuple(rows), facts={"text": text})
 
 
 def _repeated(space: TrustSpace) -> Iterator[Finding]:
@@ -129,28 +103,22 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
     content = dict(
         zip(same["row"].tolist(), zip(*(same[f].tolist() for f in FIELDS), strict=True), strict=True)
     )
-    for rows in rows_by(same, *FIELDS).values():
-        if len(rows) > 1:
-            yield said("LIST_ROW_DUPLICATE", tuple(rows), observed=f"{len(rows)} lignes identiques")
-    for (_, dn), rows in rows_by(same, "domain", "dn").items():
-        distinct = list(dict.fromkeys(content[row] for row in rows))
-        if dn and len(distinct) > 1:
-            yield said(
-                "LIST_PAIR_REPEATED",
-                tuple(rows),
-                observed=f"{len(rows)} lignes ; diffèrent par {_differences(distinct)}",
-            )
-    for (_, key), rows in rows_by(same, "domain", "dn_key").items():
-        texts = list(dict.fromkeys(content[row][2] for row in rows))
-        if key and len(texts) > 1:
-            yield said(
-                "LIST_PAIR_RESPELT", tuple(rows), observed=enumerated(shown(t, spaces=True) for t in texts)
-            )
-
-
-def _differences(rows: list[tuple[str, ...]]) -> str:
-    names = ("", "la description", "", "le contact projet", "le contact support", "la date")
-    return listing([name for i, name in enumerate(names) if name and len({row[i] for row in rows}) > 1])
+    for (domain, dn), rows in rows_by(same, "domain", "dn").items():
+        copies: dict[tuple[str, ...], list[int]] = {}
+        for row in rows:
+            copies.setdefault(content[row], []).append(row)
+        repeated = [alike for alike in copies.values() if len(alike) > 1]
+        if repeated:
+            facts = {"copies": [len(alike) for alike in repeated]}
+            yield Finding("LIST_ROW_DUPLICATE", (domain, dn), all_rows(repeated), facts=facts)
+        if dn and len(copies) > 1:
+            differing = [f for i, f in enumerate(FIELDS) if len({texts[i] for texts in copies}) > 1]
+            told = {"n": len(rows), "differing": differing}
+            yield Finding("LIST_PAIR_REPEATED", (domain, dn), tuple(rows), facts=told)
+    for (domain, key), rows in rows_by(same, "domain", "dn_key").items():
+        dns = list(dict.fromkeys(content[row][2] for row in rows))
+        if key and len(dns) > 1:
+            yield Finding("LIST_PAIR_RESPELT", (domain, key), tuple(rows), facts={"dns": dns})
 
 
 # -- domains ------------------------------------------------------------------------------------------------
@@ -164,14 +132,10 @@ def _domains(space: TrustSpace) -> Iterator[Finding]:
             continue  # an absent name is LIST_UNREADABLE_ROW
         faults = host_faults(domain)
         if faults:
-            yield said(
-                "LIST_DOMAIN_INVALID",
-                tuple(rows),
-                observed=f"{shown(domain, spaces=True)} : {', '.join(faults)}",
-                expected=_mended(domain),
-            )
+            facts = {"domain": domain, "faults": faults, "meant": _mended(domain)}
+            yield Finding("LIST_DOMAIN_INVALID", domain, tuple(rows), facts=facts)
         elif under != "True":
-            yield said("LIST_DOMAIN_OUTSIDE", tuple(rows), observed=domain)
+            yield Finding("LIST_DOMAIN_OUTSIDE", domain, tuple(rows), facts={"domain": domain})
 
 
 def _mended(domain: str) -> str:
@@ -190,8 +154,9 @@ def _shared(space: TrustSpace) -> Iterator[Finding]:
         if operator_id:  # an unreadable identifier is unknown, not another operator
             owners.setdefault(domain, {}).setdefault(same[operator_id], operator_id)
 
-    def called(owner: dict[str, str]) -> str:
-        return enumerated(names[owner[structure]] for structure in sorted(owner))
+    def named(owner: dict[str, str]) -> list[dict[str, str]]:
+        ids = [owner[structure] for structure in sorted(owner)]
+        return [{"operator": operator_id, "name": names[operator_id]} for operator_id in ids]
 
     shared: dict[tuple[str, ...], list[str]] = {}
     below: dict[tuple[tuple[str, ...], str], list[str]] = {}
@@ -201,18 +166,18 @@ def _shared(space: TrustSpace) -> Iterator[Finding]:
         parent = _listed_parent(domain, rows)
         if parent and owners.get(parent) and owner.keys().isdisjoint(owners[parent]):
             below.setdefault((tuple(sorted(owner)), parent), []).append(domain)
-    for domains in shared.values():
-        yield said(
-            "LIST_DOMAIN_OPERATORS",
-            all_rows(rows[domain] for domain in domains),
-            observed=f"{count(len(domains), 'domaine')} : {called(owners[domains[0]])}",
-        )
-    for (_, parent), domains in below.items():
-        yield said(
-            "LIST_SUBDOMAIN_OPERATOR",
-            all_rows(rows[domain] for domain in domains),
-            observed=f"{count(len(domains), 'sous-domaine')} : {called(owners[domains[0]])} | "
-            f"{shown(parent)} : {called(owners[parent])}",
+    for ids, domains in shared.items():
+        facts = {"domains": len(domains), "owners": named(owners[domains[0]])}
+        yield Finding("LIST_DOMAIN_OPERATORS", ids, all_rows(rows[d] for d in domains), facts=facts)
+    for (ids, parent), domains in below.items():
+        facts = {
+            "domains": len(domains),
+            "owners": named(owners[domains[0]]),
+            "parent": parent,
+            "parent_owners": named(owners[parent]),
+        }
+        yield Finding(
+            "LIST_SUBDOMAIN_OPERATOR", (parent, *ids), all_rows(rows[d] for d in domains), facts=facts
         )
 
 
@@ -230,8 +195,7 @@ def _listed_parent(domain: str, listed: Iterable[str]) -> str:
 
 
 def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
-    names = ("domaine", "description", "nom de certificat (DN)", "contact projet", "contact support")
-    for field, name in zip(FIELDS[:5], names, strict=True):
+    for field in FIELDS[:5]:
         found = {}
         for text in space.audited[field].unique():
             if has_hidden(text):
@@ -244,14 +208,13 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
                     found[text] = odd
         if found:
             where = space.audited[space.audited[field].isin(list(found))]
-            characters = "".join(dict.fromkeys("".join(found.values())))
-            # A contact's text stays out of this rule, which is not a personal one.
-            example = "" if "contact" in field else f" ; {shown(next(iter(found)))}"
-            yield said(
-                "LIST_TEXT_CONTROL",
-                tuple(where["row"].tolist()),
-                observed=f"{name} : {enumerated(map(shown, characters), ' ')}{example}",
-            )
+            facts = {
+                "field": field,
+                "characters": list(dict.fromkeys("".join(found.values()))),
+                # A contact's text stays out of this rule, which is not a personal one.
+                "example": "" if "contact" in field else next(iter(found)),
+            }
+            yield Finding("LIST_TEXT_CONTROL", field, tuple(where["row"].tolist()), facts=facts)
 
 
 PARTS = (
