@@ -60,7 +60,7 @@ def _data(folder: Path) -> dict[str, Any]:
 
 
 def _run(how: str, given: dict[str, Any], operators: list[str], folder: Path) -> tuple[float, list[int]]:
-    """Return the CPU that processes take for all of them, start and loading counted; and memory after each."""
+    """Return the CPU that all of it takes, start and loading counted, and the memory now and then."""
     arguments = json.dumps([how, given, operators, str(folder)])
     before = usage.getrusage(usage.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "bench.bench_dossiers", arguments]

@@ -82,7 +82,8 @@ def dossier_page(
     try:
         told = dossier(space, operator_id)
         results = record(told)
-        for at, cell in enumerate(notebook.cells):
+        for cell in notebook.cells:
+            at += 1
             if part := PARTS.get(cell["id"]):
                 cell.outputs = [_shown(part(told, parameters["row_limit"]))]
     except Exception as error:  # the other operators' dossiers are made all the same
@@ -112,7 +113,9 @@ def _notebook() -> NotebookNode:
 
 @cache
 def _read() -> dict[str, Any]:
-    read: dict[str, Any] = json.loads((resource("notebooks") / f"{NOTEBOOK}.ipynb").read_text(encoding="utf-8"))
+    read: dict[str, Any] = json.loads(
+        (resource("notebooks") / f"{NOTEBOOK}.ipynb").read_text(encoding="utf-8")
+    )
     for cell in read["cells"]:
         cell["source"] = "".join(cell["source"])
     return read

@@ -284,6 +284,8 @@ def _stale(
     done = {operator_id for operator_id, dossier in there.items() if dossier.status == "done"}
     gone = [old.file for operator_id, old in before.items() if operator_id not in now]
     mended = [old.file for operator_id, old in before.items() if operator_id in done]
-    stale = [Path(f"{before[i].file}{s}") for i in done & before.keys() for s in SUFFIXES - there[i].files.keys()]
+    stale = [
+        Path(f"{before[i].file}{s}") for i in done & before.keys() for s in SUFFIXES - there[i].files.keys()
+    ]
     stale += [Path(f"{file}{suffix}") for file in gone for suffix in SUFFIXES]
     return stale + [Path("failed", f"{file}{suffix}") for file in gone + mended for suffix in SUFFIXES]

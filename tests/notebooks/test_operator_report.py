@@ -96,7 +96,7 @@ def test_the_notebooks_report_names_no_other_either(run, space):
         assert leaks((run.out / f"operator{suffix}").read_text(encoding="utf-8"), has, GROUP) == [], suffix
 
 
-def test_the_scan_sees_what_the_check_would_let_through(space):
+def test_the_scan_sees_what_the_check_would_let_through(space, monkeypatch):
     has = belonging(space)
     monkeypatch.setattr(Belongings, "foreign", lambda *_: ())
     fresh = load_space(as_of=AS_OF)
