@@ -78,7 +78,8 @@ def dossier_page(
         Show the traceback, which may hold unmasked values.
     """
     notebook, at = _notebook(), -1
-    results = failure = None
+    results: Results | None = None
+    failure: Failure | None = None
     try:
         told = dossier(space, operator_id)
         results = record(told)

@@ -195,9 +195,10 @@ def make_one(order: Order, space: TrustSpace, operator_id: str) -> Made:
     begin = time.perf_counter()
     shown = order.shown(operator_id)
     page = dossier_page(space, operator_id, shown, debug=order.debug)
-    files = {}
+    files: dict[str, bytes] = {}
     try:
-        files = {} if page.failure else letter_files(space, operator_id)
+        if not page.failure:
+            files = letter_files(space, operator_id)
     except Exception as error:
         page = failed_page(error, shown)
     return _made(order, operator_id, page, files, time.perf_counter() - begin)
@@ -230,12 +231,13 @@ def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
     """Return the space of an order, loaded and surveyed at the first call; a process keeps one."""
     with _lock:
         if order.key not in _opened:
-            folder = own = None
+            folder: Any = None
+            own: dict[str, Any] = {}
             if data:
                 folder = tempfile.TemporaryDirectory(prefix=SCRATCH)
                 where, anchors = data.unpack(Path(folder.name))
                 own = {"data": str(where), "anchors": [str(anchor) for anchor in anchors]}
-            space = open_space(**of_space({**order.given, **(own or {})}))
+            space = open_space(**of_space({**order.given, **own}))
             survey(space)
             _opened.clear()
             _opened[order.key] = space, folder
