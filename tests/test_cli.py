@@ -18,7 +18,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.cli import main as cli
 from mssante_audit.findings.catalogue import catalogue
 from mssante_audit.report import run as report
-from mssante_audit.report.kernel import Failure
+from mssante_audit.report.failure import Failure
 from mssante_audit.report.run import Outcome, Run
 from mssante_audit.space.trust import load_space
 

@@ -6,13 +6,12 @@ import subprocess
 import sys
 import time
 
-import psutil
 import pytest
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.dossiers import batch
-from mssante_audit.dossiers.cluster import cluster
-from mssante_audit.dossiers.forks import AVAILABLE
+from mssante_audit.base.resources import resource
+from mssante_audit.cli import dossiers as cli
+from mssante_audit.dossiers import workers as making
 from mssante_audit.dossiers.write import write_dossiers
 
 pytest.importorskip("distributed", reason='Dask is not installed: pip install "mssante-audit[dask]"')
@@ -66,25 +65,28 @@ def workers(scheduler, tmp_path):
             process.wait(20)
 
 
-def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "CHUNK", 1)
-    alone = write_dossiers(tmp_path / "alone", parameters={"as_of": AS_OF})
-    servers = []
+@pytest.fixture
+def given(tmp_path):
+    """Parameters for data of one's own, which are sent."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "list.xml.gz").write_bytes((resource("data/sample") / "listeblanchemssante.xml.gz").read_bytes())
+    return {"as_of": AS_OF, "data": str(data)}
+
+
+def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, given, tmp_path, monkeypatch):
+    monkeypatch.setattr(making, "CHUNK", 1)
+    alone = write_dossiers(tmp_path / "alone", parameters=given)
 
     def kill_one(done, of, told):
         if done == 3:
-            for worker in workers:
-                servers.extend(psutil.Process(worker.pid).children(recursive=True))
-            assert len(servers) >= AVAILABLE
             os.kill(workers[0].pid, 9)
 
-    with cluster(scheduler) as executor:
-        assert executor is not None
-        executor._client.wait_for_workers(2, timeout=60)
-        run = write_dossiers(
-            tmp_path / "cluster", parameters={"as_of": AS_OF}, executor=executor, listener=kill_one
-        )
-        assert len(executor._client.scheduler_info()["workers"]) == 1
+    with cli._cluster(scheduler) as cluster:
+        client = cluster["executor"]._client
+        client.wait_for_workers(2, timeout=60)
+        run = write_dossiers(tmp_path / "cluster", parameters=given, listener=kill_one, **cluster)
+        assert len(client.scheduler_info()["workers"]) == 1
     assert workers[0].wait(5) == -9
     assert run.made == len(alone.outcomes) == 13
     assert {d.status for d in run.outcomes} == {"done"}
@@ -92,16 +94,14 @@ def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, tmp_path,
         for suffix in dossier.files.keys() - {".results.json"}:
             made = (tmp_path / "cluster" / f"{dossier.file}{suffix}").read_bytes()
             assert made == (tmp_path / "alone" / f"{dossier.file}{suffix}").read_bytes()
-    workers[1].terminate()
-    assert psutil.wait_procs(servers, timeout=20)[1] == []
 
 
 def test_without_scheduler_or_worker_it_says_so(scheduler, monkeypatch):
-    monkeypatch.setattr("mssante_audit.dossiers.cluster.PATIENCE", 1)
+    monkeypatch.setattr(cli, "PATIENCE", 1)
     for address, why in (
         (scheduler, r"the Dask cluster has no worker\. Start one: dask worker tcp://"),
         ("tcp://127.0.0.1:9", "no Dask scheduler answers"),
         ("nothing at all", "no Dask scheduler answers"),
     ):
-        with pytest.raises(InputError, match=why), cluster(address):
+        with pytest.raises(InputError, match=why), cli._cluster(address):
             pass

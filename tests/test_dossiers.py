@@ -1,31 +1,38 @@
 """Dossiers in bulk: what is written, what is kept, what a failure leaves."""
 
 import json
+import os
+import pickle
 import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from html.parser import HTMLParser
+from multiprocessing import active_children, get_context
 from urllib.parse import unquote
 
 import psutil
 import pytest
 from filelock import FileLock
+from typer.testing import CliRunner
 
 from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.base.resources import resource
+from mssante_audit.cli.main import app
+from mssante_audit.dossiers import page, workers
 from mssante_audit.dossiers import write as dossiers
-from mssante_audit.dossiers.forks import AVAILABLE
 from mssante_audit.dossiers.page import dossiers_html
+from mssante_audit.dossiers.workers import Order, make
 from mssante_audit.dossiers.write import Dossier, file_name, read_dossiers, write_dossiers
 from mssante_audit.report.results import open_space, provenance
 
 AS_OF = "2026-03-03T06:00:00Z"
 GIVEN = {"as_of": AS_OF}
 ONE, OTHER = "159990000", "1679900001"
-PARTS = {".html", ".ipynb", ".results.json", ".findings.csv", ".txt", ".eml"}
-forking = pytest.mark.skipif(not AVAILABLE, reason="no process can be forked here")
+PARTS = {".html", ".results.json", ".findings.csv", ".txt", ".eml"}
+forking = pytest.mark.skipif(sys.platform != "linux", reason="processes are not forked here")
 
 
 def everything_in(folder):
@@ -100,15 +107,15 @@ def test_the_exit_status_tells_of_findings_only_when_asked(sample):
 def test_what_is_unchanged_is_not_made_again_and_the_index_says_when_it_was(sample, monkeypatch):
     run, _ = sample
     before = everything_in(run.out)
-    monkeypatch.setattr(dossiers, "run_batch", lambda jobs, **_: iter_none(jobs))
+    monkeypatch.setattr(dossiers, "produce", lambda order, operators, **_: iter_none(operators))
     again = write_dossiers(run.out, parameters=GIVEN)
     assert again.made == 0
     assert again.outcomes == run.outcomes
     assert everything_in(run.out) == before
 
 
-def iter_none(jobs):
-    assert not jobs
+def iter_none(operators):
+    assert not operators
     yield from ()
 
 
@@ -126,18 +133,17 @@ def remade(monkeypatch, out, given, operators=(ONE, OTHER)):
     """Return which dossiers a run would make; it makes none."""
     wanted = []
 
-    def note(jobs, **_):
-        wanted.extend(job.operator_id for job in jobs)
+    def note(order, operators, **_):
+        wanted.extend(operators)
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(dossiers, "run_batch", note)
+    monkeypatch.setattr(dossiers, "produce", note)
     with pytest.raises(KeyboardInterrupt) if operators else pytest.raises(AssertionError):
         write_dossiers(out, parameters=given, operators=operators)
     return wanted
 
 
-@forking
 def test_what_it_depends_on_makes_it_again(two, monkeypatch, tmp_path):
     run, data, given = two
     out = run.out
@@ -196,19 +202,20 @@ def test_one_operator_keeps_the_others_and_those_who_left_go(two, monkeypatch):
 # -- failures -----------------------------------------------------------------------------------------------
 
 
-def test_a_failed_dossier_leaves_the_last_good_one(two, tmp_path, monkeypatch):
+@forking
+def test_a_failed_dossier_leaves_the_last_good_one(two, monkeypatch):
     run, _, given = two
     out = run.out
     good = everything_in(out)
-    broken = tmp_path / "notebooks"
-    broken.mkdir()
-    notebook = json.loads((resource("notebooks") / "operator.ipynb").read_text(encoding="utf-8"))
-    for cell in notebook["cells"]:
-        if cell["id"] == "peers-chart":
-            cell["source"] = ["if operator == '" + ONE + "':\n", "    raise KeyError('M. DURAND Zoé')"]
-    (broken / "operator.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-    real = dossiers.resource
-    monkeypatch.setattr(dossiers, "resource", lambda name: broken if name == "notebooks" else real(name))
+    drawn = page.PARTS["peers-chart"]
+
+    def broken(told, limit):
+        if told.operator_id == ONE:
+            raise KeyError("M. DURAND Zoé")
+        return drawn(told, limit)
+
+    monkeypatch.setitem(page.PARTS, "peers-chart", broken)
+    monkeypatch.setattr(dossiers, "_stamp", lambda *_, **__: "other")
     failed = write_dossiers(out, parameters=given, operators=[ONE, OTHER])
     assert failed.exit_status() == 3
     told = read_dossiers(out)[ONE]
@@ -217,8 +224,14 @@ def test_a_failed_dossier_leaves_the_last_good_one(two, tmp_path, monkeypatch):
     now = everything_in(out)
     assert all(now[f"{ONE}{suffix}"] == good[f"{ONE}{suffix}"] for suffix in PARTS)
     assert {name for name in now if name.startswith("failed/")} == {
-        f"failed/{ONE}{suffix}" for suffix in (".html", ".ipynb", ".results.json")
+        f"failed/{ONE}{suffix}" for suffix in (".html", ".results.json")
     }
+    partial = now[f"failed/{ONE}.html"].decode()
+    assert "Rapport partiel" in partial
+    assert "Parmi les opérateurs de votre taille" in partial
+    assert 'id="findings"' in partial
+    assert 'id="domains"' not in partial
+    assert "DURAND" not in partial
     index = now["index.html"].decode()
     assert "DURAND" not in index
     assert f'href="failed/{ONE}.html"' in index
@@ -249,6 +262,123 @@ def test_two_runs_into_one_folder_are_refused(tmp_path):
         write_dossiers(tmp_path, operators=[ONE])
 
 
+# -- who makes them -----------------------------------------------------------------------------------------
+
+
+@forking
+def test_a_worker_killed_half_way_costs_no_dossier(sample, tmp_path):
+    run, _ = sample
+
+    def kill_one(done, of, told):
+        if done == 3:
+            active_children()[0].kill()
+
+    again = write_dossiers(tmp_path, parameters=GIVEN, jobs=2, listener=kill_one)
+    assert again.made == len(run.outcomes)
+    assert {d.status for d in again.outcomes} == {"done"}
+    assert_same(again, run)
+
+
+def assert_same(run, other):
+    """The same dossiers, but for how long they took and when they were made."""
+    assert len(run.outcomes) == len(other.outcomes) > 1
+    for dossier in run.outcomes:
+        for suffix in PARTS - {".results.json"}:
+            name = f"{dossier.file}{suffix}"
+            assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
+
+
+@forking
+def test_one_that_kills_whoever_makes_it_fails_alone(sample, tmp_path, monkeypatch):
+    whole, drawn = sample[0], page.PARTS["peers-chart"]
+
+    def deadly(told, limit):
+        if told.operator_id == ONE:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return drawn(told, limit)
+
+    monkeypatch.setitem(page.PARTS, "peers-chart", deadly)
+    run = write_dossiers(tmp_path, parameters=GIVEN, jobs=2)
+    assert {d.operator_id: d.failure["kind"] for d in run.outcomes if d.failure} == {ONE: "BrokenProcessPool"}
+    assert "Rapport partiel" in (tmp_path / "failed" / f"{ONE}.html").read_text(encoding="utf-8")
+    others = replace(run, outcomes=tuple(d for d in run.outcomes if d.operator_id != ONE))
+    assert_same(others, replace(whole, outcomes=tuple(d for d in whole.outcomes if d.operator_id != ONE)))
+
+
+@forking
+def test_the_space_is_loaded_once_for_all_processes(tmp_path, monkeypatch):
+    loaded, load = [], workers.open_space
+
+    def counted(**given):
+        (tmp_path / f"loaded-{os.getpid()}-{len(loaded)}").touch()
+        loaded.append(given)
+        return load(**given)
+
+    monkeypatch.setattr(workers, "open_space", counted)
+    monkeypatch.setattr(workers, "_opened", {})
+    for as_of in ("2026-03-03", "2026-03-03", "2026-03-04"):
+        write_dossiers(tmp_path / "out", parameters={"as_of": as_of}, operators=[ONE, OTHER], jobs=2)
+    assert len(list(tmp_path.glob("loaded-*"))) == len(loaded) == 2
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Parameters for data of one's own, with anchors lying apart."""
+    data = tmp_path / "données de l'Ain"
+    (data / "observations").mkdir(parents=True)
+    sample = resource("data/sample")
+    (data / "list.xml.gz").write_bytes((sample / "listeblanchemssante.xml.gz").read_bytes())
+    (observed,) = (sample / "observations").iterdir()
+    (data / "observations" / observed.name).write_bytes(observed.read_bytes())
+    return {"as_of": AS_OF, "data": str(data), "anchors": [str(sample / "anchors")]}
+
+
+class Spying(ProcessPoolExecutor):
+    """An executor that keeps what it sends."""
+
+    def submit(self, function, /, *arguments):
+        self.sent = pickle.dumps(arguments)
+        return super().submit(function, *arguments)
+
+
+def test_other_processes_get_bytes_and_give_back_the_same_dossiers(elsewhere, tmp_path):
+    here = write_dossiers(tmp_path / "here", parameters=elsewhere, operators=[ONE, OTHER])
+    with Spying(1, mp_context=get_context("spawn")) as pool:
+        there = write_dossiers(
+            tmp_path / "there", parameters=elsewhere, operators=[ONE, OTHER], executor=pool
+        )
+    assert_same(there, here)
+    assert {d.status for d in there.outcomes} == {"done"}
+    assert str(tmp_path).encode() not in pool.sent
+    assert "données de l'Ain".encode() in pool.sent
+
+
+def test_a_worker_that_cannot_be_had_fails_its_dossiers_only(tmp_path):
+    dying = {"initializer": os._exit, "initargs": (1,)}
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), **dying) as pool:
+        run = write_dossiers(tmp_path, parameters=GIVEN, operators=[ONE, OTHER], executor=pool)
+    assert [d.failure["kind"] for d in run.outcomes] == ["BrokenProcessPool"] * 2
+    told = json.loads((tmp_path / "failed" / f"{ONE}.results.json").read_text(encoding="utf-8"))
+    assert told["status"] == "failed"
+
+
+def test_a_worker_with_other_code_refuses():
+    with pytest.raises(InputError, match=r"other code than its caller\. Install this version"):
+        make(Order("", {}, "0" * 64), [ONE])
+
+
+def test_what_version_0_1_wrote_beside_a_dossier_goes(two):
+    run, _, given = two
+    old = run.out / f"{ONE}.ipynb"
+    old.write_text("{}")
+    index = json.loads((run.out / "dossiers.json").read_text(encoding="utf-8"))
+    for entry in index["dossiers"]:
+        entry["hash"] = "0" * 64
+    (run.out / "dossiers.json").write_text(json.dumps(index))
+    write_dossiers(run.out, parameters=given, operators=[ONE, OTHER])
+    assert not old.exists()
+
+
 # -- names and texts that would do harm ---------------------------------------------------------------------
 
 
@@ -276,7 +406,7 @@ def test_the_index_escapes_what_it_is_given(payloads):
     assert "<img" not in text
     assert "<svg" not in text
     assert {link for link in Links(text).found if not link.startswith("#")} == {
-        f"failed/{entry.file}{suffix}" for entry in entries for suffix in (".html", ".results.json", ".ipynb")
+        f"failed/{entry.file}{suffix}" for entry in entries for suffix in (".html", ".results.json")
     }
 
 
@@ -287,27 +417,22 @@ def command(*arguments):
     return [sys.executable, "-m", "mssante_audit", "dossiers", *map(str, arguments)]
 
 
-@forking
 def test_the_command_tells_each_dossier_and_the_index(tmp_path):
     arguments = ["--operator", ONE, "--operator", OTHER, "--out", tmp_path, "--as-of", AS_OF, "--jobs", "1"]
-    ran = subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    ran = subprocess.run(
+        command(*arguments, "--fail-on", "info"), capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (1, "")
     *lines, last = ran.stdout.splitlines()
     assert {line.split()[0] for line in lines} == {ONE, OTHER}
     assert last == f"2 dossiers, 2 made now; index: {tmp_path / 'index.html'}"
-    forked = everything_in(tmp_path)
-    (tmp_path / "dossiers.json").unlink()
-    ran = subprocess.run(
-        command(*arguments, "--engine", "default", "--fail-on", "info"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 1
-    by_default = everything_in(tmp_path)
-    for name, content in forked.items():
-        if not name.endswith((".json", "index.html")):
-            assert by_default[name] == content, name
+
+
+def test_the_old_option_of_engines_says_what_to_do(tmp_path):
+    ran = CliRunner().invoke(app, ["dossiers", "--engine", "default", "--out", str(tmp_path / "out")])
+    assert isinstance(ran.exception, ParameterError)
+    assert str(ran.exception) == "--engine: a dossier needs no notebook engine any more. Leave it out"
+    assert not (tmp_path / "out").exists()
 
 
 @forking

@@ -14,7 +14,7 @@ import pytest
 from lxml import html as lxml_html
 from nbformat import v4
 
-from mssante_audit.report.kernel import Failure
+from mssante_audit.report.failure import Failure
 from mssante_audit.report.page import (
     TEMPLATE,
     Page,

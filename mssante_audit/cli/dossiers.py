@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.cli.options import (
     Anchors,
     AnyNamespace,
@@ -23,18 +22,16 @@ from mssante_audit.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from mssante_audit.dossiers.write import Dossier
+    from mssante_audit.space.inputs import Bundle
 
 app = typer.Typer()
 
 
-class Engine(StrEnum):
-    """What runs the notebooks."""
-
-    fork = "fork"
-    default = "default"
+RETRIES = 2
+"""How often a task that raised is tried again; Dask itself sends those of a lost worker to another."""
+PATIENCE = 30
+"""Seconds to wait for the scheduler, and then for a first worker."""
 
 
 @app.command("dossiers")
@@ -52,9 +49,7 @@ def dossiers(
         str | None,
         typer.Option(metavar="ADDRESS", help="Make them on a Dask cluster, such as tcp://10.0.0.1:8786."),
     ] = None,
-    engine: Annotated[
-        Engine, typer.Option(help="Run notebooks in forks of one process, or in a kernel each.")
-    ] = Engine.fork,
+    engine: Annotated[str | None, typer.Option(hidden=True)] = None,
     parameter: Settings = None,
     as_of: AsOf = None,
     anchors: Anchors = None,
@@ -69,7 +64,6 @@ def dossiers(
     """Write a dossier and a letter for each operator, and an index; those unchanged are kept."""
     from mssante_audit.cli import main as cli
     from mssante_audit.cli.progress import Progress
-    from mssante_audit.dossiers.forks import AVAILABLE
     from mssante_audit.dossiers.write import write_dossiers
 
     cli._debug.append(debug)
@@ -78,18 +72,17 @@ def dossiers(
         data=data, as_of=as_of, anchors=anchors, recover=recover,
         any_namespace=any_namespace, show_contacts=show_contacts,
     )  # fmt: skip
-    if engine is Engine.fork and not AVAILABLE:
-        cli._say("no process can be forked here: the default engine runs the notebooks", sys.stderr)
-    with _cluster(dask) as executor, Progress(lambda told: cli._say(_line(told, out))) as progress:
+    if engine:
+        raise ParameterError("--engine: a dossier needs no notebook engine any more", remedy="Leave it out")
+    with _cluster(dask) as elsewhere, Progress(lambda told: cli._say(_line(told, out))) as progress:
         run = write_dossiers(
             out,
             parameters=given,
             operators=operator or (),
             jobs=jobs,
-            executor=executor,
             debug=any(cli._debug),
-            fork=engine is Engine.fork,
             listener=lambda done, of, told: progress("dossiers", done, of, told),
+            **elsewhere,
         )
     cli._say(f"{len(run.outcomes)} dossiers, {run.made} made now; index: {out / 'index.html'}")
     raise typer.Exit(run.exit_status(fail_on))
@@ -105,11 +98,40 @@ def _line(told: Dossier, out: Path) -> str:
 
 
 @contextmanager
-def _cluster(address: str | None) -> Iterator[Executor | None]:
-    if address is None:
-        yield None
-        return
-    from mssante_audit.dossiers.cluster import cluster
+def _cluster(address: str | None) -> Iterator[dict[str, Any]]:
+    """Yield what `write_dossiers` is given for a Dask cluster: its executor, and how the data get there.
 
-    with cluster(address) as executor:
-        yield executor
+    Raises
+    ------
+    InputError
+        If Dask is not installed, or no scheduler or worker is to be had.
+    """
+    if address is None:
+        yield {}
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError(
+            "Dask is not installed", remedy='Install it: pip install "mssante-audit[dask]"'
+        ) from None
+    try:
+        client = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Dask scheduler answers: {error}", file=address) from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError:
+            raise InputError(
+                "the Dask cluster has no worker", file=address, remedy=f"Start one: dask worker {address}"
+            ) from None
+        yield {
+            "executor": client.get_executor(pure=False, retries=RETRIES),
+            # A task's result, and not scattered: Dask makes it again if the worker that has it is lost.
+            "send": lambda data: client.submit(_same, data, key=f"mssante-audit-{data.sha256}"),
+        }
+
+
+def _same(data: Bundle) -> Bundle:
+    return data

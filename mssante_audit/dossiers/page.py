@@ -1,20 +1,134 @@
-"""The page that lists the dossiers of a run, in the look of the other index."""
+"""The page of one dossier, put together without running its notebook; and the page that lists all of a run.
+
+The notebook ``operator`` is where the words between the parts stand, and says in which order they come; each
+of its cells that shows something is a function of `PARTS` here, under the cell's own id.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any
 
+from nbformat import NotebookNode, from_dict
+
 from mssante_audit.base import french
-from mssante_audit.report.page import VERDICTS, policy_of, template
-from mssante_audit.report.tables import script, source_of, style
+from mssante_audit.base.resources import resource
+from mssante_audit.dossiers import narrative, plots
+from mssante_audit.dossiers.facts import Dossier, dossier, record
+from mssante_audit.report.conversion import labelled
+from mssante_audit.report.failure import Failure, failure_of
+from mssante_audit.report.page import VERDICTS, Page, policy_of, section_of, template, title_of, to_html
+from mssante_audit.report.results import Results
+from mssante_audit.report.tables import Html, enable, script, source_of, style
+from mssante_audit.space.trust import TrustSpace
 
 if TYPE_CHECKING:
-    from mssante_audit.dossiers.write import Dossier
+    from mssante_audit.dossiers.write import Dossier as Written
+
+NOTEBOOK = "operator"
+
+PARTS: dict[str, Callable[[Dossier, int], Any]] = {
+    "setup": lambda told, limit: enable(),
+    "answer": lambda told, limit: narrative.dossier_answer(told),
+    "correct-table": lambda told, limit: narrative.what_to_correct(told, limit=limit),
+    "peers-chart": lambda told, limit: plots.findings_against_peers(told),
+    "identity-facts": lambda told, limit: narrative.identity(told),
+    "certificates-chart": lambda told, limit: plots.domains_by_certificate(told),
+    "certificates-table": lambda told, limit: narrative.certificates_table(told, limit=limit),
+    "dns-sentence": lambda told, limit: narrative.dns_sentence(told),
+    "domains-table": lambda told, limit: narrative.domains_table(told, limit=limit),
+    "contacts-table": lambda told, limit: narrative.contacts_table(told),
+    "changes-chart": lambda told, limit: plots.domains_over_time(told),
+    "changes-table": lambda told, limit: narrative.changes_table(told, limit=limit),
+}
+"""What each cell of the notebook shows of a dossier, tables cut at a number of rows."""
 
 
-def dossiers_html(dossiers: Sequence[Dossier], provenance: Mapping[str, Any]) -> str:
-    """Return the page.
+@dataclass(frozen=True, slots=True)
+class DossierPage:
+    """The page of a dossier, or what there is of it."""
+
+    html: str
+    title: str
+    results: Results | None
+    """``None`` if it did not come to them."""
+    failure: Failure | None = None
+    section: str = ""
+    """The heading under which it failed."""
+
+
+def dossier_page(
+    space: TrustSpace, operator_id: str, parameters: Mapping[str, Any], *, debug: bool = False
+) -> DossierPage:
+    """Return the page of an operator's dossier: the very one of the notebook's report.
+
+    Whatever fails in it, there is a page: up to the part that failed, and saying so.
+
+    Parameters
+    ----------
+    operator_id
+        As in the column of that name.
+    parameters
+        All of the notebook's, as the page tells them (`mssante_audit.report.jobs.tellable`).
+    debug
+        Show the traceback, which may hold unmasked values.
+    """
+    notebook, at = _notebook(), -1
+    results: Results | None = None
+    failure: Failure | None = None
+    try:
+        told = dossier(space, operator_id)
+        results = record(told)
+        for cell in notebook.cells:
+            at += 1
+            if part := PARTS.get(cell["id"]):
+                cell.outputs = [_shown(part(told, parameters["row_limit"]))]
+    except Exception as error:  # the other operators' dossiers are made all the same
+        trace = "".join(format_exception(error)) if debug else ""
+        failure = failure_of(type(error).__name__, str(error), at, trace)
+    return _page(notebook, results, parameters, failure)
+
+
+def failed_page(error: Exception, parameters: Mapping[str, Any]) -> DossierPage:
+    """Return the page of a dossier that whoever was to make it did not even begin."""
+    return _page(_notebook(), None, parameters, failure_of(type(error).__name__, str(error), -1))
+
+
+def _page(
+    notebook: NotebookNode, results: Results | None, parameters: Mapping[str, Any], failure: Failure | None
+) -> DossierPage:
+    page = Page(NOTEBOOK, labelled(parameters), results.provenance if results else {}, failure)
+    section = section_of(notebook, failure.cell) if failure else ""
+    return DossierPage(to_html(notebook, page), title_of(notebook, NOTEBOOK), results, failure, section)
+
+
+def _notebook() -> NotebookNode:
+    """Return the notebook as it is before it is run."""
+    read: NotebookNode = from_dict(_read())
+    return read
+
+
+@cache
+def _read() -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(
+        (resource("notebooks") / f"{NOTEBOOK}.ipynb").read_text(encoding="utf-8")
+    )
+    for cell in read["cells"]:
+        cell["source"] = "".join(cell["source"])
+    return read
+
+
+def _shown(value: Any) -> Any:
+    html = value.text if isinstance(value, Html) else value.html()
+    return from_dict({"output_type": "execute_result", "data": {"text/html": html}, "metadata": {}})
+
+
+def dossiers_html(dossiers: Sequence[Written], provenance: Mapping[str, Any]) -> str:
+    """Return the page that lists dossiers, in the look of the other index.
 
     Parameters
     ----------

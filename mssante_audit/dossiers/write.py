@@ -21,21 +21,19 @@ from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.resources import resource
 from mssante_audit.base.staging import locked, publish
-from mssante_audit.dossiers.batch import Order, run_batch
-from mssante_audit.dossiers.making import Made
-from mssante_audit.dossiers.page import dossiers_html
+from mssante_audit.dossiers.page import NOTEBOOK, dossiers_html
+from mssante_audit.dossiers.workers import Made, Order, opened, produce
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.report.jobs import Job, of_space, plan, tellable
-from mssante_audit.report.results import open_space, provenance, select_operator
-from mssante_audit.space.inputs import code_digest, inputs_digest
+from mssante_audit.report.jobs import Job, plan, tellable
+from mssante_audit.report.results import provenance, select_operator
+from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
 INDEX = "dossiers.json"
-NOTEBOOK = "operator"
 
 SUFFIXES = frozenset({".html", ".ipynb", ".results.json", ".findings.csv", ".txt", ".eml"})
-"""Of the files of one dossier."""
+"""Of the files of one dossier; ``.ipynb`` is of version 0.1 only."""
 
 _PLAIN = re.compile(r"[0-9][0-9a-z-]{0,39}")
 
@@ -96,8 +94,8 @@ def write_dossiers(
     operators: Sequence[str] = (),
     jobs: int | None = None,
     executor: Executor | None = None,
+    send: Callable[[Bundle], Any] = lambda bundle: bundle,
     debug: bool = False,
-    fork: bool = True,
     listener: Listener | None = None,
 ) -> DossierRun:
     """Write the dossiers of operators, those that are not there already.
@@ -114,11 +112,13 @@ def write_dossiers(
     jobs
         How many to make at once; as many as there are processors if not given.
     executor
-        Where to make them (`mssante_audit.dossiers.batch.run_batch`), instead of here.
+        Where to make them, instead of in processes here; its workers may be other machines'. They need this
+        package in this version, and nothing else: the data are sent.
+    send
+        Makes of the data what the tasks for `executor` are given in their place, such as a Dask future: they
+        go out once then, and with every task if this is not given.
     debug
         Keep tracebacks, which may hold unmasked values, in what is written.
-    fork
-        ``False`` makes each by papermill's default engine, as does a machine that cannot fork processes.
 
     Raises
     ------
@@ -131,30 +131,32 @@ def write_dossiers(
     if "operator" in given:
         raise ParameterError("operator is not a parameter here", remedy="Name operators apart")
     (base,) = plan({NOTEBOOK: resource("notebooks") / f"{NOTEBOOK}.ipynb"}, {**given, "operator": "0"})
-    space = open_space(**of_space({**base.shown, **base.given}))
+    inputs = inputs_digest(base.given.get("data"), base.given.get("anchors") or ())
+    order = _order(base, inputs, debug)
+    space = opened(order)
     names = _operators(space)
     chosen = [select_operator(space, operator) for operator in operators] or list(names)
-    wanted = [_job(base, operator_id) for operator_id in dict.fromkeys(chosen) if operator_id]
-    stamp = _stamp(base, pinned="as_of" in given)
-    order = Order(debug=debug, fork=Order().fork and fork)
+    stamp = _stamp(base, inputs, pinned="as_of" in given)
+    hashes = {operator_id: _hash(operator_id, stamp) for operator_id in chosen if operator_id}
     with locked(out) as staging:
         before = read_dossiers(out)
-        there = {job.operator_id: kept for job in wanted if (kept := _kept(before, job, stamp, out))}
-        todo = [job for job in wanted if job.operator_id not in there]
+        there = {i: before[i] for i, told_hash in hashes.items() if _unchanged(before.get(i), told_hash, out)}
+        todo = [operator_id for operator_id in hashes if operator_id not in there]
         for number, kept in enumerate(there.values(), 1):
             if listener:
-                listener(number, len(wanted), kept)
-        with closing(
-            run_batch(todo, workers=jobs or os.cpu_count() or 1, executor=executor, order=order)
-        ) as made:
-            by_file = {job.name: job for job in todo}
-            for report in made:
-                job = by_file[report.name]
-                told = _told(job, names[job.operator_id], report, _hash(job, stamp), before)
-                _write(staging, report)
-                there[job.operator_id] = told
+                listener(number, len(hashes), kept)
+        data, sent = None, order
+        if executor and todo:
+            data, sent = _sent(base, order, send)
+        workers = jobs or os.cpu_count() or 1
+        with closing(produce(sent, todo, workers=workers, executor=executor, data=data)) as made:
+            for dossier in made:
+                operator_id = dossier.operator_id
+                told = _told(dossier, names[operator_id], order, hashes[operator_id], before.get(operator_id))
+                _write(staging, told.file, dossier)
+                there[operator_id] = told
                 if listener:
-                    listener(len(there), len(wanted), told)
+                    listener(len(there), len(hashes), told)
         others = {} if not operators else {i: d for i, d in before.items() if i in names and i not in there}
         index = sorted({**others, **there}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
         _write_indexes(staging, index, base, space)
@@ -194,55 +196,57 @@ def _operators(space: TrustSpace) -> dict[str, str]:
     return names | {str(operator_id): str(name) for operator_id, name in common.items()}
 
 
-def _job(base: Job, operator_id: str) -> Job:
-    return replace(
-        base,
-        name=file_name(operator_id),
-        given={**base.given, "operator": operator_id},
-        shown={**base.shown, "operator": operator_id},
-        operator_id=operator_id,
-    )
+def _order(base: Job, inputs: str, debug: bool) -> Order:
+    given = {**base.shown, **base.given}
+    key = json.dumps([inputs, given, code_digest()], sort_keys=True, default=str)
+    return Order(key, given, code_digest(), debug)
 
 
-def _stamp(base: Job, *, pinned: bool) -> str:
+def _sent(base: Job, order: Order, send: Callable[[Bundle], Any]) -> tuple[Any, Order]:
+    """Return the data for tasks elsewhere, and the order without paths of this machine."""
+    where = base.given.get("data")
+    if where is None or Path(where) == resource("data/sample").resolve():
+        return None, replace(order, given={**order.given, "data": None})
+    bundle = pack(where, base.given.get("anchors") or ())
+    return send(bundle), replace(order, given=tellable(order.given))
+
+
+def _stamp(base: Job, inputs: str, *, pinned: bool) -> str:
     """Return a hash of what all dossiers of a run are made from."""
     shown = tellable({**base.shown, "operator": None})
     as_of = shown["as_of"] if pinned else shown["as_of"][:10]
-    inputs = inputs_digest(base.given.get("data"), base.given.get("anchors") or ())
     notebook = hashlib.sha256(base.content).hexdigest()
     return json.dumps([inputs, {**shown, "as_of": as_of}, code_digest(), notebook], sort_keys=True)
 
 
-def _hash(job: Job, stamp: str) -> str:
-    return hashlib.sha256(f"{stamp}\0{job.operator_id}".encode("utf-8", "surrogatepass")).hexdigest()
+def _hash(operator_id: str, stamp: str) -> str:
+    return hashlib.sha256(f"{stamp}\0{operator_id}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _kept(before: Mapping[str, Dossier], job: Job, stamp: str, out: Path) -> Dossier | None:
-    """Return the dossier that is there already, complete and made from the same."""
-    told = before.get(job.operator_id)
-    if told is None or told.status != "done" or told.hash != _hash(job, stamp):
-        return None
+def _unchanged(told: Dossier | None, told_hash: str, out: Path) -> bool:
+    """Tell whether a dossier is there already, complete and made from the same."""
+    if told is None or told.status != "done" or told.hash != told_hash:
+        return False
     try:
-        same = all(_sha256((out / f"{told.file}{s}").read_bytes()) == h for s, h in told.files.items())
+        return all(_sha256((out / f"{told.file}{s}").read_bytes()) == h for s, h in told.files.items())
     except OSError:
-        return None
-    return told if same else None
+        return False
 
 
-def _told(job: Job, name: str, made: Made, told_hash: str, before: Mapping[str, Dossier]) -> Dossier:
-    earlier, failure, why, good = before.get(job.operator_id), made.failure, None, None
+def _told(made: Made, name: str, order: Order, told_hash: str, earlier: Dossier | None) -> Dossier:
+    failure, why, good = made.failure, None, None
     if failure:
         why = {"kind": failure.kind, "message": failure.message, "section": made.section}
     if failure and earlier:
         good = earlier.made_at if earlier.status == "done" else earlier.last_good
     return Dossier(
-        job.operator_id,
+        made.operator_id,
         name,
-        job.name,
+        file_name(made.operator_id),
         "failed" if failure else "done",
         made.counts,
         made.made_at,
-        str(job.shown["as_of"]),
+        str(order.given["as_of"]),
         told_hash,
         {suffix: _sha256(content) for suffix, content in made.files.items()},
         why,
@@ -254,11 +258,11 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _write(staging: Path, made: Made) -> None:
+def _write(staging: Path, file: str, made: Made) -> None:
     folder = staging / "failed" if made.failure else staging
     folder.mkdir(exist_ok=True)
     for suffix, content in made.files.items():
-        write_bytes(folder / f"{made.name}{suffix}", content)
+        write_bytes(folder / f"{file}{suffix}", content)
 
 
 def _write_indexes(staging: Path, index: Sequence[Dossier], base: Job, space: TrustSpace) -> None:
@@ -272,10 +276,16 @@ def _write_indexes(staging: Path, index: Sequence[Dossier], base: Job, space: Tr
 def _stale(
     before: Mapping[str, Dossier], index: Sequence[Dossier], there: Mapping[str, Dossier]
 ) -> list[Path]:
-    """Return files of earlier runs that are not true any more: of operators that left, of failures mended."""
+    """Return files of earlier runs that are not true any more.
+
+    Of operators that left, of failures mended, and those that such a dossier does not have any more.
+    """
     now = {dossier.operator_id for dossier in index}
     done = {operator_id for operator_id, dossier in there.items() if dossier.status == "done"}
     gone = [old.file for operator_id, old in before.items() if operator_id not in now]
     mended = [old.file for operator_id, old in before.items() if operator_id in done]
-    stale = [Path(f"{file}{suffix}") for file in gone for suffix in SUFFIXES]
+    stale = [
+        Path(f"{before[i].file}{s}") for i in done & before.keys() for s in SUFFIXES - there[i].files.keys()
+    ]
+    stale += [Path(f"{file}{suffix}") for file in gone for suffix in SUFFIXES]
     return stale + [Path("failed", f"{file}{suffix}") for file in gone + mended for suffix in SUFFIXES]

@@ -20,8 +20,6 @@ from mssante_audit.base.settings import Config
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.log import RUN, RUNS, STATE, began, read_run
 
-ENGINE = "mssante-fork"
-"""Name of our engine among papermill's."""
 MEMORY = 2 * 2**30
 """Bytes below which a run may be short of memory."""
 ROOM = 2**30
@@ -80,10 +78,6 @@ def _python() -> Iterator[Sign]:
         yield Sign("ok", "packages", f"all {len(names)}")
     if not (_installed("reportlab") and _installed("pypdf")):
         yield Sign("warn", "forms in PDF", "not here", 'pip install "mssante-audit[pdf]"')
-    if ENGINE in metadata.entry_points(group="papermill.engine").names:
-        yield Sign("ok", "papermill engine", ENGINE)
-    else:
-        yield Sign("warn", "papermill engine", f"{ENGINE} is not registered", "Install mssante-audit again")
 
 
 def _installed(name: str) -> bool:

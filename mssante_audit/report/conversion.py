@@ -10,19 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from traceback import format_exception
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 
 from mssante_audit.base.export import csv_text
 from mssante_audit.findings.frame import flat
 from mssante_audit.findings.ledger import FollowUp, follow, follow_up_html, scope_of
+from mssante_audit.report.failure import Failure, failure_of
 from mssante_audit.report.jobs import Job, tellable
-from mssante_audit.report.kernel import Execution, Failure, failure_of
 from mssante_audit.report.page import Page, section_of, title_of, to_html
-from mssante_audit.report.parameters import parameters, shown_value
+from mssante_audit.report.parameters import parameters as known
+from mssante_audit.report.parameters import shown_value
 from mssante_audit.report.results import Results
 from mssante_audit.report.traces import clean, take_results
+
+if TYPE_CHECKING:
+    from mssante_audit.report.kernel import Execution
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome, 
         return _convert(job, execution, setting)
     except Exception as error:  # an output that nobody foresaw: the other reports are made all the same
         failure = failure_of(type(error).__name__, str(error), -1, "".join(format_exception(error)))
-        blank = Execution(nbformat.v4.new_notebook(), execution.seconds, failure)
+        blank = replace(execution, notebook=nbformat.v4.new_notebook(), failure=failure)
         return _convert(job, blank, setting)
 
 
@@ -92,7 +96,7 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
         told = follow(setting.ledger, scope, results.provenance["as_of"], results.findings)
     page = Page(
         job.name,
-        [(str(parameters()[name].title), shown_value(name, value)) for name, value in job.shown.items()],
+        labelled(job.shown),
         results.provenance if results else setting.loaded,
         failure,
         follow_up_html(told, results.findings) if told and results else "",
@@ -107,26 +111,45 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
         {"run": round(execution.seconds, 3), "convert": round(time.perf_counter() - begin, 3)},
         told,
     )
-    summary = _summary(outcome, tellable(job.shown), page.provenance, told)
-    texts = {
-        ".html": html,
-        ".ipynb": nbformat.v4.writes(notebook) + "\n",  # what `clean` made is valid
-        ".results.json": json.dumps(summary, ensure_ascii=False, indent=1) + "\n",
+    files = {
+        ".html": html.encode("utf-8", "backslashreplace"),
+        # what `clean` made is valid
+        ".ipynb": f"{nbformat.v4.writes(notebook)}\n".encode("utf-8", "backslashreplace"),
     }
-    files = {suffix: text.encode("utf-8", "backslashreplace") for suffix, text in texts.items()}
-    if results and not failure:
-        frame = flat(results.findings)
-        if told:
-            frame = frame.assign(first_seen=list(told.first_seen), status=list(told.status))
+    return outcome, files | data_files(outcome, tellable(job.shown), page.provenance)
+
+
+def labelled(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return parameters as a page tells them: French label and shown value."""
+    return [(str(known()[name].title), shown_value(name, value)) for name, value in parameters.items()]
+
+
+def data_files(
+    outcome: Outcome, parameters: Mapping[str, Any], provenance: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """Return the files of a report that are for machines, by suffix: a summary, and the findings if complete.
+
+    Parameters
+    ----------
+    parameters
+        As they may be told (`mssante_audit.report.jobs.tellable`).
+    """
+    told = _summary(outcome, parameters, provenance)
+    text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
+    files = {".results.json": text.encode("utf-8", "backslashreplace")}
+    if outcome.results and not outcome.failure:
+        frame = flat(outcome.results.findings)
+        if outcome.told:
+            frame = frame.assign(first_seen=list(outcome.told.first_seen), status=list(outcome.told.status))
         files[".findings.csv"] = csv_text(frame).encode("utf-8-sig", "backslashreplace")
-    return outcome, files
+    return files
 
 
 def _summary(
-    outcome: Outcome, parameters: Mapping[str, Any], provenance: Mapping[str, Any], told: FollowUp | None
+    outcome: Outcome, parameters: Mapping[str, Any], provenance: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return what ``results.json`` says."""
-    results, failure = outcome.results, outcome.failure
+    results, failure, told = outcome.results, outcome.failure, outcome.told
     return {
         "report": outcome.name,
         "status": "failed" if failure else "done",

@@ -32,7 +32,7 @@ ASIDE = ("row_limit", "changes_since", "operator")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One report to make; it can be pickled, and names no file but the data's."""
+    """One report to make."""
 
     name: str
     content: bytes
@@ -41,8 +41,6 @@ class Job:
     """Parameters to pass, paths absolute."""
     shown: Mapping[str, Any]
     """All parameters in force, as given by the user or else the notebook's defaults."""
-    operator_id: str = ""
-    """The operator whose letter goes with the report; "" for no letter."""
 
 
 def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import subprocess
 import sys
 import time
@@ -25,8 +24,7 @@ from jupyter_core.utils import ensure_event_loop
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import execute_notebook
 
-from mssante_audit.base.errors import AuditError
-from mssante_audit.values.person import masked_message
+from mssante_audit.report.failure import Failure, failure_of
 
 CELL_DEADLINE = 900
 """Seconds after which a cell counts as hung."""
@@ -50,21 +48,6 @@ FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1
 
 Progress = Callable[[int, int], None]
 """Called with the number of cells done and in all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Where and why a report failed."""
-
-    kind: str
-    """Class of the exception."""
-    message: str
-    """What it says and where; contacts in it are masked, unless it is an `AuditError` or the engine's, which
-    hold no field of the list."""
-    cell: int
-    """Position of the cell, from 0, in the executed notebook; -1 if the kernel never started."""
-    traceback: str = ""
-    """Only for debugging: it may hold values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +116,7 @@ def execute(
             language="python",
             progress_bar=False,
             execution_timeout=CELL_DEADLINE,
+            coalesce_streams=True,
             kernel_manager_class=_manager_class(scratch, kernels),
             shutdown_kernel="immediate",
             on_notebook_start=started.notebook_start,
@@ -150,27 +134,6 @@ def execute(
         loop.close()
     notebook = started.notebook or nbformat.read(source, as_version=4)
     return Execution(notebook, time.perf_counter() - begin, failure or shown_failure(notebook))
-
-
-def failure_of(kind: str, message: str, cell: int, traceback: str = "") -> Failure:
-    """Return a `Failure` whose message names no person."""
-    if kind in {"DeadKernelError", "CellTimeoutError", "ModuleNotFoundError", *_family(AuditError)}:
-        return Failure(kind, message.split("\n")[0], cell, traceback)
-    said = masked_message(" ".join(message.split()))
-    return Failure(kind, f"{said}{_place(traceback)}".strip(), cell, traceback)
-
-
-_FRAME = re.compile(r"(?:File \"?([^\n\"]+?)\"?(?::|, line )(\d+)|Cell In\[\d+\](?:, line |:)(\d+))")
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-
-
-def _place(traceback: str) -> str:
-    """Return where the innermost frame of a traceback, IPython's or Python's, stands; "" if it has none."""
-    frames = _FRAME.findall(_COLOUR.sub("", traceback))
-    if not frames:
-        return ""
-    file, line, cell_line = frames[-1]
-    return f" ({Path(file).name}, line {line})" if file else f" (line {cell_line} of the cell)"
 
 
 class _Started:
@@ -245,10 +208,3 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def _family(base: type[Exception]) -> Iterator[str]:
-    """Yield the names of an exception and of all below it."""
-    yield base.__name__
-    for child in base.__subclasses__():
-        yield from _family(child)

@@ -1,7 +1,6 @@
 """Executed notebooks to HTML: one file, no code, no network, the same bytes for the same input.
 
-The template is an nbconvert template of our own (``template/``); everything it does not get from a
-notebook's outputs is escaped.
+The templates lie in ``template/``; everything they do not get from a notebook's outputs is escaped.
 """
 
 from __future__ import annotations
@@ -19,10 +18,9 @@ from typing import Any
 import jinja2
 import mistune
 import nbformat
-from nbconvert.exporters.templateexporter import TemplateExporter
 
 from mssante_audit.base import french
-from mssante_audit.report.kernel import Failure
+from mssante_audit.report.failure import Failure
 from mssante_audit.report.results import MIME
 from mssante_audit.report.tables import script, source_of
 from mssante_audit.report.traces import is_tagged, outside_scripts
@@ -83,16 +81,15 @@ def to_html(notebook: nbformat.NotebookNode, page: Page) -> str:
     if shown.cells and shown.cells[0].cell_type == "markdown":
         shown.cells[0].source = _TITLE.sub("", shown.cells[0].source, count=1)
     tables = [i for i, c in enumerate(shown.cells) if is_tagged(c, "parameters", "injected-parameters")]
-    context = {
-        "page": page,
-        "title": title,
-        "section": section_of(notebook, page.failure.cell) if page.failure else "",
-        "parameters_at": tables[0] if tables else -1,
-        "mime": MIME,
-        "verdicts": VERDICTS,
-    }
-    html, _ = _exporter().from_notebook_node(shown, resources={"report": context})
-    return str(html)
+    return template("index.html.j2").render(
+        cells=shown.cells,
+        page=page,
+        title=title,
+        section=section_of(notebook, page.failure.cell) if page.failure else "",
+        parameters_at=tables[0] if tables else -1,
+        mime=MIME,
+        verdicts=VERDICTS,
+    )
 
 
 def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> str:
@@ -216,40 +213,21 @@ def _instant(text: str | None) -> str:
     return french.moment(datetime.fromisoformat(text)) if text else "inconnue"
 
 
-_FILTERS = {
-    "instant": _instant,
-    "number": french.number,
-    "count": french.count,
-    "damage": french.damage,
-    "severity_name": french.severity_name,
-}
-
-
 @cache
 def _environment() -> jinja2.Environment:
-    """Return what renders the pages that are no notebook; everything is escaped unless marked safe."""
+    """Return what renders all pages; everything is escaped unless marked safe."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters.update(_FILTERS)
-    return made
-
-
-@cache
-def _exporter() -> TemplateExporter:
-    """Return the exporter, made once: making it costs more than using it."""
-    own = {
+    made.filters |= {
+        "instant": _instant,
+        "number": french.number,
+        "count": french.count,
+        "damage": french.damage,
+        "severity_name": french.severity_name,
         "outline": outline,
         "policy": policy,
         "prose": _prose,
         "foreign_prose": _foreign_prose,
     }
-    exporter = TemplateExporter(
-        template_paths=[str(TEMPLATE)],
-        file_extension=".html",
-        filters={**_FILTERS, **own},
-        optimistic_validation=True,
-    )
-    environment = exporter.environment
-    environment.autoescape = environment.trim_blocks = environment.lstrip_blocks = True
-    return exporter
+    return made

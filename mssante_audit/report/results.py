@@ -25,13 +25,12 @@ from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import COLUMNS, typed
 from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.load import load_space
-from mssante_audit.space.inputs import input_files, stamps
 from mssante_audit.space.trust import Thresholds, TrustSpace
 
 MIME = "application/vnd.mssante-audit+json"
 """Of the output that carries a notebook's results."""
 
-LIBRARIES = ("mssante-audit", "papermill", "nbconvert", "pandas", "matplotlib", "lxml", "signxml")
+LIBRARIES = ("mssante-audit", "papermill", "pandas", "matplotlib", "lxml", "signxml")
 """Those whose versions a report names: they are what its content depends on."""
 
 DEFAULTS = Thresholds()
@@ -69,9 +68,6 @@ def open_space(
         concentration_min=check_value("concentration_min", concentration_min),
         listing_days=check_value("listing_days", listing_days),
     )
-    wanted = (data, as_of, tuple(anchors), recover, any_namespace, thresholds, show_contacts)
-    if _shared and _shared[0] == (wanted, stamps(input_files(data, anchors))):
-        return _shared[1]
     return load_space(
         data,
         as_of=as_of,
@@ -81,32 +77,6 @@ def open_space(
         thresholds=thresholds,
         show_contacts=show_contacts,
     )
-
-
-_shared: tuple[Any, TrustSpace] | None = None
-"""What `share_space` loaded, and of which files and parameters."""
-
-
-def share_space(**arguments: Any) -> TrustSpace:
-    """Load a space (`open_space`) that this process and its forks open again without loading.
-
-    As long as the parameters and the input files are the same. What was found in it is shared with it.
-    """
-    global _shared
-    _shared = None
-    files = stamps(input_files(arguments.get("data"), arguments.get("anchors", ())))
-    space = open_space(**arguments)
-    wanted = (
-        arguments.get("data"),
-        arguments.get("as_of"),
-        tuple(arguments.get("anchors", ())),
-        arguments.get("recover", False),
-        arguments.get("any_namespace", False),
-        space.thresholds,
-        space.show_contacts,
-    )
-    _shared = ((wanted, files), space)
-    return space
 
 
 def select_operator(space: TrustSpace, operator: str | None) -> str | None:

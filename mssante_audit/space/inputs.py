@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import requires, version
@@ -72,19 +72,6 @@ def _below(root: Path) -> list[Path]:
     deep = [p for folder in folders[1:] for p in folder.rglob("*")]
     found = [*root.iterdir(), *deep]
     return [p for p in found if not p.name.startswith(".") and p.suffix != ".parquet" and p.is_file()]
-
-
-def stamps(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
-    """Return what tells in a moment whether files are still the same: name, size, time of change."""
-    told = []
-    for path in files:
-        try:
-            status = path.stat()
-        except OSError:
-            told.append((str(path), -1, -1))
-        else:
-            told.append((str(path), status.st_size, status.st_mtime_ns))
-    return tuple(told)
 
 
 def pack(data: str | Path, anchors: Sequence[str | Path] = ()) -> Bundle:

@@ -6,22 +6,17 @@ looks for it, exactly as written, in what a reader (or a program) gets to see.
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 from base64 import b64decode
 from email import message_from_bytes, policy
 from html import unescape
 from io import BytesIO
 
-import nbformat
 from pypdf import PdfReader
 
-from mssante_audit.base.export import csv_text
 from mssante_audit.base.resources import resource
-from mssante_audit.dossiers.letter import letter_files
-from mssante_audit.report import results
-from mssante_audit.report.page import Page, to_html
+from mssante_audit.dossiers.workers import Order, make_one
+from mssante_audit.report.jobs import plan
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 
@@ -30,33 +25,14 @@ _KINDS = {"CENTRE", "CLINIQUE", "DE", "HOSPITALIER", "INTERCOMMUNAL", "MEDICAL",
 _CONSUMER = {"gmail.com", "orange.fr", "wanadoo.fr", "hotmail.fr", "hotmail.com", "free.fr", "yahoo.fr"}
 
 
-def written_for(space, operator_id, monkeypatch):
-    """Run the notebook's cells on a loaded space; return each file's text, as the report would write it."""
-    monkeypatch.setattr(results, "open_space", lambda **_: space)
-    notebook = nbformat.read(resource("notebooks") / "operator.ipynb", 4)
-    names = {}
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        *body, last = ast.parse(cell.source).body
-        if not isinstance(last, ast.Expr):
-            body.append(last)
-        exec(compile(ast.Module(body, []), "cell", "exec"), names)
-        if "parameters" in cell.metadata.get("tags", []):
-            names["operator"] = operator_id
-        if isinstance(last, ast.Expr):
-            shown = eval(compile(ast.Expression(last.value), "cell", "eval"), names)
-            bundle = getattr(shown, "_repr_mimebundle_", None)
-            data = bundle() if bundle else {"text/html": shown._repr_html_()}
-            cell.outputs = [nbformat.v4.new_output("execute_result", data)]
-    made = shown
-    page = Page("operator", [("Opérateur", operator_id)], made.provenance)
+def written_for(space, operator_id):
+    """Return the text of each file of an operator's dossier, made from a loaded space."""
+    (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, {"operator": operator_id})
+    made = make_one(Order("", job.shown, ""), space, operator_id)
+    assert made.failure is None
     return {
-        ".html": to_html(notebook, page),
-        ".ipynb": nbformat.writes(notebook),
-        ".findings.csv": csv_text(made.findings.drop(columns="rows")),
-        ".results.json": json.dumps(made.provenance, ensure_ascii=False),
-        **{suffix: letter_text_of(content) for suffix, content in letter_files(space, operator_id).items()},
+        suffix: letter_text_of(content) if suffix in (".txt", ".eml") else content.decode("utf-8-sig")
+        for suffix, content in made.files.items()
     }
 
 

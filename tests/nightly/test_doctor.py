@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import tomllib
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from shutil import copy
 
@@ -56,24 +54,6 @@ def test_a_machine_that_has_all(place):
 def test_each_sign_that_is_not_well_has_a_remedy(place):
     for sign in examine(place.folder / "audit.toml"):
         assert sign.state == "ok" or sign.remedy
-
-
-def test_the_engine_is_registered_as_papermill_looks_for_it(monkeypatch):
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))[
-        "project"
-    ]
-    ours = [
-        metadata.EntryPoint(name, value, group)
-        for group, named in project["entry-points"].items()
-        for name, value in named.items()
-    ]
-    entries = metadata.EntryPoints(ours)
-    monkeypatch.setattr(metadata, "entry_points", lambda group: entries.select(group=group))
-    assert signs()["papermill engine"] == Sign("ok", "papermill engine", "mssante-fork")
-    entries = metadata.EntryPoints()
-    assert signs()["papermill engine"] == Sign(
-        "warn", "papermill engine", "mssante-fork is not registered", "Install mssante-audit again"
-    )
 
 
 def test_packages_that_are_missing_are_named(monkeypatch):

@@ -133,7 +133,7 @@ def test_killed_before_a_change_on_disk(later, reference, killer, role, point):
 
 
 def test_killed_again_and_again_it_comes_to_its_end(later, reference, settings):
-    """At later and later instants, with a report's kernel and a dossier's fork at work too."""
+    """At later and later instants, with a report's kernel and the dossiers' processes at work too."""
     place = later
     operator = load_space(place.folder / "data").entries["operator_id"].iloc[0]
     settings(

@@ -15,6 +15,8 @@ from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.belongings import Belongings
 from mssante_audit.dossiers.facts import Survey, dossier, survey
+from mssante_audit.dossiers.page import dossier_page
+from mssante_audit.report.jobs import plan, tellable
 from mssante_audit.report.parameters import declared
 from mssante_audit.report.results import of_operator
 from mssante_audit.report.run import find_notebooks, run_reports
@@ -60,35 +62,35 @@ def plain(text):
 # -- nothing of others ---------------------------------------------------------------------------------------
 
 
-def test_nothing_of_any_other_operator_of_the_sample(space, operators, monkeypatch):
+def test_nothing_of_any_other_operator_of_the_sample(space, operators):
     has = belonging(space)
     assert len(operators) > 10
     for operator_id in operators:
-        for suffix, text in written_for(space, operator_id, monkeypatch).items():
+        for suffix, text in written_for(space, operator_id).items():
             assert leaks(text, has, operator_id) == [], (operator_id, suffix)
 
 
-def test_nothing_of_any_other_operator_of_the_real_list(real_run, monkeypatch):
+def test_nothing_of_any_other_operator_of_the_real_list(real_run):
     space = load_space(real_run.out.parent / "data", as_of="2025-03-01")
     has = belonging(space)
     sizes = space.audited.groupby("operator_id")["domain"].nunique().sort_values(ascending=False)
     grave = survey(space).findings
     chosen = {*sizes.index[:6], *sizes.index[::40], *grave["operator_id"].unique()[:12]} & {*sizes.index}
     for operator_id in sorted(chosen):
-        for suffix, text in written_for(space, operator_id, monkeypatch).items():
+        for suffix, text in written_for(space, operator_id).items():
             assert leaks(text, has, operator_id) == [], (operator_id, suffix)
 
 
-def test_contacts_shown_are_the_operators_own(monkeypatch):
+def test_contacts_shown_are_the_operators_own():
     space = load_space(as_of=AS_OF, show_contacts=True)
     has = belonging(space)
-    texts = written_for(space, GROUP, monkeypatch)
+    texts = written_for(space, GROUP)
     assert "dsi@gcs-cheminsonge.example" in texts[".html"]
     for suffix, text in texts.items():
         assert leaks(text, has, GROUP) == [], suffix
 
 
-def test_what_the_engine_writes_is_what_was_scanned(run, space):
+def test_the_notebooks_report_names_no_other_either(run, space):
     has = belonging(space)
     for suffix in (".html", ".ipynb", ".findings.csv", ".results.json"):
         assert leaks((run.out / f"operator{suffix}").read_text(encoding="utf-8"), has, GROUP) == [], suffix
@@ -98,8 +100,8 @@ def test_the_scan_sees_what_the_check_would_let_through(space, monkeypatch):
     has = belonging(space)
     monkeypatch.setattr(Belongings, "foreign", lambda *_: ())
     fresh = load_space(as_of=AS_OF)
-    texts = written_for(fresh, GROUP, monkeypatch)
-    for suffix in (".html", ".ipynb", ".findings.csv", ".txt", ".eml"):
+    texts = written_for(fresh, GROUP)
+    for suffix in (".html", ".findings.csv", ".txt", ".eml"):
         assert "MESSAGERIES FICTIVES DE LANDEFACTICE" in leaks(texts[suffix], has, GROUP), suffix
 
 
@@ -198,6 +200,14 @@ def test_every_cell_shows_something(run):
             assert [o.output_type for o in cell.outputs] == ["execute_result"], cell.source
 
 
+def test_the_page_of_a_dossier_is_that_of_the_notebook(run, space):
+    path = resource("notebooks") / "operator.ipynb"
+    (job,) = plan({"operator": path}, {"as_of": AS_OF, "operator": "groupement e-sante de cheminsonge"})
+    page = dossier_page(space, GROUP, tellable(job.shown))
+    assert page.html == (run.out / "operator.html").read_text(encoding="utf-8")
+    assert page.results.payload() == run.outcomes[0].results.payload()
+
+
 def test_it_takes_the_parameters_of_the_other_reports():
     overview = json.loads((resource("notebooks") / "overview.ipynb").read_text(encoding="utf-8"))
     assert declared(source(), "operator") == declared(overview, "overview")
@@ -217,12 +227,12 @@ def test_without_an_operator_it_is_refused_in_one_line(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_hostile_texts_stay_texts(hostile_run, monkeypatch):
+def test_hostile_texts_stay_texts(hostile_run):
     space = load_space(hostile_run.out.parent / "data", as_of=AS_OF, show_contacts=True)
     operators = sorted(set(space.entries["operator_id"]) - {""})
     assert len(operators) > 10
     for operator_id in operators[::4]:
-        page = lxml_html.fromstring(written_for(space, operator_id, monkeypatch)[".html"])
+        page = lxml_html.fromstring(written_for(space, operator_id)[".html"])
         assert page.xpath("//*[@id='pwned'] | //*[@onerror or @onload]") == []
         assert len(page.xpath("//script")) == 1
         assert not [a for a in page.xpath("//a/@href") if a.startswith(("javascript:", "http"))]

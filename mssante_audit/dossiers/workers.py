@@ -1,0 +1,244 @@
+"""Who makes dossiers: processes forked from one that has loaded the space, or any executor's workers.
+
+A task is an `Order`, which is the same for all of a run, and identifiers of operators; what comes back is a
+`Made` for each. Both can be pickled, and name no file of the sender's machine where the data are sent along.
+A process opens its space once, for the first of its tasks.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mssante_audit.base.errors import AuditError, InputError
+from mssante_audit.base.staging import SCRATCH
+from mssante_audit.dossiers.facts import survey
+from mssante_audit.dossiers.letter import letter_files
+from mssante_audit.dossiers.page import DossierPage, dossier_page, failed_page
+from mssante_audit.report.conversion import Outcome, data_files
+from mssante_audit.report.failure import Failure
+from mssante_audit.report.jobs import of_space, tellable
+from mssante_audit.report.results import open_space
+from mssante_audit.space.inputs import Bundle, code_digest
+from mssante_audit.space.trust import TrustSpace
+
+CHUNK = 8
+"""Operators in one task for an executor that is not ours: the data may go with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the dossiers of a run are made from; it can be pickled."""
+
+    key: str
+    """Of the data and the parameters: which space to open."""
+    given: Mapping[str, Any]
+    """Parameters in force, paths absolute; without those that a `Bundle` has in their place."""
+    code: str
+    """Digest of the code that is to make them."""
+    debug: bool = False
+    """Keep tracebacks, which may hold unmasked values."""
+
+    def shown(self, operator_id: str) -> dict[str, Any]:
+        """Return the parameters that an operator's dossier tells."""
+        return tellable({**self.given, "operator": operator_id})
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A dossier that was made, or what there is of it; it can be pickled."""
+
+    operator_id: str
+    counts: Mapping[str, int] | None
+    """Findings by severity; ``None`` if it did not come to them."""
+    failure: Failure | None
+    section: str
+    """The heading under which it failed."""
+    files: Mapping[str, bytes] = field(repr=False)
+    """Content by suffix."""
+    made_at: str
+    """Instant (UTC, ISO 8601)."""
+
+
+def produce(
+    order: Order,
+    operators: Sequence[str],
+    *,
+    workers: int = 1,
+    executor: Executor | None = None,
+    data: Any = None,
+) -> Iterator[Made]:
+    """Make dossiers; yield each as soon as it is made, failed ones too.
+
+    Those that were lost with a worker that died are made again, each alone, once.
+
+    Parameters
+    ----------
+    workers
+        How many at once, without `executor`.
+    executor
+        Where to make them; its workers may be on other machines. They need this package in this version.
+    data
+        What `executor` makes a `Bundle` of for its workers; ``None`` for the shipped sample.
+
+    Raises
+    ------
+    InputError
+        If the data cannot be loaded, or a worker has other code than this process.
+    """
+    size = CHUNK if executor else 1
+    chunks = [operators[i : i + size] for i in range(0, len(operators), size)]
+    lost: list[str] = []
+
+    def pool(number: int) -> Any:
+        return nullcontext(executor) if executor else _forks(min(number, len(operators)))
+
+    with pool(workers) as first:
+        yield from _all_made(first, order, chunks, data, lost)
+    for operator_id in lost:
+        with pool(1) as again:
+            try:
+                made = again.submit(make, order, [operator_id], data).result()
+            except AuditError:
+                raise
+            except Exception as error:  # whoever makes it dies of it, or has no executor any more
+                made = [_made(order, operator_id, failed_page(error, order.shown(operator_id)), {}, 0.0)]
+        yield from made
+
+
+def _all_made(
+    executor: Executor, order: Order, chunks: Sequence[Sequence[str]], data: Any, lost: list[str]
+) -> Iterator[Made]:
+    """Yield what tasks make, and let go of it; note the operators of those that came to nothing."""
+    tasks: dict[Future[list[Made]], Sequence[str]] = {}
+    try:
+        for chunk in chunks:
+            try:
+                tasks[executor.submit(make, order, chunk, data)] = chunk
+            except BrokenExecutor:  # by an earlier task, already
+                lost += chunk
+        for future in as_completed(list(tasks)):
+            chunk = tasks.pop(future)
+            try:
+                made = future.result()
+            except AuditError:
+                raise
+            except Exception:
+                lost += chunk
+            else:
+                yield from made
+    finally:  # Ctrl-C above all
+        for task in tasks:
+            task.cancel()
+
+
+@contextmanager
+def _forks(number: int) -> Iterator[Executor]:
+    """Yield a pool whose processes have the space of this one, where processes can be forked."""
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
+    pool = ProcessPoolExecutor(number, context, _begin)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    """Let this process, one of a pool, be ended by its parent and end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends the pool
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    gc.freeze()  # what the parent has made is never looked at again, so that its pages stay shared
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
+
+
+# -- in a worker --------------------------------------------------------------------------------------------
+
+
+def make(order: Order, operators: Sequence[str], data: Bundle | None = None) -> list[Made]:
+    """Make the dossiers of operators in this process.
+
+    Raises
+    ------
+    InputError
+        If the code here is not that of the order, or the data cannot be loaded.
+    """
+    if code_digest() != order.code:
+        raise InputError(
+            "a worker runs other code than its caller", remedy="Install this version of mssante_audit there"
+        )
+    space = opened(order, data)
+    return [make_one(order, space, operator_id) for operator_id in operators]
+
+
+def make_one(order: Order, space: TrustSpace, operator_id: str) -> Made:
+    """Make one dossier from its space."""
+    begin = time.perf_counter()
+    shown = order.shown(operator_id)
+    page = dossier_page(space, operator_id, shown, debug=order.debug)
+    files: dict[str, bytes] = {}
+    try:
+        if not page.failure:
+            files = letter_files(space, operator_id)
+    except Exception as error:
+        page = failed_page(error, shown)
+    return _made(order, operator_id, page, files, time.perf_counter() - begin)
+
+
+def _made(order: Order, operator_id: str, page: DossierPage, files: dict[str, bytes], seconds: float) -> Made:
+    outcome = Outcome(
+        "operator", page.title, page.results, page.failure, page.section, {"make": round(seconds, 3)}
+    )
+    provenance = page.results.provenance if page.results else {}
+    return Made(
+        operator_id,
+        page.results.by_severity if page.results else None,
+        page.failure,
+        page.section,
+        {
+            ".html": page.html.encode("utf-8", "backslashreplace"),
+            **data_files(outcome, order.shown(operator_id), provenance),
+            **files,
+        },
+        datetime.now(UTC).replace(microsecond=0).isoformat(),
+    )
+
+
+_lock = threading.Lock()
+_opened: dict[str, tuple[TrustSpace, Any]] = {}
+
+
+def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
+    """Return the space of an order, loaded and surveyed at the first call; a process keeps one."""
+    with _lock:
+        if order.key not in _opened:
+            folder: Any = None
+            own: dict[str, Any] = {}
+            if data:
+                folder = tempfile.TemporaryDirectory(prefix=SCRATCH)
+                where, anchors = data.unpack(Path(folder.name))
+                own = {"data": str(where), "anchors": [str(anchor) for anchor in anchors]}
+            space = open_space(**of_space({**order.given, **own}))
+            survey(space)
+            _opened.clear()
+            _opened[order.key] = space, folder
+        return _opened[order.key][0]
