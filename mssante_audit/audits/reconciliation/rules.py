@@ -42,6 +42,7 @@ from mssante_audit.audits.reconciliation.matching import (
     Match,
     match,
     no_statuses,
+    superseded,
 )
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.frame import Finding, row_ranges
@@ -88,9 +89,6 @@ def _presence(matched: Match, source: str) -> Iterator[Finding]:
 
 def _differences(matched: Match, source: str, space: TrustSpace) -> Iterator[Finding]:
     """Yield what the list says otherwise than the declaration."""
-    # Not at the top: that module compares contacts as this audit does, and whichever came first would fail.
-    from mssante_audit.audits.stale_contacts.history import superseded
-
     elsewhere = _where(matched, "operator_match", "differs")
     for told, found, rows in _groups(
         elsewhere, "operator_id", "operator_id_listed", "operator", "structure_id"
