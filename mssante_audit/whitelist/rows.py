@@ -58,7 +58,7 @@ def structures(entries: pd.DataFrame) -> dict[str, str]:
     Returns
     -------
     dict
-        operator_id → the first, in order, of the identifiers of the structure. "" (no identifier) is left out.
+        operator_id → the first in order of the structure's identifiers. "" (no identifier) is left out.
     """
     parent: dict[object, object] = {}
 

@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 from mssante_audit.findings.frame import Finding, Subject, row_ranges
-from mssante_audit.observe.dns.view import Path, View, ZoneView, is_dead
 from mssante_audit.observe.dns.names import canonical, is_under
+from mssante_audit.observe.dns.view import Path, View, ZoneView, is_dead
 from mssante_audit.observe.methods import Why, methods
 from mssante_audit.space.trust import TrustSpace
 
