@@ -14,11 +14,15 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from mssante_audit import audits
 from mssante_audit.base.resources import resource
 from mssante_audit.cli import main as cli
+from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import catalogue
+from mssante_audit.findings.registry import Audit
 from mssante_audit.report import run as report
 from mssante_audit.report.failure import Failure
+from mssante_audit.report.results import Results
 from mssante_audit.report.run import Outcome, Run
 from mssante_audit.space.trust import load_space
 
@@ -187,6 +191,24 @@ def test_findings_as_csv_and_json_are_the_same(run):
     assert table["rule"].tolist() == [r["rule"] for r in records]
     assert all(isinstance(r["rows"], list) for r in records)
     assert "rows" not in table
+    assert all(r["facts"] and r["subject"] for r in records)
+    assert not {"facts", "subject"} & set(table)
+
+
+def test_a_rule_that_cannot_be_evaluated_costs_the_others_nothing_and_status_is_3(run, monkeypatch, tmp_path):
+    def broken(_):
+        raise KeyError("x")
+
+    audit = Audit("broken", "Broken", (), broken)
+    monkeypatch.setitem(registry._registered, audit.name, audit)
+    status, out, _ = run("findings", "all", "--as-of", AS_OF)
+    assert status == 3
+    assert "AUDIT_RULE_FAILED" in out
+    assert "DN_ID_LUHN" in out
+    assert run("findings", "all", "--as-of", AS_OF, "--out", tmp_path / "a.csv")[0] == 3
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8-sig") == out
+    results = Results("broken", audits.audit("broken", load_space(as_of=AS_OF)), {})
+    assert Run(tmp_path, (Outcome("broken", "Broken", results),)).exit_status() == 3
 
 
 def test_all_is_every_audit(run):
@@ -239,7 +261,10 @@ def test_rules(run):
     status, out, _ = run("rules")
     assert status == 0
     assert [line.split()[0] for line in out.splitlines()] == list(catalogue())
-    assert "remedy_fr: " in run("rules", "DN_ID_LUHN")[1]
+    shown = run("rules", "DN_ID_LUHN")[1]
+    assert "remedy_fr: " in shown
+    assert "observed_fr: {{ kind" in shown
+    assert "expected_fr" not in shown  # there is none
     assert json.loads(run("rules", "DN_ID_LUHN", "--format", "json")[1])["code"] == "DN_ID_LUHN"
     assert len(json.loads(run("rules", "--format", "json")[1])) == len(catalogue())
 

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.french import DAMAGES, REASONS
+from mssante_audit.findings.catalogue import rule
+from mssante_audit.findings.words import LANGUAGES, sentence
 from mssante_audit.whitelist import certificates, reading, signature
 from mssante_audit.whitelist.certificates import (
     find_anchors,
@@ -315,9 +316,15 @@ def test_one_changed_byte_of_the_real_list_is_invalid(real, place):
     assert (told.status, told.verified_rows) == ("invalid", 0)
 
 
-def test_every_reason_and_kind_of_damage_has_its_french_name():
+def test_every_reason_and_kind_of_damage_has_words():
     source = Path(signature.__file__).read_text(encoding="utf-8")
     raised = set(re.findall(r'_InvalidError\(.*, "(\w+)"\)', source)) | {"damaged"}
-    assert raised == set(REASONS)
+    untrusted = {"time", "anchor", "chain"}
+    assert untrusted < raised
     kinds = set(re.findall(r"``(\w+)``", inspect.getsource(reading.Reading).split("damage: str")[0]))
-    assert kinds == set(DAMAGES)
+    for language in LANGUAGES:
+        for reason in raised:
+            code = "LIST_SIGNER_UNTRUSTED" if reason in untrusted else "LIST_SIGNATURE_INVALID"
+            assert sentence(rule(code), "observed", {"signer": "", "reason": reason}, language)
+        for kind in kinds:
+            assert sentence(rule("LIST_DAMAGED"), "observed", {"kinds": [kind]}, language)

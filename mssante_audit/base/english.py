@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from mssante_audit.base.french import NBSP
@@ -10,6 +11,25 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
+
+DAMAGES = {
+    "namespace": "the namespace is an element instead of a declaration",
+    "compressed": "the compressed file breaks off",
+    "unclosed": "the root element is never closed",
+    "cut": "the file is cut off in the middle of an element",
+    "trailing": "something follows the end of the list",
+    "broken": "the XML is broken in places",
+}
+"""English names of `reading.Reading.damage_kinds`."""
+
+
+def damage(kinds: Iterable[str]) -> str:
+    """Say how a file is damaged.
+
+    >>> damage(["unclosed"])
+    'the root element is never closed'
+    """
+    return ", ".join(DAMAGES[kind] for kind in kinds)
 
 
 def number(value: int) -> str:

@@ -6,6 +6,7 @@ Thousands are parted by a narrow no-break space, and no-break spaces keep a numb
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -23,6 +24,25 @@ SEVERITY_NAMES = {
     "info": ("information", "informations"),
 }
 """French names of the severities, singular and plural, worst first."""
+
+DAMAGES = {
+    "namespace": "l’espace de noms est un élément au lieu d’une déclaration",
+    "compressed": "le fichier compressé est interrompu",
+    "unclosed": "l’élément racine n’est jamais fermé",
+    "cut": "le fichier est coupé au milieu d’un élément",
+    "trailing": "quelque chose suit la fin de la liste",
+    "broken": "le XML est rompu par endroits",
+}
+"""French names of `reading.Reading.damage_kinds`."""
+
+
+def damage(kinds: Iterable[str]) -> str:
+    """Say how a file is damaged.
+
+    >>> damage(["unclosed"])
+    'l’élément racine n’est jamais fermé'
+    """
+    return ", ".join(DAMAGES[kind] for kind in kinds)
 
 
 def number(value: int) -> str:

@@ -95,15 +95,6 @@ class Finding:
     """Only where the audit knows it from earlier lists; what the rows' texts tell is added later."""
 
 
-def said(
-    code: str, rows: tuple[int, ...] = (), observed: str = "", expected: str = "", **more: Any
-) -> Finding:
-    """Return a finding of an audit that still makes its own sentences: goes as soon as none does."""
-    wrap = Person if rule(code).personal else str
-    facts = {"observed": wrap(observed), "expected": wrap(expected)}
-    return Finding(code, (observed,), rows, facts=facts, **more)
-
-
 def fingerprint(code: str, subject: Subject) -> str:
     """Return what a finding is known by from night to night: a hash of its rule and subject.
 

@@ -24,6 +24,8 @@ def summary(night: Night) -> str:
     last = _last(night, facts)
     faults = [result for result in night.results.values() if result.outcome == "failed"]
     told = [line for fault in faults for line in _fault(fault, night.folder, max(1, 6 // len(faults)))]
+    if failed := facts.get("failed_rules"):
+        told.insert(0, f"INCOMPLETE: {failed} parts of audits could not be evaluated (AUDIT_RULE_FAILED)")
     room = LINES - 1 - len(told) - len(last)
     return "\n".join([_cut(_head(night, facts)), *_findings(facts, room), *told, *last])
 

@@ -58,7 +58,7 @@ def structures(entries: pd.DataFrame) -> dict[str, str]:
     Returns
     -------
     dict
-        operator_id → one of the identifiers of the structure. "" (no identifier) is left out.
+        operator_id → the first in order of the structure's identifiers. "" (no identifier) is left out.
     """
     parent: dict[object, object] = {}
 
@@ -79,4 +79,7 @@ def structures(entries: pd.DataFrame) -> dict[str, str]:
             parent[root(("SIREN", operator_id[1:10]))] = root(operator_id)
         if name and department and name != CPS_ISSUER:
             parent[root((fold(name), department))] = root(operator_id)
-    return {operator_id: str(root(operator_id)) for operator_id in ids}
+    first: dict[object, str] = {}  # whatever the order of the list, which moves from night to night
+    for operator_id in sorted(ids):
+        first.setdefault(root(operator_id), operator_id)
+    return {operator_id: first[root(operator_id)] for operator_id in ids}

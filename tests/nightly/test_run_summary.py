@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mssante_audit.nightly.log import Result
-from mssante_audit.nightly.run import Night
+from mssante_audit.nightly.run import Night, _status
 from mssante_audit.nightly.steps import TOLD
 from mssante_audit.nightly.summary import COLUMNS, LINES, summary
 
@@ -105,3 +107,13 @@ def test_a_first_run_has_nothing_to_compare_with():
     text = summary(night(3, 3, set(), previous=""))
     assert "49380 findings (first run)" in text
     assert "NEW" not in text
+
+
+def test_what_could_not_be_evaluated_is_said_and_asks_for_status_3():
+    told = night(1, 0, set())
+    facts = told.results["audit"].facts | {"failed_rules": 2}
+    results = told.results | {"audit": replace(told.results["audit"], facts=facts)}
+    assert "INCOMPLETE" not in summary(told)
+    lines = summary(replace(told, results=results)).split("\n")
+    assert "INCOMPLETE: 2 parts of audits could not be evaluated (AUDIT_RULE_FAILED)" in lines
+    assert _status(SimpleNamespace(fail_on="never"), results) == 3

@@ -1,0 +1,70 @@
+"""What findings are known by: told apart, and the same the night after, whatever moves around them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mssante_audit.audits import findings_of
+from mssante_audit.findings.facts import dumped, loaded
+from mssante_audit.findings.registry import OURS
+from mssante_audit.findings.words import LANGUAGES, worded
+from mssante_audit.space.trust import TrustSpace, load_space
+
+REAL = Path(__file__).parents[2] / "shared" / "real"
+LISTS = ("sample", pytest.param("real", marks=pytest.mark.real))
+
+
+@pytest.fixture(scope="module", params=LISTS)
+def space(request: pytest.FixtureRequest) -> TrustSpace:
+    if request.param == "sample":
+        return load_space(as_of="2026-03-03T06:00:00Z")
+    if not REAL.exists():
+        pytest.skip("no real list beside the checkout (../shared/real)")
+    return load_space(REAL, as_of="2025-03-01")
+
+
+def found_by(name: str, space: TrustSpace) -> pd.DataFrame:
+    found = findings_of(name, space)
+    assert "AUDIT_RULE_FAILED" not in set(found["rule"])
+    return found
+
+
+def with_rows(space: TrustSpace, entries: pd.DataFrame) -> TrustSpace:
+    """Return the space as if its list had these rows."""
+    return replace(space, whitelist=replace(space.whitelist, entries=entries))
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_no_two_findings_of_a_rule_are_known_by_the_same(name: str, space: TrustSpace) -> None:
+    found = found_by(name, space)
+    assert found.loc[found["fingerprint"].duplicated(), "rule"].tolist() == []
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_words_fill_in_every_language_and_facts_survive_a_file(name: str, space: TrustSpace) -> None:
+    found = found_by(name, space)
+    assert [loaded(dumped(facts)) for facts in found["facts"]] == found["facts"].tolist()
+    for language in LANGUAGES:
+        assert worded(found, language=language)["observed"].str.strip().ne("").all()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_rows_that_leave_change_no_other_finding(name: str, space: TrustSpace) -> None:
+    found = found_by(name, space)
+    involved = {row for rows in found["rows"] for row in rows}
+    domains = space.entries["domain"].isin(space.entries.loc[space.entries["row"].isin(involved), "domain"])
+    others = space.entries.loc[~domains & ~space.entries["row"].isin(involved), "row"]
+    leaving = set(others.iloc[:: max(len(others) // 5, 1)].tolist()[:5])
+    after = found_by(name, with_rows(space, space.entries[~space.entries["row"].isin(leaving)]))
+    groups = found[found["domains"] > 1]
+    assert groups.loc[~groups["fingerprint"].isin(after["fingerprint"]), "rule"].tolist() == []
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_order_of_rows_changes_no_finding(name: str, space: TrustSpace) -> None:
+    found, after = found_by(name, space), found_by(name, with_rows(space, space.entries[::-1]))
+    assert found.loc[~found["fingerprint"].isin(after["fingerprint"]), "rule"].tolist() == []
