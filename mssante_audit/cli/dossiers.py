@@ -127,7 +127,7 @@ def _cluster(address: str | None) -> Iterator[dict[str, Any]]:
                 "the Dask cluster has no worker", file=address, remedy=f"Start one: dask worker {address}"
             ) from None
         yield {
-            "executor": client.get_executor(pure=False, retries=RETRIES),
+            "executor": client.get_executor(pure=False, retries=RETRIES),  # type: ignore[no-untyped-call]
             # A task's result, and not scattered: Dask makes it again if the worker that has it is lost.
             "send": lambda data: client.submit(_same, data, key=f"mssante-audit-{data.sha256}"),
         }

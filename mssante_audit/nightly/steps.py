@@ -247,7 +247,8 @@ def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
 
 def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
     """Write the operators' dossiers."""
-    from mssante_audit.dossiers.write import NOTEBOOK, write_dossiers
+    from mssante_audit.dossiers.page import NOTEBOOK
+    from mssante_audit.dossiers.write import write_dossiers
 
     wanted = job.config.dossiers
     parameters = _accepted(job, (NOTEBOOK,))
