@@ -42,6 +42,7 @@ from mssante_audit.audits.reconciliation.matching import (
     Match,
     match,
     no_statuses,
+    superseded,
 )
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.frame import Finding, row_ranges
