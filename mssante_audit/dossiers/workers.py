@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -80,7 +80,7 @@ def produce(
     workers: int = 1,
     executor: Executor | None = None,
     data: Any = None,
-) -> Iterator[Made]:
+) -> Generator[Made]:
     """Make dossiers; yield each as soon as it is made, failed ones too.
 
     Those that were lost with a worker that died are made again, each alone, once.
