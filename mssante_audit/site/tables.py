@@ -295,10 +295,10 @@ def rules_shown(links: Links, rules: Sequence[Rule], *, name: str, caption: str)
 def audits_shown(links: Links, *, name: str) -> Shown:
     """Return the audits as a table: findings by severity, new ones; unknown where it could not be made."""
     view = links.view
-    audits = view.findings["rule"].map({code: told.audit for code, told in catalogue().items()})
-    new = audits.iloc[sorted(view.new)].value_counts()
+    whose = view.findings["audit"]
+    new = whose.iloc[sorted(view.new)].value_counts()
     numbers = {
-        audit: (*severity_counts(view.findings[audits == audit]).values(), int(new.get(audit, 0)))
+        audit: (*severity_counts(view.findings[whose == audit]).values(), int(new.get(audit, 0)))
         for audit in audits()
     }
     rows = [

@@ -288,7 +288,8 @@ PERSON = "Mme SPECIMENNE Zoé, 06 39 98 12 34, zoe.specimenne@alpha.example"
 
 def test_findings_are_masked_unless_contacts_are_asked_for() -> None:
     space = make_space(*rows(*[USUAL] * 4, PERSON, f"{PERSON}, x@alhpa.example", PERSON.replace(", ", ",  ")))
-    masked = masked_audit("stale_contacts", space).to_csv()
+    # A fingerprint is hexadecimal: it may hold any two digits.
+    masked = masked_audit("stale_contacts", space).drop(columns="fingerprint").to_csv()
     for secret in ("SPECIMENNE", "specimenne", "Zoé", "zoe", "98", "12 3"):
         assert secret in told_in_clear("stale_contacts", space).to_csv()
         assert secret not in masked
