@@ -6,11 +6,13 @@ could be had.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from mssante_audit.cli.console import Format, say, write_frame
+from mssante_audit.cli.options import Anchors, AnyNamespace, Out, Recover, ShowContacts
 
 if TYPE_CHECKING:
     from mssante_audit.archive.log import Record
@@ -19,15 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Keep published lists, and check those kept.", no_args_is_help=True)
 
 
-class Format(StrEnum):
-    """Formats of changes."""
-
-    csv = "csv"
-    json = "json"
-
-
 Folder = Annotated[Path, typer.Option("--archive", help="Folder of the archive.")]
-Anchors = Annotated[list[Path] | None, typer.Option(help="Certificate file or folder to trust (repeatable).")]
 MaxLoss = Annotated[
     float, typer.Option(min=0, max=1, help="Share of rows lost from which a list is flagged.")
 ]
@@ -62,7 +56,7 @@ def fetch(
         url=url or URL, ca_bundle=ca_bundle, max_loss=max_loss, total_seconds=timeout, attempts=attempts
     )
     record = run(_open(archive, anchors), settings)
-    _say(f"{_line(record)} (from {settings.url})")
+    say(f"{_line(record)} (from {settings.url})")
     raise typer.Exit(1 if record.outcome == "quarantined" else 0)
 
 
@@ -78,7 +72,7 @@ def import_(
 
     bad = 0
     for record in import_lists(_open(archive, anchors), files, max_loss=max_loss):
-        _say(f"{record.source}: {_line(record)}")
+        say(f"{record.source}: {_line(record)}")
         bad += record.outcome in ("quarantined", "failed")
     raise typer.Exit(1 if bad else 0)
 
@@ -92,8 +86,8 @@ def verify(archive: Folder = Path("archive"), anchors: Anchors = None) -> None:
     for name, fault in module.verify(_open(archive, anchors, there=True)):
         count += 1
         bad += bool(fault)
-        _say(f"{name}: {fault or 'valid'}")
-    _say(f"{count} lists, {bad} at fault")
+        say(f"{name}: {fault or 'valid'}")
+    say(f"{count} lists, {bad} at fault")
     raise typer.Exit(1 if bad else 0)
 
 
@@ -107,38 +101,26 @@ def rebuild(archive: Folder = Path("archive"), anchors: Anchors = None) -> None:
     opened = _open(archive, anchors, there=True)
     with locked(archive):
         table = bring_up_to_date(opened, rebuild=True)
-    _say(f"{archive / HISTORY}: {table.num_rows} contents of {len(opened.snapshots)} lists")
+    say(f"{archive / HISTORY}: {table.num_rows} contents of {len(opened.snapshots)} lists")
 
 
 def changes(
     before: Annotated[str, typer.Argument(metavar="FROM", help="Date of the archive, or a file.")],
     after: Annotated[str, typer.Argument(metavar="TO", help="Date of the archive, or a file.")],
-    recover: Annotated[
-        bool, typer.Option("--recover", help="Load the readable rows of damaged lists.")
-    ] = False,
-    any_namespace: Annotated[
-        bool, typer.Option("--any-namespace", help="Accept another XML namespace.")
-    ] = False,
+    recover: Recover = False,
+    any_namespace: AnyNamespace = False,
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
     events: Annotated[bool, typer.Option("--events", help="Write the events, not each change.")] = False,
     archive: Folder = Path("archive"),
-    show_contacts: Annotated[
-        bool, typer.Option("--show-contacts", help="Show contacts as they are: not for sharing.")
-    ] = False,
-    out: Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")] = None,
+    show_contacts: ShowContacts = False,
+    out: Out = None,
 ) -> None:
     """Say what changed between two lists, one record a change."""
     from mssante_audit.archive.events import span
-    from mssante_audit.base import export
-    from mssante_audit.cli.main import _write
 
     found = span(_open(archive, None), before, after, recover=recover, any_namespace=any_namespace)
     found = found if show_contacts else found.masked()
-    frame = found.events if events else found.changes
-    if out is not None:
-        export.WRITERS[format](frame, out)
-    else:
-        _write(export.json_text(frame) if format is Format.json else export.csv_text(frame))
+    write_frame(found.events if events else found.changes, format, out)
 
 
 def _open(folder: Path, anchors: list[Path] | None, *, there: bool = False) -> Archive:
@@ -154,9 +136,3 @@ def _line(record: Record) -> str:
     flags = f" [{', '.join(record.flags)}]" if record.flags else ""
     why = f": {record.message}" if record.message else ""
     return f"{record.outcome}{flags} {record.file}{why}".rstrip()
-
-
-def _say(text: str) -> None:
-    from mssante_audit.cli.main import _say as say
-
-    say(text)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mssante_audit.base.errors import InputError, OutputError, UnknownNameError
+from mssante_audit.cli.console import Layout, say
+from mssante_audit.cli.options import AsOf, ShowContacts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Keep the register of declarations (Annexe 1).", no_args_is_help=True)
 
 
-class Layout(StrEnum):
-    """Formats of what ``import`` says."""
-
-    text = "text"
-    json = "json"
-
-
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 Columns = Annotated[
     Path | None,
@@ -38,7 +32,6 @@ Columns = Annotated[
         help="TOML file that maps headings to columns.", show_default="columns.toml beside the file"
     ),
 ]
-AsOf = Annotated[str | None, typer.Option(help="Day of the audit, ISO 8601.", show_default="now")]
 
 
 @app.command()
@@ -53,7 +46,7 @@ def template(
         raise InputError("a template is an .xlsx file", file=str(out))
     _room(out, force)
     write_bytes(out, empty())
-    _say(f"template: {out}")
+    say(f"template: {out}")
 
 
 @app.command("import")
@@ -69,9 +62,7 @@ def import_(
         Path | None, typer.Option(help="Write what was read as a register: .csv, .xlsx, .json or .jsonl.")
     ] = None,
     force: Force = False,
-    show_contacts: Annotated[
-        bool, typer.Option("--show-contacts", help="Show contacts as they are.")
-    ] = False,
+    show_contacts: ShowContacts = False,
 ) -> None:
     """Validate a file of declarations, row by row."""
     from mssante_audit.audits.declarations.rules import form_findings
@@ -86,7 +77,7 @@ def import_(
     if out is not None:
         _room(out, force)
         write_register(register.declarations, out)
-    _say(_json(register, shown) if format is Layout.json else _text(register, shown))
+    say(_json(register, shown) if format is Layout.json else _text(register, shown))
     raise typer.Exit(int((found["severity"] >= "warning").any()))
 
 
@@ -127,7 +118,7 @@ def form(
         )
     _room(out, force)
     write_bytes(out, write_form({str(name): text for name, text in records(row).iloc[0].items()}))
-    _say(f"form: {out}")
+    say(f"form: {out}")
 
 
 def _room(out: Path, force: bool) -> None:
@@ -184,9 +175,3 @@ def _json(register: Register, found: pd.DataFrame) -> str:
         ensure_ascii=False,
         indent=1,
     )
-
-
-def _say(text: str) -> None:
-    from mssante_audit.cli import main as cli
-
-    cli._say(text)

@@ -7,20 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mssante_audit.cli.options import (
-    Anchors,
-    AnyNamespace,
-    AsOf,
-    Data,
-    Recover,
-    Settings,
-    Severity,
-    ShowContacts,
-)
+from mssante_audit.cli import console
+from mssante_audit.cli.console import say
+from mssante_audit.cli.options import Debug, FailOn, with_parameters
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -38,8 +31,9 @@ class Engine(StrEnum):
 
 
 @app.command("dossiers")
+@with_parameters("data", "parameter", "as_of", "anchors", "recover", "any_namespace", "show_contacts")
 def dossiers(
-    data: Data = None,
+    given: dict[str, Any],
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("dossiers"),
     operator: Annotated[
         list[str] | None,
@@ -55,43 +49,29 @@ def dossiers(
     engine: Annotated[
         Engine, typer.Option(help="Run notebooks in forks of one process, or in a kernel each.")
     ] = Engine.fork,
-    parameter: Settings = None,
-    as_of: AsOf = None,
-    anchors: Anchors = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-    show_contacts: ShowContacts = False,
-    fail_on: Annotated[
-        Severity | None, typer.Option(help="Exit with 1 if there are findings this severe.")
-    ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial dossiers.")] = False,
+    fail_on: FailOn = None,
+    debug: Debug = False,
 ) -> None:
     """Write a dossier and a letter for each operator, and an index; those unchanged are kept."""
-    from mssante_audit.cli import main as cli
     from mssante_audit.cli.progress import Progress
     from mssante_audit.dossiers.forks import AVAILABLE
     from mssante_audit.dossiers.write import write_dossiers
 
-    cli._debug.append(debug)
-    given = cli._given(
-        parameter,
-        data=data, as_of=as_of, anchors=anchors, recover=recover,
-        any_namespace=any_namespace, show_contacts=show_contacts,
-    )  # fmt: skip
+    console.debug.append(debug)
     if engine is Engine.fork and not AVAILABLE:
-        cli._say("no process can be forked here: the default engine runs the notebooks", sys.stderr)
-    with _cluster(dask) as executor, Progress(lambda told: cli._say(_line(told, out))) as progress:
+        say("no process can be forked here: the default engine runs the notebooks", sys.stderr)
+    with _cluster(dask) as executor, Progress(lambda told: say(_line(told, out))) as progress:
         run = write_dossiers(
             out,
             parameters=given,
             operators=operator or (),
             jobs=jobs,
             executor=executor,
-            debug=any(cli._debug),
+            debug=any(console.debug),
             fork=engine is Engine.fork,
             listener=lambda done, of, told: progress("dossiers", done, of, told),
         )
-    cli._say(f"{len(run.outcomes)} dossiers, {run.made} made now; index: {out / 'index.html'}")
+    say(f"{len(run.outcomes)} dossiers, {run.made} made now; index: {out / 'index.html'}")
     raise typer.Exit(run.exit_status(fail_on))
 
 

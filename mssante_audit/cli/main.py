@@ -7,7 +7,6 @@ usage or input; 3 a report failed; 130 interrupted.
 from __future__ import annotations
 
 import json
-import re
 import signal
 import sys
 from enum import StrEnum
@@ -16,25 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from mssante_audit.base.errors import AuditError, OutputError, ParameterError, WhiteListError
+from mssante_audit.base.errors import AuditError, ParameterError, WhiteListError
 from mssante_audit.cli import archive as cli_archive
+from mssante_audit.cli import console
 from mssante_audit.cli import dossiers as cli_dossiers
 from mssante_audit.cli import observe as cli_observe
 from mssante_audit.cli import run as cli_run
+from mssante_audit.cli.console import Layout, say
 from mssante_audit.cli.declarations import app as declarations
 from mssante_audit.cli.methods import app as methods
-from mssante_audit.cli.options import (
-    Anchors,
-    AnyNamespace,
-    AsOf,
-    Data,
-    Operator,
-    Recover,
-    Settings,
-    Severity,
-    ShowContacts,
-)
-from mssante_audit.report.parameters import check_value, parse_assignments
+from mssante_audit.cli.options import Anchors, Debug, FailOn, Out, open_given, with_parameters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,63 +55,41 @@ class Format(StrEnum):
     xlsx = "xlsx"
 
 
-class Layout(StrEnum):
-    """Formats of the rules."""
-
-    text = "text"
-    json = "json"
-
-
 @app.callback(invoke_without_command=True)
 def _common(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; they may hold values.")] = False,
 ) -> None:
-    _debug[:] = [debug]
+    console.debug[:] = [debug]
     if version:
         from importlib.metadata import version as installed
 
-        _say(f"mssante-audit {installed('mssante-audit')}")
+        say(f"mssante-audit {installed('mssante-audit')}")
         raise typer.Exit
 
 
-_debug: list[bool] = []
-_UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-
-
 @app.command()
+@with_parameters()
 def report(
+    given: dict[str, Any],
     notebooks: Annotated[
         list[str] | None,
         typer.Argument(metavar="NOTEBOOK", help="Names, or paths of one's own.", show_default="all"),
     ] = None,
-    data: Data = None,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("reports"),
-    parameter: Settings = None,
-    as_of: AsOf = None,
-    operator: Operator = None,
-    anchors: Anchors = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-    show_contacts: ShowContacts = False,
-    fail_on: Annotated[
-        Severity | None, typer.Option(help="Exit with 1 if there are findings this severe.")
-    ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial reports.")] = False,
+    fail_on: FailOn = None,
+    debug: Debug = False,
 ) -> None:
     """Run notebooks and write HTML reports."""
     from mssante_audit.cli.progress import Progress
     from mssante_audit.report.run import run_reports
 
-    _debug.append(debug)
-    given = _given(
-        parameter,
-        data=data, as_of=as_of, operator=operator, anchors=anchors, recover=recover,
-        any_namespace=any_namespace, show_contacts=show_contacts,
-    )  # fmt: skip
-    with Progress(lambda outcome: _say(_outcome_line(outcome, out))) as progress:
-        run = run_reports(notebooks or (), out=out, parameters=given, debug=any(_debug), listener=progress)
-    _say(f"index: {out / 'index.html'}")
+    console.debug.append(debug)
+    with Progress(lambda outcome: say(_outcome_line(outcome, out))) as progress:
+        run = run_reports(
+            notebooks or (), out=out, parameters=given, debug=any(console.debug), listener=progress
+        )
+    say(f"index: {out / 'index.html'}")
     raise typer.Exit(run.exit_status(fail_on))
 
 
@@ -142,7 +110,7 @@ def verify(
     try:
         whitelist = load_whitelist(file, any_namespace=True)
     except WhiteListError as error:
-        _say(f"invalid\n{error}")
+        say(f"invalid\n{error}")
         raise typer.Exit(1) from None
     verdict = verify_signature(whitelist, anchors or (), parse_instant(at) if at else None)
     lines = [verdict.status, f"why: {verdict.why}"]
@@ -160,46 +128,30 @@ def verify(
         f"verified rows: {verdict.verified_rows} of {len(whitelist.entries)}",
         f"sha256: {whitelist.sha256}",
     ]
-    _say("\n".join(lines))
+    say("\n".join(lines))
     raise typer.Exit(0 if verdict.status == "valid" else 1)
 
 
 @app.command()
+@with_parameters()
 def findings(
+    given: dict[str, Any],
     audit: Annotated[str, typer.Argument(help="Name of an audit, or all.")],
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
-    out: Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")] = None,
-    data: Data = None,
-    parameter: Settings = None,
-    as_of: AsOf = None,
-    operator: Operator = None,
-    anchors: Anchors = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-    show_contacts: ShowContacts = False,
+    out: Out = None,
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
-    from mssante_audit.base import export
     from mssante_audit.findings.frame import flat
     from mssante_audit.report.results import of_operator, select_operator
 
     if format is Format.xlsx and out is None:
         raise ParameterError("xlsx is not for the terminal", remedy="Name a file with --out")
-    given = _given(
-        parameter,
-        data=data, as_of=as_of, operator=operator, anchors=anchors, recover=recover,
-        any_namespace=any_namespace, show_contacts=show_contacts,
-    )  # fmt: skip
     chosen = given.pop("operator", None)
-    space = _space(given)
+    space = open_given(given)
     found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
     found = of_operator(found, space, select_operator(space, chosen))
-    frame = found if format is Format.json else flat(found)
-    if out is not None:
-        export.WRITERS[format](frame, out)
-    else:
-        _write(export.json_text(frame) if format is Format.json else export.csv_text(frame))
+    console.write_frame(found if format is Format.json else flat(found), format, out)
 
 
 @app.command()
@@ -214,31 +166,30 @@ def rules(
 
     if format is Layout.json:
         shown = asdict(rule(code)) if code else [asdict(r) for r in catalogue().values()]
-        _write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
+        console.write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
     elif code:
-        _say("\n".join(f"{name}: {value}" for name, value in asdict(rule(code)).items()))
+        say("\n".join(f"{name}: {value}" for name, value in asdict(rule(code)).items()))
     else:
-        _say("\n".join(f"{r.code:30} {r.severity:9} {r.title_en}" for r in catalogue().values()))
+        say("\n".join(f"{r.code:30} {r.severity:9} {r.title_en}" for r in catalogue().values()))
 
 
 @app.command()
+@with_parameters("data", "recover", "any_namespace")
 def check(
+    given: dict[str, Any],
     name: Annotated[str, typer.Argument(metavar="ADDRESS_OR_DOMAIN", help="What to look up.")],
-    data: Data = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
 ) -> None:
     """Say whether an address or a domain is in the white list, letter for letter."""
     from mssante_audit.whitelist.check import check as look_up
 
     if not name.strip():
         raise ParameterError("nothing to look up")
-    space = _space(_given(None, data=data, recover=recover, any_namespace=any_namespace))
+    space = open_given(given)
     answer = look_up(name, space.entries["domain"].tolist())
     made = space.whitelist.generated_at
     where = f"{space.whitelist.source}, generated {made:%Y-%m-%d}" if made else space.whitelist.source
     if answer.listed:
-        _say(f"listed: {answer.domain} ({where})\n{_entries_text(space, answer.domain)}")
+        say(f"listed: {answer.domain} ({where})\n{_entries_text(space, answer.domain)}")
         return
     lines = [f"not listed: {answer.domain} ({where})"]
     if space.whitelist.damaged:
@@ -251,7 +202,7 @@ def check(
         lines.append(f"listed, but not letter for letter the same: {answer.respelt!r}")
     if answer.near:
         lines.append(f"near: {', '.join(answer.near)}")
-    _say("\n".join(lines))
+    say("\n".join(lines))
     raise typer.Exit(1)
 
 
@@ -264,7 +215,7 @@ def sample(
     """Write the made-up trust space, with known defects."""
     from tools.sample.make import write_sample
 
-    _say(f"sample: {write_sample(out, seed=seed, force=force)}")
+    say(f"sample: {write_sample(out, seed=seed, force=force)}")
 
 
 def main() -> NoReturn:
@@ -273,9 +224,9 @@ def main() -> NoReturn:
     try:
         app(prog_name="mssante-audit")
     except AuditError as error:
-        if any(_debug):
+        if any(console.debug):
             raise
-        _say(f"mssante-audit: {error}", sys.stderr)
+        say(f"mssante-audit: {error}", sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -285,29 +236,6 @@ def main() -> NoReturn:
 def _terminated(*_: object) -> NoReturn:
     # Like Ctrl-C, so that kernels are stopped and half-made files removed.
     sys.exit(128 + signal.SIGTERM)
-
-
-def _given(settings: list[str] | None, **options: Any) -> dict[str, Any]:
-    """Return the parameters given by options and by ``-p``, each once."""
-    given = parse_assignments(settings or ())
-    for name, value in options.items():
-        if value in (None, False, []):
-            continue
-        if name in given:
-            raise ParameterError(f"{name!r} is given twice")
-        plain = [str(v) for v in value] if isinstance(value, list) else value
-        given[name] = check_value(name, str(plain) if isinstance(plain, Path) else plain)
-    return given
-
-
-def _space(given: dict[str, Any]) -> TrustSpace:
-    from mssante_audit.report.results import open_space
-
-    if "row_limit" in given:
-        raise ParameterError("row_limit is for reports", remedy="Here all rows are written")
-    if "changes_since" in given:
-        raise ParameterError("changes_since is for reports", remedy="Use `mssante-audit changes`")
-    return open_space(**given)
 
 
 def _entries_text(space: TrustSpace, domain: str) -> str:
@@ -338,19 +266,3 @@ def _outcome_line(outcome: Outcome, out: Path) -> str:
 
 def _yes(valid: bool | None) -> str:
     return {True: "valid", False: "not valid", None: "unknown"}[valid]
-
-
-def _say(text: str, file: Any = None) -> None:
-    """Print lines; characters that could steer a terminal or hide in it are escaped."""
-    _write(_UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text) + "\n", file)
-
-
-def _write(text: str, file: Any = None) -> None:
-    stream = file or sys.stdout
-    try:
-        stream.buffer.write(text.encode("utf-8", "backslashreplace"))
-        stream.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", file="standard output") from None

@@ -2,59 +2,30 @@
 
 from __future__ import annotations
 
-import sys
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.cli.console import Format, write_frame
+from mssante_audit.cli.options import Out, open_given, with_parameters
 
 app = typer.Typer()
 
 
-class Format(StrEnum):
-    """Formats of the records."""
-
-    csv = "csv"
-    json = "json"
-
-
 @app.command("methods")
+@with_parameters("data", "as_of", "recover", "any_namespace")
 def methods(
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Folder holding white list and observation.", show_default="the shipped sample"),
-    ] = None,
+    given: dict[str, Any],
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
-    out: Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")] = None,
-    as_of: Annotated[
-        str | None, typer.Option(help="Instant at which declarations count, ISO 8601.", show_default="now")
-    ] = None,
-    recover: Annotated[
-        bool, typer.Option("--recover", help="Load the readable rows of a damaged list.")
-    ] = False,
-    any_namespace: Annotated[
-        bool, typer.Option("--any-namespace", help="Accept another XML namespace.")
-    ] = False,
+    out: Out = None,
 ) -> None:
     """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
-    from mssante_audit.base import export
     from mssante_audit.report.narrative_dns import method_records
-    from mssante_audit.report.results import open_space
 
-    space = open_space(
-        data=str(data) if data else None, as_of=as_of, recover=recover, any_namespace=any_namespace
-    )
+    space = open_given(given)
     if space.observation is None:
         raise InputError(
             "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
         )
-    records = method_records(space)
-    if out is not None:
-        export.WRITERS[format](records, out)
-        return
-    text = export.json_text(records) if format is Format.json else export.csv_text(records)
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-    sys.stdout.flush()
+    write_frame(method_records(space), format, out)

@@ -12,6 +12,10 @@ from typing import Annotated
 
 import typer
 
+from mssante_audit.cli import console
+from mssante_audit.cli.console import say
+from mssante_audit.cli.options import AsOf
+
 ConfigFile = Annotated[Path, typer.Option("--config", help="The settings.")]
 
 
@@ -28,24 +32,20 @@ def init(
     ),
 ) -> None:
     """Write a commented audit.toml, the settings of `run`."""
-    from mssante_audit.cli.main import _say
     from mssante_audit.nightly.config import write_template
 
     write_template(file)
-    _say(f"{file}: set data.folder, then `mssante-audit doctor --config {file}` and `run --config {file}`")
+    say(f"{file}: set data.folder, then `mssante-audit doctor --config {file}` and `run --config {file}`")
 
 
 def run(
     config: ConfigFile = Path("audit.toml"),
-    as_of: Annotated[
-        str | None, typer.Option(help="Instant to audit at, ISO 8601.", show_default="now")
-    ] = None,
+    as_of: AsOf = None,
     debug: Annotated[
         bool, typer.Option("--debug", help="Keep tracebacks in the run's folder; they may hold values.")
     ] = False,
 ) -> None:
     """Do the whole night's work: fetch, observe, audit, reports, dossiers, site, retention."""
-    from mssante_audit.cli import main as cli
     from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.preflight import check
     from mssante_audit.nightly.run import run as run_night
@@ -53,11 +53,11 @@ def run(
 
     settings = load_config(config)
     check(settings)
-    tell = (lambda line: cli._say(line, sys.stderr)) if sys.stderr.isatty() else None
+    tell = (lambda line: say(line, sys.stderr)) if sys.stderr.isatty() else None
     night = run_night(
-        settings, as_of=check_value("as_of", as_of) or "", tell=tell, debug=debug or any(cli._debug)
+        settings, as_of=check_value("as_of", as_of) or "", tell=tell, debug=debug or any(console.debug)
     )
-    cli._say((night.folder / "summary.txt").read_text(encoding="utf-8").rstrip())
+    say((night.folder / "summary.txt").read_text(encoding="utf-8").rstrip())
     raise typer.Exit(night.exit_status)
 
 
@@ -67,11 +67,10 @@ def doctor(
     ] = None,
 ) -> None:
     """Say what is missing on this machine, and what to do about it."""
-    from mssante_audit.cli.main import _say
     from mssante_audit.nightly.doctor import examine
 
     signs = list(examine(config))
     for sign in signs:
         remedy = f". {sign.remedy}" if sign.remedy else ""
-        _say(f"{sign.state:8} {sign.what}: {sign.found}{remedy}")
+        say(f"{sign.state:8} {sign.what}: {sign.found}{remedy}")
     raise typer.Exit(int(any(sign.state == "missing" for sign in signs)))
