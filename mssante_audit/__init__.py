@@ -36,9 +36,10 @@ if TYPE_CHECKING:
     from mssante_audit.audits import audit, audit_all, lacking
     from mssante_audit.base.errors import AuditError
     from mssante_audit.declarations.register import load_declarations
-    from mssante_audit.findings.catalogue import Rule, catalogue, load_rules, rule
-    from mssante_audit.findings.frame import Finding
+    from mssante_audit.findings.catalogue import catalogue, rule
+    from mssante_audit.findings.facts import Finding
     from mssante_audit.findings.registry import Audit, register
+    from mssante_audit.findings.rules import Rule, load_rules
     from mssante_audit.space.trust import Thresholds, TrustSpace, load_space
     from mssante_audit.values.contacts import mask, parse_contact
     from mssante_audit.values.dn import parse_dn
@@ -56,15 +57,17 @@ _HOME = {
     "base.errors": ("AuditError",),
     "declarations.register": ("load_declarations",),
     "findings.catalogue": (
-        "Rule",
         "catalogue",
-        "load_rules",
         "rule",
     ),
-    "findings.frame": ("Finding",),
+    "findings.facts": ("Finding",),
     "findings.registry": (
         "Audit",
         "register",
+    ),
+    "findings.rules": (
+        "Rule",
+        "load_rules",
     ),
     "space.trust": (
         "Thresholds",

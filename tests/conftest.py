@@ -194,7 +194,7 @@ def made_site(folder: Path, space: TrustSpace, findings: pd.DataFrame, reports: 
     accepted = accepted.assign(
         reason=[*PAYLOADS][: len(accepted)], who="cellule <b>MSSanté</b>", until="2026-12-31"
     )
-    point = point_of(space, findings, accepted, told)
+    point = point_of(space.as_of, findings, accepted, told)
     earlier = [replace(point, at=f"2025-02-{day:02}T06:00:00+00:00", new=day) for day in range(1, 25)]
     dossiers = folder / "made-dossiers"
     dossiers.mkdir()

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_findings import framed, made
 
-from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.facts import clear, dumped, hidden, loaded
 from mssante_audit.findings.frame import COLUMNS, Severity, concat, row_ranges
+from mssante_audit.findings.rules import Rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.values.person import Person
 

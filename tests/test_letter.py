@@ -24,7 +24,7 @@ from mssante_audit.dossiers.letter import (
     subject,
 )
 from mssante_audit.dossiers.narrative import remedy, theirs
-from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.rules import SEVERITIES
 from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mssante_audit.archive.changes import Change, changes_frame, compare
+from mssante_audit.archive.history import history_of
 from mssante_audit.archive.renames import renames_in
 from mssante_audit.base.french import count, listing
 from mssante_audit.values.contacts import mask
@@ -149,7 +150,7 @@ def span(
     if times[0] and times[1] and times[0] < times[1]:
         inside = [s.generated_at for s in archive.snapshots if times[0] <= s.generated_at <= times[1]]
         if len(inside) > 2:
-            renames = renames_in(archive.history, inside)
+            renames = renames_in(history_of(archive), inside)
     return between(lists[0].entries, lists[1].entries, renames, times)
 
 

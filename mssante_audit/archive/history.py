@@ -27,6 +27,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -106,8 +107,12 @@ def bring_up_to_date(archive: Archive, *, rebuild: bool = False) -> Any:
     return whole
 
 
+@lru_cache(maxsize=1)
 def history_of(archive: Archive) -> pd.DataFrame:
-    """Return the history of an archive: of its file if that is up to date, completed in memory if not."""
+    """Return the history of an archive: of its file if that is up to date, completed in memory if not.
+
+    Made once for an opened archive.
+    """
     known, table = _read(archive)
     if set(known) != {snapshot.name for snapshot in archive.snapshots}:
         table = _completed(archive, known, table)

@@ -20,14 +20,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mssante_audit.archive.log import Record, read_log
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 QUARANTINE, HISTORY = "quarantine", "history.parquet"
 SKEW = timedelta(hours=1)
@@ -56,7 +52,7 @@ class Snapshot:
         return self.path.name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # two opened at different times may differ
 class Archive:
     """An archive, opened. Its content is read when first asked for."""
 
@@ -124,13 +120,6 @@ class Archive:
         from mssante_audit.whitelist.certificates import pinned_files
 
         return (*self.anchors, *pinned_files(self.folder.resolve().parent))
-
-    @cached_property
-    def history(self) -> pd.DataFrame:
-        """The history table (`mssante_audit.archive.history`), read from its file or, if stale, made anew."""
-        from mssante_audit.archive.history import history_of
-
-        return history_of(self)
 
 
 def open_archive(folder: str | Path, anchors: Sequence[str | Path] = ()) -> Archive:

@@ -13,7 +13,8 @@ from typing import cast
 import pandas as pd
 
 from mssante_audit.audits.since import dated
-from mssante_audit.findings.frame import Finding, concat, findings_frame
+from mssante_audit.findings.facts import Finding
+from mssante_audit.findings.frame import concat, findings_frame
 from mssante_audit.findings.registry import Audit, Run, audit_named, audits
 from mssante_audit.findings.waivers import load_waivers, split
 from mssante_audit.findings.words import worded

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.archive.history import history_of
 from mssante_audit.base.errors import InputError
 from mssante_audit.findings.catalogue import rule
 from mssante_audit.space.trust import TrustSpace
@@ -28,7 +29,7 @@ def past_of(space: TrustSpace) -> tuple[pd.DataFrame, datetime, datetime] | None
         return None
     last = known[-1].generated_at
     try:
-        history = archive.history
+        history = history_of(archive)
     except InputError:
         return None
     return history[history["first_seen"] <= last], earlier[0].generated_at, last

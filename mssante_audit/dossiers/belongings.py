@@ -17,6 +17,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from mssante_audit.archive.history import history_of
 from mssante_audit.base.french import typeset
 from mssante_audit.findings.catalogue import catalogue
 from mssante_audit.space.trust import TrustSpace
@@ -253,7 +254,7 @@ def _claim_list(claims: _Claims, space: TrustSpace) -> None:
 def _claim_history(claims: _Claims, space: TrustSpace) -> None:
     if space.archive is None:
         return
-    history = space.archive.history
+    history = history_of(space.archive)
     owner_of = {}
     for dn in history["dn"].unique():
         read = parse_dn(dn)

@@ -17,13 +17,14 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.archive.events import Span, between
+from mssante_audit.archive.history import history_of
 from mssante_audit.audits import audit_all
 from mssante_audit.audits.reconciliation.rules import status
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.french import typeset
 from mssante_audit.dossiers.belongings import Belongings, belongings
-from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import row_ranges, typed
+from mssante_audit.findings.rules import SEVERITIES
 from mssante_audit.report import results
 from mssante_audit.report.narrative_dns import SIZES, method_records
 from mssante_audit.report.results import Results
@@ -257,7 +258,7 @@ def _history(space: TrustSpace) -> tuple[dict[str, pd.DataFrame], tuple[datetime
     last = len(times) - 1
     points = sorted({round(i * last / (POINTS - 1)) for i in range(POINTS)}) if last >= POINTS else None
     chosen = times if points is None else [times[i] for i in points]
-    history = space.archive.history[["domain", "dn", "first_seen", "last_seen"]]
+    history = history_of(space.archive)[["domain", "dn", "first_seen", "last_seen"]]
     owner = {dn: parse_identifier(parse_dn(dn).get("OU")).value for dn in history["dn"].unique()}
     grouped = history.assign(operator_id=history["dn"].map(owner)).groupby("operator_id", sort=False)
     return {str(o): rows.drop(columns=["dn", "operator_id"]) for o, rows in grouped}, tuple(chosen)

@@ -15,7 +15,8 @@ from mssante_audit.audits.delegation_vs_redirection.method import METHOD_NAMES
 from mssante_audit.audits.reconciliation.matching import STATUSES
 from mssante_audit.base.french import count, day, listing, number, typeset
 from mssante_audit.dossiers.facts import Dossier, Peers
-from mssante_audit.findings.catalogue import SEVERITIES, rule
+from mssante_audit.findings.catalogue import rule
+from mssante_audit.findings.rules import SEVERITIES
 from mssante_audit.report.narrative import SIGNATURES
 from mssante_audit.report.narrative_archive import KINDS
 from mssante_audit.report.narrative_dns import DECLARED_NAMES

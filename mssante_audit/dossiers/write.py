@@ -24,7 +24,7 @@ from mssante_audit.base.staging import locked, publish
 from mssante_audit.dossiers.batch import Order, run_batch
 from mssante_audit.dossiers.making import Made
 from mssante_audit.dossiers.page import dossiers_html
-from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.rules import SEVERITIES
 from mssante_audit.report.jobs import Job, of_space, plan, tellable
 from mssante_audit.report.results import open_space, provenance, select_operator
 from mssante_audit.space.inputs import code_digest, inputs_digest

@@ -1,4 +1,4 @@
-"""The facts of a finding: typed values by name, told to people and to machines.
+"""What an audit says: a finding and its facts, typed values by name, told to people and to machines.
 
 A fact is a text, a number, a truth value, a date or an instant, a `Person`, or a list or a mapping of those.
 Dates become ISO 8601 texts here, so that a fact read back from a file is what it was in memory.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -15,6 +16,35 @@ from mssante_audit.values.person import Person, masks
 
 MARK = "person"
 """The one key of the mapping that stands for a `Person` in JSON that only its owner reads."""
+
+
+Subject = str | Person | tuple[str | Person, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One cause, as an audit states it; `findings_frame` adds what follows from the rows.
+
+    >>> Finding("LIST_OLD", "list", facts={"days": 12}).facts["days"]
+    12
+    """
+
+    rule: str
+    subject: Subject
+    """What the rule is about, in values that do not move from list to list: never a sentence, a count, a row,
+    nor the first domain of a group. No two findings of one rule share it."""
+    rows: tuple[int, ...] = ()
+    domains: tuple[str, ...] = ()
+    """Domains concerned beyond those of the rows."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What its words are made of. What names a person is a `mssante_audit.values.person.Person`."""
+    evidence: str = ""
+    """Only for evidence that is not rows of the white list: a register's rows, an observation."""
+    operator_id: str = ""
+    """Only where the rows do not tell the operator."""
+    operator: str = ""
+    first_seen: datetime | None = None
+    """Only where the audit knows it from earlier lists; what the rows' texts tell is added later."""
 
 
 def plain(value: Any) -> Any:

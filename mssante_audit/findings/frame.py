@@ -31,16 +31,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 
 import pandas as pd
 
-from mssante_audit.findings.catalogue import SEVERITIES, rule
-from mssante_audit.findings.facts import clear, plain
+from mssante_audit.findings.catalogue import rule
+from mssante_audit.findings.facts import Finding, Subject, clear, plain
+from mssante_audit.findings.rules import SEVERITIES
 from mssante_audit.values.person import Person
 
 COLUMNS = (
@@ -65,34 +64,6 @@ OBJECTS = ("subject", "rows", "facts")
 """Columns that hold Python's own objects: JSON in files, and not among a table's flat columns."""
 
 Severity = pd.CategoricalDtype(list(SEVERITIES), ordered=True)
-
-Subject = str | Person | tuple[str | Person, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One cause, as an audit states it; `findings_frame` adds what follows from the rows.
-
-    >>> Finding("LIST_OLD", "list", facts={"days": 12}).facts["days"]
-    12
-    """
-
-    rule: str
-    subject: Subject
-    """What the rule is about, in values that do not move from list to list: never a sentence, a count, a row,
-    nor the first domain of a group. No two findings of one rule share it."""
-    rows: tuple[int, ...] = ()
-    domains: tuple[str, ...] = ()
-    """Domains concerned beyond those of the rows."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """What its words are made of. What names a person is a `mssante_audit.values.person.Person`."""
-    evidence: str = ""
-    """Only for evidence that is not rows of the white list: a register's rows, an observation."""
-    operator_id: str = ""
-    """Only where the rows do not tell the operator."""
-    operator: str = ""
-    first_seen: datetime | None = None
-    """Only where the audit knows it from earlier lists; what the rows' texts tell is added later."""
 
 
 def said(

@@ -17,13 +17,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from importlib.resources import files
+from typing import Any
 
 from mssante_audit.base.errors import AuditError, InputError, UnknownNameError
-from mssante_audit.findings.catalogue import Rule
-
-if TYPE_CHECKING:
-    from mssante_audit.findings.frame import Finding
+from mssante_audit.findings.facts import Finding
+from mssante_audit.findings.rules import Rule, load_rules
 
 GROUP = "mssante_audit.audits"
 """Of the entry points."""
@@ -45,7 +44,7 @@ NEEDS: Mapping[str, Mapping[str, str]] = {
 }
 """What an audit may need beside the list (a field of `TrustSpace`), and what is said where it lacks."""
 
-Run = Callable[[Any], "Iterable[Finding]"]
+Run = Callable[[Any], Iterable[Finding]]
 """From a `mssante_audit.space.TrustSpace` to what was found in it."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
@@ -157,10 +156,6 @@ def title_of_audit(name: str, language: str = "fr") -> str:
 @cache
 def rules() -> Mapping[str, Rule]:
     """Return the rules of every audit by code, and last those of the engine itself."""
-    from importlib.resources import files
-
-    from mssante_audit.findings.catalogue import load_rules
-
     own = load_rules(files("mssante_audit.findings") / "rules.toml")
     return {told.code: told for audit in audits().values() for told in audit.rules} | {
         told.code: told for told in own

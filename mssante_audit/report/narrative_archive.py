@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mssante_audit.archive.chronicle import Chronicle
 from mssante_audit.archive.events import EVENTS, Span
+from mssante_audit.archive.history import history_of
 from mssante_audit.archive.log import GOOD, Record
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import InputError
@@ -18,6 +18,7 @@ from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.catalogue import rule
 from mssante_audit.findings.frame import flat
 from mssante_audit.report.tables import Cell, Figure, Html, data, key_figures, prose, table
+from mssante_audit.space.chronicle import Chronicle
 from mssante_audit.space.trust import TrustSpace
 
 KINDS = {
@@ -82,7 +83,7 @@ def collection(space: TrustSpace) -> Html:
 def _unread(archive: Archive) -> str:
     """Say that the history cannot be made, and of which file that comes; "" if it can."""
     try:
-        archive.history  # noqa: B018 - asked for to know whether it can be had
+        history_of(archive)
     except InputError as error:
         name = data(Path(error.file or "").name)
         text = (

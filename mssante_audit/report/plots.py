@@ -35,8 +35,9 @@ from mssante_audit.base.french import (
     severity_name,
     typeset,
 )
-from mssante_audit.findings.catalogue import SEVERITIES, catalogue, rule
+from mssante_audit.findings.catalogue import catalogue, rule
 from mssante_audit.findings.registry import audits
+from mssante_audit.findings.rules import SEVERITIES
 from mssante_audit.report.tables import visible
 
 PX = 1 / 100

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
-from mssante_audit.archive.chronicle import Chronicle
 from mssante_audit.base.french import count, day, number, percent
 from mssante_audit.report.plots import (
     BLUE,
@@ -30,6 +29,7 @@ from mssante_audit.report.plots import (
     duration,
     label,
 )
+from mssante_audit.space.chronicle import Chronicle
 
 TICKS = 4
 """Dates named on the time axis, unless there is but one."""

@@ -21,8 +21,8 @@ import pandas as pd
 
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.export import json_text
-from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import COLUMNS, typed
+from mssante_audit.findings.rules import SEVERITIES
 from mssante_audit.space.inputs import input_files, stamps
 from mssante_audit.space.trust import Thresholds, TrustSpace, load_space
 

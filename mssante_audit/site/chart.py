@@ -11,7 +11,7 @@ from html import escape
 
 from mssante_audit.base.french import NBSP, count, day, listing, number, severity_name, typeset
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.rules import SEVERITIES
 from mssante_audit.findings.trend import Point
 from mssante_audit.report.tables import badge
 

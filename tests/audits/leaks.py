@@ -17,6 +17,7 @@ from io import BytesIO
 import nbformat
 from pypdf import PdfReader
 
+from mssante_audit.archive.history import history_of
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.letter import letter_files
@@ -97,7 +98,7 @@ def belonging(space):
             add("host", host if host not in _CONSUMER else "", owner)
             add("phone", row[f"{kind}_phone"][-9:], owner)
     if space.archive is not None:
-        for domain, dn in space.archive.history[["domain", "dn"]].itertuples(index=False):
+        for domain, dn in history_of(space.archive)[["domain", "dn"]].itertuples(index=False):
             read = parse_dn(dn)
             owner = parse_identifier(read.get("OU")).value
             for kind, text in (("id", owner), ("host", domain.lower()), ("host", read.get("CN").lower())):

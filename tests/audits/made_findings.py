@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.findings.frame import Finding, findings_frame
+from mssante_audit.findings.facts import Finding
+from mssante_audit.findings.frame import findings_frame
 
 
 def made(

@@ -3,8 +3,8 @@
 from importlib.resources import files
 
 from mssante_audit.audits.declarations.rules import PARTS
-from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.registry import Audit
+from mssante_audit.findings.rules import load_rules
 
 AUDIT = Audit(
     "declarations",

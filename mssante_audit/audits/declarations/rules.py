@@ -16,7 +16,8 @@ import pandas as pd
 from mssante_audit.audits.declarations.declared import CHECKS, Check
 from mssante_audit.declarations.register import Register, fields
 from mssante_audit.declarations.values import KINDS
-from mssante_audit.findings.frame import Finding, row_ranges, said
+from mssante_audit.findings.facts import Finding
+from mssante_audit.findings.frame import row_ranges, said
 from mssante_audit.space.trust import TrustSpace
 
 _READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "DECL_RECOVERED"}

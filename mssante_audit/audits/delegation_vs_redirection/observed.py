@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from mssante_audit.findings.frame import Finding, row_ranges, said
+from mssante_audit.findings.facts import Finding
+from mssante_audit.findings.frame import row_ranges, said
 from mssante_audit.observe.dns.view import Path, View, ZoneView, is_dead
 from mssante_audit.observe.dns.wire import canonical, is_under
 from mssante_audit.observe.methods import methods

@@ -14,7 +14,7 @@ from mssante_audit.audits.delegation_vs_redirection.method import method_causes
 from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen
 from mssante_audit.audits.delegation_vs_redirection.parent import parent_causes
 from mssante_audit.audits.delegation_vs_redirection.servers import server_causes
-from mssante_audit.findings.frame import Finding
+from mssante_audit.findings.facts import Finding
 from mssante_audit.space.trust import TrustSpace
 
 

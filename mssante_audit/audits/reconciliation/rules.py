@@ -39,7 +39,8 @@ from mssante_audit.audits.reconciliation.matching import CONTACTS, MATCH, STATUS
 from mssante_audit.audits.stale_contacts.history import superseded
 from mssante_audit.base.french import day
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.findings.frame import Finding, row_ranges, said
+from mssante_audit.findings.facts import Finding
+from mssante_audit.findings.frame import row_ranges, said
 from mssante_audit.space.trust import TrustSpace
 
 __all__ = ["PARTS", "STATUSES", "status"]

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mssante_audit.audits.stale_contacts.uses import Use, seen
-from mssante_audit.findings.frame import Finding, said
+from mssante_audit.findings.facts import Finding
+from mssante_audit.findings.frame import said
 from mssante_audit.values.contacts import fold
 from mssante_audit.whitelist.rows import all_rows
 

@@ -16,7 +16,8 @@ from mssante_audit.audits.reconciliation.matching import same_contact
 from mssante_audit.audits.since import past_of
 from mssante_audit.audits.stale_contacts.uses import KINDS
 from mssante_audit.base.french import count, day, number
-from mssante_audit.findings.frame import Finding, row_ranges, said
+from mssante_audit.findings.facts import Finding
+from mssante_audit.findings.frame import row_ranges, said
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn

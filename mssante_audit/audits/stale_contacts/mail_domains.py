@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from mssante_audit.audits.stale_contacts.uses import Use, seen, seen_together
-from mssante_audit.findings.frame import Finding, said
+from mssante_audit.findings.facts import Finding
+from mssante_audit.findings.frame import said
 from mssante_audit.whitelist.rows import all_rows, rows_by
 
 USUAL_SHARE, USUAL_MIN = 0.2, 5

@@ -21,7 +21,8 @@ from mssante_audit.audits.stale_contacts.mail_domains import (
 )
 from mssante_audit.audits.stale_contacts.uses import Use, majorities, seen, seen_together, sizes_of, uses_of
 from mssante_audit.base.french import count, day, number
-from mssante_audit.findings.frame import Finding, said
+from mssante_audit.findings.facts import Finding
+from mssante_audit.findings.frame import said
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import all_rows
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from mssante_audit.base.french import count
-from mssante_audit.findings.frame import Finding, said
+from mssante_audit.findings.facts import Finding
+from mssante_audit.findings.frame import said
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold
 from mssante_audit.values.shown import enumerated, shown

@@ -12,7 +12,8 @@ import pandas as pd
 
 from mssante_audit.audits.whitelist_integrity.descriptions import descriptions, is_garbled
 from mssante_audit.base.french import REASONS, count, damage, listing, moment
-from mssante_audit.findings.frame import Finding, row_ranges, said
+from mssante_audit.findings.facts import Finding
+from mssante_audit.findings.frame import row_ranges, said
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.shown import enumerated, has_hidden, hidden, host_faults, shown
 from mssante_audit.whitelist.load import NAMESPACE

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mssante_audit.archive.events import Span, between
-from mssante_audit.archive.history import frame_of, merged, rows_of
+from mssante_audit.archive.history import frame_of, history_of, merged, rows_of
 from mssante_audit.archive.renames import renames_in
 from mssante_audit.archive.store import Archive, Snapshot
 from mssante_audit.base.errors import InputError
@@ -109,7 +109,7 @@ def chronicle(space: TrustSpace, *, since: str | None = None, operator_id: str |
 def _history(archive: Archive, readable: Sequence[Snapshot]) -> pd.DataFrame:
     """Return the history of the archive; of the span's readable lists where that cannot be made."""
     try:
-        return archive.history
+        return history_of(archive)
     except InputError:
         return frame_of(merged(rows_of(archive.load(s).entries, s.generated_at) for s in readable))
 

@@ -1,0 +1,136 @@
+"""What a rule is: its code, why it matters, what to do, and the sentences of its findings.
+
+Rules come with their audit, as a TOML file beside it (`load_rules`) or made in Python; both are checked when
+they are made.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import MISSING, dataclass, fields
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from mssante_audit.base.errors import InputError
+
+SEVERITIES = ("info", "warning", "error", "critical")
+"""From the mildest to the worst: what happens to mail (see `Rule.severity`)."""
+
+CONFIDENCES = ("hint", "likely", "certain")
+"""How sure a rule is of what it says, from the least."""
+
+SOURCES = ("form", "data", "ANS", "RFC", "good practice", "none")
+
+TEXTS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
+"""Columns of the list that `Rule.texts` may name."""
+
+_CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the catalogue.
+
+    Raises
+    ------
+    InputError
+        If a field holds what it may not.
+
+    >>> Rule("MY_RULE", family="x", severity="high", source="none", title_fr="", title_en="", why_fr="",
+    ...      why_en="", remedy_fr="", remedy_en="")
+    ... # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    mssante_audit.base.errors.InputError: rule MY_RULE: severity is 'high'. Allowed: info, warning, ...
+    """
+
+    code: str
+    """Stable identifier, such as ``DN_ID_LUHN``."""
+    family: str
+    """The section of the audit's report it belongs to, in French."""
+    severity: str
+    """``critical``: mail is refused or can be intercepted. ``error``: it will break or cannot be checked.
+    ``warning``: drifting, against the form. ``info``."""
+    source: str
+    """Where the rule comes from, starting with one of `SOURCES`."""
+    title_fr: str
+    title_en: str
+    why_fr: str
+    why_en: str
+    remedy_fr: str
+    """A template, as the next ones: a remedy may depend on a fact. On a rule's own page there are none."""
+    remedy_en: str
+    observed_fr: str = ""
+    """What the file (or the network) says: a template (`mssante_audit.findings.words`) filled with facts."""
+    observed_en: str = ""
+    expected_fr: str = ""
+    """What would be right, "" where there is no single answer."""
+    expected_en: str = ""
+    confidence: str = "certain"
+    """One of `CONFIDENCES`."""
+    texts: tuple[str, ...] = ()
+    """Columns of the list whose texts alone make the finding, so that earlier lists tell since when it is
+    there; none where it also depends on dates, on other rows or on another source."""
+    together: bool = False
+    """Whether it takes all of the finding's rows to make it; otherwise each makes it by itself."""
+    personal: bool = False
+    """Whether findings may name persons."""
+    audit: str = ""
+    """The audit it belongs to, which sets it."""
+
+    def __post_init__(self) -> None:
+        def wrong(field: str, allowed: str) -> InputError:
+            return InputError(
+                f"{field} is {getattr(self, field)!r}", file=f"rule {self.code}", remedy=f"Allowed: {allowed}"
+            )
+
+        for field in fields(self):
+            value = getattr(self, field.name)
+            kind = {"texts": tuple, "together": bool, "personal": bool}.get(field.name, str)
+            if not isinstance(value, kind):
+                raise wrong(field.name, {tuple: "a list of texts", bool: "true, false", str: "a text"}[kind])
+        if not _CODE.fullmatch(self.code):
+            raise wrong("code", "capitals and digits in words joined by _, such as LIST_DOMAIN_LONG")
+        if self.severity not in SEVERITIES:
+            raise wrong("severity", ", ".join(SEVERITIES))
+        if self.confidence not in CONFIDENCES:
+            raise wrong("confidence", ", ".join(CONFIDENCES))
+        if not self.source.startswith(SOURCES):
+            raise wrong("source", f"what begins with one of {', '.join(SOURCES)}")
+        if not set(self.texts) <= set(TEXTS):
+            raise wrong("texts", ", ".join(TEXTS))
+
+
+def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
+    """Return the rules of a TOML file: a table a rule, named by its code, fields as in `Rule`.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or a rule lacks a field, has an unknown one or one that holds what it may not.
+    """
+    path = Path(file) if isinstance(file, str) else file
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read ({error})", file=str(file)) from error
+    return tuple(_rule(code, table, str(file)) for code, table in tables.items())
+
+
+def _rule(code: str, table: Any, file: str) -> Rule:
+    known = {field.name: field for field in fields(Rule) if field.name not in ("code", "audit")}
+    if not isinstance(table, dict):
+        raise InputError(f"{code!r} is no table", file=file, remedy="Write the rule's fields below [CODE]")
+    if unknown := sorted(set(table) - set(known)):
+        raise InputError(
+            f"rule {code} has an unknown field {unknown[0]!r}",
+            file=file,
+            remedy=f"There are: {', '.join(known)}",
+        )
+    needed = [name for name, field in known.items() if field.default is MISSING]
+    if missing := [name for name in needed if name not in table]:
+        raise InputError(f"rule {code} lacks {missing[0]!r}", file=file)
+    texts = table.get("texts", [])
+    return Rule(code=code, **table | {"texts": tuple(texts) if isinstance(texts, list) else texts})
