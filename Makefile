@@ -10,7 +10,7 @@ NOTEBOOKS ?= notebooks
 ARGS ?=
 INSTALL = $(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help report test lint bench oracle lab sample lock clean
+.PHONY: help report test quick lint bench oracle lab sample lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,12 +19,16 @@ report: .venv/ok ## HTML reports of DATA (default: the sample) into OUT; more op
 	.venv/bin/mssante-audit report --data $(DATA) --out $(OUT) $(ARGS)
 
 test: lint ## lint, types, notebook cleanliness and the whole test suite
-	.venv-dev/bin/python -m pytest $(ARGS)
+	.venv-dev/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-lint: .venv-dev/ok ## ruff (notebooks included), mypy, clean notebooks
+quick: .venv-dev/ok ## the unit tests, for who edits: what starts no process and makes no report
+	.venv-dev/bin/python -m pytest -m "not slow" $(ARGS)
+
+lint: .venv-dev/ok ## ruff (notebooks included), mypy, imports between rooms, clean notebooks
 	.venv-dev/bin/ruff check .
 	.venv-dev/bin/ruff format --check .
 	.venv-dev/bin/mypy
+	.venv-dev/bin/lint-imports --no-cache
 	.venv-dev/bin/python tools/check_notebooks.py notebooks/*.ipynb
 
 bench: .venv-dev/ok ## every performance promise, as a ratio measured in one run
@@ -37,7 +41,7 @@ lab: .venv-dev/ok ## JupyterLab on the notebooks, beginning with their README; a
 	JUPYTER_CONFIG_PATH=$(CURDIR)/tools/lab .venv-dev/bin/jupyter lab $(NOTEBOOKS)/README.ipynb $(ARGS)
 
 sample: .venv-dev/ok ## write the made-up trust space of data/sample again, its PDF form included
-	.venv-dev/bin/mssante-audit sample data/sample --force
+	.venv-dev/bin/python -m tools.sample data/sample --force
 
 lock: .venv-dev/ok ## resolve the dependencies again, with hashes
 	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv

@@ -25,7 +25,7 @@ Start with `load_space`: a folder (or a white list) becomes a `TrustSpace`, whos
 =================================  ==================================================================
 
 ``help(load_space)`` tells of one of them; the columns of ``space.entries`` and of findings are described in
-``help("mssante_audit.whitelist.load")`` and ``help("mssante_audit.findings.frame")``.
+``help("mssante_audit.whitelist.listing")`` and ``help("mssante_audit.findings.frame")``.
 """
 
 from importlib import import_module

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copy, copytree
@@ -22,9 +23,29 @@ from mssante_audit.observe.dns.wire import canonical
 from mssante_audit.report.run import Run, run_reports
 from mssante_audit.site.build import build_site
 from mssante_audit.space.trust import TrustSpace, load_space
-from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
+from mssante_audit.whitelist.listing import NAMESPACE
+from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.dns import OBSERVED_AT
 from tools.sample.dns_world import World, Zone, observe_world
+
+
+def let_signals_through() -> None:
+    """Undo what `nohup` and shells do to what runs in the background: tests send signals to their children.
+
+    A child begins with the default wherever we have a function, and goes on ignoring what we ignore.
+    """
+    for number, own in (
+        (signal.SIGHUP, lambda *_: None),  # so that this process survives the terminal, as was asked for
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGQUIT, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, own)
+
+
+let_signals_through()
+
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
 REAL_AS_OF = "2025-03-01"
@@ -262,3 +283,21 @@ def hostile_site(hostile_run: Run, tmp_path_factory: pytest.TempPathFactory) -> 
     ]
     findings = concat([audit_all(space), framed(more, space.entries)])
     return made_site(tmp_path_factory.mktemp("hostile-site"), space, findings, hostile_run.out)
+
+
+SLOW = (
+    "attacks", "browser", "nightly", "notebooks", "observing", "test_annexe1", "test_archive", "test_batch",
+    "test_belongings", "test_changes", "test_cli", "test_cluster", "test_dossier", "test_engine", 
+    "test_fetch", "test_forks", "test_ledger", "test_letter", "test_oracle", "test_package", "test_page", "test_report",
+    "test_results", "test_sample", "test_shell", "test_signals", "test_site", "test_trend", "test_waivers",
+    "test_wheel",
+)  # fmt: skip
+"""Folders and beginnings of files whose tests start processes, make reports or load the whole sample."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make quick` leaves out, in one place."""
+    for item in items:
+        parts = item.path.relative_to(item.config.rootpath).parts
+        if parts[0] == "tests" and any(part.startswith(SLOW) for part in parts[1:]):
+            item.add_marker(pytest.mark.slow)

@@ -274,9 +274,15 @@ def test_check_does_not_say_no_for_what_could_not_be_read(run, sample):
 
 
 def test_sample(run, tmp_path):
-    status, out, _ = run("sample", tmp_path / "made", "--seed", "3")
+    status, out, _ = run("sample", tmp_path / "made")
     assert (status, out) == (0, f"sample: {tmp_path / 'made'}\n")
     assert (tmp_path / "made" / LIST).is_file()
+    (tmp_path / "made" / LIST).write_bytes(b"changed")
+    assert run("sample", tmp_path / "made")[0] == 2
+    assert run("sample", tmp_path / "made", "--force")[0] == 0
+    assert (tmp_path / "made" / LIST).read_bytes() == (resource("data/sample") / LIST).read_bytes()
+    status, _, error = run("sample", tmp_path / "third", "--seed", "3")
+    assert (status, error.count("\n"), "tools.sample" in error) == (2, 1, True)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()
     assert run("sample", tmp_path / "other")[0] == 2

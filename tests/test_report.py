@@ -30,7 +30,7 @@ from mssante_audit.report.page import to_html
 from mssante_audit.report.results import open_space
 from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.report.tables import findings_table
-from mssante_audit.whitelist.load import NAMESPACE
+from mssante_audit.whitelist.listing import NAMESPACE
 
 FILES = Path(__file__).parent / "files"
 AS_OF = "2026-03-03T06:00:00Z"

@@ -6,7 +6,7 @@ a row says: `DateMAJ` is no part of it, because rows are re-stamped without havi
 ===================  ===================  ==========================================================
 column               dtype                meaning
 ===================  ===================  ==========================================================
-``domain``           str                  as in `mssante_audit.whitelist.load`, like the next four
+``domain``           str                  as in `mssante_audit.whitelist.listing`, like the next four
 ``dn``               str
 ``description``      str
 ``project_contact``  str

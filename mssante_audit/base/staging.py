@@ -9,9 +9,10 @@ from __future__ import annotations
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from filelock import FileLock, Timeout
 
@@ -107,3 +108,59 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def put_folder(
+    out: Path, fill: Callable[[Path], object], *, own: Collection[str], force: bool = False
+) -> Path:
+    """Make a folder that appears whole or not at all.
+
+    Parameters
+    ----------
+    out
+        A folder that is empty or not there yet.
+    fill
+        Called with the folder to fill, not there yet either.
+    own
+        Names that one filled earlier may hold.
+    force
+        Replace one filled earlier.
+
+    Raises
+    ------
+    OutputError
+        If the folder is not empty, holds something else, or cannot be written.
+    """
+    try:
+        _check_room(out, own, force)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+            new, old = Path(scratch, "new"), Path(scratch, "old")
+            fill(new)
+            try:
+                if out.exists():
+                    out.rename(old)
+                new.rename(out)
+            except BaseException:
+                if old.exists() and not out.exists():
+                    old.rename(out)
+                raise
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror})", file=str(out)) from error
+    return out
+
+
+def _check_room(out: Path, own: Collection[str], force: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise OutputError("is a file, not a folder", file=str(out), remedy="Name another folder")
+    found = {entry.name for entry in out.iterdir()} if out.exists() else set()
+    if found and not force:
+        raise OutputError(
+            "the folder is not empty", file=str(out), remedy="Name another folder, or use --force"
+        )
+    if foreign := sorted(found.difference(own)):
+        raise OutputError(
+            f"the folder holds {foreign[0]!r}, which is no part of a sample",
+            file=str(out),
+            remedy="Name another folder",
+        )

@@ -209,13 +209,24 @@ def check(
 @app.command()
 def sample(
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    seed: Annotated[int, typer.Option(help="The same number gives the same sample.")] = 0,
+    seed: Annotated[int, typer.Option(help="0: that of the sample that ships.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace a sample written earlier.")] = False,
 ) -> None:
-    """Write the made-up trust space, with known defects."""
-    from tools.sample.make import write_sample
+    """Copy the made-up trust space that ships, with known defects."""
+    from shutil import copytree
 
-    say(f"sample: {write_sample(out, seed=seed, force=force)}")
+    from mssante_audit.base.resources import resource
+    from mssante_audit.base.staging import put_folder
+
+    if seed:
+        raise ParameterError(
+            f"--seed {seed}: only the sample that ships can be copied",
+            remedy=f"In a checkout, `python -m tools.sample OUT --seed {seed}` makes another",
+        )
+    shipped = resource("data/sample")
+    own = {entry.name for entry in shipped.iterdir()}
+    done = put_folder(out.resolve(), lambda folder: copytree(shipped, folder), own=own, force=force)
+    say(f"sample: {done}")
 
 
 def main() -> NoReturn:

@@ -159,3 +159,22 @@ def note(folder: Path, event: str, what: str = "", **facts: Any) -> None:
     append_line(folder.parents[1] / STATE / LOG, json.dumps(record, ensure_ascii=True))
     plain = "".join(c if c.isprintable() else " " for c in what)
     append_line(folder / "log.txt", f"{at}  {event:10} {plain}".rstrip())
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What became of a run."""
+
+    folder: Path
+    """The run's, ``runs/<stamp>`` of the output folder."""
+    as_of: str
+    results: dict[str, Result]
+    """By step, in order."""
+    exit_status: int
+    """3 if a step failed, 1 if a finding is as severe as the settings say, 0 otherwise."""
+    resumed: bool = False
+
+    @property
+    def failed(self) -> list[Result]:
+        """The steps that failed."""
+        return [result for result in self.results.values() if result.outcome == "failed"]

@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +37,7 @@ from mssante_audit.nightly.log import (
     RUNS,
     SITE,
     STATE,
+    Night,
     Result,
     Run,
     note,
@@ -58,25 +59,6 @@ NEEDS = {"site": "audit"}
 """Steps that are skipped if another failed."""
 MEMORY = ("ledger.json", "trend.json")
 """What a run changes for the next ones, in its own folder until its end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Night:
-    """What became of a run."""
-
-    folder: Path
-    """The run's, ``runs/<stamp>`` of the output folder."""
-    as_of: str
-    results: dict[str, Result]
-    """By step, in order."""
-    exit_status: int
-    """3 if a step failed, 1 if a finding is as severe as the settings say, 0 otherwise."""
-    resumed: bool = False
-
-    @property
-    def failed(self) -> list[Result]:
-        """The steps that failed."""
-        return [result for result in self.results.values() if result.outcome == "failed"]
 
 
 Tell = Callable[[str], None]

@@ -5,12 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mssante_audit.nightly.log import SITE, Result
-
-if TYPE_CHECKING:
-    from mssante_audit.nightly.run import Night
+from mssante_audit.nightly.log import SITE, Night, Result
 
 TIED = "_"
 """Holds a step and its time together while lines are broken."""

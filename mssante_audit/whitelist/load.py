@@ -1,135 +1,30 @@
-"""The white list: from its XML to a frame, one row a (domain, certificate) pair.
+"""A white list from its file, with what its signature is worth.
 
-Columns of `WhiteList.entries`, in order. A missing or unreadable text is "", never NaN; `WhiteList.problems`
-says which ones the file lacks.
-
-=====================  ===================  ================================================================
-column                 dtype                meaning
-=====================  ===================  ================================================================
-``row``                int64                1-based position in the file
-``line``               int64                line of the row's start tag, 1-based
-``domain``             str                  Nom, as in the file
-``description``        str                  Description, as in the file
-``dn``                 str                  DNCertificatOperateur, as in the file
-``project_contact``    str                  ResponsableContact, as in the file
-``support_contact``    str                  SupportContact, as in the file
-``updated_at_text``    str                  DateMAJ, as in the file
-``updated_at``         datetime64[us, UTC]  DateMAJ, read; NaT when it cannot be
-``dn_key``             str                  `DN.key` of ``dn``: equal for all spellings of one name
-``igc``                str                  "IGC-Santé" or "IGC-CPS" by the DN's attributes, or ""
-``cn`` ``ou`` ``o``    str                  values in the DN
-``st``                 str                  ST in the DN, or else L
-``c``                  str                  C in the DN
-``operator_id``        str                  OU without blanks, in upper case
-``operator``           str                  O with its spaces folded, in upper case
-``operator_kind``      str                  kind of the identifier ("FINESS", "SIREN"…), or ""
-``department``         str                  code of the département named by ``st`` ("75", "2A", "971"), or ""
-``project_phone``      str                  first phone of the project contact, E.164, or ""
-``project_email``      str                  first address of the project contact, lower case, or ""
-``support_phone``      str                  likewise of the support contact
-``support_email``      str                  likewise of the support contact
-``is_audit_entry``     bool                 an entry that the manager or an operator keeps for testing
-``under_mssante``      bool                 the domain lies under mssante.fr
-=====================  ===================  ================================================================
-
-Columns of `WhiteList.problems`: ``row`` (Int64, NA for what concerns no row), ``line`` (int64), ``kind``,
-``element`` and ``message`` (str; no message repeats what a field says). Kinds: see `reading.Problem`.
+The columns of its frames are described in `mssante_audit.whitelist.listing`.
 """
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import io
-import re
-import zlib
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cache, cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from mssante_audit.base.errors import InputError, WhiteListError
-from mssante_audit.values.contacts import parse_contact
-from mssante_audit.values.dn import parse_dn
-from mssante_audit.values.identifiers import parse_department, parse_identifier
-from mssante_audit.whitelist.listxml import FIELDS, NAMESPACE, Problem, Reading, read_list
-
-if TYPE_CHECKING:
-    from mssante_audit.whitelist.signature import Verdict
-
-__all__ = ["MAX_BYTES", "NAMESPACE", "WhiteList", "is_audit_domain", "load_whitelist"]
-
-MAX_BYTES = 512 * 2**20
-"""Largest XML accepted, uncompressed: some 140 times the list of 2025. Bounds what a gzip bomb can cost."""
-
-_PIECE = 2**16
-_INSTANT = r"^\s*\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)\s*$"
-_TEST_TOKEN = re.compile(r"(?:audit|tests?|(?!protest$|contest$).*test)$")
-_TEST_OPERATOR = r"(?i)\bTESTS?\d*\b"
+from mssante_audit.whitelist.listing import Listing, read_listing
+from mssante_audit.whitelist.signature import Verdict, verify_signature
 
 
 @dataclass(frozen=True, eq=False)
-class WhiteList:
+class WhiteList(Listing):
     """A white list, loaded."""
 
-    entries: pd.DataFrame
-    """The rows; columns in this module's docstring."""
-    generated_at: datetime | None
-    """DateDeGeneration (UTC), None if it cannot be read."""
-    sha256: str
-    """Of the uncompressed XML, in hexadecimal: what names the list in an archive."""
-    problems: pd.DataFrame
-    """What is not as it should be; columns in this module's docstring."""
-    damaged: bool
-    """Whether the file is broken and only its readable rows are here."""
-    damage: str
-    """How it is broken, "" if it is not."""
-    damage_kinds: tuple[str, ...]
-    """The same as codes (`reading.Reading.damage_kinds`)."""
-    namespace: str
-    """Namespace of the root element."""
-    source: str
-    """Name of the file, for messages."""
-    signed: bool
-    """Whether there is a signature, of whatever value."""
     anchors: tuple[str | Path, ...] = ()
     """Certificate files and folders to trust, for `signature`."""
-    origin: Path | bytes = field(default=b"", repr=False)
-    """The file or the bytes loaded."""
 
     @cached_property
     def signature(self) -> Verdict:
         """What the signature is worth at generation time. Reads the file again, as one tree."""
-        from mssante_audit.whitelist.signature import verify_signature
-
         return verify_signature(self, anchors=self.anchors)
-
-    def content(self) -> bytes:
-        """Return the uncompressed XML, read again from where it was loaded.
-
-        Raises
-        ------
-        InputError
-            If the file is gone or has changed.
-        """
-        content = io.BytesIO()
-        try:
-            with suppress(EOFError):
-                content.writelines(_pieces(self.origin, self.source))
-        except OSError as error:
-            raise InputError(f"cannot be read again ({error.strerror})", file=self.source) from error
-        if hashlib.sha256(content.getbuffer()).hexdigest() != self.sha256:
-            raise InputError("has changed since it was loaded", file=self.source, remedy="Load it again")
-        return content.getvalue()
 
 
 def load_whitelist(
@@ -163,215 +58,5 @@ def load_whitelist(
     InputError
         If the file cannot be opened.
     """
-    origin = source if isinstance(source, bytes) else Path(source)
-    name = "<bytes>" if isinstance(origin, bytes) else str(origin)
-    digest = hashlib.sha256()
-    pieces = _hashed(_pieces(origin, name), digest.update)
-    try:
-        reading = read_list(pieces, source=name, any_namespace=any_namespace, max_field=max_field)
-        with suppress(EOFError):
-            deque(pieces, maxlen=0)
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror or error})", file=name) from error
-    if reading.damage and not recover:
-        raise _damaged(reading, name)
-    generated_at = _instant(reading)
-    entries = _entries(reading)
-    return WhiteList(
-        entries=entries,
-        generated_at=generated_at,
-        sha256=digest.hexdigest(),
-        problems=_problems(reading.problems),
-        damaged=bool(reading.damage),
-        damage=reading.damage,
-        damage_kinds=reading.damage_kinds,
-        namespace=reading.namespace,
-        source=name,
-        signed=reading.signed,
-        anchors=tuple(anchors),
-        origin=origin,
-    )
-
-
-def _pieces(origin: Path | bytes, name: str) -> Iterator[bytes]:
-    """Yield the uncompressed XML; `EOFError` where a compressed file breaks off."""
-    total = 0
-    with io.BufferedReader(io.BytesIO(origin)) if isinstance(origin, bytes) else origin.open("rb") as raw:
-        stream = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw
-        try:
-            while piece := stream.read1(_PIECE):  # what stands before the break is given first
-                total += len(piece)
-                if total > MAX_BYTES:
-                    raise WhiteListError(f"more than {MAX_BYTES // 2**20} MiB of XML", file=name)
-                yield piece
-        except (gzip.BadGzipFile, zlib.error) as error:
-            raise EOFError(str(error)) from error
-
-
-def _hashed(pieces: Iterator[bytes], update: Callable[[bytes], None]) -> Iterator[bytes]:
-    for piece in pieces:
-        update(piece)
-        yield piece
-
-
-def _damaged(reading: Reading, name: str) -> WhiteListError:
-    rows = len(reading.lines)
-    error = WhiteListError(
-        f"{reading.damage}; {rows} rows are readable",
-        file=name,
-        line=reading.damage_line,
-        remedy="Load them with recover=True (--recover)",
-    )
-    error.readable_rows = rows
-    return error
-
-
-def _instant(reading: Reading) -> datetime | None:
-    """Read DateDeGeneration; report it if it cannot be."""
-    text = reading.generated.strip()
-    try:
-        if re.match(_INSTANT, text, re.ASCII):
-            return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    if not any(p.element == "DateDeGeneration" and p.kind == "missing" for p in reading.problems):
-        kind = "date" if text else "empty"
-        reading.problems.append(Problem(None, 1, kind, "DateDeGeneration", "no readable time with its zone"))
-    return None
-
-
-def _problems(problems: list[Problem]) -> pd.DataFrame:
-    problems.sort(key=lambda p: (p.line, p.row or 0))
-    text = {
-        name: pd.array([getattr(problem, name) for problem in problems], dtype="str")
-        for name in ("kind", "element", "message")
-    }
-    return pd.DataFrame(
-        {
-            "row": pd.array([p.row for p in problems], dtype="Int64"),
-            "line": np.array([p.line for p in problems], dtype="int64"),
-            **text,
-        }
-    )
-
-
-# -- columns ------------------------------------------------------------------------------------------------
-
-
-def _entries(reading: Reading) -> pd.DataFrame:
-    """Make the frame, emptying `reading.columns` and adding to `reading.problems` on the way."""
-    texts: dict[str, Any] = {}
-    for name, chunks in zip(FIELDS.values(), reading.columns, strict=True):
-        texts[name] = pa.chunked_array(chunks, pa.large_string()).combine_chunks()
-        chunks.clear()
-    _report_empty(texts, reading)
-    lines = np.array(reading.lines, dtype="int64")
-    columns: dict[str, Any] = {"row": np.arange(1, len(lines) + 1), "line": lines}
-    columns |= {name: _str(text) for name, text in texts.items()}
-    columns["updated_at"] = _updated_at(texts["updated_at_text"], reading)
-    by_dn = _dn_columns(texts["dn"])
-    columns |= {name: _str(column) for name, column in by_dn.items()}
-    columns |= _contact_columns(texts)
-    columns["is_audit_entry"] = _is_audit_entry(texts["domain"], by_dn["operator"])
-    under = pc.match_substring_regex(texts["domain"], r"(?i)(?:^|\.)mssante\.fr$")
-    columns["under_mssante"] = under.to_numpy(zero_copy_only=False)
-    return pd.DataFrame(columns, copy=False)
-
-
-def _str(texts: Any) -> Any:
-    """Wrap Arrow strings as pandas' str, without copying."""
-    return pd.array(texts, dtype="str")
-
-
-def _taken(values: Sequence[str], codes: Any) -> Any:
-    return pa.array(values, pa.large_string()).take(codes)
-
-
-def _report_empty(texts: dict[str, Any], reading: Reading) -> None:
-    known = {(p.row, p.element) for p in reading.problems if p.kind == "missing"}
-    for element, name in FIELDS.items():
-        blank = pc.equal(pc.ascii_trim_whitespace(texts[name]), "")
-        for index in pc.indices_nonzero(blank).to_pylist():
-            if (index + 1, element) not in known:
-                message = f"{element} is empty"
-                reading.problems.append(Problem(index + 1, reading.lines[index], "empty", element, message))
-
-
-def _updated_at(texts: Any, reading: Reading) -> Any:
-    coded = texts.dictionary_encode()
-    stripped = pc.ascii_trim_whitespace(coded.dictionary)
-    shaped = pc.if_else(pc.match_substring_regex(stripped, _INSTANT), stripped, None)
-    instants = pd.to_datetime(_str(shaped), format="ISO8601", utc=True, errors="coerce").as_unit("us")
-    unread = instants.isna() & ~pc.equal(stripped, "").to_numpy(zero_copy_only=False)
-    codes = coded.indices.to_numpy(zero_copy_only=False)
-    for index in np.flatnonzero(unread[codes]).tolist():
-        message = "DateMAJ is no time with its zone, such as 2025-02-28T15:42:07Z"
-        reading.problems.append(Problem(index + 1, reading.lines[index], "date", "DateMAJ", message))
-    return instants.array.take(codes)
-
-
-def _dn_columns(texts: Any) -> dict[str, Any]:
-    names = (
-        "dn_key",
-        "igc",
-        "cn",
-        "ou",
-        "o",
-        "st",
-        "c",
-        "operator_id",
-        "operator",
-        "operator_kind",
-        "department",
-    )
-    identifier, department = cache(parse_identifier), cache(parse_department)
-    coded = texts.dictionary_encode()
-    parsed: list[tuple[str, ...]] = []
-    for text in coded.dictionary.to_pylist():
-        dn = parse_dn(text)
-        ou, o, st = dn.get("OU"), dn.get("O"), dn.get("ST") or dn.get("L")
-        owner = identifier(ou)
-        operator = " ".join(o.upper().split())
-        read = (owner.value, operator, owner.kind, department(st).code)
-        parsed.append((dn.key, dn.igc, dn.get("CN"), ou, o, st, dn.get("C"), *read))
-    values = zip(*parsed, strict=True) if parsed else [[]] * len(names)
-    return {name: _taken(list(column), coded.indices) for name, column in zip(names, values, strict=True)}
-
-
-def _contact_columns(texts: dict[str, Any]) -> dict[str, Any]:
-    kinds = ("project", "support")
-    both = pa.chunked_array([texts[f"{kind}_contact"] for kind in kinds]).dictionary_encode().combine_chunks()
-    contacts = [parse_contact(text) for text in both.dictionary.to_pylist()]
-    phones = [contact.phones[0] if contact.phones else "" for contact in contacts]
-    emails = [contact.emails[0] if contact.emails else "" for contact in contacts]
-    halves = both.indices[: len(both) // 2], both.indices[len(both) // 2 :]
-    return {
-        f"{kind}_{what}": _str(_taken(values, codes))
-        for kind, codes in zip(kinds, halves, strict=True)
-        for what, values in (("phone", phones), ("email", emails))
-    }
-
-
-def is_audit_domain(domain: str) -> bool:
-    """Tell whether a domain's name says that it is there for testing.
-
-    Either it lies under the manager's ``espacedeconfiance.mssante.fr``, or a word of one of its labels is
-    "audit", "test" or "tests", or ends in "test" (a heuristic; source: data).
-
-    >>> [is_audit_domain(d) for d in ("ch-alphatest.mssante.fr", "le-protestant.mssante.fr")]
-    [True, False]
-    """
-    name = domain.lower()
-    return f".{name}".endswith(".espacedeconfiance.mssante.fr") or any(
-        _TEST_TOKEN.match(token) for label in name.split(".") for token in label.split("-")
-    )
-
-
-def _is_audit_entry(domains: Any, operators: Any) -> Any:
-    flags = pc.match_substring_regex(domains, "(?i)audit|test|espacedeconfiance").to_numpy(
-        zero_copy_only=False
-    )
-    flags = flags.copy()
-    for index in np.flatnonzero(flags).tolist():
-        flags[index] = is_audit_domain(domains[index].as_py())
-    return flags | pc.match_substring_regex(operators, _TEST_OPERATOR).to_numpy(zero_copy_only=False)
+    listing = read_listing(source, recover=recover, any_namespace=any_namespace, max_field=max_field)
+    return WhiteList(**vars(listing), anchors=tuple(anchors))

@@ -33,7 +33,7 @@ from mssante_audit.whitelist.certificates import (
     read_certificates,
     trusted_certificates,
 )
-from mssante_audit.whitelist.load import WhiteList, load_whitelist
+from mssante_audit.whitelist.listing import Listing, read_listing
 
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
 EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
@@ -94,7 +94,7 @@ def _name(name: x509.Name) -> str:
 
 
 def verify_signature(
-    whitelist: WhiteList, anchors: Sequence[str | Path] = (), at: datetime | None = None
+    whitelist: Listing, anchors: Sequence[str | Path] = (), at: datetime | None = None
 ) -> Verdict:
     """Verify the signature of a white list; a wrong one is a verdict, not an error.
 
@@ -231,10 +231,10 @@ def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
     return result.signed_data
 
 
-def _check_rows(whitelist: WhiteList, signed: bytes) -> None:
+def _check_rows(whitelist: Listing, signed: bytes) -> None:
     """Compare the rows loaded with those that are signed: whatever both parsers make of the file."""
     try:
-        verified = load_whitelist(signed, any_namespace=True, max_field=len(signed))
+        verified = read_listing(signed, any_namespace=True, max_field=len(signed))
     except AuditError as error:
         raise _InvalidError(f"what is signed is no white list ({error.message})", "content") from error
     ours, theirs = (frame.drop(columns="line") for frame in (whitelist.entries, verified.entries))

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from mssante_audit.base.errors import WhiteListError
-from mssante_audit.whitelist import load as whitelist_module
+from mssante_audit.whitelist import listing as whitelist_module
+from mssante_audit.whitelist.listing import NAMESPACE
 from mssante_audit.whitelist.listxml import read_list
-from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
+from mssante_audit.whitelist.load import load_whitelist
 
 ROOT = f'<ListeBlancheMSSante xmlns="{NAMESPACE}">'
 DATE = "<DateDeGeneration>2026-03-02T05:30:00Z</DateDeGeneration>"

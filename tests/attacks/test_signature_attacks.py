@@ -14,7 +14,8 @@ from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, Signatur
 from signxml.signer import XMLSigner
 
 from mssante_audit.base.errors import WhiteListError
-from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
+from mssante_audit.whitelist.listing import NAMESPACE
+from mssante_audit.whitelist.load import load_whitelist
 from mssante_audit.whitelist.signature import verify_signature
 from tools.sample import signing as sample_signing
 from tools.sample.signing import make_chain, make_keys, sign

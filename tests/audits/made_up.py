@@ -9,7 +9,8 @@ from xml.sax.saxutils import escape
 
 from mssante_audit.archive.store import open_archive
 from mssante_audit.space.trust import Thresholds, TrustSpace
-from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
+from mssante_audit.whitelist.listing import NAMESPACE
+from mssante_audit.whitelist.load import load_whitelist
 
 AS_OF = datetime(2026, 3, 3, tzinfo=UTC)
 GENERATED = "2026-03-02T05:30:00Z"

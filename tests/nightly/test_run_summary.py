@@ -7,8 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mssante_audit.nightly.log import Result
-from mssante_audit.nightly.run import Night
+from mssante_audit.nightly.log import Night, Result
 from mssante_audit.nightly.steps import TOLD
 from mssante_audit.nightly.summary import COLUMNS, LINES, summary
 

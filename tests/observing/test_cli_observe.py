@@ -20,7 +20,7 @@ from mssante_audit.observe.dns.run import observation_files
 from mssante_audit.observe.lines import FORMAT, VERSION
 from mssante_audit.observe.methods import methods
 from mssante_audit.observe.observation import load_observation
-from mssante_audit.whitelist.load import NAMESPACE
+from mssante_audit.whitelist.listing import NAMESPACE
 
 HERE = Path(__file__).parent
 

@@ -217,7 +217,7 @@ def _said(xml: bytes, entry: Entry) -> bool:
 
 
 def _test(entry: Entry) -> bool:
-    from mssante_audit.whitelist.load import is_audit_domain
+    from mssante_audit.whitelist.listing import is_audit_domain
 
     return is_audit_domain(entry.domain) or "TEST" in entry.certificate.o.split()
 

@@ -24,7 +24,7 @@ from mssante_audit.findings.frame import row_ranges
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
-from mssante_audit.whitelist.load import is_audit_domain
+from mssante_audit.whitelist.listing import is_audit_domain
 from tools.sample.operators import Operator, national, shifted
 from tools.sample.space import GENERATED_AT, Row, Truth
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mssante_audit.base.errors import OutputError, ParameterError
+from mssante_audit.base.errors import ParameterError
+from mssante_audit.base.staging import put_folder
 from tools.sample.archive import UNCHANGED_DAYS, archive_files
 from tools.sample.declarations import REGISTER, build_register, register_files
 from tools.sample.defects import MIN_DOMAINS, MIN_OPERATORS, inject
@@ -144,47 +144,14 @@ def write_sample(out: str | Path, *, seed: int = 0, force: bool = False) -> Path
     OutputError
         If the folder is not empty, holds something else than a sample, or cannot be written.
     """
-    out = Path(out).resolve()
-    try:
-        _check_room(out, force)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
-            new, old = Path(scratch, "new"), Path(scratch, "old")
-            for name, content in sample_files(seed).items():
-                file = new / name
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(content)
-            try:
-                if out.exists():
-                    out.rename(old)
-                new.rename(out)
-            except BaseException:
-                if old.exists() and not out.exists():
-                    old.rename(out)
-                raise
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror})", file=str(out)) from error
-    return out
 
+    def fill(folder: Path) -> None:
+        for name, content in sample_files(seed).items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
 
-def _check_room(out: Path, force: bool) -> None:
-    if out.exists() and not out.is_dir():
-        raise OutputError("is a file, not a folder", file=str(out), remedy="Name another folder")
-    found = {entry.name for entry in out.iterdir()} if out.exists() else set()
-    if not found:
-        return
-    if not force:
-        raise OutputError(
-            "the folder is not empty", file=str(out), remedy="Name another folder, or use --force"
-        )
-    if foreign := sorted(found - TOP_LEVEL):
-        raise OutputError(
-            f"the folder holds {foreign[0]!r}, which is no part of a sample",
-            file=str(out),
-            remedy="Name another folder",
-        )
+    return put_folder(Path(out).resolve(), fill, own=TOP_LEVEL, force=force)
 
 
 def sample_files(seed: int = 0) -> dict[str, bytes]:

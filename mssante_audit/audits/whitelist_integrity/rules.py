@@ -16,7 +16,7 @@ from mssante_audit.findings.facts import Finding
 from mssante_audit.findings.frame import row_ranges, said
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.shown import enumerated, has_hidden, hidden, host_faults, shown
-from mssante_audit.whitelist.load import NAMESPACE
+from mssante_audit.whitelist.listing import NAMESPACE
 from mssante_audit.whitelist.rows import all_rows, operator_names, rows_by, structures
 
 ZONE = "mssante.fr"
