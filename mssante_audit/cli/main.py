@@ -221,11 +221,9 @@ def rules(
         shown = asdict(rule(code)) if code else [asdict(r) for r in catalogue().values()]
         _write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
     elif code:
-        _say(
-            "\n".join(
-                f"{name}: {value}" for name, value in asdict(rule(code)).items() if value not in ("", ())
-            )
-        )
+        # Macros are for who writes templates.
+        told = asdict(rule(code)) | {"words_fr": "", "words_en": ""}
+        _say("\n".join(f"{name}: {value}" for name, value in told.items() if value not in ("", ())))
     else:
         _say("\n".join(f"{r.code:30} {r.severity:9} {r.title_en}" for r in catalogue().values()))
 
