@@ -30,10 +30,10 @@ def test_an_audit_raises_the_rules_of_its_file_and_no_other(audit: str) -> None:
 def test_every_rule_fires_in_the_sample() -> None:
     """`test_sample` holds the audits to this file exactly."""
     truth = pd.read_csv(resource("data/sample") / "defects.csv", dtype="str", keep_default_na=False)
-    assert set(truth["rule"]) == set(catalogue())
+    assert set(truth["rule"]) == {rule.code for rule in RULES if rule.audit}
 
 
-@pytest.mark.parametrize("code", catalogue())
+@pytest.mark.parametrize("code", [rule.code for rule in RULES if rule.audit])
 def test_every_rule_fires_in_its_audit_s_tests(code: str) -> None:
     tests = Path(__file__).parent / "audits" / f"test_{rule(code).audit}.py"
     assert f'"{code}"' in tests.read_text(encoding="utf-8")
@@ -68,7 +68,6 @@ def test_french_typography(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_findings_have_words_in_both_languages_of_the_same_facts(rule: Rule) -> None:
-    assert rule.observed_fr
     for part in ("observed", "expected", "evidence", "words"):
         told = [getattr(rule, f"{part}_{language}") for language in ("fr", "en")]
         asked = [meta.find_undeclared_variables(Environment().parse(_bare(text))) for text in told]
