@@ -145,7 +145,8 @@ def duration(days: int) -> str:
 
 def findings_by_family(findings: pd.DataFrame) -> Chart:
     """Draw the number of findings of each family of rules, by severity."""
-    rules = sorted(catalogue().values(), key=lambda r: list(audits()).index(r.audit))
+    order = {name: place for place, name in enumerate([*audits(), ""])}  # last, what is of no audit
+    rules = sorted(catalogue().values(), key=lambda r: order[r.audit])
     counted = severities_by(findings, findings["rule"].map(lambda code: rule(code).family))
     drawn = counted.loc[[f for f in dict.fromkeys(r.family for r in rules) if f in counted.index]]
     return _stacked(
