@@ -1,6 +1,7 @@
 # `make` alone lists the targets. Each target installs what it needs into a virtual environment of its own:
-# .venv for the reports, .venv-dev for JupyterLab, tests and benchmarks (see README). pip compiles nothing: Python
-# does that for what is imported, and half of what is installed never is.
+# .venv for the reports, .venv-dev for JupyterLab, tests and benchmarks (see README); uv, itself pinned, fills both.
+# Nothing is compiled while installing: Python does that for what is imported (half never is), and must keep it.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 PYTHON ?= python3
@@ -8,7 +9,8 @@ DATA ?= data/sample
 OUT ?= reports
 NOTEBOOKS ?= notebooks
 ARGS ?=
-INSTALL = $(PYTHON) -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --no-compile
+UV = .venv-uv/bin/uv --quiet
+RESOLVE = $(UV) pip compile --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
 .PHONY: help report test quick lint bench oracle lab sample lock clean
 
@@ -42,20 +44,21 @@ lab: .venv-dev/ok ## JupyterLab on the notebooks, beginning with their README; a
 sample: .venv-dev/ok ## write the made-up trust space of data/sample again, its PDF form included
 	.venv-dev/bin/python -m tools.sample data/sample --force
 
-lock: .venv-dev/ok ## resolve the dependencies again, with hashes
-	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	.venv-lock/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock' pyproject.toml requirements/build.in -o requirements/base.lock
-	.venv-lock/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock' --extra dev --extra lab -c requirements/base.lock pyproject.toml requirements/build.in -o requirements/dev.lock
+lock: .venv-uv/ok ## resolve the dependencies again, with hashes
+	$(RESOLVE) requirements/uv.in -o requirements/uv.lock
+	$(RESOLVE) pyproject.toml requirements/build.in -o requirements/base.lock
+	$(RESOLVE) --extra dev --extra lab -c requirements/base.lock pyproject.toml requirements/build.in -o requirements/dev.lock
 
 clean: ## remove the environments and the reports
-	rm -rf .venv .venv-dev .venv-lock reports
+	rm -rf .venv .venv-dev .venv-uv reports
 
-.venv/ok: requirements/base.lock pyproject.toml
-	$(INSTALL) --require-hashes -r requirements/base.lock
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+.venv-uv/ok: requirements/uv.lock
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
 	@touch $@
 
-.venv-dev/ok: requirements/dev.lock pyproject.toml
-	$(INSTALL) --require-hashes -r requirements/dev.lock
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+.venv/ok .venv-dev/ok: .venv-uv/ok requirements/base.lock requirements/dev.lock pyproject.toml
+	$(UV) venv --clear --python $(PYTHON) $(@D)
+	$(UV) pip install --python $(@D) --require-hashes -r requirements/$(if $(filter .venv/ok,$@),base,dev).lock
+	$(UV) pip install --python $(@D) --no-deps --no-build-isolation --editable .
 	@touch $@
