@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copy, copytree
 
+import forked
 import pandas as pd
 import pytest
 from lxml import etree
@@ -44,6 +45,7 @@ def let_signals_through() -> None:
 
 
 let_signals_through()
+forked.install()
 
 
 REAL = Path(__file__).parents[2] / "shared" / "real"

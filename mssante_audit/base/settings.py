@@ -78,7 +78,7 @@ AnyNamespace = Annotated[
 
 def _part(description: str) -> Any:
     """Return the field of a section that may be left out: all its defaults, paths placed."""
-    return Field({}, validate_default=True, description=description)
+    return Field(default={}, validate_default=True, description=description)
 
 
 class Data(Section):
@@ -88,7 +88,7 @@ class Data(Section):
         description="The data folder. With [fetch] its lists are kept in archive/ there.", examples=["data"]
     )
     anchors: Places = Field(
-        (),
+        default=(),
         description="Certificate files or folders to trust; IGC-Santé's certificates lying in the data "
         "folder "
         "need not be named.",
@@ -100,69 +100,71 @@ class Data(Section):
 class Fetch(Section):
     """Section ``[fetch]``."""
 
-    enabled: bool = Field(False, description="Whether to fetch.")
+    enabled: bool = Field(default=False, description="Whether to fetch.")
     url: str = Field(
-        "https://espacedeconfiance.mssante.fr/listeblanchemssante.xml",
+        default="https://espacedeconfiance.mssante.fr/listeblanchemssante.xml",
         pattern=r"^https?://[^\s]+$",
         description="Where the list is published.",
     )
     ca_bundle: Annotated[Path | None, BeforeValidator(_placed_if_any, json_schema_input_type=str)] = Field(
-        "",
+        default="",
         validate_default=True,
         description="Certificates to trust for TLS: the server's are IGC-Santé's, which no system knows. "
         '"" is the system\'s.',
     )
-    attempts: int = Field(3, ge=1, le=10, description="How often to try.")
-    attempt_seconds: Seconds = Field(300, description="Seconds that an attempt may take.")
+    attempts: int = Field(default=3, ge=1, le=10, description="How often to try.")
+    attempt_seconds: Seconds = Field(default=300, description="Seconds that an attempt may take.")
     max_loss: float = Field(
-        0.1, ge=0, le=1, description="Share of rows lost from which a list is flagged as shrunk."
+        default=0.1, ge=0, le=1, description="Share of rows lost from which a list is flagged as shrunk."
     )
 
 
 class Observe(Section):
     """Section ``[observe]``."""
 
-    enabled: bool = Field(False, description="Whether to observe.")
-    parent_zone: Name = Field("mssante.fr", description="Zone that hands the domains out.")
+    enabled: bool = Field(default=False, description="Whether to observe.")
+    parent_zone: Name = Field(default="mssante.fr", description="Zone that hands the domains out.")
     parent_servers: Annotated[tuple[Server, ...], Field(strict=False)] = Field(
-        (), description='Its servers, each "name=address"; found in the DNS if none is given.'
+        default=(), description='Its servers, each "name=address"; found in the DNS if none is given.'
     )
     resolvers: Names = Field(
-        (),
+        default=(),
         description="Addresses of resolvers to look names up with; without any, names are followed down from "
         "the root.",
     )
-    port: int = Field(53, ge=1, le=65_535, description="Port of every server.")
-    timeout: Seconds = Field(3.0, description="Seconds before a query counts as unanswered.")
-    retries: int = Field(2, ge=0, le=10, description="How many times more a silent server is asked.")
-    in_flight: int = Field(64, ge=1, le=10_000, description="Queries under way at any moment.")
-    per_server: float = Field(20.0, gt=0, le=100_000, description="Queries a second to one address.")
-    ipv4_only: bool = Field(False, description="Ask no IPv6 address.")
-    only: str = Field("", description='Only domains like this, such as "*.aura.*"; all of them if "".')
+    port: int = Field(default=53, ge=1, le=65_535, description="Port of every server.")
+    timeout: Seconds = Field(default=3.0, description="Seconds before a query counts as unanswered.")
+    retries: int = Field(default=2, ge=0, le=10, description="How many times more a silent server is asked.")
+    in_flight: int = Field(default=64, ge=1, le=10_000, description="Queries under way at any moment.")
+    per_server: float = Field(default=20.0, gt=0, le=100_000, description="Queries a second to one address.")
+    ipv4_only: bool = Field(default=False, description="Ask no IPv6 address.")
+    only: str = Field(
+        default="", description='Only domains like this, such as "*.aura.*"; all of them if "".'
+    )
 
 
 class Thresholds(Section):
     """What an audit takes for too old, too many or too few."""
 
     list_max_age_days: Days = Field(
-        7,
+        default=7,
         title="Âge maximal de la liste (jours)",
         description="A list older than this many days is reported (LIST_OLD).",
     )
     stale_after_days: Days = Field(
-        730,
+        default=730,
         title="Ligne ancienne après (jours)",
         description="Age in days from which a row counts as old (CONTACT_STAMP_OLD).",
     )
     concentration_min: int = Field(
-        50,
+        default=50,
         ge=2,
         le=1_000_000,
         title="Concentration : domaines par nom de certificat, à partir de",
         description="How many domains on one certificate name are reported (DN_CONCENTRATION).",
     )
     listing_days: Days = Field(
-        10,
+        default=10,
         title="Délai d’inscription (jours)",
         description="Days after which a declared domain should be listed (RECO_NOT_LISTED).",
     )
@@ -171,9 +173,9 @@ class Thresholds(Section):
 class Reports(Section):
     """Section ``[reports]``."""
 
-    enabled: bool = Field(True, description="Whether to make reports.")
+    enabled: bool = Field(default=True, description="Whether to make reports.")
     names: Annotated[tuple[Report, ...], Field(strict=False)] = Field(
-        (),
+        default=(),
         description="Which ones: names of shipped notebooks, or paths of one's own; all whose data are there "
         "if none is named.",
     )
@@ -182,18 +184,20 @@ class Reports(Section):
 class Dossiers(Section):
     """Section ``[dossiers]``."""
 
-    enabled: bool = Field(True, description="Whether to write dossiers.")
+    enabled: bool = Field(default=True, description="Whether to write dossiers.")
     operators: Names = Field(
-        (), description="Whose: identifiers, or unambiguous names; everybody's if none is named."
+        default=(), description="Whose: identifiers, or unambiguous names; everybody's if none is named."
     )
-    jobs: int = Field(0, ge=0, le=1024, description="Processes at work at once; 0 is one a processor.")
+    jobs: int = Field(
+        default=0, ge=0, le=1024, description="Processes at work at once; 0 is one a processor."
+    )
 
 
 class Output(Section):
     """Section ``[output]``."""
 
     folder: Place = Field(
-        "output",
+        default="output",
         validate_default=True,
         description="Its site/index.html is always the last good site; runs/ has every run, state/ what they "
         "remember.",
@@ -204,36 +208,42 @@ class Retention(Section):
     """Section ``[retention]``."""
 
     runs: int = Field(
-        14,
+        default=14,
         ge=0,
         le=1_000_000,
         description="Keep this many; 0 sets no such limit.",
     )
-    days: Days = Field(0, description="Remove those older than this many days; 0 sets no such limit.")
-    at_least: int = Field(3, ge=1, le=1_000_000, description="The newest ones that are kept, however old.")
-    dry_run: bool = Field(False, description="Remove nothing: only say in the log what would be removed.")
+    days: Days = Field(default=0, description="Remove those older than this many days; 0 sets no such limit.")
+    at_least: int = Field(
+        default=3, ge=1, le=1_000_000, description="The newest ones that are kept, however old."
+    )
+    dry_run: bool = Field(
+        default=False, description="Remove nothing: only say in the log what would be removed."
+    )
 
 
 class Hooks(Section):
     """Section ``[hooks]``."""
 
-    success: Programs = Field((), description="If every step was done.")
-    failure: Programs = Field((), description="If a step failed.")
-    new_findings: Programs = Field((), description="If there are findings that the run before did not have.")
+    success: Programs = Field(default=(), description="If every step was done.")
+    failure: Programs = Field(default=(), description="If a step failed.")
+    new_findings: Programs = Field(
+        default=(), description="If there are findings that the run before did not have."
+    )
     seconds: Seconds = Field(
-        60, description="Seconds that one may take; then it is ended, and the run says so."
+        default=60, description="Seconds that one may take; then it is ended, and the run says so."
     )
 
 
 class Deadlines(Section):
     """Section ``[deadlines]``: a field a step that has one, in order."""
 
-    fetch: Deadline = Field(1200, description="Of step 1.")
-    observe: Deadline = Field(14_400, description="Of step 2.")
-    audit: Deadline = Field(1800, description="Of step 3.")
-    reports: Deadline = Field(3600, description="Of step 4.")
-    dossiers: Deadline = Field(7200, description="Of step 5.")
-    site: Deadline = Field(1800, description="Of step 6.")
+    fetch: Deadline = Field(default=1200, description="Of step 1.")
+    observe: Deadline = Field(default=14_400, description="Of step 2.")
+    audit: Deadline = Field(default=1800, description="Of step 3.")
+    reports: Deadline = Field(default=3600, description="Of step 4.")
+    dossiers: Deadline = Field(default=7200, description="Of step 5.")
+    site: Deadline = Field(default=1800, description="Of step 6.")
 
 
 class Config(Section):
@@ -241,15 +251,17 @@ class Config(Section):
 
     model_config = ConfigDict(title="audit.toml")
 
-    language: Literal["fr"] = Field("fr", description='Language of reports and site. Only "fr" for now.')
+    language: Literal["fr"] = Field(
+        default="fr", description='Language of reports and site. Only "fr" for now.'
+    )
     show_contacts: bool = Field(
-        False,
+        default=False,
         description="false masks phones, addresses and names in everything written; true is for your own "
         "eyes, "
         "not for sharing.",
     )
     fail_on: Literal["never", "info", "warning", "error", "critical"] = Field(
-        "never",
+        default="never",
         description='Exit with status 1 if a finding is this severe or worse: "info", "warning", "error", '
         '"critical", or "never".',
     )
@@ -328,21 +340,21 @@ class Opening(Section):
     """Parameters that open a trust space, but for the thresholds."""
 
     data: Text | None = Field(
-        None, title="Données", description="Folder or white list file; the shipped sample if none."
+        default=None, title="Données", description="Folder or white list file; the shipped sample if none."
     )
     as_of: Text | None = Field(
-        None, title="Situation au", description="Instant to audit at, ISO 8601; now if none."
+        default=None, title="Situation au", description="Instant to audit at, ISO 8601; now if none."
     )
     operator: Text | None = Field(
-        None, title="Opérateur", description="Identifier or unambiguous name; all operators if none."
+        default=None, title="Opérateur", description="Identifier or unambiguous name; all operators if none."
     )
     anchors: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
-        (), title="Certificats de confiance", description="Certificate files or folders to trust."
+        default=(), title="Certificats de confiance", description="Certificate files or folders to trust."
     )
     recover: Recover = False
     any_namespace: AnyNamespace = False
     show_contacts: bool = Field(
-        False,
+        default=False,
         title="Contacts en clair",
         description="Show contacts as they are, not masked: not for sharing.",
     )
@@ -352,10 +364,14 @@ class Parameters(Thresholds, Opening):
     """The parameters that a report's notebook can have."""
 
     changes_since: Text | None = Field(
-        None, title="Changements depuis le", description="Start of the comparison, ISO 8601."
+        default=None, title="Changements depuis le", description="Start of the comparison, ISO 8601."
     )
     row_limit: int = Field(
-        500, ge=1, le=1_000_000, title="Lignes montrées par tableau", description="Rows shown a table."
+        default=500,
+        ge=1,
+        le=1_000_000,
+        title="Lignes montrées par tableau",
+        description="Rows shown a table.",
     )
 
 

@@ -128,11 +128,11 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(file)) from error
-    shared = {name: tables.pop(name) for name in ("words_fr", "words_en") if name in tables}
+    shared: dict[str, Any] = {name: tables.pop(name) for name in ("words_fr", "words_en") if name in tables}
     return tuple(_rule(code, table, shared, str(file)) for code, table in tables.items())
 
 
-def _rule(code: str, table: Any, shared: Mapping[str, Any], file: str) -> Rule:
+def _rule(code: str, table: Any, shared: dict[str, Any], file: str) -> Rule:
     known = {field.name: field for field in fields(Rule) if field.name not in ("code", "audit")}
     if not isinstance(table, dict):
         raise InputError(f"{code!r} is no table", file=file, remedy="Write the rule's fields below [CODE]")

@@ -96,6 +96,8 @@ def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool 
     """
     told = findings.copy(deep=False)
     seen = clear if show_contacts else hidden
+    if told.empty:
+        return told  # an empty list would change the type of its column
     told["facts"] = list(map(seen, told["facts"]))
     # Apart from the facts: the key of a contact is another text than the contact, and nobody counts it.
     told["subject"] = [tuple(seen(list(subject))) for subject in told["subject"]]

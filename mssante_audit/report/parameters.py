@@ -38,7 +38,7 @@ def parameters() -> Mapping[str, FieldInfo]:
 @cache
 def kind_of(name: str) -> type:
     """Return what a parameter is: ``str``, ``int``, ``bool`` or ``tuple`` (of texts)."""
-    hint = parameters()[name].annotation
+    hint: Any = parameters()[name].annotation
     if get_origin(hint) in (Union, UnionType):
         hint = get_args(hint)[0]
     if get_origin(hint) is Annotated:

@@ -198,7 +198,8 @@ def _stacked(drawn: pd.DataFrame, title: str, subject: str) -> Chart:
 
 
 def _first(drawn: pd.DataFrame, numbers: list[int]) -> Hashable:
-    return drawn.index[numbers.index(max(numbers))]
+    first: Hashable = drawn.index[numbers.index(max(numbers))]
+    return first
 
 
 def concentration(entries: pd.DataFrame, minimum: int, top: int = 12) -> Chart:

@@ -137,7 +137,9 @@ def _whitelist(folder: Path, head: dict[str, Any]) -> WhiteList:
         **told,
     )
     times = ("not_before", "not_after", "at")
-    verdict = {n: parse_instant(v) if n in times and v else v for n, v in head["signature"].items()}
+    verdict: dict[str, Any] = {
+        n: parse_instant(v) if n in times and v else v for n, v in head["signature"].items()
+    }
     whitelist.__dict__["signature"] = Verdict(**verdict)  # as if it had been asked for already
     return whitelist
 

@@ -106,7 +106,8 @@ def make_snapshot(
         raise output_error(error, out) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return json.loads(text)
+    made: dict[str, Any] = json.loads(text)
+    return made
 
 
 def fresh(out: Path, bound: str, *, shareable: bool = False) -> bool:

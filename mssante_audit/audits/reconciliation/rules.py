@@ -108,7 +108,7 @@ def _differences(matched: Match, source: str, space: TrustSpace) -> Iterator[Fin
         for told, found, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
             declared = ", ".join(text.strip() for text in told[2:4] if text.strip())
             facts = {"kind": kind, "listed": Person(told[1]), "declared": Person(declared)}
-            cause = (told[0], kind, *map(Person, told[1:4]))
+            cause: tuple[str | Person, ...] = (told[0], kind, *map(Person, told[1:4]))
             if since := told[4]:
                 made = finding("RECO_CONTACT_OLD", (*cause, since), found, facts | {"since": since})
                 made = replace(made, first_seen=parse_instant(since))

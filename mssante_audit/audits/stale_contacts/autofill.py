@@ -69,13 +69,13 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[R
             if reading.others:
                 first.setdefault((*owner, reading.others), {}).setdefault(reading.first, []).append(use)
     found: dict[tuple[object, ...], list[Run]] = {}
-    for key, numbers in first.items():
+    for (operator_id, _, _, others), numbers in first.items():
         if len(numbers) >= RUN_MIN and any(value + 1 in numbers for value in numbers):
             # Where the digits after the first group are the same, so is the run, in either kind of contact.
-            found.setdefault((key[0], key[3]), []).append(_run(numbers, numbers, key[3], majority))
-    for key, numbers in whole.items():
+            found.setdefault((operator_id, others), []).append(_run(numbers, numbers, others, majority))
+    for (operator_id, _, _), numbers in whole.items():
         for stretch in _stretches(numbers):
-            found.setdefault((key[0],), []).append(_run(numbers, stretch, (), majority))
+            found.setdefault((operator_id,), []).append(_run(numbers, stretch, (), majority))
     return [run for same in found.values() for run in _merged(same) if run.uses]
 
 
