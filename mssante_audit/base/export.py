@@ -48,9 +48,22 @@ def csv_text(frame: pd.DataFrame) -> str:
 
 def json_text(frame: pd.DataFrame) -> str:
     """Return `frame` as a JSON list of records: tuples as lists, missing values null, instants ISO 8601."""
+    return json.dumps(records(frame), ensure_ascii=False, indent=1) + "\n"
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of `frame` as JSON has them: tuples as lists, missing values ``None``, instants ISO."""
     names = [str(name) for name in frame.columns]
-    records = [dict(zip(names, row, strict=True)) for row in _rows(frame)]
-    return json.dumps(records, ensure_ascii=False, indent=1) + "\n"
+    return [dict(zip(names, row, strict=True)) for row in _rows(frame)]
+
+
+def xml_text(text: str) -> str:
+    r"""Return `text` with the characters that XML refuses written out.
+
+    >>> xml_text("a\x07")
+    'a\\x07'
+    """
+    return _NOT_XML.sub(lambda m: f"\\x{ord(m[0]):02x}", text)
 
 
 def xlsx_bytes(frame: pd.DataFrame) -> bytes:
@@ -230,8 +243,7 @@ def _csv_cell(value: Any) -> Any:
 
 
 def _xlsx_text(text: str) -> str:
-    text = _XLSX_ESCAPE.sub("_x005F_", text)
-    text = _NOT_XML.sub(lambda m: f"\\x{ord(m[0]):02x}", text)
+    text = xml_text(_XLSX_ESCAPE.sub("_x005F_", text))
     if len(text) > XLSX_TEXT:
         note = f"… [coupé : {len(text)} caractères]"
         text = text[: XLSX_TEXT - len(note)] + note

@@ -65,6 +65,8 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
     xlsx = "xlsx"
+    sarif = "sarif"
+    junit = "junit"
 
 
 class Layout(StrEnum):
@@ -183,8 +185,10 @@ def findings(
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
     from mssante_audit.base import export
-    from mssante_audit.findings.catalogue import FAILED
+    from mssante_audit.findings.catalogue import FAILED, catalogue
     from mssante_audit.findings.frame import flat
+    from mssante_audit.findings.junit import junit
+    from mssante_audit.findings.sarif import read_sarif, sarif
     from mssante_audit.report.results import of_operator, select_operator
 
     if format is Format.xlsx and out is None:
@@ -197,12 +201,28 @@ def findings(
     chosen = given.pop("operator", None)
     space = _space(given)
     found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
-    found = of_operator(found, space, select_operator(space, chosen))
-    frame = found if format is Format.json else flat(found)
-    if out is not None:
-        export.WRITERS[format](frame, out)
+    owner = select_operator(space, chosen)
+    found = of_operator(found, space, owner)
+    names = [name for name in audits.audits() if audit in ("all", name)]
+    told = (
+        of_operator(audits.waived(space, *names), space, owner),
+        {name: needs for name, needs in audits.lacking(space).items() if name in names},
+        [own for own in catalogue().values() if own.audit in names],
+    )
+    if format is Format.sarif:
+        before, source = read_sarif(out) if out else None, Path(space.whitelist.source).name
+        log = sarif(found, *told, source=source, as_of=space.as_of, before=before)
+        text = json.dumps(log, ensure_ascii=False, indent=1) + "\n"
+    elif format is Format.junit:
+        text = junit(found, *told)
     else:
-        _write(export.json_text(frame) if format is Format.json else export.csv_text(frame))
+        text = export.json_text(found) if format is Format.json else export.csv_text(flat(found))
+    if out is None:
+        _write(text)
+    elif format in (Format.sarif, Format.junit):
+        export.write_bytes(out, text.encode("utf-8", "backslashreplace"))
+    else:
+        export.WRITERS[format](found if format is Format.json else flat(found), out)
     if (found["rule"] == FAILED).any():
         raise typer.Exit(3)
 

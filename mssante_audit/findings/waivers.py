@@ -4,7 +4,7 @@ They stand in ``waivers.toml``, in the data folder::
 
     [[waiver]]
     rule = "DN_CONCENTRATION"
-    operator = "1759900001"            # or domain = "ch-xyz.mssante.fr", or both
+    operator = "1759900001"            # or domain = "ch-xyz.mssante.fr", or both, or a finding's fingerprint
     reason = "certificat de mutualisation, renouvellement suivi"
     who = "cellule MSSanté"
     until = 2026-12-31                 # that day included; the finding is back the day after
@@ -42,6 +42,8 @@ class Waiver:
     domain: str = ""
     operator: str = ""
     """Operator's identifier."""
+    fingerprint: str = ""
+    """Of the one finding that is meant."""
 
     def holds(self, as_of: datetime) -> bool:
         """Tell whether it holds at that instant."""
@@ -51,10 +53,11 @@ class Waiver:
         """Tell whether a finding (a row of a findings frame, as a tuple) is what was accepted."""
         return (
             finding.rule == self.rule
+            and self.fingerprint in ("", finding.fingerprint)
             and self.domain in ("", finding.domain)
             and self.operator in ("", finding.operator_id)
             # A finding that touches other domains too is another thing than what was accepted for one.
-            and (not self.domain or finding.domains == 1 or bool(self.operator))
+            and (not self.domain or finding.domains == 1 or bool(self.operator or self.fingerprint))
         )
 
 
@@ -84,8 +87,8 @@ def _waiver(fields: dict[str, Any], number: int, file: str) -> Waiver:
         raise wrong(f"has an unknown field {unknown[0]!r}")
     if missing := [name for name in ("rule", "reason", "who", "until") if not fields.get(name)]:
         raise wrong(f"lacks {missing[0]!r}")
-    if not (fields.get("domain") or fields.get("operator")):
-        raise wrong("names neither a domain nor an operator")
+    if not (fields.get("domain") or fields.get("operator") or fields.get("fingerprint")):
+        raise wrong("names neither a domain nor an operator nor a fingerprint")
     if type(fields["until"]) is not date:
         raise wrong("has an `until` that is not a date such as 2026-12-31")
     texts = {name: value for name, value in fields.items() if name != "until"}

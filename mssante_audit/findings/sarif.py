@@ -1,0 +1,173 @@
+"""Findings as SARIF 2.1.0, which code hosts and trackers read, and what an earlier file says of them.
+
+A finding is a result, known by ``partialFingerprints``; a waived one carries its suppression. Against the
+file of the time before (`read_sarif`) a result is ``new`` or ``unchanged``, and one that is there no more
+``absent``, unless its audit could not be made: then it stays, as ``kind: open``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.export import records
+from mssante_audit.findings.catalogue import Rule, catalogue, rule
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+KEY = "mssanteAudit/v1"
+"""Name of our fingerprint (the standard wants a version in it)."""
+LEVELS = {"info": "note", "warning": "warning", "error": "error", "critical": "error"}
+"""SARIF's level of each severity; the severity itself stands in ``properties``."""
+
+
+def sarif(
+    findings: pd.DataFrame,
+    waived: pd.DataFrame,
+    lacking: Mapping[str, Sequence[str]],
+    rules: Sequence[Rule],
+    *,
+    source: str,
+    as_of: datetime,
+    before: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return findings as a SARIF log.
+
+    Parameters
+    ----------
+    findings, waived
+        As `mssante_audit.audits.audit` and `waived` return them, in words.
+    lacking
+        Audits that were not made, with what they would have needed.
+    rules
+        Those looked for, whether they found something or not.
+    source
+        Name of the white list's file.
+    as_of
+        The instant audited at.
+    before
+        The log of an earlier time. Made at the same instant it is of this time, and its answers are kept.
+    """
+    results = [
+        *(_result(f, source) for f in records(findings)),
+        *(_result(f, source) for f in records(waived)),
+    ]
+    if before is not None:
+        _compare(results, before, set(lacking), as_of.isoformat())
+    told = [*rules, *(rule(r["ruleId"]) for r in results if r["ruleId"] not in {own.code for own in rules})]
+    shown = list({own.code: own for own in told}.values())
+    places = {own.code: number for number, own in enumerate(shown)}
+    notices = [
+        {"level": "warning", "message": {"text": f"{name} was not made: no {', no '.join(needs)}"}}
+        for name, needs in lacking.items()
+    ]
+    run = {
+        "tool": {
+            "driver": {
+                "name": "mssante-audit",
+                "version": version("mssante-audit"),
+                "rules": [_descriptor(own) for own in shown],
+            }
+        },
+        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notices}],
+        "language": "fr-FR",
+        "columnKind": "unicodeCodePoints",
+        "results": [r | {"ruleIndex": places[r["ruleId"]]} for r in results],
+        "properties": {"asOf": as_of.isoformat()},
+    }
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def read_sarif(path: Path) -> dict[str, Any] | None:
+    """Return the one run of a log that `sarif` made, ``None`` if there is no such file.
+
+    Raises
+    ------
+    InputError
+        If it is something else: it would be lost, and every finding look new.
+    """
+    try:
+        (run,) = json.loads(path.read_text(encoding="utf-8"))["runs"]
+        datetime.fromisoformat(run["properties"]["asOf"])
+        known = catalogue()
+        kept = [r for r in run["results"] if r["partialFingerprints"][KEY] and r["ruleId"] in known]
+        return {**run, "results": kept}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(
+            "is no SARIF log of this program", file=str(path), remedy="Remove it, or write elsewhere"
+        ) from error
+
+
+def _compare(results: list[dict[str, Any]], before: Mapping[str, Any], lacking: set[str], as_of: str) -> None:
+    """Set each result's state against the time before; add what is there no more."""
+    again = before["properties"]["asOf"] == as_of
+    earlier = {r["partialFingerprints"][KEY]: r for r in before["results"]}
+    for result in results:
+        known = earlier.pop(result["partialFingerprints"][KEY], None)
+        was = "absent" if known is None else known.get("baselineState", "unchanged")
+        result["baselineState"] = (
+            "new"
+            if known is None or (was == "absent" and not again) or (again and was == "new")
+            else "unchanged"
+        )
+    for gone in earlier.values():
+        if gone["properties"]["audit"] in lacking:
+            results.append(gone | {"baselineState": "unchanged", "kind": "open", "level": "none"})
+        elif again or gone.get("baselineState") != "absent":
+            results.append(gone | {"baselineState": "absent"})
+
+
+def _result(finding: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Return one finding; a waived one has a ``reason``."""
+    own = rule(finding["rule"])
+    said = [own.title_fr, finding["observed"], finding["expected"] and f"Attendu : {finding['expected']}"]
+    result: dict[str, Any] = {
+        "ruleId": own.code,
+        "kind": "fail",
+        "level": LEVELS[finding["severity"]],
+        "message": {"text": " — ".join(part for part in said if part)},
+        "partialFingerprints": {KEY: finding["fingerprint"]},
+        "locations": list(_locations(finding, source)),
+        "properties": {
+            name: finding[name]
+            for name in (
+                "audit", "severity", "confidence", "domains", "operator_id", "operator",
+                "evidence", "first_seen", "subject", "rows", "facts",
+            )
+        },
+    }  # fmt: skip
+    if finding.get("reason"):
+        words = f"{finding['reason']} ({finding['who']}, {finding['until']})"
+        result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": words}]
+    return result
+
+
+def _locations(finding: Mapping[str, Any], source: str) -> Iterator[dict[str, Any]]:
+    place: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": quote(source)}}}
+    if finding["domain"]:
+        place["logicalLocations"] = [{"fullyQualifiedName": finding["domain"], "kind": "domain"}]
+    yield place
+
+
+def _descriptor(own: Rule) -> dict[str, Any]:
+    return {
+        "id": own.code,
+        "shortDescription": {"text": own.title_fr},
+        "fullDescription": {"text": own.why_fr},
+        "defaultConfiguration": {"level": LEVELS[own.severity]},
+        "properties": {
+            "audit": own.audit,
+            "severity": own.severity,
+            "source": own.source,
+            "title_en": own.title_en,
+        },
+    }
