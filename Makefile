@@ -21,15 +21,16 @@ report: .venv/ok ## HTML reports of DATA (default: the sample) into OUT; more op
 	.venv/bin/mssante-audit report --data $(DATA) --out $(OUT) $(ARGS)
 
 test: lint ## lint, types, notebook cleanliness and the whole test suite
-	.venv-dev/bin/python -m pytest $(ARGS)
+	.venv-dev/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 quick: .venv-dev/ok ## the unit tests, for who edits: what starts no process and makes no report
 	.venv-dev/bin/python -m pytest -m "not slow" $(ARGS)
 
-lint: .venv-dev/ok ## ruff (notebooks included), mypy, clean notebooks
+lint: .venv-dev/ok ## ruff (notebooks included), mypy, imports between rooms, clean notebooks
 	.venv-dev/bin/ruff check .
 	.venv-dev/bin/ruff format --check .
 	.venv-dev/bin/mypy
+	.venv-dev/bin/lint-imports --no-logo
 	.venv-dev/bin/python tools/check_notebooks.py notebooks/*.ipynb
 
 bench: .venv-dev/ok ## every performance promise, as a ratio measured in one run

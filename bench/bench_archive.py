@@ -18,8 +18,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from mssante_audit.archive.events import between, span
-from mssante_audit.archive.history import _KEY, bring_up_to_date, merged, rows_of
-from mssante_audit.archive.store import HISTORY, Archive
+from mssante_audit.archive.history import _KEY, FILE, bring_up_to_date, merged, rows_of
+from mssante_audit.archive.store import Archive
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 from tools.sample.make import build
 from tools.sample.space import Row, whitelist_chunks
@@ -48,23 +48,23 @@ def benches() -> list[tuple[str, float, float]]:
             if len(batch) == BATCH:
                 tables, batch = [merged([*tables, *batch])], []
         table = merged([*tables, *batch]).replace_schema_metadata({_KEY: json.dumps(sorted(names)).encode()})
-        pq.write_table(table, folder / HISTORY, compression="zstd")
+        pq.write_table(table, folder / FILE, compression="zstd")
         before, after = _list(rows, START), _list(_next_day(rows, chance, START), START)
         at = START + timedelta(days=DAYS - 1)
         rows = _next_day(rows, chance, at)
         newest = _list(rows, at)
         path = folder / _keep(folder, newest, at, whole=True)
-        stale = (folder / HISTORY).read_bytes()
+        stale = (folder / FILE).read_bytes()
 
         def add() -> None:
             bring_up_to_date(Archive(folder))
 
         def again() -> None:
-            (folder / HISTORY).write_bytes(stale)
+            (folder / FILE).write_bytes(stale)
 
         load = _cpu(lambda: load_whitelist(path))
         adding = _cpu(add, again)
-        size = (folder / HISTORY).stat().st_size / 1e6
+        size = (folder / FILE).stat().st_size / 1e6
         last = f"{at:%Y-%m-%d}"
         spans = [
             _median(lambda day=day: span(Archive(folder), day, last))

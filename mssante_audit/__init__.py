@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from mssante_audit.audits import audit, audit_all, lacking
     from mssante_audit.base.errors import AuditError
     from mssante_audit.declarations.register import load_declarations
-    from mssante_audit.findings.catalogue import Rule, catalogue, load_rules, rule
+    from mssante_audit.findings.catalogue import Rule, load_rules
     from mssante_audit.findings.frame import Finding
-    from mssante_audit.findings.registry import Audit, register
+    from mssante_audit.findings.registry import Audit, catalogue, register, rule
     from mssante_audit.snapshot.load import load_space
     from mssante_audit.space.trust import Thresholds, TrustSpace
     from mssante_audit.values.contacts import mask, parse_contact
@@ -58,14 +58,14 @@ _HOME = {
     "declarations.register": ("load_declarations",),
     "findings.catalogue": (
         "Rule",
-        "catalogue",
         "load_rules",
-        "rule",
     ),
     "findings.frame": ("Finding",),
     "findings.registry": (
         "Audit",
+        "catalogue",
         "register",
+        "rule",
     ),
     "snapshot.load": ("load_space",),
     "space.trust": ("Thresholds", "TrustSpace"),

@@ -216,7 +216,7 @@ def made_site(folder: Path, space: TrustSpace, findings: pd.DataFrame, reports: 
     accepted = accepted.assign(
         reason=[*PAYLOADS][: len(accepted)], who="cellule <b>MSSanté</b>", until="2026-12-31"
     )
-    point = point_of(space, findings, accepted, told)
+    point = point_of(space.as_of, findings, accepted, told)
     earlier = [replace(point, at=f"2025-02-{day:02}T06:00:00+00:00", new=day) for day in range(1, 25)]
     dossiers = folder / "made-dossiers"
     dossiers.mkdir()
@@ -296,9 +296,19 @@ SLOW = (
 """Folders and beginnings of files whose tests start processes, make reports or load the whole sample."""
 
 
+RUNS = {"sample_run", "real_run", "hostile_run"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `make quick` leaves out, in one place."""
+    """Mark what `make quick` leaves out; keep together, and first, what shares what takes long to make."""
     for item in items:
         parts = item.path.relative_to(item.config.rootpath).parts
         if parts[0] == "tests" and any(part.startswith(SLOW) for part in parts[1:]):
             item.add_marker(pytest.mark.slow)
+        shared = "runs" if RUNS & set(getattr(item, "fixturenames", ())) else item.path.name
+        item.add_marker(pytest.mark.xdist_group("observing" if "observing" in parts else shared))
+    first = ("test_kill.py", "runs", "test_run.py", "observing", "test_dossiers.py", "test_cluster.py")
+    ranks = {name: number for number, name in enumerate(first)}
+    groups = [item.get_closest_marker("xdist_group").args[0] for item in items]
+    order = sorted(range(len(items)), key=lambda number: ranks.get(groups[number], len(ranks)))
+    items[:] = [items[number] for number in order]

@@ -18,8 +18,7 @@ from mssante_audit import audits
 from mssante_audit.base.resources import resource
 from mssante_audit.cli import main as cli
 from mssante_audit.findings import registry
-from mssante_audit.findings.catalogue import catalogue
-from mssante_audit.findings.registry import Audit
+from mssante_audit.findings.registry import Audit, catalogue
 from mssante_audit.report import run as report
 from mssante_audit.report.failure import Failure
 from mssante_audit.report.results import Results

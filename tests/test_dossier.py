@@ -13,8 +13,8 @@ from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.facts import ANOTHER, PEERS_MIN, dossier, record, survey
 from mssante_audit.dossiers.narrative import changes_table, dns_sentence, dossier_answer, remedy, theirs
 from mssante_audit.dossiers.plots import domains_by_certificate, domains_over_time, findings_against_peers
-from mssante_audit.findings.catalogue import catalogue
 from mssante_audit.findings.frame import COLUMNS
+from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.results import of_operator
 from mssante_audit.space.trust import load_space
 

@@ -16,8 +16,9 @@ from made_up import make_space
 
 from mssante_audit.audits import audit_all, lacking, waived
 from mssante_audit.cli import main as cli
-from mssante_audit.findings.catalogue import FAILED, catalogue
+from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.junit import junit
+from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.sarif import KEY, sarif
 from mssante_audit.space.trust import TrustSpace, load_space
 

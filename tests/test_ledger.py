@@ -11,7 +11,8 @@ from made_findings import framed, made
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
-from mssante_audit.findings.ledger import follow, follow_up_html, read_ledger, scope_of
+from mssante_audit.findings.ledger import follow, read_ledger, scope_of
+from mssante_audit.report.follow_up import follow_up_html
 from mssante_audit.report.run import run_reports
 
 ENTRIES = pd.DataFrame(

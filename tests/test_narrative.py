@@ -9,7 +9,8 @@ from made_findings import framed, made
 from mssante_audit import AUDITS
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.french import NARROW, NBSP, typeset
-from mssante_audit.findings.catalogue import SOURCES, catalogue, rule
+from mssante_audit.findings.catalogue import SOURCES
+from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report import narrative
 from mssante_audit.report.narrative_dns import dns_answer
 from mssante_audit.space.trust import TrustSpace

@@ -13,7 +13,8 @@ from mssante_audit import AUDITS
 from mssante_audit.archive.history import CONTENT
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.resources import resource
-from mssante_audit.findings.catalogue import SEVERITIES, SOURCES, Rule, catalogue, rule
+from mssante_audit.findings.catalogue import SEVERITIES, SOURCES, Rule
+from mssante_audit.findings.registry import catalogue, rule
 
 AUDIT_SOURCES = Path(__file__).parents[1] / "mssante_audit" / "audits"
 RULES = list(catalogue().values())

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.findings.catalogue import rule
+from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import LANGUAGES, sentence
 from mssante_audit.whitelist import certificates, reading, signature
 from mssante_audit.whitelist.certificates import (

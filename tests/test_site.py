@@ -18,8 +18,7 @@ from lxml import html
 from mssante_audit import AUDITS
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.base.resources import resource
-from mssante_audit.findings.catalogue import catalogue
-from mssante_audit.findings.registry import title_of_audit
+from mssante_audit.findings.registry import catalogue, title_of_audit
 from mssante_audit.findings.trend import read_trend
 from mssante_audit.report.run import run_reports
 from mssante_audit.site.build import build_site

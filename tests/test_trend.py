@@ -82,9 +82,9 @@ def test_the_point_of_a_run_counts_what_it_found():
     ledger = {}
     follow(ledger, "run", "2026-03-02", findings.iloc[2:])
     told = follow(ledger, "run", space.as_of.isoformat(), findings.iloc[1:])
-    point = point_of(space, findings.iloc[1:], findings.head(3), told)
+    point = point_of(space.as_of, findings.iloc[1:], findings.head(3), told)
     assert (point.new, point.open, point.fixed, point.waived) == (1, len(findings) - 2, 0, 3)
     assert point.total == len(findings) - 1
     assert list(point.counts) == ["critical", "error", "warning", "info"]
-    first = point_of(space, findings, pd.DataFrame(), None)
+    first = point_of(space.as_of, findings, pd.DataFrame(), None)
     assert (first.new, first.open, first.fixed) == (0, len(findings), 0)

@@ -24,7 +24,7 @@ sys.path[:0] = [str(HERE.parent / "tests" / "observing"), str(HERE.parent)]
 from dnscases import CASES, ROOT, Case  # noqa: E402
 from dnslab import HOW, KNOT, NAMESPACED, NSD, can_unshare, in_namespace  # noqa: E402
 
-from mssante_audit.findings.catalogue import rule  # noqa: E402
+from mssante_audit.findings.registry import rule  # noqa: E402
 
 ZONEMASTER = "Zonemaster is missing: `apt-get install --no-install-recommends zonemaster-cli` (Debian 13)"
 LEVEL = "NOTICE"

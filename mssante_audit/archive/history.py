@@ -33,12 +33,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mssante_audit.archive.store import HISTORY, Archive, Snapshot
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import write_bytes
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from mssante_audit.archive.store import Archive, Snapshot
+
+FILE = "history.parquet"
+"""In the archive's folder."""
 
 CONTENT = ["domain", "dn", "description", "project_contact", "support_contact"]
 """What makes two rows the same."""
@@ -102,7 +106,7 @@ def bring_up_to_date(archive: Archive, *, rebuild: bool = False) -> Any:
     pq.write_table(
         whole.replace_schema_metadata({_KEY: json.dumps(sorted(names)).encode()}), out, compression="zstd"
     )
-    write_bytes(archive.folder / HISTORY, out.getvalue())
+    write_bytes(archive.folder / FILE, out.getvalue())
     return whole
 
 
@@ -135,11 +139,11 @@ def _read(archive: Archive) -> tuple[tuple[str, ...], Any]:
     """Return the names of the lists in the file, and its table; nothing if it is not there or is broken."""
     nothing = (), SCHEMA.empty_table()
     try:
-        content = (archive.folder / HISTORY).read_bytes()
+        content = (archive.folder / FILE).read_bytes()
     except FileNotFoundError:
         return nothing
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", file=str(archive.folder / HISTORY)) from error
+        raise InputError(f"cannot be read ({error.strerror})", file=str(archive.folder / FILE)) from error
     try:
         table = pq.read_table(io.BytesIO(content))
         names = json.loads((table.schema.metadata or {})[_KEY])

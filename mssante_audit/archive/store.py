@@ -29,7 +29,7 @@ from mssante_audit.whitelist.load import WhiteList, load_whitelist
 if TYPE_CHECKING:
     import pandas as pd
 
-QUARANTINE, HISTORY = "quarantine", "history.parquet"
+QUARANTINE = "quarantine"
 SKEW = timedelta(hours=1)
 """How far ahead of our clock a list may be dated before it counts as one of the future."""
 

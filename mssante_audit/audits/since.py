@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.findings.catalogue import rule
+from mssante_audit.findings.registry import rule
 from mssante_audit.space.trust import TrustSpace
 
 

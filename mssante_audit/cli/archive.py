@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mssante_audit.cli.console import say, write
+
 if TYPE_CHECKING:
     from mssante_audit.archive.log import Record
     from mssante_audit.archive.store import Archive
@@ -62,7 +64,7 @@ def fetch(
         url=url or URL, ca_bundle=ca_bundle, max_loss=max_loss, total_seconds=timeout, attempts=attempts
     )
     record = run(_open(archive, anchors), settings)
-    _say(f"{_line(record)} (from {settings.url})")
+    say(f"{_line(record)} (from {settings.url})")
     raise typer.Exit(1 if record.outcome == "quarantined" else 0)
 
 
@@ -78,7 +80,7 @@ def import_(
 
     bad = 0
     for record in import_lists(_open(archive, anchors), files, max_loss=max_loss):
-        _say(f"{record.source}: {_line(record)}")
+        say(f"{record.source}: {_line(record)}")
         bad += record.outcome in ("quarantined", "failed")
     raise typer.Exit(1 if bad else 0)
 
@@ -92,22 +94,21 @@ def verify(archive: Folder = Path("archive"), anchors: Anchors = None) -> None:
     for name, fault in module.verify(_open(archive, anchors, there=True)):
         count += 1
         bad += bool(fault)
-        _say(f"{name}: {fault or 'valid'}")
-    _say(f"{count} lists, {bad} at fault")
+        say(f"{name}: {fault or 'valid'}")
+    say(f"{count} lists, {bad} at fault")
     raise typer.Exit(1 if bad else 0)
 
 
 @app.command()
 def rebuild(archive: Folder = Path("archive"), anchors: Anchors = None) -> None:
     """Make the history table again from the originals."""
-    from mssante_audit.archive.history import bring_up_to_date
+    from mssante_audit.archive.history import FILE, bring_up_to_date
     from mssante_audit.archive.keep import locked
-    from mssante_audit.archive.store import HISTORY
 
     opened = _open(archive, anchors, there=True)
     with locked(archive):
         table = bring_up_to_date(opened, rebuild=True)
-    _say(f"{archive / HISTORY}: {table.num_rows} contents of {len(opened.snapshots)} lists")
+    say(f"{archive / FILE}: {table.num_rows} contents of {len(opened.snapshots)} lists")
 
 
 def changes(
@@ -130,7 +131,6 @@ def changes(
     """Say what changed between two lists, one record a change."""
     from mssante_audit.archive.events import span
     from mssante_audit.base import export
-    from mssante_audit.cli.main import _write
 
     found = span(_open(archive, None), before, after, recover=recover, any_namespace=any_namespace)
     found = found if show_contacts else found.masked()
@@ -138,7 +138,7 @@ def changes(
     if out is not None:
         export.WRITERS[format](frame, out)
     else:
-        _write(export.json_text(frame) if format is Format.json else export.csv_text(frame))
+        write(export.json_text(frame) if format is Format.json else export.csv_text(frame))
 
 
 def _open(folder: Path, anchors: list[Path] | None, *, there: bool = False) -> Archive:
@@ -154,9 +154,3 @@ def _line(record: Record) -> str:
     flags = f" [{', '.join(record.flags)}]" if record.flags else ""
     why = f": {record.message}" if record.message else ""
     return f"{record.outcome}{flags} {record.file}{why}".rstrip()
-
-
-def _say(text: str) -> None:
-    from mssante_audit.cli.main import _say as say
-
-    say(text)

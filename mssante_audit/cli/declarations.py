@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mssante_audit.base.errors import InputError, OutputError, UnknownNameError
+from mssante_audit.cli.console import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +54,7 @@ def template(
         raise InputError("a template is an .xlsx file", file=str(out))
     _room(out, force)
     write_bytes(out, empty())
-    _say(f"template: {out}")
+    say(f"template: {out}")
 
 
 @app.command("import")
@@ -88,7 +89,7 @@ def import_(
     if out is not None:
         _room(out, force)
         write_register(register.declarations, out)
-    _say(_json(register, shown) if format is Layout.json else _text(register, shown))
+    say(_json(register, shown) if format is Layout.json else _text(register, shown))
     raise typer.Exit(int((found["severity"] >= "warning").any()))
 
 
@@ -129,7 +130,7 @@ def form(
         )
     _room(out, force)
     write_bytes(out, write_form({str(name): text for name, text in records(row).iloc[0].items()}))
-    _say(f"form: {out}")
+    say(f"form: {out}")
 
 
 def _room(out: Path, force: bool) -> None:
@@ -147,7 +148,7 @@ def _text(register: Register, found: pd.DataFrame) -> str:
     """Return what is wrong, a line each, in order of file and row; last a line that sums up."""
     import pandas as pd
 
-    from mssante_audit.findings.catalogue import rule
+    from mssante_audit.findings.registry import rule
 
     lines = [
         (str(p["file"]), 0 if pd.isna(p["row"]) else int(p["row"]), f"{p['column']}: {p['message']}")
@@ -186,9 +187,3 @@ def _json(register: Register, found: pd.DataFrame) -> str:
         ensure_ascii=False,
         indent=1,
     )
-
-
-def _say(text: str) -> None:
-    from mssante_audit.cli import main as cli
-
-    cli._say(text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.cli.console import debugging, given_by, say
 from mssante_audit.cli.options import (
     Anchors,
     AnyNamespace,
@@ -22,7 +23,7 @@ from mssante_audit.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mssante_audit.dossiers.write import Dossier
+    from mssante_audit.dossiers.page import Written
     from mssante_audit.space.inputs import Bundle
 
 app = typer.Typer()
@@ -62,33 +63,32 @@ def dossiers(
     debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial dossiers.")] = False,
 ) -> None:
     """Write a dossier and a letter for each operator, and an index; those unchanged are kept."""
-    from mssante_audit.cli import main as cli
     from mssante_audit.cli.progress import Progress
     from mssante_audit.dossiers.write import write_dossiers
 
-    cli._debug.append(debug)
-    given = cli._given(
+    debugging.append(debug)
+    given = given_by(
         parameter,
         data=data, as_of=as_of, anchors=anchors, recover=recover,
         any_namespace=any_namespace, show_contacts=show_contacts,
     )  # fmt: skip
     if engine:
         raise ParameterError("--engine: a dossier needs no notebook engine any more", remedy="Leave it out")
-    with _cluster(dask) as elsewhere, Progress(lambda told: cli._say(_line(told, out))) as progress:
+    with _cluster(dask) as elsewhere, Progress(lambda told: say(_line(told, out))) as progress:
         run = write_dossiers(
             out,
             parameters=given,
             operators=operator or (),
             jobs=jobs,
-            debug=any(cli._debug),
+            debug=any(debugging),
             listener=lambda done, of, told: progress("dossiers", done, of, told),
             **elsewhere,
         )
-    cli._say(f"{len(run.outcomes)} dossiers, {run.made} made now; index: {out / 'index.html'}")
+    say(f"{len(run.outcomes)} dossiers, {run.made} made now; index: {out / 'index.html'}")
     raise typer.Exit(run.exit_status(fail_on))
 
 
-def _line(told: Dossier, out: Path) -> str:
+def _line(told: Written, out: Path) -> str:
     who = f"{told.operator_id} {told.name}".strip()
     if told.failure:
         why = f"{told.failure['kind']}: {told.failure['message']}".rstrip(": ")

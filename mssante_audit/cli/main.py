@@ -7,21 +7,21 @@ usage or input; 3 a report or a rule failed; 130 interrupted.
 from __future__ import annotations
 
 import json
-import re
 import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from mssante_audit.base.errors import AuditError, OutputError, ParameterError, WhiteListError
+from mssante_audit.base.errors import AuditError, ParameterError, WhiteListError
 from mssante_audit.cli import archive as cli_archive
 from mssante_audit.cli import dossiers as cli_dossiers
 from mssante_audit.cli import observe as cli_observe
 from mssante_audit.cli import run as cli_run
 from mssante_audit.cli import snapshot as cli_snapshot
+from mssante_audit.cli.console import debugging, given_by, say, space_of, write
 from mssante_audit.cli.declarations import app as declarations
 from mssante_audit.cli.methods import app as methods
 from mssante_audit.cli.options import (
@@ -35,7 +35,6 @@ from mssante_audit.cli.options import (
     Severity,
     ShowContacts,
 )
-from mssante_audit.report.parameters import check_value, parse_assignments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,16 +80,12 @@ def _common(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; they may hold values.")] = False,
 ) -> None:
-    _debug[:] = [debug]
+    debugging[:] = [debug]
     if version:
         from importlib.metadata import version as installed
 
-        _say(f"mssante-audit {installed('mssante-audit')}")
+        say(f"mssante-audit {installed('mssante-audit')}")
         raise typer.Exit
-
-
-_debug: list[bool] = []
-_UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
 @app.command()
@@ -117,15 +112,15 @@ def report(
     from mssante_audit.cli.progress import Progress
     from mssante_audit.report.run import run_reports
 
-    _debug.append(debug)
-    given = _given(
+    debugging.append(debug)
+    given = given_by(
         parameter,
         data=data, as_of=as_of, operator=operator, anchors=anchors, recover=recover,
         any_namespace=any_namespace, show_contacts=show_contacts,
     )  # fmt: skip
-    with Progress(lambda outcome: _say(_outcome_line(outcome, out))) as progress:
-        run = run_reports(notebooks or (), out=out, parameters=given, debug=any(_debug), listener=progress)
-    _say(f"index: {out / 'index.html'}")
+    with Progress(lambda outcome: say(_outcome_line(outcome, out))) as progress:
+        run = run_reports(notebooks or (), out=out, parameters=given, debug=any(debugging), listener=progress)
+    say(f"index: {out / 'index.html'}")
     raise typer.Exit(run.exit_status(fail_on))
 
 
@@ -146,7 +141,7 @@ def verify(
     try:
         whitelist = load_whitelist(file, any_namespace=True)
     except WhiteListError as error:
-        _say(f"invalid\n{error}")
+        say(f"invalid\n{error}")
         raise typer.Exit(1) from None
     verdict = verify_signature(whitelist, anchors or (), parse_instant(at) if at else None)
     lines = [verdict.status, f"why: {verdict.why}"]
@@ -164,7 +159,7 @@ def verify(
         f"verified rows: {verdict.verified_rows} of {len(whitelist.entries)}",
         f"sha256: {whitelist.sha256}",
     ]
-    _say("\n".join(lines))
+    say("\n".join(lines))
     raise typer.Exit(0 if verdict.status == "valid" else 1)
 
 
@@ -185,21 +180,22 @@ def findings(
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
     from mssante_audit.base import export
-    from mssante_audit.findings.catalogue import FAILED, catalogue
+    from mssante_audit.findings.catalogue import FAILED
     from mssante_audit.findings.frame import flat
     from mssante_audit.findings.junit import junit
+    from mssante_audit.findings.registry import catalogue
     from mssante_audit.findings.sarif import read_sarif, sarif
     from mssante_audit.report.results import of_operator, select_operator
 
     if format is Format.xlsx and out is None:
         raise ParameterError("xlsx is not for the terminal", remedy="Name a file with --out")
-    given = _given(
+    given = given_by(
         parameter,
         data=data, as_of=as_of, operator=operator, anchors=anchors, recover=recover,
         any_namespace=any_namespace, show_contacts=show_contacts,
     )  # fmt: skip
     chosen = given.pop("operator", None)
-    space = _space(given)
+    space = space_of(given)
     found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
     owner = select_operator(space, chosen)
     found = of_operator(found, space, owner)
@@ -218,7 +214,7 @@ def findings(
     else:
         text = export.json_text(found) if format is Format.json else export.csv_text(flat(found))
     if out is None:
-        _write(text)
+        write(text)
     elif format in (Format.sarif, Format.junit):
         export.write_bytes(out, text.encode("utf-8", "backslashreplace"))
     else:
@@ -235,17 +231,17 @@ def rules(
     """Show the rule catalogue, or one rule in full."""
     from dataclasses import asdict
 
-    from mssante_audit.findings.catalogue import catalogue, rule
+    from mssante_audit.findings.registry import catalogue, rule
 
     if format is Layout.json:
         shown = asdict(rule(code)) if code else [asdict(r) for r in catalogue().values()]
-        _write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
+        write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
     elif code:
         # Macros are for who writes templates.
         told = asdict(rule(code)) | {"words_fr": "", "words_en": ""}
-        _say("\n".join(f"{name}: {value}" for name, value in told.items() if value not in ("", ())))
+        say("\n".join(f"{name}: {value}" for name, value in told.items() if value not in ("", ())))
     else:
-        _say("\n".join(f"{r.code:30} {r.severity:9} {r.title_en}" for r in catalogue().values()))
+        say("\n".join(f"{r.code:30} {r.severity:9} {r.title_en}" for r in catalogue().values()))
 
 
 @app.command()
@@ -260,12 +256,12 @@ def check(
 
     if not name.strip():
         raise ParameterError("nothing to look up")
-    space = _space(_given(None, data=data, recover=recover, any_namespace=any_namespace))
+    space = space_of(given_by(None, data=data, recover=recover, any_namespace=any_namespace))
     answer = look_up(name, space.entries["domain"].tolist())
     made = space.whitelist.generated_at
     where = f"{space.whitelist.source}, generated {made:%Y-%m-%d}" if made else space.whitelist.source
     if answer.listed:
-        _say(f"listed: {answer.domain} ({where})\n{_entries_text(space, answer.domain)}")
+        say(f"listed: {answer.domain} ({where})\n{_entries_text(space, answer.domain)}")
         return
     lines = [f"not listed: {answer.domain} ({where})"]
     if space.whitelist.damaged:
@@ -278,7 +274,7 @@ def check(
         lines.append(f"listed, but not letter for letter the same: {answer.respelt!r}")
     if answer.near:
         lines.append(f"near: {', '.join(answer.near)}")
-    _say("\n".join(lines))
+    say("\n".join(lines))
     raise typer.Exit(1)
 
 
@@ -302,7 +298,7 @@ def sample(
     shipped = resource("data/sample")
     own = {entry.name for entry in shipped.iterdir()}
     done = put_folder(out.resolve(), lambda folder: copytree(shipped, folder), own=own, force=force)
-    _say(f"sample: {done}")
+    say(f"sample: {done}")
 
 
 def main() -> NoReturn:
@@ -311,9 +307,9 @@ def main() -> NoReturn:
     try:
         app(prog_name="mssante-audit")
     except AuditError as error:
-        if any(_debug):
+        if any(debugging):
             raise
-        _say(f"mssante-audit: {error}", sys.stderr)
+        say(f"mssante-audit: {error}", sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -323,29 +319,6 @@ def main() -> NoReturn:
 def _terminated(*_: object) -> NoReturn:
     # Like Ctrl-C, so that kernels are stopped and half-made files removed.
     sys.exit(128 + signal.SIGTERM)
-
-
-def _given(settings: list[str] | None, **options: Any) -> dict[str, Any]:
-    """Return the parameters given by options and by ``-p``, each once."""
-    given = parse_assignments(settings or ())
-    for name, value in options.items():
-        if value in (None, False, []):
-            continue
-        if name in given:
-            raise ParameterError(f"{name!r} is given twice")
-        plain = [str(v) for v in value] if isinstance(value, list) else value
-        given[name] = check_value(name, str(plain) if isinstance(plain, Path) else plain)
-    return given
-
-
-def _space(given: dict[str, Any]) -> TrustSpace:
-    from mssante_audit.report.results import open_space
-
-    if "row_limit" in given:
-        raise ParameterError("row_limit is for reports", remedy="Here all rows are written")
-    if "changes_since" in given:
-        raise ParameterError("changes_since is for reports", remedy="Use `mssante-audit changes`")
-    return open_space(**given)
 
 
 def _entries_text(space: TrustSpace, domain: str) -> str:
@@ -376,19 +349,3 @@ def _outcome_line(outcome: Outcome, out: Path) -> str:
 
 def _yes(valid: bool | None) -> str:
     return {True: "valid", False: "not valid", None: "unknown"}[valid]
-
-
-def _say(text: str, file: Any = None) -> None:
-    """Print lines; characters that could steer a terminal or hide in it are escaped."""
-    _write(_UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text) + "\n", file)
-
-
-def _write(text: str, file: Any = None) -> None:
-    stream = file or sys.stdout
-    try:
-        stream.buffer.write(text.encode("utf-8", "backslashreplace"))
-        stream.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", file="standard output") from None

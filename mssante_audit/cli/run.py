@@ -13,6 +13,8 @@ from typing import Annotated
 
 import typer
 
+from mssante_audit.cli.console import debugging, say
+
 ConfigFile = Annotated[Path, typer.Option("--config", help="The settings.")]
 
 
@@ -32,14 +34,13 @@ def init(
     ] = False,
 ) -> None:
     """Write a commented audit.toml, the settings of `run`."""
-    from mssante_audit.cli.main import _say
     from mssante_audit.nightly import config
 
     if schema:
-        _say(json.dumps(config.schema(), ensure_ascii=False, indent=2))
+        say(json.dumps(config.schema(), ensure_ascii=False, indent=2))
         return
     config.write_template(file)
-    _say(f"{file}: set data.folder, then `mssante-audit doctor --config {file}` and `run --config {file}`")
+    say(f"{file}: set data.folder, then `mssante-audit doctor --config {file}` and `run --config {file}`")
 
 
 def run(
@@ -52,7 +53,6 @@ def run(
     ] = False,
 ) -> None:
     """Do the whole night's work: fetch, observe, audit, reports, dossiers, site, retention."""
-    from mssante_audit.cli import main as cli
     from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.preflight import check
     from mssante_audit.nightly.run import run as run_night
@@ -60,11 +60,11 @@ def run(
 
     settings = load_config(config)
     check(settings)
-    tell = (lambda line: cli._say(line, sys.stderr)) if sys.stderr.isatty() else None
+    tell = (lambda line: say(line, sys.stderr)) if sys.stderr.isatty() else None
     night = run_night(
-        settings, as_of=check_value("as_of", as_of) or "", tell=tell, debug=debug or any(cli._debug)
+        settings, as_of=check_value("as_of", as_of) or "", tell=tell, debug=debug or any(debugging)
     )
-    cli._say((night.folder / "summary.txt").read_text(encoding="utf-8").rstrip())
+    say((night.folder / "summary.txt").read_text(encoding="utf-8").rstrip())
     raise typer.Exit(night.exit_status)
 
 
@@ -74,11 +74,10 @@ def doctor(
     ] = None,
 ) -> None:
     """Say what is missing on this machine, and what to do about it."""
-    from mssante_audit.cli.main import _say
     from mssante_audit.nightly.doctor import examine
 
     signs = list(examine(config))
     for sign in signs:
         remedy = f". {sign.remedy}" if sign.remedy else ""
-        _say(f"{sign.state:8} {sign.what}: {sign.found}{remedy}")
+        say(f"{sign.state:8} {sign.what}: {sign.found}{remedy}")
     raise typer.Exit(int(any(sign.state == "missing" for sign in signs)))

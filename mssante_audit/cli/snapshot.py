@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mssante_audit.cli.console import given_by, say, space_of
 from mssante_audit.cli.options import Anchors, AnyNamespace, AsOf, Data, Recover, Settings
 
 app = typer.Typer()
@@ -27,18 +28,17 @@ def snapshot(
 ) -> None:
     """Work everything out once and keep it: for reports, JupyterLab, DuckDB. What is there already stays."""
     from mssante_audit.base.instants import parse_instant
-    from mssante_audit.cli import main as cli
     from mssante_audit.snapshot import make_snapshot
     from mssante_audit.snapshot.make import bound_to, fresh
 
-    given: dict[str, Any] = cli._given(
+    given: dict[str, Any] = given_by(
         parameter, data=data, as_of=as_of, anchors=anchors, recover=recover, any_namespace=any_namespace
     )
     given["as_of"] = parse_instant(given.get("as_of")).replace(microsecond=0).isoformat()
     bound = bound_to(given.get("data"), given)
     if fresh(out, bound, shareable=shareable):
-        cli._say(f"snapshot: {out} is up to date")
+        say(f"snapshot: {out} is up to date")
         return
-    space = cli._space(given)
+    space = space_of(given)
     head = make_snapshot(space, out, bound=bound, data=given.get("data"), shareable=shareable)
-    cli._say(f"snapshot: {out} ({len(head['files'])} files, as of {head['as_of']})")
+    say(f"snapshot: {out} ({len(head['files'])} files, as of {head['as_of']})")

@@ -18,7 +18,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from mssante_audit.base.french import typeset
-from mssante_audit.findings.catalogue import catalogue
+from mssante_audit.findings.registry import catalogue
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold, parse_contact
 from mssante_audit.values.dn import parse_dn

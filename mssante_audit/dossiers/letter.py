@@ -26,7 +26,7 @@ from mssante_audit.declarations.write import records
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.facts import Dossier, dossier, survey
 from mssante_audit.dossiers.narrative import remedy, theirs
-from mssante_audit.findings.catalogue import rule
+from mssante_audit.findings.registry import rule
 from mssante_audit.report.tables import visible
 from mssante_audit.space.trust import TrustSpace
 

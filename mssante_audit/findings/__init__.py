@@ -1,8 +1,8 @@
 """Findings: what audits say, in facts; catalogue and registry; what became of them from run to run."""
 
-from mssante_audit.findings.catalogue import Rule, catalogue, load_rules, rule
+from mssante_audit.findings.catalogue import Rule, load_rules
 from mssante_audit.findings.frame import Finding, findings_frame
-from mssante_audit.findings.registry import Audit, audits, register
+from mssante_audit.findings.registry import Audit, audits, catalogue, register, rule
 from mssante_audit.findings.words import worded
 
 __all__ = [

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from mssante_audit.base.errors import InputError, UnknownNameError
+from mssante_audit.base.errors import InputError
 
 SEVERITIES = ("info", "warning", "error", "critical")
 """From the mildest to the worst: what happens to mail (see `Rule.severity`)."""
@@ -147,24 +146,3 @@ def _rule(code: str, table: Any, shared: dict[str, Any], file: str) -> Rule:
         raise InputError(f"rule {code} lacks {missing[0]!r}", file=file)
     texts = table.get("texts", [])
     return Rule(code=code, **shared | table | {"texts": tuple(texts) if isinstance(texts, list) else texts})
-
-
-def catalogue() -> Mapping[str, Rule]:
-    """Return every rule by its code, in the order of the audits and of the rules in them."""
-    from mssante_audit.findings.registry import rules
-
-    return rules()
-
-
-def rule(code: str) -> Rule:
-    """Return the rule named `code`.
-
-    Raises
-    ------
-    UnknownNameError
-        If the catalogue has no such rule.
-    """
-    try:
-        return catalogue()[code]
-    except KeyError:
-        raise UnknownNameError(f"no rule {code!r}", remedy="`mssante-audit rules` lists them") from None

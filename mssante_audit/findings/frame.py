@@ -39,8 +39,9 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.findings.catalogue import SEVERITIES, rule
+from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.facts import clear, plain
+from mssante_audit.findings.registry import rule
 from mssante_audit.values.person import Person
 
 COLUMNS = (

@@ -20,7 +20,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.errors import AuditError, InputError, UnknownNameError
-from mssante_audit.findings.catalogue import Rule
+from mssante_audit.findings.catalogue import Rule, load_rules
 
 if TYPE_CHECKING:
     from mssante_audit.findings.frame import Finding
@@ -119,7 +119,7 @@ def register(audit: Audit) -> Audit:
     others = [known for known in audits().values() if _registered.get(known.name) is not known]
     _added({known.name: known for known in others}, audit)
     _registered[audit.name] = audit
-    rules.cache_clear()
+    catalogue.cache_clear()
     return audit
 
 
@@ -155,16 +155,28 @@ def title_of_audit(name: str, language: str = "fr") -> str:
 
 
 @cache
-def rules() -> Mapping[str, Rule]:
-    """Return the rules of every audit by code, and last those of the engine itself."""
+def catalogue() -> Mapping[str, Rule]:
+    """Return every rule by its code, in the order of the audits and of the rules in them; last our own."""
     from importlib.resources import files
-
-    from mssante_audit.findings.catalogue import load_rules
 
     own = load_rules(files("mssante_audit.findings") / "rules.toml")
     return {told.code: told for audit in audits().values() for told in audit.rules} | {
         told.code: told for told in own
     }
+
+
+def rule(code: str) -> Rule:
+    """Return the rule named `code`.
+
+    Raises
+    ------
+    UnknownNameError
+        If the catalogue has no such rule.
+    """
+    try:
+        return catalogue()[code]
+    except KeyError:
+        raise UnknownNameError(f"no rule {code!r}", remedy="`mssante-audit rules` lists them") from None
 
 
 @cache

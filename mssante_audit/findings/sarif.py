@@ -19,7 +19,8 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import records
-from mssante_audit.findings.catalogue import Rule, catalogue, rule
+from mssante_audit.findings.catalogue import Rule
+from mssante_audit.findings.registry import catalogue, rule
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 KEY = "mssanteAudit/v1"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from mssante_audit.base.export import write_bytes
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.ledger import FollowUp
-from mssante_audit.space.trust import TrustSpace
 
 FILE = "trend.json"
 
@@ -46,13 +46,13 @@ class Point:
         return sum(self.counts.values())
 
 
-def point_of(space: TrustSpace, findings: pd.DataFrame, waived: pd.DataFrame, told: FollowUp | None) -> Point:
+def point_of(as_of: datetime, findings: pd.DataFrame, waived: pd.DataFrame, told: FollowUp | None) -> Point:
     """Return the point of a run.
 
     Parameters
     ----------
-    space
-        What was audited; its `as_of` is the point's instant.
+    as_of
+        The instant audited at.
     findings
         Of `mssante_audit.audits.audit_all`.
     waived
@@ -61,7 +61,7 @@ def point_of(space: TrustSpace, findings: pd.DataFrame, waived: pd.DataFrame, to
         These findings against those of the run before, if that is known.
     """
     followed = told.counts() if told and told.previous else {"new": 0, "open": len(findings), "fixed": 0}
-    return Point(space.as_of.isoformat(), severity_counts(findings), **followed, waived=len(waived))
+    return Point(as_of.isoformat(), severity_counts(findings), **followed, waived=len(waived))
 
 
 def severity_counts(findings: pd.DataFrame) -> dict[str, int]:

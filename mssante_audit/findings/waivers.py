@@ -24,8 +24,8 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.errors import AuditError, InputError
-from mssante_audit.findings.catalogue import rule
 from mssante_audit.findings.frame import typed
+from mssante_audit.findings.registry import rule
 
 FILE = "waivers.toml"
 

@@ -41,8 +41,9 @@ from jinja2.runtime import Macro
 from mssante_audit.base import english, french
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.findings.catalogue import Rule, rule
+from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.facts import clear, hidden
+from mssante_audit.findings.registry import rule
 from mssante_audit.values.shown import shown
 
 LANGUAGES: dict[str, ModuleType] = {"fr": french, "en": english}

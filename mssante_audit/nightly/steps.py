@@ -277,7 +277,7 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
     if (earlier := job.config.output.folder / STATE / FILE).exists():
         write_bytes(job.folder / FILE, earlier.read_bytes())
     space = _space(job)
-    points = add_point(job.folder / FILE, point_of(space, findings, waived, told))
+    points = add_point(job.folder / FILE, point_of(space.as_of, findings, waived, told))
     made = {
         name: folder if (folder := job.folder / name).is_dir() else None for name in ("reports", "dossiers")
     }

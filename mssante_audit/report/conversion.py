@@ -16,8 +16,9 @@ import nbformat
 
 from mssante_audit.base.export import csv_text
 from mssante_audit.findings.frame import flat
-from mssante_audit.findings.ledger import FollowUp, follow, follow_up_html, scope_of
+from mssante_audit.findings.ledger import FollowUp, follow, scope_of
 from mssante_audit.report.failure import Failure, failure_of
+from mssante_audit.report.follow_up import follow_up_html
 from mssante_audit.report.jobs import Job, tellable
 from mssante_audit.report.page import Page, section_of, title_of, to_html
 from mssante_audit.report.parameters import parameters as known

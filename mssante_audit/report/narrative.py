@@ -13,8 +13,8 @@ import pandas as pd
 
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.french import NBSP, count, day, listing, number, percent, typeset
-from mssante_audit.findings.catalogue import Rule, catalogue, rule
-from mssante_audit.findings.registry import NEEDS, audits
+from mssante_audit.findings.catalogue import Rule
+from mssante_audit.findings.registry import NEEDS, audits, catalogue, rule
 from mssante_audit.report.tables import (
     Cell,
     Figure,

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from mssante_audit.archive.chronicle import Chronicle
 from mssante_audit.archive.events import EVENTS, Span
 from mssante_audit.archive.log import GOOD, Record
 from mssante_audit.archive.store import Archive
@@ -15,9 +14,10 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.french import NBSP, count, day, moment, number, typeset
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.findings.catalogue import rule
 from mssante_audit.findings.frame import flat
+from mssante_audit.findings.registry import rule
 from mssante_audit.report.tables import Cell, Figure, Html, data, key_figures, prose, table
+from mssante_audit.space.chronicle import Chronicle
 from mssante_audit.space.trust import TrustSpace
 
 KINDS = {

@@ -11,7 +11,7 @@ from mssante_audit.audits import audit
 from mssante_audit.audits.delegation_vs_redirection.method import METHOD_NAMES
 from mssante_audit.audits.delegation_vs_redirection.observed import declarations, seen_of
 from mssante_audit.base.french import count, moment, number, typeset
-from mssante_audit.findings.catalogue import rule
+from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.observe.methods import METHODS, methods
 from mssante_audit.report.charts import Chart, bars

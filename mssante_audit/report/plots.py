@@ -17,8 +17,8 @@ from mssante_audit.base.french import (
     percent,
     typeset,
 )
-from mssante_audit.findings.catalogue import SEVERITIES, catalogue, rule
-from mssante_audit.findings.registry import audits
+from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.registry import audits, catalogue, rule
 from mssante_audit.report.charts import Chart, bars, tile_places, tiles
 from mssante_audit.values.identifiers import DEPARTMENTS
 

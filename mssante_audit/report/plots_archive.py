@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pandas as pd
 
-from mssante_audit.archive.chronicle import Chronicle
 from mssante_audit.base.french import count, day, number, percent
 from mssante_audit.report.charts import Chart, bars, lines
 from mssante_audit.report.plots import duration
+from mssante_audit.space.chronicle import Chronicle
 
 MOVES = 12
 """Flows drawn one by one; the smaller ones are put together."""

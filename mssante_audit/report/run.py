@@ -18,9 +18,10 @@ from mssante_audit.base.resources import resource
 from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_of
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES
 from mssante_audit.findings.ledger import FILE as LEDGER
-from mssante_audit.findings.ledger import read_ledger, since_previous
+from mssante_audit.findings.ledger import read_ledger
 from mssante_audit.report.conversion import Outcome as Outcome
 from mssante_audit.report.conversion import Setting, convert
+from mssante_audit.report.follow_up import since_previous
 from mssante_audit.report.jobs import Job, check_input, has_data, plan
 from mssante_audit.report.jobs import find_notebooks as find_notebooks
 from mssante_audit.report.kernel import Execution, Kernels, execute, quiet

@@ -20,8 +20,9 @@ import pandas as pd
 
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.french import NBSP, SEVERITY_NAMES, count, number, severity_name, typeset
-from mssante_audit.findings.catalogue import SEVERITIES, rule
+from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import OBJECTS
+from mssante_audit.findings.registry import rule
 
 SYMBOLS = {"critical": "✖", "error": "▲", "warning": "◆", "info": "●"}
 """A shape each: severity is never told by colour alone."""

@@ -7,8 +7,7 @@ from urllib.parse import quote
 
 from mssante_audit.base.french import count, day, listing, number, severity_name, typeset
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.findings.catalogue import catalogue
-from mssante_audit.findings.registry import title_of_audit
+from mssante_audit.findings.registry import catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.report.tables import Figure, badge, data, key_figures
 from mssante_audit.site.tables import Links

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.french import count, number, typeset
-from mssante_audit.findings.catalogue import SEVERITIES, Rule, catalogue
-from mssante_audit.findings.registry import audits, title_of_audit
+from mssante_audit.findings.catalogue import SEVERITIES, Rule
+from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.report.narrative import foundation, scope
 from mssante_audit.report.tables import badge, prose, visible

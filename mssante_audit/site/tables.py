@@ -12,9 +12,9 @@ import pandas as pd
 
 from mssante_audit.base.french import NBSP, SEVERITY_NAMES, count, day, number
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.findings.catalogue import SEVERITIES, Rule, catalogue
+from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.frame import OBJECTS
-from mssante_audit.findings.registry import audits, title_of_audit
+from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import Point, severity_counts
 from mssante_audit.report.tables import Cell, badge, data, prose, table, visible
 from mssante_audit.site.view import Domain, Operator, View, anchor_of

@@ -19,10 +19,10 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits import lacking
-from mssante_audit.findings.catalogue import SEVERITIES, catalogue
+from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import flat
 from mssante_audit.findings.ledger import FollowUp
-from mssante_audit.findings.registry import NEEDS
+from mssante_audit.findings.registry import NEEDS, catalogue
 from mssante_audit.findings.trend import Point
 from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace

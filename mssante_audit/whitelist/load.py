@@ -113,6 +113,10 @@ class WhiteList:
 
         return verify_signature(self, anchors=self.anchors)
 
+    def reread(self, content: bytes) -> WhiteList:
+        """Load other bytes, in any namespace and with fields of any length."""
+        return load_whitelist(content, any_namespace=True, max_field=len(content))
+
     def content(self) -> bytes:
         """Return the uncompressed XML, read again from where it was loaded.
 

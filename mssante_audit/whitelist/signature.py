@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -33,7 +34,9 @@ from mssante_audit.whitelist.certificates import (
     read_certificates,
     trusted_certificates,
 )
-from mssante_audit.whitelist.load import WhiteList, load_whitelist
+
+if TYPE_CHECKING:
+    from mssante_audit.whitelist.load import WhiteList
 
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
 EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
@@ -234,7 +237,7 @@ def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
 def _check_rows(whitelist: WhiteList, signed: bytes) -> None:
     """Compare the rows loaded with those that are signed: whatever both parsers make of the file."""
     try:
-        verified = load_whitelist(signed, any_namespace=True, max_field=len(signed))
+        verified = whitelist.reread(signed)
     except AuditError as error:
         raise _InvalidError(f"what is signed is no white list ({error.message})", "content") from error
     ours, theirs = (frame.drop(columns="line") for frame in (whitelist.entries, verified.entries))

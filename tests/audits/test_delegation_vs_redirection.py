@@ -24,8 +24,8 @@ from made_up_dns import (
 
 from mssante_audit.audits import audit_all, findings_of, told_in_clear
 from mssante_audit.audits.delegation_vs_redirection import delegation
-from mssante_audit.findings.catalogue import rule
 from mssante_audit.findings.frame import COLUMNS
+from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.space.trust import Thresholds, TrustSpace
 

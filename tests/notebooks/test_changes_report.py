@@ -11,7 +11,6 @@ import pytest
 from lxml import html as lxml_html
 
 from mssante_audit.archive.changes import KINDS
-from mssante_audit.archive.chronicle import chronicle
 from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.log import Record, append
 from mssante_audit.archive.store import open_archive
@@ -21,6 +20,7 @@ from mssante_audit.report.narrative_archive import KINDS as NAMES
 from mssante_audit.report.narrative_archive import changes_answer, collection, events_table, kinds
 from mssante_audit.report.plots_archive import ages, churn, flows, timeline
 from mssante_audit.report.run import run_reports
+from mssante_audit.space.chronicle import chronicle
 from mssante_audit.space.trust import TrustSpace, load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
@@ -160,7 +160,7 @@ def broken(tmp_path: Path, number: int, content: bytes | None) -> TrustSpace:
     return load_space(tmp_path, as_of=AS_OF, anchors=[tmp_path / "anchors"])
 
 
-@pytest.mark.parametrize("content", [None, b"", gzip.compress(b"<html></html>")])
+@pytest.mark.parametrize("content", [None, b"", gzip.compress(b"<html></html>", mtime=0)])
 @pytest.mark.parametrize("number", [0, 2])
 def test_a_list_that_cannot_be_read_is_left_out_and_named(tmp_path: Path, number: int, content) -> None:
     space = broken(tmp_path, number, content)

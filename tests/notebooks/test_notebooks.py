@@ -12,7 +12,7 @@ from papermill.iorw import load_notebook_node
 
 from mssante_audit import AUDITS
 from mssante_audit.base.resources import resource
-from mssante_audit.findings.catalogue import catalogue
+from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.parameters import declared, kind_of, parameters
 from mssante_audit.report.results import open_space
 from mssante_audit.report.run import find_notebooks, run_reports

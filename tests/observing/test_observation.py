@@ -196,8 +196,9 @@ def test_a_line_without_end_is_not_swallowed(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"text", gzip.compress(b""), gzip.compress(b"text\n"), gzip.compress(b"{}\n"),
-     gzip.compress(b'{"format": 3}\n'),
+    [b"", b"text", gzip.compress(b"", mtime=0), gzip.compress(b"text\n", mtime=0),
+     gzip.compress(b"{}\n", mtime=0),
+     gzip.compress(b'{"format": 3}\n', mtime=0),
      b"\x1f\x8b\x08" * 5000],
 )  # fmt: skip
 def test_what_is_no_observation_is_one_clear_error(path: Path, content: bytes) -> None:

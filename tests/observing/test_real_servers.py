@@ -5,7 +5,7 @@ from dnscases import CASES, Case
 from dnslab import in_namespace, need_servers
 from dnsscene import ADDRESSES, findings
 
-from mssante_audit.findings.catalogue import catalogue
+from mssante_audit.findings.registry import catalogue
 
 
 @pytest.fixture(scope="module")

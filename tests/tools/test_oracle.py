@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dnscases import CASES, Case
 
-from mssante_audit.findings.catalogue import catalogue
+from mssante_audit.findings.registry import catalogue
 
 ROOT = Path(__file__).parents[2]
 spec = importlib.util.spec_from_file_location("oracle", ROOT / "tools" / "oracle.py")

@@ -1,0 +1,66 @@
+"""What the commands say, what they were given, and the space that this opens."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mssante_audit.base.errors import OutputError, ParameterError
+from mssante_audit.report.parameters import check_value, parse_assignments
+
+if TYPE_CHECKING:
+    from mssante_audit.space.trust import TrustSpace
+
+_UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+debugging: list[bool] = []
+"""Whether tracebacks are wanted, for each place where ``--debug`` could be given."""
+
+
+def say(text: str, file: Any = None) -> None:
+    """Print lines; characters that could steer a terminal or hide in it are escaped."""
+    write(_UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text) + "\n", file)
+
+
+def write(text: str, file: Any = None) -> None:
+    """Print a text as it is.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    stream = file or sys.stdout
+    try:
+        stream.buffer.write(text.encode("utf-8", "backslashreplace"))
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", file="standard output") from None
+
+
+def given_by(settings: list[str] | None, **options: Any) -> dict[str, Any]:
+    """Return the parameters given by options and by ``-p``, each once."""
+    given = parse_assignments(settings or ())
+    for name, value in options.items():
+        if value in (None, False, []):
+            continue
+        if name in given:
+            raise ParameterError(f"{name!r} is given twice")
+        plain = [str(v) for v in value] if isinstance(value, list) else value
+        given[name] = check_value(name, str(plain) if isinstance(plain, Path) else plain)
+    return given
+
+
+def space_of(given: dict[str, Any]) -> TrustSpace:
+    """Load what is to be audited, by the parameters given."""
+    from mssante_audit.report.results import open_space
+
+    if "row_limit" in given:
+        raise ParameterError("row_limit is for reports", remedy="Here all rows are written")
+    if "changes_since" in given:
+        raise ParameterError("changes_since is for reports", remedy="Use `mssante-audit changes`")
+    return open_space(**given)

@@ -1,0 +1,43 @@
+"""The drawing of docs/architecture.md, the linter's contracts and the folders are one."""
+
+import re
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def layers() -> list[str]:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    return next(contract["layers"] for contract in settings["contracts"] if contract["type"] == "layers")
+
+
+def test_the_drawing_is_the_contract() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    drawn = re.findall(r"^    (\w+) --> (\w+)$", text.partition("```mermaid")[2].partition("```")[0], re.M)
+    assert drawn == list(pairwise(layers()))
+    assert re.findall(r"^\| `(\w+)` \|", text, re.M) == layers()
+    assert {path.parent.name for path in (ROOT / "mssante_audit").glob("*/__init__.py")} == set(layers())
+
+
+def test_every_file_that_the_walk_names_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", text)
+    assert len(named) > 20
+    bases = (ROOT / "mssante_audit", ROOT)
+    assert [name for name in named if not any((base / name).exists() for base in bases)] == []
+
+
+def test_before_a_commit_the_checks_of_lint_are_made() -> None:
+    lint = re.search(r"^lint:.*\n((?:\t.+\n)+)", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    assert lint
+    hooks = re.findall(r"^ *entry: (.+)$", (ROOT / ".pre-commit-config.yaml").read_text("utf-8"), re.M)
+    made = [f"{hook} notebooks/*.ipynb" if "check_notebooks" in hook else hook for hook in hooks]
+    assert made == [line.strip() for line in lint[1].splitlines()]
+
+
+def test_the_package_does_without_the_generator() -> None:
+    package = (ROOT / "mssante_audit").rglob("*.py")
+    reaching = re.compile(r"^\s*(from|import) tools", re.M)
+    assert [file.name for file in package if reaching.search(file.read_text("utf-8"))] == []
