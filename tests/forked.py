@@ -6,6 +6,7 @@ What a fresh interpreter does is held by the tests that call it otherwise (``-c`
 """
 
 import atexit
+import gc
 import json
 import os
 import pkgutil
@@ -130,6 +131,8 @@ def serve(path: str) -> None:
     import_module("ipykernel.kernelapp")
     install()
     SERVER.path = path
+    gc.collect()
+    gc.freeze()  # what a collection looks at, a fork copies
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{path}.new")
     listener.listen(64)
@@ -146,14 +149,22 @@ def serve(path: str) -> None:
                 line, fds, _, _ = socket.recv_fds(connection, 1 << 20, 3)
                 while not line.endswith(b"\n"):
                     line += connection.recv(1 << 20)
+                request = json.loads(line)
+                begun, begins = os.pipe()
                 pid = os.fork()
                 if pid == 0:
+                    if request["session"]:
+                        os.setsid()
+                    os.close(begun)
+                    os.close(begins)  # whoever asked may signal the session as soon as it has the number
                     waiting.close()
                     listener.close()
                     connection.close()
-                    _become(json.loads(line), fds)
-                for fd in fds:
+                    _become(request, fds)
+                for fd in (*fds, begins):
                     os.close(fd)
+                os.read(begun, 1)
+                os.close(begun)
                 connection.sendall(b"%d\n" % pid)
                 waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, connection))
             else:
@@ -172,8 +183,6 @@ def _become(request: dict[str, Any], fds: list[int]) -> None:
             os.dup2(fd, number)
         for fd in fds:
             os.close(fd)
-        if request["session"]:
-            os.setsid()
         os.environ.clear()
         os.environ.update(request["environment"])
         time.tzset()

@@ -50,9 +50,9 @@ def _notebook_placed(name: str, info: ValidationInfo) -> str:
     return str(_placed(name, info)) if name.endswith(".ipynb") else name
 
 
-Place = Annotated[Path, BeforeValidator(_placed, json_schema_input_type=str)]
-Places = Annotated[tuple[Place, ...], Field(strict=False)]
 Name = Annotated[str, Field(min_length=1)]
+Place = Annotated[Path, BeforeValidator(_placed, json_schema_input_type=Name)]
+Places = Annotated[tuple[Place, ...], Field(strict=False)]
 Names = Annotated[tuple[Name, ...], Field(strict=False)]
 Report = Annotated[Name, AfterValidator(_notebook_placed)]
 Server = Annotated[str, Field(pattern=r"^[^=\s]+=[^=\s]+$")]

@@ -78,7 +78,9 @@ def test_defaults_are_those_of_what_is_set():
 
 def test_a_notebook_has_the_same_thresholds_and_meanings():
     for name, field in Thresholds.model_fields.items():
-        assert Parameters.model_fields[name] == field
+        own = Parameters.model_fields[name]
+        for told in ("annotation", "default", "title", "description", "metadata"):
+            assert getattr(own, told) == getattr(field, told), (name, told)
     for name in ("recover", "any_namespace"):
         told = sections()["data"].model_fields[name].description
         assert Parameters.model_fields[name].description == told
