@@ -183,7 +183,7 @@ def findings(
     from mssante_audit.findings.catalogue import FAILED
     from mssante_audit.findings.frame import flat
     from mssante_audit.findings.junit import junit
-    from mssante_audit.findings.registry import catalogue
+    from mssante_audit.findings import registry
     from mssante_audit.findings.sarif import read_sarif, sarif
     from mssante_audit.report.results import of_operator, select_operator
 
@@ -199,11 +199,11 @@ def findings(
     found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
     owner = select_operator(space, chosen)
     found = of_operator(found, space, owner)
-    names = [name for name in audits.audits() if audit in ("all", name)]
+    names = [name for name in registry.audits() if audit in ("all", name)]
     told = (
         of_operator(audits.waived(space, *names), space, owner),
         {name: needs for name, needs in audits.lacking(space).items() if name in names},
-        [own for own in catalogue().values() if own.audit in names],
+        [own for own in registry.catalogue().values() if own.audit in names],
     )
     if format is Format.sarif:
         before, source = read_sarif(out) if out else None, Path(space.whitelist.source).name

@@ -93,7 +93,10 @@ def _differences(matched: Match, source: str, space: TrustSpace) -> Iterator[Fin
     for told, found, rows in _groups(
         elsewhere, "operator_id", "operator_id_listed", "operator", "structure_id"
     ):
-        facts = {"listed": {"operator": told[1], "name": told[2]}, "declared": told[3].strip()}
+        facts: dict[str, Any] = {
+            "listed": {"operator": told[1], "name": told[2]},
+            "declared": told[3].strip(),
+        }
         made = finding("RECO_OPERATOR", told, found, facts)
         yield _with_rows(made, source, rows)
     for code, value in (("RECO_DN_DIFFERS", "differs"), ("RECO_DN_SPELLING", "spelling")):
