@@ -180,10 +180,10 @@ def findings(
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
     from mssante_audit.base import export
+    from mssante_audit.findings import registry
     from mssante_audit.findings.catalogue import FAILED
     from mssante_audit.findings.frame import flat
     from mssante_audit.findings.junit import junit
-    from mssante_audit.findings import registry
     from mssante_audit.findings.sarif import read_sarif, sarif
     from mssante_audit.report.results import of_operator, select_operator
 
