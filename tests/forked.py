@@ -85,6 +85,7 @@ def _execute_child(self: Any, args: Any, executable: Any, preexec_fn: Any, *rest
         "folder": os.fspath(cwd or os.getcwd()),
         "environment": dict(os.environ if env is None else env),
         "session": bool(session),
+        "parent": os.getpid(),
     }
     self._forked = socket.socket(socket.AF_UNIX)
     self._forked.connect(SERVER.address())
@@ -192,6 +193,11 @@ def _become(request: dict[str, Any], fds: list[int]) -> None:
         sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
         module, *words = request["words"]
         sys.argv, sys.path[0] = [module, *words], request["folder"]
+        sys.orig_argv = [sys.executable, "-m", *request["words"]]
+        os.getppid = lambda: request["parent"]
+        for place in request["environment"].get("PYTHONPATH", "").split(os.pathsep):
+            if place and Path(place, "sitecustomize.py").exists():
+                runpy.run_path(f"{place}/sitecustomize.py")
         warnings.filterwarnings("ignore", module="runpy")
         runpy.run_module(module, run_name="__main__", alter_sys=True)
         status = 0
