@@ -14,8 +14,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.declarations import form_read as annexe1_read
 from mssante_audit.declarations.form_write import FORM, PAGE, _Box, write_form
-from mssante_audit.declarations.register import fields, load_declarations
-from mssante_audit.declarations.write import records
+from mssante_audit.declarations.register import fields, load_declarations, records
 
 LINES = """\
 Votre N° Contrat MSSanté

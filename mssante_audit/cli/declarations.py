@@ -110,8 +110,7 @@ def form(
     from mssante_audit.base.instants import parse_instant
     from mssante_audit.base.resources import resource
     from mssante_audit.declarations.form_write import write_form
-    from mssante_audit.declarations.register import find_register, load_declarations
-    from mssante_audit.declarations.write import records
+    from mssante_audit.declarations.register import find_register, load_declarations, records
 
     data = data or resource("data/sample")
     source = find_register(data) if data.is_dir() else data

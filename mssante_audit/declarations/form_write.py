@@ -114,7 +114,7 @@ def write_form(record: Mapping[str, str]) -> bytes:
     Parameters
     ----------
     record
-        A value for each column of the register, as `mssante_audit.declarations.write.records` gives them:
+        A value for each column of the register, as `mssante_audit.declarations.register.records` gives them:
         a box is ``"X"`` or "".
 
     Raises

@@ -273,3 +273,20 @@ def _is_help(row: Sequence[str]) -> bool:
     helps = {fold(field.help) for field in fields().values()}
     cells = [fold(cell) for cell in row if cell]
     return len(cells) > 3 and sum(cell in helps for cell in cells) > len(cells) / 2
+
+
+def records(declarations: pd.DataFrame) -> pd.DataFrame:
+    """Return the form's fields of some declarations as texts: boxes as ``X`` or "", the date as ISO 8601.
+
+    What could not be read is written as the file says, for dates; an unreadable box is empty.
+    """
+    written = pd.DataFrame(index=declarations.index)
+    for name, field in fields().items():
+        column = declarations[name]
+        if field.kind == "box":
+            written[name] = column.fillna(value=False).map({True: "X", False: ""}).astype("str")
+        elif field.kind == "date":
+            written[name] = column.dt.strftime("%Y-%m-%d").fillna(declarations["date_text"]).astype("str")
+        else:
+            written[name] = column
+    return written

@@ -20,7 +20,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import csv_text, write_bytes
 from mssante_audit.declarations.headings import Field
-from mssante_audit.declarations.register import fields
+from mssante_audit.declarations.register import fields, records
 
 SHEET = "Déclarations"
 ROWS = 5000
@@ -33,23 +33,6 @@ _TEXT = ("phone", "contract", "identifier")
 def template() -> bytes:
     """Return an empty register: headings, help in French below, drop-down lists, validation."""
     return book_bytes(template_book())
-
-
-def records(declarations: pd.DataFrame) -> pd.DataFrame:
-    """Return the form's fields of some declarations as texts: boxes as ``X`` or "", the date as ISO 8601.
-
-    What could not be read is written as the file says, for dates; an unreadable box is empty.
-    """
-    written = pd.DataFrame(index=declarations.index)
-    for name, field in fields().items():
-        column = declarations[name]
-        if field.kind == "box":
-            written[name] = column.fillna(value=False).map({True: "X", False: ""}).astype("str")
-        elif field.kind == "date":
-            written[name] = column.dt.strftime("%Y-%m-%d").fillna(declarations["date_text"]).astype("str")
-        else:
-            written[name] = column
-    return written
 
 
 def write_register(declarations: pd.DataFrame, path: Path) -> None:

@@ -183,7 +183,7 @@ def severities_by(findings: pd.DataFrame, key: pd.Series) -> pd.DataFrame:
 
 def _stacked(drawn: pd.DataFrame, title: str, subject: str) -> Chart:
     if drawn.empty:
-        return bars(drawn, title=title, caption="Rien à dessiner.")
+        return bars(drawn, title=title, caption="Aucun constat.")
     sizes, grave = drawn.sum(axis=1).tolist(), (drawn["critical"] + drawn["error"]).tolist()
     caption = (
         f"{subject} qui compte le plus de constats est « {_first(drawn, sizes)} » : {number(max(sizes))} sur "
