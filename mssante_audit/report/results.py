@@ -129,7 +129,8 @@ def of_operator(findings: pd.DataFrame, space: TrustSpace, operator_id: str | No
     own = set(space.entries.loc[space.entries["operator_id"] == operator_id, "row"].tolist())
     told = zip(findings["rows"], findings["operator_id"], strict=True)
     kept = [named == operator_id or not own.isdisjoint(rows) for rows, named in told]
-    return typed(findings[kept].reset_index(drop=True))
+    # A bare list without a row would choose columns.
+    return typed(findings[pd.Series(kept, index=findings.index, dtype="bool")].reset_index(drop=True))
 
 
 def provenance(space: TrustSpace) -> dict[str, Any]:
