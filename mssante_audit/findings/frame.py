@@ -104,7 +104,7 @@ def fingerprint(code: str, subject: Subject) -> str:
     """
     parts = subject if isinstance(subject, tuple) else (subject,)
     told = json.dumps([code, *clear(list(parts))], ensure_ascii=True)
-    return sha256(told.encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    return sha256(told.encode()).hexdigest()[:16]
 
 
 def row_ranges(rows: Iterable[int]) -> str:
