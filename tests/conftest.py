@@ -209,7 +209,8 @@ class Site:
 def made_site(folder: Path, space: TrustSpace, findings: pd.DataFrame, reports: Path | None) -> Site:
     """Build a site whose run before lacked every ninth finding and had some more, with three waived ones."""
     ledger = {}
-    gone = findings.tail(4).assign(domain=[f"parti-{i}.mssante.fr" for i in range(4)])
+    names = [f"parti-{i}.mssante.fr" for i in range(4)]
+    gone = findings.tail(4).assign(domain=names, fingerprint=names)
     follow(ledger, "run", "2025-01-01", concat([findings.drop(index=findings.index[::9]), gone]))
     told = follow(ledger, "run", space.as_of.isoformat(), findings)
     accepted = pd.concat([waived(space), findings.iloc[[1, 3, 5]]], ignore_index=True)
@@ -301,14 +302,14 @@ RUNS = {"sample_run", "real_run", "hostile_run"}
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `make quick` leaves out; keep together, and first, what shares what takes long to make."""
+    groups = {}
     for item in items:
         parts = item.path.relative_to(item.config.rootpath).parts
         if parts[0] == "tests" and any(part.startswith(SLOW) for part in parts[1:]):
             item.add_marker(pytest.mark.slow)
         shared = "runs" if RUNS & set(getattr(item, "fixturenames", ())) else item.path.name
-        item.add_marker(pytest.mark.xdist_group("observing" if "observing" in parts else shared))
+        groups[item] = "observing" if "observing" in parts else shared
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
     first = ("test_kill.py", "runs", "test_run.py", "observing", "test_dossiers.py", "test_cluster.py")
     ranks = {name: number for number, name in enumerate(first)}
-    groups = [item.get_closest_marker("xdist_group").args[0] for item in items]
-    order = sorted(range(len(items)), key=lambda number: ranks.get(groups[number], len(ranks)))
-    items[:] = [items[number] for number in order]
+    items.sort(key=lambda item: ranks.get(groups[item], len(ranks)))

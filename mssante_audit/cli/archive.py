@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mssante_audit.cli.console import say, write
+from mssante_audit.cli.console import say, write_frame
 
 if TYPE_CHECKING:
     from mssante_audit.archive.log import Record
@@ -130,15 +130,10 @@ def changes(
 ) -> None:
     """Say what changed between two lists, one record a change."""
     from mssante_audit.archive.events import span
-    from mssante_audit.base import export
 
     found = span(_open(archive, None), before, after, recover=recover, any_namespace=any_namespace)
     found = found if show_contacts else found.masked()
-    frame = found.events if events else found.changes
-    if out is not None:
-        export.WRITERS[format](frame, out)
-    else:
-        write(export.json_text(frame) if format is Format.json else export.csv_text(frame))
+    write_frame(found.events if events else found.changes, format, out)
 
 
 def _open(folder: Path, anchors: list[Path] | None, *, there: bool = False) -> Archive:

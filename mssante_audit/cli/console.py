@@ -11,6 +11,8 @@ from mssante_audit.base.errors import OutputError, ParameterError
 from mssante_audit.report.parameters import check_value, parse_assignments
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mssante_audit.space.trust import TrustSpace
 
 _UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
@@ -40,6 +42,16 @@ def write(text: str, file: Any = None) -> None:
         raise
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror}", file="standard output") from None
+
+
+def write_frame(frame: pd.DataFrame, format: str, out: Path | None) -> None:  # noqa: A002 - the option's name
+    """Write a frame to a file in one of `mssante_audit.base.export.FORMATS`, or print it as CSV or JSON."""
+    from mssante_audit.base import export
+
+    if out is not None:
+        export.WRITERS[format](frame, out)
+    else:
+        write(export.json_text(frame) if format == "json" else export.csv_text(frame))
 
 
 def given_by(settings: list[str] | None, **options: Any) -> dict[str, Any]:

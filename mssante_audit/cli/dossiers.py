@@ -23,7 +23,7 @@ from mssante_audit.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mssante_audit.dossiers.page import Written
+    from mssante_audit.dossiers.write import Dossier
     from mssante_audit.space.inputs import Bundle
 
 app = typer.Typer()
@@ -88,7 +88,7 @@ def dossiers(
     raise typer.Exit(run.exit_status(fail_on))
 
 
-def _line(told: Written, out: Path) -> str:
+def _line(told: Dossier, out: Path) -> str:
     who = f"{told.operator_id} {told.name}".strip()
     if told.failure:
         why = f"{told.failure['kind']}: {told.failure['message']}".rstrip(": ")

@@ -21,7 +21,7 @@ from mssante_audit.cli import dossiers as cli_dossiers
 from mssante_audit.cli import observe as cli_observe
 from mssante_audit.cli import run as cli_run
 from mssante_audit.cli import snapshot as cli_snapshot
-from mssante_audit.cli.console import debugging, given_by, say, space_of, write
+from mssante_audit.cli.console import debugging, given_by, say, space_of, write, write_frame
 from mssante_audit.cli.declarations import app as declarations
 from mssante_audit.cli.methods import app as methods
 from mssante_audit.cli.options import (
@@ -179,12 +179,8 @@ def findings(
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
-    from mssante_audit.base import export
-    from mssante_audit.findings import registry
     from mssante_audit.findings.catalogue import FAILED
     from mssante_audit.findings.frame import flat
-    from mssante_audit.findings.junit import junit
-    from mssante_audit.findings.sarif import read_sarif, sarif
     from mssante_audit.report.results import of_operator, select_operator
 
     if format is Format.xlsx and out is None:
@@ -199,26 +195,10 @@ def findings(
     found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
     owner = select_operator(space, chosen)
     found = of_operator(found, space, owner)
-    names = [name for name in registry.audits() if audit in ("all", name)]
-    told = (
-        of_operator(audits.waived(space, *names), space, owner),
-        {name: needs for name, needs in audits.lacking(space).items() if name in names},
-        [own for own in registry.catalogue().values() if own.audit in names],
-    )
-    if format is Format.sarif:
-        before, source = read_sarif(out) if out else None, Path(space.whitelist.source).name
-        log = sarif(found, *told, source=source, as_of=space.as_of, before=before)
-        text = json.dumps(log, ensure_ascii=False, indent=1) + "\n"
-    elif format is Format.junit:
-        text = junit(found, *told)
+    if format in (Format.sarif, Format.junit):
+        _exchange(format, found, space, audit, owner, out)
     else:
-        text = export.json_text(found) if format is Format.json else export.csv_text(flat(found))
-    if out is None:
-        write(text)
-    elif format in (Format.sarif, Format.junit):
-        export.write_bytes(out, text.encode("utf-8", "backslashreplace"))
-    else:
-        export.WRITERS[format](found if format is Format.json else flat(found), out)
+        write_frame(found if format is Format.json else flat(found), format, out)
     if (found["rule"] == FAILED).any():
         raise typer.Exit(3)
 
@@ -319,6 +299,39 @@ def main() -> NoReturn:
 def _terminated(*_: object) -> NoReturn:
     # Like Ctrl-C, so that kernels are stopped and half-made files removed.
     sys.exit(128 + signal.SIGTERM)
+
+
+def _exchange(
+    format: Format,  # noqa: A002 - the option's name
+    found: pd.DataFrame,
+    space: TrustSpace,
+    audit: str,
+    owner: str | None,
+    out: Path | None,
+) -> None:
+    from mssante_audit import audits
+    from mssante_audit.base.export import write_bytes
+    from mssante_audit.findings import registry
+    from mssante_audit.findings.junit import junit
+    from mssante_audit.findings.sarif import read_sarif, sarif
+    from mssante_audit.report.results import of_operator
+
+    names = [name for name in registry.audits() if audit in ("all", name)]
+    told = (
+        of_operator(audits.waived(space, *names), space, owner),
+        {name: needs for name, needs in audits.lacking(space).items() if name in names},
+        [own for own in registry.catalogue().values() if own.audit in names],
+    )
+    if format is Format.sarif:
+        before, source = read_sarif(out) if out else None, Path(space.whitelist.source).name
+        log = sarif(found, *told, source=source, as_of=space.as_of, before=before)
+        text = json.dumps(log, ensure_ascii=False, indent=1) + "\n"
+    else:
+        text = junit(found, *told)
+    if out is None:
+        write(text)
+    else:
+        write_bytes(out, text.encode("utf-8", "backslashreplace"))
 
 
 def _entries_text(space: TrustSpace, domain: str) -> str:

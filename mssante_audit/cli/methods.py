@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.cli.console import write_frame
 
 app = typer.Typer()
 
@@ -40,7 +40,6 @@ def methods(
     ] = False,
 ) -> None:
     """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
-    from mssante_audit.base import export
     from mssante_audit.report.narrative_dns import method_records
     from mssante_audit.report.results import open_space
 
@@ -51,10 +50,4 @@ def methods(
         raise InputError(
             "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
         )
-    records = method_records(space)
-    if out is not None:
-        export.WRITERS[format](records, out)
-        return
-    text = export.json_text(records) if format is Format.json else export.csv_text(records)
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-    sys.stdout.flush()
+    write_frame(method_records(space), format, out)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from traceback import format_exception
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbformat import NotebookNode, from_dict
 
@@ -25,6 +25,9 @@ from mssante_audit.report.page import VERDICTS, Page, policy_of, section_of, tem
 from mssante_audit.report.results import Results
 from mssante_audit.report.tables import Html, enable, script, source_of, style
 from mssante_audit.space.trust import TrustSpace
+
+if TYPE_CHECKING:
+    from mssante_audit.dossiers.write import Dossier as Written
 
 NOTEBOOK = "operator"
 
@@ -122,32 +125,6 @@ def _read() -> dict[str, Any]:
 def _shown(value: Any) -> Any:
     html = value.text if isinstance(value, Html) else value.html()
     return from_dict({"output_type": "execute_result", "data": {"text/html": html}, "metadata": {}})
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of one operator's dossier."""
-
-    operator_id: str
-    name: str
-    """The operator's."""
-    file: str
-    """Its files' name without suffix."""
-    status: str
-    """``done`` or ``failed``."""
-    counts: Mapping[str, int] | None
-    """Findings by severity."""
-    made_at: str
-    """When it was made (UTC, ISO 8601): an earlier run, if nothing it depends on has changed."""
-    as_of: str
-    hash: str
-    """Of everything it was made from."""
-    files: Mapping[str, str]
-    """SHA-256 by suffix; of a failed one, those in ``failed/``."""
-    failure: Mapping[str, str] | None = None
-    """Of a failed one: `kind`, `message`, `section`."""
-    last_good: str | None = None
-    """Of a failed one: when the complete one that is still there was made."""
 
 
 def dossiers_html(dossiers: Sequence[Written], provenance: Mapping[str, Any]) -> str:

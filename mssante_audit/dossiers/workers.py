@@ -104,7 +104,7 @@ def produce(
     lost: list[str] = []
 
     def pool(number: int) -> Any:
-        return nullcontext(executor) if executor else _forks(min(number, len(operators)))
+        return nullcontext(executor) if executor else _forks(max(1, min(number, len(operators))))
 
     with pool(workers) as first:
         yield from _all_made(first, order, chunks, data, lost)

@@ -21,7 +21,7 @@ from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.resources import resource
 from mssante_audit.base.staging import locked, publish
-from mssante_audit.dossiers.page import NOTEBOOK, Written, dossiers_html
+from mssante_audit.dossiers.page import NOTEBOOK, dossiers_html
 from mssante_audit.dossiers.workers import Made, Order, opened, produce
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report.jobs import Job, plan, tellable
@@ -39,11 +39,37 @@ _PLAIN = re.compile(r"[0-9][0-9a-z-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
+class Dossier:
+    """What became of one operator's dossier."""
+
+    operator_id: str
+    name: str
+    """The operator's."""
+    file: str
+    """Its files' name without suffix."""
+    status: str
+    """``done`` or ``failed``."""
+    counts: Mapping[str, int] | None
+    """Findings by severity."""
+    made_at: str
+    """When it was made (UTC, ISO 8601): an earlier run, if nothing it depends on has changed."""
+    as_of: str
+    hash: str
+    """Of everything it was made from."""
+    files: Mapping[str, str]
+    """SHA-256 by suffix; of a failed one, those in ``failed/``."""
+    failure: Mapping[str, str] | None = None
+    """Of a failed one: `kind`, `message`, `section`."""
+    last_good: str | None = None
+    """Of a failed one: when the complete one that is still there was made."""
+
+
+@dataclass(frozen=True, slots=True)
 class DossierRun:
     """What became of a run."""
 
     out: Path
-    outcomes: tuple[Written, ...]
+    outcomes: tuple[Dossier, ...]
     """In the order of the index."""
     made: int
     """How many were made; the others were there already."""
@@ -57,7 +83,7 @@ class DossierRun:
         return int(any(counts.get(severity) for counts in found for severity in bad))
 
 
-Listener = Callable[[int, int, Written], None]
+Listener = Callable[[int, int, Dossier], None]
 """Called with the number of dossiers there are, of all, and the last one."""
 
 
@@ -139,11 +165,11 @@ def write_dossiers(
     return DossierRun(out, outcomes, len(todo))
 
 
-def read_dossiers(out: Path) -> dict[str, Written]:
+def read_dossiers(out: Path) -> dict[str, Dossier]:
     """Return the dossiers that an output folder's index tells of, by operator; none if it cannot be read."""
     try:
         told = json.loads((out / INDEX).read_text(encoding="utf-8"))["dossiers"]
-        found = [Written(**entry) for entry in told]
+        found = [Dossier(**entry) for entry in told]
         own = [d for d in found if d.file == file_name(d.operator_id) and SUFFIXES.issuperset(d.files)]
         return {d.operator_id: d for d in own}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -172,7 +198,8 @@ def _operators(space: TrustSpace) -> dict[str, str]:
 
 def _order(base: Job, inputs: str, debug: bool) -> Order:
     given = {**base.shown, **base.given}
-    key = json.dumps([inputs, given, code_digest()], sort_keys=True, default=str)
+    told = json.dumps([inputs, given, code_digest()], sort_keys=True, default=str)
+    key = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()  # it names no path elsewhere
     return Order(key, given, code_digest(), debug)
 
 
@@ -197,7 +224,7 @@ def _hash(operator_id: str, stamp: str) -> str:
     return hashlib.sha256(f"{stamp}\0{operator_id}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _unchanged(told: Written | None, told_hash: str, out: Path) -> bool:
+def _unchanged(told: Dossier | None, told_hash: str, out: Path) -> bool:
     """Tell whether a dossier is there already, complete and made from the same."""
     if told is None or told.status != "done" or told.hash != told_hash:
         return False
@@ -207,13 +234,13 @@ def _unchanged(told: Written | None, told_hash: str, out: Path) -> bool:
         return False
 
 
-def _told(made: Made, name: str, order: Order, told_hash: str, earlier: Written | None) -> Written:
+def _told(made: Made, name: str, order: Order, told_hash: str, earlier: Dossier | None) -> Dossier:
     failure, why, good = made.failure, None, None
     if failure:
         why = {"kind": failure.kind, "message": failure.message, "section": made.section}
     if failure and earlier:
         good = earlier.made_at if earlier.status == "done" else earlier.last_good
-    return Written(
+    return Dossier(
         made.operator_id,
         name,
         file_name(made.operator_id),
@@ -239,7 +266,7 @@ def _write(staging: Path, file: str, made: Made) -> None:
         write_bytes(folder / f"{file}{suffix}", content)
 
 
-def _write_indexes(staging: Path, index: Sequence[Written], base: Job, space: TrustSpace) -> None:
+def _write_indexes(staging: Path, index: Sequence[Dossier], base: Job, space: TrustSpace) -> None:
     origin = provenance(space)
     shown = {n: v for n, v in tellable(base.shown).items() if n != "operator"}
     told = {"parameters": shown, "provenance": origin, "dossiers": [asdict(dossier) for dossier in index]}
@@ -248,7 +275,7 @@ def _write_indexes(staging: Path, index: Sequence[Written], base: Job, space: Tr
 
 
 def _stale(
-    before: Mapping[str, Written], index: Sequence[Written], there: Mapping[str, Written]
+    before: Mapping[str, Dossier], index: Sequence[Dossier], there: Mapping[str, Dossier]
 ) -> list[Path]:
     """Return files of earlier runs that are not true any more.
 

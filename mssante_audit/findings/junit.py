@@ -45,23 +45,16 @@ def junit(
 
 
 def _fill(case: Any, found: Sequence[Mapping[str, Any]], waived: Sequence[Mapping[str, Any]]) -> None:
-    told = [f for f in found if f["severity"] == "info" and f["rule"] != FAILED]
-    for finding in found:
-        if finding not in told:
-            tag = "error" if finding["rule"] == FAILED else "failure"
-            message = xml_text(" ".join(filter(None, (finding["domain"], finding["observed"]))))
-            etree.SubElement(case, tag, type=finding["severity"], message=message).text = _line(finding)
-    lines = [*map(_line, told), *(f"{_line(f)} ; accepté : {xml_text(f['reason'])}" for f in waived)]
+    for finding in (f for f in found if f["severity"] != "info"):
+        tag = "error" if finding["rule"] == FAILED else "failure"
+        message = xml_text(" ".join(filter(None, (finding["domain"], finding["observed"]))))
+        etree.SubElement(case, tag, type=finding["severity"], message=message).text = _line(finding)
+    lines = [_line(f) for f in found if f["severity"] == "info"]
+    lines += [f"{_line(f)} ; accepté : {xml_text(f['reason'])}" for f in waived]
     if lines:
         etree.SubElement(case, "system-out").text = "\n".join(lines)
 
 
 def _line(finding: Mapping[str, Any]) -> str:
-    parts = (
-        finding["domain"],
-        finding["operator"],
-        finding["observed"],
-        finding["expected"],
-        finding["evidence"],
-    )
-    return xml_text(" ; ".join(filter(None, (*parts, finding["fingerprint"]))))
+    names = ("domain", "operator", "observed", "expected", "evidence", "fingerprint")
+    return xml_text(" ; ".join(finding[name] for name in names if finding[name]))

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.errors import AuditError, InputError, UnknownNameError
@@ -157,8 +158,6 @@ def title_of_audit(name: str, language: str = "fr") -> str:
 @cache
 def catalogue() -> Mapping[str, Rule]:
     """Return every rule by its code, in the order of the audits and of the rules in them; last our own."""
-    from importlib.resources import files
-
     own = load_rules(files("mssante_audit.findings") / "rules.toml")
     return {told.code: told for audit in audits().values() for told in audit.rules} | {
         told.code: told for told in own

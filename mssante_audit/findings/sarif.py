@@ -8,7 +8,7 @@ file of the time before (`read_sarif`) a result is ``new`` or ``unchanged``, and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -56,14 +56,10 @@ def sarif(
     before
         The log of an earlier time. Made at the same instant it is of this time, and its answers are kept.
     """
-    results = [
-        *(_result(f, source) for f in records(findings)),
-        *(_result(f, source) for f in records(waived)),
-    ]
+    results = [_result(f, source) for f in (*records(findings), *records(waived))]
     if before is not None:
         _compare(results, before, set(lacking), as_of.isoformat())
-    told = [*rules, *(rule(r["ruleId"]) for r in results if r["ruleId"] not in {own.code for own in rules})]
-    shown = list({own.code: own for own in told}.values())
+    shown = list({own.code: own for own in (*rules, *(rule(r["ruleId"]) for r in results))}.values())
     places = {own.code: number for number, own in enumerate(shown)}
     notices = [
         {"level": "warning", "message": {"text": f"{name} was not made: no {', no '.join(needs)}"}}
@@ -114,12 +110,9 @@ def _compare(results: list[dict[str, Any]], before: Mapping[str, Any], lacking: 
     earlier = {r["partialFingerprints"][KEY]: r for r in before["results"]}
     for result in results:
         known = earlier.pop(result["partialFingerprints"][KEY], None)
-        was = "absent" if known is None else known.get("baselineState", "unchanged")
-        result["baselineState"] = (
-            "new"
-            if known is None or (was == "absent" and not again) or (again and was == "new")
-            else "unchanged"
-        )
+        was = known and known.get("baselineState", "unchanged")
+        fresh = known is None or was == ("new" if again else "absent")
+        result["baselineState"] = "new" if fresh else "unchanged"
     for gone in earlier.values():
         if gone["properties"]["audit"] in lacking:
             results.append(gone | {"baselineState": "unchanged", "kind": "open", "level": "none"})
@@ -130,6 +123,9 @@ def _compare(results: list[dict[str, Any]], before: Mapping[str, Any], lacking: 
 def _result(finding: Mapping[str, Any], source: str) -> dict[str, Any]:
     """Return one finding; a waived one has a ``reason``."""
     own = rule(finding["rule"])
+    place: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": quote(source)}}}
+    if finding["domain"]:
+        place["logicalLocations"] = [{"fullyQualifiedName": finding["domain"], "kind": "domain"}]
     said = [own.title_fr, finding["observed"], finding["expected"] and f"Attendu : {finding['expected']}"]
     result: dict[str, Any] = {
         "ruleId": own.code,
@@ -137,7 +133,7 @@ def _result(finding: Mapping[str, Any], source: str) -> dict[str, Any]:
         "level": LEVELS[finding["severity"]],
         "message": {"text": " — ".join(part for part in said if part)},
         "partialFingerprints": {KEY: finding["fingerprint"]},
-        "locations": list(_locations(finding, source)),
+        "locations": [place],
         "properties": {
             name: finding[name]
             for name in (
@@ -150,13 +146,6 @@ def _result(finding: Mapping[str, Any], source: str) -> dict[str, Any]:
         words = f"{finding['reason']} ({finding['who']}, {finding['until']})"
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": words}]
     return result
-
-
-def _locations(finding: Mapping[str, Any], source: str) -> Iterator[dict[str, Any]]:
-    place: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": quote(source)}}}
-    if finding["domain"]:
-        place["logicalLocations"] = [{"fullyQualifiedName": finding["domain"], "kind": "domain"}]
-    yield place
 
 
 def _descriptor(own: Rule) -> dict[str, Any]:

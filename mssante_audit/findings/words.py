@@ -43,6 +43,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.facts import clear, hidden
+from mssante_audit.findings.frame import typed
 from mssante_audit.findings.registry import rule
 from mssante_audit.values.shown import shown
 
@@ -97,8 +98,6 @@ def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool 
     """
     told = findings.copy(deep=False)
     seen = clear if show_contacts else hidden
-    if told.empty:
-        return told  # an empty list would change the type of its column
     told["facts"] = list(map(seen, told["facts"]))
     # Apart from the facts: the key of a contact is another text than the contact, and nobody counts it.
     told["subject"] = [tuple(seen(list(subject))) for subject in told["subject"]]
@@ -107,7 +106,7 @@ def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool 
             sentence(rule(code), part, {**facts, "evidence": evidence}, language)
             for code, facts, evidence in zip(told["rule"], told["facts"], findings["evidence"], strict=True)
         ]
-    return told
+    return typed(told)
 
 
 @cache
