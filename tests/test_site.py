@@ -159,7 +159,7 @@ def test_no_page_asks_for_anything_and_only_the_own_script_may_run(site):
         assert policy.startswith("default-src 'none'; script-src 'sha256-")
         assert "http" not in policy
         assert page.xpath("//@src | //@srcset | //@action | //link[not(@href='data:,')]") == []
-        scripts = page.xpath("//script[not(@type)]")
+        scripts = page.xpath("//script[@type='module']")
         assert len(scripts) == 1 == len(page.xpath("//script[not(@type='application/json')]"))
         assert not re.search(r"@import|url\(", text)
 

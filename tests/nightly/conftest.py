@@ -55,10 +55,10 @@ class Place:
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "mssante_audit", *words]
 
-    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a run and let it go on."""
+    def start(self, *words: str, fresh: bool = False, **environment: str) -> subprocess.Popen[str]:
+        """Start a run and let it go on; a `fresh` one and its steps are no forks, but parent and children."""
         return subprocess.Popen(
-            self.command("run", *words),
+            [sys.executable, *(["-u"] if fresh else []), *self.command("run", *words)[1:]],
             cwd=self.folder,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
@@ -66,9 +66,9 @@ class Place:
             text=True,
         )
 
-    def run(self, as_of: str = AS_OF, **environment: str) -> tuple[int, str, str]:
+    def run(self, as_of: str = AS_OF, *, fresh: bool = False, **environment: str) -> tuple[int, str, str]:
         """Do a run; return status, output and errors."""
-        process = self.start("--as-of", as_of, **environment)
+        process = self.start("--as-of", as_of, fresh=fresh, **environment)
         out, errors = process.communicate(timeout=300)
         return process.returncode, out, errors
 

@@ -156,7 +156,6 @@ ODD = {
     "a TXT longer than it is": rr(16, b"\xffa"),
     "another class": rr(15, b"\0\1\1a\0", rdclass=3),
     "a signature of two bytes": rr(46, b"\0\1"),
-    "a key nobody gave": rr(250, b"\0" * 16),
     "an NSEC3 of nothing": rr(50, b""),
 }
 
@@ -166,6 +165,14 @@ def test_one_odd_record_leaves_the_mail_exchangers(odd: bytes) -> None:
     one = observed(message(MX1, odd, MX2))
     found = [r.data for r in one.records if r.type == "MX"]
     assert (one.outcome, found) == ("answer", [f"10 mx.{NAME}", f"20 mx2.{NAME}"])
+
+
+KEY = rr(250, b"\0" * 16, owner=b"\0", rdclass=255)
+
+
+def test_a_key_nobody_gave_leaves_the_mail_exchangers() -> None:
+    one = observed(struct.pack("!6H", 1, 0x8400, 1, 1, 0, 1) + QUESTION + MX1 + KEY)
+    assert (one.outcome, [r.data for r in one.records]) == ("answer", [f"10 mx.{NAME}"])
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
@@ -193,9 +200,13 @@ def test_an_odd_record_leaves_a_referral_and_an_error_what_they_are() -> None:
         message(MX1, b"\x40" + MX1, MX2),
         message(MX1, MX2, rr(15, b"\0\1\1a\0")[:-3]),
         message(MX1, rr(41, b"", owner=b"\0"), MX2),
+        message(MX1, KEY, MX2),
     ],
-    ids=["cut", "junk", "one too few", "a label that does not exist", "cut data", "EDNS in the answer"],
-)
+    ids=[
+        "cut", "junk", "one too few", "a label that does not exist", "cut data", "EDNS in the answer",
+        "a key in the answer",
+    ],
+)  # fmt: skip
 def test_a_message_whose_records_cannot_be_told_apart_is_malformed(broken: bytes) -> None:
     assert observe_bytes(broken) == "malformed"
 
@@ -211,7 +222,7 @@ def test_unknown_types_and_odd_characters_are_text() -> None:
 
 def test_huge_data_is_read_and_nothing_is_not() -> None:
     one = observed(message(MX1, rr(65400, b"\xaa" * 60_000)))
-    assert (one.outcome, len(one.records[1].data)) == ("answer", len("\\# 60000 ") + 120_000)
+    assert (one.outcome, one.records[1].data.replace(" ", "")) == ("answer", "\\#60000" + "aa" * 60_000)
     for wire in (b"", b"\0" * 11, HEAD):
         assert observe_bytes(wire) == "malformed"
 
@@ -225,7 +236,7 @@ def test_records_made_to_be_slow_are_not_all_read(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(dns.name, "from_wire_parser", lambda *args: read.append(1) or plain(*args))
     wire = message(labels, MX1, *[rr(15, b"\0\1" + pointer)] * 900)
     assert observed(wire).outcome == "answer"
-    assert len(read) < 3 * MAX_ODD
+    assert len(read) < 4 * MAX_ODD
 
 
 def test_a_name_of_255_bytes_is_read() -> None:

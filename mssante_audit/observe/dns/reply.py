@@ -12,6 +12,7 @@ import dns.name
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
+import dns.wire
 from dns.rdatatype import RdataType
 
 from mssante_audit.observe.dns.names import is_under
@@ -89,8 +90,11 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> Reply:
     tc = bool(flags & dns.flags.TC)
     found = len(message.answer) + len(message.authority) + len(message.additional)
     found += (message.opt is not None) + (message.tsig is not None) + len(message.errors)
-    if found != total and not tc:  # a truncated reply may end anywhere: TCP will tell
-        raise Malformed("records that do not end where they say")
+    if not tc:  # a truncated reply may end anywhere: TCP will tell
+        if lenient:
+            _told_apart(wire, total)
+        if found != total:
+            raise Malformed("records that do not end where they say")
     signed, odd, records = False, bool(message.errors), []
     for section, sets in zip(SECTIONS, message.sections[1:], strict=True):
         for one in sets:
@@ -108,6 +112,19 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> Reply:
         bool(flags & dns.flags.AA), tc, bool(flags & dns.flags.RA), message.edns >= 0, signed, cut,
         tuple(records), odd,
     )  # fmt: skip
+
+
+def _told_apart(wire: bytes, total: int) -> None:
+    """Raise if a message ends before its last record does: a lenient reading takes what is missing for odd."""
+    parser = dns.wire.Parser(wire, 4)
+    (questions,) = parser.get_struct("!H")
+    parser.seek(12)
+    for number in range(questions + total):
+        parser.get_name(decompress=True)
+        if number < questions:
+            parser.get_bytes(4)
+        else:
+            parser.get_bytes(parser.get_struct("!HHIH")[-1])
 
 
 @lru_cache(20_000)
