@@ -26,6 +26,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+EXECUTABLE = sys.executable
 SERVED = ("mssante_audit", "ipykernel_launcher")
 FIXED = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
 """What a kernel's environment says, and can only be said when the interpreter starts."""
@@ -70,7 +71,7 @@ def _execute_child(self: Any, args: Any, executable: Any, preexec_fn: Any, *rest
     words = [os.fspath(word) for word in args] if isinstance(args, list | tuple) else []
     shell = rest[6]
     if (
-        words[:2] != [sys.executable, "-m"]
+        words[:2] != [EXECUTABLE, "-m"]
         or not words[2].startswith(SERVED)
         or shell
         or preexec_fn

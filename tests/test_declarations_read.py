@@ -417,6 +417,14 @@ def test_records_that_are_none_and_keys_twice(load):
     ]
 
 
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+def test_half_a_character_is_told_as_it_is_written(load, suffix):
+    record = rb'{"domain": "a\ud800.mssante.fr", "\udfff": "x"}'
+    register = load(b"[%s]" % record if suffix == "json" else record, f"r.{suffix}")
+    assert register.declarations["domain"].tolist() == [r"a\ud800.mssante.fr"]
+    assert r"\udfff" in register.problems.to_string()
+
+
 def test_formulas_give_their_last_value_and_merged_cells_only_the_first(load):
     book = xlsx(ROW, ROW, ROW)
     book.active["B2"] = "=1+1"

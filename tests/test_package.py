@@ -11,7 +11,7 @@ import mssante_audit
 def test_everything_promised_is_there():
     for name in mssante_audit.__all__:
         assert getattr(mssante_audit, name) is not None
-    assert set(mssante_audit.__all__) == set(mssante_audit._MODULE)
+    assert set(mssante_audit.__all__) == {*mssante_audit._MODULE, "AUDITS"}
     assert set(mssante_audit.__all__) <= set(dir(mssante_audit))
 
 

@@ -156,7 +156,7 @@ def test_truth_is_about_the_files_that_are_there() -> None:
 
 
 def test_every_rule_has_a_defect() -> None:
-    assert {line[1] for line in truth(SAMPLE)} == set(catalogue())
+    assert {line[1] for line in truth(SAMPLE)} == {own.code for own in catalogue().values() if own.audit}
 
 
 def test_audits_have_no_part_in_the_truth() -> None:

@@ -145,6 +145,8 @@ def put_folder(
                 if old.exists() and not out.exists():
                     old.rename(out)
                 raise
+    except OutputError:  # it is an OSError, too
+        raise
     except OSError as error:
         raise OutputError(f"cannot be written ({error.strerror})", file=str(out)) from error
     return out

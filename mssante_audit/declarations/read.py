@@ -264,6 +264,11 @@ def _parse(file: str, text: str) -> Any:
         raise InputError("not a register: nested too deeply", file=file) from None
 
 
+def _whole(text: str) -> str:
+    """Return a text that a frame can hold: half a character, which JSON can write, as JSON writes it."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _number(text: str) -> Number:
     return Number(text.removesuffix(".0"))
 
@@ -281,13 +286,13 @@ def _records(
             continue
         cells: dict[int, Any] = {}
         for key, value in record.pairs:
-            at = places.setdefault(key, len(places))
+            at = places.setdefault(_whole(key), len(places))
             if at in cells:
                 problems.append((row, at, "key-twice", ""))
             elif isinstance(value, list | _Record):
                 problems.append((row, at, "nested", ""))
             else:
-                cells[at] = value
+                cells[at] = _whole(value) if type(value) is str else value
         filled.append((row, cells))
     if len(places) > MAX_COLUMNS:
         raise InputError(f"more than {MAX_COLUMNS} different keys", file=file)

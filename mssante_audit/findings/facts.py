@@ -17,6 +17,12 @@ MARK = "person"
 """The one key of the mapping that stands for a `Person` in JSON that only its owner reads."""
 
 
+class Shown(str):
+    """A person's text as it is, because somebody asked for it."""
+
+    __slots__ = ()
+
+
 def plain(value: Any) -> Any:
     """Return a fact as JSON types and persons.
 
@@ -62,7 +68,18 @@ def hidden(facts: Any) -> Any:
 
 def clear(facts: Any) -> Any:
     """Return facts with every person as the list writes it: for one's own eyes."""
-    return _replaced(facts, lambda person: person.text)
+    return _replaced(facts, lambda person: Shown(person.text))
+
+
+def names_persons(facts: Any) -> bool:
+    """Tell whether facts hold a person's text as it is (`clear`).
+
+    >>> names_persons(clear({"others": [Person("zoe@x.example")]})), names_persons({"n": 2})
+    (True, False)
+    """
+    if isinstance(facts, Mapping):
+        return any(map(names_persons, facts.values()))
+    return any(map(names_persons, facts)) if isinstance(facts, list | tuple) else isinstance(facts, Shown)
 
 
 def _replaced(value: Any, told: Any) -> Any:

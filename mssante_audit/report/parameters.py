@@ -210,6 +210,8 @@ def _assignments(source: str, name: str) -> list[tuple[str, ast.expr]]:
                 found.append((target, value))
             case ast.AnnAssign(target=ast.Name(id=target), value=ast.expr() as value):
                 found.append((target, value))
+            case ast.ImportFrom(module="typing"):  # papermill reads `Optional[str]`, not `str | None`
+                pass
             case _:
                 raise ParameterError("its parameters cell does more than name = value", file=name)
     return found

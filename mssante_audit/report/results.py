@@ -19,9 +19,10 @@ from typing import Any, cast
 
 import pandas as pd
 
-from mssante_audit.base.errors import UnknownNameError
+from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.export import json_text
 from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.facts import names_persons
 from mssante_audit.findings.frame import COLUMNS, typed
 from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.load import load_space
@@ -208,7 +209,17 @@ def record(space: TrustSpace, findings: pd.DataFrame, *, name: str) -> Results:
         All findings the report tells of, also those its tables cut off.
     name
         The notebook's name.
+
+    Raises
+    ------
+    ParameterError
+        If the findings show contacts and the space does not.
     """
+    if not space.show_contacts and any(map(names_persons, findings["facts"])):
+        raise ParameterError(
+            "these findings show contacts, and the space they are recorded with masks them",
+            remedy="Find and record them with the same space",
+        )
     return Results(name, findings, provenance(space))
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from mssante_audit.values.contacts import mask
 
+_WORD = r"[^\W\d_](?:[\w’-]|'(?=\w))*"
 _NAMING = re.compile(
     r"[^\s'\"<>(),;:=]+@[^\s'\"<>(),;:=]+"
     r"|(?<![\w.:])(?:\+\d{1,3}[ .-]?)?\(?0?\d(?:[ .-]?\d\d){4}(?![\w.:])"
-    r"|\b(?:M\.|Mr|Mme|Mlle|Dr|Pr|Monsieur|Madame|Docteur|Professeur)\.?\s+[^\W\d_][\w'’-]*(?:\s+[^\W\d_][\w'’-]*)?"
+    rf"|\b(?:M\.|Mr|Mme|Mlle|Dr|Pr|Monsieur|Madame|Docteur|Professeur)\.?\s+{_WORD}(?:\s+{_WORD})?"
 )
 
 

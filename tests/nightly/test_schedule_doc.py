@@ -81,7 +81,7 @@ def test_the_mail_shown_fits_a_screen():
 
 
 def test_the_variables_named_are_those_that_hooks_get():
-    source = (ROOT / "mssante_audit" / "nightly.py").read_text(encoding="utf-8")
+    source = (ROOT / "mssante_audit" / "nightly" / "run.py").read_text(encoding="utf-8")
     body = source.partition("def _hooks(")[2]
     told = {f"{PREFIX}{name.upper()}" for name in re.findall(r'^        "(\w+)":', body, re.MULTILINE)}
     assert told >= {"MSSANTE_RUN", "MSSANTE_SITE"}

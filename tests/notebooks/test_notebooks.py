@@ -89,13 +89,14 @@ def test_these_are_all_the_notebooks():
 def test_parameters_are_typed_and_default_to_what_the_package_does(name):
     defaults = declared(source(name), name)
     cell = next(c for c in source(name)["cells"] if "parameters" in c["metadata"].get("tags", []))
-    hints = {node.target.id: ast.unparse(node.annotation) for node in ast.parse(code(cell)).body}
+    written = [node for node in ast.parse(code(cell)).body if isinstance(node, ast.AnnAssign)]
+    hints = {node.target.id: ast.unparse(node.annotation) for node in written}
     spaces = signature(open_space).parameters
     for parameter, value in defaults.items():
         kind = kind_of(parameter)
         hint = "list[str]" if kind is tuple else kind.__name__
         optional = parameters()[parameter].default is None
-        assert hints[parameter] == (f"{hint} | None" if optional else hint)
+        assert hints[parameter] == (f"Optional[{hint}]" if optional else hint)
         if parameter in spaces:
             expected = spaces[parameter].default
             assert value == (list(expected) if kind is tuple else expected)
@@ -186,7 +187,8 @@ def test_every_figure_has_alternative_text_and_a_reading(run, name):
     charts = [cell for cell in source(name)["cells"] if called(cell) in CHARTS]
     assert len(figures) == len(charts)
     for figure in figures:
-        assert len(figure.find("img").get("alt")) > 30
+        (alt,) = figure.xpath(".//img/@alt | .//svg/@aria-label")
+        assert len(alt) > 30
         assert figure.findtext("figcaption").endswith(".")
 
 

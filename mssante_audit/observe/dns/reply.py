@@ -115,7 +115,7 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> Reply:
 
 
 def _told_apart(wire: bytes, total: int) -> None:
-    """Raise if a message ends before its last record does: a lenient reading takes what is missing for odd."""
+    """Raise if a message ends before its last record does: read leniently, what is missing is odd."""
     parser = dns.wire.Parser(wire, 4)
     (questions,) = parser.get_struct("!H")
     parser.seek(12)
