@@ -18,6 +18,7 @@ from mssante_audit.audits import audit_all, lacking, waived
 from mssante_audit.base.export import xml_text
 from mssante_audit.cli import main as cli
 from mssante_audit.findings.catalogue import FAILED
+from mssante_audit.findings.frame import Finding, findings_frame
 from mssante_audit.findings.junit import junit
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.sarif import KEY, sarif
@@ -97,6 +98,29 @@ def test_what_could_not_be_looked_at_is_open_and_not_absent(space, found) -> Non
     suite = root.find("testsuite[@name='delegation_vs_redirection']")
     assert {case.find("skipped").text for case in suite} == {"no observation"}
     assert suite.get("skipped") == suite.get("tests")
+
+
+def test_what_was_not_asked_for_is_open_and_not_absent(space, found) -> None:
+    first, given = log_of(space, found), {"source": "l.xml", "as_of": space.as_of + timedelta(1)}
+
+    def now(part: pd.DataFrame, **more: Any) -> dict[str, tuple[str, str]]:
+        run = run_of(sarif(part, found.iloc[:0], {}, **{"rules": RULES, **given, **more}, before=first))
+        return {r["partialFingerprints"][KEY]: (r["kind"], r["baselineState"]) for r in run["results"]}
+
+    one = found[found["audit"] == "dn_consistency"]
+    told = now(one.iloc[1:], rules=[own for own in RULES if own.audit == "dn_consistency"])
+    assert told[one["fingerprint"].iloc[0]] == ("fail", "absent")
+    others = found.loc[found["audit"] != "dn_consistency", "fingerprint"]
+    assert {told[fingerprint] for fingerprint in others} == {("open", "unchanged")}
+    owner = one["operator_id"].iloc[0]
+    told = now(one.iloc[:0], operator=owner)
+    assert {told[f] for f in found.loc[found["operator_id"] == owner, "fingerprint"]} == {("fail", "absent")}
+    assert {told[f] for f in found.loc[found["operator_id"] != owner, "fingerprint"]} == {
+        ("open", "unchanged")
+    }
+    broken = findings_frame([Finding(FAILED, ("dn_consistency", "shape"))], space.entries)
+    told = now(pd.concat([found[found["audit"] != "dn_consistency"], broken]))
+    assert {told[fingerprint] for fingerprint in one["fingerprint"]} == {("open", "unchanged")}
 
 
 def test_a_waived_finding_is_there_and_accepted(space, found, tmp_path) -> None:

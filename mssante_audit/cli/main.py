@@ -324,7 +324,7 @@ def _exchange(
     )
     if format is Format.sarif:
         before, source = read_sarif(out) if out else None, Path(space.whitelist.source).name
-        log = sarif(found, *told, source=source, as_of=space.as_of, before=before)
+        log = sarif(found, *told, source=source, as_of=space.as_of, operator=owner, before=before)
         text = json.dumps(log, ensure_ascii=False, indent=1) + "\n"
     else:
         text = junit(found, *told)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import records
-from mssante_audit.findings.catalogue import Rule
+from mssante_audit.findings.catalogue import FAILED, Rule
 from mssante_audit.findings.registry import catalogue, rule
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -37,6 +37,7 @@ def sarif(
     *,
     source: str,
     as_of: datetime,
+    operator: str | None = None,
     before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return findings as a SARIF log.
@@ -53,12 +54,16 @@ def sarif(
         Name of the white list's file.
     as_of
         The instant audited at.
+    operator
+        Identifier of the one operator whose findings these are, if they are not everybody's.
     before
         The log of an earlier time. Made at the same instant it is of this time, and its answers are kept.
     """
     results = [_result(f, source) for f in (*records(findings), *records(waived))]
+    failed = {audit for audit, *_ in findings.loc[findings["rule"] == FAILED, "subject"]}
+    looked = {own.audit for own in rules} - set(lacking) - failed
     if before is not None:
-        _compare(results, before, set(lacking), as_of.isoformat())
+        _compare(results, before, looked, operator, as_of.isoformat())
     shown = list({own.code: own for own in (*rules, *(rule(r["ruleId"]) for r in results))}.values())
     places = {own.code: number for number, own in enumerate(shown)}
     notices = [
@@ -104,8 +109,14 @@ def read_sarif(path: Path) -> dict[str, Any] | None:
         ) from error
 
 
-def _compare(results: list[dict[str, Any]], before: Mapping[str, Any], lacking: set[str], as_of: str) -> None:
-    """Set each result's state against the time before; add what is there no more."""
+def _compare(
+    results: list[dict[str, Any]],
+    before: Mapping[str, Any],
+    looked: set[str],
+    operator: str | None,
+    as_of: str,
+) -> None:
+    """Set each result's state against the time before; add what is there no more, or was not looked for."""
     again = before["properties"]["asOf"] == as_of
     earlier = {r["partialFingerprints"][KEY]: r for r in before["results"]}
     for result in results:
@@ -114,7 +125,8 @@ def _compare(results: list[dict[str, Any]], before: Mapping[str, Any], lacking: 
         fresh = known is None or was == ("new" if again else "absent")
         result["baselineState"] = "new" if fresh else "unchanged"
     for gone in earlier.values():
-        if gone["properties"]["audit"] in lacking:
+        told = gone["properties"]
+        if told["audit"] not in looked | {""} or operator not in (None, told["operator_id"]):
             results.append(gone | {"baselineState": "unchanged", "kind": "open", "level": "none"})
         elif again or gone.get("baselineState") != "absent":
             results.append(gone | {"baselineState": "absent"})
