@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from mssante_audit.archive.keep import import_lists, locked
 from mssante_audit.archive.log import Record, append, read_log
 from mssante_audit.archive.store import Archive, open_archive, verify
 from mssante_audit.base.errors import InputError, OutputError
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER
 from tools.sample.signing import SigningChain, make_chain, sign
 from tools.sample.space import Row, whitelist_chunks
 
@@ -63,7 +65,7 @@ def archive(tmp_path: Path, chain: SigningChain) -> Archive:
     anchors.mkdir()
     for name, certificate in (("root", chain.root), ("issuing", chain.issuing)):
         (anchors / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-    return open_archive(tmp_path / "archive", [anchors])
+    return open_archive(tmp_path / "archive", [anchors], SAMPLE_SIGNER)
 
 
 def xml(rows: list[Row], at: datetime = START) -> bytes:
@@ -71,7 +73,7 @@ def xml(rows: list[Row], at: datetime = START) -> bytes:
 
 
 def fresh(archive: Archive) -> Archive:
-    return open_archive(archive.folder, archive.anchors)
+    return replace(archive)
 
 
 def put(archive: Archive, *contents: bytes, now: datetime = NOW) -> list[Record]:
@@ -316,7 +318,8 @@ while True:
     child = os.fork()
     if not child:
         left = instant
-        list(import_lists(open_archive(folder, [anchors]), [file], now=datetime(2026, 3, 1, tzinfo=UTC)))
+        archive = open_archive(folder, [anchors], "liste.fictif.example")
+        list(import_lists(archive, [file], now=datetime(2026, 3, 1, tzinfo=UTC)))
         left = None
         os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -399,7 +402,7 @@ def test_history_is_the_same_in_whatever_order_lists_are_imported(archive, chain
     expected = (archive.folder / "history.parquet").read_bytes()
     for seed in range(3):
         shuffled = random.Random(seed).sample(lists, len(lists))
-        other = open_archive(archive.folder.parent / f"other-{seed}", archive.anchors)
+        other = replace(archive, folder=archive.folder.parent / f"other-{seed}")
         for content in shuffled:
             put(other, content)
         assert (other.folder / "history.parquet").read_bytes() == expected
@@ -427,7 +430,7 @@ def test_only_new_lists_are_read_for_the_history(archive, chain, monkeypatch) ->
     read = []
     real = archive_module.load_kept
     for module in (archive_module, archive_keep):
-        monkeypatch.setattr(module, "load_kept", lambda s, a=(): read.append(s.name) or real(s, a))
+        monkeypatch.setattr(module, "load_kept", lambda s, *given: read.append(s.name) or real(s, *given))
     (record,) = put(archive, new)
     # Once for the flags' count of rows is in the log already: only the history reads it.
     assert read == [record.file]

@@ -27,6 +27,7 @@ from mssante_audit.archive.log import read_log
 from mssante_audit.archive.store import Archive, open_archive
 from mssante_audit.base.errors import FetchError, OutputError
 from mssante_audit.cli.main import app
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER
 from tools.sample.signing import SigningChain, make_chain, sign
 from tools.sample.space import whitelist_chunks
 
@@ -105,7 +106,7 @@ def archive(tmp_path: Path, chain: SigningChain) -> Archive:
     anchors.mkdir()
     for name, certificate in (("root", chain.root), ("issuing", chain.issuing)):
         (anchors / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-    return open_archive(tmp_path / "archive", [anchors])
+    return open_archive(tmp_path / "archive", [anchors], SAMPLE_SIGNER)
 
 
 def quick(url: str, **changes: object) -> Settings:
@@ -422,7 +423,14 @@ def test_two_fetches_at_once(archive, listed) -> None:
 
 def test_command_line(archive, listed, tmp_path) -> None:
     run = CliRunner()
-    options = ["--archive", str(archive.folder), "--anchors", str(archive.anchors[0])]
+    options = [
+        "--archive",
+        str(archive.folder),
+        "--anchors",
+        str(archive.anchors[0]),
+        "--signer",
+        SAMPLE_SIGNER,
+    ]
     with serving(give(listed)) as url:
         done = run.invoke(app, ["fetch", "--url", url, *options])
     assert done.exit_code == 0, done.output

@@ -25,6 +25,7 @@ from mssante_audit.findings.registry import catalogue
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER
 from tools.sample import declarations as sample_declarations
 from tools.sample import make as sample_module
 from tools.sample.declarations import REGISTER, build_register
@@ -175,9 +176,10 @@ def test_other_seeds_and_sizes(seed: int, domains: int, operators: int) -> None:
 
 def test_other_seed_variants(tmp_path: Path) -> None:
     folder = write_sample(tmp_path / "other", seed=4)
+    trusted = {"anchors": (folder / "anchors",), "signer": SAMPLE_SIGNER}
     for file in list_files(folder):
         expected = Counter({line: n for line, n in truth(folder).items() if line[0] == file})
-        assert found(load(folder / file, anchors=(folder / "anchors",)), file) == expected, file
+        assert found(load(folder / file, **trusted), file) == expected, file
 
 
 @pytest.mark.parametrize(("seed", "domains", "operators"), [(0, 75, 12), (5, 300, 30), (6, 2000, 150)])

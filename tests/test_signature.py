@@ -6,12 +6,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from mssante_audit.archive.keep import import_lists
+from mssante_audit.archive.store import open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import LANGUAGES, sentence
+from mssante_audit.space.trust import load_space
 from mssante_audit.whitelist import certificates, reading, signature
 from mssante_audit.whitelist.certificates import (
     find_anchors,
@@ -22,7 +27,7 @@ from mssante_audit.whitelist.certificates import (
     trusted_certificates,
 )
 from mssante_audit.whitelist.load import load_whitelist
-from mssante_audit.whitelist.signature import verify_signature
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, verify_signature
 from tools.sample.signing import make_chain, make_keys, sign
 from tools.sample.space import whitelist_chunks
 
@@ -76,7 +81,7 @@ def anchors(chain, write):
 
 
 def verdict(content, anchors=(), at=None):
-    return verify_signature(load_whitelist(content), anchors, at)
+    return verify_signature(load_whitelist(content), anchors, at, signer=SAMPLE_SIGNER)
 
 
 # -- verdicts -----------------------------------------------------------------------------------------------
@@ -129,7 +134,7 @@ def test_anchors_of_someone_else_do_not_help(signed, write):
 def test_a_file_is_verified_from_where_it_lies(signed, anchors, tmp_path, encoding):
     file = tmp_path / f"list.xml{encoding and '.gz'}"
     file.write_bytes(gzip.compress(signed) if encoding else signed)
-    whitelist = load_whitelist(file, anchors=anchors)
+    whitelist = load_whitelist(file, anchors=anchors, signer=SAMPLE_SIGNER)
     assert whitelist.signature.status == "valid"
     assert whitelist.signature is whitelist.signature
 
@@ -247,10 +252,10 @@ def test_certificates_beside_a_list_count_only_if_pinned(signed, chain, write, t
     (tmp_path / "igc" / "broken.cer").write_bytes(b"broken")
     (tmp_path / "list.xml").write_bytes(signed)
     assert find_anchors(tmp_path) == []
-    assert load_whitelist(tmp_path / "list.xml").signature.status == "valid-untrusted"
+    assert load_whitelist(tmp_path / "list.xml").signature.reason == "anchor"
     pins = frozenset(fingerprint(c) for c in (chain.root, chain.issuing))
     monkeypatch.setattr(certificates, "pinned", lambda: {"trusted": pins, "test": frozenset()})
-    assert load_whitelist(tmp_path / "list.xml").signature.status == "valid"
+    assert load_whitelist(tmp_path / "list.xml", signer=SAMPLE_SIGNER).signature.status == "valid"
 
 
 def test_a_file_with_a_stranger_beside_the_pinned_is_not_recognised(chain, write, tmp_path, monkeypatch):
@@ -275,6 +280,119 @@ def test_the_test_chain_is_trusted_by_file_and_not_by_folder(signed, chain, writ
 def test_pins_are_fingerprints():
     assert {len(pin) for pins in pinned().values() for pin in pins} == {95}
     assert pinned()["trusted"].isdisjoint(pinned()["test"])
+
+
+# -- the right signer ---------------------------------------------------------------------------------------
+
+
+def test_a_signer_of_another_name_is_not_the_one_expected(signed, chain, anchors):
+    listed = load_whitelist(signed)
+    told = verify_signature(listed, anchors)
+    assert (told.status, told.reason, told.expected) == ("valid-untrusted", "signer", SIGNER)
+    assert told.why == f"the signer is {SAMPLE_SIGNER}, not {SIGNER}"
+    assert (told.anchor, told.verified_rows) == (chain.root.subject.rfc4514_string(), 3)
+    assert verify_signature(listed, anchors, signer=SAMPLE_SIGNER.upper()).reason == "signer"
+    assert load_whitelist(signed, anchors=anchors, signer=SAMPLE_SIGNER).signature.status == "valid"
+
+
+def test_the_samples_signer_is_expected_under_the_samples_anchor_only():
+    space = load_space(as_of="2026-03-03")
+    assert (space.whitelist.signature.status, space.whitelist.signature.expected) == ("valid", SAMPLE_SIGNER)
+    assert load_space(as_of="2026-03-03", signer=SIGNER).whitelist.signature.reason == "signer"
+
+
+# -- revocation ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def revoke(keys, chain, tmp_path):
+    """Write a revocation list of the issuing authority (or of the root), which may name the signer."""
+
+    def written(name="a.crl", made=MADE, days=7, revoked=None, lost=None, by=1, extension=None, of=None):
+        issuer = (chain.root, chain.issuing)[by]
+        builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.subject)
+        builder = builder.last_update(made).next_update(made + timedelta(days))
+        if revoked:
+            entry = x509.RevokedCertificateBuilder().revocation_date(revoked)
+            entry = entry.serial_number((of or chain.signer).serial_number)
+            if lost:
+                entry = entry.add_extension(x509.InvalidityDate(lost.replace(tzinfo=None)), False)
+            builder = builder.add_revoked_certificate(entry.build())
+        if extension:
+            builder = builder.add_extension(extension, True)
+        crl = builder.sign(keys[by], hashes.SHA256())
+        encoding = Encoding.PEM if name.endswith("pem.crl") else Encoding.DER
+        (tmp_path / name).write_bytes(crl.public_bytes(encoding))
+        return tmp_path / name
+
+    return written
+
+
+def told_with(signed, anchors, *crls):
+    told = verdict(signed, [*anchors, *crls])
+    return told.status, told.reason, told.revocation
+
+
+GOOD, REVOKED, UNKNOWN = (
+    ("valid", "", "good"),
+    ("valid-untrusted", "revoked", "revoked"),
+    ("valid", "", "unknown"),
+)
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        ({}, GOOD),
+        ({"name": "a.pem.crl"}, GOOD),
+        ({"made": MADE - 3 * DAY}, GOOD),
+        ({"made": MADE + 300 * DAY}, GOOD),
+        ({"made": MADE - 30 * DAY}, UNKNOWN),  # its successor was due long before
+        ({"made": MADE + 3000 * DAY}, UNKNOWN),  # the signer's end is past: it need not be named any more
+        ({"revoked": MADE - DAY}, REVOKED),
+        ({"revoked": MADE - DAY, "made": MADE - 30 * DAY}, REVOKED),
+        ({"revoked": MADE + DAY, "made": MADE + 2 * DAY}, GOOD),
+        ({"revoked": MADE + DAY, "lost": MADE - DAY, "made": MADE + 2 * DAY}, REVOKED),
+        ({"by": 0}, UNKNOWN),
+        ({"extension": x509.DeltaCRLIndicator(3)}, UNKNOWN),
+        (
+            {"extension": x509.IssuingDistributionPoint(None, None, False, True, None, False, False)},
+            UNKNOWN,  # only of authorities
+        ),
+        ({"extension": x509.IssuingDistributionPoint(None, None, True, False, None, False, False)}, GOOD),
+    ],
+)
+def test_a_revocation_list_speaks_of_the_lists_time(signed, anchors, revoke, made, expected):
+    assert told_with(signed, anchors, revoke(**made)) == expected
+
+
+def test_a_revoked_authority_revokes_what_it_issued(signed, chain, anchors, revoke):
+    one = revoke("root.crl", by=0, of=chain.issuing, revoked=MADE - DAY)
+    assert told_with(signed, anchors, revoke(), one) == REVOKED
+
+
+def test_a_revocation_list_of_nobody_says_nothing(signed, anchors, tmp_path, revoke):
+    assert told_with(signed, anchors) == UNKNOWN
+    forged = revoke(revoked=MADE - DAY)
+    content = bytearray(forged.read_bytes())
+    content[-1] ^= 1
+    forged.write_bytes(content)
+    (tmp_path / "b.crl").write_bytes(b"broken")
+    (tmp_path / "c.crl").mkdir()
+    assert told_with(signed, anchors, forged, tmp_path / "b.crl", tmp_path / "c.crl") == UNKNOWN
+
+
+def test_they_are_found_beside_a_list_and_beside_its_archive(signed, chain, anchors, revoke, tmp_path):
+    (tmp_path / "list.xml").write_bytes(signed)
+    given = {"anchors": anchors, "signer": SAMPLE_SIGNER}
+    assert load_whitelist(tmp_path / "list.xml", **given).signature.revocation == "unknown"
+    revoke("below.CRL", revoked=MADE - DAY)
+    assert load_whitelist(tmp_path / "list.xml", **given).signature.revocation == "revoked"
+    archive = open_archive(tmp_path / "archive", *given.values())
+    (record,) = import_lists(archive, [tmp_path / "list.xml"])
+    assert record.outcome == "quarantined"
+    assert "its signature is valid-untrusted: the signer's certificate is revoked" in record.message
 
 
 # -- the real list ------------------------------------------------------------------------------------------
@@ -319,12 +437,12 @@ def test_one_changed_byte_of_the_real_list_is_invalid(real, place):
 def test_every_reason_and_kind_of_damage_has_words():
     source = Path(signature.__file__).read_text(encoding="utf-8")
     raised = set(re.findall(r'_InvalidError\(.*, "(\w+)"\)', source)) | {"damaged"}
-    untrusted = {"time", "anchor", "chain"}
-    assert untrusted < raised
+    untrusted = {"time", "anchor", "chain", "signer", "revoked"}
+    raised |= {"signer", "revoked"}
     kinds = set(re.findall(r"``(\w+)``", inspect.getsource(reading.Reading).split("damage: str")[0]))
     for language in LANGUAGES:
         for reason in raised:
             code = "LIST_SIGNER_UNTRUSTED" if reason in untrusted else "LIST_SIGNATURE_INVALID"
-            assert sentence(rule(code), "observed", {"signer": "", "reason": reason}, language)
+            assert sentence(rule(code), "observed", {"signer": "", "reason": reason, "wanted": ""}, language)
         for kind in kinds:
             assert sentence(rule("LIST_DAMAGED"), "observed", {"kinds": [kind]}, language)

@@ -88,7 +88,7 @@ def fetch(archive: Archive, settings: Settings | None = None, *, now: datetime |
     at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
     record = Record(at, "fetch", "failed", source=settings.url)
     with locked(archive.folder):
-        fresh = Archive(archive.folder, archive.anchors)
+        fresh = replace(archive)
         try:
             got = download(settings, _last(fresh, settings.url))
         except FetchError as error:
@@ -104,7 +104,7 @@ def fetch(archive: Archive, settings: Settings | None = None, *, now: datetime |
         record = keep(fresh, got.content, record, max_loss=settings.max_loss, now=now)
         if record.outcome == "kept":
             with suppress(InputError):  # a damaged older file is for `archive verify` to tell
-                bring_up_to_date(Archive(archive.folder, archive.anchors))
+                bring_up_to_date(replace(archive))
         return record
 
 

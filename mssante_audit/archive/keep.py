@@ -72,7 +72,9 @@ def keep(
     """
     now = now or datetime.now(UTC)
     try:
-        whitelist = load_whitelist(content, any_namespace=True, anchors=archive.trusted)
+        whitelist = load_whitelist(
+            content, any_namespace=True, anchors=archive.trusted, signer=archive.signer
+        )
         verdict = whitelist.signature
         if whitelist.generated_at is None:
             reason = "its generation time cannot be read"
@@ -158,7 +160,7 @@ def import_lists(
 
     with locked(archive.folder):
         for file in files:
-            fresh = Archive(archive.folder, archive.anchors)
+            fresh = replace(archive)
             record = Record(_instant(now), "import", "failed", source=file.name)
             try:
                 content = file.read_bytes()
@@ -167,7 +169,7 @@ def import_lists(
                 yield append(archive.folder, replace(record, message=why))
                 continue
             yield keep(fresh, content, record, max_loss=max_loss, now=now)
-        bring_up_to_date(Archive(archive.folder, archive.anchors))
+        bring_up_to_date(replace(archive))
 
 
 def _digest(path: Path) -> str:

@@ -63,7 +63,9 @@ class Archive:
     folder: Path
     anchors: tuple[str | Path, ...] = ()
     """Certificate files and folders to trust. IGC-Santé's certificates in the archive, or in the folder it
-    lies in, are recognised and need not be named."""
+    lies in, are recognised and need not be named; nor need revocation lists there."""
+    signer: str | None = None
+    """Common name of whoever should have signed the lists."""
 
     @cached_property
     def snapshots(self) -> tuple[Snapshot, ...]:
@@ -116,14 +118,16 @@ class Archive:
         InputError
             If it is gone, damaged, or another.
         """
-        return load_kept(snapshot, self.trusted)
+        return load_kept(snapshot, self.trusted, self.signer)
 
     @cached_property
     def trusted(self) -> tuple[str | Path, ...]:
-        """The anchors, with those recognised in the folder that the archive lies in."""
+        """The anchors, with those recognised and the revocation lists in the folder it lies in."""
         from mssante_audit.whitelist.certificates import pinned_files
+        from mssante_audit.whitelist.revocation import find_crls
 
-        return (*self.anchors, *pinned_files(self.folder.resolve().parent))
+        place = self.folder.resolve().parent
+        return (*self.anchors, *pinned_files(place), *find_crls(place))
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -133,15 +137,17 @@ class Archive:
         return history_of(self)
 
 
-def open_archive(folder: str | Path, anchors: Sequence[str | Path] = ()) -> Archive:
+def open_archive(
+    folder: str | Path, anchors: Sequence[str | Path] = (), signer: str | None = None
+) -> Archive:
     """Open an archive, which may be empty or not there yet."""
-    return Archive(Path(folder), tuple(anchors))
+    return Archive(Path(folder), tuple(anchors), signer)
 
 
-def load_kept(snapshot: Snapshot, anchors: Sequence[str | Path] = ()) -> WhiteList:
+def load_kept(snapshot: Snapshot, anchors: Sequence[str | Path] = (), signer: str | None = None) -> WhiteList:
     """Load a kept list; see `Archive.load`."""
     try:
-        whitelist = load_whitelist(snapshot.path, any_namespace=True, anchors=anchors)
+        whitelist = load_whitelist(snapshot.path, any_namespace=True, anchors=anchors, signer=signer)
     except WhiteListError as error:
         raise InputError(error.message, file=error.file, line=error.line, remedy=PUT_BACK) from error
     return checked(whitelist, snapshot.path)

@@ -93,6 +93,12 @@ class Data(Section):
         "folder "
         "need not be named.",
     )
+    signer: str = Field(
+        default="",
+        max_length=4096,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description='Common name in the certificate that signs the list; alb.mssante.fr if "".',
+    )
     recover: Recover = False
     any_namespace: AnyNamespace = False
 
@@ -332,6 +338,7 @@ class Config(Section):
             "as_of": as_of,
             **self.thresholds.model_dump(),
             **({"anchors": anchors} if anchors else {}),
+            **({"signer": self.data.signer} if self.data.signer else {}),
             **{name: True for name, flag in flags.items() if flag},
         }
 
@@ -350,6 +357,11 @@ class Opening(Section):
     )
     anchors: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
         default=(), title="Certificats de confiance", description="Certificate files or folders to trust."
+    )
+    signer: Text | None = Field(
+        default=None,
+        title="Signataire attendu",
+        description="Common name in the certificate that signs the list; alb.mssante.fr if none.",
     )
     recover: Recover = False
     any_namespace: AnyNamespace = False

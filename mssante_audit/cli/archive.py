@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mssante_audit.cli.console import say, write_frame
+from mssante_audit.cli.options import Anchors, Signer
 
 if TYPE_CHECKING:
     from mssante_audit.archive.log import Record
@@ -29,7 +30,6 @@ class Format(StrEnum):
 
 
 Folder = Annotated[Path, typer.Option("--archive", help="Folder of the archive.")]
-Anchors = Annotated[list[Path] | None, typer.Option(help="Certificate file or folder to trust (repeatable).")]
 MaxLoss = Annotated[
     float, typer.Option(min=0, max=1, help="Share of rows lost from which a list is flagged.")
 ]
@@ -52,6 +52,7 @@ def fetch(
     ] = None,
     archive: Folder = Path("archive"),
     anchors: Anchors = None,
+    signer: Signer = None,
     max_loss: MaxLoss = 0.1,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that an attempt may take.")] = 300,
     attempts: Annotated[int, typer.Option(min=1, max=10, help="How often to try.")] = 3,
@@ -63,7 +64,7 @@ def fetch(
     settings = Settings(
         url=url or URL, ca_bundle=ca_bundle, max_loss=max_loss, total_seconds=timeout, attempts=attempts
     )
-    record = run(_open(archive, anchors), settings)
+    record = run(_open(archive, anchors, signer), settings)
     say(f"{_line(record)} (from {settings.url})")
     raise typer.Exit(1 if record.outcome == "quarantined" else 0)
 
@@ -73,25 +74,26 @@ def import_(
     files: Annotated[list[Path], typer.Argument(metavar="FILES…", help="Lists, .xml or .xml.gz.")],
     archive: Folder = Path("archive"),
     anchors: Anchors = None,
+    signer: Signer = None,
     max_loss: MaxLoss = 0.1,
 ) -> None:
     """Keep lists collected elsewhere, in any order."""
     from mssante_audit.archive.keep import import_lists
 
     bad = 0
-    for record in import_lists(_open(archive, anchors), files, max_loss=max_loss):
+    for record in import_lists(_open(archive, anchors, signer), files, max_loss=max_loss):
         say(f"{record.source}: {_line(record)}")
         bad += record.outcome in ("quarantined", "failed")
     raise typer.Exit(1 if bad else 0)
 
 
 @app.command()
-def verify(archive: Folder = Path("archive"), anchors: Anchors = None) -> None:
+def verify(archive: Folder = Path("archive"), anchors: Anchors = None, signer: Signer = None) -> None:
     """Check the hash, the name and the signature of every list kept."""
     from mssante_audit.archive import store as module
 
     bad = count = 0
-    for name, fault in module.verify(_open(archive, anchors, there=True)):
+    for name, fault in module.verify(_open(archive, anchors, signer, there=True)):
         count += 1
         bad += bool(fault)
         say(f"{name}: {fault or 'valid'}")
@@ -100,12 +102,12 @@ def verify(archive: Folder = Path("archive"), anchors: Anchors = None) -> None:
 
 
 @app.command()
-def rebuild(archive: Folder = Path("archive"), anchors: Anchors = None) -> None:
+def rebuild(archive: Folder = Path("archive"), anchors: Anchors = None, signer: Signer = None) -> None:
     """Make the history table again from the originals."""
     from mssante_audit.archive.history import FILE, bring_up_to_date
     from mssante_audit.archive.keep import locked
 
-    opened = _open(archive, anchors, there=True)
+    opened = _open(archive, anchors, signer, there=True)
     with locked(archive):
         table = bring_up_to_date(opened, rebuild=True)
     say(f"{archive / FILE}: {table.num_rows} contents of {len(opened.snapshots)} lists")
@@ -136,13 +138,15 @@ def changes(
     write_frame(found.events if events else found.changes, format, out)
 
 
-def _open(folder: Path, anchors: list[Path] | None, *, there: bool = False) -> Archive:
+def _open(
+    folder: Path, anchors: list[Path] | None, signer: str | None = None, *, there: bool = False
+) -> Archive:
     from mssante_audit.archive.store import open_archive
     from mssante_audit.base.errors import InputError
 
     if there and not folder.is_dir():
         raise InputError("no archive here", file=str(folder), remedy="Name it with --archive")
-    return open_archive(folder, anchors or ())
+    return open_archive(folder, anchors or (), signer)
 
 
 def _line(record: Record) -> str:

@@ -20,6 +20,7 @@ from mssante_audit.cli.options import (
     Settings,
     Severity,
     ShowContacts,
+    Signer,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def dossiers(
     parameter: Settings = None,
     as_of: AsOf = None,
     anchors: Anchors = None,
+    signer: Signer = None,
     recover: Recover = False,
     any_namespace: AnyNamespace = False,
     show_contacts: ShowContacts = False,
@@ -69,7 +71,7 @@ def dossiers(
     debugging.append(debug)
     given = given_by(
         parameter,
-        data=data, as_of=as_of, anchors=anchors, recover=recover,
+        data=data, as_of=as_of, anchors=anchors, signer=signer, recover=recover,
         any_namespace=any_namespace, show_contacts=show_contacts,
     )  # fmt: skip
     if engine:

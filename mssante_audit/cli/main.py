@@ -34,6 +34,7 @@ from mssante_audit.cli.options import (
     Settings,
     Severity,
     ShowContacts,
+    Signer,
 )
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def report(
     as_of: AsOf = None,
     operator: Operator = None,
     anchors: Anchors = None,
+    signer: Signer = None,
     recover: Recover = False,
     any_namespace: AnyNamespace = False,
     show_contacts: ShowContacts = False,
@@ -115,7 +117,7 @@ def report(
     debugging.append(debug)
     given = given_by(
         parameter,
-        data=data, as_of=as_of, operator=operator, anchors=anchors, recover=recover,
+        data=data, as_of=as_of, operator=operator, anchors=anchors, signer=signer, recover=recover,
         any_namespace=any_namespace, show_contacts=show_contacts,
     )  # fmt: skip
     with Progress(lambda outcome: say(_outcome_line(outcome, out))) as progress:
@@ -128,6 +130,7 @@ def report(
 def verify(
     file: Annotated[Path, typer.Argument(help="White list, .xml or .xml.gz.")],
     anchors: Anchors = None,
+    signer: Signer = None,
     at: Annotated[
         str | None,
         typer.Option(help="Instant to validate certificates at.", show_default="when the list was made"),
@@ -143,7 +146,7 @@ def verify(
     except WhiteListError as error:
         say(f"invalid\n{error}")
         raise typer.Exit(1) from None
-    verdict = verify_signature(whitelist, anchors or (), parse_instant(at) if at else None)
+    verdict = verify_signature(whitelist, anchors or (), parse_instant(at) if at else None, signer=signer)
     lines = [verdict.status, f"why: {verdict.why}"]
     if verdict.signer:
         lines += [
@@ -151,6 +154,11 @@ def verify(
             f"issuer: {verdict.issuer}",
             f"validity: {verdict.not_before:%Y-%m-%d} to {verdict.not_after:%Y-%m-%d}, "
             f"{_yes(verdict.valid_at_generation)} when the list was made, {_yes(verdict.valid_now)} now",
+        ]
+    if verdict.expected:
+        lines += [
+            f"signer expected: {verdict.expected}",
+            f"revocation: {verdict.revocation} ({verdict.revocation_why})",
         ]
     made = whitelist.generated_at
     lines += [
@@ -173,6 +181,7 @@ def findings(
     as_of: AsOf = None,
     operator: Operator = None,
     anchors: Anchors = None,
+    signer: Signer = None,
     recover: Recover = False,
     any_namespace: AnyNamespace = False,
     show_contacts: ShowContacts = False,
@@ -187,7 +196,7 @@ def findings(
         raise ParameterError("xlsx is not for the terminal", remedy="Name a file with --out")
     given = given_by(
         parameter,
-        data=data, as_of=as_of, operator=operator, anchors=anchors, recover=recover,
+        data=data, as_of=as_of, operator=operator, anchors=anchors, signer=signer, recover=recover,
         any_namespace=any_namespace, show_contacts=show_contacts,
     )  # fmt: skip
     chosen = given.pop("operator", None)

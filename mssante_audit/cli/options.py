@@ -25,6 +25,14 @@ Data = Annotated[
 AsOf = Annotated[str | None, typer.Option(help="Instant to audit at, ISO 8601.", show_default="now")]
 Operator = Annotated[str | None, typer.Option(help="Only this operator: identifier or unambiguous name.")]
 Anchors = Annotated[list[Path] | None, typer.Option(help="Certificate file or folder to trust (repeatable).")]
+Signer = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Common name in the certificate that signs the list.",
+        show_default="alb.mssante.fr, and the sample's own",
+    ),
+]
 Recover = Annotated[bool, typer.Option("--recover", help="Load the readable rows of a damaged list.")]
 AnyNamespace = Annotated[bool, typer.Option("--any-namespace", help="Accept another XML namespace.")]
 ShowContacts = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mssante_audit.cli.console import given_by, say, space_of
-from mssante_audit.cli.options import Anchors, AnyNamespace, AsOf, Data, Recover, Settings
+from mssante_audit.cli.options import Anchors, AnyNamespace, AsOf, Data, Recover, Settings, Signer
 
 app = typer.Typer()
 
@@ -20,6 +20,7 @@ def snapshot(
     parameter: Settings = None,
     as_of: AsOf = None,
     anchors: Anchors = None,
+    signer: Signer = None,
     recover: Recover = False,
     any_namespace: AnyNamespace = False,
     shareable: Annotated[
@@ -32,7 +33,13 @@ def snapshot(
     from mssante_audit.snapshot.make import bound_to, fresh
 
     given: dict[str, Any] = given_by(
-        parameter, data=data, as_of=as_of, anchors=anchors, recover=recover, any_namespace=any_namespace
+        parameter,
+        data=data,
+        as_of=as_of,
+        anchors=anchors,
+        signer=signer,
+        recover=recover,
+        any_namespace=any_namespace,
     )
     given["as_of"] = parse_instant(given.get("as_of")).replace(microsecond=0).isoformat()
     bound = bound_to(given.get("data"), given)

@@ -238,7 +238,10 @@ def _list(config: Config) -> Iterator[Sign]:
         yield Sign("ok", "signature", f"valid, signer {verdict.signer}")
     elif verdict.status == "valid-untrusted":
         remedy = "Put IGC-Santé's certificates into the data folder, or name them in data.anchors"
-        yield Sign("warn", "signature", f"valid, but of no known authority: {verdict.why}", remedy)
+        if verdict.anchor:
+            remedy = "Ask ANS who signs its lists; if it is right, name it in data.signer"
+        who = "not the signer expected" if verdict.anchor else "of no known authority"
+        yield Sign("warn", "signature", f"right, but {who}: {verdict.why}", remedy)
     else:
         yield Sign("missing", "signature", f"{verdict.status}: {verdict.why}", "Get the list again")
     if made is None:

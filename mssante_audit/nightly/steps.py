@@ -106,7 +106,8 @@ def _archive(job: Job) -> Archive:
     from mssante_audit.space.trust import find_archive
 
     data = job.config.data
-    return find_archive(data.folder, data.anchors) or open_archive(data.folder / "archive", data.anchors)
+    given = data.anchors, data.signer or None
+    return find_archive(data.folder, *given) or open_archive(data.folder / "archive", *given)
 
 
 def observe(job: Job) -> tuple[str, dict[str, Any]]:
@@ -152,7 +153,7 @@ def _worked_out(job: Job) -> dict[str, Any]:
     folder = job.folder / SNAPSHOT
     if not is_snapshot(folder):
         return job.parameters
-    files = ("anchors", "recover", "any_namespace")
+    files = ("anchors", "signer", "recover", "any_namespace")
     return {n: v for n, v in job.parameters.items() if n not in files} | {"data": str(folder)}
 
 

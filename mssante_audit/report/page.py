@@ -29,7 +29,7 @@ TEMPLATE = Path(__file__).parent / "template"
 
 VERDICTS = {
     "valid": "valide",
-    "valid-untrusted": "mathématiquement juste, mais signataire non rattaché à une autorité de confiance",
+    "valid-untrusted": "mathématiquement juste, mais ce n’est pas celle du signataire attendu",
     "invalid": "invalide",
     "absent": "absente",
 }

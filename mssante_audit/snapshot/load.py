@@ -31,6 +31,7 @@ def load_space(
     *,
     as_of: str | datetime | None = None,
     anchors: Sequence[str | Path] = (),
+    signer: str | None = None,
     recover: bool = False,
     any_namespace: bool = False,
     thresholds: Thresholds | None = None,
@@ -48,6 +49,9 @@ def load_space(
         Certificate files or folders to trust. IGC-Santé certificates lying in the data folder are recognised
         by their fingerprints and need not be named; nor need the shipped sample's. None for a snapshot, which
         has its verdict.
+    signer
+        Common name of whoever should have signed the list, `mssante_audit.whitelist.signature.SIGNER` if not
+        given; that of a snapshot.
     recover
         Load the readable rows of a damaged list.
     any_namespace
@@ -65,12 +69,18 @@ def load_space(
     """
     if is_snapshot(data):
         return load_snapshot(
-            Path(str(data)), as_of=as_of, anchors=anchors, thresholds=thresholds, show_contacts=show_contacts
+            Path(str(data)),
+            as_of=as_of,
+            anchors=anchors,
+            signer=signer,
+            thresholds=thresholds,
+            show_contacts=show_contacts,
         )
     return load_files(
         data,
         as_of=as_of,
         anchors=anchors,
+        signer=signer,
         recover=recover,
         any_namespace=any_namespace,
         thresholds=thresholds,
@@ -88,6 +98,7 @@ def load_snapshot(
     *,
     as_of: str | datetime | None = None,
     anchors: Sequence[str | Path] = (),
+    signer: str | None = None,
     thresholds: Thresholds | None = None,
     show_contacts: bool = False,
 ) -> TrustSpace:
@@ -106,6 +117,8 @@ def load_snapshot(
         raise other("thresholds", made_with)
     if anchors:
         raise other("anchors of its own:", head["signature"]["status"])
+    if signer not in (None, head["signature"]["expected"]):
+        raise other("signer", head["signature"]["expected"] or "unknown")
     if show_contacts and head["shareable"]:
         raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
     whitelist, where = _whitelist(folder, head), _where(folder)

@@ -61,10 +61,10 @@ class TrustSpace:
         return self.entries[~self.entries["is_audit_entry"]]
 
 
-def find_archive(data: Path, anchors: Sequence[str | Path] = ()) -> Archive | None:
+def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | None = None) -> Archive | None:
     """Return the archive that lies in a data folder, or that it is; ``None`` if it holds no list."""
     for folder in (data / "archive", data):
-        archive = open_archive(folder, anchors)
+        archive = open_archive(folder, anchors, signer)
         if archive.snapshots:
             return archive
     return None
@@ -119,6 +119,7 @@ def load_space(
     *,
     as_of: str | datetime | None = None,
     anchors: Sequence[str | Path] = (),
+    signer: str | None = None,
     recover: bool = False,
     any_namespace: bool = False,
     thresholds: Thresholds | None = None,
@@ -134,7 +135,10 @@ def load_space(
         Instant to audit at, ISO 8601 (a date means midnight UTC); now if not given.
     anchors
         Certificate files or folders to trust. IGC-Santé certificates lying in the data folder are recognised
-        by their fingerprints and need not be named; nor need the shipped sample's.
+        by their fingerprints and need not be named; nor need the shipped sample's, nor revocation lists.
+    signer
+        Common name of whoever should have signed the list
+        (`mssante_audit.whitelist.signature.verify_signature`).
     recover
         Load the readable rows of a damaged list.
     any_namespace
@@ -154,10 +158,12 @@ def load_space(
     if folder.resolve() == sample.resolve():
         anchors = (*anchors, sample / "anchors")
     instant = parse_instant(as_of)
-    archive = find_archive(folder, anchors)
+    archive = find_archive(folder, anchors, signer)
     file = find_whitelist(folder, archive, instant)
     trusted = archive.trusted if archive and file.parent == archive.folder else tuple(anchors)
-    whitelist = load_whitelist(file, recover=recover, any_namespace=any_namespace, anchors=trusted)
+    whitelist = load_whitelist(
+        file, recover=recover, any_namespace=any_namespace, anchors=trusted, signer=signer
+    )
     if archive and file.parent == archive.folder:
         checked(whitelist, file)
     register, observed = find_register(folder), find_observation(folder)

@@ -102,7 +102,9 @@ class WhiteList:
     signed: bool
     """Whether there is a signature, of whatever value."""
     anchors: tuple[str | Path, ...] = ()
-    """Certificate files and folders to trust, for `signature`."""
+    """Certificate files and folders to trust, and revocation lists, for `signature`."""
+    signer: str | None = None
+    """Common name of whoever should have signed, for `signature`."""
     origin: Path | bytes = field(default=b"", repr=False)
     """The file or the bytes loaded."""
 
@@ -111,7 +113,7 @@ class WhiteList:
         """What the signature is worth at generation time. Reads the file again, as one tree."""
         from mssante_audit.whitelist.signature import verify_signature
 
-        return verify_signature(self, anchors=self.anchors)
+        return verify_signature(self, anchors=self.anchors, signer=self.signer)
 
     def reread(self, content: bytes) -> WhiteList:
         """Load other bytes, in any namespace and with fields of any length."""
@@ -143,6 +145,7 @@ def load_whitelist(
     any_namespace: bool = False,
     max_field: int = 255,
     anchors: Sequence[str | Path] = (),
+    signer: str | None = None,
 ) -> WhiteList:
     """Load a white list. Memory used is in proportion to the rows, not to the XML.
 
@@ -156,8 +159,9 @@ def load_whitelist(
         Accept a list in another XML namespace, or in none.
     max_field
         Longest field accepted, in characters. The publishing tool's own limit is 255 (data).
-    anchors
-        Certificate files and folders to trust, kept for `WhiteList.signature`.
+    anchors, signer
+        Certificate files and folders to trust, and the common name of whoever should have signed, kept for
+        `WhiteList.signature` (`mssante_audit.whitelist.signature.verify_signature`).
 
     Raises
     ------
@@ -193,6 +197,7 @@ def load_whitelist(
         source=name,
         signed=reading.signed,
         anchors=tuple(anchors),
+        signer=signer,
         origin=origin,
     )
 

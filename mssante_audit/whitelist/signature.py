@@ -4,7 +4,8 @@ The form of a list's signature (data): one enveloped XML signature, last child o
 canonical form without comments, RSA with SHA-256; one reference, to the whole document; in KeyInfo the
 signer's certificate and nothing else. Anything else is refused before any mathematics, so that a signature
 over something else cannot vouch for the rows. The mathematics are signxml's, the certificate path is
-cryptography's. Revocation is not checked: it needs the network.
+cryptography's. The authority issues the same kind of certificate to every organisation of French health care
+(data): a right path does not make the right signer, whose name is held against the one expected.
 """
 
 from __future__ import annotations
@@ -21,19 +22,21 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509 import verification
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from lxml import etree
 from signxml.algorithms import DigestAlgorithm, SignatureMethod
 from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from mssante_audit.base.errors import AuditError
+from mssante_audit.base.resources import resource
 from mssante_audit.whitelist.certificates import (
     UNREADABLE,
     find_anchors,
     read_certificates,
     trusted_certificates,
 )
+from mssante_audit.whitelist.revocation import SUFFIX, find_crls, revocation
 
 if TYPE_CHECKING:
     from mssante_audit.whitelist.load import WhiteList
@@ -41,6 +44,10 @@ if TYPE_CHECKING:
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
 EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
 ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+
+SIGNER = "alb.mssante.fr"
+"""Common name in the certificate that signs the published list (data)."""
+SAMPLE_SIGNER = "liste.fictif.example"
 
 _SMALLEST_KEY = 2048
 """Bits of an RSA key below which nobody is believed (good practice; the real signer's has as many)."""
@@ -59,7 +66,8 @@ class Verdict:
     reason: str = ""
     """The same as a code: ``damaged`` (the file), ``form`` (not that of a list's signature), ``content``
     (something else is signed), ``time`` (signer not valid then), ``anchor`` (none leads to the signer),
-    ``chain`` (one does, through a certificate that may not); "" for a valid or absent signature."""
+    ``chain`` (one does, through a certificate that may not), ``signer`` (it is somebody else's),
+    ``revoked`` (at that time already); "" for a valid or absent signature."""
     signer: str = ""
     """Subject of the signer's certificate (RFC 4514), on one line; "" if there is none to be read."""
     issuer: str = ""
@@ -76,6 +84,12 @@ class Verdict:
     """How many rows the verified reference covers: all, or none."""
     anchor: str = ""
     """Subject of the anchor that the signer chains to, if it does."""
+    expected: str = ""
+    """Common name of the signer that is expected under that anchor."""
+    revocation: str = ""
+    """``good``, ``revoked`` or ``unknown``; "" without an anchor."""
+    revocation_why: str = ""
+    """In one sentence without a final period."""
 
 
 class _InvalidError(Exception):
@@ -97,7 +111,11 @@ def _name(name: x509.Name) -> str:
 
 
 def verify_signature(
-    whitelist: WhiteList, anchors: Sequence[str | Path] = (), at: datetime | None = None
+    whitelist: WhiteList,
+    anchors: Sequence[str | Path] = (),
+    at: datetime | None = None,
+    *,
+    signer: str | None = None,
 ) -> Verdict:
     """Verify the signature of a white list; a wrong one is a verdict, not an error.
 
@@ -106,20 +124,28 @@ def verify_signature(
     whitelist
         The list. What was loaded must still be where it was.
     anchors
-        Certificate files and folders to trust (`trusted_certificates`). Certificates of IGC-Santé that lie
-        beside the list need not be named (`find_anchors`).
+        Certificate files and folders to trust (`trusted_certificates`), and revocation lists. Those beside
+        the list need not be named: certificates of IGC-Santé (`find_anchors`), revocation lists
+        (`find_crls`).
     at
         When the certificates must be valid; by default when the list was generated, or now if it does not
         say when.
+    signer
+        Common name of whoever should have signed; `SIGNER` if not given, and under the shipped sample's
+        anchor the sample's.
 
     Raises
     ------
     InputError
         If the list is gone or has changed, or an anchor cannot be read.
     """
-    trusted = trusted_certificates(anchors)
+    crls = [Path(anchor) for anchor in anchors if Path(anchor).suffix.lower() == SUFFIX]
+    places = [anchor for anchor in anchors if Path(anchor) not in crls]
+    trusted = trusted_certificates(places)
+    crls += [crl for place in map(Path, places) if place.is_dir() for crl in find_crls(place)]
     if isinstance(whitelist.origin, Path):
         trusted += find_anchors(whitelist.origin.parent)
+        crls += find_crls(whitelist.origin.parent)
     if at is not None and at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
     at = (at or whitelist.generated_at or datetime.now(UTC)).astimezone(UTC)
@@ -137,11 +163,35 @@ def verify_signature(
         return replace(verdict, why=str(error), reason=error.reason)
     verdict = replace(verdict, verified_rows=len(whitelist.entries))
     try:
-        anchor = _anchor(leaf, trusted, at)
+        chain = _chain(leaf, trusted, at)
     except _InvalidError as error:
         return replace(verdict, status="valid-untrusted", why=str(error), reason=error.reason)
-    why = "the signature is right and the signer chains to an anchor"
-    return replace(verdict, status="valid", why=why, anchor=_name(anchor.subject))
+    expected = signer or _usual_signer(chain)
+    revoked, revoked_why = revocation(chain, crls, at)
+    verdict = replace(
+        verdict,
+        status="valid-untrusted",
+        anchor=_name(chain[-1].subject),
+        expected=expected,
+        revocation=revoked,
+        revocation_why=revoked_why,
+    )
+    if (names := common_names(leaf)) != [expected]:
+        why = f"the signer is {_line(', '.join(names)) or 'nobody named'}, not {_line(expected)}"
+        return replace(verdict, why=why, reason="signer")
+    if revoked == "revoked":
+        return replace(verdict, why=f"the signer's certificate is revoked: {revoked_why}", reason="revoked")
+    return replace(verdict, status="valid", why="the signature is right and the signer chains to an anchor")
+
+
+def common_names(certificate: x509.Certificate) -> list[str]:
+    """Return the common names in a certificate's subject: one, of a certificate as it should be."""
+    return [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+
+
+def _usual_signer(chain: Sequence[x509.Certificate]) -> str:
+    anchors = resource("data/sample") / "anchors"
+    return SAMPLE_SIGNER if {*chain} & {*trusted_certificates([anchors])} else SIGNER
 
 
 def _described(verdict: Verdict, leaf: x509.Certificate, generated_at: datetime | None) -> Verdict:
@@ -248,8 +298,10 @@ def _check_rows(whitelist: WhiteList, signed: bytes) -> None:
 # -- the signer ---------------------------------------------------------------------------------------------
 
 
-def _anchor(leaf: x509.Certificate, trusted: Sequence[x509.Certificate], at: datetime) -> x509.Certificate:
-    """Return the anchor that the signer chains to, all valid at that time and allowed to do what they did."""
+def _chain(
+    leaf: x509.Certificate, trusted: Sequence[x509.Certificate], at: datetime
+) -> list[x509.Certificate]:
+    """Return the signer's path to an anchor, all valid at that time and allowed to do what they did."""
     if not leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc:
         early = at < leaf.not_valid_before_utc
         state = "not yet valid" if early else "expired"
@@ -271,7 +323,7 @@ def _anchor(leaf: x509.Certificate, trusted: Sequence[x509.Certificate], at: dat
     for key in (certificate.public_key() for certificate in chain):
         if isinstance(key, rsa.RSAPublicKey) and key.key_size < _SMALLEST_KEY:
             raise _InvalidError(f"a key of {key.key_size} bits stands between signer and anchor", "chain")
-    return chain[-1]
+    return list(chain)
 
 
 def _short(error: Exception) -> str:

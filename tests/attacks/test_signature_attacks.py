@@ -15,7 +15,7 @@ from signxml.signer import XMLSigner
 
 from mssante_audit.base.errors import WhiteListError
 from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
-from mssante_audit.whitelist.signature import verify_signature
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER, verify_signature
 from tools.sample import signing as sample_signing
 from tools.sample.signing import make_chain, make_keys, sign
 from tools.sample.space import whitelist_chunks
@@ -62,7 +62,7 @@ def judge(anchors):
     def judged(content):
         if not isinstance(content, bytes):
             content = etree.tostring(content, xml_declaration=True, encoding="UTF-8")
-        return verify_signature(load_whitelist(content), anchors)
+        return verify_signature(load_whitelist(content), anchors, signer=SAMPLE_SIGNER)
 
     return judged
 

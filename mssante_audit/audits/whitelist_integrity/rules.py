@@ -32,7 +32,7 @@ def _signature(space: TrustSpace) -> Iterator[Finding]:
         case "invalid":
             yield Finding("LIST_SIGNATURE_INVALID", "list", facts={"reason": verdict.reason})
         case "valid-untrusted":
-            facts = {"signer": verdict.signer, "reason": verdict.reason}
+            facts = {"signer": verdict.signer, "reason": verdict.reason, "wanted": verdict.expected}
             yield Finding("LIST_SIGNER_UNTRUSTED", verdict.signer, facts=facts)
         case _ if verdict.not_after is not None and verdict.not_after < space.as_of:
             until = {"signer": verdict.signer, "until": verdict.not_after}
