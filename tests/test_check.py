@@ -2,10 +2,16 @@
 
 import random
 import time
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
-from mssante_audit.whitelist.check import check
+from mssante_audit.base.errors import ParameterError
+from mssante_audit.whitelist.check import check, search
+from mssante_audit.whitelist.reliance import doubts
+from mssante_audit.whitelist.signature import Verdict
 
 LISTED = ["ch-alpha.mssante.fr", "ch-beta.mssante.fr", "chirurgie@ch-gamma.mssante.fr", "ch-delta.example"]
 
@@ -15,7 +21,8 @@ LISTED = ["ch-alpha.mssante.fr", "ch-beta.mssante.fr", "chirurgie@ch-gamma.mssan
     [
         "ch-alpha.mssante.fr",
         "zoe@ch-alpha.mssante.fr",
-        "a@b@ch-alpha.mssante.fr",
+        "Zoé <zoe@ch-alpha.mssante.fr>",
+        '"a <b" <zoe@ch-alpha.mssante.fr> ',
         "chirurgie@ch-gamma.mssante.fr",
     ],
 )
@@ -54,7 +61,7 @@ def test_the_nearest_names_are_given(text, nearest):
     assert answer.near[0] == nearest
 
 
-@pytest.mark.parametrize("text", ["ch-gamma.mssante.fr", "other.invalid", "mssante.fr", "@", "", "x" * 4000])
+@pytest.mark.parametrize("text", ["ch-gamma.mssante.fr", "other.invalid", "mssante.fr", "", "x" * 4000])
 def test_a_name_that_is_not_there_is_not_listed(text):
     answer = check(text, LISTED)
     assert not answer.listed
@@ -69,3 +76,84 @@ def test_five_thousand_names_take_no_time():
     begin = time.process_time()
     assert check(f"{names[7][:-11]}x.mssante.fr", names).near[0] == names[7]
     assert time.process_time() - begin < 1
+
+
+@pytest.mark.parametrize(
+    "text", ["@", "@ch-alpha.mssante.fr", "zoe@", "a@b@ch-alpha.mssante.fr", "Zoé <@x.fr>"]
+)
+def test_what_is_no_address_is_refused(text):
+    with pytest.raises(ParameterError, match="is no address"):
+        check(text, LISTED)
+
+
+# -- words --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def entries():
+    names = [f"ch-{n}.mssante.fr" for n in range(60)]
+    told = [(name, f"CH {n}", "HOPITAUX FICTIFS") for n, name in enumerate(names)]
+    told += [
+        ("chu-valombre.mssante.fr", "CHU de Valombre – Hôpital Saint-Éloi", "CHU VALOMBRE"),
+        ("ehpad-valombre.mssante.fr", "EHPAD Les Tilleuls", "CCAS DE VALOMBRE"),
+        ("chu-valombre.mssante.fr", "une autre ligne", "AUTRE"),
+    ]
+    frame = pd.DataFrame(told, columns=["domain", "description", "operator"], dtype="str")
+    return frame.assign(operator_id="1", department="99")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("chu valombre", ["chu-valombre.mssante.fr", "ehpad-valombre.mssante.fr"]),
+        ("VALOMBRE ehpad", ["ehpad-valombre.mssante.fr"]),
+        ("hopital saint eloi", ["chu-valombre.mssante.fr"]),
+        ("chu valonbre", ["chu-valombre.mssante.fr"]),
+        ("tilleu", ["ehpad-valombre.mssante.fr"]),
+        ("chu ailleurs", []),
+        ("<script>alert()</script>", []),
+        ("…", []),
+    ],
+)
+def test_words_find_the_domains_that_resemble_them(entries, words, found):
+    assert search(entries, words)["domain"].tolist() == found
+
+
+def test_few_are_offered_of_many(entries):
+    told = search(entries, "fictifs", limit=3)
+    assert len(told) == 3
+    assert told.columns.tolist() == ["domain", "description", "operator", "operator_id", "department"]
+
+
+# -- may the list be relied on ------------------------------------------------------------------------------
+
+DAY = timedelta(days=1)
+NOW = datetime(2026, 3, 3, 6, tzinfo=UTC)
+
+
+def listed(status="valid", **more):
+    told = {"signature": Verdict(status, ""), "damaged": False, "generated_at": NOW - DAY, **more}
+    return SimpleNamespace(**told)
+
+
+@pytest.mark.parametrize(
+    ("whitelist", "expected"),
+    [
+        (listed(), []),
+        (listed("invalid"), ["forged"]),
+        (listed("absent"), ["unsigned"]),
+        (listed("valid-untrusted"), ["untrusted"]),
+        (listed("invalid", damaged=True), ["damaged"]),
+        (listed(generated_at=None), ["undated"]),
+        (listed(generated_at=NOW + timedelta(minutes=59)), []),
+        (listed(generated_at=NOW + timedelta(minutes=61)), ["future"]),
+        (listed(generated_at=NOW - 7 * DAY), []),
+        (listed("absent", generated_at=NOW - 8 * DAY), ["unsigned", "old"]),
+    ],
+)
+def test_a_list_is_relied_on_if_it_is_signed_whole_and_recent(whitelist, expected):
+    assert doubts(whitelist, NOW, 7 * DAY) == expected
+
+
+def test_without_a_time_age_does_not_count():
+    assert doubts(listed(generated_at=None)) == doubts(listed(generated_at=NOW - 800 * DAY)) == []

@@ -24,6 +24,7 @@ from mssante_audit.report.failure import Failure
 from mssante_audit.report.results import Results
 from mssante_audit.report.run import Outcome, Run
 from mssante_audit.space.trust import load_space
+from mssante_audit.values.contacts import mask
 
 FILES = Path(__file__).parent / "files"
 REAL = Path(__file__).parents[2] / "shared" / "real"
@@ -273,25 +274,57 @@ def test_rules(run):
 
 def test_check(run):
     entry = next(load_space().audited.itertuples())
-    status, out, _ = run("check", f"zoe@{entry.domain}")
+    status, out, _ = run("check", f"Zoé <zoe@{entry.domain}>", "--as-of", AS_OF)
     assert status == 0
     assert out.startswith(f"listed: {entry.domain} ")
     assert entry.operator in out
+    assert f"support: {mask(entry.support_contact)}" in out
+    assert "\nfindings: " in out
     for name, words in (
         (f"smtp.{entry.domain}", "does not make a sub-domain listed"),
         (entry.domain.upper(), f"not letter for letter the same: '{entry.domain}'"),
         (f"{entry.domain[:-11]}x.mssante.fr", f"near: {entry.domain}"),
         ("nothing.invalid", "not listed: nothing.invalid"),
+        (entry.description, f"like it: {entry.domain} ("),
     ):
-        status, out, _ = run("check", name)
+        status, out, _ = run("check", name, "--as-of", AS_OF)
         assert (status, out.split(":")[0]) == (1, "not listed")
         assert words in out
+    status, out, _ = run("check", entry.domain, "--as-of", AS_OF, "--show-contacts")
+    assert f"support: {entry.support_contact}" in out
+
+
+@pytest.mark.parametrize("name", ["a@b@c.fr", "@c.fr"])
+def test_check_refuses_what_is_no_address(run, name):
+    status, _, errors = run("check", name)
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "is no address" in errors
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (["--as-of", "2026-04-03"], "it is too old"),
+        (["--as-of", "2026-02-03"], "it is of the future"),
+        (["--as-of", AS_OF, "--signer", "other"], "its signer is not the one expected"),
+        (["--as-of", AS_OF, "--data", "variants/unsigned.xml"], "it has no signature"),
+        (["--as-of", AS_OF, "--data", "variants/tampered.xml"], "its signature is wrong"),
+        (["--as-of", AS_OF, "--data", "variants/truncated.xml"], "the file is damaged"),
+    ],
+)
+def test_check_says_first_that_a_list_is_not_to_be_relied_on(run, sample, more, why):
+    more = [sample / word if word.startswith("variants/") else word for word in more]
+    for name in (load_space().audited["domain"].iloc[0], "x.invalid"):
+        status, out, _ = run("check", name, *more)
+        assert status == 4
+        assert out.startswith("not to be relied on: ")
+        assert why in out.splitlines()[0]
+        assert out.splitlines()[1].startswith(("listed: ", "not listed: "))
 
 
 def test_check_does_not_say_no_for_what_could_not_be_read(run, sample):
-    status, out, _ = run("check", "x.invalid", "--data", sample / "variants" / "truncated.xml", "--recover")
-    assert status == 1
-    assert "may be in the part that could not be read" in out
+    _, out, _ = run("check", "x.invalid", "--data", sample / "variants" / "truncated.xml")
+    assert "may be in the part of the list that could not be read" in out
 
 
 # -- sample and report ----------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mssante_audit.archive.log import GOOD, Record, append, read_log
-from mssante_audit.archive.store import QUARANTINE, SKEW, TIME, Archive, Snapshot, load_kept
+from mssante_audit.archive.store import QUARANTINE, TIME, Archive, Snapshot, load_kept
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import write_bytes
+from mssante_audit.base.instants import SKEW
 from mssante_audit.base.staging import exclusive
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 

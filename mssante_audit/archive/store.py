@@ -24,15 +24,13 @@ from typing import TYPE_CHECKING
 
 from mssante_audit.archive.log import Record, read_log
 from mssante_audit.base.errors import InputError, WhiteListError
+from mssante_audit.base.instants import SKEW
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 
 if TYPE_CHECKING:
     import pandas as pd
 
 QUARANTINE = "quarantine"
-SKEW = timedelta(hours=1)
-"""How far ahead of our clock a list may be dated before it counts as one of the future."""
-
 PUT_BACK = "Put the right file back, then run `mssante-audit archive verify`"
 
 TIME = "%Y-%m-%dT%H%M%SZ"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from mssante_audit.base.errors import InputError
+
+SKEW = timedelta(hours=1)
+"""By how much a clock may be wrong: a list dated so far ahead is not yet one of the future."""
 
 
 def parse_instant(text: str | datetime | None) -> datetime:

@@ -21,6 +21,7 @@ from mssante_audit.cli import dossiers as cli_dossiers
 from mssante_audit.cli import observe as cli_observe
 from mssante_audit.cli import run as cli_run
 from mssante_audit.cli import snapshot as cli_snapshot
+from mssante_audit.cli.check import app as checking
 from mssante_audit.cli.console import debugging, given_by, say, space_of, write, write_frame
 from mssante_audit.cli.declarations import app as declarations
 from mssante_audit.cli.methods import app as methods
@@ -50,6 +51,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(declarations, name="declarations")
+app.add_typer(checking)
 app.add_typer(methods)
 app.add_typer(cli_dossiers.app)
 app.add_typer(cli_snapshot.app)
@@ -234,40 +236,6 @@ def rules(
 
 
 @app.command()
-def check(
-    name: Annotated[str, typer.Argument(metavar="ADDRESS_OR_DOMAIN", help="What to look up.")],
-    data: Data = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-) -> None:
-    """Say whether an address or a domain is in the white list, letter for letter."""
-    from mssante_audit.whitelist.check import check as look_up
-
-    if not name.strip():
-        raise ParameterError("nothing to look up")
-    space = space_of(given_by(None, data=data, recover=recover, any_namespace=any_namespace))
-    answer = look_up(name, space.entries["domain"].tolist())
-    made = space.whitelist.generated_at
-    where = f"{space.whitelist.source}, generated {made:%Y-%m-%d}" if made else space.whitelist.source
-    if answer.listed:
-        say(f"listed: {answer.domain} ({where})\n{_entries_text(space, answer.domain)}")
-        return
-    lines = [f"not listed: {answer.domain} ({where})"]
-    if space.whitelist.damaged:
-        lines.append("the list is damaged: the name may be in the part that could not be read")
-    if answer.parent:
-        lines.append(
-            f"it lies under {answer.parent}, which is listed: that does not make a sub-domain listed"
-        )
-    if answer.respelt:
-        lines.append(f"listed, but not letter for letter the same: {answer.respelt!r}")
-    if answer.near:
-        lines.append(f"near: {', '.join(answer.near)}")
-    say("\n".join(lines))
-    raise typer.Exit(1)
-
-
-@app.command()
 def sample(
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
     seed: Annotated[int, typer.Option(help="0: that of the sample that ships.")] = 0,
@@ -341,19 +309,6 @@ def _exchange(
         write(text)
     else:
         write_bytes(out, text.encode("utf-8", "backslashreplace"))
-
-
-def _entries_text(space: TrustSpace, domain: str) -> str:
-    from mssante_audit.findings.frame import row_ranges
-
-    rows: pd.DataFrame = space.entries[space.entries["domain"] == domain]
-    lines = [
-        f"row {row_ranges(own['row'])}: {operator or 'no operator'} ({identifier or 'no identifier'})"
-        for (identifier, operator), own in rows.groupby(["operator_id", "operator"], sort=False)
-    ]
-    if rows["is_audit_entry"].any():
-        lines.append("it is a test entry")
-    return "\n".join(lines)
 
 
 def _outcome_line(outcome: Outcome, out: Path) -> str:

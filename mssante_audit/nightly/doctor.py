@@ -219,7 +219,7 @@ def _last_run(output: Path) -> Iterator[Sign]:
 
 
 def _list(config: Config) -> Iterator[Sign]:
-    from mssante_audit.archive.store import SKEW
+    from mssante_audit.base.instants import SKEW
     from mssante_audit.report.results import open_space
 
     now = datetime.now(UTC)

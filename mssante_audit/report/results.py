@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import json
 import platform
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +26,7 @@ from mssante_audit.findings.frame import COLUMNS, typed
 from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.trust import Thresholds, TrustSpace
+from mssante_audit.values.shown import folded
 
 MIME = "application/vnd.mssante-audit+json"
 """Of the output that carries a notebook's results."""
@@ -105,12 +105,12 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
         return operator
     known = space.entries[["operator_id", "operator"]].drop_duplicates()
     known = known[known["operator_id"] != ""]
-    wanted = _folded(operator)
-    identifiers = {_folded(identifier): str(identifier) for identifier in known["operator_id"]}
+    wanted = folded(operator)
+    identifiers = {folded(identifier): str(identifier) for identifier in known["operator_id"]}
     for spelling in (wanted, wanted.replace(" ", "")):
         if spelling in identifiers:
             return identifiers[spelling]
-    names = known["operator"].map(_folded)
+    names = known["operator"].map(folded)
     for meant in (known[names == wanted], known[names.str.contains(wanted, regex=False)]):
         found = meant.drop_duplicates("operator_id")
         if len(found) == 1 and wanted:
@@ -232,8 +232,3 @@ def read_results(payload: dict[str, Any]) -> Results:
     for column in ("rows", "subject"):
         frame[column] = [tuple(values) for values in frame[column]]
     return Results(payload["name"], typed(frame), cast(dict[str, Any], payload["provenance"]))
-
-
-def _folded(text: str) -> str:
-    apart = unicodedata.normalize("NFKD", text)
-    return " ".join("".join(c for c in apart if not unicodedata.combining(c)).casefold().split())

@@ -23,6 +23,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
 from mssante_audit.observe.observation import Observation, load_observation
+from mssante_audit.whitelist.check import search
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 
 LIST_SUFFIXES = (".xml", ".xml.gz")
@@ -59,6 +60,10 @@ class TrustSpace:
     def audited(self) -> pd.DataFrame:
         """The rows that audits look at: `entries` without the manager's and operators' test entries."""
         return self.entries[~self.entries["is_audit_entry"]]
+
+    def search(self, words: str, limit: int = 10) -> pd.DataFrame:
+        """Return the domains that words resemble (`mssante_audit.whitelist.check.search`)."""
+        return search(self.entries, words, limit)
 
 
 def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | None = None) -> Archive | None:

@@ -40,6 +40,16 @@ def hidden(character: str) -> bool:
     return unicodedata.category(character) in _HIDDEN or bool(_BLANK.match(character))
 
 
+def folded(text: str) -> str:
+    """Return a text for comparison, without case, accents and repeated blanks.
+
+    >>> folded("Hôpital  SAINT-Éloi")
+    'hopital saint-eloi'
+    """
+    apart = unicodedata.normalize("NFKD", text)
+    return " ".join("".join(c for c in apart if not unicodedata.combining(c)).casefold().split())
+
+
 def _escaped(character: str) -> str:
     point = ord(character)
     return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"

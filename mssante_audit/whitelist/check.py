@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import pandas as pd
+
+from mssante_audit.base.errors import ParameterError
+from mssante_audit.values.shown import folded
 
 NEAR = 5
 """How many near names are given."""
@@ -15,7 +22,7 @@ class Answer:
     """Whether a name is listed, and what is near it if it is not."""
 
     domain: str
-    """What was looked up: of an address, what follows its last ``@``."""
+    """What was looked up: of an address, what follows its ``@``."""
     listed: bool
     parent: str = ""
     """The nearest listed domain that it lies under, which does not make it listed."""
@@ -31,10 +38,15 @@ def check(text: str, domains: Sequence[str]) -> Answer:
     Parameters
     ----------
     text
-        What to look up. If it stands in the list as it is, ``@`` or not, it is listed; otherwise what follows
-        its last ``@`` is looked up.
+        What to look up: a domain, or an address with or without a name before it (``Name <a@domain>``). If it
+        stands in the list as it is, ``@`` or not, it is listed.
     domains
         The listed ones.
+
+    Raises
+    ------
+    ParameterError
+        If it is no address: nothing before the ``@``, or two of them.
 
     >>> check("zoe@ch-alpha.example", ["ch-alpha.example"]).listed
     True
@@ -42,7 +54,7 @@ def check(text: str, domains: Sequence[str]) -> Answer:
     Answer(domain='CH-alpha.example', listed=False, parent='', respelt='ch-alpha.example', near=())
     """
     known = set(domains)
-    domain = text if text in known else text.rpartition("@")[2]
+    domain = text if text in known else _domain(text)
     if domain in known:
         return Answer(domain, True)
     plain = _plain(domain)
@@ -53,6 +65,75 @@ def check(text: str, domains: Sequence[str]) -> Answer:
     above = (".".join(labels[start:]) for start in range(1, len(labels)))
     parent = next((spellings[name] for name in above if name in spellings), "")
     return Answer(domain, False, parent, near=() if parent else _near(plain, spellings))
+
+
+_NAMED = re.compile(r".*<([^<>]*)>\s*", re.DOTALL)
+
+
+def _domain(text: str) -> str:
+    """Return the domain of an address; a text without ``@`` is one."""
+    named = _NAMED.fullmatch(text)
+    address = named[1] if named else text
+    before, _, domain = address.partition("@")
+    if "@" in address and (not before.strip() or not domain.strip() or "@" in domain):
+        raise ParameterError(f"{text!r} is no address", remedy="Write it as name@domain, or the domain alone")
+    return domain if "@" in address else address
+
+
+def search(entries: pd.DataFrame, words: str, limit: int = 10) -> pd.DataFrame:
+    """Return the domains that words resemble, the nearest first.
+
+    Parameters
+    ----------
+    entries
+        Rows of a list (`mssante_audit.whitelist.load`).
+    words
+        Words of a name, a town, an operator; case and accents do not count, a wrong letter costs little.
+    limit
+        How many at most.
+
+    Returns
+    -------
+    DataFrame
+        One row a domain: `domain`, `description`, `operator`, `operator_id`, `department` (str), of its first
+        row.
+    """
+    columns = ["domain", "description", "operator", "operator_id", "department"]
+    rows = entries.drop_duplicates("domain")[columns].reset_index(drop=True)
+    places: dict[str, set[int]] = {}
+    texts = zip(rows["domain"], rows["description"], rows["operator"], strict=True)
+    for number, told in enumerate(texts):
+        for token in set(_TOKEN.findall(folded(" ".join(told)))):
+            places.setdefault(token, set()).add(number)
+    scores: Counter[int] = Counter()
+    wanted = list(dict.fromkeys(_TOKEN.findall(folded(words))))[:_WORDS]
+    total = 0.0
+    for word in wanted:
+        best: dict[int, float] = {}
+        for token, likeness in _alike(word, list(places)).items():
+            for number in places[token]:
+                best[number] = max(best.get(number, 0.0), likeness)
+        # A word that nearly nobody or a great many have tells little: hospital, clinic.
+        weight = 1.0 if 0 < len(best) <= max(_FEW, len(rows) // 50) else 0.3
+        total += weight
+        scores.update({number: weight * likeness for number, likeness in best.items()})
+    lengths = rows["domain"].str.len().tolist()
+    found = sorted(
+        (-score, lengths[number], number) for number, score in scores.items() if score >= 0.6 * total
+    )
+    return rows.iloc[[number for *_, number in found[:limit]]].reset_index(drop=True)
+
+
+_TOKEN = re.compile(r"[^\W_]+")
+_WORDS = 12
+_FEW = 10
+
+
+def _alike(word: str, tokens: list[str]) -> dict[str, float]:
+    """Return the tokens like a word, with how much: 1 for the same."""
+    alike = dict.fromkeys(difflib.get_close_matches(word[:64], tokens, 20, cutoff=0.8), 0.7)
+    alike |= {token: 0.85 for token in tokens if len(word) > 2 and token.startswith(word)}
+    return alike | ({word: 1.0} if word in tokens else {})
 
 
 def _plain(name: str) -> str:

@@ -1,0 +1,126 @@
+"""The command ``check``: is a name listed, who runs it, whom to call. For one's own eyes, and for scripts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mssante_audit.base.errors import ParameterError
+from mssante_audit.cli.console import given_by, say, space_of
+from mssante_audit.cli.options import Anchors, AnyNamespace, AsOf, Data, ShowContacts, Signer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mssante_audit.space.trust import TrustSpace
+    from mssante_audit.whitelist.check import Answer
+
+app = typer.Typer()
+
+UNRELIABLE = 4
+WHY = {
+    "forged": "its signature is wrong",
+    "unsigned": "it has no signature",
+    "untrusted": "its signer is not the one expected",
+    "damaged": "the file is damaged",
+    "undated": "it does not say when it was made",
+    "future": "it is of the future",
+    "old": "it is too old",
+}
+SHOWN = 5
+"""Findings that are told of a domain."""
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(metavar="ADDRESS_DOMAIN_OR_WORDS", help="What to look up.")],
+    data: Data = None,
+    as_of: AsOf = None,
+    anchors: Anchors = None,
+    signer: Signer = None,
+    recover: Annotated[bool, typer.Option("--recover", hidden=True)] = True,
+    any_namespace: AnyNamespace = False,
+    show_contacts: ShowContacts = False,
+) -> None:
+    """Say whether an address or a domain is in the white list, letter for letter, and whom to call.
+
+    Exit status: 0 listed, 1 not listed, 4 the list is not to be relied on, whatever was found in it.
+    """
+    from mssante_audit.whitelist.check import check as look_up
+    from mssante_audit.whitelist.check import search
+    from mssante_audit.whitelist.reliance import doubts
+
+    if not name.strip():
+        raise ParameterError("nothing to look up")
+    space = space_of(
+        given_by(
+            None, data=data, as_of=as_of, anchors=anchors, signer=signer, recover=recover,
+            any_namespace=any_namespace, show_contacts=show_contacts,
+        )
+    )  # fmt: skip
+    answer = look_up(name, space.entries["domain"].tolist())
+    found = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
+    lines = []
+    if found:
+        lines.append(f"not to be relied on: {'; '.join(WHY[doubt] for doubt in found)}")
+    made = space.whitelist.generated_at
+    where = f"{space.whitelist.source}, generated {made:%Y-%m-%d}" if made else space.whitelist.source
+    if answer.listed:
+        lines += [f"listed: {answer.domain} ({where})", *_listed(space, answer.domain)]
+    else:
+        words = not answer.parent and not answer.respelt and "@" not in name
+        like = search(space.entries, name) if words else None
+        lines += [f"not listed: {answer.domain} ({where})", *_not_listed(answer, like)]
+        if "damaged" in found:
+            lines.append("the name may be in the part of the list that could not be read")
+    say("\n".join(lines))
+    raise typer.Exit(UNRELIABLE if found else int(not answer.listed))
+
+
+def _not_listed(answer: Answer, like: pd.DataFrame | None) -> list[str]:
+    lines = []
+    if answer.parent:
+        lines.append(
+            f"it lies under {answer.parent}, which is listed: that does not make a sub-domain listed"
+        )
+    if answer.respelt:
+        lines.append(f"listed, but not letter for letter the same: {answer.respelt!r}")
+    if answer.near:
+        lines.append(f"near: {', '.join(answer.near)}")
+    if like is not None:
+        told = zip(*(like[column].tolist() for column in ("domain", "description", "operator")), strict=True)
+        lines += [
+            f"like it: {domain} ({description}), {operator or 'no operator'}"
+            for domain, description, operator in told
+            if domain not in answer.near
+        ]
+    return lines
+
+
+def _listed(space: TrustSpace, domain: str) -> list[str]:
+    """Return who runs a domain, whom to call, and what was found on it."""
+    from mssante_audit.audits import audit_all
+    from mssante_audit.findings.frame import row_ranges
+    from mssante_audit.values.person import Person, masks
+
+    rows: pd.DataFrame = space.entries[space.entries["domain"] == domain]
+    lines = []
+    for (identifier, operator, place), own in rows.groupby(
+        ["operator_id", "operator", "department"], sort=False
+    ):
+        who = f"{operator or 'no operator'} ({identifier or 'no identifier'})"
+        lines.append(f"row {row_ranges(own['row'])}: {who}" + (f", département {place}" if place else ""))
+        for kind, column in (("support", "support_contact"), ("project", "project_contact")):
+            contacts = own[column].unique().tolist()
+            shown = contacts if space.show_contacts else masks(map(Person, contacts)).values()
+            lines.append(f"  {kind}: {' | '.join(shown)}")
+    if rows["is_audit_entry"].any():
+        lines.append("it is a test entry")
+    numbers, findings = set(rows["row"].tolist()), audit_all(space)
+    named = zip(findings["domain"], findings["rows"], strict=True)
+    findings = findings[[name == domain or not numbers.isdisjoint(own) for name, own in named]]
+    lines.append(f"findings: {len(findings) or 'none'}")
+    told = findings.head(SHOWN)[["severity", "rule", "observed"]].itertuples(index=False)
+    return [*lines, *(f"  {severity} {rule}: {observed}" for severity, rule, observed in told)]

@@ -1,0 +1,46 @@
+"""Whether a white list is to be relied on: from its manager, whole, and of the time asked about."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mssante_audit.base.instants import SKEW
+
+if TYPE_CHECKING:
+    from mssante_audit.whitelist.load import WhiteList
+
+
+def doubts(
+    whitelist: WhiteList, as_of: datetime | None = None, max_age: timedelta | None = None
+) -> list[str]:
+    """Return why a list is not to be relied on, the gravest first; nothing if it is.
+
+    Parameters
+    ----------
+    whitelist
+        The list.
+    as_of
+        The instant asked about (UTC), if its age counts.
+    max_age
+        Age from which it is too old.
+
+    Returns
+    -------
+    list of str
+        Of ``forged`` (a signature that is wrong), ``unsigned``, ``untrusted`` (not of the signer expected),
+        ``damaged``, ``undated``, ``future``, ``old``.
+    """
+    status = whitelist.signature.status
+    found = {"invalid": "forged", "absent": "unsigned", "valid-untrusted": "untrusted"}.get(status)
+    told = [found] if found and not whitelist.damaged else []
+    if whitelist.damaged:
+        told.append("damaged")
+    made = whitelist.generated_at
+    if as_of is not None and made is None:
+        told.append("undated")
+    elif as_of is not None and made is not None and made > as_of + SKEW:
+        told.append("future")
+    elif as_of is not None and made is not None and max_age is not None and as_of - made > max_age:
+        told.append("old")
+    return told
