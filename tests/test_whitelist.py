@@ -397,6 +397,25 @@ def test_damage_around_the_rows_is_refused_and_recovered(content, damage, line):
     assert whitelist.generated_at == datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
 
 
+SIGNATURE = b'<Signature xmlns="http://www.w3.org/2000/09/xmldsig#"><Info a="b">x</Info></Signature>'
+
+
+@pytest.mark.parametrize("place", [b"<Nom>", b"</Nom>", b"</Domaine>", b"</ListeDomaines>", b"<Domaine>"])
+@pytest.mark.parametrize("own", [False, True])
+def test_a_signature_outside_its_place_is_damage_of_the_file(place, own):
+    content = xml(row(1), row(2), row(3))
+    at = content.index(place) + (len(place) if place[1:2] != b"/" or place == b"</Nom>" else 0)
+    content = content[:at] + SIGNATURE + content[at:]
+    if own:
+        content = content.replace(b"</ListeBlanche", SIGNATURE + b"</ListeBlanche")
+    with pytest.raises(WhiteListError, match="a signature stands inside <"):
+        load_whitelist(content)
+    whitelist = load_whitelist(content, recover=True)
+    assert (whitelist.damage_kinds, len(whitelist.entries), whitelist.signed) == (("signature",), 3, own)
+    assert len(whitelist.problems) == (place == b"<Nom>"), "its text stands in a field"
+    assert whitelist.signature.status == ("invalid" if own else "absent")
+
+
 def test_a_list_without_its_signature_is_not_damaged():
     whitelist = load_whitelist(xml())
     assert not whitelist.damaged

@@ -18,6 +18,7 @@ DAMAGES = {
     "unclosed": "the root element is never closed",
     "cut": "the file is cut off in the middle of an element",
     "trailing": "something follows the end of the list",
+    "signature": "a signature stands elsewhere than at its end",
     "broken": "the XML is broken in places",
 }
 """English names of `reading.Reading.damage_kinds`."""

@@ -31,6 +31,7 @@ DAMAGES = {
     "unclosed": "l’élément racine n’est jamais fermé",
     "cut": "le fichier est coupé au milieu d’un élément",
     "trailing": "quelque chose suit la fin de la liste",
+    "signature": "une signature se trouve ailleurs qu’à sa fin",
     "broken": "le XML est rompu par endroits",
 }
 """French names of `reading.Reading.damage_kinds`."""

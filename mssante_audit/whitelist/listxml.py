@@ -209,6 +209,13 @@ class _Reader(Faults):
         if self.row or (self.in_list() and not cut):
             self.drop_row()
 
+    def misplaced_signature(self) -> None:
+        """Take note of a signature that is not the list's: the file is at fault, and not the row."""
+        if not self.reading.damage:
+            where = "Domaine" if self.row else shown_name(self.path[-2])
+            self.reading.damage = f"a signature stands inside <{where}>, not at the end of the list"
+            self.reading.damage_kinds, self.reading.damage_line = ("signature",), self.line
+
     # -- before the root ------------------------------------------------------------------------------------
 
     def declared(self, version: str, encoding: str | None, standalone: int) -> None:
@@ -258,6 +265,8 @@ class _Reader(Faults):
                 self.problem("repeated", shown_name(name), f"more than one {shown_name(name)}")
         elif depth == 2 and name == "xmlns" and not self.reading.namespace:
             self.seen[name] = self.line
+        elif name == SIGNATURE:
+            self.misplaced_signature()
         elif depth == 2 or (depth == 3 and self.path[1] in (self.list_name, self.date_name)):
             self.problem("unexpected", shown_name(name), "an element that white lists do not have here")
         self.set_handlers()
@@ -325,14 +334,17 @@ class _Reader(Faults):
         if attributes:
             self.count_other(name, attributes)
         if self.row and not len(self.row) & 1:
-            message = f"an element inside {shown_name(self.row[-1])}; its text is kept there"
-            self.problem("unexpected", shown_name(name), message)
+            if name == SIGNATURE:
+                self.misplaced_signature()
+            if self.row[-1] != SIGNATURE:
+                message = f"an element inside {shown_name(self.row[-1])}; its text is kept there"
+                self.problem("unexpected", shown_name(name), message)
             self.parser.StartElementHandler = self.nested_start
             self.parser.EndElementHandler = self.nested_end
             self.nested_start(name, {})
         else:
             self.list_handlers[0](name, {})
-        if attributes:
+        if attributes and SIGNATURE not in (name, *self.row[-1:]):
             self.problem("attribute", shown_name(name), "an attribute, which white lists do not have here")
 
     def nested_start(self, name: str, attributes: dict[str, str]) -> None:
@@ -354,6 +366,8 @@ class _Reader(Faults):
             local = self.fields.get(name)
             if name == self.row_name:
                 self.problem("misplaced", "Domaine", "a row inside a row: not loaded", line)
+            elif name == SIGNATURE:
+                self.misplaced_signature()
             elif local is None:
                 self.count_other(name)
                 self.problem("unexpected", shown_name(name), "an element that rows do not have", line)

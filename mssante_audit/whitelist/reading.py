@@ -47,7 +47,8 @@ class Reading:
     """Whether the root has a Signature child: says nothing of its value."""
     damage_kinds: tuple[str, ...] = ()
     """``namespace`` (an element instead of a declaration), ``compressed`` (breaks off), ``unclosed`` (the
-    root), ``cut`` (elsewhere), ``trailing`` (something after the list), ``broken`` (XML, elsewhere)."""
+    root), ``cut`` (elsewhere), ``trailing`` (something after the list), ``signature`` (one stands elsewhere
+    than at the end), ``broken`` (XML, elsewhere)."""
     damage: str = ""
     """The same in words; "" if the file is whole."""
     damage_line: int | None = None
