@@ -11,7 +11,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.findings.registry import rule
-from mssante_audit.findings.words import LANGUAGES, sentence
+from mssante_audit.findings.templates import LANGUAGES
+from mssante_audit.findings.words import sentence
 from mssante_audit.whitelist import certificates, reading, signature
 from mssante_audit.whitelist.certificates import (
     find_anchors,
