@@ -65,7 +65,7 @@ def installed(folder: Path, name: str, code: str) -> Path:
 def laid_down(folder: Path, name: str, code: str, point: str = "") -> Path:
     """Write a package as if it had been installed: quicker than a wheel, for the many that are broken."""
     info = folder / f"{name}-1.dist-info"
-    info.mkdir(parents=True)
+    info.mkdir(parents=True, exist_ok=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
     points = f"[mssante_audit.audits]\n{point or f'{name} = {name}:AUDIT'}\n"
     (info / "entry_points.txt").write_text(points)

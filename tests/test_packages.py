@@ -10,21 +10,25 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import copy
+from typing import Any
 
 import pandas as pd
 import pytest
 from packages import DIGITS, installed, laid_down
 
-from mssante_audit import audit_all, load_space
+from mssante_audit import Audit, audit_all, catalogue, load_rules, load_space, register
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import FAILED
+from mssante_audit.nightly.doctor import examine
+from mssante_audit.report.kernel import kernel_environment
 from mssante_audit.report.results import of_operator
-from mssante_audit.snapshot.make import bound_to
+from mssante_audit.snapshot.make import bound_to, make_snapshot
 from mssante_audit.space.trust import TrustSpace
 
+RAISING = DIGITS.replace("    for domain", "    1 / 0\n    for domain")
 AS_OF = "2026-03-03T06:00:00Z"
-NO_RULE = DIGITS.replace("(RULE,), digits", "(), digits")
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +121,7 @@ BROKEN = {
         ("bad", "", "bad = bad:NOTHING"),
         "it does not import: AttributeError: module 'bad' has no attribute 'NOTHING'",
     ),
-    "is no audit": (("bad", "AUDIT = 3"), "it is a int and no Audit. Name an Audit(…)"),
+    "is no audit": (("bad", "AUDIT = 3"), "it is of type int, and no Audit. Name an Audit(…)"),
     "a name of ours": (
         ("bad", DIGITS.replace('"digits", {', '"declarations", {')),
         "there is an audit 'declarations' already. Give it another name",
@@ -215,7 +219,7 @@ def test_a_waiver_of_a_package_s_rule_waits_for_it(
 
 RAISES = {
     "raises": ("1 / 0", "ZeroDivisionError: division by zero (bad.py:"),
-    "no finding": ("yield 3", "TypeError: a int is no Finding"),
+    "no finding": ("yield 3", "TypeError: what it yields is of type int, and no Finding"),
     "a rule of another": ("yield Finding('DN_ID_LUHN', 'x')", "has no rule 'DN_ID_LUHN'"),
     "a row that is none": ("yield Finding(RULE.code, 'x', (10**6,))", "names the row 1000000"),
     "a fact that is none": ("yield Finding(RULE.code, 'x', facts={'x': object()})", "a object is no fact"),
@@ -248,9 +252,7 @@ def test_what_could_not_be_evaluated_is_unknown_of_every_operator_too(
 
 
 def test_findings_and_report_say_what_was_not_evaluated_and_end_with_3(tmp_path: Path) -> None:
-    there = laid_down(
-        tmp_path / "there", "digits", DIGITS.replace("        if number", "        1 / 0\n        if number")
-    )
+    there = laid_down(tmp_path / "there", "digits", RAISING)
     for words in (
         ("findings", "all"),
         ("findings", "digits"),
@@ -282,3 +284,110 @@ def test_the_code_a_snapshot_is_bound_to_holds_what_cannot_be_used(
     before = bound_to(None, {})
     put(("bad", "AUDIT = None"))
     assert bound_to(None, {}) != before
+
+
+def test_a_snapshot_of_another_version_s_rules_is_no_hindrance(
+    put: Callable[..., tuple[str, ...]], space: TrustSpace, tmp_path: Path
+) -> None:
+    put(("digits", DIGITS))
+    make_snapshot(space, tmp_path / "kept")
+    put(("digits", DIGITS.replace("DIGITS_IN_DOMAIN", "DIGITS_ANYWHERE")))
+    found = audit_all(load_space(tmp_path / "kept"))
+    assert set(found.loc[found["audit"] == "digits", "rule"]) == {"DIGITS_ANYWHERE"}
+
+
+def test_in_sarif_what_was_not_evaluated_stays_open(tmp_path: Path) -> None:
+    log = tmp_path / "log.sarif"
+    words = ("findings", "all", "--format", "sarif", "--out", log)
+    good = laid_down(tmp_path / "good", "digits", DIGITS)
+    raising = laid_down(
+        tmp_path / "raising", "digits", DIGITS.replace("    for domain", "    1 / 0\n    for domain")
+    )
+    assert command(good, *words, "--as-of", AS_OF)[0] == 0
+    assert command(raising, *words, "--as-of", "2026-03-03T07:00:00Z")[0] == 3
+    (run,) = json.loads(log.read_text(encoding="utf-8"))["runs"]
+    states = {(r["kind"], r["baselineState"]) for r in run["results"] if r["ruleId"] == "DIGITS_IN_DOMAIN"}
+    assert states == {("open", "unchanged")}
+
+
+@pytest.mark.parametrize(
+    ("audit", "said"),
+    [
+        (3, "it is of type int, and no Audit. Name an Audit(…)"),
+        (
+            Audit("declarations", "x", (), list),
+            "there is an audit 'declarations' already. Give it another name",
+        ),
+        (
+            Audit("more", "x", (catalogue()["DN_ID_LUHN"],), list),
+            "the rule DN_ID_LUHN is one of the audit 'dn_consistency' already. Give it another code",
+        ),
+    ],
+    ids=["none", "name", "rule"],
+)
+def test_what_cannot_be_registered_is_refused_and_changes_nothing(audit: Any, said: str) -> None:
+    before = registry.audits()
+    with pytest.raises(InputError) as refused:
+        register(audit)
+    assert str(refused.value) == said
+    assert registry.audits() == before
+
+
+def test_reports_find_a_package_wherever_their_kernel_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(("mine", "/theirs")))
+    told = kernel_environment(Path("/scratch"))["PYTHONPATH"]
+    assert told.split(os.pathsep) == [str(Path.cwd() / "mine"), "/theirs"]
+
+
+def test_doctor_names_what_cannot_be_used(put: Callable[..., tuple[str, ...]]) -> None:
+    put(("bad", "AUDIT = None"))
+    told = [sign for sign in examine() if sign.what == "audit of a package"]
+    assert [(sign.state, sign.found.split(":")[0]) for sign in told] == [("warn", "bad")]
+
+
+# -- rules in TOML, which name their file ---------------------------------------------------------
+
+RULES = """[A_RULE]
+family = "f"
+severity = "info"
+source = "none"
+title_fr = "t"
+title_en = "t"
+why_fr = "w"
+why_en = "w"
+remedy_fr = "r"
+remedy_en = "r"
+"""
+WRONG = {
+    "unknown": (
+        RULES + 'gravity = "x"',
+        "rule A_RULE: it has an unknown field 'gravity'. There are: code, family",
+    ),
+    "missing": (RULES.replace('why_en = "w"', ""), "rule A_RULE: it lacks 'why_en'. Allowed: a text"),
+    "severity": (
+        RULES.replace('"info"', '"grave"'),
+        "rule A_RULE: severity is 'grave'. Allowed: info, warning, error, critical",
+    ),
+    "source": (
+        RULES.replace('"none"', '"me"'),
+        "rule A_RULE: source is 'me'. Allowed: what begins with one of form",
+    ),
+    "texts": (RULES + 'texts = ["dm"]', "rule A_RULE: texts is ('dm',). Allowed: domain, description"),
+    "type": (RULES.replace('"info"', "3"), "rule A_RULE: severity is 3. Allowed: a text"),
+    "code": (
+        RULES.replace("A_RULE", "a-rule"),
+        "rule a-rule: code is 'a-rule'. Allowed: capitals and digits",
+    ),
+    "own": (RULES + 'audit = "x"', "rule A_RULE: it has a field 'audit'. The table's name is the code"),
+    "table": ('A_RULE = "x"', "'A_RULE' is no table. Write the rule's fields below [CODE]"),
+    "syntax": ("[A_RULE", "cannot be read ("),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_rule_in_toml_is_refused_with_its_file_field_and_what_is_allowed(case: str, tmp_path: Path) -> None:
+    text, said = WRONG[case]
+    (tmp_path / "rules.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as refused:
+        load_rules(tmp_path / "rules.toml")
+    assert str(refused.value).startswith(f"{tmp_path / 'rules.toml'}: {said}")

@@ -91,7 +91,7 @@ def _found(told: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:
     try:
         for finding in part(space):
             if not isinstance(finding, Finding):
-                raise TypeError(f"a {type(finding).__name__} is no Finding")
+                raise TypeError(f"what it yields is of type {type(finding).__name__}, and no Finding")
             if finding.rule not in rules:
                 raise LookupError(f"the audit {told.name!r} has no rule {finding.rule!r}")
             if told.name not in OURS:  # ours are held to it by their tests: to say all twice takes its time

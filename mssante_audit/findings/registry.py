@@ -235,7 +235,7 @@ def _standing_in(point: EntryPoint, fault: InputError, known: Mapping[str, Audit
 def _admit(audit: Any, known: Mapping[str, Audit]) -> None:
     """Refuse what is no audit, or cannot stand beside those known."""
     if not isinstance(audit, Audit):
-        raise InputError(f"it is a {type(audit).__name__} and no Audit", remedy="Name an Audit(…)")
+        raise InputError(f"it is of type {type(audit).__name__}, and no Audit", remedy="Name an Audit(…)")
     if audit.name in known:
         raise InputError(f"there is an audit {audit.name!r} already", remedy="Give it another name")
     taken = {told.code: other.name for other in known.values() for told in other.rules}

@@ -19,7 +19,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import records
-from mssante_audit.findings.catalogue import Rule
+from mssante_audit.findings.catalogue import FAILED, Rule
 from mssante_audit.findings.registry import catalogue, rule
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -58,7 +58,8 @@ def sarif(
     """
     results = [_result(f, source) for f in (*records(findings), *records(waived))]
     if before is not None:
-        _compare(results, before, set(lacking), as_of.isoformat())
+        failed = findings.loc[findings["rule"] == FAILED, "audit"]
+        _compare(results, before, {*lacking, *failed}, as_of.isoformat())
     shown = list({own.code: own for own in (*rules, *(rule(r["ruleId"]) for r in results))}.values())
     places = {own.code: number for number, own in enumerate(shown)}
     notices = [

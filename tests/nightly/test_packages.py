@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
@@ -15,6 +16,9 @@ from lxml import html as lxml_html
 from packages import DIGITS, installed, laid_down
 
 from mssante_audit.site.view import page_name
+
+if TYPE_CHECKING:
+    from conftest import Place
 
 TITLE = "Chiffres & lettres"
 RULE = "DIGITS_IN_DOMAIN"
@@ -29,6 +33,7 @@ SETTINGS = {
 class Night:
     """A run that came after the package did."""
 
+    place: Place
     folder: Path
     out: str
     findings: pd.DataFrame
@@ -36,7 +41,7 @@ class Night:
 
 
 @pytest.fixture(scope="module")
-def night(first_night, places: Callable, tmp_path_factory: pytest.TempPathFactory) -> Night:
+def night(first_night: Place, places: Callable[[], Place], tmp_path_factory: pytest.TempPathFactory) -> Night:
     place = places()
     copytree(first_night.output, place.output, symlinks=True)
     place.settings(SETTINGS)
@@ -44,7 +49,7 @@ def night(first_night, places: Callable, tmp_path_factory: pytest.TempPathFactor
     status, out, errors = place.run(fresh=True, PYTHONPATH=str(there))
     assert (status, errors) == (0, ""), errors
     found = pd.read_csv(place.runs[-1] / "findings.csv", keep_default_na=False)
-    return Night(place.runs[-1], out, found[found["audit"] == "digits"])
+    return Night(place, place.runs[-1], out, found[found["audit"] == "digits"])
 
 
 def page(file: Path) -> lxml_html.HtmlElement:
@@ -110,13 +115,15 @@ def test_persons_are_masked_and_text_stays_text_wherever_they_are_told(night: Ni
         assert file not in pages or not re.search(r"<b>[^<]*•••|<nom>", text), file
 
 
-def test_a_package_that_does_not_import_costs_the_night_nothing_but_says_3(later, tmp_path: Path) -> None:
+def test_the_night_after_without_it_says_3_and_holds_nothing_for_fixed(night: Night, tmp_path: Path) -> None:
     there = laid_down(tmp_path / "there", "digits", "import nothing_such")
-    status, out, errors = later.run(fresh=True, PYTHONPATH=str(there))
+    place = night.place
+    status, out, errors = place.run("2026-03-04T06:00:00Z", fresh=True, PYTHONPATH=str(there))
     assert (status, errors) == (3, "")
+    assert "FIXED: none" in out
     assert "INCOMPLETE: 1 part of audits could not be evaluated (AUDIT_RULE_FAILED)" in out
     assert "digits = 'digits:AUDIT' cannot be used" in " ".join(out.split())
-    assert set(later.outcomes().values()) <= {"done", "off"}
-    index = page(later.site / "index.html").text_content()
+    assert set(place.outcomes().values()) <= {"done", "off"}
+    index = page(place.site / "index.html").text_content()
     assert "No module named 'nothing_such'" in index
     assert "Défaut de la liste" not in index
