@@ -11,7 +11,8 @@ import pytest
 from mssante_audit.audits import findings_of
 from mssante_audit.findings.facts import dumped, loaded
 from mssante_audit.findings.registry import OURS
-from mssante_audit.findings.words import LANGUAGES, worded
+from mssante_audit.findings.templates import LANGUAGES
+from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace, load_space
 
 REAL = Path(__file__).parents[2] / "shared" / "real"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,6 +12,8 @@ from made_findings import framed, made
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
+from mssante_audit.findings.catalogue import FAILED
+from mssante_audit.findings.frame import Finding, findings_frame
 from mssante_audit.findings.ledger import follow, read_ledger, scope_of
 from mssante_audit.report.follow_up import follow_up_html
 from mssante_audit.report.run import run_reports
@@ -81,6 +84,20 @@ def test_runs_with_other_parameters_are_not_compared() -> None:
     assert other.previous == ""
     same = follow(ledger, scope_of("x", {**base, "as_of": "b", "row_limit": 2}), DAYS[1], frame(1))
     assert same.status == ("open",)
+
+
+def test_what_could_not_be_evaluated_is_neither_fixed_nor_new_once_it_can_be_again() -> None:
+    ledger: dict[str, Any] = {}
+    failed = Finding(FAILED, ("dn_consistency", "x"), facts={"audit": "dn_consistency"})
+    row = made("LIST_ROW_DUPLICATE", (3,))
+    follow(ledger, "x", DAYS[0], framed([made("DN_SHAPE", (1,), observed="row 1"), row], ENTRIES))
+    dark = follow(ledger, "x", DAYS[1], findings_frame([failed], ENTRIES))
+    assert dark.status == ("new",)
+    assert [f["rule"] for f in dark.fixed] == ["LIST_ROW_DUPLICATE"]  # another audit's, which was made
+    light = follow(ledger, "x", DAYS[2], frame(1))
+    assert light.status == ("open",)
+    assert light.first_seen[0][:10] == DAYS[0]
+    assert [f["rule"] for f in light.fixed] == [FAILED]
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"x": {}}', "{"])

@@ -15,7 +15,8 @@ from mssante_audit.archive.keep import import_lists
 from mssante_audit.archive.store import open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.findings.registry import rule
-from mssante_audit.findings.words import LANGUAGES, sentence
+from mssante_audit.findings.templates import LANGUAGES
+from mssante_audit.findings.words import sentence
 from mssante_audit.space.trust import load_space
 from mssante_audit.whitelist import certificates, reading, signature
 from mssante_audit.whitelist.certificates import (

@@ -54,6 +54,18 @@ def write_frame(frame: pd.DataFrame, format: str, out: Path | None) -> None:  # 
         write(export.json_text(frame) if format == "json" else export.csv_text(frame))
 
 
+def say_failed(*found: pd.DataFrame) -> bool:
+    """Say which parts of audits could not be evaluated, and why; tell whether there is one."""
+    from mssante_audit.findings.catalogue import FAILED
+    from mssante_audit.findings.registry import rule
+    from mssante_audit.findings.words import sentence
+
+    told = [facts for frame in found for facts in frame.loc[frame["rule"] == FAILED, "facts"]]
+    for line in dict.fromkeys(sentence(rule(FAILED), "observed", facts, "en") for facts in told):
+        say(f"mssante-audit: not evaluated: {line}", sys.stderr)
+    return bool(told)
+
+
 def given_by(settings: list[str] | None, **options: Any) -> dict[str, Any]:
     """Return the parameters given by options and by ``-p``, each once."""
     given = parse_assignments(settings or ())

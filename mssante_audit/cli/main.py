@@ -11,9 +11,10 @@ import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from mssante_audit.base.errors import AuditError, ParameterError, WhiteListError
 from mssante_audit.cli import archive as cli_archive
@@ -22,7 +23,7 @@ from mssante_audit.cli import observe as cli_observe
 from mssante_audit.cli import run as cli_run
 from mssante_audit.cli import snapshot as cli_snapshot
 from mssante_audit.cli.check import app as checking
-from mssante_audit.cli.console import debugging, given_by, say, space_of, write, write_frame
+from mssante_audit.cli.console import debugging, given_by, say, say_failed, space_of, write, write_frame
 from mssante_audit.cli.declarations import app as declarations
 from mssante_audit.cli.methods import app as methods
 from mssante_audit.cli.options import (
@@ -69,6 +70,18 @@ class Format(StrEnum):
     xlsx = "xlsx"
     sarif = "sarif"
     junit = "junit"
+
+
+class NamingAudits(TyperCommand):
+    """A command whose first argument is an audit. Its help names them, which takes a while to know."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Name the audits, of packages too."""
+        from mssante_audit.findings.registry import audits
+
+        named: Any = self.params[0]
+        named.help = f"Name of an audit, or all. There are: {', '.join(audits())}."
+        super().format_help(ctx, formatter)
 
 
 class Layout(StrEnum):
@@ -125,6 +138,7 @@ def report(
     with Progress(lambda outcome: say(_outcome_line(outcome, out))) as progress:
         run = run_reports(notebooks or (), out=out, parameters=given, debug=any(debugging), listener=progress)
     say(f"index: {out / 'index.html'}")
+    say_failed(*(outcome.results.findings for outcome in run.outcomes if outcome.results))
     raise typer.Exit(run.exit_status(fail_on))
 
 
@@ -173,7 +187,7 @@ def verify(
     raise typer.Exit(0 if verdict.status == "valid" else 1)
 
 
-@app.command()
+@app.command(cls=NamingAudits)
 def findings(
     audit: Annotated[str, typer.Argument(help="Name of an audit, or all.")],
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
@@ -190,7 +204,6 @@ def findings(
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
-    from mssante_audit.findings.catalogue import FAILED
     from mssante_audit.findings.frame import flat
     from mssante_audit.report.results import of_operator, select_operator
 
@@ -210,7 +223,7 @@ def findings(
         _exchange(format, found, space, audit, owner, out)
     else:
         write_frame(found if format is Format.json else flat(found), format, out)
-    if (found["rule"] == FAILED).any():
+    if say_failed(found):
         raise typer.Exit(3)
 
 
@@ -222,8 +235,10 @@ def rules(
     """Show the rule catalogue, or one rule in full."""
     from dataclasses import asdict
 
-    from mssante_audit.findings.registry import catalogue, rule
+    from mssante_audit.findings.registry import catalogue, rule, unusable
 
+    for fault in unusable():
+        say(f"mssante-audit: {fault}", sys.stderr)
     if format is Layout.json:
         shown = asdict(rule(code)) if code else [asdict(r) for r in catalogue().values()]
         write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")

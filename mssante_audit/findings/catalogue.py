@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import MISSING, dataclass, fields
+from functools import wraps
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,29 @@ TEXTS = ("domain", "description", "dn", "project_contact", "support_contact", "u
 _CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 
+def _named(made: type[Rule]) -> type[Rule]:
+    """Let a class say which of its fields is unknown or lacking, as clearly as that a value is wrong."""
+    init = made.__init__
+    known = {field.name: field.default is MISSING for field in fields(made)}
+    allowed = {"severity": SEVERITIES, "source": SOURCES}
+
+    @wraps(init)
+    def checked(self: Rule, *values: Any, **given: Any) -> None:
+        place = f"rule {values[0] if values else given.get('code', '')}"
+        named = [*list(known)[: len(values)], *given]
+        if unknown := [name for name in named if name not in known]:
+            remedy = f"There are: {', '.join(known)}"
+            raise InputError(f"it has an unknown field {unknown[0]!r}", file=place, remedy=remedy)
+        if missing := [name for name, needed in known.items() if needed and name not in named]:
+            remedy = f"Allowed: {', '.join(allowed.get(missing[0], ('a text',)))}"
+            raise InputError(f"it lacks {missing[0]!r}", file=place, remedy=remedy)
+        init(self, *values, **given)
+
+    made.__init__ = checked  # type: ignore[method-assign]
+    return made
+
+
+@_named
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule of the catalogue.
@@ -66,7 +90,7 @@ class Rule:
     """A template, as the next ones: a remedy may depend on a fact. On a rule's own page there are none."""
     remedy_en: str
     observed_fr: str = ""
-    """What the file (or the network) says: a template (`mssante_audit.findings.words`) filled with facts."""
+    """What the file (or the network) says: a template (`mssante_audit.findings.templates`) of facts."""
     observed_en: str = ""
     expected_fr: str = ""
     """What would be right, "" where there is no single answer."""
@@ -132,17 +156,15 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
 
 
 def _rule(code: str, table: Any, shared: dict[str, Any], file: str) -> Rule:
-    known = {field.name: field for field in fields(Rule) if field.name not in ("code", "audit")}
     if not isinstance(table, dict):
         raise InputError(f"{code!r} is no table", file=file, remedy="Write the rule's fields below [CODE]")
-    if unknown := sorted(set(table) - set(known)):
-        raise InputError(
-            f"rule {code} has an unknown field {unknown[0]!r}",
-            file=file,
-            remedy=f"There are: {', '.join(known)}",
-        )
-    needed = [name for name, field in known.items() if field.default is MISSING]
-    if missing := [name for name in needed if name not in table]:
-        raise InputError(f"rule {code} lacks {missing[0]!r}", file=file)
-    texts = table.get("texts", [])
-    return Rule(code=code, **shared | table | {"texts": tuple(texts) if isinstance(texts, list) else texts})
+    if own := sorted({"code", "audit"} & table.keys()):
+        remedy = "The table's name is the code, and the audit says which rules it has"
+        raise InputError(f"rule {code}: it has a field {own[0]!r}", file=file, remedy=remedy)
+    given = shared | table
+    if isinstance(given.get("texts"), list):
+        given["texts"] = tuple(given["texts"])
+    try:
+        return Rule(code, **given)
+    except InputError as error:
+        raise InputError(f"{error.file}: {error.message}", file=file, remedy=error.remedy) from None

@@ -151,7 +151,7 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
     )
     records = []
     for finding in found:
-        rows = tuple(sorted(set(finding.rows)))
+        rows = tuple(sorted({int(row) for row in finding.rows}))  # NumPy's are none that JSON knows
         domains = dict.fromkeys([*(domain[row] for row in rows), *finding.domains])
         counts = Counter(operator_id[row] for row in rows)
         owner = finding.operator_id or max(counts, key=lambda o: counts[o], default="")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.findings.catalogue import FAILED
+from mssante_audit.findings.registry import catalogue, unusable
 
 FILE = "ledger.json"
 KEPT_RUNS = 10
@@ -102,12 +104,21 @@ def follow(ledger: dict[str, Any], scope: str, as_of: str, findings: pd.DataFram
     for key, listed in zip(keys, findings["first_seen"], strict=True):
         part["first_seen"][key] = min(part["first_seen"].get(key, as_of), as_of, listed or as_of)
     told = findings[["rule", "domain", "operator"]].to_dict("records")
-    part["runs"][as_of] = dict(zip(keys, told, strict=True))
+    gone = {key: found for key, found in before.items() if key not in set(keys)}
+    failed = set(findings.loc[findings["rule"] == FAILED, "audit"])
+    unknown = {key: found for key, found in gone.items() if not _evaluated(found["rule"], failed)}
+    part["runs"][as_of] = dict(zip(keys, told, strict=True)) | unknown
     part["runs"] = {run: part["runs"][run] for run in sorted(part["runs"])[-KEPT_RUNS:]}
     first = part["first_seen"]
-    gone = [{**found, "first_seen": first[key]} for key, found in before.items() if key not in set(keys)]
+    fixed = tuple({**found, "first_seen": first[key]} for key, found in gone.items() if key not in unknown)
     status = ["open" if key in before else "new" for key in keys] if earlier else [""] * len(keys)
-    return FollowUp(earlier, tuple(first[key] for key in keys), tuple(status), tuple(gone))
+    return FollowUp(earlier, tuple(first[key] for key in keys), tuple(status), fixed)
+
+
+def _evaluated(code: str, failed: Set[str]) -> bool:
+    """Tell whether a rule would have found what it found before: what nobody looked at is not fixed."""
+    told = catalogue().get(code)
+    return told.audit not in failed if told else not unusable()
 
 
 def _carried_over(part: dict[str, Any], findings: pd.DataFrame) -> None:

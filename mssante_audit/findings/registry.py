@@ -6,7 +6,8 @@ derive theirs from it. A package adds one by an entry point of the group `GROUP`
     [project.entry-points."mssante_audit.audits"]
     long_names = "my_package:AUDIT"
 
-and a notebook by `register`.
+and a notebook by `register`. A package whose audit cannot be used stops nobody: in the audit's place stands
+one that finds just this (``AUDIT_RULE_FAILED``): what it should have checked is unknown, and not well.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mssante_audit.base.errors import AuditError, InputError, UnknownNameError
 from mssante_audit.findings.catalogue import Rule, load_rules
+from mssante_audit.findings.templates import LANGUAGES, PARTS, template
+from mssante_audit.values.person import told_error
 
 if TYPE_CHECKING:
     from mssante_audit.findings.frame import Finding
@@ -77,16 +80,19 @@ class Audit:
         def wrong(message: str, remedy: str) -> InputError:
             return InputError(message, file=f"audit {self.name!r}", remedy=remedy)
 
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name) or self.name == "all":
             raise wrong("its name is none", "Write small letters, digits and _, such as long_names")
-        if not isinstance(self.title, str) and not {"fr", "en"} <= set(self.title):
+        told = self.title.values() if isinstance(self.title, Mapping) else (self.title,)
+        if not all(isinstance(text, str) and text.strip() for text in told):
+            raise wrong(f"its title is {self.title!r}", 'Give a text, or {"fr": …, "en": …}')
+        if isinstance(self.title, Mapping) and not LANGUAGES.keys() <= self.title.keys():
             raise wrong("its title lacks a language", 'Give a text, or {"fr": …, "en": …}')
-        if unknown := sorted(set(self.needs) - set(NEEDS)):
-            raise wrong(f"it needs {unknown[0]!r}", f"Allowed: {', '.join(NEEDS)}")
-        if not all(isinstance(own, Rule) for own in self.rules):
-            raise wrong("its rules are no rules", "Use load_rules(FILE), or Rule(…)")
-        if not all(callable(part) for part in self.parts):
-            raise wrong("its run is no function", "Give a function from a TrustSpace to findings")
+        if not isinstance(self.needs, tuple) or not set(self.needs) <= set(NEEDS):
+            raise wrong(f"its needs are {self.needs!r}", f"Allowed: a tuple of {', '.join(NEEDS)}")
+        if not isinstance(self.rules, tuple) or not all(isinstance(own, Rule) for own in self.rules):
+            raise wrong("its rules are no rules", "Use load_rules(FILE), or a tuple of Rule(…)")
+        if not self.parts or not all(callable(part) for part in self.parts):
+            raise wrong("its run is no function", "Give one or a tuple, from a TrustSpace to findings")
         codes = [own.code for own in self.rules]
         if twice := sorted({code for code in codes if codes.count(code) > 1}):
             raise wrong(f"it has the rule {twice[0]} twice", "Give each rule a code of its own")
@@ -115,24 +121,29 @@ def register(audit: Audit) -> Audit:
     Raises
     ------
     InputError
-        If an audit of ours or of a package has its name, or another audit has one of its rules.
+        If it is no audit, an audit of ours or of a package has its name, another audit has one of its rules,
+        or a template of its rules is none.
     """
-    others = [known for known in audits().values() if _registered.get(known.name) is not known]
-    _added({known.name: known for known in others}, audit)
+    others = {name: known for name, known in audits().items() if _registered.get(name) is not known}
+    _admit(audit, others)
     _registered[audit.name] = audit
     catalogue.cache_clear()
     return audit
 
 
 def audits() -> dict[str, Audit]:
-    """Return every audit by its name: ours, those of packages by name, those registered.
+    """Return every audit by its name: ours, those of packages by name, those registered."""
+    return {**_installed()[0], **_registered}
 
-    Raises
-    ------
-    InputError
-        If an entry point does not import, is no audit, or takes a name or a rule that another has.
-    """
-    return {**_installed(), **_registered}
+
+def theirs() -> dict[str, Audit]:
+    """Return the audits that are not ours, by name: no report was written for one of them."""
+    return {name: told for name, told in audits().items() if name not in OURS}
+
+
+def unusable() -> tuple[str, ...]:
+    """Return of each entry point whose audit cannot be used which one it is, why, and what to do."""
+    return _installed()[1]
 
 
 def audit_named(name: str) -> Audit:
@@ -179,35 +190,52 @@ def rule(code: str) -> Rule:
 
 
 @cache
-def _installed() -> dict[str, Audit]:
-    known: dict[str, Audit] = {}
-    for name in OURS:
-        _added(known, import_module(f"mssante_audit.audits.{name}").AUDIT)
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
-        whose = f"the entry point {point.name} = {point.value!r}" + (
-            f" of {point.dist.name}" if point.dist else ""
-        )
+def _installed() -> tuple[dict[str, Audit], tuple[str, ...]]:
+    """Return the audits of installed packages, and what is wrong with those that cannot be used."""
+    known: dict[str, Audit] = {name: import_module(f"mssante_audit.audits.{name}").AUDIT for name in OURS}
+    faults = []
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, _package(point))):
         try:
             audit = point.load()
-        except AuditError as error:
-            raise InputError(f"{whose} cannot be used: {error}", remedy=_LEAVE) from error
-        except Exception as error:
-            raise InputError(
-                f"{whose} does not import ({type(error).__name__}: {error})", remedy=_LEAVE
-            ) from error
-        if not isinstance(audit, Audit):
-            raise InputError(f"{whose} is a {type(audit).__name__} and no Audit", remedy=_LEAVE)
-        try:
-            _added(known, audit)
-        except InputError as error:
-            raise InputError(f"{whose}: {error.message}", remedy=_LEAVE) from None
-    return known
+            _admit(audit, known)
+            known[audit.name] = audit
+        except (Exception, SystemExit) as error:  # whatever a package of somebody else does when imported
+            faults.append((point, _fault(point, error)))
+    for point, fault in faults:  # last, so that they take no name from one that can be used
+        audit = _standing_in(point, fault, known)
+        known[audit.name] = audit
+    return known, tuple(str(fault) for _, fault in faults)
 
 
-_LEAVE = "Mend that package, or uninstall it"
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "a package"
 
 
-def _added(known: dict[str, Audit], audit: Audit) -> None:
+def _fault(point: EntryPoint, error: BaseException) -> InputError:
+    why = str(error) if isinstance(error, AuditError) else f"it does not import: {told_error(error)}"
+    return InputError(
+        f"the entry point {point.name} = {point.value!r} cannot be used: {why.rstrip('.')}",
+        file=_package(point),
+        remedy="Mend that package, or uninstall it",
+    )
+
+
+def _standing_in(point: EntryPoint, fault: InputError, known: Mapping[str, Audit]) -> Audit:
+    """Return an audit that finds only that the one of an entry point cannot be used."""
+
+    def entry_point(_: Any) -> NoReturn:
+        raise fault
+
+    plain = re.sub(r"[^a-z0-9]+", "_", f"{point.name} of {_package(point)}".lower()).strip("_")
+    free = _NAME.fullmatch(point.name) and point.name not in (*known, "all")
+    own = point.name if free else f"unusable_{plain}"
+    return Audit(own[:41], f"{point.name} ({_package(point)})", (), entry_point)
+
+
+def _admit(audit: Any, known: Mapping[str, Audit]) -> None:
+    """Refuse what is no audit, or cannot stand beside those known."""
+    if not isinstance(audit, Audit):
+        raise InputError(f"it is of type {type(audit).__name__}, and no Audit", remedy="Name an Audit(…)")
     if audit.name in known:
         raise InputError(f"there is an audit {audit.name!r} already", remedy="Give it another name")
     taken = {told.code: other.name for other in known.values() for told in other.rules}
@@ -216,4 +244,7 @@ def _added(known: dict[str, Audit], audit: Audit) -> None:
             f"the rule {twice[0]} is one of the audit {taken[twice[0]]!r} already",
             remedy="Give it another code",
         )
-    known[audit.name] = audit
+    for told in audit.rules:
+        for part in PARTS:
+            for language in LANGUAGES:
+                template(told, part, language)

@@ -1,54 +1,19 @@
-"""Findings in words: the catalogue's templates, filled with facts, in the reader's language.
-
-A template is Jinja's; its variables are the finding's facts. Every value is shown with what a reader cannot
-see written as an escape. Filters and macros (``words_LANGUAGE.j2``):
-
-===================================  ================================================================
-``n | number``                       a whole number
-``n | count("domaine")``             a number with its noun; a plural of its own as a second argument
-``n | percent(whole)``               a share
-``when | day``, ``when | moment``    an ISO 8601 date or instant, to the day or the minute
-``codes | named({"a": "un a"})``     codes of a list as words
-``kinds | damage``                   how a file is damaged (`mssante_audit.whitelist.reading`)
-``words | listing``                  ``a, b et c``
-``text | visible``                   also other spaces than U+0020 as escapes
-``{% call(x) each(items) %}…``       the body for each item, parted by `` | ``, at most twenty: the rest is
-``{% endcall %}``                    counted. ``each(items, ", ", most=5)``
-``operator({operator, name})``       ``NAME (identifier)``, or the identifier alone
-``operators([{operator, name}])``    the same of several
-``host_faults(faults)``              what `mssante_audit.values.shown.host_faults` found
-===================================  ================================================================
-
-Macros that rules of a package share lie in its own ``words_fr.j2`` and ``words_en.j2``, and are named by it:
-``{% from "mssante_audit.audits" import spelt %}``. Rules of one file may share macros, ``words_fr`` and
-``words_en`` at the head of that file.
-"""
+"""Findings in words: the catalogue's templates, filled with facts, in the reader's language."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from functools import cache
-from importlib.resources import files
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FunctionLoader, StrictUndefined, Template, TemplateError
-from jinja2.environment import TemplateModule
-from jinja2.runtime import Macro
 
-from mssante_audit.base import english, french
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.facts import clear, hidden
 from mssante_audit.findings.frame import typed
 from mssante_audit.findings.registry import rule
+from mssante_audit.findings.templates import asked, template
 from mssante_audit.values.shown import shown
-
-LANGUAGES: dict[str, ModuleType] = {"fr": french, "en": english}
-"""Typography by language."""
 
 
 def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "fr") -> str:
@@ -59,12 +24,12 @@ def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "f
     told
         The rule.
     part
-        ``observed``, ``expected``, ``evidence`` or ``remedy``.
+        One of `mssante_audit.findings.templates.PARTS`.
     facts
         By name; persons in them are shown masked unless they are texts already
         (`mssante_audit.findings.facts`).
     language
-        One of `LANGUAGES`.
+        One of `mssante_audit.findings.templates.LANGUAGES`.
 
     Raises
     ------
@@ -76,11 +41,14 @@ def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "f
         return shown(str(facts[part]))
     if "{" not in text:
         return str(text)
+    filled = template(told, part, language)
     try:
-        return _template(text, getattr(told, f"words_{language}"), language).render(facts)
-    except (TemplateError, TypeError, ValueError) as error:
+        return filled.render(facts)
+    except Exception as error:  # whatever a filter makes of a fact that is not what its author thought
+        lacking = ", ".join(sorted(asked(told, part, language) - facts.keys()))
+        why = f"the finding has no fact {lacking}" if lacking else error
         raise InputError(
-            f"its {part}_{language} cannot be filled ({error})", file=f"rule {told.code}"
+            f"its {part}_{language} cannot be filled ({why})", file=f"rule {told.code}"
         ) from error
 
 
@@ -92,7 +60,7 @@ def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool 
     findings
         As `mssante_audit.findings.frame.findings_frame` makes them, persons in `facts` and `subject`.
     language
-        One of `LANGUAGES`.
+        One of `mssante_audit.findings.templates.LANGUAGES`.
     show_contacts
         Name persons as the list does.
     """
@@ -107,58 +75,3 @@ def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool 
             for code, facts, evidence in zip(told["rule"], told["facts"], findings["evidence"], strict=True)
         ]
     return typed(told)
-
-
-@cache
-def _environment(language: str) -> Environment:
-    words = LANGUAGES[language]
-    environment = Environment(
-        autoescape=False,  # noqa: S701 - plain text, escaped where it enters a page
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=FunctionLoader(lambda package: _packaged(package, language)),
-    )
-    environment.filters |= {
-        "number": words.number,
-        "count": words.count,
-        "percent": words.percent,
-        "damage": words.damage,
-        "listing": lambda items: words.listing([_shown(item) for item in items]),
-        "day": lambda text: words.day(_instant(text)),
-        "moment": lambda text: words.moment(_instant(text)),
-        "named": lambda codes, names: [names[code] for code in codes],
-        "visible": lambda text: shown(str(text), spaces=True),
-    }
-    environment.globals |= _of_module(environment.get_template("mssante_audit.findings").module)
-    return environment
-
-
-def _packaged(package: str, language: str) -> str | None:
-    try:
-        return (files(package) / f"words_{language}.j2").read_text(encoding="utf-8")
-    except (ImportError, OSError):
-        return None
-
-
-def _instant(text: str | datetime) -> datetime:
-    return text if isinstance(text, datetime) else parse_instant(text)
-
-
-def _shown(value: Any) -> Any:
-    return shown(value) if isinstance(value, str) else value
-
-
-@cache
-def _template(text: str, macros: str, language: str) -> Template:
-    return _environment(language).from_string(text, globals=_of_module(_compiled(macros, language)))
-
-
-@cache
-def _compiled(macros: str, language: str) -> TemplateModule:
-    return _environment(language).from_string(macros).module
-
-
-def _of_module(module: TemplateModule) -> dict[str, Macro]:
-    return {name: macro for name, macro in vars(module).items() if isinstance(macro, Macro)}

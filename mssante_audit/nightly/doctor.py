@@ -76,8 +76,16 @@ def _python() -> Iterator[Sign]:
         yield Sign("missing", "packages", f"no {', '.join(absent)}", "Install mssante-audit again")
     else:
         yield Sign("ok", "packages", f"all {len(names)}")
+        yield from _audits()
     if not (_installed("reportlab") and _installed("pypdf")):
         yield Sign("warn", "forms in PDF", "not here", 'pip install "mssante-audit[pdf]"')
+
+
+def _audits() -> Iterator[Sign]:
+    from mssante_audit.findings.registry import unusable  # needs packages that may not have been there
+
+    for fault in unusable():
+        yield Sign("warn", "audit of a package", fault)
 
 
 def _installed(name: str) -> bool:

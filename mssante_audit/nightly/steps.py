@@ -164,6 +164,8 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     from mssante_audit.findings.catalogue import FAILED
     from mssante_audit.findings.frame import flat
     from mssante_audit.findings.ledger import FILE, follow, read_ledger, scope_of
+    from mssante_audit.findings.registry import rule
+    from mssante_audit.findings.words import sentence
     from mssante_audit.report.parameters import shown_value
     from mssante_audit.report.results import Results, open_space, provenance
     from mssante_audit.snapshot import make_snapshot
@@ -193,7 +195,10 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     new = named.loc[named["status"] == "new", ["severity", "rule", "domain", "operator"]]
     facts = {
         "by_severity": results.by_severity,
-        "failed_rules": results.by_rule.get(FAILED, 0),
+        "failed_rules": [
+            sentence(rule(FAILED), "observed", told, "en")
+            for told in findings.loc[findings["rule"] == FAILED, "facts"]
+        ],
         "counts": told.counts() | {"waived": len(waived)},
         "previous": told.previous,
         "new": new.head(TOLD).to_dict("records"),

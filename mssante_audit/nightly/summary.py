@@ -25,7 +25,7 @@ def summary(night: Night) -> str:
     faults = [result for result in night.results.values() if result.outcome == "failed"]
     told = [line for fault in faults for line in _fault(fault, night.folder, max(1, 6 // len(faults)))]
     if failed := facts.get("failed_rules"):
-        told.insert(0, f"INCOMPLETE: {failed} parts of audits could not be evaluated (AUDIT_RULE_FAILED)")
+        told = [*_incomplete(failed), *told]
     room = LINES - 1 - len(told) - len(last)
     return "\n".join([_cut(_head(night, facts)), *_findings(facts, room), *told, *last])
 
@@ -74,6 +74,14 @@ def _fault(result: Result, folder: Path, lines: int) -> list[str]:
         placeholder=" ...",
         subsequent_indent="  ",
     )
+
+
+def _incomplete(failed: Sequence[str]) -> list[str]:
+    """Return how many parts of audits could not be evaluated, and why the first could not."""
+    parts = f"{len(failed)} part{'s' * (len(failed) > 1)} of audits"
+    head = f"INCOMPLETE: {parts} could not be evaluated (AUDIT_RULE_FAILED)"
+    why = textwrap.wrap(_plain(failed[0]), COLUMNS - 2, max_lines=3, placeholder=" ...")
+    return [head, *(f"  {line}" for line in why)]
 
 
 def _last(night: Night, facts: Mapping[str, Any]) -> list[str]:

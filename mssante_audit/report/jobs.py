@@ -10,18 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import InputError, ParameterError, UnknownNameError
+from mssante_audit.findings.registry import audits
 from mssante_audit.report.parameters import declared, share_out, shown_value
 from mssante_audit.report.results import open_space, select_operator
 from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
 
-NEEDS = {
-    "changes": "archive",
-    "declarations": "declarations",
-    "delegation_vs_redirection": "observation",
-}
-"""What a notebook needs beside the list (a field of `TrustSpace`) to be among those run by default."""
-
+NEEDS = {"changes": ("archive",)}
+"""What a notebook needs beside the list (fields of `TrustSpace`); one of an audit's name, what that needs."""
 
 ONE_OPERATOR = frozenset({"operator"})
 """Reports about a single operator: made only when asked for, with the parameter `operator`."""
@@ -101,12 +97,11 @@ def check_input(jobs: Sequence[Job]) -> TrustSpace | None:
 
 def has_data(name: str, space: TrustSpace | None, *, asked: bool) -> bool:
     """Tell whether the data that a notebook needs are there; refuse one that was asked for without them."""
-    needed = NEEDS.get(name)
-    if needed is None or space is None or getattr(space, needed) is not None:
-        return True
-    if asked:
-        raise InputError(f"the data folder holds no {needed}", remedy=f"The report {name!r} needs them")
-    return False
+    needs = NEEDS.get(name) or (audits()[name].needs if name in audits() else ())
+    lacking = [need for need in needs if space is not None and getattr(space, need) is None]
+    if lacking and asked:
+        raise InputError(f"the data folder holds no {lacking[0]}", remedy=f"The report {name!r} needs them")
+    return not lacking
 
 
 def tellable(values: Mapping[str, Any]) -> dict[str, Any]:

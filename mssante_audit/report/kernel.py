@@ -186,6 +186,8 @@ def _manager_class(scratch: Path, kernels: Kernels) -> type[AsyncKernelManager]:
 def kernel_environment(scratch: Path) -> dict[str, str]:
     """Return the environment of a kernel that works in `scratch`."""
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    if kept.get("PYTHONPATH"):  # what it names seen from here, the kernel would look for in its own folder
+        kept["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, kept["PYTHONPATH"].split(os.pathsep)))
     return {**kept, **FIXED, "IPYTHONDIR": str(scratch / "ipython")}
 
 

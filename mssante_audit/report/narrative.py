@@ -13,7 +13,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.french import NBSP, count, day, listing, number, percent, typeset
-from mssante_audit.findings.catalogue import Rule
+from mssante_audit.findings.catalogue import FAILED, Rule
 from mssante_audit.findings.registry import NEEDS, audits, catalogue, rule
 from mssante_audit.report.tables import (
     Cell,
@@ -107,11 +107,12 @@ def answer(space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame) -> 
     findings
         The audit's findings on these rows.
     """
-    touched, domains = _touched(findings, entries), entries["domain"].nunique()
-    rules = findings["rule"].nunique()
-    operators = findings.loc[findings["operator_id"] != "", "operator_id"].nunique()
+    found = findings[findings["rule"] != FAILED]
+    touched, domains = _touched(found, entries), entries["domain"].nunique()
+    rules = found["rule"].nunique()
+    operators = found.loc[found["operator_id"] != "", "operator_id"].nunique()
     figures = [
-        Figure("Constats", number(len(findings)), f"de {count(rules, 'règle')}" if rules else ""),
+        Figure("Constats", number(len(found)), f"de {count(rules, 'règle')}" if rules else ""),
         Figure("Domaines touchés", number(touched), f"{percent(touched, domains)} de {number(domains)}"),
         Figure("Opérateurs concernés", number(operators), f"sur {number(entries['operator_id'].nunique())}"),
     ]
@@ -125,15 +126,26 @@ def _first_screen(
     figures: Sequence[Figure],
     missing: str = "",
 ) -> Html:
-    first = lead(findings, entries)
-    if missing and findings.empty:
+    found, unknown = findings[findings["rule"] != FAILED], incomplete(findings)
+    first = lead(found, entries)
+    if (missing or unknown) and found.empty:
         first = "Aucun constat dans ce qui a pu être vérifié."
     aside = f'<p class="limits">{typeset(missing)}</p>' if missing else ""
     return Html(
-        f'<div class="answer">{_limits(space, entries)}<p class="lead">{typeset(first)}</p>{aside}'
-        f"{key_figures(figures).text}{severity_bars(findings).text}"
+        f'<div class="answer">{_limits(space, entries)}<p class="lead">{typeset(first)}</p>{unknown}{aside}'
+        f"{key_figures(figures).text}{severity_bars(found).text}"
         f'<p class="scope">{scope(space, entries)}</p></div>'
     )
+
+
+def incomplete(findings: pd.DataFrame) -> str:
+    """Return which parts of audits could not be evaluated, and why, as HTML; "" if all were."""
+    failed = findings[findings["rule"] == FAILED]
+    if failed.empty:
+        return ""
+    lines = "".join(f"<li>{data(text)}</li>" for text in failed["observed"])
+    told = "Audit incomplet : ce qui suit n'a pas pu être évalué, et ce qu'il devait vérifier est inconnu."
+    return f'<p class="limits">{typeset(told)}</p><ul class="limits">{lines}</ul>'
 
 
 def _limits(space: TrustSpace, entries: pd.DataFrame) -> str:
@@ -244,7 +256,16 @@ def section(space: TrustSpace, findings: pd.DataFrame, family: str, *, limit: in
     if not rules:
         families = dict.fromkeys(r.family for r in catalogue().values())
         raise UnknownNameError(f"no rule family {family!r}", remedy=f"There are: {'; '.join(families)}")
+    # Another audit may call a family of its own the same: it has a section of its own.
+    rules = [r for r in rules if r.audit == rules[0].audit]
     own = findings[findings["rule"].isin([r.code for r in rules])]
+    return told_section(space, own, rules, title=family, limit=limit)
+
+
+def told_section(
+    space: TrustSpace, own: pd.DataFrame, rules: Sequence[Rule], *, title: str, limit: int
+) -> Html:
+    """Return what is said of some rules and of their findings, all in one table: a `section`."""
     fired = [r for r in rules if (own["rule"] == r.code).any()]
     silent = listing([prose(r.title_fr) for r in rules if r not in fired])
     lacking = [need for need in _needs(rules) if getattr(space, need) is None]
@@ -255,10 +276,12 @@ def section(space: TrustSpace, findings: pd.DataFrame, family: str, *, limit: in
         return Html(f'<p class="none">{typeset(f"Aucun constat. Vérifié : {silent}.")}</p>')
     counts = own["rule"].value_counts()
     told = "".join(_rule_html(r, int(counts[r.code])) for r in fired)
-    rest = f'<p class="none">{typeset(f"Sans constat : {silent}.")}</p>' if silent else ""
+    without = "Sans constat, ou non évalué" if counts.get(FAILED) else "Sans constat"
+    rest = f'<p class="none">{typeset(f"{without} : {silent}.")}</p>' if silent else ""
     remedies = "".join(_remedy_html(r) for r in fired)
-    name = re.sub(r"[^a-z0-9]+", "-", " ".join(r.code for r in rules[:1]).lower())
-    shown = findings_table(own, name=f"{name}-table", caption=f"Constats : {family}", limit=limit)
+    name = re.sub(r"[^a-z0-9]+", "-", rules[0].code.lower())
+    caption = typeset(f"Constats : {title}")
+    shown = findings_table(own, name=f"{name}-table", caption=caption, limit=limit)
     todo = f'<h3>Que faire</h3><ul class="remedies">{remedies}</ul>'
     return Html(f'<dl class="rules">{told}</dl>{rest}{shown.text}{todo}')
 
@@ -280,8 +303,8 @@ def to_do(lacking: Iterable[str]) -> str:
 
 
 def unchecked(space: TrustSpace) -> str:
-    """Return which audits could not be made, why, and what to do, in French; "" if all were."""
-    lacking = [(told.titled(), needs) for told in audits().values() if (needs := told.lacking(space))]
+    """Return which audits could not be made, why, and what to do, as HTML; "" if all were."""
+    lacking = [(prose(told.titled()), needs) for told in audits().values() if (needs := told.lacking(space))]
     if not lacking:
         return ""
     names = listing([f"{title} ({_reasons(needs)})" for title, needs in lacking])
@@ -323,7 +346,7 @@ def fix_first(findings: pd.DataFrame, entries: pd.DataFrame, top: int = 10) -> H
         How many.
     """
     whole = entries["domain"].nunique()
-    todo = findings[findings["severity"] > "info"]
+    todo = findings[(findings["severity"] > "info") & (findings["rule"] != FAILED)]
     domain = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
     extents = [
         len({domain[row] for row in rows if row in domain}) or named or whole

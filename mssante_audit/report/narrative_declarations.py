@@ -14,6 +14,7 @@ from mssante_audit.base.french import SEVERITY_NAMES, count, day, number, percen
 from mssante_audit.declarations.register import Register
 from mssante_audit.findings.frame import concat
 from mssante_audit.report.charts import Chart, bars
+from mssante_audit.report.narrative import incomplete
 from mssante_audit.report.plots import shares
 from mssante_audit.report.tables import Cell, Figure, Html, csv_link, data, key_figures, severity_bars, table
 from mssante_audit.space.trust import TrustSpace
@@ -122,8 +123,9 @@ def declarations_answer(space: TrustSpace, statuses: pd.DataFrame, findings: pd.
         f"chaque domaine au {day(space.as_of)}."
     )
     return Html(
-        f'<div class="answer"><p class="lead">{typeset(lead)}</p>{key_figures(figures).text}'
-        f'{severity_bars(findings).text}<p class="scope">{typeset(scope)}</p></div>'
+        f'<div class="answer"><p class="lead">{typeset(lead)}</p>{incomplete(findings)}'
+        f"{key_figures(figures).text}{severity_bars(findings).text}"
+        f'<p class="scope">{typeset(scope)}</p></div>'
     )
 
 

@@ -20,7 +20,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.export import json_text
-from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.catalogue import FAILED, SEVERITIES
 from mssante_audit.findings.facts import names_persons
 from mssante_audit.findings.frame import COLUMNS, typed
 from mssante_audit.report.parameters import check_value
@@ -126,12 +126,15 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
 
 
 def of_operator(findings: pd.DataFrame, space: TrustSpace, operator_id: str | None) -> pd.DataFrame:
-    """Return the findings that touch a row of one operator; all of them for ``None``."""
+    """Return the findings that touch a row of one operator; all of them for ``None``.
+
+    What could not be evaluated stays: it may have touched anybody.
+    """
     if operator_id is None:
         return findings
     own = set(space.entries.loc[space.entries["operator_id"] == operator_id, "row"].tolist())
-    told = zip(findings["rows"], findings["operator_id"], strict=True)
-    kept = [named == operator_id or not own.isdisjoint(rows) for rows, named in told]
+    told = zip(findings["rule"], findings["rows"], findings["operator_id"], strict=True)
+    kept = [code == FAILED or owner == operator_id or not own.isdisjoint(rows) for code, rows, owner in told]
     # A bare list without a row would choose columns.
     return typed(findings[pd.Series(kept, index=findings.index, dtype="bool")].reset_index(drop=True))
 

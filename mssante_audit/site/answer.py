@@ -7,9 +7,10 @@ from urllib.parse import quote
 
 from mssante_audit.base.french import count, day, listing, number, severity_name, typeset
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.registry import catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
-from mssante_audit.report.tables import Figure, badge, data, key_figures
+from mssante_audit.report.tables import Figure, badge, data, key_figures, prose
 from mssante_audit.site.tables import Links
 from mssante_audit.site.view import Operator, View
 
@@ -21,6 +22,7 @@ def answer(view: View) -> str:
     named = count(critical, "constat critique", "constats critiques") if critical else ""
     graves = f"<strong>{named or 'Aucun constat critique'}</strong>, {count(counts['error'], 'erreur')}."
     whole = view.findings[(view.findings["domains"] == 0) & (view.findings["severity"] >= "error")]
+    whole = whole[whole["rule"] != FAILED]
     if len(whole):
         links = Links("", view)
         titles = listing([links.rule(catalogue()[code]) for code in whole["rule"].unique()])
@@ -76,7 +78,7 @@ def first_line(links: Links, operator: Operator) -> str:
 
 def missing(view: View) -> str:
     """Say which audits could not be made, and why; "" if all were."""
-    names = [f"{title_of_audit(name)} ({words})" for name, words in view.missing.items()]
+    names = [f"{prose(title_of_audit(name))} ({words})" for name, words in view.missing.items()]
     return typeset(f"Non vérifié, et donc inconnu : {listing(names)}.") if names else ""
 
 

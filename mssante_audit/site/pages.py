@@ -12,7 +12,7 @@ from mssante_audit.base.french import count, number, typeset
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
-from mssante_audit.report.narrative import foundation, scope
+from mssante_audit.report.narrative import foundation, incomplete, scope
 from mssante_audit.report.tables import badge, prose, visible
 from mssante_audit.site.answer import answer, figures, first_line, missing, since, summary
 from mssante_audit.site.chart import trend_html
@@ -94,6 +94,7 @@ def _index(view: View) -> SitePage:
         "trend": trend_html(view.points),
         "reports": view.reports,
         "missing": missing(view),
+        "incomplete": incomplete(view.findings),
         "scope": scope(view.space, view.space.audited),
         "dossiers": any(operator.dossier for operator in view.operators.values()),
     }
@@ -160,8 +161,7 @@ def _all_rules(view: View) -> SitePage:
 def _audit(view: View, audit: str) -> SitePage:
     links = Links("../", view)
     rules = [r for r in catalogue().values() if r.audit == audit]
-    own = {r.code for r in rules}
-    positions = [i for i, code in enumerate(view.findings["rule"]) if code in own]
+    positions = [i for i, whose in enumerate(view.findings["audit"]) if whose == audit]
     shown = findings_shown(
         links, positions, name="constats", caption="Constats de cet audit, les plus graves d’abord"
     )

@@ -277,7 +277,7 @@ def rules_shown(links: Links, rules: Sequence[Rule], *, name: str, caption: str)
         (
             Cell(badge(r.severity), SEVERITIES.index(r.severity)),
             _rule_cell(links, {"rule": r.code}),
-            Cell(title_of_audit(r.audit)),
+            Cell(prose(title_of_audit(r.audit))),
             Cell("non vérifié" if r.audit in view.missing else number(total), total),
             Cell(number(fresh), fresh),
             Cell(number(of), of),
@@ -303,7 +303,7 @@ def audits_shown(links: Links, *, name: str) -> Shown:
     }
     rows = [
         (
-            Cell(f'<a href="{links.root}audits/{audit}.html">{title_of_audit(audit)}</a>'),
+            Cell(f'<a href="{links.root}audits/{audit}.html">{prose(title_of_audit(audit))}</a>'),
             *(Cell("inconnu" if audit in view.missing else number(n), n) for n in own),
         )
         for audit, own in numbers.items()

@@ -16,7 +16,7 @@ from mssante_audit.base.instants import parse_instant
 from mssante_audit.declarations.register import Register
 from mssante_audit.findings.facts import loaded
 from mssante_audit.findings.frame import COLUMNS, typed
-from mssante_audit.findings.registry import audits
+from mssante_audit.findings.registry import audits, catalogue
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.snapshot.folder import AGAIN, PRIVATE, is_snapshot, read_frame, read_head
 from mssante_audit.snapshot.make import WAIVED
@@ -199,6 +199,8 @@ def _found(folder: Path, made: Iterable[str]) -> dict[str, Any]:
     found = {}
     for name in filter(known.__contains__, made):
         own_rows = told[told["audit"] == name].reset_index(drop=True)
+        if not set(own_rows["rule"]) <= catalogue().keys():
+            continue  # another version of its package found them: they are found anew
         aside = own_rows["until"] != ""
         parts = (
             typed(own_rows.loc[~aside, list(COLUMNS)].reset_index(drop=True)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
+from mssante_audit.findings.registry import theirs, unusable
 
 FOLDERS = ("archive", "observations", "anchors")
 """Folders below a data folder that are read with it."""
@@ -99,9 +101,33 @@ def inputs_digest(data: str | Path | None, anchors: Sequence[str | Path] = ()) -
     return told.hexdigest()
 
 
-@cache
 def code_digest() -> str:
-    """Return a hash of this package's code, rules and templates, and of the versions it runs with."""
+    """Return a hash of code, rules and templates, of others' audits too, and of the versions it runs with."""
+    told = hashlib.sha256(f"{_own_digest()}\0{unusable()}\0".encode())
+    for name, audit in theirs().items():
+        modules = {getattr(part, "__module__", type(part).__module__) for part in audit.parts}
+        code = [_module_digest(m) for m in sorted(modules) if not m.startswith("mssante_audit.")]
+        told.update(f"{name}\0{audit.rules}\0{audit.needs}\0{code}\0".encode())
+    return told.hexdigest()
+
+
+@cache
+def _module_digest(module: str) -> str:
+    """Return a hash of the files of the package that a module is of; a notebook has none."""
+    found = sys.modules.get(module.partition(".")[0])
+    places = [Path(place) for place in getattr(found, "__path__", ())]
+    files = [path for place in places for path in sorted(place.rglob("*")) if path.is_file()]
+    if not places and (file := getattr(found, "__file__", None)):
+        files = [Path(file)]
+    told = hashlib.sha256()
+    for path in files:
+        if path.suffix != ".pyc":
+            told.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+    return told.hexdigest()
+
+
+@cache
+def _own_digest() -> str:
     package = Path(__file__).parent.parent
     told = hashlib.sha256()
     for path in sorted(package.rglob("*")):

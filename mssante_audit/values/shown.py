@@ -70,7 +70,7 @@ def host_faults(name: str, *, any_case: bool = False) -> list[dict[str, str | in
     """Tell what keeps a text from being a full host name, as facts; nothing if it is one.
 
     Each is a ``fault`` and, where there is more to tell, ``what`` it is: the characters, or how many there
-    are. The macro ``host_faults`` (`mssante_audit.findings.words`) has words for them.
+    are. The macro ``host_faults`` (`mssante_audit.findings.templates`) has words for them.
 
     Sources: RFC 1035 (2.3.4) for the lengths, RFC 1123 (2.1) for letters, digits and hyphens; that capitals
     are a fault is the form's (domains are compared letter for letter).

@@ -111,9 +111,10 @@ def test_a_first_run_has_nothing_to_compare_with():
 
 def test_what_could_not_be_evaluated_is_said_and_asks_for_status_3():
     told = night(1, 0, set())
-    facts = told.results["audit"].facts | {"failed_rules": 2}
+    facts = told.results["audit"].facts | {"failed_rules": ["audit a, part b: KeyError: 'x' (b.py:1)", "c"]}
     results = told.results | {"audit": replace(told.results["audit"], facts=facts)}
     assert "INCOMPLETE" not in summary(told)
     lines = summary(replace(told, results=results)).split("\n")
-    assert "INCOMPLETE: 2 parts of audits could not be evaluated (AUDIT_RULE_FAILED)" in lines
+    at = lines.index("INCOMPLETE: 2 parts of audits could not be evaluated (AUDIT_RULE_FAILED)")
+    assert lines[at + 1] == "  audit a, part b: KeyError: 'x' (b.py:1)"
     assert _status(SimpleNamespace(fail_on="never"), results) == 3

@@ -1,0 +1,39 @@
+"""What the overview says of audits that no report was written for: those of packages, those registered."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from mssante_audit.findings.catalogue import FAILED
+from mssante_audit.findings.registry import rule, theirs
+from mssante_audit.report.narrative import told_section
+from mssante_audit.report.tables import Html, prose
+from mssante_audit.space.trust import TrustSpace
+
+
+def other_audits(space: TrustSpace, findings: pd.DataFrame, *, limit: int) -> Html:
+    """Return a section for each of them, headed by its title; last, what of ours could not be evaluated.
+
+    Where there is none of them, nothing is shown.
+
+    Parameters
+    ----------
+    space
+        What was audited.
+    findings
+        Of all audits.
+    limit
+        Rows shown at most, of each.
+    """
+    others, failed = theirs(), rule(FAILED)
+    told = [
+        (audit.titled(), audit.rules, findings[findings["audit"] == name]) for name, audit in others.items()
+    ]
+    ours = findings[(findings["rule"] == FAILED) & ~findings["audit"].isin(others)]
+    told += [] if ours.empty else [(failed.family, (), ours)]
+    parts = []
+    for title, rules, own in told:
+        raised = (failed,) if (own["rule"] == FAILED).any() else ()
+        body = told_section(space, own, (*rules, *raised), title=title, limit=limit)
+        parts.append(f"<h2>{prose(title)}</h2>{body.text}")
+    return Html("".join(parts))

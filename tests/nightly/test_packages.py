@@ -1,0 +1,129 @@
+"""A night with a package's audit: its findings in mail, snapshot, report and site, as ours are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copytree
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from lxml import html as lxml_html
+from packages import DIGITS, installed, laid_down
+
+from mssante_audit.site.view import page_name
+
+if TYPE_CHECKING:
+    from conftest import Place
+
+TITLE = "Chiffres & lettres"
+RULE = "DIGITS_IN_DOMAIN"
+SETTINGS = {
+    "data": {"folder": "data", "anchors": ["data/anchors"]},
+    "reports": {"names": ["overview"]},
+    "dossiers": {"enabled": False},
+}
+
+
+@dataclass(frozen=True)
+class Night:
+    """A run that came after the package did."""
+
+    place: Place
+    folder: Path
+    out: str
+    findings: pd.DataFrame
+    """Of the package's audit."""
+
+
+@pytest.fixture(scope="module")
+def night(first_night: Place, places: Callable[[], Place], tmp_path_factory: pytest.TempPathFactory) -> Night:
+    place = places()
+    copytree(first_night.output, place.output, symlinks=True)
+    place.settings(SETTINGS)
+    there = installed(tmp_path_factory.mktemp("package"), "digits", DIGITS)
+    status, out, errors = place.run(fresh=True, PYTHONPATH=str(there))
+    assert (status, errors) == (0, ""), errors
+    found = pd.read_csv(place.runs[-1] / "findings.csv", keep_default_na=False)
+    return Night(place, place.runs[-1], out, found[found["audit"] == "digits"])
+
+
+def page(file: Path) -> lxml_html.HtmlElement:
+    return lxml_html.fromstring(file.read_text(encoding="utf-8"))
+
+
+def test_the_mail_tells_them_as_new(night: Night) -> None:
+    assert len(night.findings) >= 2
+    assert set(night.findings["status"]) == {"new"}
+    new = json.loads((night.folder / "steps" / "audit.json").read_text())["facts"]["new"]
+    assert {f["domain"] for f in new if f["rule"] == RULE} == set(night.findings["domain"])
+    assert re.search(rf"^  warning +{RULE} +\S+\.mssante\.fr$", night.out, re.MULTILINE)
+
+
+def test_they_are_in_the_snapshot(night: Night) -> None:
+    kept = pd.read_parquet(night.folder / "snapshot" / "findings.parquet")
+    assert set(kept.loc[kept["audit"] == "digits", "fingerprint"]) == set(night.findings["fingerprint"])
+    domains = pd.read_parquet(night.folder / "snapshot" / "domains.parquet").set_index("domain")
+    assert (domains.loc[night.findings["domain"], "warning"] > 0).all()
+
+
+def test_the_overview_has_a_section_of_its_title_with_every_one(night: Night) -> None:
+    told = page(night.folder / "reports" / "overview.html")
+    (heading,) = (h for h in told.iter("h2") if h.text_content() == TITLE)
+    assert f"#{heading.get('id')}" in [a.get("href") for a in told.iter("a")]
+    below = [table for element in heading.itersiblings() for table in element.iter("table")]
+    (table,) = (t for t in below if t.get("id") == "digits-in-domain-table")
+    assert table.find("caption").text_content().startswith(f"Constats\xa0: {TITLE}")
+    rows = table.findall("tbody/tr")
+    assert len(rows) == len(night.findings)
+    assert all("Chiffres dans le <nom>" in row.text_content() for row in rows)
+    ours = [t for t in told.iter("table") if t is not table and t.get("id") != "fix-first"]
+    assert not any(RULE in t.text_content().replace("\u200b", "") for t in ours)
+
+
+def test_the_site_has_the_pages_of_audit_rule_and_operator(night: Night) -> None:
+    site = night.folder / "site"
+    row = next(tr for tr in page(site / "index.html").iter("tr") if TITLE in tr.text_content())
+    assert row.xpath(".//a/@href") == ["audits/digits.html"]
+    assert str(len(night.findings)) in [td.text_content() for td in row.iter("td")]
+    audit = page(site / "audits" / "digits.html")
+    assert audit.find(".//h1").text_content() == TITLE
+    assert len(audit.xpath("//table[@id='constats']/tbody/tr")) == len(night.findings)
+    assert audit.xpath("//table[@id='regles']/tbody/tr//a/@href") == [f"../regles/{RULE}.html"]
+    rule = page(site / "regles" / f"{RULE}.html")
+    assert rule.find(".//h1").text_content() == "Chiffres dans le <nom>"
+    assert rule.xpath("//dl//a[@href='../audits/digits.html']")[0].text_content() == TITLE
+    assert len(rule.xpath("//table[@id='constats']/tbody/tr")) == len(night.findings)
+    for owner, own in night.findings.groupby("operator_id"):
+        operator = page(site / "operateurs" / f"{page_name(str(owner))}.html")
+        links = operator.xpath(f"//table[@id='constats']//a[@href='../regles/{RULE}.html']")
+        assert len(links) >= len(own)
+    new = page(site / "suivi.html").xpath("//table[@id='nouveaux']/tbody/tr")
+    assert sum(RULE in tr.text_content().replace("\u200b", "") for tr in new) == len(night.findings)
+
+
+def test_persons_are_masked_and_text_stays_text_wherever_they_are_told(night: Night) -> None:
+    assert night.findings["observed"].str.contains(r"chiffres?\b.*: <b>.*•••").all()
+    pages = list(night.folder.rglob("*.html"))
+    for file in (*pages, *night.folder.glob("findings.*"), night.folder / "audit.json"):
+        text = file.read_text(encoding="utf-8", errors="replace")
+        assert not re.search(r"\b0\d(?: \d\d){4}\b", text), file
+        assert file not in pages or not re.search(r"<b>[^<]*•••|<nom>", text), file
+
+
+def test_the_night_after_without_it_says_3_and_holds_nothing_for_fixed(night: Night, tmp_path: Path) -> None:
+    there = laid_down(tmp_path / "there", "digits", "import nothing_such")
+    place = night.place
+    status, out, errors = place.run("2026-03-04T06:00:00Z", fresh=True, PYTHONPATH=str(there))
+    assert (status, errors) == (3, "")
+    assert "FIXED: none" in out
+    assert "INCOMPLETE: 1 part of audits could not be evaluated (AUDIT_RULE_FAILED)" in out
+    assert "digits = 'digits:AUDIT' cannot be used" in " ".join(out.split())
+    assert set(place.outcomes().values()) <= {"done", "off"}
+    index = page(place.site / "index.html").text_content()
+    assert "No module named 'nothing_such'" in index
+    assert "Défaut de la liste" not in index

@@ -1,0 +1,397 @@
+"""Audits of packages: every command knows them; one that cannot be used costs the others nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import copy
+from typing import Any
+
+import pandas as pd
+import pytest
+from packages import DIGITS, installed, laid_down
+
+from mssante_audit import Audit, audit_all, catalogue, load_rules, load_space, register
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import resource
+from mssante_audit.findings import registry
+from mssante_audit.findings.catalogue import FAILED
+from mssante_audit.nightly.doctor import examine
+from mssante_audit.report.kernel import kernel_environment
+from mssante_audit.report.results import of_operator
+from mssante_audit.snapshot.make import bound_to, make_snapshot
+from mssante_audit.space.trust import TrustSpace
+
+RAISING = DIGITS.replace("    for domain", "    1 / 0\n    for domain")
+AS_OF = "2026-03-03T06:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return installed(tmp_path_factory.mktemp("package"), "digits", DIGITS)
+
+
+def command(there: Path, *words: object) -> tuple[int, str, str]:
+    """Run a command as somebody who installed the package: in an interpreter of its own, and no fork."""
+    done = subprocess.run(
+        [sys.executable, "-u", "-m", "mssante_audit", *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(there), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def table(csv: str) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(csv), keep_default_na=False, dtype="str")
+
+
+# -- one that works -------------------------------------------------------------------------------
+
+
+def test_findings_of_it_and_of_all(package: Path) -> None:
+    status, own, errors = command(package, "findings", "digits", "--as-of", AS_OF)
+    assert (status, errors) == (0, "")
+    assert set(table(own)["rule"]) == {"DIGITS_IN_DOMAIN"}
+    assert table(own)["observed"].str.match(r"[0-9]+\schiffres? : <b>").all()
+    everything = table(command(package, "findings", "all", "--as-of", AS_OF)[1])
+    assert everything[everything["audit"] == "digits"].reset_index(drop=True).equals(table(own))
+    assert everything["audit"].nunique() == len(registry.OURS) + 1
+
+
+def test_help_and_rules_name_it(package: Path) -> None:
+    told = command(package, "findings", "--help")[1]
+    assert "delegation_vs_redirection, digits." in " ".join(told.replace("│", " ").split())
+    assert "DIGITS_IN_DOMAIN" in command(package, "rules")[1]
+    assert "title_en: Digits in the <name>" in command(package, "rules", "DIGITS_IN_DOMAIN")[1]
+
+
+def test_a_snapshot_is_stale_once_the_package_is_another(package: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    assert "files" in command(package, "snapshot", kept, "--as-of", AS_OF)[1]
+    assert "is up to date" in command(package, "snapshot", kept, "--as-of", AS_OF)[1]
+    other = laid_down(tmp_path / "other", "digits", DIGITS.replace("if number", "if number > 1 and number"))
+    assert "files" in command(other, "snapshot", kept, "--as-of", AS_OF)[1]
+
+
+# -- those that do not ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[str, ...]]]:
+    """Install packages for this process; return what is said of those that cannot be used."""
+
+    def forget() -> None:
+        registry._installed.cache_clear()
+        registry.catalogue.cache_clear()
+
+    def install(*packages: tuple[str, ...]) -> tuple[str, ...]:
+        for name, *content in packages:
+            monkeypatch.syspath_prepend(laid_down(tmp_path / name, name, *content))
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        forget()
+        return registry.unusable()
+
+    yield install
+    monkeypatch.undo()
+    forget()
+
+
+@pytest.fixture(scope="module")
+def space() -> TrustSpace:
+    return load_space(as_of=AS_OF)
+
+
+BROKEN = {
+    "does not import": (
+        ("bad", "import nothing_such"),
+        "it does not import: ModuleNotFoundError: No module named 'nothing_such' (bad.py, line 1)",
+    ),
+    "ends the program": (
+        ("bad", "raise SystemExit(1)"),
+        "it does not import: SystemExit: 1 (bad.py, line 1)",
+    ),
+    "no such name": (
+        ("bad", "", "bad = bad:NOTHING"),
+        "it does not import: AttributeError: module 'bad' has no attribute 'NOTHING'",
+    ),
+    "is no audit": (("bad", "AUDIT = 3"), "it is of type int, and no Audit. Name an Audit(…)"),
+    "a name of ours": (
+        ("bad", DIGITS.replace('"digits", {', '"declarations", {')),
+        "there is an audit 'declarations' already. Give it another name",
+    ),
+    "a rule of ours": (
+        ("bad", DIGITS.replace("DIGITS_IN_DOMAIN", "DN_ID_LUHN")),
+        "the rule DN_ID_LUHN is one of the audit 'dn_consistency' already. Give it another code",
+    ),
+    "a severity that is none": (
+        ("bad", DIGITS.replace('"warning"', '"high"')),
+        "rule DIGITS_IN_DOMAIN: severity is 'high'. Allowed: info, warning, error, critical",
+    ),
+    "a source that is none": (
+        ("bad", DIGITS.replace('"good practice"', '"me"')),
+        "source is 'me'. Allowed: what begins with one of form, data, ANS, RFC, good practice, none",
+    ),
+    "an unknown field": (
+        ("bad", DIGITS.replace("severity=", "gravity=")),
+        "rule DIGITS_IN_DOMAIN: it has an unknown field 'gravity'. There are: code, family, severity, source",
+    ),
+    "a missing field": (
+        ("bad", DIGITS.replace('severity="warning", ', "")),
+        "rule DIGITS_IN_DOMAIN: it lacks 'severity'. Allowed: info, warning, error, critical",
+    ),
+    "a template that is none": (
+        ("bad", DIGITS.replace("{{ digits | count('digit') }}", "{{ digits | }}")),
+        "rule DIGITS_IN_DOMAIN: observed_en is no template (expected token 'name', got 'end of print",
+    ),
+    "a filter that is none": (
+        ("bad", DIGITS.replace("| count('digit')", "| counted")),
+        "rule DIGITS_IN_DOMAIN: observed_en is no template (No filter named 'counted'.)",
+    ),
+    "a need that is none": (
+        ("bad", DIGITS.replace("(RULE,), digits)", "(RULE,), digits, ('tls',))")),
+        "audit 'digits': its needs are ('tls',). Allowed: a tuple of declarations, observation, archive",
+    ),
+    "rules that are none": (
+        ("bad", DIGITS.replace("(RULE,), digits)", "RULE, digits)")),
+        "audit 'digits': its rules are no rules. Use load_rules(FILE), or a tuple of Rule(…)",
+    ),
+    "a name that is none": (
+        ("bad", DIGITS.replace('"digits", {', '"all", {')),
+        "audit 'all': its name is none. Write small letters, digits and _, such as long_names",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_is_wrong_with_a_package_is_one_line_and_ours_go_on(
+    case: str, put: Callable[..., tuple[str, ...]], space: TrustSpace
+) -> None:
+    package, said = BROKEN[case]
+    (line,) = put(package)
+    assert line.startswith("bad: the entry point bad = 'bad:")
+    assert line.endswith(". Mend that package, or uninstall it")
+    assert said in line
+    assert "\n" not in line
+    assert [*registry.audits()] == [*registry.OURS, "bad"]
+    found = audit_all(space)
+    (failed,) = found[found["rule"] == FAILED].to_dict("records")
+    assert failed["audit"] == "bad"
+    assert said in failed["observed"]
+    assert len(found) > 100
+
+
+def test_of_two_packages_with_one_name_or_rule_the_first_is_used(put: Callable[..., tuple[str, ...]]) -> None:
+    other = DIGITS.replace('"digits", {', '"more_digits", {')
+    lines = put(("a_first", DIGITS), ("b_same", DIGITS), ("c_rule", other))
+    assert len(lines) == 2
+    assert lines[0].startswith("b_same: ")
+    assert "there is an audit 'digits' already" in lines[0]
+    assert "the rule DIGITS_IN_DOMAIN is one of the audit 'digits' already" in lines[1]
+    assert [*registry.audits()] == [*registry.OURS, "digits", "b_same", "c_rule"]
+    assert registry.audits()["digits"].run.__module__ == "a_first"
+
+
+def test_a_broken_package_takes_no_name_from_a_good_one(put: Callable[..., tuple[str, ...]]) -> None:
+    put(("a_bad", "1 / 0", "digits = a_bad:AUDIT"), ("b_good", DIGITS))
+    assert [*registry.audits()] == [*registry.OURS, "digits", "unusable_digits_of_a_bad"]
+    assert registry.audits()["digits"].rules
+
+
+def test_a_waiver_of_a_package_s_rule_waits_for_it(
+    put: Callable[..., tuple[str, ...]], tmp_path: Path
+) -> None:
+    copy(resource("data/sample") / "listeblanchemssante.xml.gz", tmp_path)
+    (tmp_path / "waivers.toml").write_text(
+        '[[waiver]]\nrule = "DIGITS_IN_DOMAIN"\ndomain = "x"\nreason = "r"\nwho = "w"\nuntil = 2027-01-01\n'
+    )
+    put(("digits", "import nothing_such"))
+    assert FAILED in set(audit_all(load_space(tmp_path, as_of=AS_OF))["rule"])
+
+
+# -- rules that raise, and findings that nobody could tell ----------------------------------------
+
+RAISES = {
+    "raises in lines": ("raise ValueError('a\\n  b')", "ValueError: a b (bad.py:"),
+    "raises": ("1 / 0", "ZeroDivisionError: division by zero (bad.py:"),
+    "no finding": ("yield 3", "TypeError: what it yields is of type int, and no Finding"),
+    "a rule of another": ("yield Finding('DN_ID_LUHN', 'x')", "has no rule 'DN_ID_LUHN'"),
+    "a row that is none": ("yield Finding(RULE.code, 'x', (10**6,))", "names the row 1000000"),
+    "a fact that is none": ("yield Finding(RULE.code, 'x', facts={'x': object()})", "a object is no fact"),
+    "a fact that lacks": ("yield Finding(RULE.code, 'x')", "(the finding has no fact contact, digits)"),
+    "a subject that is none": ("yield Finding(RULE.code, object())", "subject of a finding of DIGITS"),
+    "a text for domains": ("yield Finding(RULE.code, 'x', domains='a.fr')", "domains of a finding of DIGITS"),
+    "a text for a date": ("yield Finding(RULE.code, 'x', first_seen='2025')", "first_seen of a finding of"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RAISES)
+def test_a_rule_that_raises_is_a_finding_and_costs_nobody_else_a_finding(
+    case: str, put: Callable[..., tuple[str, ...]], space: TrustSpace
+) -> None:
+    line, said = RAISES[case]
+    before = audit_all(load_space(as_of=AS_OF))
+    code = DIGITS.replace("        if number", f"        {line}\n        if number")
+    assert put(("bad", code, "bad = bad:AUDIT")) == ()
+    found = audit_all(space)
+    (failed,) = found[found["rule"] == FAILED].to_dict("records")
+    assert failed["observed"].startswith("audit digits, digits\xa0:")
+    assert said in failed["observed"]
+    assert set(before["fingerprint"]) <= set(found["fingerprint"])
+
+
+def test_what_could_not_be_evaluated_is_unknown_of_every_operator_too(
+    put: Callable[..., tuple[str, ...]], space: TrustSpace
+) -> None:
+    put(("bad", "AUDIT = None"))
+    owner = space.entries["operator_id"].iloc[0]
+    assert FAILED in set(of_operator(audit_all(space), space, owner)["rule"])
+
+
+def test_findings_and_report_say_what_was_not_evaluated_and_end_with_3(tmp_path: Path) -> None:
+    there = laid_down(tmp_path / "there", "digits", RAISING)
+    for words in (
+        ("findings", "all"),
+        ("findings", "digits"),
+        ("report", "overview", "--out", tmp_path / "out"),
+    ):
+        status, out, errors = command(there, *words, "--as-of", AS_OF)
+        assert status == 3, words
+        assert errors.startswith("mssante-audit: not evaluated: audit digits, digits: ZeroDivisionError")
+        assert errors.count("\n") == 1
+    assert "overview: done" in out
+    told = (tmp_path / "out" / "overview.html").read_text(encoding="utf-8")
+    assert "Audit incomplet" in told
+    assert "Défaut de la liste" not in told
+    assert json.loads((tmp_path / "out" / "overview.results.json").read_text())["status"] == "done"
+
+
+def test_rules_are_listed_beside_a_broken_package_which_is_named(tmp_path: Path) -> None:
+    there = laid_down(tmp_path / "there", "digits", "import nothing_such")
+    status, out, errors = command(there, "rules")
+    assert (status, errors.count("\n")) == (0, 1)
+    assert errors.startswith("mssante-audit: digits: the entry point digits = 'digits:AUDIT' cannot be used")
+    assert "DN_ID_LUHN" in out
+    assert command(there, "findings", "dn_consistency", "--as-of", AS_OF)[0] == 0
+
+
+def test_the_code_a_snapshot_is_bound_to_holds_what_cannot_be_used(
+    put: Callable[..., tuple[str, ...]],
+) -> None:
+    before = bound_to(None, {})
+    put(("bad", "AUDIT = None"))
+    assert bound_to(None, {}) != before
+
+
+def test_a_snapshot_of_another_version_s_rules_is_no_hindrance(
+    put: Callable[..., tuple[str, ...]], space: TrustSpace, tmp_path: Path
+) -> None:
+    put(("digits", DIGITS.replace('tuple(own["row"])', 'tuple(own["row"].to_numpy())')))
+    make_snapshot(space, tmp_path / "kept")
+    assert (audit_all(load_space(tmp_path / "kept"))["audit"] == "digits").any()
+    put(("digits", DIGITS.replace("DIGITS_IN_DOMAIN", "DIGITS_ANYWHERE")))
+    found = audit_all(load_space(tmp_path / "kept"))
+    assert set(found.loc[found["audit"] == "digits", "rule"]) == {"DIGITS_ANYWHERE"}
+
+
+def test_in_sarif_what_was_not_evaluated_stays_open(tmp_path: Path) -> None:
+    log = tmp_path / "log.sarif"
+    words = ("findings", "all", "--format", "sarif", "--out", log)
+    good = laid_down(tmp_path / "good", "digits", DIGITS)
+    raising = laid_down(
+        tmp_path / "raising", "digits", DIGITS.replace("    for domain", "    1 / 0\n    for domain")
+    )
+    assert command(good, *words, "--as-of", AS_OF)[0] == 0
+    assert command(raising, *words, "--as-of", "2026-03-03T07:00:00Z")[0] == 3
+    (run,) = json.loads(log.read_text(encoding="utf-8"))["runs"]
+    states = {(r["kind"], r["baselineState"]) for r in run["results"] if r["ruleId"] == "DIGITS_IN_DOMAIN"}
+    assert states == {("open", "unchanged")}
+
+
+@pytest.mark.parametrize(
+    ("audit", "said"),
+    [
+        (3, "it is of type int, and no Audit. Name an Audit(…)"),
+        (
+            Audit("declarations", "x", (), list),
+            "there is an audit 'declarations' already. Give it another name",
+        ),
+        (
+            Audit("more", "x", (catalogue()["DN_ID_LUHN"],), list),
+            "the rule DN_ID_LUHN is one of the audit 'dn_consistency' already. Give it another code",
+        ),
+    ],
+    ids=["none", "name", "rule"],
+)
+def test_what_cannot_be_registered_is_refused_and_changes_nothing(audit: Any, said: str) -> None:
+    before = registry.audits()
+    with pytest.raises(InputError) as refused:
+        register(audit)
+    assert str(refused.value) == said
+    assert registry.audits() == before
+
+
+def test_reports_find_a_package_wherever_their_kernel_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(("mine", "/theirs")))
+    told = kernel_environment(Path("/scratch"))["PYTHONPATH"]
+    assert told.split(os.pathsep) == [str(Path.cwd() / "mine"), "/theirs"]
+
+
+def test_doctor_names_what_cannot_be_used(put: Callable[..., tuple[str, ...]]) -> None:
+    put(("bad", "AUDIT = None"))
+    told = [sign for sign in examine() if sign.what == "audit of a package"]
+    assert [(sign.state, sign.found.split(":")[0]) for sign in told] == [("warn", "bad")]
+
+
+# -- rules in TOML, which name their file ---------------------------------------------------------
+
+RULES = """[A_RULE]
+family = "f"
+severity = "info"
+source = "none"
+title_fr = "t"
+title_en = "t"
+why_fr = "w"
+why_en = "w"
+remedy_fr = "r"
+remedy_en = "r"
+"""
+WRONG = {
+    "unknown": (
+        RULES + 'gravity = "x"',
+        "rule A_RULE: it has an unknown field 'gravity'. There are: code, family",
+    ),
+    "missing": (RULES.replace('why_en = "w"', ""), "rule A_RULE: it lacks 'why_en'. Allowed: a text"),
+    "severity": (
+        RULES.replace('"info"', '"grave"'),
+        "rule A_RULE: severity is 'grave'. Allowed: info, warning, error, critical",
+    ),
+    "source": (
+        RULES.replace('"none"', '"me"'),
+        "rule A_RULE: source is 'me'. Allowed: what begins with one of form",
+    ),
+    "texts": (RULES + 'texts = ["dm"]', "rule A_RULE: texts is ('dm',). Allowed: domain, description"),
+    "type": (RULES.replace('"info"', "3"), "rule A_RULE: severity is 3. Allowed: a text"),
+    "code": (
+        RULES.replace("A_RULE", "a-rule"),
+        "rule a-rule: code is 'a-rule'. Allowed: capitals and digits",
+    ),
+    "own": (RULES + 'audit = "x"', "rule A_RULE: it has a field 'audit'. The table's name is the code"),
+    "table": ('A_RULE = "x"', "'A_RULE' is no table. Write the rule's fields below [CODE]"),
+    "syntax": ("[A_RULE", "cannot be read ("),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_rule_in_toml_is_refused_with_its_file_field_and_what_is_allowed(case: str, tmp_path: Path) -> None:
+    text, said = WRONG[case]
+    (tmp_path / "rules.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as refused:
+        load_rules(tmp_path / "rules.toml")
+    assert str(refused.value).startswith(f"{tmp_path / 'rules.toml'}: {said}")

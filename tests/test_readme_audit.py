@@ -1,0 +1,109 @@
+"""README's "An audit in ten lines", word for word: out of the file, into a script and into a notebook."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from lxml import html as lxml_html
+
+from mssante_audit.report.run import run_reports
+
+AS_OF = "2026-03-03T06:00:00Z"
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+RECIPE = README.split("## An audit in ten lines\n")[1].split("\n## ")[0]
+RULES, CODE = (
+    re.search(rf"^```{kind}\n(.*?)^```$", RECIPE, re.DOTALL | re.MULTILINE)[1] for kind in ("toml", "python")
+)
+
+SITE = f"""
+from pathlib import Path
+from mssante_audit import audit, audit_all, load_space
+from mssante_audit.audits import waived
+from mssante_audit.findings.trend import point_of
+from mssante_audit.report.others import other_audits
+from mssante_audit.site.build import build_site
+
+space = load_space(as_of="{AS_OF}")
+found = audit("long_names", space)
+found.to_json("found.json", orient="records")
+findings = audit_all(space)
+assert set(found["fingerprint"]) <= set(findings["fingerprint"])
+Path("section.html").write_text(other_audits(space, findings, limit=500).text, encoding="utf-8")
+Path("site").mkdir()
+point = point_of(space.as_of, findings, waived(space), None)
+build_site(Path("site"), space, findings, waived=waived(space), told=None, points=[point])
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "long_names.toml").write_text(RULES, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def python(code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_audit_section_and_site_come_out_as_it_says(folder: Path) -> None:
+    python(CODE + SITE)
+    found = json.loads((folder / "found.json").read_text())
+    assert len(found) >= 3
+    for one in found:
+        assert (one["rule"], one["severity"]) == ("LIST_DOMAIN_LONG", "info")
+        assert one["observed"] == f"{len(one['domain'])}\xa0caractères"
+    section = lxml_html.fromstring(f"<div>{(folder / 'section.html').read_text(encoding='utf-8')}</div>")
+    assert [h.text_content() for h in section.iter("h2")] == ["Noms longs"]
+    assert len(section.findall(".//tbody/tr")) == len(found)
+    for name in ("audits/long_names.html", "regles/LIST_DOMAIN_LONG.html"):
+        page = lxml_html.fromstring((folder / "site" / name).read_text(encoding="utf-8"))
+        assert len(page.xpath("//table[@id='constats']/tbody/tr")) == len(found)
+        assert "•••" not in page.find(".//title").text
+
+
+def notebook(*cells: str) -> nbformat.NotebookNode:
+    code = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Essai"), *code])
+
+
+def test_it_works_in_a_cell_and_a_cell_that_is_run_again_replaces_it(folder: Path) -> None:
+    look = f"""
+from mssante_audit import audit_all, load_space
+from mssante_audit.report.tables import findings_table, enable
+
+space = load_space(as_of="{AS_OF}")
+def own():
+    found = audit_all(space)
+    return found[found["audit"] == "long_names"]
+before = own()
+enable()
+"""
+    again = CODE.replace("> 40", "> 60")
+    assert again != CODE
+    cells = (
+        f"import os; os.chdir({str(folder)!r})",
+        CODE,
+        look,
+        'findings_table(before, name="before", caption="x", limit=500)',
+        again,
+        'findings_table(own(), name="after", caption="x", limit=500)',
+        CODE.replace("Noms longs", "Noms trop longs"),
+        "assert own().equals(before)",
+        "from mssante_audit.report.others import other_audits",
+        "other_audits(space, audit_all(space), limit=500)",
+    )
+    nbformat.write(notebook(*cells), folder / "essai.ipynb")
+    run = run_reports([str(folder / "essai.ipynb")], out=folder / "out")
+    assert run.outcomes[0].failure is None, run.outcomes[0].failure
+    page = lxml_html.fromstring((folder / "out" / "essai.html").read_text(encoding="utf-8"))
+    before, after = (len(page.xpath(f"//table[@id='{name}']/tbody/tr")) for name in ("before", "after"))
+    assert before > after >= 1
+    assert [h.text_content() for h in page.xpath("//main//h2")] == ["Noms trop longs"]
