@@ -1,4 +1,7 @@
-"""Frames to files: CSV, JSON and XLSX that no spreadsheet takes for formulas, written whole or not at all."""
+"""Frames to files: CSV and XLSX that no spreadsheet takes for formulas, JSON, Parquet; whole or not at all.
+
+What a cell cannot hold (`OBJECTS`) is in JSON and Parquet only.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ import pandas as pd
 
 from mssante_audit.base.errors import OutputError
 
-FORMATS = ("csv", "json", "xlsx")
+OBJECTS = ("subject", "rows", "facts")
+"""Columns that hold Python's own objects: JSON in files, and not among a table's flat columns."""
 
 XLSX_TEXT = 32_767
 """Characters a cell may hold; openpyxl cuts there without a word, so it is done here, visibly."""
@@ -35,13 +39,15 @@ def csv_text(frame: pd.DataFrame) -> str:
 
     A text that starts with ``= + - @`` (also full-width, also after blanks or quotes), a tab or a line end
     gets a leading apostrophe; so does what follows a semicolon, where a French spreadsheet starts a new
-    cell. Numbers stay numbers. A tuple is written as its values with blanks between them.
+    cell. Numbers stay numbers. A tuple is written as its values with blanks between them; `OBJECTS` are left
+    out.
 
     >>> print(csv_text(pd.DataFrame({"a": ["=1+1", "b;=1"], "n": [-1, 2]})), end="")
     a,n
     '=1+1,-1
     b;'=1,2
     """
+    frame = _flat(frame)
     lines = [[str(name) for name in frame.columns], *_rows(frame)]
     return "".join(_csv_line([_csv_cell(value) for value in line]) for line in lines)
 
@@ -70,7 +76,7 @@ def xlsx_bytes(frame: pd.DataFrame) -> bytes:
     r"""Return `frame` as an XLSX workbook of one sheet, every text a text.
 
     Control characters that XML refuses are written as ``\x00``; a text over 32,767 characters is cut and
-    says so.
+    says so; `OBJECTS` are left out.
 
     Raises
     ------
@@ -96,7 +102,7 @@ def workbook_bytes(frames: Mapping[str, pd.DataFrame]) -> bytes:
     from openpyxl import Workbook
 
     book = Workbook(write_only=True)
-    for name, frame in frames.items():
+    for name, frame in zip(frames, map(_flat, frames.values()), strict=True):
         if len(frame) >= XLSX_ROWS:
             raise OutputError(f"{len(frame)} rows do not fit a sheet", remedy="Write them as csv")
         sheet = book.create_sheet(name)
@@ -106,6 +112,34 @@ def workbook_bytes(frames: Mapping[str, pd.DataFrame]) -> bytes:
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
+
+
+def parquet_bytes(frame: pd.DataFrame) -> bytes:
+    """Return `frame` as Parquet: objects as JSON text, an ordered category as text with its `rank` beside it.
+
+    Parquet keeps no order of categories: rank 0 is the lowest, -1 none. Texts that are no Unicode are escaped
+    as in the other formats.
+    """
+    told = frame.copy(deep=False)
+    for at, (name, dtype) in reversed(list(enumerate(frame.dtypes.items()))):
+        if isinstance(dtype, pd.CategoricalDtype):
+            if dtype.ordered:
+                told.insert(at + 1, "rank", frame[name].cat.codes.astype("int64"))
+            told[name] = frame[name].astype("str")
+        elif dtype == "object":
+            values = [_json(value) for value in frame[name]]
+            told[name] = pd.Series(values, index=frame.index, dtype="str")
+    out = io.BytesIO()
+    told.to_parquet(out, index=False)
+    return out.getvalue()
+
+
+def _json(value: Any) -> str | None:
+    plain = _plain(value)
+    if plain is None or isinstance(plain, str):
+        return plain and plain.encode("utf-8", "backslashreplace").decode()
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _xlsx_cell(sheet: Any, value: Any) -> Any:
@@ -137,6 +171,11 @@ def write_xlsx(frame: pd.DataFrame, path: Path) -> None:
     write_workbook({"findings": frame}, path)
 
 
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write `parquet_bytes` of `frame`."""
+    write_bytes(path, parquet_bytes(frame))
+
+
 def write_workbook(frames: Mapping[str, pd.DataFrame], path: Path) -> None:
     """Write `workbook_bytes` of `frames`."""
     from lxml.etree import SerialisationError
@@ -152,8 +191,9 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     "csv": write_csv,
     "json": write_json,
     "xlsx": write_xlsx,
+    "parquet": write_parquet,
 }
-"""How to write each of `FORMATS`."""
+"""How to write each format."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -204,6 +244,11 @@ def output_error(error: OSError, path: Path) -> OutputError:
     return OutputError(
         f"cannot be written: {reason}", file=str(path), remedy="Free some space or choose another place"
     )
+
+
+def _flat(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame without the `OBJECTS` in it: of findings, `evidence` tells the rows."""
+    return frame.drop(columns=[c for c in OBJECTS if c in frame and frame[c].dtype == "object"])
 
 
 def _rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:

@@ -21,7 +21,7 @@ from mssante_audit.cli import dossiers as cli_dossiers
 from mssante_audit.cli import observe as cli_observe
 from mssante_audit.cli import run as cli_run
 from mssante_audit.cli import snapshot as cli_snapshot
-from mssante_audit.cli.console import debugging, given_by, say, space_of, write, write_frame
+from mssante_audit.cli.console import check_format, debugging, given_by, say, space_of, write, write_frame
 from mssante_audit.cli.declarations import app as declarations
 from mssante_audit.cli.methods import app as methods
 from mssante_audit.cli.options import (
@@ -30,6 +30,7 @@ from mssante_audit.cli.options import (
     AsOf,
     Data,
     Operator,
+    Out,
     Recover,
     Settings,
     Severity,
@@ -64,6 +65,7 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
     xlsx = "xlsx"
+    parquet = "parquet"
     sarif = "sarif"
     junit = "junit"
 
@@ -167,7 +169,7 @@ def verify(
 def findings(
     audit: Annotated[str, typer.Argument(help="Name of an audit, or all.")],
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
-    out: Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")] = None,
+    out: Out = None,
     data: Data = None,
     parameter: Settings = None,
     as_of: AsOf = None,
@@ -180,11 +182,9 @@ def findings(
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
     from mssante_audit.findings.catalogue import FAILED
-    from mssante_audit.findings.frame import flat
     from mssante_audit.report.results import of_operator, select_operator
 
-    if format is Format.xlsx and out is None:
-        raise ParameterError("xlsx is not for the terminal", remedy="Name a file with --out")
+    check_format(format, out)
     given = given_by(
         parameter,
         data=data, as_of=as_of, operator=operator, anchors=anchors, recover=recover,
@@ -198,7 +198,7 @@ def findings(
     if format in (Format.sarif, Format.junit):
         _exchange(format, found, space, audit, owner, out)
     else:
-        write_frame(found if format is Format.json else flat(found), format, out)
+        write_frame(found, format, out)
     if (found["rule"] == FAILED).any():
         raise typer.Exit(3)
 

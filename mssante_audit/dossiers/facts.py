@@ -27,10 +27,12 @@ from mssante_audit.findings.frame import row_ranges, typed
 from mssante_audit.report import results
 from mssante_audit.report.narrative_dns import SIZES, method_records
 from mssante_audit.report.results import Results
+from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import mask
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
+from mssante_audit.values.person import Person, masks
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
 PEERS_MIN = 5
@@ -344,10 +346,12 @@ def _changes(common: Survey, operator_id: str, *, show: bool) -> pd.DataFrame:
     found, whose = common.step.changes, common.belongings
     touched = (found["operator_before"] == operator_id) | (found["operator_after"] == operator_id)
     records = []
-    for change in found[touched & (found["kind"] != "restamped")].to_dict("records"):
+    own = worded_changes(found[touched & (found["kind"] != "restamped")], show_contacts=True)
+    for change in own.to_dict("records"):
         texts = [whose.safe(change[side], operator_id, ANOTHER) for side in ("before", "after")]
         if change["kind"] == "contact_changed" and not show:
-            texts = [text if text == ANOTHER else mask(text) for text in texts]
+            masked = masks(Person(text) for text in texts)
+            texts = [text if text == ANOTHER else masked[Person(text)] for text in texts]
         records.append((change["kind"], whose.safe(change["domain"], operator_id, "–"), *texts))
     return pd.DataFrame(records, columns=columns)
 

@@ -109,6 +109,17 @@ def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool 
     return typed(told)
 
 
+def said(package: str, name: str, told: Any, language: str = "fr") -> str:
+    """Return what a macro of a package's ``words_LANGUAGE.j2`` says of one value."""
+    macro: Macro = _words(package, language)[name]
+    return str(macro(told))
+
+
+@cache
+def _words(package: str, language: str) -> dict[str, Macro]:
+    return _of_module(_environment(language).get_template(package).module)
+
+
 @cache
 def _environment(language: str) -> Environment:
     words = LANGUAGES[language]

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 
 from mssante_audit.base.export import csv_text
-from mssante_audit.findings.frame import flat
 from mssante_audit.findings.ledger import FollowUp, follow, scope_of
 from mssante_audit.report.failure import Failure, failure_of
 from mssante_audit.report.follow_up import follow_up_html
@@ -139,7 +138,7 @@ def data_files(
     text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
     files = {".results.json": text.encode("utf-8", "backslashreplace")}
     if outcome.results and not outcome.failure:
-        frame = flat(outcome.results.findings)
+        frame = outcome.results.findings
         if outcome.told:
             frame = frame.assign(first_seen=list(outcome.told.first_seen), status=list(outcome.told.status))
         files[".findings.csv"] = csv_text(frame).encode("utf-8-sig", "backslashreplace")
