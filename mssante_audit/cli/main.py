@@ -20,6 +20,7 @@ from mssante_audit.cli import archive as cli_archive
 from mssante_audit.cli import dossiers as cli_dossiers
 from mssante_audit.cli import observe as cli_observe
 from mssante_audit.cli import run as cli_run
+from mssante_audit.cli import schema as cli_schema
 from mssante_audit.cli import snapshot as cli_snapshot
 from mssante_audit.cli.console import check_format, debugging, given_by, say, space_of, write, write_frame
 from mssante_audit.cli.declarations import app as declarations
@@ -53,6 +54,7 @@ app.add_typer(declarations, name="declarations")
 app.add_typer(methods)
 app.add_typer(cli_dossiers.app)
 app.add_typer(cli_snapshot.app)
+app.add_typer(cli_schema.app)
 app.add_typer(cli_observe.app, name="observe")
 
 cli_archive.mount(app)

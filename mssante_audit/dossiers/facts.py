@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -26,7 +26,7 @@ from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import row_ranges, typed
 from mssante_audit.report import results
 from mssante_audit.report.narrative_dns import SIZES, method_records
-from mssante_audit.report.results import Results
+from mssante_audit.report.results import Provenance, Results
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import mask
@@ -179,7 +179,7 @@ def record(told: Dossier) -> Results:
         key: whose.safe(value, told.operator_id, ANOTHER) if isinstance(value, str) else value
         for key, value in made.provenance.items()
     }
-    return replace(made, provenance=origin)
+    return replace(made, provenance=cast(Provenance, origin))
 
 
 # -- over the whole space -----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -47,11 +47,14 @@ _SMALLEST_KEY = 2048
 _LONGEST = 500
 
 
+Status = Literal["valid", "valid-untrusted", "invalid", "absent"]
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a signature is worth."""
 
-    status: str
+    status: Status
     """``valid``; ``valid-untrusted`` (right, but the signer does not chain to an anchor, or may not sign);
     ``invalid``; ``absent``."""
     why: str
