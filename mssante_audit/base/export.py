@@ -11,7 +11,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,8 @@ def csv_text(frame: pd.DataFrame) -> str:
     '=1+1,-1
     b;'=1,2
     """
-    frame = _flat(frame)
-    lines = [[str(name) for name in frame.columns], *_rows(frame)]
+    names = _flat(frame)
+    lines = [names, *_rows(frame, names)]
     return "".join(_csv_line([_csv_cell(value) for value in line]) for line in lines)
 
 
@@ -59,8 +59,8 @@ def json_text(frame: pd.DataFrame) -> str:
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of `frame` as JSON has them: tuples as lists, missing values ``None``, instants ISO."""
-    names = [str(name) for name in frame.columns]
-    return [dict(zip(names, row, strict=True)) for row in _rows(frame)]
+    names = list(frame.columns)
+    return [dict(zip(names, row, strict=True)) for row in _rows(frame, names)]
 
 
 def xml_text(text: str) -> str:
@@ -102,12 +102,13 @@ def workbook_bytes(frames: Mapping[str, pd.DataFrame]) -> bytes:
     from openpyxl import Workbook
 
     book = Workbook(write_only=True)
-    for name, frame in zip(frames, map(_flat, frames.values()), strict=True):
+    for name, frame in frames.items():
         if len(frame) >= XLSX_ROWS:
             raise OutputError(f"{len(frame)} rows do not fit a sheet", remedy="Write them as csv")
         sheet = book.create_sheet(name)
         sheet.freeze_panes = "A2"
-        for row in ([str(column) for column in frame.columns], *_rows(frame)):
+        names = _flat(frame)
+        for row in (names, *_rows(frame, names)):
             sheet.append([_xlsx_cell(sheet, value) for value in row])
     out = io.BytesIO()
     book.save(out)
@@ -246,13 +247,13 @@ def output_error(error: OSError, path: Path) -> OutputError:
     )
 
 
-def _flat(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame without the `OBJECTS` in it: of findings, `evidence` tells the rows."""
-    return frame.drop(columns=[c for c in OBJECTS if c in frame and frame[c].dtype == "object"])
+def _flat(frame: pd.DataFrame) -> list[str]:
+    """Return the columns but for the `OBJECTS` among them: of findings, `evidence` tells the rows."""
+    return [c for c in frame.columns if c not in OBJECTS or frame[c].dtype != "object"]
 
 
-def _rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
-    columns = [[_plain(value) for value in frame[name].tolist()] for name in frame.columns]
+def _rows(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    columns = [[_plain(value) for value in frame[name].tolist()] for name in names]
     return list(zip(*columns, strict=True)) if columns else []
 
 
