@@ -20,17 +20,20 @@ import psutil
 import pytest
 from filelock import FileLock
 from lxml import etree
+from typer.testing import CliRunner
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base import export
 from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.base.resources import resource
 from mssante_audit.base.staging import NOTE, SCRATCH, STAGING
+from mssante_audit.cli.main import app
 from mssante_audit.report.kernel import kernel_environment
 from mssante_audit.report.page import to_html
 from mssante_audit.report.results import open_space
 from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.report.tables import findings_table
+from mssante_audit.snapshot import make_snapshot
 from mssante_audit.whitelist.load import NAMESPACE
 
 FILES = Path(__file__).parent / "files"
@@ -494,6 +497,29 @@ def test_no_file_names_a_person_or_a_secret(canary, tmp_path, monkeypatch):
     files = everything_in(tmp_path / "out")
     assert {Path(name).suffix for name in files} >= {".html", ".ipynb", ".json", ".csv", ".xlsx", ".parquet"}
     assert {name: canaries(content) for name, content in files.items() if canaries(content)} == {}
+
+
+@pytest.mark.parametrize("suffix", export.WRITERS)
+def test_what_changed_names_nobody_in_any_format(canary, tmp_path, suffix):
+    before = canary.read_bytes()
+    for old, new in (("canari", "canari.z"), ("0639987654", "0639987699")):
+        before = before.replace(old.encode(), new.encode())
+    earlier = tmp_path / "before.xml"
+    earlier.write_bytes(before)
+    for more, named in (((), False), (("--show-contacts",), True)):
+        out = tmp_path / f"changes.{suffix}"
+        arguments = ["changes", str(earlier), str(canary), "--format", suffix, "--out", str(out), *more]
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 0, done.output
+        assert bool(canaries(out.read_bytes())) is named
+
+
+def test_a_snapshot_names_nobody_outside_of_what_is_private(canary, tmp_path):
+    space = open_space(data=str(canary), as_of=AS_OF, show_contacts=True)
+    make_snapshot(space, tmp_path / "s", data=canary)
+    files = everything_in(tmp_path / "s")
+    apart = {name for name, content in files.items() if canaries(content)}
+    assert apart == {"private/entries.parquet", "private/findings.parquet"}
 
 
 # -- the status -------------------------------------------------------------------------------

@@ -32,7 +32,6 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import mask
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
-from mssante_audit.values.person import Person, masks
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
 PEERS_MIN = 5
@@ -346,12 +345,15 @@ def _changes(common: Survey, operator_id: str, *, show: bool) -> pd.DataFrame:
     found, whose = common.step.changes, common.belongings
     touched = (found["operator_before"] == operator_id) | (found["operator_after"] == operator_id)
     records = []
-    own = worded_changes(found[touched & (found["kind"] != "restamped")], show_contacts=True)
-    for change in own.to_dict("records"):
-        texts = [whose.safe(change[side], operator_id, ANOTHER) for side in ("before", "after")]
-        if change["kind"] == "contact_changed" and not show:
-            masked = masks(Person(text) for text in texts)
-            texts = [text if text == ANOTHER else masked[Person(text)] for text in texts]
+    own = found[touched & (found["kind"] != "restamped")]
+    sides = ["before", "after"]
+    clear = worded_changes(own, show_contacts=True)[sides].to_dict("records")
+    shown = worded_changes(own, show_contacts=show)[["kind", "domain", *sides]].to_dict("records")
+    for change, told in zip(shown, clear, strict=True):
+        texts = [
+            change[side] if whose.safe(told[side], operator_id, ANOTHER) == told[side] else ANOTHER
+            for side in sides
+        ]
         records.append((change["kind"], whose.safe(change["domain"], operator_id, "–"), *texts))
     return pd.DataFrame(records, columns=columns)
 
