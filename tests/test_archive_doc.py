@@ -9,10 +9,12 @@ from shutil import copytree
 import duckdb
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.store import open_archive
 from mssante_audit.base.resources import resource
+from mssante_audit.cli.main import app
 from mssante_audit.findings.waivers import load_waivers
 
 ROOT = Path(__file__).parents[1]
@@ -22,8 +24,8 @@ def blocks(language: str, file: str = "docs/archive.md") -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)
 
 
-def block(language: str) -> str:
-    (found,) = blocks(language)
+def block(language: str, about: str = "") -> str:
+    (found,) = [code for code in blocks(language) if about in code]
     return found
 
 
@@ -40,10 +42,20 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_duckdb(here: Path) -> None:
-    rows = duckdb.sql(block("sql")).fetchall()
+    rows = duckdb.sql(block("sql", "history.parquet")).fetchall()
     assert len(rows) == 10
     assert [str(row[2])[:10] for row in rows] == ["2025-09-01"] * 10
     assert rows[0][3] > 20
+
+
+def test_the_facts_of_events_can_be_asked(here: Path) -> None:
+    told = "changes 2025-09-01 2025-11-03 --archive . --events --format parquet --out events.parquet"
+    done = CliRunner().invoke(app, told.split())
+    assert done.exit_code == 0, done.output
+    ((lost, won, domains),) = duckdb.sql(block("sql", "events.parquet")).fetchall()
+    assert lost == "GROUPEMENT E-SANTE DE CHEMINSONGE"
+    assert won == "MESSAGERIES FICTIVES DE LANDEFACTICE"
+    assert domains == 4
 
 
 def test_pandas(here: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,10 +19,13 @@ from mssante_audit.archive.events import EVENTS, Span, between, span
 from mssante_audit.archive.store import open_archive
 from mssante_audit.audits import audit
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.export import csv_text
 from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.findings.frame import concat, row_ranges
+from mssante_audit.space.story import worded_changes, worded_events
 from mssante_audit.space.trust import Thresholds, load_space
+from mssante_audit.values.person import Person
 from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.archive import EVENT_COLUMNS, TIMES, UNCHANGED_DAYS, tell_story
 from tools.sample.make import SAMPLE_AS_OF
@@ -130,11 +134,23 @@ def test_dates_are_counted_by_row_and_contacts_by_domain() -> None:
 
 def test_before_and_after_say_what_was_and_what_is() -> None:
     after = [*BASE[1:], row("ch-fable", dn=OTHER, project="01 99 00 00 07, p@beta.example")]
-    changes = changed(BASE, after).changes.set_index("kind")
+    found = changed(BASE, after).changes
+    changes = worded_changes(found, show_contacts=True).set_index("kind")
     assert changes.loc["moved", "before"] == "CH ALPHA (1759900001)"
     assert changes.loc["moved", "after"] == "CH BETA (1679900001)"
     assert changes.loc["contact_changed", "after"] == "contact projet : 01 99 00 00 07, p@beta.example"
     assert changes["event"].tolist() == ["migration-1"] * 2
+    assert found["facts"].tolist() == [
+        {
+            "before": [{"operator": "1759900001", "name": "CH ALPHA"}],
+            "after": [{"operator": "1679900001", "name": "CH BETA"}],
+        },
+        {
+            "contact": "project",
+            "before": Person("01 99 00 00 01, projet@alpha.example"),
+            "after": Person("01 99 00 00 07, p@beta.example"),
+        },
+    ]
 
 
 def test_two_identifiers_of_one_structure_are_no_move() -> None:
@@ -155,7 +171,7 @@ def test_two_identifiers_of_one_structure_are_no_move() -> None:
     ],
 )
 def test_renames(before, after) -> None:
-    changes = changed([*BASE, before], [*BASE, after]).changes
+    changes = worded_changes(changed([*BASE, before], [*BASE, after]).changes)
     assert changes["kind"].tolist()[0] == "renamed"
     assert set(changes["kind"]) <= {"renamed", "description_changed"}
     assert (changes["before"].iloc[0], changes["after"].iloc[0]) == (before[0], after[0])
@@ -211,7 +227,8 @@ def test_a_rename_that_only_the_lists_in_between_show(tmp_path) -> None:
 
 
 def sentences(before: list[Row], after: list[Row]) -> list[str]:
-    return [s.replace("\xa0", " ") for s in changed(before, after).events["sentence"]]
+    told = worded_events(changed(before, after).events)
+    return [s.replace("\xa0", " ") for s in told["sentence"]]
 
 
 def test_a_migration_is_told_as_an_analyst_would() -> None:
@@ -250,7 +267,7 @@ def test_one_slip_corrected_in_different_texts_is_one_event() -> None:
 def test_every_change_has_its_event_and_every_event_is_told() -> None:
     found = changed(BASE, [*BASE[2:], row("ch-neuf"), row("ch-neuf")])
     assert set(found.changes["event"]) == set(found.events["event"])
-    assert set(found.events["kind"]) <= EVENTS.keys()
+    assert set(found.events["kind"]) <= set(EVENTS)
     assert found.changes.columns.tolist() == list(COLUMNS)
 
 
@@ -259,7 +276,11 @@ def test_nothing_changed_gives_typed_empty_frames() -> None:
     assert found.changes.empty
     assert found.events.empty
     assert found.events.dtypes["size"] == "int64"
-    assert (found.changes.dtypes == "str").all()
+    assert (found.changes.drop(columns="facts").dtypes == "str").all()
+    assert worded_events(found.events).columns.tolist() == [
+        "event", "kind", "sentence", "size", "domains", "confidence", "facts",
+    ]  # fmt: skip
+    assert worded_changes(found.changes).empty
 
 
 # -- the sample ---------------------------------------------------------------------------------------------
@@ -346,6 +367,56 @@ def test_dates_of_an_archive() -> None:
     assert all("•" not in r["before"] for r in clear)
     events = run("2025-09-01", "2025-11-03", "--archive", str(SAMPLE / "archive"), "--events")
     assert [e["kind"] for e in events] == ["migration", "added"]
+
+
+def test_every_kind_of_event_has_a_sentence_in_each_language() -> None:
+    archive = open_archive(SAMPLE / "archive", [SAMPLE / "anchors"])
+    days = [f"{time:%Y-%m-%d}" for time in TIMES]
+    events = pd.concat([span(archive, a, b).events for a, b in itertools.pairwise(days)])
+    assert set(events["kind"]) == set(EVENTS)
+    french, english = (worded_events(events, language=one)["sentence"].tolist() for one in ("fr", "en"))
+    assert all(french)
+    assert not set(french) & set(english)
+    assert not [text for text in english if re.search("[’éèêà]| a | de ", text)]
+
+
+def test_an_operator_without_identifier_is_called_so() -> None:
+    nobody = DN.replace("OU=1759900001,O=CH ALPHA,", "")
+    (told,) = sentences([row("ch-a", dn=nobody)], [row("ch-a", dn=nobody), row("ch-b", dn=nobody)])
+    assert told == "Un opérateur sans identifiant a ajouté 1 domaine"
+
+
+def test_two_persons_masked_are_still_two() -> None:
+    before = [*BASE, row("ch-a", project="zoe@alpha.example"), row("ch-b", project="zac@alpha.example")]
+    after = [*BASE, row("ch-a", project="zac@alpha.example"), row("ch-b", project="zoe@alpha.example")]
+    told = worded_changes(changed(before, after).changes)
+    one, other = "contact projet : z•••@alpha.example (1)", "contact projet : z•••@alpha.example (2)"
+    assert told[["before", "after"]].values.tolist() == [[one, other], [other, one]]
+    assert told["facts"].tolist()[0]["after"] == "z•••@alpha.example (2)"
+
+
+def test_hostile_texts_of_a_change_are_no_formula_and_no_control_character() -> None:
+    hostile = row("ch-a", description="=1+1", dn="CN=\u202ex,OU=1759900001,O=\u202eCH")
+    told = changed(BASE, [*BASE, hostile])
+    assert "\u202e" not in "".join(worded_events(told.events)["sentence"])
+    text = csv_text(
+        worded_changes(changed([*BASE, row("ch-a")], [*BASE, row("ch-a", description="=1+1")]).changes)
+    )
+    assert ",'=1+1," in text
+
+
+def test_parquet_and_json_tell_the_same_facts(tmp_path: Path) -> None:
+    told = ("2025-09-01", "2025-11-03", "--archive", str(SAMPLE / "archive"))
+    for more in ((), ("--events",)):
+        out = tmp_path / "a.parquet"
+        arguments = ["changes", *told, *more, "--format", "parquet"]
+        done = CliRunner().invoke(app, [*arguments, "--out", str(out)])
+        assert done.exit_code == 0, done.output
+        facts = [json.loads(text) for text in pd.read_parquet(out)["facts"]]
+        assert facts == [record["facts"] for record in run(*told, *more)]
+        assert all(facts)
+    refused = CliRunner().invoke(app, arguments)
+    assert "parquet is not for the terminal" in str(refused.exception)
 
 
 def test_files(tmp_path: Path) -> None:

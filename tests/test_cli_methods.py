@@ -7,6 +7,7 @@ import io
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -28,7 +29,9 @@ def run(*arguments: str) -> str:
 def test_csv_and_json_say_the_same(tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(run())))
     records = json.loads(run("--format", "json"))
-    assert list(rows[0]) == list(records[0]) == COLUMNS
+    assert list(rows[0]) == COLUMNS
+    assert list(records[0]) == [*COLUMNS, "facts"]
+    assert all(r["facts"]["code"] for r in records)
     assert [(r["domain"], r["method"], r["declared"]) for r in rows] == [
         (r["domain"], r["method"], r["declared"]) for r in records
     ]
@@ -38,6 +41,9 @@ def test_csv_and_json_say_the_same(tmp_path: Path) -> None:
     unknown = [r for r in records if r["method"] == "unknown"]
     assert all(r["why"] for r in unknown)
     run("--out", str(tmp_path / "methods.csv"))
+    run("--format", "parquet", "--out", str(tmp_path / "methods.parquet"))
+    facts = pd.read_parquet(tmp_path / "methods.parquet")["facts"]
+    assert [json.loads(text) for text in facts] == [r["facts"] for r in records]
     assert len((tmp_path / "methods.csv").read_text(encoding="utf-8-sig").splitlines()) == len(rows) + 1
 
 

@@ -24,6 +24,7 @@ from mssante_audit.base.export import (
     write_csv,
     write_xlsx,
 )
+from mssante_audit.values.person import Person
 
 FORMULAS = ("=1+1", "+33639980001", "-2", "@SUM(A1)", "\t=1", "\r=1", " =1", '"=1', "'=1", "＝1", "\n=1")
 
@@ -70,19 +71,59 @@ def test_numbers_stay_numbers_and_missing_stays_empty():
 def test_rows_instants_and_categories_come_out_readable(tmp_path):
     frame = pd.DataFrame(
         {
-            "rows": [(1, 2), ()],
+            "domains": [(1, 2), ()],
             "at": pd.to_datetime(["2026-03-02T05:30:00Z", None], utc=True),
             "severity": pd.Categorical(["info", "error"]),
         }
     )
     assert json.loads(json_text(frame))[0] == {
-        "rows": [1, 2],
+        "domains": [1, 2],
         "at": "2026-03-02T05:30:00+00:00",
         "severity": "info",
     }
     assert csv_text(frame).splitlines()[1] == "1 2,2026-03-02T05:30:00+00:00,info"
     values, _ = read_xlsx(written(frame, tmp_path / "a.xlsx"))
     assert values[1:] == [["1 2", "2026-03-02T05:30:00+00:00", "info"], [None, None, "error"]]
+
+
+FINDINGS = pd.DataFrame(
+    {
+        "severity": pd.Categorical(["error", "info"], ["info", "warning", "error"], ordered=True),
+        "subject": pd.Series([("a", "b"), ()], dtype="object"),
+        "rows": pd.Series([(1, 2), ()], dtype="object"),
+        "facts": pd.Series([{"n": 1, "who": Person("zoe@x.example")}, {}], dtype="object"),
+    }
+)
+
+
+def test_what_no_cell_holds_is_left_out_of_tables_and_is_json_elsewhere(tmp_path):
+    assert csv_text(FINDINGS) == "severity\nerror\ninfo\n"
+    assert read_xlsx(written(FINDINGS, tmp_path / "a.xlsx"))[0] == [["severity"], ["error"], ["info"]]
+    facts = {"n": 1, "who": "z•••@x.example"}
+    assert json.loads(json_text(FINDINGS))[0]["facts"] == facts
+    back = pd.read_parquet(written(FINDINGS, tmp_path / "a.parquet"))
+    assert [(name, str(dtype)) for name, dtype in back.dtypes.items()] == [
+        ("severity", "str"), ("rank", "int64"), ("subject", "str"), ("rows", "str"), ("facts", "str"),
+    ]  # fmt: skip
+    assert back["rank"].tolist() == [2, 0]
+    assert [json.loads(text) for text in back.loc[0, ["subject", "rows", "facts"]]] == [
+        ["a", "b"],
+        [1, 2],
+        facts,
+    ]
+    told = pd.read_parquet(written(FINDINGS.iloc[:0], tmp_path / "none.parquet"))
+    assert told.columns.tolist() == back.columns.tolist()
+
+
+def test_a_column_of_numbers_called_rows_is_an_ordinary_one(tmp_path):
+    frame = pd.DataFrame({"domain": ["a"], "rows": [3]})
+    assert csv_text(frame) == "domain,rows\na,3\n"
+
+
+def test_a_parquet_holds_what_is_no_unicode_as_an_escape(tmp_path):
+    frame = pd.DataFrame({"a": pd.Series(["x\ud800y", None, "b"], dtype="object")})
+    back = pd.read_parquet(written(frame, tmp_path / "a.parquet"))["a"]
+    assert back.fillna("–").tolist() == ["x\\ud800y", "–", "b"]
 
 
 def test_every_text_of_an_xlsx_is_a_text_even_when_edited(tmp_path):

@@ -15,22 +15,25 @@ import time
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pytest
 from filelock import FileLock
 from lxml import etree
+from typer.testing import CliRunner
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base import export
 from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.base.resources import resource
 from mssante_audit.base.staging import NOTE, SCRATCH, STAGING
-from mssante_audit.findings.frame import flat
+from mssante_audit.cli.main import app
 from mssante_audit.report.kernel import kernel_environment
 from mssante_audit.report.page import to_html
 from mssante_audit.report.results import open_space
 from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.report.tables import findings_table
+from mssante_audit.snapshot import make_snapshot
 from mssante_audit.whitelist.load import NAMESPACE
 
 FILES = Path(__file__).parent / "files"
@@ -455,6 +458,8 @@ def forms(content):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for name in archive.namelist():
                 yield from forms(archive.read(name))
+    if content[:4] == b"PAR1":
+        yield pd.read_parquet(io.BytesIO(content)).to_csv().encode()
     for run in re.findall(r"[A-Za-z0-9+/]{40,}={0,2}", text.replace("\\n", "")):
         yield base64.b64decode(run[: len(run) // 4 * 4])
 
@@ -475,7 +480,7 @@ def test_the_search_for_canaries_finds_them_in_every_form(canary, tmp_path):
     found = audit_all(space)
     assert len(found["rule"][found["rule"].str.startswith("CONTACT")].unique()) >= 10
     for suffix, write in export.WRITERS.items():
-        write(found if suffix == "json" else flat(found), tmp_path / f"a.{suffix}")
+        write(found, tmp_path / f"a.{suffix}")
         assert canaries((tmp_path / f"a.{suffix}").read_bytes()), suffix
     shown = findings_table(found, name="t", caption="c", limit=1).text
     only_base64 = "".join(re.findall(r"base64,[^\"]+", shown))
@@ -488,10 +493,33 @@ def test_no_file_names_a_person_or_a_secret(canary, tmp_path, monkeypatch):
     assert [o.failure for o in run.outcomes] == [None] * len(run.outcomes)
     found = audit_all(open_space(data=str(canary), as_of=AS_OF))
     for suffix, write in export.WRITERS.items():
-        write(found if suffix == "json" else flat(found), tmp_path / "out" / f"all.{suffix}")
+        write(found, tmp_path / "out" / f"all.{suffix}")
     files = everything_in(tmp_path / "out")
-    assert {Path(name).suffix for name in files} >= {".html", ".ipynb", ".json", ".csv", ".xlsx"}
+    assert {Path(name).suffix for name in files} >= {".html", ".ipynb", ".json", ".csv", ".xlsx", ".parquet"}
     assert {name: canaries(content) for name, content in files.items() if canaries(content)} == {}
+
+
+@pytest.mark.parametrize("suffix", export.WRITERS)
+def test_what_changed_names_nobody_in_any_format(canary, tmp_path, suffix):
+    before = canary.read_bytes()
+    for old, new in (("canari", "canari.z"), ("0639987654", "0639987699")):
+        before = before.replace(old.encode(), new.encode())
+    earlier = tmp_path / "before.xml"
+    earlier.write_bytes(before)
+    for more, named in (((), False), (("--show-contacts",), True)):
+        out = tmp_path / f"changes.{suffix}"
+        arguments = ["changes", str(earlier), str(canary), "--format", suffix, "--out", str(out), *more]
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 0, done.output
+        assert bool(canaries(out.read_bytes())) is named
+
+
+def test_a_snapshot_names_nobody_outside_of_what_is_private(canary, tmp_path):
+    space = open_space(data=str(canary), as_of=AS_OF, show_contacts=True)
+    make_snapshot(space, tmp_path / "s", data=canary)
+    files = everything_in(tmp_path / "s")
+    apart = {name for name, content in files.items() if canaries(content)}
+    assert apart == {"private/entries.parquet", "private/findings.parquet"}
 
 
 # -- the status -------------------------------------------------------------------------------
@@ -511,10 +539,11 @@ def test_a_report_comes_with_its_findings(sample_run):
     for outcome in sample_run.outcomes:
         text = (sample_run.out / f"{outcome.name}.findings.csv").read_text(encoding="utf-8-sig")
         told = json.loads((sample_run.out / f"{outcome.name}.results.json").read_text(encoding="utf-8"))
-        found = flat(outcome.results.findings)
+        found = outcome.results.findings
         # A first run: nothing to compare with.
         found = found.assign(first_seen="2026-03-03T06:00:00+00:00", status="")
         assert text == export.csv_text(found)
+        assert {"subject", "rows", "facts"}.isdisjoint(text.partition("\n")[0].split(","))
         assert told["counts"]["findings"] == len(outcome.results.findings)
         assert (len(found) > 0) == (outcome.name != "changes"), "changes are no findings"
         assert sum(told["counts"]["by_rule"].values()) == told["counts"]["findings"]

@@ -11,7 +11,6 @@ from made_findings import framed, made
 
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.french import NARROW, NBSP
-from mssante_audit.findings.frame import flat
 from mssante_audit.report import tables
 
 HOSTILE = (
@@ -76,7 +75,7 @@ def test_above_the_limit_the_table_says_how_many_rows_there_are_and_the_csv_has_
     assert len(page.xpath("//tbody/tr")) == 10
     note = page.xpath("//p[@class='csv']")[0].text_content()
     assert "Les 10 premières lignes sur 30 sont montrées ; toutes sont dans le fichier CSV." in note
-    assert downloaded(page) == csv_text(flat(findings))
+    assert downloaded(page) == csv_text(findings)
     assert len(list(csv.DictReader(io.StringIO(downloaded(page))))) == 30
 
 

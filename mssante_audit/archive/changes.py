@@ -1,8 +1,22 @@
 """What changed between two lists: one record a change, rows compared as a multiset.
 
-Columns of a changes frame, all str: ``kind`` (of `KINDS`), ``domain`` (of a renamed one the new name),
-``before``, ``after``, ``event`` (see `mssante_audit.archive.events`); then ``operator_before``,
-``operator_after`` (identifiers, "" where there is none).
+Columns of a changes frame:
+
+===================  =============  ====================================================================
+column               dtype          meaning
+===================  =============  ====================================================================
+``kind``             str            of `KINDS`
+``domain``           str            the domain; of a renamed one the new name
+``event``            str            what it belongs to (`mssante_audit.archive.events`)
+``operator_before``  str            identifier of the operator in the earlier list, or ""
+``operator_after``   str            identifier of the operator in the later list, or ""
+``facts``            object (dict)  ``before`` and ``after``, the side that is there; may name persons
+===================  =============  ====================================================================
+
+``before`` and ``after`` are operators (each ``operator``, the identifier, and ``name``) where a domain was
+added, removed or moved; numbers of copies where rows were duplicated, of the ``certificate``; persons where a
+``contact`` (``project`` or ``support``) changed; else the text that was and the one that is.
+`mssante_audit.space.story` has words for them.
 
 Rows are paired from the most alike to the least: the same but for `DateMAJ` (re-stamped: not a change), the
 same domain and certificate, the same certificate spelt otherwise, the same operator with another certificate,
@@ -15,20 +29,29 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from mssante_audit.archive.renames import Domains, find_renames
+from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import structures
 
 KINDS = (
     "added", "removed", "renamed", "moved", "dn_added", "dn_retired", "dn_replaced", "dn_respelt",
     "contact_changed", "description_changed", "restamped", "duplicated",
 )  # fmt: skip
-COLUMNS = ("kind", "domain", "before", "after", "event", "operator_before", "operator_after")
+COLUMNS = ("kind", "domain", "event", "operator_before", "operator_after", "facts")
 
 FIELDS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
+
+
+class Operator(NamedTuple):
+    """An operator as a list names it."""
+
+    operator: str
+    """Its identifier, or ""."""
+    name: str
 
 
 class Row(NamedTuple):
@@ -52,21 +75,29 @@ class Holder:
     structure: str
     """Equal for all identifiers of one structure."""
 
-    @property
-    def name(self) -> str:
-        """What to call the operator."""
-        return f"{self.operator} ({self.operator_id})" if self.operator else self.operator_id
-
 
 class Change(NamedTuple):
     """One record, before it belongs to an event."""
 
     kind: str
     domain: str
-    before: str
-    after: str
+    before: str | int | Person | tuple[Operator, ...]
+    """Empty where there is none."""
+    after: str | int | Person | tuple[Operator, ...]
     operator_before: str
     operator_after: str
+    of: tuple[str, str] = ("", "")
+    """Name and value of the fact that tells which of its texts, or of its rows, changed."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What there is to tell of it, by name."""
+        told = [self.of, ("before", self.before), ("after", self.after)]
+        return {
+            name: [one._asdict() for one in value] if isinstance(value, tuple) else value
+            for name, value in told
+            if name and value not in ("", ())
+        }
 
 
 def compare(
@@ -98,21 +129,25 @@ def compare(
         old = _renamed(old, renames)
         gone, come = old - new, new - old
     found = list(_by_kind(gone, come, old, new, holders))
-    owners = _owners(old, renames, holders), _owners(new, renames, holders)
-    found += [Change("renamed", to, was, to, *(o[to] for o in owners)) for was, to in renames.items()]
+    left, come_to = _owners(old, renames, holders), _owners(new, renames, holders)
+    found += [Change("renamed", to, was, to, left[to], come_to[to]) for was, to in renames.items()]
     order = {kind: i for i, kind in enumerate(KINDS)}
     # One contact changed on several certificates of a domain is one change; dates are counted row by row.
     dated = [change for change in found if change.kind == "restamped"]
     others = dict.fromkeys(change for change in found if change.kind != "restamped")
-    return sorted([*others, *dated], key=lambda c: (order[c.kind], c.domain, c.before, c.after))
+    return sorted([*others, *dated], key=lambda c: (order[c.kind], c.domain, c.of, c.before, c.after))
 
 
 def changes_frame(found: Iterable[Change], events: Iterable[str] | None = None) -> pd.DataFrame:
     """Return changes as the frame that this module's docstring describes."""
     rows = list(found)
     named = list(events) if events is not None else [""] * len(rows)
-    records = [(*row[:4], event, *row[4:]) for row, event in zip(rows, named, strict=True)]
-    return pd.DataFrame(records, columns=list(COLUMNS)).astype("str")
+    records = [
+        (one.kind, one.domain, event, one.operator_before, one.operator_after, one.facts)
+        for one, event in zip(rows, named, strict=True)
+    ]
+    frame = pd.DataFrame(records, columns=list(COLUMNS))
+    return frame.astype({name: "object" if name == "facts" else "str" for name in COLUMNS})
 
 
 def _rows(entries: pd.DataFrame) -> Counter[Row]:
@@ -171,16 +206,17 @@ def _by_kind(
     for domain in sorted(touched):
         pair = _Domain(domain, before.get(domain, []), after.get(domain, []), holders)
         if not pair.before:
-            yield pair.change("added", "", _operators(pair.after, holders), None, pair.after[0])
+            yield pair.change("added", (), _operators(pair.after, holders), None, pair.after[0])
             yield from pair.copies(pair.after)
         elif not pair.after:
-            yield pair.change("removed", _operators(pair.before, holders), "", pair.before[0], None)
+            yield pair.change("removed", _operators(pair.before, holders), (), pair.before[0], None)
         else:
             yield from pair.changes(left.get(domain, []), right.get(domain, []))
 
 
-def _operators(rows: list[Row], holders: Mapping[str, Holder]) -> str:
-    return " | ".join(dict.fromkeys(holders[row.dn].name for row in rows))
+def _operators(rows: list[Row], holders: Mapping[str, Holder]) -> tuple[Operator, ...]:
+    held = (holders[row.dn] for row in rows)
+    return tuple(dict.fromkeys(Operator(holder.operator_id, holder.operator) for holder in held))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +228,10 @@ class _Domain:
     after: list[Row]
     holders: Mapping[str, Holder]
 
-    def change(self, kind: str, was: str, now: str, one: Row | None, other: Row | None) -> Change:
+    def change(self, kind: str, was: Any, now: Any, one: Row | None, other: Row | None, **of: str) -> Change:
         """Return a record; the rows tell the operators."""
-        owners = (self.holders[row.dn].operator_id if row else "" for row in (one, other))
-        return Change(kind, self.name, was, now, *owners)
+        was_of, now_of = (self.holders[row.dn].operator_id if row else "" for row in (one, other))
+        return Change(kind, self.name, was, now, was_of, now_of, *of.items())
 
     def key(self, row: Row) -> str:
         """Return the key of a row's certificate."""
@@ -220,13 +256,10 @@ class _Domain:
             yield self.change("dn_respelt", one.dn, other.dn, one, other)
         if one.description != other.description:
             yield self.change("description_changed", one.description, other.description, one, other)
-        for what, was, now in (
-            ("projet", one.project, other.project),
-            ("support", one.support, other.support),
-        ):
+        for which in ("project", "support"):
+            was, now = (Person(getattr(row, which)) for row in (one, other))
             if was != now:
-                texts = f"contact {what} : {was}", f"contact {what} : {now}"
-                yield self.change("contact_changed", *texts, one, other)
+                yield self.change("contact_changed", was, now, one, other, contact=which)
 
     def certificates(self, a: list[Row], b: list[Row]) -> Iterable[Change]:
         """Say what became of certificates: copied, replaced, moved to an operator, added, retired."""
@@ -259,7 +292,7 @@ class _Domain:
         for row in {self.key(row): row for row in rows}.values():
             was, now = (sum(self.key(r) == self.key(row) for r in side) for side in (self.before, self.after))
             if now != was and max(now, was) > 1:
-                yield self.change("duplicated", f"{was} × {row.dn}", f"{now} × {row.dn}", row, row)
+                yield self.change("duplicated", was, now, row, row, certificate=row.dn)
 
 
 def _pairs(a: list[Row], b: list[Row], key: Callable[[Row], Hashable]) -> list[tuple[Row, Row]]:

@@ -1,17 +1,23 @@
-"""Events: changes that belong together, each with a sentence an analyst would write.
+"""Events: changes that belong together, in facts.
 
 Columns of an events frame:
 
-==============  =====  ==================================================================================
-column          dtype  meaning
-==============  =====  ==================================================================================
-``event``       str    identifier, such as ``migration-1``; the column `event` of the changes names it
-``kind``        str    of `EVENTS`
-``sentence``    str    what happened, in French
-``size``        int64  how many domains
-``domains``     tuple  which, in order of name
-``confidence``  str    ``certain``: the lists show it; ``probable``: the likeliest reading of them
-==============  =====  ==================================================================================
+==============  =====================  ====================================================================
+column          dtype                  meaning
+==============  =====================  ====================================================================
+``event``       str                    identifier, such as ``migration-1``; the changes name it in theirs
+``kind``        str                    of `EVENTS`
+``size``        int64                  how many domains
+``domains``     object (tuple of str)  which, in order of name
+``confidence``  str                    ``certain``: the lists show it; ``probable``: their likeliest reading
+``facts``       object (dict)          what its sentence is made of, by name
+==============  =====================  ====================================================================
+
+Facts: the ``operator`` that did it (``operator``, its identifier, and ``name``); of a migration the operators
+``before`` and ``after``; the ``certificate``, or those ``before`` and ``after`` (each ``dn`` and ``cn``); the
+names ``renamed`` (``before``, ``after``); the ``text`` that changed (`TEXTS`), and without an operator where
+only its spelling did; ``rows`` that were re-stamped; whether there are ``more`` copies. The changes of an
+event have what was and what is. `mssante_audit.space.story` has the sentences.
 
 Sorted as `EVENTS` is, the largest first.
 """
@@ -21,46 +27,34 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mssante_audit.archive.changes import Change, changes_frame, compare
+from mssante_audit.archive.changes import Change, Operator, changes_frame, compare
 from mssante_audit.archive.renames import renames_in
-from mssante_audit.base.french import count, listing
-from mssante_audit.values.contacts import mask
+from mssante_audit.values.person import Person
 
 if TYPE_CHECKING:
     from mssante_audit.archive.store import Archive
     from mssante_audit.whitelist.load import WhiteList
 
-EVENTS = {
-    "migration": "Domaines passés d’un opérateur à un autre",
-    "arrival": "Première apparition d’un opérateur",
-    "departure": "Dernière apparition d’un opérateur",
-    "renewal": "Certificat remplacé partout",
-    "replacement": "Certificat remplacé en partie",
-    "certificate_added": "Certificat ajouté",
-    "certificate_retired": "Certificat retiré",
-    "rename": "Domaines renommés",
-    "added": "Domaines ajoutés",
-    "removed": "Domaines retirés",
-    "correction": "Correction en masse",
-    "contact": "Contact changé",
-    "description": "Description changée",
-    "respelling": "Certificat écrit autrement",
-    "duplication": "Lignes en double",
-    "restamp": "Lignes redatées sans changement",
-}
-"""Kinds of events and their French names, the most telling first."""
+EVENTS = (
+    "migration", "arrival", "departure", "renewal", "replacement", "certificate_added", "certificate_retired",
+    "rename", "added", "removed", "correction", "contact", "description", "respelling", "duplication",
+    "restamp",
+)  # fmt: skip
+"""Kinds of events, the most telling first."""
+COLUMNS = ("event", "kind", "size", "domains", "confidence", "facts")
 BULK = 3
 """From how many domains on one and the same correction is a bulk one."""
 
-_TEXTS = {"contact_changed": "contact", "description_changed": "description", "dn_respelt": "respelling"}
+TEXTS = {"contact_changed": "contact", "description_changed": "description", "dn_respelt": "respelling"}
+"""Kinds of changes of a text, and the event that one is."""
 _WORDS = re.compile(r"[^\s,;:()<>@]+|@")
 
 
@@ -75,25 +69,15 @@ class Span:
     """Columns of `mssante_audit.archive.changes`."""
     events: pd.DataFrame
     """Columns of this module."""
-    names: Mapping[str, str] = field(default_factory=dict)
-    """Operator identifier → name."""
-
-    def masked(self) -> Span:
-        """Return it with contacts masked: fit for sharing."""
-        changes = self.changes.copy()
-        contacts = changes["kind"] == "contact_changed"
-        for column in ("before", "after"):
-            changes.loc[contacts, column] = changes.loc[contacts, column].map(mask)
-        return replace(self, changes=changes)
 
 
 @dataclass(slots=True)
 class _Event:
     kind: str
-    sentence: str
     domains: tuple[str, ...]
     members: list[int]
     """Positions of its changes."""
+    facts: dict[str, Any]
     confidence: str = "certain"
 
 
@@ -105,13 +89,8 @@ def between(
 ) -> Span:
     """Return what happened between two lists, given their rows."""
     found = compare(before, after, known_renames)
-    names: dict[str, str] = {}
-    for rows in (before, after):
-        told = rows[["operator_id", "operator"]].drop_duplicates("operator_id")
-        names.update((i, f"{n} ({i})" if n else i) for i, n in told.itertuples(index=False, name=None))
     events = sorted(
-        _events(found, names, before, after),
-        key=lambda e: (list(EVENTS).index(e.kind), -len(e.domains), e.sentence),
+        _events(found, before, after), key=lambda e: (EVENTS.index(e.kind), -len(e.domains), e.domains)
     )
     named = [""] * len(found)
     identifiers, serial = [], defaultdict[str, int](int)
@@ -120,17 +99,13 @@ def between(
         identifiers.append(f"{event.kind}-{serial[event.kind]}")
         for position in event.members:
             named[position] = identifiers[-1]
-    frame = pd.DataFrame(
-        {
-            "event": identifiers,
-            "kind": [e.kind for e in events],
-            "sentence": [e.sentence for e in events],
-            "size": [len(e.domains) for e in events],
-            "domains": pd.Series([e.domains for e in events], dtype="object"),
-            "confidence": [e.confidence for e in events],
-        }
-    ).astype({"event": "str", "kind": "str", "sentence": "str", "size": "int64", "confidence": "str"})
-    return Span(*times, changes_frame(found, named), frame, names)
+    records = [
+        (identifier, e.kind, len(e.domains), e.domains, e.confidence, e.facts)
+        for identifier, e in zip(identifiers, events, strict=True)
+    ]
+    frame = pd.DataFrame(records, columns=list(COLUMNS), dtype="object")
+    frame = frame.astype({"event": "str", "kind": "str", "size": "int64", "confidence": "str"})
+    return Span(*times, changes_frame(found, named), frame)
 
 
 def span(
@@ -165,9 +140,7 @@ def _resolve(archive: Archive, text: str, recover: bool, any_namespace: bool) ->
 # -- grouping -----------------------------------------------------------------------------------------------
 
 
-def _events(
-    found: Sequence[Change], names: Mapping[str, str], before: pd.DataFrame, after: pd.DataFrame
-) -> Iterator[_Event]:
+def _events(found: Sequence[Change], before: pd.DataFrame, after: pd.DataFrame) -> Iterator[_Event]:
     groups: dict[tuple[Hashable, ...], list[int]] = defaultdict(list)
     moved = {c.domain: (c.operator_before, c.operator_after) for c in found if c.kind == "moved"}
     for position, change in enumerate(found):
@@ -176,8 +149,12 @@ def _events(
     key = {dn: k for rows in (before, after) for dn, k in zip(rows["dn"], rows["dn_key"], strict=True)}
     everywhere = {
         (c.before, c.after) for c in found
-        if c.kind == "dn_replaced" and key[c.before] not in keys[1] and key[c.after] not in keys[0]
+        if c.kind == "dn_replaced" and key[str(c.before)] not in keys[1] and key[str(c.after)] not in keys[0]
     }  # fmt: skip
+    names: dict[str, str] = {}
+    for rows in (before, after):
+        names.update(zip(rows["operator_id"][::-1], rows["operator"][::-1], strict=True))
+    names[""] = ""  # several bear no identifier
     for group, members in groups.items():
         changes = [found[position] for position in members]
         domains = tuple(sorted({c.domain for c in changes}))
@@ -190,12 +167,12 @@ def _group(change: Change, moved: Mapping[str, tuple[str, str]]) -> tuple[Hashab
     kind = change.kind
     if kind == "moved":
         return "migration", change.operator_before, change.operator_after
-    if kind in _TEXTS:
+    if kind in TEXTS:
         if change.domain in moved and kind != "dn_respelt":
             return "migration", *moved[change.domain]
         if kind == "dn_respelt":
             return kind, change.operator_after, *_difference(change)
-        if _plain(change.before) == _plain(change.after):
+        if _plain(_text(change.before)) == _plain(_text(change.after)):
             return kind, "spelling"
         return kind, change.operator_after, *_difference(change)
     if kind in ("dn_added", "dn_retired", "dn_replaced"):
@@ -207,12 +184,16 @@ def _group(change: Change, moved: Mapping[str, tuple[str, str]]) -> tuple[Hashab
 
 def _difference(change: Change, words: str = _WORDS.pattern) -> tuple[frozenset[str], frozenset[str]]:
     """Return the words that went, and those that came in their place."""
-    old, new = (frozenset(re.findall(words, text)) for text in (change.before, change.after))
+    old, new = (frozenset(re.findall(words, _text(side))) for side in (change.before, change.after))
     return old - new, new - old
 
 
 def _plain(text: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", text).casefold()))
+
+
+def _text(side: object) -> str:
+    return side.text if isinstance(side, Person) else str(side)
 
 
 def _told(
@@ -221,89 +202,69 @@ def _told(
     domains: tuple[str, ...],
     members: list[int],
     names: Mapping[str, str],
-    everywhere: set[tuple[str, str]],
+    everywhere: Container[tuple[object, object]],
 ) -> _Event:
     kind, first = str(group[0]), changes[0]
-    many = count(len(domains), "domaine")
-    who = names.get(first.operator_after or first.operator_before, "Un opérateur sans identifiant")
-    confidence = "certain"
-    what: str
+    who = _operator(first.operator_after or first.operator_before, names)
     match kind:
         case "migration":
-            was, to = (names.get(str(o), "un opérateur sans identifiant") for o in group[1:3])
-            what, sentence = kind, f"{to} a repris {many} de {was}"
+            was, to = (_operator(str(one), names) for one in group[1:3])
+            return _Event(kind, domains, members, {"before": was, "after": to})
         case "renamed":
-            confidence = "probable"
-            pairs = listing([f"{c.before} en {c.domain}" for c in changes[:3]])
-            rest = ", entre autres" if len(changes) > 3 else ""
-            what, sentence = "rename", f"{who} a renommé {many} : {pairs}{rest}"
-        case "added" | "removed":
-            verb = "ajouté" if kind == "added" else "retiré"
-            what, sentence = kind, f"{who} a {verb} {many}"
-        case "dn_added":
-            what, sentence = "certificate_added", f"{who} a ajouté le certificat {_cn(first.after)} à {many}"
-        case "dn_retired":
-            what = "certificate_retired"
-            sentence = f"{who} a retiré le certificat {_cn(first.before)} de {many}"
+            renamed = [{"before": c.before, "after": c.domain} for c in changes]
+            return _Event("rename", domains, members, {"operator": who, "renamed": renamed}, "probable")
+        case "dn_added" | "dn_retired":
+            facts = {"operator": who, "certificate": _certificate(first.after or first.before)}
+            return _Event(f"certificate_{kind[3:]}", domains, members, facts)
         case "dn_replaced":
             full = (first.before, first.after) in everywhere
+            sides = {"before": _certificate(first.before), "after": _certificate(first.after)}
             what, confidence = ("renewal", "certain") if full else ("replacement", "probable")
-            extent = f"{'partout' if full else 'en partie'} le certificat {_cn(first.before)}"
-            sentence = f"{who} a remplacé {extent} par {_cn(first.after)}, sur {many}"
+            return _Event(what, domains, members, {"operator": who, **sides}, confidence)
         case "restamped":
-            what, sentence = "restamp", f"{count(len(changes), 'ligne')} ({many}) : seule la date a changé"
+            return _Event("restamp", domains, members, {"rows": len(changes)})
         case "duplicated":
-            more = sum(int(c.after.split()[0]) > int(c.before.split()[0]) for c in changes)
-            verb = "apparues" if more else "retirées"
-            what, sentence = "duplication", f"Lignes en double {verb} sur {many} de {who}"
-        case _:
-            return _text_event(kind, group, changes, domains, members, who)
-    return _Event(what, sentence, domains, members, confidence)
+            more = any(int(c.facts["after"]) > int(c.facts["before"]) for c in changes)
+            return _Event("duplication", domains, members, {"operator": who, "more": more})
+        case "added" | "removed":
+            return _Event(kind, domains, members, {"operator": who})
+    return _text_event(TEXTS[kind], group, changes, domains, members, who)
 
 
 def _text_event(
-    kind: str,
+    text: str,
     group: tuple[Hashable, ...],
     changes: Sequence[Change],
     domains: tuple[str, ...],
     members: list[int],
-    who: str,
+    who: Mapping[str, str],
 ) -> _Event:
     """Tell of one change of text, made on one domain or on many."""
-    many, single = count(len(domains), "domaine"), _TEXTS[kind]
-    what = {
-        "contact": "le contact",
-        "description": "la description",
-        "respelling": "l’écriture du certificat",
-    }
-    bulk = len(domains) >= BULK and single != "contact"
+    many = len(domains) >= BULK
     if group[1] == "spelling":
-        named = "des contacts" if single == "contact" else "des descriptions"
-        sentence = f"L’écriture {named} a été corrigée sur {many}"
-        return _Event(
-            "correction" if len(domains) >= BULK else single, sentence, domains, members, "probable"
-        )
-    several = len({(c.before, c.after) for c in changes}) > 1
-    if bulk or (single == "contact" and several and len(domains) >= BULK):
-        sentence = f"{who} a corrigé en masse {what[single]} de {many}"
-        return _Event("correction", sentence, domains, members, "probable")
-    return _Event(single, f"{who} a changé {what[single]} de {many}", domains, members)
+        return _Event("correction" if many else text, domains, members, {"text": text}, "probable")
+    facts = {"text": text, "operator": who}
+    several = len({(c.of, c.before, c.after) for c in changes}) > 1
+    if many and (text != "contact" or several):
+        return _Event("correction", domains, members, facts, "probable")
+    return _Event(text, domains, members, facts)
 
 
-def _cn(dn: str) -> str:
-    found = re.search(r"CN\s*=\s*([^,]+)", dn, re.IGNORECASE)
-    return found[1].strip() if found else dn
+def _operator(identifier: str, names: Mapping[str, str]) -> dict[str, str]:
+    return Operator(identifier, names.get(identifier, ""))._asdict()
+
+
+def _certificate(dn: object) -> dict[str, str]:
+    found = re.search(r"CN\s*=\s*([^,]+)", str(dn), re.IGNORECASE)
+    return {"dn": str(dn), "cn": found[1].strip() if found else str(dn)}
 
 
 def _appearances(names: Mapping[str, str], before: pd.DataFrame, after: pd.DataFrame) -> Iterator[_Event]:
     """Tell of the operators that only one of the two lists has; the changes belong to other events."""
     held = [rows.groupby("operator_id", sort=False)["domain"].unique() for rows in (before, after)]
-    for kind, here, there, verb in (
-        ("arrival", held[1], held[0], "apparaît dans la liste, avec"),
-        ("departure", held[0], held[1], "n’est plus dans la liste ; y avait"),
-    ):
+    for kind, here, there in (("arrival", held[1], held[0]), ("departure", held[0], held[1])):
         for operator in here.index.difference(there.index):
             if operator:
-                domains = tuple(sorted(here[operator]))
-                sentence = f"{names[operator]} {verb} {count(len(domains), 'domaine')}"
-                yield _Event(kind, sentence, domains, [])
+                yield _Event(
+                    kind, tuple(sorted(here[operator])), [], {"operator": _operator(operator, names)}
+                )

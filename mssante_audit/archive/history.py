@@ -7,10 +7,10 @@ a row says: `DateMAJ` is no part of it, because rows are re-stamped without havi
 column               dtype                meaning
 ===================  ===================  ==========================================================
 ``domain``           str                  as in `mssante_audit.whitelist.load`, like the next four
-``dn``               str
-``description``      str
-``project_contact``  str
-``support_contact``  str
+``dn``               str                  the certificate's name
+``description``      str                  Description
+``project_contact``  str                  ResponsableContact; names persons
+``support_contact``  str                  SupportContact; names persons
 ``first_seen``       datetime64[us, UTC]  generation time of the first list that holds it
 ``last_seen``        datetime64[us, UTC]  generation time of the last one
 ``snapshots``        int32                how many lists hold it, copies within one counted once

@@ -1,4 +1,7 @@
-"""Frames to files: CSV, JSON and XLSX that no spreadsheet takes for formulas, written whole or not at all."""
+"""Frames to files: CSV and XLSX that no spreadsheet takes for formulas, JSON, Parquet; whole or not at all.
+
+What a cell cannot hold (`OBJECTS`) is in JSON and Parquet only.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,8 @@ import pandas as pd
 
 from mssante_audit.base.errors import OutputError
 
-FORMATS = ("csv", "json", "xlsx")
+OBJECTS = ("subject", "rows", "facts")
+"""Columns that hold Python's own objects: JSON in files, and not among a table's flat columns."""
 
 XLSX_TEXT = 32_767
 """Characters a cell may hold; openpyxl cuts there without a word, so it is done here, visibly."""
@@ -35,14 +39,16 @@ def csv_text(frame: pd.DataFrame) -> str:
 
     A text that starts with ``= + - @`` (also full-width, also after blanks or quotes), a tab or a line end
     gets a leading apostrophe; so does what follows a semicolon, where a French spreadsheet starts a new
-    cell. Numbers stay numbers. A tuple is written as its values with blanks between them.
+    cell. Numbers stay numbers. A tuple is written as its values with blanks between them; `OBJECTS` are left
+    out.
 
     >>> print(csv_text(pd.DataFrame({"a": ["=1+1", "b;=1"], "n": [-1, 2]})), end="")
     a,n
     '=1+1,-1
     b;'=1,2
     """
-    lines = [[str(name) for name in frame.columns], *_rows(frame)]
+    names = _flat(frame)
+    lines = [names, *_rows(frame, names)]
     return "".join(_csv_line([_csv_cell(value) for value in line]) for line in lines)
 
 
@@ -53,8 +59,8 @@ def json_text(frame: pd.DataFrame) -> str:
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of `frame` as JSON has them: tuples as lists, missing values ``None``, instants ISO."""
-    names = [str(name) for name in frame.columns]
-    return [dict(zip(names, row, strict=True)) for row in _rows(frame)]
+    names = list(frame.columns)
+    return [dict(zip(names, row, strict=True)) for row in _rows(frame, names)]
 
 
 def xml_text(text: str) -> str:
@@ -70,7 +76,7 @@ def xlsx_bytes(frame: pd.DataFrame) -> bytes:
     r"""Return `frame` as an XLSX workbook of one sheet, every text a text.
 
     Control characters that XML refuses are written as ``\x00``; a text over 32,767 characters is cut and
-    says so.
+    says so; `OBJECTS` are left out.
 
     Raises
     ------
@@ -101,11 +107,40 @@ def workbook_bytes(frames: Mapping[str, pd.DataFrame]) -> bytes:
             raise OutputError(f"{len(frame)} rows do not fit a sheet", remedy="Write them as csv")
         sheet = book.create_sheet(name)
         sheet.freeze_panes = "A2"
-        for row in ([str(column) for column in frame.columns], *_rows(frame)):
+        names = _flat(frame)
+        for row in (names, *_rows(frame, names)):
             sheet.append([_xlsx_cell(sheet, value) for value in row])
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
+
+
+def parquet_bytes(frame: pd.DataFrame) -> bytes:
+    """Return `frame` as Parquet: objects as JSON text, an ordered category as text with its `rank` beside it.
+
+    Parquet keeps no order of categories: rank 0 is the lowest, -1 none. Texts that are no Unicode are escaped
+    as in the other formats.
+    """
+    told = frame.copy(deep=False)
+    for at, (name, dtype) in reversed(list(enumerate(frame.dtypes.items()))):
+        if isinstance(dtype, pd.CategoricalDtype):
+            if dtype.ordered:
+                told.insert(at + 1, "rank", frame[name].cat.codes.astype("int64"))
+            told[name] = frame[name].astype("str")
+        elif dtype == "object":
+            values = [_json(value) for value in frame[name]]
+            told[name] = pd.Series(values, index=frame.index, dtype="str")
+    out = io.BytesIO()
+    told.to_parquet(out, index=False)
+    return out.getvalue()
+
+
+def _json(value: Any) -> str | None:
+    plain = _plain(value)
+    if plain is None or isinstance(plain, str):
+        return plain and plain.encode("utf-8", "backslashreplace").decode()
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _xlsx_cell(sheet: Any, value: Any) -> Any:
@@ -137,6 +172,11 @@ def write_xlsx(frame: pd.DataFrame, path: Path) -> None:
     write_workbook({"findings": frame}, path)
 
 
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write `parquet_bytes` of `frame`."""
+    write_bytes(path, parquet_bytes(frame))
+
+
 def write_workbook(frames: Mapping[str, pd.DataFrame], path: Path) -> None:
     """Write `workbook_bytes` of `frames`."""
     from lxml.etree import SerialisationError
@@ -152,8 +192,9 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     "csv": write_csv,
     "json": write_json,
     "xlsx": write_xlsx,
+    "parquet": write_parquet,
 }
-"""How to write each of `FORMATS`."""
+"""How to write each format."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -206,8 +247,13 @@ def output_error(error: OSError, path: Path) -> OutputError:
     )
 
 
-def _rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
-    columns = [[_plain(value) for value in frame[name].tolist()] for name in frame.columns]
+def _flat(frame: pd.DataFrame) -> list[str]:
+    """Return the columns but for the `OBJECTS` among them: of findings, `evidence` tells the rows."""
+    return [c for c in frame.columns if c not in OBJECTS or frame[c].dtype != "object"]
+
+
+def _rows(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    columns = [[_plain(value) for value in frame[name].tolist()] for name in names]
     return list(zip(*columns, strict=True)) if columns else []
 
 

@@ -6,27 +6,19 @@ could be had.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mssante_audit.cli.console import say, write_frame
-from mssante_audit.cli.options import Anchors, Signer
+from mssante_audit.cli.console import check_format, say, write_frame
+from mssante_audit.cli.options import Anchors, Out, ShowContacts, Signer, Table, TableFormat
 
 if TYPE_CHECKING:
     from mssante_audit.archive.log import Record
     from mssante_audit.archive.store import Archive
 
 app = typer.Typer(help="Keep published lists, and check those kept.", no_args_is_help=True)
-
-
-class Format(StrEnum):
-    """Formats of changes."""
-
-    csv = "csv"
-    json = "json"
 
 
 Folder = Annotated[Path, typer.Option("--archive", help="Folder of the archive.")]
@@ -122,20 +114,22 @@ def changes(
     any_namespace: Annotated[
         bool, typer.Option("--any-namespace", help="Accept another XML namespace.")
     ] = False,
-    format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
+    format: TableFormat = Table.csv,  # noqa: A002 - the option's name
     events: Annotated[bool, typer.Option("--events", help="Write the events, not each change.")] = False,
     archive: Folder = Path("archive"),
-    show_contacts: Annotated[
-        bool, typer.Option("--show-contacts", help="Show contacts as they are: not for sharing.")
-    ] = False,
-    out: Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")] = None,
+    show_contacts: ShowContacts = False,
+    out: Out = None,
 ) -> None:
     """Say what changed between two lists, one record a change."""
     from mssante_audit.archive.events import span
+    from mssante_audit.space.story import worded_changes, worded_events
 
+    check_format(format, out)
     found = span(_open(archive, None), before, after, recover=recover, any_namespace=any_namespace)
-    found = found if show_contacts else found.masked()
-    write_frame(found.events if events else found.changes, format, out)
+    if events:
+        write_frame(worded_events(found.events), format, out)
+    else:
+        write_frame(worded_changes(found.changes, show_contacts=show_contacts), format, out)
 
 
 def _open(

@@ -44,8 +44,20 @@ def write(text: str, file: Any = None) -> None:
         raise OutputError(f"cannot be written: {error.strerror}", file="standard output") from None
 
 
+def check_format(format: str, out: Path | None) -> None:  # noqa: A002 - the option's name
+    """Refuse a format that is no text and has no file to go to.
+
+    Raises
+    ------
+    ParameterError
+        If it is so.
+    """
+    if out is None and format in ("xlsx", "parquet"):
+        raise ParameterError(f"{format} is not for the terminal", remedy="Name a file with --out")
+
+
 def write_frame(frame: pd.DataFrame, format: str, out: Path | None) -> None:  # noqa: A002 - the option's name
-    """Write a frame to a file in one of `mssante_audit.base.export.FORMATS`, or print it as CSV or JSON."""
+    """Write a frame to a file as `mssante_audit.base.export.WRITERS` do, or print it as CSV or JSON."""
     from mssante_audit.base import export
 
     if out is not None:

@@ -171,17 +171,15 @@ def _text(register: Register, found: pd.DataFrame) -> str:
 
 
 def _json(register: Register, found: pd.DataFrame) -> str:
-    from mssante_audit.findings.frame import flat
+    from mssante_audit.base.export import records
 
-    problems = json.loads(register.problems.to_json(orient="records", force_ascii=False))
-    findings = json.loads(flat(found).drop(columns="domains").to_json(orient="records", force_ascii=False))
     return json.dumps(
         {
             "source": register.source,
             "sha256": register.sha256,
             "declarations": len(register.declarations),
-            "problems": problems,
-            "findings": findings,
+            "problems": records(register.problems),
+            "findings": records(found),
         },
         ensure_ascii=False,
         indent=1,

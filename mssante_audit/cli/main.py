@@ -21,9 +21,19 @@ from mssante_audit.cli import archive as cli_archive
 from mssante_audit.cli import dossiers as cli_dossiers
 from mssante_audit.cli import observe as cli_observe
 from mssante_audit.cli import run as cli_run
+from mssante_audit.cli import schema as cli_schema
 from mssante_audit.cli import snapshot as cli_snapshot
 from mssante_audit.cli.check import app as checking
-from mssante_audit.cli.console import debugging, given_by, say, say_failed, space_of, write, write_frame
+from mssante_audit.cli.console import (
+    check_format,
+    debugging,
+    given_by,
+    say,
+    say_failed,
+    space_of,
+    write,
+    write_frame,
+)
 from mssante_audit.cli.declarations import app as declarations
 from mssante_audit.cli.methods import app as methods
 from mssante_audit.cli.options import (
@@ -32,6 +42,7 @@ from mssante_audit.cli.options import (
     AsOf,
     Data,
     Operator,
+    Out,
     Recover,
     Settings,
     Severity,
@@ -56,6 +67,7 @@ app.add_typer(checking)
 app.add_typer(methods)
 app.add_typer(cli_dossiers.app)
 app.add_typer(cli_snapshot.app)
+app.add_typer(cli_schema.app)
 app.add_typer(cli_observe.app, name="observe")
 
 cli_archive.mount(app)
@@ -68,6 +80,7 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
     xlsx = "xlsx"
+    parquet = "parquet"
     sarif = "sarif"
     junit = "junit"
 
@@ -191,7 +204,7 @@ def verify(
 def findings(
     audit: Annotated[str, typer.Argument(help="Name of an audit, or all.")],
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
-    out: Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")] = None,
+    out: Out = None,
     data: Data = None,
     parameter: Settings = None,
     as_of: AsOf = None,
@@ -204,11 +217,9 @@ def findings(
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
-    from mssante_audit.findings.frame import flat
     from mssante_audit.report.results import of_operator, select_operator
 
-    if format is Format.xlsx and out is None:
-        raise ParameterError("xlsx is not for the terminal", remedy="Name a file with --out")
+    check_format(format, out)
     given = given_by(
         parameter,
         data=data, as_of=as_of, operator=operator, anchors=anchors, signer=signer, recover=recover,
@@ -222,7 +233,7 @@ def findings(
     if format in (Format.sarif, Format.junit):
         _exchange(format, found, space, audit, owner, out)
     else:
-        write_frame(found if format is Format.json else flat(found), format, out)
+        write_frame(found, format, out)
     if say_failed(found):
         raise typer.Exit(3)
 

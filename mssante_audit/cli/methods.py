@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.cli.console import write_frame
+from mssante_audit.cli.console import check_format, write_frame
+from mssante_audit.cli.options import Out, Table, TableFormat
 
 app = typer.Typer()
-
-
-class Format(StrEnum):
-    """Formats of the records."""
-
-    csv = "csv"
-    json = "json"
 
 
 @app.command("methods")
@@ -27,8 +20,8 @@ def methods(
         Path | None,
         typer.Option(help="Folder holding white list and observation.", show_default="the shipped sample"),
     ] = None,
-    format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
-    out: Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")] = None,
+    format: TableFormat = Table.csv,  # noqa: A002 - the option's name
+    out: Out = None,
     as_of: Annotated[
         str | None, typer.Option(help="Instant at which declarations count, ISO 8601.", show_default="now")
     ] = None,
@@ -43,6 +36,7 @@ def methods(
     from mssante_audit.report.narrative_dns import method_records
     from mssante_audit.report.results import open_space
 
+    check_format(format, out)
     space = open_space(
         data=str(data) if data else None, as_of=as_of, recover=recover, any_namespace=any_namespace
     )

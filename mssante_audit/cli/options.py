@@ -18,6 +18,15 @@ class Severity(StrEnum):
     critical = "critical"
 
 
+class Table(StrEnum):
+    """Formats of a frame (`mssante_audit.base.export.WRITERS`)."""
+
+    csv = "csv"
+    json = "json"
+    xlsx = "xlsx"
+    parquet = "parquet"
+
+
 Data = Annotated[
     Path | None,
     typer.Option(help="Folder or file holding the white list.", show_default="the shipped sample"),
@@ -38,6 +47,8 @@ AnyNamespace = Annotated[bool, typer.Option("--any-namespace", help="Accept anot
 ShowContacts = Annotated[
     bool, typer.Option("--show-contacts", help="Show contacts as they are: not for sharing.")
 ]
+TableFormat = Annotated[Table, typer.Option("--format", help="Format to write.")]
+Out = Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")]
 Settings = Annotated[
     list[str] | None,
     typer.Option(

@@ -6,7 +6,6 @@ another run is at work: nothing was run; 3 a step failed; 130 interrupted.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -29,16 +28,10 @@ def init(
     file: Annotated[Path, typer.Argument(help="File to write; one that is there is left alone.")] = Path(
         "audit.toml"
     ),
-    schema: Annotated[
-        bool, typer.Option("--schema", help="Print its JSON Schema instead, for an editor.")
-    ] = False,
 ) -> None:
     """Write a commented audit.toml, the settings of `run`."""
     from mssante_audit.nightly import config
 
-    if schema:
-        say(json.dumps(config.schema(), ensure_ascii=False, indent=2))
-        return
     config.write_template(file)
     say(f"{file}: set data.folder, then `mssante-audit doctor --config {file}` and `run --config {file}`")
 

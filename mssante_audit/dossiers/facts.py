@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -26,7 +26,8 @@ from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import row_ranges, typed
 from mssante_audit.report import results
 from mssante_audit.report.narrative_dns import SIZES, method_records
-from mssante_audit.report.results import Results
+from mssante_audit.report.results import Provenance, Results
+from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import mask
 from mssante_audit.values.dn import parse_dn
@@ -177,7 +178,7 @@ def record(told: Dossier) -> Results:
         key: whose.safe(value, told.operator_id, ANOTHER) if isinstance(value, str) else value
         for key, value in made.provenance.items()
     }
-    return replace(made, provenance=origin)
+    return replace(made, provenance=cast(Provenance, origin))
 
 
 # -- over the whole space -----------------------------------------------------------------------------------
@@ -344,10 +345,15 @@ def _changes(common: Survey, operator_id: str, *, show: bool) -> pd.DataFrame:
     found, whose = common.step.changes, common.belongings
     touched = (found["operator_before"] == operator_id) | (found["operator_after"] == operator_id)
     records = []
-    for change in found[touched & (found["kind"] != "restamped")].to_dict("records"):
-        texts = [whose.safe(change[side], operator_id, ANOTHER) for side in ("before", "after")]
-        if change["kind"] == "contact_changed" and not show:
-            texts = [text if text == ANOTHER else mask(text) for text in texts]
+    own = found[touched & (found["kind"] != "restamped")]
+    sides = ["before", "after"]
+    clear = worded_changes(own, show_contacts=True)[sides].to_dict("records")
+    shown = worded_changes(own, show_contacts=show)[["kind", "domain", *sides]].to_dict("records")
+    for change, told in zip(shown, clear, strict=True):
+        texts = [
+            change[side] if whose.safe(told[side], operator_id, ANOTHER) == told[side] else ANOTHER
+            for side in sides
+        ]
         records.append((change["kind"], whose.safe(change["domain"], operator_id, "–"), *texts))
     return pd.DataFrame(records, columns=columns)
 

@@ -208,7 +208,7 @@ def _made(order: Order, operator_id: str, page: DossierPage, files: dict[str, by
     outcome = Outcome(
         "operator", page.title, page.results, page.failure, page.section, {"make": round(seconds, 3)}
     )
-    provenance = page.results.provenance if page.results else {}
+    provenance: Mapping[str, Any] = page.results.provenance if page.results else {}
     return Made(
         operator_id,
         page.results.by_severity if page.results else None,

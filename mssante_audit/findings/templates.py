@@ -76,6 +76,17 @@ def asked(told: Rule, part: str, language: str) -> set[str]:
     return named - _environment(language).globals.keys() - _of_module(macros).keys()
 
 
+def said(package: str, name: str, told: Any, language: str = "fr") -> str:
+    """Return what a macro of a package's ``words_LANGUAGE.j2`` says of one value."""
+    macro: Macro = _words(package, language)[name]
+    return str(macro(told))
+
+
+@cache
+def _words(package: str, language: str) -> dict[str, Macro]:
+    return _of_module(_environment(language).get_template(package).module)
+
+
 @cache
 def _environment(language: str) -> Environment:
     words = LANGUAGES[language]

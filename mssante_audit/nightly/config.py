@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from mssante_audit.base.errors import InputError, OutputError
+from mssante_audit.base.frames import DRAFT
 from mssante_audit.base.settings import Config, Deadlines, Section, fault, field_of, shown
 
 STEPS = tuple(Deadlines.model_fields)
@@ -74,7 +75,7 @@ def _finite(text: str) -> float:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of ``audit.toml``, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+    return {"$schema": DRAFT, **Config.model_json_schema()}
 
 
 # -- what is wrong ------------------------------------------------------------------------------------------

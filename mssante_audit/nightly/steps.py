@@ -162,7 +162,6 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     from mssante_audit import audits
     from mssante_audit.base import export
     from mssante_audit.findings.catalogue import FAILED
-    from mssante_audit.findings.frame import flat
     from mssante_audit.findings.ledger import FILE, follow, read_ledger, scope_of
     from mssante_audit.findings.registry import rule
     from mssante_audit.findings.words import sentence
@@ -178,7 +177,7 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     given = {n: shown_value(n, v) if n in ("data", "anchors") else v for n, v in job.parameters.items()}
     told = follow(ledger, scope_of("run", given), job.as_of, findings)
     _write_json(job.folder / FILE, ledger)
-    shown = flat(findings).assign(first_seen=list(told.first_seen), status=list(told.status))
+    shown = findings.assign(first_seen=list(told.first_seen), status=list(told.status))
     for suffix, write in export.WRITERS.items():
         write(shown, job.folder / f"findings.{suffix}")
     results = Results("run", findings, provenance(space))

@@ -31,6 +31,18 @@ code              facts                                      meaning
 
 ``unasked`` and ``replies`` may have ``delegated``: that name is a zone of its own, of which no more is known.
 
+Columns of a frame of methods:
+
+===============  ===================  =====================================================================
+column           dtype                meaning
+===============  ===================  =====================================================================
+``domain``       str                  as the white list writes it
+``method``       category             the method in use, as above
+``cut``          str                  the zone that serves the name, "" where that is the parent's
+``why``          object (dict)        why, in facts, as above
+``observed_at``  datetime64[us, UTC]  the last query about it, NaT if none
+===============  ===================  =====================================================================
+
 Pure: from the frames of `mssante_audit.observe.observation`, whatever the file holds about domains no longer
 listed.
 """
@@ -90,9 +102,7 @@ def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``domain`` str, ``method`` category (`METHODS`), ``cut`` str (the zone that serves the name, where it
-        is not the parent's), ``why`` object (facts, as above), ``observed_at`` datetime64 UTC (last query
-        about it, NaT if none).
+        Columns as in this module's docstring, one row a domain.
     """
     seen = _index(observation)
     rows = []

@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from traceback import format_exception
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import nbformat
 
 from mssante_audit.base.export import csv_text
-from mssante_audit.findings.frame import flat
 from mssante_audit.findings.ledger import FollowUp, follow, scope_of
 from mssante_audit.report.failure import Failure, failure_of
 from mssante_audit.report.follow_up import follow_up_html
@@ -23,7 +22,8 @@ from mssante_audit.report.jobs import Job, tellable
 from mssante_audit.report.page import Page, section_of, title_of, to_html
 from mssante_audit.report.parameters import parameters as known
 from mssante_audit.report.parameters import shown_value
-from mssante_audit.report.results import Results
+from mssante_audit.report.results import Provenance, Results
+from mssante_audit.report.summary import Fixed, Since, Summary
 from mssante_audit.report.traces import clean, take_results
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def data_files(
     text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
     files = {".results.json": text.encode("utf-8", "backslashreplace")}
     if outcome.results and not outcome.failure:
-        frame = flat(outcome.results.findings)
+        frame = outcome.results.findings
         if outcome.told:
             frame = frame.assign(first_seen=list(outcome.told.first_seen), status=list(outcome.told.status))
         files[".findings.csv"] = csv_text(frame).encode("utf-8-sig", "backslashreplace")
@@ -147,24 +147,36 @@ def data_files(
 
 
 def _summary(
-    outcome: Outcome, parameters: Mapping[str, Any], provenance: Mapping[str, Any]
-) -> dict[str, Any]:
+    outcome: Outcome, parameters: Mapping[str, Any], provenance: Provenance | Mapping[str, Any]
+) -> Summary:
     """Return what ``results.json`` says."""
     results, failure, told = outcome.results, outcome.failure, outcome.told
     return {
         "report": outcome.name,
         "status": "failed" if failure else "done",
-        "failure": failure and {"kind": failure.kind, "message": failure.message, "section": outcome.section},
-        "counts": results
-        and {
+        "failure": {"kind": failure.kind, "message": failure.message, "section": outcome.section}
+        if failure
+        else None,
+        "counts": {
             "findings": len(results.findings),
             "by_severity": results.by_severity,
             "by_rule": results.by_rule,
-        },
-        "since_previous": told
-        and told.previous
-        and {"previous": told.previous, **told.counts(), "fixed_findings": [dict(f) for f in told.fixed]},
+        }
+        if results
+        else None,
+        "since_previous": _since(told) if told and told.previous else None,
         "seconds": dict(outcome.seconds),
         "parameters": dict(parameters),
-        "provenance": dict(provenance),
+        "provenance": cast(Provenance, dict(provenance)),
+    }
+
+
+def _since(told: FollowUp) -> Since:
+    counts, fixed = told.counts(), [cast(Fixed, dict(one)) for one in told.fixed]
+    return {
+        "previous": told.previous,
+        "new": counts["new"],
+        "open": counts["open"],
+        "fixed": counts["fixed"],
+        "fixed_findings": fixed,
     }

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from mssante_audit.archive.events import EVENTS, Span
 from mssante_audit.archive.log import GOOD, Record
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.french import NBSP, count, day, moment, number, typeset
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.findings.frame import flat
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.tables import Cell, Figure, Html, data, key_figures, prose, table
 from mssante_audit.space.chronicle import Chronicle
+from mssante_audit.space.story import worded_changes, worded_events
 from mssante_audit.space.trust import TrustSpace
 
 KINDS = {
@@ -35,6 +35,26 @@ KINDS = {
     "restamped": "Lignes redatées : rien d’autre n’a changé",
 }
 """French names of `mssante_audit.archive.changes.KINDS`, in the order of the report."""
+
+EVENTS = {
+    "migration": "Domaines passés d’un opérateur à un autre",
+    "arrival": "Première apparition d’un opérateur",
+    "departure": "Dernière apparition d’un opérateur",
+    "renewal": "Certificat remplacé partout",
+    "replacement": "Certificat remplacé en partie",
+    "certificate_added": "Certificat ajouté",
+    "certificate_retired": "Certificat retiré",
+    "rename": "Domaines renommés",
+    "added": "Domaines ajoutés",
+    "removed": "Domaines retirés",
+    "correction": "Correction en masse",
+    "contact": "Contact changé",
+    "description": "Description changée",
+    "respelling": "Certificat écrit autrement",
+    "duplication": "Lignes en double",
+    "restamp": "Lignes redatées sans changement",
+}
+"""French names of `mssante_audit.archive.events.EVENTS`, in its order."""
 
 OUTCOMES = {
     "kept": "nouvelle liste gardée",
@@ -140,12 +160,12 @@ def waived_table(space: TrustSpace, *audits: str) -> Html:
     ]
     columns = ("Constat", "Domaine", "Opérateur", "Motif", "Par", "Jusqu’au")
     caption = "Constats acceptés, laissés hors des décomptes"
-    return Html(table("waived", caption, columns, rows, _csv(flat(found), "waived", len(rows))))
+    return Html(table("waived", caption, columns, rows, _csv(found, "waived", len(rows))))
 
 
 def changes_answer(story: Chronicle, space: TrustSpace) -> Html:
     """Return the first screen of the report on changes."""
-    events, counts = story.events, story.counts
+    events, counts = worded_events(story.events), story.counts
     whole = story.whole.changes["kind"].value_counts()
     start, end = counts["time"].iloc[0], counts["time"].iloc[-1]
     if len(events):
@@ -194,7 +214,7 @@ def events_table(story: Chronicle, *, limit: int) -> Html:
     events = story.events
     if events.empty:
         return Html('<p class="none">Aucun événement.</p>')
-    events = events.sort_values("end", ascending=False, kind="stable")
+    events = worded_events(events.sort_values("end", ascending=False, kind="stable"))
     rows = [
         (
             Cell(
@@ -217,12 +237,8 @@ def events_table(story: Chronicle, *, limit: int) -> Html:
     return Html(table("events", "Événements, les derniers d’abord", columns, rows, link))
 
 
-def kind_table(span: Span, kind: str, *, limit: int) -> Html:
-    """Return the changes of one kind over a span, as a table."""
-    own = span.changes[span.changes["kind"] == kind]
-    if own.empty:
-        return Html('<p class="none">Aucun.</p>')
-    sentences = dict(zip(span.events["event"], span.events["sentence"], strict=True))
+def _kind_table(own: pd.DataFrame, sentences: Mapping[str, str], kind: str, *, limit: int) -> str:
+    """Return the changes of one kind as a table."""
     rows = [
         (
             Cell(data(c["domain"])),
@@ -235,15 +251,18 @@ def kind_table(span: Span, kind: str, *, limit: int) -> Html:
     name = kind.replace("_", "-")
     caption = f"{KINDS[kind]}{NBSP}: {count(len(own), 'changement')}"
     columns = ("Domaine", "Avant", "Après", "Événement")
-    return Html(table(name, caption, columns, rows, _csv(own, name, limit)))
+    return table(name, caption, columns, rows, _csv(own, name, limit))
 
 
 def kinds(story: Chronicle, *, limit: int, show_contacts: bool = False) -> Html:
     """Return a table for each kind of change over the whole span; kinds without any take one line."""
-    span = story.whole if show_contacts else story.whole.masked()
-    there = set(span.changes["kind"])
+    changes = worded_changes(story.whole.changes, show_contacts=show_contacts)
+    events = worded_events(story.whole.events)
+    sentences = dict(zip(events["event"], events["sentence"], strict=True))
+    there = set(changes["kind"])
     parts = [
-        f"<h3>{typeset(title)}</h3>{kind_table(span, kind, limit=limit).text}"
+        f"<h3>{typeset(title)}</h3>"
+        + _kind_table(changes[changes["kind"] == kind], sentences, kind, limit=limit)
         for kind, title in KINDS.items()
         if kind in there
     ]

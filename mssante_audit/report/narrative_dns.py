@@ -21,7 +21,7 @@ from mssante_audit.report.tables import Cell, Html, csv_link, data, prose, table
 from mssante_audit.space.trust import TrustSpace
 
 NO_OBSERVATION = f"Le DNS n'a pas été observé : rien n'est vérifié ici. {to_do(['observation'])}"
-RECORD_COLUMNS = ("domain", "method", "cut", "declared", "observed_at", "why")
+RECORD_COLUMNS = ("domain", "method", "cut", "declared", "observed_at", "why", "facts")
 DECLARED_NAMES = {
     "delegation": "délégation",
     "redirection": "redirection",
@@ -42,20 +42,20 @@ def method_records(space: TrustSpace) -> pd.DataFrame:
     DataFrame
         ``domain`` str, ``method`` str (`mssante_audit.observe.methods`), ``cut`` str, ``declared`` str
         (``delegation``, ``redirection``, ``withdrawal`` or "" for nothing), ``observed_at`` (UTC, NaT if not
-        observed), ``why`` str (French). Empty where the space has no observation.
+        observed), ``why`` str (French), ``facts`` dict (why in facts). Empty where the space has no
+        observation.
     """
     domains = space.audited["domain"].unique().tolist()
     if space.observation is None:
         empty = pd.DataFrame(columns=list(RECORD_COLUMNS), dtype="str")
-        return empty.astype({"observed_at": "datetime64[us, UTC]"})
+        return empty.astype({"observed_at": "datetime64[us, UTC]", "facts": "object"})
     found = methods(space.observation, domains).astype({"method": "str"})
     told = declarations(space)
     kinds = [told[key].kind if (key := d.lower().rstrip(".")) in told else "" for d in found["domain"]]
     # The rule's own words, for the methods that are no finding too.
     why = [sentence(rule("DNS_METHOD_UNKNOWN"), "observed", {"seen": [facts]}) for facts in found["why"]]
-    return found.assign(declared=pd.Series(kinds, dtype="str"), why=pd.Series(why, dtype="str"))[
-        list(RECORD_COLUMNS)
-    ]
+    words = {"declared": pd.Series(kinds, dtype="str"), "why": pd.Series(why, dtype="str")}
+    return found.rename(columns={"why": "facts"}).assign(**words)[list(RECORD_COLUMNS)]
 
 
 def dns_records(space: TrustSpace, operator_id: str | None = None) -> pd.DataFrame:

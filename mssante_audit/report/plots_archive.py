@@ -11,6 +11,7 @@ from mssante_audit.base.french import count, day, number, percent
 from mssante_audit.report.charts import Chart, bars, lines
 from mssante_audit.report.plots import duration
 from mssante_audit.space.chronicle import Chronicle
+from mssante_audit.space.story import worded_changes
 
 MOVES = 12
 """Flows drawn one by one; the smaller ones are put together."""
@@ -47,7 +48,7 @@ def timeline(story: Chronicle) -> Chart:
 
 def flows(story: Chronicle) -> Chart:
     """Draw how many domains went from which operator to which over the whole span."""
-    moved = story.whole.changes[story.whole.changes["kind"] == "moved"]
+    moved = worded_changes(story.whole.changes[story.whole.changes["kind"] == "moved"])
     sizes = moved.groupby(["before", "after"], sort=False).size().sort_values(ascending=False, kind="stable")
     drawn = pd.Series(sizes.tolist(), index=[f"{a} → {b}" for a, b in sizes.index], dtype=int)
     title = "Domaines passés d’un opérateur à un autre"

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict  # pydantic wants its own before Python 3.12
 
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.export import json_text
@@ -27,6 +29,7 @@ from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.trust import Thresholds, TrustSpace
 from mssante_audit.values.shown import folded
+from mssante_audit.whitelist.signature import Revocation, Status
 
 MIME = "application/vnd.mssante-audit+json"
 """Of the output that carries a notebook's results."""
@@ -139,7 +142,47 @@ def of_operator(findings: pd.DataFrame, space: TrustSpace, operator_id: str | No
     return typed(findings[pd.Series(kept, index=findings.index, dtype="bool")].reset_index(drop=True))
 
 
-def provenance(space: TrustSpace) -> dict[str, Any]:
+@with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+class Provenance(TypedDict):
+    """Where a report comes from."""
+
+    file: str
+    """Name of the white list's file."""
+    sha256: str
+    """Of the list's XML."""
+    signature: Status
+    """What the signature is worth."""
+    signer: str
+    """Who signed, as its certificate says, or ""."""
+    revocation: Revocation
+    """Whether the signer was revoked when the list was made; "" where it chains to no anchor."""
+    generated_at: str | None
+    """When the list was made (ISO 8601); null if that cannot be read."""
+    damaged: bool
+    """Whether only the readable rows of a damaged list were loaded."""
+    damage: list[str]
+    """How it is damaged, in codes."""
+    namespace: str
+    """XML namespace of the list."""
+    register: str | None
+    """Name of the register of declarations; null without one."""
+    register_sha256: str | None
+    observation: str | None
+    """Name of the observation of the DNS; null without one."""
+    observation_sha256: str | None
+    as_of: str
+    """Instant that was audited at (ISO 8601)."""
+    rows: int
+    """Rows of the list."""
+    test_entries: int
+    """Those of them that are entries for testing."""
+    contacts_shown: bool
+    """Whether contacts are as the list has them, not masked."""
+    versions: dict[str, str]
+    """Of Python and of the libraries that the content depends on."""
+
+
+def provenance(space: TrustSpace) -> Provenance:
     """Return what a report says of where it comes from: input, `as_of`, versions; nothing of the clock."""
     whitelist = space.whitelist
     signature = whitelist.signature
@@ -178,8 +221,7 @@ class Results:
     """The notebook's name."""
     findings: pd.DataFrame
     """As `mssante_audit.findings.frame` describes, masked unless the space shows contacts."""
-    provenance: dict[str, Any]
-    """What `provenance` returns."""
+    provenance: Provenance
 
     @property
     def by_severity(self) -> dict[str, int]:
@@ -234,4 +276,4 @@ def read_results(payload: dict[str, Any]) -> Results:
     frame = pd.DataFrame(payload["findings"], columns=list(COLUMNS))
     for column in ("rows", "subject"):
         frame[column] = [tuple(values) for values in frame[column]]
-    return Results(payload["name"], typed(frame), cast(dict[str, Any], payload["provenance"]))
+    return Results(payload["name"], typed(frame), cast(Provenance, payload["provenance"]))

@@ -91,7 +91,7 @@ def run_reports(
     jobs = plan(find_notebooks(names, notebooks or resource("notebooks")), parameters or {})
     space = check_input(jobs)
     jobs = [job for job in jobs if has_data(job.name, space, asked=bool(names))]
-    loaded = provenance(space) if space else {}
+    loaded: Mapping[str, Any] = provenance(space) if space else {}
     with locked(out) as staging, quiet():
         outcomes, ledger = [], read_ledger(out)
         for job, execution in _execute(jobs, staging, listener):
@@ -151,7 +151,8 @@ def _stale(outcome: Outcome) -> list[Path]:
 
 
 def _index(outcomes: Sequence[Outcome], out: Path, space: TrustSpace | None) -> str:
-    told = next((o.results.provenance for o in outcomes if o.results), provenance(space) if space else {})
+    loaded: Mapping[str, Any] = provenance(space) if space else {}
+    told: Mapping[str, Any] = next((o.results.provenance for o in outcomes if o.results), loaded)
     rows = [
         {
             "name": outcome.name,

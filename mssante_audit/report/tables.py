@@ -21,7 +21,6 @@ import pandas as pd
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.french import NBSP, SEVERITY_NAMES, count, number, severity_name, typeset
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.findings.frame import OBJECTS
 from mssante_audit.findings.registry import rule
 
 SYMBOLS = {"critical": "✖", "error": "▲", "warning": "◆", "info": "●"}
@@ -199,9 +198,8 @@ def _finding_cells(finding: dict[Hashable, Any]) -> tuple[Cell, ...]:
 
 
 def csv_link(findings: pd.DataFrame, shown: pd.DataFrame, name: str) -> str:
-    """Return the link to all rows of a frame (but its column `rows`) as CSV, held in the report itself."""
-    text = csv_text(findings.drop(columns=list(OBJECTS), errors="ignore"))
-    content = text.encode("utf-8-sig", "backslashreplace")
+    """Return the link to all rows of a frame as CSV, held in the report itself."""
+    content = csv_text(findings).encode("utf-8-sig", "backslashreplace")
     cut = len(shown) < len(findings)
     note = (
         f"<strong>Les {number(len(shown))} premières lignes sur {number(len(findings))} sont montrées ; "

@@ -13,7 +13,6 @@ import pandas as pd
 from mssante_audit.base.french import NBSP, SEVERITY_NAMES, count, day, number
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
-from mssante_audit.findings.frame import OBJECTS
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import Point, severity_counts
 from mssante_audit.report.tables import Cell, badge, data, prose, table, visible
@@ -159,7 +158,7 @@ def waived_shown(links: Links, positions: Sequence[int], *, name: str = "accepte
     columns = ("Gravité", "Constat", "Domaines", "Opérateur", "Accepté", "Jusqu’au")
     rows = [_cells(links, f, columns) for f in frame.head(ROWS).to_dict("records")] if positions else []
     html = table(name, "Constats acceptés : raison, responsable et échéance", columns, rows) if rows else ""
-    return Shown(name, html, frame.drop(columns=list(OBJECTS), errors="ignore"), len(rows))
+    return Shown(name, html, frame, len(rows))
 
 
 def _cells(links: Links, finding: Mapping[Any, Any], columns: Sequence[str]) -> tuple[Cell, ...]:

@@ -20,7 +20,6 @@ import pandas as pd
 
 from mssante_audit.audits import lacking
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.findings.frame import flat
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import NEEDS, catalogue
 from mssante_audit.findings.trend import Point
@@ -125,7 +124,7 @@ class View:
     @cached_property
     def exported(self) -> pd.DataFrame:
         """The findings as they go into files; with `first_seen` and `status` if there is a run before."""
-        frame = flat(self.findings)
+        frame = self.findings
         if self.told is None:
             return frame
         return frame.assign(first_seen=list(self.told.first_seen), status=list(self.told.status))
@@ -133,7 +132,7 @@ class View:
     @cached_property
     def records(self) -> list[dict[Hashable, Any]]:
         """The findings one by one, with all that is known of them."""
-        return self.exported.assign(rows=self.findings["rows"]).to_dict("records")
+        return self.exported.to_dict("records")
 
     @cached_property
     def new(self) -> frozenset[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -17,17 +16,16 @@ import pandas as pd
 from mssante_audit.archive.changes import changes_frame, compare
 from mssante_audit.audits import parted
 from mssante_audit.base.errors import AuditError, InputError
-from mssante_audit.base.export import output_error
+from mssante_audit.base.export import output_error, parquet_bytes
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.facts import dumped
-from mssante_audit.findings.frame import OBJECTS
 from mssante_audit.findings.registry import audits
 from mssante_audit.findings.words import worded
 from mssante_audit.observe.methods import methods
 from mssante_audit.snapshot.folder import FILE, PRIVATE, VERSION, digest, naming, read_head
 from mssante_audit.space.inputs import code_digest, inputs_digest
+from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import mask
 from mssante_audit.verdicts.domains import domains_of
 
 WAIVED = ("reason", "who", "until")
@@ -140,25 +138,26 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
     frames = {
         "entries": space.entries,
         "problems": space.whitelist.problems,
-        "findings": _told(shared).assign(evidence_raw=told["evidence"]),
+        "findings": shared.assign(evidence_raw=told["evidence"]),
         "domains": domains_of(
             space.audited, open_ones, dict(zip(seen["domain"], seen["method"], strict=True))
         ),
         "methods": seen,
         "changes": _changes(space),
     }
-    private = {"findings": _told(told)[["fingerprint", "subject", "facts"]].add_prefix("own_")}
+    own = {f"own_{name}": list(map(dumped, told[name])) for name in ("subject", "facts")}
+    private = {"findings": pd.DataFrame({"own_fingerprint": told["fingerprint"], **own})}
     if space.declarations is not None:
         frames["register"] = space.declarations.declarations
         private["register_problems"] = space.declarations.problems
     for name, frame in frames.items():
         hidden = naming(frame)
-        yield f"{name}.parquet", _parquet(frame.drop(columns=hidden))
+        yield f"{name}.parquet", parquet_bytes(frame.drop(columns=hidden))
         if hidden:
             private[name] = frame[hidden]
     if not shareable:
         for name, frame in private.items():
-            yield f"{PRIVATE}/{name}.parquet", _parquet(frame)
+            yield f"{PRIVATE}/{name}.parquet", parquet_bytes(frame)
         where = None if data is None else str(Path(data).resolve())
         yield f"{PRIVATE}/data.json", json.dumps({"data": where}).encode()
 
@@ -171,19 +170,10 @@ def _of_audit(space: TrustSpace, name: str) -> pd.DataFrame:
     )
 
 
-def _told(findings: pd.DataFrame) -> pd.DataFrame:
-    """Return findings in columns that Parquet can hold."""
-    texts = {name: pd.Series([dumped(value) for value in findings[name]], dtype="str") for name in OBJECTS}
-    rank = findings["severity"].cat.codes.astype("int64")
-    told = findings.reset_index(drop=True).assign(**texts, rank=rank.to_numpy())
-    return told.astype({"severity": "str", **dict.fromkeys(WAIVED, "str")})
-
-
 def _methods(space: TrustSpace) -> pd.DataFrame:
     if space.observation is None:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in ("domain", "method", "cut", "why")})
-    told = methods(space.observation, dict.fromkeys(space.audited["domain"].tolist()))
-    return told.assign(why=pd.Series([dumped(facts) for facts in told["why"]], dtype="str"))
+    return methods(space.observation, dict.fromkeys(space.audited["domain"].tolist()))
 
 
 def _changes(space: TrustSpace) -> pd.DataFrame:
@@ -195,18 +185,8 @@ def _changes(space: TrustSpace) -> pd.DataFrame:
         else []
     )
     if not archive or not known:
-        return changes_frame([])
-    found = changes_frame(compare(archive.load(known[-1]).entries, space.entries))
-    contacts = found["kind"] == "contact_changed"
-    for column in ("before", "after"):
-        found.loc[contacts, column] = found.loc[contacts, column].map(mask)
-    return found
-
-
-def _parquet(frame: pd.DataFrame) -> bytes:
-    out = io.BytesIO()
-    frame.to_parquet(out, index=False)
-    return out.getvalue()
+        return worded_changes(changes_frame([]))
+    return worded_changes(changes_frame(compare(archive.load(known[-1]).entries, space.entries)))
 
 
 def _plain(value: Any) -> Any:

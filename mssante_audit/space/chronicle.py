@@ -128,12 +128,11 @@ def _of(span: Span, operator_id: str | None) -> Span:
         return span
     own = (span.changes["operator_before"] == operator_id) | (span.changes["operator_after"] == operator_id)
     changes = span.changes[own].reset_index(drop=True)
-    name = span.names.get(operator_id, operator_id)
+    theirs = [facts.get("operator", {}).get("operator") == operator_id for facts in span.events["facts"]]
     told = span.events["event"].isin(set(changes["event"])) | (
-        span.events["kind"].isin(["arrival", "departure"])
-        & span.events["sentence"].str.startswith(name, na=False)
+        span.events["kind"].isin(["arrival", "departure"]) & pd.Series(theirs, dtype="bool")
     )
-    return Span(span.start, span.end, changes, span.events[told].reset_index(drop=True), span.names)
+    return Span(span.start, span.end, changes, span.events[told].reset_index(drop=True))
 
 
 def _ages(history: pd.DataFrame, entries: pd.DataFrame, whole: Span, operator_id: str | None) -> pd.DataFrame:
@@ -141,7 +140,7 @@ def _ages(history: pd.DataFrame, entries: pd.DataFrame, whole: Span, operator_id
     born = history.groupby("domain")["first_seen"].min()
     names = own["domain"].unique().tolist()
     renamed = whole.changes[whole.changes["kind"] == "renamed"]
-    was = dict(zip(renamed["domain"], renamed["before"], strict=True))
+    was = {name: facts["before"] for name, facts in zip(renamed["domain"], renamed["facts"], strict=True)}
     first = born.reindex([was.get(name, name) for name in names])  # another name is no other domain
     start = history["first_seen"].min()
     return pd.DataFrame(

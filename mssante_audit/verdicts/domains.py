@@ -9,7 +9,10 @@ column              dtype   meaning
 ``department``      str     code of that operator's département, or ""
 ``rows``            int64   rows of the list
 ``certificates``    int64   distinct certificate names on it
-``critical``        int64   findings of that severity that touch it, likewise ``error``, ``warning``, ``info``
+``critical``        int64   findings of that severity that touch it
+``error``           int64   findings of that severity that touch it
+``warning``         int64   findings of that severity that touch it
+``info``            int64   findings of that severity that touch it
 ``severity``        str     the worst of them, "" if none does
 ``method``          str     DNS method in use (`mssante_audit.observe.methods`), ``unknown`` if not observed
 ==================  ======  ======================================================================

@@ -11,29 +11,42 @@ column                 dtype                meaning
 ``domain``             str                  Nom, as in the file
 ``description``        str                  Description, as in the file
 ``dn``                 str                  DNCertificatOperateur, as in the file
-``project_contact``    str                  ResponsableContact, as in the file
-``support_contact``    str                  SupportContact, as in the file
+``project_contact``    str                  ResponsableContact, as in the file; names persons
+``support_contact``    str                  SupportContact, as in the file; names persons
 ``updated_at_text``    str                  DateMAJ, as in the file
 ``updated_at``         datetime64[us, UTC]  DateMAJ, read; NaT when it cannot be
 ``dn_key``             str                  `DN.key` of ``dn``: equal for all spellings of one name
 ``igc``                str                  "IGC-Santé" or "IGC-CPS" by the DN's attributes, or ""
-``cn`` ``ou`` ``o``    str                  values in the DN
+``cn``                 str                  CN in the DN
+``ou``                 str                  OU in the DN
+``o``                  str                  O in the DN
 ``st``                 str                  ST in the DN, or else L
 ``c``                  str                  C in the DN
 ``operator_id``        str                  OU without blanks, in upper case
 ``operator``           str                  O with its spaces folded, in upper case
 ``operator_kind``      str                  kind of the identifier ("FINESS", "SIREN"…), or ""
 ``department``         str                  code of the département named by ``st`` ("75", "2A", "971"), or ""
-``project_phone``      str                  first phone of the project contact, E.164, or ""
-``project_email``      str                  first address of the project contact, lower case, or ""
-``support_phone``      str                  likewise of the support contact
-``support_email``      str                  likewise of the support contact
+``project_phone``      str                  first phone of the project contact, E.164, or ""; names persons
+``project_email``      str                  first address of the project contact, lower case, or "";
+                                            names persons
+``support_phone``      str                  first phone of the support contact, E.164, or ""; names persons
+``support_email``      str                  first address of the support contact, lower case, or "";
+                                            names persons
 ``is_audit_entry``     bool                 an entry that the manager or an operator keeps for testing
 ``under_mssante``      bool                 the domain lies under mssante.fr
 =====================  ===================  ================================================================
 
-Columns of `WhiteList.problems`: ``row`` (Int64, NA for what concerns no row), ``line`` (int64), ``kind``,
-``element`` and ``message`` (str; no message repeats what a field says). Kinds: see `reading.Problem`.
+Columns of `WhiteList.problems`:
+
+=====================  ===================  ================================================================
+column                 dtype                meaning
+=====================  ===================  ================================================================
+``row``                Int64                the row, NA for what concerns none
+``line``               int64                line of the file, 1-based
+``kind``               str                  what is wrong (`mssante_audit.whitelist.reading.Problem`)
+``element``            str                  the element it is about, or ""
+``message``            str                  in words, that never repeat what a field says
+=====================  ===================  ================================================================
 """
 
 from __future__ import annotations

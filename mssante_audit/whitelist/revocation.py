@@ -11,10 +11,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
+Said = Literal["good", "revoked", "unknown"]
 SUFFIX = ".crl"
 _MAX_FILE = 2**26
 _READ = {x509.CRLNumber, x509.AuthorityKeyIdentifier, x509.IssuingDistributionPoint}
@@ -27,7 +29,7 @@ def find_crls(folder: Path) -> list[Path]:
     return sorted(file for file in found if file.suffix.lower() == SUFFIX and file.is_file())
 
 
-def revocation(chain: Sequence[x509.Certificate], files: Iterable[Path], at: datetime) -> tuple[str, str]:
+def revocation(chain: Sequence[x509.Certificate], files: Iterable[Path], at: datetime) -> tuple[Said, str]:
     """Say whether a certificate, or one above it, was revoked at a time.
 
     Parameters

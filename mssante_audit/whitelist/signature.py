@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -54,11 +54,15 @@ _SMALLEST_KEY = 2048
 _LONGEST = 500
 
 
+Status = Literal["valid", "valid-untrusted", "invalid", "absent"]
+Revocation = Literal["good", "revoked", "unknown", ""]
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a signature is worth."""
 
-    status: str
+    status: Status
     """``valid``; ``valid-untrusted`` (right, but the signer does not chain to an anchor, or may not sign);
     ``invalid``; ``absent``."""
     why: str
@@ -86,7 +90,7 @@ class Verdict:
     """Subject of the anchor that the signer chains to, if it does."""
     expected: str = ""
     """Common name of the signer that is expected under that anchor."""
-    revocation: str = ""
+    revocation: Revocation = ""
     """``good``, ``revoked`` or ``unknown``; "" without an anchor."""
     revocation_why: str = ""
     """In one sentence without a final period."""

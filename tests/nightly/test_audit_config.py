@@ -53,7 +53,7 @@ def test_the_schema_is_one_that_takes_what_is_right_and_nothing_else():
 
 def test_init_prints_the_schema(capsys):
     with pytest.raises(SystemExit) as ended:
-        app(["init", "--schema"])
+        app(["schema", "settings"])
     assert ended.value.code == 0
     assert json.loads(capsys.readouterr().out) == schema()
 

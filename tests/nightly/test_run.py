@@ -49,6 +49,10 @@ def test_a_mail_says_first_what_is_new_and_what_is_fixed(two_nights):
     assert (told["new"], told["open"]) == (int(counted[1]), int(counted[3]))
     assert int(counted[1]) > 0
     assert int(counted[2]) > 0
+    facts = [json.loads(text) for text in pd.read_parquet(place.runs[-1] / "findings.parquet")["facts"]]
+    findings = json.loads((place.runs[-1] / "findings.json").read_text(encoding="utf-8"))
+    assert facts == [one["facts"] for one in findings]
+    assert any(facts)
     assert (place.runs[-1] / "summary.txt").read_text(encoding="utf-8") == after
 
 

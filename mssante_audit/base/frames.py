@@ -1,0 +1,147 @@
+"""What the columns of frames are: read from the tables of the docstrings that define them, as JSON Schema.
+
+A table's first heading is ``column``; ``dtype`` is as pandas names it, but for what only a meaning can tell:
+``object (tuple of str)``, ``object (tuple of int)``, ``object (dict)``, ``category``, ``ordered category``.
+A meaning that says "names persons" is taken at its word (`Column.personal`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mssante_audit.base.errors import InputError
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+_TEXT = {"type": "string"}
+_MAYBE_INSTANT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}
+_TYPES: dict[str, dict[str, Any]] = {
+    "str": _TEXT,
+    "category": _TEXT,
+    "ordered category": _TEXT,
+    "bool": {"type": "boolean"},
+    "boolean": {"type": ["boolean", "null"]},
+    "int32": {"type": "integer"},
+    "int64": {"type": "integer"},
+    "Int64": {"type": ["integer", "null"]},
+    "datetime64[us, UTC]": _MAYBE_INSTANT,
+    "datetime64[s]": _MAYBE_INSTANT,
+    "object (dict)": {"type": "object"},
+    "object (tuple of int)": {"type": "array", "items": {"type": "integer"}},
+    "object (tuple of str)": {"type": "array", "items": _TEXT},
+}
+"""How JSON has a value of each dtype (`mssante_audit.base.export.records`)."""
+
+_PERSONS = re.compile(r"\bnames? persons\b")
+_RULE = re.compile(r"=+(?: +=+)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a frame."""
+
+    name: str
+    dtype: str
+    meaning: str
+
+    @property
+    def personal(self) -> bool:
+        """Whether it names persons, or may."""
+        return bool(_PERSONS.search(self.meaning))
+
+
+def columns(doc: str | None, at: int = 0) -> tuple[Column, ...]:
+    """Return the columns that a table of a docstring describes.
+
+    Parameters
+    ----------
+    doc
+        With tables in reStructuredText; those that do not begin with ``column`` do not count.
+    at
+        Which of them, from 0.
+
+    Raises
+    ------
+    InputError
+        If Python left docstrings out.
+
+    >>> columns('''
+    ... ======  =====  =============
+    ... column  dtype  meaning
+    ... ======  =====  =============
+    ... ``a``   str    what it is,
+    ...                in two lines
+    ... ======  =====  =============
+    ... ''')
+    (Column(name='a', dtype='str', meaning='what it is, in two lines'),)
+    """
+    if not doc:
+        raise InputError("docstrings describe the frames", remedy="Start Python without -OO")
+    return tuple(
+        Column(name, dtype, meaning)
+        for names, dtype, meaning in _tables(doc)[at]
+        for name in re.findall(r"``(\w+)``", names)
+    )
+
+
+def _tables(doc: str) -> list[list[tuple[str, ...]]]:
+    lines = [line.strip() if _RULE.fullmatch(line.strip()) else line for line in doc.splitlines()]
+    rules = [i for i, line in enumerate(lines) if _RULE.fullmatch(line)]
+    found = []
+    for top, head, end in zip(rules[::3], rules[1::3], rules[2::3], strict=True):
+        starts = [match.start() for match in re.finditer("=+", lines[top])]
+        if lines[top + 1].startswith("column "):
+            found.append(_rows(lines[head + 1 : end], starts))
+    return found
+
+
+def _rows(lines: Iterable[str], starts: Sequence[int]) -> list[tuple[str, ...]]:
+    """Return the cells of a table's rows; a line with an empty last but first cell goes on with the row."""
+    rows: list[list[str]] = []
+    for line in lines:
+        cells = [line[a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)]
+        if cells[1]:
+            rows.append(cells)
+        else:
+            rows[-1] = [f"{one} {more}".strip() for one, more in zip(rows[-1], cells, strict=True)]
+    return [tuple(row) for row in rows]
+
+
+def json_schema(
+    title: str,
+    described: Iterable[Column],
+    choices: Mapping[str, Sequence[str]],
+    more: Iterable[Column] = (),
+) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a frame's rows as a list of records.
+
+    Parameters
+    ----------
+    title
+        What it is.
+    described
+        The columns, all of which are there.
+    choices
+        For a column, the values that it may have.
+    more
+        Columns that may be there.
+    """
+    told = list(described)
+    properties = {
+        one.name: {
+            **_TYPES[one.dtype],
+            **({"enum": list(choices[one.name])} if one.name in choices else {}),
+            "description": one.meaning,
+        }
+        for one in (*told, *more)
+    }
+    row = {
+        "type": "object",
+        "properties": properties,
+        "required": [one.name for one in told],
+        "additionalProperties": False,
+    }
+    return {"$schema": DRAFT, "title": title, "type": "array", "items": row}

@@ -1,0 +1,194 @@
+"""What is written for machines is what the schemas say that it is, and what is not is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+from typer.testing import CliRunner
+
+from mssante_audit.audits import audit_all
+from mssante_audit.base.export import records
+from mssante_audit.cli.main import app
+from mssante_audit.cli.schema import Schema
+from mssante_audit.dossiers.write import write_dossiers
+from mssante_audit.findings.ledger import FollowUp
+from mssante_audit.observe.methods import METHODS
+from mssante_audit.report.conversion import Outcome, data_files
+from mssante_audit.report.failure import Failure
+from mssante_audit.report.run import Run
+from mssante_audit.snapshot import load_space, make_snapshot
+
+AS_OF = "2026-03-03T06:00:00Z"
+ONE = "1679900001"
+
+
+def asked(*arguments: str) -> Any:
+    done = CliRunner().invoke(app, list(arguments))
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def validators() -> dict[str, Draft202012Validator]:
+    schemas = {name: asked("schema", name) for name in Schema}
+    for schema in schemas.values():
+        assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+        Draft202012Validator.check_schema(schema)
+    return {
+        name: Draft202012Validator(schema, format_checker=FormatChecker()) for name, schema in schemas.items()
+    }
+
+
+def in_snapshot(folder: Path, name: str) -> list[dict[str, Any]]:
+    return records(pd.read_parquet(folder / f"{name}.parquet"))
+
+
+def results_in(folder: Path) -> list[Any]:
+    return [json.loads(file.read_text(encoding="utf-8")) for file in folder.rglob("*.results.json")]
+
+
+@pytest.mark.parametrize(
+    "made", ["sample_run", "hostile_run", pytest.param("real_run", marks=pytest.mark.real)]
+)
+def test_files_of_reports_findings_and_domains(
+    made: str, request: pytest.FixtureRequest, validators: dict[str, Draft202012Validator], tmp_path: Path
+) -> None:
+    run: Run = request.getfixturevalue(made)
+    told = results_in(run.out)
+    assert len(told) == len(run.outcomes) >= 6
+    for one in told:
+        validators["results"].validate(one)
+    data = None if made == "sample_run" else run.out.parent / "data"
+    space = load_space(data, as_of=told[0]["provenance"]["as_of"])
+    found = audit_all(space)
+    assert len(found)
+    validators["findings"].validate(records(found))
+    make_snapshot(space, tmp_path / "s")
+    domains, changes = (in_snapshot(tmp_path / "s", name) for name in ("domains", "changes"))
+    assert len(domains) == space.audited["domain"].nunique()
+    validators["domains"].validate(domains)
+    assert changes
+    validators["changes"].validate([{**one, "facts": json.loads(one["facts"])} for one in changes])
+    shared = [
+        {**one, **{name: json.loads(one[name]) for name in ("subject", "rows", "facts")}}
+        for one in in_snapshot(tmp_path / "s", "findings")
+    ]
+    validators["findings"].validate(shared)
+    assert {one["fingerprint"] for one in shared if not one["until"]} == set(found["fingerprint"])
+
+
+def test_results_of_a_failure_of_a_second_run_and_of_a_dossier(
+    validators: dict[str, Draft202012Validator], sample_run: Run, tmp_path: Path
+) -> None:
+    results = next(one.results for one in sample_run.outcomes if one.name == "dn_consistency")
+    assert results is not None
+    gone = {"rule": "DN_SHAPE", "domain": "a", "operator": "b", "first_seen": "2026-01-01T00:00:00+00:00"}
+    many = len(results.findings)
+    told = FollowUp(
+        "2026-03-01T00:00:00+00:00", ("2026-03-01T00:00:00+00:00",) * many, ("new",) * many, (gone,)
+    )
+    failure = Failure("KeyError", "x", 3)
+    outcomes = [
+        (Outcome("a", "A", results, told=told, seconds={"run": 1.5}), results.provenance),
+        (Outcome("a", "A", None, failure, "Section"), {}),
+        (Outcome("a", "A", results, failure, "Section"), results.provenance),
+    ]
+    for outcome, origin in outcomes:
+        files = data_files(outcome, {"data": "x", "row_limit": 3, "recover": False, "operator": None}, origin)
+        validators["results"].validate(json.loads(files[".results.json"]))
+    write_dossiers(tmp_path / "out", parameters={"as_of": AS_OF}, operators=[ONE])
+    (dossier,) = results_in(tmp_path / "out")
+    assert dossier["report"] == "operator"
+    validators["results"].validate(dossier)
+
+
+def test_what_commands_print(validators: dict[str, Draft202012Validator]) -> None:
+    validators["findings"].validate(asked("findings", "all", "--format", "json", "--as-of", AS_OF))
+    archive = ("2025-09-01", "2026-03-02", "--archive", "data/sample/archive", "--format", "json")
+    validators["changes"].validate(asked("changes", *archive))
+    validators["events"].validate(asked("changes", *archive, "--events"))
+
+
+def test_the_tables_of_a_site(sample_site, validators: dict[str, Draft202012Validator]) -> None:
+    tables = [
+        (name, rows)
+        for file in sample_site.folder.rglob("*.json")
+        if "rapports" not in file.parts and "dossiers" not in file.parts
+        for name, rows in json.loads(file.read_text(encoding="utf-8")).items()
+        if rows and "fingerprint" in rows[0]
+    ]
+    assert {"acceptes"} < {name for name, _ in tables}
+    for _, rows in tables:
+        validators["findings"].validate(rows)
+    assert any(row["facts"] for _, rows in tables for row in rows)
+
+
+@pytest.fixture(scope="module")
+def good(sample_run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """One right output for each schema."""
+    space = load_space(as_of=AS_OF)
+    folder = tmp_path_factory.mktemp("good") / "s"
+    make_snapshot(space, folder)
+    file = sample_run.out / "overview.results.json"
+    return {
+        "results": json.loads(file.read_text(encoding="utf-8")),
+        "findings": records(audit_all(space).head(1)),
+        "domains": in_snapshot(folder, "domains")[:1],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value"),
+    [
+        ("results", ["status"], "maybe"),
+        ("results", ["seconds"], None),
+        ("results", ["surprise"], 1),
+        ("results", ["counts", "findings"], -1),
+        ("results", ["counts", "by_severity", "grave"], 1),
+        ("results", ["counts", "by_severity", "info"], ...),
+        ("results", ["provenance", "signature"], "fine"),
+        ("results", ["provenance", "sha256"], ...),
+        ("results", ["since_previous"], {}),
+        ("results", ["parameters", "data"], ["a"]),
+        ("findings", [0, "severity"], "grave"),
+        ("findings", [0, "confidence"], ""),
+        ("findings", [0, "domains"], "3"),
+        ("findings", [0, "rows"], "3-5"),
+        ("findings", [0, "subject"], "a"),
+        ("findings", [0, "facts"], "{}"),
+        ("findings", [0, "facts"], ...),
+        ("findings", [0, "status"], "fixed"),
+        ("findings", [0, "surprise"], ""),
+        ("domains", [0, "rows"], 1.5),
+        ("domains", [0, "method"], "magic"),
+        ("domains", [0, "operator"], None),
+        ("domains", [0, "domain"], ...),
+    ],
+)
+def test_what_is_wrong_is_refused(
+    name: str, place: list[Any], value: Any, good: dict[str, Any], validators: dict[str, Draft202012Validator]
+) -> None:
+    wrong = json.loads(json.dumps(good[name]))
+    validators[name].validate(wrong)
+    *way, last = place
+    inside = wrong
+    for step in way:
+        inside = inside[step]
+    if value is ...:
+        del inside[last]
+    else:
+        inside[last] = value
+    assert list(validators[name].iter_errors(wrong))
+
+
+def test_schemas_have_what_the_code_has(validators: dict[str, Draft202012Validator]) -> None:
+    row = validators["domains"].schema["items"]["properties"]
+    assert row["method"]["enum"] == list(METHODS)
+    assert all(one["description"] for one in row.values())
+    told = validators["results"].schema["$defs"]["Provenance"]["properties"]
+    assert told["as_of"]["description"] == "Instant that was audited at (ISO 8601)."

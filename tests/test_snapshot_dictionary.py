@@ -1,0 +1,157 @@
+"""The page on data, the docstrings it is made from and the frames are one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from test_report import CANARY, canary_list
+
+from mssante_audit.archive.events import between, span
+from mssante_audit.audits import audit_all
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.frames import Column, columns
+from mssante_audit.observe.methods import methods
+from mssante_audit.snapshot import load_space, make_snapshot
+from mssante_audit.snapshot.dictionary import FRAMES, in_files
+from mssante_audit.snapshot.folder import PRIVATE, naming
+from mssante_audit.space.story import worded_changes, worded_events
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts import domains_of
+from mssante_audit.whitelist.load import load_whitelist
+from tools.data_dictionary import page
+
+AS_OF = "2026-03-03T06:00:00+00:00"
+ROOT = Path(__file__).parents[1]
+
+
+def dtype_of(series: pd.Series) -> str:
+    """Return a dtype as docstrings name it."""
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return "ordered category" if series.dtype.ordered else "category"
+    if series.dtype != "object":
+        return str(series.dtype)
+    kinds = {type(value) for value in series}
+    if kinds == {tuple}:
+        (inside,) = {type(one) for value in series for one in value}
+        return f"object (tuple of {inside.__name__})"
+    return f"object ({', '.join(kind.__name__ for kind in kinds)})"
+
+
+def frames_of(space: TrustSpace) -> dict[str, pd.DataFrame]:
+    found = audit_all(space)
+    assert space.observation is not None
+    assert space.declarations is not None
+    assert space.archive is not None
+    told = span(space.archive, "2025-09-01", "2026-03-02")
+    return {
+        "entries": space.entries,
+        "problems": space.whitelist.problems,
+        "findings": found,
+        "domains": domains_of(space.audited, found),
+        "methods": methods(space.observation, space.audited["domain"]),
+        "changes": worded_changes(told.changes),
+        "events": worded_events(told.events),
+        "register": space.declarations.declarations,
+        "history": space.archive.history,
+    }
+
+
+@pytest.fixture(scope="module")
+def space() -> TrustSpace:
+    return load_space(as_of=AS_OF)
+
+
+@pytest.fixture(scope="module")
+def frames(space: TrustSpace) -> dict[str, pd.DataFrame]:
+    return frames_of(space)
+
+
+def test_the_page_is_what_would_be_written() -> None:
+    assert (ROOT / "docs" / "data.md").read_text(encoding="utf-8") == page(), "run `make dictionary`"
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_every_column_is_described_as_it_is_and_none_besides(
+    name: str, frames: dict[str, pd.DataFrame]
+) -> None:
+    frame = frames[name]
+    assert len(frame) or name == "problems"
+    assert [(one.name, one.dtype) for one in FRAMES[name][1]()] == [
+        (column, dtype_of(frame[column])) for column in frame.columns
+    ]
+
+
+def test_what_could_not_be_read_is_described_too() -> None:
+    damaged = load_whitelist(canary_list()[:-200], recover=True).problems
+    assert len(damaged)
+    told = FRAMES["problems"][1]()
+    assert [(one.name, one.dtype) for one in told] == [(c, dtype_of(damaged[c])) for c in damaged.columns]
+
+
+def test_every_file_of_a_snapshot_is_described(space: TrustSpace, tmp_path: Path) -> None:
+    make_snapshot(space, tmp_path / "s", shareable=True)
+    make_snapshot(space, tmp_path / "own")
+    files = {file.stem: pd.read_parquet(file) for file in (tmp_path / "s").glob("*.parquet")}
+    assert files.keys() == FRAMES.keys() - {"events", "history"}
+    for name, frame in files.items():
+        told = [one.name for one in FRAMES[name][1]()]
+        private = tmp_path / "own" / PRIVATE / f"{name}.parquet"
+        apart = list(pd.read_parquet(private).columns) if name in ("entries", "register") else []
+        more = [one.name for one in in_files()] if name == "findings" else []
+        assert [c for c in frame.columns if c not in more] == [c for c in told if c not in apart]
+        assert set(frame.columns) <= {*told, *more}
+
+
+@pytest.mark.parametrize("name", ["entries", "register", "history"])
+def test_what_is_said_to_name_persons_is_what_lies_apart(name: str, frames: dict[str, pd.DataFrame]) -> None:
+    assert [one.name for one in FRAMES[name][1]() if one.personal] == naming(frames[name])
+
+
+def test_no_column_names_a_person_that_is_not_said_to(tmp_path: Path) -> None:
+    (tmp_path / "list.xml").write_bytes(canary_list())
+    space = load_space(tmp_path / "list.xml", as_of=AS_OF, show_contacts=True)
+    before = space.entries.assign(project_contact="m. canari, canari@ch-alpha.example")
+    told = between(before, space.entries)
+    frames = {
+        "entries": space.entries,
+        "findings": audit_all(space),
+        "changes": worded_changes(told.changes, show_contacts=True),
+        "events": worded_events(told.events),
+        "domains": domains_of(space.audited, audit_all(space)),
+    }
+    for name, frame in frames.items():
+        naming_some = {c for c in frame.columns if CANARY.search(frame[c].to_csv().encode())}
+        said = {one.name for one in FRAMES[name][1]() if one.personal}
+        assert naming_some <= said, name
+        assert naming_some or name in ("events", "domains"), name
+    hidden = worded_changes(told.changes)
+    assert not CANARY.search(hidden.to_csv().encode())
+    assert hidden["before"].nunique() == 1
+    assert hidden["after"].nunique() == told.changes["facts"].map(lambda facts: facts["after"]).nunique()
+
+
+def test_a_table_is_read_with_its_long_rows() -> None:
+    doc = """
+    Text.
+
+    =======  =====  =======
+    name     dtype  other
+    =======  =====  =======
+    ``no``   str    no
+    =======  =====  =======
+
+    =======  =====  =======
+    column   dtype  meaning
+    =======  =====  =======
+    ``a``    int64  one,
+                    two
+    ``b``    str    names persons
+    =======  =====  =======
+    """
+    told = columns("\n".join(line.removeprefix("    ") for line in doc.splitlines()))
+    assert told == (Column("a", "int64", "one, two"), Column("b", "str", "names persons"))
+    assert [one.personal for one in told] == [False, True]
+    with pytest.raises(InputError, match="Start Python without -OO"):
+        columns(None)

@@ -1,0 +1,52 @@
+"""Write the page on data: what the columns of every frame mean, as the frames' own docstrings say it.
+
+Usage: ``python tools/data_dictionary.py docs/data.md``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from mssante_audit.base.frames import Column
+from mssante_audit.snapshot.dictionary import FRAMES, in_files
+
+HEAD = """# Data
+
+Written by `make dictionary` from the docstrings of the frames: change those. `mssante-audit schema NAME`
+prints a JSON Schema (2020-12) of `results` (`results.json`), of `findings`, `domains`, `changes` and `events`
+(lists of rows, as JSON has them) and of `settings` (`audit.toml`).
+
+Frames lie in memory (`space.entries`, `audit(…)`), in a [snapshot](snapshot.md), in the archive
+(`history.parquet`) and in what the commands write. A dtype is that of the frame in memory. In JSON, tuples
+are lists, instants ISO 8601, missing values null. In Parquet, an `object` is JSON text and a category text;
+`rank` beside `severity` keeps its order. In CSV and XLSX, `subject`, `rows` and `facts` are left out.
+
+In a snapshot, what names persons of `entries` and `register` lies in `private/`. In what is written for
+others, persons are masked unless `--show-contacts`; two that differ stay different.
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    parts = [HEAD]
+    for name, (what, told) in FRAMES.items():
+        parts.append(f"## {name}\n\n{what}\n\n{_table(told())}")
+        if name == "findings":
+            parts.append(f"Files of findings may have beside them:\n\n{_table(in_files())}")
+    return "\n".join(parts)
+
+
+def _table(columns: Iterable[Column]) -> str:
+    lines = ["| column | dtype | meaning |", "| --- | --- | --- |"]
+    for one in columns:
+        meaning = re.sub("``(.+?)``", r"`\1`", one.meaning).replace("|", "\\|")
+        meaning = re.sub(r"\b(may )?names? persons\b", r"**\g<0>**", meaning)
+        lines.append(f"| `{one.name}` | {one.dtype} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
