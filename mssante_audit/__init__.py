@@ -24,6 +24,21 @@ Start with `load_space`: a folder (or a white list) becomes a `TrustSpace`, whos
 `AuditError`                       what all errors of this package are
 =================================  ==================================================================
 
+In a notebook, frames and series become charts, tables and sentences; help on each has an example:
+
+=================================  ==================================================================
+`domains`, `waived`, `touched`     a row a domain; accepted findings; how many domains findings touch
+`bars`, `lines`, `tiles`           charts of a series or frame, of a frame over time, of départements
+`table`, `findings_table`          any frame as a table; findings, with what their rules mean
+`say`, `percent`, `largest`        a sentence in French; a share; the longest bar's name and number
+`key_figures`, `Figure`            figures as tiles
+`severity_bars`, `lead`, `note`    findings by severity; the answer on top; a sentence in small type
+`family`, `title_of`, `titles`     the rules of a family; a rule's title, or those of findings
+`lacks`, `unknown`                 what was not there to check rules with; the sentence that says so
+`opening`, `enable`                what a report is about; style and script of tables, shown once
+`show_frames`                      every frame as a table that sorts and filters, in JupyterLab
+=================================  ==================================================================
+
 ``help(load_space)`` tells of one of them; the columns of ``space.entries`` and of findings are described in
 ``help("mssante_audit.whitelist.load")`` and ``help("mssante_audit.findings.frame")``.
 """
@@ -33,18 +48,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     AUDITS: tuple[str, ...]
-    from mssante_audit.audits import audit, audit_all, lacking
+    from mssante_audit.audits import audit, audit_all, lacking, waived
     from mssante_audit.base.errors import AuditError
+    from mssante_audit.base.french import percent
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.findings.catalogue import Rule, load_rules
     from mssante_audit.findings.frame import Finding
     from mssante_audit.findings.registry import Audit, catalogue, register, rule
+    from mssante_audit.report.charts import bars, largest, lines, table, tiles
+    from mssante_audit.report.findings import (
+        family,
+        findings_table,
+        lacks,
+        opening,
+        severity_bars,
+        title_of,
+        titles,
+        touched,
+        unknown,
+    )
+    from mssante_audit.report.say import lead, note, say
+    from mssante_audit.report.tables import Figure, enable, key_figures, show_frames
     from mssante_audit.snapshot.load import load_space
     from mssante_audit.space.trust import Thresholds, TrustSpace
     from mssante_audit.values.contacts import mask, parse_contact
     from mssante_audit.values.dn import parse_dn
     from mssante_audit.values.identifiers import parse_department, parse_identifier
     from mssante_audit.values.person import Person
+    from mssante_audit.verdicts.domains import domains
     from mssante_audit.whitelist.load import WhiteList, load_whitelist
     from mssante_audit.whitelist.signature import verify_signature
 
@@ -53,6 +84,7 @@ _HOME = {
         "audit",
         "audit_all",
         "lacking",
+        "waived",
     ),
     "base.errors": ("AuditError",),
     "declarations.register": ("load_declarations",),
@@ -67,6 +99,37 @@ _HOME = {
         "register",
         "rule",
     ),
+    "base.french": ("percent",),
+    "report.charts": (
+        "bars",
+        "largest",
+        "lines",
+        "table",
+        "tiles",
+    ),
+    "report.findings": (
+        "family",
+        "findings_table",
+        "lacks",
+        "opening",
+        "severity_bars",
+        "title_of",
+        "titles",
+        "touched",
+        "unknown",
+    ),
+    "report.say": (
+        "lead",
+        "note",
+        "say",
+    ),
+    "report.tables": (
+        "Figure",
+        "enable",
+        "key_figures",
+        "show_frames",
+    ),
+    "verdicts.domains": ("domains",),
     "snapshot.load": ("load_space",),
     "space.trust": ("Thresholds", "TrustSpace"),
     "values.contacts": (
@@ -91,6 +154,7 @@ __all__ = [
     "AUDITS",
     "Audit",
     "AuditError",
+    "Figure",
     "Finding",
     "Person",
     "Rule",
@@ -99,20 +163,43 @@ __all__ = [
     "WhiteList",
     "audit",
     "audit_all",
+    "bars",
     "catalogue",
+    "domains",
+    "enable",
+    "family",
+    "findings_table",
+    "key_figures",
     "lacking",
+    "lacks",
+    "largest",
+    "lead",
+    "lines",
     "load_declarations",
     "load_rules",
     "load_space",
     "load_whitelist",
     "mask",
+    "note",
+    "opening",
     "parse_contact",
     "parse_department",
     "parse_dn",
     "parse_identifier",
+    "percent",
     "register",
     "rule",
+    "say",
+    "severity_bars",
+    "show_frames",
+    "table",
+    "tiles",
+    "title_of",
+    "titles",
+    "touched",
+    "unknown",
     "verify_signature",
+    "waived",
 ]
 
 

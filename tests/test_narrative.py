@@ -11,6 +11,7 @@ from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.french import NARROW, NBSP, typeset
 from mssante_audit.findings.catalogue import SOURCES
 from mssante_audit.findings.registry import catalogue, rule
+from mssante_audit.report import findings as findings_shown
 from mssante_audit.report import narrative
 from mssante_audit.report.narrative_dns import dns_answer
 from mssante_audit.space.trust import TrustSpace
@@ -72,7 +73,7 @@ def test_a_finding_about_the_list_is_told_apart_from_its_rows(space, entries):
 def test_scope_tells_what_was_set_aside(space, entries):
     aside = int(space.entries["is_audit_entry"].sum())
     assert aside
-    told = text(narrative.scope(space, entries))
+    told = text(findings_shown.scope(space, entries))
     assert told.startswith(
         f"Audit de {len(entries)} entrées de la liste ({len(space.entries)} lignes lues) ; {aside} "
     )
@@ -81,7 +82,7 @@ def test_scope_tells_what_was_set_aside(space, entries):
 
 def test_scope_tells_of_a_damaged_list(space, entries):
     damaged = TrustSpace(replace(space.whitelist, damaged=True, damage="cut"), space.as_of)
-    assert f"{len(entries)} entrées d’une liste endommagée" in text(narrative.scope(damaged, entries))
+    assert f"{len(entries)} entrées d’une liste endommagée" in text(findings_shown.scope(damaged, entries))
 
 
 def test_a_report_on_one_operator_says_so_first(space, entries):
@@ -181,9 +182,9 @@ def test_families_belong_to_one_audit_each():
 
 
 def test_every_source_of_a_rule_has_a_french_name():
-    assert narrative.SOURCES.keys() == set(SOURCES)
+    assert findings_shown.SOURCES.keys() == set(SOURCES)
     for r in catalogue().values():
-        assert sum(r.source.startswith(name) for name in narrative.SOURCES) == 1
+        assert sum(r.source.startswith(name) for name in findings_shown.SOURCES) == 1
 
 
 def test_what_to_fix_first_is_what_touches_most_domains_information_aside(space, entries):

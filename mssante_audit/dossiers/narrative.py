@@ -16,6 +16,7 @@ from mssante_audit.base.french import count, day, listing, number, typeset
 from mssante_audit.dossiers.facts import Dossier, Peers
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.registry import rule
+from mssante_audit.report.findings import severity_bars
 from mssante_audit.report.narrative import SIGNATURES
 from mssante_audit.report.narrative_archive import KINDS
 from mssante_audit.report.narrative_declarations import STATUSES
@@ -29,7 +30,6 @@ from mssante_audit.report.tables import (
     data,
     key_figures,
     prose,
-    severity_bars,
     table,
 )
 from mssante_audit.values.identifiers import DEPARTMENTS

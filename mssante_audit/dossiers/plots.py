@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mssante_audit.base.french import SEVERITY_NAMES, count, day, number, percent, typeset
+from mssante_audit.base.french import SEVERITY_NAMES, count, day, number, one_decimal, percent, typeset
 from mssante_audit.dossiers.facts import Dossier
-from mssante_audit.report.charts import Chart, bars, one_decimal
+from mssante_audit.report.charts import Chart, bars
 from mssante_audit.report.plots import shares
 
 CERTIFICATES = 10

@@ -14,8 +14,9 @@ from mssante_audit.base.french import SEVERITY_NAMES, count, day, number, percen
 from mssante_audit.declarations.register import Register
 from mssante_audit.findings.frame import concat
 from mssante_audit.report.charts import Chart, bars
+from mssante_audit.report.findings import severity_bars
 from mssante_audit.report.plots import shares
-from mssante_audit.report.tables import Cell, Figure, Html, csv_link, data, key_figures, severity_bars, table
+from mssante_audit.report.tables import Cell, Figure, Html, csv_link, data, key_figures, table
 from mssante_audit.space.trust import TrustSpace
 
 STATUSES = {

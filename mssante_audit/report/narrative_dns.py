@@ -9,19 +9,18 @@ import pandas as pd
 
 from mssante_audit.audits import audit
 from mssante_audit.audits.delegation_vs_redirection.method import METHOD_NAMES
-from mssante_audit.audits.delegation_vs_redirection.observed import declarations, seen_of
+from mssante_audit.audits.delegation_vs_redirection.observed import seen_of
 from mssante_audit.base.french import count, moment, number, typeset
-from mssante_audit.findings.registry import rule
-from mssante_audit.findings.words import sentence
-from mssante_audit.observe.methods import METHODS, methods
+from mssante_audit.observe.methods import METHODS
 from mssante_audit.report.charts import Chart, bars
-from mssante_audit.report.narrative import answer, to_do
+from mssante_audit.report.findings import TO_DO
+from mssante_audit.report.narrative import answer
 from mssante_audit.report.plots import shares
 from mssante_audit.report.tables import Cell, Html, csv_link, data, prose, table
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.methods import method_records
 
-NO_OBSERVATION = f"Le DNS n'a pas été observé : rien n'est vérifié ici. {to_do(['observation'])}"
-RECORD_COLUMNS = ("domain", "method", "cut", "declared", "observed_at", "why")
+NO_OBSERVATION = f"Le DNS n'a pas été observé : rien n'est vérifié ici. {TO_DO['observation']}"
 DECLARED_NAMES = {
     "delegation": "délégation",
     "redirection": "redirection",
@@ -32,30 +31,6 @@ DECLARED_NAMES = {
 SIZES = ((1, 1), (2, 9), (10, 49), (50, None))
 """Operators by how many domains they hold."""
 _STYLES = {"delegated": "strong", "within-delegated": "light", "redirected": "gold"}
-
-
-def method_records(space: TrustSpace) -> pd.DataFrame:
-    """Return the method in use for each audited domain, one row each, in list order.
-
-    Returns
-    -------
-    DataFrame
-        ``domain`` str, ``method`` str (`mssante_audit.observe.methods`), ``cut`` str, ``declared`` str
-        (``delegation``, ``redirection``, ``withdrawal`` or "" for nothing), ``observed_at`` (UTC, NaT if not
-        observed), ``why`` str (French). Empty where the space has no observation.
-    """
-    domains = space.audited["domain"].unique().tolist()
-    if space.observation is None:
-        empty = pd.DataFrame(columns=list(RECORD_COLUMNS), dtype="str")
-        return empty.astype({"observed_at": "datetime64[us, UTC]"})
-    found = methods(space.observation, domains).astype({"method": "str"})
-    told = declarations(space)
-    kinds = [told[key].kind if (key := d.lower().rstrip(".")) in told else "" for d in found["domain"]]
-    # The rule's own words, for the methods that are no finding too.
-    why = [sentence(rule("DNS_METHOD_UNKNOWN"), "observed", {"seen": [facts]}) for facts in found["why"]]
-    return found.assign(declared=pd.Series(kinds, dtype="str"), why=pd.Series(why, dtype="str"))[
-        list(RECORD_COLUMNS)
-    ]
 
 
 def dns_records(space: TrustSpace, operator_id: str | None = None) -> pd.DataFrame:

@@ -9,9 +9,9 @@ from itertools import pairwise
 import pandas as pd
 
 from mssante_audit.base.french import (
-    NBSP,
     SEVERITY_NAMES,
     count,
+    duration,
     listing,
     number,
     percent,
@@ -126,21 +126,6 @@ def age_bands(entries: pd.DataFrame, as_of: datetime, stale_after_days: int) -> 
         texts=shares(drawn, len(age)),
         styles=[style for *_, style in bands],
     )
-
-
-def duration(days: int) -> str:
-    """Write a length of time, in years or months where it is a round number of them.
-
-    >>> [duration(d).replace(NBSP, "_") for d in (1, 91, 183, 365, 730, 1461, 400)]
-    ['1_jour', '3_mois', '6_mois', '1_an', '2_ans', '4_ans', '400_jours']
-    """
-    months = {91: 3, 92: 3, 182: 6, 183: 6}
-    if days in months:
-        return f"{months[days]}{NBSP}mois"
-    years = round(days / 365.25)
-    if years and abs(days - 365 * years) <= years // 4:
-        return count(years, "an")
-    return count(days, "jour")
 
 
 def findings_by_family(findings: pd.DataFrame) -> Chart:

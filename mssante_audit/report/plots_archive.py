@@ -7,9 +7,8 @@ from itertools import pairwise
 
 import pandas as pd
 
-from mssante_audit.base.french import count, day, number, percent
+from mssante_audit.base.french import count, day, duration, number, percent
 from mssante_audit.report.charts import Chart, bars, lines
-from mssante_audit.report.plots import duration
 from mssante_audit.space.chronicle import Chronicle
 
 MOVES = 12

@@ -70,9 +70,9 @@ def test_figures_can_be_read_without_being_seen(report) -> None:
     assert len(figures) == 4
     alts = [plain(f.find("div").get("aria-label")) for f in figures]
     assert "2 mars 2026 : 148 domaines, 7 événements" in alts[0]
-    assert "le plus (7) dans celle du 2 mars 2026." in plain(figures[0].findtext("figcaption"))
+    assert "le plus (7) dans celle du 2 mars 2026." in plain(figures[0].find("figcaption").text_content())
     assert "GROUPEMENT E-SANTE DE CHEMINSONGE (1679900001) → MESSAGERIES" in alts[1]
-    assert all(f.findtext("figcaption").endswith(".") for f in figures)
+    assert all(f.find("figcaption").text_content().endswith(".") for f in figures)
 
 
 def test_a_domain_with_a_new_name_is_no_new_domain(space) -> None:
