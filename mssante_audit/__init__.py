@@ -29,6 +29,7 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 =================================  ==================================================================
 `domains`, `waived`, `touched`     a row a domain; accepted findings; how many domains findings touch
 `bars`, `lines`, `tiles`           charts of a series or frame, of a frame over time, of départements
+`by_age`                           how many ages fall into each band
 `table`, `findings_table`          any frame as a table; findings, with what their rules mean
 `say`, `percent`, `largest`        a sentence in French; a share; the longest bar's name and number
 `key_figures`, `Figure`            figures as tiles
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from mssante_audit.findings.catalogue import Rule, load_rules
     from mssante_audit.findings.frame import Finding
     from mssante_audit.findings.registry import Audit, catalogue, register, rule
-    from mssante_audit.report.charts import bars, largest, lines, table, tiles
+    from mssante_audit.report.charts import bars, by_age, largest, lines, table, tiles
     from mssante_audit.report.findings import (
         family,
         findings_table,
@@ -102,6 +103,7 @@ _HOME = {
     "base.french": ("percent",),
     "report.charts": (
         "bars",
+        "by_age",
         "largest",
         "lines",
         "table",
@@ -164,6 +166,7 @@ __all__ = [
     "audit",
     "audit_all",
     "bars",
+    "by_age",
     "catalogue",
     "domains",
     "enable",

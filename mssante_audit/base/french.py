@@ -25,6 +25,14 @@ SEVERITY_NAMES = {
 }
 """French names of the severities, singular and plural, worst first."""
 
+SIGNATURES = {
+    "valid": "valide",
+    "valid-untrusted": "non reconnue",
+    "invalid": "invalide",
+    "absent": "absente",
+}
+"""French names of the verdicts of `mssante_audit.whitelist.signature`, short."""
+
 DAMAGES = {
     "namespace": "l’espace de noms est un élément au lieu d’une déclaration",
     "compressed": "le fichier compressé est interrompu",

@@ -12,12 +12,11 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits.delegation_vs_redirection.method import METHOD_NAMES
-from mssante_audit.base.french import count, day, listing, number, typeset
+from mssante_audit.base.french import SIGNATURES, count, day, listing, number, typeset
 from mssante_audit.dossiers.facts import Dossier, Peers
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.findings import severity_bars
-from mssante_audit.report.narrative import SIGNATURES
 from mssante_audit.report.narrative_archive import KINDS
 from mssante_audit.report.narrative_declarations import STATUSES
 from mssante_audit.report.narrative_dns import DECLARED_NAMES

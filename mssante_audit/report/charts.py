@@ -17,7 +17,7 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 from itertools import count as count_from
-from itertools import cycle
+from itertools import cycle, pairwise
 from typing import Any
 
 import pandas as pd
@@ -27,6 +27,7 @@ from mssante_audit.base.french import (
     SEVERITY_NAMES,
     count,
     day,
+    duration,
     number,
     one_decimal,
     percent,
@@ -305,6 +306,32 @@ def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
     """
     sizes = values if isinstance(values, pd.Series) else values.sum(axis=1)
     return (str(sizes.idxmax()), int(sizes.max())) if len(sizes) else ("", 0)
+
+
+def by_age(days: pd.Series, limits: Sequence[int]) -> pd.Series:
+    """Return how many ages fall into each band, for `bars`: from one limit to the next, the youngest first.
+
+    Parameters
+    ----------
+    days
+        Whole days; missing ones, and those below 0 (a date to come), have a band if there are any.
+    limits
+        Where a band ends and the next begins, in days, ascending.
+
+    Examples
+    --------
+    >>> by_age(pd.Series([10, 400, 800]), [365]).rename(lambda name: name.replace(NBSP, " ")).to_dict()
+    {'moins de 1 an': 1, '1 an et plus': 2}
+    """
+    names = [
+        f"moins de {duration(limits[0])}",
+        *(f"de {duration(low)} à {duration(high)}" for low, high in pairwise(limits)),
+        f"{duration(limits[-1])} et plus",
+    ]
+    counts = pd.cut(days, [0, *limits, float("inf")], right=False, labels=names).value_counts(sort=False)
+    apart = {"date postérieure à la situation": days < 0, "date illisible ou absente": days.isna()}
+    rest = {name: int(found.sum()) for name, found in apart.items() if found.any()}
+    return pd.Series({**dict(zip(names, counts.tolist(), strict=True)), **rest}, dtype="int64")
 
 
 def table(

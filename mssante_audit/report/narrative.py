@@ -10,7 +10,7 @@ from html import escape
 
 import pandas as pd
 
-from mssante_audit.base.french import count, day, listing, number, percent, typeset
+from mssante_audit.base.french import SIGNATURES, count, day, listing, number, percent, typeset
 from mssante_audit.findings.registry import audits, rule
 from mssante_audit.report.findings import (
     family,
@@ -25,14 +25,6 @@ from mssante_audit.report.findings import (
 )
 from mssante_audit.report.tables import Cell, Figure, Html, badge, data, key_figures, prose, table
 from mssante_audit.space.trust import TrustSpace
-
-SIGNATURES = {
-    "valid": "valide",
-    "valid-untrusted": "non reconnue",
-    "invalid": "invalide",
-    "absent": "absente",
-}
-"""French names of the verdicts of `mssante_audit.whitelist.signature`, short."""
 
 
 def operator_entries(space: TrustSpace, operator_id: str | None) -> pd.DataFrame:

@@ -34,9 +34,8 @@ NOT_FINDINGS = (
 
 SIZE_MAX = 3_000_000
 CHARTS = {"bars", "lines", "tiles"}
-CHARTS |= set(["age_bands", "concentration", "declaration_statuses", "departments", "findings_by_family"])
-CHARTS |= set(["findings_by_operator", "findings_by_rule", "mail_concentration", "methods_by_operator"])
-CHARTS |= {"methods_in_use", "name_server_concentration", "operator_share"}
+CHARTS |= {"age_bands", "declaration_statuses", "findings_by_operator", "findings_by_rule"}
+CHARTS |= {"mail_concentration", "methods_by_operator", "methods_in_use", "name_server_concentration"}
 
 
 def source(name):
