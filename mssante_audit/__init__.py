@@ -27,12 +27,15 @@ Start with `load_space`: a folder (or a white list) becomes a `TrustSpace`, whos
 In a notebook, frames and series become charts, tables and sentences; help on each has an example:
 
 =================================  ==================================================================
-`domains`, `waived`, `touched`     a row a domain; accepted findings; how many domains findings touch
+`domains`, `method_records`        a row a domain; the DNS method in use for it, and the declared one
+`hosts`                            the name servers or mail hosts that domains depend on
+`waived`, `touched`                accepted findings; how many domains findings touch
 `bars`, `lines`, `tiles`           charts of a series or frame, of a frame over time, of départements
 `by_age`                           how many ages fall into each band
 `table`, `findings_table`          any frame as a table; findings, with what their rules mean
 `say`, `percent`, `largest`        a sentence in French; a share; the longest bar's name and number
 `key_figures`, `Figure`            figures as tiles
+`sections`                         several tables, each under its title
 `severity_bars`, `lead`, `note`    findings by severity; the answer on top; a sentence in small type
 `family`, `title_of`, `titles`     the rules of a family; a rule's title, or those of findings
 `lacks`, `unknown`                 what was not there to check rules with; the sentence that says so
@@ -69,7 +72,7 @@ if TYPE_CHECKING:
         unknown,
     )
     from mssante_audit.report.say import lead, note, say
-    from mssante_audit.report.tables import Figure, enable, key_figures, show_frames
+    from mssante_audit.report.tables import Figure, enable, key_figures, sections, show_frames
     from mssante_audit.snapshot.load import load_space
     from mssante_audit.space.trust import Thresholds, TrustSpace
     from mssante_audit.values.contacts import mask, parse_contact
@@ -77,6 +80,7 @@ if TYPE_CHECKING:
     from mssante_audit.values.identifiers import parse_department, parse_identifier
     from mssante_audit.values.person import Person
     from mssante_audit.verdicts.domains import domains
+    from mssante_audit.verdicts.methods import hosts, method_records
     from mssante_audit.whitelist.load import WhiteList, load_whitelist
     from mssante_audit.whitelist.signature import verify_signature
 
@@ -129,9 +133,14 @@ _HOME = {
         "Figure",
         "enable",
         "key_figures",
+        "sections",
         "show_frames",
     ),
     "verdicts.domains": ("domains",),
+    "verdicts.methods": (
+        "hosts",
+        "method_records",
+    ),
     "snapshot.load": ("load_space",),
     "space.trust": ("Thresholds", "TrustSpace"),
     "values.contacts": (
@@ -172,6 +181,7 @@ __all__ = [
     "enable",
     "family",
     "findings_table",
+    "hosts",
     "key_figures",
     "lacking",
     "lacks",
@@ -183,6 +193,7 @@ __all__ = [
     "load_space",
     "load_whitelist",
     "mask",
+    "method_records",
     "note",
     "opening",
     "parse_contact",
@@ -193,6 +204,7 @@ __all__ = [
     "register",
     "rule",
     "say",
+    "sections",
     "severity_bars",
     "show_frames",
     "table",

@@ -25,7 +25,6 @@ from mssante_audit.dossiers.belongings import Belongings, belongings
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import row_ranges, typed
 from mssante_audit.report import results
-from mssante_audit.report.narrative_dns import SIZES
 from mssante_audit.report.results import Results
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import mask
@@ -38,6 +37,8 @@ PEERS_MIN = 5
 """Fewer operators of a size are not compared with: one of them could be told from the numbers."""
 POINTS = 12
 """Lists of the archive that are counted at most, the last among them."""
+SIZES = ((1, 1), (2, 9), (10, 49), (50, None))
+"""Operators by how many domains they hold: the peers of each."""
 ANOTHER = typeset("un autre opérateur")
 
 

@@ -17,9 +17,7 @@ from mssante_audit.dossiers.facts import Dossier, Peers
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.findings import severity_bars
-from mssante_audit.report.narrative_archive import KINDS
-from mssante_audit.report.narrative_declarations import STATUSES
-from mssante_audit.report.narrative_dns import DECLARED_NAMES
+from mssante_audit.report.names import DECLARED, KINDS, STATUSES
 from mssante_audit.report.tables import (
     Cell,
     Figure,
@@ -174,7 +172,7 @@ def domains_table(told: Dossier, *, limit: int) -> Html:
 def _declared(told: Dossier, domain: Mapping[Any, Any]) -> str:
     if told.space.declarations is None:
         return "inconnu"
-    return prose(DECLARED_NAMES.get(domain["declared"], "rien"))
+    return prose(DECLARED.get(domain["declared"], "rien"))
 
 
 def _in_use(told: Dossier, domain: Mapping[Any, Any]) -> str:

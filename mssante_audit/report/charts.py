@@ -341,6 +341,7 @@ def table(
     empty: str = "Aucune ligne.",
     name: str = "",
     limit: int = 500,
+    csv: pd.DataFrame | None = None,
 ) -> Html:
     """Show any frame or series as a table that sorts, filters and gives all its rows as CSV.
 
@@ -357,6 +358,8 @@ def table(
         Its `id` and the name of the CSV file, if one matters; unique in its page.
     limit
         Rows shown at most. Above it the table says how many there are.
+    csv
+        What the CSV holds, if more than these rows.
 
     Examples
     --------
@@ -365,8 +368,10 @@ def table(
     True
     """
     whole = values.to_frame() if isinstance(values, pd.Series) else values
+    own = name or f"frame-{next(_tables)}"
     if whole.empty:
-        return Html(f'<p class="none">{escape(empty)}</p>')
+        link = "" if csv is None or csv.empty else csv_link(csv, csv, own)
+        return Html(f'<p class="none">{escape(empty)}</p>{link}')
     if whole.index.name or not isinstance(whole.index, pd.RangeIndex):
         whole = whole.reset_index(names=str(whole.index.name or "ligne"), allow_duplicates=True)
     shown = whole.head(limit)
@@ -375,10 +380,9 @@ def table(
         if kind == Severity:
             for row, severity in zip(rows, shown.iloc[:, at], strict=True):
                 row[at] = Cell(badge(severity), SEVERITIES.index(severity))
-    own = name or f"frame-{next(_tables)}"
     said = caption or count(len(whole), "ligne")
     columns = [str(column) for column in shown.columns]
-    return Html(table_html(own, said, columns, rows, csv_link(whole, shown, own)))
+    return Html(table_html(own, said, columns, rows, csv_link(whole if csv is None else csv, shown, own)))
 
 
 def _cell(value: Any) -> Cell:
@@ -389,5 +393,7 @@ def _cell(value: Any) -> Cell:
     if isinstance(value, int | float):
         return Cell(one_decimal(value), value)
     if isinstance(value, datetime):
-        return Cell(day(value), value.isoformat())
+        clock = f" {value:%H:%M}" if value.hour or value.minute else ""
+        text = f'<span style="white-space:nowrap">{value:%d/%m/%Y}{clock}</span>'
+        return Cell(text, value.isoformat())
     return Cell(data(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)))

@@ -15,22 +15,12 @@ from mssante_audit.declarations.register import Register
 from mssante_audit.findings.frame import concat
 from mssante_audit.report.charts import Chart, bars
 from mssante_audit.report.findings import severity_bars
+from mssante_audit.report.names import MATCHES
+from mssante_audit.report.names import STATUSES as STATUSES
 from mssante_audit.report.plots import shares
 from mssante_audit.report.tables import Cell, Figure, Html, csv_link, data, key_figures, table
 from mssante_audit.space.trust import TrustSpace
 
-STATUSES = {
-    "withdrawn-listed": "retiré, toujours listé",
-    "not-listed": "déclaré, absent de la liste",
-    "differs": "listé, avec des écarts",
-    "not-declared": "listé, jamais déclaré",
-    "as-declared": "listé comme déclaré",
-    "pending": "trop récent pour cette liste",
-    "withdrawn": "retiré, absent de la liste",
-    "later": "déclaré à une date future",
-    "unknown": "déclaré, date ou retrait illisible",
-}
-"""French names of the statuses of a domain, worst first."""
 _STYLES = {
     "withdrawn-listed": "critical",
     "not-listed": "error",
@@ -42,7 +32,6 @@ _STYLES = {
     "later": "grey",
     "unknown": "grey",
 }
-_MATCHES = {"same": "identique", "spelling": "autre écriture", "differs": "différent"}
 
 
 def declared_status(space: TrustSpace, operator_id: str | None = None) -> pd.DataFrame:
@@ -190,7 +179,7 @@ def _cells(record: dict[Any, Any], names: dict[str, int]) -> tuple[Cell, ...]:
         "description": "description",
     }
     gaps = [
-        f"{label} ({_MATCHES[record[column]]})"
+        f"{label} ({MATCHES[record[column]]})"
         for column, label in labels.items()
         if record[column] in ("differs", "spelling")
     ]

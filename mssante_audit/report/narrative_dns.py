@@ -14,6 +14,7 @@ from mssante_audit.base.french import count, moment, number, typeset
 from mssante_audit.observe.methods import METHODS
 from mssante_audit.report.charts import Chart, bars
 from mssante_audit.report.findings import TO_DO
+from mssante_audit.report.names import DECLARED as DECLARED_NAMES
 from mssante_audit.report.narrative import answer
 from mssante_audit.report.plots import shares
 from mssante_audit.report.tables import Cell, Html, csv_link, data, prose, table
@@ -21,13 +22,6 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.methods import method_records
 
 NO_OBSERVATION = f"Le DNS n'a pas été observé : rien n'est vérifié ici. {TO_DO['observation']}"
-DECLARED_NAMES = {
-    "delegation": "délégation",
-    "redirection": "redirection",
-    "withdrawal": "retrait",
-    "": "rien",
-}
-"""French names of what was declared."""
 SIZES = ((1, 1), (2, 9), (10, 49), (50, None))
 """Operators by how many domains they hold."""
 _STYLES = {"delegated": "strong", "within-delegated": "light", "redirected": "gold"}

@@ -7,7 +7,7 @@ reports, dossiers, on the site and in JupyterLab. `enable` puts script and style
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
@@ -143,6 +143,12 @@ def csv_link(findings: pd.DataFrame, shown: pd.DataFrame, name: str) -> str:
         f'<p class="csv">{note}<a download="{escape(name)}.csv" href="data:text/csv;base64,'
         f'{b64encode(content).decode("ascii")}">Télécharger {lines} (CSV, {size})</a></p>'
     )
+
+
+def sections(parts: Mapping[str, Html], rest: str = "") -> Html:
+    """Show several tables, each under its title, and below them what is to be said of the rest."""
+    shown = "".join(f"<h3>{prose(title)}</h3>{part.text}" for title, part in parts.items())
+    return Html(shown + (f'<p class="none">{escape(visible(rest))}</p>' if rest else ""))
 
 
 def show_frames() -> Html:

@@ -1,6 +1,6 @@
 """Verdicts: one row a domain, what is known of it put together."""
 
 from mssante_audit.verdicts.domains import domains, domains_of
-from mssante_audit.verdicts.methods import method_records
+from mssante_audit.verdicts.methods import hosts, method_records
 
-__all__ = ["domains", "domains_of", "method_records"]
+__all__ = ["domains", "domains_of", "hosts", "method_records"]

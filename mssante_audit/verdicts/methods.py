@@ -1,10 +1,10 @@
-"""The DNS method in use for each domain, beside the declared one."""
+"""How each domain is reached: the DNS method in use beside the declared one, and the hosts it depends on."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from mssante_audit.audits.delegation_vs_redirection.observed import declarations
+from mssante_audit.audits.delegation_vs_redirection.observed import declarations, seen_of
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.observe.methods import methods
@@ -35,3 +35,28 @@ def method_records(space: TrustSpace) -> pd.DataFrame:
     return found.assign(declared=pd.Series(kinds, dtype="str"), why=pd.Series(why, dtype="str"))[
         list(COLUMNS)
     ]
+
+
+def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
+    """Return the hosts that audited domains depend on, a row each; empty if nothing was observed.
+
+    Parameters
+    ----------
+    kind
+        ``NS`` for name servers, ``MX`` for mail hosts.
+
+    Returns
+    -------
+    DataFrame
+        ``domain`` str, ``host`` str, each pair once.
+    """
+    pairs: set[tuple[str, str]] = set()
+    if space.observation is not None:
+        seen = seen_of(space)
+        if kind == "NS":
+            for zone, domains in seen.zones.items():
+                pairs |= {(domain, name) for name in seen.view.zone(zone).names for domain in domains}
+        for domain, method in seen.methods.items() if kind == "MX" else ():
+            for one in method.path.said.get("MX", {}).values():
+                pairs |= {(domain, answered.rpartition(" ")[2]) for answered in one.answers}
+    return pd.DataFrame(sorted(pairs), columns=["domain", "host"], dtype="str")

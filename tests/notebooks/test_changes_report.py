@@ -16,8 +16,9 @@ from mssante_audit.archive.log import Record, append
 from mssante_audit.archive.store import open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
-from mssante_audit.report.narrative_archive import KINDS as NAMES
-from mssante_audit.report.narrative_archive import changes_answer, collection, events_table, kinds
+from mssante_audit.report.collection import collection
+from mssante_audit.report.names import KINDS as NAMES
+from mssante_audit.report.narrative_archive import changes_answer, events_table, kinds
 from mssante_audit.report.plots_archive import ages, churn, flows, timeline
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.chronicle import chronicle

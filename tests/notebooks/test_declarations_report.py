@@ -11,8 +11,8 @@ from mssante_audit.audits.reconciliation.rules import status
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.declarations.register import fields, load_declarations
+from mssante_audit.report.names import STATUSES
 from mssante_audit.report.narrative_declarations import (
-    STATUSES,
     declaration_statuses,
     declarations_answer,
     declared_findings,
