@@ -35,7 +35,7 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 `table`, `findings_table`          any frame as a table; findings, with what their rules mean
 `say`, `percent`, `largest`        a sentence in French; a share; the longest bar's name and number
 `key_figures`, `Figure`            figures as tiles
-`sections`                         several tables, each under its title
+`card`, `sections`                 one row of a frame; several tables, each under its title
 `severity_bars`, `lead`, `note`    findings by severity; the answer on top; a sentence in small type
 `family`, `title_of`, `titles`     the rules of a family; a rule's title, or those of findings
 `lacks`, `unknown`                 what was not there to check rules with; the sentence that says so
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
         unknown,
     )
     from mssante_audit.report.say import lead, note, say
-    from mssante_audit.report.tables import Figure, enable, key_figures, sections, show_frames
+    from mssante_audit.report.tables import Figure, card, enable, key_figures, sections, show_frames
     from mssante_audit.snapshot.load import load_space
     from mssante_audit.space.trust import Thresholds, TrustSpace
     from mssante_audit.values.contacts import mask, parse_contact
@@ -131,6 +131,7 @@ _HOME = {
     ),
     "report.tables": (
         "Figure",
+        "card",
         "enable",
         "key_figures",
         "sections",
@@ -176,6 +177,7 @@ __all__ = [
     "audit_all",
     "bars",
     "by_age",
+    "card",
     "catalogue",
     "domains",
     "enable",

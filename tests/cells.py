@@ -11,10 +11,17 @@ from mssante_audit.base.resources import resource
 IMPORTS = "imports"
 
 
+def cells(name: str) -> list[dict[str, Any]]:
+    """Return the cells of a notebook."""
+    found: list[dict[str, Any]] = json.loads(
+        (resource("notebooks") / f"{name}.ipynb").read_text(encoding="utf-8")
+    )["cells"]
+    return found
+
+
 def source_of(name: str, ident: str) -> str:
     """Return the source of one cell of a notebook."""
-    notebook = json.loads((resource("notebooks") / f"{name}.ipynb").read_text(encoding="utf-8"))
-    (cell,) = [cell for cell in notebook["cells"] if cell["id"] == ident]
+    (cell,) = [cell for cell in cells(name) if cell["id"] == ident]
     return "".join(cell["source"])
 
 

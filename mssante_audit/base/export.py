@@ -207,7 +207,7 @@ def output_error(error: OSError, path: Path) -> OutputError:
 
 
 def _rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
-    columns = [[_plain(value) for value in frame[name].tolist()] for name in frame.columns]
+    columns = [[_plain(value) for value in column.tolist()] for _, column in frame.items()]
     return list(zip(*columns, strict=True)) if columns else []
 
 

@@ -52,7 +52,7 @@ def card(title: str, facts: Mapping[str, object]) -> str:
     1
     """
     rows = "".join(
-        f'<tr><th scope="row" style="text-align:left;vertical-align:top">{escape(name)}</th>'
+        f'<tr><th scope="row" style="text-align:left;vertical-align:top">{escape(visible(name))}</th>'
         f'<td style="text-align:left">{data(str(value), more="")}</td></tr>'
         for name, value in facts.items()
         if value not in ("", None)

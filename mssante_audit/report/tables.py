@@ -16,6 +16,7 @@ from importlib.resources import files
 
 import pandas as pd
 
+from mssante_audit.base import markup
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.french import NBSP, count, number, severity_name, typeset
 from mssante_audit.base.markup import SHOWN_TEXT as SHOWN_TEXT
@@ -115,7 +116,7 @@ def table(
         cells = []
         for column, cell in zip(columns, row, strict=True):
             order = "" if cell.order is None else f' data-order="{escape(str(cell.order))}"'
-            cells.append(f'<td data-label="{escape(column)}"{order}>{cell.html}</td>')
+            cells.append(f'<td data-label="{escape(visible(column))}"{order}>{cell.html}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
     head = "".join(f'<th scope="col">{escape(visible(column))}</th>' for column in columns)
     lines = "\n".join(body)
@@ -143,6 +144,15 @@ def csv_link(findings: pd.DataFrame, shown: pd.DataFrame, name: str) -> str:
         f'<p class="csv">{note}<a download="{escape(name)}.csv" href="data:text/csv;base64,'
         f'{b64encode(content).decode("ascii")}">Télécharger {lines} (CSV, {size})</a></p>'
     )
+
+
+def card(row: pd.Series, title: str = "") -> Html:
+    """Show one row of any frame, such as a domain's of `mssante_audit.verdicts.domains`, name by name.
+
+    >>> card(pd.Series({"domain": "<b>.example", "rows": 2}), "Domaine").text.count("<tr>")
+    2
+    """
+    return Html(markup.card(title or str(row.name), {str(name): value for name, value in row.items()}))
 
 
 def sections(parts: Mapping[str, Html], rest: str = "") -> Html:

@@ -28,6 +28,8 @@ from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from mssante_audit.base.errors import AuditError
+from mssante_audit.base.french import SIGNATURES, day, number
+from mssante_audit.base.markup import card
 from mssante_audit.whitelist.certificates import (
     UNREADABLE,
     find_anchors,
@@ -76,6 +78,18 @@ class Verdict:
     """How many rows the verified reference covers: all, or none."""
     anchor: str = ""
     """Subject of the anchor that the signer chains to, if it does."""
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "Signataire": self.signer,
+            "Émis par": self.issuer,
+            "Valable du": self.not_before and day(self.not_before),
+            "au": self.not_after and day(self.not_after),
+            "Autorité": self.anchor,
+            "Lignes couvertes": number(self.verified_rows),
+            "Détail": self.why,
+        }
+        return card(f"Signature {SIGNATURES[self.status]}", facts)
 
 
 class _InvalidError(Exception):
