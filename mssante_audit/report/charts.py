@@ -371,7 +371,7 @@ def table(
     own = name or f"frame-{next(_tables)}"
     if whole.empty:
         link = "" if csv is None or csv.empty else csv_link(csv, csv, own)
-        return Html(f'<p class="none">{escape(empty)}</p>{link}')
+        return Html(f'<p class="none">{escape(visible(empty))}</p>{link}')
     if whole.index.name or not isinstance(whole.index, pd.RangeIndex):
         whole = whole.reset_index(names=str(whole.index.name or "ligne"), allow_duplicates=True)
     shown = whole.head(limit)

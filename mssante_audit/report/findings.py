@@ -155,7 +155,7 @@ def findings_table(
     """
     if rules is None:
         if findings.empty:
-            return Html(f'<p class="none">{typeset(empty)}</p>')
+            return Html(f'<p class="none">{prose(visible(empty))}</p>')
         return _table(findings, name or "findings", caption or count(len(findings), "constat"), limit)
     own = findings[findings["rule"].isin(rules)]
     counts = own["rule"].value_counts()

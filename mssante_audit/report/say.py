@@ -64,11 +64,11 @@ def lead(*sentences: str) -> Html:
 
 def note(*sentences: str, kind: str = "scope") -> Html:
     """Show sentences in small type: ``scope``, or ``limits``, or ``caution`` for a warning."""
-    return Html(f'<p class="{kind}">{" ".join(map(_html, sentences))}</p>')
+    return Html(f'<p class="{escape(kind)}">{" ".join(map(_html, sentences))}</p>')
 
 
 def _html(sentence: str) -> str:
-    return sentence.html if isinstance(sentence, Said) else data(sentence)
+    return sentence.html if isinstance(sentence, Said) else escape(visible(sentence))
 
 
 class _Plain(Formatter):
