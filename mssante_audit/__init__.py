@@ -24,6 +24,25 @@ Start with `load_space`: a folder (or a white list) becomes a `TrustSpace`, whos
 `AuditError`                       what all errors of this package are
 =================================  ==================================================================
 
+In a notebook, frames and series become charts, tables and sentences; help on each has an example:
+
+=================================  ==================================================================
+`domains`, `method_records`        a row a domain; the DNS method in use for it, and the declared one
+`hosts`                            the name servers or mail hosts that domains depend on
+`waived`, `touched`                accepted findings; how many domains findings touch
+`bars`, `lines`, `tiles`           charts of a series or frame, of a frame over time, of départements
+`by_age`                           how many ages fall into each band
+`table`, `findings_table`          any frame as a table; findings, with what their rules mean
+`say`, `percent`, `largest`        a sentence in French; a share; the longest bar's name and number
+`key_figures`, `Figure`            figures as tiles
+`card`, `sections`                 one row of a frame; several tables, each under its title
+`severity_bars`, `lead`, `note`    findings by severity; the answer on top; a sentence in small type
+`family`, `title_of`, `titles`     the rules of a family; a rule's title, or those of findings
+`lacks`, `unknown`                 what was not there to check rules with; the sentence that says so
+`opening`, `enable`                what a report is about; style and script of tables, shown once
+`show_frames`                      every frame as a table that sorts and filters, in JupyterLab
+=================================  ==================================================================
+
 ``help(load_space)`` tells of one of them; the columns of ``space.entries`` and of findings are described in
 ``help("mssante_audit.whitelist.load")`` and ``help("mssante_audit.findings.frame")``.
 """
@@ -33,18 +52,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     AUDITS: tuple[str, ...]
-    from mssante_audit.audits import audit, audit_all, lacking
+    from mssante_audit.audits import audit, audit_all, lacking, waived
     from mssante_audit.base.errors import AuditError
+    from mssante_audit.base.french import percent
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.findings.catalogue import Rule, load_rules
     from mssante_audit.findings.frame import Finding
     from mssante_audit.findings.registry import Audit, catalogue, register, rule
+    from mssante_audit.report.charts import bars, by_age, largest, lines, table, tiles
+    from mssante_audit.report.findings import (
+        family,
+        findings_table,
+        lacks,
+        opening,
+        severity_bars,
+        title_of,
+        titles,
+        touched,
+        unknown,
+    )
+    from mssante_audit.report.say import lead, note, say
+    from mssante_audit.report.tables import Figure, card, enable, key_figures, sections, show_frames
     from mssante_audit.snapshot.load import load_space
     from mssante_audit.space.trust import Thresholds, TrustSpace
     from mssante_audit.values.contacts import mask, parse_contact
     from mssante_audit.values.dn import parse_dn
     from mssante_audit.values.identifiers import parse_department, parse_identifier
     from mssante_audit.values.person import Person
+    from mssante_audit.verdicts.domains import domains
+    from mssante_audit.verdicts.methods import hosts, method_records
     from mssante_audit.whitelist.load import WhiteList, load_whitelist
     from mssante_audit.whitelist.signature import verify_signature
 
@@ -53,6 +89,7 @@ _HOME = {
         "audit",
         "audit_all",
         "lacking",
+        "waived",
     ),
     "base.errors": ("AuditError",),
     "declarations.register": ("load_declarations",),
@@ -66,6 +103,44 @@ _HOME = {
         "catalogue",
         "register",
         "rule",
+    ),
+    "base.french": ("percent",),
+    "report.charts": (
+        "bars",
+        "by_age",
+        "largest",
+        "lines",
+        "table",
+        "tiles",
+    ),
+    "report.findings": (
+        "family",
+        "findings_table",
+        "lacks",
+        "opening",
+        "severity_bars",
+        "title_of",
+        "titles",
+        "touched",
+        "unknown",
+    ),
+    "report.say": (
+        "lead",
+        "note",
+        "say",
+    ),
+    "report.tables": (
+        "Figure",
+        "card",
+        "enable",
+        "key_figures",
+        "sections",
+        "show_frames",
+    ),
+    "verdicts.domains": ("domains",),
+    "verdicts.methods": (
+        "hosts",
+        "method_records",
     ),
     "snapshot.load": ("load_space",),
     "space.trust": ("Thresholds", "TrustSpace"),
@@ -91,6 +166,7 @@ __all__ = [
     "AUDITS",
     "Audit",
     "AuditError",
+    "Figure",
     "Finding",
     "Person",
     "Rule",
@@ -99,20 +175,48 @@ __all__ = [
     "WhiteList",
     "audit",
     "audit_all",
+    "bars",
+    "by_age",
+    "card",
     "catalogue",
+    "domains",
+    "enable",
+    "family",
+    "findings_table",
+    "hosts",
+    "key_figures",
     "lacking",
+    "lacks",
+    "largest",
+    "lead",
+    "lines",
     "load_declarations",
     "load_rules",
     "load_space",
     "load_whitelist",
     "mask",
+    "method_records",
+    "note",
+    "opening",
     "parse_contact",
     "parse_department",
     "parse_dn",
     "parse_identifier",
+    "percent",
     "register",
     "rule",
+    "say",
+    "sections",
+    "severity_bars",
+    "show_frames",
+    "table",
+    "tiles",
+    "title_of",
+    "titles",
+    "touched",
+    "unknown",
     "verify_signature",
+    "waived",
 ]
 
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from cells import cells, shown
 from lxml import html as lxml_html
 from made_findings import framed, made
 
@@ -11,11 +12,14 @@ from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.french import NARROW, NBSP, typeset
 from mssante_audit.findings.catalogue import SOURCES
 from mssante_audit.findings.registry import catalogue, rule
-from mssante_audit.report import narrative
-from mssante_audit.report.narrative_dns import dns_answer
+from mssante_audit.report.charts import Chart
+from mssante_audit.report.findings import SOURCES as NAMED
+from mssante_audit.report.findings import family, findings_table, lacks, opening, scope
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.make import build, whitelist_xml
+
+DN = "dn_consistency"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,7 @@ def space():
 
 @pytest.fixture
 def entries(space):
-    return narrative.operator_entries(space, None)
+    return space.audited
 
 
 def text(html):
@@ -38,9 +42,24 @@ def frame(space, *findings):
     return framed(findings, space.entries)
 
 
+def of_one(entries):
+    return entries[entries["operator_id"] == entries["operator_id"].iloc[0]]
+
+
+def first_screen(name, space, entries, findings, *idents):
+    """What cells of a notebook's first screen say of findings."""
+    given = {"space": space, "entries": entries, "findings": findings, "domains": entries["domain"].nunique()}
+    return text(shown(name, *(idents or ("answer",)), **given))
+
+
+def section(space, findings, name):
+    rules = family(name)
+    return findings_table(findings, rules, lacking=lacks(space, rules), limit=5)
+
+
 def test_nothing_found_is_good_news(space, entries):
-    assert text(narrative.lead(frame(space), entries)) == (
-        "Aucun constat : rien à corriger d'après les règles de cet audit."
+    assert first_screen(DN, space, entries, frame(space)) == (
+        "Aucun constat : rien à corriger d’après les règles de cet audit."
     )
 
 
@@ -49,30 +68,34 @@ def test_the_lead_names_the_worst_and_how_far_errors_reach(space, entries):
     assert entries["domain"].iloc[0] != entries["domain"].iloc[-1]
     domains = entries["domain"].nunique()
     findings = frame(space, made("DN_ORDER", (row, other)), made("DN_ID_LUHN", (row,)))
-    assert text(narrative.lead(findings, entries)).startswith(f"1 domaine sur {domains} (")
-    assert text(narrative.lead(findings, entries)).endswith(
-        "est touché par une erreur ou un défaut critique ; le plus grave : "
-        f"{rule('DN_ID_LUHN').title_fr}, 1 constat, 1 domaine."
-    )
-    assert text(narrative.lead(findings[findings["rule"] == "DN_ORDER"], entries)) == (
-        f"Ni défaut critique ni erreur ; 1 constat de moindre gravité ; le plus grave : "
-        f"{rule('DN_ORDER').title_fr}, 1 constat, 2 domaines."
-    )
+    for name in (DN, "overview"):
+        told = first_screen(name, space, entries, findings)
+        assert told.startswith(f"1 domaine sur {domains} (")
+        assert told.endswith(
+            "est touché par une erreur ou un défaut critique. Le plus grave : "
+            f"{rule('DN_ID_LUHN').title_fr}, 1 constat, 1 domaine."
+        )
+        assert first_screen(name, space, entries, findings[findings["rule"] == "DN_ORDER"]) == (
+            f"0 domaine sur {domains} (0 %) est touché par une erreur ou un défaut critique. Le plus grave : "
+            f"{rule('DN_ORDER').title_fr}, 1 constat, 2 domaines."
+        )
 
 
 def test_a_finding_about_the_list_is_told_apart_from_its_rows(space, entries):
     domains = entries["domain"].nunique()
-    alone = text(narrative.lead(frame(space, made("LIST_UNSIGNED")), entries))
+    alone = first_screen("overview", space, entries, frame(space, made("LIST_UNSIGNED")))
     title = rule("LIST_UNSIGNED").title_fr
-    assert alone == f"Défaut de la liste : {title}. Aucun constat sur ses lignes."
+    assert alone == (
+        f"Défaut de la liste : {title}. Aucun constat sur ses lignes, dans ce qui a pu être vérifié."
+    )
     both = frame(space, made("LIST_UNSIGNED"), made("DN_ID_LUHN", (int(entries["row"].iloc[0]),)))
-    assert f"{title}. 1 domaine sur {domains} (" in text(narrative.lead(both, entries))
+    assert f"{title}. 1 domaine sur {domains} (" in first_screen("overview", space, entries, both)
 
 
 def test_scope_tells_what_was_set_aside(space, entries):
     aside = int(space.entries["is_audit_entry"].sum())
     assert aside
-    told = text(narrative.scope(space, entries))
+    told = text(scope(space, entries))
     assert told.startswith(
         f"Audit de {len(entries)} entrées de la liste ({len(space.entries)} lignes lues) ; {aside} "
     )
@@ -81,82 +104,113 @@ def test_scope_tells_what_was_set_aside(space, entries):
 
 def test_scope_tells_of_a_damaged_list(space, entries):
     damaged = TrustSpace(replace(space.whitelist, damaged=True, damage="cut"), space.as_of)
-    assert f"{len(entries)} entrées d’une liste endommagée" in text(narrative.scope(damaged, entries))
+    assert f"{len(entries)} entrées d’une liste endommagée" in text(scope(damaged, entries))
 
 
 def test_a_report_on_one_operator_says_so_first(space, entries):
-    own = narrative.operator_entries(space, entries["operator_id"].iloc[0])
+    own = of_one(entries)
     assert 0 < len(own) < len(entries)
     name = own["operator"].iloc[0]
-    assert text(narrative.answer(space, own, frame(space))).startswith(
-        f"Rapport limité à l’opérateur {name} ("
-    )
-    assert text(narrative.answer(space, entries, frame(space))).startswith("Aucun constat")
-    assert "n’a que des entrées de test" in text(narrative.answer(space, own.head(0), frame(space)))
+    assert text(opening(space, own)).startswith(f"Rapport limité à l’opérateur {name} (")
+    assert text(opening(space, entries)).startswith("Audit de ")
+    assert "n’a que des entrées de test" in text(opening(space, own.head(0)))
 
 
 def test_overview_has_its_figures_and_counts(space, entries):
-    told = text(narrative.overview(space, entries, frame(space)))
+    told = first_screen("overview", space, entries, frame(space), "figures")
     for figure in (
         f"Domaines{entries['domain'].nunique()}{len(entries)} entrées",
         f"Opérateurs{entries['operator_id'].nunique()}",
         f"Certificats{entries['dn_key'].nunique()}",
         "Signatureabsente",
         "Âge de la liste3 joursdu 2 mars 2026",
-        "0 critique",
     ):
         assert figure in told
+    assert "0 critique" in first_screen("overview", space, entries, frame(space), "severities")
 
 
 def test_a_list_whose_date_cannot_be_read_has_no_age(space, entries):
     undated = TrustSpace(replace(space.whitelist, generated_at=None), space.as_of)
-    assert "Âge de la listeinconnu" in text(narrative.overview(undated, entries, frame(space)))
-    assert "0 ligne porte une date postérieure" in text(narrative.stamp_warning(entries, undated))
+    told = first_screen("overview", undated, entries, frame(space), "figures")
+    assert "Âge de la listeinconnu" in told
+    warned = first_screen("overview", undated, entries, frame(space), "age-warning")
+    assert "0 ligne porte une date postérieure" in warned
+
+
+def test_a_list_dated_in_the_future_is_not_said_to_be_old(space, entries):
+    early = TrustSpace(space.whitelist, datetime(2026, 3, 1, 6, tzinfo=UTC))
+    told = first_screen("overview", early, entries, frame(space), "figures")
+    assert "Âge de la listeà venirdu 2 mars 2026" in told
 
 
 def test_answer_tells_the_extent(space, entries):
     rows = tuple(entries["row"].head(2))
-    told = text(
-        narrative.answer(space, entries, frame(space, made("DN_ORDER", rows), made("DN_QUOTES", rows)))
-    )
+    findings = frame(space, made("DN_ORDER", rows), made("DN_QUOTES", rows))
+    told = first_screen(DN, space, entries, findings, "figures")
     assert "Constats2de 2 règles" in told
     assert f"Domaines touchés{entries['domain'].head(2).nunique()}" in told
 
 
 def test_a_family_without_a_finding_takes_one_line(space):
-    html = narrative.section(space, frame(space), "Identifiant de la structure", limit=5)
+    html = section(space, frame(space), "Identifiant de la structure")
     assert text(html).startswith("Aucun constat. Vérifié : ")
     assert "<table" not in html.text
     assert html.text.count("<p") == 1
 
 
 @pytest.mark.parametrize(
-    ("family", "lacks", "do"),
+    ("named", "lacking", "do"),
     [
         ("Serveurs de messagerie (MX)", "aucune observation du DNS", "mssante-audit observe"),
         ("Présence dans la liste", "aucun registre de déclarations", "declarations.csv"),
         ("Contacts que l’archive montre périmés", "aucune liste archivée", "mssante-audit fetch"),
     ],
 )
-def test_a_family_that_nobody_looked_at_is_not_said_to_be_right(space, family, lacks, do):
-    told = text(narrative.section(space, frame(space), family, limit=5))
+def test_a_family_that_nobody_looked_at_is_not_said_to_be_right(space, named, lacking, do):
+    told = text(section(space, frame(space), named))
     assert told.startswith("Non vérifié, et donc inconnu : ")
-    assert lacks in told
+    assert lacking in told
     assert do in told
     assert "Aucun constat" not in told
 
 
 def test_the_overview_says_what_nobody_looked_at(space, entries):
-    told = text(narrative.overview(space, entries, frame(space)))
-    assert "rien à corriger" not in told
+    told = first_screen("overview", space, entries, frame(space), "answer", "unverified")
+    assert "rien à corriger" not in first_screen("overview", space, entries, frame(space))
     assert "Délégation ou redirection (DNS) (aucune observation du DNS)" in told
     assert "mssante-audit observe" in told
-    assert text(dns_answer(space, entries, frame(space))).startswith("Le DNS n’a pas été observé")
+    chart = shown(
+        "overview", "unverified", "checks", space=space, entries=entries, findings=frame(space),
+        domains=entries["domain"].nunique(),
+    )  # fmt: skip
+    whole = entries["domain"].nunique()
+    assert f"Délégation ou redirection (DNS) : {whole} non vérifiés" in text(chart.alt)
+    assert f"Noms de certificat : {whole} sans défaut trouvé" in text(chart.alt)
+
+
+@pytest.mark.parametrize(
+    ("name", "lacking"),
+    [("delegation_vs_redirection", "aucune observation"), ("declarations", "aucun registre")],
+)
+def test_a_report_without_its_data_counts_nothing_and_says_so(tmp_path, name, lacking):
+    (tmp_path / "list.xml").write_bytes(whitelist_xml(build(domains=20, operators=4, defects=False)))
+    given = dict.fromkeys(("as_of", "operator")) | dict.fromkeys(("recover", "any_namespace"), False)
+    given |= {"anchors": [], "show_contacts": False, "row_limit": 5, "data": str(tmp_path)}
+    given |= {"concentration_min": 50, "listing_days": 10}
+    idents = [cell["id"] for cell in cells(name) if cell["cell_type"] == "code"][2:-1]
+    for last in range(1, len(idents) + 1):
+        told = shown(name, *idents[:last], **given)
+        html = told.html() if isinstance(told, Chart) else told.text
+        assert "rien à corriger" not in html
+        assert "0 critique" not in text(html)
+        if idents[last - 1] == "answer":
+            assert text(html).startswith("Non vérifié, et donc inconnu : ")
+            assert lacking in text(html)
 
 
 def test_a_section_tells_why_what_and_what_to_do(space, entries):
     findings = frame(space, made("DN_ID_LUHN", (int(entries["row"].iloc[0]),), "vu"), made("DN_ORDER", (1,)))
-    html = narrative.section(space, findings, "Identifiant de la structure", limit=5)
+    html = section(space, findings, "Identifiant de la structure")
     page = lxml_html.fromstring(f"<main>{html.text}</main>")
     assert len(page.xpath("//tbody/tr")) == 1
     luhn = rule("DN_ID_LUHN")
@@ -167,9 +221,9 @@ def test_a_section_tells_why_what_and_what_to_do(space, entries):
     assert "Fondement :" in told
 
 
-def test_an_unknown_family_is_refused(space):
+def test_an_unknown_family_is_refused():
     with pytest.raises(UnknownNameError, match="Identifiant de la structure"):
-        narrative.section(space, frame(space), "Famille inconnue", limit=5)
+        family("Famille inconnue")
 
 
 def test_families_belong_to_one_audit_each():
@@ -181,9 +235,9 @@ def test_families_belong_to_one_audit_each():
 
 
 def test_every_source_of_a_rule_has_a_french_name():
-    assert narrative.SOURCES.keys() == set(SOURCES)
+    assert NAMED.keys() == set(SOURCES)
     for r in catalogue().values():
-        assert sum(r.source.startswith(name) for name in narrative.SOURCES) == 1
+        assert sum(r.source.startswith(name) for name in NAMED) == 1
 
 
 def test_what_to_fix_first_is_what_touches_most_domains_information_aside(space, entries):
@@ -195,19 +249,23 @@ def test_what_to_fix_first_is_what_touches_most_domains_information_aside(space,
         made("DN_O_TRUNCATED", tuple(rows)),
         made("LIST_SIGNATURE_INVALID"),
     )
-    page = lxml_html.fromstring(narrative.fix_first(findings, entries).text)
-    titles = [td.text_content() for td in page.xpath("//tbody/tr/td[3]")]
+    page = lxml_html.fromstring(fixed_first(space, entries, findings).text)
+    titles = [td.text_content() for td in page.xpath("//tbody/tr/td[2]")]
     assert len(titles) == 10
     assert titles[0].startswith("Signature de la liste invalide")
     assert titles[1].startswith(rule("DN_ORDER").title_fr)
     assert not any(title.startswith(rule("DN_O_TRUNCATED").title_fr) for title in titles)
-    assert text(narrative.fix_first(frame(space), entries)) == "Rien à corriger."
+    assert text(fixed_first(space, entries, frame(space))) == "Rien à corriger."
+
+
+def fixed_first(space, entries, findings):
+    return shown("overview", "fix-first", space=space, entries=entries, findings=findings,
+                 domains=entries["domain"].nunique())  # fmt: skip
 
 
 def test_what_to_fix_first_counts_the_report_s_own_domains(space, entries):
-    own = narrative.operator_entries(space, entries["operator_id"].iloc[0])
-    page = lxml_html.fromstring(
-        narrative.fix_first(frame(space, made("DN_ORDER", tuple(entries["row"].tolist()))), own).text
-    )
-    extent = text(page.xpath("//tbody/tr/td[4]")[0].text_content())
-    assert extent == f"{own['domain'].nunique()} (100 %)"
+    own = of_one(entries)
+    findings = frame(space, made("DN_ORDER", tuple(entries["row"].tolist())))
+    page = lxml_html.fromstring(fixed_first(space, own, findings).text)
+    extent = text(page.xpath("//tbody/tr/td[3]")[0].text_content())
+    assert extent == f"{own['domain'].nunique()}"

@@ -4,15 +4,17 @@ import sys
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from cells import shown
 from lxml import html as lxml_html
 from made_findings import framed, made
 
 from mssante_audit.base.french import NARROW, NBSP, SEVERITY_NAMES
-from mssante_audit.report import plots
-from mssante_audit.report.charts import COLUMNS, SHADES, bars, lines, table, tile_places, tiles
+from mssante_audit.base.settings import Thresholds
+from mssante_audit.report.charts import COLUMNS, SHADES, bars, by_age, lines, table, tile_places, tiles
 from mssante_audit.report.tables import visible
 from mssante_audit.values.identifiers import DEPARTMENTS
 
@@ -52,14 +54,24 @@ FOUND = framed(
     ],
     SOME,
 )
+SPACE = SimpleNamespace(as_of=AS_OF, thresholds=Thresholds(concentration_min=3))
+
+
+def drawn(name, ident, some=SOME, found=FOUND, space=SPACE):
+    """The chart of a notebook's cell, of made-up entries and findings."""
+    worst_first = ["critical", "error", "warning", "info"]
+    return shown(name, ident, entries=some, findings=found, space=space, worst_first=worst_first,
+                 domains=some["domain"].nunique())  # fmt: skip
+
+
 CHARTS = {
-    "operators": lambda e, f: plots.operator_share(e),
-    "departments": lambda e, f: plots.departments(e),
-    "age": lambda e, f: plots.age_bands(e, AS_OF, 730),
-    "concentration": lambda e, f: plots.concentration(e, 3),
-    "families": lambda e, f: plots.findings_by_family(f),
-    "rules": lambda e, f: plots.findings_by_rule(f),
-    "findings-operators": lambda e, f: plots.findings_by_operator(f),
+    "operators": lambda e, f: drawn("overview", "operators", e, f),
+    "departments": lambda e, f: drawn("overview", "departments", e, f),
+    "age": lambda e, f: drawn("overview", "age", e, f),
+    "concentration": lambda e, f: drawn("dn_consistency", "concentration", e, f),
+    "families": lambda e, f: drawn("overview", "families", e, f),
+    "rules": lambda e, f: drawn("dn_consistency", "rules", e, f),
+    "findings-operators": lambda e, f: drawn("stale_contacts", "operators", e, f),
 }
 
 
@@ -82,7 +94,7 @@ def test_a_chart_is_the_same_each_time(draw):
 
 def test_no_chart_needs_a_drawing_library():
     loaded = (
-        "import sys; import mssante_audit.report.plots_archive, mssante_audit.dossiers.plots, "
+        "import sys; import mssante_audit.report.charts, mssante_audit.dossiers.plots, "
         "mssante_audit.site.chart, mssante_audit.report.page; "
         "print(sorted({'matplotlib', 'PIL', 'itables'} & sys.modules.keys()))"
     )
@@ -148,18 +160,26 @@ def test_lines_have_a_scale_each_and_tell_their_points():
 
 
 def test_operator_share_tells_every_domain_once_an_operator():
-    chart = plots.operator_share(SOME, top=2)
-    told = plain(chart.alt)
-    assert "CH ALPHA : 6 (55 %)" in told
-    assert "CH BETA : 4 (36 %)" in told
-    assert "les 2 autres opérateurs : 2 (18 %)" in told
-    assert plain(chart.caption) == (
+    many = pd.concat(
+        [SOME, entries([(f"z{i}.example", f"19{i:08}", f"CH {i}", "", "01", 1) for i in range(14)])]
+    )
+    told = plain(drawn("overview", "operators", many).alt)
+    assert "CH ALPHA : 6 (24 %)" in told
+    assert "CH BETA : 4 (16 %)" in told
+    assert "les 3 autres opérateurs : 3 (12 %)" in told
+    assert plain(drawn("overview", "operators").caption) == (
         "Les 3 premiers opérateurs portent 91 % des 11 domaines ; le premier, CH ALPHA, en porte 6 (55 %)."
+    )
+    alone = SOME[SOME["operator"] == "CH ALPHA"]
+    assert plain(drawn("overview", "operators", alone).caption).startswith(
+        "Un seul opérateur porte 100 % des 6"
     )
 
 
 def test_age_bands_hold_every_row_once_and_split_at_the_threshold():
-    chart = plots.age_bands(SOME, AS_OF, 400)
+    chart = drawn(
+        "overview", "age", space=SimpleNamespace(as_of=AS_OF, thresholds=Thresholds(stale_after_days=400))
+    )
     told = plain(chart.alt)
     for band in (
         "moins de 3 mois : 6",
@@ -170,31 +190,44 @@ def test_age_bands_hold_every_row_once_and_split_at_the_threshold():
         assert band in told
     assert "date illisible ou absente : 1 (8,3 %)" in told
     assert plain(chart.caption) == "5 lignes sur 12 (42 %) portent une date de plus de 400 jours."
+    looks = parsed(chart).xpath("//i/@class")
+    assert looks == ["light", *["strong"] * 3, "grey"], "of the bars that are not empty"
 
 
 def test_rows_dated_after_the_audit_are_told_apart():
-    chart = plots.age_bands(entries([("a.example", "", "", "", "", -2)]), AS_OF, 730)
+    chart = drawn("overview", "age", entries([("a.example", "", "", "", "", -2)]))
     assert "date postérieure à la situation : 1 (100 %)" in plain(chart.alt)
 
 
+def test_ages_on_a_limit_are_in_the_older_band():
+    bands = by_age(pd.Series([0, 364, 365, 366, None, -1]), [365])
+    assert [(plain(name), n) for name, n in bands.items()] == [
+        ("moins de 1 an", 2),
+        ("1 an et plus", 2),
+        ("date postérieure à la situation", 1),
+        ("date illisible ou absente", 1),
+    ]
+
+
 def test_concentration_counts_the_domains_of_a_name():
-    chart = plots.concentration(SOME, 4)
+    space = SimpleNamespace(as_of=AS_OF, thresholds=Thresholds(concentration_min=4))
+    chart = drawn("dn_consistency", "concentration", space=space)
     assert "mss.alpha.example : 6 (55 %)" in plain(chart.alt)
     assert plain(chart.caption) == (
-        "2 noms de certificat portent chacun 4 domaines ou plus, 82 % des domaines à eux tous ; "
-        "si le premier expire, 6 domaines tombent."
+        "2 noms de certificat portent chacun 4 domaines ou plus, 82 % des domaines en tout ; "
+        "si le premier, mss.alpha.example, expire, 6 domaines tombent."
     )
 
 
 def test_findings_are_told_by_severity():
-    assert "Forme du nom de certificat (DN) : 3 avert." in plain(plots.findings_by_family(FOUND).alt)
-    rules = plain(plots.findings_by_rule(FOUND).alt)
+    assert "Forme du nom de certificat (DN) : 3 avert." in plain(CHARTS["families"](SOME, FOUND).alt)
+    rules = plain(CHARTS["rules"](SOME, FOUND).alt)
     assert (
         rules.index("Liste sans signature")
         < rules.index("clé de contrôle")
         < rules.index("dans un autre ordre")
     )
-    assert "CH BETA : 3 err." in plain(plots.findings_by_operator(FOUND).alt)
+    assert "CH BETA : 3 err." in plain(CHARTS["findings-operators"](SOME, FOUND).alt)
 
 
 def test_severities_differ_in_grey_and_by_hatch():
@@ -232,19 +265,19 @@ def tile_texts(chart):
 
 
 def test_departments_with_overseas_and_unknown():
-    chart = plots.departments(SOME)
+    chart = drawn("overview", "departments")
     assert plain(chart.caption) == (
         "En tête : Ain (01) : 6, Paris (75) : 4, Guadeloupe (971) : 1 ; 98 départements sans aucun domaine ; "
         "1 domaine sans département connu."
     )
-    drawn = tile_texts(chart)
-    assert len([text for text in drawn if text.endswith("–")]) == 98
-    assert "016" in drawn
-    assert not any(text.startswith("975") for text in drawn)
+    texts = tile_texts(chart)
+    assert len([text for text in texts if text.endswith("–")]) == 98
+    assert "016" in texts
+    assert not any(text.startswith("975") for text in texts)
 
 
 def test_a_collectivity_is_drawn_when_it_has_a_domain():
-    chart = plots.departments(SOME.assign(department="988"))
+    chart = drawn("overview", "departments", SOME.assign(department="988"))
     assert "98811" in tile_texts(chart)
     assert "Nouvelle-Calédonie (988) : 11" in plain(chart.alt)
 

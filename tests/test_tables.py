@@ -11,7 +11,7 @@ from made_findings import framed, made
 
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.french import NARROW, NBSP
-from mssante_audit.report import tables
+from mssante_audit.report import findings, tables
 
 HOSTILE = (
     '<script>alert(1)</script><img src=x onerror=alert(2)> =HYPERLINK("x") \N{RIGHT-TO-LEFT OVERRIDE}evil\x00'
@@ -42,18 +42,18 @@ def downloaded(page):
 
 
 def test_a_table_holds_every_row_as_plain_html_with_caption_and_scopes():
-    page = parsed(tables.findings_table(found(12), name="t", caption="Constats", limit=500))
+    page = parsed(findings.findings_table(found(12), name="t", caption="Constats", limit=500))
     (table,) = page.xpath("//table[@id='t']")
     assert table.findtext("caption") == "Constats"
-    assert [th.get("scope") for th in table.xpath("thead//th")] == ["col"] * len(tables.FINDING_COLUMNS)
+    assert [th.get("scope") for th in table.xpath("thead//th")] == ["col"] * len(findings.COLUMNS)
     assert len(table.xpath("tbody/tr")) == 12 == int(table.get("data-rows"))
-    assert table.xpath("tbody/tr[1]/td/@data-label") == list(tables.FINDING_COLUMNS)
+    assert table.xpath("tbody/tr[1]/td/@data-label") == list(findings.COLUMNS)
     assert page.xpath("//*[contains(., 'premières lignes')]") == []
 
 
 def test_a_cell_tells_severity_rule_extent_operator_and_rows():
-    findings = framed([made("DN_ORDER", (3, 4, 5), "vu", "voulu")], ENTRIES)
-    page = parsed(tables.findings_table(findings, name="t", caption="c", limit=9))
+    told = framed([made("DN_ORDER", (3, 4, 5), "vu", "voulu")], ENTRIES)
+    page = parsed(findings.findings_table(told, name="t", caption="c", limit=9))
     cells = [td.text_content() for td in page.xpath("//tbody/tr/td")]
     assert cells[0].endswith("avertissement")
     assert cells[1].endswith("DN_ORDER")
@@ -64,31 +64,31 @@ def test_a_cell_tells_severity_rule_extent_operator_and_rows():
 
 def test_a_finding_about_the_whole_list_says_so():
     page = parsed(
-        tables.findings_table(framed([made("LIST_UNSIGNED")], ENTRIES), name="t", caption="c", limit=9)
+        findings.findings_table(framed([made("LIST_UNSIGNED")], ENTRIES), name="t", caption="c", limit=9)
     )
     assert page.xpath("//tbody/tr/td[3]")[0].text_content() == "toute la liste"
 
 
 def test_above_the_limit_the_table_says_how_many_rows_there_are_and_the_csv_has_them_all():
-    findings = found(30)
-    page = parsed(tables.findings_table(findings, name="t", caption="c", limit=10))
+    told = found(30)
+    page = parsed(findings.findings_table(told, name="t", caption="c", limit=10))
     assert len(page.xpath("//tbody/tr")) == 10
     note = page.xpath("//p[@class='csv']")[0].text_content()
     assert "Les 10 premières lignes sur 30 sont montrées ; toutes sont dans le fichier CSV." in note
-    assert downloaded(page) == csv_text(findings)
+    assert downloaded(page) == csv_text(told)
     assert len(list(csv.DictReader(io.StringIO(downloaded(page))))) == 30
 
 
 def test_no_text_of_the_data_becomes_markup_or_a_formula():
     entries = ENTRIES.assign(domain=HOSTILE, operator=HOSTILE, operator_id=HOSTILE)
-    html = tables.findings_table(found(3, HOSTILE, entries=entries), name="t", caption=HOSTILE, limit=2)
+    html = findings.findings_table(found(3, HOSTILE, entries=entries), name="t", caption=HOSTILE, limit=2)
     page = parsed(html)
     assert page.xpath("//script | //img | //@onerror") == []
     shown = [bdi.text_content() for bdi in page.xpath("//tbody/tr[1]/td[5]/bdi")]
     assert shown == [f"{tables.visible(HOSTILE)}1", f"{tables.visible(HOSTILE)} 1"]
     assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in html.text
     assert "\x00" not in html.text
-    formula = tables.findings_table(found(1, "=1+"), name="t", caption="c", limit=2)
+    formula = findings.findings_table(found(1, "=1+"), name="t", caption="c", limit=2)
     (row,) = csv.DictReader(io.StringIO(downloaded(parsed(formula))))
     assert row["observed"] == "'=1+1"
 
@@ -105,7 +105,7 @@ def test_a_row_that_does_not_fit_the_columns_is_refused():
 
 
 def test_a_long_text_is_cut_and_says_so():
-    page = parsed(tables.findings_table(found(1, "x" * 2000), name="t", caption="c", limit=2))
+    page = parsed(findings.findings_table(found(1, "x" * 2000), name="t", caption="c", limit=2))
     shown = page.xpath("//tbody/tr/td[5]/bdi")[0].text_content()
     assert shown == "x" * tables.SHOWN_TEXT + "… (texte coupé : voir le CSV)"
     assert "x" * 2000 in downloaded(page)
@@ -135,8 +135,8 @@ def test_script_and_style_stay_within_their_budget():
 
 
 def test_severities_are_all_told_and_bars_are_in_proportion():
-    findings = pd.concat([found(4), found(2, rule="DN_ID_LUHN")])
-    page = parsed(tables.severity_bars(findings))
+    told = pd.concat([found(4), found(2, rule="DN_ID_LUHN")])
+    page = parsed(findings.severity_bars(told))
     texts = [li.text_content().strip().replace(NBSP, " ") for li in page.xpath("//li")]
     assert texts == ["✖ 0 critique", "▲ 2 erreurs", "◆ 4 avertissements", "● 0 information"]
     assert page.xpath("//*[@class='bar']/@style") == [
@@ -148,7 +148,7 @@ def test_severities_are_all_told_and_bars_are_in_proportion():
 
 
 def test_severities_of_no_finding():
-    page = parsed(tables.severity_bars(found(0)))
+    page = parsed(findings.severity_bars(found(0)))
     assert set(page.xpath("//*[@class='bar']/@style")) == {"width:0.0%"}
 
 

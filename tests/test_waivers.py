@@ -12,7 +12,7 @@ from mssante_audit.audits import audit_all, waived
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.waivers import load_waivers
-from mssante_audit.report.narrative_archive import waived_table
+from mssante_audit.report.findings import findings_table
 from mssante_audit.space.trust import TrustSpace, load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
@@ -58,7 +58,7 @@ def test_what_is_accepted_is_shown_apart_and_is_back_when_its_day_is_over(folder
         "Cellule",
         "2026-12-31",
     )
-    html = waived_table(space).text
+    html = findings_table(waived(space)).text
     assert "Suivi &lt;b&gt;" in html
     last_day = space_of(folder, text, "2026-12-31T23:00:00Z")
     assert "DN_CONCENTRATION" in set(waived(last_day)["rule"])
@@ -71,11 +71,11 @@ def test_each_report_shows_its_own_apart(folder) -> None:
     before = audit_all(space_of(folder, ""))
     (concentration,) = before[before["rule"] == "DN_CONCENTRATION"].itertuples()
     space = space_of(folder, waiver(operator=concentration.operator_id))
-    assert "Suivi &lt;b&gt;" in waived_table(space, "dn_consistency").text
-    assert waived_table(space, "stale_contacts").text == ""
-    assert "Suivi" in waived_table(space, "stale_contacts", "dn_consistency").text
+    assert "Suivi &lt;b&gt;" in findings_table(waived(space, "dn_consistency")).text
+    assert "Aucun constat" in findings_table(waived(space, "stale_contacts")).text
+    assert "Suivi" in findings_table(waived(space, "stale_contacts", "dn_consistency")).text
     (folder / "waivers.toml").unlink()
-    assert waived_table(load_space(folder, as_of=AS_OF), "dn_consistency").text == ""
+    assert waived(load_space(folder, as_of=AS_OF), "dn_consistency").empty
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_each_report_shows_its_own_apart(folder) -> None:
 )
 def test_notebooks_that_leave_findings_out_show_them(name) -> None:
     text = (resource("notebooks") / f"{name}.ipynb").read_text(encoding="utf-8")
-    assert f'waived_table(space, \\"{name}\\"' in text
+    assert f'ms.waived(space, \\"{name}\\"' in text
 
 
 @pytest.mark.parametrize("fields", [{"operator": "1999"}, {"domain": "ailleurs.mssante.fr"}])
 def test_another_operator_or_domain_is_not_covered(folder, fields) -> None:
     space = space_of(folder, waiver(**fields))
     assert waived(space).empty
-    assert "aucun" in waived_table(space).text.lower()
+    assert "aucun" in findings_table(waived(space)).text.lower()
 
 
 def test_what_was_accepted_for_one_domain_does_not_cover_many(folder) -> None:

@@ -25,6 +25,14 @@ SEVERITY_NAMES = {
 }
 """French names of the severities, singular and plural, worst first."""
 
+SIGNATURES = {
+    "valid": "valide",
+    "valid-untrusted": "non reconnue",
+    "invalid": "invalide",
+    "absent": "absente",
+}
+"""French names of the verdicts of `mssante_audit.whitelist.signature`, short."""
+
 DAMAGES = {
     "namespace": "l’espace de noms est un élément au lieu d’une déclaration",
     "compressed": "le fichier compressé est interrompu",
@@ -77,6 +85,32 @@ def count(value: int, noun: str, plural: str | None = None) -> str:
     ('1_domaine', '2_signaux')
     """
     return f"{number(value)}{NBSP}{noun if abs(value) < 2 else plural or noun + 's'}"
+
+
+def one_decimal(value: float) -> str:
+    """Write a number with at most one decimal; a missing one as a dash.
+
+    >>> one_decimal(2.5), one_decimal(3.0)
+    ('2,5', '3')
+    """
+    if value != value:
+        return "–"
+    return number(int(value)) if value == int(value) else f"{value:.1f}".replace(".", ",")
+
+
+def duration(days: int) -> str:
+    """Write a length of time, in years or months where it is a round number of them.
+
+    >>> [duration(d).replace(NBSP, "_") for d in (1, 91, 183, 365, 730, 1461, 400)]
+    ['1_jour', '3_mois', '6_mois', '1_an', '2_ans', '4_ans', '400_jours']
+    """
+    months = {91: 3, 92: 3, 182: 6, 183: 6}
+    if days in months:
+        return f"{months[days]}{NBSP}mois"
+    years = round(days / 365.25)
+    if years and abs(days - 365 * years) <= years // 4:
+        return count(years, "an")
+    return count(days, "jour")
 
 
 def severity_name(severity: str, value: int = 1) -> str:

@@ -33,8 +33,8 @@ def methods(
     ] = False,
 ) -> None:
     """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
-    from mssante_audit.report.narrative_dns import method_records
     from mssante_audit.report.results import open_space
+    from mssante_audit.verdicts.methods import method_records
 
     check_format(format, out)
     space = open_space(

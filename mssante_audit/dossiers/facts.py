@@ -25,19 +25,21 @@ from mssante_audit.dossiers.belongings import Belongings, belongings
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import row_ranges, typed
 from mssante_audit.report import results
-from mssante_audit.report.narrative_dns import SIZES, method_records
 from mssante_audit.report.results import Provenance, Results
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import mask
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
+from mssante_audit.verdicts.methods import method_records
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
 PEERS_MIN = 5
 """Fewer operators of a size are not compared with: one of them could be told from the numbers."""
 POINTS = 12
 """Lists of the archive that are counted at most, the last among them."""
+SIZES = ((1, 1), (2, 9), (10, 49), (50, None))
+"""Operators by how many domains they hold: the peers of each."""
 ANOTHER = typeset("un autre opérateur")
 
 
@@ -53,7 +55,7 @@ class Survey:
     standing: pd.DataFrame
     """One row an operator (index ``operator_id``): `domains`, and findings by severity."""
     methods: Mapping[str, Mapping[Any, Any]]
-    """Domain → its record of `mssante_audit.report.narrative_dns.method_records`."""
+    """Domain → its record of `mssante_audit.verdicts.method_records`."""
     statuses: Mapping[str, str]
     """Domain in lower case → its status in the register; empty without one."""
     step: Span | None

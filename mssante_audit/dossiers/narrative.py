@@ -12,14 +12,12 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits.delegation_vs_redirection.method import METHOD_NAMES
-from mssante_audit.base.french import count, day, listing, number, typeset
+from mssante_audit.base.french import SIGNATURES, count, day, listing, number, typeset
 from mssante_audit.dossiers.facts import Dossier, Peers
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.registry import rule
-from mssante_audit.report.narrative import SIGNATURES
-from mssante_audit.report.narrative_archive import KINDS
-from mssante_audit.report.narrative_declarations import STATUSES
-from mssante_audit.report.narrative_dns import DECLARED_NAMES
+from mssante_audit.report.findings import severity_bars
+from mssante_audit.report.names import DECLARED, KINDS, STATUSES
 from mssante_audit.report.tables import (
     Cell,
     Figure,
@@ -29,7 +27,6 @@ from mssante_audit.report.tables import (
     data,
     key_figures,
     prose,
-    severity_bars,
     table,
 )
 from mssante_audit.values.identifiers import DEPARTMENTS
@@ -175,7 +172,7 @@ def domains_table(told: Dossier, *, limit: int) -> Html:
 def _declared(told: Dossier, domain: Mapping[Any, Any]) -> str:
     if told.space.declarations is None:
         return "inconnu"
-    return prose(DECLARED_NAMES.get(domain["declared"], "rien"))
+    return prose(DECLARED.get(domain["declared"], "rien"))
 
 
 def _in_use(told: Dossier, domain: Mapping[Any, Any]) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mssante_audit.base.french import SEVERITY_NAMES, count, day, number, percent, typeset
+from mssante_audit.base.french import SEVERITY_NAMES, count, day, number, one_decimal, percent, typeset
 from mssante_audit.dossiers.facts import Dossier
-from mssante_audit.report.charts import Chart, bars, one_decimal
-from mssante_audit.report.plots import shares
+from mssante_audit.report.charts import Chart, bars
 
 CERTIFICATES = 10
 """Certificates drawn one by one; the others are put together."""
@@ -32,7 +31,7 @@ def domains_by_certificate(told: Dossier) -> Chart:
             f"Si le certificat {drawn.index[0]} expire, {count(n, 'domaine')} sur {number(whole)} {verb}."
         )
     title = "Vos domaines par nom de certificat"
-    return bars(drawn, title=title, caption=caption, texts=shares(drawn, whole), styles=styles)
+    return bars(drawn, title=title, caption=caption, whole=whole, styles=styles)
 
 
 def findings_against_peers(told: Dossier) -> Chart:

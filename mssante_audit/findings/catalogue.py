@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.french import severity_name, typeset
+from mssante_audit.base.markup import card
 
 SEVERITIES = ("info", "warning", "error", "critical")
 """From the mildest to the worst: what happens to mail (see `Rule.severity`)."""
@@ -134,6 +136,17 @@ class Rule:
             raise wrong("source", f"what begins with one of {', '.join(SOURCES)}")
         if not set(self.texts) <= set(TEXTS):
             raise wrong("texts", ", ".join(TEXTS))
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "Code": self.code,
+            "Gravité": severity_name(self.severity),
+            "Famille": self.family,
+            "Pourquoi": typeset(self.why_fr),
+            "Que faire": typeset(self.remedy_fr),
+            "Audit": self.audit,
+        }
+        return card(typeset(self.title_fr), facts)
 
 
 def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:

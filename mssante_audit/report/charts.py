@@ -12,17 +12,32 @@ import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from html import escape
 from importlib.resources import files
 from itertools import count as count_from
-from itertools import cycle
+from itertools import cycle, pairwise
 from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.french import NBSP, SEVERITY_NAMES, count, day, number, severity_name
-from mssante_audit.report.tables import Cell, Html, badge, csv_link, data, visible
+from mssante_audit.base.french import (
+    NBSP,
+    SEVERITY_NAMES,
+    count,
+    day,
+    duration,
+    number,
+    one_decimal,
+    percent,
+    severity_name,
+)
+from mssante_audit.base.markup import data, visible
+from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.frame import Severity
+from mssante_audit.report.say import Said
+from mssante_audit.report.tables import Cell, Html, badge, csv_link
 from mssante_audit.report.tables import table as table_html
 from mssante_audit.values.identifiers import DEPARTMENTS
 
@@ -55,7 +70,8 @@ class Chart:
 
     def html(self) -> str:
         """Return the figure with its title, alternative text and caption as HTML."""
-        caption = f"<figcaption>{escape(visible(self.caption))}</figcaption>" if self.caption else ""
+        told = self.caption.html if isinstance(self.caption, Said) else escape(visible(self.caption))
+        caption = f"<figcaption>{told}</figcaption>" if told else ""
         return (
             f'<figure class="chart"><p class="title">{escape(visible(self.title))}</p>'
             f'<div role="img" aria-label="{escape(visible(self.alt))}">{self.body}</div>{caption}</figure>'
@@ -70,7 +86,9 @@ def bars(
     *,
     title: str,
     caption: str = "",
+    empty: str = "",
     alt: str = "",
+    whole: int | None = None,
     texts: Sequence[str] = (),
     styles: Sequence[str] = (),
     legend: Mapping[str, str] | None = None,
@@ -85,9 +103,13 @@ def bars(
     title
         What is drawn.
     caption
-        What it shows, in a sentence.
+        What it shows, in a sentence (`mssante_audit.report.say.say`).
+    empty
+        What to say instead where there is nothing to draw.
     alt
         Alternative text, if not the title and each bar with its number.
+    whole
+        What each number is a part of: its share then stands beside it.
     texts
         What stands beside each name, if not its numbers.
     styles
@@ -119,6 +141,8 @@ def bars(
     looks = _looks(columns, styles, len(names) if one else len(columns), one)
     parts = [[(value, looks[i if one else at], columns[at]) for at, value in enumerate(row) if value]
              for i, row in enumerate(rows)]  # fmt: skip
+    if whole is not None:
+        texts = [f"{one_decimal(sum(row))} ({percent(int(sum(row)), whole)})" for row in rows]
     told = list(texts) or [
         one_decimal(row[0]) if one else ", ".join(_part(n, c) for n, _, c in own)
         for row, own in zip(rows, parts, strict=True)
@@ -144,7 +168,7 @@ def bars(
         title,
         f'<div class="bars">{f"<ul>{keys}</ul>" if keys else ""}{"".join(lines)}</div>',
         alt or f"Barres{'' if one else ' empilées'} – {title}. {said or 'Aucune donnée'}.",
-        caption,
+        caption if names or not empty else empty,
     )
 
 
@@ -156,17 +180,6 @@ def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, one: bool
     if len(looks) != needed or not set(looks) <= set(STYLES):
         raise ValueError(f"{needed} styles of {', '.join(STYLES)} are needed, not {', '.join(looks)}")
     return looks
-
-
-def one_decimal(value: float) -> str:
-    """Write a number with at most one decimal, as French does; a missing one as a dash.
-
-    >>> one_decimal(2.5), one_decimal(3.0)
-    ('2,5', '3')
-    """
-    if value != value:
-        return "–"
-    return number(int(value)) if value == int(value) else f"{value:.1f}".replace(".", ",")
 
 
 def _part(value: float, column: str) -> str:
@@ -285,19 +298,68 @@ def _line(name: str, times: Sequence[pd.Timestamp], numbers: Sequence[int]) -> s
     )
 
 
-def table(frame: pd.DataFrame, *, caption: str = "", name: str = "", limit: int = 500) -> Html:
-    """Show any frame as a table that sorts, filters and gives all its rows as CSV.
+def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
+    """Return the name and the number of the longest bar, the first of those that tie; ("", 0) for no bar.
+
+    >>> largest(pd.Series({"CH FICTIF": 1, "CH INVENTÉ": 3})), largest(pd.Series(dtype=int))
+    (('CH INVENTÉ', 3), ('', 0))
+    """
+    sizes = values if isinstance(values, pd.Series) else values.sum(axis=1)
+    return (str(sizes.idxmax()), int(sizes.max())) if len(sizes) else ("", 0)
+
+
+def by_age(days: pd.Series, limits: Sequence[int]) -> pd.Series:
+    """Return how many ages fall into each band, for `bars`: from one limit to the next, the youngest first.
 
     Parameters
     ----------
-    frame
-        Any frame; its index is shown if it has a name or is more than a count of rows.
+    days
+        Whole days; missing ones, and those below 0 (a date to come), have a band if there are any.
+    limits
+        Where a band ends and the next begins, in days, ascending.
+
+    Examples
+    --------
+    >>> by_age(pd.Series([10, 400, 800]), [365]).rename(lambda name: name.replace(NBSP, " ")).to_dict()
+    {'moins de 1 an': 1, '1 an et plus': 2}
+    """
+    names = [
+        f"moins de {duration(limits[0])}",
+        *(f"de {duration(low)} à {duration(high)}" for low, high in pairwise(limits)),
+        f"{duration(limits[-1])} et plus",
+    ]
+    counts = pd.cut(days, [0, *limits, float("inf")], right=False, labels=names).value_counts(sort=False)
+    apart = {"date postérieure à la situation": days < 0, "date illisible ou absente": days.isna()}
+    rest = {name: int(found.sum()) for name, found in apart.items() if found.any()}
+    return pd.Series({**dict(zip(names, counts.tolist(), strict=True)), **rest}, dtype="int64")
+
+
+def table(
+    values: pd.DataFrame | pd.Series,
+    *,
+    caption: str = "",
+    empty: str = "Aucune ligne.",
+    name: str = "",
+    limit: int = 500,
+    csv: pd.DataFrame | None = None,
+) -> Html:
+    """Show any frame or series as a table that sorts, filters and gives all its rows as CSV.
+
+    Parameters
+    ----------
+    values
+        Any frame or series; its index is shown if it has a name or is more than a count of rows. Severities,
+        numbers, instants and lists are written as readers want them; texts are escaped.
     caption
         What it holds, if not just the number of its rows.
+    empty
+        What to say where there is no row.
     name
         Its `id` and the name of the CSV file, if one matters; unique in its page.
     limit
         Rows shown at most. Above it the table says how many there are.
+    csv
+        What the CSV holds, if more than these rows.
 
     Examples
     --------
@@ -305,17 +367,33 @@ def table(frame: pd.DataFrame, *, caption: str = "", name: str = "", limit: int 
     >>> '<td data-label="domaine"><bdi>&lt;b&gt;.example</bdi></td>' in html
     True
     """
-    whole = frame
-    if frame.index.name or not isinstance(frame.index, pd.RangeIndex):
-        whole = frame.reset_index(names=str(frame.index.name or "ligne"), allow_duplicates=True)
+    whole = values.to_frame() if isinstance(values, pd.Series) else values
+    own = name or f"frame-{next(_tables)}"
+    if whole.empty:
+        link = "" if csv is None or csv.empty else csv_link(csv, csv, own)
+        return Html(f'<p class="none">{escape(visible(empty))}</p>{link}')
+    if whole.index.name or not isinstance(whole.index, pd.RangeIndex):
+        whole = whole.reset_index(names=str(whole.index.name or "ligne"), allow_duplicates=True)
     shown = whole.head(limit)
     rows = [[_cell(value) for value in row] for row in shown.itertuples(index=False, name=None)]
-    own = name or f"frame-{next(_tables)}"
-    said = caption or count(len(frame), "ligne")
+    for at, kind in enumerate(shown.dtypes):
+        if kind == Severity:
+            for row, severity in zip(rows, shown.iloc[:, at], strict=True):
+                row[at] = Cell(badge(severity), SEVERITIES.index(severity))
+    said = caption or count(len(whole), "ligne")
     columns = [str(column) for column in shown.columns]
-    return Html(table_html(own, said, columns, rows, csv_link(whole, shown, own)))
+    return Html(table_html(own, said, columns, rows, csv_link(whole if csv is None else csv, shown, own)))
 
 
 def _cell(value: Any) -> Cell:
-    text = "" if value is None or value is pd.NaT or value is pd.NA else str(value)
-    return Cell(data(text), value if isinstance(value, int | float) else None)
+    if value is None or value is pd.NaT or value is pd.NA or value != value:
+        return Cell("")
+    if isinstance(value, bool):
+        return Cell("oui" if value else "non")
+    if isinstance(value, int | float):
+        return Cell(one_decimal(value), value)
+    if isinstance(value, datetime):
+        clock = f" {value:%H:%M}" if value.hour or value.minute else ""
+        text = f'<span style="white-space:nowrap">{value:%d/%m/%Y}{clock}</span>'
+        return Cell(text, value.isoformat())
+    return Cell(data(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)))

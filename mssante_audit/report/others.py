@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from mssante_audit.base.french import typeset
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.registry import rule, theirs
-from mssante_audit.report.narrative import told_section
+from mssante_audit.report.findings import findings_table, lacks
 from mssante_audit.report.tables import Html, prose
 from mssante_audit.space.trust import TrustSpace
 
@@ -34,6 +35,9 @@ def other_audits(space: TrustSpace, findings: pd.DataFrame, *, limit: int) -> Ht
     parts = []
     for title, rules, own in told:
         raised = (failed,) if (own["rule"] == FAILED).any() else ()
-        body = told_section(space, own, (*rules, *raised), title=title, limit=limit)
+        looked = {told.code: told for told in (*rules, *raised)}
+        body = findings_table(
+            own, looked, lacking=lacks(space, looked), caption=typeset(f"Constats : {title}"), limit=limit
+        )
         parts.append(f"<h2>{prose(title)}</h2>{body.text}")
     return Html("".join(parts))

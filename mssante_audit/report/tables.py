@@ -1,4 +1,4 @@
-"""HTML for the reports: tables, key figures, counts by severity. All text of the data is escaped here.
+"""HTML for the reports: tables, key figures. All text of the data is escaped here.
 
 A table is plain HTML, readable and printable without any script; `script` makes it sort, filter and page, in
 reports, dossiers, on the site and in JupyterLab. `enable` puts script and style into a notebook, once.
@@ -6,32 +6,25 @@ reports, dossiers, on the site and in JupyterLab. `enable` puts script and style
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
-from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base import markup
 from mssante_audit.base.export import csv_text
-from mssante_audit.base.french import NBSP, SEVERITY_NAMES, count, number, severity_name, typeset
-from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.findings.registry import rule
+from mssante_audit.base.french import NBSP, count, number, severity_name, typeset
+from mssante_audit.base.markup import SHOWN_TEXT as SHOWN_TEXT
+from mssante_audit.base.markup import data as data
+from mssante_audit.base.markup import visible as visible
 
 SYMBOLS = {"critical": "✖", "error": "▲", "warning": "◆", "info": "●"}
 """A shape each: severity is never told by colour alone."""
-
-SHOWN_TEXT = 400
-"""Characters of one cell that are shown; the CSV has the rest."""
-
-_UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +45,6 @@ class Cell:
     """Already escaped."""
     order: float | str | None = None
     """What the column is sorted by, where it is not the text."""
-
-
-def visible(text: str) -> str:
-    r"""Return a text of the data in which no character is invisible or turns the reading direction.
-
-    >>> visible("ch\u200b-valfictif\u202e")
-    'ch\\u200b-valfictif\\u202e'
-    """
-    return _UNSEEN.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
-
-
-def data(text: str, limit: int = SHOWN_TEXT, more: str = " (texte coupé : voir le CSV)") -> str:
-    """Return a text of the data as HTML: escaped, nothing invisible, cut at `limit` and followed by `more`.
-
-    >>> data("<b>"), data("abcd", 2, "")
-    ('<bdi>&lt;b&gt;</bdi>', '<bdi>ab…</bdi>')
-    """
-    if not text:
-        return ""
-    shown = visible(text)
-    return f"<bdi>{escape(shown if len(shown) <= limit else f'{shown[:limit]}…{more}')}</bdi>"
 
 
 def prose(text: str) -> str:
@@ -143,7 +115,7 @@ def table(
         cells = []
         for column, cell in zip(columns, row, strict=True):
             order = "" if cell.order is None else f' data-order="{escape(str(cell.order))}"'
-            cells.append(f'<td data-label="{escape(column)}"{order}>{cell.html}</td>')
+            cells.append(f'<td data-label="{escape(visible(column))}"{order}>{cell.html}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
     head = "".join(f'<th scope="col">{escape(visible(column))}</th>' for column in columns)
     lines = "\n".join(body)
@@ -151,49 +123,6 @@ def table(
         f'<div class="table"><table id="{escape(name)}" class="sortable" data-rows="{len(body)}">'
         f"<caption>{escape(visible(caption))}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody>"
         f"</table>{after}</div>"
-    )
-
-
-FINDING_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes")
-
-
-def findings_table(findings: pd.DataFrame, *, name: str, caption: str, limit: int) -> Html:
-    """Return findings as a table, and all of them as a CSV file to download out of the report itself.
-
-    Parameters
-    ----------
-    findings
-        As `mssante_audit.findings.frame` describes; masked already where they must be.
-    name
-        The table's `id`, and the name of the CSV file.
-    caption
-        What the table holds.
-    limit
-        Rows shown at most. Above it the table says how many there are and where.
-    """
-    shown = findings.head(limit)
-    rows = map(_finding_cells, shown.to_dict("records"))
-    return Html(table(name, caption, FINDING_COLUMNS, rows, csv_link(findings, shown, name)))
-
-
-def _finding_cells(finding: dict[Hashable, Any]) -> tuple[Cell, ...]:
-    domains, severity, code = finding["domains"], str(finding["severity"]), finding["rule"]
-    others = f"<br>et {count(domains - 1, 'autre', 'autres')}" if domains > 1 else ""
-    domain = f"{data(finding['domain'])}{others}" if domains else "toute la liste"
-    expected = f"<br><small>attendu{NBSP}:</small> {data(finding['expected'])}" if finding["expected"] else ""
-    # A register's rows with the file's name, or what earlier lists show.
-    elsewhere = bool({":", ";"} & set(finding["evidence"]))
-    rows = "" if elsewhere else f" ({count(len(finding['rows']), 'ligne')})"
-    evidence = data(finding["evidence"], 90 if elsewhere else 24, rows)
-    shown_code = f'<small class="code"><br>{code.replace("_", "_<wbr>")}</small>'
-    operator = f"{data(finding['operator'])}<br><small>{data(finding['operator_id'])}</small>"
-    return (
-        Cell(badge(severity), SEVERITIES.index(severity)),
-        Cell(f"{prose(rule(code).title_fr)}{shown_code}"),
-        Cell(domain, domains),
-        Cell(operator if finding["operator_id"] else "", visible(finding["operator"])),
-        Cell(f"{data(finding['observed'])}{expected}"),
-        Cell(evidence, next(iter(finding["rows"]), 0)),
     )
 
 
@@ -215,16 +144,19 @@ def csv_link(findings: pd.DataFrame, shown: pd.DataFrame, name: str) -> str:
     )
 
 
-def severity_bars(findings: pd.DataFrame) -> Html:
-    """Return the number of findings of each severity, worst first, with bars."""
-    counts = findings["severity"].value_counts()
-    most = max(1, int(counts.max())) if len(counts) else 1
-    lines = []
-    for severity in SEVERITY_NAMES:
-        value = int(counts.get(severity, 0))
-        bar = f'<span class="track"><span class="bar" style="width:{100 * value / most:.1f}%"></span></span>'
-        lines.append(f'<li class="sev-{severity}">{badge(severity, value)}{bar}</li>')
-    return Html(f'<ul class="severities" aria-label="Constats par gravité">{"".join(lines)}</ul>')
+def card(row: pd.Series, title: str = "") -> Html:
+    """Show one row of any frame, such as a domain's of `mssante_audit.verdicts.domains`, name by name.
+
+    >>> card(pd.Series({"domain": "<b>.example", "rows": 2}), "Domaine").text.count("<tr>")
+    2
+    """
+    return Html(markup.card(title or str(row.name), {str(name): value for name, value in row.items()}))
+
+
+def sections(parts: Mapping[str, Html], rest: str = "") -> Html:
+    """Show several tables, each under its title, and below them what is to be said of the rest."""
+    shown = "".join(f"<h3>{prose(title)}</h3>{part.text}" for title, part in parts.items())
+    return Html(shown + (f'<p class="none">{escape(visible(rest))}</p>' if rest else ""))
 
 
 def show_frames() -> Html:
@@ -238,18 +170,23 @@ def show_frames() -> Html:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A key figure: its name, its value and, if there is more to say, a note. Plain text, all three."""
+    """A key figure: its name, its value (a number or a text) and, if there is more, a note."""
 
     name: str
-    value: str
+    value: int | str
     note: str = ""
 
 
 def key_figures(figures: Iterable[Figure]) -> Html:
-    """Return key figures as tiles."""
+    """Show key figures as tiles.
+
+    >>> key_figures([Figure("Domaines", 4944)]).text.count("<dd>")
+    1
+    """
+    values = [(f, f.value if isinstance(f.value, str) else number(f.value)) for f in figures]
     tiles = "".join(
-        f"<div><dt>{escape(f.name)}</dt><dd>{escape(f.value)}"
-        f"{f'<small>{escape(f.note)}</small>' if f.note else ''}</dd></div>"
-        for f in figures
+        f"<div><dt>{escape(f.name)}</dt><dd>{escape(visible(value))}"
+        f"{f'<small>{escape(visible(f.note))}</small>' if f.note else ''}</dd></div>"
+        for f, value in values
     )
     return Html(f'<dl class="figures">{tiles}</dl>')

@@ -12,7 +12,7 @@ from mssante_audit.base.french import count, number, typeset
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
-from mssante_audit.report.narrative import foundation, incomplete, scope
+from mssante_audit.report.findings import foundation, incomplete, scope
 from mssante_audit.report.tables import badge, prose, visible
 from mssante_audit.site.answer import answer, figures, first_line, missing, since, summary
 from mssante_audit.site.chart import trend_html

@@ -18,7 +18,9 @@ import pandas as pd
 
 from mssante_audit.archive.store import Archive, checked, open_archive
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.french import SIGNATURES, count, listing, moment
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.markup import card
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
@@ -64,6 +66,29 @@ class TrustSpace:
     def search(self, words: str, limit: int = 10) -> pd.DataFrame:
         """Return the domains that words resemble (`mssante_audit.whitelist.check.search`)."""
         return search(self.entries, words, limit)
+
+    def _repr_html_(self) -> str:
+        whitelist, seen, register = self.whitelist, self.observation, self.declarations
+        made = moment(whitelist.generated_at) if whitelist.generated_at else "date illisible"
+        facts = {
+            "Liste": f"{Path(whitelist.source).name}, {made}",
+            "État": "endommagée, lignes lisibles seulement" if whitelist.damaged else "",
+            "Signature": SIGNATURES[whitelist.signature.status],
+            "Contenu": listing(
+                [
+                    count(self.audited["domain"].nunique(), "domaine"),
+                    count(self.audited["operator_id"].nunique(), "opérateur"),
+                    count(len(self.audited), "ligne"),
+                ]
+            )
+            + f", {count(len(self.entries) - len(self.audited), 'ligne')} de test à part",
+            "Registre": register.source if register else "aucun",
+            "DNS observé": moment(seen.started_at) if seen else "jamais",
+            "Archive": count(len(self.archive.snapshots), "liste") if self.archive else "aucune",
+            "Situation": moment(self.as_of),
+            "Contacts": "montrés" if self.show_contacts else "masqués dans les constats",
+        }
+        return card("Espace de confiance MSSanté", facts)
 
 
 def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | None = None) -> Archive | None:

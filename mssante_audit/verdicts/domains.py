@@ -25,13 +25,34 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from mssante_audit.audits import audit_all
 from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.observe.methods import methods
+from mssante_audit.space.trust import TrustSpace
 
 COLUMNS = ("domain", "operator_id", "operator", "department", "rows", "certificates")
 
 
+def domains(space: TrustSpace, findings: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return a row a domain of a space, with the frame's columns as this module's docstring describes them.
+
+    Parameters
+    ----------
+    space
+        The trust space.
+    findings
+        Those to count; of all audits if not given.
+    """
+    names = space.audited["domain"].unique().tolist()
+    seen = {}
+    if space.observation is not None:
+        told = methods(space.observation, names)
+        seen = dict(zip(told["domain"], told["method"], strict=True))
+    return domains_of(space.audited, audit_all(space) if findings is None else findings, seen)
+
+
 def domains_of(
-    entries: pd.DataFrame, findings: pd.DataFrame, methods: Mapping[str, str] | None = None
+    entries: pd.DataFrame, findings: pd.DataFrame, seen: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
     """Return the frame that this module's docstring describes.
 
@@ -42,7 +63,7 @@ def domains_of(
     findings
         Those of all audits (`mssante_audit.audits.audit_all`); they count for the domains of their rows, and
         for the one they name where they have no row.
-    methods
+    seen
         The method in use by domain, where the DNS was observed.
     """
     grouped = entries.groupby("domain", sort=False)
@@ -67,7 +88,7 @@ def domains_of(
         next((severity for severity in worst_first if counts[domain, severity]), "")
         for domain in frame["domain"]
     ]
-    frame["method"] = [(methods or {}).get(domain, "unknown") for domain in frame["domain"]]
+    frame["method"] = [(seen or {}).get(domain, "unknown") for domain in frame["domain"]]
     numbers = ("rows", "certificates", *SEVERITIES)
     return frame.astype({name: "int64" if name in numbers else "str" for name in frame.columns})
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
+from cells import shown
 from lxml import html as lxml_html
 
 from mssante_audit.archive.changes import KINDS
@@ -16,11 +17,10 @@ from mssante_audit.archive.log import Record, append
 from mssante_audit.archive.store import open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
-from mssante_audit.report.narrative_archive import KINDS as NAMES
-from mssante_audit.report.narrative_archive import changes_answer, collection, events_table, kinds
-from mssante_audit.report.plots_archive import ages, churn, flows, timeline
+from mssante_audit.report.collection import collection
+from mssante_audit.report.names import KINDS as NAMES
 from mssante_audit.report.run import run_reports
-from mssante_audit.space.chronicle import chronicle
+from mssante_audit.space.chronicle import Chronicle, chronicle
 from mssante_audit.space.trust import TrustSpace, load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
@@ -34,6 +34,30 @@ def space() -> TrustSpace:
 @pytest.fixture(scope="module")
 def report(sample_run):
     return lxml_html.fromstring((sample_run.out / "changes.html").read_text(encoding="utf-8"))
+
+
+CHARTS = ("timeline", "flows", "churn", "ages")
+
+
+def told(story: Chronicle, space: TrustSpace, ident: str):
+    """What a cell of the notebook shows of a story."""
+    return shown(
+        "changes",
+        ident,
+        space=space,
+        story=story,
+        span=story.whole.masked(),
+        events=story.events,
+        lists=story.counts.set_index("time"),
+        row_limit=5,
+    )
+
+
+def opened(folder: Path | None = None, **given: object):
+    """What the notebook's opening shows, run as who explores runs it."""
+    parameters = {"data": folder and str(folder), "as_of": AS_OF, "anchors": [], "recover": False}
+    parameters |= {"any_namespace": False, "show_contacts": False, "row_limit": 5, "operator": None}
+    return shown("changes", "opening", **(parameters | {"changes_since": None} | given))
 
 
 def plain(text: str) -> str:
@@ -70,9 +94,9 @@ def test_figures_can_be_read_without_being_seen(report) -> None:
     assert len(figures) == 4
     alts = [plain(f.find("div").get("aria-label")) for f in figures]
     assert "2 mars 2026 : 148 domaines, 7 événements" in alts[0]
-    assert "le plus (7) dans celle du 2 mars 2026." in plain(figures[0].findtext("figcaption"))
+    assert "le plus (7) dans celle du 2 mars 2026." in plain(figures[0].find("figcaption").text_content())
     assert "GROUPEMENT E-SANTE DE CHEMINSONGE (1679900001) → MESSAGERIES" in alts[1]
-    assert all(f.findtext("figcaption").endswith(".") for f in figures)
+    assert all(f.find("figcaption").text_content().endswith(".") for f in figures)
 
 
 def test_a_domain_with_a_new_name_is_no_new_domain(space) -> None:
@@ -101,7 +125,7 @@ def test_a_start_leaves_earlier_lists_out(space) -> None:
     assert len(story.steps) == 2
     assert story.skipped == 2
     assert "migration" not in set(story.events["kind"])
-    assert "2 listes plus anciennes" in plain(changes_answer(story, space).text)
+    assert "2 listes plus anciennes" in plain(opened(changes_since="2026-01-10").text)
 
 
 def test_one_list_is_a_story_too(tmp_path: Path) -> None:
@@ -110,10 +134,10 @@ def test_one_list_is_a_story_too(tmp_path: Path) -> None:
         file.unlink()
     space = load_space(tmp_path, as_of=AS_OF)
     story = chronicle(space)
-    assert "rien à comparer" in changes_answer(story, space).text
-    assert "Aucun" in events_table(story, limit=5).text
-    assert "Aucun changement" in plain(kinds(story, limit=5).text)
-    for chart in (timeline(story), flows(story), churn(story), ages(story, space.as_of)):
+    assert "rien à comparer" in told(story, space, "answer").text
+    assert "Aucun" in told(story, space, "events").text
+    assert "Aucun changement" in plain(told(story, space, "kinds").text)
+    for chart in (told(story, space, ident) for ident in CHARTS):
         assert chart.html()
         assert chart.caption.endswith(".")
 
@@ -133,22 +157,22 @@ def test_no_archive_is_said(tmp_path: Path) -> None:
 def test_the_overview_tells_the_last_good_fetch_and_the_failures_since(tmp_path: Path) -> None:
     copytree(resource("data/sample") / "archive", tmp_path / "archive")
 
-    def told() -> str:
+    def state() -> str:
         return plain(collection(load_space(tmp_path, as_of=AS_OF)).text)
 
-    assert "Aucune collecte n’est consignée" in told()
+    assert "Aucune collecte n’est consignée" in state()
     folder = tmp_path / "archive"
     append(folder, Record("2026-03-01T06:00:00+00:00", "fetch", "failed", message="<b>down"))
-    assert "Aucune collecte n’a réussi ; 1 échec depuis" in told()
-    assert "&lt;b&gt;down" in told()
+    assert "Aucune collecte n’a réussi ; 1 échec depuis" in state()
+    assert "&lt;b&gt;down" in state()
     append(folder, Record("2026-03-02T06:00:00+00:00", "fetch", "kept", file="x"))
-    assert "Dernière collecte réussie : 2 mars 2026 à 06 h 00 UTC." in told()
+    assert "Dernière collecte réussie : 2 mars 2026 à 06 h 00 UTC." in state()
     append(folder, Record("2026-03-03T01:00:00+00:00", "fetch", "quarantined", file="q", message="signature"))
     append(folder, Record("2026-03-03T02:00:00+00:00", "fetch", "failed", message="no answer in time"))
     append(folder, Record("2026-03-04T02:00:00+00:00", "fetch", "failed", message="after the report's date"))
-    assert "2 échecs depuis" in told()
-    assert "liste mise en quarantaine" in told()
-    assert "after the report" not in told()
+    assert "2 échecs depuis" in state()
+    assert "liste mise en quarantaine" in state()
+    assert "after the report" not in state()
 
 
 def broken(tmp_path: Path, number: int, content: bytes | None) -> TrustSpace:
@@ -166,10 +190,10 @@ def test_a_list_that_cannot_be_read_is_left_out_and_named(tmp_path: Path, number
     space = broken(tmp_path, number, content)
     story = chronicle(space)
     assert len(story.steps) == 3
-    answer, told = (plain(html.text) for html in (changes_answer(story, space), collection(space)))
-    assert "1 liste illisible laissée de côté : <bdi>202" in answer
-    assert "L’historique ne peut être établi" in told
-    assert all(chart.caption for chart in (timeline(story), ages(story, space.as_of)))
+    notice, state = (plain(html.text) for html in (told(story, space, "unread"), collection(space)))
+    assert "1 liste illisible laissée de côté : <bdi>202" in notice
+    assert "L’historique ne peut être établi" in state
+    assert all(told(story, space, ident).caption for ident in ("timeline", "ages"))
     assert story.ages["censored"].sum() > 100, "of its own first list"
 
 

@@ -6,19 +6,14 @@ from shutil import copy
 
 import pandas as pd
 import pytest
+from cells import shown
 
 from mssante_audit.audits.reconciliation.rules import status
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.declarations.register import fields, load_declarations
-from mssante_audit.report.narrative_declarations import (
-    STATUSES,
-    declaration_statuses,
-    declarations_answer,
-    declared_findings,
-    declared_status,
-    status_table,
-)
+from mssante_audit.report.charts import Chart
+from mssante_audit.report.names import STATUSES
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.trust import load_space
 
@@ -31,31 +26,48 @@ def space():
     return load_space(as_of=AS_OF)
 
 
+def told(space, ident, statuses=None, **given):
+    """What a cell of the notebook shows of statuses."""
+    frame = status(space) if statuses is None else statuses
+    counts = frame["status"].astype("str").value_counts().reindex(list(STATUSES), fill_value=0)
+    given = {"row_limit": 1000} | given
+    return shown("declarations", ident, space=space, statuses=frame, counts=counts, missing={},
+                 register=space.declarations, **given)  # fmt: skip
+
+
 def test_the_chart_tells_every_status_with_its_number(space):
-    frame = declared_status(space)
-    chart = declaration_statuses(frame)
+    frame = status(space)
+    chart = told(space, "statuses")
+    assert isinstance(chart, Chart)
     for name, count in frame["status"].value_counts().items():
         assert (f"{STATUSES[name]} : {count} (" in chart.alt) == (count > 0)
     assert "listés comme déclaré" in chart.caption
-    assert declaration_statuses(frame.iloc[:0]).caption == "Aucun domaine à rapprocher."
+    assert told(space, "statuses", frame.iloc[:0]).caption == "Aucun domaine à rapprocher."
 
 
 def test_the_first_screen_and_the_table(space):
-    frame, findings = declared_status(space), declared_findings(space)
-    answer = declarations_answer(space, frame, findings).text
+    frame = status(space)
+    answer = told(space, "answer").text
     assert "1 domaine retiré reste dans la liste" in answer.replace("\u00a0", " ")
-    shown = frame[~frame["status"].isin(["as-declared", "withdrawn"])]
-    table = status_table(frame, limit=1000).text
-    assert table.count("<tr>") == len(shown) + 1
-    assert f'data-rows="{len(shown)}"' in table
-    assert "toutes sont dans le fichier CSV" in status_table(frame, limit=3).text
-    assert "Aucun domaine" in status_table(frame.iloc[:0], limit=3).text
+    odd = frame[~frame["status"].isin(["as-declared", "withdrawn"])]
+    table = told(space, "statuses-table").text
+    assert table.count("<tr>") == len(odd) + 1
+    assert f'data-rows="{len(odd)}"' in table
+    assert "toutes sont dans le fichier CSV" in told(space, "statuses-table", row_limit=3).text
+    assert "Aucun domaine" in told(space, "statuses-table", frame.iloc[:0]).text
+
+
+def opened(data, operator=None):
+    """What the notebook's opening and answer show, run as who explores runs it."""
+    given = {"data": data, "as_of": AS_OF, "operator": operator, "anchors": [], "show_contacts": False}
+    given |= {"recover": False, "any_namespace": False, "listing_days": 10, "row_limit": 5}
+    return shown("declarations", "opening", "answer", "statuses", **given)
 
 
 def test_one_operator(space):
-    frame = declared_status(space, "1679900001")
-    assert set(frame["operator_id"]) == {"1679900001"}
-    assert len(frame) < len(status(space))
+    own = status(space).query("operator_id == '1679900001'")
+    assert 0 < len(own) < len(status(space))
+    assert f" sur {len(own)} " in opened(None, "1679900001").caption
 
 
 def test_nobody_is_named_in_anything_the_report_writes(sample_run):
@@ -73,8 +85,7 @@ def test_without_a_register_the_report_is_left_out_and_refused_by_name(tmp_path)
     parameters = {"data": str(tmp_path), "as_of": AS_OF}
     with pytest.raises(InputError, match="the data folder holds no declarations"):
         run_reports(["declarations"], out=tmp_path / "out", parameters=parameters)
-    with pytest.raises(InputError, match="no register of declarations"):
-        declared_status(load_space(tmp_path, as_of=AS_OF))
+    assert opened(str(tmp_path)).caption == "Aucun domaine à rapprocher."
     run = run_reports(out=tmp_path / "out", parameters=parameters)
     assert "declarations" not in {outcome.name for outcome in run.outcomes}
     assert not (tmp_path / "out" / "declarations.html").exists()

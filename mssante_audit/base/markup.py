@@ -1,0 +1,61 @@
+"""Texts of the data as HTML, and the small card by which an object shows itself in JupyterLab.
+
+Nothing in what is returned is markup of the data, and no character of it is invisible.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from html import escape
+
+SHOWN_TEXT = 400
+"""Characters of one text that are shown."""
+
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+
+
+def visible(text: str) -> str:
+    r"""Return a text of the data in which no character is invisible or turns the reading direction.
+
+    >>> visible("ch\u200b-valfictif\u202e")
+    'ch\\u200b-valfictif\\u202e'
+    """
+    return _UNSEEN.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
+
+
+def data(text: str, limit: int = SHOWN_TEXT, more: str = " (texte coupé : voir le CSV)") -> str:
+    """Return a text of the data as HTML: escaped, nothing invisible, cut at `limit` and followed by `more`.
+
+    >>> data("<b>"), data("abcd", 2, "")
+    ('<bdi>&lt;b&gt;</bdi>', '<bdi>ab…</bdi>')
+    """
+    if not text:
+        return ""
+    shown = visible(text)
+    return f"<bdi>{escape(shown if len(shown) <= limit else f'{shown[:limit]}…{more}')}</bdi>"
+
+
+def card(title: str, facts: Mapping[str, object]) -> str:
+    """Return a title and facts by name as a small table in HTML, for ``_repr_html_``: in any theme, escaped.
+
+    Parameters
+    ----------
+    title
+        What it is.
+    facts
+        Texts, numbers or instants by their names; what is empty or ``None`` is left out.
+
+    >>> card("Règle", {"code": "<b>", "source": ""}).count("<tr>")
+    1
+    """
+    rows = "".join(
+        f'<tr><th scope="row" style="text-align:left;vertical-align:top">{escape(visible(name))}</th>'
+        f'<td style="text-align:left">{data(str(value), more="")}</td></tr>'
+        for name, value in facts.items()
+        if value not in ("", None)
+    )
+    head = f'<caption style="text-align:left;font-weight:600;color:inherit">{data(title, more="")}</caption>'
+    return f"<table>{head}<tbody>{rows}</tbody></table>"

@@ -1,0 +1,276 @@
+"""Findings for readers: counts by severity, tables, what their rules mean, what could not be checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.base.errors import UnknownNameError
+from mssante_audit.base.french import NBSP, SEVERITY_NAMES, count, day, listing, typeset
+from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
+from mssante_audit.findings.registry import NEEDS, audits, catalogue, rule
+from mssante_audit.report.tables import Cell, Html, badge, csv_link, data, prose, table, visible
+from mssante_audit.space.trust import TrustSpace
+
+SOURCES = {
+    "form": "formulaire « annexe 1 » du contrat opérateur",
+    "data": "constaté dans les listes publiées",
+    "ANS": "nomenclatures de l'ANS",
+    "RFC": "norme technique d'Internet",
+    "good practice": "bonne pratique, et non une exigence de MSSanté",
+    "none": "aucun texte, repère propre à ce rapport",
+}
+"""French names of `mssante_audit.findings.catalogue.SOURCES`."""
+
+TO_DO = {
+    "declarations": "Déposez declarations.csv, .xlsx ou .json dans le dossier de données.",
+    "observation": "Lancez « mssante-audit observe », qui en dépose une dans observations/.",
+    "archive": "Gardez les listes par « mssante-audit fetch » ou « mssante-audit archive import ».",
+}
+"""What to do where one of `mssante_audit.findings.registry.NEEDS` is not there."""
+
+BY_ARCHIVE = "Contacts que l’archive montre périmés"
+"""The one family that needs more than its audit does."""
+
+COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes")
+WAIVED_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Motif", "Par", "Jusqu’au")
+
+
+def family(name: str) -> dict[str, Rule]:
+    """Return the rules of a family by their codes; of one audit, if several call a family the same.
+
+    Raises
+    ------
+    UnknownNameError
+        If the catalogue has no such family.
+    """
+    rules = {code: told for code, told in catalogue().items() if told.family == name}
+    if not rules:
+        families = dict.fromkeys(told.family for told in catalogue().values())
+        raise UnknownNameError(f"no rule family {name!r}", remedy=f"There are: {'; '.join(families)}")
+    first = next(iter(rules.values())).audit
+    return {code: told for code, told in rules.items() if told.audit == first}
+
+
+def lacks(space: TrustSpace, rules: Mapping[str, Rule]) -> list[str]:
+    """Return what it takes beside the list to check any of these rules, and the space does not have."""
+    known = audits()
+    needs = {need for told in rules.values() if told.audit in known for need in known[told.audit].needs}
+    needs |= {"archive" for told in rules.values() if told.family == BY_ARCHIVE}
+    return [need for need in sorted(needs) if getattr(space, need) is None]
+
+
+def unknown(what: Mapping[str, Iterable[str]]) -> str:
+    """Say what could not be checked, what it lacks, and what to do; "" for nothing.
+
+    Parameters
+    ----------
+    what
+        Names of `mssante_audit.findings.registry.NEEDS` that lack, by what they lack for.
+
+    Examples
+    --------
+    >>> unknown({"Contacts": ["archive"]}).replace(NBSP, "_")[:67]
+    'Non vérifié, et donc inconnu_: Contacts (aucune liste archivée). Ga'
+    """
+    if not what:
+        return ""
+    every = dict.fromkeys(need for needs in what.values() for need in needs)
+    reasons: dict[tuple[str, ...], list[str]] = {}
+    for name, needs in what.items():
+        reasons.setdefault(tuple(needs), []).append(name)
+    told = [
+        f"{listing(names)} ({listing([NEEDS[need]['fr'] for need in needs])})"
+        for needs, names in reasons.items()
+    ]
+    return typeset(f"Non vérifié, et donc inconnu : {listing(told)}. {' '.join(TO_DO[n] for n in every)}")
+
+
+def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:
+    """Return how many domains of `entries` findings touch: all of them, where one is about the whole list.
+
+    A finding without rows (of a register, of the DNS) counts by the domain it names, if that is listed.
+    """
+    if (findings["domains"] == 0).any():
+        return int(entries["domain"].nunique())
+    rows = set().union(*findings["rows"])
+    named = {domain for domain, own in zip(findings["domain"], findings["rows"], strict=True) if not own}
+    return entries.loc[entries["row"].isin(rows) | entries["domain"].isin(named), "domain"].nunique()
+
+
+def title_of(code: str) -> str:
+    """Return the title of a rule in French, as `Series.map` and `Index.map` want it."""
+    return typeset(rule(code).title_fr)
+
+
+def titles(findings: pd.DataFrame) -> str:
+    """Return the titles of the rules that findings are of, each once, in their order."""
+    return listing([title_of(code) for code in findings["rule"].unique()])
+
+
+def severity_bars(findings: pd.DataFrame) -> Html:
+    """Show the number of findings of each severity, worst first, with bars."""
+    counts = findings["severity"].value_counts()
+    most = max(1, int(counts.max())) if len(counts) else 1
+    lines = []
+    for severity in SEVERITY_NAMES:
+        value = int(counts.get(severity, 0))
+        bar = f'<span class="track"><span class="bar" style="width:{100 * value / most:.1f}%"></span></span>'
+        lines.append(f'<li class="sev-{severity}">{badge(severity, value)}{bar}</li>')
+    return Html(f'<ul class="severities" aria-label="Constats par gravité">{"".join(lines)}</ul>')
+
+
+def findings_table(
+    findings: pd.DataFrame,
+    rules: Mapping[str, Rule] | None = None,
+    *,
+    lacking: Sequence[str] = (),
+    name: str = "",
+    caption: str = "",
+    empty: str = "Aucun constat.",
+    limit: int = 500,
+) -> Html:
+    """Show findings as a table that sorts and filters, all of them as CSV in the page itself.
+
+    Parameters
+    ----------
+    findings
+        As `mssante_audit.findings.frame` describes; masked already where they must be. Those of
+        `mssante_audit.audits.waived` are shown with why, by whom and until when.
+    rules
+        Those that were looked for (`family`): what they mean and what to do then stand beside the table, and
+        which of them found nothing. Findings of other rules are left out.
+    lacking
+        What it took to check these rules and was not there (`lacks`): nothing found is then unknown.
+    name
+        The table's `id`, and the name of the CSV file, if one matters; unique in its page.
+    caption
+        What the table holds, if not just how many or which family.
+    empty
+        What to say where there is none, and no rules are given.
+    limit
+        Rows shown at most. Above it the table says how many there are and where.
+    """
+    if rules is None:
+        if findings.empty:
+            return Html(f'<p class="none">{prose(visible(empty))}</p>')
+        return _table(findings, name or "findings", caption or count(len(findings), "constat"), limit)
+    own = findings[findings["rule"].isin(rules)]
+    counts = own["rule"].value_counts()
+    fired = [told for code, told in rules.items() if code in counts.index]
+    silent = listing([prose(told.title_fr) for code, told in rules.items() if code not in counts.index])
+    if not fired:
+        told = unknown({silent: lacking}) if lacking else typeset(f"Aucun constat. Vérifié : {silent}.")
+        return Html(f'<p class="none">{told}</p>')
+    first = next(iter(rules.values()))
+    shown = _table(
+        own,
+        name or f"{re.sub('[^a-z0-9]+', '-', first.code.lower())}-table",
+        caption or f"Constats : {first.family}",
+        limit,
+    )
+    told = "".join(_told(one, int(counts[one.code])) for one in fired)
+    without = "Sans constat, ou non évalué" if FAILED in counts.index else "Sans constat"
+    rest = f'<p class="none">{typeset(f"{without} : {silent}.")}</p>' if silent else ""
+    remedies = "".join(
+        f"<li><strong>{prose(one.title_fr)}.</strong> {prose(one.remedy_fr)}</li>" for one in fired
+    )
+    todo = f'<h3>Que faire</h3><ul class="remedies">{remedies}</ul>'
+    return Html(f'<dl class="rules">{told}</dl>{rest}{shown.text}{todo}')
+
+
+def _told(told: Rule, findings: int) -> str:
+    return (
+        f"<dt>{prose(told.title_fr)} {badge(told.severity)}</dt>"
+        f"<dd>{prose(told.why_fr)} <small>{count(findings, 'constat')}. "
+        f"{typeset(f'Fondement : {foundation(told)}.')} {told.code}</small></dd>"
+    )
+
+
+def foundation(told: Rule) -> str:
+    """Return what a rule is founded on, in French."""
+    kind = next(name for name in SOURCES if told.source.startswith(name))
+    norms = listing(re.findall(r"RFC \d+", told.source))
+    return SOURCES[kind] + (f" ({norms})" if norms else "")
+
+
+def _table(findings: pd.DataFrame, name: str, caption: str, limit: int) -> Html:
+    shown = findings.head(limit)
+    waived = "reason" in findings
+    rows = [_cells(found, waived=waived) for found in shown.to_dict("records")]
+    return Html(
+        table(name, caption, WAIVED_COLUMNS if waived else COLUMNS, rows, csv_link(findings, shown, name))
+    )
+
+
+def _cells(finding: dict[Hashable, Any], *, waived: bool) -> tuple[Cell, ...]:
+    domains, severity, code = finding["domains"], str(finding["severity"]), finding["rule"]
+    others = f"<br>et {count(domains - 1, 'autre', 'autres')}" if domains > 1 else ""
+    domain = f"{data(finding['domain'])}{others}" if domains else "toute la liste"
+    expected = f"<br><small>attendu{NBSP}:</small> {data(finding['expected'])}" if finding["expected"] else ""
+    # A register's rows with the file's name, or what earlier lists show.
+    elsewhere = bool({":", ";"} & set(finding["evidence"]))
+    rows = "" if elsewhere else f" ({count(len(finding['rows']), 'ligne')})"
+    evidence = data(finding["evidence"], 90 if elsewhere else 24, rows)
+    shown_code = f'<small class="code"><br>{code.replace("_", "_<wbr>")}</small>'
+    operator = f"{data(finding['operator'])}<br><small>{data(finding['operator_id'])}</small>"
+    last = (
+        [Cell(data(finding[column])) for column in ("reason", "who", "until")]
+        if waived
+        else [Cell(evidence, next(iter(finding["rows"]), 0))]
+    )
+    return (
+        Cell(badge(severity), SEVERITIES.index(severity)),
+        Cell(f"{prose(rule(code).title_fr)}{shown_code}"),
+        Cell(domain, domains),
+        Cell(operator if finding["operator_id"] else "", visible(finding["operator"])),
+        Cell(f"{data(finding['observed'])}{expected}"),
+        *last,
+    )
+
+
+def scope(space: TrustSpace, entries: pd.DataFrame) -> str:
+    """Return what a report is about and what was set aside, as HTML."""
+    aside = space.entries[space.entries["is_audit_entry"]]
+    of = "d’une liste endommagée" if space.whitelist.damaged else "de la liste"
+    head = f"{count(len(entries), 'entrée')} {of} ({count(len(space.entries), 'ligne lue', 'lignes lues')})"
+    tests = "aucune entrée de test à mettre de côté"
+    if len(aside):
+        domains = count(aside["domain"].nunique(), "domaine")
+        verb = "mise" if len(aside) < 2 else "mises"
+        tests = f"{count(len(aside), 'entrée')} de test ({domains}) {verb} de côté"
+    return f"Audit de {head}{NBSP}; {tests}. Situation au {day(space.as_of)}."
+
+
+def incomplete(findings: pd.DataFrame) -> str:
+    """Return which parts of audits could not be evaluated, and why, as HTML; "" if all were."""
+    failed = findings[findings["rule"] == FAILED]
+    if failed.empty:
+        return ""
+    lines = "".join(f"<li>{data(text)}</li>" for text in failed["observed"])
+    told = "Audit incomplet : ce qui suit n'a pas pu être évalué, et ce qu'il devait vérifier est inconnu."
+    return f'<p class="limits">{typeset(told)}</p><ul class="limits">{lines}</ul>'
+
+
+def opening(space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame | None = None) -> Html:
+    """Show what a report is about: of which operator, if of one only; what was set aside, or not evaluated.
+
+    Parameters
+    ----------
+    entries
+        Rows reported on.
+    findings
+        All that was found on them.
+    """
+    limits = ""
+    if len(entries) < len(space.audited):
+        limits = "Rapport limité à un opérateur qui n’a que des entrées de test."
+        if len(entries):
+            operator, name = data(entries["operator_id"].iloc[0]), data(entries["operator"].iloc[0])
+            limits = f"Rapport limité à l’opérateur <strong>{name}</strong> ({operator})."
+        limits = f'<p class="limits">{limits}</p>'
+    unknown = "" if findings is None else incomplete(findings)
+    return Html(f'{limits}{unknown}<p class="scope">{scope(space, entries)}</p>')

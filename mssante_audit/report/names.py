@@ -1,0 +1,90 @@
+"""French names of what frames hold as codes, in the order of the reports."""
+
+from __future__ import annotations
+
+STATUSES = {
+    "withdrawn-listed": "retiré, toujours listé",
+    "not-listed": "déclaré, absent de la liste",
+    "differs": "listé, avec des écarts",
+    "not-declared": "listé, jamais déclaré",
+    "as-declared": "listé comme déclaré",
+    "pending": "trop récent pour cette liste",
+    "withdrawn": "retiré, absent de la liste",
+    "later": "déclaré à une date future",
+    "unknown": "déclaré, date ou retrait illisible",
+}
+"""Statuses of a domain in the register (`mssante_audit.audits.reconciliation`), worst first."""
+
+STATUS_STYLES = {
+    "withdrawn-listed": "critical",
+    "not-listed": "error",
+    "differs": "warning",
+    "not-declared": "warning",
+    "as-declared": "strong",
+    "pending": "light",
+}
+"""How a bar of a status looks (`mssante_audit.report.charts.STYLES`); grey for the others."""
+
+MATCHES = {"same": "", "spelling": "autre écriture", "differs": "différent"}
+"""How what is listed compares with what was declared; "" for no gap."""
+
+DECLARED = {
+    "delegation": "délégation",
+    "redirection": "redirection",
+    "withdrawal": "retrait",
+    "": "rien",
+}
+"""What was declared of the DNS."""
+
+KINDS = {
+    "added": "Domaines ajoutés",
+    "removed": "Domaines retirés",
+    "renamed": "Domaines renommés",
+    "moved": "Domaines passés à un autre opérateur",
+    "dn_added": "Certificats ajoutés",
+    "dn_retired": "Certificats retirés",
+    "dn_replaced": "Certificats remplacés",
+    "dn_respelt": "Certificats écrits autrement",
+    "contact_changed": "Contacts changés",
+    "description_changed": "Descriptions changées",
+    "duplicated": "Lignes en double",
+    "restamped": "Lignes redatées : rien d’autre n’a changé",
+}
+"""Kinds of changes (`mssante_audit.archive.changes.KINDS`)."""
+
+EVENTS = {
+    "migration": "Domaines passés d’un opérateur à un autre",
+    "arrival": "Première apparition d’un opérateur",
+    "departure": "Dernière apparition d’un opérateur",
+    "renewal": "Certificat remplacé partout",
+    "replacement": "Certificat remplacé en partie",
+    "certificate_added": "Certificat ajouté",
+    "certificate_retired": "Certificat retiré",
+    "rename": "Domaines renommés",
+    "added": "Domaines ajoutés",
+    "removed": "Domaines retirés",
+    "correction": "Correction en masse",
+    "contact": "Contact changé",
+    "description": "Description changée",
+    "respelling": "Certificat écrit autrement",
+    "duplication": "Lignes en double",
+    "restamp": "Lignes redatées sans changement",
+}
+"""French names of `mssante_audit.archive.events.EVENTS`, in its order."""
+
+OUTCOMES = {
+    "kept": "nouvelle liste gardée",
+    "same": "liste déjà gardée",
+    "unchanged": "liste inchangée",
+    "quarantined": "liste mise en quarantaine",
+    "failed": "échec",
+}
+"""What became of a list that was fetched (`mssante_audit.archive.log`)."""
+
+FLAGS = {
+    "older": "plus ancienne que la dernière",
+    "shrunk": "a perdu beaucoup de lignes",
+    "future": "datée de l’avenir",
+    "same-second": "une autre de la même seconde",
+}
+"""What is odd about one."""

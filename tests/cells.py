@@ -1,0 +1,48 @@
+"""Cells of the shipped notebooks, run on values made up by a test: the analysis stands in them."""
+
+from __future__ import annotations
+
+import ast
+import json
+from typing import Any
+
+from mssante_audit.base.resources import resource
+
+IMPORTS = "imports"
+
+
+def cells(name: str) -> list[dict[str, Any]]:
+    """Return the cells of a notebook."""
+    found: list[dict[str, Any]] = json.loads(
+        (resource("notebooks") / f"{name}.ipynb").read_text(encoding="utf-8")
+    )["cells"]
+    return found
+
+
+def source_of(name: str, ident: str) -> str:
+    """Return the source of one cell of a notebook."""
+    (cell,) = [cell for cell in cells(name) if cell["id"] == ident]
+    return "".join(cell["source"])
+
+
+def shown(name: str, *idents: str, **given: Any) -> Any:
+    """Run the notebook's imports and some of its cells, one after another; return what the last one shows.
+
+    Parameters
+    ----------
+    name
+        Of the notebook.
+    *idents
+        Of the cells.
+    **given
+        What the cells before them would have set.
+    """
+    scope: dict[str, Any] = dict(given)
+    value = None
+    for ident in (IMPORTS, *idents):
+        body = ast.parse(source_of(name, ident)).body
+        last = body.pop()
+        assert isinstance(last, ast.Expr), f"{name}: {ident} shows nothing"
+        exec(compile(ast.Module(body, []), f"{name}:{ident}", "exec"), scope)  # our own notebooks
+        value = eval(compile(ast.Expression(last.value), f"{name}:{ident}", "eval"), scope)
+    return value
