@@ -11,29 +11,31 @@ import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from mssante_audit.base.errors import AuditError, ParameterError, WhiteListError
+from mssante_audit.base.errors import AuditError, InputError, ParameterError, WhiteListError
+from mssante_audit.base.settings import Parameters
 from mssante_audit.cli import archive as cli_archive
 from mssante_audit.cli import dossiers as cli_dossiers
 from mssante_audit.cli import observe as cli_observe
 from mssante_audit.cli import run as cli_run
-from mssante_audit.cli import snapshot as cli_snapshot
 from mssante_audit.cli.console import debugging, given_by, say, space_of, write, write_frame
 from mssante_audit.cli.declarations import app as declarations
-from mssante_audit.cli.methods import app as methods
 from mssante_audit.cli.options import (
-    Anchors,
     AnyNamespace,
-    AsOf,
     Data,
-    Operator,
+    FailOn,
+    Force,
+    Layout,
+    OutFile,
+    RecordFormat,
+    Records,
     Recover,
-    Settings,
-    Severity,
-    ShowContacts,
+    TextFormat,
+    opens_space,
+    options_of,
 )
 
 if TYPE_CHECKING:
@@ -49,13 +51,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(declarations, name="declarations")
-app.add_typer(methods)
-app.add_typer(cli_dossiers.app)
-app.add_typer(cli_snapshot.app)
 app.add_typer(cli_observe.app, name="observe")
 
-cli_archive.mount(app)
-cli_run.mount(app)
+for module in (cli_archive, cli_dossiers, cli_run):
+    module.mount(app)
 
 
 class Format(StrEnum):
@@ -66,13 +65,6 @@ class Format(StrEnum):
     xlsx = "xlsx"
     sarif = "sarif"
     junit = "junit"
-
-
-class Layout(StrEnum):
-    """Formats of the rules."""
-
-    text = "text"
-    json = "json"
 
 
 @app.callback(invoke_without_command=True)
@@ -89,35 +81,23 @@ def _common(
 
 
 @app.command()
+@opens_space("operator", "show_contacts")
 def report(
     notebooks: Annotated[
         list[str] | None,
         typer.Argument(metavar="NOTEBOOK", help="Names, or paths of one's own.", show_default="all"),
     ] = None,
-    data: Data = None,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("reports"),
-    parameter: Settings = None,
-    as_of: AsOf = None,
-    operator: Operator = None,
-    anchors: Anchors = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-    show_contacts: ShowContacts = False,
-    fail_on: Annotated[
-        Severity | None, typer.Option(help="Exit with 1 if there are findings this severe.")
-    ] = None,
+    fail_on: FailOn = None,
     debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial reports.")] = False,
+    **options: Any,
 ) -> None:
     """Run notebooks and write HTML reports."""
     from mssante_audit.cli.progress import Progress
     from mssante_audit.report.run import run_reports
 
     debugging.append(debug)
-    given = given_by(
-        parameter,
-        data=data, as_of=as_of, operator=operator, anchors=anchors, recover=recover,
-        any_namespace=any_namespace, show_contacts=show_contacts,
-    )  # fmt: skip
+    given = given_by(**options)
     with Progress(lambda outcome: say(_outcome_line(outcome, out))) as progress:
         run = run_reports(notebooks or (), out=out, parameters=given, debug=any(debugging), listener=progress)
     say(f"index: {out / 'index.html'}")
@@ -125,13 +105,15 @@ def report(
 
 
 @app.command()
+@options_of(Parameters, "anchors")
 def verify(
     file: Annotated[Path, typer.Argument(help="White list, .xml or .xml.gz.")],
-    anchors: Anchors = None,
     at: Annotated[
         str | None,
         typer.Option(help="Instant to validate certificates at.", show_default="when the list was made"),
     ] = None,
+    *,
+    anchors: list[str] | None,
 ) -> None:
     """Verify a white list's signature; the first word printed is the verdict."""
     from mssante_audit.base.instants import parse_instant
@@ -164,18 +146,12 @@ def verify(
 
 
 @app.command()
+@opens_space("operator", "show_contacts")
 def findings(
     audit: Annotated[str, typer.Argument(help="Name of an audit, or all.")],
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
-    out: Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")] = None,
-    data: Data = None,
-    parameter: Settings = None,
-    as_of: AsOf = None,
-    operator: Operator = None,
-    anchors: Anchors = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-    show_contacts: ShowContacts = False,
+    out: OutFile = None,
+    **options: Any,
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
@@ -185,11 +161,7 @@ def findings(
 
     if format is Format.xlsx and out is None:
         raise ParameterError("xlsx is not for the terminal", remedy="Name a file with --out")
-    given = given_by(
-        parameter,
-        data=data, as_of=as_of, operator=operator, anchors=anchors, recover=recover,
-        any_namespace=any_namespace, show_contacts=show_contacts,
-    )  # fmt: skip
+    given = given_by(**options)
     chosen = given.pop("operator", None)
     space = space_of(given)
     found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
@@ -206,7 +178,7 @@ def findings(
 @app.command()
 def rules(
     code: Annotated[str | None, typer.Argument(help="Code of one rule.", show_default="all")] = None,
-    format: Annotated[Layout, typer.Option(help="Format to write.")] = Layout.text,  # noqa: A002 - the option's name
+    format: TextFormat = Layout.text,  # noqa: A002 - the option's name
 ) -> None:
     """Show the rule catalogue, or one rule in full."""
     from dataclasses import asdict
@@ -236,7 +208,7 @@ def check(
 
     if not name.strip():
         raise ParameterError("nothing to look up")
-    space = space_of(given_by(None, data=data, recover=recover, any_namespace=any_namespace))
+    space = space_of(given_by(data=data, recover=recover, any_namespace=any_namespace))
     answer = look_up(name, space.entries["domain"].tolist())
     made = space.whitelist.generated_at
     where = f"{space.whitelist.source}, generated {made:%Y-%m-%d}" if made else space.whitelist.source
@@ -262,7 +234,7 @@ def check(
 def sample(
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
     seed: Annotated[int, typer.Option(help="0: that of the sample that ships.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace a sample written earlier.")] = False,
+    force: Force = False,
 ) -> None:
     """Copy the made-up trust space that ships, with known defects."""
     from shutil import copytree
@@ -279,6 +251,48 @@ def sample(
     own = {entry.name for entry in shipped.iterdir()}
     done = put_folder(out.resolve(), lambda folder: copytree(shipped, folder), own=own, force=force)
     say(f"sample: {done}")
+
+
+@app.command()
+@options_of(Parameters, "data", "as_of", "recover", "any_namespace")
+def methods(
+    format: RecordFormat = Records.csv,  # noqa: A002 - the option's name
+    out: OutFile = None,
+    **options: Any,
+) -> None:
+    """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
+    from mssante_audit.report.narrative_dns import method_records
+
+    space = space_of(given_by(**options))
+    if space.observation is None:
+        raise InputError(
+            "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
+        )
+    write_frame(method_records(space), format, out)
+
+
+@app.command()
+@opens_space()
+def snapshot(
+    out: Annotated[Path, typer.Argument(help="Folder to write: a new one, or an earlier snapshot.")],
+    shareable: Annotated[
+        bool, typer.Option("--shareable", help="Leave out what names persons: to hand on.")
+    ] = False,
+    **options: Any,
+) -> None:
+    """Work everything out once and keep it: for reports, JupyterLab, DuckDB. What is there already stays."""
+    from mssante_audit.base.instants import parse_instant
+    from mssante_audit.snapshot import make_snapshot
+    from mssante_audit.snapshot.make import bound_to, fresh
+
+    given = given_by(**options)
+    given["as_of"] = parse_instant(given.get("as_of")).replace(microsecond=0).isoformat()
+    bound = bound_to(given.get("data"), given)
+    if fresh(out, bound, shareable=shareable):
+        say(f"snapshot: {out} is up to date")
+        return
+    head = make_snapshot(space_of(given), out, bound=bound, data=given.get("data"), shareable=shareable)
+    say(f"snapshot: {out} ({len(head['files'])} files, as of {head['as_of']})")
 
 
 def main() -> NoReturn:

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.settings import Observe
+from mssante_audit.cli.options import options_of
 
 if TYPE_CHECKING:
     from mssante_audit.observe.dns.run import Progress
@@ -29,27 +31,14 @@ def _observe() -> None:
 
 
 @app.command()
+@options_of(
+    Observe,
+    "parent_zone", "port", "timeout", "retries", "in_flight", "per_server", "ipv4_only", "only",
+    parent_servers="--parent-server", resolvers="--resolver",
+    metavars={"parent_servers": "NAME=ADDRESS", "resolvers": "ADDRESS", "only": "PATTERN"},
+)  # fmt: skip
 def dns(
     data: Annotated[Path, typer.Option(help="Folder or file holding the white list.")],
-    parent_zone: Annotated[str, typer.Option(help="Zone that hands the domains out.")] = "mssante.fr",
-    parent_server: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=ADDRESS", help="A server of it (repeatable).", show_default="found in the DNS"
-        ),
-    ] = None,
-    resolver: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ADDRESS", help="Look names up there (repeatable).", show_default="from the root down"
-        ),
-    ] = None,
-    port: Annotated[int, typer.Option(help="Port of every server.")] = 53,
-    timeout: Annotated[float, typer.Option(help="Seconds before a query counts as unanswered.")] = 3.0,
-    retries: Annotated[int, typer.Option(help="How many times more a silent server is asked.")] = 2,
-    in_flight: Annotated[int, typer.Option(help="Queries under way at any moment.")] = 64,
-    per_server: Annotated[float, typer.Option(help="Queries a second to one address.")] = 20.0,
-    ipv4_only: Annotated[bool, typer.Option("--ipv4-only", help="Ask no IPv6 address.")] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write.", show_default="observations/dns-<date>.jsonl.gz in --data"),
@@ -58,20 +47,15 @@ def dns(
         bool,
         typer.Option("--resume", help="Go on with --out, or with the last observation if it was stopped."),
     ] = False,
-    only: Annotated[
-        str, typer.Option(metavar="PATTERN", help="Only domains like this, such as '*.aura.*'.")
-    ] = "",
+    **options: Any,
 ) -> None:
     """Ask the DNS about every domain of the list, gently, and write a dated observation file."""
     from mssante_audit.observe.dns.run import ObserveSettings, observe
     from mssante_audit.space.trust import find_archive, find_whitelist
     from mssante_audit.whitelist.load import load_whitelist
 
-    settings = ObserveSettings(
-        parent_zone=parent_zone, parent_servers=tuple(map(_pair, parent_server or ())),
-        resolvers=tuple(resolver or ()), port=port, timeout=timeout, retries=retries, in_flight=in_flight,
-        per_server=per_server, ipv4_only=ipv4_only, only=only,
-    )  # fmt: skip
+    given = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if v is not None}
+    settings = ObserveSettings(**given)
     path = out or _path(data, resume=resume)
     # The list alone: a damaged register or older observation must not keep anyone from observing.
     domains = load_whitelist(find_whitelist(data, find_archive(data))).entries["domain"].unique().tolist()
@@ -102,13 +86,6 @@ def _path(data: Path, *, resume: bool) -> Path:
             "complete already", file=str(files[-1]), remedy="Leave --resume out to make a new one"
         )
     return files[-1]
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, address = text.partition("=")
-    if not equals:
-        raise ParameterError(f"--parent-server {text!r}", remedy="Write NAME=ADDRESS")
-    return name, address
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import fnmatch
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -225,8 +225,6 @@ async def _all(*works: object, beside: asyncio.Task[None]) -> None:
 def _header(
     settings: ObserveSettings, sibling: str, *, ipv6: bool, domains: int, resumed: bool
 ) -> dict[str, object]:
-    options = asdict(settings)
-    del options["root"]
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -237,7 +235,7 @@ def _header(
         "ipv6": ipv6,
         "domains": domains,
         "resumed": resumed,
-        "settings": options,
+        "settings": settings.model_dump(exclude={"root", "enabled"}),
     }
 
 
