@@ -31,6 +31,8 @@ TOLD = OUTCOMES[:4]
 """Those that say what exists."""
 SILENT = ("timeout", "unreachable")
 SECTIONS = ("answer", "authority", "additional")
+MAX_ALIASES = 8
+"""Aliases followed from one name, when asking as when reading."""
 MAX_LINE = 4 << 20
 MAX_DAMAGES = 100
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
@@ -52,6 +54,11 @@ def _instant(text: str) -> str:
     if not _is_instant(text):
         raise ValueError
     return text
+
+
+def instant(at: datetime) -> str:
+    """Write an instant (UTC) as a line has it."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _one_of(choices: tuple[str, ...]) -> Any:
@@ -97,6 +104,20 @@ class Observed(NamedTuple):
 
 
 _check = TypeAdapter(Observed).validate_python
+
+
+class Ask(NamedTuple):
+    """A question to an address (fields as in `Observed`)."""
+
+    domain: str
+    step: str
+    zone: str
+    qname: str
+    qtype: str
+    server: str
+    address: str
+    transport: str = "udp"
+    rd: bool = False
 
 
 @dataclass

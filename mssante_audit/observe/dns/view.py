@@ -17,11 +17,10 @@ import numpy as np
 import pandas as pd
 
 from mssante_audit.observe.dns.names import is_under
-from mssante_audit.observe.lines import SILENT, TOLD
+from mssante_audit.observe.lines import MAX_ALIASES, SILENT, TOLD
 from mssante_audit.observe.observation import Observation
 
 _RANK = dict.fromkeys(("truncated", "malformed"), 1) | dict.fromkeys(SILENT, 0)
-MAX_ALIASES = 8
 
 
 class Item(NamedTuple):
