@@ -121,15 +121,6 @@ _LEADER = re.compile(r"\.{3,}|…+|_{3,}")
 def read_form(file: str, raw: bytes, fields: Mapping[str, Field]) -> Sheet:
     """Read one declaration from a PDF.
 
-    Parameters
-    ----------
-    file
-        Name for messages.
-    raw
-        The file.
-    fields
-        The form's fields.
-
     Raises
     ------
     InputError

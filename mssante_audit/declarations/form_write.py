@@ -109,13 +109,7 @@ FORM: tuple[tuple[Line, ...], ...] = (
 
 
 def write_form(record: Mapping[str, str]) -> bytes:
-    """Return Annexe 1 as a PDF whose fields are filled.
-
-    Parameters
-    ----------
-    record
-        A value for each column of the register, as `mssante_audit.declarations.register.records` gives them:
-        a box is ``"X"`` or "".
+    """Return Annexe 1 as a PDF whose fields are filled from a `mssante_audit.declarations.register.records`.
 
     Raises
     ------
@@ -194,8 +188,4 @@ def _named(annotation: Any, name: str) -> bool:
 
 
 def _latin(text: str) -> bool:
-    try:
-        text.encode("latin-1")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return all(ord(character) < 256 for character in text)

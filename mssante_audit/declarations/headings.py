@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.values import contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +44,8 @@ class Headings:
     """Positions whose heading could be several fields."""
 
 
-@lru_cache(4096)
-def fold(heading: str) -> str:
-    """Return a heading as it is compared: without accents, case, punctuation and doubled blanks.
-
-    >>> fold(" Tél. du  chef de projet")
-    'tel du chef de projet'
-    """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", heading) if not unicodedata.combining(c))
-    return re.sub(r"[\W_]+", " ", plain.casefold().replace("œ", "oe")).strip()
+fold = lru_cache(4096)(contacts.fold)
+"""A heading as it is compared: without accents, case, punctuation and doubled blanks."""
 
 
 def resolve(headings: Sequence[str], fields: Mapping[str, Field], mapping: Mapping[str, str]) -> Headings:
