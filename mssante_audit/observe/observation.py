@@ -72,7 +72,7 @@ _TYPES = {
 """Of the columns that are not texts."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Observation:
     """An observation file, read."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -21,6 +21,10 @@ from mssante_audit.observe.lines import MAX_ALIASES, SILENT, TOLD
 from mssante_audit.observe.observation import Observation
 
 _RANK = dict.fromkeys(("truncated", "malformed"), 1) | dict.fromkeys(SILENT, 0)
+
+
+WALKED = ("MX", "A", "AAAA", "SOA")
+"""Types that a walk asks for."""
 
 
 class Item(NamedTuple):
@@ -82,6 +86,12 @@ class Path(NamedTuple):
     """Type asked → address → what that zone's servers said of the name."""
 
 
+@lru_cache(1)
+def view_of(observation: Observation) -> View:
+    """Return the view of an observation: made once, for all who look at the same."""
+    return View(observation)
+
+
 class View:
     """Index of an observation."""
 
@@ -129,6 +139,11 @@ class View:
             line: tuple(same.setdefault(item, item) for _, item in found)
             for line, found in groupby(lines, itemgetter(0))
         }
+
+    def told_of(self, zone: str, name: str) -> list[Said]:
+        """Return what a zone's servers said of a name, whatever the type, in the order of the file."""
+        found = (self.said.get((zone, name, qtype), {}) for qtype in WALKED)
+        return sorted((one for replies in found for one in replies.values()), key=itemgetter(0))
 
     def zone(self, name: str) -> ZoneView:
         """Return what is known of a zone."""
@@ -192,7 +207,7 @@ class View:
         zone = self.parent
         cuts: list[str] = []
         while True:
-            said = {t: r for t in ("MX", "A", "AAAA", "SOA") if (r := self.said.get((zone, qname, t)))}
+            said = {t: r for t in WALKED if (r := self.said.get((zone, qname, t)))}
             if not said:
                 return Path(qname, tuple(cuts), "" if not cuts else zone, {})
             found = Counter(one.cut for replies in said.values() for one in replies.values() if one.cut)
