@@ -20,7 +20,7 @@ import httpx
 
 from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.keep import MAX_LOSS, keep, locked
-from mssante_audit.archive.log import Record, append
+from mssante_audit.archive.log import GOOD, Record, append
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import FetchError, InputError
 
@@ -111,7 +111,7 @@ def fetch(archive: Archive, settings: Settings | None = None, *, now: datetime |
 def _last(archive: Archive, url: str) -> Record | None:
     """Return the record of the last list had from this address, if that list is still there, and whole."""
     for record in reversed(archive.log):
-        if record.source == url and record.outcome in ("kept", "same", "unchanged"):
+        if record.source == url and record.outcome in GOOD:
             named = [s for s in archive.snapshots if s.name == record.file]
             try:
                 whole = bool(named) and archive.load(named[0]).sha256 == record.sha256
@@ -124,14 +124,7 @@ def _last(archive: Archive, url: str) -> Record | None:
 
 
 def download(settings: Settings, known: Record | None = None) -> Download:
-    """Download the list, in several attempts if need be.
-
-    Parameters
-    ----------
-    settings
-        How.
-    known
-        The list had last: the server is asked for another only if it has one.
+    """Download the list, in several attempts if need be; another than the one `known`, if that is given.
 
     Raises
     ------

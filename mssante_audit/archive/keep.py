@@ -45,25 +45,10 @@ def keep(
     max_loss: float = MAX_LOSS,
     now: datetime | None = None,
 ) -> Record:
-    """Keep a list, or put it in quarantine; write the record. The archive's lock must be held.
+    """Keep a list (XML or gzip), or put it in quarantine; write the record, and return it with the outcome.
 
-    Parameters
-    ----------
-    archive
-        Opened afresh for each list, or after the lock was taken.
-    content
-        The list's bytes, XML or gzip.
-    record
-        What is known so far: `at`, `action`, `source` and what the server said.
-    max_loss
-        Share of rows lost from which the list is flagged.
-    now
-        The present.
-
-    Returns
-    -------
-    Record
-        With the outcome, as it was written.
+    The archive's lock must be held, and the archive opened since. `record` has what is known so far: `at`,
+    `action`, `source` and what the server said.
 
     Raises
     ------

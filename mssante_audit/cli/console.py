@@ -46,7 +46,7 @@ def write(text: str, file: Any = None) -> None:
 
 
 def write_frame(frame: pd.DataFrame, format: str, out: Path | None) -> None:  # noqa: A002 - the option's name
-    """Write a frame to a file in one of `mssante_audit.base.export.FORMATS`, or print it as CSV or JSON."""
+    """Write a frame to a file by `mssante_audit.base.export.WRITERS`, or print it as CSV or JSON."""
     from mssante_audit.base import export
 
     if out is not None:

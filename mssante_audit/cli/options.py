@@ -6,14 +6,13 @@ import inspect
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mssante_audit.base.settings import Parameters
+from mssante_audit.base.settings import Parameters, bounds_of, kind_of
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -101,12 +100,12 @@ def _given(options: list[inspect.Parameter]) -> Callable[[Command], Command]:
 
 
 def _option(name: str, field: FieldInfo, flag: str, metavar: str | None) -> inspect.Parameter:
-    kind, default = _kind(field.annotation), field.default
+    kind, default = kind_of(field.annotation), field.default
     if kind is tuple:
         kind, default = list[str] | None, None
     elif default in (None, ""):
         kind, default = str | None, None
-    bounds = {n: getattr(one, n) for one in field.metadata for n in ("ge", "gt", "le") if hasattr(one, n)}
+    bounds = bounds_of(field)
     least, most = bounds.get("ge", bounds.get("gt")), bounds.get("le")
     told = typer.Option(flag, help=field.description, metavar=metavar, min=least, max=most)
     return _parameter(name, Annotated[kind, told], default)
@@ -114,10 +113,3 @@ def _option(name: str, field: FieldInfo, flag: str, metavar: str | None) -> insp
 
 def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
-
-
-def _kind(hint: Any) -> Any:
-    """Return the type that a hint is about: the first of a union, that of an `Annotated`."""
-    if get_origin(hint) in (Union, UnionType, Annotated):
-        return _kind(get_args(hint)[0])
-    return get_origin(hint) or hint
