@@ -72,11 +72,6 @@ class Form:
 def letter_files(space: TrustSpace, operator_id: str) -> dict[str, bytes]:
     """Return the message to an operator by file suffix: ``.txt`` and ``.eml``.
 
-    Parameters
-    ----------
-    operator_id
-        As in the column of that name.
-
     Raises
     ------
     ParameterError, UnknownNameError
