@@ -67,6 +67,8 @@ def import_(
     show_contacts: bool,
 ) -> None:
     """Validate a file of declarations, row by row."""
+    import pandas as pd
+
     from mssante_audit.audits.declarations.rules import form_findings
     from mssante_audit.base.instants import parse_instant
     from mssante_audit.declarations.register import load_declarations
@@ -75,7 +77,8 @@ def import_(
     from mssante_audit.findings.words import worded
 
     register = load_declarations(file, columns=columns, sheet=sheet)
-    found = findings_frame(form_findings(register, parse_instant(as_of), each=True), _no_entries())
+    no_entries = pd.DataFrame(columns=["row", "domain", "operator_id", "operator"])
+    found = findings_frame(form_findings(register, parse_instant(as_of), each=True), no_entries)
     language = "fr" if format is Layout.json else "en"
     shown = worded(found, language=language, show_contacts=show_contacts)
     if out is not None:
@@ -131,12 +134,6 @@ def _room(out: Path, force: bool) -> None:
         raise OutputError("is there already", file=str(out), remedy="Choose another name, or use --force")
 
 
-def _no_entries() -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame({name: [] for name in ("row", "domain", "operator_id", "operator")})
-
-
 def _text(register: Register, found: pd.DataFrame) -> str:
     """Return what is wrong, a line each, in order of file and row; last a line that sums up."""
     import pandas as pd
@@ -165,18 +162,14 @@ def _text(register: Register, found: pd.DataFrame) -> str:
 
 
 def _json(register: Register, found: pd.DataFrame) -> str:
+    from mssante_audit.base.export import records
     from mssante_audit.findings.frame import flat
 
-    problems = json.loads(register.problems.to_json(orient="records", force_ascii=False))
-    findings = json.loads(flat(found).drop(columns="domains").to_json(orient="records", force_ascii=False))
-    return json.dumps(
-        {
-            "source": register.source,
-            "sha256": register.sha256,
-            "declarations": len(register.declarations),
-            "problems": problems,
-            "findings": findings,
-        },
-        ensure_ascii=False,
-        indent=1,
-    )
+    told = {
+        "source": register.source,
+        "sha256": register.sha256,
+        "declarations": len(register.declarations),
+        "problems": records(register.problems),
+        "findings": records(flat(found).drop(columns="domains")),
+    }
+    return json.dumps(told, ensure_ascii=False, indent=1)

@@ -48,21 +48,21 @@ def dossiers(
     **options: Any,
 ) -> None:
     """Write a dossier and a letter for each operator, and an index; those unchanged are kept."""
-    from mssante_audit.cli.progress import Progress
+    from mssante_audit.cli.progress import progress
     from mssante_audit.dossiers.write import write_dossiers
 
     debugging.append(debug)
     given = given_by(**options)
     if engine:
         raise ParameterError("--engine: a dossier needs no notebook engine any more", remedy="Leave it out")
-    with _cluster(dask) as elsewhere, Progress(lambda told: say(_line(told, out))) as progress:
+    with _cluster(dask) as elsewhere, progress(lambda told: say(_line(told, out))) as listener:
         run = write_dossiers(
             out,
             parameters=given,
             operators=operator or (),
             jobs=jobs,
             debug=any(debugging),
-            listener=lambda done, of, told: progress("dossiers", done, of, told),
+            listener=lambda done, of, told: listener("dossiers", done, of, told),
             **elsewhere,
         )
     say(f"{len(run.outcomes)} dossiers, {run.made} made now; index: {out / 'index.html'}")

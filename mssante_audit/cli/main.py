@@ -93,13 +93,13 @@ def report(
     **options: Any,
 ) -> None:
     """Run notebooks and write HTML reports."""
-    from mssante_audit.cli.progress import Progress
+    from mssante_audit.cli.progress import progress
     from mssante_audit.report.run import run_reports
 
     debugging.append(debug)
     given = given_by(**options)
-    with Progress(lambda outcome: say(_outcome_line(outcome, out))) as progress:
-        run = run_reports(notebooks or (), out=out, parameters=given, debug=any(debugging), listener=progress)
+    with progress(lambda outcome: say(_outcome_line(outcome, out))) as listener:
+        run = run_reports(notebooks or (), out=out, parameters=given, debug=any(debugging), listener=listener)
     say(f"index: {out / 'index.html'}")
     raise typer.Exit(run.exit_status(fail_on))
 

@@ -91,27 +91,22 @@ def _path(data: Path, *, resume: bool) -> Path:
 @contextmanager
 def _progress() -> Iterator[Callable[[Progress], None] | None]:
     """Show how far it is, at what rate, how long it will take, and who is silent; only to a terminal."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None, note="")
+    from mssante_audit.cli.progress import bar
+
+    note = TextColumn("{task.fields[note]}")
+    with bar(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), note) as shown:
+        if not shown:
+            yield None
+            return
+        task = shown.add_task("", total=None, note="")
 
         def show(progress: Progress) -> None:
             rate = progress.sent / max(progress.seconds, 0.001)
             silent = f" · silent: {', '.join(progress.silent[:3])}" if progress.silent else ""
             more = f" and {len(progress.silent) - 3} more" if len(progress.silent) > 3 else ""
-            bar.update(
-                task,
-                total=progress.total,
-                completed=progress.done,
-                note=f"{rate:.0f} queries/s{silent}{more}",
-            )
+            told = f"{rate:.0f} queries/s{silent}{more}"
+            shown.update(task, total=progress.total, completed=progress.done, note=told)
 
         yield show
