@@ -131,16 +131,18 @@ def download(settings: Settings, known: Record | None = None) -> Download:
     FetchError
         If it cannot be had, or is refused.
     """
-    _check_url(httpx.URL(settings.url) if _parses(settings.url) else None, None, settings.url)
+    url = _checked_url(settings.url, None, settings.url)
     headers = {"Accept-Encoding": "identity", "User-Agent": "mssante-audit"}
     if known and known.etag:
         headers["If-None-Match"] = known.etag
     if known and known.last_modified:
         headers["If-Modified-Since"] = known.last_modified
     timeout = httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds)
-    local = httpx.URL(settings.url).host in LOOPBACK
     with httpx.Client(
-        verify=_context(settings.ca_bundle), timeout=timeout, headers=headers, trust_env=not local
+        verify=_context(settings.ca_bundle),
+        timeout=timeout,
+        headers=headers,
+        trust_env=url.host not in LOOPBACK,
     ) as client:
         for attempt in range(1, settings.attempts + 1):
             try:
@@ -151,13 +153,6 @@ def download(settings: Settings, known: Record | None = None) -> Download:
                 asked = float(getattr(error, "pause", 0))
                 time.sleep(max(min(asked, 60), settings.backoff_seconds * 2 ** (attempt - 1)))
     raise FetchError("no attempt was allowed", file=settings.url)
-
-
-def _parses(url: str) -> bool:
-    try:
-        return bool(httpx.URL(url).host)
-    except (httpx.InvalidURL, ValueError):
-        return False
 
 
 def _context(bundle: Path | None) -> ssl.SSLContext:
@@ -204,18 +199,17 @@ def _follow(client: httpx.Client, settings: Settings, watch: _Watch) -> Download
             if not response.has_redirect_location:
                 return _read(response, settings)
             where = response.headers["location"]
-        try:
-            target = url.join(where)
-        except (httpx.InvalidURL, ValueError):
-            target = None
-        _check_url(target, url, settings.url)
-        url = target if target is not None else url
+        url = _checked_url(where, url, settings.url)
     raise _failed(settings, f"redirects more than {REDIRECTS} times")
 
 
-def _check_url(url: httpx.URL | None, origin: httpx.URL | None, shown: str) -> None:
-    """Refuse an address that is not https, or that a redirect leads to outside the domain."""
-    if url is None or not url.host:
+def _checked_url(text: str, origin: httpx.URL | None, shown: str) -> httpx.URL:
+    """Return an address; refuse one that is not https, or that a redirect leads to outside the domain."""
+    try:
+        url = origin.join(text) if origin else httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
+        url = httpx.URL()
+    if not url.host:
         raise FetchError("redirects to no web address" if origin else "is no web address", file=shown)
     local = url.host in LOOPBACK
     if url.scheme != "https" and not (
@@ -229,6 +223,7 @@ def _check_url(url: httpx.URL | None, origin: httpx.URL | None, shown: str) -> N
         )
     if origin and _site(url.host) != _site(origin.host):
         raise FetchError(f"redirects to another site, {url.host}", file=shown)
+    return url
 
 
 def _site(host: str) -> str:

@@ -54,14 +54,7 @@ Why = dict[str, Any]
 
 
 def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
-    """Derive the method in use for each domain.
-
-    Parameters
-    ----------
-    observation
-        As loaded.
-    domains
-        As the white list writes them; each gets one row, in this order.
+    """Derive the method in use for each domain, written as in the white list; each gets one row, in order.
 
     Returns
     -------

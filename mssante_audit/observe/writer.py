@@ -23,12 +23,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class Writer:
-    """Appends lines to a file that no one else is writing to.
-
-    Parameters
-    ----------
-    path
-        A new file, or with `resume` one that exists: its cut end, if it has one, is then mended.
+    """Appends lines to a file that no one else is writing to: a new one, or with `resume` one that exists.
 
     Raises
     ------
