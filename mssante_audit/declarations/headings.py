@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache
+from importlib.resources import files
 from pathlib import Path
 
 from mssante_audit.base.errors import InputError
@@ -25,6 +26,16 @@ class Field:
     kind: str
     personal: bool = False
     also: tuple[str, ...] = ()
+
+
+@cache
+def fields() -> dict[str, Field]:
+    """Return the form's fields by column name, in the form's order."""
+    text = files("mssante_audit.declarations").joinpath("declarations.toml").read_text(encoding="utf-8")
+    return {
+        name: Field(name=name, **{**spec, "also": tuple(spec.get("also", ()))})
+        for name, spec in tomllib.loads(text).items()
+    }
 
 
 SIGNATORY = "signatory"

@@ -24,18 +24,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, cached_property
-from importlib.resources import files
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.declarations.headings import Field, fold, read_mapping, resolve
+from mssante_audit.declarations.headings import fields, fold, read_mapping, resolve
 from mssante_audit.declarations.read import read_csv, read_json, read_jsonl
 from mssante_audit.declarations.sheet import Sheet
 from mssante_audit.declarations.values import KINDS, Problem, read_values
@@ -43,16 +41,6 @@ from mssante_audit.declarations.values import KINDS, Problem, read_values
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl", ".pdf")
 
 PROBLEM_COLUMNS = ("file", "row", "column", "kind", "value", "message")
-
-
-@cache
-def fields() -> dict[str, Field]:
-    """Return the form's fields by column name, in the form's order."""
-    text = files("mssante_audit.declarations").joinpath("declarations.toml").read_text(encoding="utf-8")
-    return {
-        name: Field(name=name, **{**spec, "also": tuple(spec.get("also", ()))})
-        for name, spec in tomllib.loads(text).items()
-    }
 
 
 @dataclass(frozen=True)

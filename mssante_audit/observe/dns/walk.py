@@ -7,10 +7,11 @@ parent and the zone itself give, on each of their addresses. Nothing is assumed 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NamedTuple, TypeVar
+
+from dns.inet import is_address
 
 from mssante_audit.observe.dns.asker import Asker, once
 from mssante_audit.observe.dns.names import canonical, is_under
@@ -207,7 +208,7 @@ class Walker:
             records += found.records if found else ()
             await self._resolver.addresses(domain, alias)
         hosts = {r.data.rpartition(" ")[2] for r in records if r.type == "MX" and r.section == "answer"}
-        named = sorted(host for host in hosts if host != "." and not _is_address(host))
+        named = sorted(host for host in hosts if host != "." and not is_address(host))
         if len(named) > MAX_HOSTS:
             self._note(domain, f"{len(named) - MAX_HOSTS} of {len(named)} mail hosts not followed")
         await _together([self._resolver.addresses(domain, host) for host in named[:MAX_HOSTS]])
@@ -216,11 +217,3 @@ class Walker:
 async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
     """Await all at once; one alone needs no task, which costs as much as a query."""
     return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
