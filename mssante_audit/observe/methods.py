@@ -44,7 +44,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.dns.view import Said, View, view_of
+from mssante_audit.observe.dns.view import Said, View
 from mssante_audit.observe.lines import TOLD
 from mssante_audit.observe.observation import Observation
 
@@ -53,7 +53,7 @@ Method = pd.CategoricalDtype(list(METHODS))
 Why = dict[str, Any]
 
 
-def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
+def methods(seen: Observation | View, domains: Iterable[str]) -> pd.DataFrame:
     """Derive the method in use for each domain, written as in the white list; each gets one row, in order.
 
     Returns
@@ -63,7 +63,8 @@ def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
         is not the parent's), ``why`` object (facts, as above), ``observed_at`` datetime64 UTC (last query
         about it, NaT if none).
     """
-    view, at = view_of(observation), _times(observation)
+    view = seen if isinstance(seen, View) else View(seen)
+    at = _times(view.observation)
     rows = []
     for domain in dict.fromkeys(domains):
         name = canonical(domain)

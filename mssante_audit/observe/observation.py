@@ -72,7 +72,7 @@ _TYPES = {
 """Of the columns that are not texts."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Observation:
     """An observation file, read."""
 

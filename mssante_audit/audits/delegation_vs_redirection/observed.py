@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from mssante_audit.findings.frame import Finding, Subject, row_ranges
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.dns.view import Path, ZoneView, is_dead, view_of
+from mssante_audit.observe.dns.view import Path, View, ZoneView, is_dead
 from mssante_audit.observe.methods import Why, methods
 from mssante_audit.space.trust import TrustSpace
 
@@ -92,8 +92,8 @@ class Seen:
             self.rows.setdefault(domain, []).append(row)
             self.operator.setdefault(domain, operator)
             self.certificates.setdefault(domain, set()).update([cn.lower().rstrip(".")] if cn else [])
-        self.view = view_of(space.observation)
-        told = methods(space.observation, self.rows)
+        self.view = View(space.observation)
+        told = methods(self.view, self.rows)
         columns = (told[c].tolist() for c in ("domain", "method", "cut", "why"))
         self.methods = {name: Method(self._path(name), *rest) for name, *rest in zip(*columns, strict=True)}
         self.declared = declarations(space)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -84,12 +84,6 @@ class Path(NamedTuple):
     """The zone whose servers were asked last; "" if none was."""
     said: dict[str, dict[str, Said]]
     """Type asked → address → what that zone's servers said of the name."""
-
-
-@lru_cache(1)
-def view_of(observation: Observation) -> View:
-    """Return the view of an observation: made once, for all who look at the same."""
-    return View(observation)
 
 
 class View:
