@@ -89,10 +89,6 @@ class _Reader(Faults):
         parser.StartDoctypeDeclHandler = self.doctype
         parser.StartNamespaceDeclHandler = lambda prefix, uri: self.count_other(uri or "")
 
-    @property
-    def line(self) -> int:
-        return self.first_line + self.parser.CurrentLineNumber - 1
-
     # -- feeding --------------------------------------------------------------------------------------------
 
     def read(self, chunks: Iterable[bytes]) -> None:
