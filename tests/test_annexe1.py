@@ -13,7 +13,7 @@ from reportlab.pdfgen.canvas import Canvas
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.declarations import form_read as annexe1_read
-from mssante_audit.declarations.form_write import FORM, PAGE, _Box, write_form
+from mssante_audit.declarations.form_write import FORM, PAGE, write_form
 from mssante_audit.declarations.register import fields, load_declarations, records
 
 LINES = """\
@@ -127,8 +127,7 @@ def test_what_is_written_is_read_again(load):
 
 
 def test_every_field_of_the_register_is_on_the_form():
-    names = [part.name for page in FORM for line in page if not isinstance(line, str)
-             for part in ([line] if isinstance(line, _Box) else line)]  # fmt: skip
+    names = [name for page in FORM for line in page if not isinstance(line, str) for name in line]
     assert sorted(names) == sorted(fields())
 
 

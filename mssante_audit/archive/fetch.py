@@ -20,7 +20,7 @@ import httpx
 
 from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.keep import MAX_LOSS, keep, locked
-from mssante_audit.archive.log import Record, append
+from mssante_audit.archive.log import GOOD, Record, append
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import FetchError, InputError
 
@@ -111,7 +111,7 @@ def fetch(archive: Archive, settings: Settings | None = None, *, now: datetime |
 def _last(archive: Archive, url: str) -> Record | None:
     """Return the record of the last list had from this address, if that list is still there, and whole."""
     for record in reversed(archive.log):
-        if record.source == url and record.outcome in ("kept", "same", "unchanged"):
+        if record.source == url and record.outcome in GOOD:
             named = [s for s in archive.snapshots if s.name == record.file]
             try:
                 whole = bool(named) and archive.load(named[0]).sha256 == record.sha256
@@ -124,30 +124,25 @@ def _last(archive: Archive, url: str) -> Record | None:
 
 
 def download(settings: Settings, known: Record | None = None) -> Download:
-    """Download the list, in several attempts if need be.
-
-    Parameters
-    ----------
-    settings
-        How.
-    known
-        The list had last: the server is asked for another only if it has one.
+    """Download the list, in several attempts if need be; another than the one `known`, if that is given.
 
     Raises
     ------
     FetchError
         If it cannot be had, or is refused.
     """
-    _check_url(httpx.URL(settings.url) if _parses(settings.url) else None, None, settings.url)
+    url = _checked_url(settings.url, None, settings.url)
     headers = {"Accept-Encoding": "identity", "User-Agent": "mssante-audit"}
     if known and known.etag:
         headers["If-None-Match"] = known.etag
     if known and known.last_modified:
         headers["If-Modified-Since"] = known.last_modified
     timeout = httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds)
-    local = httpx.URL(settings.url).host in LOOPBACK
     with httpx.Client(
-        verify=_context(settings.ca_bundle), timeout=timeout, headers=headers, trust_env=not local
+        verify=_context(settings.ca_bundle),
+        timeout=timeout,
+        headers=headers,
+        trust_env=url.host not in LOOPBACK,
     ) as client:
         for attempt in range(1, settings.attempts + 1):
             try:
@@ -158,13 +153,6 @@ def download(settings: Settings, known: Record | None = None) -> Download:
                 asked = float(getattr(error, "pause", 0))
                 time.sleep(max(min(asked, 60), settings.backoff_seconds * 2 ** (attempt - 1)))
     raise FetchError("no attempt was allowed", file=settings.url)
-
-
-def _parses(url: str) -> bool:
-    try:
-        return bool(httpx.URL(url).host)
-    except (httpx.InvalidURL, ValueError):
-        return False
 
 
 def _context(bundle: Path | None) -> ssl.SSLContext:
@@ -211,18 +199,17 @@ def _follow(client: httpx.Client, settings: Settings, watch: _Watch) -> Download
             if not response.has_redirect_location:
                 return _read(response, settings)
             where = response.headers["location"]
-        try:
-            target = url.join(where)
-        except (httpx.InvalidURL, ValueError):
-            target = None
-        _check_url(target, url, settings.url)
-        url = target if target is not None else url
+        url = _checked_url(where, url, settings.url)
     raise _failed(settings, f"redirects more than {REDIRECTS} times")
 
 
-def _check_url(url: httpx.URL | None, origin: httpx.URL | None, shown: str) -> None:
-    """Refuse an address that is not https, or that a redirect leads to outside the domain."""
-    if url is None or not url.host:
+def _checked_url(text: str, origin: httpx.URL | None, shown: str) -> httpx.URL:
+    """Return an address; refuse one that is not https, or that a redirect leads to outside the domain."""
+    try:
+        url = origin.join(text) if origin else httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
+        url = httpx.URL()
+    if not url.host:
         raise FetchError("redirects to no web address" if origin else "is no web address", file=shown)
     local = url.host in LOOPBACK
     if url.scheme != "https" and not (
@@ -236,6 +223,7 @@ def _check_url(url: httpx.URL | None, origin: httpx.URL | None, shown: str) -> N
         )
     if origin and _site(url.host) != _site(origin.host):
         raise FetchError(f"redirects to another site, {url.host}", file=shown)
+    return url
 
 
 def _site(host: str) -> str:

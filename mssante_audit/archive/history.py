@@ -39,7 +39,7 @@ from mssante_audit.base.export import write_bytes
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mssante_audit.archive.store import Archive, Snapshot
+    from mssante_audit.archive.store import Archive
 
 FILE = "history.parquet"
 """In the archive's folder."""
@@ -128,11 +128,8 @@ def _completed(archive: Archive, known: Iterable[str], table: Any) -> Any:
     done = set(known)
     if done - {snapshot.name for snapshot in archive.snapshots}:
         done, table = set(), SCHEMA.empty_table()
-    return merged([table, *(_load(archive, s) for s in archive.snapshots if s.name not in done)])
-
-
-def _load(archive: Archive, snapshot: Snapshot) -> Any:
-    return rows_of(archive.load(snapshot).entries, snapshot.generated_at)
+    new = (s for s in archive.snapshots if s.name not in done)
+    return merged([table, *(rows_of(archive.load(s).entries, s.generated_at) for s in new)])
 
 
 def _read(archive: Archive) -> tuple[tuple[str, ...], Any]:

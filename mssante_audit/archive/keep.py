@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.log import GOOD, Record, append, read_log
 from mssante_audit.archive.store import QUARANTINE, TIME, Archive, Snapshot, load_kept
 from mssante_audit.base.errors import InputError
@@ -46,25 +47,10 @@ def keep(
     max_loss: float = MAX_LOSS,
     now: datetime | None = None,
 ) -> Record:
-    """Keep a list, or put it in quarantine; write the record. The archive's lock must be held.
+    """Keep a list (XML or gzip), or put it in quarantine; write the record, and return it with the outcome.
 
-    Parameters
-    ----------
-    archive
-        Opened afresh for each list, or after the lock was taken.
-    content
-        The list's bytes, XML or gzip.
-    record
-        What is known so far: `at`, `action`, `source` and what the server said.
-    max_loss
-        Share of rows lost from which the list is flagged.
-    now
-        The present.
-
-    Returns
-    -------
-    Record
-        With the outcome, as it was written.
+    The archive's lock must be held, and the archive opened since. `record` has what is known so far: `at`,
+    `action`, `source` and what the server said.
 
     Raises
     ------
@@ -82,15 +68,16 @@ def keep(
         elif verdict.status != "valid":
             reason = f"its signature is {verdict.status}: {verdict.why}"
         else:
-            return append(archive.folder, _store(archive, whitelist, record, max_loss, now))
+            made = whitelist.generated_at
+            return append(archive.folder, _store(archive, whitelist, made, record, max_loss, now))
     except InputError as error:
         reason = str(error)
     return append(archive.folder, _quarantine(archive.folder, content, record, reason))
 
 
-def _store(archive: Archive, whitelist: WhiteList, record: Record, max_loss: float, now: datetime) -> Record:
-    made = whitelist.generated_at
-    assert made is not None  # noqa: S101 - `keep` has seen to it
+def _store(
+    archive: Archive, whitelist: WhiteList, made: datetime, record: Record, max_loss: float, now: datetime
+) -> Record:
     name = f"{made.strftime(TIME)}-{whitelist.sha256[:8]}.xml.gz"
     record = replace(record, file=name, sha256=whitelist.sha256, rows=len(whitelist.entries))
     target = archive.folder / name
@@ -98,19 +85,17 @@ def _store(archive: Archive, whitelist: WhiteList, record: Record, max_loss: flo
         if _digest(target) == whitelist.sha256:
             return replace(record, outcome="same")
         record = replace(record, message="the kept file held other bytes, and was replaced")
-    flags, notes = _flags(archive, whitelist, name, max_loss, now)
+    flags, notes = _flags(archive, len(whitelist.entries), made, name, max_loss, now)
     write_bytes(target, gzip.compress(whitelist.content(), mtime=0))
     message = "; ".join(filter(None, [record.message, *notes]))
     return replace(record, outcome="kept", flags=tuple(flags), message=message)
 
 
 def _flags(
-    archive: Archive, whitelist: WhiteList, name: str, max_loss: float, now: datetime
+    archive: Archive, count: int, made: datetime, name: str, max_loss: float, now: datetime
 ) -> tuple[list[str], list[str]]:
     """Tell what is odd about a good list, and in words."""
     flags: dict[str, str] = {}
-    made = whitelist.generated_at
-    assert made is not None  # noqa: S101 - `keep` has seen to it
     if made > now + SKEW:
         flags["future"] = f"generated {made:%Y-%m-%d %H:%M} UTC, after our clock ({now:%Y-%m-%d %H:%M})"
     others = [s for s in archive.snapshots if s.name != name]
@@ -123,8 +108,8 @@ def _flags(
     before = [s for s in known if s.generated_at < second]
     if before:
         rows = _rows(archive, before[-1])
-        if rows and len(whitelist.entries) < (1 - max_loss) * rows:
-            flags["shrunk"] = f"{len(whitelist.entries)} rows, {rows} in the list before"
+        if rows and count < (1 - max_loss) * rows:
+            flags["shrunk"] = f"{count} rows, {rows} in the list before"
     return list(flags), list(flags.values())
 
 
@@ -157,8 +142,6 @@ def import_lists(
     archive: Archive, files: Sequence[Path], *, max_loss: float = MAX_LOSS, now: datetime | None = None
 ) -> Iterator[Record]:
     """Keep lists collected elsewhere, in whatever order; yield what became of each."""
-    from mssante_audit.archive.history import bring_up_to_date
-
     with locked(archive.folder):
         for file in files:
             fresh = replace(archive)

@@ -43,16 +43,8 @@ def find_renames(
 ) -> dict[str, str]:
     """Return which of the domains gone is which of those come: old name → new name.
 
-    Parameters
-    ----------
-    gone, come
-        The domains of the earlier list only, and of the later one only.
-    shape
-        Gives a row's content without its domain.
-    owner
-        Gives the structure a row belongs to.
-    known
-        Renames that the history supports.
+    `shape` gives a row's content without its domain, `owner` the structure it belongs to; `known` are the
+    renames that the history supports.
     """
     found = {was: to for was, to in known.items() if was in gone.rows and to in come.rows}
     left = {name: rows for name, rows in gone.rows.items() if name not in found}
@@ -162,14 +154,8 @@ def renames_in(history: pd.DataFrame, times: Sequence[Any]) -> dict[str, str]:
     """Return the renames that the history supports over a span: name at its start → name at its end.
 
     A domain whose rows are last seen in one list, and a domain first seen in the next one with the same rows
-    otherwise, that nobody else holds in the history, are one domain; such steps are put together.
-
-    Parameters
-    ----------
-    history
-        See `mssante_audit.archive.history`.
-    times
-        Generation times of the lists of the span, in order, the first and the last included.
+    otherwise, that nobody else holds in the history, are one domain; such steps are put together. `times` are
+    the generation times of the lists of the span, in order, the first and the last included.
     """
     if len(times) < 3:
         return {}

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from mssante_audit.archive.log import Record, read_log
 from mssante_audit.base.errors import InputError, WhiteListError
-from mssante_audit.base.instants import SKEW
+from mssante_audit.base.instants import SKEW, parse_instant
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 
 if TYPE_CHECKING:
@@ -92,8 +92,6 @@ class Archive:
         InputError
             If there is none.
         """
-        from mssante_audit.base.instants import parse_instant
-
         named = [
             s for s in self.snapshots if text and s.name.startswith(text) and len(text) > len("2025-01-01")
         ]

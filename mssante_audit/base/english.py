@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 
+from mssante_audit.base import french
 from mssante_audit.base.french import NBSP
 
 MONTHS = (
@@ -24,13 +25,7 @@ DAMAGES = {
 """English names of `reading.Reading.damage_kinds`."""
 
 
-def damage(kinds: Iterable[str]) -> str:
-    """Say how a file is damaged.
-
-    >>> damage(["unclosed"])
-    'the root element is never closed'
-    """
-    return ", ".join(DAMAGES[kind] for kind in kinds)
+damage = partial(french.damage, names=DAMAGES)
 
 
 def number(value: int) -> str:
@@ -85,10 +80,4 @@ def moment(instant: datetime) -> str:
     return f"{day(utc)} at {utc:%H:%M} UTC"
 
 
-def listing(items: list[str]) -> str:
-    """Join words as English does.
-
-    >>> listing(["a", "b", "c"])
-    'a, b and c'
-    """
-    return " and ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))
+listing = partial(french.listing, last="and")

@@ -72,27 +72,11 @@ def xml_text(text: str) -> str:
     return _NOT_XML.sub(lambda m: f"\\x{ord(m[0]):02x}", text)
 
 
-def xlsx_bytes(frame: pd.DataFrame) -> bytes:
-    r"""Return `frame` as an XLSX workbook of one sheet, every text a text.
+def workbook_bytes(frames: Mapping[str, pd.DataFrame]) -> bytes:
+    r"""Return frames as an XLSX workbook, a sheet each by its name (at most 31 letters), every text a text.
 
     Control characters that XML refuses are written as ``\x00``; a text over 32,767 characters is cut and
     says so; `OBJECTS` are left out.
-
-    Raises
-    ------
-    OutputError
-        If the frame has more rows than a sheet.
-    """
-    return workbook_bytes({"findings": frame})
-
-
-def workbook_bytes(frames: Mapping[str, pd.DataFrame]) -> bytes:
-    """Return frames as an XLSX workbook, a sheet each, as `xlsx_bytes` writes one.
-
-    Parameters
-    ----------
-    frames
-        By the names of their sheets: at most 31 letters.
 
     Raises
     ------
@@ -168,7 +152,7 @@ def write_json(frame: pd.DataFrame, path: Path) -> None:
 
 
 def write_xlsx(frame: pd.DataFrame, path: Path) -> None:
-    """Write `xlsx_bytes` of `frame`."""
+    """Write `workbook_bytes` of `frame`."""
     write_workbook({"findings": frame}, path)
 
 

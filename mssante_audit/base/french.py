@@ -6,7 +6,7 @@ Thousands are parted by a narrow no-break space, and no-break spaces keep a numb
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -45,13 +45,13 @@ DAMAGES = {
 """French names of `reading.Reading.damage_kinds`."""
 
 
-def damage(kinds: Iterable[str]) -> str:
+def damage(kinds: Iterable[str], names: Mapping[str, str] = DAMAGES) -> str:
     """Say how a file is damaged.
 
     >>> damage(["unclosed"])
     'l’élément racine n’est jamais fermé'
     """
-    return ", ".join(DAMAGES[kind] for kind in kinds)
+    return ", ".join(names[kind] for kind in kinds)
 
 
 def number(value: int) -> str:
@@ -142,13 +142,13 @@ def moment(instant: datetime) -> str:
     return f"{day(utc)} à {utc:%H}{NBSP}h{NBSP}{utc:%M} UTC"
 
 
-def listing(items: list[str]) -> str:
-    """Join words as French does.
+def listing(items: list[str], last: str = "et") -> str:
+    """Join words as French does, and English with another word before the last.
 
-    >>> listing(["a", "b", "c"])
-    'a, b et c'
+    >>> listing(["a", "b", "c"]), listing(["a", "b", "c"], "and")
+    ('a, b et c', 'a, b and c')
     """
-    return " et ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))
+    return f" {last} ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))
 
 
 def typeset(prose: str) -> str:

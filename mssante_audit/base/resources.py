@@ -8,13 +8,9 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 def resource(name: str) -> Path:
-    """Return the path of a shipped file or folder.
+    """Return the path of a shipped file or folder, such as ``"notebooks"`` or ``"data/sample"``.
 
-    Parameters
-    ----------
-    name
-        Path relative to the project's root, such as ``"notebooks"`` or ``"data/sample"``. In a wheel these
-        folders lie inside the package; in a checkout, beside it.
+    In a wheel these folders lie inside the package; in a checkout, beside it.
 
     Raises
     ------

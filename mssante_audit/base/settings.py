@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -90,8 +91,7 @@ class Data(Section):
     anchors: Places = Field(
         default=(),
         description="Certificate files or folders to trust; IGC-Santé's certificates lying in the data "
-        "folder "
-        "need not be named.",
+        "folder need not be named.",
     )
     signer: str = Field(
         default="",
@@ -213,12 +213,7 @@ class Output(Section):
 class Retention(Section):
     """Section ``[retention]``."""
 
-    runs: int = Field(
-        default=14,
-        ge=0,
-        le=1_000_000,
-        description="Keep this many; 0 sets no such limit.",
-    )
+    runs: int = Field(default=14, ge=0, le=1_000_000, description="Keep this many; 0 sets no such limit.")
     days: Days = Field(default=0, description="Remove those older than this many days; 0 sets no such limit.")
     at_least: int = Field(
         default=3, ge=1, le=1_000_000, description="The newest ones that are kept, however old."
@@ -263,8 +258,7 @@ class Config(Section):
     show_contacts: bool = Field(
         default=False,
         description="false masks phones, addresses and names in everything written; true is for your own "
-        "eyes, "
-        "not for sharing.",
+        "eyes, not for sharing.",
     )
     fail_on: Literal["never", "info", "warning", "error", "critical"] = Field(
         default="never",
@@ -276,9 +270,8 @@ class Config(Section):
         "waivers."
     )
     fetch: Fetch = _part(
-        "Step 1: download the published list into the archive. If that fails, the last good list "
-        "is audited, and "
-        "the run says so."
+        "Step 1: download the published list into the archive. If that fails, the last good list is audited, "
+        "and the run says so."
     )
     observe: Observe = _part(
         "Step 2: ask the DNS about every domain, gently, into observations/ in the data folder. It takes "
@@ -408,6 +401,13 @@ def field_of(model: type[BaseModel], keys: tuple[str, ...]) -> FieldInfo:
     return field_of(kind, keys[1:]) if keys[1:] and isinstance(kind, type) else field
 
 
+def kind_of(hint: Any) -> Any:
+    """Return the type that a hint is about: the first of a union, that of an `Annotated`."""
+    if get_origin(hint) in (Union, UnionType, Annotated):
+        return kind_of(get_args(hint)[0])
+    return get_origin(hint) or hint
+
+
 def fault(model: type[BaseModel], error: ErrorDetails) -> str:
     """Return what is wrong with one value, in one line that begins with its keys."""
     keys = tuple(part for part in error["loc"] if isinstance(part, str))
@@ -426,13 +426,13 @@ def fault(model: type[BaseModel], error: ErrorDetails) -> str:
     return f"{name}: {given} is not of the right form"
 
 
+def bounds_of(field: FieldInfo) -> dict[str, Any]:
+    """Return the bounds of a number by their names: ``ge``, ``gt``, ``le``."""
+    return {n: getattr(one, n) for one in field.metadata for n in ("ge", "gt", "le") if hasattr(one, n)}
+
+
 def _range(field: FieldInfo) -> str:
-    bounds = {
-        name: getattr(one, name)
-        for one in field.metadata
-        for name in ("ge", "gt", "le")
-        if hasattr(one, name)
-    }
+    bounds = bounds_of(field)
     if "gt" in bounds:
         return f"more than {bounds['gt']}, at most {bounds['le']}"
     return f"{bounds['ge']} to {bounds['le']}"

@@ -113,18 +113,10 @@ def _uninterrupted() -> Iterator[None]:
 def put_folder(
     out: Path, fill: Callable[[Path], object], *, own: Collection[str], force: bool = False
 ) -> Path:
-    """Make a folder that appears whole or not at all.
+    """Make a folder that appears whole or not at all: an empty one, or one that is not there yet.
 
-    Parameters
-    ----------
-    out
-        A folder that is empty or not there yet.
-    fill
-        Called with the folder to fill, not there yet either.
-    own
-        Names that one filled earlier may hold.
-    force
-        Replace one filled earlier.
+    `fill` is called with a folder that is not there yet either. With `force` one filled earlier, which may
+    hold the names `own`, is replaced.
 
     Raises
     ------

@@ -7,12 +7,13 @@ could be had.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mssante_audit.base.settings import Fetch, Parameters
 from mssante_audit.cli.console import check_format, say, write_frame
-from mssante_audit.cli.options import Anchors, Out, ShowContacts, Signer, Table, TableFormat
+from mssante_audit.cli.options import OutFile, Table, TableFormat, options_of
 
 if TYPE_CHECKING:
     from mssante_audit.archive.log import Record
@@ -22,9 +23,6 @@ app = typer.Typer(help="Keep published lists, and check those kept.", no_args_is
 
 
 Folder = Annotated[Path, typer.Option("--archive", help="Folder of the archive.")]
-MaxLoss = Annotated[
-    float, typer.Option(min=0, max=1, help="Share of rows lost from which a list is flagged.")
-]
 
 
 def mount(root: typer.Typer) -> None:
@@ -34,27 +32,23 @@ def mount(root: typer.Typer) -> None:
     root.add_typer(app, name="archive")
 
 
+@options_of(Parameters, "anchors", "signer")
+@options_of(Fetch, "url", "ca_bundle", "max_loss", "attempts", attempt_seconds="--timeout")
 def fetch(
-    url: Annotated[
-        str | None, typer.Option(help="Where the list is published.", show_default="ANS's")
-    ] = None,
-    ca_bundle: Annotated[
-        Path | None,
-        typer.Option(help="Certificates to trust for TLS, instead of the system's."),
-    ] = None,
     archive: Folder = Path("archive"),
-    anchors: Anchors = None,
-    signer: Signer = None,
-    max_loss: MaxLoss = 0.1,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that an attempt may take.")] = 300,
-    attempts: Annotated[int, typer.Option(min=1, max=10, help="How often to try.")] = 3,
+    *,
+    anchors: list[str] | None,
+    signer: str | None,
+    ca_bundle: str | None,
+    attempt_seconds: float,
+    **options: Any,
 ) -> None:
     """Download the published list and keep it in the archive."""
-    from mssante_audit.archive.fetch import URL, Settings
+    from mssante_audit.archive.fetch import Settings
     from mssante_audit.archive.fetch import fetch as run
 
     settings = Settings(
-        url=url or URL, ca_bundle=ca_bundle, max_loss=max_loss, total_seconds=timeout, attempts=attempts
+        ca_bundle=Path(ca_bundle) if ca_bundle else None, total_seconds=attempt_seconds, **options
     )
     record = run(_open(archive, anchors, signer), settings)
     say(f"{_line(record)} (from {settings.url})")
@@ -62,12 +56,15 @@ def fetch(
 
 
 @app.command("import")
+@options_of(Parameters, "anchors", "signer")
+@options_of(Fetch, "max_loss")
 def import_(
     files: Annotated[list[Path], typer.Argument(metavar="FILES…", help="Lists, .xml or .xml.gz.")],
     archive: Folder = Path("archive"),
-    anchors: Anchors = None,
-    signer: Signer = None,
-    max_loss: MaxLoss = 0.1,
+    *,
+    anchors: list[str] | None,
+    signer: str | None,
+    max_loss: float,
 ) -> None:
     """Keep lists collected elsewhere, in any order."""
     from mssante_audit.archive.keep import import_lists
@@ -80,7 +77,8 @@ def import_(
 
 
 @app.command()
-def verify(archive: Folder = Path("archive"), anchors: Anchors = None, signer: Signer = None) -> None:
+@options_of(Parameters, "anchors", "signer")
+def verify(archive: Folder = Path("archive"), *, anchors: list[str] | None, signer: str | None) -> None:
     """Check the hash, the name and the signature of every list kept."""
     from mssante_audit.archive import store as module
 
@@ -94,7 +92,8 @@ def verify(archive: Folder = Path("archive"), anchors: Anchors = None, signer: S
 
 
 @app.command()
-def rebuild(archive: Folder = Path("archive"), anchors: Anchors = None, signer: Signer = None) -> None:
+@options_of(Parameters, "anchors", "signer")
+def rebuild(archive: Folder = Path("archive"), *, anchors: list[str] | None, signer: str | None) -> None:
     """Make the history table again from the originals."""
     from mssante_audit.archive.history import FILE, bring_up_to_date
     from mssante_audit.archive.keep import locked
@@ -105,27 +104,24 @@ def rebuild(archive: Folder = Path("archive"), anchors: Anchors = None, signer: 
     say(f"{archive / FILE}: {table.num_rows} contents of {len(opened.snapshots)} lists")
 
 
+@options_of(Parameters, "recover", "any_namespace", "show_contacts")
 def changes(
     before: Annotated[str, typer.Argument(metavar="FROM", help="Date of the archive, or a file.")],
     after: Annotated[str, typer.Argument(metavar="TO", help="Date of the archive, or a file.")],
-    recover: Annotated[
-        bool, typer.Option("--recover", help="Load the readable rows of damaged lists.")
-    ] = False,
-    any_namespace: Annotated[
-        bool, typer.Option("--any-namespace", help="Accept another XML namespace.")
-    ] = False,
     format: TableFormat = Table.csv,  # noqa: A002 - the option's name
     events: Annotated[bool, typer.Option("--events", help="Write the events, not each change.")] = False,
     archive: Folder = Path("archive"),
-    show_contacts: ShowContacts = False,
-    out: Out = None,
+    out: OutFile = None,
+    *,
+    show_contacts: bool,
+    **options: Any,
 ) -> None:
     """Say what changed between two lists, one record a change."""
     from mssante_audit.archive.events import span
     from mssante_audit.space.story import worded_changes, worded_events
 
     check_format(format, out)
-    found = span(_open(archive, None), before, after, recover=recover, any_namespace=any_namespace)
+    found = span(_open(archive, None), before, after, **options)
     if events:
         write_frame(worded_events(found.events), format, out)
     else:
@@ -133,7 +129,7 @@ def changes(
 
 
 def _open(
-    folder: Path, anchors: list[Path] | None, signer: str | None = None, *, there: bool = False
+    folder: Path, anchors: list[str] | None, signer: str | None = None, *, there: bool = False
 ) -> Archive:
     from mssante_audit.archive.store import open_archive
     from mssante_audit.base.errors import InputError

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mssante_audit.base.errors import ParameterError
+from mssante_audit.base.settings import Parameters
 from mssante_audit.cli.console import given_by, say, space_of
-from mssante_audit.cli.options import Anchors, AnyNamespace, AsOf, Data, ShowContacts, Signer
+from mssante_audit.cli.options import options_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,15 +35,11 @@ SHOWN = 5
 
 
 @app.command()
+@options_of(Parameters, "data", "as_of", "anchors", "signer", "any_namespace", "show_contacts")
 def check(
     name: Annotated[str, typer.Argument(metavar="ADDRESS_DOMAIN_OR_WORDS", help="What to look up.")],
-    data: Data = None,
-    as_of: AsOf = None,
-    anchors: Anchors = None,
-    signer: Signer = None,
     recover: Annotated[bool, typer.Option("--recover", hidden=True)] = True,
-    any_namespace: AnyNamespace = False,
-    show_contacts: ShowContacts = False,
+    **options: Any,
 ) -> None:
     """Say whether an address or a domain is in the white list, letter for letter, and whom to call.
 
@@ -54,12 +51,7 @@ def check(
 
     if not name.strip():
         raise ParameterError("nothing to look up")
-    space = space_of(
-        given_by(
-            None, data=data, as_of=as_of, anchors=anchors, signer=signer, recover=recover,
-            any_namespace=any_namespace, show_contacts=show_contacts,
-        )
-    )  # fmt: skip
+    space = space_of(given_by(recover=recover, **options))
     answer = look_up(name, space.entries["domain"].tolist())
     found = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
     lines = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,16 +79,15 @@ def say_failed(*found: pd.DataFrame) -> bool:
     return bool(told)
 
 
-def given_by(settings: list[str] | None, **options: Any) -> dict[str, Any]:
+def given_by(parameter: Sequence[str] | None = None, **options: Any) -> dict[str, Any]:
     """Return the parameters given by options and by ``-p``, each once."""
-    given = parse_assignments(settings or ())
+    given = parse_assignments(parameter or ())
     for name, value in options.items():
         if value in (None, False, []):
             continue
         if name in given:
             raise ParameterError(f"{name!r} is given twice")
-        plain = [str(v) for v in value] if isinstance(value, list) else value
-        given[name] = check_value(name, str(plain) if isinstance(plain, Path) else plain)
+        given[name] = check_value(name, str(value) if isinstance(value, Path) else value)
     return given
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mssante_audit.base.errors import InputError, OutputError, UnknownNameError
+from mssante_audit.base.settings import Parameters
 from mssante_audit.cli.console import say
+from mssante_audit.cli.options import Force, Layout, TextFormat, options_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,21 +26,12 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Keep the register of declarations (Annexe 1).", no_args_is_help=True)
 
 
-class Layout(StrEnum):
-    """Formats of what ``import`` says."""
-
-    text = "text"
-    json = "json"
-
-
-Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 Columns = Annotated[
     Path | None,
     typer.Option(
         help="TOML file that maps headings to columns.", show_default="columns.toml beside the file"
     ),
 ]
-AsOf = Annotated[str | None, typer.Option(help="Day of the audit, ISO 8601.", show_default="now")]
 
 
 @app.command()
@@ -58,23 +50,25 @@ def template(
 
 
 @app.command("import")
+@options_of(Parameters, "as_of", "show_contacts")
 def import_(
     file: Annotated[Path, typer.Argument(help="Register, or a filled form as PDF; a folder of them.")],
     columns: Columns = None,
     sheet: Annotated[
         str | None, typer.Option(help="Sheet of an .xlsx file.", show_default="the first")
     ] = None,
-    as_of: AsOf = None,
-    format: Annotated[Layout, typer.Option(help="Format to write.")] = Layout.text,  # noqa: A002 - the option's name
+    format: TextFormat = Layout.text,  # noqa: A002 - the option's name
     out: Annotated[
         Path | None, typer.Option(help="Write what was read as a register: .csv, .xlsx, .json or .jsonl.")
     ] = None,
     force: Force = False,
-    show_contacts: Annotated[
-        bool, typer.Option("--show-contacts", help="Show contacts as they are.")
-    ] = False,
+    *,
+    as_of: str | None,
+    show_contacts: bool,
 ) -> None:
     """Validate a file of declarations, row by row."""
+    import pandas as pd
+
     from mssante_audit.audits.declarations.rules import form_findings
     from mssante_audit.base.instants import parse_instant
     from mssante_audit.declarations.register import load_declarations
@@ -83,7 +77,8 @@ def import_(
     from mssante_audit.findings.words import worded
 
     register = load_declarations(file, columns=columns, sheet=sheet)
-    found = findings_frame(form_findings(register, parse_instant(as_of), each=True), _no_entries())
+    no_entries = pd.DataFrame(columns=["row", "domain", "operator_id", "operator"])
+    found = findings_frame(form_findings(register, parse_instant(as_of), each=True), no_entries)
     language = "fr" if format is Layout.json else "en"
     shown = worded(found, language=language, show_contacts=show_contacts)
     if out is not None:
@@ -94,6 +89,7 @@ def import_(
 
 
 @app.command()
+@options_of(Parameters, "as_of")
 def form(
     domain: Annotated[str, typer.Argument(help="Domain to declare.")],
     out: Annotated[Path, typer.Argument(help="File to write, .pdf.")],
@@ -102,8 +98,9 @@ def form(
         typer.Option(help="Register, or data folder that holds one.", show_default="the shipped sample"),
     ] = None,
     columns: Columns = None,
-    as_of: AsOf = None,
     force: Force = False,
+    *,
+    as_of: str | None,
 ) -> None:
     """Write Annexe 1 as a PDF form, filled from a domain's latest declaration. Needs the extra pdf."""
     from mssante_audit.base.export import write_bytes
@@ -137,12 +134,6 @@ def _room(out: Path, force: bool) -> None:
         raise OutputError("is there already", file=str(out), remedy="Choose another name, or use --force")
 
 
-def _no_entries() -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame({name: [] for name in ("row", "domain", "operator_id", "operator")})
-
-
 def _text(register: Register, found: pd.DataFrame) -> str:
     """Return what is wrong, a line each, in order of file and row; last a line that sums up."""
     import pandas as pd
@@ -173,14 +164,11 @@ def _text(register: Register, found: pd.DataFrame) -> str:
 def _json(register: Register, found: pd.DataFrame) -> str:
     from mssante_audit.base.export import records
 
-    return json.dumps(
-        {
-            "source": register.source,
-            "sha256": register.sha256,
-            "declarations": len(register.declarations),
-            "problems": records(register.problems),
-            "findings": records(found),
-        },
-        ensure_ascii=False,
-        indent=1,
-    )
+    told = {
+        "source": register.source,
+        "sha256": register.sha256,
+        "declarations": len(register.declarations),
+        "problems": records(register.problems),
+        "findings": records(found),
+    }
+    return json.dumps(told, ensure_ascii=False, indent=1)

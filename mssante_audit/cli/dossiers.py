@@ -11,24 +11,11 @@ import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.cli.console import debugging, given_by, say
-from mssante_audit.cli.options import (
-    Anchors,
-    AnyNamespace,
-    AsOf,
-    Data,
-    Recover,
-    Settings,
-    Severity,
-    ShowContacts,
-    Signer,
-)
+from mssante_audit.cli.options import FailOn, opens_space
 
 if TYPE_CHECKING:
     from mssante_audit.dossiers.write import Dossier
     from mssante_audit.space.inputs import Bundle
-
-app = typer.Typer()
-
 
 RETRIES = 2
 """How often a task that raised is tried again; Dask itself sends those of a lost worker to another."""
@@ -36,9 +23,13 @@ PATIENCE = 30
 """Seconds to wait for the scheduler, and then for a first worker."""
 
 
-@app.command("dossiers")
+def mount(root: typer.Typer) -> None:
+    """Add the command to the program's."""
+    root.command()(dossiers)
+
+
+@opens_space("show_contacts")
 def dossiers(
-    data: Data = None,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("dossiers"),
     operator: Annotated[
         list[str] | None,
@@ -52,38 +43,26 @@ def dossiers(
         typer.Option(metavar="ADDRESS", help="Make them on a Dask cluster, such as tcp://10.0.0.1:8786."),
     ] = None,
     engine: Annotated[str | None, typer.Option(hidden=True)] = None,
-    parameter: Settings = None,
-    as_of: AsOf = None,
-    anchors: Anchors = None,
-    signer: Signer = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-    show_contacts: ShowContacts = False,
-    fail_on: Annotated[
-        Severity | None, typer.Option(help="Exit with 1 if there are findings this severe.")
-    ] = None,
+    fail_on: FailOn = None,
     debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial dossiers.")] = False,
+    **options: Any,
 ) -> None:
     """Write a dossier and a letter for each operator, and an index; those unchanged are kept."""
-    from mssante_audit.cli.progress import Progress
+    from mssante_audit.cli.progress import progress
     from mssante_audit.dossiers.write import write_dossiers
 
     debugging.append(debug)
-    given = given_by(
-        parameter,
-        data=data, as_of=as_of, anchors=anchors, signer=signer, recover=recover,
-        any_namespace=any_namespace, show_contacts=show_contacts,
-    )  # fmt: skip
+    given = given_by(**options)
     if engine:
         raise ParameterError("--engine: a dossier needs no notebook engine any more", remedy="Leave it out")
-    with _cluster(dask) as elsewhere, Progress(lambda told: say(_line(told, out))) as progress:
+    with _cluster(dask) as elsewhere, progress(lambda told: say(_line(told, out))) as listener:
         run = write_dossiers(
             out,
             parameters=given,
             operators=operator or (),
             jobs=jobs,
             debug=any(debugging),
-            listener=lambda done, of, told: progress("dossiers", done, of, told),
+            listener=lambda done, of, told: listener("dossiers", done, of, told),
             **elsewhere,
         )
     say(f"{len(run.outcomes)} dossiers, {run.made} made now; index: {out / 'index.html'}")

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from mssante_audit.base.errors import AuditError, ParameterError, WhiteListError
+from mssante_audit.base.errors import AuditError, InputError, ParameterError, WhiteListError
+from mssante_audit.base.settings import Parameters
 from mssante_audit.cli import archive as cli_archive
 from mssante_audit.cli import dossiers as cli_dossiers
 from mssante_audit.cli import observe as cli_observe
 from mssante_audit.cli import run as cli_run
 from mssante_audit.cli import schema as cli_schema
-from mssante_audit.cli import snapshot as cli_snapshot
 from mssante_audit.cli.check import app as checking
 from mssante_audit.cli.console import (
     check_format,
@@ -35,19 +35,16 @@ from mssante_audit.cli.console import (
     write_frame,
 )
 from mssante_audit.cli.declarations import app as declarations
-from mssante_audit.cli.methods import app as methods
 from mssante_audit.cli.options import (
-    Anchors,
-    AnyNamespace,
-    AsOf,
-    Data,
-    Operator,
-    Out,
-    Recover,
-    Settings,
-    Severity,
-    ShowContacts,
-    Signer,
+    FailOn,
+    Force,
+    Layout,
+    OutFile,
+    Table,
+    TableFormat,
+    TextFormat,
+    opens_space,
+    options_of,
 )
 
 if TYPE_CHECKING:
@@ -64,14 +61,11 @@ app = typer.Typer(
 )
 app.add_typer(declarations, name="declarations")
 app.add_typer(checking)
-app.add_typer(methods)
-app.add_typer(cli_dossiers.app)
-app.add_typer(cli_snapshot.app)
 app.add_typer(cli_schema.app)
 app.add_typer(cli_observe.app, name="observe")
 
-cli_archive.mount(app)
-cli_run.mount(app)
+for module in (cli_archive, cli_dossiers, cli_run):
+    module.mount(app)
 
 
 class Format(StrEnum):
@@ -97,13 +91,6 @@ class NamingAudits(TyperCommand):
         super().format_help(ctx, formatter)
 
 
-class Layout(StrEnum):
-    """Formats of the rules."""
-
-    text = "text"
-    json = "json"
-
-
 @app.callback(invoke_without_command=True)
 def _common(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
@@ -118,52 +105,41 @@ def _common(
 
 
 @app.command()
+@opens_space("operator", "show_contacts")
 def report(
     notebooks: Annotated[
         list[str] | None,
         typer.Argument(metavar="NOTEBOOK", help="Names, or paths of one's own.", show_default="all"),
     ] = None,
-    data: Data = None,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("reports"),
-    parameter: Settings = None,
-    as_of: AsOf = None,
-    operator: Operator = None,
-    anchors: Anchors = None,
-    signer: Signer = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-    show_contacts: ShowContacts = False,
-    fail_on: Annotated[
-        Severity | None, typer.Option(help="Exit with 1 if there are findings this severe.")
-    ] = None,
+    fail_on: FailOn = None,
     debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial reports.")] = False,
+    **options: Any,
 ) -> None:
     """Run notebooks and write HTML reports."""
-    from mssante_audit.cli.progress import Progress
+    from mssante_audit.cli.progress import progress
     from mssante_audit.report.run import run_reports
 
     debugging.append(debug)
-    given = given_by(
-        parameter,
-        data=data, as_of=as_of, operator=operator, anchors=anchors, signer=signer, recover=recover,
-        any_namespace=any_namespace, show_contacts=show_contacts,
-    )  # fmt: skip
-    with Progress(lambda outcome: say(_outcome_line(outcome, out))) as progress:
-        run = run_reports(notebooks or (), out=out, parameters=given, debug=any(debugging), listener=progress)
+    given = given_by(**options)
+    with progress(lambda outcome: say(_outcome_line(outcome, out))) as listener:
+        run = run_reports(notebooks or (), out=out, parameters=given, debug=any(debugging), listener=listener)
     say(f"index: {out / 'index.html'}")
     say_failed(*(outcome.results.findings for outcome in run.outcomes if outcome.results))
     raise typer.Exit(run.exit_status(fail_on))
 
 
 @app.command()
+@options_of(Parameters, "anchors", "signer")
 def verify(
     file: Annotated[Path, typer.Argument(help="White list, .xml or .xml.gz.")],
-    anchors: Anchors = None,
-    signer: Signer = None,
     at: Annotated[
         str | None,
         typer.Option(help="Instant to validate certificates at.", show_default="when the list was made"),
     ] = None,
+    *,
+    anchors: list[str] | None,
+    signer: str | None,
 ) -> None:
     """Verify a white list's signature; the first word printed is the verdict."""
     from mssante_audit.base.instants import parse_instant
@@ -201,30 +177,19 @@ def verify(
 
 
 @app.command(cls=NamingAudits)
+@opens_space("operator", "show_contacts")
 def findings(
     audit: Annotated[str, typer.Argument(help="Name of an audit, or all.")],
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
-    out: Out = None,
-    data: Data = None,
-    parameter: Settings = None,
-    as_of: AsOf = None,
-    operator: Operator = None,
-    anchors: Anchors = None,
-    signer: Signer = None,
-    recover: Recover = False,
-    any_namespace: AnyNamespace = False,
-    show_contacts: ShowContacts = False,
+    out: OutFile = None,
+    **options: Any,
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
     from mssante_audit.report.results import of_operator, select_operator
 
     check_format(format, out)
-    given = given_by(
-        parameter,
-        data=data, as_of=as_of, operator=operator, anchors=anchors, signer=signer, recover=recover,
-        any_namespace=any_namespace, show_contacts=show_contacts,
-    )  # fmt: skip
+    given = given_by(**options)
     chosen = given.pop("operator", None)
     space = space_of(given)
     found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
@@ -241,7 +206,7 @@ def findings(
 @app.command()
 def rules(
     code: Annotated[str | None, typer.Argument(help="Code of one rule.", show_default="all")] = None,
-    format: Annotated[Layout, typer.Option(help="Format to write.")] = Layout.text,  # noqa: A002 - the option's name
+    format: TextFormat = Layout.text,  # noqa: A002 - the option's name
 ) -> None:
     """Show the rule catalogue, or one rule in full."""
     from dataclasses import asdict
@@ -265,7 +230,7 @@ def rules(
 def sample(
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
     seed: Annotated[int, typer.Option(help="0: that of the sample that ships.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace a sample written earlier.")] = False,
+    force: Force = False,
 ) -> None:
     """Copy the made-up trust space that ships, with known defects."""
     from shutil import copytree
@@ -282,6 +247,49 @@ def sample(
     own = {entry.name for entry in shipped.iterdir()}
     done = put_folder(out.resolve(), lambda folder: copytree(shipped, folder), own=own, force=force)
     say(f"sample: {done}")
+
+
+@app.command()
+@options_of(Parameters, "data", "as_of", "recover", "any_namespace")
+def methods(
+    format: TableFormat = Table.csv,  # noqa: A002 - the option's name
+    out: OutFile = None,
+    **options: Any,
+) -> None:
+    """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
+    from mssante_audit.verdicts.methods import method_records
+
+    check_format(format, out)
+    space = space_of(given_by(**options))
+    if space.observation is None:
+        raise InputError(
+            "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
+        )
+    write_frame(method_records(space), format, out)
+
+
+@app.command()
+@opens_space()
+def snapshot(
+    out: Annotated[Path, typer.Argument(help="Folder to write: a new one, or an earlier snapshot.")],
+    shareable: Annotated[
+        bool, typer.Option("--shareable", help="Leave out what names persons: to hand on.")
+    ] = False,
+    **options: Any,
+) -> None:
+    """Work everything out once and keep it: for reports, JupyterLab, DuckDB. What is there already stays."""
+    from mssante_audit.base.instants import parse_instant
+    from mssante_audit.snapshot import make_snapshot
+    from mssante_audit.snapshot.make import bound_to, fresh
+
+    given = given_by(**options)
+    given["as_of"] = parse_instant(given.get("as_of")).replace(microsecond=0).isoformat()
+    bound = bound_to(given.get("data"), given)
+    if fresh(out, bound, shareable=shareable):
+        say(f"snapshot: {out} is up to date")
+        return
+    head = make_snapshot(space_of(given), out, bound=bound, data=given.get("data"), shareable=shareable)
+    say(f"snapshot: {out} ({len(head['files'])} files, as of {head['as_of']})")
 
 
 def main() -> NoReturn:

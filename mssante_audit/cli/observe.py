@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.settings import Observe
+from mssante_audit.cli.options import options_of
 
 if TYPE_CHECKING:
     from mssante_audit.observe.dns.run import Progress
@@ -29,27 +31,14 @@ def _observe() -> None:
 
 
 @app.command()
+@options_of(
+    Observe,
+    "parent_zone", "port", "timeout", "retries", "in_flight", "per_server", "ipv4_only", "only",
+    parent_servers="--parent-server", resolvers="--resolver",
+    metavars={"parent_servers": "NAME=ADDRESS", "resolvers": "ADDRESS", "only": "PATTERN"},
+)  # fmt: skip
 def dns(
     data: Annotated[Path, typer.Option(help="Folder or file holding the white list.")],
-    parent_zone: Annotated[str, typer.Option(help="Zone that hands the domains out.")] = "mssante.fr",
-    parent_server: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=ADDRESS", help="A server of it (repeatable).", show_default="found in the DNS"
-        ),
-    ] = None,
-    resolver: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ADDRESS", help="Look names up there (repeatable).", show_default="from the root down"
-        ),
-    ] = None,
-    port: Annotated[int, typer.Option(help="Port of every server.")] = 53,
-    timeout: Annotated[float, typer.Option(help="Seconds before a query counts as unanswered.")] = 3.0,
-    retries: Annotated[int, typer.Option(help="How many times more a silent server is asked.")] = 2,
-    in_flight: Annotated[int, typer.Option(help="Queries under way at any moment.")] = 64,
-    per_server: Annotated[float, typer.Option(help="Queries a second to one address.")] = 20.0,
-    ipv4_only: Annotated[bool, typer.Option("--ipv4-only", help="Ask no IPv6 address.")] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write.", show_default="observations/dns-<date>.jsonl.gz in --data"),
@@ -58,20 +47,15 @@ def dns(
         bool,
         typer.Option("--resume", help="Go on with --out, or with the last observation if it was stopped."),
     ] = False,
-    only: Annotated[
-        str, typer.Option(metavar="PATTERN", help="Only domains like this, such as '*.aura.*'.")
-    ] = "",
+    **options: Any,
 ) -> None:
     """Ask the DNS about every domain of the list, gently, and write a dated observation file."""
     from mssante_audit.observe.dns.run import ObserveSettings, observe
     from mssante_audit.space.trust import find_archive, find_whitelist
     from mssante_audit.whitelist.load import load_whitelist
 
-    settings = ObserveSettings(
-        parent_zone=parent_zone, parent_servers=tuple(map(_pair, parent_server or ())),
-        resolvers=tuple(resolver or ()), port=port, timeout=timeout, retries=retries, in_flight=in_flight,
-        per_server=per_server, ipv4_only=ipv4_only, only=only,
-    )  # fmt: skip
+    given = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if v is not None}
+    settings = ObserveSettings(**given)
     path = out or _path(data, resume=resume)
     # The list alone: a damaged register or older observation must not keep anyone from observing.
     domains = load_whitelist(find_whitelist(data, find_archive(data))).entries["domain"].unique().tolist()
@@ -104,37 +88,25 @@ def _path(data: Path, *, resume: bool) -> Path:
     return files[-1]
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, address = text.partition("=")
-    if not equals:
-        raise ParameterError(f"--parent-server {text!r}", remedy="Write NAME=ADDRESS")
-    return name, address
-
-
 @contextmanager
 def _progress() -> Iterator[Callable[[Progress], None] | None]:
     """Show how far it is, at what rate, how long it will take, and who is silent; only to a terminal."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None, note="")
+    from mssante_audit.cli.progress import bar
+
+    note = TextColumn("{task.fields[note]}")
+    with bar(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), note) as shown:
+        if not shown:
+            yield None
+            return
+        task = shown.add_task("", total=None, note="")
 
         def show(progress: Progress) -> None:
             rate = progress.sent / max(progress.seconds, 0.001)
             silent = f" · silent: {', '.join(progress.silent[:3])}" if progress.silent else ""
             more = f" and {len(progress.silent) - 3} more" if len(progress.silent) > 3 else ""
-            bar.update(
-                task,
-                total=progress.total,
-                completed=progress.done,
-                note=f"{rate:.0f} queries/s{silent}{more}",
-            )
+            told = f"{rate:.0f} queries/s{silent}{more}"
+            shown.update(task, total=progress.total, completed=progress.done, note=told)
 
         yield show

@@ -1,12 +1,20 @@
-"""Options that several commands share."""
+"""Options that several commands share; those that are settings have their help from the settings' model."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from mssante_audit.base.settings import Parameters, bounds_of, kind_of
+
+Command = TypeVar("Command", bound=Callable[..., None])
 
 
 class Severity(StrEnum):
@@ -27,29 +35,24 @@ class Table(StrEnum):
     parquet = "parquet"
 
 
-Data = Annotated[
-    Path | None,
-    typer.Option(help="Folder or file holding the white list.", show_default="the shipped sample"),
-]
-AsOf = Annotated[str | None, typer.Option(help="Instant to audit at, ISO 8601.", show_default="now")]
-Operator = Annotated[str | None, typer.Option(help="Only this operator: identifier or unambiguous name.")]
-Anchors = Annotated[list[Path] | None, typer.Option(help="Certificate file or folder to trust (repeatable).")]
-Signer = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Common name in the certificate that signs the list.",
-        show_default="alb.mssante.fr, and the sample's own",
-    ),
-]
-Recover = Annotated[bool, typer.Option("--recover", help="Load the readable rows of a damaged list.")]
-AnyNamespace = Annotated[bool, typer.Option("--any-namespace", help="Accept another XML namespace.")]
-ShowContacts = Annotated[
-    bool, typer.Option("--show-contacts", help="Show contacts as they are: not for sharing.")
-]
+class Layout(StrEnum):
+    """For whom something is told: a reader, or a program."""
+
+    text = "text"
+    json = "json"
+
+
 TableFormat = Annotated[Table, typer.Option("--format", help="Format to write.")]
-Out = Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")]
-Settings = Annotated[
+TextFormat = Annotated[Layout, typer.Option("--format", help="Format to write.")]
+OutFile = Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")]
+FailOn = Annotated[Severity | None, typer.Option(help="Exit with 1 if there are findings this severe.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what was written earlier.")]
+Data = Annotated[Path | None, typer.Option(help=Parameters.model_fields["data"].description)]
+Recover = Annotated[bool, typer.Option("--recover", help=Parameters.model_fields["recover"].description)]
+AnyNamespace = Annotated[
+    bool, typer.Option("--any-namespace", help=Parameters.model_fields["any_namespace"].description)
+]
+_Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--parameter",
@@ -58,3 +61,57 @@ Settings = Annotated[
         help="Set a parameter, such as stale_after_days=365, concentration_min=20 or row_limit=50.",
     ),
 ]
+
+
+def options_of(
+    model: type[BaseModel], *names: str, metavars: Mapping[str, str] | None = None, **called: str
+) -> Callable[[Command], Command]:
+    """Give a command an option for each of some fields of a settings model, with their help and default.
+
+    It takes them as further keywords, by the fields' names; a list that is not given is ``None``.
+
+    Parameters
+    ----------
+    names
+        Fields whose option is called like them.
+    metavars
+        What stands for a field's value in the help.
+    called
+        Fields whose option is called otherwise, and how.
+    """
+    flags = {name: f"--{name.replace('_', '-')}" for name in names} | called
+    told = metavars or {}
+    return _given([_option(n, model.model_fields[n], flag, told.get(n)) for n, flag in flags.items()])
+
+
+def opens_space(*names: str) -> Callable[[Command], Command]:
+    """Give a command ``-p`` and options of `Parameters`; it takes them as keywords, for `given_by`."""
+    options = options_of(Parameters, "data", "as_of", "anchors", "signer", "recover", "any_namespace", *names)
+    return lambda command: options(_given([_parameter("parameter", _Settings, None)])(command))
+
+
+def _given(options: list[inspect.Parameter]) -> Callable[[Command], Command]:
+    def give(command: Command) -> Command:
+        signature = inspect.signature(command, eval_str=True)
+        found = {p.name: p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD}
+        found |= {option.name: option for option in options}
+        vars(command)["__signature__"] = signature.replace(parameters=list(found.values()))
+        return command
+
+    return give
+
+
+def _option(name: str, field: FieldInfo, flag: str, metavar: str | None) -> inspect.Parameter:
+    kind, default = kind_of(field.annotation), field.default
+    if kind is tuple:
+        kind, default = list[str] | None, None
+    elif default in (None, ""):
+        kind, default = str | None, None
+    bounds = bounds_of(field)
+    least, most = bounds.get("ge", bounds.get("gt")), bounds.get("le")
+    told = typer.Option(flag, help=field.description, metavar=metavar, min=least, max=most)
+    return _parameter(name, Annotated[kind, told], default)
+
+
+def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)

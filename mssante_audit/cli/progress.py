@@ -2,54 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 
-class Progress:
-    """A listener of reports or of dossiers that tells each outcome as it comes.
+@contextmanager
+def bar(*columns: ProgressColumn) -> Iterator[Bar | None]:
+    """Yield a bar, gone at the end; ``None`` if nobody looks at a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with Bar(*columns, console=console, transient=True) as shown:
+        yield shown
+
+
+@contextmanager
+def progress(tell: Callable[[Any], None]) -> Iterator[Callable[[str, int, int, Any], None]]:
+    """Yield a listener of reports or of dossiers that tells each outcome as it comes.
 
     On a terminal the outcomes are told at the end, below where the bar was.
     """
+    outcomes: list[Any] = []
+    tasks: dict[str, TaskID] = {}
+    named = TextColumn("{task.description}", markup=False)
+    try:
+        with bar(SpinnerColumn(), named, BarColumn(), TimeElapsedColumn()) as shown:
 
-    def __init__(self, tell: Callable[[Any], None]) -> None:
-        self._tell = tell
-        self._outcomes: list[Any] = []
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TimeElapsedColumn(),
-        )
-        console = Console(stderr=True)
-        self._bar = Bar(*columns, console=console, transient=True) if console.is_terminal else None
-        self._tasks: dict[str, TaskID] = {}
+            def listen(name: str, done: int, cells: int, outcome: Any) -> None:
+                if shown:
+                    if name not in tasks:
+                        tasks[name] = shown.add_task(name)
+                    shown.update(tasks[name], completed=done, total=cells)
+                if outcome:
+                    (outcomes.append if shown else tell)(outcome)
 
-    def __enter__(self) -> Progress:
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
-            for outcome in self._outcomes:
-                self._tell(outcome)
-
-    def __call__(self, name: str, done: int, cells: int, outcome: Any) -> None:
-        """Take note of a report's progress."""
-        if self._bar:
-            if name not in self._tasks:
-                self._tasks[name] = self._bar.add_task(name)
-            self._bar.update(self._tasks[name], completed=done, total=cells)
-        if outcome:
-            self._outcomes.append(outcome)
-            if not self._bar:
-                self._tell(outcome)
+            yield listen
+    finally:
+        for outcome in outcomes:
+            tell(outcome)

@@ -12,7 +12,9 @@ from typing import Annotated
 
 import typer
 
+from mssante_audit.base.settings import Parameters
 from mssante_audit.cli.console import debugging, say
+from mssante_audit.cli.options import options_of
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The settings.")]
 
@@ -36,14 +38,14 @@ def init(
     say(f"{file}: set data.folder, then `mssante-audit doctor --config {file}` and `run --config {file}`")
 
 
+@options_of(Parameters, "as_of")
 def run(
     config: ConfigFile = Path("audit.toml"),
-    as_of: Annotated[
-        str | None, typer.Option(help="Instant to audit at, ISO 8601.", show_default="now")
-    ] = None,
     debug: Annotated[
         bool, typer.Option("--debug", help="Keep tracebacks in the run's folder; they may hold values.")
     ] = False,
+    *,
+    as_of: str | None,
 ) -> None:
     """Do the whole night's work: fetch, observe, audit, reports, dossiers, site, retention."""
     from mssante_audit.nightly.config import load_config

@@ -10,7 +10,6 @@ import io
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,88 +26,60 @@ _REMEDY = "Ask the operator for the form with its fields, or type it into the re
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what matters of a damaged file is said by the error
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the form's text: where it starts, and its labels in reading order."""
-
-    start: str
-    labels: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Pattern of a label, and the fields it stands before, in order."""
-
-
 def _both(kind: str) -> tuple[str, str]:
     return f"project_manager_{kind}", f"technical_manager_{kind}"
 
 
 _NAME = r"Nom(?!\s*,|\s+(?:de|du|des)\b)"
-_DN = Section(r"DN\s+du\s+certificat\s+d['’]authentification")
-SECTIONS = (
-    Section(r"Votre\s+N°\s+Contrat\s+MSSanté", ((r"Votre\s+N°\s+Contrat\s+MSSanté", ("contract_number",)),)),
-    Section(
-        r"Coordonnées\s+d(?:es\s+contacts\s+utilisées|u\s+représentant\s+légal)",
-        (
-            (r"Nom\s+de\s+la\s+structure", ("structure_name",)),
-            (r"Identifiant\s+structure", ("structure_id",)),
-            (
-                r"Identifiant\s+de\s+la\s+structure\s+bénéficiant\s+du\s+nom\s+de\s+domaine",
-                ("beneficiary_id",),
-            ),
-            (_NAME, ("representative_last_name",)),
-            (r"Prénom", ("representative_first_name",)),
-            (r"Adresse\s+postale", ("postal_address",)),
-            (r"Téléphone", ("representative_phone",)),
-            (r"Courriel", ("representative_email",)),
-        ),
+_DN = r"DN\s+du\s+certificat\s+d['’]authentification"
+Labels = tuple[tuple[str, tuple[str, ...]], ...]
+SECTIONS: dict[str, Labels] = {
+    r"Votre\s+N°\s+Contrat\s+MSSanté": ((r"Votre\s+N°\s+Contrat\s+MSSanté", ("contract_number",)),),
+    r"Coordonnées\s+d(?:es\s+contacts\s+utilisées|u\s+représentant\s+légal)": (
+        (r"Nom\s+de\s+la\s+structure", ("structure_name",)),
+        (r"Identifiant\s+structure", ("structure_id",)),
+        (r"Identifiant\s+de\s+la\s+structure\s+bénéficiant\s+du\s+nom\s+de\s+domaine", ("beneficiary_id",)),
+        (_NAME, ("representative_last_name",)),
+        (r"Prénom", ("representative_first_name",)),
+        (r"Adresse\s+postale", ("postal_address",)),
+        (r"Téléphone", ("representative_phone",)),
+        (r"Courriel", ("representative_email",)),
     ),
-    Section(
-        r"Coordonnées\s+du\s+chef\s+de\s+projet",
-        (
-            (_NAME, _both("last_name")),
-            (r"Prénom", _both("first_name")),
-            (r"Tél\b\.?(?!éphone)", _both("phone")),
-            (r"Courriel", _both("email")),
-        ),
+    r"Coordonnées\s+du\s+chef\s+de\s+projet": (
+        (_NAME, _both("last_name")),
+        (r"Prénom", _both("first_name")),
+        (r"Tél\b\.?(?!éphone)", _both("phone")),
+        (r"Courriel", _both("email")),
     ),
-    Section(r"[EÉ]diteur\s+de\s+connecteur", ((r"Nom\s+de\s+la\s+structure", ("connector_vendor",)),)),
-    Section(
-        r"Coordonnées\s+de\s+contacts\s+en\s+cas\s+d['’]incident",
-        (
-            (r"Téléphone", ("public_project_phone", "public_technical_phone")),
-            (r"Courriel", ("public_project_email", "public_technical_email")),
-        ),
+    r"[EÉ]diteur\s+de\s+connecteur": ((r"Nom\s+de\s+la\s+structure", ("connector_vendor",)),),
+    r"Coordonnées\s+de\s+contacts\s+en\s+cas\s+d['’]incident": (
+        (r"Téléphone", ("public_project_phone", "public_technical_phone")),
+        (r"Courriel", ("public_project_email", "public_technical_email")),
     ),
-    Section(
-        r"Inscription\s+du\s+domaine\s+dans",
-        (
-            (r"Nom\s+du\s+domaine\s+de\s+messagerie\s+MSSanté", ("domain",)),
-            (r"Description\s+du\s+domaine\s+de\s+messagerie\s+MSSanté", ("description",)),
-        ),
+    r"Inscription\s+du\s+domaine\s+dans": (
+        (r"Nom\s+du\s+domaine\s+de\s+messagerie\s+MSSanté", ("domain",)),
+        (r"Description\s+du\s+domaine\s+de\s+messagerie\s+MSSanté", ("description",)),
     ),
-    _DN,
-    Section(
-        r"Zone\s+DNS\s*\(",
+    _DN: (),
+    r"Zone\s+DNS\s*\(": (
+        (r"Méthode\s+1\s*:", ("delegation",)),
+        (r"Primaire\s*:?", ("primary_server",)),
+        (r"Secondaire\s*:?", ("secondary_server",)),
+        (r"Méthode\s+2\s*:", ("redirection",)),
         (
-            (r"Méthode\s+1\s*:", ("delegation",)),
-            (r"Primaire\s*:?", ("primary_server",)),
-            (r"Secondaire\s*:?", ("secondary_server",)),
-            (r"Méthode\s+2\s*:", ("redirection",)),
-            (
-                r"Nom\s+du\s+serveur\s+de\s+messagerie\s+pour\s+MSSanté\s+de\s+l['’]opérateur\s*:?",
-                ("mail_server",),
-            ),
-            (r"Je\s+demande\s+le\s+retrait\s+du\s+domaine", ("withdrawal",)),
+            r"Nom\s+du\s+serveur\s+de\s+messagerie\s+pour\s+MSSanté\s+de\s+l['’]opérateur\s*:?",
+            ("mail_server",),
         ),
+        (r"Je\s+demande\s+le\s+retrait\s+du\s+domaine", ("withdrawal",)),
     ),
-    Section(
-        r"Je\s+m['’]engage\s+à",
-        (
-            (r"Date", ("date",)),
-            (r"Nom\s*,\s*Prénom", (SIGNATORY,)),
-            (r"Signature\s+et\s+cachet", ("signature_present",)),
-        ),
+    r"Je\s+m['’]engage\s+à": (
+        (r"Date", ("date",)),
+        (r"Nom\s*,\s*Prénom", (SIGNATORY,)),
+        (r"Signature\s+et\s+cachet", ("signature_present",)),
     ),
-    Section(r"Informations\s+utiles"),
-)
+    r"Informations\s+utiles": (),
+}
+"""Where a part of the form's text starts → its labels in reading order, with the fields after each."""
 _BOXES = ("delegation", "redirection", "withdrawal", "signature_present")
 _MARK = re.compile(r"(?:(\[\s*[xX]\s*\]|[☒☑✓✔✗✘]|(?<!\w)[xX])|(\[\s*\]|☐))\s*$")
 _NOISE = re.compile(
@@ -120,15 +91,6 @@ _LEADER = re.compile(r"\.{3,}|…+|_{3,}")
 
 def read_form(file: str, raw: bytes, fields: Mapping[str, Field]) -> Sheet:
     """Read one declaration from a PDF.
-
-    Parameters
-    ----------
-    file
-        Name for messages.
-    raw
-        The file.
-    fields
-        The form's fields.
 
     Raises
     ------
@@ -209,12 +171,13 @@ def from_text(file: str, text: str) -> Sheet:
         raise InputError("not the text of Annexe 1", file=file, remedy=_REMEDY)
     read: dict[str, str] = {}
     lost: dict[str, str] = {}
-    for at, section in enumerate(SECTIONS):
-        followed = at + 1 == len(SECTIONS) or bool(parts[SECTIONS[at + 1].start])
-        told, missing = _read_section(section, parts[section.start], followed)
+    starts = list(SECTIONS)
+    for at, (start, labels) in enumerate(SECTIONS.items()):
+        followed = at + 1 == len(starts) or bool(parts[starts[at + 1]])
+        told, missing = _read_section(labels, parts[start], followed)
         read |= told
         lost |= missing
-    lines = _names(parts[_DN.start]) if parts[SECTIONS[SECTIONS.index(_DN) + 1].start] else {}
+    lines = _names(parts[_DN]) if parts[starts[starts.index(_DN) + 1]] else {}
     read |= lines
     lost |= {} if lines else dict.fromkeys(("dn_igc_sante", "dn_igc_cps"), "label-missing")
     if "domain" not in read:
@@ -234,7 +197,7 @@ def from_text(file: str, text: str) -> Sheet:
     )
 
 
-def _read_section(section: Section, part: str, followed: bool) -> tuple[dict[str, str], dict[str, str]]:
+def _read_section(labels: Labels, part: str, followed: bool) -> tuple[dict[str, str], dict[str, str]]:
     """Return the fields of a section, and those that cannot be read with the kind of problem.
 
     Where a label is missing, nobody knows where the value before it ends: that one is not read either.
@@ -242,7 +205,7 @@ def _read_section(section: Section, part: str, followed: bool) -> tuple[dict[str
     read: dict[str, str] = {}
     lost: dict[str, str] = {}
     before: tuple[str, ...] = ()
-    for pattern, names in section.labels:
+    for pattern, names in labels:
         found = list(re.finditer(rf"(?<!\S){pattern}", part))
         if len(found) != len(names):
             lost |= dict.fromkeys(names, "label-twice" if len(found) > len(names) else "label-missing")
@@ -251,11 +214,11 @@ def _read_section(section: Section, part: str, followed: bool) -> tuple[dict[str
         else:
             for name, match in zip(names, found, strict=True):
                 box = name in _BOXES
-                read[name] = _mark(part, match.start()) if box else _value(part, match.end(), section)
+                read[name] = _mark(part, match.start()) if box else _value(part, match.end(), labels)
         before = names
     if not followed:
         lost |= {name: "label-next" for name in before if name not in (*_BOXES, *lost)}
-    if lost and any(len(names) > 1 for _, names in section.labels):  # columns side by side: all in doubt
+    if lost and any(len(names) > 1 for _, names in labels):  # columns side by side: all in doubt
         lost = dict.fromkeys(read, "label-next") | lost
     return {name: value for name, value in read.items() if name not in lost}, lost
 
@@ -264,19 +227,19 @@ def _sections(text: str) -> dict[str, str]:
     """Cut the text at the starts of the sections that are found, in order."""
     starts: list[tuple[str, int]] = []
     at = 0
-    for section in SECTIONS:
-        if match := re.compile(section.start).search(text, at):
-            starts.append((section.start, match.start()))
+    for pattern in SECTIONS:
+        if match := re.compile(pattern).search(text, at):
+            starts.append((pattern, match.start()))
             at = match.start() + 1
     ends = [start for _, start in starts[1:]] + [len(text)]
     parts = {name: text[start:end] for (name, start), end in zip(starts, ends, strict=False)}
-    return {section.start: parts.get(section.start, "") for section in SECTIONS}
+    return {pattern: parts.get(pattern, "") for pattern in SECTIONS}
 
 
-def _value(part: str, start: int, section: Section) -> str:
+def _value(part: str, start: int, labels: Labels) -> str:
     """Return what stands after a label, up to the next one."""
-    labels = "|".join(pattern for pattern, _ in section.labels)
-    following = re.compile(rf"(?<!\S)(?:{labels})").search(part, start)
+    patterns = "|".join(pattern for pattern, _ in labels)
+    following = re.compile(rf"(?<!\S)(?:{patterns})").search(part, start)
     end = following.start() if following else len(part)
     value = _NOISE.sub("", " ".join(part[start:end].split()))
     value = _LEADER.sub("", value).strip().removeprefix(":").strip()

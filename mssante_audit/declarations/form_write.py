@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.declarations.headings import fields
 
 PAGE = (595.28, 841.89)
 """A4, in points."""
-_LEFT, _RIGHT, _MIDDLE = 42.0, 553.0, 302.0
-_LINE, _FONT = 19.0, 8.5
+_LEFT, _LINE, _FONT = 42, 19.0, 8.5
 
 
 def pdf_missing(error: ImportError) -> InputError:
@@ -24,98 +23,61 @@ def pdf_missing(error: ImportError) -> InputError:
     return InputError(f"PDF needs {error.name}", remedy='Install it: pip install "mssante-audit[pdf]"')
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A label and the field after it, from `left` to `right`."""
+_EDGES = {1: (42, 559), 2: (42, 302, 559), 4: (42, 168, 302, 428, 559)}
+"""Where the fields of a line begin and the last ends, by their number; 6 points are left between them."""
+_ENDS = {"contract_number": 320, "date": 220}
+"""Of fields shorter than that."""
 
-    label: str
-    name: str
-    left: float = _LEFT
-    right: float = _RIGHT
-
-
-@dataclass(frozen=True, slots=True)
-class _Box:
-    label: str
-    name: str
-
-
-def _pair(label: str, first: str, second: str) -> list[_Text]:
-    return [_Text(label, first, _LEFT, _MIDDLE - 6), _Text(label, second, _MIDDLE, _RIGHT)]
-
-
-def _names(*who: str) -> list[_Text]:
-    edges = (_LEFT, 168.0, _MIDDLE, 428.0, _RIGHT + 6)
-    kinds = [("Nom", f"{one}_last_name") for one in who], [("Prénom", f"{one}_first_name") for one in who]
-    fields = [part for pair in zip(*kinds, strict=True) for part in pair]
-    return [_Text(label, name, edges[i], edges[i + 1] - 6) for i, (label, name) in enumerate(fields)]
-
-
-Line = str | list[_Text] | _Box
-
-FORM: tuple[tuple[Line, ...], ...] = (
+FORM: tuple[tuple[str | tuple[str, ...], ...], ...] = (
     (
         "Contrat « opérateur MSSanté » - Annexe 1 : déclaration d'un domaine MSSanté",
-        [_Text("Votre N° Contrat MSSanté", "contract_number", _LEFT, 320)],
+        ("contract_number",),
         "Coordonnées du représentant légal de l'opérateur",
-        [_Text("Nom de la structure", "structure_name")],
-        [_Text("Identifiant structure", "structure_id")],
-        [_Text("Identifiant de la structure bénéficiant du nom de domaine", "beneficiary_id")],
-        [
-            _Text("Nom", "representative_last_name", _LEFT, _MIDDLE - 6),
-            _Text("Prénom", "representative_first_name", _MIDDLE),
-        ],
-        [_Text("Adresse postale", "postal_address")],
-        [
-            _Text("Téléphone", "representative_phone", _LEFT, _MIDDLE - 6),
-            _Text("Courriel", "representative_email", _MIDDLE),
-        ],
+        ("structure_name",),
+        ("structure_id",),
+        ("beneficiary_id",),
+        ("representative_last_name", "representative_first_name"),
+        ("postal_address",),
+        ("representative_phone", "representative_email"),
         "Coordonnées du chef de projet, puis du responsable technique (si différent du chef de projet)",
-        _names("project_manager", "technical_manager"),
-        _pair("Tél", "project_manager_phone", "technical_manager_phone"),
-        _pair("Courriel", "project_manager_email", "technical_manager_email"),
+        (
+            "project_manager_last_name", "project_manager_first_name",
+            "technical_manager_last_name", "technical_manager_first_name",
+        ),
+        ("project_manager_phone", "technical_manager_phone"),
+        ("project_manager_email", "technical_manager_email"),
         "Editeur de connecteur MSSanté de l'opérateur (à renseigner si différent de l'opérateur)",
-        [_Text("Nom de la structure", "connector_vendor")],
+        ("connector_vendor",),
         "Coordonnées de contacts en cas d'incident (affichées publiquement) : contact projet, puis technique",
-        _pair("Téléphone", "public_project_phone", "public_technical_phone"),
-        _pair("Courriel", "public_project_email", "public_technical_email"),
+        ("public_project_phone", "public_technical_phone"),
+        ("public_project_email", "public_technical_email"),
         "Inscription du domaine dans l'espace de confiance MSSanté",
-        [_Text("Nom du domaine de messagerie MSSanté", "domain")],
-        [_Text("Description du domaine de messagerie MSSanté", "description")],
+        ("domain",),
+        ("description",),
         "DN du certificat d'authentification SSL (ne remplir qu'une seule des deux lignes)",
-        [_Text("IGC Santé", "dn_igc_sante")],
-        [_Text("IGC CPS", "dn_igc_cps")],
+        ("dn_igc_sante",),
+        ("dn_igc_cps",),
     ),
     (
         "Zone DNS (ne cocher qu'une seule case)",
-        _Box("Méthode 1 : la délégation (à privilégier)", "delegation"),
-        [_Text("Primaire", "primary_server")],
-        [_Text("Secondaire", "secondary_server")],
-        _Box("Méthode 2 : la redirection", "redirection"),
-        [_Text("Nom du serveur de messagerie pour MSSanté de l'opérateur", "mail_server")],
+        ("delegation",),
+        ("primary_server",),
+        ("secondary_server",),
+        ("redirection",),
+        ("mail_server",),
         "Retrait",
-        _Box(
-            "Je demande le retrait du domaine de messagerie décrit ci-dessus de l'espace de confiance",
-            "withdrawal",
-        ),
+        ("withdrawal",),
         "Je m'engage à réaliser les demandes de référencement et de retrait de domaines de bonne foi",
-        [_Text("Date", "date", _LEFT, 220)],
-        [_Text("Nom, Prénom", "signatory_last_name", _LEFT, _MIDDLE - 6),
-         _Text("", "signatory_first_name", _MIDDLE)],
-        _Box("Signature et cachet de la structure", "signature_present"),
+        ("date",),
+        ("signatory_last_name", "signatory_first_name"),
+        ("signature_present",),
     ),
 )  # fmt: skip
-"""The form: pages of lines; a text is a section's title."""
+"""The form: pages of lines; a text is a section's title, the others name the fields that stand in a line."""
 
 
 def write_form(record: Mapping[str, str]) -> bytes:
-    """Return Annexe 1 as a PDF whose fields are filled.
-
-    Parameters
-    ----------
-    record
-        A value for each column of the register, as `mssante_audit.declarations.register.records` gives them:
-        a box is ``"X"`` or "".
+    """Return Annexe 1 as a PDF whose fields are filled from a `mssante_audit.declarations.register.records`.
 
     Raises
     ------
@@ -162,7 +124,7 @@ def write_form(record: Mapping[str, str]) -> bytes:
     return filled.getvalue()
 
 
-def _draw(canvas: Any, line: Line, height: float, record: Mapping[str, str]) -> float:
+def _draw(canvas: Any, line: str | tuple[str, ...], height: float, record: Mapping[str, str]) -> float:
     """Draw one line at `height`; return the height of the next."""
     if isinstance(line, str):
         canvas.setFont("Helvetica-Bold", 10)
@@ -171,20 +133,21 @@ def _draw(canvas: Any, line: Line, height: float, record: Mapping[str, str]) -> 
         canvas.setFillColorRGB(0, 0, 0)
         return height - 32
     canvas.setFont("Helvetica", _FONT)
-    if isinstance(line, _Box):
-        canvas.acroForm.checkbox(
-            name=line.name, tooltip=line.label, x=_LEFT, y=height - 4, size=12,
-            checked=record.get(line.name) == "X", buttonStyle="cross", borderWidth=1, fieldFlags="",
-        )  # fmt: skip
-        canvas.drawString(_LEFT + 20, height, line.label)
-        return height - _LINE
-    for text in line:
-        canvas.drawString(text.left, height, text.label)
-        start = text.left + canvas.stringWidth(text.label, "Helvetica", _FONT) + 6
+    for name, left, end in zip(line, _EDGES[len(line)], _EDGES[len(line)][1:], strict=False):
+        label = fields()[name].form.removeprefix("DN ")
+        if fields()[name].kind == "box":
+            canvas.acroForm.checkbox(
+                name=name, tooltip=label, x=left, y=height - 4, size=12,
+                checked=record.get(name) == "X", buttonStyle="cross", borderWidth=1, fieldFlags="",
+            )  # fmt: skip
+            canvas.drawString(left + 20, height, label)
+            continue
+        canvas.drawString(left, height, label)
+        start = left + canvas.stringWidth(label, "Helvetica", _FONT) + 6
         canvas.acroForm.textfield(
-            name=text.name, tooltip=text.label or text.name, x=start, y=height - 4,
-            width=text.right - start, height=15, fontName="Helvetica", borderWidth=0.5,
-            fontSize=7.5 if text.name.startswith("dn_") else _FONT, maxlen=None, fieldFlags="",
+            name=name, tooltip=label or name, x=start, y=height - 4,
+            width=_ENDS.get(name, end - 6) - start, height=15, fontName="Helvetica", borderWidth=0.5,
+            fontSize=7.5 if name.startswith("dn_") else _FONT, maxlen=None, fieldFlags="",
         )  # fmt: skip
     return height - _LINE
 
@@ -194,8 +157,4 @@ def _named(annotation: Any, name: str) -> bool:
 
 
 def _latin(text: str) -> bool:
-    try:
-        text.encode("latin-1")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return all(ord(character) < 256 for character in text)

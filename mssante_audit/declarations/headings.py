@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache
+from importlib.resources import files
 from pathlib import Path
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.values import contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,16 @@ class Field:
     kind: str
     personal: bool = False
     also: tuple[str, ...] = ()
+
+
+@cache
+def fields() -> dict[str, Field]:
+    """Return the form's fields by column name, in the form's order."""
+    text = files("mssante_audit.declarations").joinpath("declarations.toml").read_text(encoding="utf-8")
+    return {
+        name: Field(name=name, **{**spec, "also": tuple(spec.get("also", ()))})
+        for name, spec in tomllib.loads(text).items()
+    }
 
 
 SIGNATORY = "signatory"
@@ -45,15 +55,8 @@ class Headings:
     """Positions whose heading could be several fields."""
 
 
-@lru_cache(4096)
-def fold(heading: str) -> str:
-    """Return a heading as it is compared: without accents, case, punctuation and doubled blanks.
-
-    >>> fold(" Tél. du  chef de projet")
-    'tel du chef de projet'
-    """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", heading) if not unicodedata.combining(c))
-    return re.sub(r"[\W_]+", " ", plain.casefold().replace("œ", "oe")).strip()
+fold = lru_cache(4096)(contacts.fold)
+"""A heading as it is compared: without accents, case, punctuation and doubled blanks."""
 
 
 def resolve(headings: Sequence[str], fields: Mapping[str, Field], mapping: Mapping[str, str]) -> Headings:

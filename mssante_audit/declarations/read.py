@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from io import StringIO
 from typing import Any, cast
 
@@ -16,30 +16,25 @@ import pyarrow.csv
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.sheet import (
+    HEADING_ROWS,
     MAX_BYTES,
     MAX_COLUMNS,
     MAX_ROWS,
+    Flag,
+    IsHelp,
     Number,
+    Recognise,
     Sheet,
     too_big,
     too_many_rows,
 )
 
 SEPARATORS = ";,\t|"
-HEADING_ROWS = 10
-"""Headings are looked for in the first rows: some registers begin with a title."""
 
 _APOSTROPHE = re.compile(r"""^'(?=[\s"']*[=+\-@＝＋－＠]|[\t\r\n])""")
 _PLAIN = bytes(set(range(256)) - {*range(9), 11, 12, *range(14, 32), 127, *b"\n\"'#\xe2\xef"})
 """All bytes of UTF-8 but those of control and invisible characters, of cell errors, line ends and quotes:
 one pass over the file without them tells whether its cells need a closer look."""
-
-Recognise = Callable[[Sequence[str]], int]
-"""How many of some headings are known, 0 unless the domain's is among them."""
-
-
-IsHelp = Callable[[Sequence[str]], bool]
-"""Whether a row is the template's row of help, which is no declaration."""
 
 
 def utf8(file: str, raw: bytes) -> bytes:
@@ -99,7 +94,7 @@ def read_csv(file: str, raw: bytes, recognise: Recognise, is_help: IsHelp) -> Sh
     if len(first) > MAX_COLUMNS:
         raise InputError(f"more than {MAX_COLUMNS} columns", file=file, line=heading + 1)
     frame = None if marks.count(b'"') % 2 else _arrow_frame(content, separator, len(first))
-    problems: list[tuple[int | None, int | None, str, str]] = []
+    problems: list[Flag] = []
     if frame is None:
         frame, problems = _python_frame(file, content.decode(), separator, len(first), heading)
     headings = [" ".join(str(cell).split()) for cell in frame.iloc[heading]]
@@ -115,15 +110,8 @@ def read_csv(file: str, raw: bytes, recognise: Recognise, is_help: IsHelp) -> Sh
     columns = [frame[name] for name in frame]
     if b"'" in marks and _escaped(content, separator):
         columns = [column.str.replace(_APOSTROPHE, "", regex=True) for column in columns]
-    return Sheet(
-        file,
-        headings,
-        columns,
-        rows.astype("int64"),
-        heading + 1,
-        problems,
-        odd_characters=bool(marks.strip(b"\n\"'")),
-    )
+    odd = bool(marks.strip(b"\n\"'"))
+    return Sheet(file, headings, columns, rows.astype("int64"), heading + 1, problems, odd_characters=odd)
 
 
 def _filled(frame: pd.DataFrame) -> np.ndarray:
@@ -189,10 +177,10 @@ def _arrow_frame(content: bytes, separator: str, width: int) -> pd.DataFrame | N
 
 def _python_frame(
     file: str, body: str, separator: str, width: int, heading: int
-) -> tuple[pd.DataFrame, list[tuple[int | None, int | None, str, str]]]:
+) -> tuple[pd.DataFrame, list[Flag]]:
     reader = csv.reader(StringIO(body, newline=""), delimiter=separator, strict=True)
     rows: list[list[str]] = []
-    problems: list[tuple[int | None, int | None, str, str]] = []
+    problems: list[Flag] = []
     try:
         for row in reader:
             rows.append(row)
@@ -217,8 +205,8 @@ def read_json(file: str, raw: bytes) -> Sheet:
         If it is not JSON, or no such list.
     """
     content = _parse(file, utf8(file, raw).decode())
-    if isinstance(content, _Record) and isinstance(dict(content.pairs).get("declarations"), list):
-        content = dict(content.pairs)["declarations"]
+    if isinstance(content, _Record):
+        content = dict(content.pairs).get("declarations")
     if not isinstance(content, list):
         raise InputError(
             "not a list of records",
@@ -231,7 +219,7 @@ def read_json(file: str, raw: bytes) -> Sheet:
 def read_jsonl(file: str, raw: bytes) -> Sheet:
     """Read JSON Lines: a record a line; a line that is none is flagged, and the rest is read."""
     lines: list[tuple[int, Any]] = []
-    problems: list[tuple[int | None, int | None, str, str]] = []
+    problems: list[Flag] = []
     for number, line in enumerate(utf8(file, raw).decode().split("\n"), 1):
         if not line.strip():
             continue
@@ -244,19 +232,21 @@ def read_jsonl(file: str, raw: bytes) -> Sheet:
     return _records(file, lines, problems)
 
 
+@dataclass(slots=True)
 class _Record:
     """A JSON object with its keys as they stand, repeated ones too."""
 
-    __slots__ = ("pairs",)
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        self.pairs = pairs
+    pairs: list[tuple[str, Any]]
 
 
 def _parse(file: str, text: str) -> Any:
     try:
         return json.loads(
-            text, object_pairs_hook=_Record, parse_int=Number, parse_float=_number, parse_constant=str
+            text,
+            object_pairs_hook=_Record,
+            parse_int=Number,
+            parse_float=lambda digits: Number(digits.removesuffix(".0")),
+            parse_constant=str,
         )
     except json.JSONDecodeError as error:
         raise InputError(f"not JSON: {error.msg}", file=file, line=error.lineno) from None
@@ -269,13 +259,7 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _number(text: str) -> Number:
-    return Number(text.removesuffix(".0"))
-
-
-def _records(
-    file: str, records: list[tuple[int, Any]], problems: list[tuple[int | None, int | None, str, str]]
-) -> Sheet:
+def _records(file: str, records: list[tuple[int, Any]], problems: list[Flag]) -> Sheet:
     if len(records) > MAX_ROWS:
         raise too_many_rows(file)
     places: dict[str, int] = {}
@@ -297,6 +281,5 @@ def _records(
     if len(places) > MAX_COLUMNS:
         raise InputError(f"more than {MAX_COLUMNS} different keys", file=file)
     columns = [[cells.get(at) for _, cells in filled] for at in range(len(places))]
-    return Sheet(
-        file, list(places), columns, np.array([row for row, _ in filled], dtype="int64"), None, problems
-    )
+    rows = np.array([row for row, _ in filled], dtype="int64")
+    return Sheet(file, list(places), columns, rows, None, problems)

@@ -24,18 +24,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, cached_property
-from importlib.resources import files
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.declarations.headings import Field, fold, read_mapping, resolve
+from mssante_audit.declarations.headings import fields, fold, read_mapping, resolve
 from mssante_audit.declarations.read import read_csv, read_json, read_jsonl
 from mssante_audit.declarations.sheet import Sheet
 from mssante_audit.declarations.values import KINDS, Problem, read_values
@@ -43,16 +41,6 @@ from mssante_audit.declarations.values import KINDS, Problem, read_values
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl", ".pdf")
 
 PROBLEM_COLUMNS = ("file", "row", "column", "kind", "value", "message")
-
-
-@cache
-def fields() -> dict[str, Field]:
-    """Return the form's fields by column name, in the form's order."""
-    text = files("mssante_audit.declarations").joinpath("declarations.toml").read_text(encoding="utf-8")
-    return {
-        name: Field(name=name, **{**spec, "also": tuple(spec.get("also", ()))})
-        for name, spec in tomllib.loads(text).items()
-    }
 
 
 @dataclass(frozen=True)
@@ -104,18 +92,7 @@ class Register:
 
 
 def latest(declarations: pd.DataFrame) -> pd.DataFrame:
-    """Return each domain's latest declaration; rows without a domain are all kept.
-
-    Parameters
-    ----------
-    declarations
-        Rows of a register.
-
-    Returns
-    -------
-    DataFrame
-        In the register's order.
-    """
+    """Return each domain's latest declaration, in the register's order; rows without a domain all stay."""
     ordered = declarations.sort_values("date", na_position="first", kind="stable")
     superseded = ordered.duplicated("domain_key", keep="last") & (ordered["domain_key"] != "")
     return ordered[~superseded].sort_index()
@@ -155,7 +132,10 @@ def load_declarations(
     digest = hashlib.sha256()
     frames, problems, missing = [], [], {}
     for part in parts:
-        raw = _bytes(part)
+        try:
+            raw = part.read_bytes()
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", file=str(part)) from None
         digest.update(raw)
         frame, found, missing[part.name] = typed(_sheet(part, raw, sheet, mapping), mapping)
         frames.append(frame)
@@ -200,15 +180,11 @@ def typed(
     """
     columns, problems, missing = read_values(sheet, fields(), mapping or {})
     file = pd.Series([sheet.file], dtype="str").repeat(len(sheet.rows)).reset_index(drop=True)
-    frame = pd.DataFrame({"file": file, "row": sheet.rows, **columns, **_keys(columns)})
-    return frame, problems, missing
-
-
-def _keys(columns: Mapping[str, pd.Series]) -> dict[str, pd.Series]:
-    return {
+    keys = {
         "domain_key": columns["domain"].str.strip().str.lower().str.rstrip("."),
         "operator_id": mapped(columns["structure_id"], lambda text: re.sub(r"[\W_]+", "", text).upper()),
     }
+    return pd.DataFrame({"file": file, "row": sheet.rows, **columns, **keys}), problems, missing
 
 
 def mapped(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:
@@ -232,13 +208,6 @@ def problems_frame(problems: Iterable[Problem]) -> pd.DataFrame:
             for name, values in zip(PROBLEM_COLUMNS, columns, strict=True)
         }
     )
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=str(path)) from None
 
 
 def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]) -> Sheet:

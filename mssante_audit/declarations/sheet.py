@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +13,18 @@ from mssante_audit.base.errors import InputError
 MAX_ROWS = 200_000
 """A register has a row a declaration, the list some 5,000 domains: more is a mistake or an attack."""
 MAX_COLUMNS = 500
+HEADING_ROWS = 10
+"""Headings are looked for in the first rows: some registers begin with a title."""
 MAX_BYTES = 256 * 1024 * 1024
 """Of a file, unpacked."""
+
+
+Recognise = Callable[[Sequence[str]], int]
+"""How many of some headings are known, 0 unless the domain's is among them."""
+IsHelp = Callable[[Sequence[str]], bool]
+"""Whether a row is the template's row of help, which is no declaration."""
+Flag = tuple[int | None, int | None, str, str]
+"""What was found while reading: row, column position, kind of problem and value."""
 
 
 class Number(str):
@@ -37,8 +48,7 @@ class Sheet:
     rows: np.ndarray
     """Row number of each record, as in `mssante_audit.declarations.register`."""
     heading_row: int | None = None
-    problems: list[tuple[int | None, int | None, str, str]] = field(default_factory=list)
-    """Row, column position, kind and value, found while reading."""
+    problems: list[Flag] = field(default_factory=list)
     odd_characters: bool = True
     """False where the whole file was searched for control characters and cell errors, and has none."""
     lost: dict[str, str] = field(default_factory=dict)

@@ -68,29 +68,9 @@ KINDS = {
 }
 """The kinds of problems."""
 
-TICKED = frozenset(
-    [
-        "x",
-        "oui",
-        "o",
-        "yes",
-        "y",
-        "vrai",
-        "true",
-        "1",
-        "☒",
-        "☑",
-        "✓",
-        "✔",
-        "✗",
-        "✘",
-        "[x]",
-        "on",
-        "coché",
-        "cochée",
-    ]
-)
-EMPTY = frozenset(["", *["non", "n", "no", "faux", "false", "0", "☐", "[]", "-", "–", "off"], "[ ]"])
+_WORDS = {"x", "oui", "o", "yes", "y", "vrai", "true", "1", "on", "coché", "cochée"}
+TICKED = frozenset(_WORDS | {"[x]", *"☒☑✓✔✗✘"})
+EMPTY = frozenset(["", "[ ]", *["non", "n", "no", "faux", "false", "0", "☐", "[]", "-", "–", "off"]])
 
 MONTHS = {
     name: number
@@ -139,7 +119,7 @@ def read_values(
     if signatory:
         missing -= {"signatory_last_name", "signatory_first_name"}
     for name, field in fields.items():
-        cells = sheet.columns[headings.fields[name]] if name in headings.fields else _blank(sheet)
+        cells = sheet.columns[headings.fields[name]] if name in headings.fields else [""] * len(sheet.rows)
         if field.kind == "box":
             columns[name] = _boxes(cells, sheet, name, problems)
         elif field.kind == "date":
@@ -147,15 +127,11 @@ def read_values(
         else:
             columns[name] = _texts(cells, sheet, field, problems)
     if signatory:
-        both = _texts(
-            sheet.columns[headings.fields[SIGNATORY]], sheet, fields["signatory_last_name"], problems
-        )
+        both = sheet.columns[headings.fields[SIGNATORY]]
+        both = _texts(both, sheet, fields["signatory_last_name"], problems)
         columns |= _split_names(both, sheet, problems)
-    problems += [
-        Problem(sheet.file, None, name, sheet.lost.get(name, "column-missing"))
-        for name in fields
-        if name in missing
-    ]
+    lost = {name: sheet.lost.get(name, "column-missing") for name in fields if name in missing}
+    problems += [Problem(sheet.file, None, name, kind) for name, kind in lost.items()]
     return columns, problems, frozenset(missing)
 
 
@@ -210,10 +186,6 @@ def read_date(text: str) -> tuple[date | None, str]:
         return None, "date"
 
 
-def _blank(sheet: Sheet) -> list[Any]:
-    return [""] * len(sheet.rows)
-
-
 def _name(sheet: Sheet, headings: Headings, at: int | None) -> str:
     if at is None:
         return ""
@@ -242,31 +214,29 @@ def _heading_problems(sheet: Sheet, headings: Headings, fields: Mapping[str, Fie
     return found
 
 
+def _problems(sheet: Sheet, where: np.ndarray, name: str, kind: str, value: str) -> list[Problem]:
+    return [Problem(sheet.file, int(row), name, kind, str(value)) for row in sheet.rows[where]]
+
+
 def _boxes(cells: Any, sheet: Sheet, name: str, problems: list[Problem]) -> pd.Series:
     codes, distinct = pd.factorize(_as_texts(cells))
     ticks = [read_box(value) for value in distinct]
-    for code in (i for i, tick in enumerate(ticks) if tick is None and distinct[i] != _UNSEEN):
-        problems += [
-            Problem(sheet.file, int(row), name, "box", str(distinct[code]))
-            for row in sheet.rows[codes == code]
-        ]
+    for code, value in enumerate(distinct):
+        if ticks[code] is None and value != _UNSEEN:
+            problems += _problems(sheet, codes == code, name, "box", value)
     return pd.Series(pd.array(ticks, dtype="boolean").take(codes))
 
 
 def _dates(cells: Any, sheet: Sheet, name: str, problems: list[Problem]) -> tuple[pd.Series, pd.Series]:
-    codes, distinct = pd.factorize(
-        pd.Series([c if isinstance(c, Number) else _text(c) for c in cells], dtype="object")
-        if isinstance(cells, list)
-        else cells
-    )
+    if isinstance(cells, list):
+        cells = pd.Series([c if isinstance(c, Number) else _text(c) for c in cells], dtype="object")
+    codes, distinct = pd.factorize(cells)
     days: list[date | None] = []
     for code, value in enumerate(distinct):
         day, kind = _read_day(value)
         days.append(day)
         if kind:
-            problems += [
-                Problem(sheet.file, int(row), name, kind, str(value)) for row in sheet.rows[codes == code]
-            ]
+            problems += _problems(sheet, codes == code, name, kind, value)
     known = pd.Series(np.array(days, dtype="datetime64[s]"))
     texts = pd.Series([str(value) for value in distinct], dtype="str")
     return known.take(codes).reset_index(drop=True), texts.take(codes).reset_index(drop=True)

@@ -19,8 +19,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import csv_text, write_bytes
-from mssante_audit.declarations.headings import Field
-from mssante_audit.declarations.register import fields, records
+from mssante_audit.declarations.headings import Field, fields
+from mssante_audit.declarations.register import records
 
 SHEET = "Déclarations"
 ROWS = 5000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime
 from io import BytesIO
 from itertools import chain
@@ -17,16 +17,19 @@ from openpyxl.utils import column_index_from_string
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.sheet import (
+    HEADING_ROWS,
     MAX_BYTES,
     MAX_COLUMNS,
     MAX_ROWS,
+    Flag,
+    IsHelp,
     Number,
+    Recognise,
     Sheet,
     too_big,
     too_many_rows,
 )
 
-HEADING_ROWS = 10
 _LAST_ROW = 1_048_576
 _RATIO = 200
 """A part that unpacks to more than this many times its size, and to more than `_SMALL`, is a bomb."""
@@ -36,27 +39,8 @@ _FORMULA = re.compile(rb'<c r="([A-Z]{1,3})(\d{1,7})"[^>]*><f[ />]')
 _MERGED = re.compile(rb'<mergeCell ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 
 
-def read_xlsx(
-    file: str,
-    raw: bytes,
-    recognise: Callable[[Sequence[str]], int],
-    sheet: str | None = None,
-    is_help: Callable[[Sequence[str]], bool] = lambda row: False,
-) -> Sheet:
-    """Read one sheet of an XLSX (or XLSM) file.
-
-    Parameters
-    ----------
-    file
-        Name for messages.
-    raw
-        The file.
-    recognise
-        How many of some headings are known, 0 unless the domain's is among them.
-    sheet
-        Name of the sheet; the first if not given.
-    is_help
-        Whether a row is the template's row of help, which is no declaration.
+def read_xlsx(file: str, raw: bytes, recognise: Recognise, sheet: str | None, is_help: IsHelp) -> Sheet:
+    """Read one sheet of an XLSX (or XLSM) file, the first if no name is given.
 
     Raises
     ------
@@ -101,9 +85,9 @@ def _read(
     file: str,
     archive: ZipFile,
     book: Any,
-    recognise: Callable[[Sequence[str]], int],
+    recognise: Recognise,
     name: str | None,
-    is_help: Callable[[Sequence[str]], bool],
+    is_help: IsHelp,
     macros: bool,
 ) -> Sheet:
     names = [s.title for s in book.worksheets]
@@ -118,7 +102,7 @@ def _read(
     headed = [[_heading(cell) for cell in row] for _, row in first]
     at = next((i for i, row in enumerate(headed) if recognise(row)), 0)
     headings = headed[at] if headed else []
-    problems: list[tuple[int | None, int | None, str, str]] = [(None, None, "macros", "")] if macros else []
+    problems: list[Flag] = [(None, None, "macros", "")] if macros else []
     width = len(headings)
     records, rows = [], []
     below = first[at + 1 :]
@@ -152,17 +136,14 @@ def _rows(file: str, sheet: Any) -> Iterator[tuple[Any, ...]]:
         yield row[:MAX_COLUMNS]
 
 
-def _flags(
-    file: str, archive: ZipFile, sheet: Any, rows: set[int], width: int
-) -> list[tuple[int | None, int | None, str, str]]:
+def _flags(file: str, archive: ZipFile, sheet: Any, rows: set[int], width: int) -> list[Flag]:
     """Find formulas and merged cells, which openpyxl does not tell when it reads values row by row."""
     raw = archive.read(sheet._worksheet_path)  # its size was checked
-    found: list[tuple[int | None, int | None, str, str]] = []
-    if b"<f" in raw:
-        for letters, number in _FORMULA.findall(raw):
-            at = column_index_from_string(letters.decode()) - 1
-            if int(number) in rows and at < width:
-                found.append((int(number), at, "formula", ""))
+    found: list[Flag] = []
+    for letters, number in _FORMULA.findall(raw) if b"<f" in raw else ():
+        at = column_index_from_string(letters.decode()) - 1
+        if int(number) in rows and at < width:
+            found.append((int(number), at, "formula", ""))
     for left, top, right, bottom in _MERGED.findall(raw):
         name = f"{left.decode()}{top.decode()}:{right.decode()}{bottom.decode()}"
         first, last = (column_index_from_string(letters.decode()) - 1 for letters in (left, right))
@@ -181,12 +162,8 @@ def _heading(cell: Any) -> str:
 
 def _cell(cell: Any) -> Any:
     kind = type(cell)
-    if kind is str or cell is None or kind is datetime:
-        return cell
     if kind is int:
         return Number(cell)
     if kind is float:
         return Number(int(cell)) if cell.is_integer() else Number(repr(cell))
-    if kind in (bool, date):
-        return cell
-    return str(cell)
+    return cell if cell is None or kind in (str, datetime, bool, date) else str(cell)

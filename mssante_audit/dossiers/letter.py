@@ -21,7 +21,8 @@ import pandas as pd
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.french import NARROW, NBSP, count, day, listing, severity_name, typeset
 from mssante_audit.declarations.form_write import write_form
-from mssante_audit.declarations.register import fields, records
+from mssante_audit.declarations.headings import fields
+from mssante_audit.declarations.register import records
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.facts import Dossier, dossier, survey
 from mssante_audit.dossiers.narrative import remedy, theirs
@@ -71,11 +72,6 @@ class Form:
 
 def letter_files(space: TrustSpace, operator_id: str) -> dict[str, bytes]:
     """Return the message to an operator by file suffix: ``.txt`` and ``.eml``.
-
-    Parameters
-    ----------
-    operator_id
-        As in the column of that name.
 
     Raises
     ------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -30,6 +30,9 @@ from mssante_audit.report.tables import (
     table,
 )
 from mssante_audit.values.identifiers import DEPARTMENTS
+
+Columns = dict[str, Callable[[Mapping[Any, Any]], str | tuple[str, Any]]]
+"""Heading → what a row of a frame shows there, as HTML, and what it is sorted by where that is another."""
 
 
 @cache
@@ -114,20 +117,26 @@ def what_to_correct(told: Dossier, *, limit: int) -> Html:
     found = told.findings
     if found.empty:
         return Html('<p class="none">Aucun constat.</p>')
-    shown = found.head(limit)
-    rows = [
-        (
-            Cell(badge(str(f["severity"])), SEVERITIES.index(str(f["severity"]))),
-            Cell(f"<strong>{prose(rule(f['rule']).title_fr)}</strong>"),
-            Cell(_place(f), f["domains"]),
-            Cell(_observed(f)),
-            Cell(f"{prose(remedy(f['rule']))}<br><small>{prose(rule(f['rule']).why_fr)}</small>"),
-        )
-        for f in shown.to_dict("records")
-    ]
-    columns = ("Gravité", "Constat", "Domaines", "Constaté", "Que faire, et pourquoi")
+    columns: Columns = {
+        "Gravité": lambda f: (badge(str(f["severity"])), SEVERITIES.index(str(f["severity"]))),
+        "Constat": lambda f: f"<strong>{prose(rule(f['rule']).title_fr)}</strong>",
+        "Domaines": lambda f: (_place(f), f["domains"]),
+        "Constaté": _observed,
+        "Que faire, et pourquoi": lambda f: (
+            f"{prose(remedy(f['rule']))}<br><small>{prose(rule(f['rule']).why_fr)}</small>"
+        ),
+    }
     caption = f"{count(len(found), 'constat')}, les plus graves d’abord"
-    return Html(table("findings", typeset(caption), columns, rows, csv_link(found, shown, "findings")))
+    return _table("findings", typeset(caption), columns, found, limit)
+
+
+def _table(name: str, caption: str, columns: Columns, frame: pd.DataFrame, limit: int | None) -> Html:
+    """Return a frame as a table, its first `limit` rows if there is one, and then all of it as CSV."""
+    shown = frame if limit is None else frame.head(limit)
+    cells = [[cell(row) for cell in columns.values()] for row in shown.to_dict("records")]
+    rows = [[Cell(cell) if isinstance(cell, str) else Cell(*cell) for cell in row] for row in cells]
+    link = "" if limit is None else csv_link(frame, shown, name)
+    return Html(table(name, caption, tuple(columns), rows, link))
 
 
 def _observed(finding: Mapping[Any, Any]) -> str:
@@ -152,21 +161,16 @@ def identity(told: Dossier) -> Html:
 
 def domains_table(told: Dossier, *, limit: int) -> Html:
     """Return the operator's domains: description, certificates, DNS method declared and in use, register."""
-    shown = told.domains.head(limit)
-    rows = [
-        (
-            Cell(data(d["domain"])),
-            Cell(data(d["description"])),
-            Cell(number(d["certificates"]), d["certificates"]),
-            Cell(_declared(told, d)),
-            Cell(_in_use(told, d)),
-            Cell(_status(d["status"])),
-        )
-        for d in shown.to_dict("records")
-    ]
-    columns = ("Domaine", "Description", "Certificats", "DNS déclaré", "DNS en service", "Déclaration")
+    columns: Columns = {
+        "Domaine": lambda d: data(d["domain"]),
+        "Description": lambda d: data(d["description"]),
+        "Certificats": lambda d: (number(d["certificates"]), d["certificates"]),
+        "DNS déclaré": lambda d: _declared(told, d),
+        "DNS en service": lambda d: _in_use(told, d),
+        "Déclaration": lambda d: prose(STATUSES[d["status"]]) if d["status"] else "pas de registre",
+    }
     caption = count(len(told.domains), "domaine dans la liste", "domaines dans la liste")
-    return Html(table("domains", caption, columns, rows, csv_link(told.domains, shown, "domains")))
+    return _table("domains", caption, columns, told.domains, limit)
 
 
 def _declared(told: Dossier, domain: Mapping[Any, Any]) -> str:
@@ -179,10 +183,6 @@ def _in_use(told: Dossier, domain: Mapping[Any, Any]) -> str:
     if told.space.observation is None or not domain["method"]:
         return "non observé"
     return f"{prose(METHOD_NAMES[domain['method']])}<br><small>{data(domain['why'], 160, '')}</small>"
-
-
-def _status(status: str) -> str:
-    return prose(STATUSES[status]) if status else "pas de registre"
 
 
 def dns_sentence(told: Dossier) -> Html:
@@ -209,24 +209,24 @@ def dns_sentence(told: Dossier) -> Html:
 
 def certificates_table(told: Dossier, *, limit: int) -> Html:
     """Return the operator's certificates and how many domains hang on each."""
-    shown = told.certificates.head(limit)
-    rows = [
-        (Cell(data(c["cn"])), Cell(data(c["igc"]) or "inconnue"), Cell(number(c["domains"]), c["domains"]))
-        for c in shown.to_dict("records")
-    ]
+    columns: Columns = {
+        "Nom (CN)": lambda c: data(c["cn"]),
+        "Autorité": lambda c: data(c["igc"]) or "inconnue",
+        "Domaines": lambda c: (number(c["domains"]), c["domains"]),
+    }
     caption = count(len(told.certificates), "nom de certificat", "noms de certificat")
-    link = csv_link(told.certificates, shown, "certificates")
-    return Html(table("certificates", caption, ("Nom (CN)", "Autorité", "Domaines"), rows, link))
+    return _table("certificates", caption, columns, told.certificates, limit)
 
 
 def contacts_table(told: Dossier) -> Html:
     """Return the operator's contacts, masked unless the space shows them."""
-    rows = [
-        (Cell(c["kind"]), Cell(data(c["contact"]) or "vide"), Cell(number(c["domains"]), c["domains"]))
-        for c in told.contacts.to_dict("records")
-    ]
+    columns: Columns = {
+        "Contact": lambda c: str(c["kind"]),
+        "Tel que publié": lambda c: data(c["contact"]) or "vide",
+        "Domaines": lambda c: (number(c["domains"]), c["domains"]),
+    }
     caption = count(len(told.contacts), "contact publié", "contacts publiés")
-    return Html(table("contacts", caption, ("Contact", "Tel que publié", "Domaines"), rows))
+    return _table("contacts", caption, columns, told.contacts, None)
 
 
 def changes_table(told: Dossier, *, limit: int) -> Html:
@@ -237,16 +237,11 @@ def changes_table(told: Dossier, *, limit: int) -> Html:
     since = f"entre la liste du {day(start)} et celle du {day(end)}" if start and end else ""
     if told.changes.empty:
         return Html(f'<p class="none">Rien n’a changé pour vous {since}.</p>')
-    shown = told.changes.head(limit)
-    rows = [
-        (
-            Cell(prose(KINDS[c["kind"]])),
-            Cell(data(c["domain"])),
-            Cell(data(c["before"])),
-            Cell(data(c["after"])),
-        )
-        for c in shown.to_dict("records")
-    ]
+    columns: Columns = {
+        "Nature": lambda c: prose(KINDS[c["kind"]]),
+        "Domaine": lambda c: data(c["domain"]),
+        "Avant": lambda c: data(c["before"]),
+        "Après": lambda c: data(c["after"]),
+    }
     caption = f"{count(len(told.changes), 'changement')} {since}"
-    columns = ("Nature", "Domaine", "Avant", "Après")
-    return Html(table("changes", caption, columns, rows, csv_link(told.changes, shown, "changes")))
+    return _table("changes", caption, columns, told.changes, limit)

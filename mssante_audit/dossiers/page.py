@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from traceback import format_exception
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from mssante_audit.base import french
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers import narrative, plots
 from mssante_audit.dossiers.facts import Dossier, dossier, record
-from mssante_audit.report.conversion import labelled
+from mssante_audit.report.conversion import Outcome, labelled
 from mssante_audit.report.failure import Failure, failure_of
 from mssante_audit.report.page import VERDICTS, Page, policy_of, section_of, template, title_of, to_html
 from mssante_audit.report.results import Results
@@ -48,30 +47,15 @@ PARTS: dict[str, Callable[[Dossier, int], Any]] = {
 """What each cell of the notebook shows of a dossier, tables cut at a number of rows."""
 
 
-@dataclass(frozen=True, slots=True)
-class DossierPage:
-    """The page of a dossier, or what there is of it."""
-
-    html: str
-    title: str
-    results: Results | None
-    """``None`` if it did not come to them."""
-    failure: Failure | None = None
-    section: str = ""
-    """The heading under which it failed."""
-
-
 def dossier_page(
     space: TrustSpace, operator_id: str, parameters: Mapping[str, Any], *, debug: bool = False
-) -> DossierPage:
-    """Return the page of an operator's dossier: the very one of the notebook's report.
+) -> tuple[Outcome, str]:
+    """Return what became of an operator's dossier, and its page: the very one of the notebook's report.
 
     Whatever fails in it, there is a page: up to the part that failed, and saying so.
 
     Parameters
     ----------
-    operator_id
-        As in the column of that name.
     parameters
         All of the notebook's, as the page tells them (`mssante_audit.report.jobs.tellable`).
     debug
@@ -93,17 +77,17 @@ def dossier_page(
     return _page(notebook, results, parameters, failure)
 
 
-def failed_page(error: Exception, parameters: Mapping[str, Any]) -> DossierPage:
+def failed_page(error: Exception, parameters: Mapping[str, Any]) -> tuple[Outcome, str]:
     """Return the page of a dossier that whoever was to make it did not even begin."""
     return _page(_notebook(), None, parameters, failure_of(type(error).__name__, str(error), -1))
 
 
 def _page(
     notebook: NotebookNode, results: Results | None, parameters: Mapping[str, Any], failure: Failure | None
-) -> DossierPage:
+) -> tuple[Outcome, str]:
     page = Page(NOTEBOOK, labelled(parameters), results.provenance if results else {}, failure)
     section = section_of(notebook, failure.cell) if failure else ""
-    return DossierPage(to_html(notebook, page), title_of(notebook, NOTEBOOK), results, failure, section)
+    return Outcome(NOTEBOOK, title_of(notebook, NOTEBOOK), results, failure, section), to_html(notebook, page)
 
 
 def _notebook() -> NotebookNode:
@@ -114,9 +98,8 @@ def _notebook() -> NotebookNode:
 
 @cache
 def _read() -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(
-        (resource("notebooks") / f"{NOTEBOOK}.ipynb").read_text(encoding="utf-8")
-    )
+    path = resource("notebooks") / f"{NOTEBOOK}.ipynb"
+    read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     for cell in read["cells"]:
         cell["source"] = "".join(cell["source"])
     return read
@@ -128,15 +111,7 @@ def _shown(value: Any) -> Any:
 
 
 def dossiers_html(dossiers: Sequence[Written], provenance: Mapping[str, Any]) -> str:
-    """Return the page that lists dossiers, in the look of the other index.
-
-    Parameters
-    ----------
-    dossiers
-        In the order to show them in.
-    provenance
-        As `mssante_audit.report.results.provenance` returns it.
-    """
+    """Return the page that lists dossiers, in the order given and the look of the other index."""
     return template("dossiers.html.j2").render(
         dossiers=dossiers,
         failed=sum(dossier.status == "failed" for dossier in dossiers),

@@ -18,7 +18,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.staging import SCRATCH
 from mssante_audit.dossiers.facts import survey
 from mssante_audit.dossiers.letter import letter_files
-from mssante_audit.dossiers.page import DossierPage, dossier_page, failed_page
+from mssante_audit.dossiers.page import dossier_page, failed_page
 from mssante_audit.report.conversion import Outcome, data_files
 from mssante_audit.report.failure import Failure
 from mssante_audit.report.jobs import of_space, tellable
@@ -115,7 +115,7 @@ def produce(
             except AuditError:
                 raise
             except Exception as error:  # whoever makes it dies of it, or has no executor any more
-                made = [_made(order, operator_id, failed_page(error, order.shown(operator_id)), {}, 0.0)]
+                made = [_made(order, operator_id, *failed_page(error, order.shown(operator_id)), {})]
         yield from made
 
 
@@ -194,31 +194,27 @@ def make_one(order: Order, space: TrustSpace, operator_id: str) -> Made:
     """Make one dossier from its space."""
     begin = time.perf_counter()
     shown = order.shown(operator_id)
-    page = dossier_page(space, operator_id, shown, debug=order.debug)
+    outcome, html = dossier_page(space, operator_id, shown, debug=order.debug)
     files: dict[str, bytes] = {}
     try:
-        if not page.failure:
+        if not outcome.failure:
             files = letter_files(space, operator_id)
     except Exception as error:
-        page = failed_page(error, shown)
-    return _made(order, operator_id, page, files, time.perf_counter() - begin)
+        outcome, html = failed_page(error, shown)
+    outcome = replace(outcome, seconds={"make": round(time.perf_counter() - begin, 3)})
+    return _made(order, operator_id, outcome, html, files)
 
 
-def _made(order: Order, operator_id: str, page: DossierPage, files: dict[str, bytes], seconds: float) -> Made:
-    outcome = Outcome(
-        "operator", page.title, page.results, page.failure, page.section, {"make": round(seconds, 3)}
-    )
-    provenance: Mapping[str, Any] = page.results.provenance if page.results else {}
+def _made(order: Order, operator_id: str, outcome: Outcome, html: str, files: dict[str, bytes]) -> Made:
+    results = outcome.results
+    provenance: Mapping[str, Any] = results.provenance if results else {}
+    told = data_files(outcome, order.shown(operator_id), provenance)
     return Made(
         operator_id,
-        page.results.by_severity if page.results else None,
-        page.failure,
-        page.section,
-        {
-            ".html": page.html.encode("utf-8", "backslashreplace"),
-            **data_files(outcome, order.shown(operator_id), provenance),
-            **files,
-        },
+        results.by_severity if results else None,
+        outcome.failure,
+        outcome.section,
+        {".html": html.encode("utf-8", "backslashreplace"), **told, **files},
         datetime.now(UTC).replace(microsecond=0).isoformat(),
     )
 

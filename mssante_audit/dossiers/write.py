@@ -137,17 +137,15 @@ def write_dossiers(
     names = _operators(space)
     chosen = [select_operator(space, operator) for operator in operators] or list(names)
     stamp = _stamp(base, inputs, pinned="as_of" in given)
-    hashes = {operator_id: _hash(operator_id, stamp) for operator_id in chosen if operator_id}
+    hashes = {i: _digest(f"{stamp}\0{i}") for i in chosen if i}
+    tell = listener or (lambda done, of, told: None)
     with locked(out) as staging:
         before = read_dossiers(out)
         there = {i: before[i] for i, told_hash in hashes.items() if _unchanged(before.get(i), told_hash, out)}
         todo = [operator_id for operator_id in hashes if operator_id not in there]
         for number, kept in enumerate(there.values(), 1):
-            if listener:
-                listener(number, len(hashes), kept)
-        data, sent = None, order
-        if executor and todo:
-            data, sent = _sent(base, order, send)
+            tell(number, len(hashes), kept)
+        data, sent = _sent(base, order, send) if executor and todo else (None, order)
         workers = jobs or os.cpu_count() or 1
         with closing(produce(sent, todo, workers=workers, executor=executor, data=data)) as made:
             for dossier in made:
@@ -155,8 +153,7 @@ def write_dossiers(
                 told = _told(dossier, names[operator_id], order, hashes[operator_id], before.get(operator_id))
                 _write(staging, told.file, dossier)
                 there[operator_id] = told
-                if listener:
-                    listener(len(there), len(hashes), told)
+                tell(len(there), len(hashes), told)
         others = {} if not operators else {i: d for i, d in before.items() if i in names and i not in there}
         index = sorted({**others, **there}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
         _write_indexes(staging, index, base, space)
@@ -184,7 +181,7 @@ def file_name(operator_id: str) -> str:
     """
     if _PLAIN.fullmatch(operator_id):
         return operator_id
-    return f"operateur-{hashlib.sha256(operator_id.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+    return f"operateur-{_digest(operator_id)[:12]}"
 
 
 def _operators(space: TrustSpace) -> dict[str, str]:
@@ -199,8 +196,7 @@ def _operators(space: TrustSpace) -> dict[str, str]:
 def _order(base: Job, inputs: str, debug: bool) -> Order:
     given = {**base.shown, **base.given}
     told = json.dumps([inputs, given, code_digest()], sort_keys=True, default=str)
-    key = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()  # it names no path elsewhere
-    return Order(key, given, code_digest(), debug)
+    return Order(_digest(told), given, code_digest(), debug)  # the key names no path elsewhere
 
 
 def _sent(base: Job, order: Order, send: Callable[[Bundle], Any]) -> tuple[Any, Order]:
@@ -216,12 +212,8 @@ def _stamp(base: Job, inputs: str, *, pinned: bool) -> str:
     """Return a hash of what all dossiers of a run are made from."""
     shown = tellable({**base.shown, "operator": None})
     as_of = shown["as_of"] if pinned else shown["as_of"][:10]
-    notebook = hashlib.sha256(base.content).hexdigest()
-    return json.dumps([inputs, {**shown, "as_of": as_of}, code_digest(), notebook], sort_keys=True)
-
-
-def _hash(operator_id: str, stamp: str) -> str:
-    return hashlib.sha256(f"{stamp}\0{operator_id}".encode("utf-8", "surrogatepass")).hexdigest()
+    told = [inputs, {**shown, "as_of": as_of}, code_digest(), _sha256(base.content)]
+    return json.dumps(told, sort_keys=True)
 
 
 def _unchanged(told: Dossier | None, told_hash: str, out: Path) -> bool:
@@ -257,6 +249,10 @@ def _told(made: Made, name: str, order: Order, told_hash: str, earlier: Dossier 
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _digest(text: str) -> str:
+    return _sha256(text.encode("utf-8", "surrogatepass"))
 
 
 def _write(staging: Path, file: str, made: Made) -> None:

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from mssante_audit.base.errors import InputError
 
@@ -29,6 +31,8 @@ TOLD = OUTCOMES[:4]
 """Those that say what exists."""
 SILENT = ("timeout", "unreachable")
 SECTIONS = ("answer", "authority", "additional")
+MAX_ALIASES = 8
+"""Aliases followed from one name, when asking as when reading."""
 MAX_LINE = 4 << 20
 MAX_DAMAGES = 100
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
@@ -39,12 +43,38 @@ class ObservationError(InputError):
     """A file that is not an observation, or not one this version can read."""
 
 
+def _is_instant(text: str) -> bool:
+    try:
+        return bool(_INSTANT.fullmatch(text)) and datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _instant(text: str) -> str:
+    if not _is_instant(text):
+        raise ValueError
+    return text
+
+
+def instant(at: datetime) -> str:
+    """Write an instant (UTC) as a line has it."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _one_of(choices: tuple[str, ...]) -> Any:
+    return Field(pattern=f"^(?:{'|'.join(choices)})$")
+
+
+_Count = Annotated[int, Field(strict=True, ge=0, lt=1 << 31)]
+_Flag = Annotated[bool, Field(strict=True)]
+
+
 class Record(NamedTuple):
     """One resource record, as text: names in lower case, without the final dot."""
 
-    section: str
+    section: Annotated[str, _one_of(SECTIONS)]
     owner: str
-    ttl: int
+    ttl: Annotated[int, Field(strict=True, ge=0, lt=1 << 32)]
     type: str
     data: str
 
@@ -52,7 +82,33 @@ class Record(NamedTuple):
 class Observed(NamedTuple):
     """One query and what came of it (fields: the columns above)."""
 
-    at: str
+    at: Annotated[str, AfterValidator(_instant)]
+    domain: str
+    step: Annotated[str, _one_of(STEPS)]
+    zone: str
+    qname: str
+    qtype: str
+    server: str
+    address: str
+    transport: Annotated[str, _one_of(TRANSPORTS)]
+    edns: _Flag
+    rd: _Flag
+    attempt: _Count
+    outcome: Annotated[str, _one_of(OUTCOMES)]
+    rcode: str
+    flags: str
+    cut: str
+    rtt: Annotated[float, Field(strict=True, ge=0, lt=1e9)] | None
+    ignored: _Count
+    records: tuple[Record, ...] = ()
+
+
+_check = TypeAdapter(Observed).validate_python
+
+
+class Ask(NamedTuple):
+    """A question to an address (fields as in `Observed`)."""
+
     domain: str
     step: str
     zone: str
@@ -60,17 +116,8 @@ class Observed(NamedTuple):
     qtype: str
     server: str
     address: str
-    transport: str
-    edns: bool
-    rd: bool
-    attempt: int
-    outcome: str
-    rcode: str
-    flags: str
-    cut: str
-    rtt: float | None
-    ignored: int
-    records: tuple[Record, ...] = ()
+    transport: str = "udp"
+    rd: bool = False
 
 
 @dataclass
@@ -154,13 +201,6 @@ class Scan:
         self.problems.append((self._line, kind, message))
 
 
-_CHECKS: dict[str, Any] = dict.fromkeys(Observed._fields, str) | {
-    "edns": bool, "rd": bool, "attempt": int, "ignored": int, "rtt": (float, int, type(None)),
-    "records": list,
-}  # fmt: skip
-_CHOICES = {"step": frozenset(STEPS), "outcome": frozenset(OUTCOMES), "transport": frozenset(TRANSPORTS)}
-
-
 def parse_query(content: dict[str, Any]) -> Observed:
     """Check a query's line.
 
@@ -169,37 +209,11 @@ def parse_query(content: dict[str, Any]) -> Observed:
     ValueError
         Saying which field is not as it should be.
     """
-    values: list[Any] = []
-    for name, kind in _CHECKS.items():
-        value = content.get(name, ...)
-        if not isinstance(value, kind) or (kind is int and not (type(value) is int and 0 <= value < 1 << 31)):
-            raise ValueError(f"field {name}")
-        if name in _CHOICES and value not in _CHOICES[name]:
-            raise ValueError(f"field {name}")
-        values.append(value)
-    *plain, rtt, ignored, listed = values
-    if rtt is not None and not 0 <= rtt < 1e9:
-        raise ValueError("field rtt")
-    if not _is_instant(plain[0]):
-        raise ValueError("field at")
-    records = []
-    for item in listed:
-        if not (
-            isinstance(item, list)
-            and [type(part) for part in item] == [str, str, int, str, str]
-            and item[0] in SECTIONS
-            and 0 <= item[2] < 1 << 32
-        ):
-            raise ValueError("field records")
-        records.append(Record(*item))
-    return Observed._make([*plain, rtt, ignored, tuple(records)])
-
-
-def _is_instant(text: str) -> bool:
     try:
-        return bool(_INSTANT.fullmatch(text)) and datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        return False
+        return _check([content.get(name, ...) for name in Observed._fields])
+    except ValidationError as errors:
+        place = errors.errors()[0]["loc"][0]
+        raise ValueError(f"field {Observed._fields[place] if isinstance(place, int) else place}") from None
 
 
 def check_header(content: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -49,14 +49,14 @@ listed.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from mssante_audit.observe.dns.names import canonical, is_under
+from mssante_audit.observe.dns.view import Said, View
 from mssante_audit.observe.lines import TOLD
 from mssante_audit.observe.observation import Observation
 
@@ -65,51 +65,22 @@ Method = pd.CategoricalDtype(list(METHODS))
 Why = dict[str, Any]
 
 
-class _Line(NamedTuple):
-    line: int
-    zone: str
-    qtype: str
-    address: str
-    outcome: str
-    cut: str
-    at: pd.Timestamp
-
-
-@dataclass
-class _Seen:
-    """What an observation says, by name."""
-
-    walks: dict[tuple[str, str], list[_Line]] = field(default_factory=lambda: defaultdict(list))
-    """By zone and name."""
-    siblings: dict[tuple[str, str, str, str], _Line] = field(default_factory=dict)
-    """By zone, name, type and address; the last conclusive reply."""
-    answers: dict[int, frozenset[tuple[str, str]]] = field(default_factory=dict)
-    """By line, the type and data of the records that answer the name itself."""
-    cut_siblings: set[tuple[str, str]] = field(default_factory=set)
-    """Zone and name of siblings that were handed over: the zone hands over any name."""
-
-
-def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
-    """Derive the method in use for each domain.
-
-    Parameters
-    ----------
-    observation
-        As loaded.
-    domains
-        As the white list writes them; each gets one row, in this order.
+def methods(seen: Observation | View, domains: Iterable[str]) -> pd.DataFrame:
+    """Derive the method in use for each domain, written as in the white list; each gets one row, in order.
 
     Returns
     -------
     DataFrame
         Columns as in this module's docstring, one row a domain.
     """
-    seen = _index(observation)
+    view = seen if isinstance(seen, View) else View(seen)
+    at = _times(view.observation)
     rows = []
     for domain in dict.fromkeys(domains):
         name = canonical(domain)
-        method, cut, why, lines = _method(seen, observation, name)
-        rows.append((domain, method, cut, why, max((line.at for line in lines), default=pd.NaT)))
+        method, cut, why, zones = _method(view, name)
+        asked = [at[zone, name] for zone in zones if (zone, name) in at]
+        rows.append((domain, method, cut, why, max(asked, default=pd.NaT)))
     frame = pd.DataFrame(rows, columns=["domain", "method", "cut", "why", "observed_at"])
     times = pd.Series([row[-1] for row in rows], dtype="datetime64[us, UTC]")
     return frame.astype({"domain": "str", "method": Method, "cut": "str", "why": "object"}).assign(
@@ -117,109 +88,80 @@ def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
     )
 
 
-def _method(seen: _Seen, observation: Observation, name: str) -> tuple[str, str, Why, list[_Line]]:
-    parent = observation.parent_zone
+def _times(observation: Observation) -> dict[tuple[str, str], pd.Timestamp]:
+    """Return the instant of the last query of a walk about a name, by zone and name."""
+    walked = observation.queries[observation.queries["step"] == "walk"]
+    last = walked.groupby(["zone", "qname"], sort=False)["at"].max()
+    return dict(zip(last.index, last, strict=True))
+
+
+def _method(view: View, name: str) -> tuple[str, str, Why, list[str]]:
+    """Return method, cut and why, and the zones that were asked on the way."""
     if not name:
         return "unknown", "", {"code": "no-name"}, []
-    if not is_under(name, parent):
-        return "outside", "", {"code": "outside", "zone": parent}, []
-    zone, lines = parent, []
+    if not is_under(name, view.parent):
+        return "outside", "", {"code": "outside", "zone": view.parent}, []
+    zones = [view.parent]
     while True:
-        here = seen.walks.get((zone, name), [])
-        lines += here
-        below = "" if zone == parent else zone
-        told = [line for line in here if line.outcome in TOLD]
+        zone = zones[-1]
+        here = [one for one in view.told_of(zone, name) if one.step == "walk"]
+        below = "" if zone == view.parent else zone
+        told = [one for one in here if one.outcome in TOLD]
         if not told:
             why = _replies(zone, here) if here else {"code": "unasked", "zone": zone}
             if zone == name:
-                return "delegated", zone, why | {"delegated": True}, lines
-            return "unknown", below, why, lines
-        cuts = Counter(line.cut for line in told if line.cut)
+                return "delegated", zone, why | {"delegated": True}, zones
+            return "unknown", below, why, zones
+        cuts = Counter(one.cut for one in told if one.cut)
         if not cuts:
-            break
+            return (*_answered(view, zone, name, told), zones)
         cut = max(cuts, key=lambda c: (cuts[c], c))
-        if _is_wildcard_cut(seen, observation, zone, cut):
-            return "wildcard", below, {"code": "delegates-any", "zone": zone}, lines
+        if any(one.cut == beside for beside in _siblings(view, cut) for one in view.told_of(zone, beside)):
+            return "wildcard", below, {"code": "delegates-any", "zone": zone}, zones
         if cut == name:
-            saying = {line.address for line in told if line.cut == name}
-            return "delegated", name, {"code": "delegated", "zone": zone} | _share(saying, told), lines
-        zone = cut
-    return (*_answered(seen, observation, zone, name, told), lines)
+            saying = {one.address for one in told if one.cut == name}
+            return "delegated", name, {"code": "delegated", "zone": zone} | _share(saying, told), zones
+        zones.append(cut)
 
 
-def _answered(
-    seen: _Seen, observation: Observation, zone: str, name: str, told: list[_Line]
-) -> tuple[str, str, Why]:
+def _answered(view: View, zone: str, name: str, told: list[Said]) -> tuple[str, str, Why]:
     """Name the method of a name that `zone` does not hand on."""
-    below = "" if zone == observation.parent_zone else zone
-    positive = [line for line in told if line.outcome == "answer" and line.qtype != "SOA"]
+    below = "" if zone == view.parent else zone
+    positive = [one for one in told if one.outcome == "answer" and one.qtype != "SOA"]
     if not positive:
         return "none", below, _replies(zone, told)
-    types = list(dict.fromkeys(t for line in positive for t, _ in sorted(seen.answers.get(line.line, ()))))
-    checked = [_is_wildcard(seen, observation, zone, name, line) for line in positive]
+    types = list(dict.fromkeys(t for one in positive for t, _ in sorted(_own(one))))
+    checked = [_is_wildcard(view, one) for one in positive]
     if all(checked):
         return "wildcard", below, {"code": "wildcard", "zone": zone, "types": types}
     why = {"code": "answered", "zone": zone, "types": types, "checked": None not in checked}
-    why |= _share({line.address for line in positive}, told)
+    why |= _share({one.address for one in positive}, told)
     return ("within-delegated" if below else "redirected"), below, why
 
 
-def _is_wildcard(seen: _Seen, observation: Observation, zone: str, name: str, line: _Line) -> bool | None:
+def _own(one: Said) -> set[tuple[str, str]]:
+    """Return type and data of the records that answer the name itself."""
+    return {(i.type, i.data) for i in one.items if i.section == "answer" and i.owner == one.qname}
+
+
+def _is_wildcard(view: View, one: Said) -> bool | None:
     """Whether a name beside it got the same answer from the same server; ``None`` if that is not known."""
-    known = False
-    for sibling in _siblings(observation, name):
-        other = seen.siblings.get((zone, sibling, line.qtype, line.address))
-        if other is not None:
-            known = True
-            if other.outcome == "answer" and seen.answers.get(other.line) == seen.answers.get(line.line):
-                return True
+    beside = (view.said.get((one.zone, name, one.qtype), {}) for name in _siblings(view, one.qname))
+    known = [own for replies in beside if (own := replies.get(one.address)) and own.outcome in TOLD]
+    if any(own.outcome == "answer" and _own(own) == _own(one) for own in known):
+        return True
     return False if known else None
 
 
-def _is_wildcard_cut(seen: _Seen, observation: Observation, zone: str, cut: str) -> bool:
-    return any((zone, name) in seen.cut_siblings for name in _siblings(observation, cut))
+def _siblings(view: View, name: str) -> list[str]:
+    return [f"{label}.{name.partition('.')[2]}" for label in view.observation.siblings]
 
 
-def _siblings(observation: Observation, name: str) -> list[str]:
-    return [f"{label}.{name.partition('.')[2]}" for label in observation.siblings]
+def _share(saying: set[str], told: list[Said]) -> Why:
+    return {"servers": len(saying), "of": len({one.address for one in told})}
 
 
-def _share(saying: set[str], told: list[_Line]) -> Why:
-    return {"servers": len(saying), "of": len({line.address for line in told})}
-
-
-def _replies(zone: str, lines: list[_Line]) -> Why:
+def _replies(zone: str, told: list[Said]) -> Why:
     """Count outcomes; an address that was asked several times counts once, for the last it said."""
-    last = {line.address: line.outcome for line in lines}
+    last = {one.address: one.outcome for one in told}
     return {"code": "replies", "zone": zone, "outcomes": dict(Counter(last.values()).most_common())}
-
-
-def _index(observation: Observation) -> _Seen:
-    seen = _Seen()
-    queries = observation.queries
-    used = queries[queries["step"].isin(["walk", "sibling"])]
-    columns = [used[c].tolist() for c in (
-        "step", "qname", "line", "zone", "qtype", "address", "outcome", "cut", "at",
-    )]  # fmt: skip
-    owner: dict[int, str] = {}
-    for step, qname, *rest in zip(*columns, strict=True):
-        line = _Line(*rest)
-        if line.outcome == "answer":
-            owner[line.line] = qname
-        if step == "walk":
-            seen.walks[line.zone, qname].append(line)
-        elif line.outcome in TOLD:
-            seen.siblings[line.zone, qname, line.qtype, line.address] = line
-    records = observation.records
-    records = records[(records["section"] == "answer") & records["line"].isin(list(owner))]
-    answers: dict[int, set[tuple[str, str]]] = defaultdict(set)
-    for number, name, kind, data in zip(
-        *(records[c].tolist() for c in ("line", "owner", "type", "data")), strict=True
-    ):
-        if name == owner[number]:
-            answers[number].add((kind, data))
-    seen.answers = {number: frozenset(found) for number, found in answers.items()}
-    seen.cut_siblings = {
-        (zone, qname) for (zone, qname, _, _), line in seen.siblings.items() if line.cut == qname
-    }
-    return seen

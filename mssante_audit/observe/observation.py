@@ -41,16 +41,14 @@ column         dtype           meaning
 from __future__ import annotations
 
 import hashlib
-import math
-from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from mssante_audit.observe.lines import (
     OUTCOMES,
@@ -65,7 +63,13 @@ from mssante_audit.observe.lines import (
     parse_query,
 )
 
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+_CHUNK = 5_000
+_TIME = pa.timestamp("us", "UTC")
+_TYPES = {
+    "line": pa.int64(), "edns": pa.bool_(), "rd": pa.bool_(), "attempt": pa.int64(), "rtt": pa.float64(),
+    "ignored": pa.int64(), "ttl": pa.int64(),
+}  # fmt: skip
+"""Of the columns that are not texts."""
 
 
 @dataclass(frozen=True)
@@ -90,44 +94,28 @@ class Observation:
     """Messages that answered nothing asked, by source address, over all runs."""
 
 
-class _Texts:
-    """A str column built from few distinct values: each is kept once, the rows by number."""
+class _Rows:
+    """Rows that become a frame; chunk by chunk they go to Arrow, without a Python object for each value."""
 
-    def __init__(self) -> None:
-        self._codes: dict[str, int] = {}
-        self._rows = array("i")
+    def __init__(self, names: Sequence[str]) -> None:
+        self.schema = pa.schema([(name, _TYPES.get(name, pa.large_string())) for name in names])
+        self._rows: list[tuple[Any, ...]] = []
+        self._batches: list[Any] = []
 
-    def append(self, text: str) -> None:
-        self._rows.append(self._codes.setdefault(text, len(self._codes)))
+    def add(self, *row: Any) -> None:
+        self._rows.append(row)
+        if len(self._rows) >= _CHUNK:
+            self._flush()
 
-    def series(self) -> pd.Series[str]:
-        values = pd.array(list(self._codes), dtype="str")
-        return pd.Series(values.take(np.frombuffer(self._rows, "int32")) if self._rows else values)
+    def _flush(self) -> None:
+        columns = map(pa.array, zip(*self._rows, strict=True), self.schema.types)
+        self._batches.append(pa.record_batch(list(columns), schema=self.schema))
+        self._rows.clear()
 
-
-class _Numbers:
-    """A column of numbers, without a Python object for each."""
-
-    def __init__(self, dtype: str) -> None:
-        self._dtype = dtype
-        self._rows = array({"bool": "b", "int64": "q", "float64": "d"}[dtype])
-        self.append = self._rows.append
-
-    def series(self) -> pd.Series[Any]:
-        return pd.Series(np.array(self._rows).astype(self._dtype))
-
-
-class _Instants(_Numbers):
-    """A column of instants, in microseconds since 1970."""
-
-    def __init__(self) -> None:
-        super().__init__("int64")
-
-    def add(self, text: str) -> None:
-        self.append((datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND)
-
-    def series(self) -> pd.Series[Any]:
-        return pd.Series(np.array(self._rows, "datetime64[us]")).dt.tz_localize(UTC)
+    def table(self) -> Any:
+        if self._rows:
+            self._flush()
+        return pa.Table.from_batches(self._batches, self.schema).combine_chunks()
 
 
 def load_observation(source: str | Path) -> Observation:
@@ -201,24 +189,14 @@ def _problem_frame(rows: list[tuple[int, str, str]], *names: str) -> pd.DataFram
 
 
 def _frames(queries: Iterable[tuple[int, Observed]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    numbers = {"edns": "bool", "rd": "bool", "attempt": "int64", "rtt": "float64", "ignored": "int64"}
-    instants = _Instants()
-    columns: dict[str, Any] = {"at": instants}
-    columns |= {n: _Numbers(numbers[n]) if n in numbers else _Texts() for n in Observed._fields[1:-1]}
-    parts = {n: _Numbers("int64") if n == "ttl" else _Texts() for n in Record._fields}
-    lines, record_lines = _Numbers("int64"), _Numbers("int64")
-    adders: list[Any] = [instants.add, *(column.append for column in list(columns.values())[1:])]
-    part_adders: list[Any] = [column.append for column in parts.values()]
+    asked, told = _Rows(["line", *Observed._fields[:-1]]), _Rows(["line", *Record._fields])
     for line, query in queries:
-        lines.append(line)
-        for add, value in zip(adders, query, strict=False):
-            add(math.nan if value is None else value)  # only rtt can be missing
+        asked.add(line, *query[:-1])
         for record in query.records:
-            record_lines.append(line)
-            for add, part in zip(part_adders, record, strict=True):
-                add(part)
-    first = pd.DataFrame({"line": lines.series(), **{n: c.series() for n, c in columns.items()}})
-    second = pd.DataFrame({"line": record_lines.series(), **{n: c.series() for n, c in parts.items()}})
+            told.add(line, *record)
+    table = asked.table()
+    first: pd.DataFrame = table.set_column(1, "at", table["at"].cast(_TIME)).to_pandas()
+    second: pd.DataFrame = told.table().to_pandas()
     choices = {"step": STEPS, "transport": TRANSPORTS, "outcome": OUTCOMES}
     return (
         first.astype({n: pd.CategoricalDtype(list(c)) for n, c in choices.items()}),

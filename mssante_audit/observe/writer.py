@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import OutputError
-from mssante_audit.observe.lines import ObservationError, Observed, Scan, check_header, parse_query
+from mssante_audit.observe.lines import Ask, ObservationError, Observed, Scan, check_header, parse_query
 
 BATCH = 512
 PERIOD = 1.0
@@ -23,12 +23,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class Writer:
-    """Appends lines to a file that no one else is writing to.
-
-    Parameters
-    ----------
-    path
-        A new file, or with `resume` one that exists: its cut end, if it has one, is then mended.
+    """Appends lines to a file that no one else is writing to: a new one, or with `resume` one that exists.
 
     Raises
     ------
@@ -141,6 +136,6 @@ def read_known(lines: Iterator[dict[str, Any]]) -> tuple[dict[tuple[Any, ...], O
     return known, sibling
 
 
-def key(query: Observed) -> tuple[Any, ...]:
+def key(query: Observed | Ask) -> tuple[Any, ...]:
     """Return what makes two questions the same question."""
     return (query.zone, query.qname, query.qtype, query.address, query.transport, query.rd)

@@ -11,8 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.french import moment
@@ -38,12 +37,9 @@ def parameters() -> Mapping[str, FieldInfo]:
 @cache
 def kind_of(name: str) -> type:
     """Return what a parameter is: ``str``, ``int``, ``bool`` or ``tuple`` (of texts)."""
-    hint: Any = parameters()[name].annotation
-    if get_origin(hint) in (Union, UnionType):
-        hint = get_args(hint)[0]
-    if get_origin(hint) is Annotated:
-        hint = get_args(hint)[0]
-    kind: type = get_origin(hint) or hint
+    from mssante_audit.base import settings
+
+    kind: type = settings.kind_of(parameters()[name].annotation)
     return kind
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from mssante_audit.archive import changes, events, history
 from mssante_audit.base.frames import Column, columns, json_schema
 from mssante_audit.declarations import register
+from mssante_audit.declarations.headings import fields
 from mssante_audit.findings import frame as findings
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
 from mssante_audit.observe import methods
@@ -32,7 +33,7 @@ def _worded(module: ModuleType, names: Sequence[str]) -> Callable[[], tuple[Colu
 def _register() -> tuple[Column, ...]:
     own = {one.name: one for one in columns(register.__doc__)}
     told = {name: own[name] for name in ("file", "row")}
-    for name, field in register.fields().items():
+    for name, field in fields().items():
         meaning = f"« {field.label} »" + ("; names persons" if field.personal else "")
         told[name] = own.get(name, Column(name, "boolean" if field.kind == "box" else "str", meaning))
         if field.kind == "date":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -16,6 +15,8 @@ from importlib.resources import files
 from stdnum import luhn
 from stdnum.exceptions import ValidationError
 from stdnum.fr import siret
+
+from mssante_audit.values.contacts import fold
 
 KINDS = {"0": "ADELI", "1": "FINESS", "2": "SIREN", "3": "SIRET", "4": "RPPS"}
 """First character → kind. ADELI and RPPS stand for a practice (ADELI-rang, RPPS-rang), not a person."""
@@ -117,7 +118,7 @@ def parse_department(text: str) -> DepartmentName:
     found = _ST.match(text)
     label, code = (found[1].strip(), found[2].upper()) if found else (text.strip(), "")
     problems = () if text == f"{label} ({code})" else ("form",)
-    named = _labels().get(_fold(label), "")
+    named = _labels().get(fold(label), "")
     if not found:
         return DepartmentName(label, named, problems if named else (*problems, "unknown"))
     if not named or code not in DEPARTMENTS:
@@ -127,10 +128,5 @@ def parse_department(text: str) -> DepartmentName:
 
 @cache
 def _labels() -> dict[str, str]:
-    official = {_fold(label): code for code, label in DEPARTMENTS.items()}
-    return official | {_fold(label): code for label, code in _TABLE["variants"].items()}
-
-
-def _fold(label: str) -> str:
-    plain = unicodedata.normalize("NFKD", label.casefold())
-    return " ".join("".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c)).split())
+    official = {fold(label): code for code, label in DEPARTMENTS.items()}
+    return official | {fold(label): code for label, code in _TABLE["variants"].items()}

@@ -15,12 +15,7 @@ _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 
 
 def shown(text: str, *, spaces: bool = False) -> str:
-    r"""Return a text with what a reader cannot see written as an escape.
-
-    Parameters
-    ----------
-    spaces
-        Also escape spaces other than U+0020.
+    r"""Return a text with what a reader cannot see written as an escape, and `spaces` other than U+0020.
 
     >>> shown("ch-\u202efr.x"), shown("a\u00a0b"), shown("a\u00a0b", spaces=True)
     ('ch-\\u202efr.x', 'a\xa0b', 'a\\u00a0b')

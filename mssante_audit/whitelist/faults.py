@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sized
 from dataclasses import replace
 from typing import Any, NoReturn
+from xml.parsers.expat import XMLParserType
 
 from mssante_audit.base.errors import WhiteListError
 from mssante_audit.whitelist.reading import NAMESPACE, Problem, Reading
@@ -18,8 +18,12 @@ MAX_PROBLEMS = 100_000
 """More problems than this and it is no white list: their frame would be the memory bomb."""
 
 
-class Faults(ABC):
+class Faults:
     """The part of a reader that refuses a list, or takes note of a problem and goes on."""
+
+    parser: XMLParserType
+    first_line: int
+    """Line of the file at which the parser begins."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -33,9 +37,9 @@ class Faults(ABC):
         self.others = self.nested = 0
 
     @property
-    @abstractmethod
     def line(self) -> int:
         """The line read."""
+        return self.first_line + self.parser.CurrentLineNumber - 1
 
     def refuse(self, message: str, remedy: str | None = None, line: int | None = None) -> NoReturn:
         """Raise what refuses the list here."""

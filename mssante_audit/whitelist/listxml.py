@@ -48,24 +48,11 @@ _CUT = {
 def read_list(
     chunks: Iterable[bytes], *, source: str, any_namespace: bool = False, max_field: int = 255
 ) -> Reading:
-    """Read a white list from pieces of its XML.
+    """Read a white list from pieces of its uncompressed XML, of some tens of kilobytes.
 
-    Parameters
-    ----------
-    chunks
-        The uncompressed bytes, in pieces of some tens of kilobytes. `EOFError` from it means that the rest
-        cannot be had: the list is damaged there.
-    source
-        Name of the file, for messages.
-    any_namespace
-        Accept a root element in another namespace than `NAMESPACE`, or in none.
-    max_field
-        Longest field, in characters. The publishing tool's own limit is 255 (data).
-
-    Returns
-    -------
-    Reading
-        The rows, also of a damaged list: then `Reading.damage` says how it is damaged.
+    `EOFError` from them means that the rest cannot be had. The rows of a damaged list are read, too: then
+    `Reading.damage` says how it is damaged. The other parameters are those of
+    `mssante_audit.whitelist.load.load_whitelist`.
 
     Raises
     ------
@@ -101,10 +88,6 @@ class _Reader(Faults):
         parser.XmlDeclHandler = self.declared
         parser.StartDoctypeDeclHandler = self.doctype
         parser.StartNamespaceDeclHandler = lambda prefix, uri: self.count_other(uri or "")
-
-    @property
-    def line(self) -> int:
-        return self.first_line + self.parser.CurrentLineNumber - 1
 
     # -- feeding --------------------------------------------------------------------------------------------
 

@@ -197,9 +197,8 @@ def load_whitelist(
     if reading.damage and not recover:
         raise _damaged(reading, name)
     generated_at = _instant(reading)
-    entries = _entries(reading)
     return WhiteList(
-        entries=entries,
+        entries=_entries(reading),
         generated_at=generated_at,
         sha256=digest.hexdigest(),
         problems=_problems(reading.problems),
@@ -264,17 +263,8 @@ def _instant(reading: Reading) -> datetime | None:
 
 def _problems(problems: list[Problem]) -> pd.DataFrame:
     problems.sort(key=lambda p: (p.line, p.row or 0))
-    text = {
-        name: pd.array([getattr(problem, name) for problem in problems], dtype="str")
-        for name in ("kind", "element", "message")
-    }
-    return pd.DataFrame(
-        {
-            "row": pd.array([p.row for p in problems], dtype="Int64"),
-            "line": np.array([p.line for p in problems], dtype="int64"),
-            **text,
-        }
-    )
+    types = {"row": "Int64", "line": "int64", "kind": "str", "element": "str", "message": "str"}
+    return pd.DataFrame({n: [getattr(p, n) for p in problems] for n in types}, dtype="object").astype(types)
 
 
 # -- columns ------------------------------------------------------------------------------------------------

@@ -15,20 +15,7 @@ CPS_ISSUER = "GIP-CPS"
 
 
 def rows_by(entries: pd.DataFrame, *columns: str) -> Rows:
-    """Return the rows that hold each combination of texts, in list order.
-
-    Parameters
-    ----------
-    entries
-        Rows of a white list.
-    columns
-        Names of text columns.
-
-    Returns
-    -------
-    dict
-        Tuple of the texts → row numbers, ascending.
-    """
+    """Return, for each combination of texts in some columns, in list order, its row numbers, ascending."""
     rows: Rows = {}
     texts = zip(*(entries[column].tolist() for column in columns), strict=True)
     for key, row in zip(texts, entries["row"].tolist(), strict=True):
@@ -50,15 +37,10 @@ def operator_names(entries: pd.DataFrame) -> dict[str, str]:
 
 
 def structures(entries: pd.DataFrame) -> dict[str, str]:
-    """Tell which operator identifiers stand for one structure.
+    """Tell which operator identifiers stand for one structure: each → the first of the structure's, in order.
 
     Two do if they are SIREN or SIRET numbers of one SIREN, or if their certificates bear the same name and
-    the same département: the same name alone may be a homonym.
-
-    Returns
-    -------
-    dict
-        operator_id → the first in order of the structure's identifiers. "" (no identifier) is left out.
+    the same département: the same name alone may be a homonym. "" (no identifier) is left out.
     """
     parent: dict[object, object] = {}
 

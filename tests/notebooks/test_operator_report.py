@@ -204,9 +204,9 @@ def test_every_cell_shows_something(run):
 def test_the_page_of_a_dossier_is_that_of_the_notebook(run, space):
     path = resource("notebooks") / "operator.ipynb"
     (job,) = plan({"operator": path}, {"as_of": AS_OF, "operator": "groupement e-sante de cheminsonge"})
-    page = dossier_page(space, GROUP, tellable(job.shown))
-    assert page.html == (run.out / "operator.html").read_text(encoding="utf-8")
-    assert page.results.payload() == run.outcomes[0].results.payload()
+    outcome, html = dossier_page(space, GROUP, tellable(job.shown))
+    assert html == (run.out / "operator.html").read_text(encoding="utf-8")
+    assert outcome.results.payload() == run.outcomes[0].results.payload()
 
 
 def test_it_takes_the_parameters_of_the_other_reports():

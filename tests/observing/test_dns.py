@@ -1,7 +1,5 @@
 """What is asked of real servers, and what the observation says of it."""
 
-from dataclasses import replace
-
 import pandas as pd
 from dnslab import start_knot
 from dnsworld import (
@@ -136,7 +134,9 @@ def test_a_signed_parent_shows_the_ds_in_its_referral(world: World, tmp_path) ->
         tmp_path / "knot", ["127.0.53.20"], world.port, {"mssante.fr": PARENT}, signed=["mssante.fr"]
     )
     try:
-        settings = replace(world.settings, parent_servers=(("ns.gestion.example", "127.0.53.20"),))
+        settings = world.settings.model_copy(
+            update={"parent_servers": (("ns.gestion.example", "127.0.53.20"),)}
+        )
         observe(["ch-signe.mssante.fr", "ch-redirige.mssante.fr"], tmp_path / "o.jsonl.gz", settings)
     finally:
         daemon.stop()
@@ -194,7 +194,9 @@ def test_with_the_root_the_parent_is_found(world: World, tmp_path) -> None:
 
 
 def test_only_chosen_domains_are_asked_for(world: World, tmp_path) -> None:
-    summary = observe(DOMAINS, tmp_path / "o.jsonl.gz", replace(world.settings, only="*.joker.mssante.fr"))
+    summary = observe(
+        DOMAINS, tmp_path / "o.jsonl.gz", world.settings.model_copy(update={"only": "*.joker.mssante.fr"})
+    )
     assert summary.domains == 2
     frame = methods(load_observation(tmp_path / "o.jsonl.gz"), ["a.joker.mssante.fr", "ch-sain.mssante.fr"])
     assert frame["method"].tolist() == ["wildcard", "unknown"]

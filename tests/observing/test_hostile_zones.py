@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import dns.message
@@ -131,7 +130,7 @@ def test_parents_that_disagree_are_both_kept(port: int, serve: Serve, tmp_path: 
     serve(other, parent({}))
     serve(OPERATOR, child("ch-a.mssante.fr", ["ns.ch-a.mssante.fr"]))
     both = settings(port, timeout=2.0)
-    both = replace(both, parent_servers=(*both.parent_servers, ("ns2.gestion.example", other)))
+    both = both.model_copy(update={"parent_servers": (*both.parent_servers, ("ns2.gestion.example", other))})
     observe(["ch-a.mssante.fr"], tmp_path / "o.gz", both)
     frame = methods(load_observation(tmp_path / "o.gz"), ["ch-a.mssante.fr"])
     assert frame["method"].tolist() == ["delegated"]

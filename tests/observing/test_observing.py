@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import dns.message
@@ -26,7 +25,7 @@ Serve = Callable[..., Scripted]
 
 def test_an_observation_that_was_killed_goes_on(world: World, tmp_path: Path) -> None:
     path = tmp_path / "o.jsonl.gz"
-    slow = replace(world.settings, per_second=150.0)
+    slow = world.settings.model_copy(update={"per_second": 150.0})
     code = (
         f"import sys; sys.path[:0] = {[str(HERE)]!r}\n"
         "from pathlib import Path; from dnsworld import DOMAINS\n"
@@ -66,7 +65,7 @@ def test_going_on_with_a_complete_observation_asks_nothing(world: World, tmp_pat
 
 def test_ctrl_c_leaves_a_readable_file(world: World, tmp_path: Path) -> None:
     path = tmp_path / "o.jsonl.gz"
-    slow = replace(world.settings, per_second=100.0)
+    slow = world.settings.model_copy(update={"per_second": 100.0})
     code = (
         f"import sys; sys.path[:0] = {[str(HERE)]!r}\n"
         "from pathlib import Path; from dnsworld import DOMAINS\n"
@@ -89,14 +88,14 @@ def test_ctrl_c_leaves_a_readable_file(world: World, tmp_path: Path) -> None:
 
 
 def test_a_full_disk_ends_a_run_with_a_readable_file(world: World, tmp_path: Path) -> None:
-    path = tmp_path / "o.jsonl.gz"
+    path, slow = tmp_path / "o.jsonl.gz", world.settings.model_copy(update={"per_second": 150.0})
     code = (
         f"import sys, resource; sys.path[:0] = {[str(HERE)]!r}\n"
         "from pathlib import Path; from dnsworld import DOMAINS\n"
         "from mssante_audit.observe.dns.run import *\n"
         "from mssante_audit.base.errors import OutputError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
-        f"try: observe(DOMAINS, Path({str(path)!r}), {replace(world.settings, per_second=150.0)!r})\n"
+        f"try: observe(DOMAINS, Path({str(path)!r}), {slow!r})\n"
         "except OutputError as error: print(error); sys.exit(9)"
     )
     done = subprocess.run(

@@ -2,7 +2,6 @@
 
 import gzip
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -46,7 +45,7 @@ def test_every_option_is_told_with_its_default(name: str) -> None:
 
 
 def test_politeness_is_the_settings_own() -> None:
-    own = {field.name: field.default for field in fields(ObserveSettings)}
+    own = {name: field.default for name, field in ObserveSettings.model_fields.items()}
     assert f"at most {own['per_second']:.0f} queries a second in all" in TEXT
     assert f"{own['per_server_in_flight']} under way to one address" in TEXT
     assert f"after {own['retry_delay']:.0f} and {3 * own['retry_delay']:.0f} seconds" in TEXT

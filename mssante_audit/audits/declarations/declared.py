@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.declarations.register import fields
+from mssante_audit.declarations.headings import fields
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import IGC, parse_dn
 from mssante_audit.values.identifiers import parse_department, parse_identifier

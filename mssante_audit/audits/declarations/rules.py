@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mssante_audit.audits.declarations.declared import CHECKS, Check, date_given
-from mssante_audit.declarations.register import Register, fields
+from mssante_audit.declarations.headings import fields
+from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.values import KINDS
 from mssante_audit.findings.frame import Finding, Subject, row_ranges
 from mssante_audit.space.trust import TrustSpace

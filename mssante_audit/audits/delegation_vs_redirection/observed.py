@@ -93,7 +93,7 @@ class Seen:
             self.operator.setdefault(domain, operator)
             self.certificates.setdefault(domain, set()).update([cn.lower().rstrip(".")] if cn else [])
         self.view = View(space.observation)
-        told = methods(space.observation, self.rows)
+        told = methods(self.view, self.rows)
         columns = (told[c].tolist() for c in ("domain", "method", "cut", "why"))
         self.methods = {name: Method(self._path(name), *rest) for name, *rest in zip(*columns, strict=True)}
         self.declared = declarations(space)

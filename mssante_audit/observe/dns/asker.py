@@ -6,13 +6,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from mssante_audit.observe.dns.pace import Gate, Lane
 from mssante_audit.observe.dns.reply import Malformed, classify, read_reply
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.dns.transport import Exchange, Ignored, Udp, ask_tcp, query_wire
-from mssante_audit.observe.lines import SILENT, Observed
+from mssante_audit.observe.lines import SILENT, Ask, Observed, instant
 from mssante_audit.observe.writer import Writer, key
 
 K = TypeVar("K", bound=Hashable)
@@ -41,29 +41,10 @@ async def once(done: dict[K, asyncio.Future[T]], what: K, do: Callable[[], Await
     return result
 
 
-class Ask(NamedTuple):
-    """A question to an address (fields as in `mssante_audit.observe.observation`)."""
-
-    domain: str
-    step: str
-    zone: str
-    qname: str
-    qtype: str
-    server: str
-    address: str
-    transport: str = "udp"
-    rd: bool = False
-
-
 class Asker:
     """Sends questions within the limits and writes what came of each.
 
-    Parameters
-    ----------
-    settings
-        Limits and patience.
-    writer
-        Where the lines go; ``None`` while it is not known yet whether there is a network (lines are kept).
+    Without a `writer`, while it is not known yet whether there is a network, lines are kept.
     """
 
     def __init__(self, settings: ObserveSettings, writer: Writer | None = None) -> None:
@@ -82,14 +63,9 @@ class Asker:
     async def ask(self, ask: Ask, *, patient: bool = True) -> Observed:
         """Ask, again if need be, and return the last thing observed.
 
-        Parameters
-        ----------
-        ask
-            The question.
-        patient
-            Whether to try a silent server again, later; without, it is asked once (there are others to ask).
+        A silent server is tried again later only by who is `patient`: there may be others to ask.
         """
-        before = self.known.get(self._key(ask))
+        before = self.known.get(key(ask))
         if before is not None and not self._worth_asking_again(before, patient=patient):
             return before
         observed = await self._persist(ask, before.attempt if before else 0, patient=patient)
@@ -122,9 +98,6 @@ class Asker:
     def close(self) -> None:
         """Close the sockets."""
         self._udp.close()
-
-    def _key(self, ask: Ask) -> tuple[Any, ...]:
-        return (ask.zone, ask.qname, ask.qtype, ask.address, ask.transport, ask.rd)
 
     def _worth_asking_again(self, before: Observed, *, patient: bool) -> bool:
         if before.outcome == "truncated":
@@ -163,7 +136,7 @@ class Asker:
     def _lane(self, address: str, transport: str) -> Lane:
         lane = self._lanes.get((address, transport))
         if lane is None:
-            lane = self._lanes[address, transport] = self._gate.lane(address)
+            lane = self._lanes[address, transport] = Lane(address, 1 / self.settings.per_server)
         return lane
 
     async def _once(self, ask: Ask, lane: Lane, attempt: int, pace: Lane) -> Observed:
@@ -189,9 +162,8 @@ class Asker:
             if ask.transport == "udp":
                 exchange = await self._udp.ask(ask.address, query)
             else:
-                exchange = await ask_tcp(
-                    ask.address, self.settings.port, query, self.settings.timeout, self.ignored
-                )
+                port, timeout = self.settings.port, self.settings.timeout
+                exchange = await ask_tcp(ask.address, port, query, timeout, self.ignored)
         finally:
             self._gate.leave(pace)
         observed = observe_exchange(ask, exchange, at, attempt, edns=edns)
@@ -226,7 +198,7 @@ def observe_exchange(ask: Ask, exchange: Exchange, at: datetime, attempt: int, *
             rcode, flags, records = reply.rcode, reply.flags(), reply.records
     heard = exchange.status == "reply"
     return Observed(
-        at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        instant(at),
         *ask[:8], edns, ask.rd, attempt, outcome, rcode, flags, cut,
         round(exchange.rtt * 1000, 2) if heard else None, exchange.ignored, records,
     )  # fmt: skip

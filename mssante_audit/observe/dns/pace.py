@@ -60,10 +60,6 @@ class Gate:
         self._ready: deque[Lane] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    def lane(self, address: str) -> Lane:
-        """Return a new lane."""
-        return Lane(address, self._lane_interval)
-
     async def enter(self, lane: Lane) -> None:
         """Wait for one's turn to send to `lane`; `leave` or `give_back` must follow."""
         if not lane.waiting and not self._ready and self._may(lane):

@@ -151,17 +151,7 @@ def _data(rdata: Any) -> str:
 
 
 def classify(reply: Reply, zone: str | None, qname: str, qtype: str) -> tuple[str, str]:
-    """Name the outcome of a reply.
-
-    Parameters
-    ----------
-    reply
-        As decoded.
-    zone
-        The zone the server was asked as a server of; ``None`` for a resolver, which need not be
-        authoritative.
-    qname, qtype
-        What was asked.
+    """Name the outcome of a reply to a question asked of a server of `zone`, or of a resolver (``None``).
 
     Returns
     -------
@@ -178,11 +168,8 @@ def classify(reply: Reply, zone: str | None, qname: str, qtype: str) -> tuple[st
         return ("servfail" if reply.rcode == "SERVFAIL" else "refused"), ""
     answers = [r for r in reply.records if r.section == "answer"]
     authority = [r for r in reply.records if r.section == "authority"]
-    cut = (
-        ""
-        if zone is None
-        else _cut(zone, qname, [r.owner for r in (*answers, *authority) if r.type == "SOA"])
-    )
+    owners_of_soa = [r.owner for r in (*answers, *authority) if r.type == "SOA"]
+    cut = "" if zone is None else _cut(zone, qname, owners_of_soa)
     if reply.rcode == "NXDOMAIN":
         return ("nxdomain", cut) if trusted else ("lame", "")
     if answers:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import socket
 import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mssante_audit.observe.dns.asker import Ask, Asker, once
+from mssante_audit.observe.dns.asker import Asker, once
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.transport import reaches
-from mssante_audit.observe.lines import SILENT, Observed
+from mssante_audit.observe.lines import MAX_ALIASES, SILENT, Ask, Observed
 
 MAX_DEPTH = 3
 """How deep names of servers may depend on names of servers."""
-MAX_ALIASES = 8
 MAX_TRIED = 6
 """Servers of one zone tried for one name."""
 _CONCLUSIVE = ("answer", "nodata", "nxdomain")
@@ -30,39 +28,21 @@ class Server(NamedTuple):
 
 
 class Resolver:
-    """Looks names up, each question once.
-
-    Parameters
-    ----------
-    asker
-        Asks and writes; its settings say whom.
-
-    Attributes
-    ----------
-    zones
-        Servers of the zones met so far; names are looked up from the nearest one.
-    """
+    """Looks names up, each question once, asking whom the asker's settings say."""
 
     def __init__(self, asker: Asker) -> None:
         settings = asker.settings
         self._asker, self._resolvers = asker, settings.resolvers
-        self.zones: dict[str, tuple[Server, ...]] = {}
         given = [address for _, address in settings.parent_servers] + list(settings.resolvers)
-        start = given or [address for _, address in settings.root]
-        self.reachable = [address for address in start if reaches(_family(address), address)]
-        self.ipv6 = not settings.ipv4_only and any(
-            ":" in address and reaches(socket.AF_INET6, address)
-            for address in (*given, *(address for _, address in settings.root))
-        )
-        self._private = any(
-            not ipaddress.ip_address(a).is_global for a in (*given, *(a for _, a in settings.root))
-        )
+        root = [address for _, address in settings.root]
+        self.reachable = [a for a in given or root if reaches(a)]
+        self.ipv6 = not settings.ipv4_only and any(":" in a and reaches(a) for a in (*given, *root))
+        self._private = any(not ipaddress.ip_address(a).is_global for a in (*given, *root))
         self._usable: dict[str, bool] = {}
         self._memo: dict[tuple[str, str, str], asyncio.Future[Observed]] = {}
         self._hosts: dict[str, asyncio.Future[tuple[str, ...]]] = {}
-        self.zones["."] = tuple(
-            s for s in (Server(*pair) for pair in settings.root) if self.usable(s.address)
-        )
+        self.zones = {".": tuple(Server(*pair) for pair in settings.root if self.usable(pair[1]))}
+        """Servers of the zones met so far; names are looked up from the nearest one."""
 
     def usable(self, address: str) -> bool:
         """Whether `address` may be asked.
@@ -86,11 +66,8 @@ class Resolver:
     async def names(self, zone: str) -> tuple[str, ...]:
         """Return the names of a zone's servers, sorted."""
         found = await self.resolve("", zone, "NS")
-        return (
-            tuple(sorted({r.data for r in found.records if r.type == "NS" and r.owner == zone}))
-            if found
-            else ()
-        )
+        records = found.records if found else ()
+        return tuple(sorted({r.data for r in records if r.type == "NS" and r.owner == zone}))
 
     async def _look_up(self, domain: str, name: str) -> tuple[str, ...]:
         replies = [await self.resolve(domain, name, qtype) for qtype in ("A", "AAAA")]
@@ -111,10 +88,9 @@ class Resolver:
             aliases = {r.owner: r.data for r in found.records if r.type == "CNAME" and r.section == "answer"}
             for _ in range(MAX_ALIASES):
                 qname = aliases.get(qname, qname)
+            # A loop, or a resolver that has followed the aliases and found nothing at the end.
             if qname in aliases or self._resolvers:
-                return (
-                    found  # a loop, or a resolver that has followed the aliases and found nothing at the end
-                )
+                return found
         return None
 
     async def _recurse(self, domain: str, qname: str, qtype: str, chain: tuple[str, ...]) -> Observed | None:
@@ -181,10 +157,6 @@ class Resolver:
             if observed.outcome in outcomes:
                 return observed
         return None
-
-
-def _family(address: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def _addresses(replies: Iterable[Observed | None]) -> tuple[str, ...]:

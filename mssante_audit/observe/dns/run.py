@@ -13,11 +13,10 @@ import fnmatch
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from mssante_audit.base.errors import AuditError, InputError, OutputError
 from mssante_audit.observe.dns.asker import Asker
@@ -25,7 +24,7 @@ from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.resolve import Resolver
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.dns.walk import Walker
-from mssante_audit.observe.lines import FORMAT, VERSION, Observed
+from mssante_audit.observe.lines import FORMAT, VERSION, instant
 from mssante_audit.observe.writer import Writer, read_known
 
 __all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observation_files", "observe"]
@@ -140,13 +139,12 @@ async def _observe(
         resolver = Resolver(asker)
         if not resolver.reachable:
             raise NetworkError("no network: no route to any server", remedy="Nothing was written")
-        known: dict[tuple[Any, ...], Observed] = {}
-        sibling = ""
+        sibling = secrets.token_hex(8)
         if resume:
             writer = Writer(out, resume=True)
-            known, sibling = read_known(writer.mend())
-        asker.known |= known
-        sibling = sibling or secrets.token_hex(8)
+            known, before = read_known(writer.mend())
+            asker.known |= known
+            sibling = before or sibling
 
         def note(zone: str, text: str) -> None:
             asker.write({"note": text, "zone": zone})
@@ -225,34 +223,23 @@ async def _all(*works: object, beside: asyncio.Task[None]) -> None:
 def _header(
     settings: ObserveSettings, sibling: str, *, ipv6: bool, domains: int, resumed: bool
 ) -> dict[str, object]:
-    options = asdict(settings)
-    del options["root"]
     return {
-        "format": FORMAT,
-        "version": VERSION,
-        "at": _now(),
-        "tool": _tool(),
-        "parent_zone": settings.parent_zone,
-        "sibling": sibling,
-        "ipv6": ipv6,
-        "domains": domains,
+        "format": FORMAT, "version": VERSION, "at": _now(), "tool": _tool(),
+        "parent_zone": settings.parent_zone, "sibling": sibling, "ipv6": ipv6, "domains": domains,
         "resumed": resumed,
-        "settings": options,
-    }
+        "settings": settings.model_dump(exclude={"root", "enabled"}),
+    }  # fmt: skip
 
 
 def _end(asker: Asker, *, complete: bool) -> dict[str, object]:
     return {
-        "end": _now(),
-        "complete": complete,
-        "queries": asker.sent,
-        "late": asker.ignored.late,
+        "end": _now(), "complete": complete, "queries": asker.sent, "late": asker.ignored.late,
         "ignored": dict(asker.ignored.sources),
-    }
+    }  # fmt: skip
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return instant(datetime.now(UTC))
 
 
 def _tool() -> str:

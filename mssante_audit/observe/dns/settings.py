@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from mssante_audit.base.errors import ParameterError
+from mssante_audit.base.settings import Observe, fault
 from mssante_audit.observe.dns.names import canonical
 
 ROOT_HINTS = (
@@ -26,9 +29,32 @@ ROOT_HINTS = (
 """The root's servers, as IANA's named.root lists them (compared with Debian's dns-root-data 2025080400)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ObserveSettings:
-    """How to observe. The defaults are gentle: some 5,000 domains take several minutes.
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ParameterError(f"{text!r} is not an address", remedy="Give an IPv4 or IPv6 address") from None
+
+
+def _zone(text: str) -> str:
+    if not (zone := canonical(text)):
+        raise ParameterError(f"{text!r} is not a zone's name")
+    return zone
+
+
+def _server(given: str | tuple[str, str]) -> tuple[str, str]:
+    """Read ``name=address``, or the two."""
+    name, address = given.partition("=")[::2] if isinstance(given, str) else given
+    if not canonical(name) or not address:
+        raise ParameterError(f"{given!r} is no server", remedy="Write NAME=ADDRESS")
+    return canonical(name), _address(address)
+
+
+Servers = tuple[Annotated[tuple[str, str], BeforeValidator(_server)], ...]
+
+
+class ObserveSettings(Observe):
+    """How to observe: `Observe`, and what nobody needs to set. Some 5,000 domains take several minutes.
 
     Raises
     ------
@@ -36,62 +62,31 @@ class ObserveSettings:
         If a value makes no sense.
     """
 
-    parent_zone: str = "mssante.fr"
-    """The zone that hands the domains out."""
-    parent_servers: tuple[tuple[str, str], ...] = ()
-    """Its servers, as (name, address); found through the DNS if none is given."""
-    resolvers: tuple[str, ...] = ()
-    """Addresses of resolvers to look names up with; without any, names are followed down from the root."""
-    root: tuple[tuple[str, str], ...] = ROOT_HINTS
-    """The root's servers, as (name, address)."""
-    port: int = 53
-    """Port of every server."""
-    timeout: float = 3.0
-    """Seconds before a query counts as unanswered."""
-    retries: int = 2
-    """How many times more a silent server is asked, the last time without EDNS."""
-    retry_delay: float = 10.0
-    """Seconds before the first of these; each further one waits three times longer."""
-    in_flight: int = 64
-    """Queries under way at any moment, in all."""
-    per_second: float = 200.0
-    """Queries sent a second, in all."""
-    per_server: float = 20.0
-    """Queries sent a second to one address."""
-    per_server_in_flight: int = 4
-    """Queries under way to one address."""
-    ipv4_only: bool = False
-    """Ask no IPv6 address (AAAA records are looked up all the same)."""
-    only: str = ""
-    """Shell pattern of the domains to observe; all of them if empty."""
+    parent_servers: Servers = ()  # type: ignore[assignment]
+    root: Servers = ROOT_HINTS
+    retry_delay: float = Field(
+        default=10.0,
+        ge=0,
+        le=86_400,
+        description="Seconds before a first retry; thrice that before a second.",
+    )
+    per_second: float = Field(default=200.0, gt=0, le=1e9, description="Queries a second, in all.")
+    per_server_in_flight: int = Field(
+        default=4, ge=1, le=10_000, description="Queries under way to one address."
+    )
 
-    def __post_init__(self) -> None:
-        for name in ("timeout", "in_flight", "per_second", "per_server", "per_server_in_flight"):
-            if not getattr(self, name) > 0:
-                raise ParameterError(f"{name} must be above 0")
-        if not 0 <= self.retries <= 10 or self.retry_delay < 0:
-            raise ParameterError("retries must be 0 to 10, and their delay not negative")
-        if not 0 < self.port < 65536:
-            raise ParameterError("the port must be 1 to 65535")
-        zone = canonical(self.parent_zone)
-        if not zone:
-            raise ParameterError(f"{self.parent_zone!r} is not a zone's name")
-        object.__setattr__(self, "parent_zone", zone)
-        for field in ("parent_servers", "root"):
-            servers = tuple((canonical(name), _address(address)) for name, address in getattr(self, field))
-            if not all(name for name, _ in servers):
-                raise ParameterError("a server's name is not a name", remedy="Write NAME=ADDRESS")
-            object.__setattr__(self, field, servers)
-        object.__setattr__(self, "resolvers", tuple(_address(address) for address in self.resolvers))
+    _zone = field_validator("parent_zone")(_zone)
+    _addresses = field_validator("resolvers")(lambda given: tuple(map(_address, given)))
+
+    def __init__(self, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as errors:
+            error = errors.errors()[0]
+            told = error.get("ctx", {}).get("error") or ParameterError(fault(type(self), error))
+            raise told from None
 
     @property
     def tries(self) -> int:
-        """How many times a question is asked before its server is called silent."""
+        """How many times a question is asked before its server is called silent, the last without EDNS."""
         return self.retries + 1
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        raise ParameterError(f"{text!r} is not an address", remedy="Give an IPv4 or IPv6 address") from None

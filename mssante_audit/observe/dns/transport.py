@@ -117,17 +117,7 @@ class _Port:
 
 
 class Udp:
-    """Ask over UDP.
-
-    Parameters
-    ----------
-    port
-        The servers' port.
-    timeout
-        Seconds before a question counts as unanswered.
-    ignored
-        Where messages thrown away are counted.
-    """
+    """Ask over UDP the servers' `port`, waiting `timeout` seconds; count what is thrown away in `ignored`."""
 
     def __init__(self, port: int, timeout: float, ignored: Ignored) -> None:
         self._loop = asyncio.get_running_loop()
@@ -141,7 +131,7 @@ class Udp:
         """Send a query (`query_wire`) and return the future of its `Exchange`; it never fails."""
         future: asyncio.Future[Exchange] = self._loop.create_future()
         try:
-            port = self._pick(socket.AF_INET6 if ":" in address else socket.AF_INET)
+            port = self._pick(_family(address))
         except OSError:  # this machine has no such family, or no file descriptor left
             future.set_result(Exchange("unreachable", b"", 0.0, 0))
             return future
@@ -283,7 +273,7 @@ async def ask_tcp(address: str, port: int, query: bytes, timeout: float, ignored
     query = ident.to_bytes(2) + query[2:]
     begun = False
     try:
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as sock:
+        with socket.socket(_family(address), socket.SOCK_STREAM) as sock:
             sock.setblocking(False)
             async with asyncio.timeout(timeout):
                 await loop.sock_connect(sock, (address, port))
@@ -314,10 +304,14 @@ async def _exactly(loop: asyncio.AbstractEventLoop, sock: socket.socket, size: i
     return bytes(data)
 
 
-def reaches(family: socket.AddressFamily, address: str) -> bool:
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def reaches(address: str) -> bool:
     """Whether this machine has a route to `address`; nothing is sent."""
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        with socket.socket(_family(address), socket.SOCK_DGRAM) as sock:
             sock.connect((address, 53))
     except OSError:
         return False

@@ -17,11 +17,14 @@ import numpy as np
 import pandas as pd
 
 from mssante_audit.observe.dns.names import is_under
-from mssante_audit.observe.lines import SILENT, TOLD
+from mssante_audit.observe.lines import MAX_ALIASES, SILENT, TOLD
 from mssante_audit.observe.observation import Observation
 
 _RANK = dict.fromkeys(("truncated", "malformed"), 1) | dict.fromkeys(SILENT, 0)
-MAX_ALIASES = 8
+
+
+WALKED = ("MX", "A", "AAAA", "SOA")
+"""Types that a walk asks for."""
 
 
 class Item(NamedTuple):
@@ -131,6 +134,11 @@ class View:
             for line, found in groupby(lines, itemgetter(0))
         }
 
+    def told_of(self, zone: str, name: str) -> list[Said]:
+        """Return what a zone's servers said of a name, whatever the type, in the order of the file."""
+        found = (self.said.get((zone, name, qtype), {}) for qtype in WALKED)
+        return sorted((one for replies in found for one in replies.values()), key=itemgetter(0))
+
     def zone(self, name: str) -> ZoneView:
         """Return what is known of a zone."""
         if name not in self._zones:
@@ -193,7 +201,7 @@ class View:
         zone = self.parent
         cuts: list[str] = []
         while True:
-            said = {t: r for t in ("MX", "A", "AAAA", "SOA") if (r := self.said.get((zone, qname, t)))}
+            said = {t: r for t in WALKED if (r := self.said.get((zone, qname, t)))}
             if not said:
                 return Path(qname, tuple(cuts), "" if not cuts else zone, {})
             found = Counter(one.cut for replies in said.values() for one in replies.values() if one.cut)

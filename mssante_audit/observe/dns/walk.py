@@ -7,15 +7,16 @@ parent and the zone itself give, on each of their addresses. Nothing is assumed 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NamedTuple, TypeVar
 
-from mssante_audit.observe.dns.asker import Ask, Asker, once
+from dns.inet import is_address
+
+from mssante_audit.observe.dns.asker import Asker, once
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.resolve import Resolver, Server
-from mssante_audit.observe.lines import SILENT, Observed
+from mssante_audit.observe.lines import SILENT, Ask, Observed
 
 MAX_NAMES = 32
 MAX_SERVERS = 64
@@ -36,23 +37,14 @@ class _Delegation(NamedTuple):
 class Walker:
     """Walks domains; zones and names met on the way are looked at once.
 
-    Parameters
-    ----------
-    asker
-        Asks and writes.
-    resolver
-        Looks up names of servers and mail hosts.
-    sibling
-        A label that no domain has.
-    note
-        Called with a zone and what was left out there.
+    `sibling` is a label that no domain has; `note` is called with a zone and what was left out there.
     """
 
     def __init__(self, asker: Asker, resolver: Resolver, sibling: str, note: Note) -> None:
         self._asker, self._resolver, self._sibling, self._note = asker, resolver, sibling, note
         self._parent = asker.settings.parent_zone
         self._zones: dict[str, asyncio.Future[tuple[Server, ...]]] = {}
-        self._once: dict[tuple[str, ...], asyncio.Future[object]] = {}
+        self._once: dict[tuple[str, ...], asyncio.Future[Any]] = {}
         self._servers: tuple[Server, ...] = ()
         self._signed: set[str] = set()
 
@@ -100,9 +92,8 @@ class Walker:
         return await once(self._zones, cut, lambda: self._discover(domain, cut, replies))
 
     async def _discover(self, domain: str, cut: str, replies: list[Observed]) -> tuple[Server, ...]:
-        carried = [
-            o for o in replies if o.outcome != "referral"
-        ]  # the server asked carries the zone below too
+        # Who answers where others refer carries the zone below too.
+        carried = [o for o in replies if o.outcome != "referral"]
         asks = (Ask(domain, "walk", o.zone, cut, "NS", o.server, o.address) for o in carried)
         told = [*replies, *await asyncio.gather(*map(self._asker.ask, dict.fromkeys(asks)))]
         records = [r for o in told for r in o.records]
@@ -145,9 +136,8 @@ class Walker:
             more = {n for own in told for n in own} - seen
             names = sorted(more)[: MAX_NAMES - len(seen)]
             if len(names) < len(more):
-                self._note(
-                    zone, f"{len(more) - len(names)} names of servers given by the zone itself not followed"
-                )
+                left = len(more) - len(names)
+                self._note(zone, f"{left} names of servers given by the zone itself not followed")
         if servers:
             self._resolver.zones[zone] = tuple(servers)
         return tuple(servers)
@@ -161,7 +151,9 @@ class Walker:
             self._asker.ask(ask._replace(transport="tcp")),
         )
         if soa.outcome not in SILENT:
-            await self._do_once(("recursion", server.address), lambda: self._ask_recursion(domain, server))
+            # The root's SOA: any resolver has it at hand, and no name of anybody's is given away.
+            stranger = Ask(domain, "recursion", "", ".", "SOA", server.name, server.address, rd=True)
+            await once(self._once, ("recursion", server.address), lambda: self._asker.ask(stranger))
         if "signed" in soa.flags:
             self._signed.add(zone)
         if secure or "signed" in soa.flags:
@@ -173,10 +165,6 @@ class Walker:
         observed = await self._asker.ask(ask, patient=patient)
         self._asker.remember(observed)
         return observed
-
-    async def _ask_recursion(self, domain: str, server: Server) -> None:
-        # The root's SOA: any resolver has it at hand, and no name of anybody's is given away.
-        await self._asker.ask(Ask(domain, "recursion", "", ".", "SOA", server.name, server.address, rd=True))
 
     async def _ask_all(
         self, domain: str, zone: str, servers: Iterable[Server], qname: str, qtype: str, step: str = "walk"
@@ -205,7 +193,8 @@ class Walker:
     ) -> None:
         qname = canonical(f"{self._sibling}.{name.partition('.')[2]}")
         for server in servers if qname else ():  # a name can be too long for a sibling of this length
-            await self._do_once(
+            await once(
+                self._once,
                 ("sibling", zone, qname, qtype, server.address),
                 lambda server=server: self._ask_all(domain, zone, [server], qname, qtype, "sibling"),  # type: ignore[misc]
             )
@@ -219,23 +208,12 @@ class Walker:
             records += found.records if found else ()
             await self._resolver.addresses(domain, alias)
         hosts = {r.data.rpartition(" ")[2] for r in records if r.type == "MX" and r.section == "answer"}
-        named = sorted(host for host in hosts if host != "." and not _is_address(host))
+        named = sorted(host for host in hosts if host != "." and not is_address(host))
         if len(named) > MAX_HOSTS:
             self._note(domain, f"{len(named) - MAX_HOSTS} of {len(named)} mail hosts not followed")
         await _together([self._resolver.addresses(domain, host) for host in named[:MAX_HOSTS]])
-
-    async def _do_once(self, what: tuple[str, ...], do: Callable[[], Awaitable[object]]) -> None:
-        await once(self._once, what, do)
 
 
 async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
     """Await all at once; one alone needs no task, which costs as much as a query."""
     return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
