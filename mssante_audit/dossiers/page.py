@@ -54,8 +54,9 @@ class DossierPage:
 
     html: str
     title: str
+    told: Dossier | None
+    """``None`` if it did not come to that, like `results`."""
     results: Results | None
-    """``None`` if it did not come to them."""
     failure: Failure | None = None
     section: str = ""
     """The heading under which it failed."""
@@ -78,6 +79,7 @@ def dossier_page(
         Show the traceback, which may hold unmasked values.
     """
     notebook, at = _notebook(), -1
+    told: Dossier | None = None
     results: Results | None = None
     failure: Failure | None = None
     try:
@@ -90,20 +92,24 @@ def dossier_page(
     except Exception as error:  # the other operators' dossiers are made all the same
         trace = "".join(format_exception(error)) if debug else ""
         failure = failure_of(type(error).__name__, str(error), at, trace)
-    return _page(notebook, results, parameters, failure)
+    return _page(notebook, told, results, parameters, failure)
 
 
 def failed_page(error: Exception, parameters: Mapping[str, Any]) -> DossierPage:
     """Return the page of a dossier that whoever was to make it did not even begin."""
-    return _page(_notebook(), None, parameters, failure_of(type(error).__name__, str(error), -1))
+    return _page(_notebook(), None, None, parameters, failure_of(type(error).__name__, str(error), -1))
 
 
 def _page(
-    notebook: NotebookNode, results: Results | None, parameters: Mapping[str, Any], failure: Failure | None
+    notebook: NotebookNode,
+    told: Dossier | None,
+    results: Results | None,
+    parameters: Mapping[str, Any],
+    failure: Failure | None,
 ) -> DossierPage:
     page = Page(NOTEBOOK, labelled(parameters), results.provenance if results else {}, failure)
     section = section_of(notebook, failure.cell) if failure else ""
-    return DossierPage(to_html(notebook, page), title_of(notebook, NOTEBOOK), results, failure, section)
+    return DossierPage(to_html(notebook, page), title_of(notebook, NOTEBOOK), told, results, failure, section)
 
 
 def _notebook() -> NotebookNode:

@@ -197,8 +197,8 @@ def make_one(order: Order, space: TrustSpace, operator_id: str) -> Made:
     page = dossier_page(space, operator_id, shown, debug=order.debug)
     files: dict[str, bytes] = {}
     try:
-        if not page.failure:
-            files = letter_files(space, operator_id)
+        if page.told and not page.failure:
+            files = letter_files(page.told)
     except Exception as error:
         page = failed_page(error, shown)
     return _made(order, operator_id, page, files, time.perf_counter() - begin)
