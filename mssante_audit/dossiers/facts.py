@@ -245,7 +245,7 @@ def _last_step(space: TrustSpace) -> Span | None:
     newer = bool(known) and made is not None and known[-1].generated_at < made <= space.as_of
     if len(known) < 2 and not newer:
         return None
-    frames = [space.archive.load(s).entries for s in known[-1 if newer else -2 :]]
+    frames = [space.entries_of(s) for s in known[-1 if newer else -2 :]]
     times = [s.generated_at for s in known[-1 if newer else -2 :]]
     if newer and made is not None:
         frames.append(space.entries)

@@ -198,7 +198,7 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
         if known.exists():
             write_bytes(out / ledger.FILE, known.read_bytes())
             break
-    run = run_reports(names, out=out, parameters=_accepted(job, names), debug=job.debug)
+    run = run_reports(names, out=out, parameters=_accepted(job, names), told=job.parameters, debug=job.debug)
     if (out / ledger.FILE).exists():
         write_bytes(job.folder / ledger.FILE, (out / ledger.FILE).read_bytes())
     failed = [

@@ -196,7 +196,7 @@ def _changes(space: TrustSpace) -> pd.DataFrame:
     )
     if not archive or not known:
         return changes_frame([])
-    found = changes_frame(compare(archive.load(known[-1]).entries, space.entries))
+    found = changes_frame(compare(space.entries_of(known[-1]), space.entries))
     contacts = found["kind"] == "contact_changed"
     for column in ("before", "after"):
         found.loc[contacts, column] = found.loc[contacts, column].map(mask)

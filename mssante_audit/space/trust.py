@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.archive.store import Archive, checked, open_archive
+from mssante_audit.archive.store import Archive, Snapshot, checked, open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.resources import resource
@@ -59,6 +59,19 @@ class TrustSpace:
     def audited(self) -> pd.DataFrame:
         """The rows that audits look at: `entries` without the manager's and operators' test entries."""
         return self.entries[~self.entries["is_audit_entry"]]
+
+    def entries_of(self, snapshot: Snapshot) -> pd.DataFrame:
+        """Return all rows of a list of the archive; the space's own are not read again.
+
+        Raises
+        ------
+        InputError
+            If it is gone, damaged, or another than its name says.
+        """
+        own = self.whitelist
+        if self.archive is None or (own.sha256.startswith(snapshot.sha) and not own.damaged):
+            return self.entries
+        return self.archive.load(snapshot).entries
 
 
 def find_archive(data: Path, anchors: Sequence[str | Path] = ()) -> Archive | None:
