@@ -23,8 +23,8 @@ report: .venv/ok ## HTML reports of DATA (default: the sample) into OUT; more op
 test: lint ## lint, types, notebook cleanliness and the whole test suite
 	.venv-dev/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-quick: .venv-dev/ok ## the unit tests, for who edits: what starts no process and makes no report
-	.venv-dev/bin/python -m pytest -m "not slow" $(ARGS)
+quick: .venv-dev/ok ## the unit tests, for who edits: what starts no process, makes no report, takes no time
+	.venv-dev/bin/python -m pytest -m "not slow" -n 2 $(ARGS)
 
 lint: .venv-dev/ok ## ruff (notebooks included), mypy, imports between rooms, clean notebooks
 	.venv-dev/bin/ruff check .

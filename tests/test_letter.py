@@ -53,7 +53,7 @@ def flat(text):
 
 
 def test_every_point_is_told_with_its_remedy_and_domains_worst_first(space):
-    text = flat(letter_files(space, GROUP)[".txt"].decode())
+    text = flat(letter_files(dossier(space, GROUP))[".txt"].decode())
     points = points_of(dossier(space, GROUP))
     ranks = [SEVERITIES.index(point.severity) for point in points]
     assert ranks == sorted(ranks, reverse=True)
@@ -69,7 +69,7 @@ def test_every_point_is_told_with_its_remedy_and_domains_worst_first(space):
 
 
 def test_it_stays_short_however_much_there_is_to_say(space):
-    files = letter_files(space, LARGE)
+    files = letter_files(dossier(space, LARGE))
     text = files[".txt"].decode()
     points = points_of(dossier(space, LARGE))
     assert len(points) > MOST_POINTS
@@ -83,7 +83,7 @@ def test_it_stays_short_however_much_there_is_to_say(space):
 
 
 def test_the_message_parses_back(space):
-    files = letter_files(space, GROUP)
+    files = letter_files(dossier(space, GROUP))
     message = parsed(files[".eml"])
     about, _, text = files[".txt"].decode().partition("\n\n")
     assert f"Objet\xa0: {message['Subject']}" == about
@@ -99,22 +99,22 @@ def test_the_message_parses_back(space):
 def test_the_same_input_gives_the_same_bytes(space):
     again = load_space(as_of=AS_OF)
     for operator_id in (GROUP, "1959900002"):
-        assert letter_files(again, operator_id) == letter_files(space, operator_id)
-    later = letter_files(load_space(as_of="2026-03-04T06:00:00Z"), GROUP)[".eml"]
-    assert parsed(later)["Message-ID"] != parsed(letter_files(space, GROUP)[".eml"])["Message-ID"]
+        assert letter_files(dossier(again, operator_id)) == letter_files(dossier(space, operator_id))
+    later = letter_files(dossier(load_space(as_of="2026-03-04T06:00:00Z"), GROUP))[".eml"]
+    assert parsed(later)["Message-ID"] != parsed(letter_files(dossier(space, GROUP))[".eml"])["Message-ID"]
 
 
 def test_contacts_are_left_out_unless_shown(space):
-    message = parsed(letter_files(space, GROUP)[".eml"])
+    message = parsed(letter_files(dossier(space, GROUP))[".eml"])
     assert [a.addr_spec for a in message["To"].addresses] == ["destinataire@a-completer.invalid"]
     assert "@gcs-cheminsonge" not in body(message).replace("•••@gcs-cheminsonge", "")
-    shown = parsed(letter_files(load_space(as_of=AS_OF, show_contacts=True), GROUP)[".eml"])
+    shown = parsed(letter_files(dossier(load_space(as_of=AS_OF, show_contacts=True), GROUP))[".eml"])
     assert "dsi@gcs-cheminsonge.example" in [a.addr_spec for a in shown["To"].addresses]
     assert all(a.addr_spec.endswith("@gcs-cheminsonge.example") for a in shown["To"].addresses)
 
 
 def test_the_forms_are_filled_from_the_register(space):
-    forms = list(parsed(letter_files(space, GROUP)[".eml"]).iter_attachments())
+    forms = list(parsed(letter_files(dossier(space, GROUP))[".eml"]).iter_attachments())
     assert forms[0].get_filename() == "annexe1-annexe2-valfictif.mssante.fr.pdf"
     assert forms[0].get_content_type() == "application/pdf"
     values = {n: f.get("/V", "") for n, f in PdfReader(BytesIO(forms[0].get_content())).get_fields().items()}
@@ -127,7 +127,7 @@ def test_the_forms_are_filled_from_the_register(space):
 
 def test_a_form_shows_contacts_where_the_space_does():
     shown = load_space(as_of=AS_OF, show_contacts=True)
-    form = next(parsed(letter_files(shown, GROUP)[".eml"]).iter_attachments())
+    form = next(parsed(letter_files(dossier(shown, GROUP))[".eml"]).iter_attachments())
     fields = PdfReader(BytesIO(form.get_content())).get_fields()
     assert fields["public_project_email"]["/V"] == "mssante@gcs-cheminsonge.example"
     assert fields["signatory_last_name"].get("/V", "") == ""
@@ -142,13 +142,13 @@ def test_without_the_extra_pdf_the_form_is_plain_text(space, monkeypatch):
         return real(name, *more, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    form = next(parsed(letter_files(space, GROUP)[".eml"]).iter_attachments())
+    form = next(parsed(letter_files(dossier(space, GROUP))[".eml"]).iter_attachments())
     assert form.get_filename() == "annexe1-annexe2-valfictif.mssante.fr.txt"
     assert "Nom du domaine de messagerie MSSanté : annexe2-valfictif.mssante.fr" in form.get_content()
 
 
 def test_without_a_register_nothing_is_attached(space):
-    message = parsed(letter_files(replace(space, declarations=None), GROUP)[".eml"])
+    message = parsed(letter_files(dossier(replace(space, declarations=None), GROUP))[".eml"])
     assert not message.is_multipart()
     assert "pré-rempli" not in body(message)
     assert "annexe 1" in body(message)
@@ -164,7 +164,7 @@ def test_a_name_carries_no_header_and_no_line_in(show):
         }
     )
     hostile = replace(hostile, show_contacts=show)
-    files = letter_files(hostile, "1759900004")
+    files = letter_files(dossier(hostile, "1759900004"))
     message = parsed(files[".eml"])
     assert set(message.keys()) == {
         "Subject", "From", "To", "Date", "Message-ID", "X-Unsent", "MIME-Version", "Content-Type",
@@ -187,7 +187,7 @@ def test_a_label_of_several_lines_stays_on_one():
 def test_a_name_of_any_letters_comes_through():
     name = "HÔPITAL ŒUVRE 漢字 \N{RIGHT-TO-LEFT OVERRIDE}X " + "É" * 100
     odd = make_space({"dn": f"CN=mss.alpha.example,OU=1759900004,O={name},ST=Paris (75),C=FR"})
-    message = parsed(letter_files(odd, "1759900004")[".eml"])
+    message = parsed(letter_files(dossier(odd, "1759900004"))[".eml"])
     assert "HÔPITAL ŒUVRE 漢字 \\u202eX" in message["Subject"]
     assert len(message["Subject"]) < 150
     assert message["To"].addresses[0].display_name.startswith("HÔPITAL ŒUVRE 漢字")
@@ -196,7 +196,7 @@ def test_a_name_of_any_letters_comes_through():
 def test_nothing_to_correct_makes_a_short_message():
     good = make_space({})
     quiet = points_of(dossier(good, "1759900004"))
-    text = letter_files(good, "1759900004")[".txt"].decode()
+    text = letter_files(dossier(good, "1759900004"))[".txt"].decode()
     assert quiet == ()
     assert "rien à corriger" in text.splitlines()[0]
     assert "À faire" not in text

@@ -23,6 +23,7 @@ from mssante_audit.archive.keep import MAX_LOSS, keep, locked
 from mssante_audit.archive.log import GOOD, Record, append
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import FetchError, InputError
+from mssante_audit.whitelist.load import sha256_of
 
 URL = "https://espacedeconfiance.mssante.fr/listeblanchemssante.xml"
 """Where the list is published, as every consumer known writes it; the form prints ``espaceconfiance``."""
@@ -113,11 +114,7 @@ def _last(archive: Archive, url: str) -> Record | None:
     for record in reversed(archive.log):
         if record.source == url and record.outcome in GOOD:
             named = [s for s in archive.snapshots if s.name == record.file]
-            try:
-                whole = bool(named) and archive.load(named[0]).sha256 == record.sha256
-            except InputError:
-                whole = False
-            return record if whole else None
+            return record if named and sha256_of(named[0].path) == record.sha256 else None
         if record.source == url and record.outcome == "quarantined":
             return None
     return None

@@ -17,7 +17,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.instants import SKEW
 from mssante_audit.base.staging import exclusive
-from mssante_audit.whitelist.load import WhiteList, load_whitelist
+from mssante_audit.whitelist.load import WhiteList, load_whitelist, sha256_of
 
 MAX_LOSS = 0.1
 """Share of its rows that a list may lose against the one before it without being flagged."""
@@ -82,7 +82,7 @@ def _store(
     record = replace(record, file=name, sha256=whitelist.sha256, rows=len(whitelist.entries))
     target = archive.folder / name
     if target.exists():
-        if _digest(target) == whitelist.sha256:
+        if sha256_of(target) == whitelist.sha256:
             return replace(record, outcome="same")
         record = replace(record, message="the kept file held other bytes, and was replaced")
     flags, notes = _flags(archive, len(whitelist.entries), made, name, max_loss, now)
@@ -154,13 +154,6 @@ def import_lists(
                 continue
             yield keep(fresh, content, record, max_loss=max_loss, now=now)
         bring_up_to_date(replace(archive))
-
-
-def _digest(path: Path) -> str:
-    try:
-        return load_whitelist(path, recover=True, any_namespace=True).sha256
-    except InputError:
-        return ""
 
 
 def _instant(now: datetime | None) -> str:

@@ -13,6 +13,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -48,8 +49,11 @@ def csv_text(frame: pd.DataFrame) -> str:
     b;'=1,2
     """
     names = _flat(frame)
-    lines = [names, *_rows(frame, names)]
-    return "".join(_csv_line([_csv_cell(value) for value in line]) for line in lines)
+    lines: list[str] = []
+    # Only characters of the line end are quoted: with a lone line feed a carriage return would not be.
+    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
+    writer.writerows([_csv_cell(value) for value in row] for row in [names, *_rows(frame, names)])
+    return "".join(f"{line[:-2]}\n" for line in lines)
 
 
 def json_text(frame: pd.DataFrame) -> str:
@@ -242,6 +246,8 @@ def _rows(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[Any, ...]]:
 
 
 def _plain(value: Any) -> Any:
+    if type(value) is str:  # nearly all are
+        return value
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
     if isinstance(value, Mapping):
@@ -251,13 +257,6 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "isoformat"):
         return value.isoformat()
     return value if isinstance(value, bool | int | float) else str(value)
-
-
-def _csv_line(cells: list[Any]) -> str:
-    out = io.StringIO()
-    # Only characters of the line end are quoted: with a lone line feed a carriage return would not be.
-    csv.writer(out, lineterminator="\r\n").writerow(cells)
-    return out.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _joined(value: Any) -> Any:

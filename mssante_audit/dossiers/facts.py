@@ -8,12 +8,13 @@ them on.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
 from mssante_audit.archive.events import Span, between
@@ -23,7 +24,7 @@ from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.french import typeset
 from mssante_audit.dossiers.belongings import Belongings, belongings
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.findings.frame import row_ranges, typed
+from mssante_audit.findings.frame import of_records, row_ranges
 from mssante_audit.report import results
 from mssante_audit.report.results import Provenance, Results
 from mssante_audit.space.story import worded_changes
@@ -52,6 +53,8 @@ class Survey:
     belongings: Belongings
     found: Mapping[str, tuple[int, ...]]
     """For each operator, the positions of the findings that touch it."""
+    rows: Mapping[Any, Any]
+    """For each operator, the positions of its rows in the list."""
     standing: pd.DataFrame
     """One row an operator (index ``operator_id``): `domains`, and findings by severity."""
     methods: Mapping[str, Mapping[Any, Any]]
@@ -149,9 +152,9 @@ def dossier(space: TrustSpace, operator_id: str | None) -> Dossier:
     """
     common = survey(space)
     operator_id = operator_id or _most_found(common)
-    own = space.entries[space.entries["operator_id"] == operator_id]
-    if own.empty:
+    if operator_id not in common.rows:
         raise UnknownNameError(f"no operator {operator_id!r} in this list")
+    own = space.entries.take(common.rows[operator_id])
     entries = own[~own["is_audit_entry"]] if not own["is_audit_entry"].all() else own
     names = entries.loc[~entries["operator"].isin(["", CPS_ISSUER]), "operator"]
     span = (common.step.start, common.step.end) if common.step else (None, None)
@@ -196,6 +199,7 @@ def _survey(space: TrustSpace) -> Survey:
         findings,
         belongings(space),
         found,
+        space.entries.groupby("operator_id").indices,
         _standing(findings, found, space),
         {str(r["domain"]): r for r in records.to_dict("records")},
         dict(zip(statuses["domain"], statuses["status"].astype("str"), strict=True)),
@@ -244,7 +248,7 @@ def _last_step(space: TrustSpace) -> Span | None:
     newer = bool(known) and made is not None and known[-1].generated_at < made <= space.as_of
     if len(known) < 2 and not newer:
         return None
-    frames = [space.archive.load(s).entries for s in known[-1 if newer else -2 :]]
+    frames = [space.entries_of(s) for s in known[-1 if newer else -2 :]]
     times = [s.generated_at for s in known[-1 if newer else -2 :]]
     if newer and made is not None:
         frames.append(space.entries)
@@ -299,23 +303,27 @@ def _findings(common: Survey, own: pd.DataFrame, operator_id: str) -> pd.DataFra
                 "facts": {},  # they may name others
             }
         )
-    return typed(pd.DataFrame(records, columns=list(common.findings.columns)))
+    return of_records(records)
 
 
 def _domains(common: Survey, entries: pd.DataFrame, operator_id: str) -> pd.DataFrame:
     whose, records = common.belongings, []
-    for domain, rows in entries.groupby("domain", sort=False):
-        told = common.methods.get(str(domain), {})
-        descriptions = " | ".join(dict.fromkeys(rows["description"]))
+    named: dict[str, tuple[dict[str, None], set[str]]] = {}
+    for domain, description, key in _rows(entries, "domain", "description", "dn_key"):
+        descriptions, keys = named.setdefault(domain, ({}, set()))
+        descriptions[description] = None
+        keys.add(key)
+    for domain, (descriptions, keys) in named.items():
+        told = common.methods.get(domain, {})
         records.append(
             (
-                str(domain),
-                whose.safe(descriptions, operator_id),
-                rows["dn_key"].nunique(),
+                domain,
+                whose.safe(" | ".join(descriptions), operator_id),
+                len(keys),
                 str(told.get("declared", "")),
                 str(told.get("method", "")),
                 whose.safe(str(told.get("why", "")), operator_id),
-                common.statuses.get(str(domain).strip().lower().rstrip("."), ""),
+                common.statuses.get(domain.strip().lower().rstrip("."), ""),
             )
         )
     columns = ["domain", "description", "certificates", "declared", "method", "why", "status"]
@@ -323,20 +331,29 @@ def _domains(common: Survey, entries: pd.DataFrame, operator_id: str) -> pd.Data
 
 
 def _certificates(entries: pd.DataFrame) -> pd.DataFrame:
-    named = entries.assign(cn=entries["cn"].where(entries["cn"] != "", entries["dn"]))
-    held = named.groupby(["cn", "igc"], sort=False)["domain"].nunique().to_frame("domains").reset_index()
-    return held.sort_values("domains", ascending=False, kind="stable", ignore_index=True)
+    held: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for cn, dn, igc, domain in _rows(entries, "cn", "dn", "igc", "domain"):
+        held[cn or dn, igc].add(domain)
+    records = sorted(((*named, len(domains)) for named, domains in held.items()), key=lambda r: -r[2])
+    return pd.DataFrame(records, columns=["cn", "igc", "domains"])
 
 
 def _contacts(common: Survey, entries: pd.DataFrame, operator_id: str, *, show: bool) -> pd.DataFrame:
-    records = []
+    whole: Counter[tuple[str, str]] = Counter()
     for kind, column in (("projet", "project_contact"), ("support", "support_contact")):
-        for text, domains in entries.groupby(column, sort=False)["domain"].nunique().items():
-            own = common.belongings.safe(str(text), operator_id)
-            records.append((kind, own if show or own != text else mask(own), int(domains)))
-    frame = pd.DataFrame(records, columns=["kind", "contact", "domains"])
-    whole = frame.groupby(["kind", "contact"], sort=False)[["domains"]].sum().reset_index()
-    return whole.sort_values(["kind", "domains"], ascending=[True, False], kind="stable", ignore_index=True)
+        held: defaultdict[str, set[str]] = defaultdict(set)
+        for text, domain in _rows(entries, column, "domain"):
+            held[text].add(domain)
+        for text, domains in held.items():
+            own = common.belongings.safe(text, operator_id)
+            whole[kind, own if show or own != text else mask(own)] += len(domains)
+    records = sorted(((*named, n) for named, n in whole.items()), key=lambda r: (r[0], -r[2]))
+    return pd.DataFrame(records, columns=["kind", "contact", "domains"])
+
+
+def _rows(frame: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:
+    """Return rows of a frame as tuples: with one operator's few, pandas' ways cost more than they save."""
+    return zip(*(frame[name].tolist() for name in columns), strict=True)
 
 
 def _changes(common: Survey, operator_id: str, *, show: bool) -> pd.DataFrame:
@@ -380,12 +397,13 @@ def _peers(common: Survey, operator_id: str) -> Peers:
     if len(others) < PEERS_MIN or not size:
         return Peers(low, high)
     own = int(standing["todo"][operator_id])
-    quartiles = others["todo"].quantile([0.25, 0.5, 0.75])
+    quartiles = np.quantile(others["todo"].to_numpy(), [0.25, 0.5, 0.75]).tolist()
+    medians = np.median(others[list(SEVERITIES)].to_numpy(), axis=0).tolist()
     return Peers(
         low,
         high,
         len(others),
-        {name: float(others[name].median()) for name in SEVERITIES},
-        (float(quartiles.iloc[0]), float(quartiles.iloc[1]), float(quartiles.iloc[2])),
+        dict(zip(SEVERITIES, medians, strict=True)),
+        (quartiles[0], quartiles[1], quartiles[2]),
         int((others["todo"] > own).sum()),
     )

@@ -24,11 +24,10 @@ from mssante_audit.declarations.form_write import write_form
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import records
 from mssante_audit.dossiers.belongings import ELSEWHERE
-from mssante_audit.dossiers.facts import Dossier, dossier, survey
+from mssante_audit.dossiers.facts import Dossier, survey
 from mssante_audit.dossiers.narrative import remedy, theirs
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.tables import visible
-from mssante_audit.space.trust import TrustSpace
 
 MOST_POINTS = 12
 """Corrections asked for one by one; the others are counted."""
@@ -70,15 +69,8 @@ class Form:
     content: bytes
 
 
-def letter_files(space: TrustSpace, operator_id: str) -> dict[str, bytes]:
-    """Return the message to an operator by file suffix: ``.txt`` and ``.eml``.
-
-    Raises
-    ------
-    ParameterError, UnknownNameError
-        As `mssante_audit.dossiers.facts.dossier`.
-    """
-    told = dossier(space, operator_id)
+def letter_files(told: Dossier) -> dict[str, bytes]:
+    """Return the message to an operator by file suffix: ``.txt`` and ``.eml``."""
     points = points_of(told)
     attached = forms(told, points)
     text = letter_text(told, points, attached)

@@ -49,8 +49,8 @@ PARTS: dict[str, Callable[[Dossier, int], Any]] = {
 
 def dossier_page(
     space: TrustSpace, operator_id: str, parameters: Mapping[str, Any], *, debug: bool = False
-) -> tuple[Outcome, str]:
-    """Return what became of an operator's dossier, and its page: the very one of the notebook's report.
+) -> tuple[Outcome, str, Dossier | None]:
+    """Return what became of an operator's dossier, its page (the very one of the notebook's report), its facts.
 
     Whatever fails in it, there is a page: up to the part that failed, and saying so.
 
@@ -62,6 +62,7 @@ def dossier_page(
         Show the traceback, which may hold unmasked values.
     """
     notebook, at = _notebook(), -1
+    told: Dossier | None = None
     results: Results | None = None
     failure: Failure | None = None
     try:
@@ -74,20 +75,28 @@ def dossier_page(
     except Exception as error:  # the other operators' dossiers are made all the same
         trace = "".join(format_exception(error)) if debug else ""
         failure = failure_of(type(error).__name__, str(error), at, trace)
-    return _page(notebook, results, parameters, failure)
+    return _page(notebook, told, results, parameters, failure)
 
 
 def failed_page(error: Exception, parameters: Mapping[str, Any]) -> tuple[Outcome, str]:
     """Return the page of a dossier that whoever was to make it did not even begin."""
-    return _page(_notebook(), None, parameters, failure_of(type(error).__name__, str(error), -1))
+    outcome, html, _ = _page(
+        _notebook(), None, None, parameters, failure_of(type(error).__name__, str(error), -1)
+    )
+    return outcome, html
 
 
 def _page(
-    notebook: NotebookNode, results: Results | None, parameters: Mapping[str, Any], failure: Failure | None
-) -> tuple[Outcome, str]:
+    notebook: NotebookNode,
+    told: Dossier | None,
+    results: Results | None,
+    parameters: Mapping[str, Any],
+    failure: Failure | None,
+) -> tuple[Outcome, str, Dossier | None]:
     page = Page(NOTEBOOK, labelled(parameters), results.provenance if results else {}, failure)
     section = section_of(notebook, failure.cell) if failure else ""
-    return Outcome(NOTEBOOK, title_of(notebook, NOTEBOOK), results, failure, section), to_html(notebook, page)
+    outcome = Outcome(NOTEBOOK, title_of(notebook, NOTEBOOK), results, failure, section)
+    return outcome, to_html(notebook, page), told
 
 
 def _notebook() -> NotebookNode:

@@ -194,11 +194,11 @@ def make_one(order: Order, space: TrustSpace, operator_id: str) -> Made:
     """Make one dossier from its space."""
     begin = time.perf_counter()
     shown = order.shown(operator_id)
-    outcome, html = dossier_page(space, operator_id, shown, debug=order.debug)
+    outcome, html, told = dossier_page(space, operator_id, shown, debug=order.debug)
     files: dict[str, bytes] = {}
     try:
-        if not outcome.failure:
-            files = letter_files(space, operator_id)
+        if told and not outcome.failure:
+            files = letter_files(told)
     except Exception as error:
         outcome, html = failed_page(error, shown)
     outcome = replace(outcome, seconds={"make": round(time.perf_counter() - begin, 3)})

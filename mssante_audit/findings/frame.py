@@ -47,7 +47,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -81,6 +81,13 @@ COLUMNS = (
 )
 
 Severity = pd.CategoricalDtype(list(SEVERITIES), ordered=True)
+
+_DTYPES: dict[str, Any] = {
+    **dict.fromkeys(COLUMNS, "str"),
+    **dict.fromkeys(OBJECTS, "object"),
+    "severity": Severity,
+    "domains": "int64",
+}
 
 Subject = str | Person | tuple[str | Person, ...]
 
@@ -203,20 +210,19 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
             tuple(clear(list(r["subject"]))),
         )
     )
-    return typed(pd.DataFrame(records, columns=list(COLUMNS)))
+    return of_records(records)
+
+
+def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
+    """Return findings, a mapping each, with the dtypes of this module's docstring."""
+    return pd.DataFrame(
+        {name: pd.Series([told[name] for told in records], dtype=dtype) for name, dtype in _DTYPES.items()}
+    )
 
 
 def typed(findings: pd.DataFrame) -> pd.DataFrame:
     """Return `findings` with the dtypes of this module's docstring, also when it has no row."""
-    text = [c for c in COLUMNS if c not in ("severity", "domains", *OBJECTS)]
-    return findings.astype(
-        {
-            **dict.fromkeys(text, "str"),
-            **dict.fromkeys(OBJECTS, "object"),
-            "severity": Severity,
-            "domains": "int64",
-        }
-    )
+    return findings.astype(_DTYPES)
 
 
 def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:

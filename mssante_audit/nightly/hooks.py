@@ -64,10 +64,10 @@ def _run(words: Sequence[str], environment: Mapping[str, str], seconds: float) -
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
-            end_group(process, signal.SIGKILL)
+            _kill(process)
             return f"not done after {seconds:g} s, and ended"
         except BaseException:  # Ctrl-C above all
-            end_group(process, signal.SIGKILL)
+            _kill(process)
             raise
         if status == 0:
             return ""
@@ -77,9 +77,12 @@ def _run(words: Sequence[str], environment: Mapping[str, str], seconds: float) -
         return f"{how}: {last}" if last else how
 
 
-def end_group(process: subprocess.Popen[bytes], number: int) -> None:
-    """Send a signal to a process that leads its session, and to what it started; wait for it if killed."""
+def kill_group(leader: int) -> None:
+    """Kill a process that leads its session, and what it started."""
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
-    if number == signal.SIGKILL:
-        process.wait()
+        os.killpg(leader, signal.SIGKILL)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    kill_group(process.pid)
+    process.wait()

@@ -15,25 +15,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from multiprocessing.context import ForkContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import cast
 
 from mssante_audit.base.export import output_error, write_bytes
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.settings import Config
 from mssante_audit.base.staging import exclusive
 from mssante_audit.nightly.config import STEPS
-from mssante_audit.nightly.hooks import end_group, run_hooks
+from mssante_audit.nightly.hooks import kill_group, run_hooks
 from mssante_audit.nightly.log import (
     RUNS,
     SITE,
@@ -48,7 +51,7 @@ from mssante_audit.nightly.log import (
     write_run,
 )
 from mssante_audit.nightly.retention import outdated, remove
-from mssante_audit.nightly.steps import Job
+from mssante_audit.nightly.steps import Job, work
 from mssante_audit.nightly.summary import summary
 
 RESUMED = timedelta(hours=12)
@@ -195,44 +198,34 @@ def _in_its_process(step: str, job: Job) -> Result:
     """Run a step in a process of its own, with a deadline."""
     begin = time.monotonic()
     deadline = getattr(job.config.deadlines, step)
-    file = job.folder / "steps" / f"{step}.json"
-    file.unlink(missing_ok=True)
-    with (job.folder / "steps" / f"{step}.txt").open("wb") as said:
-        process = subprocess.Popen(  # noqa: S603 - this very Python
-            [sys.executable, "-m", "mssante_audit.nightly.steps", step],
-            cwd=job.folder,
-            stdin=subprocess.PIPE,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+    (job.folder / "steps" / f"{step}.json").unlink(missing_ok=True)
+    start = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    process = cast(ForkContext, start).Process(target=work, args=(step, job), name=step)
     why = ""
     try:
-        with suppress(BrokenPipeError):  # it died: its status says so
-            process.stdin.write(job.line())
-            process.stdin.flush()
-        process.wait(deadline)
-    except subprocess.TimeoutExpired:
-        why = f"not done after {deadline:g} s, and ended"
+        process.start()
+        process.join(deadline)
+        if process.exitcode is None:
+            why = f"not done after {deadline:g} s, and ended"
     finally:
         _end(process)
-        with suppress(BrokenPipeError):
-            process.stdin.close()
     result = read_result(job.folder, step)
     if result is None or why:
-        why = why or _death(process.returncode)
+        why = why or _death(process.exitcode or 0)
         result = Result(step, "failed", why, round(time.monotonic() - begin, 3))
     return result
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: BaseProcess) -> None:
     """End a step, kindly first, and whatever it started and left behind."""
-    if process.poll() is None:
+    if process.pid is None:  # it could not even be started
+        return
+    if process.exitcode is None:
         process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE)
-    end_group(process, signal.SIGKILL)
+        process.join(GRACE)
+    kill_group(process.pid)
+    process.kill()  # if it did not come to leading a group
+    process.join()
 
 
 def _death(status: int) -> str:

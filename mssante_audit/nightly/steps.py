@@ -1,13 +1,15 @@
-"""The steps of a nightly run, each a process of its own: ``python -m mssante_audit.nightly.steps``.
+"""The steps of a nightly run, each in a process of its own, forked from the run's, which has imported once.
 
-So a step that hangs, dies or takes all memory is a step that failed, and the ones after it go on. A step
-reads what it needs from its standard input, one line of JSON, and dies as soon as that closes: with the run
-that started it, however that was ended. It leaves ``steps/<step>.json`` in the run's folder.
+So a step that hangs, dies or takes all memory is a step that failed, and the ones after it go on. A step dies
+with the run that started it, however that was ended. It leaves ``steps/<step>.json`` in the run's folder, and
+what it printed in ``steps/<step>.txt``.
 """
 
 from __future__ import annotations
 
+import gc
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -20,19 +22,37 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
+from filelock import FileLock
+
+from mssante_audit import audits
+from mssante_audit.archive import fetch as fetching
+from mssante_audit.archive.store import Archive, open_archive
+from mssante_audit.base import export
 from mssante_audit.base.errors import AuditError, ReportError
+from mssante_audit.base.export import write_bytes
+from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Config, Observe
+from mssante_audit.base.staging import LOCK
+from mssante_audit.dossiers.page import NOTEBOOK
+from mssante_audit.dossiers.write import write_dossiers
+from mssante_audit.findings import ledger, trend
+from mssante_audit.findings.catalogue import FAILED
+from mssante_audit.findings.frame import COLUMNS, typed
+from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.nightly.log import SITE, STATE, Result, began, write_result
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mssante_audit.archive.store import Archive
-    from mssante_audit.findings.ledger import FollowUp
-    from mssante_audit.observe.dns.settings import ObserveSettings
-    from mssante_audit.space.trust import TrustSpace
+from mssante_audit.observe.dns.run import default_path
+from mssante_audit.observe.dns.run import observe as observe_dns
+from mssante_audit.observe.dns.settings import ObserveSettings
+from mssante_audit.report.parameters import declared, shown_value
+from mssante_audit.report.results import Results, open_space, provenance, read_results
+from mssante_audit.report.run import find_notebooks, run_reports
+from mssante_audit.site.build import build_site
+from mssante_audit.snapshot import is_snapshot, make_snapshot
+from mssante_audit.space.trust import TrustSpace, find_archive
+from mssante_audit.values.person import told_error
 
 STEP_LOCK = ".step.lock"
 """In the output folder, held by a step at work: one that outlives a killed run an instant is waited for."""
@@ -67,17 +87,6 @@ class Job:
             raise ValueError(f"{self.folder.name} is no run")
         return at
 
-    def line(self) -> bytes:
-        """Return it as the line that a step reads."""
-        told = {
-            "file": str(self.config.file.resolve()),
-            "values": self.config.values,
-            "folder": str(self.folder),
-            "as_of": self.as_of,
-            "debug": self.debug,
-        }
-        return json.dumps(told).encode() + b"\n"
-
 
 Step = Callable[[Job], tuple[str, dict[str, Any]]]
 """Returns a message and facts; raises what made it fail."""
@@ -85,15 +94,12 @@ Step = Callable[[Job], tuple[str, dict[str, Any]]]
 
 def fetch(job: Job) -> tuple[str, dict[str, Any]]:
     """Download the published list into the archive."""
-    from mssante_audit.archive.fetch import Settings
-    from mssante_audit.archive.fetch import fetch as run
-
     wanted = job.config.fetch
-    settings = Settings(
+    settings = fetching.Settings(
         url=wanted.url, ca_bundle=wanted.ca_bundle, attempts=wanted.attempts,
         total_seconds=wanted.attempt_seconds, max_loss=wanted.max_loss,
     )  # fmt: skip
-    record = run(_archive(job), settings)
+    record = fetching.fetch(_archive(job), settings)
     flags = f" [{', '.join(record.flags)}]" if record.flags else ""
     said = f"{record.outcome}{flags} {record.file}: {record.message}".rstrip(": ")
     if record.outcome == "quarantined":
@@ -102,9 +108,6 @@ def fetch(job: Job) -> tuple[str, dict[str, Any]]:
 
 
 def _archive(job: Job) -> Archive:
-    from mssante_audit.archive.store import open_archive
-    from mssante_audit.space.trust import find_archive
-
     data = job.config.data
     given = data.anchors, data.signer or None
     return find_archive(data.folder, *given) or open_archive(data.folder / "archive", *given)
@@ -112,12 +115,9 @@ def _archive(job: Job) -> Archive:
 
 def observe(job: Job) -> tuple[str, dict[str, Any]]:
     """Ask the DNS about every domain; go on with the observation of a run that was killed."""
-    from mssante_audit.observe.dns.run import default_path
-    from mssante_audit.observe.dns.run import observe as run
-
     path = default_path(job.config.data.folder, job.began)
     domains = [domain for domain in _space(job).entries["domain"].unique().tolist() if domain]
-    summary = run(domains, path, observe_settings(job.config.observe), resume=path.exists())
+    summary = observe_dns(domains, path, observe_settings(job.config.observe), resume=path.exists())
     return (
         f"{summary.domains} domains, {summary.queries} queries: {path.name}",
         {"file": path.name, "domains": summary.domains, "queries": summary.queries},
@@ -132,8 +132,6 @@ def observe_settings(wanted: Observe) -> ObserveSettings:
     ParameterError
         If a value makes no sense.
     """
-    from mssante_audit.observe.dns.settings import ObserveSettings
-
     given = wanted.model_dump(exclude={"enabled"})
     servers = tuple(tuple(server.split("=", 1)) for server in wanted.parent_servers)
     return ObserveSettings(**given | {"parent_servers": servers})
@@ -141,15 +139,11 @@ def observe_settings(wanted: Observe) -> ObserveSettings:
 
 def _space(job: Job) -> TrustSpace:
     """Return the space as its files have it, or once the audits were made, as the run's snapshot has it."""
-    from mssante_audit.report.results import open_space
-
     return open_space(**_worked_out(job))
 
 
 def _worked_out(job: Job) -> dict[str, Any]:
     """Return the parameters of the steps after the audits: those of the snapshot, where it was made."""
-    from mssante_audit.snapshot import is_snapshot
-
     folder = job.folder / SNAPSHOT
     if not is_snapshot(folder):
         return job.parameters
@@ -159,24 +153,14 @@ def _worked_out(job: Job) -> dict[str, Any]:
 
 def audit(job: Job) -> tuple[str, dict[str, Any]]:
     """Run every audit, and compare with what the run before found."""
-    from mssante_audit import audits
-    from mssante_audit.base import export
-    from mssante_audit.findings.catalogue import FAILED
-    from mssante_audit.findings.ledger import FILE, follow, read_ledger, scope_of
-    from mssante_audit.findings.registry import rule
-    from mssante_audit.findings.words import sentence
-    from mssante_audit.report.parameters import shown_value
-    from mssante_audit.report.results import Results, open_space, provenance
-    from mssante_audit.snapshot import make_snapshot
-
     space = open_space(**job.parameters)
     make_snapshot(space, job.folder / SNAPSHOT, data=job.parameters.get("data"))
     findings, waived = audits.audit_all(space), audits.waived(space)
     # The run's own copy: what nobody was told of yet must be new to the next run too.
-    ledger = read_ledger(job.config.output.folder / STATE)
+    known = ledger.read_ledger(job.config.output.folder / STATE)
     given = {n: shown_value(n, v) if n in ("data", "anchors") else v for n, v in job.parameters.items()}
-    told = follow(ledger, scope_of("run", given), job.as_of, findings)
-    _write_json(job.folder / FILE, ledger)
+    told = ledger.follow(known, ledger.scope_of("run", given), job.as_of, findings)
+    _write_json(job.folder / ledger.FILE, known)
     shown = findings.assign(first_seen=list(told.first_seen), status=list(told.status))
     for suffix, write in export.WRITERS.items():
         write(shown, job.folder / f"findings.{suffix}")
@@ -212,19 +196,15 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
 
 def reports(job: Job) -> tuple[str, dict[str, Any]]:
     """Make the reports."""
-    from mssante_audit.base.export import write_bytes
-    from mssante_audit.findings.ledger import FILE
-    from mssante_audit.report.run import run_reports
-
     out, names = job.folder / "reports", job.config.reports.names
     out.mkdir(exist_ok=True)
-    for ledger in (job.folder / FILE, job.config.output.folder / STATE / FILE):
-        if ledger.exists():
-            write_bytes(out / FILE, ledger.read_bytes())
+    for known in (job.folder / ledger.FILE, job.config.output.folder / STATE / ledger.FILE):
+        if known.exists():
+            write_bytes(out / ledger.FILE, known.read_bytes())
             break
-    run = run_reports(names, out=out, parameters=_accepted(job, names), debug=job.debug)
-    if (out / FILE).exists():
-        write_bytes(job.folder / FILE, (out / FILE).read_bytes())
+    run = run_reports(names, out=out, parameters=_accepted(job, names), told=job.parameters, debug=job.debug)
+    if (out / ledger.FILE).exists():
+        write_bytes(job.folder / ledger.FILE, (out / ledger.FILE).read_bytes())
     failed = [
         f"{o.name} ({o.failure.kind}: {o.failure.message})".replace(": )", ")")
         for o in run.outcomes
@@ -237,10 +217,6 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
 
 def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
     """Return those parameters that one of the notebooks has."""
-    from mssante_audit.base.resources import resource
-    from mssante_audit.report.parameters import declared
-    from mssante_audit.report.run import find_notebooks
-
     chosen = find_notebooks(names, resource("notebooks"))
     known = {
         name
@@ -252,9 +228,6 @@ def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
 
 def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
     """Write the operators' dossiers."""
-    from mssante_audit.dossiers.page import NOTEBOOK
-    from mssante_audit.dossiers.write import write_dossiers
-
     wanted = job.config.dossiers
     parameters = _accepted(job, (NOTEBOOK,))
     out = job.folder / "dossiers"
@@ -271,18 +244,13 @@ def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
 
 def site(job: Job) -> tuple[str, dict[str, Any]]:
     """Build the site beside, and rename it into the run's folder."""
-    from mssante_audit.base.export import write_bytes
-    from mssante_audit.findings.trend import FILE, add_point, point_of
-    from mssante_audit.report.results import read_results
-    from mssante_audit.site.build import build_site
-
     audited = json.loads((job.folder / "audit.json").read_bytes())
     findings = read_results(audited["results"]).findings
     waived, told = _waived(audited["waived"]), _told(audited["told"])
-    if (earlier := job.config.output.folder / STATE / FILE).exists():
-        write_bytes(job.folder / FILE, earlier.read_bytes())
+    if (earlier := job.config.output.folder / STATE / trend.FILE).exists():
+        write_bytes(job.folder / trend.FILE, earlier.read_bytes())
     space = _space(job)
-    points = add_point(job.folder / FILE, point_of(space.as_of, findings, waived, told))
+    points = trend.add_point(job.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, told))
     made = {
         name: folder if (folder := job.folder / name).is_dir() else None for name in ("reports", "dossiers")
     }
@@ -298,10 +266,6 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
 
 
 def _waived(records: list[dict[str, Any]]) -> pd.DataFrame:
-    import pandas as pd
-
-    from mssante_audit.findings.frame import COLUMNS, typed
-
     more = ["reason", "who", "until"]
     frame = pd.DataFrame(records, columns=[*COLUMNS, *more])
     for column in ("rows", "subject"):
@@ -310,15 +274,11 @@ def _waived(records: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _told(fields: dict[str, Any]) -> FollowUp:
-    from mssante_audit.findings.ledger import FollowUp
-
     lists = {name: tuple(fields[name]) for name in ("first_seen", "status", "fixed")}
     return FollowUp(previous=fields["previous"], **lists)
 
 
 def _write_json(file: Path, content: Any) -> None:
-    from mssante_audit.base.export import write_bytes
-
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
     write_bytes(file, text.encode("utf-8", "backslashreplace"))
 
@@ -339,8 +299,6 @@ STEPS: dict[str, Step] = {
 
 def perform(step: str, job: Job) -> Result:
     """Do a step, and say what became of it."""
-    from mssante_audit.values.person import told_error
-
     begin = time.monotonic()
     try:
         message, facts = STEPS[step](job)
@@ -354,26 +312,32 @@ def perform(step: str, job: Job) -> Result:
     return Result(step, outcome, message, round(time.monotonic() - begin, 3), facts)
 
 
-def main() -> None:
-    """Do the step that the command line names."""
-    from filelock import FileLock
-
-    told = json.loads(sys.stdin.buffer.readline())
+def work(step: str, job: Job) -> None:
+    """Do a step, in the process that was started for it."""
+    os.setsid()  # what it starts can be ended with it
+    gc.freeze()  # what the run has imported is never looked at again, so that its pages stay shared
     threading.Thread(target=_die_with_the_run, daemon=True).start()
+    _let_go(job.config.output.folder / LOCK)
+    os.chdir(job.folder)
+    said = os.open(job.folder / "steps" / f"{step}.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    for stream in (1, 2):
+        os.dup2(said, stream)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    config = Config.of(told["values"], Path(told["file"]))
-    job = Job(config, Path(told["folder"]), told["as_of"], told["debug"])
-    with FileLock(config.output.folder / STEP_LOCK, timeout=PATIENCE):
-        write_result(job.folder, perform(sys.argv[1], job))
+    with FileLock(job.config.output.folder / STEP_LOCK, timeout=PATIENCE):
+        write_result(job.folder, perform(step, job))
 
 
 def _die_with_the_run() -> None:
-    """Wait until nobody holds the other end of standard input; then end this process and what it started."""
-    with suppress(OSError):
-        while os.read(sys.stdin.fileno(), 1):
-            pass
-    os.killpg(0, signal.SIGKILL)
+    """Wait until the run is gone; then end this process and what it started."""
+    if run := multiprocessing.parent_process():
+        run.join()
+        os.killpg(0, signal.SIGKILL)
 
 
-if __name__ == "__main__":
-    main()
+def _let_go(lock: Path) -> None:
+    """Close what the fork holds of the run's lock: who starts the next run need not wait for this process."""
+    held = lock.stat()
+    for name in os.listdir("/dev/fd"):
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(int(name)), held):
+                os.close(int(name))

@@ -76,7 +76,8 @@ def convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome, 
 
 def hidden_roots(job: Job) -> list[Path]:
     """Return the folders of this process and of a job's data, whose paths a report must not show."""
-    given = [job.given.get("data"), *(job.given.get("anchors") or ())]
+    said = (job.given, job.shown)
+    given = [path for one in said for path in (one.get("data"), *(one.get("anchors") or ()))]
     own = [Path(text).parent for text in given if text]
     here = [Path.cwd(), Path.home(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
     package = Path(__file__).parent.parent

@@ -43,8 +43,14 @@ INHERITED = (
 )
 """Variables of this process that a kernel sees: what it takes to find libraries and font caches."""
 
-FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
-"""Variables that make the same input give the same output."""
+FIXED = {
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
+"""Variables that make the same input give the same output; Arrow's own pool would hold 45 MB more."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of cells done and in all."""

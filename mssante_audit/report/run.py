@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,8 @@ from mssante_audit.report.page import index_html
 from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace
 
-WORKERS = min(4, os.cpu_count() or 1)
-"""Notebooks run at once."""
+WORKERS = min(2, os.cpu_count() or 1)
+"""Notebooks run at once: each has a kernel of some 140 MB."""
 
 PARTS = (".html", ".ipynb", ".results.json", ".findings.csv")
 """Suffixes of the files of one report."""
@@ -62,6 +62,7 @@ def run_reports(
     out: Path,
     parameters: Mapping[str, Any] | None = None,
     notebooks: Path | None = None,
+    told: Mapping[str, Any] | None = None,
     debug: bool = False,
     listener: Listener | None = None,
 ) -> Run:
@@ -78,6 +79,8 @@ def run_reports(
         that accept it, of which there must be one.
     notebooks
         Folder to find names in, instead of the shipped one.
+    told
+        Parameters to tell in place of those given, and to compare runs within: what a snapshot was made with.
     debug
         Keep tracebacks, which may hold unmasked values, in what is written.
 
@@ -91,6 +94,8 @@ def run_reports(
     jobs = plan(find_notebooks(names, notebooks or resource("notebooks")), parameters or {})
     space = check_input(jobs)
     jobs = [job for job in jobs if has_data(job.name, space, asked=bool(names))]
+    if told:
+        jobs = [replace(j, shown={n: told.get(n, value) for n, value in j.shown.items()}) for j in jobs]
     loaded: Mapping[str, Any] = provenance(space) if space else {}
     with locked(out) as staging, quiet():
         outcomes, ledger = [], read_ledger(out)

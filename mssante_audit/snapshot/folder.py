@@ -97,10 +97,10 @@ def read_frame(folder: Path, name: str, needed: Iterable[str] = ()) -> pd.DataFr
     """
     path = folder / f"{name}.parquet"
     try:
-        frame = pd.read_parquet(path)
+        frame = pd.read_parquet(path, use_threads=False)
         own = folder / PRIVATE / path.name
         if own.is_file():
-            frame = frame.join(pd.read_parquet(own))
+            frame = frame.join(pd.read_parquet(own, use_threads=False))
     except FileNotFoundError:
         raise InputError("is missing in the snapshot", file=str(path), remedy=AGAIN) from None
     except PermissionError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.declarations.register import Register
 from mssante_audit.findings.facts import loaded
-from mssante_audit.findings.frame import COLUMNS, typed
+from mssante_audit.findings.frame import COLUMNS, Severity
 from mssante_audit.findings.registry import audits, catalogue
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.snapshot.folder import AGAIN, PRIVATE, is_snapshot, read_frame, read_head
@@ -190,21 +191,26 @@ def _found(folder: Path, made: Iterable[str]) -> dict[str, Any]:
     """Return what audits found, as `mssante_audit.audits` remembers it."""
     needed = ("audit", "rule", "severity", "rank", "until", "fingerprint", "evidence_raw")
     told = read_frame(folder, "findings", needed)
-    own = {name: f"own_{name}" if f"own_{name}" in told else name for name in ("subject", "facts")}
-    told["facts"] = [loaded(text) for text in told[own["facts"]]]
-    told["subject"] = [tuple(loaded(text)) for text in told[own["subject"]]]
+    for name in ("subject", "facts"):
+        told[name] = _listed(told[f"own_{name}" if f"own_{name}" in told else name])
+    told["subject"] = [tuple(parts) for parts in told["subject"]]
+    told["rows"] = [tuple(rows) for rows in _listed(told["rows"])]
     told["evidence"] = told["evidence_raw"]
-    told["rows"] = [tuple(json.loads(text)) for text in told["rows"]]
-    known = audits()
-    found = {}
-    for name in filter(known.__contains__, made):
-        own_rows = told[told["audit"] == name].reset_index(drop=True)
-        if not set(own_rows["rule"]) <= catalogue().keys():
-            continue  # another version of its package found them: they are found anew
-        aside = own_rows["until"] != ""
-        parts = (
-            typed(own_rows.loc[~aside, list(COLUMNS)].reset_index(drop=True)),
-            typed(own_rows.loc[aside, [*COLUMNS, *WAIVED]].reset_index(drop=True)),
-        )
-        found[name] = (known[name], parts)
+    waived, known = told[[*COLUMNS, *WAIVED]].astype({"severity": Severity}), audits()
+    open_ones, counts = waived[list(COLUMNS)], Counter(zip(told["audit"], told["until"] != "", strict=True))
+    found, start = {}, 0
+    for name in made:  # they stand in this order, of each the open ones first: slices copy nothing
+        middle = start + counts[name, False]
+        end = middle + counts[name, True]
+        parts = (open_ones.iloc[start:middle], waived.iloc[middle:end])
+        # What another version of its package found is found anew.
+        if name in known and set(told["rule"].iloc[start:end]) <= catalogue().keys():
+            found[name] = (known[name], tuple(part.reset_index(drop=True) for part in parts))
+        start = end
     return found
+
+
+def _listed(texts: pd.Series) -> list[Any]:
+    """Return what a column of JSON texts says, read as one text: a tenth of the time of reading each."""
+    read: list[Any] = loaded(f"[{','.join(texts)}]")
+    return read

@@ -186,7 +186,7 @@ def _changes(space: TrustSpace) -> pd.DataFrame:
     )
     if not archive or not known:
         return worded_changes(changes_frame([]))
-    return worded_changes(changes_frame(compare(archive.load(known[-1]).entries, space.entries)))
+    return worded_changes(changes_frame(compare(space.entries_of(known[-1]), space.entries)))
 
 
 def _plain(value: Any) -> Any:

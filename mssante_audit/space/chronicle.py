@@ -72,7 +72,7 @@ def chronicle(space: TrustSpace, *, since: str | None = None, operator_id: str |
     first = before = None
     for snapshot in chosen:
         try:
-            entries = space.archive.load(snapshot).entries
+            entries = space.entries_of(snapshot)
         except InputError as error:
             unread.append(error)
             continue

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.archive.store import Archive, checked, open_archive
+from mssante_audit.archive.store import Archive, Snapshot, checked, open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.french import SIGNATURES, count, listing, moment
 from mssante_audit.base.instants import parse_instant
@@ -66,6 +66,19 @@ class TrustSpace:
     def search(self, words: str, limit: int = 10) -> pd.DataFrame:
         """Return the domains that words resemble (`mssante_audit.whitelist.check.search`)."""
         return search(self.entries, words, limit)
+
+    def entries_of(self, snapshot: Snapshot) -> pd.DataFrame:
+        """Return all rows of a list of the archive; the space's own are not read again.
+
+        Raises
+        ------
+        InputError
+            If it is gone, damaged, or another than its name says.
+        """
+        own = self.whitelist
+        if self.archive is None or (own.sha256.startswith(snapshot.sha) and not own.damaged):
+            return self.entries
+        return self.archive.load(snapshot).entries
 
     def _repr_html_(self) -> str:
         whitelist, seen, register = self.whitelist, self.observation, self.declarations

@@ -214,6 +214,17 @@ def load_whitelist(
     )
 
 
+def sha256_of(file: Path) -> str:
+    """Return the `WhiteList.sha256` of a file without reading its rows; "" if it cannot be read whole."""
+    digest = hashlib.sha256()
+    try:
+        for piece in _pieces(file, str(file)):
+            digest.update(piece)
+    except (OSError, EOFError, WhiteListError):
+        return ""
+    return digest.hexdigest()
+
+
 def _pieces(origin: Path | bytes, name: str) -> Iterator[bytes]:
     """Yield the uncompressed XML; `EOFError` where a compressed file breaks off."""
     total = 0

@@ -2,11 +2,11 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from test_site import KINDS, page_of
 
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.write import write_dossiers
 from mssante_audit.report.run import find_notebooks
+from tests.browser.test_site import KINDS, page_of
 
 pytestmark = pytest.mark.browser
 

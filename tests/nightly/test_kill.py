@@ -20,10 +20,10 @@ from mssante_audit.space.trust import load_space
 AS_OF = "2026-03-03T06:00:00Z"
 
 KILLER = """
-import os, signal, sys
-here = next((word for word in sys.orig_argv if word in ("audit", "reports", "site")), "run")
+import multiprocessing, os, signal, sys
 left = [int(os.environ["KILL_AT"])]
 CHANGES = {"os.rename", "os.remove", "os.symlink", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}
+ROLES = {"run": "MainProcess", "audit": "audit", "site": "site"}
 
 
 def look(event, args):
@@ -31,15 +31,16 @@ def look(event, args):
         return
     if not any(isinstance(a, (str, os.PathLike)) and os.environ["KILL_IN"] in str(a) for a in args):
         return
+    if multiprocessing.current_process().name != ROLES[os.environ["KILL_ROLE"]]:
+        return
     left[0] -= 1
     if left[0] == 0:
-        if here != "run":
-            os.kill(os.getppid(), signal.SIGKILL)
+        if run := multiprocessing.parent_process():
+            os.kill(run.pid, signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-if here == os.environ["KILL_ROLE"]:
-    sys.addaudithook(look)
+sys.addaudithook(look)
 """
 """Kills a run just before the n-th time it, or one of its steps, is about to change something on disk."""
 
