@@ -42,6 +42,8 @@ from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.frame import COLUMNS, typed
 from mssante_audit.findings.ledger import FollowUp
+from mssante_audit.findings.registry import rule
+from mssante_audit.findings.words import sentence
 from mssante_audit.nightly.log import SITE, STATE, Result, began, write_result
 from mssante_audit.observe.dns.run import default_path
 from mssante_audit.observe.dns.run import observe as observe_dns
