@@ -50,7 +50,7 @@ PARTS: dict[str, Callable[[Dossier, int], Any]] = {
 def dossier_page(
     space: TrustSpace, operator_id: str, parameters: Mapping[str, Any], *, debug: bool = False
 ) -> tuple[Outcome, str, Dossier | None]:
-    """Return what became of an operator's dossier, its page, the very one of the notebook's report, and facts.
+    """Return what became of an operator's dossier, its page, the notebook's report's very own, and its facts.
 
     Whatever fails in it, there is a page: up to the part that failed, and saying so.
 
