@@ -8,7 +8,7 @@ column           dtype               meaning
 ``rule``         str                 code in the catalogue
 ``audit``        str                 the audit that found it
 ``severity``     ordered category    ``info`` < ``warning`` < ``error`` < ``critical``
-``confidence``   str                 how sure the rule is: ``certain``, ``likely``, ``hint``
+``confidence``   str                 ``certain``, ``likely``, ``hint``: the rule's, or its own
 ``subject``      object (tuple)      what it is about: a certificate name, an operator and a contact, a
                                      server, a domain; with the rule, what it is known by
 ``fingerprint``  str                 16 hexadecimal digits of rule and subject: the same from night to night
@@ -39,7 +39,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
 from mssante_audit.findings.facts import clear, plain
 from mssante_audit.findings.registry import rule
 from mssante_audit.values.person import Person
@@ -92,6 +92,9 @@ class Finding:
     operator_id: str = ""
     """Only where the rows do not tell the operator."""
     operator: str = ""
+    confidence: str = ""
+    """One of `mssante_audit.findings.catalogue.CONFIDENCES`, only where the evidence makes it surer, or less
+    sure, than its rule in general."""
     first_seen: datetime | None = None
     """Only where the audit knows it from earlier lists; what the rows' texts tell is added later."""
 
@@ -144,6 +147,8 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
         If a finding names no rule of the catalogue.
     TypeError
         If a fact is none (`mssante_audit.findings.facts.plain`).
+    ValueError
+        If a finding's own confidence is none there is.
     """
     domain, operator_id, operator = (
         dict(zip(entries["row"].tolist(), entries[column].tolist(), strict=True))
@@ -157,13 +162,16 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
         owner = finding.operator_id or max(counts, key=lambda o: counts[o], default="")
         name = finding.operator or next((operator[row] for row in rows if operator_id[row] == owner), "")
         told = rule(finding.rule)
+        confidence = finding.confidence or told.confidence
+        if confidence not in CONFIDENCES:
+            raise ValueError(f"{confidence!r} is no confidence of a finding")
         facts = plain(finding.facts)
         records.append(
             {
                 "rule": finding.rule,
                 "audit": told.audit or facts.get("audit", ""),
                 "severity": told.severity,
-                "confidence": told.confidence,
+                "confidence": confidence,
                 "subject": finding.subject if isinstance(finding.subject, tuple) else (finding.subject,),
                 "fingerprint": fingerprint(finding.rule, finding.subject),
                 "domain": next(iter(domains), ""),
