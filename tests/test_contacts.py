@@ -203,14 +203,23 @@ def test_other_phones(text: str, phones: tuple[str, ...]) -> None:
         ("04 65 71 00 01, dsi@ch-alpha.example&#13;", "markup"),
         ("04 65  71 00 01, dsi@ch-alpha.example", "spacing"),
         ("04 65 71 00 01,\xa0dsi@ch-alpha.example", "spacing"),
-        ("04 65 71 00 01 , dsi@ch-alpha.example", "spacing"),
-        ("04 65 71 00 01,dsi@ch-alpha.example", "spacing"),
-        (" 04 65 71 00 01, dsi@ch-alpha.example", "spacing"),
+        ("04 65 71 00 01 , dsi@ch-alpha.example", ""),
+        ("04 65 71 00 01,dsi@ch-alpha.example", ""),
+        (" 04 65 71 00 01, dsi@ch-alpha.example", ""),
+        ("04 65 71 00 01,\tdsi@ch-alpha.example", "spacing"),
         ("04 65 71 00 01, dsi@ch-alpha.example\n", "spacing"),
         ("04 65 71 00 01, support@orange.fr", "consumer"),
         ("04 65 71 00 01, zoe.durand@laposte.net", "consumer personal"),
         ("04 65 71 00 01, zdurand@ch-alpha.test", "personal"),
         ("04 65 71 00 01, zoe.durand@ch-alpha.invalid", "personal"),
+        ("M. DURAND Zoé, 04 65 71 00 01, paul.martin@ch-alpha.test", "personal other-person"),
+        ("Mme DURAND, 04 65 71 00 01, p.martin@ch-alpha.test", "personal other-person"),
+        ("M. DURAND Zoé, 04 65 71 00 01, z.martin@ch-alpha.test", "personal"),  # a married name
+        ("M. DURAND Zoé, 04 65 71 00 01, zoe.durant@ch-alpha.test", "personal"),
+        ("M. LE BEC Jean-Noël, 04 65 71 00 01, jn.lebec@ch-alpha.test", "personal"),
+        ("M. DURAND Zoé, 04 65 71 00 01, pmartin@ch-alpha.test", "personal"),  # maybe a service
+        ("M. DURAND Zoé, 04 65 71 00 01, support.martin@ch-alpha.test", ""),
+        ("M. DURAND Zoé, Mme MARTIN Ida, 04 65 71 00 01, luc.petit@ch-alpha.test", "personal"),
     ],
 )
 def test_problems(text: str, problems: str) -> None:
@@ -258,7 +267,10 @@ def test_key_tells_contacts_apart() -> None:
         ("durand_zoe@a.example", True), ("dsi@a.example", False), ("mss@a.example", False),
         ("service.informatique@a.example", False), ("hotlineinformatique@a.example", False),
         ("mssante-resp-projet@a.example", False), ("contactprojetmss@a.example", False),
-        ("bal4@a.example", False), ("qualité@a.example", False),
+        ("bal4@a.example", False), ("qualité@a.example", False), ("dsi.secretariat@a.example", False),
+        ("support-mssante@a.example", False), ("astreinte.si@a.example", False),
+        ("itsupport@a.example", False), ("hostedservice@a.example", False),
+        ("poleinformatique@a.example", False), ("biomedical@a.example", False),
     ],
 )  # fmt: skip
 def test_personal_mailboxes_are_guessed(email: str, *, personal: bool) -> None:

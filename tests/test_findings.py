@@ -41,6 +41,13 @@ def test_worst_and_widest_first_also_when_put_together():
     assert concat([]).dtypes.tolist() == info.dtypes.tolist()
 
 
+def test_a_finding_may_be_surer_or_less_sure_than_its_rule():
+    found = [made("DN_ID_LUHN", (1,)), made("DN_ID_LUHN", (4,), confidence="hint")]
+    assert framed(found, ENTRIES)["confidence"].tolist() == ["certain", "hint"]
+    with pytest.raises(ValueError, match="'sure' is no confidence"):
+        framed([made("DN_ID_LUHN", (1,), confidence="sure")], ENTRIES)
+
+
 def test_persons_are_masked_by_type_and_two_that_differ_stay_different():
     told = Rule(
         "A_RULE", family="f", severity="info", source="none", title_fr="t", title_en="t", why_fr="w",

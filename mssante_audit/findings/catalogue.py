@@ -104,7 +104,7 @@ class Rule:
     """Macros that its templates may call, shared by the rules of a file."""
     words_en: str = ""
     confidence: str = "certain"
-    """One of `CONFIDENCES`."""
+    """One of `CONFIDENCES`; a finding may have its own."""
     texts: tuple[str, ...] = ()
     """Columns of the list whose texts alone make the finding, so that earlier lists tell since when it is
     there; none where it also depends on dates, on other rows or on another source."""

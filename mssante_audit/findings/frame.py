@@ -2,44 +2,7 @@
 
 Columns of a findings frame, all defined even when it is empty:
 
-===============  =====================  =====================================================================
-column           dtype                  meaning
-===============  =====================  =====================================================================
-``rule``         str                    code in the catalogue
-``audit``        str                    the audit that found it
-``severity``     ordered category       ``info`` < ``warning`` < ``error`` < ``critical``
-``confidence``   str                    how sure the rule is: ``certain``, ``likely``, ``hint``
-``subject``      object (tuple of str)  what it is about: a certificate name, an operator and a contact, a
-                                        server, a domain; with the rule, what it is known by; may name
-                                        persons
-``fingerprint``  str                    16 hexadecimal digits of rule and subject: the same every night
-``domain``       str                    the domain concerned; when several, the first in list order
-``domains``      int64                  how many distinct domains the cause touches
-``operator_id``  str                    operator of most of the rows (ties: the first row's), or ""
-``operator``     str                    that operator's name, or ""
-``observed``     str                    what the file (or the network) says, in words; may name persons
-``expected``     str                    what would be right, "" where there is no single answer; may name
-                                        persons
-``evidence``     str                    the rows, as ``"3-5, 9"``, or the observation; may name persons
-``first_seen``   str                    time of the first archived list that shows it (ISO 8601), or ""
-``rows``         object (tuple of int)  the rows themselves, 1-based positions in the white list
-``facts``        object (dict)          what the words are made of (`mssante_audit.findings.facts`), by name;
-                                        may name persons
-===============  =====================  =====================================================================
-
-Columns that files of findings may have beside them:
-
-================  =====================  =====================================================================
-column            dtype                  meaning
-================  =====================  =====================================================================
-``status``        str                    ``new`` or ``open`` since the run before, "" without one
-``reason``        str                    why it is accepted, where it is (`mssante_audit.findings.waivers`)
-``who``           str                    by whom
-``until``         str                    until when
-``rank``          int64                  order of its severity, 0 the mildest, in Parquet, which keeps none
-``evidence_raw``  str                    `evidence` before it was put in words, in a snapshot
-================  =====================  =====================================================================
-
+===============  =====================  ==============================================================
 Sorted by severity (worst first), then by domains touched (most first), rule, first row, and subject.
 """
 
@@ -56,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.export import OBJECTS
-from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
 from mssante_audit.findings.facts import clear, plain
 from mssante_audit.findings.registry import rule
 from mssante_audit.values.person import Person
@@ -114,6 +77,9 @@ class Finding:
     operator_id: str = ""
     """Only where the rows do not tell the operator."""
     operator: str = ""
+    confidence: str = ""
+    """One of `mssante_audit.findings.catalogue.CONFIDENCES`, only where the evidence makes it surer, or less
+    sure, than its rule in general."""
     first_seen: datetime | None = None
     """Only where the audit knows it from earlier lists; what the rows' texts tell is added later."""
 
@@ -166,6 +132,8 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
         If a finding names no rule of the catalogue.
     TypeError
         If a fact is none (`mssante_audit.findings.facts.plain`).
+    ValueError
+        If a finding's own confidence is none there is.
     """
     domain, operator_id, operator = (
         dict(zip(entries["row"].tolist(), entries[column].tolist(), strict=True))
@@ -179,13 +147,16 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
         owner = finding.operator_id or max(counts, key=lambda o: counts[o], default="")
         name = finding.operator or next((operator[row] for row in rows if operator_id[row] == owner), "")
         told = rule(finding.rule)
+        confidence = finding.confidence or told.confidence
+        if confidence not in CONFIDENCES:
+            raise ValueError(f"{confidence!r} is no confidence of a finding")
         facts = plain(finding.facts)
         records.append(
             {
                 "rule": finding.rule,
                 "audit": told.audit or facts.get("audit", ""),
                 "severity": told.severity,
-                "confidence": told.confidence,
+                "confidence": confidence,
                 "subject": finding.subject if isinstance(finding.subject, tuple) else (finding.subject,),
                 "fingerprint": fingerprint(finding.rule, finding.subject),
                 "domain": next(iter(domains), ""),

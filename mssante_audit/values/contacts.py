@@ -11,6 +11,7 @@ import tomllib
 import unicodedata
 from collections.abc import Set
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from importlib.resources import files
 
 from email_validator import EmailNotValidError, validate_email
@@ -19,13 +20,17 @@ from mssante_audit.values.phones import SHORT, national, read_phone
 
 PROBLEMS = (
     "no-phone", "no-email", "several-emails", "phone-malformed", "email-malformed", "markup", "spacing",
-    "consumer", "personal",
+    "consumer", "personal", "other-person",
 )  # fmt: skip
+
+ALIKE = 0.6
+"""From this share of letters in common on (`difflib`), two words may be one person's name."""
 
 _WORDS = tomllib.loads((files(__package__) / "contacts.toml").read_text(encoding="utf-8"))
 _CONSUMER = frozenset(_WORDS["consumer"])
 _FUNCTIONS = frozenset(_WORDS["functions"])
 _STEMS = tuple(_WORDS["stems"])
+_WITHIN = re.compile("|".join(_WORDS["within"]))
 
 _CIVILITY = re.compile(
     r"(?:M\.|M(?=\s)|(?:Mr|Mrs|Ms|Mme|Mlle|Dr|Pr)\b\.?|(?:Monsieur|Madame|Mademoiselle|Docteur|Professeur)\b)\s*",
@@ -38,7 +43,7 @@ _LABELS = re.compile(rf"^(?:{_LABEL}\s*[.:]+\s*)+|^{_LABEL}$|(?<=\s){_LABEL}\s*[
 _MARKUP = re.compile(
     r"</[A-Za-z][\w:-]*>?|<[A-Za-z][^<>@]{0,200}>|(?<![\w.@-])[A-Za-z]{3,40}>|&(?:[a-z]{2,8}|#\d{1,6});"
 )
-_ODD_SPACING = re.compile(r"^\s|\s$|\s\s|\s,|,[^\s,]|[^\S ]")
+_ODD_SPACING = re.compile(r"\s\s|[^\S ]")
 _BREAKS = re.compile(r"[,;|\n]")
 _ADDRESS_BREAKS = re.compile(r"[:/<>()\[\]\"«»]+")
 _TRIM = " \t.:-–()/<>"
@@ -72,7 +77,8 @@ class Contact:
     problems: tuple[str, ...]
     """Codes of `PROBLEMS`, in that order. ``no-phone`` and ``no-email``: none at all, not even malformed.
     ``phone-malformed``: neither 0 and nine digits, nor a possible international number, nor a short number;
-    whether a number is allotted is not checked. ``personal`` is a heuristic (see `is_personal`)."""
+    whether a number is allotted is not checked. ``spacing``: doubled, non-breaking and other odd spaces, line
+    breaks. ``personal`` and ``other-person`` are heuristics (`is_personal`, `_of_another`)."""
     key: str
     """For comparing: phones, addresses and names, without order, case, accents and layout. Two texts of one
     contact have the same key."""
@@ -130,6 +136,8 @@ def _contact_problems(
             problems.add("consumer")
         if is_personal(email, name_words):
             problems.add("personal")
+    if len(names) == len(emails) == 1 and _of_another(emails[0], fold(names[0])):
+        problems.add("other-person")
     return problems
 
 
@@ -242,7 +250,7 @@ def _read_rest(piece: str, names: list[str], leftovers: list[str]) -> None:
 
 
 def _has_function(words: list[str]) -> bool:
-    return any(word in _FUNCTIONS or word.startswith(_STEMS) for word in words)
+    return any(word in _FUNCTIONS or word.startswith(_STEMS) or bool(_WITHIN.search(word)) for word in words)
 
 
 def is_personal(email: str, name_words: Set[str] = frozenset()) -> bool:
@@ -255,12 +263,40 @@ def is_personal(email: str, name_words: Set[str] = frozenset()) -> bool:
     >>> is_personal("zoe.durand@ch-alpha.example"), is_personal("service.informatique@ch-alpha.example")
     (True, False)
     """
-    words = fold(email.partition("@")[0]).split()
-    if _has_function(words):
+    if is_service(email):
         return False
+    words = fold(email.partition("@")[0]).split()
     if not name_words.isdisjoint([*words, *(word[1:] for word in words)]):
         return True
     return "".join(words).isalpha() and (len(words) > 1 or len(words[0]) > 4)
+
+
+def _of_another(email: str, name: str) -> bool:
+    """Guess whether an address reads ``first.last`` or ``f.last`` of somebody else than the name.
+
+    Not if a word of it resembles one of the name (or all of them in one), or is the initial of one.
+    """
+    local = fold(email.partition("@")[0]).split()
+    if len(local) != 2 or not "".join(local).isalpha() or len(local[1]) < 3 or _has_function(local):
+        return False
+    words = name.split()
+    return not any(_alike(part, word) for part in local for word in (*words, "".join(words)))
+
+
+def _alike(part: str, word: str) -> bool:
+    """Tell whether two words may be one, misspelt, shortened or joined to another."""
+    if min(len(part), len(word)) < 3:
+        return part[0] == word[0]
+    return part in word or word in part or SequenceMatcher(None, part[:64], word[:64]).ratio() >= ALIKE
+
+
+def is_service(email: str) -> bool:
+    """Tell whether a word of an address is a function's: a heuristic; what is none may be a service too.
+
+    >>> is_service("dsi.secretariat@ch-alpha.example"), is_service("jd@ch-alpha.example")
+    (True, False)
+    """
+    return _has_function(fold(email.partition("@")[0]).split())
 
 
 def fold(text: str) -> str:

@@ -29,8 +29,10 @@ def test_two_contacts_that_look_alike_masked_are_numbered_and_one_is_not() -> No
     rows = [{"domain": f"d{i}.mssante.fr", "project_contact": text} for i, text in enumerate(contacts)]
     found = audit("stale_contacts", make_space(*rows))
     (told,) = found[found["rule"] == "CONTACT_DISAGREEMENT"].to_dict("records")
-    assert told["observed"] == "contact projet : 01 •• •• •• 01, z•••@alpha.example (1)"
-    assert told["expected"] == "contact projet : 01 •• •• •• 01, z•••@alpha.example (2)"
+    assert told["observed"] == (
+        "3 × contact projet : 01 •• •• •• 01, z•••@alpha.example (1) – du 5\u00a0janvier\u00a02026 | "
+        "contact projet : 01 •• •• •• 01, z•••@alpha.example (2) – du 5\u00a0janvier\u00a02026"
+    )
     (alone,) = audit("stale_contacts", make_space({"project_contact": "zoe@alpha.example"})).to_dict(
         "records"
     )

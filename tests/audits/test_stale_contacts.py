@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_up import ALPHA, BETA_DN, archived, make_space
@@ -54,6 +56,7 @@ def test_clean_contacts_get_nothing() -> None:
         ("01 99 00 00 01, projet@@alpha.example", ["CONTACT_EMAIL_MALFORMED"]),
         (f"ResponsableContact>{USUAL}", ["CONTACT_MARKUP"]),
         (USUAL.replace(", ", ",\u00a0 "), ["CONTACT_SPACING"]),
+        (USUAL.replace(", ", ","), []),
         (f"{USUAL}\n", ["CONTACT_SPACING"]),
         ("01 99 00 00 01, mss@gmail.com", ["CONTACT_CONSUMER"]),
         ("01 99 00 00 01, zoe.fictive@alpha.example", ["CONTACT_PERSONAL"]),
@@ -87,17 +90,127 @@ def test_spellings_of_a_contact_are_one_finding() -> None:
 OTHER = "01 99 00 00 77, ancien-projet@alpha.example"
 
 
-def test_a_minority_disagrees_with_the_majority() -> None:
-    space = make_space(*rows(USUAL, USUAL, USUAL, OTHER, OTHER, OTHER.replace(" 77", "  77"), USUAL))
-    assert found(space, "CONTACT_DISAGREEMENT") == [("CONTACT_DISAGREEMENT", (4, 5, 6))]
-    observed, expected = texts(space, "CONTACT_DISAGREEMENT")[0]
-    assert observed.startswith(f"2 × contact projet : {OTHER} | contact projet : 01 99 00 00  77")
-    assert expected == f"contact projet : {USUAL}"
+NEWER, OLDER = "2026-02-01T10:00:00Z", "2025-03-01T10:00:00Z"
 
 
-@pytest.mark.parametrize("contacts", [(USUAL, OTHER), (USUAL, USUAL, OTHER), (USUAL,) * 3 + (OTHER,) * 3])
-def test_there_is_no_majority(contacts: tuple[str, ...]) -> None:
-    assert found(make_space(*rows(*contacts))) == []
+def dated(*contacts: tuple[str, str]) -> TrustSpace:
+    """Make a list of (contact, date) rows."""
+    made = rows(*(text for text, _ in contacts))
+    return make_space(
+        *(row | {"updated_at_text": date} for row, (_, date) in zip(made, contacts, strict=True))
+    )
+
+
+def told(space: TrustSpace, code: str = "CONTACT_DISAGREEMENT") -> dict[str, Any]:
+    """Return the one finding of a rule."""
+    findings = told_in_clear("stale_contacts", space)
+    (one,) = findings[findings["rule"] == code].to_dict("records")
+    return {str(name): value for name, value in one.items()}
+
+
+def test_a_disagreement_names_all_contacts_on_how_many_rows_and_since_when() -> None:
+    third = "01 99 00 00 55, direction@alpha.example"
+    spaced = OTHER.replace(" 77", "  77")
+    space = dated(*[(USUAL, NEWER)] * 4, (OTHER, OLDER), (OTHER, OLDER), (spaced, NEWER), (third, OLDER))
+    one = told(space)
+    assert one["rows"] == (5, 6, 7, 8)
+    assert one["observed"].replace("\xa0", " ") == (
+        f"4 × contact projet : {USUAL} – service, du 1er février 2026 | "
+        f"3 × contact projet : {OTHER} – service, du 1er mars 2025 au 1er février 2026 | "
+        f"contact projet : {third} – service, du 1er mars 2025"
+    )
+
+
+@pytest.mark.parametrize(
+    ("contacts", "named"),
+    [
+        ((USUAL, OTHER), (1, 2)),
+        ((USUAL, USUAL, OTHER), (3,)),
+        ((USUAL,) * 3 + (OTHER,) * 3, (1, 2, 3, 4, 5, 6)),
+    ],
+)
+def test_equal_parties_and_small_operators(contacts: tuple[str, ...], named: tuple[int, ...]) -> None:
+    one = told(make_space(*rows(*contacts)))
+    assert (one["rows"], one["expected"], one["confidence"]) == (named, "", "hint")
+
+
+PERSONS = "01 99 00 00 33, zoe.fictive@alpha.example"
+BULK = "2026-02-01T12:34:56Z"
+
+
+@pytest.mark.parametrize(
+    ("contacts", "expected", "confidence"),
+    [
+        # Number, date and kind point at one.
+        ([(USUAL, NEWER)] * 3 + [(PERSONS, OLDER)], USUAL, "likely"),
+        ([(USUAL, NEWER)] * 3 + [(OTHER, OLDER)], USUAL, "likely"),
+        # What is proposed is written as it should be.
+        ([(USUAL.replace(", ", ",  "), NEWER)] * 3 + [(PERSONS, OLDER)], USUAL, "likely"),
+        # The few are newer, or a service's: nothing is plainly right.
+        ([(USUAL, OLDER)] * 3 + [(PERSONS, NEWER)], "", "likely"),
+        ([(PERSONS, NEWER)] * 3 + [(USUAL, OLDER)], "", "likely"),
+        ([(PERSONS, OLDER)] * 3 + [(USUAL, NEWER)], "", "likely"),
+        # As many with one as with the other, but one is newer.
+        ([(USUAL, OLDER), (OTHER, NEWER)], "", "likely"),
+        # Dates that say nothing.
+        ([(USUAL, BULK)] * 3 + [(OTHER, BULK)], "", "hint"),
+        ([(USUAL, "2026-03-02T05:30:01Z")] * 3 + [(OTHER, BULK)], "", "hint"),
+        ([(USUAL, "hier")] * 3 + [(OTHER, OLDER)], "", "hint"),
+        # A bulk stamp still says that the row was not declared later.
+        ([(USUAL, NEWER)] * 3 + [(PERSONS, "2025-12-27T12:34:56Z")], USUAL, "likely"),
+    ],
+)
+def test_what_is_expected_and_how_sure_it_is(
+    contacts: list[tuple[str, str]], expected: str, confidence: str
+) -> None:
+    one = told(dated(*contacts))
+    assert one["expected"] == (expected and f"contact projet : {expected}")
+    assert one["confidence"] == confidence
+    assert ("sans date qui compte" in one["observed"]) == any(
+        date in (BULK, "2026-03-02T05:30:01Z", "hier", "2025-12-27T12:34:56Z") for _, date in contacts
+    )
+
+
+def test_one_date_on_the_rows_of_many_operators_says_nothing() -> None:
+    others = [
+        {
+            "domain": f"o{i}.mssante.fr",
+            "dn": DN.replace("1759900004", f"17599001{i:02}"),
+            "updated_at_text": NEWER,
+        }
+        for i in range(9)
+    ]
+    contacts = [row | {"updated_at_text": NEWER} for row in rows(USUAL, OTHER)]
+    assert "sans date" not in told(make_space(*contacts, *others[:8]))["observed"]
+    assert told(make_space(*contacts, *others))["observed"].count("sans date") == 2
+
+
+def test_two_contacts_on_one_domain_disagree_for_certain() -> None:
+    again = {"dn": DN.replace("mss.", "smtp."), "project_contact": OTHER, "domain": "d000.mssante.fr"}
+    one = told(make_space(*rows(USUAL, USUAL), again))
+    assert (one["confidence"], one["rows"], one["expected"]) == ("certain", (3,), "")
+    assert "un même domaine en porte deux" in one["observed"]
+
+
+def test_a_disagreement_is_known_by_its_operator_and_kind() -> None:
+    before, after = rows(USUAL, USUAL, OTHER), rows(OTHER, "01 99 00 00 55, dpo@alpha.example", USUAL)
+    assert told(make_space(*before))["fingerprint"] == told(make_space(*after))["fingerprint"]
+
+
+def test_dates_alone_are_no_disagreement() -> None:
+    row = rows(USUAL)[0]
+    space = make_space(row | {"updated_at_text": NEWER}, row | {"updated_at_text": OLDER})
+    assert found(space) == []
+
+
+def test_a_contact_for_each_domain_takes_no_quadratic_time() -> None:
+    contacts = [f"01 99 {i // 100:02} {i % 100:02} 01, client-{i}@alpha.example" for i in range(0, 9000, 3)]
+    contacts += [f"01 99 00 00 01, site-{chr(97 + i % 26)}{i}@alpha.example" for i in range(3000)]
+    start = time.process_time()
+    one = told(make_space(*rows(*contacts)))
+    assert time.process_time() - start < 20
+    assert len(one["rows"]) == 6000
+    assert one["confidence"] == "hint"
 
 
 def test_another_operator_s_majority_is_no_matter() -> None:
@@ -128,6 +241,136 @@ def test_the_two_kinds_are_compared_apart() -> None:
         ("CONTACT_DISAGREEMENT", (4,)),
         ("CONTACT_DISAGREEMENT", (4,)),
     ]
+
+
+# -- another operator's contacts ----------------------------------------------------------------------------
+
+THEIRS = "03 53 01 00 01, projet@beta.example"
+SUPPLIER = "CN=mss.vendeur.example,OU=399900000000015,O=VENDEUR,ST=Bas-Rhin (67),C=FR"
+
+
+def beta(*domains: str, dn: str = BETA_DN, contact: str = THEIRS) -> list[dict[str, str]]:
+    """Return rows of another operator."""
+    both = {"project_contact": contact, "support_contact": contact}
+    return [{"domain": f"{name}.mssante.fr", "dn": dn, **both} for name in domains]
+
+
+def test_rows_with_the_contacts_of_an_operator_elsewhere() -> None:
+    space = make_space(*rows(*[USUAL] * 3, THEIRS), *beta("a", "b", "c"))
+    assert found(space) == [("CONTACT_OTHER_OPERATOR", (4,))], "and no disagreement"
+    one = told(space, "CONTACT_OTHER_OPERATOR")
+    assert (str(one["severity"]), one["confidence"]) == ("error", "hint"), "one row of four may have a reason"
+    assert one["observed"] == f"contact projet : {THEIRS}, de CH BETA (1679900001)"
+    assert one["expected"] == f"contact projet : {USUAL}"
+
+
+def test_it_is_likely_where_most_rows_or_the_same_domain_say_otherwise() -> None:
+    many = make_space(*rows(*[USUAL] * 9, THEIRS), *beta("a", "b", "c"))
+    assert told(many, "CONTACT_OTHER_OPERATOR")["confidence"] == "likely"
+    again = {"dn": DN.replace("mss.", "smtp."), "project_contact": THEIRS, "domain": "d000.mssante.fr"}
+    twice = told(make_space(*rows(USUAL, USUAL), again, *beta("a", "b", "c")), "CONTACT_OTHER_OPERATOR")
+    assert (twice["confidence"], twice["rows"]) == ("likely", (3,))
+    assert "les mêmes domaines portent aussi les siens" in twice["observed"]
+
+
+def test_an_identifier_whose_rows_all_have_them_beside_the_other_identifier() -> None:
+    other = DN.replace("1759900004", "353820845500021")
+    copied = [row | {"dn": other, "project_contact": THEIRS} for row in rows(*[USUAL] * 3)]
+    space = make_space(*rows(*[USUAL] * 3), *copied, *beta("a", "b", "c", "d"))
+    assert found(space) == [("CONTACT_OTHER_OPERATOR", (4, 5, 6))]
+    assert told(space, "CONTACT_OTHER_OPERATOR")["expected"] == f"contact projet : {USUAL}"
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ([USUAL, USUAL, USUAL, THEIRS], beta("a", "b", "d000")),  # they serve a domain side by side
+        ([USUAL, USUAL, USUAL, THEIRS], beta("a", "b")),  # too few rows to be at home there
+        ([THEIRS, THEIRS, THEIRS], beta("a", "b", "c", "d")),  # a supplier's, on all rows
+        ([USUAL, "03 53 01 00 01, projet@alpha.example"], beta("a", "b", "c")),  # only the number
+        ([USUAL, USUAL, USUAL, THEIRS], beta("a", "b", "c", dn=SUPPLIER)),  # which runs that row
+        (  # other numbers of one structure
+            [USUAL, USUAL, USUAL, THEIRS],
+            beta("a", "b", "c", dn="CN=mss.beta.example,OU=1759900012,O=CH ALPHA,ST=Paris (75),C=FR"),
+        ),
+    ],
+)
+def test_contacts_that_are_rightly_shared(mine: list[str], theirs: list[dict[str, str]]) -> None:
+    assert found(make_space(*rows(*mine), *theirs), "CONTACT_OTHER_OPERATOR") == []
+
+
+def test_a_contact_of_an_operator_that_serves_the_same_domain_disagrees_with_none() -> None:
+    foreign = rows(*[USUAL] * 5, THEIRS)
+    assert found(make_space(*foreign, *beta("a", "b", "d005"))) == []
+    assert (
+        found(make_space(*foreign, *beta("a"), *beta("d005", contact=USUAL)))[0][0] == "CONTACT_DISAGREEMENT"
+    )
+
+
+# -- nearly the same ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "near",
+    [
+        "01 99 00 40 01, projet@alpha.example",
+        "01 99 00 00 01, projett@alpha.example",
+        "01 99 00 00 01, porjet@alpha.example",
+    ],
+)
+def test_a_digit_or_a_letter_away(near: str) -> None:
+    space = make_space(*rows(*[USUAL] * 3, near))
+    assert found(space) == [("CONTACT_NEAR", (4,))], "and no disagreement"
+    one = told(space, "CONTACT_NEAR")
+    assert one["observed"] == f"3 × contact projet : {USUAL} | contact projet : {near}"
+    assert one["expected"] == ""
+    assert (
+        told(make_space(*rows(*[USUAL] * 10, near)), "CONTACT_NEAR")["expected"]
+        == f"contact projet : {USUAL}"
+    )
+    assert told(make_space(*rows(near, USUAL)), "CONTACT_NEAR")["rows"] == (1, 2)
+    assert told(make_space(*rows(near, USUAL, USUAL)), "CONTACT_NEAR")["fingerprint"] == one["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (USUAL, USUAL.replace("00 01", "00 02")),  # two numbers of a house
+        (USUAL, "01 99 00 40 01, accueil@alpha.example"),
+        (f"M. FICTIF Paul, {USUAL}", "Mme SPECIMEN Zoé, 01 99 00 40 01, projet@alpha.example"),
+        ("01 99 00 00 01, zoe.fictif@alpha.example", "01 99 00 00 01, noe.fictif@alpha.example"),
+        ("01 99 00 00 01, a.fictif@alpha.example", "01 99 00 00 01, b.fictif@alpha.example"),
+        ("01 99 00 00 01, site1@alpha.example", "01 99 00 00 01, site2@alpha.example"),
+        (USUAL, "01 99 00 00 77, projett@alpha.example"),
+    ],
+)
+def test_two_persons_or_two_lines_are_not_near(one: str, other: str) -> None:
+    assert found(make_space(*rows(one, other)), "CONTACT_NEAR") == []
+
+
+def test_a_run_of_numbers_is_not_near() -> None:
+    counted = [f"01 99 {i:02} 00 01, projet@alpha.example" for i in range(10, 20)]
+    assert found(make_space(*rows(*counted)), "CONTACT_NEAR") == []
+
+
+def test_a_name_and_the_address_of_another() -> None:
+    text = "Mme SPECIMEN Zoé, 01 99 00 00 01, paul.fictif@alpha.example"
+    space = make_space(*rows(text, text))
+    assert found(space) == [("CONTACT_NAME_ADDRESS", (1, 2)), ("CONTACT_PERSONAL", (1, 2))]
+    assert found(make_space(*rows(text.replace("paul.fictif", "z.specimen"))), "CONTACT_NAME_ADDRESS") == []
+
+
+def test_persons_addresses_are_one_finding_an_operator() -> None:
+    first, second = PERSONS, PERSONS.replace("zoe", "ida")
+    made = rows(first, second, USUAL, USUAL)
+    made[0] |= {"support_contact": first, "updated_at_text": OLDER}
+    one = told(make_space(*made), "CONTACT_PERSONAL")
+    assert one["rows"] == (1, 2)
+    assert (
+        one["observed"]
+        .replace("\xa0", " ")
+        .startswith("2 lignes sur 4 (50\u202f%), depuis le 1er mars 2025 : ")
+    )
 
 
 # -- numbers that count up ----------------------------------------------------------------------------------
@@ -194,7 +437,7 @@ def test_a_run_over_two_operators_is_none() -> None:
     space = make_space(
         *rows(first, second), {"domain": "b.mssante.fr", "dn": BETA_DN, "project_contact": third}
     )
-    assert found(space) == []
+    assert found(space, "CONTACT_AUTOFILL") == []
 
 
 # -- domains of addresses -----------------------------------------------------------------------------------
@@ -276,7 +519,7 @@ def test_old_stamps_are_one_finding_an_operator() -> None:
     assert found(space) == [("CONTACT_STAMP_OLD", (1, 2)), ("CONTACT_STAMP_OLD", (4,))]
     assert (
         texts(space, "CONTACT_STAMP_OLD")[0][0]
-        == "2\u00a0lignes sur 4, la plus ancienne du 2\u00a0mars\u00a02024"
+        == "2\u00a0lignes sur 4 (50\u202f%), la plus ancienne du 2\u00a0mars\u00a02024"
     )
     assert found(replace(space, thresholds=Thresholds(stale_after_days=9999))) == []
 

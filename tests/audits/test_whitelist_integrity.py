@@ -126,7 +126,7 @@ def test_repetitions() -> None:
     assert found(make_space({}, {})) == [("LIST_ROW_DUPLICATE", (1, 2))]
     restamped = make_space({}, {"updated_at_text": "2026-02-01T00:00:00Z"})
     assert found(restamped) == [("LIST_PAIR_REPEATED", (1, 2))]
-    assert texts(restamped, "LIST_PAIR_REPEATED") == [("2 lignes ; diffèrent par la date", "")]
+    assert texts(restamped, "LIST_PAIR_REPEATED") == [("2 lignes\u202f; seule la date diffère", "")]
     assert found(make_space({}, {"dn": ALPHA["dn"].replace("mss.", "mss2.")})) == []
 
 

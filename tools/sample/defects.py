@@ -71,18 +71,22 @@ def _domains(space: Space) -> None:
 
 
 def _several_operators(space: Space) -> None:
-    """Two domains shared by the same two operators are one finding; one shared with a third is another."""
+    """Two domains shared by the same two operators are one finding; one shared with a third is another.
+
+    The third bears the contacts of the operator that it serves the domain with, which is right.
+    """
     for operator, count in ((REGION, 2), (HOSPITAL, 1)):
         second = space.operators[operator]
         shared = []
         for _ in range(count):
             entry = space.take(LARGEST)
+            contacts = second if operator == REGION else space.operators[LARGEST]
             space.add(
                 entry,
                 second.certificate("mss-1"),
                 description=f"Domaine de messagerie MSSanté de {entry.domain} chez {second.name}",
-                project=second.project,
-                support=second.support,
+                project=contacts.project,
+                support=contacts.support,
             )
             shared += space.same_domain(entry)
         space.record("LIST_DOMAIN_OPERATORS", shared)
@@ -248,35 +252,75 @@ def _contacts_of_all(space: Space) -> None:
         ("CONTACT_MARKUP", CPS, "support", "SupportContact>{phone}, support-mssante@{mail}"),
         # Three letters are fewer than that provider allows: nobody has this address.
         ("CONTACT_CONSUMER", SMALL, "project", "{phone}, mss@gmail.com"),
-        ("CONTACT_PERSONAL", SMALL, "support", "{phone}, paul.fictif@{mail}"),
+        ("CONTACT_NAME_ADDRESS", SMALL, "support", "Mme SPECIMEN Zoé, {phone}, paul.fictif@{mail}"),
+        # The address of the one whom the contact names, by initial and name.
+        ("CONTACT_PERSONAL", OVERSEAS, "support", "M. EXEMPLE Luc, {phone}, l.exemple@{mail}"),
         ("CONTACT_SPACING", OLD_CPS, "project", "{phone},\u00a0projet-mssante@{mail}"),
     ):
         made_up = space.operators[operator]
         rows = space.rows_of(operator)
         _contact(rows, kind, text.format(phone=national(made_up.phone), mail=made_up.mail))
         space.record(rule, rows)
+        if rule == "CONTACT_NAME_ADDRESS":
+            space.record("CONTACT_PERSONAL", rows)
 
 
 def _contacts_of_few(space: Space) -> None:
     """Change contacts of few domains of the largest operator, so that they disagree with the others.
 
-    One cause is one finding: what only lacks its number, or is a slip of the pen, is reported as that alone.
+    One cause is one finding: what only lacks its number, or is a slip of the pen, is reported as that alone,
+    and all that disagrees is told together.
     """
     operator = space.operators[LARGEST]
     phone, mail = national(operator.phone), operator.mail
     name, support = mail.removesuffix(".example"), operator.support.split(", ")[1].partition("@")[0]
     typo = f"{name[:-2]}{name[-1]}{name[-2]}.example" if name[-1] != name[-2] else f"{name}s.example"
+    usual = shifted(operator.phone, 1)
+    misdialled = national(f"{usual[:6]}{(int(usual[6]) + 5) % 10}{usual[7:]}")
+    disagree: list[Entry] = []
     for text, count, *rules in (
         (f"{phone}, ancien-contact-mssante@{mail}", 2, "CONTACT_DISAGREEMENT"),
         (f"{support}@{mail}", 1, "CONTACT_NO_PHONE"),
         (f"{phone}, {support}@{typo}", 1, "CONTACT_EMAIL_TYPO"),
         (f"{phone}, {support}@autre-valfictif.example", 1, "CONTACT_DISAGREEMENT", "CONTACT_FOREIGN_DOMAIN"),
         (operator.support.replace(", ", ",  "), 1, "CONTACT_SPACING"),
+        (f"{national(usual)}, {support}{support[-1]}@{mail}", 1, "CONTACT_NEAR"),
+        (f"{misdialled}, {support}@{mail}", 1, "CONTACT_NEAR"),
     ):
         rows = _rows(space, LARGEST, count)
         _contact(rows, "support", text)
         for rule in rules:
-            space.record(rule, rows)
+            if rule == "CONTACT_DISAGREEMENT":
+                disagree += rows
+            else:
+                space.record(rule, rows)
+    space.record("CONTACT_DISAGREEMENT", disagree)
+
+
+def _contacts_of_two_halves(space: Space) -> None:
+    """Give a small operator as many rows with another contact as it has: no side is the usual one."""
+    operator = space.operators[-1]
+    rows = space.rows_of(len(space.operators) - 1)
+    other = f"{national(shifted(operator.phone, 2))}, accueil@{operator.mail}"
+    halves = [
+        space.add(
+            rows[0],
+            operator.certificate(f"mss-antenne-{number}"),
+            domain=f"antenne-valfictif.{ZONE}",
+            project=other,
+        )
+        for number in range(len(rows))
+    ]
+    space.record("CONTACT_DISAGREEMENT", rows + halves)
+
+
+def _contacts_of_others(space: Space) -> None:
+    """List a domain once more, with the contacts of an operator that has no domain in common with its own."""
+    theirs = space.operators[REGION]
+    certificate = space.operators[OVERSEAS].certificate("mss-copie")
+    entry = space.rows_of(OVERSEAS)[0]
+    copied = space.add(entry, certificate, project=theirs.project, support=theirs.support)
+    space.record("CONTACT_OTHER_OPERATOR", [copied])
 
 
 def _autofill(space: Space) -> None:
@@ -320,7 +364,8 @@ def _contact(rows: list[Entry], kind: str, text: str) -> None:
 
 DEFECTS: tuple[Callable[[Space], None], ...] = (
     _stamps, _repetitions, _domains, _several_operators, _subdomains, _descriptions, _controls,
-    _spellings, _shapes, _certificates, _contacts_of_all, _contacts_of_few, _autofill,
+    _spellings, _shapes, _certificates, _contacts_of_all, _contacts_of_few, _contacts_of_two_halves,
+    _contacts_of_others, _autofill,
     _names, _concentration, _identifiers,
 )  # fmt: skip
 """Identifiers change last, after all that goes by them; concentration comes after all that adds rows."""

@@ -191,6 +191,9 @@ def _contacts(random: Random, index: int, mail: str) -> dict[str, str]:
     written = national(phone) if index % 3 else phone
     desk = random.choice(("projet-mssante", "contact-mssante", "dsi"))
     help_desk = random.choice(("support-mssante", "exploitation", "support"))
+    # Services whose names a rule about persons' addresses must know.
+    desk = {3: "dsi.secretariat", 8: "itsupport"}.get(index, desk)
+    help_desk = {3: "astreinte.si"}.get(index, help_desk)
     return {
         "phone": phone,
         "project": f"{person}{written}, {desk}@{mail}",

@@ -2,8 +2,9 @@
 
 It holds what is easily mistaken for a defect and is none, so that the audits are tested both ways: overseas
 and Corsican FINESS numbers, both spellings of a département, a name such as ``foyer-protestant``, a label of
-63 characters, one contact spelt in several ways, sub-domains of the same operator, support numbers that
-follow project numbers, IGC-CPS certificates, test entries full of defects.
+63 characters, one contact spelt in several ways (no blank after the comma), mailboxes of services that a
+person might have, persons' names with a service's mailbox, sub-domains of the same operator, support numbers
+that follow project numbers, IGC-CPS certificates, test entries full of defects.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from xml.sax.saxutils import escape
 
 from mssante_audit.findings.frame import row_ranges
 from mssante_audit.whitelist.listxml import FIELDS, NAMESPACE
-from tools.sample.operators import Certificate, Operator, national, operators, shifted, slug, towns
+from tools.sample.operators import Certificate, Operator, national, operators, slug, towns
 
 GENERATED_AT = datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
 
@@ -191,7 +192,7 @@ def _near_misses(space: Space) -> None:
         for entry in space.untouched[0].pop(0):
             entry.domain = f"{label}.{ZONE}"
             entry.stamp = stamp(GENERATED_AT)
-            entry.project = f"+33 {national(largest.phone)[1:]}, {largest.project.split(', ')[1].upper()}"
+            entry.project = f"+33 {national(largest.phone)[1:]},{largest.project.split(', ')[1].upper()}"
     space.add(entry, largest.certificate("mss-bis"), description=entry.description.upper())
     parent = space.untouched[0].pop(0)[0]
     for child in space.untouched[0].pop(0):
@@ -203,9 +204,6 @@ def _near_misses(space: Space) -> None:
             entry.project = entry.project.replace(mail, f"{usual.removesuffix('.example')}s.example")
     for operator, hosted in zip(space.operators, space.untouched, strict=True):
         rows = [entry for domain in hosted for entry in domain]
-        if len(rows) == 2:
-            # Two contacts on two rows: there is no majority to disagree with.
-            rows[1].project = f"{national(shifted(operator.phone, 2))}, accueil@{operator.mail}"
         if operator.cps:
             # GIP-CPS is what the form wants as O there, not a second name of the operator.
             space.add(rows[0], replace(operator.certificate("mss-igc-sante"), cps=False))

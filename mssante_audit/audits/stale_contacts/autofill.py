@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from mssante_audit.audits.stale_contacts.uses import Use, distinct
+from mssante_audit.audits.stale_contacts.uses import Use, distinct, proposed
 from mssante_audit.findings.frame import Finding
 from mssante_audit.values.contacts import fold
 from mssante_audit.values.person import Person
@@ -142,5 +142,8 @@ def finding(run: Run) -> Finding:
         "CONTACT_AUTOFILL",
         (run.uses[0].operator_id, Person(" ".join(map(str, (run.low, *run.others))))),
         all_rows(list(use.rows) for use in run.uses),
-        facts={"contacts": distinct(ends), "right": distinct(run.originals)},
+        facts={
+            "contacts": distinct(ends),
+            "right": [proposed([use]) for use in dict.fromkeys(run.originals)],
+        },
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -20,7 +20,7 @@ TYPO_RATIO = 10
 TYPO_LETTERS = 5
 """Shorter names are too near one another to call one a slip for the other."""
 
-_LONGEST = 64
+LONGEST = 64
 """Longer names are not looked at for slips: what they would cost is the list's to choose."""
 _LABELS = 10
 """Nor are more labels of a server's name."""
@@ -97,18 +97,19 @@ def _slips(rows: Mapping[str, set[int]]) -> Iterator[tuple[str, str]]:
     """
     frequent: dict[str, list[str]] = {}
     for name, found in rows.items():
-        if len(found) >= TYPO_RATIO and len(name) <= _LONGEST:
-            for cut in _cuts(name):
+        if len(found) >= TYPO_RATIO and len(name) <= LONGEST:
+            for cut in cuts(name):
                 frequent.setdefault(cut, []).append(name)
     for wrong, found in rows.items():
-        if len(wrong) <= _LONGEST:
-            near = dict.fromkeys(name for cut in _cuts(wrong) for name in frequent.get(cut, ()))
+        if len(wrong) <= LONGEST:
+            near = dict.fromkeys(name for cut in cuts(wrong) for name in frequent.get(cut, ()))
             for right in near:
                 if len(rows[right]) >= TYPO_RATIO * len(found) and one_slip(wrong, right):
                     yield wrong, right
 
 
-def _cuts(name: str) -> set[str]:
+def cuts(name: str) -> set[str]:
+    """Return a name and what is left of it without one of its letters: two names one slip apart share one."""
     return {name, *(name[:i] + name[i + 1 :] for i in range(len(name)))}
 
 
@@ -162,10 +163,11 @@ def typo_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Findi
         )
 
 
-def foreign_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Finding]:
+def foreign_findings(mail: MailDomains, meant: Mapping[str, str], others: Set[Use]) -> Iterator[Finding]:
     """Report the domains that are not usual for an operator that has usual ones.
 
-    Misspelt domains and consumer providers have rules of their own; one below or above a usual one is kin.
+    Misspelt domains, consumer providers and the contacts of `others` have rules of their own, or none; one
+    below or above a usual domain is kin.
     """
     for operator_id, domains in mail.uses.items():
         usual = {domain for domain in domains if mail.is_usual(operator_id, domain)}
@@ -174,7 +176,7 @@ def foreign_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Fi
         above = {parent for domain in usual for parent in _with_parents(domain)}
         for domain, uses in domains.items():
             kin = domain in above or not usual.isdisjoint(_with_parents(domain))
-            found = [use for use in uses if "consumer" not in use.contact.problems]
+            found = [u for u in uses if "consumer" not in u.contact.problems and u not in others]
             if found and not kin and domain not in meant:
                 yield Finding(
                     "CONTACT_FOREIGN_DOMAIN",

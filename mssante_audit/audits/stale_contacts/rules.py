@@ -1,29 +1,38 @@
 """Audit of the contacts: incomplete, badly written, personal, and in disagreement within an operator.
 
-The spellings of a contact are one contact, and one cause is one
-finding: what a run of autofilled numbers explains is reported by no other rule.
+The spellings of a contact are one contact, and one cause is one finding: what a run of autofilled numbers
+explains is reported by no other rule; another operator's contact, a slip or a near miss is no disagreement.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-
-import pandas as pd
+from collections.abc import Iterator, Mapping, Set
 
 from mssante_audit.audits.stale_contacts.autofill import finding, runs
 from mssante_audit.audits.stale_contacts.history import HISTORY
+from mssante_audit.audits.stale_contacts.lent import lent, strange_findings
 from mssante_audit.audits.stale_contacts.mail_domains import (
     foreign_findings,
     mail_domains,
     typo_findings,
     typos,
 )
-from mssante_audit.audits.stale_contacts.uses import Use, majorities, seen, sizes_of, spellings, uses_of
+from mssante_audit.audits.stale_contacts.near import misspelt_services, near_findings, nears
+from mssante_audit.audits.stale_contacts.parties import disagreements, parties
+from mssante_audit.audits.stale_contacts.stamps import Stamps, old_stamps, stamps_of
+from mssante_audit.audits.stale_contacts.uses import (
+    Use,
+    alike,
+    majorities,
+    proposed,
+    rows_of,
+    sizes_of,
+    spellings,
+    uses_of,
+)
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.rows import all_rows
 
 FLAGS = {
     "no-phone": "CONTACT_NO_PHONE",
@@ -34,44 +43,37 @@ FLAGS = {
     "markup": "CONTACT_MARKUP",
     "spacing": "CONTACT_SPACING",
     "consumer": "CONTACT_CONSUMER",
-    "personal": "CONTACT_PERSONAL",
+    "other-person": "CONTACT_NAME_ADDRESS",
 }
-"""Problem of a contact → rule."""
-
-
-def _stamps(space: TrustSpace) -> Iterator[Finding]:
-    entries = space.audited
-    limit = space.as_of - pd.Timedelta(days=space.thresholds.stale_after_days)
-    sizes = sizes_of(entries)
-    for operator_id, old in entries[entries["updated_at"] < limit].groupby("operator_id", sort=False):
-        yield Finding(
-            "CONTACT_STAMP_OLD",
-            str(operator_id),
-            tuple(old["row"].tolist()),
-            facts={
-                "old": len(old),
-                "rows": sizes[str(operator_id)],
-                "oldest": old["updated_at"].min(),
-                "limit": limit,
-            },
-        )
+"""Problem of a contact → rule; a person's address is told once for an operator (`_personal`)."""
 
 
 def _contacts(space: TrustSpace) -> Iterator[Finding]:
     entries = space.audited
     uses = uses_of(entries)
     sizes = sizes_of(entries)
-    majority = majorities(uses, sizes)
-    filled = runs(uses, majority)
+    stamps = stamps_of(space)
+    filled = runs(uses, majorities(uses, sizes))
     yield from map(finding, filled)
     explained = {use for run in filled for use in run.uses}
     uses = [use for use in uses if use not in explained]
     yield from _flags(uses)
+    others = lent(entries, uses)
+    yield from strange_findings(entries, uses, others)
+    own = [use for use in uses if use not in others.uses]
     mail = mail_domains(entries, uses, sizes)
     meant = typos(mail)
     yield from typo_findings(mail, meant)
-    yield from foreign_findings(mail, meant)
-    yield from _disagreements([use for use in uses if use.domains.isdisjoint(meant)], majority)
+    yield from foreign_findings(mail, meant, others.uses)
+    contacts = alike(use for use in own if use.domains.isdisjoint(meant))
+    near = nears(contacts)
+    pairs = [pair for found in near.values() for pair in found]
+    yield from near_findings(near, contacts)
+    yield from _personal(
+        uses, {use for pair in pairs for use in misspelt_services(pair, contacts)}, sizes, stamps
+    )
+    domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
+    yield from disagreements(parties(contacts, pairs), stamps, domain_of)
 
 
 def _flags(uses: list[Use]) -> Iterator[Finding]:
@@ -79,51 +81,41 @@ def _flags(uses: list[Use]) -> Iterator[Finding]:
     groups: dict[tuple[str, str, str], list[Use]] = {}
     for use in uses:
         for problem in use.contact.problems:
-            groups.setdefault((use.operator_id, problem, use.contact.key), []).append(use)
+            if problem in FLAGS:
+                groups.setdefault((use.operator_id, problem, use.contact.key), []).append(use)
     for (operator_id, problem, key), found in groups.items():
-        most = max(found, key=lambda use: len(use.rows))
-        right = {"right": [seen(most, _tidy(most.contact.text))]} if problem == "spacing" else {}
+        right = {"right": [proposed(found)]} if problem == "spacing" else {}
         yield Finding(
             FLAGS[problem],
             (operator_id, Person(key)),
-            all_rows(list(use.rows) for use in found),
+            rows_of(found),
             facts={"contacts": spellings(found), **right},
         )
 
 
-def _tidy(text: str) -> str:
-    """Write a contact with single spaces, and one after each comma only."""
-    return re.sub(r"\s*,\s*", ", ", " ".join(text.split()))
-
-
-def _disagreements(uses: list[Use], majority: Mapping[tuple[str, str], Use]) -> Iterator[Finding]:
-    """Report the contacts of few rows of an operator where most rows have another."""
-    minorities: dict[tuple[object, ...], list[Use]] = {}
+def _personal(
+    uses: list[Use], services: Set[Use], sizes: Mapping[str, int], stamps: Stamps
+) -> Iterator[Finding]:
+    """Report, for each operator, the rows on which an address looks like a person's and is no service's."""
+    found: dict[str, list[Use]] = {}
     for use in uses:
-        usual = majority.get((use.operator_id, use.kind))
-        if usual is not None and any(use.coordinates) and not _agree(use, usual):
-            minorities.setdefault((use.operator_id, use.kind, use.coordinates), []).append(use)
-    for found in minorities.values():
-        first = found[0]
+        if "personal" in use.contact.problems and use not in services:
+            found.setdefault(use.operator_id, []).append(use)
+    for operator_id, own in found.items():
+        rows = rows_of(own)
+        said = stamps.span(rows)
         yield Finding(
-            "CONTACT_DISAGREEMENT",
-            (first.operator_id, first.kind, first.reached),
-            all_rows(list(use.rows) for use in found),
+            "CONTACT_PERSONAL",
+            operator_id,
+            rows,
             facts={
-                "contacts": spellings(found),
-                "right": [seen(majority[first.operator_id, first.kind])],
+                "personal": len(rows),
+                "rows": sizes[operator_id],
+                "since": said[0] if said else "",
+                "contacts": spellings(own),
             },
         )
 
 
-def _agree(one: Use, other: Use) -> bool:
-    """Tell whether two contacts can both be right: one only lacks, or adds, a phone or an address.
-
-    Names are not compared: the form asks for none.
-    """
-    pairs = list(zip(one.coordinates, other.coordinates, strict=True))
-    return any(a & b for a, b in pairs) and all(a <= b or b <= a for a, b in pairs)
-
-
-PARTS = (_stamps, _contacts, *HISTORY)
+PARTS = (old_stamps, _contacts, *HISTORY)
 """What the audit is made of."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,8 +14,15 @@ from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import rows_by
 
 KINDS = {"project_contact": "project", "support_contact": "support"}
+WRITTEN = frozenset({"phone-malformed", "email-malformed", "markup", "spacing", "several-emails"})
+"""Problems of a text that no proposal has if there is a spelling without."""
 MAJORITY_MIN = 3
 """From how many rows on the contact that most of an operator's rows hold is a majority."""
+
+Coordinates = tuple[frozenset[str], frozenset[str]]
+"""Phones and addresses: what two contacts are compared by."""
+Reached = tuple[str, str, Coordinates]
+"""operator_id, kind, what is reached."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,14 +36,9 @@ class Use:
     rows: tuple[int, ...]
 
     @property
-    def coordinates(self) -> tuple[frozenset[str], frozenset[str]]:
-        """Phones and addresses: what two contacts are compared by."""
+    def coordinates(self) -> Coordinates:
+        """What it reaches."""
         return frozenset(self.contact.phones), frozenset(self.contact.emails)
-
-    @property
-    def reached(self) -> Person:
-        """Its `coordinates` as a text."""
-        return Person("; ".join(", ".join(sorted(part)) for part in self.coordinates))
 
     @property
     def domains(self) -> set[str]:
@@ -76,6 +77,31 @@ def spellings(uses: Iterable[Use]) -> list[dict[str, Any]]:
     return [seen(use) | {"rows": len(use.rows)} for use in sorted(uses, key=lambda use: -len(use.rows))]
 
 
+def alike(uses: Iterable[Use]) -> dict[Reached, list[Use]]:
+    """Put the texts together that reach the same phones and addresses, in list order; some reach none."""
+    found: dict[Reached, list[Use]] = {}
+    for use in uses:
+        if any(use.coordinates):
+            found.setdefault((use.operator_id, use.kind, use.coordinates), []).append(use)
+    return found
+
+
+def rows_of(uses: Iterable[Use]) -> tuple[int, ...]:
+    """Return the rows of several contacts, each once."""
+    return tuple(sorted({row for use in uses for row in use.rows}))
+
+
+def most_used(uses: Iterable[Use]) -> Use:
+    """Return the contact on most rows, the first of those that tie."""
+    return max(uses, key=lambda use: len(use.rows))
+
+
+def proposed(uses: Iterable[Use]) -> dict[str, Any]:
+    """Return one of several spellings of a contact as a fact: the best written one, with single spaces."""
+    best = min(uses, key=lambda use: (len(WRITTEN & set(use.contact.problems)), -len(use.rows)))
+    return seen(best, " ".join(best.contact.text.split()))
+
+
 def majorities(uses: Iterable[Use], sizes: Mapping[str, int]) -> dict[tuple[str, str], Use]:
     """Return the contact that more than half of an operator's rows hold, if there is one.
 
@@ -92,13 +118,9 @@ def majorities(uses: Iterable[Use], sizes: Mapping[str, int]) -> dict[tuple[str,
         (operator_id, kind) → the most frequent spelling of that contact. Contacts are the same when their
         phones and addresses are.
     """
-    held: Counter[tuple[str, str, object]] = Counter()
-    spelt: dict[tuple[str, str, object], Use] = {}
-    for use in uses:
-        if any(use.coordinates):
-            key = (use.operator_id, use.kind, use.coordinates)
-            held[key] += len(use.rows)
-            spelt[key] = max(spelt.get(key, use), use, key=lambda u: len(u.rows))
+    held = {key: (len(rows_of(own)), most_used(own)) for key, own in alike(uses).items()}
     return {
-        key[:2]: spelt[key] for key, rows in held.items() if rows >= MAJORITY_MIN and 2 * rows > sizes[key[0]]
+        key[:2]: usual
+        for key, (rows, usual) in held.items()
+        if rows >= MAJORITY_MIN and 2 * rows > sizes[key[0]]
     }

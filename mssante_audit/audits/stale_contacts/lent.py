@@ -1,0 +1,152 @@
+"""Contacts that are another operator's: rightly, or by mistake. Part of the audit `stale_contacts`.
+
+Operators that serve domains side by side (hosting, a supplier, a migration under way) share contacts for good
+reasons. One whose few rows bear the contacts of an operator that it has no domain in common with was given
+them by mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from mssante_audit.audits.stale_contacts.uses import Use, alike, distinct, proposed, rows_of
+from mssante_audit.findings.frame import Finding
+from mssante_audit.values.contacts import fold
+from mssante_audit.whitelist.rows import operator_names, rows_by, structures
+
+HOME_MIN = 3
+"""From how many rows on, more than half of its operator's, a contact is at home there. No source."""
+RARE_SHARE = 0.1
+"""Of an operator's rows, at most so many bear what was copied by mistake. No source: likely, not certain."""
+
+_BOTH = ("project", "support")
+
+
+@dataclass(slots=True)
+class Lent:
+    """The contacts of operators that are others'."""
+
+    owners: dict[str, str]
+    """operator_id → the operator that it is one with (see `owners_of`)."""
+    beside: set[Use] = field(default_factory=set, init=False)
+    """Those of an operator that serves domains together with this one."""
+    strange: dict[tuple[str, str], list[Use]] = field(default_factory=dict, init=False)
+    """(operator_id, the other operator) → those it shares no domain with."""
+
+    @property
+    def uses(self) -> set[Use]:
+        """All of them."""
+        return self.beside.union(*self.strange.values())
+
+
+def owners_of(entries: pd.DataFrame) -> dict[str, str]:
+    """Return by operator_id the operator that it is one with, itself mostly.
+
+    Identifiers of one structure are one operator; so are two that bear one name and share a domain.
+    """
+    owner = structures(entries)
+    named = {key: fold(name) for key, name in operator_names(entries).items() if name}
+    first: dict[tuple[str, str], str] = {}
+    joined: dict[str, str] = {}
+    for domain, operator_id in rows_by(entries, "domain", "operator_id"):
+        if domain and operator_id in named and operator_id in owner:
+            mine = owner[operator_id]
+            other = first.setdefault((domain, named[operator_id]), mine)
+            if other != mine:
+                joined[max(mine, other)] = min(mine, other)
+
+    def root(key: str) -> str:
+        while key in joined:
+            key = joined[key]
+        return key
+
+    return {operator_id: root(mine) for operator_id, mine in owner.items()}
+
+
+def lent(entries: pd.DataFrame, uses: Iterable[Use]) -> Lent:
+    """Tell which contacts on at most half of an operator's rows are those of another one, on more rows."""
+    found = Lent(owners_of(entries))
+    own = [use for use in uses if any(use.coordinates) and use.operator_id in found.owners]
+    held: dict[str, dict[str, set[int]]] = {}
+    for use in own:
+        for reached in (*use.contact.phones, *use.contact.emails):
+            rows = held.setdefault(reached, {}).setdefault(found.owners[use.operator_id], set())
+            rows.update(use.rows)
+    sizes: dict[str, int] = {}
+    served: dict[str, set[str]] = {}
+    for (operator_id, domain), listed in rows_by(entries, "operator_id", "domain").items():
+        if operator_id in found.owners:
+            owner = found.owners[operator_id]
+            sizes[owner] = sizes.get(owner, 0) + len(listed)
+            served.setdefault(owner, set()).add(domain)
+    for use in own:
+        mine = found.owners[use.operator_id]
+        parts = [held[reached] for reached in (*use.contact.phones, *use.contact.emails)]
+        owners = set(parts[0]).intersection(*parts[1:])
+        if len(owners) < 2:
+            continue
+        on = {owner: len(set().union(*(part[owner] for part in parts))) for owner in owners}
+        lender = max(on, key=lambda owner: (on[owner], owner))
+        if lender == mine or 2 * on[mine] > sizes[mine]:
+            continue
+        if not served[mine].isdisjoint(served[lender]):
+            found.beside.add(use)
+        elif on[lender] >= HOME_MIN and 2 * on[lender] > sizes[lender]:
+            found.strange.setdefault((use.operator_id, lender), []).append(use)
+    return found
+
+
+def strange_findings(entries: pd.DataFrame, uses: Iterable[Use], found: Lent) -> Iterator[Finding]:
+    """Report, for each two operators, the rows of one that bear the contacts of the other by mistake.
+
+    Likely where the same domain bears its own contacts too, or where few rows of an establishment bear those
+    of one in another département; else a hint.
+    """
+    if not found.strange:
+        return
+    names = operator_names(entries)
+    of_kind = rows_by(entries, "operator_id", "operator_kind", "department")
+    place = {operator_id: (kind, department) for operator_id, kind, department in of_kind}
+    sizes = entries["operator_id"].value_counts()
+    domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
+    others = [use for use in uses if use not in found.uses and any(use.coordinates)]
+    for (operator_id, lender), strange in found.strange.items():
+        rows = rows_of(strange)
+        domains = {domain_of[row] for row in rows}
+        ours = [use for use in others if found.owners.get(use.operator_id) == found.owners[operator_id]]
+        kinds = {use.kind for use in strange}
+        there = [use for use in ours if use.kind in kinds and domains & {domain_of[row] for row in use.rows}]
+        establishment = place[lender][0] == "FINESS"
+        if not there and not establishment:
+            continue  # a supplier's: its contact is right on whatever it runs
+        elsewhere = (
+            establishment and place[operator_id][0] == "FINESS" and place[operator_id] != place[lender]
+        )
+        rare = len(rows) <= RARE_SHARE * sizes[operator_id]
+        right = [_one(there, kind) or _one(ours, kind) for kind in _BOTH if kind in kinds]
+        yield Finding(
+            "CONTACT_OTHER_OPERATOR",
+            (operator_id, lender),
+            rows,
+            facts={
+                "contacts": distinct(strange),
+                "right": [proposed(own) for own in right if own],
+                "owner": {"operator": lender, "name": names.get(lender, "")},
+                "beside": bool(there),
+            },
+            confidence="likely" if there or (rare and elsewhere) else "hint",
+        )
+
+
+def _one(uses: list[Use], kind: str) -> list[Use]:
+    """Return the texts of the contact of a kind that more than half of these rows bear, if there is one."""
+    held = alike(use for use in uses if use.kind == kind)
+    by_contact: dict[object, list[Use]] = {}
+    for (_, _, coordinates), own in held.items():
+        by_contact.setdefault(coordinates, []).extend(own)
+    most = max(by_contact.values(), key=lambda own: len(rows_of(own)), default=[])
+    whole = sum(len(rows_of(own)) for own in by_contact.values())
+    return most if 2 * len(rows_of(most)) > whole else []

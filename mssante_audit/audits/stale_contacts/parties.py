@@ -1,0 +1,184 @@
+"""Contacts of one operator that disagree: which there are, since when, and which is plainly right, if any.
+
+Part of the audit `stale_contacts`. A majority is no sign of being right (data): the minority often is newer,
+and a service's mailbox where the others are persons'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+from typing import NamedTuple
+
+from mssante_audit.audits.stale_contacts.stamps import Stamps
+from mssante_audit.audits.stale_contacts.uses import (
+    Coordinates,
+    Reached,
+    Use,
+    most_used,
+    proposed,
+    rows_of,
+    seen,
+)
+from mssante_audit.findings.frame import Finding
+from mssante_audit.values.contacts import is_service
+
+
+@dataclass(eq=False)
+class Party:
+    """Contacts of one kind of an operator that can be right together."""
+
+    reached: Coordinates
+    """What most of its rows hold: the others agree with that."""
+    uses: list[Use] = field(default_factory=list)
+
+    @cached_property
+    def rows(self) -> tuple[int, ...]:
+        """Its rows, once all its contacts are known."""
+        return rows_of(self.uses)
+
+    @property
+    def spelt(self) -> list[Use]:
+        """The texts of what most of its rows hold."""
+        return [use for use in self.uses if use.coordinates == self.reached]
+
+    @cached_property
+    def is_service(self) -> bool:
+        """Whether it has addresses, all with a word of a service's, and none at a consumer's (a guess)."""
+        emails, problems = self.reached[1], self.spelt[0].contact.problems
+        return bool(emails) and all(map(is_service, emails)) and "consumer" not in problems
+
+
+def parties(
+    contacts: Mapping[Reached, list[Use]], near: Iterable[tuple[Reached, Reached]]
+) -> dict[tuple[str, str], list[Party]]:
+    """Return the parties of each operator and kind, the largest first.
+
+    Contacts agree where one only lacks, or adds, a phone or an address, and where they are `near`. Names are
+    not compared: the form asks for none.
+    """
+    alike: dict[Reached, list[Reached]] = {}
+    for one, other in near:
+        alike.setdefault(one, []).append(other)
+        alike.setdefault(other, []).append(one)
+    found: dict[tuple[str, str], list[Party]] = {}
+    heads: dict[tuple[str, str, str, str], list[tuple[Coordinates, Party]]] = {}
+    of: dict[Reached, Party] = {}
+    for key, uses in sorted(contacts.items(), key=lambda item: (-len(rows_of(item[1])), *_text(item[0]))):
+        owner, reached = key[:2], key[2]
+        party = next((of[other] for other in alike.get(key, ()) if other in of), None)
+        is_head = party is not None
+        if party is None:
+            around = (head for place in _looked_up(reached) for head in heads.get((*owner, *place), ()))
+            party = next((party for head, party in around if agree(reached, head)), None)
+        if party is None:
+            party, is_head = Party(reached), True
+            found.setdefault(owner, []).append(party)
+        for place in _places(reached) if is_head else ():
+            heads.setdefault((*owner, *place), []).append((reached, party))
+        party.uses += uses
+        of[key] = party
+    several = {owner: known for owner, known in found.items() if len(known) > 1}
+    return {owner: sorted(known, key=lambda party: -len(party.rows)) for owner, known in several.items()}
+
+
+def _places(reached: Coordinates) -> list[tuple[str, str]]:
+    """Return what a contact is found by, so that a list of many contacts needs no comparing of all pairs."""
+    phones, emails = reached
+    both = product(phones or ("",), emails or ("",))
+    return [*both, *((phone, "*") for phone in phones), *(("*", email) for email in emails)]
+
+
+def _looked_up(reached: Coordinates) -> list[tuple[str, str]]:
+    """Return where contacts that agree with one are found: they share what both have."""
+    phones, emails = reached
+    if not phones or not emails:
+        return [*((phone, "*") for phone in phones), *(("*", email) for email in emails)]
+    lacking = [*((phone, "") for phone in phones), *(("", email) for email in emails)]
+    return [*product(phones, emails), *lacking]
+
+
+def _text(key: Reached) -> tuple[list[str], list[str]]:
+    phones, emails = key[2]
+    return sorted(phones), sorted(emails)
+
+
+def agree(one: Coordinates, other: Coordinates) -> bool:
+    """Tell whether two contacts can both be right: one only lacks, or adds, a phone or an address."""
+    pairs = list(zip(one, other, strict=True))
+    return any(a & b for a, b in pairs) and all(a <= b or b <= a for a, b in pairs)
+
+
+def disagreements(
+    found: Mapping[tuple[str, str], list[Party]], stamps: Stamps, domain_of: Mapping[int, str]
+) -> Iterator[Finding]:
+    """Report each operator and kind that has several parties.
+
+    A contact is expected where it is on most rows, a service's, and declared after all others. The finding is
+    certain where one domain has two contacts; likely where one is expected, or two of these signs point at
+    it, or where one of the two largest parties took over from the other; else a hint.
+    """
+    for (operator_id, kind), known in found.items():
+        signs = _signs(known, stamps)
+        right = next((party for party, own in zip(known, signs, strict=True) if all(own)), None)
+        largest = known[0] if len(known[0].rows) > len(known[1].rows) else None
+        usual = right or largest
+        # Where all are services' this tells none from another.
+        alike = all(party.is_service for party in known)
+        points = sorted((sum(own) - (own.service and alike) for own in signs), reverse=True)
+        first, second = known[:2]
+        took_over = _took_over(first, second, stamps) or _took_over(second, first, stamps)
+        likely = right is not None or (points[0] >= 2 and points[0] > points[1]) or took_over
+        domains = [{domain_of[row] for row in party.rows} for party in known]
+        twice = len(set().union(*domains)) < sum(map(len, domains))
+        yield Finding(
+            "CONTACT_DISAGREEMENT",
+            (operator_id, kind),
+            rows_of(use for party in known if party is not usual for use in party.uses),
+            facts={
+                "contacts": [_told(party, stamps) for party in known],
+                "right": [proposed(right.spelt)] if right else [],
+                "same_domain": twice,
+            },
+            confidence="certain" if twice else "likely" if likely else "hint",
+        )
+
+
+def _told(party: Party, stamps: Stamps) -> dict[str, object]:
+    first, last = stamps.span(party.rows) or ("", "")
+    return seen(most_used(party.spelt)) | {
+        "rows": len(party.rows),
+        "since": first,
+        "until": last,
+        "service": party.is_service,
+    }
+
+
+class Signs(NamedTuple):
+    """What speaks for a party."""
+
+    most: bool
+    """It has more rows than all others together."""
+    service: bool
+    newest: bool
+    """It was declared after all others."""
+
+
+def _signs(known: list[Party], stamps: Stamps) -> list[Signs]:
+    whole = sum(len(party.rows) for party in known)
+    until = [stamps.until(party.rows) for party in known]
+    last, last_but_one = sorted(until)[-1:-3:-1]
+    signs = []
+    for party, own in zip(known, until, strict=True):
+        said = stamps.span(party.rows)
+        newest = said is not None and said[1] > (last_but_one if own == last else last)
+        signs.append(Signs(2 * len(party.rows) > whole, party.is_service, newest))
+    return signs
+
+
+def _took_over(party: Party, other: Party, stamps: Stamps) -> bool:
+    """Tell whether all that is known of a party is newer than the other."""
+    said = stamps.span(party.rows)
+    return said is not None and said[0] > stamps.until(other.rows)
