@@ -48,8 +48,10 @@ IMPOSSIBLE_ADDRESS = "mss@gmail.com"
 Line = tuple[str, str, str, str, str]
 
 
-def load(source: Path | bytes, anchors: tuple[Path, ...] = (SAMPLE / "anchors",)) -> WhiteList:
-    return load_whitelist(source, recover=True, any_namespace=True, anchors=anchors)
+def load(
+    source: Path | bytes, anchors: tuple[Path, ...] = (SAMPLE / "anchors",), signer: str | None = None
+) -> WhiteList:
+    return load_whitelist(source, recover=True, any_namespace=True, anchors=anchors, signer=signer)
 
 
 def found(whitelist: WhiteList, file: str) -> Counter[Line]:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from mssante_audit.audits.since import dated
 from mssante_audit.base.errors import AuditError
-from mssante_audit.findings.catalogue import FAILED, Rule
+from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, Rule
 from mssante_audit.findings.facts import hidden, plain
 from mssante_audit.findings.frame import Finding, concat, findings_frame
 from mssante_audit.findings.registry import OURS, Audit, Run, audit_named, audits
@@ -118,6 +118,8 @@ def _tellable(finding: Finding, told: Rule, known: AbstractSet[int]) -> None:
     for name, (values, kind) in held.items():
         if not all(isinstance(value, kind) for value in values):
             raise TypeError(f"{name} of a finding of {told.code} holds what it may not (help(Finding))")
+    if finding.confidence not in ("", *CONFIDENCES):
+        raise ValueError(f"a finding of {told.code} has the confidence {finding.confidence!r}")
     facts = hidden(plain(finding.facts))
     for part in ("observed", "expected", "evidence"):
         for language in LANGUAGES:

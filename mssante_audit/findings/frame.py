@@ -2,7 +2,44 @@
 
 Columns of a findings frame, all defined even when it is empty:
 
-===============  =====================  ==============================================================
+===============  =====================  =====================================================================
+column           dtype                  meaning
+===============  =====================  =====================================================================
+``rule``         str                    code in the catalogue
+``audit``        str                    the audit that found it
+``severity``     ordered category       ``info`` < ``warning`` < ``error`` < ``critical``
+``confidence``   str                    ``certain``, ``likely``, ``hint``: the rule's, or its own
+``subject``      object (tuple of str)  what it is about: a certificate name, an operator and a contact, a
+                                        server, a domain; with the rule, what it is known by; may name
+                                        persons
+``fingerprint``  str                    16 hexadecimal digits of rule and subject: the same every night
+``domain``       str                    the domain concerned; when several, the first in list order
+``domains``      int64                  how many distinct domains the cause touches
+``operator_id``  str                    operator of most of the rows (ties: the first row's), or ""
+``operator``     str                    that operator's name, or ""
+``observed``     str                    what the file (or the network) says, in words; may name persons
+``expected``     str                    what would be right, "" where there is no single answer; may name
+                                        persons
+``evidence``     str                    the rows, as ``"3-5, 9"``, or the observation; may name persons
+``first_seen``   str                    time of the first archived list that shows it (ISO 8601), or ""
+``rows``         object (tuple of int)  the rows themselves, 1-based positions in the white list
+``facts``        object (dict)          what the words are made of (`mssante_audit.findings.facts`), by name;
+                                        may name persons
+===============  =====================  =====================================================================
+
+Columns that files of findings may have beside them:
+
+================  =====================  =====================================================================
+column            dtype                  meaning
+================  =====================  =====================================================================
+``status``        str                    ``new`` or ``open`` since the run before, "" without one
+``reason``        str                    why it is accepted, where it is (`mssante_audit.findings.waivers`)
+``who``           str                    by whom
+``until``         str                    until when
+``rank``          int64                  order of its severity, 0 the mildest, in Parquet, which keeps none
+``evidence_raw``  str                    `evidence` before it was put in words, in a snapshot
+================  =====================  =====================================================================
+
 Sorted by severity (worst first), then by domains touched (most first), rule, first row, and subject.
 """
 
