@@ -48,15 +48,15 @@ def test_the_lead_names_the_worst_and_how_far_errors_reach(space, entries):
     row, other = entries["row"].iloc[0], entries["row"].iloc[-1]
     assert entries["domain"].iloc[0] != entries["domain"].iloc[-1]
     domains = entries["domain"].nunique()
-    findings = frame(space, made("DN_ORDER", (row, other)), made("DN_ID_LUHN", (row,)))
+    findings = frame(space, made("DN_SPELLINGS", (row, other)), made("DN_ID_LUHN", (row,)))
     assert text(narrative.lead(findings, entries)).startswith(f"1 domaine sur {domains} (")
     assert text(narrative.lead(findings, entries)).endswith(
         "est touché par une erreur ou un défaut critique ; le plus grave : "
         f"{rule('DN_ID_LUHN').title_fr}, 1 constat, 1 domaine."
     )
-    assert text(narrative.lead(findings[findings["rule"] == "DN_ORDER"], entries)) == (
+    assert text(narrative.lead(findings[findings["rule"] == "DN_SPELLINGS"], entries)) == (
         f"Ni défaut critique ni erreur ; 1 constat de moindre gravité ; le plus grave : "
-        f"{rule('DN_ORDER').title_fr}, 1 constat, 2 domaines."
+        f"{rule('DN_SPELLINGS').title_fr}, 1 constat, 2 domaines."
     )
 
 
@@ -117,7 +117,9 @@ def test_a_list_whose_date_cannot_be_read_has_no_age(space, entries):
 def test_answer_tells_the_extent(space, entries):
     rows = tuple(entries["row"].head(2))
     told = text(
-        narrative.answer(space, entries, frame(space, made("DN_ORDER", rows), made("DN_QUOTES", rows)))
+        narrative.answer(
+            space, entries, frame(space, made("DN_SPELLINGS", rows), made("DN_DEPARTMENT_FORM", rows))
+        )
     )
     assert "Constats2de 2 règles" in told
     assert f"Domaines touchés{entries['domain'].head(2).nunique()}" in told
@@ -155,7 +157,9 @@ def test_the_overview_says_what_nobody_looked_at(space, entries):
 
 
 def test_a_section_tells_why_what_and_what_to_do(space, entries):
-    findings = frame(space, made("DN_ID_LUHN", (int(entries["row"].iloc[0]),), "vu"), made("DN_ORDER", (1,)))
+    findings = frame(
+        space, made("DN_ID_LUHN", (int(entries["row"].iloc[0]),), "vu"), made("DN_SPELLINGS", (1,))
+    )
     html = narrative.section(space, findings, "Identifiant de la structure", limit=5)
     page = lxml_html.fromstring(f"<main>{html.text}</main>")
     assert len(page.xpath("//tbody/tr")) == 1
@@ -191,7 +195,7 @@ def test_what_to_fix_first_is_what_touches_most_domains_information_aside(space,
     findings = frame(
         space,
         *(made("DN_ID_LUHN", (row,)) for row in rows[:9]),
-        made("DN_ORDER", tuple(rows[:9])),
+        made("DN_SPELLINGS", tuple(rows[:9])),
         made("DN_O_TRUNCATED", tuple(rows)),
         made("LIST_SIGNATURE_INVALID"),
     )
@@ -199,7 +203,7 @@ def test_what_to_fix_first_is_what_touches_most_domains_information_aside(space,
     titles = [td.text_content() for td in page.xpath("//tbody/tr/td[3]")]
     assert len(titles) == 10
     assert titles[0].startswith("Signature de la liste invalide")
-    assert titles[1].startswith(rule("DN_ORDER").title_fr)
+    assert titles[1].startswith(rule("DN_SPELLINGS").title_fr)
     assert not any(title.startswith(rule("DN_O_TRUNCATED").title_fr) for title in titles)
     assert text(narrative.fix_first(frame(space), entries)) == "Rien à corriger."
 
@@ -207,7 +211,7 @@ def test_what_to_fix_first_is_what_touches_most_domains_information_aside(space,
 def test_what_to_fix_first_counts_the_report_s_own_domains(space, entries):
     own = narrative.operator_entries(space, entries["operator_id"].iloc[0])
     page = lxml_html.fromstring(
-        narrative.fix_first(frame(space, made("DN_ORDER", tuple(entries["row"].tolist()))), own).text
+        narrative.fix_first(frame(space, made("DN_SPELLINGS", tuple(entries["row"].tolist()))), own).text
     )
     extent = text(page.xpath("//tbody/tr/td[4]")[0].text_content())
     assert extent == f"{own['domain'].nunique()} (100 %)"

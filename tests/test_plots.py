@@ -45,7 +45,7 @@ NONE = entries([])
 FOUND = framed(
     [
         made("LIST_UNSIGNED"),
-        *(made("DN_ORDER", (i,)) for i in (1, 2, 3)),
+        *(made("DN_SPELLINGS", (i,)) for i in (1, 2, 3)),
         *(made("DN_ID_LUHN", (i,)) for i in (7, 8)),
         made("CONTACT_NO_EMAIL", (7, 8)),
         made("DN_O_TRUNCATED", (10,)),
@@ -99,7 +99,7 @@ def test_a_chart_of_nothing_says_so(draw):
 
 def test_hostile_names_are_drawn_as_text_and_escaped(draw):
     hostile = SOME.assign(operator=HOSTILE, cn=HOSTILE)
-    chart = draw(hostile, framed([made("DN_ORDER", (1,))], hostile))
+    chart = draw(hostile, framed([made("DN_SPELLINGS", (1,))], hostile))
     page = parsed(chart)
     assert page.xpath("//script") == []
     assert page.xpath("//*[@role='img']/@aria-label") == [visible(chart.alt)]

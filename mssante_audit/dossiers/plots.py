@@ -8,6 +8,7 @@ from mssante_audit.base.french import SEVERITY_NAMES, count, day, number, percen
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.report.charts import Chart, bars, one_decimal
 from mssante_audit.report.plots import shares
+from mssante_audit.whitelist.rows import alone
 
 CERTIFICATES = 10
 """Certificates drawn one by one; the others are put together."""
@@ -26,10 +27,13 @@ def domains_by_certificate(told: Dossier) -> Chart:
         styles.append("grey")
     caption = "Aucun certificat."
     if len(drawn):
-        n = int(drawn.iloc[0])
+        only = alone(told.space.audited)
+        own = only[only["domain"].isin(told.domains["domain"])]
+        n = int(own.loc[own["cn"] == drawn.index[0], "domain"].nunique())
         verb = "tombe" if n < 2 else "tombent"
         caption = (
-            f"Si le certificat {drawn.index[0]} expire, {count(n, 'domaine')} sur {number(whole)} {verb}."
+            f"Si le certificat {drawn.index[0]} expire, {count(n, 'domaine')} sur {number(whole)} {verb}, "
+            "faute d'un autre."
         )
     title = "Vos domaines par nom de certificat"
     return bars(drawn, title=title, caption=caption, texts=shares(drawn, whole), styles=styles)

@@ -21,6 +21,7 @@ from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.registry import audits, catalogue, rule
 from mssante_audit.report.charts import Chart, bars, tile_places, tiles
 from mssante_audit.values.identifiers import DEPARTMENTS
+from mssante_audit.whitelist.rows import alone
 
 
 def shares(values: Iterable[int], whole: int) -> list[str]:
@@ -203,7 +204,7 @@ def _first(drawn: pd.DataFrame, numbers: list[int]) -> Hashable:
 
 
 def concentration(entries: pd.DataFrame, minimum: int, top: int = 12) -> Chart:
-    """Draw how many domains hang on each certificate name (CN): the `top` first.
+    """Draw how many domains hang on each certificate name (CN) and on no other: the `top` first.
 
     Parameters
     ----------
@@ -214,7 +215,8 @@ def concentration(entries: pd.DataFrame, minimum: int, top: int = 12) -> Chart:
     top
         How many names to draw.
     """
-    named = entries[entries["cn"] != ""]
+    named = alone(entries)
+    named = named[named["cn"] != ""]
     held = _domains_by(named, "cn")
     whole = entries["domain"].nunique()
     many = held[held >= minimum]
@@ -223,14 +225,15 @@ def concentration(entries: pd.DataFrame, minimum: int, top: int = 12) -> Chart:
         touched = named.loc[named["cn"].isin(many.index), "domain"].nunique()
         caption = (
             f"{count(len(many), 'nom')} de certificat {'porte' if len(many) == 1 else 'portent chacun'} "
-            f"{count(minimum, 'domaine')} ou plus, {percent(touched, whole)} des domaines à "
-            f"{'lui seul' if len(many) == 1 else 'eux tous'} ; si le premier expire, "
+            f"{count(minimum, 'domaine')} ou plus sans autre certificat, "
+            f"{percent(touched, whole)} des domaines à {'lui seul' if len(many) == 1 else 'eux tous'} ; "
+            "si le premier expire, "
             f"{count(int(held.iloc[0]), 'domaine')} {'tombe' if held.iloc[0] < 2 else 'tombent'}."
         )
     drawn = held.head(top)
     return bars(
         drawn,
-        title="Domaines par nom de certificat (CN)",
+        title="Domaines sans autre certificat, par nom (CN)",
         caption=caption,
         texts=shares(drawn, whole),
         styles=["strong" if n >= minimum else "light" for n in drawn],

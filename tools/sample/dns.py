@@ -269,12 +269,13 @@ def _parent(dns: SampleDns, *, defects: bool) -> None:
 
 
 def _concentrations(dns: SampleDns) -> None:
-    """Write down which mail hosts carry many domains."""
+    """Write down which mail hosts are the only ones of many domains."""
     carried: dict[str, list[str]] = {}
     for domain in dns.rows:
         if domain not in dns.lost:
-            for host in dns.mail_hosts(domain):
-                carried.setdefault(host, []).append(domain)
+            hosts = dns.mail_hosts(domain)
+            if len(hosts) == 1:
+                carried.setdefault(hosts[0], []).append(domain)
     for domains in carried.values():
         if len(domains) >= CONCENTRATION:
             dns.record("DNS_MX_CONCENTRATION", *domains)
