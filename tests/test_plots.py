@@ -28,7 +28,9 @@ def entries(rows):
     frame = pd.DataFrame(rows, columns=["domain", "operator_id", "operator", "cn", "department", "age"])
     dates = [None if pd.isna(age) else AS_OF - timedelta(days=age) for age in frame["age"].tolist()]
     return frame.drop(columns="age").assign(
-        row=range(1, len(frame) + 1), updated_at=pd.to_datetime(pd.Series(dates, dtype="object"), utc=True)
+        dn_key=frame["cn"],
+        row=range(1, len(frame) + 1),
+        updated_at=pd.to_datetime(pd.Series(dates, dtype="object"), utc=True),
     )
 
 
@@ -177,22 +179,22 @@ def test_rows_dated_after_the_audit_are_told_apart():
     assert "date postérieure à la situation : 1 (100 %)" in plain(chart.alt)
 
 
-def test_concentration_counts_the_domains_of_a_name():
+def test_concentration_counts_the_domains_that_have_no_other_certificate():
     chart = plots.concentration(SOME, 4)
-    assert "mss.alpha.example : 6 (55 %)" in plain(chart.alt)
+    assert "mss.alpha.example : 5 (45 %)" in plain(chart.alt)
     assert plain(chart.caption) == (
-        "2 noms de certificat portent chacun 4 domaines ou plus, 82 % des domaines à eux tous ; "
-        "si le premier expire, 6 domaines tombent."
+        "1 nom de certificat porte 4 domaines ou plus sans autre certificat, 45 % des domaines à lui seul ; "
+        "si le premier expire, 5 domaines tombent."
     )
 
 
 def test_findings_are_told_by_severity():
-    assert "Forme du nom de certificat (DN) : 3 avert." in plain(plots.findings_by_family(FOUND).alt)
+    assert "Un certificat, plusieurs écritures : 3 avert." in plain(plots.findings_by_family(FOUND).alt)
     rules = plain(plots.findings_by_rule(FOUND).alt)
     assert (
         rules.index("Liste sans signature")
         < rules.index("clé de contrôle")
-        < rules.index("dans un autre ordre")
+        < rules.index("de plusieurs façons")
     )
     assert "CH BETA : 3 err." in plain(plots.findings_by_operator(FOUND).alt)
 

@@ -109,7 +109,7 @@ def _names_that_mislead(space: Space) -> None:
         return space.add(like, domain=f"{label}.{ZONE}", description=described)
 
     for rule, *made_up in (
-        ("DOMAIN_NEAR", ("laboratoire", "les laboratoires"), ("laboratoires", "les laboratoires")),
+        ("DOMAIN_NEAR", ("labo-fictif", "le labo"), ("labos-fictif", "le labo")),
         ("DOMAIN_NEAR", ("ehpad-boisfictif", "Boisfictif"), ("ehpad.boisfictif", "Boisfictif")),
         ("DOMAIN_SUFFIX", ("ehpad-etangfictif.fr", "Etangfictif")),
         ("DESCRIPTION_SWAPPED", ("ch-rivefictive", "Pontmythique"), ("ehpad-pontmythique", "Rivefictive")),
