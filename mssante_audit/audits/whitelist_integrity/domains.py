@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from mssante_audit.findings.frame import Finding
@@ -18,6 +19,8 @@ _NEAR_LETTERS = 8
 """Shorter names are too near one another to be slips: acronyms mostly (data)."""
 _PARTED_LETTERS = 6
 """The same where only a hyphen or a dot differs."""
+_FAMILY = 3
+"""A name near to more others than that is one of a series, on purpose."""
 _LONGEST = 63
 """Longer names are no labels, and what they would cost is the list's to choose."""
 
@@ -112,7 +115,11 @@ def near(space: TrustSpace) -> Iterator[Finding]:
             holders.setdefault(domain, {})[operator_id] = None
             told.setdefault(domain, {})[description] = None
     names = operator_names(space.audited)
-    for pair in sorted({*_slips(rows), *_parted(rows)}):
+    found_near = sorted({*_slips(rows), *_parted(rows)})
+    neighbours = Counter(domain for pair in found_near for domain in pair)
+    for pair in found_near:
+        if max(neighbours[domain] for domain in pair) > _FAMILY:
+            continue
         sides = [
             {
                 "domain": domain,
