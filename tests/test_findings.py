@@ -93,3 +93,10 @@ def test_a_finding_may_name_domains_and_operator_that_no_row_tells():
         "9",
         "NEUF",
     )
+
+
+def test_a_list_not_to_be_relied_on_comes_before_whatever_its_rows_have() -> None:
+    found = [made("DN_UNREADABLE", (1, 2, 3)), made("LIST_OLD"), made("DN_CONCENTRATION", (1, 2))]
+    first = ["LIST_OLD", "DN_UNREADABLE", "DN_CONCENTRATION"]
+    assert framed(found, ENTRIES)["rule"].tolist() == first
+    assert concat(framed([one], ENTRIES) for one in found)["rule"].tolist() == first

@@ -64,7 +64,7 @@ def test_every_point_is_told_with_its_remedy_and_domains_worst_first(space):
         assert flat(remedy(point.rule)).replace(" ;", " ;") in text
         assert point.domains[0] in text
     assert text.startswith(
-        "Objet : MSSanté : 10 points à corriger sur vos domaines – GROUPEMENT E-SANTE DE CHEMINSONGE"
+        "Objet : MSSanté : 9 points à corriger sur vos domaines – GROUPEMENT E-SANTE DE CHEMINSONGE"
     )
 
 

@@ -67,7 +67,7 @@ def test_the_lead_names_the_worst_and_how_far_errors_reach(space, entries):
     row, other = entries["row"].iloc[0], entries["row"].iloc[-1]
     assert entries["domain"].iloc[0] != entries["domain"].iloc[-1]
     domains = entries["domain"].nunique()
-    findings = frame(space, made("DN_ORDER", (row, other)), made("DN_ID_LUHN", (row,)))
+    findings = frame(space, made("DN_SPELLINGS", (row, other)), made("DN_ID_LUHN", (row,)))
     for name in (DN, "overview"):
         told = first_screen(name, space, entries, findings)
         assert told.startswith(f"1 domaine sur {domains} (")
@@ -75,9 +75,9 @@ def test_the_lead_names_the_worst_and_how_far_errors_reach(space, entries):
             "est touché par une erreur ou un défaut critique. Le plus grave : "
             f"{rule('DN_ID_LUHN').title_fr}, 1 constat, 1 domaine."
         )
-        assert first_screen(name, space, entries, findings[findings["rule"] == "DN_ORDER"]) == (
+        assert first_screen(name, space, entries, findings[findings["rule"] == "DN_SPELLINGS"]) == (
             f"0 domaine sur {domains} (0 %) est touché par une erreur ou un défaut critique. Le plus grave : "
-            f"{rule('DN_ORDER').title_fr}, 1 constat, 2 domaines."
+            f"{rule('DN_SPELLINGS').title_fr}, 1 constat, 2 domaines."
         )
 
 
@@ -145,7 +145,7 @@ def test_a_list_dated_in_the_future_is_not_said_to_be_old(space, entries):
 
 def test_answer_tells_the_extent(space, entries):
     rows = tuple(entries["row"].head(2))
-    findings = frame(space, made("DN_ORDER", rows), made("DN_QUOTES", rows))
+    findings = frame(space, made("DN_SPELLINGS", rows), made("DN_DEPARTMENT_FORM", rows))
     told = first_screen(DN, space, entries, findings, "figures")
     assert "Constats2de 2 règles" in told
     assert f"Domaines touchés{entries['domain'].head(2).nunique()}" in told
@@ -209,7 +209,9 @@ def test_a_report_without_its_data_counts_nothing_and_says_so(tmp_path, name, la
 
 
 def test_a_section_tells_why_what_and_what_to_do(space, entries):
-    findings = frame(space, made("DN_ID_LUHN", (int(entries["row"].iloc[0]),), "vu"), made("DN_ORDER", (1,)))
+    findings = frame(
+        space, made("DN_ID_LUHN", (int(entries["row"].iloc[0]),), "vu"), made("DN_SPELLINGS", (1,))
+    )
     html = section(space, findings, "Identifiant de la structure")
     page = lxml_html.fromstring(f"<main>{html.text}</main>")
     assert len(page.xpath("//tbody/tr")) == 1
@@ -245,7 +247,7 @@ def test_what_to_fix_first_is_what_touches_most_domains_information_aside(space,
     findings = frame(
         space,
         *(made("DN_ID_LUHN", (row,)) for row in rows[:9]),
-        made("DN_ORDER", tuple(rows[:9])),
+        made("DN_SPELLINGS", tuple(rows[:9])),
         made("DN_O_TRUNCATED", tuple(rows)),
         made("LIST_SIGNATURE_INVALID"),
     )
@@ -253,7 +255,7 @@ def test_what_to_fix_first_is_what_touches_most_domains_information_aside(space,
     titles = [td.text_content() for td in page.xpath("//tbody/tr/td[2]")]
     assert len(titles) == 10
     assert titles[0].startswith("Signature de la liste invalide")
-    assert titles[1].startswith(rule("DN_ORDER").title_fr)
+    assert titles[1].startswith(rule("DN_SPELLINGS").title_fr)
     assert not any(title.startswith(rule("DN_O_TRUNCATED").title_fr) for title in titles)
     assert text(fixed_first(space, entries, frame(space))) == "Rien à corriger."
 
@@ -265,7 +267,7 @@ def fixed_first(space, entries, findings):
 
 def test_what_to_fix_first_counts_the_report_s_own_domains(space, entries):
     own = of_one(entries)
-    findings = frame(space, made("DN_ORDER", tuple(entries["row"].tolist())))
+    findings = frame(space, made("DN_SPELLINGS", tuple(entries["row"].tolist())))
     page = lxml_html.fromstring(fixed_first(space, own, findings).text)
     extent = text(page.xpath("//tbody/tr/td[3]")[0].text_content())
     assert extent == f"{own['domain'].nunique()}"

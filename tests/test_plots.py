@@ -30,7 +30,9 @@ def entries(rows):
     frame = pd.DataFrame(rows, columns=["domain", "operator_id", "operator", "cn", "department", "age"])
     dates = [None if pd.isna(age) else AS_OF - timedelta(days=age) for age in frame["age"].tolist()]
     return frame.drop(columns="age").assign(
-        row=range(1, len(frame) + 1), updated_at=pd.to_datetime(pd.Series(dates, dtype="object"), utc=True)
+        dn_key=frame["cn"],
+        row=range(1, len(frame) + 1),
+        updated_at=pd.to_datetime(pd.Series(dates, dtype="object"), utc=True),
     )
 
 
@@ -47,7 +49,7 @@ NONE = entries([])
 FOUND = framed(
     [
         made("LIST_UNSIGNED"),
-        *(made("DN_ORDER", (i,)) for i in (1, 2, 3)),
+        *(made("DN_SPELLINGS", (i,)) for i in (1, 2, 3)),
         *(made("DN_ID_LUHN", (i,)) for i in (7, 8)),
         made("CONTACT_NO_EMAIL", (7, 8)),
         made("DN_O_TRUNCATED", (10,)),
@@ -111,7 +113,7 @@ def test_a_chart_of_nothing_says_so(draw):
 
 def test_hostile_names_are_drawn_as_text_and_escaped(draw):
     hostile = SOME.assign(operator=HOSTILE, cn=HOSTILE)
-    chart = draw(hostile, framed([made("DN_ORDER", (1,))], hostile))
+    chart = draw(hostile, framed([made("DN_SPELLINGS", (1,))], hostile))
     page = parsed(chart)
     assert page.xpath("//script") == []
     assert page.xpath("//*[@role='img']/@aria-label") == [visible(chart.alt)]
@@ -220,12 +222,12 @@ def test_concentration_counts_the_domains_of_a_name():
 
 
 def test_findings_are_told_by_severity():
-    assert "Forme du nom de certificat (DN) : 3 avert." in plain(CHARTS["families"](SOME, FOUND).alt)
+    assert "Un certificat, plusieurs écritures : 3 avert." in plain(CHARTS["families"](SOME, FOUND).alt)
     rules = plain(CHARTS["rules"](SOME, FOUND).alt)
     assert (
         rules.index("Liste sans signature")
         < rules.index("clé de contrôle")
-        < rules.index("dans un autre ordre")
+        < rules.index("de plusieurs façons")
     )
     assert "CH BETA : 3 err." in plain(CHARTS["findings-operators"](SOME, FOUND).alt)
 

@@ -26,7 +26,7 @@ ENTRIES = pd.DataFrame(
 )
 
 
-def found(count, text="a", rule="DN_ORDER", entries=ENTRIES):
+def found(count, text="a", rule="DN_SPELLINGS", entries=ENTRIES):
     return framed([made(rule, (i,), f"{text}{i}", f"{text} {i}") for i in range(1, count + 1)], entries)
 
 
@@ -52,11 +52,11 @@ def test_a_table_holds_every_row_as_plain_html_with_caption_and_scopes():
 
 
 def test_a_cell_tells_severity_rule_extent_operator_and_rows():
-    told = framed([made("DN_ORDER", (3, 4, 5), "vu", "voulu")], ENTRIES)
+    told = framed([made("DN_SPELLINGS", (3, 4, 5), "vu", "voulu")], ENTRIES)
     page = parsed(findings.findings_table(told, name="t", caption="c", limit=9))
     cells = [td.text_content() for td in page.xpath("//tbody/tr/td")]
     assert cells[0].endswith("avertissement")
-    assert cells[1].endswith("DN_ORDER")
+    assert cells[1].endswith("DN_SPELLINGS")
     assert cells[2:4] == [f"ch-02-fictif.mssante.fret 2{NBSP}autres", "CH ALPHA1010000016"]
     assert cells[4:] == [f"vuattendu{NBSP}: voulu", "3-5"]
     assert page.xpath("//tbody/tr/td/@data-order") == ["1", "3", "CH ALPHA", "3"]

@@ -156,12 +156,12 @@ def _rows(entries: pd.DataFrame) -> Counter[Row]:
 
 def _holders(*lists: pd.DataFrame) -> dict[str, Holder]:
     """Return what each DN of the lists says."""
-    columns = ["dn", "dn_key", "operator_id", "operator", "operator_kind", "department"]
+    columns = ["dn", "dn_key", "operator_id", "operator"]
     told = pd.concat([entries[columns].drop_duplicates("dn") for entries in lists]).drop_duplicates("dn")
-    structure = structures(told.assign(row=range(len(told))))
+    structure = structures(pd.concat(lists))
     return {
         dn: Holder(key, identifier, name, structure.get(identifier, identifier))
-        for dn, key, identifier, name in told[columns[:4]].itertuples(index=False, name=None)
+        for dn, key, identifier, name in told.itertuples(index=False, name=None)
     }
 
 

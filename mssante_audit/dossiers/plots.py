@@ -7,6 +7,7 @@ import pandas as pd
 from mssante_audit.base.french import SEVERITY_NAMES, count, day, number, one_decimal, percent, typeset
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.report.charts import Chart, bars
+from mssante_audit.whitelist.rows import alone
 
 CERTIFICATES = 10
 """Certificates drawn one by one; the others are put together."""
@@ -25,10 +26,13 @@ def domains_by_certificate(told: Dossier) -> Chart:
         styles.append("grey")
     caption = "Aucun certificat."
     if len(drawn):
-        n = int(drawn.iloc[0])
+        only = alone(told.space.audited)
+        own = only[only["domain"].isin(told.domains["domain"])]
+        n = int(own.loc[own["cn"] == drawn.index[0], "domain"].nunique())
         verb = "tombe" if n < 2 else "tombent"
         caption = (
-            f"Si le certificat {drawn.index[0]} expire, {count(n, 'domaine')} sur {number(whole)} {verb}."
+            f"Si le certificat {drawn.index[0]} expire, {count(n, 'domaine')} sur {number(whole)} {verb}, "
+            "faute d'un autre."
         )
     title = "Vos domaines par nom de certificat"
     return bars(drawn, title=title, caption=caption, whole=whole, styles=styles)

@@ -112,6 +112,8 @@ class Rule:
     """Whether it takes all of the finding's rows to make it; otherwise each makes it by itself."""
     personal: bool = False
     """Whether findings may name persons."""
+    whole: bool = False
+    """Whether it says that the list itself is not to be relied on: it comes first, whatever the rows have."""
     audit: str = ""
     """The audit it belongs to, which sets it."""
 
@@ -123,7 +125,7 @@ class Rule:
 
         for field in fields(self):
             value = getattr(self, field.name)
-            kind = {"texts": tuple, "together": bool, "personal": bool}.get(field.name, str)
+            kind = {"texts": tuple, "together": bool, "personal": bool, "whole": bool}.get(field.name, str)
             if not isinstance(value, kind):
                 raise wrong(field.name, {tuple: "a list of texts", bool: "true, false", str: "a text"}[kind])
         if not _CODE.fullmatch(self.code):

@@ -40,7 +40,8 @@ column            dtype                  meaning
 ``evidence_raw``  str                    `evidence` before it was put in words, in a snapshot
 ================  =====================  =====================================================================
 
-Sorted by severity (worst first), then by domains touched (most first), rule, first row, and subject.
+Sorted by severity (worst first), then by domains touched (most first), rule, first row, and subject; ahead of
+all what says that the list is not to be relied on (`Rule.whole`).
 """
 
 from __future__ import annotations
@@ -211,6 +212,7 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
     rank = {severity: -i for i, severity in enumerate(SEVERITIES)}
     records.sort(
         key=lambda r: (
+            not rule(r["rule"]).whole,
             rank[r["severity"]],
             -r["domains"],
             r["rule"],
@@ -234,10 +236,14 @@ def typed(findings: pd.DataFrame) -> pd.DataFrame:
 
 
 def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Put findings frames together, worst first, keeping the dtypes."""
+    """Put findings frames together, in the order of this module's docstring, keeping the dtypes."""
     whole = pd.concat([typed(pd.DataFrame(columns=list(COLUMNS))), *frames], ignore_index=True)
-    order = typed(whole).assign(_first=[r[0] if r else 0 for r in whole["rows"]])
-    order = order.sort_values(
-        ["severity", "domains", "rule", "_first"], ascending=[False, False, True, True], kind="stable"
+    order = typed(whole).assign(
+        _whole=[rule(code).whole for code in whole["rule"]], _first=[r[0] if r else 0 for r in whole["rows"]]
     )
-    return order.drop(columns="_first").reset_index(drop=True)
+    order = order.sort_values(
+        ["_whole", "severity", "domains", "rule", "_first"],
+        ascending=[False, False, False, True, True],
+        kind="stable",
+    )
+    return order.drop(columns=["_whole", "_first"]).reset_index(drop=True)

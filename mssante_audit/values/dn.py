@@ -23,12 +23,14 @@ IGC = {
 _SHAPES = {frozenset(order): name for name, order in IGC.items()}
 _RANK = {kind: rank for rank, kind in enumerate(("CN", "OU", "L", "O", "ST", "C"))}
 
-_ODD = re.compile(r"[^A-Za-z0-9À-ÖØ-öø-ÿ,=.'()/&@:_ -]|  | ,|, | =|= |^ | $")
+_ODD = re.compile(r"[^A-Za-z0-9À-ÖØ-öø-ÿ,=.'()/&@:_ -]|  | ,|, | =|= |^ | $|[^ ]\(|\( | \)")
 _KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*\Z")
 _QUOTED = re.compile(r'"((?:[^"\\]++|\\.)*+)"[ \t\r\n]*+(?=[,;+]|\Z)', re.DOTALL)
 _BARE = re.compile(r"(?:[^,;+\\]++|\\.|\\\Z)*+", re.DOTALL)
 _ESCAPE = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.?)", re.DOTALL)
 _BLANKS = " \t\r\n"
+_CODE = re.compile(r" *\( *([^()]*?) *\)$")
+_PLACES = ("ST", "L")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,12 @@ class DN:
     """``empty``; ``unreadable`` (a part is not ``TYPE=value``); ``separator`` (``;``, RFC 2253);
     ``multivalued`` (``+``); ``repeated`` (a type twice); ``quotes`` (a quoted value, or a quotation mark left
     bare in one); ``escape`` (a character that RFC 4514 wants escaped is not, an escape that is none, or a
-    hexadecimal value); ``spacing`` (blanks around a separator, or several spaces in a row); ``nbsp`` (a space
-    other than U+0020); ``control`` (control, bidi or zero-width character)."""
+    hexadecimal value); ``spacing`` (blanks around a separator); ``doubled`` (several spaces in a row);
+    ``nbsp`` (a space other than U+0020); ``control`` (control, bidi or zero-width character)."""
     key: str
     """For comparing: types in upper case and in the form's order; values prepared as RFC 4518 does for names
-    (characters that print nothing dropped, spaces folded, NFKC, case folded)."""
+    (characters that print nothing dropped, spaces folded, NFKC, case folded); ``Paris(75)`` is
+    ``Paris (75)`` (source: data)."""
     canonical: str
     """The text RFC 4514 gives this name in the form's order. Spaces inside a value stay as they are, for the
     certificate may hold them; a text that cannot be read is its own canonical text."""
@@ -78,7 +81,7 @@ def parse_dn(text: str) -> DN:
     >>> dn.canonical
     'CN=mss.alpha.example,OU=1990000018,O=CH  ALPHA,ST=Paris (75),C=FR'
     >>> dn.igc, dn.order_ok, dn.problems
-    ('IGC-Santé', False, ('quotes', 'spacing'))
+    ('IGC-Santé', False, ('doubled', 'quotes', 'spacing'))
     >>> parse_dn(r"CN=a\2C b").get("CN")
     'a, b'
     """
@@ -122,7 +125,7 @@ def _any(text: str) -> DN:
     groups = [sorted(group, key=_place) for group in groups]
     groups.sort(key=lambda group: _place(group[0]))
     canonical = ",".join("+".join(f"{kind}={_escape(value)}" for kind, value in group) for group in groups)
-    key = ",".join("+".join(f"{kind}={_escape(_fold(value))}" for kind, value in group) for group in groups)
+    key = ",".join("+".join(f"{kind}={_escape(_folded(kind, value))}" for kind, value in g) for g in groups)
     return DN(text, rdns, tuple(sorted(problems)), key, canonical, igc, bool(igc) and kinds == IGC[igc])
 
 
@@ -222,6 +225,10 @@ def _escape(value: str) -> str:
     return "".join(edge[:head]) + body + "".join(edge[head + len(body) :])
 
 
+def _folded(kind: str, value: str) -> str:
+    return _CODE.sub(r" (\1)", _fold(value)).strip() if kind in _PLACES else _fold(value)
+
+
 def _fold(value: str) -> str:
     """Prepare a value for comparing (RFC 4518, section 2)."""
     if value.isascii() and value.isprintable():
@@ -241,7 +248,7 @@ def _characters(text: str) -> set[str]:
     """Say what is odd about the characters of a text."""
     problems = set()
     if "  " in text:
-        problems.add("spacing")
+        problems.add("doubled")
     if not (text.isascii() and text.isprintable()):
         kinds = {unicodedata.category(c) for c in set(text) - {" "}}
         if "Zs" in kinds:

@@ -86,7 +86,11 @@ MAX_BYTES = 512 * 2**20
 
 _PIECE = 2**16
 _INSTANT = r"^\s*\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)\s*$"
-_TEST_TOKEN = re.compile(r"(?:audit|tests?|(?!protest$|contest$).*test)$")
+_TEST_TOKEN = re.compile(
+    r"(?:audit|tests?|(?!protest$|contest$).*test|(?:pre|p)prod(?:uction)?|recette|qualif|demo|poc)$"
+)
+_TEST_HINT = "(?i)audit|test|espacedeconfiance|prod|recette|qualif|demo|poc"
+_TEST_DESCRIPTION = r"(?i)\b(?:domaine|messagerie|mssant[ée]|comptes?) +(?:mssant[ée] +)?de +test\b"
 _TEST_OPERATOR = r"(?i)\bTESTS?\d*\b"
 
 
@@ -295,7 +299,7 @@ def _entries(reading: Reading) -> pd.DataFrame:
     by_dn = _dn_columns(texts["dn"])
     columns |= {name: _str(column) for name, column in by_dn.items()}
     columns |= _contact_columns(texts)
-    columns["is_audit_entry"] = _is_audit_entry(texts["domain"], by_dn["operator"])
+    columns["is_audit_entry"] = _is_audit_entry(texts["domain"], by_dn["operator"], texts["description"])
     under = pc.match_substring_regex(texts["domain"], r"(?i)(?:^|\.)mssante\.fr$")
     columns["under_mssante"] = under.to_numpy(zero_copy_only=False)
     return pd.DataFrame(columns, copy=False)
@@ -379,22 +383,25 @@ def is_audit_domain(domain: str) -> bool:
     """Tell whether a domain's name says that it is there for testing.
 
     Either it lies under the manager's ``espacedeconfiance.mssante.fr``, or a word of one of its labels is
-    "audit", "test" or "tests", or ends in "test" (a heuristic; source: data).
+    "audit", "test" or "tests", or ends in "test", or is a pre-production's: "preprod", "recette", "qualif",
+    "demo", "poc" (a heuristic; source: data).
 
-    >>> [is_audit_domain(d) for d in ("ch-alphatest.mssante.fr", "le-protestant.mssante.fr")]
+    >>> [is_audit_domain(d) for d in ("pre-prod.alphatest.mssante.fr", "le-protestant.mssante.fr")]
     [True, False]
     """
-    name = domain.lower()
+    name = domain.lower().replace("pre-prod", "preprod")
     return f".{name}".endswith(".espacedeconfiance.mssante.fr") or any(
         _TEST_TOKEN.match(token) for label in name.split(".") for token in label.split("-")
     )
 
 
-def _is_audit_entry(domains: Any, operators: Any) -> Any:
-    flags = pc.match_substring_regex(domains, "(?i)audit|test|espacedeconfiance").to_numpy(
-        zero_copy_only=False
-    )
-    flags = flags.copy()
+def _is_audit_entry(domains: Any, operators: Any, descriptions: Any) -> Any:
+    """Tell which rows are there for testing: domain, operator's name or description says so."""
+    flags = pc.match_substring_regex(domains, _TEST_HINT).to_numpy(zero_copy_only=False).copy()
     for index in np.flatnonzero(flags).tolist():
         flags[index] = is_audit_domain(domains[index].as_py())
+    said = pc.match_substring_regex(descriptions, _TEST_DESCRIPTION).to_numpy(zero_copy_only=False)
+    if said.any():  # all rows of a domain or none
+        names = np.asarray(domains.to_pylist(), dtype=object)
+        flags |= np.isin(names, list(set(names[said]) - set(names[~said])))
     return flags | pc.match_substring_regex(operators, _TEST_OPERATOR).to_numpy(zero_copy_only=False)

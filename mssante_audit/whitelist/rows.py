@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pandas as pd
 
-from mssante_audit.values.contacts import fold
+from mssante_audit.values.contacts import fold, parse_contact
 
 Rows = dict[tuple[str, ...], list[int]]
 
 CPS_ISSUER = "GIP-CPS"
 """The O of every IGC-CPS certificate: the authority, not the operator (source: form)."""
+
+
+_OU = re.compile(r",OU=(?:[^,+\\]|\\.)*")
 
 
 def rows_by(entries: pd.DataFrame, *columns: str) -> Rows:
@@ -28,6 +33,11 @@ def all_rows(groups: Iterable[list[int]]) -> tuple[int, ...]:
     return tuple(row for group in groups for row in group)
 
 
+def alone(entries: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of domains that have one certificate, and so one server, whatever its spellings."""
+    return entries[entries.groupby("domain")["dn_key"].transform("nunique") == 1]
+
+
 def operator_names(entries: pd.DataFrame) -> dict[str, str]:
     """Return the name of each operator by its identifier, "" where its certificates bear none."""
     names: dict[str, str] = {}
@@ -39,8 +49,10 @@ def operator_names(entries: pd.DataFrame) -> dict[str, str]:
 def structures(entries: pd.DataFrame) -> dict[str, str]:
     """Tell which operator identifiers stand for one structure: each → the first of the structure's, in order.
 
-    Two do if they are SIREN or SIRET numbers of one SIREN, or if their certificates bear the same name and
-    the same département: the same name alone may be a homonym. "" (no identifier) is left out.
+    Two do if they are SIREN or SIRET numbers of one SIREN; if they are in one certificate's name, all else
+    being the same; or if operators of one name share domains, always with the same contacts. Neither the same
+    name and département is enough (three hospitals of one département bear one name), nor are contacts (a
+    supplier gives its customer's). "" (no identifier) is left out.
     """
     parent: dict[object, object] = {}
 
@@ -51,17 +63,37 @@ def structures(entries: pd.DataFrame) -> dict[str, str]:
         return key
 
     ids = []
-    for operator_id, name, department, kind in rows_by(
-        entries, "operator_id", "operator", "department", "operator_kind"
-    ):
+    for operator_id, key, kind in rows_by(entries, "operator_id", "dn_key", "operator_kind"):
         if not operator_id:
             continue
         ids.append(operator_id)
         if kind in ("SIREN", "SIRET") and len(operator_id) > 9:
             parent[root(("SIREN", operator_id[1:10]))] = root(operator_id)
-        if name and department and name != CPS_ISSUER:
-            parent[root((fold(name), department))] = root(operator_id)
+        if key.startswith("CN="):
+            parent[root(("DN", _OU.sub("", key)))] = root(operator_id)
+    for one, other in _same_contacts(entries):
+        parent[root(one)] = root(other)
     first: dict[object, str] = {}  # whatever the order of the list, which moves from night to night
-    for operator_id in sorted(ids):
+    for operator_id in sorted(set(ids)):
         first.setdefault(root(operator_id), operator_id)
     return {operator_id: first[root(operator_id)] for operator_id in ids}
+
+
+def _same_contacts(entries: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return operators of one name that share domains and have the same contacts on each of them."""
+    holders: dict[tuple[str, str], dict[str, set[tuple[str, str]]]] = {}
+    columns = ("operator_id", "operator", "domain", "project_contact", "support_contact")
+    for operator_id, name, domain, project, support in rows_by(entries, *columns):
+        if operator_id and name and name != CPS_ISSUER:
+            owners = holders.setdefault((fold(name), domain), {})
+            owners.setdefault(operator_id, set()).add((project, support))
+    agreed: dict[tuple[str, str], bool] = {}
+    for owners in holders.values():
+        for pair in pairwise(sorted(owners)):
+            one, other = ({tuple(map(_key, both)) for both in owners[operator]} for operator in pair)
+            agreed[pair] = agreed.get(pair, True) and not one.isdisjoint(other)
+    return [pair for pair, same in agreed.items() if same]
+
+
+def _key(contact: str) -> str:
+    return parse_contact(contact).key

@@ -49,14 +49,14 @@ def test_clean_names_get_nothing() -> None:
         (f"{DN},DC=example", ["DN_SHAPE"]),
         (DN.replace(",O=", "+O="), ["DN_SHAPE"]),
         (CPS.replace("GIP-CPS", "CH ALPHA"), ["DN_SHAPE"]),
-        (
-            "C=FR,ST=Paris (75),O=CH ALPHA,OU=1759900004,CN=mss.alpha.example",
-            ["DN_NOT_CANONICAL", "DN_ORDER"],
-        ),
-        (DN.replace(",O=", " , O="), ["DN_NOT_CANONICAL", "DN_SPACING"]),
-        (DN.replace("CH ALPHA", "CH  ALPHA"), ["DN_SPACING"]),
-        (DN.replace("CH ALPHA", '"CH ALPHA"'), ["DN_NOT_CANONICAL", "DN_QUOTES"]),
-        (DN.replace("CH ALPHA", "CH\u00a0ALPHA"), ["DN_NBSP", "DN_NOT_CANONICAL"]),
+        ("C=FR,ST=Paris (75),O=CH ALPHA,OU=1759900004,CN=mss.alpha.example", ["DN_NOT_CANONICAL"]),
+        (DN.replace(",O=", " , O="), ["DN_NOT_CANONICAL"]),
+        (DN.replace("CH ALPHA", "CH  ALPHA"), []),  # the certificate may hold them
+        (DN.replace("CH ALPHA", '"CH ALPHA"'), ["DN_NOT_CANONICAL"]),
+        (DN.replace("CH ALPHA", "CH\u00a0ALPHA"), ["DN_NOT_CANONICAL"]),
+        (DN.replace(",O=", ",o="), ["DN_NOT_CANONICAL"]),
+        (DN.replace("CH ALPHA", 'CH "ALPHA"'), ["DN_SPELLINGS"]),  # it may hold those too
+        (DN.replace("Paris (75)", "Paris(75)"), ["DN_SPELLINGS"]),
         (DN.replace("C=FR", "C=BE"), ["DN_COUNTRY"]),
         (DN.replace("C=FR", "C=fr"), ["DN_COUNTRY"]),
     ],
@@ -82,28 +82,70 @@ def test_the_shape_s_faults_are_named() -> None:
     assert texts(space, "DN_SHAPE")[0][0].endswith("(manque : ST ; en trop : X)")
 
 
+QUOTED = DN.replace("CH ALPHA", '"CH ALPHA"')
+
+
 def test_doubled_spaces_are_right_when_a_program_put_the_name_in_quotes_for_them() -> None:
-    doubled = DN.replace("CH ALPHA", "CH  ALPHA")
-    quoted = DN.replace("CH ALPHA", '"CH  ALPHA"')
-    space = make_space({"dn": doubled}, {"dn": quoted})
-    assert found(space) == [("DN_QUOTES", (2,)), ("DN_SPELLINGS", (1, 2))]
-    around = make_space({"dn": doubled}, {"dn": quoted.replace(",C=", " ,C=")})
-    assert found(around, "DN_SPACING") == [("DN_SPACING", (2,))]
+    doubled, quoted = DN.replace("CH ALPHA", "CH  ALPHA"), DN.replace("CH ALPHA", '"CH  ALPHA"')
+    assert texts(make_space({"dn": doubled}, {"dn": quoted}), "DN_SPELLINGS")[0][1] == doubled
+    # A row with one space says otherwise: nothing is proposed.
+    assert texts(make_space({}, {"dn": quoted}), "DN_SPELLINGS")[0][1] == ""
+    assert texts(make_space({}, {"dn": doubled}), "DN_SPELLINGS")[0][1] == ""
 
 
-def test_an_exact_row_beside_it_makes_up_for_a_wrong_spelling() -> None:
-    quoted = DN.replace("CH ALPHA", '"CH ALPHA"')
-    both = make_space({}, {"dn": quoted})
-    assert found(both) == [("DN_QUOTES", (2,)), ("DN_SPELLINGS", (1, 2))]
-    assert texts(both, "DN_SPELLINGS")[0] == (f"1 × {DN} | 1 × {quoted}", DN)
-    elsewhere = make_space(
-        {}, {"domain": "b.mssante.fr", "dn": quoted}, {"domain": "c.mssante.fr", "dn": quoted}
+def test_only_another_row_makes_up_for_a_wrong_spelling() -> None:
+    both = make_space({}, {"dn": QUOTED})
+    assert found(both) == [("DN_SPELLINGS", (2,))]
+    assert texts(both, "DN_SPELLINGS")[0] == (f"1 × {QUOTED} (entre guillemets) | 1 × {DN}", DN)
+    elsewhere = make_space({}, {"domain": "b.mssante.fr", "dn": QUOTED}, {"dn": QUOTED})
+    assert found(elsewhere) == [("DN_NOT_CANONICAL", (2,))]
+    assert texts(elsewhere, "DN_NOT_CANONICAL")[0][0].startswith("1\u00a0domaine\u00a0: 2 × ")
+    # Another certificate, be it another operator's, is another row.
+    other = make_space({"dn": QUOTED}, {"dn": BETA_DN})
+    assert found(other, "DN_NOT_CANONICAL", "DN_SPELLINGS") == [("DN_SPELLINGS", (1,))]
+
+
+def test_all_that_is_wrong_with_an_operator_s_texts_is_one_finding() -> None:
+    spaced = DN.replace("mss.", "mss2.").replace(",O=", ", O=")
+    inside = DN.replace("mss.", "mss3.").replace("CH ALPHA", 'CH "ALPHA"')
+    space = make_space(*rows(QUOTED, spaced, inside, BETA_DN, BETA_DN.replace("CH BETA", '"CH BETA"')))
+    assert found(space) == [("DN_NOT_CANONICAL", (1, 2)), ("DN_NOT_CANONICAL", (5,))]
+    observed, expected = texts(space, "DN_NOT_CANONICAL")[0]
+    assert observed.count(" × ") == 3
+    assert expected == f"{DN} | {DN.replace('mss.', 'mss2.')}"
+
+
+def test_a_place_with_and_without_its_blank_is_one_place() -> None:
+    bare = DN.replace("Paris (75)", "Paris(75)")
+    space = make_space(*rows(DN, bare, bare.replace("mss.", "mss2.")))
+    assert found(space) == [("DN_SPELLINGS", (2, 3))]
+    assert texts(space, "DN_SPELLINGS")[0][1] == f"{DN} | {DN.replace('mss.', 'mss2.')}"
+
+
+SLIPS = [
+    DN.replace(",O=", " , O="),
+    DN.replace("CH ALPHA", '"CH  ALPHA"'),
+    DN.replace("CH ALPHA", "CH\u00a0 ALPHA"),
+    DN.replace("Paris (75)", "paris(75)"),
+    CPS.replace("Paris (75)", "Paris(75)").replace(",L=", " ,l="),
+    DN.replace("Paris (75)", "Paris"),
+    "C=FR,ST=Paris (75),O=CH ALPHA,OU=1759900004,CN=mss.alpha.example",
+]
+
+
+@pytest.mark.parametrize("dn", SLIPS)
+@pytest.mark.parametrize("others", [(), (DN,), (DN.replace("mss.", "mss2."),)])
+def test_what_is_expected_passes_the_audit(dn: str, others: tuple[str, ...]) -> None:
+    space = make_space(*rows(dn, *others))
+    (facts,) = [f for f in told_in_clear("dn_consistency", space)["facts"] if "best" in f]
+    best = (
+        facts["best"] if isinstance(facts["best"], list) else [dn.replace("ST=Paris", f"ST={facts['best']}")]
     )
-    assert found(elsewhere) == [
-        ("DN_NOT_CANONICAL", (2, 3)),
-        ("DN_QUOTES", (2, 3)),
-        ("DN_SPELLINGS", (1, 2, 3)),
-    ]
+    if DN.replace("CH ALPHA", '"CH  ALPHA"') == dn and others == (DN,):
+        assert best == []  # rows disagree in more than layout
+    else:
+        assert len(best) == 1
+        assert found(make_space(*rows(*best, *others))) == []
 
 
 def test_two_texts_that_are_no_name_are_two_findings() -> None:
@@ -132,17 +174,29 @@ def test_identifier(ou: str, rules: list[str]) -> None:
 @pytest.mark.parametrize(
     ("st", "rule", "expected"),
     [
-        ("Paris(75)", "DN_DEPARTMENT_FORM", "Paris (75)"),
         ("Paris", "DN_DEPARTMENT_FORM", "Paris (75)"),
-        ("Pariss (75)", "DN_DEPARTMENT_UNKNOWN", "Paris (75)"),
+        ("Pariss (75)", "DN_DEPARTMENT_UNKNOWN", ""),
         ("Atlantide (00)", "DN_DEPARTMENT_UNKNOWN", ""),
-        ("Paris (67)", "DN_DEPARTMENT_MISMATCH", "Paris (75) | Bas-Rhin (67)"),
+        ("Paris (67)", "DN_DEPARTMENT_MISMATCH", ""),
     ],
 )
 def test_department(st: str, rule: str, expected: str) -> None:
     space = make_space({"dn": DN.replace("Paris (75)", st)})
     assert found(space) == [(rule, (1,))]
     assert texts(space, rule)[0][1] == expected
+
+
+def test_a_department_s_correction_is_what_other_rows_write() -> None:
+    slip, mate = DN.replace("Paris", "Pariss"), DN.replace("mss.", "mss2.")
+    elsewhere = BETA_DN.replace("Bas-Rhin (67)", "Paris (75)").replace("1679900001", "399900001100018")
+    for right in (mate, elsewhere):
+        assert texts(make_space(*rows(slip, right)), "DN_DEPARTMENT_UNKNOWN")[0][1] == "Paris (75)"
+    wrong = DN.replace("Paris", "Bas-Rhin")
+    assert texts(make_space(*rows(wrong, mate)), "DN_DEPARTMENT_MISMATCH")[0][1] == "Paris (75)"
+    assert texts(make_space(*rows(wrong, elsewhere)), "DN_DEPARTMENT_MISMATCH")[0][1] == ""
+    # Nothing like it is no correction.
+    far = DN.replace("Paris", "Atlantide")
+    assert texts(make_space(*rows(far, elsewhere)), "DN_DEPARTMENT_UNKNOWN")[0][1] == ""
 
 
 @pytest.mark.parametrize(
@@ -224,12 +278,23 @@ def test_cut_name(length: int, cut: bool) -> None:
     assert found(space) == ([("DN_O_TRUNCATED", (1,))] if cut else [])
 
 
-def test_concentration_counts_domains_and_those_without_another_server() -> None:
-    space = make_space(*rows(DN, DN, DN), {"domain": "d0.mssante.fr", "dn": DN.replace("mss.", "mss2.")})
+def test_concentration_counts_domains_without_another_certificate_or_server() -> None:
+    second = {"domain": "d0.mssante.fr", "dn": DN.replace("mss.", "mss2.")}
+    space = make_space(*rows(DN, DN, DN), second)
     assert found(space) == []
-    strict = replace(space, thresholds=Thresholds(concentration_min=3))
-    assert found(strict) == [("DN_CONCENTRATION", (1, 2, 3))]
-    assert texts(strict, "DN_CONCENTRATION")[0][0].endswith("(100\u202f%), dont 2 sans autre serveur")
+    at_two = replace(space, thresholds=Thresholds(concentration_min=2))
+    assert found(at_two) == [("DN_CONCENTRATION", (2, 3))]
+    assert texts(at_two, "DN_CONCENTRATION")[0][0].startswith(
+        "CN=mss.alpha.example\u00a0: 2\u00a0domaines sans autre"
+    )
+    assert found(replace(space, thresholds=Thresholds(concentration_min=3))) == []
+    # Two certificates of one server do not expire together; two spellings of one do.
+    renewed = make_space(
+        *rows(DN, DN), {"domain": "d0.mssante.fr", "dn": DN.replace("CH ALPHA", "CH ALPHA SUD")}
+    )
+    spelt = make_space(*rows(DN, DN), {"domain": "d0.mssante.fr", "dn": QUOTED})
+    for one, expected in ((renewed, []), (spelt, [("DN_CONCENTRATION", (1, 2, 3))])):
+        assert found(replace(one, thresholds=Thresholds(concentration_min=2)), "DN_CONCENTRATION") == expected
 
 
 @pytest.mark.parametrize(

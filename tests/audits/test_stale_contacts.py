@@ -650,7 +650,7 @@ def first_seen(space: TrustSpace, audited: str, code: str) -> list[str]:
 
 
 def test_the_archive_tells_since_when_a_finding_is_there(tmp_path: Path) -> None:
-    alone, bad = "01 99 00 00 01", {"dn": DN.replace("ST=Paris", "ST= Paris")}
+    alone, bad = "01 99 00 00 01", {"dn": DN.replace("ST=Paris", "ST=Pariss")}
     space = archived(
         tmp_path,
         on_2024_01_01=rows(USUAL, USUAL),
@@ -659,11 +659,14 @@ def test_the_archive_tells_since_when_a_finding_is_there(tmp_path: Path) -> None
         on_2026_03_01=rows(alone, alone, **bad),
     )
     assert first_seen(space, "stale_contacts", "CONTACT_NO_EMAIL") == ["2025-01-01"], "of its oldest row"
-    assert first_seen(space, "dn_consistency", "DN_SPACING") == ["2026-03-01"]
+    assert first_seen(space, "dn_consistency", "DN_DEPARTMENT_UNKNOWN") == ["2026-03-01"]
 
 
 def test_what_it_takes_several_rows_for_is_there_since_the_last_of_them(tmp_path: Path) -> None:
-    before, after = rows(USUAL), [*rows(USUAL), {"domain": "b.mssante.fr", "dn": DN.replace(",", ", ")}]
+    before, after = (
+        rows(USUAL),
+        [*rows(USUAL), {"domain": "b.mssante.fr", "dn": DN.replace("Paris (75)", "Paris(75)")}],
+    )
     space = archived(tmp_path, on_2024_01_01=before, on_2025_01_01=after, on_2026_03_01=after)
     assert first_seen(space, "dn_consistency", "DN_SPELLINGS") == ["2025-01-01"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from time import process_time
 
 import pandas as pd
 import pytest
@@ -103,7 +104,7 @@ def test_incomplete_rows_are_one_finding_a_kind_and_element() -> None:
     space = make_space(
         {"description": ""},
         {"domain": "ch-beta.mssante.fr", "description": " "},
-        {"domain": "ch-gamma.mssante.fr", "support_contact": ""},
+        {"domain": "ch-gamma.mssante.fr", "support_contact": "", "description": "CH Gamma"},
     )
     assert found(space) == [("LIST_UNREADABLE_ROW", (1, 2)), ("LIST_UNREADABLE_ROW", (3,))]
     assert texts(space, "LIST_UNREADABLE_ROW")[0][0] == "Description : champ vide (2 fois)"
@@ -135,9 +136,8 @@ def test_two_alike_and_one_different_are_both() -> None:
     assert found(space) == [("LIST_PAIR_REPEATED", (1, 2, 3)), ("LIST_ROW_DUPLICATE", (1, 2))]
 
 
-def test_one_name_in_two_spellings() -> None:
-    space = make_space({}, {"dn": ALPHA["dn"].replace("CH ALPHA", '"CH ALPHA"')})
-    assert found(space) == [("LIST_PAIR_RESPELT", (1, 2))]
+def test_one_name_in_two_spellings_is_not_told_here() -> None:
+    assert found(make_space({}, {"dn": ALPHA["dn"].replace("CH ALPHA", '"CH ALPHA"')})) == []
 
 
 # -- domains ------------------------------------------------------------------------------------------------
@@ -194,15 +194,41 @@ def test_domains_of_the_same_operators_are_one_finding() -> None:
     assert "2\u00a0domaines : CH BETA (1679900001) | CH ALPHA (1759900004)" in observed
 
 
+OTHER = {"project_contact": "01 99 00 00 08, projet@beta.example"}
+SIRET = ALPHA["dn"].replace("1759900004", "399900001100018")
+
+
 @pytest.mark.parametrize(
-    "dn",
+    "row",
     [
-        ALPHA["dn"].replace("1759900004", "399900001100018"),  # same name, same département
-        "certificat",  # no operator known: not another one
+        {"dn": SIRET} | OTHER,  # one certificate's name but for the identifier
+        {"dn": SIRET.replace("mss.", "mss2.")},  # same name, same contacts on all they share
+        {"dn": "certificat"},  # no operator known: not another one
     ],
 )
-def test_one_structure_is_one_operator(dn: str) -> None:
-    assert found(make_space({}, {"dn": dn})) == []
+def test_one_structure_is_one_operator(row: dict[str, str]) -> None:
+    assert found(make_space({}, row)) == []
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        # Same name, same département: homonyms, or who knows.
+        [{}, {"dn": SIRET.replace("mss.", "mss2.")} | OTHER],
+        # The same contacts on one shared domain, others on the next.
+        [
+            {},
+            {"dn": SIRET.replace("mss.", "mss2.")},
+            {"domain": "b.mssante.fr"},
+            {"domain": "b.mssante.fr", "dn": SIRET.replace("mss.", "mss2.")} | OTHER,
+        ],
+        # A supplier gives its customer's contacts.
+        [{}, {"dn": BETA_DN}],
+    ],
+)
+def test_two_structures_are_two_operators(rows: list[dict[str, str]]) -> None:
+    (told,) = found(make_space(*rows), "LIST_DOMAIN_OPERATORS")
+    assert told == ("LIST_DOMAIN_OPERATORS", tuple(range(1, len(rows) + 1)))
 
 
 def test_two_sirets_of_one_siren_are_one_operator() -> None:
@@ -211,11 +237,6 @@ def test_two_sirets_of_one_siren_are_one_operator() -> None:
         for ou, o in (("399900001100018", "ALPHA"), ("399900001100026", "ALPHA SANTE"))
     ]
     assert found(make_space(*({"dn": dn} for dn in dns))) == []
-
-
-def test_homonyms_elsewhere_are_two_operators() -> None:
-    space = make_space({}, {"dn": BETA_DN.replace("CH BETA", "CH ALPHA")})
-    assert found(space) == [("LIST_DOMAIN_OPERATORS", (1, 2))]
 
 
 def test_sub_domains_of_another_operator() -> None:
@@ -229,6 +250,59 @@ def test_sub_domains_of_another_operator() -> None:
         {"domain": "mssante.fr", "dn": BETA_DN},
     )
     assert found(space) == [("LIST_SUBDOMAIN_OPERATOR", (2, 3))]
+
+
+@pytest.mark.parametrize(
+    ("names", "near"),
+    [
+        (("labo-alpha", "labos-alpha"), True),
+        (("ehpad-alpah", "ehpad-alpha"), True),
+        (("ch-alpha", "chalpha"), True),
+        (("ehpad-alpha", "ehpad.alpha"), True),
+        (("labo-alpha1", "labo-alpha2"), False),
+        (("zyxa", "zyxo"), False),
+        (("labo-alpha.a", "labos-alpha.b"), False),
+    ],
+)
+def test_domains_that_may_be_confused(names: tuple[str, str], near: bool) -> None:
+    one, other = ({"domain": f"{name}.mssante.fr", "description": f"Site {name}"} for name in names)
+    space = make_space(one, other | {"dn": BETA_DN})
+    assert found(space) == ([("LIST_DOMAIN_NEAR", (1, 2))] if near else [])
+    if near:
+        text = texts(space, "LIST_DOMAIN_NEAR")[0][0]
+        assert all(told in text for told in (*names, "CH ALPHA", "CH BETA"))
+        assert "même opérateur" not in text
+        assert "(même opérateur)" in texts(make_space(one, other), "LIST_DOMAIN_NEAR")[0][0]
+
+
+@pytest.mark.parametrize(
+    ("domain", "odd"),
+    [
+        ("ehpad-alpha.fr.mssante.fr", True),
+        ("ehpad-alpha.mssante.fr.mssante.fr", True),
+        ("ehpad-alpha.mssante.mssante.fr", True),
+        ("ehpad-alpha.asso.mssante.fr", False),
+        ("org.region.mssante.fr", False),
+        ("fr.mssante.fr", False),
+    ],
+)
+def test_an_ending_of_another_zone(domain: str, odd: bool) -> None:
+    space = make_space({"domain": domain})
+    assert found(space) == ([("LIST_DOMAIN_SUFFIX", (1,))] if odd else [])
+    if odd:
+        both = make_space({"domain": domain}, {"domain": "ehpad-alpha.mssante.fr"})
+        assert "ehpad-alpha.mssante.fr est aussi inscrit" in texts(both, "LIST_DOMAIN_SUFFIX")[0][0]
+
+
+def test_near_names_take_linear_time() -> None:
+    def seconds(count: int) -> float:
+        space = make_space(*({"domain": f"etablissement-{i:05}-fictif.mssante.fr"} for i in range(count)))
+        start = process_time()
+        assert found(space, "LIST_DOMAIN_NEAR") == []
+        return process_time() - start
+
+    few, many = seconds(500), seconds(4000)
+    assert many < 25 * max(few, 0.05)
 
 
 # -- descriptions and texts ---------------------------------------------------------------------------------
@@ -250,6 +324,64 @@ def test_sub_domains_of_another_operator() -> None:
 def test_placeholder(text: str) -> None:
     other = {"domain": "b.mssante.fr", "description": text.upper()}
     assert found(make_space({"description": text}, other)) == [("LIST_DESCRIPTION_PLACEHOLDER", (1, 2))]
+
+
+@pytest.mark.parametrize("text", ["EHPAD Alpha, bâtiment XX", "Résidence xx Alpha"])
+def test_what_names_an_establishment_is_no_placeholder(text: str) -> None:
+    assert found(make_space({"description": text})) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("Domaine de messagerie du CH Alpha (site de", True),
+        ("Domaine de messagerie du CH Alpha de l'", True),
+        ('EHPAD "ALPHA', True),
+        ("EHPAD Alpha)", True),
+        ("CH Alpha " + "a" * 246, True),
+        ("MAISON D'A", False),
+        ("Val'Aux", False),
+        ('EHPAD "ALPHA" (site nord)', False),
+        ("CHU", False),
+    ],
+)
+def test_cut_descriptions(text: str, cut: bool) -> None:
+    assert found(make_space({"description": text})) == ([("LIST_DESCRIPTION_CUT", (1,))] if cut else [])
+
+
+def described(**texts: str) -> TrustSpace:
+    """Return a list of domains (``ch_a`` for ch-a.mssante.fr) with their descriptions."""
+    return make_space(
+        *(
+            {"domain": f"{name.replace('_', '-')}.mssante.fr", "description": text}
+            for name, text in texts.items()
+        )
+    )
+
+
+def test_exchanged_descriptions() -> None:
+    space = described(ch_valfictif="Domaine du labo Bourgmythe", labo_bourgmythe="Domaine du CH Valfictif")
+    assert found(space) == [("LIST_DESCRIPTION_SWAPPED", (1, 2))]
+    right = described(ch_valfictif="Domaine du CH Valfictif", labo_bourgmythe="Labo Bourgmythe")
+    assert found(right) == []
+    one = described(ch_valfictif="Domaine du labo Bourgmythe", labo_bourgmythe="Domaine du labo Bourgmythe")
+    assert found(one, "LIST_DESCRIPTION_SWAPPED") == []
+
+
+def test_another_town_s_description() -> None:
+    space = described(
+        ch_valfictif="Domaine du centre hospitalier de Bourgmythe", ch_bourgmythe="CH Bourgmythe"
+    )
+    assert found(space) == [("LIST_DESCRIPTION_ELSEWHERE", (1,))]
+    assert texts(space, "LIST_DESCRIPTION_ELSEWHERE")[0][0].endswith("voir ch-bourgmythe.mssante.fr")
+    for text in (
+        "CH de Bourgmythe et Valfictif",  # both
+        "Hôpital Rêvé",  # nothing the list knows
+        "EHPAD de Bourgmythe",  # the list knows no such home
+    ):
+        assert found(described(ch_valfictif=text, ch_bourgmythe="CH Bourgmythe")) == []
+    saint = described(ch_st_fictif="CH Saint-Fictif", ch_fictif="CH Fictif")
+    assert found(saint) == []
 
 
 def test_one_description_for_ten_domains() -> None:
@@ -352,5 +484,22 @@ def test_hostile_text_is_shown_as_text(column: str, text: str) -> None:
         assert all(c.isprintable() or c in "\u00a0\u202f" for c in shown)
 
 
-def test_test_entries_are_set_aside() -> None:
-    assert found(make_space({"domain": "CH-test.mssante.fr", "description": "_"})) == []
+@pytest.mark.parametrize(
+    ("domain", "text"),
+    [
+        ("CH-test.mssante.fr", "_"),
+        ("a.preprod.alpha.mssante.fr", "_"),
+        ("alpha-pre-prod.mssante.fr", "_"),
+        ("recette.alpha.mssante.fr", "_"),
+        ("comptes.mssante.fr", "Comptes MSSanté de test (éditeurs"),
+    ],
+)
+def test_test_entries_are_set_aside(domain: str, text: str) -> None:
+    space = make_space({"domain": domain, "description": text})
+    assert found(space) == []
+    assert space.entries["is_audit_entry"].all()
+
+
+def test_one_row_s_description_does_not_set_a_domain_aside() -> None:
+    space = make_space({"description": "Domaine de test"}, {"dn": BETA_DN})
+    assert not space.entries["is_audit_entry"].any()

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from tools.sample.operators import national, shifted
+from tools.sample.operators import Certificate, national, shifted
 from tools.sample.space import GENERATED_AT, ZONE, Entry, Space, stamp
 
 LARGEST, REGION, LABORATORY, HOSPITAL, OVERSEAS, CORSICA, CLINIC, CPS, SMALL, OLD_CPS = range(10)
 """Positions of operators in `Space.operators`. The last two of all are the homonyms."""
+
+CONCENTRATION = 50
+"""As many domains as DN_CONCENTRATION asks for."""
 
 MIN_DOMAINS, MIN_OPERATORS = 75, 12
 """What the defects need to have room each."""
@@ -101,6 +104,32 @@ def _subdomains(space: Space) -> None:
     space.record("LIST_SUBDOMAIN_OPERATOR", first + second)
 
 
+def _names_that_mislead(space: Space) -> None:
+    """Add domains a letter or a dot apart or with an ending; descriptions exchanged, of elsewhere or cut."""
+    like = space.take(LARGEST)
+
+    def domain(label: str, whose: str) -> Entry:
+        described = f"Domaine de messagerie MSSanté pour {whose}"
+        return space.add(like, domain=f"{label}.{ZONE}", description=described)
+
+    for rule, *made_up in (
+        ("DOMAIN_NEAR", ("labo-fictif", "le labo"), ("labos-fictif", "le labo")),
+        ("DOMAIN_NEAR", ("ehpad-boisfictif", "Boisfictif"), ("ehpad.boisfictif", "Boisfictif")),
+        ("DOMAIN_SUFFIX", ("ehpad-etangfictif.fr", "Etangfictif")),
+        ("DESCRIPTION_SWAPPED", ("ch-rivefictive", "Pontmythique"), ("ehpad-pontmythique", "Rivefictive")),
+        ("DESCRIPTION_ELSEWHERE", ("ch-buttefictive", "le centre hospitalier de Prefictif")),
+        ("DESCRIPTION_CUT", ("had-lacfictif", "l'HAD \"LACFICTIF")),
+        ("DESCRIPTION_CUT", ("had-colfictif", "l'HAD Colfictif, site de")),
+        ("", ("ch-prefictif", "le CH Prefictif")),
+        ("", ("had-baiefictive", "l'HAD Baiefictive, bâtiment XX")),
+        ("", ("labo-1", "le Labo 1")),
+        ("", ("labo-2", "le Labo 2")),
+    ):
+        rows = [domain(label, whose) for label, whose in made_up]
+        if rule:
+            space.record(f"LIST_{rule}", rows)
+
+
 def _descriptions(space: Space) -> None:
     garbled = "Domaine de messagerie MSSanté de l'Hôpital rêvé".encode().decode("cp1252")
     for rule, text, count in (
@@ -137,35 +166,31 @@ def _controls(space: Space) -> None:
 
 
 def _spellings(space: Space) -> None:
-    """Spell a DN in two ways on one domain, one in two ways on two domains, and two only wrongly."""
+    """Spell DNs of some operators otherwise than certificates do: one finding an operator.
+
+    The largest has one in quotes beside the right one on one domain, and another only wrongly on the next;
+    the region, a département without its blank beside the right one, and quotes inside a name; overseas, one
+    in another order with a non-breaking space.
+    """
     operator = space.operators[LARGEST]
     certificate, entry = operator.certificate("mss-espaces"), space.take(LARGEST)
-    plain = space.add(entry, certificate)
-    spaced = space.add(entry, certificate, certificate.dn.replace(",O=", " , O="))
-    space.record("DN_SPACING", [spaced])
-    space.record("DN_SPELLINGS", [plain, spaced])
-    space.record("LIST_PAIR_RESPELT", [plain, spaced])
-
+    space.add(entry, certificate)
+    space.add(entry, certificate, certificate.dn.replace(",O=", " , O="))
     certificate = operator.certificate("mss-guillemets")
-    plain = space.add(space.take(LARGEST), certificate)
-    with_quotes = certificate.dn.replace(operator.name, f'"{operator.name}"')
-    quoted = space.add(space.take(LARGEST), certificate, with_quotes)
-    space.record("DN_QUOTES", [quoted])
-    space.record("DN_SPELLINGS", [plain, quoted])
-    space.record("DN_NOT_CANONICAL", [quoted])
+    space.add(space.take(LARGEST), certificate)
+    quoted = certificate.dn.replace(operator.name, f'"{operator.name}"')
+    space.record("DN_NOT_CANONICAL", [_only(space, LARGEST, certificate, quoted)])
+
+    certificate, entry = space.operators[REGION].certificate("mss-blanc"), space.take(REGION)
+    space.add(entry, certificate)
+    bare = space.add(entry, certificate, certificate.dn.replace(" (", "("))
+    named = space.operators[REGION].certificate("mss-nom")
+    inside = space.add(entry, named, named.dn.replace("E-SANTE", '"E-SANTE"'))
+    space.record("DN_SPELLINGS", [bare, inside])
 
     certificate = space.operators[OVERSEAS].certificate("mss-ordre")
-    turned = ",".join(reversed(certificate.dn.split(",")))
-    entry = space.add(space.take(OVERSEAS), certificate, turned)
-    space.record("DN_ORDER", [entry])
-    space.record("DN_NOT_CANONICAL", [entry])
-
-    certificate = space.operators[REGION].certificate("mss-insecable")
-    entry = space.add(
-        space.take(REGION), certificate, certificate.dn.replace("-SANTE DE ", "-SANTE DE\u00a0")
-    )
-    space.record("DN_NBSP", [entry])
-    space.record("DN_NOT_CANONICAL", [entry])
+    turned = ",".join(reversed(certificate.dn.split(","))).replace("-SANTE DE ", "-SANTE DE\u00a0")
+    space.record("DN_NOT_CANONICAL", [_only(space, OVERSEAS, certificate, turned)])
 
 
 def _shapes(space: Space) -> None:
@@ -181,7 +206,7 @@ def _shapes(space: Space) -> None:
 def _certificates(space: Space) -> None:
     """List certificates with a wrong field, each beside a right one; one CN under two operators."""
     for rule, operator, fields in (
-        ("DN_DEPARTMENT_FORM", LABORATORY, {"st": "Paris(75)"}),
+        ("DN_DEPARTMENT_FORM", LABORATORY, {"st": "Paris"}),
         ("DN_DEPARTMENT_UNKNOWN", LABORATORY, {"st": "Atlantide (75)"}),
         ("DN_DEPARTMENT_MISMATCH", LABORATORY, {"st": "Paris (59)"}),
         ("DN_FINESS_DEPARTMENT", HOSPITAL, {"st": "Nord (59)"}),
@@ -229,13 +254,31 @@ def _identifiers(space: Space) -> None:
 
 
 def _concentration(space: Space) -> None:
-    """All domains of the largest operator on one certificate name."""
+    """Fifty domains of the largest operator on one certificate and no other; some have another beside it."""
     operator = space.operators[LARGEST]
     numbered = {operator.certificate(f"mss-{host}").cn for host in range(1, len(space.entries))}
-    rows = [entry for entry in space.rows_of(LARGEST) if entry.certificate.cn in numbered]
-    for entry in rows:
-        _certify(entry, cn=operator.certificate("mss-1").cn)
+    for entry in space.rows_of(LARGEST):
+        if entry.certificate.cn in numbered:
+            _certify(entry, cn=operator.certificate("mss-1").cn)
+    certificate = operator.certificate("mss-1")
+    lone = [entry for entry in space.rows_of(LARGEST) if len(_dns(space, entry)) == 1]
+    rows = [entry for entry in lone if entry.certificate == certificate]
+    for number in range(CONCENTRATION - len({entry.domain for entry in rows})):
+        label, place = f"poste-{number + 1}", f"le poste n° {number + 1}"
+        rows.append(
+            space.add(
+                rows[0],
+                certificate,
+                domain=f"{label}.{ZONE}",
+                description=f"Domaine de messagerie MSSanté pour {place}",
+                stamp=stamp(GENERATED_AT - timedelta(days=9)),
+            )
+        )
     space.record("DN_CONCENTRATION", rows)
+
+
+def _dns(space: Space, entry: Entry) -> set[str]:
+    return {other.certificate.dn for other in space.same_domain(entry)}
 
 
 # -- contacts -------------------------------------------------------------------------------------------
@@ -343,6 +386,15 @@ def _rows(space: Space, operator: int, count: int) -> list[Entry]:
     return [entry for _ in range(count) for entry in space.same_domain(space.take(operator))]
 
 
+def _only(space: Space, operator: int, certificate: Certificate, dn: str) -> Entry:
+    """Take a domain and leave it one row, with another certificate and its name as told."""
+    entry, *others = space.same_domain(space.take(operator))
+    for other in others:
+        space.entries.remove(other)
+    entry.certificate, entry.dn = certificate, dn
+    return entry
+
+
 def _renamed(space: Space, like: Entry, domain: str) -> list[Entry]:
     """Give all rows of a domain another name; return them."""
     rows = space.same_domain(like)
@@ -364,8 +416,8 @@ def _contact(rows: list[Entry], kind: str, text: str) -> None:
 
 DEFECTS: tuple[Callable[[Space], None], ...] = (
     _stamps, _repetitions, _domains, _several_operators, _subdomains, _descriptions, _controls,
-    _spellings, _shapes, _certificates, _contacts_of_all, _contacts_of_few, _contacts_of_two_halves,
-    _contacts_of_others, _autofill,
+    _names_that_mislead, _spellings, _shapes, _certificates, _contacts_of_all, _contacts_of_few,
+    _contacts_of_two_halves, _contacts_of_others, _autofill,
     _names, _concentration, _identifiers,
 )  # fmt: skip
 """Identifiers change last, after all that goes by them; concentration comes after all that adds rows."""

@@ -90,8 +90,13 @@ class SampleDns:
         return self.host(f"ns{self._hosts}.hebergeur-fictif.example", address), address
 
     def mx(self, domain: str) -> list[str]:
-        """Return the domain's own MX records: its operator's host, and one that all share."""
-        return [f"10 {self.mail[domain]}", f"20 {SHARED_MAIL}"]
+        """Return the domain's own MX records: its operator's host, and one that all share.
+
+        Of the many domains of one host, most have no other.
+        """
+        host = self.mail[domain]
+        crowded = sum(other == host for other in self.mail.values()) >= CONCENTRATION
+        return [f"10 {host}"] if crowded and len(domain) % 8 else [f"10 {host}", f"20 {SHARED_MAIL}"]
 
     def set_mx(self, domain: str, *data: str) -> None:
         """Add MX records to a domain that is delegated."""
@@ -269,12 +274,14 @@ def _parent(dns: SampleDns, *, defects: bool) -> None:
 
 
 def _concentrations(dns: SampleDns) -> None:
-    """Write down which mail hosts carry many domains."""
+    """Write down which mail hosts are the only ones of many domains."""
     carried: dict[str, list[str]] = {}
+    several = {domain for rule, domains in dns.truth if rule == "DNS_MX_DISAGREE" for domain in domains}
     for domain in dns.rows:
-        if domain not in dns.lost:
-            for host in dns.mail_hosts(domain):
-                carried.setdefault(host, []).append(domain)
+        if domain not in dns.lost and domain not in several:
+            hosts = dns.mail_hosts(domain)
+            if len(hosts) == 1:
+                carried.setdefault(hosts[0], []).append(domain)
     for domains in carried.values():
         if len(domains) >= CONCENTRATION:
             dns.record("DNS_MX_CONCENTRATION", *domains)

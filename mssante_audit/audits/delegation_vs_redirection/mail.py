@@ -18,6 +18,7 @@ def mail_findings(space: TrustSpace) -> Iterator[Finding]:
     seen = seen_of(space)
     causes = Causes(seen.rows)
     carried: dict[str, list[str]] = {}
+    alone: dict[str, list[str]] = {}
     for domain, method in seen.methods.items():
         told = {a: _exchangers(seen, one) for a, one in method.path.said.get("MX", {}).items()}
         known = {address: found for address, found in told.items() if found is not None}
@@ -29,11 +30,13 @@ def mail_findings(space: TrustSpace) -> Iterator[Finding]:
         if targets:
             for target in targets:
                 carried.setdefault(target, []).append(domain)
+            if len(targets) == 1:
+                alone.setdefault(targets[0], []).append(domain)
             _against_form_and_certificate(seen, causes, domain, targets, lines)
         else:
             _nothing(seen, causes, domain, method)
     for target, domains in carried.items():
-        _target(seen, causes, target, domains)
+        _target(seen, causes, target, domains, alone.get(target, []))
     yield from causes.findings()
 
 
@@ -101,8 +104,8 @@ def _nothing(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
         causes.add("DNS_NO_MX", subject, [domain], {"zone": zone, "status": status}, lines=lines)
 
 
-def _target(seen: Seen, causes: Causes, target: str, domains: list[str]) -> None:
-    """Check a mail host once, for all the domains that name it."""
+def _target(seen: Seen, causes: Causes, target: str, domains: list[str], alone: list[str]) -> None:
+    """Check a mail host once, for all the domains that name it; `alone`: those that name no other."""
     lines = [one.line for d in domains[:5] for one in seen.methods[d].path.said["MX"].values()]
     if target == NULL:
         causes.add("DNS_MX_NULL", target, domains, {"name": target}, lines=lines)
@@ -110,8 +113,8 @@ def _target(seen: Seen, causes: Causes, target: str, domains: list[str]) -> None
     if _address(target):
         causes.add("DNS_MX_ADDRESS", target, domains, {"name": target}, lines=lines)
         return
-    if len(domains) >= seen.space.thresholds.concentration_min:
-        causes.add("DNS_MX_CONCENTRATION", target, domains, {"name": target}, lines=lines)
+    if len(alone) >= seen.space.thresholds.concentration_min:
+        causes.add("DNS_MX_CONCENTRATION", target, alone, {"name": target}, lines=lines)
     host = seen.view.host(target)
     told = {"name": target, "alias": host.alias}
     if host.status in ("nxdomain", "loop"):

@@ -5,67 +5,45 @@ Rules and their words: ``rules.toml``. Each distinct text is looked at once; its
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
+from mssante_audit.audits.dn_consistency.spellings import spaced_department, spellings
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold
 from mssante_audit.values.dn import DN, IGC, parse_dn
 from mssante_audit.values.identifiers import DEPARTMENTS, parse_department, parse_identifier
-from mssante_audit.values.shown import hidden, host_faults
-from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, operator_names, rows_by, structures
+from mssante_audit.values.shown import folded, host_faults
+from mssante_audit.values.slips import one_slip
+from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, alone, operator_names, rows_by, structures
 
 CUT_AT = 40
 """Length at which names of operators are cut (data)."""
+_DEPARTMENT = {
+    "form": "DN_DEPARTMENT_FORM",
+    "unknown": "DN_DEPARTMENT_UNKNOWN",
+    "mismatch": "DN_DEPARTMENT_MISMATCH",
+}
 
 
 # -- the text of a DN ---------------------------------------------------------------------------------------
 
 
 def _texts(space: TrustSpace) -> Iterator[Finding]:
-    """Defects of each exact text.
-
-    Several spaces in a row inside a value are not reported when the list also has the value in quotes:
-    programs quote values for holding just that (RFC 1779), so the certificate does.
-    """
-    names = {text: (parse_dn(text), rows) for (text,), rows in rows_by(space.audited, "dn").items()}
-    quoted = {dn.key for dn, _ in names.values() if "quotes" in dn.problems}
-    for text, (dn, found) in names.items():
+    """Defects of each exact text; how it is spelt, `spellings` says."""
+    for (text,), found in rows_by(space.audited, "dn").items():
         if not text.strip():
             continue  # an absent DN is LIST_UNREADABLE_ROW
-        rows = tuple(found)
+        dn, rows = parse_dn(text), tuple(found)
         if "unreadable" in dn.problems:
             yield Finding("DN_UNREADABLE", text, rows, facts={"dn": text})
             continue
-        best = _best(dn)
-        facts = {"dn": text, "best": best if best != text else ""}
         wrong = _shape_faults(dn)
         if wrong:
             yield Finding("DN_SHAPE", text, rows, facts={"dn": text, **wrong})
-        elif not dn.order_ok:
-            yield Finding("DN_ORDER", text, rows, facts=facts)
-        problems = set(dn.problems)
-        if dn.key in quoted and not _spaced_outside(dn):
-            problems.discard("spacing")
-        for problem, code in (("spacing", "DN_SPACING"), ("quotes", "DN_QUOTES"), ("nbsp", "DN_NBSP")):
-            if problem in problems:
-                yield Finding(code, text, rows, facts=facts)
         if dn.get("C") not in ("", "FR"):
             yield Finding("DN_COUNTRY", text, rows, facts={"country": dn.get("C")})
-
-
-def _best(dn: DN) -> str:
-    """Return the canonical text without what no certificate holds: odd spaces, invisible characters."""
-    if dn.canonical.isprintable():
-        return dn.canonical
-    return "".join(" " if c.isspace() else c for c in dn.canonical if c.isspace() or not hidden(c))
-
-
-def _spaced_outside(dn: DN) -> bool:
-    """Tell whether there are spaces around separators, not only inside values."""
-    return "spacing" in parse_dn(re.sub("(?<=[^ ,=]) +(?=[^ ,])", " ", dn.text)).problems
 
 
 def _shape_faults(dn: DN) -> dict[str, Any]:
@@ -79,34 +57,6 @@ def _shape_faults(dn: DN) -> dict[str, Any]:
     missing = [kind for kind in shape if not dn.get(kind).strip()]
     extra = [kind for i, kind in enumerate(kinds) if kind not in shape or kind in kinds[:i]]
     return {"wrong": "attributes" if missing or extra else "joined", "missing": missing, "extra": extra}
-
-
-def _spellings(space: TrustSpace) -> Iterator[Finding]:
-    texts: dict[str, dict[str, dict[str, list[int]]]] = {}
-    for (key, text, domain), rows in rows_by(space.audited, "dn_key", "dn", "domain").items():
-        if key:
-            texts.setdefault(key, {}).setdefault(text, {})[domain] = rows
-    for key, spellings in texts.items():
-        names = {text: parse_dn(text) for text in spellings}
-        if any("unreadable" in dn.problems for dn in names.values()):
-            continue
-        right = {text for text, dn in names.items() if text == _best(dn)}
-        best = min(right, default=_best(next(iter(names.values()))))
-        if len(spellings) > 1:
-            rows_of = {text: all_rows(found.values()) for text, found in spellings.items()}
-            by_use = sorted(rows_of, key=lambda text: -len(rows_of[text]))
-            told = [{"rows": len(rows_of[text]), "dn": text} for text in by_use]
-            every = tuple(row for rows in rows_of.values() for row in rows)
-            yield Finding("DN_SPELLINGS", key, every, facts={"spellings": told, "best": best})
-        listed_right = {domain for text in right for domain in spellings[text]}
-        only_wrong = {
-            text: [rows for domain, rows in found.items() if domain not in listed_right]
-            for text, found in spellings.items()
-        }
-        if any(only_wrong.values()):
-            wrong = all_rows(rows for found in only_wrong.values() for rows in found)
-            facts = {"dns": [text for text, found in only_wrong.items() if found], "best": best}
-            yield Finding("DN_NOT_CANONICAL", key, wrong, facts=facts)
 
 
 # -- the values ---------------------------------------------------------------------------------------------
@@ -125,23 +75,33 @@ def _identifiers(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _departments(space: TrustSpace) -> Iterator[Finding]:
-    for (st,), rows in rows_by(space.audited, "st").items():
-        if not st.strip():
-            continue  # DN_SHAPE
+    own: dict[str, dict[str, set[str]]] = {}
+    everywhere: dict[str, set[str]] = {}
+    wrong = []
+    for (operator_id, st), rows in rows_by(space.audited, "operator_id", "st").items():
         name = parse_department(st)
-        named = parse_department(name.label).code
-        facts = {
-            "st": st,
-            "by_name": f"{name.label} ({named})" if named else "",
-            "by_code": f"{DEPARTMENTS[name.code]} ({name.code})" if name.code else "",
-        }
-        for problem, code in (
-            ("form", "DN_DEPARTMENT_FORM"),
-            ("unknown", "DN_DEPARTMENT_UNKNOWN"),
-            ("mismatch", "DN_DEPARTMENT_MISMATCH"),
-        ):
-            if problem in name.problems:
-                yield Finding(code, st, tuple(rows), facts=facts)
+        if not name.problems:
+            own.setdefault(operator_id, {}).setdefault(name.code, set()).add(st)
+            everywhere.setdefault(name.code, set()).add(st)
+        elif st.strip() and not spaced_department(st):  # DN_SHAPE, DN_SPELLINGS
+            wrong.append((operator_id, st, name, tuple(rows)))
+    for operator_id, text, name, where in wrong:
+        problem = next(p for p in ("mismatch", "unknown", "form") if p in name.problems)
+        likely = {name.code, parse_department(name.label).code} if problem == "mismatch" else {name.code}
+        best = {right for code in likely for right in own.get(operator_id, {}).get(code, ())}
+        if not best and problem != "mismatch":
+            best = {
+                right
+                for right in everywhere.get(name.code, ())
+                if problem == "form" or one_slip(folded(name.label), folded(parse_department(right).label))
+            }
+        if not best and problem == "form":
+            best = {f"{name.label} ({name.code})"}
+        facts = {"st": text, "best": best.pop() if len(best) == 1 else ""}
+        yield Finding(_DEPARTMENT[problem], (operator_id, text), where, facts=facts)
+
+
+def _departments_of_finess(space: TrustSpace) -> Iterator[Finding]:
     for (ou, st), rows in rows_by(space.audited, "ou", "st").items():
         finess, name = parse_identifier(ou), parse_department(st)
         known = finess.department and name.code and "mismatch" not in name.problems
@@ -161,24 +121,33 @@ def _servers(space: TrustSpace) -> Iterator[Finding]:
 def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
     same, names = structures(space.audited), operator_names(space.audited)
     servers: dict[str, dict[str, dict[str, list[int]]]] = {}
-    hosts: dict[str, set[str]] = {}
     for (cn, operator_id, domain), rows in rows_by(space.audited, "cn", "operator_id", "domain").items():
         if cn.strip():
             servers.setdefault(cn.lower(), {}).setdefault(operator_id, {})[domain] = rows
-            hosts.setdefault(domain, set()).add(cn.lower())
     for cn, owners in servers.items():
-        found = all_rows(rows for domains in owners.values() for rows in domains.values())
         if len({same[operator_id] for operator_id in owners if operator_id}) > 1:
+            found = all_rows(rows for domains in owners.values() for rows in domains.values())
             shares = [
                 {"operator": operator_id, "name": names[operator_id], "domains": len(domains)}
                 for operator_id, domains in owners.items()
             ]
             yield Finding("DN_CN_OPERATORS", cn, found, facts={"cn": cn, "shares": shares})
-        served = {domain for domains in owners.values() for domain in domains}
-        if len(served) >= space.thresholds.concentration_min:
-            alone = sum(len(hosts[domain]) == 1 for domain in served)
-            facts = {"cn": cn, "domains": len(served), "of": len(hosts), "alone": alone}
-            yield Finding("DN_CONCENTRATION", cn, found, facts=facts)
+
+
+def _concentration(space: TrustSpace) -> Iterator[Finding]:
+    """Certificates with which many domains fall: those that have no other."""
+    shares = space.audited.groupby("dn_key")["domain"].nunique()
+    held: dict[str, dict[str, list[int]]] = {}
+    names: dict[str, str] = {}
+    for (key, cn, domain), rows in rows_by(alone(space.audited), "dn_key", "cn", "domain").items():
+        if cn.strip():
+            names.setdefault(key, cn)
+            held.setdefault(key, {}).setdefault(domain, []).extend(rows)
+    of = space.audited["domain"].nunique()
+    for key, domains in held.items():
+        if len(domains) >= space.thresholds.concentration_min:
+            facts = {"cn": names[key], "alone": len(domains), "of": of, "domains": int(shares[key])}
+            yield Finding("DN_CONCENTRATION", key, all_rows(domains.values()), facts=facts)
 
 
 def _operators(space: TrustSpace) -> Iterator[Finding]:
@@ -202,5 +171,15 @@ def _operators(space: TrustSpace) -> Iterator[Finding]:
             yield Finding("DN_O_TRUNCATED", o, tuple(rows), facts={"o": o})
 
 
-PARTS = (_texts, _spellings, _identifiers, _departments, _servers, _shared_servers, _operators)
+PARTS = (
+    _texts,
+    spellings,
+    _identifiers,
+    _departments,
+    _departments_of_finess,
+    _servers,
+    _shared_servers,
+    _concentration,
+    _operators,
+)
 """What the audit is made of."""

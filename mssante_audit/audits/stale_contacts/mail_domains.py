@@ -11,6 +11,7 @@ import pandas as pd
 from mssante_audit.audits.stale_contacts.uses import Use, seen, spellings
 from mssante_audit.findings.frame import Finding
 from mssante_audit.values.person import Person
+from mssante_audit.values.slips import cuts, one_slip
 from mssante_audit.whitelist.rows import all_rows, rows_by
 
 USUAL_SHARE, USUAL_MIN = 0.2, 5
@@ -69,26 +70,6 @@ def _with_parents(name: str) -> set[str]:
 # -- slips --------------------------------------------------------------------------------------------------
 
 
-def one_slip(wrong: str, right: str) -> bool:
-    """Tell whether one letter missing, added, changed or two swapped make `wrong` of `right`.
-
-    A digit is no slip: ``cd12`` and ``cd13`` are two names. (Damerau's distance of 1, without a library.)
-
-    >>> one_slip("alhpa.fr", "alpha.fr"), one_slip("alpha.frr", "alpha.fr"), one_slip("cd12.fr", "cd13.fr")
-    (True, True, False)
-    """
-    if wrong == right or abs(len(wrong) - len(right)) > 1:
-        return False
-    start = 0
-    while start < min(len(wrong), len(right)) and wrong[start] == right[start]:
-        start += 1
-    a, b = wrong[start:], right[start:]
-    if a[:1].isdigit() or b[:1].isdigit():
-        return False
-    swapped = a[:2] == b[1::-1] and a[2:] == b[2:]
-    return swapped or a[1:] == b[1:] or a[1:] == b or a == b[1:]
-
-
 def _slips(rows: Mapping[str, set[int]]) -> Iterator[tuple[str, str]]:
     """Yield (wrong, right) for names of which the second is `TYPO_RATIO` times more frequent.
 
@@ -106,11 +87,6 @@ def _slips(rows: Mapping[str, set[int]]) -> Iterator[tuple[str, str]]:
             for right in near:
                 if len(rows[right]) >= TYPO_RATIO * len(found) and one_slip(wrong, right):
                     yield wrong, right
-
-
-def cuts(name: str) -> set[str]:
-    """Return a name and what is left of it without one of its letters: two names one slip apart share one."""
-    return {name, *(name[:i] + name[i + 1 :] for i in range(len(name)))}
 
 
 def typos(mail: MailDomains) -> dict[str, str]:

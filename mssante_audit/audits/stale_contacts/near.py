@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
-from mssante_audit.audits.stale_contacts.mail_domains import LONGEST, TYPO_LETTERS, TYPO_RATIO, cuts, one_slip
+from mssante_audit.audits.stale_contacts.mail_domains import LONGEST, TYPO_LETTERS, TYPO_RATIO
 from mssante_audit.audits.stale_contacts.uses import Reached, Use, proposed, rows_of, spellings
 from mssante_audit.findings.frame import Finding
 from mssante_audit.values.contacts import fold, is_service
 from mssante_audit.values.person import Person
+from mssante_audit.values.slips import cuts, one_slip
 
 EXTENSION = 2
 """Last digits of a number, in which two right numbers of a house differ. No source."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from mssante_audit.findings.frame import Finding
@@ -25,7 +25,28 @@ _FILLER = frozenset(
 )
 """Words that describe nothing, accents folded. No source: what placeholders are made of."""
 
+KINDS = frozenset(
+    (  # noqa: SIM905 - as above
+        "ch chu chr chi chru chd hopital ehpad clinique polyclinique residence ssiad had msp cpts labo "
+        "laboratoire lbm maison foyer saad centre hospitalier hospitaliere universitaire regional"
+    ).split()
+)
+"""Kinds of establishment, which name none."""
+_HOSPITALS = frozenset("ch chu chr chi chru chd".split())  # noqa: SIM905 - as above
+
 _FORM_EXAMPLE = re.compile(r"x{2,}|xyz")
+_MOST = 255
+"""The publishing tool caps a field at so many characters (data)."""
+_CUT_END = re.compile(
+    r"(?<![\w'’])(?:de|du|des|la|les?|pour|et|aux?|sur|sous|[dl]['’])$|[-–,:;(&/+]$", re.IGNORECASE
+)
+_SAINTS = {"st": "saint", "ste": "sainte"}
+_LONGEST_NAME = 5
+"""Words of an establishment's name that are looked at."""
+_TELLING = 5
+"""Letters from which on a word of a domain tells a place or a name."""
+_FEW = 4
+"""A word of more domains than that tells none of them, a description of more than half of it none either."""
 _ASCII = str.maketrans({"’": "'", "œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae"})
 _WORD = re.compile(r"[a-z0-9]+")
 _HALF_LATIN = "[\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
@@ -48,12 +69,13 @@ def words(description: str) -> list[str]:
 
 
 def is_placeholder(said: list[str]) -> bool:
-    """Tell whether the `words` of a description describe nothing: none, or the form's own example.
+    """Tell whether the `words` of a description name no establishment: none, or the form's own example.
 
-    >>> [is_placeholder(words(d)) for d in ("_", "À compléter", "Domaine du CH xyz", "EHPAD rêvé")]
+    >>> [is_placeholder(words(d)) for d in ("_", "À compléter", "Domaine du CH xyz", "EHPAD Alpha, site XX")]
     [True, True, True, False]
     """
-    return not said or any(map(_FORM_EXAMPLE.fullmatch, said))
+    left = [word for word in said if not _FORM_EXAMPLE.fullmatch(word)]
+    return not left or (left != said and KINDS.issuperset(left))
 
 
 def is_garbled(description: str) -> bool:
@@ -88,6 +110,21 @@ def _read_again(garbled: re.Match[str]) -> str:
     return garbled[0]
 
 
+def cut_faults(description: str) -> list[str]:
+    """Tell what a description lost: its end, or one of two quotation marks or parentheses.
+
+    >>> [cut_faults(d) for d in ("EHPAD de la", "EHPAD (site", 'EHPAD "Rêvé', "EHPAD d’Alpha")]
+    [['end'], ['parenthesis'], ['quote'], []]
+    """
+    text = description.strip()
+    faults = {
+        "end": len(text) >= _MOST or (bool(_CUT_END.search(text)) and bool(words(text))),
+        "parenthesis": text.count("(") != text.count(")"),
+        "quote": text.count('"') % 2 or any(text.count(a) != text.count(b) for a, b in ("«»", "“”")),
+    }
+    return [fault for fault, found in faults.items() if found]
+
+
 def descriptions(space: TrustSpace) -> Iterator[Finding]:
     """Find placeholders, garbled texts, and several descriptions of a domain by one operator.
 
@@ -108,6 +145,9 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
             rows_of = all_rows(rows for *_, rows in found)
             facts = {"description": text, "meant": mended}
             yield Finding("LIST_DESCRIPTION_MOJIBAKE", text, rows_of, facts=facts)
+        elif faults := cut_faults(text):
+            cut = {"description": text, "faults": faults}
+            yield Finding("LIST_DESCRIPTION_CUT", text, all_rows(rows for *_, rows in found), facts=cut)
         if mended:
             told = words(mended)
             key = " ".join(told)
@@ -125,3 +165,111 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
             rows_of = all_rows(rows for held in variants.values() for _, rows in held)
             shown = {"descriptions": [held[0][0] for held in variants.values()]}
             yield Finding("LIST_DESCRIPTION_SEVERAL", whose, rows_of, facts=shown)
+
+
+# -- whose description --------------------------------------------------------------------------------------
+
+
+def whose_description(space: TrustSpace) -> Iterator[Finding]:
+    """Find descriptions that name another domain's establishment: exchanged between two, or of one alone.
+
+    A description that shares a word with its own domain, or that several domains have, is never looked at.
+    """
+    rows: dict[str, list[int]] = {}
+    said: dict[str, dict[str, list[str]]] = {}
+    used: dict[str, set[str]] = {}
+    for (domain, text), found in rows_by(space.audited, "domain", "description").items():
+        rows.setdefault(domain, []).extend(found)
+        said.setdefault(domain, {})[text] = _named(text)
+        used.setdefault(text, set()).add(domain)
+    labels = {domain: _labels(domain) for domain in said}
+    foreign = {
+        domain: {
+            text: told
+            for text, told in texts.items()
+            if len(used[text]) * 2 <= _FEW and told and not _mentioned(labels[domain], told)
+        }
+        for domain, texts in said.items()
+    }
+    swapped = set()
+    for one, other in _exchanged(foreign, labels):
+        swapped |= {one, other}
+        pair = [{"domain": d, "description": next(iter(foreign[d]))} for d in (one, other)]
+        both = all_rows((rows[one], rows[other]))
+        yield Finding("LIST_DESCRIPTION_SWAPPED", (one, other), both, facts={"pair": pair})
+    places = {(label[0], "".join(label[1:])): domain for domain, label in labels.items() if _is_place(label)}
+    for domain, texts in foreign.items():
+        if domain in swapped or not _is_place(labels[domain]):
+            continue
+        for text, told in texts.items():
+            named = _place_named(told, labels[domain][0], places)
+            if named:
+                facts = {"domain": domain, "description": text, "other": named}
+                yield Finding("LIST_DESCRIPTION_ELSEWHERE", domain, tuple(rows[domain]), facts=facts)
+                break
+
+
+def _named(description: str) -> list[str]:
+    """Return the `words` of a description as domains write them: ``ch`` for a hospital, ``saint`` in full."""
+    told: list[str] = []
+    for word in words(description):
+        if word == "hospitalier" and told[-1:] == ["centre"]:
+            told[-1] = "ch"
+        else:
+            told.append(_SAINTS.get(word, word))
+    return told
+
+
+def _labels(domain: str) -> list[str]:
+    """Return the words of a domain without its last two labels."""
+    return [_SAINTS.get(word, word) for word in _WORD.findall(domain.lower().rsplit(".", 2)[0])]
+
+
+def _mentioned(labels: list[str], told: list[str]) -> bool:
+    """Tell whether domain and description share a word, or one holds a word of four letters of the other."""
+    if any(len(word) > 2 and word not in KINDS for word in set(labels).intersection(told)):
+        return True
+    domain, text = "".join(labels), "".join(told)
+    own = (word for word in labels if len(word) > 3 and word not in KINDS)
+    return any(word in text for word in own) or any(
+        len(word) > 3 and word not in KINDS and word in domain for word in told
+    )
+
+
+def _exchanged(
+    foreign: Mapping[str, Mapping[str, list[str]]], labels: Mapping[str, list[str]]
+) -> Iterator[tuple[str, str]]:
+    """Yield domains of which each one's only description has a telling word of the other's name."""
+    holders: dict[str, list[str]] = {}
+    for domain, label in labels.items():
+        for word in dict.fromkeys(label):
+            if len(word) >= _TELLING and word not in KINDS and not word.isdigit():
+                holders.setdefault(word, []).append(domain)
+    points: dict[str, set[str]] = {}
+    for domain, texts in foreign.items():
+        if len(texts) == 1:
+            (told,) = texts.values()
+            near = (holders.get(word, ()) for word in told)
+            points[domain] = {other for few in near if len(few) <= _FEW for other in few}
+    for domain, others in points.items():
+        for other in sorted(others):
+            if domain < other and domain in points.get(other, ()):
+                yield domain, other
+
+
+def _is_place(label: list[str]) -> bool:
+    """Tell whether a domain's name is a kind of establishment and something that tells which."""
+    return bool(label) and label[0] in KINDS and len("".join(label[1:])) >= _TELLING
+
+
+def _place_named(told: list[str], kind: str, places: Mapping[tuple[str, str], str]) -> str:
+    """Return the domain of the establishment of that kind that a description names, "" if it names none."""
+    kinds = _HOSPITALS if kind in _HOSPITALS else {kind}
+    for at, word in enumerate(told):
+        if word in kinds:
+            for length in range(_LONGEST_NAME, 0, -1):
+                name = "".join(told[at + 1 : at + 1 + length])
+                found = next((places[k, name] for k in sorted(kinds) if (k, name) in places), "")
+                if found:
+                    return found
+    return ""

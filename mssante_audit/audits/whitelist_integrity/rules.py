@@ -6,18 +6,22 @@ Rules and their words: ``rules.toml``. What concerns the file as a whole has no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import pandas as pd
 
-from mssante_audit.audits.whitelist_integrity.descriptions import descriptions, is_garbled
+from mssante_audit.audits.whitelist_integrity.descriptions import (
+    descriptions,
+    is_garbled,
+    whose_description,
+)
+from mssante_audit.audits.whitelist_integrity.domains import domains, near, shared
 from mssante_audit.findings.frame import Finding, row_ranges
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.shown import has_hidden, hidden, host_faults
+from mssante_audit.values.shown import has_hidden, hidden
 from mssante_audit.whitelist.load import NAMESPACE
-from mssante_audit.whitelist.rows import all_rows, operator_names, rows_by, structures
+from mssante_audit.whitelist.rows import all_rows, rows_by
 
-ZONE = "mssante.fr"
 FIELDS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
 
 
@@ -115,80 +119,6 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
             differing = [f for i, f in enumerate(FIELDS) if len({texts[i] for texts in copies}) > 1]
             told = {"n": len(rows), "differing": differing}
             yield Finding("LIST_PAIR_REPEATED", (domain, dn), tuple(rows), facts=told)
-    for (domain, key), rows in rows_by(same, "domain", "dn_key").items():
-        dns = list(dict.fromkeys(content[row][2] for row in rows))
-        if key and len(dns) > 1:
-            yield Finding("LIST_PAIR_RESPELT", (domain, key), tuple(rows), facts={"dns": dns})
-
-
-# -- domains ------------------------------------------------------------------------------------------------
-
-
-def _domains(space: TrustSpace) -> Iterator[Finding]:
-    for (domain, under), rows in rows_by(
-        space.audited.assign(under=space.audited["under_mssante"].astype("str")), "domain", "under"
-    ).items():
-        if not domain.strip():
-            continue  # an absent name is LIST_UNREADABLE_ROW
-        faults = host_faults(domain)
-        if faults:
-            facts = {"domain": domain, "faults": faults, "meant": _mended(domain)}
-            yield Finding("LIST_DOMAIN_INVALID", domain, tuple(rows), facts=facts)
-        elif under != "True":
-            yield Finding("LIST_DOMAIN_OUTSIDE", domain, tuple(rows), facts={"domain": domain})
-
-
-def _mended(domain: str) -> str:
-    """Return the name most likely meant, "" if there is no saying."""
-    kept = "".join(c for c in domain.rpartition("@")[2].lower() if not hidden(c)).strip().strip(".")
-    return "" if host_faults(kept) else kept
-
-
-def _shared(space: TrustSpace) -> Iterator[Finding]:
-    """Domains under several operators, and sub-domains of another operator's domain."""
-    same, names = structures(space.audited), operator_names(space.audited)
-    rows: dict[str, list[int]] = {}
-    owners: dict[str, dict[str, str]] = {}
-    for (domain, operator_id), found in rows_by(space.audited, "domain", "operator_id").items():
-        rows.setdefault(domain, []).extend(found)
-        if operator_id:  # an unreadable identifier is unknown, not another operator
-            owners.setdefault(domain, {}).setdefault(same[operator_id], operator_id)
-
-    def named(owner: dict[str, str]) -> list[dict[str, str]]:
-        ids = [owner[structure] for structure in sorted(owner)]
-        return [{"operator": operator_id, "name": names[operator_id]} for operator_id in ids]
-
-    shared: dict[tuple[str, ...], list[str]] = {}
-    below: dict[tuple[tuple[str, ...], str], list[str]] = {}
-    for domain, owner in owners.items():
-        if len(owner) > 1:
-            shared.setdefault(tuple(sorted(owner)), []).append(domain)
-        parent = _listed_parent(domain, rows)
-        if parent and owners.get(parent) and owner.keys().isdisjoint(owners[parent]):
-            below.setdefault((tuple(sorted(owner)), parent), []).append(domain)
-    for ids, domains in shared.items():
-        facts = {"domains": len(domains), "owners": named(owners[domains[0]])}
-        yield Finding("LIST_DOMAIN_OPERATORS", ids, all_rows(rows[d] for d in domains), facts=facts)
-    for (ids, parent), domains in below.items():
-        facts = {
-            "domains": len(domains),
-            "owners": named(owners[domains[0]]),
-            "parent": parent,
-            "parent_owners": named(owners[parent]),
-        }
-        yield Finding(
-            "LIST_SUBDOMAIN_OPERATOR", (parent, *ids), all_rows(rows[d] for d in domains), facts=facts
-        )
-
-
-def _listed_parent(domain: str, listed: Iterable[str]) -> str:
-    """Return the nearest listed domain above `domain`, "" if there is none; the manager's zone is none."""
-    parent = domain.partition(".")[2]
-    while parent and parent != ZONE:
-        if parent in listed:
-            return parent
-        parent = parent.partition(".")[2]
-    return ""
 
 
 # -- texts --------------------------------------------------------------------------------------------------
@@ -223,9 +153,11 @@ PARTS = (
     _unreadable,
     _dates,
     _repeated,
-    _domains,
-    _shared,
+    domains,
+    shared,
+    near,
     descriptions,
+    whose_description,
     _hidden_text,
 )
 """What the audit is made of."""

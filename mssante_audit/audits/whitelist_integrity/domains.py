@@ -1,0 +1,158 @@
+"""Rules on the names of domains and whose they are, part of the audit `whitelist_integrity`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from mssante_audit.findings.frame import Finding
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.shown import hidden, host_faults
+from mssante_audit.values.slips import pairs
+from mssante_audit.whitelist.rows import all_rows, operator_names, rows_by, structures
+
+ZONE = "mssante.fr"
+
+_ENDINGS = frozenset(("fr", "com", "org", "net", "eu", "re", "nc", "pf", "mssante"))
+"""Endings of other zones (and our own, doubled). ``asso`` is not one: it is used as a name there (data)."""
+_NEAR_LETTERS = 8
+"""Shorter names are too near one another to be slips: acronyms mostly (data)."""
+_PARTED_LETTERS = 6
+"""The same where only a hyphen or a dot differs."""
+_FAMILY = 3
+"""A name near to more others than that is one of a series, on purpose."""
+_LONGEST = 63
+"""Longer names are no labels, and what they would cost is the list's to choose."""
+
+
+def domains(space: TrustSpace) -> Iterator[Finding]:
+    """Find names that are none, names outside the zone, and names with another zone's ending left in."""
+    listed = set(space.audited["domain"])
+    for (domain, under), rows in rows_by(
+        space.audited.assign(under=space.audited["under_mssante"].astype("str")), "domain", "under"
+    ).items():
+        if not domain.strip():
+            continue  # an absent name is LIST_UNREADABLE_ROW
+        faults = host_faults(domain)
+        if faults:
+            facts = {"domain": domain, "faults": faults, "meant": _mended(domain)}
+            yield Finding("LIST_DOMAIN_INVALID", domain, tuple(rows), facts=facts)
+        elif under != "True":
+            yield Finding("LIST_DOMAIN_OUTSIDE", domain, tuple(rows), facts={"domain": domain})
+        elif domain != ZONE:
+            ending = domain.removesuffix(f".{ZONE}").rpartition(".")
+            if ending[0] and ending[2] in _ENDINGS:
+                bare = f"{ending[0].removesuffix('.mssante')}.{ZONE}"
+                told = {"domain": domain, "ending": ending[2], "other": bare if bare in listed else ""}
+                yield Finding("LIST_DOMAIN_SUFFIX", domain, tuple(rows), facts=told)
+
+
+def _mended(domain: str) -> str:
+    """Return the name most likely meant, "" if there is no saying."""
+    kept = "".join(c for c in domain.rpartition("@")[2].lower() if not hidden(c)).strip().strip(".")
+    return "" if host_faults(kept) else kept
+
+
+def shared(space: TrustSpace) -> Iterator[Finding]:
+    """Domains under several operators, and sub-domains of another operator's domain."""
+    same, names = structures(space.audited), operator_names(space.audited)
+    rows: dict[str, list[int]] = {}
+    owners: dict[str, dict[str, str]] = {}
+    for (domain, operator_id), found in rows_by(space.audited, "domain", "operator_id").items():
+        rows.setdefault(domain, []).extend(found)
+        if operator_id:  # an unreadable identifier is unknown, not another operator
+            owners.setdefault(domain, {}).setdefault(same[operator_id], operator_id)
+
+    def named(owner: dict[str, str]) -> list[dict[str, str]]:
+        ids = [owner[structure] for structure in sorted(owner)]
+        return [{"operator": operator_id, "name": names[operator_id]} for operator_id in ids]
+
+    together: dict[tuple[str, ...], list[str]] = {}
+    below: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    for domain, owner in owners.items():
+        if len(owner) > 1:
+            together.setdefault(tuple(sorted(owner)), []).append(domain)
+        parent = _listed_parent(domain, rows)
+        if parent and owners.get(parent) and owner.keys().isdisjoint(owners[parent]):
+            below.setdefault((tuple(sorted(owner)), parent), []).append(domain)
+    for ids, domains in together.items():
+        facts = {"domains": len(domains), "owners": named(owners[domains[0]])}
+        yield Finding("LIST_DOMAIN_OPERATORS", ids, all_rows(rows[d] for d in domains), facts=facts)
+    for (ids, parent), domains in below.items():
+        facts = {
+            "domains": len(domains),
+            "owners": named(owners[domains[0]]),
+            "parent": parent,
+            "parent_owners": named(owners[parent]),
+        }
+        yield Finding(
+            "LIST_SUBDOMAIN_OPERATOR", (parent, *ids), all_rows(rows[d] for d in domains), facts=facts
+        )
+
+
+def _listed_parent(domain: str, listed: Iterable[str]) -> str:
+    """Return the nearest listed domain above `domain`, "" if there is none; the manager's zone is none."""
+    parent = domain.partition(".")[2]
+    while parent and parent != ZONE:
+        if parent in listed:
+            return parent
+        parent = parent.partition(".")[2]
+    return ""
+
+
+def near(space: TrustSpace) -> Iterator[Finding]:
+    """Find domains that are easily taken for one another: a letter, a hyphen or a dot apart.
+
+    Numbers are no slips, nor are short names. Each label is compared with those under the same parent only.
+    """
+    rows: dict[str, list[int]] = {}
+    holders: dict[str, dict[str, None]] = {}
+    told: dict[str, dict[str, None]] = {}
+    columns = ("domain", "operator_id", "description")
+    for (domain, operator_id, description), found in rows_by(space.audited, *columns).items():
+        if not host_faults(domain):
+            rows.setdefault(domain, []).extend(found)
+            holders.setdefault(domain, {})[operator_id] = None
+            told.setdefault(domain, {})[description] = None
+    names = operator_names(space.audited)
+    found_near = sorted({*_slips(rows), *_parted(rows)})
+    neighbours = Counter(domain for pair in found_near for domain in pair)
+    for pair in found_near:
+        if max(neighbours[domain] for domain in pair) > _FAMILY:
+            continue
+        sides = [
+            {
+                "domain": domain,
+                "holders": [{"operator": o, "name": names[o]} for o in holders[domain]],
+                "descriptions": list(told[domain]),
+            }
+            for domain in pair
+        ]
+        facts = {"sides": sides, "same_operator": not holders[pair[0]].keys().isdisjoint(holders[pair[1]])}
+        yield Finding("LIST_DOMAIN_NEAR", pair, all_rows(rows[domain] for domain in pair), facts=facts)
+
+
+def _slips(domains: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield domains whose first labels are one slip apart, under the same parent."""
+    under: dict[str, list[str]] = {}
+    for domain in domains:
+        label, _, parent = domain.partition(".")
+        if _NEAR_LETTERS <= len(label) <= _LONGEST:
+            under.setdefault(parent, []).append(label)
+    for parent, labels in under.items():
+        for one, other in pairs(labels):
+            first, second = sorted((f"{one}.{parent}", f"{other}.{parent}"))
+            yield first, second
+
+
+def _parted(domains: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield domains that only differ in hyphens and dots; of several, each with the first."""
+    alike: dict[str, list[str]] = {}
+    for domain in domains:
+        bare = domain.replace("-", "").replace(".", "")
+        if len(bare) - len("mssantefr") >= _PARTED_LETTERS:
+            alike.setdefault(bare, []).append(domain)
+    for several in alike.values():
+        first, *others = sorted(several)
+        for other in others:
+            yield first, other

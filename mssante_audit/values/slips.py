@@ -1,0 +1,46 @@
+"""Slips of the pen: texts one letter apart, found without comparing each with each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+
+def one_slip(wrong: str, right: str) -> bool:
+    """Tell whether one letter missing, added, changed or two swapped make `wrong` of `right`.
+
+    A digit is no slip: ``cd12`` and ``cd13`` are two names. (Damerau's distance of 1, without a library.)
+
+    >>> one_slip("alhpa.fr", "alpha.fr"), one_slip("alpha.frr", "alpha.fr"), one_slip("cd12.fr", "cd13.fr")
+    (True, True, False)
+    """
+    if wrong == right or abs(len(wrong) - len(right)) > 1:
+        return False
+    start = 0
+    while start < min(len(wrong), len(right)) and wrong[start] == right[start]:
+        start += 1
+    a, b = wrong[start:], right[start:]
+    if a[:1].isdigit() or b[:1].isdigit():
+        return False
+    swapped = a[:2] == b[1::-1] and a[2:] == b[2:]
+    return swapped or a[1:] == b[1:] or a[1:] == b or a == b[1:]
+
+
+def cuts(name: str) -> set[str]:
+    """Return a text, whole and with each letter left out: two texts one slip apart have one in common."""
+    return {name, *(name[:i] + name[i + 1 :] for i in range(len(name)))}
+
+
+def pairs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each two texts one slip apart, in order, once.
+
+    >>> list(pairs(["aix", "alpha", "alhpa", "alphas"]))
+    [('alpha', 'alhpa'), ('alpha', 'alphas')]
+    """
+    seen: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        own = cuts(name)
+        for near in dict.fromkeys(other for cut in own for other in seen.get(cut, ())):
+            if one_slip(name, near):
+                yield near, name
+        for cut in own:
+            seen.setdefault(cut, []).append(name)
