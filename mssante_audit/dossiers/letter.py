@@ -24,7 +24,7 @@ from mssante_audit.declarations.form_write import write_form
 from mssante_audit.declarations.register import fields, records
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.facts import Dossier, dossier, survey
-from mssante_audit.dossiers.narrative import remedy, theirs
+from mssante_audit.dossiers.remedies import remedy, theirs
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.tables import visible
 from mssante_audit.space.trust import TrustSpace
