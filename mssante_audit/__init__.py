@@ -38,6 +38,7 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 `card`, `sections`                 one row of a frame; several tables, each under its title
 `severity_bars`, `lead`, `note`    findings by severity; the answer on top; a sentence in small type
 `family`, `title_of`, `titles`     the rules of a family; a rule's title, or those of findings
+`remedy_of`                        what a rule says to do
 `lacks`, `unknown`                 what was not there to check rules with; the sentence that says so
 `opening`, `enable`                what a report is about; style and script of tables, shown once
 `show_frames`                      every frame as a table that sorts and filters, in JupyterLab
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
         findings_table,
         lacks,
         opening,
+        remedy_of,
         severity_bars,
         title_of,
         titles,
@@ -118,6 +120,7 @@ _HOME = {
         "findings_table",
         "lacks",
         "opening",
+        "remedy_of",
         "severity_bars",
         "title_of",
         "titles",
@@ -204,6 +207,7 @@ __all__ = [
     "parse_identifier",
     "percent",
     "register",
+    "remedy_of",
     "rule",
     "say",
     "sections",

@@ -11,8 +11,8 @@ from made_up import make_space
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.facts import ANOTHER, PEERS_MIN, dossier, record, survey
-from mssante_audit.dossiers.narrative import changes_table, dns_sentence, dossier_answer, remedy, theirs
-from mssante_audit.dossiers.plots import domains_by_certificate, domains_over_time, findings_against_peers
+from mssante_audit.dossiers.page import PARTS
+from mssante_audit.dossiers.remedies import _said, remedy, theirs
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.results import of_operator
@@ -25,6 +25,11 @@ GROUP, LARGE = "1679900001", "399900000300015"
 @pytest.fixture(scope="module")
 def space():
     return load_space(as_of=AS_OF)
+
+
+def part(ident, told):
+    """What a cell of the notebook, and of a dossier's page, shows."""
+    return PARTS[ident](told, 5)
 
 
 def of_size(number, domains, **more):
@@ -89,7 +94,7 @@ def test_changes_are_ones_own_and_the_other_side_is_not_named(space):
     contacts = told[told["kind"] == "contact_changed"]
     assert set(contacts["after"]) == {ANOTHER}
     assert contacts["before"].str.contains("•••").all()
-    html = changes_table(dossier(moved, GROUP), limit=3).text
+    html = part("changes-table", dossier(moved, GROUP)).text
     assert "landefactice" not in html
     assert len(dossier(moved, "1959900002").changes) == 0
 
@@ -97,22 +102,22 @@ def test_changes_are_ones_own_and_the_other_side_is_not_named(space):
 def test_without_an_archive_there_is_nothing_to_compare():
     told = dossier(make_space({}), "1759900004")
     assert told.changes is None
-    assert "pas de liste antérieure" in changes_table(told, limit=5).text
-    assert "n’est pas connue" in domains_over_time(told).caption
-    assert "inconnue" in dns_sentence(told).text
+    assert "pas de liste antérieure" in part("changes-table", told).text
+    assert "n’est pas connue" in part("changes-chart", told).caption
+    assert "inconnue" in part("dns-sentence", told).text
 
 
 def test_domains_are_counted_in_earlier_lists(space):
     held = dict(dossier(space, GROUP).held)
     assert list(held.values())[:2] == [20, 16]
-    assert domains_over_time(dossier(space, GROUP)).caption.startswith("16")
+    assert part("changes-chart", dossier(space, GROUP)).caption.startswith("16")
 
 
 def test_too_few_peers_are_not_told_of():
     one = [row for n in range(PEERS_MIN) for row in of_size(n, 1)]
     few = dossier(make_space(*one), "1759900000").peers
     assert (few.number, few.medians, few.more) == (0, None, 0)
-    assert "trop peu" in dossier_answer(dossier(make_space(*one), "1759900000")).text
+    assert "trop peu" in part("figures", dossier(make_space(*one), "1759900000")).text
     more = dossier(make_space(*one, *of_size(PEERS_MIN, 1)), "1759900000").peers
     assert more.number == PEERS_MIN
 
@@ -134,19 +139,19 @@ def test_peers_are_those_of_ones_size_and_counted_rightly():
 
 def test_charts_tell_numbers_and_no_other(space):
     told = dossier(space, GROUP)
-    for chart in (domains_by_certificate(told), findings_against_peers(told), domains_over_time(told)):
+    for chart in (part(ident, told) for ident in ("certificates-chart", "peers-chart", "changes-chart")):
         assert "<img" not in chart.html()
         assert chart.caption.endswith(".")
         assert "LANDEFACTICE" not in chart.alt
-    assert "mss-1.gcs-cheminsonge.example : 8" in domains_by_certificate(told).alt
+    assert "mss-1.gcs-cheminsonge.example : 8" in part("certificates-chart", told).alt
     many = dossier(space, LARGE)
-    assert domains_by_certificate(many).alt.count(" ; ") == 10
+    assert part("certificates-chart", many).alt.count(" ; ") == 10
 
 
 def test_only_test_entries_are_said_to_be_so():
     told = dossier(make_space({}, *of_size(1, 1, domain="cert-expire-audit.mssante.fr")), "1759900001")
     assert len(told.domains) == 1
-    assert "entrées de test" in dossier_answer(told).text
+    assert "entrées de test" in part("scope", told).text
 
 
 def test_an_operator_called_as_the_authority_goes_by_its_identifier():
@@ -170,13 +175,11 @@ def test_what_the_manager_must_do_is_not_asked_of_the_operator(space):
 
 
 def test_what_dossiers_say_of_rules_names_rules():
-    from mssante_audit.dossiers.narrative import _said
-
     assert {*_said()["others"], *_said()["remedies"]} <= catalogue().keys()
 
 
 def test_nothing_to_correct_is_said():
     told = dossier(make_space({}), "1759900004")
     quiet = replace(told, findings=told.findings[:0])
-    assert "Rien à corriger" in dossier_answer(quiet).text
+    assert "Rien à corriger" in part("answer", quiet).text
     assert record(quiet).by_rule == {}

@@ -23,7 +23,7 @@ from mssante_audit.dossiers.letter import (
     points_of,
     subject,
 )
-from mssante_audit.dossiers.narrative import remedy, theirs
+from mssante_audit.dossiers.remedies import remedy, theirs
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.space.trust import load_space
 

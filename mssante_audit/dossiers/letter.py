@@ -25,7 +25,7 @@ from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import records
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.facts import Dossier, survey
-from mssante_audit.dossiers.narrative import remedy, theirs
+from mssante_audit.dossiers.remedies import remedy, theirs
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.tables import visible
 

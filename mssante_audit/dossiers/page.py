@@ -1,11 +1,13 @@
 """The page of one dossier, put together without running its notebook; and the page that lists all of a run.
 
-The notebook ``operator`` is where the words between the parts stand, and says in which order they come; each
-of its cells that shows something is a function of `PARTS` here, under the cell's own id.
+The notebook ``operator`` is the analysis, here as well: its cells are compiled once, and each is run on a
+dossier by itself, without a kernel. A cell may use what its imports brought, ``told`` (the dossier) and
+``row_limit``.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -16,35 +18,21 @@ from nbformat import NotebookNode, from_dict
 
 from mssante_audit.base import french
 from mssante_audit.base.resources import resource
-from mssante_audit.dossiers import narrative, plots
 from mssante_audit.dossiers.facts import Dossier, dossier, record
+from mssante_audit.report.charts import Chart
 from mssante_audit.report.conversion import Outcome, labelled
 from mssante_audit.report.failure import Failure, failure_of
 from mssante_audit.report.page import VERDICTS, Page, policy_of, section_of, template, title_of, to_html
 from mssante_audit.report.results import Results
-from mssante_audit.report.tables import Html, enable, script, source_of, style
+from mssante_audit.report.tables import script, source_of, style
 from mssante_audit.space.trust import TrustSpace
 
 if TYPE_CHECKING:
     from mssante_audit.dossiers.write import Dossier as Written
 
 NOTEBOOK = "operator"
-
-PARTS: dict[str, Callable[[Dossier, int], Any]] = {
-    "setup": lambda told, limit: enable(),
-    "answer": lambda told, limit: narrative.dossier_answer(told),
-    "correct-table": lambda told, limit: narrative.what_to_correct(told, limit=limit),
-    "peers-chart": lambda told, limit: plots.findings_against_peers(told),
-    "identity-facts": lambda told, limit: narrative.identity(told),
-    "certificates-chart": lambda told, limit: plots.domains_by_certificate(told),
-    "certificates-table": lambda told, limit: narrative.certificates_table(told, limit=limit),
-    "dns-sentence": lambda told, limit: narrative.dns_sentence(told),
-    "domains-table": lambda told, limit: narrative.domains_table(told, limit=limit),
-    "contacts-table": lambda told, limit: narrative.contacts_table(told),
-    "changes-chart": lambda told, limit: plots.domains_over_time(told),
-    "changes-table": lambda told, limit: narrative.changes_table(told, limit=limit),
-}
-"""What each cell of the notebook shows of a dossier, tables cut at a number of rows."""
+IMPORTS, OPENING, RECORD = "imports", "opening", "record"
+"""Cells of it that do not work on a dossier."""
 
 
 def dossier_page(
@@ -56,6 +44,8 @@ def dossier_page(
 
     Parameters
     ----------
+    operator_id
+        As in the column of that name.
     parameters
         All of the notebook's, as the page tells them (`mssante_audit.report.jobs.tellable`).
     debug
@@ -80,9 +70,8 @@ def dossier_page(
 
 def failed_page(error: Exception, parameters: Mapping[str, Any]) -> tuple[Outcome, str]:
     """Return the page of a dossier that whoever was to make it did not even begin."""
-    outcome, html, _ = _page(
-        _notebook(), None, None, parameters, failure_of(type(error).__name__, str(error), -1)
-    )
+    failure = failure_of(type(error).__name__, str(error), -1)
+    outcome, html, _ = _page(_notebook(), None, None, parameters, failure)
     return outcome, html
 
 
@@ -105,22 +94,58 @@ def _notebook() -> NotebookNode:
     return read
 
 
+def _parts() -> dict[str, Callable[[Dossier, int], Any]]:
+    """Return what the notebook's cells show of a dossier, tables cut at a number of rows."""
+    codes = {c["id"]: c["source"] for c in _read()["cells"] if c["cell_type"] == "code" and not c["metadata"]}
+    scope: dict[str, Any] = {}
+    exec(codes[IMPORTS], scope)  # noqa: S102 - our own notebook
+    return {ident: _part(ident, code, scope) for ident, code in codes.items() if ident != RECORD}
+
+
+def _part(ident: str, code: str, scope: Mapping[str, Any]) -> Callable[[Dossier, int], Any]:
+    *steps, last = ast.parse(code).body
+    assert isinstance(last, ast.Expr)  # noqa: S101 - tests hold every cell to showing something
+    # Those of these two are done already: nothing is imported or loaded for each dossier.
+    run = compile(ast.Module([] if ident in (IMPORTS, OPENING) else steps, []), ident, "exec")
+    show = compile(ast.Expression(last.value), ident, "eval")
+
+    def part(told: Dossier, limit: int) -> Any:
+        own = {**scope, "told": told, "row_limit": limit}
+        exec(run, own)  # noqa: S102
+        return eval(show, own)  # noqa: S307
+
+    return part
+
+
 @cache
 def _read() -> dict[str, Any]:
-    path = resource("notebooks") / f"{NOTEBOOK}.ipynb"
-    read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    read: dict[str, Any] = json.loads(
+        (resource("notebooks") / f"{NOTEBOOK}.ipynb").read_text(encoding="utf-8")
+    )
     for cell in read["cells"]:
         cell["source"] = "".join(cell["source"])
     return read
 
 
+PARTS = _parts()
+"""What each cell of the notebook shows of a dossier, by its id."""
+
+
 def _shown(value: Any) -> Any:
-    html = value.text if isinstance(value, Html) else value.html()
+    html = value.html() if isinstance(value, Chart) else value._repr_html_()
     return from_dict({"output_type": "execute_result", "data": {"text/html": html}, "metadata": {}})
 
 
 def dossiers_html(dossiers: Sequence[Written], provenance: Mapping[str, Any]) -> str:
-    """Return the page that lists dossiers, in the order given and the look of the other index."""
+    """Return the page that lists dossiers, in the look of the other index.
+
+    Parameters
+    ----------
+    dossiers
+        In the order to show them in.
+    provenance
+        As `mssante_audit.report.results.provenance` returns it.
+    """
     return template("dossiers.html.j2").render(
         dossiers=dossiers,
         failed=sum(dossier.status == "failed" for dossier in dossiers),

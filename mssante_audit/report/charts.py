@@ -50,6 +50,9 @@ SHORT = {"critical": "crit.", "error": "err.", "warning": "avert.", "info": "inf
 NAME = 160
 """Characters of a name that are shown."""
 
+TEXT = 1000
+"""Characters of a table's cell that are shown."""
+
 COLUMNS, SHADES = 10, 6
 """Of the tiles: how many stand in a row, and how many shades there are."""
 
@@ -396,4 +399,5 @@ def _cell(value: Any) -> Cell:
         clock = f" {value:%H:%M}" if value.hour or value.minute else ""
         text = f'<span style="white-space:nowrap">{value:%d/%m/%Y}{clock}</span>'
         return Cell(text, value.isoformat())
-    return Cell(data(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)))
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return Cell(data(text, TEXT))

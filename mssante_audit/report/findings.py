@@ -106,6 +106,11 @@ def title_of(code: str) -> str:
     return typeset(rule(code).title_fr)
 
 
+def remedy_of(code: str) -> str:
+    """Return what to do about a rule's findings, in French, as `Series.map` wants it."""
+    return typeset(rule(code).remedy_fr)
+
+
 def titles(findings: pd.DataFrame) -> str:
     """Return the titles of the rules that findings are of, each once, in their order."""
     return listing([title_of(code) for code in findings["rule"].unique()])

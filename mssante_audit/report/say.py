@@ -59,12 +59,12 @@ def say(text: str, /, **values: Any) -> Said:
 
 def lead(*sentences: str) -> Html:
     """Show the answer, in the large type of a first screen."""
-    return Html(f'<p class="lead">{" ".join(map(_html, sentences))}</p>')
+    return Html(f'<p class="lead">{" ".join(map(_html, filter(None, sentences)))}</p>')
 
 
 def note(*sentences: str, kind: str = "scope") -> Html:
     """Show sentences in small type: ``scope``, or ``limits``, or ``caution`` for a warning."""
-    return Html(f'<p class="{escape(kind)}">{" ".join(map(_html, sentences))}</p>')
+    return Html(f'<p class="{escape(kind)}">{" ".join(map(_html, filter(None, sentences)))}</p>')
 
 
 def _html(sentence: str) -> str:

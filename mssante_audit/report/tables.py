@@ -162,9 +162,14 @@ def sections(parts: Mapping[str, Html], rest: str = "") -> Html:
 def show_frames() -> Html:
     """Let this notebook show every frame as a sortable table, by itables; return what `enable` does."""
     import itables  # for JupyterLab only: its 600 kB would be in every report
+    from IPython.utils.capture import capture_output
 
     itables.options.language = {"search": "Rechercher :", "zeroRecords": "Aucune ligne ne correspond."}
-    itables.init_notebook_mode(all_interactive=True, connected=False)
+    # It displays what asks for its library, then the library: turned round, the first one finds it.
+    with capture_output() as captured:
+        itables.init_notebook_mode(all_interactive=True, connected=False)
+    for output in reversed(captured.outputs):
+        output.display()  # type: ignore[no-untyped-call]
     return enable()
 
 

@@ -147,13 +147,16 @@ def test_one_domain_of_another_in_a_signers_name_is_not_told(space):
 
 
 def test_the_first_screen_is_the_answer(report):
-    answer = report.xpath("//div[@class='answer']")[0]
-    assert "GROUPEMENT E-SANTE DE CHEMINSONGE (1679900001)" in plain(answer.text_content())
+    answer = report.xpath("//main")[0]
+    before = [element.get("class") for element in answer.xpath(".//p | .//dl | .//ul | .//h2")]
+    assert before[:5] == ["limits", "lead", "figures", "severities", "scope"]
+    first = plain(answer.xpath(".//p[@class='limits']")[0].text_content())
+    assert "GROUPEMENT E-SANTE DE CHEMINSONGE (1679900001)" in first
     lead = plain(answer.xpath(".//p[@class='lead']")[0].text_content())
     assert lead.startswith("10 points à corriger (")
     assert "Méthode DNS : pas exactement une case cochée" in lead
     assert "Cocher une seule méthode" in lead
-    assert [t.text for t in answer.xpath(".//dt")] == [
+    assert [t.text for t in answer.xpath(".//dl[@class='figures']//dt")] == [
         "Vos domaines",
         "Vos certificats",
         "À corriger",
