@@ -62,6 +62,7 @@ SPACE = SimpleNamespace(as_of=AS_OF, thresholds=Thresholds(concentration_min=3))
 def drawn(name, ident, some=SOME, found=FOUND, space=SPACE):
     """The chart of a notebook's cell, of made-up entries and findings."""
     worst_first = ["critical", "error", "warning", "info"]
+    space = SimpleNamespace(**vars(space), audited=some)
     return shown(name, ident, entries=some, findings=found, space=space, worst_first=worst_first,
                  domains=some["domain"].nunique())  # fmt: skip
 
@@ -211,13 +212,13 @@ def test_ages_on_a_limit_are_in_the_older_band():
     ]
 
 
-def test_concentration_counts_the_domains_of_a_name():
+def test_concentration_counts_the_domains_that_have_no_other_certificate():
     space = SimpleNamespace(as_of=AS_OF, thresholds=Thresholds(concentration_min=4))
     chart = drawn("dn_consistency", "concentration", space=space)
-    assert "mss.alpha.example : 6 (55 %)" in plain(chart.alt)
+    assert "mss.alpha.example : 5 (45 %)" in plain(chart.alt)
     assert plain(chart.caption) == (
-        "2 noms de certificat portent chacun 4 domaines ou plus, 82 % des domaines en tout ; "
-        "si le premier, mss.alpha.example, expire, 6 domaines tombent."
+        "1 nom de certificat porte 4 domaines ou plus sans autre certificat, 45 % des domaines en tout ; "
+        "si le premier, mss.alpha.example, expire, 5 domaines tombent."
     )
 
 

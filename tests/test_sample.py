@@ -168,7 +168,7 @@ def test_audits_have_no_part_in_the_truth() -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize(("domains", "operators"), [(75, 12), (400, 40)])
+@pytest.mark.parametrize(("domains", "operators"), [(90, 12), (400, 40)])
 def test_other_seeds_and_sizes(seed: int, domains: int, operators: int) -> None:
     sample = build(seed, domains, operators)
     expected = Counter(sample.defects.itertuples(index=False, name=None))
@@ -184,7 +184,7 @@ def test_other_seed_variants(tmp_path: Path) -> None:
         assert found(load(folder / file, **trusted), file) == expected, file
 
 
-@pytest.mark.parametrize(("seed", "domains", "operators"), [(0, 75, 12), (5, 300, 30), (6, 2000, 150)])
+@pytest.mark.parametrize(("seed", "domains", "operators"), [(0, 90, 12), (5, 300, 30), (6, 2000, 150)])
 def test_nothing_is_found_in_a_clean_list(seed: int, domains: int, operators: int) -> None:
     sample = build(seed, domains, operators, defects=False)
     assert sample.defects.empty

@@ -291,7 +291,7 @@ def test_an_identifier_whose_rows_all_have_them_beside_the_other_identifier() ->
         ([USUAL, USUAL, USUAL, THEIRS], beta("a", "b", "c", dn=SUPPLIER)),  # which runs that row
         (  # other numbers of one structure
             [USUAL, USUAL, USUAL, THEIRS],
-            beta("a", "b", "c", dn="CN=mss.beta.example,OU=1759900012,O=CH ALPHA,ST=Paris (75),C=FR"),
+            beta("a", "b", "c", dn="CN=mss.alpha.example,OU=1759900012,O=CH ALPHA,ST=Paris (75),C=FR"),
         ),
     ],
 )

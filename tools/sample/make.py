@@ -87,7 +87,7 @@ class Sample:
     generated_at: datetime = GENERATED_AT
 
 
-def build(seed: int = 0, domains: int = 75, operators: int = 12, *, defects: bool = True) -> Sample:
+def build(seed: int = 0, domains: int = 90, operators: int = 12, *, defects: bool = True) -> Sample:
     """Make up a white list; the same arguments give the same list.
 
     Parameters
@@ -95,7 +95,7 @@ def build(seed: int = 0, domains: int = 75, operators: int = 12, *, defects: boo
     seed
         Whatever number.
     domains, operators
-        How many of them. Fifty of 75 domains are the largest operator's; the defects put them on one
+        How many of them. Sixty-five of 90 domains are the largest operator's; the defects put them on one
         certificate name: as many as DN_CONCENTRATION asks for. Test entries come on top, and some defects add
         rows.
     defects

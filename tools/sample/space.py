@@ -142,7 +142,7 @@ def clean_space(random: Random, domains: int, count: int) -> Space:
 def _sizes(domains: int, count: int) -> list[int]:
     """Share `domains` out: one large operator, then fewer and fewer, one at least for each."""
     rest = count - 1
-    largest = max(round(domains * LARGEST_SHARE), min(50, domains - 2 * rest))
+    largest = max(round(domains * LARGEST_SHARE), min(65, domains - 2 * rest))
     left = domains - largest - rest
     if left < 0:
         largest, left = domains - rest, 0
