@@ -140,7 +140,7 @@ def _room(out: Path, force: bool) -> None:
 def _no_entries() -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame({name: [] for name in ("row", "domain", "operator_id", "operator")})
+    return pd.DataFrame({name: [] for name in ("row", "domain", "operator_id", "operator", "department")})
 
 
 def _text(register: Register, found: pd.DataFrame) -> str:
@@ -170,11 +170,15 @@ def _text(register: Register, found: pd.DataFrame) -> str:
     return "\n".join([*said, f"{register.source}: {count} declarations, {len(lines) or 'no'} findings"])
 
 
+_OF_LIST = ["domains", "mailboxes", "department", "region"]
+"""Columns of findings that only a white list fills."""
+
+
 def _json(register: Register, found: pd.DataFrame) -> str:
     from mssante_audit.findings.frame import flat
 
     problems = json.loads(register.problems.to_json(orient="records", force_ascii=False))
-    findings = json.loads(flat(found).drop(columns="domains").to_json(orient="records", force_ascii=False))
+    findings = json.loads(flat(found).drop(columns=_OF_LIST).to_json(orient="records", force_ascii=False))
     return json.dumps(
         {
             "source": register.source,

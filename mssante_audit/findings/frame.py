@@ -14,8 +14,13 @@ column           dtype               meaning
 ``fingerprint``  str                 16 hexadecimal digits of rule and subject: the same from night to night
 ``domain``       str                 the domain concerned; when several, the first in list order
 ``domains``      int64               how many distinct domains the cause touches
+``mailboxes``    Int64               how many mailboxes are published in them; <NA> where that is unknown, or
+                                     it touches no domain by name
 ``operator_id``  str                 operator of most of the rows (ties: the first row's), or ""
 ``operator``     str                 that operator's name, or ""
+``department``   str                 code of the département of that operator's certificates, or "": where
+                                     the operator is, not the establishments it serves
+``region``       str                 the region of that département, or ""
 ``observed``     str                 what the file (or the network) says, in words
 ``expected``     str                 what would be right, "" where there is no single answer
 ``evidence``     str                 the rows, compactly: ``"3-5, 9"``, or the observation
@@ -24,7 +29,8 @@ column           dtype               meaning
 ``facts``        object (dict)       what the words are made of, by name (`mssante_audit.findings.facts`)
 ===============  ==================  =============================================================
 
-Sorted by severity (worst first), then by domains touched (most first), rule, first row, and subject.
+Sorted by severity (worst first), then by mailboxes touched (most first, unknown before them), by domains
+touched (most first), rule, first row, and subject.
 """
 
 from __future__ import annotations
@@ -42,6 +48,7 @@ import pandas as pd
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.facts import clear, plain
 from mssante_audit.findings.registry import rule
+from mssante_audit.values.identifiers import region_of
 from mssante_audit.values.person import Person
 
 COLUMNS = (
@@ -53,8 +60,11 @@ COLUMNS = (
     "fingerprint",
     "domain",
     "domains",
+    "mailboxes",
     "operator_id",
     "operator",
+    "department",
+    "region",
     "observed",
     "expected",
     "evidence",
@@ -122,7 +132,9 @@ def row_ranges(rows: Iterable[int]) -> str:
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
 
 
-def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFrame:
+def findings_frame(
+    found: Iterable[Finding], entries: pd.DataFrame, published: Mapping[str, int] | None = None
+) -> pd.DataFrame:
     """Turn what an audit found into a findings frame.
 
     Parameters
@@ -130,7 +142,9 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
     found
         The findings, in any order.
     entries
-        The white list's rows (columns `row`, `domain`, `operator_id`, `operator` are used).
+        The white list's rows (columns `row`, `domain`, `operator_id`, `operator`, `department` are used).
+    published
+        Mailboxes by domain (`mssante_audit.space.trust.TrustSpace.published`), if they are known.
 
     Returns
     -------
@@ -149,6 +163,7 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
         dict(zip(entries["row"].tolist(), entries[column].tolist(), strict=True))
         for column in ("domain", "operator_id", "operator")
     )
+    place = dict(zip(entries["operator_id"].tolist(), entries["department"].tolist(), strict=True))
     records = []
     for finding in found:
         rows = tuple(sorted(set(finding.rows)))
@@ -168,8 +183,11 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
                 "fingerprint": fingerprint(finding.rule, finding.subject),
                 "domain": next(iter(domains), ""),
                 "domains": len(domains),
+                "mailboxes": None if published is None or not domains else _sum(published, domains),
                 "operator_id": owner,
                 "operator": name,
+                "department": place.get(owner, "") if owner else "",
+                "region": region_of(place.get(owner, "")) if owner else "",
                 "observed": "",
                 "expected": "",
                 "evidence": finding.evidence or row_ranges(rows),
@@ -182,6 +200,7 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
     records.sort(
         key=lambda r: (
             rank[r["severity"]],
+            *((0, 0) if r["mailboxes"] is None else (1, -r["mailboxes"])),
             -r["domains"],
             r["rule"],
             r["rows"][:1],
@@ -191,6 +210,10 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
     return typed(pd.DataFrame(records, columns=list(COLUMNS)))
 
 
+def _sum(published: Mapping[str, int], domains: Iterable[str]) -> int:
+    return sum(published.get(domain, 0) for domain in domains)
+
+
 def flat(findings: pd.DataFrame) -> pd.DataFrame:
     """Return findings without the columns that a table's cells cannot hold: `evidence` tells the rows."""
     return findings.drop(columns=list(OBJECTS))
@@ -198,13 +221,14 @@ def flat(findings: pd.DataFrame) -> pd.DataFrame:
 
 def typed(findings: pd.DataFrame) -> pd.DataFrame:
     """Return `findings` with the dtypes of this module's docstring, also when it has no row."""
-    text = [c for c in COLUMNS if c not in ("severity", "domains", *OBJECTS)]
+    text = [c for c in COLUMNS if c not in ("severity", "domains", "mailboxes", *OBJECTS)]
     return findings.astype(
         {
             **dict.fromkeys(text, "str"),
             **dict.fromkeys(OBJECTS, "object"),
             "severity": Severity,
             "domains": "int64",
+            "mailboxes": "Int64",
         }
     )
 
@@ -214,6 +238,9 @@ def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     whole = pd.concat([typed(pd.DataFrame(columns=list(COLUMNS))), *frames], ignore_index=True)
     order = typed(whole).assign(_first=[r[0] if r else 0 for r in whole["rows"]])
     order = order.sort_values(
-        ["severity", "domains", "rule", "_first"], ascending=[False, False, True, True], kind="stable"
+        ["severity", "mailboxes", "domains", "rule", "_first"],
+        ascending=[False, False, False, True, True],
+        kind="stable",
+        na_position="first",
     )
     return order.drop(columns="_first").reset_index(drop=True)
