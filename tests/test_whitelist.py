@@ -59,7 +59,8 @@ DTYPES = {
     "updated_at": "datetime64[us, UTC]", "dn_key": "str", "igc": "str", "cn": "str", "ou": "str", "o": "str",
     "st": "str", "c": "str", "operator_id": "str", "operator": "str", "operator_kind": "str",
     "finess": "str", "siren": "str", "siret": "str",
-    "department": "str", "region": "str", "project_phone": "str", "project_email": "str", "support_phone": "str",
+    "department": "str", "region": "str", "project_phone": "str", "project_email": "str",
+    "support_phone": "str",
     "support_email": "str", "is_audit_entry": "bool", "under_mssante": "bool",
 }  # fmt: skip
 

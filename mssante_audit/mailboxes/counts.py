@@ -81,10 +81,12 @@ def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
     hashes, members = array("q"), array("i")
     unread, damage, last, header = 0, "", b"", None
     held, put, add = _STRUCTURES, hashes.append, members.append  # half a million times
-    for block, damage in _lines(pieces, source):  # noqa: B007 - the last one tells
+    for block, damage in _lines(pieces, source):
         if header is None:
             if not block:
                 continue
+            if damage and not block[0]:
+                raise InputError(f"{damage}: nothing of it can be read", file=source, remedy=_AS_PUBLISHED)
             header = bars, cuts, pick = _header(block.pop(0), source)
         for line in block:
             if line.count(b"|") != bars:

@@ -18,6 +18,8 @@ MAX_BYTES = 2 * 2**30
 what a ZIP bomb can cost."""
 
 _PIECE = 2**20
+_PACKED = 2**16
+"""What is read of an archive at once: where its check fails, so much is lost."""
 _NAME = re.compile(r"Extraction_Correspondance_MSSante_(\d{12})\.(?:txt|zip)", re.I | re.A)
 _UNDATED = re.compile(r"Extraction_Correspondance_MSSante\b.*\.zip", re.I)
 _LOCAL = struct.Struct("<4s5H3I2H")
@@ -93,7 +95,7 @@ def _unpacked(raw: BinaryIO, name: str) -> Iterator[bytes]:
         inside = _inside(archive, name)
         try:
             with archive.open(inside) as text:
-                while piece := text.read(_PIECE):
+                while piece := text.read(_PACKED):
                     yield piece
         except (zipfile.BadZipFile, zlib.error, struct.error, EOFError):
             raise EOFError("the ZIP archive is damaged") from None

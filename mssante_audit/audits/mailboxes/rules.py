@@ -16,6 +16,8 @@ from mssante_audit.audits.since import past_of
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold
+from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.whitelist.load import is_audit_domain
 from mssante_audit.whitelist.rows import operator_names, rows_by
 
@@ -88,8 +90,11 @@ def _left(space: TrustSpace, missing: list[str]) -> dict[str, tuple[str, str]]:
     if past is None:
         return {}
     history = past[0][past[0]["domain"].isin(missing)].sort_values("last_seen")
-    told = (history[column].tolist() for column in ("domain", "last_seen", "operator_id"))
-    return {name: (seen.isoformat(), owner) for name, seen, owner in zip(*told, strict=True)}
+    told = (history[column].tolist() for column in ("domain", "last_seen", "dn"))
+    return {
+        name: (seen.isoformat(), parse_identifier(parse_dn(dn).get("OU")).value)
+        for name, seen, dn in zip(*told, strict=True)
+    }
 
 
 def _without(space: TrustSpace) -> Iterator[Finding]:
