@@ -43,9 +43,14 @@ def mount(root: typer.Typer) -> None:
 
 
 def fetch(
-    url: Annotated[
-        str | None, typer.Option(help="Where the list is published.", show_default="ANS's")
-    ] = None,
+    url: Annotated[str | None, typer.Option(help="Where it is published.", show_default="ANS's")] = None,
+    mailboxes: Annotated[
+        bool,
+        typer.Option(
+            "--mailboxes",
+            help="Download the public extraction of mailboxes instead, into the folder the archive lies in.",
+        ),
+    ] = False,
     ca_bundle: Annotated[
         Path | None,
         typer.Option(help="Certificates to trust for TLS, instead of the system's."),
@@ -61,12 +66,33 @@ def fetch(
     from mssante_audit.archive.fetch import URL, Settings
     from mssante_audit.archive.fetch import fetch as run
 
+    if mailboxes:
+        _fetch_mailboxes(archive.parent, url, ca_bundle, timeout, attempts)
+        return
     settings = Settings(
         url=url or URL, ca_bundle=ca_bundle, max_loss=max_loss, total_seconds=timeout, attempts=attempts
     )
     record = run(_open(archive, anchors, signer), settings)
     say(f"{_line(record)} (from {settings.url})")
     raise typer.Exit(1 if record.outcome == "quarantined" else 0)
+
+
+def _fetch_mailboxes(
+    folder: Path, url: str | None, ca_bundle: Path | None, timeout: float, attempts: int
+) -> None:
+    from mssante_audit.archive.extraction import MAX_BYTES, fetch_extraction
+    from mssante_audit.archive.fetch import Settings
+    from mssante_audit.mailboxes.extraction import URL
+
+    settings = Settings(
+        url=url or URL, ca_bundle=ca_bundle, max_bytes=MAX_BYTES, total_seconds=timeout, attempts=attempts
+    )
+    got = fetch_extraction(folder, settings)
+    if got.extraction is None:
+        say(f"unchanged {got.file} (from {settings.url})")
+        return
+    known = got.extraction.by_domain
+    say(f"kept {got.file}: {sum(known.values())} mailboxes, {len(known)} domains (from {settings.url})")
 
 
 @app.command("import")
