@@ -11,12 +11,16 @@ import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 
 import pandas as pd
 import pytest
 from mailboxes_made_up import CANARY, HEADINGS, line, many, put, text
+from typer.testing import CliRunner
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import resource
+from mssante_audit.cli.main import app
 from mssante_audit.mailboxes import counts as counts_module
 from mssante_audit.mailboxes import text as text_module
 from mssante_audit.mailboxes.counts import Counts, count_mailboxes
@@ -308,3 +312,27 @@ def test_a_space_has_none_where_there_is_none(tmp_path: Path) -> None:
     (tmp_path / "list.xml").write_bytes(listed)
     space = load_space(tmp_path, as_of=AS_OF, recover=True)
     assert (space.mailboxes, space.published) == (None, None)
+
+
+def test_nothing_of_a_person_is_written_shown_or_logged(tmp_path: Path) -> None:
+    copytree(
+        resource("data/sample"), tmp_path / "data", ignore=ignore_patterns("Extraction_*", "extractions")
+    )
+    listed = load_space(tmp_path / "data", as_of="2026-03-03").audited["domain"].iloc[0]
+    rows = many({listed: 12, "ch-gone.mssante.fr": 30}, "1", "759900004")
+    put(tmp_path / "data", text([*rows, ("PER", CANARY, "", ""), ("PER", f"x@{CANARY} {CANARY}", "", "")]))
+    put(tmp_path / "data", text(many({listed: 99})), "202601151013")
+    arguments = ["--data", str(tmp_path / "data"), "--as-of", "2026-03-03", "--show-contacts"]
+    said = CliRunner().invoke(app, ["findings", "all", "--format", "json", *arguments])
+    assert "ch-gone.mssante.fr" in said.output
+    assert CliRunner().invoke(app, ["snapshot", str(tmp_path / "snapshot"), *arguments]).exit_code == 0
+    files = [file for file in (tmp_path / "snapshot").rglob("*") if file.is_file()]
+    assert "mailboxes.parquet" in {file.name for file in files}
+    told = [pd.read_parquet(file).to_csv() for file in files if file.suffix == ".parquet"]
+    told += [file.read_text(encoding="utf-8") for file in files if file.suffix != ".parquet"]
+    for shown in (said.output, *told):
+        assert CANARY.lower() not in shown.lower()
+    kept = {
+        file.name for file in tmp_path.rglob("*") if file.is_file() and CANARY.encode() in file.read_bytes()
+    }
+    assert kept == {file.name for file in (tmp_path / "data").glob("Extraction_*")}

@@ -12,6 +12,7 @@ from array import array
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from operator import itemgetter
 
@@ -93,8 +94,7 @@ def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
                 unread += bool(line.strip())
                 continue
             kind, address, named, structure = pick(line.split(b"|", cuts))
-            at = address.rfind(b"@") + 1
-            domain = address[at:] if at else b""
+            domain = address.partition(b"@")[2]
             add(groups[domain, kind, named, structure] if named in held else groups[domain, kind, b"", b""])
             put(hash(address))
         last = block[-1] if block else last
@@ -167,18 +167,31 @@ def _frame(groups: Iterable[Key], numbers: np.ndarray) -> tuple[pd.DataFrame, in
     A domain is one that DNS could hold: a name that got into the wrong column is none, and goes no further.
     """
     known: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-    nameless = 0
+    name_of, kind_of = cache(_name), cache(_kind)
     for (domain, kind, named, structure), number in zip(groups, numbers.tolist(), strict=True):
-        name = domain.decode("utf-8", "replace").strip()
-        if not _DOMAIN.fullmatch(name):
-            nameless += number
-            continue
-        text = kind.decode("utf-8", "replace").strip()
-        known[name, text if text in KINDS[:2] else KINDS[2], _structure(named, structure)] += number
-    rows = sorted((*key, number) for key, number in known.items())
-    frame = pd.DataFrame(rows, columns=["domain", "kind", "structure", "mailboxes"])
-    texts = dict.fromkeys(("domain", "kind", "structure"), "str")
-    return frame.astype({**texts, "mailboxes": "int64"}), nameless
+        known[name_of(domain), kind_of(kind), _structure(named, structure)] += number
+    nameless = sum(number for (name, *_), number in known.items() if not name)
+    names, kinds, structures = zip(*known, strict=True) if known else ((), (), ())
+    frame = pd.DataFrame(
+        {
+            "domain": pd.array(names, dtype="str"),
+            "kind": pd.array(kinds, dtype="str"),
+            "structure": pd.array(structures, dtype="str"),
+            "mailboxes": np.fromiter(known.values(), "int64", len(known)),
+        }
+    )
+    frame = frame[frame["domain"] != ""].sort_values(["domain", "kind", "structure"], ignore_index=True)
+    return frame, nameless
+
+
+def _name(domain: bytes) -> str:
+    name = domain.decode("utf-8", "replace").strip()
+    return name if _DOMAIN.fullmatch(name) else ""
+
+
+def _kind(kind: bytes) -> str:
+    text = kind.decode("utf-8", "replace").strip()
+    return text if text in KINDS[:2] else KINDS[2]
 
 
 def _structure(named: bytes, number: bytes) -> str:
