@@ -6,7 +6,7 @@ from made_findings import framed, made
 
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.facts import clear, dumped, hidden, loaded
-from mssante_audit.findings.frame import COLUMNS, Severity, concat, row_ranges
+from mssante_audit.findings.frame import COLUMNS, Severity, concat, findings_frame, row_ranges
 from mssante_audit.findings.words import sentence
 from mssante_audit.values.person import Person
 
@@ -16,6 +16,7 @@ ENTRIES = pd.DataFrame(
         "domain": ["a.example", "a.example", "b.example", "c.example"],
         "operator_id": ["1", "2", "2", "3"],
         "operator": ["UN", "DEUX", "DEUX", "TROIS"],
+        "department": ["75", "2A", "2A", "988"],
     }
 )
 
@@ -46,6 +47,24 @@ def test_a_finding_may_be_surer_or_less_sure_than_its_rule():
     assert framed(found, ENTRIES)["confidence"].tolist() == ["certain", "hint"]
     with pytest.raises(ValueError, match="'sure' is no confidence"):
         framed([made("DN_ID_LUHN", (1,), confidence="sure")], ENTRIES)
+
+
+def test_the_region_is_that_of_the_operator_most_rows_are_of():
+    frame = framed([made("LIST_ROW_DUPLICATE", (3, 1, 2)), made("DN_ID_LUHN", (4,))], ENTRIES)
+    told = dict(
+        zip(frame["operator_id"], zip(frame["department"], frame["region"], strict=True), strict=True)
+    )
+    assert told == {"2": ("2A", "Corse"), "3": ("988", "")}
+
+
+def test_mailboxes_of_all_domains_count_and_come_before_the_number_of_domains():
+    found = [made("DN_ID_LUHN", (1, 3, 4)), made("DN_ID_LUHN", (3,)), made("DN_ID_LUHN", evidence="list")]
+    published = {"a.example": 1, "b.example": 40, "elsewhere.example": 7}
+    frame = findings_frame([*found, made("DN_ID_LUHN", domains=("elsewhere.example",))], ENTRIES, published)
+    assert frame["mailboxes"].tolist() == [pd.NA, 41, 40, 7]
+    assert frame["domains"].tolist() == [0, 3, 1, 1]
+    assert concat([frame[::-1]])["mailboxes"].tolist() == [pd.NA, 41, 40, 7]
+    assert findings_frame(found, ENTRIES)["mailboxes"].isna().all(), "unknown is not 0"
 
 
 def test_persons_are_masked_by_type_and_two_that_differ_stay_different():

@@ -34,7 +34,7 @@ HOSTILE = "CH ALPHA\r\nBcc: victime@pwned.example\r\n\r\n<script>"
 
 @pytest.fixture(scope="module")
 def space():
-    return load_space(as_of=AS_OF)
+    return replace(load_space(as_of=AS_OF), mailboxes=None)  # which would put the most used domains first
 
 
 def parsed(content):
@@ -97,7 +97,7 @@ def test_the_message_parses_back(space):
 
 
 def test_the_same_input_gives_the_same_bytes(space):
-    again = load_space(as_of=AS_OF)
+    again = replace(load_space(as_of=AS_OF), mailboxes=None)
     for operator_id in (GROUP, "1959900002"):
         assert letter_files(dossier(again, operator_id)) == letter_files(dossier(space, operator_id))
     later = letter_files(dossier(load_space(as_of="2026-03-04T06:00:00Z"), GROUP))[".eml"]
@@ -126,7 +126,7 @@ def test_the_forms_are_filled_from_the_register(space):
 
 
 def test_a_form_shows_contacts_where_the_space_does():
-    shown = load_space(as_of=AS_OF, show_contacts=True)
+    shown = replace(load_space(as_of=AS_OF, show_contacts=True), mailboxes=None)
     form = next(parsed(letter_files(dossier(shown, GROUP))[".eml"]).iter_attachments())
     fields = PdfReader(BytesIO(form.get_content())).get_fields()
     assert fields["public_project_email"]["/V"] == "mssante@gcs-cheminsonge.example"

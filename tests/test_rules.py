@@ -18,7 +18,7 @@ from mssante_audit.findings.registry import catalogue, rule
 
 AUDIT_SOURCES = Path(__file__).parents[1] / "mssante_audit" / "audits"
 RULES = list(catalogue().values())
-CODE = re.compile(r"\"((?:LIST|DN|CONTACT|DECL|RECO|DNS)_[A-Z_]+)\"")
+CODE = re.compile(r"\"((?:LIST|DN|CONTACT|DECL|RECO|DNS|MAILBOX)_[A-Z_]+)\"")
 
 
 @pytest.mark.parametrize("audit", AUDITS)

@@ -22,6 +22,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.findings.frame import concat, row_ranges
 from mssante_audit.findings.registry import catalogue
+from mssante_audit.mailboxes.extraction import find_extractions
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
@@ -30,6 +31,7 @@ from tools.sample import declarations as sample_declarations
 from tools.sample import make as sample_module
 from tools.sample.declarations import REGISTER, build_register
 from tools.sample.dns import OBSERVATION, build_dns
+from tools.sample.mailboxes import CUT, EXTRACTION, build_mailboxes
 from tools.sample.make import (
     LIST_FILE,
     SAMPLE_AS_OF,
@@ -152,10 +154,38 @@ def test_observations_of_other_seeds(seed: int, defects: bool, tmp_path: Path) -
         assert rules <= {"DNS_METHOD_UNKNOWN", "DNS_MX_CERTIFICATE", "DNS_MX_CONCENTRATION"}, "the list's own"
 
 
+def mailbox_findings(space: TrustSpace, file: str) -> Counter[Line]:
+    findings = audit("mailboxes", space)
+    return Counter((file, f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in findings.itertuples())
+
+
+@pytest.mark.parametrize("file", [EXTRACTION, CUT])
+def test_audit_finds_in_the_extractions_what_the_truth_says(file: str) -> None:
+    expected = Counter({line: n for line, n in truth(SAMPLE).items() if line[0] == file})
+    assert expected, "an extraction about which the truth says nothing"
+    space = load_space(SAMPLE, as_of=SAMPLE_AS_OF)
+    found = find_extractions((SAMPLE / file).parent, SAMPLE_AS_OF)
+    assert mailbox_findings(replace(space, mailboxes=found), file) == expected
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_extractions_of_other_seeds(seed: int, tmp_path: Path) -> None:
+    sample = build(seed)
+    whitelist = load(whitelist_xml(sample))
+    directory = build_mailboxes(whitelist.entries, sample.operators)
+    for file, content in directory.files().items():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(content)
+    space = TrustSpace(whitelist, SAMPLE_AS_OF, mailboxes=find_extractions(tmp_path, SAMPLE_AS_OF))
+    assert mailbox_findings(space, EXTRACTION) == Counter(
+        line for line in directory.truth if line[0] == EXTRACTION
+    )
+
+
 def test_truth_is_about_the_files_that_are_there() -> None:
     # tests/test_changes.py holds the audits to the lines about the archive.
     files = {line[0] for line in truth(SAMPLE)} - {"archive"}
-    assert files == {*list_files(SAMPLE), *register_files(SAMPLE), OBSERVATION}
+    assert files == {*list_files(SAMPLE), *register_files(SAMPLE), OBSERVATION, EXTRACTION, CUT}
 
 
 def test_every_rule_has_a_defect() -> None:

@@ -52,6 +52,7 @@ def test_a_space_from_its_snapshot_is_the_one_it_was_made_of(space: TrustSpace, 
     assert_frame_equal(audit_all(again), audit_all(space))
     assert_frame_equal(waived(again), waived(space))
     assert again.whitelist.signature == space.whitelist.signature
+    assert again.published == space.published is not None
     assert (again.as_of, again.thresholds) == (space.as_of, space.thresholds)
     assert again.declarations is not None
     assert space.declarations is not None
@@ -141,7 +142,7 @@ def _of_another(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (_of_version, "version 99, not 1"),
+        (_of_version, "version 99, not 2"),
         (lambda folder: (folder / FILE).write_text("{", encoding="utf-8"), "cannot be read"),
         (lambda folder: (folder / "domains.parquet").unlink(), "is missing in the snapshot"),
         (_without_column, "lacks the column 'fingerprint'"),

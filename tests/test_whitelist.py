@@ -58,7 +58,9 @@ DTYPES = {
     "project_contact": "str", "support_contact": "str", "updated_at_text": "str",
     "updated_at": "datetime64[us, UTC]", "dn_key": "str", "igc": "str", "cn": "str", "ou": "str", "o": "str",
     "st": "str", "c": "str", "operator_id": "str", "operator": "str", "operator_kind": "str",
-    "department": "str", "project_phone": "str", "project_email": "str", "support_phone": "str",
+    "finess": "str", "siren": "str", "siret": "str",
+    "department": "str", "region": "str", "project_phone": "str", "project_email": "str",
+    "support_phone": "str",
     "support_email": "str", "is_audit_entry": "bool", "under_mssante": "bool",
 }  # fmt: skip
 
@@ -88,7 +90,11 @@ def test_one_row_gives_each_column_its_value():
         "operator_id": "1990000018",
         "operator": "CH ALPHA",
         "operator_kind": "FINESS",
+        "finess": "990000018",
+        "siren": "",
+        "siret": "",
         "department": "75",
+        "region": "Île-de-France",
         "project_phone": "+33199000001",
         "project_email": "support@alpha.example",
         "support_phone": "+33199000107",

@@ -68,7 +68,7 @@ def findings_of(name: str, space: TrustSpace) -> pd.DataFrame:
     found: Iterator[Finding] = iter(())
     if not told.lacking(space):
         found = (finding for part in told.parts for finding in _found(told, part, space))
-    return dated(findings_frame(found, space.entries), space)
+    return dated(findings_frame(found, space.entries, space.published), space)
 
 
 def told_in_clear(name: str, space: TrustSpace) -> pd.DataFrame:

@@ -35,6 +35,13 @@ def mount(root: typer.Typer) -> None:
 @options_of(Parameters, "anchors", "signer")
 @options_of(Fetch, "url", "ca_bundle", "max_loss", "attempts", attempt_seconds="--timeout")
 def fetch(
+    mailboxes: Annotated[
+        bool,
+        typer.Option(
+            "--mailboxes",
+            help="Download the public extraction of mailboxes instead, into the folder the archive lies in.",
+        ),
+    ] = False,
     archive: Folder = Path("archive"),
     *,
     anchors: list[str] | None,
@@ -47,12 +54,35 @@ def fetch(
     from mssante_audit.archive.fetch import Settings
     from mssante_audit.archive.fetch import fetch as run
 
+    if mailboxes:
+        given = options["url"] if options["url"] != Fetch.model_fields["url"].default else None
+        bundle = Path(ca_bundle) if ca_bundle else None
+        _fetch_mailboxes(archive.parent, given, bundle, attempt_seconds, options["attempts"])
+        return
     settings = Settings(
         ca_bundle=Path(ca_bundle) if ca_bundle else None, total_seconds=attempt_seconds, **options
     )
     record = run(_open(archive, anchors, signer), settings)
     say(f"{_line(record)} (from {settings.url})")
     raise typer.Exit(1 if record.outcome == "quarantined" else 0)
+
+
+def _fetch_mailboxes(
+    folder: Path, url: str | None, ca_bundle: Path | None, timeout: float, attempts: int
+) -> None:
+    from mssante_audit.archive.extraction import MAX_BYTES, fetch_extraction
+    from mssante_audit.archive.fetch import Settings
+    from mssante_audit.mailboxes.extraction import URL
+
+    settings = Settings(
+        url=url or URL, ca_bundle=ca_bundle, max_bytes=MAX_BYTES, total_seconds=timeout, attempts=attempts
+    )
+    got = fetch_extraction(folder, settings)
+    if got.extraction is None:
+        say(f"unchanged {got.file} (from {settings.url})")
+        return
+    known = got.extraction.by_domain
+    say(f"kept {got.file}: {sum(known.values())} mailboxes, {len(known)} domains (from {settings.url})")
 
 
 @app.command("import")

@@ -161,6 +161,10 @@ def _text(register: Register, found: pd.DataFrame) -> str:
     return "\n".join([*said, f"{register.source}: {count} declarations, {len(lines) or 'no'} findings"])
 
 
+_OF_LIST = ["domains", "mailboxes", "department", "region"]
+"""Columns of findings that only a white list fills."""
+
+
 def _json(register: Register, found: pd.DataFrame) -> str:
     from mssante_audit.base.export import records
 
@@ -169,6 +173,6 @@ def _json(register: Register, found: pd.DataFrame) -> str:
         "sha256": register.sha256,
         "declarations": len(register.declarations),
         "problems": records(register.problems),
-        "findings": records(found),
+        "findings": records(found.drop(columns=_OF_LIST)),
     }
     return json.dumps(told, ensure_ascii=False, indent=1)

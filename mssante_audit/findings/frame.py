@@ -15,8 +15,13 @@ column           dtype                  meaning
 ``fingerprint``  str                    16 hexadecimal digits of rule and subject: the same every night
 ``domain``       str                    the domain concerned; when several, the first in list order
 ``domains``      int64                  how many distinct domains the cause touches
+``mailboxes``    Int64                  how many mailboxes are published in them; <NA> where that is unknown,
+                                        or it touches no domain by name
 ``operator_id``  str                    operator of most of the rows (ties: the first row's), or ""
 ``operator``     str                    that operator's name, or ""
+``department``   str                    code of the département of that operator's certificates, or "": where
+                                        the operator is, not the establishments it serves
+``region``       str                    the region of that département, or ""
 ``observed``     str                    what the file (or the network) says, in words; may name persons
 ``expected``     str                    what would be right, "" where there is no single answer; may name
                                         persons
@@ -40,8 +45,9 @@ column            dtype                  meaning
 ``evidence_raw``  str                    `evidence` before it was put in words, in a snapshot
 ================  =====================  =====================================================================
 
-Sorted by severity (worst first), then by domains touched (most first), rule, first row, and subject; ahead of
-all what says that the list is not to be relied on (`Rule.whole`).
+Sorted by severity (worst first), then by mailboxes touched (most first, unknown before them), by domains
+touched (most first), rule, first row, and subject; ahead of all what says that the list is not to be relied
+on (`Rule.whole`).
 """
 
 from __future__ import annotations
@@ -60,6 +66,7 @@ from mssante_audit.base.export import OBJECTS
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
 from mssante_audit.findings.facts import clear, plain
 from mssante_audit.findings.registry import rule
+from mssante_audit.values.identifiers import region_of
 from mssante_audit.values.person import Person
 
 COLUMNS = (
@@ -71,8 +78,11 @@ COLUMNS = (
     "fingerprint",
     "domain",
     "domains",
+    "mailboxes",
     "operator_id",
     "operator",
+    "department",
+    "region",
     "observed",
     "expected",
     "evidence",
@@ -88,6 +98,7 @@ _DTYPES: dict[str, Any] = {
     **dict.fromkeys(OBJECTS, "object"),
     "severity": Severity,
     "domains": "int64",
+    "mailboxes": "Int64",
 }
 
 Subject = str | Person | tuple[str | Person, ...]
@@ -148,7 +159,9 @@ def row_ranges(rows: Iterable[int]) -> str:
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
 
 
-def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFrame:
+def findings_frame(
+    found: Iterable[Finding], entries: pd.DataFrame, published: Mapping[str, int] | None = None
+) -> pd.DataFrame:
     """Turn what an audit found into a findings frame.
 
     Parameters
@@ -156,7 +169,9 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
     found
         The findings, in any order.
     entries
-        The white list's rows (columns `row`, `domain`, `operator_id`, `operator` are used).
+        The white list's rows (columns `row`, `domain`, `operator_id`, `operator`, `department` are used).
+    published
+        Mailboxes by domain (`mssante_audit.space.trust.TrustSpace.published`), if they are known.
 
     Returns
     -------
@@ -177,6 +192,7 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
         dict(zip(entries["row"].tolist(), entries[column].tolist(), strict=True))
         for column in ("domain", "operator_id", "operator")
     )
+    place = dict(zip(entries["operator_id"].tolist(), entries["department"].tolist(), strict=True))
     records = []
     for finding in found:
         rows = tuple(sorted({int(row) for row in finding.rows}))  # NumPy's are none that JSON knows
@@ -199,8 +215,11 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
                 "fingerprint": fingerprint(finding.rule, finding.subject),
                 "domain": next(iter(domains), ""),
                 "domains": len(domains),
+                "mailboxes": None if published is None or not domains else _sum(published, domains),
                 "operator_id": owner,
                 "operator": name,
+                "department": place.get(owner, "") if owner else "",
+                "region": region_of(place.get(owner, "")) if owner else "",
                 "observed": "",
                 "expected": "",
                 "evidence": finding.evidence or row_ranges(rows),
@@ -214,6 +233,7 @@ def findings_frame(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFr
         key=lambda r: (
             not rule(r["rule"]).whole,
             rank[r["severity"]],
+            *((0, 0) if r["mailboxes"] is None else (1, -r["mailboxes"])),
             -r["domains"],
             r["rule"],
             r["rows"][:1],
@@ -230,6 +250,10 @@ def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     )
 
 
+def _sum(published: Mapping[str, int], domains: Iterable[str]) -> int:
+    return sum(published.get(domain, 0) for domain in domains)
+
+
 def typed(findings: pd.DataFrame) -> pd.DataFrame:
     """Return `findings` with the dtypes of this module's docstring, also when it has no row."""
     return findings.astype(_DTYPES)
@@ -242,8 +266,9 @@ def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
         _whole=[rule(code).whole for code in whole["rule"]], _first=[r[0] if r else 0 for r in whole["rows"]]
     )
     order = order.sort_values(
-        ["_whole", "severity", "domains", "rule", "_first"],
-        ascending=[False, False, False, True, True],
+        ["_whole", "severity", "mailboxes", "domains", "rule", "_first"],
+        ascending=[False, False, False, False, True, True],
         kind="stable",
+        na_position="first",
     )
     return order.drop(columns=["_whole", "_first"]).reset_index(drop=True)

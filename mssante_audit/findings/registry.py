@@ -39,12 +39,14 @@ OURS = (
     "declarations",
     "reconciliation",
     "delegation_vs_redirection",
+    "mailboxes",
 )
 """Each a folder of `mssante_audit.audits` that holds its rules and an ``AUDIT``."""
 
 NEEDS: Mapping[str, Mapping[str, str]] = {
     "declarations": {"fr": "aucun registre de déclarations", "en": "no register of declarations"},
     "observation": {"fr": "aucune observation du DNS", "en": "no observation of the DNS"},
+    "mailboxes": {"fr": "aucune extraction publique des boîtes", "en": "no public extraction of mailboxes"},
     "archive": {"fr": "aucune liste archivée", "en": "no archived list"},
 }
 """What an audit may need beside the list (a field of `TrustSpace`), and what is said where it lacks."""

@@ -28,6 +28,7 @@ SOURCES = {
 TO_DO = {
     "declarations": "Déposez declarations.csv, .xlsx ou .json dans le dossier de données.",
     "observation": "Lancez « mssante-audit observe », qui en dépose une dans observations/.",
+    "mailboxes": "Lancez « mssante-audit fetch --mailboxes », qui y dépose celle du jour.",
     "archive": "Gardez les listes par « mssante-audit fetch » ou « mssante-audit archive import ».",
 }
 """What to do where one of `mssante_audit.findings.registry.NEEDS` is not there."""

@@ -12,6 +12,7 @@ file          one row
               order of ``severity`` (0 the mildest), which Parquet does not; ``subject``, ``rows`` and
               ``facts`` are JSON text; ``reason``, ``who`` and ``until`` of a waived one, or ""
 ``domains``   a domain (`mssante_audit.verdicts.domains`)
+``mailboxes`` a domain, kind and structure: how many mailboxes (`mssante_audit.mailboxes.counts`)
 ``methods``   a domain that was observed (`mssante_audit.observe.methods`)
 ``changes``   a change since the list before in the archive (`mssante_audit.archive.changes`)
 ``register``  a declaration (`mssante_audit.declarations.register`)
@@ -35,7 +36,7 @@ import pandas as pd
 from mssante_audit.base.errors import InputError
 
 FILE = "snapshot.json"
-VERSION = 1
+VERSION = 2
 PRIVATE = "private"
 """Folder that only its owner may enter (0700), its files his alone (0600); never in what is shared."""
 AGAIN = "Make it again: mssante-audit snapshot --data DIR OUT"

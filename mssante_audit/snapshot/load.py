@@ -18,6 +18,8 @@ from mssante_audit.declarations.register import Register
 from mssante_audit.findings.facts import loaded
 from mssante_audit.findings.frame import COLUMNS, Severity
 from mssante_audit.findings.registry import audits, catalogue
+from mssante_audit.mailboxes.counts import Counts
+from mssante_audit.mailboxes.extraction import Extraction
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.snapshot.folder import AGAIN, PRIVATE, is_snapshot, read_frame, read_head
 from mssante_audit.snapshot.make import WAIVED
@@ -130,6 +132,7 @@ def load_snapshot(
         show_contacts,
         declarations=_register(folder, head["register"]),
         observation=_observation(head["observation"], where),
+        mailboxes=_mailboxes(folder, head["mailboxes"]),
         archive=_archive(where),
     )
     space.found.update(_found(folder, head["audits"]))
@@ -168,6 +171,17 @@ def _register(folder: Path, told: dict[str, Any] | None) -> Register | None:
         told["source"],
         told["sha256"],
     )
+
+
+def _mailboxes(folder: Path, told: dict[str, Any] | None) -> Extraction | None:
+    if told is None:
+        return None
+    kept = dict(told)
+    found = Extraction(kept.pop("source"), parse_instant(kept.pop("made_at")))
+    found.__dict__["counts"] = Counts(
+        read_frame(folder, "mailboxes"), **kept
+    )  # as if it had been read already
+    return found
 
 
 def _where(folder: Path) -> Path | None:

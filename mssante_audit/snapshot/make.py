@@ -140,13 +140,18 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         "problems": space.whitelist.problems,
         "findings": shared.assign(evidence_raw=told["evidence"]),
         "domains": domains_of(
-            space.audited, open_ones, dict(zip(seen["domain"], seen["method"], strict=True))
+            space.audited,
+            open_ones,
+            dict(zip(seen["domain"], seen["method"], strict=True)),
+            space.published,
         ),
         "methods": seen,
         "changes": _changes(space),
     }
     own = {f"own_{name}": list(map(dumped, told[name])) for name in ("subject", "facts")}
     private = {"findings": pd.DataFrame({"own_fingerprint": told["fingerprint"], **own})}
+    if space.mailboxes is not None:
+        frames["mailboxes"] = space.mailboxes.counts.frame
     if space.declarations is not None:
         frames["register"] = space.declarations.declarations
         private["register_problems"] = space.declarations.problems
@@ -199,6 +204,7 @@ def _plain(value: Any) -> Any:
 
 def _head(space: TrustSpace, shareable: bool) -> dict[str, Any]:
     whitelist, register, observation = space.whitelist, space.declarations, space.observation
+    mailboxes = space.mailboxes
     return {
         "version": VERSION,
         "shareable": shareable,
@@ -224,4 +230,10 @@ def _head(space: TrustSpace, shareable: bool) -> dict[str, Any]:
             "missing": {file: sorted(columns) for file, columns in register.missing.items()},
         },
         "observation": observation and {"source": observation.source, "sha256": observation.sha256},
+        "mailboxes": mailboxes
+        and {
+            "source": mailboxes.source,
+            "made_at": mailboxes.made_at,
+            **{name: getattr(mailboxes.counts, name) for name in ("repeated", "unread", "damage")},
+        },
     }

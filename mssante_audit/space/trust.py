@@ -24,6 +24,7 @@ from mssante_audit.base.markup import card
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
+from mssante_audit.mailboxes.extraction import Extraction, find_extractions
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.whitelist.check import search
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
@@ -45,6 +46,8 @@ class TrustSpace:
     """The register of declarations, where the data folder has one."""
     observation: Observation | None = None
     """What the DNS was observed to say, where the data folder has an observation."""
+    mailboxes: Extraction | None = None
+    """The public extraction of the mailboxes, where the data folder has one, with its date (``made_at``)."""
     waivers: Path | None = None
     """The file of accepted findings (`mssante_audit.findings.waivers`), where the data folder has one."""
     archive: Archive | None = None
@@ -62,6 +65,17 @@ class TrustSpace:
     def audited(self) -> pd.DataFrame:
         """The rows that audits look at: `entries` without the manager's and operators' test entries."""
         return self.entries[~self.entries["is_audit_entry"]]
+
+    @cached_property
+    def published(self) -> dict[str, int] | None:
+        """How many mailboxes are published in each domain, letter for letter; ``None`` if that is unknown.
+
+        It is without an extraction, and where one is damaged or of another time than the list
+        (`mssante_audit.mailboxes.extraction.Extraction.fault`).
+        """
+        if self.mailboxes is None or self.mailboxes.fault(self.whitelist.generated_at or self.as_of):
+            return None
+        return self.mailboxes.by_domain
 
     def search(self, words: str, limit: int = 10) -> pd.DataFrame:
         """Return the domains that words resemble (`mssante_audit.whitelist.check.search`)."""
@@ -217,6 +231,7 @@ def load_space(
         show_contacts,
         declarations=None if register is None else load_declarations(register),
         observation=None if observed is None else load_observation(observed),
+        mailboxes=find_extractions(folder, instant),
         waivers=waivers if (waivers := folder / "waivers.toml").is_file() else None,
         archive=archive,
     )

@@ -33,6 +33,12 @@ _TABLE = tomllib.loads((files(__package__) / "departments.toml").read_text(encod
 DEPARTMENTS: dict[str, str] = _TABLE["departments"]
 """Code → official label, 101 départements and the overseas collectivities (see ``departments.toml``)."""
 
+REGIONS: dict[str, tuple[str, ...]] = {
+    name: tuple(codes.split()) for name, codes in _TABLE["regions"].items()
+}
+"""Region → codes of its départements: INSEE's 18 regions."""
+
+_REGION_OF = {code: region for region, codes in REGIONS.items() for code in codes}
 _OVERSEAS = {"9701": "971", "9702": "972", "9703": "973", "9704": "974", "9805": "976"}
 _ST = re.compile(r"([^()]*)\(\s*([0-9A-Za-z]*)\s*\)\s*\Z")
 
@@ -105,6 +111,15 @@ def finess_department(number: str) -> str:
     """
     code = _OVERSEAS.get(number[:4], number[:2])
     return code if code in DEPARTMENTS else ""
+
+
+def region_of(department: str) -> str:
+    """Return the region of a département by its code, "" if it lies in none.
+
+    >>> region_of("2A"), region_of("976"), region_of("988")
+    ('Corse', 'Mayotte', '')
+    """
+    return _REGION_OF.get(department, "")
 
 
 def parse_department(text: str) -> DepartmentName:

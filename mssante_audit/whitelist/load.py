@@ -25,7 +25,11 @@ column                 dtype                meaning
 ``operator_id``        str                  OU without blanks, in upper case
 ``operator``           str                  O with its spaces folded, in upper case
 ``operator_kind``      str                  kind of the identifier ("FINESS", "SIREN"…), or ""
+``finess`` ``siren``   str                  the identifier without its first character where it is of that
+``siret``                                   kind and shape, "" where it is of another
 ``department``         str                  code of the département named by ``st`` ("75", "2A", "971"), or ""
+``region``             str                  region of that département, or "": where the operator of the
+                                            certificate is, not the establishment that the domain serves
 ``project_phone``      str                  first phone of the project contact, E.164, or ""; names persons
 ``project_email``      str                  first address of the project contact, lower case, or "";
                                             names persons
@@ -73,7 +77,7 @@ import pyarrow.compute as pc
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
-from mssante_audit.values.identifiers import parse_department, parse_identifier
+from mssante_audit.values.identifiers import parse_department, parse_identifier, region_of
 from mssante_audit.whitelist.listxml import FIELDS, NAMESPACE, Problem, Reading, read_list
 
 if TYPE_CHECKING:
@@ -349,7 +353,11 @@ def _dn_columns(texts: Any) -> dict[str, Any]:
         "operator_id",
         "operator",
         "operator_kind",
+        "finess",
+        "siren",
+        "siret",
         "department",
+        "region",
     )
     identifier, department = cache(parse_identifier), cache(parse_department)
     coded = texts.dictionary_encode()
@@ -359,8 +367,11 @@ def _dn_columns(texts: Any) -> dict[str, Any]:
         ou, o, st = dn.get("OU"), dn.get("O"), dn.get("ST") or dn.get("L")
         owner = identifier(ou)
         operator = " ".join(o.upper().split())
-        read = (owner.value, operator, owner.kind, department(st).code)
-        parsed.append((dn.key, dn.igc, dn.get("CN"), ou, o, st, dn.get("C"), *read))
+        number = "" if "shape" in owner.problems else owner.value[1:]
+        numbers = (number if owner.kind == kind else "" for kind in ("FINESS", "SIREN", "SIRET"))
+        place = department(st).code
+        named = (dn.key, dn.igc, dn.get("CN"), ou, o, st, dn.get("C"))
+        parsed.append((*named, owner.value, operator, owner.kind, *numbers, place, region_of(place)))
     values = zip(*parsed, strict=True) if parsed else [[]] * len(names)
     return {name: _taken(list(column), coded.indices) for name, column in zip(names, values, strict=True)}
 

@@ -20,10 +20,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.staging import put_folder
+from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.archive import UNCHANGED_DAYS, archive_files
 from tools.sample.declarations import REGISTER, build_register, register_files
 from tools.sample.defects import MIN_DOMAINS, MIN_OPERATORS, inject
 from tools.sample.dns import OBSERVATION, build_dns
+from tools.sample.mailboxes import BEFORE, EXTRACTION, build_mailboxes
 from tools.sample.operators import Operator
 from tools.sample.signing import sign
 from tools.sample.space import GENERATED_AT, Row, Truth, clean_space, stamp, whitelist_chunks
@@ -35,7 +37,7 @@ LIST_FILE = "listeblanchemssante.xml.gz"
 DEFECT_COLUMNS = ("file", "rule", "domain", "operator_id", "rows")
 TOP_LEVEL = frozenset(
     {LIST_FILE, REGISTER, "anchors", "variants", "registers", "observations", "archive"}
-    | {"events.csv", "defects.csv", "README.md"}
+    | {"events.csv", "defects.csv", "README.md", EXTRACTION, BEFORE, "extractions"}
 )
 """What a sample's folder holds, and nothing else."""
 
@@ -57,6 +59,8 @@ such providers. Audit it as of {as_of}, with `anchors/` to trust.
 | `declarations.csv` | the register of the operators' declarations (Annexe 1), as a French Excel writes CSV |
 | `registers/` | the same register as XLSX, JSON and JSON Lines; one of its declarations as a PDF form |
 | `observations/` | what the made-up DNS said of these domains, a day before |
+| `Extraction_Correspondance_MSSante_….txt` | the public extraction of the mailboxes, and the one before it |
+| `extractions/` | one that was cut in the middle |
 | `defects.csv` | the truth: which rule must fire where, for each of these files, and nothing else |
 {variants}
 
@@ -176,6 +180,9 @@ def sample_files(seed: int = 0) -> dict[str, bytes]:
     dns = build_dns(sample.rows, sample.operators, register.rows)
     files[OBSERVATION] = dns.observation()
     truths += dns.truths(OBSERVATION)
+    directory = build_mailboxes(load_whitelist(whitelist_xml(sample)).entries, sample.operators)
+    files |= directory.files()
+    truths += directory.truth
     files["defects.csv"] = _csv(sorted(truths))
     files["README.md"] = README.format(
         as_of=stamp(SAMPLE_AS_OF), seed=seed, unchanged=UNCHANGED_DAYS,

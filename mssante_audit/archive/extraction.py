@@ -1,0 +1,107 @@
+"""Fetching the public extraction of mailboxes: as the list is, into the data folder, once a publication.
+
+The server says in the answer's head when the extraction was made: one that lies there already is not
+downloaded again. What cannot be read, or breaks off, is not kept.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mssante_audit.archive.fetch import Settings, download
+from mssante_audit.base.errors import AuditError, FetchError
+from mssante_audit.base.export import output_error
+from mssante_audit.mailboxes.extraction import URL, Extraction
+from mssante_audit.mailboxes.text import dated
+
+MAX_BYTES = 256 * 2**20
+"""Largest answer: some twelve times the archive of 2026, three times its text."""
+
+_PUBLISHED = re.compile(r"(?i)extraction_correspondance_mssante_(\d{12})\.(?:txt|zip)", re.A)
+_MIRRORED = re.compile(r"(?i)/(\d{8})-(\d{4})\d\d/extraction-correspondance-mssante\.(?:txt|zip)$", re.A)
+"""Path at static.data.gouv.fr, which has the time of its copy, minutes after that of the extraction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What became of it."""
+
+    file: Path
+    """Where it lies."""
+    extraction: Extraction | None
+    """What it holds, read; ``None`` if it was there already."""
+
+
+def fetch_extraction(folder: Path, settings: Settings | None = None) -> Fetched:
+    """Fetch the extraction of the day into a data folder.
+
+    Parameters
+    ----------
+    folder
+        Made if it is not there.
+    settings
+        How; ANS's address if not given.
+
+    Raises
+    ------
+    FetchError
+        If it could not be had, tells no date, or is damaged.
+    InputError
+        If what came is no extraction.
+    OutputError
+        If the folder cannot be written.
+    """
+    settings = settings or Settings(URL, max_bytes=MAX_BYTES)
+    got = download(replace(settings, had=lambda said: _there(folder, said) is not None))
+    there = _there(folder, got.said)
+    if got.unchanged and there is not None:
+        return Fetched(there, None)
+    suffix = "zip" if got.content.startswith(b"PK\x03\x04") else "txt"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".extraction-", dir=folder) as beside:
+            draft = Path(beside, f"Extraction_Correspondance_MSSante.{suffix}")
+            draft.write_bytes(got.content)
+            made = _told(got.said) or dated(draft)
+            if made is None:
+                raise FetchError(
+                    "the answer does not tell when the extraction was made",
+                    file=settings.url,
+                    remedy="Give ANS's address, or data.gouv.fr's with --url",
+                )
+            extraction = Extraction(_named(made, suffix), made, draft)
+            if damage := extraction.counts.damage:
+                raise FetchError(f"what came is damaged ({damage})", file=settings.url, remedy="Try again")
+            os.replace(draft, folder / extraction.source)
+    except OSError as error:
+        if isinstance(error, AuditError):
+            raise
+        raise output_error(error, folder) from error
+    return Fetched(folder / extraction.source, extraction)
+
+
+def _there(folder: Path, said: str) -> Path | None:
+    """Return the file that has the extraction which an answer's head speaks of."""
+    made = _told(said)
+    named = [folder / _named(made, suffix) for suffix in ("zip", "txt")] if made else []
+    return next((file for file in named if file.is_file()), None)
+
+
+def _told(said: str) -> datetime | None:
+    """Return when the extraction was made of which a head speaks: by its file's name, or its address."""
+    found = _PUBLISHED.search(said)
+    mirrored = _MIRRORED.search(said)
+    text = found[1] if found else mirrored[1] + mirrored[2] if mirrored else ""
+    try:
+        return datetime.strptime(text, "%Y%m%d%H%M").replace(tzinfo=UTC) if text else None
+    except ValueError:
+        return None
+
+
+def _named(made: datetime, suffix: str) -> str:
+    return f"Extraction_Correspondance_MSSante_{made:%Y%m%d%H%M}.{suffix}"

@@ -1,0 +1,131 @@
+"""Fetching the public extraction of mailboxes: servers on loopback that publish, break off and lie."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from mailboxes_made_up import CANARY, many, text
+from test_fetch import authority as authority
+from test_fetch import give, quick, serving
+from typer.testing import CliRunner
+
+from mssante_audit.archive.extraction import fetch_extraction
+from mssante_audit.base.errors import FetchError, InputError
+from mssante_audit.cli.main import app
+
+NAME = "Extraction_Correspondance_MSSante_202603011013"
+CONTENT = text(many({"un.mssante.fr": 3, "deux.mssante.fr": 2}))
+
+
+def zipped(content: bytes = CONTENT) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{NAME}.txt", content)
+    return out.getvalue()
+
+
+def published(content: bytes, name: str = f"{NAME}.zip") -> Callable[[BaseHTTPRequestHandler], None]:
+    return give(content, Content_Disposition=f"attachment; filename={name}")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
+
+
+def test_an_extraction_is_kept_under_its_name(tmp_path: Path) -> None:
+    with serving(published(zipped())) as url:
+        got = fetch_extraction(tmp_path / "data", quick(url))
+    assert got.extraction is not None
+    assert got.extraction.by_domain == {"deux.mssante.fr": 2, "un.mssante.fr": 3}
+    assert names(tmp_path / "data") == [f"{NAME}.zip"]
+    assert got.file.read_bytes() == zipped()
+
+
+def test_one_that_lies_there_is_not_downloaded_again(tmp_path: Path) -> None:
+    sent = []
+    content = zipped(text(many({"un.mssante.fr": 30_000})))
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(10**9))
+        request.send_header("Content-Disposition", f"attachment; filename={NAME}.zip")
+        request.end_headers()
+        sent.append(1)  # and nothing more: who reads on waits in vain
+
+    (tmp_path / f"{NAME}.zip").write_bytes(content)
+    with serving(answer) as url:
+        got = fetch_extraction(tmp_path, quick(url, attempts=1))
+    assert (got.extraction, got.file.name, sent) == (None, f"{NAME}.zip", [1])
+    assert got.file.read_bytes() == content
+
+
+def test_without_a_name_the_archive_tells_it(tmp_path: Path) -> None:
+    with serving(give(zipped())) as url:
+        assert fetch_extraction(tmp_path, quick(url)).file.name == f"{NAME}.zip"
+
+
+def test_the_mirror_at_data_gouv_tells_it_by_its_path(tmp_path: Path) -> None:
+    path = "/resources/x/20260301-101543/extraction-correspondance-mssante.txt"
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        give(CONTENT)(request) if request.path == path else give(b"", 302, Location=path)(request)
+
+    with serving(answer) as url:
+        assert fetch_extraction(tmp_path, quick(url)).file.name == f"{NAME.replace('1013', '1015')}.txt"
+        assert fetch_extraction(tmp_path, quick(url)).extraction is None, "the same, not asked for again"
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/x.zip", "extraction.zip", "Extraction_Correspondance_MSSante_9.zip"]
+)
+def test_a_name_of_no_extraction_is_not_used(tmp_path: Path, name: str) -> None:
+    (tmp_path / "data").mkdir()
+    with serving(published(CONTENT, name)) as url, pytest.raises(FetchError, match="does not tell when"):
+        fetch_extraction(tmp_path / "data", quick(url))
+    assert names(tmp_path) == ["data"]
+    assert names(tmp_path / "data") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        (zipped()[:-40], f"{NAME}.zip", "is damaged"),
+        (CONTENT[:-100], f"{NAME}.txt", "is damaged"),
+        (CONTENT.partition(b"\n")[2], f"{NAME}.txt", "names no column"),
+        (CONTENT.decode().encode("cp1252"), f"{NAME}.txt", "is not UTF-8"),
+        (b"<!DOCTYPE html><html>", f"{NAME}.zip", "an HTML page"),
+    ],
+)
+def test_what_cannot_be_used_is_not_kept(tmp_path: Path, content: bytes, name: str, said: str) -> None:
+    with serving(published(content, name)) as url, pytest.raises(InputError, match=said) as raised:
+        fetch_extraction(tmp_path, quick(url))
+    assert CANARY.lower() not in str(raised.value).lower()
+    assert names(tmp_path) == []
+
+
+def test_too_large_an_answer_is_refused(tmp_path: Path) -> None:
+    with serving(published(zipped())) as url, pytest.raises(FetchError, match="larger than 100 bytes"):
+        fetch_extraction(tmp_path, quick(url, max_bytes=100))
+    assert names(tmp_path) == []
+
+
+def test_command_line_trusts_the_authority_given_and_no_other(tmp_path: Path, authority) -> None:
+    bundle, context = authority
+    archive = tmp_path / "data" / "archive"
+    with serving(published(zipped()), context) as url:
+        command = ["fetch", "--mailboxes", "--url", url, "--archive", str(archive), "--attempts", "1"]
+        refused = CliRunner().invoke(app, command)
+        assert isinstance(refused.exception, FetchError)
+        assert "--ca-bundle" in str(refused.exception)
+        trusting = [*command, "--ca-bundle", str(bundle)]
+        first, again = (CliRunner().invoke(app, trusting) for _ in range(2))
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    kept = tmp_path / "data" / f"{NAME}.zip"
+    assert first.output.replace("\n", "").startswith(f"kept {kept}: 5 mailboxes, 2 domains")
+    assert again.output.replace("\n", "").startswith(f"unchanged {kept}")
+    assert names(tmp_path / "data") == [f"{NAME}.zip"]

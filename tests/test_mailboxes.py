@@ -1,0 +1,337 @@
+"""The public extraction: counted as it is written, refused in one line, and nothing else of it is kept."""
+
+from __future__ import annotations
+
+import io
+import struct
+import time
+import traceback
+import zipfile
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+
+import pandas as pd
+import pytest
+from mailboxes_made_up import CANARY, HEADINGS, line, many, put, text
+from typer.testing import CliRunner
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import resource
+from mssante_audit.cli.main import app
+from mssante_audit.mailboxes import counts as counts_module
+from mssante_audit.mailboxes import text as text_module
+from mssante_audit.mailboxes.counts import Counts, count_mailboxes
+from mssante_audit.mailboxes.extraction import MAX_DAYS, find_extractions
+from mssante_audit.space.trust import load_space
+
+AS_OF = datetime(2026, 3, 3, tzinfo=UTC)
+ROWS = [
+    ("PER", "a@un.mssante.fr", "1", "750000018"),
+    ("PER", "b@un.mssante.fr", "FINESS", "1750000018"),
+    ("ORG", "c@un.mssante.fr", "3", "99900000100011"),
+    ("APP", "d@deux.mssante.fr", "2", "999000001"),
+    ("PER", "e@deux.mssante.fr", "4", "10000000000001"),
+    ("PER", "f@deux.mssante.fr", "", ""),
+]
+COUNTED = [
+    ("deux.mssante.fr", "PER", "", 2),
+    ("deux.mssante.fr", "other", "2999000001", 1),
+    ("un.mssante.fr", "ORG", "399900000100011", 1),
+    ("un.mssante.fr", "PER", "1750000018", 2),
+]
+
+
+def counted(content: bytes, size: int = 2**20) -> Counts:
+    return count_mailboxes((content[i : i + size] for i in range(0, len(content), size)), "x.txt")
+
+
+def told(counts: Counts) -> list[tuple[str, str, str, int]]:
+    return list(counts.frame.itertuples(index=False, name=None))
+
+
+def zipped(content: bytes, name: str = "Extraction_Correspondance_MSSante_202603011013.txt") -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return out.getvalue()
+
+
+# -- what is counted ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 7, 2**20])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_mailboxes_are_counted_by_domain_kind_and_structure(size: int, end: str) -> None:
+    counts = counted(text(ROWS, end), size)
+    assert told(counts) == COUNTED
+    assert (counts.repeated, counts.unread, counts.damage) == (0, 0, "")
+    assert counts.frame.dtypes.astype(str).tolist() == ["str", "str", "str", "int64"]
+
+
+def test_columns_are_found_by_name_in_any_order_and_after_a_mark() -> None:
+    table = [line_.split("|") for line_ in text(ROWS).decode().splitlines()]
+    turned = "\n".join("|".join(reversed(row)) for row in table).encode("utf-8-sig")
+    assert told(counted(turned)) == COUNTED
+    fewer = "\n".join("|".join(row[i] for i in (6, 0, 5, 1)) for row in table).encode()
+    assert told(counted(fewer)) == COUNTED
+
+
+def test_an_address_that_comes_again_is_counted_once() -> None:
+    again = ("ORG", "a@un.mssante.fr", "3", "99900000100011")
+    counts = counted(text([*ROWS, again, again, ("PER", "A@un.mssante.fr", "", "")]))
+    assert counts.repeated == 2
+    assert counts.frame["mailboxes"].sum() == len(ROWS) + 1
+
+
+def test_domains_are_kept_letter_for_letter() -> None:
+    counts = counted(text([("PER", "a@CH-X.mssante.fr", "", ""), ("PER", "a@ch-x.mssante.fr", "", "")]))
+    assert counts.frame["domain"].tolist() == ["CH-X.mssante.fr", "ch-x.mssante.fr"]
+
+
+def test_rows_that_tell_no_mailbox_are_counted_apart() -> None:
+    bad = [
+        ("PER", "nobody.example", "", ""),
+        ("PER", "a@dupont jean", "", ""),
+        ("PER", "a@nodot", "", ""),
+        ("PER", "", "", ""),
+    ]
+    content = text([*bad, ROWS[0]]) + b"one|two\n\n" + f"{line(*ROWS[1])}|more\n{line(*ROWS[2])}\n".encode()
+    counts = counted(content)
+    assert (counts.unread, counts.damage, counts.frame["mailboxes"].sum()) == (6, "", 2)
+    assert set(counts.frame["domain"]) == {"un.mssante.fr"}
+
+
+@pytest.mark.parametrize("structure", ["75000001", "CANARI18!", "Zoé Canari", "4750000018"])
+def test_what_is_no_identifier_is_kept_as_none(structure: str) -> None:
+    assert counted(text([("PER", "a@un.mssante.fr", "1", structure)])).frame["structure"].tolist() == [""]
+
+
+# -- what is refused, and what is damaged -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (text(ROWS).replace(b"Adresse BAL", b"Adresse"), "names no column 'Adresse BAL'"),
+        (text(ROWS).replace(b"|Pays\n", b"|Adresse BAL\n"), "names two columns 'Adresse BAL'"),
+        (text(ROWS).partition(b"\n")[2], "names no column 'Type de BAL'"),
+        (text(ROWS).replace(b"|", b";"), "names no column 'Type de BAL'"),
+        (text(ROWS).decode().encode("cp1252"), "is not UTF-8"),
+        (text(ROWS).decode().encode("utf-16"), "is not UTF-8"),
+        (text(ROWS) + b"x" * 2**20 * 3, "a row without an end"),
+    ],
+)
+def test_what_is_no_extraction_is_refused_in_a_line_that_names_nobody(content: bytes, said: str) -> None:
+    with pytest.raises(InputError, match=said) as raised:
+        counted(content)
+    whole = "".join(traceback.format_exception(raised.value))
+    assert "\n" not in str(raised.value)
+    assert str(raised.value).startswith("x.txt: ")
+    assert CANARY.lower() not in whole.lower()
+
+
+@pytest.mark.parametrize("cut", [1, 40, 150, 300])
+def test_a_text_cut_in_the_middle_of_a_row_is_damaged_and_the_rest_counts(cut: int) -> None:
+    whole = text(many({"un.mssante.fr": 50}))
+    counts = counted(whole[: -(len(line(*many({"un.mssante.fr": 1})[0]).encode()) - cut)])
+    assert counts.damage == "the last row breaks off"
+    assert counts.frame["mailboxes"].sum() == 49
+    assert counts.unread == 0
+
+
+def test_a_text_without_a_last_line_end_is_whole() -> None:
+    assert counted(text(ROWS)[:-1]).damage == ""
+    assert told(counted(text(ROWS)[:-1])) == COUNTED
+
+
+def incompressible(rows: int) -> bytes:
+    return text([("PER", f"{zlib.crc32(bytes([i % 251])) * i:x}@un.mssante.fr", "", "") for i in range(rows)])
+
+
+def of(folder: Path) -> Counts:
+    found = find_extractions(folder, AS_OF)
+    assert found is not None
+    return found.counts
+
+
+def test_a_zip_is_read_whatever_it_is_called(tmp_path: Path) -> None:
+    put(tmp_path, zipped(text(ROWS)), suffix="ZIP")
+    assert told(of(tmp_path)) == COUNTED
+
+
+def test_a_zip_without_a_date_tells_it_inside(tmp_path: Path) -> None:
+    (tmp_path / "Extraction_Correspondance_MSSante (1).zip").write_bytes(zipped(text(ROWS)))
+    found = find_extractions(tmp_path, AS_OF)
+    assert found is not None
+    assert found.made_at == datetime(2026, 3, 1, 10, 13, tzinfo=UTC)
+    assert told(found.counts) == COUNTED
+
+
+def test_a_broken_zip_is_damaged_and_what_can_be_read_counts(tmp_path: Path) -> None:
+    content = zipped(incompressible(40_000))
+    for broken in (content[: len(content) // 2], content[:-30]):
+        put(tmp_path, broken, suffix="zip")
+        counts = of(tmp_path)
+        assert counts.damage == "the ZIP archive breaks off"
+        assert counts.frame["mailboxes"].sum() > 1_000
+    for where in (len(content) // 3, len(content) // 2):
+        put(tmp_path, content[:where] + b"\xff\xff\xff" + content[where + 3 :], suffix="zip")
+        assert of(tmp_path).damage != ""
+
+
+def test_a_zip_that_declares_less_than_it_holds_is_damaged(tmp_path: Path) -> None:
+    whole = text(many({"un.mssante.fr": 2_000}))
+    content = zipped(whole).replace(struct.pack("<I", len(whole)), struct.pack("<I", len(whole) // 2))
+    put(tmp_path, content, suffix="zip")
+    counts = of(tmp_path)
+    assert counts.damage == "the ZIP archive is damaged"
+    assert 300 < counts.frame["mailboxes"].sum() <= 1_000
+
+
+def test_zips_that_are_refused(tmp_path: Path) -> None:
+    once = zipped(text(ROWS))
+    inner = "Extraction_Correspondance_MSSante_202603011013.zip"
+    for content, said in (
+        (zipped(once, inner), "packed twice"),
+        (zipped(once, "other.zip"), "packed twice"),
+        (zipped(once), "packed twice"),
+        (zipped(text(ROWS), "other.txt"), "no archive of one"),
+        (text(ROWS), "is no ZIP archive"),
+        (b"", "is no ZIP archive"),
+        (b"PK\x03\x04", "is no ZIP archive"),
+        (once[:90], "breaks off: nothing of it can be read"),
+    ):
+        put(tmp_path, content, suffix="zip")
+        with pytest.raises(InputError, match=said):
+            of(tmp_path)
+
+
+def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
+    content = bytearray(zipped(text(ROWS)))
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + place] |= 1
+    put(tmp_path, bytes(content), suffix="zip")
+    with pytest.raises(InputError, match="is encrypted"):
+        of(tmp_path)
+
+
+def test_a_bomb_is_refused_before_and_while_it_goes_off(tmp_path: Path, monkeypatch) -> None:
+    put(tmp_path, zipped(bytes(50 * 2**20)), suffix="zip")
+    begin = time.process_time()
+    with pytest.raises(InputError, match="a row without an end"):
+        of(tmp_path)
+    assert time.process_time() - begin < 1
+    whole = text(many({"un.mssante.fr": 20_000}))
+    monkeypatch.setattr(text_module, "MAX_BYTES", 2**20)
+    put(tmp_path, zipped(whole), suffix="zip")
+    with pytest.raises(InputError, match="holds more than 1 MiB"):  # as its directory declares
+        of(tmp_path)
+    put(tmp_path, zipped(whole)[:-30], suffix="zip")
+    with pytest.raises(InputError, match="holds more than 1 MiB"):  # nothing declares it
+        of(tmp_path)
+    (tmp_path / "Extraction_Correspondance_MSSante_202603011013.zip").unlink()
+    put(tmp_path, whole)
+    with pytest.raises(InputError, match="holds more than 1 MiB"):
+        of(tmp_path)
+
+
+def test_too_many_domains_are_no_extraction(monkeypatch) -> None:
+    monkeypatch.setattr(counts_module, "MAX_GROUPS", 100)
+    with pytest.raises(InputError, match="more than 100 domains and structures"):
+        counted(text(many({f"d{i}.mssante.fr": 1 for i in range(101)})))
+
+
+def test_millions_of_rows_take_little_memory() -> None:
+    # Ten million rows are measured by bench/bench_mailboxes.py; here, that nothing grows with the text.
+    import tracemalloc
+
+    block = "".join(f"{line('PER', f'{i}@un.mssante.fr')}\n" for i in range(2_000)).encode()
+
+    def pieces() -> Iterator[bytes]:
+        yield "|".join(HEADINGS).encode() + b"\n"
+        for _ in range(50):
+            yield block
+
+    tracemalloc.start()
+    counts = count_mailboxes(pieces(), "x.txt")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert counts.frame["mailboxes"].tolist() == [2_000]
+    assert counts.repeated == 98_000
+    assert peak < 12 * 2**20 < len(block) * 50
+
+
+# -- which one ----------------------------------------------------------------------------------------------
+
+
+def test_the_newest_as_of_the_date_is_taken_with_the_one_before_it(tmp_path: Path) -> None:
+    assert find_extractions(tmp_path, AS_OF) is None
+    for at in ("202601011013", "202602011013", "202603011013", "202604011013"):
+        put(tmp_path, text(ROWS), at)
+    put(tmp_path, b"", "202603011013", "zip")
+    found = find_extractions(tmp_path, AS_OF)
+    assert found is not None
+    assert found.source == "Extraction_Correspondance_MSSante_202603011013.txt"
+    assert found.earlier is not None
+    assert found.earlier.made_at.month == 2
+    assert found.earlier.earlier is None
+    assert find_extractions(put(tmp_path, text(ROWS)), AS_OF) is None, "a file has nothing beside it"
+
+
+@pytest.mark.parametrize(
+    "name", ["Extraction_Correspondance_MSSante_202613011013.txt", "extraction-correspondance-mssante.txt"]
+)
+def test_a_name_without_a_date_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(text(ROWS))
+    with pytest.raises(InputError, match=r"does not tell when it was made.*Name it as ANS does"):
+        find_extractions(tmp_path, AS_OF)
+
+
+def test_numbers_are_unknown_where_the_extraction_is_of_another_time_or_damaged(tmp_path: Path) -> None:
+    put(tmp_path, text(ROWS))
+    found = find_extractions(tmp_path, AS_OF)
+    assert found is not None
+    day = pd.Timedelta(days=1)
+    assert found.by_domain == {"un.mssante.fr": 3, "deux.mssante.fr": 3}
+    assert found.fault(found.made_at + MAX_DAYS * day) == found.fault(found.made_at - MAX_DAYS * day) == ""
+    assert found.fault(found.made_at + (MAX_DAYS + 1) * day) == "old"
+    assert found.fault(found.made_at - (MAX_DAYS + 1) * day) == "old"
+    put(tmp_path, text(ROWS)[:-100])
+    cut = find_extractions(tmp_path, AS_OF)
+    assert cut is not None
+    assert cut.fault(AS_OF) == "damaged"
+
+
+def test_a_space_has_none_where_there_is_none(tmp_path: Path) -> None:
+    listed = b"<ListeBlancheMSSante xmlns='https://listeblanche.mssante.fr/schema'/>"
+    (tmp_path / "list.xml").write_bytes(listed)
+    space = load_space(tmp_path, as_of=AS_OF, recover=True)
+    assert (space.mailboxes, space.published) == (None, None)
+
+
+def test_nothing_of_a_person_is_written_shown_or_logged(tmp_path: Path) -> None:
+    copytree(
+        resource("data/sample"), tmp_path / "data", ignore=ignore_patterns("Extraction_*", "extractions")
+    )
+    listed = load_space(tmp_path / "data", as_of="2026-03-03").audited["domain"].iloc[0]
+    rows = many({listed: 12, "ch-gone.mssante.fr": 30}, "1", "759900004")
+    put(tmp_path / "data", text([*rows, ("PER", CANARY, "", ""), ("PER", f"x@{CANARY} {CANARY}", "", "")]))
+    put(tmp_path / "data", text(many({listed: 99})), "202601151013")
+    arguments = ["--data", str(tmp_path / "data"), "--as-of", "2026-03-03"]
+    said = CliRunner().invoke(app, ["findings", "all", "--format", "json", "--show-contacts", *arguments])
+    assert "ch-gone.mssante.fr" in said.output
+    assert CliRunner().invoke(app, ["snapshot", str(tmp_path / "snapshot"), *arguments]).exit_code == 0
+    files = [file for file in (tmp_path / "snapshot").rglob("*") if file.is_file()]
+    assert "mailboxes.parquet" in {file.name for file in files}
+    told = [pd.read_parquet(file).to_csv() for file in files if file.suffix == ".parquet"]
+    told += [file.read_text(encoding="utf-8") for file in files if file.suffix != ".parquet"]
+    for shown in (said.output, *told):
+        assert CANARY.lower() not in shown.lower()
+    every = [file for file in tmp_path.rglob("*") if file.is_file()]
+    kept = {file.name for file in every if CANARY.encode() in file.read_bytes()}
+    assert kept == {file.name for file in (tmp_path / "data").glob("Extraction_*")}
