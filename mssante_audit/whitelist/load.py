@@ -25,8 +25,10 @@ column                 dtype                meaning
 ``operator_id``        str                  OU without blanks, in upper case
 ``operator``           str                  O with its spaces folded, in upper case
 ``operator_kind``      str                  kind of the identifier ("FINESS", "SIREN"…), or ""
-``finess`` ``siren``   str                  the identifier without its first character where it is of that
-``siret``                                   kind and shape, "" where it is of another
+``finess``             str                  the identifier without its first character where it is a FINESS of
+                                            the right shape, "" where it is another
+``siren``              str                  likewise of a SIREN
+``siret``              str                  likewise of a SIRET
 ``department``         str                  code of the département named by ``st`` ("75", "2A", "971"), or ""
 ``region``             str                  region of that département, or "": where the operator of the
                                             certificate is, not the establishment that the domain serves
