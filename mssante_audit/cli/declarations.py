@@ -140,7 +140,7 @@ def _room(out: Path, force: bool) -> None:
 def _no_entries() -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame({name: [] for name in ("row", "domain", "operator_id", "operator", "department")})
+    return pd.DataFrame({name: [] for name in ("row", "domain", "operator_id", "operator")})
 
 
 def _text(register: Register, found: pd.DataFrame) -> str:
