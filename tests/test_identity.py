@@ -51,7 +51,8 @@ def test_words_fill_in_every_language_and_facts_survive_a_file(name: str, space:
     assert [loaded(dumped(facts)) for facts in found["facts"]] == found["facts"].tolist()
     for language in LANGUAGES:
         told = worded(found, language=language)
-        assert told["observed"].str.cat(told["expected"]).str.strip().ne("").all()
+        said = told["observed"].str.cat(told[["expected", "evidence"]])
+        assert said.str.strip().ne("").all()
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -24,7 +24,6 @@ ENTRIES = pd.DataFrame(
         "domain": ["a.fr", "b.fr", "c.fr"],
         "operator_id": ["1", "1", "2"],
         "operator": ["A", "A", "B"],
-        "department": ["75", "75", "67"],
     }
 )
 DAYS = ("2026-01-01", "2026-01-02", "2026-01-03")

@@ -44,12 +44,14 @@ def frames_of(space: TrustSpace) -> dict[str, pd.DataFrame]:
     assert space.observation is not None
     assert space.declarations is not None
     assert space.archive is not None
+    assert space.mailboxes is not None
     told = span(space.archive, "2025-09-01", "2026-03-02")
     return {
         "entries": space.entries,
         "problems": space.whitelist.problems,
         "findings": found,
         "domains": domains_of(space.audited, found),
+        "mailboxes": space.mailboxes.counts.frame,
         "methods": methods(space.observation, space.audited["domain"]),
         "changes": worded_changes(told.changes),
         "events": worded_events(told.events),

@@ -77,7 +77,7 @@ def import_(
     from mssante_audit.findings.words import worded
 
     register = load_declarations(file, columns=columns, sheet=sheet)
-    no_entries = pd.DataFrame(columns=["row", "domain", "operator_id", "operator"])
+    no_entries = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])
     found = findings_frame(form_findings(register, parse_instant(as_of), each=True), no_entries)
     language = "fr" if format is Layout.json else "en"
     shown = worded(found, language=language, show_contacts=show_contacts)

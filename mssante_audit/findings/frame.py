@@ -169,7 +169,8 @@ def findings_frame(
     found
         The findings, in any order.
     entries
-        The white list's rows (columns `row`, `domain`, `operator_id`, `operator`, `department` are used).
+        The white list's rows (columns `row`, `domain`, `operator_id`, `operator` are used, and `department`
+        where it is there).
     published
         Mailboxes by domain (`mssante_audit.space.trust.TrustSpace.published`), if they are known.
 
@@ -192,7 +193,9 @@ def findings_frame(
         dict(zip(entries["row"].tolist(), entries[column].tolist(), strict=True))
         for column in ("domain", "operator_id", "operator")
     )
-    place = dict(zip(entries["operator_id"].tolist(), entries["department"].tolist(), strict=True))
+    place: dict[str, str] = {}
+    if "department" in entries:
+        place = dict(zip(entries["operator_id"].tolist(), entries["department"].tolist(), strict=True))
     records = []
     for finding in found:
         rows = tuple(sorted({int(row) for row in finding.rows}))  # NumPy's are none that JSON knows

@@ -2,6 +2,16 @@
 
 An address that comes again is counted once, told by a hash that is thrown away with the reading: twelve bytes
 a row. Everything else that a row says is personal; it is neither kept nor named in an error.
+
+=============  ======  ==============================================================================
+column         dtype   meaning
+=============  ======  ==============================================================================
+``domain``     str     of the addresses, letter for letter
+``kind``       str     ``PER`` (a person's), ``ORG`` (an organisation's) or ``other``
+``structure``  str     FINESS, SIREN or SIRET as a certificate's OU writes it; "" for practices, and where
+                       there is none
+``mailboxes``  int64   how many
+=============  ======  ==============================================================================
 """
 
 from __future__ import annotations
@@ -52,9 +62,7 @@ class Counts:
     """What an extraction says, in numbers."""
 
     frame: pd.DataFrame
-    """``domain`` (str, letter for letter as the addresses write it), ``kind`` (str, one of `KINDS`),
-    ``structure`` (str: FINESS, SIREN or SIRET as a certificate's OU writes it; "" for practices and where
-    there is none), ``mailboxes`` (int64); sorted by the first three."""
+    """As this module's docstring says, sorted by the first three columns."""
     repeated: int
     """Rows whose address a row before has; not counted."""
     unread: int

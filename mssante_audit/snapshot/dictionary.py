@@ -12,6 +12,7 @@ from mssante_audit.declarations import register
 from mssante_audit.declarations.headings import fields
 from mssante_audit.findings import frame as findings
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
+from mssante_audit.mailboxes import counts
 from mssante_audit.observe import methods
 from mssante_audit.space import story
 from mssante_audit.verdicts import domains
@@ -46,6 +47,7 @@ FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
     "problems": ("What could not be read of the white list.", _of(load, 1)),
     "findings": ("A cause that an audit found.", _of(findings)),
     "domains": ("A domain of the list.", _of(domains)),
+    "mailboxes": ("Mailboxes published of one domain, kind and structure.", _of(counts)),
     "methods": ("A domain that was observed.", _of(methods)),
     "changes": ("A change between two lists.", _worded(changes, story.CHANGES)),
     "events": ("Changes that belong together.", _worded(events, story.EVENTS)),
@@ -60,6 +62,7 @@ in_files = _of(findings, 1)
 _CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
     "findings": {"severity": SEVERITIES, "confidence": CONFIDENCES, "status": ("", "new", "open")},
     "domains": {"severity": ("", *SEVERITIES), "method": methods.METHODS},
+    "mailboxes": {"kind": counts.KINDS},
     "methods": {"method": methods.METHODS},
     "changes": {"kind": changes.KINDS},
     "events": {"kind": events.EVENTS, "confidence": ("certain", "probable")},

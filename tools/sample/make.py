@@ -111,7 +111,7 @@ def build(seed: int = 0, domains: int = 90, operators: int = 12, *, defects: boo
         If the numbers leave no room for what is asked.
     """
     least_domains, least_operators = (MIN_DOMAINS, MIN_OPERATORS) if defects else (12, 2)
-    if operators < least_operators or domains < max(least_domains, 2 * operators):
+    if operators < least_operators or domains < max(least_domains, 2 * operators + (65 if defects else 0)):
         raise ParameterError(
             f"{domains} domains under {operators} operators cannot be made up",
             remedy=f"Take at least {least_operators} operators, {least_domains} domains and two an operator",
