@@ -155,7 +155,8 @@ def sort(page: Page, column: str) -> list[str]:
     )
 
 
-def test_lab_opens_on_the_readme_and_asks_for_no_news(page):
+def test_lab_opens_on_the_readme_and_asks_for_no_news(page, address):
+    page.goto(address.replace("?", "?reset&"))  # whatever test came before
     expect(page.locator(".jp-NotebookPanel h1").first).to_contain_text("Explorer", timeout=PATIENCE)
     assert page.url.endswith("/lab/tree/README.ipynb")
     expect(page.locator(".jp-toast, .Toastify__toast")).to_have_count(0)
@@ -163,7 +164,8 @@ def test_lab_opens_on_the_readme_and_asks_for_no_news(page):
     assert page.evaluate("fetch('/lab/api/update').then(r => r.json())") == {"notification": None}
 
 
-def test_the_readme_runs_and_leads_to_a_notebook(page):
+def test_the_readme_runs_and_leads_to_a_notebook(page, address):
+    open_notebook(page, address, "README")
     run_all(page)
     page.locator(".jp-RenderedMarkdown a[href]", has_text="Dix questions").click()
     title = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) h1").first
