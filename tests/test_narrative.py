@@ -243,21 +243,23 @@ def test_every_source_of_a_rule_has_a_french_name():
         assert sum(r.source.startswith(name) for name in NAMED) == 1
 
 
-def test_what_to_fix_first_is_what_touches_most_domains_information_aside(space, entries):
+def test_what_to_fix_first_is_the_gravest_that_touches_most_information_and_hints_aside(space, entries):
     rows = entries["row"].tolist()
     findings = frame(
         space,
-        *(made("DN_ID_LUHN", (row,)) for row in rows[:9]),
-        made("DN_SPELLINGS", tuple(rows[:9])),
+        *(made("DN_ID_LUHN", (row,)) for row in rows[:5]),
+        made("DN_ID_LUHN", tuple(rows[:9])),
+        *(made("DN_SPELLINGS", (row,)) for row in rows[:9]),
         made("DN_O_TRUNCATED", tuple(rows)),
         made("LIST_SIGNATURE_INVALID"),
+        made("DN_ID_LUHN", tuple(rows), confidence="hint"),
     )
     page = lxml_html.fromstring(fixed_first(space, entries, findings).text)
     titles = [td.text_content() for td in page.xpath("//tbody/tr/td[2]")]
-    assert len(titles) == 10
-    assert titles[0].startswith("Signature de la liste invalide")
-    assert titles[1].startswith(rule("DN_SPELLINGS").title_fr)
-    assert not any(title.startswith(rule("DN_O_TRUNCATED").title_fr) for title in titles)
+    extents = [td.text_content() for td in page.xpath("//tbody/tr/td[3]")]
+    named = [rule(code).title_fr for code in ("LIST_SIGNATURE_INVALID", *["DN_ID_LUHN"] * 6, "DN_SPELLINGS")]
+    assert all(title.startswith(name) for title, name in zip(titles, named, strict=False))
+    assert (len(titles), extents[1]) == (10, str(entries["domain"].head(9).nunique()))
     assert text(fixed_first(space, entries, frame(space))) == "Rien à corriger."
 
 

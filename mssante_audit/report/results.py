@@ -170,6 +170,8 @@ class Provenance(TypedDict):
     observation: str | None
     """Name of the observation of the DNS; null without one."""
     observation_sha256: str | None
+    mailboxes: str | None
+    """Name of the public extraction of mailboxes; null without one."""
     as_of: str
     """Instant that was audited at (ISO 8601)."""
     rows: int
@@ -200,6 +202,7 @@ def provenance(space: TrustSpace) -> Provenance:
         "register_sha256": space.declarations.sha256 if space.declarations else None,
         "observation": space.observation.source if space.observation else None,
         "observation_sha256": space.observation.sha256 if space.observation else None,
+        "mailboxes": space.mailboxes.source if space.mailboxes else None,
         "as_of": space.as_of.isoformat(),
         "rows": len(space.entries),
         "test_entries": int(space.entries["is_audit_entry"].sum()),

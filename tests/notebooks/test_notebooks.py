@@ -18,7 +18,7 @@ from mssante_audit.report.results import open_space
 from mssante_audit.report.run import find_notebooks, run_reports
 
 NAMES = ("overview", "dn_consistency", "stale_contacts", "declarations", "delegation_vs_redirection")
-TOLD_IN = {"whitelist_integrity": "overview", "reconciliation": "declarations"}
+TOLD_IN = {"whitelist_integrity": "overview", "mailboxes": "overview", "reconciliation": "declarations"}
 """Audits whose findings are told in a notebook of another name."""
 
 NOT_FINDINGS = (

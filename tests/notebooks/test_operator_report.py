@@ -16,6 +16,8 @@ from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.belongings import Belongings
 from mssante_audit.dossiers.facts import Survey, dossier, survey
 from mssante_audit.dossiers.page import dossier_page
+from mssante_audit.dossiers.remedies import remedy, theirs
+from mssante_audit.findings.registry import rule
 from mssante_audit.report.jobs import plan, tellable
 from mssante_audit.report.parameters import declared
 from mssante_audit.report.results import of_operator
@@ -154,8 +156,9 @@ def test_the_first_screen_is_the_answer(report):
     assert "GROUPEMENT E-SANTE DE CHEMINSONGE (1679900001)" in first
     lead = plain(answer.xpath(".//p[@class='lead']")[0].text_content())
     assert re.match(r"\d+ points à corriger \(", lead)
-    assert "Serveur de noms en panne" in lead  # the error that touches most mailboxes
-    assert "L’opérateur corrige sa zone DNS" in lead
+    first = theirs(dossier(load_space(as_of=AS_OF), GROUP).findings).iloc[0]["rule"]
+    assert plain(rule(first).title_fr) in lead
+    assert plain(remedy(first)) in lead
     assert [t.text for t in answer.xpath(".//dl[@class='figures']//dt")] == [
         "Vos domaines",
         "Vos certificats",
