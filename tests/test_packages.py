@@ -67,7 +67,7 @@ def test_findings_of_it_and_of_all(package: Path) -> None:
 
 def test_help_and_rules_name_it(package: Path) -> None:
     told = command(package, "findings", "--help")[1]
-    assert "delegation_vs_redirection, digits." in " ".join(told.replace("│", " ").split())
+    assert "delegation_vs_redirection, mailboxes, digits." in " ".join(told.replace("│", " ").split())
     assert "DIGITS_IN_DOMAIN" in command(package, "rules")[1]
     assert "title_en: Digits in the <name>" in command(package, "rules", "DIGITS_IN_DOMAIN")[1]
 
@@ -156,7 +156,7 @@ BROKEN = {
     ),
     "a need that is none": (
         ("bad", DIGITS.replace("(RULE,), digits)", "(RULE,), digits, ('tls',))")),
-        "audit 'digits': its needs are ('tls',). Allowed: a tuple of declarations, observation, archive",
+        "audit 'digits': its needs are ('tls',). Allowed: a tuple of declarations, observation, mailboxes, archive",
     ),
     "rules that are none": (
         ("bad", DIGITS.replace("(RULE,), digits)", "RULE, digits)")),

@@ -77,7 +77,8 @@ def notebook(*cells: str) -> nbformat.NotebookNode:
 def test_it_works_in_a_cell_and_a_cell_that_is_run_again_replaces_it(folder: Path) -> None:
     look = f"""
 from mssante_audit import audit_all, load_space
-from mssante_audit.report.tables import findings_table, enable
+from mssante_audit.report.findings import findings_table
+from mssante_audit.report.tables import enable
 
 space = load_space(as_of="{AS_OF}")
 def own():

@@ -32,7 +32,8 @@ def space():
 
 def test_a_space_says_what_was_loaded_and_what_is_not_there(space):
     told = " ".join(parsed(space).text_content().split())
-    assert "76\N{NO-BREAK SPACE}domaines" in space._repr_html_()
+    domains = space.audited["domain"].nunique()
+    assert f"{domains}\N{NO-BREAK SPACE}domaines" in space._repr_html_()
     assert "Signature" in told
     assert "masqués dans les constats" in told
     bare = TrustSpace(space.whitelist, space.as_of, show_contacts=True)

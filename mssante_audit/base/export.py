@@ -11,7 +11,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -48,11 +48,11 @@ def csv_text(frame: pd.DataFrame) -> str:
     '=1+1,-1
     b;'=1,2
     """
-    names = _flat(frame)
+    told = _flat(frame)
     lines: list[str] = []
     # Only characters of the line end are quoted: with a lone line feed a carriage return would not be.
     writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
-    writer.writerows([_csv_cell(value) for value in row] for row in [names, *_rows(frame, names)])
+    writer.writerows([_csv_cell(value) for value in row] for row in [map(str, told.columns), *_rows(told)])
     return "".join(f"{line[:-2]}\n" for line in lines)
 
 
@@ -64,7 +64,7 @@ def json_text(frame: pd.DataFrame) -> str:
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of `frame` as JSON has them: tuples as lists, missing values ``None``, instants ISO."""
     names = list(frame.columns)
-    return [dict(zip(names, row, strict=True)) for row in _rows(frame, names)]
+    return [dict(zip(names, row, strict=True)) for row in _rows(frame)]
 
 
 def xml_text(text: str) -> str:
@@ -95,8 +95,8 @@ def workbook_bytes(frames: Mapping[str, pd.DataFrame]) -> bytes:
             raise OutputError(f"{len(frame)} rows do not fit a sheet", remedy="Write them as csv")
         sheet = book.create_sheet(name)
         sheet.freeze_panes = "A2"
-        names = _flat(frame)
-        for row in (names, *_rows(frame, names)):
+        told = _flat(frame)
+        for row in (told.columns, *_rows(told)):
             sheet.append([_xlsx_cell(sheet, value) for value in row])
     out = io.BytesIO()
     book.save(out)
@@ -235,13 +235,14 @@ def output_error(error: OSError, path: Path) -> OutputError:
     )
 
 
-def _flat(frame: pd.DataFrame) -> list[str]:
-    """Return the columns but for the `OBJECTS` among them: of findings, `evidence` tells the rows."""
-    return [c for c in frame.columns if c not in OBJECTS or frame[c].dtype != "object"]
+def _flat(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame without the `OBJECTS` among its columns: of findings, `evidence` tells the rows."""
+    told = zip(frame.columns, frame.dtypes, strict=True)
+    return frame.loc[:, [name not in OBJECTS or dtype != "object" for name, dtype in told]]
 
 
-def _rows(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[Any, ...]]:
-    columns = [[_plain(value) for value in frame[name].tolist()] for name in names]
+def _rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
+    columns = [[_plain(value) for value in column.tolist()] for _, column in frame.items()]
     return list(zip(*columns, strict=True)) if columns else []
 
 

@@ -21,6 +21,7 @@ from mssante_audit.report.collection import collection
 from mssante_audit.report.names import KINDS as NAMES
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.chronicle import Chronicle, chronicle
+from mssante_audit.space.story import worded_changes, worded_events
 from mssante_audit.space.trust import TrustSpace, load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
@@ -46,8 +47,8 @@ def told(story: Chronicle, space: TrustSpace, ident: str):
         ident,
         space=space,
         story=story,
-        span=story.whole.masked(),
-        events=story.events,
+        changes=worded_changes(story.whole.changes),
+        events=worded_events(story.events),
         lists=story.counts.set_index("time"),
         row_limit=5,
     )
@@ -55,7 +56,13 @@ def told(story: Chronicle, space: TrustSpace, ident: str):
 
 def opened(folder: Path | None = None, **given: object):
     """What the notebook's opening shows, run as who explores runs it."""
-    parameters = {"data": folder and str(folder), "as_of": AS_OF, "anchors": [], "recover": False}
+    parameters = {
+        "data": folder and str(folder),
+        "as_of": AS_OF,
+        "anchors": [],
+        "signer": None,
+        "recover": False,
+    }
     parameters |= {"any_namespace": False, "show_contacts": False, "row_limit": 5, "operator": None}
     return shown("changes", "opening", **(parameters | {"changes_since": None} | given))
 

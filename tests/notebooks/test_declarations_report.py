@@ -60,7 +60,7 @@ def test_the_first_screen_and_the_table(space):
 def opened(data, operator=None):
     """What the notebook's opening and answer show, run as who explores runs it."""
     given = {"data": data, "as_of": AS_OF, "operator": operator, "anchors": [], "show_contacts": False}
-    given |= {"recover": False, "any_namespace": False, "listing_days": 10, "row_limit": 5}
+    given |= {"signer": None, "recover": False, "any_namespace": False, "listing_days": 10, "row_limit": 5}
     return shown("declarations", "opening", "answer", "statuses", **given)
 
 
