@@ -156,7 +156,8 @@ BROKEN = {
     ),
     "a need that is none": (
         ("bad", DIGITS.replace("(RULE,), digits)", "(RULE,), digits, ('tls',))")),
-        "audit 'digits': its needs are ('tls',). Allowed: a tuple of declarations, observation, mailboxes, archive",
+        "audit 'digits': its needs are ('tls',). Allowed: a tuple of declarations, observation, mailboxes, "
+        "archive",
     ),
     "rules that are none": (
         ("bad", DIGITS.replace("(RULE,), digits)", "RULE, digits)")),

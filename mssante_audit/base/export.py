@@ -96,7 +96,7 @@ def workbook_bytes(frames: Mapping[str, pd.DataFrame]) -> bytes:
         sheet = book.create_sheet(name)
         sheet.freeze_panes = "A2"
         told = _flat(frame)
-        for row in (told.columns, *_rows(told)):
+        for row in [tuple(told.columns), *_rows(told)]:
             sheet.append([_xlsx_cell(sheet, value) for value in row])
     out = io.BytesIO()
     book.save(out)
