@@ -40,7 +40,7 @@ def notebook(source, tags=("parameters",)):
         ("show_contacts", "Non", False),
         ("show_contacts", 0, False),
         ("show_contacts", "oui", True),
-        ("operator", 318310021300028, "318310021300028"),
+        ("operator", 399900000130016, "399900000130016"),
         ("data", 3, "3"),
         ("anchors", 1, ["1"]),
         ("recover", "false", False),

@@ -56,8 +56,8 @@ def check_value(name: str, value: Any) -> Any:
 
     >>> check_value("row_limit", "500")
     500
-    >>> check_value("recover", "non"), check_value("operator", 318310021300028)
-    (False, '318310021300028')
+    >>> check_value("recover", "non"), check_value("operator", 399900000130016)
+    (False, '399900000130016')
     """
     if name not in parameters():
         raise ParameterError(f"no parameter {name!r}", remedy=f"There are: {', '.join(parameters())}")

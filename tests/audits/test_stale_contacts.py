@@ -274,7 +274,7 @@ def test_it_is_likely_where_most_rows_or_the_same_domain_say_otherwise() -> None
 
 
 def test_an_identifier_whose_rows_all_have_them_beside_the_other_identifier() -> None:
-    other = DN.replace("1759900004", "353820845500021")
+    other = DN.replace("1759900004", "399900000130016")
     copied = [row | {"dn": other, "project_contact": THEIRS} for row in rows(*[USUAL] * 3)]
     space = make_space(*rows(*[USUAL] * 3), *copied, *beta("a", "b", "c", "d"))
     assert found(space) == [("CONTACT_OTHER_OPERATOR", (4, 5, 6))]
