@@ -100,6 +100,16 @@ def test_what_could_not_be_evaluated_is_neither_fixed_nor_new_once_it_can_be_aga
     assert [f["rule"] for f in light.fixed] == [FAILED]
 
 
+def test_what_lacked_its_input_is_neither_fixed_nor_new_afterwards() -> None:
+    ledger: dict[str, Any] = {}
+    row = made("LIST_ROW_DUPLICATE", (3,))
+    follow(ledger, "x", DAYS[0], framed([made("DN_SHAPE", (1,), observed="row 1"), row], ENTRIES))
+    dark = follow(ledger, "x", DAYS[1], framed([], ENTRIES), ["dn_consistency"])
+    assert [f["rule"] for f in dark.fixed] == ["LIST_ROW_DUPLICATE"]
+    light = follow(ledger, "x", DAYS[2], frame(1))
+    assert (light.status, light.first_seen[0][:10]) == (("open",), DAYS[0])
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"x": {}}', "{"])
 def test_a_broken_ledger_is_not_passed_over(tmp_path: Path, content: str) -> None:
     assert read_ledger(tmp_path) == {}

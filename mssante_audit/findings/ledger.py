@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,13 @@ def scope_of(name: str, parameters: Mapping[str, Any]) -> str:
     return json.dumps([name, {k: v for k, v in sorted(parameters.items()) if k not in aside}])
 
 
-def follow(ledger: dict[str, Any], scope: str, as_of: str, findings: pd.DataFrame) -> FollowUp:
+def follow(
+    ledger: dict[str, Any],
+    scope: str,
+    as_of: str,
+    findings: pd.DataFrame,
+    unmade: Iterable[str] = (),
+) -> FollowUp:
     """Compare findings with the run before, and note them in `ledger`.
 
     Parameters
@@ -93,6 +99,8 @@ def follow(ledger: dict[str, Any], scope: str, as_of: str, findings: pd.DataFram
         The run's date (ISO 8601).
     findings
         As `mssante_audit.findings.frame` describes.
+    unmade
+        Audits that lacked their input: what they found before is unknown now, neither fixed nor new later.
     """
     as_of = parse_instant(as_of).isoformat()
     part = ledger.setdefault(scope, {"first_seen": {}, "runs": {}, "version": VERSION})
@@ -105,7 +113,7 @@ def follow(ledger: dict[str, Any], scope: str, as_of: str, findings: pd.DataFram
         part["first_seen"][key] = min(part["first_seen"].get(key, as_of), as_of, listed or as_of)
     told = findings[["rule", "domain", "operator"]].to_dict("records")
     gone = {key: found for key, found in before.items() if key not in set(keys)}
-    failed = set(findings.loc[findings["rule"] == FAILED, "audit"])
+    failed = {*findings.loc[findings["rule"] == FAILED, "audit"], *unmade}
     unknown = {key: found for key, found in gone.items() if not _evaluated(found["rule"], failed)}
     part["runs"][as_of] = dict(zip(keys, told, strict=True)) | unknown
     part["runs"] = {run: part["runs"][run] for run in sorted(part["runs"])[-KEPT_RUNS:]}

@@ -161,7 +161,8 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     # The run's own copy: what nobody was told of yet must be new to the next run too.
     known = ledger.read_ledger(job.config.output.folder / STATE)
     given = {n: shown_value(n, v) if n in ("data", "anchors") else v for n, v in job.parameters.items()}
-    told = ledger.follow(known, ledger.scope_of("run", given), job.as_of, findings)
+    unmade = audits.lacking(space)
+    told = ledger.follow(known, ledger.scope_of("run", given), job.as_of, findings, unmade)
     _write_json(job.folder / ledger.FILE, known)
     shown = findings.assign(first_seen=list(told.first_seen), status=list(told.status))
     for suffix, write in export.WRITERS.items():

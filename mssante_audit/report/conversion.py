@@ -95,7 +95,8 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
     told = None
     if results and not failure and setting.ledger is not None:
         scope = scope_of(job.name, tellable(job.shown))
-        told = follow(setting.ledger, scope, results.provenance["as_of"], results.findings)
+        made = results.provenance
+        told = follow(setting.ledger, scope, made["as_of"], results.findings, made["not_made"])
     page = Page(
         job.name,
         labelled(job.shown),

@@ -25,6 +25,7 @@ from mssante_audit.base.export import json_text
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES
 from mssante_audit.findings.facts import names_persons
 from mssante_audit.findings.frame import COLUMNS, typed
+from mssante_audit.findings.registry import audits
 from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.trust import Thresholds, TrustSpace
@@ -172,6 +173,8 @@ class Provenance(TypedDict):
     observation_sha256: str | None
     mailboxes: str | None
     """Name of the public extraction of mailboxes; null without one."""
+    not_made: list[str]
+    """Audits that lacked their input."""
     as_of: str
     """Instant that was audited at (ISO 8601)."""
     rows: int
@@ -203,6 +206,7 @@ def provenance(space: TrustSpace) -> Provenance:
         "observation": space.observation.source if space.observation else None,
         "observation_sha256": space.observation.sha256 if space.observation else None,
         "mailboxes": space.mailboxes.source if space.mailboxes else None,
+        "not_made": [name for name, told in audits().items() if told.lacking(space)],
         "as_of": space.as_of.isoformat(),
         "rows": len(space.entries),
         "test_entries": int(space.entries["is_audit_entry"].sum()),
