@@ -185,7 +185,9 @@ def delayed(port: int, folder: Path) -> tuple[str, float, float]:
         rates = []
         for attempt in range(3):
             path = folder / f"delayed-{attempt}.jsonl.gz"
-            summary = observe(names, path, replace(settings(port, (RELAY,), 256), retry_delay=0.0))
+            summary = observe(
+                names, path, settings(port, (RELAY,), 256).model_copy(update={"retry_delay": 0.0})
+            )
             assert set(methods(load_observation(path), names)["method"]) == {"redirected"}
             rates.append(summary.queries / summary.seconds)
     finally:
