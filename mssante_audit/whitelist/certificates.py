@@ -42,7 +42,7 @@ def trusted_certificates(anchors: Iterable[str | Path]) -> list[x509.Certificate
             certificates = [c for c in certificates if fingerprint(c) not in pinned()["test"]]
         else:
             certificates = load_certificates(anchor)
-        authorities = [c for c in certificates if _is_authority(c)]
+        authorities = [c for c in certificates if is_authority(c)]
         if not authorities:
             raise InputError(
                 "no CA certificate here",
@@ -142,7 +142,8 @@ def pinned() -> dict[str, frozenset[str]]:
     return {section: frozenset(names.values()) for section, names in tomllib.loads(text).items()}
 
 
-def _is_authority(certificate: x509.Certificate) -> bool:
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Return whether a certificate says of itself that it may sign others (RFC 5280, 4.2.1.9)."""
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:

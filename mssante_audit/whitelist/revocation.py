@@ -16,6 +16,8 @@ from typing import Literal
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from mssante_audit.whitelist.certificates import is_authority
+
 Said = Literal["good", "revoked", "unknown"]
 SUFFIX = ".crl"
 _MAX_FILE = 2**26
@@ -95,19 +97,12 @@ def _speaks_for(
         if isinstance(extension.value, x509.IssuingDistributionPoint):
             scope = extension.value
             other_kind = (
-                scope.only_contains_user_certs if _is_ca(certificate) else scope.only_contains_ca_certs
+                scope.only_contains_user_certs if is_authority(certificate) else scope.only_contains_ca_certs
             )
             partial = scope.only_contains_attribute_certs or scope.indirect_crl or scope.only_some_reasons
             if other_kind or partial:
                 return False
     return True
-
-
-def _is_ca(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
 
 
 def _revoked_since(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> datetime | None:

@@ -14,7 +14,6 @@ from mssante_audit.values.slips import cuts, one_slip
 
 EXTENSION = 2
 """Last digits of a number, in which two right numbers of a house differ. No source."""
-_LONGEST = 64
 
 SERIES = 4
 """So many that differ in one place are a series, and no slip."""
