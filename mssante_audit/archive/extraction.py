@@ -10,19 +10,18 @@ import os
 import re
 import tempfile
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from mssante_audit.archive.fetch import Settings, download
 from mssante_audit.base.errors import AuditError, FetchError
 from mssante_audit.base.export import output_error
 from mssante_audit.mailboxes.extraction import URL, Extraction
-from mssante_audit.mailboxes.text import dated
+from mssante_audit.mailboxes.text import PUBLISHED, dated, made_at
 
 MAX_BYTES = 256 * 2**20
 """Largest answer: some twelve times the archive of 2026, three times its text."""
 
-_PUBLISHED = re.compile(r"(?i)extraction_correspondance_mssante_(\d{12})\.(?:txt|zip)", re.A)
 _MIRRORED = re.compile(r"(?i)/(\d{8})-(\d{4})\d\d/extraction-correspondance-mssante\.(?:txt|zip)$", re.A)
 """Path at static.data.gouv.fr, which has the time of its copy, minutes after that of the extraction."""
 
@@ -94,13 +93,10 @@ def _there(folder: Path, said: str) -> Path | None:
 
 def _told(said: str) -> datetime | None:
     """Return when the extraction was made of which a head speaks: by its file's name, or its address."""
-    found = _PUBLISHED.search(said)
+    if found := PUBLISHED.search(said):
+        return made_at(found[0])
     mirrored = _MIRRORED.search(said)
-    text = found[1] if found else mirrored[1] + mirrored[2] if mirrored else ""
-    try:
-        return datetime.strptime(text, "%Y%m%d%H%M").replace(tzinfo=UTC) if text else None
-    except ValueError:
-        return None
+    return made_at(f"Extraction_Correspondance_MSSante_{mirrored[1]}{mirrored[2]}.zip") if mirrored else None
 
 
 def _named(made: datetime, suffix: str) -> str:

@@ -17,10 +17,12 @@ MAX_BYTES = 2 * 2**30
 """Largest text accepted, uncompressed: some 24 times that of 2026, twelve million rows of its width. Bounds
 what a ZIP bomb can cost."""
 
+PUBLISHED = re.compile(r"Extraction_Correspondance_MSSante_(\d{12})\.(?:txt|zip)", re.I | re.A)
+"""How ANS names an extraction, by the minute."""
+
 _PIECE = 2**20
 _PACKED = 2**16
 """What is read of an archive at once: where its check fails, so much is lost."""
-_NAME = re.compile(r"Extraction_Correspondance_MSSante_(\d{12})\.(?:txt|zip)", re.I | re.A)
 _UNDATED = re.compile(r"Extraction_Correspondance_MSSante\b.*\.zip", re.I)
 _LOCAL = struct.Struct("<4s5H3I2H")
 """The header before a file in a ZIP archive: mark, version, flags, method, …, lengths of name and extra."""
@@ -37,7 +39,7 @@ def made_at(name: str) -> datetime | None:
     >>> made_at("extraction_correspondance_mssante_202608261013.TXT").isoformat()
     '2026-08-26T10:13:00+00:00'
     """
-    found = _NAME.fullmatch(name)
+    found = PUBLISHED.fullmatch(name)
     try:
         return datetime.strptime(found[1], "%Y%m%d%H%M").replace(tzinfo=UTC) if found else None
     except ValueError:
