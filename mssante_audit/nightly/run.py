@@ -22,7 +22,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -195,22 +195,30 @@ def _plain(result: Result) -> dict[str, object]:
 
 
 def _in_its_process(step: str, job: Job) -> Result:
-    """Run a step in a process of its own, with a deadline."""
+    """Run a step in a process of its own, with a deadline.
+
+    It hands over what became of it, and only here is that written down: a step that is ended and still
+    comes to its end (exceptions of a signal's handler can be lost in a callback) is not taken for done.
+    """
     begin = time.monotonic()
     deadline = getattr(job.config.deadlines, step)
-    (job.folder / "steps" / f"{step}.json").unlink(missing_ok=True)
-    start = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    process = cast(ForkContext, start).Process(target=work, args=(step, job), name=step)
-    why = ""
+    start = cast(ForkContext, multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn"))
+    ours, its = start.Pipe(duplex=False)
+    process = start.Process(target=work, args=(step, job, its), name=step)
+    result, why = None, ""
     try:
         process.start()
-        process.join(deadline)
-        if process.exitcode is None:
+        its.close()  # so that there is an end of file here when the step dies
+        if ours.poll(deadline):
+            with suppress(EOFError, OSError):
+                result = ours.recv()
+            process.join(GRACE)
+        else:
             why = f"not done after {deadline:g} s, and ended"
     finally:
         _end(process)
-    result = read_result(job.folder, step)
-    if result is None or why:
+        ours.close()
+    if result is None:
         why = why or _death(process.exitcode or 0)
         result = Result(step, "failed", why, round(time.monotonic() - begin, 3))
     return result

@@ -1,8 +1,7 @@
 """The steps of a nightly run, each in a process of its own, forked from the run's, which has imported once.
 
 So a step that hangs, dies or takes all memory is a step that failed, and the ones after it go on. A step dies
-with the run that started it, however that was ended. It leaves ``steps/<step>.json`` in the run's folder, and
-what it printed in ``steps/<step>.txt``.
+with the run that started it, however that was ended. It leaves what it printed in ``steps/<step>.txt``.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ from mssante_audit.findings.frame import COLUMNS, typed
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
-from mssante_audit.nightly.log import SITE, STATE, Result, began, write_result
+from mssante_audit.nightly.log import SITE, STATE, Result, began
 from mssante_audit.observe.dns.run import default_path
 from mssante_audit.observe.dns.run import observe as observe_dns
 from mssante_audit.observe.dns.settings import ObserveSettings
@@ -315,8 +315,8 @@ def perform(step: str, job: Job) -> Result:
     return Result(step, outcome, message, round(time.monotonic() - begin, 3), facts)
 
 
-def work(step: str, job: Job) -> None:
-    """Do a step, in the process that was started for it."""
+def work(step: str, job: Job, told: Connection) -> None:
+    """Do a step, in the process that was started for it; send what became of it."""
     os.setsid()  # what it starts can be ended with it
     gc.freeze()  # what the run has imported is never looked at again, so that its pages stay shared
     threading.Thread(target=_die_with_the_run, daemon=True).start()
@@ -327,7 +327,7 @@ def work(step: str, job: Job) -> None:
         os.dup2(said, stream)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with FileLock(job.config.output.folder / STEP_LOCK, timeout=PATIENCE):
-        write_result(job.folder, perform(step, job))
+        told.send(perform(step, job))
 
 
 def _die_with_the_run() -> None:
