@@ -11,7 +11,7 @@ from made_up import make_space
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.facts import ANOTHER, PEERS_MIN, dossier, record, survey
-from mssante_audit.dossiers.page import PARTS
+from mssante_audit.dossiers.page import parts
 from mssante_audit.dossiers.remedies import _said, remedy, theirs
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.registry import catalogue
@@ -29,7 +29,7 @@ def space():
 
 def part(ident, told):
     """What a cell of the notebook, and of a dossier's page, shows."""
-    return PARTS[ident](told, 5)
+    return parts()[ident](told, 5)
 
 
 def of_size(number, domains, **more):

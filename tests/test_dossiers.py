@@ -23,9 +23,14 @@ from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.dossiers import page, workers
 from mssante_audit.dossiers import write as dossiers
-from mssante_audit.dossiers.page import dossiers_html
 from mssante_audit.dossiers.workers import Order, make
-from mssante_audit.dossiers.write import Dossier, file_name, read_dossiers, write_dossiers
+from mssante_audit.dossiers.write import (
+    Dossier,
+    dossiers_html,
+    file_name,
+    read_dossiers,
+    write_dossiers,
+)
 from mssante_audit.report import tables
 from mssante_audit.report.results import open_space, provenance
 
@@ -208,14 +213,14 @@ def test_a_failed_dossier_leaves_the_last_good_one(two, monkeypatch):
     run, _, given = two
     out = run.out
     good = everything_in(out)
-    drawn = page.PARTS["peers-chart"]
+    drawn = page.parts()["peers-chart"]
 
     def broken(told, limit):
         if told.operator_id == ONE:
             raise KeyError("M. DURAND Zoé")
         return drawn(told, limit)
 
-    monkeypatch.setitem(page.PARTS, "peers-chart", broken)
+    monkeypatch.setitem(page.parts(), "peers-chart", broken)
     monkeypatch.setattr(dossiers, "_stamp", lambda *_, **__: "other")
     failed = write_dossiers(out, parameters=given, operators=[ONE, OTHER])
     assert failed.exit_status() == 3
@@ -291,14 +296,14 @@ def assert_same(run, other):
 
 @forking
 def test_one_that_kills_whoever_makes_it_fails_alone(sample, tmp_path, monkeypatch):
-    whole, drawn = sample[0], page.PARTS["peers-chart"]
+    whole, drawn = sample[0], page.parts()["peers-chart"]
 
     def deadly(told, limit):
         if told.operator_id == ONE:
             os.kill(os.getpid(), signal.SIGKILL)
         return drawn(told, limit)
 
-    monkeypatch.setitem(page.PARTS, "peers-chart", deadly)
+    monkeypatch.setitem(page.parts(), "peers-chart", deadly)
     run = write_dossiers(tmp_path, parameters=GIVEN, jobs=2)
     assert {d.operator_id: d.failure["kind"] for d in run.outcomes if d.failure} == {ONE: "BrokenProcessPool"}
     assert "Rapport partiel" in (tmp_path / "failed" / f"{ONE}.html").read_text(encoding="utf-8")

@@ -67,6 +67,12 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in _rows(frame)]
 
 
+def json_bytes(content: Any) -> bytes:
+    """Return JSON types as a file has them: in UTF-8, to read; what is no Unicode is escaped."""
+    text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    return text.encode("utf-8", "backslashreplace")
+
+
 def xml_text(text: str) -> str:
     r"""Return `text` with the characters that XML refuses written out.
 

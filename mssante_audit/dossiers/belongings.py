@@ -11,11 +11,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
+
+import pandas as pd
 
 from mssante_audit.base.french import typeset
 from mssante_audit.findings.registry import catalogue
@@ -209,8 +211,8 @@ class _Claims:
 def belongings(space: TrustSpace) -> Belongings:
     """Return whose is what in a trust space: its list, the archive's earlier ones and its register."""
     claims, declared = _Claims(), _Claims()
-    _claim_list(claims, space)
-    _claim_history(claims, space)
+    for rows in _listed(space):
+        _claim_rows(claims, rows)
     if space.declarations is not None:
         for row in space.declarations.declarations.to_dict("records"):
             claims.host(str(row["domain"]), str(row["operator_id"]))
@@ -236,9 +238,23 @@ def _merged(
     return {key: frozenset(owners) for key, owners in [*(others or {}).items(), *claims.items()]}
 
 
-def _claim_list(claims: _Claims, space: TrustSpace) -> None:
-    columns = ["operator_id", "operator", "o", "domain", "cn"]
-    for owner, name, o, domain, cn in _distinct(space.entries[columns]):
+def _listed(space: TrustSpace) -> Iterator[pd.DataFrame]:
+    """Yield the rows of the list, and of the archive's earlier ones, with whose they are."""
+    yield space.entries
+    if space.archive is not None:
+        history = space.archive.history
+        read = {dn: parse_dn(dn) for dn in history["dn"].unique()}
+        told = {
+            dn: (parse_identifier(one.get("OU")).value, one.get("O"), one.get("CN"))
+            for dn, one in read.items()
+        }
+        owned = pd.DataFrame(history["dn"].map(told).tolist(), history.index, ["operator_id", "o", "cn"])
+        yield history.join(owned).assign(operator=owned["o"])
+
+
+def _claim_rows(claims: _Claims, rows: pd.DataFrame) -> None:
+    """Claim what rows of lists give their operators."""
+    for owner, name, o, domain, cn in _distinct(rows, "operator", "o", "domain", "cn"):
         claims.operator(owner, owner)
         claims.host(domain, owner)
         if cn:
@@ -246,27 +262,8 @@ def _claim_list(claims: _Claims, space: TrustSpace) -> None:
         for text in {name, o}:
             claims.names[text].add(owner)
     for column in ("project_contact", "support_contact"):
-        for owner, text in _distinct(space.entries[["operator_id", column]]):
+        for owner, text in _distinct(rows, column):
             claims.contact(text, owner)
-
-
-def _claim_history(claims: _Claims, space: TrustSpace) -> None:
-    if space.archive is None:
-        return
-    history = space.archive.history
-    owner_of = {}
-    for dn in history["dn"].unique():
-        read = parse_dn(dn)
-        owner = owner_of[dn] = parse_identifier(read.get("OU")).value
-        claims.operator(owner, owner)
-        claims.names[read.get("O")].add(owner)
-        if cn := read.get("CN"):
-            claims.host(cn, owner)
-    for domain, dn in _distinct(history[["domain", "dn"]]):
-        claims.host(domain, owner_of[dn])
-    for column in ("project_contact", "support_contact"):
-        for dn, text in _distinct(history[["dn", column]]):
-            claims.contact(text, owner_of[dn])
 
 
 def _claim_declaration(claims: _Claims, row: Mapping[Any, Any]) -> None:
@@ -292,8 +289,8 @@ def _claim_declaration(claims: _Claims, row: Mapping[Any, Any]) -> None:
             claims.persons[f"{first} {last}"].add(owner)
 
 
-def _distinct(frame: object) -> Iterable[tuple[str, ...]]:
-    return frame.drop_duplicates().itertuples(index=False, name=None)  # type: ignore[attr-defined, no-any-return]
+def _distinct(rows: pd.DataFrame, *columns: str) -> Iterator[tuple[str, ...]]:
+    return rows[["operator_id", *columns]].drop_duplicates().itertuples(index=False, name=None)
 
 
 def _parted(

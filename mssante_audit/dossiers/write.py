@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.export import write_bytes
+from mssante_audit.base.export import json_bytes, write_bytes
+from mssante_audit.base.french import SEVERITY_NAMES
 from mssante_audit.base.resources import resource
 from mssante_audit.base.staging import locked, publish
-from mssante_audit.dossiers.page import NOTEBOOK, dossiers_html
+from mssante_audit.dossiers.page import NOTEBOOK
 from mssante_audit.dossiers.workers import Made, Order, opened, produce
-from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.report.conversion import as_severe, write_files
 from mssante_audit.report.jobs import Job, plan, tellable
+from mssante_audit.report.page import VERDICTS, policy_of, template
 from mssante_audit.report.results import provenance, select_operator
+from mssante_audit.report.tables import script, source_of, style
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import CPS_ISSUER
@@ -78,9 +81,7 @@ class DossierRun:
         """Return 3 if a dossier failed, 1 if a finding is at or above severity `fail_on`, 0 otherwise."""
         if any(outcome.status == "failed" for outcome in self.outcomes):
             return 3
-        bad = SEVERITIES[SEVERITIES.index(fail_on) :] if fail_on else ()
-        found = [outcome.counts for outcome in self.outcomes if outcome.counts]
-        return int(any(counts.get(severity) for counts in found for severity in bad))
+        return int(any(as_severe(outcome.counts, fail_on) for outcome in self.outcomes))
 
 
 Listener = Callable[[int, int, Dossier], None]
@@ -100,13 +101,11 @@ def write_dossiers(
 ) -> DossierRun:
     """Write the dossiers of operators, those that are not there already.
 
+    `out`, `parameters` (but for `operator`) and `debug` are those of `mssante_audit.report.run.run_reports`.
+    Where `as_of` is not given it is now, and a dossier of the same day counts as unchanged.
+
     Parameters
     ----------
-    out
-        Folder to write into; it is made if need be.
-    parameters
-        As of the other reports (`mssante_audit.base.settings.Parameters`), but for `operator`. Where
-        `as_of` is not given it is now, and a dossier of the same day counts as unchanged.
     operators
         Identifiers or unambiguous names; all operators of the list if empty. The others' dossiers stay.
     jobs
@@ -117,8 +116,6 @@ def write_dossiers(
     send
         Makes of the data what the tasks for `executor` are given in their place, such as a Dask future: they
         go out once then, and with every task if this is not given.
-    debug
-        Keep tracebacks, which may hold unmasked values, in what is written.
 
     Raises
     ------
@@ -151,13 +148,13 @@ def write_dossiers(
             for dossier in made:
                 operator_id = dossier.operator_id
                 told = _told(dossier, names[operator_id], order, hashes[operator_id], before.get(operator_id))
-                _write(staging, told.file, dossier)
+                write_files(staging, told.file, dossier.files, failed=bool(dossier.failure))
                 there[operator_id] = told
                 tell(len(there), len(hashes), told)
         others = {} if not operators else {i: d for i, d in before.items() if i in names and i not in there}
         index = sorted({**others, **there}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
         _write_indexes(staging, index, base, space)
-        publish(staging, out, _stale(before, index, there))
+        publish(staging, out, list(_stale(before, index, there)))
     outcomes = tuple(dossier for dossier in index if dossier.operator_id in there)
     return DossierRun(out, outcomes, len(todo))
 
@@ -255,34 +252,46 @@ def _digest(text: str) -> str:
     return _sha256(text.encode("utf-8", "surrogatepass"))
 
 
-def _write(staging: Path, file: str, made: Made) -> None:
-    folder = staging / "failed" if made.failure else staging
-    folder.mkdir(exist_ok=True)
-    for suffix, content in made.files.items():
-        write_bytes(folder / f"{file}{suffix}", content)
-
-
 def _write_indexes(staging: Path, index: Sequence[Dossier], base: Job, space: TrustSpace) -> None:
     origin = provenance(space)
     shown = {n: v for n, v in tellable(base.shown).items() if n != "operator"}
     told = {"parameters": shown, "provenance": origin, "dossiers": [asdict(dossier) for dossier in index]}
-    write_bytes(staging / INDEX, (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode())
+    write_bytes(staging / INDEX, json_bytes(told))
     write_bytes(staging / "index.html", dossiers_html(index, origin).encode("utf-8", "backslashreplace"))
 
 
 def _stale(
     before: Mapping[str, Dossier], index: Sequence[Dossier], there: Mapping[str, Dossier]
-) -> list[Path]:
-    """Return files of earlier runs that are not true any more.
+) -> Iterator[Path]:
+    """Yield files of earlier runs that are not true any more.
 
     Of operators that left, of failures mended, and those that such a dossier does not have any more.
     """
-    now = {dossier.operator_id for dossier in index}
-    done = {operator_id for operator_id, dossier in there.items() if dossier.status == "done"}
-    gone = [old.file for operator_id, old in before.items() if operator_id not in now]
-    mended = [old.file for operator_id, old in before.items() if operator_id in done]
-    stale = [
-        Path(f"{before[i].file}{s}") for i in done & before.keys() for s in SUFFIXES - there[i].files.keys()
-    ]
-    stale += [Path(f"{file}{suffix}") for file in gone for suffix in SUFFIXES]
-    return stale + [Path("failed", f"{file}{suffix}") for file in gone + mended for suffix in SUFFIXES]
+    listed = {dossier.operator_id for dossier in index}
+    for operator_id, old in before.items():
+        new = there.get(operator_id)
+        if operator_id not in listed or (new and new.status == "done"):
+            yield from (Path("failed", f"{old.file}{suffix}") for suffix in SUFFIXES)
+            yield from (Path(f"{old.file}{s}") for s in SUFFIXES.difference(new.files if new else ()))
+
+
+def dossiers_html(dossiers: Sequence[Dossier], provenance: Mapping[str, Any]) -> str:
+    """Return the page that lists dossiers, in the look of the other index.
+
+    Parameters
+    ----------
+    dossiers
+        In the order to show them in.
+    provenance
+        As `mssante_audit.report.results.provenance` returns it.
+    """
+    return template("dossiers.html.j2").render(
+        dossiers=dossiers,
+        failed=sum(dossier.status == "failed" for dossier in dossiers),
+        provenance=provenance,
+        verdicts=VERDICTS,
+        policy=policy_of(source_of(script())),
+        script=script(),
+        style=style(),
+        severities=SEVERITY_NAMES,
+    )
