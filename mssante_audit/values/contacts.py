@@ -314,6 +314,8 @@ def fold(text: str) -> str:
 
 def _visible(text: str) -> str:
     """Return a text as a reader sees it: compatibility forms folded, invisible characters dropped."""
+    if text.isascii() and text.isprintable():
+        return text
     shown = [
         "\n" if c in "\n\r\v\f\x85\u2028\u2029" else " " if c.isspace() else c
         for c in text
