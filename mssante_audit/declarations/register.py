@@ -93,9 +93,9 @@ class Register:
 
 def latest(declarations: pd.DataFrame) -> pd.DataFrame:
     """Return each domain's latest declaration, in the register's order; rows without a domain all stay."""
-    ordered = declarations.sort_values("date", na_position="first", kind="stable")
+    ordered = declarations[["domain_key", "date"]].sort_values("date", na_position="first", kind="stable")
     superseded = ordered.duplicated("domain_key", keep="last") & (ordered["domain_key"] != "")
-    return ordered[~superseded].sort_index()
+    return declarations[~superseded[declarations.index]]
 
 
 def load_declarations(
@@ -181,10 +181,29 @@ def typed(
     columns, problems, missing = read_values(sheet, fields(), mapping or {})
     file = pd.Series([sheet.file], dtype="str").repeat(len(sheet.rows)).reset_index(drop=True)
     keys = {
-        "domain_key": columns["domain"].str.strip().str.lower().str.rstrip("."),
-        "operator_id": mapped(columns["structure_id"], lambda text: re.sub(r"[\W_]+", "", text).upper()),
+        "domain_key": domain_keys(columns["domain"]),
+        "operator_id": mapped(columns["structure_id"], structure_key),
     }
     return pd.DataFrame({"file": file, "row": sheet.rows, **columns, **keys}), problems, missing
+
+
+def domain_keys(domains: pd.Series) -> pd.Series:
+    """Return domains as they are compared: in lower case, without outer blanks and final dot."""
+    return domains.str.strip().str.lower().str.rstrip(".")
+
+
+def structure_key(identifier: str) -> str:
+    """Return what a structure is known by, whoever wrote its identifier: digits and letters only.
+
+    >>> structure_key("2 999-000 001"), structure_key(" ")
+    ('2999000001', '')
+    """
+    return re.sub(r"[\W_]+", "", identifier).upper()
+
+
+def filled(declarations: pd.DataFrame, column: str) -> pd.Series:
+    """Tell in which declarations a field holds anything."""
+    return declarations[column].str.strip() != ""
 
 
 def mapped(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:
