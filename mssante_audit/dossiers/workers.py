@@ -235,6 +235,8 @@ def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
                 where, anchors = data.unpack(Path(folder.name))
                 own = {"data": str(where), "anchors": [str(anchor) for anchor in anchors]}
             space = open_space(**of_space({**order.given, **own}))
+            if data:
+                space = replace(space, mailboxes=data.mailboxes)
             survey(space)
             parts()
             _opened.clear()

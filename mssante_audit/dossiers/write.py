@@ -141,7 +141,7 @@ def write_dossiers(
         todo = [operator_id for operator_id in hashes if operator_id not in there]
         for number, kept in enumerate(there.values(), 1):
             listener(number, len(hashes), kept)
-        data, sent = _sent(base, order, send) if executor and todo else (None, order)
+        data, sent = _sent(base, order, space, send) if executor and todo else (None, order)
         workers = jobs or os.cpu_count() or 1
         with closing(produce(sent, todo, workers=workers, executor=executor, data=data)) as made:
             for dossier in made:
@@ -194,12 +194,12 @@ def _order(base: Job, inputs: str, debug: bool) -> Order:
     return Order(_digest(told), given, code_digest(), debug)  # the key names no path elsewhere
 
 
-def _sent(base: Job, order: Order, send: Callable[[Bundle], Any]) -> tuple[Any, Order]:
+def _sent(base: Job, order: Order, space: TrustSpace, send: Callable[[Bundle], Any]) -> tuple[Any, Order]:
     """Return the data for tasks elsewhere, and the order without paths of this machine."""
     where = base.given.get("data")
     if where is None or Path(where) == resource("data/sample").resolve():
         return None, replace(order, given={**order.given, "data": None})
-    bundle = pack(where, base.given.get("anchors") or ())
+    bundle = pack(where, base.given.get("anchors") or (), space.mailboxes)
     return send(bundle), replace(order, given=tellable(order.given))
 
 

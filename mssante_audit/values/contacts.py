@@ -92,7 +92,7 @@ def parse_contact(text: str) -> Contact:
     (('DURAND Zoé',), ('+33465710001',), ('zoe.durand@ch-alpha.example',), ('personal',))
     """
     problems = {"spacing"} if _ODD_SPACING.search(text) else set()
-    clean = text if text.isascii() and text.isprintable() else _visible(text)
+    clean = _visible(text)
     if "<" in clean or ">" in clean or "&" in clean:
         clean, count = _MARKUP.subn(" , ", clean)
         if count:
@@ -314,6 +314,8 @@ def fold(text: str) -> str:
 
 def _visible(text: str) -> str:
     """Return a text as a reader sees it: compatibility forms folded, invisible characters dropped."""
+    if text.isascii() and text.isprintable():
+        return text
     shown = [
         "\n" if c in "\n\r\v\f\x85\u2028\u2029" else " " if c.isspace() else c
         for c in text
@@ -406,9 +408,8 @@ def _mask_email(token: str, words: set[str]) -> str:
     def cover(run: re.Match[str]) -> str:
         if run[0].isdigit():
             return HIDDEN if many_digits or len(run[0]) > 2 else run[0]
-        ends = range(len(run[0]) + 1)
-        parts = (run[0][i:j] for i in ends for j in ends[i + 4 :])
-        return HIDDEN if run[0] in words or any(part in words for part in parts) else run[0]
+        named = run[0] in words or any(len(word) > 3 and word in run[0] for word in words)
+        return HIDDEN if named else run[0]
 
     first = local[0] if len(local) > 1 and local[0].isascii() and local[0].isalpha() else ""
     return f"{first}{HIDDEN}@{_RUN.sub(cover, domain)}"

@@ -9,6 +9,7 @@ import phonenumbers
 SHORT = re.compile(r"3[0-9]{3}|10[0-9]{2}|118[0-9]{3}")
 """French short numbers that a contact may have; emergency numbers are none."""
 
+_NATIONAL = re.compile(r"\+33([1-79])" + "([0-9][0-9])" * 4)
 _FRENCH = re.compile(r"0[1-9][0-9]{8}")
 _OVERSEAS = re.compile(r"0(?:26[239]|59[046]|639|69[0-7]|709)")
 _REGIONS = ("GP", "MQ", "GF", "RE", "YT")
@@ -54,6 +55,8 @@ def national(phone: str) -> str:
     """
     if not phone.startswith("+"):
         return phone
+    if found := _NATIONAL.fullmatch(phone):  # as phonenumbers writes it, which takes its time
+        return f"0{' '.join(found.groups())}"
     number = phonenumbers.parse(phone)
     french = number.country_code in (33, 262, 590, 594, 596)
     style = (
