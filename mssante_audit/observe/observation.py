@@ -125,7 +125,6 @@ class _Rows:
             )
             chunks.clear()
         frame: pd.DataFrame = pa.table(columns).to_pandas()
-        pa.default_memory_pool().release_unused()
         return frame.astype({n: pd.CategoricalDtype(list(c)) for n, c in _CHOICES.items() if n in columns})
 
 
@@ -170,6 +169,7 @@ def load_observation(source: str | Path) -> Observation:
                     scan.problems.append((line, "record", str(error)))
 
     frames = _frames(queries())
+    pa.default_memory_pool().release_unused()  # Arrow keeps twice what the frames take
     if not headers:
         raise ObservationError(
             "not a DNS observation", file=str(path), remedy="`mssante-audit observe dns` makes one"

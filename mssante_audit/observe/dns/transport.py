@@ -42,8 +42,8 @@ _OPT = 11
 @lru_cache(4096)
 def query_wire(qname: str, qtype: str, *, edns: bool = True, rd: bool = False) -> bytes:
     """Return a query with the id 0; with EDNS it asks for DNSSEC records (a referral then shows its DS)."""
-    about_root = _query(qtype, edns=edns, rd=rd)
-    return about_root[:12] + dns.name.from_text(qname).to_wire() + about_root[13:]
+    about_root: bytes = _query(qtype, edns=edns, rd=rd)
+    return about_root[:12] + (dns.name.from_text(qname).to_wire() or b"") + about_root[13:]
 
 
 @lru_cache

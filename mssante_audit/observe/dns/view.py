@@ -7,6 +7,7 @@ What no reply says is unknown here, and never absent.
 from __future__ import annotations
 
 import sys
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -106,10 +107,9 @@ class View:
         self._index()
 
     def _index(self) -> None:
-        items = self._items()
-        frame = self.observation.queries
+        frame, items = self.observation.queries, self._items()
         for values in zip(*(_values(frame[c]) for c in Said._fields[:-1]), strict=True):
-            one = Said._make((*values, items.get(values[0], ())))
+            one = Said._make((*values, items.pop(values[0], ())))
             if one.step == "recursion":
                 _keep(self.recursion, one.address, one)
                 continue
@@ -124,15 +124,14 @@ class View:
                     _keep(self.apex.setdefault((one.zone, one.address), {}), one.transport, one)
 
     def _items(self) -> dict[int, tuple[Item, ...]]:
+        """Return the records of each line, equal ones as one object: servers of one zone say the same."""
         frame = self.observation.records
-        columns = (_values(frame[c]) for c in Item._fields)
-        same: dict[Any, Any] = {}  # servers of one zone say the same
+        items = map(Item, *(_values(frame[c]) for c in Item._fields))
+        same: dict[Any, Any] = {}
         found: dict[int, tuple[Item, ...]] = {}
-        for line, told in groupby(
-            zip(_values(frame["line"]), map(Item, *columns), strict=True), itemgetter(0)
-        ):
-            items = tuple(same.setdefault(item, item) for _, item in told)
-            found[line] = same.setdefault(items, items)
+        for line, told in groupby(zip(_values(frame["line"]), items, strict=True), itemgetter(0)):
+            whole = tuple(same.setdefault(item, item) for _, item in told)
+            found[line] = same.setdefault(whole, whole)
         return found
 
     def told_of(self, zone: str, name: str) -> list[Said]:
@@ -321,7 +320,7 @@ def _values(column: pd.Series[Any]) -> Iterator[Any]:
     """Yield a column's values, equal texts as one object: a frame makes a new one for every row."""
     codes, distinct = pd.factorize(column)
     once = [sys.intern(value) if isinstance(value, str) else value for value in distinct.tolist()]
-    return map(once.__getitem__, memoryview(codes))
+    return map(once.__getitem__, array("i", codes.astype("int32").tobytes()))
 
 
 def _keep(kept: dict[Any, Said], key: Any, one: Said) -> None:
