@@ -284,8 +284,14 @@ def _instant(reading: Reading) -> datetime | None:
 
 def _problems(problems: list[Problem]) -> pd.DataFrame:
     problems.sort(key=lambda p: (p.line, p.row or 0))
-    types = {"row": "Int64", "line": "int64", "kind": "str", "element": "str", "message": "str"}
-    return pd.DataFrame({n: [getattr(p, n) for p in problems] for n in types}, dtype="object").astype(types)
+    types: dict[str, Any] = {
+        "row": "Int64",
+        "line": "int64",
+        "kind": "str",
+        "element": "str",
+        "message": "str",
+    }
+    return pd.DataFrame({n: pd.array([getattr(p, n) for p in problems], dtype=t) for n, t in types.items()})
 
 
 # -- columns ------------------------------------------------------------------------------------------------
@@ -413,8 +419,8 @@ def _is_audit_entry(domains: Any, operators: Any, descriptions: Any) -> Any:
     flags = pc.match_substring_regex(domains, _TEST_HINT).to_numpy(zero_copy_only=False).copy()
     for index in np.flatnonzero(flags).tolist():
         flags[index] = is_audit_domain(domains[index].as_py())
-    said = pc.match_substring_regex(descriptions, _TEST_DESCRIPTION).to_numpy(zero_copy_only=False)
-    if said.any():  # all rows of a domain or none
-        names = np.asarray(domains.to_pylist(), dtype=object)
-        flags |= np.isin(names, list(set(names[said]) - set(names[~said])))
+    said = pc.match_substring_regex(descriptions, _TEST_DESCRIPTION)
+    if pc.any(said).as_py():  # all rows of a domain or none
+        others = pc.is_in(domains, value_set=domains.filter(pc.invert(said)))
+        flags |= pc.invert(others).to_numpy(zero_copy_only=False)
     return flags | pc.match_substring_regex(operators, _TEST_OPERATOR).to_numpy(zero_copy_only=False)
