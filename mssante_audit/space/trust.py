@@ -28,6 +28,7 @@ from mssante_audit.mailboxes.extraction import Extraction, find_extractions
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.whitelist.check import search
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
+from mssante_audit.whitelist.rows import operator_names, structures
 
 LIST_SUFFIXES = (".xml", ".xml.gz")
 
@@ -65,6 +66,16 @@ class TrustSpace:
     def audited(self) -> pd.DataFrame:
         """The rows that audits look at: `entries` without the manager's and operators' test entries."""
         return self.entries[~self.entries["is_audit_entry"]]
+
+    @cached_property
+    def structures(self) -> dict[str, str]:
+        """Which operator identifiers stand for one structure (`mssante_audit.whitelist.rows.structures`)."""
+        return structures(self.audited)
+
+    @cached_property
+    def operator_names(self) -> dict[str, str]:
+        """The name of each operator, by its identifier (`mssante_audit.whitelist.rows.operator_names`)."""
+        return operator_names(self.audited)
 
     @cached_property
     def published(self) -> dict[str, int] | None:
