@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mssante_audit.archive.log import Record, read_log
+from mssante_audit.archive.sides import Side, side_of
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.instants import SKEW, parse_instant
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
@@ -115,6 +116,27 @@ class Archive:
             If it is gone, damaged, or another.
         """
         return load_kept(snapshot, self.trusted, self.signer)
+
+    def side(self, snapshot: Snapshot) -> Side:
+        """Load a list to compare it with another; errors as in `load`.
+
+        The signature of a list that the log says was found right when it was kept, the same bytes and the
+        signer expected now, is not checked again: `verify` does that.
+        """
+        from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, signer_of
+
+        whitelist = self.load(snapshot)
+        signer = self._kept.get((snapshot.name, whitelist.sha256))
+        if signer is not None:
+            signer = signer or signer_of(whitelist)  # kept by 0.1, which wrote no signer
+            if signer in ((self.signer,) if self.signer else (SIGNER, SAMPLE_SIGNER)):
+                return Side(whitelist.entries, snapshot.generated_at, (), signer)
+        return replace(side_of(whitelist), time=snapshot.generated_at)
+
+    @cached_property
+    def _kept(self) -> dict[tuple[str, str], str]:
+        """Who signed each list that was found valid, by file and hash."""
+        return {(r.file, r.sha256): r.signer for r in self.log if r.outcome in ("kept", "same")}
 
     @cached_property
     def trusted(self) -> tuple[str | Path, ...]:

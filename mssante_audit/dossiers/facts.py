@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from mssante_audit.archive.events import Span, between
+from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import audit_all
 from mssante_audit.audits.reconciliation.rules import status
 from mssante_audit.base.errors import ParameterError, UnknownNameError
@@ -248,13 +249,11 @@ def _last_step(space: TrustSpace) -> Span | None:
     newer = bool(known) and made is not None and known[-1].generated_at < made <= space.as_of
     if len(known) < 2 and not newer:
         return None
-    frames = [space.entries_of(s) for s in known[-1 if newer else -2 :]]
-    times = [s.generated_at for s in known[-1 if newer else -2 :]]
-    if newer and made is not None:
-        frames.append(space.entries)
-        times.append(made)
-    before, after = (frame[~frame["is_audit_entry"]] for frame in frames)
-    return between(before, after, None, (times[0], times[1]))
+    sides = [space.side_of(s) for s in known[-1 if newer else -2 :]]
+    if newer:
+        sides.append(side_of(space.whitelist))
+    before, after = (side.audited for side in sides)
+    return between(before, after)
 
 
 def _history(space: TrustSpace) -> tuple[dict[str, pd.DataFrame], tuple[datetime, ...]]:
@@ -358,7 +357,7 @@ def _rows(frame: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:
 
 def _changes(common: Survey, operator_id: str, *, show: bool) -> pd.DataFrame:
     """Return what changed for an operator, re-stamps left out; the other side of a move is not named."""
-    columns = ["kind", "domain", "before", "after"]
+    columns = ["kind", "domain", "before", "after", "confidence"]
     if common.step is None:
         return pd.DataFrame(columns=columns)
     found, whose = common.step.changes, common.belongings
@@ -367,13 +366,14 @@ def _changes(common: Survey, operator_id: str, *, show: bool) -> pd.DataFrame:
     own = found[touched & (found["kind"] != "restamped")]
     sides = ["before", "after"]
     clear = worded_changes(own, show_contacts=True)[sides].to_dict("records")
-    shown = worded_changes(own, show_contacts=show)[["kind", "domain", *sides]].to_dict("records")
+    shown = worded_changes(own, show_contacts=show)[columns].to_dict("records")
     for change, told in zip(shown, clear, strict=True):
         texts = [
             change[side] if whose.safe(told[side], operator_id, ANOTHER) == told[side] else ANOTHER
             for side in sides
         ]
-        records.append((change["kind"], whose.safe(change["domain"], operator_id, "–"), *texts))
+        domain = whose.safe(change["domain"], operator_id, "–")
+        records.append((change["kind"], domain, *texts, change["confidence"]))
     return pd.DataFrame(records, columns=columns)
 
 

@@ -72,6 +72,9 @@ EVENTS = {
 }
 """French names of `mssante_audit.archive.events.EVENTS`, in its order."""
 
+CONFIDENCES = {"certain": "certain", "likely": "probable", "unknown": "non établi"}
+"""How sure changes and events are (`mssante_audit.archive.sides.CONFIDENCES`)."""
+
 OUTCOMES = {
     "kept": "nouvelle liste gardée",
     "same": "liste déjà gardée",
