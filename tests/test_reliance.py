@@ -20,8 +20,10 @@ from mssante_audit.archive.events import between
 from mssante_audit.archive.keep import import_lists
 from mssante_audit.archive.sides import Side
 from mssante_audit.archive.store import open_archive
+from mssante_audit.audits import audit
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.cli.main import app
+from mssante_audit.findings.registry import catalogue
 from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.space.chronicle import chronicle
 from mssante_audit.space.story import worded_changes, worded_events
@@ -206,7 +208,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, keys) -> Path:
         "cut-before": before[: before.index(b"ch-double") - 20],
         "forged": after.replace(b"ehpad-venu", b"ehpad-faux"),
         "unsigned": plain[1],
-        "foreign": sign(plain[1], make_chain(keys=keys, common_name="autre.fictif.example")),
+        "foreign": sign(plain[1], other := make_chain(keys=keys, common_name="autre.fictif.example")),
+        "foreign-before": sign(plain[0], other),
+        "renewed": sign(plain[1], make_chain(keys=keys, not_before=AT - timedelta(days=9))),
     }
     for name, content in lists.items():
         (folder / f"{name}.xml.gz").write_bytes(gzip.compress(content))
@@ -403,6 +407,49 @@ def test_a_snapshot_knows_how_sure_its_changes_are_and_whom_to_trust(place, kept
     assert changes() == {"certain": len(ALL), "likely": 1}
     planted(kept, place, "unsigned")
     assert set(changes()) == {"unknown"}
+
+
+# -- the signer ---------------------------------------------------------------------------------------------
+
+
+def day_after(place: Path, folder: Path, first: str, last: str) -> list[tuple[str, str, str]]:
+    """Return the event and the findings on signers, the list of the second day being signed by another."""
+    lists = [load_whitelist(place / f"{name}.xml.gz") for name in (first, last)]
+    folder.mkdir()
+    for one, days in zip(lists, (0, 1), strict=True):
+        name = f"{AT + timedelta(days=days):%Y-%m-%dT%H%M%SZ}-{one.sha256[:8]}.xml.gz"
+        (folder / name).write_bytes(gzip.compress(one.content()))
+    trusted = {"anchors": [place / "anchors.pem"], "signer": SAMPLE_SIGNER}
+    space = load_space(folder.parent, as_of="2026-01-03T06:00:00Z", **trusted)
+    events = chronicle(space).events
+    told = [
+        (e.confidence, e.facts["before"], e.facts["after"])
+        for e in events[events["kind"] == "signer"].itertuples()
+    ]
+    found = audit("whitelist_integrity", space)
+    for one in found[found["rule"].isin(["LIST_SIGNER_CHANGED", "LIST_SIGNER_NEW"])].itertuples():
+        assert one.facts["since"] == lists[1].generated_at.isoformat()
+        told.append((one.rule, one.facts["before"], one.facts["after"]))
+    return told
+
+
+def test_a_signer_that_leaves_the_one_expected_is_grave_and_an_event(place: Path, tmp_path: Path) -> None:
+    names = (SAMPLE_SIGNER, "autre.fictif.example")
+    told = day_after(place, tmp_path / "archive", "before", "foreign")
+    assert told == [("likely", *names), ("LIST_SIGNER_CHANGED", *names)]
+    rules = catalogue()
+    assert (rules["LIST_SIGNER_CHANGED"].severity, rules["LIST_SIGNER_NEW"].severity) == ("critical", "info")
+
+
+def test_a_signer_that_becomes_the_one_expected_is_information(place: Path, tmp_path: Path) -> None:
+    names = ("autre.fictif.example", SAMPLE_SIGNER)
+    told = day_after(place, tmp_path / "archive", "foreign-before", "after")
+    assert told == [("likely", *names), ("LIST_SIGNER_NEW", *names)]
+
+
+@pytest.mark.parametrize("last", ["after", "renewed", "forged", "unsigned"])
+def test_the_same_signer_and_none_that_can_be_believed_are_no_change(place, tmp_path, last) -> None:
+    assert day_after(place, tmp_path / "archive", "before", last) == []
 
 
 def test_test_entries_are_left_out_and_the_rest_of_a_side_stays() -> None:

@@ -14,7 +14,8 @@ column          dtype                  meaning
 ``facts``       object (dict)          what its sentence is made of, by name
 ==============  =====================  ====================================================================
 
-Facts: the ``operator`` that did it (``operator``, its identifier, and ``name``); of a migration the operators
+Facts: the ``operator`` that did it (``operator``, its identifier, and ``name``), but of a change of signer
+the common names ``before`` and ``after``; of a migration the operators
 ``before`` and ``after``; the ``certificate``, or those ``before`` and ``after`` (each ``dn`` and ``cn``); the
 names ``renamed`` (``before``, ``after``); the ``text`` that changed (`TEXTS`), and without an operator where
 only its spelling did; ``rows`` that were re-stamped; whether there are ``more`` copies. The changes of an
@@ -50,9 +51,9 @@ List = str | Path | date | WhiteList
 """A file, a date of an archive, or a list that is loaded."""
 
 EVENTS = (
-    "migration", "arrival", "departure", "renewal", "replacement", "certificate_added", "certificate_retired",
-    "rename", "added", "removed", "correction", "contact", "description", "respelling", "duplication",
-    "restamp",
+    "signer", "migration", "arrival", "departure", "renewal", "replacement", "certificate_added",
+    "certificate_retired", "rename", "added", "removed", "correction", "contact", "description", "respelling",
+    "duplication", "restamp",
 )  # fmt: skip
 """Kinds of events, the most telling first."""
 _ORDER = {kind: place for place, kind in enumerate(EVENTS)}
@@ -167,6 +168,10 @@ def _events(found: Sequence[Change], old: Side, new: Side) -> Iterator[_Event]:
         domains = tuple(sorted({c.domain for c in changes}))
         yield _told(group, changes, domains, members, names, everywhere)
     yield from _appearances(names, old, new)
+    if old.signer and new.signer and old.signer != new.signer:
+        doubts = {*old.doubts, *new.doubts}
+        sure = "unknown" if "forged" in doubts else "likely" if doubts else "certain"
+        yield _Event("signer", (), [], {"before": old.signer, "after": new.signer}, sure)
 
 
 def _group(change: Change, moved: Mapping[str, tuple[str, str]]) -> tuple[Hashable, ...]:

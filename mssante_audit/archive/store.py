@@ -26,7 +26,7 @@ from mssante_audit.archive.log import Record, read_log
 from mssante_audit.archive.sides import Side, side_of
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.instants import SKEW, parse_instant
-from mssante_audit.whitelist.load import WhiteList, load_whitelist
+from mssante_audit.whitelist.load import WhiteList, content_of, load_whitelist
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,20 +123,29 @@ class Archive:
         The signature of a list that the log says was found right when it was kept, the same bytes and the
         signer expected now, is not checked again: `verify` does that.
         """
-        from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, signer_of
+        from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER
 
-        whitelist = self.load(snapshot)
-        signer = self._kept.get((snapshot.name, whitelist.sha256))
-        if signer is not None:
-            signer = signer or signer_of(whitelist)  # kept by 0.1, which wrote no signer
+        whitelist, record = self.load(snapshot), self._kept.get(snapshot.name)
+        if record and record.sha256 == whitelist.sha256:
+            signer = self.signer_of(snapshot)
             if signer in ((self.signer,) if self.signer else (SIGNER, SAMPLE_SIGNER)):
                 return Side(whitelist.entries, snapshot.generated_at, (), signer)
         return replace(side_of(whitelist), time=snapshot.generated_at)
 
+    def signer_of(self, snapshot: Snapshot) -> str:
+        """Return the common name of whoever signed a list, as the log says or else as the list does.
+
+        Nothing is checked; "" if it is unsigned or cannot be read.
+        """
+        from mssante_audit.whitelist.signature import signer_in
+
+        record = self._kept.get(snapshot.name)  # of 0.1 it names no signer
+        return (record and record.signer) or signer_in(content_of(snapshot.path))
+
     @cached_property
-    def _kept(self) -> dict[tuple[str, str], str]:
-        """Who signed each list that was found valid, by file and hash."""
-        return {(r.file, r.sha256): r.signer for r in self.log if r.outcome in ("kept", "same")}
+    def _kept(self) -> dict[str, Record]:
+        """The record of each list that was found valid, by file."""
+        return {record.file: record for record in self.log if record.outcome in ("kept", "same")}
 
     @cached_property
     def trusted(self) -> tuple[str | Path, ...]:

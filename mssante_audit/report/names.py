@@ -53,6 +53,7 @@ KINDS = {
 """Kinds of changes (`mssante_audit.archive.changes.KINDS`)."""
 
 EVENTS = {
+    "signer": "Changement de signataire de la liste",
     "migration": "Domaines passés d’un opérateur à un autre",
     "arrival": "Première apparition d’un opérateur",
     "departure": "Dernière apparition d’un opérateur",

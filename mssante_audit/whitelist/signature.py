@@ -207,11 +207,11 @@ def common_names(certificate: x509.Certificate) -> list[str]:
     return [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
 
 
-def signer_of(whitelist: WhiteList) -> str:
+def signer_in(content: bytes) -> str:
     """Return the common name in the certificate that signs a list, whatever that is worth; "" if none."""
     try:
-        return ", ".join(common_names(_signer(whitelist.content())))
-    except (_InvalidError, AuditError):
+        return ", ".join(common_names(_signer(content)))
+    except _InvalidError:
         return ""
 
 
