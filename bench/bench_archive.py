@@ -1,5 +1,7 @@
 """The archive: two lists compared, and a history of 1,000 daily lists of 8,700 rows, made up.
 
+Of one domain with many certificates the time must grow as their number does, whatever became of them.
+
 The 1,000 lists are written as history, one day after the other; as files only the first, the last but one and
 the last, which are all that is read. Each day some rows come, go or change, and hundreds are re-stamped.
 """
@@ -19,6 +21,7 @@ import pyarrow.parquet as pq
 
 from mssante_audit.archive.events import between, span
 from mssante_audit.archive.history import _KEY, FILE, bring_up_to_date, merged, rows_of
+from mssante_audit.archive.sides import Side
 from mssante_audit.archive.store import Archive
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 from tools.sample.make import build
@@ -71,15 +74,43 @@ def benches() -> list[tuple[str, float, float]]:
             for day in (f"{START:%Y-%m-%d}", f"{at - timedelta(days=1):%Y-%m-%d}")
         ]
         loading = _cpu(lambda: load_whitelist(path))
-        alike = _cpu(lambda: between(before.entries, after.entries)) / loading
-        apart = _cpu(lambda: between(first.entries, newest.entries)) / loading
+        alike = _cpu(lambda: between(Side(before.entries), Side(after.entries))) / loading
+        apart = _cpu(lambda: between(Side(first.entries), Side(newest.entries))) / loading
+        crowded = {what: _crowd(MANY, made) / _crowd(FEW, made) for what, made in CROWDS.items()}
         return [
             (f"CPU of comparing {len(before.entries)} rows a day apart / loading one list", alike, 3),
             ("the same, 1,000 days apart", apart, 3),
             (f"MB of the history of {DAYS} lists ({table.num_rows} contents)", size, 60),
             ("CPU of adding a day to it, its list loaded too / loading that list", adding / load, 2),
             ("seconds on the clock for a span of 1,000 days or of one, the slower", max(spans), 2),
+            *(
+                (f"CPU of {MANY} certificates of one domain, {what} / of {FEW}", ratio, 10)
+                for what, ratio in crowded.items()
+            ),
         ]
+
+
+def _crowd(number: int, made: Callable[[int], Row]) -> float:
+    """Return the CPU of comparing a domain of so many certificates with what became of it."""
+    before, after = (
+        Side(_list([what(place) for place in range(number)], START).entries) for what in (_certificate, made)
+    )
+    return _cpu(lambda: between(before, after))
+
+
+def _certificate(place: int, name: str = "mss", owner: str = "1759900001", phone: int = 1) -> Row:
+    dn = f"CN={name}-{place}.alpha.example,OU={owner},O=CH {owner},ST=Paris (75),C=FR"
+    contacts = (f"01 99 00 {phone // 100:02} {phone % 100:02}, {who}@alpha.example" for who in ("p", "s"))
+    return ("ch-alpha.mssante.fr", "CH Alpha", dn, *contacts, "2025-12-01T10:00:00Z")
+
+
+MANY, FEW = 8000, 1000
+CROWDS: dict[str, Callable[[int], Row]] = {
+    "moved to another operator": lambda place: _certificate(place, owner="1679900001"),
+    "each replaced": lambda place: _certificate(place, name="mx"),
+    "each with another contact": lambda place: _certificate(place, phone=2 + place),
+}
+"""What becomes of the certificates of a domain."""
 
 
 def _list(rows: list[Row], at: datetime) -> WhiteList:

@@ -12,6 +12,7 @@ Start with `load_space`: a folder (or a white list) becomes a `TrustSpace`, whos
 `load_space`                       a folder or a file as a `TrustSpace`, with `Thresholds`
 `load_whitelist`                   a single file as a `WhiteList`
 `load_declarations`                the declarations of operators (Annexe 1) in a folder
+`compare`                          what changed between two lists: files, dates of an archive, or loaded
 `verify_signature`                 what the signature of a `WhiteList` is worth, and why
 `audit`, `audit_all`, `lacking`    findings of one of `AUDITS`, or of all; those that lack their input
 `Audit`, `register`, `Finding`     an audit of one's own, in a notebook or a package
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from mssante_audit.report.say import lead, note, say
     from mssante_audit.report.tables import Figure, card, enable, key_figures, sections, show_frames
     from mssante_audit.snapshot.load import load_space
+    from mssante_audit.space.story import compare
     from mssante_audit.space.trust import Thresholds, TrustSpace
     from mssante_audit.values.contacts import mask, parse_contact
     from mssante_audit.values.dn import parse_dn
@@ -146,6 +148,7 @@ _HOME = {
         "method_records",
     ),
     "snapshot.load": ("load_space",),
+    "space.story": ("compare",),
     "space.trust": ("Thresholds", "TrustSpace"),
     "values.contacts": (
         "mask",
@@ -182,6 +185,7 @@ __all__ = [
     "by_age",
     "card",
     "catalogue",
+    "compare",
     "domains",
     "enable",
     "family",

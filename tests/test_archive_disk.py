@@ -75,7 +75,7 @@ def test_a_read_only_archive_takes_no_list_and_is_read(folder: Path) -> None:
         + "\n"
         + tool("archive", "verify", *options(folder))
         + "\n"
-        + tool("changes", "2025-09-01", LISTS[1], "--archive", folder, "--events")
+        + tool("changes", "2025-09-01", LISTS[1], *options(folder), "--events")
     )
     assert said.count("cannot be written: read-only file system") == 3, said
     assert "1 lists, 0 at fault" in said

@@ -50,7 +50,7 @@ def test_duckdb(here: Path) -> None:
 
 def test_the_facts_of_events_can_be_asked(here: Path) -> None:
     told = "changes 2025-09-01 2025-11-03 --archive . --events --format parquet --out events.parquet"
-    done = CliRunner().invoke(app, told.split())
+    done = CliRunner().invoke(app, [*told.split(), "--anchors", str(resource("data/sample") / "anchors")])
     assert done.exit_code == 0, done.output
     ((lost, won, domains),) = duckdb.sql(block("sql", "events.parquet")).fetchall()
     assert lost == "GROUPEMENT E-SANTE DE CHEMINSONGE"
@@ -60,10 +60,20 @@ def test_the_facts_of_events_can_be_asked(here: Path) -> None:
 
 def test_pandas(here: Path) -> None:
     names: dict = {}
-    exec(block("python"), names)
+    exec(block("python", "history.parquet"), names)
     assert 0 < len(names["gone"]) < len(names["history"])
     assert names["came"].sum() == names["history"]["domain"].nunique()
     assert pd.api.types.is_string_dtype(names["history"]["domain"])
+
+
+def test_compare(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copytree(here, here.parent / "data" / "archive")
+    copytree(resource("data/sample") / "anchors", here.parent / "igc-sante")
+    monkeypatch.chdir(here.parent)
+    names: dict = {}
+    exec(block("python", "compare"), names)
+    assert names["found"].doubts == ((), ())
+    assert set(names["found"].events["confidence"]) == {"certain", "likely"}
 
 
 def test_what_the_readme_shows(here: Path) -> None:

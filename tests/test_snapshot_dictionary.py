@@ -9,6 +9,7 @@ import pytest
 from test_report import CANARY, canary_list
 
 from mssante_audit.archive.events import between, span
+from mssante_audit.archive.sides import Side
 from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column, columns
@@ -115,7 +116,7 @@ def test_no_column_names_a_person_that_is_not_said_to(tmp_path: Path) -> None:
     (tmp_path / "list.xml").write_bytes(canary_list())
     space = load_space(tmp_path / "list.xml", as_of=AS_OF, show_contacts=True)
     before = space.entries.assign(project_contact="m. canari, canari@ch-alpha.example")
-    told = between(before, space.entries)
+    told = between(Side(before), Side(space.entries))
     frames = {
         "entries": space.entries,
         "findings": audit_all(space),

@@ -8,6 +8,9 @@ column               dtype          meaning
 ``kind``             str            of `KINDS`
 ``domain``           str            the domain; of a renamed one the new name
 ``event``            str            what it belongs to (`mssante_audit.archive.events`)
+``confidence``       str            ``certain``: the lists show it; ``likely``: their likeliest reading;
+                                    ``unknown``: a list that is damaged or not verified may explain it
+                                    (`mssante_audit.archive.sides`)
 ``operator_before``  str            identifier of the operator in the earlier list, or ""
 ``operator_after``   str            identifier of the operator in the later list, or ""
 ``facts``            object (dict)  ``before`` and ``after``, the side that is there; may name persons
@@ -29,11 +32,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.archive.renames import Domains, find_renames
+from mssante_audit.archive.renames import Row, find_renames
+from mssante_audit.archive.sides import Side, confidence
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import structures
 
@@ -41,9 +46,9 @@ KINDS = (
     "added", "removed", "renamed", "moved", "dn_added", "dn_retired", "dn_replaced", "dn_respelt",
     "contact_changed", "description_changed", "restamped", "duplicated",
 )  # fmt: skip
-COLUMNS = ("kind", "domain", "event", "operator_before", "operator_after", "facts")
+COLUMNS = ("kind", "domain", "event", "confidence", "operator_before", "operator_after", "facts")
 
-FIELDS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
+FIELDS = ("domain", "description", "dn", "dn_key", "project_contact", "support_contact", "updated_at_text")
 
 
 class Operator(NamedTuple):
@@ -53,23 +58,16 @@ class Operator(NamedTuple):
     """Its identifier, or ""."""
     name: str
 
-
-class Row(NamedTuple):
-    """One row of a list, under the name its domain has in the later list."""
-
-    domain: str
-    description: str
-    dn: str
-    project: str
-    support: str
-    stamp: str
+    @property
+    def fact(self) -> dict[str, str]:
+        """The same as a fact."""
+        return {"operator": self.operator, "name": self.name}
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
     """What a DN says."""
 
-    key: str
     operator_id: str
     operator: str
     structure: str
@@ -88,54 +86,53 @@ class Change(NamedTuple):
     operator_after: str
     of: tuple[str, str] = ("", "")
     """Name and value of the fact that tells which of its texts, or of its rows, changed."""
+    confidence: str = "certain"
 
     @property
     def facts(self) -> dict[str, Any]:
         """What there is to tell of it, by name."""
         told = [self.of, ("before", self.before), ("after", self.after)]
         return {
-            name: [one._asdict() for one in value] if isinstance(value, tuple) else value
+            name: [one.fact for one in value] if isinstance(value, tuple) else value
             for name, value in told
             if name and value not in ("", ())
         }
 
 
-def compare(
-    before: pd.DataFrame, after: pd.DataFrame, known_renames: Mapping[str, str] | None = None
-) -> list[Change]:
+def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None = None) -> list[Change]:
     """Return what changed between two lists, in order of domain within each kind.
 
-    Parameters
-    ----------
-    before, after
-        Rows of two lists (columns of `mssante_audit.whitelist.load`).
-    known_renames
-        Renames that the history supports: name in the earlier list → name in the later one.
+    `known_renames` are those that the history supports: name in the earlier list → name in the later one.
     """
-    old, new = _rows(before), _rows(after)
-    holders = _holders(before, after)
+    old, new = _rows(before.entries), _rows(after.entries)
     gone, come = old - new, new - old
     if not gone and not come:
         return []
-    names_before, names_after = {r.domain for r in old}, {r.domain for r in new}
-    renames = find_renames(
-        Domains(_by_domain(gone, names_before - names_after), _shapes(old, holders)),
-        Domains(_by_domain(come, names_after - names_before), _shapes(new, holders)),
-        lambda row: _shape(row, holders),
-        lambda row: holders[row.dn].structure,
-        known_renames or {},
-    )
+    holders, doubts = _holders(before.entries, after.entries), (before.doubts, after.doubts)
+    renames = {}
+    if "damaged" not in {*before.doubts, *after.doubts}:
+        names, later = ({row.domain for row in rows} for rows in (old, new))
+        renames = find_renames(
+            _by_domain(gone, names - later),
+            _by_domain(come, later - names),
+            (old, new),
+            lambda row: holders[row.dn].structure,
+            known_renames or {},
+        )
     if renames:
         old = _renamed(old, renames)
         gone, come = old - new, new - old
     found = list(_by_kind(gone, come, old, new, holders))
-    left, come_to = _owners(old, renames, holders), _owners(new, renames, holders)
-    found += [Change("renamed", to, was, to, left[to], come_to[to]) for was, to in renames.items()]
+    if renames:
+        was_of, now_of = ({row.domain: holders[row.dn].operator_id for row in rows} for rows in (old, new))
+        found += [Change("renamed", to, was, to, was_of[to], now_of[to]) for was, to in renames.items()]
     order = {kind: i for i, kind in enumerate(KINDS)}
     # One contact changed on several certificates of a domain is one change; dates are counted row by row.
     dated = [change for change in found if change.kind == "restamped"]
     others = dict.fromkeys(change for change in found if change.kind != "restamped")
-    return sorted([*others, *dated], key=lambda c: (order[c.kind], c.domain, c.of, c.before, c.after))
+    found = sorted([*others, *dated], key=lambda c: (order[c.kind], c.domain, c.of, c.before, c.after))
+    sure = {kind: confidence(kind, doubts) for kind in (*KINDS, "more", "fewer")}
+    return [one if (told := sure[_way(one)]) == "certain" else one._replace(confidence=told) for one in found]
 
 
 def changes_frame(found: Iterable[Change], events: Iterable[str] | None = None) -> pd.DataFrame:
@@ -143,11 +140,18 @@ def changes_frame(found: Iterable[Change], events: Iterable[str] | None = None) 
     rows = list(found)
     named = list(events) if events is not None else [""] * len(rows)
     records = [
-        (one.kind, one.domain, event, one.operator_before, one.operator_after, one.facts)
+        (one.kind, one.domain, event, one.confidence, one.operator_before, one.operator_after, one.facts)
         for one, event in zip(rows, named, strict=True)
     ]
     frame = pd.DataFrame(records, columns=list(COLUMNS))
     return frame.astype({name: "object" if name == "facts" else "str" for name in COLUMNS})
+
+
+def _way(change: Change) -> str:
+    """Return the kind of a change; of copies, whether there are more or fewer."""
+    if change.kind != "duplicated":
+        return change.kind
+    return "more" if int(change.facts["after"]) > int(change.facts["before"]) else "fewer"
 
 
 def _rows(entries: pd.DataFrame) -> Counter[Row]:
@@ -156,12 +160,12 @@ def _rows(entries: pd.DataFrame) -> Counter[Row]:
 
 def _holders(*lists: pd.DataFrame) -> dict[str, Holder]:
     """Return what each DN of the lists says."""
-    columns = ["dn", "dn_key", "operator_id", "operator"]
+    columns = ["dn", "operator_id", "operator"]
     told = pd.concat([entries[columns].drop_duplicates("dn") for entries in lists]).drop_duplicates("dn")
     structure = structures(pd.concat(lists))
     return {
-        dn: Holder(key, identifier, name, structure.get(identifier, identifier))
-        for dn, key, identifier, name in told.itertuples(index=False, name=None)
+        dn: Holder(identifier, name, structure.get(identifier, identifier))
+        for dn, identifier, name in told.itertuples(index=False, name=None)
     }
 
 
@@ -170,28 +174,14 @@ def _by_domain(rows: Counter[Row], names: set[str]) -> dict[str, list[Row]]:
     for row in rows.elements():
         if row.domain in names:
             found[row.domain].append(row)
-    return dict(found)
-
-
-def _shape(row: Row, holders: Mapping[str, Holder]) -> Hashable:
-    return row.description, holders[row.dn].key, row.project, row.support
-
-
-def _shapes(rows: Counter[Row], holders: Mapping[str, Holder]) -> Counter[Hashable]:
-    """Count how many domains of a list hold each row content, the name left out."""
-    return Counter(shape for _, shape in {(row.domain, _shape(row, holders)) for row in rows})
+    return found
 
 
 def _renamed(rows: Counter[Row], renames: Mapping[str, str]) -> Counter[Row]:
     found: Counter[Row] = Counter()
     for row, copies in rows.items():
-        found[row._replace(domain=renames.get(row.domain, row.domain))] += copies
+        found[row._replace(domain=renames[row.domain]) if row.domain in renames else row] += copies
     return found
-
-
-def _owners(rows: Counter[Row], renames: Mapping[str, str], holders: Mapping[str, Holder]) -> dict[str, str]:
-    names = set(renames.values())
-    return {row.domain: holders[row.dn].operator_id for row in rows if row.domain in names}
 
 
 def _by_kind(
@@ -219,7 +209,7 @@ def _operators(rows: list[Row], holders: Mapping[str, Holder]) -> tuple[Operator
     return tuple(dict.fromkeys(Operator(holder.operator_id, holder.operator) for holder in held))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class _Domain:
     """One domain, with all its rows in both lists."""
 
@@ -228,14 +218,25 @@ class _Domain:
     after: list[Row]
     holders: Mapping[str, Holder]
 
-    def change(self, kind: str, was: Any, now: Any, one: Row | None, other: Row | None, **of: str) -> Change:
-        """Return a record; the rows tell the operators."""
-        was_of, now_of = (self.holders[row.dn].operator_id if row else "" for row in (one, other))
-        return Change(kind, self.name, was, now, was_of, now_of, *of.items())
+    @cached_property
+    def keys(self) -> tuple[Counter[str], Counter[str]]:
+        """How many rows each certificate has, in either list."""
+        return Counter(row.key for row in self.before), Counter(row.key for row in self.after)
 
-    def key(self, row: Row) -> str:
-        """Return the key of a row's certificate."""
-        return self.holders[row.dn].key
+    def change(
+        self,
+        kind: str,
+        was: Any,
+        now: Any,
+        one: Row | None,
+        other: Row | None,
+        of: tuple[str, str] = ("", ""),
+    ) -> Change:
+        """Return a record; the rows tell the operators."""
+        was_of = self.holders[one.dn].operator_id if one else ""
+        return Change(
+            kind, self.name, was, now, was_of, self.holders[other.dn].operator_id if other else "", of
+        )
 
     def owner(self, row: Row) -> str:
         """Return the structure that a row belongs to."""
@@ -245,28 +246,28 @@ class _Domain:
         """Pair the rows that are not the same in both lists, from the most alike to the least."""
         for one, other in _pairs(a, b, lambda row: row[:-1]):
             yield self.change("restamped", one.stamp, other.stamp, one, other)
-        for one, other in (*_pairs(a, b, lambda row: row.dn), *_pairs(a, b, self.key)):
+        for one, other in (*_pairs(a, b, lambda row: row.dn), *_pairs(a, b, lambda row: row.key)):
             yield from self.fields(one, other)
         if a or b:
             yield from self.certificates(a, b)
 
     def fields(self, one: Row, other: Row) -> Iterable[Change]:
         """Say what a pair of rows differs in, another certificate apart."""
-        if one.dn != other.dn and self.key(one) == self.key(other):
+        if one.dn != other.dn and one.key == other.key:
             yield self.change("dn_respelt", one.dn, other.dn, one, other)
         if one.description != other.description:
             yield self.change("description_changed", one.description, other.description, one, other)
         for which in ("project", "support"):
-            was, now = (Person(getattr(row, which)) for row in (one, other))
+            was, now = getattr(one, which), getattr(other, which)
             if was != now:
-                yield self.change("contact_changed", was, now, one, other, contact=which)
+                yield self.change("contact_changed", Person(was), Person(now), one, other, ("contact", which))
 
     def certificates(self, a: list[Row], b: list[Row]) -> Iterable[Change]:
         """Say what became of certificates: copied, replaced, moved to an operator, added, retired."""
-        keys_before, keys_after = set(map(self.key, self.before)), set(map(self.key, self.after))
-        yield from self.copies([r for r in a if self.key(r) in keys_after] + b)
-        a = list(dict.fromkeys(r for r in a if self.key(r) not in keys_after))
-        b = list(dict.fromkeys(r for r in b if self.key(r) not in keys_before))
+        keys_before, keys_after = self.keys
+        yield from self.copies([r for r in a if r.key in keys_after] + b)
+        a = list(dict.fromkeys(r for r in a if r.key not in keys_after))
+        b = list(dict.fromkeys(r for r in b if r.key not in keys_before))
         for one, other in (
             *_pairs(a, b, lambda row: (self.owner(row), _common_name(row.dn))),
             *_pairs(a, b, self.owner),
@@ -281,7 +282,8 @@ class _Domain:
             names = _operators(leaving, self.holders), _operators(arriving, self.holders)
             yield self.change("moved", *names, one, other)
             yield from self.fields(one, other)
-            a, b = [r for r in a if r not in leaving], [r for r in b if r not in arriving]
+            a = [r for r in a if self.owner(r) in owners_after]
+            b = [r for r in b if self.owner(r) in owners_before]
         for row in a:
             yield self.change("dn_retired", row.dn, "", row, None)
         for row in b:
@@ -289,22 +291,31 @@ class _Domain:
 
     def copies(self, rows: list[Row]) -> Iterable[Change]:
         """Say of which certificates there are more, or fewer, copies than before."""
-        for row in {self.key(row): row for row in rows}.values():
-            was, now = (sum(self.key(r) == self.key(row) for r in side) for side in (self.before, self.after))
+        several = len(self.before) > 1 or len(self.after) > 1
+        for row in {row.key: row for row in rows}.values() if several else ():
+            was, now = (counted[row.key] for counted in self.keys)
             if now != was and max(now, was) > 1:
-                yield self.change("duplicated", was, now, row, row, certificate=row.dn)
+                yield self.change("duplicated", was, now, row, row, ("certificate", row.dn))
 
 
 def _pairs(a: list[Row], b: list[Row], key: Callable[[Row], Hashable]) -> list[tuple[Row, Row]]:
     """Take out of both lists the rows with equal keys, in pairs."""
+    if not a or not b:
+        return []
     waiting: dict[Hashable, list[Row]] = defaultdict(list)
     for row in sorted(b, reverse=True):
         waiting[key(row)].append(row)
-    found = [(row, waiting[key(row)].pop()) for row in sorted(a) if waiting.get(key(row))]
-    for one, other in found:
-        a.remove(one)
-        b.remove(other)
+    found = [(row, rows.pop()) for row in sorted(a) if (rows := waiting.get(key(row)))]
+    for at, rows in enumerate((a, b) if found else ()):
+        taken = Counter(pair[at] for pair in found)
+        rows[:] = [row for row in rows if not _took(taken, row)]
     return found
+
+
+def _took(taken: Counter[Row], row: Row) -> bool:
+    """Tell whether a row is one of those, of which there is then one less."""
+    taken[row] -= 1
+    return taken[row] >= 0
 
 
 def _common_name(dn: str) -> str:

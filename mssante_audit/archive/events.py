@@ -9,11 +9,13 @@ column          dtype                  meaning
 ``kind``        str                    of `EVENTS`
 ``size``        int64                  how many domains
 ``domains``     object (tuple of str)  which, in order of name
-``confidence``  str                    ``certain``: the lists show it; ``probable``: their likeliest reading
+``confidence``  str                    ``certain``: the lists show it; ``likely``: their likeliest reading;
+                                       ``unknown``: as one of its changes
 ``facts``       object (dict)          what its sentence is made of, by name
 ==============  =====================  ====================================================================
 
-Facts: the ``operator`` that did it (``operator``, its identifier, and ``name``); of a migration the operators
+Facts: the ``operator`` that did it (``operator``, its identifier, and ``name``), but of a change of signer
+the common names ``before`` and ``after``; of a migration the operators
 ``before`` and ``after``; the ``certificate``, or those ``before`` and ``after`` (each ``dn`` and ``cn``); the
 names ``renamed`` (``before``, ``after``); the ``text`` that changed (`TEXTS`), and without an operator where
 only its spelling did; ``rows`` that were re-stamped; whether there are ``more`` copies. The changes of an
@@ -26,10 +28,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,18 +39,24 @@ import pandas as pd
 
 from mssante_audit.archive.changes import Change, Operator, changes_frame, compare
 from mssante_audit.archive.renames import renames_in
+from mssante_audit.archive.sides import CONFIDENCES, Side, confidence, side_of
+from mssante_audit.base.errors import InputError
 from mssante_audit.values.person import Person
+from mssante_audit.whitelist.load import WhiteList, load_whitelist
 
 if TYPE_CHECKING:
     from mssante_audit.archive.store import Archive
-    from mssante_audit.whitelist.load import WhiteList
+
+List = str | Path | date | WhiteList
+"""A file, a date of an archive, or a list that is loaded."""
 
 EVENTS = (
-    "migration", "arrival", "departure", "renewal", "replacement", "certificate_added", "certificate_retired",
-    "rename", "added", "removed", "correction", "contact", "description", "respelling", "duplication",
-    "restamp",
+    "signer", "migration", "arrival", "departure", "renewal", "replacement", "certificate_added",
+    "certificate_retired", "rename", "added", "removed", "correction", "contact", "description", "respelling",
+    "duplication", "restamp",
 )  # fmt: skip
 """Kinds of events, the most telling first."""
+_ORDER = {kind: place for place, kind in enumerate(EVENTS)}
 COLUMNS = ("event", "kind", "size", "domains", "confidence", "facts")
 BULK = 3
 """From how many domains on one and the same correction is a bulk one."""
@@ -69,6 +77,8 @@ class Span:
     """Columns of `mssante_audit.archive.changes`."""
     events: pd.DataFrame
     """Columns of this module."""
+    doubts: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    """Why either list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)."""
 
 
 @dataclass(slots=True)
@@ -81,85 +91,87 @@ class _Event:
     confidence: str = "certain"
 
 
-def between(
-    before: pd.DataFrame,
-    after: pd.DataFrame,
-    known_renames: Mapping[str, str] | None = None,
-    times: tuple[datetime | None, datetime | None] = (None, None),
-) -> Span:
-    """Return what happened between two lists, given their rows."""
+def between(before: Side, after: Side, known_renames: Mapping[str, str] | None = None) -> Span:
+    """Return what happened between two lists; `known_renames` as in `compare`."""
     found = compare(before, after, known_renames)
-    events = sorted(
-        _events(found, before, after), key=lambda e: (EVENTS.index(e.kind), -len(e.domains), e.domains)
-    )
+    events = sorted(_events(found, before, after), key=lambda e: (_ORDER[e.kind], -len(e.domains), e.domains))
     named = [""] * len(found)
-    identifiers, serial = [], defaultdict[str, int](int)
+    records, serial = [], Counter[str]()
     for event in events:
         serial[event.kind] += 1
-        identifiers.append(f"{event.kind}-{serial[event.kind]}")
+        identifier = f"{event.kind}-{serial[event.kind]}"
         for position in event.members:
-            named[position] = identifiers[-1]
-    records = [
-        (identifier, e.kind, len(e.domains), e.domains, e.confidence, e.facts)
-        for identifier, e in zip(identifiers, events, strict=True)
-    ]
+            named[position] = identifier
+        sure = min((event.confidence, *(found[i].confidence for i in event.members)), key=CONFIDENCES.index)
+        records.append((identifier, event.kind, len(event.domains), event.domains, sure, event.facts))
     frame = pd.DataFrame(records, columns=list(COLUMNS), dtype="object")
     frame = frame.astype({"event": "str", "kind": "str", "size": "int64", "confidence": "str"})
-    return Span(*times, changes_frame(found, named), frame)
+    return Span(before.time, after.time, changes_frame(found, named), frame, (before.doubts, after.doubts))
 
 
 def span(
-    archive: Archive, before: str, after: str, *, recover: bool = False, any_namespace: bool = False
+    archive: Archive, before: List, after: List, *, recover: bool = False, any_namespace: bool = False
 ) -> Span:
-    """Return what happened between two lists, each a file or a date of the archive.
+    """Return what happened between two lists, each a file, a date of the archive or loaded already.
+
+    Files are verified with what the archive trusts.
 
     Raises
     ------
     InputError
         If there is no such list, or it cannot be read.
     """
-    lists = [_resolve(archive, text, recover, any_namespace) for text in (before, after)]
-    times = lists[0].generated_at, lists[1].generated_at
+    first, last = (_side(archive, given, recover, any_namespace) for given in (before, after))
     renames: dict[str, str] = {}
-    if times[0] and times[1] and times[0] < times[1]:
-        inside = [s.generated_at for s in archive.snapshots if times[0] <= s.generated_at <= times[1]]
+    if first.time and last.time and first.time < last.time:
+        inside = [s.generated_at for s in archive.snapshots if first.time <= s.generated_at <= last.time]
         if len(inside) > 2:
             renames = renames_in(archive.history, inside)
-    return between(lists[0].entries, lists[1].entries, renames, times)
+    return between(first, last, renames)
 
 
-def _resolve(archive: Archive, text: str, recover: bool, any_namespace: bool) -> WhiteList:
-    from mssante_audit.archive.store import load_kept
-    from mssante_audit.whitelist.load import load_whitelist
-
+def _side(archive: Archive, given: List, recover: bool, any_namespace: bool) -> Side:
+    if isinstance(given, WhiteList):
+        return side_of(given)
+    text = given.isoformat() if isinstance(given, date) else str(given)
     if Path(text).is_file():
-        return load_whitelist(text, recover=recover, any_namespace=any_namespace)
-    return load_kept(archive.find(text))
+        options = {"recover": recover, "any_namespace": any_namespace}
+        return side_of(load_whitelist(text, anchors=archive.trusted, signer=archive.signer, **options))
+    if isinstance(given, Path):
+        raise InputError("no such file", file=text)
+    return archive.side(archive.find(text))
 
 
 # -- grouping -----------------------------------------------------------------------------------------------
 
 
-def _events(found: Sequence[Change], before: pd.DataFrame, after: pd.DataFrame) -> Iterator[_Event]:
+def _events(found: Sequence[Change], old: Side, new: Side) -> Iterator[_Event]:
+    before, after = old.entries, new.entries
     groups: dict[tuple[Hashable, ...], list[int]] = defaultdict(list)
     moved = {c.domain: (c.operator_before, c.operator_after) for c in found if c.kind == "moved"}
     for position, change in enumerate(found):
         groups[_group(change, moved)].append(position)
-    keys = set(before["dn_key"]), set(after["dn_key"])
-    key = {dn: k for rows in (before, after) for dn, k in zip(rows["dn"], rows["dn_key"], strict=True)}
+    keys = [dict(zip(rows["dn"].tolist(), rows["dn_key"].tolist(), strict=True)) for rows in (before, after)]
+    kept = [set(known.values()) for known in keys]
     everywhere = {
         (c.before, c.after) for c in found
-        if c.kind == "dn_replaced" and key[str(c.before)] not in keys[1] and key[str(c.after)] not in keys[0]
+        if c.kind == "dn_replaced" and keys[0][str(c.before)] not in kept[1]
+        and keys[1][str(c.after)] not in kept[0]
     }  # fmt: skip
     names: dict[str, str] = {}
     for rows in (before, after):
-        names.update(zip(rows["operator_id"][::-1], rows["operator"][::-1], strict=True))
+        told = rows[["operator_id", "operator"]].drop_duplicates("operator_id")
+        names.update(zip(told["operator_id"].tolist(), told["operator"].tolist(), strict=True))
     names[""] = ""  # several bear no identifier
     for group, members in groups.items():
         changes = [found[position] for position in members]
         domains = tuple(sorted({c.domain for c in changes}))
         yield _told(group, changes, domains, members, names, everywhere)
-    yield from _appearances(names, before, after)
+    yield from _appearances(names, old, new)
+    if old.signer and new.signer and old.signer != new.signer:
+        doubts = {*old.doubts, *new.doubts}
+        sure = "unknown" if "forged" in doubts else "likely" if doubts else "certain"
+        yield _Event("signer", (), [], {"before": old.signer, "after": new.signer}, sure)
 
 
 def _group(change: Change, moved: Mapping[str, tuple[str, str]]) -> tuple[Hashable, ...]:
@@ -212,14 +224,14 @@ def _told(
             return _Event(kind, domains, members, {"before": was, "after": to})
         case "renamed":
             renamed = [{"before": c.before, "after": c.domain} for c in changes]
-            return _Event("rename", domains, members, {"operator": who, "renamed": renamed}, "probable")
+            return _Event("rename", domains, members, {"operator": who, "renamed": renamed}, "likely")
         case "dn_added" | "dn_retired":
             facts = {"operator": who, "certificate": _certificate(first.after or first.before)}
             return _Event(f"certificate_{kind[3:]}", domains, members, facts)
         case "dn_replaced":
             full = (first.before, first.after) in everywhere
             sides = {"before": _certificate(first.before), "after": _certificate(first.after)}
-            what, confidence = ("renewal", "certain") if full else ("replacement", "probable")
+            what, confidence = ("renewal", "certain") if full else ("replacement", "likely")
             return _Event(what, domains, members, {"operator": who, **sides}, confidence)
         case "restamped":
             return _Event("restamp", domains, members, {"rows": len(changes)})
@@ -242,16 +254,16 @@ def _text_event(
     """Tell of one change of text, made on one domain or on many."""
     many = len(domains) >= BULK
     if group[1] == "spelling":
-        return _Event("correction" if many else text, domains, members, {"text": text}, "probable")
+        return _Event("correction" if many else text, domains, members, {"text": text}, "likely")
     facts = {"text": text, "operator": who}
     several = len({(c.of, c.before, c.after) for c in changes}) > 1
     if many and (text != "contact" or several):
-        return _Event("correction", domains, members, facts, "probable")
+        return _Event("correction", domains, members, facts, "likely")
     return _Event(text, domains, members, facts)
 
 
 def _operator(identifier: str, names: Mapping[str, str]) -> dict[str, str]:
-    return Operator(identifier, names.get(identifier, ""))._asdict()
+    return Operator(identifier, names.get(identifier, "")).fact
 
 
 def _certificate(dn: object) -> dict[str, str]:
@@ -259,12 +271,17 @@ def _certificate(dn: object) -> dict[str, str]:
     return {"dn": str(dn), "cn": found[1].strip() if found else str(dn)}
 
 
-def _appearances(names: Mapping[str, str], before: pd.DataFrame, after: pd.DataFrame) -> Iterator[_Event]:
+def _appearances(names: Mapping[str, str], before: Side, after: Side) -> Iterator[_Event]:
     """Tell of the operators that only one of the two lists has; the changes belong to other events."""
-    held = [rows.groupby("operator_id", sort=False)["domain"].unique() for rows in (before, after)]
-    for kind, here, there in (("arrival", held[1], held[0]), ("departure", held[0], held[1])):
-        for operator in here.index.difference(there.index):
-            if operator:
-                yield _Event(
-                    kind, tuple(sorted(here[operator])), [], {"operator": _operator(operator, names)}
-                )
+    held: list[dict[str, set[str]]] = []
+    for side in (before, after):
+        held.append(defaultdict(set))
+        columns = (side.entries[name].tolist() for name in ("operator_id", "domain"))
+        for operator, domain in zip(*columns, strict=True):
+            held[-1][operator].add(domain)
+    doubts = before.doubts, after.doubts
+    known, now = held
+    for kind, same, here, there in (("arrival", "added", now, known), ("departure", "removed", known, now)):
+        for operator in sorted(here.keys() - there.keys() - {""}):
+            facts, domains = {"operator": _operator(operator, names)}, tuple(sorted(here[operator]))
+            yield _Event(kind, domains, [], facts, confidence(same, doubts))

@@ -17,6 +17,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.instants import SKEW
 from mssante_audit.base.staging import exclusive
+from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.load import WhiteList, load_whitelist, sha256_of
 
 MAX_LOSS = 0.1
@@ -69,6 +70,7 @@ def keep(
             reason = f"its signature is {verdict.status}: {verdict.why}"
         else:
             made = whitelist.generated_at
+            record = replace(record, signer=parse_dn(verdict.signer).get("CN"))
             return append(archive.folder, _store(archive, whitelist, made, record, max_loss, now))
     except InputError as error:
         reason = str(error)

@@ -30,6 +30,8 @@ class Record:
     """Name in the archive, or in its quarantine."""
     sha256: str = ""
     rows: int = 0
+    signer: str = ""
+    """Common name of whoever signed it, if it was found valid."""
     flags: tuple[str, ...] = ()
     """``older`` than the last list; ``shrunk``: lost more rows than allowed; ``future``; ``same-second``."""
     message: str = ""

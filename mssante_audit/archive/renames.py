@@ -8,10 +8,10 @@ that the history supports, because the lists in between show it. A name may be o
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,65 +24,79 @@ SMALL = 2
 """Edits within which a name is near another when the rows are not the same otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Domains:
-    """The domains that only one of two lists has."""
+class Row(NamedTuple):
+    """One row of a list, under the name its domain has in the later list."""
 
-    rows: dict[str, list[Any]]
-    """Domain → its rows."""
-    shapes: Counter[Hashable]
-    """How many domains of the whole list hold each content, the name left out."""
+    domain: str
+    description: str
+    dn: str
+    key: str
+    """Of the certificate, whatever its spelling (``dn_key``)."""
+    project: str
+    support: str
+    stamp: str
+
+
+Domains = Mapping[str, list[Row]]
+"""Domains that only one of two lists has, with their rows."""
+Listed = Collection[Row]
+"""All rows of a list."""
+
+_shape = attrgetter("description", "key", "project", "support")
+"""What a row says, the name left out: description, certificate, contacts."""
 
 
 def find_renames(
     gone: Domains,
     come: Domains,
-    shape: Callable[[Any], Hashable],
-    owner: Callable[[Any], str],
+    lists: tuple[Listed, Listed],
+    owner: Callable[[Row], str],
     known: Mapping[str, str],
 ) -> dict[str, str]:
     """Return which of the domains gone is which of those come: old name → new name.
 
-    `shape` gives a row's content without its domain, `owner` the structure it belongs to; `known` are the
-    renames that the history supports.
+    `lists` are all rows of both, `owner` gives the structure that a row belongs to, `known` are the renames
+    that the history supports.
     """
-    found = {was: to for was, to in known.items() if was in gone.rows and to in come.rows}
-    left = {name: rows for name, rows in gone.rows.items() if name not in found}
-    right = {name: rows for name, rows in come.rows.items() if name not in found.values()}
-    for was, to in _same_rows(left, right, gone, come, shape):
+    if not gone or not come:
+        return {}
+    found = {was: to for was, to in known.items() if was in gone and to in come}
+    left = {name: rows for name, rows in gone.items() if name not in found}
+    right = {name: rows for name, rows in come.items() if name not in found.values()}
+    for was, to in _same_rows(left, right, lists):
         found[was] = to
         del left[was], right[to]
-    for was, to in _near_names(left, right, owner):
-        found[was] = to
-    return found
+    return found | dict(_near_names(left, right, owner))
 
 
-def _same_rows(
-    left: Mapping[str, list[Any]],
-    right: Mapping[str, list[Any]],
-    gone: Domains,
-    come: Domains,
-    shape: Callable[[Any], Hashable],
-) -> list[tuple[str, str]]:
+def _same_rows(left: Domains, right: Domains, lists: tuple[Listed, Listed]) -> list[tuple[str, str]]:
     """Pair domains whose rows are the same otherwise: nobody else's, or of names near each other."""
     groups: dict[Hashable, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
     for side, names in ((0, left), (1, right)):
         for name, rows in names.items():
-            groups[frozenset(Counter(map(shape, rows)).items())][side].append(name)
+            groups[tuple(sorted(map(_shape, rows)))][side].append(name)
+    both = {shapes: names for shapes, names in groups.items() if all(names)}
+    shared = _shared({content for shapes in both for content in shapes}, lists)  # type: ignore[attr-defined]
     found = []
-    for shapes, (old, new) in groups.items():
-        contents = [content for content, _ in shapes]  # type: ignore[attr-defined]
-        own = all(gone.shapes[c] == 1 and come.shapes[c] == 1 for c in contents)
-        if own and len(old) == len(new) == 1:
+    for shapes, (old, new) in both.items():
+        if len(old) == len(new) == 1 and shared.isdisjoint(shapes):  # type: ignore[arg-type]
             found.append((old[0], new[0]))
         else:
             found += _closest(old, new, lambda a, b: max(SMALL, min(len(_stem(a)), len(_stem(b))) // 3))
     return found
 
 
-def _near_names(
-    left: Mapping[str, list[Any]], right: Mapping[str, list[Any]], owner: Callable[[Any], str]
-) -> list[tuple[str, str]]:
+def _shared(contents: set[Any], lists: tuple[Listed, Listed]) -> set[Any]:
+    """Return those of some contents that several domains of a list hold."""
+    shared = set()
+    for rows in lists:
+        held = {(row.domain, content) for row in rows if (content := _shape(row)) in contents}
+        counted = Counter(content for _, content in held)
+        shared |= {content for content, domains in counted.items() if domains > 1}
+    return shared
+
+
+def _near_names(left: Domains, right: Domains, owner: Callable[[Row], str]) -> list[tuple[str, str]]:
     """Pair names a few letters apart, of one operator, that keep a certificate or both contacts."""
     found = []
     by_owner: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
@@ -91,16 +105,16 @@ def _near_names(
             by_owner[owner(rows[0])][side].append(name)
 
     # ch-alpha1 and ch-alpha2 are two establishments, not one name spelt twice.
-    digits = {name: [c for c in name if c.isdigit()] for name in (*left, *right)}
-    certificates, contacts = (
-        {name: frozenset(map(part, rows)) for side in (left, right) for name, rows in side.items()}
-        for part in (lambda row: row.dn, lambda row: (row.project, row.support))
-    )
+    digits = {name: "".join(filter(str.isdigit, name)) for name in (*left, *right)}
 
     def near(a: str, b: str) -> int:
-        if digits[a] != digits[b] or certificates[a].isdisjoint(certificates[b]):
+        if digits[a] != digits[b] or abs(len(a) - len(b)) > SMALL:
             return -1
-        return -1 if contacts[a].isdisjoint(contacts[b]) else SMALL
+        kept = all(
+            {part(row) for row in left[a]} & {part(row) for row in right[b]}
+            for part in (attrgetter("dn"), attrgetter("project", "support"))
+        )
+        return SMALL if kept else -1
 
     for old, new in by_owner.values():
         found += _closest(old, new, near)

@@ -16,16 +16,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mssante_audit.archive.log import Record, read_log
+from mssante_audit.archive.sides import Side, side_of
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.instants import SKEW, parse_instant
-from mssante_audit.whitelist.load import WhiteList, load_whitelist
+from mssante_audit.whitelist.load import WhiteList, content_of, load_whitelist
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,6 +116,36 @@ class Archive:
             If it is gone, damaged, or another.
         """
         return load_kept(snapshot, self.trusted, self.signer)
+
+    def side(self, snapshot: Snapshot) -> Side:
+        """Load a list to compare it with another; errors as in `load`.
+
+        The signature of a list that the log says was found right when it was kept, the same bytes and the
+        signer expected now, is not checked again: `verify` does that.
+        """
+        from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER
+
+        whitelist, record = self.load(snapshot), self._kept.get(snapshot.name)
+        if record and record.sha256 == whitelist.sha256:
+            signer = self.signer_of(snapshot)
+            if signer in ((self.signer,) if self.signer else (SIGNER, SAMPLE_SIGNER)):
+                return Side(whitelist.entries, snapshot.generated_at, (), signer)
+        return replace(side_of(whitelist), time=snapshot.generated_at)
+
+    def signer_of(self, snapshot: Snapshot) -> str:
+        """Return the common name of whoever signed a list, as the log says or else as the list does.
+
+        Nothing is checked; "" if it is unsigned or cannot be read.
+        """
+        from mssante_audit.whitelist.signature import signer_in
+
+        record = self._kept.get(snapshot.name)  # of 0.1 it names no signer
+        return (record and record.signer) or signer_in(content_of(snapshot.path))
+
+    @cached_property
+    def _kept(self) -> dict[str, Record]:
+        """The record of each list that was found valid, by file."""
+        return {record.file: record for record in self.log if record.outcome in ("kept", "same")}
 
     @cached_property
     def trusted(self) -> tuple[str | Path, ...]:

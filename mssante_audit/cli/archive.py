@@ -1,17 +1,19 @@
 """The command line of the archive: ``fetch``, ``archive import``, ``archive verify``, ``changes``.
 
 Exit status: 0 done; 1 a list went to quarantine or is not what it should be; 2 bad usage or input, or no list
-could be had.
+could be had; 4 one of the lists compared is not to be relied on.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mssante_audit.base.settings import Fetch, Parameters
+from mssante_audit.cli.check import UNRELIABLE, not_relied_on
 from mssante_audit.cli.console import check_format, say, write_frame
 from mssante_audit.cli.options import OutFile, Table, TableFormat, options_of
 
@@ -134,7 +136,7 @@ def rebuild(archive: Folder = Path("archive"), *, anchors: list[str] | None, sig
     say(f"{archive / FILE}: {table.num_rows} contents of {len(opened.snapshots)} lists")
 
 
-@options_of(Parameters, "recover", "any_namespace", "show_contacts")
+@options_of(Parameters, "anchors", "signer", "recover", "any_namespace", "show_contacts")
 def changes(
     before: Annotated[str, typer.Argument(metavar="FROM", help="Date of the archive, or a file.")],
     after: Annotated[str, typer.Argument(metavar="TO", help="Date of the archive, or a file.")],
@@ -143,19 +145,24 @@ def changes(
     archive: Folder = Path("archive"),
     out: OutFile = None,
     *,
-    show_contacts: bool,
+    anchors: list[str] | None,
     **options: Any,
 ) -> None:
-    """Say what changed between two lists, one record a change."""
-    from mssante_audit.archive.events import span
-    from mssante_audit.space.story import worded_changes, worded_events
+    """Say what changed between two lists, one record a change, and how sure it is.
+
+    Exit status: 0 done, 2 a list cannot be read (a damaged one without --recover), 4 done, but one of the
+    lists is not to be relied on.
+    """
+    from mssante_audit.space.story import compare
 
     check_format(format, out)
-    found = span(_open(archive, None), before, after, **options)
-    if events:
-        write_frame(worded_events(found.events), format, out)
-    else:
-        write_frame(worded_changes(found.changes, show_contacts=show_contacts), format, out)
+    found = compare(before, after, archive=archive, anchors=anchors or (), **options)
+    write_frame(found.events if events else found.changes, format, out)
+    for name, doubts in zip((before, after), found.doubts, strict=True):
+        if doubts:
+            how = "; --anchors names whom to trust" if "untrusted" in doubts else ""
+            say(f"mssante-audit: {name} is {not_relied_on(doubts)}{how}", sys.stderr)
+    raise typer.Exit(UNRELIABLE if any(found.doubts) else 0)
 
 
 def _open(

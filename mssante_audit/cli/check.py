@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,7 +57,7 @@ def check(
     found = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
     lines = []
     if found:
-        lines.append(f"not to be relied on: {'; '.join(WHY[doubt] for doubt in found)}")
+        lines.append(not_relied_on(found))
     made = space.whitelist.generated_at
     where = f"{space.whitelist.source}, generated {made:%Y-%m-%d}" if made else space.whitelist.source
     if answer.listed:
@@ -69,6 +70,11 @@ def check(
             lines.append("the name may be in the part of the list that could not be read")
     say("\n".join(lines))
     raise typer.Exit(UNRELIABLE if found else int(not answer.listed))
+
+
+def not_relied_on(doubts: Sequence[str]) -> str:
+    """Say why a list is not to be relied on."""
+    return f"not to be relied on: {'; '.join(WHY[doubt] for doubt in doubts)}"
 
 
 def _not_listed(answer: Answer, like: pd.DataFrame | None) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any, cast
 import pandas as pd
 
 from mssante_audit.archive.events import Span, between
+from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import audit_all
 from mssante_audit.audits.reconciliation.rules import status
 from mssante_audit.base.errors import ParameterError, UnknownNameError
@@ -249,13 +250,11 @@ def _last_step(space: TrustSpace) -> Span | None:
     newer = bool(known) and made is not None and known[-1].generated_at < made <= space.as_of
     if len(known) < 2 and not newer:
         return None
-    frames = [space.entries_of(s) for s in known[-1 if newer else -2 :]]
-    times = [s.generated_at for s in known[-1 if newer else -2 :]]
-    if newer and made is not None:
-        frames.append(space.entries)
-        times.append(made)
-    before, after = (frame[~frame["is_audit_entry"]] for frame in frames)
-    return between(before, after, None, (times[0], times[1]))
+    sides = [space.side_of(s) for s in known[-1 if newer else -2 :]]
+    if newer:
+        sides.append(side_of(space.whitelist))
+    before, after = (side.audited for side in sides)
+    return between(before, after)
 
 
 def _history(space: TrustSpace) -> tuple[dict[str, pd.DataFrame], tuple[datetime, ...]]:
@@ -359,7 +358,7 @@ def _rows(frame: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:
 
 def _changes(common: Survey, operator_id: str, *, show: bool) -> pd.DataFrame:
     """Return what changed for an operator, re-stamps left out; the other side of a move is not named."""
-    columns = ["kind", "domain", "before", "after"]
+    columns = ["kind", "domain", "before", "after", "confidence"]
     if common.step is None:
         return pd.DataFrame(columns=columns)
     found, whose = common.step.changes, common.belongings

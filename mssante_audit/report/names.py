@@ -53,6 +53,7 @@ KINDS = {
 """Kinds of changes (`mssante_audit.archive.changes.KINDS`)."""
 
 EVENTS = {
+    "signer": "Changement de signataire de la liste",
     "migration": "Domaines passés d’un opérateur à un autre",
     "arrival": "Première apparition d’un opérateur",
     "departure": "Dernière apparition d’un opérateur",
@@ -71,6 +72,9 @@ EVENTS = {
     "restamp": "Lignes redatées sans changement",
 }
 """French names of `mssante_audit.archive.events.EVENTS`, in its order."""
+
+CONFIDENCES = {"certain": "certain", "likely": "probable", "unknown": "non établi"}
+"""How sure changes and events are (`mssante_audit.archive.sides.CONFIDENCES`)."""
 
 OUTCOMES = {
     "kept": "nouvelle liste gardée",

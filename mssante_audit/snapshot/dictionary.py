@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from mssante_audit.archive import changes, events, history
+from mssante_audit.archive import changes, events, history, sides
 from mssante_audit.base.frames import Column, columns, json_schema
 from mssante_audit.declarations import register
 from mssante_audit.declarations.headings import fields
@@ -64,8 +64,8 @@ _CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
     "domains": {"severity": ("", *SEVERITIES), "method": methods.METHODS},
     "mailboxes": {"kind": counts.KINDS},
     "methods": {"method": methods.METHODS},
-    "changes": {"kind": changes.KINDS},
-    "events": {"kind": events.EVENTS, "confidence": ("certain", "probable")},
+    "changes": {"kind": changes.KINDS, "confidence": sides.CONFIDENCES},
+    "events": {"kind": events.EVENTS, "confidence": sides.CONFIDENCES},
 }
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.declarations.register import Register
@@ -124,7 +123,7 @@ def load_snapshot(
         raise other("signer", head["signature"]["expected"] or "unknown")
     if show_contacts and head["shareable"]:
         raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
-    whitelist, where = _whitelist(folder, head), _where(folder)
+    whitelist, (where, trusted) = _whitelist(folder, head), _where(folder)
     space = TrustSpace(
         whitelist,
         made_at,
@@ -133,7 +132,7 @@ def load_snapshot(
         declarations=_register(folder, head["register"]),
         observation=_observation(head["observation"], where),
         mailboxes=_mailboxes(folder, head["mailboxes"]),
-        archive=_archive(where),
+        archive=find_archive(where, *trusted) if where and where.is_dir() else None,
     )
     space.found.update(_found(folder, head["audits"]))
     return space
@@ -184,10 +183,13 @@ def _mailboxes(folder: Path, told: dict[str, Any] | None) -> Extraction | None:
     return found
 
 
-def _where(folder: Path) -> Path | None:
+def _where(folder: Path) -> tuple[Path | None, tuple[list[str], str | None]]:
+    """Return where the data lie, and what is trusted of an archive there."""
     file = folder / PRIVATE / "data.json"
-    where = json.loads(file.read_text(encoding="utf-8"))["data"] if file.is_file() else None
-    return Path(where) if where and Path(where).exists() else None
+    told = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    where = told.get("data")
+    trusted = told.get("anchors", []), told.get("signer")
+    return (Path(where) if where and Path(where).exists() else None), trusted
 
 
 def _observation(told: dict[str, Any] | None, where: Path | None) -> Observation | None:
@@ -195,10 +197,6 @@ def _observation(told: dict[str, Any] | None, where: Path | None) -> Observation
     file = find_observation(where) if told and where else None
     found = load_observation(file) if file else None
     return found if found and told and found.sha256 == told["sha256"] else None
-
-
-def _archive(where: Path | None) -> Archive | None:
-    return find_archive(where) if where and where.is_dir() else None
 
 
 def _found(folder: Path, made: Iterable[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.archive.changes import changes_frame, compare
+from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import parted
 from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.export import output_error, parquet_bytes
@@ -164,7 +165,10 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         for name, frame in private.items():
             yield f"{PRIVATE}/{name}.parquet", parquet_bytes(frame)
         where = None if data is None else str(Path(data).resolve())
-        yield f"{PRIVATE}/data.json", json.dumps({"data": where}).encode()
+        trusted = [str(Path(anchor).resolve()) for anchor in space.archive.anchors] if space.archive else []
+        signer = space.archive.signer if space.archive else None
+        place = {"data": where, "anchors": trusted, "signer": signer}
+        yield f"{PRIVATE}/data.json", json.dumps(place).encode()
 
 
 def _of_audit(space: TrustSpace, name: str) -> pd.DataFrame:
@@ -191,7 +195,7 @@ def _changes(space: TrustSpace) -> pd.DataFrame:
     )
     if not archive or not known:
         return worded_changes(changes_frame([]))
-    return worded_changes(changes_frame(compare(space.entries_of(known[-1]), space.entries)))
+    return worded_changes(changes_frame(compare(space.side_of(known[-1]), side_of(space.whitelist))))
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -69,38 +69,31 @@ def chronicle(space: TrustSpace, *, since: str | None = None, operator_id: str |
     known = space.archive.until(space.as_of)
     chosen = _chosen(known, since)
     counts, steps, unread = [], [], []
-    first = before = None
+    first = last = None
     for snapshot in chosen:
         try:
-            entries = space.entries_of(snapshot)
+            side = space.side_of(snapshot).audited
         except InputError as error:
             unread.append(error)
             continue
-        entries = entries[~entries["is_audit_entry"]]
-        counts.append(
-            (
-                snapshot.generated_at,
-                len(entries),
-                entries["domain"].nunique(),
-                entries["operator_id"].nunique(),
-            )
-        )
-        if before is None:
-            first = entries
+        numbers = side.entries[["domain", "operator_id"]].nunique().tolist()
+        counts.append((snapshot.generated_at, len(side.entries), *numbers))
+        if last is None:
+            first = side
         else:
-            steps.append(between(before, entries, None, (counts[-2][0], counts[-1][0])))
-        before = entries
-    if first is None or before is None:
+            steps.append(between(last, side))
+        last = side
+    if first is None or last is None:
         raise (unread[0] if unread else InputError("no list of that date", file=str(space.archive.folder)))
     times = [time for time, *_ in counts]
     history = _history(space.archive, [s for s in chosen if s.generated_at in times])
     renames = renames_in(history, times) if len(times) > 2 else {}
-    whole = between(first, before, renames, (times[0], times[-1]))
+    whole = between(first, last, renames)
     return Chronicle(
         pd.DataFrame(counts, columns=["time", "rows", "domains", "operators"]),
         tuple(_of(step, operator_id) for step in steps),
         _of(whole, operator_id),
-        _ages(history, before, whole, operator_id),
+        _ages(history, last.entries, whole, operator_id),
         len(known) - len(chosen),
         tuple(unread),
     )
@@ -132,7 +125,7 @@ def _of(span: Span, operator_id: str | None) -> Span:
     told = span.events["event"].isin(set(changes["event"])) | (
         span.events["kind"].isin(["arrival", "departure"]) & pd.Series(theirs, dtype="bool")
     )
-    return Span(span.start, span.end, changes, span.events[told].reset_index(drop=True))
+    return replace(span, changes=changes, events=span.events[told].reset_index(drop=True))
 
 
 def _ages(history: pd.DataFrame, entries: pd.DataFrame, whole: Span, operator_id: str | None) -> pd.DataFrame:

@@ -14,18 +14,85 @@ column          dtype  meaning
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mssante_audit.archive import changes, events
+from mssante_audit.archive.events import List, Span, span
+from mssante_audit.archive.store import Archive, open_archive
 from mssante_audit.findings.facts import clear, hidden
 from mssante_audit.findings.templates import said
 
 _WORDS = "mssante_audit.space"
 CHANGES = ("kind", "domain", "before", "after", *changes.COLUMNS[2:])
 EVENTS = (*events.COLUMNS[:2], "sentence", *events.COLUMNS[2:])
+
+
+def compare(
+    before: List,
+    after: List,
+    *,
+    archive: Archive | str | Path = "archive",
+    anchors: Sequence[str | Path] = (),
+    signer: str | None = None,
+    recover: bool = False,
+    any_namespace: bool = False,
+    language: str = "fr",
+    show_contacts: bool = False,
+) -> Span:
+    """Compare two lists: what changed, what happened, and how sure either is.
+
+    Parameters
+    ----------
+    before, after
+        Each a file, a date of the archive (its last list of that day or before; ISO 8601) or a loaded
+        `WhiteList`, which has anchors and signer of its own.
+    archive
+        Folder of an archive, or one that is open, with anchors and signer of its own.
+    anchors, signer
+        What the lists are verified with (`mssante_audit.verify_signature`).
+    recover
+        Load the readable rows of a damaged list; what the rest may explain is ``unknown``.
+    any_namespace
+        Accept a list in another XML namespace.
+    language
+        Of the words, `mssante_audit.findings.words.LANGUAGES`.
+    show_contacts
+        Name persons as the lists do.
+
+    Returns
+    -------
+    Span
+        Frames ``changes`` (a row a change) and ``events`` (a row for changes that belong together), their
+        columns in ``docs/data.md``; times ``start`` and ``end``; ``doubts``, why either list is not to be
+        relied on (`mssante_audit.whitelist.reliance.doubts`), two empty tuples if both are.
+
+    Raises
+    ------
+    InputError
+        If there is no such list, or it cannot be read: a damaged one is a `WhiteListError`.
+
+    Examples
+    --------
+    >>> from mssante_audit import compare, load_space
+    >>> archive = load_space(as_of="2026-03-03").archive
+    >>> found = compare("2025-09-01", "2025-11-03", archive=archive, language="en")
+    >>> found.events[["kind", "size", "confidence"]].values.tolist()
+    [['migration', 4, 'certain'], ['added', 2, 'certain']]
+    >>> found.doubts
+    ((), ())
+    """
+    opened = archive if isinstance(archive, Archive) else open_archive(archive, anchors, signer)
+    found = span(opened, before, after, recover=recover, any_namespace=any_namespace)
+    return replace(
+        found,
+        changes=worded_changes(found.changes, language=language, show_contacts=show_contacts),
+        events=worded_events(found.events, language=language),
+    )
 
 
 def worded_changes(told: pd.DataFrame, *, language: str = "fr", show_contacts: bool = False) -> pd.DataFrame:
@@ -49,7 +116,7 @@ def worded_changes(told: pd.DataFrame, *, language: str = "fr", show_contacts: b
 
 
 def worded_events(told: pd.DataFrame, *, language: str = "fr") -> pd.DataFrame:
-    """Return events with their `sentence`.
+    """Return events with their `sentence`, which says of an unknown one that it is.
 
     Parameters
     ----------
@@ -63,6 +130,10 @@ def worded_events(told: pd.DataFrame, *, language: str = "fr") -> pd.DataFrame:
         for kind, size, facts in zip(told["kind"], told["size"], told["facts"], strict=True)
     ]
     sentences = [text[:1].upper() + text[1:] for text in sentences]
+    sentences = [
+        said(_WORDS, "doubtful", text, language) if sure == "unknown" else text
+        for text, sure in zip(sentences, told["confidence"], strict=True)
+    ]
     more = [name for name in told.columns if name not in EVENTS]
     return told.assign(sentence=pd.Series(sentences, index=told.index, dtype="str"))[[*EVENTS, *more]]
 

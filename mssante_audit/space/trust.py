@@ -8,7 +8,7 @@ aside.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.archive.sides import Side, side_of
 from mssante_audit.archive.store import Archive, Snapshot, checked, open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.french import SIGNATURES, count, listing, moment
@@ -92,8 +93,8 @@ class TrustSpace:
         """Return the domains that words resemble (`mssante_audit.whitelist.check.search`)."""
         return search(self.entries, words, limit)
 
-    def entries_of(self, snapshot: Snapshot) -> pd.DataFrame:
-        """Return all rows of a list of the archive; the space's own are not read again.
+    def side_of(self, snapshot: Snapshot) -> Side:
+        """Return a list of the archive, to compare it with another; the space's own is not read again.
 
         Raises
         ------
@@ -102,8 +103,8 @@ class TrustSpace:
         """
         own = self.whitelist
         if self.archive is None or (own.sha256.startswith(snapshot.sha) and not own.damaged):
-            return self.entries
-        return self.archive.load(snapshot).entries
+            return replace(side_of(own), time=snapshot.generated_at)
+        return self.archive.side(snapshot)
 
     def _repr_html_(self) -> str:
         whitelist, seen, register = self.whitelist, self.observation, self.declarations

@@ -257,6 +257,14 @@ def sha256_of(file: Path) -> str:
     return digest.hexdigest()
 
 
+def content_of(file: Path) -> bytes:
+    """Return the uncompressed XML of a file; "" if it cannot be read whole."""
+    try:
+        return b"".join(_pieces(file, str(file)))
+    except (OSError, EOFError, WhiteListError):
+        return b""
+
+
 def _pieces(origin: Path | bytes, name: str) -> Iterator[bytes]:
     """Yield the uncompressed XML; `EOFError` where a compressed file breaks off."""
     total = 0

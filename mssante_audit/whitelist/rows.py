@@ -84,7 +84,11 @@ def _same_contacts(entries: pd.DataFrame) -> list[tuple[str, str]]:
     """Return operators of one name that share domains and have the same contacts on each of them."""
     holders: dict[tuple[str, str], dict[str, set[tuple[str, str]]]] = {}
     columns = ("operator_id", "operator", "domain", "project_contact", "support_contact")
-    for operator_id, name, domain, project, support in rows_by(entries, *columns):
+    held = entries[["domain", "operator_id"]].drop_duplicates()
+    shared = held.loc[held["domain"].duplicated(), "domain"]
+    for operator_id, name, domain, project, support in rows_by(
+        entries[entries["domain"].isin(shared)], *columns
+    ):
         if operator_id and name and name != CPS_ISSUER:
             owners = holders.setdefault((fold(name), domain), {})
             owners.setdefault(operator_id, set()).add((project, support))

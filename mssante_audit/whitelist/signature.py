@@ -207,6 +207,14 @@ def common_names(certificate: x509.Certificate) -> list[str]:
     return [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
 
 
+def signer_in(content: bytes) -> str:
+    """Return the common name in the certificate that signs a list, whatever that is worth; "" if none."""
+    try:
+        return ", ".join(common_names(_signer(content)))
+    except _InvalidError:
+        return ""
+
+
 def _usual_signer(chain: Sequence[x509.Certificate]) -> str:
     anchors = resource("data/sample") / "anchors"
     return SAMPLE_SIGNER if {*chain} & {*trusted_certificates([anchors])} else SIGNER

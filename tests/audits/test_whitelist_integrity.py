@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from time import process_time
 
 import pandas as pd
 import pytest
-from made_up import ALPHA, AS_OF, BETA_DN, make_space, xml_of
+from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space, xml_of
 
+from mssante_audit.archive.log import Record, append
 from mssante_audit.audits import told_in_clear
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.space.trust import TrustSpace
@@ -72,6 +75,40 @@ def test_signature(verdict: Verdict, rules: list[str]) -> None:
     findings = told_in_clear("whitelist_integrity", space)
     assert findings["rule"].tolist() == rules
     assert findings["rows"].tolist() == [()] * len(rules)
+
+
+@pytest.mark.parametrize(
+    ("status", "earlier", "rule", "since"),
+    [
+        ("valid", ["old", "new"], "LIST_SIGNER_NEW", "2026-01-02"),
+        ("valid", ["new", "old"], "LIST_SIGNER_NEW", "2026-01-03"),
+        ("valid-untrusted", ["new", "old"], "LIST_SIGNER_CHANGED", "2026-01-03"),
+        ("valid", ["new", "new"], "", ""),
+        ("valid", ["", ""], "", ""),
+        ("invalid", ["old", "old"], "", ""),
+        ("absent", ["old", "old"], "", ""),
+    ],
+)
+def test_a_change_of_signer(tmp_path: Path, status, earlier: list[str], rule: str, since: str) -> None:
+    days = {f"on_2026_01_0{day}": [{}] for day in (1, 2, 3)}
+    space = archived(tmp_path, **days)
+    assert space.archive is not None
+    for snapshot, signer in zip(space.archive.snapshots, earlier, strict=False):
+        append(tmp_path, Record("", "import", "kept", snapshot.name, signer=signer))
+    expected = "new" if status == "valid" else "old"
+    verdict = replace(
+        VALID,
+        status=status,
+        reason="signer" if status == "valid-untrusted" else "content",
+        signer="CN=new",
+        expected=expected,
+    )
+    space.whitelist.__dict__["signature"] = verdict
+    findings = told_in_clear("whitelist_integrity", space)
+    told = findings[findings["rule"].str.fullmatch("LIST_SIGNER_(CHANGED|NEW)")]
+    assert told["rule"].tolist() == ([rule] if rule else [])
+    for facts in told["facts"]:
+        assert (facts["before"], facts["after"], facts["since"][:10]) == ("old", "new", since)
 
 
 def test_age_is_counted_at_the_date_of_the_audit() -> None:

@@ -18,11 +18,15 @@ from mssante_audit.audits.whitelist_integrity.descriptions import (
 from mssante_audit.audits.whitelist_integrity.domains import domains, near, shared
 from mssante_audit.findings.frame import Finding, row_ranges
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.shown import has_hidden, hidden
 from mssante_audit.whitelist.load import NAMESPACE
 from mssante_audit.whitelist.rows import all_rows, rows_by
 
 FIELDS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
+
+RECENT = 31
+"""Archived lists among which a change of signer is looked for: an older one is history."""
 
 
 # -- the file -----------------------------------------------------------------------------------------------
@@ -41,6 +45,23 @@ def _signature(space: TrustSpace) -> Iterator[Finding]:
         case _ if verdict.not_after is not None and verdict.not_after < space.as_of:
             until = {"signer": verdict.signer, "until": verdict.not_after}
             yield Finding("LIST_SIGNER_EXPIRED", verdict.signer, facts=until)
+
+
+def _signer(space: TrustSpace) -> Iterator[Finding]:
+    """Report the last change of signer in the archive's last lists."""
+    archive, verdict, since = space.archive, space.whitelist.signature, space.whitelist.generated_at
+    after = parse_dn(verdict.signer).get("CN")
+    if archive is None or since is None or not after or verdict.status not in ("valid", "valid-untrusted"):
+        return
+    earlier = [s for s in archive.snapshots if s.generated_at < since.replace(microsecond=0)]
+    for snapshot in reversed(earlier[-RECENT:]):
+        before = archive.signer_of(snapshot)
+        if before not in ("", after):
+            code = "LIST_SIGNER_NEW" if verdict.status == "valid" else "LIST_SIGNER_CHANGED"
+            facts = {"before": before, "after": after, "since": since, "wanted": verdict.expected}
+            yield Finding(code, (before, after), facts=facts)
+            return
+        since = snapshot.generated_at if before else since
 
 
 def _file(space: TrustSpace) -> Iterator[Finding]:
@@ -149,6 +170,7 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
 
 PARTS = (
     _signature,
+    _signer,
     _file,
     _unreadable,
     _dates,

@@ -1,0 +1,90 @@
+"""The two lists that are compared, and how sure is what they show.
+
+How sure a change is depends on which list is to be relied on (`mssante_audit.whitelist.reliance`). Of a
+damaged list rows may be missing: what a row missing there would explain is unknown, and what was read of it
+is likely, because nobody vouches for it any more. Of one that is forged, unsigned or of an untrusted signer
+any row may be missing, altered or made up:
+
+=======================================================  ==============  =============  ==================
+kind                                                     earlier list    later list     either list
+                                                         damaged         damaged        not verified
+=======================================================  ==============  =============  ==================
+``added``, ``dn_added``, ``duplicated`` (more copies)    unknown         likely         unknown
+``removed``, ``dn_retired``, ``duplicated`` (fewer)      likely          unknown        unknown
+``moved``, ``dn_replaced``                               unknown         unknown        unknown
+``renamed`` (``likely`` of two lists to be relied on)    not told: one name removed,    unknown
+                                                         the other added
+another text, another date                               likely          likely         unknown
+=======================================================  ==============  =============  ==================
+
+An event is as sure as the least sure of its changes, and ``likely`` at most where the lists do not say what
+it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from mssante_audit.values.dn import parse_dn
+from mssante_audit.whitelist.reliance import doubts as doubts_of
+
+if TYPE_CHECKING:
+    from mssante_audit.whitelist.load import WhiteList
+
+CONFIDENCES = ("unknown", "likely", "certain")
+"""How sure a change is, and an event, the least first."""
+_MISSING = {
+    "added": {0}, "dn_added": {0}, "more": {0}, "removed": {1}, "dn_retired": {1}, "fewer": {1},
+    "renamed": {0, 1}, "moved": {0, 1}, "dn_replaced": {0, 1},
+}  # fmt: skip
+"""Of which lists, the earlier (0) or the later one, a missing row would explain a change."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two lists that are compared."""
+
+    entries: pd.DataFrame
+    """Its rows (columns of `mssante_audit.whitelist.load`)."""
+    time: datetime | None = None
+    """When it was generated (UTC)."""
+    doubts: tuple[str, ...] = ()
+    """Why it is not to be relied on (`mssante_audit.whitelist.reliance.doubts`), whatever its age."""
+    signer: str = ""
+    """Common name in the certificate that signs it; "" if that cannot be read."""
+
+    @property
+    def audited(self) -> Side:
+        """The list without its test entries."""
+        return replace(self, entries=self.entries[~self.entries["is_audit_entry"]])
+
+
+def side_of(whitelist: WhiteList) -> Side:
+    """Return a list as a side; its signature is checked if it was not yet.
+
+    Raises
+    ------
+    InputError
+        If the file is gone or has changed since it was loaded.
+    """
+    signer = parse_dn(whitelist.signature.signer).get("CN")
+    return Side(whitelist.entries, whitelist.generated_at, tuple(doubts_of(whitelist)), signer)
+
+
+def confidence(kind: str, doubts: tuple[Collection[str], Collection[str]]) -> str:
+    """Return how sure a change of a kind is between lists with these doubts (this module's docstring).
+
+    >>> [confidence("removed", told) for told in (((), ()), (("damaged",), ()), ((), ("damaged",)))]
+    ['certain', 'likely', 'unknown']
+    >>> confidence("removed", (("unsigned",), ()))
+    'unknown'
+    """
+    damaged = {at for at, told in enumerate(doubts) if told}
+    if any({*told} - {"damaged"} for told in doubts) or damaged & _MISSING.get(kind, set()):
+        return "unknown"
+    return "likely" if damaged or kind == "renamed" else "certain"

@@ -1,0 +1,458 @@
+"""Changes are as sure as the lists they are between, whichever side is damaged or not verified."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from cells import shown
+from cryptography.hazmat.primitives.serialization import Encoding
+from typer.testing import CliRunner
+
+from mssante_audit import compare, load_whitelist
+from mssante_audit.archive.events import between
+from mssante_audit.archive.keep import import_lists
+from mssante_audit.archive.sides import Side
+from mssante_audit.archive.store import open_archive
+from mssante_audit.audits import audit
+from mssante_audit.base.errors import InputError, WhiteListError
+from mssante_audit.cli.main import app
+from mssante_audit.findings.registry import catalogue
+from mssante_audit.snapshot import load_space, make_snapshot
+from mssante_audit.space.chronicle import chronicle
+from mssante_audit.space.story import worded_changes, worded_events
+from mssante_audit.whitelist import signature
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER
+from tools.sample.signing import make_chain, make_keys, sign
+from tools.sample.space import Row, whitelist_chunks
+
+DN = "CN=mss.alpha.example,OU=1759900001,O=CH ALPHA,ST=Paris (75),C=FR"
+OTHER = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
+AT = datetime(2026, 1, 1, 5, 30, tzinfo=UTC)
+
+
+def row(domain: str, dn: str = DN, **changes: str) -> Row:
+    name = f"{domain}.mssante.fr"
+    told = {
+        "text": f"Messagerie de {domain}",
+        "project": "01 99 00 00 01, projet@alpha.example",
+        "stamp": "2025-12-01T10:00:00Z",
+    } | changes
+    support = "01 99 00 00 02, support@alpha.example"
+    return (name, told["text"], dn, told["project"], support, told["stamp"])
+
+
+MX, NEW = DN.replace("mss.", "mx."), DN.replace("mss.", "mss2.")
+REST = [row(f"ch-{name}") for name in ("fable", "songe", "mirage")]
+BEFORE = [
+    *REST,
+    row("ch-parti"),
+    row("ch-cede"),
+    row("ch-moins"),
+    row("ch-moins", MX),
+    row("ch-plus"),
+    row("ch-neuf-certificat"),
+    row("ch-texte"),
+    row("ch-contact"),
+    row("ch-date"),
+    row("ch-ecrit"),
+    row("ch-double"),
+    row("ch-simple"),
+    row("ch-simple"),
+    row("ch-alfa", text="Seul de son espèce"),
+]
+AFTER = [
+    *REST,
+    row("ehpad-venu"),
+    row("ch-cede", OTHER),
+    row("ch-moins"),
+    row("ch-plus"),
+    row("ch-plus", MX),
+    row("ch-neuf-certificat", NEW),
+    row("ch-texte", text="Autre"),
+    row("ch-contact", project="01 99 00 00 09, autre@alpha.example"),
+    row("ch-date", stamp="2026-01-01T00:00:00Z"),
+    row("ch-ecrit", DN.replace(",", ", ")),
+    row("ch-double"),
+    row("ch-double"),
+    row("ch-simple"),
+    row("ch-alpha", text="Seul de son espèce"),
+]
+
+ALL = {
+    ("added", "ehpad-venu"), ("removed", "ch-parti"), ("moved", "ch-cede"), ("dn_retired", "ch-moins"),
+    ("dn_added", "ch-plus"), ("dn_replaced", "ch-neuf-certificat"), ("description_changed", "ch-texte"),
+    ("contact_changed", "ch-contact"), ("restamped", "ch-date"), ("dn_respelt", "ch-ecrit"),
+    ("duplicated", "ch-double"), ("duplicated", "ch-simple"),
+}  # fmt: skip
+COME = {("added", "ehpad-venu"), ("dn_added", "ch-plus"), ("duplicated", "ch-double")}
+GONE = {("removed", "ch-parti"), ("dn_retired", "ch-moins"), ("duplicated", "ch-simple")}
+BOTH = {("moved", "ch-cede"), ("dn_replaced", "ch-neuf-certificat")}
+RENAMED = {("renamed", "ch-alpha")}
+APART = {("added", "ch-alpha"), ("removed", "ch-alfa")}
+
+
+def side(rows: list[Row], *doubts: str) -> Side:
+    return Side(load_whitelist(b"".join(whitelist_chunks(rows, AT))).entries, AT, doubts)
+
+
+def sure(before: tuple[str, ...], after: tuple[str, ...]) -> dict[str, set[tuple[str, str]]]:
+    """Return which changes are how sure between two lists with these doubts."""
+    changes = between(side(BEFORE, *before), side(AFTER, *after)).changes
+    found: dict[str, set[tuple[str, str]]] = {}
+    for kind, domain, told in changes[["kind", "domain", "confidence"]].itertuples(index=False):
+        found.setdefault(told, set()).add((kind, domain.removesuffix(".mssante.fr")))
+    return found
+
+
+# -- the table ----------------------------------------------------------------------------------------------
+
+
+def test_of_two_lists_to_be_relied_on_all_is_certain_but_names() -> None:
+    assert sure((), ()) == {"certain": ALL, "likely": RENAMED}
+
+
+def test_a_row_missing_in_a_damaged_earlier_list_makes_nothing_new() -> None:
+    told = sure(("damaged",), ())
+    assert told == {
+        "unknown": COME | BOTH | {("added", "ch-alpha")},
+        "likely": (ALL | APART) - COME - BOTH - {("added", "ch-alpha")},
+    }
+
+
+def test_a_row_missing_in_a_damaged_later_list_is_not_gone() -> None:
+    told = sure((), ("damaged",))
+    assert told == {
+        "unknown": GONE | BOTH | {("removed", "ch-alfa")},
+        "likely": (ALL | APART) - GONE - BOTH - {("removed", "ch-alfa")},
+    }
+
+
+def test_two_damaged_lists() -> None:
+    told = sure(("damaged",), ("damaged",))
+    assert told == {"unknown": GONE | COME | BOTH | APART, "likely": ALL - GONE - COME - BOTH}
+
+
+@pytest.mark.parametrize("doubt", ["forged", "unsigned", "untrusted"])
+@pytest.mark.parametrize("late", [False, True])
+def test_nothing_is_known_of_a_list_that_nobody_vouches_for(doubt: str, late: bool) -> None:
+    assert sure(*(((), (doubt,)) if late else ((doubt,), ()))) == {"unknown": ALL | RENAMED}
+
+
+@pytest.mark.parametrize(
+    ("doubts", "arrival", "departure"),
+    [
+        (((), ()), "certain", "certain"),
+        ((("damaged",), ()), "unknown", "likely"),
+        (((), ("damaged",)), "likely", "unknown"),
+        (((), ("forged",)), "unknown", "unknown"),
+    ],
+)
+def test_an_event_is_as_sure_as_its_changes_and_operators_come_and_go_as_domains_do(
+    doubts, arrival: str, departure: str
+) -> None:
+    gone, come = [row("ch-a", OTHER)], [row("ch-b", OTHER.replace("67990", "57990").replace("BETA", "C"))]
+    events = between(side([*REST, *gone], *doubts[0]), side([*REST, *come], *doubts[1])).events
+    told = dict(zip(events["kind"], events["confidence"], strict=True))
+    assert told == {"arrival": arrival, "added": arrival, "departure": departure, "removed": departure}
+    words = worded_events(events).set_index("kind")["sentence"]
+    for kind, confidence in told.items():
+        assert words[kind].startswith("Non établi : ") == (confidence == "unknown")
+    assert worded_events(events, language="en")["sentence"].str.startswith("Not est").sum() == list(
+        told.values()
+    ).count("unknown")
+
+
+def test_an_event_of_several_kinds_is_as_sure_as_the_least_sure() -> None:
+    """A contact read is likely; that the earlier operator is gone is not known: nor is the migration."""
+    moved = [row("ch-cede", OTHER, project="p")]
+    found = between(side([*REST, row("ch-cede")]), side([*REST, *moved], "damaged"))
+    assert dict(zip(found.changes["kind"], found.changes["confidence"], strict=True)) == {
+        "moved": "unknown",
+        "contact_changed": "likely",
+    }
+    assert found.events[["kind", "confidence"]].values.tolist()[0] == ["migration", "unknown"]
+
+
+# -- files --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def keys():
+    return make_keys()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, keys) -> Path:
+    """Return a folder of lists: good ones of two days, and the later one in each bad state."""
+    folder = tmp_path_factory.mktemp("lists")
+    chain = make_chain(keys=keys)
+    (folder / "anchors.pem").write_bytes(
+        b"".join(c.public_bytes(Encoding.PEM) for c in (chain.root, chain.issuing))
+    )
+    plain = [
+        b"".join(whitelist_chunks(rows, AT + timedelta(days=days)))
+        for days, rows in enumerate((BEFORE, AFTER))
+    ]
+    before, after = (sign(xml, chain) for xml in plain)
+    lists = {
+        "before": before,
+        "after": after,
+        "cut": after[: after.index(b"ch-contact") - 20],
+        "cut-before": before[: before.index(b"ch-double") - 20],
+        "forged": after.replace(b"ehpad-venu", b"ehpad-faux"),
+        "unsigned": plain[1],
+        "foreign": sign(plain[1], other := make_chain(keys=keys, common_name="autre.fictif.example")),
+        "foreign-before": sign(plain[0], other),
+        "renewed": sign(plain[1], make_chain(keys=keys, not_before=AT - timedelta(days=9))),
+    }
+    for name, content in lists.items():
+        (folder / f"{name}.xml.gz").write_bytes(gzip.compress(content))
+    return folder
+
+
+def run(place: Path, before: str, after: str, *more: str) -> tuple[int, str, str]:
+    lists = [str(place / f"{name}.xml.gz") for name in (before, after)]
+    trusted = ("--anchors", str(place / "anchors.pem"), "--signer", SAMPLE_SIGNER)
+    done = CliRunner().invoke(app, ["changes", *lists, *trusted, *more])
+    return done.exit_code, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "status", "why"),
+    [
+        ("before", "after", 0, ""),
+        ("after", "before", 0, ""),
+        ("before", "forged", 4, "its signature is wrong"),
+        ("forged", "before", 4, "its signature is wrong"),
+        ("before", "unsigned", 4, "it has no signature"),
+        ("before", "foreign", 4, "its signer is not the one expected"),
+        ("before", "cut", 4, "the file is damaged"),
+        ("cut-before", "after", 4, "the file is damaged"),
+    ],
+)
+def test_the_exit_status_tells_whether_both_lists_are_to_be_relied_on(place, before, after, status, why):
+    found, out, errors = run(place, before, after, "--recover", "--format", "json")
+    assert found == status
+    assert why in errors
+    assert bool(why) == bool(errors)
+    told = {record["confidence"] for record in json.loads(out)}
+    assert told == {0: {"certain", "likely"}}.get(
+        status, {"likely", "unknown"} if "damaged" in why else {"unknown"}
+    )
+
+
+def test_a_damaged_list_is_refused_unless_its_rows_are_asked_for(place: Path) -> None:
+    lists = [str(place / f"{name}.xml.gz") for name in ("before", "cut")]
+    with pytest.raises(WhiteListError, match=r"rows are readable.*--recover"):
+        CliRunner().invoke(app, ["changes", *lists], catch_exceptions=False)
+
+
+def test_what_was_cut_off_is_not_told_as_gone(place: Path) -> None:
+    status, out, _ = run(place, "before", "cut", "--recover", "--format", "json")
+    records = json.loads(out)
+    removed = [r for r in records if r["kind"] == "removed"]
+    assert len(removed) > 5
+    assert {r["confidence"] for r in removed} == {"unknown"}
+    assert status == 4
+    assert "renamed" not in {r["kind"] for r in records}
+    _, out, _ = run(place, "before", "cut", "--recover", "--format", "json", "--events")
+    events = {r["kind"]: r for r in json.loads(out)}
+    assert events["removed"]["sentence"].startswith("Non établi : ")
+    assert not events["added"]["sentence"].startswith("Non établi")
+
+
+@pytest.mark.parametrize("events", [(), ("--events",)])
+def test_every_format_has_it(place: Path, tmp_path: Path, events: tuple[str, ...]) -> None:
+    _, text, _ = run(place, "before", "unsigned", *events)
+    assert "confidence" in text.splitlines()[0].split(",")
+    assert text.count("unknown") == len(text.splitlines()) - 1
+    out = tmp_path / "a.parquet"
+    run(place, "before", "unsigned", *events, "--format", "parquet", "--out", str(out))
+    assert set(pd.read_parquet(out)["confidence"]) == {"unknown"}
+
+
+# -- compare ------------------------------------------------------------------------------------------------
+
+
+def test_compare_takes_paths_lists_and_dates(place: Path, tmp_path: Path) -> None:
+    trusted = {"anchors": [place / "anchors.pem"], "signer": SAMPLE_SIGNER}
+    files = [place / "before.xml.gz", place / "after.xml.gz"]
+    list(import_lists(open_archive(tmp_path / "archive", **trusted), files))
+    told = {"archive": tmp_path / "archive", **trusted}
+    loaded = [load_whitelist(file, **trusted) for file in files]
+    days = [date(2026, 1, 1), datetime(2026, 1, 2, 12, tzinfo=UTC)]
+    found = [
+        compare(*files, **told),
+        compare(*map(str, files), **told),
+        compare(*loaded),
+        compare(*days, **told),
+        compare("2026-01-01", loaded[1], **told),
+        compare(*days, archive=open_archive(tmp_path / "archive", **trusted)),
+    ]
+    for one in found:
+        pd.testing.assert_frame_equal(one.changes, found[0].changes)
+        pd.testing.assert_frame_equal(one.events, found[0].events)
+        assert one.doubts == ((), ())
+    assert (found[0].start, found[0].end) == (AT, AT + timedelta(days=1))
+    assert "•" in found[0].changes.set_index("kind").loc["contact_changed", "before"]
+    assert compare(*files).doubts == (("untrusted",), ("untrusted",))
+
+
+def test_compare_of_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="no such file"):
+        compare(tmp_path / "none.xml", tmp_path / "none.xml")
+    with pytest.raises(InputError, match=r"archive: no list of 2026-01-01 or before"):
+        compare("2026-01-01", "2026-01-02")
+    with pytest.raises(InputError, match="is not a date"):
+        compare("none.xml", "none.xml")
+
+
+# -- the archive --------------------------------------------------------------------------------------------
+
+
+def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Count the checks of signatures from now on."""
+    seen: list[str] = []
+    plain = signature.verify_signature
+
+    def counted(whitelist, *args, **named):
+        seen.append(Path(whitelist.source).name[:10])
+        return plain(whitelist, *args, **named)
+
+    monkeypatch.setattr(signature, "verify_signature", counted)
+    return seen
+
+
+@pytest.fixture
+def kept(place: Path, tmp_path: Path) -> Path:
+    archive = open_archive(tmp_path / "archive", [place / "anchors.pem"], SAMPLE_SIGNER)
+    list(import_lists(archive, [place / "before.xml.gz", place / "after.xml.gz"]))
+    return tmp_path / "archive"
+
+
+def test_what_the_log_vouches_for_is_not_checked_again(place: Path, kept: Path, monkeypatch) -> None:
+    trusted = [place / "anchors.pem"]
+    seen = checks(monkeypatch)
+    days = ("2026-01-01", "2026-01-02")
+    assert compare(*days, archive=kept, anchors=trusted, signer=SAMPLE_SIGNER).doubts == ((), ())
+    assert seen == []
+    other = compare(*days, archive=kept, anchors=trusted, signer="autre.fictif.example")
+    assert other.doubts == (("untrusted",), ("untrusted",)), "another signer is expected now"
+    log = kept / "log.jsonl"
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {record["signer"] for record in records} == {SAMPLE_SIGNER}
+    log.write_text("".join(json.dumps({**r, "signer": ""}) + "\n" for r in records))  # as 0.1 wrote it
+    seen.clear()
+    assert compare(*days, archive=kept, anchors=trusted, signer=SAMPLE_SIGNER).doubts == ((), ())
+    assert seen == []
+    log.unlink()
+    assert compare(*days, archive=kept, anchors=trusted, signer=SAMPLE_SIGNER).doubts == ((), ())
+    assert seen == ["2026-01-01", "2026-01-02"]
+
+
+def planted(kept: Path, place: Path, name: str) -> None:
+    """Put a list that the archive would not have kept among its lists."""
+    content = gzip.decompress((place / f"{name}.xml.gz").read_bytes())
+    sha = load_whitelist(content).sha256
+    min(kept.glob("2026-01-02*.xml.gz")).unlink()
+    (kept / f"2026-01-02T053000Z-{sha[:8]}.xml.gz").write_bytes(gzip.compress(content))
+
+
+@pytest.mark.parametrize("name", ["forged", "unsigned"])
+def test_the_report_claims_nothing_of_a_list_that_nobody_vouches_for(place, kept, name) -> None:
+    planted(kept, place, name)
+    trusted = {"anchors": [place / "anchors.pem"], "signer": SAMPLE_SIGNER}
+    space = load_space(kept.parent, as_of="2026-01-03T06:00:00Z", **trusted)
+    story = chronicle(space)
+    assert set(story.events["confidence"]) == {"unknown"}
+    scope = {
+        "space": space,
+        "story": story,
+        "changes": worded_changes(story.whole.changes),
+        "events": worded_events(story.events),
+        "lists": story.counts.set_index("time"),
+        "row_limit": 50,
+    }
+    lead = shown("changes", "answer", **scope).text
+    assert "Aucun changement n’est établi" in lead
+    number = len(story.events)
+    assert f"{number} événements ne sont pas établis".replace(" ", "") in "".join(lead.split())
+    figures = "".join(shown("changes", "figures", **scope).text.split())
+    assert f"Changementsnonétablis</dt><dd>{len(story.whole.changes)}<" in figures
+    assert "Domainesretirés</dt><dd>0<" in figures
+    assert "certitude" in shown("changes", "kinds", **scope).text.lower()
+    assert shown("changes", "flows", **scope).html().count("<svg") == 0
+
+
+def test_a_snapshot_knows_how_sure_its_changes_are_and_whom_to_trust(place, kept, tmp_path) -> None:
+    trusted = {"anchors": [place / "anchors.pem"], "signer": SAMPLE_SIGNER}
+
+    def changes() -> Counter[str]:
+        space = load_space(kept.parent, as_of="2026-01-03T06:00:00Z", **trusted)
+        make_snapshot(space, tmp_path / "snapshot", data=kept.parent)
+        (kept / "log.jsonl").unlink(missing_ok=True)  # the archive is verified with what the snapshot names
+        story = chronicle(load_space(tmp_path / "snapshot"))
+        told = pd.read_parquet(tmp_path / "snapshot" / "changes.parquet")["confidence"]
+        assert Counter(story.whole.changes["confidence"]) == Counter(told)
+        return Counter(told)
+
+    assert changes() == {"certain": len(ALL), "likely": 1}
+    planted(kept, place, "unsigned")
+    assert set(changes()) == {"unknown"}
+
+
+# -- the signer ---------------------------------------------------------------------------------------------
+
+
+def day_after(place: Path, folder: Path, first: str, last: str) -> list[tuple[str, str, str]]:
+    """Return the event and the findings on signers, the list of the second day being signed by another."""
+    lists = [load_whitelist(place / f"{name}.xml.gz") for name in (first, last)]
+    folder.mkdir()
+    for one, days in zip(lists, (0, 1), strict=True):
+        name = f"{AT + timedelta(days=days):%Y-%m-%dT%H%M%SZ}-{one.sha256[:8]}.xml.gz"
+        (folder / name).write_bytes(gzip.compress(one.content()))
+    trusted = {"anchors": [place / "anchors.pem"], "signer": SAMPLE_SIGNER}
+    space = load_space(folder.parent, as_of="2026-01-03T06:00:00Z", **trusted)
+    events = chronicle(space).events
+    told = [
+        (e.confidence, e.facts["before"], e.facts["after"])
+        for e in events[events["kind"] == "signer"].itertuples()
+    ]
+    found = audit("whitelist_integrity", space)
+    for one in found[found["rule"].isin(["LIST_SIGNER_CHANGED", "LIST_SIGNER_NEW"])].itertuples():
+        assert one.facts["since"] == lists[1].generated_at.isoformat()
+        told.append((one.rule, one.facts["before"], one.facts["after"]))
+    return told
+
+
+def test_a_signer_that_leaves_the_one_expected_is_grave_and_an_event(place: Path, tmp_path: Path) -> None:
+    names = (SAMPLE_SIGNER, "autre.fictif.example")
+    told = day_after(place, tmp_path / "archive", "before", "foreign")
+    assert told == [("likely", *names), ("LIST_SIGNER_CHANGED", *names)]
+    rules = catalogue()
+    assert (rules["LIST_SIGNER_CHANGED"].severity, rules["LIST_SIGNER_NEW"].severity) == ("critical", "info")
+
+
+def test_a_signer_that_becomes_the_one_expected_is_information(place: Path, tmp_path: Path) -> None:
+    names = ("autre.fictif.example", SAMPLE_SIGNER)
+    told = day_after(place, tmp_path / "archive", "foreign-before", "after")
+    assert told == [("likely", *names), ("LIST_SIGNER_NEW", *names)]
+
+
+@pytest.mark.parametrize("last", ["after", "renewed", "forged", "unsigned"])
+def test_the_same_signer_and_none_that_can_be_believed_are_no_change(place, tmp_path, last) -> None:
+    assert day_after(place, tmp_path / "archive", "before", last) == []
+
+
+def test_test_entries_are_left_out_and_the_rest_of_a_side_stays() -> None:
+    whole = replace(side([*REST, row("ch-test")], "damaged"), signer="x")
+    assert len(whole.audited.entries) == len(REST)
+    assert (whole.audited.doubts, whole.audited.signer, whole.audited.time) == (("damaged",), "x", AT)
