@@ -29,6 +29,8 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 =================================  ==================================================================
 `domains`, `method_records`        a row a domain; the DNS method in use for it, and the declared one
 `hosts`                            the name servers or mail hosts that domains depend on
+`causes`, `actionable`             what to put right first, findings merged by operator and remedy; the
+                                   findings that ask for something: no information, no hints
 `waived`, `touched`                accepted findings; how many domains findings touch
 `bars`, `lines`, `tiles`           charts of a series or frame, of a frame over time, of départements
 `by_age`                           how many ages fall into each band
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from mssante_audit.base.french import percent
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.findings.catalogue import Rule, load_rules
+    from mssante_audit.findings.causes import actionable, causes
     from mssante_audit.findings.frame import Finding
     from mssante_audit.findings.registry import Audit, catalogue, register, rule
     from mssante_audit.report.charts import bars, by_age, largest, lines, table, tiles
@@ -98,6 +101,10 @@ _HOME = {
     "findings.catalogue": (
         "Rule",
         "load_rules",
+    ),
+    "findings.causes": (
+        "actionable",
+        "causes",
     ),
     "findings.frame": ("Finding",),
     "findings.registry": (
@@ -176,12 +183,14 @@ __all__ = [
     "Thresholds",
     "TrustSpace",
     "WhiteList",
+    "actionable",
     "audit",
     "audit_all",
     "bars",
     "by_age",
     "card",
     "catalogue",
+    "causes",
     "domains",
     "enable",
     "family",

@@ -12,6 +12,7 @@ from mssante_audit.archive.events import between, span
 from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column, columns
+from mssante_audit.findings.causes import causes
 from mssante_audit.observe.methods import methods
 from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.snapshot.dictionary import FRAMES, in_files
@@ -50,6 +51,7 @@ def frames_of(space: TrustSpace) -> dict[str, pd.DataFrame]:
         "entries": space.entries,
         "problems": space.whitelist.problems,
         "findings": found,
+        "causes": causes(found, space.audited, space.published),
         "domains": domains_of(space.audited, found),
         "mailboxes": space.mailboxes.counts.frame,
         "methods": methods(space.observation, space.audited["domain"]),
@@ -96,7 +98,7 @@ def test_every_file_of_a_snapshot_is_described(space: TrustSpace, tmp_path: Path
     make_snapshot(space, tmp_path / "s", shareable=True)
     make_snapshot(space, tmp_path / "own")
     files = {file.stem: pd.read_parquet(file) for file in (tmp_path / "s").glob("*.parquet")}
-    assert files.keys() == FRAMES.keys() - {"events", "history"}
+    assert files.keys() == FRAMES.keys() - {"causes", "events", "history"}
     for name, frame in files.items():
         told = [one.name for one in FRAMES[name][1]()]
         private = tmp_path / "own" / PRIVATE / f"{name}.parquet"
