@@ -52,7 +52,7 @@ def frames_of(space: TrustSpace) -> dict[str, pd.DataFrame]:
         "problems": space.whitelist.problems,
         "findings": found,
         "causes": causes(found, space.audited, space.published),
-        "domains": domains_of(space.audited, found),
+        "domains": domains_of(space, found),
         "mailboxes": space.mailboxes.counts.frame,
         "methods": methods(space.observation, space.audited["domain"]),
         "changes": worded_changes(told.changes),
@@ -123,7 +123,7 @@ def test_no_column_names_a_person_that_is_not_said_to(tmp_path: Path) -> None:
         "findings": audit_all(space),
         "changes": worded_changes(told.changes, show_contacts=True),
         "events": worded_events(told.events),
-        "domains": domains_of(space.audited, audit_all(space)),
+        "domains": domains_of(space, audit_all(space)),
     }
     for name, frame in frames.items():
         naming_some = {c for c in frame.columns if CANARY.search(frame[c].to_csv().encode())}

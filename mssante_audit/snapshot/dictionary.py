@@ -12,11 +12,11 @@ from mssante_audit.declarations import register
 from mssante_audit.declarations.headings import fields
 from mssante_audit.findings import causes
 from mssante_audit.findings import frame as findings
-from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
+from mssante_audit.findings.catalogue import CHECKS, CONFIDENCES, SEVERITIES
 from mssante_audit.mailboxes import counts
 from mssante_audit.observe import methods
 from mssante_audit.space import story
-from mssante_audit.verdicts import domains
+from mssante_audit.verdicts import checks, domains
 from mssante_audit.whitelist import load
 
 
@@ -63,7 +63,13 @@ in_files = _of(findings, 1)
 
 _CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
     "findings": {"severity": SEVERITIES, "confidence": CONFIDENCES, "status": ("", "new", "open")},
-    "domains": {"severity": ("", *SEVERITIES), "method": methods.METHODS},
+    "domains": {
+        **dict.fromkeys(CHECKS, checks.RESULTS),
+        "state": checks.STATES,
+        "receives": checks.RECEIVES,
+        "severity": ("", *SEVERITIES),
+        "method": methods.METHODS,
+    },
     "mailboxes": {"kind": counts.KINDS},
     "methods": {"method": methods.METHODS},
     "changes": {"kind": changes.KINDS},
