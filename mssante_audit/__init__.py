@@ -31,6 +31,8 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 `hosts`                            the name servers or mail hosts that domains depend on
 `causes`, `actionable`             what to put right first, findings merged by operator and remedy; the
                                    findings that ask for something: no information, no hints
+`answer`, `states`, `checks`,      a first screen of domains and causes: the sentence on top, the bar of
+`cause_list`                       states, a line a check, the first ten causes
 `waived`, `touched`                accepted findings; how many domains findings touch
 `bars`, `lines`, `tiles`           charts of a series or frame, of a frame over time, of départements
 `by_age`                           how many ages fall into each band
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
         touched,
         unknown,
     )
+    from mssante_audit.report.first import answer, cause_list, checks, states
     from mssante_audit.report.say import lead, note, say
     from mssante_audit.report.tables import Figure, card, enable, key_figures, sections, show_frames
     from mssante_audit.snapshot.load import load_space
@@ -134,6 +137,12 @@ _HOME = {
         "touched",
         "unknown",
     ),
+    "report.first": (
+        "answer",
+        "cause_list",
+        "checks",
+        "states",
+    ),
     "report.say": (
         "lead",
         "note",
@@ -184,13 +193,16 @@ __all__ = [
     "TrustSpace",
     "WhiteList",
     "actionable",
+    "answer",
     "audit",
     "audit_all",
     "bars",
     "by_age",
     "card",
     "catalogue",
+    "cause_list",
     "causes",
+    "checks",
     "domains",
     "enable",
     "family",
@@ -222,6 +234,7 @@ __all__ = [
     "sections",
     "severity_bars",
     "show_frames",
+    "states",
     "table",
     "tiles",
     "title_of",
