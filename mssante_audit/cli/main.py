@@ -182,10 +182,14 @@ def findings(
     audit: Annotated[str, typer.Argument(help="Name of an audit, or all.")],
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
     out: OutFile = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Information and hints too, as sarif and junit always have them.")
+    ] = False,
     **options: Any,
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
+    from mssante_audit.findings.causes import actionable
     from mssante_audit.report.results import of_operator, select_operator
 
     check_format(format, out)
@@ -195,11 +199,17 @@ def findings(
     found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
     owner = select_operator(space, chosen)
     found = of_operator(found, space, owner)
+    kept = found
     if format in (Format.sarif, Format.junit):
+        # Left out of these a finding would be taken for fixed, and its rule for passed.
         _exchange(format, found, space, audit, owner, out)
     else:
-        write_frame(found, format, out)
-    if say_failed(found):
+        kept = found if everything else actionable(found)
+        write_frame(kept, format, out)
+    failed = say_failed(found)
+    if left := len(found) - len(kept):
+        say(f"mssante-audit: {left} findings left out, information and hints: --all has them", sys.stderr)
+    if failed:
         raise typer.Exit(3)
 
 
