@@ -348,6 +348,16 @@ class Opening(Section):
     operator: Text | None = Field(
         default=None, title="Opérateur", description="Identifier or unambiguous name; all operators if none."
     )
+    region: Text | None = Field(
+        default=None,
+        title="Région des opérateurs",
+        description="Where operators (not establishments) sit: regions, with commas.",
+    )
+    department: Text | None = Field(
+        default=None,
+        title="Département des opérateurs",
+        description="Where operators (not establishments) sit: codes or names, with commas.",
+    )
     anchors: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
         default=(), title="Certificats de confiance", description="Certificate files or folders to trust."
     )
@@ -363,6 +373,10 @@ class Opening(Section):
         title="Contacts en clair",
         description="Show contacts as they are, not masked: not for sharing.",
     )
+
+
+LIMITS = ("operator", "region", "department")
+"""Those that say whom a report is limited to (`mssante_audit.report.results.limits`)."""
 
 
 class Parameters(Thresholds, Opening):
