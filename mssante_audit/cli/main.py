@@ -347,7 +347,7 @@ def _exchange(
     from mssante_audit.findings import registry
     from mssante_audit.findings.junit import junit
     from mssante_audit.findings.sarif import read_sarif, sarif
-    from mssante_audit.report.results import Limits, limited, touching
+    from mssante_audit.report.results import operators, touching
 
     names = [name for name in registry.audits() if audit in ("all", name)]
     told = (
@@ -356,10 +356,10 @@ def _exchange(
         [own for own in registry.catalogue().values() if own.audit in names],
     )
     if format is Format.sarif:
-        own = limited(space.entries, chosen)["operator_id"]
-        whose = None if chosen == Limits() else set(own) - {""}
         before, source = read_sarif(out) if out else None, Path(space.whitelist.source).name
-        log = sarif(found, *told, source=source, as_of=space.as_of, operators=whose, before=before)
+        log = sarif(
+            found, *told, source=source, as_of=space.as_of, operators=operators(space, chosen), before=before
+        )
         text = json.dumps(log, ensure_ascii=False, indent=1) + "\n"
     else:
         text = junit(found, *told)

@@ -22,13 +22,16 @@ from typing_extensions import TypedDict  # pydantic wants its own before Python 
 
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.export import json_text
+from mssante_audit.base.french import listing
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES
 from mssante_audit.findings.facts import names_persons
 from mssante_audit.findings.frame import COLUMNS, typed
 from mssante_audit.findings.registry import audits
 from mssante_audit.report.parameters import check_value
+from mssante_audit.report.say import Said, say
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.trust import Thresholds, TrustSpace
+from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.values.places import Places, places
 from mssante_audit.values.shown import folded
 from mssante_audit.whitelist.signature import Revocation, Status
@@ -172,6 +175,27 @@ def limited(entries: pd.DataFrame, chosen: Limits) -> pd.DataFrame:
     return entries
 
 
+def operators(space: TrustSpace, chosen: Limits) -> set[str] | None:
+    """Return the identifiers of the operators that a report is limited to; ``None`` for everybody."""
+    if chosen == Limits():
+        return None
+    return {*limited(space.entries, chosen)["operator_id"].tolist(), chosen.operator_id} - {"", None}
+
+
+def limited_to(chosen: Limits) -> Said:
+    """Say which places a report is limited to, in French; an empty sentence if none is named."""
+    named = chosen.places
+    if named is None:
+        return say("")
+    kind, names = "de la région", list(named.regions)
+    if named.departments:  # where both are named, what is meant lies in both
+        kind, names = "du département", sorted(f"{DEPARTMENTS[code]} ({code})" for code in named.codes)
+    if len(names) > 1:
+        kind = f"des {kind.rpartition(' ')[2]}s"
+    where = "d'après leur certificat et non d'après les établissements qu'ils servent"
+    return say(f"Rapport limité aux opérateurs {kind} **{{names}}**, {where}.", names=listing(names))
+
+
 def touching(findings: pd.DataFrame, space: TrustSpace, chosen: Limits) -> pd.DataFrame:
     """Return the findings that touch one of the rows, or one of the operators, that a report is limited to.
 
@@ -182,7 +206,7 @@ def touching(findings: pd.DataFrame, space: TrustSpace, chosen: Limits) -> pd.Da
         return findings
     own = limited(space.entries, chosen)
     rows, names = set(own["row"].tolist()), set(own["domain"].tolist())
-    owners = {*own["operator_id"].tolist(), chosen.operator_id} - {""}
+    owners = operators(space, chosen) or set()
     kept = []
     columns = ("rule", "rows", "operator_id", "domain", "domains")
     for code, numbers, owner, domain, count in zip(*(findings[name] for name in columns), strict=True):
