@@ -26,7 +26,8 @@ from mssante_audit.dossiers.page import NOTEBOOK, dossiers_html
 from mssante_audit.dossiers.workers import Made, Order, opened, produce
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report.jobs import Job, plan, tellable
-from mssante_audit.report.results import limited, limits, provenance, select_operator
+from mssante_audit.report.results import limits, provenance, select_operator
+from mssante_audit.report.results import operators as operators_of
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import CPS_ISSUER
@@ -140,13 +141,13 @@ def write_dossiers(
     order = _order(base, inputs, debug)
     space = opened(order)
     names = _operators(space)
-    sitting = limited(space.entries, limits(space, None, region, department))["operator_id"].unique()
+    sitting = operators_of(space, limits(space, None, region, department))
     asked = [select_operator(space, operator) for operator in operators]
-    if asked and not {*asked} & {*sitting}:
+    if sitting is not None and asked and sitting.isdisjoint(asked):
         raise ParameterError(
             "none of these operators sits there", remedy="Name operators or places, not both"
         )
-    chosen = [operator_id for operator_id in asked or names if operator_id in sitting]
+    chosen = [operator_id for operator_id in asked or names if sitting is None or operator_id in sitting]
     stamp = _stamp(base, inputs, pinned="as_of" in given)
     hashes = {i: _digest(f"{stamp}\0{i}") for i in chosen if i}
     tell = listener or (lambda done, of, told: None)

@@ -156,9 +156,9 @@ def limits(
     operator_id = select_operator(space, operator)
     named = places(check_value("region", region), check_value("department", department))
     chosen = Limits(operator_id, named)
-    if named and limited(space.entries, chosen).empty:
+    if named and limited(space.audited, chosen).empty:
         who = f"the operator {operator_id} does not sit" if operator_id else "no operator of this list sits"
-        known = sorted({*space.entries["department"]} - {""})
+        known = sorted({*space.audited["department"]} - {""})
         raise UnknownNameError(
             f"{who} in {', '.join((*named.regions, *named.departments))}",
             remedy=f"There are operators in: {', '.join(known)}",
@@ -176,10 +176,14 @@ def limited(entries: pd.DataFrame, chosen: Limits) -> pd.DataFrame:
 
 
 def operators(space: TrustSpace, chosen: Limits) -> set[str] | None:
-    """Return the identifiers of the operators that a report is limited to; ``None`` for everybody."""
+    """Return the identifiers of the operators that a report is limited to; ``None`` for everybody.
+
+    Test entries say nothing of where one sits.
+    """
     if chosen == Limits():
         return None
-    return {*limited(space.entries, chosen)["operator_id"].tolist(), chosen.operator_id} - {"", None}
+    named = {chosen.operator_id} - {None}
+    return {*limited(space.audited, chosen)["operator_id"].tolist(), *named} - {""}
 
 
 def limited_to(chosen: Limits) -> Said:
