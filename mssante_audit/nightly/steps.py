@@ -205,7 +205,10 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
         if known.exists():
             write_bytes(out / ledger.FILE, known.read_bytes())
             break
-    run = run_reports(names, out=out, parameters=_accepted(job, names), told=job.parameters, debug=job.debug)
+    wanted = job.config.reports
+    where = {name: told for name in ("region", "department") if (told := getattr(wanted, name))}
+    parameters = _accepted(job, names) | where
+    run = run_reports(names, out=out, parameters=parameters, told=job.parameters, debug=job.debug)
     if (out / ledger.FILE).exists():
         write_bytes(job.folder / ledger.FILE, (out / ledger.FILE).read_bytes())
     failed = [
@@ -235,8 +238,9 @@ def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
     parameters = _accepted(job, (NOTEBOOK,))
     out = job.folder / "dossiers"
     run = write_dossiers(
-        out, parameters=parameters, operators=wanted.operators, jobs=wanted.jobs or None, debug=job.debug
-    )
+        out, parameters=parameters, operators=wanted.operators, region=wanted.region or None,
+        department=wanted.department or None, jobs=wanted.jobs or None, debug=job.debug,
+    )  # fmt: skip
     failed = [o for o in run.outcomes if o.status == "failed"]
     if failed:
         why = failed[0].failure or {}

@@ -14,6 +14,7 @@ from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
 from mssante_audit.findings.causes import actionable
 from mssante_audit.findings.registry import NEEDS, audits, catalogue, rule
 from mssante_audit.findings.trend import severity_counts
+from mssante_audit.report.results import Limits, limited_to
 from mssante_audit.report.tables import Cell, Html, badge, csv_link, data, prose, table, visible
 from mssante_audit.space.trust import TrustSpace
 
@@ -287,8 +288,13 @@ def incomplete(findings: pd.DataFrame) -> str:
     return f'<p class="limits">{typeset(told)}</p><ul class="limits">{lines}</ul>'
 
 
-def opening(space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame | None = None) -> Html:
-    """Show what a report is about: of which operator, if of one only; what was set aside, or not evaluated.
+def opening(
+    space: TrustSpace,
+    entries: pd.DataFrame,
+    findings: pd.DataFrame | None = None,
+    chosen: Limits | None = None,
+) -> Html:
+    """Show what a report is about: whom it is limited to, if it is; what was set aside, or not evaluated.
 
     Parameters
     ----------
@@ -296,9 +302,13 @@ def opening(space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame | N
         Rows reported on.
     findings
         All that was found on them.
+    chosen
+        Whom it is limited to (`mssante_audit.report.results.limits`).
     """
     limits = ""
-    if len(entries) < len(space.audited):
+    if chosen is not None and chosen.places is not None and chosen.operator_id is None:
+        limits = f'<p class="limits">{limited_to(chosen).html}</p>'
+    elif len(entries) < len(space.audited):
         limits = "Rapport limité à un opérateur qui n’a que des entrées de test."
         if len(entries):
             operator, name = data(entries["operator_id"].iloc[0]), data(entries["operator"].iloc[0])

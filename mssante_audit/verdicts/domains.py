@@ -53,6 +53,7 @@ AUDIT_RULE_FAILED   a rule that decides it could not be evaluated
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 
@@ -77,10 +78,16 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
     space
         The trust space.
     findings
-        Those of all audits (`mssante_audit.audits.audit_all`), if they are there already.
+        Those of all audits (`mssante_audit.audits.audit_all`), if they are there already. Without them, and
+        of a snapshot, the frame is the one that it keeps.
     language
         Of `reasons`: one of `mssante_audit.findings.templates.LANGUAGES`.
     """
+    if findings is None and space.kept is not None:
+        kept = space.kept("domains")
+        whys = [json.loads(why) for why in kept["why"]]
+        words = [reasons(why, language) for why in whys]
+        return kept.assign(why=pd.Series(whys, dtype="object"), reasons=pd.Series(words, dtype="str"))
     seen = {}
     if space.observation is not None:
         told = methods(space.observation, space.audited["domain"].unique().tolist())
