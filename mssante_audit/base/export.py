@@ -20,7 +20,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import OutputError
 
-OBJECTS = ("subject", "rows", "facts")
+OBJECTS = ("subject", "rows", "facts", "why")
 """Columns that hold Python's own objects: JSON in files, and not among a table's flat columns."""
 
 XLSX_TEXT = 32_767

@@ -21,13 +21,15 @@ from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.french import SEVERITY_NAMES
 from mssante_audit.base.resources import resource
+from mssante_audit.base.settings import LIMITS
 from mssante_audit.base.staging import locked, publish
 from mssante_audit.dossiers.page import NOTEBOOK
 from mssante_audit.dossiers.workers import Made, Order, opened, produce
 from mssante_audit.report.conversion import as_severe, write_files
 from mssante_audit.report.jobs import Job, plan, tellable
 from mssante_audit.report.page import VERDICTS, policy_of, template
-from mssante_audit.report.results import provenance, select_operator
+from mssante_audit.report.results import limits, provenance, select_operator
+from mssante_audit.report.results import operators as operators_of
 from mssante_audit.report.tables import script, source_of, style
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace
@@ -93,6 +95,8 @@ def write_dossiers(
     *,
     parameters: Mapping[str, Any] | None = None,
     operators: Sequence[str] = (),
+    region: str | None = None,
+    department: str | None = None,
     jobs: int | None = None,
     executor: Executor | None = None,
     send: Callable[[Bundle], Any] = lambda bundle: bundle,
@@ -108,6 +112,8 @@ def write_dossiers(
     ----------
     operators
         Identifiers or unambiguous names; all operators of the list if empty. The others' dossiers stay.
+    region, department
+        Only of operators that sit there (`mssante_audit.report.results.limits`); the others' stay.
     jobs
         How many to make at once; as many as there are processors if not given.
     executor
@@ -125,14 +131,20 @@ def write_dossiers(
         If `out` cannot be written, or another run is writing there.
     """
     given = dict(parameters or {})
-    if "operator" in given:
-        raise ParameterError("operator is not a parameter here", remedy="Name operators apart")
+    if apart := [name for name in LIMITS if name in given]:
+        raise ParameterError(f"{apart[0]} is not a parameter here", remedy="Name operators apart")
     (base,) = plan({NOTEBOOK: resource("notebooks") / f"{NOTEBOOK}.ipynb"}, {**given, "operator": "0"})
     inputs = inputs_digest(base.given.get("data"), base.given.get("anchors") or ())
     order = _order(base, inputs, debug)
     space = opened(order)
     names = _operators(space)
-    chosen = [select_operator(space, operator) for operator in operators] or list(names)
+    sitting = operators_of(space, limits(space, None, region, department))
+    asked = [select_operator(space, operator) for operator in operators]
+    if sitting is not None and asked and sitting.isdisjoint(asked):
+        raise ParameterError(
+            "none of these operators sits there", remedy="Name operators or places, not both"
+        )
+    chosen = [operator_id for operator_id in asked or names if sitting is None or operator_id in sitting]
     stamp = _stamp(base, inputs, pinned="as_of" in given)
     hashes = {i: _digest(f"{stamp}\0{i}") for i in chosen if i}
     with locked(out) as staging:
@@ -150,7 +162,8 @@ def write_dossiers(
                 write_files(staging, told.file, dossier.files, failed=bool(dossier.failure))
                 there[operator_id] = told
                 listener(len(there), len(hashes), told)
-        others = {} if not operators else {i: d for i, d in before.items() if i in names and i not in there}
+        earlier = {i: d for i, d in before.items() if i in names and i not in there}
+        others = earlier if operators or region or department else {}
         index = sorted({**others, **there}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
         _write_indexes(staging, index, base, space)
         publish(staging, out, list(_stale(before, index, there)))

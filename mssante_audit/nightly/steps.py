@@ -179,7 +179,10 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
         if known.exists():
             write_bytes(out / ledger.FILE, known.read_bytes())
             break
-    run = run_reports(names, out=out, parameters=_accepted(job, names), told=job.parameters, debug=job.debug)
+    wanted = job.config.reports
+    where = {name: told for name in ("region", "department") if (told := getattr(wanted, name))}
+    parameters = _accepted(job, names) | where
+    run = run_reports(names, out=out, parameters=parameters, told=job.parameters, debug=job.debug)
     if (out / ledger.FILE).exists():
         write_bytes(job.folder / ledger.FILE, (out / ledger.FILE).read_bytes())
     faults = [(o.name, o.failure) for o in run.outcomes if o.failure]
@@ -203,6 +206,7 @@ def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
     """Write the operators' dossiers."""
     wanted, parameters = job.config.dossiers, _accepted(job, (NOTEBOOK,))
     how: dict[str, Any] = {"operators": wanted.operators, "jobs": wanted.jobs or None, "debug": job.debug}
+    how |= {"region": wanted.region or None, "department": wanted.department or None}
     run = write_dossiers(job.folder / "dossiers", parameters=parameters, **how)
     failed = [o for o in run.outcomes if o.status == "failed"]
     if failed:

@@ -7,7 +7,7 @@ aside.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -54,6 +54,9 @@ class TrustSpace:
     """The file of accepted findings (`mssante_audit.findings.waivers`), where the data folder has one."""
     archive: Archive | None = None
     """The earlier lists: of the folder's ``archive``, or of the folder itself if it is one."""
+
+    kept: Callable[[str], pd.DataFrame] | None = field(default=None, compare=False, repr=False)
+    """Reads a frame by its name of the snapshot (`mssante_audit.snapshot`) that the space is loaded from."""
 
     found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What audits found in it, by audit: worked out once (`mssante_audit.audits`)."""
