@@ -57,6 +57,7 @@ def test_clean_contacts_get_nothing() -> None:
         (f"ResponsableContact>{USUAL}", ["CONTACT_MARKUP"]),
         (USUAL.replace(", ", ",\u00a0 "), ["CONTACT_SPACING"]),
         (USUAL.replace(", ", ","), []),
+        ("01 99 00 00  01, projet@@alpha.example", ["CONTACT_EMAIL_MALFORMED"]),  # written anew as a whole
         (f"{USUAL}\n", ["CONTACT_SPACING"]),
         ("01 99 00 00 01, mss@gmail.com", ["CONTACT_CONSUMER"]),
         ("01 99 00 00 01, zoe.fictive@alpha.example", ["CONTACT_PERSONAL"]),
@@ -262,6 +263,16 @@ def test_rows_with_the_contacts_of_an_operator_elsewhere() -> None:
     assert (str(one["severity"]), one["confidence"]) == ("error", "hint"), "one row of four may have a reason"
     assert one["observed"] == f"contact projet : {THEIRS}, de CH BETA (1679900001)"
     assert one["expected"] == f"contact projet : {USUAL}"
+
+
+def test_what_is_wrong_with_a_copied_contact_is_its_owner_s_matter() -> None:
+    theirs = "M. BETA Paul, paul.beta@beta.example"
+    space = make_space(*rows(*[USUAL] * 3, theirs), *beta("a", "b", "c", contact=theirs))
+    assert found(space) == [
+        ("CONTACT_NO_PHONE", (5, 6, 7)),
+        ("CONTACT_OTHER_OPERATOR", (4,)),
+        ("CONTACT_PERSONAL", (5, 6, 7)),
+    ]
 
 
 def test_it_is_likely_where_most_rows_or_the_same_domain_say_otherwise() -> None:

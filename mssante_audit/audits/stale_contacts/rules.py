@@ -1,7 +1,8 @@
 """Audit of the contacts: incomplete, badly written, personal, and in disagreement within an operator.
 
 The spellings of a contact are one contact, and one cause is one finding: what a run of autofilled numbers
-explains is reported by no other rule; another operator's contact, a slip or a near miss is no disagreement.
+explains is reported by no other rule, nor is what is wrong with a contact copied from another operator; that
+contact, a slip or a near miss is no disagreement.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ FLAGS = {
     "other-person": "CONTACT_NAME_ADDRESS",
 }
 """Problem of a contact → rule; a person's address is told once for an operator (`_personal`)."""
+REWRITTEN = frozenset({"phone-malformed", "email-malformed", "markup"})
+"""Problems for which the contact is written anew, blanks and all."""
 
 
 def _contacts(space: TrustSpace) -> Iterator[Finding]:
@@ -57,9 +60,13 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     yield from map(finding, filled)
     explained = {use for run in filled for use in run.uses}
     uses = [use for use in uses if use not in explained]
-    yield from _flags(uses)
     others = lent(entries, uses)
-    yield from strange_findings(entries, uses, others)
+    strange = list(strange_findings(entries, uses, others))
+    yield from strange
+    copied = {told.subject for told in strange}
+    mistaken = {use for pair, found in others.strange.items() if pair in copied for use in found}
+    uses = [use for use in uses if use not in mistaken]
+    yield from _flags(uses)
     own = [use for use in uses if use not in others.uses]
     mail = mail_domains(entries, uses, sizes)
     meant = typos(mail)
@@ -80,8 +87,9 @@ def _flags(uses: list[Use]) -> Iterator[Finding]:
     """Report what is odd about a contact, once for each operator."""
     groups: dict[tuple[str, str, str], list[Use]] = {}
     for use in uses:
+        rewritten = not REWRITTEN.isdisjoint(use.contact.problems)
         for problem in use.contact.problems:
-            if problem in FLAGS:
+            if problem in FLAGS and not (rewritten and problem == "spacing"):
                 groups.setdefault((use.operator_id, problem, use.contact.key), []).append(use)
     for (operator_id, problem, key), found in groups.items():
         right = {"right": [proposed(found)]} if problem == "spacing" else {}
