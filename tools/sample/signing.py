@@ -48,6 +48,7 @@ def make_chain(
     issuing_is_authority: bool = True,
     root_path_length: int | None = None,
     self_signed: bool = False,
+    common_name: str = "liste.fictif.example",
     keys: tuple[rsa.RSAPrivateKey, ...] | None = None,
 ) -> SigningChain:
     """Make a chain; by default a good one, or one that must not be trusted.
@@ -64,6 +65,8 @@ def make_chain(
         How many authorities the root allows below itself; 0 forbids the issuing one.
     self_signed
         Whether the signer issued its own certificate.
+    common_name
+        The signer's.
     keys
         From `make_keys`, so as not to make new ones.
     """
@@ -76,7 +79,7 @@ def make_chain(
         (NameOID.STATE_OR_PROVINCE_NAME, "Paris (75)"),
         (NameOID.ORGANIZATION_NAME, "GESTIONNAIRE FICTIF"),
         (NameOID.ORGANIZATIONAL_UNIT_NAME, "300000000000000"),
-        (NameOID.COMMON_NAME, "liste.fictif.example"),
+        (NameOID.COMMON_NAME, common_name),
     )
     root = _certificate(
         (root_name, root_key),
