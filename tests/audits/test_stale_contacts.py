@@ -86,6 +86,12 @@ def test_spellings_of_a_contact_are_one_finding() -> None:
     assert texts(space, "CONTACT_SPACING")[0][1] == f"contact projet : {USUAL}"
 
 
+def test_blanks_are_corrected_in_both_kinds_of_contact() -> None:
+    wide = USUAL.replace(" 01,", "  01,")
+    space = make_space({"project_contact": wide, "support_contact": wide})
+    assert texts(space, "CONTACT_SPACING")[0][1] == f"contact projet : {USUAL} | contact support : {USUAL}"
+
+
 # -- within an operator -------------------------------------------------------------------------------------
 
 OTHER = "01 99 00 00 77, ancien-projet@alpha.example"

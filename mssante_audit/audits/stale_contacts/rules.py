@@ -22,6 +22,7 @@ from mssante_audit.audits.stale_contacts.near import misspelt_services, near_fin
 from mssante_audit.audits.stale_contacts.parties import disagreements, parties
 from mssante_audit.audits.stale_contacts.stamps import Stamps, old_stamps, stamps_of
 from mssante_audit.audits.stale_contacts.uses import (
+    KINDS,
     Use,
     alike,
     majorities,
@@ -92,7 +93,8 @@ def _flags(uses: list[Use]) -> Iterator[Finding]:
             if problem in FLAGS and not (rewritten and problem == "spacing"):
                 groups.setdefault((use.operator_id, problem, use.contact.key), []).append(use)
     for (operator_id, problem, key), found in groups.items():
-        right = {"right": [proposed(found)]} if problem == "spacing" else {}
+        kinds = [[use for use in found if use.kind == kind] for kind in KINDS.values()]
+        right = {"right": [proposed(own) for own in kinds if own]} if problem == "spacing" else {}
         yield Finding(
             FLAGS[problem],
             (operator_id, Person(key)),
