@@ -652,6 +652,15 @@ def test_a_contact_of_the_operator_before(tmp_path: Path) -> None:
     assert "CH ALPHA" in evidence
 
 
+def test_what_the_operator_before_left_is_not_told_again_as_another_s(tmp_path: Path) -> None:
+    before = [*rows(*[USUAL] * 2), *beta("a", "b", "c", "d")]
+    after = [*before[:5], {**before[5], "dn": DN}]
+    space = archived(tmp_path, on_2025_12_01=before, on_2026_03_01=after)
+    assert found(space, "CONTACT_FORMER_OPERATOR", "CONTACT_OTHER_OPERATOR") == [
+        ("CONTACT_FORMER_OPERATOR", (6,))
+    ]
+
+
 def test_a_list_that_the_archive_does_not_hold(tmp_path: Path) -> None:
     space = archived(tmp_path, on_2024_01_01=rows(USUAL), on_2026_03_01=rows(USUAL))
     other = replace(make_space(*rows(USUAL)), thresholds=space.thresholds, archive=space.archive)

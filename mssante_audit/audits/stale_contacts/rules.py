@@ -1,8 +1,8 @@
 """Audit of the contacts: incomplete, badly written, personal, and in disagreement within an operator.
 
 The spellings of a contact are one contact, and one cause is one finding: what a run of autofilled numbers
-explains is reported by no other rule, nor is what is wrong with a contact copied from another operator; that
-contact, a slip or a near miss is no disagreement.
+explains is reported by no other rule, nor is what is wrong with one copied from another operator or left
+by the one before; that contact, a slip or a near miss is no disagreement.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 
 from mssante_audit.audits.stale_contacts.autofill import finding, runs
-from mssante_audit.audits.stale_contacts.history import HISTORY
+from mssante_audit.audits.stale_contacts.history import HISTORY, former_operators
 from mssante_audit.audits.stale_contacts.lent import lent, strange_findings
 from mssante_audit.audits.stale_contacts.mail_domains import (
     foreign_findings,
@@ -62,10 +62,13 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     explained = {use for run in filled for use in run.uses}
     uses = [use for use in uses if use not in explained]
     others = lent(entries, uses)
-    strange = list(strange_findings(entries, uses, others))
-    yield from strange
-    copied = {told.subject for told in strange}
-    mistaken = {use for pair, found in others.strange.items() if pair in copied for use in found}
+    former = {told.subject: told for told in former_operators(space)}
+    yield from former.values()
+    strange = {told.subject: told for told in strange_findings(entries, uses, others)}
+    for pair, told in strange.items():
+        if pair not in former or not set(told.rows) <= set(former[pair].rows):
+            yield told
+    mistaken = {use for pair, found in others.strange.items() if pair in strange for use in found}
     uses = [use for use in uses if use not in mistaken]
     yield from _flags(uses)
     own = [use for use in uses if use not in others.uses]
