@@ -57,6 +57,7 @@ def test_clean_contacts_get_nothing() -> None:
         (f"ResponsableContact>{USUAL}", ["CONTACT_MARKUP"]),
         (USUAL.replace(", ", ",\u00a0 "), ["CONTACT_SPACING"]),
         (USUAL.replace(", ", ","), []),
+        ("01 99 00 00  01, projet@@alpha.example", ["CONTACT_EMAIL_MALFORMED"]),  # written anew as a whole
         (f"{USUAL}\n", ["CONTACT_SPACING"]),
         ("01 99 00 00 01, mss@gmail.com", ["CONTACT_CONSUMER"]),
         ("01 99 00 00 01, zoe.fictive@alpha.example", ["CONTACT_PERSONAL"]),
@@ -83,6 +84,12 @@ def test_spellings_of_a_contact_are_one_finding() -> None:
     space = make_space(*rows(USUAL, USUAL.replace(" 01,", "  01,"), USUAL.replace(", ", " ,\u00a0")))
     assert found(space) == [("CONTACT_SPACING", (2, 3))]
     assert texts(space, "CONTACT_SPACING")[0][1] == f"contact projet : {USUAL}"
+
+
+def test_blanks_are_corrected_in_both_kinds_of_contact() -> None:
+    wide = USUAL.replace(" 01,", "  01,")
+    space = make_space({"project_contact": wide, "support_contact": wide})
+    assert texts(space, "CONTACT_SPACING")[0][1] == f"contact projet : {USUAL} | contact support : {USUAL}"
 
 
 # -- within an operator -------------------------------------------------------------------------------------
@@ -262,6 +269,16 @@ def test_rows_with_the_contacts_of_an_operator_elsewhere() -> None:
     assert (str(one["severity"]), one["confidence"]) == ("error", "hint"), "one row of four may have a reason"
     assert one["observed"] == f"contact projet : {THEIRS}, de CH BETA (1679900001)"
     assert one["expected"] == f"contact projet : {USUAL}"
+
+
+def test_what_is_wrong_with_a_copied_contact_is_its_owner_s_matter() -> None:
+    theirs = "M. BETA Paul, paul.beta@beta.example"
+    space = make_space(*rows(*[USUAL] * 3, theirs), *beta("a", "b", "c", contact=theirs))
+    assert found(space) == [
+        ("CONTACT_NO_PHONE", (5, 6, 7)),
+        ("CONTACT_OTHER_OPERATOR", (4,)),
+        ("CONTACT_PERSONAL", (5, 6, 7)),
+    ]
 
 
 def test_it_is_likely_where_most_rows_or_the_same_domain_say_otherwise() -> None:
@@ -633,6 +650,15 @@ def test_a_contact_of_the_operator_before(tmp_path: Path) -> None:
         told_in_clear("stale_contacts", space).set_index("rule").loc["CONTACT_FORMER_OPERATOR", "evidence"]
     )
     assert "CH ALPHA" in evidence
+
+
+def test_what_the_operator_before_left_is_not_told_again_as_another_s(tmp_path: Path) -> None:
+    before = [*rows(*[USUAL] * 2), *beta("a", "b", "c", "d")]
+    after = [*before[:5], {**before[5], "dn": DN}]
+    space = archived(tmp_path, on_2025_12_01=before, on_2026_03_01=after)
+    assert found(space, "CONTACT_FORMER_OPERATOR", "CONTACT_OTHER_OPERATOR") == [
+        ("CONTACT_FORMER_OPERATOR", (6,))
+    ]
 
 
 def test_a_list_that_the_archive_does_not_hold(tmp_path: Path) -> None:

@@ -374,6 +374,7 @@ def test_what_names_an_establishment_is_no_placeholder(text: str) -> None:
         ("Domaine de messagerie du CH Alpha (site de", True),
         ("Domaine de messagerie du CH Alpha de l'", True),
         ('EHPAD "ALPHA', True),
+        ('EHPAD ""ALPHA""', True),
         ("EHPAD Alpha)", True),
         ("CH Alpha " + "a" * 246, True),
         ("MAISON D'A", False),

@@ -12,6 +12,7 @@ from random import Random
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mssante_audit.whitelist.listxml import NAMESPACE
+from tools.sample.cases import add_cases
 from tools.sample.signing import SigningChain, make_chain, make_keys, sign
 from tools.sample.space import (
     GENERATED_AT,
@@ -63,6 +64,8 @@ class Chains:
     """Of the good root; its signer expired between the list's generation and the sample's date."""
     wrong_purpose: SigningChain
     """Of the good root; its signer may only be a server."""
+    colleague: SigningChain
+    """Of the good root; its signer is another organisation's."""
 
 
 def make_chains() -> Chains:
@@ -73,6 +76,7 @@ def make_chains() -> Chains:
         make_chain(),
         make_chain(keys=keys, not_before=GENERATED_AT + timedelta(hours=12) - SIGNER_YEARS),
         make_chain(keys=keys, purpose=ExtendedKeyUsageOID.SERVER_AUTH),
+        make_chain(keys=keys, common_name="organisme.fictif.example"),
     )
 
 
@@ -90,6 +94,19 @@ def _signed(space: Space, chains: Chains, by: str) -> bytes:
 
 def _tampered(space: Space, chains: Chains) -> bytes:
     return sign(_xml(space), chains.good).replace("MSSanté pour".encode(), "MSSanté Pour".encode(), 1)
+
+
+def _misplaced_signature(space: Space, chains: Chains) -> bytes:
+    """Move the signature from its place at the end of the list into the last row."""
+    whole = sign(_xml(space), chains.good)
+    at, end = whole.index(b"<Signature "), whole.index(b"</Signature>") + len(b"</Signature>")
+    row = whole.rindex(b"</Domaine>")
+    return whole[:row] + whole[at:end] + whole[row:at] + whole[end:]
+
+
+def _cases(space: Space, chains: Chains) -> bytes:
+    add_cases(space)
+    return sign(_xml(space), chains.good)
 
 
 def _old(space: Space, chains: Chains) -> bytes:
@@ -162,6 +179,12 @@ VARIANTS = (
         partial(_signed, by="wrong_purpose"),
     ),
     Variant(
+        "other-signer.xml",
+        "signed by another organisation, with a certificate of the same authority",
+        ("LIST_SIGNER_UNTRUSTED",),
+        partial(_signed, by="colleague"),
+    ),
+    Variant(
         "signer-expired.xml",
         "signer valid when the list was generated, expired since",
         ("LIST_SIGNER_EXPIRED",),
@@ -183,7 +206,14 @@ VARIANTS = (
         _truncated,
     ),
     Variant(
+        "misplaced-signature.xml",
+        "the signature moved into the last row",
+        ("LIST_DAMAGED", "LIST_UNSIGNED"),
+        _misplaced_signature,
+    ),
+    Variant(
         "problem-rows.xml", "elements missing, empty, repeated or unexpected in some rows", (), _problem_rows
     ),
+    Variant("cases.xml", "cases for which the main list has no room, with what resembles them", (), _cases),
 )
 """All are to be loaded with ``recover=True`` and ``any_namespace=True``."""

@@ -117,7 +117,7 @@ def _coordinates(text: str) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(contact.phones), frozenset(contact.emails)
 
 
-def _former_operators(space: TrustSpace) -> Iterator[Finding]:
+def former_operators(space: TrustSpace) -> Iterator[Finding]:
     """Report domains that went to another operator and still name the one before as their contact."""
     listed = _past(space)
     if listed is None:
@@ -158,5 +158,5 @@ def _former_operators(space: TrustSpace) -> Iterator[Finding]:
         )
 
 
-HISTORY = (_unchanged, _partly_changed, _former_operators)
+HISTORY = (_unchanged, _partly_changed)
 """What the audit is made of beside the list itself."""

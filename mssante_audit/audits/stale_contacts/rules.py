@@ -1,7 +1,8 @@
 """Audit of the contacts: incomplete, badly written, personal, and in disagreement within an operator.
 
 The spellings of a contact are one contact, and one cause is one finding: what a run of autofilled numbers
-explains is reported by no other rule; another operator's contact, a slip or a near miss is no disagreement.
+explains is reported by no other rule, nor is what is wrong with one copied from another operator or left
+by the one before; that contact, a slip or a near miss is no disagreement.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 
 from mssante_audit.audits.stale_contacts.autofill import finding, runs
-from mssante_audit.audits.stale_contacts.history import HISTORY
+from mssante_audit.audits.stale_contacts.history import HISTORY, former_operators
 from mssante_audit.audits.stale_contacts.lent import lent, strange_findings
 from mssante_audit.audits.stale_contacts.mail_domains import (
     foreign_findings,
@@ -21,6 +22,7 @@ from mssante_audit.audits.stale_contacts.near import misspelt_services, near_fin
 from mssante_audit.audits.stale_contacts.parties import disagreements, parties
 from mssante_audit.audits.stale_contacts.stamps import Stamps, old_stamps, stamps_of
 from mssante_audit.audits.stale_contacts.uses import (
+    KINDS,
     Use,
     alike,
     majorities,
@@ -46,6 +48,8 @@ FLAGS = {
     "other-person": "CONTACT_NAME_ADDRESS",
 }
 """Problem of a contact → rule; a person's address is told once for an operator (`_personal`)."""
+REWRITTEN = frozenset({"phone-malformed", "email-malformed", "markup"})
+"""Problems for which the contact is written anew, blanks and all."""
 
 
 def _contacts(space: TrustSpace) -> Iterator[Finding]:
@@ -57,9 +61,22 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     yield from map(finding, filled)
     explained = {use for run in filled for use in run.uses}
     uses = [use for use in uses if use not in explained]
+<<<<<<< HEAD
     yield from _flags(uses)
     others = lent(space, uses)
     yield from strange_findings(space, uses, others)
+=======
+    others = lent(entries, uses)
+    former = {told.subject: told for told in former_operators(space)}
+    yield from former.values()
+    strange = {told.subject: told for told in strange_findings(entries, uses, others)}
+    for pair, told in strange.items():
+        if pair not in former or not set(told.rows) <= set(former[pair].rows):
+            yield told
+    mistaken = {use for pair, found in others.strange.items() if pair in strange for use in found}
+    uses = [use for use in uses if use not in mistaken]
+    yield from _flags(uses)
+>>>>>>> h-verdicts
     own = [use for use in uses if use not in others.uses]
     mail = mail_domains(entries, uses, sizes)
     meant = typos(mail)
@@ -80,11 +97,13 @@ def _flags(uses: list[Use]) -> Iterator[Finding]:
     """Report what is odd about a contact, once for each operator."""
     groups: dict[tuple[str, str, str], list[Use]] = {}
     for use in uses:
+        rewritten = not REWRITTEN.isdisjoint(use.contact.problems)
         for problem in use.contact.problems:
-            if problem in FLAGS:
+            if problem in FLAGS and not (rewritten and problem == "spacing"):
                 groups.setdefault((use.operator_id, problem, use.contact.key), []).append(use)
     for (operator_id, problem, key), found in groups.items():
-        right = {"right": [proposed(found)]} if problem == "spacing" else {}
+        kinds = [[use for use in found if use.kind == kind] for kind in KINDS.values()]
+        right = {"right": [proposed(own) for own in kinds if own]} if problem == "spacing" else {}
         yield Finding(
             FLAGS[problem],
             (operator_id, Person(key)),

@@ -111,15 +111,16 @@ def _read_again(garbled: re.Match[str]) -> str:
 
 
 def cut_faults(description: str) -> list[str]:
-    """Tell what a description lost: its end, or one of two quotation marks or parentheses.
+    """Tell what a description lost or kept in copying: its end, one of two signs, a table's doubled quotes.
 
-    >>> [cut_faults(d) for d in ("EHPAD de la", "EHPAD (site", 'EHPAD "Rêvé', "EHPAD d’Alpha")]
-    [['end'], ['parenthesis'], ['quote'], []]
+    >>> [cut_faults(d) for d in ("EHPAD de la", "EHPAD (site", 'EHPAD "Rêvé', 'EHPAD ""Rêvé""', "d’Alpha")]
+    [['end'], ['parenthesis'], ['quote'], ['doubled'], []]
     """
     text = description.strip()
     faults = {
         "end": len(text) >= _MOST or (bool(_CUT_END.search(text)) and bool(words(text))),
         "parenthesis": text.count("(") != text.count(")"),
+        "doubled": '""' in text,
         "quote": text.count('"') % 2 or any(text.count(a) != text.count(b) for a, b in ("«»", "“”")),
     }
     return [fault for fault, found in faults.items() if found]

@@ -1,0 +1,179 @@
+"""docs/verdicts.md: every rule is there, with the catalogue's verdict, and its examples are as it says.
+
+The word in backquotes that opens an example is looked up in the sample: a domain, an operator's identifier, a
+name that a finding is about, or a test. "of" names another file of the sample than the folder as a whole.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pytest
+
+from mssante_audit.audits import audit_all
+from mssante_audit.base.resources import resource
+from mssante_audit.findings.registry import audits, catalogue
+from mssante_audit.mailboxes.extraction import find_extractions
+from mssante_audit.space.trust import Thresholds, TrustSpace, load_space
+from tools.sample.archive import UNCHANGED_DAYS
+from tools.sample.make import SAMPLE_AS_OF
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
+SAMPLE = resource("data/sample")
+PARTS = ("Claims", "Evidence", "True", "False", "Does not say")
+_RULE = re.compile(
+    r"^### (?P<code>[A-Z_]+)\n`(?P<severity>\w+)` · `(?P<confidence>\w+)`\n\n"
+    + "".join(
+        rf"- \*\*{part}\.\*\* (?P<{part.split()[0].lower()}>[^\n]+(?:\n  [^\n]+)*)\n" for part in PARTS
+    ),
+    re.MULTILINE,
+)
+_EXAMPLE = re.compile(r"`(?P<name>[^`]+)`(?: of `(?P<file>[^`]+)`)?[:,] \S")
+
+RULES = {found["code"]: found.groupdict() for found in _RULE.finditer(TEXT)}
+
+
+class Seen(NamedTuple):
+    """What is found in a file of the sample."""
+
+    findings: dict[str, list[set[str]]]
+    """Rule → for each finding the names that it is about."""
+    names: set[str]
+    """Names that there are: of domains, operators, hosts."""
+
+
+@cache
+def seen(file: str) -> Seen:
+    """Audit the sample (""), or a file of it."""
+    if file.startswith("variants/"):
+        space = load_space(
+            SAMPLE / file, as_of=SAMPLE_AS_OF, anchors=[SAMPLE / "anchors"], recover=True, any_namespace=True
+        )
+    elif file == "archive":
+        space = load_space(
+            SAMPLE / file,
+            as_of=SAMPLE_AS_OF,
+            anchors=[SAMPLE / "anchors"],
+            thresholds=Thresholds(stale_after_days=UNCHANGED_DAYS),
+        )
+    else:
+        space = load_space(SAMPLE, as_of=SAMPLE_AS_OF)
+        if file:
+            space = replace(space, mailboxes=find_extractions(SAMPLE / file, SAMPLE_AS_OF))
+    findings: dict[str, list[set[str]]] = {}
+    register = _register(space)
+    domain_of = dict(zip(space.entries["row"].tolist(), space.entries["domain"].tolist(), strict=True))
+    for found in audit_all(space).itertuples():
+        about = {found.domain, found.operator_id, *(domain_of[row] for row in found.rows)}
+        about |= {word for text in map(str, found.subject) for word in (text, *text.split())}
+        about |= {domain for place, domain in register.items() if _names(found.evidence, *place)}
+        findings.setdefault(found.rule, []).append(about - {""})
+    return Seen(findings, _known(space) | set(register.values()))
+
+
+def _register(space: TrustSpace) -> dict[tuple[str, int], str]:
+    if space.declarations is None:
+        return {}
+    declared = space.declarations.declarations
+    columns = (declared[column].tolist() for column in ("file", "row", "domain_key"))
+    return {(file, row): domain for file, row, domain in zip(*columns, strict=True)}
+
+
+def _names(evidence: str, file: str, row: int) -> bool:
+    """Tell whether an evidence such as ``declarations.csv:37-38, 55; list.xml:3`` names a row of a file."""
+    for part in evidence.split("; "):
+        where, _, rows = part.rpartition(":")
+        for span in rows.split(", ") if where == file else ():
+            first, _, last = span.partition("-")
+            if first.isdigit() and int(first) <= row <= int(last or first):
+                return True
+    return False
+
+
+def _known(space: TrustSpace) -> set[str]:
+    known = {*space.entries["domain"], *space.entries["operator_id"], *space.entries["cn"]}
+    if space.observation is not None:
+        queries, records = space.observation.queries, space.observation.records
+        known |= {*queries["qname"], *queries["server"], *queries["address"], *records["owner"]}
+        known |= {word for text in records["data"] for word in str(text).split()}
+    if space.published:
+        known |= set(space.published)
+    return known
+
+
+def is_test(name: str) -> bool:
+    file, _, function = name.partition("::")
+    path = ROOT / file
+    tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([], [])
+    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in tree.body)
+
+
+def example(code: str, part: str) -> tuple[str, Seen | None]:
+    """Return what an example names, and what is found where it lies; ``None`` for a test that exists."""
+    given = _EXAMPLE.match(RULES[code][part])
+    assert given, f"{code}: an example names something first: {RULES[code][part]!r}"
+    name, file = given["name"], given["file"] or ""
+    if name.startswith("tests/"):
+        assert is_test(name), f"{code}: there is no test {name}"
+        return name, None
+    if name.startswith("variants/"):
+        return "", seen(name)
+    where = seen(file)
+    is_there = part == "true" or name == "list" or name in where.names  # what is found need not be looked for
+    assert is_there, f"{code}: {name!r} is not in the sample"
+    return ("" if name == "list" else name), where
+
+
+def about(found: list[set[str]], name: str) -> bool:
+    return any(not name or name in names for names in found)
+
+
+def test_every_rule_of_every_audit_is_reviewed_in_its_place() -> None:
+    rules = catalogue()
+    assert [*RULES] == [*rules], "those of the catalogue, in its order"
+    assert TEXT.count("\n### ") == len(RULES), "each has the shape that is read here"
+    assert {code: (told["severity"], told["confidence"]) for code, told in RULES.items()} == {
+        code: (rule.severity, rule.confidence) for code, rule in rules.items()
+    }
+
+
+def test_the_contents_lead_to_each_audit() -> None:
+    headings = re.findall(r"^## (.+)$", TEXT, re.MULTILINE)
+    linked = re.findall(r"^- \[([^\]]+)\]\(#([a-z0-9-]+)\)", TEXT, re.MULTILINE)
+    assert [title for title, _ in linked] == headings
+    for title, anchor in linked:
+        assert anchor == re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+    titles = [told.title["en"] if isinstance(told.title, dict) else told.title for told in audits().values()]
+    assert headings[: len(titles)] == titles
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_the_true_example_is_found(code: str) -> None:
+    name, where = example(code, "true")
+    assert where is None or about(where.findings.get(code, []), name), name
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_the_false_example_is_there_and_not_found(code: str) -> None:
+    name, where = example(code, "false")
+    assert where is None or not about(where.findings.get(code, []), name), name
+
+
+def test_each_part_says_something_of_its_own() -> None:
+    told = pd.Series([text for parts in RULES.values() for text in list(parts.values())[3:]], dtype="str")
+    assert (told.str.len() > 8).all()
+    assert told[told.duplicated()].to_list() == []
+
+
+def test_a_wrong_example_would_be_seen() -> None:
+    where: Any = seen("")
+    assert about(where.findings["LIST_DOMAIN_SUFFIX"], "ehpad-etangfictif.fr.mssante.fr")
+    assert not about(where.findings["LIST_DOMAIN_SUFFIX"], "ehpad-boisfictif.mssante.fr")
+    assert not is_test("tests/test_verdicts_doc.py::test_that_is_not_there")
