@@ -61,6 +61,7 @@ import pandas as pd
 
 from mssante_audit.audits import audit_all
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
+from mssante_audit.findings.registry import rule
 from mssante_audit.observe.methods import methods
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import region_of
@@ -109,8 +110,8 @@ def domains_of(
     space
         The trust space.
     findings
-        Those of all its audits (`mssante_audit.audits.audit_all`); they count for the domains of their rows,
-        and for the one they name where they have no row.
+        Those of all its audits (`mssante_audit.audits.audit_all`); they count for the domains of their rows;
+        where they have no row, for the one they name, and of the register for all that their facts name.
     seen
         The method in use by domain, where the DNS was observed.
     language
@@ -129,10 +130,16 @@ def domains_of(
     frame["mailboxes"] = [None if published is None else published.get(domain, 0) for domain in frame.index]
     frame = frame.reset_index()[list(COLUMNS)]
     domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
-    touched = [
-        {domain_of[row] for row in rows if row in domain_of} or {named}
-        for rows, named in zip(findings["rows"], findings["domain"], strict=True)
-    ]
+    spelt: dict[str, set[str]] = {}
+    for domain in frame["domain"].tolist():
+        spelt.setdefault(domain.lower().rstrip("."), set()).add(domain)
+    touched = []
+    columns = (findings[name] for name in ("rule", "rows", "domain", "facts"))
+    for code, rows, named, facts in zip(*columns, strict=True):
+        names = {domain_of[row] for row in rows if row in domain_of} or {named}
+        if not rows and rule(code).check == "declaration":  # the register's spelling need not be the list's
+            names = set().union(*(spelt.get(one, ()) for one in facts.get("domains", [named])))
+        touched.append(names)
     found = verdicts(space, findings, touched)
     frame["state"] = [one.state for one in found]
     for check in CHECKS:
