@@ -123,7 +123,7 @@ def domains_of(
         {
             "rows": grouped.size(),
             "certificates": grouped["dn_key"].nunique(),
-            **{name: grouped[name].agg(_most) for name in ("operator_id", "operator", "department")},
+            **{name: _most(entries, name) for name in ("operator_id", "operator", "department")},
         }
     ).rename_axis("domain")
     frame["region"] = frame["department"].map(region_of)
@@ -165,7 +165,9 @@ def domains_of(
     return frame.astype({name: others.get(name, "str") for name in frame.columns})
 
 
-def _most(values: pd.Series[str]) -> str:
-    """Return the value that most rows have, the first of those that tie."""
-    counts = Counter(values.tolist())
-    return max(counts, key=lambda value: counts[value], default="")
+def _most(entries: pd.DataFrame, name: str) -> pd.Series:
+    """Return for each domain the value that most of its rows have, the first of those that tie."""
+    counts: dict[str, Counter[str]] = {}
+    for domain, value in zip(entries["domain"].tolist(), entries[name].tolist(), strict=True):
+        counts.setdefault(domain, Counter())[value] += 1
+    return pd.Series({domain: max(own, key=own.__getitem__) for domain, own in counts.items()}, dtype="str")
