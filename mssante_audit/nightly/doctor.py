@@ -21,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
+from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.base.settings import Config, Hooks
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.log import RUN, RUNS, SITE, STATE, began, read_run
@@ -281,6 +281,7 @@ def faults(config: Config) -> Iterator[AuditError]:
     named = [*config.data.anchors, *([config.fetch.ca_bundle] if config.fetch.ca_bundle else [])]
     yield from (InputError("no such certificates", file=str(path)) for path in named if not path.exists())
     yield from _reports(config.reports.names)
+    yield from _places(config)
     if config.observe.enabled:
         try:
             observe_settings(config.observe)
@@ -306,6 +307,16 @@ def _loose_lists(data: Path) -> Iterator[AuditError]:
     remedy = "Keep it with `mssante-audit archive import`, then move it away"
     for loose in sorted(f for f in data.iterdir() if f.name.endswith((".xml", ".xml.gz")) and f.is_file()):
         yield InputError("would be audited instead of the lists fetched", file=str(loose), remedy=remedy)
+
+
+def _places(config: Config) -> Iterator[AuditError]:
+    from mssante_audit.values.places import places
+
+    for section, wanted in (("reports", config.reports), ("dossiers", config.dossiers)):
+        try:
+            places(wanted.region or None, wanted.department or None)
+        except UnknownNameError as error:
+            yield UnknownNameError(f"[{section}] {error.message}", remedy=error.remedy)
 
 
 def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:

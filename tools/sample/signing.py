@@ -66,11 +66,7 @@ def make_chain(
     self_signed
         Whether the signer issued its own certificate.
     common_name
-<<<<<<< HEAD
         Of the signer.
-=======
-        The signer's.
->>>>>>> h-verdicts
     keys
         From `make_keys`, so as not to make new ones.
     """

@@ -61,22 +61,16 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     yield from map(finding, filled)
     explained = {use for run in filled for use in run.uses}
     uses = [use for use in uses if use not in explained]
-<<<<<<< HEAD
-    yield from _flags(uses)
     others = lent(space, uses)
-    yield from strange_findings(space, uses, others)
-=======
-    others = lent(entries, uses)
     former = {told.subject: told for told in former_operators(space)}
     yield from former.values()
-    strange = {told.subject: told for told in strange_findings(entries, uses, others)}
+    strange = {told.subject: told for told in strange_findings(space, uses, others)}
     for pair, told in strange.items():
         if pair not in former or not set(told.rows) <= set(former[pair].rows):
             yield told
     mistaken = {use for pair, found in others.strange.items() if pair in strange for use in found}
     uses = [use for use in uses if use not in mistaken]
     yield from _flags(uses)
->>>>>>> h-verdicts
     own = [use for use in uses if use not in others.uses]
     mail = mail_domains(entries, uses, sizes)
     meant = typos(mail)
