@@ -40,9 +40,10 @@ from mssante_audit.dossiers.page import NOTEBOOK
 from mssante_audit.dossiers.write import write_dossiers
 from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.catalogue import FAILED
+from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.frame import COLUMNS, typed
 from mssante_audit.findings.ledger import FollowUp
-from mssante_audit.findings.registry import rule
+from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.nightly.log import SITE, STATE, Result, began, write_result
 from mssante_audit.observe.dns.run import default_path
@@ -177,8 +178,10 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
                      "fixed": [dict(fixed) for fixed in told.fixed]},
         },
     )  # fmt: skip
-    named = findings.assign(status=list(told.status)).astype({"severity": "str"})
-    new = named.loc[named["status"] == "new", ["severity", "rule", "domain", "operator"]]
+    asks = actionable(findings.assign(status=list(told.status))).astype({"severity": "str"})
+    new = asks.loc[asks["status"] == "new", ["severity", "rule", "domain", "operator"]]
+    fixed = [dict(fixed) for fixed in told.fixed if fixed["rule"] in catalogue() and asking(fixed["rule"])]
+    first = causes(findings, space.audited, space.published).astype({"severity": "str"})
     facts = {
         "by_severity": results.by_severity,
         "failed_rules": [
@@ -187,8 +190,25 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
         ],
         "counts": told.counts() | {"waived": len(waived)},
         "previous": told.previous,
+        "shown": {
+            "new": len(new),
+            "fixed": len(fixed),
+            "open": int((asks["status"] == "open").sum()),
+            "left_out": len(findings) - len(asks),
+            "causes": len(first),
+        },
         "new": new.head(TOLD).to_dict("records"),
-        "fixed": [dict(fixed) for fixed in told.fixed[:TOLD]],
+        "fixed": fixed[:TOLD],
+        "causes": [
+            {
+                "severity": one["severity"],
+                "rule": one["rules"][0],
+                "operator": one["operator"],
+                "domain": one["domain"],
+                "domains": one["domains"],
+            }
+            for one in first.head(TOLD).to_dict("records")
+        ],
         "list": {
             name: results.provenance[name]
             for name in ("file", "sha256", "generated_at", "rows", "signature", "damaged")

@@ -20,7 +20,7 @@ import pandas as pd
 
 from mssante_audit.audits import lacking
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.findings.causes import actionable, causes
+from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import NEEDS, catalogue
 from mssante_audit.findings.trend import Point
@@ -162,9 +162,7 @@ class View:
     @property
     def settled(self) -> list[dict[str, str]]:
         """Those of `fixed` that asked for something."""
-        rules = catalogue()
-        asked = {code for code, r in rules.items() if r.severity != "info" and r.confidence != "hint"}
-        return [f for f in self.fixed if f["rule"] in asked]
+        return [f for f in self.fixed if asking(f["rule"])]
 
     def first(self) -> list[Operator]:
         """Return the operators that something is asked of, those to look at first before the others."""
