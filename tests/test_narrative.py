@@ -175,7 +175,7 @@ def test_answer_tells_the_extent(space, entries):
     rows = tuple(entries["row"].head(2))
     findings = frame(space, made("DN_SPELLINGS", rows), made("DN_DEPARTMENT_FORM", rows))
     told = first_screen(DN, space, entries, findings, "figures")
-    assert "Constats2de 2 règles" in told
+    assert "À traiter2sur 2 constats" in told
     assert f"Domaines touchés{entries['domain'].head(2).nunique()}" in told
 
 
