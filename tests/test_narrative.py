@@ -175,7 +175,7 @@ def test_answer_tells_the_extent(space, entries):
     rows = tuple(entries["row"].head(2))
     findings = frame(space, made("DN_SPELLINGS", rows), made("DN_DEPARTMENT_FORM", rows))
     told = first_screen(DN, space, entries, findings, "figures")
-    assert "Constats2de 2 règles" in told
+    assert "À traiter2sur 2 constats" in told
     assert f"Domaines touchés{entries['domain'].head(2).nunique()}" in told
 
 
@@ -220,7 +220,9 @@ def test_the_overview_says_what_nobody_looked_at(space, entries):
 )
 def test_a_report_without_its_data_counts_nothing_and_says_so(tmp_path, name, lacking):
     (tmp_path / "list.xml").write_bytes(whitelist_xml(build(domains=20, operators=4, defects=False)))
-    given = dict.fromkeys(("as_of", "operator")) | dict.fromkeys(("recover", "any_namespace"), False)
+    given = dict.fromkeys(("as_of", "operator", "region", "department")) | dict.fromkeys(
+        ("recover", "any_namespace"), False
+    )
     given |= {"anchors": [], "signer": None, "show_contacts": False, "row_limit": 5, "data": str(tmp_path)}
     given |= {"concentration_min": 50, "listing_days": 10}
     idents = [cell["id"] for cell in cells(name) if cell["cell_type"] == "code"][2:-1]

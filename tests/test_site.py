@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from lxml import html
 
+import mssante_audit as ms
 from mssante_audit import AUDITS
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.base.resources import resource
@@ -134,13 +135,15 @@ def test_the_files_beside_a_page_agree_with_one_another(site):
 
 def test_a_page_shows_as_many_rows_as_it_says(site):
     for name, page in own_pages(site.folder).items():
-        for table in page.xpath("//table"):
+        held = Counter()
+        for table in page.xpath("//table[not(@class='checks')]"):
             shown = len(table.xpath("tbody/tr"))
             assert shown == int(table.get("data-rows")) > 0
-            file = (site.folder / name).with_suffix(f".{table.get('id')}.csv")
-            total = len(rows_of(file))
-            note = table.getparent().xpath("following-sibling::p[1]")[0].text_content()
-            assert (shown < total) == ("premières lignes" in note), name
+            held[table.get("id").removesuffix("-replies")] += shown  # folded below, and in the same file
+        for ident, shown in held.items():
+            total = len(rows_of((site.folder / name).with_suffix(f".{ident}.csv")))
+            (note,) = page.xpath(f"//p[@class='csv'][a[contains(@href, '.{ident}.csv')]]")
+            assert (shown < total) == ("premières lignes" in note.text_content()), name
 
 
 def test_a_page_keeps_its_budget(site):
@@ -200,18 +203,47 @@ def test_a_declared_domain_that_is_not_listed_counts_apart(sample_site):
 
 def test_the_first_words_say_how_grave_what_is_new_and_whom_to_look_at(sample_site):
     page = own_pages(sample_site.folder)["index.html"]
+    found, space = sample_site.findings, sample_site.space
+    domains, causes = ms.domains(space, found), ms.causes(found, space.audited, space.published)
+    states = domains["state"].value_counts()
     lead = text_of(page, "//p[@class='lead']")
-    counts = sample_site.findings["severity"].value_counts()
-    told = sample_site.told.counts()
-    assert lead.startswith(f"{counts['critical']} constats critiques, {counts['error']} erreurs.")
-    assert f"{told['new']} nouveaux constats" in lead
-    assert f"{told['fixed']} réglés" in lead
-    first = page.xpath("//section[@class='first']//li")
-    assert len(first) == 5
-    critical = [int(re.search(r"(\d+)\s+critique|$", text_of(li, "."))[1] or 0) for li in first]
-    assert critical[0] > 0
-    assert [n > 0 for n in critical] == sorted((n > 0 for n in critical), reverse=True)
-    assert "nouveau" in text_of(first[0], ".")
+    assert lead.startswith(f"{states['well']} domaines sur {len(domains)} (")
+    assert f"{states['risk']} à risque, {states['broken']} en défaut" in lead
+    first = page.xpath("//ol[@class='causes']/li")
+    assert len(first) == 10
+    for li, cause in zip(first, causes.to_dict("records"), strict=False):
+        assert li.xpath(".//a/@href")[0] == f"regles/{cause['rules'][0]}.html"
+        if cause["operator_id"]:
+            assert f"operateurs/{page_name(cause['operator_id'])}.html" in li.xpath(".//a/@href")
+    assert len(rows_of(sample_site.folder / "index.causes.csv")) == len(causes)
+    todo = ms.actionable(found).index
+    new = sum(sample_site.told.status[i] == "new" for i in todo)
+    asks = {c for c, r in catalogue().items() if r.severity != "info" and r.confidence != "hint"}
+    fixed = sum(f["rule"] in asks for f in sample_site.told.fixed)
+    assert 0 < new < sample_site.told.counts()["new"]
+    since = text_of(page, "//p[@class='since']")
+    assert f"{new} nouveaux constats" in since
+    assert f"{fixed or 'aucun'} réglé" in since
+    figures = {dt.text_content(): dt.getnext() for dt in page.xpath("//dl[@class='figures']//dt")}
+    assert figures["Nouveaux"].text_content() == str(new)
+    owner = space.entries.set_index("row")["operator_id"]
+    concerned = {owner[row] for i in todo for row in found["rows"][i]}
+    concerned |= {found["operator_id"][i] for i in todo if found["operator_id"][i] or found["domain"][i]}
+    assert figures["Opérateurs concernés"].text_content().startswith(f"{len(concerned)}sur ")
+
+
+def test_what_is_shown_on_a_page_asks_for_something_and_the_rest_is_folded(site):
+    shown = away = 0
+    for page in own_pages(site.folder).values():
+        for table in page.xpath("//table[tbody/tr/td[@data-label='Observé']]"):
+            rows = len(table.xpath("tbody/tr"))
+            if table.xpath("ancestor::details[@class='folded']"):
+                away += rows
+            else:
+                shown += rows
+                assert table.xpath("tbody/tr[.//span[contains(@class, 'sev-info')]]") == []
+    assert shown
+    assert away
 
 
 def test_new_fixed_and_waived_stand_on_the_follow_up_page(sample_site):

@@ -72,6 +72,12 @@ def actionable(findings: pd.DataFrame) -> pd.DataFrame:
     return findings[(findings["severity"] > "info") & (findings["confidence"] != "hint")]
 
 
+def asking(code: str) -> bool:
+    """Return whether findings of a rule ask for something, unless they are surer or less sure themselves."""
+    told = rule(code)
+    return told.severity != "info" and told.confidence != "hint"
+
+
 def causes(
     findings: pd.DataFrame, entries: pd.DataFrame, published: Mapping[str, int] | None = None
 ) -> pd.DataFrame:

@@ -38,8 +38,9 @@ from mssante_audit.dossiers.page import NOTEBOOK
 from mssante_audit.dossiers.write import write_dossiers
 from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.catalogue import FAILED
+from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.ledger import FollowUp
-from mssante_audit.findings.registry import rule
+from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.nightly.log import SITE, STATE, Result, began
 from mssante_audit.observe.dns.run import default_path
@@ -155,8 +156,11 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     results = Results("run", findings, provenance(space))
     audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(told)}
     write_bytes(job.folder / "audit.json", json_bytes(audited))
-    named = findings.assign(status=list(told.status)).astype({"severity": "str"})
-    new = named.loc[named["status"] == "new", ["severity", "rule", "domain", "operator"]]
+    asks = actionable(findings.assign(status=list(told.status))).astype({"severity": "str"})
+    new = asks.loc[asks["status"] == "new", ["severity", "rule", "domain", "operator"]]
+    fixed = [dict(fixed) for fixed in told.fixed if fixed["rule"] in catalogue() and asking(fixed["rule"])]
+    first = causes(findings, space.audited, space.published).astype({"severity": "str"})
+    named = first.head(TOLD).assign(rule=first["rules"].str[0])
     failed = findings.loc[findings["rule"] == FAILED, "facts"]
     origin: Mapping[str, Any] = results.provenance
     facts = {
@@ -164,8 +168,16 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
         "failed_rules": [sentence(rule(FAILED), "observed", why, "en") for why in failed],
         "counts": told.counts() | {"waived": len(waived)},
         "previous": told.previous,
+        "shown": {
+            "new": len(new),
+            "fixed": len(fixed),
+            "open": int((asks["status"] == "open").sum()),
+            "left_out": len(findings) - len(asks),
+            "causes": len(first),
+        },
         "new": new.head(TOLD).to_dict("records"),
-        "fixed": [dict(fixed) for fixed in told.fixed[:TOLD]],
+        "fixed": fixed[:TOLD],
+        "causes": named[["severity", "rule", "operator", "domain", "domains"]].to_dict("records"),
         "list": {name: origin[name] for name in OF_LIST},
     }
     return f"{len(findings)} findings, {len(waived)} waived", facts

@@ -1,4 +1,7 @@
-"""A nightly run on one screen, as a cron mail shows it: what is new and what is fixed comes first."""
+"""A nightly run on one screen, as a cron mail shows it: what is new and fixed, then the causes to see to.
+
+Information and hints are counted and not shown: `mssante-audit findings all --all` has them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from mssante_audit.nightly.log import SITE, Result
 if TYPE_CHECKING:
     from mssante_audit.nightly.run import Night
 
+CAUSES = 10
+"""Shown at most."""
 TIED = "_"
 """Holds a step and its time together while lines are broken."""
 LINES, COLUMNS = 24, 80
@@ -34,20 +39,34 @@ def _head(night: Night, facts: Mapping[str, Any]) -> str:
     when = f"{night.as_of[:16].replace('T', ' ')} UTC"
     if not facts:
         return f"MSSante audit of {when}: NO FINDINGS COULD BE HAD"
-    counts = facts["counts"]
+    counts, waived = facts["shown"], facts["counts"]["waived"]
     if not facts["previous"]:
-        said = f"{sum(facts['by_severity'].values())} findings (first run)"
+        said = f"{sum(facts['by_severity'].values()) - counts['left_out']} findings (first run)"
     else:
         said = f"{counts['new']} new, {counts['fixed']} fixed, {counts['open']} open"
-    waived = f", {counts['waived']} waived" if counts["waived"] else ""
+    waived = f", {waived} waived" if waived else ""
     return f"MSSante audit of {when}: {said}{waived}"
 
 
 def _findings(facts: Mapping[str, Any], room: int) -> list[str]:
+    """Return what is new, what is fixed and the first causes, as many of each as there is room for."""
+    lines = _changes(facts, room) if facts and facts["previous"] else []
+    room -= len(lines) + 1  # heading
+    if not facts or not facts["causes"] or room < 2:
+        return lines
+    of = facts["shown"]["causes"]
+    first = [(c["severity"], c["rule"], _named(c)) for c in facts["causes"][: min(room - 1, CAUSES)]]
+    return [*lines, f"FIRST of {of} causes:", *_rows(first, len(first), room)]
+
+
+def _named(cause: Mapping[str, Any]) -> str:
+    more = f" +{cause['domains'] - 1}" if cause["domains"] > 1 and cause["domain"] else ""
+    return f"{cause['domain'] or cause['operator'] or 'the list'}{more}"
+
+
+def _changes(facts: Mapping[str, Any], room: int) -> list[str]:
     """Return the new and the fixed findings, as many of each as there is room for."""
-    if not facts or not facts["previous"]:
-        return []
-    new, fixed, counts = facts["new"], facts["fixed"], facts["counts"]
+    new, fixed, counts = facts["new"], facts["fixed"], facts["shown"]
     room -= 2  # headings
     half = max(room - min(len(fixed), room // 3), 1)
     since = facts["previous"][:10]
@@ -97,6 +116,8 @@ def _last(night: Night, facts: Mapping[str, Any]) -> list[str]:
             *(["DAMAGED"] if told["damaged"] else []),
         ]
         found = ", ".join(f"{count} {severity}" for severity, count in facts["by_severity"].items())
+        if left := facts["shown"]["left_out"]:
+            found += f"; {left} not shown"
         lines += [_cut(f"FOUND {found}"), _cut(f"LIST  {', '.join(parts)}")]
     steps = ", ".join(f"{name}{TIED}{_short(result)}" for name, result in night.results.items())
     again = "gone on with; " if night.resumed else ""

@@ -13,14 +13,16 @@ from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.report.findings import foundation, incomplete, scope
+from mssante_audit.report.first import answer, checks, states
 from mssante_audit.report.tables import badge, prose, visible
-from mssante_audit.site.answer import answer, figures, first_line, missing, since, summary
+from mssante_audit.site.answer import figures, missing, since, summary
 from mssante_audit.site.chart import trend_html
 from mssante_audit.site.search import index_json
 from mssante_audit.site.tables import (
     Links,
     Shown,
     audits_shown,
+    causes_shown,
     domains_frame,
     findings_shown,
     fixed_shown,
@@ -31,9 +33,6 @@ from mssante_audit.site.tables import (
     waived_shown,
 )
 from mssante_audit.site.view import Operator, View
-
-FIRST = 5
-"""Operators that the first screen names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +82,12 @@ def _filled(*tables: Shown) -> tuple[Shown, ...]:
 
 def _index(view: View) -> SitePage:
     links = Links("", view)
-    first = [o for o in view.first() if o.counts["critical"] + o.counts["error"]] or view.first()
-    named = [first_line(links, operator) for operator in first[:FIRST]]
     told = {
-        "lead": answer(view),
+        "lead": answer(view.domains, view.causes).text,
+        "since": typeset(since(view)),
+        "states": states(view.domains).text,
+        "checks": checks(view.domains, view.causes).text,
         "figures": figures(view),
-        "first": named,
-        "more": len(first) - len(named),
         "search": index_json(view),
         "trend": trend_html(view.points),
         "reports": view.reports,
@@ -104,7 +102,7 @@ def _index(view: View) -> SitePage:
         "État de l’espace de confiance",
         "index",
         "index",
-        (audits, trend_shown(view.points)),
+        (causes_shown(links), audits, trend_shown(view.points)),
         told,
     )
 
@@ -140,10 +138,12 @@ def _all_findings(view: View) -> SitePage:
 def _all_operators(view: View) -> SitePage:
     operators = list(view.operators.values())
     found = view.first()
-    ordered = [*found, *(o for o in operators if not o.findings)]
+    ordered = [*found, *(o for o in operators if not o.todo)]
     caption = "Opérateurs, ceux à regarder d’abord en tête"
     shown = operators_shown(Links("", view), ordered, name="liste", caption=caption, limit=len(ordered))
-    lead = f"{count(len(operators), 'opérateur')}, dont {number(len(found))} avec au moins un constat."
+    lead = (
+        f"{count(len(operators), 'opérateur')}, dont {number(len(found))} avec au moins un constat à traiter."
+    )
     return SitePage("operateurs.html", "Opérateurs", "list", "operateurs", _filled(shown), {"lead": lead})
 
 

@@ -15,11 +15,16 @@ from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import Point, severity_counts
+from mssante_audit.report.findings import folded
+from mssante_audit.report.first import CAUSES, cause_lines
 from mssante_audit.report.tables import Cell, badge, data, prose, table, visible
 from mssante_audit.site.view import Domain, Operator, View, anchor_of
 
 ROWS = 200
 """Rows of a table that a page shows; all of them are in the files beside it."""
+
+FOLDED = 50
+"""Rows of information and hints that a page of many others shows still."""
 
 SEVERITY_COLUMNS = tuple(plural.capitalize() for _, plural in SEVERITY_NAMES.values())
 FINDING_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes")
@@ -127,7 +132,7 @@ def findings_shown(
     without: Sequence[str] = (),
     own: Mapping[int, Mapping[str, str]] | None = None,
 ) -> Shown:
-    """Return findings as a table.
+    """Return findings as a table, information and hints folded below it.
 
     Parameters
     ----------
@@ -147,9 +152,16 @@ def findings_shown(
     view = links.view
     columns = [c for c in (*FINDING_COLUMNS, *(("État",) if view.told else ())) if c not in without]
     told = own or {}
-    rows = [_cells(links, {**view.records[i], **told.get(i, {})}, columns) for i in positions[:ROWS]]
-    html = table(name, caption, columns, rows) if rows else ""
-    return Shown(name, html, view.exported.iloc[list(positions)], len(rows))
+    todo, rest = ([i for i in positions if (i in view.todo) == asks] for asks in (True, False))
+    parts = (todo[:ROWS], rest[: max(ROWS - len(todo), FOLDED)])
+    first, away = (
+        [_cells(links, {**view.records[i], **told.get(i, {})}, columns) for i in part] for part in parts
+    )
+    html = table(name, caption, columns, first) if first else ""
+    if rest:
+        below = table(f"{name}-replies", f"{caption} (informations et indices)", columns, away)
+        html += folded(below, view.findings.iloc[rest])
+    return Shown(name, html, view.exported.iloc[list(positions)], len(first) + len(away))
 
 
 def waived_shown(links: Links, positions: Sequence[int], *, name: str = "acceptes") -> Shown:
@@ -295,7 +307,7 @@ def audits_shown(links: Links, *, name: str) -> Shown:
     """Return the audits as a table: findings by severity, new ones; unknown where it could not be made."""
     view = links.view
     whose = view.findings["audit"]
-    new = whose.iloc[sorted(view.new)].value_counts()
+    new = whose.iloc[sorted(view.new & view.todo)].value_counts()
     numbers = {
         audit: (*severity_counts(view.findings[whose == audit]).values(), int(new.get(audit, 0)))
         for audit in audits()
@@ -313,6 +325,22 @@ def audits_shown(links: Links, *, name: str) -> Shown:
     )
     columns = ("Audit", *SEVERITY_COLUMNS, "Nouveaux")
     return Shown(name, table(name, "Constats par audit et par gravité", columns, rows), frame, len(rows))
+
+
+def causes_shown(links: Links, *, name: str = "causes") -> Shown:
+    """Return the first causes, with links to rule, operator and dossier; the file has all."""
+    view = links.view
+
+    def operator(cause: Mapping[Any, Any]) -> str:
+        known = view.operators.get(cause["operator_id"])
+        if known is None:
+            return data(cause["operator"] or cause["operator_id"])
+        dossier = f'<a href="{links.root}{quote(known.dossier)}">dossier</a>' if known.dossier else ""
+        own = f'<a href="{links.root}{known.page}">{data(cause["operator"] or known.name)}</a>'
+        return f"{own} ({dossier})" if dossier else own
+
+    shown = cause_lines(view.causes, lambda cause: links.rule(catalogue()[cause["rules"][0]]), operator)
+    return Shown(name, shown.text, view.causes, min(CAUSES, len(view.causes)))
 
 
 def trend_shown(points: Sequence[Point], *, name: str = "evolution") -> Shown:

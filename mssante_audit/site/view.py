@@ -20,11 +20,13 @@ import pandas as pd
 
 from mssante_audit.audits import lacking
 from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import NEEDS, catalogue
 from mssante_audit.findings.trend import Point
 from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.domains import domains
 
 _IDENTIFIER = re.compile(r"[0-9][0-9A-Z]{2,19}")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
@@ -59,10 +61,12 @@ class Operator:
     domains: tuple[Domain, ...]
     findings: tuple[int, ...]
     """Positions in the frame of findings of those that touch one of its rows."""
+    todo: int
+    """How many of them ask for something: no information, no hints."""
     counts: Mapping[str, int]
-    """Findings by severity, worst first."""
+    """Findings by severity, worst first; hints are information."""
     new: Mapping[str, int]
-    """New ones by severity."""
+    """New ones that ask for something, by severity."""
     waived: tuple[int, ...]
     """Positions in the frame of waived findings."""
     dossier: str
@@ -97,6 +101,21 @@ class View:
     missing: Mapping[str, str]
     """Audits that could not be made, and what lacks for each."""
     provenance: Mapping[str, Any]
+
+    @cached_property
+    def domains(self) -> pd.DataFrame:
+        """What is known of each domain."""
+        return domains(self.space, self.findings)
+
+    @cached_property
+    def causes(self) -> pd.DataFrame:
+        """What is to be put right, in order."""
+        return causes(self.findings, self.space.audited, self.space.published)
+
+    @cached_property
+    def todo(self) -> frozenset[int]:
+        """Positions of the findings that ask for something; pages fold the others."""
+        return frozenset(actionable(self.findings).index)
 
     @cached_property
     def bearers(self) -> Mapping[str, list[str]]:
@@ -140,9 +159,14 @@ class View:
         status = self.told.status if self.told else ()
         return frozenset(i for i, s in enumerate(status) if s == "new")
 
+    @property
+    def settled(self) -> list[dict[str, str]]:
+        """Those of `fixed` that asked for something."""
+        return [f for f in self.fixed if asking(f["rule"])]
+
     def first(self) -> list[Operator]:
-        """Return the operators with a finding, those to look at first before the others."""
-        found = [operator for operator in self.operators.values() if operator.findings]
+        """Return the operators that something is asked of, those to look at first before the others."""
+        found = [operator for operator in self.operators.values() if operator.todo]
         return sorted(found, key=lambda o: (_urgency(o), o.name))
 
 
@@ -214,7 +238,8 @@ def _operators(
     touched, of_domain = _touched(space.entries, findings)
     accepted, _ = _touched(space.entries, waived)
     domains = _domains(space.entries, of_domain)
-    severities = findings["severity"].astype(str).tolist()
+    hint = findings["confidence"] == "hint"
+    severities = findings["severity"].astype(str).where(~hint, "info").tolist()
     operators = []
     for identifier, bearing in _names(space.entries, findings, waived).items():
         ranked = [name for name, _ in bearing.most_common() if name]
@@ -227,8 +252,9 @@ def _operators(
                 f"operateurs/{page_name(identifier)}.html",
                 tuple(domains.get(identifier, ())),
                 found,
+                sum(severities[i] != "info" for i in found),
                 _counts(severities, found),
-                _counts(severities, [i for i in found if i in new]),
+                _counts(severities, [i for i in found if i in new and severities[i] != "info"]),
                 tuple(sorted(accepted[identifier])),
                 dossiers.get(identifier, ""),
             )

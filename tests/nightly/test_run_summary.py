@@ -31,6 +31,7 @@ def night(
     failed: set[str],
     names: tuple[str, ...] = HOSTILE[:1],
     previous: str = "2026-03-02T06",
+    causes: int = 0,
 ):
     def finding(number: int) -> dict[str, str]:
         return {
@@ -43,6 +44,8 @@ def night(
     facts = {
         "by_severity": {"critical": 12345, "error": 12345, "warning": 12345, "info": 12345},
         "counts": {"new": new, "open": 23456, "fixed": fixed, "waived": 1234},
+        "shown": {"new": new, "open": 23456, "fixed": fixed, "left_out": 12345, "causes": causes},
+        "causes": [finding(n) | {"domains": n + 1} for n in range(min(causes, TOLD))],
         "previous": previous,
         "new": [finding(n) for n in range(min(new, TOLD))],
         "fixed": [finding(n) for n in range(min(fixed, TOLD))],
@@ -69,9 +72,11 @@ def night(
     fixed=st.integers(0, 200),
     failed=st.sets(st.sampled_from(STEPS)),
     names=st.permutations(HOSTILE).map(tuple),
+    causes=st.integers(0, 200),
+    previous=st.sampled_from(["", "2026-03-02T06"]),
 )
-def test_it_fits_a_screen_whatever_happened(new, fixed, failed, names):
-    text = summary(night(new, fixed, failed, names))
+def test_it_fits_a_screen_whatever_happened(new, fixed, failed, names, causes, previous):
+    text = summary(night(new, fixed, failed, names, previous, causes))
     lines = text.split("\n")
     assert len(lines) <= LINES, text
     assert max(len(line) for line in lines if not line.startswith(("SITE", "LOG"))) <= COLUMNS, text
@@ -105,8 +110,19 @@ def test_nothing_new_is_said():
 
 def test_a_first_run_has_nothing_to_compare_with():
     text = summary(night(3, 3, set(), previous=""))
-    assert "49380 findings (first run)" in text
+    assert "37035 findings (first run)" in text  # 12345 of them information and hints
     assert "NEW" not in text
+
+
+def test_the_first_causes_are_named_where_there_is_room_for_them():
+    lines = summary(night(0, 0, set(), previous="", causes=12)).split("\n")
+    assert lines[1] == "FIRST of 12 causes:"
+    assert [line[:12] for line in lines[2:12]] == ["  critical D"] * 10
+    assert lines[2].endswith(" ch-a.mssante.fr")
+    assert lines[11].endswith(" ch-a.mssante.fr +9")
+    assert lines[12].endswith("12345 info; 12345 not shown")
+    crowded = summary(night(50, 50, set(), causes=12))
+    assert "FIRST of" not in crowded
 
 
 def test_what_could_not_be_evaluated_is_said_and_asks_for_status_3():
