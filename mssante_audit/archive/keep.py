@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mssante_audit.archive.history import bring_up_to_date
+from mssante_audit.archive.history import Parsed, bring_up_to_date
 from mssante_audit.archive.log import GOOD, Record, append, read_log
 from mssante_audit.archive.store import QUARANTINE, TIME, Archive, Snapshot, load_kept
 from mssante_audit.base.errors import InputError
@@ -47,11 +47,12 @@ def keep(
     *,
     max_loss: float = MAX_LOSS,
     now: datetime | None = None,
+    parsed: Parsed | None = None,
 ) -> Record:
     """Keep a list (XML or gzip), or put it in quarantine; write the record, and return it with the outcome.
 
     The archive's lock must be held, and the archive opened since. `record` has what is known so far: `at`,
-    `action`, `source` and what the server said.
+    `action`, `source` and what the server said. The rows of a list that was kept are put into `parsed`.
 
     Raises
     ------
@@ -71,7 +72,10 @@ def keep(
         else:
             made = whitelist.generated_at
             record = replace(record, signer=parse_dn(verdict.signer).get("CN"))
-            return append(archive.folder, _store(archive, whitelist, made, record, max_loss, now))
+            record = _store(archive, whitelist, made, record, max_loss, now)
+            if parsed is not None:
+                parsed[record.file] = whitelist.entries
+            return append(archive.folder, record)
     except InputError as error:
         reason = str(error)
     return append(archive.folder, _quarantine(archive.folder, content, record, reason))

@@ -117,6 +117,16 @@ class Archive:
         """
         return load_kept(snapshot, self.trusted, self.signer)
 
+    def domains(self, snapshot: Snapshot) -> list[str]:
+        """Return the names in a list; those of the last one the history knows. Errors as in `load`."""
+        rivals = [s for s in self.snapshots if s.generated_at >= snapshot.generated_at]
+        if rivals == [snapshot]:
+            rows = self.history[self.history["last_seen"] == snapshot.generated_at]
+        else:
+            rows = self.load(snapshot).entries
+        names: list[str] = rows["domain"].unique().tolist()
+        return names
+
     def side(self, snapshot: Snapshot) -> Side:
         """Load a list to compare it with another; errors as in `load`.
 

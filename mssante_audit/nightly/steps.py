@@ -33,6 +33,7 @@ from mssante_audit.archive.store import Archive, open_archive
 from mssante_audit.base import export
 from mssante_audit.base.errors import AuditError, ReportError
 from mssante_audit.base.export import write_bytes
+from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Config, Observe
 from mssante_audit.base.staging import LOCK
@@ -53,7 +54,7 @@ from mssante_audit.report.results import Results, open_space, provenance, read_r
 from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.site.build import build_site
 from mssante_audit.snapshot import is_snapshot, make_snapshot
-from mssante_audit.space.trust import TrustSpace, find_archive
+from mssante_audit.space.trust import TrustSpace, find_archive, find_whitelist
 from mssante_audit.values.person import told_error
 
 STEP_LOCK = ".step.lock"
@@ -118,7 +119,12 @@ def _archive(job: Job) -> Archive:
 def observe(job: Job) -> tuple[str, dict[str, Any]]:
     """Ask the DNS about every domain; go on with the observation of a run that was killed."""
     path = default_path(job.config.data.folder, job.began)
-    domains = [domain for domain in _space(job).entries["domain"].unique().tolist() if domain]
+    archive = _archive(job)
+    known = archive if archive.snapshots else None
+    file = find_whitelist(job.config.data.folder, known, parse_instant(job.as_of))
+    kept = [snapshot for snapshot in archive.snapshots if snapshot.path == file]
+    names = archive.domains(kept[0]) if kept else _space(job).entries["domain"].unique().tolist()
+    domains = [domain for domain in names if domain]
     summary = observe_dns(domains, path, observe_settings(job.config.observe), resume=path.exists())
     return (
         f"{summary.domains} domains, {summary.queries} queries: {path.name}",
