@@ -30,6 +30,10 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 =================================  ==================================================================
 `domains`, `method_records`        a row a domain; the DNS method in use for it, and the declared one
 `hosts`                            the name servers or mail hosts that domains depend on
+`causes`, `actionable`             what to put right first, findings merged by operator and remedy; the
+                                   findings that ask for something: no information, no hints
+`answer`, `states`, `checks`,      a first screen of domains and causes: the sentence on top, the bar of
+`cause_list`                       states, a line a check, the first ten causes
 `waived`, `touched`                accepted findings; how many domains findings touch
 `bars`, `lines`, `tiles`           charts of a series or frame, of a frame over time, of départements
 `by_age`                           how many ages fall into each band
@@ -59,6 +63,7 @@ if TYPE_CHECKING:
     from mssante_audit.base.french import percent
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.findings.catalogue import Rule, load_rules
+    from mssante_audit.findings.causes import actionable, causes
     from mssante_audit.findings.frame import Finding
     from mssante_audit.findings.registry import Audit, catalogue, register, rule
     from mssante_audit.report.charts import bars, by_age, largest, lines, table, tiles
@@ -74,6 +79,7 @@ if TYPE_CHECKING:
         touched,
         unknown,
     )
+    from mssante_audit.report.first import answer, cause_list, checks, states
     from mssante_audit.report.say import lead, note, say
     from mssante_audit.report.tables import Figure, card, enable, key_figures, sections, show_frames
     from mssante_audit.snapshot.load import load_space
@@ -100,6 +106,10 @@ _HOME = {
     "findings.catalogue": (
         "Rule",
         "load_rules",
+    ),
+    "findings.causes": (
+        "actionable",
+        "causes",
     ),
     "findings.frame": ("Finding",),
     "findings.registry": (
@@ -128,6 +138,12 @@ _HOME = {
         "titles",
         "touched",
         "unknown",
+    ),
+    "report.first": (
+        "answer",
+        "cause_list",
+        "checks",
+        "states",
     ),
     "report.say": (
         "lead",
@@ -179,12 +195,17 @@ __all__ = [
     "Thresholds",
     "TrustSpace",
     "WhiteList",
+    "actionable",
+    "answer",
     "audit",
     "audit_all",
     "bars",
     "by_age",
     "card",
     "catalogue",
+    "cause_list",
+    "causes",
+    "checks",
     "compare",
     "domains",
     "enable",
@@ -217,6 +238,7 @@ __all__ = [
     "sections",
     "severity_bars",
     "show_frames",
+    "states",
     "table",
     "tiles",
     "title_of",

@@ -89,7 +89,7 @@ def test_reports_are_made_of_a_read_only_archive_that_lacks_its_history(folder: 
         shutil.copy(file, folder)
     (folder / "history.parquet").unlink()
     out = tmp_path / "findings.csv"
-    command = ("findings", "stale_contacts", "--format", "csv", "--data", folder, "--out", out)
+    command = ("findings", "stale_contacts", "--all", "--format", "csv", "--data", folder, "--out", out)
     said = run(read_only(folder) + tool(*command, "--as-of", "2026-01-06", "-p", "stale_after_days=60"))
     assert "UNEXPECTED" not in said, said
     assert "CONTACT_UNCHANGED" in out.read_text(encoding="utf-8-sig")

@@ -119,6 +119,19 @@ def test_words_find_the_domains_that_resemble_them(entries, words, found):
     assert search(entries, words)["domain"].tolist() == found
 
 
+def test_a_hospital_has_several_names_and_an_operator_its_identifier(entries):
+    found = search(entries.assign(finess=["", *["999999999"] * (len(entries) - 1)]), "hôpital de Valombre")
+    assert found["domain"].tolist()[0] == "chu-valombre.mssante.fr"
+    assert search(entries, "de la")["domain"].tolist() == []
+    numbered = entries.assign(finess=["999900001", *[""] * (len(entries) - 1)])
+    assert search(numbered, "999900001")["domain"].tolist() == [entries["domain"].iloc[0]]
+
+
+def test_every_row_of_a_domain_counts_and_its_first_is_shown(entries):
+    (told,) = search(entries, "une autre ligne").to_dict("records")
+    assert (told["domain"], told["operator"]) == ("chu-valombre.mssante.fr", "CHU VALOMBRE")
+
+
 def test_few_are_offered_of_many(entries):
     told = search(entries, "fictifs", limit=3)
     assert len(told) == 3

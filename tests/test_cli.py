@@ -225,18 +225,41 @@ def cli_audits():
 def test_findings_into_files(run, tmp_path):
     for suffix in ("csv", "json", "xlsx"):
         path = tmp_path / f"a.{suffix}"
-        assert run("findings", "all", "--as-of", AS_OF, "--format", suffix, "--out", path) == (0, "", "")
+        asked = ("findings", "all", "--all", "--as-of", AS_OF, "--format", suffix, "--out", path)
+        assert run(*asked) == (0, "", "")
     rows = len(pd.read_csv(tmp_path / "a.csv"))
     assert len(json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))) == rows
     assert openpyxl.load_workbook(tmp_path / "a.xlsx").active.max_row == rows + 1
 
 
+def test_information_and_hints_are_left_out_unless_asked_for(run, tmp_path):
+    found = audits.audit_all(load_space(as_of=AS_OF))
+    away = found[(found["severity"] == "info") | (found["confidence"] == "hint")]
+    assert {"info", "error"} <= set(away["severity"])
+    for asked, left in (((), away["fingerprint"]), (("--all",), away["fingerprint"].head(0))):
+        status, out, err = run("findings", "all", *asked, "--as-of", AS_OF, "--format", "json")
+        prints = [record["fingerprint"] for record in json.loads(out)]
+        assert status == 0
+        assert prints == found.loc[~found["fingerprint"].isin(left), "fingerprint"].tolist()
+        assert (f"{len(left)} findings" in err) == bool(len(left))
+    for suffix in ("sarif", "junit"):  # what is not in them is fixed, or passed
+        _, out, err = run("findings", "all", "--as-of", AS_OF, "--format", suffix)
+        assert err == ""
+        assert all(code in out for code in set(away["rule"]))
+        if suffix == "sarif":
+            assert out.count('"ruleId"') == len(found)
+    results = Results("all", away[away["severity"] == "info"], {})
+    assert Run(tmp_path, (Outcome("all", "All", results),)).exit_status("info") == 1
+
+
 def test_findings_of_an_operator_and_with_thresholds(run):
-    everything = json.loads(run("findings", "all", "--as-of", AS_OF, "--format", "json")[1])
+    everything = json.loads(run("findings", "all", "--all", "--as-of", AS_OF, "--format", "json")[1])
     one = next(r["operator_id"] for r in everything if r["operator_id"])
-    own = json.loads(run("findings", "all", "--as-of", AS_OF, "--format", "json", "--operator", one)[1])
+    own = json.loads(
+        run("findings", "all", "--all", "--as-of", AS_OF, "--format", "json", "--operator", one)[1]
+    )
     assert 0 < len(own) < len(everything)
-    strict = run("findings", "dn_consistency", "--as-of", AS_OF, "-p", "concentration_min=2")[1]
+    strict = run("findings", "dn_consistency", "--all", "--as-of", AS_OF, "-p", "concentration_min=2")[1]
     assert strict.count("DN_CONCENTRATION") > sum(r["rule"] == "DN_CONCENTRATION" for r in everything)
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
-from mssante_audit.declarations import sheet as declarations_sheet
+from mssante_audit.declarations import read as declarations_read
 from mssante_audit.declarations.headings import fold, resolve
 from mssante_audit.declarations.register import fields, find_register, latest, load_declarations
 from mssante_audit.declarations.values import KINDS, read_box, read_date
@@ -181,7 +181,7 @@ def test_the_register_of_a_data_folder(tmp_path):
 
 
 def test_the_forms_own_labels_work_in_the_forms_order():
-    headings = resolve(FORM_LABELS, fields(), {})
+    headings = resolve(FORM_LABELS, {})
     assert headings.unknown == headings.ambiguous == ()
     order = [name for name, f in fields().items() if f.form]
     found = sorted(headings.fields, key=lambda name: headings.fields[name])
@@ -484,7 +484,7 @@ def test_a_million_rows_are_refused_before_they_are_read(load):
     with pytest.raises(InputError, match=r"more than 200,000 rows\. A register has one row a declaration"):
         load(b"domain,date\n" + b"a,b\n" * 1_000_000)
     with pytest.raises(InputError, match="more than 200,000 rows"):
-        load(b'{"domain": 1}\n' * (declarations_sheet.MAX_ROWS + 1), "r.jsonl")
+        load(b'{"domain": 1}\n' * (declarations_read.MAX_ROWS + 1), "r.jsonl")
 
 
 def test_a_cell_at_the_end_of_the_sheet_costs_little(load):

@@ -11,11 +11,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from html.parser import HTMLParser
 from multiprocessing import active_children, get_context
+from pathlib import Path
 from urllib.parse import unquote
 
 import psutil
 import pytest
 from filelock import FileLock
+from mailboxes_made_up import CANARY, many, put, text
 from typer.testing import CliRunner
 
 from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
@@ -23,9 +25,8 @@ from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.dossiers import page, workers
 from mssante_audit.dossiers import write as dossiers
-from mssante_audit.dossiers.page import dossiers_html
-from mssante_audit.dossiers.workers import Order, make
-from mssante_audit.dossiers.write import Dossier, file_name, read_dossiers, write_dossiers
+from mssante_audit.dossiers.workers import Order, make, opened
+from mssante_audit.dossiers.write import Dossier, dossiers_html, file_name, read_dossiers, write_dossiers
 from mssante_audit.report import tables
 from mssante_audit.report.results import open_space, provenance
 
@@ -208,14 +209,14 @@ def test_a_failed_dossier_leaves_the_last_good_one(two, monkeypatch):
     run, _, given = two
     out = run.out
     good = everything_in(out)
-    drawn = page.PARTS["peers-chart"]
+    drawn = page.parts()["peers-chart"]
 
     def broken(told, limit):
         if told.operator_id == ONE:
             raise KeyError("M. DURAND Zoé")
         return drawn(told, limit)
 
-    monkeypatch.setitem(page.PARTS, "peers-chart", broken)
+    monkeypatch.setitem(page.parts(), "peers-chart", broken)
     monkeypatch.setattr(dossiers, "_stamp", lambda *_, **__: "other")
     failed = write_dossiers(out, parameters=given, operators=[ONE, OTHER])
     assert failed.exit_status() == 3
@@ -291,14 +292,14 @@ def assert_same(run, other):
 
 @forking
 def test_one_that_kills_whoever_makes_it_fails_alone(sample, tmp_path, monkeypatch):
-    whole, drawn = sample[0], page.PARTS["peers-chart"]
+    whole, drawn = sample[0], page.parts()["peers-chart"]
 
     def deadly(told, limit):
         if told.operator_id == ONE:
             os.kill(os.getpid(), signal.SIGKILL)
         return drawn(told, limit)
 
-    monkeypatch.setitem(page.PARTS, "peers-chart", deadly)
+    monkeypatch.setitem(page.parts(), "peers-chart", deadly)
     run = write_dossiers(tmp_path, parameters=GIVEN, jobs=2)
     assert {d.operator_id: d.failure["kind"] for d in run.outcomes if d.failure} == {ONE: "BrokenProcessPool"}
     assert "Rapport partiel" in (tmp_path / "failed" / f"{ONE}.html").read_text(encoding="utf-8")
@@ -352,6 +353,42 @@ def test_other_processes_get_bytes_and_give_back_the_same_dossiers(elsewhere, tm
     assert {d.status for d in there.outcomes} == {"done"}
     assert str(tmp_path).encode() not in pool.sent
     assert "données de l'Ain".encode() in pool.sent
+
+
+@pytest.fixture
+def published(elsewhere, tmp_path):
+    """The same data with two extractions, in which a domain of an operator loses most of its mailboxes."""
+    space = open_space(**elsewhere)
+    domain = space.audited.loc[space.audited["operator_id"] == ONE, "domain"].iloc[0]
+    for at, number in (("202601151013", 40), ("202603011013", 12)):
+        put(tmp_path / "données de l'Ain", text(many({domain: number})), at)
+    return elsewhere, domain
+
+
+def test_of_the_extraction_only_numbers_go_to_other_processes(published, tmp_path):
+    given, domain = published
+    here = write_dossiers(tmp_path / "here", parameters=given, operators=[ONE, OTHER])
+    sent = []
+    with Spying(1, mp_context=get_context("spawn")) as pool:
+        there = write_dossiers(
+            tmp_path / "there", parameters=given, operators=[ONE, OTHER], executor=pool,
+            send=lambda bundle: sent.append(bundle) or bundle,
+        )  # fmt: skip
+    assert_same(there, here)
+    findings = (there.out / f"{ONE}.findings.csv").read_text(encoding="utf-8")
+    assert "MAILBOX_LOST" in findings
+    assert CANARY.encode() not in pool.sent
+    assert str(tmp_path).encode() not in pool.sent
+    (bundle,) = sent
+    space = opened(Order("of a worker", {"as_of": AS_OF}, ""), pickle.loads(pickle.dumps(bundle)))
+    assert space.published == {domain: 12}
+    assert space.mailboxes.earlier.by_domain == {domain: 40}
+    folder = Path(workers._opened["of a worker"][1].name)
+    held = [file for file in folder.rglob("*") if file.is_file()]
+    assert "list.xml.gz" in {file.name for file in held}
+    for file in held:
+        assert not file.name.startswith("Extraction")
+        assert CANARY.encode() not in file.read_bytes()
 
 
 def test_a_worker_that_cannot_be_had_fails_its_dossiers_only(tmp_path):

@@ -113,7 +113,7 @@ def test_what_was_not_asked_for_is_open_and_not_absent(space, found) -> None:
     others = found.loc[found["audit"] != "dn_consistency", "fingerprint"]
     assert {told[fingerprint] for fingerprint in others} == {("open", "unchanged")}
     owner = one["operator_id"].iloc[0]
-    told = now(one.iloc[:0], operator=owner)
+    told = now(one.iloc[:0], operators=[owner])
     assert {told[f] for f in found.loc[found["operator_id"] == owner, "fingerprint"]} == {("fail", "absent")}
     assert {told[f] for f in found.loc[found["operator_id"] != owner, "fingerprint"]} == {
         ("open", "unchanged")

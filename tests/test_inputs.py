@@ -61,6 +61,8 @@ def test_a_bundle_unpacks_to_the_same_input(data, tmp_path):
     assert pack(folder, [tmp_path / "own.pem"]).sha256 == bundle.sha256
     (folder / "waivers.toml").write_text("other")
     assert pack(folder, [tmp_path / "own.pem"]).sha256 != bundle.sha256
+    (folder / "Extraction_Correspondance_MSSante_202603011013.zip").write_text("names")
+    assert "names" not in str(pack(folder, [tmp_path / "own.pem"]).files)
     one = pack(folder / "list.xml.gz")
     assert list(one.files) == [one.data] == ["data/list.xml.gz"]
 

@@ -11,11 +11,14 @@ from mssante_audit import AUDITS
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.french import NARROW, NBSP, typeset
 from mssante_audit.findings.catalogue import SOURCES
+from mssante_audit.findings.causes import causes
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.charts import Chart
 from mssante_audit.report.findings import SOURCES as NAMED
 from mssante_audit.report.findings import family, findings_table, lacks, opening, scope
+from mssante_audit.report.first import checks
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.domains import domains_of
 from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.make import build, whitelist_xml
 
@@ -50,6 +53,10 @@ def first_screen(name, space, entries, findings, *idents):
     """What cells of a notebook's first screen say of findings."""
     given = {"space": space, "entries": entries, "findings": findings, "every": findings}
     given["domains"] = entries["domain"].nunique()
+    if name == "overview":
+        told = domains_of(space, findings)
+        given["verdicts"] = told[told["domain"].isin(entries["domain"])]
+        given["causes"] = causes(findings, entries)
     return text(shown(name, *(idents or ("answer",)), **given))
 
 
@@ -69,28 +76,48 @@ def test_the_lead_names_the_worst_and_how_far_errors_reach(space, entries):
     assert entries["domain"].iloc[0] != entries["domain"].iloc[-1]
     domains = entries["domain"].nunique()
     findings = frame(space, made("DN_SPELLINGS", (row, other)), made("DN_ID_LUHN", (row,)))
-    for name in (DN, "overview"):
-        told = first_screen(name, space, entries, findings)
-        assert told.startswith(f"1 domaine sur {domains} (")
-        assert told.endswith(
-            "est touché par une erreur ou un défaut critique. Le plus grave : "
-            f"{rule('DN_ID_LUHN').title_fr}, 1 constat, 1 domaine."
-        )
-        assert first_screen(name, space, entries, findings[findings["rule"] == "DN_SPELLINGS"]) == (
-            f"0 domaine sur {domains} (0 %) est touché par une erreur ou un défaut critique. Le plus grave : "
-            f"{rule('DN_SPELLINGS').title_fr}, 1 constat, 2 domaines."
-        )
-
-
-def test_a_finding_about_the_list_is_told_apart_from_its_rows(space, entries):
-    domains = entries["domain"].nunique()
-    alone = first_screen("overview", space, entries, frame(space, made("LIST_UNSIGNED")))
-    title = rule("LIST_UNSIGNED").title_fr
-    assert alone == (
-        f"Défaut de la liste : {title}. Aucun constat sur ses lignes, dans ce qui a pu être vérifié."
+    told = first_screen(DN, space, entries, findings)
+    assert told.startswith(f"1 domaine sur {domains} (")
+    assert told.endswith(
+        "est touché par une erreur ou un défaut critique. Le plus grave : "
+        f"{rule('DN_ID_LUHN').title_fr}, 1 constat, 1 domaine."
     )
-    both = frame(space, made("LIST_UNSIGNED"), made("DN_ID_LUHN", (int(entries["row"].iloc[0]),)))
-    assert f"{title}. 1 domaine sur {domains} (" in first_screen("overview", space, entries, both)
+    assert first_screen(DN, space, entries, findings[findings["rule"] == "DN_SPELLINGS"]) == (
+        f"0 domaine sur {domains} (0 %) est touché par une erreur ou un défaut critique. Le plus grave : "
+        f"{rule('DN_SPELLINGS').title_fr}, 1 constat, 2 domaines."
+    )
+
+
+@pytest.fixture
+def sure(space):
+    """The same space, of a list that can be relied on."""
+    signed = replace(space.whitelist)
+    vars(signed)["signature"] = replace(space.whitelist.signature, status="valid")
+    return TrustSpace(signed, space.as_of)
+
+
+def test_the_overview_counts_domains_by_state_and_names_the_first_cause(sure, entries):
+    row, other = entries["row"].iloc[0], entries["row"].iloc[-1]
+    findings = frame(sure, made("DN_SPELLINGS", (row, other)), made("DN_ID_LUHN", (row,)))
+    domains, name = entries["domain"].nunique(), entries["operator"].iloc[0]
+    told = first_screen("overview", sure, entries, findings)
+    assert told.startswith(f"{domains - 2} domaines sur {domains} (")
+    assert told.endswith(
+        "sont en ordre dans ce qui a été vérifié ; 1 à risque, 1 en défaut. À traiter d’abord : "
+        f"{rule('DN_ID_LUHN').title_fr}, {name} (1 domaine)."
+    )
+    nothing = first_screen("overview", sure, entries, frame(sure))
+    assert nothing.endswith("0 à risque, 0 en défaut. Rien à corriger parmi ce qui a pu être vérifié.")
+
+
+def test_of_a_list_not_to_be_relied_on_no_domain_is_said_to_be_well(space, entries):
+    domains = entries["domain"].nunique()
+    found = frame(space, made("DN_ID_LUHN", (int(entries["row"].iloc[0]),)), made("LIST_UNSIGNED"))
+    told = first_screen("overview", space, entries, found)
+    assert told == (
+        f"L’état est inconnu pour {domains} domaines sur {domains} : la liste n’est pas signée. "
+        f"À traiter d’abord : {rule('LIST_UNSIGNED').title_fr} ({domains} domaines)."
+    )
 
 
 def test_scope_tells_what_was_set_aside(space, entries):
@@ -180,13 +207,11 @@ def test_the_overview_says_what_nobody_looked_at(space, entries):
     assert "rien à corriger" not in first_screen("overview", space, entries, frame(space))
     assert "Délégation ou redirection (DNS) (aucune observation du DNS)" in told
     assert "mssante-audit observe" in told
-    chart = shown(
-        "overview", "unverified", "checks", space=space, entries=entries, findings=frame(space),
-        domains=entries["domain"].nunique(),
-    )  # fmt: skip
+    page = lxml_html.fromstring(checks(domains_of(space, frame(space)), causes(frame(space), entries)).text)
+    told = {row.findtext("th"): text(row.xpath("td")[0].text_content()) for row in page.find("tbody")}
     whole = entries["domain"].nunique()
-    assert f"Délégation ou redirection (DNS) : {whole} non vérifiés" in text(chart.alt)
-    assert f"Noms de certificat : {whole} sans défaut trouvé" in text(chart.alt)
+    assert told["DNS"] == f"? {whole} inconnus"
+    assert told["Certificat"] == f"✔ {whole} en ordre"
 
 
 @pytest.mark.parametrize(
@@ -254,23 +279,27 @@ def test_what_to_fix_first_is_the_gravest_that_touches_most_information_and_hint
         made("LIST_SIGNATURE_INVALID"),
         made("DN_ID_LUHN", tuple(rows), confidence="hint"),
     )
-    page = lxml_html.fromstring(fixed_first(space, entries, findings).text)
-    titles = [td.text_content() for td in page.xpath("//tbody/tr/td[2]")]
-    extents = [td.text_content() for td in page.xpath("//tbody/tr/td[3]")]
-    named = [rule(code).title_fr for code in ("LIST_SIGNATURE_INVALID", *["DN_ID_LUHN"] * 6, "DN_SPELLINGS")]
-    assert all(title.startswith(name) for title, name in zip(titles, named, strict=False))
-    assert (len(titles), extents[1]) == (10, str(entries["domain"].head(9).nunique()))
+    page = lxml_html.fromstring(f"<main>{fixed_first(space, entries, findings).text}</main>")
+    titles = [li.findtext("div/p/strong") or text(li.find("div/p/strong")) for li in page.iter("li")]
+    named = [rule(code).title_fr for code in ("LIST_SIGNATURE_INVALID", "DN_ID_LUHN", "DN_SPELLINGS")]
+    operators = entries[entries["row"].isin(rows[:9])]["operator_id"].nunique()
+    assert titles[0] == named[0]
+    assert titles[1:] == sorted(titles[1:], key=named.index)
+    assert set(titles) == set(named)
+    assert len(titles) <= 1 + 2 * operators
+    assert text(page.xpath("//li[1]//p[@class='weight']")[0].text_content()) == (
+        f"{entries['domain'].nunique()} domaines"
+    )
     assert text(fixed_first(space, entries, frame(space))) == "Rien à corriger."
 
 
 def fixed_first(space, entries, findings):
-    return shown("overview", "fix-first", space=space, entries=entries, findings=findings,
-                 domains=entries["domain"].nunique())  # fmt: skip
+    return shown("overview", "fix-first", causes=causes(findings, entries))
 
 
 def test_what_to_fix_first_counts_the_report_s_own_domains(space, entries):
     own = of_one(entries)
     findings = frame(space, made("DN_SPELLINGS", tuple(entries["row"].tolist())))
-    page = lxml_html.fromstring(fixed_first(space, own, findings).text)
-    extent = text(page.xpath("//tbody/tr/td[3]")[0].text_content())
-    assert extent == f"{own['domain'].nunique()}"
+    page = lxml_html.fromstring(f"<main>{fixed_first(space, own, findings).text}</main>")
+    extent = text(page.xpath("//p[@class='weight']")[0].text_content())
+    assert extent == f"{own['domain'].nunique()} domaines"

@@ -258,8 +258,8 @@ def test_what_could_not_be_evaluated_is_unknown_of_every_operator_too(
 def test_findings_and_report_say_what_was_not_evaluated_and_end_with_3(tmp_path: Path) -> None:
     there = laid_down(tmp_path / "there", "digits", RAISING)
     for words in (
-        ("findings", "all"),
-        ("findings", "digits"),
+        ("findings", "all", "--all"),
+        ("findings", "digits", "--all"),
         ("report", "overview", "--out", tmp_path / "out"),
     ):
         status, out, errors = command(there, *words, "--as-of", AS_OF)

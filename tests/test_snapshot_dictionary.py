@@ -13,6 +13,7 @@ from mssante_audit.archive.sides import Side
 from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column, columns
+from mssante_audit.findings.causes import causes
 from mssante_audit.observe.methods import methods
 from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.snapshot.dictionary import FRAMES, in_files
@@ -51,7 +52,8 @@ def frames_of(space: TrustSpace) -> dict[str, pd.DataFrame]:
         "entries": space.entries,
         "problems": space.whitelist.problems,
         "findings": found,
-        "domains": domains_of(space.audited, found),
+        "causes": causes(found, space.audited, space.published),
+        "domains": domains_of(space, found),
         "mailboxes": space.mailboxes.counts.frame,
         "methods": methods(space.observation, space.audited["domain"]),
         "changes": worded_changes(told.changes),
@@ -97,7 +99,7 @@ def test_every_file_of_a_snapshot_is_described(space: TrustSpace, tmp_path: Path
     make_snapshot(space, tmp_path / "s", shareable=True)
     make_snapshot(space, tmp_path / "own")
     files = {file.stem: pd.read_parquet(file) for file in (tmp_path / "s").glob("*.parquet")}
-    assert files.keys() == FRAMES.keys() - {"events", "history"}
+    assert files.keys() == FRAMES.keys() - {"causes", "events", "history"}
     for name, frame in files.items():
         told = [one.name for one in FRAMES[name][1]()]
         private = tmp_path / "own" / PRIVATE / f"{name}.parquet"
@@ -122,7 +124,7 @@ def test_no_column_names_a_person_that_is_not_said_to(tmp_path: Path) -> None:
         "findings": audit_all(space),
         "changes": worded_changes(told.changes, show_contacts=True),
         "events": worded_events(told.events),
-        "domains": domains_of(space.audited, audit_all(space)),
+        "domains": domains_of(space, audit_all(space)),
     }
     for name, frame in frames.items():
         naming_some = {c for c in frame.columns if CANARY.search(frame[c].to_csv().encode())}

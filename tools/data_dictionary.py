@@ -22,7 +22,7 @@ prints a JSON Schema (2020-12) of `results` (`results.json`), of `findings`, `do
 Frames lie in memory (`space.entries`, `audit(…)`), in a [snapshot](snapshot.md), in the archive
 (`history.parquet`) and in what the commands write. A dtype is that of the frame in memory. In JSON, tuples
 are lists, instants ISO 8601, missing values null. In Parquet, an `object` is JSON text and a category text;
-`rank` beside `severity` keeps its order. In CSV and XLSX, `subject`, `rows` and `facts` are left out.
+`rank` beside `severity` keeps its order. In CSV and XLSX, `subject`, `rows`, `facts` and `why` are left out.
 
 In a snapshot, what names persons of `entries` and `register` lies in `private/`. In what is written for
 others, persons are masked unless `--show-contacts`; two that differ stay different.

@@ -20,7 +20,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import OutputError
 
-OBJECTS = ("subject", "rows", "facts")
+OBJECTS = ("subject", "rows", "facts", "why")
 """Columns that hold Python's own objects: JSON in files, and not among a table's flat columns."""
 
 XLSX_TEXT = 32_767
@@ -65,6 +65,12 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of `frame` as JSON has them: tuples as lists, missing values ``None``, instants ISO."""
     names = list(frame.columns)
     return [dict(zip(names, row, strict=True)) for row in _rows(frame)]
+
+
+def json_bytes(content: Any) -> bytes:
+    """Return JSON types as a file has them: in UTF-8, to read; what is no Unicode is escaped."""
+    text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    return text.encode("utf-8", "backslashreplace")
 
 
 def xml_text(text: str) -> str:

@@ -176,6 +176,23 @@ class Thresholds(Section):
     )
 
 
+def _whose(description: str) -> Any:
+    return Field(max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$", description=description)
+
+
+Region = Annotated[
+    str,
+    _whose(
+        "Only of operators that sit in this region, by their certificates, wherever the establishments they "
+        'serve are; several with commas; "" for all.'
+    ),
+]
+Department = Annotated[
+    str,
+    _whose('Only of operators that sit in this département (code or name); several with commas; "" for all.'),
+]
+
+
 class Reports(Section):
     """Section ``[reports]``."""
 
@@ -185,6 +202,8 @@ class Reports(Section):
         description="Which ones: names of shipped notebooks, or paths of one's own; all whose data are there "
         "if none is named.",
     )
+    region: Region = ""
+    department: Department = ""
 
 
 class Dossiers(Section):
@@ -197,6 +216,8 @@ class Dossiers(Section):
     jobs: int = Field(
         default=0, ge=0, le=1024, description="Processes at work at once; 0 is one a processor."
     )
+    region: Region = ""
+    department: Department = ""
 
 
 class Output(Section):
@@ -348,6 +369,16 @@ class Opening(Section):
     operator: Text | None = Field(
         default=None, title="Opérateur", description="Identifier or unambiguous name; all operators if none."
     )
+    region: Text | None = Field(
+        default=None,
+        title="Région des opérateurs",
+        description="Where operators (not establishments) sit: regions, with commas.",
+    )
+    department: Text | None = Field(
+        default=None,
+        title="Département des opérateurs",
+        description="Where operators (not establishments) sit: codes or names, with commas.",
+    )
     anchors: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
         default=(), title="Certificats de confiance", description="Certificate files or folders to trust."
     )
@@ -363,6 +394,10 @@ class Opening(Section):
         title="Contacts en clair",
         description="Show contacts as they are, not masked: not for sharing.",
     )
+
+
+LIMITS = ("operator", "region", "department")
+"""Those that say whom a report is limited to (`mssante_audit.report.results.limits`)."""
 
 
 class Parameters(Thresholds, Opening):

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.errors import OutputError, ParameterError
-from mssante_audit.report.parameters import check_value, parse_assignments
+from mssante_audit.report.parameters import check_value, kind_of, parse_assignments
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mssante_audit.report.results import Limits
     from mssante_audit.space.trust import TrustSpace
 
 _UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
@@ -57,11 +58,21 @@ def check_format(format: str, out: Path | None) -> None:  # noqa: A002 - the opt
         raise ParameterError(f"{format} is not for the terminal", remedy="Name a file with --out")
 
 
-def write_frame(frame: pd.DataFrame, format: str, out: Path | None) -> None:  # noqa: A002 - the option's name
-    """Write a frame to a file as `mssante_audit.base.export.WRITERS` do, or print it as CSV or JSON."""
+def write_frame(
+    frame: pd.DataFrame,
+    format: str,  # noqa: A002 - the option's name
+    out: Path | None,
+    name: str = "findings",
+) -> None:
+    """Write a frame to a file as `mssante_audit.base.export.WRITERS` do, or print it as CSV or JSON.
+
+    A workbook's sheet has the name given.
+    """
     from mssante_audit.base import export
 
-    if out is not None:
+    if out is not None and format == "xlsx":
+        export.write_workbook({name: frame}, out)
+    elif out is not None:
         export.WRITERS[format](frame, out)
     else:
         write(export.json_text(frame) if format == "json" else export.csv_text(frame))
@@ -87,8 +98,22 @@ def given_by(parameter: Sequence[str] | None = None, **options: Any) -> dict[str
             continue
         if name in given:
             raise ParameterError(f"{name!r} is given twice")
-        given[name] = check_value(name, str(value) if isinstance(value, Path) else value)
+        if isinstance(value, Path):
+            value = str(value)
+        elif isinstance(value, list) and kind_of(name) is str:
+            value = ",".join(value)
+        given[name] = check_value(name, value)
     return given
+
+
+def limited_space(given: dict[str, Any]) -> tuple[TrustSpace, Limits]:
+    """Load what is to be audited, and say whom it is limited to, by the parameters given."""
+    from mssante_audit.base.settings import LIMITS
+    from mssante_audit.report.results import limits
+
+    named = {name: given.pop(name) for name in LIMITS if name in given}
+    space = space_of(given)
+    return space, limits(space, **named)
 
 
 def space_of(given: dict[str, Any]) -> TrustSpace:

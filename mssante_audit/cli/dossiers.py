@@ -28,7 +28,7 @@ def mount(root: typer.Typer) -> None:
     root.command()(dossiers)
 
 
-@opens_space("show_contacts")
+@opens_space("region", "department", "show_contacts")
 def dossiers(
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("dossiers"),
     operator: Annotated[
@@ -53,6 +53,7 @@ def dossiers(
 
     debugging.append(debug)
     given = given_by(**options)
+    named = {name: given.pop(name, None) for name in ("region", "department")}
     if engine:
         raise ParameterError("--engine: a dossier needs no notebook engine any more", remedy="Leave it out")
     with _cluster(dask) as elsewhere, progress(lambda told: say(_line(told, out))) as listener:
@@ -60,6 +61,7 @@ def dossiers(
             out,
             parameters=given,
             operators=operator or (),
+            **named,
             jobs=jobs,
             debug=any(debugging),
             listener=lambda done, of, told: listener("dossiers", done, of, told),

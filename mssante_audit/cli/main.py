@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperCommand
 
 from mssante_audit.base.errors import AuditError, InputError, ParameterError, WhiteListError
-from mssante_audit.base.settings import Parameters
+from mssante_audit.base.settings import LIMITS, Parameters
 from mssante_audit.cli import archive as cli_archive
 from mssante_audit.cli import dossiers as cli_dossiers
 from mssante_audit.cli import observe as cli_observe
@@ -28,6 +28,7 @@ from mssante_audit.cli.console import (
     check_format,
     debugging,
     given_by,
+    limited_space,
     say,
     say_failed,
     space_of,
@@ -38,6 +39,8 @@ from mssante_audit.cli.declarations import app as declarations
 from mssante_audit.cli.options import (
     FailOn,
     Force,
+    Lang,
+    Language,
     Layout,
     OutFile,
     Table,
@@ -50,6 +53,7 @@ from mssante_audit.cli.options import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mssante_audit.report.results import Limits
     from mssante_audit.report.run import Outcome
     from mssante_audit.space.trust import TrustSpace
 
@@ -105,7 +109,7 @@ def _common(
 
 
 @app.command()
-@opens_space("operator", "show_contacts")
+@opens_space(*LIMITS, "show_contacts")
 def report(
     notebooks: Annotated[
         list[str] | None,
@@ -177,29 +181,35 @@ def verify(
 
 
 @app.command(cls=NamingAudits)
-@opens_space("operator", "show_contacts")
+@opens_space(*LIMITS, "show_contacts")
 def findings(
     audit: Annotated[str, typer.Argument(help="Name of an audit, or all.")],
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
     out: OutFile = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Information and hints too, as sarif and junit always have them.")
+    ] = False,
     **options: Any,
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
-    from mssante_audit.report.results import of_operator, select_operator
+    from mssante_audit.findings.causes import actionable
+    from mssante_audit.report.results import touching
 
     check_format(format, out)
-    given = given_by(**options)
-    chosen = given.pop("operator", None)
-    space = space_of(given)
+    space, chosen = limited_space(given_by(**options))
     found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
-    owner = select_operator(space, chosen)
-    found = of_operator(found, space, owner)
+    found = kept = touching(found, space, chosen)
     if format in (Format.sarif, Format.junit):
-        _exchange(format, found, space, audit, owner, out)
+        # Left out of these a finding would be taken for fixed, and its rule for passed.
+        _exchange(format, found, space, audit, chosen, out)
     else:
-        write_frame(found, format, out)
-    if say_failed(found):
+        kept = found if everything else actionable(found)
+        write_frame(kept, format, out)
+    failed = say_failed(found)
+    if left := len(found) - len(kept):
+        say(f"mssante-audit: {left} findings left out, information and hints: --all has them", sys.stderr)
+    if failed:
         raise typer.Exit(3)
 
 
@@ -247,6 +257,27 @@ def sample(
     own = {entry.name for entry in shipped.iterdir()}
     done = put_folder(out.resolve(), lambda folder: copytree(shipped, folder), own=own, force=force)
     say(f"sample: {done}")
+
+
+@app.command()
+@opens_space(*LIMITS)
+def domains(
+    format: TableFormat = Table.csv,  # noqa: A002 - the option's name
+    out: OutFile = None,
+    lang: Lang = Language.fr,
+    **options: Any,
+) -> None:
+    """Write what is known of each domain, one row each: well, at risk, broken or unknown, and why."""
+    from mssante_audit.audits import audit_all
+    from mssante_audit.report.results import limited
+    from mssante_audit.verdicts.domains import domains as told_of
+
+    check_format(format, out)
+    space, chosen = limited_space(given_by(**options))
+    told, names = told_of(space, language=lang), limited(space.audited, chosen)["domain"]
+    write_frame(told[told["domain"].isin(set(names))], format, out, "domains")
+    if say_failed(audit_all(space)):
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -317,7 +348,7 @@ def _exchange(
     found: pd.DataFrame,
     space: TrustSpace,
     audit: str,
-    owner: str | None,
+    chosen: Limits,
     out: Path | None,
 ) -> None:
     from mssante_audit import audits
@@ -325,17 +356,19 @@ def _exchange(
     from mssante_audit.findings import registry
     from mssante_audit.findings.junit import junit
     from mssante_audit.findings.sarif import read_sarif, sarif
-    from mssante_audit.report.results import of_operator
+    from mssante_audit.report.results import operators, touching
 
     names = [name for name in registry.audits() if audit in ("all", name)]
     told = (
-        of_operator(audits.waived(space, *names), space, owner),
+        touching(audits.waived(space, *names), space, chosen),
         {name: needs for name, needs in audits.lacking(space).items() if name in names},
         [own for own in registry.catalogue().values() if own.audit in names],
     )
     if format is Format.sarif:
         before, source = read_sarif(out) if out else None, Path(space.whitelist.source).name
-        log = sarif(found, *told, source=source, as_of=space.as_of, operator=owner, before=before)
+        log = sarif(
+            found, *told, source=source, as_of=space.as_of, operators=operators(space, chosen), before=before
+        )
         text = json.dumps(log, ensure_ascii=False, indent=1) + "\n"
     else:
         text = junit(found, *told)

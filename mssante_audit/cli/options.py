@@ -14,6 +14,9 @@ from pydantic.fields import FieldInfo
 
 from mssante_audit.base.settings import Parameters, bounds_of, kind_of
 
+_WITH_COMMAS = ("region", "department")
+"""Texts of several values with commas between them, which may be given several times too."""
+
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
@@ -42,8 +45,16 @@ class Layout(StrEnum):
     json = "json"
 
 
+class Language(StrEnum):
+    """Languages of what is told in words."""
+
+    fr = "fr"
+    en = "en"
+
+
 TableFormat = Annotated[Table, typer.Option("--format", help="Format to write.")]
 TextFormat = Annotated[Layout, typer.Option("--format", help="Format to write.")]
+Lang = Annotated[Language, typer.Option("--lang", help="Language of what is told in words.")]
 OutFile = Annotated[Path | None, typer.Option(help="File to write.", show_default="standard output")]
 FailOn = Annotated[Severity | None, typer.Option(help="Exit with 1 if there are findings this severe.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what was written earlier.")]
@@ -103,7 +114,7 @@ def _given(options: list[inspect.Parameter]) -> Callable[[Command], Command]:
 
 def _option(name: str, field: FieldInfo, flag: str, metavar: str | None) -> inspect.Parameter:
     kind, default = kind_of(field.annotation), field.default
-    if kind is tuple:
+    if kind is tuple or name in _WITH_COMMAS:
         kind, default = list[str] | None, None
     elif default in (None, ""):
         kind, default = str | None, None

@@ -49,18 +49,21 @@ def run(
 ) -> None:
     """Do the whole night's work: fetch, observe, audit, reports, dossiers, site, retention."""
     from mssante_audit.nightly.config import load_config
-    from mssante_audit.nightly.preflight import check
+    from mssante_audit.nightly.doctor import check
     from mssante_audit.nightly.run import run as run_night
     from mssante_audit.report.parameters import check_value
 
     settings = load_config(config)
     check(settings)
-    tell = (lambda line: say(line, sys.stderr)) if sys.stderr.isatty() else None
-    night = run_night(
-        settings, as_of=check_value("as_of", as_of) or "", tell=tell, debug=debug or any(debugging)
-    )
+    at, debug = check_value("as_of", as_of) or "", debug or any(debugging)
+    night = run_night(settings, as_of=at, tell=_tell, debug=debug)
     say((night.folder / "summary.txt").read_text(encoding="utf-8").rstrip())
     raise typer.Exit(night.exit_status)
+
+
+def _tell(line: str) -> None:
+    if sys.stderr.isatty():
+        say(line, sys.stderr)
 
 
 def doctor(

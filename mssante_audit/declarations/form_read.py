@@ -16,8 +16,8 @@ import numpy as np
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.form_write import pdf_missing
-from mssante_audit.declarations.headings import SIGNATORY, Field, resolve
-from mssante_audit.declarations.sheet import UNSEEN, Sheet
+from mssante_audit.declarations.headings import SIGNATORY, resolve
+from mssante_audit.declarations.read import UNSEEN, Sheet
 
 MAX_PDF = 20 * 1024 * 1024
 MAX_PAGES = 20
@@ -89,7 +89,7 @@ _NOISE = re.compile(
 _LEADER = re.compile(r"\.{3,}|…+|_{3,}")
 
 
-def read_form(file: str, raw: bytes, fields: Mapping[str, Field]) -> Sheet:
+def read_form(file: str, raw: bytes) -> Sheet:
     """Read one declaration from a PDF.
 
     Raises
@@ -114,7 +114,7 @@ def read_form(file: str, raw: bytes, fields: Mapping[str, Field]) -> Sheet:
         acroform = root.get("/AcroForm")
         values = {name: field for name, field in (reader.get_fields() or {}).items() if "/FT" in field}
         if values:
-            return _from_fields(file, values, fields)
+            return _from_fields(file, values)
         if acroform is not None and "/XFA" in acroform.get_object():
             raise InputError("an XFA form without plain fields", file=file, remedy=_REMEDY)
         if any(_flattened(page) for page in reader.pages):
@@ -131,19 +131,19 @@ def read_form(file: str, raw: bytes, fields: Mapping[str, Field]) -> Sheet:
     return from_text(file, text)
 
 
-def _from_fields(file: str, values: Mapping[str, Any], fields: Mapping[str, Field]) -> Sheet:
+def _from_fields(file: str, values: Mapping[str, Any]) -> Sheet:
     headings, cells = [], []
     for name, field in values.items():
         short = re.sub(r"\[\d+\]", "", name.rsplit(".", 1)[-1])
         tooltip = str(field.get("/TU") or "")
-        known = resolve([short], fields, {}).fields
+        known = resolve([short], {}).fields
         headings.append(short if known or not tooltip else tooltip)
         value = field.get("/V")
         if field.get("/FT") == "/Btn":
             cells.append("" if value in (None, "/Off", "") else "X")
         else:
             cells.append(" ".join(str(value).split()) if value is not None else "")
-    if "domain" not in resolve(headings, fields, {}).fields:
+    if "domain" not in resolve(headings, {}).fields:
         raise InputError(
             f"not Annexe 1: its fields are {', '.join(headings)[:200]}", file=file, remedy=_REMEDY
         )

@@ -59,7 +59,7 @@ fold = lru_cache(4096)(contacts.fold)
 """A heading as it is compared: without accents, case, punctuation and doubled blanks."""
 
 
-def resolve(headings: Sequence[str], fields: Mapping[str, Field], mapping: Mapping[str, str]) -> Headings:
+def resolve(headings: Sequence[str], mapping: Mapping[str, str]) -> Headings:
     """Tell what each column holds.
 
     A heading is looked for in the analyst's mapping, then among the column names, then among the French
@@ -67,7 +67,7 @@ def resolve(headings: Sequence[str], fields: Mapping[str, Field], mapping: Mappi
     its order, and only where it stands as often as on the form; otherwise it is ambiguous, never guessed.
     """
     own = {fold(heading): name for heading, name in mapping.items()}
-    plain, shared = _labels(tuple(fields.values()))
+    plain, shared = _labels()
     folded = [fold(heading) for heading in headings]
     times = Counter(folded)
     seen: Counter[str] = Counter()
@@ -91,28 +91,41 @@ def resolve(headings: Sequence[str], fields: Mapping[str, Field], mapping: Mappi
     )
 
 
+def recognised(headings: Sequence[str], mapping: Mapping[str, str]) -> int:
+    """Return how many of some headings are known, 0 unless the domain's is among them."""
+    known = resolve(headings, mapping).fields
+    return len(known) if "domain" in known else 0
+
+
+def is_help(row: Sequence[str]) -> bool:
+    """Tell the template's row of help, no declaration: most of its cells are the form's help texts."""
+    helps = {fold(field.help) for field in fields().values()}
+    cells = [fold(cell) for cell in row if cell]
+    return len(cells) > 3 and sum(cell in helps for cell in cells) > len(cells) / 2
+
+
 @cache
-def _labels(fields: tuple[Field, ...]) -> tuple[dict[str, str], dict[str, list[str]]]:
+def _labels() -> tuple[dict[str, str], dict[str, list[str]]]:
     """Return the labels that name one field, and those the form prints for several, in its order."""
     printed: dict[str, list[str]] = {}
-    for field in fields:
+    for field in fields().values():
         if field.form:
             printed.setdefault(fold(field.form), []).append(field.name)
     plain = {label: names[0] for label, names in printed.items() if len(names) == 1}
-    for field in fields:
+    for field in fields().values():
         plain |= {fold(label): field.name for label in (field.name, field.label, *field.also)}
     plain[fold("Nom, Prénom")] = SIGNATORY
     return plain, {label: names for label, names in printed.items() if len(names) > 1}
 
 
-def suggestion(heading: str, fields: Mapping[str, Field]) -> str:
+def suggestion(heading: str) -> str:
     """Return the known heading nearest to `heading`, or ""."""
-    known = {fold(label): label for f in fields.values() for label in (f.name, f.label, f.form) if label}
+    known = {fold(label): label for f in fields().values() for label in (f.name, f.label, f.form) if label}
     near = get_close_matches(fold(heading), known, n=1, cutoff=0.75)
     return known[near[0]] if near else ""
 
 
-def read_mapping(path: Path, fields: Mapping[str, Field]) -> dict[str, str]:
+def read_mapping(path: Path) -> dict[str, str]:
     """Read a ``columns.toml``: a table ``[columns]`` from the analyst's headings to column names.
 
     Raises
@@ -132,11 +145,11 @@ def read_mapping(path: Path, fields: Mapping[str, Field]) -> dict[str, str]:
             remedy='Write lines such as "Mon domaine" = "domain" under it',
         )
     for heading, name in columns.items():
-        if name not in fields:
-            near = get_close_matches(str(name), fields, n=1)
+        if name not in fields():
+            near = get_close_matches(str(name), fields(), n=1)
             raise InputError(
                 f"{heading!r} is mapped to {name!r}, which is no column of the register",
                 file=str(path),
-                remedy=f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(fields)}",
+                remedy=f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(fields())}",
             )
     return columns

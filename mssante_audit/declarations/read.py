@@ -1,11 +1,15 @@
-"""Registers in text formats: CSV (encoding and separator found out), JSON and JSON Lines, as cells."""
+"""A file of declarations as cells, before anything is known about what they mean; CSV, JSON and JSON Lines.
+
+Of CSV, encoding and separator are found out.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any, cast
 
@@ -15,19 +19,61 @@ import pyarrow as pa
 import pyarrow.csv
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.declarations.sheet import (
-    HEADING_ROWS,
-    MAX_BYTES,
-    MAX_COLUMNS,
-    MAX_ROWS,
-    Flag,
-    IsHelp,
-    Number,
-    Recognise,
-    Sheet,
-    too_big,
-    too_many_rows,
-)
+from mssante_audit.declarations.headings import is_help, recognised
+
+MAX_ROWS = 200_000
+"""A register has a row a declaration, the list some 5,000 domains: more is a mistake or an attack."""
+MAX_COLUMNS = 500
+HEADING_ROWS = 10
+"""Headings are looked for in the first rows: some registers begin with a title."""
+MAX_BYTES = 256 * 1024 * 1024
+"""Of a file, unpacked."""
+
+Flag = tuple[int | None, int | None, str, str]
+"""What was found while reading: row, column position, kind of problem and value."""
+
+
+class Number(str):
+    """A number, in a file that tells numbers from texts, as it was written without what it lost."""
+
+    __slots__ = ()
+
+
+UNSEEN = object()
+"""The cell of a box of which nobody can tell whether it is ticked; said in the sheet's problems."""
+
+
+@dataclass
+class Sheet:
+    """The cells of one file."""
+
+    file: str
+    headings: list[str]
+    columns: list[Any]
+    """One a heading: a list of cells (None, str, `Number`, bool, datetime, date), or a Series of texts."""
+    rows: np.ndarray
+    """Row number of each record, as in `mssante_audit.declarations.register`."""
+    heading_row: int | None = None
+    problems: list[Flag] = field(default_factory=list)
+    odd_characters: bool = True
+    """False where the whole file was searched for control characters and cell errors, and has none."""
+    lost: dict[str, str] = field(default_factory=dict)
+    """Fields that should be there and were not found, with the kind of problem."""
+
+
+def too_many_rows(file: str) -> InputError:
+    """Return the error for a file with more than `MAX_ROWS` rows."""
+    return InputError(
+        f"more than {MAX_ROWS:,} rows",
+        file=file,
+        remedy="A register has one row a declaration; split the file",
+    )
+
+
+def too_big(file: str) -> InputError:
+    """Return the error for a file larger than `MAX_BYTES`."""
+    return InputError(f"larger than {MAX_BYTES // 1024 // 1024} MB", file=file, remedy="Split the file")
+
 
 SEPARATORS = ";,\t|"
 
@@ -71,7 +117,7 @@ def utf8(file: str, raw: bytes) -> bytes:
     return raw.removeprefix(b"\xef\xbb\xbf")
 
 
-def read_csv(file: str, raw: bytes, recognise: Recognise, is_help: IsHelp) -> Sheet:
+def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
     """Read a CSV file.
 
     The separator is the one under which most headings are known. Every row comes out: one with too few or
@@ -84,7 +130,7 @@ def read_csv(file: str, raw: bytes, recognise: Recognise, is_help: IsHelp) -> Sh
         If the text cannot be decoded, a quote is never closed, or there are too many rows.
     """
     content = utf8(file, raw)
-    separator, heading, first, told = _layout(content, recognise)
+    separator, heading, first, told = _layout(content, mapping)
     content = content[told:].rstrip(b"\r\n")
     if not content:
         raise InputError("empty file", file=file)
@@ -130,24 +176,24 @@ def _escaped(raw: bytes, separator: str) -> bool:
     return any(before[-1:] in starts for before in raw.split(b"'")[:-1])
 
 
-def _layout(content: bytes, recognise: Recognise) -> tuple[str, int, list[str], int]:
+def _layout(content: bytes, mapping: Mapping[str, str]) -> tuple[str, int, list[str], int]:
     """Return the separator, the heading row's position and cells, and where the text proper starts."""
     told = re.match(rb'"?sep=(.)"?\r?\n', content, re.IGNORECASE)
     start = told.end() if told else 0
     text = content[start : start + 200_000].decode(errors="replace")
-    tried = [_heading(text, s, recognise) for s in (told[1].decode() if told else SEPARATORS)]
+    tried = [_heading(text, s, mapping) for s in (told[1].decode() if told else SEPARATORS)]
     _, separator, at, row = max(tried, key=lambda t: (t[0], text[:4096].count(t[1])))
     return separator, at, row, start
 
 
-def _heading(text: str, separator: str, recognise: Recognise) -> tuple[int, str, int, list[str]]:
+def _heading(text: str, separator: str, mapping: Mapping[str, str]) -> tuple[int, str, int, list[str]]:
     """Return how many headings are known, where they are, and which: the first row that has any, or row 0."""
     top: list[str] = []
     try:
         reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
         for at, row in zip(range(HEADING_ROWS), reader, strict=False):
             top = top or row
-            if known := recognise(row):
+            if known := recognised(row, mapping):
                 return known, separator, at, row
     except csv.Error:
         pass

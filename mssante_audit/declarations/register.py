@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -33,9 +33,8 @@ from pathlib import Path
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.declarations.headings import fields, fold, read_mapping, resolve
-from mssante_audit.declarations.read import read_csv, read_json, read_jsonl
-from mssante_audit.declarations.sheet import Sheet
+from mssante_audit.declarations.headings import fields, read_mapping
+from mssante_audit.declarations.read import Sheet, read_csv, read_json, read_jsonl
 from mssante_audit.declarations.values import KINDS, Problem, read_values
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl", ".pdf")
@@ -93,9 +92,9 @@ class Register:
 
 def latest(declarations: pd.DataFrame) -> pd.DataFrame:
     """Return each domain's latest declaration, in the register's order; rows without a domain all stay."""
-    ordered = declarations.sort_values("date", na_position="first", kind="stable")
+    ordered = declarations[["domain_key", "date"]].sort_values("date", na_position="first", kind="stable")
     superseded = ordered.duplicated("domain_key", keep="last") & (ordered["domain_key"] != "")
-    return ordered[~superseded].sort_index()
+    return declarations[~superseded[declarations.index]]
 
 
 def load_declarations(
@@ -128,7 +127,7 @@ def load_declarations(
     if columns is None:
         beside = (path if path.is_dir() else path.parent) / "columns.toml"
         columns = beside if beside.is_file() else {}
-    mapping = columns if isinstance(columns, Mapping) else read_mapping(Path(columns), fields())
+    mapping = columns if isinstance(columns, Mapping) else read_mapping(Path(columns))
     digest = hashlib.sha256()
     frames, problems, missing = [], [], {}
     for part in parts:
@@ -168,9 +167,7 @@ def find_register(data: Path) -> Path | None:
     return found[0] if found else None
 
 
-def typed(
-    sheet: Sheet, mapping: Mapping[str, str] | None = None
-) -> tuple[pd.DataFrame, list[Problem], frozenset[str]]:
+def typed(sheet: Sheet, mapping: Mapping[str, str]) -> tuple[pd.DataFrame, list[Problem], frozenset[str]]:
     """Return a sheet's declarations, its problems, and the columns it has not.
 
     Raises
@@ -178,13 +175,32 @@ def typed(
     InputError
         If no column of it holds the domain.
     """
-    columns, problems, missing = read_values(sheet, fields(), mapping or {})
+    columns, problems, missing = read_values(sheet, mapping)
     file = pd.Series([sheet.file], dtype="str").repeat(len(sheet.rows)).reset_index(drop=True)
     keys = {
-        "domain_key": columns["domain"].str.strip().str.lower().str.rstrip("."),
-        "operator_id": mapped(columns["structure_id"], lambda text: re.sub(r"[\W_]+", "", text).upper()),
+        "domain_key": domain_keys(columns["domain"]),
+        "operator_id": mapped(columns["structure_id"], structure_key),
     }
     return pd.DataFrame({"file": file, "row": sheet.rows, **columns, **keys}), problems, missing
+
+
+def domain_keys(domains: pd.Series) -> pd.Series:
+    """Return domains as they are compared: in lower case, without outer blanks and final dot."""
+    return domains.str.strip().str.lower().str.rstrip(".")
+
+
+def structure_key(identifier: str) -> str:
+    """Return what a structure is known by, whoever wrote its identifier: digits and letters only.
+
+    >>> structure_key("2 999-000 001"), structure_key(" ")
+    ('2999000001', '')
+    """
+    return re.sub(r"[\W_]+", "", identifier).upper()
+
+
+def filled(declarations: pd.DataFrame, column: str) -> pd.Series:
+    """Tell in which declarations a field holds anything."""
+    return declarations[column].str.strip() != ""
 
 
 def mapped(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:
@@ -211,15 +227,11 @@ def problems_frame(problems: Iterable[Problem]) -> pd.DataFrame:
 
 
 def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]) -> Sheet:
-    def recognise(headings: Sequence[str]) -> int:
-        known = resolve(headings, fields(), mapping).fields
-        return len(known) if "domain" in known else 0
-
     suffix, name = path.suffix.lower(), path.name
     if raw.startswith(b"%PDF-") or suffix == ".pdf":
         from mssante_audit.declarations.form_read import read_form  # needs the extra `pdf`
 
-        return read_form(name, raw, fields())
+        return read_form(name, raw)
     if suffix not in SUFFIXES:
         raise InputError(
             f"unknown kind of file {suffix!r}", file=name, remedy=f"Known are {', '.join(SUFFIXES)}"
@@ -229,19 +241,12 @@ def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]
     if suffix in (".xlsx", ".xlsm"):
         from mssante_audit.declarations.xlsx import read_xlsx  # openpyxl takes long to import
 
-        return read_xlsx(name, raw, recognise, sheet, _is_help)
+        return read_xlsx(name, raw, mapping, sheet)
     if sheet is not None:
         raise InputError("only an .xlsx file has sheets", file=name)
     if suffix in (".json", ".jsonl"):
         return read_json(name, raw) if suffix == ".json" else read_jsonl(name, raw)
-    return read_csv(name, raw, recognise, _is_help)
-
-
-def _is_help(row: Sequence[str]) -> bool:
-    """Tell the template's row of help: most of its cells are the form's help texts."""
-    helps = {fold(field.help) for field in fields().values()}
-    cells = [fold(cell) for cell in row if cell]
-    return len(cells) > 3 and sum(cell in helps for cell in cells) > len(cells) / 2
+    return read_csv(name, raw, mapping)
 
 
 def records(declarations: pd.DataFrame) -> pd.DataFrame:

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.declarations.headings import SIGNATORY, Field, Headings, resolve, suggestion
-from mssante_audit.declarations.sheet import Number, Sheet
+from mssante_audit.declarations.headings import SIGNATORY, Field, Headings, fields, resolve, suggestion
+from mssante_audit.declarations.read import Number, Sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ _FIRST_EXCEL_DAY, _LAST_EXCEL_DAY = 36526, 73050  # 2000 to 2099: other numbers 
 
 
 def read_values(
-    sheet: Sheet, fields: Mapping[str, Field], mapping: Mapping[str, str]
+    sheet: Sheet, mapping: Mapping[str, str]
 ) -> tuple[dict[str, pd.Series], list[Problem], frozenset[str]]:
     """Return the register's columns (without the keys), the problems, and the columns that are missing.
 
@@ -102,7 +102,7 @@ def read_values(
     InputError
         If no column holds the domain.
     """
-    headings = resolve(sheet.headings, fields, mapping)
+    headings = resolve(sheet.headings, mapping)
     if "domain" not in headings.fields:
         raise InputError(
             f"no column holds the domain; the headings are: {', '.join(sheet.headings)[:300]}",
@@ -112,13 +112,13 @@ def read_values(
         )
     problems = [Problem(sheet.file, row, _name(sheet, headings, at), kind, value)
                 for row, at, kind, value in sheet.problems]  # fmt: skip
-    problems += _heading_problems(sheet, headings, fields)
+    problems += _heading_problems(sheet, headings)
     columns: dict[str, pd.Series] = {}
     signatory = SIGNATORY in headings.fields and "signatory_last_name" not in headings.fields
-    missing = {name for name in fields if name not in headings.fields}
+    missing = {name for name in fields() if name not in headings.fields}
     if signatory:
         missing -= {"signatory_last_name", "signatory_first_name"}
-    for name, field in fields.items():
+    for name, field in fields().items():
         cells = sheet.columns[headings.fields[name]] if name in headings.fields else [""] * len(sheet.rows)
         if field.kind == "box":
             columns[name] = _boxes(cells, sheet, name, problems)
@@ -128,9 +128,9 @@ def read_values(
             columns[name] = _texts(cells, sheet, field, problems)
     if signatory:
         both = sheet.columns[headings.fields[SIGNATORY]]
-        both = _texts(both, sheet, fields["signatory_last_name"], problems)
+        both = _texts(both, sheet, fields()["signatory_last_name"], problems)
         columns |= _split_names(both, sheet, problems)
-    lost = {name: sheet.lost.get(name, "column-missing") for name in fields if name in missing}
+    lost = {name: sheet.lost.get(name, "column-missing") for name in fields() if name in missing}
     problems += [Problem(sheet.file, None, name, kind) for name, kind in lost.items()]
     return columns, problems, frozenset(missing)
 
@@ -193,14 +193,14 @@ def _name(sheet: Sheet, headings: Headings, at: int | None) -> str:
     return names.get(at) or (sheet.headings[at] if at < len(sheet.headings) else "")
 
 
-def _heading_problems(sheet: Sheet, headings: Headings, fields: Mapping[str, Field]) -> list[Problem]:
+def _heading_problems(sheet: Sheet, headings: Headings) -> list[Problem]:
     def problem(at: int, kind: str, value: str = "") -> Problem:
         return Problem(sheet.file, sheet.heading_row, sheet.headings[at] or f"column {at + 1}", kind, value)
 
     found = [problem(at, "column-ambiguous") for at in headings.ambiguous]
     for at in headings.unknown:
         if sheet.headings[at] or any(value not in ("", None) for value in sheet.columns[at]):
-            near = suggestion(sheet.headings[at], fields)
+            near = suggestion(sheet.headings[at])
             found.append(problem(at, "column-unknown", f" (did you mean {near!r}?)" if near else ""))
     for name, places in headings.repeats.items():
         first = sheet.columns[headings.fields[name]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from io import BytesIO
 from itertools import chain
@@ -16,15 +16,14 @@ import openpyxl
 from openpyxl.utils import column_index_from_string
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.declarations.sheet import (
+from mssante_audit.declarations.headings import is_help, recognised
+from mssante_audit.declarations.read import (
     HEADING_ROWS,
     MAX_BYTES,
     MAX_COLUMNS,
     MAX_ROWS,
     Flag,
-    IsHelp,
     Number,
-    Recognise,
     Sheet,
     too_big,
     too_many_rows,
@@ -39,7 +38,7 @@ _FORMULA = re.compile(rb'<c r="([A-Z]{1,3})(\d{1,7})"[^>]*><f[ />]')
 _MERGED = re.compile(rb'<mergeCell ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 
 
-def read_xlsx(file: str, raw: bytes, recognise: Recognise, sheet: str | None, is_help: IsHelp) -> Sheet:
+def read_xlsx(file: str, raw: bytes, mapping: Mapping[str, str], sheet: str | None) -> Sheet:
     """Read one sheet of an XLSX (or XLSM) file, the first if no name is given.
 
     Raises
@@ -56,7 +55,7 @@ def read_xlsx(file: str, raw: bytes, recognise: Recognise, sheet: str | None, is
             macros = _check(file, archive)
             with warnings.catch_warnings(action="ignore"):  # of extensions that openpyxl leaves out
                 book = openpyxl.load_workbook(BytesIO(raw), read_only=True, data_only=True, keep_links=False)
-                return _read(file, archive, book, recognise, sheet, is_help, macros)
+                return _read(file, archive, book, mapping, sheet, macros)
     except InputError:
         raise
     except Exception as error:  # zipfile, zlib and openpyxl let out errors of every kind on a damaged file
@@ -85,9 +84,8 @@ def _read(
     file: str,
     archive: ZipFile,
     book: Any,
-    recognise: Recognise,
+    mapping: Mapping[str, str],
     name: str | None,
-    is_help: IsHelp,
     macros: bool,
 ) -> Sheet:
     names = [s.title for s in book.worksheets]
@@ -100,7 +98,7 @@ def _read(
     numbered = enumerate(_rows(file, sheet), 1)
     first = [row for _, row in zip(range(HEADING_ROWS), numbered, strict=False)]
     headed = [[_heading(cell) for cell in row] for _, row in first]
-    at = next((i for i, row in enumerate(headed) if recognise(row)), 0)
+    at = next((i for i, row in enumerate(headed) if recognised(row, mapping)), 0)
     headings = headed[at] if headed else []
     problems: list[Flag] = [(None, None, "macros", "")] if macros else []
     width = len(headings)

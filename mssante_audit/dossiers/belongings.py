@@ -9,15 +9,16 @@ server, a certificate) belongs to those who declare it unless a list gives it to
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from mssante_audit.base.french import typeset
+from mssante_audit.dossiers.remedies import said
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold, parse_contact
@@ -34,9 +35,6 @@ COMMON = 8
 SHORT, LONG = 3, 5
 """Letters from which on a name of one word is looked for inside a text: in capitals, and in any case."""
 
-_GENERIC = frozenset(
-    tomllib.loads((files(__package__) / "dossier.toml").read_text(encoding="utf-8"))["generic"]
-)
 _NAME_MAX = 300
 """Characters of a host name that are looked at: more than a list's field holds."""
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
@@ -209,8 +207,8 @@ class _Claims:
 def belongings(space: TrustSpace) -> Belongings:
     """Return whose is what in a trust space: its list, the archive's earlier ones and its register."""
     claims, declared = _Claims(), _Claims()
-    _claim_list(claims, space)
-    _claim_history(claims, space)
+    for rows in _listed(space):
+        _claim_rows(claims, rows)
     if space.declarations is not None:
         for row in space.declarations.declarations.to_dict("records"):
             claims.host(str(row["domain"]), str(row["operator_id"]))
@@ -236,9 +234,23 @@ def _merged(
     return {key: frozenset(owners) for key, owners in [*(others or {}).items(), *claims.items()]}
 
 
-def _claim_list(claims: _Claims, space: TrustSpace) -> None:
-    columns = ["operator_id", "operator", "o", "domain", "cn"]
-    for owner, name, o, domain, cn in _distinct(space.entries[columns]):
+def _listed(space: TrustSpace) -> Iterator[pd.DataFrame]:
+    """Yield the rows of the list, and of the archive's earlier ones, with whose they are."""
+    yield space.entries
+    if space.archive is not None:
+        history = space.archive.history
+        read = {dn: parse_dn(dn) for dn in history["dn"].unique()}
+        told = {
+            dn: (parse_identifier(one.get("OU")).value, one.get("O"), one.get("CN"))
+            for dn, one in read.items()
+        }
+        owned = pd.DataFrame(history["dn"].map(told).tolist(), history.index, ["operator_id", "o", "cn"])
+        yield history.join(owned).assign(operator=owned["o"])
+
+
+def _claim_rows(claims: _Claims, rows: pd.DataFrame) -> None:
+    """Claim what rows of lists give their operators."""
+    for owner, name, o, domain, cn in _distinct(rows, "operator", "o", "domain", "cn"):
         claims.operator(owner, owner)
         claims.host(domain, owner)
         if cn:
@@ -246,27 +258,8 @@ def _claim_list(claims: _Claims, space: TrustSpace) -> None:
         for text in {name, o}:
             claims.names[text].add(owner)
     for column in ("project_contact", "support_contact"):
-        for owner, text in _distinct(space.entries[["operator_id", column]]):
+        for owner, text in _distinct(rows, column):
             claims.contact(text, owner)
-
-
-def _claim_history(claims: _Claims, space: TrustSpace) -> None:
-    if space.archive is None:
-        return
-    history = space.archive.history
-    owner_of = {}
-    for dn in history["dn"].unique():
-        read = parse_dn(dn)
-        owner = owner_of[dn] = parse_identifier(read.get("OU")).value
-        claims.operator(owner, owner)
-        claims.names[read.get("O")].add(owner)
-        if cn := read.get("CN"):
-            claims.host(cn, owner)
-    for domain, dn in _distinct(history[["domain", "dn"]]):
-        claims.host(domain, owner_of[dn])
-    for column in ("project_contact", "support_contact"):
-        for dn, text in _distinct(history[["dn", column]]):
-            claims.contact(text, owner_of[dn])
 
 
 def _claim_declaration(claims: _Claims, row: Mapping[Any, Any]) -> None:
@@ -292,8 +285,8 @@ def _claim_declaration(claims: _Claims, row: Mapping[Any, Any]) -> None:
             claims.persons[f"{first} {last}"].add(owner)
 
 
-def _distinct(frame: object) -> Iterable[tuple[str, ...]]:
-    return frame.drop_duplicates().itertuples(index=False, name=None)  # type: ignore[attr-defined, no-any-return]
+def _distinct(rows: pd.DataFrame, *columns: str) -> Iterator[tuple[str, ...]]:
+    return rows[["operator_id", *columns]].drop_duplicates().itertuples(index=False, name=None)
 
 
 def _parted(
@@ -306,7 +299,7 @@ def _parted(
             owned[key] |= owners
     used = Counter(word for key in owned for word in set(key.split()))
     prose = fold(" ".join(f"{r.title_fr} {r.why_fr} {r.remedy_fr}" for r in catalogue().values()))
-    common = _GENERIC | set(prose.split()) | {word for word, count in used.items() if count >= COMMON}
+    common = {*said()["generic"], *prose.split(), *(word for word, n in used.items() if n >= COMMON)}
     names: dict[str, dict[Words, Owners]] = {}
     fields: dict[str, Owners] = {}
     people = ((key, owners, True) for key, owners in persons.items())

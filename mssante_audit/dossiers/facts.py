@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 
 from mssante_audit.archive.events import Span, between
@@ -42,6 +41,8 @@ POINTS = 12
 """Lists of the archive that are counted at most, the last among them."""
 SIZES = ((1, 1), (2, 9), (10, 49), (50, None))
 """Operators by how many domains they hold: the peers of each."""
+SPAN = ("domain", "first_seen", "last_seen")
+"""What dossiers use of the archive's history."""
 ANOTHER = typeset("un autre opérateur")
 
 
@@ -65,7 +66,7 @@ class Survey:
     step: Span | None
     """What changed from the last list to this one; ``None`` where there is no earlier one."""
     held: Mapping[str, pd.DataFrame]
-    """Operator → its rows of the archive's history: `domain`, `first_seen`, `last_seen`."""
+    """Operator → the `SPAN` of its rows of the archive's history."""
     times: tuple[datetime, ...]
     """Lists of the archive to count domains in, at most `POINTS`."""
 
@@ -263,10 +264,10 @@ def _history(space: TrustSpace) -> tuple[dict[str, pd.DataFrame], tuple[datetime
     last = len(times) - 1
     points = sorted({round(i * last / (POINTS - 1)) for i in range(POINTS)}) if last >= POINTS else None
     chosen = times if points is None else [times[i] for i in points]
-    history = space.archive.history[["domain", "dn", "first_seen", "last_seen"]]
+    history = space.archive.history[[*SPAN, "dn"]]
     owner = {dn: parse_identifier(parse_dn(dn).get("OU")).value for dn in history["dn"].unique()}
     grouped = history.assign(operator_id=history["dn"].map(owner)).groupby("operator_id", sort=False)
-    return {str(o): rows.drop(columns=["dn", "operator_id"]) for o, rows in grouped}, tuple(chosen)
+    return {str(o): rows[list(SPAN)] for o, rows in grouped}, tuple(chosen)
 
 
 # -- of one operator ----------------------------------------------------------------------------------------
@@ -362,27 +363,19 @@ def _changes(common: Survey, operator_id: str, *, show: bool) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     found, whose = common.step.changes, common.belongings
     touched = (found["operator_before"] == operator_id) | (found["operator_after"] == operator_id)
-    records = []
     own = found[touched & (found["kind"] != "restamped")]
-    sides = ["before", "after"]
-    clear = worded_changes(own, show_contacts=True)[sides].to_dict("records")
-    shown = worded_changes(own, show_contacts=show)[columns].to_dict("records")
-    for change, told in zip(shown, clear, strict=True):
-        texts = [
-            change[side] if whose.safe(told[side], operator_id, ANOTHER) == told[side] else ANOTHER
-            for side in sides
-        ]
-        domain = whose.safe(change["domain"], operator_id, "–")
-        records.append((change["kind"], domain, *texts, change["confidence"]))
-    return pd.DataFrame(records, columns=columns)
+    told = worded_changes(own, show_contacts=show)[columns].reset_index(drop=True)
+    told["domain"] = [whose.safe(domain, operator_id, "–") for domain in told["domain"]]
+    for side in ("before", "after"):  # what is masked is looked through as well
+        texts = zip(told[side], worded_changes(own, show_contacts=True)[side], strict=True)
+        told[side] = [ANOTHER if whose.foreign(clear, operator_id) else text for text, clear in texts]
+    return told
 
 
 def _held(common: Survey, operator_id: str) -> tuple[tuple[datetime, int], ...]:
-    rows = common.held.get(operator_id)
-    if rows is None:
-        return tuple((time, 0) for time in common.times)
+    spans = list(_rows(common.held[operator_id], *SPAN)) if operator_id in common.held else []
     return tuple(
-        (time, int(rows.loc[(rows["first_seen"] <= time) & (rows["last_seen"] >= time), "domain"].nunique()))
+        (time, len({domain for domain, first, last in spans if first <= time <= last}))
         for time in common.times
     )
 
@@ -397,13 +390,7 @@ def _peers(common: Survey, operator_id: str) -> Peers:
     if len(others) < PEERS_MIN or not size:
         return Peers(low, high)
     own = int(standing["todo"][operator_id])
-    quartiles = np.quantile(others["todo"].to_numpy(), [0.25, 0.5, 0.75]).tolist()
-    medians = np.median(others[list(SEVERITIES)].to_numpy(), axis=0).tolist()
-    return Peers(
-        low,
-        high,
-        len(others),
-        dict(zip(SEVERITIES, medians, strict=True)),
-        (quartiles[0], quartiles[1], quartiles[2]),
-        int((others["todo"] > own).sum()),
-    )
+    low_end, middle, high_end = others["todo"].quantile([0.25, 0.5, 0.75]).tolist()
+    medians = {str(name): float(n) for name, n in others[list(SEVERITIES)].median().items()}
+    more = int((others["todo"] > own).sum())
+    return Peers(low, high, len(others), medians, (low_end, middle, high_end), more)

@@ -1,4 +1,4 @@
-"""The page of one dossier, put together without running its notebook; and the page that lists all of a run.
+"""The page of one dossier, put together without running its notebook.
 
 The notebook ``operator`` is the analysis, here as well: its cells are compiled once, and each is run on a
 dossier by itself, without a kernel. A cell may use what its imports brought, ``told`` (the dossier) and
@@ -9,26 +9,21 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from traceback import format_exception
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nbformat import NotebookNode, from_dict
 
-from mssante_audit.base import french
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.facts import Dossier, dossier, record
 from mssante_audit.report.charts import Chart
 from mssante_audit.report.conversion import Outcome, labelled
 from mssante_audit.report.failure import Failure, failure_of
-from mssante_audit.report.page import VERDICTS, Page, policy_of, section_of, template, title_of, to_html
+from mssante_audit.report.page import Page, section_of, title_of, to_html
 from mssante_audit.report.results import Results
-from mssante_audit.report.tables import script, source_of, style
 from mssante_audit.space.trust import TrustSpace
-
-if TYPE_CHECKING:
-    from mssante_audit.dossiers.write import Dossier as Written
 
 NOTEBOOK = "operator"
 IMPORTS, OPENING, RECORD = "imports", "opening", "record"
@@ -51,7 +46,7 @@ def dossier_page(
     debug
         Show the traceback, which may hold unmasked values.
     """
-    notebook, at = _notebook(), -1
+    notebook, at = from_dict(_read()), -1
     told: Dossier | None = None
     results: Results | None = None
     failure: Failure | None = None
@@ -60,42 +55,44 @@ def dossier_page(
         results = record(told)
         for cell in notebook.cells:
             at += 1
-            if part := PARTS.get(cell["id"]):
+            if part := parts().get(cell["id"]):
                 cell.outputs = [_shown(part(told, parameters["row_limit"]))]
     except Exception as error:  # the other operators' dossiers are made all the same
         trace = "".join(format_exception(error)) if debug else ""
         failure = failure_of(type(error).__name__, str(error), at, trace)
-    return _page(notebook, told, results, parameters, failure)
+    return *_page(notebook, results, parameters, failure), told
 
 
 def failed_page(error: Exception, parameters: Mapping[str, Any]) -> tuple[Outcome, str]:
     """Return the page of a dossier that whoever was to make it did not even begin."""
     failure = failure_of(type(error).__name__, str(error), -1)
-    outcome, html, _ = _page(_notebook(), None, None, parameters, failure)
-    return outcome, html
+    return _page(from_dict(_read()), None, parameters, failure)
 
 
 def _page(
-    notebook: NotebookNode,
-    told: Dossier | None,
-    results: Results | None,
-    parameters: Mapping[str, Any],
-    failure: Failure | None,
-) -> tuple[Outcome, str, Dossier | None]:
+    notebook: NotebookNode, results: Results | None, parameters: Mapping[str, Any], failure: Failure | None
+) -> tuple[Outcome, str]:
     page = Page(NOTEBOOK, labelled(parameters), results.provenance if results else {}, failure)
     section = section_of(notebook, failure.cell) if failure else ""
     outcome = Outcome(NOTEBOOK, title_of(notebook, NOTEBOOK), results, failure, section)
-    return outcome, to_html(notebook, page), told
+    return outcome, to_html(notebook, page)
 
 
-def _notebook() -> NotebookNode:
-    """Return the notebook as it is before it is run."""
-    read: NotebookNode = from_dict(_read())
+@cache
+def _read() -> dict[str, Any]:
+    file = resource("notebooks") / f"{NOTEBOOK}.ipynb"
+    read: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    for cell in read["cells"]:
+        cell["source"] = "".join(cell["source"])
     return read
 
 
-def _parts() -> dict[str, Callable[[Dossier, int], Any]]:
-    """Return what the notebook's cells show of a dossier, tables cut at a number of rows."""
+@cache
+def parts() -> dict[str, Callable[[Dossier, int], Any]]:
+    """Return what shows each of the notebook's cells of a dossier, tables cut at a number of rows, by its id.
+
+    They are compiled at the first call: `mssante_audit.dossiers.workers.opened` makes it, before any fork.
+    """
     codes = {c["id"]: c["source"] for c in _read()["cells"] if c["cell_type"] == "code" and not c["metadata"]}
     scope: dict[str, Any] = {}
     exec(codes[IMPORTS], scope)  # noqa: S102 - our own notebook
@@ -117,42 +114,6 @@ def _part(ident: str, code: str, scope: Mapping[str, Any]) -> Callable[[Dossier,
     return part
 
 
-@cache
-def _read() -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(
-        (resource("notebooks") / f"{NOTEBOOK}.ipynb").read_text(encoding="utf-8")
-    )
-    for cell in read["cells"]:
-        cell["source"] = "".join(cell["source"])
-    return read
-
-
-PARTS = _parts()
-"""What each cell of the notebook shows of a dossier, by its id."""
-
-
 def _shown(value: Any) -> Any:
     html = value.html() if isinstance(value, Chart) else value._repr_html_()
     return from_dict({"output_type": "execute_result", "data": {"text/html": html}, "metadata": {}})
-
-
-def dossiers_html(dossiers: Sequence[Written], provenance: Mapping[str, Any]) -> str:
-    """Return the page that lists dossiers, in the look of the other index.
-
-    Parameters
-    ----------
-    dossiers
-        In the order to show them in.
-    provenance
-        As `mssante_audit.report.results.provenance` returns it.
-    """
-    return template("dossiers.html.j2").render(
-        dossiers=dossiers,
-        failed=sum(dossier.status == "failed" for dossier in dossiers),
-        provenance=provenance,
-        verdicts=VERDICTS,
-        policy=policy_of(source_of(script())),
-        script=script(),
-        style=style(),
-        severities=french.SEVERITY_NAMES,
-    )

@@ -27,7 +27,7 @@ from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.staging import SCRATCH
 from mssante_audit.dossiers.facts import survey
 from mssante_audit.dossiers.letter import letter_files
-from mssante_audit.dossiers.page import dossier_page, failed_page
+from mssante_audit.dossiers.page import dossier_page, failed_page, parts
 from mssante_audit.report.conversion import Outcome, data_files
 from mssante_audit.report.failure import Failure
 from mssante_audit.report.jobs import of_space, tellable
@@ -150,10 +150,12 @@ def _forks(number: int) -> Iterator[Executor]:
     """Yield a pool whose processes have the space of this one, where processes can be forked."""
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
     pool = ProcessPoolExecutor(number, context, _begin)
+    gc.freeze()  # what was made so far is looked at by no process again, so that its pages stay shared
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+        gc.unfreeze()
 
 
 def _begin() -> None:
@@ -161,7 +163,6 @@ def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends the pool
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    gc.freeze()  # what the parent has made is never looked at again, so that its pages stay shared
 
 
 def _end_with_parent() -> None:
@@ -234,7 +235,10 @@ def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
                 where, anchors = data.unpack(Path(folder.name))
                 own = {"data": str(where), "anchors": [str(anchor) for anchor in anchors]}
             space = open_space(**of_space({**order.given, **own}))
+            if data:
+                space = replace(space, mailboxes=data.mailboxes)
             survey(space)
+            parts()
             _opened.clear()
             _opened[order.key] = space, folder
         return _opened[order.key][0]

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -18,14 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.export import write_bytes
+from mssante_audit.base.export import json_bytes, write_bytes
+from mssante_audit.base.french import SEVERITY_NAMES
 from mssante_audit.base.resources import resource
+from mssante_audit.base.settings import LIMITS
 from mssante_audit.base.staging import locked, publish
-from mssante_audit.dossiers.page import NOTEBOOK, dossiers_html
+from mssante_audit.dossiers.page import NOTEBOOK
 from mssante_audit.dossiers.workers import Made, Order, opened, produce
-from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.report.conversion import as_severe, write_files
 from mssante_audit.report.jobs import Job, plan, tellable
-from mssante_audit.report.results import provenance, select_operator
+from mssante_audit.report.page import VERDICTS, policy_of, template
+from mssante_audit.report.results import limits, provenance, select_operator
+from mssante_audit.report.results import operators as operators_of
+from mssante_audit.report.tables import script, source_of, style
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import CPS_ISSUER
@@ -78,9 +83,7 @@ class DossierRun:
         """Return 3 if a dossier failed, 1 if a finding is at or above severity `fail_on`, 0 otherwise."""
         if any(outcome.status == "failed" for outcome in self.outcomes):
             return 3
-        bad = SEVERITIES[SEVERITIES.index(fail_on) :] if fail_on else ()
-        found = [outcome.counts for outcome in self.outcomes if outcome.counts]
-        return int(any(counts.get(severity) for counts in found for severity in bad))
+        return int(any(as_severe(outcome.counts, fail_on) for outcome in self.outcomes))
 
 
 Listener = Callable[[int, int, Dossier], None]
@@ -92,23 +95,25 @@ def write_dossiers(
     *,
     parameters: Mapping[str, Any] | None = None,
     operators: Sequence[str] = (),
+    region: str | None = None,
+    department: str | None = None,
     jobs: int | None = None,
     executor: Executor | None = None,
     send: Callable[[Bundle], Any] = lambda bundle: bundle,
     debug: bool = False,
-    listener: Listener | None = None,
+    listener: Listener = lambda *_: None,
 ) -> DossierRun:
     """Write the dossiers of operators, those that are not there already.
 
+    `out`, `parameters` (but for `operator`) and `debug` are those of `mssante_audit.report.run.run_reports`.
+    Where `as_of` is not given it is now, and a dossier of the same day counts as unchanged.
+
     Parameters
     ----------
-    out
-        Folder to write into; it is made if need be.
-    parameters
-        As of the other reports (`mssante_audit.base.settings.Parameters`), but for `operator`. Where
-        `as_of` is not given it is now, and a dossier of the same day counts as unchanged.
     operators
         Identifiers or unambiguous names; all operators of the list if empty. The others' dossiers stay.
+    region, department
+        Only of operators that sit there (`mssante_audit.report.results.limits`); the others' stay.
     jobs
         How many to make at once; as many as there are processors if not given.
     executor
@@ -117,8 +122,6 @@ def write_dossiers(
     send
         Makes of the data what the tasks for `executor` are given in their place, such as a Dask future: they
         go out once then, and with every task if this is not given.
-    debug
-        Keep tracebacks, which may hold unmasked values, in what is written.
 
     Raises
     ------
@@ -128,36 +131,42 @@ def write_dossiers(
         If `out` cannot be written, or another run is writing there.
     """
     given = dict(parameters or {})
-    if "operator" in given:
-        raise ParameterError("operator is not a parameter here", remedy="Name operators apart")
+    if apart := [name for name in LIMITS if name in given]:
+        raise ParameterError(f"{apart[0]} is not a parameter here", remedy="Name operators apart")
     (base,) = plan({NOTEBOOK: resource("notebooks") / f"{NOTEBOOK}.ipynb"}, {**given, "operator": "0"})
     inputs = inputs_digest(base.given.get("data"), base.given.get("anchors") or ())
     order = _order(base, inputs, debug)
     space = opened(order)
     names = _operators(space)
-    chosen = [select_operator(space, operator) for operator in operators] or list(names)
+    sitting = operators_of(space, limits(space, None, region, department))
+    asked = [select_operator(space, operator) for operator in operators]
+    if sitting is not None and asked and sitting.isdisjoint(asked):
+        raise ParameterError(
+            "none of these operators sits there", remedy="Name operators or places, not both"
+        )
+    chosen = [operator_id for operator_id in asked or names if sitting is None or operator_id in sitting]
     stamp = _stamp(base, inputs, pinned="as_of" in given)
     hashes = {i: _digest(f"{stamp}\0{i}") for i in chosen if i}
-    tell = listener or (lambda done, of, told: None)
     with locked(out) as staging:
         before = read_dossiers(out)
         there = {i: before[i] for i, told_hash in hashes.items() if _unchanged(before.get(i), told_hash, out)}
         todo = [operator_id for operator_id in hashes if operator_id not in there]
         for number, kept in enumerate(there.values(), 1):
-            tell(number, len(hashes), kept)
-        data, sent = _sent(base, order, send) if executor and todo else (None, order)
+            listener(number, len(hashes), kept)
+        data, sent = _sent(base, order, space, send) if executor and todo else (None, order)
         workers = jobs or os.cpu_count() or 1
         with closing(produce(sent, todo, workers=workers, executor=executor, data=data)) as made:
             for dossier in made:
                 operator_id = dossier.operator_id
                 told = _told(dossier, names[operator_id], order, hashes[operator_id], before.get(operator_id))
-                _write(staging, told.file, dossier)
+                write_files(staging, told.file, dossier.files, failed=bool(dossier.failure))
                 there[operator_id] = told
-                tell(len(there), len(hashes), told)
-        others = {} if not operators else {i: d for i, d in before.items() if i in names and i not in there}
+                listener(len(there), len(hashes), told)
+        earlier = {i: d for i, d in before.items() if i in names and i not in there}
+        others = earlier if operators or region or department else {}
         index = sorted({**others, **there}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
         _write_indexes(staging, index, base, space)
-        publish(staging, out, _stale(before, index, there))
+        publish(staging, out, list(_stale(before, index, there)))
     outcomes = tuple(dossier for dossier in index if dossier.operator_id in there)
     return DossierRun(out, outcomes, len(todo))
 
@@ -166,9 +175,8 @@ def read_dossiers(out: Path) -> dict[str, Dossier]:
     """Return the dossiers that an output folder's index tells of, by operator; none if it cannot be read."""
     try:
         told = json.loads((out / INDEX).read_text(encoding="utf-8"))["dossiers"]
-        found = [Dossier(**entry) for entry in told]
-        own = [d for d in found if d.file == file_name(d.operator_id) and SUFFIXES.issuperset(d.files)]
-        return {d.operator_id: d for d in own}
+        found = {entry["operator_id"]: Dossier(**entry) for entry in told}
+        return {i: d for i, d in found.items() if d.file == file_name(i) and SUFFIXES.issuperset(d.files)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}  # they are made again
 
@@ -199,12 +207,12 @@ def _order(base: Job, inputs: str, debug: bool) -> Order:
     return Order(_digest(told), given, code_digest(), debug)  # the key names no path elsewhere
 
 
-def _sent(base: Job, order: Order, send: Callable[[Bundle], Any]) -> tuple[Any, Order]:
+def _sent(base: Job, order: Order, space: TrustSpace, send: Callable[[Bundle], Any]) -> tuple[Any, Order]:
     """Return the data for tasks elsewhere, and the order without paths of this machine."""
     where = base.given.get("data")
     if where is None or Path(where) == resource("data/sample").resolve():
         return None, replace(order, given={**order.given, "data": None})
-    bundle = pack(where, base.given.get("anchors") or ())
+    bundle = pack(where, base.given.get("anchors") or (), space.mailboxes)
     return send(bundle), replace(order, given=tellable(order.given))
 
 
@@ -255,34 +263,46 @@ def _digest(text: str) -> str:
     return _sha256(text.encode("utf-8", "surrogatepass"))
 
 
-def _write(staging: Path, file: str, made: Made) -> None:
-    folder = staging / "failed" if made.failure else staging
-    folder.mkdir(exist_ok=True)
-    for suffix, content in made.files.items():
-        write_bytes(folder / f"{file}{suffix}", content)
-
-
 def _write_indexes(staging: Path, index: Sequence[Dossier], base: Job, space: TrustSpace) -> None:
     origin = provenance(space)
     shown = {n: v for n, v in tellable(base.shown).items() if n != "operator"}
     told = {"parameters": shown, "provenance": origin, "dossiers": [asdict(dossier) for dossier in index]}
-    write_bytes(staging / INDEX, (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode())
+    write_bytes(staging / INDEX, json_bytes(told))
     write_bytes(staging / "index.html", dossiers_html(index, origin).encode("utf-8", "backslashreplace"))
 
 
 def _stale(
     before: Mapping[str, Dossier], index: Sequence[Dossier], there: Mapping[str, Dossier]
-) -> list[Path]:
-    """Return files of earlier runs that are not true any more.
+) -> Iterator[Path]:
+    """Yield files of earlier runs that are not true any more.
 
     Of operators that left, of failures mended, and those that such a dossier does not have any more.
     """
-    now = {dossier.operator_id for dossier in index}
-    done = {operator_id for operator_id, dossier in there.items() if dossier.status == "done"}
-    gone = [old.file for operator_id, old in before.items() if operator_id not in now]
-    mended = [old.file for operator_id, old in before.items() if operator_id in done]
-    stale = [
-        Path(f"{before[i].file}{s}") for i in done & before.keys() for s in SUFFIXES - there[i].files.keys()
-    ]
-    stale += [Path(f"{file}{suffix}") for file in gone for suffix in SUFFIXES]
-    return stale + [Path("failed", f"{file}{suffix}") for file in gone + mended for suffix in SUFFIXES]
+    listed = {dossier.operator_id for dossier in index}
+    for operator_id, old in before.items():
+        new = there.get(operator_id)
+        if operator_id not in listed or (new and new.status == "done"):
+            yield from (Path("failed", f"{old.file}{suffix}") for suffix in SUFFIXES)
+            yield from (Path(f"{old.file}{s}") for s in SUFFIXES.difference(new.files if new else ()))
+
+
+def dossiers_html(dossiers: Sequence[Dossier], provenance: Mapping[str, Any]) -> str:
+    """Return the page that lists dossiers, in the look of the other index.
+
+    Parameters
+    ----------
+    dossiers
+        In the order to show them in.
+    provenance
+        As `mssante_audit.report.results.provenance` returns it.
+    """
+    return template("dossiers.html.j2").render(
+        dossiers=dossiers,
+        failed=sum(dossier.status == "failed" for dossier in dossiers),
+        provenance=provenance,
+        verdicts=VERDICTS,
+        policy=policy_of(source_of(script())),
+        script=script(),
+        style=style(),
+        severities=SEVERITY_NAMES,
+    )

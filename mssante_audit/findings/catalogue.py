@@ -29,6 +29,9 @@ FAILED = "AUDIT_RULE_FAILED"
 
 SOURCES = ("form", "data", "ANS", "RFC", "good practice", "none")
 
+CHECKS = ("listed", "certificate", "dns", "mail", "tls", "contacts", "declaration")
+"""What is checked of a domain (`mssante_audit.verdicts.domains`), in the order in which it is told."""
+
 TEXTS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
 """Columns of the list that `Rule.texts` may name."""
 
@@ -114,6 +117,8 @@ class Rule:
     """Whether findings may name persons."""
     whole: bool = False
     """Whether it says that the list itself is not to be relied on: it comes first, whatever the rows have."""
+    check: str = ""
+    """The one of `CHECKS` that its findings decide of the domains they touch; "" for none of them."""
     audit: str = ""
     """The audit it belongs to, which sets it."""
 
@@ -138,6 +143,8 @@ class Rule:
             raise wrong("source", f"what begins with one of {', '.join(SOURCES)}")
         if not set(self.texts) <= set(TEXTS):
             raise wrong("texts", ", ".join(TEXTS))
+        if self.check not in ("", *CHECKS):
+            raise wrong("check", f'"", {", ".join(CHECKS)}')
 
     def _repr_html_(self) -> str:
         facts = {
@@ -154,7 +161,8 @@ class Rule:
 def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
     """Return the rules of a TOML file: a table a rule, named by its code, fields as in `Rule`.
 
-    Ahead of them may stand ``words_fr`` and ``words_en``, which all of them then have.
+    Ahead of them may stand ``words_fr``, ``words_en`` and ``check``, which all of them then have unless they
+    say otherwise.
 
     Raises
     ------
@@ -166,7 +174,8 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(file)) from error
-    shared: dict[str, Any] = {name: tables.pop(name) for name in ("words_fr", "words_en") if name in tables}
+    heads = ("words_fr", "words_en", "check")
+    shared: dict[str, Any] = {name: tables.pop(name) for name in heads if name in tables}
     return tuple(_rule(code, table, shared, str(file)) for code, table in tables.items())
 
 

@@ -62,7 +62,6 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.export import OBJECTS
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
 from mssante_audit.findings.facts import clear, plain
 from mssante_audit.findings.registry import rule
@@ -95,7 +94,7 @@ Severity = pd.CategoricalDtype(list(SEVERITIES), ordered=True)
 
 _DTYPES: dict[str, Any] = {
     **dict.fromkeys(COLUMNS, "str"),
-    **dict.fromkeys(OBJECTS, "object"),
+    **dict.fromkeys(("subject", "rows", "facts"), "object"),
     "severity": Severity,
     "domains": "int64",
     "mailboxes": "Int64",

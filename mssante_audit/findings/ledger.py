@@ -77,6 +77,8 @@ def read_ledger(out: Path) -> dict[str, Any]:
 def scope_of(name: str, parameters: Mapping[str, Any]) -> str:
     """Return what runs of a report are compared within: its name, and the parameters that change findings."""
     aside = {"as_of", "row_limit", "show_contacts", "changes_since"}
+    # Ledgers of before there were these go on.
+    aside |= {k for k in ("region", "department") if parameters.get(k) is None}
     return json.dumps([name, {k: v for k, v in sorted(parameters.items()) if k not in aside}])
 
 

@@ -8,7 +8,7 @@ file of the time before (`read_sarif`) a result is ``new`` or ``unchanged``, and
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -37,7 +37,7 @@ def sarif(
     *,
     source: str,
     as_of: datetime,
-    operator: str | None = None,
+    operators: Collection[str] | None = None,
     before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return findings as a SARIF log.
@@ -54,8 +54,8 @@ def sarif(
         Name of the white list's file.
     as_of
         The instant audited at.
-    operator
-        Identifier of the one operator whose findings these are, if they are not everybody's.
+    operators
+        Identifiers of the operators whose findings these are, if they are not everybody's.
     before
         The log of an earlier time. Made at the same instant it is of this time, and its answers are kept.
     """
@@ -63,7 +63,7 @@ def sarif(
     failed = {audit for audit, *_ in findings.loc[findings["rule"] == FAILED, "subject"]}
     looked = {own.audit for own in rules} - set(lacking) - failed
     if before is not None:
-        _compare(results, before, looked, operator, as_of.isoformat())
+        _compare(results, before, looked, operators, as_of.isoformat())
     shown = list({own.code: own for own in (*rules, *(rule(r["ruleId"]) for r in results))}.values())
     places = {own.code: number for number, own in enumerate(shown)}
     notices = [
@@ -113,7 +113,7 @@ def _compare(
     results: list[dict[str, Any]],
     before: Mapping[str, Any],
     looked: set[str],
-    operator: str | None,
+    operators: Collection[str] | None,
     as_of: str,
 ) -> None:
     """Set each result's state against the time before; add what is there no more, or was not looked for."""
@@ -126,7 +126,8 @@ def _compare(
         result["baselineState"] = "new" if fresh else "unchanged"
     for gone in earlier.values():
         told = gone["properties"]
-        if told["audit"] not in looked | {""} or operator not in (None, told["operator_id"]):
+        theirs = operators is not None and told["operator_id"] not in operators
+        if told["audit"] not in looked | {""} or theirs:
             results.append(gone | {"baselineState": "unchanged", "kind": "open", "level": "none"})
         elif again or gone.get("baselineState") != "absent":
             results.append(gone | {"baselineState": "absent"})

@@ -65,8 +65,8 @@ def point_of(as_of: datetime, findings: pd.DataFrame, waived: pd.DataFrame, told
 
 
 def severity_counts(findings: pd.DataFrame) -> dict[str, int]:
-    """Return the number of findings by severity, all of them named, worst first."""
-    counts = findings["severity"].value_counts()
+    """Return the number of findings by severity, all of them named, worst first; hints are information."""
+    counts = findings["severity"].where(findings["confidence"] != "hint", "info").value_counts()
     return {severity: int(counts.get(severity, 0)) for severity in reversed(SEVERITIES)}
 
 

@@ -7,7 +7,7 @@ it is damaged, or where it was made too long before or after the list.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +42,7 @@ class Extraction:
     made_at: datetime
     """When it was made, as its name tells (UTC)."""
     file: Path | None = None
-    """``None`` for one of a snapshot, which has its numbers."""
+    """``None`` for one of a snapshot or sent to another process, which has its numbers."""
     earlier: Extraction | None = None
     """The one before it in the folder."""
 
@@ -67,11 +67,22 @@ class Extraction:
             for domain, number in self.counts.frame.groupby("domain")["mailboxes"].sum().items()
         }
 
+    def in_numbers(self) -> Extraction:
+        """Return it without its file, which names persons, and with what was read of it: to be sent away."""
+        kept = replace(self, file=None, earlier=self.earlier and self.earlier.in_numbers())
+        vars(kept).update({"counts": self.counts} if "counts" in vars(self) else {})
+        return kept
+
     def fault(self, of: datetime) -> str:
         """Return why numbers are unknown for a list of that time: ``damaged``, ``old``, "" if known."""
         if abs(of - self.made_at) > timedelta(days=MAX_DAYS):
             return "old"
         return "damaged" if self.counts.damage else ""
+
+
+def is_extraction(file: Path) -> bool:
+    """Tell whether a file is named as extractions are; the mirror at data.gouv.fr writes hyphens."""
+    return file.name.lower().replace("-", "_").startswith(NAME)
 
 
 def find_extractions(data: Path, as_of: datetime) -> Extraction | None:
@@ -93,8 +104,7 @@ def find_extractions(data: Path, as_of: datetime) -> Extraction | None:
         return None
     found: dict[datetime, Path] = {}
     for file in sorted(data.iterdir()):
-        name = file.name.lower().replace("-", "_")  # the mirror at data.gouv.fr writes it with hyphens
-        if name.startswith(NAME) and file.suffix.lower() in (".txt", ".zip") and file.is_file():
+        if is_extraction(file) and file.suffix.lower() in (".txt", ".zip") and file.is_file():
             made = dated(file)
             if made is None:
                 raise InputError(

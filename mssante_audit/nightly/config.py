@@ -21,10 +21,7 @@ from pydantic.fields import FieldInfo
 
 from mssante_audit.base.errors import InputError, OutputError
 from mssante_audit.base.frames import DRAFT
-from mssante_audit.base.settings import Config, Deadlines, Section, fault, field_of, shown
-
-STEPS = tuple(Deadlines.model_fields)
-"""Steps of a run that have a deadline, in order."""
+from mssante_audit.base.settings import Config, Section, fault, field_of, shown
 
 INIT = "`mssante-audit init` writes one"
 

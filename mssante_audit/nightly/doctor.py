@@ -1,24 +1,30 @@
-"""What is missing on this machine for the nightly run, each with what to do about it."""
+"""What is missing on this machine for the nightly run, each with what to do about it.
+
+`faults` are what a run does not even begin with: said in one line then, not at six in the morning. What needs
+packages that may be missing is imported where it is asked.
+"""
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
+import platform
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from mssante_audit.base.errors import AuditError, InputError
-from mssante_audit.base.settings import Config
+from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
+from mssante_audit.base.settings import Config, Hooks
 from mssante_audit.nightly.config import load_config
-from mssante_audit.nightly.log import RUN, RUNS, STATE, began, read_run
+from mssante_audit.nightly.log import RUN, RUNS, SITE, STATE, began, read_run
 
 MEMORY = 2 * 2**30
 """Bytes below which a run may be short of memory."""
@@ -58,7 +64,8 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
         yield Sign("missing", "settings", str(error))
         return
     yield Sign("ok", "settings", str(file))
-    yield from _settings(config)
+    yield from (Sign("missing", "settings", str(fault)) for fault in faults(config))
+    yield from _hooks(config.hooks)
     yield from _output(config.output.folder)
     yield from _list(config)
 
@@ -67,33 +74,22 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
 
 
 def _python() -> Iterator[Sign]:
-    running = ".".join(map(str, sys.version_info[:3]))
-    yield Sign("ok", "python", running)
+    yield Sign("ok", "python", platform.python_version())
     needed = [r for r in metadata.requires("mssante-audit") or () if "extra ==" not in r]
-    names = [found[0] for found in (re.match(r"[\w.-]+", text) for text in needed) if found]
-    absent = [name for name in names if not _installed(name)]
-    if absent:
+    names = [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in needed]
+    if absent := [name for name in names if not _installed(name)]:
         yield Sign("missing", "packages", f"no {', '.join(absent)}", "Install mssante-audit again")
     else:
         yield Sign("ok", "packages", f"all {len(names)}")
-        yield from _audits()
+        from mssante_audit.findings.registry import unusable
+
+        yield from (Sign("warn", "audit of a package", fault) for fault in unusable())
     if not (_installed("reportlab") and _installed("pypdf")):
         yield Sign("warn", "forms in PDF", "not here", 'pip install "mssante-audit[pdf]"')
 
 
-def _audits() -> Iterator[Sign]:
-    from mssante_audit.findings.registry import unusable  # needs packages that may not have been there
-
-    for fault in unusable():
-        yield Sign("warn", "audit of a package", fault)
-
-
 def _installed(name: str) -> bool:
-    try:
-        metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    return any(metadata.distributions(name=name))
 
 
 def _programs() -> Iterator[Sign]:
@@ -105,19 +101,16 @@ def _programs() -> Iterator[Sign]:
 def _memory() -> Sign:
     """Look at the memory that is free, and at what a service may take of it."""
     bounds = []
-    try:
+    with suppress(OSError):  # not Linux, or no control groups: nothing is known
         free = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
         bounds += [int(free[1]) * 1024] if free else []
         own = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2]
         limit = Path(f"/sys/fs/cgroup{own}", "memory.max").read_text().strip()
         bounds += [int(limit)] if limit.isdigit() else []
-    except OSError:
-        pass  # not Linux, or no control groups: nothing is known
-    if not bounds:
-        return Sign("warn", "memory", "unknown here", f"A run wants {_size(MEMORY)}")
-    if min(bounds) < MEMORY:
-        return Sign("warn", "memory", f"{_size(min(bounds))} to be had", f"A run wants {_size(MEMORY)}")
-    return Sign("ok", "memory", f"{_size(min(bounds))} to be had")
+    told = f"{_size(min(bounds))} to be had" if bounds else "unknown here"
+    if bounds and min(bounds) >= MEMORY:
+        return Sign("ok", "memory", told)
+    return Sign("warn", "memory", told, f"A run wants {_size(MEMORY)}")
 
 
 def _temporary() -> Sign:
@@ -130,47 +123,32 @@ def _temporary() -> Sign:
 
 def _timezone() -> Sign:
     now = datetime.now().astimezone()
+    at = f"now {now:%Y-%m-%d %H:%M}"
     try:
         paris = now.astimezone(ZoneInfo("Europe/Paris"))
     except ZoneInfoNotFoundError:
-        return Sign("ok", "time zone", f"{now:%Z}, now {now:%Y-%m-%d %H:%M}")
+        return Sign("ok", "time zone", f"{now:%Z}, {at}")
     if paris.utcoffset() == now.utcoffset():
-        return Sign("ok", "time zone", f"{now:%Z}, as in Paris, now {now:%Y-%m-%d %H:%M}")
-    return Sign(
-        "warn",
-        "time zone",
-        f"{now:%Z}, now {now:%Y-%m-%d %H:%M}, {paris:%H:%M} in Paris",
-        "A timer counts in this machine's time: set its hour accordingly",
-    )
+        return Sign("ok", "time zone", f"{now:%Z}, as in Paris, {at}")
+    remedy = "A timer counts in this machine's time: set its hour accordingly"
+    return Sign("warn", "time zone", f"{now:%Z}, {at}, {paris:%H:%M} in Paris", remedy)
 
 
 # -- what the settings need ---------------------------------------------------------------------------------
 
 
-def _settings(config: Config) -> Iterator[Sign]:
-    from mssante_audit.nightly.preflight import faults
-
-    for fault in faults(config):
-        yield Sign("missing", "settings", str(fault))
-    hooks = {
-        words[0] for event in ("success", "failure", "new_findings") for words in getattr(config.hooks, event)
-    }
-    for program in sorted(hooks):
+def _hooks(hooks: Hooks) -> Iterator[Sign]:
+    remedy = "Give its full path, and make it executable"
+    for program in sorted({words[0] for words in (*hooks.success, *hooks.failure, *hooks.new_findings)}):
         if shutil.which(program) is None:
-            yield Sign(
-                "warn", "hook", f"{program} is no program here", "Give its full path, and make it executable"
-            )
+            yield Sign("warn", "hook", f"{program} is no program here", remedy)
 
 
 def _output(output: Path) -> Iterator[Sign]:
     there = next(folder for folder in (output, *output.parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        yield Sign(
-            "missing",
-            "output",
-            f"{there} cannot be written",
-            "Give this user the right, or set output.folder",
-        )
+        remedy = "Give this user the right, or set output.folder"
+        yield Sign("missing", "output", f"{there} cannot be written", remedy)
         return
     yield Sign("ok", "output", str(output))
     free = shutil.disk_usage(there).free
@@ -187,9 +165,7 @@ def _output(output: Path) -> Iterator[Sign]:
 
 def _size_of_last(output: Path) -> int:
     """Return the bytes of the newest run; files that it shares with its site count once."""
-    if not (output / RUNS).is_dir():
-        return 0
-    runs = sorted(folder for folder in (output / RUNS).iterdir() if read_run(folder))
+    runs = sorted(folder for folder in (output / RUNS).glob("*") if read_run(folder))
     told = [path.lstat() for path in runs[-1].rglob("*") if path.is_file()] if runs else []
     return sum({stat.st_ino: stat.st_size for stat in told}.values())
 
@@ -211,19 +187,13 @@ def _lock(output: Path) -> Iterator[Sign]:
 def _last_run(output: Path) -> Iterator[Sign]:
     try:
         last = json.loads((output / STATE / RUN).read_bytes())
-        at, status, failed = began(last["stamp"]), last["exit_status"], last["status"]
+        at, status, state = began(last["stamp"]), last["exit_status"], last["status"]
     except (OSError, ValueError, KeyError, TypeError):
         return
-    told = f"{at:%Y-%m-%d %H:%M} UTC, {failed}" + (
-        f" with exit status {status}" if status is not None else ""
-    )
-    if status in (0, 1):
-        yield Sign("ok", "last run", told)
-    else:
-        log = output / RUNS / last["stamp"] / "log.txt"
-        yield Sign(
-            "warn", "last run", told, f"See {log}; a run that was killed is gone on with by the next start"
-        )
+    told = f"{at:%Y-%m-%d %H:%M} UTC, {state}" + ("" if status is None else f" with exit status {status}")
+    log = output / RUNS / last["stamp"] / "log.txt"
+    remedy = f"See {log}; a run that was killed is gone on with by the next start"
+    yield Sign("ok", "last run", told) if status in (0, 1) else Sign("warn", "last run", told, remedy)
 
 
 def _list(config: Config) -> Iterator[Sign]:
@@ -255,9 +225,8 @@ def _list(config: Config) -> Iterator[Sign]:
     if made is None:
         yield Sign("warn", "clock", "the list does not say when it was made")
     elif made > now + SKEW:
-        yield Sign(
-            "missing", "clock", f"the list is of {made:%Y-%m-%d %H:%M} UTC, after now", "Set the clock"
-        )
+        told_at = f"the list is of {made:%Y-%m-%d %H:%M} UTC, after now"
+        yield Sign("missing", "clock", told_at, "Set the clock")
     elif made < now - timedelta(days=config.thresholds.list_max_age_days):
         remedy = "Set fetch.enabled, or put a newer one there"
         yield Sign("warn", "clock", f"the list is {(now - made).days} days old", remedy)
@@ -267,3 +236,86 @@ def _list(config: Config) -> Iterator[Sign]:
 
 def _size(count: int) -> str:
     return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
+
+
+# -- before a run ------------------------------------------------------------------------------------------
+
+
+def check(config: Config) -> None:
+    """Check what must be right before a run; make the data folder if a list will be fetched into it.
+
+    Raises
+    ------
+    AuditError
+        The first fault of `faults`.
+    """
+    if config.fetch.enabled and not config.data.folder.exists():
+        try:
+            config.data.folder.mkdir(parents=True)
+        except OSError as error:
+            why = f"cannot be made: {(error.strerror or '').lower()}"
+            raise OutputError(why, file=str(config.data.folder)) from None
+    for fault in faults(config):
+        raise fault
+
+
+def faults(config: Config) -> Iterator[AuditError]:
+    """Yield what would make a run useless."""
+    from mssante_audit.nightly.steps import observe_settings
+
+    data, output = config.data.folder, config.output.folder
+    if not data.exists():
+        remedy = "Put a white list there, or set fetch.enabled"
+        yield InputError("no such data folder", file=str(data), remedy=remedy)
+    elif not data.is_dir():
+        yield InputError("is no folder", file=str(data), remedy="data.folder is the folder the list lies in")
+    elif config.fetch.enabled:
+        yield from _loose_lists(data)
+    else:
+        yield from _no_list(data)
+    real = output.resolve()
+    if data.resolve() in (real, real / RUNS, real / SITE):
+        yield InputError("is both data and output folder", file=str(output), remedy="Set output.folder")
+    if (site := output / SITE).exists() and not site.is_symlink():
+        yield OutputError("is in the way: it is no link of ours", file=str(site), remedy="Move it away")
+    named = [*config.data.anchors, *([config.fetch.ca_bundle] if config.fetch.ca_bundle else [])]
+    yield from (InputError("no such certificates", file=str(path)) for path in named if not path.exists())
+    yield from _reports(config.reports.names)
+    if config.observe.enabled:
+        try:
+            observe_settings(config.observe)
+        except ParameterError as error:
+            yield ParameterError(f"[observe] {error.message}", remedy=error.remedy)
+
+
+def _no_list(data: Path) -> Iterator[AuditError]:
+    from mssante_audit.space.trust import find_archive, find_whitelist
+
+    try:
+        find_whitelist(data, find_archive(data))
+    except InputError as error:
+        yield error
+
+
+def _loose_lists(data: Path) -> Iterator[AuditError]:
+    """Yield a fault if a list beside the archive would be audited instead of the ones fetched."""
+    from mssante_audit.archive.store import open_archive
+
+    if open_archive(data).snapshots:  # the folder is the archive itself
+        return
+    remedy = "Keep it with `mssante-audit archive import`, then move it away"
+    for loose in sorted(f for f in data.iterdir() if f.name.endswith((".xml", ".xml.gz")) and f.is_file()):
+        yield InputError("would be audited instead of the lists fetched", file=str(loose), remedy=remedy)
+
+
+def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:
+    from mssante_audit.base.resources import resource
+
+    known = sorted(path.stem for path in resource("notebooks").glob("*.ipynb"))
+    for name in names:
+        if name.endswith(".ipynb"):
+            if not Path(name).is_file():
+                yield InputError("no such notebook", file=name)
+        elif name not in known:
+            near = difflib.get_close_matches(name, known, n=1) or known
+            yield ParameterError(f"reports.names: no report {name!r}", remedy=f"Nearest: {', '.join(near)}")

@@ -11,39 +11,30 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 PREFIX = "MSSANTE_"
 """Of the variables that tell a hook what happened."""
 _TAIL = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What became of a hook."""
-
-    event: str
-    """``success``, ``failure`` or ``new_findings``."""
-    program: str
-    """Its first word."""
-    fault: str = ""
-    """Why it failed, "" if it did not."""
-
-
 def run_hooks(
     event: str, programs: Sequence[Sequence[str]], facts: Mapping[str, object], seconds: float
-) -> list[Ran]:
+) -> list[tuple[str, str]]:
     """Run the programs of an event, one after the other; none stops the others.
+
+    Returns the first word of each, and why it failed, "" if it did not.
 
     Parameters
     ----------
+    event
+        ``success``, ``failure`` or ``new_findings``.
     facts
         Told in variables: ``counts_new=3`` is ``MSSANTE_COUNTS_NEW=3``.
     seconds
         How long each may take; then it is killed, with what it started.
     """
     told = {f"{PREFIX}{name.upper()}": str(value) for name, value in {**facts, "event": event}.items()}
-    return [Ran(event, words[0], _run(words, {**os.environ, **told}, seconds)) for words in programs]
+    return [(words[0], _run(words, {**os.environ, **told}, seconds)) for words in programs]
 
 
 def _run(words: Sequence[str], environment: Mapping[str, str], seconds: float) -> str:

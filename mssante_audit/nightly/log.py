@@ -12,21 +12,19 @@ In the output folder (`mssante_audit.nightly.run` has the whole of it)::
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mssante_audit.base.export import append_line, write_bytes
+from mssante_audit.base.export import append_line, json_bytes, write_bytes
 
 KIND = "mssante-audit run"
 """Stands in each run's ``run.json``."""
 RUNS, STATE, SITE, LOG, RUN = "runs", "state", "site", "log.jsonl", "run.json"
-STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
-"""Name of a run's folder: when it began (UTC)."""
 _TIME = "%Y-%m-%dT%H%M%SZ"
+"""Name of a run's folder: when it began (UTC)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +72,18 @@ def stamp_of(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime(_TIME)
 
 
-def began(stamp: str) -> datetime | None:
-    """Return when a run began, ``None`` if `stamp` is no run's name.
+def began(stamp: str) -> datetime:
+    """Return when a run began.
 
-    >>> began("2026-13-03T060000Z") is None
-    True
+    Raises
+    ------
+    ValueError
+        If `stamp` is no run's name.
     """
-    if not STAMP.fullmatch(stamp):
-        return None
-    try:
-        return datetime.strptime(stamp, _TIME).replace(tzinfo=UTC)
-    except ValueError:
-        return None
+    at = datetime.strptime(stamp, _TIME).replace(tzinfo=UTC)
+    if stamp_of(at) != stamp:
+        raise ValueError(f"{stamp} is no run")
+    return at
 
 
 def read_run(folder: Path) -> Run | None:
@@ -94,24 +92,23 @@ def read_run(folder: Path) -> Run | None:
     A run is a folder, not a link, named by its stamp, that holds a ``run.json`` of that same stamp.
     """
     file = folder / RUN
-    if began(folder.name) is None or folder.is_symlink() or file.is_symlink() or not file.is_file():
+    if folder.is_symlink() or file.is_symlink() or not file.is_file():
         return None
     head = _read(file)
-    if head.get("kind") != KIND or head.get("stamp") != folder.name:
-        return None
     try:
-        return Run(**{name: head[name] for name in Run.__dataclass_fields__})
-    except KeyError:
+        began(folder.name)
+        run = Run(**{name: head[name] for name in Run.__dataclass_fields__})
+    except (KeyError, ValueError):
         return None
+    return run if (run.kind, run.stamp) == (KIND, folder.name) else None
 
 
 def write_run(folder: Path, run: Run, results: Mapping[str, Result] | None = None) -> None:
     """Write the head of a run, with its steps if it has ended, also as the last one in ``state``."""
-    steps = [asdict(result) for result in (results or {}).values()]
-    text = json.dumps({**asdict(run), "steps": steps}, ensure_ascii=False, indent=1) + "\n"
+    told = json_bytes({**asdict(run), "steps": [asdict(result) for result in (results or {}).values()]})
     # The folder's own last: until it says that the run has ended, the next start goes on with it.
     for file in (folder.parents[1] / STATE / RUN, folder / RUN):
-        write_bytes(file, text.encode("utf-8", "backslashreplace"))
+        write_bytes(file, told)
 
 
 def read_result(folder: Path, step: str) -> Result | None:
@@ -125,8 +122,13 @@ def read_result(folder: Path, step: str) -> Result | None:
 
 def write_result(folder: Path, result: Result) -> None:
     """Write what became of a step."""
-    text = json.dumps(asdict(result), ensure_ascii=False, indent=1) + "\n"
-    write_bytes(folder / "steps" / f"{result.step}.json", text.encode("utf-8", "backslashreplace"))
+    write_bytes(folder / "steps" / f"{result.step}.json", json_bytes(asdict(result)))
+
+
+def note_result(folder: Path, result: Result) -> None:
+    """Write into both logs what became of a step."""
+    told = {name: getattr(result, name) for name in ("outcome", "seconds", "message")}
+    note(folder, result.step, f"{result.outcome:8} {result.seconds:8.1f} s  {result.message}", **told)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def outdated(output: Path, rules: Retention, now: datetime) -> list[Path]:
     kept = runs[: rules.runs] if rules.runs else runs
     if rules.days:
         oldest = now - timedelta(days=rules.days)
-        kept = [run for run in kept if (at := began(run.name)) is None or at >= oldest]
+        kept = [run for run in kept if began(run.name) >= oldest]
     protected = {*kept, *runs[: rules.at_least], folder / shown_run(output)}
     return [run for run in reversed(runs) if run not in protected]
 

@@ -21,8 +21,8 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -35,7 +35,6 @@ from mssante_audit.base.export import output_error, write_bytes
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.settings import Config
 from mssante_audit.base.staging import exclusive
-from mssante_audit.nightly.config import STEPS
 from mssante_audit.nightly.hooks import kill_group, run_hooks
 from mssante_audit.nightly.log import (
     RUNS,
@@ -44,6 +43,7 @@ from mssante_audit.nightly.log import (
     Result,
     Run,
     note,
+    note_result,
     read_result,
     read_run,
     stamp_of,
@@ -51,8 +51,9 @@ from mssante_audit.nightly.log import (
     write_run,
 )
 from mssante_audit.nightly.retention import outdated, remove
-from mssante_audit.nightly.steps import Job, work
+from mssante_audit.nightly.steps import STEPS, Job, work
 from mssante_audit.nightly.summary import summary
+from mssante_audit.report.conversion import as_severe
 
 RESUMED = timedelta(hours=12)
 """Age up to which a killed run is gone on with; older ones are abandoned: the data have changed meanwhile."""
@@ -84,19 +85,20 @@ class Night:
 
 
 Tell = Callable[[str], None]
-"""Called with a line when a step begins and ends."""
 
 
-def run(config: Config, *, as_of: str = "", tell: Tell | None = None, debug: bool = False) -> Night:
+def run(config: Config, *, as_of: str = "", tell: Tell = lambda _: None, debug: bool = False) -> Night:
     """Do a nightly run, or go on with one that was killed.
 
     Parameters
     ----------
     config
-        As `mssante_audit.nightly.config.load_config` returns it; `mssante_audit.nightly.preflight.check` has
+        As `mssante_audit.nightly.config.load_config` returns it; `mssante_audit.nightly.doctor.check` has
         passed it.
     as_of
         Instant to audit at (ISO 8601), "" for the run's own beginning.
+    tell
+        Called with a line when a step begins and ends.
     debug
         Keep tracebacks, which may hold unmasked values, in what the steps print into the run's folder.
 
@@ -105,8 +107,7 @@ def run(config: Config, *, as_of: str = "", tell: Tell | None = None, debug: boo
     OutputError
         If the output folder cannot be written, or another run is at work.
     """
-    tell = tell or (lambda line: None)
-    with _locked(config.output.folder):
+    with exclusive(config.output.folder, "another run is at work here"):
         folder, head, resumed = _begin(config, as_of)
         results: dict[str, Result] = {}
         for step in STEPS:
@@ -125,22 +126,17 @@ def run(config: Config, *, as_of: str = "", tell: Tell | None = None, debug: boo
         return night
 
 
-@contextmanager
-def _locked(output: Path) -> Iterator[None]:
-    with exclusive(output, "another run is at work here"):
-        for name in (RUNS, STATE):
-            (output / name).mkdir(exist_ok=True)
-        yield
-
-
 def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
     """Return the folder and head of the run to do, and whether an earlier start had begun it."""
+    all_runs, state = config.output.folder / RUNS, config.output.folder / STATE
+    for there in (all_runs, state):
+        there.mkdir(exist_ok=True)
     said = json.dumps(config.values, sort_keys=True) + version("mssante-audit")
     settings = hashlib.sha256(said.encode()).hexdigest()
-    runs = sorted(f for f in (config.output.folder / RUNS).iterdir() if read_run(f))
+    runs = sorted(f for f in all_runs.iterdir() if read_run(f))
     last = read_run(runs[-1]) if runs else None
     now = datetime.now(UTC)
-    _tidy(config.output.folder / STATE)
+    _tidy(state)
     if last and last.status == "running":
         folder = runs[-1]
         _tidy(folder)
@@ -149,13 +145,13 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
             return folder, last, True
         note(folder, "abandon", "too old to go on with, or other settings")
         write_run(folder, replace(last, status="abandoned"))
-    while (config.output.folder / RUNS / stamp_of(now)).exists():
+    while (all_runs / stamp_of(now)).exists():
         time.sleep(0.1)
         now = datetime.now(UTC)
-    folder = config.output.folder / RUNS / stamp_of(now)
+    folder = all_runs / stamp_of(now)
     as_of = parse_instant(asked) if asked else now
     head = Run(folder.name, as_of.isoformat(timespec="seconds"), asked, settings)
-    draft = config.output.folder / RUNS / ".new"  # a folder there that is no run would stay for ever
+    draft = all_runs / ".new"  # a folder there that is no run would stay for ever
     if draft.is_dir() and not draft.is_symlink():
         shutil.rmtree(draft)
     (draft / "steps").mkdir(parents=True)
@@ -185,32 +181,36 @@ def _step(step: str, job: Job, results: dict[str, Result], tell: Tell) -> Result
         tell(f"{step} …")
         result = _in_its_process(step, job)
     write_result(job.folder, result)
-    note(job.folder, step, f"{result.outcome:8} {result.seconds:8.1f} s  {result.message}", **_plain(result))
+    note_result(job.folder, result)
     tell(f"{step} {result.outcome} {result.message}")
     return result
 
 
-def _plain(result: Result) -> dict[str, object]:
-    return {"outcome": result.outcome, "seconds": result.seconds, "message": result.message}
-
-
 def _in_its_process(step: str, job: Job) -> Result:
-    """Run a step in a process of its own, with a deadline."""
+    """Run a step in a process of its own, with a deadline.
+
+    It hands over what became of it, and only here is that written down: a step that is ended and still
+    comes to its end (exceptions of a signal's handler can be lost in a callback) is not taken for done.
+    """
     begin = time.monotonic()
     deadline = getattr(job.config.deadlines, step)
-    (job.folder / "steps" / f"{step}.json").unlink(missing_ok=True)
-    start = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    process = cast(ForkContext, start).Process(target=work, args=(step, job), name=step)
-    why = ""
+    start = cast(ForkContext, multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn"))
+    ours, its = start.Pipe(duplex=False)
+    process = start.Process(target=work, args=(step, job, its), name=step)
+    result, why = None, ""
     try:
         process.start()
-        process.join(deadline)
-        if process.exitcode is None:
+        its.close()  # so that there is an end of file here when the step dies
+        if ours.poll(deadline):
+            with suppress(EOFError, OSError):
+                result = ours.recv()
+            process.join(GRACE)
+        else:
             why = f"not done after {deadline:g} s, and ended"
     finally:
         _end(process)
-    result = read_result(job.folder, step)
-    if result is None or why:
+        ours.close()
+    if result is None:
         why = why or _death(process.exitcode or 0)
         result = Result(step, "failed", why, round(time.monotonic() - begin, 3))
     return result
@@ -249,15 +249,12 @@ def _show(folder: Path) -> None:
 def _retain(config: Config, folder: Path) -> Result:
     begin, rules = time.monotonic(), config.retention
     found = [old for old in outdated(config.output.folder, rules, datetime.now(UTC)) if old != folder]
-    names = ", ".join(old.name for old in found)
     faults = [] if rules.dry_run else remove(found)
-    what = (
-        f"would remove {len(found)} runs: {names}" if rules.dry_run else f"{len(found)} runs removed: {names}"
-    )
-    message = "; ".join([what.removesuffix(": "), *faults])
-    outcome = "failed" if faults else "done"
+    what = f"would remove {len(found)} runs" if rules.dry_run else f"{len(found)} runs removed"
+    names = f": {', '.join(old.name for old in found)}" if found else ""
+    message, outcome = "; ".join([what + names, *faults]), "failed" if faults else "done"
     result = Result("retention", outcome, message, round(time.monotonic() - begin, 3))
-    note(folder, "retention", f"{result.outcome:8} {result.seconds:8.1f} s  {message}", **_plain(result))
+    note_result(folder, result)
     return result
 
 
@@ -267,20 +264,15 @@ def _status(config: Config, results: dict[str, Result]) -> int:
         return 3
     if results["audit"].facts.get("failed_rules"):
         return 3  # all else is made, and what that part should have checked is unknown
-    counts = results["audit"].facts["by_severity"]  # worst first
-    worse = list(counts)[: list(counts).index(config.fail_on) + 1] if config.fail_on != "never" else []
-    return int(any(counts[severity] for severity in worse))
+    fail_on = None if config.fail_on == "never" else config.fail_on
+    return int(as_severe(results["audit"].facts["by_severity"], fail_on))
 
 
 def _hooks(config: Config, night: Night) -> Result:
     """Run the hooks whose time has come; what becomes of them changes nothing of the run."""
     hooks, folder = config.hooks, night.folder
     found = night.results["audit"].facts
-    counts = {
-        f"count_{name}": number
-        for part in ("counts", "by_severity")
-        for name, number in found.get(part, {}).items()
-    }
+    counts = {f"count_{n}": c for p in ("counts", "by_severity") for n, c in found.get(p, {}).items()}
     facts = {
         "run": folder.name,
         "as_of": night.as_of,
@@ -291,17 +283,11 @@ def _hooks(config: Config, night: Night) -> Result:
         "failed_steps": " ".join(result.step for result in night.failed),
         **counts,
     }
-    due = {"failure" if night.failed else "success", *(["new_findings"] if counts.get("count_new") else [])}
-    faults, count = [], 0
-    for event in ("success", "failure", "new_findings"):
-        for ran in run_hooks(event, getattr(hooks, event), facts, hooks.seconds) if event in due else ():
-            count += 1
-            faults += [f"{ran.program} ({event}): {ran.fault}"] if ran.fault else []
-            note(
-                folder,
-                "hook",
-                f"{ran.event}: {ran.program} {ran.fault or 'done'}",
-                program=ran.program,
-                fault=ran.fault,
-            )
-    return Result("hooks", "failed" if faults else "done" if count else "off", "; ".join(faults))
+    due = ["failure" if night.failed else "success", *(["new_findings"] if counts.get("count_new") else [])]
+    faults, outcome = [], "off"
+    for event in due:
+        for program, fault in run_hooks(event, getattr(hooks, event), facts, hooks.seconds):
+            faults += [f"{program} ({event}): {fault}"] if fault else []
+            outcome = "failed" if faults else "done"
+            note(folder, "hook", f"{event}: {program} {fault or 'done'}", program=program, fault=fault)
+    return Result("hooks", outcome, "; ".join(faults))

@@ -1,8 +1,7 @@
 """The steps of a nightly run, each in a process of its own, forked from the run's, which has imported once.
 
 So a step that hangs, dies or takes all memory is a step that failed, and the ones after it go on. A step dies
-with the run that started it, however that was ended. It leaves ``steps/<step>.json`` in the run's folder, and
-what it printed in ``steps/<step>.txt``.
+with the run that started it, however that was ended. It leaves what it printed in ``steps/<step>.txt``.
 """
 
 from __future__ import annotations
@@ -17,14 +16,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from filelock import FileLock
 
 from mssante_audit import audits
@@ -32,7 +30,7 @@ from mssante_audit.archive import fetch as fetching
 from mssante_audit.archive.store import Archive, open_archive
 from mssante_audit.base import export
 from mssante_audit.base.errors import AuditError, ReportError
-from mssante_audit.base.export import write_bytes
+from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Config, Observe
@@ -41,20 +39,20 @@ from mssante_audit.dossiers.page import NOTEBOOK
 from mssante_audit.dossiers.write import write_dossiers
 from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.catalogue import FAILED
-from mssante_audit.findings.frame import COLUMNS, typed
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
-from mssante_audit.nightly.log import SITE, STATE, Result, began, write_result
+from mssante_audit.nightly.log import SITE, STATE, Result, began
 from mssante_audit.observe.dns.run import default_path
 from mssante_audit.observe.dns.run import observe as observe_dns
 from mssante_audit.observe.dns.settings import ObserveSettings
-from mssante_audit.report.parameters import declared, shown_value
-from mssante_audit.report.results import Results, open_space, provenance, read_results
+from mssante_audit.report.jobs import tellable
+from mssante_audit.report.parameters import declared
+from mssante_audit.report.results import Results, open_space, provenance
 from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.site.build import build_site
 from mssante_audit.snapshot import is_snapshot, make_snapshot
-from mssante_audit.space.trust import TrustSpace, find_archive, find_whitelist
+from mssante_audit.space.trust import find_archive, find_whitelist
 from mssante_audit.values.person import told_error
 
 STEP_LOCK = ".step.lock"
@@ -63,6 +61,8 @@ PATIENCE = 30
 """Seconds that it is waited for."""
 SNAPSHOT = "snapshot"
 """Folder of a run with what every later step reads."""
+OF_LIST = ("file", "sha256", "generated_at", "rows", "signature", "damaged")
+"""Of the provenance, what the audit's facts tell."""
 TOLD = 50
 """New and fixed findings whose names go into a step's facts; all of them are in the run's files."""
 
@@ -82,17 +82,8 @@ class Job:
         """What the audits are given."""
         return self.config.parameters(self.as_of)
 
-    @property
-    def began(self) -> datetime:
-        """When the run began."""
-        at = began(self.folder.name)
-        if at is None:
-            raise ValueError(f"{self.folder.name} is no run")
-        return at
 
-
-Step = Callable[[Job], tuple[str, dict[str, Any]]]
-"""Returns a message and facts; raises what made it fail."""
+# -- each returns a message and facts, or raises what made it fail ------------------------------------------
 
 
 def fetch(job: Job) -> tuple[str, dict[str, Any]]:
@@ -118,18 +109,18 @@ def _archive(job: Job) -> Archive:
 
 def observe(job: Job) -> tuple[str, dict[str, Any]]:
     """Ask the DNS about every domain; go on with the observation of a run that was killed."""
-    path = default_path(job.config.data.folder, job.began)
+    path = default_path(job.config.data.folder, began(job.folder.name))
     archive = _archive(job)
     known = archive if archive.snapshots else None
     file = find_whitelist(job.config.data.folder, known, parse_instant(job.as_of))
     kept = [snapshot for snapshot in archive.snapshots if snapshot.path == file]
-    names = archive.domains(kept[0]) if kept else _space(job).entries["domain"].unique().tolist()
+    names = (
+        archive.domains(kept[0]) if kept else open_space(**job.parameters).entries["domain"].unique().tolist()
+    )
     domains = [domain for domain in names if domain]
     summary = observe_dns(domains, path, observe_settings(job.config.observe), resume=path.exists())
-    return (
-        f"{summary.domains} domains, {summary.queries} queries: {path.name}",
-        {"file": path.name, "domains": summary.domains, "queries": summary.queries},
-    )
+    facts = {"file": path.name, "domains": summary.domains, "queries": summary.queries}
+    return f"{summary.domains} domains, {summary.queries} queries: {path.name}", facts
 
 
 def observe_settings(wanted: Observe) -> ObserveSettings:
@@ -143,11 +134,6 @@ def observe_settings(wanted: Observe) -> ObserveSettings:
     given = wanted.model_dump(exclude={"enabled"})
     servers = tuple(tuple(server.split("=", 1)) for server in wanted.parent_servers)
     return ObserveSettings(**given | {"parent_servers": servers})
-
-
-def _space(job: Job) -> TrustSpace:
-    """Return the space as its files have it, or once the audits were made, as the run's snapshot has it."""
-    return open_space(**_worked_out(job))
 
 
 def _worked_out(job: Job) -> dict[str, Any]:
@@ -166,39 +152,27 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     findings, waived = audits.audit_all(space), audits.waived(space)
     # The run's own copy: what nobody was told of yet must be new to the next run too.
     known = ledger.read_ledger(job.config.output.folder / STATE)
-    given = {n: shown_value(n, v) if n in ("data", "anchors") else v for n, v in job.parameters.items()}
-    unmade = audits.lacking(space)
-    told = ledger.follow(known, ledger.scope_of("run", given), job.as_of, findings, unmade)
-    _write_json(job.folder / ledger.FILE, known)
+    scope = ledger.scope_of("run", tellable(job.parameters))
+    told = ledger.follow(known, scope, job.as_of, findings, audits.lacking(space))
+    write_bytes(job.folder / ledger.FILE, json_bytes(known))
     shown = findings.assign(first_seen=list(told.first_seen), status=list(told.status))
     for suffix, write in export.WRITERS.items():
         write(shown, job.folder / f"findings.{suffix}")
     results = Results("run", findings, provenance(space))
-    _write_json(
-        job.folder / "audit.json",
-        {
-            "results": results.payload(),
-            "waived": json.loads(export.json_text(waived)),
-            "told": {"previous": told.previous, "first_seen": told.first_seen, "status": told.status,
-                     "fixed": [dict(fixed) for fixed in told.fixed]},
-        },
-    )  # fmt: skip
+    audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(told)}
+    write_bytes(job.folder / "audit.json", json_bytes(audited))
     named = findings.assign(status=list(told.status)).astype({"severity": "str"})
     new = named.loc[named["status"] == "new", ["severity", "rule", "domain", "operator"]]
+    failed = findings.loc[findings["rule"] == FAILED, "facts"]
+    origin: Mapping[str, Any] = results.provenance
     facts = {
         "by_severity": results.by_severity,
-        "failed_rules": [
-            sentence(rule(FAILED), "observed", told, "en")
-            for told in findings.loc[findings["rule"] == FAILED, "facts"]
-        ],
+        "failed_rules": [sentence(rule(FAILED), "observed", why, "en") for why in failed],
         "counts": told.counts() | {"waived": len(waived)},
         "previous": told.previous,
         "new": new.head(TOLD).to_dict("records"),
         "fixed": [dict(fixed) for fixed in told.fixed[:TOLD]],
-        "list": {
-            name: results.provenance[name]
-            for name in ("file", "sha256", "generated_at", "rows", "signature", "damaged")
-        },
+        "list": {name: origin[name] for name in OF_LIST},
     }
     return f"{len(findings)} findings, {len(waived)} waived", facts
 
@@ -211,15 +185,14 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
         if known.exists():
             write_bytes(out / ledger.FILE, known.read_bytes())
             break
-    run = run_reports(names, out=out, parameters=_accepted(job, names), told=job.parameters, debug=job.debug)
+    wanted = job.config.reports
+    where = {name: told for name in ("region", "department") if (told := getattr(wanted, name))}
+    parameters = _accepted(job, names) | where
+    run = run_reports(names, out=out, parameters=parameters, told=job.parameters, debug=job.debug)
     if (out / ledger.FILE).exists():
         write_bytes(job.folder / ledger.FILE, (out / ledger.FILE).read_bytes())
-    failed = [
-        f"{o.name} ({o.failure.kind}: {o.failure.message})".replace(": )", ")")
-        for o in run.outcomes
-        if o.failure
-    ]
-    if failed:
+    faults = [(o.name, o.failure) for o in run.outcomes if o.failure]
+    if failed := [f"{name} ({f.kind}: {f.message})".replace(": )", ")") for name, f in faults]:
         raise ReportError(f"{len(failed)} of {len(run.outcomes)} reports: {'; '.join(failed)}")
     return f"{len(run.outcomes)} reports", {"names": [o.name for o in run.outcomes]}
 
@@ -237,12 +210,10 @@ def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
 
 def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
     """Write the operators' dossiers."""
-    wanted = job.config.dossiers
-    parameters = _accepted(job, (NOTEBOOK,))
-    out = job.folder / "dossiers"
-    run = write_dossiers(
-        out, parameters=parameters, operators=wanted.operators, jobs=wanted.jobs or None, debug=job.debug
-    )
+    wanted, parameters = job.config.dossiers, _accepted(job, (NOTEBOOK,))
+    how: dict[str, Any] = {"operators": wanted.operators, "jobs": wanted.jobs or None, "debug": job.debug}
+    how |= {"region": wanted.region or None, "department": wanted.department or None}
+    run = write_dossiers(job.folder / "dossiers", parameters=parameters, **how)
     failed = [o for o in run.outcomes if o.status == "failed"]
     if failed:
         why = failed[0].failure or {}
@@ -253,16 +224,15 @@ def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
 
 def site(job: Job) -> tuple[str, dict[str, Any]]:
     """Build the site beside, and rename it into the run's folder."""
-    audited = json.loads((job.folder / "audit.json").read_bytes())
-    findings = read_results(audited["results"]).findings
-    waived, told = _waived(audited["waived"]), _told(audited["told"])
+    fields = json.loads((job.folder / "audit.json").read_bytes())["told"]
+    lists = {name: tuple(fields[name]) for name in ("first_seen", "status", "fixed")}
+    told = FollowUp(previous=fields["previous"], **lists)
     if (earlier := job.config.output.folder / STATE / trend.FILE).exists():
         write_bytes(job.folder / trend.FILE, earlier.read_bytes())
-    space = _space(job)
+    space = open_space(**_worked_out(job))
+    findings, waived = audits.audit_all(space), audits.waived(space)
     points = trend.add_point(job.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, told))
-    made = {
-        name: folder if (folder := job.folder / name).is_dir() else None for name in ("reports", "dossiers")
-    }
+    made = {n: folder for n in ("reports", "dossiers") if (folder := job.folder / n).is_dir()}
     draft, built = job.folder / ".site", job.folder / SITE
     for left in (draft, built):  # of a start that was killed; nobody is shown it
         if left.exists():
@@ -274,32 +244,7 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
     return f"{pages} pages", {"pages": pages}
 
 
-def _waived(records: list[dict[str, Any]]) -> pd.DataFrame:
-    more = ["reason", "who", "until"]
-    frame = pd.DataFrame(records, columns=[*COLUMNS, *more])
-    for column in ("rows", "subject"):
-        frame[column] = [tuple(values) for values in frame[column]]
-    return typed(frame).astype(dict.fromkeys(more, "str"))
-
-
-def _told(fields: dict[str, Any]) -> FollowUp:
-    lists = {name: tuple(fields[name]) for name in ("first_seen", "status", "fixed")}
-    return FollowUp(previous=fields["previous"], **lists)
-
-
-def _write_json(file: Path, content: Any) -> None:
-    text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-    write_bytes(file, text.encode("utf-8", "backslashreplace"))
-
-
-STEPS: dict[str, Step] = {
-    "fetch": fetch,
-    "observe": observe,
-    "audit": audit,
-    "reports": reports,
-    "dossiers": dossiers,
-    "site": site,
-}
+STEPS = {step.__name__: step for step in (fetch, observe, audit, reports, dossiers, site)}
 """Each by its name, in order."""
 
 
@@ -321,8 +266,8 @@ def perform(step: str, job: Job) -> Result:
     return Result(step, outcome, message, round(time.monotonic() - begin, 3), facts)
 
 
-def work(step: str, job: Job) -> None:
-    """Do a step, in the process that was started for it."""
+def work(step: str, job: Job, told: Connection) -> None:
+    """Do a step, in the process that was started for it; send what became of it."""
     os.setsid()  # what it starts can be ended with it
     gc.freeze()  # what the run has imported is never looked at again, so that its pages stay shared
     threading.Thread(target=_die_with_the_run, daemon=True).start()
@@ -333,7 +278,7 @@ def work(step: str, job: Job) -> None:
         os.dup2(said, stream)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with FileLock(job.config.output.folder / STEP_LOCK, timeout=PATIENCE):
-        write_result(job.folder, perform(step, job))
+        told.send(perform(step, job))
 
 
 def _die_with_the_run() -> None:

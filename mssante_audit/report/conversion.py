@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import time
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import nbformat
 
-from mssante_audit.base.export import csv_text
+from mssante_audit.base.export import csv_text, json_bytes, write_bytes
+from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.ledger import FollowUp, follow, scope_of
 from mssante_audit.report.failure import Failure, failure_of
 from mssante_audit.report.follow_up import follow_up_html
@@ -22,8 +22,8 @@ from mssante_audit.report.jobs import Job, tellable
 from mssante_audit.report.page import Page, section_of, title_of, to_html
 from mssante_audit.report.parameters import parameters as known
 from mssante_audit.report.parameters import shown_value
-from mssante_audit.report.results import Provenance, Results
-from mssante_audit.report.summary import Fixed, Since, Summary
+from mssante_audit.report.results import Results
+from mssante_audit.report.summary import Summary
 from mssante_audit.report.traces import clean, take_results
 
 if TYPE_CHECKING:
@@ -45,6 +45,12 @@ class Outcome:
     """Durations of the steps."""
     told: FollowUp | None = None
     """Its findings against those of the run before; ``None`` if they are not followed."""
+
+
+def as_severe(counts: Mapping[str, int] | None, fail_on: str | None) -> bool:
+    """Tell whether, of findings counted by severity, one is at or above `fail_on` (``None``: never)."""
+    bad = SEVERITIES[SEVERITIES.index(fail_on) :] if fail_on else ()
+    return any((counts or {}).get(severity) for severity in bad)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,32 +100,20 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
     results = take_results(notebook)
     told = None
     if results and not failure and setting.ledger is not None:
-        scope = scope_of(job.name, tellable(job.shown))
-        made = results.provenance
+        scope, made = scope_of(job.name, tellable(job.shown)), results.provenance
         told = follow(setting.ledger, scope, made["as_of"], results.findings, made["not_made"])
-    page = Page(
-        job.name,
-        labelled(job.shown),
-        results.provenance if results else setting.loaded,
-        failure,
-        follow_up_html(told, results.findings) if told and results else "",
-    )
-    html = to_html(notebook, page)
-    outcome = Outcome(
-        job.name,
-        title_of(notebook, job.name),
-        results,
-        failure,
-        section_of(notebook, failure.cell) if failure else "",
-        {"run": round(execution.seconds, 3), "convert": round(time.perf_counter() - begin, 3)},
-        told,
-    )
+    origin = results.provenance if results else setting.loaded
+    since = follow_up_html(told, results.findings) if told and results else ""
+    html = to_html(notebook, Page(job.name, labelled(job.shown), origin, failure, since))
+    seconds = {"run": round(execution.seconds, 3), "convert": round(time.perf_counter() - begin, 3)}
+    title, section = title_of(notebook, job.name), section_of(notebook, failure.cell) if failure else ""
+    outcome = Outcome(job.name, title, results, failure, section, seconds, told)
     files = {
         ".html": html.encode("utf-8", "backslashreplace"),
         # what `clean` made is valid
         ".ipynb": f"{nbformat.v4.writes(notebook)}\n".encode("utf-8", "backslashreplace"),
     }
-    return outcome, files | data_files(outcome, tellable(job.shown), page.provenance)
+    return outcome, files | data_files(outcome, tellable(job.shown), origin)
 
 
 def labelled(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -137,9 +131,7 @@ def data_files(
     parameters
         As they may be told (`mssante_audit.report.jobs.tellable`).
     """
-    told = _summary(outcome, parameters, provenance)
-    text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
-    files = {".results.json": text.encode("utf-8", "backslashreplace")}
+    files = {".results.json": json_bytes(_summary(outcome, parameters, provenance))}
     if outcome.results and not outcome.failure:
         frame = outcome.results.findings
         if outcome.told:
@@ -148,37 +140,35 @@ def data_files(
     return files
 
 
-def _summary(
-    outcome: Outcome, parameters: Mapping[str, Any], provenance: Provenance | Mapping[str, Any]
-) -> Summary:
+def write_files(staging: Path, name: str, files: Mapping[str, bytes], *, failed: bool) -> None:
+    """Write the files of one report, those of a failed one apart."""
+    folder = staging / "failed" if failed else staging
+    folder.mkdir(exist_ok=True)
+    for suffix, content in files.items():
+        write_bytes(folder / f"{name}{suffix}", content)
+
+
+def _summary(outcome: Outcome, parameters: Mapping[str, Any], provenance: Mapping[str, Any]) -> Summary:
     """Return what ``results.json`` says."""
     results, failure, told = outcome.results, outcome.failure, outcome.told
-    return {
+    why = failure and {"kind": failure.kind, "message": failure.message, "section": outcome.section}
+    counts = results and {
+        "findings": len(results.findings),
+        "by_severity": results.by_severity,
+        "by_rule": results.by_rule,
+    }
+    since: Mapping[str, Any] | None = None
+    if told and told.previous:
+        fixed = [dict(one) for one in told.fixed]
+        since = {"previous": told.previous, **told.counts(), "fixed_findings": fixed}
+    summary = {
         "report": outcome.name,
         "status": "failed" if failure else "done",
-        "failure": {"kind": failure.kind, "message": failure.message, "section": outcome.section}
-        if failure
-        else None,
-        "counts": {
-            "findings": len(results.findings),
-            "by_severity": results.by_severity,
-            "by_rule": results.by_rule,
-        }
-        if results
-        else None,
-        "since_previous": _since(told) if told and told.previous else None,
+        "failure": why,
+        "counts": counts,
+        "since_previous": since,
         "seconds": dict(outcome.seconds),
         "parameters": dict(parameters),
-        "provenance": cast(Provenance, dict(provenance)),
+        "provenance": dict(provenance),
     }
-
-
-def _since(told: FollowUp) -> Since:
-    counts, fixed = told.counts(), [cast(Fixed, dict(one)) for one in told.fixed]
-    return {
-        "previous": told.previous,
-        "new": counts["new"],
-        "open": counts["open"],
-        "fixed": counts["fixed"],
-        "fixed_findings": fixed,
-    }
+    return cast(Summary, summary)

@@ -9,9 +9,12 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.errors import UnknownNameError
-from mssante_audit.base.french import NBSP, SEVERITY_NAMES, count, day, listing, typeset
+from mssante_audit.base.french import NBSP, count, day, listing, typeset
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
+from mssante_audit.findings.causes import actionable
 from mssante_audit.findings.registry import NEEDS, audits, catalogue, rule
+from mssante_audit.findings.trend import severity_counts
+from mssante_audit.report.results import Limits, limited_to
 from mssante_audit.report.tables import Cell, Html, badge, csv_link, data, prose, table, visible
 from mssante_audit.space.trust import TrustSpace
 
@@ -118,15 +121,24 @@ def titles(findings: pd.DataFrame) -> str:
 
 
 def severity_bars(findings: pd.DataFrame) -> Html:
-    """Show the number of findings of each severity, worst first, with bars."""
-    counts = findings["severity"].value_counts()
-    most = max(1, int(counts.max())) if len(counts) else 1
+    """Show the number of findings of each severity, worst first, with bars; hints among information."""
+    counts, hints = severity_counts(findings), (findings["confidence"] == "hint").any()
+    most = max(1, *counts.values())
     lines = []
-    for severity in SEVERITY_NAMES:
-        value = int(counts.get(severity, 0))
+    for severity, value in counts.items():
         bar = f'<span class="track"><span class="bar" style="width:{100 * value / most:.1f}%"></span></span>'
-        lines.append(f'<li class="sev-{severity}">{badge(severity, value)}{bar}</li>')
+        told = badge(severity, value) + (" et indices" if severity == "info" and hints else "")
+        lines.append(f'<li class="sev-{severity}"><span>{told}</span>{bar}</li>')
     return Html(f'<ul class="severities" aria-label="Constats par gravité">{"".join(lines)}</ul>')
+
+
+def folded(html: str, findings: pd.DataFrame) -> str:
+    """Return information and hints as HTML that a click unfolds, named by how many there are."""
+    hints = int((findings["confidence"] == "hint").sum())
+    words = [count(n, word) for n, word in ((len(findings) - hints, "information"), (hints, "indice")) if n]
+    return (
+        f'<details class="folded"><summary>{typeset(f"Replié : {listing(words)}")}</summary>{html}</details>'
+    )
 
 
 def findings_table(
@@ -140,6 +152,8 @@ def findings_table(
     limit: int = 500,
 ) -> Html:
     """Show findings as a table that sorts and filters, all of them as CSV in the page itself.
+
+    Information and hints are folded away below it, in a table of their own that a click shows.
 
     Parameters
     ----------
@@ -158,34 +172,55 @@ def findings_table(
     empty
         What to say where there is none, and no rules are given.
     limit
-        Rows shown at most. Above it the table says how many there are and where.
+        Rows shown at most, folded or not. Below it is said how many there are and where.
     """
     if rules is None:
         if findings.empty:
             return Html(f'<p class="none">{prose(visible(empty))}</p>')
-        return _table(findings, name or "findings", caption or count(len(findings), "constat"), limit)
+        return _tables(findings, {}, name or "findings", caption or count(len(findings), "constat"), limit)
     own = findings[findings["rule"].isin(rules)]
-    counts = own["rule"].value_counts()
-    fired = [told for code, told in rules.items() if code in counts.index]
-    silent = listing([prose(told.title_fr) for code, told in rules.items() if code not in counts.index])
-    if not fired:
+    silent = listing([prose(told.title_fr) for code, told in rules.items() if code not in set(own["rule"])])
+    if own.empty:
         told = unknown({silent: lacking}) if lacking else typeset(f"Aucun constat. Vérifié : {silent}.")
         return Html(f'<p class="none">{told}</p>')
     first = next(iter(rules.values()))
-    shown = _table(
-        own,
-        name or f"{re.sub('[^a-z0-9]+', '-', first.code.lower())}-table",
-        caption or f"Constats : {first.family}",
-        limit,
-    )
-    told = "".join(_told(one, int(counts[one.code])) for one in fired)
-    without = "Sans constat, ou non évalué" if FAILED in counts.index else "Sans constat"
+    name = name or f"{re.sub('[^a-z0-9]+', '-', first.code.lower())}-table"
+    without = "Sans constat, ou non évalué" if (own["rule"] == FAILED).any() else "Sans constat"
     rest = f'<p class="none">{typeset(f"{without} : {silent}.")}</p>' if silent else ""
+    return _tables(own, rules, name, caption or f"Constats : {first.family}", limit, rest)
+
+
+def _tables(
+    findings: pd.DataFrame, rules: Mapping[str, Rule], name: str, caption: str, limit: int, silent: str = ""
+) -> Html:
+    """Show findings, information and hints folded below; one CSV has all of them."""
+    todo = actionable(findings)
+    rest = findings[(findings["severity"] == "info") | (findings["confidence"] == "hint")]
+    shown = pd.concat([todo.head(limit), rest.head(limit)])
+    parts = [_part(todo, rules, name, caption, limit, silent) if len(todo) else silent]
+    if len(rest):
+        called = typeset(f"{caption} (informations et indices)")
+        parts.append(folded(_part(rest, rules, f"{name}-folded", called, limit), rest))
+    return Html("".join(parts) + csv_link(findings, shown, name))
+
+
+def _part(
+    findings: pd.DataFrame, rules: Mapping[str, Rule], name: str, caption: str, limit: int, silent: str = ""
+) -> str:
+    """Return what the rules of findings mean, the findings, and what to do about them."""
+    waived = "reason" in findings
+    rows = [_cells(found, waived=waived) for found in findings.head(limit).to_dict("records")]
+    shown = table(name, caption, WAIVED_COLUMNS if waived else COLUMNS, rows)
+    counts = findings["rule"].value_counts()
+    fired = [told for code, told in rules.items() if code in counts.index]
+    if not fired:
+        return silent + shown
+    told = "".join(_told(one, int(counts[one.code])) for one in fired)
     remedies = "".join(
         f"<li><strong>{prose(one.title_fr)}.</strong> {prose(one.remedy_fr)}</li>" for one in fired
     )
     todo = f'<h3>Que faire</h3><ul class="remedies">{remedies}</ul>'
-    return Html(f'<dl class="rules">{told}</dl>{rest}{shown.text}{todo}')
+    return f'<dl class="rules">{told}</dl>{silent}{shown}{todo}'
 
 
 def _told(told: Rule, findings: int) -> str:
@@ -201,15 +236,6 @@ def foundation(told: Rule) -> str:
     kind = next(name for name in SOURCES if told.source.startswith(name))
     norms = listing(re.findall(r"RFC \d+", told.source))
     return SOURCES[kind] + (f" ({norms})" if norms else "")
-
-
-def _table(findings: pd.DataFrame, name: str, caption: str, limit: int) -> Html:
-    shown = findings.head(limit)
-    waived = "reason" in findings
-    rows = [_cells(found, waived=waived) for found in shown.to_dict("records")]
-    return Html(
-        table(name, caption, WAIVED_COLUMNS if waived else COLUMNS, rows, csv_link(findings, shown, name))
-    )
 
 
 def _cells(finding: dict[Hashable, Any], *, waived: bool) -> tuple[Cell, ...]:
@@ -228,8 +254,9 @@ def _cells(finding: dict[Hashable, Any], *, waived: bool) -> tuple[Cell, ...]:
         if waived
         else [Cell(evidence, next(iter(finding["rows"]), 0))]
     )
+    sure = "<br><small>indice</small>" if finding["confidence"] == "hint" else ""
     return (
-        Cell(badge(severity), SEVERITIES.index(severity)),
+        Cell(f"{badge(severity)}{sure}", SEVERITIES.index(severity)),
         Cell(f"{prose(rule(code).title_fr)}{shown_code}"),
         Cell(domain, domains),
         Cell(operator if finding["operator_id"] else "", visible(finding["operator"])),
@@ -261,8 +288,13 @@ def incomplete(findings: pd.DataFrame) -> str:
     return f'<p class="limits">{typeset(told)}</p><ul class="limits">{lines}</ul>'
 
 
-def opening(space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame | None = None) -> Html:
-    """Show what a report is about: of which operator, if of one only; what was set aside, or not evaluated.
+def opening(
+    space: TrustSpace,
+    entries: pd.DataFrame,
+    findings: pd.DataFrame | None = None,
+    chosen: Limits | None = None,
+) -> Html:
+    """Show what a report is about: whom it is limited to, if it is; what was set aside, or not evaluated.
 
     Parameters
     ----------
@@ -270,9 +302,13 @@ def opening(space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame | N
         Rows reported on.
     findings
         All that was found on them.
+    chosen
+        Whom it is limited to (`mssante_audit.report.results.limits`).
     """
     limits = ""
-    if len(entries) < len(space.audited):
+    if chosen is not None and chosen.places is not None and chosen.operator_id is None:
+        limits = f'<p class="limits">{limited_to(chosen).html}</p>'
+    elif len(entries) < len(space.audited):
         limits = "Rapport limité à un opérateur qui n’a que des entrées de test."
         if len(entries):
             operator, name = data(entries["operator_id"].iloc[0]), data(entries["operator"].iloc[0])

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import InputError, ParameterError, UnknownNameError
+from mssante_audit.base.settings import LIMITS
 from mssante_audit.findings.registry import audits
 from mssante_audit.report.parameters import declared, share_out, shown_value
-from mssante_audit.report.results import open_space, select_operator
+from mssante_audit.report.results import limits, open_space
 from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
 
@@ -22,7 +23,7 @@ NEEDS = {"changes": ("archive",)}
 ONE_OPERATOR = frozenset({"operator"})
 """Reports about a single operator: made only when asked for, with the parameter `operator`."""
 
-ASIDE = ("row_limit", "changes_since", "operator")
+ASIDE = ("row_limit", "changes_since", *LIMITS)
 """Parameters that are not of the trust space."""
 
 
@@ -91,7 +92,7 @@ def check_input(jobs: Sequence[Job]) -> TrustSpace | None:
     if "data" not in everything:
         return None
     space = open_space(**of_space(everything))
-    select_operator(space, everything.get("operator"))
+    limits(space, **{name: everything.get(name) for name in LIMITS})
     return space
 
 

@@ -92,7 +92,7 @@ def execute(
     parameters: Mapping[str, Any],
     scratch: Path,
     kernels: Kernels,
-    progress: Progress | None = None,
+    progress: Progress,
 ) -> Execution:
     """Run a notebook.
 
@@ -131,11 +131,8 @@ def execute(
     except PapermillExecutionError as error:
         failure = failure_of(error.ename, error.evalue, started.cell, "\n".join(error.traceback))
     except Exception as error:  # the kernel died, hung or never started: whatever it is, this report failed
-        kind = type(error).__name__
-        if started.cell < 0:  # nothing was read yet that a message could hold
-            failure = Failure(kind, str(error), -1)
-        else:
-            failure = failure_of(kind, str(error), started.cell)
+        made = failure_of if started.cell >= 0 else Failure  # nothing was read that a message could hold
+        failure = made(type(error).__name__, str(error), started.cell)
     finally:
         loop.close()
     notebook = started.notebook or nbformat.read(source, as_version=4)
@@ -145,7 +142,7 @@ def execute(
 class _Started:
     """What has started so far, as nbclient's hooks tell."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.notebook: nbformat.NotebookNode | None = None
         self.cell = -1
@@ -155,7 +152,7 @@ class _Started:
 
     def cell_start(self, cell: nbformat.NotebookNode, cell_index: int) -> None:
         self.cell = cell_index
-        if self.progress and self.notebook:
+        if self.notebook:
             self.progress(cell_index, len(self.notebook.cells))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 from pydantic import ConfigDict, with_config
@@ -22,13 +22,17 @@ from typing_extensions import TypedDict  # pydantic wants its own before Python 
 
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.export import json_text
+from mssante_audit.base.french import listing
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES
 from mssante_audit.findings.facts import names_persons
 from mssante_audit.findings.frame import COLUMNS, typed
 from mssante_audit.findings.registry import audits
 from mssante_audit.report.parameters import check_value
+from mssante_audit.report.say import Said, say
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.trust import Thresholds, TrustSpace
+from mssante_audit.values.identifiers import DEPARTMENTS
+from mssante_audit.values.places import Places, places
 from mssante_audit.values.shown import folded
 from mssante_audit.whitelist.signature import Revocation, Status
 
@@ -129,18 +133,97 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
     )
 
 
-def of_operator(findings: pd.DataFrame, space: TrustSpace, operator_id: str | None) -> pd.DataFrame:
-    """Return the findings that touch a row of one operator; all of them for ``None``.
+class Limits(NamedTuple):
+    """Whom a report or a table is limited to; everybody where both are ``None``."""
 
-    What could not be evaluated stays: it may have touched anybody.
+    operator_id: str | None = None
+    places: Places | None = None
+    """Where its operators sit: the départements that their certificates name."""
+
+
+def limits(
+    space: TrustSpace, operator: str | None = None, region: str | None = None, department: str | None = None
+) -> Limits:
+    """Return whom parameters of these names limit a report to.
+
+    Raises
+    ------
+    UnknownNameError
+        If one means nobody, or several operators.
+    ParameterError
+        If one is ill-typed.
     """
-    if operator_id is None:
+    operator_id = select_operator(space, operator)
+    named = places(check_value("region", region), check_value("department", department))
+    chosen = Limits(operator_id, named)
+    if named and limited(space.audited, chosen).empty:
+        who = f"the operator {operator_id} does not sit" if operator_id else "no operator of this list sits"
+        known = sorted({*space.audited["department"]} - {""})
+        raise UnknownNameError(
+            f"{who} in {', '.join((*named.regions, *named.departments))}",
+            remedy=f"There are operators in: {', '.join(known)}",
+        )
+    return chosen
+
+
+def limited(entries: pd.DataFrame, chosen: Limits) -> pd.DataFrame:
+    """Return those of the rows of a list that a report is limited to."""
+    if chosen.operator_id is not None:
+        entries = entries[entries["operator_id"] == chosen.operator_id]
+    if chosen.places is not None:
+        entries = entries[entries["department"].isin(chosen.places.codes)]
+    return entries
+
+
+def operators(space: TrustSpace, chosen: Limits) -> set[str] | None:
+    """Return the identifiers of the operators that a report is limited to; ``None`` for everybody.
+
+    Test entries say nothing of where one sits.
+    """
+    if chosen == Limits():
+        return None
+    named = {chosen.operator_id} - {None}
+    return {*limited(space.audited, chosen)["operator_id"].tolist(), *named} - {""}
+
+
+def limited_to(chosen: Limits) -> Said:
+    """Say which places a report is limited to, in French; an empty sentence if none is named."""
+    named = chosen.places
+    if named is None:
+        return say("")
+    kind, names = "de la région", list(named.regions)
+    if named.departments:  # where both are named, what is meant lies in both
+        kind, names = "du département", sorted(f"{DEPARTMENTS[code]} ({code})" for code in named.codes)
+    if len(names) > 1:
+        kind = f"des {kind.rpartition(' ')[2]}s"
+    where = "d'après leur certificat et non d'après les établissements qu'ils servent"
+    return say(f"Rapport limité aux opérateurs {kind} **{{names}}**, {where}.", names=listing(names))
+
+
+def touching(findings: pd.DataFrame, space: TrustSpace, chosen: Limits) -> pd.DataFrame:
+    """Return the findings that touch one of the rows, or one of the operators, that a report is limited to.
+
+    What could not be evaluated stays: it may have touched anybody. So does, where a report is limited to
+    places, what is found on the list as a whole.
+    """
+    if chosen == Limits():
         return findings
-    own = set(space.entries.loc[space.entries["operator_id"] == operator_id, "row"].tolist())
-    told = zip(findings["rule"], findings["rows"], findings["operator_id"], strict=True)
-    kept = [code == FAILED or owner == operator_id or not own.isdisjoint(rows) for code, rows, owner in told]
+    own = limited(space.entries, chosen)
+    rows, names = set(own["row"].tolist()), set(own["domain"].tolist())
+    owners = operators(space, chosen) or set()
+    kept = []
+    columns = ("rule", "rows", "operator_id", "domain", "domains")
+    for code, numbers, owner, domain, count in zip(*(findings[name] for name in columns), strict=True):
+        # With neither rows nor an operator nothing tells which domains, if it is several.
+        apart = chosen.operator_id is None and not numbers and not owner and (count != 1 or domain in names)
+        kept.append(code == FAILED or not rows.isdisjoint(numbers) or owner in owners or apart)
     # A bare list without a row would choose columns.
     return typed(findings[pd.Series(kept, index=findings.index, dtype="bool")].reset_index(drop=True))
+
+
+def of_operator(findings: pd.DataFrame, space: TrustSpace, operator_id: str | None) -> pd.DataFrame:
+    """Return the findings that touch a row of one operator; all of them for ``None``."""
+    return touching(findings, space, Limits(operator_id))
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))

@@ -16,18 +16,17 @@ from typing import Any
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.resources import resource
 from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_of
-from mssante_audit.findings.catalogue import FAILED, SEVERITIES
+from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.ledger import read_ledger
 from mssante_audit.report.conversion import Outcome as Outcome
-from mssante_audit.report.conversion import Setting, convert
+from mssante_audit.report.conversion import Setting, as_severe, convert, write_files
 from mssante_audit.report.follow_up import since_previous
 from mssante_audit.report.jobs import Job, check_input, has_data, plan
 from mssante_audit.report.jobs import find_notebooks as find_notebooks
-from mssante_audit.report.kernel import Execution, Kernels, execute, quiet
+from mssante_audit.report.kernel import Execution, Kernels, Progress, execute, quiet
 from mssante_audit.report.page import index_html
 from mssante_audit.report.results import provenance
-from mssante_audit.space.trust import TrustSpace
 
 WORKERS = min(2, os.cpu_count() or 1)
 """Notebooks run at once: each has a kernel of some 140 MB."""
@@ -47,9 +46,8 @@ class Run:
         """Return 3 if a report or a rule failed, 1 if a finding is as severe as `fail_on`, 0 otherwise."""
         if any(o.failure or (o.results and FAILED in o.results.by_rule) for o in self.outcomes):
             return 3
-        bad = SEVERITIES[SEVERITIES.index(fail_on) :] if fail_on else ()
-        found = [outcome.results.by_severity for outcome in self.outcomes if outcome.results]
-        return int(any(counts[severity] for counts in found for severity in bad))
+        found = (outcome.results.by_severity for outcome in self.outcomes if outcome.results)
+        return int(any(as_severe(counts, fail_on) for counts in found))
 
 
 Listener = Callable[[str, int, int, Outcome | None], None]
@@ -64,7 +62,7 @@ def run_reports(
     notebooks: Path | None = None,
     told: Mapping[str, Any] | None = None,
     debug: bool = False,
-    listener: Listener | None = None,
+    listener: Listener = lambda *_: None,
 ) -> Run:
     """Make reports of notebooks.
 
@@ -102,49 +100,33 @@ def run_reports(
         for job, execution in _execute(jobs, staging, listener):
             roots = [scratch_of(staging, job.name), staging, out]
             outcome, files = convert(job, execution, Setting(roots, loaded, ledger, debug))
-            write_files(staging, outcome, files)
+            write_files(staging, job.name, files, failed=bool(outcome.failure))
             outcomes.append(outcome)
-            if listener:
-                listener(job.name, 1, 1, outcomes[-1])
+            listener(job.name, 1, 1, outcome)
         if ledger:
             write_bytes(staging / LEDGER, json.dumps(ledger, ensure_ascii=False, indent=1).encode())
-        write_bytes(staging / "index.html", _index(outcomes, out, space).encode())
+        write_bytes(staging / "index.html", _index(outcomes, out, loaded).encode())
         publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
     return Run(out, tuple(outcomes))
 
 
-def write_files(staging: Path, outcome: Outcome, files: Mapping[str, bytes]) -> None:
-    """Write the files of one report, those of a failed one apart."""
-    folder = staging / "failed" if outcome.failure else staging
-    folder.mkdir(exist_ok=True)
-    for suffix, content in files.items():
-        write_bytes(folder / f"{outcome.name}{suffix}", content)
-
-
-def _execute(
-    jobs: Sequence[Job], staging: Path, listener: Listener | None
-) -> Iterator[tuple[Job, Execution]]:
+def _execute(jobs: Sequence[Job], staging: Path, listener: Listener) -> Iterator[tuple[Job, Execution]]:
     """Run the notebooks, several at once, each in a process of its own; yield them in order."""
     kernels = Kernels()
+
+    def one(job: Job) -> Execution:
+        with scratch_folder(staging, job.name) as scratch:
+            tell: Progress = lambda done, cells: listener(job.name, done, cells, None)  # noqa: E731
+            return execute(job.content, job.given, scratch, kernels, tell)
+
     with ThreadPoolExecutor(min(WORKERS, len(jobs))) as pool:
-        running = [pool.submit(_execute_one, job, staging, kernels, listener) for job in jobs]
+        running = [pool.submit(one, job) for job in jobs]
         try:
             for job, execution in zip(jobs, running, strict=True):
                 yield job, execution.result()
         except BaseException:  # Ctrl-C above all: the pool is left once no kernel runs
             kernels.stop()
             raise
-
-
-def _execute_one(job: Job, staging: Path, kernels: Kernels, listener: Listener | None) -> Execution:
-    with scratch_folder(staging, job.name) as scratch:
-        return execute(
-            job.content,
-            job.given,
-            scratch,
-            kernels,
-            (lambda done, cells: listener(job.name, done, cells, None)) if listener else None,
-        )
 
 
 def _stale(outcome: Outcome) -> list[Path]:
@@ -155,9 +137,8 @@ def _stale(outcome: Outcome) -> list[Path]:
     return failed if outcome.results else [*failed, Path(f"{outcome.name}.findings.csv")]
 
 
-def _index(outcomes: Sequence[Outcome], out: Path, space: TrustSpace | None) -> str:
-    loaded: Mapping[str, Any] = provenance(space) if space else {}
-    told: Mapping[str, Any] = next((o.results.provenance for o in outcomes if o.results), loaded)
+def _index(outcomes: Sequence[Outcome], out: Path, loaded: Mapping[str, Any]) -> str:
+    told = next((o.results.provenance for o in outcomes if o.results), loaded)
     rows = [
         {
             "name": outcome.name,

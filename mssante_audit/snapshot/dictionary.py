@@ -10,12 +10,13 @@ from mssante_audit.archive import changes, events, history, sides
 from mssante_audit.base.frames import Column, columns, json_schema
 from mssante_audit.declarations import register
 from mssante_audit.declarations.headings import fields
+from mssante_audit.findings import causes
 from mssante_audit.findings import frame as findings
-from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
+from mssante_audit.findings.catalogue import CHECKS, CONFIDENCES, SEVERITIES
 from mssante_audit.mailboxes import counts
 from mssante_audit.observe import methods
 from mssante_audit.space import story
-from mssante_audit.verdicts import domains
+from mssante_audit.verdicts import checks, domains
 from mssante_audit.whitelist import load
 
 
@@ -46,6 +47,7 @@ FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
     "entries": ("A row of the white list.", _of(load)),
     "problems": ("What could not be read of the white list.", _of(load, 1)),
     "findings": ("A cause that an audit found.", _of(findings)),
+    "causes": ("What is to be put right: findings merged by operator and remedy.", _of(causes)),
     "domains": ("A domain of the list.", _of(domains)),
     "mailboxes": ("Mailboxes published of one domain, kind and structure.", _of(counts)),
     "methods": ("A domain that was observed.", _of(methods)),
@@ -61,7 +63,13 @@ in_files = _of(findings, 1)
 
 _CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
     "findings": {"severity": SEVERITIES, "confidence": CONFIDENCES, "status": ("", "new", "open")},
-    "domains": {"severity": ("", *SEVERITIES), "method": methods.METHODS},
+    "domains": {
+        **dict.fromkeys(CHECKS, checks.RESULTS),
+        "state": checks.STATES,
+        "receives": checks.RECEIVES,
+        "severity": ("", *SEVERITIES),
+        "method": methods.METHODS,
+    },
     "mailboxes": {"kind": counts.KINDS},
     "methods": {"method": methods.METHODS},
     "changes": {"kind": changes.KINDS, "confidence": sides.CONFIDENCES},

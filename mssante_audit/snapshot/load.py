@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,7 @@ def load_snapshot(
         observation=_observation(head["observation"], where),
         mailboxes=_mailboxes(folder, head["mailboxes"]),
         archive=find_archive(where, *trusted) if where and where.is_dir() else None,
+        kept=partial(read_frame, folder),
     )
     space.found.update(_found(folder, head["audits"]))
     return space

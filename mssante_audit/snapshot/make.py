@@ -140,12 +140,7 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         "entries": space.entries,
         "problems": space.whitelist.problems,
         "findings": shared.assign(evidence_raw=told["evidence"]),
-        "domains": domains_of(
-            space.audited,
-            open_ones,
-            dict(zip(seen["domain"], seen["method"], strict=True)),
-            space.published,
-        ),
+        "domains": domains_of(space, open_ones, dict(zip(seen["domain"], seen["method"], strict=True))),
         "methods": seen,
         "changes": _changes(space),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -46,7 +46,13 @@ class Chronicle:
         )
 
 
-def chronicle(space: TrustSpace, *, since: str | None = None, operator_id: str | None = None) -> Chronicle:
+def chronicle(
+    space: TrustSpace,
+    *,
+    since: str | None = None,
+    operator_id: str | None = None,
+    departments: Collection[str] | None = None,
+) -> Chronicle:
     """Tell the story of a space's archive up to the space's date.
 
     Parameters
@@ -58,6 +64,8 @@ def chronicle(space: TrustSpace, *, since: str | None = None, operator_id: str |
         given.
     operator_id
         Tell only what touches this operator.
+    departments
+        Tell only what touches operators that sat in one of these (codes) in a list of the span.
 
     Raises
     ------
@@ -70,12 +78,16 @@ def chronicle(space: TrustSpace, *, since: str | None = None, operator_id: str |
     chosen = _chosen(known, since)
     counts, steps, unread = [], [], []
     first = last = None
+    sitting: set[str] = set()
     for snapshot in chosen:
         try:
             side = space.side_of(snapshot).audited
         except InputError as error:
             unread.append(error)
             continue
+        if departments is not None:
+            own = side.entries[side.entries["department"].isin(list(departments))]
+            sitting |= set(own["operator_id"])
         numbers = side.entries[["domain", "operator_id"]].nunique().tolist()
         counts.append((snapshot.generated_at, len(side.entries), *numbers))
         if last is None:
@@ -85,15 +97,18 @@ def chronicle(space: TrustSpace, *, since: str | None = None, operator_id: str |
         last = side
     if first is None or last is None:
         raise (unread[0] if unread else InputError("no list of that date", file=str(space.archive.folder)))
+    whose = None if departments is None else sitting - {""}
+    if operator_id is not None:
+        whose = {operator_id}
     times = [time for time, *_ in counts]
     history = _history(space.archive, [s for s in chosen if s.generated_at in times])
     renames = renames_in(history, times) if len(times) > 2 else {}
     whole = between(first, last, renames)
     return Chronicle(
         pd.DataFrame(counts, columns=["time", "rows", "domains", "operators"]),
-        tuple(_of(step, operator_id) for step in steps),
-        _of(whole, operator_id),
-        _ages(history, last.entries, whole, operator_id),
+        tuple(_of(step, whose) for step in steps),
+        _of(whole, whose),
+        _ages(history, last.entries, whole, whose),
         len(known) - len(chosen),
         tuple(unread),
     )
@@ -115,21 +130,24 @@ def _chosen(known: Sequence[Snapshot], since: str | None) -> Sequence[Snapshot]:
     return known[max(len(earlier) - 1, 0) :]
 
 
-def _of(span: Span, operator_id: str | None) -> Span:
-    """Return what touches one operator: events whole, changes its own."""
-    if operator_id is None:
+def _of(span: Span, operators: Collection[str] | None) -> Span:
+    """Return what touches some operators: events whole, changes their own."""
+    if operators is None:
         return span
-    own = (span.changes["operator_before"] == operator_id) | (span.changes["operator_after"] == operator_id)
+    sides = [span.changes[side].isin(list(operators)) for side in ("operator_before", "operator_after")]
+    own = sides[0] | sides[1]
     changes = span.changes[own].reset_index(drop=True)
-    theirs = [facts.get("operator", {}).get("operator") == operator_id for facts in span.events["facts"]]
+    theirs = [facts.get("operator", {}).get("operator") in operators for facts in span.events["facts"]]
     told = span.events["event"].isin(set(changes["event"])) | (
         span.events["kind"].isin(["arrival", "departure"]) & pd.Series(theirs, dtype="bool")
     )
     return replace(span, changes=changes, events=span.events[told].reset_index(drop=True))
 
 
-def _ages(history: pd.DataFrame, entries: pd.DataFrame, whole: Span, operator_id: str | None) -> pd.DataFrame:
-    own = entries if operator_id is None else entries[entries["operator_id"] == operator_id]
+def _ages(
+    history: pd.DataFrame, entries: pd.DataFrame, whole: Span, operators: Collection[str] | None
+) -> pd.DataFrame:
+    own = entries if operators is None else entries[entries["operator_id"].isin(list(operators))]
     born = history.groupby("domain")["first_seen"].min()
     names = own["domain"].unique().tolist()
     renamed = whole.changes[whole.changes["kind"] == "renamed"]

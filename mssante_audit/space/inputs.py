@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.registry import theirs, unusable
+from mssante_audit.mailboxes.extraction import Extraction, is_extraction
 
 FOLDERS = ("archive", "observations", "anchors")
 """Folders below a data folder that are read with it."""
@@ -28,11 +30,13 @@ class Bundle:
     data: str
     """Path of the data file or folder in it."""
     anchors: tuple[str, ...] = ()
+    mailboxes: Extraction | None = None
+    """The extraction in numbers; no file has it, for it names persons."""
 
     @property
     def sha256(self) -> str:
         """Hash of it all."""
-        told = hashlib.sha256(repr((self.data, self.anchors)).encode())
+        told = hashlib.sha256(repr((self.data, self.anchors)).encode() + pickle.dumps(self.mailboxes))
         for name in sorted(self.files):
             told.update(f"{name}\0{hashlib.sha256(self.files[name]).hexdigest()}\0".encode())
         return told.hexdigest()
@@ -76,18 +80,24 @@ def _below(root: Path) -> list[Path]:
     return [p for p in found if not p.name.startswith(".") and p.suffix != ".parquet" and p.is_file()]
 
 
-def pack(data: str | Path, anchors: Sequence[str | Path] = ()) -> Bundle:
-    """Return the input files as a `Bundle`, under the names that a report shows of them."""
+def pack(data: str | Path, anchors: Sequence[str | Path] = (), mailboxes: Extraction | None = None) -> Bundle:
+    """Return the input files as a `Bundle`, under the names that a report shows of them.
+
+    Extractions of mailboxes stay here: of the one that a space has, `mailboxes`, the numbers go along.
+    """
     files: dict[str, bytes] = {}
 
     def add(root: Path, place: str) -> str:
         name = f"{place}/{root.name or 'data'}"
         for path in _below(root):
-            files[name if path == root else f"{name}/{path.relative_to(root).as_posix()}"] = path.read_bytes()
+            if not is_extraction(path):
+                inside = name if path == root else f"{name}/{path.relative_to(root).as_posix()}"
+                files[inside] = path.read_bytes()
         return name
 
     where = add(Path(data), "data")
-    return Bundle(files, where, tuple(add(Path(a), f"anchors{i}") for i, a in enumerate(anchors)))
+    found = tuple(add(Path(a), f"anchors{i}") for i, a in enumerate(anchors))
+    return Bundle(files, where, found, mailboxes and mailboxes.in_numbers())
 
 
 def inputs_digest(data: str | Path | None, anchors: Sequence[str | Path] = ()) -> str:

@@ -7,7 +7,7 @@ aside.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -29,6 +29,7 @@ from mssante_audit.mailboxes.extraction import Extraction, find_extractions
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.whitelist.check import search
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
+from mssante_audit.whitelist.rows import operator_names, structures
 
 LIST_SUFFIXES = (".xml", ".xml.gz")
 
@@ -54,6 +55,9 @@ class TrustSpace:
     archive: Archive | None = None
     """The earlier lists: of the folder's ``archive``, or of the folder itself if it is one."""
 
+    kept: Callable[[str], pd.DataFrame] | None = field(default=None, compare=False, repr=False)
+    """Reads a frame by its name of the snapshot (`mssante_audit.snapshot`) that the space is loaded from."""
+
     found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What audits found in it, by audit: worked out once (`mssante_audit.audits`)."""
 
@@ -66,6 +70,16 @@ class TrustSpace:
     def audited(self) -> pd.DataFrame:
         """The rows that audits look at: `entries` without the manager's and operators' test entries."""
         return self.entries[~self.entries["is_audit_entry"]]
+
+    @cached_property
+    def structures(self) -> dict[str, str]:
+        """Which operator identifiers stand for one structure (`mssante_audit.whitelist.rows.structures`)."""
+        return structures(self.audited)
+
+    @cached_property
+    def operator_names(self) -> dict[str, str]:
+        """The name of each operator, by its identifier (`mssante_audit.whitelist.rows.operator_names`)."""
+        return operator_names(self.audited)
 
     @cached_property
     def published(self) -> dict[str, int] | None:

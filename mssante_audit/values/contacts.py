@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Set
+from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cached_property
 from importlib.resources import files
 
 from email_validator import EmailNotValidError, validate_email
@@ -57,9 +58,9 @@ _ADDRESS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Contact:
-    """A contact, read."""
+    """A contact, read. What its parts say together is worked out when it is asked for."""
 
     text: str
     """As the file writes it."""
@@ -74,14 +75,43 @@ class Contact:
     """What looks like a phone number or an address and is none, as written."""
     leftovers: tuple[str, ...]
     """Everything else, as written."""
-    problems: tuple[str, ...]
-    """Codes of `PROBLEMS`, in that order. ``no-phone`` and ``no-email``: none at all, not even malformed.
-    ``phone-malformed``: neither 0 and nine digits, nor a possible international number, nor a short number;
-    whether a number is allotted is not checked. ``spacing``: doubled, non-breaking and other odd spaces, line
-    breaks. ``personal`` and ``other-person`` are heuristics (`is_personal`, `_of_another`)."""
-    key: str
-    """For comparing: phones, addresses and names, without order, case, accents and layout. Two texts of one
-    contact have the same key."""
+
+    @cached_property
+    def problems(self) -> tuple[str, ...]:
+        """Codes of `PROBLEMS`, in that order.
+
+        ``no-phone`` and ``no-email``: none at all, not even malformed. ``phone-malformed``: neither 0 and
+        nine digits, nor a possible international number, nor a short number; whether a number is allotted is
+        not checked. ``spacing``: doubled, non-breaking and other odd spaces, line breaks. ``personal`` and
+        ``other-person`` are heuristics (`is_personal`, `_of_another`).
+        """
+        bad_emails = ["@" in bad for bad in self.malformed]
+        name = [word for name in self.names for word in fold(name).split()]
+        locals_ = [words for words in map(_local_words, self.emails) if not _has_function(words)]
+        told = (
+            not self.phones and all(bad_emails),
+            not self.emails and not any(bad_emails),
+            len(self.emails) > 1,
+            not all(bad_emails),
+            any(bad_emails),
+            _MARKUP.search(_visible(self.text)),
+            _ODD_SPACING.search(self.text),
+            any(email.partition("@")[2] in _CONSUMER for email in self.emails),
+            any(_is_personal(words, name) for words in locals_),
+            len(self.names) == len(self.emails) == 1 and any(_of_another(words, name) for words in locals_),
+        )
+        return tuple(problem for problem, found in zip(PROBLEMS, told, strict=True) if found)
+
+    @cached_property
+    def key(self) -> str:
+        """For comparing: phones, addresses and names, without order, case, accents and layout.
+
+        Two texts of one contact have the same key.
+        """
+        who = {" ".join(sorted(fold(name).split())) for name in self.names}
+        parts = (self.phones, self.emails, who, map(fold, self.malformed))
+        key = "; ".join([", ".join(sorted(part)) for part in parts]).strip("; ")
+        return key or fold(self.text) or self.text
 
 
 def parse_contact(text: str) -> Contact:
@@ -91,63 +121,22 @@ def parse_contact(text: str) -> Contact:
     >>> contact.names, contact.phones, contact.emails, contact.problems
     (('DURAND Zoé',), ('+33465710001',), ('zoe.durand@ch-alpha.example',), ('personal',))
     """
-    problems = {"spacing"} if _ODD_SPACING.search(text) else set()
-    clean = text if text.isascii() and text.isprintable() else _visible(text)
+    clean = _visible(text)
     if "<" in clean or ">" in clean or "&" in clean:
-        clean, count = _MARKUP.subn(" , ", clean)
-        if count:
-            problems.add("markup")
+        clean = _MARKUP.sub(" , ", clean)
     names: list[str] = []
-    phones: list[str] = []
-    emails: list[str] = []
+    phones: dict[str, None] = {}
+    emails: dict[str, None] = {}
     malformed: list[str] = []
     leftovers: list[str] = []
     for piece in _BREAKS.split(clean):
         for between in _without_emails(piece, emails, malformed):
             for rest in _without_phones(between, phones, malformed):
                 _read_rest(rest, names, leftovers)
-    phones, emails = list(dict.fromkeys(phones)), list(dict.fromkeys(emails))
-    problems |= _contact_problems(names, phones, emails, malformed)
-    return Contact(
-        text,
-        tuple(names),
-        tuple(phones),
-        tuple(emails),
-        tuple(malformed),
-        tuple(leftovers),
-        tuple([problem for problem in PROBLEMS if problem in problems]),
-        _key(names, phones, emails, malformed) or fold(text) or text,
-    )
+    return Contact(text, *map(tuple, (names, phones, emails, malformed, leftovers)))
 
 
-def _contact_problems(
-    names: list[str], phones: list[str], emails: list[str], malformed: list[str]
-) -> set[str]:
-    problems = {"email-malformed" if "@" in bad else "phone-malformed" for bad in malformed}
-    if not phones and "phone-malformed" not in problems:
-        problems.add("no-phone")
-    if not emails and "email-malformed" not in problems:
-        problems.add("no-email")
-    if len(emails) > 1:
-        problems.add("several-emails")
-    name_words = {word for name in names for word in fold(name).split()}
-    for email in emails:
-        if email.partition("@")[2] in _CONSUMER:
-            problems.add("consumer")
-        if is_personal(email, name_words):
-            problems.add("personal")
-    if len(names) == len(emails) == 1 and _of_another(emails[0], fold(names[0])):
-        problems.add("other-person")
-    return problems
-
-
-def _key(names: list[str], phones: list[str], emails: list[str], malformed: list[str]) -> str:
-    who = {" ".join(sorted(fold(name).split())) for name in names}
-    parts = (phones, emails, who, map(fold, malformed))
-    return "; ".join([", ".join(sorted(part)) for part in parts]).strip("; ")
-
-
-def _without_emails(piece: str, emails: list[str], malformed: list[str]) -> list[str]:
+def _without_emails(piece: str, emails: dict[str, None], malformed: list[str]) -> list[str]:
     """Move the addresses of a piece of text to where they belong; return what stands between them."""
     if "@" not in piece:
         return [piece]
@@ -160,7 +149,7 @@ def _without_emails(piece: str, emails: list[str], malformed: list[str]) -> list
             address = word.strip(".'-–{}")
             email = read_email(address)
             if email:
-                emails.append(email)
+                emails[email] = None
             else:
                 malformed.append(address)
             kept.append([])
@@ -190,7 +179,7 @@ def _read_email(text: str) -> str:
     return address if dot and top.isalpha() else ""
 
 
-def _without_phones(piece: str, phones: list[str], malformed: list[str]) -> list[str]:
+def _without_phones(piece: str, phones: dict[str, None], malformed: list[str]) -> list[str]:
     """Move the phone numbers of a piece of text to where they belong; return what stands between them."""
     start = 0
     rest = []
@@ -204,7 +193,7 @@ def _without_phones(piece: str, phones: list[str], malformed: list[str]) -> list
         for number in _numbers(raw):
             phone = read_phone(number)
             if phone:
-                phones.append(phone)
+                phones[phone] = None
             else:
                 malformed.append(number)
     rest.append(piece[start:])
@@ -253,7 +242,7 @@ def _has_function(words: list[str]) -> bool:
     return any(word in _FUNCTIONS or word.startswith(_STEMS) or bool(_WITHIN.search(word)) for word in words)
 
 
-def is_personal(email: str, name_words: Set[str] = frozenset()) -> bool:
+def is_personal(email: str, name_words: Collection[str] = ()) -> bool:
     """Guess whether an address is a person's own rather than a function's: a heuristic, it errs both ways.
 
     No if a word of the local part is a function's (``support``, ``dsi``…). Yes if one is a word of a name of
@@ -263,24 +252,25 @@ def is_personal(email: str, name_words: Set[str] = frozenset()) -> bool:
     >>> is_personal("zoe.durand@ch-alpha.example"), is_personal("service.informatique@ch-alpha.example")
     (True, False)
     """
-    if is_service(email):
-        return False
-    words = fold(email.partition("@")[0]).split()
-    if not name_words.isdisjoint([*words, *(word[1:] for word in words)]):
+    return not is_service(email) and _is_personal(_local_words(email), name_words)
+
+
+def _is_personal(words: list[str], name_words: Collection[str]) -> bool:
+    if any(word in name_words or word[1:] in name_words for word in words):
         return True
     return "".join(words).isalpha() and (len(words) > 1 or len(words[0]) > 4)
 
 
-def _of_another(email: str, name: str) -> bool:
+def _of_another(local: list[str], name: list[str]) -> bool:
     """Guess whether an address reads ``first.last`` or ``f.last`` of somebody else than the name.
 
     Not if a word of it resembles one of the name (or all of them in one), or is the initial of one.
     """
-    local = fold(email.partition("@")[0]).split()
-    if len(local) != 2 or not "".join(local).isalpha() or len(local[1]) < 3 or _has_function(local):
+    if len(local) != 2 or not "".join(local).isalpha() or len(local[1]) < 3 or not name:
         return False
-    words = name.split()
-    return not any(_alike(part, word) for part in local for word in (*words, "".join(words)))
+    return set(name).isdisjoint(local) and not any(
+        _alike(part, word) for part in local for word in (*name, "".join(name))
+    )
 
 
 def _alike(part: str, word: str) -> bool:
@@ -296,7 +286,11 @@ def is_service(email: str) -> bool:
     >>> is_service("dsi.secretariat@ch-alpha.example"), is_service("jd@ch-alpha.example")
     (True, False)
     """
-    return _has_function(fold(email.partition("@")[0]).split())
+    return _has_function(_local_words(email))
+
+
+def _local_words(email: str) -> list[str]:
+    return fold(email.partition("@")[0]).split()
 
 
 def fold(text: str) -> str:
@@ -314,6 +308,8 @@ def fold(text: str) -> str:
 
 def _visible(text: str) -> str:
     """Return a text as a reader sees it: compatibility forms folded, invisible characters dropped."""
+    if text.isascii() and text.isprintable():
+        return text
     shown = [
         "\n" if c in "\n\r\v\f\x85\u2028\u2029" else " " if c.isspace() else c
         for c in text
@@ -406,9 +402,8 @@ def _mask_email(token: str, words: set[str]) -> str:
     def cover(run: re.Match[str]) -> str:
         if run[0].isdigit():
             return HIDDEN if many_digits or len(run[0]) > 2 else run[0]
-        ends = range(len(run[0]) + 1)
-        parts = (run[0][i:j] for i in ends for j in ends[i + 4 :])
-        return HIDDEN if run[0] in words or any(part in words for part in parts) else run[0]
+        named = run[0] in words or any(len(word) > 3 and word in run[0] for word in words)
+        return HIDDEN if named else run[0]
 
     first = local[0] if len(local) > 1 and local[0].isascii() and local[0].isalpha() else ""
     return f"{first}{HIDDEN}@{_RUN.sub(cover, domain)}"

@@ -23,7 +23,8 @@ IGC = {
 _SHAPES = {frozenset(order): name for name, order in IGC.items()}
 _RANK = {kind: rank for rank, kind in enumerate(("CN", "OU", "L", "O", "ST", "C"))}
 
-_ODD = re.compile(r"[^A-Za-z0-9À-ÖØ-öø-ÿ,=.'()/&@:_ -]|  | ,|, | =|= |^ | $|[^ ]\(|\( | \)")
+_FORMS = {name: re.compile(",".join(f"{kind}=([^,]+)" for kind in order)) for name, order in IGC.items()}
+_ODD = re.compile(r"[^A-Za-z0-9À-ÖØ-öø-ÿ,=.'()/&@:_ -]| [ ,=)]|[,=(] |^ | $|(?<! )\(")
 _KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*\Z")
 _QUOTED = re.compile(r'"((?:[^"\\]++|\\.)*+)"[ \t\r\n]*+(?=[,;+]|\Z)', re.DOTALL)
 _BARE = re.compile(r"(?:[^,;+\\]++|\\.|\\\Z)*+", re.DOTALL)
@@ -90,22 +91,13 @@ def parse_dn(text: str) -> DN:
 
 def _plain(text: str) -> DN | None:
     """Read a text that needs no care, which nearly all do; None for any other (same answer as `_any`)."""
-    if not text or _ODD.search(text):
-        return None
-    rdns = []
-    for part in text.split(","):
-        kind, equals, value = part.partition("=")
-        if not (equals and value and kind.isascii() and kind.isalpha()):
-            return None
-        rdns.append((kind.upper(), value))
-    kinds = tuple(kind for kind, _ in rdns)
-    igc = _SHAPES.get(frozenset(kinds), "") if len(kinds) == 5 else ""
-    if not igc:
-        return None
-    ordered = rdns if kinds == IGC[igc] else sorted(rdns, key=lambda rdn: _RANK[rdn[0]])
-    canonical = ",".join([f"{kind}={value}" for kind, value in ordered])
-    key = ",".join([f"{kind}={value.casefold()}" for kind, value in ordered])
-    return DN(text, tuple(rdns), (), key, canonical, igc, ordered is rdns)
+    if not _ODD.search(text):
+        for igc, form in _FORMS.items():
+            if found := form.fullmatch(text):
+                rdns = tuple(zip(IGC[igc], found.groups(), strict=True))
+                key = ",".join([f"{kind}={value.casefold()}" for kind, value in rdns])
+                return DN(text, rdns, (), key, text, igc, True)
+    return None
 
 
 def _any(text: str) -> DN:

@@ -9,9 +9,15 @@ import phonenumbers
 SHORT = re.compile(r"3[0-9]{3}|10[0-9]{2}|118[0-9]{3}")
 """French short numbers that a contact may have; emergency numbers are none."""
 
+_NATIONAL = re.compile(r"\+33([1-79])" + "([0-9][0-9])" * 4)
 _FRENCH = re.compile(r"0[1-9][0-9]{8}")
-_OVERSEAS = re.compile(r"0(?:26[239]|59[046]|639|69[0-7]|709)")
-_REGIONS = ("GP", "MQ", "GF", "RE", "YT")
+_OVERSEAS = {
+    590: re.compile("0(?:590|69[015]|709)"),
+    596: re.compile("0(?:596|69[567]|709)"),
+    594: re.compile("0(?:594|69[45]|709)"),
+    262: re.compile("0(?:26[239]|639|69[235]|709)"),
+}
+"""Country codes of overseas départements, and how numbers begin that may have them: 0709 is of all."""
 
 
 def read_phone(text: str) -> str:
@@ -22,7 +28,7 @@ def read_phone(text: str) -> str:
     digits = "".join([c for c in text if c in "0123456789"])
     if "+" not in text:
         if _FRENCH.fullmatch(digits):
-            return _overseas(digits) if _OVERSEAS.match(digits) else f"+33{digits[1:]}"
+            return _french(digits)
         if SHORT.fullmatch(digits):
             return digits
         if not digits.startswith("00"):
@@ -37,12 +43,12 @@ def read_phone(text: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _overseas(digits: str) -> str:
-    """Return the E.164 form of a number that may be of an overseas département, which has its own code."""
-    for region in _REGIONS:
-        number = phonenumbers.parse(digits, region)
-        if phonenumbers.is_valid_number(number):
-            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+def _french(digits: str) -> str:
+    """Return the E.164 form of a number, which has a code of its own in an overseas département."""
+    for code, own in _OVERSEAS.items():
+        number = phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
+        if own.match(digits) and phonenumbers.is_valid_number(number):
+            return f"+{code}{digits[1:]}"
     return f"+33{digits[1:]}"
 
 
@@ -54,6 +60,8 @@ def national(phone: str) -> str:
     """
     if not phone.startswith("+"):
         return phone
+    if found := _NATIONAL.fullmatch(phone):  # as phonenumbers writes it, which takes its time
+        return f"0{' '.join(found.groups())}"
     number = phonenumbers.parse(phone)
     french = number.country_code in (33, 262, 590, 594, 596)
     style = (

@@ -36,11 +36,16 @@ def pairs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     >>> list(pairs(["aix", "alpha", "alhpa", "alphas"]))
     [('alpha', 'alhpa'), ('alpha', 'alphas')]
     """
-    seen: dict[str, list[str]] = {}
+    seen: dict[str, str] = {}
+    several: dict[str, list[str]] = {}  # few cuts are of two texts
     for name in dict.fromkeys(names):
-        own = cuts(name)
-        for near in dict.fromkeys(other for cut in own for other in seen.get(cut, ())):
-            if one_slip(name, near):
-                yield near, name
-        for cut in own:
-            seen.setdefault(cut, []).append(name)
+        near: dict[str, None] = {}
+        for cut in cuts(name):
+            first = seen.setdefault(cut, name)
+            if first != name:
+                others = several.setdefault(cut, [first])
+                near |= dict.fromkeys(others)
+                others.append(name)
+        for other in near:
+            if one_slip(name, other):
+                yield other, name

@@ -1,43 +1,76 @@
-"""The domains of a list, one row each: who runs it, what touches it, how it is reached.
+"""The domains of a list, one row each: who runs it, what is known of it and why, how it is reached.
 
-==================  ======  ======================================================================
-column              dtype   meaning
-==================  ======  ======================================================================
-``domain``          str     as the list writes it, in list order; test entries are left out
-``operator_id``     str     operator of most of its rows, or ""
-``operator``        str     that operator's name, or ""
-``department``      str     code of the département of that operator's certificates, or ""
-``region``          str     its region, or "": the operator's, not that of the establishment served
-``rows``            int64   rows of the list
-``certificates``    int64   distinct certificate names on it
-``mailboxes``       Int64   mailboxes published in it; <NA> where that is unknown. Few or none is no proof
-                            that it is not used: those on the red list are not published
-``critical``        int64   findings of that severity that touch it
-``error``           int64   findings of that severity that touch it
-``warning``         int64   findings of that severity that touch it
-``info``            int64   findings of that severity that touch it
-``severity``        str     the worst of them, "" if none does
-``method``          str     DNS method in use (`mssante_audit.observe.methods`), ``unknown`` if not observed
-==================  ======  ======================================================================
+================  =============  =============================================================================
+column            dtype          meaning
+================  =============  =============================================================================
+``domain``        str            as the list writes it, in list order; test entries are left out
+``operator_id``   str            operator of most of its rows, or ""
+``operator``      str            that operator's name, or ""
+``department``    str            code of the département of that operator's certificates, or ""
+``region``        str            its region, or "": the operator's, not that of the establishment served
+``rows``          int64          rows of the list
+``certificates``  int64          distinct certificate names on it
+``mailboxes``     Int64          mailboxes published in it; <NA> where that is unknown. Few or none is no
+                                 proof that it is not used: those on the red list are not published
+``state``         str            the worst of its known checks: ``well`` (all of them ok), ``risk`` (a warn),
+                                 ``broken`` (a fail); ``unknown`` where the list is not to be relied on, or a
+                                 failed rule leaves it open
+``listed``        str            whether its rows in the list are in order: ``ok``, ``warn``, ``fail``,
+                                 ``unknown``, as the next ones; ``unknown`` where the list is not to be relied
+                                 on
+``certificate``   str            the certificate names that stand for it
+``dns``           str            its name in the DNS; ``unknown`` for now
+``mail``          str            its mail hosts; ``unknown`` for now
+``tls``           str            what its mail hosts present; ``unknown`` for now
+``contacts``      str            whom to call about it
+``declaration``   str            its declarations, and whether the list agrees; ``unknown`` without a register
+``receives``      str            whether mail to it arrives: ``yes``, ``degraded``, ``no``, ``unknown``;
+                                 ``unknown`` for now
+``why``           object (dict)  for each check that is not ``ok`` what decides it: codes of rules (those of
+                                 the worst kind), or why it is unknown
+``reasons``       str            the same in words, without what is not audited yet
+``critical``      int64          findings of that severity that touch it
+``error``         int64          findings of that severity that touch it
+``warning``       int64          findings of that severity that touch it
+``info``          int64          findings of that severity that touch it
+``severity``      str            the worst of them, "" if none does
+``method``        str            DNS method in use (`mssante_audit.observe.methods`), ``unknown`` if not
+                                 observed
+================  =============  =============================================================================
+
+A critical finding or an error makes the check that its rule is about ``fail``, a warning ``warn``;
+information and hints change none, nor does a finding that is waived. Why a check is unknown:
+
+=================== ==================================================================================
+code                meaning
+=================== ==================================================================================
+``not_audited``     no audit decides it yet
+``no_declarations`` there is no register of declarations, and so for each need of an audit that decides it
+``forged``…         the list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)
+AUDIT_RULE_FAILED   a rule that decides it could not be evaluated
+=================== ==================================================================================
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 
 import pandas as pd
 
 from mssante_audit.audits import audit_all
-from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.observe.methods import methods
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import region_of
+from mssante_audit.verdicts.checks import verdicts
+from mssante_audit.verdicts.words import reasons
 
 COLUMNS = ("domain", "operator_id", "operator", "department", "region", "rows", "certificates", "mailboxes")
 
 
-def domains(space: TrustSpace, findings: pd.DataFrame | None = None) -> pd.DataFrame:
+def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language: str = "fr") -> pd.DataFrame:
     """Return a row a domain of a space, with the frame's columns as this module's docstring describes them.
 
     Parameters
@@ -45,38 +78,45 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None) -> pd.DataF
     space
         The trust space.
     findings
-        Those to count; of all audits if not given.
+        Those of all audits (`mssante_audit.audits.audit_all`), if they are there already. Without them, and
+        of a snapshot, the frame is the one that it keeps.
+    language
+        Of `reasons`: one of `mssante_audit.findings.templates.LANGUAGES`.
     """
-    names = space.audited["domain"].unique().tolist()
+    if findings is None and space.kept is not None:
+        kept = space.kept("domains")
+        whys = [json.loads(why) for why in kept["why"]]
+        words = [reasons(why, language) for why in whys]
+        return kept.assign(why=pd.Series(whys, dtype="object"), reasons=pd.Series(words, dtype="str"))
     seen = {}
     if space.observation is not None:
-        told = methods(space.observation, names)
+        told = methods(space.observation, space.audited["domain"].unique().tolist())
         seen = dict(zip(told["domain"], told["method"], strict=True))
-    return domains_of(
-        space.audited, audit_all(space) if findings is None else findings, seen, space.published
-    )
+    return domains_of(space, audit_all(space) if findings is None else findings, seen, language=language)
 
 
 def domains_of(
-    entries: pd.DataFrame,
+    space: TrustSpace,
     findings: pd.DataFrame,
     seen: Mapping[str, str] | None = None,
-    published: Mapping[str, int] | None = None,
+    *,
+    language: str = "fr",
 ) -> pd.DataFrame:
     """Return the frame that this module's docstring describes.
 
     Parameters
     ----------
-    entries
-        Rows of a list without test entries: `TrustSpace.audited`.
+    space
+        The trust space.
     findings
-        Those of all audits (`mssante_audit.audits.audit_all`); they count for the domains of their rows, and
-        for the one they name where they have no row.
+        Those of all its audits (`mssante_audit.audits.audit_all`); they count for the domains of their rows,
+        and for the one they name where they have no row.
     seen
         The method in use by domain, where the DNS was observed.
-    published
-        Mailboxes by domain (`TrustSpace.published`), where they are known.
+    language
+        Of `reasons`.
     """
+    entries, published = space.audited, space.published
     grouped = entries.groupby("domain", sort=False)
     frame = pd.DataFrame(
         {
@@ -87,13 +127,22 @@ def domains_of(
     ).rename_axis("domain")
     frame["region"] = frame["department"].map(region_of)
     frame["mailboxes"] = [None if published is None else published.get(domain, 0) for domain in frame.index]
-    domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
-    counts: Counter[tuple[str, str]] = Counter()
-    told = (findings[column] for column in ("severity", "rows", "domain"))
-    for severity, rows, named in zip(*told, strict=True):
-        touched = {domain_of[row] for row in rows if row in domain_of} or {named}
-        counts.update((domain, str(severity)) for domain in touched)
     frame = frame.reset_index()[list(COLUMNS)]
+    domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
+    touched = [
+        {domain_of[row] for row in rows if row in domain_of} or {named}
+        for rows, named in zip(findings["rows"], findings["domain"], strict=True)
+    ]
+    found = verdicts(space, findings, touched)
+    frame["state"] = [one.state for one in found]
+    for check in CHECKS:
+        frame[check] = [one.results[check] for one in found]
+    frame["receives"] = "unknown"
+    frame["why"] = pd.Series([one.why for one in found], dtype="object")
+    frame["reasons"] = [reasons(one.why, language) for one in found]
+    counts: Counter[tuple[str, str]] = Counter()
+    for severity, names in zip(findings["severity"], touched, strict=True):
+        counts.update((domain, str(severity)) for domain in names)
     worst_first = list(reversed(SEVERITIES))
     for severity in worst_first:
         frame[severity] = [counts[domain, severity] for domain in frame["domain"]]
@@ -102,8 +151,11 @@ def domains_of(
         for domain in frame["domain"]
     ]
     frame["method"] = [(seen or {}).get(domain, "unknown") for domain in frame["domain"]]
-    numbers = dict.fromkeys(("rows", "certificates", *SEVERITIES), "int64") | {"mailboxes": "Int64"}
-    return frame.astype({name: numbers.get(name, "str") for name in frame.columns})
+    others = dict.fromkeys(("rows", "certificates", *SEVERITIES), "int64") | {
+        "mailboxes": "Int64",
+        "why": "object",
+    }
+    return frame.astype({name: others.get(name, "str") for name in frame.columns})
 
 
 def _most(values: pd.Series[str]) -> str:

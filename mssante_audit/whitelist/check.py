@@ -88,7 +88,8 @@ def search(entries: pd.DataFrame, words: str, limit: int = 10) -> pd.DataFrame:
     entries
         Rows of a list (`mssante_audit.whitelist.load`).
     words
-        Words of a name, a town, an operator; case and accents do not count, a wrong letter costs little.
+        Words of a name, a town, an operator, or its identifier; case and accents do not count, a wrong letter
+        costs little, and a hospital is also called CH, CHU or centre hospitalier.
     limit
         How many at most.
 
@@ -100,13 +101,14 @@ def search(entries: pd.DataFrame, words: str, limit: int = 10) -> pd.DataFrame:
     """
     columns = ["domain", "description", "operator", "operator_id", "department"]
     rows = entries.drop_duplicates("domain")[columns].reset_index(drop=True)
+    number_of = {domain: number for number, domain in enumerate(rows["domain"].tolist())}
     places: dict[str, set[int]] = {}
-    texts = zip(rows["domain"], rows["description"], rows["operator"], strict=True)
-    for number, told in enumerate(texts):
-        for token in set(_TOKEN.findall(folded(" ".join(told)))):
-            places.setdefault(token, set()).add(number)
+    texts = (entries[name].tolist() for name in (*columns[:4], *_NUMBERS) if name in entries)
+    for told in set(zip(*texts, strict=True)):
+        for token in _TOKEN.findall(folded(" ".join(told))):
+            places.setdefault(token, set()).add(number_of[told[0]])
     scores: Counter[int] = Counter()
-    wanted = list(dict.fromkeys(_TOKEN.findall(folded(words))))[:_WORDS]
+    wanted = list(dict.fromkeys(w for w in _TOKEN.findall(folded(words)) if w not in _SMALL))[:_WORDS]
     total = 0.0
     for word in wanted:
         best: dict[int, float] = {}
@@ -125,6 +127,10 @@ def search(entries: pd.DataFrame, words: str, limit: int = 10) -> pd.DataFrame:
 
 
 _TOKEN = re.compile(r"[^\W_]+")
+_SMALL = frozenset(["a", "au", "aux", "d", "de", "des", "du", "en", "et", "l", "la", "le", "les"])
+_SAME = {"hopital": ("ch", "chr", "chru", "chu", "hopitaux", "hospitalier"), "laboratoire": ("labo",)}
+"""What a kind of house is called too."""
+_NUMBERS = ("finess", "siren", "siret")
 _WORDS = 12
 _FEW = 10
 
@@ -133,6 +139,7 @@ def _alike(word: str, tokens: list[str]) -> dict[str, float]:
     """Return the tokens like a word, with how much: 1 for the same."""
     alike = dict.fromkeys(difflib.get_close_matches(word[:64], tokens, 20, cutoff=0.8), 0.7)
     alike |= {token: 0.85 for token in tokens if len(word) > 2 and token.startswith(word)}
+    alike |= {token: 0.95 for token in _SAME.get(word, ()) if token in tokens}
     return alike | ({word: 1.0} if word in tokens else {})
 
 

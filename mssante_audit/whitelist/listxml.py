@@ -70,7 +70,8 @@ class _Reader(Faults):
     def __init__(self, source: str, any_namespace: bool, max_field: int) -> None:
         super().__init__(source)
         self.any_namespace, self.max_field = any_namespace, max_field
-        self.rows: list[list[str]] = []
+        self.texts: list[str] = []
+        """Those of the rows read since the last flush, in the order of `FIELDS`, row after row."""
         self.seen: dict[str, int] = {}
         self.list_name = self.row_name = self.date_name = self.namespace_text = ""
         self.encoding = "utf-8"
@@ -158,21 +159,18 @@ class _Reader(Faults):
             self.refuse(f"a row of more than {MAX_OTHERS // 2} elements")
 
     def flush(self) -> None:
-        if not self.rows:
-            return
-        first = len(self.reading.lines) - len(self.rows)
-        columns = zip(FIELDS, self.reading.columns, zip(*self.rows, strict=True), strict=True)
-        for element, chunks, texts in columns:
-            chunk = pa.array(texts, pa.large_string())
+        first = len(self.reading.lines) - len(self.texts) // len(FIELDS)
+        for place, (element, chunks) in enumerate(zip(FIELDS, self.reading.columns, strict=True)):
+            chunk = pa.array(self.texts[place :: len(FIELDS)], pa.large_string())
             lengths = pc.utf8_length(chunk)
-            if (longest := pc.max(lengths).as_py()) > self.max_field:
+            if (longest := pc.max(lengths).as_py() or 0) > self.max_field:
                 self.refuse(
                     f"{longest} characters in <{element}>, more than {self.max_field}",
                     remedy="If the list is to be trusted, load it with a larger max_field",
                     line=self.reading.lines[first + pc.index(lengths, longest).as_py()],
                 )
             chunks.append(chunk)
-        self.rows.clear()
+        self.texts.clear()
 
     # -- saying what is wrong -------------------------------------------------------------------------------
 
@@ -275,8 +273,9 @@ class _Reader(Faults):
     # -- in the list ----------------------------------------------------------------------------------------
 
     def make_list_handlers(self) -> tuple[Callable[[str, dict[str, str]], None], Callable[[str], None]]:
-        text, row, rows, parser, before = self.text, self.row, self.rows, self.parser, self.first_line - 1
-        names, row_name, add_line = list(self.fields), self.row_name, self.reading.lines.append
+        text, row, parser, before = self.text, self.row, self.parser, self.first_line - 1
+        names, row_name = list(self.fields), self.row_name
+        add_texts, add_line = self.texts.extend, self.reading.lines.append
 
         def start(name: str, attributes: dict[str, str]) -> None:
             if attributes or not (len(row) & 1 if row else name == row_name):
@@ -294,7 +293,7 @@ class _Reader(Faults):
                     if len(text) > 1 or not text[0].isspace():
                         self.check_stray()
                     text.clear()
-                rows.append(row[2::2] if row[1::2] == names else self.mend())
+                add_texts(row[2::2] if row[1::2] == names else self.mend())
                 add_line(row[0])
                 row.clear()
             elif row:

@@ -63,7 +63,7 @@ import io
 import re
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -138,9 +138,19 @@ class WhiteList:
 
         return verify_signature(self, anchors=self.anchors, signer=self.signer)
 
-    def reread(self, content: bytes) -> WhiteList:
-        """Load other bytes, in any namespace and with fields of any length."""
-        return load_whitelist(content, any_namespace=True, max_field=len(content))
+    def same_as(self, content: bytes) -> bool:
+        """Tell whether other bytes are a list of the same date and the same texts, of which all else is made.
+
+        Raises
+        ------
+        WhiteListError
+            If they are no list, whatever its namespace and the length of its fields, or a damaged one.
+        """
+        reading, _ = _read(content, "<bytes>", any_namespace=True, max_field=len(content))
+        if reading.damage:
+            raise _damaged(reading, "<bytes>")
+        same = [_str(texts).equals(self.entries[name].array) for name, texts in _texts(reading).items()]
+        return all(same) and _instant(reading) == self.generated_at
 
     def content(self) -> bytes:
         """Return the uncompressed XML, read again from where it was loaded.
@@ -196,21 +206,14 @@ def load_whitelist(
     """
     origin = source if isinstance(source, bytes) else Path(source)
     name = "<bytes>" if isinstance(origin, bytes) else str(origin)
-    digest = hashlib.sha256()
-    pieces = _hashed(_pieces(origin, name), digest.update)
-    try:
-        reading = read_list(pieces, source=name, any_namespace=any_namespace, max_field=max_field)
-        with suppress(EOFError):
-            deque(pieces, maxlen=0)
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror or error})", file=name) from error
+    reading, sha256 = _read(origin, name, any_namespace=any_namespace, max_field=max_field)
     if reading.damage and not recover:
         raise _damaged(reading, name)
     generated_at = _instant(reading)
     return WhiteList(
         entries=_entries(reading),
         generated_at=generated_at,
-        sha256=digest.hexdigest(),
+        sha256=sha256,
         problems=_problems(reading.problems),
         damaged=bool(reading.damage),
         damage=reading.damage,
@@ -222,6 +225,25 @@ def load_whitelist(
         signer=signer,
         origin=origin,
     )
+
+
+def _read(origin: Path | bytes, name: str, **limits: Any) -> tuple[Reading, str]:
+    """Read a list's XML, and its hash with it, all of it even where reading stopped."""
+    digest = hashlib.sha256()
+
+    def hashed() -> Iterator[bytes]:
+        for piece in _pieces(origin, name):
+            digest.update(piece)
+            yield piece
+
+    pieces = hashed()
+    try:
+        reading = read_list(pieces, source=name, **limits)
+        with suppress(EOFError):
+            deque(pieces, maxlen=0)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror or error})", file=name) from error
+    return reading, digest.hexdigest()
 
 
 def sha256_of(file: Path) -> str:
@@ -258,12 +280,6 @@ def _pieces(origin: Path | bytes, name: str) -> Iterator[bytes]:
             raise EOFError(str(error)) from error
 
 
-def _hashed(pieces: Iterator[bytes], update: Callable[[bytes], None]) -> Iterator[bytes]:
-    for piece in pieces:
-        update(piece)
-        yield piece
-
-
 def _damaged(reading: Reading, name: str) -> WhiteListError:
     rows = len(reading.lines)
     error = WhiteListError(
@@ -292,8 +308,14 @@ def _instant(reading: Reading) -> datetime | None:
 
 def _problems(problems: list[Problem]) -> pd.DataFrame:
     problems.sort(key=lambda p: (p.line, p.row or 0))
-    types = {"row": "Int64", "line": "int64", "kind": "str", "element": "str", "message": "str"}
-    return pd.DataFrame({n: [getattr(p, n) for p in problems] for n in types}, dtype="object").astype(types)
+    types: dict[str, Any] = {
+        "row": "Int64",
+        "line": "int64",
+        "kind": "str",
+        "element": "str",
+        "message": "str",
+    }
+    return pd.DataFrame({n: pd.array([getattr(p, n) for p in problems], dtype=t) for n, t in types.items()})
 
 
 # -- columns ------------------------------------------------------------------------------------------------
@@ -301,10 +323,7 @@ def _problems(problems: list[Problem]) -> pd.DataFrame:
 
 def _entries(reading: Reading) -> pd.DataFrame:
     """Make the frame, emptying `reading.columns` and adding to `reading.problems` on the way."""
-    texts: dict[str, Any] = {}
-    for name, chunks in zip(FIELDS.values(), reading.columns, strict=True):
-        texts[name] = pa.chunked_array(chunks, pa.large_string()).combine_chunks()
-        chunks.clear()
+    texts = _texts(reading)
     _report_empty(texts, reading)
     lines = np.array(reading.lines, dtype="int64")
     columns: dict[str, Any] = {"row": np.arange(1, len(lines) + 1), "line": lines}
@@ -317,6 +336,14 @@ def _entries(reading: Reading) -> pd.DataFrame:
     under = pc.match_substring_regex(texts["domain"], r"(?i)(?:^|\.)mssante\.fr$")
     columns["under_mssante"] = under.to_numpy(zero_copy_only=False)
     return pd.DataFrame(columns, copy=False)
+
+
+def _texts(reading: Reading) -> dict[str, Any]:
+    texts: dict[str, Any] = {}
+    for name, chunks in zip(FIELDS.values(), reading.columns, strict=True):
+        texts[name] = pa.chunked_array(chunks, pa.large_string()).combine_chunks()
+        chunks.clear()
+    return texts
 
 
 def _str(texts: Any) -> Any:
@@ -421,8 +448,8 @@ def _is_audit_entry(domains: Any, operators: Any, descriptions: Any) -> Any:
     flags = pc.match_substring_regex(domains, _TEST_HINT).to_numpy(zero_copy_only=False).copy()
     for index in np.flatnonzero(flags).tolist():
         flags[index] = is_audit_domain(domains[index].as_py())
-    said = pc.match_substring_regex(descriptions, _TEST_DESCRIPTION).to_numpy(zero_copy_only=False)
-    if said.any():  # all rows of a domain or none
-        names = np.asarray(domains.to_pylist(), dtype=object)
-        flags |= np.isin(names, list(set(names[said]) - set(names[~said])))
+    said = pc.match_substring_regex(descriptions, _TEST_DESCRIPTION)
+    if pc.any(said).as_py():  # all rows of a domain or none
+        others = pc.is_in(domains, value_set=domains.filter(pc.invert(said)))
+        flags |= pc.invert(others).to_numpy(zero_copy_only=False)
     return flags | pc.match_substring_regex(operators, _TEST_OPERATOR).to_numpy(zero_copy_only=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -21,11 +22,11 @@ _OU = re.compile(r",OU=(?:[^,+\\]|\\.)*")
 
 def rows_by(entries: pd.DataFrame, *columns: str) -> Rows:
     """Return, for each combination of texts in some columns, in list order, its row numbers, ascending."""
-    rows: Rows = {}
+    rows: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
     texts = zip(*(entries[column].tolist() for column in columns), strict=True)
     for key, row in zip(texts, entries["row"].tolist(), strict=True):
-        rows.setdefault(key, []).append(row)
-    return rows
+        rows[key].append(row)
+    return dict(rows)
 
 
 def all_rows(groups: Iterable[list[int]]) -> tuple[int, ...]:

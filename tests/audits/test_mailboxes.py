@@ -184,12 +184,12 @@ def test_an_old_or_damaged_extraction_makes_numbers_unknown(
     found = audit_all(space)
     assert found["mailboxes"].isna().all()
     assert len(found[found["audit"] == "mailboxes"]) == 1
-    assert domains_of(space.audited, found, None, space.published)["mailboxes"].isna().all()
+    assert domains_of(space, found)["mailboxes"].isna().all()
 
 
 def test_domains_have_their_numbers(tmp_path: Path) -> None:
     space = with_mailboxes(tmp_path, make_space({}, BETA), many({"ch-alpha.mssante.fr": 5}))
-    told = domains_of(space.audited, audit_all(space), None, space.published)
+    told = domains_of(space, audit_all(space))
     assert told.set_index("domain")["mailboxes"].to_dict() == {
         "ch-alpha.mssante.fr": 5,
         "ch-beta.mssante.fr": 0,

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -222,10 +223,52 @@ def test_a_step_that_takes_too_long_is_ended(place, settings):
     assert "FAILED audit: not done after 0.05 s, and ended" in out
 
 
-def test_a_step_that_is_killed_is_a_step_that_failed(place, places, monkeypatch):
+HELD = """
+import multiprocessing, os, sys, time
+state = ["free"]
+
+
+def look(event, args):
+    if state == ["free"] and event == "open" and "ledger.json" in str(args[0]):
+        if multiprocessing.current_process().name == "audit":
+            state[:] = ["held"]
+            with open({told!r} + ".tmp", "w") as file:
+                file.write(str(os.getpid()))
+            os.rename({told!r} + ".tmp", {told!r})
+            try:
+                time.sleep(300)
+            except SystemExit:
+                if {heard}:
+                    raise
+
+
+sys.addaudithook(look)
+"""
+
+
+@pytest.fixture
+def held(tmp_path):
+    """A function that starts a run and returns it, and its audit once that is held half-way."""
+
+    def start(place, *, heard: bool = True) -> tuple[subprocess.Popen[str], int]:
+        """Start one whose audit hears that it is to end, or loses that as a callback of C code would."""
+        told, folder = tmp_path / "held.txt", tmp_path / "held"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(HELD.format(told=str(told), heard=heard))
+        paths = [str(folder), os.environ.get("PYTHONPATH", "")]
+        path = os.pathsep.join(filter(None, paths))
+        process = place.start("--as-of", AS_OF, fresh=True, PYTHONPATH=path)
+        while not told.exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        return process, int(told.read_text())
+
+    return start
+
+
+def test_a_step_that_is_killed_is_a_step_that_failed(place, held):
     """As when memory runs out: the kernel kills the one that takes most."""
-    process = place.start("--as-of", AS_OF, fresh=True)
-    step = _child_at_work(process.pid)
+    process, step = held(place)
     os.kill(step, signal.SIGKILL)
     out, _ = process.communicate(timeout=120)
     assert process.returncode == 3
@@ -289,14 +332,15 @@ def test_two_at_once_is_one_line_and_status_2(later):
     )
 
 
+@pytest.mark.parametrize("heard", [True, False], ids=["heard", "swallowed"])
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_leaves_no_process_and_is_gone_on_with(place, number, status):
-    process = place.start("--as-of", AS_OF, fresh=True)
-    step = _child_at_work(process.pid)
+def test_an_interrupted_run_leaves_no_process_and_is_gone_on_with(place, held, number, status, heard):
+    process, step = held(place, heard=heard)
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == status
     assert not Path(f"/proc/{step}").exists()
+    assert (place.runs[-1] / "audit.json").exists() is not heard, "the step that heard nothing went on"
     assert not (place.runs[-1] / "steps" / "audit.json").exists()
     again, out, _ = place.run()
     assert again == 0
@@ -304,24 +348,13 @@ def test_an_interrupted_run_leaves_no_process_and_is_gone_on_with(place, number,
     assert len(place.runs) == 1
 
 
-def test_a_step_does_not_outlive_a_killed_run(place):
-    process = place.start("--as-of", AS_OF, fresh=True)
-    step = psutil.Process(_child_at_work(process.pid))
+def test_a_step_does_not_outlive_a_killed_run(place, held):
+    process, step = held(place)
+    running = psutil.Process(step)
     process.kill()
     process.communicate()
-    assert psutil.wait_procs([step], timeout=30)[1] == []
+    assert psutil.wait_procs([running], timeout=30)[1] == []
     assert not (place.runs[-1] / "steps" / "audit.json").exists()
-
-
-def _child_at_work(parent: int) -> int:
-    """Return the process of the first step, once it is at work."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for child in psutil.Process(parent).children():
-            if Path(child.cwd()).parent.name == "runs":
-                return child.pid
-        time.sleep(0.01)
-    raise AssertionError("no step was started")
 
 
 # -- going on ---------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from mssante_audit.values.dn import DN, IGC, parse_dn
 from mssante_audit.values.identifiers import DEPARTMENTS, parse_department, parse_identifier
 from mssante_audit.values.shown import folded, host_faults
 from mssante_audit.values.slips import one_slip
-from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, alone, operator_names, rows_by, structures
+from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, alone, rows_by
 
 CUT_AT = 40
 """Length at which names of operators are cut (data)."""
@@ -119,7 +119,7 @@ def _servers(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
-    same, names = structures(space.audited), operator_names(space.audited)
+    same, names = space.structures, space.operator_names
     servers: dict[str, dict[str, dict[str, list[int]]]] = {}
     for (cn, operator_id, domain), rows in rows_by(space.audited, "cn", "operator_id", "domain").items():
         if cn.strip():

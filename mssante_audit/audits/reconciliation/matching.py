@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mssante_audit.audits.since import past_of
-from mssante_audit.declarations.register import Register, latest, mapped
+from mssante_audit.declarations.register import Register, domain_keys, filled, latest, mapped, structure_key
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
+from mssante_audit.whitelist.rows import rows_by
 
 STATUSES = (
     "withdrawn-listed", "not-listed", "differs", "not-declared", "as-declared", "pending", "withdrawn",
@@ -22,13 +24,44 @@ STATUSES = (
 )  # fmt: skip
 """Statuses of a domain, worst first."""
 
-Status = pd.CategoricalDtype(list(STATUSES), ordered=True)
-
 CONTACTS = {
     "project_contact": ("project", "project_contact", "public_project_phone", "public_project_email"),
     "technical_contact": ("support", "support_contact", "public_technical_phone", "public_technical_email"),
 }
 """Comparison: the kind of contact, the list's column, the register's columns."""
+
+COMPARED = {
+    "operator_match": ("", "differs", "spelling", "same"),
+    "dn": ("", "differs", "spelling", "same"),
+    **dict.fromkeys((*CONTACTS, "description"), ("", "same", "differs")),
+}
+"""What is compared, and the verdicts: of a domain's rows the one with the last counts. That is the best for
+certificate and operator, since the list has a row for each and a declaration names one; else the worst."""
+_LISTED = [
+    "row",
+    "operator_id",
+    "operator",
+    "dn",
+    "dn_key",
+    "project_contact",
+    "support_contact",
+    "description",
+]
+"""Columns of the list that are looked at."""
+_TEXTS: dict[Hashable, str] = dict.fromkeys(
+    ("domain", "operator_id", "operator", *COMPARED, "evidence"), "str"
+)
+_COLUMNS: dict[Hashable, Any] = {
+    **_TEXTS,
+    "status": pd.CategoricalDtype(list(STATUSES), ordered=True),
+    "date": "datetime64[s]",
+    "days": "Int64",
+    "relisted": "bool",
+    "rows": "object",
+}
+_ORDER = [
+    "domain", "status", "operator_id", "operator", "date", "days", "relisted", *COMPARED, "evidence", "rows",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,19 +80,19 @@ class Match:
 
 def match(register: Register, space: TrustSpace) -> Match:
     """Hold a register against the space's white list."""
-    listed = _listed(space, register)
-    current = _current(register, space)
+    listed, current = _listed(space, register), _current(register, space)
     pairs = _compared(register, current, listed)
-    frame = current.set_index("domain_key")
-    taken = ["operator_id", "date", "days", "relisted", "later", "recent", "withdrawal"]
-    declared = frame[taken].assign(
-        operator=frame["structure_name"].str.strip(),
-        evidence=frame["file"] + ":" + frame["row"].astype("str"),
-        **{column: _worst(pairs, column) for column in COMPARED},
+    taken = ["domain_key", "operator_id", "date", "days", "relisted", "later", "withdrawal"]
+    declared = current[taken].assign(
+        operator=current["structure_name"].str.strip(),
+        evidence=current["file"] + ":" + current["row"].astype("str"),
     )
-    whole = pd.concat([declared, _undeclared(listed, frame.index)])
-    rows = _rows_of(listed)
-    whole["rows"] = [rows.get(key, ()) for key in whole.index]
+    declared = declared.set_index("domain_key").join(_worst(pairs))
+    undeclared = listed.loc[~listed["key"].isin(declared.index), ["key", "operator_id", "operator"]]
+    undeclared = undeclared.drop_duplicates("key").set_index("key").assign(relisted=False)
+    whole = pd.concat([declared, undeclared])
+    rows = rows_by(listed, "key")
+    whole["rows"] = [tuple(rows.get((key,), ())) for key in whole.index]
     whole["status"] = _statuses(whole, space.thresholds.listing_days)
     whole["relisted"] = _true(whole["relisted"]) & whole["rows"].map(bool).to_numpy()
     return Match(_typed(whole.rename_axis("domain").reset_index()), current, listed, pairs)
@@ -67,85 +100,48 @@ def match(register: Register, space: TrustSpace) -> Match:
 
 def no_statuses() -> pd.DataFrame:
     """Return the frame of statuses without a row."""
-    return _typed(pd.DataFrame(columns=list(_COLUMNS)))
-
-
-def _rows_of(listed: pd.DataFrame) -> dict[str, tuple[int, ...]]:
-    rows: dict[str, list[int]] = {}
-    for key, row in zip(listed["key"].tolist(), listed["row"].tolist(), strict=True):
-        rows.setdefault(key, []).append(row)
-    return {key: tuple(own) for key, own in rows.items()}
-
-
-COMPARED = ("operator_match", "dn", *CONTACTS, "description")
-_COLUMNS = (
-    "domain", "status", "operator_id", "operator", "date", "days", "relisted", *COMPARED, "evidence", "rows",
-)  # fmt: skip
+    return _typed(pd.DataFrame(columns=_ORDER))
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    texts = ("domain", "operator_id", "operator", *COMPARED, "evidence")
-    frame = frame[list(_COLUMNS)].fillna(dict.fromkeys(texts, ""))
-    frame = frame.astype(
-        {
-            **dict.fromkeys(texts, "str"),
-            "status": Status,
-            "date": "datetime64[s]",
-            "days": "Int64",
-            "relisted": "bool",
-            "rows": "object",
-        }
-    )
-    return frame.sort_values(["status", "domain"], kind="stable").reset_index(drop=True)
+    frame = frame[_ORDER].fillna(dict.fromkeys(_TEXTS, "")).astype(_COLUMNS)
+    return frame.sort_values(["status", "domain"], kind="stable", ignore_index=True)
 
 
 def _listed(space: TrustSpace, register: Register) -> pd.DataFrame:
     """Return the white list with a key to join by; test entries only of declared domains."""
-    entries = space.entries
-    key = entries["domain"].str.strip().str.lower().str.rstrip(".")
-    known = set(register.declarations["domain_key"])
-    kept = ~entries["is_audit_entry"] | key.isin(known)
-    return entries[kept].assign(key=key[kept])
+    key = domain_keys(space.entries["domain"])
+    kept = ~space.entries["is_audit_entry"] | key.isin(register.declarations["domain_key"])
+    return space.entries.loc[kept, _LISTED].assign(key=key[kept])
 
 
 def _current(register: Register, space: TrustSpace) -> pd.DataFrame:
     """Return the declaration of each domain that counts, with what the dates say of it."""
     made = space.whitelist.generated_at
     seen = pd.Timestamp((min(made, space.as_of) if made else space.as_of).date())
-    counting = register.at(space.as_of)
-    counting = counting[counting["domain_key"] != ""]
-    every = register.declarations[register.declarations["domain_key"] != ""]
-    only_later = latest(every[~every["domain_key"].isin(counting["domain_key"])])
-    current = pd.concat([counting, only_later])
-    history = register.until(space.as_of).drop(counting.index)
-    withdrawn = history.loc[history["withdrawal"].fillna(value=False), "domain_key"]
-    days = (seen - current["date"]).dt.days.astype("Int64")
-    return current.assign(
-        days=days,
-        later=current.index.isin(only_later.index),
-        recent=(days < 0).fillna(value=False),
-        relisted=current["domain_key"].isin(withdrawn) & ~current["withdrawal"].fillna(value=True),
-    )
-
-
-def _undeclared(listed: pd.DataFrame, declared: pd.Index) -> pd.DataFrame:
-    rest = listed[~listed["key"].isin(declared)].drop_duplicates("key")
-    return rest.set_index("key")[["operator_id", "operator"]].assign(relisted=False)
+    every = register.declarations[["domain_key", "date", "withdrawal"]]
+    every = every[every["domain_key"] != ""]
+    later = ~every.index.isin(register.until(space.as_of).index)
+    every = every.assign(later=later, days=(seen - every["date"]).dt.days.astype("Int64"))
+    counting = latest(every[~later])
+    only_later = latest(every[later & ~every["domain_key"].isin(counting["domain_key"])])
+    counts = pd.concat([counting, only_later])
+    before = every[~later].drop(counting.index)
+    withdrawn = before.loc[_true(before["withdrawal"]), "domain_key"]
+    relisted = counts["domain_key"].isin(withdrawn) & ~counts["withdrawal"].fillna(value=True)
+    current = register.declarations.loc[counts.index]
+    return current.assign(later=counts["later"], days=counts["days"], relisted=relisted)
 
 
 def _statuses(whole: pd.DataFrame, listing_days: int) -> np.ndarray:
+    """Return what becomes of each domain: the first of the cases that is so."""
     present = whole["rows"].map(bool).to_numpy()
     undeclared = whole["evidence"].isna().to_numpy()
-    withdrawn, later, recent = (_true(whole[name]) for name in ("withdrawal", "later", "recent"))
-    unread = whole["withdrawal"].isna().to_numpy() & ~undeclared
+    withdrawn, later = _true(whole["withdrawal"]), _true(whole["later"])
+    unread = whole["withdrawal"].isna().to_numpy()
     undated = whole["days"].isna().to_numpy() & ~present & ~withdrawn
-    young = _true(whole["days"].astype("Int64") <= listing_days)
-    differs = (
-        whole[[c for c in COMPARED if c != "description"]]
-        .isin(["differs", "spelling"])
-        .any(axis=1)
-        .to_numpy()
-    )
+    recent, young = _true(whole["days"] < 0), _true(whole["days"] <= listing_days)
+    held = whole[[name for name in COMPARED if name != "description"]]
     cases = {
         "not-declared": undeclared,
         "later": later,
@@ -154,7 +150,7 @@ def _statuses(whole: pd.DataFrame, listing_days: int) -> np.ndarray:
         "withdrawn-listed": withdrawn & present,
         "withdrawn": withdrawn,
         "not-listed": ~present,
-        "differs": differs,
+        "differs": held.isin(["differs", "spelling"]).any(axis=1).to_numpy(),
     }
     return np.select(list(cases.values()), list(cases), "as-declared")
 
@@ -166,78 +162,63 @@ def _true(column: pd.Series) -> np.ndarray:
 
 def _compared(register: Register, current: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
     """Return one row a pair of declaration and listed row, with how they compare."""
-    asked = current[~current["withdrawal"].fillna(value=True) & ~current["later"] & ~current["recent"]]
+    stays = ~current["withdrawal"].fillna(value=True) & ~current["later"]
+    asked = current[stays & ~_true(current["days"] < 0)]
     pairs = asked.reset_index(names="at").merge(
         listed, left_on="domain_key", right_on="key", suffixes=("", "_listed")
     )
 
-    def comparable(*columns: str) -> pd.Series:
-        return pairs["at"].isin(register.having(asked, *columns).index)
+    def compare(name: str, columns: tuple[str, ...], given: pd.Series, same: pd.Series) -> None:
+        known = pairs["at"].isin(register.having(asked, *columns).index) & given
+        verdict = np.where(known, np.where(same, "same", "differs"), "")
+        pairs[match_of(name)] = pd.Series(verdict, index=pairs.index, dtype="str")
 
-    ids = [mapped(pairs[name], _plain_id) for name in ("structure_id", "beneficiary_id")]
-    ours = (ids[0] == pairs["operator_id_listed"]) | (ids[1] == pairs["operator_id_listed"])
-    judged = (
-        comparable("structure_id", "beneficiary_id") & (ids[0] != "") & (pairs["operator_id_listed"] != "")
+    own, theirs = (mapped(pairs[name], structure_key) for name in ("structure_id", "beneficiary_id"))
+    other = pairs["operator_id_listed"]
+    compare(
+        "operator_match",
+        ("structure_id", "beneficiary_id"),
+        (own != "") & (other != ""),
+        (own == other) | (theirs == other),
     )
-    pairs["operator_match"] = _verdict(judged, ours)
-    dn = pairs["dn_igc_sante"].where(pairs["dn_igc_sante"].str.strip() != "", pairs["dn_igc_cps"]).str.strip()
-    one = (pairs["dn_igc_sante"].str.strip() == "") | (pairs["dn_igc_cps"].str.strip() == "")
-    pairs["declared_dn"] = dn
+    first, second = filled(pairs, "dn_igc_sante"), filled(pairs, "dn_igc_cps")
+    dn = pairs["dn_igc_sante"].where(first, pairs["dn_igc_cps"]).str.strip()
     exact = dn == pairs["dn"]
-    key = dn.where(exact, mapped(dn.where(~exact, ""), lambda text: parse_dn(text).key))
-    pairs["dn_match"] = _verdict(comparable("dn_igc_sante", "dn_igc_cps") & one & (dn != ""), exact)
+    compare("dn", ("dn_igc_sante", "dn_igc_cps"), first != second, exact)
+    key = mapped(dn.where(~exact, ""), lambda text: parse_dn(text).key)
     pairs.loc[(pairs["dn_match"] == "differs") & (key == pairs["dn_key"]), "dn_match"] = "spelling"
+    pairs["declared_dn"] = dn
     for name, (_, column, phone, email) in CONTACTS.items():
-        known = comparable(phone, email)
-        same = [
-            name_ or same_contact(*texts)
-            for name_, *texts in zip(~known, pairs[phone], pairs[email], pairs[column], strict=True)
-        ]
-        given = (pairs[phone].str.strip() != "") | (pairs[email].str.strip() != "")
-        pairs[f"{name}_match"] = _verdict(known & given, pd.Series(same, index=pairs.index, dtype="bool"))
-    texts = [mapped(pairs[column], _folded) for column in ("description", "description_listed")]
-    given = comparable("description") & (texts[0] != "")
-    pairs["description_match"] = _verdict(given, texts[0] == texts[1])
+        texts = zip(pairs[phone].tolist(), pairs[email].tolist(), pairs[column].tolist(), strict=True)
+        same = pd.Series([same_contact(*three) for three in texts], index=pairs.index, dtype="bool")
+        compare(name, (phone, email), filled(pairs, phone) | filled(pairs, email), same)
+    ours, listed_text = (mapped(pairs[name], _folded) for name in ("description", "description_listed"))
+    compare("description", ("description",), ours != "", ours == listed_text)
     return pairs
 
 
-def _verdict(judged: pd.Series, same: pd.Series) -> pd.Series:
-    verdict = np.where(judged, np.where(same, "same", "differs"), "")
-    return pd.Series(verdict, index=judged.index, dtype="str")
+def match_of(name: str) -> str:
+    """Return the column of `Match.pairs` that tells how a pair compares."""
+    return f"{name.removesuffix('_match')}_match"
 
 
-MATCH = {name: name if name.endswith("_match") else f"{name}_match" for name in COMPARED}
-
-
-def _worst(pairs: pd.DataFrame, column: str) -> pd.Series:
-    """Return for each domain how its rows compare: DN and operator by the best row, the rest by the worst.
-
-    A domain has a row for each of its certificates and operators, and a declaration names one of them.
-    """
-    match = pairs[MATCH[column]]
-    order = (
-        ["", "differs", "spelling", "same"] if column in ("dn", "operator_match") else ["", "same", "differs"]
-    )
-    ranks = match.map({value: rank for rank, value in enumerate(order)})
-    best = ranks.groupby(pairs["domain_key"], sort=False).max()
-    return best.map(dict(enumerate(order)))
+def _worst(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return for each domain how its rows compare."""
+    ranks = {n: pairs[match_of(n)].map({v: i for i, v in enumerate(o)}) for n, o in COMPARED.items()}
+    last = pd.DataFrame(ranks).groupby(pairs["domain_key"], sort=False).max()
+    return pd.DataFrame({n: last[n].map(dict(enumerate(o))).astype("str") for n, o in COMPARED.items()})
 
 
 @cache
-def _listed_contact(text: str) -> tuple[frozenset[str], frozenset[str]]:
+def _reached(text: str) -> tuple[frozenset[str], frozenset[str]]:
     contact = parse_contact(text)
     return frozenset(contact.phones), frozenset(contact.emails)
 
 
-@cache
-def _declared(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    return _listed_contact(text) if text.strip() else (frozenset(), frozenset())
-
-
 def same_contact(phone: str, email: str, listed: str) -> bool:
     """Tell whether the listed contact has the declared phone and address; an unreadable one is not held."""
-    phones, emails = _listed_contact(listed)
-    return _declared(phone)[0] <= phones and _declared(email)[1] <= emails
+    phones, emails = _reached(listed)
+    return _reached(phone)[0] <= phones and _reached(email)[1] <= emails
 
 
 def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, email: str) -> pd.Series:
@@ -260,7 +241,7 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
     if past is None or pairs.empty:
         return pd.Series("", index=pairs.index, dtype="str")
     history = past[0]
-    key = history["domain"].str.strip().str.lower().str.rstrip(".")
+    key = domain_keys(history["domain"])
     own = history[key.isin(pairs["domain_key"])].groupby(key, sort=False)
     earlier = {name: rows[[column, "first_seen", "last_seen"]] for name, rows in own}
     told = []
@@ -268,15 +249,11 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
     for name, listed, telephone, address, date in pairs[columns].itertuples(index=False, name=None):
         rows = earlier.get(name, history.iloc[:0])
         old = rows[[same_contact(telephone, address, text) for text in rows[column]]]
-        now = rows[[_listed_contact(text) == _listed_contact(listed) for text in rows[column]]]
+        now = rows[[_reached(text) == _reached(listed) for text in rows[column]]]
         since, until = now["first_seen"].min(), old["last_seen"].max()
         replaced = until < since and date < since.tz_localize(None).normalize()
         told.append(since.isoformat() if replaced else "")
     return pd.Series(told, index=pairs.index, dtype="str")
-
-
-def _plain_id(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text).upper()
 
 
 def _folded(text: str) -> str:

@@ -37,10 +37,10 @@ import pandas as pd
 from mssante_audit.audits.declarations.rules import Place, finding, places
 from mssante_audit.audits.reconciliation.matching import (
     CONTACTS,
-    MATCH,
     STATUSES,
     Match,
     match,
+    match_of,
     no_statuses,
     superseded,
 )
@@ -51,12 +51,15 @@ from mssante_audit.values.person import Person
 
 __all__ = ["PARTS", "STATUSES", "status"]
 
+Rows = tuple[int, ...]
+
 
 def _reconciled(space: TrustSpace) -> Iterator[Finding]:
     assert space.declarations is not None  # noqa: S101 - the audit needs them
     matched, source = match(space.declarations, space), Path(space.whitelist.source).name
     yield from _presence(matched, source)
-    yield from _differences(matched, source, space)
+    for made, rows in _differences(matched, space):
+        yield _with_rows(made, source, rows)
 
 
 def status(space: TrustSpace) -> pd.DataFrame:
@@ -67,44 +70,53 @@ def status(space: TrustSpace) -> pd.DataFrame:
 def _presence(matched: Match, source: str) -> Iterator[Finding]:
     """Yield what should be in the list and is not, or the other way round."""
     place = dict(zip(matched.current["domain_key"], places(matched.current), strict=True))
-    records: list[dict[Any, Any]] = matched.statuses.to_dict("records")
-    told = {status: [r for r in records if r["status"] == status] for status in STATUSES}
-    for record in told["withdrawn-listed"]:
-        made = finding("RECO_WITHDRAWN_LISTED", record["domain"], [place[record["domain"]]], _when(record))
-        yield _with_rows(made, source, record["rows"])
-    absent: dict[tuple[str, str], list[dict[Any, Any]]] = {}
-    for record in told["not-listed"]:
-        when = _when(record)["date"] or ""
-        absent.setdefault((record["operator_id"], when), []).append(record)
-    for cause, own in absent.items():
-        yield finding("RECO_NOT_LISTED", cause, [place[r["domain"]] for r in own], _when(own[0]))
-    undeclared = [record["domain"] for record in told["not-declared"]]
+    statuses = matched.statuses
+    for code, where in (
+        ("RECO_WITHDRAWN_LISTED", statuses["status"] == "withdrawn-listed"),
+        ("RECO_RELISTED", statuses["relisted"]),
+    ):
+        for domain, _, when, rows in _told(statuses[where]):
+            yield _with_rows(finding(code, domain, [place[domain]], when), source, rows)
+    absent: dict[tuple[str, str], tuple[list[Place], dict[str, Any]]] = {}
+    for domain, owner, when, _ in _told(statuses[statuses["status"] == "not-listed"]):
+        absent.setdefault((owner, when["date"] or ""), ([], when))[0].append(place[domain])
+    for cause, (found, when) in absent.items():
+        yield finding("RECO_NOT_LISTED", cause, found, when)
+    undeclared = statuses.loc[statuses["status"] == "not-declared", "domain"]
     rest = matched.listed[matched.listed["key"].isin(undeclared)]
     for operator_id, group in rest.groupby("operator_id", sort=False):
         yield Finding("RECO_NOT_DECLARED", str(operator_id), tuple(group["row"]))
-    for record in (r for r in records if r["relisted"]):
-        made = finding("RECO_RELISTED", record["domain"], [place[record["domain"]]], _when(record))
-        yield _with_rows(made, source, record["rows"])
 
 
-def _differences(matched: Match, source: str, space: TrustSpace) -> Iterator[Finding]:
-    """Yield what the list says otherwise than the declaration."""
+def _told(statuses: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, Any], Rows]]:
+    """Yield domains with operator, date and age of the declaration (``None`` without a date), and rows."""
+    columns = ["domain", "operator_id", "date", "days", "rows"]
+    for domain, owner, date, days, rows in statuses[columns].itertuples(index=False, name=None):
+        dated = not pd.isna(date)
+        when = {"date": f"{date:%Y-%m-%d}" if dated else None, "days": int(days) if dated else None}
+        yield domain, owner, when, rows
+
+
+def _differences(matched: Match, space: TrustSpace) -> Iterator[tuple[Finding, Rows]]:
+    """Yield what the list says otherwise than the declaration, with the list's rows."""
     elsewhere = _where(matched, "operator_match", "differs")
-    for told, found, rows in _groups(
-        elsewhere, "operator_id", "operator_id_listed", "operator", "structure_id"
-    ):
+    by = ("operator_id", "operator_id_listed", "operator", "structure_id")
+    for told, found, rows in _groups(elsewhere, *by):
         facts: dict[str, Any] = {
             "listed": {"operator": told[1], "name": told[2]},
             "declared": told[3].strip(),
         }
-        made = finding("RECO_OPERATOR", told, found, facts)
-        yield _with_rows(made, source, rows)
-    for code, value in (("RECO_DN_DIFFERS", "differs"), ("RECO_DN_SPELLING", "spelling")):
-        pairs = _where(matched, "dn", value)
-        pairs = pairs[~pairs["domain_key"].isin(elsewhere["domain_key"])]  # it follows from the operator
-        for told, found, rows in _groups(pairs, "operator_id", "dn", "declared_dn"):
-            facts = {"listed": told[1], "declared": told[2]}
-            yield _with_rows(finding(code, told, found, facts), source, rows)
+        yield finding("RECO_OPERATOR", told, found, facts), rows
+    for code, name, value, *columns in (
+        ("RECO_DN_DIFFERS", "dn", "differs", "dn", "declared_dn"),
+        ("RECO_DN_SPELLING", "dn", "spelling", "dn", "declared_dn"),
+        ("RECO_DESCRIPTION", "description", "differs", "description_listed", "description"),
+    ):
+        pairs = _where(matched, name, value)
+        if name == "dn":  # it follows from the operator
+            pairs = pairs[~pairs["domain_key"].isin(elsewhere["domain_key"])]
+        for told, found, rows in _groups(pairs, "operator_id", *columns):
+            yield finding(code, told, found, {"listed": told[1], "declared": told[2]}), rows
     for name, (kind, column, phone, email) in CONTACTS.items():
         pairs = _where(matched, name, "differs")
         pairs = pairs.assign(since=superseded(space, pairs, column, phone, email))
@@ -114,48 +126,34 @@ def _differences(matched: Match, source: str, space: TrustSpace) -> Iterator[Fin
             cause: tuple[str | Person, ...] = (told[0], kind, *map(Person, told[1:4]))
             if since := told[4]:
                 made = finding("RECO_CONTACT_OLD", (*cause, since), found, facts | {"since": since})
-                made = replace(made, first_seen=parse_instant(since))
+                yield replace(made, first_seen=parse_instant(since)), rows
             else:
-                made = finding("RECO_CONTACT", cause, found, facts)
-            yield _with_rows(made, source, rows)
-    pairs = _where(matched, "description", "differs")
-    for told, found, rows in _groups(pairs, "operator_id", "description_listed", "description"):
-        facts = {"listed": told[1], "declared": told[2]}
-        yield _with_rows(finding("RECO_DESCRIPTION", told, found, facts), source, rows)
+                yield finding("RECO_CONTACT", cause, found, facts), rows
 
 
 def _where(matched: Match, column: str, value: str) -> pd.DataFrame:
     """Return the pairs that compare so, of the domains that do as a whole."""
     domains = matched.statuses.loc[matched.statuses[column] == value, "domain"]
-    pairs = matched.pairs[matched.pairs[MATCH[column]] == value]
+    pairs = matched.pairs[matched.pairs[match_of(column)] == value]
     return pairs[pairs["domain_key"].isin(domains)]
 
 
-def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], list[Place], tuple[int, ...]]]:
+def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], list[Place], Rows]]:
     """Yield what pairs have in common, their declarations and their rows of the list: one cause each."""
-    groups: dict[tuple[str, ...], list[tuple[Place, int]]] = {}
+    groups: dict[tuple[str, ...], tuple[dict[Place, None], set[int]]] = {}
     keys = zip(*(pairs[column].tolist() for column in by), strict=True)
     for key, place, row in zip(keys, places(pairs), pairs["row_listed"].tolist(), strict=True):
-        groups.setdefault(key, []).append((place, row))
-    for key, found in groups.items():
-        yield key, list(dict.fromkeys(place for place, _ in found)), tuple(sorted({row for _, row in found}))
+        found, rows = groups.setdefault(key, ({}, set()))
+        found[place] = None
+        rows.add(row)
+    for key, (found, rows) in groups.items():
+        yield key, list(found), tuple(sorted(rows))
 
 
-def _with_rows(made: Finding, source: str, rows: tuple[int, ...]) -> Finding:
+def _with_rows(made: Finding, source: str, rows: Rows) -> Finding:
     """Return a finding that also names rows of the white list, with the domain as it is listed."""
     where = f"{made.evidence}; {source}:{row_ranges(rows)}"
     return replace(made, rows=rows, evidence=where, domains=())
-
-
-def _when(record: dict[Any, Any]) -> dict[str, Any]:
-    """Return the date and age of the declaration that counts, ``None`` where it has no date.
-
-    >>> _when({"date": pd.Timestamp("2026-02-01"), "days": 29})
-    {'date': '2026-02-01', 'days': 29}
-    """
-    if pd.isna(record["date"]):
-        return {"date": None, "days": None}
-    return {"date": f"{record['date']:%Y-%m-%d}", "days": record["days"]}
 
 
 PARTS = (_reconciled,)

@@ -20,7 +20,7 @@ from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.rows import operator_names, rows_by, structures
+from mssante_audit.whitelist.rows import rows_by
 
 BOTH = list(KINDS)
 
@@ -124,7 +124,7 @@ def _former_operators(space: TrustSpace) -> Iterator[Finding]:
         return
     history = listed[0]
     entries = space.audited
-    same = structures(entries)
+    same = space.structures
     now = {domain: {same.get(o, o) for o in own} for domain, own in entries.groupby("domain")["operator_id"]}
     left = [
         bool(o) and d in now and same.get(o, o) not in now[d]
@@ -142,7 +142,7 @@ def _former_operators(space: TrustSpace) -> Iterator[Finding]:
                 if text.strip() and text in set(past[domain, former][column]):
                     told = found.setdefault((operator_id, former), {})
                     told.setdefault((KINDS[column], text), []).append(row)
-    names = operator_names(entries)
+    names = space.operator_names
     for (operator_id, former), contacts in found.items():
         rows = sorted({row for own in contacts.values() for row in own})
         last = max(own["last_seen"].max() for (_, o), own in past.items() if o == former).to_pydatetime()

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-import pandas as pd
-
 from mssante_audit.audits.stale_contacts.uses import Use, alike, distinct, proposed, rows_of
 from mssante_audit.findings.frame import Finding
+from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold
-from mssante_audit.whitelist.rows import operator_names, rows_by, structures
+from mssante_audit.whitelist.rows import rows_by
 
 HOME_MIN = 3
 """From how many rows on, more than half of its operator's, a contact is at home there. No source."""
@@ -42,16 +41,16 @@ class Lent:
         return self.beside.union(*self.strange.values())
 
 
-def owners_of(entries: pd.DataFrame) -> dict[str, str]:
+def owners_of(space: TrustSpace) -> dict[str, str]:
     """Return by operator_id the operator that it is one with, itself mostly.
 
     Identifiers of one structure are one operator; so are two that bear one name and share a domain.
     """
-    owner = structures(entries)
-    named = {key: fold(name) for key, name in operator_names(entries).items() if name}
+    owner = space.structures
+    named = {key: fold(name) for key, name in space.operator_names.items() if name}
     first: dict[tuple[str, str], str] = {}
     joined: dict[str, str] = {}
-    for domain, operator_id in rows_by(entries, "domain", "operator_id"):
+    for domain, operator_id in rows_by(space.audited, "domain", "operator_id"):
         if domain and operator_id in named and operator_id in owner:
             mine = owner[operator_id]
             other = first.setdefault((domain, named[operator_id]), mine)
@@ -66,9 +65,9 @@ def owners_of(entries: pd.DataFrame) -> dict[str, str]:
     return {operator_id: root(mine) for operator_id, mine in owner.items()}
 
 
-def lent(entries: pd.DataFrame, uses: Iterable[Use]) -> Lent:
+def lent(space: TrustSpace, uses: Iterable[Use]) -> Lent:
     """Tell which contacts on at most half of an operator's rows are those of another one, on more rows."""
-    found = Lent(owners_of(entries))
+    found = Lent(owners_of(space))
     own = [use for use in uses if any(use.coordinates) and use.operator_id in found.owners]
     held: dict[str, dict[str, set[int]]] = {}
     for use in own:
@@ -77,7 +76,7 @@ def lent(entries: pd.DataFrame, uses: Iterable[Use]) -> Lent:
             rows.update(use.rows)
     sizes: dict[str, int] = {}
     served: dict[str, set[str]] = {}
-    for (operator_id, domain), listed in rows_by(entries, "operator_id", "domain").items():
+    for (operator_id, domain), listed in rows_by(space.audited, "operator_id", "domain").items():
         if operator_id in found.owners:
             owner = found.owners[operator_id]
             sizes[owner] = sizes.get(owner, 0) + len(listed)
@@ -99,7 +98,7 @@ def lent(entries: pd.DataFrame, uses: Iterable[Use]) -> Lent:
     return found
 
 
-def strange_findings(entries: pd.DataFrame, uses: Iterable[Use], found: Lent) -> Iterator[Finding]:
+def strange_findings(space: TrustSpace, uses: Iterable[Use], found: Lent) -> Iterator[Finding]:
     """Report, for each two operators, the rows of one that bear the contacts of the other by mistake.
 
     Likely where the same domain bears its own contacts too, or where few rows of an establishment bear those
@@ -107,7 +106,7 @@ def strange_findings(entries: pd.DataFrame, uses: Iterable[Use], found: Lent) ->
     """
     if not found.strange:
         return
-    names = operator_names(entries)
+    entries, names = space.audited, space.operator_names
     of_kind = rows_by(entries, "operator_id", "operator_kind", "department")
     place = {operator_id: (kind, department) for operator_id, kind, department in of_kind}
     sizes = entries["operator_id"].value_counts()

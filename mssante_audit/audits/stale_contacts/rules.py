@@ -58,8 +58,8 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     explained = {use for run in filled for use in run.uses}
     uses = [use for use in uses if use not in explained]
     yield from _flags(uses)
-    others = lent(entries, uses)
-    yield from strange_findings(entries, uses, others)
+    others = lent(space, uses)
+    yield from strange_findings(space, uses, others)
     own = [use for use in uses if use not in others.uses]
     mail = mail_domains(entries, uses, sizes)
     meant = typos(mail)

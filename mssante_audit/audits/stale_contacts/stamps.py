@@ -15,6 +15,7 @@ import pandas as pd
 from mssante_audit.audits.stale_contacts.uses import sizes_of
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.whitelist.rows import rows_by
 
 MADE_UP = "12:34:56"
 """A time of day that nobody's change has: hundreds of rows bear it (data)."""
@@ -60,15 +61,13 @@ def old_stamps(space: TrustSpace) -> Iterator[Finding]:
     entries = space.audited
     limit = space.as_of - pd.Timedelta(days=space.thresholds.stale_after_days)
     sizes = sizes_of(entries)
-    for operator_id, old in entries[entries["updated_at"] < limit].groupby("operator_id", sort=False):
-        yield Finding(
-            "CONTACT_STAMP_OLD",
-            str(operator_id),
-            tuple(old["row"].tolist()),
-            facts={
-                "old": len(old),
-                "rows": sizes[str(operator_id)],
-                "oldest": old["updated_at"].min(),
-                "limit": limit,
-            },
-        )
+    old = entries[entries["updated_at"] < limit]
+    oldest = old.groupby("operator_id")["updated_at"].min()
+    for (operator_id,), rows in rows_by(old, "operator_id").items():
+        facts = {
+            "old": len(rows),
+            "rows": sizes[operator_id],
+            "oldest": oldest[operator_id],
+            "limit": limit,
+        }
+        yield Finding("CONTACT_STAMP_OLD", operator_id, tuple(rows), facts=facts)

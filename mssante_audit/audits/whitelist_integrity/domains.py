@@ -9,7 +9,7 @@ from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.shown import hidden, host_faults
 from mssante_audit.values.slips import pairs
-from mssante_audit.whitelist.rows import all_rows, operator_names, rows_by, structures
+from mssante_audit.whitelist.rows import all_rows, rows_by
 
 ZONE = "mssante.fr"
 
@@ -55,7 +55,7 @@ def _mended(domain: str) -> str:
 
 def shared(space: TrustSpace) -> Iterator[Finding]:
     """Domains under several operators, and sub-domains of another operator's domain."""
-    same, names = structures(space.audited), operator_names(space.audited)
+    same, names = space.structures, space.operator_names
     rows: dict[str, list[int]] = {}
     owners: dict[str, dict[str, str]] = {}
     for (domain, operator_id), found in rows_by(space.audited, "domain", "operator_id").items():
@@ -114,7 +114,7 @@ def near(space: TrustSpace) -> Iterator[Finding]:
             rows.setdefault(domain, []).extend(found)
             holders.setdefault(domain, {})[operator_id] = None
             told.setdefault(domain, {})[description] = None
-    names = operator_names(space.audited)
+    names = space.operator_names
     found_near = sorted({*_slips(rows), *_parted(rows)})
     neighbours = Counter(domain for pair in found_near for domain in pair)
     for pair in found_near:

@@ -1,0 +1,100 @@
+"""What is known of each domain, check by check, from the findings that touch it.
+
+A rule says which check its findings decide (`mssante_audit.findings.catalogue.Rule.check`). What nobody
+could look at is unknown, not well: no audit decides the check yet, one lacked its input, or a rule failed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import NamedTuple
+
+import pandas as pd
+
+from mssante_audit.findings.catalogue import CHECKS, FAILED
+from mssante_audit.findings.registry import audits, catalogue
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.whitelist.reliance import doubts
+
+RESULTS = ("ok", "warn", "fail", "unknown")
+"""Of a check."""
+RECEIVES = ("yes", "degraded", "no", "unknown")
+"""Whether mail to a domain arrives."""
+STATES = ("well", "risk", "broken", "unknown")
+"""Of a domain: the worst of its known checks."""
+NOT_AUDITED = "not_audited"
+"""Why a check is unknown that no audit decides yet; ``no_`` and a need (`NEEDS`) is why one was not made."""
+
+_GRADES = {"warning": "warn", "error": "fail", "critical": "fail"}
+
+
+class Verdict(NamedTuple):
+    """What is known of one domain."""
+
+    results: dict[str, str]
+    """Of each check one of `RESULTS`."""
+    state: str
+    why: dict[str, list[str]]
+    """For each check that is not ok, what decides it: codes of rules, or why it is unknown."""
+
+
+def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterable[str]]) -> list[Verdict]:
+    """Return what is known of each domain of a space, in list order.
+
+    Parameters
+    ----------
+    findings
+        Those of all audits, without those that are waived. Information and hints change no verdict.
+    touched
+        The domains that each of them touches.
+    """
+    doubted = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
+    gaps = _gaps(space, findings) | ({"listed": doubted} if doubted else {})
+    rules = catalogue()
+    decided: defaultdict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
+    told = zip(findings["rule"], findings["severity"], findings["confidence"], touched, strict=True)
+    for code, severity, confidence, names in told:
+        grade, check = _GRADES.get(severity), rules[code].check
+        if grade and check and confidence != "hint":
+            for name in names:
+                decided[name, check, grade][code] = None
+    found = []
+    for domain in space.audited["domain"].unique().tolist():
+        results, why = dict.fromkeys(CHECKS, "ok"), {}
+        for check in CHECKS:
+            codes = {grade: list(decided.get((domain, check, grade), ())) for grade in ("fail", "warn")}
+            if check == "listed" and doubted:
+                codes = {}
+            codes["unknown"] = gaps.get(check, [])
+            results[check], why[check] = next(((g, own) for g, own in codes.items() if own), ("ok", []))
+        state = "unknown" if doubted else _state(results, why)
+        why["receives"] = [NOT_AUDITED]
+        found.append(Verdict(results, state, {check: own for check, own in why.items() if own}))
+    return found
+
+
+def _gaps(space: TrustSpace, findings: pd.DataFrame) -> dict[str, list[str]]:
+    """Return for each check that was not, or not wholly, looked at, why."""
+    failed = set(findings.loc[findings["rule"] == FAILED, "audit"])
+    gaps: dict[str, list[str]] = {}
+    seen = set()
+    for name, audit in audits().items():
+        reasons = [f"no_{need}" for need in audit.lacking(space)] + [FAILED] * (name in failed)
+        own = {rule.check for rule in audit.rules}
+        seen |= own
+        for check in own if reasons else ():
+            gaps[check] = list(dict.fromkeys([*gaps.get(check, ()), *reasons]))
+    return gaps | {check: [NOT_AUDITED] for check in CHECKS if check not in seen}
+
+
+def _state(results: Mapping[str, str], why: Mapping[str, list[str]]) -> str:
+    """Return the worst of what is known; not well where list or a failed rule leave doubt."""
+    known = set(results.values())
+    if "fail" in known:
+        return "broken"
+    if "warn" in known:
+        return "risk"
+    sure = results["listed"] == "ok" and not any(FAILED in own for own in why.values())
+    return "well" if sure else "unknown"

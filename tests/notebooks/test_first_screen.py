@@ -1,0 +1,140 @@
+"""The first screen: each number recomputed from the frames it stands for; what is folded, and what is not."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import pandas as pd
+import pytest
+from conftest import REAL_AS_OF, SAMPLE_AS_OF
+from lxml import html as lxml_html
+
+import mssante_audit as ms
+from mssante_audit.base.french import NARROW, NBSP, typeset
+from mssante_audit.findings.catalogue import CHECKS
+from mssante_audit.findings.registry import rule
+from mssante_audit.report.first import CAUSES
+from mssante_audit.report.results import open_space
+from mssante_audit.verdicts.words import CHECK_NAMES
+
+pytestmark = pytest.mark.usefixtures("sample_run")  # kept beside the other tests of the same reports
+
+
+def plain(element) -> str:
+    return plain_text(element.text_content())
+
+
+def plain_text(text: str) -> str:
+    return text.replace(NARROW, "").replace(NBSP, " ")
+
+
+def numbers(text: str) -> list[int]:
+    return [int(n) for n in re.findall(r"\d+(?![\d,])(?! %)", text)]
+
+
+@pytest.fixture(params=["sample", "real"])
+def made(request):
+    """Run, page and space of the overview."""
+    run = request.getfixturevalue(f"{request.param}_run")
+    page = lxml_html.fromstring((run.out / "overview.html").read_text(encoding="utf-8"))
+    given = {"as_of": SAMPLE_AS_OF}
+    if request.param == "real":
+        given = {"data": str(run.out.parent / "data"), "as_of": REAL_AS_OF}
+    return run, page, open_space(**given)
+
+
+def test_every_number_of_the_first_screen_is_that_of_its_frame(made) -> None:
+    _, page, space = made
+    domains = ms.domains(space)
+    causes = ms.causes(ms.audit_all(space), space.audited, space.published)
+    held = {state: domains[domains["state"] == state] for state in ("well", "risk", "broken", "unknown")}
+    counts = [len(own) for own in held.values()]
+    assert sum(counts) == len(domains) == space.audited["domain"].nunique()
+
+    (states,) = page.find_class("states")
+    assert numbers(plain_text(states.find("div").get("aria-label"))) == counts
+    assert [int(plain(b)) for b in states.xpath(".//dt/b")] == counts
+    boxes = [numbers(plain(dd)) for dd in states.iter("dd")]
+    known = space.published is not None
+    assert boxes == [[int(own["mailboxes"].sum())] if known else [] for own in held.values()]
+
+    (lead,) = page.find_class("lead")
+    well, first = plain(lead).split("À traiter d’abord")
+    asked = [counts[0], len(domains), *counts[1:3], *([counts[3]] if counts[3] else [])]
+    assert numbers(re.sub(r"\(.*?%\)", "", well)) == asked
+    assert plain_text(ms.percent(counts[0], len(domains))) in well
+    assert typeset(rule(causes["rules"].iloc[0][0]).title_fr).replace(NBSP, " ") in first
+    weight = [int(causes["domains"].iloc[0]), *([int(causes["mailboxes"].iloc[0])] if known else [])]
+    assert numbers(first[first.rindex("(") :]) == weight
+
+
+def test_every_line_of_the_checks_adds_up_and_is_that_of_its_frame(made) -> None:
+    _, page, space = made
+    domains = ms.domains(space)
+    causes = ms.causes(ms.audit_all(space), space.audited, space.published)
+    rows = page.xpath("//table[@class='checks']/tbody/tr")
+    assert [row.findtext("th") for row in rows] == list(CHECK_NAMES["fr"].values())
+    for check, row in zip(CHECKS, rows, strict=True):
+        _, told, why, weight = (plain(cell) for cell in row)
+        results = domains[check].value_counts()
+        expected = [int(results[r]) for r in ("ok", "warn", "fail", "unknown") if r in results]
+        assert numbers(told) == expected
+        assert sum(numbers(told)) == len(domains)
+        own = sum(any(rule(code).check == check for code in codes) for codes in causes["rules"])
+        assert numbers(weight) == ([own] if own else [])
+        for part in re.findall(r"\((\d+) domaines?\)$", why):
+            worst = "fail" if "fail" in results else "warn"
+            codes = domains.loc[domains[check] == worst, "why"].map(lambda told, c=check: told[c])
+            assert int(part) == max(codes.explode().value_counts())
+
+
+def test_the_causes_shown_are_the_first_ten_and_the_file_has_all(made) -> None:
+    _, page, space = made
+    causes = ms.causes(ms.audit_all(space), space.audited, space.published)
+    items = page.xpath("//ol[@class='causes']/li")
+    assert len(items) == min(CAUSES, len(causes)) == CAUSES
+    for item, cause in zip(items, causes.to_dict("records"), strict=False):
+        (weight,) = item.find_class("weight")
+        boxes = [int(cause["mailboxes"])] if space.published is not None else []
+        assert numbers(plain(weight)) == [*boxes, cause["domains"]]
+        assert item.xpath(".//span[contains(@class, 'sev-info')]") == []
+        if cause["findings"] > 1:
+            assert f"et {cause['findings'] - 1} autre" in plain(item)
+    (link,) = page.xpath("//a[@download='causes.csv']/@href")
+    file = pd.read_csv(io.BytesIO(base64.b64decode(link.partition(",")[2])), encoding="utf-8-sig")
+    assert file["domains"].tolist() == causes["domains"].tolist()
+    assert file["findings"].sum() == len(ms.actionable(ms.audit_all(space)))
+
+
+def test_of_what_is_shown_at_most_a_quarter_is_information(made) -> None:
+    run, _, _ = made
+    shown, folded = [], []
+    for outcome in run.outcomes:
+        page = lxml_html.fromstring((run.out / f"{outcome.name}.html").read_text(encoding="utf-8"))
+        for row in page.xpath("//table[@data-rows]/tbody/tr[td[@data-label='Constat']]"):
+            told = "sev-info" in row.xpath(".//span[starts-with(@class, 'sev ')]/@class")[0]
+            away = bool(row.xpath("ancestor::details[@class='folded' and not(@open)]"))
+            (folded if away else shown).append(told or "indice" in plain(row[0]))
+    assert shown
+    assert 4 * sum(shown) <= len(shown)
+    assert folded
+    assert all(folded)
+
+
+def test_what_is_folded_is_named_counted_and_in_the_file(made) -> None:
+    run, _, _ = made
+    (outcome,) = [o for o in run.outcomes if o.name == "stale_contacts"]
+    page = lxml_html.fromstring((run.out / "stale_contacts.html").read_text(encoding="utf-8"))
+    found = outcome.results.findings
+    away = found[(found["severity"] == "info") | (found["confidence"] == "hint")]
+    told = [plain(one) for one in page.xpath("//details[@class='folded']/summary")]
+    assert all(one.startswith("Replié : ") for one in told)
+    assert sum(sum(numbers(one)) for one in told) == len(away)
+    files = page.xpath("//p[@class='csv']/a[contains(@href, 'text/csv')]/@href")
+    rows = sum(
+        len(pd.read_csv(io.BytesIO(base64.b64decode(href.partition(",")[2])), encoding="utf-8-sig"))
+        for href in files
+    )
+    assert rows == len(found)

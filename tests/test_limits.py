@@ -1,0 +1,256 @@
+"""Whom a report, a table or dossiers are limited to: an operator, and the places where operators sit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from made_up import BETA_DN, make_space
+from typer.testing import CliRunner
+
+from mssante_audit.audits import audit_all
+from mssante_audit.base.errors import AuditError, UnknownNameError
+from mssante_audit.cli.main import app
+from mssante_audit.findings.catalogue import FAILED
+from mssante_audit.findings.frame import Finding, findings_frame
+from mssante_audit.findings.ledger import scope_of
+from mssante_audit.report.findings import opening
+from mssante_audit.report.results import (
+    Limits,
+    limited,
+    limited_to,
+    limits,
+    open_space,
+    operators,
+    touching,
+)
+from mssante_audit.report.run import run_reports
+from mssante_audit.space.chronicle import chronicle
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.identifiers import DEPARTMENTS, REGIONS
+from mssante_audit.values.places import places
+
+REAL = Path(__file__).parents[2] / "shared" / "real"
+AT = "2026-03-03T06:00:00Z"
+BETA = {"domain": "ch-beta.mssante.fr", "description": "Domaine du CH Beta", "dn": BETA_DN}
+
+
+@pytest.fixture(scope="module")
+def space() -> TrustSpace:
+    return open_space(as_of=AT)
+
+
+@pytest.fixture(scope="module")
+def found(space: TrustSpace) -> pd.DataFrame:
+    return audit_all(space)
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+# -- names --------------------------------------------------------------------------------------------------
+
+
+def test_every_region_and_departement_is_known_by_its_names() -> None:
+    for name, codes in REGIONS.items():
+        for text in (name, name.upper(), name.replace("-", " ").replace("é", "e"), f"  {name.lower()} ,"):
+            assert places(text).codes == frozenset(codes)
+    for code, label in DEPARTMENTS.items():
+        for text in (code, code.lower(), label, label.upper(), f"{label} ({code})"):
+            assert places(department=text).codes == {code}
+    assert places(department="1").codes == {"01"}  # papermill reads 01 as a number
+
+
+def test_several_are_named_with_commas_and_both_kinds_mean_what_lies_in_both() -> None:
+    assert places("Corse, Bretagne", None).codes == {"2A", "2B", "22", "29", "35", "56"}
+    assert places("Corse, Bretagne", "35,2B").codes == {"35", "2B"}
+    assert places() is None
+
+
+@pytest.mark.parametrize(
+    ("region", "department", "line"),
+    [
+        ("Bretagn", None, "no region 'Bretagn'. Near: Bretagne"),
+        ("75", None, "no region '75'. Paris (75) is a département"),
+        ("zz", None, "no region 'zz'. There are: Auvergne-Rhône-Alpes, Bourgogne-Franche-Comté, Bretagne, "),
+        ("Corse, zz", None, "no region 'zz'. There are: "),
+        (None, "Bretagne", "no département 'Bretagne'. Bretagne is a region"),
+        (None, "97", "no département '97'. Near: Guadeloupe (971); Martinique (972); Guyane (973)"),
+        (None, "Pariss", "no département 'Pariss'. Near: Paris (75)"),
+        (None, "Ain (75)", "no département 'Ain (75)'. Near: Ain (01)"),
+        (None, "99", "no département '99'. Write a code, such as 75, or a name, such as Paris"),
+        ("Corse", "75", "Paris (75): not in Corse. Name one of the two"),
+        (" ,", None, "' ,' names no place"),
+    ],
+)
+def test_an_unknown_name_is_one_line_with_the_nearest(
+    region: str | None, department: str | None, line: str
+) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        places(region, department)
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_place_without_an_operator_is_refused_with_those_that_have_one(space: TrustSpace) -> None:
+    with pytest.raises(UnknownNameError, match=r"no operator of this list sits in Bretagne.*2A, .*75"):
+        limits(space, None, "bretagne")
+    with pytest.raises(UnknownNameError, match="the operator 399900000300015 does not sit in Corse"):
+        limits(space, "399900000300015", "corse")
+
+
+# -- what is kept -------------------------------------------------------------------------------------------
+
+
+def test_a_finding_that_touches_the_place_by_one_of_its_rows_stays() -> None:
+    space = make_space({}, BETA)
+    made = [
+        Finding("DN_CN_OPERATORS", "both", (1, 2)),  # most of its rows, and so its operator, elsewhere
+        Finding("DN_SHAPE", "there", (1,)),
+        Finding("DN_SHAPE", "here", (2,)),
+        Finding("LIST_OLD", "list", facts={"days": 9}),
+        Finding("DECL_CONTRACT_SHAPE", "declared", domains=("x.fr",), operator_id="1679900001"),
+        Finding("DECL_CONTRACT_SHAPE", "declared there", domains=("x.fr",), operator_id="1759900004"),
+        Finding("DECL_COLUMN", "register", domains=("x.fr", "ch-beta.mssante.fr")),
+        Finding("MAILBOX_UNLISTED", "y.fr", domains=("y.fr",)),
+        Finding("DECL_DATE_MISSING", "ch-beta", domains=("ch-beta.mssante.fr",)),
+        Finding(FAILED, "rule", facts={"audit": "dn_consistency"}),
+    ]
+    frame = findings_frame(made, space.entries)
+    kept = touching(frame, space, limits(space, None, "Grand Est"))
+    assert {one[0] for one in kept["subject"]} == {
+        "both", "here", "list", "declared", "register", "ch-beta", "rule"
+    }  # fmt: skip
+    assert kept.dtypes.equals(frame.dtypes)
+    assert {one[0] for one in touching(frame, space, limits(space, "CH BETA"))["subject"]} == {
+        "both", "here", "declared", "rule"
+    }  # fmt: skip
+    assert touching(frame, space, Limits()) is frame
+    assert touching(frame.iloc[:0], space, limits(space, None, "Grand Est")).dtypes.equals(frame.dtypes)
+
+
+def test_every_finding_on_a_row_of_the_place_is_kept(space: TrustSpace, found: pd.DataFrame) -> None:
+    everywhere = set()
+    for code in sorted({*space.audited["department"]} - {""}):
+        chosen = limits(space, department=code)
+        rows = set(limited(space.entries, chosen)["row"])
+        assert rows == set(space.entries.loc[space.entries["department"] == code, "row"])
+        kept = touching(found, space, chosen)
+        own = {f for f, r in zip(found["fingerprint"], found["rows"], strict=True) if rows & set(r)}
+        assert own <= set(kept["fingerprint"])
+        everywhere |= set(kept["fingerprint"])
+        assert not {*kept["operator_id"]} - {""} or len(kept) < len(found)
+    assert len(everywhere) <= len(found)
+
+
+def test_domains_and_findings_of_the_command_line_are_those_of_the_place(space: TrustSpace) -> None:
+    own = space.audited[space.audited["region"].isin(["Île-de-France", "Corse"])]
+    for given in (("--region", "ile de france, corse"), ("--region", "Corse", "--region", "ILE-DE-FRANCE")):
+        rows = json.loads(run("domains", "--as-of", AT, *given, "--format", "json"))
+        assert [row["domain"] for row in rows] == own["domain"].unique().tolist()
+    told = json.loads(run("findings", "all", "--as-of", AT, "--department", "2a", "--format", "json"))
+    numbers = set(space.entries.loc[space.entries["department"] == "2A", "row"])
+    assert told
+    assert all(not f["rows"] or f["operator_id"] == "12A9900000" or numbers & {*f["rows"]} for f in told)
+
+
+def test_what_is_not_of_the_place_is_not_gone_from_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "f.sarif"
+    run("findings", "dn_consistency", "--as-of", AT, "--format", "sarif", "--out", log)
+    run(
+        "findings", "dn_consistency", "--as-of", "2026-03-04", "--region", "Corse", "--format", "sarif",
+        "--out", log,
+    )  # fmt: skip
+    (one,) = json.loads(log.read_text(encoding="utf-8"))["runs"]
+    states = {(r["baselineState"], r["kind"]) for r in one["results"]}
+    assert ("absent", "fail") not in states
+    assert ("unchanged", "open") in states
+
+
+def test_dossiers_are_those_of_the_operators_that_sit_there(tmp_path: Path) -> None:
+    out = tmp_path / "dossiers"
+    run("dossiers", "--as-of", AT, "--operator", "1970490009", "--out", out)
+    run("dossiers", "--as-of", AT, "--region", "Corse", "--out", out)
+    told = json.loads((out / "dossiers.json").read_text(encoding="utf-8"))["dossiers"]
+    assert {one["operator_id"] for one in told} == {"12A9900000", "1970490009"}  # the other's stays
+    with pytest.raises(AuditError, match="none of these operators sits there"):
+        run("dossiers", "--as-of", AT, "--region", "Corse", "--operator", "1970490009", "--out", out)
+
+
+# -- reports ------------------------------------------------------------------------------------------------
+
+
+def test_a_report_says_so_where_it_begins(space: TrustSpace) -> None:
+    def told(**given: str) -> str:
+        chosen = limits(space, **given)
+        shown = opening(space, limited(space.audited, chosen), None, chosen)._repr_html_()
+        return shown.replace("\xa0", " ").replace("<bdi>", "").replace("</bdi>", "")
+
+    assert "Rapport limité aux opérateurs de la région <strong>Corse</strong>, d’après" in told(
+        region="corse"
+    )
+    assert "des régions <strong>Corse et Île-de-France</strong>" in told(region="corse, ile-de-france")
+    assert "du département <strong>Paris (75)</strong>" in told(region="ile de france", department="75")
+    assert "Rapport limité à l’opérateur" in told(operator="1970490009", region="la reunion, guadeloupe")
+    assert "Rapport limité" not in told()
+    assert limited_to(Limits()) == ""
+
+
+def test_reports_are_limited_as_they_say(tmp_path: Path, space: TrustSpace, found: pd.DataFrame) -> None:
+    given = {"as_of": AT, "region": "corse"}
+    done = run_reports(["dn_consistency", "changes"], out=tmp_path, parameters=given)
+    assert [outcome.failure for outcome in done.outcomes] == [None, None]
+    for name in ("dn_consistency", "changes"):
+        assert "Rapport limité aux opérateurs" in (tmp_path / f"{name}.html").read_text(encoding="utf-8")
+    results = done.outcomes[0].results
+    dn = found[found["audit"] == "dn_consistency"]
+    kept = touching(dn, space, limits(space, None, "Corse"))
+    assert results.findings["fingerprint"].tolist() == kept["fingerprint"].tolist()
+
+
+def test_an_unknown_place_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="no region 'nowhere'"):
+        run_reports(["dn_consistency"], out=tmp_path / "out", parameters={"as_of": AT, "region": "nowhere"})
+    assert not (tmp_path / "out" / "dn_consistency.html").exists()
+
+
+def test_what_happened_to_operators_of_a_place_is_told_of_them_alone(space: TrustSpace) -> None:
+    whole = chronicle(space).whole.changes
+    own = chronicle(space, departments={"75"}).whole.changes
+    lists = [space.archive.load(snapshot).entries for snapshot in space.archive.snapshots]
+    rows = pd.concat([one[~one["is_audit_entry"]] for one in lists])
+    sitting = set(rows.loc[rows["department"] == "75", "operator_id"])
+    touches = whole["operator_before"].isin(sitting) | whole["operator_after"].isin(sitting)
+    assert len(own) == touches.sum()
+    assert 0 < len(own) < len(whole)
+    assert chronicle(space, departments=()).whole.changes.empty
+
+
+def test_a_report_without_a_place_goes_on_with_its_ledger() -> None:
+    assert scope_of("x", {"operator": None}) == scope_of("x", {"operator": None, "region": None})
+    assert scope_of("x", {"region": "Corse"}) != scope_of("x", {"region": None})
+
+
+@pytest.mark.real
+def test_regions_of_the_real_list_hold_all_of_it() -> None:
+    if not REAL.exists():
+        pytest.skip("no real list beside the checkout (../shared/real)")
+    space = open_space(data=str(REAL), as_of="2025-03-01")
+    every, seen = audit_all(space), set()
+    names = [name for name in REGIONS if (space.entries["region"] == name).any()]
+    held = 0
+    for name in names:
+        chosen = limits(space, None, name)
+        kept = touching(every, space, chosen)
+        seen |= set(kept["fingerprint"])
+        held += len(limited(space.entries, chosen))
+        assert 0 < len(kept) < len(every)
+    assert held == (space.entries["region"] != "").sum()
+    assert seen == set(every["fingerprint"])
+    whose = [operators(space, limits(space, None, name)) for name in names]
+    assert len(set().union(*whose)) == sum(map(len, whose)) > 300

@@ -1,0 +1,314 @@
+"""What is known of each domain: check by check, why, and how it is written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pandas as pd
+import pytest
+from jsonschema import Draft202012Validator
+from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space
+from typer.testing import CliRunner
+
+from mssante_audit.audits import audit_all
+from mssante_audit.cli.main import app
+from mssante_audit.declarations.register import load_declarations
+from mssante_audit.findings import registry
+from mssante_audit.findings.catalogue import CHECKS, FAILED, Rule
+from mssante_audit.findings.frame import Finding, findings_frame
+from mssante_audit.findings.registry import Audit, catalogue, register
+from mssante_audit.report.results import open_space
+from mssante_audit.snapshot import load_space, make_snapshot
+from mssante_audit.snapshot.dictionary import schema
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.domains import domains, domains_of
+from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, reasons
+from mssante_audit.whitelist.reliance import doubts
+from mssante_audit.whitelist.signature import Verdict
+
+REAL = Path(__file__).parents[2] / "shared" / "real"
+AT = "2026-03-03T06:00:00+00:00"
+BETA = {"domain": "ch-beta.mssante.fr", "description": "Domaine du CH Beta", "dn": BETA_DN}
+
+
+def signed(space: TrustSpace, status: str = "valid") -> TrustSpace:
+    """Return a space whose list's signature is worth so much."""
+    space.whitelist.__dict__["signature"] = Verdict(status, "made up")
+    return space
+
+
+def told(space: TrustSpace, *found: Finding, domain: str = ALPHA["domain"]) -> dict[str, Any]:
+    """Return the row of a domain, for findings made up."""
+    frame = findings_frame(found, space.entries)
+    return domains_of(space, frame).set_index("domain").loc[domain].to_dict()
+
+
+@pytest.fixture(scope="module")
+def space() -> TrustSpace:
+    return load_space(as_of=AT)
+
+
+@pytest.fixture
+def others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test register audits of its own."""
+    monkeypatch.setattr(registry, "_registered", {})
+    yield
+    catalogue.cache_clear()
+
+
+# -- a check ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("finding", "check", "result", "state"),
+    [
+        (Finding("LIST_DOMAIN_INVALID", "x", (1,)), "listed", "fail", "broken"),
+        (Finding("RECO_WITHDRAWN_LISTED", "x", (1,)), "declaration", "fail", "broken"),
+        (Finding("LIST_PAIR_REPEATED", "x", (1,)), "listed", "warn", "risk"),
+        (Finding("DN_SHAPE", "x", (1,)), "certificate", "fail", "broken"),
+        (Finding("CONTACT_NO_PHONE", "x", (1,)), "contacts", "warn", "risk"),
+        (Finding("DN_O_TRUNCATED", "x", (1,)), "certificate", "ok", "well"),  # information
+        (Finding("CONTACT_EMAIL_TYPO", "x", (1,)), "contacts", "ok", "well"),  # an error, and a hint
+        (Finding("CONTACT_NO_EMAIL", "x", (1,), confidence="hint"), "contacts", "ok", "well"),
+        (Finding("LIST_DESCRIPTION_MOJIBAKE", "x", (1,)), "listed", "ok", "well"),  # decides no check
+        (Finding("DN_SHAPE", "x", (2,)), "certificate", "ok", "well"),  # of the other domain
+        (Finding("LIST_NAMESPACE", "list"), "listed", "ok", "well"),  # touches no domain by name
+    ],
+)
+def test_a_finding_decides_the_check_of_its_rule(
+    finding: Finding, check: str, result: str, state: str
+) -> None:
+    row = told(signed(make_space({}, BETA)), finding)
+    assert (row[check], row["state"]) == (result, state)
+    assert row["why"].get(check) == (None if result == "ok" else [finding.rule])
+    others = {"listed", "certificate", "contacts"} - {check}
+    assert {row[other] for other in others} == {"ok"}
+
+
+def test_the_worst_decides_and_names_all_that_are_as_bad() -> None:
+    found = [
+        Finding(code, "x", (1,))
+        for code in ("CONTACT_NO_PHONE", "CONTACT_AUTOFILL", "CONTACT_NO_EMAIL", "LIST_PAIR_REPEATED")
+    ]
+    row = told(signed(make_space({})), *found)
+    assert sorted(row["why"]["contacts"]) == ["CONTACT_AUTOFILL", "CONTACT_NO_EMAIL"]
+    assert [row[name] for name in ("contacts", "listed", "certificate")] == ["fail", "warn", "ok"]
+    assert row["state"] == "broken"
+    assert row["reasons"].replace("\xa0", " ") == (
+        "Inscription : même domaine et même certificat, lignes différentes. "
+        "Contacts : numéros de téléphone qui se suivent (recopie de tableur) ; "
+        "contact sans adresse électronique. "
+        "Déclaration : aucun registre de déclarations."
+    )
+
+
+def test_what_no_audit_decides_or_looked_at_is_unknown_and_says_why() -> None:
+    row = told(signed(make_space({})))
+    assert row["state"] == "well"
+    for check in ("dns", "mail", "tls", "receives"):
+        assert (row[check], row["why"][check]) == ("unknown", ["not_audited"])
+    assert (row["declaration"], row["why"]["declaration"]) == ("unknown", ["no_declarations"])
+    assert row["why"].keys() == {"dns", "mail", "tls", "receives", "declaration"}
+    assert pd.isna(row["mailboxes"])
+
+
+def test_a_register_makes_declarations_known(tmp_path: Path) -> None:
+    file = tmp_path / "declarations.csv"
+    file.write_text("domain\nch-beta.mssante.fr\n", encoding="utf-8")
+    space = signed(replace(make_space({}, BETA), declarations=load_declarations(file)))
+    frame = domains_of(space, audit_all(space)).set_index("domain")
+    assert frame.loc["ch-alpha.mssante.fr", "why"]["declaration"] == ["RECO_NOT_DECLARED"]
+    assert "RECO_NOT_DECLARED" not in frame.loc["ch-beta.mssante.fr", "why"].get("declaration", [])
+    assert (frame["declaration"] != "unknown").all()
+
+
+# -- a list that is not to be relied on ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["invalid", "absent", "valid-untrusted"])
+def test_a_list_that_is_not_to_be_relied_on_makes_all_unknown(status: str) -> None:
+    space = signed(make_space({}, BETA), status)
+    frame = domains_of(space, findings_frame([Finding("DN_SHAPE", "x", (1,))], space.entries))
+    assert set(frame["listed"]) == set(frame["state"]) == {"unknown"}
+    assert frame["certificate"].tolist() == ["fail", "ok"]  # what its rows say is still told
+    expected = doubts(space.whitelist, space.as_of, timedelta(days=7))
+    assert expected
+    assert [why["listed"] for why in frame["why"]] == [expected, expected]
+
+
+@pytest.mark.parametrize(("days", "code"), [(8, "old"), (-8, "future"), (3, None)])
+def test_its_age_counts(days: int, code: str | None) -> None:
+    space = signed(make_space({}, as_of=AS_OF - timedelta(days=1) + timedelta(days=days)))
+    row = told(space)
+    assert (row["listed"], row["why"].get("listed")) == (("unknown", [code]) if code else ("ok", None))
+
+
+def test_every_doubt_and_check_has_its_words() -> None:
+    assert DOUBTS["fr"].keys() == DOUBTS["en"].keys()
+    for language in ("fr", "en"):
+        assert CHECK_NAMES[language].keys() == set(CHECKS)
+        for code in DOUBTS[language]:
+            assert DOUBTS[language][code] in reasons({"listed": [code]}, language)
+    assert reasons({"dns": ["not_audited"], "receives": ["not_audited"]}) == ""
+    assert reasons({"contacts": [FAILED]}, "en") == "Contacts: a rule could not be evaluated."
+    assert reasons({"certificate": ["DN_ID_LUHN"]}, "en").startswith("Certificate: ")
+
+
+# -- rules that fail, rules of others -----------------------------------------------------------------------
+
+SEEN = Rule(
+    "TLS_SEEN_WEAK", family="TLS", severity="warning", source="none", title_fr="TLS faible",
+    title_en="Weak TLS", why_fr="x", why_en="x", remedy_fr="x", remedy_en="x", check="tls",
+)  # fmt: skip
+
+
+@pytest.mark.usefixtures("others")
+def test_an_audit_of_a_package_decides_a_check_by_its_rules() -> None:
+    register(Audit("tls_seen", "TLS", (SEEN,), lambda space: [Finding("TLS_SEEN_WEAK", "x", (1,))]))
+    space = signed(make_space({}, BETA))
+    frame = domains_of(space, audit_all(space))
+    assert frame["tls"].tolist() == ["warn", "ok"]
+    assert "tls" not in frame["why"][1]
+    assert "TLS\xa0: TLS faible." in frame["reasons"][0]
+    register(Audit("tls_seen", "TLS", (SEEN,), lambda space: [], needs=("observation",)))
+    assert domains_of(space, audit_all(space))["why"][1]["tls"] == ["no_observation"]
+
+
+@pytest.mark.usefixtures("others")
+def test_a_rule_that_fails_leaves_its_check_unknown_and_no_domain_well() -> None:
+    def breaks(space: TrustSpace) -> list[Finding]:
+        raise ValueError("no")
+
+    seen = replace(SEEN, code="CERT_SEEN_WEAK", check="certificate")
+    register(Audit("certs_seen", "Certificats", (seen,), breaks))
+    space = signed(make_space({}, BETA))
+    found = audit_all(space)
+    assert FAILED in set(found["rule"])
+    frame = domains_of(space, found)
+    assert set(frame["certificate"]) == {"unknown"} == set(frame["state"])
+    assert frame["why"][0]["certificate"] == [FAILED]
+    assert set(frame["contacts"]) == {"ok"}
+
+
+def test_a_check_is_one_there_is() -> None:
+    with pytest.raises(Exception, match=r"check is 'smell'\. Allowed: \"\", listed, certificate"):
+        replace(SEEN, check="smell")
+    checks = {rule.check for rule in catalogue().values()}
+    assert checks == {"", "listed", "certificate", "contacts", "declaration"}
+    # Whatever makes the list unknown is told by its own words, and whatever names a check may decide it.
+    assert all(rule.check == "listed" for rule in catalogue().values() if rule.whole)
+
+
+def test_a_waived_finding_counts_for_nothing(tmp_path: Path) -> None:
+    space = signed(make_space({"support_contact": "support@alpha.example"}))
+    assert domains(space)["contacts"].tolist() == ["warn"]
+    (found,) = audit_all(space).query("rule == 'CONTACT_NO_PHONE'").to_dict("records")
+    waivers = tmp_path / "waivers.toml"
+    waivers.write_text(
+        f'[[waiver]]\nfingerprint = "{found["fingerprint"]}"\nrule = "CONTACT_NO_PHONE"\nreason = "known"\n'
+        'who = "somebody"\nuntil = 2026-12-31\n',
+        encoding="utf-8",
+    )
+    assert domains(replace(space, waivers=waivers))["contacts"].tolist() == ["ok"]
+
+
+# -- the command --------------------------------------------------------------------------------------------
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(app, ["domains", *map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_each_format_has_every_domain_of_the_sample(tmp_path: Path, space: TrustSpace) -> None:
+    frame = domains(space)
+    rows = json.loads(run("--as-of", AT, "--format", "json"))
+    Draft202012Validator(schema("domains")).validate(rows)
+    assert [row["domain"] for row in rows] == space.audited["domain"].unique().tolist()
+    assert [row["why"] for row in rows] == frame["why"].tolist()
+    for suffix in ("csv", "xlsx", "parquet"):
+        run("--as-of", AT, "--format", suffix, "--out", tmp_path / f"d.{suffix}")
+    flat = [name for name in frame.columns if name != "why"]
+    csv = pd.read_csv(tmp_path / "d.csv", encoding="utf-8-sig", dtype="str", keep_default_na=False)
+    assert list(csv.columns) == flat
+    assert csv["state"].tolist() == frame["state"].tolist()
+    (sheet,) = openpyxl.load_workbook(tmp_path / "d.xlsx").worksheets
+    assert (sheet.title, sheet.max_row) == ("domains", len(frame) + 1)
+    parquet = pd.read_parquet(tmp_path / "d.parquet")
+    assert list(map(json.loads, parquet["why"])) == frame["why"].tolist()
+    assert list(parquet.columns) == list(frame.columns)
+
+
+def test_no_contact_is_named_and_no_cell_is_a_formula(tmp_path: Path) -> None:
+    (tmp_path / "list.xml").write_bytes(_xml({"domain": "=1+1.mssante.fr"}, BETA))
+    text = run("--data", tmp_path, "--as-of", AT)
+    assert "\n'=1+1.mssante.fr," in text
+    assert "alpha.example" not in text.replace("mss.alpha.example", "")
+    assert "01 99" not in text
+
+
+def _xml(*rows: dict[str, str]) -> bytes:
+    from made_up import xml_of
+
+    return xml_of(*rows)
+
+
+def test_words_are_of_the_language_asked_for() -> None:
+    assert "Certificat\xa0: " in run("--as-of", AT)
+    english = run("--as-of", AT, "--lang", "en")
+    assert "Certificate: " in english
+    assert "Certificat\xa0" not in english
+
+
+@pytest.mark.parametrize("shareable", [False, True])
+def test_a_snapshot_tells_the_same(tmp_path: Path, space: TrustSpace, shareable: bool) -> None:
+    make_snapshot(space, tmp_path / "s", shareable=shareable)
+    for more in (("--format", "json"), ("--lang", "en"), ("--region", "Corse")):
+        assert run("--data", tmp_path / "s", *more) == run("--as-of", AT, *more)
+    pd.testing.assert_frame_equal(domains(load_space(tmp_path / "s")), domains(space))
+
+
+def test_the_sample_has_each_state_with_its_reason(space: TrustSpace) -> None:
+    frame = domains(space)
+    assert {"well", "risk", "broken"} == set(frame["state"])
+    for row in frame.to_dict("records"):
+        known = {row[check] for check in CHECKS} - {"unknown"}
+        worst = "broken" if "fail" in known else "risk" if "warn" in known else "well"
+        assert row["state"] == worst
+        assert row["why"].keys() - {"receives"} == {check for check in CHECKS if row[check] != "ok"}
+    assert set(domains(load_space())["state"]) == {"unknown"}  # today its list is too old
+
+
+def test_a_whole_archive_is_looked_at_as_of_its_last_list(tmp_path: Path) -> None:
+    space = archived(tmp_path, on_2026_03_01=[{}], on_2026_03_02=[{}, BETA])
+    assert domains(space)["domain"].tolist() == ["ch-alpha.mssante.fr", "ch-beta.mssante.fr"]
+
+
+@pytest.mark.real
+def test_the_real_list() -> None:
+    if not REAL.exists():
+        pytest.skip("no real list beside the checkout (../shared/real)")
+    real = open_space(data=str(REAL), as_of="2025-03-01")
+    found = audit_all(real)
+    frame = domains(real, found)
+    assert len(frame) == real.audited["domain"].nunique() == 4906
+    assert set(frame["declaration"]) == {"unknown"}
+    assert (frame["listed"] != "unknown").all()
+    counts = frame["state"].value_counts()
+    assert counts["well"] > counts["risk"] > counts["broken"] > 0
+    # Each that is broken has an error on a row of its own, found anew from the findings.
+    rows = {code: set() for code in found["rule"]}
+    for code, numbers in zip(found["rule"], found["rows"], strict=True):
+        rows[code].update(numbers)
+    own = real.audited.groupby("domain")["row"].agg(set)
+    for row in frame[frame["state"] == "broken"].to_dict("records"):
+        codes = [code for check in CHECKS if row[check] == "fail" for code in row["why"][check]]
+        assert codes
+        assert all(own[row["domain"]] & rows[code] for code in codes)
+        assert {catalogue()[code].severity for code in codes} <= {"error", "critical"}
