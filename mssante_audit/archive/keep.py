@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mssante_audit.archive.history import Parsed, bring_up_to_date
-from mssante_audit.archive.log import GOOD, Record, append, read_log
-from mssante_audit.archive.store import QUARANTINE, TIME, Archive, Snapshot, load_kept
+from mssante_audit.archive.log import GOOD, Record, append
+from mssante_audit.archive.store import QUARANTINE, TIME, Archive, Snapshot
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.instants import SKEW
@@ -91,15 +91,15 @@ def _store(
         if sha256_of(target) == whitelist.sha256:
             return replace(record, outcome="same")
         record = replace(record, message="the kept file held other bytes, and was replaced")
-    flags, notes = _flags(archive, len(whitelist.entries), made, name, max_loss, now)
+    flags = _flags(archive, len(whitelist.entries), made, name, max_loss, now)
     write_bytes(target, gzip.compress(whitelist.content(), mtime=0))
-    message = "; ".join(filter(None, [record.message, *notes]))
+    message = "; ".join(filter(None, [record.message, *flags.values()]))
     return replace(record, outcome="kept", flags=tuple(flags), message=message)
 
 
 def _flags(
     archive: Archive, count: int, made: datetime, name: str, max_loss: float, now: datetime
-) -> tuple[list[str], list[str]]:
+) -> dict[str, str]:
     """Tell what is odd about a good list, and in words."""
     flags: dict[str, str] = {}
     if made > now + SKEW:
@@ -116,15 +116,13 @@ def _flags(
         rows = _rows(archive, before[-1])
         if rows and count < (1 - max_loss) * rows:
             flags["shrunk"] = f"{count} rows, {rows} in the list before"
-    return list(flags), list(flags.values())
+    return flags
 
 
 def _rows(archive: Archive, snapshot: Snapshot) -> int:
-    for record in reversed(read_log(archive.folder)):
-        if record.file == snapshot.name and record.outcome in GOOD and record.rows:
-            return record.rows
+    known = [r.rows for r in archive.log if r.file == snapshot.name and r.outcome in GOOD and r.rows]
     try:
-        return len(load_kept(snapshot).entries)
+        return known[-1] if known else len(archive.load(snapshot).entries)
     except InputError:
         return 0
 

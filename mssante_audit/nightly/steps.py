@@ -94,11 +94,9 @@ def fetch(job: Job) -> tuple[str, dict[str, Any]]:
         total_seconds=wanted.attempt_seconds, max_loss=wanted.max_loss,
     )  # fmt: skip
     record = fetching.fetch(_archive(job), settings)
-    flags = f" [{', '.join(record.flags)}]" if record.flags else ""
-    said = f"{record.outcome}{flags} {record.file}: {record.message}".rstrip(": ")
     if record.outcome == "quarantined":
-        raise ReportError(f"the list published now is not to be trusted; {said}")
-    return said, {"outcome": record.outcome, "file": record.file, "flags": list(record.flags)}
+        raise ReportError(f"the list published now is not to be trusted; {record.line}")
+    return record.line, {"outcome": record.outcome, "file": record.file, "flags": list(record.flags)}
 
 
 def _archive(job: Job) -> Archive:
