@@ -18,8 +18,6 @@ import pandas as pd
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mssante_audit.archive import keep as archive_keep
-from mssante_audit.archive import store as archive_module
 from mssante_audit.archive.history import bring_up_to_date, frame_of, history_of
 from mssante_audit.archive.keep import import_lists, locked
 from mssante_audit.archive.log import Record, append, read_log
@@ -428,9 +426,8 @@ def test_only_new_lists_are_read_for_the_history(archive, chain, monkeypatch) ->
     *old, new = story(chain)
     put(archive, *old)
     read = []
-    real = archive_module.load_kept
-    for module in (archive_module, archive_keep):
-        monkeypatch.setattr(module, "load_kept", lambda s, *given: read.append(s.name) or real(s, *given))
+    real = Archive.load
+    monkeypatch.setattr(Archive, "load", lambda self, s: read.append(s.name) or real(self, s))
     (record,) = put(archive, new)
     # Once for the flags' count of rows is in the log already: only the history reads it.
     assert read == [record.file]

@@ -132,7 +132,7 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
     others = dict.fromkeys(change for change in found if change.kind != "restamped")
     found = sorted([*others, *dated], key=lambda c: (order[c.kind], c.domain, c.of, c.before, c.after))
     sure = {kind: confidence(kind, doubts) for kind in (*KINDS, "more", "fewer")}
-    return [one if (told := sure[_way(one)]) == "certain" else one._replace(confidence=told) for one in found]
+    return [one if (told := sure[way(one)]) == "certain" else one._replace(confidence=told) for one in found]
 
 
 def changes_frame(found: Iterable[Change], events: Iterable[str] | None = None) -> pd.DataFrame:
@@ -147,11 +147,11 @@ def changes_frame(found: Iterable[Change], events: Iterable[str] | None = None) 
     return frame.astype({name: "object" if name == "facts" else "str" for name in COLUMNS})
 
 
-def _way(change: Change) -> str:
+def way(change: Change) -> str:
     """Return the kind of a change; of copies, whether there are more or fewer."""
     if change.kind != "duplicated":
         return change.kind
-    return "more" if int(change.facts["after"]) > int(change.facts["before"]) else "fewer"
+    return "more" if change.after > change.before else "fewer"  # type: ignore[operator] # numbers of copies
 
 
 def _rows(entries: pd.DataFrame) -> Counter[Row]:

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mssante_audit.archive.changes import Change, Operator, changes_frame, compare
+from mssante_audit.archive.changes import Change, Operator, changes_frame, compare, way
 from mssante_audit.archive.renames import renames_in
 from mssante_audit.archive.sides import CONFIDENCES, Side, confidence, side_of
 from mssante_audit.base.errors import InputError
@@ -166,7 +166,8 @@ def _events(found: Sequence[Change], old: Side, new: Side) -> Iterator[_Event]:
     for group, members in groups.items():
         changes = [found[position] for position in members]
         domains = tuple(sorted({c.domain for c in changes}))
-        yield _told(group, changes, domains, members, names, everywhere)
+        kind, facts, sure = _told(group, changes, len(domains) >= BULK, names, everywhere)
+        yield _Event(kind, domains, members, facts, sure)
     yield from _appearances(names, old, new)
     if old.signer and new.signer and old.signer != new.signer:
         doubts = {*old.doubts, *new.doubts}
@@ -211,55 +212,41 @@ def _text(side: object) -> str:
 def _told(
     group: tuple[Hashable, ...],
     changes: Sequence[Change],
-    domains: tuple[str, ...],
-    members: list[int],
+    many: bool,
     names: Mapping[str, str],
     everywhere: Container[tuple[object, object]],
-) -> _Event:
+) -> tuple[str, dict[str, Any], str]:
+    """Return the kind of an event, its facts, and how sure it is of two lists to be relied on."""
     kind, first = str(group[0]), changes[0]
-    who = _operator(first.operator_after or first.operator_before, names)
+    who = {"operator": _operator(first.operator_after or first.operator_before, names)}
     match kind:
         case "migration":
             was, to = (_operator(str(one), names) for one in group[1:3])
-            return _Event(kind, domains, members, {"before": was, "after": to})
+            return kind, {"before": was, "after": to}, "certain"
         case "renamed":
             renamed = [{"before": c.before, "after": c.domain} for c in changes]
-            return _Event("rename", domains, members, {"operator": who, "renamed": renamed}, "likely")
+            return "rename", {**who, "renamed": renamed}, "likely"
         case "dn_added" | "dn_retired":
-            facts = {"operator": who, "certificate": _certificate(first.after or first.before)}
-            return _Event(f"certificate_{kind[3:]}", domains, members, facts)
+            certificate = _certificate(first.after or first.before)
+            return f"certificate_{kind[3:]}", {**who, "certificate": certificate}, "certain"
         case "dn_replaced":
-            full = (first.before, first.after) in everywhere
             sides = {"before": _certificate(first.before), "after": _certificate(first.after)}
-            what, confidence = ("renewal", "certain") if full else ("replacement", "likely")
-            return _Event(what, domains, members, {"operator": who, **sides}, confidence)
+            if (first.before, first.after) in everywhere:
+                return "renewal", {**who, **sides}, "certain"
+            return "replacement", {**who, **sides}, "likely"
         case "restamped":
-            return _Event("restamp", domains, members, {"rows": len(changes)})
+            return "restamp", {"rows": len(changes)}, "certain"
         case "duplicated":
-            more = any(int(c.facts["after"]) > int(c.facts["before"]) for c in changes)
-            return _Event("duplication", domains, members, {"operator": who, "more": more})
+            return "duplication", {**who, "more": any(way(c) == "more" for c in changes)}, "certain"
         case "added" | "removed":
-            return _Event(kind, domains, members, {"operator": who})
-    return _text_event(TEXTS[kind], group, changes, domains, members, who)
-
-
-def _text_event(
-    text: str,
-    group: tuple[Hashable, ...],
-    changes: Sequence[Change],
-    domains: tuple[str, ...],
-    members: list[int],
-    who: Mapping[str, str],
-) -> _Event:
-    """Tell of one change of text, made on one domain or on many."""
-    many = len(domains) >= BULK
+            return kind, who, "certain"
+    text = TEXTS[kind]
     if group[1] == "spelling":
-        return _Event("correction" if many else text, domains, members, {"text": text}, "likely")
-    facts = {"text": text, "operator": who}
+        return "correction" if many else text, {"text": text}, "likely"
     several = len({(c.of, c.before, c.after) for c in changes}) > 1
     if many and (text != "contact" or several):
-        return _Event("correction", domains, members, facts, "likely")
-    return _Event(text, domains, members, facts)
+        return "correction", {"text": text, **who}, "likely"
+    return text, {"text": text, **who}, "certain"
 
 
 def _operator(identifier: str, names: Mapping[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from mssante_audit.archive.history import bring_up_to_date
+from mssante_audit.archive.history import Parsed, bring_up_to_date
 from mssante_audit.archive.keep import MAX_LOSS, keep, locked
 from mssante_audit.archive.log import GOOD, Record, append
 from mssante_audit.archive.store import Archive
@@ -107,10 +107,11 @@ def fetch(archive: Archive, settings: Settings | None = None, *, now: datetime |
                 archive.folder,
                 replace(record, outcome="unchanged", file=last.file, sha256=last.sha256, rows=last.rows),
             )
-        record = keep(fresh, got.content, record, max_loss=settings.max_loss, now=now)
+        parsed: Parsed = {}
+        record = keep(fresh, got.content, record, max_loss=settings.max_loss, now=now, parsed=parsed)
         if record.outcome == "kept":
             with suppress(InputError):  # a damaged older file is for `archive verify` to tell
-                bring_up_to_date(replace(archive))
+                bring_up_to_date(replace(archive), parsed)
         return record
 
 

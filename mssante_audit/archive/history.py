@@ -25,6 +25,7 @@ result in whatever order lists come. The file's metadata name the lists that are
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mssante_audit.archive.store import Archive
+
+Parsed = dict[str, pd.DataFrame]
+"""Rows of lists by the names of their files, which then need not be read again."""
 
 FILE = "history.parquet"
 """In the archive's folder."""
@@ -85,10 +89,11 @@ def _named(table: Any, merges: list[tuple[str, str]]) -> Any:
     return pa.table(columns, names=SCHEMA.names).cast(SCHEMA)
 
 
-def bring_up_to_date(archive: Archive, *, rebuild: bool = False) -> Any:
+def bring_up_to_date(archive: Archive, parsed: Parsed | None = None, *, rebuild: bool = False) -> Any:
     """Write ``history.parquet`` with every list of the archive; return the table. The lock must be held.
 
-    Only lists that are not in it yet are read, unless one that was is gone or `rebuild` is asked for.
+    Only lists that are neither in it yet nor `parsed` are read, unless one that was in it is gone or
+    `rebuild` is asked for.
 
     Raises
     ------
@@ -101,7 +106,7 @@ def bring_up_to_date(archive: Archive, *, rebuild: bool = False) -> Any:
     names = {snapshot.name for snapshot in archive.snapshots}
     if set(known) == names and not rebuild and known:
         return table
-    whole = _completed(archive, known, table)
+    whole = _completed(archive, known, table, parsed or {})
     out = io.BytesIO()
     pq.write_table(
         whole.replace_schema_metadata({_KEY: json.dumps(sorted(names)).encode()}), out, compression="zstd"
@@ -114,7 +119,7 @@ def history_of(archive: Archive) -> pd.DataFrame:
     """Return the history of an archive: of its file if that is up to date, completed in memory if not."""
     known, table = _read(archive)
     if set(known) != {snapshot.name for snapshot in archive.snapshots}:
-        table = _completed(archive, known, table)
+        table = _completed(archive, known, table, {})
     return frame_of(table)
 
 
@@ -124,12 +129,13 @@ def frame_of(table: Any) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(CONTENT, "str"))
 
 
-def _completed(archive: Archive, known: Iterable[str], table: Any) -> Any:
+def _completed(archive: Archive, known: Iterable[str], table: Any, parsed: Parsed) -> Any:
     done = set(known)
     if done - {snapshot.name for snapshot in archive.snapshots}:
         done, table = set(), SCHEMA.empty_table()
     new = (s for s in archive.snapshots if s.name not in done)
-    return merged([table, *(rows_of(archive.load(s).entries, s.generated_at) for s in new)])
+    rows = ((parsed[s.name] if s.name in parsed else archive.load(s).entries, s.generated_at) for s in new)
+    return merged([table, *itertools.starmap(rows_of, rows)])
 
 
 def _read(archive: Archive) -> tuple[tuple[str, ...], Any]:

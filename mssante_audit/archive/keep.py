@@ -10,9 +10,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mssante_audit.archive.history import bring_up_to_date
-from mssante_audit.archive.log import GOOD, Record, append, read_log
-from mssante_audit.archive.store import QUARANTINE, TIME, Archive, Snapshot, load_kept
+from mssante_audit.archive.history import Parsed, bring_up_to_date
+from mssante_audit.archive.log import GOOD, Record, append
+from mssante_audit.archive.store import QUARANTINE, TIME, Archive, Snapshot
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.instants import SKEW
@@ -47,11 +47,12 @@ def keep(
     *,
     max_loss: float = MAX_LOSS,
     now: datetime | None = None,
+    parsed: Parsed | None = None,
 ) -> Record:
     """Keep a list (XML or gzip), or put it in quarantine; write the record, and return it with the outcome.
 
     The archive's lock must be held, and the archive opened since. `record` has what is known so far: `at`,
-    `action`, `source` and what the server said.
+    `action`, `source` and what the server said. The rows of a list that was kept are put into `parsed`.
 
     Raises
     ------
@@ -71,7 +72,10 @@ def keep(
         else:
             made = whitelist.generated_at
             record = replace(record, signer=parse_dn(verdict.signer).get("CN"))
-            return append(archive.folder, _store(archive, whitelist, made, record, max_loss, now))
+            record = _store(archive, whitelist, made, record, max_loss, now)
+            if parsed is not None:
+                parsed[record.file] = whitelist.entries
+            return append(archive.folder, record)
     except InputError as error:
         reason = str(error)
     return append(archive.folder, _quarantine(archive.folder, content, record, reason))
@@ -87,15 +91,15 @@ def _store(
         if sha256_of(target) == whitelist.sha256:
             return replace(record, outcome="same")
         record = replace(record, message="the kept file held other bytes, and was replaced")
-    flags, notes = _flags(archive, len(whitelist.entries), made, name, max_loss, now)
+    flags = _flags(archive, len(whitelist.entries), made, name, max_loss, now)
     write_bytes(target, gzip.compress(whitelist.content(), mtime=0))
-    message = "; ".join(filter(None, [record.message, *notes]))
+    message = "; ".join(filter(None, [record.message, *flags.values()]))
     return replace(record, outcome="kept", flags=tuple(flags), message=message)
 
 
 def _flags(
     archive: Archive, count: int, made: datetime, name: str, max_loss: float, now: datetime
-) -> tuple[list[str], list[str]]:
+) -> dict[str, str]:
     """Tell what is odd about a good list, and in words."""
     flags: dict[str, str] = {}
     if made > now + SKEW:
@@ -112,15 +116,13 @@ def _flags(
         rows = _rows(archive, before[-1])
         if rows and count < (1 - max_loss) * rows:
             flags["shrunk"] = f"{count} rows, {rows} in the list before"
-    return list(flags), list(flags.values())
+    return flags
 
 
 def _rows(archive: Archive, snapshot: Snapshot) -> int:
-    for record in reversed(read_log(archive.folder)):
-        if record.file == snapshot.name and record.outcome in GOOD and record.rows:
-            return record.rows
+    known = [r.rows for r in archive.log if r.file == snapshot.name and r.outcome in GOOD and r.rows]
     try:
-        return len(load_kept(snapshot).entries)
+        return known[-1] if known else len(archive.load(snapshot).entries)
     except InputError:
         return 0
 

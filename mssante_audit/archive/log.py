@@ -41,6 +41,12 @@ class Record:
     etag: str = ""
     last_modified: str = ""
 
+    @property
+    def line(self) -> str:
+        """What was done, in a line."""
+        flags = f" [{', '.join(self.flags)}]" if self.flags else ""
+        return f"{self.outcome}{flags} {self.file}: {self.message}".rstrip(": ")
+
 
 def read_log(folder: Path) -> list[Record]:
     """Return the records of an archive's log; a line that a kill or a full disk cut off is passed over."""

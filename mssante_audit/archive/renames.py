@@ -13,7 +13,6 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 CONTENT = ["dn", "description", "project_contact", "support_contact"]
@@ -184,43 +183,33 @@ def renames_in(history: pd.DataFrame, times: Sequence[Any]) -> dict[str, str]:
 
 
 def _steps(history: pd.DataFrame, times: Sequence[Any]) -> Iterator[tuple[str, str]]:
-    names = history["domain"]
-    first, last = (_positions(history[column], times) for column in ("first_seen", "last_seen"))
-    born, died = first.groupby(names).transform("min"), last.groupby(names).transform("max")
-    leaving = (last == died) & (last >= 0) & (last < len(times) - 1)
-    coming = (first == born) & (first > 0)
+    after = dict(pairwise(pd.DatetimeIndex(list(times)).as_unit("us")))
+    names, first, last = (history[column] for column in ("domain", "first_seen", "last_seen"))
+    leaving = (last == last.groupby(names).transform("max")) & last.isin(list(after))
+    coming = (first == first.groupby(names).transform("min")) & first.isin(list(after.values()))
     content = history.groupby(CONTENT, sort=False).ngroup()
-    heirs: dict[tuple[int, frozenset[int]], list[str]] = defaultdict(list)
-    for (name, start), codes in _contents(names, born, content, coming):
+    heirs: dict[tuple[Any, frozenset[int]], list[str]] = defaultdict(list)
+    for (name, start), codes in _contents(names, first, content, coming):
         heirs[start, codes].append(name)
     held = content.isin(content[leaving])
     holders: dict[int, list[tuple[Any, Any]]] = defaultdict(list)
-    columns = (content[held], history.loc[held, "first_seen"], history.loc[held, "last_seen"])
-    for code, since, until in zip(*columns, strict=True):
+    for code, since, until in zip(content[held], first[held], last[held], strict=True):
         holders[code].append((since, until))
-    for (name, end), codes in _contents(names, died, content, leaving):
-        found = heirs.get((end + 1, codes), [])
+    for (name, end), codes in _contents(names, last, content, leaving):
+        found = heirs.get((after[end], codes), [])
         if len(found) == 1 and all(_one_after_the_other(holders[code]) for code in codes):
             yield name, found[0]
 
 
 def _contents(
-    names: pd.Series, position: pd.Series, content: pd.Series, told: pd.Series
-) -> Iterator[tuple[tuple[str, int], frozenset[int]]]:
-    """Yield domains, each with its position and the contents of its rows, those that are `told`."""
-    found: dict[tuple[str, int], set[int]] = defaultdict(set)
-    for name, at, code in zip(names[told], position[told], content[told], strict=True):
+    names: pd.Series, seen: pd.Series, content: pd.Series, told: pd.Series
+) -> Iterator[tuple[tuple[str, Any], frozenset[int]]]:
+    """Yield domains, each with when they were seen and the contents of its rows, those that are `told`."""
+    found: dict[tuple[str, Any], set[int]] = defaultdict(set)
+    for name, at, code in zip(names[told], seen[told], content[told], strict=True):
         found[name, at].add(code)
     for key, codes in found.items():
         yield key, frozenset(codes)
-
-
-def _positions(seen: pd.Series, times: Sequence[Any]) -> pd.Series:
-    """Return which list of the span each time is that of; -1 before the span, their number after it."""
-    span = pd.DatetimeIndex(list(times)).as_unit("us")
-    at = span.searchsorted(seen, side="right") - 1
-    exact = (at >= 0) & (span[at] == seen)
-    return pd.Series(np.where(seen > span[-1], len(span), np.where(exact, at, -1)), index=seen.index)
 
 
 def _one_after_the_other(spans: list[tuple[Any, Any]]) -> bool:

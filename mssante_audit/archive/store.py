@@ -115,7 +115,23 @@ class Archive:
         InputError
             If it is gone, damaged, or another.
         """
-        return load_kept(snapshot, self.trusted, self.signer)
+        try:
+            whitelist = load_whitelist(
+                snapshot.path, any_namespace=True, anchors=self.trusted, signer=self.signer
+            )
+        except WhiteListError as error:
+            raise InputError(error.message, file=error.file, line=error.line, remedy=PUT_BACK) from error
+        return checked(whitelist, snapshot.path)
+
+    def domains(self, snapshot: Snapshot) -> list[str]:
+        """Return the names in a list; those of the last one the history knows. Errors as in `load`."""
+        rivals = [s for s in self.snapshots if s.generated_at >= snapshot.generated_at]
+        if rivals == [snapshot]:
+            rows = self.history[self.history["last_seen"] == snapshot.generated_at]
+        else:
+            rows = self.load(snapshot).entries
+        names: list[str] = rows["domain"].unique().tolist()
+        return names
 
     def side(self, snapshot: Snapshot) -> Side:
         """Load a list to compare it with another; errors as in `load`.
@@ -169,15 +185,6 @@ def open_archive(
 ) -> Archive:
     """Open an archive, which may be empty or not there yet."""
     return Archive(Path(folder), tuple(anchors), signer)
-
-
-def load_kept(snapshot: Snapshot, anchors: Sequence[str | Path] = (), signer: str | None = None) -> WhiteList:
-    """Load a kept list; see `Archive.load`."""
-    try:
-        whitelist = load_whitelist(snapshot.path, any_namespace=True, anchors=anchors, signer=signer)
-    except WhiteListError as error:
-        raise InputError(error.message, file=error.file, line=error.line, remedy=PUT_BACK) from error
-    return checked(whitelist, snapshot.path)
 
 
 def checked(whitelist: WhiteList, path: Path) -> WhiteList:

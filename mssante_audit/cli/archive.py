@@ -18,7 +18,6 @@ from mssante_audit.cli.console import check_format, say, write_frame
 from mssante_audit.cli.options import OutFile, Table, TableFormat, options_of
 
 if TYPE_CHECKING:
-    from mssante_audit.archive.log import Record
     from mssante_audit.archive.store import Archive
 
 app = typer.Typer(help="Keep published lists, and check those kept.", no_args_is_help=True)
@@ -53,38 +52,27 @@ def fetch(
     **options: Any,
 ) -> None:
     """Download the published list and keep it in the archive."""
+    from mssante_audit.archive import extraction
     from mssante_audit.archive.fetch import Settings
     from mssante_audit.archive.fetch import fetch as run
-
-    if mailboxes:
-        given = options["url"] if options["url"] != Fetch.model_fields["url"].default else None
-        bundle = Path(ca_bundle) if ca_bundle else None
-        _fetch_mailboxes(archive.parent, given, bundle, attempt_seconds, options["attempts"])
-        return
-    settings = Settings(
-        ca_bundle=Path(ca_bundle) if ca_bundle else None, total_seconds=attempt_seconds, **options
-    )
-    record = run(_open(archive, anchors, signer), settings)
-    say(f"{_line(record)} (from {settings.url})")
-    raise typer.Exit(1 if record.outcome == "quarantined" else 0)
-
-
-def _fetch_mailboxes(
-    folder: Path, url: str | None, ca_bundle: Path | None, timeout: float, attempts: int
-) -> None:
-    from mssante_audit.archive.extraction import MAX_BYTES, fetch_extraction
-    from mssante_audit.archive.fetch import Settings
     from mssante_audit.mailboxes.extraction import URL
 
-    settings = Settings(
-        url=url or URL, ca_bundle=ca_bundle, max_bytes=MAX_BYTES, total_seconds=timeout, attempts=attempts
-    )
-    got = fetch_extraction(folder, settings)
-    if got.extraction is None:
-        say(f"unchanged {got.file} (from {settings.url})")
+    options |= {"ca_bundle": Path(ca_bundle) if ca_bundle else None, "total_seconds": attempt_seconds}
+    if mailboxes:
+        if options["url"] == Fetch.model_fields["url"].default:
+            options["url"] = URL
+        settings = Settings(**options, max_bytes=extraction.MAX_BYTES)
+        got = extraction.fetch_extraction(archive.parent, settings)
+        said = f"unchanged {got.file}"
+        if got.extraction is not None:
+            known = got.extraction.by_domain
+            said = f"kept {got.file}: {sum(known.values())} mailboxes, {len(known)} domains"
+        say(f"{said} (from {settings.url})")
         return
-    known = got.extraction.by_domain
-    say(f"kept {got.file}: {sum(known.values())} mailboxes, {len(known)} domains (from {settings.url})")
+    settings = Settings(**options)
+    record = run(_open(archive, anchors, signer), settings)
+    say(f"{record.line} (from {settings.url})")
+    raise typer.Exit(1 if record.outcome == "quarantined" else 0)
 
 
 @app.command("import")
@@ -103,7 +91,7 @@ def import_(
 
     bad = 0
     for record in import_lists(_open(archive, anchors, signer), files, max_loss=max_loss):
-        say(f"{record.source}: {_line(record)}")
+        say(f"{record.source}: {record.line}")
         bad += record.outcome in ("quarantined", "failed")
     raise typer.Exit(1 if bad else 0)
 
@@ -174,9 +162,3 @@ def _open(
     if there and not folder.is_dir():
         raise InputError("no archive here", file=str(folder), remedy="Name it with --archive")
     return open_archive(folder, anchors or (), signer)
-
-
-def _line(record: Record) -> str:
-    flags = f" [{', '.join(record.flags)}]" if record.flags else ""
-    why = f": {record.message}" if record.message else ""
-    return f"{record.outcome}{flags} {record.file}{why}".rstrip()

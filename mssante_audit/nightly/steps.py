@@ -31,6 +31,7 @@ from mssante_audit.archive.store import Archive, open_archive
 from mssante_audit.base import export
 from mssante_audit.base.errors import AuditError, ReportError
 from mssante_audit.base.export import json_bytes, write_bytes
+from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Config, Observe
 from mssante_audit.base.staging import LOCK
@@ -52,7 +53,7 @@ from mssante_audit.report.results import Results, open_space, provenance
 from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.site.build import build_site
 from mssante_audit.snapshot import is_snapshot, make_snapshot
-from mssante_audit.space.trust import find_archive
+from mssante_audit.space.trust import find_archive, find_whitelist
 from mssante_audit.values.person import told_error
 
 STEP_LOCK = ".step.lock"
@@ -94,11 +95,9 @@ def fetch(job: Job) -> tuple[str, dict[str, Any]]:
         total_seconds=wanted.attempt_seconds, max_loss=wanted.max_loss,
     )  # fmt: skip
     record = fetching.fetch(_archive(job), settings)
-    flags = f" [{', '.join(record.flags)}]" if record.flags else ""
-    said = f"{record.outcome}{flags} {record.file}: {record.message}".rstrip(": ")
     if record.outcome == "quarantined":
-        raise ReportError(f"the list published now is not to be trusted; {said}")
-    return said, {"outcome": record.outcome, "file": record.file, "flags": list(record.flags)}
+        raise ReportError(f"the list published now is not to be trusted; {record.line}")
+    return record.line, {"outcome": record.outcome, "file": record.file, "flags": list(record.flags)}
 
 
 def _archive(job: Job) -> Archive:
@@ -110,9 +109,14 @@ def _archive(job: Job) -> Archive:
 def observe(job: Job) -> tuple[str, dict[str, Any]]:
     """Ask the DNS about every domain; go on with the observation of a run that was killed."""
     path = default_path(job.config.data.folder, began(job.folder.name))
-    domains = [
-        domain for domain in open_space(**job.parameters).entries["domain"].unique().tolist() if domain
-    ]
+    archive = _archive(job)
+    known = archive if archive.snapshots else None
+    file = find_whitelist(job.config.data.folder, known, parse_instant(job.as_of))
+    kept = [snapshot for snapshot in archive.snapshots if snapshot.path == file]
+    names = (
+        archive.domains(kept[0]) if kept else open_space(**job.parameters).entries["domain"].unique().tolist()
+    )
+    domains = [domain for domain in names if domain]
     summary = observe_dns(domains, path, observe_settings(job.config.observe), resume=path.exists())
     facts = {"file": path.name, "domains": summary.domains, "queries": summary.queries}
     return f"{summary.domains} domains, {summary.queries} queries: {path.name}", facts

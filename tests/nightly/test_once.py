@@ -9,12 +9,17 @@ from pathlib import Path
 from shutil import copy, copytree
 
 import pytest
+from dnslab import free_port, need_servers, start_nsd
 
 from mssante_audit import AUDITS
 from mssante_audit.archive.history import bring_up_to_date
+from mssante_audit.archive.keep import import_lists
 from mssante_audit.archive.store import open_archive
 from mssante_audit.base.resources import resource
+from mssante_audit.observe.observation import load_observation
 
+PARENT = "127.0.53.41"
+ZONE = f"@ NS ns1\n@ SOA ns1 hostmaster 7 3600 600 86400 300\nns1 A {PARENT}\n* MX 10 ns1\n"
 AS_OF = "2026-03-03T06:00:00Z"
 
 COUNTING = """
@@ -65,8 +70,9 @@ def whole_data(place) -> str:
     sample, data = resource("data/sample"), place.folder / "data"
     copy(sample / "declarations.csv", data)
     copytree(sample / "observations", data / "observations")
-    bring_up_to_date(open_archive(data / "archive", [data / "anchors"]))  # as fetch and import leave it
-    return max(file.name for file in (data / "archive").glob("*.xml.gz"))
+    lists = sorted((data / "archive").glob("*.xml.gz"))
+    list(import_lists(open_archive(data / "archive", [data / "anchors"]), lists))  # as a fetch leaves it
+    return lists[-1].name
 
 
 def test_a_night_checks_parses_and_audits_once(place, settings, night):
@@ -83,6 +89,37 @@ def test_a_night_checks_parses_and_audits_once(place, settings, night):
     reports = {path.stem for path in (place.runs[-1] / "reports").glob("*.html")}
     assert {"changes", "declarations", "delegation_vs_redirection", "overview"} <= reports
     assert len([*(place.runs[-1] / "dossiers").glob("*.eml")]) > 10
+
+
+def test_a_night_that_fetches_and_observes_reads_the_new_list_once_to_judge_and_once_to_audit_it(
+    place, settings, served, night, tmp_path
+):
+    current = whole_data(place)
+    archive = place.folder / "data" / "archive"
+    url = served((archive / current).read_bytes())
+    (archive / current).unlink()
+    before = open_archive(archive)
+    bring_up_to_date(before)
+    need_servers()
+    port = free_port()
+    daemon = start_nsd(tmp_path / "parent", [PARENT], port, {"mssante.fr": ZONE})
+    asked = {"parent_servers": [f"ns1.mssante.fr={PARENT}"], "resolvers": [PARENT], "port": port}
+    settings(
+        fetch={"enabled": True, "url": url},
+        observe={"enabled": True, "only": "ch-*", "timeout": 0.5, "retries": 0, "per_server": 100, **asked},
+    )
+    try:
+        calls = night()
+    finally:
+        daemon.stop()
+    assert (archive / current).is_file()
+    (seen,) = (place.folder / "data" / "observations").glob(f"dns-{place.runs[-1].name}*")
+    assert len(load_observation(seen).queries) > 20
+    # What came is judged before it is kept, by its bytes and by those that are signed; history and
+    # observation take its rows from there. The audit judges the kept file anew, in the same way.
+    assert Counter(on for what, on in calls if what == "check") == {"<bytes>": 1, current: 1}
+    lists = {snapshot.name: 1 for snapshot in before.snapshots[-1:]}  # what changed since
+    assert Counter(on for what, on in calls if what == "parse") == {"<bytes>": 3, current: 1, **lists}
 
 
 def test_what_is_found_again_the_next_night_is_open_in_every_report(place, settings, night):
