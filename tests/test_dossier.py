@@ -12,7 +12,7 @@ from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.facts import ANOTHER, PEERS_MIN, dossier, record, survey
 from mssante_audit.dossiers.page import parts
-from mssante_audit.dossiers.remedies import _said, remedy, theirs
+from mssante_audit.dossiers.remedies import remedy, said, theirs
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.results import of_operator
@@ -178,7 +178,7 @@ def test_what_the_manager_must_do_is_not_asked_of_the_operator(space):
 
 
 def test_what_dossiers_say_of_rules_names_rules():
-    assert {*_said()["others"], *_said()["remedies"]} <= catalogue().keys()
+    assert {*said()["others"], *said()["remedies"]} <= catalogue().keys()
 
 
 def test_nothing_to_correct_is_said():

@@ -9,17 +9,16 @@ server, a certificate) belongs to those who declare it unless a list gives it to
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from mssante_audit.base.french import typeset
+from mssante_audit.dossiers.remedies import said
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold, parse_contact
@@ -36,9 +35,6 @@ COMMON = 8
 SHORT, LONG = 3, 5
 """Letters from which on a name of one word is looked for inside a text: in capitals, and in any case."""
 
-_GENERIC = frozenset(
-    tomllib.loads((files(__package__) / "dossier.toml").read_text(encoding="utf-8"))["generic"]
-)
 _NAME_MAX = 300
 """Characters of a host name that are looked at: more than a list's field holds."""
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
@@ -303,7 +299,7 @@ def _parted(
             owned[key] |= owners
     used = Counter(word for key in owned for word in set(key.split()))
     prose = fold(" ".join(f"{r.title_fr} {r.why_fr} {r.remedy_fr}" for r in catalogue().values()))
-    common = _GENERIC | set(prose.split()) | {word for word, count in used.items() if count >= COMMON}
+    common = {*said()["generic"], *prose.split(), *(word for word, n in used.items() if n >= COMMON)}
     names: dict[str, dict[Words, Owners]] = {}
     fields: dict[str, Owners] = {}
     people = ((key, owners, True) for key, owners in persons.items())

@@ -97,7 +97,7 @@ def write_dossiers(
     executor: Executor | None = None,
     send: Callable[[Bundle], Any] = lambda bundle: bundle,
     debug: bool = False,
-    listener: Listener | None = None,
+    listener: Listener = lambda *_: None,
 ) -> DossierRun:
     """Write the dossiers of operators, those that are not there already.
 
@@ -135,13 +135,12 @@ def write_dossiers(
     chosen = [select_operator(space, operator) for operator in operators] or list(names)
     stamp = _stamp(base, inputs, pinned="as_of" in given)
     hashes = {i: _digest(f"{stamp}\0{i}") for i in chosen if i}
-    tell = listener or (lambda done, of, told: None)
     with locked(out) as staging:
         before = read_dossiers(out)
         there = {i: before[i] for i, told_hash in hashes.items() if _unchanged(before.get(i), told_hash, out)}
         todo = [operator_id for operator_id in hashes if operator_id not in there]
         for number, kept in enumerate(there.values(), 1):
-            tell(number, len(hashes), kept)
+            listener(number, len(hashes), kept)
         data, sent = _sent(base, order, send) if executor and todo else (None, order)
         workers = jobs or os.cpu_count() or 1
         with closing(produce(sent, todo, workers=workers, executor=executor, data=data)) as made:
@@ -150,7 +149,7 @@ def write_dossiers(
                 told = _told(dossier, names[operator_id], order, hashes[operator_id], before.get(operator_id))
                 write_files(staging, told.file, dossier.files, failed=bool(dossier.failure))
                 there[operator_id] = told
-                tell(len(there), len(hashes), told)
+                listener(len(there), len(hashes), told)
         others = {} if not operators else {i: d for i, d in before.items() if i in names and i not in there}
         index = sorted({**others, **there}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
         _write_indexes(staging, index, base, space)
@@ -163,9 +162,8 @@ def read_dossiers(out: Path) -> dict[str, Dossier]:
     """Return the dossiers that an output folder's index tells of, by operator; none if it cannot be read."""
     try:
         told = json.loads((out / INDEX).read_text(encoding="utf-8"))["dossiers"]
-        found = [Dossier(**entry) for entry in told]
-        own = [d for d in found if d.file == file_name(d.operator_id) and SUFFIXES.issuperset(d.files)]
-        return {d.operator_id: d for d in own}
+        found = {entry["operator_id"]: Dossier(**entry) for entry in told}
+        return {i: d for i, d in found.items() if d.file == file_name(i) and SUFFIXES.issuperset(d.files)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}  # they are made again
 

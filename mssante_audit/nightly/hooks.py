@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 PREFIX = "MSSANTE_"
@@ -19,10 +19,10 @@ _TAIL = 300
 
 def run_hooks(
     event: str, programs: Sequence[Sequence[str]], facts: Mapping[str, object], seconds: float
-) -> Iterator[tuple[str, str]]:
+) -> list[tuple[str, str]]:
     """Run the programs of an event, one after the other; none stops the others.
 
-    Yields the first word of each, and why it failed, "" if it did not.
+    Returns the first word of each, and why it failed, "" if it did not.
 
     Parameters
     ----------
@@ -34,8 +34,7 @@ def run_hooks(
         How long each may take; then it is killed, with what it started.
     """
     told = {f"{PREFIX}{name.upper()}": str(value) for name, value in {**facts, "event": event}.items()}
-    for words in programs:
-        yield words[0], _run(words, {**os.environ, **told}, seconds)
+    return [(words[0], _run(words, {**os.environ, **told}, seconds)) for words in programs]
 
 
 def _run(words: Sequence[str], environment: Mapping[str, str], seconds: float) -> str:
