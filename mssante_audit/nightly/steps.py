@@ -109,9 +109,8 @@ def _archive(job: Job) -> Archive:
 def observe(job: Job) -> tuple[str, dict[str, Any]]:
     """Ask the DNS about every domain; go on with the observation of a run that was killed."""
     path = default_path(job.config.data.folder, began(job.folder.name))
-    domains = [
-        domain for domain in open_space(**job.parameters).entries["domain"].unique().tolist() if domain
-    ]
+    listed = open_space(**job.parameters).entries["domain"].unique().tolist()
+    domains = [domain for domain in listed if domain]
     summary = observe_dns(domains, path, observe_settings(job.config.observe), resume=path.exists())
     facts = {"file": path.name, "domains": summary.domains, "queries": summary.queries}
     return f"{summary.domains} domains, {summary.queries} queries: {path.name}", facts
@@ -190,12 +189,9 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
 
 def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
     """Return those parameters that one of the notebooks has."""
-    chosen = find_notebooks(names, resource("notebooks"))
-    known = {
-        name
-        for report, path in chosen.items()
-        for name in declared(json.loads(path.read_text(encoding="utf-8")), report)
-    }
+    known: set[str] = set()
+    for report, path in find_notebooks(names, resource("notebooks")).items():
+        known.update(declared(json.loads(path.read_text(encoding="utf-8")), report))
     return {name: value for name, value in _worked_out(job).items() if name in known}
 
 
