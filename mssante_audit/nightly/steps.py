@@ -209,12 +209,9 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
 
 def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
     """Return those parameters that one of the notebooks has."""
-    chosen = find_notebooks(names, resource("notebooks"))
-    known = {
-        name
-        for report, path in chosen.items()
-        for name in declared(json.loads(path.read_text(encoding="utf-8")), report)
-    }
+    known: set[str] = set()
+    for report, path in find_notebooks(names, resource("notebooks")).items():
+        known.update(declared(json.loads(path.read_text(encoding="utf-8")), report))
     return {name: value for name, value in _worked_out(job).items() if name in known}
 
 

@@ -112,7 +112,7 @@ def test_a_hook_cannot_read_what_the_run_is_given():
         os.write(here, b"secret")
         os.close(here)
         os.dup2(there, 0)
-        assert run_hooks("success", [words], {}, 30)[0].fault == ""
+        assert run_hooks("success", [words], {}, 30)[0][1] == ""
     finally:
         os.dup2(ours, 0)
         os.close(ours)
