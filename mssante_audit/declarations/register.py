@@ -212,18 +212,13 @@ def mapped(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:
 
 def problems_frame(problems: Iterable[Problem]) -> pd.DataFrame:
     """Return problems as a frame, in the order of file, row and form."""
-    records = [
-        (p.file, p.row, p.column, p.kind, p.value, KINDS[p.kind].text.format(value=p.value)) for p in problems
-    ]
     order = {name: i for i, name in enumerate(fields())}
-    records.sort(key=lambda r: (r[0], r[1] or 0, order.get(r[2], -1)))
-    columns = zip(*records, strict=True) if records else [()] * len(PROBLEM_COLUMNS)
-    return pd.DataFrame(
-        {
-            name: pd.Series(list(values), dtype="Int64" if name == "row" else "str")
-            for name, values in zip(PROBLEM_COLUMNS, columns, strict=True)
-        }
-    )
+    told = [
+        (p.file, p.row, p.column, p.kind, p.value, KINDS[p.kind].text.format(value=p.value))
+        for p in sorted(problems, key=lambda p: (p.file, p.row or 0, order.get(p.column, -1)))
+    ]
+    dtypes = {name: "Int64" if name == "row" else "str" for name in PROBLEM_COLUMNS}
+    return pd.DataFrame(told, columns=list(PROBLEM_COLUMNS), dtype="object").astype(dtypes)
 
 
 def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]) -> Sheet:
@@ -254,13 +249,11 @@ def records(declarations: pd.DataFrame) -> pd.DataFrame:
 
     What could not be read is written as the file says, for dates; an unreadable box is empty.
     """
-    written = pd.DataFrame(index=declarations.index)
+    written = declarations[list(fields())].copy()
     for name, field in fields().items():
-        column = declarations[name]
         if field.kind == "box":
-            written[name] = column.fillna(value=False).map({True: "X", False: ""}).astype("str")
+            written[name] = written[name].fillna(value=False).map({True: "X", False: ""}).astype("str")
         elif field.kind == "date":
-            written[name] = column.dt.strftime("%Y-%m-%d").fillna(declarations["date_text"]).astype("str")
-        else:
-            written[name] = column
+            days = written[name].dt.strftime("%Y-%m-%d")
+            written[name] = days.fillna(declarations["date_text"]).astype("str")
     return written
