@@ -136,7 +136,12 @@ def load_declarations(
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", file=str(part)) from None
         digest.update(raw)
-        frame, found, missing[part.name] = typed(_sheet(part, raw, sheet, mapping), mapping)
+        read = _sheet(part, raw, sheet, mapping)
+        typed, found, missing[part.name] = read_values(read, mapping)
+        typed["domain_key"] = domain_keys(typed["domain"])
+        typed["operator_id"] = mapped(typed["structure_id"], structure_key)
+        frame = pd.DataFrame({"row": read.rows, **typed})
+        frame.insert(0, "file", pd.Series(part.name, index=frame.index, dtype="str"))
         frames.append(frame)
         problems += found
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
@@ -165,23 +170,6 @@ def find_register(data: Path) -> Path | None:
             remedy="Keep one, or put the parts of one register into a folder named declarations",
         )
     return found[0] if found else None
-
-
-def typed(sheet: Sheet, mapping: Mapping[str, str]) -> tuple[pd.DataFrame, list[Problem], frozenset[str]]:
-    """Return a sheet's declarations, its problems, and the columns it has not.
-
-    Raises
-    ------
-    InputError
-        If no column of it holds the domain.
-    """
-    columns, problems, missing = read_values(sheet, mapping)
-    file = pd.Series([sheet.file], dtype="str").repeat(len(sheet.rows)).reset_index(drop=True)
-    keys = {
-        "domain_key": domain_keys(columns["domain"]),
-        "operator_id": mapped(columns["structure_id"], structure_key),
-    }
-    return pd.DataFrame({"file": file, "row": sheet.rows, **columns, **keys}), problems, missing
 
 
 def domain_keys(domains: pd.Series) -> pd.Series:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pandas as pd
 
 from mssante_audit.declarations.headings import fields
-from mssante_audit.declarations.register import filled, structure_key
+from mssante_audit.declarations.register import domain_keys, filled, structure_key
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import IGC, parse_dn
 from mssante_audit.values.identifiers import parse_department, parse_identifier
@@ -31,10 +31,13 @@ _CONTRACT = re.compile(r"[0-9A-Za-z]{10}")
 
 METHOD_1 = ("primary_server", "secondary_server")
 SERVERS = (*METHOD_1, "mail_server")
+METHODS = {"delegation": METHOD_1, "redirection": ("mail_server",)}
+"""The boxes of the DNS methods, and the servers that each names."""
 PUBLIC = ("public_project_phone", "public_project_email", "public_technical_phone", "public_technical_email")
 PHONES = tuple(name for name, field in fields().items() if field.kind == "phone")
 EMAILS = tuple(name for name, field in fields().items() if field.kind == "email")
 LINES = {"dn_igc_sante": "IGC-Santé", "dn_igc_cps": "IGC-CPS"}
+_contact, _identifier = cache(parse_contact), cache(parse_identifier)
 MANAGERS = ("last_name", "first_name", "phone", "email")
 _IDS = ("structure_id", "beneficiary_id")
 
@@ -73,7 +76,7 @@ def method(d: pd.DataFrame) -> Found:
 def servers_missing(d: pd.DataFrame) -> Found:
     """Check that method 1 names two servers, and method 2 the mail server."""
     d = active(d)
-    for box, names in (("delegation", METHOD_1), ("redirection", ("mail_server",))):
+    for box, names in METHODS.items():
         for name in names:
             missing = ticked(d, box) & ~filled(d, name)
             yield from ((at, {"method": label(box), "server": label(name)}) for at in d.index[missing])
@@ -82,12 +85,9 @@ def servers_missing(d: pd.DataFrame) -> Found:
 def servers_other(d: pd.DataFrame) -> Found:
     """Check that no server of the method that is not ticked, where the other one is."""
     d = active(d)
-    for box, other, names in (
-        ("delegation", "redirection", ("mail_server",)),
-        ("redirection", "delegation", METHOD_1),
-    ):
+    for box, other in zip(METHODS, reversed(METHODS), strict=True):
         only = ticked(d, box) & ~d[other].fillna(value=True)
-        for name in names:
+        for name in METHODS[other]:
             told = {"method": label(box), "server": label(name)}
             yield from ((at, told) for at in d.index[only & filled(d, name)])
 
@@ -101,7 +101,7 @@ def server_name(d: pd.DataFrame) -> Found:
 
 def server_same(d: pd.DataFrame) -> Found:
     """Check that the secondary server is not the primary one."""
-    first, second = (d[name].str.strip().str.lower().str.rstrip(".") for name in METHOD_1)
+    first, second = (domain_keys(d[name]) for name in METHOD_1)
     yield from ((at, {"text": first[at]}) for at in d.index[(first == second) & (first != "")])
 
 
@@ -153,10 +153,14 @@ def domain_outside(d: pd.DataFrame) -> Found:
             yield at, {"text": key}
 
 
+def absent(d: pd.DataFrame, column: str) -> Found:
+    """Check that a field holds anything."""
+    yield from ((at, {}) for at in d.index[~filled(d, column)])
+
+
 def description_missing(d: pd.DataFrame) -> Found:
     """Check that the description is there."""
-    d = active(d)
-    yield from ((at, {}) for at in d.index[~filled(d, "description")])
+    yield from absent(active(d), "description")
 
 
 def public_missing(d: pd.DataFrame) -> Found:
@@ -178,9 +182,8 @@ def contact_malformed(d: pd.DataFrame) -> Found:
                 yield at, {"field": label(name)}
 
 
-@cache
 def _reaches(text: str, kind: str) -> bool:
-    contact = parse_contact(text)
+    contact = _contact(text)
     return len(getattr(contact, kind)) == 1 and not contact.malformed and not contact.leftovers
 
 
@@ -188,13 +191,8 @@ def public_consumer(d: pd.DataFrame) -> Found:
     """Check that the public contacts' addresses are professional."""
     who = {"public_project_email": "project", "public_technical_email": "support"}
     for name, at, text in cells(d, *who):
-        if _consumer(text):
+        if "consumer" in _contact(text).problems:
             yield at, {"contacts": [{"kind": who[name], "text": Person(text)}]}
-
-
-@cache
-def _consumer(text: str) -> bool:
-    return "consumer" in parse_contact(text).problems
 
 
 def technical_copy(d: pd.DataFrame) -> Found:
@@ -215,35 +213,11 @@ def contract_shape(d: pd.DataFrame) -> Found:
             yield at, {"text": text}
 
 
-def id_missing(d: pd.DataFrame) -> Found:
-    """Check that the representative's structure has an identifier."""
-    yield from ((at, {}) for at in d.index[~filled(d, "structure_id")])
-
-
-def id_shape(d: pd.DataFrame) -> Found:
-    """Check that an identifier has a kind, and that kind's shape."""
-    yield from _ids(d, {"kind", "shape"})
-
-
-def id_luhn(d: pd.DataFrame) -> Found:
-    """Check that an identifier's check digit is right."""
-    yield from _ids(d, {"luhn"})
-
-
-def _ids(d: pd.DataFrame, problems: set[str]) -> Found:
+def ids(d: pd.DataFrame, *problems: str) -> Found:
+    """Check that the structures' identifiers have none of some problems (`parse_identifier`)."""
     for _, at, text in cells(d, *_IDS):
-        if problems & set(_identifier_problems(text)):
+        if not set(problems).isdisjoint(_identifier(text).problems):
             yield at, {"text": text}
-
-
-@cache
-def _identifier_problems(text: str) -> tuple[str, ...]:
-    return parse_identifier(text).problems
-
-
-def date_missing(d: pd.DataFrame) -> Found:
-    """Check that the declaration is dated."""
-    yield from ((at, {}) for at in d.index[d["date_text"].str.strip() == ""])
 
 
 def date_given(d: pd.DataFrame) -> Found:
@@ -260,13 +234,13 @@ def signatory(d: pd.DataFrame) -> Found:
 def withdrawal_contradicted(d: pd.DataFrame) -> Found:
     """Check that a withdrawal asks for nothing else: no DNS method, no server."""
     d = d[ticked(d, "withdrawal")]
-    for name in ("delegation", "redirection"):
+    for name in METHODS:
         yield from ((at, {"field": label(name)}) for at in d.index[ticked(d, name)])
     for name, at, _ in cells(d[~ticked(d, "delegation") & ~ticked(d, "redirection")], *SERVERS):
         yield at, {"field": label(name)}
 
 
-_METHODS = ("delegation", "redirection", "withdrawal")
+_METHODS = (*METHODS, "withdrawal")
 _MANAGERS = tuple(f"{who}_{k}" for who in ("technical_manager", "project_manager") for k in MANAGERS)
 CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_METHOD", _METHODS, method),
@@ -285,10 +259,10 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_PUBLIC_CONSUMER", (), public_consumer),
     ("DECL_TECHNICAL_COPY", _MANAGERS, technical_copy),
     ("DECL_CONTRACT_SHAPE", ("contract_number",), contract_shape),
-    ("DECL_ID_MISSING", ("structure_id",), id_missing),
-    ("DECL_ID_SHAPE", (), id_shape),
-    ("DECL_ID_LUHN", (), id_luhn),
-    ("DECL_DATE_MISSING", ("date",), date_missing),
+    ("DECL_ID_MISSING", ("structure_id",), partial(absent, column="structure_id")),
+    ("DECL_ID_SHAPE", (), lambda d: ids(d, "kind", "shape")),
+    ("DECL_ID_LUHN", (), lambda d: ids(d, "luhn")),
+    ("DECL_DATE_MISSING", ("date",), partial(absent, column="date_text")),
     ("DECL_SIGNATORY", ("signatory_last_name", "signature_present"), signatory),
     ("DECL_WITHDRAWAL_CONTRADICTED", (*_METHODS, *SERVERS), withdrawal_contradicted),
 )  # fmt: skip
