@@ -136,14 +136,10 @@ def _room(out: Path, force: bool) -> None:
 
 def _text(register: Register, found: pd.DataFrame) -> str:
     """Return what is wrong, a line each, in order of file and row; last a line that sums up."""
-    import pandas as pd
-
     from mssante_audit.findings.registry import rule
 
-    lines = [
-        (str(p["file"]), 0 if pd.isna(p["row"]) else int(p["row"]), f"{p['column']}: {p['message']}")
-        for p in register.problems.to_dict("records")
-    ]
+    problems = register.problems.fillna({"row": 0}).to_dict("records")
+    lines = [(str(p["file"]), int(p["row"]), f"{p['column']}: {p['message']}") for p in problems]
     of_cells = {"DECL_COLUMN", "DECL_UNREADABLE", "DECL_RECOVERED"}  # told just above, cell by cell
     for f in found[~found["rule"].isin(of_cells)].to_dict("records"):
         file, _, rows = str(f["evidence"]).rpartition(":")

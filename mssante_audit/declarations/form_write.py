@@ -102,21 +102,14 @@ def write_form(record: Mapping[str, str]) -> bytes:
     writer = PdfWriter(PdfReader(out))
     for sheet in writer.pages:
         annotations: Any = sheet["/Annots"]
-        texts = {
-            name: value
-            for name, value in record.items()
-            if value and any(_named(a, name) and a.get_object().get("/FT") == "/Tx" for a in annotations)
-        }
+        entries = {str(a.get_object()["/T"]): a.get_object() for a in annotations}
+        texts = {n: v for n, v in record.items() if v and n in entries and entries[n].get("/FT") == "/Tx"}
         # Helvetica's characters get an appearance; viewers draw the others themselves
-        writer.update_page_form_field_values(
-            sheet, {n: v for n, v in texts.items() if _latin(v)}, auto_regenerate=False
-        )
-        for annotation in annotations:
-            field = annotation.get_object()
-            name = str(field["/T"])
-            if name in texts and not _latin(texts[name]):
-                field[NameObject("/V")] = TextStringObject(texts[name])
-                field.pop("/AP", None)
+        plain = {name: value for name, value in texts.items() if _latin(value)}
+        writer.update_page_form_field_values(sheet, plain, auto_regenerate=False)
+        for name in texts.keys() - plain.keys():
+            entries[name][NameObject("/V")] = TextStringObject(texts[name])
+            entries[name].pop("/AP", None)
     if not all(_latin(value) for value in record.values()):
         writer.set_need_appearances_writer(True)
     filled = io.BytesIO()
@@ -150,10 +143,6 @@ def _draw(canvas: Any, line: str | tuple[str, ...], height: float, record: Mappi
             fontSize=7.5 if name.startswith("dn_") else _FONT, maxlen=None, fieldFlags="",
         )  # fmt: skip
     return height - _LINE
-
-
-def _named(annotation: Any, name: str) -> bool:
-    return str(annotation.get_object().get("/T")) == name
 
 
 def _latin(text: str) -> bool:

@@ -136,7 +136,12 @@ def load_declarations(
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", file=str(part)) from None
         digest.update(raw)
-        frame, found, missing[part.name] = typed(_sheet(part, raw, sheet, mapping), mapping)
+        read = _sheet(part, raw, sheet, mapping)
+        typed, found, missing[part.name] = read_values(read, mapping)
+        typed["domain_key"] = domain_keys(typed["domain"])
+        typed["operator_id"] = mapped(typed["structure_id"], structure_key)
+        frame = pd.DataFrame({"row": read.rows, **typed})
+        frame.insert(0, "file", pd.Series(part.name, index=frame.index, dtype="str"))
         frames.append(frame)
         problems += found
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
@@ -167,23 +172,6 @@ def find_register(data: Path) -> Path | None:
     return found[0] if found else None
 
 
-def typed(sheet: Sheet, mapping: Mapping[str, str]) -> tuple[pd.DataFrame, list[Problem], frozenset[str]]:
-    """Return a sheet's declarations, its problems, and the columns it has not.
-
-    Raises
-    ------
-    InputError
-        If no column of it holds the domain.
-    """
-    columns, problems, missing = read_values(sheet, mapping)
-    file = pd.Series([sheet.file], dtype="str").repeat(len(sheet.rows)).reset_index(drop=True)
-    keys = {
-        "domain_key": domain_keys(columns["domain"]),
-        "operator_id": mapped(columns["structure_id"], structure_key),
-    }
-    return pd.DataFrame({"file": file, "row": sheet.rows, **columns, **keys}), problems, missing
-
-
 def domain_keys(domains: pd.Series) -> pd.Series:
     """Return domains as they are compared: in lower case, without outer blanks and final dot."""
     return domains.str.strip().str.lower().str.rstrip(".")
@@ -212,18 +200,13 @@ def mapped(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:
 
 def problems_frame(problems: Iterable[Problem]) -> pd.DataFrame:
     """Return problems as a frame, in the order of file, row and form."""
-    records = [
-        (p.file, p.row, p.column, p.kind, p.value, KINDS[p.kind].text.format(value=p.value)) for p in problems
-    ]
     order = {name: i for i, name in enumerate(fields())}
-    records.sort(key=lambda r: (r[0], r[1] or 0, order.get(r[2], -1)))
-    columns = zip(*records, strict=True) if records else [()] * len(PROBLEM_COLUMNS)
-    return pd.DataFrame(
-        {
-            name: pd.Series(list(values), dtype="Int64" if name == "row" else "str")
-            for name, values in zip(PROBLEM_COLUMNS, columns, strict=True)
-        }
-    )
+    told = [
+        (p.file, p.row, p.column, p.kind, p.value, KINDS[p.kind].text.format(value=p.value))
+        for p in sorted(problems, key=lambda p: (p.file, p.row or 0, order.get(p.column, -1)))
+    ]
+    dtypes = {name: "Int64" if name == "row" else "str" for name in PROBLEM_COLUMNS}
+    return pd.DataFrame(told, columns=list(PROBLEM_COLUMNS), dtype="object").astype(dtypes)
 
 
 def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]) -> Sheet:
@@ -254,13 +237,11 @@ def records(declarations: pd.DataFrame) -> pd.DataFrame:
 
     What could not be read is written as the file says, for dates; an unreadable box is empty.
     """
-    written = pd.DataFrame(index=declarations.index)
+    written = declarations[list(fields())].copy()
     for name, field in fields().items():
-        column = declarations[name]
         if field.kind == "box":
-            written[name] = column.fillna(value=False).map({True: "X", False: ""}).astype("str")
+            written[name] = written[name].fillna(value=False).map({True: "X", False: ""}).astype("str")
         elif field.kind == "date":
-            written[name] = column.dt.strftime("%Y-%m-%d").fillna(declarations["date_text"]).astype("str")
-        else:
-            written[name] = column
+            days = written[name].dt.strftime("%Y-%m-%d")
+            written[name] = days.fillna(declarations["date_text"]).astype("str")
     return written

@@ -114,8 +114,8 @@ def read_values(
                 for row, at, kind, value in sheet.problems]  # fmt: skip
     problems += _heading_problems(sheet, headings)
     columns: dict[str, pd.Series] = {}
-    signatory = SIGNATORY in headings.fields and "signatory_last_name" not in headings.fields
     missing = {name for name in fields() if name not in headings.fields}
+    signatory = SIGNATORY in headings.fields and "signatory_last_name" in missing
     if signatory:
         missing -= {"signatory_last_name", "signatory_first_name"}
     for name, field in fields().items():
@@ -250,16 +250,12 @@ def _read_day(value: str) -> tuple[date | None, str]:
 
 
 def _texts(cells: Any, sheet: Sheet, field: Field, problems: list[Problem]) -> pd.Series:
-    numbers = [isinstance(c, Number) for c in cells] if isinstance(cells, list) else None
     texts = _as_texts(cells)
 
     def flag(where: pd.Series, kind: str) -> None:
-        if where.any():
-            shown = ["" if field.personal else v for v in texts[where]]
-            problems.extend(
-                Problem(sheet.file, int(row), field.name, kind, value)
-                for row, value in zip(sheet.rows[where.to_numpy()], shown, strict=True)
-            )
+        for row, value in zip(sheet.rows[where.to_numpy()], texts[where], strict=True):
+            shown = "" if field.personal else value
+            problems.append(Problem(sheet.file, int(row), field.name, kind, shown))
 
     if field.kind in ("phone", "contract", "identifier"):
         rounded = texts.str.contains("E+", regex=False)
@@ -269,8 +265,8 @@ def _texts(cells: Any, sheet: Sheet, field: Field, problems: list[Problem]) -> p
             texts = texts.mask(rounded, "")
     if zeros := {"phone": (9, 9, "[1-9]"), "contract": (1, 9, "[0-9]")}.get(field.kind):
         lost = texts.str.len().between(*zeros[:2])
-        if numbers is not None:  # a file with types tells a number from a text somebody typed
-            lost &= pd.Series(numbers, dtype="bool")
+        if isinstance(cells, list):  # a file with types tells a number from a text somebody typed
+            lost &= pd.Series([isinstance(cell, Number) for cell in cells], dtype="bool")
         if lost.any():
             lost &= texts.str.contains(rf"^{zeros[2]}[0-9]*$", regex=True)
             flag(lost, "leading-zero")
@@ -288,17 +284,15 @@ def _as_texts(cells: Any) -> pd.Series:
 
 
 def _split_names(both: pd.Series, sheet: Sheet, problems: list[Problem]) -> dict[str, pd.Series]:
-    split = [split_name(text) for text in both]
-    problems += [
-        Problem(sheet.file, int(row), "signatory_last_name", "name-whole")
-        for row, text, parts in zip(sheet.rows, both, split, strict=True)
-        if parts is None and text.strip()
-    ]
-    pairs = [parts or (text.strip(), "") for parts, text in zip(split, both, strict=True)]
-    return {
-        "signatory_last_name": pd.Series([last for last, _ in pairs], dtype="str"),
-        "signatory_first_name": pd.Series([first for _, first in pairs], dtype="str"),
-    }
+    names = []
+    for row, text in zip(sheet.rows, both, strict=True):
+        parts = split_name(text)
+        if parts is None and text.strip():
+            problems.append(Problem(sheet.file, int(row), "signatory_last_name", "name-whole"))
+        names.append(parts or (text.strip(), ""))
+    columns = ["signatory_last_name", "signatory_first_name"]
+    split = pd.DataFrame(names, columns=columns, dtype="str")
+    return {name: split[name] for name in columns}
 
 
 def _text(cell: Any) -> str:

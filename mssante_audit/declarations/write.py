@@ -11,7 +11,6 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pandas as pd
 from openpyxl import Workbook
-from openpyxl.cell import Cell
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter, quote_sheetname
 from openpyxl.worksheet.datavalidation import DataValidation
@@ -98,29 +97,25 @@ def template_book() -> Workbook:
     choices["A1"] = "X"
     choices.sheet_state = "hidden"
     for column, field in enumerate(fields().values(), 1):
-        _head(sheet, column, field)
-        rule = _validation(field, get_column_letter(column))
-        if rule is not None:
-            rule.add(f"{get_column_letter(column)}3:{get_column_letter(column)}{ROWS}")
+        letter = get_column_letter(column)
+        _head(sheet, column, letter, field)
+        if rule := _validation(field, letter):
+            rule.add(f"{letter}3:{letter}{ROWS}")
             sheet.add_data_validation(rule)
     sheet.row_dimensions[2].height = 62
     return book
 
 
-def _head(sheet: Worksheet, column: int, field: Field) -> None:
-    letter = get_column_letter(column)
-    heading, help_cell = sheet.cell(1, column, field.label), sheet.cell(2, column)
-    assert isinstance(help_cell, Cell)  # noqa: S101 - not merged
-    help_cell.value = field.help
+def _head(sheet: Worksheet, column: int, letter: str, field: Field) -> None:
+    heading, help_cell = sheet.cell(1, column, field.label), sheet.cell(2, column, field.help)
     heading.font, heading.fill = Font(bold=True, color="FFFFFF"), PatternFill("solid", fgColor="1F3A5F")
     help_cell.font = Font(italic=True, color="555555")
     for cell in (heading, help_cell):
         cell.alignment = Alignment(wrap_text=True, vertical="top")
-    sheet.column_dimensions[letter].width = _WIDTHS.get(field.kind, 28)
-    if field.kind in _TEXT:
-        sheet.column_dimensions[letter].number_format = "@"
-    elif field.kind == "date":
-        sheet.column_dimensions[letter].number_format = "dd/mm/yyyy"
+    whole = sheet.column_dimensions[letter]
+    whole.width = _WIDTHS.get(field.kind, 28)
+    if field.kind in (*_TEXT, "date"):
+        whole.number_format = "@" if field.kind in _TEXT else "dd/mm/yyyy"
 
 
 def _validation(field: Field, letter: str) -> DataValidation | None:

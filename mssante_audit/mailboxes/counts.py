@@ -30,6 +30,7 @@ import numpy as np
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.mailboxes.text import refused
 
 COLUMNS = ("Type de BAL", "Adresse BAL", "Type identifiant structure", "Identification Structure")
 """Headings of what is read; found by name, in whatever order."""
@@ -51,7 +52,6 @@ _STRUCTURES = {
 in a certificate, length of the rest. The others are practices, whose numbers are persons'."""
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+", re.A)
 _NUMBER = re.compile(rb"[0-9AB]+")
-_AS_PUBLISHED = "Take it as ANS publishes it"
 
 Key = tuple[bytes, bytes, bytes, bytes]
 """Of a group as it is read: domain, kind, kind of structure, structure."""
@@ -95,7 +95,7 @@ def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
             if not block:
                 continue
             if damage and not block[0]:
-                raise InputError(f"{damage}: nothing of it can be read", file=source, remedy=_AS_PUBLISHED)
+                raise refused(f"{damage}: nothing of it can be read", source)
             header = bars, cuts, pick = _header(block.pop(0), source)
         for line in block:
             if line.count(b"|") != bars:
@@ -133,9 +133,7 @@ def _lines(pieces: Iterable[bytes], source: str) -> Iterator[tuple[list[bytes], 
             decoder.decode(piece)
         except UnicodeDecodeError:
             if not (damage := _breaks_off(stream)):
-                raise InputError(
-                    f"is not UTF-8 (from about line {number})", file=source, remedy=_AS_PUBLISHED
-                ) from None
+                raise refused(f"is not UTF-8 (from about line {number})", source) from None
             piece = b""
         lines = (rest + piece).split(b"\n")
         rest = lines.pop() if piece else b""
@@ -159,12 +157,12 @@ def _breaks_off(stream: Iterator[bytes]) -> str:
 def _header(line: bytes, source: str) -> tuple[int, int, Callable[[list[bytes]], tuple[bytes, ...]]]:
     """Return how many ``|`` a row has, at how many to cut it, and what takes the four columns out of it."""
     if not line.strip():
-        raise InputError("is empty", file=source, remedy=_AS_PUBLISHED)
+        raise refused("is empty", source)
     names = [name.strip() for name in line.decode("utf-8-sig", "replace").split("|")]
     for wanted in COLUMNS:
         if names.count(wanted) != 1:
             how = "no column" if wanted not in names else "two columns"
-            raise InputError(f"its first line names {how} {wanted!r}", file=source, remedy=_AS_PUBLISHED)
+            raise refused(f"its first line names {how} {wanted!r}", source)
     places = [names.index(name) for name in COLUMNS]
     return len(names) - 1, max(places) + 1, itemgetter(*places)
 

@@ -28,7 +28,11 @@ _LOCAL = struct.Struct("<4s5H3I2H")
 """The header before a file in a ZIP archive: mark, version, flags, method, …, lengths of name and extra."""
 _ENCRYPTED, _STORED, _DEFLATED = 1, 0, 8
 _ONCE = "Unpack it, and leave the .txt here"
-_AS_PUBLISHED = "Take it as ANS publishes it"
+
+
+def refused(why: str, name: str) -> InputError:
+    """Return the error for what is not as ANS publishes it."""
+    return InputError(why, file=name, remedy="Take it as ANS publishes it")
 
 
 def made_at(name: str) -> datetime | None:
@@ -112,9 +116,9 @@ def _inside(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
         raise InputError("is packed twice", file=name, remedy=_ONCE)
     if len(found) != 1 or found[0].filename.lower().endswith(".zip"):
         what = "packed twice" if found else "no archive of one Extraction_Correspondance_MSSante_….txt"
-        raise InputError(f"is {what}", file=name, remedy=_AS_PUBLISHED)
+        raise refused(f"is {what}", name)
     if found[0].flag_bits & _ENCRYPTED:
-        raise InputError("is encrypted", file=name, remedy=_AS_PUBLISHED)
+        raise refused("is encrypted", name)
     if found[0].file_size > MAX_BYTES:
         raise _too_large(name)
     return found[0]
@@ -125,7 +129,7 @@ def _torn(raw: BinaryIO, name: str) -> Iterator[bytes]:
     raw.seek(0)
     head = raw.read(_LOCAL.size)
     if len(head) < _LOCAL.size or not head.startswith(b"PK\x03\x04"):
-        raise InputError("is no ZIP archive", file=name, remedy=_AS_PUBLISHED)
+        raise refused("is no ZIP archive", name)
     _, _, flags, method, *_, name_length, extra_length = _LOCAL.unpack(head)
     raw.seek(name_length + extra_length, 1)
     if flags & _ENCRYPTED or method not in (_STORED, _DEFLATED):

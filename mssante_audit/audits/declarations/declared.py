@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pandas as pd
 
 from mssante_audit.declarations.headings import fields
+from mssante_audit.declarations.register import domain_keys, filled, structure_key
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import IGC, parse_dn
 from mssante_audit.values.identifiers import parse_department, parse_identifier
@@ -30,11 +31,15 @@ _CONTRACT = re.compile(r"[0-9A-Za-z]{10}")
 
 METHOD_1 = ("primary_server", "secondary_server")
 SERVERS = (*METHOD_1, "mail_server")
+METHODS = {"delegation": METHOD_1, "redirection": ("mail_server",)}
+"""The boxes of the DNS methods, and the servers that each names."""
 PUBLIC = ("public_project_phone", "public_project_email", "public_technical_phone", "public_technical_email")
 PHONES = tuple(name for name, field in fields().items() if field.kind == "phone")
 EMAILS = tuple(name for name, field in fields().items() if field.kind == "email")
 LINES = {"dn_igc_sante": "IGC-Santé", "dn_igc_cps": "IGC-CPS"}
+_contact, _identifier = cache(parse_contact), cache(parse_identifier)
 MANAGERS = ("last_name", "first_name", "phone", "email")
+_IDS = ("structure_id", "beneficiary_id")
 
 
 def label(column: str) -> dict[str, str]:
@@ -42,9 +47,16 @@ def label(column: str) -> dict[str, str]:
     return {"column": column, "label": fields()[column].label}
 
 
-def filled(d: pd.DataFrame, column: str) -> pd.Series:
-    """Tell in which rows a column holds anything."""
-    return d[column].str.strip() != ""
+def cells(d: pd.DataFrame, *columns: str) -> Iterator[tuple[str, Any, str]]:
+    """Yield column, row and text of the cells of some columns that hold anything."""
+    for name in columns:
+        for at, text in d.loc[filled(d, name), name].items():
+            yield name, at, text
+
+
+def ticked(d: pd.DataFrame, box: str) -> pd.Series:
+    """Tell in which rows a box is certainly ticked."""
+    return d[box].fillna(value=False)
 
 
 def active(d: pd.DataFrame) -> pd.DataFrame:
@@ -57,60 +69,55 @@ def method(d: pd.DataFrame) -> Found:
     d = active(d)
     both = d["delegation"] & d["redirection"]
     none = ~d["delegation"] & ~d["redirection"]
-    yield from ((at, {"ticked": "both"}) for at in d.index[both.fillna(value=False)])
-    yield from ((at, {"ticked": "none"}) for at in d.index[none.fillna(value=False)])
+    for told, where in (("both", both), ("none", none)):
+        yield from ((at, {"ticked": told}) for at in d.index[where.fillna(value=False)])
 
 
 def servers_missing(d: pd.DataFrame) -> Found:
     """Check that method 1 names two servers, and method 2 the mail server."""
     d = active(d)
-    for box, names in (("delegation", METHOD_1), ("redirection", ("mail_server",))):
+    for box, names in METHODS.items():
         for name in names:
-            missing = d[box].fillna(value=False) & ~filled(d, name)
+            missing = ticked(d, box) & ~filled(d, name)
             yield from ((at, {"method": label(box), "server": label(name)}) for at in d.index[missing])
 
 
 def servers_other(d: pd.DataFrame) -> Found:
     """Check that no server of the method that is not ticked, where the other one is."""
     d = active(d)
-    for box, other, names in (
-        ("delegation", "redirection", ("mail_server",)),
-        ("redirection", "delegation", METHOD_1),
-    ):
-        only = d[box].fillna(value=False) & ~d[other].fillna(value=True)
-        for name in names:
+    for box, other in zip(METHODS, reversed(METHODS), strict=True):
+        only = ticked(d, box) & ~d[other].fillna(value=True)
+        for name in METHODS[other]:
             told = {"method": label(box), "server": label(name)}
             yield from ((at, told) for at in d.index[only & filled(d, name)])
 
 
 def server_name(d: pd.DataFrame) -> Found:
     """Check that names of servers are FQDN of at most 63 characters: letters, digits, dot and hyphen."""
-    for name in SERVERS:
-        for at, value in d.loc[filled(d, name), name].items():
-            if len(value) > _SERVER_MAX or not _HOST.fullmatch(value):
-                yield at, {"server": label(name), "text": value}
+    for name, at, text in cells(d, *SERVERS):
+        if len(text) > _SERVER_MAX or not _HOST.fullmatch(text):
+            yield at, {"server": label(name), "text": text}
 
 
 def server_same(d: pd.DataFrame) -> Found:
     """Check that the secondary server is not the primary one."""
-    first, second = (d[name].str.strip().str.lower().str.rstrip(".") for name in METHOD_1)
+    first, second = (domain_keys(d[name]) for name in METHOD_1)
     yield from ((at, {"text": first[at]}) for at in d.index[(first == second) & (first != "")])
 
 
 def dn_lines(d: pd.DataFrame) -> Found:
     """Check that exactly one of the two lines of DN is filled; none will do for a withdrawal."""
-    both = filled(d, "dn_igc_sante") & filled(d, "dn_igc_cps")
-    none = ~filled(d, "dn_igc_sante") & ~filled(d, "dn_igc_cps") & ~d["withdrawal"].fillna(value=True)
-    yield from ((at, {"filled": "both"}) for at in d.index[both])
-    yield from ((at, {"filled": "none"}) for at in d.index[none])
+    first, second = (filled(d, name) for name in LINES)
+    none = ~first & ~second & ~d["withdrawal"].fillna(value=True)
+    for told, where in (("both", first & second), ("none", none)):
+        yield from ((at, {"filled": told}) for at in d.index[where])
 
 
 def dn_shape(d: pd.DataFrame) -> Found:
     """Check that a line of DN has its own shape: attributes, order, ``Label (code)``, ``O=GIP-CPS``."""
-    for name, igc in LINES.items():
-        for at, text in d.loc[filled(d, name), name].items():
-            if fault := _dn_fault(text, igc):
-                yield at, {"line": igc, "text": text, "fault": fault[0], "right": fault[1]}
+    for name, at, text in cells(d, *LINES):
+        if fault := _dn_fault(text, LINES[name]):
+            yield at, {"line": LINES[name], "text": text, "fault": fault[0], "right": fault[1]}
 
 
 @cache
@@ -127,16 +134,11 @@ def _dn_fault(text: str, igc: str) -> tuple[str, str] | None:
 
 def dn_operator(d: pd.DataFrame) -> Found:
     """Check that the DN's OU is the identifier of the representative's or of the beneficiary's structure."""
-    ids = {name: d[name].map(_plain_id) for name in ("structure_id", "beneficiary_id")}
-    for name in LINES:
-        for at, text in d.loc[filled(d, name), name].items():
-            ou, known = _plain_id(parse_dn(text).get("OU")), {ids[column][at] for column in ids} - {""}
-            if ou and known and ou not in known:
-                yield at, {"ou": ou, "known": sorted(known)}
-
-
-def _plain_id(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text).upper()
+    ids = [d[name].map(structure_key) for name in _IDS]
+    for _, at, text in cells(d, *LINES):
+        ou, known = structure_key(parse_dn(text).get("OU")), {own[at] for own in ids} - {""}
+        if ou and known and ou not in known:
+            yield at, {"ou": ou, "known": sorted(known)}
 
 
 def domain_invalid(d: pd.DataFrame) -> Found:
@@ -151,16 +153,23 @@ def domain_outside(d: pd.DataFrame) -> Found:
             yield at, {"text": key}
 
 
+def absent(d: pd.DataFrame, column: str) -> Found:
+    """Check that a field holds anything."""
+    yield from ((at, {}) for at in d.index[~filled(d, column)])
+
+
 def description_missing(d: pd.DataFrame) -> Found:
     """Check that the description is there."""
-    d = active(d)
-    yield from ((at, {}) for at in d.index[~filled(d, "description")])
+    yield from absent(active(d), "description")
 
 
 def public_missing(d: pd.DataFrame) -> Found:
     """Check that both public contacts have a phone number and an e-mail address."""
     d = active(d)
-    lacks = pd.DataFrame({name: ~filled(d, name) for name in PUBLIC})
+    yield from _missing(pd.DataFrame({name: ~filled(d, name) for name in PUBLIC}))
+
+
+def _missing(lacks: pd.DataFrame) -> Found:
     for at, row in lacks[lacks.any(axis=1)].iterrows():
         yield at, {"missing": [label(str(name)) for name, missing in row.items() if missing]}
 
@@ -168,29 +177,22 @@ def public_missing(d: pd.DataFrame) -> Found:
 def contact_malformed(d: pd.DataFrame) -> Found:
     """Check that whatever phone number and address is given can be used."""
     for names, kind in ((PHONES, "phones"), (EMAILS, "emails")):
-        for name in names:
-            for at, text in d.loc[filled(d, name), name].items():
-                if not _reaches(text, kind):
-                    yield at, {"field": label(name)}
+        for name, at, text in cells(d, *names):
+            if not _reaches(text, kind):
+                yield at, {"field": label(name)}
 
 
-@cache
 def _reaches(text: str, kind: str) -> bool:
-    contact = parse_contact(text)
+    contact = _contact(text)
     return len(getattr(contact, kind)) == 1 and not contact.malformed and not contact.leftovers
 
 
 def public_consumer(d: pd.DataFrame) -> Found:
     """Check that the public contacts' addresses are professional."""
-    for name, who in (("public_project_email", "project"), ("public_technical_email", "support")):
-        for at, text in d.loc[filled(d, name), name].items():
-            if _consumer(text):
-                yield at, {"contacts": [{"kind": who, "text": Person(text)}]}
-
-
-@cache
-def _consumer(text: str) -> bool:
-    return "consumer" in parse_contact(text).problems
+    who = {"public_project_email": "project", "public_technical_email": "support"}
+    for name, at, text in cells(d, *who):
+        if "consumer" in _contact(text).problems:
+            yield at, {"contacts": [{"kind": who[name], "text": Person(text)}]}
 
 
 def technical_copy(d: pd.DataFrame) -> Found:
@@ -206,41 +208,16 @@ def technical_copy(d: pd.DataFrame) -> Found:
 
 def contract_shape(d: pd.DataFrame) -> Found:
     """Check that a contract number has 10 characters; the manager fills it, so that it may be empty."""
-    for at, text in d.loc[filled(d, "contract_number"), "contract_number"].items():
+    for _, at, text in cells(d, "contract_number"):
         if not _CONTRACT.fullmatch(text.strip()):
             yield at, {"text": text}
 
 
-def id_missing(d: pd.DataFrame) -> Found:
-    """Check that the representative's structure has an identifier."""
-    yield from ((at, {}) for at in d.index[~filled(d, "structure_id")])
-
-
-def id_shape(d: pd.DataFrame) -> Found:
-    """Check that an identifier has a kind, and that kind's shape."""
-    yield from _ids(d, {"kind", "shape"})
-
-
-def id_luhn(d: pd.DataFrame) -> Found:
-    """Check that an identifier's check digit is right."""
-    yield from _ids(d, {"luhn"})
-
-
-def _ids(d: pd.DataFrame, problems: set[str]) -> Found:
-    for name in ("structure_id", "beneficiary_id"):
-        for at, text in d.loc[filled(d, name), name].items():
-            if problems & set(_identifier_problems(text)):
-                yield at, {"text": text}
-
-
-@cache
-def _identifier_problems(text: str) -> tuple[str, ...]:
-    return parse_identifier(text).problems
-
-
-def date_missing(d: pd.DataFrame) -> Found:
-    """Check that the declaration is dated."""
-    yield from ((at, {}) for at in d.index[d["date_text"].str.strip() == ""])
+def ids(d: pd.DataFrame, *problems: str) -> Found:
+    """Check that the structures' identifiers have none of some problems (`parse_identifier`)."""
+    for _, at, text in cells(d, *_IDS):
+        if not set(problems).isdisjoint(_identifier(text).problems):
+            yield at, {"text": text}
 
 
 def date_given(d: pd.DataFrame) -> Found:
@@ -251,28 +228,20 @@ def date_given(d: pd.DataFrame) -> Found:
 def signatory(d: pd.DataFrame) -> Found:
     """Check that the declaration is signed, by somebody who is named."""
     unnamed, unsigned = ~filled(d, "signatory_last_name"), ~d["signature_present"].fillna(value=True)
-    for at in d.index[unnamed | unsigned]:
-        missing = [
-            name
-            for name, lacks in (("signatory_last_name", unnamed), ("signature_present", unsigned))
-            if lacks[at]
-        ]
-        yield at, {"missing": [label(name) for name in missing]}
+    yield from _missing(pd.DataFrame({"signatory_last_name": unnamed, "signature_present": unsigned}))
 
 
 def withdrawal_contradicted(d: pd.DataFrame) -> Found:
     """Check that a withdrawal asks for nothing else: no DNS method, no server."""
-    d = d[d["withdrawal"].fillna(value=False)]
-    for name in ("delegation", "redirection"):
-        yield from ((at, {"field": label(name)}) for at in d.index[d[name].fillna(value=False)])
-    method_free = d[~d["delegation"].fillna(value=False) & ~d["redirection"].fillna(value=False)]
-    for name in SERVERS:
-        yield from ((at, {"field": label(name)}) for at in method_free.index[filled(method_free, name)])
+    d = d[ticked(d, "withdrawal")]
+    for name in METHODS:
+        yield from ((at, {"field": label(name)}) for at in d.index[ticked(d, name)])
+    for name, at, _ in cells(d[~ticked(d, "delegation") & ~ticked(d, "redirection")], *SERVERS):
+        yield at, {"field": label(name)}
 
 
-_METHODS = ("delegation", "redirection", "withdrawal")
+_METHODS = (*METHODS, "withdrawal")
 _MANAGERS = tuple(f"{who}_{k}" for who in ("technical_manager", "project_manager") for k in MANAGERS)
-_IDS = ("structure_id", "beneficiary_id")
 CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_METHOD", _METHODS, method),
     ("DECL_SERVERS_MISSING", (*_METHODS, *SERVERS), servers_missing),
@@ -290,10 +259,10 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_PUBLIC_CONSUMER", (), public_consumer),
     ("DECL_TECHNICAL_COPY", _MANAGERS, technical_copy),
     ("DECL_CONTRACT_SHAPE", ("contract_number",), contract_shape),
-    ("DECL_ID_MISSING", ("structure_id",), id_missing),
-    ("DECL_ID_SHAPE", (), id_shape),
-    ("DECL_ID_LUHN", (), id_luhn),
-    ("DECL_DATE_MISSING", ("date",), date_missing),
+    ("DECL_ID_MISSING", ("structure_id",), partial(absent, column="structure_id")),
+    ("DECL_ID_SHAPE", (), lambda d: ids(d, "kind", "shape")),
+    ("DECL_ID_LUHN", (), lambda d: ids(d, "luhn")),
+    ("DECL_DATE_MISSING", ("date",), partial(absent, column="date_text")),
     ("DECL_SIGNATORY", ("signatory_last_name", "signature_present"), signatory),
     ("DECL_WITHDRAWAL_CONTRADICTED", (*_METHODS, *SERVERS), withdrawal_contradicted),
 )  # fmt: skip
