@@ -56,7 +56,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.dns.view import Said, View
+from mssante_audit.observe.dns.view import Said, View, view_of
 from mssante_audit.observe.lines import TOLD
 from mssante_audit.observe.observation import Observation
 
@@ -65,7 +65,7 @@ Method = pd.CategoricalDtype(list(METHODS))
 Why = dict[str, Any]
 
 
-def methods(seen: Observation | View, domains: Iterable[str]) -> pd.DataFrame:
+def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
     """Derive the method in use for each domain, written as in the white list; each gets one row, in order.
 
     Returns
@@ -73,8 +73,7 @@ def methods(seen: Observation | View, domains: Iterable[str]) -> pd.DataFrame:
     DataFrame
         Columns as in this module's docstring, one row a domain.
     """
-    view = seen if isinstance(seen, View) else View(seen)
-    at = _times(view.observation)
+    view, at = view_of(observation), _times(observation)
     rows = []
     for domain in dict.fromkeys(domains):
         name = canonical(domain)

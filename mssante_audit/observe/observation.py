@@ -41,7 +41,7 @@ column         dtype           meaning
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,12 +64,13 @@ from mssante_audit.observe.lines import (
 )
 
 _CHUNK = 5_000
-_TIME = pa.timestamp("us", "UTC")
+_TEXT = pa.large_string()
 _TYPES = {
-    "line": pa.int64(), "edns": pa.bool_(), "rd": pa.bool_(), "attempt": pa.int64(), "rtt": pa.float64(),
-    "ignored": pa.int64(), "ttl": pa.int64(),
+    "line": pa.int64(), "at": pa.timestamp("us", "UTC"), "edns": pa.bool_(), "rd": pa.bool_(),
+    "attempt": pa.int64(), "rtt": pa.float64(), "ignored": pa.int64(), "ttl": pa.int64(),
 }  # fmt: skip
 """Of the columns that are not texts."""
+_CHOICES = {"step": STEPS, "transport": TRANSPORTS, "outcome": OUTCOMES, "section": SECTIONS}
 
 
 @dataclass(frozen=True)
@@ -92,15 +93,16 @@ class Observation:
     """Whether the last run came to its end."""
     ignored: dict[str, int] = field(default_factory=dict)
     """Messages that answered nothing asked, by source address, over all runs."""
+    found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What was worked out of it, once (`mssante_audit.observe.dns.view.view_of`)."""
 
 
 class _Rows:
-    """Rows that become a frame; chunk by chunk they go to Arrow, without a Python object for each value."""
+    """Rows that become a frame; chunk by chunk they go to Arrow, which keeps each value of a chunk once."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.schema = pa.schema([(name, _TYPES.get(name, pa.large_string())) for name in names])
+    def __init__(self, *names: str) -> None:
         self._rows: list[tuple[Any, ...]] = []
-        self._batches: list[Any] = []
+        self._chunks: dict[str, list[Any]] = {name: [] for name in names}
 
     def add(self, *row: Any) -> None:
         self._rows.append(row)
@@ -108,14 +110,22 @@ class _Rows:
             self._flush()
 
     def _flush(self) -> None:
-        columns = map(pa.array, zip(*self._rows, strict=True), self.schema.types)
-        self._batches.append(pa.record_batch(list(columns), schema=self.schema))
+        for (name, chunks), values in zip(self._chunks.items(), zip(*self._rows, strict=True), strict=True):
+            chunks.append(pa.array(values).cast(_TYPES.get(name, _TEXT)).dictionary_encode())
         self._rows.clear()
 
-    def table(self) -> Any:
+    def frame(self) -> pd.DataFrame:
         if self._rows:
             self._flush()
-        return pa.Table.from_batches(self._batches, self.schema).combine_chunks()
+        columns = {}
+        for name, chunks in self._chunks.items():
+            kind = _TYPES.get(name, _TEXT)
+            columns[name] = (
+                pa.chunked_array(chunks, pa.dictionary(pa.int32(), kind)).cast(kind).combine_chunks()
+            )
+            chunks.clear()
+        frame: pd.DataFrame = pa.table(columns).to_pandas()
+        return frame.astype({n: pd.CategoricalDtype(list(c)) for n, c in _CHOICES.items() if n in columns})
 
 
 def load_observation(source: str | Path) -> Observation:
@@ -159,6 +169,7 @@ def load_observation(source: str | Path) -> Observation:
                     scan.problems.append((line, "record", str(error)))
 
     frames = _frames(queries())
+    pa.default_memory_pool().release_unused()  # Arrow keeps twice what the frames take
     if not headers:
         raise ObservationError(
             "not a DNS observation", file=str(path), remedy="`mssante-audit observe dns` makes one"
@@ -189,16 +200,9 @@ def _problem_frame(rows: list[tuple[int, str, str]], *names: str) -> pd.DataFram
 
 
 def _frames(queries: Iterable[tuple[int, Observed]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    asked, told = _Rows(["line", *Observed._fields[:-1]]), _Rows(["line", *Record._fields])
+    asked, told = _Rows("line", *Observed._fields[:-1]), _Rows("line", *Record._fields)
     for line, query in queries:
         asked.add(line, *query[:-1])
         for record in query.records:
             told.add(line, *record)
-    table = asked.table()
-    first: pd.DataFrame = table.set_column(1, "at", table["at"].cast(_TIME)).to_pandas()
-    second: pd.DataFrame = told.table().to_pandas()
-    choices = {"step": STEPS, "transport": TRANSPORTS, "outcome": OUTCOMES}
-    return (
-        first.astype({n: pd.CategoricalDtype(list(c)) for n, c in choices.items()}),
-        second.astype({"section": pd.CategoricalDtype(list(SECTIONS))}),
-    )
+    return asked.frame(), told.frame()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from mssante_audit.findings.frame import Finding, Subject, row_ranges
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.dns.view import Path, View, ZoneView, is_dead
+from mssante_audit.observe.dns.view import Path, ZoneView, is_dead, view_of
 from mssante_audit.observe.methods import Why, methods
 from mssante_audit.space.trust import TrustSpace
 
@@ -48,32 +48,34 @@ class Causes:
 
     rows: dict[str, list[int]]
     """Domain → its rows in the list."""
-    _found: dict[tuple[str, Subject], dict[str, dict[Any, Any]]] = field(default_factory=dict)
+    _found: dict[tuple[str, Subject], tuple[list[Any], ...]] = field(default_factory=dict)
 
     def add(
         self, rule: str, subject: Subject, domains: Iterable[str], seen: Mapping[str, Any],
         wanted: Mapping[str, Any] | None = None, lines: Iterable[int] = (),
     ) -> None:  # fmt: skip
         """Report that a subject touches domains; what is seen of it is told together, each once."""
-        one = self._found.setdefault((rule, subject), {"domains": {}, "seen": {}, "wanted": {}, "lines": {}})
-        one["domains"].update(dict.fromkeys(domains))
-        one["seen"][repr(seen)] = seen
-        if wanted is not None:
-            one["wanted"][repr(wanted)] = wanted
-        one["lines"].update(dict.fromkeys(lines))
+        more = (domains, [seen], [] if wanted is None else [wanted], lines)
+        for kept, new in zip(self._found.setdefault((rule, subject), ([], [], [], [])), more, strict=True):
+            kept.extend(new)
 
     def findings(self) -> Iterator[Finding]:
         """Yield one finding a subject that touches a listed domain."""
-        for (rule, subject), one in self._found.items():
-            rows = tuple(row for domain in one["domains"] for row in self.rows[domain])
+        for rule, subject in list(self._found):  # there may be tens of thousands: none is kept twice
+            domains, seen, wanted, told = self._found.pop((rule, subject))
+            rows = tuple(row for domain in dict.fromkeys(domains) for row in self.rows[domain])
             if rows:
-                lines = sorted(one["lines"])
+                lines = sorted(set(told))
                 more = "…" if len(lines) > MOST_LINES else ""
+                facts = {"seen": _each_once(seen), "wanted": _each_once(wanted)}
                 yield Finding(
-                    rule, subject, rows,
-                    facts={name: list(one[name].values()) for name in ("seen", "wanted") if one[name]},
+                    rule, subject, rows, facts={name: values for name, values in facts.items() if values},
                     evidence=f"obs. {row_ranges(lines[:MOST_LINES])}{more}" if lines else "",
                 )  # fmt: skip
+
+
+def _each_once(values: Iterable[Any]) -> list[Any]:
+    return list({repr(value): value for value in values}.values())
 
 
 class Seen:
@@ -92,8 +94,8 @@ class Seen:
             self.rows.setdefault(domain, []).append(row)
             self.operator.setdefault(domain, operator)
             self.certificates.setdefault(domain, set()).update([cn.lower().rstrip(".")] if cn else [])
-        self.view = View(space.observation)
-        told = methods(self.view, self.rows)
+        self.view = view_of(space.observation)
+        told = methods(space.observation, self.rows)
         columns = (told[c].tolist() for c in ("domain", "method", "cut", "why"))
         self.methods = {name: Method(self._path(name), *rest) for name, *rest in zip(*columns, strict=True)}
         self.declared = declarations(space)

@@ -65,12 +65,18 @@ def read_reply(wire: bytes) -> Reply:
         For bytes whose records cannot be told from one another.
     """
     try:
-        try:
-            return _read(wire, MAX_RECORDS, lenient=False)
-        except Exception:
-            return _read(wire, MAX_ODD, lenient=True)
+        return _read_once(b"\0\0" + wire[2:])
     except Exception as error:  # whatever a hostile reply provokes in a parser is the reply's fault
         raise Malformed(f"{type(error).__name__}: {error}") from error
+
+
+@lru_cache(512)
+def _read_once(wire: bytes) -> Reply:
+    """Read a reply without its id: servers of one zone say the same, and over UDP and TCP too."""
+    try:
+        return _read(wire, MAX_RECORDS, lenient=False)
+    except Exception:
+        return _read(wire, MAX_ODD, lenient=True)
 
 
 def _read(wire: bytes, limit: int, *, lenient: bool) -> Reply:

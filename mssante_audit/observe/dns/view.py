@@ -6,14 +6,15 @@ What no reply says is unknown here, and never absent.
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-import numpy as np
 import pandas as pd
 
 from mssante_audit.observe.dns.names import is_under
@@ -106,11 +107,9 @@ class View:
         self._index()
 
     def _index(self) -> None:
-        items = self._items()
-        frame = self.observation.queries
-        columns = [c for c in Said._fields if c != "items"]
-        for values in zip(*(_values(frame[c]) for c in columns), strict=True):
-            one = Said._make((*values, items.get(values[0], ())))
+        frame, items = self.observation.queries, self._items()
+        for values in zip(*(_values(frame[c]) for c in Said._fields[:-1]), strict=True):
+            one = Said._make((*values, items.pop(values[0], ())))
             if one.step == "recursion":
                 _keep(self.recursion, one.address, one)
                 continue
@@ -125,14 +124,15 @@ class View:
                     _keep(self.apex.setdefault((one.zone, one.address), {}), one.transport, one)
 
     def _items(self) -> dict[int, tuple[Item, ...]]:
+        """Return the records of each line, equal ones as one object: servers of one zone say the same."""
         frame = self.observation.records
-        columns = (_values(frame[c]) for c in ("section", "owner", "type", "data"))
-        same: dict[Item, Item] = {}
-        lines = zip(frame["line"].tolist(), map(Item, *columns), strict=True)
-        return {
-            line: tuple(same.setdefault(item, item) for _, item in found)
-            for line, found in groupby(lines, itemgetter(0))
-        }
+        items = map(Item, *(_values(frame[c]) for c in Item._fields))
+        same: dict[Any, Any] = {}
+        found: dict[int, tuple[Item, ...]] = {}
+        for line, told in groupby(zip(_values(frame["line"]), items, strict=True), itemgetter(0)):
+            whole = tuple(same.setdefault(item, item) for _, item in told)
+            found[line] = same.setdefault(whole, whole)
+        return found
 
     def told_of(self, zone: str, name: str) -> list[Said]:
         """Return what a zone's servers said of a name, whatever the type, in the order of the file."""
@@ -309,11 +309,18 @@ def network(address: str) -> str:
     return str(ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))
 
 
-def _values(column: pd.Series[Any]) -> list[Any]:
-    """Return a column's values, equal ones as one object: a frame makes a new text for every row."""
+def view_of(observation: Observation) -> View:
+    """Return the index of an observation; made once for it."""
+    if "view" not in observation.found:
+        observation.found["view"] = View(observation)
+    return cast(View, observation.found["view"])
+
+
+def _values(column: pd.Series[Any]) -> Iterator[Any]:
+    """Yield a column's values, equal texts as one object: a frame makes a new one for every row."""
     codes, distinct = pd.factorize(column)
-    values: list[Any] = np.asarray(distinct, dtype=object)[codes].tolist()
-    return values
+    once = [sys.intern(value) if isinstance(value, str) else value for value in distinct.tolist()]
+    return map(once.__getitem__, array("i", codes.astype("int32").tobytes()))
 
 
 def _keep(kept: dict[Any, Said], key: Any, one: Said) -> None:
