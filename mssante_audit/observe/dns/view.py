@@ -10,7 +10,7 @@ import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
@@ -102,7 +102,7 @@ class View:
         self.servers: dict[str, dict[str, dict[str, None]]] = {}
         """Zone → address → names under which it was asked."""
         self._lookups: dict[str, dict[str, Said]] = {}
-        self._zones: dict[str, ZoneView] = {}
+        self._zones = lru_cache(1000)(lambda name: ZoneView(self, name))  # rules look at one after the other
         self._hosts: dict[str, Host] = {}
         self._index()
 
@@ -141,9 +141,7 @@ class View:
 
     def zone(self, name: str) -> ZoneView:
         """Return what is known of a zone."""
-        if name not in self._zones:
-            self._zones[name] = ZoneView(self, name)
-        return self._zones[name]
+        return self._zones(name)
 
     @cached_property
     def referrals(self) -> dict[str, list[Said]]:
