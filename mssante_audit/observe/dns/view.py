@@ -10,7 +10,7 @@ import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import ip_network
 from itertools import groupby
 from operator import itemgetter
@@ -105,7 +105,7 @@ class View:
         self._lookups: dict[str, dict[str, Said]] = {}
         self.zone = lru_cache(1000)(lambda name: ZoneView(self, name))  # rules look at one after the other
         """What is known of a zone, by name."""
-        self.host = cache(self._host)
+        self.host = lru_cache(1000)(self._host)
         """What is known of a host's addresses, by name, through aliases."""
         self._index()
 
