@@ -72,7 +72,7 @@ def dns(
 
 
 def _path(data: Path, *, resume: bool) -> Path:
-    from mssante_audit.observe.dns.run import default_path, observation_files
+    from mssante_audit.observe.kinds import default_path, observation_files
     from mssante_audit.observe.observation import load_observation
 
     folder = data if data.is_dir() else data.parent

@@ -44,9 +44,9 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.nightly.log import SITE, STATE, Result, began
-from mssante_audit.observe.dns.run import default_path
 from mssante_audit.observe.dns.run import observe as observe_dns
 from mssante_audit.observe.dns.settings import ObserveSettings
+from mssante_audit.observe.kinds import default_path
 from mssante_audit.report.jobs import tellable
 from mssante_audit.report.parameters import declared
 from mssante_audit.report.results import Results, open_space, provenance

@@ -43,16 +43,10 @@ class ObservationError(InputError):
     """A file that is not an observation, or not one this version can read."""
 
 
-def _is_instant(text: str) -> bool:
-    try:
-        return bool(_INSTANT.fullmatch(text)) and datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        return False
-
-
 def _instant(text: str) -> str:
-    if not _is_instant(text):
+    if not _INSTANT.fullmatch(text):
         raise ValueError
+    datetime.fromisoformat(text)
     return text
 
 
@@ -235,8 +229,9 @@ def check_header(content: dict[str, Any], path: Path) -> dict[str, Any]:
         )
     try:
         good = all(isinstance(content[key], str) for key in ("parent_zone", "sibling", "at"))
-    except KeyError:
+        good = good and bool(_instant(content["at"]))
+    except (KeyError, ValueError):
         good = False
-    if not good or not _is_instant(content["at"]):
+    if not good:
         raise ObservationError("its header is damaged", file=str(path))
     return content

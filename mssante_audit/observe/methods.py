@@ -89,9 +89,10 @@ def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
 
 def _times(observation: Observation) -> dict[tuple[str, str], pd.Timestamp]:
     """Return the instant of the last query of a walk about a name, by zone and name."""
-    walked = observation.queries[observation.queries["step"] == "walk"]
-    last = walked.groupby(["zone", "qname"], sort=False)["at"].max()
-    return dict(zip(last.index, last, strict=True))
+    queries = observation.queries
+    walked = queries.loc[queries["step"] == "walk", ["zone", "qname", "at"]].sort_values("at", kind="stable")
+    last = walked.drop_duplicates(["zone", "qname"], keep="last")
+    return dict(zip(zip(last["zone"], last["qname"], strict=True), last["at"], strict=True))
 
 
 def _method(view: View, name: str) -> tuple[str, str, Why, list[str]]:

@@ -41,7 +41,7 @@ column         dtype           meaning
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,7 +168,12 @@ def load_observation(source: str | Path) -> Observation:
                 except ValueError as error:
                     scan.problems.append((line, "record", str(error)))
 
-    frames = _frames(queries())
+    asked, told = _Rows("line", *Observed._fields[:-1]), _Rows("line", *Record._fields)
+    for line, query in queries():
+        asked.add(line, *query[:-1])
+        for record in query.records:
+            told.add(line, *record)
+    frames = asked.frame(), told.frame()
     pa.default_memory_pool().release_unused()  # Arrow keeps twice what the frames take
     if not headers:
         raise ObservationError(
@@ -197,12 +202,3 @@ def _counts(content: object) -> Iterator[tuple[str, int]]:
 def _problem_frame(rows: list[tuple[int, str, str]], *names: str) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["line", *names])
     return frame.astype({"line": "int64", **dict.fromkeys(names, "str")})
-
-
-def _frames(queries: Iterable[tuple[int, Observed]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    asked, told = _Rows("line", *Observed._fields[:-1]), _Rows("line", *Record._fields)
-    for line, query in queries:
-        asked.add(line, *query[:-1])
-        for record in query.records:
-            told.add(line, *record)
-    return asked.frame(), told.frame()

@@ -26,6 +26,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
 from mssante_audit.mailboxes.extraction import Extraction, find_extractions
+from mssante_audit.observe.kinds import find_observation as find_observation
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.whitelist.check import search
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
@@ -168,22 +169,6 @@ def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime |
             "no white list here", file=str(data), remedy="Put a .xml or .xml.gz white list in the folder"
         )
     return lists[-1]
-
-
-OTHER_OBSERVATIONS = ("tls-",)
-"""What the names of observations of something else than the DNS begin with."""
-
-
-def find_observation(data: Path) -> Path | None:
-    """Return the newest DNS observation of a data folder, ``None`` if it has none (or is a file).
-
-    Observations lie in the folder or in ``observations/`` below it; the newest is the last in order of name,
-    for names start with ``dns-`` and a date. One that its user named otherwise counts, unless its name is
-    that of another kind (`OTHER_OBSERVATIONS`).
-    """
-    found = [f for folder in (data, data / "observations") for f in folder.glob("*.jsonl.gz") if f.is_file()]
-    ours = [f for f in found if not f.name.startswith(OTHER_OBSERVATIONS)]
-    return max(ours, key=lambda f: f.name, default=None)
 
 
 def load_space(

@@ -13,7 +13,7 @@ import dns.name
 import dns.rdata
 
 from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, seen_of, server
-from mssante_audit.audits.delegation_vs_redirection.serials import serial_causes
+from mssante_audit.audits.delegation_vs_redirection.servers import serial_causes
 from mssante_audit.findings.frame import Finding
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.view import Host, ZoneView, network

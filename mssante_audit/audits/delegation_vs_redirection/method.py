@@ -33,7 +33,7 @@ def method_findings(space: TrustSpace) -> Iterator[Finding]:
             star = f"*.{used.path.qname.partition('.')[2]}"
             data = {"type": "NS"} if used.path.qname in used.path.cuts else _data(used)
             causes.add("DNS_WILDCARD", (zone, star), [domain], {"name": star, "data": data}, lines=used.lines)
-        if used.method == "unknown" and not (used.cut and seen.dead(used.cut)):
+        if used.method == "unknown" and not (used.cut and seen.view.zone(used.cut).dead):
             subject = (used.why["code"], used.why.get("zone", ""))
             causes.add("DNS_METHOD_UNKNOWN", subject, [domain], used.why, lines=used.lines)
     yield from causes.findings()

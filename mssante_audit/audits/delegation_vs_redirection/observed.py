@@ -123,13 +123,7 @@ class Seen:
     @cached_property
     def under_parent(self) -> list[str]:
         """The listed domains that the parent zone's servers were asked about."""
-        return [
-            domain for domain, m in self.methods.items() if m.path.cuts or m.path.zone == self.view.parent
-        ]
-
-    def dead(self, zone: str) -> bool:
-        """Tell whether no server of a zone speaks for it."""
-        return is_dead(self.view.zone(zone))
+        return [name for name, m in self.methods.items() if m.path.cuts or m.path.zone == self.view.parent]
 
 
 def seen_of(space: TrustSpace) -> Seen:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, seen_of, server
-from mssante_audit.audits.delegation_vs_redirection.serials import serial_causes
+from mssante_audit.audits.delegation_vs_redirection.servers import serial_causes
 from mssante_audit.findings.frame import Finding
 from mssante_audit.observe.dns.view import Said
 from mssante_audit.space.trust import TrustSpace

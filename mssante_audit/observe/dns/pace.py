@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
+from dataclasses import dataclass, field
 
 from mssante_audit.observe.dns.settings import ObserveSettings
 
@@ -22,25 +23,22 @@ SLOWEST = 5.0
 """Seconds between two queries to an address that stays silent, at most."""
 
 
+@dataclass(slots=True, eq=False)
 class Lane:
     """The queries to one address over one transport."""
 
-    __slots__ = ("address", "answered", "edns", "edns_seen", "flying", "interval", "next_at", "probe",
-                 "queued", "silent_until", "streak", "waiting")  # fmt: skip
-
-    def __init__(self, address: str, interval: float) -> None:
-        self.address = address
-        self.interval = interval
-        self.next_at = 0.0
-        self.flying = 0
-        self.waiting: deque[asyncio.Future[None]] = deque()
-        self.queued = False
-        self.answered = 0
-        self.streak = 0
-        self.edns = True
-        self.edns_seen = False
-        self.probe: asyncio.Future[bool] | None = None
-        self.silent_until = 0.0
+    address: str
+    interval: float
+    next_at: float = 0.0
+    flying: int = 0
+    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
+    queued: bool = False
+    answered: int = 0
+    streak: int = 0
+    edns: bool = True
+    edns_seen: bool = False
+    probe: asyncio.Future[bool] | None = None
+    silent_until: float = 0.0
 
     @property
     def doubtful(self) -> bool:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 from mssante_audit.base.errors import AuditError, InputError, OutputError
@@ -27,7 +27,9 @@ from mssante_audit.observe.dns.walk import Walker
 from mssante_audit.observe.lines import FORMAT, VERSION, instant
 from mssante_audit.observe.writer import Writer, read_known
 
-__all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observation_files", "observe"]
+__all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observe"]
+
+Line = dict[str, object]
 
 WALKS = 1000
 """Domains under way at once: they wait for one another's servers, not for memory."""
@@ -63,20 +65,6 @@ class Summary:
     ignored: int
     """Messages that answered nothing asked: spoofed, or from servers that answer from elsewhere."""
     seconds: float
-
-
-def observation_files(folder: Path) -> list[Path]:
-    """Return the observation files of a data folder, oldest first."""
-    return sorted((folder / "observations").glob("dns-*.jsonl.gz"))
-
-
-def default_path(folder: Path, at: datetime) -> Path:
-    """Return where an observation begun at `at` goes in a data folder.
-
-    >>> default_path(Path("d"), datetime(2026, 3, 2, 5, 30, tzinfo=UTC)).as_posix()
-    'd/observations/dns-2026-03-02T053000Z.jsonl.gz'
-    """
-    return folder / "observations" / f"dns-{at.astimezone(UTC):%Y-%m-%dT%H%M%SZ}.jsonl.gz"
 
 
 def observe(
@@ -155,7 +143,7 @@ async def _observe(
                 f"no server of {settings.parent_zone} answers", remedy="Nothing was written: try again later"
             )
         writer = writer or Writer(out)
-        writer.write(_header(settings, sibling, ipv6=resolver.ipv6, domains=len(chosen), resumed=resume))
+        writer.write(_header(settings, resolver, sibling, len(chosen), resume))
         begun = True
         asker.write_to(writer)
         writer.flush()
@@ -184,7 +172,7 @@ async def _observe(
     finally:
         asker.close()
         if writer is not None:
-            _finish(writer, _end(asker, complete=complete) if begun else None, failing=not complete)
+            _finish(writer, _end(asker, complete) if begun else None, failing=not complete)
     if progress:
         progress(Progress(done, len(names), asker.sent, time.monotonic() - start, ()))
     return Summary(
@@ -198,7 +186,7 @@ async def _observe(
     )
 
 
-def _finish(writer: Writer, end: dict[str, object] | None, *, failing: bool) -> None:
+def _finish(writer: Writer, end: Line | None, *, failing: bool) -> None:
     try:
         if end:
             writer.write(end)
@@ -220,30 +208,17 @@ async def _all(*works: object, beside: asyncio.Task[None]) -> None:
         await asyncio.gather(whole, beside, return_exceptions=True)
 
 
-def _header(
-    settings: ObserveSettings, sibling: str, *, ipv6: bool, domains: int, resumed: bool
-) -> dict[str, object]:
+def _header(settings: ObserveSettings, resolver: Resolver, sibling: str, domains: int, resumed: bool) -> Line:
     return {
-        "format": FORMAT, "version": VERSION, "at": _now(), "tool": _tool(),
-        "parent_zone": settings.parent_zone, "sibling": sibling, "ipv6": ipv6, "domains": domains,
-        "resumed": resumed,
+        "format": FORMAT, "version": VERSION, "at": instant(datetime.now(UTC)),
+        "tool": version("mssante-audit"), "parent_zone": settings.parent_zone, "sibling": sibling,
+        "ipv6": resolver.ipv6, "domains": domains, "resumed": resumed,
         "settings": settings.model_dump(exclude={"root", "enabled"}),
     }  # fmt: skip
 
 
-def _end(asker: Asker, *, complete: bool) -> dict[str, object]:
+def _end(asker: Asker, complete: bool) -> Line:
     return {
-        "end": _now(), "complete": complete, "queries": asker.sent, "late": asker.ignored.late,
-        "ignored": dict(asker.ignored.sources),
+        "end": instant(datetime.now(UTC)), "complete": complete, "queries": asker.sent,
+        "late": asker.ignored.late, "ignored": dict(asker.ignored.sources),
     }  # fmt: skip
-
-
-def _now() -> str:
-    return instant(datetime.now(UTC))
-
-
-def _tool() -> str:
-    try:
-        return version("mssante-audit")
-    except PackageNotFoundError:
-        return "unknown"

@@ -12,10 +12,9 @@ import asyncio
 import errno
 import secrets
 import socket
-import struct
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -100,7 +99,12 @@ class _Asked:
     query: bytes
     future: asyncio.Future[Exchange]
     sent: float
+    timer: asyncio.TimerHandle | None = None
     ignored: int = 0
+
+    def end(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
 
 
 class _Port:
@@ -132,8 +136,6 @@ class Udp:
         self._port, self._timeout, self._ignored = port, timeout, ignored
         self._ports: dict[socket.AddressFamily, list[_Port]] = {}
         self._retired: set[_Port] = set()
-        self._deadlines: deque[tuple[_Port, int, _Asked]] = deque()
-        self._timer: asyncio.TimerHandle | None = None
 
     def ask(self, address: str, query: bytes) -> asyncio.Future[Exchange]:
         """Send a query (`query_wire`) and return the future of its `Exchange`; it never fails."""
@@ -150,17 +152,15 @@ class Udp:
         port.asked[ident] = asked
         port.uses += 1
         port.flying += 1
-        self._deadlines.append((port, ident, asked))
-        if self._timer is None:
-            self._timer = self._loop.call_later(self._timeout, self._expire)
+        asked.timer = self._loop.call_later(self._timeout, self._finish, port, ident, asked, "timeout", b"")
         self._send(port, ident, asked, ident.to_bytes(2) + query[2:])
         return future
 
     def close(self) -> None:
         """Close every socket; questions still unanswered are abandoned."""
-        if self._timer is not None:
-            self._timer.cancel()
         for port in (*self._retired, *(p for ports in self._ports.values() for p in ports)):
+            for asked in port.asked.values():
+                asked.end()
             port.close()
         self._ports.clear()
         self._retired.clear()
@@ -197,28 +197,13 @@ class Udp:
                 self._finish(port, ident, asked, "unreachable", b"")
 
     def _finish(self, port: _Port, ident: int, asked: _Asked, status: str, wire: bytes) -> None:
-        if status != "timeout":  # a late reply must still be told from a spoofed one
+        if status != "timeout" or asked.future.cancelled():  # a late reply must be told from a spoofed one
             port.asked.pop(ident, None)
         port.flying -= 1
+        asked.end()
         if not asked.future.done():
             asked.future.set_result(Exchange(status, wire, time.perf_counter() - asked.sent, asked.ignored))
         self._retire(port)
-
-    def _expire(self) -> None:
-        now = time.perf_counter()
-        while self._deadlines:
-            port, ident, asked = self._deadlines[0]
-            if not asked.future.done():
-                wait = asked.sent + self._timeout - now
-                if wait > 0.001:
-                    self._timer = self._loop.call_later(wait, self._expire)
-                    return
-                self._finish(port, ident, asked, "timeout", b"")
-            elif asked.future.cancelled() and port.asked.pop(ident, None) is asked:
-                port.flying -= 1
-                self._retire(port)
-            self._deadlines.popleft()
-        self._timer = None
 
     def _receive(self, port: _Port) -> None:
         for _ in range(64):  # then let others have the loop
@@ -270,46 +255,36 @@ class Udp:
 
 async def ask_tcp(address: str, port: int, query: bytes, timeout: float, ignored: Ignored) -> Exchange:
     """Ask over a TCP connection of its own; `timeout` covers the whole, dripping replies included."""
-    loop = asyncio.get_running_loop()
     start = time.perf_counter()
     strangers = 0
 
     def end(status: str, wire: bytes = b"") -> Exchange:
         return Exchange(status, wire, time.perf_counter() - start, strangers)
 
-    ident = secrets.randbits(16)
-    query = ident.to_bytes(2) + query[2:]
+    query = secrets.token_bytes(2) + query[2:]
     begun = False
+    writer: asyncio.StreamWriter | None = None
     try:
-        with socket.socket(_family(address), socket.SOCK_STREAM) as sock:
-            sock.setblocking(False)
-            async with asyncio.timeout(timeout):
-                await loop.sock_connect(sock, (address, port))
-                await loop.sock_sendall(sock, struct.pack("!H", len(query)) + query)
-                while strangers < 8:
-                    begun = False
-                    (size,) = struct.unpack("!H", await _exactly(loop, sock, 2))
-                    begun = True
-                    wire = await _exactly(loop, sock, size)
-                    if int.from_bytes(wire[:2], "big") == ident and is_reply_to(wire, query):
-                        return end("reply", wire)
-                    ignored.count(address)
-                    strangers += 1
+        async with asyncio.timeout(timeout):
+            reader, writer = await asyncio.open_connection(address, port)
+            writer.write(len(query).to_bytes(2) + query)
+            while strangers < 8:
+                begun = False
+                size = int.from_bytes(await reader.readexactly(2))
+                begun = True
+                wire = await reader.readexactly(size)
+                if wire[:2] == query[:2] and is_reply_to(wire, query):
+                    return end("reply", wire)
+                ignored.count(address)
+                strangers += 1
     except TimeoutError:
         return end("timeout")
     except (OSError, EOFError):
         return end("malformed" if begun else "unreachable")
+    finally:
+        if writer is not None:
+            writer.close()
     return end("malformed")
-
-
-async def _exactly(loop: asyncio.AbstractEventLoop, sock: socket.socket, size: int) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        piece = await loop.sock_recv(sock, size - len(data))
-        if not piece:
-            raise EOFError
-        data += piece
-    return bytes(data)
 
 
 def _family(address: str) -> socket.AddressFamily:

@@ -10,7 +10,8 @@ import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
+from ipaddress import ip_network
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
@@ -61,7 +62,7 @@ class Said(NamedTuple):
     @property
     def authoritative(self) -> bool:
         """Whether the server spoke for the zone."""
-        return self.outcome in ("answer", "nodata", "nxdomain")
+        return self.outcome in TOLD and self.outcome != "referral"
 
 
 class Host(NamedTuple):
@@ -102,8 +103,10 @@ class View:
         self.servers: dict[str, dict[str, dict[str, None]]] = {}
         """Zone → address → names under which it was asked."""
         self._lookups: dict[str, dict[str, Said]] = {}
-        self._zones: dict[str, ZoneView] = {}
-        self._hosts: dict[str, Host] = {}
+        self.zone = lru_cache(1000)(lambda name: ZoneView(self, name))  # rules look at one after the other
+        """What is known of a zone, by name."""
+        self.host = lru_cache(1000)(self._host)
+        """What is known of a host's addresses, by name, through aliases."""
         self._index()
 
     def _index(self) -> None:
@@ -114,7 +117,7 @@ class View:
                 _keep(self.recursion, one.address, one)
                 continue
             if one.step == "address":
-                if one.outcome in TOLD and one.outcome != "referral":
+                if one.authoritative:
                     _keep(self._lookups.setdefault(one.qname, {}), one.qtype, one)
                 continue
             _keep(self.said.setdefault((one.zone, one.qname, one.qtype), {}), one.address, one)
@@ -139,12 +142,6 @@ class View:
         found = (self.said.get((zone, name, qtype), {}) for qtype in WALKED)
         return sorted((one for replies in found for one in replies.values()), key=itemgetter(0))
 
-    def zone(self, name: str) -> ZoneView:
-        """Return what is known of a zone."""
-        if name not in self._zones:
-            self._zones[name] = ZoneView(self, name)
-        return self._zones[name]
-
     @cached_property
     def referrals(self) -> dict[str, list[Said]]:
         """The replies that delegate each zone."""
@@ -167,12 +164,6 @@ class View:
     def looked_up(self, name: str, qtype: str) -> Said | None:
         """Return what was learnt of a name outside the walk, ``None`` if nothing was."""
         return self._lookups.get(name, {}).get(qtype)
-
-    def host(self, name: str) -> Host:
-        """Return what is known of a host's addresses, through aliases."""
-        if name not in self._hosts:
-            self._hosts[name] = self._host(name)
-        return self._hosts[name]
 
     def _host(self, name: str) -> Host:
         asked, alias, current = [], "", name
@@ -257,11 +248,8 @@ class ZoneView:
         found: dict[str, dict[str, None]] = {}
         for one in self.referrals:
             for item in one.items:
-                if (
-                    item.section == "additional"
-                    and item.type in ("A", "AAAA")
-                    and item.owner in self.parent_ns
-                ):
+                given = item.section == "additional" and item.type in ("A", "AAAA")
+                if given and item.owner in self.parent_ns:
                     found.setdefault(item.owner, {})[item.data] = None
         return {name: tuple(sorted(addresses)) for name, addresses in found.items()}
 
@@ -269,6 +257,11 @@ class ZoneView:
     def states(self) -> dict[str, str]:
         """Address → how it serves the zone, one of `STATES`."""
         return {address: state_of(one, self.name) for address, one in self.soa.items()}
+
+    @property
+    def dead(self) -> bool:
+        """Whether servers of the zone were asked and none of them speaks for it."""
+        return bool(self.states) and not any(state in SERVING for state in self.states.values())
 
     @property
     def lines(self) -> tuple[int, ...]:
@@ -293,19 +286,12 @@ def state_of(one: Said, zone: str) -> str:
     return "upward" if any(is_under(zone, owner) for owner in above) else "lame"
 
 
-def is_dead(zone: ZoneView) -> bool:
-    """Tell whether servers of a zone were asked and none of them speaks for it."""
-    return bool(zone.states) and not any(state in SERVING for state in zone.states.values())
-
-
 def network(address: str) -> str:
     """Return the /24 or /48 an address lies in.
 
     >>> network("192.0.2.7"), network("2001:db8:1:2::7")
     ('192.0.2.0/24', '2001:db8:1::/48')
     """
-    from ipaddress import ip_network
-
     return str(ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))
 
 
