@@ -58,6 +58,10 @@ _ADDRESS = re.compile(
 )
 
 
+Coordinates = tuple[frozenset[str], frozenset[str]]
+"""Phones and addresses."""
+
+
 @dataclass(frozen=True)
 class Contact:
     """A contact, read. What its parts say together is worked out when it is asked for."""
@@ -101,6 +105,11 @@ class Contact:
             len(self.names) == len(self.emails) == 1 and any(_of_another(words, name) for words in locals_),
         )
         return tuple(problem for problem, found in zip(PROBLEMS, told, strict=True) if found)
+
+    @cached_property
+    def coordinates(self) -> Coordinates:
+        """What it reaches: what two contacts are compared by."""
+        return frozenset(self.phones), frozenset(self.emails)
 
     @cached_property
     def key(self) -> str:
