@@ -17,7 +17,7 @@ from importlib.resources import files
 
 from email_validator import EmailNotValidError, validate_email
 
-from mssante_audit.values.phones import SHORT, read_phone
+from mssante_audit.values.phones import SHORT, digits_of, read_phone
 
 PROBLEMS = (
     "no-phone", "no-email", "several-emails", "phone-malformed", "email-malformed", "markup", "spacing",
@@ -194,7 +194,7 @@ def _without_phones(piece: str, phones: dict[str, None], malformed: list[str]) -
     rest = []
     for found in DIGITS.finditer(piece):
         raw = found[0].rstrip(TRIM)
-        digits = sum(map(str.isdigit, raw))
+        digits = len(digits_of(raw))
         if digits < 7 and not (digits in (4, 6) and _is_short(piece)):
             continue
         rest.append(piece[start : found.start()])
@@ -221,9 +221,9 @@ def _numbers(raw: str) -> list[str]:
     if len(raw) < 20:
         return [raw]
     parts = [part.strip() for part in raw.split("/")]
-    if len(parts) > 1 and all(sum(map(str.isdigit, part)) > 8 for part in parts):
+    if len(parts) > 1 and all(len(digits_of(part)) > 8 for part in parts):
         return parts
-    digits = "".join(filter(str.isdigit, raw))
+    digits = digits_of(raw)
     if len(digits) == 20 and digits[0] == digits[10] == "0":
         return [digits[:10], digits[10:]]
     return [raw]

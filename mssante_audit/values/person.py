@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mssante_audit.values.contacts import DIGITS, TRIM, fold, visible
-from mssante_audit.values.phones import national, read_phone
+from mssante_audit.values.phones import digits_of, national, read_phone
 
 _WORD = r"[^\W\d_](?:[\w’-]|'(?=\w))*"
 _NAMING = re.compile(
@@ -134,7 +134,7 @@ def _mask_phones(piece: str) -> list[str]:
     for found in DIGITS.finditer(piece):
         phone = read_phone(found[0].rstrip(TRIM))
         shown = national(phone) if phone else found[0]
-        digits = "".join(filter(str.isdigit, shown))
+        digits = digits_of(shown)
         if len(digits) < 8:
             continue
         if piece[start : found.start()].strip():
