@@ -5,6 +5,7 @@ what disturbs a process can only slow it.
 """
 
 import gzip
+import os
 import subprocess
 import sys
 import tempfile
@@ -40,7 +41,10 @@ print((peak() - before) / entries.memory_usage(deep=True).sum())
 
 def measured(program: str, *files: Path) -> float:
     command = [sys.executable, "-c", program, *map(str, files)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    # Threads that numpy's BLAS starts when it is imported spin for a while: that is nobody's work.
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    told = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return float(told.stdout)
 
 
 def best(setup: str, file: Path, runs: int = RUNS) -> float:

@@ -85,10 +85,10 @@ if TYPE_CHECKING:
     from mssante_audit.snapshot.load import load_space
     from mssante_audit.space.story import compare
     from mssante_audit.space.trust import Thresholds, TrustSpace
-    from mssante_audit.values.contacts import mask, parse_contact
+    from mssante_audit.values.contacts import parse_contact
     from mssante_audit.values.dn import parse_dn
     from mssante_audit.values.identifiers import parse_department, parse_identifier
-    from mssante_audit.values.person import Person
+    from mssante_audit.values.person import Person, mask
     from mssante_audit.verdicts.domains import domains
     from mssante_audit.verdicts.methods import hosts, method_records
     from mssante_audit.whitelist.load import WhiteList, load_whitelist
@@ -166,16 +166,13 @@ _HOME = {
     "snapshot.load": ("load_space",),
     "space.story": ("compare",),
     "space.trust": ("Thresholds", "TrustSpace"),
-    "values.contacts": (
-        "mask",
-        "parse_contact",
-    ),
+    "values.contacts": ("parse_contact",),
     "values.dn": ("parse_dn",),
     "values.identifiers": (
         "parse_department",
         "parse_identifier",
     ),
-    "values.person": ("Person",),
+    "values.person": ("Person", "mask"),
     "whitelist.load": (
         "WhiteList",
         "load_whitelist",

@@ -24,7 +24,7 @@ from mssante_audit.report.failure import Failure
 from mssante_audit.report.results import Results
 from mssante_audit.report.run import Outcome, Run
 from mssante_audit.space.trust import load_space
-from mssante_audit.values.contacts import mask
+from mssante_audit.values.person import mask
 
 FILES = Path(__file__).parent / "files"
 REAL = Path(__file__).parents[2] / "shared" / "real"

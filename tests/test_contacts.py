@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from mssante_audit.values.contacts import (
-    HIDDEN,
     PROBLEMS,
     _read_email,
     fold,
     is_personal,
-    mask,
     parse_contact,
     read_email,
 )
+from mssante_audit.values.person import HIDDEN, mask
 from mssante_audit.values.phones import national, read_phone
 
 REAL = Path(__file__).parents[2] / "shared" / "real"

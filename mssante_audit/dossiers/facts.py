@@ -29,9 +29,9 @@ from mssante_audit.report import results
 from mssante_audit.report.results import Provenance, Results
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import mask
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
+from mssante_audit.values.person import mask
 from mssante_audit.verdicts.methods import method_records
 from mssante_audit.whitelist.rows import CPS_ISSUER
 

@@ -27,13 +27,10 @@ from mssante_audit.report.traces import is_tagged, outside_scripts
 
 TEMPLATE = Path(__file__).parent / "template"
 
-VERDICTS = {
-    "valid": "valide",
+VERDICTS = french.SIGNATURES | {
     "valid-untrusted": "mathématiquement juste, mais ce n’est pas celle du signataire attendu",
-    "invalid": "invalide",
-    "absent": "absente",
 }
-"""French names of the signature's verdicts."""
+"""French names of the signature's verdicts, in a sentence."""
 
 _TITLE = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 _HEADING = re.compile(r"<h2\b([^>]*)>(.*?)</h2\s*>", re.DOTALL | re.IGNORECASE)

@@ -50,8 +50,8 @@ def load_space(
         Instant to audit at, ISO 8601 (a date means midnight UTC); now if not given, that of a snapshot.
     anchors
         Certificate files or folders to trust. IGC-Santé certificates lying in the data folder are recognised
-        by their fingerprints and need not be named; nor need the shipped sample's. None for a snapshot, which
-        has its verdict.
+        by their fingerprints and need not be named; nor need the shipped sample's, nor revocation lists. None
+        for a snapshot, which has its verdict.
     signer
         Common name of whoever should have signed the list, `mssante_audit.whitelist.signature.SIGNER` if not
         given; that of a snapshot.
@@ -71,14 +71,7 @@ def load_space(
         is damaged, of another version, or was made with other settings than asked for.
     """
     if is_snapshot(data):
-        return load_snapshot(
-            Path(str(data)),
-            as_of=as_of,
-            anchors=anchors,
-            signer=signer,
-            thresholds=thresholds,
-            show_contacts=show_contacts,
-        )
+        return _load_snapshot(Path(str(data)), as_of, anchors, signer, thresholds, show_contacts)
     return load_files(
         data,
         as_of=as_of,
@@ -96,16 +89,14 @@ def made_as_of(data: str | Path | None) -> str | None:
     return str(read_head(Path(str(data)))["as_of"]) if is_snapshot(data) else None
 
 
-def load_snapshot(
+def _load_snapshot(
     folder: Path,
-    *,
-    as_of: str | datetime | None = None,
-    anchors: Sequence[str | Path] = (),
-    signer: str | None = None,
-    thresholds: Thresholds | None = None,
-    show_contacts: bool = False,
+    as_of: str | datetime | None,
+    anchors: Sequence[str | Path],
+    signer: str | None,
+    thresholds: Thresholds | None,
+    show_contacts: bool,
 ) -> TrustSpace:
-    """Load a space from a snapshot; parameters and errors as in `load_space`."""
     head = read_head(folder)
 
     def other(what: str, made: object) -> InputError:
@@ -179,9 +170,7 @@ def _mailboxes(folder: Path, told: dict[str, Any] | None) -> Extraction | None:
         return None
     kept = dict(told)
     found = Extraction(kept.pop("source"), parse_instant(kept.pop("made_at")))
-    found.__dict__["counts"] = Counts(
-        read_frame(folder, "mailboxes"), **kept
-    )  # as if it had been read already
+    found.__dict__["counts"] = Counts(read_frame(folder, "mailboxes"), **kept)  # as if read already
     return found
 
 

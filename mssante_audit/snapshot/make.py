@@ -183,14 +183,10 @@ def _methods(space: TrustSpace) -> pd.DataFrame:
 def _changes(space: TrustSpace) -> pd.DataFrame:
     """Return what changed since the archived list before this one, persons masked; empty if there is none."""
     archive, made = space.archive, space.whitelist.generated_at
-    known = (
-        [s for s in archive.snapshots if made and s.generated_at < made.replace(microsecond=0)]
-        if archive
-        else []
-    )
-    if not archive or not known:
-        return worded_changes(changes_frame([]))
-    return worded_changes(changes_frame(compare(space.side_of(known[-1]), side_of(space.whitelist))))
+    listed = archive.snapshots if archive and made else ()
+    known = [s for s in listed if made and s.generated_at < made.replace(microsecond=0)]
+    found = compare(space.side_of(known[-1]), side_of(space.whitelist)) if known else []
+    return worded_changes(changes_frame(found))
 
 
 def _plain(value: Any) -> Any:

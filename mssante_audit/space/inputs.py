@@ -6,7 +6,7 @@ import hashlib
 import pickle
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import requires, version
@@ -102,10 +102,14 @@ def pack(data: str | Path, anchors: Sequence[str | Path] = (), mailboxes: Extrac
 
 def inputs_digest(data: str | Path | None, anchors: Sequence[str | Path] = ()) -> str:
     """Return a hash of the content of `input_files` and of where they lie to each other."""
-    told = hashlib.sha256()
     root = resource("data/sample") if data is None else Path(data)
-    for path in input_files(data, anchors):
-        name = path.relative_to(root) if path.is_relative_to(root) else path.name
+    files = input_files(data, anchors)
+    return _digest((p.relative_to(root) if p.is_relative_to(root) else p.name, p) for p in files)
+
+
+def _digest(files: Iterable[tuple[str | Path, Path]], head: str = "") -> str:
+    told = hashlib.sha256(head.encode())
+    for name, path in files:
         content = path.read_bytes() if path.is_file() else b""
         told.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\0".encode())
     return told.hexdigest()
@@ -129,22 +133,15 @@ def _module_digest(module: str) -> str:
     files = [path for place in places for path in sorted(place.rglob("*")) if path.is_file()]
     if not places and (file := getattr(found, "__file__", None)):
         files = [Path(file)]
-    told = hashlib.sha256()
-    for path in files:
-        if path.suffix != ".pyc":
-            told.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
-    return told.hexdigest()
+    return _digest((path.name, path) for path in files if path.suffix != ".pyc")
 
 
 @cache
 def _own_digest() -> str:
     package = Path(__file__).parent.parent
-    told = hashlib.sha256()
-    for path in sorted(package.rglob("*")):
-        inside = path.relative_to(package)
-        if path.is_file() and inside.parts[0] not in ("data", "notebooks") and path.suffix != ".pyc":
-            told.update(f"{inside.as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
     needed = [text for text in requires("mssante-audit") or () if "extra ==" not in text]
-    for name in sorted(re.split(r"[^\w.-]", text)[0] for text in needed):
-        told.update(f"{name} {version(name)}\0".encode())
-    return told.hexdigest()
+    names = sorted(re.split(r"[^\w.-]", text)[0] for text in needed)
+    own = [p for p in sorted(package.rglob("*")) if p.is_file() and p.suffix != ".pyc"]
+    inside = ((p.relative_to(package), p) for p in own)
+    parts = ((name.as_posix(), p) for name, p in inside if name.parts[0] not in ("data", "notebooks"))
+    return _digest(parts, "\0".join(f"{name} {version(name)}" for name in names))

@@ -184,31 +184,7 @@ def load_space(
 ) -> TrustSpace:
     """Load the trust space that a folder (or a single white list) describes.
 
-    Parameters
-    ----------
-    data
-        Folder or file; the shipped sample if not given.
-    as_of
-        Instant to audit at, ISO 8601 (a date means midnight UTC); now if not given.
-    anchors
-        Certificate files or folders to trust. IGC-Santé certificates lying in the data folder are recognised
-        by their fingerprints and need not be named; nor need the shipped sample's, nor revocation lists.
-    signer
-        Common name of whoever should have signed the list
-        (`mssante_audit.whitelist.signature.verify_signature`).
-    recover
-        Load the readable rows of a damaged list.
-    any_namespace
-        Accept a list in another XML namespace.
-    thresholds
-        Defaults of `Thresholds` if not given.
-    show_contacts
-        Let findings name contacts as they are: for one's own eyes, not for sharing.
-
-    Raises
-    ------
-    InputError
-        If there is no list, or it cannot be read (`WhiteListError`), or `as_of` is not a date.
+    What it takes and raises, `mssante_audit.snapshot.load.load_space` says, which also reads snapshots.
     """
     sample = resource("data/sample")
     folder = Path(data) if data is not None else sample

@@ -17,7 +17,7 @@ from importlib.resources import files
 
 from email_validator import EmailNotValidError, validate_email
 
-from mssante_audit.values.phones import SHORT, national, read_phone
+from mssante_audit.values.phones import SHORT, digits_of, read_phone
 
 PROBLEMS = (
     "no-phone", "no-email", "several-emails", "phone-malformed", "email-malformed", "markup", "spacing",
@@ -47,15 +47,19 @@ _MARKUP = re.compile(
 _ODD_SPACING = re.compile(r"\s\s|[^\S ]")
 _BREAKS = re.compile(r"[,;|\n]")
 _ADDRESS_BREAKS = re.compile(r"[:/<>()\[\]\"«»]+")
-_TRIM = " \t.:-–()/<>"
+TRIM = " \t.:-–()/<>"
 _WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?")
 _NO_WORD = re.compile(r"[\W_]+")
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o"})
 
-_DIGITS = re.compile(r"[+(]?[0-9][0-9\s().\-–/]*")
+DIGITS = re.compile(r"[+(]?[0-9][0-9\s().\-–/]*")
 _ADDRESS = re.compile(
     r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*@(?:[A-Za-z0-9]{1,30}(?:-[A-Za-z0-9]{1,15}){0,2}\.){1,5}[A-Za-z]{2,20}"
 )
+
+
+Coordinates = tuple[frozenset[str], frozenset[str]]
+"""Phones and addresses."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +98,18 @@ class Contact:
             len(self.emails) > 1,
             not all(bad_emails),
             any(bad_emails),
-            _MARKUP.search(_visible(self.text)),
+            _MARKUP.search(visible(self.text)),
             _ODD_SPACING.search(self.text),
             any(email.partition("@")[2] in _CONSUMER for email in self.emails),
             any(_is_personal(words, name) for words in locals_),
             len(self.names) == len(self.emails) == 1 and any(_of_another(words, name) for words in locals_),
         )
         return tuple(problem for problem, found in zip(PROBLEMS, told, strict=True) if found)
+
+    @cached_property
+    def coordinates(self) -> Coordinates:
+        """What it reaches: what two contacts are compared by."""
+        return frozenset(self.phones), frozenset(self.emails)
 
     @cached_property
     def key(self) -> str:
@@ -121,7 +130,7 @@ def parse_contact(text: str) -> Contact:
     >>> contact.names, contact.phones, contact.emails, contact.problems
     (('DURAND Zoé',), ('+33465710001',), ('zoe.durand@ch-alpha.example',), ('personal',))
     """
-    clean = _visible(text)
+    clean = visible(text)
     if "<" in clean or ">" in clean or "&" in clean:
         clean = _MARKUP.sub(" , ", clean)
     names: list[str] = []
@@ -183,9 +192,9 @@ def _without_phones(piece: str, phones: dict[str, None], malformed: list[str]) -
     """Move the phone numbers of a piece of text to where they belong; return what stands between them."""
     start = 0
     rest = []
-    for found in _DIGITS.finditer(piece):
-        raw = found[0].rstrip(_TRIM)
-        digits = sum(map(str.isdigit, raw))
+    for found in DIGITS.finditer(piece):
+        raw = found[0].rstrip(TRIM)
+        digits = len(digits_of(raw))
         if digits < 7 and not (digits in (4, 6) and _is_short(piece)):
             continue
         rest.append(piece[start : found.start()])
@@ -204,7 +213,7 @@ def _is_short(piece: str) -> bool:
     """Whether a piece of text holds a French short number and, labels aside, nothing else."""
     if len(piece) > 60:
         return False
-    return bool(SHORT.fullmatch(_LABELS.sub("", piece.strip(_TRIM)).replace(" ", "")))
+    return bool(SHORT.fullmatch(_LABELS.sub("", piece.strip(TRIM)).replace(" ", "")))
 
 
 def _numbers(raw: str) -> list[str]:
@@ -212,9 +221,9 @@ def _numbers(raw: str) -> list[str]:
     if len(raw) < 20:
         return [raw]
     parts = [part.strip() for part in raw.split("/")]
-    if len(parts) > 1 and all(sum(map(str.isdigit, part)) > 8 for part in parts):
+    if len(parts) > 1 and all(len(digits_of(part)) > 8 for part in parts):
         return parts
-    digits = "".join(filter(str.isdigit, raw))
+    digits = digits_of(raw)
     if len(digits) == 20 and digits[0] == digits[10] == "0":
         return [digits[:10], digits[10:]]
     return [raw]
@@ -222,8 +231,8 @@ def _numbers(raw: str) -> list[str]:
 
 def _read_rest(piece: str, names: list[str], leftovers: list[str]) -> None:
     """Put what is neither a phone number nor an address where it belongs."""
-    rest = piece.strip(_TRIM)
-    rest = rest and _LABELS.sub("", rest).strip(_TRIM)
+    rest = piece.strip(TRIM)
+    rest = rest and _LABELS.sub("", rest).strip(TRIM)
     if not rest:
         return
     civility = _CIVILITY.match(rest)
@@ -306,7 +315,7 @@ def fold(text: str) -> str:
     return _NO_WORD.sub(" ", text).strip()
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Return a text as a reader sees it: compatibility forms folded, invisible characters dropped."""
     if text.isascii() and text.isprintable():
         return text
@@ -316,94 +325,3 @@ def _visible(text: str) -> str:
         if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf")
     ]
     return unicodedata.normalize("NFKC", "".join(shown))
-
-
-# Masking. Nothing of a text goes through unless a pattern below says so.
-
-HIDDEN = "•••"
-_SEPARATOR = " | "
-_COUNT, _KIND = r"[1-9][0-9]{0,4} × ", r"contact (?:projet|support) : "
-_PREFIX = re.compile(rf"{_KIND}{_COUNT}|(?:{_COUNT})?(?:{_KIND})?")
-_MASKED_PHONE = re.compile(r"\+?[0-9]{2}(?: ••){2,9} [0-9]{2}")
-_TOKEN = re.compile(r"[^\s<>()\[\]{}\"|:/]+")
-_HOST = re.compile(r"(?:[a-z0-9•](?:[a-z0-9•-]*[a-z0-9•])?\.)+[a-z•]{2,24}")
-_RUN = re.compile(r"[a-z]+|[0-9]+")
-
-
-def mask(text: str) -> str:
-    """Return a contact, or contacts as an audit puts them together, with persons masked; idempotent.
-
-    Kept: the first and last two digits of a phone number; the first letter of an address, and its domain; the
-    ``12 × ``, ``contact projet : `` and ``contact support : `` an audit puts before a contact; the `` | `` it
-    puts between two. Everything else becomes ``•••``. In a domain, so do words that stand elsewhere in the
-    text, and digits, if more than two in a row or four in all.
-
-    >>> mask("12 × M. DURAND Zoé, 04 65 71 00 01, zoe.durand@ch-alpha.example | 3639")
-    '12 × •••, 04 •• •• •• 01, z•••@ch-alpha.example | •••'
-    """
-    contacts = []
-    for part in _visible(text).replace("\n", " ").split(_SEPARATOR):
-        prefix = _PREFIX.match(part)
-        end = prefix.end() if prefix else 0
-        contacts.append((part[:end], part[end:]))
-    words = {word for _, body in contacts for word in _words_outside_domains(body)}
-    return _SEPARATOR.join([prefix + _mask(body, words) for prefix, body in contacts])
-
-
-def _words_outside_domains(body: str) -> set[str]:
-    kept = []
-    for token in _TOKEN.findall(body.replace(",", " ").replace(";", " ")):
-        local, at, domain = token.partition("@")
-        kept.append(local if at and "@" not in domain else token)
-    return {word for word in re.findall(r"[^\W\d_]+", fold(" ".join(kept))) if len(word) > 1}
-
-
-def _mask(body: str, words: set[str]) -> str:
-    masked: list[str] = []
-    for piece in re.split(r"[,;]", body):
-        if _MASKED_PHONE.fullmatch(piece.strip()):
-            masked.append(piece.strip())
-            continue
-        start = 0
-        for token in _TOKEN.finditer(piece):
-            if "@" in token[0]:
-                masked += _mask_phones(piece[start : token.start()])
-                masked.append(_mask_email(token[0], words))
-                start = token.end()
-        masked += _mask_phones(piece[start:])
-    shown = [m for before, m in zip(["", *masked], masked, strict=False) if not m == before == HIDDEN]
-    return ", ".join(shown)
-
-
-def _mask_phones(piece: str) -> list[str]:
-    masked, start = [], 0
-    for found in _DIGITS.finditer(piece):
-        phone = read_phone(found[0].rstrip(_TRIM))
-        shown = national(phone) if phone else found[0]
-        digits = "".join(filter(str.isdigit, shown))
-        if len(digits) < 8:
-            continue
-        if piece[start : found.start()].strip():
-            masked.append(HIDDEN)
-        plus = "+" if shown.startswith("+") else ""
-        masked.append(f"{plus}{digits[:2]}{' ••' * min((len(digits) - 3) // 2, 9)} {digits[-2:]}")
-        start = found.end()
-    if piece[start:].strip():
-        masked.append(HIDDEN)
-    return masked
-
-
-def _mask_email(token: str, words: set[str]) -> str:
-    local, _, domain = token.strip(".:'-–«»").lower().rpartition("@")
-    if "@" in local or len(domain.replace(HIDDEN, "")) > 253 or not _HOST.fullmatch(domain):
-        return HIDDEN
-    many_digits = sum(map(str.isdigit, domain)) > 4
-
-    def cover(run: re.Match[str]) -> str:
-        if run[0].isdigit():
-            return HIDDEN if many_digits or len(run[0]) > 2 else run[0]
-        named = run[0] in words or any(len(word) > 3 and word in run[0] for word in words)
-        return HIDDEN if named else run[0]
-
-    first = local[0] if len(local) > 1 and local[0].isascii() and local[0].isalpha() else ""
-    return f"{first}{HIDDEN}@{_RUN.sub(cover, domain)}"

@@ -1,4 +1,4 @@
-"""A text that names a person, as a type of its own: shown as it is only where somebody asks for that."""
+"""Persons named in texts: masked, and a type of its own that is shown as it is only where somebody asks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mssante_audit.values.contacts import mask
+from mssante_audit.values.contacts import DIGITS, TRIM, fold, visible
+from mssante_audit.values.phones import digits_of, national, read_phone
 
 _WORD = r"[^\W\d_](?:[\w’-]|'(?=\w))*"
 _NAMING = re.compile(
@@ -69,3 +70,94 @@ def told_error(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {message}".rstrip(": ") + place
+
+
+# Masking. Nothing of a text goes through unless a pattern below says so.
+
+HIDDEN = "•••"
+_SEPARATOR = " | "
+_COUNT, _KIND = r"[1-9][0-9]{0,4} × ", r"contact (?:projet|support) : "
+_PREFIX = re.compile(rf"{_KIND}{_COUNT}|(?:{_COUNT})?(?:{_KIND})?")
+_MASKED_PHONE = re.compile(r"\+?[0-9]{2}(?: ••){2,9} [0-9]{2}")
+_TOKEN = re.compile(r"[^\s<>()\[\]{}\"|:/]+")
+_HOST = re.compile(r"(?:[a-z0-9•](?:[a-z0-9•-]*[a-z0-9•])?\.)+[a-z•]{2,24}")
+_RUN = re.compile(r"[a-z]+|[0-9]+")
+
+
+def mask(text: str) -> str:
+    """Return a contact, or contacts as an audit puts them together, with persons masked; idempotent.
+
+    Kept: the first and last two digits of a phone number; the first letter of an address, and its domain; the
+    ``12 × ``, ``contact projet : `` and ``contact support : `` an audit puts before a contact; the `` | `` it
+    puts between two. Everything else becomes ``•••``. In a domain, so do words that stand elsewhere in the
+    text, and digits, if more than two in a row or four in all.
+
+    >>> mask("12 × M. DURAND Zoé, 04 65 71 00 01, zoe.durand@ch-alpha.example | 3639")
+    '12 × •••, 04 •• •• •• 01, z•••@ch-alpha.example | •••'
+    """
+    contacts = []
+    for part in visible(text).replace("\n", " ").split(_SEPARATOR):
+        prefix = _PREFIX.match(part)
+        end = prefix.end() if prefix else 0
+        contacts.append((part[:end], part[end:]))
+    words = {word for _, body in contacts for word in _words_outside_domains(body)}
+    return _SEPARATOR.join([prefix + _mask(body, words) for prefix, body in contacts])
+
+
+def _words_outside_domains(body: str) -> set[str]:
+    kept = []
+    for token in _TOKEN.findall(body.replace(",", " ").replace(";", " ")):
+        local, at, domain = token.partition("@")
+        kept.append(local if at and "@" not in domain else token)
+    return {word for word in re.findall(r"[^\W\d_]+", fold(" ".join(kept))) if len(word) > 1}
+
+
+def _mask(body: str, words: set[str]) -> str:
+    masked: list[str] = []
+    for piece in re.split(r"[,;]", body):
+        if _MASKED_PHONE.fullmatch(piece.strip()):
+            masked.append(piece.strip())
+            continue
+        start = 0
+        for token in _TOKEN.finditer(piece):
+            if "@" in token[0]:
+                masked += _mask_phones(piece[start : token.start()])
+                masked.append(_mask_email(token[0], words))
+                start = token.end()
+        masked += _mask_phones(piece[start:])
+    shown = [m for before, m in zip(["", *masked], masked, strict=False) if not m == before == HIDDEN]
+    return ", ".join(shown)
+
+
+def _mask_phones(piece: str) -> list[str]:
+    masked, start = [], 0
+    for found in DIGITS.finditer(piece):
+        phone = read_phone(found[0].rstrip(TRIM))
+        shown = national(phone) if phone else found[0]
+        digits = digits_of(shown)
+        if len(digits) < 8:
+            continue
+        if piece[start : found.start()].strip():
+            masked.append(HIDDEN)
+        plus = "+" if shown.startswith("+") else ""
+        masked.append(f"{plus}{digits[:2]}{' ••' * min((len(digits) - 3) // 2, 9)} {digits[-2:]}")
+        start = found.end()
+    if piece[start:].strip():
+        masked.append(HIDDEN)
+    return masked
+
+
+def _mask_email(token: str, words: set[str]) -> str:
+    local, _, domain = token.strip(".:'-–«»").lower().rpartition("@")
+    if "@" in local or len(domain.replace(HIDDEN, "")) > 253 or not _HOST.fullmatch(domain):
+        return HIDDEN
+    many_digits = sum(map(str.isdigit, domain)) > 4
+
+    def cover(run: re.Match[str]) -> str:
+        if run[0].isdigit():
+            return HIDDEN if many_digits or len(run[0]) > 2 else run[0]
+        named = run[0] in words or any(len(word) > 3 and word in run[0] for word in words)
+        return HIDDEN if named else run[0]
+
+    first = local[0] if len(local) > 1 and local[0].isascii() and local[0].isalpha() else ""
+    return f"{first}{HIDDEN}@{_RUN.sub(cover, domain)}"

@@ -10,6 +10,7 @@ SHORT = re.compile(r"3[0-9]{3}|10[0-9]{2}|118[0-9]{3}")
 """French short numbers that a contact may have; emergency numbers are none."""
 
 _NATIONAL = re.compile(r"\+33([1-79])" + "([0-9][0-9])" * 4)
+_OTHERS = re.compile("[^0-9]+")
 _FRENCH = re.compile(r"0[1-9][0-9]{8}")
 _OVERSEAS = {
     590: re.compile("0(?:590|69[015]|709)"),
@@ -20,12 +21,17 @@ _OVERSEAS = {
 """Country codes of overseas départements, and how numbers begin that may have them: 0709 is of all."""
 
 
+def digits_of(text: str) -> str:
+    """Return the digits of a text, 0 to 9, and nothing else."""
+    return _OTHERS.sub("", text)
+
+
 def read_phone(text: str) -> str:
     """Return a phone number as E.164 (a short number as it is dialled), "" if it is none.
 
     Without country code it must be 0 and nine digits, as the French numbering plan has it, or a short number.
     """
-    digits = "".join([c for c in text if c in "0123456789"])
+    digits = digits_of(text)
     if "+" not in text:
         if _FRENCH.fullmatch(digits):
             return _french(digits)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 
 _HIDDEN = ("Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp")
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
@@ -48,17 +47,6 @@ def folded(text: str) -> str:
 def _escaped(character: str) -> str:
     point = ord(character)
     return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
-
-
-def enumerated(texts: Iterable[str], separator: str = " | ", most: int = _MOST_SHOWN) -> str:
-    """Join texts for display, and say how many are left out when there are too many to read.
-
-    >>> enumerated(["a", "b", "c", "d"], ", ", most=2)
-    'a, b, et 2 autres'
-    """
-    listed = list(texts)
-    rest = [f"et {len(listed) - most} autres"] if len(listed) > most else []
-    return separator.join(listed[:most] + rest)
 
 
 def host_faults(name: str, *, any_case: bool = False) -> list[dict[str, str | int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from importlib.resources import files
@@ -38,7 +38,9 @@ def trusted_certificates(anchors: Iterable[str | Path]) -> list[x509.Certificate
     trusted: list[x509.Certificate] = []
     for anchor in map(Path, anchors):
         if anchor.is_dir():
-            certificates = [c for file in _certificate_files(anchor) for c in load_certificates(file)]
+            certificates = [
+                c for file in files_in(anchor, CERTIFICATE_SUFFIXES) for c in load_certificates(file)
+            ]
             certificates = [c for c in certificates if fingerprint(c) not in pinned()["test"]]
         else:
             certificates = load_certificates(anchor)
@@ -58,14 +60,8 @@ def find_anchors(folder: Path) -> list[x509.Certificate]:
 
     Other files, readable or not, are passed over: nobody said that they are anchors.
     """
-    found = {}
-    for file in _certificate_files(folder):
-        try:
-            certificates = load_certificates(file)
-        except InputError:
-            continue
-        found.update({f: c for c in certificates if (f := fingerprint(c)) in pinned()["trusted"]})
-    return list(found.values())
+    found = {fingerprint(c): c for _, certificates in _readable(folder) for c in certificates}
+    return [c for name, c in found.items() if name in pinned()["trusted"]]
 
 
 def pinned_files(folder: Path) -> list[Path]:
@@ -73,22 +69,20 @@ def pinned_files(folder: Path) -> list[Path]:
 
     A file that also holds others would make them trusted too.
     """
-    found = []
-    for file in _certificate_files(folder):
-        try:
-            certificates = load_certificates(file)
-        except InputError:
-            continue
-        if all(fingerprint(c) in pinned()["trusted"] for c in certificates):
-            found.append(file)
-    return sorted(found)
+    trusted = pinned()["trusted"]
+    return sorted(file for file, own in _readable(folder) if trusted.issuperset(map(fingerprint, own)))
 
 
-def _certificate_files(folder: Path) -> Iterator[Path]:
-    for pattern in ("*", "*/*"):
-        for file in sorted(folder.glob(pattern)):
-            if file.suffix.lower() in CERTIFICATE_SUFFIXES and file.is_file():
-                yield file
+def _readable(folder: Path) -> Iterator[tuple[Path, list[x509.Certificate]]]:
+    for file in files_in(folder, CERTIFICATE_SUFFIXES):
+        with suppress(InputError):
+            yield file, load_certificates(file)
+
+
+def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """Return the files in a folder, then one folder below, whose names end so, in order."""
+    found = [file for pattern in ("*", "*/*") for file in sorted(folder.glob(pattern))]
+    return [file for file in found if file.suffix.lower() in suffixes and file.is_file()]
 
 
 def load_certificates(path: str | Path) -> list[x509.Certificate]:

@@ -18,10 +18,9 @@ from xml.sax.saxutils import quoteattr
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mssante_audit.whitelist.faults import MAX_OTHERS, Faults, shown_name
-from mssante_audit.whitelist.reading import FIELDS, NAMESPACE, Problem, Reading
+from mssante_audit.whitelist.reading import FIELDS, MAX_OTHERS, NAMESPACE, Faults, Reading, shown_name
 
-__all__ = ["FIELDS", "NAMESPACE", "Problem", "Reading", "read_list"]
+__all__ = ["FIELDS", "NAMESPACE", "Reading", "read_list"]
 
 SIGNATURE = "http://www.w3.org/2000/09/xmldsig# Signature"
 MAX_TOKEN = 2**16

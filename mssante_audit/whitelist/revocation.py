@@ -16,7 +16,7 @@ from typing import Literal
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from mssante_audit.whitelist.certificates import is_authority
+from mssante_audit.whitelist.certificates import files_in, is_authority
 
 Said = Literal["good", "revoked", "unknown"]
 SUFFIX = ".crl"
@@ -27,8 +27,7 @@ _READ = {x509.CRLNumber, x509.AuthorityKeyIdentifier, x509.IssuingDistributionPo
 
 def find_crls(folder: Path) -> list[Path]:
     """Return the revocation lists in a folder, or one folder below, in order of name."""
-    found = (file for pattern in ("*", "*/*") for file in folder.glob(pattern))
-    return sorted(file for file in found if file.suffix.lower() == SUFFIX and file.is_file())
+    return sorted(files_in(folder, (SUFFIX,)))
 
 
 def revocation(chain: Sequence[x509.Certificate], files: Iterable[Path], at: datetime) -> tuple[Said, str]:

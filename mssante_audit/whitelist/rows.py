@@ -29,7 +29,7 @@ def rows_by(entries: pd.DataFrame, *columns: str) -> Rows:
     return dict(rows)
 
 
-def all_rows(groups: Iterable[list[int]]) -> tuple[int, ...]:
+def all_rows(groups: Iterable[Iterable[int]]) -> tuple[int, ...]:
     """Return the rows of several groups in one tuple."""
     return tuple(row for group in groups for row in group)
 

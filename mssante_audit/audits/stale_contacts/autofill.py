@@ -141,7 +141,7 @@ def finding(run: Run) -> Finding:
     return Finding(
         "CONTACT_AUTOFILL",
         (run.uses[0].operator_id, Person(" ".join(map(str, (run.low, *run.others))))),
-        all_rows(list(use.rows) for use in run.uses),
+        all_rows(use.rows for use in run.uses),
         facts={
             "contacts": distinct(ends),
             "right": [proposed([use]) for use in dict.fromkeys(run.originals)],

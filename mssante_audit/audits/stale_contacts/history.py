@@ -92,7 +92,7 @@ def _partly_changed_kind(
         if (operator_id, domain, text) in current or (operator_id, text) not in held:
             continue
         for new in texts.get((operator_id, domain), ()):
-            if _coordinates(new) != _coordinates(text):
+            if parse_contact(new).coordinates != parse_contact(text).coordinates:
                 changes.setdefault((operator_id, text, new), {})[domain] = until
     for (operator_id, text, new), domains in changes.items():
         rows = held[operator_id, text]
@@ -110,11 +110,6 @@ def _partly_changed_kind(
             },
             first_seen=since.to_pydatetime(),
         )
-
-
-def _coordinates(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    contact = parse_contact(text)
-    return frozenset(contact.phones), frozenset(contact.emails)
 
 
 def former_operators(space: TrustSpace) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ import pandas as pd
 from mssante_audit.audits.stale_contacts.uses import Use, seen, spellings
 from mssante_audit.findings.frame import Finding
 from mssante_audit.values.person import Person
-from mssante_audit.values.slips import cuts, one_slip
+from mssante_audit.values.slips import pairs
 from mssante_audit.whitelist.rows import all_rows, rows_by
 
 USUAL_SHARE, USUAL_MIN = 0.2, 5
@@ -71,22 +71,11 @@ def _with_parents(name: str) -> set[str]:
 
 
 def _slips(rows: Mapping[str, set[int]]) -> Iterator[tuple[str, str]]:
-    """Yield (wrong, right) for names of which the second is `TYPO_RATIO` times more frequent.
-
-    Two names one slip apart have a text in common when one letter is left out of each, or of one. To look
-    that up instead of comparing all pairs keeps the time in proportion to the list.
-    """
-    frequent: dict[str, list[str]] = {}
-    for name, found in rows.items():
-        if len(found) >= TYPO_RATIO and len(name) <= LONGEST:
-            for cut in cuts(name):
-                frequent.setdefault(cut, []).append(name)
-    for wrong, found in rows.items():
-        if len(wrong) <= LONGEST:
-            near = dict.fromkeys(name for cut in cuts(wrong) for name in frequent.get(cut, ()))
-            for right in near:
-                if len(rows[right]) >= TYPO_RATIO * len(found) and one_slip(wrong, right):
-                    yield wrong, right
+    """Yield (wrong, right) for names of which the second is `TYPO_RATIO` times more frequent."""
+    for pair in pairs(name for name in rows if len(name) <= LONGEST):
+        wrong, right = sorted(pair, key=lambda name: len(rows[name]))
+        if len(rows[right]) >= TYPO_RATIO * len(rows[wrong]):
+            yield wrong, right
 
 
 def typos(mail: MailDomains) -> dict[str, str]:
@@ -134,7 +123,7 @@ def typo_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Findi
         yield Finding(
             "CONTACT_EMAIL_TYPO",
             Person(wrong),
-            all_rows(list(use.rows) for use in found),
+            all_rows(use.rows for use in found),
             facts={"contacts": spellings(found), "right": [seen(found[0], right)]},
         )
 
@@ -157,6 +146,6 @@ def foreign_findings(mail: MailDomains, meant: Mapping[str, str], others: Set[Us
                 yield Finding(
                     "CONTACT_FOREIGN_DOMAIN",
                     (operator_id, Person(domain)),
-                    all_rows(list(use.rows) for use in found),
+                    all_rows(use.rows for use in found),
                     facts={"contacts": spellings(found)},
                 )

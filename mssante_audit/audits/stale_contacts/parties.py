@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from mssante_audit.audits.stale_contacts.stamps import Stamps
 from mssante_audit.audits.stale_contacts.uses import (
-    Coordinates,
     Reached,
     Use,
     most_used,
@@ -23,7 +22,7 @@ from mssante_audit.audits.stale_contacts.uses import (
     seen,
 )
 from mssante_audit.findings.frame import Finding
-from mssante_audit.values.contacts import is_service
+from mssante_audit.values.contacts import Coordinates, is_service
 
 
 @dataclass(eq=False)

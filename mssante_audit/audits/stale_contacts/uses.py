@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.values.contacts import Contact, parse_contact
+from mssante_audit.values.contacts import Contact, Coordinates, parse_contact
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import rows_by
 
@@ -19,8 +19,6 @@ WRITTEN = frozenset({"phone-malformed", "email-malformed", "markup", "spacing", 
 MAJORITY_MIN = 3
 """From how many rows on the contact that most of an operator's rows hold is a majority."""
 
-Coordinates = tuple[frozenset[str], frozenset[str]]
-"""Phones and addresses: what two contacts are compared by."""
 Reached = tuple[str, str, Coordinates]
 """operator_id, kind, what is reached."""
 
@@ -38,7 +36,7 @@ class Use:
     @property
     def coordinates(self) -> Coordinates:
         """What it reaches."""
-        return frozenset(self.contact.phones), frozenset(self.contact.emails)
+        return self.contact.coordinates
 
     @property
     def domains(self) -> set[str]:
