@@ -302,6 +302,8 @@ def _pairs(a: list[Row], b: list[Row], key: Callable[[Row], Hashable]) -> list[t
     """Take out of both lists the rows with equal keys, in pairs."""
     if not a or not b:
         return []
+    if len(a) == len(b) == 1:  # as it is of most domains
+        return [(a.pop(), b.pop())] if key(a[0]) == key(b[0]) else []
     waiting: dict[Hashable, list[Row]] = defaultdict(list)
     for row in sorted(b, reverse=True):
         waiting[key(row)].append(row)
