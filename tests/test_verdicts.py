@@ -127,6 +127,22 @@ def test_a_register_makes_declarations_known(tmp_path: Path) -> None:
     assert (frame["declaration"] != "unknown").all()
 
 
+def test_a_fault_of_several_declarations_is_one_of_each_domain(tmp_path: Path) -> None:
+    names = ["ch-alpha.mssante.fr", "CH-Beta.mssante.fr", "ch-gamma.mssante.fr"]
+    lines = "".join(f"{name},{number}\n" for name, number in zip(names, ("MSS-1", "MSS-1", ""), strict=True))
+    file = tmp_path / "declarations.csv"
+    file.write_text(f"domain,contract_number\n{lines}", encoding="utf-8")
+    space = signed(
+        replace(make_space(*({"domain": name} for name in names)), declarations=load_declarations(file))
+    )
+    found = audit_all(space)
+    (one,) = found[found["rule"] == "DECL_CONTRACT_SHAPE"].to_dict("records")
+    assert (one["domains"], one["rows"]) == (2, ())
+    frame = domains_of(space, found)
+    assert frame["declaration"].tolist() == ["warn", "warn", "ok"]
+    assert [why.get("declaration") for why in frame["why"]] == [["DECL_CONTRACT_SHAPE"]] * 2 + [None]
+
+
 # -- a list that is not to be relied on ---------------------------------------------------------------------
 
 

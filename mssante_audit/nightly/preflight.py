@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
-from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
+from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.base.settings import Config
 from mssante_audit.nightly.log import RUNS, SITE
 
@@ -53,6 +53,7 @@ def faults(config: Config) -> Iterator[AuditError]:
     named = [*config.data.anchors, *([config.fetch.ca_bundle] if config.fetch.ca_bundle else [])]
     yield from (InputError("no such certificates", file=str(path)) for path in named if not path.exists())
     yield from _reports(config.reports.names)
+    yield from _places(config)
     if config.observe.enabled:
         yield from _observing(config)
 
@@ -91,6 +92,16 @@ def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:
         elif name not in known:
             near = difflib.get_close_matches(name, known, n=1) or known
             yield ParameterError(f"reports.names: no report {name!r}", remedy=f"Nearest: {', '.join(near)}")
+
+
+def _places(config: Config) -> Iterator[AuditError]:
+    from mssante_audit.values.places import places
+
+    for section, wanted in (("reports", config.reports), ("dossiers", config.dossiers)):
+        try:
+            places(wanted.region or None, wanted.department or None)
+        except UnknownNameError as error:
+            yield UnknownNameError(f"[{section}] {error.message}", remedy=error.remedy)
 
 
 def _observing(config: Config) -> Iterator[AuditError]:

@@ -61,6 +61,7 @@ import pandas as pd
 
 from mssante_audit.audits import audit_all
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
+from mssante_audit.findings.registry import rule
 from mssante_audit.observe.methods import methods
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import region_of
@@ -109,8 +110,8 @@ def domains_of(
     space
         The trust space.
     findings
-        Those of all its audits (`mssante_audit.audits.audit_all`); they count for the domains of their rows,
-        and for the one they name where they have no row.
+        Those of all its audits (`mssante_audit.audits.audit_all`); they count for the domains of their rows;
+        where they have no row, for the one they name, and of the register for all that their facts name.
     seen
         The method in use by domain, where the DNS was observed.
     language
@@ -122,17 +123,23 @@ def domains_of(
         {
             "rows": grouped.size(),
             "certificates": grouped["dn_key"].nunique(),
-            **{name: grouped[name].agg(_most) for name in ("operator_id", "operator", "department")},
+            **{name: _most(entries, name) for name in ("operator_id", "operator", "department")},
         }
     ).rename_axis("domain")
     frame["region"] = frame["department"].map(region_of)
     frame["mailboxes"] = [None if published is None else published.get(domain, 0) for domain in frame.index]
     frame = frame.reset_index()[list(COLUMNS)]
     domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
-    touched = [
-        {domain_of[row] for row in rows if row in domain_of} or {named}
-        for rows, named in zip(findings["rows"], findings["domain"], strict=True)
-    ]
+    spelt: dict[str, set[str]] = {}
+    for domain in frame["domain"].tolist():
+        spelt.setdefault(domain.lower().rstrip("."), set()).add(domain)
+    touched = []
+    columns = (findings[name] for name in ("rule", "rows", "domain", "facts"))
+    for code, rows, named, facts in zip(*columns, strict=True):
+        names = {domain_of[row] for row in rows if row in domain_of} or {named}
+        if not rows and rule(code).check == "declaration":  # the register's spelling need not be the list's
+            names = set().union(*(spelt.get(one, ()) for one in facts.get("domains", [named])))
+        touched.append(names)
     found = verdicts(space, findings, touched)
     frame["state"] = [one.state for one in found]
     for check in CHECKS:
@@ -158,7 +165,9 @@ def domains_of(
     return frame.astype({name: others.get(name, "str") for name in frame.columns})
 
 
-def _most(values: pd.Series[str]) -> str:
-    """Return the value that most rows have, the first of those that tie."""
-    counts = Counter(values.tolist())
-    return max(counts, key=lambda value: counts[value], default="")
+def _most(entries: pd.DataFrame, name: str) -> pd.Series:
+    """Return for each domain the value that most of its rows have, the first of those that tie."""
+    counts: dict[str, Counter[str]] = {}
+    for domain, value in zip(entries["domain"].tolist(), entries[name].tolist(), strict=True):
+        counts.setdefault(domain, Counter())[value] += 1
+    return pd.Series({domain: max(own, key=own.__getitem__) for domain, own in counts.items()}, dtype="str")

@@ -116,6 +116,8 @@ def test_findings_as_severe_as_asked_are_status_1(place, settings):
         ({"data": {"folder": "nowhere"}}, r"\S+nowhere: no such data folder\. Put .+"),
         ({"data": {"anchors": ["none.pem"]}}, r"\S+none\.pem: no such certificates"),
         ({"reports": {"names": ["overwiev"]}}, r"reports\.names: no report 'overwiev'\. Nearest: overview"),
+        ({"reports": {"region": "Bretagn"}}, r"\[reports\] no region 'Bretagn'\. Near: Bretagne"),
+        ({"dossiers": {"department": "99"}}, r"\[dossiers\] no département '99'\. Write .+"),
         ({"output": {"folder": "data"}}, r"\S+data: is both data and output folder\. Set output\.folder"),
         ({"observe": {"enabled": True, "resolvers": ["x"]}}, r"\[observe\] 'x' is not an address\. Give .+"),
         ({"dossiers": {"jobs": -1}}, r"audit\.toml, line \d+: dossiers\.jobs wants 0 to 1024, not -1"),

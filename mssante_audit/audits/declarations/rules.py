@@ -78,13 +78,14 @@ def evidence(found: Sequence[Place]) -> str:
 
 
 def finding(code: str, subject: Subject, found: Sequence[Place], facts: Mapping[str, Any]) -> Finding:
-    """Return a finding on some declarations."""
+    """Return a finding on some declarations; of several domains, the facts name each."""
+    domains = tuple(domain for domain in dict.fromkeys(place.domain for place in found) if domain)
     return Finding(
         code,
         subject,
-        facts=facts,
+        facts={**facts, "domains": domains} if len(domains) > 1 else facts,
         evidence=evidence(found),
-        domains=tuple(domain for domain in dict.fromkeys(place.domain for place in found) if domain),
+        domains=domains,
         operator_id=found[0].operator_id,
         operator=found[0].operator.strip(),
     )
