@@ -105,6 +105,6 @@ enable()
     run = run_reports([str(folder / "essai.ipynb")], out=folder / "out")
     assert run.outcomes[0].failure is None, run.outcomes[0].failure
     page = lxml_html.fromstring((folder / "out" / "essai.html").read_text(encoding="utf-8"))
-    before, after = (len(page.xpath(f"//table[@id='{name}']/tbody/tr")) for name in ("before", "after"))
+    before, after = (len(page.xpath(f"//table[@id='{name}-folded']/tbody/tr")) for name in ("before", "after"))
     assert before > after >= 1
     assert [h.text_content() for h in page.xpath("//main//h2")] == ["Noms trop longs"]
