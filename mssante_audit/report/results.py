@@ -23,10 +23,11 @@ from typing_extensions import TypedDict  # pydantic wants its own before Python 
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.export import json_text
 from mssante_audit.base.french import listing
-from mssante_audit.findings.catalogue import FAILED, SEVERITIES
+from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.facts import names_persons
 from mssante_audit.findings.frame import COLUMNS, typed
 from mssante_audit.findings.registry import audits
+from mssante_audit.findings.trend import severity_counts
 from mssante_audit.report.parameters import check_value
 from mssante_audit.report.say import Said, say
 from mssante_audit.snapshot.load import load_space
@@ -315,9 +316,8 @@ class Results:
 
     @property
     def by_severity(self) -> dict[str, int]:
-        """Number of findings by severity, all of them named, worst first."""
-        counts = self.findings["severity"].value_counts()
-        return {severity: int(counts.get(severity, 0)) for severity in reversed(SEVERITIES)}
+        """Number of findings by severity, all of them named, worst first; hints count as information."""
+        return severity_counts(self.findings)
 
     @property
     def by_rule(self) -> dict[str, int]:

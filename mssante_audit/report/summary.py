@@ -39,6 +39,7 @@ class Counts(TypedDict):
 
     findings: Count
     by_severity: BySeverity
+    """Hints count as information, whatever the severity of their rule."""
     by_rule: dict[str, Count]
     """For the rules that found something."""
 
