@@ -103,9 +103,8 @@ class Rule:
     evidence_fr: str = ""
     """Only where more than the rows (``evidence`` in the template) shows it, such as an earlier list."""
     evidence_en: str = ""
-    words_fr: str = ""
-    """Macros that its templates may call, shared by the rules of a file."""
-    words_en: str = ""
+    words: str = ""
+    """The package in whose ``words_LANGUAGE.j2`` lie macros that its templates may call."""
     confidence: str = "certain"
     """One of `CONFIDENCES`; a finding may have its own."""
     texts: tuple[str, ...] = ()
@@ -161,8 +160,7 @@ class Rule:
 def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
     """Return the rules of a TOML file: a table a rule, named by its code, fields as in `Rule`.
 
-    Ahead of them may stand ``words_fr``, ``words_en`` and ``check``, which all of them then have unless they
-    say otherwise.
+    Ahead of them may stand ``words`` and ``check``, which all of them then have unless they say otherwise.
 
     Raises
     ------
@@ -174,8 +172,7 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(file)) from error
-    heads = ("words_fr", "words_en", "check")
-    shared: dict[str, Any] = {name: tables.pop(name) for name in heads if name in tables}
+    shared: dict[str, Any] = {name: tables.pop(name) for name in ("words", "check") if name in tables}
     return tuple(_rule(code, table, shared, str(file)) for code, table in tables.items())
 
 
