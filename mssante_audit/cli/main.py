@@ -72,15 +72,8 @@ for module in (cli_archive, cli_dossiers, cli_run):
     module.mount(app)
 
 
-class Format(StrEnum):
-    """Formats of findings."""
-
-    csv = "csv"
-    json = "json"
-    xlsx = "xlsx"
-    parquet = "parquet"
-    sarif = "sarif"
-    junit = "junit"
+Format = StrEnum("Format", "csv json xlsx parquet sarif junit")
+"""Formats of findings."""
 
 
 class NamingAudits(TyperCommand):
