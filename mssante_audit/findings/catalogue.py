@@ -122,28 +122,22 @@ class Rule:
     """The audit it belongs to, which sets it."""
 
     def __post_init__(self) -> None:
-        def wrong(field: str, allowed: str) -> InputError:
-            return InputError(
-                f"{field} is {getattr(self, field)!r}", file=f"rule {self.code}", remedy=f"Allowed: {allowed}"
-            )
+        def check(field: str, good: object, allowed: str) -> None:
+            if not good:
+                message = f"{field} is {getattr(self, field)!r}"
+                raise InputError(message, file=f"rule {self.code}", remedy=f"Allowed: {allowed}")
 
         for field in fields(self):
-            value = getattr(self, field.name)
             kind = {"texts": tuple, "together": bool, "personal": bool, "whole": bool}.get(field.name, str)
-            if not isinstance(value, kind):
-                raise wrong(field.name, {tuple: "a list of texts", bool: "true, false", str: "a text"}[kind])
-        if not _CODE.fullmatch(self.code):
-            raise wrong("code", "capitals and digits in words joined by _, such as LIST_DOMAIN_LONG")
-        if self.severity not in SEVERITIES:
-            raise wrong("severity", ", ".join(SEVERITIES))
-        if self.confidence not in CONFIDENCES:
-            raise wrong("confidence", ", ".join(CONFIDENCES))
-        if not self.source.startswith(SOURCES):
-            raise wrong("source", f"what begins with one of {', '.join(SOURCES)}")
-        if not set(self.texts) <= set(TEXTS):
-            raise wrong("texts", ", ".join(TEXTS))
-        if self.check not in ("", *CHECKS):
-            raise wrong("check", f'"", {", ".join(CHECKS)}')
+            allowed = {tuple: "a list of texts", bool: "true, false", str: "a text"}[kind]
+            check(field.name, isinstance(getattr(self, field.name), kind), allowed)
+        words = "capitals and digits in words joined by _, such as LIST_DOMAIN_LONG"
+        check("code", _CODE.fullmatch(self.code), words)
+        check("severity", self.severity in SEVERITIES, ", ".join(SEVERITIES))
+        check("confidence", self.confidence in CONFIDENCES, ", ".join(CONFIDENCES))
+        check("source", self.source.startswith(SOURCES), f"what begins with one of {', '.join(SOURCES)}")
+        check("texts", set(self.texts) <= set(TEXTS), ", ".join(TEXTS))
+        check("check", self.check in ("", *CHECKS), f'"", {", ".join(CHECKS)}')
 
     def _repr_html_(self) -> str:
         facts = {
