@@ -12,7 +12,8 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mssante_audit.base.settings import Parameters, bounds_of, kind_of
+from mssante_audit.base.fields import bounds_of, kind_of
+from mssante_audit.base.settings import Parameters
 
 _WITH_COMMAS = ("region", "department")
 """Texts of several values with commas between them, which may be given several times too."""
