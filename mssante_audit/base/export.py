@@ -11,14 +11,15 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.errors import OutputError
+from mssante_audit.base.errors import AuditError, OutputError
 
 OBJECTS = ("subject", "rows", "facts", "why")
 """Columns that hold Python's own objects: JSON in files, and not among a table's flat columns."""
@@ -186,15 +187,13 @@ def write_bytes(path: Path, content: bytes) -> None:
         If it cannot be written (no permission, disk full); what was there before is still there.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
+    with writing(path):
         try:
             with draft.open("xb") as file:
                 file.write(content)
             os.replace(draft, path)
         finally:
             draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise output_error(error, path) from error
 
 
 def append_line(path: Path, line: str) -> None:
@@ -206,15 +205,23 @@ def append_line(path: Path, line: str) -> None:
         If it cannot be written.
     """
     content = line.encode("utf-8", "backslashreplace") + b"\n"
+    with writing(path), path.open("a+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(size - 1)
+            content = content if file.read(1) == b"\n" else b"\n" + content
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Tell what cannot be written meanwhile as an `OutputError` of `path`, unless it is told already."""
     try:
-        with path.open("a+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            if size:
-                file.seek(size - 1)
-                content = content if file.read(1) == b"\n" else b"\n" + content
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield
+    except AuditError:
+        raise
     except OSError as error:
         raise output_error(error, path) from error
 
