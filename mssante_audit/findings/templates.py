@@ -26,7 +26,6 @@ of a file of rules: of them all) need no such line.
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from types import ModuleType
@@ -112,8 +111,8 @@ def _environment(language: str) -> Environment:
         "percent": words.percent,
         "damage": words.damage,
         "listing": lambda items: words.listing([_shown(item) for item in items]),
-        "day": lambda text: words.day(_instant(text)),
-        "moment": lambda text: words.moment(_instant(text)),
+        "day": lambda text: words.day(parse_instant(text)),
+        "moment": lambda text: words.moment(parse_instant(text)),
         "named": lambda codes, names: [names[code] for code in codes],
         "visible": lambda text: shown(str(text), spaces=True),
     }
@@ -126,10 +125,6 @@ def _packaged(package: str, language: str) -> str | None:
         return (files(package) / f"words_{language}.j2").read_text(encoding="utf-8")
     except (ImportError, OSError):
         return None
-
-
-def _instant(text: str | datetime) -> datetime:
-    return text if isinstance(text, datetime) else parse_instant(text)
 
 
 def _shown(value: Any) -> Any:
