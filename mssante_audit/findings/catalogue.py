@@ -118,6 +118,8 @@ class Rule:
     """Whether it says that the list itself is not to be relied on: it comes first, whatever the rows have."""
     check: str = ""
     """The one of `CHECKS` that its findings decide of the domains they touch; "" for none of them."""
+    manager: bool = False
+    """Whether it is for the manager of the space to act on it, and for no operator."""
     audit: str = ""
     """The audit it belongs to, which sets it."""
 
@@ -128,7 +130,7 @@ class Rule:
                 raise InputError(message, file=f"rule {self.code}", remedy=f"Allowed: {allowed}")
 
         for field in fields(self):
-            kind = {"texts": tuple, "together": bool, "personal": bool, "whole": bool}.get(field.name, str)
+            kind = str if field.default is MISSING else type(field.default)
             allowed = {tuple: "a list of texts", bool: "true, false", str: "a text"}[kind]
             check(field.name, isinstance(getattr(self, field.name), kind), allowed)
         words = "capitals and digits in words joined by _, such as LIST_DOMAIN_LONG"
