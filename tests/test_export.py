@@ -22,7 +22,6 @@ from mssante_audit.base.export import (
     json_text,
     write_bytes,
     write_csv,
-    write_xlsx,
 )
 from mssante_audit.values.person import Person
 
@@ -203,6 +202,6 @@ def test_a_file_is_replaced_whole_and_readable_by_others(tmp_path):
 
 def test_too_many_rows_for_a_sheet_are_refused_not_dropped(tmp_path, monkeypatch):
     monkeypatch.setattr("mssante_audit.base.export.XLSX_ROWS", 3)
-    write_xlsx(pd.DataFrame({"a": [1, 2]}), tmp_path / "a.xlsx")
+    WRITERS["xlsx"](pd.DataFrame({"a": [1, 2]}), tmp_path / "a.xlsx")
     with pytest.raises(OutputError, match=r"3 rows do not fit a sheet\. Write them as csv"):
-        write_xlsx(pd.DataFrame({"a": [1, 2, 3]}), tmp_path / "a.xlsx")
+        WRITERS["xlsx"](pd.DataFrame({"a": [1, 2, 3]}), tmp_path / "a.xlsx")

@@ -14,9 +14,11 @@ from test_fetch import authority as authority
 from test_fetch import give, quick, serving
 from typer.testing import CliRunner
 
+from mssante_audit.archive import extraction, fetch
 from mssante_audit.archive.extraction import fetch_extraction
 from mssante_audit.base.errors import FetchError, InputError
 from mssante_audit.cli.main import app
+from mssante_audit.mailboxes.extraction import URL
 
 NAME = "Extraction_Correspondance_MSSante_202603011013"
 CONTENT = text(many({"un.mssante.fr": 3, "deux.mssante.fr": 2}))
@@ -129,3 +131,17 @@ def test_command_line_trusts_the_authority_given_and_no_other(tmp_path: Path, au
     assert first.output.replace("\n", "").startswith(f"kept {kept}: 5 mailboxes, 2 domains")
     assert again.output.replace("\n", "").startswith(f"unchanged {kept}")
     assert names(tmp_path / "data") == [f"{NAME}.zip"]
+
+
+@pytest.mark.parametrize("given", ["", fetch.URL])
+def test_the_address_given_is_asked_whichever_it_is(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask(folder: Path, settings: fetch.Settings) -> extraction.Fetched:
+        asked.append(settings.url)
+        return extraction.Fetched(folder / "x.zip", None)
+
+    monkeypatch.setattr(extraction, "fetch_extraction", ask)
+    words = ["fetch", "--mailboxes", *(["--url", given] if given else [])]
+    assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
+    assert asked == [given or URL]

@@ -154,6 +154,10 @@ BROKEN = {
         ("bad", DIGITS.replace("| count('digit')", "| counted")),
         "rule DIGITS_IN_DOMAIN: observed_en is no template (No filter named 'counted'.)",
     ),
+    "words that are nowhere": (
+        ("bad", DIGITS.replace("personal=True", "words='nothing.such'")),
+        "rule DIGITS_IN_DOMAIN: observed_fr is no template (nothing.such)",
+    ),
     "a need that is none": (
         ("bad", DIGITS.replace("(RULE,), digits)", "(RULE,), digits, ('tls',))")),
         "audit 'digits': its needs are ('tls',). Allowed: a tuple of declarations, observation, mailboxes, "

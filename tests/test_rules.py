@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
@@ -70,11 +71,23 @@ def test_french_typography(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_findings_have_words_in_both_languages_of_the_same_facts(rule: Rule) -> None:
-    for part in ("observed", "expected", "evidence", "words"):
+    for part in ("observed", "expected", "evidence"):
         told = [getattr(rule, f"{part}_{language}") for language in ("fr", "en")]
-        asked = [meta.find_undeclared_variables(Environment().parse(_bare(text))) for text in told]
         assert bool(told[0]) == bool(told[1])
-        assert asked[0] == asked[1]
+        assert _asked(told[0]) == _asked(told[1])
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_macros_are_there_in_both_languages_and_take_the_same_facts(rule: Rule) -> None:
+    if rule.words:
+        told = [(files(rule.words) / f"words_{lang}.j2").read_text(encoding="utf-8") for lang in ("fr", "en")]
+        macros = [re.findall(r"macro (\w+\(.*?\))", text) for text in told]
+        assert macros[0] == macros[1] != []
+        assert _asked(told[0]) == _asked(told[1])
+
+
+def _asked(template: str) -> set[str]:
+    return meta.find_undeclared_variables(Environment().parse(_bare(template)))
 
 
 def _bare(template: str) -> str:

@@ -57,21 +57,19 @@ class Operator(NamedTuple):
     operator: str
     """Its identifier, or ""."""
     name: str
+    structure: str = ""
+    """Equal for all identifiers of one structure."""
 
     @property
     def fact(self) -> dict[str, str]:
-        """The same as a fact."""
+        """What there is to tell of it."""
         return {"operator": self.operator, "name": self.name}
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """What a DN says."""
-
-    operator_id: str
-    operator: str
-    structure: str
-    """Equal for all identifiers of one structure."""
+Holders = Mapping[str, Operator]
+"""The operator that each DN names."""
+Rows = Counter[Row]
+"""The rows of a list, and how many copies there are of each."""
 
 
 class Change(NamedTuple):
@@ -124,7 +122,7 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
         gone, come = old - new, new - old
     found = list(_by_kind(gone, come, old, new, holders))
     if renames:
-        was_of, now_of = ({row.domain: holders[row.dn].operator_id for row in rows} for rows in (old, new))
+        was_of, now_of = ({row.domain: holders[row.dn].operator for row in rows} for rows in (old, new))
         found += [Change("renamed", to, was, to, was_of[to], now_of[to]) for was, to in renames.items()]
     order = {kind: i for i, kind in enumerate(KINDS)}
     # One contact changed on several certificates of a domain is one change; dates are counted row by row.
@@ -154,22 +152,21 @@ def way(change: Change) -> str:
     return "more" if change.after > change.before else "fewer"  # type: ignore[operator] # numbers of copies
 
 
-def _rows(entries: pd.DataFrame) -> Counter[Row]:
+def _rows(entries: pd.DataFrame) -> Rows:
     return Counter(map(Row._make, zip(*(entries[name].tolist() for name in FIELDS), strict=True)))
 
 
-def _holders(*lists: pd.DataFrame) -> dict[str, Holder]:
-    """Return what each DN of the lists says."""
+def _holders(*lists: pd.DataFrame) -> Holders:
     columns = ["dn", "operator_id", "operator"]
     told = pd.concat([entries[columns].drop_duplicates("dn") for entries in lists]).drop_duplicates("dn")
     structure = structures(pd.concat(lists))
     return {
-        dn: Holder(identifier, name, structure.get(identifier, identifier))
+        dn: Operator(identifier, name, structure.get(identifier, identifier))
         for dn, identifier, name in told.itertuples(index=False, name=None)
     }
 
 
-def _by_domain(rows: Counter[Row], names: set[str]) -> dict[str, list[Row]]:
+def _by_domain(rows: Rows, names: set[str]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = defaultdict(list)
     for row in rows.elements():
         if row.domain in names:
@@ -177,20 +174,14 @@ def _by_domain(rows: Counter[Row], names: set[str]) -> dict[str, list[Row]]:
     return found
 
 
-def _renamed(rows: Counter[Row], renames: Mapping[str, str]) -> Counter[Row]:
-    found: Counter[Row] = Counter()
+def _renamed(rows: Rows, renames: Mapping[str, str]) -> Rows:
+    found: Rows = Counter()
     for row, copies in rows.items():
         found[row._replace(domain=renames[row.domain]) if row.domain in renames else row] += copies
     return found
 
 
-def _by_kind(
-    gone: Counter[Row],
-    come: Counter[Row],
-    old: Counter[Row],
-    new: Counter[Row],
-    holders: Mapping[str, Holder],
-) -> Iterable[Change]:
+def _by_kind(gone: Rows, come: Rows, old: Rows, new: Rows, holders: Holders) -> Iterable[Change]:
     touched = {row.domain for row in gone} | {row.domain for row in come}
     left, right, before, after = (_by_domain(rows, touched) for rows in (gone, come, old, new))
     for domain in sorted(touched):
@@ -204,9 +195,8 @@ def _by_kind(
             yield from pair.changes(left.get(domain, []), right.get(domain, []))
 
 
-def _operators(rows: list[Row], holders: Mapping[str, Holder]) -> tuple[Operator, ...]:
-    held = (holders[row.dn] for row in rows)
-    return tuple(dict.fromkeys(Operator(holder.operator_id, holder.operator) for holder in held))
+def _operators(rows: list[Row], holders: Holders) -> tuple[Operator, ...]:
+    return tuple(dict.fromkeys(holders[row.dn] for row in rows))
 
 
 @dataclass
@@ -216,7 +206,7 @@ class _Domain:
     name: str
     before: list[Row]
     after: list[Row]
-    holders: Mapping[str, Holder]
+    holders: Holders
 
     @cached_property
     def keys(self) -> tuple[Counter[str], Counter[str]]:
@@ -233,10 +223,8 @@ class _Domain:
         of: tuple[str, str] = ("", ""),
     ) -> Change:
         """Return a record; the rows tell the operators."""
-        was_of = self.holders[one.dn].operator_id if one else ""
-        return Change(
-            kind, self.name, was, now, was_of, self.holders[other.dn].operator_id if other else "", of
-        )
+        was_of, now_of = (self.holders[row.dn].operator if row else "" for row in (one, other))
+        return Change(kind, self.name, was, now, was_of, now_of, of)
 
     def owner(self, row: Row) -> str:
         """Return the structure that a row belongs to."""
@@ -314,7 +302,7 @@ def _pairs(a: list[Row], b: list[Row], key: Callable[[Row], Hashable]) -> list[t
     return found
 
 
-def _took(taken: Counter[Row], row: Row) -> bool:
+def _took(taken: Rows, row: Row) -> bool:
     """Tell whether a row is one of those, of which there is then one less."""
     taken[row] -= 1
     return taken[row] >= 0

@@ -161,7 +161,7 @@ def _events(found: Sequence[Change], old: Side, new: Side) -> Iterator[_Event]:
     names: dict[str, str] = {}
     for rows in (before, after):
         told = rows[["operator_id", "operator"]].drop_duplicates("operator_id")
-        names.update(zip(told["operator_id"].tolist(), told["operator"].tolist(), strict=True))
+        names.update(told.itertuples(index=False, name=None))
     names[""] = ""  # several bear no identifier
     for group, members in groups.items():
         changes = [found[position] for position in members]
@@ -181,11 +181,9 @@ def _group(change: Change, moved: Mapping[str, tuple[str, str]]) -> tuple[Hashab
     if kind == "moved":
         return "migration", change.operator_before, change.operator_after
     if kind in TEXTS:
-        if change.domain in moved and kind != "dn_respelt":
+        if kind != "dn_respelt" and change.domain in moved:
             return "migration", *moved[change.domain]
-        if kind == "dn_respelt":
-            return kind, change.operator_after, *_difference(change)
-        if _plain(_text(change.before)) == _plain(_text(change.after)):
+        if kind != "dn_respelt" and _plain(_text(change.before)) == _plain(_text(change.after)):
             return kind, "spelling"
         return kind, change.operator_after, *_difference(change)
     if kind in ("dn_added", "dn_retired", "dn_replaced"):

@@ -14,8 +14,8 @@ from datetime import datetime
 from pathlib import Path
 
 from mssante_audit.archive.fetch import Settings, download
-from mssante_audit.base.errors import AuditError, FetchError
-from mssante_audit.base.export import output_error
+from mssante_audit.base.errors import FetchError
+from mssante_audit.base.export import writing
 from mssante_audit.mailboxes.extraction import URL, Extraction
 from mssante_audit.mailboxes.text import PUBLISHED, dated, made_at
 
@@ -61,7 +61,7 @@ def fetch_extraction(folder: Path, settings: Settings | None = None) -> Fetched:
     if got.unchanged and there is not None:
         return Fetched(there, None)
     suffix = "zip" if got.content.startswith(b"PK\x03\x04") else "txt"
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".extraction-", dir=folder) as beside:
             draft = Path(beside, f"Extraction_Correspondance_MSSante.{suffix}")
@@ -77,10 +77,6 @@ def fetch_extraction(folder: Path, settings: Settings | None = None) -> Fetched:
             if damage := extraction.counts.damage:
                 raise FetchError(f"what came is damaged ({damage})", file=settings.url, remedy="Try again")
             os.replace(draft, folder / extraction.source)
-    except OSError as error:
-        if isinstance(error, AuditError):
-            raise
-        raise output_error(error, folder) from error
     return Fetched(folder / extraction.source, extraction)
 
 

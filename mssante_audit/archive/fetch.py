@@ -103,10 +103,8 @@ def fetch(archive: Archive, settings: Settings | None = None, *, now: datetime |
         record = replace(record, etag=got.etag, last_modified=got.last_modified)
         if got.unchanged:
             last = _last(fresh, settings.url) or record
-            return append(
-                archive.folder,
-                replace(record, outcome="unchanged", file=last.file, sha256=last.sha256, rows=last.rows),
-            )
+            record = replace(record, outcome="unchanged", file=last.file, sha256=last.sha256, rows=last.rows)
+            return append(archive.folder, record)
         parsed: Parsed = {}
         record = keep(fresh, got.content, record, max_loss=settings.max_loss, now=now, parsed=parsed)
         if record.outcome == "kept":
@@ -184,11 +182,9 @@ def _attempt(client: httpx.Client, settings: Settings) -> Download:
         if watch.fired:
             raise _failed(settings, f"not done after {settings.total_seconds:g} s", again=True) from error
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            raise FetchError(
-                f"the server's certificate is not trusted ({_short(error)})",
-                file=settings.url,
-                remedy="Give the authority's certificates with --ca-bundle",
-            ) from error
+            why = f"the server's certificate is not trusted ({_short(error)})"
+            remedy = "Give the authority's certificates with --ca-bundle"
+            raise FetchError(why, file=settings.url, remedy=remedy) from error
         raise _failed(settings, f"the connection failed ({_short(error)})", again=True) from error
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
         raise _failed(settings, f"the answer cannot be used ({_short(error)})") from error
@@ -214,16 +210,10 @@ def _checked_url(text: str, origin: httpx.URL | None, shown: str) -> httpx.URL:
         url = httpx.URL()
     if not url.host:
         raise FetchError("redirects to no web address" if origin else "is no web address", file=shown)
-    local = url.host in LOOPBACK
-    if url.scheme != "https" and not (
-        url.scheme == "http" and local and (not origin or origin.scheme == "http")
-    ):
-        what = "redirects to" if origin else "is"
-        raise FetchError(
-            f"{what} a {url.scheme or 'relative'} address, not https",
-            file=shown,
-            remedy="Give an https address",
-        )
+    local = url.scheme == "http" and url.host in LOOPBACK and (not origin or origin.scheme == "http")
+    if url.scheme != "https" and not local:
+        why = f"{'redirects to' if origin else 'is'} a {url.scheme or 'relative'} address, not https"
+        raise FetchError(why, file=shown, remedy="Give an https address")
     if origin and _site(url.host) != _site(origin.host):
         raise FetchError(f"redirects to another site, {url.host}", file=shown)
     return url

@@ -149,7 +149,8 @@ def import_lists(
     with locked(archive.folder):
         for file in files:
             fresh = replace(archive)
-            record = Record(_instant(now), "import", "failed", source=file.name)
+            at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
+            record = Record(at, "import", "failed", source=file.name)
             try:
                 content = file.read_bytes()
             except OSError as error:
@@ -158,7 +159,3 @@ def import_lists(
                 continue
             yield keep(fresh, content, record, max_loss=max_loss, now=now)
         bring_up_to_date(replace(archive))
-
-
-def _instant(now: datetime | None) -> str:
-    return (now or datetime.now(UTC)).isoformat(timespec="seconds")

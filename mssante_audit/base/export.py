@@ -11,14 +11,15 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.errors import OutputError
+from mssante_audit.base.errors import AuditError, OutputError
 
 OBJECTS = ("subject", "rows", "facts", "why")
 """Columns that hold Python's own objects: JSON in files, and not among a table's flat columns."""
@@ -131,21 +132,22 @@ def parquet_bytes(frame: pd.DataFrame) -> bytes:
 
 def _json(value: Any) -> str | None:
     plain = _plain(value)
-    if plain is None or isinstance(plain, str):
-        return plain and plain.encode("utf-8", "backslashreplace").decode()
-    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    if plain is None:
+        return None
+    text = plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _xlsx_cell(sheet: Any, value: Any) -> Any:
     from openpyxl.cell import WriteOnlyCell
 
-    plain = _xlsx_text(_joined(value)) if isinstance(value, str | tuple | list) else value
-    if not isinstance(plain, str):
-        return plain
-    cell = WriteOnlyCell(sheet, value=plain)
+    value = _joined(value)
+    if not isinstance(value, str):
+        return value
+    text = _xlsx_text(value)
+    cell = WriteOnlyCell(sheet, value=text)
     cell.data_type = "s"
-    if _LEADS_FORMULA.match(plain):
+    if _LEADS_FORMULA.match(text):
         # Without it the text becomes a formula as soon as someone edits the cell.
         cell.quotePrefix = True
     return cell
@@ -154,21 +156,6 @@ def _xlsx_cell(sheet: Any, value: Any) -> Any:
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write `csv_text` of `frame` in UTF-8 with a byte order mark, without which Excel garbles accents."""
     write_bytes(path, csv_text(frame).encode("utf-8-sig", "backslashreplace"))
-
-
-def write_json(frame: pd.DataFrame, path: Path) -> None:
-    """Write `json_text` of `frame` in UTF-8."""
-    write_bytes(path, json_text(frame).encode("utf-8", "backslashreplace"))
-
-
-def write_xlsx(frame: pd.DataFrame, path: Path) -> None:
-    """Write `workbook_bytes` of `frame`."""
-    write_workbook({"findings": frame}, path)
-
-
-def write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    """Write `parquet_bytes` of `frame`."""
-    write_bytes(path, parquet_bytes(frame))
 
 
 def write_workbook(frames: Mapping[str, pd.DataFrame], path: Path) -> None:
@@ -184,9 +171,9 @@ def write_workbook(frames: Mapping[str, pd.DataFrame], path: Path) -> None:
 
 WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     "csv": write_csv,
-    "json": write_json,
-    "xlsx": write_xlsx,
-    "parquet": write_parquet,
+    "json": lambda frame, path: write_bytes(path, json_bytes(records(frame))),
+    "xlsx": lambda frame, path: write_workbook({"findings": frame}, path),
+    "parquet": lambda frame, path: write_bytes(path, parquet_bytes(frame)),
 }
 """How to write each format."""
 
@@ -200,15 +187,13 @@ def write_bytes(path: Path, content: bytes) -> None:
         If it cannot be written (no permission, disk full); what was there before is still there.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
+    with writing(path):
         try:
             with draft.open("xb") as file:
                 file.write(content)
             os.replace(draft, path)
         finally:
             draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise output_error(error, path) from error
 
 
 def append_line(path: Path, line: str) -> None:
@@ -220,15 +205,23 @@ def append_line(path: Path, line: str) -> None:
         If it cannot be written.
     """
     content = line.encode("utf-8", "backslashreplace") + b"\n"
+    with writing(path), path.open("a+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(size - 1)
+            content = content if file.read(1) == b"\n" else b"\n" + content
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Tell what cannot be written meanwhile as an `OutputError` of `path`, unless it is told already."""
     try:
-        with path.open("a+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            if size:
-                file.seek(size - 1)
-                content = content if file.read(1) == b"\n" else b"\n" + content
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield
+    except AuditError:
+        raise
     except OSError as error:
         raise output_error(error, path) from error
 

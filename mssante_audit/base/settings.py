@@ -7,11 +7,9 @@ no number, ``"3"`` neither): what a command line or papermill hands over is made
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,8 +20,7 @@ from pydantic import (
     PrivateAttr,
     ValidationInfo,
 )
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticKnownError
+from pydantic_core import PydanticKnownError
 
 
 class Section(BaseModel):
@@ -63,7 +60,8 @@ Programs = Annotated[tuple[Program, ...], Field(strict=False)]
 Days = Annotated[int, Field(ge=0, le=36_500)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Deadline = Annotated[float, Field(gt=0, le=604_800)]
-Text = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Line = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Text = Annotated[Line, Field(min_length=1)]
 Recover = Annotated[
     bool,
     Field(
@@ -93,10 +91,8 @@ class Data(Section):
         description="Certificate files or folders to trust; IGC-Santé's certificates lying in the data "
         "folder need not be named.",
     )
-    signer: str = Field(
+    signer: Line = Field(
         default="",
-        max_length=4096,
-        pattern=r"^[^\x00-\x1f\x7f]*$",
         description='Common name in the certificate that signs the list; alb.mssante.fr if "".',
     )
     recover: Recover = False
@@ -176,20 +172,19 @@ class Thresholds(Section):
     )
 
 
-def _whose(description: str) -> Any:
-    return Field(max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$", description=description)
-
-
 Region = Annotated[
-    str,
-    _whose(
-        "Only of operators that sit in this region, by their certificates, wherever the establishments they "
-        'serve are; several with commas; "" for all.'
+    Line,
+    Field(
+        description="Only of operators that sit in this region, by their certificates, wherever the "
+        'establishments they serve are; several with commas; "" for all.'
     ),
 ]
 Department = Annotated[
-    str,
-    _whose('Only of operators that sit in this département (code or name); several with commas; "" for all.'),
+    Line,
+    Field(
+        description="Only of operators that sit in this département (code or name); several with commas; "
+        '"" for all.'
+    ),
 ]
 
 
@@ -333,7 +328,7 @@ class Config(Section):
         Raises
         ------
         pydantic.ValidationError
-            If a key is unknown, missing or has a wrong value (`fault`).
+            If a key is unknown, missing or has a wrong value (`mssante_audit.base.fields.fault`).
         """
         config = cls.model_validate(values, context=file.resolve().parent)
         config._file, config._values = file, values
@@ -341,20 +336,9 @@ class Config(Section):
 
     def parameters(self, as_of: str) -> dict[str, Any]:
         """Return what a notebook, or `mssante_audit.report.results.open_space`, is given."""
-        flags = {
-            "recover": self.data.recover,
-            "any_namespace": self.data.any_namespace,
-            "show_contacts": self.show_contacts,
-        }
-        anchors = [str(anchor) for anchor in self.data.anchors]
-        return {
-            "data": str(self.data.folder),
-            "as_of": as_of,
-            **self.thresholds.model_dump(),
-            **({"anchors": anchors} if anchors else {}),
-            **({"signer": self.data.signer} if self.data.signer else {}),
-            **{name: True for name, flag in flags.items() if flag},
-        }
+        told = self.data.model_dump(mode="json", exclude={"folder"}) | {"show_contacts": self.show_contacts}
+        given = {name: value for name, value in told.items() if value}
+        return {"data": str(self.data.folder), "as_of": as_of, **self.thresholds.model_dump(), **given}
 
 
 class Opening(Section):
@@ -413,67 +397,3 @@ class Parameters(Thresholds, Opening):
         title="Lignes montrées par tableau",
         description="Rows shown a table.",
     )
-
-
-# -- what is wrong ------------------------------------------------------------------------------------------
-
-_KINDS = {
-    "string_type": "a text",
-    "string_unicode": "a text",
-    "bool_type": "true or false",
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "tuple_type": "a list",
-    "model_type": "a table",
-}
-_BOUNDS = frozenset({"greater_than", "greater_than_equal", "less_than_equal", "finite_number"})
-
-
-def field_of(model: type[BaseModel], keys: tuple[str, ...]) -> FieldInfo:
-    """Return the field that keys lead to from a model."""
-    field = model.model_fields[keys[0]]
-    kind = field.annotation
-    return field_of(kind, keys[1:]) if keys[1:] and isinstance(kind, type) else field
-
-
-def kind_of(hint: Any) -> Any:
-    """Return the type that a hint is about: the first of a union, that of an `Annotated`."""
-    if get_origin(hint) in (Union, UnionType, Annotated):
-        return kind_of(get_args(hint)[0])
-    return get_origin(hint) or hint
-
-
-def fault(model: type[BaseModel], error: ErrorDetails) -> str:
-    """Return what is wrong with one value, in one line that begins with its keys."""
-    keys = tuple(part for part in error["loc"] if isinstance(part, str))
-    name, kind, given = ".".join(keys), error["type"], shown(error["input"])
-    if kind == "missing":
-        return f"lacks {name}"
-    if kind == "literal_error":
-        choices = ", ".join(shown(choice) for choice in get_args(field_of(model, keys).annotation))
-        return f"{name} wants one of {choices}, not {given}"
-    if kind in _KINDS:
-        return f"{name} wants {_KINDS[kind]}, not {given}"
-    if kind in _BOUNDS:
-        return f"{name} wants {_range(field_of(model, keys))}, not {given}"
-    if kind in ("string_too_short", "too_short"):
-        return f"{name} is empty"
-    return f"{name}: {given} is not of the right form"
-
-
-def bounds_of(field: FieldInfo) -> dict[str, Any]:
-    """Return the bounds of a number by their names: ``ge``, ``gt``, ``le``."""
-    return {n: getattr(one, n) for one in field.metadata for n in ("ge", "gt", "le") if hasattr(one, n)}
-
-
-def _range(field: FieldInfo) -> str:
-    bounds = bounds_of(field)
-    if "gt" in bounds:
-        return f"more than {bounds['gt']}, at most {bounds['le']}"
-    return f"{bounds['ge']} to {bounds['le']}"
-
-
-def shown(value: Any) -> str:
-    """Return a value as JSON writes it, cut if it is long."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 
 from filelock import FileLock, Timeout
 
-from mssante_audit.base.errors import AuditError, OutputError
-from mssante_audit.base.export import output_error
+from mssante_audit.base.errors import OutputError
+from mssante_audit.base.export import writing
 
 LOCK = ".lock"
 """In an output folder."""
@@ -38,16 +38,13 @@ def exclusive(folder: Path, busy: str, remedy: str = "Wait for it to end") -> It
     OutputError
         `busy`, if another process holds the lock; or whatever cannot be written meanwhile.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / LOCK, timeout=0):
-            yield
-    except Timeout:
-        raise OutputError(busy, file=str(folder), remedy=remedy) from None
-    except OSError as error:
-        if isinstance(error, AuditError):
-            raise
-        raise output_error(error, folder) from error
+    with writing(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / LOCK, timeout=0):
+                yield
+        except Timeout:
+            raise OutputError(busy, file=str(folder), remedy=remedy) from None
 
 
 @contextmanager

@@ -36,6 +36,7 @@ def mount(root: typer.Typer) -> None:
 @options_of(Parameters, "anchors", "signer")
 @options_of(Fetch, "url", "ca_bundle", "max_loss", "attempts", attempt_seconds="--timeout")
 def fetch(
+    ctx: typer.Context,
     mailboxes: Annotated[
         bool,
         typer.Option(
@@ -59,7 +60,8 @@ def fetch(
 
     options |= {"ca_bundle": Path(ca_bundle) if ca_bundle else None, "total_seconds": attempt_seconds}
     if mailboxes:
-        if options["url"] == Fetch.model_fields["url"].default:
+        source = ctx.get_parameter_source("url")
+        if source and source.name == "DEFAULT":
             options["url"] = URL
         settings = Settings(**options, max_bytes=extraction.MAX_BYTES)
         got = extraction.fetch_extraction(archive.parent, settings)

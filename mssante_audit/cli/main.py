@@ -72,15 +72,8 @@ for module in (cli_archive, cli_dossiers, cli_run):
     module.mount(app)
 
 
-class Format(StrEnum):
-    """Formats of findings."""
-
-    csv = "csv"
-    json = "json"
-    xlsx = "xlsx"
-    parquet = "parquet"
-    sarif = "sarif"
-    junit = "junit"
+Format = StrEnum("Format", "csv json xlsx parquet sarif junit")
+"""Formats of findings."""
 
 
 class NamingAudits(TyperCommand):
@@ -229,8 +222,7 @@ def rules(
         shown = asdict(rule(code)) if code else [asdict(r) for r in catalogue().values()]
         write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
     elif code:
-        # Macros are for who writes templates.
-        told = asdict(rule(code)) | {"words_fr": "", "words_en": ""}
+        told = asdict(rule(code)) | {"words": ""}  # macros are for who writes templates
         say("\n".join(f"{name}: {value}" for name, value in told.items() if value not in ("", ())))
     else:
         say("\n".join(f"{r.code:30} {r.severity:9} {r.title_en}" for r in catalogue().values()))

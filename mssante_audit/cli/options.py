@@ -12,7 +12,8 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mssante_audit.base.settings import Parameters, bounds_of, kind_of
+from mssante_audit.base.fields import bounds_of, kind_of
+from mssante_audit.base.settings import Parameters
 
 _WITH_COMMAS = ("region", "department")
 """Texts of several values with commas between them, which may be given several times too."""
@@ -20,37 +21,14 @@ _WITH_COMMAS = ("region", "department")
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
-class Severity(StrEnum):
-    """Severities, from the mildest."""
-
-    info = "info"
-    warning = "warning"
-    error = "error"
-    critical = "critical"
-
-
-class Table(StrEnum):
-    """Formats of a frame (`mssante_audit.base.export.WRITERS`)."""
-
-    csv = "csv"
-    json = "json"
-    xlsx = "xlsx"
-    parquet = "parquet"
-
-
-class Layout(StrEnum):
-    """For whom something is told: a reader, or a program."""
-
-    text = "text"
-    json = "json"
-
-
-class Language(StrEnum):
-    """Languages of what is told in words."""
-
-    fr = "fr"
-    en = "en"
-
+Severity = StrEnum("Severity", "info warning error critical")
+"""Severities, from the mildest."""
+Table = StrEnum("Table", "csv json xlsx parquet")
+"""Formats of a frame (`mssante_audit.base.export.WRITERS`)."""
+Layout = StrEnum("Layout", "text json")
+"""For whom something is told: a reader, or a program."""
+Language = StrEnum("Language", "fr en")
+"""Languages of what is told in words."""
 
 TableFormat = Annotated[Table, typer.Option("--format", help="Format to write.")]
 TextFormat = Annotated[Layout, typer.Option("--format", help="Format to write.")]

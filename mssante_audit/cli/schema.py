@@ -13,15 +13,8 @@ from mssante_audit.cli.console import write
 app = typer.Typer()
 
 
-class Schema(StrEnum):
-    """What there is a JSON Schema of."""
-
-    results = "results"
-    findings = "findings"
-    domains = "domains"
-    changes = "changes"
-    events = "events"
-    settings = "settings"
+Schema = StrEnum("Schema", "results findings domains changes events settings")
+"""What there is a JSON Schema of."""
 
 
 @app.command("schema")

@@ -103,9 +103,8 @@ class Rule:
     evidence_fr: str = ""
     """Only where more than the rows (``evidence`` in the template) shows it, such as an earlier list."""
     evidence_en: str = ""
-    words_fr: str = ""
-    """Macros that its templates may call, shared by the rules of a file."""
-    words_en: str = ""
+    words: str = ""
+    """The package in whose ``words_LANGUAGE.j2`` lie macros that its templates may call."""
     confidence: str = "certain"
     """One of `CONFIDENCES`; a finding may have its own."""
     texts: tuple[str, ...] = ()
@@ -125,30 +124,22 @@ class Rule:
     """The audit it belongs to, which sets it."""
 
     def __post_init__(self) -> None:
-        def wrong(field: str, allowed: str) -> InputError:
-            return InputError(
-                f"{field} is {getattr(self, field)!r}", file=f"rule {self.code}", remedy=f"Allowed: {allowed}"
-            )
+        def check(field: str, good: object, allowed: str) -> None:
+            if not good:
+                message = f"{field} is {getattr(self, field)!r}"
+                raise InputError(message, file=f"rule {self.code}", remedy=f"Allowed: {allowed}")
 
         for field in fields(self):
-            value = getattr(self, field.name)
-            kind = {"texts": tuple, "together": bool, "personal": bool, "whole": bool, "manager": bool}.get(
-                field.name, str
-            )
-            if not isinstance(value, kind):
-                raise wrong(field.name, {tuple: "a list of texts", bool: "true, false", str: "a text"}[kind])
-        if not _CODE.fullmatch(self.code):
-            raise wrong("code", "capitals and digits in words joined by _, such as LIST_DOMAIN_LONG")
-        if self.severity not in SEVERITIES:
-            raise wrong("severity", ", ".join(SEVERITIES))
-        if self.confidence not in CONFIDENCES:
-            raise wrong("confidence", ", ".join(CONFIDENCES))
-        if not self.source.startswith(SOURCES):
-            raise wrong("source", f"what begins with one of {', '.join(SOURCES)}")
-        if not set(self.texts) <= set(TEXTS):
-            raise wrong("texts", ", ".join(TEXTS))
-        if self.check not in ("", *CHECKS):
-            raise wrong("check", f'"", {", ".join(CHECKS)}')
+            kind = str if field.default is MISSING else type(field.default)
+            allowed = {tuple: "a list of texts", bool: "true, false", str: "a text"}[kind]
+            check(field.name, isinstance(getattr(self, field.name), kind), allowed)
+        words = "capitals and digits in words joined by _, such as LIST_DOMAIN_LONG"
+        check("code", _CODE.fullmatch(self.code), words)
+        check("severity", self.severity in SEVERITIES, ", ".join(SEVERITIES))
+        check("confidence", self.confidence in CONFIDENCES, ", ".join(CONFIDENCES))
+        check("source", self.source.startswith(SOURCES), f"what begins with one of {', '.join(SOURCES)}")
+        check("texts", set(self.texts) <= set(TEXTS), ", ".join(TEXTS))
+        check("check", self.check in ("", *CHECKS), f'"", {", ".join(CHECKS)}')
 
     def _repr_html_(self) -> str:
         facts = {
@@ -165,8 +156,7 @@ class Rule:
 def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
     """Return the rules of a TOML file: a table a rule, named by its code, fields as in `Rule`.
 
-    Ahead of them may stand ``words_fr``, ``words_en`` and ``check``, which all of them then have unless they
-    say otherwise.
+    Ahead of them may stand ``words`` and ``check``, which all of them then have unless they say otherwise.
 
     Raises
     ------
@@ -178,8 +168,7 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(file)) from error
-    heads = ("words_fr", "words_en", "check")
-    shared: dict[str, Any] = {name: tables.pop(name) for name in heads if name in tables}
+    shared: dict[str, Any] = {name: tables.pop(name) for name in ("words", "check") if name in tables}
     return tuple(_rule(code, table, shared, str(file)) for code, table in tables.items())
 
 

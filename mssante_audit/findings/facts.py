@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from mssante_audit.values.person import Person, masks
+
+T = TypeVar("T")
 
 MARK = "person"
 """The one key of the mapping that stands for a `Person` in JSON that only its owner reads."""
@@ -44,31 +46,19 @@ def plain(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} is no fact")
 
 
-def persons(value: Any) -> Iterator[Person]:
-    """Yield the persons that facts name, in order."""
-    if isinstance(value, Person):
-        yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from persons(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from persons(part)
-
-
 def hidden(facts: Any) -> Any:
     """Return facts with every person masked; two that differ stay different.
 
     >>> hidden({"n": 2, "others": [Person("zoe@x.example"), Person("zac@x.example")]})
     {'n': 2, 'others': ['z•••@x.example (1)', 'z•••@x.example (2)']}
     """
-    shown = masks(persons(facts))
+    shown = masks(_of(Person, facts))
     return _replaced(facts, lambda person: shown[person]) if shown else facts
 
 
 def clear(facts: Any) -> Any:
     """Return facts with every person as the list writes it: for one's own eyes."""
-    return _replaced(facts, lambda person: Shown(person.text)) if any(persons(facts)) else facts
+    return _replaced(facts, lambda person: Shown(person.text)) if any(_of(Person, facts)) else facts
 
 
 def names_persons(facts: Any) -> bool:
@@ -77,9 +67,16 @@ def names_persons(facts: Any) -> bool:
     >>> names_persons(clear({"others": [Person("zoe@x.example")]})), names_persons({"n": 2})
     (True, False)
     """
-    if isinstance(facts, Mapping):
-        return any(map(names_persons, facts.values()))
-    return any(map(names_persons, facts)) if isinstance(facts, list | tuple) else isinstance(facts, Shown)
+    return next(_of(Shown, facts), None) is not None
+
+
+def _of(kind: type[T], value: Any) -> Iterator[T]:
+    """Yield what facts hold of a kind, in order."""
+    if isinstance(value, kind):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _of(kind, part)
 
 
 def _replaced(value: Any, told: Any) -> Any:

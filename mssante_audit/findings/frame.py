@@ -69,26 +69,10 @@ from mssante_audit.values.identifiers import region_of
 from mssante_audit.values.person import Person
 
 COLUMNS = (
-    "rule",
-    "audit",
-    "severity",
-    "confidence",
-    "subject",
-    "fingerprint",
-    "domain",
-    "domains",
-    "mailboxes",
-    "operator_id",
-    "operator",
-    "department",
-    "region",
-    "observed",
-    "expected",
-    "evidence",
-    "first_seen",
-    "rows",
-    "facts",
-)
+    "rule", "audit", "severity", "confidence", "subject", "fingerprint", "domain", "domains", "mailboxes",
+    "operator_id", "operator", "department", "region", "observed", "expected", "evidence", "first_seen",
+    "rows", "facts",
+)  # fmt: skip
 
 Severity = pd.CategoricalDtype(list(SEVERITIES), ordered=True)
 
@@ -206,6 +190,7 @@ def findings_frame(
         confidence = finding.confidence or told.confidence
         if confidence not in CONFIDENCES:
             raise ValueError(f"{confidence!r} is no confidence of a finding")
+        mailboxes = None if published is None else sum(published.get(name, 0) for name in domains)
         facts = plain(finding.facts)
         records.append(
             {
@@ -217,7 +202,7 @@ def findings_frame(
                 "fingerprint": fingerprint(finding.rule, finding.subject),
                 "domain": next(iter(domains), ""),
                 "domains": len(domains),
-                "mailboxes": None if published is None or not domains else _sum(published, domains),
+                "mailboxes": mailboxes if domains else None,
                 "operator_id": owner,
                 "operator": name,
                 "department": place.get(owner, "") if owner else "",
@@ -230,19 +215,8 @@ def findings_frame(
                 "facts": facts,
             }
         )
-    rank = {severity: -i for i, severity in enumerate(SEVERITIES)}
-    records.sort(
-        key=lambda r: (
-            not rule(r["rule"]).whole,
-            rank[r["severity"]],
-            *((0, 0) if r["mailboxes"] is None else (1, -r["mailboxes"])),
-            -r["domains"],
-            r["rule"],
-            r["rows"][:1],
-            tuple(clear(list(r["subject"]))),
-        )
-    )
-    return of_records(records)
+    records.sort(key=lambda r: tuple(clear(list(r["subject"]))))
+    return concat([of_records(records)])
 
 
 def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
@@ -250,10 +224,6 @@ def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     return pd.DataFrame(
         {name: pd.Series([told[name] for told in records], dtype=dtype) for name, dtype in _DTYPES.items()}
     )
-
-
-def _sum(published: Mapping[str, int], domains: Iterable[str]) -> int:
-    return sum(published.get(domain, 0) for domain in domains)
 
 
 def typed(findings: pd.DataFrame) -> pd.DataFrame:

@@ -29,8 +29,6 @@ KEPT_RUNS = 10
 VERSION = 2
 """Of a part of the ledger; 0.1 wrote none."""
 
-Key = str
-
 
 @dataclass(frozen=True)
 class FollowUp:
@@ -109,7 +107,7 @@ def follow(
     if part.get("version") != VERSION:
         _carried_over(part, findings)
     earlier = max((run for run in part["runs"] if run < as_of), default="")
-    before: Mapping[Key, Mapping[str, str]] = part["runs"].get(earlier, {})
+    before: Mapping[str, Mapping[str, str]] = part["runs"].get(earlier, {})
     keys = findings["fingerprint"].tolist()
     for key, listed in zip(keys, findings["first_seen"], strict=True):
         part["first_seen"][key] = min(part["first_seen"].get(key, as_of), as_of, listed or as_of)

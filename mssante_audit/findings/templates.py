@@ -20,20 +20,18 @@ see written as an escape. Filters and macros (``words_LANGUAGE.j2``):
 ===================================  ================================================================
 
 Macros that rules of a package share lie in its own ``words_fr.j2`` and ``words_en.j2``, and are named by it:
-``{% from "mssante_audit.audits" import spelt %}``. Rules of one file may share macros, ``words_fr`` and
-``words_en`` at the head of that file.
+``{% from "mssante_audit.audits" import spelt %}``. Those of the package that is a rule's `words` (at the head
+of a file of rules: of them all) need no such line.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from types import ModuleType
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template, TemplateError
-from jinja2.environment import TemplateModule
 from jinja2.meta import find_undeclared_variables
 from jinja2.runtime import Macro
 
@@ -58,9 +56,8 @@ def template(told: Rule, part: str, language: str) -> Template:
     InputError
         If it is no template.
     """
-    text, macros = getattr(told, f"{part}_{language}"), getattr(told, f"words_{language}")
     try:
-        return _template(text, macros, language)
+        return _template(getattr(told, f"{part}_{language}"), told.words, language)
     except TemplateError as error:
         raise InputError(
             f"{part}_{language} is no template ({error})",
@@ -71,9 +68,9 @@ def template(told: Rule, part: str, language: str) -> Template:
 
 def asked(told: Rule, part: str, language: str) -> set[str]:
     """Return the facts that one of a rule's `PARTS` names."""
-    macros = _compiled(getattr(told, f"words_{language}"), language)
-    named = find_undeclared_variables(_environment(language).parse(getattr(told, f"{part}_{language}")))
-    return named - _environment(language).globals.keys() - _of_module(macros).keys()
+    environment = _environment(language)
+    named = find_undeclared_variables(environment.parse(getattr(told, f"{part}_{language}")))
+    return named - environment.globals.keys() - _words(told.words, language).keys()
 
 
 def said(package: str, name: str, told: Any, language: str = "fr") -> str:
@@ -83,8 +80,18 @@ def said(package: str, name: str, told: Any, language: str = "fr") -> str:
 
 
 @cache
+def _template(text: str, package: str, language: str) -> Template:
+    return _environment(language).from_string(text, globals=_words(package, language))
+
+
+@cache
 def _words(package: str, language: str) -> dict[str, Macro]:
-    return _of_module(_environment(language).get_template(package).module)
+    return _macros(_environment(language), package) if package else {}
+
+
+def _macros(environment: Environment, package: str) -> dict[str, Macro]:
+    module = environment.get_template(package).module
+    return {name: macro for name, macro in vars(module).items() if isinstance(macro, Macro)}
 
 
 @cache
@@ -104,12 +111,12 @@ def _environment(language: str) -> Environment:
         "percent": words.percent,
         "damage": words.damage,
         "listing": lambda items: words.listing([_shown(item) for item in items]),
-        "day": lambda text: words.day(_instant(text)),
-        "moment": lambda text: words.moment(_instant(text)),
+        "day": lambda text: words.day(parse_instant(text)),
+        "moment": lambda text: words.moment(parse_instant(text)),
         "named": lambda codes, names: [names[code] for code in codes],
         "visible": lambda text: shown(str(text), spaces=True),
     }
-    environment.globals |= _of_module(environment.get_template("mssante_audit.findings").module)
+    environment.globals |= _macros(environment, "mssante_audit.findings")
     return environment
 
 
@@ -120,23 +127,5 @@ def _packaged(package: str, language: str) -> str | None:
         return None
 
 
-def _instant(text: str | datetime) -> datetime:
-    return text if isinstance(text, datetime) else parse_instant(text)
-
-
 def _shown(value: Any) -> Any:
     return shown(value) if isinstance(value, str) else value
-
-
-@cache
-def _template(text: str, macros: str, language: str) -> Template:
-    return _environment(language).from_string(text, globals=_of_module(_compiled(macros, language)))
-
-
-@cache
-def _compiled(macros: str, language: str) -> TemplateModule:
-    return _environment(language).from_string(macros).module
-
-
-def _of_module(module: TemplateModule) -> dict[str, Macro]:
-    return {name: macro for name, macro in vars(module).items() if isinstance(macro, Macro)}

@@ -101,9 +101,9 @@ def add_point(file: Path, point: Point) -> tuple[Point, ...]:
     OutputError
         If it cannot be written; it is as it was then.
     """
-    at = parse_instant(point.at).isoformat()
-    kept = [asdict(other) for other in read_trend(file) if other.at != at]
-    points = tuple(sorted(map(_point, [*kept, asdict(point)]), key=lambda p: p.at))
+    added = _point(asdict(point))
+    kept = [other for other in read_trend(file) if other.at != added.at]
+    points = tuple(sorted([*kept, added], key=lambda p: p.at))
     lines = ",\n".join(json.dumps(asdict(p)) for p in points)
     write_bytes(file, f"[\n{lines}\n]\n".encode())
     return points

@@ -120,9 +120,7 @@ def split(
     matches = [next((w for w in holding if w.covers(f)), None) for f in findings.itertuples()]
     waived = pd.Series([m is not None for m in matches], index=findings.index, dtype="bool")
     told = [m for m in matches if m is not None]
-    apart = findings[waived].assign(
-        reason=pd.Series([m.reason for m in told], index=findings.index[waived], dtype="str"),
-        who=pd.Series([m.who for m in told], index=findings.index[waived], dtype="str"),
-        until=pd.Series([m.until.isoformat() for m in told], index=findings.index[waived], dtype="str"),
-    )
-    return typed(findings[~waived].reset_index(drop=True)), apart.reset_index(drop=True)
+    apart = findings[waived].reset_index(drop=True)
+    for name in ("reason", "who", "until"):
+        apart[name] = pd.Series([str(getattr(m, name)) for m in told], dtype="str")
+    return typed(findings[~waived].reset_index(drop=True)), apart

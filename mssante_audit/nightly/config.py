@@ -20,8 +20,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from mssante_audit.base.errors import InputError, OutputError
+from mssante_audit.base.fields import fault, field_of, shown
 from mssante_audit.base.frames import DRAFT
-from mssante_audit.base.settings import Config, Section, fault, field_of, shown
+from mssante_audit.base.settings import Config, Section
 
 INIT = "`mssante-audit init` writes one"
 

@@ -6,6 +6,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -227,11 +228,8 @@ def check_header(content: dict[str, Any], path: Path) -> dict[str, Any]:
             file=str(path),
             remedy="Update mssante-audit",
         )
-    try:
-        good = all(isinstance(content[key], str) for key in ("parent_zone", "sibling", "at"))
-        good = good and bool(_instant(content["at"]))
-    except (KeyError, ValueError):
-        good = False
-    if not good:
-        raise ObservationError("its header is damaged", file=str(path))
-    return content
+    with suppress(KeyError, ValueError):
+        if all(isinstance(content[key], str) for key in ("parent_zone", "sibling", "at")):
+            _instant(content["at"])
+            return content
+    raise ObservationError("its header is damaged", file=str(path))

@@ -102,26 +102,27 @@ def _method(view: View, name: str) -> tuple[str, str, Why, list[str]]:
     if not is_under(name, view.parent):
         return "outside", "", {"code": "outside", "zone": view.parent}, []
     zones = [view.parent]
-    while True:
+    for cut in view.path(name).cuts:
         zone = zones[-1]
-        here = [one for one in view.told_of(zone, name) if one.step == "walk"]
-        below = "" if zone == view.parent else zone
-        told = [one for one in here if one.outcome in TOLD]
-        if not told:
-            why = _replies(zone, here) if here else {"code": "unasked", "zone": zone}
-            if zone == name:
-                return "delegated", zone, why | {"delegated": True}, zones
-            return "unknown", below, why, zones
-        cuts = Counter(one.cut for one in told if one.cut)
-        if not cuts:
-            return (*_answered(view, zone, name, told), zones)
-        cut = max(cuts, key=lambda c: (cuts[c], c))
         if any(one.cut == beside for beside in _siblings(view, cut) for one in view.told_of(zone, beside)):
-            return "wildcard", below, {"code": "delegates-any", "zone": zone}, zones
+            return "wildcard", zone if zones[1:] else "", {"code": "delegates-any", "zone": zone}, zones
         if cut == name:
+            told = _told(view, zone, name)
             saying = {one.address for one in told if one.cut == name}
             return "delegated", name, {"code": "delegated", "zone": zone} | _share(saying, told), zones
         zones.append(cut)
+    zone, told = zones[-1], _told(view, zones[-1], name)
+    if told and not any(one.cut for one in told):  # a file that somebody made can lead round in circles
+        return (*_answered(view, zone, name, told), zones)
+    here = [one for one in view.told_of(zone, name) if one.step == "walk"]
+    why = _replies(zone, here) if here else {"code": "unasked", "zone": zone}
+    if zone == name:
+        return "delegated", zone, why | {"delegated": True}, zones
+    return "unknown", zone if zones[1:] else "", why, zones
+
+
+def _told(view: View, zone: str, name: str) -> list[Said]:
+    return [one for one in view.told_of(zone, name) if one.step == "walk" and one.outcome in TOLD]
 
 
 def _answered(view: View, zone: str, name: str, told: list[Said]) -> tuple[str, str, Why]:

@@ -37,9 +37,9 @@ def parameters() -> Mapping[str, FieldInfo]:
 @cache
 def kind_of(name: str) -> type:
     """Return what a parameter is: ``str``, ``int``, ``bool`` or ``tuple`` (of texts)."""
-    from mssante_audit.base import settings
+    from mssante_audit.base import fields
 
-    kind: type = settings.kind_of(parameters()[name].annotation)
+    kind: type = fields.kind_of(parameters()[name].annotation)
     return kind
 
 
@@ -63,7 +63,8 @@ def check_value(name: str, value: Any) -> Any:
         raise ParameterError(f"no parameter {name!r}", remedy=f"There are: {', '.join(parameters())}")
     from pydantic import ValidationError
 
-    from mssante_audit.base.settings import Parameters, fault
+    from mssante_audit.base.fields import fault
+    from mssante_audit.base.settings import Parameters
 
     try:
         checked = getattr(Parameters.model_validate({name: _meant(kind_of(name), value)}), name)

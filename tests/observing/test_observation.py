@@ -104,6 +104,14 @@ def test_domains_no_longer_listed_do_not_matter(path: Path) -> None:
     assert frame["observed_at"].isna().all()
 
 
+@pytest.mark.parametrize("way", [("mssante.fr",), ("a.fr", "mssante.fr")])
+def test_zones_that_hand_a_name_round_in_circles_leave_it_unknown(path: Path, way: tuple[str, ...]) -> None:
+    asked = zip(("mssante.fr", *way), way, strict=False)
+    told = [line(zone=zone, outcome="referral", cut=cut, records=()) for zone, cut in asked]
+    frame = methods(load_observation(write(path, HEADER, *told, END)), [NAME])
+    assert frame["method"].tolist() == ["unknown"]
+
+
 @pytest.mark.parametrize("cut", range(1, 60, 7))
 def test_a_file_cut_anywhere_is_read_as_far_as_it_goes(path: Path, cut: int) -> None:
     write(path, HEADER)

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
+from dns.inet import is_address
+
 from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Method, Seen, seen_of, server
 from mssante_audit.findings.frame import Finding
 from mssante_audit.observe.dns.view import Said
 from mssante_audit.space.trust import TrustSpace
 
 NULL = "."
+STATUS_RULES = {
+    "nxdomain": "DNS_MX_UNRESOLVED", "loop": "DNS_MX_UNRESOLVED", "nodata": "DNS_MX_NO_ADDRESS"
+}  # fmt: skip
+"""What is known of a mail host (`mssante_audit.observe.dns.view.Host`) → rule."""
 
 
 def mail_findings(space: TrustSpace) -> Iterator[Finding]:
@@ -107,22 +113,15 @@ def _nothing(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
 def _target(seen: Seen, causes: Causes, target: str, domains: list[str], alone: list[str]) -> None:
     """Check a mail host once, for all the domains that name it; `alone`: those that name no other."""
     lines = [one.line for d in domains[:5] for one in seen.methods[d].path.said["MX"].values()]
-    if target == NULL:
-        causes.add("DNS_MX_NULL", target, domains, {"name": target}, lines=lines)
-        return
-    if _address(target):
-        causes.add("DNS_MX_ADDRESS", target, domains, {"name": target}, lines=lines)
+    if target == NULL or is_address(target):
+        rule = "DNS_MX_NULL" if target == NULL else "DNS_MX_ADDRESS"
+        causes.add(rule, target, domains, {"name": target}, lines=lines)
         return
     if len(alone) >= seen.space.thresholds.concentration_min:
         causes.add("DNS_MX_CONCENTRATION", target, alone, {"name": target}, lines=lines)
     host = seen.view.host(target)
-    told = {"name": target, "alias": host.alias}
-    if host.status in ("nxdomain", "loop"):
-        causes.add("DNS_MX_UNRESOLVED", target, domains, told, lines=host.lines)
-    elif host.status == "nodata":
-        causes.add("DNS_MX_NO_ADDRESS", target, domains, told, lines=host.lines)
-    elif host.alias:
-        causes.add("DNS_MX_ALIAS", target, domains, told, lines=host.lines)
+    if rule := STATUS_RULES.get(host.status, "DNS_MX_ALIAS" if host.alias else ""):
+        causes.add(rule, target, domains, {"name": target, "alias": host.alias}, lines=host.lines)
     if host.addresses and not any(ip_address(a).is_global for a in host.addresses):
         private = {"name": target, "addresses": sorted(host.addresses)}
         causes.add("DNS_MX_PRIVATE", target, domains, private, lines=host.lines)
@@ -139,17 +138,9 @@ def _against_form_and_certificate(
             {"exchangers": [declared.mail]}, lines,
         )  # fmt: skip
     names = seen.certificates[domain]
-    hosts = [t for t in targets if t != NULL and not _address(t)]
+    hosts = [t for t in targets if t != NULL and not is_address(t)]
     if hosts and names and not names.intersection(hosts):
         causes.add(
             "DNS_MX_CERTIFICATE", (" ".join(hosts), " ".join(sorted(names))), [domain],
             {"exchangers": hosts}, {"names": sorted(names)}, lines,
         )  # fmt: skip
-
-
-def _address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -142,15 +142,12 @@ def declarations(space: TrustSpace) -> dict[str, Declared]:
     frame = register.at(space.as_of)
     boxes = ("delegation", "redirection", "withdrawal")
     texts = ("domain_key", "primary_server", "secondary_server", "mail_server")
-    ticked = [frame[c].fillna(False).astype(bool).tolist() for c in boxes]
-    told = [frame[c].tolist() for c in texts]
+    ticked = zip(*(frame[c].fillna(False).astype(bool).tolist() for c in boxes), strict=True)
+    told = zip(*(frame[c].tolist() for c in texts), strict=True)
     found = {}
-    for delegated, redirected, withdrawn, domain, first, second, mail in zip(*ticked, *told, strict=True):
-        kind = (
-            "withdrawal" if withdrawn else "delegation" if delegated else "redirection" if redirected else ""
-        )
-        if delegated and redirected and not withdrawn:
-            kind = ""
+    for ticks, (domain, first, second, mail) in zip(ticked, told, strict=True):
+        kinds = [box for box, tick in zip(boxes, ticks, strict=True) if tick]
+        kind = "withdrawal" if "withdrawal" in kinds else kinds[0] if len(kinds) == 1 else ""
         servers = tuple(sorted({_name(s) for s in (first, second) if s.strip()}))
         if domain:
             found[domain] = Declared(kind, servers, _name(mail))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from dns.inet import is_address
 
@@ -26,12 +26,6 @@ were more (a reply can name 500 servers, each with as many addresses)."""
 
 Note = Callable[[str, str], None]
 T = TypeVar("T")
-
-
-class _Delegation(NamedTuple):
-    names: tuple[str, ...]
-    glue: dict[str, list[str]]
-    secure: bool
 
 
 class Walker:
@@ -105,34 +99,34 @@ class Walker:
             if record.type in ("A", "AAAA") and record.section == "additional" and record.owner in names:
                 glue.setdefault(record.owner, []).append(record.data)
         secure = any(r.type == "DS" for r in records)
-        given = _Delegation(tuple(sorted(names)[:MAX_NAMES]), glue, secure)
-        servers = await self._explore(domain, cut, given)
+        servers = await self._explore(domain, cut, sorted(names)[:MAX_NAMES], glue, secure=secure)
         if cut in self._signed and not secure and not any("signed" in o.flags for o in replies):
             # Servers of an unsigned zone may leave a DS out of their referrals.
             above = (Ask(domain, "apex", o.zone, cut, "DS", o.server, o.address) for o in replies)
             await asyncio.gather(*map(self._asker.ask, dict.fromkeys(above)))
         return servers
 
-    async def _explore(self, domain: str, zone: str, given: _Delegation) -> tuple[Server, ...]:
-        known = [Server(name, address) for name in given.names for address in given.glue.get(name, ())]
+    async def _explore(
+        self, domain: str, zone: str, names: list[str], glue: dict[str, list[str]], *, secure: bool
+    ) -> tuple[Server, ...]:
+        known = [Server(name, address) for name in names for address in glue.get(name, ())]
         if usable := tuple(s for s in dict.fromkeys(known) if self._resolver.usable(s.address)):
             self._resolver.zones.setdefault(zone, usable)
         servers: dict[Server, None] = {}
         seen: set[str] = set()
-        names = list(given.names)
         while names:
             seen.update(names)
             found = await asyncio.gather(*(self._resolver.addresses(domain, name) for name in names))
             fresh: dict[Server, None] = {}
             for name, addresses in zip(names, found, strict=True):
-                for address in (*given.glue.get(name, ()), *addresses):
+                for address in (*glue.get(name, ()), *addresses):
                     if self._resolver.usable(address) and Server(name, address) not in servers:
                         fresh[Server(name, address)] = None
             asked = list(fresh)[: MAX_SERVERS - len(servers)]
             if len(asked) < len(fresh):
                 self._note(zone, f"{len(fresh) - len(asked)} addresses of servers not asked")
             servers |= dict.fromkeys(asked)
-            told = await asyncio.gather(*(self._apex(domain, zone, s, secure=given.secure) for s in asked))
+            told = await asyncio.gather(*(self._apex(domain, zone, s, secure=secure) for s in asked))
             more = {n for own in told for n in own} - seen
             names = sorted(more)[: MAX_NAMES - len(seen)]
             if len(names) < len(more):

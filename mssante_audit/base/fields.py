@@ -1,0 +1,72 @@
+"""Fields of a settings model: what each may hold, and what is wrong with a value."""
+
+from __future__ import annotations
+
+import json
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+_KINDS = {
+    "string_type": "a text",
+    "string_unicode": "a text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "tuple_type": "a list",
+    "model_type": "a table",
+}
+_BOUNDS = frozenset({"greater_than", "greater_than_equal", "less_than_equal", "finite_number"})
+
+
+def field_of(model: type[BaseModel], keys: tuple[str, ...]) -> FieldInfo:
+    """Return the field that keys lead to from a model."""
+    field = model.model_fields[keys[0]]
+    kind = field.annotation
+    return field_of(kind, keys[1:]) if keys[1:] and isinstance(kind, type) else field
+
+
+def kind_of(hint: Any) -> Any:
+    """Return the type that a hint is about: the first of a union, that of an `Annotated`."""
+    if get_origin(hint) in (Union, UnionType, Annotated):
+        return kind_of(get_args(hint)[0])
+    return get_origin(hint) or hint
+
+
+def fault(model: type[BaseModel], error: ErrorDetails) -> str:
+    """Return what is wrong with one value, in one line that begins with its keys."""
+    keys = tuple(part for part in error["loc"] if isinstance(part, str))
+    name, kind, given = ".".join(keys), error["type"], shown(error["input"])
+    if kind == "missing":
+        return f"lacks {name}"
+    if kind == "literal_error":
+        choices = ", ".join(shown(choice) for choice in get_args(field_of(model, keys).annotation))
+        return f"{name} wants one of {choices}, not {given}"
+    if kind in _KINDS:
+        return f"{name} wants {_KINDS[kind]}, not {given}"
+    if kind in _BOUNDS:
+        return f"{name} wants {_range(field_of(model, keys))}, not {given}"
+    if kind in ("string_too_short", "too_short"):
+        return f"{name} is empty"
+    return f"{name}: {given} is not of the right form"
+
+
+def bounds_of(field: FieldInfo) -> dict[str, Any]:
+    """Return the bounds of a number by their names: ``ge``, ``gt``, ``le``."""
+    return {n: getattr(one, n) for one in field.metadata for n in ("ge", "gt", "le") if hasattr(one, n)}
+
+
+def _range(field: FieldInfo) -> str:
+    bounds = bounds_of(field)
+    if "gt" in bounds:
+        return f"more than {bounds['gt']}, at most {bounds['le']}"
+    return f"{bounds['ge']} to {bounds['le']}"
+
+
+def shown(value: Any) -> str:
+    """Return a value as JSON writes it, cut if it is long."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}…"
