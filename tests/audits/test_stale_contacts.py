@@ -50,10 +50,12 @@ def test_clean_contacts_get_nothing() -> None:
     [
         ("projet@alpha.example", ["CONTACT_NO_PHONE"]),
         ("Service informatique, 01 99 00 00 01", ["CONTACT_NO_EMAIL"]),
-        ("_", ["CONTACT_NO_EMAIL", "CONTACT_NO_PHONE"]),
+        ("_", ["CONTACT_NO_EMAIL"]),  # nor a number, which is said there
         (f"{USUAL}, accueil@alpha.example", ["CONTACT_SEVERAL_EMAILS"]),
         ("01 99 00 00 001 2, projet@alpha.example", ["CONTACT_PHONE_MALFORMED"]),
         ("01 99 00 00 01, projet@@alpha.example", ["CONTACT_EMAIL_MALFORMED"]),
+        # Two contacts glued into one make neither an address nor a number: one thing to write anew.
+        ("01 99 00 00 01 99, projet@alpha.example01 99 00", ["CONTACT_EMAIL_MALFORMED"]),
         (f"ResponsableContact>{USUAL}", ["CONTACT_MARKUP"]),
         (USUAL.replace(", ", ",\u00a0 "), ["CONTACT_SPACING"]),
         (USUAL.replace(", ", ","), []),
@@ -78,6 +80,29 @@ def test_both_kinds_of_an_operator_are_one_finding() -> None:
     )
     assert found(space) == [("CONTACT_NO_PHONE", (1, 2)), ("CONTACT_NO_PHONE", (3,))]
     assert texts(space, "CONTACT_NO_PHONE")[0][0] == f"2 × contact support : {text} | contact projet : {text}"
+
+
+def test_a_contact_that_reaches_nobody_is_told_once_and_says_so() -> None:
+    text = "01 99 00 00 01"
+    space = make_space(*rows("www.alpha.example", text))
+    assert found(space, "CONTACT_NO_PHONE", "CONTACT_NO_EMAIL") == [
+        ("CONTACT_NO_EMAIL", (1,)),
+        ("CONTACT_NO_EMAIL", (2,)),
+    ]
+    assert [observed for observed, _ in texts(space, "CONTACT_NO_EMAIL")] == [
+        "contact projet : www.alpha.example ; pas de téléphone non plus",
+        f"contact projet : {text}",
+    ]
+
+
+def test_what_a_contact_lacks_is_told_once_whomever_it_names() -> None:
+    mail = "projet@alpha.example"
+    space = make_space(
+        *rows(mail, f"Mme FICTIVE Zoé, {mail}", f"M. EXEMPLE Luc, {mail}", "accueil@alpha.example")
+    )
+    assert found(space, "CONTACT_NO_PHONE") == [("CONTACT_NO_PHONE", (1, 2, 3)), ("CONTACT_NO_PHONE", (4,))]
+    blanks = make_space(*rows(f"Mme FICTIVE Zoé,  {USUAL}", f"M. EXEMPLE Luc,  {USUAL}"))
+    assert found(blanks, "CONTACT_SPACING") == [("CONTACT_SPACING", (1,)), ("CONTACT_SPACING", (2,))]
 
 
 def test_spellings_of_a_contact_are_one_finding() -> None:

@@ -8,6 +8,8 @@ by the one before; that contact, a slip or a near miss is no disagreement.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
+from typing import Any
 
 from mssante_audit.audits.stale_contacts.autofill import finding, runs
 from mssante_audit.audits.stale_contacts.history import HISTORY, former_operators
@@ -34,6 +36,7 @@ from mssante_audit.audits.stale_contacts.uses import (
 )
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import Contact
 from mssante_audit.values.person import Person
 
 FLAGS = {
@@ -48,8 +51,16 @@ FLAGS = {
     "other-person": "CONTACT_NAME_ADDRESS",
 }
 """Problem of a contact → rule; a person's address is told once for an operator (`_personal`)."""
+NAMED = frozenset({"spacing", "other-person"})
+"""Problems for which names count; for the others it is one contact whomever it names."""
 REWRITTEN = frozenset({"phone-malformed", "email-malformed", "markup"})
 """Problems for which the contact is written anew, blanks and all."""
+TOLD_BY = {
+    "spacing": REWRITTEN,
+    "no-phone": frozenset({"no-email"}),
+    "phone-malformed": frozenset({"email-malformed"}),
+}
+"""Problem → those of the same contact whose finding asks for as much and more."""
 
 
 def _contacts(space: TrustSpace) -> Iterator[Finding]:
@@ -91,19 +102,30 @@ def _flags(uses: list[Use]) -> Iterator[Finding]:
     """Report what is odd about a contact, once for each operator."""
     groups: dict[tuple[str, str, str], list[Use]] = {}
     for use in uses:
-        rewritten = not REWRITTEN.isdisjoint(use.contact.problems)
-        for problem in use.contact.problems:
-            if problem in FLAGS and not (rewritten and problem == "spacing"):
-                groups.setdefault((use.operator_id, problem, use.contact.key), []).append(use)
+        problems = use.contact.problems
+        for problem in problems:
+            if problem in FLAGS and TOLD_BY.get(problem, frozenset()).isdisjoint(problems):
+                key = use.contact.key if problem in NAMED else _without_names(use.contact)
+                groups.setdefault((use.operator_id, problem, key), []).append(use)
     for (operator_id, problem, key), found in groups.items():
         kinds = [[use for use in found if use.kind == kind] for kind in KINDS.values()]
-        right = {"right": [proposed(own) for own in kinds if own]} if problem == "spacing" else {}
+        more: dict[str, Any] = {}
+        if problem == "spacing":
+            more["right"] = [proposed(own) for own in kinds if own]
+        elif problem == "no-email":
+            more["unreachable"] = any("no-phone" in use.contact.problems for use in found)
         yield Finding(
             FLAGS[problem],
             (operator_id, Person(key)),
             rows_of(found),
-            facts={"contacts": spellings(found), **right},
+            facts={"contacts": spellings(found), **more},
         )
+
+
+def _without_names(contact: Contact) -> str:
+    """Return the key of a contact as if it named nobody, unless it has nothing but names."""
+    reached = any(contact.coordinates) or contact.malformed
+    return replace(contact, names=()).key if reached else contact.key
 
 
 def _personal(
