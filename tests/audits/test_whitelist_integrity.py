@@ -444,6 +444,49 @@ def test_several_descriptions_of_one_operator() -> None:
     assert found(other) == [("LIST_DOMAIN_OPERATORS", (1, 2))]
 
 
+def test_several_descriptions_are_one_finding_an_operator() -> None:
+    dn = ALPHA["dn"].replace("mss.", "mss2.")
+    renamed = [
+        {"domain": f"{name}.mssante.fr", "dn": own, "description": text}
+        for name in ("infirmier", "pharmacien")
+        for own, text in ((ALPHA["dn"], f'Agence, ""{name}""'), (dn, f"Nouveau nom, {name}"))
+    ]
+    space = make_space(
+        *renamed, {"dn": BETA_DN}, {"dn": BETA_DN.replace("mss.", "b."), "description": "Beta"}
+    )
+    assert found(space) == [("LIST_DESCRIPTION_SEVERAL", (1, 2, 3, 4)), ("LIST_DESCRIPTION_SEVERAL", (5, 6))]
+    observed = texts(space, "LIST_DESCRIPTION_SEVERAL")[0][0]
+    assert 'pharmacien.mssante.fr : «\u00a0Agence, ""pharmacien""\u00a0» / ' in observed
+    nobody = [
+        {"dn": text, "description": told} for text, told in (("certificat", "CH Alpha"), ("autre", "Beta"))
+    ]
+    both = [row | {"domain": f"{name}.mssante.fr"} for name in ("aa", "zz") for row in nobody]
+    assert found(make_space(*both), "LIST_DESCRIPTION_SEVERAL") == [
+        ("LIST_DESCRIPTION_SEVERAL", (1, 2)),
+        ("LIST_DESCRIPTION_SEVERAL", (3, 4)),
+    ]
+
+
+def test_descriptions_of_a_repeated_row_are_told_with_it() -> None:
+    dn = ALPHA["dn"].replace("mss.", "mss2.")
+    other = {"description": "EHPAD Alpha"}
+    space = make_space({}, other, {"dn": dn} | other)
+    assert found(space) == [("LIST_PAIR_REPEATED", (1, 2))]
+    assert texts(space, "LIST_PAIR_REPEATED")[0][0].endswith(
+        f"par la description : «\u00a0{ALPHA['description']}\u00a0» | «\u00a0EHPAD Alpha\u00a0»"
+    )
+    third = make_space({}, other, {"dn": dn, "description": "Clinique Alpha"})
+    assert found(third) == [("LIST_DESCRIPTION_SEVERAL", (1, 2, 3)), ("LIST_PAIR_REPEATED", (1, 2))]
+
+
+def test_cut_descriptions_are_one_finding_an_operator() -> None:
+    texts_of = ["EHPAD Alpha (site", "EHPAD Beta de la", "EHPAD Gamma"]
+    rows = [{"domain": f"{i}x.mssante.fr", "description": text} for i, text in enumerate(texts_of)]
+    space = make_space(*rows, {"domain": "d.mssante.fr", "dn": BETA_DN, "description": texts_of[0]})
+    assert found(space) == [("LIST_DESCRIPTION_CUT", (1, 2)), ("LIST_DESCRIPTION_CUT", (4,))]
+    assert "Beta de la\u00a0» : fin manquante" in texts(space, "LIST_DESCRIPTION_CUT")[0][0]
+
+
 @pytest.mark.parametrize(
     ("text", "meant"),
     [

@@ -138,7 +138,12 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
             yield Finding("LIST_ROW_DUPLICATE", (domain, dn), all_rows(repeated), facts=facts)
         if dn and len(copies) > 1:
             differing = [f for i, f in enumerate(FIELDS) if len({texts[i] for texts in copies}) > 1]
-            told = {"n": len(rows), "differing": differing}
+            texts = list(dict.fromkeys(copy[1] for copy in copies))
+            told = {
+                "n": len(rows),
+                "differing": differing,
+                "descriptions": texts if len(texts) > 1 else [],
+            }
             yield Finding("LIST_PAIR_REPEATED", (domain, dn), tuple(rows), facts=told)
 
 
