@@ -646,6 +646,37 @@ def test_a_contact_changed_on_some_domains_only_with_the_date(tmp_path: Path) ->
     assert "projet@" not in masked
 
 
+def test_what_the_archive_shows_replaced_is_no_disagreement_too(tmp_path: Path) -> None:
+    new, third = "01 99 00 00 07, accueil@alpha.example", "01 99 00 00 31, astreinte@alpha.example"
+    both = ("CONTACT_PARTLY_CHANGED", "CONTACT_DISAGREEMENT")
+    before = rows(USUAL, USUAL, USUAL, third, third)
+    (tmp_path / "one").mkdir()
+    space = archived(tmp_path / "one", on_2025_12_01=before[:3], on_2026_03_01=rows(new, USUAL, USUAL))
+    assert found(space, *both) == [("CONTACT_PARTLY_CHANGED", (2, 3))]
+    # From the list alone it is a disagreement, and the contact that is left of a third party still is one.
+    assert found(make_space(*rows(new, USUAL, USUAL)), *both) == [("CONTACT_DISAGREEMENT", (1,))]
+    (tmp_path / "two").mkdir()
+    after = rows(new, USUAL, USUAL, third, third)
+    space = archived(tmp_path / "two", on_2025_12_01=before, on_2026_03_01=after)
+    assert [rule for rule, _ in found(space, *both)] == [*both][::-1]
+    # Spelt otherwise it stands on rows that the archive does not tell of.
+    (tmp_path / "three").mkdir()
+    spelt = rows(new, USUAL, USUAL.replace(" 01,", "01,"))
+    space = archived(tmp_path / "three", on_2025_12_01=before[:3], on_2026_03_01=spelt)
+    assert [rule for rule, _ in found(space, *both)] == [*both][::-1]
+
+
+def test_what_the_archive_shows_replaced_is_never_expected(tmp_path: Path) -> None:
+    new, third = "01 99 00 00 07, accueil@alpha.example", "01 99 00 00 31, astreinte@alpha.example"
+    many = [USUAL] * 9
+    dates = {"updated_at_text": NEWER}
+    after = [row | dates if row["project_contact"] == USUAL else row for row in rows(new, *many, third)]
+    alone = make_space(*after)
+    assert texts(alone, "CONTACT_DISAGREEMENT")[0][1] == f"contact projet : {USUAL}"
+    space = archived(tmp_path, on_2025_12_01=rows(USUAL, *many, third), on_2026_03_01=after)
+    assert texts(space, "CONTACT_DISAGREEMENT")[0][1] == ""
+
+
 @pytest.mark.parametrize(
     "after",
     [

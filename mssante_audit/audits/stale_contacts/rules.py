@@ -2,7 +2,7 @@
 
 The spellings of a contact are one contact, and one cause is one finding: what a run of autofilled numbers
 explains is reported by no other rule, nor is what is wrong with one copied from another operator or left
-by the one before; that contact, a slip or a near miss is no disagreement.
+by the one before; that contact, a slip, a near miss or what earlier lists show replaced is no disagreement.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from mssante_audit.audits.stale_contacts.autofill import finding, runs
-from mssante_audit.audits.stale_contacts.history import HISTORY, former_operators
+from mssante_audit.audits.stale_contacts.history import former_operators, partly_changed, unchanged
 from mssante_audit.audits.stale_contacts.lent import lent, strange_findings
 from mssante_audit.audits.stale_contacts.mail_domains import (
     foreign_findings,
@@ -94,8 +94,11 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     yield from _personal(
         uses, {use for pair in pairs for use in misspelt_services(pair, contacts)}, sizes, stamps
     )
+    changed = list(partly_changed(space))
+    yield from changed
+    replaced = {told.subject[:3] for told in changed if isinstance(told.subject, tuple)}
     domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
-    yield from disagreements(parties(contacts, pairs), stamps, domain_of)
+    yield from disagreements(parties(contacts, pairs), replaced, stamps, domain_of)
 
 
 def _flags(uses: list[Use]) -> Iterator[Finding]:
@@ -152,5 +155,5 @@ def _personal(
         )
 
 
-PARTS = (old_stamps, _contacts, *HISTORY)
+PARTS = (old_stamps, _contacts, unchanged)
 """What the audit is made of."""
