@@ -489,6 +489,7 @@ def test_a_run_over_two_operators_is_none() -> None:
 def test_slip_in_a_domain(wrong: str) -> None:
     space = make_space(*rows(*[USUAL] * 10, f"01 99 00 00 01, projet@{wrong}"))
     assert found(space) == [("CONTACT_EMAIL_TYPO", (11,))]
+    assert told(space, "CONTACT_EMAIL_TYPO")["confidence"] == "likely"
     assert texts(space, "CONTACT_EMAIL_TYPO")[0][1] == f"contact projet : {USUAL}"
 
 
@@ -502,6 +503,11 @@ def test_slip_in_an_ending_nobody_else_has() -> None:
         texts(space, "CONTACT_EMAIL_TYPO")[0][1]
         == "contact projet : 01 99 00 00 01, Projet@beta-sante.example"
     )
+    # Nobody else has that ending, and there is one a letter away in the world: only a hint ...
+    assert told(space, "CONTACT_EMAIL_TYPO")["confidence"] == "hint"
+    # ... unless the operator itself writes the other.
+    both = make_space(*rows(*[USUAL] * 11, "01 99 00 00 01, projet@alpha.examplee"))
+    assert told(both, "CONTACT_EMAIL_TYPO")["confidence"] == "likely"
 
 
 @pytest.mark.parametrize(
