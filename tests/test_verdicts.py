@@ -101,7 +101,7 @@ def test_the_worst_decides_and_names_all_that_are_as_bad() -> None:
     assert row["state"] == "broken"
     assert row["reasons"].replace("\xa0", " ") == (
         "Inscription : même domaine et même certificat, lignes différentes. "
-        "Contacts : adresse électronique impossible ; "
+        "Contacts : adresse électronique impossible ; "
         "contact sans adresse électronique. "
         "Déclaration : aucun registre de déclarations."
     )
