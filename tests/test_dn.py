@@ -239,8 +239,8 @@ def test_short_cut_says_the_same(rdns: list[tuple[str, str]], separator: str) ->
 
 
 @settings(max_examples=200)
-@given(st.permutations(["CN", "OU", "O", "ST", "C"]), st.lists(PLAIN.map(str.strip), min_size=5, max_size=5))
-def test_short_cut_says_the_same_of_well_formed_names(kinds: list[str], values: list[str]) -> None:
+@given(st.sampled_from([*IGC.values()]), st.lists(PLAIN.map(str.strip), min_size=5, max_size=5))
+def test_short_cut_says_the_same_of_well_formed_names(kinds: tuple[str, ...], values: list[str]) -> None:
     text = ",".join(f"{kind}={value}" for kind, value in zip(kinds, values, strict=True))
     plain = _plain(text)
     assert plain in (None, _any(text))

@@ -65,7 +65,7 @@ def test_audit_section_and_site_come_out_as_it_says(folder: Path) -> None:
     assert len(section.findall(".//tbody/tr")) == len(found)
     for name in ("audits/long_names.html", "regles/LIST_DOMAIN_LONG.html"):
         page = lxml_html.fromstring((folder / "site" / name).read_text(encoding="utf-8"))
-        assert len(page.xpath("//table[@id='constats']/tbody/tr")) == len(found)
+        assert len(page.xpath("//table[@id='constats-replies']/tbody/tr")) == len(found)
         assert "•••" not in page.find(".//title").text
 
 
@@ -105,6 +105,7 @@ enable()
     run = run_reports([str(folder / "essai.ipynb")], out=folder / "out")
     assert run.outcomes[0].failure is None, run.outcomes[0].failure
     page = lxml_html.fromstring((folder / "out" / "essai.html").read_text(encoding="utf-8"))
-    before, after = (len(page.xpath(f"//table[@id='{name}']/tbody/tr")) for name in ("before", "after"))
+    names = ("before-folded", "after-folded")  # information
+    before, after = (len(page.xpath(f"//table[@id='{name}']/tbody/tr")) for name in names)
     assert before > after >= 1
     assert [h.text_content() for h in page.xpath("//main//h2")] == ["Noms trop longs"]

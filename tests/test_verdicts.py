@@ -98,20 +98,42 @@ def test_the_worst_decides_and_names_all_that_are_as_bad() -> None:
     row = told(signed(make_space({})), *found)
     assert sorted(row["why"]["contacts"]) == ["CONTACT_EMAIL_MALFORMED", "CONTACT_NO_EMAIL"]
     assert [row[name] for name in ("contacts", "listed", "certificate")] == ["fail", "warn", "ok"]
-    assert row["state"] == "broken"
+    assert row["state"] == "risk"  # a contact that leads nowhere stops no letter
     assert row["reasons"].replace("\xa0", " ") == (
         "Inscription : même domaine et même certificat, lignes différentes. "
+        "DNS : aucune observation du DNS. Messagerie : aucune observation du DNS. "
         "Contacts : adresse électronique impossible ; "
         "contact sans adresse électronique. "
         "Déclaration : aucun registre de déclarations."
     )
 
 
+def test_any_other_check_that_fails_breaks_it() -> None:
+    row = told(signed(make_space({})), Finding("DN_CN_NOT_FQDN", "x", (1,)))
+    assert (row["certificate"], row["contacts"], row["state"]) == ("fail", "ok", "broken")
+
+
+def test_of_the_dns_faults_are_told_and_nothing_is_called_well(space: TrustSpace) -> None:
+    assert space.observation is not None
+    frame, found = domains(space), audit_all(space)
+    codes = {code for code, told in catalogue().items() if told.check in ("dns", "mail")}
+    at_fault = {domain for names in found.loc[found["rule"].isin(codes) & (found["severity"] > "info")
+                & (found["confidence"] != "hint"), "domain"] for domain in [names]}  # fmt: skip
+    for check in ("dns", "mail"):
+        assert {"fail", "warn", "unknown"} == set(frame[check])
+    told = frame[(frame["dns"] != "unknown") | (frame["mail"] != "unknown")]
+    assert at_fault & set(frame["domain"]) <= set(told["domain"])
+    assert not frame.loc[frame["dns"] == "fail", "state"].isin(["well", "risk", "unknown"]).any()
+    assert "zone du gestionnaire" not in " ".join(frame["reasons"])  # of all domains, and so of none
+
+
 def test_what_no_audit_decides_or_looked_at_is_unknown_and_says_why() -> None:
     row = told(signed(make_space({})))
     assert row["state"] == "well"
-    for check in ("dns", "mail", "tls", "receives"):
+    for check in ("tls", "receives"):
         assert (row[check], row["why"][check]) == ("unknown", ["not_audited"])
+    for check in ("dns", "mail"):
+        assert (row[check], row["why"][check]) == ("unknown", ["no_observation"])
     assert (row["declaration"], row["why"]["declaration"]) == ("unknown", ["no_declarations"])
     assert row["why"].keys() == {"dns", "mail", "tls", "receives", "declaration"}
     assert pd.isna(row["mailboxes"])
@@ -215,7 +237,7 @@ def test_a_check_is_one_there_is() -> None:
     with pytest.raises(Exception, match=r"check is 'smell'\. Allowed: \"\", listed, certificate"):
         replace(SEEN, check="smell")
     checks = {rule.check for rule in catalogue().values()}
-    assert checks == {"", "listed", "certificate", "contacts", "declaration"}
+    assert checks == {"", *CHECKS} - {"tls"}
     # Whatever makes the list unknown is told by its own words, and whatever names a check may decide it.
     assert all(rule.check == "listed" for rule in catalogue().values() if rule.whole)
 
@@ -295,8 +317,8 @@ def test_the_sample_has_each_state_with_its_reason(space: TrustSpace) -> None:
     assert {"well", "risk", "broken"} == set(frame["state"])
     for row in frame.to_dict("records"):
         known = {row[check] for check in CHECKS} - {"unknown"}
-        worst = "broken" if "fail" in known else "risk" if "warn" in known else "well"
-        assert row["state"] == worst
+        broken = any(row[check] == "fail" for check in CHECKS if check != "contacts")
+        assert row["state"] == ("broken" if broken else "risk" if known & {"warn", "fail"} else "well")
         assert row["why"].keys() - {"receives"} == {check for check in CHECKS if row[check] != "ok"}
     assert set(domains(load_space())["state"]) == {"unknown"}  # today its list is too old
 

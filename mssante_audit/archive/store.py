@@ -166,11 +166,11 @@ class Archive:
     @cached_property
     def trusted(self) -> tuple[str | Path, ...]:
         """The anchors, with those recognised and the revocation lists in the folder it lies in."""
-        from mssante_audit.whitelist.certificates import pinned_files
+        from mssante_audit.whitelist.certificates import of_sample, pinned_files
         from mssante_audit.whitelist.revocation import find_crls
 
         place = self.folder.resolve().parent
-        return (*self.anchors, *pinned_files(place), *find_crls(place))
+        return (*self.anchors, *of_sample(place), *pinned_files(place), *find_crls(place))
 
     @cached_property
     def history(self) -> pd.DataFrame:

@@ -119,6 +119,8 @@ class Rule:
     """Whether it says that the list itself is not to be relied on: it comes first, whatever the rows have."""
     check: str = ""
     """The one of `CHECKS` that its findings decide of the domains they touch; "" for none of them."""
+    manager: bool = False
+    """Whether it is for the manager of the space to act on it, and for no operator."""
     audit: str = ""
     """The audit it belongs to, which sets it."""
 
@@ -130,7 +132,9 @@ class Rule:
 
         for field in fields(self):
             value = getattr(self, field.name)
-            kind = {"texts": tuple, "together": bool, "personal": bool, "whole": bool}.get(field.name, str)
+            kind = {"texts": tuple, "together": bool, "personal": bool, "whole": bool, "manager": bool}.get(
+                field.name, str
+            )
             if not isinstance(value, kind):
                 raise wrong(field.name, {tuple: "a list of texts", bool: "true, false", str: "a text"}[kind])
         if not _CODE.fullmatch(self.code):

@@ -9,7 +9,7 @@ column            dtype                  meaning
 ``confidence``    str                    the surest of those that are as severe: ``likely`` or ``certain``
 ``rules``         object (tuple of str)  codes of its findings' rules, the first finding's first
 ``remedy``        str                    what to do, in French: the catalogue's, filled with a finding's facts
-``operator_id``   str                    who does it, or "" if unknown or the list itself is at fault
+``operator_id``   str                    who does it, or "" if unknown, or the manager of the space does
 ``operator``      str                    that operator's name, or ""
 ``operators``     object (tuple of str)  identifiers of all whose rows it touches, most rows first
 ``department``    str                    of that operator's certificates, or ""
@@ -86,7 +86,8 @@ def causes(
     A finding of several operators (a domain that two of them list, a server they share) goes to the one that
     has most of its rows, as `operator_id` of findings says: one call opens the matter, `operators` names whom
     else to invite, and an operator that shares with twelve others is one cause and not twelve. Where nobody
-    is known, what has one remedy is one cause too: whoever reads takes it up with the list's manager, once.
+    is known, what has one remedy is one cause too: whoever reads takes it up with the list's manager, once;
+    so is what the manager itself has to do (`mssante_audit.findings.catalogue.Rule.manager`).
     What could not be evaluated is no cause.
 
     Parameters
@@ -115,10 +116,13 @@ def causes(
     todo = actionable(findings)
     groups: dict[tuple[str, str], list[Mapping[Any, Any]]] = {}
     for found in todo[todo["rule"] != FAILED].to_dict("records"):
-        remedy = typeset(sentence(rule(found["rule"]), "remedy", found["facts"]))
+        told = rule(found["rule"])
+        if told.manager:
+            found |= dict.fromkeys(("operator_id", "operator", "department", "region"), "")
+        remedy = typeset(sentence(told, "remedy", found["facts"]))
         groups.setdefault((found["operator_id"], remedy), []).append(found)
-    told = (entries[column].tolist() for column in ("row", "domain", "operator_id"))
-    whose = {row: (domain, operator) for row, domain, operator in zip(*told, strict=True)}
+    columns = (entries[column].tolist() for column in ("row", "domain", "operator_id"))
+    whose = {row: (domain, operator) for row, domain, operator in zip(*columns, strict=True)}
     records = [_cause(remedy, own, whose, published) for (_, remedy), own in groups.items()]
     records.sort(key=_order)
     return pd.DataFrame(
@@ -150,7 +154,9 @@ def _cause(
         **{name: first[name] for name in _DTYPES if name in first},
         "rules": tuple(dict.fromkeys(f["rule"] for f in found)),
         "remedy": remedy,
-        "operators": tuple(dict.fromkeys([first["operator_id"], *(o for o, _ in held.most_common())])),
+        "operators": tuple(
+            dict.fromkeys(filter(None, [first["operator_id"], *(o for o, _ in held.most_common())]))
+        ),
         "domain": "" if whole else next(iter(domains), ""),
         "domains": max(len(domains), *(f["domains"] for f in more), 0),
         "mailboxes": boxes,

@@ -15,7 +15,7 @@ import pandas as pd
 from mssante_audit.base.french import NBSP, count, day, listing, number, percent, typeset
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.catalogue import CHECKS
-from mssante_audit.findings.registry import NEEDS, catalogue
+from mssante_audit.findings.registry import NEEDS, catalogue, rule
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.say import lead, say
 from mssante_audit.report.tables import Html, badge, csv_link, data, prose
@@ -104,12 +104,13 @@ def states(domains: pd.DataFrame) -> Html:
 
 
 def _unjudged(domains: pd.DataFrame) -> str:
-    """Say which checks are known of no domain, and so count in no state; "" if there is none."""
+    """Say what a domain's state is made of, and which checks count in none: those known of no domain."""
     names = [CHECK_NAMES["fr"][c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()]
-    if not names:
-        return ""
     verb = "n'y compte" if len(names) < 2 else "n'y comptent"
-    told = f"L'état d'un domaine est le pire de ce qui est vérifié ; {verb} pas : {listing(names)}."
+    told = (
+        "L'état d'un domaine est le pire de ce qui est vérifié, mais des contacts en défaut n'arrêtent aucun "
+    )
+    told += f"message : ils le mettent à risque{f' ; {verb} pas : {listing(names)}' if names else ''}."
     return f'<p class="scope">{typeset(told)}</p>'
 
 
@@ -150,7 +151,8 @@ def _reason(domains: pd.DataFrame, check: str) -> str:
     if code in catalogue():
         return typeset(f"{prose(title_of(code))} ({count(n, 'domaine')})")
     words = "pas encore jugé domaine par domaine" if code == NOT_AUDITED else DOUBTS["fr"].get(code, "")
-    return prose(words or NEEDS[code.removeprefix("no_")]["fr"]).capitalize()
+    words = words or NEEDS[code.removeprefix("no_")]["fr"]
+    return prose(words[0].upper() + words[1:])
 
 
 def cause_list(causes: pd.DataFrame, *, name: str = "causes") -> Html:
@@ -199,9 +201,12 @@ def _others(cause: Mapping[Any, Any]) -> str:
 
 def _who(cause: Mapping[Any, Any], operator: Shown) -> str:
     parts = [operator(cause)] if cause["operator_id"] else []
-    parts += [] if cause["operator_id"] or not cause["domain"] else ["opérateur inconnu"]
-    if others := len(set(cause["operators"]) - {cause["operator_id"], ""}):
-        parts.append(f"avec {count(others, 'autre opérateur', 'autres opérateurs')}")
+    others = len(set(cause["operators"]) - {cause["operator_id"]})
+    if rule(cause["rules"][0]).manager:
+        parts.append(f"le gestionnaire (ANS), pour {count(others, 'opérateur')}")
+    else:
+        parts += [] if cause["operator_id"] or not cause["domain"] else ["opérateur inconnu"]
+        parts += [f"avec {count(others, 'autre opérateur', 'autres opérateurs')}"] if others else []
     more = cause["domains"] - 1
     domain = data(cause["domain"]) + (f" et {count(more, 'autre')}" if more > 0 else "")
     parts.append(domain if cause["domain"] else "toute la liste")

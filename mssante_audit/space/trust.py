@@ -28,6 +28,7 @@ from mssante_audit.declarations.register import Register, find_register, load_de
 from mssante_audit.mailboxes.extraction import Extraction, find_extractions
 from mssante_audit.observe.kinds import find_observation as find_observation
 from mssante_audit.observe.observation import Observation, load_observation
+from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.check import search
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 from mssante_audit.whitelist.rows import operator_names, structures
@@ -186,10 +187,8 @@ def load_space(
 
     What it takes and raises, `mssante_audit.snapshot.load.load_space` says, which also reads snapshots.
     """
-    sample = resource("data/sample")
-    folder = Path(data) if data is not None else sample
-    if folder.resolve() == sample.resolve():
-        anchors = (*anchors, sample / "anchors")
+    folder = Path(data) if data is not None else resource("data/sample")
+    anchors = (*anchors, *of_sample(folder))
     instant = parse_instant(as_of)
     archive = find_archive(folder, anchors, signer)
     file = find_whitelist(folder, archive, instant)

@@ -25,7 +25,9 @@ RECEIVES = ("yes", "degraded", "no", "unknown")
 STATES = ("well", "risk", "broken", "unknown")
 """Of a domain: the worst of its known checks."""
 NOT_AUDITED = "not_audited"
-"""Why a check is unknown that no audit decides yet; ``no_`` and a need (`NEEDS`) is why one was not made."""
+"""Why a check is unknown that no audit calls well yet; ``no_`` and a need is why one was not made."""
+NEVER_OK = ("dns", "mail")
+"""Checks of which faults are told, and nobody can say yet that a domain passes them."""
 
 _GRADES = {"warning": "warn", "error": "fail", "critical": "fail"}
 
@@ -86,15 +88,19 @@ def _gaps(space: TrustSpace, findings: pd.DataFrame) -> dict[str, list[str]]:
         seen |= own
         for check in own if reasons else ():
             gaps[check] = list(dict.fromkeys([*gaps.get(check, ()), *reasons]))
-    return gaps | {check: [NOT_AUDITED] for check in CHECKS if check not in seen}
+    open_ones = [check for check in CHECKS if check in NEVER_OK or check not in seen]
+    return {check: [NOT_AUDITED] for check in open_ones} | gaps
 
 
 def _state(results: Mapping[str, str], why: Mapping[str, list[str]]) -> str:
-    """Return the worst of what is known; not well where list or a failed rule leave doubt."""
-    known = set(results.values())
-    if "fail" in known:
+    """Return the worst of what is known; not well where list or a failed rule leave doubt.
+
+    A contact that leads nowhere stops no letter: it is a risk.
+    """
+    failing = {check for check, result in results.items() if result == "fail"}
+    if failing - {"contacts"}:
         return "broken"
-    if "warn" in known:
+    if failing or "warn" in results.values():
         return "risk"
     sure = results["listed"] == "ok" and not any(FAILED in own for own in why.values())
     return "well" if sure else "unknown"

@@ -13,14 +13,15 @@ column            dtype          meaning
 ``mailboxes``     Int64          mailboxes published in it; <NA> where that is unknown. Few or none is no
                                  proof that it is not used: those on the red list are not published
 ``state``         str            the worst of its known checks: ``well`` (all of them ok), ``risk`` (a warn),
-                                 ``broken`` (a fail); ``unknown`` where the list is not to be relied on, or a
-                                 failed rule leaves it open
+                                 ``broken`` (a fail, of contacts alone ``risk``: they stop no letter);
+                                 ``unknown`` where the list is not to be relied on, or a failed rule leaves it
+                                 open
 ``listed``        str            whether its rows in the list are in order: ``ok``, ``warn``, ``fail``,
                                  ``unknown``, as the next ones; ``unknown`` where the list is not to be relied
                                  on
 ``certificate``   str            the certificate names that stand for it
-``dns``           str            its name in the DNS; ``unknown`` for now
-``mail``          str            its mail hosts; ``unknown`` for now
+``dns``           str            its name in the DNS: a fault that was seen, or ``unknown``; not yet ``ok``
+``mail``          str            its mail hosts; the same
 ``tls``           str            what its mail hosts present; ``unknown`` for now
 ``contacts``      str            whom to call about it
 ``declaration``   str            its declarations, and whether the list agrees; ``unknown`` without a register
@@ -44,7 +45,7 @@ information and hints change none, nor does a finding that is waived. Why a chec
 =================== ==================================================================================
 code                meaning
 =================== ==================================================================================
-``not_audited``     no audit decides it yet
+``not_audited``     no audit calls it well yet: of ``dns`` and ``mail`` only faults are told
 ``no_declarations`` there is no register of declarations, and so for each need of an audit that decides it
 ``forged``…         the list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)
 AUDIT_RULE_FAILED   a rule that decides it could not be evaluated

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import pkcs7
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import resource
 
 CERTIFICATE_SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
 UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
@@ -62,6 +63,12 @@ def find_anchors(folder: Path) -> list[x509.Certificate]:
     """
     found = {fingerprint(c): c for _, certificates in _readable(folder) for c in certificates}
     return [c for name, c in found.items() if name in pinned()["trusted"]]
+
+
+def of_sample(folder: Path) -> tuple[Path, ...]:
+    """Return the anchors of a data folder that is the shipped sample; no other folder brings any."""
+    sample = resource("data/sample")
+    return (sample / "anchors",) if folder.resolve() == sample.resolve() else ()
 
 
 def pinned_files(folder: Path) -> list[Path]:
