@@ -73,7 +73,7 @@ def others(monkeypatch: pytest.MonkeyPatch) -> None:
         (Finding("DN_SHAPE", "x", (1,)), "certificate", "fail", "broken"),
         (Finding("CONTACT_NO_PHONE", "x", (1,)), "contacts", "warn", "risk"),
         (Finding("DN_O_TRUNCATED", "x", (1,)), "certificate", "ok", "well"),  # information
-        (Finding("CONTACT_EMAIL_TYPO", "x", (1,)), "contacts", "ok", "well"),  # an error, and a hint
+        (Finding("CONTACT_NEAR", "x", (1,)), "contacts", "ok", "well"),  # a warning, and a hint
         (Finding("CONTACT_NO_EMAIL", "x", (1,), confidence="hint"), "contacts", "ok", "well"),
         (Finding("LIST_DESCRIPTION_MOJIBAKE", "x", (1,)), "listed", "ok", "well"),  # decides no check
         (Finding("DN_SHAPE", "x", (2,)), "certificate", "ok", "well"),  # of the other domain
@@ -93,16 +93,16 @@ def test_a_finding_decides_the_check_of_its_rule(
 def test_the_worst_decides_and_names_all_that_are_as_bad() -> None:
     found = [
         Finding(code, "x", (1,))
-        for code in ("CONTACT_NO_PHONE", "CONTACT_AUTOFILL", "CONTACT_NO_EMAIL", "LIST_PAIR_REPEATED")
+        for code in ("CONTACT_NO_PHONE", "CONTACT_EMAIL_MALFORMED", "CONTACT_NO_EMAIL", "LIST_PAIR_REPEATED")
     ]
     row = told(signed(make_space({})), *found)
-    assert sorted(row["why"]["contacts"]) == ["CONTACT_AUTOFILL", "CONTACT_NO_EMAIL"]
+    assert sorted(row["why"]["contacts"]) == ["CONTACT_EMAIL_MALFORMED", "CONTACT_NO_EMAIL"]
     assert [row[name] for name in ("contacts", "listed", "certificate")] == ["fail", "warn", "ok"]
     assert row["state"] == "risk"  # a contact that leads nowhere stops no letter
     assert row["reasons"].replace("\xa0", " ") == (
         "Inscription : même domaine et même certificat, lignes différentes. "
         "DNS : aucune observation du DNS. Messagerie : aucune observation du DNS. "
-        "Contacts : numéros de téléphone qui se suivent (recopie de tableur) ; "
+        "Contacts : adresse électronique impossible ; "
         "contact sans adresse électronique. "
         "Déclaration : aucun registre de déclarations."
     )

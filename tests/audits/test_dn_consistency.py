@@ -254,6 +254,22 @@ def test_one_server_under_two_operators() -> None:
     assert found(make_space(*rows(DN, same)), "DN_CN_OPERATORS") == []
 
 
+def test_a_server_taken_over_counts_where_the_other_certificate_still_is() -> None:
+    former = BETA_DN.replace("mss.beta", "mss.alpha")
+    own, left = {"domain": "a.mssante.fr"}, {"domain": "b.mssante.fr"}
+    taken = make_space({**left, "dn": former}, left, own, {"domain": "c.mssante.fr"})
+    assert found(taken) == [("DN_CN_OPERATORS", (1, 2))]
+    (told,) = told_in_clear("dn_consistency", taken).to_dict("records")
+    assert told["operator_id"] == "1759900004", "who has it everywhere is to be called"
+    assert told["observed"].endswith("CH ALPHA (1759900004) : 3\u00a0domaines ; en commun : 1\u00a0domaine")
+    both = make_space(own, {**own, "dn": former}, left, {**left, "dn": former})
+    assert found(both) == [("DN_CN_OPERATORS", (1, 2, 3, 4))]
+    # Neither has it everywhere: nobody can tell whose it is.
+    assert found(make_space(own, {**own, "dn": former}, left, {"domain": "c.mssante.fr", "dn": former})) == [
+        ("DN_CN_OPERATORS", (1, 2, 3, 4))
+    ]
+
+
 def test_names_of_operators() -> None:
     renamed = DN.replace("CH ALPHA", "HOPITAL ALPHA").replace("mss.", "mss2.")
     assert found(make_space(*rows(DN, renamed))) == [("DN_OPERATOR_NAMES", (1, 2))]

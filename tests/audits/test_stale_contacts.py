@@ -50,10 +50,12 @@ def test_clean_contacts_get_nothing() -> None:
     [
         ("projet@alpha.example", ["CONTACT_NO_PHONE"]),
         ("Service informatique, 01 99 00 00 01", ["CONTACT_NO_EMAIL"]),
-        ("_", ["CONTACT_NO_EMAIL", "CONTACT_NO_PHONE"]),
+        ("_", ["CONTACT_NO_EMAIL"]),  # nor a number, which is said there
         (f"{USUAL}, accueil@alpha.example", ["CONTACT_SEVERAL_EMAILS"]),
         ("01 99 00 00 001 2, projet@alpha.example", ["CONTACT_PHONE_MALFORMED"]),
         ("01 99 00 00 01, projet@@alpha.example", ["CONTACT_EMAIL_MALFORMED"]),
+        # Two contacts glued into one make neither an address nor a number: one thing to write anew.
+        ("01 99 00 00 01 99, projet@alpha.example01 99 00", ["CONTACT_EMAIL_MALFORMED"]),
         (f"ResponsableContact>{USUAL}", ["CONTACT_MARKUP"]),
         (USUAL.replace(", ", ",\u00a0 "), ["CONTACT_SPACING"]),
         (USUAL.replace(", ", ","), []),
@@ -78,6 +80,29 @@ def test_both_kinds_of_an_operator_are_one_finding() -> None:
     )
     assert found(space) == [("CONTACT_NO_PHONE", (1, 2)), ("CONTACT_NO_PHONE", (3,))]
     assert texts(space, "CONTACT_NO_PHONE")[0][0] == f"2 × contact support : {text} | contact projet : {text}"
+
+
+def test_a_contact_that_reaches_nobody_is_told_once_and_says_so() -> None:
+    text = "01 99 00 00 01"
+    space = make_space(*rows("www.alpha.example", text))
+    assert found(space, "CONTACT_NO_PHONE", "CONTACT_NO_EMAIL") == [
+        ("CONTACT_NO_EMAIL", (1,)),
+        ("CONTACT_NO_EMAIL", (2,)),
+    ]
+    assert [observed for observed, _ in texts(space, "CONTACT_NO_EMAIL")] == [
+        "contact projet : www.alpha.example ; pas de téléphone non plus",
+        f"contact projet : {text}",
+    ]
+
+
+def test_what_a_contact_lacks_is_told_once_whomever_it_names() -> None:
+    mail = "projet@alpha.example"
+    space = make_space(
+        *rows(mail, f"Mme FICTIVE Zoé, {mail}", f"M. EXEMPLE Luc, {mail}", "accueil@alpha.example")
+    )
+    assert found(space, "CONTACT_NO_PHONE") == [("CONTACT_NO_PHONE", (1, 2, 3)), ("CONTACT_NO_PHONE", (4,))]
+    blanks = make_space(*rows(f"Mme FICTIVE Zoé,  {USUAL}", f"M. EXEMPLE Luc,  {USUAL}"))
+    assert found(blanks, "CONTACT_SPACING") == [("CONTACT_SPACING", (1,)), ("CONTACT_SPACING", (2,))]
 
 
 def test_spellings_of_a_contact_are_one_finding() -> None:
@@ -464,6 +489,7 @@ def test_a_run_over_two_operators_is_none() -> None:
 def test_slip_in_a_domain(wrong: str) -> None:
     space = make_space(*rows(*[USUAL] * 10, f"01 99 00 00 01, projet@{wrong}"))
     assert found(space) == [("CONTACT_EMAIL_TYPO", (11,))]
+    assert told(space, "CONTACT_EMAIL_TYPO")["confidence"] == "likely"
     assert texts(space, "CONTACT_EMAIL_TYPO")[0][1] == f"contact projet : {USUAL}"
 
 
@@ -477,6 +503,11 @@ def test_slip_in_an_ending_nobody_else_has() -> None:
         texts(space, "CONTACT_EMAIL_TYPO")[0][1]
         == "contact projet : 01 99 00 00 01, Projet@beta-sante.example"
     )
+    # Nobody else has that ending, and there is one a letter away in the world: only a hint ...
+    assert told(space, "CONTACT_EMAIL_TYPO")["confidence"] == "hint"
+    # ... unless the operator itself writes the other.
+    both = make_space(*rows(*[USUAL] * 11, "01 99 00 00 01, projet@alpha.examplee"))
+    assert told(both, "CONTACT_EMAIL_TYPO")["confidence"] == "likely"
 
 
 @pytest.mark.parametrize(
@@ -619,6 +650,37 @@ def test_a_contact_changed_on_some_domains_only_with_the_date(tmp_path: Path) ->
     assert "dans la liste du 1er décembre 2025" in evidence.replace("\xa0", " ")
     masked = masked_audit("stale_contacts", space).set_index("rule").loc["CONTACT_PARTLY_CHANGED", "observed"]
     assert "projet@" not in masked
+
+
+def test_what_the_archive_shows_replaced_is_no_disagreement_too(tmp_path: Path) -> None:
+    new, third = "01 99 00 00 07, accueil@alpha.example", "01 99 00 00 31, astreinte@alpha.example"
+    both = ("CONTACT_PARTLY_CHANGED", "CONTACT_DISAGREEMENT")
+    before = rows(USUAL, USUAL, USUAL, third, third)
+    (tmp_path / "one").mkdir()
+    space = archived(tmp_path / "one", on_2025_12_01=before[:3], on_2026_03_01=rows(new, USUAL, USUAL))
+    assert found(space, *both) == [("CONTACT_PARTLY_CHANGED", (2, 3))]
+    # From the list alone it is a disagreement, and the contact that is left of a third party still is one.
+    assert found(make_space(*rows(new, USUAL, USUAL)), *both) == [("CONTACT_DISAGREEMENT", (1,))]
+    (tmp_path / "two").mkdir()
+    after = rows(new, USUAL, USUAL, third, third)
+    space = archived(tmp_path / "two", on_2025_12_01=before, on_2026_03_01=after)
+    assert [rule for rule, _ in found(space, *both)] == [*both][::-1]
+    # Spelt otherwise it stands on rows that the archive does not tell of.
+    (tmp_path / "three").mkdir()
+    spelt = rows(new, USUAL, USUAL.replace(" 01,", "01,"))
+    space = archived(tmp_path / "three", on_2025_12_01=before[:3], on_2026_03_01=spelt)
+    assert [rule for rule, _ in found(space, *both)] == [*both][::-1]
+
+
+def test_what_the_archive_shows_replaced_is_never_expected(tmp_path: Path) -> None:
+    new, third = "01 99 00 00 07, accueil@alpha.example", "01 99 00 00 31, astreinte@alpha.example"
+    many = [USUAL] * 9
+    dates = {"updated_at_text": NEWER}
+    after = [row | dates if row["project_contact"] == USUAL else row for row in rows(new, *many, third)]
+    alone = make_space(*after)
+    assert texts(alone, "CONTACT_DISAGREEMENT")[0][1] == f"contact projet : {USUAL}"
+    space = archived(tmp_path, on_2025_12_01=rows(USUAL, *many, third), on_2026_03_01=after)
+    assert texts(space, "CONTACT_DISAGREEMENT")[0][1] == ""
 
 
 @pytest.mark.parametrize(

@@ -268,6 +268,20 @@ def test_two_structures_are_two_operators(rows: list[dict[str, str]]) -> None:
     assert told == ("LIST_DOMAIN_OPERATORS", tuple(range(1, len(rows) + 1)))
 
 
+def test_one_server_of_all_operators_of_a_domain_is_told_among_the_names() -> None:
+    """A server that went to another operator, say: nobody has to ask each establishment who serves it."""
+    former = BETA_DN.replace("mss.beta", "MSS.alpha")
+    second = ALPHA["dn"].replace("mss.", "mss2.")
+    assert found(make_space({}, {"dn": second}, {"dn": former}), "LIST_DOMAIN_OPERATORS") == []
+    apart = make_space(
+        {}, {"dn": former}, {"domain": "b.mssante.fr"}, {"domain": "b.mssante.fr", "dn": BETA_DN}
+    )
+    assert found(apart, "LIST_DOMAIN_OPERATORS") == [("LIST_DOMAIN_OPERATORS", (3, 4))]
+    third = BETA_DN.replace("BETA", "GAMMA").replace("beta", "gamma").replace("679900001", "139900005")
+    three = make_space({}, {"dn": former}, {"dn": third})
+    assert found(three, "LIST_DOMAIN_OPERATORS") == [("LIST_DOMAIN_OPERATORS", (1, 2, 3))]
+
+
 def test_two_sirets_of_one_siren_are_one_operator() -> None:
     dns = [
         f"CN=mss.alpha.example,OU={ou},O={o},ST=Paris (75),C=FR"
@@ -444,6 +458,49 @@ def test_several_descriptions_of_one_operator() -> None:
     assert found(other) == [("LIST_DOMAIN_OPERATORS", (1, 2))]
 
 
+def test_several_descriptions_are_one_finding_an_operator() -> None:
+    dn = ALPHA["dn"].replace("mss.", "mss2.")
+    renamed = [
+        {"domain": f"{name}.mssante.fr", "dn": own, "description": text}
+        for name in ("infirmier", "pharmacien")
+        for own, text in ((ALPHA["dn"], f'Agence, ""{name}""'), (dn, f"Nouveau nom, {name}"))
+    ]
+    space = make_space(
+        *renamed, {"dn": BETA_DN}, {"dn": BETA_DN.replace("mss.", "b."), "description": "Beta"}
+    )
+    assert found(space) == [("LIST_DESCRIPTION_SEVERAL", (1, 2, 3, 4)), ("LIST_DESCRIPTION_SEVERAL", (5, 6))]
+    observed = texts(space, "LIST_DESCRIPTION_SEVERAL")[0][0]
+    assert 'pharmacien.mssante.fr : «\u00a0Agence, ""pharmacien""\u00a0» / ' in observed
+    nobody = [
+        {"dn": text, "description": told} for text, told in (("certificat", "CH Alpha"), ("autre", "Beta"))
+    ]
+    both = [row | {"domain": f"{name}.mssante.fr"} for name in ("aa", "zz") for row in nobody]
+    assert found(make_space(*both), "LIST_DESCRIPTION_SEVERAL") == [
+        ("LIST_DESCRIPTION_SEVERAL", (1, 2)),
+        ("LIST_DESCRIPTION_SEVERAL", (3, 4)),
+    ]
+
+
+def test_descriptions_of_a_repeated_row_are_told_with_it() -> None:
+    dn = ALPHA["dn"].replace("mss.", "mss2.")
+    other = {"description": "EHPAD Alpha"}
+    space = make_space({}, other, {"dn": dn} | other)
+    assert found(space) == [("LIST_PAIR_REPEATED", (1, 2))]
+    assert texts(space, "LIST_PAIR_REPEATED")[0][0].endswith(
+        f"par la description : «\u00a0{ALPHA['description']}\u00a0» | «\u00a0EHPAD Alpha\u00a0»"
+    )
+    third = make_space({}, other, {"dn": dn, "description": "Clinique Alpha"})
+    assert found(third) == [("LIST_DESCRIPTION_SEVERAL", (1, 2, 3)), ("LIST_PAIR_REPEATED", (1, 2))]
+
+
+def test_cut_descriptions_are_one_finding_an_operator() -> None:
+    texts_of = ["EHPAD Alpha (site", "EHPAD Beta de la", "EHPAD Gamma"]
+    rows = [{"domain": f"{i}x.mssante.fr", "description": text} for i, text in enumerate(texts_of)]
+    space = make_space(*rows, {"domain": "d.mssante.fr", "dn": BETA_DN, "description": texts_of[0]})
+    assert found(space) == [("LIST_DESCRIPTION_CUT", (1, 2)), ("LIST_DESCRIPTION_CUT", (4,))]
+    assert "Beta de la\u00a0» : fin manquante" in texts(space, "LIST_DESCRIPTION_CUT")[0][0]
+
+
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
@@ -482,18 +539,25 @@ def test_invisible_characters_are_one_finding_a_field_and_shown_escaped() -> Non
             "description": "CH\u200bBeta",
             "project_contact": "M. \u2066X\u2069, 01 99 00 00 01",
         },
-        {"domain": "c.mssante.fr", "dn": ALPHA["dn"].replace("CH A", "CH\u00ad A")},
     )
-    assert found(space, "LIST_TEXT_CONTROL") == [
-        ("LIST_TEXT_CONTROL", (1, 2)),
-        ("LIST_TEXT_CONTROL", (2,)),
-        ("LIST_TEXT_CONTROL", (3,)),
-    ]
+    assert found(space) == [("LIST_TEXT_CONTROL", (1, 2)), ("LIST_TEXT_CONTROL", (2,))]
     observed = [text for text, _ in texts(space, "LIST_TEXT_CONTROL")]
     assert "description : \\u202e \\u200b ; CH \\u202eahplA" in observed
     # A contact names a person, and this rule is not masked.
     assert "contact projet : \\u2066 \\u2069" in observed
     assert all(text.replace("\u00a0", "").isprintable() for text in observed)
+
+
+@pytest.mark.parametrize("odd", ["\u200b", "\u202e", "\u3164", "\ue000", "\ufe0f"])
+def test_invisible_characters_in_names_are_other_rules_matter(odd: str) -> None:
+    space = make_space({"domain": f"ch-al{odd}pha.mssante.fr"})
+    assert found(space) == [("LIST_DOMAIN_INVALID", (1,))]
+    assert texts(space, "LIST_DOMAIN_INVALID")[0][1] == "ch-alpha.mssante.fr"
+    name = make_space({"dn": ALPHA["dn"].replace("ALPHA", f"AL{odd}PHA")})
+    assert found(name) == []
+    (told,) = told_in_clear("dn_consistency", name).to_dict("records")
+    assert (told["rule"], told["expected"]) == ("DN_NOT_CANONICAL", ALPHA["dn"])
+    assert told_in_clear("dn_consistency", make_space({})).empty
 
 
 def test_line_breaks_in_free_text_are_not_hidden_text() -> None:

@@ -58,7 +58,6 @@ def _repetitions(space: Space) -> None:
     entry = space.take(LARGEST)
     other = space.add(entry, description=f"{entry.description} (site de Valfictif)")
     space.record("LIST_PAIR_REPEATED", [entry, other])
-    space.record("LIST_DESCRIPTION_SEVERAL", space.same_domain(entry))
 
 
 # -- domains and descriptions ---------------------------------------------------------------------------
@@ -118,8 +117,11 @@ def _names_that_mislead(space: Space) -> None:
         ("DOMAIN_SUFFIX", ("ehpad-etangfictif.fr", "Etangfictif")),
         ("DESCRIPTION_SWAPPED", ("ch-rivefictive", "Pontmythique"), ("ehpad-pontmythique", "Rivefictive")),
         ("DESCRIPTION_ELSEWHERE", ("ch-buttefictive", "le centre hospitalier de Prefictif")),
-        ("DESCRIPTION_CUT", ("had-lacfictif", "l'HAD \"LACFICTIF")),
-        ("DESCRIPTION_CUT", ("had-colfictif", "l'HAD Colfictif, site de")),
+        (
+            "DESCRIPTION_CUT",
+            ("had-lacfictif", "l'HAD \"LACFICTIF"),
+            ("had-colfictif", "l'HAD Colfictif, site de"),
+        ),
         ("", ("ch-prefictif", "le CH Prefictif")),
         ("", ("had-baiefictive", "l'HAD Baiefictive, bâtiment XX")),
         ("", ("labo-1", "le Labo 1")),
@@ -155,7 +157,6 @@ def _controls(space: Space) -> None:
         entry.description = entry.description.replace("MSSanté", f"MSS{character}anté")
     space.record("LIST_TEXT_CONTROL", described)
     rows = _renamed(space, space.take(LARGEST), f"ch-val\u200bfictif.{ZONE}")
-    space.record("LIST_TEXT_CONTROL", rows)
     space.record("LIST_DOMAIN_INVALID", rows)
     rows = space.rows_of(OLD_CPS)
     _contact(rows, "support", space.operators[OLD_CPS].support.replace(", ", ", \u200b"))

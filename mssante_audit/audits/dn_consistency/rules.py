@@ -119,19 +119,37 @@ def _servers(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
+    """Servers of several operators; where one has it on all domains, on those that others have too."""
     same, names = space.structures, space.operator_names
     servers: dict[str, dict[str, dict[str, list[int]]]] = {}
     for (cn, operator_id, domain), rows in rows_by(space.audited, "cn", "operator_id", "domain").items():
         if cn.strip():
             servers.setdefault(cn.lower(), {}).setdefault(operator_id, {})[domain] = rows
     for cn, owners in servers.items():
-        if len({same[operator_id] for operator_id in owners if operator_id}) > 1:
-            found = all_rows(rows for domains in owners.values() for rows in domains.values())
-            shares = [
-                {"operator": operator_id, "name": names[operator_id], "domains": len(domains)}
-                for operator_id, domains in owners.items()
-            ]
-            yield Finding("DN_CN_OPERATORS", cn, found, facts={"cn": cn, "shares": shares})
+        held: dict[str, set[str]] = {}
+        for operator_id, domains in owners.items():
+            if operator_id:
+                held.setdefault(same[operator_id], set()).update(domains)
+        if len(held) < 2:
+            continue
+        every = set().union(*owners.values())
+        heirs = [structure for structure, domains in held.items() if domains == every]
+        others = set().union(*(domains for structure, domains in held.items() if [structure] != heirs))
+        told = others if heirs else every
+        found = all_rows(
+            rows for domains in owners.values() for domain, rows in domains.items() if domain in told
+        )
+        shares = [
+            {"operator": operator_id, "name": names[operator_id], "domains": len(domains)}
+            for operator_id, domains in owners.items()
+        ]
+        yield Finding(
+            "DN_CN_OPERATORS",
+            cn,
+            found,
+            facts={"cn": cn, "shares": shares, "both": len(told) if heirs else 0},
+            operator_id=next((o for o in owners if [same.get(o)] == heirs), ""),
+        )
 
 
 def _concentration(space: TrustSpace) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ def _past(space: TrustSpace) -> tuple[pd.DataFrame, datetime] | None:
     return history.assign(operator_id=history["dn"].map(owner)), last
 
 
-def _unchanged(space: TrustSpace) -> Iterator[Finding]:
+def unchanged(space: TrustSpace) -> Iterator[Finding]:
     """Report, for each operator, the rows whose contacts have been the same for too long."""
     past = past_of(space)
     if past is None:
@@ -66,7 +66,7 @@ def _unchanged(space: TrustSpace) -> Iterator[Finding]:
         )
 
 
-def _partly_changed(space: TrustSpace) -> Iterator[Finding]:
+def partly_changed(space: TrustSpace) -> Iterator[Finding]:
     """Report contacts that were replaced on some domains of an operator and remain on others."""
     past = _past(space)
     if past is not None:
@@ -151,7 +151,3 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
                 "until": last,
             },
         )
-
-
-HISTORY = (_unchanged, _partly_changed)
-"""What the audit is made of beside the list itself."""

@@ -113,11 +113,13 @@ def _wrong_endings(mail: MailDomains) -> dict[str, str]:
 
 
 def typo_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Finding]:
-    """Report each misspelt domain once."""
+    """Report each misspelt domain once; a hint unless an operator that has it writes what is meant too."""
     held: dict[str, list[Use]] = {}
+    known = set()
     for domains in mail.uses.values():
         for domain in domains.keys() & meant.keys():
             held.setdefault(domain, []).extend(domains[domain])
+            known |= {domain} if meant[domain] in domains else set()
     for wrong, found in held.items():
         right = re.sub(f"(?i)@{re.escape(wrong)}", f"@{meant[wrong]}", found[0].contact.text)
         yield Finding(
@@ -125,6 +127,7 @@ def typo_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Findi
             Person(wrong),
             all_rows(use.rows for use in found),
             facts={"contacts": spellings(found), "right": [seen(found[0], right)]},
+            confidence="" if wrong in known else "hint",
         )
 
 

@@ -6,7 +6,7 @@ and a service's mailbox where the others are persons'.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -23,6 +23,7 @@ from mssante_audit.audits.stale_contacts.uses import (
 )
 from mssante_audit.findings.frame import Finding
 from mssante_audit.values.contacts import Coordinates, is_service
+from mssante_audit.values.person import Person
 
 
 @dataclass(eq=False)
@@ -111,17 +112,28 @@ def agree(one: Coordinates, other: Coordinates) -> bool:
 
 
 def disagreements(
-    found: Mapping[tuple[str, str], list[Party]], stamps: Stamps, domain_of: Mapping[int, str]
+    found: Mapping[tuple[str, str], list[Party]],
+    replaced: Set[tuple[str | Person, ...]],
+    stamps: Stamps,
+    domain_of: Mapping[int, str],
 ) -> Iterator[Finding]:
-    """Report each operator and kind that has several parties.
+    """Report each operator and kind that has several parties, beside those that are `replaced`.
 
+    What earlier lists show replaced (operator_id, kind, text) is CONTACT_PARTLY_CHANGED, and never expected.
     A contact is expected where it is on most rows, a service's, and declared after all others. The finding is
     certain where one domain has two contacts; likely where one is expected, or two of these signs point at
     it, or where one of the two largest parties took over from the other; else a hint.
     """
     for (operator_id, kind), known in found.items():
+        left = [
+            party
+            for party in known
+            if any((operator_id, kind, Person(use.contact.text)) not in replaced for use in party.uses)
+        ]
+        if len(left) < 2:
+            continue
         signs = _signs(known, stamps)
-        right = next((party for party, own in zip(known, signs, strict=True) if all(own)), None)
+        right = next((p for p, own in zip(known, signs, strict=True) if all(own) and p in left), None)
         largest = known[0] if len(known[0].rows) > len(known[1].rows) else None
         usual = right or largest
         # Where all are services' this tells none from another.

@@ -2,15 +2,17 @@
 
 The spellings of a contact are one contact, and one cause is one finding: what a run of autofilled numbers
 explains is reported by no other rule, nor is what is wrong with one copied from another operator or left
-by the one before; that contact, a slip or a near miss is no disagreement.
+by the one before; that contact, a slip, a near miss or what earlier lists show replaced is no disagreement.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
+from typing import Any
 
 from mssante_audit.audits.stale_contacts.autofill import finding, runs
-from mssante_audit.audits.stale_contacts.history import HISTORY, former_operators
+from mssante_audit.audits.stale_contacts.history import former_operators, partly_changed, unchanged
 from mssante_audit.audits.stale_contacts.lent import lent, strange_findings
 from mssante_audit.audits.stale_contacts.mail_domains import (
     foreign_findings,
@@ -34,6 +36,7 @@ from mssante_audit.audits.stale_contacts.uses import (
 )
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import Contact
 from mssante_audit.values.person import Person
 
 FLAGS = {
@@ -48,8 +51,16 @@ FLAGS = {
     "other-person": "CONTACT_NAME_ADDRESS",
 }
 """Problem of a contact → rule; a person's address is told once for an operator (`_personal`)."""
+NAMED = frozenset({"spacing", "other-person"})
+"""Problems for which names count; for the others it is one contact whomever it names."""
 REWRITTEN = frozenset({"phone-malformed", "email-malformed", "markup"})
 """Problems for which the contact is written anew, blanks and all."""
+TOLD_BY = {
+    "spacing": REWRITTEN,
+    "no-phone": frozenset({"no-email"}),
+    "phone-malformed": frozenset({"email-malformed"}),
+}
+"""Problem → those of the same contact whose finding asks for as much and more."""
 
 
 def _contacts(space: TrustSpace) -> Iterator[Finding]:
@@ -83,27 +94,41 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     yield from _personal(
         uses, {use for pair in pairs for use in misspelt_services(pair, contacts)}, sizes, stamps
     )
+    changed = list(partly_changed(space))
+    yield from changed
+    replaced = {told.subject[:3] for told in changed if isinstance(told.subject, tuple)}
     domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
-    yield from disagreements(parties(contacts, pairs), stamps, domain_of)
+    yield from disagreements(parties(contacts, pairs), replaced, stamps, domain_of)
 
 
 def _flags(uses: list[Use]) -> Iterator[Finding]:
     """Report what is odd about a contact, once for each operator."""
     groups: dict[tuple[str, str, str], list[Use]] = {}
     for use in uses:
-        rewritten = not REWRITTEN.isdisjoint(use.contact.problems)
-        for problem in use.contact.problems:
-            if problem in FLAGS and not (rewritten and problem == "spacing"):
-                groups.setdefault((use.operator_id, problem, use.contact.key), []).append(use)
+        problems = use.contact.problems
+        for problem in problems:
+            if problem in FLAGS and TOLD_BY.get(problem, frozenset()).isdisjoint(problems):
+                key = use.contact.key if problem in NAMED else _without_names(use.contact)
+                groups.setdefault((use.operator_id, problem, key), []).append(use)
     for (operator_id, problem, key), found in groups.items():
         kinds = [[use for use in found if use.kind == kind] for kind in KINDS.values()]
-        right = {"right": [proposed(own) for own in kinds if own]} if problem == "spacing" else {}
+        more: dict[str, Any] = {}
+        if problem == "spacing":
+            more["right"] = [proposed(own) for own in kinds if own]
+        elif problem == "no-email":
+            more["unreachable"] = any("no-phone" in use.contact.problems for use in found)
         yield Finding(
             FLAGS[problem],
             (operator_id, Person(key)),
             rows_of(found),
-            facts={"contacts": spellings(found), **right},
+            facts={"contacts": spellings(found), **more},
         )
+
+
+def _without_names(contact: Contact) -> str:
+    """Return the key of a contact as if it named nobody, unless it has nothing but names."""
+    reached = any(contact.coordinates) or contact.malformed
+    return replace(contact, names=()).key if reached else contact.key
 
 
 def _personal(
@@ -130,5 +155,5 @@ def _personal(
         )
 
 
-PARTS = (old_stamps, _contacts, *HISTORY)
+PARTS = (old_stamps, _contacts, unchanged)
 """What the audit is made of."""

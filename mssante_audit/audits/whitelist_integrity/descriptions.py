@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from mssante_audit.findings.frame import Finding
@@ -126,46 +126,81 @@ def cut_faults(description: str) -> list[str]:
     return [fault for fault, found in faults.items() if found]
 
 
+_Use = tuple[str, str, str, str, list[int]]
+"""A description, the domain, operator and certificate it stands with, and the rows."""
+
+
 def descriptions(space: TrustSpace) -> Iterator[Finding]:
-    """Find placeholders, garbled texts, and several descriptions of a domain by one operator.
+    """Find placeholders, garbled and cut texts, and several descriptions of a domain by one operator.
 
     Texts of the same `words` are the same description; a garbled one that cannot be read is compared to none.
     """
-    uses: dict[str, list[tuple[str, str, str, list[int]]]] = {}
-    for (text, domain, operator), rows in rows_by(
-        space.audited, "description", "domain", "operator_id"
-    ).items():
+    uses: dict[str, list[_Use]] = {}
+    columns = ("description", "domain", "operator_id", "dn")
+    for (text, *where), rows in rows_by(space.audited, *columns).items():
         if text.strip():
-            uses.setdefault(text, []).append((text, domain, operator, rows))
-    same: dict[str, list[tuple[str, str, str, list[int]]]] = {}
-    several: dict[tuple[str, str], dict[str, list[tuple[str, list[int]]]]] = {}
+            uses.setdefault(text, []).append((text, where[0], where[1], where[2], rows))
+    same: dict[str, list[_Use]] = {}
+    variants: dict[tuple[str, str], dict[str, list[_Use]]] = {}
     for text, found in uses.items():
         mended = text
         if is_garbled(text):
             mended = repaired(text)
-            rows_of = all_rows(rows for *_, rows in found)
             facts = {"description": text, "meant": mended}
-            yield Finding("LIST_DESCRIPTION_MOJIBAKE", text, rows_of, facts=facts)
-        elif faults := cut_faults(text):
-            cut = {"description": text, "faults": faults}
-            yield Finding("LIST_DESCRIPTION_CUT", text, all_rows(rows for *_, rows in found), facts=cut)
+            yield Finding("LIST_DESCRIPTION_MOJIBAKE", text, _rows(found), facts=facts)
         if mended:
             told = words(mended)
             key = " ".join(told)
             same.setdefault(f"_ {fold(text)}" if is_placeholder(told) else key, []).extend(found)
-            for _, domain, operator, rows in found:
-                several.setdefault((domain, operator), {}).setdefault(key, []).append((text, rows))
+            for use in found:
+                variants.setdefault((use[2] or use[1], use[1]), {}).setdefault(key, []).append(use)
     for key, alike in same.items():
-        domains = len({domain for _, domain, _, _ in alike})
+        domains = len({domain for _, domain, *_ in alike})
         if key.startswith("_ ") or domains >= SAME_DESCRIPTION_MIN:
             used = {"description": alike[0][0], "domains": domains}
-            rows_of = all_rows(rows for *_, rows in alike)
-            yield Finding("LIST_DESCRIPTION_PLACEHOLDER", key, rows_of, facts=used)
-    for whose, variants in several.items():
-        if len(variants) > 1:
-            rows_of = all_rows(rows for held in variants.values() for _, rows in held)
-            shown = {"descriptions": [held[0][0] for held in variants.values()]}
-            yield Finding("LIST_DESCRIPTION_SEVERAL", whose, rows_of, facts=shown)
+            yield Finding("LIST_DESCRIPTION_PLACEHOLDER", key, _rows(alike), facts=used)
+    several = {whose: told for whose, told in variants.items() if len(told) > 1 and not _on_one_name(told)}
+    yield from _several(several)
+    yield from _cut(uses, several)
+
+
+def _rows(uses: Iterable[_Use]) -> tuple[int, ...]:
+    return all_rows(rows for *_, rows in uses)
+
+
+def _on_one_name(variants: Mapping[str, list[_Use]]) -> bool:
+    """Tell whether all descriptions stand on rows of one certificate: those are LIST_PAIR_REPEATED."""
+    return bool(set.intersection(*({dn for *_, dn, _ in held} for held in variants.values())) - {""})
+
+
+def _several(found: Mapping[tuple[str, str], Mapping[str, list[_Use]]]) -> Iterator[Finding]:
+    """Report each operator that describes domains in several ways; a domain of nobody known by itself."""
+    owners: dict[str, dict[str, Mapping[str, list[_Use]]]] = {}
+    for (owner, domain), variants in found.items():
+        owners.setdefault(owner, {})[domain] = variants
+    for owner, domains in owners.items():
+        rows = all_rows(_rows(held) for variants in domains.values() for held in variants.values())
+        told = [
+            {"domain": domain, "descriptions": [held[0][0] for held in variants.values()]}
+            for domain, variants in domains.items()
+        ]
+        yield Finding("LIST_DESCRIPTION_SEVERAL", owner, rows, facts={"domains": told})
+
+
+def _cut(uses: Mapping[str, list[_Use]], several: Collection[tuple[str, str]]) -> Iterator[Finding]:
+    """Report each operator's descriptions with faults, but where one of `several` is to be chosen anyway."""
+    owners: dict[str, dict[str, list[_Use]]] = {}
+    for text, found in uses.items():
+        if not is_garbled(text) and cut_faults(text):
+            for use in found:
+                owner = use[2] or use[1]
+                if (owner, use[1]) not in several:
+                    owners.setdefault(owner, {}).setdefault(text, []).append(use)
+    for owner, texts in owners.items():
+        told = [{"description": text, "faults": cut_faults(text)} for text in texts]
+        yield Finding(
+            "LIST_DESCRIPTION_CUT", owner, all_rows(map(_rows, texts.values())), facts={"texts": told}
+        )
 
 
 # -- whose description --------------------------------------------------------------------------------------

@@ -54,14 +54,20 @@ def _mended(domain: str) -> str:
 
 
 def shared(space: TrustSpace) -> Iterator[Finding]:
-    """Domains under several operators, and sub-domains of another operator's domain."""
+    """Domains under several operators, and sub-domains of another operator's domain.
+
+    Where all of a domain's operators have one server there, that is DN_CN_OPERATORS.
+    """
     same, names = space.structures, space.operator_names
     rows: dict[str, list[int]] = {}
     owners: dict[str, dict[str, str]] = {}
-    for (domain, operator_id), found in rows_by(space.audited, "domain", "operator_id").items():
+    servers: dict[tuple[str, str], set[str]] = {}
+    for (domain, operator_id, cn), found in rows_by(space.audited, "domain", "operator_id", "cn").items():
         rows.setdefault(domain, []).extend(found)
         if operator_id:  # an unreadable identifier is unknown, not another operator
             owners.setdefault(domain, {}).setdefault(same[operator_id], operator_id)
+            servers.setdefault((domain, cn.lower().strip()), set()).add(same[operator_id])
+    one_server = {domain for (domain, cn), of in servers.items() if cn and len(of) == len(owners[domain])}
 
     def named(owner: dict[str, str]) -> list[dict[str, str]]:
         ids = [owner[structure] for structure in sorted(owner)]
@@ -70,7 +76,7 @@ def shared(space: TrustSpace) -> Iterator[Finding]:
     together: dict[tuple[str, ...], list[str]] = {}
     below: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for domain, owner in owners.items():
-        if len(owner) > 1:
+        if len(owner) > 1 and domain not in one_server:
             together.setdefault(tuple(sorted(owner)), []).append(domain)
         parent = _listed_parent(domain, rows)
         if parent and owners.get(parent) and owner.keys().isdisjoint(owners[parent]):

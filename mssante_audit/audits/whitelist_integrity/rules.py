@@ -138,7 +138,12 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
             yield Finding("LIST_ROW_DUPLICATE", (domain, dn), all_rows(repeated), facts=facts)
         if dn and len(copies) > 1:
             differing = [f for i, f in enumerate(FIELDS) if len({texts[i] for texts in copies}) > 1]
-            told = {"n": len(rows), "differing": differing}
+            texts = list(dict.fromkeys(copy[1] for copy in copies))
+            told = {
+                "n": len(rows),
+                "differing": differing,
+                "descriptions": texts if len(texts) > 1 else [],
+            }
             yield Finding("LIST_PAIR_REPEATED", (domain, dn), tuple(rows), facts=told)
 
 
@@ -146,16 +151,13 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
-    for field in FIELDS[:5]:
+    """Report free text with hidden characters; LIST_DOMAIN_INVALID has domains', DN_NOT_CANONICAL names'."""
+    for field in ("description", "project_contact", "support_contact"):
         found = {}
         for text in space.audited[field].unique():
             if has_hidden(text):
-                odd = "".join(dict.fromkeys(filter(hidden, text)))
-                if field not in ("domain", "dn"):
-                    odd = odd.translate(dict.fromkeys(map(ord, "\t\r\n")))
-                if field == "description" and is_garbled(text):
-                    odd = ""  # reported as mojibake
-                if odd:
+                odd = "".join(c for c in dict.fromkeys(text) if hidden(c) and c not in "\t\r\n")
+                if odd and not (field == "description" and is_garbled(text)):  # reported as mojibake
                     found[text] = odd
         if found:
             where = space.audited[space.audited[field].isin(list(found))]
@@ -163,7 +165,7 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
                 "field": field,
                 "characters": list(dict.fromkeys("".join(found.values()))),
                 # A contact's text stays out of this rule, which is not a personal one.
-                "example": "" if "contact" in field else next(iter(found)),
+                "example": next(iter(found)) if field == "description" else "",
             }
             yield Finding("LIST_TEXT_CONTROL", field, tuple(where["row"].tolist()), facts=facts)
 
