@@ -141,9 +141,10 @@ def sees_last_chart_and_table(page: Page) -> None:
 
 
 def sort(page: Page, column: str) -> list[str]:
-    """Sort the last table in sight that has such a column by it; return what it is then ordered by."""
+    """Sort the last table that has such a column by it, downwards; return what it is then ordered by."""
     heads = page.locator("thead th", has_text=re.compile(rf"^\s*{column}\s*$"))
-    table = page.locator(f"{OUTPUT} table.sortable").filter(has=heads, visible=True).last
+    table = page.locator(f"{OUTPUT} table.sortable").filter(has=heads).last
+    table.evaluate("table => table.closest('details')?.setAttribute('open', '')")  # it may be folded
     head = table.locator(heads)
     for order in ("ascending", "descending"):
         head.get_by_role("button").click()
