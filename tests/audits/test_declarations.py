@@ -153,6 +153,7 @@ def test_a_rule_fires_alone(register: Make, rule: str, change: dict[str, Any]) -
         {"dn_igc_sante": "", "dn_igc_cps": CPS},
         {"contract_number": ""},
         {"structure_id": "399900000300015", "beneficiary_id": "1759900004"},
+        {"structure_id": "399900000300015", "dn_igc_sante": DN.replace("1759900004", "2999000003")},
         {"primary_server": f"{'a' * 49}.alpha.example"},
         {"date": "03/03/2026"},
         COPY | {"technical_manager_last_name": "AUTRE"},

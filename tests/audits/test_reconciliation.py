@@ -96,6 +96,25 @@ def test_listed_as_declared_is_silent_however_it_is_written(declared_space):
         assert statuses(space) == {"ch-alpha.mssante.fr": "as-declared"}
 
 
+SIRENE = DECLARED["dn_igc_sante"].replace("1759900004", "2999000003")
+
+
+@pytest.mark.parametrize(
+    ("listed", "declared"),
+    [
+        (DECLARED["dn_igc_sante"], "759900004"),
+        (DECLARED["dn_igc_sante"], "FINESS 75 990 000 4"),
+        (SIRENE, "399900000300015"),
+        (SIRENE, "SIRET : 999 000 003 00015"),
+        (SIRENE.replace("2999000003", "399900000300015"), "2999000003"),
+    ],
+)
+def test_one_structure_is_known_by_each_of_its_numbers(declared_space, listed, declared):
+    space = declared_space([LISTED | {"dn": listed}], [{"structure_id": declared, "dn_igc_sante": listed}])
+    assert audit(space).empty
+    assert statuses(space) == {"ch-alpha.mssante.fr": "as-declared"}
+
+
 def test_days_since_a_withdrawal_are_told_and_masking_leaves_them(declared_space):
     (finding,) = masked_audit("reconciliation", declared_space([LISTED], [{"withdrawal": "X"}])).to_dict(
         "records"

@@ -13,10 +13,15 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.declarations.headings import fields
-from mssante_audit.declarations.register import domain_keys, filled, structure_key
+from mssante_audit.declarations.register import domain_keys, filled
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import IGC, parse_dn
-from mssante_audit.values.identifiers import parse_department, parse_identifier
+from mssante_audit.values.identifiers import (
+    identifier_of,
+    parse_department,
+    parse_identifier,
+    structure_key,
+)
 from mssante_audit.values.person import Person
 
 Found = Iterator[tuple[Hashable, dict[str, Any]]]
@@ -134,10 +139,10 @@ def _dn_fault(text: str, igc: str) -> tuple[str, str] | None:
 
 def dn_operator(d: pd.DataFrame) -> Found:
     """Check that the DN's OU is the identifier of the representative's or of the beneficiary's structure."""
-    ids = [d[name].map(structure_key) for name in _IDS]
+    ids = [d[name].map(identifier_of) for name in _IDS]
     for _, at, text in cells(d, *LINES):
-        ou, known = structure_key(parse_dn(text).get("OU")), {own[at] for own in ids} - {""}
-        if ou and known and ou not in known:
+        ou, known = identifier_of(parse_dn(text).get("OU")), {own[at] for own in ids} - {""}
+        if ou and known and structure_key(ou) not in map(structure_key, known):
             yield at, {"ou": ou, "known": sorted(known)}
 
 

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from mssante_audit.audits.since import past_of
-from mssante_audit.declarations.register import Register, domain_keys, filled, latest, mapped, structure_key
+from mssante_audit.declarations.register import Register, domain_keys, filled, latest, mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.identifiers import structure_key
 from mssante_audit.whitelist.rows import rows_by
 
 STATUSES = (
@@ -174,7 +175,7 @@ def _compared(register: Register, current: pd.DataFrame, listed: pd.DataFrame) -
         pairs[match_of(name)] = pd.Series(verdict, index=pairs.index, dtype="str")
 
     own, theirs = (mapped(pairs[name], structure_key) for name in ("structure_id", "beneficiary_id"))
-    other = pairs["operator_id_listed"]
+    other = mapped(pairs["operator_id_listed"], structure_key)
     compare(
         "operator_match",
         ("structure_id", "beneficiary_id"),
