@@ -348,16 +348,19 @@ def test_every_kind_of_problem_has_its_words():
 # -- which declaration counts -------------------------------------------------------------------------------
 
 
-def test_the_latest_by_date_counts_and_an_undated_one_only_alone(load):
+def test_the_latest_by_date_counts_and_an_undated_one_is_neither_first_nor_last(load):
     days = ["01/02/2026", "01/03/2026", "01/03/2026", "", "05/03/2026"]
     register = load(
         csv_of(*(ROW | {"date": day, "domain": d} for day in days for d in ("A.mssante.fr", "b.mssante.fr.")))
     )
     as_of = datetime(2026, 3, 3, tzinfo=UTC)
-    assert register.at(as_of)["row"].tolist() == [6, 7]
+    assert register.at(as_of)["row"].tolist() == [6, 7, 8, 9]
     assert register.until(as_of)["row"].tolist() == [2, 3, 4, 5, 6, 7, 8, 9]
     undated = load(csv_of(*(ROW | {"date": "", "structure_name": name} for name in "ab")))
-    assert undated.at(as_of)["structure_name"].tolist() == ["b"]
+    assert undated.at(as_of)["structure_name"].tolist() == ["a", "b"]
+    ids = ["1759900004", "1679900001", "759900004", "FINESS 679900001"]
+    shared = load(csv_of(*(ROW | {"date": f"0{n}/01/2026", "structure_id": i} for n, i in enumerate(ids, 1))))
+    assert shared.at(as_of)["row"].tolist() == [4, 5], "the latest of each operator"
     nameless = load(csv_of(ROW | {"domain": ""}, ROW | {"domain": ""}))
     assert len(latest(nameless.declarations)) == 2
 

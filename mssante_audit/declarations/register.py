@@ -36,7 +36,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.headings import fields, read_mapping
 from mssante_audit.declarations.read import Sheet, read_csv, read_json, read_jsonl
 from mssante_audit.declarations.values import KINDS, Problem, read_values
-from mssante_audit.values.identifiers import identifier_of
+from mssante_audit.values.identifiers import identifier_of, structure_key
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl", ".pdf")
 
@@ -59,10 +59,10 @@ class Register:
     """Of the files' bytes, in order."""
 
     def at(self, as_of: datetime) -> pd.DataFrame:
-        """Return the declarations that count at `as_of`: for each domain, the latest by date.
+        """Return the declarations that count at `as_of`: for each domain, the latest of each operator.
 
         A declaration of a later day does not count yet. Of two of one day the lower in the register counts;
-        one without a readable date counts only where no dated one does.
+        one without a readable date is neither first nor last: it stays beside the dated one.
         """
         return latest(self.until(as_of))
 
@@ -91,10 +91,21 @@ class Register:
         return self.declarations[~(self.declarations["date"] > day)]
 
 
-def latest(declarations: pd.DataFrame) -> pd.DataFrame:
-    """Return each domain's latest declaration, in the register's order; rows without a domain all stay."""
-    ordered = declarations[["domain_key", "date"]].sort_values("date", na_position="first", kind="stable")
-    superseded = ordered.duplicated("domain_key", keep="last") & (ordered["domain_key"] != "")
+def latest(declarations: pd.DataFrame, operators: pd.Series | None = None) -> pd.DataFrame:
+    """Return the declarations that no later one of the same operator replaces, in the register's order.
+
+    Parameters
+    ----------
+    declarations
+        Rows of a register. Those without a domain all stay, and so do those without a date.
+    operators
+        What the operator of each is known by; by default its `structure_key`.
+    """
+    whose = mapped(declarations["operator_id"], structure_key) if operators is None else operators
+    ordered = declarations[["domain_key", "date"]].assign(whose=whose)
+    ordered = ordered.sort_values("date", na_position="first", kind="stable")
+    superseded = ordered.duplicated(["domain_key", "whose"], keep="last") & ordered["date"].notna()
+    superseded &= ordered["domain_key"] != ""
     return declarations[~superseded[declarations.index]]
 
 
