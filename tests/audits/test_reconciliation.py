@@ -115,6 +115,21 @@ def test_one_structure_is_known_by_each_of_its_numbers(declared_space, listed, d
     assert statuses(space) == {"ch-alpha.mssante.fr": "as-declared"}
 
 
+@pytest.mark.parametrize(
+    "declared",
+    [
+        "subject=" + DECLARED["dn_igc_sante"],
+        "/C=FR/ST=Paris (75)/O=CH ALPHA/OU=1759900004/CN=mss.alpha.example",
+        DECLARED["dn_igc_sante"].replace(",", "\n"),
+        "cf. certificat joint",
+    ],
+)
+def test_a_pasted_name_is_the_name_and_a_text_that_is_none_is_not_compared(declared_space, declared):
+    space = declared_space([LISTED], [{"dn_igc_sante": declared}])
+    assert audit(space).empty
+    assert status(space)["dn"].tolist() == ["" if "cf." in declared else "same"]
+
+
 def test_days_since_a_withdrawal_are_told_and_masking_leaves_them(declared_space):
     (finding,) = masked_audit("reconciliation", declared_space([LISTED], [{"withdrawal": "X"}])).to_dict(
         "records"

@@ -15,7 +15,7 @@ import pandas as pd
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_keys, filled
 from mssante_audit.values.contacts import parse_contact
-from mssante_audit.values.dn import IGC, parse_dn
+from mssante_audit.values.dn import IGC, parse_dn, pasted_dn
 from mssante_audit.values.identifiers import (
     identifier_of,
     parse_department,
@@ -128,7 +128,7 @@ def dn_shape(d: pd.DataFrame) -> Found:
 @cache
 def _dn_fault(text: str, igc: str) -> tuple[str, str] | None:
     """Return None for a text of the right shape, else what is wrong and what would be right, if one knows."""
-    dn = parse_dn(text)
+    dn = parse_dn(pasted_dn(text))
     order = ",".join(f"{kind}=…" for kind in IGC[igc])
     if dn.igc != igc or (igc == "IGC-CPS" and dn.get("O") != "GIP-CPS"):
         return "attributes", order
@@ -141,7 +141,7 @@ def dn_operator(d: pd.DataFrame) -> Found:
     """Check that the DN's OU is the identifier of the representative's or of the beneficiary's structure."""
     ids = [d[name].map(identifier_of) for name in _IDS]
     for _, at, text in cells(d, *LINES):
-        ou, known = identifier_of(parse_dn(text).get("OU")), {own[at] for own in ids} - {""}
+        ou, known = identifier_of(parse_dn(pasted_dn(text)).get("OU")), {own[at] for own in ids} - {""}
         if ou and known and structure_key(ou) not in map(structure_key, known):
             yield at, {"ou": ou, "known": sorted(known)}
 

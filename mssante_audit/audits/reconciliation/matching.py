@@ -16,7 +16,7 @@ from mssante_audit.audits.since import past_of
 from mssante_audit.declarations.register import Register, domain_keys, filled, mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
-from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.whitelist.rows import rows_by
 
 STATUSES = (
@@ -232,11 +232,13 @@ def _compared(
     ids = (pairs["operator_id"] != "") & (pairs["operator_id_listed"] != "")
     compare("operator_match", ("structure_id", "beneficiary_id"), ids, ~foreign)
     first, second = filled(pairs, "dn_igc_sante"), filled(pairs, "dn_igc_cps")
-    dn = pairs["dn_igc_sante"].where(first, pairs["dn_igc_cps"]).str.strip()
+    dn = mapped(pairs["dn_igc_sante"].where(first, pairs["dn_igc_cps"]), pasted_dn)
     exact = dn == pairs["dn"]
     compare("dn", ("dn_igc_sante", "dn_igc_cps"), first != second, exact)
-    key = mapped(dn.where(~exact, ""), lambda text: parse_dn(text).key)
-    pairs.loc[(pairs["dn_match"] == "differs") & (key == pairs["dn_key"]), "dn_match"] = "spelling"
+    key = mapped(dn.where(~exact, ""), _name)
+    differs = pairs["dn_match"] == "differs"
+    pairs.loc[differs & (key == pairs["dn_key"]), "dn_match"] = "spelling"
+    pairs.loc[differs & (key == ""), "dn_match"] = ""
     pairs["declared_dn"] = dn
     for name, (_, column, phone, email) in CONTACTS.items():
         texts = zip(pairs[phone].tolist(), pairs[email].tolist(), pairs[column].tolist(), strict=True)
@@ -261,6 +263,12 @@ def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
     one = pairs.groupby(["party", "row_listed"])[matches].transform("nunique") == 1
     pairs[matches] = pairs[matches].where(one, "")
     return pairs.drop_duplicates(["party", "row_listed"], ignore_index=True)
+
+
+def _name(text: str) -> str:
+    """Return the key of a DN, "" for a text that is none."""
+    dn = parse_dn(text)
+    return "" if "unreadable" in dn.problems else dn.key
 
 
 def match_of(name: str) -> str:

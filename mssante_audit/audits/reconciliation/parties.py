@@ -15,7 +15,7 @@ import pandas as pd
 from mssante_audit.declarations.register import Register, latest, mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold
-from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.values.identifiers import parse_identifier, structure_key
 
 
@@ -158,7 +158,7 @@ def _give_left(parties: list[Party], rows: dict[int, tuple[str, str, str]], ever
     for party in parties:
         columns = ["dn_igc_sante", "dn_igc_cps", "structure_name", "operator_id"]
         for *lines, name, number in every.loc[party.at, columns].itertuples(index=False, name=None):
-            owners |= {("dn", parse_dn(text).key): party for text in lines if text.strip()}
+            owners |= {("dn", parse_dn(pasted_dn(text)).key): party for text in lines if text.strip()}
             for _, operator, operator_id in rows.values():
                 if fold(name) == fold(operator) != "" and _akin(number, operator_id):
                     owners["name", operator_id] = party
