@@ -292,6 +292,20 @@ def test_boxes_of_every_type_and_one_that_is_neither(load):
         ("2026-03-01T00:00:00Z", "2026-03-01"),
         ("1er mars 2026", "2026-03-01"),
         ("le 29 févr. 2024", "2024-02-29"),
+        ("le 12/03/2024", "2024-03-12"),
+        ("mardi 12 mars 2024", "2024-03-12"),
+        ("le mardi 12 mars 2024", "2024-03-12"),
+        ("lundi 12 mars 2024", "date"),  # it was a Tuesday
+        ("Pau, le 12 mars 2024", "2024-03-12"),
+        ("Fait à Saint-Jean-d’Angély, le 12/03/2024", "2024-03-12"),
+        ("Pau, mardi 12 mars 2024", "2024-03-12"),
+        ("lundi, le 12 mars 2024", "date"),
+        ("2024/03/12", "2024-03-12"),
+        ("2024/13/12", "date"),
+        ("12/03/1024", "date-century"),
+        ("01/01/0001", "date-century"),
+        ("31/12/9999", "date-century"),
+        ("Pau, le", "date"),
         ("31/02/2026", "date"),
         ("29/02/2026", "date"),
         ("01/03/26", "date-two-digits"),
@@ -314,9 +328,9 @@ def test_numbers_that_lost_their_zero_are_restored_and_flagged(load):
     numbers = ROW | {"contract_number": 123456789, "representative_phone": 199000001, "date": 46082}
     register = load(bytes_of(xlsx(numbers)), "r.xlsx")
     (row,) = register.declarations.to_dict("records")
-    assert (row["contract_number"], row["representative_phone"]) == ("0123456789", "0199000001")
+    assert (row["contract_number"], row["representative_phone"]) == ("123456789", "0199000001")
     assert row["date"] == pd.Timestamp("2026-03-01")
-    expected = ["leading-zero", "leading-zero", "date-number"]
+    expected = ["leading-zero", "date-number"]
     assert [kind for _, _, kind in kinds(register)] == expected
     assert "199000001" not in " ".join(register.problems["value"])
     typed_by_hand = xlsx(ROW | {"contract_number": "123456789"})

@@ -110,7 +110,9 @@ FIRES = [
     ("DECL_DN_OPERATOR", {"dn_igc_sante": "subject=" + DN.replace("1759900004", "1679900001")}),
     ("DECL_DOMAIN_INVALID", {"domain": "ch alpha.mssante.fr"}),
     ("DECL_DOMAIN_INVALID", {"domain": ""}),
-    ("DECL_DOMAIN_INVALID", {"domain": "ch-alpha.mssante.fr "}),
+    ("DECL_DOMAIN_INVALID", {"domain": "ch-alpha.mssante.fr.."}),
+    ("DECL_SERVER_NAME", {"primary_server": "ns1.alpha.example.."}),
+    ("DECL_CONTACT_MALFORMED", {"project_manager_phone": "01 99 00 00 03 poste restante"}),
     ("DECL_DOMAIN_OUTSIDE", {"domain": "ch-alpha.example"}),
     ("DECL_DESCRIPTION_MISSING", {"description": ""}),
     ("DECL_PUBLIC_MISSING", {"public_technical_phone": "", "public_technical_email": ""}),
@@ -132,7 +134,8 @@ FIRES = [
     ("DECL_WITHDRAWAL_CONTRADICTED", WITHDRAWAL | {"mail_server": "mx.alpha.example"}),
     ("DECL_UNREADABLE", {"date": "31/02/2026"}),
     ("DECL_UNREADABLE", {"withdrawal": "peut-être"}),
-    ("DECL_RECOVERED", {"contract_number": 123456789}),
+    ("DECL_RECOVERED", {"representative_phone": 199000001}),
+    ("DECL_CONTRACT_SHAPE", {"contract_number": 123456789}),
     ("DECL_COLUMN", {"Remarques": "à relancer"}),
 ]
 
@@ -157,6 +160,12 @@ def test_a_rule_fires_alone(register: Make, rule: str, change: dict[str, Any]) -
         {"dn_igc_sante": "/C=FR/ST=Paris (75)/O=CH ALPHA/OU=1759900004/CN=mss.alpha.example"},
         {"dn_igc_sante": DN.replace(",", "\n")},
         {"contract_number": ""},
+        {"domain": " ch-alpha.mssante.fr."},
+        {"primary_server": "ns1.alpha.example.", "secondary_server": " ns2.alpha.example "},
+        {
+            "project_manager_phone": "01 99 00 00 03 poste 4512",
+            "public_project_phone": "01 99 00 00 03, p. 12",
+        },
         {"structure_id": "399900000300015", "beneficiary_id": "1759900004"},
         {"structure_id": "399900000300015", "dn_igc_sante": DN.replace("1759900004", "2999000003")},
         {"primary_server": f"{'a' * 49}.alpha.example"},

@@ -229,7 +229,7 @@ FORM_DEFECTS: tuple[tuple[str, Cells], ...] = (
     ("DECL_WITHDRAWAL_CONTRADICTED", _WITHDRAWAL | {"delegation": "X"}),
     ("DECL_UNREADABLE", {"date": "31/02/2026"}),
     ("DECL_UNREADABLE", {"signature_present": "peut-être"}),
-    ("DECL_RECOVERED", {"contract_number": 123456789}),
+    ("DECL_RECOVERED", {"representative_phone": 199000099}),
 )  # fmt: skip
 """One declaration each: the rule that must fire, and the cells that make it."""
 

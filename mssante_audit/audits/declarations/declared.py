@@ -32,6 +32,8 @@ _HOST = re.compile(
 )
 _SERVER_MAX = 63
 """Characters of a server's name in all (form)."""
+_EXTENSION = re.compile(r"(?:poste|p\.?|ext\.?)\s*[:.]?\s*[0-9]{1,6}", re.I)
+"""The extension that a switchboard asks for after a number."""
 _CONTRACT = re.compile(r"[0-9A-Za-z]{10}")
 
 METHOD_1 = ("primary_server", "secondary_server")
@@ -100,7 +102,8 @@ def servers_other(d: pd.DataFrame) -> Found:
 def server_name(d: pd.DataFrame) -> Found:
     """Check that names of servers are FQDN of at most 63 characters: letters, digits, dot and hyphen."""
     for name, at, text in cells(d, *SERVERS):
-        if len(text) > _SERVER_MAX or not _HOST.fullmatch(text):
+        host = text.strip().removesuffix(".")
+        if len(host) > _SERVER_MAX or not _HOST.fullmatch(host):
             yield at, {"server": label(name), "text": text}
 
 
@@ -148,7 +151,9 @@ def dn_operator(d: pd.DataFrame) -> Found:
 
 def domain_invalid(d: pd.DataFrame) -> Found:
     """Check that the domain is a host name of at least two labels."""
-    yield from ((at, {"text": text}) for at, text in d["domain"].items() if not _HOST.fullmatch(text))
+    for at, text in d["domain"].items():
+        if not _HOST.fullmatch(text.strip().removesuffix(".")):
+            yield at, {"text": text}
 
 
 def domain_outside(d: pd.DataFrame) -> Found:
@@ -189,7 +194,8 @@ def contact_malformed(d: pd.DataFrame) -> Found:
 
 def _reaches(text: str, kind: str) -> bool:
     contact = _contact(text)
-    return len(getattr(contact, kind)) == 1 and not contact.malformed and not contact.leftovers
+    left = [rest for rest in contact.leftovers if kind != "phones" or not _EXTENSION.fullmatch(rest.strip())]
+    return len(getattr(contact, kind)) == 1 and not contact.malformed and not left
 
 
 def public_consumer(d: pd.DataFrame) -> Found:
