@@ -399,7 +399,8 @@ def test_an_undeclared_operator_is_named_and_each_operator_has_its_own_status(de
 def test_listed_again_only_after_a_withdrawal_of_its_own_and_of_a_day(declared_space):
     before = {"date": "01/05/2025"}
     assert "RECO_RELISTED" in set(audit(declared_space([LISTED], [GONE | before, {}]))["rule"])
-    for declarations in ([GONE | {"date": ""}, {}], [OF_BETA | GONE | before, {}], [GONE | NEXT, {}]):
+    others = ([GONE | {"date": ""}, {}], [OF_BETA | GONE | before, {}], [GONE | NEXT, {}], [GONE, {}])
+    for declarations in others:
         assert "RECO_RELISTED" not in set(audit(declared_space([LISTED], declarations))["rule"])
 
 

@@ -36,7 +36,7 @@ class Party:
     known: bool = True
     """Whether its identifiers could be read."""
     relisted: bool = False
-    """Whether the dated declaration is none of withdrawal, and replaces one that was."""
+    """Whether the dated declaration is none of withdrawal, and of a later day than one that was."""
     rows: list[int] = field(default_factory=list)
     """Labels of its rows of the list."""
     lent: list[int] = field(default_factory=list)
@@ -67,10 +67,15 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> d
         for party in found:
             party.later = True
     gone = every[~later & every["withdrawal"].fillna(value=False) & ~every.index.isin(now.index)]
-    withdrawn = set(zip(gone["domain_key"], named[gone.index], strict=True))
+    asked = zip(gone["domain_key"].tolist(), named[gone.index].tolist(), gone["date"].tolist(), strict=True)
+    withdrawn: dict[tuple[str, str], pd.Timestamp] = {}
+    for domain, structure, date in asked:
+        withdrawn[domain, structure] = min(date, withdrawn.get((domain, structure), date))
     for domain, found in parties.items():
         for party in found:
-            party.relisted = (domain, party.structure) in withdrawn and party.withdrawn is False
+            day = withdrawn.get((domain, party.structure))
+            if day is not None and party.date is not None and party.withdrawn is False:
+                party.relisted = day < party.date
     _give_rows(parties, every, listed, roots)
     return {domain: _deciding(found) for domain, found in parties.items()}
 
