@@ -217,7 +217,7 @@ def _compared(
 ) -> pd.DataFrame:
     """Return one row a pair of declaration and listed row, with how they compare."""
     asked = current[[parties[n].withdrawn is False and not parties[n].later for n in current["party"]]]
-    lent = {number: party.lent for number, party in enumerate(parties) if party.lent}
+    lent = {number: list(party.lent) for number, party in enumerate(parties) if party.lent}
     held = [listed, *(listed.loc[rows].assign(party=number) for number, rows in lent.items())]
     pairs = asked.reset_index(names="at").merge(
         pd.concat(held) if lent else listed, on="party", suffixes=("", "_listed")

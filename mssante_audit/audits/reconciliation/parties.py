@@ -7,7 +7,7 @@ without a date is neither first nor last, so that a party has several where one 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -39,7 +39,7 @@ class Party:
     """Whether the dated declaration is none of withdrawal, and of a later day than one that was."""
     rows: list[int] = field(default_factory=list)
     """Labels of its rows of the list."""
-    lent: list[int] = field(default_factory=list)
+    lent: Sequence[int] = ()
     """Labels of the rows that another party has, where this one came later and has none."""
     foreign: bool = False
     """Whether all these rows are of another operator than declared."""
@@ -109,19 +109,19 @@ def _grouped(now: pd.DataFrame, whose: pd.Series, register: Register) -> dict[st
     """Return the parties of each domain, without rows."""
     known = set(register.having(now, "structure_id", "beneficiary_id").index)
     groups: dict[tuple[str, str], Party] = {}
-    asked: defaultdict[tuple[str, str], set[bool | None]] = defaultdict(set)
     columns = (now.index, now["domain_key"], whose[now.index], now["withdrawal"], now["date"])
     for at, domain, structure, withdrawal, date in zip(*(c.tolist() for c in columns), strict=True):
-        party = groups.setdefault((domain, structure), Party(structure))
+        asked = None if withdrawal is pd.NA else bool(withdrawal)
+        party = groups.get((domain, structure))
+        if party is None:
+            party = groups[domain, structure] = Party(structure, withdrawn=asked)
         party.at.append(at)
         party.known &= at in known
-        asked[domain, structure].add(None if withdrawal is pd.NA else bool(withdrawal))
+        party.withdrawn = asked if party.withdrawn == asked else None
         if date is not pd.NaT:
             party.date = date
     parties: dict[str, list[Party]] = {}
-    for (domain, structure), party in groups.items():
-        told = asked[domain, structure]
-        party.withdrawn = told.pop() if len(told) == 1 else None
+    for (domain, _), party in groups.items():
         parties.setdefault(domain, []).append(party)
     return parties
 
