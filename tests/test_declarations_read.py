@@ -292,6 +292,20 @@ def test_boxes_of_every_type_and_one_that_is_neither(load):
         ("2026-03-01T00:00:00Z", "2026-03-01"),
         ("1er mars 2026", "2026-03-01"),
         ("le 29 févr. 2024", "2024-02-29"),
+        ("le 12/03/2024", "2024-03-12"),
+        ("mardi 12 mars 2024", "2024-03-12"),
+        ("le mardi 12 mars 2024", "2024-03-12"),
+        ("lundi 12 mars 2024", "date"),  # it was a Tuesday
+        ("Pau, le 12 mars 2024", "2024-03-12"),
+        ("Fait à Saint-Jean-d’Angély, le 12/03/2024", "2024-03-12"),
+        ("Pau, mardi 12 mars 2024", "2024-03-12"),
+        ("lundi, le 12 mars 2024", "date"),
+        ("2024/03/12", "2024-03-12"),
+        ("2024/13/12", "date"),
+        ("12/03/1024", "date-century"),
+        ("01/01/0001", "date-century"),
+        ("31/12/9999", "date-century"),
+        ("Pau, le", "date"),
         ("31/02/2026", "date"),
         ("29/02/2026", "date"),
         ("01/03/26", "date-two-digits"),
@@ -314,9 +328,9 @@ def test_numbers_that_lost_their_zero_are_restored_and_flagged(load):
     numbers = ROW | {"contract_number": 123456789, "representative_phone": 199000001, "date": 46082}
     register = load(bytes_of(xlsx(numbers)), "r.xlsx")
     (row,) = register.declarations.to_dict("records")
-    assert (row["contract_number"], row["representative_phone"]) == ("0123456789", "0199000001")
+    assert (row["contract_number"], row["representative_phone"]) == ("123456789", "0199000001")
     assert row["date"] == pd.Timestamp("2026-03-01")
-    expected = ["leading-zero", "leading-zero", "date-number"]
+    expected = ["leading-zero", "date-number"]
     assert [kind for _, _, kind in kinds(register)] == expected
     assert "199000001" not in " ".join(register.problems["value"])
     typed_by_hand = xlsx(ROW | {"contract_number": "123456789"})
@@ -348,16 +362,19 @@ def test_every_kind_of_problem_has_its_words():
 # -- which declaration counts -------------------------------------------------------------------------------
 
 
-def test_the_latest_by_date_counts_and_an_undated_one_only_alone(load):
+def test_the_latest_by_date_counts_and_an_undated_one_is_neither_first_nor_last(load):
     days = ["01/02/2026", "01/03/2026", "01/03/2026", "", "05/03/2026"]
     register = load(
         csv_of(*(ROW | {"date": day, "domain": d} for day in days for d in ("A.mssante.fr", "b.mssante.fr.")))
     )
     as_of = datetime(2026, 3, 3, tzinfo=UTC)
-    assert register.at(as_of)["row"].tolist() == [6, 7]
+    assert register.at(as_of)["row"].tolist() == [6, 7, 8, 9]
     assert register.until(as_of)["row"].tolist() == [2, 3, 4, 5, 6, 7, 8, 9]
     undated = load(csv_of(*(ROW | {"date": "", "structure_name": name} for name in "ab")))
-    assert undated.at(as_of)["structure_name"].tolist() == ["b"]
+    assert undated.at(as_of)["structure_name"].tolist() == ["a", "b"]
+    ids = ["1759900004", "1679900001", "759900004", "FINESS 679900001"]
+    shared = load(csv_of(*(ROW | {"date": f"0{n}/01/2026", "structure_id": i} for n, i in enumerate(ids, 1))))
+    assert shared.at(as_of)["row"].tolist() == [4, 5], "the latest of each operator"
     nameless = load(csv_of(ROW | {"domain": ""}, ROW | {"domain": ""}))
     assert len(latest(nameless.declarations)) == 2
 

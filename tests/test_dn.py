@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mssante_audit.values.dn import IGC, _any, _plain, parse_dn
+from mssante_audit.values.dn import IGC, _any, _plain, parse_dn, pasted_dn
 
 SANTE = "CN=mss.alpha.example,OU=1750000018,O=CH ALPHA,ST=Paris (75),C=FR"
 CPS = "CN=mss.alpha.example,OU=1750000018,L=Paris (75),O=GIP-CPS,C=FR"
@@ -277,3 +277,56 @@ def test_a_megabyte_of_anything_takes_linear_time(piece: str) -> None:
     start = time.process_time()
     parse_dn(text)
     assert time.process_time() - start < 10  # a quadratic reading would take hours
+
+
+FORM = "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"
+SLASHES = "/C=FR/ST=Paris (75)/O=CH ALPHA/OU=1759900004/CN=mss.alpha.example"
+PASTED = (
+    FORM,
+    f" {FORM}\n",
+    f"subject={FORM}",
+    f"DN : {FORM}",
+    f"DN du certificat : {FORM}",
+    f"«\u00a0{FORM}\u00a0»",
+    SLASHES,
+    f"subject= {SLASHES}",
+    "subject=C = FR, ST = Paris (75), O = CH ALPHA, OU = 1759900004, CN = mss.alpha.example",
+    "C=FR,ST=Paris (75),O=CH ALPHA,OU=1759900004,CN=mss.alpha.example",
+    FORM.replace(",", "\n"),
+    FORM.replace(",", ",\r\n"),
+    FORM.replace(" ALPHA", "\nALPHA"),
+    FORM.replace(",", "\n").replace("ST=", "S=").replace("=", " = "),
+)
+"""One name, as tools and people paste it."""
+
+
+@pytest.mark.parametrize("text", PASTED)
+def test_one_name_however_it_was_pasted(text: str) -> None:
+    assert pasted_dn(text) == FORM
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cf. certificat joint",
+        "",
+        "/",
+        "subject=",
+        "DN :",
+        "DN : voir ci-joint",
+        "OU=1759900004,CN=mss.alpha.example,O=CH ALPHA,ST=Paris (75),C=FR",  # no tool prints this order
+        "CN=mss.alpha.example, OU=1759900004, O=CH ALPHA, ST=Paris (75), C=FR",
+        "CN=a/b,O=CH S=1",
+    ],
+)
+def test_what_was_not_pasted_stays_as_it_is(text: str) -> None:
+    assert pasted_dn(text) == text
+
+
+def test_values_of_a_pasted_name_are_kept() -> None:
+    assert parse_dn(pasted_dn(r"/C=FR/O=CH, DE L\xC3\x89TOILE/CN=a/b")).get("O") == "CH, DE L\u00c9TOILE"
+
+
+@given(st.text())
+def test_any_text_can_have_been_pasted(text: str) -> None:
+    assert pasted_dn(pasted_dn(text)) == pasted_dn(text)

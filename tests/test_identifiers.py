@@ -11,8 +11,10 @@ from mssante_audit.values.identifiers import (
     DEPARTMENTS,
     KINDS,
     finess_department,
+    identifier_of,
     parse_department,
     parse_identifier,
+    structure_key,
 )
 
 
@@ -167,3 +169,35 @@ def test_departement_problems(text: str, code: str, problems: tuple[str, ...]) -
 @pytest.mark.parametrize("number", ["", "2", "20", "200000000", "96", "970500000", "2C0000000", "990000000"])
 def test_finess_of_no_departement(number: str) -> None:
     assert finess_department(number) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "key"),
+    [
+        ("1759900004", "1759900004", "759900004"),
+        ("FINESS n° 75 990 000 4", "1759900004", "759900004"),
+        ("N° FINESS EJ : 1759900004", "1759900004", "759900004"),
+        ("FINESS 2A999901", "FINESS2A999901", "FINESS2A999901"),  # a digit too few
+        ("Finess 2a0000001", "12A0000001", "2A0000001"),
+        ("FINESS 759900004 / SIREN 999000003", "1759900004", "759900004"),
+        ("759900004", "759900004", "759900004"),  # FINESS or SIREN
+        ("399900000300015", "399900000300015", "999000003"),
+        ("999 000 003 00015", "399900000300015", "999000003"),
+        ("SIREN 999000003 00015", "399900000300015", "999000003"),
+        ("2999000003", "2999000003", "999000003"),
+        ("99900000300016", "99900000300016", "99900000300016"),  # a wrong check digit: of no kind
+        ("0759000001AB", "0759000001AB", "0759000001AB"),
+        ("075900000100", "075900000100", "075900000100"),
+        ("FINESS " + "1" * 200, "FINESS" + "1" * 200, "FINESS" + "1" * 200),
+        ("néant", "NÉANT", "NÉANT"),
+        (" ", "", ""),
+    ],
+)
+def test_a_structure_is_known_by_any_of_its_numbers(text: str, told: str, key: str) -> None:
+    assert (identifier_of(text), structure_key(text)) == (told, key)
+
+
+@given(st.text())
+def test_an_identifier_is_read_twice_as_once(text: str) -> None:
+    assert identifier_of(identifier_of(text)) == identifier_of(text)
+    assert structure_key(identifier_of(text)) == structure_key(text)

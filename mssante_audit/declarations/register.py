@@ -13,7 +13,8 @@ the form's boxes        boolean         ticked or not; missing when the cell cou
 ``date``                datetime64[s]   NaT when empty or unreadable
 ``date_text``           str             the date as the file says
 ``domain_key``          str             the domain in lower case, without outer blanks and final dot
-``operator_id``         str             the representative's structure identifier, digits and letters only
+``operator_id``         str             the representative's structure identifier as the list would write it
+                                        (`mssante_audit.values.identifiers.identifier_of`)
 ======================  ==============  ==================================================================
 
 A column that a file has not is empty in the frame and named in `Register.missing`: unknown is not empty,
@@ -23,7 +24,6 @@ and no rule is held against it (`Register.having`).
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +36,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.headings import fields, read_mapping
 from mssante_audit.declarations.read import Sheet, read_csv, read_json, read_jsonl
 from mssante_audit.declarations.values import KINDS, Problem, read_values
+from mssante_audit.values.identifiers import identifier_of, structure_key
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl", ".pdf")
 
@@ -58,10 +59,10 @@ class Register:
     """Of the files' bytes, in order."""
 
     def at(self, as_of: datetime) -> pd.DataFrame:
-        """Return the declarations that count at `as_of`: for each domain, the latest by date.
+        """Return the declarations that count at `as_of`: for each domain, the latest of each operator.
 
         A declaration of a later day does not count yet. Of two of one day the lower in the register counts;
-        one without a readable date counts only where no dated one does.
+        one without a readable date is neither first nor last: it stays beside the dated one.
         """
         return latest(self.until(as_of))
 
@@ -90,10 +91,21 @@ class Register:
         return self.declarations[~(self.declarations["date"] > day)]
 
 
-def latest(declarations: pd.DataFrame) -> pd.DataFrame:
-    """Return each domain's latest declaration, in the register's order; rows without a domain all stay."""
-    ordered = declarations[["domain_key", "date"]].sort_values("date", na_position="first", kind="stable")
-    superseded = ordered.duplicated("domain_key", keep="last") & (ordered["domain_key"] != "")
+def latest(declarations: pd.DataFrame, operators: pd.Series | None = None) -> pd.DataFrame:
+    """Return the declarations that no later one of the same operator replaces, in the register's order.
+
+    Parameters
+    ----------
+    declarations
+        Rows of a register. Those without a domain all stay, and so do those without a date.
+    operators
+        What the operator of each is known by; by default its `structure_key`.
+    """
+    whose = mapped(declarations["operator_id"], structure_key) if operators is None else operators
+    ordered = declarations[["domain_key", "date"]].assign(whose=whose)
+    ordered = ordered.sort_values("date", na_position="first", kind="stable")
+    superseded = ordered.duplicated(["domain_key", "whose"], keep="last") & ordered["date"].notna()
+    superseded &= ordered["domain_key"] != ""
     return declarations[~superseded[declarations.index]]
 
 
@@ -139,7 +151,7 @@ def load_declarations(
         read = _sheet(part, raw, sheet, mapping)
         typed, found, missing[part.name] = read_values(read, mapping)
         typed["domain_key"] = domain_keys(typed["domain"])
-        typed["operator_id"] = mapped(typed["structure_id"], structure_key)
+        typed["operator_id"] = mapped(typed["structure_id"], identifier_of)
         frame = pd.DataFrame({"row": read.rows, **typed})
         frame.insert(0, "file", pd.Series(part.name, index=frame.index, dtype="str"))
         frames.append(frame)
@@ -175,15 +187,6 @@ def find_register(data: Path) -> Path | None:
 def domain_keys(domains: pd.Series) -> pd.Series:
     """Return domains as they are compared: in lower case, without outer blanks and final dot."""
     return domains.str.strip().str.lower().str.rstrip(".")
-
-
-def structure_key(identifier: str) -> str:
-    """Return what a structure is known by, whoever wrote its identifier: digits and letters only.
-
-    >>> structure_key("2 999-000 001"), structure_key(" ")
-    ('2999000001', '')
-    """
-    return re.sub(r"[\W_]+", "", identifier).upper()
 
 
 def filled(declarations: pd.DataFrame, column: str) -> pd.Series:

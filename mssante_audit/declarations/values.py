@@ -47,6 +47,7 @@ KINDS = {
     "box": Kind("unread", "{value!r} is neither ticked nor empty"),
     "date": Kind("unread", "{value!r} is not a date"),
     "date-two-digits": Kind("unread", "{value!r} has a year of two digits"),
+    "date-century": Kind("unread", "{value!r} is of a century that cannot be"),
     "digits-lost": Kind("unread", "a spreadsheet rounded this number"),
     "cell-error": Kind("unread", "{value} is a spreadsheet's error"),
     "row-long": Kind("unread", "more cells than headings"),
@@ -84,11 +85,20 @@ MONTHS = {
     )
     for name in names.split()
 }  # fmt: skip
+WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+_DAY = "|".join(WEEKDAYS)
+_BEFORE_DATE = re.compile(
+    rf"(?:(?!(?:{_DAY})\b)[^\W\d][\w' -]{{0,60}}, (?=le |\d|(?:{_DAY})\b))?(?:le )?(?:({_DAY}),? )?(?:le )?"
+)
+"""What stands before a date: a place (`Pau, le …`), the day of the week."""
+_CENTURY = range(2000, 2100)
 
 _ROUNDED = r"^[0-9](?:[.,][0-9]+)?E\+[0-9]+$"
 _CONTROL = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 _CELL_ERROR = r"^#(?:REF!|N/A|NAME\?|VALUE!|DIV/0!|NUM!|NULL!|NOM\?|VALEUR!)$"
 _EXCEL_DAY_0 = date(1899, 12, 30)
+_NATIONAL = 9
+"""Digits of a phone number that lost its zero; no other kind of number is known to have had one."""
 _FIRST_EXCEL_DAY, _LAST_EXCEL_DAY = 36526, 73050  # 2000 to 2099: other numbers are no dates of declarations
 
 
@@ -160,30 +170,40 @@ def read_box(value: Any) -> bool | None:
 def read_date(text: str) -> tuple[date | None, str]:
     """Read a date as French and computers write it; the second value is the kind of problem, "" if none.
 
+    A place, the day of the week (which must be the date's) and ``le`` may stand before it.
+
     >>> read_date("1er mars 2026")
     (datetime.date(2026, 3, 1), '')
     >>> read_date("31/02/2026")
     (None, 'date')
     """
-    words = text.strip().casefold()
+    words = text.strip().casefold().replace("\u2019", "'")
     if not words:
         return None, ""
-    if match := re.fullmatch(
+    if before := _BEFORE_DATE.match(words):
+        words = words[before.end() :]
+    parts: tuple[str, ...]
+    if match := re.fullmatch(r"(\d{4})([/.])(\d\d?)\2(\d\d?)", words):
+        parts = (match[1], match[3], match[4])
+    elif match := re.fullmatch(
         r"(\d{4})-(\d\d)-(\d\d)(?:[t ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:\d\d)?)?", words
     ):
         parts = match.groups()
     elif match := re.fullmatch(r"(\d\d?)([/. -])(\d\d?)\2(\d{4}|\d\d)", words):
         parts = (match[4], match[3], match[1])
-    elif match := re.fullmatch(r"(?:le )?(\d\d?)(?:er)? ([a-zéûà]+)\.? (\d{4}|\d\d)", words):
+    elif match := re.fullmatch(r"(\d\d?)(?:er)? ([a-zéûà]+)\.? (\d{4}|\d\d)", words):
         parts = (match[3], str(MONTHS.get(match[2], 0)), match[1])
     else:
         return None, "date"
     if len(parts[0]) == 2:
         return None, "date-two-digits"
     try:
-        return date(*map(int, parts)), ""
+        day = date(*map(int, parts))
     except ValueError:
         return None, "date"
+    if before and before[1] and WEEKDAYS[day.weekday()] != before[1]:
+        return None, "date"
+    return (day, "") if day.year in _CENTURY else (None, "date-century")
 
 
 def _name(sheet: Sheet, headings: Headings, at: int | None) -> str:
@@ -263,12 +283,12 @@ def _texts(cells: Any, sheet: Sheet, field: Field, problems: list[Problem]) -> p
             rounded &= texts.str.contains(_ROUNDED, regex=True)
             flag(rounded, "digits-lost")
             texts = texts.mask(rounded, "")
-    if zeros := {"phone": (9, 9, "[1-9]"), "contract": (1, 9, "[0-9]")}.get(field.kind):
-        lost = texts.str.len().between(*zeros[:2])
+    if field.kind == "phone":
+        lost = texts.str.len() == _NATIONAL
         if isinstance(cells, list):  # a file with types tells a number from a text somebody typed
             lost &= pd.Series([isinstance(cell, Number) for cell in cells], dtype="bool")
         if lost.any():
-            lost &= texts.str.contains(rf"^{zeros[2]}[0-9]*$", regex=True)
+            lost &= texts.str.contains("^[1-9][0-9]*$", regex=True)
             flag(lost, "leading-zero")
             texts = texts.where(~lost, texts.str.zfill(10))
     if sheet.odd_characters:

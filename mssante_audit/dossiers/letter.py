@@ -200,6 +200,9 @@ def forms(told: Dossier, points: Sequence[Point]) -> tuple[Form, ...]:
         return ()
     current = register.at(told.space.as_of)
     own = current[(current["operator_id"] == told.operator_id) & (current["domain_key"] != "")]
+    own = own.sort_values("date", na_position="first", kind="stable").drop_duplicates(
+        "domain_key", keep="last"
+    )
     wanted = dict.fromkeys(d.strip().lower().rstrip(".") for point in points for d in point.domains)
     declared = set(own["domain_key"])
     chosen = [key for key in wanted if key in declared][:MOST_FORMS]

@@ -7,11 +7,11 @@ STATUSES = {
     "not-listed": "déclaré, absent de la liste",
     "differs": "listé, avec des écarts",
     "not-declared": "listé, jamais déclaré",
+    "unknown": "déclaré, date ou retrait illisible",
+    "under-way": "en cours, dans le délai",
     "as-declared": "listé comme déclaré",
-    "pending": "trop récent pour cette liste",
     "withdrawn": "retiré, absent de la liste",
     "later": "déclaré à une date future",
-    "unknown": "déclaré, date ou retrait illisible",
 }
 """Statuses of a domain in the register (`mssante_audit.audits.reconciliation`), worst first."""
 
@@ -21,7 +21,7 @@ STATUS_STYLES = {
     "differs": "warning",
     "not-declared": "warning",
     "as-declared": "strong",
-    "pending": "light",
+    "under-way": "light",
 }
 """How a bar of a status looks (`mssante_audit.report.charts.STYLES`); grey for the others."""
 

@@ -32,6 +32,13 @@ _ESCAPE = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.?)", re.DOTALL)
 _BLANKS = " \t\r\n"
 _CODE = re.compile(r" *\( *([^()]*?) *\)$")
 _PLACES = ("ST", "L")
+_BEFORE = re.compile(
+    r"[«\s]*(?:subject|sujet|dn)(?:\s+du\s+certificat)?\s*[:=]\s*(?=/|[A-Z]+\s*=)|\s*«\s*", re.I
+)
+"""What tools and people write before a DN."""
+_SLASH = re.compile(r"\s*/\s*(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
+_LINE = re.compile(r"[ \t]*[,;]?[ \t]*[\r\n]+\s*(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
+_S = re.compile(r"(?<=,)\s*S\s*=", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,34 @@ def parse_dn(text: str) -> DN:
     'a, b'
     """
     return _plain(text) or _any(text)
+
+
+def pasted_dn(text: str) -> str:
+    r"""Return a DN that was pasted from a tool as the form writes it; any other text without outer blanks.
+
+    Known are ``subject=`` and ``DN :`` before it, ``/C=FR/ST=…`` and the whole order backwards (OpenSSL), one
+    attribute a line, Windows' ``S`` for ``ST``, and ``« »`` around it.
+
+    >>> pasted_dn("subject=/C=FR/ST=Paris (75)/O=CH ALPHA/OU=1759900004/CN=mss.alpha.example")
+    'CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR'
+    >>> pasted_dn(" cf. certificat joint ")
+    'cf. certificat joint'
+    """
+    bare = text.strip()
+    if bare[:3].upper() == "CN=" and "\n" not in bare and "\r" not in bare:
+        return bare
+    inner = bare[before.end() :] if (before := _BEFORE.match(bare)) else bare
+    inner = inner.rstrip("» \t\r\n\u00a0\u202f")
+    if inner.startswith("/"):
+        parts = [part.replace(",", "\\,") for part in _SLASH.split(inner)[1:]]
+        inner = re.sub(r"\\x([0-9A-Fa-f]{2})", r"\\\1", ",".join(parts))
+    else:
+        inner = " ".join(_LINE.sub(",", inner).splitlines())
+    read = parse_dn(_S.sub("ST=", inner))
+    backwards = read.igc and [kind for kind, _ in read.rdns] == [*reversed(IGC[read.igc])]
+    if inner == bare and not backwards:
+        return bare
+    return bare if "unreadable" in read.problems or not read.rdns else read.canonical
 
 
 def _plain(text: str) -> DN | None:

@@ -28,6 +28,8 @@ _SHAPES = {
     "SIRET": re.compile(r"\d{14}", re.ASCII),
     "RPPS": re.compile(r"\d{14}", re.ASCII),
 }
+_WORD = re.compile(r"\b(ADELI|FINESS|SIREN|SIRET|RPPS)\b(.{1,60})", re.I | re.S)
+"""A kind by its name, and what follows it."""
 _TABLE = tomllib.loads((files(__package__) / "departments.toml").read_text(encoding="utf-8"))
 
 DEPARTMENTS: dict[str, str] = _TABLE["departments"]
@@ -87,6 +89,48 @@ def parse_identifier(text: str) -> Identifier:
         return Identifier(kind, value, ("shape",), "")
     problems = () if _checked(kind, number) else ("luhn",)
     return Identifier(kind, value, problems, finess_department(number) if kind == "FINESS" else "")
+
+
+def identifier_of(text: str) -> str:
+    """Return an identifier as the list writes it, whoever wrote it: kind and number, digits and letters only.
+
+    A kind that is written as a word, and the SIRET whose kind is not written, get their first character; a
+    number of nine digits alone may be FINESS or SIREN, and stays as it is.
+
+    >>> identifier_of("2 999-000 001"), identifier_of("FINESS n° 75 9900004"), identifier_of(" ")
+    ('2999000001', '1759900004', '')
+    """
+    value = re.sub(r"[\W_]+", "", text).upper()
+    if _kind_of(value):
+        return value
+    if _SHAPES["SIRET"].fullmatch(value) and _checked("SIRET", value):
+        return f"3{value}"
+    if named := _WORD.search(text):
+        word, number = named[1].upper(), re.sub(r"^[^0-9]+|[\W_]+", "", named[2]).upper()
+        for first, kind in KINDS.items():
+            if kind == word or {kind, word} == {"SIREN", "SIRET"}:
+                found = re.match(rf"{first}?({_SHAPES[kind].pattern})(?![0-9])", number)
+                if found:
+                    return first + found[1]
+    return value
+
+
+def structure_key(text: str) -> str:
+    """Return what a structure is known by, whichever of its numbers is written.
+
+    SIREN and SIRET are one structure's. FINESS and SIREN are both nine digits, of which the kind is left out.
+
+    >>> structure_key("399900000300015"), structure_key("SIREN 999 000 003"), structure_key("999000003")
+    ('999000003', '999000003', '999000003')
+    """
+    value = identifier_of(text)
+    return value[1:10] if _kind_of(value) in ("FINESS", "SIREN", "SIRET") else value
+
+
+def _kind_of(value: str) -> str:
+    """Return the kind of an identifier that is well formed, "" of any other text."""
+    kind = KINDS.get(value[:1], "")
+    return kind if kind and _SHAPES[kind].fullmatch(value[1:]) else ""
 
 
 def _checked(kind: str, number: str) -> bool:

@@ -96,6 +96,40 @@ def test_listed_as_declared_is_silent_however_it_is_written(declared_space):
         assert statuses(space) == {"ch-alpha.mssante.fr": "as-declared"}
 
 
+SIRENE = DECLARED["dn_igc_sante"].replace("1759900004", "2999000003")
+
+
+@pytest.mark.parametrize(
+    ("listed", "declared"),
+    [
+        (DECLARED["dn_igc_sante"], "759900004"),
+        (DECLARED["dn_igc_sante"], "FINESS 75 990 000 4"),
+        (SIRENE, "399900000300015"),
+        (SIRENE, "SIRET : 999 000 003 00015"),
+        (SIRENE.replace("2999000003", "399900000300015"), "2999000003"),
+    ],
+)
+def test_one_structure_is_known_by_each_of_its_numbers(declared_space, listed, declared):
+    space = declared_space([LISTED | {"dn": listed}], [{"structure_id": declared, "dn_igc_sante": listed}])
+    assert audit(space).empty
+    assert statuses(space) == {"ch-alpha.mssante.fr": "as-declared"}
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        "subject=" + DECLARED["dn_igc_sante"],
+        "/C=FR/ST=Paris (75)/O=CH ALPHA/OU=1759900004/CN=mss.alpha.example",
+        DECLARED["dn_igc_sante"].replace(",", "\n"),
+        "cf. certificat joint",
+    ],
+)
+def test_a_pasted_name_is_the_name_and_a_text_that_is_none_is_not_compared(declared_space, declared):
+    space = declared_space([LISTED], [{"dn_igc_sante": declared}])
+    assert audit(space).empty
+    assert status(space)["dn"].tolist() == ["" if "cf." in declared else "same"]
+
+
 def test_days_since_a_withdrawal_are_told_and_masking_leaves_them(declared_space):
     (finding,) = masked_audit("reconciliation", declared_space([LISTED], [{"withdrawal": "X"}])).to_dict(
         "records"
@@ -106,14 +140,14 @@ def test_days_since_a_withdrawal_are_told_and_masking_leaves_them(declared_space
 
 def test_absent_is_normal_for_a_few_days_up_to_the_lists_own_date(declared_space):
     made = datetime(2026, 3, 2)
-    for days, told in ((0, "pending"), (10, "pending"), (11, "not-listed")):
+    for days, told in ((0, "under-way"), (10, "under-way"), (11, "not-listed")):
         day = f"{made - timedelta(days=days):%d/%m/%Y}"
         space = declared_space([ELSEWHERE], [{"date": day}], as_of=datetime(2026, 6, 1, tzinfo=UTC))
         assert statuses(space)["ch-alpha.mssante.fr"] == told
         assert ("RECO_NOT_LISTED" in set(audit(space)["rule"])) == (told == "not-listed")
     assert (
         statuses(declared_space([ELSEWHERE], [{"date": day}], listing_days=20))["ch-alpha.mssante.fr"]
-        == "pending"
+        == "under-way"
     )
 
 
@@ -146,8 +180,8 @@ def test_withdrawn_then_declared_again(declared_space):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"date": "03/03/2026"}, "pending"),  # after the list was made: it cannot be in it
-        ({"date": "03/03/2026", "withdrawal": "X"}, "pending"),
+        ({"date": "03/03/2026"}, "under-way"),  # after the list was made: it cannot be in it
+        ({"date": "03/03/2026", "withdrawal": "X"}, "under-way"),
         ({"date": "04/03/2026"}, "later"),
         ({"withdrawal": "?"}, "unknown"),
     ],
@@ -235,7 +269,10 @@ def test_a_contact_changed_in_the_list_while_the_register_has_the_old_one(archiv
 @pytest.mark.parametrize(
     ("declaration", "lists"),
     [
-        ({"date": "01/01/2026"}, CHANGED),  # declared the day the list changed: after it, as far as is known
+        (
+            {"date": "01/01/2026"},  # declared the day the list changed: after it, as far as is known
+            CHANGED | {"on_2026_02_01": CHANGED["on_2026_01_01"]},
+        ),
         ({"date": "15/01/2026"}, CHANGED | {"on_2026_02_01": CHANGED["on_2026_01_01"]}),
         ({"date": ""}, CHANGED),
         ({"public_project_phone": "01 99 00 00 09"}, CHANGED),  # the list never had it
@@ -267,3 +304,114 @@ def test_a_list_that_the_archive_does_not_hold_is_only_compared(declared_space, 
     archive = archived_space([{}], CHANGED).archive
     space = declared_space([LISTED | {"support_contact": NEW, "description": "Autre"}], [{}])
     assert "RECO_CONTACT_OLD" not in set(audit(replace(space, archive=archive))["rule"])
+
+
+# -- whose declaration counts -------------------------------------------------------------------------------
+
+OF_BETA = {"structure_name": "CH BETA", "structure_id": "1679900001", "dn_igc_sante": BETA}
+HELD = LISTED | {"dn": BETA}
+GONE = {"withdrawal": "X"}
+NEXT = {"date": "01/07/2025"}
+NOW = {"date": "25/02/2026"}
+"""Five days before the list."""
+PHONE = {"public_project_phone": "01 99 00 00 09"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "declarations", "told", "rules"),
+    [
+        # a former operator's withdrawal is no withdrawal of what its successor holds
+        ([HELD], [GONE | NEXT, OF_BETA], "as-declared", []),
+        ([HELD], [OF_BETA, GONE | NEXT], "as-declared", []),
+        ([LISTED], [GONE | NEXT, OF_BETA | {"date": "01/01/2025"}], "withdrawn-listed",
+         ["RECO_WITHDRAWN_LISTED"]),
+        ([HELD], [GONE], "not-declared", ["RECO_OPERATOR_UNDECLARED"]),
+        # two operators, each held to its own declaration
+        ([LISTED, HELD], [{}, OF_BETA | NEXT], "as-declared", []),
+        ([LISTED, HELD], [{}, OF_BETA | NEXT | PHONE], "differs", ["RECO_CONTACT"]),
+        ([LISTED, HELD], [PHONE, OF_BETA | NEXT], "differs", ["RECO_CONTACT"]),
+        ([LISTED, HELD], [GONE, OF_BETA | NEXT], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
+        ([LISTED, HELD], [GONE, OF_BETA | GONE], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"] * 2),
+        ([LISTED, HELD], [{}], "not-declared", ["RECO_OPERATOR_UNDECLARED"]),
+        # an operator that came after, and is not listed; one that was before
+        ([LISTED], [{}, OF_BETA | NEXT], "differs", ["RECO_OPERATOR"]),
+        ([LISTED], [{}, OF_BETA | NOW], "under-way", []),
+        ([LISTED], [NEXT, OF_BETA], "as-declared", []),
+        ([LISTED], [{}, OF_BETA | {"date": ""}], "as-declared", []),
+        ([LISTED], [{}, OF_BETA | NEXT | GONE], "as-declared", []),
+        # of an absent domain the last word counts
+        ([ELSEWHERE], [{}, OF_BETA | NEXT | GONE], "withdrawn", ["RECO_NOT_DECLARED"]),
+        ([ELSEWHERE], [GONE, OF_BETA | NEXT], "not-listed", ["RECO_NOT_DECLARED", "RECO_NOT_LISTED"]),
+        # one structure, two numbers or a number missing
+        ([LISTED], [{"structure_id": "2999000003"}], "as-declared", []),  # by its certificate
+        ([LISTED], [{"structure_id": "2999000003", "dn_igc_sante": ""} | GONE], "withdrawn-listed",
+         ["RECO_WITHDRAWN_LISTED"]),  # by its name
+        ([LISTED], [{"structure_id": "1759900012", "dn_igc_sante": ""}], "as-declared", []),  # its site
+        ([LISTED], [{"structure_id": ""} | GONE], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
+        ([LISTED], [{}, {"structure_id": ""} | NEXT | GONE], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
+        ([LISTED], [{}, {"structure_id": "", "structure_name": ""} | NEXT | GONE], "unknown", []),
+        # without a date: neither first nor last
+        ([LISTED], [GONE | {"date": ""}], "unknown", ["RECO_WITHDRAWAL_UNDATED"]),
+        ([LISTED], [{}, GONE | {"date": ""}], "unknown", ["RECO_WITHDRAWAL_UNDATED"]),
+        ([LISTED], [{"date": ""}, GONE], "unknown", []),
+        ([LISTED], [GONE, GONE | {"date": ""}], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
+        ([HELD], [OF_BETA, GONE | {"date": ""}], "as-declared", []),
+        ([LISTED], [PHONE, {"date": ""}], "as-declared", []),
+        ([LISTED], [PHONE, PHONE | {"date": ""}], "differs", ["RECO_CONTACT"]),
+        ([ELSEWHERE], [{}, GONE | {"date": ""}], "unknown", ["RECO_NOT_DECLARED"]),
+        ([ELSEWHERE], [OF_BETA, GONE | {"date": ""}], "unknown", ["RECO_NOT_DECLARED"]),
+        ([ELSEWHERE], [GONE | {"date": ""}], "withdrawn", ["RECO_NOT_DECLARED"]),
+        # withdrawals and changes have the days that new domains have
+        ([LISTED], [GONE | NOW], "under-way", []),
+        ([LISTED], [PHONE | NOW], "under-way", []),
+        ([LISTED], [OF_BETA | NOW], "under-way", []),
+        ([LISTED], [NOW | {"description": "Autre"}], "as-declared", []),
+        ([LISTED], [NOW], "as-declared", []),
+        ([LISTED], [{"date": "20/02/2026"} | PHONE], "under-way", []),
+        ([LISTED], [{"date": "19/02/2026"} | PHONE], "differs", ["RECO_CONTACT"]),
+        ([LISTED], [{"date": "19/02/2026"} | GONE], "withdrawn-listed", ["RECO_WITHDRAWN_LISTED"]),
+    ],
+)  # fmt: skip
+def test_whose_declaration_counts(declared_space, rows, declarations, told, rules):
+    space = declared_space(rows, declarations)
+    assert statuses(space)["ch-alpha.mssante.fr"] == told
+    assert sorted(audit(space)["rule"]) == rules
+
+
+def test_days_are_left_to_what_is_under_way(declared_space):
+    for change, left in ((NOW | PHONE, 5), (NOW | GONE, 5), (NOW, None), (PHONE, None)):
+        (days,) = status(declared_space([LISTED], [change]))["days_left"]
+        assert days == left if left else pd.isna(days)
+
+
+def test_an_undeclared_operator_is_named_and_each_operator_has_its_own_status(declared_space):
+    space = declared_space([LISTED, HELD, ELSEWHERE], [PHONE])
+    named = audit(space).set_index("rule").loc["RECO_OPERATOR_UNDECLARED"]
+    assert (named["operator_id"], named["rows"]) == ("1679900001", (2,))
+    frame = status(space)
+    assert frame["domain"].is_unique
+    assert frame.set_index("domain").loc["ch-alpha.mssante.fr", "rows"] == (1, 2)
+    own = status(space, {"1679900001"})
+    assert own[["domain", "rows"]].values.tolist() == [["ch-alpha.mssante.fr", (2,)]]
+    assert own["status"].tolist() == ["not-declared"]
+
+
+def test_listed_again_only_after_a_withdrawal_of_its_own_and_of_a_day(declared_space):
+    before = {"date": "01/05/2025"}
+    assert "RECO_RELISTED" in set(audit(declared_space([LISTED], [GONE | before, {}]))["rule"])
+    others = ([GONE | {"date": ""}, {}], [OF_BETA | GONE | before, {}], [GONE | NEXT, {}], [GONE, {}])
+    for declarations in others:
+        assert "RECO_RELISTED" not in set(audit(declared_space([LISTED], declarations))["rule"])
+
+
+def test_many_declarations_of_one_domain_by_ten_operators(declared_space):
+    years = {3: "0001", 5: "9999"}
+
+    def one(day, number):
+        date = f"{day:02d}/{day + 4:02d}/{years.get(number, '2025')}"
+        return {"structure_id": f"{number}", "structure_name": "CH", "dn_igc_sante": "", "date": date}
+
+    many = [one(day, number) for number in range(10) for day in range(1, 6)]
+    space = declared_space([LISTED, HELD], [*many, {}, OF_BETA])
+    assert statuses(space) == {"ch-alpha.mssante.fr": "differs"}
+    assert audit(space)["rule"].tolist() == ["RECO_OPERATOR"] * 2, "the last to declare has neither row"

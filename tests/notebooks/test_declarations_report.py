@@ -60,12 +60,20 @@ def test_the_first_screen_and_the_table(space):
 def opened(data, operator=None):
     """What the notebook's opening and answer show, run as who explores runs it."""
     given = {"data": data, "as_of": AS_OF, "operator": operator, "anchors": [], "show_contacts": False}
-    given |= {"signer": None, "recover": False, "any_namespace": False, "listing_days": 10, "row_limit": 5}
+    given |= {
+        "region": None,
+        "department": None,
+        "signer": None,
+        "recover": False,
+        "any_namespace": False,
+        "listing_days": 10,
+        "row_limit": 5,
+    }
     return shown("declarations", "opening", "answer", "statuses", **given)
 
 
 def test_one_operator(space):
-    own = status(space).query("operator_id == '1679900001'")
+    own = status(space, {"1679900001"})
     assert 0 < len(own) < len(status(space))
     assert f" sur {len(own)} " in opened(None, "1679900001").caption
 

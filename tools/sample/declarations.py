@@ -51,6 +51,8 @@ class Book:
     rows: list[Cells] = field(default_factory=list)
     truth: list[tuple[str, str, str, list[int], str]] = field(default_factory=list)
     """Rule, domain, operator, positions of the declarations, rows of the list."""
+    second: list[tuple[str, str, str]] = field(default_factory=list)
+    """As `SampleRegister.second`."""
 
     def add(self, cells: Cells) -> int:
         """Append a declaration; return its position."""
@@ -73,6 +75,8 @@ class SampleRegister:
     truth: list[tuple[str, str, str, list[int], str]]
     undeclared: list[tuple[str, str, str]]
     """Domain of the first row, operator and rows of listed domains that no declaration names."""
+    second: list[tuple[str, str, str]]
+    """Likewise of domains that only another operator declared."""
 
     def truths(self, file: str, list_file: str) -> Iterator[Truth]:
         """Yield the lines of ``defects.csv`` for a file of this register."""
@@ -89,6 +93,8 @@ class SampleRegister:
             yield file, rule, domain, operator, f"{where}; {list_file}:{listed}" if listed else where
         for domain, operator, rows in self.undeclared:
             yield file, "RECO_NOT_DECLARED", domain, operator, rows
+        for domain, operator, rows in self.second:
+            yield file, "RECO_OPERATOR_UNDECLARED", domain, operator, rows
 
 
 def build_register(rows: Sequence[Row], operators: Sequence[Operator]) -> SampleRegister:
@@ -106,7 +112,7 @@ def build_register(rows: Sequence[Row], operators: Sequence[Operator]) -> Sample
     _form_defects(book, operators)
     _reconciliation_defects(book, listed)
     declared = {str(cells["domain"]).strip().lower() for cells in book.rows}
-    return SampleRegister(book.rows, book.truth, list(_undeclared(rows, declared)))
+    return SampleRegister(book.rows, book.truth, list(_undeclared(rows, declared)), book.second)
 
 
 def _undeclared(rows: Sequence[Row], declared: set[str]) -> Iterator[tuple[str, str, str]]:
@@ -223,7 +229,7 @@ FORM_DEFECTS: tuple[tuple[str, Cells], ...] = (
     ("DECL_WITHDRAWAL_CONTRADICTED", _WITHDRAWAL | {"delegation": "X"}),
     ("DECL_UNREADABLE", {"date": "31/02/2026"}),
     ("DECL_UNREADABLE", {"signature_present": "peut-être"}),
-    ("DECL_RECOVERED", {"contract_number": 123456789}),
+    ("DECL_RECOVERED", {"representative_phone": 199000099}),
 )  # fmt: skip
 """One declaration each: the rule that must fire, and the cells that make it."""
 
@@ -313,6 +319,32 @@ def _reconciliation_defects(book: Book, listed: Sequence[tuple[int, Row, Operato
         column: told[column] for column in told if column.startswith("public_") or column == "description"
     }
     book.record("RECO_OPERATOR", [book.add(cells)], [number])
+    _whose_counts(book, reversed(list(rows)), serial)  # the first are for defects of the DNS
+
+
+def _whose_counts(book: Book, rows: Iterator[tuple[int, Row, Operator]], serial: Iterator[int]) -> None:
+    """Add declarations of which one counts and others do not: without a date, of a former operator, young."""
+    dateless = {operator for rule, _, operator, _, _ in book.truth if rule == "DECL_DATE_MISSING"}
+    number, row, operator = next(told for told in rows if told[2].id not in dateless)
+    place = book.add(_as_listed(row, operator, next(serial)) | _WITHDRAWAL | {"date": ""})
+    book.record("RECO_WITHDRAWAL_UNDATED", [place], [number])
+    book.record("DECL_DATE_MISSING", [place])
+    _, row, operator = next(rows)
+    book.add(_as_listed(row, operator, next(serial)))
+    former = next(cells for cells in book.rows if cells["structure_id"] not in ("", operator.id))
+    named = {name: former[name] for name in ("structure_name", "structure_id", "beneficiary_id")}
+    gone = (
+        _WITHDRAWAL
+        | named
+        | {"date": f"{OLD + timedelta(days=30):%d/%m/%Y}", "dn_igc_sante": "", "dn_igc_cps": ""}
+    )
+    book.add(_as_listed(row, operator, next(serial)) | gone)
+    number, row, operator = next(told for told in rows if told[2].id != former["structure_id"])
+    book.add(_as_listed(row, operator, next(serial)) | gone)
+    book.second.append((row[0], operator.id, str(number)))
+    for changes in (_WITHDRAWAL, {"public_project_phone": "06 39 98 00 99"}):
+        _, row, operator = next(rows)
+        book.add(_as_listed(row, operator, next(serial), RECENT) | changes)
 
 
 def register_of(rows: Sequence[Row], operators: Sequence[Operator], changes: Mapping[str, Cells]) -> bytes:

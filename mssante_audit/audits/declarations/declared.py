@@ -13,10 +13,15 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.declarations.headings import fields
-from mssante_audit.declarations.register import domain_keys, filled, structure_key
+from mssante_audit.declarations.register import domain_keys, filled
 from mssante_audit.values.contacts import parse_contact
-from mssante_audit.values.dn import IGC, parse_dn
-from mssante_audit.values.identifiers import parse_department, parse_identifier
+from mssante_audit.values.dn import IGC, parse_dn, pasted_dn
+from mssante_audit.values.identifiers import (
+    identifier_of,
+    parse_department,
+    parse_identifier,
+    structure_key,
+)
 from mssante_audit.values.person import Person
 
 Found = Iterator[tuple[Hashable, dict[str, Any]]]
@@ -27,6 +32,8 @@ _HOST = re.compile(
 )
 _SERVER_MAX = 63
 """Characters of a server's name in all (form)."""
+_EXTENSION = re.compile(r"(?:poste|p\.?|ext\.?)\s*[:.]?\s*[0-9]{1,6}", re.I)
+"""The extension that a switchboard asks for after a number."""
 _CONTRACT = re.compile(r"[0-9A-Za-z]{10}")
 
 METHOD_1 = ("primary_server", "secondary_server")
@@ -95,7 +102,8 @@ def servers_other(d: pd.DataFrame) -> Found:
 def server_name(d: pd.DataFrame) -> Found:
     """Check that names of servers are FQDN of at most 63 characters: letters, digits, dot and hyphen."""
     for name, at, text in cells(d, *SERVERS):
-        if len(text) > _SERVER_MAX or not _HOST.fullmatch(text):
+        host = text.strip().removesuffix(".")
+        if len(host) > _SERVER_MAX or not _HOST.fullmatch(host):
             yield at, {"server": label(name), "text": text}
 
 
@@ -123,7 +131,7 @@ def dn_shape(d: pd.DataFrame) -> Found:
 @cache
 def _dn_fault(text: str, igc: str) -> tuple[str, str] | None:
     """Return None for a text of the right shape, else what is wrong and what would be right, if one knows."""
-    dn = parse_dn(text)
+    dn = parse_dn(pasted_dn(text))
     order = ",".join(f"{kind}=…" for kind in IGC[igc])
     if dn.igc != igc or (igc == "IGC-CPS" and dn.get("O") != "GIP-CPS"):
         return "attributes", order
@@ -134,16 +142,18 @@ def _dn_fault(text: str, igc: str) -> tuple[str, str] | None:
 
 def dn_operator(d: pd.DataFrame) -> Found:
     """Check that the DN's OU is the identifier of the representative's or of the beneficiary's structure."""
-    ids = [d[name].map(structure_key) for name in _IDS]
+    ids = [d[name].map(identifier_of) for name in _IDS]
     for _, at, text in cells(d, *LINES):
-        ou, known = structure_key(parse_dn(text).get("OU")), {own[at] for own in ids} - {""}
-        if ou and known and ou not in known:
+        ou, known = identifier_of(parse_dn(pasted_dn(text)).get("OU")), {own[at] for own in ids} - {""}
+        if ou and known and structure_key(ou) not in map(structure_key, known):
             yield at, {"ou": ou, "known": sorted(known)}
 
 
 def domain_invalid(d: pd.DataFrame) -> Found:
     """Check that the domain is a host name of at least two labels."""
-    yield from ((at, {"text": text}) for at, text in d["domain"].items() if not _HOST.fullmatch(text))
+    for at, text in d["domain"].items():
+        if not _HOST.fullmatch(text.strip().removesuffix(".")):
+            yield at, {"text": text}
 
 
 def domain_outside(d: pd.DataFrame) -> Found:
@@ -184,7 +194,8 @@ def contact_malformed(d: pd.DataFrame) -> Found:
 
 def _reaches(text: str, kind: str) -> bool:
     contact = _contact(text)
-    return len(getattr(contact, kind)) == 1 and not contact.malformed and not contact.leftovers
+    left = [rest for rest in contact.leftovers if kind != "phones" or not _EXTENSION.fullmatch(rest.strip())]
+    return len(getattr(contact, kind)) == 1 and not contact.malformed and not left
 
 
 def public_consumer(d: pd.DataFrame) -> Found:

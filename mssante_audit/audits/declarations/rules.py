@@ -1,7 +1,7 @@
 """Audit: the form's own rules, held against the declarations of a register.
 
-Each domain's latest declaration is audited (and any of a later day than the audit's); what could not be read
-is told of every row. A rule is held only against rows of which it knows all it needs.
+Each operator's latest declaration of a domain is audited (and any of a later day than the audit's); what
+could not be read is told of every row. A rule is held only against rows of which it knows all it needs.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import pandas as pd
 
 from mssante_audit.audits.declarations.declared import CHECKS, Check, date_given
 from mssante_audit.declarations.headings import fields
-from mssante_audit.declarations.register import Register
+from mssante_audit.declarations.register import Register, mapped
 from mssante_audit.declarations.values import KINDS
 from mssante_audit.findings.frame import Finding, Subject, row_ranges
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.identifiers import structure_key
 from mssante_audit.values.person import Person
 
 _READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "DECL_RECOVERED"}
@@ -140,18 +141,28 @@ def _read_findings(register: Register) -> Iterator[Finding]:
 def _same_day(register: Register, as_of: datetime) -> Iterator[Finding]:
     rows = register.having(register.until(as_of), "domain", "date")
     rows = rows[(rows["domain_key"] != "") & rows["date"].notna()]
-    twice = rows[rows.duplicated(["domain_key", "date"], keep=False)]
-    for (domain, day), group in twice.groupby(["domain_key", "date"], sort=False):
-        facts = {"declarations": len(group), "date": f"{day:%Y-%m-%d}"}
-        yield finding("DECL_SAME_DAY", (str(domain), f"{day:%Y-%m-%d}"), places(group), facts)
+    rows = rows.assign(whose=mapped(rows["operator_id"], structure_key))
+    twice = rows[rows.duplicated(["domain_key", "date", "whose"], keep=False)]
+    for (domain, day), each in twice.groupby(["domain_key", "date"], sort=False):
+        for whose, group in each.groupby("whose", sort=False):
+            facts = {"declarations": len(group), "date": f"{day:%Y-%m-%d}"}
+            subject = [str(domain), f"{day:%Y-%m-%d}"]
+            if each["whose"].nunique() > 1:
+                subject.append(str(whose))
+            yield finding("DECL_SAME_DAY", tuple(subject), places(group), facts)
 
 
 def _several_operators(register: Register, as_of: datetime) -> Iterator[Finding]:
-    """Yield one finding for each set of operators whose latest declarations claim the same domains."""
-    rows = register.having(register.until(as_of), "domain", "structure_id", "withdrawal")
-    rows = rows[(rows["domain_key"] != "") & (rows["operator_id"] != "")].sort_values("date", kind="stable")
-    rows = rows.drop_duplicates(["domain_key", "operator_id"], keep="last")
-    rows = rows[~rows["withdrawal"].fillna(value=True)].sort_index()
+    """Yield one finding for each set of operators whose latest declarations claim the same domains.
+
+    An operator of which a declaration may be a withdrawal, and the last, is not known to claim anything.
+    """
+    rows = register.having(register.at(as_of), "domain", "structure_id")
+    rows = rows[(rows["domain_key"] != "") & (rows["operator_id"] != "")]
+    rows = rows.assign(whose=mapped(rows["operator_id"], structure_key))
+    own = ["domain_key", "whose"]
+    open_ = pd.MultiIndex.from_frame(rows.loc[rows["withdrawal"].fillna(value=True), own])
+    rows = rows[~pd.MultiIndex.from_frame(rows[own]).isin(open_)].drop_duplicates(own, keep="last")
     shared = rows[rows.duplicated("domain_key", keep=False)]
     claims: dict[tuple[str, ...], list[str]] = {}
     for domain, ids in shared.groupby("domain_key", sort=False)["operator_id"]:

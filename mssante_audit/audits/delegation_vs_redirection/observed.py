@@ -139,7 +139,9 @@ def declarations(space: TrustSpace) -> dict[str, Declared]:
     register = space.declarations
     if register is None:
         return {}
-    frame = register.at(space.as_of)
+    frame = register.at(space.as_of)  # of several operators' the latest that stays, dated before undated
+    frame = frame.assign(stays=~frame["withdrawal"].fillna(value=False))
+    frame = frame.sort_values(["stays", "date"], na_position="first", kind="stable")
     boxes = ("delegation", "redirection", "withdrawal")
     texts = ("domain_key", "primary_server", "secondary_server", "mail_server")
     ticked = zip(*(frame[c].fillna(False).astype(bool).tolist() for c in boxes), strict=True)

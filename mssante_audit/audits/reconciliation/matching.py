@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.audits.since import past_of
-from mssante_audit.declarations.register import Register, domain_keys, filled, latest, mapped, structure_key
+from mssante_audit.declarations.register import Register, domain_keys, filled, mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
-from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.whitelist.rows import rows_by
 
 STATUSES = (
-    "withdrawn-listed", "not-listed", "differs", "not-declared", "as-declared", "pending", "withdrawn",
-    "later", "unknown",
+    "withdrawn-listed", "not-listed", "differs", "not-declared", "unknown", "under-way", "as-declared",
+    "withdrawn", "later",
 )  # fmt: skip
 """Statuses of a domain, worst first."""
 
@@ -37,6 +38,8 @@ COMPARED = {
 }
 """What is compared, and the verdicts: of a domain's rows the one with the last counts. That is the best for
 certificate and operator, since the list has a row for each and a declaration names one; else the worst."""
+NOBODY = -1
+"""The party of a row that no declaration is about."""
 _LISTED = [
     "row",
     "operator_id",
@@ -56,11 +59,14 @@ _COLUMNS: dict[Hashable, Any] = {
     "status": pd.CategoricalDtype(list(STATUSES), ordered=True),
     "date": "datetime64[s]",
     "days": "Int64",
+    "days_left": "Int64",
+    "party": "int64",
     "relisted": "bool",
     "rows": "object",
 }
 _ORDER = [
-    "domain", "status", "operator_id", "operator", "date", "days", "relisted", *COMPARED, "evidence", "rows",
+    "domain", "status", "operator_id", "operator", "date", "days", "days_left", "relisted", *COMPARED,
+    "evidence", "rows",
 ]  # fmt: skip
 
 
@@ -69,42 +75,66 @@ class Match:
     """A register held against a list."""
 
     statuses: pd.DataFrame
-    """One row a domain, as `mssante_audit.audits.reconciliation.rules` describes."""
+    """One row a domain and operator, with the columns that `mssante_audit.audits.reconciliation.rules` tells,
+    and the number of the ``party`` (`NOBODY` where nothing is declared)."""
     current: pd.DataFrame
-    """The declaration of each domain that counts."""
+    """The declarations that count, with the ``party`` of each; the first of a party is its dated one."""
     listed: pd.DataFrame
-    """The white list's rows, with the ``key`` they are joined by."""
+    """The white list's rows, with the ``key`` they are joined by and their ``party``."""
     pairs: pd.DataFrame
     """One row a pair of declaration and listed row, with a column ``<comparison>_match`` each."""
 
 
 def match(register: Register, space: TrustSpace) -> Match:
     """Hold a register against the space's white list."""
-    listed, current = _listed(space, register), _current(register, space)
-    pairs = _compared(register, current, listed)
-    taken = ["domain_key", "operator_id", "date", "days", "relisted", "later", "withdrawal"]
-    declared = current[taken].assign(
-        operator=current["structure_name"].str.strip(),
-        evidence=current["file"] + ":" + current["row"].astype("str"),
-    )
-    declared = declared.set_index("domain_key").join(_worst(pairs))
-    undeclared = listed.loc[~listed["key"].isin(declared.index), ["key", "operator_id", "operator"]]
-    undeclared = undeclared.drop_duplicates("key").set_index("key").assign(relisted=False)
-    whole = pd.concat([declared, undeclared])
-    rows = rows_by(listed, "key")
-    whole["rows"] = [tuple(rows.get((key,), ())) for key in whole.index]
+    listed = _listed(space, register)
+    parties = [party for found in parties_of(register, space, listed).values() for party in found]
+    holder = {row: number for number, party in enumerate(parties) for row in party.rows}
+    listed["party"] = [holder.get(row, NOBODY) for row in listed.index.tolist()]
+    listed["undeclared"] = listed["operator_id"].where(listed["party"] == NOBODY, "")
+    current = _current(register, space, parties)
+    pairs = _compared(register, current, listed, parties)
+    whole = pd.concat([_declared(current, parties).join(_worst(pairs)), _undeclared(listed)])
+    rows = rows_by(listed, "party", "key", "undeclared")
+    known = zip(*(whole[name].tolist() for name in ("party", "domain", "undeclared")), strict=True)
+    whole["rows"] = [tuple(rows.get(own, ())) for own in known]
     whole["status"] = _statuses(whole, space.thresholds.listing_days)
+    left = (space.thresholds.listing_days - whole["days"]).where(whole["status"] == "under-way")
+    whole["days_left"] = left
     whole["relisted"] = _true(whole["relisted"]) & whole["rows"].map(bool).to_numpy()
-    return Match(_typed(whole.rename_axis("domain").reset_index()), current, listed, pairs)
+    return Match(_typed(whole), current, listed, pairs)
+
+
+def by_domain(parties: pd.DataFrame, operators: Collection[str] | None = None) -> pd.DataFrame:
+    """Return one row a domain of the statuses of a `Match`: the worst of its operators, with all their rows.
+
+    Parameters
+    ----------
+    operators
+        Only these operators' statuses; all if not given.
+    """
+    if operators is not None:
+        parties = parties[parties["operator_id"].isin(operators)]
+    shared = parties[parties.duplicated("domain", keep=False)]
+    whole = parties.drop_duplicates("domain", ignore_index=True)[_ORDER]
+    if len(shared):
+        every: dict[str, list[int]] = {}
+        for domain, rows in zip(shared["domain"], shared["rows"], strict=True):
+            every.setdefault(domain, []).extend(rows)
+        whole["rows"] = [
+            tuple(sorted(every.get(domain, rows)))
+            for domain, rows in zip(whole["domain"], whole["rows"], strict=True)
+        ]
+    return whole
 
 
 def no_statuses() -> pd.DataFrame:
     """Return the frame of statuses without a row."""
-    return _typed(pd.DataFrame(columns=_ORDER))
+    return _typed(pd.DataFrame(columns=[*_ORDER, "party"]))[_ORDER]
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame[_ORDER].fillna(dict.fromkeys(_TEXTS, "")).astype(_COLUMNS)
+    frame = frame[[*_ORDER, "party"]].fillna(dict.fromkeys(_TEXTS, "")).astype(_COLUMNS)
     return frame.sort_values(["status", "domain"], kind="stable", ignore_index=True)
 
 
@@ -115,42 +145,64 @@ def _listed(space: TrustSpace, register: Register) -> pd.DataFrame:
     return space.entries.loc[kept, _LISTED].assign(key=key[kept])
 
 
-def _current(register: Register, space: TrustSpace) -> pd.DataFrame:
-    """Return the declaration of each domain that counts, with what the dates say of it."""
+def _current(register: Register, space: TrustSpace, parties: Sequence[Party]) -> pd.DataFrame:
+    """Return the declarations that count, with what the dates say of them; each party's dated one first."""
     made = space.whitelist.generated_at
     seen = pd.Timestamp((min(made, space.as_of) if made else space.as_of).date())
-    every = register.declarations[["domain_key", "date", "withdrawal"]]
-    every = every[every["domain_key"] != ""]
-    later = ~every.index.isin(register.until(space.as_of).index)
-    every = every.assign(later=later, days=(seen - every["date"]).dt.days.astype("Int64"))
-    counting = latest(every[~later])
-    only_later = latest(every[later & ~every["domain_key"].isin(counting["domain_key"])])
-    counts = pd.concat([counting, only_later])
-    before = every[~later].drop(counting.index)
-    withdrawn = before.loc[_true(before["withdrawal"]), "domain_key"]
-    relisted = counts["domain_key"].isin(withdrawn) & ~counts["withdrawal"].fillna(value=True)
-    current = register.declarations.loc[counts.index]
-    return current.assign(later=counts["later"], days=counts["days"], relisted=relisted)
+    labels = [(number, at) for number, party in enumerate(parties) for at in party.at]
+    current = register.declarations.loc[[at for _, at in labels]].assign(party=[n for n, _ in labels])
+    if current["party"].duplicated().any():
+        current = current.sort_values(["party", "date"], na_position="last", kind="stable")
+    return current.assign(days=(seen - current["date"]).dt.days.astype("Int64"))
+
+
+def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
+    """Return one row a party, by its number."""
+    first = current.drop_duplicates("party").set_index("party")
+    evidence: dict[int, list[str]] = {}
+    for number, file, row in zip(*(current[name].tolist() for name in ("party", "file", "row")), strict=True):
+        evidence.setdefault(number, []).append(f"{file}:{row}")
+    told = {
+        "domain": first["domain_key"],
+        "operator_id": first["operator_id"],
+        "operator": first["structure_name"].str.strip(),
+        "date": first["date"],
+        "days": first["days"],
+        "evidence": pd.Series({number: "; ".join(told) for number, told in evidence.items()}, dtype="str"),
+        "withdrawal": pd.Series([party.withdrawn for party in parties], dtype="boolean"),
+        "later": pd.Series([party.later for party in parties], dtype="bool"),
+        "lent": pd.Series([bool(party.lent) for party in parties], dtype="bool"),
+        "relisted": pd.Series([party.relisted for party in parties], dtype="bool"),
+    }
+    return pd.DataFrame(told).assign(party=range(len(parties)), undeclared="")
+
+
+def _undeclared(listed: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a domain and operator of the rows that no declaration is about."""
+    rest = listed.loc[listed["party"] == NOBODY, ["key", "operator_id", "operator", "party", "undeclared"]]
+    rest = rest.drop_duplicates(["key", "operator_id"]).rename(columns={"key": "domain"})
+    return rest.assign(relisted=False, lent=False)
 
 
 def _statuses(whole: pd.DataFrame, listing_days: int) -> np.ndarray:
     """Return what becomes of each domain: the first of the cases that is so."""
     present = whole["rows"].map(bool).to_numpy()
-    undeclared = whole["evidence"].isna().to_numpy()
-    withdrawn, later = _true(whole["withdrawal"]), _true(whole["later"])
+    undeclared = (whole["party"] == NOBODY).to_numpy()
+    withdrawn, later, lent = (_true(whole[name]) for name in ("withdrawal", "later", "lent"))
     unread = whole["withdrawal"].isna().to_numpy()
-    undated = whole["days"].isna().to_numpy() & ~present & ~withdrawn
-    recent, young = _true(whole["days"] < 0), _true(whole["days"] <= listing_days)
+    undated = whole["days"].isna().to_numpy() & (present == withdrawn)
+    young = _true(whole["days"] <= listing_days)
     held = whole[[name for name in COMPARED if name != "description"]]
+    differs = lent | held.isin(["differs", "spelling"]).any(axis=1).to_numpy()
     cases = {
         "not-declared": undeclared,
         "later": later,
         "unknown": unread | undated,
-        "pending": recent | (~withdrawn & ~present & young),
+        "under-way": young & np.where(present | lent, withdrawn | differs, ~withdrawn),
         "withdrawn-listed": withdrawn & present,
         "withdrawn": withdrawn,
-        "not-listed": ~present,
-        "differs": held.isin(["differs", "spelling"]).any(axis=1).to_numpy(),
+        "not-listed": ~present & ~lent,
+        "differs": differs,
     }
     return np.select(list(cases.values()), list(cases), "as-declared")
 
@@ -160,12 +212,15 @@ def _true(column: pd.Series) -> np.ndarray:
     return column.astype("boolean").fillna(value=False).to_numpy(dtype=bool)
 
 
-def _compared(register: Register, current: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
+def _compared(
+    register: Register, current: pd.DataFrame, listed: pd.DataFrame, parties: Sequence[Party]
+) -> pd.DataFrame:
     """Return one row a pair of declaration and listed row, with how they compare."""
-    stays = ~current["withdrawal"].fillna(value=True) & ~current["later"]
-    asked = current[stays & ~_true(current["days"] < 0)]
+    asked = current[[parties[n].withdrawn is False and not parties[n].later for n in current["party"]]]
+    lent = {number: list(party.lent) for number, party in enumerate(parties) if party.lent}
+    held = [listed, *(listed.loc[rows].assign(party=number) for number, rows in lent.items())]
     pairs = asked.reset_index(names="at").merge(
-        listed, left_on="domain_key", right_on="key", suffixes=("", "_listed")
+        pd.concat(held) if lent else listed, on="party", suffixes=("", "_listed")
     )
 
     def compare(name: str, columns: tuple[str, ...], given: pd.Series, same: pd.Series) -> None:
@@ -173,20 +228,17 @@ def _compared(register: Register, current: pd.DataFrame, listed: pd.DataFrame) -
         verdict = np.where(known, np.where(same, "same", "differs"), "")
         pairs[match_of(name)] = pd.Series(verdict, index=pairs.index, dtype="str")
 
-    own, theirs = (mapped(pairs[name], structure_key) for name in ("structure_id", "beneficiary_id"))
-    other = pairs["operator_id_listed"]
-    compare(
-        "operator_match",
-        ("structure_id", "beneficiary_id"),
-        (own != "") & (other != ""),
-        (own == other) | (theirs == other),
-    )
+    foreign = pairs["party"].isin([number for number, party in enumerate(parties) if party.foreign])
+    ids = (pairs["operator_id"] != "") & (pairs["operator_id_listed"] != "")
+    compare("operator_match", ("structure_id", "beneficiary_id"), ids, ~foreign)
     first, second = filled(pairs, "dn_igc_sante"), filled(pairs, "dn_igc_cps")
-    dn = pairs["dn_igc_sante"].where(first, pairs["dn_igc_cps"]).str.strip()
+    dn = mapped(pairs["dn_igc_sante"].where(first, pairs["dn_igc_cps"]), pasted_dn)
     exact = dn == pairs["dn"]
     compare("dn", ("dn_igc_sante", "dn_igc_cps"), first != second, exact)
-    key = mapped(dn.where(~exact, ""), lambda text: parse_dn(text).key)
-    pairs.loc[(pairs["dn_match"] == "differs") & (key == pairs["dn_key"]), "dn_match"] = "spelling"
+    key = mapped(dn.where(~exact, ""), _name)
+    differs = pairs["dn_match"] == "differs"
+    pairs.loc[differs & (key == pairs["dn_key"]), "dn_match"] = "spelling"
+    pairs.loc[differs & (key == ""), "dn_match"] = ""
     pairs["declared_dn"] = dn
     for name, (_, column, phone, email) in CONTACTS.items():
         texts = zip(pairs[phone].tolist(), pairs[email].tolist(), pairs[column].tolist(), strict=True)
@@ -194,7 +246,29 @@ def _compared(register: Register, current: pd.DataFrame, listed: pd.DataFrame) -
         compare(name, (phone, email), filled(pairs, phone) | filled(pairs, email), same)
     ours, listed_text = (mapped(pairs[name], _folded) for name in ("description", "description_listed"))
     compare("description", ("description",), ours != "", ours == listed_text)
-    return pairs
+    return _certain(pairs)
+
+
+def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs without the verdicts that nobody can give.
+
+    What another operator's row says follows from the operator; and where a party's last declaration is not
+    known, only what all of them say of a row counts, told of the first.
+    """
+    matches = [match_of(name) for name in COMPARED]
+    follows = pairs["operator_match"] == "differs"
+    pairs.loc[follows, matches[1:]] = ""
+    if not pairs.duplicated(["party", "row_listed"]).any():
+        return pairs
+    one = pairs.groupby(["party", "row_listed"])[matches].transform("nunique") == 1
+    pairs[matches] = pairs[matches].where(one, "")
+    return pairs.drop_duplicates(["party", "row_listed"], ignore_index=True)
+
+
+def _name(text: str) -> str:
+    """Return the key of a DN, "" for a text that is none."""
+    dn = parse_dn(text)
+    return "" if "unreadable" in dn.problems else dn.key
 
 
 def match_of(name: str) -> str:
@@ -203,9 +277,9 @@ def match_of(name: str) -> str:
 
 
 def _worst(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return for each domain how its rows compare."""
+    """Return for each party how its rows compare."""
     ranks = {n: pairs[match_of(n)].map({v: i for i, v in enumerate(o)}) for n, o in COMPARED.items()}
-    last = pd.DataFrame(ranks).groupby(pairs["domain_key"], sort=False).max()
+    last = pd.DataFrame(ranks).groupby(pairs["party"], sort=False).max()
     return pd.DataFrame({n: last[n].map(dict(enumerate(o))).astype("str") for n, o in COMPARED.items()})
 
 

@@ -1,7 +1,8 @@
 """Audit: the register of declarations against the white list, as of a date.
 
-The latest declaration of each domain counts (`Register.at`). What a declaration asks for can only be in a
-list made after it: days are counted up to the list's generation, or to the audit's date if that is earlier.
+For each domain the latest declaration of each operator counts (`Register.at`), and is held against that
+operator's own rows. What a declaration asks for can only be in a list made after it: days are counted up to
+the list's generation, or to the audit's date if that is earlier; until ``listing_days`` it is under way.
 
 Columns of the frame that `status` returns, one row a domain:
 
@@ -9,25 +10,26 @@ Columns of the frame that `status` returns, one row a domain:
 column                  dtype       meaning
 ======================  ==========  =========================================================================
 ``domain``              str         in lower case
-``status``              category    one of `STATUSES`
+``status``              category    one of `STATUSES`, the worst of its operators'; the rest is that one's
 ``operator_id``         str         declared structure, or the listed operator where nothing is declared
 ``operator``            str         its name
 ``date``                datetime64  of the declaration that counts
 ``days``                Int64       from that date to the list; missing without a date
-``relisted``            bool        an earlier declaration had withdrawn it
+``days_left``           Int64       until what is under way is due; missing for any other status
+``relisted``            bool        an earlier declaration of the operator had withdrawn it
 ``operator_match``      str         listed operator: ``same``, ``differs``, or "" where not compared
 ``dn``                  str         listed DN: ``same``, ``spelling`` or ``differs``, or ""
 ``project_contact``     str         listed contact: ``same`` or ``differs``, or ""
 ``technical_contact``   str         likewise
 ``description``         str         likewise; it does not count for the status
-``evidence``            str         the declaration's row
+``evidence``            str         the declaration's row; several where one without a date may be the last
 ``rows``                object      the white list's rows, a tuple
 ======================  ==========  =========================================================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,8 +39,10 @@ import pandas as pd
 from mssante_audit.audits.declarations.rules import Place, finding, places
 from mssante_audit.audits.reconciliation.matching import (
     CONTACTS,
+    NOBODY,
     STATUSES,
     Match,
+    by_domain,
     match,
     match_of,
     no_statuses,
@@ -62,46 +66,72 @@ def _reconciled(space: TrustSpace) -> Iterator[Finding]:
         yield _with_rows(made, source, rows)
 
 
-def status(space: TrustSpace) -> pd.DataFrame:
-    """Return one row a domain, as this module's docstring describes; empty without a register."""
-    return no_statuses() if space.declarations is None else match(space.declarations, space).statuses
+def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.DataFrame:
+    """Return one row a domain, as this module's docstring describes; empty without a register.
+
+    Parameters
+    ----------
+    operators
+        Identifiers of the operators whose declarations and rows are looked at; all if not given.
+    """
+    if space.declarations is None:
+        return no_statuses()
+    return by_domain(match(space.declarations, space).statuses, operators)
 
 
 def _presence(matched: Match, source: str) -> Iterator[Finding]:
     """Yield what should be in the list and is not, or the other way round."""
-    place = dict(zip(matched.current["domain_key"], places(matched.current), strict=True))
+    first = matched.current.drop_duplicates("party")
+    place = dict(zip(first["party"], places(first), strict=True))
     statuses = matched.statuses
     for code, where in (
         ("RECO_WITHDRAWN_LISTED", statuses["status"] == "withdrawn-listed"),
         ("RECO_RELISTED", statuses["relisted"]),
     ):
-        for domain, _, when, rows in _told(statuses[where]):
-            yield _with_rows(finding(code, domain, [place[domain]], when), source, rows)
+        told = list(_told(statuses[where]))
+        for domain, party, when, rows in told:
+            alone = sum(other == domain for other, *_ in told) == 1
+            subject = domain if alone else (domain, place[party].operator_id)
+            yield _with_rows(finding(code, subject, [place[party]], when), source, rows)
+    yield from _undated_withdrawals(matched, source)
     absent: dict[tuple[str, str], tuple[list[Place], dict[str, Any]]] = {}
-    for domain, owner, when, _ in _told(statuses[statuses["status"] == "not-listed"]):
-        absent.setdefault((owner, when["date"] or ""), ([], when))[0].append(place[domain])
+    for _, party, when, _ in _told(statuses[statuses["status"] == "not-listed"]):
+        cause = (place[party].operator_id, when["date"] or "")
+        absent.setdefault(cause, ([], when))[0].append(place[party])
     for cause, (found, when) in absent.items():
         yield finding("RECO_NOT_LISTED", cause, found, when)
-    undeclared = statuses.loc[statuses["status"] == "not-declared", "domain"]
-    rest = matched.listed[matched.listed["key"].isin(undeclared)]
-    for operator_id, group in rest.groupby("operator_id", sort=False):
-        yield Finding("RECO_NOT_DECLARED", str(operator_id), tuple(group["row"]))
+    rest = matched.listed[matched.listed["party"] == NOBODY]
+    declared = rest["key"].isin(matched.current["domain_key"])
+    for code, where in (("RECO_NOT_DECLARED", ~declared), ("RECO_OPERATOR_UNDECLARED", declared)):
+        for operator_id, group in rest[where].groupby("operator_id", sort=False):
+            yield Finding(code, str(operator_id), tuple(group["row"]))
 
 
-def _told(statuses: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, Any], Rows]]:
-    """Yield domains with operator, date and age of the declaration (``None`` without a date), and rows."""
-    columns = ["domain", "operator_id", "date", "days", "rows"]
-    for domain, owner, date, days, rows in statuses[columns].itertuples(index=False, name=None):
+def _undated_withdrawals(matched: Match, source: str) -> Iterator[Finding]:
+    """Yield the withdrawals of listed domains of which nobody can tell whether they are the last word."""
+    open_ = matched.statuses[(matched.statuses["status"] == "unknown") & matched.statuses["rows"].map(bool)]
+    asked = matched.current[matched.current["withdrawal"].fillna(value=False)]
+    undated = asked[asked["date"].isna()]
+    for party, rows in zip(open_["party"], open_["rows"], strict=True):
+        if found := places(undated[undated["party"] == party]):
+            subject = (found[0].domain, found[0].operator_id)
+            yield _with_rows(finding("RECO_WITHDRAWAL_UNDATED", subject, found, {}), source, rows)
+
+
+def _told(statuses: pd.DataFrame) -> Iterator[tuple[str, int, dict[str, Any], Rows]]:
+    """Yield domains with party, date and age of the declaration (``None`` without a date), and rows."""
+    columns = ["domain", "party", "date", "days", "rows"]
+    for domain, party, date, days, rows in statuses[columns].itertuples(index=False, name=None):
         dated = not pd.isna(date)
         when = {"date": f"{date:%Y-%m-%d}" if dated else None, "days": int(days) if dated else None}
-        yield domain, owner, when, rows
+        yield domain, party, when, rows
 
 
 def _differences(matched: Match, space: TrustSpace) -> Iterator[tuple[Finding, Rows]]:
     """Yield what the list says otherwise than the declaration, with the list's rows."""
-    elsewhere = _where(matched, "operator_match", "differs")
+    days = space.thresholds.listing_days
     by = ("operator_id", "operator_id_listed", "operator", "structure_id")
-    for told, found, rows in _groups(elsewhere, *by):
+    for told, found, rows in _groups(_where(matched, "operator_match", "differs", days), *by):
         facts: dict[str, Any] = {
             "listed": {"operator": told[1], "name": told[2]},
             "declared": told[3].strip(),
@@ -112,13 +142,10 @@ def _differences(matched: Match, space: TrustSpace) -> Iterator[tuple[Finding, R
         ("RECO_DN_SPELLING", "dn", "spelling", "dn", "declared_dn"),
         ("RECO_DESCRIPTION", "description", "differs", "description_listed", "description"),
     ):
-        pairs = _where(matched, name, value)
-        if name == "dn":  # it follows from the operator
-            pairs = pairs[~pairs["domain_key"].isin(elsewhere["domain_key"])]
-        for told, found, rows in _groups(pairs, "operator_id", *columns):
+        for told, found, rows in _groups(_where(matched, name, value, days), "operator_id", *columns):
             yield finding(code, told, found, {"listed": told[1], "declared": told[2]}), rows
     for name, (kind, column, phone, email) in CONTACTS.items():
-        pairs = _where(matched, name, "differs")
+        pairs = _where(matched, name, "differs", days)
         pairs = pairs.assign(since=superseded(space, pairs, column, phone, email))
         for told, found, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
             declared = ", ".join(text.strip() for text in told[2:4] if text.strip())
@@ -131,11 +158,12 @@ def _differences(matched: Match, space: TrustSpace) -> Iterator[tuple[Finding, R
                 yield finding("RECO_CONTACT", cause, found, facts), rows
 
 
-def _where(matched: Match, column: str, value: str) -> pd.DataFrame:
-    """Return the pairs that compare so, of the domains that do as a whole."""
-    domains = matched.statuses.loc[matched.statuses[column] == value, "domain"]
+def _where(matched: Match, column: str, value: str, days: int) -> pd.DataFrame:
+    """Return the pairs that compare so, of the parties that do as a whole, for longer than some days."""
+    statuses = matched.statuses
+    due = (statuses[column] == value) & (statuses["days"].isna() | (statuses["days"] > days))
     pairs = matched.pairs[matched.pairs[match_of(column)] == value]
-    return pairs[pairs["domain_key"].isin(domains)]
+    return pairs[pairs["party"].isin(statuses.loc[due, "party"])]
 
 
 def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[tuple[str, ...], list[Place], Rows]]:

@@ -1,0 +1,221 @@
+"""Whose declaration counts: the operators of each domain, each with its own declarations and its own rows.
+
+A domain may be served by several operators, each of which declares it: a party is one of them. A declaration
+without a date is neither first nor last, so that a party has several where one of them may be the last.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from mssante_audit.declarations.register import Register, latest, mapped
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import fold
+from mssante_audit.values.dn import parse_dn, pasted_dn
+from mssante_audit.values.identifiers import parse_identifier, structure_key
+
+
+@dataclass(slots=True)
+class Party:
+    """One operator's declarations of one domain, of which none is known to be replaced."""
+
+    structure: str
+    """What its operator is known by; "" where the declarations do not tell."""
+    at: list[int] = field(default_factory=list)
+    """Labels of the declarations, in the register's order."""
+    withdrawn: bool | None = None
+    """Whether all of them ask for the withdrawal; None where one cannot be read, or where they disagree."""
+    date: pd.Timestamp | None = None
+    """Of the dated one."""
+    later: bool = False
+    """Whether it has only declarations of a later day than the audit's."""
+    known: bool = True
+    """Whether its identifiers could be read."""
+    relisted: bool = False
+    """Whether the dated declaration is none of withdrawal, and of a later day than one that was."""
+    rows: list[int] = field(default_factory=list)
+    """Labels of its rows of the list."""
+    lent: Sequence[int] = ()
+    """Labels of the rows that another party has, where this one came later and has none."""
+    foreign: bool = False
+    """Whether all these rows are of another operator than declared."""
+
+
+def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> dict[str, list[Party]]:
+    """Return the parties of each declared domain that matter against the list.
+
+    Parameters
+    ----------
+    listed
+        The list's rows, with the ``key`` they are joined by.
+    """
+    every = register.declarations[register.declarations["domain_key"] != ""]
+    roots = {structure_key(one): structure_key(first) for one, first in space.structures.items()}
+    whose = mapped(every["operator_id"], lambda text: _root(text, roots))
+    named = _named(every, whose)
+    later = ~every.index.isin(register.until(space.as_of).index)
+    now = latest(every[~later], named[~later])
+    declared = pd.MultiIndex.from_arrays([every["domain_key"], named])
+    only_later = every[later & ~declared.isin(declared[~later])]
+    parties = _grouped(now, named, register)
+    for domain, found in _grouped(latest(only_later, named[only_later.index]), named, register).items():
+        parties.setdefault(domain, []).extend(found)
+        for party in found:
+            party.later = True
+    gone = every[~later & every["withdrawal"].fillna(value=False) & ~every.index.isin(now.index)]
+    asked = zip(gone["domain_key"].tolist(), named[gone.index].tolist(), gone["date"].tolist(), strict=True)
+    withdrawn: dict[tuple[str, str], pd.Timestamp] = {}
+    for domain, structure, date in asked:
+        withdrawn[domain, structure] = min(date, withdrawn.get((domain, structure), date))
+    for domain, found in parties.items():
+        for party in found:
+            day = withdrawn.get((domain, party.structure))
+            if day is not None and party.date is not None and party.withdrawn is False:
+                party.relisted = day < party.date
+    _give_rows(parties, every, listed, roots)
+    return {domain: _deciding(found) for domain, found in parties.items()}
+
+
+def _root(text: str, roots: dict[str, str]) -> str:
+    key = structure_key(text)
+    return roots.get(key, key)
+
+
+def _named(every: pd.DataFrame, whose: pd.Series) -> pd.Series:
+    """Return the structures; without an identifier, that of the domain's operator of the same name."""
+    missing = whose == ""
+    if not missing.any():
+        return whose
+    known: dict[tuple[str, str], str] = {}
+    for domain, name, structure in zip(every["domain_key"], every["structure_name"], whose, strict=True):
+        if structure and name.strip():
+            known[domain, fold(name)] = structure
+    found = every.loc[missing, ["domain_key", "structure_name"]].itertuples(index=False, name=None)
+    return whose.mask(
+        missing,
+        pd.Series(
+            [known.get((domain, fold(name)), "") for domain, name in found],
+            index=every.index[missing],
+            dtype="str",
+        ),
+    )
+
+
+def _grouped(now: pd.DataFrame, whose: pd.Series, register: Register) -> dict[str, list[Party]]:
+    """Return the parties of each domain, without rows."""
+    known = set(register.having(now, "structure_id", "beneficiary_id").index)
+    groups: dict[tuple[str, str], Party] = {}
+    columns = (now.index, now["domain_key"], whose[now.index], now["withdrawal"], now["date"])
+    for at, domain, structure, withdrawal, date in zip(*(c.tolist() for c in columns), strict=True):
+        asked = None if withdrawal is pd.NA else bool(withdrawal)
+        party = groups.get((domain, structure))
+        if party is None:
+            party = groups[domain, structure] = Party(structure, withdrawn=asked)
+        party.at.append(at)
+        party.known &= at in known
+        party.withdrawn = asked if party.withdrawn == asked else None
+        if date is not pd.NaT:
+            party.date = date
+    parties: dict[str, list[Party]] = {}
+    for (domain, _), party in groups.items():
+        parties.setdefault(domain, []).append(party)
+    return parties
+
+
+def _give_rows(
+    parties: dict[str, list[Party]], every: pd.DataFrame, listed: pd.DataFrame, roots: dict[str, str]
+) -> None:
+    """Give each listed row to the party whose it is."""
+    claims: dict[tuple[str, str], Party] = {}
+    served = mapped(every["beneficiary_id"], lambda text: _root(text, roots)).to_dict()
+    for domain, found in parties.items():
+        claims |= {(domain, party.structure): party for party in reversed(found) if party.structure}
+    for domain, found in parties.items():
+        for party in found:
+            for at in party.at:
+                if served[at]:
+                    claims.setdefault((domain, served[at]), party)
+    structures = mapped(listed["operator_id"], lambda text: _root(text, roots))
+    left: defaultdict[str, list[int]] = defaultdict(list)
+    for row, domain, structure in zip(
+        listed.index.tolist(), listed["key"].tolist(), structures.tolist(), strict=True
+    ):
+        if owner := claims.get((domain, structure)):
+            owner.rows.append(row)
+        elif domain in parties:
+            left[domain].append(row)
+    named = listed.loc[[row for rows in left.values() for row in rows], ["dn_key", "operator", "operator_id"]]
+    told = dict(zip(named.index, named.itertuples(index=False, name=None), strict=True))
+    for domain, rows in left.items():
+        _give_left(parties[domain], {row: told[row] for row in rows}, every)
+
+
+def _give_left(parties: list[Party], rows: dict[int, tuple[str, str, str]], every: pd.DataFrame) -> None:
+    """Give rows that no identifier claims to whom declared their certificate, or is their operator by name.
+
+    What is still left goes to a party of an unknown operator, or else is another operator's.
+    """
+    owners: dict[tuple[str, str], Party] = {}
+    for party in parties:
+        columns = ["dn_igc_sante", "dn_igc_cps", "structure_name", "operator_id"]
+        for *lines, name, number in every.loc[party.at, columns].itertuples(index=False, name=None):
+            owners |= {("dn", parse_dn(pasted_dn(text)).key): party for text in lines if text.strip()}
+            for _, operator, operator_id in rows.values():
+                if fold(name) == fold(operator) != "" and _akin(number, operator_id):
+                    owners["name", operator_id] = party
+    unknown = next((party for party in reversed(parties) if not party.structure), None)
+    others = []
+    for row, (key, _, operator_id) in rows.items():
+        own = owners.get(("dn", key)) or owners.get(("name", operator_id)) or unknown
+        if own is None and len(parties) == 1 and not operator_id:
+            own = parties[0]
+        if own:
+            own.rows.append(row)
+        else:
+            others.append(row)
+    lending = [party for party in parties if not party.withdrawn or not party.known]
+    if others and lending and not any(party.rows for party in parties):
+        heir = _last(lending)
+        heir.rows, heir.foreign = others, True
+
+
+def _akin(one: str, other: str) -> bool:
+    """Tell whether one structure can have both numbers: FINESS and SIREN, or FINESS of one département."""
+    first, second = parse_identifier(one), parse_identifier(other)
+    kinds = {first.kind, second.kind}
+    if kinds == {"FINESS"}:
+        return first.department == second.department != ""
+    return "FINESS" in kinds and bool(kinds & {"SIREN", "SIRET"})
+
+
+def _deciding(parties: list[Party]) -> list[Party]:
+    """Return the parties that matter: those that have rows, one that came after; without rows, the last."""
+    last = _last(parties)
+    holding = [party for party in parties if party.rows]
+    if not holding:
+        undated = [party for party in parties if party.date is None and party is not last]
+        if any(party.withdrawn != last.withdrawn for party in undated):
+            last.withdrawn = None
+        return [last]
+    dated = all(party.date is not None for party in holding)
+    if last.rows or last.later or not dated or last.date is None:
+        return holding
+    if not last.structure:  # whose declaration it is nobody can tell
+        for party in holding:
+            party.withdrawn = party.withdrawn if party.withdrawn == last.withdrawn else None
+        return holding
+    if last.withdrawn is not False:  # a former operator's
+        return holding
+    last.lent, last.foreign = [row for party in holding for row in party.rows], True
+    return [*holding, last]
+
+
+def _last(parties: Iterable[Party]) -> Party:
+    """Return the party with the latest declaration; of two of one day the lower in the register."""
+    return max(
+        parties, key=lambda p: (not p.later, p.date is not None, p.date or pd.Timestamp.min, max(p.at))
+    )
