@@ -7,8 +7,10 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from mssante_audit.base.errors import ParameterError
+from mssante_audit.cli.main import app
 from mssante_audit.whitelist.check import check, search
 from mssante_audit.whitelist.reliance import doubts
 from mssante_audit.whitelist.signature import Verdict
@@ -170,3 +172,15 @@ def test_a_list_is_relied_on_if_it_is_signed_whole_and_recent(whitelist, expecte
 
 def test_without_a_time_age_does_not_count():
     assert doubts(listed(generated_at=None)) == doubts(listed(generated_at=NOW - 800 * DAY)) == []
+
+
+@pytest.mark.parametrize("name", ["nulle-part.mssante.fr", "mssante.fr", "x.example"])
+def test_what_every_domain_ends_with_offers_none(name: str) -> None:
+    said = CliRunner().invoke(app, ["check", name, "--as-of", "2026-03-03"]).stdout
+    assert said.startswith("not listed: ")
+    assert "like it" not in said
+
+
+def test_the_state_of_a_domain_is_told_with_why() -> None:
+    said = CliRunner().invoke(app, ["check", "ch-fortirreel.mssante.fr", "--as-of", "2026-03-03"]).stdout
+    assert "\nstate: broken. DNS: no server answers for the zone." in said

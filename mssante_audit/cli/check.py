@@ -64,7 +64,9 @@ def check(
         lines += [f"listed: {answer.domain} ({where})", *_listed(space, answer.domain)]
     else:
         words = not answer.parent and not answer.respelt and "@" not in name
-        like = search(space.entries, name) if words else None
+        # What a domain ends with is in all of them: mssante.fr.
+        told = name if " " in name.strip() or "." not in name else " ".join(name.split(".")[:-2])
+        like = search(space.entries, told) if words else None
         lines += [f"not listed: {answer.domain} ({where})", *_not_listed(answer, like)]
         if "damaged" in found:
             lines.append("the name may be in the part of the list that could not be read")
@@ -98,10 +100,11 @@ def _not_listed(answer: Answer, like: pd.DataFrame | None) -> list[str]:
 
 
 def _listed(space: TrustSpace, domain: str) -> list[str]:
-    """Return who runs a domain, whom to call, and what was found on it."""
+    """Return who runs a domain, whom to call, what its state is, and what was found on it."""
     from mssante_audit.audits import audit_all
     from mssante_audit.findings.frame import row_ranges
     from mssante_audit.values.person import Person, masks
+    from mssante_audit.verdicts.domains import domains
 
     rows: pd.DataFrame = space.entries[space.entries["domain"] == domain]
     lines = []
@@ -117,8 +120,10 @@ def _listed(space: TrustSpace, domain: str) -> list[str]:
     if rows["is_audit_entry"].any():
         lines.append("it is a test entry")
     numbers, findings = set(rows["row"].tolist()), audit_all(space)
+    told = domains(space, findings, language="en").query("domain == @domain")
+    lines += [f"state: {state}. {why}".rstrip(". ") for state, why in told[["state", "reasons"]].to_numpy()]
     named = zip(findings["domain"], findings["rows"], strict=True)
     findings = findings[[name == domain or not numbers.isdisjoint(own) for name, own in named]]
     lines.append(f"findings: {len(findings) or 'none'}")
-    told = findings.head(SHOWN)[["severity", "rule", "observed"]].itertuples(index=False)
-    return [*lines, *(f"  {severity} {rule}: {observed}" for severity, rule, observed in told)]
+    first = findings.head(SHOWN)[["severity", "rule", "observed"]].itertuples(index=False)
+    return [*lines, *(f"  {severity} {rule}: {observed}" for severity, rule, observed in first)]

@@ -19,7 +19,7 @@ import pandas as pd
 from mssante_audit.archive.events import Span, between
 from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import audit_all
-from mssante_audit.audits.reconciliation.rules import status
+from mssante_audit.audits.reconciliation.matching import match, no_statuses
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.french import typeset
 from mssante_audit.dossiers.belongings import Belongings, belongings
@@ -61,8 +61,8 @@ class Survey:
     """One row an operator (index ``operator_id``): `domains`, and findings by severity."""
     methods: Mapping[str, Mapping[Any, Any]]
     """Domain → its record of `mssante_audit.verdicts.method_records`."""
-    statuses: Mapping[str, str]
-    """Domain in lower case → its status in the register; empty without one."""
+    statuses: Mapping[tuple[str, str], str]
+    """Domain in lower case and operator → that operator's status in the register; empty without one."""
     step: Span | None
     """What changed from the last list to this one; ``None`` where there is no earlier one."""
     held: Mapping[str, pd.DataFrame]
@@ -194,7 +194,6 @@ def record(told: Dossier) -> Results:
 def _survey(space: TrustSpace) -> Survey:
     findings = audit_all(space)
     found = _by_operator(findings, space.entries)
-    statuses = status(space)
     records = method_records(space)
     held, times = _history(space)
     return Survey(
@@ -204,11 +203,24 @@ def _survey(space: TrustSpace) -> Survey:
         space.entries.groupby("operator_id").indices,
         _standing(findings, found, space),
         {str(r["domain"]): r for r in records.to_dict("records")},
-        dict(zip(statuses["domain"], statuses["status"].astype("str"), strict=True)),
+        _statuses(space),
         _last_step(space),
         held,
         times,
     )
+
+
+def _statuses(space: TrustSpace) -> dict[tuple[str, str], str]:
+    """Return the status of each domain for each operator that declared it or has its rows, the worst."""
+    register = space.declarations
+    parties = no_statuses() if register is None else match(register, space).statuses
+    owner = dict(zip(space.entries["row"].tolist(), space.entries["operator_id"].tolist(), strict=True))
+    told: dict[tuple[str, str], str] = {}
+    columns = (parties[name].tolist() for name in ("domain", "operator_id", "status", "rows"))
+    for domain, operator_id, status, rows in zip(*columns, strict=True):  # the worst first
+        for own in {operator_id, *(owner[row] for row in rows)}:
+            told.setdefault((domain, own), str(status))
+    return told
 
 
 def _by_operator(findings: pd.DataFrame, entries: pd.DataFrame) -> dict[str, tuple[int, ...]]:
@@ -323,7 +335,7 @@ def _domains(common: Survey, entries: pd.DataFrame, operator_id: str) -> pd.Data
                 str(told.get("declared", "")),
                 str(told.get("method", "")),
                 whose.safe(str(told.get("why", "")), operator_id),
-                common.statuses.get(domain.strip().lower().rstrip("."), ""),
+                common.statuses.get((domain.strip().lower().rstrip("."), operator_id), ""),
             )
         )
     columns = ["domain", "description", "certificates", "declared", "method", "why", "status"]
