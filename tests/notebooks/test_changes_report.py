@@ -64,6 +64,7 @@ def opened(folder: Path | None = None, **given: object):
         "recover": False,
     }
     parameters |= {"any_namespace": False, "show_contacts": False, "row_limit": 5, "operator": None}
+    parameters |= {"region": None, "department": None}
     return shown("changes", "opening", **(parameters | {"changes_since": None} | given))
 
 
