@@ -239,6 +239,9 @@ def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
                 space = replace(space, mailboxes=data.mailboxes)
             survey(space)
             parts()
+            for _, earlier in _opened.values():
+                if earlier:
+                    earlier.cleanup()
             _opened.clear()
             _opened[order.key] = space, folder
         return _opened[order.key][0]
