@@ -104,7 +104,9 @@ def states(domains: pd.DataFrame) -> Html:
 
 
 def _unjudged(domains: pd.DataFrame) -> str:
-    """Say what a domain's state is made of, and which checks count in none: those known of no domain."""
+    """Say what states are made of, and which checks count in none, known of no domain; "" without states."""
+    if (domains["state"] == "unknown").all():  # of an unreliable list: what is checked makes no state
+        return ""
     names = [CHECK_NAMES["fr"][c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()]
     verb = "n'y compte" if len(names) < 2 else "n'y comptent"
     told = (
