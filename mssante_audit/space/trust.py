@@ -84,8 +84,11 @@ class TrustSpace:
 
     @cached_property
     def structures(self) -> dict[str, str]:
-        """Which operator identifiers stand for one structure (`mssante_audit.whitelist.rows.structures`)."""
-        return structures(self.audited)
+        """Which operator identifiers stand for one structure (`mssante_audit.whitelist.rows.structures`).
+
+        All lists of the archive have a say, and their identifiers are in it too.
+        """
+        return structures(self.audited, self.archive.structures if self.archive else None)
 
     @cached_property
     def operator_names(self) -> dict[str, str]:
@@ -142,7 +145,8 @@ class TrustSpace:
         """
         own = self.whitelist
         if self.archive is None or (own.sha256.startswith(snapshot.sha) and not own.damaged):
-            return replace(side_of(own), time=snapshot.generated_at)
+            known = self.archive.structures if self.archive else {}
+            return replace(side_of(own), time=snapshot.generated_at, structures=known)
         return self.archive.side(snapshot)
 
     def _repr_html_(self) -> str:
