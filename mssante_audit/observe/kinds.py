@@ -113,8 +113,8 @@ def find_observation(data: Path, kind: str = "dns") -> Path | None:
 
 def read_observations(
     data: Path, domains: Sequence[str], as_of: datetime, since: datetime
-) -> tuple[dict[str, Any], tuple[Aside, ...]]:
-    """Return what a data folder holds of each kind, by what needs it, and the files left aside.
+) -> tuple[dict[str, Any], tuple[Aside, ...], dict[str, tuple[File, ...]]]:
+    """Return what a data folder holds of each kind, by what needs it; files left aside; files there are.
 
     Parameters
     ----------
@@ -125,14 +125,15 @@ def read_observations(
     since
         What was seen before says nothing of `as_of` any more.
     """
-    observed, aside = {}, []
+    observed, aside, known = {}, [], {}
     for kind in kinds():
         files = find_observations(data, kind.name)
         aside += [Aside(file.path.name, "future") for file in files if file.begun > as_of + SKEW]
         files = [file for file in files if file.begun <= as_of + SKEW]
         observed[kind.need], others = kind.read(files, domains, as_of, since) if files else (None, [])
         aside += others
-    return observed, tuple(aside)
+        known[kind.need] = tuple(files)
+    return observed, tuple(aside), known
 
 
 def stamp_of(name: str) -> datetime | None:

@@ -58,7 +58,7 @@ def load_merged(
                 raise
             aside.append(Aside(file.path.name, "unreadable"))
             continue
-        told = _asked(seen)
+        told = asked(seen)
         done = told if seen.complete else {name for name in told if _done(view_of(seen), name)}
         own = {domain for domain, name in left.items() if name in done}
         whole |= seen.complete and len(told.intersection(names.values())) >= WHOLE * len(names)
@@ -81,7 +81,7 @@ def _zone(files: Sequence[File], names: Collection[str]) -> str:
     return max(zones, key=lambda zone: sum(is_under(name, zone) for name in names), default="")
 
 
-def _asked(seen: Observation) -> set[str]:
+def asked(seen: Observation) -> set[str]:
     """Return the names that an observation was to answer for: what a walk begins with was asked of them."""
     first = seen.queries.loc[seen.queries["qtype"] == "MX", ["step", "qname"]]
     walked = set(first.loc[first["step"] == "walk", "qname"])

@@ -36,6 +36,9 @@ DECLARED = {
 }
 """What was declared of the DNS."""
 
+ASPECTS = {"method": "Méthode", "servers": "Serveurs de noms", "exchangers": "Serveurs de messagerie"}
+"""What is compared of two observations of the DNS (`mssante_audit.verdicts.differences`)."""
+
 KINDS = {
     "added": "Domaines ajoutés",
     "removed": "Domaines retirés",

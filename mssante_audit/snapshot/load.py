@@ -117,7 +117,7 @@ def _load_snapshot(
         raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
     whitelist, (where, trusted) = _whitelist(folder, head), _where(folder)
     domains, since = whitelist.entries["domain"].tolist(), made_with.oldest_observation(made_at)
-    observed, aside = read_observations(where, domains, made_at, since) if where else ({}, ())
+    observed, aside, files = read_observations(where, domains, made_at, since) if where else ({}, (), {})
     told = head["observed"]  # only what the snapshot was made with
     observed = {need: seen for need, seen in observed.items() if seen and hashes(seen) == told.get(need)}
     space = TrustSpace(
@@ -129,6 +129,7 @@ def _load_snapshot(
         observation=observed.pop("observation", None),
         observed=observed,
         aside=aside,
+        files=files,
         mailboxes=_mailboxes(folder, head["mailboxes"]),
         archive=find_archive(where, *trusted) if where and where.is_dir() else None,
         kept=partial(read_frame, folder),
