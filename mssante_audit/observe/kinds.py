@@ -55,6 +55,20 @@ observed has ``parts``, each with ``source``, ``sha256`` and ``started_at``."""
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """What a snapshot keeps of what was observed."""
+
+    what: str
+    """What a row is."""
+    about: str | None
+    """A docstring whose first table describes the columns (`mssante_audit.base.frames.columns`)."""
+    make: Callable[[Any, Sequence[str]], pd.DataFrame]
+    """From what was observed (or ``None``) and the list's domains."""
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The values that a column may have."""
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of observation."""
 
@@ -69,8 +83,8 @@ class Kind:
     remedy: str
     """What to do then, in French."""
     read: Reader
-    frames: Callable[[Any, Sequence[str]], Mapping[str, pd.DataFrame]] = field(default=lambda *_: {})
-    """What a snapshot keeps of it: from what was observed (or ``None``) and the list's domains, by name."""
+    frames: Mapping[str, Frame] = field(default_factory=dict)
+    """What a snapshot keeps of it, by name."""
 
 
 def kinds() -> tuple[Kind, ...]:

@@ -135,9 +135,11 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
     told = pd.concat([_of_audit(space, name) for name in audits()], ignore_index=True)
     shared = worded(told)
     names = dict.fromkeys(space.audited["domain"].tolist())
-    seen: dict[str, pd.DataFrame] = {}
-    for kind in kinds():
-        seen |= kind.frames(space.given(kind.need), list(names))
+    seen = {
+        name: frame.make(space.given(kind.need), list(names))
+        for kind in kinds()
+        for name, frame in kind.frames.items()
+    }
     used = dict(zip(seen["methods"]["domain"], seen["methods"]["method"], strict=True))
     open_ones = shared[shared["until"] == ""]
     frames = {
