@@ -35,6 +35,7 @@ import pandas as pd
 from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.headings import fields, read_mapping
 from mssante_audit.declarations.read import Sheet, read_csv, read_json, read_jsonl
+from mssante_audit.declarations.scope import FILE, Scope, read_scope
 from mssante_audit.declarations.values import KINDS, Problem, read_values
 from mssante_audit.values.identifiers import identifier_of, structure_key
 
@@ -57,6 +58,8 @@ class Register:
     """Name for messages."""
     sha256: str
     """Of the files' bytes, in order."""
+    scope: Scope | None = None
+    """Whom it covers, where that is not everybody (a ``scope.toml`` beside it)."""
 
     def at(self, as_of: datetime) -> pd.DataFrame:
         """Return the declarations that count at `as_of`: for each domain, the latest of each operator.
@@ -136,9 +139,10 @@ def load_declarations(
     parts = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     if not parts:
         raise InputError("no declaration here", file=str(path), remedy=f"Known are {', '.join(SUFFIXES)}")
+    folder = path if path.is_dir() else path.parent
+    scope = read_scope(folder / FILE) if (folder / FILE).is_file() else None
     if columns is None:
-        beside = (path if path.is_dir() else path.parent) / "columns.toml"
-        columns = beside if beside.is_file() else {}
+        columns = beside if (beside := folder / "columns.toml").is_file() else {}
     mapping = columns if isinstance(columns, Mapping) else read_mapping(Path(columns))
     digest = hashlib.sha256()
     frames, problems, missing = [], [], {}
@@ -157,7 +161,7 @@ def load_declarations(
         frames.append(frame)
         problems += found
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-    return Register(frame, problems_frame(problems), missing, path.name, digest.hexdigest())
+    return Register(frame, problems_frame(problems), missing, path.name, digest.hexdigest(), scope)
 
 
 def find_register(data: Path) -> Path | None:

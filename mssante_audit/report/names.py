@@ -12,6 +12,7 @@ STATUSES = {
     "as-declared": "listé comme déclaré",
     "withdrawn": "retiré, absent de la liste",
     "later": "déclaré à une date future",
+    "outside": "hors du périmètre du registre",
 }
 """Statuses of a domain in the register (`mssante_audit.audits.reconciliation`), worst first."""
 

@@ -15,6 +15,7 @@ import pandas as pd
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.declarations.register import Register
+from mssante_audit.declarations.scope import Scope
 from mssante_audit.findings.facts import loaded
 from mssante_audit.findings.frame import COLUMNS, Severity
 from mssante_audit.findings.registry import audits, catalogue
@@ -169,6 +170,7 @@ def _register(folder: Path, told: dict[str, Any] | None) -> Register | None:
         {file: frozenset(columns) for file, columns in told["missing"].items()},
         told["source"],
         told["sha256"],
+        Scope.model_validate(told["scope"]) if told["scope"] else None,
     )
 
 

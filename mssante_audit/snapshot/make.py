@@ -222,6 +222,7 @@ def _head(space: TrustSpace, shareable: bool) -> dict[str, Any]:
             "source": register.source,
             "sha256": register.sha256,
             "missing": {file: sorted(columns) for file, columns in register.missing.items()},
+            "scope": register.scope and register.scope.model_dump(),
         },
         "observed": {need: hashes(seen) for need, seen in space.observations.items()},
         "mailboxes": mailboxes

@@ -29,6 +29,7 @@ from mssante_audit.mailboxes.extraction import Extraction, find_extractions
 from mssante_audit.observe.kinds import Aside, File, kinds, read_observations
 from mssante_audit.observe.kinds import find_observation as find_observation
 from mssante_audit.observe.observation import Observation
+from mssante_audit.space.scope import covered
 from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.check import search
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
@@ -96,6 +97,11 @@ class TrustSpace:
     def operator_names(self) -> dict[str, str]:
         """The name of each operator, by its identifier (`mssante_audit.whitelist.rows.operator_names`)."""
         return operator_names(self.audited)
+
+    @cached_property
+    def covered(self) -> frozenset[str] | None:
+        """The operators that the register covers (`mssante_audit.space.scope`), ``None`` for all."""
+        return covered(self)
 
     @cached_property
     def published(self) -> dict[str, int] | None:
@@ -242,7 +248,7 @@ def load_space(
     observed, aside, files = read_observations(
         folder, whitelist.entries["domain"].tolist(), instant, limits.oldest_observation(instant)
     )
-    return TrustSpace(
+    space = TrustSpace(
         whitelist,
         instant,
         limits,
@@ -256,3 +262,5 @@ def load_space(
         waivers=waivers if (waivers := folder / "waivers.toml").is_file() else None,
         archive=archive,
     )
+    _ = space.covered  # a scope that names nobody is told at once
+    return space
