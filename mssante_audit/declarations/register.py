@@ -8,10 +8,17 @@ column                  dtype           meaning
 ``file``                str             name of the file the row comes from
 ``row``                 int64           row as a spreadsheet shows it (headings in row 1), line of a JSON
                                         Lines file, position in a JSON file, 1 for a PDF form
-the form's text fields  str             as the file says, "" when empty; see ``declarations.toml``
+the form's text fields  str             as the file says, see ``declarations.toml``; "" when empty or struck
+                                        out, and of « idem » what it refers to
 the form's boxes        boolean         ticked or not; missing when the cell could not be read
 ``date``                datetime64[s]   NaT when empty or unreadable
 ``date_text``           str             the date as the file says
+``received_on``         datetime64[s]   when the manager received it, NaT where that is not told
+``received_on_text``    str             as the file says
+``answered_on``         datetime64[s]   when the manager answered
+``answered_on_text``    str             as the file says
+``effective_on``        datetime64[s]   from when on it takes effect
+``effective_on_text``   str             as the file says
 ``domain_key``          str             the domain in lower case, without outer blanks and final dot
 ``operator_id``         str             the representative's structure identifier as the list would write it
                                         (`mssante_audit.values.identifiers.identifier_of`)
@@ -146,6 +153,7 @@ def load_declarations(
     mapping = columns if isinstance(columns, Mapping) else read_mapping(Path(columns))
     digest = hashlib.sha256()
     frames, problems, missing = [], [], {}
+    contents: dict[str, str] = {}
     for part in parts:
         try:
             raw = part.read_bytes()
@@ -158,6 +166,12 @@ def load_declarations(
         typed["operator_id"] = mapped(typed["structure_id"], identifier_of)
         frame = pd.DataFrame({"row": read.rows, **typed})
         frame.insert(0, "file", pd.Series(part.name, index=frame.index, dtype="str"))
+        if len(parts) > 1:
+            written = hashlib.sha256(records(frame).to_csv(index=False).encode()).hexdigest()
+            first = contents.setdefault(written, part.name)
+            if first != part.name and len(frame):
+                problems.append(Problem(part.name, None, "", "file-twice", first))
+                continue
         frames.append(frame)
         problems += found
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
@@ -257,5 +271,5 @@ def records(declarations: pd.DataFrame) -> pd.DataFrame:
             written[name] = written[name].fillna(value=False).map({True: "X", False: ""}).astype("str")
         elif field.kind == "date":
             days = written[name].dt.strftime("%Y-%m-%d")
-            written[name] = days.fillna(declarations["date_text"]).astype("str")
+            written[name] = days.fillna(declarations[f"{name}_text"]).astype("str")
     return written
