@@ -1,8 +1,8 @@
 """What each server was heard to say to each question, three-valued: told, failed, or nothing that decides.
 
-Whatever the order of a file's lines, and however often one is repeated, the same is heard. Silence counts once
-its last attempt is there, an answer over TCP once it is known what UDP gave: what a line less leaves open is
-unheard, and decides nothing.
+Whatever the order of a file's lines, and however often one is repeated, the same is heard. Silence counts
+once its last attempt is there, an answer over TCP once it is known what UDP gave: what a line less leaves
+open is unheard, and decides nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MADE_UP = tuple(
         ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32"),
     )
 )
-"""Networks for documentation and benchmarks (RFC 5737, 2544, 3849): in a laboratory they stand for public ones."""
+"""Networks for documentation and benchmarks (RFC 5737, 2544, 3849): a laboratory has them for public ones."""
 _FIELDS = (
     "line", "at", "zone", "qname", "qtype", "server", "address", "edns", "attempt", "outcome", "rcode",
     "flags", "cut",
@@ -69,8 +69,8 @@ class Word(NamedTuple):
     """What a question to an address came to."""
 
     kind: str
-    """``told``; ``tcp``, told over TCP while UDP is silent; ``dim``, UDP is silent, the server answers over TCP,
-    and was not asked this over it; ``silent``, ``refused``, ``servfail``, ``lame``,
+    """``told``; ``tcp``, told over TCP while UDP is silent; ``dim``, UDP is silent, the server answers over
+    TCP, and was not asked this over it; ``silent``, ``refused``, ``servfail``, ``lame``,
     ``truncated``, ``malformed``, ``edns`` (silent unless asked without EDNS); "" for unheard."""
     reply: Reply | None = None
 
@@ -100,15 +100,17 @@ class Heard:
         self.resolvers = tuple(a for a in given.get("resolvers") or () if isinstance(a, str))
         self._lines: dict[tuple[str, str, str], dict[str, list[Reply | None]]] = {}
         self._edns: dict[tuple[str, bool], set[str]] = {}
+        self._usable: dict[str, bool | None] = {}
         self._words: dict[tuple[str, str, str, bool], dict[str, Word]] = {}
         self.asked: dict[tuple[str, str], list[str]] = {}
         """(name, type) → zones whose servers were asked it."""
-        self.names: dict[str, dict[str, set[str]]] = {}
-        """Zone → address → names under which it was asked about the zone's apex or a name."""
+        self.names: dict[str, set[str]] = {}
+        """Name of a server of the parent zone → addresses that were asked under it."""
         self.cuts: dict[str, list[Reply]] = {}
         """Zone → the replies that hand it over."""
         self._index(observation)
-        given_or_found = [a for _, a in self.parent_servers] or [*self.names.get(self.parent, ())]
+        found = [address for own in self.names.values() for address in own]
+        given_or_found = [a for _, a in self.parent_servers] or found
         self.laboratory = any(not _is_global(address) for address in (*given_or_found, *self.resolvers))
         """Whether the observer's own servers are not public: then others need not be."""
 
@@ -120,23 +122,29 @@ class Heard:
         columns.insert(1, frame["at"].astype("int64").tolist())
         tcp = (frame["transport"].astype("str") == "tcp").tolist()
         for over_tcp, line, *rest in zip(tcp, *columns, strict=True):
-            one = Reply(line, *rest, items.get(line, ()))
+            one = Reply._make((line, *rest, items.get(line, ())))
             key = (one.zone, one.qname, one.qtype)
-            both = self._lines.setdefault(key, {}).setdefault(one.address, [None, None])
+            replies = self._lines.get(key)
+            if replies is None:
+                replies = self._lines[key] = {}
+            both = replies.get(one.address)
+            if both is None:
+                both = replies[one.address] = [None, None]
             before = both[over_tcp]
             if before is None or self._order(one) > self._order(before):
                 both[over_tcp] = one
             if one.edns:
                 heard = "silent" if one.outcome in SILENT else "plain" if one.rcode in _PLAIN else "known"
                 self._edns.setdefault((one.address, over_tcp), set()).add(heard)
-            self.names.setdefault(one.zone, {}).setdefault(one.address, set()).add(one.server)
+            if one.zone == self.parent:
+                self.names.setdefault(one.server, set()).add(one.address)
         for zone, qname, qtype in self._lines:
             self.asked.setdefault((qname, qtype), []).append(zone)
         for replies in self._lines.values():
             for both in replies.values():
-                for one in both:
-                    if one is not None and one.outcome == "referral":
-                        self.cuts.setdefault(one.cut, []).append(one)
+                for kept in both:
+                    if kept is not None and kept.outcome == "referral":
+                        self.cuts.setdefault(kept.cut, []).append(kept)
 
     def _order(self, one: Reply) -> tuple[Any, ...]:
         """Rank replies to one question: what says most, then the latest, and never by their place."""
@@ -154,7 +162,7 @@ class Heard:
     def words(self, zone: str, qname: str, qtype: str, *, walked: bool = False) -> dict[str, Word]:
         """Return what each address asked said to a question.
 
-        `walked`: of a zone that a domain is reached through, whose servers are asked for its SOA over TCP too.
+        `walked`: of a zone that a domain is reached through, whose SOA is asked for over TCP too.
         """
         key = (zone, qname, qtype, walked)
         if key not in self._words:
@@ -197,6 +205,11 @@ class Heard:
 
     def usable(self, address: str) -> bool | None:
         """Whether an address of a name server can be asked by anybody; ``None``: not by the observer."""
+        if address not in self._usable:
+            self._usable[address] = self._can_be_asked(address)
+        return self._usable[address]
+
+    def _can_be_asked(self, address: str) -> bool | None:
         try:
             ip = ip_address(address)
         except ValueError:
@@ -227,11 +240,14 @@ def _answers(one: Reply) -> bool:
 def _items(observation: Observation) -> dict[int, tuple[Item, ...]]:
     """Return the records of each line, sorted: their order in a reply means nothing."""
     frame = observation.records
+    items = map(Item._make, zip(*(frame[name].tolist() for name in Item._fields), strict=True))
     found: dict[int, list[Item]] = {}
-    columns = [frame[name].tolist() for name in ("line", *Item._fields)]
-    for line, *rest in zip(*columns, strict=True):
-        found.setdefault(line, []).append(Item(*rest))
-    return {line: tuple(sorted(items)) for line, items in found.items()}
+    for line, item in zip(frame["line"].tolist(), items, strict=True):
+        if line in found:
+            found[line].append(item)
+        else:
+            found[line] = [item]
+    return {line: tuple(sorted(own)) if len(own) > 1 else tuple(own) for line, own in found.items()}
 
 
 def _is_global(address: str) -> bool:

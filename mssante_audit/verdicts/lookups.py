@@ -1,8 +1,8 @@
-"""The addresses of hosts as a resolver would find them, from the lines that tell, and never from their lack."""
+"""The addresses of hosts as a resolver would find them, from lines that tell, and never from their lack."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from mssante_audit.observe.dns.names import is_under
@@ -99,8 +99,15 @@ class Lookups:
     def _failing(self, name: str, qtype: str, depth: int) -> Looked:
         """Tell a lookup that failed for certain from one of which too little was heard."""
         zones = self._heard.asked.get((name, qtype), ())
-        if not zones or depth > _DEPTH or (name, qtype) in self._under_way:
+        if depth > _DEPTH or (name, qtype) in self._under_way:
             return Looked("failed" if (name, qtype) in self._under_way else "")
+        if not zones:  # once a zone is known to be out of reach, nobody is asked for its names
+            lost = next((zone for zone in _above(name) if zone in self._heard.cuts), "")
+            self._under_way.add((name, qtype))
+            try:
+                return Looked("failed" if lost and self._out_of_reach(lost, depth) else "", (), lost)
+            finally:
+                self._under_way.discard((name, qtype))
         zone = max(zones, key=lambda one: (len(one) if one not in ("", ".") else 0, one))
         words = self._heard.words(zone, name, qtype)
         if not zone:
@@ -153,6 +160,13 @@ class Lookups:
                     return None
                 found |= {address for address in looked.data if self._heard.usable(address)}
         return found
+
+
+def _above(name: str) -> Iterator[str]:
+    """Yield a name and those above it."""
+    while name:
+        yield name
+        name = name.partition(".")[2]
 
 
 def names_of(referrals: Iterable[Reply], zone: str) -> set[str]:

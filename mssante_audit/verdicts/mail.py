@@ -20,9 +20,11 @@ degradation while it is sound. What decides is a cause, one of `CAUSES`, with fa
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from dns.inet import is_address
@@ -43,17 +45,15 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
         "alias-lost", "exchangers-absent", "exchangers-lost", "exchangers-private", "exchangers-literal",
     ),
     "degraded": (
-        "servers-differ", "one-server", "servers-ipv6", "servers-tcp", "mx-differ", "null-mx-beside",
-        "one-exchanger", "exchangers-ipv6", "private-among",
+        "servers-differ", "dnssec-bogus", "one-server", "servers-ipv6", "servers-tcp", "mx-differ",
+        "null-mx-beside", "one-exchanger", "exchangers-ipv6", "private-among",
     ),
-    "unknown": ("not-observed", "too-old", "of-the-future", "parent-silent", "servers-unheard", "hosts-unheard"),
+    "unknown": (
+        "not-observed", "too-old", "of-the-future", "parent-silent", "servers-unheard", "hosts-unheard",
+        "not-reached",
+    ),
 }  # fmt: skip
 """What decides, by answer, the first to be told where there are several; ``yes`` has none."""
-OF_MAIL = (
-    "null-mx", "no-mail", "exchangers-absent", "exchangers-lost", "exchangers-private", "exchangers-literal",
-    "mx-differ", "null-mx-beside", "one-exchanger", "exchangers-ipv6", "private-among", "hosts-unheard",
-)  # fmt: skip
-"""Those about mail hosts; the others are about the domain's own name."""
 NULL = "."
 _GRADES = {"yes": "ok", "degraded": "warn", "no": "fail", "unknown": "unknown"}
 _ORDER = {cause: place for place, cause in enumerate(c for own in CAUSES.values() for c in own)}
@@ -82,6 +82,10 @@ class Part(NamedTuple):
     facts: Mapping[str, Any] = {}
 
 
+YES = Part("yes")
+NOT_OBSERVED, NOT_REACHED = Part("unknown", "not-observed"), Part("unknown", "not-reached")
+
+
 @dataclass(frozen=True)
 class Mail:
     """Whether mail to a domain arrives."""
@@ -93,9 +97,9 @@ class Mail:
     """What decides, one of `CAUSES`; "" where mail arrives."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the cause is about: ``zone`` and ``name`` str, ``servers`` and ``hosts`` lists of str."""
-    dns: Part = Part("unknown", "not-observed")
+    dns: Part = NOT_OBSERVED
     """Of the domain's name: from the parent zone to an answer about its mail."""
-    mail: Part = Part("unknown", "not-observed")
+    mail: Part = NOT_OBSERVED
     """Of its mail hosts."""
     observed_at: datetime | None = None
     """When it was last asked for (UTC)."""
@@ -106,8 +110,10 @@ class Mail:
         """``ok``, ``warn``, ``fail`` or ``unknown`` for the checks ``dns`` and ``mail``."""
         return {"dns": _GRADES[self.dns.receives], "mail": _GRADES[self.mail.receives]}
 
-
-YES = Part("yes")
+    @property
+    def causes(self) -> dict[str, str]:
+        """What decides each of the two, "" where it is ok."""
+        return {"dns": self.dns.cause, "mail": self.mail.cause}
 
 
 class Ways(NamedTuple):
@@ -121,6 +127,7 @@ class Ways(NamedTuple):
 
     @property
     def whole(self) -> Part:
+        """What the two come to."""
         return _both(self.dns, self.mail)
 
 
@@ -131,7 +138,7 @@ class Server(NamedTuple):
     words: dict[str, Word]
     """By address that can be asked; of one that the observer cannot reach there is none."""
     state: str
-    """``sound``, ``tcp`` (over TCP only), ``dim`` (not over UDP), ``ipv6`` (over IPv6 only), ``dead``, "" (unheard)."""
+    """``sound``, ``ipv6``, ``tcp`` (over these only), ``dim`` (not over UDP), ``dead`` or "" (unheard)."""
     found: frozenset[str]
     """Addresses over which it is sound."""
 
@@ -155,8 +162,14 @@ def mails(
     names = list(dict.fromkeys(domains))
     if observation is None:
         return {domain: Mail(domain, "unknown", "not-observed") for domain in names}
-    walker = _Walk(Heard(observation))
-    return {domain: walker.mail(domain, as_of, timedelta(max_age_days)) for domain in names}
+    collects = gc.isenabled()
+    gc.disable()  # a hundred thousand lines become a million tuples, no circle among them: it halves the time
+    try:
+        walker = _Walk(Heard(observation))
+        return {domain: walker.mail(domain, as_of, timedelta(max_age_days)) for domain in names}
+    finally:
+        if collects:
+            gc.enable()
 
 
 class _Walk:
@@ -171,7 +184,7 @@ class _Walk:
         name = canonical(domain)
         if not name:
             part = Part("no", "no-name", {"name": domain})
-            return Mail(domain, "no", part.cause, part.facts, part, Part("unknown"))
+            return Mail(domain, "no", part.cause, part.facts, part, NOT_REACHED)
         at = self._times(name)
         if not at:
             return Mail(domain, "unknown", "not-observed")
@@ -185,9 +198,7 @@ class _Walk:
         else:
             ways = self._elsewhere(name)
         whole = ways.whole
-        return Mail(
-            domain, whole.receives, whole.cause, whole.facts, ways.dns, ways.mail, last, ways.steps
-        )
+        return Mail(domain, whole.receives, whole.cause, whole.facts, ways.dns, ways.mail, last, ways.steps)
 
     def _times(self, name: str) -> list[int]:
         """Return the first and the last instant at which the domain's mail was asked for."""
@@ -207,20 +218,18 @@ class _Walk:
         words = {a: word for server in servers or () for a, word in server.words.items()}
         contents: dict[tuple[Any, ...], list[str]] = {}
         for address, word in words.items():
-            if word.told:
-                contents.setdefault(self._content(zone, name, address, word), []).append(address)
+            if word.told and word.reply:
+                contents.setdefault(self._content(zone, name, address, word.reply), []).append(address)
         own = _of_servers(self._heard, zone, servers, words)
         led = [self._led(zone, what, [words[a] for a in at], name, depth) for what, at in contents.items()]
         steps = _steps(zone, name, servers or (), words, dict(_owners(contents, led)))
         if own.receives in ("no", "unknown") or not led:
-            return Ways(own, Part("unknown"), frozenset(), steps)
+            return Ways(own, NOT_REACHED, frozenset(), steps)
         below = _together(zone, led, [list(at) for at in contents.values()])
         return Ways(_both(own, below.dns), below.mail, below.hosts, steps)
 
-    def _content(self, zone: str, name: str, address: str, word: Word) -> tuple[Any, ...]:
+    def _content(self, zone: str, name: str, address: str, reply: Reply) -> tuple[Any, ...]:
         """Return what a reply comes to, equal for replies that lead the same way."""
-        reply = word.reply
-        assert reply is not None
         if reply.outcome == "referral":
             return ("cut", reply.cut)
         if reply.data:
@@ -244,7 +253,7 @@ class _Walk:
         kind, *rest = content
         if kind == "cut":
             if depth > MAX_ALIASES or not is_under(rest[0], zone) or rest[0] == zone:
-                return Ways(Part("unknown", "servers-unheard", {"zone": rest[0]}), Part("unknown"))
+                return Ways(Part("unknown", "servers-unheard", {"zone": rest[0]}), NOT_REACHED)
             return self._zone(rest[0], [w.reply for w in words if w.reply], name, depth + 1)
         if kind == "mx":
             return self._mx(rest[0])
@@ -255,13 +264,14 @@ class _Walk:
         if kind == "unheard":
             return Ways(YES, Part("unknown", "hosts-unheard", {"name": name}))
         if kind == "nxdomain":
-            return Ways(Part("no", "no-name", {"name": name, "zone": zone}), Part("unknown"))
+            return Ways(Part("no", "no-name", {"name": name, "zone": zone}), NOT_REACHED)
         return Ways(YES, Part("no", "no-mail", {"name": name, "zone": zone}))
 
     def _servers(self, zone: str, referrals: Sequence[Reply], name: str) -> list[Server] | None:
         """Return a zone's servers and what they said of a name; ``None`` if not all are known."""
         if zone == self._heard.parent:
-            return self._parent_servers(name)
+            parents = self._parents
+            return [self._server(zone, *one, name) for one in parents.items()] if parents else None
         glue = glue_of(referrals, zone)
         asked = set(self._heard.words(zone, zone, "SOA", walked=True))
         own: set[str] = set()
@@ -269,7 +279,7 @@ class _Walk:
             said = self._heard.word(zone, zone, "NS", address, walked=True)
             if said.told and said.reply:
                 own.update(i.data for i in said.reply.items if (i.type, i.owner) == ("NS", zone))
-            elif not said.failed:
+            elif not said.kind:
                 return None
         handed = sorted(names_of(referrals, zone))[:MAX_NAMES]
         more = sorted(own.difference(handed))[: MAX_NAMES - len(handed)]
@@ -284,16 +294,15 @@ class _Walk:
             servers.append(self._server(zone, host, sorted(addresses), name))
         return servers
 
-    def _parent_servers(self, name: str) -> list[Server] | None:
-        """Return the servers of the parent zone: those given to the observer, or all that the zone names."""
+    @cached_property
+    def _parents(self) -> dict[str, list[str]] | None:
+        """The servers of the parent zone: those given to the observer, or all that the zone names."""
         zone, heard = self._heard.parent, self._heard
         by_name: dict[str, set[str]] = {}
         for host, address in heard.parent_servers:
             by_name.setdefault(host, set()).add(address)
         if not by_name:
-            for address, names in heard.names.get(zone, {}).items():
-                for host in names:
-                    by_name.setdefault(host, set()).add(address)
+            by_name = {host: set(own) for host, own in heard.names.items()}
             named = {
                 text
                 for other in heard.asked.get((zone, "NS"), ())
@@ -306,7 +315,7 @@ class _Walk:
                 by_name.setdefault(host, set()).update((*found.v4.data, *found.v6.data))
             if not named or not all(by_name.values()):
                 return None
-        return [self._server(zone, host, sorted(by_name[host]), name) for host in sorted(by_name)]
+        return {host: sorted(by_name[host]) for host in sorted(by_name)}
 
     def _server(self, zone: str, host: str, addresses: Iterable[str], name: str) -> Server:
         can = {address: self._heard.usable(address) for address in addresses}
@@ -344,9 +353,9 @@ class _Walk:
             end = found.replies[-1].alias or found.replies[-1].qname if found.replies else name
             ways = self._implicit(end, None)
         elif found.absent:
-            ways = Ways(Part("no", "alias-lost", {"name": name, "zone": found.zone}), Part("unknown"))
+            ways = Ways(Part("no", "alias-lost", {"name": name, "zone": found.zone}), NOT_REACHED)
         else:
-            ways = Ways(Part("unknown", "hosts-unheard", {"name": name}), Part("unknown"))
+            ways = Ways(Part("unknown", "hosts-unheard", {"name": name}), NOT_REACHED)
         return ways._replace(steps=(step._replace(below=ways.steps),))
 
     def _implicit(self, name: str, addresses: frozenset[str] | None) -> Ways:
@@ -405,8 +414,10 @@ def _from(looked: Looked) -> str:
 
 
 def _state(heard: Heard, host: Host) -> tuple[str, frozenset[str]]:
-    """Return how a host can be reached (``good``, ``mixed``, ``ipv6``, ``private``; "" unknown; else why it has
-    no address), and its public addresses."""
+    """Return how a host can be reached, and its public addresses.
+
+    ``good``, ``mixed`` (with private ones), ``ipv6``, ``private``; why it has no address; "" for unknown.
+    """
     own = [{a for a in looked.data if heard.public(a)} for looked in host]
     if own[0]:
         return "good" if len(own[0]) == len(host.v4.data) else "mixed", frozenset(own[0])
@@ -437,16 +448,12 @@ def _of_hosts(hosts: Mapping[str, tuple[str, frozenset[str]]]) -> Part:
     if len(bad) < len(states):
         return Part("degraded", "exchangers-ipv6", {"hosts": sorted(set(states).difference(bad))})
     kinds = set(states.values())
-    cause = "exchangers-absent"
-    for kind in ("literal", "private", "failed"):
-        if kind in kinds:
-            cause = {"literal": "exchangers-literal", "private": "exchangers-private"}.get(kind, "exchangers-lost")
-    return Part("no", cause, {"hosts": bad})
+    told = {"failed": "lost", "private": "private", "literal": "literal"}
+    kind = next((told[kind] for kind in told if kind in kinds), "absent")
+    return Part("no", f"exchangers-{kind}", {"hosts": bad})
 
 
-def _of_servers(
-    heard: Heard, zone: str, servers: list[Server] | None, words: Mapping[str, Word]
-) -> Part:
+def _of_servers(heard: Heard, zone: str, servers: list[Server] | None, words: Mapping[str, Word]) -> Part:
     """Tell whether a zone's servers answer, and on how many of them that hangs."""
     if servers is None or not servers or any(not server.state for server in servers):
         return Part("unknown", "servers-unheard", {"zone": zone})
