@@ -346,7 +346,7 @@ class _Walk:
     def _alias(self, name: str) -> Ways:
         """Follow an alias: the name it leads to is looked up."""
         found = self._lookups.look_up(name, "MX")
-        step = Step(name, "MX", "", "", "", found.status or "unheard", found.data)
+        step = Step(name, "MX", "", *_from(found), found.status or "unheard", found.data)
         if found.status == "found":
             ways = self._mx(frozenset(text.rpartition(" ")[2] for text in found.data))
         elif found.status == "nodata":
@@ -402,15 +402,16 @@ class _Walk:
         if name not in self._addresses:
             host = self._lookups.host(name)
             steps = tuple(
-                Step(name, qtype, "", _from(looked), "", looked.status or "unheard", looked.data)
+                Step(name, qtype, "", *_from(looked), looked.status or "unheard", looked.data)
                 for qtype, looked in (("A", host.v4), ("AAAA", host.v6))
             )
             self._addresses[name] = (*_state(self._heard, host), steps)
         return self._addresses[name]
 
 
-def _from(looked: Looked) -> str:
-    return looked.replies[-1].server if looked.replies else ""
+def _from(looked: Looked) -> tuple[str, str]:
+    """Return name and address of the server whose reply ended a lookup, "" each if none did."""
+    return (looked.replies[-1].server, looked.replies[-1].address) if looked.replies else ("", "")
 
 
 def _state(heard: Heard, host: Host) -> tuple[str, frozenset[str]]:
