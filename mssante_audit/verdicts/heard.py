@@ -15,7 +15,12 @@ from mssante_audit.observe.dns.view import Item
 from mssante_audit.observe.lines import SILENT, TOLD
 from mssante_audit.observe.observation import Observation
 
-TOLD_ONLY_TCP, DIM, UNHEARD = "tcp", "dim", ""
+PARTLY = ("bogus", "tcp", "slow", "notimp")
+"""Kinds of words that only some resolvers take: those that do not validate, that go on over TCP, that wait,
+that ask again without EDNS after NOTIMP."""
+DIM, UNHEARD = "dim", ""
+SLOW = 3000.0
+"""Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds)."""
 _MADE_UP = tuple(
     map(
         ip_network,
@@ -25,10 +30,11 @@ _MADE_UP = tuple(
 """Networks for documentation and benchmarks (RFC 5737, 2544, 3849): a laboratory has them for public ones."""
 _FIELDS = (
     "line", "at", "zone", "qname", "qtype", "server", "address", "edns", "attempt", "outcome", "rcode",
-    "flags", "cut",
+    "flags", "cut", "rtt",
 )  # fmt: skip
-_PLAIN = ("FORMERR", "NOTIMP")
-"""With these a server says that it knows no EDNS; resolvers ask again without."""
+_NO_EDNS = {"FORMERR": "formerr", "NOTIMP": "notimp", "16": "badvers"}
+"""Rcodes with which servers refuse EDNS. After the first, all resolvers ask again without; after the second,
+some; after BADVERS, none."""
 
 
 class Reply(NamedTuple):
@@ -48,6 +54,8 @@ class Reply(NamedTuple):
     rcode: str
     flags: str
     cut: str
+    rtt: float
+    """Milliseconds; NaN without a reply."""
     items: tuple[Item, ...]
 
     @property
@@ -69,15 +77,17 @@ class Word(NamedTuple):
     """What a question to an address came to."""
 
     kind: str
-    """``told``; ``tcp``, told over TCP while UDP is silent; ``dim``, UDP is silent, the server answers over
-    TCP, and was not asked this over it; ``silent``, ``refused``, ``servfail``, ``lame``,
-    ``truncated``, ``malformed``, ``edns`` (silent unless asked without EDNS); "" for unheard."""
+    """``told``, or one of `PARTLY` where only some resolvers hear it; ``dim``, UDP is silent, the server
+    answers over TCP, and was not asked this over it; ``silent``, ``refused``, ``servfail``, ``lame``,
+    ``truncated``, ``malformed``, ``edns`` (told only without EDNS, as no resolver asks); "" for unheard."""
     reply: Reply | None = None
+    other: Reply | None = None
+    """What it told over TCP, where that is not the same."""
 
     @property
     def told(self) -> bool:
         """Whether there is a reply that says what exists."""
-        return self.kind in ("told", TOLD_ONLY_TCP)
+        return self.kind == "told" or self.kind in PARTLY
 
     @property
     def failed(self) -> bool:
@@ -108,6 +118,10 @@ class Heard:
         """Name of a server of the parent zone → addresses that were asked under it."""
         self.cuts: dict[str, list[Reply]] = {}
         """Zone → the replies that hand it over."""
+        self.anchored: set[str] = set()
+        """Zones with a DS record."""
+        self.signed = False
+        """Whether anything is signed, or has a DS record."""
         self._index(observation)
         found = [address for own in self.names.values() for address in own]
         given_or_found = [a for _, a in self.parent_servers] or found
@@ -134,10 +148,13 @@ class Heard:
             if before is None or self._order(one) > self._order(before):
                 both[over_tcp] = one
             if one.edns:
-                heard = "silent" if one.outcome in SILENT else "plain" if one.rcode in _PLAIN else "known"
+                heard = "silent" if one.outcome in SILENT else _NO_EDNS.get(one.rcode, "known")
                 self._edns.setdefault((one.address, over_tcp), set()).add(heard)
             if one.zone == self.parent:
                 self.names.setdefault(one.server, set()).add(one.address)
+        records = observation.records
+        self.anchored = set(records.loc[records["type"] == "DS", "owner"])
+        self.signed = bool(self.anchored) or bool(frame["flags"].str.contains("signed").any())
         for zone, qname, qtype in self._lines:
             self.asked.setdefault((qname, qtype), []).append(zone)
         for replies in self._lines.values():
@@ -157,7 +174,7 @@ class Heard:
             return int(one.attempt == 0 or one.attempt >= self.tries)
         if one.outcome == "lame" and _answers(one):
             return 4
-        return 2 if one.edns and one.rcode in _PLAIN else 3
+        return 2 if one.edns and one.rcode in _NO_EDNS else 3
 
     def words(self, zone: str, qname: str, qtype: str, *, walked: bool = False) -> dict[str, Word]:
         """Return what each address asked said to a question.
@@ -178,27 +195,49 @@ class Heard:
         if udp is None:
             return NOTHING
         said = self._over(udp, over_tcp=False)
-        if said.kind not in ("silent", "truncated"):
-            return said
         other = NOTHING if tcp is None else self._over(tcp, over_tcp=True)
+        if said.told:
+            return self._compared(said, other, udp, asked=tcp is not None) if walked else said
         if said.kind == "truncated":
-            return other if other.kind in ("told", UNHEARD) else Word("truncated", udp)
-        if tcp is None and walked:  # would there be more to hear over TCP? The zone's SOA was asked over it
-            apex = self._lines.get((udp.zone, udp.zone, "SOA"), {}).get(udp.address, [None, None])[1]
-            over = NOTHING if apex is None else self._over(apex, over_tcp=True)
+            return other if other.told or not other.kind else Word("truncated", udp)
+        if said.kind != "silent":
+            return said
+        if tcp is None and walked:  # would there be more to hear over TCP?
+            over = self._apex_over_tcp(udp)
             return said if over.failed else Word(DIM, udp) if over.told else NOTHING
         if tcp is None or other.failed:
             return said
-        return Word(TOLD_ONLY_TCP, tcp) if other.told else NOTHING
+        return Word("tcp", tcp) if other.told else NOTHING
+
+    def _compared(self, said: Word, other: Word, udp: Reply, *, asked: bool) -> Word:
+        """Hold what was told over UDP of a zone's own mail against what is told over TCP."""
+        if udp.qtype != "MX" or udp.qname != udp.zone:
+            return said
+        if not asked:  # older observations asked for the SOA over TCP
+            return said if self._apex_over_tcp(udp).kind else NOTHING
+        if other.told and other.reply and other.reply.data != udp.data:
+            return said._replace(other=other.reply)
+        return said if other.kind else NOTHING
+
+    def _apex_over_tcp(self, one: Reply) -> Word:
+        """Return what a server said over TCP of the zone's apex."""
+        for qtype in ("MX", "SOA"):
+            tcp = self._lines.get((one.zone, one.zone, qtype), {}).get(one.address, [None, None])[1]
+            if tcp is not None:
+                return self._over(tcp, over_tcp=True)
+        return NOTHING
 
     def _over(self, one: Reply, *, over_tcp: bool) -> Word:
         """Return what a transport's best reply comes to."""
         rank = self._rank(one)
         if rank >= 4:
+            kind = "slow" if one.rtt > SLOW else "told"
             heard = self._edns.get((one.address, over_tcp), set())
-            if one.edns or heard & {"plain", "known"}:
-                return Word("told", one)
-            return Word("edns", one) if "silent" in heard else NOTHING
+            if one.edns or heard & {"known", "formerr"}:
+                return Word(kind, one)
+            if "notimp" in heard:
+                return Word("notimp", one)
+            return Word("edns", one) if heard else NOTHING
         if one.outcome in SILENT:
             return Word("silent", one) if rank else NOTHING
         return Word(one.outcome, one)

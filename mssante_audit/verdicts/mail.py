@@ -34,7 +34,8 @@ from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.walk import MAX_HOSTS, MAX_NAMES
 from mssante_audit.observe.lines import MAX_ALIASES
 from mssante_audit.observe.observation import Observation
-from mssante_audit.verdicts.heard import DIM, TOLD_ONLY_TCP, Heard, Reply, Word
+from mssante_audit.verdicts.chain import Chain
+from mssante_audit.verdicts.heard import DIM, NOTHING, PARTLY, Heard, Reply, Word
 from mssante_audit.verdicts.lookups import Host, Looked, Lookups, glue_of, names_of
 
 RECEIVES = ("yes", "degraded", "no", "unknown")
@@ -45,8 +46,9 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
         "alias-lost", "exchangers-absent", "exchangers-lost", "exchangers-private", "exchangers-literal",
     ),
     "degraded": (
-        "servers-differ", "dnssec-bogus", "one-server", "servers-ipv6", "servers-tcp", "mx-differ",
-        "null-mx-beside", "one-exchanger", "exchangers-ipv6", "private-among",
+        "servers-differ", "dnssec-bogus", "one-server", "servers-ipv6", "servers-tcp", "servers-slow",
+        "servers-edns", "servers-many", "mx-differ", "null-mx-beside", "one-exchanger", "exchangers-bogus",
+        "exchangers-partly", "exchangers-ipv6", "private-among",
     ),
     "unknown": (
         "not-observed", "too-old", "of-the-future", "parent-silent", "servers-unheard", "hosts-unheard",
@@ -55,6 +57,15 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """What decides, by answer, the first to be told where there are several; ``yes`` has none."""
 NULL = "."
+OF_SERVERS = {
+    "bogus": "dnssec-bogus", "tcp": "servers-tcp", "slow": "servers-slow", "notimp": "servers-edns",
+    "ipv6": "servers-ipv6",
+}  # fmt: skip
+"""How a zone's servers answer, where none answers all resolvers → cause."""
+REACHED = ("good", "mixed", "ipv6", *PARTLY)
+"""States of mail hosts that some sender reaches."""
+MAX_RECORDS = 100
+"""Of one name and type: of more BIND takes none (``max-records-per-type``)."""
 _GRADES = {"yes": "ok", "degraded": "warn", "no": "fail", "unknown": "unknown"}
 _ORDER = {cause: place for place, cause in enumerate(c for own in CAUSES.values() for c in own)}
 
@@ -138,7 +149,7 @@ class Server(NamedTuple):
     words: dict[str, Word]
     """By address that can be asked; of one that the observer cannot reach there is none."""
     state: str
-    """``sound``, ``ipv6``, ``tcp`` (over these only), ``dim`` (not over UDP), ``dead`` or "" (unheard)."""
+    """``sound``, ``ipv6``, one of `PARTLY`, ``dim`` (both: `heard`), ``dead`` or "" (unheard)."""
     found: frozenset[str]
     """Addresses over which it is sound."""
 
@@ -165,7 +176,7 @@ def mails(
     collects = gc.isenabled()
     gc.disable()  # a hundred thousand lines become a million tuples, no circle among them: it halves the time
     try:
-        walker = _Walk(Heard(observation))
+        walker = _Walk(observation)
         return {domain: walker.mail(domain, as_of, timedelta(max_age_days)) for domain in names}
     finally:
         if collects:
@@ -175,8 +186,10 @@ def mails(
 class _Walk:
     """Walks domains in what was heard; hosts are looked at once."""
 
-    def __init__(self, heard: Heard) -> None:
-        self._heard, self._lookups = heard, Lookups(heard)
+    def __init__(self, observation: Observation) -> None:
+        self._heard = Heard(observation)
+        self._chain = Chain(observation, self._heard)
+        self._lookups = Lookups(self._heard, self._chain)
         self._exchangers: dict[frozenset[str], Ways] = {}
         self._addresses: dict[str, tuple[str, frozenset[str], tuple[Step, ...]]] = {}
 
@@ -218,8 +231,9 @@ class _Walk:
         words = {a: word for server in servers or () for a, word in server.words.items()}
         contents: dict[tuple[Any, ...], list[str]] = {}
         for address, word in words.items():
-            if word.told and word.reply:
-                contents.setdefault(self._content(zone, name, address, word.reply), []).append(address)
+            for reply in (word.reply, word.other) if word.told else ():
+                if reply is not None:
+                    contents.setdefault(self._content(zone, name, address, reply), []).append(address)
         own = _of_servers(self._heard, zone, servers, words)
         led = [self._led(zone, what, [words[a] for a in at], name, depth) for what, at in contents.items()]
         steps = _steps(zone, name, servers or (), words, dict(_owners(contents, led)))
@@ -273,25 +287,27 @@ class _Walk:
             parents = self._parents
             return [self._server(zone, *one, name) for one in parents.items()] if parents else None
         glue = glue_of(referrals, zone)
-        asked = set(self._heard.words(zone, zone, "SOA", walked=True))
-        own: set[str] = set()
-        for address in asked:
-            said = self._heard.word(zone, zone, "NS", address, walked=True)
-            if said.told and said.reply:
-                own.update(i.data for i in said.reply.items if (i.type, i.owner) == ("NS", zone))
-            elif not said.kind:
-                return None
         handed = sorted(names_of(referrals, zone))[:MAX_NAMES]
-        more = sorted(own.difference(handed))[: MAX_NAMES - len(handed)]
-        servers = []
-        for host in (*handed, *more):
-            addresses = set(glue.get(host, ()))
-            found = self._lookups.host(host)
-            for looked in (found.v4, found.v6) if self._heard.ipv6 else (found.v4,):
-                if not looked.status:
-                    return None
-                addresses.update(looked.data)
-            servers.append(self._server(zone, host, sorted(addresses), name))
+        servers: list[Server] = []
+        own: set[str] = set()
+        more = handed
+        while more:
+            for host in more:
+                addresses = set(glue.get(host, ()))
+                found = self._lookups.host(host)
+                for looked in (found.v4, found.v6) if self._heard.ipv6 else (found.v4,):
+                    if not looked.status:
+                        return None
+                    addresses.update(looked.data)
+                servers.append(self._server(zone, host, sorted(addresses), name))
+                for address in servers[-1].words:
+                    soa, ns = (self._heard.word(zone, zone, t, address, walked=True) for t in ("SOA", "NS"))
+                    if not soa.kind or not ns.kind:
+                        return None
+                    if ns.told and ns.reply:
+                        own.update(i.data for i in ns.reply.items if (i.type, i.owner) == ("NS", zone))
+            known = {server.name for server in servers}
+            more = sorted(own.difference(known))[: MAX_NAMES - len(known)]
         return servers
 
     @cached_property
@@ -324,18 +340,24 @@ class _Walk:
             for address, usable in can.items()
             if usable
         }
-        told = {address: word for address, word in words.items() if word.told}
-        plain = {a for a, word in told.items() if word.kind != TOLD_ONLY_TCP}
+        for address, word in words.items():
+            fault = self._chain.fault(zone, word, walked=True)
+            if fault is not False:
+                words[address] = NOTHING if fault is None else word._replace(kind="bogus")
+        plain = frozenset(a for a, word in words.items() if word.kind == "told")
         over4 = frozenset(a for a in plain if ":" not in a)
+        partly = [kind for kind in PARTLY if any(word.kind == kind for word in words.values())]
         if not all(word.kind for word in words.values()):
             state = ""
-        elif told:
-            state = "sound" if over4 else "ipv6" if plain else "tcp"
+        elif plain:
+            state = "sound" if over4 else "ipv6"
+        elif partly:
+            state = partly[0]
         elif any(word.kind == DIM for word in words.values()):
             state = DIM
         else:
             state = "" if None in can.values() else "dead"
-        return Server(host, words, state, over4 or frozenset(plain or told))
+        return Server(host, words, state, over4 or plain)
 
     # -- mail hosts ----------------------------------------------------------------------------------------
 
@@ -347,6 +369,8 @@ class _Walk:
         """Follow an alias: the name it leads to is looked up."""
         found = self._lookups.look_up(name, "MX")
         step = Step(name, "MX", "", *_from(found), found.status or "unheard", found.data)
+        if found.partly:
+            partly = Part("degraded", OF_SERVERS[found.partly], {"zone": found.zone})
         if found.status == "found":
             ways = self._mx(frozenset(text.rpartition(" ")[2] for text in found.data))
         elif found.status == "nodata":
@@ -356,7 +380,8 @@ class _Walk:
             ways = Ways(Part("no", "alias-lost", {"name": name, "zone": found.zone}), NOT_REACHED)
         else:
             ways = Ways(Part("unknown", "hosts-unheard", {"name": name}), NOT_REACHED)
-        return ways._replace(steps=(step._replace(below=ways.steps),))
+        ways = ways._replace(steps=(step._replace(below=ways.steps),))
+        return ways._replace(dns=_both(partly, ways.dns)) if found.partly else ways
 
     def _implicit(self, name: str, addresses: frozenset[str] | None) -> Ways:
         """Without an MX the domain's own address stands for its mail host (RFC 5321, 5.1)."""
@@ -394,7 +419,7 @@ class _Walk:
         part = _of_hosts(hosts)
         if NULL in targets and part.receives in ("yes", "degraded"):
             part = Part("degraded", "null-mx-beside", {"hosts": others})
-        reached = frozenset(name for name, (state, _) in hosts.items() if state in ("good", "mixed", "ipv6"))
+        reached = frozenset(name for name, (state, _) in hosts.items() if state in REACHED)
         return Ways(YES, part, reached, tuple(steps))
 
     def _host(self, name: str) -> tuple[str, frozenset[str], tuple[Step, ...]]:
@@ -417,15 +442,17 @@ def _from(looked: Looked) -> tuple[str, str]:
 def _state(heard: Heard, host: Host) -> tuple[str, frozenset[str]]:
     """Return how a host can be reached, and its public addresses.
 
-    ``good``, ``mixed`` (with private ones), ``ipv6``, ``private``; why it has no address; "" for unknown.
+    ``good``, ``mixed`` (with private ones), ``ipv6``, one of `PARTLY`, ``private``; why it has no address; ""
+    for unknown.
     """
     own = [{a for a in looked.data if heard.public(a)} for looked in host]
     if own[0]:
-        return "good" if len(own[0]) == len(host.v4.data) else "mixed", frozenset(own[0])
+        plain = "good" if len(own[0]) == len(host.v4.data) else "mixed"
+        return host.v4.partly or plain, frozenset(own[0])
     if not host.v4.status:
         return "", frozenset()
     if own[1]:
-        return "ipv6", frozenset(own[1])
+        return host.v6.partly or "ipv6", frozenset(own[1])
     if host.v6.status:
         return "private" if host.status == "found" else host.status, frozenset()
     return "", frozenset()
@@ -435,7 +462,7 @@ def _of_hosts(hosts: Mapping[str, tuple[str, frozenset[str]]]) -> Part:
     """Tell what a set of mail hosts comes to; `hosts`: state and public addresses by name."""
     states = {name: state for name, (state, _) in hosts.items()}
     good = [name for name, state in states.items() if state in ("good", "mixed")]
-    bad = sorted(name for name, state in states.items() if state not in ("good", "mixed", "ipv6", ""))
+    bad = sorted(name for name, state in states.items() if state not in (*REACHED, ""))
     unheard = sorted(name for name, state in states.items() if not state)
     ways = len({address for name in good for address in hosts[name][1]})
     if len(good) > 1 and ways > 1 and any(states[name] == "good" for name in good):
@@ -445,9 +472,12 @@ def _of_hosts(hosts: Mapping[str, tuple[str, frozenset[str]]]) -> Part:
     if good:
         if all(states[name] == "mixed" for name in good):
             return Part("degraded", "private-among", {"hosts": sorted(good)})
-        return Part("degraded", "one-exchanger", {"hosts": bad}) if bad else YES
+        left = sorted(set(states).difference(good))
+        return Part("degraded", "one-exchanger", {"hosts": left}) if left else YES
     if len(bad) < len(states):
-        return Part("degraded", "exchangers-ipv6", {"hosts": sorted(set(states).difference(bad))})
+        kinds = set(states.values())
+        kind = "bogus" if "bogus" in kinds else "ipv6" if "ipv6" in kinds else "partly"
+        return Part("degraded", f"exchangers-{kind}", {"hosts": sorted(set(states).difference(bad))})
     kinds = set(states.values())
     told = {"failed": "lost", "private": "private", "literal": "literal"}
     kind = next((told[kind] for kind in told if kind in kinds), "absent")
@@ -467,10 +497,12 @@ def _of_servers(heard: Heard, zone: str, servers: list[Server] | None, words: Ma
     ways = min(len(sound), len({address for server in sound for address in server.found}))
     if dim and ways != 1:
         return Part("unknown", "servers-unheard", facts)
-    if all(server.state == "ipv6" for server in sound):
-        cause = "servers-ipv6" if sound else "servers-tcp"
-        return Part("degraded", cause, facts | {"servers": sorted(s.name for s in servers)})
-    left = sorted(s.name for s in servers if s.state in ("dead", "tcp", DIM))
+    if not any(server.state == "sound" for server in servers):
+        kind = next(kind for kind in (*PARTLY, "ipv6") if any(server.state == kind for server in servers))
+        return Part("degraded", OF_SERVERS[kind], facts | {"servers": sorted(s.name for s in servers)})
+    if len(servers) > MAX_RECORDS:
+        return Part("degraded", "servers-many", {"zone": zone})
+    left = sorted(s.name for s in servers if s.state not in ("sound", "ipv6"))
     return Part("degraded", "one-server", facts | {"servers": left}) if left and ways == 1 else YES
 
 

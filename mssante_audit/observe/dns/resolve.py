@@ -167,15 +167,18 @@ class Resolver:
     async def _first(self, asks: list[Ask], outcomes: Iterable[str]) -> Observed | None:
         """Ask one after the other until a reply has one of `outcomes`; the first silent one is given time.
 
-        Failing that, an answer without authority has to do: resolvers take it too.
+        Failing that, an answer without authority has to do, which resolvers take too, or one over TCP or
+        without EDNS only, which not all of them ask for.
         """
         silent, weak = [], None
         for ask in asks:
             what = (ask.address, ask.qname, ask.qtype)
             observed = await once(self._memo, what, lambda ask=ask: self._asker.ask(ask, patient=False))  # type: ignore[misc]
             if observed.outcome in outcomes:
-                return observed
-            if observed.outcome in SILENT:
+                if observed.edns and observed.transport == ask.transport:
+                    return observed
+                weak = weak or observed
+            elif observed.outcome in SILENT:
                 self._asker.remember(observed)
                 silent.append(ask)
             elif weak is None and is_weak(observed):
