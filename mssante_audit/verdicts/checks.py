@@ -15,6 +15,7 @@ import pandas as pd
 
 from mssante_audit.findings.catalogue import CHECKS, FAILED
 from mssante_audit.findings.registry import audits, catalogue
+from mssante_audit.space.scope import outside
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.mail import RECEIVES as RECEIVES
 from mssante_audit.verdicts.mail import Mail, mails
@@ -28,6 +29,8 @@ NOT_AUDITED = "not_audited"
 """Why a check is unknown that no audit looks at yet; ``no_`` and a need is why one was not made."""
 WALKED = ("dns", "mail")
 """Checks that are ok only where the walk to a domain's mail hosts says so (`mssante_audit.verdicts.mail`)."""
+OUTSIDE = "outside"
+"""Why a declaration is unknown that the register does not cover."""
 
 _GRADES = {"warning": "warn", "error": "fail", "critical": "fail"}
 
@@ -55,7 +58,7 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
         The domains that each of them touches.
     """
     doubted = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
-    gaps = _gaps(space, findings) | ({"listed": doubted} if doubted else {})
+    gaps, beyond = _gaps(space, findings) | ({"listed": doubted} if doubted else {}), outside(space)
     rules = catalogue()
     decided: defaultdict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
     told = zip(findings["rule"], findings["severity"], findings["confidence"], touched, strict=True)
@@ -74,7 +77,7 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
             codes = {grade: list(decided.get((domain, check, grade), ())) for grade in ("fail", "warn")}
             if check == "listed" and doubted:
                 codes = {}
-            codes["unknown"] = list(gaps.get(check, []))
+            codes["unknown"] = [*gaps.get(check, [OUTSIDE] * (check == "declaration" and domain in beyond))]
             if check in WALKED and space.observation is not None and (cause := mail.causes[check]):
                 codes[mail.grades[check]] = codes[mail.grades[check]] or [cause]
             results[check], why[check] = next(((g, own) for g, own in codes.items() if own), ("ok", []))

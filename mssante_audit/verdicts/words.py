@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from mssante_audit.base.french import NBSP
 from mssante_audit.findings.registry import catalogue, known_needs
-from mssante_audit.verdicts.checks import NOT_AUDITED
+from mssante_audit.verdicts.checks import NOT_AUDITED, OUTSIDE
 from mssante_audit.verdicts.mail import Mail
 
 CHECK_NAMES: Mapping[str, Mapping[str, str]] = {
@@ -115,6 +115,7 @@ SAID: Mapping[str, Mapping[str, str]] = {
 """Of `mssante_audit.verdicts.mail.Step.said`."""
 
 _RECEIVING = {"fr": "Réception", "en": "Receiving"}
+_OUTSIDE = {"fr": "hors du périmètre du registre", "en": "outside the scope of the register"}
 _MARKS = {"fr": (f"{NBSP}: ", f"{NBSP}; "), "en": (": ", "; ")}
 
 
@@ -156,6 +157,8 @@ def about(mail: Mail, language: str = "fr") -> str:
 
 
 def _reason(code: str, language: str) -> str:
+    if code == OUTSIDE:
+        return _OUTSIDE[language]
     if code in DOUBTS[language]:
         return DOUBTS[language][code]
     if code in causes():
