@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mssante_audit.observe.dns.dnssec import answer_fault, security
+from mssante_audit.observe.dns.dnssec import answer_fault, known_ds, matches, security
 from mssante_audit.observe.dns.view import Said, view_of
 from mssante_audit.observe.observation import Observation
 from mssante_audit.verdicts.heard import Heard, Word
@@ -31,7 +31,9 @@ class Chain:
         if status == "insecure":
             return False
         if status == "indeterminate":
-            return None if zone in self._heard.anchored or "signed" in reply.flags else False
+            if security(view, zone).code == "ds-unheard":
+                return None if zone in self._heard.anchored or "signed" in reply.flags else False
+            return self._unmatched(zone, reply.address)
         if walked and not self._heard.word(zone, zone, "DNSKEY", reply.address, walked=True).kind:
             return None
         servers = dict(security(view, zone).servers)
@@ -39,3 +41,14 @@ class Chain:
             return True
         fields = (getattr(reply, name, "") for name in Said._fields)
         return bool(answer_fault(view, Said._make(fields)))
+
+    def _unmatched(self, zone: str, address: str) -> bool | None:
+        """Tell, without signatures, whether no key of a zone is that of its DS."""
+        told = [i.data for one in self._heard.cuts.get(zone, ()) for i in one.items if i.type == "DS"]
+        usable = known_ds(told)
+        keys = self._heard.word(zone, zone, "DNSKEY", address, walked=True)
+        if not usable:
+            return False
+        if not keys.told or keys.reply is None:
+            return None if not keys.kind else False
+        return not any(matches(zone, key, ds) for key in keys.reply.data for ds in usable)

@@ -82,7 +82,7 @@ class Word(NamedTuple):
     ``truncated``, ``malformed``, ``edns`` (told only without EDNS, as no resolver asks); "" for unheard."""
     reply: Reply | None = None
     other: Reply | None = None
-    """What it told over TCP, where that is not the same."""
+    """What it told over TCP, where that is not the same; of silence, how it was silent there too."""
 
     @property
     def told(self) -> bool:
@@ -110,6 +110,8 @@ class Heard:
         self.resolvers = tuple(a for a in given.get("resolvers") or () if isinstance(a, str))
         self._lines: dict[tuple[str, str, str], dict[str, list[Reply | None]]] = {}
         self._edns: dict[tuple[str, bool], set[str]] = {}
+        self._given_up: set[tuple[str, bool]] = set()
+        """Address and whether over TCP, where the observer has waited for as long as it does."""
         self._usable: dict[str, bool | None] = {}
         self._words: dict[tuple[str, str, str, bool], dict[str, Word]] = {}
         self.asked: dict[tuple[str, str], list[str]] = {}
@@ -147,6 +149,8 @@ class Heard:
             before = both[over_tcp]
             if before is None or self._order(one) > self._order(before):
                 both[over_tcp] = one
+            if one.outcome in SILENT and self._rank(one):
+                self._given_up.add((one.address, over_tcp))
             if one.edns:
                 heard = "silent" if one.outcome in SILENT else _NO_EDNS.get(one.rcode, "known")
                 self._edns.setdefault((one.address, over_tcp), set()).add(heard)
@@ -206,7 +210,7 @@ class Heard:
             over = self._apex_over_tcp(udp)
             return said if over.failed else Word(DIM, udp) if over.told else NOTHING
         if tcp is None or other.failed:
-            return said
+            return said._replace(other=tcp)
         return Word("tcp", tcp) if other.told else NOTHING
 
     def _compared(self, said: Word, other: Word, udp: Reply, *, asked: bool) -> Word:
@@ -239,7 +243,7 @@ class Heard:
                 return Word("notimp", one)
             return Word("edns", one) if heard else NOTHING
         if one.outcome in SILENT:
-            return Word("silent", one) if rank else NOTHING
+            return Word("silent", one) if rank or (one.address, over_tcp) in self._given_up else NOTHING
         return Word(one.outcome, one)
 
     def usable(self, address: str) -> bool | None:

@@ -149,8 +149,11 @@ class Lookups:
 
     def _all_failed(self, zone: str, words: dict[str, Word], depth: int) -> bool:
         """Whether all servers of a zone that would be tried failed."""
-        if any(word.kind == "silent" for word in words.values()):
-            return True  # the observer is patient with one of them, once all others have failed
+        if "" in words:
+            return True  # there was no server to ask
+        last = (word for word in words.values() if word.kind == "truncated" or word.other is not None)
+        if self._heard.tries > 1 and any(word.failed for word in last):
+            return True  # the observer is patient with one of them, over TCP too, once all others have failed
         if any(not word.failed for word in words.values()):
             return False
         if len(words) >= _TRIED:

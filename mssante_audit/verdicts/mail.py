@@ -149,7 +149,8 @@ class Server(NamedTuple):
     words: dict[str, Word]
     """By address that can be asked; of one that the observer cannot reach there is none."""
     state: str
-    """``sound``, ``ipv6``, one of `PARTLY`, ``dim`` (both: `heard`), ``dead`` or "" (unheard)."""
+    """``sound``, ``ipv6``, one of `PARTLY`, ``dim`` (both: `heard`), ``dead``, ``no-glue`` (found by
+    asking another) or "" (unheard)."""
     found: frozenset[str]
     """Addresses over which it is sound."""
 
@@ -176,7 +177,7 @@ def mails(
     collects = gc.isenabled()
     gc.disable()  # a hundred thousand lines become a million tuples, no circle among them: it halves the time
     try:
-        found = {}
+        found: dict[str, Mail] = {}
         for part, own in observation.shares(names):
             walk = _Walk(part)
             found |= {domain: walk.mail(domain, as_of, timedelta(max_age_days)) for domain in own}
@@ -238,6 +239,8 @@ class _Walk:
                 if reply is not None:
                     contents.setdefault(self._content(zone, name, address, reply), []).append(address)
         own = _of_servers(self._heard, zone, servers, words)
+        if own is YES and len(names_of(referrals, zone)) > MAX_RECORDS:
+            own = Part("degraded", "servers-many", {"zone": zone})
         led = [self._led(zone, what, [words[a] for a in at], name, depth) for what, at in contents.items()]
         steps = _steps(zone, name, servers or (), words, dict(_owners(contents, led)))
         if own.receives in ("no", "unknown") or not led:
@@ -302,7 +305,10 @@ class _Walk:
                     if not looked.status:
                         return None
                     addresses.update(looked.data)
-                servers.append(self._server(zone, host, sorted(addresses), name))
+                server = self._server(zone, host, sorted(addresses), name)
+                if server.words and is_under(host, zone) and host not in glue and host in handed:
+                    server = server._replace(state=server.state and "no-glue")
+                servers.append(server)
                 for address in servers[-1].words:
                     soa, ns = (self._heard.word(zone, zone, t, address, walked=True) for t in ("SOA", "NS"))
                     if not soa.kind or not ns.kind:
@@ -500,11 +506,9 @@ def _of_servers(heard: Heard, zone: str, servers: list[Server] | None, words: Ma
     ways = min(len(sound), len({address for server in sound for address in server.found}))
     if dim and ways != 1:
         return Part("unknown", "servers-unheard", facts)
-    if not any(server.state == "sound" for server in servers):
+    if not any(server.state in ("sound", "no-glue") for server in servers):
         kind = next(kind for kind in (*PARTLY, "ipv6") if any(server.state == kind for server in servers))
         return Part("degraded", OF_SERVERS[kind], facts | {"servers": sorted(s.name for s in servers)})
-    if len(servers) > MAX_RECORDS:
-        return Part("degraded", "servers-many", {"zone": zone})
     left = sorted(s.name for s in servers if s.state not in ("sound", "ipv6"))
     return Part("degraded", "one-server", facts | {"servers": left}) if left and ways == 1 else YES
 
