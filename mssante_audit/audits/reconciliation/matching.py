@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,13 +14,13 @@ from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.audits.since import past_of
 from mssante_audit.declarations.register import Register, domain_keys, filled, mapped
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import parse_contact
+from mssante_audit.values.contacts import fold, parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.whitelist.rows import rows_by
 
 STATUSES = (
     "withdrawn-listed", "not-listed", "differs", "not-declared", "unknown", "under-way", "as-declared",
-    "withdrawn", "later",
+    "withdrawn", "later", "outside",
 )  # fmt: skip
 """Statuses of a domain, worst first."""
 
@@ -34,10 +33,12 @@ CONTACTS = {
 COMPARED = {
     "operator_match": ("", "differs", "spelling", "same"),
     "dn": ("", "differs", "spelling", "same"),
-    **dict.fromkeys((*CONTACTS, "description"), ("", "same", "differs")),
+    **dict.fromkeys(("certificates", *CONTACTS, "description"), ("", "same", "differs")),
 }
 """What is compared, and the verdicts: of a domain's rows the one with the last counts. That is the best for
 certificate and operator, since the list has a row for each and a declaration names one; else the worst."""
+LINES = ("dn_igc_sante", "dn_igc_cps")
+"""The form's two lines of DN."""
 NOBODY = -1
 """The party of a row that no declaration is about."""
 _LISTED = [
@@ -94,7 +95,8 @@ def match(register: Register, space: TrustSpace) -> Match:
     listed["undeclared"] = listed["operator_id"].where(listed["party"] == NOBODY, "")
     current = _current(register, space, parties)
     pairs = _compared(register, current, listed, parties)
-    whole = pd.concat([_declared(current, parties).join(_worst(pairs)), _undeclared(listed)])
+    rest = _undeclared(listed, space.covered)
+    whole = pd.concat([_declared(current, parties).join(_worst(pairs)), rest])
     rows = rows_by(listed, "party", "key", "undeclared")
     known = zip(*(whole[name].tolist() for name in ("party", "domain", "undeclared")), strict=True)
     whole["rows"] = [tuple(rows.get(own, ())) for own in known]
@@ -174,14 +176,18 @@ def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
         "lent": pd.Series([bool(party.lent) for party in parties], dtype="bool"),
         "relisted": pd.Series([party.relisted for party in parties], dtype="bool"),
     }
-    return pd.DataFrame(told).assign(party=range(len(parties)), undeclared="")
+    return pd.DataFrame(told).assign(party=range(len(parties)), undeclared="", outside=False)
 
 
-def _undeclared(listed: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a domain and operator of the rows that no declaration is about."""
+def _undeclared(listed: pd.DataFrame, covered: Collection[str] | None) -> pd.DataFrame:
+    """Return one row a domain and operator of the rows that no declaration is about.
+
+    They are outside if the register does not cover the operator.
+    """
     rest = listed.loc[listed["party"] == NOBODY, ["key", "operator_id", "operator", "party", "undeclared"]]
     rest = rest.drop_duplicates(["key", "operator_id"]).rename(columns={"key": "domain"})
-    return rest.assign(relisted=False, lent=False)
+    outside = False if covered is None else ~rest["operator_id"].isin(covered)
+    return rest.assign(relisted=False, lent=False, outside=outside)
 
 
 def _statuses(whole: pd.DataFrame, listing_days: int) -> np.ndarray:
@@ -195,6 +201,7 @@ def _statuses(whole: pd.DataFrame, listing_days: int) -> np.ndarray:
     held = whole[[name for name in COMPARED if name != "description"]]
     differs = lent | held.isin(["differs", "spelling"]).any(axis=1).to_numpy()
     cases = {
+        "outside": _true(whole["outside"]),
         "not-declared": undeclared,
         "later": later,
         "unknown": unread | undated,
@@ -240,13 +247,35 @@ def _compared(
     pairs.loc[differs & (key == pairs["dn_key"]), "dn_match"] = "spelling"
     pairs.loc[differs & (key == ""), "dn_match"] = ""
     pairs["declared_dn"] = dn
+    pairs["line"] = pd.Series(np.where(first, "dn_igc_sante", "dn_igc_cps"), index=pairs.index, dtype="str")
     for name, (_, column, phone, email) in CONTACTS.items():
         texts = zip(pairs[phone].tolist(), pairs[email].tolist(), pairs[column].tolist(), strict=True)
         same = pd.Series([same_contact(*three) for three in texts], index=pairs.index, dtype="bool")
         compare(name, (phone, email), filled(pairs, phone) | filled(pairs, email), same)
-    ours, listed_text = (mapped(pairs[name], _folded) for name in ("description", "description_listed"))
-    compare("description", ("description",), ours != "", ours == listed_text)
-    return _certain(pairs)
+    both = zip(pairs["description"].tolist(), pairs["description_listed"].tolist(), strict=True)
+    same = pd.Series([_one_text(*texts) for texts in both], index=pairs.index, dtype="bool")
+    compare("description", ("description",), filled(pairs, "description"), same)
+    return _certain(_certificates(register, pairs, parties))
+
+
+def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
+    """Return the pairs with ``certificates_match``: whether a certificate beside the declared one is, too.
+
+    A declaration names one certificate; so all that its operator ever made of the domain have a say.
+    """
+    right = pairs["dn_match"].isin(["same", "spelling"])
+    beside = pairs[(pairs["dn_match"] == "differs") & pairs["party"].isin(pairs.loc[right, "party"])]
+    made = [(number, at) for number in beside["party"].unique().tolist() for at in parties[number].every]
+    lines = register.declarations.loc[[at for _, at in made], list(LINES)]
+    named = {
+        (number, key)
+        for line in LINES
+        for (number, _), key in zip(made, mapped(lines[line], _key_of).tolist(), strict=True)
+    }
+    keys = zip(beside["party"].tolist(), beside["dn_key"].tolist(), strict=True)
+    told = pd.Series("", index=pairs.index, dtype="str")
+    told[beside.index] = ["same" if one in named else "differs" for one in keys]
+    return pairs.assign(certificates_match=told)
 
 
 def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -269,6 +298,10 @@ def _name(text: str) -> str:
     """Return the key of a DN, "" for a text that is none."""
     dn = parse_dn(text)
     return "" if "unreadable" in dn.problems else dn.key
+
+
+def _key_of(line: str) -> str:
+    return _name(pasted_dn(line)) if line.strip() else ""
 
 
 def match_of(name: str) -> str:
@@ -330,5 +363,16 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
     return pd.Series(told, index=pairs.index, dtype="str")
 
 
-def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+_CUT = 250
+"""From so many characters on a listed description may be cut: the list holds 255, blanks included (data)."""
+
+
+def _one_text(declared: str, listed: str) -> bool:
+    """Tell whether a description is the declared one but for accents, punctuation, case and the cut."""
+    if declared == listed:
+        return True
+    ours, theirs = _folded(declared), _folded(listed)
+    return ours == theirs or (len(listed) >= _CUT and ours.startswith(theirs))
+
+
+_folded = cache(fold)
