@@ -3,21 +3,35 @@
 import asyncio
 import gzip
 import json
+import re
 import ssl
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copytree
+from typing import TypeVar
 
 import pytest
+from click.testing import Result
 from smtplab import Made, Script, Wire, dripping, make, saying, serving, tls
+from typer.testing import CliRunner
 
-from mssante_audit.base.errors import OutputError
+from mssante_audit.base.errors import OutputError, ParameterError
+from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import ObserveTls
+from mssante_audit.cli.observe import app
+from mssante_audit.observe.dns.exchangers import addresses_of
+from mssante_audit.observe.dns.view import view_of
+from mssante_audit.observe.kinds import find_observation
 from mssante_audit.observe.lines import ObservationError
+from mssante_audit.observe.observation import load_observation
 from mssante_audit.observe.tls.observation import load_tls
 from mssante_audit.observe.tls.run import Server, Summary, observe_tls, servers_of
 from mssante_audit.observe.tls.visit import MAX_SHOWN, Visit, visit
+from mssante_audit.space.trust import find_archive, find_whitelist
+from mssante_audit.whitelist.load import load_whitelist
 
+Given = TypeVar("Given")
 QUICK = ObserveTls(timeout=0.4, pause=0.0)
 PATIENT = ObserveTls(timeout=5.0, pause=0.0)
 ODD = "\N{REPLACEMENT CHARACTER}"
@@ -151,10 +165,10 @@ def run(servers: list[Server], out: Path, settings: ObserveTls = QUICK, *, resum
     return observe_tls(servers, out, settings, dns="dns-1.jsonl.gz", resume=resume)
 
 
-def with_servers(scripts: dict[str, Script], go: Callable[[int], Summary]) -> Summary:
+def with_servers(scripts: dict[str, Script], go: Callable[[int], Given]) -> Given:
     """Serve scripts by address; call `go` with their port, in a thread."""
 
-    async def serve() -> Summary:
+    async def serve() -> Given:
         async with serving(scripts) as port:
             return await asyncio.to_thread(go, port)
 
@@ -258,3 +272,97 @@ def test_a_file_of_another_kind_is_refused(header: dict[str, object], told: str,
     file.write_bytes(gzip.compress(json.dumps(header).encode() + b"\n", mtime=0))
     with pytest.raises(ObservationError, match=told):
         load_tls(file)
+
+
+def test_a_client_s_certificate_that_cannot_be_used_is_told_before_anybody_is_visited(
+    authority: Made, chain: tuple[Path, Path], tmp_path: Path
+) -> None:
+    other = make("CN=other", authority).files(tmp_path / "other")
+    for own, told in [
+        ({"client_certificate": str(chain[0])}, "needs its key"),
+        ({"client_certificate": str(chain[0]), "client_key": str(other[1])}, "cannot be used"),
+        ({"client_certificate": str(tmp_path / "none"), "client_key": str(other[1])}, "cannot be used"),
+    ]:
+        with pytest.raises(ParameterError, match=told):
+            run([], tmp_path / "tls.jsonl.gz", ObserveTls(**own))
+    assert not (tmp_path / "tls.jsonl.gz").exists()
+
+
+# -- the command --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return the sample with all its servers on loopback."""
+    folder = Path(copytree(resource("data/sample"), tmp_path / "data"))
+    (source,) = (folder / "observations").glob("dns-*.jsonl.gz")
+    text = re.sub(rb'"(192\.88|10\.20)\.', rb'"127.88.', gzip.decompress(source.read_bytes()))
+    source.write_bytes(gzip.compress(text, mtime=0))
+    return folder
+
+
+def test_the_command_visits_the_mail_servers_that_the_dns_names(data: Path, chain: tuple[Path, Path]) -> None:
+    source = find_observation(data)
+    assert source is not None
+    domains = load_whitelist(find_whitelist(data, find_archive(data))).entries["domain"].unique().tolist()
+    hosts = addresses_of(view_of(load_observation(source)), domains)
+    address = sorted({a for own in hosts.values() for a in own if a.startswith("127.")})[0]
+
+    def go(port: int) -> Result:
+        options = ["--port", str(port), "--pause", "0", "--timeout", "5"]
+        return CliRunner().invoke(app, ["tls", "--data", str(data), *options])
+
+    result = with_servers({address: tls(chain)}, go)
+    assert result.exit_code == 0, result.output
+    assert "presented 1" in result.output
+    (written,) = (data / "observations").glob("tls-*.jsonl.gz")
+    read = load_tls(written)
+    assert read.dns == source.name
+    assert set(read.visits["address"]) == {a for own in hosts.values() for a in own}
+    (seen,) = read.visits.query("outcome == 'presented'").to_dict("records")
+    assert seen["address"] == address
+    assert set(seen["hosts"]) == {host for host, own in hosts.items() if address in own}
+    again = CliRunner().invoke(app, ["tls", "--data", str(data), "--resume"])
+    assert "complete already" in str(again.exception)
+    # A file more beside the observation of the DNS changes nothing that is read from that one.
+    assert find_observation(data) == source
+
+
+@pytest.mark.parametrize(
+    ("sent", "days", "trusted", "status", "told"),
+    [
+        (True, 9_999, True, 0, "leads to an anchor"),
+        (True, 9_999, False, 4, "no anchor is known"),
+        (False, 1, True, 1, "expired"),
+        (False, 9_999, "other", 1, "leads to no anchor known here"),
+    ],
+)
+def test_one_host_is_looked_at_and_nothing_is_kept(
+    sent: bool, days: int, trusted: bool | str, status: int, told: str, authority: Made, tmp_path: Path
+) -> None:
+    own = make("CN=mx.example,C=FR", authority, days=days)
+    files = own.files(tmp_path / "own", *([authority] if sent else []))
+    other = make("CN=AUTRE,C=FR", ca=True)
+    anchor = (other if trusted == "other" else authority).files(tmp_path / "anchor")[0]
+
+    def go(port: int) -> Result:
+        options = ["--anchors", str(anchor)] if trusted else []
+        return CliRunner().invoke(app, ["tls", "--host", "127.0.0.1", "--port", str(port), *options])
+
+    result = with_servers({"127.0.0.1": tls(files)}, go)
+    assert (result.exit_code, told in result.output) == (status, True), result.output
+    assert "CN=mx.example,C=FR" in result.output
+
+
+def test_a_host_that_tells_nothing_is_unknown_and_one_without_starttls_is_wrong() -> None:
+    for script, status in [(saying("421 later\n"), 4), (saying("220 mx\n", "250 mx\n"), 1)]:
+        result = with_servers(
+            {"127.0.0.1": script},
+            lambda port: CliRunner().invoke(app, ["tls", "--host", "127.0.0.1", "--port", str(port)]),
+        )
+        assert result.exit_code == status, result.output
+
+
+def test_whom_to_look_at_must_be_said() -> None:
+    result = CliRunner().invoke(app, ["tls"])
+    assert "neither --data nor --host" in str(result.exception)

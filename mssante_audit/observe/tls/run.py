@@ -30,7 +30,7 @@ from mssante_audit.observe.tls.observation import (
     read_certificate,
     read_visit,
 )
-from mssante_audit.observe.tls.visit import TELLING, Visit, visit
+from mssante_audit.observe.tls.visit import TELLING, Visit, check_client, visit
 from mssante_audit.observe.writer import Writer, while_flushing
 
 ATTEMPTS = 3
@@ -125,7 +125,10 @@ def observe_tls(
         If the file exists (without `resume`) or cannot be written; what was written stays readable.
     ObservationError
         If the file to go on with is no observation of TLS.
+    ParameterError
+        If the client's certificate or its key cannot be used.
     """
+    check_client(settings or ObserveTls())
     run = _Run(settings or ObserveTls(), Path(out), progress)
     return asyncio.run(run.go(list(servers), dns, resume=resume))
 

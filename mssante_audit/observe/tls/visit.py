@@ -12,8 +12,11 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 
+from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.settings import ObserveTls
 
 OUTCOMES = (
@@ -186,10 +189,7 @@ class _Talk:
         context.set_cipher_list(b"ALL:@SECLEVEL=0")
         context.set_verify(SSL.VERIFY_PEER, self._keep)
         context.set_info_callback(self._listen)
-        own = self._settings
-        if own.client_certificate and own.client_key:
-            context.use_certificate_chain_file(str(own.client_certificate))
-            context.use_privatekey_file(str(own.client_key))
+        _show_client(context, self._settings)
         return context
 
     def _keep(self, _tls: SSL.Connection, one: crypto.X509, _error: int, depth: int, _ok: int) -> bool:
@@ -307,6 +307,36 @@ class _Talk:
         if code != wanted:
             detail = lines[0].decode("utf-8", "replace")
             raise _Ended("busy" if code // 100 == 4 else "refused" if code // 100 == 5 else "garbage", detail)
+
+
+def check_client(settings: ObserveTls) -> None:
+    """Refuse a client's certificate that cannot be shown.
+
+    Raises
+    ------
+    ParameterError
+        If it or its key is missing, cannot be read, or they are not of each other.
+    """
+    own = (settings.client_certificate, settings.client_key)
+    if None in own and own != (None, None):
+        raise ParameterError("a client's certificate needs its key, and a key its certificate")
+    try:
+        _show_client(SSL.Context(SSL.TLS_CLIENT_METHOD), settings)
+    except (SSL.Error, OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        reason = _alert(error) if isinstance(error, SSL.Error) else getattr(error, "strerror", None) or error
+        raise ParameterError(
+            f"the client's certificate cannot be used ({reason})",
+            file=str(settings.client_certificate),
+            remedy="Give a certificate and its key, both PEM, the key without a password",
+        ) from None
+
+
+def _show_client(context: SSL.Context, settings: ObserveTls) -> None:
+    if settings.client_certificate and settings.client_key:
+        context.use_certificate_chain_file(str(settings.client_certificate))
+        key = load_pem_private_key(settings.client_key.read_bytes(), None)
+        context.use_privatekey(key)  # type: ignore[arg-type]
+        context.check_privatekey()
 
 
 def shown(text: str) -> str:
