@@ -24,7 +24,7 @@ and no rule is held against it (`Register.having`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -99,9 +99,9 @@ def latest(declarations: pd.DataFrame, operators: pd.Series | None = None) -> pd
     declarations
         Rows of a register. Those without a domain all stay, and so do those without a date.
     operators
-        What the operator of each is known by; by default its `structure_key`.
+        What the operator of each is known by; by default `structures_of` its identifier.
     """
-    whose = mapped(declarations["operator_id"], structure_key) if operators is None else operators
+    whose = structures_of(declarations["operator_id"]) if operators is None else operators
     ordered = declarations[["domain_key", "date"]].assign(whose=whose)
     ordered = ordered.sort_values("date", na_position="first", kind="stable")
     superseded = ordered.duplicated(["domain_key", "whose"], keep="last") & ordered["date"].notna()
@@ -199,6 +199,13 @@ def mapped(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:
     codes, distinct = pd.factorize(texts)
     values = pd.Series([function(text) for text in distinct], dtype="str")
     return values.take(codes).set_axis(texts.index)
+
+
+def structures_of(identifiers: pd.Series, among: Collection[str] = ()) -> pd.Series:
+    """Return what the structure of each identifier is known by (`structure_key`), among these and `among`."""
+    keys = mapped(identifiers, structure_key)
+    known = {*keys.unique(), *among}
+    return mapped(identifiers, lambda text: structure_key(text, known))
 
 
 def problems_frame(problems: Iterable[Problem]) -> pd.DataFrame:

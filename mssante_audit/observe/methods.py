@@ -26,7 +26,7 @@ code              facts                                      meaning
 ``wildcard``      ``zone``, ``types``                        the zone gives any name the same answer
 ``delegated``     ``zone``, ``servers``, ``of``              so many of the zone's servers delegate it
 ``answered``      ``zone``, ``types``, ``servers``, ``of``,  so many of the zone's servers answer it;
-                  ``checked``                                whether names beside it were asked for
+                  ``checked``, ``alias`` (if it is one)      whether names beside it were asked for
 ================= ========================================== ===============================================
 
 ``unasked`` and ``replies`` may have ``delegated``: that name is a zone of its own, of which no more is known.
@@ -41,6 +41,7 @@ column           dtype                meaning
 ``cut``          str                  the zone that serves the name, "" where that is the parent's
 ``why``          object (dict)        why, in facts, as above
 ``observed_at``  datetime64[us, UTC]  the last query about it, NaT if none
+``observed_in``  str                  the observation file that it was read from, "" if it was not asked about
 ===============  ===================  =====================================================================
 
 Pure: from the frames of `mssante_audit.observe.observation`, whatever the file holds about domains no longer
@@ -61,30 +62,32 @@ from mssante_audit.observe.lines import TOLD
 from mssante_audit.observe.observation import Observation
 
 METHODS = ("delegated", "within-delegated", "redirected", "wildcard", "none", "outside", "unknown")
+COLUMNS = ("domain", "method", "cut", "why", "observed_at", "observed_in")
 Method = pd.CategoricalDtype(list(METHODS))
 Why = dict[str, Any]
 
 
-def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
+def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataFrame:
     """Derive the method in use for each domain, written as in the white list; each gets one row, in order.
 
     Returns
     -------
     DataFrame
-        Columns as in this module's docstring, one row a domain.
+        Columns as in this module's docstring, one row a domain; none without an observation.
     """
-    view, at = view_of(observation), _times(observation)
-    rows = []
-    for domain in dict.fromkeys(domains):
-        name = canonical(domain)
-        method, cut, why, zones = _method(view, name)
-        asked = [at[zone, name] for zone in zones if (zone, name) in at]
-        rows.append((domain, method, cut, why, max(asked, default=pd.NaT)))
-    frame = pd.DataFrame(rows, columns=["domain", "method", "cut", "why", "observed_at"])
-    times = pd.Series([row[-1] for row in rows], dtype="datetime64[us, UTC]")
-    return frame.astype({"domain": "str", "method": Method, "cut": "str", "why": "object"}).assign(
-        observed_at=times
-    )
+    names = dict.fromkeys(domains) if observation else {}
+    rows: dict[str, tuple[Any, ...]] = dict.fromkeys(names, ())
+    for part, own in observation.shares(names) if observation else ():
+        view, at = view_of(part), _times(part)
+        for domain in own:
+            name = canonical(domain)
+            method, cut, why, zones = _method(view, name)
+            last = max((at[zone, name] for zone in zones if (zone, name) in at), default=pd.NaT)
+            rows[domain] = (domain, method, cut, why, last, "" if last is pd.NaT else part.source)
+    frame = pd.DataFrame(rows.values(), columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS, "object"))
+    times = pd.Series([row[-2] for row in rows.values()], dtype="datetime64[us, UTC]")
+    texts = dict.fromkeys(("domain", "cut", "observed_in"), "str")
+    return frame.astype(texts | {"method": Method}).assign(observed_at=times)
 
 
 def _times(observation: Observation) -> dict[tuple[str, str], pd.Timestamp]:
@@ -122,13 +125,14 @@ def _method(view: View, name: str) -> tuple[str, str, Why, list[str]]:
 
 
 def _told(view: View, zone: str, name: str) -> list[Said]:
-    return [one for one in view.told_of(zone, name) if one.step == "walk" and one.outcome in TOLD]
+    here = (one for one in view.told_of(zone, name) if one.step == "walk")
+    return [one for one in here if one.outcome in TOLD or one.weak]
 
 
 def _answered(view: View, zone: str, name: str, told: list[Said]) -> tuple[str, str, Why]:
     """Name the method of a name that `zone` does not hand on."""
     below = "" if zone == view.parent else zone
-    positive = [one for one in told if one.outcome == "answer" and one.qtype != "SOA"]
+    positive = [one for one in told if (one.outcome == "answer" or one.weak) and one.qtype != "SOA"]
     if not positive:
         return "none", below, _replies(zone, told)
     types = list(dict.fromkeys(t for one in positive for t, _ in sorted(_own(one))))
@@ -137,25 +141,45 @@ def _answered(view: View, zone: str, name: str, told: list[Said]) -> tuple[str, 
         return "wildcard", below, {"code": "wildcard", "zone": zone, "types": types}
     why = {"code": "answered", "zone": zone, "types": types, "checked": None not in checked}
     why |= _share({one.address for one in positive}, told)
+    if alias := next((data for one in positive for kind, data in _own(one) if kind == "CNAME"), ""):
+        why["alias"] = alias
     return ("within-delegated" if below else "redirected"), below, why
 
 
 def _own(one: Said) -> set[tuple[str, str]]:
     """Return type and data of the records that answer the name itself."""
-    return {(i.type, i.data) for i in one.items if i.section == "answer" and i.owner == one.qname}
+    return {
+        (i.type, i.data)
+        for i in one.items
+        if (i.section, i.owner) == ("answer", one.qname) and i.type != "RRSIG"
+    }
 
 
 def _is_wildcard(view: View, one: Said) -> bool | None:
-    """Whether a name beside it got the same answer from the same server; ``None`` if that is not known."""
+    """Whether its answer is that of a wildcard; ``None`` if that is not known.
+
+    A name beside it got the same answer from the same server. Then a signature tells (RFC 4034, 3.1.3: its
+    labels are the wildcard's), or a name below it: no wildcard reaches there where the name has records of
+    its own (RFC 4592, 3.3.1).
+    """
     beside = (view.said.get((one.zone, name, one.qtype), {}) for name in _siblings(view, one.qname))
     known = [own for replies in beside if (own := replies.get(one.address)) and own.outcome in TOLD]
-    if any(own.outcome == "answer" and _own(own) == _own(one) for own in known):
-        return True
-    return False if known else None
+    if not any(own.outcome == "answer" and _own(own) == _own(one) for own in known):
+        return False if known else None
+    signed = [i.data.split()[2] for i in one.items if (i.type, i.owner) == ("RRSIG", one.qname)]
+    if signed:
+        return str(one.qname.count(".") + 1) not in signed
+    below = (view.said.get((one.zone, name, one.qtype), {}) for name in _below(view, one.qname))
+    answers = [own for replies in below if (own := replies.get(one.address)) and own.outcome in TOLD]
+    return all(own.outcome == "answer" and _own(own) == _own(one) for own in answers)
 
 
 def _siblings(view: View, name: str) -> list[str]:
-    return [f"{label}.{name.partition('.')[2]}" for label in view.observation.siblings]
+    return _below(view, name.partition(".")[2])
+
+
+def _below(view: View, name: str) -> list[str]:
+    return [f"{label}.{name}" for label in view.observation.siblings]
 
 
 def _share(saying: set[str], told: list[Said]) -> Why:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mssante_audit.base.french import NBSP
 from mssante_audit.findings.catalogue import CHECKS
-from mssante_audit.findings.registry import NEEDS, catalogue
+from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.verdicts.checks import NOT_AUDITED
 
 CHECK_NAMES: Mapping[str, Mapping[str, str]] = {
@@ -80,7 +80,7 @@ def _reason(code: str, language: str) -> str:
         return DOUBTS[language][code]
     need = code.removeprefix("no_")
     if need != code:
-        return NEEDS[need][language]
+        return known_needs()[need][language]
     title = str(getattr(catalogue()[code], f"title_{language}"))
     first, rest = title[:1], title[1:]
     return title if rest[:1].isupper() else first.lower() + rest
