@@ -12,7 +12,8 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.console import say
 from mssante_audit.observe.tls.chain import Chain, judge
-from mssante_audit.observe.tls.visit import TELLING, Visit, check_client, visit
+from mssante_audit.observe.tls.observation import TELLING
+from mssante_audit.observe.tls.visit import Visit, check_client, visit
 from mssante_audit.whitelist.certificates import find_anchors, of_sample, trusted_certificates
 from mssante_audit.whitelist.revocation import find_crls
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from shutil import copytree
 from typing import TypeVar
 
+import pandas as pd
 import pytest
 from click.testing import Result
 from smtplab import Made, Script, Wire, dripping, make, saying, serving, tls
@@ -28,7 +29,7 @@ from mssante_audit.observe.observation import load_observation
 from mssante_audit.observe.tls.observation import load_tls
 from mssante_audit.observe.tls.run import Server, Summary, observe_tls, servers_of
 from mssante_audit.observe.tls.visit import MAX_SHOWN, Visit, visit
-from mssante_audit.space.trust import find_archive, find_whitelist
+from mssante_audit.space.trust import find_archive, find_whitelist, load_space
 from mssante_audit.whitelist.load import load_whitelist
 
 Given = TypeVar("Given")
@@ -201,8 +202,6 @@ def test_a_run_visits_each_address_once_and_again_only_where_nothing_was_told(
     assert asked["address"].tolist() == ["127.0.0.1", "127.0.0.2", *["127.0.0.3"] * 3]
     assert asked["attempt"].tolist() == [1, 1, 1, 2, 3]
     assert asked["hosts"].iloc[0] == ("mx1.example", "mx2.example")
-    assert sorted(read.answers["outcome"]) == ["busy", "no-starttls", "presented"]
-    assert list(read.answers.dtypes) == list(read.visits.dtypes)
 
 
 def test_a_stopped_run_is_gone_on_with_where_it_stopped(chain: tuple[Path, Path], tmp_path: Path) -> None:
@@ -366,3 +365,41 @@ def test_a_host_that_tells_nothing_is_unknown_and_one_without_starttls_is_wrong(
 def test_whom_to_look_at_must_be_said() -> None:
     result = CliRunner().invoke(app, ["tls"])
     assert "neither --data nor --host" in str(result.exception)
+
+
+# -- merged -------------------------------------------------------------------------------------------------
+
+
+def test_of_each_server_counts_what_was_seen_last_that_tells_something(
+    data: Path, chain: tuple[Path, Path], leaf: Made
+) -> None:
+    first, second = (data / "observations" / f"tls-2026-03-0{day}T060000Z.jsonl.gz" for day in (1, 2))
+
+    def go(port: int) -> None:
+        run(servers_of({"mx.example": ["127.0.0.1", "127.0.0.2"]}, port), first, PATIENT)
+
+    with_servers({"127.0.0.1": tls(chain), "127.0.0.2": saying("220 mx\n", "250 mx\n")}, go)
+    with_servers(
+        {"127.0.0.1": saying("421 later\n")},
+        lambda port: run(servers_of({"mx.example": ["127.0.0.1"]}, port), second),
+    )
+    text = gzip.decompress(second.read_bytes()).replace(b'"port":', b'"was":')
+    port = load_tls(first).visits["port"].iloc[0]
+    text = re.sub(rb'"was":\d+', b'"port":%d' % port, text)
+    for file, body, day in ((first, gzip.decompress(first.read_bytes()), b"01"), (second, text, b"02")):
+        told = re.sub(rb'"at":"\d{4}-\d\d-\d\d', b'"at":"2026-03-' + day, body)
+        file.write_bytes(gzip.compress(told, mtime=0))
+
+    space = load_space(data, as_of="2026-03-03")
+    (seen,) = (space.observed["tls"],)
+    assert [part.source for part in seen.parts] == [second.name, first.name]
+    told = seen.servers.set_index("address")
+    assert told["outcome"].tolist() == ["presented", "no-starttls"]
+    assert told["source"].tolist() == [first.name] * 2
+    assert told.loc["127.0.0.1", "subject"] == "CN=mx.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"
+    assert told.loc["127.0.0.1", "not_after"] == leaf.certificate.not_valid_after_utc
+    assert pd.isna(told.loc["127.0.0.2", "not_after"])
+    # What is older than may be relied on gives way to what was met since, though that tells nothing.
+    old = load_space(data, as_of="2026-03-09").observed["tls"].servers.set_index("address")
+    assert old["outcome"].tolist() == ["busy"]
+    assert load_space(data, as_of="2026-02-01").observed["tls"] is None

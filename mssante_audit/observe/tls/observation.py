@@ -17,7 +17,7 @@ column          dtype           meaning
 ``hosts``       object (tuple)  the names by which mail exchangers of the DNS lead there; the first was asked
                                 for by SNI
 ``attempt``     int64           1, 2, 3
-``outcome``     str             one of `OUTCOMES` (`mssante_audit.observe.tls.visit`)
+``outcome``     str             one of `OUTCOMES`
 ``detail``      str             what was met, printable
 ``banner``      str             the server's greeting, printable, at most 200 characters
 ``protocol``    str             such as ``TLSv1.3``; "" without a certificate
@@ -46,10 +46,15 @@ import pandas as pd
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from mssante_audit.observe.lines import ObservationError, Scan, checked_instant
-from mssante_audit.observe.tls.visit import OUTCOMES
 
 FORMAT = "mssante-audit tls observation"
 VERSION = 1
+OUTCOMES = (
+    "presented", "no-starttls", "handshake-failed", "busy", "refused", "silent", "slow", "garbage",
+    "plaintext-injected",
+)  # fmt: skip
+"""Every way a visit can end; only the first two say something of the server's certificate."""
+TELLING = OUTCOMES[:2]
 MAX_CERTIFICATE = 1 << 20
 """Bytes of DER that are kept of one certificate."""
 
@@ -93,14 +98,6 @@ class TlsObservation:
     started_at: datetime
     complete: bool
     """Whether the last run came to its end."""
-
-    @property
-    def answers(self) -> pd.DataFrame:
-        """What counts of each server (address and port): its last visit that tells of it, else its last."""
-        telling = self.visits.assign(telling=self.visits["outcome"].isin(OUTCOMES[:2]))
-        ordered = telling.sort_values(["telling", "at", "line"], kind="stable")
-        kept = ordered.drop_duplicates(["address", "port"], keep="last").sort_values("line")
-        return kept.drop(columns="telling").reset_index(drop=True)
 
 
 def check_header(content: Mapping[str, Any], path: Path) -> Mapping[str, Any]:

@@ -25,12 +25,13 @@ from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import (
     FORMAT,
     MAX_CERTIFICATE,
+    TELLING,
     VERSION,
     check_header,
     read_certificate,
     read_visit,
 )
-from mssante_audit.observe.tls.visit import TELLING, Visit, check_client, visit
+from mssante_audit.observe.tls.visit import Visit, check_client, visit
 from mssante_audit.observe.writer import Writer, while_flushing
 
 ATTEMPTS = 3

@@ -19,12 +19,6 @@ from OpenSSL import SSL, crypto
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.settings import ObserveTls
 
-OUTCOMES = (
-    "presented", "no-starttls", "handshake-failed", "busy", "refused", "silent", "slow", "garbage",
-    "plaintext-injected",
-)  # fmt: skip
-"""Every way a visit can end; only the first two say something of the server's certificate."""
-TELLING = OUTCOMES[:2]
 MAX_REPLY = 16 << 10
 """Bytes of one SMTP reply (RFC 5321, 4.5.3.1.5 asks for lines of 512)."""
 MAX_HANDSHAKE = 512 << 10
