@@ -203,6 +203,21 @@ class Thresholds(Section):
         title="Délai d’inscription (jours)",
         description="Days after which a declared domain should be listed (RECO_NOT_LISTED).",
     )
+    certificate_info_days: Days = Field(
+        default=60,
+        title="Certificat présenté : à renouveler d’ici (jours)",
+        description="A certificate presented that ends within so many days is told (TLS_EXPIRES).",
+    )
+    certificate_warning_days: Days = Field(
+        default=30,
+        title="Certificat présenté : bientôt à échéance (jours)",
+        description="One that ends within so many days is a warning (TLS_EXPIRES_SOON).",
+    )
+    certificate_error_days: Days = Field(
+        default=7,
+        title="Certificat présenté : échéance imminente (jours)",
+        description="One that ends within so many days is an error (TLS_EXPIRES_NOW).",
+    )
     observation_max_age_days: Days = Field(
         default=7,
         title="Âge maximal d’une observation (jours)",

@@ -14,8 +14,8 @@ from mssante_audit.cli.console import say
 from mssante_audit.observe.tls.chain import Chain, judge
 from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.observe.tls.visit import Visit, check_client, visit
-from mssante_audit.whitelist.certificates import find_anchors, of_sample, trusted_certificates
-from mssante_audit.whitelist.revocation import find_crls
+from mssante_audit.whitelist.certificates import of_sample
+from mssante_audit.whitelist.signature import trust
 
 RIGHT, WRONG, UNKNOWN = 0, 1, 4
 MEANINGS = {
@@ -40,13 +40,8 @@ def look_at(host: str, settings: ObserveTls, data: Path | None, anchors: Sequenc
     ParameterError
         If the client's certificate or its key cannot be used.
     """
-    places: list[str | Path] = [*anchors, *(of_sample(data) if data else ())]
-    trusted = trusted_certificates(places)
-    crls: list[Path] = []
-    if data is not None:
-        folder = data if data.is_dir() else data.parent
-        trusted += find_anchors(folder)
-        crls = find_crls(folder)
+    folder = None if data is None else data if data.is_dir() else data.parent
+    trusted, crls = trust([*anchors, *(of_sample(folder) if folder else ())], folder)
     try:
         told = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

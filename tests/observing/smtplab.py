@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -26,13 +26,15 @@ KINDS = {
 }
 
 
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
 @dataclass(frozen=True)
 class Made:
-    """A certificate, its key, and those above it."""
+    """A certificate and its key."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-    above: tuple[x509.Certificate, ...] = ()
+    key: Key
 
     @property
     def der(self) -> bytes:
@@ -48,9 +50,23 @@ class Made:
         return own, key
 
 
-def make(subject: str, issuer: Made | None = None, *, ca: bool = False, days: int = 365) -> Made:
+SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+
+
+def make(
+    subject: str,
+    issuer: Made | None = None,
+    *,
+    ca: bool = False,
+    start: datetime = MADE,
+    days: int = 365,
+    names: tuple[str, ...] = (),
+    usages: tuple[x509.ObjectIdentifier, ...] = (SERVER, CLIENT),
+    key: Key | None = None,
+    digest: hashes.HashAlgorithm | None = None,
+) -> Made:
     """Make a certificate; `subject` is written as in a white list, without commas in its values."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     parts = reversed([part.split("=", 1) for part in subject.split(",")])
     name = x509.Name([x509.NameAttribute(KINDS[kind], value) for kind, value in parts])
     builder = x509.CertificateBuilder(
@@ -58,8 +74,8 @@ def make(subject: str, issuer: Made | None = None, *, ca: bool = False, days: in
         name,
         key.public_key(),
         x509.random_serial_number(),
-        MADE,
-        MADE + timedelta(days=days),
+        start,
+        start + timedelta(days=days),
     ).add_extension(x509.BasicConstraints(ca, None), critical=True)
     if ca:
         signing = x509.KeyUsage(
@@ -68,12 +84,12 @@ def make(subject: str, issuer: Made | None = None, *, ca: bool = False, days: in
             encipher_only=False, decipher_only=False,
         )  # fmt: skip
         builder = builder.add_extension(signing, critical=True)
-    else:
-        builder = builder.add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
-            critical=False,
-        )
-    return Made(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)
+    elif usages:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+    if names:
+        alternative = x509.SubjectAlternativeName([x509.DNSName(one) for one in names])
+        builder = builder.add_extension(alternative, critical=False)
+    return Made(builder.sign(issuer.key if issuer else key, digest or hashes.SHA256()), key)
 
 
 Script = Callable[["Wire"], Awaitable[None]]
