@@ -1,4 +1,4 @@
-"""The commands that use the network: ``mssante-audit observe dns`` and ``observe tls``.
+"""The commands that use the network, ``mssante-audit observe``, and what compares what they wrote.
 
 Mounted by `mssante_audit.cli.main`, which turns the package's errors into one line and exit status 2, and
 Ctrl-C into 130. Nothing here is imported before a command runs that the other commands would have to wait
@@ -10,7 +10,8 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,12 +19,15 @@ import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.settings import Observe, ObserveTls, Parameters
-from mssante_audit.cli.console import say
-from mssante_audit.cli.options import options_of
+from mssante_audit.cli.console import say, write_frame
+from mssante_audit.cli.options import Data, OutFile, options_of
 
 if TYPE_CHECKING:
     from mssante_audit.observe.dns.run import Progress
     from mssante_audit.observe.tls.run import Progress as Visits
+
+Written = StrEnum("Written", "text csv json")
+"""Formats of what changed: for a reader, or for programs."""
 
 app = typer.Typer(help="Observe the network and write down what it says.", no_args_is_help=True)
 
@@ -102,34 +106,73 @@ def tls(
     """
     settings = ObserveTls(**{name: v for name, v in options.items() if v is not None})
     if host is not None:
-        from mssante_audit.cli.observe_host import look_at
+        from mssante_audit.cli.observe_tls import look_at
 
         raise typer.Exit(look_at(host, settings, data, anchors or ()))
     if data is None:
         raise ParameterError("neither --data nor --host", remedy="Say whom to look at")
-    from mssante_audit.observe.dns.exchangers import addresses_of
-    from mssante_audit.observe.dns.view import view_of
-    from mssante_audit.observe.kinds import find_observation
-    from mssante_audit.observe.observation import load_observation
+    from mssante_audit.cli.observe_tls import mail_hosts
     from mssante_audit.observe.tls.run import observe_tls, servers_of
 
-    source = find_observation(data)
-    if source is None:
-        raise InputError(
-            "no observation of the DNS", file=str(data), remedy="`mssante-audit observe dns` makes one"
-        )
     domains = [d for d in _domains(data) if fnmatch.fnmatch(d.lower(), settings.only.lower() or "*")]
-    hosts = addresses_of(view_of(load_observation(source)), domains)
+    hosts, source = mail_hosts(data, domains)
     path = out or _path(data, resume=resume, kind="tls")
     with _progress(_tell_visits) as show:
         servers = servers_of(hosts, settings.port)
-        summary = observe_tls(servers, path, settings, dns=source.name, resume=resume, progress=show)
+        summary = observe_tls(servers, path, settings, dns=source, resume=resume, progress=show)
     counts = ", ".join(f"{outcome} {count}" for outcome, count in sorted(summary.outcomes.items()))
     known = f", {summary.known} known already" if summary.known else ""
     told = f"{summary.visits} visits in {summary.seconds:.0f} s"
     say(f"{path}: {summary.servers} servers{known}, {told} ({counts or 'nothing to do'})")
     if lost := sorted(host for host, addresses in hosts.items() if not addresses):
         say(f"not visited, without a known address: {', '.join(lost)}")
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="FROM", help="Observation file, or date of one.")],
+    after: Annotated[str, typer.Argument(metavar="TO", help="Observation file, or date of one.")],
+    data: Data = None,
+    format: Annotated[Written, typer.Option("--format", help="Format to write.")] = Written.text,  # noqa: A002
+    out: OutFile = None,
+) -> None:
+    """Say what changed in the DNS between two observations: of two hours, or from two places.
+
+    A date means the last whole observation of that day or instant, or before, in --data.
+    """
+    from mssante_audit.base.export import write_bytes
+    from mssante_audit.observe.observation import load_observation
+    from mssante_audit.verdicts.differences import differences, sentences, told_by
+
+    # One after the other: each may be large.
+    first, then = (told_by(load_observation(_named(text, data))) for text in (before, after))
+    found = differences(first, then)
+    if format is not Written.text:
+        write_frame(found, format, out)
+    elif out is not None:
+        write_bytes(out, "".join(f"{line}\n" for line in sentences(first, then, found)).encode())
+    else:
+        say("\n".join(sentences(first, then, found)))
+
+
+def _named(text: str, data: Path | None) -> Path:
+    from mssante_audit.base.instants import parse_instant
+    from mssante_audit.base.resources import resource
+    from mssante_audit.observe.kinds import find_observations, is_whole
+
+    path = Path(text)
+    if path.exists():
+        return path
+    try:
+        at = parse_instant(text)
+    except InputError:
+        raise InputError("no such observation, nor a date", file=text) from None
+    last = at + timedelta(days=1) if len(text) == len("2026-03-02") else at + timedelta(seconds=1)
+    folder = data or resource("data/sample")
+    for file in find_observations(folder):
+        if file.begun < last and is_whole(file.path):
+            return file.path
+    raise InputError(f"no whole observation of {text} or before", file=str(folder))
 
 
 def _domains(data: Path) -> list[str]:

@@ -55,6 +55,20 @@ observed has ``parts``, each with ``source``, ``sha256`` and ``started_at``."""
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """What a snapshot keeps of what was observed."""
+
+    what: str
+    """What a row is."""
+    about: str | None
+    """A docstring whose first table describes the columns (`mssante_audit.base.frames.columns`)."""
+    make: Callable[[Any, Sequence[str]], pd.DataFrame]
+    """From what was observed (or ``None``) and the list's domains."""
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The values that a column may have."""
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of observation."""
 
@@ -69,8 +83,8 @@ class Kind:
     remedy: str
     """What to do then, in French."""
     read: Reader
-    frames: Callable[[Any, Sequence[str]], Mapping[str, pd.DataFrame]] = field(default=lambda *_: {})
-    """What a snapshot keeps of it: from what was observed (or ``None``) and the list's domains, by name."""
+    frames: Mapping[str, Frame] = field(default_factory=dict)
+    """What a snapshot keeps of it, by name."""
 
 
 def kinds() -> tuple[Kind, ...]:
@@ -113,8 +127,8 @@ def find_observation(data: Path, kind: str = "dns") -> Path | None:
 
 def read_observations(
     data: Path, domains: Sequence[str], as_of: datetime, since: datetime
-) -> tuple[dict[str, Any], tuple[Aside, ...]]:
-    """Return what a data folder holds of each kind, by what needs it, and the files left aside.
+) -> tuple[dict[str, Any], tuple[Aside, ...], dict[str, tuple[File, ...]]]:
+    """Return what a data folder holds of each kind, by what needs it; files left aside; files there are.
 
     Parameters
     ----------
@@ -125,14 +139,15 @@ def read_observations(
     since
         What was seen before says nothing of `as_of` any more.
     """
-    observed, aside = {}, []
+    observed, aside, known = {}, [], {}
     for kind in kinds():
         files = find_observations(data, kind.name)
         aside += [Aside(file.path.name, "future") for file in files if file.begun > as_of + SKEW]
         files = [file for file in files if file.begun <= as_of + SKEW]
         observed[kind.need], others = kind.read(files, domains, as_of, since) if files else (None, [])
         aside += others
-    return observed, tuple(aside)
+        known[kind.need] = tuple(files)
+    return observed, tuple(aside), known
 
 
 def stamp_of(name: str) -> datetime | None:

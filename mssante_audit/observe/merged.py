@@ -14,17 +14,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 from dns.inet import is_address
 
 from mssante_audit.base.instants import SKEW
+from mssante_audit.observe import methods
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.view import View, view_of
-from mssante_audit.observe.kinds import Aside, File, Kind
+from mssante_audit.observe.kinds import Aside, File, Frame, Kind
 from mssante_audit.observe.lines import ObservationError
-from mssante_audit.observe.methods import methods
 from mssante_audit.observe.observation import Observation, load_observation
 
 WHOLE = 0.9
@@ -58,7 +57,7 @@ def load_merged(
                 raise
             aside.append(Aside(file.path.name, "unreadable"))
             continue
-        told = _asked(seen)
+        told = asked(seen)
         done = told if seen.complete else {name for name in told if _done(view_of(seen), name)}
         own = {domain for domain, name in left.items() if name in done}
         whole |= seen.complete and len(told.intersection(names.values())) >= WHOLE * len(names)
@@ -81,7 +80,7 @@ def _zone(files: Sequence[File], names: Collection[str]) -> str:
     return max(zones, key=lambda zone: sum(is_under(name, zone) for name in names), default="")
 
 
-def _asked(seen: Observation) -> set[str]:
+def asked(seen: Observation) -> set[str]:
     """Return the names that an observation was to answer for: what a walk begins with was asked of them."""
     first = seen.queries.loc[seen.queries["qtype"] == "MX", ["step", "qname"]]
     walked = set(first.loc[first["step"] == "walk", "qname"])
@@ -117,10 +116,6 @@ def _until(seen: Observation, as_of: datetime) -> Observation:
     )
 
 
-def _frames(observed: Any, domains: Sequence[str]) -> dict[str, pd.DataFrame]:
-    return {"methods": methods(observed, domains)}
-
-
 KIND = Kind(
     name="dns",
     need="observation",
@@ -128,5 +123,9 @@ KIND = Kind(
     lacks={"fr": "aucune observation du DNS", "en": "no observation of the DNS"},
     remedy="Lancez « mssante-audit observe », qui en dépose une dans observations/.",
     read=load_merged,
-    frames=_frames,
+    frames={
+        "methods": Frame(
+            "A domain that was observed.", methods.__doc__, methods.methods, {"method": methods.METHODS}
+        )
+    },
 )

@@ -15,6 +15,7 @@ import pandas as pd
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.declarations.register import Register
+from mssante_audit.declarations.scope import Scope
 from mssante_audit.findings.facts import loaded
 from mssante_audit.findings.frame import COLUMNS, Severity
 from mssante_audit.findings.registry import audits, catalogue
@@ -117,7 +118,7 @@ def _load_snapshot(
         raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
     whitelist, (where, trusted) = _whitelist(folder, head), _where(folder)
     domains, since = whitelist.entries["domain"].tolist(), made_with.oldest_observation(made_at)
-    observed, aside = read_observations(where, domains, made_at, since) if where else ({}, ())
+    observed, aside, files = read_observations(where, domains, made_at, since) if where else ({}, (), {})
     told = head["observed"]  # only what the snapshot was made with
     observed = {need: seen for need, seen in observed.items() if seen and hashes(seen) == told.get(need)}
     space = TrustSpace(
@@ -129,6 +130,7 @@ def _load_snapshot(
         observation=observed.pop("observation", None),
         observed=observed,
         aside=aside,
+        files=files,
         mailboxes=_mailboxes(folder, head["mailboxes"]),
         archive=find_archive(where, *trusted) if where and where.is_dir() else None,
         kept=partial(read_frame, folder),
@@ -168,6 +170,7 @@ def _register(folder: Path, told: dict[str, Any] | None) -> Register | None:
         {file: frozenset(columns) for file, columns in told["missing"].items()},
         told["source"],
         told["sha256"],
+        Scope.model_validate(told["scope"]) if told["scope"] else None,
     )
 
 

@@ -135,9 +135,11 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
     told = pd.concat([_of_audit(space, name) for name in audits()], ignore_index=True)
     shared = worded(told)
     names = dict.fromkeys(space.audited["domain"].tolist())
-    seen: dict[str, pd.DataFrame] = {}
-    for kind in kinds():
-        seen |= kind.frames(space.given(kind.need), list(names))
+    seen = {
+        name: frame.make(space.given(kind.need), list(names))
+        for kind in kinds()
+        for name, frame in kind.frames.items()
+    }
     used = dict(zip(seen["methods"]["domain"], seen["methods"]["method"], strict=True))
     open_ones = shared[shared["until"] == ""]
     frames = {
@@ -220,6 +222,7 @@ def _head(space: TrustSpace, shareable: bool) -> dict[str, Any]:
             "source": register.source,
             "sha256": register.sha256,
             "missing": {file: sorted(columns) for file, columns in register.missing.items()},
+            "scope": register.scope and register.scope.model_dump(),
         },
         "observed": {need: hashes(seen) for need, seen in space.observations.items()},
         "mailboxes": mailboxes

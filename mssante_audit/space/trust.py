@@ -26,9 +26,10 @@ from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
 from mssante_audit.mailboxes.extraction import Extraction, find_extractions
-from mssante_audit.observe.kinds import Aside, kinds, read_observations
+from mssante_audit.observe.kinds import Aside, File, kinds, read_observations
 from mssante_audit.observe.kinds import find_observation as find_observation
 from mssante_audit.observe.observation import Observation
+from mssante_audit.space.scope import covered
 from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.check import search
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
@@ -62,6 +63,8 @@ class TrustSpace:
     """What was observed otherwise, by what needs it (`mssante_audit.observe.kinds.Kind.need`)."""
     aside: tuple[Aside, ...] = ()
     """The observation files that are not used, and why."""
+    files: Mapping[str, tuple[File, ...]] = field(default_factory=dict)
+    """The observation files there are, begun before `as_of`, by what needs them, the newest first."""
     domains: frozenset[str] | None = None
     """The domains that are `audited`, if not all are (`parts`)."""
 
@@ -94,6 +97,11 @@ class TrustSpace:
     def operator_names(self) -> dict[str, str]:
         """The name of each operator, by its identifier (`mssante_audit.whitelist.rows.operator_names`)."""
         return operator_names(self.audited)
+
+    @cached_property
+    def covered(self) -> frozenset[str] | None:
+        """The operators that the register covers (`mssante_audit.space.scope`), ``None`` for all."""
+        return covered(self)
 
     @cached_property
     def published(self) -> dict[str, int] | None:
@@ -237,10 +245,10 @@ def load_space(
     if archive and file.parent == archive.folder:
         checked(whitelist, file)
     register, limits = find_register(folder), thresholds or Thresholds()
-    observed, aside = read_observations(
+    observed, aside, files = read_observations(
         folder, whitelist.entries["domain"].tolist(), instant, limits.oldest_observation(instant)
     )
-    return TrustSpace(
+    space = TrustSpace(
         whitelist,
         instant,
         limits,
@@ -249,7 +257,10 @@ def load_space(
         observation=observed.pop("observation", None),
         observed=observed,
         aside=aside,
+        files=files,
         mailboxes=find_extractions(folder, instant),
         waivers=waivers if (waivers := folder / "waivers.toml").is_file() else None,
         archive=archive,
     )
+    _ = space.covered  # a scope that names nobody is told at once
+    return space

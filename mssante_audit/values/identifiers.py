@@ -31,6 +31,8 @@ _SHAPES = {
 }
 _WORD = re.compile(r"\b(ADELI|FINESS|SIREN|SIRET|RPPS)(?![A-Z])(.{1,60})", re.I | re.S)
 """A kind by its name, and what follows it."""
+_AFTER = re.compile(r"([0-9A-Z]{9,15}?)(ADELI|FINESS|SIREN|SIRET|RPPS)[A-Z]*")
+"""The same the other way round, of a text without blanks."""
 _TABLE = tomllib.loads((files(__package__) / "departments.toml").read_text(encoding="utf-8"))
 
 DEPARTMENTS: dict[str, str] = _TABLE["departments"]
@@ -106,6 +108,8 @@ def identifier_of(text: str) -> str:
         return value
     if _SHAPES["SIRET"].fullmatch(value) and _checked("SIRET", value):
         return f"3{value}"
+    if after := _AFTER.fullmatch(value):
+        text = f"{after[2]} {after[1]}"
     if named := _WORD.search(text) or _WORD.search(value):
         word, number = named[1].upper(), re.sub(r"^[^0-9]+|[\W_]+", "", named[2]).upper()
         for first, kind in KINDS.items():

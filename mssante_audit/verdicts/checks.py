@@ -15,6 +15,7 @@ import pandas as pd
 
 from mssante_audit.findings.catalogue import CHECKS, FAILED
 from mssante_audit.findings.registry import audits, catalogue
+from mssante_audit.space.scope import outside
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.reliance import doubts
 
@@ -26,6 +27,8 @@ STATES = ("well", "risk", "broken", "unknown")
 """Of a domain: the worst of its known checks."""
 NOT_AUDITED = "not_audited"
 """Why a check is unknown that no audit calls well yet; ``no_`` and a need is why one was not made."""
+OUTSIDE = "outside"
+"""Why a declaration is unknown that the register does not cover."""
 NEVER_OK = ("dns", "mail")
 """Checks of which faults are told, and nobody can say yet that a domain passes them."""
 
@@ -53,7 +56,7 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
         The domains that each of them touches.
     """
     doubted = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
-    gaps = _gaps(space, findings) | ({"listed": doubted} if doubted else {})
+    gaps, beyond = _gaps(space, findings) | ({"listed": doubted} if doubted else {}), outside(space)
     rules = catalogue()
     decided: defaultdict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
     told = zip(findings["rule"], findings["severity"], findings["confidence"], touched, strict=True)
@@ -69,7 +72,7 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
             codes = {grade: list(decided.get((domain, check, grade), ())) for grade in ("fail", "warn")}
             if check == "listed" and doubted:
                 codes = {}
-            codes["unknown"] = gaps.get(check, [])
+            codes["unknown"] = gaps.get(check, [OUTSIDE] * (check == "declaration" and domain in beyond))
             results[check], why[check] = next(((g, own) for g, own in codes.items() if own), ("ok", []))
         state = "unknown" if doubted else _state(results, why)
         why["receives"] = [NOT_AUDITED]

@@ -47,6 +47,7 @@ code                meaning
 =================== ==================================================================================
 ``not_audited``     no audit calls it well yet: of ``dns`` and ``mail`` only faults are told
 ``no_declarations`` there is no register of declarations, and so for each need of an audit that decides it
+``outside``         the register does not cover its operators (``scope.toml``)
 ``forged``…         the list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)
 AUDIT_RULE_FAILED   a rule that decides it could not be evaluated
 =================== ==================================================================================

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from mssante_audit.base.french import NBSP
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.findings.registry import catalogue, known_needs
-from mssante_audit.verdicts.checks import NOT_AUDITED
+from mssante_audit.verdicts.checks import NOT_AUDITED, OUTSIDE
 
 CHECK_NAMES: Mapping[str, Mapping[str, str]] = {
     "fr": {
@@ -53,6 +53,7 @@ DOUBTS: Mapping[str, Mapping[str, str]] = {
 }
 """Why a list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)."""
 
+_OUTSIDE = {"fr": "hors du périmètre du registre", "en": "outside the scope of the register"}
 _MARKS = {"fr": (f"{NBSP}: ", f"{NBSP}; "), "en": (": ", "; ")}
 
 
@@ -76,6 +77,8 @@ def reasons(why: Mapping[str, Sequence[str]], language: str = "fr") -> str:
 
 
 def _reason(code: str, language: str) -> str:
+    if code == OUTSIDE:
+        return _OUTSIDE[language]
     if code in DOUBTS[language]:
         return DOUBTS[language][code]
     need = code.removeprefix("no_")

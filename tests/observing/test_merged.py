@@ -2,11 +2,14 @@
 
 import gzip
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cells import shown
+from lxml import html as lxml_html
 from made_up import ALPHA, BETA_DN, xml_of
 from made_up_dns import AT, DELEGATED, REDIRECTED, Scene
 
@@ -14,6 +17,7 @@ from mssante_audit.audits import told_in_clear
 from mssante_audit.observe.kinds import default_path
 from mssante_audit.observe.methods import methods
 from mssante_audit.observe.observation import ObservationError
+from mssante_audit.report.results import limits
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.verdicts.methods import hosts
 from tools.sample.dns_world import observe_world
@@ -208,3 +212,28 @@ def test_only_what_an_older_file_answers_for_is_kept_of_it(folder):
     walked = older.queries[older.queries["step"] == "walk"]
     assert set(walked["qname"]) == {REDIRECTED}
     assert DELEGATED not in set(older.queries["zone"])
+
+
+def test_the_report_on_changes_compares_the_two_newest_whole_ones(folder):
+    def part() -> str:
+        space = folder.space()
+        given = {"space": space, "chosen": limits(space, None, None, None), "row_limit": 5}
+        told = lxml_html.fromstring(shown("changes", "dns", **given)._repr_html_()).text_content()
+        return " ".join(re.sub("[\xa0\u202f]", " ", told).split())
+
+    folder.observe()
+    assert part() == "Moins de deux observations entières du DNS : rien à comparer."
+    folder.scene.parent.records[REDIRECTED]["MX"] = ["10 perdu.beta.example"]
+    del folder.scene.zone.records[INSIDE]
+    folder.observe(at=AT + HOUR)
+
+    def only(lines: list[dict]) -> list[dict]:
+        return [line | {"settings": {"only": REDIRECTED}} if "format" in line else line for line in lines]
+
+    folder.scene.parent.records[REDIRECTED]["MX"] = ["10 autre.beta.example"]
+    rewrite(folder.observe(REDIRECTED, at=AT + 2 * HOUR), only)
+    told = part()
+    assert "3 changements dans le DNS de 2 domaines" in told
+    assert f"{REDIRECTED}Serveurs de messagerie10 mss.beta.example10 perdu.beta.example" in told
+    assert f"{INSIDE}Méthodedans une zone déléguéerien" in told
+    assert "autre.beta.example" not in told

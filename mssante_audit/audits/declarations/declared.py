@@ -150,10 +150,15 @@ def dn_operator(d: pd.DataFrame) -> Found:
             yield at, {"ou": ou, "known": sorted(known)}
 
 
+def is_domain(text: str) -> bool:
+    """Tell whether a text is a host name of at least two labels."""
+    return bool(_HOST.fullmatch(text.strip().removesuffix(".")))
+
+
 def domain_invalid(d: pd.DataFrame) -> Found:
     """Check that the domain is a host name of at least two labels."""
     for at, text in d["domain"].items():
-        if not _HOST.fullmatch(text.strip().removesuffix(".")):
+        if not is_domain(text):
             yield at, {"text": text}
 
 

@@ -37,6 +37,8 @@ class Party:
     """Whether its identifiers could be read."""
     relisted: bool = False
     """Whether the dated declaration is none of withdrawal, and of a later day than one that was."""
+    every: list[int] = field(default_factory=list)
+    """Labels of all declarations that its operator made of the domain so far."""
     rows: list[int] = field(default_factory=list)
     """Labels of its rows of the list."""
     lent: Sequence[int] = ()
@@ -76,6 +78,10 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> d
             day = withdrawn.get((domain, party.structure))
             if day is not None and party.date is not None and party.withdrawn is False:
                 party.relisted = day < party.date
+    made = zip(every.index[~later].tolist(), declared[~later].tolist(), strict=True)
+    owners = {(domain, party.structure): party for domain, found in parties.items() for party in found}
+    for at, whose_at in made:
+        owners[whose_at].every.append(at)
     _give_rows(parties, every, listed, root)
     return {domain: _deciding(found) for domain, found in parties.items()}
 

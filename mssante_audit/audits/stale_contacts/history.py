@@ -116,7 +116,7 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
     """Report domains that went to another operator and still name the one before as their contact.
 
     However it is spelt. A contact that the new operator bore already while the former one was there, on a
-    domain that was never the former's (a supplier's hotline), is its own.
+    domain that it did not take over from it, is its own: a supplier's hotline.
     """
     listed = _past(space)
     if listed is None:
@@ -162,8 +162,10 @@ def _had(history: pd.DataFrame, operator_id: str, former: str, text: str, then: 
     mine = history["structure"].isin(history.loc[own, "structure"]) & (
         history["first_seen"] <= then["last_seen"].max()
     )
-    theirs = history.loc[history["structure"] == former, "domain"]
-    rows = history[mine & ~history["domain"].isin(theirs)]
+    came = history[mine].groupby("domain")["first_seen"].min()
+    there = history[history["structure"] == former].groupby("domain")["first_seen"].min()
+    taken = came.index[there.reindex(came.index) < came]
+    rows = history[mine & ~history["domain"].isin(taken)]
     return any(_bears(rows[column], text) for column in BOTH)
 
 

@@ -26,21 +26,29 @@ column          dtype            meaning
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
 from mssante_audit.base.instants import SKEW
-from mssante_audit.observe.kinds import Aside, File, Kind
+from mssante_audit.observe.kinds import Aside, File, Frame, Kind
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.tls.chain import Certificate, read_certificate
-from mssante_audit.observe.tls.observation import TELLING, TlsObservation, load_tls
+from mssante_audit.observe.tls.observation import OUTCOMES, TELLING, TlsObservation, load_tls
 
 _KEPT = (
     "address", "port", "hosts", "at", "outcome", "detail", "protocol", "cipher", "demanded", "chain",
 )  # fmt: skip
+_DTYPES = {
+    **dict.fromkeys(("address", "outcome", "detail", "protocol", "cipher"), "str"),
+    **dict.fromkeys(("subject", "issuer", "source"), "str"),
+    "port": "int64",
+    "demanded": "bool",
+    "hosts": "object",
+    "chain": "object",
+}
 _TIMES = ("at", "not_before", "not_after")
 
 
@@ -54,13 +62,6 @@ class Observed:
     """DER by SHA-256."""
     servers: pd.DataFrame
     """Columns as this module's docstring has them."""
-    found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
-    """What was worked out of it, once."""
-
-    def leaf(self, chain: Sequence[str]) -> Certificate | None:
-        """Return a server's own certificate from the hashes of its chain, ``None`` if it is not at hand."""
-        der = self.certificates.get(chain[0]) if chain else None
-        return read_certificate(der) if der else None
 
 
 def merged(
@@ -95,20 +96,31 @@ def merged(
     counts = visits["outcome"].isin(TELLING) & (visits["at"] >= since)
     ordered = visits.assign(counts=counts).sort_values(["counts", "at", "line"], kind="stable")
     last = ordered.drop_duplicates(["address", "port"], keep="last").sort_values(["address", "port"])
-    found = Observed(tuple(parts), certificates, pd.DataFrame())
-    leaves = [found.leaf(chain) for chain in last["chain"]]
+    return Observed(tuple(parts), certificates, _frame(last, certificates)), aside
+
+
+def _frame(visits: pd.DataFrame, certificates: Mapping[str, bytes]) -> pd.DataFrame:
+    leaves = [_leaf(chain, certificates) for chain in visits["chain"]]
     told: dict[str, pd.Series[Any]] = {
         name: pd.Series([getattr(leaf, name) if leaf else empty for leaf in leaves], dtype="object")
         for name, empty in (("subject", ""), ("issuer", ""), ("not_before", None), ("not_after", None))
     }
-    frame = last[list(_KEPT)].reset_index(drop=True).assign(**told, source=last["source"].tolist())
-    texts = dict.fromkeys(("subject", "issuer", "source"), "str")
+    frame = visits[list(_KEPT)].reset_index(drop=True).assign(**told, source=visits["source"].tolist())
     times = {name: pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]") for name in _TIMES}
-    return Observed(tuple(parts), certificates, frame.astype(texts).assign(**times)), aside
+    return frame.astype(_DTYPES).assign(**times)
 
 
-def _frames(observed: Observed | None, _domains: Sequence[str]) -> dict[str, pd.DataFrame]:
-    return {} if observed is None else {"servers": observed.servers}
+def _leaf(chain: Sequence[str], certificates: Mapping[str, bytes]) -> Certificate | None:
+    """Return a server's own certificate from the hashes of its chain, ``None`` if it is not at hand."""
+    der = certificates.get(chain[0]) if chain else None
+    return read_certificate(der) if der else None
+
+
+def servers(observed: Observed | None, _domains: Sequence[str]) -> pd.DataFrame:
+    """Return the frame of servers, empty if nothing was observed."""
+    if observed is not None:
+        return observed.servers
+    return _frame(pd.DataFrame(columns=[*_KEPT, "source"]), {})
 
 
 KIND = Kind(
@@ -118,5 +130,5 @@ KIND = Kind(
     lacks={"fr": "aucune observation de TLS", "en": "no observation of TLS"},
     remedy="Lancez « mssante-audit observe tls », qui en dépose une dans observations/.",
     read=merged,
-    frames=_frames,
+    frames={"servers": Frame("A mail server that was visited.", __doc__, servers, {"outcome": OUTCOMES})},
 )
