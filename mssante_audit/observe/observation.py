@@ -100,6 +100,8 @@ class Observation:
     """Those that answer for what this one does not, newest first (`mssante_audit.observe.merged`)."""
     ignored: dict[str, int] = field(default_factory=dict)
     """Messages that answered nothing asked, by source address, over all runs."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """The options of the last run, as its header has them."""
     found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What was worked out of it, once (`mssante_audit.observe.dns.view.view_of`)."""
 
@@ -229,6 +231,7 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
         complete=complete,
         only=pattern_of(headers[-1]),
         ignored=ignored,
+        settings=given if isinstance(given := headers[-1].get("settings"), dict) else {},
     )
 
 

@@ -36,6 +36,7 @@ class Resolver:
         given = [address for _, address in settings.parent_servers] + list(settings.resolvers)
         root = [address for _, address in settings.root]
         self.reachable = [a for a in given or root if reaches(a)]
+        self._ipv4_only = settings.ipv4_only
         self.ipv6 = not settings.ipv4_only and any(":" in a and reaches(a) for a in (*given, *root))
         self._private = any(not ipaddress.ip_address(a).is_global for a in (*given, *root))
         self._usable: dict[str, bool] = {}
@@ -47,13 +48,11 @@ class Resolver:
         """Servers of the zones met so far; names are looked up from the nearest one."""
 
     def usable(self, address: str) -> bool:
-        """Whether `address` may be asked.
-
-        IPv6 needs IPv6.
-        """
+        """Whether `address` may be asked; over IPv6 if there is a way to it."""
         known = self._usable.get(address)
         if known is None:
-            known = not self.is_private(address) and (self.ipv6 or ":" not in address)
+            known = ":" not in address or self.ipv6 or (not self._ipv4_only and reaches(address))
+            known = known and not self.is_private(address)
             self._usable[address] = known
         return known
 
@@ -167,24 +166,39 @@ class Resolver:
     async def _first(self, asks: list[Ask], outcomes: Iterable[str]) -> Observed | None:
         """Ask one after the other until a reply has one of `outcomes`; the first silent one is given time.
 
-        Failing that, an answer without authority has to do: resolvers take it too.
+        Failing that, an answer without authority has to do, which resolvers take too, or one over TCP or
+        without EDNS only, which not all of them ask for.
         """
-        silent, weak = [], None
+        silent: list[Ask] = []
+        weak: Observed | None = None
+        partial: Observed | None = None
         for ask in asks:
             what = (ask.address, ask.qname, ask.qtype)
             observed = await once(self._memo, what, lambda ask=ask: self._asker.ask(ask, patient=False))  # type: ignore[misc]
             if observed.outcome in outcomes:
-                return observed
-            if observed.outcome in SILENT:
+                if _for_all(observed):
+                    return observed
+                partial = partial or observed
+            elif observed.outcome in SILENT:
                 self._asker.remember(observed)
                 silent.append(ask)
             elif weak is None and is_weak(observed):
                 weak = observed
-        if silent and weak is None:
-            observed = await self._asker.ask(silent[0])
-            if observed.outcome in outcomes:
+        for ask in silent if weak is None else ():
+            observed = await self._asker.ask(ask)
+            if observed.outcome in SILENT:
+                observed = await self._asker.ask(ask._replace(transport="tcp"))
+            if observed.outcome not in outcomes:
+                break
+            if _for_all(observed):
                 return observed
-        return weak
+            partial = partial or observed
+        return weak or partial
+
+
+def _for_all(observed: Observed) -> bool:
+    """Whether all resolvers hear a reply: with EDNS, and over UDP."""
+    return observed.edns and observed.transport == "udp"
 
 
 def is_weak(observed: Observed) -> bool:

@@ -1,0 +1,210 @@
+"""The addresses of hosts as a resolver would find them, from lines that tell, and never from their lack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from operator import itemgetter
+from typing import NamedTuple
+
+from mssante_audit.observe.dns.names import is_under
+from mssante_audit.observe.lines import MAX_ALIASES
+from mssante_audit.verdicts.chain import Chain
+from mssante_audit.verdicts.heard import PARTLY, Heard, Reply, Word
+
+_CONCLUSIVE = ("answer", "nodata", "nxdomain")
+_DEPTH = 4
+_NAMES = 8
+_TRIED = 6
+"""Servers of a zone that the observer tries for one name."""
+
+
+class Looked(NamedTuple):
+    """What came of looking a name up."""
+
+    status: str
+    """``found``, ``nodata``, ``nxdomain``, ``loop``, ``failed`` (no server of ``zone`` tells), "" unknown."""
+    data: tuple[str, ...] = ()
+    zone: str = ""
+    replies: tuple[Reply, ...] = ()
+    """What was said, from the name asked for to the end of its aliases."""
+    partly: str = ""
+    """Where only some resolvers come to it, one of `mssante_audit.verdicts.heard.PARTLY`."""
+
+    @property
+    def absent(self) -> bool:
+        """Whether it is certain that there is nothing to be had."""
+        return self.status not in ("", "found")
+
+
+class Host(NamedTuple):
+    """A host's addresses of both families, and the worst of what was met where it has none."""
+
+    v4: Looked
+    v6: Looked
+
+    @property
+    def status(self) -> str:
+        """``found``, "" (unknown), or why it has no address."""
+        if "found" in (self.v4.status, self.v6.status):
+            return "found"
+        if "" in (self.v4.status, self.v6.status):
+            return ""
+        order = ("nxdomain", "loop", "failed", "nodata")
+        return min(self.v4.status, self.v6.status, key=order.index)
+
+
+class Lookups:
+    """Looks names up in what was heard."""
+
+    def __init__(self, heard: Heard, chain: Chain) -> None:
+        self._heard, self._chain = heard, chain
+        self._looked: dict[tuple[str, str], Looked] = {}
+        self._under_way: set[tuple[str, str]] = set()
+
+    def host(self, name: str) -> Host:
+        """Return the addresses of a host."""
+        return Host(self.look_up(name, "A"), self.look_up(name, "AAAA"))
+
+    def look_up(self, name: str, qtype: str) -> Looked:
+        """Return the records of a type of a name, through aliases."""
+        found = self._looked.get((name, qtype))
+        if found is None:
+            found = self._look_up(name, qtype, 0)
+            if not self._under_way:
+                self._looked[name, qtype] = found
+        return found
+
+    def _look_up(self, name: str, qtype: str, depth: int) -> Looked:
+        replies: list[Reply] = []
+        partly = ""
+        for _ in range(MAX_ALIASES):
+            words = self._told(name, qtype)
+            if not words:
+                return self._failing(name, qtype, depth)._replace(replies=tuple(replies))
+            told = [word.reply for word in words if word.reply]
+            kind = self._kind(words)
+            if kind is None:
+                return Looked("", (), told[0].zone, tuple(replies))
+            partly = partly or kind
+            replies.append(told[0])
+            end = min((one.alias for one in told if one.alias), default="")
+            status = ""
+            if data := tuple(sorted({text for one in told for text in one.data})):
+                status = "found"
+            elif any(one.outcome == "nxdomain" for one in told):
+                status = "nxdomain"
+            elif not end or not told[0].zone:  # a resolver has followed the aliases
+                status = "nodata"
+            if status:
+                return Looked(status, data, told[0].zone, tuple(replies), partly)
+            name = end
+        return Looked("loop", (), "", tuple(replies))
+
+    def _told(self, name: str, qtype: str) -> list[Word]:
+        """Return the words that settle a name, in an order of their own."""
+        told = []
+        for zone in self._heard.asked.get((name, qtype), ()):
+            for word in self._heard.words(zone, name, qtype).values():
+                reply = word.reply
+                if word.told and reply and (reply.outcome in _CONCLUSIVE or reply.data or reply.alias):
+                    told.append(((reply.zone, reply.address), word))
+        return [word for _, word in sorted(told, key=itemgetter(0))]
+
+    def _kind(self, words: list[Word]) -> str | None:
+        """Return how words are told, "" if so that all resolvers hear them; ``None`` if that is not known."""
+        faults = [self._chain.fault(word.reply.zone, word) for word in words if word.reply]
+        if None in faults:
+            return None
+        kinds = {"bogus" if fault else word.kind for word, fault in zip(words, faults, strict=True)}
+        return "" if "told" in kinds else min(kinds, key=PARTLY.index)
+
+    def _failing(self, name: str, qtype: str, depth: int) -> Looked:
+        """Tell a lookup that failed for certain from one of which too little was heard."""
+        zones = self._heard.asked.get((name, qtype), ())
+        if depth > _DEPTH or (name, qtype) in self._under_way:
+            return Looked("failed" if (name, qtype) in self._under_way else "")
+        if not zones:  # once a zone is known to be out of reach, nobody is asked for its names
+            lost = next((zone for zone in _above(name) if zone in self._heard.cuts), "")
+            self._under_way.add((name, qtype))
+            try:
+                return Looked("failed" if lost and self._out_of_reach(lost, depth) else "", (), lost)
+            finally:
+                self._under_way.discard((name, qtype))
+        zone = max(zones, key=lambda one: (len(one) if one not in ("", ".") else 0, one))
+        words = self._heard.words(zone, name, qtype)
+        if not zone:
+            sure = self._heard.resolvers and all(
+                address in words and words[address].failed for address in self._heard.resolvers
+            )
+            return Looked("failed" if sure else "")
+        self._under_way.add((name, qtype))
+        try:
+            cuts = {w.reply.cut: w.reply for w in words.values() if w.told and w.reply and w.reply.cut}
+            if cuts:
+                cut = max(cuts)
+                return Looked("failed" if self._out_of_reach(cut, depth) else "", (), cut)
+            return Looked("failed" if self._all_failed(zone, words, depth) else "", (), zone)
+        finally:
+            self._under_way.discard((name, qtype))
+
+    def _all_failed(self, zone: str, words: dict[str, Word], depth: int) -> bool:
+        """Whether all servers of a zone that would be tried failed."""
+        if "" in words:
+            return True  # there was no server to ask
+        last = (word for word in words.values() if word.kind == "truncated" or word.other is not None)
+        if self._heard.tries > 1 and any(word.failed for word in last):
+            return True  # the observer is patient with one of them, over TCP too, once all others have failed
+        if any(not word.failed for word in words.values()):
+            return False
+        if len(words) >= _TRIED:
+            return True
+        servers = self._servers(zone, depth)
+        return servers is not None and servers <= words.keys()
+
+    def _out_of_reach(self, zone: str, depth: int) -> bool:
+        """Whether no server of a zone that is handed over has an address to ask."""
+        servers = self._servers(zone, depth)
+        return servers is not None and not servers
+
+    def _servers(self, zone: str, depth: int) -> set[str] | None:
+        """Return the addresses of a zone's servers that can be asked, ``None`` if not all are known."""
+        referrals = self._heard.cuts.get(zone, [])
+        names = sorted(names_of(referrals, zone))
+        if not names:
+            return None
+        glue = glue_of(referrals, zone)
+        if given := {a for own in glue.values() for a in own if self._heard.usable(a)}:
+            return given  # the observer, and many a resolver, then asks for no other
+        found: set[str] = set()
+        for name in names[:_NAMES]:
+            if is_under(name, zone):
+                continue  # it would have to be known to be found
+            for qtype in ("A", "AAAA") if self._heard.ipv6 else ("A",):
+                looked = self._look_up(name, qtype, depth + 1)
+                if not looked.status:
+                    return None
+                found |= {address for address in looked.data if self._heard.usable(address)}
+        return found
+
+
+def _above(name: str) -> Iterator[str]:
+    """Yield a name and those above it."""
+    while name:
+        yield name
+        name = name.partition(".")[2]
+
+
+def names_of(referrals: Iterable[Reply], zone: str) -> set[str]:
+    """Return the servers that replies name for a zone."""
+    return {i.data for one in referrals for i in one.items if i.type == "NS" and i.owner == zone}
+
+
+def glue_of(referrals: Iterable[Reply], zone: str) -> dict[str, set[str]]:
+    """Return the addresses that replies give for a zone's servers, by name."""
+    found: dict[str, set[str]] = {}
+    for one in referrals:
+        names = names_of((one,), zone)
+        for item in one.items:
+            if item.section == "additional" and item.type in ("A", "AAAA") and item.owner in names:
+                found.setdefault(item.owner, set()).add(item.data)
+    return found
