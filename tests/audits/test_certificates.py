@@ -20,7 +20,7 @@ from made_up import ALPHA, BETA_DN
 from made_up_dns import ALPHA_MX, BETA_MX, DELEGATED, REDIRECTED, Scene
 from smtplab import CLIENT, MADE, Made, make
 
-from mssante_audit.audits import lacking, told_in_clear
+from mssante_audit.audits import audit_all, lacking, told_in_clear
 from mssante_audit.observe.kinds import File
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import FORMAT, VERSION
@@ -28,6 +28,7 @@ from mssante_audit.observe.tls.run import Server, lines_of
 from mssante_audit.observe.tls.servers import merged
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.domains import domains
 
 AT = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 ONE, TWO, THREE = "192.88.99.1", "192.88.99.2", "192.88.99.3"
@@ -289,3 +290,30 @@ def test_what_is_told_names_both_names_and_what_falls_silent(wires: Wires) -> No
     soon = told.loc["TLS_EXPIRES_NOW"]
     assert "1 domaine sans autre certificat" in soon["observed"].replace("\N{NO-BREAK SPACE}", " ")
     assert soon["domain"] == REDIRECTED
+
+
+STATES: dict[str, tuple[Callable[[Wires], object], str, str, list[str]]] = {
+    "right": (lambda w: None, "ok", "yes", []),
+    "none right": (lambda w: w.presents(ONE, of(OTHER_DN)), "fail", "no", ["tls-none"]),
+    "one right": (
+        lambda w: w.second_host().presents(THREE, of(ALPHA["dn"], days=60), (NAMES[2],)),
+        "fail", "degraded", ["tls-some"],
+    ),
+    "no STARTTLS": (lambda w: w.ends(ONE, Visit("no-starttls")), "fail", "no", ["tls-none"]),
+    "not seen": (lambda w: w.ends(ONE, Visit("silent")), "unknown", "yes", []),
+    "one not seen": (lambda w: w.second_host(), "unknown", "yes", []),
+    "soon to expire": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT, days=9)), "warn", "yes", [],
+    ),
+    "seen too long ago": (lambda w: setattr(w, "at", AT - timedelta(30)), "unknown", "yes", []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_a_domain_is_as_its_servers_are(case: str, wires: Wires) -> None:
+    change, tls, receives, why = STATES[case]
+    change(wires)
+    space = wires.space()
+    told = domains(space, audit_all(space)).set_index("domain").loc[DELEGATED]
+    assert (told["tls"], told["receives"]) == (tls, receives)
+    assert told["why"].get("receives", []) == why
