@@ -206,7 +206,7 @@ class Thresholds(Section):
     certificate_info_days: Days = Field(
         default=60,
         title="Certificat présenté : à renouveler d’ici (jours)",
-        description="A certificate presented that ends within so many days is told (TLS_EXPIRES).",
+        description="A certificate that ends within so many days is told (TLS_EXPIRES).",
     )
     certificate_warning_days: Days = Field(
         default=30,
