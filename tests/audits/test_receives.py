@@ -211,7 +211,7 @@ def case(name: str) -> tuple[Observation, Mail]:
     scene = Scene()
     CASES[name][2](scene)
     found = observed(scene)
-    return found, mails(found, [DELEGATED], AS_OF, 7)[DELEGATED]
+    return found, mails(found, [DELEGATED], AS_OF, 7, steps=True)[DELEGATED]
 
 
 @pytest.mark.parametrize("name", CASES)
