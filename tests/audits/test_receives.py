@@ -212,7 +212,7 @@ def case(name: str) -> tuple[Observation, Mail]:
     scene = Scene()
     CASES[name][2](scene)
     found = observed(scene)
-    return found, mails(found, [DELEGATED], AS_OF, 7)[DELEGATED]
+    return found, mails(found, [DELEGATED], AS_OF, 7, steps=True)[DELEGATED]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -275,6 +275,15 @@ def test_every_cause_has_its_words() -> None:
     for words in causes().values():
         assert words.keys() == {"fr", "en", "do_fr", "do_en"}
         assert all(words[language] and words[language][0].islower() for language in ("fr",))
+
+
+def test_the_decision_table_has_every_cause_and_our_cases() -> None:
+    table = Path(__file__).parents[2].joinpath("docs/dns_verdicts.md").read_text(encoding="utf-8")
+    for cause in causes():
+        assert f"`{cause}`" in table
+    for name, (receives, cause, _) in CASES.items():
+        if cause:
+            assert f"| `{receives}` | `{cause}` |" in table, name
 
 
 # -- whatever the file --------------------------------------------------------------------------------------

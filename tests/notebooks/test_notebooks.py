@@ -29,6 +29,10 @@ NOT_FINDINGS = (
     "methods-declared",
     "methods-size",
     "unobserved",
+    "causes",
+    "lost",
+    "held-ns",
+    "held-mx",
 )
 """Tables of something else."""
 
