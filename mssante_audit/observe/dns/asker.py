@@ -119,7 +119,7 @@ class Asker:
         self._udp.close()
 
     async def _try_once(self, ask: Ask) -> Observed:
-        """Ask what was not sent: where TCP shows a sign of life, silence to other questions may be about those."""
+        """Ask what was not sent: where TCP shows a sign of life, the silence may be about other questions."""
         lane = self._lane(ask.address, ask.transport)
         if ask.transport == "tcp" or lane.streak >= STREAK:
             return self._skip(ask, lane, patient=False)

@@ -156,8 +156,7 @@ class Walker:
             self._asker.ask(ask._replace(qtype="NS")),
             self._over_tcp(ask._replace(qtype="MX", transport="tcp")),
         )
-        if over_tcp.qtype == "MX":
-            self._asker.remember(over_tcp)  # if it is too long for UDP, it is known
+        self._asker.remember(over_tcp)  # if the MX is too long for UDP, it is known
         if soa.outcome not in SILENT:
             # The root's SOA: any resolver has it at hand, and no name of anybody's is given away.
             stranger = Ask(domain, "recursion", "", ".", "SOA", server.name, server.address, rd=True)
@@ -171,7 +170,11 @@ class Walker:
     async def _over_tcp(self, ask: Ask) -> Observed:
         """Ask over TCP; if there is silence, the SOA tells whether that is about the question."""
         observed = await self._asker.ask(ask, patient=False)
-        return await self._asker.ask(ask._replace(qtype="SOA")) if observed.outcome in SILENT else observed
+        if observed.outcome not in SILENT:
+            return observed
+        self._asker.remember(observed)
+        soa = await self._asker.ask(ask._replace(qtype="SOA"))
+        return observed if soa.outcome in SILENT else await self._asker.ask(ask)
 
     async def _ask_soa(self, server: Server, *, patient: bool) -> Observed:
         ask = Ask("", "apex", self._parent, self._parent, "SOA", server.name, server.address)
