@@ -43,6 +43,9 @@ _FIELDS = {
     "SOA": re.compile(r"[^ ]+ [^ ]+( [0-9]{1,10}){5}"),
     "NS": re.compile(r"[^ ]+"),
     "CNAME": re.compile(r"[^ ]+"),
+    "DS": re.compile(r"[0-9]{1,5}( [0-9]{1,3}){2} [0-9a-fA-F ]*"),
+    "DNSKEY": re.compile(r"[0-9]{1,5}( [0-9]{1,3}){2}( [^ ]+)*"),
+    "RRSIG": re.compile(r"[A-Z0-9]+( [0-9]{1,10}){3}( [0-9]{14}){2} [0-9]{1,5}( [^ ]+)+"),
 }
 """What the data of a record looks like, for the types that are read here."""
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
