@@ -36,7 +36,8 @@ _HOST = re.compile(
 _SERVER_MAX = 63
 """Characters of a server's name in all (form)."""
 _EXTENSION = re.compile(
-    r"(?:poste|p\.?|ext\.?|int\.?)\s*[:.]?\s*[0-9]{1,6}|standard|accueil|secr[ée]tariat|bureau|astreinte",
+    r"(?:poste|p\.?|ext\.?|int\.?)\s*[:.]?\s*[0-9]{1,6}"
+    r"|standard|accueil|secr[ée]tariat|bureau|ligne directe",
     re.I,
 )
 """The extension that a switchboard asks for, and who answers."""
@@ -248,7 +249,11 @@ def contact_malformed(d: pd.DataFrame) -> Found:
 
 def _reaches(text: str, kind: str) -> bool:
     contact = _contact(text)
-    left = [rest for rest in contact.leftovers if kind != "phones" or not _EXTENSION.fullmatch(rest.strip())]
+    left = [
+        rest
+        for rest in contact.leftovers
+        if kind != "phones" or not _EXTENSION.fullmatch(rest.strip(" \t()[]:.-"))
+    ]
     return len(getattr(contact, kind)) == 1 and not contact.malformed and not left
 
 
