@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.declarations.register import Register, domain_keys, mapped, structures_of
+from mssante_audit.declarations.register import Register, domain_keys, due_from, mapped, structures_of
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold
 from mssante_audit.values.dn import parse_dn, pasted_dn
@@ -118,8 +118,8 @@ def _settled(claiming: pd.DataFrame, serving: set[str], since: pd.Timestamp | No
         return True
     if claiming["date"].isna().any():
         return False
-    last = claiming.sort_values("date", kind="stable").iloc[-1]
-    return last["whose"] in serving or last["date"] >= since
+    last = claiming.assign(due=due_from(claiming)).sort_values("date", kind="stable").iloc[-1]
+    return last["whose"] in serving or last["due"] >= since
 
 
 def _contracts(register: Register, as_of: datetime, listed: Listed) -> Told:

@@ -14,7 +14,8 @@ column                  dtype       meaning
 ``operator_id``         str         declared structure, or the listed operator where nothing is declared
 ``operator``            str         its name
 ``date``                datetime64  of the declaration that counts
-``days``                Int64       from that date to the list; missing without a date
+``days``                Int64       from that date, or from when it was received or takes effect if that is
+                                    later, to the list; missing without a date
 ``days_left``           Int64       until what is under way is due; missing for any other status
 ``relisted``            bool        an earlier declaration of the operator had withdrawn it
 ``operator_match``      str         listed operator: ``same``, ``differs``, or "" where not compared
@@ -38,7 +39,8 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.audits.declarations.declared import is_domain, label
+from mssante_audit.audits.declarations.declared import is_domain
+from mssante_audit.audits.declarations.people import label
 from mssante_audit.audits.declarations.rules import Place, finding, places
 from mssante_audit.audits.reconciliation.matching import (
     CONTACTS,
