@@ -13,12 +13,12 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits.declarations import people
-from mssante_audit.audits.declarations.names import may_be_one, named_like
+from mssante_audit.audits.declarations.names import may_be_one, named_like, one_structure
 from mssante_audit.audits.declarations.people import Found, label, missing
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_keys, filled
 from mssante_audit.values.contacts import parse_contact
-from mssante_audit.values.dn import IGC, parse_dn, pasted_dn
+from mssante_audit.values.dn import DN, IGC, parse_dn, pasted_dn
 from mssante_audit.values.identifiers import (
     DEPARTMENTS,
     identifier_of,
@@ -156,11 +156,18 @@ def _dn_fault(text: str, igc: str) -> tuple[str, str] | None:
 
 
 def dn_operator(d: pd.DataFrame) -> Found:
-    """Check that the DN's OU is the identifier of the representative's or of the beneficiary's structure."""
+    """Check that the DN's OU is the identifier of the representative's or of the beneficiary's structure.
+
+    Not held against identifiers that are none, nor against one that a structure and its site may share.
+    """
     for _, at, text in cells(d, *LINES):
-        ou, known = identifier_of(parse_dn(pasted_dn(text)).get("OU")), _ids(d, at)
-        if ou and known and not _is_one(ou, known.values()):
-            yield at, {"ou": ou, "known": [{**label(name), "id": own} for name, own in known.items()]}
+        dn, known = parse_dn(pasted_dn(text)), _ids(d, at)
+        ou, name = identifier_of(dn.get("OU")), d["structure_name"][at]
+        if not ou or not known or _is_one(ou, known.values()):
+            continue
+        malformed = any({"kind", "shape"} & {*_identifier(own).problems} for own in known.values())
+        if not malformed and not any(one_structure(name, own, dn.get("O"), ou) for own in known.values()):
+            yield at, {"ou": ou, "known": [{**label(column), "id": own} for column, own in known.items()]}
 
 
 def _ids(d: pd.DataFrame, at: Any) -> dict[str, str]:
@@ -266,9 +273,9 @@ def public_consumer(d: pd.DataFrame) -> Found:
 
 
 def contract_shape(d: pd.DataFrame) -> Found:
-    """Check that a contract number has 10 characters; the manager fills it, so that it may be empty."""
+    """Check that a contract number has 10 characters, blanks aside; the manager fills it, it may be empty."""
     for _, at, text in cells(d, "contract_number"):
-        if not _CONTRACT.fullmatch(text.strip()):
+        if not _CONTRACT.fullmatch(re.sub(r"[\s.-]", "", text)):
             yield at, {"text": text}
 
 
@@ -282,11 +289,23 @@ def ids(d: pd.DataFrame, *problems: str) -> Found:
         value = _identifier_of(text)
         if set(problems).isdisjoint(_identifier(value).problems):
             continue
-        ous = [parse_dn(pasted_dn(d[line][at])).get("OU") for line in LINES]
-        if not value.isdigit() or len(value) != 9 or not any(ou and _is_one(ou, [text]) for ou in ous):
+        dns = [parse_dn(pasted_dn(d[line][at])) for line in LINES]
+        bare = value.isdigit() and len(value) == 9
+        if not (bare and any(_confirms(dn, d["structure_name"][at], value) for dn in dns)):
             wrong.setdefault((at, text), []).append(label(name))
     for (at, text), where in wrong.items():
         yield at, {"text": text, "fields": where}
+
+
+def _confirms(dn: DN, name: str, number: str) -> bool:
+    """Tell whether a DN shows what nine digits are: its OU has them, or is of the same structure."""
+    ou = dn.get("OU")
+    if not ou:
+        return False
+    finess = _identifier(f"1{number}")
+    return _is_one(ou, [number]) or (
+        not finess.problems and one_structure(name, finess.value, dn.get("O"), ou)
+    )
 
 
 def date_given(d: pd.DataFrame) -> Found:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.audits.declarations.names import one_structure
 from mssante_audit.declarations.register import Register, domain_keys, due_from, mapped, structures_of
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold
@@ -103,11 +104,19 @@ def _several_operators(register: Register, as_of: datetime, listed: Listed) -> T
     shared = rows[rows.duplicated("domain_key", keep=False)]
     claims: dict[tuple[str, ...], list[str]] = {}
     for domain, claiming in shared.groupby("domain_key", sort=False):
-        if not _settled(claiming, listed.operators.get(str(domain), set()), listed.since):
+        if not _one_structure(claiming) and not _settled(
+            claiming, listed.operators.get(str(domain), set()), listed.since
+        ):
             claims.setdefault(tuple(sorted(claiming["operator_id"])), []).append(str(domain))
     for operators, domains in claims.items():
         found = shared[shared["domain_key"].isin(domains)]
         yield "DECL_OPERATORS", operators, found, {"operators": operators}
+
+
+def _one_structure(claiming: pd.DataFrame) -> bool:
+    """Tell whether those who claim a domain may be one structure and its sites, by name and number."""
+    (_, name, number), *rest = claiming[["structure_name", "operator_id"]].itertuples(name=None)
+    return all(one_structure(name, number, *other) for _, *other in rest)
 
 
 def _settled(claiming: pd.DataFrame, serving: set[str], since: pd.Timestamp | None) -> bool:
