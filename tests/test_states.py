@@ -145,7 +145,7 @@ def test_each_state_is_said_in_each_language(language: str) -> None:
         "limit": 7,
     }
     told = set()
-    for name in (LIST, *map(input_of, known_needs()), "tls"):
+    for name in (LIST, *map(input_of, known_needs())):
         for what in STATES[:-1]:
             more = {"size": 1, "before": 2} if what == "shrunk" else {}
             one = State(name, what, 1, {"input": name, **facts, **more})
@@ -157,7 +157,7 @@ def test_each_state_is_said_in_each_language(language: str) -> None:
 
 
 def test_a_snapshot_keeps_the_states_that_it_was_made_with(space: TrustSpace, tmp_path: Any) -> None:
-    known = {"tls": {}, "list": {"size": 1000}}
+    known = {"list": {"size": 1000}}
     told = states_of(space, known=known)
     judged = replace(space, told=told)
     make_snapshot(judged, tmp_path / "s")
