@@ -193,14 +193,14 @@ def main(out: Path) -> int:
     if missing:
         print(missing, file=sys.stderr)  # noqa: T201 - the command's output
         return 2
-    from dnsscene import ADDRESSES
+    from dnsscene import addresses
 
     with tempfile.TemporaryDirectory() as name:
         code = (
             f"sys.path.insert(0, {str(HERE)!r})\n"
             f"from pathlib import Path; from oracle import look\nlook(Path({name!r}))"
         )
-        done = in_namespace(code, *ADDRESSES, timeout=1800)
+        done = in_namespace(code, *addresses(), timeout=1800)
         if done.returncode:
             print(done.stderr, file=sys.stderr)  # noqa: T201 - the command's output
             return 1

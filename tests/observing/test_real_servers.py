@@ -3,7 +3,7 @@
 import pytest
 from dnscases import CASES, Case
 from dnslab import in_namespace, need_servers
-from dnsscene import ADDRESSES, findings
+from dnsscene import addresses, findings
 
 from mssante_audit.findings.registry import catalogue
 
@@ -17,7 +17,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
         f"folder = Path({str(folder)!r})\n"
         "with running(folder): observe_cases(folder)\n"
     )
-    done = in_namespace(code, *ADDRESSES)
+    done = in_namespace(code, *addresses())
     assert done.returncode == 0, done.stderr
     return findings(folder)
 
