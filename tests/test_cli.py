@@ -327,12 +327,12 @@ def test_check_refuses_what_is_no_address(run, name):
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        (["--as-of", "2026-04-03"], "it is too old"),
-        (["--as-of", "2026-02-03"], "it is of the future"),
-        (["--as-of", AS_OF, "--signer", "other"], "its signer is not the one expected"),
-        (["--as-of", AS_OF, "--data", "variants/unsigned.xml"], "it has no signature"),
-        (["--as-of", AS_OF, "--data", "variants/tampered.xml"], "its signature is wrong"),
-        (["--as-of", AS_OF, "--data", "variants/truncated.xml"], "the file is damaged"),
+        (["--as-of", "2026-04-03"], "the list is too old"),
+        (["--as-of", "2026-02-03"], "the list is of the future"),
+        (["--as-of", AS_OF, "--signer", "other"], "the list’s signer is not the one expected"),
+        (["--as-of", AS_OF, "--data", "variants/unsigned.xml"], "the list has no signature"),
+        (["--as-of", AS_OF, "--data", "variants/tampered.xml"], "the list’s signature is wrong"),
+        (["--as-of", AS_OF, "--data", "variants/truncated.xml"], "the list’s file is damaged"),
     ],
 )
 def test_check_says_first_that_a_list_is_not_to_be_relied_on(run, sample, more, why):

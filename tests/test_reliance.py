@@ -229,12 +229,12 @@ def run(place: Path, before: str, after: str, *more: str) -> tuple[int, str, str
     [
         ("before", "after", 0, ""),
         ("after", "before", 0, ""),
-        ("before", "forged", 4, "its signature is wrong"),
-        ("forged", "before", 4, "its signature is wrong"),
-        ("before", "unsigned", 4, "it has no signature"),
-        ("before", "foreign", 4, "its signer is not the one expected"),
-        ("before", "cut", 4, "the file is damaged"),
-        ("cut-before", "after", 4, "the file is damaged"),
+        ("before", "forged", 4, "the list’s signature is wrong"),
+        ("forged", "before", 4, "the list’s signature is wrong"),
+        ("before", "unsigned", 4, "the list has no signature"),
+        ("before", "foreign", 4, "the list’s signer is not the one expected"),
+        ("before", "cut", 4, "the list’s file is damaged"),
+        ("cut-before", "after", 4, "the list’s file is damaged"),
     ],
 )
 def test_the_exit_status_tells_whether_both_lists_are_to_be_relied_on(place, before, after, status, why):

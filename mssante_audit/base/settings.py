@@ -170,6 +170,11 @@ class Thresholds(Section):
         title="Délai d’inscription (jours)",
         description="Days after which a declared domain should be listed (RECO_NOT_LISTED).",
     )
+    observation_max_age_days: Days = Field(
+        default=7,
+        title="Âge maximal d’une observation (jours)",
+        description="What was observed of a domain more than this many days ago says nothing of it any more.",
+    )
 
 
 Region = Annotated[
@@ -233,6 +238,11 @@ class Retention(Section):
     days: Days = Field(default=0, description="Remove those older than this many days; 0 sets no such limit.")
     at_least: int = Field(
         default=3, ge=1, le=1_000_000, description="The newest ones that are kept, however old."
+    )
+    observation_days: Days = Field(
+        default=365,
+        description="Remove observations older than this many days, but for the newest whole one and those "
+        "that answer today; 0 sets no such limit.",
     )
     dry_run: bool = Field(
         default=False, description="Remove nothing: only say in the log what would be removed."
@@ -298,7 +308,8 @@ class Config(Section):
     dossiers: Dossiers = _part("Step 5: a dossier an operator, with the message to send.")
     output: Output = _part("Step 6, site: where all of it goes.")
     retention: Retention = _part(
-        "Step 7: which earlier runs are removed. Never the one that the site shows, never anything but runs."
+        "Step 7: which earlier runs and observations are removed. Never the run that the site shows, never "
+        "anything else."
     )
     hooks: Hooks = _part(
         'Programs run after the run, each a list of words (no shell), such as [["/usr/local/bin/tell", '

@@ -22,15 +22,6 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 UNRELIABLE = 4
-WHY = {
-    "forged": "its signature is wrong",
-    "unsigned": "it has no signature",
-    "untrusted": "its signer is not the one expected",
-    "damaged": "the file is damaged",
-    "undated": "it does not say when it was made",
-    "future": "it is of the future",
-    "old": "it is too old",
-}
 SHOWN = 5
 """Findings that are told of a domain."""
 
@@ -76,7 +67,9 @@ def check(
 
 def not_relied_on(doubts: Sequence[str]) -> str:
     """Say why a list is not to be relied on."""
-    return f"not to be relied on: {'; '.join(WHY[doubt] for doubt in doubts)}"
+    from mssante_audit.verdicts.words import DOUBTS
+
+    return f"not to be relied on: {'; '.join(DOUBTS['en'][doubt] for doubt in doubts)}"
 
 
 def _not_listed(answer: Answer, like: pd.DataFrame | None) -> list[str]:

@@ -93,6 +93,8 @@ class Observation:
     """Whether the last run came to its end."""
     ignored: dict[str, int] = field(default_factory=dict)
     """Messages that answered nothing asked, by source address, over all runs."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """The options of the last run, as its header has them."""
     found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What was worked out of it, once (`mssante_audit.observe.dns.view.view_of`)."""
 
@@ -191,6 +193,7 @@ def load_observation(source: str | Path) -> Observation:
         started_at=datetime.fromisoformat(headers[0]["at"]).astimezone(UTC),
         complete=complete,
         ignored=ignored,
+        settings=given if isinstance(given := headers[-1].get("settings"), dict) else {},
     )
 
 

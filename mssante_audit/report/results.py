@@ -59,6 +59,7 @@ def open_space(
     stale_after_days: int = DEFAULTS.stale_after_days,
     concentration_min: int = DEFAULTS.concentration_min,
     listing_days: int = DEFAULTS.listing_days,
+    observation_max_age_days: int = DEFAULTS.observation_max_age_days,
 ) -> TrustSpace:
     """Load the trust space that a notebook's parameters describe (`mssante_audit.space.trust.load_space`).
 
@@ -78,6 +79,7 @@ def open_space(
         stale_after_days=check_value("stale_after_days", stale_after_days),
         concentration_min=check_value("concentration_min", concentration_min),
         listing_days=check_value("listing_days", listing_days),
+        observation_max_age_days=check_value("observation_max_age_days", observation_max_age_days),
     )
     return load_space(
         data,
