@@ -50,10 +50,12 @@ sys.path.append(str(Path(__file__).parents[1] / "audits"))
 from made_up import ALPHA, make_space
 
 from mssante_audit.audits import told_in_clear
+from mssante_audit.audits.delegation_vs_redirection.observed import seen_of
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.observe.dns.run import ObserveSettings, observe
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.space.trust import Thresholds, TrustSpace
+from mssante_audit.verdicts.mail import Mail, mails
 
 
 def addresses(cases: Sequence[Case] = CASES) -> tuple[str, ...]:
@@ -267,6 +269,23 @@ def findings(folder: Path, cases: Sequence[Case] = CASES) -> dict[str, set[str]]
         for rule, touched in zip(frame["rule"], frame["rows"], strict=True):
             for row in touched:
                 found[mine[row - 1].name].add(rule)
+    return found
+
+
+def answers(folder: Path, cases: Sequence[Case]) -> dict[str, Mail]:
+    """Return for each domain whether mail arrives, from what `observe_cases` wrote."""
+    found: dict[str, Mail] = {}
+    for mine, space in spaces(folder, cases):
+        domains = [domain for case in dict.fromkeys(mine) for domain in case.domains]
+        found |= mails(space.observation, domains, datetime.now(UTC), max_age_days=7)
+    return found
+
+
+def called(folder: Path, cases: Sequence[Case]) -> dict[str, str]:
+    """Return the method of each domain."""
+    found: dict[str, str] = {}
+    for _, space in spaces(folder, cases):
+        found |= {domain: one.method for domain, one in seen_of(space).methods.items()}
     return found
 
 

@@ -7,7 +7,9 @@ import pytest
 from dnshard import ALL, HARD, NONE, Hard
 from dnslab import in_namespace, need_servers
 from dnsresolvers import ADDRESSES, Told, need_resolvers, read_told
-from dnsscene import addresses
+from dnsscene import addresses, answers, called, findings
+
+from mssante_audit.verdicts.mail import Mail
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,37 @@ def test_resolvers_come_where_the_table_says(told: dict[str, dict[str, Told]], c
     for domain in case.domains:
         reached = tuple(name for name, one in told[domain].items() if one.reached)
         assert case.reached in (None, reached), told[domain]
+
+
+@pytest.fixture(scope="module")
+def mail(folder: Path) -> dict[str, Mail]:
+    return answers(folder, HARD)
+
+
+@pytest.mark.parametrize("case", HARD, ids=lambda case: case.name)
+def test_we_say_what_resolvers_come_to(mail: dict[str, Mail], case: Hard) -> None:
+    for domain in case.domains:
+        assert mail[domain].receives == case.receives, mail[domain]
+
+
+@pytest.fixture(scope="module")
+def methods(folder: Path) -> dict[str, str]:
+    return called(folder, HARD)
+
+
+@pytest.mark.parametrize("case", HARD, ids=lambda case: case.name)
+def test_method(methods: dict[str, str], case: Hard) -> None:
+    assert {methods[domain] for domain in case.domains} == {case.method}
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> dict[str, set[str]]:
+    return findings(folder, HARD)
+
+
+@pytest.mark.parametrize("case", HARD, ids=lambda case: case.name)
+def test_findings(found: dict[str, set[str]], case: Hard) -> None:
+    assert found[case.name] == set(case.rules), case.what
 
 
 def test_there_are_cases_of_each_kind() -> None:
