@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -36,6 +38,13 @@ MAX_ALIASES = 8
 """Aliases followed from one name, when asking as when reading."""
 MAX_LINE = 4 << 20
 MAX_DAMAGES = 100
+_FIELDS = {
+    "MX": re.compile(r"[0-9]{1,5} [^ ]+"),
+    "SOA": re.compile(r"[^ ]+ [^ ]+( [0-9]{1,10}){5}"),
+    "NS": re.compile(r"[^ ]+"),
+    "CNAME": re.compile(r"[^ ]+"),
+}
+"""What the data of a record looks like, for the types that are read here."""
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
 _MAGIC = b"\x1f\x8b\x08"
 
@@ -54,6 +63,35 @@ def _instant(text: str) -> str:
 def instant(at: datetime) -> str:
     """Write an instant (UTC) as a line has it."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@lru_cache(1 << 16)
+def is_address(text: str) -> bool:
+    """Whether a text is an IPv4 or IPv6 address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+@lru_cache(1 << 16)
+def _is_readable(kind: str, data: str) -> bool:
+    if kind in ("A", "AAAA"):
+        return is_address(data) and (":" in data) == (kind == "AAAA")
+    return kind not in _FIELDS or _FIELDS[kind].fullmatch(data) is not None
+
+
+def _readable(record: Record) -> Record:
+    if not _is_readable(record.type, record.data):
+        raise ValueError
+    return record
+
+
+def _server_address(text: str) -> str:
+    if text and not is_address(text):
+        raise ValueError
+    return text
 
 
 def _one_of(choices: tuple[str, ...]) -> Any:
@@ -84,7 +122,7 @@ class Observed(NamedTuple):
     qname: str
     qtype: str
     server: str
-    address: str
+    address: Annotated[str, AfterValidator(_server_address)]
     transport: Annotated[str, _one_of(TRANSPORTS)]
     edns: _Flag
     rd: _Flag
@@ -95,7 +133,7 @@ class Observed(NamedTuple):
     cut: str
     rtt: Annotated[float, Field(strict=True, ge=0, lt=1e9)] | None
     ignored: _Count
-    records: tuple[Record, ...] = ()
+    records: tuple[Annotated[Record, AfterValidator(_readable)], ...] = ()
 
 
 _check = TypeAdapter(Observed).validate_python

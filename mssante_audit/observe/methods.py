@@ -26,7 +26,7 @@ code              facts                                      meaning
 ``wildcard``      ``zone``, ``types``                        the zone gives any name the same answer
 ``delegated``     ``zone``, ``servers``, ``of``              so many of the zone's servers delegate it
 ``answered``      ``zone``, ``types``, ``servers``, ``of``,  so many of the zone's servers answer it;
-                  ``checked``                                whether names beside it were asked for
+                  ``checked``, ``alias`` (if it is one)      whether names beside it were asked for
 ================= ========================================== ===============================================
 
 ``unasked`` and ``replies`` may have ``delegated``: that name is a zone of its own, of which no more is known.
@@ -122,13 +122,14 @@ def _method(view: View, name: str) -> tuple[str, str, Why, list[str]]:
 
 
 def _told(view: View, zone: str, name: str) -> list[Said]:
-    return [one for one in view.told_of(zone, name) if one.step == "walk" and one.outcome in TOLD]
+    here = (one for one in view.told_of(zone, name) if one.step == "walk")
+    return [one for one in here if one.outcome in TOLD or one.weak]
 
 
 def _answered(view: View, zone: str, name: str, told: list[Said]) -> tuple[str, str, Why]:
     """Name the method of a name that `zone` does not hand on."""
     below = "" if zone == view.parent else zone
-    positive = [one for one in told if one.outcome == "answer" and one.qtype != "SOA"]
+    positive = [one for one in told if (one.outcome == "answer" or one.weak) and one.qtype != "SOA"]
     if not positive:
         return "none", below, _replies(zone, told)
     types = list(dict.fromkeys(t for one in positive for t, _ in sorted(_own(one))))
@@ -137,25 +138,45 @@ def _answered(view: View, zone: str, name: str, told: list[Said]) -> tuple[str, 
         return "wildcard", below, {"code": "wildcard", "zone": zone, "types": types}
     why = {"code": "answered", "zone": zone, "types": types, "checked": None not in checked}
     why |= _share({one.address for one in positive}, told)
+    if alias := next((data for one in positive for kind, data in _own(one) if kind == "CNAME"), ""):
+        why["alias"] = alias
     return ("within-delegated" if below else "redirected"), below, why
 
 
 def _own(one: Said) -> set[tuple[str, str]]:
     """Return type and data of the records that answer the name itself."""
-    return {(i.type, i.data) for i in one.items if i.section == "answer" and i.owner == one.qname}
+    return {
+        (i.type, i.data)
+        for i in one.items
+        if (i.section, i.owner) == ("answer", one.qname) and i.type != "RRSIG"
+    }
 
 
 def _is_wildcard(view: View, one: Said) -> bool | None:
-    """Whether a name beside it got the same answer from the same server; ``None`` if that is not known."""
+    """Whether its answer is that of a wildcard; ``None`` if that is not known.
+
+    A name beside it got the same answer from the same server. Then a signature tells (RFC 4034, 3.1.3: its
+    labels are the wildcard's), or a name below it: no wildcard reaches there where the name has records of
+    its own (RFC 4592, 3.3.1).
+    """
     beside = (view.said.get((one.zone, name, one.qtype), {}) for name in _siblings(view, one.qname))
     known = [own for replies in beside if (own := replies.get(one.address)) and own.outcome in TOLD]
-    if any(own.outcome == "answer" and _own(own) == _own(one) for own in known):
-        return True
-    return False if known else None
+    if not any(own.outcome == "answer" and _own(own) == _own(one) for own in known):
+        return False if known else None
+    signed = [i.data.split()[2] for i in one.items if (i.type, i.owner) == ("RRSIG", one.qname)]
+    if signed:
+        return str(one.qname.count(".") + 1) not in signed
+    below = (view.said.get((one.zone, name, one.qtype), {}) for name in _below(view, one.qname))
+    answers = [own for replies in below if (own := replies.get(one.address)) and own.outcome in TOLD]
+    return all(own.outcome == "answer" and _own(own) == _own(one) for own in answers)
 
 
 def _siblings(view: View, name: str) -> list[str]:
-    return [f"{label}.{name.partition('.')[2]}" for label in view.observation.siblings]
+    return _below(view, name.partition(".")[2])
+
+
+def _below(view: View, name: str) -> list[str]:
+    return [f"{label}.{name}" for label in view.observation.siblings]
 
 
 def _share(saying: set[str], told: list[Said]) -> Why:

@@ -203,16 +203,17 @@ try:
         q = o.queries[o.queries["zone"] == "ch-a.mssante.fr"]
         print(o.ipv6, sorted(set(q["address"])), set(q["outcome"]), end=" ")
         print(methods(o, ["ch-a.mssante.fr", "ch-prive.mssante.fr"])["method"].tolist())
-        print((o.queries["address"] == "192.168.1.1").any())
+        (line,) = o.queries[o.queries["address"] == "192.168.1.1"].itertuples()
+        print(line.attempt, line.flags)
 finally:
     for server in servers: server.stop()
 """
     done = in_namespace(code, *(f"{a}/{128 if ':' in a else 32}" for a in (root4, root6, tld, op4, op6)))
     assert done.stdout.splitlines() == [
         f"True ['{op4}', '{op6}'] {{'answer'}} ['delegated', 'delegated']",
-        "False",
+        "0 private",
         f"False ['{op4}'] {{'answer'}} ['delegated', 'delegated']",
-        "False",
+        "0 private",
     ], done.stderr
 
 

@@ -238,6 +238,11 @@ class _Asker:
     def remember(self, observed: Observed) -> None:
         """Do nothing: a question is never asked twice here."""
 
+    def skip(self, ask: Ask, flags: str = "") -> None:
+        """Keep a line that says what was not asked."""
+        skipped = observe_exchange(ask, Exchange("unreachable", b"", 0.0, 0), self._at, 0, edns=True)
+        self.lines.append(skipped._replace(flags=flags)._asdict())
+
     def write(self, content: dict[str, Any]) -> None:
         """Keep a line."""
         self.lines.append(content)

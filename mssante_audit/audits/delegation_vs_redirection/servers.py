@@ -17,6 +17,7 @@ STATE_RULES = {
     "failing": "DNS_SERVER_FAILING",
     "malformed": "DNS_SERVER_FAILING",
     "lame": "DNS_SERVER_LAME",
+    "weak": "DNS_SERVER_LAME",
     "upward": "DNS_UPWARD_REFERRAL",
     "no-soa": "DNS_SOA_MISSING",
 }

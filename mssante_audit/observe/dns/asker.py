@@ -15,6 +15,11 @@ from mssante_audit.observe.dns.transport import Exchange, Ignored, Udp, ask_tcp,
 from mssante_audit.observe.lines import SILENT, Ask, Observed, instant
 from mssante_audit.observe.writer import Writer, key
 
+PATIENCE = 3
+"""An address whose replies come after the time-out is given so many times as long from then on."""
+_NO_EDNS = ("FORMERR", "NOTIMP", "16")
+"""Rcodes of servers that do not take EDNS, or not its version (16: BADVERS)."""
+
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
@@ -55,7 +60,9 @@ class Asker:
         self.sent = 0
         self._loop = asyncio.get_running_loop()
         self._gate = Gate(settings)
-        self._udp = Udp(settings.port, settings.timeout, self.ignored)
+        self._udp = Udp(settings.port, self.ignored, self._came_late)
+        self._slow: set[str] = set()
+        self._awaited: dict[tuple[Any, ...], asyncio.Future[None]] = {}
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._writer = writer
         self._kept: list[dict[str, Any]] = []
@@ -63,15 +70,25 @@ class Asker:
     async def ask(self, ask: Ask, *, patient: bool = True) -> Observed:
         """Ask, again if need be, and return the last thing observed.
 
-        A silent server is tried again later only by who is `patient`: there may be others to ask.
+        A silent server is tried again later only by who is `patient`: there may be others to ask. One that
+        has answered over TCP, and over UDP never, is asked there.
         """
         before = self.known.get(key(ask))
         if before is not None and not self._worth_asking_again(before, patient=patient):
             return before
         observed = await self._persist(ask, before.attempt if before else 0, patient=patient)
-        if observed.outcome == "truncated" and ask.transport == "udp":
+        over_tcp = observed.outcome == "truncated" or (
+            observed.outcome in SILENT and self._tcp_only(ask.address)
+        )
+        if over_tcp and ask.transport == "udp":
             return await self.ask(ask._replace(transport="tcp"), patient=patient)
         return observed
+
+    def skip(self, ask: Ask, flags: str = "") -> None:
+        """Write that a question was not sent, and why, as flags of the reply that there is not."""
+        at = datetime.now(UTC)
+        skipped = observe_exchange(ask, Exchange("unreachable", b"", 0.0, 0), at, 0, edns=True)
+        self._write(skipped._replace(flags=flags))
 
     def remember(self, observed: Observed) -> None:
         """Have the question of `observed` not asked again, or if it met with silence, asked on from there."""
@@ -99,6 +116,36 @@ class Asker:
         """Close the sockets."""
         self._udp.close()
 
+    def _tcp_only(self, address: str) -> bool:
+        tcp, udp = (self._lanes.get((address, transport)) for transport in ("tcp", "udp"))
+        return tcp is not None and tcp.answered > 0 and (udp is None or not udp.answered)
+
+    def _came_late(self, tag: Any, exchange: Exchange) -> None:
+        """Write down a reply that nobody waits for any more, and have who would ask again know of it."""
+        ask, at, attempt, edns = tag
+        observed = self._write(observe_exchange(ask, exchange, at, attempt, edns=edns, late=True))
+        lane = self._lane(ask.address, "udp")
+        self._slow.add(ask.address)
+        self._gate.answered(lane)
+        if observed.rcode not in _NO_EDNS:
+            lane.edns_seen = lane.edns_seen or edns
+            self.known[key(ask)] = observed
+            if (awaited := self._awaited.pop(key(ask), None)) and not awaited.done():
+                awaited.set_result(None)
+
+    async def _pause(self, ask: Ask, seconds: float) -> Observed | None:
+        """Sleep; if a late reply to the question comes, or has come, return it."""
+        awaited = self._awaited.setdefault(key(ask), self._loop.create_future())
+        if not (known := self._heard(ask)):
+            await asyncio.wait([awaited], timeout=seconds)
+            known = self._heard(ask)
+        self._awaited.pop(key(ask), None)
+        return known
+
+    def _heard(self, ask: Ask) -> Observed | None:
+        known = self.known.get(key(ask))
+        return known if known is not None and known.outcome not in SILENT else None
+
     def _worth_asking_again(self, before: Observed, *, patient: bool) -> bool:
         if before.outcome == "truncated":
             return before.transport == "udp"
@@ -124,14 +171,18 @@ class Asker:
             if observed.outcome not in SILENT:
                 return observed
             if attempt >= self.settings.tries or not patient:
-                if probing:
+                waits = patient and observed.outcome == "timeout"
+                late = await self._pause(ask, self.settings.timeout) if waits else self._heard(ask)
+                if probing and not late:
                     self._gate.judge(lane, alive=False)
-                return observed
+                return late or observed
             if lane.doubtful and lane.probe is None:
                 lane.probe, probing = self._loop.create_future(), True
             probing = probing and lane.probe is not None
             if probing or lane.probe is None:
-                await asyncio.sleep(self.settings.retry_delay * 3 ** (attempt - 1))
+                late = await self._pause(ask, self.settings.retry_delay * 3 ** (attempt - 1))
+                if late:
+                    return late
 
     def _lane(self, address: str, transport: str) -> Lane:
         lane = self._lanes.get((address, transport))
@@ -143,15 +194,20 @@ class Asker:
         last = attempt == self.settings.tries > 1
         edns = lane.edns and (lane.edns_seen or not last)
         observed = await self._send(ask, lane, attempt, pace, edns=edns)
-        if edns and observed.rcode in ("FORMERR", "NOTIMP"):
+        if edns and observed.rcode in _NO_EDNS:
             await self._gate.enter(pace)
             plain = await self._send(ask, lane, attempt, pace, edns=False)
             if plain.outcome not in SILENT and plain.rcode != observed.rcode:
                 lane.edns = False
                 return plain
-        if observed.outcome not in SILENT:
+        elif lane.edns and not edns and observed.outcome not in SILENT:
+            await self._gate.enter(pace)  # the silence before may have been chance: this tells
+            again = await self._send(ask, lane, attempt, pace, edns=True)
+            lane.edns = again.outcome not in SILENT and again.rcode not in _NO_EDNS
+            lane.edns_seen = lane.edns
+            return again if lane.edns else observed
+        elif observed.outcome not in SILENT:
             lane.edns_seen = lane.edns_seen or edns
-            lane.edns = edns or lane.edns_seen
         return observed
 
     async def _send(self, ask: Ask, lane: Lane, attempt: int, pace: Lane, *, edns: bool) -> Observed:
@@ -159,14 +215,15 @@ class Asker:
             query = query_wire(ask.qname, ask.qtype, edns=edns, rd=ask.rd)
             at = datetime.now(UTC)
             self.sent += 1
+            in_time = self.settings.timeout
+            timeout = in_time * PATIENCE if ask.address in self._slow else in_time
             if ask.transport == "udp":
-                exchange = await self._udp.ask(ask.address, query)
+                exchange = await self._udp.ask(ask.address, query, timeout, (ask, at, attempt, edns))
             else:
-                port, timeout = self.settings.port, self.settings.timeout
-                exchange = await ask_tcp(ask.address, port, query, timeout, self.ignored)
+                exchange = await ask_tcp(ask.address, self.settings.port, query, timeout, self.ignored)
         finally:
             self._gate.leave(pace)
-        observed = observe_exchange(ask, exchange, at, attempt, edns=edns)
+        observed = observe_exchange(ask, exchange, at, attempt, edns=edns, late=exchange.rtt > in_time)
         if observed.outcome in SILENT:
             self._gate.unanswered(lane)
         else:
@@ -184,7 +241,9 @@ class Asker:
         return observed
 
 
-def observe_exchange(ask: Ask, exchange: Exchange, at: datetime, attempt: int, *, edns: bool) -> Observed:
+def observe_exchange(
+    ask: Ask, exchange: Exchange, at: datetime, attempt: int, *, edns: bool, late: bool = False
+) -> Observed:
     """Turn what came of a query into a line of the observation; any bytes of a reply end in an outcome."""
     outcome, rcode, flags, cut = exchange.status, "", "", ""
     records: tuple[Any, ...] = ()
@@ -196,6 +255,7 @@ def observe_exchange(ask: Ask, exchange: Exchange, at: datetime, attempt: int, *
         else:
             outcome, cut = classify(reply, ask.zone or None, ask.qname, ask.qtype)
             rcode, flags, records = reply.rcode, reply.flags(), reply.records
+            flags = f"{flags} late".lstrip() if late else flags
     heard = exchange.status == "reply"
     return Observed(
         instant(at),

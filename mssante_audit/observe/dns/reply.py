@@ -26,7 +26,10 @@ MAX_ODD = 50
 _COUNTS = struct.Struct("!3H")
 _NAMES = {RdataType.NS, RdataType.CNAME, RdataType.PTR, RdataType.DNAME}
 _PROOFS = {RdataType.RRSIG, RdataType.NSEC, RdataType.NSEC3}
-"""Their presence is kept as a flag, their text is of no use to an audit."""
+"""Their presence is kept as a flag; of signatures, those that `mssante_audit.observe.dns.dnssec` checks."""
+_SIGNED = {
+    RdataType.A, RdataType.AAAA, RdataType.CNAME, RdataType.DNSKEY, RdataType.DS, RdataType.MX, RdataType.SOA,
+}  # fmt: skip
 _NAMED = {0, 1, 2, 3, 4, 5, 9}
 """Rcodes written by name; files hold the number of any other."""
 
@@ -106,6 +109,8 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> Reply:
         for one in sets:
             if one.rdtype in _PROOFS:
                 signed = True
+                if one.rdtype == RdataType.RRSIG and one.covers in _SIGNED and section != "additional":
+                    records.append(Record(section, _text(one.name.labels), one.ttl, "RRSIG", str(one[0])))
             elif one.rdclass != dns.rdataclass.IN:
                 odd = True
             else:

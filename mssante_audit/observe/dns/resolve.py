@@ -41,23 +41,31 @@ class Resolver:
         self._usable: dict[str, bool] = {}
         self._memo: dict[tuple[str, str, str], asyncio.Future[Observed]] = {}
         self._hosts: dict[str, asyncio.Future[tuple[str, ...]]] = {}
+        self._chains: dict[str, asyncio.Future[None]] = {}
+        self._signed: set[str] = set()
         self.zones = {".": tuple(Server(*pair) for pair in settings.root if self.usable(pair[1]))}
         """Servers of the zones met so far; names are looked up from the nearest one."""
 
     def usable(self, address: str) -> bool:
         """Whether `address` may be asked.
 
-        Addresses come out of other people's zones: what is no host's address never is, what is not a public
-        one only when a server given in the settings is not public either (a laboratory, a test). IPv6 needs
-        IPv6.
+        IPv6 needs IPv6.
         """
         known = self._usable.get(address)
         if known is None:
-            ip = ipaddress.ip_address(address)
-            odd = ip.is_multicast or ip.is_unspecified or address == "255.255.255.255"
-            known = not odd and (ip.version == 4 or self.ipv6) and (self._private or ip.is_global)
+            known = not self.is_private(address) and (self.ipv6 or ":" not in address)
             self._usable[address] = known
         return known
+
+    def is_private(self, address: str) -> bool:
+        """Whether `address` is none to ask.
+
+        Addresses come out of other people's zones: what is no host's address never is asked, what is not a
+        public one only when a server given in the settings is not public either (a laboratory, a test).
+        """
+        ip = ipaddress.ip_address(address)
+        odd = ip.is_multicast or ip.is_unspecified or address == "255.255.255.255"
+        return odd or not (self._private or ip.is_global)
 
     async def addresses(self, domain: str, name: str) -> tuple[str, ...]:
         """Return the addresses of a host, IPv4 first; empty if there are none, or none could be learnt."""
@@ -73,7 +81,17 @@ class Resolver:
         replies = [await self.resolve(domain, name, qtype) for qtype in ("A", "AAAA")]
         if not any(replies):
             await self.resolve(domain, name, "CNAME")  # an alias may be known where its target is not
+        for zone in dict.fromkeys(
+            o.zone for o in replies if o and ("signed" in o.flags or o.zone in self._signed)
+        ):
+            await once(self._chains, zone, lambda zone=zone: self._look_at_signature(zone))  # type: ignore[misc]
         return _addresses(replies)
+
+    async def _look_at_signature(self, zone: str) -> None:
+        """Ask for what tells whether a zone's signatures hold; of the root everybody knows."""
+        if zone not in ("", "."):
+            await self.resolve("", zone, "DNSKEY")
+            await self.resolve("", zone, "DS")
 
     async def resolve(
         self, domain: str, qname: str, qtype: str, chain: tuple[str, ...] = ()
@@ -81,7 +99,7 @@ class Resolver:
         """Return the conclusive reply for a name, following aliases; ``None`` if there is none to be had."""
         for _ in range(MAX_ALIASES):
             found = await (self._recurse if self._resolvers else self._descend)(domain, qname, qtype, chain)
-            if found is None or found.outcome != "answer" or qtype == "CNAME":
+            if found is None or found.outcome not in ("answer", "lame") or qtype == "CNAME":
                 return found
             if any(r.type == qtype and r.section == "answer" for r in found.records):
                 return found
@@ -98,11 +116,15 @@ class Resolver:
         return await self._first([ask._replace(address=address) for address in self._resolvers], _CONCLUSIVE)
 
     async def _descend(self, domain: str, qname: str, qtype: str, chain: tuple[str, ...]) -> Observed | None:
-        zone = qname
+        zone = qname if qtype != "DS" else qname.partition(".")[2] or "."  # the zone above has it
         while zone not in self.zones:
             zone = zone.partition(".")[2] or "."
         servers = self.zones[zone]
-        while servers:
+        while True:
+            if not servers:
+                if not chain:
+                    self._asker.skip(Ask(domain, "address", zone, qname, qtype, "", ""))
+                return None
             # Spread over the servers, the same way each time: a resumed run asks the same ones again.
             order = sorted(servers, key=lambda s: zlib.crc32(f"{qname} {s.address}".encode()))[:MAX_TRIED]
             asks = [Ask(domain, "address", zone, qname, qtype, s.name, s.address) for s in order]
@@ -110,12 +132,13 @@ class Resolver:
             if found is None or found.outcome != "referral":
                 return found
             zone = found.cut
+            if any(r.type == "DS" for r in found.records):
+                self._signed.add(zone)
             if zone not in self.zones:
                 reached = await self._servers_of(domain, found, chain)
                 if reached or not chain:  # in the middle of a chain, failing proves nothing
                     self.zones.setdefault(zone, reached)
             servers = self.zones.get(zone, ())
-        return None
 
     async def _servers_of(
         self, domain: str, referral: Observed, chain: tuple[str, ...]
@@ -142,8 +165,11 @@ class Resolver:
         return tuple(servers)
 
     async def _first(self, asks: list[Ask], outcomes: Iterable[str]) -> Observed | None:
-        """Ask one after the other until a reply has one of `outcomes`; the first silent one is given time."""
-        silent = []
+        """Ask one after the other until a reply has one of `outcomes`; the first silent one is given time.
+
+        Failing that, an answer without authority has to do: resolvers take it too.
+        """
+        silent, weak = [], None
         for ask in asks:
             what = (ask.address, ask.qname, ask.qtype)
             observed = await once(self._memo, what, lambda ask=ask: self._asker.ask(ask, patient=False))  # type: ignore[misc]
@@ -152,11 +178,21 @@ class Resolver:
             if observed.outcome in SILENT:
                 self._asker.remember(observed)
                 silent.append(ask)
-        if silent:
+            elif weak is None and is_weak(observed):
+                weak = observed
+        if silent and weak is None:
             observed = await self._asker.ask(silent[0])
             if observed.outcome in outcomes:
                 return observed
-        return None
+        return weak
+
+
+def is_weak(observed: Observed) -> bool:
+    """Whether a reply answers the question, though without authority (AA is not set)."""
+    return observed.outcome == "lame" and any(
+        r.section == "answer" and r.owner == observed.qname and r.type in (observed.qtype, "CNAME")
+        for r in observed.records
+    )
 
 
 def _addresses(replies: Iterable[Observed | None]) -> tuple[str, ...]:

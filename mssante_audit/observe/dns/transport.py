@@ -1,7 +1,8 @@
 """One question to one address over UDP or TCP, and the reply that belongs to it.
 
 A UDP reply is taken only if it comes from the address and port asked, to the port that asked, with the id and
-the question asked. Everything else is counted and thrown away: it is late, lost, or an attempt at spoofing.
+the question asked. Everything else is counted and thrown away: it is lost, or an attempt at spoofing. A
+reply that comes after the time-out is a reply all the same: whoever asked is told of it.
 Sockets are shared by many questions (a socket a question costs more than the question) but not for long: each
 serves `USES` questions, on a port that the kernel draws, then makes room for another.
 """
@@ -99,6 +100,7 @@ class _Asked:
     query: bytes
     future: asyncio.Future[Exchange]
     sent: float
+    tag: Any
     timer: asyncio.TimerHandle | None = None
     ignored: int = 0
 
@@ -129,15 +131,18 @@ class _Port:
 
 
 class Udp:
-    """Ask over UDP the servers' `port`, waiting `timeout` seconds; count what is thrown away in `ignored`."""
+    """Ask over UDP the servers' `port`; count what is thrown away in `ignored`.
 
-    def __init__(self, port: int, timeout: float, ignored: Ignored) -> None:
+    `late` is called with a question's tag and its reply when that comes after the time-out.
+    """
+
+    def __init__(self, port: int, ignored: Ignored, late: Callable[[Any, Exchange], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._port, self._timeout, self._ignored = port, timeout, ignored
+        self._port, self._ignored, self._late = port, ignored, late
         self._ports: dict[socket.AddressFamily, list[_Port]] = {}
         self._retired: set[_Port] = set()
 
-    def ask(self, address: str, query: bytes) -> asyncio.Future[Exchange]:
+    def ask(self, address: str, query: bytes, timeout: float, tag: Any) -> asyncio.Future[Exchange]:
         """Send a query (`query_wire`) and return the future of its `Exchange`; it never fails."""
         future: asyncio.Future[Exchange] = self._loop.create_future()
         try:
@@ -148,11 +153,11 @@ class Udp:
         ident = secrets.randbits(16)
         while ident in port.asked:
             ident = secrets.randbits(16)
-        asked = _Asked(address, query, future, time.perf_counter())
+        asked = _Asked(address, query, future, time.perf_counter(), tag)
         port.asked[ident] = asked
         port.uses += 1
         port.flying += 1
-        asked.timer = self._loop.call_later(self._timeout, self._finish, port, ident, asked, "timeout", b"")
+        asked.timer = self._loop.call_later(timeout, self._finish, port, ident, asked, "timeout", b"")
         self._send(port, ident, asked, ident.to_bytes(2) + query[2:])
         return future
 
@@ -230,6 +235,8 @@ class Udp:
             if asked.future.done():
                 self._ignored.late += 1
                 port.asked.pop(ident, None)
+                elapsed = time.perf_counter() - asked.sent
+                self._late(asked.tag, Exchange("reply", wire, elapsed, asked.ignored))
             else:
                 self._finish(port, ident, asked, "reply", wire)
             return

@@ -18,11 +18,13 @@ from typing import Any, NamedTuple, cast
 
 import pandas as pd
 
+from mssante_audit.observe.dns.dnssec import Security
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import MAX_ALIASES, SILENT, TOLD
 from mssante_audit.observe.observation import Observation
 
-_RANK = dict.fromkeys(("truncated", "malformed"), 1) | dict.fromkeys(SILENT, 0)
+_RANK = dict.fromkeys(TOLD, 3) | dict.fromkeys(("truncated", "malformed"), 1) | dict.fromkeys(SILENT, 0)
+_EDNS_OK, _EDNS_REFUSED, _BADVERS, _SILENT, _PLAIN = (1 << n for n in range(5))
 
 
 WALKED = ("MX", "A", "AAAA", "SOA")
@@ -50,6 +52,8 @@ class Said(NamedTuple):
     address: str
     transport: str
     outcome: str
+    rcode: str
+    edns: bool
     flags: str
     cut: str
     items: tuple[Item, ...]
@@ -64,12 +68,31 @@ class Said(NamedTuple):
         """Whether the server spoke for the zone."""
         return self.outcome in TOLD and self.outcome != "referral"
 
+    @property
+    def weak(self) -> bool:
+        """Whether the server answered without speaking for the zone (AA is not set): resolvers take it."""
+        return self.outcome == "lame" and any(
+            i.section == "answer" and i.owner == self.qname and i.type in (self.qtype, "CNAME")
+            for i in self.items
+        )
+
+    @property
+    def usable(self) -> bool:
+        """Whether a resolver can do something with it: it is authoritative, or weak."""
+        return self.authoritative or self.weak
+
+    @property
+    def late(self) -> bool:
+        """Whether it came after the time-out."""
+        return self.flags.endswith("late")
+
 
 class Host(NamedTuple):
     """What is known of a host's name."""
 
     status: str
-    """``found``, ``nodata`` (no address), ``nxdomain``, ``loop`` or ``unknown``."""
+    """``found``, ``nodata`` (no address), ``nxdomain``, ``loop``, ``failed`` (none of the servers of its zone
+    told when asked, or there is none to ask) or ``unknown``."""
     addresses: tuple[str, ...] = ()
     alias: str = ""
     """What it is an alias (CNAME) of, or ""."""
@@ -97,34 +120,73 @@ class View:
         self.said: dict[tuple[str, str, str], dict[str, Said]] = {}
         """(zone, name, type) → address → best reply."""
         self.apex: dict[tuple[str, str], dict[str, Said]] = {}
-        """(zone, address) → transport → best reply to the question for the SOA."""
+        """(zone, address) → transport → best reply to a question about the apex."""
+        self.speaking: dict[str, dict[str, bool]] = {}
+        """Zone → address that gave a usable reply to whatever question → whether with authority."""
+        self.late: dict[str, int] = {}
+        """Address → line of a reply that came after the time-out."""
+        self.differing: dict[tuple[str, str], dict[str, dict[frozenset[str], Said]]] = {}
+        """(zone, name) → address that gave several sets of MX records → each, and a reply that gives it."""
+        self.mail: dict[tuple[str, str], dict[tuple[str, str], Said]] = {}
+        """(zone, name) → (address, transport) → best reply to the question for the MX."""
+        self.handed: dict[str, list[Said]] = {}
+        """Zone → replies that delegate it, met while looking names up outside the walk."""
         self.recursion: dict[str, Said] = {}
         """Address → what it said to a stranger's recursive question."""
         self.servers: dict[str, dict[str, dict[str, None]]] = {}
         """Zone → address → names under which it was asked."""
         self._lookups: dict[str, dict[str, Said]] = {}
+        self._failed: dict[str, list[int]] = {}
+        self._edns: Counter[str] = Counter()
         self.zone = lru_cache(1000)(lambda name: ZoneView(self, name))  # rules look at one after the other
         """What is known of a zone, by name."""
         self.host = lru_cache(1000)(self._host)
         """What is known of a host's addresses, by name, through aliases."""
+        self.secured: dict[str, Security] = {}
         self._index()
 
     def _index(self) -> None:
-        frame, items = self.observation.queries, self._items()
+        frame, items = self.observation.queries.sort_values("at", kind="stable"), self._items()
         for values in zip(*(_values(frame[c]) for c in Said._fields[:-1]), strict=True):
             one = Said._make((*values, items.pop(values[0], ())))
+            self._note(one)
             if one.step == "recursion":
                 _keep(self.recursion, one.address, one)
-                continue
-            if one.step == "address":
-                if one.authoritative:
-                    _keep(self._lookups.setdefault(one.qname, {}), one.qtype, one)
-                continue
-            _keep(self.said.setdefault((one.zone, one.qname, one.qtype), {}), one.address, one)
-            if one.step == "apex":
-                self.servers.setdefault(one.zone, {}).setdefault(one.address, {})[one.server] = None
-                if one.qtype == "SOA":
-                    _keep(self.apex.setdefault((one.zone, one.address), {}), one.transport, one)
+            elif one.step == "address":
+                self._look_up(one)
+            else:
+                self._hear(one)
+
+    def _note(self, one: Said) -> None:
+        """Take note of what a reply shows of the server, whatever was asked."""
+        if one.transport == "udp":
+            self._edns[one.address] |= _edns_bit(one)
+            if one.late:
+                self.late[one.address] = one.line
+
+    def _look_up(self, one: Said) -> None:
+        if one.usable:
+            _keep(self._lookups.setdefault(one.qname, {}), one.qtype, one)
+        elif one.outcome == "referral":
+            self.handed.setdefault(one.cut, []).append(one)
+        else:
+            self._failed.setdefault(one.qname, []).append(one.line)
+
+    def _hear(self, one: Said) -> None:
+        kept = self.said.setdefault((one.zone, one.qname, one.qtype), {})
+        before = kept.get(one.address)
+        if one.qtype == "MX":
+            _keep(self.mail.setdefault((one.zone, one.qname), {}), (one.address, one.transport), one)
+            if before and before.outcome == one.outcome == "answer" and before.answers != one.answers:
+                told = self.differing.setdefault((one.zone, one.qname), {}).setdefault(one.address, {})
+                told[before.answers], told[one.answers] = before, one
+        _keep(kept, one.address, one)
+        if one.step == "apex":
+            self.servers.setdefault(one.zone, {}).setdefault(one.address, {})[one.server] = None
+            _keep(self.apex.setdefault((one.zone, one.address), {}), one.transport, one)
+        if one.outcome in TOLD or one.weak:
+            speaking = self.speaking.setdefault(one.zone, {})
+            speaking[one.address] = speaking.get(one.address, False) or not one.weak
 
     def _items(self) -> dict[int, tuple[Item, ...]]:
         """Return the records of each line, equal ones as one object: servers of one zone say the same."""
@@ -161,6 +223,32 @@ class View:
                 found.setdefault(name, []).extend(replies.values())
         return found
 
+    @cached_property
+    def at(self) -> pd.Series[pd.Timestamp]:
+        """When each line's question was sent, by line."""
+        return self.observation.queries.set_index("line")["at"]
+
+    def edns(self, address: str) -> str:
+        """Return how a server takes EDNS over UDP.
+
+        ``ok``; ``refused`` (an error, and it answers without: resolvers go on); ``dropped`` (it answers
+        without only) or ``badvers`` (version 0 is refused), on which today's resolvers fail; "": not known.
+        """
+        bits = self._edns[address]
+        if bits & _EDNS_OK:
+            return "ok"
+        if bits & _BADVERS:
+            return "badvers"
+        return (
+            ""
+            if not bits & _PLAIN
+            else "refused"
+            if bits & _EDNS_REFUSED
+            else "dropped"
+            if bits & _SILENT
+            else ""
+        )
+
     def looked_up(self, name: str, qtype: str) -> Said | None:
         """Return what was learnt of a name outside the walk, ``None`` if nothing was."""
         return self._lookups.get(name, {}).get(qtype)
@@ -181,11 +269,34 @@ class View:
                 return Host("found", tuple(found), alias, tuple(asked))
             if end == current or end in aliases:
                 status = "loop" if end in aliases else _absence(told)
+                if status == "unknown" and end in self._failed and self._lookups:
+                    status = "failed"  # nothing could be looked up at all: it is the observer's network
+                    asked += self._failed[end]
                 return Host(status, (), alias, tuple(asked))
             if end not in self._lookups and any(one.outcome == "nxdomain" for one in told.values()):
                 return Host("nxdomain", (), alias, tuple(asked))
             current = end
         return Host("loop", (), alias, tuple(asked))
+
+    def goes_round(self, name: str, zone: str, seen: tuple[str, ...] = ()) -> bool:
+        """Whether a name is to be found only by way of `zone`, which needs it; without glue all the way."""
+        above = name
+        while above and above not in self.handed and above not in self.referrals:
+            above = above.partition(".")[2]
+        if above == zone:
+            return True
+        if not above or above in seen or len(seen) > MAX_ALIASES:
+            return False
+        cut = [*self.referrals.get(above, ()), *self.handed.get(above, ())]
+        names = set(_data(cut, "NS", above))
+        glue = {i.owner for one in cut for i in one.items if i.section == "additional" and i.owner in names}
+        found = any(self.host(n).addresses for n in names)
+        return (
+            bool(names)
+            and not glue
+            and not found
+            and any(self.goes_round(n, zone, (*seen, above)) for n in names)
+        )
 
     def path(self, qname: str) -> Path:
         """Follow a name down from the parent zone, as the observer did."""
@@ -213,6 +324,7 @@ class ZoneView:
         self.ns = view.said.get((name, name, "NS"), {})
         self.keys = view.said.get((name, name, "DNSKEY"), {})
         self.servers = view.servers.get(name, {})
+        """Address asked → names under which."""
 
     @cached_property
     def parent_ns(self) -> tuple[str, ...]:
@@ -256,12 +368,57 @@ class ZoneView:
     @cached_property
     def states(self) -> dict[str, str]:
         """Address → how it serves the zone, one of `STATES`."""
-        return {address: state_of(one, self.name) for address, one in self.soa.items()}
+        speaking = self.view.speaking.get(self.name, {})
+        return {address: state_of(one, self.name, speaking.get(address)) for address, one in self.soa.items()}
+
+    @cached_property
+    def sound(self) -> tuple[str, ...]:
+        """The addresses that speak for the zone to a resolver of today, who asks with EDNS."""
+        return tuple(
+            address
+            for address, state in self.states.items()
+            if state in SERVING and self.view.edns(address) not in EDNS_BROKEN
+        )
+
+    @cached_property
+    def unreached(self) -> dict[str, str]:
+        """Name of a server none of whose addresses was asked → why, one of `UNREACHED`."""
+        reasons = ((name, self._unreached(name)) for name in self.names)
+        return {name: reason for name, reason in reasons if reason}
+
+    def _unreached(self, name: str) -> str:
+        host = self.view.host(name)
+        known = {*self.glue.get(name, ()), *host.addresses}
+        if known:
+            states = [self.states[address] for address in known if address in self.states]
+            if any(state != "private" for state in states):
+                return ""
+            return "private" if len(states) == len(known) else "unknown"
+        if is_under(name, self.name):
+            return "no-glue"
+        if host.status in ("nxdomain", "nodata", "loop"):
+            return host.status
+        if self.view.goes_round(name, self.name):
+            return "cycle"
+        return "failed" if host.status == "failed" else "unknown"
 
     @property
     def dead(self) -> bool:
-        """Whether servers of the zone were asked and none of them speaks for it."""
-        return bool(self.states) and not any(state in SERVING for state in self.states.values())
+        """Whether no resolver gets anything: no server asked speaks for the zone, or none can be asked."""
+        if any(state != "private" for state in self.states.values()):
+            return not self.sound
+        return bool(self.names) and not any(
+            reason == "unknown" for reason in map(self._unreached, self.names)
+        )
+
+    @cached_property
+    def ipv6_only(self) -> bool:
+        """Whether all servers have IPv6 addresses only; of names inside the zone the parent's word counts."""
+        known = [
+            self.glue.get(name) or (() if is_under(name, self.name) else self.view.host(name).addresses)
+            for name in self.names
+        ]
+        return any(known) and all(":" in address for addresses in known for address in addresses)
 
     @property
     def lines(self) -> tuple[int, ...]:
@@ -269,21 +426,47 @@ class ZoneView:
         return tuple(one.line for one in self.soa.values())
 
 
-STATES = ("serving", "no-soa", "silent", "refusing", "failing", "upward", "lame", "malformed")
-"""How a server serves a zone: the first two speak for it."""
-SERVING = STATES[:2]
+STATES = (
+    "serving", "no-soa", "partial", "weak", "silent", "refusing", "failing", "upward", "lame", "malformed",
+    "private",
+)  # fmt: skip
+"""How a server serves a zone. The first four are of use to a resolver: ``partial`` answers, but not when
+asked for the SOA; ``weak`` answers without authority. ``private``: its address is none to ask."""
+SERVING = STATES[:4]
+UNREACHED = ("private", "no-glue", "nxdomain", "nodata", "loop", "cycle", "failed", "unknown")
+"""Why nobody reaches a server by its name; ``unknown`` is the one that proves nothing."""
+EDNS_BROKEN = ("dropped", "badvers")
 
 
-def state_of(one: Said, zone: str) -> str:
-    """Tell from the reply to the question for the SOA how a server serves a zone."""
+def state_of(one: Said, zone: str, speaks: bool | None = None) -> str:
+    """Tell from the reply to the question for the SOA how a server serves a zone.
+
+    `speaks` tells of its other replies: ``True`` if one has authority, ``False`` if one is usable without.
+    """
     if one.outcome in ("answer", "nodata") and "aa" in one.flags.split():
         return "serving" if one.outcome == "answer" and one.answers else "no-soa"
+    if "private" in one.flags:
+        return "private"
+    if speaks is not None and not one.weak:
+        return "partial" if speaks else "weak"
+    if one.weak:
+        return "weak"
     if one.outcome in SILENT:
         return "silent"
     if one.outcome in ("refused", "servfail", "malformed", "truncated"):
         return {"refused": "refusing", "servfail": "failing"}.get(one.outcome, "malformed")
     above = {i.owner for i in one.items if i.section == "authority" and i.type == "NS"} - {zone}
     return "upward" if any(is_under(zone, owner) for owner in above) else "lame"
+
+
+def _edns_bit(one: Said) -> int:
+    if one.outcome in SILENT:
+        return _SILENT if one.edns else 0
+    if not one.edns:
+        return _PLAIN
+    return (
+        _BADVERS if one.rcode == "16" else _EDNS_REFUSED if one.rcode in ("FORMERR", "NOTIMP") else _EDNS_OK
+    )
 
 
 def network(address: str) -> str:

@@ -15,7 +15,7 @@ from dns.inet import is_address
 
 from mssante_audit.observe.dns.asker import Asker, once
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.dns.resolve import Resolver, Server
+from mssante_audit.observe.dns.resolve import Resolver, Server, is_weak
 from mssante_audit.observe.lines import SILENT, Ask, Observed
 
 MAX_NAMES = 32
@@ -57,9 +57,11 @@ class Walker:
         return False
 
     async def look_at_parent(self) -> None:
-        """Ask the parent's servers about their own zone; a silent one keeps nobody waiting."""
+        """Ask the parent's servers about their own zone, and those above for its DS; nobody waits for it."""
+        found = await self._resolver.resolve("", self._parent, "DS")
+        secure = found is not None and any(r.type == "DS" for r in found.records)
         await asyncio.gather(
-            *(self._apex("", self._parent, server, secure=False) for server in self._servers)
+            *(self._apex("", self._parent, server, secure=secure) for server in self._servers)
         )
 
     async def walk(self, domain: str, qname: str) -> None:
@@ -112,20 +114,26 @@ class Walker:
         known = [Server(name, address) for name in names for address in glue.get(name, ())]
         if usable := tuple(s for s in dict.fromkeys(known) if self._resolver.usable(s.address)):
             self._resolver.zones.setdefault(zone, usable)
-        servers: dict[Server, None] = {}
+        servers: dict[str, Server] = {}
         seen: set[str] = set()
+        unusable: set[str] = set()
         while names:
             seen.update(names)
             found = await asyncio.gather(*(self._resolver.addresses(domain, name) for name in names))
-            fresh: dict[Server, None] = {}
+            fresh: dict[str, Server] = {}  # an address is asked once, under however many names it is known
             for name, addresses in zip(names, found, strict=True):
                 for address in (*glue.get(name, ()), *addresses):
-                    if self._resolver.usable(address) and Server(name, address) not in servers:
-                        fresh[Server(name, address)] = None
-            asked = list(fresh)[: MAX_SERVERS - len(servers)]
+                    if address in servers or address in fresh or address in unusable:
+                        continue
+                    if self._resolver.usable(address):
+                        fresh[address] = Server(name, address)
+                    elif self._resolver.is_private(address):
+                        unusable.add(address)
+                        self._asker.skip(Ask(domain, "apex", zone, zone, "SOA", name, address), "private")
+            asked = list(fresh.values())[: MAX_SERVERS - len(servers)]
             if len(asked) < len(fresh):
                 self._note(zone, f"{len(fresh) - len(asked)} addresses of servers not asked")
-            servers |= dict.fromkeys(asked)
+            servers |= {server.address: server for server in asked}
             told = await asyncio.gather(*(self._apex(domain, zone, s, secure=secure) for s in asked))
             more = {n for own in told for n in own} - seen
             names = sorted(more)[: MAX_NAMES - len(seen)]
@@ -133,17 +141,22 @@ class Walker:
                 left = len(more) - len(names)
                 self._note(zone, f"{left} names of servers given by the zone itself not followed")
         if servers:
-            self._resolver.zones[zone] = tuple(servers)
-        return tuple(servers)
+            self._resolver.zones[zone] = tuple(servers.values())
+        return tuple(servers.values())
 
     async def _apex(self, domain: str, zone: str, server: Server, *, secure: bool) -> list[str]:
-        """Ask a server about the zone's apex; return the names of servers it gives."""
+        """Ask a server about the zone's apex; return the names of servers it gives.
+
+        Over TCP it is asked for the MX: that it answers there shows as well as with any other question, and
+        what it says may differ.
+        """
         ask = Ask(domain, "apex", zone, zone, "SOA", server.name, server.address)
-        soa, ns, _ = await asyncio.gather(
+        soa, ns, over_tcp = await asyncio.gather(
             self._asker.ask(ask),
             self._asker.ask(ask._replace(qtype="NS")),
-            self._asker.ask(ask._replace(transport="tcp")),
+            self._asker.ask(ask._replace(qtype="MX", transport="tcp")),
         )
+        self._asker.remember(over_tcp)  # if the MX is too long for UDP, it is known
         if soa.outcome not in SILENT:
             # The root's SOA: any resolver has it at hand, and no name of anybody's is given away.
             stranger = Ask(domain, "recursion", "", ".", "SOA", server.name, server.address, rd=True)
@@ -172,30 +185,50 @@ class Walker:
         without = [Server(o.server, o.address) for o in replies if o.outcome == "nodata" and not o.cut]
         for qtype in ("A", "AAAA") if without else ():
             more += await self._ask_all(domain, zone, without, qname, qtype)
-        positive = [o for o in (*replies, *more) if o.outcome == "answer"]
+        positive = [o for o in (*replies, *more) if o.outcome == "answer" or is_weak(o)]
         where = list(dict.fromkeys(Server(o.server, o.address) for o in positive))
         if where and qname != zone:
             # An answer does not say which zone it comes from; the SOA does.
             more += await self._ask_all(domain, zone, where, qname, "SOA")
         if qname != zone:
             for qtype in dict.fromkeys(o.qtype for o in positive):
-                await self._ask_sibling(domain, zone, where, qname, qtype)
+                beside = await self._ask_sibling(domain, zone, where, qname, qtype)
+                await self._ask_below(domain, [o for o in positive if o.qtype == qtype], beside)
         return more
+
+    async def _ask_below(self, domain: str, told: list[Observed], beside: list[Observed]) -> None:
+        """Where a name beside a domain gets the same answer, ask for one below it, unless a signature tells.
+
+        Only if the domain has no record of its own does the wildcard answer there too (RFC 4592, 3.3.1).
+        """
+        others = {o.address: _own(o) for o in beside if o.outcome == "answer"}
+        for one in told:
+            below = canonical(f"{self._sibling}.{one.qname}")
+            if (
+                below
+                and not any(r.type == "RRSIG" for r in one.records)
+                and others.get(one.address) == _own(one)
+            ):
+                server = Server(one.server, one.address)
+                await self._ask_all(domain, one.zone, [server], below, one.qtype, "sibling")
 
     async def _ask_sibling(
         self, domain: str, zone: str, servers: Iterable[Server], name: str, qtype: str
-    ) -> None:
+    ) -> list[Observed]:
         qname = canonical(f"{self._sibling}.{name.partition('.')[2]}")
+        told: list[Observed] = []
         for server in servers if qname else ():  # a name can be too long for a sibling of this length
-            await once(
+            told += await once(
                 self._once,
                 ("sibling", zone, qname, qtype, server.address),
                 lambda server=server: self._ask_all(domain, zone, [server], qname, qtype, "sibling"),  # type: ignore[misc]
             )
+        return told
 
     async def _follow(self, domain: str, replies: Iterable[Observed]) -> None:
         """Look up the mail hosts that replies name, through aliases."""
-        records = [r for o in replies if o.outcome == "answer" for r in o.records if r.section == "answer"]
+        told = (o for o in replies if o.outcome == "answer" or is_weak(o))
+        records = [r for o in told for r in o.records if r.section == "answer"]
         aliases = {r.data for r in records if r.type == "CNAME"} - {r.owner for r in records}
         for alias in sorted(aliases)[:MAX_HOSTS]:
             found = await self._resolver.resolve(domain, alias, "MX")
@@ -206,6 +239,14 @@ class Walker:
         if len(named) > MAX_HOSTS:
             self._note(domain, f"{len(named) - MAX_HOSTS} of {len(named)} mail hosts not followed")
         await _together([self._resolver.addresses(domain, host) for host in named[:MAX_HOSTS]])
+
+
+def _own(observed: Observed) -> set[tuple[str, str]]:
+    return {
+        (r.type, r.data)
+        for r in observed.records
+        if (r.section, r.owner) == ("answer", observed.qname) and r.type != "RRSIG"
+    }
 
 
 async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
