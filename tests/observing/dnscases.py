@@ -62,7 +62,7 @@ class Case:
     signed: str = ""
     """How the zone is signed, for `dnsscene.Key`; "" for not at all."""
     more: tuple[tuple[str, str], ...] = ()
-    """Further zones on both servers, by name below the case's."""
+    """Further zones on both servers, by name below the case's, or with a final dot."""
     zone: str = "mssante.fr"
     """The parent zone."""
     tested: str = ""

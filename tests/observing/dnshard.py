@@ -112,7 +112,8 @@ def below(name: str, what: str, does: str, *rules: str, mx: str = "", how: str =
     own = servers(name, does, does)
     host = f"mx.{name}-z.example"
     lines = (f"{name}-z NS {n}." for n in own.names)
-    more = {"hosts": (*own.hosts, *lines), "scripted": own.scripted, "cn": host} | more
+    served = ((f"{name}-z.example.", zone("mx A 82.64.5.30", ns=own.names)),)
+    more = {"hosts": (*own.hosts, *lines), "scripted": own.scripted, "cn": host, "more": served} | more
     told = mx.format(host) or f"10 {host}"
     if how == "delegated":
         return Hard(name, what, rules, first=zone(mx=f"{told}."), **more)
@@ -121,6 +122,8 @@ def below(name: str, what: str, does: str, *rules: str, mx: str = "", how: str =
 
 MAILED = zone("mx A 82.64.5.20", "mx AAAA 2001:660:9::20", mx="10 mx.@")
 """A zone with its exchanger inside."""
+
+MANY = tuple(f"ns{number}.beaucoup.example" for number in range(200))
 
 REFUSALS = (
     both("mx-refuse", "MX refused by both, SOA is fine", "refuse mx", reached=NONE),
@@ -148,7 +151,7 @@ REFUSALS = (
     ),
     both("aaaa-panne", "AAAA SERVFAIL by both servers, A is fine", "servfail aaaa", first=MAILED),
     one("mx-nie-un", "one of two says that there is no such name", "nxdomain mx", reached=None),
-    one("mx-vide-un", "one of two has no MX", "nodata mx", reached=None),
+    one("mx-vide-un", "one of two has no MX", "nodata mx", "DNS_MX_DISAGREE", reached=None),
     one("sans-aa-un", "the right data without AA, from one", "no-aa", unsound=""),
 )  # fmt: skip
 EXCHANGERS = (
@@ -165,18 +168,50 @@ EXCHANGERS = (
         "vers-muette-un", "redirected to two exchangers, one in a silent zone",
         "silent", mx=f"10 {{}}, 20 {MX}", unsound="one sound exchanger",
     ),
+    below("vers-sans-edns", "redirected into a zone whose servers drop EDNS", "silent edns", reached=NONE),
+    below(
+        "vers-badvers", "redirected into a zone whose servers answer BADVERS to EDNS",
+        "badvers edns", reached=NONE,
+    ),
+    below(
+        "vers-tronque", "redirected into a zone whose servers truncate, TCP closed",
+        "truncated udp no-tcp", reached=NONE,
+    ),
+    below(
+        "vers-tcp", "redirected into a zone whose servers answer over TCP only",
+        "silent udp", reached=(KNOT,),
+    ),
+    below("vers-sans-aa", "redirected into a zone whose servers leave AA out", "no-aa"),
+    below("vers-lent", "redirected into a zone whose servers answer after 1 second", "1.0"),
+    below("vers-sans-soa", "redirected into a zone whose servers refuse SOA and NS", "refuse soa ns"),
+    redirected(
+        "vers-prive", "redirected into a zone whose servers have private addresses",
+        "10 mx.vers-prive-z.example", hosts=("vers-prive-z NS p1-vp.op", "vers-prive-z NS p2-vp.op",
+        "p1-vp.op A 10.20.0.5", "p2-vp.op A 192.168.20.5"), reached=NONE, cn="mx.vers-prive-z.example",
+    ),
+    redirected(
+        "vers-cycle", "redirected into a zone delegated in a circle",
+        "10 mx.vers-cycle-z.example", hosts=("vers-cycle-z NS ns.vers-cycle-y",
+        "vers-cycle-y NS ns.vers-cycle-z"), reached=NONE, cn="mx.vers-cycle-z.example",
+    ),
+    redirected(
+        "mx-alias-muet", "the exchanger is an alias into a silent zone",
+        "10 alias3.mail.example", hosts=("alias3.mail CNAME mx.zone-muette-z",), reached=NONE,
+        cn="alias3.mail.example",
+    ),
     redirected("vers-deux", "clean: redirected to two sound exchangers", f"10 {MX}, 20 mx2.mail.example"),
     redirected(
         "vers-parti", "redirected to a name that does not exist",
-        "10 parti.mail.example", reached=NONE, cn="parti.mail.example",
+        "10 parti.mail.example", "DNS_MX_UNRESOLVED", reached=NONE, cn="parti.mail.example",
     ),
     redirected(
         "vers-parti-un", "two exchangers, one does not exist",
-        f"10 {MX}, 20 parti.mail.example", unsound="one sound exchanger",
+        f"10 {MX}, 20 parti.mail.example", "DNS_MX_UNRESOLVED", unsound="one sound exchanger",
     ),
     redirected(
         "vers-vide", "redirected to a name without address",
-        "10 vide2.mail.example", hosts=("vide2.mail TXT vide",), reached=NONE, cn="vide2.mail.example",
+        "10 vide2.mail.example", "DNS_MX_NO_ADDRESS", hosts=("vide2.mail TXT vide",), reached=NONE,
+        cn="vide2.mail.example",
     ),
     redirected(
         "aaaa-seul", "the exchanger has IPv6 only",
@@ -190,7 +225,7 @@ EXCHANGERS = (
     ),
     redirected(
         "prive-seul", "the exchanger has a private address only",
-        "10 prive2.mail.example", hosts=("prive2.mail A 192.168.1.25",), reached=NONE,
+        "10 prive2.mail.example", "DNS_MX_PRIVATE", hosts=("prive2.mail A 192.168.1.25",), reached=NONE,
         cn="prive2.mail.example",
     ),
     redirected(
@@ -200,18 +235,23 @@ EXCHANGERS = (
     ),
     redirected(
         "zero", "the exchanger's address is 0.0.0.0",
-        "10 zero.mail.example", hosts=("zero.mail A 0.0.0.0",), reached=NONE, cn="zero.mail.example",
+        "10 zero.mail.example", "DNS_MX_PRIVATE", hosts=("zero.mail A 0.0.0.0",), reached=NONE,
+        cn="zero.mail.example",
     ),
     redirected(
         "boucle-locale", "the exchanger's address is 127.0.0.1",
-        "10 local.mail.example", hosts=("local.mail A 127.0.0.1",), reached=NONE, cn="local.mail.example",
+        "10 local.mail.example", "DNS_MX_PRIVATE", hosts=("local.mail A 127.0.0.1",), reached=NONE,
+        cn="local.mail.example",
     ),
-    redirected("litteral", "an address instead of an exchanger", "10 82.64.5.5", reached=NONE),
+    redirected(
+        "litteral", "an address instead of an exchanger",
+        "10 82.64.5.5", "DNS_MX_ADDRESS", reached=NONE,
+    ),
     redirected(
         "litteral-un", "an address beside a sound exchanger",
-        f"10 {MX}, 20 82.64.5.5", unsound="one sound exchanger",
+        f"10 {MX}, 20 82.64.5.5", "DNS_MX_ADDRESS", unsound="one sound exchanger",
     ),
-    redirected("nul", "a null MX", "0 ", reached=NONE),
+    redirected("nul", "a null MX", "0 ", "DNS_MX_NULL", reached=NONE),
     Hard(
         "nul-mele", "a null MX beside another",
         parent=("@ MX 0 .", f"@ MX 10 {MX}."), first=None, method="redirected",
@@ -227,6 +267,10 @@ EXCHANGERS = (
         ("DNS_MX_DISAGREE",), first=zone(), second=zone(mx="10 mx2.mail.example."),
         unsound="no exchanger that all come to",
     ),
+    both(
+        "mx-transport", "another exchanger over TCP than over UDP",
+        "other-mx tcp", "DNS_MX_DISAGREE", unsound="no exchanger that all come to",
+    ),
     Hard(
         "preferences", "the two servers give different preferences",
         ("DNS_MX_DISAGREE",), first=zone(), second=zone(mx=f"20 {MX}."),
@@ -234,22 +278,28 @@ EXCHANGERS = (
 )  # fmt: skip
 DELEGATIONS = (
     Hard("propre", "clean: two servers"),
+    Hard(
+        "deux-cents", "delegated to 200 names: BIND takes 100 records",
+        ("DNS_SAME_ADDRESS",), reached=(UNBOUND, UNBOUND_VALIDATING, KNOT), parent=cut(*MANY),
+        first=zone(ns=MANY), hosts=tuple(f"{n.removesuffix('.example')} A {(ONE, TWO)[k % 2]}" for k,
+        n in enumerate(MANY)),
+    ),
     Hard("un-seul", "one server only", ("DNS_SINGLE_SERVER",), parent=cut(NS[0]), first=zone(ns=NS[:1])),
     one("un-mort", "one server of two is silent", "silent", "DNS_SERVER_SILENT"),
     one("un-refuse", "one server of two refuses all", "refuse", "DNS_SERVER_REFUSING"),
     both("deux-morts", "both servers are silent", "silent", "DNS_DELEGATION_DEAD", reached=NONE),
-    both("deux-refus", "both servers refuse", "refuse", reached=NONE),
-    both("deux-pannes", "both servers answer SERVFAIL", "servfail", reached=NONE),
-    both("deux-remontent", "both servers refer to the root", "upward", reached=NONE),
+    both("deux-refus", "both servers refuse", "refuse", "DNS_DELEGATION_DEAD", reached=NONE),
+    both("deux-pannes", "both servers answer SERVFAIL", "servfail", "DNS_DELEGATION_DEAD", reached=NONE),
+    both("deux-remontent", "both servers refer to the root", "upward", "DNS_DELEGATION_DEAD", reached=NONE),
     Hard(
         "ns-prive", "servers on private addresses",
-        parent=cut("p1-pr.op.example", "p2-pr.op.example"), hosts=("p1-pr.op A 10.20.0.1",
-        "p2-pr.op A 192.168.20.1"), first=None, reached=NONE,
+        ("DNS_DELEGATION_DEAD",), parent=cut("p1-pr.op.example", "p2-pr.op.example"),
+        hosts=("p1-pr.op A 10.20.0.1", "p2-pr.op A 192.168.20.1"), first=None, reached=NONE,
     ),
     Hard(
         "ns-boucle", "servers on loopback addresses",
-        parent=cut("l1-bo.op.example", "l2-bo.op.example"), hosts=("l1-bo.op A 127.0.0.1",
-        "l2-bo.op A 127.1.1.1"), first=None, reached=NONE,
+        ("DNS_DELEGATION_DEAD",), parent=cut("l1-bo.op.example", "l2-bo.op.example"),
+        hosts=("l1-bo.op A 127.0.0.1", "l2-bo.op A 127.1.1.1"), first=None, reached=NONE,
     ),
     Hard(
         "ns-prive-un", "one server on a private address",
@@ -258,19 +308,20 @@ DELEGATIONS = (
     ),
     Hard(
         "colle-privee", "glue of private addresses",
-        parent=(*OWN_NS, "ns1.@ A 10.20.0.3", "ns2.@ A 172.16.0.3"), first=None, reached=NONE,
+        ("DNS_DELEGATION_DEAD",), parent=(*OWN_NS, "ns1.@ A 10.20.0.3", "ns2.@ A 172.16.0.3"), first=None,
+        reached=NONE,
     ),
     Hard(
         "cycle-a", "delegated to a name of a domain that is delegated to a name of this one",
-        parent=("@ NS ns.cycle-b.mssante.fr.",), first=None, reached=NONE,
+        ("DNS_DELEGATION_DEAD",), parent=("@ NS ns.cycle-b.mssante.fr.",), first=None, reached=NONE,
     ),
     Hard(
         "cycle-b", "the other half of that circle",
-        parent=("@ NS ns.cycle-a.mssante.fr.",), first=None, reached=NONE,
+        ("DNS_DELEGATION_DEAD",), parent=("@ NS ns.cycle-a.mssante.fr.",), first=None, reached=NONE,
     ),
     Hard(
         "sans-colle-deux", "both servers inside the zone, no glue",
-        parent=OWN_NS, first=zone(*OWN, ns=("ns1.@", "ns2.@")), reached=NONE,
+        ("DNS_DELEGATION_DEAD",), parent=OWN_NS, first=zone(*OWN, ns=("ns1.@", "ns2.@")), reached=NONE,
     ),
     Hard(
         "sans-colle-un", "one server inside the zone without glue, one outside",
@@ -290,12 +341,13 @@ DELEGATIONS = (
     ),
     Hard(
         "ns-partis", "no server's name exists",
-        parent=cut("parti1.op.example", "parti2.op.example"), first=None, reached=NONE,
+        ("DNS_DELEGATION_DEAD",), parent=cut("parti1.op.example", "parti2.op.example"), first=None,
+        reached=NONE,
     ),
     Hard(
         "ns-muets", "the servers' names are in a silent zone",
-        parent=cut("ns1.ns-muets-z.example", "ns2.ns-muets-z.example"), first=None, **dead("ns-muets"),
-        reached=NONE,
+        ("DNS_DELEGATION_DEAD",), parent=cut("ns1.ns-muets-z.example", "ns2.ns-muets-z.example"), first=None,
+        **dead("ns-muets"), reached=NONE,
     ),
     Hard(
         "ns-zero", "a server on 0.0.0.0 beside a sound one",
@@ -304,7 +356,7 @@ DELEGATIONS = (
     ),
     Hard(
         "sous-zone-morte", "inside a sound zone, a zone whose servers are silent",
-        listed=("labo",), first=zone("labo NS ns1-sous-zone.op.example.",
+        ("DNS_DELEGATION_DEAD",), listed=("labo",), first=zone("labo NS ns1-sous-zone.op.example.",
         "labo NS ns2-sous-zone.op.example."), **dead("sous-zone"), reached=NONE,
     ),
     Hard(
@@ -331,17 +383,22 @@ EDNS = (
         "notimp edns", reached=(UNBOUND, UNBOUND_VALIDATING),
     ),
     both("edns-ignore", "clean: EDNS is ignored", "no-opt"),
-    both("edns-muet", "EDNS dropped by both", "silent edns", reached=NONE),
-    both("edns-badvers", "BADVERS to EDNS by both", "badvers edns", reached=NONE),
+    both("edns-muet", "EDNS dropped by both", "silent edns", "DNS_DELEGATION_DEAD", reached=NONE),
+    both("edns-badvers", "BADVERS to EDNS by both", "badvers edns", "DNS_DELEGATION_DEAD", reached=NONE),
     one("edns-muet-un", "EDNS dropped by one", "silent edns"),
-    both("udp-filtre", "UDP filtered on both: TCP only", "silent udp", reached=(KNOT,)),
+    one("edns-badvers-un", "BADVERS to EDNS by one", "badvers edns", reached=None),
+    one("edns-formerr-un", "FORMERR to EDNS by one", "formerr edns", unsound=""),
+    both("udp-filtre", "UDP filtered on both: TCP only", "silent udp", "DNS_TCP_ONLY", reached=(KNOT,)),
     one("udp-filtre-un", "UDP filtered on one", "tcp-only", "DNS_TCP_ONLY"),
-    both("udp-seul", "TCP filtered on both, answers are short", "udp-only"),
-    both("tronque", "truncated, and TCP is closed", "truncated udp no-tcp", reached=NONE),
+    both("udp-seul", "TCP filtered on both, answers are short", "udp-only", "DNS_UDP_ONLY"),
+    both(
+        "tronque", "truncated, and TCP is closed",
+        "truncated udp no-tcp", "DNS_DELEGATION_DEAD", reached=NONE,
+    ),
     one("tronque-un", "one server truncates, and its TCP is closed", "truncated udp no-tcp"),
     both("tronque-tcp", "clean: truncated, TCP works", "truncated udp"),
     both("lent-1", "answers come after 1 second", "1.0"),
-    both("lent-4", "answers come after 4 seconds", "4.0", reached=(UNBOUND, UNBOUND_VALIDATING, KNOT)),
+    both("lent-4", "answers come after 4 seconds: BIND mostly gives up", "4.0", reached=None),
     one("lent-4-un", "one server's answers come after 4 seconds", "4.0"),
 )  # fmt: skip
 
@@ -364,7 +421,10 @@ DNSSEC = (
     ),
     signed("futur", "signatures are not valid yet", "not yet", reached=NOT_VALIDATING),
     signed("sans-cle", "a DS and no such key", "now", "DNS_DS_BROKEN", ds=NO_KEY, reached=NOT_VALIDATING),
-    signed("non-signe", "a DS, and the zone is not signed", "", ds=NO_KEY, reached=NOT_VALIDATING),
+    signed(
+        "non-signe", "a DS, and the zone is not signed",
+        "", "DNS_DS_BROKEN", ds=NO_KEY, reached=NOT_VALIDATING,
+    ),
     signed("deux-ds", "two DS, one without a key", "now", ds=f"{DS}, {NO_KEY}"),
     signed("sha1", "the DS is of SHA-1 only", "now", ds=DS_SHA1),
     signed("rsasha1", "signed with RSA/SHA-1", "RSASHA1"),
@@ -385,6 +445,23 @@ DNSSEC = (
         "no-sig", signed="now", reached=NOT_VALIDATING,
     ),
     one("sans-signatures-un", "signed, with a DS; one server leaves signatures out", "no-sig", signed="now"),
+    signed(
+        "sha1-sans-cle", "a DS of SHA-1 only, and no such key",
+        "now", "DNS_DS_BROKEN", ds=f"12345 13 1 {'AB' * 20}", reached=NOT_VALIDATING,
+    ),
+    signed(
+        "inconnu-et-sans-cle", "a DS of an algorithm nobody knows, another without key",
+        "now", "DNS_DS_BROKEN", ds=f"12345 200 2 {'AB' * 32}, {NO_KEY}", reached=NOT_VALIDATING,
+    ),
+    signed(
+        "parent-non-signe-bon", "clean: signed, with its DS in a parent that is not signed",
+        "now", zone="nonsigne.fr",
+    ),
+    Hard(
+        "alias-sans-cle", "an alias into a zone that has a DS and no such key",
+        parent=("@ CNAME mx.hote-sans-cle.mssante.fr.",), first=None, method="redirected",
+        reached=NOT_VALIDATING,
+    ),
     redirected(
         "vers-sans-cle", "redirected to an exchanger whose zone has a DS and no such key",
         "10 mx.hote-sans-cle.mssante.fr", reached=NOT_VALIDATING, cn="mx.hote-sans-cle.mssante.fr",
@@ -423,7 +500,7 @@ ALIASES = (
     ),
     redirected(
         "trois", "three exchangers, the first of which does not exist",
-        f"5 parti.mail.example, 10 {MX}, 20 mx2.mail.example",
+        f"5 parti.mail.example, 10 {MX}, 20 mx2.mail.example", "DNS_MX_UNRESOLVED",
     ),
     Hard(
         "joker-mort", "only the wildcard answers, with an exchanger that does not exist",

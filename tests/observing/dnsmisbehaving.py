@@ -140,9 +140,15 @@ def without_signatures(query: dns.message.Message, _message: dns.message.Message
     return message
 
 
+def other_mx(query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
+    if query.question[0].rdtype != dns.rdatatype.MX:
+        return message
+    return reply(query, answer=[f"{query.question[0].name} MX 10 mx2.mail.example."])
+
+
 SPOILT = {
     "truncated": truncated, "nodata": empty, "no-aa": without_aa, "no-opt": without_opt,
-    "no-sig": without_signatures,
+    "no-sig": without_signatures, "other-mx": other_mx,
 }  # fmt: skip
 """What is done to a good reply."""
 RCODES = {

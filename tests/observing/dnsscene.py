@@ -180,7 +180,7 @@ def zones(cases: Sequence[Case] = CASES, *, chain: bool = False) -> dict[str, di
                 told = rendered(text, case.domain)
                 found[side][case.domain] = key.sign(told, case.domain) if key else told
             for name, more in case.more:
-                below = f"{name}.{case.domain}"
+                below = name.removesuffix(".") if name.endswith(".") else f"{name}.{case.domain}"
                 found[side][below] = rendered(more, below)
     found |= {"root": {".": ROOT_ZONE}, "top": {"fr": fr, "example": example}}
     if chain:
@@ -257,7 +257,8 @@ def spaces(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[tuple[list[C
         register.write_text(_register([case for case in cases if case.zone == zone]))
         yield [case for case, _ in mine], replace(
             make_space(*rows), observation=load_observation(file_of(folder, zone)),
-            declarations=load_declarations(register), thresholds=Thresholds(concentration_min=60),
+            declarations=load_declarations(register),
+            thresholds=Thresholds(concentration_min=60 if cases is CASES else 1000),
         )  # fmt: skip
 
 
