@@ -29,7 +29,7 @@ TEXT = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
 SAMPLE = resource("data/sample")
 PARTS = ("Claims", "Evidence", "True", "False", "Does not say")
 _RULE = re.compile(
-    r"^### (?P<code>[A-Z_]+)\n`(?P<severity>\w+)` · `(?P<confidence>\w+)`\n\n"
+    r"^### (?P<code>[A-Z0-9_]+)\n`(?P<severity>\w+)` · `(?P<confidence>\w+)`\n\n"
     + "".join(
         rf"- \*\*{part}\.\*\* (?P<{part.split()[0].lower()}>[^\n]+(?:\n  [^\n]+)*)\n" for part in PARTS
     ),

@@ -28,11 +28,11 @@ from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.space.trust import Thresholds, TrustSpace
+from tools.sample.dns_world import KEY
 
 NS = ("ns1.alpha.example", "ns2.gamma.example")
 ALPHA_DECLARED = f"{DELEGATED},X,,,{NS[0]},{NS[1]},"
 BETA_DECLARED = f"{REDIRECTED},,X,,,,{BETA_MX}"
-KEY = "257 3 8 AwEAAaz/tAm8yTn4Mfeh5eyI96WSVexTBAvkMgJzkKTOiW1vkIbzxeF3"
 
 
 def ds_of(key: str = KEY) -> str:
@@ -99,6 +99,7 @@ def own_name(scene: Scene, own: tuple[str, ...] = (ONE,), glue: tuple[str, ...] 
 
 
 def signed(scene: Scene, key: str = "", ds: str = "") -> None:
+    scene.world.anchor(scene.parent)
     scene.zone.signed = True
     if key:
         scene.zone.add(DELEGATED, "DNSKEY", key)
@@ -186,6 +187,11 @@ DEFECTS: tuple[tuple[str, Change], ...] = (
     ("DNS_MX_UNRESOLVED", lambda s: s.world.root.records.pop(ALPHA_MX)),
     ("DNS_MX_NO_ADDRESS", lambda s: s.host(ALPHA_MX)),
     ("DNS_MX_PRIVATE", lambda s: s.host(ALPHA_MX, "10.1.2.3", "fd00::1")),
+    ("DNS_MX_PRIVATE", lambda s: s.host(ALPHA_MX, "0.0.0.0")),
+    ("DNS_MX_PRIVATE_SOME", lambda s: s.host(ALPHA_MX, "10.1.2.3", "192.88.99.1")),
+    ("DNS_MX_IPV6_ONLY", lambda s: s.host(ALPHA_MX, "2606:4700::1")),
+    ("DNS_MX_NULL_MIXED", mx(f"10 {ALPHA_MX}", "0 .")),
+    ("DNS_MX_DISAGREE", second_copy(mx(f"20 {ALPHA_MX}"))),
     ("DNS_MX_DISAGREE", second_copy(lambda s: s.zone.add(DELEGATED, "MX", f"20 {BETA_MX}"))),
     ("DNS_MX_CERTIFICATE", mx(f"10 {BETA_MX}")),
 )  # fmt: skip
@@ -217,7 +223,6 @@ CLEAN: tuple[Change, ...] = (
     lambda s: signed(s, KEY, ds_of()),
     second_copy(serial(2026030201)),
     mx(f"10 {ALPHA_MX}", "20 mss.beta.example"),
-    lambda s: s.host(ALPHA_MX, "10.1.2.3", "192.88.99.1"),
     lambda s: s.host(ALPHA_MX, "192.88.99.1", "2606:4700::1"),
     mx(f"10 {ALPHA_MX}", f"20 {ALPHA_MX}"),
 )
@@ -356,7 +361,7 @@ def test_an_alias_to_nothing_is_one_finding_however_many_domains_it_has() -> Non
 
 
 def test_an_alias_to_a_host_is_an_implicit_mail_server() -> None:
-    assert set(aliased("hote.beta.example", "192.88.99.7").found()) == {"DNS_MX_IMPLICIT"}
+    assert set(aliased("hote.beta.example", "192.88.99.7").found()) == {"DNS_MX_IMPLICIT", "DNS_ALIAS"}
 
 
 def test_an_alias_whose_target_is_not_heard_of_is_not_called_missing() -> None:
@@ -364,9 +369,10 @@ def test_an_alias_whose_target_is_not_heard_of_is_not_called_missing() -> None:
     assert space.observation is not None
     queries = space.observation.queries
     silent = queries.assign(outcome=queries["outcome"].where(queries["step"] != "address", "timeout"))
-    assert told_in_clear(
+    found = told_in_clear(
         "delegation_vs_redirection", replace(space, observation=replace(space.observation, queries=silent))
-    ).empty
+    )
+    assert set(found["rule"]) == {"DNS_ALIAS"}
 
 
 def test_no_mx_is_told_once_an_operator() -> None:

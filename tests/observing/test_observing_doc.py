@@ -29,7 +29,7 @@ def test_quoted_lines_are_the_sample_s() -> None:
     lines = gzip.decompress(file.read_bytes()).decode().splitlines()
     quoted = re.findall(r"```json\n(.*)\n```", TEXT)
     assert len(quoted) == 3
-    assert quoted[1] == lines[19]
+    assert quoted[1] == lines[18]
     assert set(quoted) <= set(lines)
 
 

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mssante_audit.observe.dns.names import canonical, is_under
+from tools.sample.dns_world import KEY
 from tools.sample.space import ZONE
 
 if TYPE_CHECKING:
     from tools.sample.dns import SampleDns
 
 OLD_SERIAL = 2026022001
-KEY = "257 3 8 AwEAAaz/tAm8yTn4Mfeh5eyI96WSVexTBAvkMgJzkKTOiW1vkIbzxeF3"
 DS = f"12345 8 2 {'0' * 64}"
 """A DS record that is of no key."""
 
@@ -191,6 +191,7 @@ def _names(dns: SampleDns) -> None:
 
 
 def _signatures(dns: SampleDns) -> None:
+    dns.world.anchor(dns.parent)
     for rule, ds in (("DNS_DS_BROKEN", (DS,)), ("DNS_NO_DS", ())):
         domain = dns.take()
         dns.zones[domain].signed = True

@@ -17,6 +17,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import dns.dnssec
+import dns.name
+import dns.rdata
+
 from mssante_audit.observe.dns.asker import Ask, observe_exchange
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.reply import Reply, classify
@@ -32,6 +36,8 @@ ROOT = ("root.valfictif.example", "192.0.2.1")
 SIBLING = "0123456789abcdef"
 """The label that no domain has."""
 TRIES = 3
+KEY = "257 3 8 AwEAAaz/tAm8yTn4Mfeh5eyI96WSVexTBAvkMgJzkKTOiW1vkIbzxeF3"
+"""The key of every zone that has one."""
 
 Records = dict[str, dict[str, list[str]]]
 """Owner → type → data, as `mssante_audit.observe.lines.Record` writes them."""
@@ -44,6 +50,8 @@ class Zone:
     name: str
     records: Records = field(default_factory=dict)
     signed: bool = False
+    signatures: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Owner and type → RRSIG."""
 
     def add(self, owner: str, rdtype: str, *data: str) -> Zone:
         """Add records; return the zone."""
@@ -55,7 +63,7 @@ class Zone:
         records = {
             owner: {kind: [*data] for kind, data in sets.items()} for owner, sets in self.records.items()
         }
-        return Zone(self.name, records, self.signed)
+        return Zone(self.name, records, self.signed, dict(self.signatures))
 
     def soa(self, serial: int) -> Zone:
         """Set the SOA record with this serial; return the zone."""
@@ -97,6 +105,15 @@ class World:
         for address in addresses:
             self.servers.setdefault(address, NameServer()).zones[zone.name] = zone
         return zone
+
+    def anchor(self, zone: Zone) -> None:
+        """Sign a zone and have the root say so; signatures themselves are not made up."""
+        zone.signed = self.root.signed = True
+        zone.add(zone.name, "DNSKEY", KEY)
+        ds = dns.dnssec.make_ds(
+            dns.name.from_text(zone.name), dns.rdata.from_text("IN", "DNSKEY", KEY), "SHA256"
+        )
+        self.root.add(zone.name, "DS", ds.to_text())
 
     def reply(self, ask: Ask) -> Reply | None:
         """Return what the server asked says; ``None`` for silence."""
@@ -148,6 +165,8 @@ def _look_up(zone: Zone, qname: str, qtype: str, *, mixed: bool) -> Reply:
         if not is_under(owner, zone.name) or owner == qname:
             return _reply(aa=True, signed=signed, records=answers)
     found = [Record("answer", owner, 300, qtype, data) for data in sets.get(qtype, ())]
+    if found and (rrsig := zone.signatures.get((owner, qtype))):
+        found.append(Record("answer", owner, 300, "RRSIG", rrsig))
     if cut and found:
         found += [Record("authority", cut, 300, "NS", data) for data in zone.records[cut]["NS"]]
     if found or answers:
@@ -188,6 +207,8 @@ def _referral(zone: Zone, cut: str) -> Reply:
     records = [
         Record("authority", cut, 3600, kind, data) for kind in ("NS", "DS") for data in sets.get(kind, ())
     ]
+    if rrsig := zone.signatures.get((cut, "DS")):
+        records.append(Record("authority", cut, 3600, "RRSIG", rrsig))
     for name in sets["NS"]:
         records += [
             Record("additional", name, 3600, kind, data)
@@ -216,6 +237,8 @@ class _Asker:
         reply = self._world.reply(ask)
         for attempt in range(1, 2 if reply else TRIES + 1):
             observed = self._observed(ask, reply, attempt)
+        if ask.transport == "udp" and not reply and self._world.reply(ask._replace(transport="tcp")):
+            observed = await self.ask(ask._replace(transport="tcp"))
         self._done[what] = observed
         return observed
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from itertools import combinations
-from typing import Any
-
-import dns.dnssec
-import dns.exception
-import dns.name
-import dns.rdata
 
 from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, seen_of, server
 from mssante_audit.audits.delegation_vs_redirection.servers import serial_causes
 from mssante_audit.findings.frame import Finding
+from mssante_audit.observe.dns.dnssec import known_ds, matches, security
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.view import Host, ZoneView, network
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.shown import host_faults
+
+EXPIRE_MIN = 7 * 86_400
+"""Seconds for which a secondary should go on without its primary: a week at least (RFC 1912, 2.2 asks for two
+to four; Zonemaster warns below one)."""
 
 
 def delegation_findings(space: TrustSpace) -> Iterator[Finding]:
@@ -33,7 +32,8 @@ def delegation_findings(space: TrustSpace) -> Iterator[Finding]:
         for host in zone.names:
             _name(causes, zone, host, seen.view.host(host), domains)
         serial_causes(seen, causes, name, domains, "DNS_SOA_SERIALS")
-        _signature(causes, zone, domains)
+        _timers(causes, zone, domains)
+        _signature(seen, causes, zone, domains)
     yield from causes.findings()
 
 
@@ -71,6 +71,19 @@ def _sets(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
         causes.add("DNS_SINGLE_SERVER", zone.names, domains, {"name": zone.names[0]}, lines=lines)
 
 
+def _timers(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
+    """Report timers with which a secondary gives the zone up before somebody has mended its primary."""
+    for one in zone.soa.values():
+        fields = next(iter(one.answers), "").split()
+        if len(fields) != 7 or not one.usable:
+            continue
+        refresh, retry, expire = map(int, fields[3:6])
+        least = max(EXPIRE_MIN, refresh + retry)
+        if expire < least:
+            told = {"zone": zone.name, "expire": expire, "refresh": refresh, "retry": retry}
+            causes.add("DNS_SOA_TIMERS", zone.name, domains, told, {"least": least}, [one.line])
+
+
 def _addresses(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
     hosts = {name: seen.view.host(name) for name in zone.names}
     known = {name: {*host.addresses, *zone.glue.get(name, ())} for name, host in hosts.items()}
@@ -87,6 +100,8 @@ def _addresses(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str
     if len(known) > 1 and all(known.values()) and not shared and len(networks) == len(families):
         same = {"names": zone.names, "networks": sorted(networks)}
         causes.add("DNS_SAME_NETWORK", zone.names, domains, same, lines=lines)
+    if zone.ipv6_only:
+        causes.add("DNS_IPV6_ONLY", zone.names, domains, {"names": zone.names}, lines=lines)
 
 
 def _name(causes: Causes, zone: ZoneView, name: str, host: Host, domains: Sequence[str]) -> None:
@@ -98,8 +113,8 @@ def _name(causes: Causes, zone: ZoneView, name: str, host: Host, domains: Sequen
     if host.alias:
         told = {"name": name, "alias": host.alias}
         causes.add("DNS_NS_ALIAS", name, domains, told, lines=host.lines)
-    elif host.status in ("nxdomain", "nodata", "loop") and not glue:
-        told = {"name": name, "status": host.status}
+    elif (why := zone.unreached.get(name)) in ("nxdomain", "nodata", "loop", "cycle", "failed"):
+        told = {"name": name, "status": why}
         causes.add("DNS_NS_UNRESOLVED", name, domains, told, lines=host.lines)
     referrals = [one.line for one in zone.referrals]
     if name in zone.parent_ns and is_under(name, zone.name):
@@ -124,25 +139,33 @@ def _agree(glue: Sequence[str], host: Host) -> bool:
     return True
 
 
-def _signature(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
-    """Compare the parent's DS with the zone's keys. Without a reply about the keys nothing is said."""
+def _signature(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
+    """Report what validating resolvers make of the zone; of what was not heard nothing is said."""
     told = [one for one in zone.keys.values() if one.outcome in ("answer", "nodata")]
     lines = [one.line for one in (*told, *zone.anchors, *zone.referrals)]
     keys = {key for one in told for key in one.answers}
-    if zone.ds and told and not any(_matches(zone.name, key, ds) for key in keys for ds in zone.ds):
-        seen = {"zone": zone.name, "found": len(keys)}
-        causes.add("DNS_DS_BROKEN", zone.name, domains, seen, lines=lines)
+    found = security(seen.view, zone.name)
+    facts = {"zone": zone.name, "found": len(keys)}
+    usable = known_ds(zone.ds)
+    if found.code in ("no-key", "no-match") or found.status == "indeterminate":
+        if usable and told and not _anchored(zone, keys, usable):
+            causes.add("DNS_DS_BROKEN", zone.name, domains, facts, lines=lines)
+    elif found.status == "bogus" and found.code != "above":
+        broken = {"zone": zone.name, "fault": found.code}
+        causes.add("DNS_SIGNATURE_BROKEN", zone.name, domains, broken, lines=lines)
+    elif found.status == "insecure" and zone.ds:
+        rule = "DNS_DS_UNKNOWN" if not usable else "DNS_DS_UNUSED"
+        causes.add(rule, zone.name, domains, {"zone": zone.name, "ds": zone.ds}, lines=lines)
+    elif found.status == "secure":
+        for address, fault in found.servers:
+            if fault:
+                one = server(zone, address, fault=fault)
+                causes.add("DNS_SIGNATURE_SERVER", address, domains, one, lines=lines)
+        if found.sha1:
+            causes.add("DNS_SHA1", zone.name, domains, {"zone": zone.name, "ds": zone.ds}, lines=lines)
     if keys and zone.unanchored:
         causes.add("DNS_NO_DS", zone.names, domains, {"names": zone.names}, lines=lines)
 
 
-def _matches(zone: str, key: str, ds: str) -> bool:
-    try:
-        record: Any = dns.rdata.from_text("IN", "DS", ds)
-        made = dns.dnssec.make_ds(
-            dns.name.from_text(zone), dns.rdata.from_text("IN", "DNSKEY", key), record.digest_type,
-            validating=True,
-        )  # fmt: skip
-    except (dns.exception.DNSException, ValueError, AttributeError):
-        return False
-    return bool(made == record)
+def _anchored(zone: ZoneView, keys: set[str], ds: Sequence[str]) -> bool:
+    return any(matches(zone.name, key, one) for key in keys for one in ds)

@@ -9,12 +9,15 @@ from dns.inet import is_address
 
 from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Method, Seen, seen_of, server
 from mssante_audit.findings.frame import Finding
+from mssante_audit.observe.dns.dnssec import answer_fault, security
 from mssante_audit.observe.dns.view import Said
+from mssante_audit.observe.lines import SILENT
 from mssante_audit.space.trust import TrustSpace
 
 NULL = "."
 STATUS_RULES = {
-    "nxdomain": "DNS_MX_UNRESOLVED", "loop": "DNS_MX_UNRESOLVED", "nodata": "DNS_MX_NO_ADDRESS"
+    "nxdomain": "DNS_MX_UNRESOLVED", "loop": "DNS_MX_UNRESOLVED", "nodata": "DNS_MX_NO_ADDRESS",
+    "failed": "DNS_MX_HOST_DEAD",
 }  # fmt: skip
 """What is known of a mail host (`mssante_audit.observe.dns.view.Host`) → rule."""
 
@@ -26,18 +29,22 @@ def mail_findings(space: TrustSpace) -> Iterator[Finding]:
     carried: dict[str, list[str]] = {}
     alone: dict[str, list[str]] = {}
     for domain, method in seen.methods.items():
+        _unanswered(seen, causes, domain, method)
         told = {a: _exchangers(seen, one) for a, one in method.path.said.get("MX", {}).items()}
         known = {address: found for address, found in told.items() if found is not None}
         if not known:
+            _alias_lost(seen, causes, domain, method)
             continue
         _disagreement(seen, causes, domain, method, known)
-        targets = sorted({target for found in known.values() for target in found})
+        targets = sorted(_targets(text for found in known.values() for text in found))
         lines = [one.line for one in method.path.said["MX"].values()]
         if targets:
             for target in targets:
                 carried.setdefault(target, []).append(domain)
             if len(targets) == 1:
                 alone.setdefault(targets[0], []).append(domain)
+            _signed(seen, causes, domain, method)
+            _together(seen, causes, domain, targets, lines)
             _against_form_and_certificate(seen, causes, domain, targets, lines)
         else:
             _nothing(seen, causes, domain, method)
@@ -46,14 +53,87 @@ def mail_findings(space: TrustSpace) -> Iterator[Finding]:
     yield from causes.findings()
 
 
+def mute(seen: Seen, method: Method) -> bool:
+    """Tell whether servers that speak for the domain's zone were asked for its MX, and none answered."""
+    told = _asked(seen, method)
+    return bool(told) and not any(one.usable for one in told.values())
+
+
+def _alias_lost(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
+    for one in method.path.said.get("MX", {}).values():
+        if one.usable and (end := _alias(one)) and (host := seen.view.host(end)).status == "failed":
+            causes.add("DNS_MX_HOST_DEAD", end, [domain], {"name": end, "alias": ""}, lines=host.lines)
+
+
+def leads_on(seen: Seen, alias: str) -> bool:
+    """Tell whether mail for an alias has somewhere to go, as far as is known (else DNS_NO_MX tells of it)."""
+    told = seen.view.looked_up(alias, "MX")
+    return bool(told and told.answers) or seen.view.host(alias).status not in ("nxdomain", "nodata", "loop")
+
+
+def _asked(seen: Seen, method: Method) -> dict[str, Said]:
+    """Return what was said to the question for the MX by the servers that are of use for the zone."""
+    if not method.path.zone:
+        return {}
+    sound = seen.view.zone(method.path.zone).sound
+    return {a: one for a, one in method.path.said.get("MX", {}).items() if a in sound and not one.cut}
+
+
+def _unanswered(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
+    """Report servers that speak for the zone, but leave the question for the MX without an answer."""
+    zone = seen.view.zone(method.path.zone)
+    failing = {}
+    for address, one in _asked(seen, method).items():
+        over_udp = seen.view.mail.get((zone.name, one.qname), {}).get((address, "udp"), one)
+        heard = seen.view.apex.get((zone.name, address), {}).get("udp", one).outcome not in SILENT
+        if not one.usable or (heard and over_udp.outcome != "truncated" and not over_udp.usable):
+            failing[address] = over_udp
+    if not failing:
+        return
+    told = [server(zone, address, outcome=one.outcome) for address, one in sorted(failing.items())]
+    lines = [one.line for one in failing.values()]
+    rule = "DNS_MX_SILENT" if mute(seen, method) else "DNS_MX_REFUSED"
+    causes.add(rule, tuple(sorted(failing)), [domain], {"servers": told}, lines=lines)
+
+
+def _signed(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
+    """Report MX records that a validating resolver refuses, whichever server it asks."""
+    told = [one for one in method.path.said["MX"].values() if one.usable and one.outcome == "answer"]
+    faults = [answer_fault(seen.view, one) for one in told]
+    if told and all(faults):
+        facts = {"zone": method.path.qname, "fault": faults[0]}
+        lines = [one.line for one in told]
+        causes.add("DNS_SIGNATURE_BROKEN", method.path.qname, [domain], facts, lines=lines)
+
+
+def _together(seen: Seen, causes: Causes, domain: str, targets: list[str], lines: list[int]) -> None:
+    """Report what is wrong with the set of exchangers as a whole."""
+    if NULL in targets and len(targets) > 1:
+        causes.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], {"exchangers": targets}, lines=lines)
+    lost = {target: why for target in targets if (why := _out_of_reach(seen, target))}
+    if len(targets) > 1 and len(lost) == len(targets):
+        told = [{"name": target, "status": why} for target, why in lost.items()]
+        causes.add("DNS_MX_UNREACHABLE", tuple(targets), [domain], {"hosts": told}, lines=lines)
+
+
+def _out_of_reach(seen: Seen, target: str) -> str:
+    """Return why no mail gets to an exchanger, as far as the DNS tells; "" if some may."""
+    if target == NULL or is_address(target):
+        return "null" if target == NULL else "address"
+    host = seen.view.host(target)
+    if host.addresses:
+        return "" if any(ip_address(a).is_global for a in host.addresses) else "private"
+    return "" if host.status == "unknown" else host.status
+
+
 def _exchangers(seen: Seen, one: Said) -> frozenset[str] | None:
-    """Return the mail hosts a reply names; ``None`` if it does not say which."""
-    if not one.authoritative:
+    """Return the MX data a reply gives, preferences with them; ``None`` if it does not say which."""
+    if not one.usable:
         return None
-    if one.answers or one.outcome != "answer":
-        return _targets(one.answers)
+    if one.answers or one.outcome not in ("answer", "lame"):
+        return one.answers
     found = seen.view.looked_up(_alias(one), "MX")
-    return None if found is None else _targets(found.answers)
+    return None if found is None else found.answers
 
 
 def _alias(one: Said) -> str:
@@ -72,12 +152,26 @@ def _targets(data: Iterable[str]) -> frozenset[str]:
 def _disagreement(
     seen: Seen, causes: Causes, domain: str, method: Method, known: dict[str, frozenset[str]]
 ) -> None:
-    """Report servers of a zone with different exchangers; those of the parent have a rule of their own."""
-    if method.path.zone in ("", seen.view.parent) or len(set(known.values())) < 2:
+    """Report different sets of MX: between servers, transports, or two answers of one server.
+
+    Those of the parent have a rule of their own.
+    """
+    if method.path.zone in ("", seen.view.parent):
         return
-    zone = seen.view.zone(method.path.zone)
-    told = [server(zone, address, exchangers=sorted(found)) for address, found in sorted(known.items())]
+    zone, where = seen.view.zone(method.path.zone), (method.path.zone, method.path.qname)
+    sets = {(address, ""): found for address, found in known.items()}
+    for address, versions in seen.view.differing.get(where, {}).items():
+        for one in versions.values():
+            sets[address, one.transport] = one.answers
+            sets.pop((address, ""), None)
+    if len(set(sets.values())) < 2:
+        return
+    told = [
+        server(zone, address, exchangers=sorted(found), transport=transport)
+        for (address, transport), found in sorted(sets.items())
+    ]
     lines = [one.line for one in method.path.said["MX"].values()]
+    lines += [one.line for v in seen.view.differing.get(where, {}).values() for one in v.values()]
     subject = tuple(" ".join((one["address"], *one["exchangers"])) for one in told)
     causes.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told}, lines=lines)
 
@@ -113,18 +207,37 @@ def _nothing(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
 def _target(seen: Seen, causes: Causes, target: str, domains: list[str], alone: list[str]) -> None:
     """Check a mail host once, for all the domains that name it; `alone`: those that name no other."""
     lines = [one.line for d in domains[:5] for one in seen.methods[d].path.said["MX"].values()]
-    if target == NULL or is_address(target):
-        rule = "DNS_MX_NULL" if target == NULL else "DNS_MX_ADDRESS"
-        causes.add(rule, target, domains, {"name": target}, lines=lines)
+    if target == NULL:  # beside others it is DNS_MX_NULL_MIXED
+        causes.add("DNS_MX_NULL", target, alone, {"name": target}, lines=lines)
+        return
+    if is_address(target):
+        causes.add("DNS_MX_ADDRESS", target, domains, {"name": target}, lines=lines)
         return
     if len(alone) >= seen.space.thresholds.concentration_min:
         causes.add("DNS_MX_CONCENTRATION", target, alone, {"name": target}, lines=lines)
     host = seen.view.host(target)
     if rule := STATUS_RULES.get(host.status, "DNS_MX_ALIAS" if host.alias else ""):
         causes.add(rule, target, domains, {"name": target, "alias": host.alias}, lines=host.lines)
-    if host.addresses and not any(ip_address(a).is_global for a in host.addresses):
-        private = {"name": target, "addresses": sorted(host.addresses)}
-        causes.add("DNS_MX_PRIVATE", target, domains, private, lines=host.lines)
+    public = [a for a in host.addresses if ip_address(a).is_global]
+    if len(public) < len(host.addresses):
+        rule = "DNS_MX_PRIVATE_SOME" if public else "DNS_MX_PRIVATE"
+        private = {"name": target, "addresses": sorted(set(host.addresses).difference(public))}
+        causes.add(rule, target, domains, private, lines=host.lines)
+    elif public and all(":" in address for address in public):
+        told = {"name": target, "addresses": sorted(public)}
+        causes.add("DNS_MX_IPV6_ONLY", target, domains, told, lines=host.lines)
+    if fault := _host_fault(seen, target):
+        causes.add("DNS_MX_BOGUS", target, domains, {"name": target, "fault": fault}, lines=host.lines)
+
+
+def _host_fault(seen: Seen, target: str) -> str:
+    """Return why validating resolvers refuse the addresses of a mail host; "" if they do not."""
+    told = [one for kind in ("A", "AAAA") if (one := seen.view.looked_up(target, kind))]
+    for one in told:
+        if one.zone and one.zone not in seen.zones and security(seen.view, one.zone).status == "bogus":
+            return security(seen.view, one.zone).code
+    faults = [answer_fault(seen.view, one) for one in told if one.outcome == "answer"]
+    return faults[0] if faults and all(faults) else ""
 
 
 def _against_form_and_certificate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from mssante_audit.audits.delegation_vs_redirection.mail import leads_on, mute
 from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Method, Seen, seen_of
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
@@ -33,7 +34,16 @@ def method_findings(space: TrustSpace) -> Iterator[Finding]:
             star = f"*.{used.path.qname.partition('.')[2]}"
             data = {"type": "NS"} if used.path.qname in used.path.cuts else _data(used)
             causes.add("DNS_WILDCARD", (zone, star), [domain], {"name": star, "data": data}, lines=used.lines)
-        if used.method == "unknown" and not (used.cut and seen.view.zone(used.cut).dead):
+        alias = used.why.get("alias", "")
+        if alias and leads_on(seen, alias):
+            causes.add(
+                "DNS_ALIAS", (seen.operator[domain], alias), [domain], {"alias": alias}, lines=used.lines
+            )
+        if (
+            used.method == "unknown"
+            and not (used.cut and seen.view.zone(used.cut).dead)
+            and not mute(seen, used)
+        ):
             subject = (used.why["code"], used.why.get("zone", ""))
             causes.add("DNS_METHOD_UNKNOWN", subject, [domain], used.why, lines=used.lines)
     yield from causes.findings()

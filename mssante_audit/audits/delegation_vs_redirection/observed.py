@@ -162,5 +162,4 @@ def _name(text: str) -> str:
 
 def server(zone: ZoneView, address: str, **more: Any) -> dict[str, Any]:
     """Return the facts of a server of a zone: its names, its address, and more."""
-    names = [name for name in zone.servers.get(address, {}) if name]
-    return {"names": names, "address": address} | more
+    return {"names": zone.names_of(address), "address": address} | more

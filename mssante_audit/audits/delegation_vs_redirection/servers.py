@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, seen_of, server
 from mssante_audit.findings.frame import Finding
-from mssante_audit.observe.dns.view import SERVING, ZoneView
+from mssante_audit.observe.dns.view import EDNS_BROKEN, SERVING, ZoneView
 from mssante_audit.observe.lines import SILENT
 from mssante_audit.space.trust import TrustSpace
 
@@ -20,6 +20,8 @@ STATE_RULES = {
     "weak": "DNS_SERVER_LAME",
     "upward": "DNS_UPWARD_REFERRAL",
     "no-soa": "DNS_SOA_MISSING",
+    "partial": "DNS_SERVER_PARTIAL",
+    "private": "DNS_NS_PRIVATE",
 }
 """How a server serves a zone (`mssante_audit.observe.dns.view.STATES`) → rule."""
 
@@ -35,8 +37,8 @@ def server_findings(space: TrustSpace) -> Iterator[Finding]:
     causes = Causes(seen.rows)
     for name, domains in (*seen.zones.items(), (seen.view.parent, seen.under_parent)):
         zone = seen.view.zone(name)
-        if _unreachable(seen, zone) or zone.dead:
-            _dead(causes, zone, domains)
+        if zone.dead:
+            _dead(seen, causes, zone, domains)
         else:
             for address, state in zone.states.items():
                 if state in STATE_RULES:
@@ -46,6 +48,7 @@ def server_findings(space: TrustSpace) -> Iterator[Finding]:
                     )  # fmt: skip
         for address in zone.states:
             _transports(seen, causes, zone, address, domains)
+            _manners(seen, causes, zone, address, domains)
             stranger = seen.view.recursion.get(address)
             if stranger and stranger.outcome == "answer" and "ra" in stranger.flags.split():
                 causes.add(
@@ -54,18 +57,32 @@ def server_findings(space: TrustSpace) -> Iterator[Finding]:
     yield from causes.findings()
 
 
-def _unreachable(seen: Seen, zone: ZoneView) -> bool:
-    """Tell whether a zone has servers by name only: none of the names has an address, known not to."""
-    hosts = [seen.view.host(name) for name in zone.names]
-    absent = [host.status in ("nxdomain", "nodata", "loop") for host in hosts]
-    return bool(hosts) and not zone.servers and not zone.glue and all(absent)
-
-
-def _dead(causes: Causes, zone: ZoneView, domains: list[str]) -> None:
-    told = [server(zone, address, state=state) for address, state in sorted(zone.states.items())]
+def _dead(seen: Seen, causes: Causes, zone: ZoneView, domains: list[str]) -> None:
+    told = [
+        server(zone, address, state=state if state not in SERVING else seen.view.edns(address))
+        for address, state in sorted(zone.states.items())
+    ]
     lines = zone.lines if told else [one.line for one in zone.referrals]
     subject = tuple(one["address"] for one in told) or zone.names
-    causes.add("DNS_DELEGATION_DEAD", subject, domains, {"names": zone.names, "servers": told}, lines=lines)
+    lost = [{"name": n, "status": why} for n, why in zone.unreached.items() if why != "private"]
+    facts = {"names": zone.names, "servers": told, "lost": lost}
+    causes.add("DNS_DELEGATION_DEAD", subject, domains, facts, lines=lines)
+
+
+def _manners(seen: Seen, causes: Causes, zone: ZoneView, address: str, domains: Sequence[str]) -> None:
+    """Report a server that answers, though not as resolvers would have it: late, or not with EDNS."""
+    if zone.states[address] not in SERVING:
+        return
+    lines = [zone.soa[address].line]
+    edns = seen.view.edns(address)
+    if edns in EDNS_BROKEN and not zone.dead:
+        causes.add("DNS_EDNS_BROKEN", address, domains, server(zone, address, state=edns), lines=lines)
+    if edns == "refused":
+        causes.add("DNS_EDNS_REFUSED", address, domains, server(zone, address), lines=lines)
+    if address in seen.view.late:
+        causes.add(
+            "DNS_SERVER_SLOW", address, domains, server(zone, address), lines=[seen.view.late[address]]
+        )
 
 
 def _transports(seen: Seen, causes: Causes, zone: ZoneView, address: str, domains: list[str]) -> None:

@@ -250,4 +250,4 @@ def _holds(
 
 @lru_cache(10_000)
 def _rdata(kind: str, text: str) -> Any:
-    return dns.rdata.from_text("IN", kind, text)
+    return dns.rdata.from_text("IN", kind, text, origin=dns.name.root, relativize=False)

@@ -420,6 +420,12 @@ class ZoneView:
         ]
         return any(known) and all(":" in address for addresses in known for address in addresses)
 
+    def names_of(self, address: str) -> list[str]:
+        """Return the names of the server at an address: the one it was asked by, then those it shares."""
+        asked = [name for name in self.servers.get(address, ()) if name]
+        more = (n for n in self.names if address in (*self.glue.get(n, ()), *self.view.host(n).addresses))
+        return list(dict.fromkeys((*asked, *more)))
+
     @property
     def lines(self) -> tuple[int, ...]:
         """Lines of the observation that tell of the servers."""

@@ -1,0 +1,442 @@
+"""What real resolvers tell apart: each rule on hard DNS fires on its case, and only there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import dns.dnssec
+import dns.name
+import dns.rdata
+import dns.rrset
+import pandas as pd
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from made_up_dns import ALPHA_MX, AT, BETA_MX, DELEGATED, ONE, REDIRECTED, ROWS, TWO, Scene
+
+from mssante_audit.audits import told_in_clear
+from mssante_audit.observe.dns.dnssec import security
+from mssante_audit.observe.dns.view import view_of
+from mssante_audit.space.trust import TrustSpace
+from tools.sample.dns_world import Zone
+
+INNER = f"labo.{DELEGATED}"
+NS = ("ns1.alpha.example", "ns2.gamma.example")
+
+
+def rules(space: TrustSpace) -> dict[str, list[tuple[int, ...]]]:
+    found = told_in_clear("delegation_vs_redirection", space)
+    kept: dict[str, list[tuple[int, ...]]] = {}
+    for rule, rows in zip(found["rule"], found["rows"], strict=True):
+        kept.setdefault(rule, []).append(rows)
+    return kept
+
+
+def texts(space: TrustSpace, rule: str) -> list[str]:
+    found = told_in_clear("delegation_vs_redirection", space)
+    return found.loc[found["rule"] == rule, "observed"].tolist()
+
+
+def edited(scene: Scene, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> TrustSpace:
+    """Observe a scene, and change the lines."""
+    space = scene.space()
+    assert space.observation is not None
+    return replace(space, observation=replace(space.observation, queries=edit(space.observation.queries)))
+
+
+def outcome(value: str, **where: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Have questions (columns and their values) end in another way."""
+
+    def edit(queries: pd.DataFrame) -> pd.DataFrame:
+        chosen = pd.Series(data=True, index=queries.index)
+        for column, wanted in where.items():
+            chosen &= queries[column] == wanted
+        assert chosen.any(), where
+        return queries.assign(outcome=queries["outcome"].mask(chosen, value))
+
+    return edit
+
+
+def both(*edits: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def edit(queries: pd.DataFrame) -> pd.DataFrame:
+        for one in edits:
+            queries = one(queries)
+        return queries
+
+    return edit
+
+
+# -- the MX -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["refused", "servfail", "malformed"])
+def test_one_server_does_not_give_the_mx(how: str) -> None:
+    space = edited(Scene(), outcome(how, qname=DELEGATED, qtype="MX", address=TWO))
+    assert rules(space) == {"DNS_MX_REFUSED": [(1,)]}
+
+
+def test_an_mx_lost_over_udp_only_is_told() -> None:
+    lost = outcome("timeout", qname=DELEGATED, qtype="MX", address=TWO, transport="udp")
+    assert rules(edited(Scene(), lost)) == {"DNS_MX_REFUSED": [(1,)]}
+
+
+@pytest.mark.parametrize("how", ["refused", "servfail", "malformed"])
+def test_no_server_gives_the_mx(how: str) -> None:
+    space = edited(Scene(), outcome(how, qname=DELEGATED, qtype="MX", zone=DELEGATED))
+    assert rules(space) == {"DNS_MX_SILENT": [(1,)]}
+    within = Scene((*ROWS, {"domain": INNER}))
+    within.zone.add(INNER, "MX", f"10 {ALPHA_MX}")
+    space = edited(within, outcome(how, qname=INNER, qtype="MX", zone=DELEGATED))
+    assert rules(space) == {"DNS_MX_SILENT": [(3,)]}, "and its method is not reported as unknown besides"
+    space = edited(Scene(), outcome(how, qname=REDIRECTED, qtype="MX", zone="mssante.fr"))
+    assert rules(space) == {"DNS_MX_SILENT": [(2,)]}
+
+
+def test_a_null_mx_beside_others_is_no_refusal() -> None:
+    scene = Scene()
+    scene.zone.add(DELEGATED, "MX", "0 .")
+    assert rules(scene.space()) == {"DNS_MX_NULL_MIXED": [(1,)]}
+
+
+def test_sets_differ_by_preference_transport_or_question() -> None:
+    scene = Scene()
+    scene.split().records[DELEGATED]["MX"] = [f"20 {ALPHA_MX}"]
+    assert rules(scene.space()) == {"DNS_MX_DISAGREE": [(1,)]}
+    (text,) = texts(scene.space(), "DNS_MX_DISAGREE")
+    assert f"10 {ALPHA_MX}" in text
+    assert f"20 {ALPHA_MX}" in text
+    space = Scene().space()
+    assert space.observation is not None
+    queries, records = space.observation.queries, space.observation.records
+    tcp = queries.loc[(queries["address"] == TWO) & (queries["transport"] == "tcp"), "line"]
+    data = records["data"].mask(records["line"].isin(tcp), f"30 {ALPHA_MX}")
+    other = replace(space.observation, records=records.assign(data=data))
+    (text,) = texts(replace(space, observation=other), "DNS_MX_DISAGREE")
+    assert "(TCP)" in text
+
+
+def test_a_host_in_a_zone_that_does_not_answer() -> None:
+    """The manager's stale record: it redirects to a name whose zone has died."""
+    space = edited(Scene(), outcome("timeout", qname=BETA_MX))
+    assert rules(space) == {"DNS_MX_HOST_DEAD": [(2,)]}
+    space = edited(Scene(), outcome("refused", qname=ALPHA_MX, qtype="A"))
+    assert rules(space) == {"DNS_MX_HOST_DEAD": [(1,)]}, "no IPv6, and IPv4 nobody tells"
+
+
+def test_none_of_several_exchangers_can_be_reached() -> None:
+    scene = Scene()
+    scene.zone.records[DELEGATED]["MX"] = [f"10 {ALPHA_MX}", "20 parti.alpha.example"]
+    assert set(rules(scene.space())) == {"DNS_MX_UNRESOLVED"}
+    scene.host(ALPHA_MX, "10.0.0.1")
+    assert set(rules(scene.space())) == {"DNS_MX_UNRESOLVED", "DNS_MX_PRIVATE", "DNS_MX_UNREACHABLE"}
+
+
+@pytest.mark.parametrize(
+    ("addresses", "rule"),
+    [
+        (("10.1.2.3", "192.88.99.1"), "DNS_MX_PRIVATE_SOME"),
+        (("0.0.0.0",), "DNS_MX_PRIVATE"),
+        (("2606:4700::1",), "DNS_MX_IPV6_ONLY"),
+    ],
+)
+def test_addresses_of_a_mail_host(addresses: tuple[str, ...], rule: str) -> None:
+    assert rules(Scene().host(ALPHA_MX, *addresses).space()) == {rule: [(1,)]}
+
+
+def test_an_alias_is_told_as_one() -> None:
+    scene = Scene()
+    scene.parent.records[REDIRECTED] = {"CNAME": ["mail.beta.example"]}
+    scene.host("mail.beta.example", "192.88.99.9")
+    scene.world.root.add("mail.beta.example", "MX", f"10 {BETA_MX}")
+    assert rules(scene.space()) == {"DNS_ALIAS": [(2,)]}
+    assert texts(scene.space(), "DNS_ALIAS") == ["alias de mail.beta.example"]
+
+
+def test_a_record_equal_to_the_wildcard_beside_it_is_a_redirection() -> None:
+    scene = Scene()
+    scene.parent.add("*.mssante.fr", "MX", f"10 {BETA_MX}")
+    assert rules(scene.space()) == {}
+    del scene.parent.records[REDIRECTED]
+    assert rules(scene.space()) == {"DNS_WILDCARD": [(2,)]}
+
+
+# -- servers ----------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_answers_all_but_the_soa_serves() -> None:
+    soa = outcome("refused", zone=DELEGATED, qname=DELEGATED, qtype="SOA")
+    assert rules(edited(Scene(), soa)) == {"DNS_SERVER_PARTIAL": [(1,), (1,)]}, "and is not called dead"
+    ns = outcome("refused", zone=DELEGATED, qname=DELEGATED, qtype="NS")
+    assert rules(edited(Scene(), both(soa, ns))) == {"DNS_SERVER_PARTIAL": [(1,), (1,)]}
+
+
+def test_right_data_without_authority_are_no_death() -> None:
+    def weak(queries: pd.DataFrame) -> pd.DataFrame:
+        chosen = queries["zone"] == DELEGATED
+        flags = queries["flags"].mask(chosen, queries["flags"].str.replace("aa", "").str.strip())
+        return queries.assign(flags=flags, outcome=queries["outcome"].mask(chosen, "lame"))
+
+    assert rules(edited(Scene(), weak)) == {"DNS_SERVER_LAME": [(1,), (1,)]}
+
+
+def test_a_late_reply_is_no_silence() -> None:
+    def late(queries: pd.DataFrame) -> pd.DataFrame:
+        return queries.assign(
+            flags=queries["flags"].mask(queries["address"] == TWO, queries["flags"] + " late")
+        )
+
+    assert rules(edited(Scene(), late)) == {"DNS_SERVER_SLOW": [(1,)]}
+
+
+def without_edns(queries: pd.DataFrame, rcode: str, *addresses: str) -> pd.DataFrame:
+    """Have servers answer without EDNS only: with it there is an error, or silence."""
+    chosen = queries[queries["address"].isin(addresses)]
+    asked = chosen.assign(
+        line=chosen["line"] + 100_000, rcode=rcode, outcome="refused" if rcode else "timeout",
+        at=chosen["at"] - timedelta(milliseconds=1),
+    )  # fmt: skip
+    plain = queries.assign(edns=queries["edns"] & ~queries["address"].isin(addresses))
+    return pd.concat([asked, plain], ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    ("rcode", "rule"), [("", "DNS_EDNS_BROKEN"), ("16", "DNS_EDNS_BROKEN"), ("FORMERR", "DNS_EDNS_REFUSED")]
+)
+def test_edns(rcode: str, rule: str) -> None:
+    assert rules(edited(Scene(), lambda q: without_edns(q, rcode, TWO))) == {rule: [(1,)]}
+    every = rules(edited(Scene(), lambda q: without_edns(q, rcode, ONE, TWO)))
+    assert every == ({"DNS_DELEGATION_DEAD": [(1,)]} if rule == "DNS_EDNS_BROKEN" else {rule: [(1,), (1,)]})
+
+
+def private(queries: pd.DataFrame, *addresses: str) -> pd.DataFrame:
+    """Have addresses not asked, as the observer leaves out those that are none to ask."""
+    mine = queries["address"].isin(addresses)
+    kept = queries[~mine | ((queries["qtype"] == "SOA") & (queries["step"] == "apex"))]
+    mine = kept["address"].isin(addresses)
+    return kept.assign(
+        outcome=kept["outcome"].mask(mine, "unreachable"), flags=kept["flags"].mask(mine, "private"),
+        attempt=kept["attempt"].mask(mine, 0),
+    )  # fmt: skip
+
+
+def test_a_server_on_a_private_address() -> None:
+    assert rules(edited(Scene(), lambda q: private(q, TWO))) == {"DNS_NS_PRIVATE": [(1,)]}
+    space = edited(Scene(), lambda q: private(q, ONE, TWO))
+    assert rules(space) == {"DNS_DELEGATION_DEAD": [(1,)]}
+    assert "adresse privée" in texts(space, "DNS_DELEGATION_DEAD")[0]
+
+
+def test_a_delegation_to_names_inside_it_without_glue_is_dead() -> None:
+    scene = Scene()
+    scene.servers(f"ns1.{DELEGATED}", f"ns2.{DELEGATED}")
+    space = scene.space()
+    assert set(rules(space)) == {"DNS_DELEGATION_DEAD", "DNS_GLUE_MISSING"}
+    assert "aucune adresse dans la délégation" in texts(space, "DNS_DELEGATION_DEAD")[0]
+
+
+def test_delegations_that_need_each_other_are_dead() -> None:
+    other = "ch-delta.mssante.fr"
+    scene = Scene((*ROWS, {"domain": other}))
+    scene.delegate(other)
+    scene.servers(f"ns.{other}")
+    scene.parent.records[other]["NS"] = [f"ns.{DELEGATED}"]
+    space = scene.space()
+    assert rules(space)["DNS_DELEGATION_DEAD"] == [(1,), (3,)]
+    assert "qu’en passant par cette zone" in texts(space, "DNS_DELEGATION_DEAD")[0]
+
+
+def test_servers_on_ipv6_only() -> None:
+    scene = Scene()
+    for n, name in enumerate(NS):
+        scene.host(name, f"2001:db8:{n}::1")
+        scene.world.serve(scene.zone, f"2001:db8:{n}::1")
+    assert rules(scene.space()) == {"DNS_IPV6_ONLY": [(1,)]}
+
+
+@pytest.mark.parametrize(("expire", "fires"), [(864000, False), (604800, False), (86400, True), (3600, True)])
+def test_timers(expire: int, fires: bool) -> None:
+    scene = Scene()
+    scene.zone.records[DELEGATED]["SOA"] = [f"ns1.alpha.example h.example 2026030101 3600 600 {expire} 300"]
+    assert rules(scene.space()) == ({"DNS_SOA_TIMERS": [(1,)]} if fires else {})
+
+
+# -- signatures -------------------------------------------------------------------------------------------
+
+
+class Signer:
+    """A key of a zone, and when what it signs holds."""
+
+    def __init__(self, zone: Zone, algorithm: str = "ECDSAP256SHA256") -> None:
+        self.zone = zone
+        is_rsa = algorithm.startswith("RSA")
+        self._private: Any = (
+            rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())
+        )
+        self.key = dns.dnssec.make_dnskey(self._private.public_key(), algorithm, flags=257)
+        zone.signed = True
+        zone.records.setdefault(zone.name, {})["DNSKEY"] = [str(self.key)]
+
+    def ds(self, digest: str = "SHA256") -> str:
+        name = dns.name.from_text(self.zone.name)
+        return str(dns.dnssec.make_ds(name, self.key, digest, policy=dns.dnssec.allow_all_policy))
+
+    def sign(self, *, begins: int = -1, ends: int = 12, only: tuple[str, ...] = ()) -> None:
+        """Sign every set, or those of some types; `begins` and `ends` are days from the observation."""
+        for owner, sets in self.zone.records.items():
+            for kind, data in sets.items():
+                if only and kind not in only:
+                    continue
+                made = [
+                    dns.rdata.from_text("IN", kind, text, origin=dns.name.root, relativize=False)
+                    for text in data
+                ]
+                signature = dns.dnssec.sign(
+                    dns.rrset.from_rdata_list(dns.name.from_text(owner), 300, made), self._private,
+                    dns.name.from_text(self.zone.name), self.key, inception=AT + timedelta(days=begins),
+                    expiration=AT + timedelta(days=ends), policy=dns.dnssec.allow_all_policy,
+                )  # fmt: skip
+                self.zone.signatures[owner, kind] = str(signature)
+
+
+def chained(
+    scene: Scene, algorithm: str = "ECDSAP256SHA256", digest: str = "SHA256"
+) -> tuple[Signer, Signer]:
+    """Sign the parent, whose DS is in the root, and ch-alpha; return the signers, the child's first."""
+    child, parent = Signer(scene.zone, algorithm), Signer(scene.parent)
+    scene.parent.records[DELEGATED]["DS"] = [child.ds(digest)]
+    scene.world.root.signed = True
+    scene.world.root.add("mssante.fr", "DS", parent.ds())
+    parent.sign()
+    child.sign()
+    return child, parent
+
+
+def state(space: TrustSpace, zone: str = DELEGATED) -> tuple[str, str]:
+    assert space.observation is not None
+    found = security(view_of(space.observation), zone)
+    return found.status, found.code
+
+
+def test_a_signed_chain_is_secure() -> None:
+    scene = Scene()
+    chained(scene)
+    space = scene.space()
+    assert rules(space) == {}
+    assert state(space, "mssante.fr") == state(space) == ("secure", "")
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "code", "text"), [(-30, -1, "expired", "expirée"), (1, 30, "early", "pas encore")]
+)
+def test_signatures_out_of_their_time(begins: int, ends: int, code: str, text: str) -> None:
+    scene = Scene()
+    child, _ = chained(scene)
+    child.sign(begins=begins, ends=ends)
+    space = scene.space()
+    assert state(space) == ("bogus", code)
+    assert rules(space) == {"DNS_SIGNATURE_BROKEN": [(1,)]}
+    assert text in texts(space, "DNS_SIGNATURE_BROKEN")[0]
+
+
+def test_signatures_that_are_missing_or_of_other_data() -> None:
+    scene = Scene()
+    chained(scene)
+    scene.zone.signatures.clear()
+    assert state(scene.space()) == ("bogus", "unsigned")
+    scene = Scene()
+    chained(scene)
+    scene.zone.soa(2026030102)
+    assert state(scene.space()) == ("bogus", "wrong")
+    scene = Scene()
+    chained(scene)
+    scene.zone.records[DELEGATED]["MX"] = [f"20 {ALPHA_MX}"]
+    assert state(scene.space()) == ("secure", "")
+    assert rules(scene.space()) == {"DNS_SIGNATURE_BROKEN": [(1,)]}, "the MX alone is refused"
+
+
+def test_a_ds_without_its_key() -> None:
+    scene = Scene()
+    _, parent = chained(scene)
+    scene.parent.records[DELEGATED]["DS"] = [f"12345 13 2 {'ab' * 32}"]
+    parent.sign()
+    assert state(scene.space()) == ("bogus", "no-match")
+    assert rules(scene.space()) == {"DNS_DS_BROKEN": [(1,)]}
+    scene.zone.signed = False
+    del scene.zone.records[DELEGATED]["DNSKEY"]
+    scene.zone.signatures.clear()
+    assert state(scene.space()) == ("bogus", "no-key")
+    assert rules(scene.space()) == {"DNS_DS_BROKEN": [(1,)]}
+
+
+@pytest.mark.parametrize("ds", [f"12345 200 2 {'ab' * 32}", f"12345 13 9 {'ab' * 32}"])
+def test_a_ds_that_no_validator_knows_breaks_nothing(ds: str) -> None:
+    scene = Scene()
+    _, parent = chained(scene)
+    scene.parent.records[DELEGATED]["DS"] = [ds]
+    parent.sign()
+    assert state(scene.space()) == ("insecure", "unknown")
+    assert rules(scene.space()) == {"DNS_DS_UNKNOWN": [(1,)]}
+
+
+def test_a_ds_in_an_unsigned_zone_has_no_effect() -> None:
+    scene = Scene()
+    child = Signer(scene.zone)
+    child.sign()
+    scene.parent.records[DELEGATED]["DS"] = [f"12345 13 2 {'ab' * 32}"]
+    assert state(scene.space()) == ("insecure", "unsigned-above")
+    assert rules(scene.space()) == {"DNS_DS_UNUSED": [(1,)]}
+
+
+@pytest.mark.parametrize(("algorithm", "digest"), [("RSASHA1", "SHA256"), ("ECDSAP256SHA256", "SHA1")])
+def test_sha1(algorithm: str, digest: str) -> None:
+    scene = Scene()
+    chained(scene, algorithm, digest)
+    assert state(scene.space()) == ("secure", "")
+    assert rules(scene.space()) == {"DNS_SHA1": [(1,)]}
+
+
+def test_one_server_with_old_signatures() -> None:
+    scene = Scene()
+    child, _ = chained(scene)
+    other = scene.split()
+    child.zone = other
+    child.sign(begins=-30, ends=-2)
+    space = scene.space()
+    assert state(space) == ("secure", "")
+    assert rules(space) == {"DNS_SIGNATURE_SERVER": [(1,)]}
+
+
+def test_an_exchanger_in_a_zone_with_bad_signatures() -> None:
+    other = "ch-delta.mssante.fr"
+    scene = Scene()
+    scene.parent.records[REDIRECTED]["MX"] = [f"10 mx.{other}"]
+    zone = scene.delegate(other).add(f"mx.{other}", "A", "192.88.99.7")
+    _, parent = chained(scene)
+    signer = Signer(zone)
+    scene.parent.records[other]["DS"] = [signer.ds()]
+    parent.sign()
+    signer.sign()
+    assert set(rules(scene.space())) == {"DNS_MX_CERTIFICATE"}
+    signer.sign(begins=-9, ends=-1)
+    assert set(rules(scene.space())) == {"DNS_MX_CERTIFICATE", "DNS_MX_BOGUS"}
+
+
+def test_the_wildcard_s_own_signature_tells_it_from_a_record() -> None:
+    scene = Scene()
+    _, parent = chained(scene)
+    scene.parent.add("*.mssante.fr", "MX", f"10 {BETA_MX}").add(f"x.{REDIRECTED}", "MX", f"10 {BETA_MX}")
+    parent.sign()
+    assert rules(scene.space()) == {}
+
+
+def test_an_old_observation_kept_no_signatures() -> None:
+    scene = Scene()
+    chained(scene)
+    space = scene.space()
+    assert space.observation is not None
+    records = space.observation.records
+    old = replace(space.observation, records=records[records["type"] != "RRSIG"])
+    assert state(replace(space, observation=old)) == ("indeterminate", "above")
+    assert rules(replace(space, observation=old)) == {}
