@@ -25,7 +25,7 @@ def look(folder: Path, zonemaster: Callable[[str], Mapping[str, str]]) -> None:
     folder.mkdir()
     look_with_resolvers(folder, HARD)
     zones = [case.domains[0] for case in HARD if case.method in ZONES]
-    with running(folder / "again", HARD, chain=True), ThreadPoolExecutor(4) as pool:
+    with running(folder / "again", HARD), ThreadPoolExecutor(4) as pool:
         said = dict(zip(zones, pool.map(zonemaster, zones), strict=True))
     (folder / "zonemaster.json").write_text(json.dumps(said))
 
@@ -73,7 +73,7 @@ def written(page: str, table: list[str], versions: str) -> str:
     before, _, rest = page.partition(BEGIN)
     head = (
         f"Made in one run ({versions}),",
-        "on servers of the tests (`tests/observing/dnshard.py`). *arrives*: the resolver comes to a mail host's",
-        "public address. Zonemaster is shown from level WARNING up; *no zone*: it looks at zones only.",
+        "on servers of the tests (`tests/observing/dnshard.py`). *arrives*: the resolver comes to a public",
+        "address of a mail host. Zonemaster is shown from level WARNING up; *no zone*: it looks at zones only.",
     )
     return "\n".join((f"{before}{BEGIN}", *head, "", *table, END + rest.partition(END)[2]))

@@ -126,78 +126,100 @@ MAILED = zone("mx A 82.64.5.20", "mx AAAA 2001:660:9::20", mx="10 mx.@")
 MANY = tuple(f"ns{number}.beaucoup.example" for number in range(200))
 
 REFUSALS = (
-    both("mx-refuse", "MX refused by both, SOA is fine", "refuse mx", reached=NONE),
-    both("mx-panne", "MX SERVFAIL by both, SOA is fine", "servfail mx", reached=NONE),
-    both("mx-tait", "MX dropped by both, SOA is fine", "silent mx", reached=NONE),
-    one("mx-refuse-un", "MX refused by one of two", "refuse mx"),
-    one("mx-panne-un", "MX SERVFAIL by one of two", "servfail mx"),
-    one("mx-tait-un", "MX dropped by one of two", "silent mx"),
-    both("soa-refuse", "SOA refused by both, MX is fine", "refuse soa"),
+    both("mx-refuse", "MX refused by both, SOA is fine", "refuse mx", "DNS_MX_SILENT", reached=NONE),
+    both("mx-panne", "MX SERVFAIL by both, SOA is fine", "servfail mx", "DNS_MX_SILENT", reached=NONE),
+    both("mx-tait", "MX dropped by both, SOA is fine", "silent mx", "DNS_MX_SILENT", reached=NONE),
+    one("mx-refuse-un", "MX refused by one of two", "refuse mx", "DNS_MX_REFUSED"),
+    one("mx-panne-un", "MX SERVFAIL by one of two", "servfail mx", "DNS_MX_REFUSED"),
+    one("mx-tait-un", "MX dropped by one of two", "silent mx", "DNS_MX_REFUSED"),
+    both("soa-refuse", "SOA refused by both, MX is fine", "refuse soa", "DNS_SERVER_PARTIAL"),
     both("ns-refuse", "NS refused by both, MX is fine", "refuse ns"),
-    both("soa-ns-refuse", "SOA and NS refused by both, MX is fine", "refuse soa ns"),
-    both("soa-ns-tait", "SOA and NS dropped by both, MX is fine", "silent soa ns"),
-    both("sans-aa", "the right data without AA, from both", "no-aa"),
+    both("soa-ns-refuse", "SOA and NS refused by both, MX is fine", "refuse soa ns", "DNS_SERVER_PARTIAL"),
+    both("soa-ns-tait", "SOA and NS dropped by both, MX is fine", "silent soa ns", "DNS_SERVER_PARTIAL"),
+    both("sans-aa", "the right data without AA, from both", "no-aa", "DNS_SERVER_LAME"),
     both(
         "a-tait", "the exchanger's addresses dropped by both servers of the zone",
-        "silent a aaaa", first=MAILED, reached=NONE,
+        "silent a aaaa", "DNS_MX_HOST_DEAD", first=MAILED, reached=NONE,
     ),
     both(
         "a-panne", "the exchanger's addresses SERVFAIL by both servers of the zone",
-        "servfail a aaaa", first=MAILED, reached=NONE,
+        "servfail a aaaa", "DNS_MX_HOST_DEAD", first=MAILED, reached=NONE,
     ),
     one(
         "a-tait-un", "the exchanger's addresses dropped by one server of the zone",
         "silent a aaaa", first=MAILED, unsound="",
     ),
     both("aaaa-panne", "AAAA SERVFAIL by both servers, A is fine", "servfail aaaa", first=MAILED),
-    one("mx-nie-un", "one of two says that there is no such name", "nxdomain mx", reached=None),
+    one(
+        "mx-nie-un", "one of two says that there is no such name",
+        "nxdomain mx", "DNS_MX_REFUSED", reached=None,
+    ),
     one("mx-vide-un", "one of two has no MX", "nodata mx", "DNS_MX_DISAGREE", reached=None),
-    one("sans-aa-un", "the right data without AA, from one", "no-aa", unsound=""),
+    one("sans-aa-un", "the right data without AA, from one", "no-aa", "DNS_SERVER_LAME", unsound=""),
 )  # fmt: skip
 EXCHANGERS = (
     below(
         "zone-muette", "exchanger in a zone whose servers are silent",
-        "silent", how="delegated", reached=NONE,
+        "silent", "DNS_MX_HOST_DEAD", how="delegated", reached=NONE,
     ),
-    below("zone-refus", "exchanger in a zone whose servers refuse", "refuse", how="delegated", reached=NONE),
-    below("vers-muette", "redirected into a zone whose servers are silent", "silent", reached=NONE),
-    below("vers-refus", "redirected into a zone whose servers refuse", "refuse", reached=NONE),
-    below("vers-panne", "redirected into a zone whose servers answer SERVFAIL", "servfail", reached=NONE),
-    below("vers-remonte", "redirected into a zone whose servers refer to the root", "upward", reached=NONE),
+    below(
+        "zone-refus", "exchanger in a zone whose servers refuse",
+        "refuse", "DNS_MX_HOST_DEAD", how="delegated", reached=NONE,
+    ),
+    below(
+        "vers-muette", "redirected into a zone whose servers are silent",
+        "silent", "DNS_MX_HOST_DEAD", reached=NONE,
+    ),
+    below(
+        "vers-refus", "redirected into a zone whose servers refuse",
+        "refuse", "DNS_MX_HOST_DEAD", reached=NONE,
+    ),
+    below(
+        "vers-panne", "redirected into a zone whose servers answer SERVFAIL",
+        "servfail", "DNS_MX_HOST_DEAD", reached=NONE,
+    ),
+    below(
+        "vers-remonte", "redirected into a zone whose servers refer to the root",
+        "upward", "DNS_MX_HOST_DEAD", reached=NONE,
+    ),
     below(
         "vers-muette-un", "redirected to two exchangers, one in a silent zone",
-        "silent", mx=f"10 {{}}, 20 {MX}", unsound="one sound exchanger",
+        "silent", "DNS_MX_HOST_DEAD", mx=f"10 {{}}, 20 {MX}", unsound="one sound exchanger",
     ),
-    below("vers-sans-edns", "redirected into a zone whose servers drop EDNS", "silent edns", reached=NONE),
+    below(
+        "vers-sans-edns", "redirected into a zone whose servers drop EDNS",
+        "silent edns", "DNS_MX_HOST_DEAD", reached=NONE,
+    ),
     below(
         "vers-badvers", "redirected into a zone whose servers answer BADVERS to EDNS",
-        "badvers edns", reached=NONE,
+        "badvers edns", "DNS_MX_HOST_DEAD", reached=NONE,
     ),
     below(
         "vers-tronque", "redirected into a zone whose servers truncate, TCP closed",
-        "truncated udp no-tcp", reached=NONE,
+        "truncated udp no-tcp", "DNS_MX_HOST_DEAD", reached=NONE,
     ),
     below(
         "vers-tcp", "redirected into a zone whose servers answer over TCP only",
-        "silent udp", reached=(KNOT,),
+        "silent udp", "DNS_MX_HOST_DEAD", reached=(KNOT,),
     ),
     below("vers-sans-aa", "redirected into a zone whose servers leave AA out", "no-aa"),
     below("vers-lent", "redirected into a zone whose servers answer after 1 second", "1.0"),
     below("vers-sans-soa", "redirected into a zone whose servers refuse SOA and NS", "refuse soa ns"),
     redirected(
         "vers-prive", "redirected into a zone whose servers have private addresses",
-        "10 mx.vers-prive-z.example", hosts=("vers-prive-z NS p1-vp.op", "vers-prive-z NS p2-vp.op",
-        "p1-vp.op A 10.20.0.5", "p2-vp.op A 192.168.20.5"), reached=NONE, cn="mx.vers-prive-z.example",
+        "10 mx.vers-prive-z.example", "DNS_MX_HOST_DEAD", hosts=("vers-prive-z NS p1-vp.op",
+        "vers-prive-z NS p2-vp.op", "p1-vp.op A 10.20.0.5", "p2-vp.op A 192.168.20.5"), reached=NONE,
+        cn="mx.vers-prive-z.example",
     ),
     redirected(
         "vers-cycle", "redirected into a zone delegated in a circle",
-        "10 mx.vers-cycle-z.example", hosts=("vers-cycle-z NS ns.vers-cycle-y",
+        "10 mx.vers-cycle-z.example", "DNS_MX_HOST_DEAD", hosts=("vers-cycle-z NS ns.vers-cycle-y",
         "vers-cycle-y NS ns.vers-cycle-z"), reached=NONE, cn="mx.vers-cycle-z.example",
     ),
     redirected(
         "mx-alias-muet", "the exchanger is an alias into a silent zone",
-        "10 alias3.mail.example", hosts=("alias3.mail CNAME mx.zone-muette-z",), reached=NONE,
-        cn="alias3.mail.example",
+        "10 alias3.mail.example", "DNS_MX_HOST_DEAD", hosts=("alias3.mail CNAME mx.zone-muette-z",),
+        reached=NONE, cn="alias3.mail.example",
     ),
     redirected("vers-deux", "clean: redirected to two sound exchangers", f"10 {MX}, 20 mx2.mail.example"),
     redirected(
@@ -215,8 +237,8 @@ EXCHANGERS = (
     ),
     redirected(
         "aaaa-seul", "the exchanger has IPv6 only",
-        "10 six.mail.example", hosts=("six.mail AAAA 2001:660:9::25",), unsound="IPv6 only",
-        cn="six.mail.example",
+        "10 six.mail.example", "DNS_MX_IPV6_ONLY", hosts=("six.mail AAAA 2001:660:9::25",),
+        unsound="IPv6 only", cn="six.mail.example",
     ),
     redirected(
         "deux-familles", "clean: the exchanger has both families",
@@ -230,8 +252,8 @@ EXCHANGERS = (
     ),
     redirected(
         "prive-parmi", "the exchanger has a private address among public ones",
-        "10 mele.mail.example", hosts=("mele.mail A 10.1.2.3", "mele.mail A 82.64.5.9"),
-        unsound="one sound address", cn="mele.mail.example",
+        "10 mele.mail.example", "DNS_MX_PRIVATE_SOME", hosts=("mele.mail A 10.1.2.3",
+        "mele.mail A 82.64.5.9"), unsound="one sound address", cn="mele.mail.example",
     ),
     redirected(
         "zero", "the exchanger's address is 0.0.0.0",
@@ -254,7 +276,7 @@ EXCHANGERS = (
     redirected("nul", "a null MX", "0 ", "DNS_MX_NULL", reached=NONE),
     Hard(
         "nul-mele", "a null MX beside another",
-        parent=("@ MX 0 .", f"@ MX 10 {MX}."), first=None, method="redirected",
+        ("DNS_MX_NULL_MIXED",), parent=("@ MX 0 .", f"@ MX 10 {MX}."), first=None, method="redirected",
         unsound="RFC 7505: Postfix bounces, others deliver",
     ),
     Hard(
@@ -303,8 +325,8 @@ DELEGATIONS = (
     ),
     Hard(
         "ns-prive-un", "one server on a private address",
-        parent=cut(NS[0], "p1-pu.op.example"), first=zone(ns=(NS[0], "p1-pu.op.example")),
-        hosts=("p1-pu.op A 10.20.0.2",), unsound="one sound server",
+        ("DNS_NS_PRIVATE",), parent=cut(NS[0], "p1-pu.op.example"), first=zone(ns=(NS[0],
+        "p1-pu.op.example")), hosts=("p1-pu.op A 10.20.0.2",), unsound="one sound server",
     ),
     Hard(
         "colle-privee", "glue of private addresses",
@@ -330,8 +352,8 @@ DELEGATIONS = (
     ),
     Hard(
         "colle-six", "glue of IPv6 only",
-        parent=(*OWN_NS, f"ns1.@ AAAA {SIX_ONE}", f"ns2.@ AAAA {SIX_TWO}"), first=zone(f"ns1 AAAA {SIX_ONE}",
-        f"ns2 AAAA {SIX_TWO}", ns=("ns1.@", "ns2.@")), unsound="IPv6 only",
+        ("DNS_IPV6_ONLY",), parent=(*OWN_NS, f"ns1.@ AAAA {SIX_ONE}", f"ns2.@ AAAA {SIX_TWO}"),
+        first=zone(f"ns1 AAAA {SIX_ONE}", f"ns2 AAAA {SIX_TWO}", ns=("ns1.@", "ns2.@")), unsound="IPv6 only",
     ),
     Hard(
         "colle-deux", "clean: glue of both families",
@@ -351,7 +373,7 @@ DELEGATIONS = (
     ),
     Hard(
         "ns-zero", "a server on 0.0.0.0 beside a sound one",
-        parent=cut(NS[0], "z1.op.example"), first=zone(ns=(NS[0], "z1.op.example")),
+        ("DNS_NS_PRIVATE",), parent=cut(NS[0], "z1.op.example"), first=zone(ns=(NS[0], "z1.op.example")),
         hosts=("z1.op A 0.0.0.0",), unsound="one sound server",
     ),
     Hard(
@@ -373,21 +395,21 @@ DELEGATIONS = (
     ),
     Hard(
         "soa-hative", "SOA timers that make a secondary expire before it retries",
-        first=zone().replace("14400 3600 1209600", "86400 7200 3600"),
+        ("DNS_SOA_TIMERS",), first=zone().replace("14400 3600 1209600", "86400 7200 3600"),
     ),
 )  # fmt: skip
 EDNS = (
-    both("edns-formerr", "FORMERR to EDNS; a plain retry works", "formerr edns"),
+    both("edns-formerr", "FORMERR to EDNS; a plain retry works", "formerr edns", "DNS_EDNS_REFUSED"),
     both(
         "edns-notimp", "NOTIMP to EDNS; a plain retry works",
-        "notimp edns", reached=(UNBOUND, UNBOUND_VALIDATING),
+        "notimp edns", "DNS_EDNS_REFUSED", reached=(UNBOUND, UNBOUND_VALIDATING),
     ),
     both("edns-ignore", "clean: EDNS is ignored", "no-opt"),
     both("edns-muet", "EDNS dropped by both", "silent edns", "DNS_DELEGATION_DEAD", reached=NONE),
     both("edns-badvers", "BADVERS to EDNS by both", "badvers edns", "DNS_DELEGATION_DEAD", reached=NONE),
-    one("edns-muet-un", "EDNS dropped by one", "silent edns"),
-    one("edns-badvers-un", "BADVERS to EDNS by one", "badvers edns", reached=None),
-    one("edns-formerr-un", "FORMERR to EDNS by one", "formerr edns", unsound=""),
+    one("edns-muet-un", "EDNS dropped by one", "silent edns", "DNS_EDNS_BROKEN"),
+    one("edns-badvers-un", "BADVERS to EDNS by one", "badvers edns", "DNS_EDNS_BROKEN", reached=None),
+    one("edns-formerr-un", "FORMERR to EDNS by one", "formerr edns", "DNS_EDNS_REFUSED", unsound=""),
     both("udp-filtre", "UDP filtered on both: TCP only", "silent udp", "DNS_TCP_ONLY", reached=(KNOT,)),
     one("udp-filtre-un", "UDP filtered on one", "tcp-only", "DNS_TCP_ONLY"),
     both("udp-seul", "TCP filtered on both, answers are short", "udp-only", "DNS_UDP_ONLY"),
@@ -395,11 +417,17 @@ EDNS = (
         "tronque", "truncated, and TCP is closed",
         "truncated udp no-tcp", "DNS_DELEGATION_DEAD", reached=NONE,
     ),
-    one("tronque-un", "one server truncates, and its TCP is closed", "truncated udp no-tcp"),
+    one(
+        "tronque-un", "one server truncates, and its TCP is closed",
+        "truncated udp no-tcp", "DNS_SERVER_FAILING",
+    ),
     both("tronque-tcp", "clean: truncated, TCP works", "truncated udp"),
     both("lent-1", "answers come after 1 second", "1.0"),
-    both("lent-4", "answers come after 4 seconds: BIND mostly gives up", "4.0", reached=None),
-    one("lent-4-un", "one server's answers come after 4 seconds", "4.0"),
+    both(
+        "lent-4", "answers come after 4 seconds: BIND mostly gives up",
+        "4.0", "DNS_SERVER_SLOW", reached=None,
+    ),
+    one("lent-4-un", "one server's answers come after 4 seconds", "4.0", "DNS_SERVER_SLOW"),
 )  # fmt: skip
 
 
@@ -414,37 +442,49 @@ DNSSEC = (
     signed("signe-ec", "clean: signed with ECDSA", "now"),
     signed("signe-ed", "clean: signed with Ed25519", "ED25519"),
     signed("signe-rsa", "clean: signed with RSA/SHA-256", "RSASHA256"),
-    signed("expire", "signatures have expired", "expired", reached=NOT_VALIDATING),
+    signed("expire", "signatures have expired", "expired", "DNS_SIGNATURE_BROKEN", reached=NOT_VALIDATING),
     signed(
         "mx-expire", "the signature of the MX has expired, the keys' has not",
-        "mx expired", reached=NOT_VALIDATING,
+        "mx expired", "DNS_SIGNATURE_BROKEN", reached=NOT_VALIDATING,
     ),
-    signed("futur", "signatures are not valid yet", "not yet", reached=NOT_VALIDATING),
+    signed(
+        "futur", "signatures are not valid yet",
+        "not yet", "DNS_SIGNATURE_BROKEN", reached=NOT_VALIDATING,
+    ),
     signed("sans-cle", "a DS and no such key", "now", "DNS_DS_BROKEN", ds=NO_KEY, reached=NOT_VALIDATING),
     signed(
         "non-signe", "a DS, and the zone is not signed",
         "", "DNS_DS_BROKEN", ds=NO_KEY, reached=NOT_VALIDATING,
     ),
     signed("deux-ds", "two DS, one without a key", "now", ds=f"{DS}, {NO_KEY}"),
-    signed("sha1", "the DS is of SHA-1 only", "now", ds=DS_SHA1),
-    signed("rsasha1", "signed with RSA/SHA-1", "RSASHA1"),
-    signed("algo-inconnu", "a DS of an algorithm nobody knows", "unknown"),
-    signed("condense-inconnu", "a DS of a digest nobody knows", "now", ds=f"12345 13 200 {'AB' * 32}"),
+    signed("sha1", "the DS is of SHA-1 only", "now", "DNS_SHA1", ds=DS_SHA1),
+    signed("rsasha1", "signed with RSA/SHA-1", "RSASHA1", "DNS_SHA1"),
+    signed("algo-inconnu", "a DS of an algorithm nobody knows", "unknown", "DNS_DS_UNKNOWN"),
+    signed(
+        "condense-inconnu", "a DS of a digest nobody knows",
+        "now", "DNS_DS_UNKNOWN", ds=f"12345 13 200 {'AB' * 32}",
+    ),
     signed(
         "parent-non-signe", "a DS without key, published by a parent that is not signed",
-        "now", ds=NO_KEY, zone="nonsigne.fr",
+        "now", "DNS_DS_UNUSED", ds=NO_KEY, zone="nonsigne.fr",
     ),
     Hard("sans-ds-ici", "clean: signed, no DS", ("DNS_NO_DS",), signed="now"),
     both(
         "cle-refuse", "signed; DNSKEY refused by both",
-        "refuse dnskey", signed="now", reached=NOT_VALIDATING,
+        "refuse dnskey", "DNS_SIGNATURE_BROKEN", signed="now", reached=NOT_VALIDATING,
     ),
-    both("cle-tait", "signed; DNSKEY dropped by both", "silent dnskey", signed="now", reached=NOT_VALIDATING),
+    both(
+        "cle-tait", "signed; DNSKEY dropped by both",
+        "silent dnskey", "DNS_SIGNATURE_BROKEN", signed="now", reached=NOT_VALIDATING,
+    ),
     both(
         "sans-signatures", "signed, with a DS; both servers leave signatures out",
-        "no-sig", signed="now", reached=NOT_VALIDATING,
+        "no-sig", "DNS_SIGNATURE_BROKEN", signed="now", reached=NOT_VALIDATING,
     ),
-    one("sans-signatures-un", "signed, with a DS; one server leaves signatures out", "no-sig", signed="now"),
+    one(
+        "sans-signatures-un", "signed, with a DS; one server leaves signatures out",
+        "no-sig", "DNS_SIGNATURE_SERVER", signed="now",
+    ),
     signed(
         "sha1-sans-cle", "a DS of SHA-1 only, and no such key",
         "now", "DNS_DS_BROKEN", ds=f"12345 13 1 {'AB' * 20}", reached=NOT_VALIDATING,
@@ -455,16 +495,17 @@ DNSSEC = (
     ),
     signed(
         "parent-non-signe-bon", "clean: signed, with its DS in a parent that is not signed",
-        "now", zone="nonsigne.fr",
+        "now", "DNS_DS_UNUSED", zone="nonsigne.fr",
     ),
     Hard(
         "alias-sans-cle", "an alias into a zone that has a DS and no such key",
-        parent=("@ CNAME mx.hote-sans-cle.mssante.fr.",), first=None, method="redirected",
-        reached=NOT_VALIDATING,
+        ("DNS_ALIAS", "DNS_MX_IMPLICIT", "DNS_MX_BOGUS",), parent=("@ CNAME mx.hote-sans-cle.mssante.fr.",),
+        first=None, method="redirected", reached=NOT_VALIDATING,
     ),
     redirected(
         "vers-sans-cle", "redirected to an exchanger whose zone has a DS and no such key",
-        "10 mx.hote-sans-cle.mssante.fr", reached=NOT_VALIDATING, cn="mx.hote-sans-cle.mssante.fr",
+        "10 mx.hote-sans-cle.mssante.fr", "DNS_MX_BOGUS", reached=NOT_VALIDATING,
+        cn="mx.hote-sans-cle.mssante.fr",
     ),
     signed(
         "hote-sans-cle", "the zone of that exchanger",
@@ -487,12 +528,13 @@ ALIASES = (
     ),
     Hard(
         "alias", "an alias of a name with an MX",
-        parent=("@ CNAME boite.mail.example.",), hosts=(f"boite.mail MX 10 {MX}.",), first=None,
-        method="redirected",
+        ("DNS_ALIAS",), parent=("@ CNAME boite.mail.example.",), hosts=(f"boite.mail MX 10 {MX}.",),
+        first=None, method="redirected",
     ),
     Hard(
         "alias-adresse", "an alias of a host",
-        parent=("@ CNAME mx1.mail.example.",), first=None, method="redirected",
+        ("DNS_ALIAS", "DNS_MX_IMPLICIT",), parent=("@ CNAME mx1.mail.example.",), first=None,
+        method="redirected",
     ),
     Hard(
         "alias-perdu", "an alias of nothing",
@@ -514,8 +556,8 @@ ALIASES = (
     ),
     Hard(
         "alias-muet", "an alias into a silent zone",
-        parent=("@ CNAME mx.alias-muet-z.example.",), first=None, method="redirected", **dead("alias-muet"),
-        reached=NONE,
+        ("DNS_ALIAS", "DNS_MX_HOST_DEAD",), parent=("@ CNAME mx.alias-muet-z.example.",), first=None,
+        method="redirected", **dead("alias-muet"), reached=NONE,
     ),
     Hard(
         "mx-alias-sain", "the exchanger is an alias",

@@ -151,14 +151,14 @@ def _private(algorithm: str) -> rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | 
     )
 
 
-def zones(cases: Sequence[Case] = CASES, *, chain: bool = False) -> dict[str, dict[str, str]]:
-    """Return the zones of each server: ``top``, ``parent1``, ``parent2``, ``operator1``, ``operator2``.
+def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
+    """Return the zones of each server: ``root``, ``top``, ``parent1``, ``parent2``, ``operator1``…
 
-    With `chain`, the root, ``fr`` and `SIGNED` are signed, and ``anchor`` holds the DS record of the root.
+    The root, ``fr`` and `SIGNED` are signed; ``anchor`` holds the DS record of the root.
     """
     found: dict[str, dict[str, str]] = {"parent1": {}, "parent2": {}, "operator1": {}, "operator2": {}}
     keys = {zone: Key() for zone in (".", "fr", SIGNED)}
-    fr = FR_ZONE + (f"{SIGNED}. DS {keys[SIGNED].ds(SIGNED)}\n" if chain else "")
+    fr = FR_ZONE + f"{SIGNED}. DS {keys[SIGNED].ds(SIGNED)}\n"
     for zone, servers in PARENT_ZONES.items():
         fr += "".join(f"{zone}. NS {name}.\n" for name, _ in servers)
         apex = "".join(f"@ NS {name}.\n" for name, _ in servers)
@@ -182,24 +182,23 @@ def zones(cases: Sequence[Case] = CASES, *, chain: bool = False) -> dict[str, di
             for name, more in case.more:
                 below = name.removesuffix(".") if name.endswith(".") else f"{name}.{case.domain}"
                 found[side][below] = rendered(more, below)
-    found |= {"root": {".": ROOT_ZONE}, "top": {"fr": fr, "example": example}}
-    if chain:
-        found["root"]["."] = keys["."].sign(f"{ROOT_ZONE}fr DS {keys['fr'].ds('fr')}\n", ".")
-        found["top"]["fr"] = keys["fr"].sign(fr, "fr")
-        for side in ("parent1", "parent2"):
-            found[side][SIGNED] = keys[SIGNED].sign(found[side][SIGNED], SIGNED)
-        found["anchor"] = {".": keys["."].ds(".")}
-    return found
+    for side in ("parent1", "parent2"):
+        found[side][SIGNED] = keys[SIGNED].sign(found[side][SIGNED], SIGNED)
+    root = f"{ROOT_ZONE}fr DS {keys['fr'].ds('fr')}\n"
+    return found | {
+        "root": {".": keys["."].sign(root, ".")}, "anchor": {".": keys["."].ds(".")},
+        "top": {"fr": keys["fr"].sign(fr, "fr"), "example": example},
+    }  # fmt: skip
 
 
 SIGNED = "mssante.fr"
-"""The parent zone that is signed where there is a chain."""
+"""The parent zone that is signed."""
 
 
 @contextmanager
-def running(folder: Path, cases: Sequence[Case] = CASES, *, chain: bool = False) -> Iterator[str]:
-    """Run all servers of the cases; yield the DS record of the root if there is a `chain` (see `zones`)."""
-    served = zones(cases, chain=chain)
+def running(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[str]:
+    """Run all servers of the cases; yield the DS record of the root."""
+    served = zones(cases)
     with ExitStack() as stack:
         for name, addresses in (
             ("root", [ROOT]),
@@ -215,14 +214,14 @@ def running(folder: Path, cases: Sequence[Case] = CASES, *, chain: bool = False)
             for address, does in case.scripted:
                 tcp = not does.endswith(("udp-only", "no-tcp"))
                 stack.callback(Scripted(address, 53, script(does), tcp=tcp).stop)
-        yield served.get("anchor", {}).get(".", "")
+        yield served["anchor"]["."]
 
 
 def look_with_resolvers(folder: Path, cases: Sequence[Case]) -> None:
     """Observe `cases` with the time-out in use; meanwhile ask resolvers, and keep it in ``told.json``."""
     domains = [domain for case in cases for domain in case.domains]
     with (
-        running(folder, cases, chain=True) as anchor,
+        running(folder, cases) as anchor,
         resolving(folder / "resolvers", anchor),
         ThreadPoolExecutor(1) as pool,
     ):
