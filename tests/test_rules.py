@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from jinja2 import Environment, meta
+from made_up_dns import HARD_DNS
 
 from mssante_audit import AUDITS
 from mssante_audit.archive.history import CONTENT
@@ -19,7 +20,7 @@ from mssante_audit.findings.registry import catalogue, rule
 
 AUDIT_SOURCES = Path(__file__).parents[1] / "mssante_audit" / "audits"
 RULES = list(catalogue().values())
-CODE = re.compile(r"\"((?:LIST|DN|CONTACT|DECL|RECO|DNS|MAILBOX)_[A-Z_]+)\"")
+CODE = re.compile(r"\"((?:LIST|DN|CONTACT|DECL|RECO|DNS|MAILBOX)_[A-Z0-9_]+)\"")
 
 
 @pytest.mark.parametrize("audit", AUDITS)
@@ -33,12 +34,13 @@ def test_every_rule_fires_in_the_sample() -> None:
     """`test_sample` holds the audits to this file exactly. All lists of the sample have one signer."""
     truth = pd.read_csv(resource("data/sample") / "defects.csv", dtype="str", keep_default_na=False)
     signers = {"LIST_SIGNER_CHANGED", "LIST_SIGNER_NEW"}
-    assert set(truth["rule"]) == {rule.code for rule in RULES if rule.audit} - signers
+    assert set(truth["rule"]) == {rule.code for rule in RULES if rule.audit} - signers - HARD_DNS
 
 
 @pytest.mark.parametrize("code", [rule.code for rule in RULES if rule.audit])
 def test_every_rule_fires_in_its_audit_s_tests(code: str) -> None:
-    tests = Path(__file__).parent / "audits" / f"test_{rule(code).audit}.py"
+    name = "hard_dns" if code in HARD_DNS else rule(code).audit
+    tests = Path(__file__).parent / "audits" / f"test_{name}.py"
     assert f'"{code}"' in tests.read_text(encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from cryptography import x509
+from made_up_dns import HARD_DNS
 from stdnum import luhn
 
 from mssante_audit.audits import audit, audit_all
@@ -186,16 +187,6 @@ def test_truth_is_about_the_files_that_are_there() -> None:
     # tests/test_changes.py holds the audits to the lines about the archive.
     files = {line[0] for line in truth(SAMPLE)} - {"archive"}
     assert files == {*list_files(SAMPLE), *register_files(SAMPLE), OBSERVATION, EXTRACTION, CUT}
-
-
-HARD_DNS = {
-    "DNS_ALIAS", "DNS_SERVER_SLOW", "DNS_SERVER_PARTIAL", "DNS_NS_PRIVATE", "DNS_EDNS_BROKEN",
-    "DNS_EDNS_REFUSED", "DNS_IPV6_ONLY", "DNS_SOA_TIMERS", "DNS_SIGNATURE_BROKEN", "DNS_SIGNATURE_SERVER",
-    "DNS_DS_UNKNOWN",
-    "DNS_DS_UNUSED", "DNS_SHA1", "DNS_MX_SILENT", "DNS_MX_REFUSED", "DNS_MX_NULL_MIXED", "DNS_MX_HOST_DEAD",
-    "DNS_MX_UNREACHABLE", "DNS_MX_PRIVATE_SOME", "DNS_MX_IPV6_ONLY", "DNS_MX_BOGUS",
-}  # fmt: skip
-"""Rules of what the sample's made-up servers do not do: `tests/audits/test_hard_dns.py` has them."""
 
 
 def test_every_rule_has_a_defect() -> None:

@@ -289,7 +289,9 @@ def observe_world(
     ipv6
         Whether IPv6 addresses are asked.
     """
-    settings = ObserveSettings(parent_zone=world.parent, parent_servers=world.parent_servers, root=(ROOT,))
+    settings = ObserveSettings(
+        parent_zone=world.parent, parent_servers=world.parent_servers, root=(ROOT,), ipv4_only=not ipv6
+    )
     walk = _walk(world, domains, settings, started_at, ipv6=ipv6)
     with ThreadPoolExecutor(1) as pool:  # a notebook's or a browser test's thread has a loop already
         lines = pool.submit(asyncio.run, walk).result()

@@ -154,8 +154,10 @@ def _signature(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str
         broken = {"zone": zone.name, "fault": found.code}
         causes.add("DNS_SIGNATURE_BROKEN", zone.name, domains, broken, lines=lines)
     elif found.status == "insecure" and zone.ds:
-        rule = "DNS_DS_UNKNOWN" if not usable else "DNS_DS_UNUSED"
-        causes.add(rule, zone.name, domains, {"zone": zone.name, "ds": zone.ds}, lines=lines)
+        wrong = usable and told and not _anchored(zone, keys, usable)
+        if wrong or not usable:
+            rule = "DNS_DS_UNUSED" if wrong else "DNS_DS_UNKNOWN"
+            causes.add(rule, zone.name, domains, {"zone": zone.name, "ds": zone.ds}, lines=lines)
     elif found.status == "secure":
         for address, fault in found.servers:
             if fault:

@@ -75,7 +75,7 @@ def _manners(seen: Seen, causes: Causes, zone: ZoneView, address: str, domains: 
         return
     lines = [zone.soa[address].line]
     edns = seen.view.edns(address)
-    if edns in EDNS_BROKEN and not zone.dead:
+    if edns == "notimp" or (edns in EDNS_BROKEN and not zone.dead):
         causes.add("DNS_EDNS_BROKEN", address, domains, server(zone, address, state=edns), lines=lines)
     if edns == "refused":
         causes.add("DNS_EDNS_REFUSED", address, domains, server(zone, address), lines=lines)

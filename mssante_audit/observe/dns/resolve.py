@@ -36,6 +36,7 @@ class Resolver:
         given = [address for _, address in settings.parent_servers] + list(settings.resolvers)
         root = [address for _, address in settings.root]
         self.reachable = [a for a in given or root if reaches(a)]
+        self._ipv4_only = settings.ipv4_only
         self.ipv6 = not settings.ipv4_only and any(":" in a and reaches(a) for a in (*given, *root))
         self._private = any(not ipaddress.ip_address(a).is_global for a in (*given, *root))
         self._usable: dict[str, bool] = {}
@@ -47,13 +48,11 @@ class Resolver:
         """Servers of the zones met so far; names are looked up from the nearest one."""
 
     def usable(self, address: str) -> bool:
-        """Whether `address` may be asked.
-
-        IPv6 needs IPv6.
-        """
+        """Whether `address` may be asked; over IPv6 if there is a way to it."""
         known = self._usable.get(address)
         if known is None:
-            known = not self.is_private(address) and (self.ipv6 or ":" not in address)
+            known = ":" not in address or self.ipv6 or (not self._ipv4_only and reaches(address))
+            known = known and not self.is_private(address)
             self._usable[address] = known
         return known
 

@@ -24,7 +24,8 @@ from mssante_audit.observe.lines import MAX_ALIASES, SILENT, TOLD
 from mssante_audit.observe.observation import Observation
 
 _RANK = dict.fromkeys(TOLD, 3) | dict.fromkeys(("truncated", "malformed"), 1) | dict.fromkeys(SILENT, 0)
-_EDNS_OK, _EDNS_REFUSED, _BADVERS, _SILENT, _PLAIN = (1 << n for n in range(5))
+_EDNS_OK, _FORMERR, _NOTIMP, _BADVERS, _SILENT, _PLAIN = (1 << n for n in range(6))
+_EDNS_RCODES = {"FORMERR": _FORMERR, "NOTIMP": _NOTIMP, "16": _BADVERS}
 
 
 WALKED = ("MX", "A", "AAAA", "SOA")
@@ -231,23 +232,17 @@ class View:
     def edns(self, address: str) -> str:
         """Return how a server takes EDNS over UDP.
 
-        ``ok``; ``refused`` (an error, and it answers without: resolvers go on); ``dropped`` (it answers
-        without only) or ``badvers`` (version 0 is refused), on which today's resolvers fail; "": not known.
+        ``ok``; ``refused`` (FORMERR, and it answers without: resolvers go on); ``notimp`` (NOTIMP likewise:
+        some do); ``dropped`` (it answers without only) or ``badvers`` (version 0 is refused), on which all of
+        today's resolvers fail; "" if not known.
         """
         bits = self._edns[address]
         if bits & _EDNS_OK:
             return "ok"
-        if bits & _BADVERS:
-            return "badvers"
-        return (
-            ""
-            if not bits & _PLAIN
-            else "refused"
-            if bits & _EDNS_REFUSED
-            else "dropped"
-            if bits & _SILENT
-            else ""
-        )
+        if bits & _BADVERS or not bits & _PLAIN:
+            return "badvers" if bits & _BADVERS else ""
+        told = ((_FORMERR, "refused"), (_NOTIMP, "notimp"), (_SILENT, "dropped"))
+        return next((word for bit, word in told if bits & bit), "")
 
     def looked_up(self, name: str, qtype: str) -> Said | None:
         """Return what was learnt of a name outside the walk, ``None`` if nothing was."""
@@ -470,9 +465,7 @@ def _edns_bit(one: Said) -> int:
         return _SILENT if one.edns else 0
     if not one.edns:
         return _PLAIN
-    return (
-        _BADVERS if one.rcode == "16" else _EDNS_REFUSED if one.rcode in ("FORMERR", "NOTIMP") else _EDNS_OK
-    )
+    return _EDNS_RCODES.get(one.rcode, _EDNS_OK)
 
 
 def network(address: str) -> str:
