@@ -14,7 +14,7 @@ from tools.sample.make import SAMPLE_AS_OF, build
 
 
 def benches() -> list[tuple[str, float, float]]:
-    """Return the CPU seconds of the verdicts, beyond loading; the file must be as large as the promise says."""
+    """Return the CPU seconds of the verdicts, beyond loading; the file must be as large as promised."""
     sample = build(domains=DOMAINS, operators=OPERATORS)
     dns = build_dns(sample.rows, sample.operators)
     with TemporaryDirectory() as folder:

@@ -142,7 +142,7 @@ def _of_another(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (_of_version, "version 99, not 3"),
+        (_of_version, "version 99, not 4"),
         (lambda folder: (folder / FILE).write_text("{", encoding="utf-8"), "cannot be read"),
         (lambda folder: (folder / "domains.parquet").unlink(), "is missing in the snapshot"),
         (_without_column, "lacks the column 'fingerprint'"),

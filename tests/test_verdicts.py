@@ -113,15 +113,19 @@ def test_any_other_check_that_fails_breaks_it() -> None:
     assert (row["certificate"], row["contacts"], row["state"]) == ("fail", "ok", "broken")
 
 
-def test_of_the_dns_faults_are_told_and_nothing_is_called_well(space: TrustSpace) -> None:
+def test_of_the_dns_faults_are_told_and_what_was_walked_without_one_is_well(space: TrustSpace) -> None:
     assert space.observation is not None
     frame, found = domains(space), audit_all(space)
     codes = {code for code, told in catalogue().items() if told.check in ("dns", "mail")}
     at_fault = {domain for names in found.loc[found["rule"].isin(codes) & (found["severity"] > "info")
                 & (found["confidence"] != "hint"), "domain"] for domain in [names]}  # fmt: skip
     for check in ("dns", "mail"):
-        assert {"fail", "warn", "unknown"} == set(frame[check])
-    told = frame[(frame["dns"] != "unknown") | (frame["mail"] != "unknown")]
+        assert {"fail", "warn", "unknown", "ok"} == set(frame[check])
+    told = frame[~frame["dns"].isin(["unknown", "ok"]) | ~frame["mail"].isin(["unknown", "ok"])]
+    well = frame[(frame["dns"] == "ok") & (frame["mail"] == "ok")]
+    assert set(well["receives"]) == {"yes"}
+    assert set(frame["receives"]) == {"yes", "degraded", "no", "unknown"}
+    assert all(("receives" in why) == (told != "yes") for why, told in frame[["why", "receives"]].to_numpy())
     assert at_fault & set(frame["domain"]) <= set(told["domain"])
     assert not frame.loc[frame["dns"] == "fail", "state"].isin(["well", "risk", "unknown"]).any()
     assert "zone du gestionnaire" not in " ".join(frame["reasons"])  # of all domains, and so of none
@@ -130,9 +134,8 @@ def test_of_the_dns_faults_are_told_and_nothing_is_called_well(space: TrustSpace
 def test_what_no_audit_decides_or_looked_at_is_unknown_and_says_why() -> None:
     row = told(signed(make_space({})))
     assert row["state"] == "well"
-    for check in ("tls", "receives"):
-        assert (row[check], row["why"][check]) == ("unknown", ["not_audited"])
-    for check in ("dns", "mail"):
+    assert (row["tls"], row["why"]["tls"]) == ("unknown", ["not_audited"])
+    for check in ("dns", "mail", "receives"):
         assert (row[check], row["why"][check]) == ("unknown", ["no_observation"])
     assert (row["declaration"], row["why"]["declaration"]) == ("unknown", ["no_declarations"])
     assert row["why"].keys() == {"dns", "mail", "tls", "receives", "declaration"}
@@ -192,7 +195,14 @@ def test_every_doubt_and_check_has_its_words() -> None:
         assert CHECK_NAMES[language].keys() == set(CHECKS)
         for code in DOUBTS[language]:
             assert DOUBTS[language][code] in reasons({"listed": [code]}, language)
-    assert reasons({"dns": ["not_audited"], "receives": ["not_audited"]}) == ""
+    assert reasons({"dns": ["not_audited"]}) == ""
+    once = {"dns": ["zone-dead"], "mail": ["not-reached"], "receives": ["zone-dead"]}
+    assert reasons(once, "en") == (
+        "DNS: no server answers for the zone. Mail: the domain does not say which its mail hosts are."
+    )
+    assert reasons(once | {"dns": ["DNS_DELEGATION_DEAD"]}, "en").endswith(
+        "Receiving: no server answers for the zone."
+    )
     assert reasons({"contacts": [FAILED]}, "en") == "Contacts: a rule could not be evaluated."
     assert reasons({"certificate": ["DN_ID_LUHN"]}, "en").startswith("Certificate: ")
 

@@ -38,9 +38,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mssante_audit.archive.renames import Row, find_renames
-from mssante_audit.archive.sides import Side, confidence
+from mssante_audit.archive.sides import Side, confidence, same_structures
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.rows import structures
 
 KINDS = (
     "added", "removed", "renamed", "moved", "dn_added", "dn_retired", "dn_replaced", "dn_respelt",
@@ -106,7 +105,7 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
     gone, come = old - new, new - old
     if not gone and not come:
         return []
-    holders, doubts = _holders(before.entries, after.entries), (before.doubts, after.doubts)
+    holders, doubts = _holders(before, after), (before.doubts, after.doubts)
     renames = {}
     if "damaged" not in {*before.doubts, *after.doubts}:
         names, later = ({row.domain for row in rows} for rows in (old, new))
@@ -156,10 +155,10 @@ def _rows(entries: pd.DataFrame) -> Rows:
     return Counter(map(Row._make, zip(*(entries[name].tolist() for name in FIELDS), strict=True)))
 
 
-def _holders(*lists: pd.DataFrame) -> Holders:
+def _holders(before: Side, after: Side) -> Holders:
     columns = ["dn", "operator_id", "operator"]
-    told = pd.concat([entries[columns].drop_duplicates("dn") for entries in lists]).drop_duplicates("dn")
-    structure = structures(pd.concat(lists))
+    told = pd.concat([side.entries[columns].drop_duplicates("dn") for side in (before, after)])
+    structure, told = same_structures(before, after), told.drop_duplicates("dn")
     return {
         dn: Operator(identifier, name, structure.get(identifier, identifier))
         for dn, identifier, name in told.itertuples(index=False, name=None)

@@ -39,7 +39,7 @@ import pandas as pd
 
 from mssante_audit.archive.changes import Change, Operator, changes_frame, compare, way
 from mssante_audit.archive.renames import renames_in
-from mssante_audit.archive.sides import CONFIDENCES, Side, confidence, side_of
+from mssante_audit.archive.sides import CONFIDENCES, Side, confidence, same_structures, side_of
 from mssante_audit.base.errors import InputError
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
@@ -257,7 +257,10 @@ def _certificate(dn: object) -> dict[str, str]:
 
 
 def _appearances(names: Mapping[str, str], before: Side, after: Side) -> Iterator[_Event]:
-    """Tell of the operators that only one of the two lists has; the changes belong to other events."""
+    """Tell of the operators that only one of the two lists has; the changes belong to other events.
+
+    One that goes by another of its structure's numbers is there still.
+    """
     held: list[dict[str, set[str]]] = []
     for side in (before, after):
         held.append(defaultdict(set))
@@ -266,7 +269,14 @@ def _appearances(names: Mapping[str, str], before: Side, after: Side) -> Iterato
             held[-1][operator].add(domain)
     doubts = before.doubts, after.doubts
     known, now = held
-    for kind, same, here, there in (("arrival", "added", now, known), ("departure", "removed", known, now)):
+    same = same_structures(before, after) if known.keys() ^ now.keys() else {}
+    for kind, cause, here, there in (("arrival", "added", now, known), ("departure", "removed", known, now)):
+        others = {same.get(operator) for operator in there}
+        own: dict[str, list[str]] = defaultdict(list)
         for operator in sorted(here.keys() - there.keys() - {""}):
-            facts, domains = {"operator": _operator(operator, names)}, tuple(sorted(here[operator]))
-            yield _Event(kind, domains, [], facts, confidence(same, doubts))
+            if same[operator] not in others:
+                own[same[operator]].append(operator)
+        for identifiers in own.values():
+            domains = tuple(sorted(set().union(*(here[one] for one in identifiers))))
+            facts = {"operator": _operator(identifiers[0], names)}
+            yield _Event(kind, domains, [], facts, confidence(cause, doubts))

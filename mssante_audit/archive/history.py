@@ -36,6 +36,8 @@ import pyarrow.parquet as pq
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import write_bytes
+from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.identifiers import parse_identifier
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -127,6 +129,17 @@ def frame_of(table: Any) -> pd.DataFrame:
     """Return an Arrow history as the frame that this module's docstring describes."""
     frame: pd.DataFrame = table.replace_schema_metadata(None).to_pandas()
     return frame.astype(dict.fromkeys(CONTENT, "str"))
+
+
+def with_operators(history: pd.DataFrame) -> pd.DataFrame:
+    """Return a history with what certificates say, ``dn_key``, ``operator_id``, ``operator``."""
+    read = {text: parse_dn(text) for text in history["dn"].unique()}
+    told = {
+        "dn_key": {text: dn.key for text, dn in read.items()},
+        "operator_id": {text: parse_identifier(dn.get("OU")).value for text, dn in read.items()},
+        "operator": {text: " ".join(dn.get("O").upper().split()) for text, dn in read.items()},
+    }
+    return history.assign(**{name: history["dn"].map(known).astype("str") for name, known in told.items()})
 
 
 def _completed(archive: Archive, known: Iterable[str], table: Any, parsed: Parsed) -> Any:

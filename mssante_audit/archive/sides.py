@@ -23,8 +23,8 @@ it was.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ import pandas as pd
 
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.reliance import doubts as doubts_of
+from mssante_audit.whitelist.rows import structures
 
 if TYPE_CHECKING:
     from mssante_audit.whitelist.load import WhiteList
@@ -57,11 +58,19 @@ class Side:
     """Why it is not to be relied on (`mssante_audit.whitelist.reliance.doubts`), whatever its age."""
     signer: str = ""
     """Common name in the certificate that signs it; "" if that cannot be read."""
+    structures: Mapping[str, str] = field(default_factory=dict)
+    """Which identifiers stand for one structure, as the lists of its archive show; empty if it is of none."""
 
     @property
     def audited(self) -> Side:
         """The list without its test entries."""
         return replace(self, entries=self.entries[~self.entries["is_audit_entry"]])
+
+
+def same_structures(before: Side, after: Side) -> dict[str, str]:
+    """Tell which identifiers stand for one structure, as both lists and all those of their archive show."""
+    known = {**before.structures, **after.structures}
+    return structures(pd.concat([before.entries, after.entries]), known)
 
 
 def side_of(whitelist: WhiteList) -> Side:

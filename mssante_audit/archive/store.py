@@ -145,8 +145,8 @@ class Archive:
         if record and record.sha256 == whitelist.sha256:
             signer = self.signer_of(snapshot)
             if signer in ((self.signer,) if self.signer else (SIGNER, SAMPLE_SIGNER)):
-                return Side(whitelist.entries, snapshot.generated_at, (), signer)
-        return replace(side_of(whitelist), time=snapshot.generated_at)
+                return Side(whitelist.entries, snapshot.generated_at, (), signer, self.structures)
+        return replace(side_of(whitelist), time=snapshot.generated_at, structures=self.structures)
 
     def signer_of(self, snapshot: Snapshot) -> str:
         """Return the common name of whoever signed a list, as the log says or else as the list does.
@@ -178,6 +178,24 @@ class Archive:
         from mssante_audit.archive.history import history_of
 
         return history_of(self)
+
+    @cached_property
+    def structures(self) -> dict[str, str]:
+        """Which operator identifiers stand for one structure, as all its lists together show.
+
+        See `mssante_audit.whitelist.rows.structures`. Empty if a list cannot be read.
+        """
+        from mssante_audit.archive.history import with_operators
+        from mssante_audit.whitelist.columns import is_audit_domain
+        from mssante_audit.whitelist.rows import structures
+
+        try:
+            rows = self.history[["domain", "dn", "project_contact", "support_contact"]].drop_duplicates()
+        except InputError:
+            return {}
+        tests = rows["domain"].map({name: is_audit_domain(name) for name in rows["domain"].unique()})
+        rows = rows[~tests.astype("bool")]
+        return structures(with_operators(rows).assign(row=range(len(rows))))
 
 
 def open_archive(

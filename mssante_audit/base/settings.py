@@ -8,6 +8,7 @@ no number, ``"3"`` neither): what a command line or papermill hands over is made
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -175,6 +176,10 @@ class Thresholds(Section):
         title="Âge maximal d’une observation (jours)",
         description="What was observed of a domain more than this many days ago says nothing of it any more.",
     )
+
+    def oldest_observation(self, as_of: datetime) -> datetime:
+        """Return the instant before which what was observed says nothing of `as_of` any more."""
+        return as_of - timedelta(self.observation_max_age_days)
 
 
 Region = Annotated[

@@ -21,6 +21,7 @@ from mssante_audit.base.settings import LIMITS, Parameters
 from mssante_audit.cli import archive as cli_archive
 from mssante_audit.cli import dossiers as cli_dossiers
 from mssante_audit.cli import observe as cli_observe
+from mssante_audit.cli import receive as cli_receive
 from mssante_audit.cli import run as cli_run
 from mssante_audit.cli import schema as cli_schema
 from mssante_audit.cli.check import app as checking
@@ -67,6 +68,7 @@ app.add_typer(declarations, name="declarations")
 app.add_typer(checking)
 app.add_typer(cli_schema.app)
 app.add_typer(cli_observe.app, name="observe")
+app.add_typer(cli_receive.app)
 
 for module in (cli_archive, cli_dossiers, cli_run):
     module.mount(app)

@@ -1,4 +1,4 @@
-"""The commands that use the network: ``mssante-audit observe dns``.
+"""The commands that use the network, ``mssante-audit observe dns``, and what compares what they wrote.
 
 Mounted by `mssante_audit.cli.main`, which turns the package's errors into one line and exit status 2, and
 Ctrl-C into 130. Nothing here is imported before a command runs that the other commands would have to wait
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,10 +18,14 @@ import typer
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.settings import Observe
-from mssante_audit.cli.options import options_of
+from mssante_audit.cli.console import say, write_frame
+from mssante_audit.cli.options import Data, OutFile, options_of
 
 if TYPE_CHECKING:
     from mssante_audit.observe.dns.run import Progress
+
+Written = StrEnum("Written", "text csv json")
+"""Formats of what changed: for a reader, or for programs."""
 
 app = typer.Typer(help="Observe the network and write down what it says.", no_args_is_help=True)
 
@@ -69,6 +74,53 @@ def dns(
         typer.echo(f"not asked, no name the DNS can carry: {domain!r}")
     if summary.ignored:
         typer.echo(f"{summary.ignored} messages thrown away: they answered nothing that was asked")
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="FROM", help="Observation file, or date of one.")],
+    after: Annotated[str, typer.Argument(metavar="TO", help="Observation file, or date of one.")],
+    data: Data = None,
+    format: Annotated[Written, typer.Option("--format", help="Format to write.")] = Written.text,  # noqa: A002
+    out: OutFile = None,
+) -> None:
+    """Say what changed in the DNS between two observations: of two hours, or from two places.
+
+    A date means the last whole observation of that day or instant, or before, in --data.
+    """
+    from mssante_audit.base.export import write_bytes
+    from mssante_audit.observe.observation import load_observation
+    from mssante_audit.verdicts.differences import differences, sentences, told_by
+
+    # One after the other: each may be large.
+    first, then = (told_by(load_observation(_named(text, data))) for text in (before, after))
+    found = differences(first, then)
+    if format is not Written.text:
+        write_frame(found, format, out)
+    elif out is not None:
+        write_bytes(out, "".join(f"{line}\n" for line in sentences(first, then, found)).encode())
+    else:
+        say("\n".join(sentences(first, then, found)))
+
+
+def _named(text: str, data: Path | None) -> Path:
+    from mssante_audit.base.instants import parse_instant
+    from mssante_audit.base.resources import resource
+    from mssante_audit.observe.kinds import find_observations, is_whole
+
+    path = Path(text)
+    if path.exists():
+        return path
+    try:
+        at = parse_instant(text)
+    except InputError:
+        raise InputError("no such observation, nor a date", file=text) from None
+    last = at + timedelta(days=1) if len(text) == len("2026-03-02") else at + timedelta(seconds=1)
+    folder = data or resource("data/sample")
+    for file in find_observations(folder):
+        if file.begun < last and is_whole(file.path):
+            return file.path
+    raise InputError(f"no whole observation of {text} or before", file=str(folder))
 
 
 def _path(data: Path, *, resume: bool) -> Path:

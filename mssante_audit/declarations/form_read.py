@@ -142,7 +142,7 @@ def _from_fields(file: str, values: Mapping[str, Any]) -> Sheet:
         if field.get("/FT") == "/Btn":
             cells.append("" if value in (None, "/Off", "") else "X")
         else:
-            cells.append(" ".join(str(value).split()) if value is not None else "")
+            cells.append("\n".join(str(value).splitlines()) if value is not None else "")
     if "domain" not in resolve(headings, {}).fields:
         raise InputError(
             f"not Annexe 1: its fields are {', '.join(headings)[:200]}", file=file, remedy=_REMEDY

@@ -25,6 +25,7 @@ class Field:
     help: str
     kind: str
     personal: bool = False
+    optional: bool = False
     also: tuple[str, ...] = ()
 
 

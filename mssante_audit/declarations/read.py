@@ -33,12 +33,6 @@ Flag = tuple[int | None, int | None, str, str]
 """What was found while reading: row, column position, kind of problem and value."""
 
 
-class Number(str):
-    """A number, in a file that tells numbers from texts, as it was written without what it lost."""
-
-    __slots__ = ()
-
-
 UNSEEN = object()
 """The cell of a box of which nobody can tell whether it is ticked; said in the sheet's problems."""
 
@@ -50,7 +44,7 @@ class Sheet:
     file: str
     headings: list[str]
     columns: list[Any]
-    """One a heading: a list of cells (None, str, `Number`, bool, datetime, date), or a Series of texts."""
+    """One a heading: a list of cells (None, str, bool, datetime, date), or a Series of texts."""
     rows: np.ndarray
     """Row number of each record, as in `mssante_audit.declarations.register`."""
     heading_row: int | None = None
@@ -172,8 +166,9 @@ def _filled(frame: pd.DataFrame) -> np.ndarray:
 
 def _escaped(raw: bytes, separator: str) -> bool:
     """Tell whether a cell may start with an apostrophe."""
-    starts = (separator.encode(), b'"', b"\n")
-    return any(before[-1:] in starts for before in raw.split(b"'")[:-1])
+    bytes_ = np.frombuffer(raw, dtype="uint8")
+    before = bytes_[np.flatnonzero(bytes_[1:] == ord("'"))]
+    return any((before == ord(start)).any() for start in (separator, '"', "\n"))
 
 
 def _layout(content: bytes, mapping: Mapping[str, str]) -> tuple[str, int, list[str], int]:
@@ -214,7 +209,10 @@ def _arrow_frame(content: bytes, separator: str, width: int) -> pd.DataFrame | N
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=separator, newlines_in_values=True, ignore_empty_lines=False
             ),
-            convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string())),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.large_string()),
+                check_utf8=False,  # `utf8` did
+            ),
         )
     except pa.ArrowInvalid:
         return None
@@ -290,8 +288,8 @@ def _parse(file: str, text: str) -> Any:
         return json.loads(
             text,
             object_pairs_hook=_Record,
-            parse_int=Number,
-            parse_float=lambda digits: Number(digits.removesuffix(".0")),
+            parse_int=str,
+            parse_float=lambda digits: digits.removesuffix(".0"),
             parse_constant=str,
         )
     except json.JSONDecodeError as error:

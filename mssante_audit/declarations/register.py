@@ -8,10 +8,17 @@ column                  dtype           meaning
 ``file``                str             name of the file the row comes from
 ``row``                 int64           row as a spreadsheet shows it (headings in row 1), line of a JSON
                                         Lines file, position in a JSON file, 1 for a PDF form
-the form's text fields  str             as the file says, "" when empty; see ``declarations.toml``
+the form's text fields  str             as the file says, see ``declarations.toml``; "" when empty or struck
+                                        out, and of « idem » what it refers to
 the form's boxes        boolean         ticked or not; missing when the cell could not be read
 ``date``                datetime64[s]   NaT when empty or unreadable
 ``date_text``           str             the date as the file says
+``received_on``         datetime64[s]   when the manager received it, NaT where that is not told
+``received_on_text``    str             as the file says
+``answered_on``         datetime64[s]   when the manager answered
+``answered_on_text``    str             as the file says
+``effective_on``        datetime64[s]   from when on it takes effect
+``effective_on_text``   str             as the file says
 ``domain_key``          str             the domain in lower case, without outer blanks and final dot
 ``operator_id``         str             the representative's structure identifier as the list would write it
                                         (`mssante_audit.values.identifiers.identifier_of`)
@@ -24,7 +31,7 @@ and no rule is held against it (`Register.having`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -35,6 +42,7 @@ import pandas as pd
 from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.headings import fields, read_mapping
 from mssante_audit.declarations.read import Sheet, read_csv, read_json, read_jsonl
+from mssante_audit.declarations.scope import FILE, Scope, read_scope
 from mssante_audit.declarations.values import KINDS, Problem, read_values
 from mssante_audit.values.identifiers import identifier_of, structure_key
 
@@ -57,6 +65,8 @@ class Register:
     """Name for messages."""
     sha256: str
     """Of the files' bytes, in order."""
+    scope: Scope | None = None
+    """Whom it covers, where that is not everybody (a ``scope.toml`` beside it)."""
 
     def at(self, as_of: datetime) -> pd.DataFrame:
         """Return the declarations that count at `as_of`: for each domain, the latest of each operator.
@@ -99,9 +109,9 @@ def latest(declarations: pd.DataFrame, operators: pd.Series | None = None) -> pd
     declarations
         Rows of a register. Those without a domain all stay, and so do those without a date.
     operators
-        What the operator of each is known by; by default its `structure_key`.
+        What the operator of each is known by; by default `structures_of` its identifier.
     """
-    whose = mapped(declarations["operator_id"], structure_key) if operators is None else operators
+    whose = structures_of(declarations["operator_id"]) if operators is None else operators
     ordered = declarations[["domain_key", "date"]].assign(whose=whose)
     ordered = ordered.sort_values("date", na_position="first", kind="stable")
     superseded = ordered.duplicated(["domain_key", "whose"], keep="last") & ordered["date"].notna()
@@ -136,12 +146,14 @@ def load_declarations(
     parts = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     if not parts:
         raise InputError("no declaration here", file=str(path), remedy=f"Known are {', '.join(SUFFIXES)}")
+    folder = path if path.is_dir() else path.parent
+    scope = read_scope(folder / FILE) if (folder / FILE).is_file() else None
     if columns is None:
-        beside = (path if path.is_dir() else path.parent) / "columns.toml"
-        columns = beside if beside.is_file() else {}
+        columns = beside if (beside := folder / "columns.toml").is_file() else {}
     mapping = columns if isinstance(columns, Mapping) else read_mapping(Path(columns))
     digest = hashlib.sha256()
     frames, problems, missing = [], [], {}
+    contents: dict[str, str] = {}
     for part in parts:
         try:
             raw = part.read_bytes()
@@ -154,10 +166,16 @@ def load_declarations(
         typed["operator_id"] = mapped(typed["structure_id"], identifier_of)
         frame = pd.DataFrame({"row": read.rows, **typed})
         frame.insert(0, "file", pd.Series(part.name, index=frame.index, dtype="str"))
+        if len(parts) > 1:
+            written = hashlib.sha256(records(frame).to_csv(index=False).encode()).hexdigest()
+            first = contents.setdefault(written, part.name)
+            if first != part.name and len(frame):
+                problems.append(Problem(part.name, None, "", "file-twice", first))
+                continue
         frames.append(frame)
         problems += found
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-    return Register(frame, problems_frame(problems), missing, path.name, digest.hexdigest())
+    return Register(frame, problems_frame(problems), missing, path.name, digest.hexdigest(), scope)
 
 
 def find_register(data: Path) -> Path | None:
@@ -199,6 +217,13 @@ def mapped(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:
     codes, distinct = pd.factorize(texts)
     values = pd.Series([function(text) for text in distinct], dtype="str")
     return values.take(codes).set_axis(texts.index)
+
+
+def structures_of(identifiers: pd.Series, among: Collection[str] = ()) -> pd.Series:
+    """Return what the structure of each identifier is known by (`structure_key`), among these and `among`."""
+    keys = mapped(identifiers, structure_key)
+    known = {*keys.unique(), *among}
+    return mapped(identifiers, lambda text: structure_key(text, known))
 
 
 def problems_frame(problems: Iterable[Problem]) -> pd.DataFrame:
@@ -246,5 +271,5 @@ def records(declarations: pd.DataFrame) -> pd.DataFrame:
             written[name] = written[name].fillna(value=False).map({True: "X", False: ""}).astype("str")
         elif field.kind == "date":
             days = written[name].dt.strftime("%Y-%m-%d")
-            written[name] = days.fillna(declarations["date_text"]).astype("str")
+            written[name] = days.fillna(declarations[f"{name}_text"]).astype("str")
     return written

@@ -13,7 +13,8 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.headings import SIGNATORY, Field, Headings, fields, resolve, suggestion
-from mssante_audit.declarations.read import Number, Sheet
+from mssante_audit.declarations.read import Sheet
+from mssante_audit.declarations.strokes import is_nothing, reference, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ KINDS = {
     "date-two-digits": Kind("unread", "{value!r} has a year of two digits"),
     "date-century": Kind("unread", "{value!r} is of a century that cannot be"),
     "digits-lost": Kind("unread", "a spreadsheet rounded this number"),
+    "refers": Kind("unread", "a reference to what is not plain"),
     "cell-error": Kind("unread", "{value} is a spreadsheet's error"),
     "row-long": Kind("unread", "more cells than headings"),
     "row-short": Kind("unread", "fewer cells than headings"),
@@ -66,6 +68,7 @@ KINDS = {
     "date-number": Kind("recovered", "{value} read as a spreadsheet's date"),
     "formula": Kind("recovered", "a formula: its last value is read"),
     "macros": Kind("recovered", "the file holds macros: nothing was run"),
+    "file-twice": Kind("recovered", "the same declarations as {value}: not read twice"),
 }
 """The kinds of problems."""
 
@@ -124,22 +127,31 @@ def read_values(
                 for row, at, kind, value in sheet.problems]  # fmt: skip
     problems += _heading_problems(sheet, headings)
     columns: dict[str, pd.Series] = {}
-    missing = {name for name in fields() if name not in headings.fields}
+    missing = {name for name, field in fields().items() if not field.optional and name not in headings.fields}
     signatory = SIGNATORY in headings.fields and "signatory_last_name" in missing
     if signatory:
         missing -= {"signatory_last_name", "signatory_first_name"}
+    nothing = pd.Series("", index=range(len(sheet.rows)), dtype="str")
     for name, field in fields().items():
-        cells = sheet.columns[headings.fields[name]] if name in headings.fields else [""] * len(sheet.rows)
+        cells = sheet.columns[headings.fields[name]] if name in headings.fields else nothing
         if field.kind == "box":
             columns[name] = _boxes(cells, sheet, name, problems)
         elif field.kind == "date":
-            columns[name], columns["date_text"] = _dates(cells, sheet, name, problems)
+            columns[name] = pd.Series(pd.NaT, index=nothing.index, dtype="datetime64[s]")
+            columns[f"{name}_text"] = nothing
+            if name in headings.fields:
+                columns[name], columns[f"{name}_text"] = _dates(cells, sheet, name, problems)
         else:
             columns[name] = _texts(cells, sheet, field, problems)
     if signatory:
         both = sheet.columns[headings.fields[SIGNATORY]]
         both = _texts(both, sheet, fields()["signatory_last_name"], problems)
         columns |= _split_names(both, sheet, problems)
+
+    def refers(name: str, where: pd.Series) -> None:
+        problems.extend(_problems(sheet, where.to_numpy(), name, "refers", ""))
+
+    replace(columns, missing, refers)
     lost = {name: sheet.lost.get(name, "column-missing") for name in fields() if name in missing}
     problems += [Problem(sheet.file, None, name, kind) for name, kind in lost.items()]
     return columns, problems, frozenset(missing)
@@ -162,9 +174,16 @@ def split_name(text: str) -> tuple[str, str] | None:
 
 
 def read_box(value: Any) -> bool | None:
-    """Tell whether a box is ticked; None if the cell says neither."""
+    """Tell whether a box is ticked; None if the cell says neither.
+
+    >>> read_box("X"), read_box("néant"), read_box("/"), read_box("peut-être")
+    (True, False, None, None)
+    """
     text = str(value).strip().casefold()
-    return True if text in TICKED else False if text in EMPTY else None
+    if text in TICKED:
+        return True
+    struck = is_nothing(text) and not text.startswith("/")  # one stroke may be a tick
+    return False if struck or text in EMPTY else None
 
 
 def read_date(text: str) -> tuple[date | None, str]:
@@ -248,9 +267,7 @@ def _boxes(cells: Any, sheet: Sheet, name: str, problems: list[Problem]) -> pd.S
 
 
 def _dates(cells: Any, sheet: Sheet, name: str, problems: list[Problem]) -> tuple[pd.Series, pd.Series]:
-    if isinstance(cells, list):
-        cells = pd.Series([c if isinstance(c, Number) else _text(c) for c in cells], dtype="object")
-    codes, distinct = pd.factorize(cells)
+    codes, distinct = pd.factorize(_as_texts(cells))
     days: list[date | None] = []
     for code, value in enumerate(distinct):
         day, kind = _read_day(value)
@@ -258,13 +275,15 @@ def _dates(cells: Any, sheet: Sheet, name: str, problems: list[Problem]) -> tupl
         if kind:
             problems += _problems(sheet, codes == code, name, kind, value)
     known = pd.Series(np.array(days, dtype="datetime64[s]"))
-    texts = pd.Series([str(value) for value in distinct], dtype="str")
+    texts = pd.Series(["" if is_nothing(value) else value for value in distinct], dtype="str")
     return known.take(codes).reset_index(drop=True), texts.take(codes).reset_index(drop=True)
 
 
 def _read_day(value: str) -> tuple[date | None, str]:
     """Read a date, or the number that a spreadsheet shows as one."""
-    if isinstance(value, Number) and value.isdigit() and _FIRST_EXCEL_DAY <= int(value) <= _LAST_EXCEL_DAY:
+    if is_nothing(value):
+        return None, ""
+    if len(value) == 5 and value.isdecimal() and _FIRST_EXCEL_DAY <= int(value) <= _LAST_EXCEL_DAY:
         return _EXCEL_DAY_0 + timedelta(days=int(value)), "date-number"
     return read_date(value)
 
@@ -285,8 +304,6 @@ def _texts(cells: Any, sheet: Sheet, field: Field, problems: list[Problem]) -> p
             texts = texts.mask(rounded, "")
     if field.kind == "phone":
         lost = texts.str.len() == _NATIONAL
-        if isinstance(cells, list):  # a file with types tells a number from a text somebody typed
-            lost &= pd.Series([isinstance(cell, Number) for cell in cells], dtype="bool")
         if lost.any():
             lost &= texts.str.contains("^[1-9][0-9]*$", regex=True)
             flag(lost, "leading-zero")
@@ -306,8 +323,11 @@ def _as_texts(cells: Any) -> pd.Series:
 def _split_names(both: pd.Series, sheet: Sheet, problems: list[Problem]) -> dict[str, pd.Series]:
     names = []
     for row, text in zip(sheet.rows, both, strict=True):
+        if is_nothing(text) or reference(text):
+            names.append((text, text))
+            continue
         parts = split_name(text)
-        if parts is None and text.strip():
+        if parts is None and len(text.split()) > 1:
             problems.append(Problem(sheet.file, int(row), "signatory_last_name", "name-whole"))
         names.append(parts or (text.strip(), ""))
     columns = ["signatory_last_name", "signatory_first_name"]

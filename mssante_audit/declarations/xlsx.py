@@ -23,7 +23,6 @@ from mssante_audit.declarations.read import (
     MAX_COLUMNS,
     MAX_ROWS,
     Flag,
-    Number,
     Sheet,
     too_big,
     too_many_rows,
@@ -159,9 +158,6 @@ def _heading(cell: Any) -> str:
 
 
 def _cell(cell: Any) -> Any:
-    kind = type(cell)
-    if kind is int:
-        return Number(cell)
-    if kind is float:
-        return Number(int(cell)) if cell.is_integer() else Number(repr(cell))
-    return cell if cell is None or kind in (str, datetime, bool, date) else str(cell)
+    if type(cell) is float:
+        return str(int(cell)) if cell.is_integer() else repr(cell)
+    return cell if cell is None or type(cell) in (str, datetime, bool, date) else str(cell)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from mssante_audit.base.errors import AuditError, InputError, UnknownNameError
 from mssante_audit.findings.catalogue import Rule, load_rules
 from mssante_audit.findings.templates import LANGUAGES, PARTS, template
+from mssante_audit.observe.kinds import kinds
 from mssante_audit.values.person import told_error
 
 if TYPE_CHECKING:
@@ -43,13 +44,19 @@ OURS = (
 )
 """Each a folder of `mssante_audit.audits` that holds its rules and an ``AUDIT``."""
 
-NEEDS: Mapping[str, Mapping[str, str]] = {
-    "declarations": {"fr": "aucun registre de déclarations", "en": "no register of declarations"},
-    "observation": {"fr": "aucune observation du DNS", "en": "no observation of the DNS"},
-    "mailboxes": {"fr": "aucune extraction publique des boîtes", "en": "no public extraction of mailboxes"},
-    "archive": {"fr": "aucune liste archivée", "en": "no archived list"},
-}
-"""What an audit may need beside the list (a field of `TrustSpace`), and what is said where it lacks."""
+
+def known_needs() -> dict[str, Mapping[str, str]]:
+    """Return what an audit may need beside the list, and what is said where a space does not have it."""
+    return {
+        "declarations": {"fr": "aucun registre de déclarations", "en": "no register of declarations"},
+        **{kind.need: kind.lacks for kind in kinds()},
+        "mailboxes": {
+            "fr": "aucune extraction publique des boîtes",
+            "en": "no public extraction of mailboxes",
+        },
+        "archive": {"fr": "aucune liste archivée", "en": "no archived list"},
+    }
+
 
 Run = Callable[[Any], "Iterable[Finding]"]
 """From a `mssante_audit.space.TrustSpace` to what was found in it."""
@@ -76,7 +83,7 @@ class Audit:
     run: Run | tuple[Run, ...]
     """What finds; where there are several, each for itself: one that raises costs the others nothing."""
     needs: tuple[str, ...] = ()
-    """Names of `NEEDS`; where one is not there the audit is not made, and nothing is said to be checked."""
+    """Names of `known_needs`; where one lacks the audit is not made, and nothing is said to be checked."""
 
     def __post_init__(self) -> None:
         def wrong(message: str, remedy: str) -> InputError:
@@ -89,8 +96,8 @@ class Audit:
             raise wrong(f"its title is {self.title!r}", 'Give a text, or {"fr": …, "en": …}')
         if isinstance(self.title, Mapping) and not LANGUAGES.keys() <= self.title.keys():
             raise wrong("its title lacks a language", 'Give a text, or {"fr": …, "en": …}')
-        if not isinstance(self.needs, tuple) or not set(self.needs) <= set(NEEDS):
-            raise wrong(f"its needs are {self.needs!r}", f"Allowed: a tuple of {', '.join(NEEDS)}")
+        if not isinstance(self.needs, tuple) or not set(self.needs) <= known_needs().keys():
+            raise wrong(f"its needs are {self.needs!r}", f"Allowed: a tuple of {', '.join(known_needs())}")
         if not isinstance(self.rules, tuple) or not all(isinstance(own, Rule) for own in self.rules):
             raise wrong("its rules are no rules", "Use load_rules(FILE), or a tuple of Rule(…)")
         if not self.parts or not all(callable(part) for part in self.parts):
@@ -111,7 +118,7 @@ class Audit:
 
     def lacking(self, space: Any) -> tuple[str, ...]:
         """Return those of its needs that a space does not have."""
-        return tuple(need for need in self.needs if getattr(space, need) is None)
+        return tuple(need for need in self.needs if space.given(need) is None)
 
 
 _registered: dict[str, Audit] = {}

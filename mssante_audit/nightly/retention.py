@@ -1,19 +1,21 @@
-"""Retention: earlier runs are removed, and nothing but runs.
+"""Retention: earlier runs and observations are removed, and nothing else.
 
-A run is recognised by its name and by what its ``run.json`` says (`mssante_audit.nightly.log.read_run`);
-links are never followed; the run that the site shows stays.
+A run is recognised by its name and by what its ``run.json`` says (`mssante_audit.nightly.log.read_run`), an
+observation by the name that the observer gave it; links are never followed; the run that the site shows
+stays, and so do the newest whole observation of each kind and those that answer today.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from mssante_audit.base.settings import Retention
 from mssante_audit.nightly.log import RUN, RUNS, SITE, began, read_run
+from mssante_audit.observe.kinds import is_whole, kinds, observation_files, stamp_of
 
 
 def shown_run(output: Path) -> str:
@@ -45,6 +47,43 @@ def outdated(output: Path, rules: Retention, now: datetime) -> list[Path]:
         kept = [run for run in kept if began(run.name) >= oldest]
     protected = {*kept, *runs[: rules.at_least], folder / shown_run(output)}
     return [run for run in reversed(runs) if run not in protected]
+
+
+def outdated_observations(
+    data: Path, rules: Retention, now: datetime, answering: Collection[str]
+) -> list[Path]:
+    """Return the observations that `rules` let go, the oldest of each kind first.
+
+    Parameters
+    ----------
+    data
+        The data folder; if its ``observations`` is a link, nothing is let go.
+    now
+        Age is counted against it.
+    answering
+        Names of the files that today's answers come from.
+    """
+    if not rules.observation_days or (data / "observations").is_symlink():
+        return []
+    oldest, found = now - timedelta(days=rules.observation_days), []
+    for kind in kinds():
+        files = [f for f in observation_files(data, kind.name) if f.is_file() and not f.is_symlink()]
+        begun = {file: at for file in files if (at := stamp_of(file.name))}
+        if old := [file for file, at in begun.items() if at < oldest and file.name not in answering]:
+            whole = next(filter(is_whole, reversed(begun)), None)
+            found += [file for file in old if file != whole]
+    return found
+
+
+def remove_observations(files: Sequence[Path]) -> list[str]:
+    """Remove observations; return what could not be removed, and why."""
+    faults = []
+    for file in files:
+        try:
+            file.unlink()
+        except OSError as error:
+            faults.append(f"{file.name}: {(error.strerror or type(error).__name__).lower()}")
+    return faults
 
 
 def remove(folders: Sequence[Path]) -> list[str]:

@@ -50,7 +50,7 @@ from mssante_audit.nightly.log import (
     write_result,
     write_run,
 )
-from mssante_audit.nightly.retention import outdated, remove
+from mssante_audit.nightly.retention import outdated, outdated_observations, remove, remove_observations
 from mssante_audit.nightly.steps import STEPS, Job, work
 from mssante_audit.nightly.summary import summary
 from mssante_audit.report.conversion import as_severe
@@ -247,15 +247,30 @@ def _show(folder: Path) -> None:
 
 
 def _retain(config: Config, folder: Path) -> Result:
-    begin, rules = time.monotonic(), config.retention
-    found = [old for old in outdated(config.output.folder, rules, datetime.now(UTC)) if old != folder]
-    faults = [] if rules.dry_run else remove(found)
-    what = f"would remove {len(found)} runs" if rules.dry_run else f"{len(found)} runs removed"
-    names = f": {', '.join(old.name for old in found)}" if found else ""
-    message, outcome = "; ".join([what + names, *faults]), "failed" if faults else "done"
+    begin, rules, now = time.monotonic(), config.retention, datetime.now(UTC)
+    runs = [old for old in outdated(config.output.folder, rules, now) if old != folder]
+    answering = _answering(folder)
+    files = [] if answering is None else outdated_observations(config.data.folder, rules, now, answering)
+    faults = [] if rules.dry_run else [*remove(runs), *remove_observations(files)]
+    told = [
+        (f"would remove {len(found)} {what}" if rules.dry_run else f"{len(found)} {what} removed")
+        + (f": {', '.join(old.name for old in found)}" if found else "")
+        for what, found in (("runs", runs), ("observations", files))
+        if found or what == "runs"
+    ]
+    message, outcome = "; ".join([*told, *faults]), "failed" if faults else "done"
     result = Result("retention", outcome, message, round(time.monotonic() - begin, 3))
     note_result(folder, result)
     return result
+
+
+def _answering(folder: Path) -> list[str] | None:
+    """Return the names of the observations that the run's answers come from; ``None`` if it did not audit."""
+    try:
+        audited = json.loads((folder / "audit.json").read_bytes())
+    except FileNotFoundError:
+        return None
+    return [one["file"] for one in audited["results"]["provenance"]["observed"]]
 
 
 def _status(config: Config, results: dict[str, Result]) -> int:

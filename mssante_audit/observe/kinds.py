@@ -1,16 +1,95 @@
-"""Files of observations: what they are called by kind, where they lie, which is the newest.
+"""Kinds of observations: which there are, what their files are called, and what a data folder holds of each.
 
-A kind more is a name in `KINDS`, a folder of this room that asks and reads, and a field of the trust space.
+A kind more is a module of this room that reads its files and holds a `KIND`, and its name in `OURS`: spaces,
+snapshots, provenance, retention and what is said where it lacks know it from there. A line of a file says
+nothing here but the first: ``format`` (`Kind.format`), ``at`` and whatever the kind needs.
 """
 
 from __future__ import annotations
 
+import json
+import re
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from typing import Any, NamedTuple
 
-KINDS = ("dns", "tls")
-"""What the names of files begin with, before a dash and a date; of the second this version reads none. A file
-that its user named otherwise is of the first kind."""
+import pandas as pd
+
+from mssante_audit.base.instants import SKEW
+from mssante_audit.observe.lines import Scan
+
+OURS = ("mssante_audit.observe.merged",)
+"""Modules that hold a `KIND`. A file that its user named otherwise is of the first."""
+
+_STAMPED = re.compile(r"([a-z]+)-(\d{4}-\d{2}-\d{2}T\d{6}Z)\.jsonl\.gz")
+_HEAD = 1 << 16
+
+
+class File(NamedTuple):
+    """An observation file, before it is read."""
+
+    path: Path
+    begun: datetime
+    header: Mapping[str, Any]
+    """Its first line; empty if that cannot be read."""
+
+
+class Aside(NamedTuple):
+    """An observation file that is not used."""
+
+    file: str
+    why: str
+    """``future`` (begun after the instant that is audited at), ``zone`` (of another parent zone), or
+    ``unreadable``."""
+
+
+Reader = Callable[[Sequence[File], Sequence[str], datetime, datetime], tuple[Any, list[Aside]]]
+"""From files (newest first), the list's domains, the instant audited at, and the one before which what was
+seen says nothing any more: what was observed, ``None`` if nothing was, and what was left aside. What was
+observed has ``parts``, each with ``source``, ``sha256`` and ``started_at``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a snapshot keeps of what was observed."""
+
+    what: str
+    """What a row is."""
+    about: str | None
+    """A docstring whose first table describes the columns (`mssante_audit.base.frames.columns`)."""
+    make: Callable[[Any, Sequence[str]], pd.DataFrame]
+    """From what was observed (or ``None``) and the list's domains."""
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The values that a column may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of observation."""
+
+    name: str
+    """What the names of its files begin with, before a dash and a date."""
+    need: str
+    """What audits that need it say (`mssante_audit.findings.registry.Audit.needs`)."""
+    title: str
+    """Of such an observation, in French."""
+    lacks: Mapping[str, str]
+    """What is said where there is none, by language."""
+    remedy: str
+    """What to do then, in French."""
+    read: Reader
+    frames: Mapping[str, Frame] = field(default_factory=dict)
+    """What a snapshot keeps of it, by name."""
+
+
+def kinds() -> tuple[Kind, ...]:
+    """Return the kinds there are."""
+    return tuple(import_module(module).KIND for module in OURS)
 
 
 def default_path(folder: Path, at: datetime, kind: str = "dns") -> Path:
@@ -27,15 +106,99 @@ def observation_files(folder: Path, kind: str = "dns") -> list[Path]:
     return sorted((folder / "observations").glob(f"{kind}-*.jsonl.gz"))
 
 
-def find_observation(data: Path, kind: str = "dns") -> Path | None:
-    """Return the newest observation of a kind in a data folder, ``None`` if it has none (or is a file).
+def find_observations(data: Path, kind: str = "dns") -> list[File]:
+    """Return the observations of a kind in a data folder (none of a file), the newest first.
 
-    Observations lie in the folder or in ``observations/`` below it; the newest is the last in order of name.
+    They lie in the folder or in ``observations/`` below it. What counts is when they say they were begun,
+    then the order of their names.
     """
-    found = [f for folder in (data, data / "observations") for f in folder.glob("*.jsonl.gz") if f.is_file()]
-    return max((f for f in found if _kind(f.name) == kind), key=lambda f: f.name, default=None)
+    places = [f for folder in (data, data / "observations") for f in folder.glob("*.jsonl.gz")]
+    found = [_file(path) for path in places if path.is_file() and _kind(path.name) == kind]
+    found.sort(key=lambda file: (file.begun, file.path.name), reverse=True)
+    # One that cannot be read is refused if its name says that it is the newest, and not passed over.
+    last = max(found, key=lambda file: file.path.name, default=None)
+    return found if last is None or last.header else [last, *(file for file in found if file is not last)]
+
+
+def find_observation(data: Path, kind: str = "dns") -> Path | None:
+    """Return the newest observation of a kind in a data folder, ``None`` if it has none (or is a file)."""
+    return next((file.path for file in find_observations(data, kind)), None)
+
+
+def read_observations(
+    data: Path, domains: Sequence[str], as_of: datetime, since: datetime
+) -> tuple[dict[str, Any], tuple[Aside, ...], dict[str, tuple[File, ...]]]:
+    """Return what a data folder holds of each kind, by what needs it; files left aside; files there are.
+
+    Parameters
+    ----------
+    domains
+        Of the list.
+    as_of
+        Instant that is audited at: what was begun later is not used.
+    since
+        What was seen before says nothing of `as_of` any more.
+    """
+    observed, aside, known = {}, [], {}
+    for kind in kinds():
+        files = find_observations(data, kind.name)
+        aside += [Aside(file.path.name, "future") for file in files if file.begun > as_of + SKEW]
+        files = [file for file in files if file.begun <= as_of + SKEW]
+        observed[kind.need], others = kind.read(files, domains, as_of, since) if files else (None, [])
+        aside += others
+        known[kind.need] = tuple(files)
+    return observed, tuple(aside), known
+
+
+def stamp_of(name: str) -> datetime | None:
+    """Return when an observation was begun by the name that the observer gave it; ``None`` for another name.
+
+    >>> stamp_of("dns-2026-03-02T053000Z.jsonl.gz").isoformat(), stamp_of("mine.jsonl.gz")
+    ('2026-03-02T05:30:00+00:00', None)
+    """
+    stamped = _STAMPED.fullmatch(name)
+    with suppress(ValueError):
+        return datetime.strptime(stamped[2] if stamped else "", "%Y-%m-%dT%H%M%SZ").replace(tzinfo=UTC)
+    return None
+
+
+def pattern_of(header: Mapping[str, Any]) -> str:
+    """Return the pattern of the domains that a run asked about, "" for all of the list."""
+    settings = header.get("settings")
+    only = settings.get("only") if isinstance(settings, dict) else ""
+    return only if isinstance(only, str) else ""
+
+
+def is_whole(file: Path) -> bool:
+    """Tell whether the last run of a file was to answer for the whole list, and came to its end."""
+    pattern, whole = "", False
+    with suppress(OSError):
+        for _, content in Scan(file.read_bytes()).lines():
+            if "format" in content:
+                pattern, whole = pattern_of(content), False
+            elif "end" in content:
+                whole = content.get("complete") is True and not pattern
+    return whole
+
+
+def hashes(observed: Any) -> list[list[str]]:
+    """Return of each file that answers its name and the hash of its bytes."""
+    return [[part.source, part.sha256] for part in observed.parts]
 
 
 def _kind(name: str) -> str:
-    prefix = name.partition("-")[0]
-    return prefix if prefix in KINDS else KINDS[0]
+    stamped = _STAMPED.fullmatch(name)
+    prefix = stamped[1] if stamped else name.partition("-")[0]
+    known = [kind.name for kind in kinds()]
+    return prefix if stamped or prefix in known else known[0]
+
+
+def _file(path: Path) -> File:
+    """Read the first line of a file; one without counts from the date in its name, and is refused later."""
+    with suppress(OSError, zlib.error, ValueError, KeyError, TypeError):
+        with path.open("rb") as file:
+            head = zlib.decompressobj(31).decompress(file.read(_HEAD), _HEAD)
+        header = dict(json.loads(head.partition(b"\n")[0]))
+        begun = datetime.fromisoformat(header["at"])
+        return File(path, begun.astimezone(UTC), header)
+    return File(path, stamp_of(path.name) or datetime.min.replace(tzinfo=UTC), {})

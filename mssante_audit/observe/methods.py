@@ -41,6 +41,7 @@ column           dtype                meaning
 ``cut``          str                  the zone that serves the name, "" where that is the parent's
 ``why``          object (dict)        why, in facts, as above
 ``observed_at``  datetime64[us, UTC]  the last query about it, NaT if none
+``observed_in``  str                  the observation file that it was read from, "" if it was not asked about
 ===============  ===================  =====================================================================
 
 Pure: from the frames of `mssante_audit.observe.observation`, whatever the file holds about domains no longer
@@ -61,30 +62,32 @@ from mssante_audit.observe.lines import TOLD
 from mssante_audit.observe.observation import Observation
 
 METHODS = ("delegated", "within-delegated", "redirected", "wildcard", "none", "outside", "unknown")
+COLUMNS = ("domain", "method", "cut", "why", "observed_at", "observed_in")
 Method = pd.CategoricalDtype(list(METHODS))
 Why = dict[str, Any]
 
 
-def methods(observation: Observation, domains: Iterable[str]) -> pd.DataFrame:
+def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataFrame:
     """Derive the method in use for each domain, written as in the white list; each gets one row, in order.
 
     Returns
     -------
     DataFrame
-        Columns as in this module's docstring, one row a domain.
+        Columns as in this module's docstring, one row a domain; none without an observation.
     """
-    view, at = view_of(observation), _times(observation)
-    rows = []
-    for domain in dict.fromkeys(domains):
-        name = canonical(domain)
-        method, cut, why, zones = _method(view, name)
-        asked = [at[zone, name] for zone in zones if (zone, name) in at]
-        rows.append((domain, method, cut, why, max(asked, default=pd.NaT)))
-    frame = pd.DataFrame(rows, columns=["domain", "method", "cut", "why", "observed_at"])
-    times = pd.Series([row[-1] for row in rows], dtype="datetime64[us, UTC]")
-    return frame.astype({"domain": "str", "method": Method, "cut": "str", "why": "object"}).assign(
-        observed_at=times
-    )
+    names = dict.fromkeys(domains) if observation else {}
+    rows: dict[str, tuple[Any, ...]] = dict.fromkeys(names, ())
+    for part, own in observation.shares(names) if observation else ():
+        view, at = view_of(part), _times(part)
+        for domain in own:
+            name = canonical(domain)
+            method, cut, why, zones = _method(view, name)
+            last = max((at[zone, name] for zone in zones if (zone, name) in at), default=pd.NaT)
+            rows[domain] = (domain, method, cut, why, last, "" if last is pd.NaT else part.source)
+    frame = pd.DataFrame(rows.values(), columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS, "object"))
+    times = pd.Series([row[-2] for row in rows.values()], dtype="datetime64[us, UTC]")
+    texts = dict.fromkeys(("domain", "cut", "observed_in"), "str")
+    return frame.astype(texts | {"method": Method}).assign(observed_at=times)
 
 
 def _times(observation: Observation) -> dict[tuple[str, str], pd.Timestamp]:

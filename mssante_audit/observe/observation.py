@@ -41,7 +41,7 @@ column         dtype           meaning
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +50,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from mssante_audit.observe.kinds import pattern_of
 from mssante_audit.observe.lines import (
     OUTCOMES,
     SECTIONS,
@@ -91,12 +92,36 @@ class Observation:
     started_at: datetime
     complete: bool
     """Whether the last run came to its end."""
+    only: str = ""
+    """The pattern of the domains that the last run asked about; "" for all of the list."""
+    domains: frozenset[str] = frozenset()
+    """Of one of the `older`: the domains, as the list writes them, that it answers for."""
+    older: tuple[Observation, ...] = ()
+    """Those that answer for what this one does not, newest first (`mssante_audit.observe.merged`)."""
     ignored: dict[str, int] = field(default_factory=dict)
     """Messages that answered nothing asked, by source address, over all runs."""
     settings: dict[str, Any] = field(default_factory=dict)
     """The options of the last run, as its header has them."""
     found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What was worked out of it, once (`mssante_audit.observe.dns.view.view_of`)."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it was to answer for the whole list, and came to its end."""
+        return self.complete and not self.only
+
+    @property
+    def parts(self) -> tuple[Observation, ...]:
+        """All the files that answer, the newest first."""
+        return (self, *self.older)
+
+    def shares(self, domains: Iterable[str]) -> Iterator[tuple[Observation, list[str]]]:
+        """Yield each file that answers for some of `domains`, and those; what none does is the newest's."""
+        of = {domain: part for part in self.older for domain in part.domains}
+        own: dict[int, list[str]] = {}
+        for domain in dict.fromkeys(domains):
+            own.setdefault(id(of.get(domain, self)), []).append(domain)
+        yield from ((part, own[id(part)]) for part in self.parts if id(part) in own)
 
 
 class _Rows:
@@ -130,11 +155,19 @@ class _Rows:
         return frame.astype({n: pd.CategoricalDtype(list(c)) for n, c in _CHOICES.items() if n in columns})
 
 
-def load_observation(source: str | Path) -> Observation:
+def load_observation(source: str | Path, names: Collection[str] | None = None) -> Observation:
     """Read an observation file.
 
     A file that is still growing, was cut, is damaged, or holds lines that are not as they should be is read
     as far as possible: what could not be read is in `Observation.problems`.
+
+    Parameters
+    ----------
+    source
+        The file.
+    names
+        Leave out what says nothing of these names (`mssante_audit.observe.dns.names.canonical`): other names,
+        and zones that none of them lies in. Servers and mail hosts stay.
 
     Raises
     ------
@@ -151,6 +184,7 @@ def load_observation(source: str | Path) -> Observation:
     notes: list[tuple[int, str, str]] = []
     ignored: dict[str, int] = {}
     complete = False
+    tells = _telling(names)
 
     def queries() -> Iterator[tuple[int, Observed]]:
         nonlocal complete
@@ -166,9 +200,12 @@ def load_observation(source: str | Path) -> Observation:
                     ignored[address] = ignored.get(address, 0) + count
             else:
                 try:
-                    yield line, parse_query(content)
+                    query = parse_query(content)
                 except ValueError as error:
                     scan.problems.append((line, "record", str(error)))
+                    continue
+                if tells(query):
+                    yield line, query
 
     asked, told = _Rows("line", *Observed._fields[:-1]), _Rows("line", *Record._fields)
     for line, query in queries():
@@ -192,9 +229,30 @@ def load_observation(source: str | Path) -> Observation:
         ipv6=all(h.get("ipv6") is True for h in headers),
         started_at=datetime.fromisoformat(headers[0]["at"]).astimezone(UTC),
         complete=complete,
+        only=pattern_of(headers[-1]),
         ignored=ignored,
         settings=given if isinstance(given := headers[-1].get("settings"), dict) else {},
     )
+
+
+def _telling(names: Collection[str] | None) -> Callable[[Observed], bool]:
+    """Return what tells whether a query says something of names, or may."""
+    if names is None:
+        return lambda _: True
+    above = {"."}
+    for name in names:
+        while name and name not in above:
+            above.add(name)
+            name = name.partition(".")[2]
+
+    def tells(query: Observed) -> bool:
+        if query.step == "apex":
+            return query.zone in above
+        if query.step == "sibling":
+            return query.qname.partition(".")[2] in above
+        return query.step != "walk" or query.qname in above
+
+    return tells
 
 
 def _counts(content: object) -> Iterator[tuple[str, int]]:

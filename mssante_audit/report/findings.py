@@ -12,8 +12,9 @@ from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.french import NBSP, count, day, listing, typeset
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
 from mssante_audit.findings.causes import actionable
-from mssante_audit.findings.registry import NEEDS, audits, catalogue, rule
+from mssante_audit.findings.registry import audits, catalogue, known_needs, rule
 from mssante_audit.findings.trend import severity_counts
+from mssante_audit.observe.kinds import kinds
 from mssante_audit.report.results import Limits, limited_to
 from mssante_audit.report.tables import Cell, Html, badge, csv_link, data, prose, table, visible
 from mssante_audit.space.trust import TrustSpace
@@ -30,11 +31,11 @@ SOURCES = {
 
 TO_DO = {
     "declarations": "Déposez declarations.csv, .xlsx ou .json dans le dossier de données.",
-    "observation": "Lancez « mssante-audit observe », qui en dépose une dans observations/.",
     "mailboxes": "Lancez « mssante-audit fetch --mailboxes », qui y dépose celle du jour.",
     "archive": "Gardez les listes par « mssante-audit fetch » ou « mssante-audit archive import ».",
 }
-"""What to do where one of `mssante_audit.findings.registry.NEEDS` is not there."""
+"""What to do where one of `mssante_audit.findings.registry.known_needs` is not there; a kind of observation
+says its own."""
 
 BY_ARCHIVE = "Contacts que l’archive montre périmés"
 """The one family that needs more than its audit does."""
@@ -64,7 +65,7 @@ def lacks(space: TrustSpace, rules: Mapping[str, Rule]) -> list[str]:
     known = audits()
     needs = {need for told in rules.values() if told.audit in known for need in known[told.audit].needs}
     needs |= {"archive" for told in rules.values() if told.family == BY_ARCHIVE}
-    return [need for need in sorted(needs) if getattr(space, need) is None]
+    return [need for need in sorted(needs) if space.given(need) is None]
 
 
 def unknown(what: Mapping[str, Iterable[str]]) -> str:
@@ -73,7 +74,7 @@ def unknown(what: Mapping[str, Iterable[str]]) -> str:
     Parameters
     ----------
     what
-        Names of `mssante_audit.findings.registry.NEEDS` that lack, by what they lack for.
+        Names of `mssante_audit.findings.registry.known_needs` that lack, by what they lack for.
 
     Examples
     --------
@@ -86,11 +87,12 @@ def unknown(what: Mapping[str, Iterable[str]]) -> str:
     reasons: dict[tuple[str, ...], list[str]] = {}
     for name, needs in what.items():
         reasons.setdefault(tuple(needs), []).append(name)
+    words, remedies = known_needs(), TO_DO | {kind.need: kind.remedy for kind in kinds()}
     told = [
-        f"{listing(names)} ({listing([NEEDS[need]['fr'] for need in needs])})"
+        f"{listing(names)} ({listing([words[need]['fr'] for need in needs])})"
         for needs, names in reasons.items()
     ]
-    return typeset(f"Non vérifié, et donc inconnu : {listing(told)}. {' '.join(TO_DO[n] for n in every)}")
+    return typeset(f"Non vérifié, et donc inconnu : {listing(told)}. {' '.join(remedies[n] for n in every)}")
 
 
 def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:

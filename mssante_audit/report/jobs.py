@@ -18,7 +18,8 @@ from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
 
 NEEDS = {"changes": ("archive",)}
-"""What a notebook needs beside the list (fields of `TrustSpace`); one of an audit's name, what that needs."""
+"""What a notebook needs beside the list (`mssante_audit.findings.registry.known_needs`); one of an audit's
+name, what that needs."""
 
 ONE_OPERATOR = frozenset({"operator"})
 """Reports about a single operator: made only when asked for, with the parameter `operator`."""
@@ -99,7 +100,7 @@ def check_input(jobs: Sequence[Job]) -> TrustSpace | None:
 def has_data(name: str, space: TrustSpace | None, *, asked: bool) -> bool:
     """Tell whether the data that a notebook needs are there; refuse one that was asked for without them."""
     needs = NEEDS.get(name) or (audits()[name].needs if name in audits() else ())
-    lacking = [need for need in needs if space is not None and getattr(space, need) is None]
+    lacking = [need for need in needs if space is not None and space.given(need) is None]
     if lacking and asked:
         raise InputError(f"the data folder holds no {lacking[0]}", remedy=f"The report {name!r} needs them")
     return not lacking

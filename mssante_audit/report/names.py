@@ -12,6 +12,7 @@ STATUSES = {
     "as-declared": "listé comme déclaré",
     "withdrawn": "retiré, absent de la liste",
     "later": "déclaré à une date future",
+    "outside": "hors du périmètre du registre",
 }
 """Statuses of a domain in the register (`mssante_audit.audits.reconciliation`), worst first."""
 
@@ -35,6 +36,9 @@ DECLARED = {
     "": "rien",
 }
 """What was declared of the DNS."""
+
+ASPECTS = {"method": "Méthode", "servers": "Serveurs de noms", "exchangers": "Serveurs de messagerie"}
+"""What is compared of two observations of the DNS (`mssante_audit.verdicts.differences`)."""
 
 KINDS = {
     "added": "Domaines ajoutés",

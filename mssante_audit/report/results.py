@@ -28,6 +28,7 @@ from mssante_audit.findings.facts import names_persons
 from mssante_audit.findings.frame import COLUMNS, typed
 from mssante_audit.findings.registry import audits
 from mssante_audit.findings.trend import severity_counts
+from mssante_audit.observe.kinds import kinds
 from mssante_audit.report.parameters import check_value
 from mssante_audit.report.say import Said, say
 from mssante_audit.snapshot.load import load_space
@@ -230,6 +231,18 @@ def of_operator(findings: pd.DataFrame, space: TrustSpace, operator_id: str | No
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+class ObservedFile(TypedDict):
+    """An observation file that answers for some of the list."""
+
+    kind: str
+    """Its title in French (`mssante_audit.observe.kinds.Kind.title`)."""
+    file: str
+    sha256: str
+    begun: str
+    """When it was begun (ISO 8601)."""
+
+
+@with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))
 class Provenance(TypedDict):
     """Where a report comes from."""
 
@@ -254,9 +267,10 @@ class Provenance(TypedDict):
     register: str | None
     """Name of the register of declarations; null without one."""
     register_sha256: str | None
-    observation: str | None
-    """Name of the observation of the DNS; null without one."""
-    observation_sha256: str | None
+    observed: list[ObservedFile]
+    """The observation files that answer, of every kind, the newest of each first."""
+    set_aside: dict[str, str]
+    """Why observation files are not used: ``future``, ``zone`` (of another parent zone) or ``unreadable``."""
     mailboxes: str | None
     """Name of the public extraction of mailboxes; null without one."""
     not_made: list[str]
@@ -289,8 +303,12 @@ def provenance(space: TrustSpace) -> Provenance:
         "namespace": whitelist.namespace,
         "register": space.declarations.source if space.declarations else None,
         "register_sha256": space.declarations.sha256 if space.declarations else None,
-        "observation": space.observation.source if space.observation else None,
-        "observation_sha256": space.observation.sha256 if space.observation else None,
+        "observed": [
+            {"kind": kind.title, "file": p.source, "sha256": p.sha256, "begun": p.started_at.isoformat()}
+            for kind in kinds()
+            for p in getattr(space.given(kind.need), "parts", ())
+        ],
+        "set_aside": dict(space.aside),
         "mailboxes": space.mailboxes.source if space.mailboxes else None,
         "not_made": [name for name, told in audits().items() if told.lacking(space)],
         "as_of": space.as_of.isoformat(),

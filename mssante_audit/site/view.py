@@ -22,7 +22,7 @@ from mssante_audit.audits import lacking
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.ledger import FollowUp
-from mssante_audit.findings.registry import NEEDS, catalogue
+from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.findings.trend import Point
 from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace
@@ -197,7 +197,7 @@ def view_of(
         tuple(points),
         _operators(space, findings, waived, new, dossiers_in(dossiers) if dossiers else {}),
         reports_in(reports) if reports else (),
-        {name: NEEDS[needs[0]]["fr"] for name, needs in lacking(space).items()},
+        {name: known_needs()[needs[0]]["fr"] for name, needs in lacking(space).items()},
         provenance(space),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +16,7 @@ from mssante_audit.findings import frame as findings
 from mssante_audit.findings.catalogue import CHECKS, CONFIDENCES, SEVERITIES
 from mssante_audit.mailboxes import counts
 from mssante_audit.observe import methods
+from mssante_audit.observe.kinds import kinds
 from mssante_audit.space import story
 from mssante_audit.verdicts import checks, domains
 from mssante_audit.whitelist import load
@@ -43,6 +45,7 @@ def _register() -> tuple[Column, ...]:
     return tuple((told | own).values())
 
 
+_OBSERVED = {name: frame for kind in kinds() for name, frame in kind.frames.items()}
 FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
     "entries": ("A row of the white list.", _of(load)),
     "problems": ("What could not be read of the white list.", _of(load, 1)),
@@ -50,7 +53,7 @@ FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
     "causes": ("What is to be put right: findings merged by operator and remedy.", _of(causes)),
     "domains": ("A domain of the list.", _of(domains)),
     "mailboxes": ("Mailboxes published of one domain, kind and structure.", _of(counts)),
-    "methods": ("A domain that was observed.", _of(methods)),
+    **{name: (one.what, partial(columns, one.about)) for name, one in _OBSERVED.items()},
     "changes": ("A change between two lists.", _worded(changes, story.CHANGES)),
     "events": ("Changes that belong together.", _worded(events, story.EVENTS)),
     "register": ("A declaration of Annexe 1.", _register),
@@ -71,7 +74,7 @@ _CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
         "method": methods.METHODS,
     },
     "mailboxes": {"kind": counts.KINDS},
-    "methods": {"method": methods.METHODS},
+    **{name: one.choices for name, one in _OBSERVED.items()},
     "changes": {"kind": changes.KINDS, "confidence": sides.CONFIDENCES},
     "events": {"kind": events.EVENTS, "confidence": sides.CONFIDENCES},
 }

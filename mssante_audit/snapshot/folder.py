@@ -36,7 +36,7 @@ import pandas as pd
 from mssante_audit.base.errors import InputError
 
 FILE = "snapshot.json"
-VERSION = 3
+VERSION = 4
 PRIVATE = "private"
 """Folder that only its owner may enter (0700), its files his alone (0600); never in what is shared."""
 AGAIN = "Make it again: mssante-audit snapshot --data DIR OUT"

@@ -15,15 +15,16 @@ import pandas as pd
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.declarations.register import Register
+from mssante_audit.declarations.scope import Scope
 from mssante_audit.findings.facts import loaded
 from mssante_audit.findings.frame import COLUMNS, Severity
 from mssante_audit.findings.registry import audits, catalogue
 from mssante_audit.mailboxes.counts import Counts
 from mssante_audit.mailboxes.extraction import Extraction
-from mssante_audit.observe.observation import Observation, load_observation
+from mssante_audit.observe.kinds import hashes, read_observations
 from mssante_audit.snapshot.folder import AGAIN, PRIVATE, is_snapshot, read_frame, read_head
 from mssante_audit.snapshot.make import WAIVED
-from mssante_audit.space.trust import Thresholds, TrustSpace, find_archive, find_observation
+from mssante_audit.space.trust import Thresholds, TrustSpace, find_archive
 from mssante_audit.space.trust import load_space as load_files
 from mssante_audit.whitelist.load import WhiteList
 from mssante_audit.whitelist.signature import Verdict
@@ -116,13 +117,20 @@ def _load_snapshot(
     if show_contacts and head["shareable"]:
         raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
     whitelist, (where, trusted) = _whitelist(folder, head), _where(folder)
+    domains, since = whitelist.entries["domain"].tolist(), made_with.oldest_observation(made_at)
+    observed, aside, files = read_observations(where, domains, made_at, since) if where else ({}, (), {})
+    told = head["observed"]  # only what the snapshot was made with
+    observed = {need: seen for need, seen in observed.items() if seen and hashes(seen) == told.get(need)}
     space = TrustSpace(
         whitelist,
         made_at,
         made_with,
         show_contacts,
         declarations=_register(folder, head["register"]),
-        observation=_observation(head["observation"], where),
+        observation=observed.pop("observation", None),
+        observed=observed,
+        aside=aside,
+        files=files,
         mailboxes=_mailboxes(folder, head["mailboxes"]),
         archive=find_archive(where, *trusted) if where and where.is_dir() else None,
         kept=partial(read_frame, folder),
@@ -162,6 +170,7 @@ def _register(folder: Path, told: dict[str, Any] | None) -> Register | None:
         {file: frozenset(columns) for file, columns in told["missing"].items()},
         told["source"],
         told["sha256"],
+        Scope.model_validate(told["scope"]) if told["scope"] else None,
     )
 
 
@@ -181,13 +190,6 @@ def _where(folder: Path) -> tuple[Path | None, tuple[list[str], str | None]]:
     where = told.get("data")
     trusted = told.get("anchors", []), told.get("signer")
     return (Path(where) if where and Path(where).exists() else None), trusted
-
-
-def _observation(told: dict[str, Any] | None, where: Path | None) -> Observation | None:
-    """Return the observation that a snapshot was made with, read where the data lie."""
-    file = find_observation(where) if told and where else None
-    found = load_observation(file) if file else None
-    return found if found and told and found.sha256 == told["sha256"] else None
 
 
 def _found(folder: Path, made: Iterable[str]) -> dict[str, Any]:

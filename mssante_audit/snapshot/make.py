@@ -22,7 +22,7 @@ from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.facts import dumped
 from mssante_audit.findings.registry import audits
 from mssante_audit.findings.words import worded
-from mssante_audit.observe.methods import methods
+from mssante_audit.observe.kinds import hashes, kinds
 from mssante_audit.snapshot.folder import FILE, PRIVATE, VERSION, digest, naming, read_head
 from mssante_audit.space.inputs import code_digest, inputs_digest
 from mssante_audit.space.story import worded_changes
@@ -134,15 +134,21 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
     """Yield the files of a snapshot by name, with their content."""
     told = pd.concat([_of_audit(space, name) for name in audits()], ignore_index=True)
     shared = worded(told)
-    seen = _methods(space)
+    names = dict.fromkeys(space.audited["domain"].tolist())
+    seen = {
+        name: frame.make(space.given(kind.need), list(names))
+        for kind in kinds()
+        for name, frame in kind.frames.items()
+    }
+    used = dict(zip(seen["methods"]["domain"], seen["methods"]["method"], strict=True))
     open_ones = shared[shared["until"] == ""]
     frames = {
         "entries": space.entries,
         "problems": space.whitelist.problems,
         "findings": shared.assign(evidence_raw=told["evidence"]),
-        "domains": domains_of(space, open_ones, dict(zip(seen["domain"], seen["method"], strict=True))),
-        "methods": seen,
+        "domains": domains_of(space, open_ones, used),
         "changes": _changes(space),
+        **seen,
     }
     own = {f"own_{name}": list(map(dumped, told[name])) for name in ("subject", "facts")}
     private = {"findings": pd.DataFrame({"own_fingerprint": told["fingerprint"], **own})}
@@ -174,12 +180,6 @@ def _of_audit(space: TrustSpace, name: str) -> pd.DataFrame:
     )
 
 
-def _methods(space: TrustSpace) -> pd.DataFrame:
-    if space.observation is None:
-        return pd.DataFrame({name: pd.Series(dtype="str") for name in ("domain", "method", "cut", "why")})
-    return methods(space.observation, dict.fromkeys(space.audited["domain"].tolist()))
-
-
 def _changes(space: TrustSpace) -> pd.DataFrame:
     """Return what changed since the archived list before this one, persons masked; empty if there is none."""
     archive, made = space.archive, space.whitelist.generated_at
@@ -198,8 +198,7 @@ def _plain(value: Any) -> Any:
 
 
 def _head(space: TrustSpace, shareable: bool) -> dict[str, Any]:
-    whitelist, register, observation = space.whitelist, space.declarations, space.observation
-    mailboxes = space.mailboxes
+    whitelist, register, mailboxes = space.whitelist, space.declarations, space.mailboxes
     return {
         "version": VERSION,
         "shareable": shareable,
@@ -223,8 +222,9 @@ def _head(space: TrustSpace, shareable: bool) -> dict[str, Any]:
             "source": register.source,
             "sha256": register.sha256,
             "missing": {file: sorted(columns) for file, columns in register.missing.items()},
+            "scope": register.scope and register.scope.model_dump(),
         },
-        "observation": observation and {"source": observation.source, "sha256": observation.sha256},
+        "observed": {need: hashes(seen) for need, seen in space.observations.items()},
         "mailboxes": mailboxes
         and {
             "source": mailboxes.source,

@@ -7,7 +7,7 @@ aside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -26,8 +26,10 @@ from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
 from mssante_audit.mailboxes.extraction import Extraction, find_extractions
+from mssante_audit.observe.kinds import Aside, File, kinds, read_observations
 from mssante_audit.observe.kinds import find_observation as find_observation
-from mssante_audit.observe.observation import Observation, load_observation
+from mssante_audit.observe.observation import Observation
+from mssante_audit.space.scope import covered
 from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.check import search
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
@@ -57,6 +59,15 @@ class TrustSpace:
     archive: Archive | None = None
     """The earlier lists: of the folder's ``archive``, or of the folder itself if it is one."""
 
+    observed: Mapping[str, Any] = field(default_factory=dict)
+    """What was observed otherwise, by what needs it (`mssante_audit.observe.kinds.Kind.need`)."""
+    aside: tuple[Aside, ...] = ()
+    """The observation files that are not used, and why."""
+    files: Mapping[str, tuple[File, ...]] = field(default_factory=dict)
+    """The observation files there are, begun before `as_of`, by what needs them, the newest first."""
+    domains: frozenset[str] | None = None
+    """The domains that are `audited`, if not all are (`parts`)."""
+
     kept: Callable[[str], pd.DataFrame] | None = field(default=None, compare=False, repr=False)
     """Reads a frame by its name of the snapshot (`mssante_audit.snapshot`) that the space is loaded from."""
 
@@ -71,17 +82,26 @@ class TrustSpace:
     @cached_property
     def audited(self) -> pd.DataFrame:
         """The rows that audits look at: `entries` without the manager's and operators' test entries."""
-        return self.entries[~self.entries["is_audit_entry"]]
+        rows = self.entries[~self.entries["is_audit_entry"]]
+        return rows if self.domains is None else rows[rows["domain"].isin(self.domains)]
 
     @cached_property
     def structures(self) -> dict[str, str]:
-        """Which operator identifiers stand for one structure (`mssante_audit.whitelist.rows.structures`)."""
-        return structures(self.audited)
+        """Which operator identifiers stand for one structure (`mssante_audit.whitelist.rows.structures`).
+
+        All lists of the archive have a say, and their identifiers are in it too.
+        """
+        return structures(self.audited, self.archive.structures if self.archive else None)
 
     @cached_property
     def operator_names(self) -> dict[str, str]:
         """The name of each operator, by its identifier (`mssante_audit.whitelist.rows.operator_names`)."""
         return operator_names(self.audited)
+
+    @cached_property
+    def covered(self) -> frozenset[str] | None:
+        """The operators that the register covers (`mssante_audit.space.scope`), ``None`` for all."""
+        return covered(self)
 
     @cached_property
     def published(self) -> dict[str, int] | None:
@@ -93,6 +113,31 @@ class TrustSpace:
         if self.mailboxes is None or self.mailboxes.fault(self.whitelist.generated_at or self.as_of):
             return None
         return self.mailboxes.by_domain
+
+    def given(self, need: str) -> Any:
+        """Return what an audit `needs` (`mssante_audit.findings.registry`), ``None`` if it lacks."""
+        return self.observed[need] if need in self.observed else getattr(self, need, None)
+
+    @property
+    def observations(self) -> dict[str, Any]:
+        """What was observed, of every kind that there is, by what needs it."""
+        found = {kind.need: self.given(kind.need) for kind in kinds()}
+        return {need: seen for need, seen in found.items() if seen is not None}
+
+    def parts(self) -> list[TrustSpace]:
+        """Return the space as each file of its observation of the DNS answers for it: its domains, that file.
+
+        That is the space itself where one file answers for all of them.
+        """
+        seen = self.observation
+        shares = list(seen.shares(self.audited["domain"].tolist())) if seen else []
+        if all(part is seen for part, _ in shares):
+            return [self]
+        if "parts" not in self.found:
+            self.found["parts"] = [
+                replace(self, observation=part, domains=frozenset(own)) for part, own in shares
+            ]
+        return list(self.found["parts"])
 
     def search(self, words: str, limit: int = 10) -> pd.DataFrame:
         """Return the domains that words resemble (`mssante_audit.whitelist.check.search`)."""
@@ -108,7 +153,8 @@ class TrustSpace:
         """
         own = self.whitelist
         if self.archive is None or (own.sha256.startswith(snapshot.sha) and not own.damaged):
-            return replace(side_of(own), time=snapshot.generated_at)
+            known = self.archive.structures if self.archive else {}
+            return replace(side_of(own), time=snapshot.generated_at, structures=known)
         return self.archive.side(snapshot)
 
     def _repr_html_(self) -> str:
@@ -127,7 +173,7 @@ class TrustSpace:
             )
             + f", {count(len(self.entries) - len(self.audited), 'ligne')} de test à part",
             "Registre": register.source if register else "aucun",
-            "DNS observé": moment(seen.started_at) if seen else "jamais",
+            "DNS observé": listing([moment(part.started_at) for part in seen.parts]) if seen else "jamais",
             "Archive": count(len(self.archive.snapshots), "liste") if self.archive else "aucune",
             "Situation": moment(self.as_of),
             "Contacts": "montrés" if self.show_contacts else "masqués dans les constats",
@@ -198,15 +244,23 @@ def load_space(
     )
     if archive and file.parent == archive.folder:
         checked(whitelist, file)
-    register, observed = find_register(folder), find_observation(folder)
-    return TrustSpace(
+    register, limits = find_register(folder), thresholds or Thresholds()
+    observed, aside, files = read_observations(
+        folder, whitelist.entries["domain"].tolist(), instant, limits.oldest_observation(instant)
+    )
+    space = TrustSpace(
         whitelist,
         instant,
-        thresholds or Thresholds(),
+        limits,
         show_contacts,
         declarations=None if register is None else load_declarations(register),
-        observation=None if observed is None else load_observation(observed),
+        observation=observed.pop("observation", None),
+        observed=observed,
+        aside=aside,
+        files=files,
         mailboxes=find_extractions(folder, instant),
         waivers=waivers if (waivers := folder / "waivers.toml").is_file() else None,
         archive=archive,
     )
+    _ = space.covered  # a scope that names nobody is told at once
+    return space

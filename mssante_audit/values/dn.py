@@ -38,6 +38,8 @@ _BEFORE = re.compile(
 """What tools and people write before a DN."""
 _SLASH = re.compile(r"\s*/\s*(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
 _LINE = re.compile(r"[ \t]*[,;]?[ \t]*[\r\n]+\s*(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
+_DOT = re.compile(r"(?<=\bC=[A-Z]{2})\s*\.\Z", re.I)
+"""The end of a sentence, which a DN is not."""
 _S = re.compile(r"(?<=,)\s*S\s*=", re.I)
 
 
@@ -107,7 +109,7 @@ def pasted_dn(text: str) -> str:
     >>> pasted_dn(" cf. certificat joint ")
     'cf. certificat joint'
     """
-    bare = text.strip()
+    bare = _DOT.sub("", text.strip())
     if bare[:3].upper() == "CN=" and "\n" not in bare and "\r" not in bare:
         return bare
     inner = bare[before.end() :] if (before := _BEFORE.match(bare)) else bare

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -28,8 +29,10 @@ _SHAPES = {
     "SIRET": re.compile(r"\d{14}", re.ASCII),
     "RPPS": re.compile(r"\d{14}", re.ASCII),
 }
-_WORD = re.compile(r"\b(ADELI|FINESS|SIREN|SIRET|RPPS)\b(.{1,60})", re.I | re.S)
+_WORD = re.compile(r"\b(ADELI|FINESS|SIREN|SIRET|RPPS)(?![A-Z])(.{1,60})", re.I | re.S)
 """A kind by its name, and what follows it."""
+_AFTER = re.compile(r"([0-9A-Z]{9,15}?)(ADELI|FINESS|SIREN|SIRET|RPPS)[A-Z]*")
+"""The same the other way round, of a text without blanks."""
 _TABLE = tomllib.loads((files(__package__) / "departments.toml").read_text(encoding="utf-8"))
 
 DEPARTMENTS: dict[str, str] = _TABLE["departments"]
@@ -105,7 +108,9 @@ def identifier_of(text: str) -> str:
         return value
     if _SHAPES["SIRET"].fullmatch(value) and _checked("SIRET", value):
         return f"3{value}"
-    if named := _WORD.search(text):
+    if after := _AFTER.fullmatch(value):
+        text = f"{after[2]} {after[1]}"
+    if named := _WORD.search(text) or _WORD.search(value):
         word, number = named[1].upper(), re.sub(r"^[^0-9]+|[\W_]+", "", named[2]).upper()
         for first, kind in KINDS.items():
             if kind == word or {kind, word} == {"SIREN", "SIRET"}:
@@ -115,16 +120,34 @@ def identifier_of(text: str) -> str:
     return value
 
 
-def structure_key(text: str) -> str:
-    """Return what a structure is known by, whichever of its numbers is written.
+def structure_key(text: str, among: Container[str] = ()) -> str:
+    """Return what a structure is known by, whichever of its numbers is written: kind and FINESS, or SIREN.
 
-    SIREN and SIRET are one structure's. FINESS and SIREN are both nine digits, of which the kind is left out.
+    Parameters
+    ----------
+    text
+        An identifier, as anybody wrote it.
+    among
+        The structures that may be meant, by such keys. Of nine digits alone, which may be FINESS or SIREN,
+        they decide, where one of both is among them; else the département that a FINESS starts with, where it
+        is none. What neither decides stays as it is, and is no other structure's key.
 
     >>> structure_key("399900000300015"), structure_key("SIREN 999 000 003"), structure_key("999000003")
-    ('999000003', '999000003', '999000003')
+    ('2999000003', '2999000003', '2999000003')
+    >>> structure_key("759900004"), structure_key("759900004", {"1759900004", "1750000002"})
+    ('759900004', '1759900004')
     """
     value = identifier_of(text)
-    return value[1:10] if _kind_of(value) in ("FINESS", "SIREN", "SIRET") else value
+    if (kind := _kind_of(value)) in ("FINESS", "SIREN", "SIRET"):
+        return value if kind == "FINESS" else f"2{value[1:10]}"
+    if len(value) != 9:
+        return value
+    finess = f"1{value}" if _SHAPES["FINESS"].fullmatch(value) and finess_department(value) else ""
+    siren = f"2{value}" if _SHAPES["SIREN"].fullmatch(value) else ""
+    known = [key for key in (finess, siren) if key and key in among]
+    if len(known) == 1:
+        return known[0]
+    return (finess or siren or value) if bool(finess) != bool(siren) and _checked("SIREN", value) else value
 
 
 def _kind_of(value: str) -> str:

@@ -15,19 +15,22 @@ import pandas as pd
 
 from mssante_audit.findings.catalogue import CHECKS, FAILED
 from mssante_audit.findings.registry import audits, catalogue
+from mssante_audit.space.scope import outside
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.mail import RECEIVES as RECEIVES
+from mssante_audit.verdicts.mail import Mail, mails
 from mssante_audit.whitelist.reliance import doubts
 
 RESULTS = ("ok", "warn", "fail", "unknown")
 """Of a check."""
-RECEIVES = ("yes", "degraded", "no", "unknown")
-"""Whether mail to a domain arrives."""
 STATES = ("well", "risk", "broken", "unknown")
 """Of a domain: the worst of its known checks."""
 NOT_AUDITED = "not_audited"
-"""Why a check is unknown that no audit calls well yet; ``no_`` and a need is why one was not made."""
-NEVER_OK = ("dns", "mail")
-"""Checks of which faults are told, and nobody can say yet that a domain passes them."""
+"""Why a check is unknown that no audit looks at yet; ``no_`` and a need is why one was not made."""
+WALKED = ("dns", "mail")
+"""Checks that are ok only where the walk to a domain's mail hosts says so (`mssante_audit.verdicts.mail`)."""
+OUTSIDE = "outside"
+"""Why a declaration is unknown that the register does not cover."""
 
 _GRADES = {"warning": "warn", "error": "fail", "critical": "fail"}
 
@@ -39,7 +42,9 @@ class Verdict(NamedTuple):
     """Of each check one of `RESULTS`."""
     state: str
     why: dict[str, list[str]]
-    """For each check that is not ok, what decides it: codes of rules, or why it is unknown."""
+    """For each check that is not ok, what decides it: codes of rules, causes, or why it is unknown."""
+    receives: str
+    """One of `RECEIVES`."""
 
 
 def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterable[str]]) -> list[Verdict]:
@@ -53,7 +58,7 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
         The domains that each of them touches.
     """
     doubted = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
-    gaps = _gaps(space, findings) | ({"listed": doubted} if doubted else {})
+    gaps, beyond = _gaps(space, findings) | ({"listed": doubted} if doubted else {}), outside(space)
     rules = catalogue()
     decided: defaultdict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
     told = zip(findings["rule"], findings["severity"], findings["confidence"], touched, strict=True)
@@ -62,19 +67,35 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
         if grade and check and confidence != "hint":
             for name in names:
                 decided[name, check, grade][code] = None
+    names = space.audited["domain"].unique().tolist()
+    walked = mails_of(space)
     found = []
-    for domain in space.audited["domain"].unique().tolist():
+    for domain in names:
         results, why = dict.fromkeys(CHECKS, "ok"), {}
+        mail = walked[domain]
         for check in CHECKS:
             codes = {grade: list(decided.get((domain, check, grade), ())) for grade in ("fail", "warn")}
             if check == "listed" and doubted:
                 codes = {}
-            codes["unknown"] = gaps.get(check, [])
+            codes["unknown"] = [*gaps.get(check, [OUTSIDE] * (check == "declaration" and domain in beyond))]
+            if check in WALKED and space.observation is not None and (cause := mail.causes[check]):
+                codes[mail.grades[check]] = codes[mail.grades[check]] or [cause]
             results[check], why[check] = next(((g, own) for g, own in codes.items() if own), ("ok", []))
         state = "unknown" if doubted else _state(results, why)
-        why["receives"] = [NOT_AUDITED]
-        found.append(Verdict(results, state, {check: own for check, own in why.items() if own}))
+        unseen = ["no_observation"] if space.observation is None else [mail.cause]
+        why["receives"] = [] if mail.receives == "yes" else unseen
+        found.append(
+            Verdict(results, state, {check: own for check, own in why.items() if own}, mail.receives)
+        )
     return found
+
+
+def mails_of(space: TrustSpace) -> dict[str, Mail]:
+    """Return for each domain of a space whether mail to it arrives; worked out once for a space."""
+    if "mail" not in space.found:
+        names, days = space.audited["domain"].unique().tolist(), space.thresholds.observation_max_age_days
+        space.found["mail"] = mails(space.observation, names, space.as_of, days)
+    return dict(space.found["mail"])
 
 
 def _gaps(space: TrustSpace, findings: pd.DataFrame) -> dict[str, list[str]]:
@@ -88,7 +109,7 @@ def _gaps(space: TrustSpace, findings: pd.DataFrame) -> dict[str, list[str]]:
         seen |= own
         for check in own if reasons else ():
             gaps[check] = list(dict.fromkeys([*gaps.get(check, ()), *reasons]))
-    open_ones = [check for check in CHECKS if check in NEVER_OK or check not in seen]
+    open_ones = [check for check in CHECKS if check not in seen]
     return {check: [NOT_AUDITED] for check in open_ones} | gaps
 
 

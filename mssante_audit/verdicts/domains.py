@@ -20,15 +20,16 @@ column            dtype          meaning
                                  ``unknown``, as the next ones; ``unknown`` where the list is not to be relied
                                  on
 ``certificate``   str            the certificate names that stand for it
-``dns``           str            its name in the DNS: a fault that was seen, or ``unknown``; not yet ``ok``
-``mail``          str            its mail hosts; the same
+``dns``           str            its name in the DNS, from the parent zone to an answer about its mail
+``mail``          str            its mail hosts
 ``tls``           str            what its mail hosts present; ``unknown`` for now
 ``contacts``      str            whom to call about it
 ``declaration``   str            its declarations, and whether the list agrees; ``unknown`` without a register
-``receives``      str            whether mail to it arrives: ``yes``, ``degraded``, ``no``, ``unknown``;
-                                 ``unknown`` for now
+``receives``      str            whether mail to it arrives (`mssante_audit.verdicts.mail`): ``yes``,
+                                 ``degraded``, ``no``, ``unknown``
 ``why``           object (dict)  for each check that is not ``ok`` what decides it: codes of rules (those of
-                                 the worst kind), or why it is unknown
+                                 the worst kind), causes where no rule tells, or why it is unknown; of
+                                 ``receives`` the cause
 ``reasons``       str            the same in words, without what is not audited yet
 ``critical``      int64          findings of that severity that touch it
 ``error``         int64          findings of that severity that touch it
@@ -40,13 +41,17 @@ column            dtype          meaning
 ================  =============  =============================================================================
 
 A critical finding or an error makes the check that its rule is about ``fail``, a warning ``warn``;
-information and hints change none, nor does a finding that is waived. Why a check is unknown:
+information and hints change none, nor does a finding that is waived. ``dns`` and ``mail`` are ``ok`` where
+the walk to the domain's mail hosts says so and no finding contradicts; what it finds at fault counts where no
+finding tells. Why a check is unknown:
 
 =================== ==================================================================================
 code                meaning
 =================== ==================================================================================
-``not_audited``     no audit calls it well yet: of ``dns`` and ``mail`` only faults are told
+``not_audited``     no audit looks at it yet
 ``no_declarations`` there is no register of declarations, and so for each need of an audit that decides it
+``not-observed``…   the walk does not decide (`mssante_audit.verdicts.mail.CAUSES`)
+``outside``         the register does not cover its operators (``scope.toml``)
 ``forged``…         the list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)
 AUDIT_RULE_FAILED   a rule that decides it could not be evaluated
 =================== ==================================================================================
@@ -145,7 +150,7 @@ def domains_of(
     frame["state"] = [one.state for one in found]
     for check in CHECKS:
         frame[check] = [one.results[check] for one in found]
-    frame["receives"] = "unknown"
+    frame["receives"] = [one.receives for one in found]
     frame["why"] = pd.Series([one.why for one in found], dtype="object")
     frame["reasons"] = [reasons(one.why, language) for one in found]
     counts: Counter[tuple[str, str]] = Counter()

@@ -1,8 +1,8 @@
 """What each server was heard to say to each question, three-valued: told, failed, or nothing that decides.
 
-Whatever the order of a file's lines, and however often one is repeated, the same is heard. Silence counts once
-its last attempt is there, an answer over TCP once it is known what UDP gave: what a line less leaves open is
-unheard, and decides nothing.
+Whatever the order of a file's lines, and however often one is repeated, the same is heard. Silence counts
+once its last attempt is there, an answer over TCP once it is known what UDP gave: what a line less leaves
+open is unheard, and decides nothing.
 """
 
 from __future__ import annotations
@@ -15,20 +15,26 @@ from mssante_audit.observe.dns.view import Item
 from mssante_audit.observe.lines import SILENT, TOLD
 from mssante_audit.observe.observation import Observation
 
-TOLD_ONLY_TCP, DIM, UNHEARD = "tcp", "dim", ""
+PARTLY = ("bogus", "tcp", "slow", "notimp")
+"""Kinds of words that only some resolvers take: those that do not validate, that go on over TCP, that wait,
+that ask again without EDNS after NOTIMP."""
+DIM, UNHEARD = "dim", ""
+SLOW = 3000.0
+"""Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds)."""
 _MADE_UP = tuple(
     map(
         ip_network,
         ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32"),
     )
 )
-"""Networks for documentation and benchmarks (RFC 5737, 2544, 3849): in a laboratory they stand for public ones."""
+"""Networks for documentation and benchmarks (RFC 5737, 2544, 3849): a laboratory has them for public ones."""
 _FIELDS = (
     "line", "at", "zone", "qname", "qtype", "server", "address", "edns", "attempt", "outcome", "rcode",
-    "flags", "cut",
+    "flags", "cut", "rtt",
 )  # fmt: skip
-_PLAIN = ("FORMERR", "NOTIMP")
-"""With these a server says that it knows no EDNS; resolvers ask again without."""
+_NO_EDNS = {"FORMERR": "formerr", "NOTIMP": "notimp", "16": "badvers"}
+"""Rcodes with which servers refuse EDNS. After the first, all resolvers ask again without; after the second,
+some; after BADVERS, none."""
 
 
 class Reply(NamedTuple):
@@ -48,6 +54,8 @@ class Reply(NamedTuple):
     rcode: str
     flags: str
     cut: str
+    rtt: float
+    """Milliseconds; NaN without a reply."""
     items: tuple[Item, ...]
 
     @property
@@ -69,15 +77,17 @@ class Word(NamedTuple):
     """What a question to an address came to."""
 
     kind: str
-    """``told``; ``tcp``, told over TCP while UDP is silent; ``dim``, UDP is silent, the server answers over TCP,
-    and was not asked this over it; ``silent``, ``refused``, ``servfail``, ``lame``,
-    ``truncated``, ``malformed``, ``edns`` (silent unless asked without EDNS); "" for unheard."""
+    """``told``, or one of `PARTLY` where only some resolvers hear it; ``dim``, UDP is silent, the server
+    answers over TCP, and was not asked this over it; ``silent``, ``refused``, ``servfail``, ``lame``,
+    ``truncated``, ``malformed``, ``edns`` (told only without EDNS, as no resolver asks); "" for unheard."""
     reply: Reply | None = None
+    other: Reply | None = None
+    """What it told over TCP, where that is not the same; of silence, how it was silent there too."""
 
     @property
     def told(self) -> bool:
         """Whether there is a reply that says what exists."""
-        return self.kind in ("told", TOLD_ONLY_TCP)
+        return self.kind == "told" or self.kind in PARTLY
 
     @property
     def failed(self) -> bool:
@@ -100,15 +110,23 @@ class Heard:
         self.resolvers = tuple(a for a in given.get("resolvers") or () if isinstance(a, str))
         self._lines: dict[tuple[str, str, str], dict[str, list[Reply | None]]] = {}
         self._edns: dict[tuple[str, bool], set[str]] = {}
+        self._given_up: set[tuple[str, bool]] = set()
+        """Address and whether over TCP, where the observer has waited for as long as it does."""
+        self._usable: dict[str, bool | None] = {}
         self._words: dict[tuple[str, str, str, bool], dict[str, Word]] = {}
         self.asked: dict[tuple[str, str], list[str]] = {}
         """(name, type) → zones whose servers were asked it."""
-        self.names: dict[str, dict[str, set[str]]] = {}
-        """Zone → address → names under which it was asked about the zone's apex or a name."""
+        self.names: dict[str, set[str]] = {}
+        """Name of a server of the parent zone → addresses that were asked under it."""
         self.cuts: dict[str, list[Reply]] = {}
         """Zone → the replies that hand it over."""
+        self.anchored: set[str] = set()
+        """Zones with a DS record."""
+        self.signed = False
+        """Whether anything is signed, or has a DS record."""
         self._index(observation)
-        given_or_found = [a for _, a in self.parent_servers] or [*self.names.get(self.parent, ())]
+        found = [address for own in self.names.values() for address in own]
+        given_or_found = [a for _, a in self.parent_servers] or found
         self.laboratory = any(not _is_global(address) for address in (*given_or_found, *self.resolvers))
         """Whether the observer's own servers are not public: then others need not be."""
 
@@ -120,23 +138,34 @@ class Heard:
         columns.insert(1, frame["at"].astype("int64").tolist())
         tcp = (frame["transport"].astype("str") == "tcp").tolist()
         for over_tcp, line, *rest in zip(tcp, *columns, strict=True):
-            one = Reply(line, *rest, items.get(line, ()))
+            one = Reply._make((line, *rest, items.get(line, ())))
             key = (one.zone, one.qname, one.qtype)
-            both = self._lines.setdefault(key, {}).setdefault(one.address, [None, None])
+            replies = self._lines.get(key)
+            if replies is None:
+                replies = self._lines[key] = {}
+            both = replies.get(one.address)
+            if both is None:
+                both = replies[one.address] = [None, None]
             before = both[over_tcp]
             if before is None or self._order(one) > self._order(before):
                 both[over_tcp] = one
+            if one.outcome in SILENT and self._rank(one):
+                self._given_up.add((one.address, over_tcp))
             if one.edns:
-                heard = "silent" if one.outcome in SILENT else "plain" if one.rcode in _PLAIN else "known"
+                heard = "silent" if one.outcome in SILENT else _NO_EDNS.get(one.rcode, "known")
                 self._edns.setdefault((one.address, over_tcp), set()).add(heard)
-            self.names.setdefault(one.zone, {}).setdefault(one.address, set()).add(one.server)
+            if one.zone == self.parent:
+                self.names.setdefault(one.server, set()).add(one.address)
+        records = observation.records
+        self.anchored = set(records.loc[records["type"] == "DS", "owner"])
+        self.signed = bool(self.anchored) or bool(frame["flags"].str.contains("signed").any())
         for zone, qname, qtype in self._lines:
             self.asked.setdefault((qname, qtype), []).append(zone)
         for replies in self._lines.values():
             for both in replies.values():
-                for one in both:
-                    if one is not None and one.outcome == "referral":
-                        self.cuts.setdefault(one.cut, []).append(one)
+                for kept in both:
+                    if kept is not None and kept.outcome == "referral":
+                        self.cuts.setdefault(kept.cut, []).append(kept)
 
     def _order(self, one: Reply) -> tuple[Any, ...]:
         """Rank replies to one question: what says most, then the latest, and never by their place."""
@@ -149,12 +178,12 @@ class Heard:
             return int(one.attempt == 0 or one.attempt >= self.tries)
         if one.outcome == "lame" and _answers(one):
             return 4
-        return 2 if one.edns and one.rcode in _PLAIN else 3
+        return 2 if one.edns and one.rcode in _NO_EDNS else 3
 
     def words(self, zone: str, qname: str, qtype: str, *, walked: bool = False) -> dict[str, Word]:
         """Return what each address asked said to a question.
 
-        `walked`: of a zone that a domain is reached through, whose servers are asked for its SOA over TCP too.
+        `walked`: of a zone that a domain is reached through, whose SOA is asked for over TCP too.
         """
         key = (zone, qname, qtype, walked)
         if key not in self._words:
@@ -170,33 +199,60 @@ class Heard:
         if udp is None:
             return NOTHING
         said = self._over(udp, over_tcp=False)
-        if said.kind not in ("silent", "truncated"):
-            return said
         other = NOTHING if tcp is None else self._over(tcp, over_tcp=True)
+        if said.told:
+            return self._compared(said, other, udp, asked=tcp is not None) if walked else said
         if said.kind == "truncated":
-            return other if other.kind in ("told", UNHEARD) else Word("truncated", udp)
-        if tcp is None and walked:  # would there be more to hear over TCP? The zone's SOA was asked over it
-            apex = self._lines.get((udp.zone, udp.zone, "SOA"), {}).get(udp.address, [None, None])[1]
-            over = NOTHING if apex is None else self._over(apex, over_tcp=True)
+            return other if other.told or not other.kind else Word("truncated", udp)
+        if said.kind != "silent":
+            return said
+        if tcp is None and walked:  # would there be more to hear over TCP?
+            over = self._apex_over_tcp(udp)
             return said if over.failed else Word(DIM, udp) if over.told else NOTHING
         if tcp is None or other.failed:
+            return said._replace(other=tcp)
+        return Word("tcp", tcp) if other.told else NOTHING
+
+    def _compared(self, said: Word, other: Word, udp: Reply, *, asked: bool) -> Word:
+        """Hold what was told over UDP of a zone's own mail against what is told over TCP."""
+        if udp.qtype != "MX" or udp.qname != udp.zone:
             return said
-        return Word(TOLD_ONLY_TCP, tcp) if other.told else NOTHING
+        if not asked:  # older observations asked for the SOA over TCP
+            return said if self._apex_over_tcp(udp).kind else NOTHING
+        if other.told and other.reply and other.reply.data != udp.data:
+            return said._replace(other=other.reply)
+        return said if other.kind else NOTHING
+
+    def _apex_over_tcp(self, one: Reply) -> Word:
+        """Return what a server said over TCP of the zone's apex."""
+        for qtype in ("MX", "SOA"):
+            tcp = self._lines.get((one.zone, one.zone, qtype), {}).get(one.address, [None, None])[1]
+            if tcp is not None:
+                return self._over(tcp, over_tcp=True)
+        return NOTHING
 
     def _over(self, one: Reply, *, over_tcp: bool) -> Word:
         """Return what a transport's best reply comes to."""
         rank = self._rank(one)
         if rank >= 4:
+            kind = "slow" if one.rtt > SLOW else "told"
             heard = self._edns.get((one.address, over_tcp), set())
-            if one.edns or heard & {"plain", "known"}:
-                return Word("told", one)
-            return Word("edns", one) if "silent" in heard else NOTHING
+            if one.edns or heard & {"known", "formerr"}:
+                return Word(kind, one)
+            if "notimp" in heard:
+                return Word("notimp", one)
+            return Word("edns", one) if heard else NOTHING
         if one.outcome in SILENT:
-            return Word("silent", one) if rank else NOTHING
+            return Word("silent", one) if rank or (one.address, over_tcp) in self._given_up else NOTHING
         return Word(one.outcome, one)
 
     def usable(self, address: str) -> bool | None:
         """Whether an address of a name server can be asked by anybody; ``None``: not by the observer."""
+        if address not in self._usable:
+            self._usable[address] = self._can_be_asked(address)
+        return self._usable[address]
+
+    def _can_be_asked(self, address: str) -> bool | None:
         try:
             ip = ip_address(address)
         except ValueError:
@@ -227,11 +283,14 @@ def _answers(one: Reply) -> bool:
 def _items(observation: Observation) -> dict[int, tuple[Item, ...]]:
     """Return the records of each line, sorted: their order in a reply means nothing."""
     frame = observation.records
+    items = map(Item._make, zip(*(frame[name].tolist() for name in Item._fields), strict=True))
     found: dict[int, list[Item]] = {}
-    columns = [frame[name].tolist() for name in ("line", *Item._fields)]
-    for line, *rest in zip(*columns, strict=True):
-        found.setdefault(line, []).append(Item(*rest))
-    return {line: tuple(sorted(items)) for line, items in found.items()}
+    for line, item in zip(frame["line"].tolist(), items, strict=True):
+        if line in found:
+            found[line].append(item)
+        else:
+            found[line] = [item]
+    return {line: tuple(sorted(own)) if len(own) > 1 else tuple(own) for line, own in found.items()}
 
 
 def _is_global(address: str) -> bool:

@@ -1,13 +1,15 @@
-"""The addresses of hosts as a resolver would find them, from the lines that tell, and never from their lack."""
+"""The addresses of hosts as a resolver would find them, from lines that tell, and never from their lack."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import NamedTuple
 
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import MAX_ALIASES
-from mssante_audit.verdicts.heard import Heard, Reply, Word
+from mssante_audit.verdicts.chain import Chain
+from mssante_audit.verdicts.heard import PARTLY, Heard, Reply, Word
 
 _CONCLUSIVE = ("answer", "nodata", "nxdomain")
 _DEPTH = 4
@@ -25,6 +27,8 @@ class Looked(NamedTuple):
     zone: str = ""
     replies: tuple[Reply, ...] = ()
     """What was said, from the name asked for to the end of its aliases."""
+    partly: str = ""
+    """Where only some resolvers come to it, one of `mssante_audit.verdicts.heard.PARTLY`."""
 
     @property
     def absent(self) -> bool:
@@ -52,8 +56,8 @@ class Host(NamedTuple):
 class Lookups:
     """Looks names up in what was heard."""
 
-    def __init__(self, heard: Heard) -> None:
-        self._heard = heard
+    def __init__(self, heard: Heard, chain: Chain) -> None:
+        self._heard, self._chain = heard, chain
         self._looked: dict[tuple[str, str], Looked] = {}
         self._under_way: set[tuple[str, str]] = set()
 
@@ -72,35 +76,60 @@ class Lookups:
 
     def _look_up(self, name: str, qtype: str, depth: int) -> Looked:
         replies: list[Reply] = []
+        partly = ""
         for _ in range(MAX_ALIASES):
-            told = self._told(name, qtype)
-            if not told:
+            words = self._told(name, qtype)
+            if not words:
                 return self._failing(name, qtype, depth)._replace(replies=tuple(replies))
+            told = [word.reply for word in words if word.reply]
+            kind = self._kind(words)
+            if kind is None:
+                return Looked("", (), told[0].zone, tuple(replies))
+            partly = partly or kind
             replies.append(told[0])
-            if data := tuple(sorted({text for one in told for text in one.data})):
-                return Looked("found", data, told[0].zone, tuple(replies))
-            if missing := next((one for one in told if one.outcome == "nxdomain"), None):
-                return Looked("nxdomain", (), missing.zone, tuple(replies))
             end = min((one.alias for one in told if one.alias), default="")
-            if not end or not told[0].zone:  # a resolver has followed the aliases
-                return Looked("nodata", (), told[0].zone, tuple(replies))
+            status = ""
+            if data := tuple(sorted({text for one in told for text in one.data})):
+                status = "found"
+            elif any(one.outcome == "nxdomain" for one in told):
+                status = "nxdomain"
+            elif not end or not told[0].zone:  # a resolver has followed the aliases
+                status = "nodata"
+            if status:
+                return Looked(status, data, told[0].zone, tuple(replies), partly)
             name = end
         return Looked("loop", (), "", tuple(replies))
 
-    def _told(self, name: str, qtype: str) -> list[Reply]:
-        """Return the replies that settle a name, in an order of their own."""
+    def _told(self, name: str, qtype: str) -> list[Word]:
+        """Return the words that settle a name, in an order of their own."""
         told = []
         for zone in self._heard.asked.get((name, qtype), ()):
             for word in self._heard.words(zone, name, qtype).values():
-                if word.told and word.reply and (word.reply.outcome in _CONCLUSIVE or word.reply.data):
-                    told.append(word.reply)
-        return sorted(told, key=lambda one: (one.zone, one.address))
+                reply = word.reply
+                if word.told and reply and (reply.outcome in _CONCLUSIVE or reply.data or reply.alias):
+                    told.append(((reply.zone, reply.address), word))
+        return [word for _, word in sorted(told, key=itemgetter(0))]
+
+    def _kind(self, words: list[Word]) -> str | None:
+        """Return how words are told, "" if so that all resolvers hear them; ``None`` if that is not known."""
+        faults = [self._chain.fault(word.reply.zone, word) for word in words if word.reply]
+        if None in faults:
+            return None
+        kinds = {"bogus" if fault else word.kind for word, fault in zip(words, faults, strict=True)}
+        return "" if "told" in kinds else min(kinds, key=PARTLY.index)
 
     def _failing(self, name: str, qtype: str, depth: int) -> Looked:
         """Tell a lookup that failed for certain from one of which too little was heard."""
         zones = self._heard.asked.get((name, qtype), ())
-        if not zones or depth > _DEPTH or (name, qtype) in self._under_way:
+        if depth > _DEPTH or (name, qtype) in self._under_way:
             return Looked("failed" if (name, qtype) in self._under_way else "")
+        if not zones:  # once a zone is known to be out of reach, nobody is asked for its names
+            lost = next((zone for zone in _above(name) if zone in self._heard.cuts), "")
+            self._under_way.add((name, qtype))
+            try:
+                return Looked("failed" if lost and self._out_of_reach(lost, depth) else "", (), lost)
+            finally:
+                self._under_way.discard((name, qtype))
         zone = max(zones, key=lambda one: (len(one) if one not in ("", ".") else 0, one))
         words = self._heard.words(zone, name, qtype)
         if not zone:
@@ -120,8 +149,11 @@ class Lookups:
 
     def _all_failed(self, zone: str, words: dict[str, Word], depth: int) -> bool:
         """Whether all servers of a zone that would be tried failed."""
-        if any(word.kind == "silent" for word in words.values()):
-            return True  # the observer is patient with one of them, once all others have failed
+        if "" in words:
+            return True  # there was no server to ask
+        last = (word for word in words.values() if word.kind == "truncated" or word.other is not None)
+        if self._heard.tries > 1 and any(word.failed for word in last):
+            return True  # the observer is patient with one of them, over TCP too, once all others have failed
         if any(not word.failed for word in words.values()):
             return False
         if len(words) >= _TRIED:
@@ -153,6 +185,13 @@ class Lookups:
                     return None
                 found |= {address for address in looked.data if self._heard.usable(address)}
         return found
+
+
+def _above(name: str) -> Iterator[str]:
+    """Yield a name and those above it."""
+    while name:
+        yield name
+        name = name.partition(".")[2]
 
 
 def names_of(referrals: Iterable[Reply], zone: str) -> set[str]:

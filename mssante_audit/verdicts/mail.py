@@ -20,9 +20,11 @@ degradation while it is sound. What decides is a cause, one of `CAUSES`, with fa
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from dns.inet import is_address
@@ -32,7 +34,8 @@ from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.walk import MAX_HOSTS, MAX_NAMES
 from mssante_audit.observe.lines import MAX_ALIASES
 from mssante_audit.observe.observation import Observation
-from mssante_audit.verdicts.heard import DIM, TOLD_ONLY_TCP, Heard, Reply, Word
+from mssante_audit.verdicts.chain import Chain
+from mssante_audit.verdicts.heard import DIM, NOTHING, PARTLY, Heard, Reply, Word
 from mssante_audit.verdicts.lookups import Host, Looked, Lookups, glue_of, names_of
 
 RECEIVES = ("yes", "degraded", "no", "unknown")
@@ -43,18 +46,26 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
         "alias-lost", "exchangers-absent", "exchangers-lost", "exchangers-private", "exchangers-literal",
     ),
     "degraded": (
-        "servers-differ", "one-server", "servers-ipv6", "servers-tcp", "mx-differ", "null-mx-beside",
-        "one-exchanger", "exchangers-ipv6", "private-among",
+        "servers-differ", "dnssec-bogus", "one-server", "servers-ipv6", "servers-tcp", "servers-slow",
+        "servers-edns", "servers-many", "mx-differ", "null-mx-beside", "one-exchanger", "exchangers-bogus",
+        "exchangers-partly", "exchangers-ipv6", "private-among",
     ),
-    "unknown": ("not-observed", "too-old", "of-the-future", "parent-silent", "servers-unheard", "hosts-unheard"),
+    "unknown": (
+        "not-observed", "too-old", "of-the-future", "parent-silent", "servers-unheard", "hosts-unheard",
+        "not-reached",
+    ),
 }  # fmt: skip
 """What decides, by answer, the first to be told where there are several; ``yes`` has none."""
-OF_MAIL = (
-    "null-mx", "no-mail", "exchangers-absent", "exchangers-lost", "exchangers-private", "exchangers-literal",
-    "mx-differ", "null-mx-beside", "one-exchanger", "exchangers-ipv6", "private-among", "hosts-unheard",
-)  # fmt: skip
-"""Those about mail hosts; the others are about the domain's own name."""
 NULL = "."
+OF_SERVERS = {
+    "bogus": "dnssec-bogus", "tcp": "servers-tcp", "slow": "servers-slow", "notimp": "servers-edns",
+    "ipv6": "servers-ipv6",
+}  # fmt: skip
+"""How a zone's servers answer, where none answers all resolvers → cause."""
+REACHED = ("good", "mixed", "ipv6", *PARTLY)
+"""States of mail hosts that some sender reaches."""
+MAX_RECORDS = 100
+"""Of one name and type: of more BIND takes none (``max-records-per-type``)."""
 _GRADES = {"yes": "ok", "degraded": "warn", "no": "fail", "unknown": "unknown"}
 _ORDER = {cause: place for place, cause in enumerate(c for own in CAUSES.values() for c in own)}
 
@@ -82,6 +93,10 @@ class Part(NamedTuple):
     facts: Mapping[str, Any] = {}
 
 
+YES = Part("yes")
+NOT_OBSERVED, NOT_REACHED = Part("unknown", "not-observed"), Part("unknown", "not-reached")
+
+
 @dataclass(frozen=True)
 class Mail:
     """Whether mail to a domain arrives."""
@@ -93,9 +108,9 @@ class Mail:
     """What decides, one of `CAUSES`; "" where mail arrives."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the cause is about: ``zone`` and ``name`` str, ``servers`` and ``hosts`` lists of str."""
-    dns: Part = Part("unknown", "not-observed")
+    dns: Part = NOT_OBSERVED
     """Of the domain's name: from the parent zone to an answer about its mail."""
-    mail: Part = Part("unknown", "not-observed")
+    mail: Part = NOT_OBSERVED
     """Of its mail hosts."""
     observed_at: datetime | None = None
     """When it was last asked for (UTC)."""
@@ -106,8 +121,10 @@ class Mail:
         """``ok``, ``warn``, ``fail`` or ``unknown`` for the checks ``dns`` and ``mail``."""
         return {"dns": _GRADES[self.dns.receives], "mail": _GRADES[self.mail.receives]}
 
-
-YES = Part("yes")
+    @property
+    def causes(self) -> dict[str, str]:
+        """What decides each of the two, "" where it is ok."""
+        return {"dns": self.dns.cause, "mail": self.mail.cause}
 
 
 class Ways(NamedTuple):
@@ -121,6 +138,7 @@ class Ways(NamedTuple):
 
     @property
     def whole(self) -> Part:
+        """What the two come to."""
         return _both(self.dns, self.mail)
 
 
@@ -131,7 +149,8 @@ class Server(NamedTuple):
     words: dict[str, Word]
     """By address that can be asked; of one that the observer cannot reach there is none."""
     state: str
-    """``sound``, ``tcp`` (over TCP only), ``dim`` (not over UDP), ``ipv6`` (over IPv6 only), ``dead``, "" (unheard)."""
+    """``sound``, ``ipv6``, one of `PARTLY`, ``dim`` (both: `heard`), ``dead``, ``no-glue`` (found by
+    asking another) or "" (unheard)."""
     found: frozenset[str]
     """Addresses over which it is sound."""
 
@@ -155,15 +174,26 @@ def mails(
     names = list(dict.fromkeys(domains))
     if observation is None:
         return {domain: Mail(domain, "unknown", "not-observed") for domain in names}
-    walker = _Walk(Heard(observation))
-    return {domain: walker.mail(domain, as_of, timedelta(max_age_days)) for domain in names}
+    collects = gc.isenabled()
+    gc.disable()  # a hundred thousand lines become a million tuples, no circle among them: it halves the time
+    try:
+        found: dict[str, Mail] = {}
+        for part, own in observation.shares(names):
+            walk = _Walk(part)
+            found |= {domain: walk.mail(domain, as_of, timedelta(max_age_days)) for domain in own}
+        return {domain: found[domain] for domain in names}
+    finally:
+        if collects:
+            gc.enable()
 
 
 class _Walk:
     """Walks domains in what was heard; hosts are looked at once."""
 
-    def __init__(self, heard: Heard) -> None:
-        self._heard, self._lookups = heard, Lookups(heard)
+    def __init__(self, observation: Observation) -> None:
+        self._heard = Heard(observation)
+        self._chain = Chain(observation, self._heard)
+        self._lookups = Lookups(self._heard, self._chain)
         self._exchangers: dict[frozenset[str], Ways] = {}
         self._addresses: dict[str, tuple[str, frozenset[str], tuple[Step, ...]]] = {}
 
@@ -171,7 +201,7 @@ class _Walk:
         name = canonical(domain)
         if not name:
             part = Part("no", "no-name", {"name": domain})
-            return Mail(domain, "no", part.cause, part.facts, part, Part("unknown"))
+            return Mail(domain, "no", part.cause, part.facts, part, NOT_REACHED)
         at = self._times(name)
         if not at:
             return Mail(domain, "unknown", "not-observed")
@@ -185,9 +215,7 @@ class _Walk:
         else:
             ways = self._elsewhere(name)
         whole = ways.whole
-        return Mail(
-            domain, whole.receives, whole.cause, whole.facts, ways.dns, ways.mail, last, ways.steps
-        )
+        return Mail(domain, whole.receives, whole.cause, whole.facts, ways.dns, ways.mail, last, ways.steps)
 
     def _times(self, name: str) -> list[int]:
         """Return the first and the last instant at which the domain's mail was asked for."""
@@ -207,20 +235,21 @@ class _Walk:
         words = {a: word for server in servers or () for a, word in server.words.items()}
         contents: dict[tuple[Any, ...], list[str]] = {}
         for address, word in words.items():
-            if word.told:
-                contents.setdefault(self._content(zone, name, address, word), []).append(address)
+            for reply in (word.reply, word.other) if word.told else ():
+                if reply is not None:
+                    contents.setdefault(self._content(zone, name, address, reply), []).append(address)
         own = _of_servers(self._heard, zone, servers, words)
+        if own is YES and len(names_of(referrals, zone)) > MAX_RECORDS:
+            own = Part("degraded", "servers-many", {"zone": zone})
         led = [self._led(zone, what, [words[a] for a in at], name, depth) for what, at in contents.items()]
         steps = _steps(zone, name, servers or (), words, dict(_owners(contents, led)))
         if own.receives in ("no", "unknown") or not led:
-            return Ways(own, Part("unknown"), frozenset(), steps)
+            return Ways(own, NOT_REACHED, frozenset(), steps)
         below = _together(zone, led, [list(at) for at in contents.values()])
         return Ways(_both(own, below.dns), below.mail, below.hosts, steps)
 
-    def _content(self, zone: str, name: str, address: str, word: Word) -> tuple[Any, ...]:
+    def _content(self, zone: str, name: str, address: str, reply: Reply) -> tuple[Any, ...]:
         """Return what a reply comes to, equal for replies that lead the same way."""
-        reply = word.reply
-        assert reply is not None
         if reply.outcome == "referral":
             return ("cut", reply.cut)
         if reply.data:
@@ -244,7 +273,7 @@ class _Walk:
         kind, *rest = content
         if kind == "cut":
             if depth > MAX_ALIASES or not is_under(rest[0], zone) or rest[0] == zone:
-                return Ways(Part("unknown", "servers-unheard", {"zone": rest[0]}), Part("unknown"))
+                return Ways(Part("unknown", "servers-unheard", {"zone": rest[0]}), NOT_REACHED)
             return self._zone(rest[0], [w.reply for w in words if w.reply], name, depth + 1)
         if kind == "mx":
             return self._mx(rest[0])
@@ -255,45 +284,50 @@ class _Walk:
         if kind == "unheard":
             return Ways(YES, Part("unknown", "hosts-unheard", {"name": name}))
         if kind == "nxdomain":
-            return Ways(Part("no", "no-name", {"name": name, "zone": zone}), Part("unknown"))
+            return Ways(Part("no", "no-name", {"name": name, "zone": zone}), NOT_REACHED)
         return Ways(YES, Part("no", "no-mail", {"name": name, "zone": zone}))
 
     def _servers(self, zone: str, referrals: Sequence[Reply], name: str) -> list[Server] | None:
         """Return a zone's servers and what they said of a name; ``None`` if not all are known."""
         if zone == self._heard.parent:
-            return self._parent_servers(name)
+            parents = self._parents
+            return [self._server(zone, *one, name) for one in parents.items()] if parents else None
         glue = glue_of(referrals, zone)
-        asked = set(self._heard.words(zone, zone, "SOA", walked=True))
-        own: set[str] = set()
-        for address in asked:
-            said = self._heard.word(zone, zone, "NS", address, walked=True)
-            if said.told and said.reply:
-                own.update(i.data for i in said.reply.items if (i.type, i.owner) == ("NS", zone))
-            elif not said.failed:
-                return None
         handed = sorted(names_of(referrals, zone))[:MAX_NAMES]
-        more = sorted(own.difference(handed))[: MAX_NAMES - len(handed)]
-        servers = []
-        for host in (*handed, *more):
-            addresses = set(glue.get(host, ()))
-            found = self._lookups.host(host)
-            for looked in (found.v4, found.v6) if self._heard.ipv6 else (found.v4,):
-                if not looked.status:
-                    return None
-                addresses.update(looked.data)
-            servers.append(self._server(zone, host, sorted(addresses), name))
+        servers: list[Server] = []
+        own: set[str] = set()
+        more = handed
+        while more:
+            for host in more:
+                addresses = set(glue.get(host, ()))
+                found = self._lookups.host(host)
+                for looked in (found.v4, found.v6) if self._heard.ipv6 else (found.v4,):
+                    if not looked.status:
+                        return None
+                    addresses.update(looked.data)
+                server = self._server(zone, host, sorted(addresses), name)
+                if server.words and is_under(host, zone) and host not in glue and host in handed:
+                    server = server._replace(state=server.state and "no-glue")
+                servers.append(server)
+                for address in servers[-1].words:
+                    soa, ns = (self._heard.word(zone, zone, t, address, walked=True) for t in ("SOA", "NS"))
+                    if not soa.kind or not ns.kind:
+                        return None
+                    if ns.told and ns.reply:
+                        own.update(i.data for i in ns.reply.items if (i.type, i.owner) == ("NS", zone))
+            known = {server.name for server in servers}
+            more = sorted(own.difference(known))[: MAX_NAMES - len(known)]
         return servers
 
-    def _parent_servers(self, name: str) -> list[Server] | None:
-        """Return the servers of the parent zone: those given to the observer, or all that the zone names."""
+    @cached_property
+    def _parents(self) -> dict[str, list[str]] | None:
+        """The servers of the parent zone: those given to the observer, or all that the zone names."""
         zone, heard = self._heard.parent, self._heard
         by_name: dict[str, set[str]] = {}
         for host, address in heard.parent_servers:
             by_name.setdefault(host, set()).add(address)
         if not by_name:
-            for address, names in heard.names.get(zone, {}).items():
-                for host in names:
-                    by_name.setdefault(host, set()).add(address)
+            by_name = {host: set(own) for host, own in heard.names.items()}
             named = {
                 text
                 for other in heard.asked.get((zone, "NS"), ())
@@ -306,7 +340,7 @@ class _Walk:
                 by_name.setdefault(host, set()).update((*found.v4.data, *found.v6.data))
             if not named or not all(by_name.values()):
                 return None
-        return [self._server(zone, host, sorted(by_name[host]), name) for host in sorted(by_name)]
+        return {host: sorted(by_name[host]) for host in sorted(by_name)}
 
     def _server(self, zone: str, host: str, addresses: Iterable[str], name: str) -> Server:
         can = {address: self._heard.usable(address) for address in addresses}
@@ -315,18 +349,24 @@ class _Walk:
             for address, usable in can.items()
             if usable
         }
-        told = {address: word for address, word in words.items() if word.told}
-        plain = {a for a, word in told.items() if word.kind != TOLD_ONLY_TCP}
+        for address, word in words.items():
+            fault = self._chain.fault(zone, word, walked=True)
+            if fault is not False:
+                words[address] = NOTHING if fault is None else word._replace(kind="bogus")
+        plain = frozenset(a for a, word in words.items() if word.kind == "told")
         over4 = frozenset(a for a in plain if ":" not in a)
+        partly = [kind for kind in PARTLY if any(word.kind == kind for word in words.values())]
         if not all(word.kind for word in words.values()):
             state = ""
-        elif told:
-            state = "sound" if over4 else "ipv6" if plain else "tcp"
+        elif plain:
+            state = "sound" if over4 else "ipv6"
+        elif partly:
+            state = partly[0]
         elif any(word.kind == DIM for word in words.values()):
             state = DIM
         else:
             state = "" if None in can.values() else "dead"
-        return Server(host, words, state, over4 or frozenset(plain or told))
+        return Server(host, words, state, over4 or plain)
 
     # -- mail hosts ----------------------------------------------------------------------------------------
 
@@ -337,17 +377,20 @@ class _Walk:
     def _alias(self, name: str) -> Ways:
         """Follow an alias: the name it leads to is looked up."""
         found = self._lookups.look_up(name, "MX")
-        step = Step(name, "MX", "", "", "", found.status or "unheard", found.data)
+        step = Step(name, "MX", "", *_from(found), found.status or "unheard", found.data)
+        if found.partly:
+            partly = Part("degraded", OF_SERVERS[found.partly], {"zone": found.zone})
         if found.status == "found":
             ways = self._mx(frozenset(text.rpartition(" ")[2] for text in found.data))
         elif found.status == "nodata":
             end = found.replies[-1].alias or found.replies[-1].qname if found.replies else name
             ways = self._implicit(end, None)
         elif found.absent:
-            ways = Ways(Part("no", "alias-lost", {"name": name, "zone": found.zone}), Part("unknown"))
+            ways = Ways(Part("no", "alias-lost", {"name": name, "zone": found.zone}), NOT_REACHED)
         else:
-            ways = Ways(Part("unknown", "hosts-unheard", {"name": name}), Part("unknown"))
-        return ways._replace(steps=(step._replace(below=ways.steps),))
+            ways = Ways(Part("unknown", "hosts-unheard", {"name": name}), NOT_REACHED)
+        ways = ways._replace(steps=(step._replace(below=ways.steps),))
+        return ways._replace(dns=_both(partly, ways.dns)) if found.partly else ways
 
     def _implicit(self, name: str, addresses: frozenset[str] | None) -> Ways:
         """Without an MX the domain's own address stands for its mail host (RFC 5321, 5.1)."""
@@ -385,7 +428,7 @@ class _Walk:
         part = _of_hosts(hosts)
         if NULL in targets and part.receives in ("yes", "degraded"):
             part = Part("degraded", "null-mx-beside", {"hosts": others})
-        reached = frozenset(name for name, (state, _) in hosts.items() if state in ("good", "mixed", "ipv6"))
+        reached = frozenset(name for name, (state, _) in hosts.items() if state in REACHED)
         return Ways(YES, part, reached, tuple(steps))
 
     def _host(self, name: str) -> tuple[str, frozenset[str], tuple[Step, ...]]:
@@ -393,27 +436,32 @@ class _Walk:
         if name not in self._addresses:
             host = self._lookups.host(name)
             steps = tuple(
-                Step(name, qtype, "", _from(looked), "", looked.status or "unheard", looked.data)
+                Step(name, qtype, "", *_from(looked), looked.status or "unheard", looked.data)
                 for qtype, looked in (("A", host.v4), ("AAAA", host.v6))
             )
             self._addresses[name] = (*_state(self._heard, host), steps)
         return self._addresses[name]
 
 
-def _from(looked: Looked) -> str:
-    return looked.replies[-1].server if looked.replies else ""
+def _from(looked: Looked) -> tuple[str, str]:
+    """Return name and address of the server whose reply ended a lookup, "" each if none did."""
+    return (looked.replies[-1].server, looked.replies[-1].address) if looked.replies else ("", "")
 
 
 def _state(heard: Heard, host: Host) -> tuple[str, frozenset[str]]:
-    """Return how a host can be reached (``good``, ``mixed``, ``ipv6``, ``private``; "" unknown; else why it has
-    no address), and its public addresses."""
+    """Return how a host can be reached, and its public addresses.
+
+    ``good``, ``mixed`` (with private ones), ``ipv6``, one of `PARTLY`, ``private``; why it has no address; ""
+    for unknown.
+    """
     own = [{a for a in looked.data if heard.public(a)} for looked in host]
     if own[0]:
-        return "good" if len(own[0]) == len(host.v4.data) else "mixed", frozenset(own[0])
+        plain = "good" if len(own[0]) == len(host.v4.data) else "mixed"
+        return host.v4.partly or plain, frozenset(own[0])
     if not host.v4.status:
         return "", frozenset()
     if own[1]:
-        return "ipv6", frozenset(own[1])
+        return host.v6.partly or "ipv6", frozenset(own[1])
     if host.v6.status:
         return "private" if host.status == "found" else host.status, frozenset()
     return "", frozenset()
@@ -423,7 +471,7 @@ def _of_hosts(hosts: Mapping[str, tuple[str, frozenset[str]]]) -> Part:
     """Tell what a set of mail hosts comes to; `hosts`: state and public addresses by name."""
     states = {name: state for name, (state, _) in hosts.items()}
     good = [name for name, state in states.items() if state in ("good", "mixed")]
-    bad = sorted(name for name, state in states.items() if state not in ("good", "mixed", "ipv6", ""))
+    bad = sorted(name for name, state in states.items() if state not in (*REACHED, ""))
     unheard = sorted(name for name, state in states.items() if not state)
     ways = len({address for name in good for address in hosts[name][1]})
     if len(good) > 1 and ways > 1 and any(states[name] == "good" for name in good):
@@ -433,20 +481,19 @@ def _of_hosts(hosts: Mapping[str, tuple[str, frozenset[str]]]) -> Part:
     if good:
         if all(states[name] == "mixed" for name in good):
             return Part("degraded", "private-among", {"hosts": sorted(good)})
-        return Part("degraded", "one-exchanger", {"hosts": bad}) if bad else YES
+        left = sorted(set(states).difference(good))
+        return Part("degraded", "one-exchanger", {"hosts": left}) if left else YES
     if len(bad) < len(states):
-        return Part("degraded", "exchangers-ipv6", {"hosts": sorted(set(states).difference(bad))})
+        kinds = set(states.values())
+        kind = "bogus" if "bogus" in kinds else "ipv6" if "ipv6" in kinds else "partly"
+        return Part("degraded", f"exchangers-{kind}", {"hosts": sorted(set(states).difference(bad))})
     kinds = set(states.values())
-    cause = "exchangers-absent"
-    for kind in ("literal", "private", "failed"):
-        if kind in kinds:
-            cause = {"literal": "exchangers-literal", "private": "exchangers-private"}.get(kind, "exchangers-lost")
-    return Part("no", cause, {"hosts": bad})
+    told = {"failed": "lost", "private": "private", "literal": "literal"}
+    kind = next((told[kind] for kind in told if kind in kinds), "absent")
+    return Part("no", f"exchangers-{kind}", {"hosts": bad})
 
 
-def _of_servers(
-    heard: Heard, zone: str, servers: list[Server] | None, words: Mapping[str, Word]
-) -> Part:
+def _of_servers(heard: Heard, zone: str, servers: list[Server] | None, words: Mapping[str, Word]) -> Part:
     """Tell whether a zone's servers answer, and on how many of them that hangs."""
     if servers is None or not servers or any(not server.state for server in servers):
         return Part("unknown", "servers-unheard", {"zone": zone})
@@ -459,10 +506,10 @@ def _of_servers(
     ways = min(len(sound), len({address for server in sound for address in server.found}))
     if dim and ways != 1:
         return Part("unknown", "servers-unheard", facts)
-    if all(server.state == "ipv6" for server in sound):
-        cause = "servers-ipv6" if sound else "servers-tcp"
-        return Part("degraded", cause, facts | {"servers": sorted(s.name for s in servers)})
-    left = sorted(s.name for s in servers if s.state in ("dead", "tcp", DIM))
+    if not any(server.state in ("sound", "no-glue") for server in servers):
+        kind = next(kind for kind in (*PARTLY, "ipv6") if any(server.state == kind for server in servers))
+        return Part("degraded", OF_SERVERS[kind], facts | {"servers": sorted(s.name for s in servers)})
+    left = sorted(s.name for s in servers if s.state not in ("sound", "ipv6"))
     return Part("degraded", "one-server", facts | {"servers": left}) if left and ways == 1 else YES
 
 

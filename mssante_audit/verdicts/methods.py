@@ -51,8 +51,8 @@ def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
         ``domain`` str, ``host`` str, each pair once.
     """
     pairs: set[tuple[str, str]] = set()
-    if space.observation is not None:
-        seen = seen_of(space)
+    for part in space.parts() if space.observation is not None else ():
+        seen = seen_of(part)
         if kind == "NS":
             for zone, domains in seen.zones.items():
                 pairs |= {(domain, name) for name in seen.view.zone(zone).names for domain in domains}

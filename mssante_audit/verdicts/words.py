@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
 
 from mssante_audit.base.french import NBSP
-from mssante_audit.findings.catalogue import CHECKS
-from mssante_audit.findings.registry import NEEDS, catalogue
-from mssante_audit.verdicts.checks import NOT_AUDITED
+from mssante_audit.findings.registry import catalogue, known_needs
+from mssante_audit.verdicts.checks import NOT_AUDITED, OUTSIDE
+from mssante_audit.verdicts.mail import Mail
 
 CHECK_NAMES: Mapping[str, Mapping[str, str]] = {
     "fr": {
@@ -53,6 +56,66 @@ DOUBTS: Mapping[str, Mapping[str, str]] = {
 }
 """Why a list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)."""
 
+RECEIVING: Mapping[str, Mapping[str, str]] = {
+    "fr": {
+        "yes": "Les messages arrivent.",
+        "degraded": f"Les messages n’arrivent pas toujours{NBSP}:",
+        "no": f"Aucun message n’arrive{NBSP}:",
+        "unknown": f"On ne sait pas si les messages arrivent{NBSP}:",
+    },
+    "en": {
+        "yes": "Mail arrives.",
+        "degraded": "Mail does not always arrive:",
+        "no": "No mail arrives:",
+        "unknown": "It is not known whether mail arrives:",
+    },
+}
+"""Of `mssante_audit.verdicts.mail.RECEIVES`."""
+
+SAID: Mapping[str, Mapping[str, str]] = {
+    "fr": {
+        "referral": "délégué à",
+        "answer": "réponse",
+        "found": "réponse",
+        "nodata": "rien de ce type",
+        "nxdomain": "ce nom n’existe pas",
+        "loop": "alias en boucle",
+        "failed": "aucun serveur ne le dit",
+        "silent": "silence",
+        "dim": "silence en UDP",
+        "refused": "refus",
+        "servfail": "échec (SERVFAIL)",
+        "lame": "ne fait pas autorité",
+        "truncated": "réponse tronquée, et rien en TCP",
+        "malformed": "réponse illisible",
+        "edns": "silence, sauf sans EDNS",
+        "dead": "sans adresse joignable",
+        "unheard": "rien d’entendu qui décide",
+    },
+    "en": {
+        "referral": "handed over to",
+        "answer": "answer",
+        "found": "answer",
+        "nodata": "nothing of this type",
+        "nxdomain": "there is no such name",
+        "loop": "aliases in a circle",
+        "failed": "no server tells",
+        "silent": "silence",
+        "dim": "silence over UDP",
+        "refused": "refused",
+        "servfail": "failure (SERVFAIL)",
+        "lame": "without authority",
+        "truncated": "truncated, and nothing over TCP",
+        "malformed": "unreadable",
+        "edns": "silence, unless asked without EDNS",
+        "dead": "no address to reach it at",
+        "unheard": "nothing heard that decides",
+    },
+}
+"""Of `mssante_audit.verdicts.mail.Step.said`."""
+
+_RECEIVING = {"fr": "Réception", "en": "Receiving"}
+_OUTSIDE = {"fr": "hors du périmètre du registre", "en": "outside the scope of the register"}
 _MARKS = {"fr": (f"{NBSP}: ", f"{NBSP}; "), "en": (": ", "; ")}
 
 
@@ -67,20 +130,42 @@ def reasons(why: Mapping[str, Sequence[str]], language: str = "fr") -> str:
         One of `mssante_audit.findings.templates.LANGUAGES`.
     """
     colon, semicolon = _MARKS[language]
-    told = [
-        CHECK_NAMES[language][check] + colon + semicolon.join(_reason(code, language) for code in why[check])
-        for check in CHECKS
-        if check in why and NOT_AUDITED not in why[check]
-    ]
-    return " ".join(f"{one}." for one in told)
+    told: dict[str, str] = {}
+    names = {**CHECK_NAMES[language], "receives": _RECEIVING[language]}
+    for check in names:
+        codes = why.get(check, ())
+        new = check != "receives" or not any(set(codes) <= set(why.get(one, ())) for one in ("dns", "mail"))
+        if codes and NOT_AUDITED not in codes and new:
+            told[check] = semicolon.join(_reason(code, language) for code in codes)
+    return " ".join(f"{names[check]}{colon}{text}." for check, text in told.items())
+
+
+@cache
+def causes() -> dict[str, dict[str, str]]:
+    """Return the words of what decides whether mail arrives (`mssante_audit.verdicts.mail.CAUSES`).
+
+    By cause: ``fr`` and ``en``, what is met; ``do_fr`` and ``do_en``, what to do about it, or "".
+    """
+    return tomllib.loads((files(__package__) / "causes.toml").read_text(encoding="utf-8"))
+
+
+def about(mail: Mail, language: str = "fr") -> str:
+    """Return what decides whether mail to a domain arrives, with its zone, servers or hosts in brackets."""
+    named = [mail.facts[name] for name in ("zone", "servers", "hosts") if mail.facts.get(name)]
+    told = ", ".join(text if isinstance(text, str) else ", ".join(text) for text in named)
+    return causes()[mail.cause][language] + (f" ({told})." if told else ".")
 
 
 def _reason(code: str, language: str) -> str:
+    if code == OUTSIDE:
+        return _OUTSIDE[language]
     if code in DOUBTS[language]:
         return DOUBTS[language][code]
+    if code in causes():
+        return causes()[code][language]
     need = code.removeprefix("no_")
     if need != code:
-        return NEEDS[need][language]
+        return known_needs()[need][language]
     title = str(getattr(catalogue()[code], f"title_{language}"))
     first, rest = title[:1], title[1:]
     return title if rest[:1].isupper() else first.lower() + rest

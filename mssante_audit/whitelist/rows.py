@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 import pandas as pd
 
 from mssante_audit.values.contacts import fold, parse_contact
+from mssante_audit.values.identifiers import structure_key
 
 Rows = dict[tuple[str, ...], list[int]]
 
@@ -47,13 +48,23 @@ def operator_names(entries: pd.DataFrame) -> dict[str, str]:
     return names
 
 
-def structures(entries: pd.DataFrame) -> dict[str, str]:
+def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) -> dict[str, str]:
     """Tell which operator identifiers stand for one structure: each → the first of the structure's, in order.
 
-    Two do if they are SIREN or SIRET numbers of one SIREN; if they are in one certificate's name, all else
-    being the same; or if operators of one name share domains, always with the same contacts. Neither the same
-    name and département is enough (three hospitals of one département bear one name), nor are contacts (a
-    supplier gives its customer's). "" (no identifier) is left out.
+    Two do if they are numbers of one structure, however they are written (`structure_key`: SIREN and SIRET);
+    if they are in one certificate's name, all else being the same; or if operators of one name share domains,
+    always with the same contacts. Neither the same name and département is enough (three hospitals of one
+    département bear one name), nor are contacts (a supplier gives its customer's). "" (no identifier) is left
+    out.
+
+    Parameters
+    ----------
+    entries
+        Rows of a list, or of several: columns ``row``, ``domain``, ``operator_id``, ``operator``, ``dn_key``
+        and the contacts.
+    known
+        What other lists show. Its identifiers are told too; the first of a structure's is one of `entries`,
+        if there is one.
     """
     parent: dict[object, object] = {}
 
@@ -63,21 +74,24 @@ def structures(entries: pd.DataFrame) -> dict[str, str]:
             key = parent[key]
         return key
 
-    ids = []
-    for operator_id, key, kind in rows_by(entries, "operator_id", "dn_key", "operator_kind"):
-        if not operator_id:
-            continue
-        ids.append(operator_id)
-        if kind in ("SIREN", "SIRET") and len(operator_id) > 9:
-            parent[root(("SIREN", operator_id[1:10]))] = root(operator_id)
-        if key.startswith("CN="):
-            parent[root(("DN", _OU.sub("", key)))] = root(operator_id)
+    for one, other in (known or {}).items():
+        parent[root(one)] = root(other)
+    ids = set()
+    for operator_id, key in rows_by(entries, "operator_id", "dn_key"):
+        if operator_id:
+            ids.add(operator_id)
+            if key.startswith("CN="):
+                parent[root(("DN", _OU.sub("", key)))] = root(operator_id)
+    every = {*ids, *(known or {})}
+    among = {structure_key(operator_id) for operator_id in every}
+    for operator_id in every:
+        parent[root(("number", structure_key(operator_id, among)))] = root(operator_id)
     for one, other in _same_contacts(entries):
         parent[root(one)] = root(other)
     first: dict[object, str] = {}  # whatever the order of the list, which moves from night to night
-    for operator_id in sorted(set(ids)):
+    for operator_id in (*sorted(ids), *sorted(every - ids)):
         first.setdefault(root(operator_id), operator_id)
-    return {operator_id: first[root(operator_id)] for operator_id in ids}
+    return {operator_id: first[root(operator_id)] for operator_id in sorted(every)}
 
 
 def _same_contacts(entries: pd.DataFrame) -> list[tuple[str, str]]:

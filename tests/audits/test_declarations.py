@@ -105,7 +105,7 @@ FIRES = [
     ("DECL_DN_SHAPE", {"dn_igc_sante": DN.replace("Paris (75)", "Paris(75)")}),
     ("DECL_DN_SHAPE", {"dn_igc_sante": "OU=1759900004,CN=mss.alpha.example,O=CH ALPHA,ST=Paris (75),C=FR"}),
     ("DECL_DN_SHAPE", {"dn_igc_sante": "", "dn_igc_cps": CPS.replace("GIP-CPS", "CH ALPHA")}),
-    ("DECL_DN_SHAPE", {"dn_igc_sante": "cf. certificat joint"}),
+    ("DECL_UNREADABLE", {"dn_igc_sante": "cf. certificat joint"}),
     ("DECL_DN_OPERATOR", {"dn_igc_sante": DN.replace("1759900004", "1679900001")}),
     ("DECL_DN_OPERATOR", {"dn_igc_sante": "subject=" + DN.replace("1759900004", "1679900001")}),
     ("DECL_DOMAIN_INVALID", {"domain": "ch alpha.mssante.fr"}),

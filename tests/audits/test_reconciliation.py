@@ -205,6 +205,7 @@ def test_missing_columns_are_not_compared(declared_space):
     assert audit(space).empty
     compared = ["operator_match", "dn", "project_contact", "technical_contact", "description"]
     assert frame[compared].values.tolist() == [["", "", "", "same", ""]]
+    assert frame["certificates"].tolist() == [""]
 
 
 def test_one_of_several_certificates_is_enough_and_the_worst_contact_counts(declared_space):
@@ -214,15 +215,17 @@ def test_one_of_several_certificates_is_enough_and_the_worst_contact_counts(decl
         LISTED | {"project_contact": "01 99 00 00 07, projet@alpha.example"},
     ]
     findings = audit(declared_space(rows, [{}]))
-    assert findings["rule"].tolist() == ["RECO_CONTACT"]
-    assert findings["rows"].tolist() == [(3,)]
+    assert findings[["rule", "rows"]].values.tolist() == [
+        ["RECO_CONTACT", (3,)],
+        ["RECO_DN_UNDECLARED", (1,)],
+    ]
 
 
 def test_contacts_are_masked_unless_shown(declared_space):
     space = declared_space([LISTED], [{"public_project_phone": "01 99 00 00 09"}])
     (shown,) = masked_audit("reconciliation", replace(space, show_contacts=True)).to_dict("records")
     assert shown["observed"] == "contact projet : 01 99 00 00 01, projet@alpha.example"
-    assert shown["expected"] == "01 99 00 00 09, Projet@Alpha.example"
+    assert shown["expected"] == "Téléphone du contact projet (public) : 01 99 00 00 09"
     (hidden,) = masked_audit("reconciliation", space).to_dict("records")
     assert "projet@" not in hidden["observed"] + hidden["expected"].lower()
     assert "00 09" not in hidden["expected"]
@@ -258,7 +261,10 @@ def test_a_contact_changed_in_the_list_while_the_register_has_the_old_one(archiv
     space = archived_space([{}], CHANGED)
     (told,) = audit(space).to_dict("records")
     assert (told["rule"], told["rows"]) == ("RECO_CONTACT_OLD", (1,))
-    assert told["observed"] == "contact projet : +33 1 99 00 00 01, Projet@Alpha.example"
+    assert told["observed"] == (
+        "Téléphone du contact projet (public) : +33 1 99 00 00 01 ; "
+        "Courriel du contact projet (public) : Projet@Alpha.example"
+    )
     assert told["expected"] == f"contact projet : {NEW}"
     assert told["evidence"].replace("\xa0", " ").startswith("changé dans la liste du 1er janvier 2026; decl")
     (hidden,) = masked_audit("reconciliation", space).to_dict("records")
@@ -297,7 +303,8 @@ def test_a_contact_changed_in_the_list_while_the_register_has_the_old_one(archiv
     ],
 )
 def test_where_the_list_did_not_replace_the_declared_contact(archived_space, declaration, lists):
-    assert audit(archived_space([declaration], lists))["rule"].tolist() == ["RECO_CONTACT"]
+    rules = {*audit(archived_space([declaration], lists))["rule"]} - {"RECO_DN_UNDECLARED"}
+    assert rules == {"RECO_CONTACT"}
 
 
 def test_a_list_that_the_archive_does_not_hold_is_only_compared(declared_space, archived_space):
@@ -415,3 +422,107 @@ def test_many_declarations_of_one_domain_by_ten_operators(declared_space):
     space = declared_space([LISTED, HELD], [*many, {}, OF_BETA])
     assert statuses(space) == {"ch-alpha.mssante.fr": "differs"}
     assert audit(space)["rule"].tolist() == ["RECO_OPERATOR"] * 2, "the last to declare has neither row"
+
+
+# -- what a finding says ------------------------------------------------------------------------------------
+
+OTHER = DECLARED["dn_igc_sante"].replace("CN=", "CN=b")
+
+
+def said(space, rule, language="fr"):
+    """Observed and expected of the one finding of a rule."""
+    told = masked_audit("reconciliation", replace(space, show_contacts=True), language=language)
+    (one,) = told[told["rule"] == rule].to_dict("records")
+    return one["observed"].replace("\xa0", " "), one["expected"].replace("\xa0", " ")
+
+
+def test_a_finding_names_the_field_and_which_of_two_identifiers(declared_space):
+    beta = OF_BETA | {"beneficiary_id": "2999000003"}
+    assert said(declared_space([LISTED], [beta]), "RECO_OPERATOR")[1] == (
+        "Identifiant structure : 1679900001 ; Identifiant de la structure bénéficiaire : 2999000003"
+    )
+    space = declared_space([LISTED], [{"dn_igc_sante": "", "dn_igc_cps": OTHER}])
+    assert said(space, "RECO_DN_DIFFERS")[1] == f"DN du certificat (IGC-CPS) : {OTHER}"
+    space = declared_space([LISTED], [{"public_technical_email": "autre@alpha.example"}])
+    assert (
+        said(space, "RECO_CONTACT", "en")[1] == "Courriel du contact technique (public): autre@alpha.example"
+    )
+
+
+@pytest.mark.parametrize(
+    ("declared", "listed", "told"),
+    [
+        ("smur.ch-alpha.mssante.fr", "ch-alpha.mssante.fr", "smur.ch-alpha.mssante.fr est un sous-domaine"),
+        ("ch.alpha.mssante.fr", "ch-alpha.mssante.fr", "(mêmes lettres), pour CH ALPHA"),
+        ("ch-alpah.mssante.fr", "ch-alpha.mssante.fr", "(nom voisin), pour CH ALPHA"),
+        ("ch-alfa.mssante.fr", "ch-alpha.mssante.fr", ""),  # two letters of a short name
+        ("clinique-alfa.mssante.fr", "clinique-alpha.mssante.fr", "(nom voisin)"),
+        ("ch-alpha1.mssante.fr", "ch-alpha2.mssante.fr", ""),
+        ("ch-alpha.mssante.com", "ch-alpha.mssante.fr", ""),
+        ("ch-alpha.mssant.fr", "ch-alpha.mssante.fr", "(nom voisin)"),
+        ("mssante.fr", "ch-alpha.mssante.fr", ""),
+    ],
+)
+def test_of_an_absent_domain_it_says_what_is_listed_in_its_place(declared_space, declared, listed, told):
+    space = declared_space([LISTED | {"domain": listed}], [{"domain": declared}])
+    seen, _ = said(space, "RECO_NOT_LISTED")
+    assert seen.startswith("déclaré le 01/06/2025 (274 jours)")
+    assert (told and told in seen and f"listé : {listed}" in seen) or (not told and "listé" not in seen)
+    assert ("listed:" in said(space, "RECO_NOT_LISTED", "en")[0]) == bool(told)
+
+
+@pytest.mark.parametrize("name", ["ch alpha.mssante.fr", "ch_alpha.mssante.fr", "http://ch.fr", "ch-alpha"])
+def test_a_name_that_can_be_none_is_not_missed_in_the_list(declared_space, name):
+    space = declared_space([ELSEWHERE], [{"domain": name}])
+    assert "RECO_NOT_LISTED" not in set(audit(space)["rule"])
+    assert statuses(space)[name] == "not-listed"
+
+
+@pytest.mark.parametrize(
+    ("declared", "listed", "same"),
+    [
+        ("Domaine du CH Étang.", "domaine du ch etang", True),
+        ("Domaine de l'hôpital", "Domaine de l’Hopital", True),
+        ("Domaine " * 40, ("Domaine " * 40)[:255], True),
+        ("Domaine " * 40, ("Domaine " * 40)[:200], False),
+        ("Domaine du CH", "Domaine du CHU", False),
+    ],
+)
+def test_a_description_is_the_same_but_for_accents_dots_and_the_cut(declared_space, declared, listed, same):
+    space = declared_space([LISTED | {"description": listed}], [{"description": declared}])
+    assert audit(space)["rule"].tolist() == ([] if same else ["RECO_DESCRIPTION"])
+
+
+# -- several certificates -----------------------------------------------------------------------------------
+
+TWO = [LISTED, LISTED | {"dn": OTHER}]
+
+
+@pytest.mark.parametrize(
+    ("rows", "declarations", "rules"),
+    [
+        (TWO, [{}], ["RECO_DN_UNDECLARED"]),
+        ([*TWO, LISTED | {"dn": OTHER.replace("CN=b", "CN=c")}], [{}], ["RECO_DN_UNDECLARED"]),
+        ([*TWO, ELSEWHERE, ELSEWHERE | {"dn": OTHER}], [{}, ELSEWHERE], ["RECO_DN_UNDECLARED"] * 2),
+        (TWO, [{}, {"dn_igc_sante": OTHER}], []),  # two forms of one day are two certificates
+        (TWO, [{"dn_igc_sante": OTHER, "date": "01/01/2024"}, {}], []),
+        (TWO, [{"dn_igc_sante": "", "dn_igc_cps": OTHER, "date": ""}, {}], []),
+        (TWO, [{"dn_igc_sante": f"subject={OTHER}", "date": "01/01/2024"}, {}], []),
+        (TWO, [NOW], []),  # a renewal on its way
+        (TWO, [{"dn_igc_sante": OTHER, "date": "01/01/2027"}, {}], ["RECO_DN_UNDECLARED"]),  # not made yet
+        (TWO, [{"dn_igc_sante": ""}], []),
+        (TWO, [{"dn_igc_sante": OTHER.replace("CN=b", "CN=c")}], ["RECO_DN_DIFFERS"] * 2),
+        ([LISTED, LISTED | {"dn": DECLARED["dn_igc_sante"].replace("CH ALPHA", '"CH ALPHA"')}], [{}], []),
+        ([LISTED, HELD], [{}, OF_BETA], []),  # another operator's
+    ],
+)
+def test_a_certificate_listed_beside_the_declared_one(declared_space, rows, declarations, rules):
+    space = declared_space(rows, declarations)
+    found = audit(space)
+    assert found["rule"].tolist() == rules
+    if "RECO_DN_UNDECLARED" in rules:
+        assert set(status(space)["status"].astype("str")) == {"differs"}
+        alpha = [number for number, row in enumerate(rows, 1) if row["domain"] == LISTED["domain"]]
+        assert found["rows"].iloc[0] == tuple(alpha[1:])
+    else:
+        assert "under-way" in statuses(space).values() or declarations != [NOW]

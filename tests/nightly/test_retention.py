@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
+from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Retention
 from mssante_audit.nightly.log import KIND, Run, read_run, write_run
-from mssante_audit.nightly.retention import outdated, remove, shown_run
+from mssante_audit.nightly.retention import (
+    outdated,
+    outdated_observations,
+    remove,
+    remove_observations,
+    shown_run,
+)
 
 NOW = datetime(2026, 3, 31, 6, tzinfo=UTC)
 STAMPS = [f"2026-03-{day:02}T060000Z" for day in range(1, 31)]
@@ -222,3 +231,63 @@ def test_a_run_removes_the_old_ones_or_only_says_which(place, settings):
     assert not old.exists()
     assert len(place.runs) == 1
     assert (place.site / "index.html").is_file()
+
+
+# -- observations -----------------------------------------------------------------------------------
+
+
+def seen(folder: Path, day: int, *, only: str = "", complete: bool = True, kind: str = "dns") -> Path:
+    """Write an observation of a day of March."""
+    file = folder / "observations" / f"{kind}-2026-03-{day:02}T060000Z.jsonl.gz"
+    file.parent.mkdir(exist_ok=True)
+    lines = [{"format": "x", "settings": {"only": only}}, {"end": "…", "complete": complete}]
+    file.write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode()))
+    return file
+
+
+AFTER_TEN_DAYS = Retention(observation_days=10)
+
+
+def test_old_observations_go_but_those_that_answer_today(tmp_path):
+    files = [seen(tmp_path, day) for day in (1, 2, 3, 25)]
+    assert outdated_observations(tmp_path, AFTER_TEN_DAYS, NOW, {files[1].name}) == [files[0], files[2]]
+    assert outdated_observations(tmp_path, Retention(observation_days=0), NOW, ()) == []
+    assert remove_observations(files[:1]) == []
+    assert not files[0].exists()
+    assert remove_observations(files[:1]) == [f"{files[0].name}: no such file or directory"]
+
+
+def test_the_newest_whole_observation_stays_however_old(tmp_path):
+    old, whole = seen(tmp_path, 1), seen(tmp_path, 2)
+    spot, stopped = seen(tmp_path, 3, only="*.aura.*"), seen(tmp_path, 4, complete=False)
+    young = seen(tmp_path, 25, only="ch-a.mssante.fr")
+    assert outdated_observations(tmp_path, AFTER_TEN_DAYS, NOW, {young.name}) == [old, spot, stopped]
+    assert whole.exists()
+
+
+def test_what_the_observer_did_not_name_or_is_a_link_is_no_business_of_retention(tmp_path):
+    mine = seen(tmp_path, 1)
+    mine.rename(mine.with_name("dns-of-the-hospital.jsonl.gz"))
+    seen(tmp_path, 2, kind="other")
+    seen(tmp_path, 25)
+    link = tmp_path / "observations" / "dns-2026-03-03T060000Z.jsonl.gz"
+    link.symlink_to(mine.with_name("dns-of-the-hospital.jsonl.gz"))
+    assert outdated_observations(tmp_path, AFTER_TEN_DAYS, NOW, ()) == []
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "observations").symlink_to(tmp_path / "observations")
+    seen(tmp_path, 4)
+    assert outdated_observations(tmp_path / "elsewhere", AFTER_TEN_DAYS, NOW, ()) == []
+
+
+def test_a_run_removes_old_observations(place, settings):
+    data = place.output.parent / "data"
+    copytree(resource("data/sample") / "observations", data / "observations")
+    old = data / "observations" / "dns-2020-01-01T060000Z.jsonl.gz"
+    old.write_bytes(gzip.compress(b"{}"))
+    kept = sorted(set((data / "observations").iterdir()) - {old})
+    settings(retention={"observation_days": 30})
+    assert place.run()[0] == 0
+    assert not old.exists()
+    assert sorted((data / "observations").iterdir()) == kept
+    told = next(record for record in place.log() if record["event"] == "retention")
+    assert told["message"] == f"0 runs removed; 1 observations removed: {old.name}"

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from random import Random
 
 from mssante_audit.base.errors import ParameterError
+from mssante_audit.values.phones import read_phone
 from tools.sample.declarations import REGISTER, Cells, register_of
 from tools.sample.operators import national, shifted
 from tools.sample.signing import SigningChain, sign
@@ -75,9 +76,9 @@ class Story:
 def tell_story(seed: int = 0) -> Story:
     """Make up the five lists and what happens between them."""
     story = Story(clean_space(Random(seed), DOMAINS, OPERATORS))  # noqa: S311 - reproducible, nothing secret
-    corrected, arriving = _prepare(story)
+    corrected, arriving, moved = _prepare(story)
     story.publish()
-    _first_autumn(story)
+    _first_autumn(story, *moved)
     story.publish()
     _winter(story)
     story.publish()
@@ -89,28 +90,36 @@ def tell_story(seed: int = 0) -> Story:
     return story
 
 
-def _prepare(story: Story) -> tuple[list[Entry], list[Entry]]:
-    """Set the stage: descriptions that will be corrected, an operator that is not there yet."""
+def _prepare(story: Story) -> tuple[list[Entry], list[Entry], list[Entry]]:
+    """Set the stage: descriptions to be corrected, an operator not there yet, and one that is a supplier."""
     corrected = story.take(_LARGEST, 3)
     for entry in corrected:
         entry.description = entry.description.upper()
     arriving = story.space.rows_of(_NEWCOMER)
     for entry in arriving:
         story.space.entries.remove(entry)
-    return corrected, arriving
-
-
-def _first_autumn(story: Story) -> None:
-    """Domains of one operator go to another, which forgets to correct the contact of one; two are added."""
+    *moved, hosted = story.take(_REGIONAL, 5)
     heir = story.space.operators[_LARGEST]
-    moved = story.take(_REGIONAL, 4)
-    for entry in moved:
+    hosted.project, hosted.support = heir.project, heir.support
+    return corrected, arriving, [hosted, *moved]
+
+
+def _first_autumn(story: Story, hosted: Entry, *moved: Entry) -> None:
+    """Domains of one operator go to another, which forgets to correct the contact of one; two are added.
+
+    It only spells it otherwise. One more had its hotline before: that is nobody's former contact.
+    """
+    heir = story.space.operators[_LARGEST]
+    phone, _, email = moved[0].project.rpartition(", ")
+    moved[0].project = f"{read_phone(phone.rpartition(', ')[2])}; {email.upper()}"
+    for entry in (*moved, hosted):
         entry.certificate, entry.operator = heir.certificate("mss-1"), heir.id
         entry.dn = entry.certificate.dn
     for entry in moved[1:]:
         entry.project, entry.support = heir.project, heir.support
-    story.tell("migration", (e.domain for e in moved), moved=4, contact_changed=6)
-    story.stale.append(("CONTACT_FORMER_OPERATOR", moved[:1]))
+    domains = (e.domain for e in (*moved, hosted))
+    story.tell("migration", domains, moved=5, contact_changed=7)
+    story.stale.append(("CONTACT_FORMER_OPERATOR", [moved[0]]))
     like = story.take(_LARGEST, 1)[0]
     added = [f"ch-nouveau-{name}.mssante.fr" for name in ("fable", "songe")]
     for name in added:

@@ -108,9 +108,11 @@ def build_register(rows: Sequence[Row], operators: Sequence[Operator]) -> Sample
         Whose domains these are.
     """
     book = Book()
-    listed = list(_plain_rows(rows, {operator.id: operator for operator in operators}))
+    known = {operator.id: operator for operator in operators}
+    listed = list(_plain_rows(rows, known))
     _form_defects(book, operators)
     _reconciliation_defects(book, listed)
+    _several_certificates(book, rows, known)
     declared = {str(cells["domain"]).strip().lower() for cells in book.rows}
     return SampleRegister(book.rows, book.truth, list(_undeclared(rows, declared)), book.second)
 
@@ -345,6 +347,31 @@ def _whose_counts(book: Book, rows: Iterator[tuple[int, Row, Operator]], serial:
     for changes in (_WITHDRAWAL, {"public_project_phone": "06 39 98 00 99"}):
         _, row, operator = next(rows)
         book.add(_as_listed(row, operator, next(serial), RECENT) | changes)
+
+    _, row, operator = next(told for told in rows if told[2].id.startswith("3"))
+    siren = dict.fromkeys(("structure_id", "beneficiary_id"), f"2{operator.id[1:10]}")
+    book.add(_as_listed(row, operator, next(serial)) | siren)
+    below = _declaration(operator, f"antenne.{row[0]}", next(serial), OLD - timedelta(days=1))
+    book.record("RECO_NOT_LISTED", [book.add(below)])
+
+
+def _several_certificates(book: Book, rows: Sequence[Row], known: Mapping[str, Operator]) -> None:
+    """Declare one of the certificates of a domain, and all of those of another."""
+    groups: dict[str, list[tuple[int, Row]]] = {}
+    for number, row in enumerate(rows, 1):
+        groups.setdefault(row[0].lower(), []).append((number, row))
+    alike = [
+        (group, known[parse_dn(group[0][1][2]).get("OU")])
+        for group in groups.values()
+        if len({row[2] for _, row in group}) == len(group) == 2
+        and len({(row[0], row[1], *row[3:5], parse_dn(row[2]).get("OU")) for _, row in group}) == 1
+        and all(_is_plain(row) for _, row in group)
+        and parse_dn(group[0][1][2]).get("OU") in known
+    ]
+    (((_, first), (other, _)), operator), (both, owner) = alike[-4], alike[-3]  # the first: see above
+    book.record("RECO_DN_UNDECLARED", [book.add(_as_listed(first, operator, 2000))], [other])
+    for at, (_, row) in enumerate(both):
+        book.add(_as_listed(row, owner, 2001 + at, OLD + timedelta(days=at)))
 
 
 def register_of(rows: Sequence[Row], operators: Sequence[Operator], changes: Mapping[str, Cells]) -> bytes:

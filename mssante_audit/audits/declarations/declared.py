@@ -145,14 +145,20 @@ def dn_operator(d: pd.DataFrame) -> Found:
     ids = [d[name].map(identifier_of) for name in _IDS]
     for _, at, text in cells(d, *LINES):
         ou, known = identifier_of(parse_dn(pasted_dn(text)).get("OU")), {own[at] for own in ids} - {""}
-        if ou and known and structure_key(ou) not in map(structure_key, known):
+        own_key = structure_key(ou, {structure_key(one) for one in known})
+        if ou and known and own_key not in {structure_key(one, {own_key}) for one in known}:
             yield at, {"ou": ou, "known": sorted(known)}
+
+
+def is_domain(text: str) -> bool:
+    """Tell whether a text is a host name of at least two labels."""
+    return bool(_HOST.fullmatch(text.strip().removesuffix(".")))
 
 
 def domain_invalid(d: pd.DataFrame) -> Found:
     """Check that the domain is a host name of at least two labels."""
     for at, text in d["domain"].items():
-        if not _HOST.fullmatch(text.strip().removesuffix(".")):
+        if not is_domain(text):
             yield at, {"text": text}
 
 

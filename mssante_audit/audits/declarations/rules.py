@@ -14,11 +14,10 @@ import pandas as pd
 
 from mssante_audit.audits.declarations.declared import CHECKS, Check, date_given
 from mssante_audit.declarations.headings import fields
-from mssante_audit.declarations.register import Register, mapped
+from mssante_audit.declarations.register import Register, structures_of
 from mssante_audit.declarations.values import KINDS
 from mssante_audit.findings.frame import Finding, Subject, row_ranges
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.identifiers import structure_key
 from mssante_audit.values.person import Person
 
 _READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "DECL_RECOVERED"}
@@ -141,7 +140,7 @@ def _read_findings(register: Register) -> Iterator[Finding]:
 def _same_day(register: Register, as_of: datetime) -> Iterator[Finding]:
     rows = register.having(register.until(as_of), "domain", "date")
     rows = rows[(rows["domain_key"] != "") & rows["date"].notna()]
-    rows = rows.assign(whose=mapped(rows["operator_id"], structure_key))
+    rows = rows.assign(whose=structures_of(rows["operator_id"]))
     twice = rows[rows.duplicated(["domain_key", "date", "whose"], keep=False)]
     for (domain, day), each in twice.groupby(["domain_key", "date"], sort=False):
         for whose, group in each.groupby("whose", sort=False):
@@ -159,7 +158,7 @@ def _several_operators(register: Register, as_of: datetime) -> Iterator[Finding]
     """
     rows = register.having(register.at(as_of), "domain", "structure_id")
     rows = rows[(rows["domain_key"] != "") & (rows["operator_id"] != "")]
-    rows = rows.assign(whose=mapped(rows["operator_id"], structure_key))
+    rows = rows.assign(whose=structures_of(rows["operator_id"]))
     own = ["domain_key", "whose"]
     open_ = pd.MultiIndex.from_frame(rows.loc[rows["withdrawal"].fillna(value=True), own])
     rows = rows[~pd.MultiIndex.from_frame(rows[own]).isin(open_)].drop_duplicates(own, keep="last")

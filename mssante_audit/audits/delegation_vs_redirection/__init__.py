@@ -10,6 +10,7 @@ from importlib.resources import files
 from mssante_audit.audits.delegation_vs_redirection.delegation import delegation_findings
 from mssante_audit.audits.delegation_vs_redirection.mail import mail_findings
 from mssante_audit.audits.delegation_vs_redirection.method import method_findings
+from mssante_audit.audits.delegation_vs_redirection.observed import by_file
 from mssante_audit.audits.delegation_vs_redirection.parent import parent_findings
 from mssante_audit.audits.delegation_vs_redirection.servers import server_findings
 from mssante_audit.findings.catalogue import load_rules
@@ -19,6 +20,9 @@ AUDIT = Audit(
     "delegation_vs_redirection",
     {"fr": "Délégation ou redirection (DNS)", "en": "Delegation or redirection (DNS)"},
     load_rules(files(__package__) / "rules.toml"),
-    (method_findings, server_findings, delegation_findings, mail_findings, parent_findings),
+    tuple(
+        by_file(run)
+        for run in (method_findings, server_findings, delegation_findings, mail_findings, parent_findings)
+    ),
     needs=("observation",),
 )

@@ -5,9 +5,9 @@ And how they report: what has one cause, however many domains it touches, is col
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, wraps
 from typing import Any, NamedTuple, cast
 
 from mssante_audit.findings.frame import Finding, Subject, row_ranges
@@ -124,6 +124,39 @@ class Seen:
     def under_parent(self) -> list[str]:
         """The listed domains that the parent zone's servers were asked about."""
         return [name for name, m in self.methods.items() if m.path.cuts or m.path.zone == self.view.parent]
+
+
+def by_file(run: Callable[[TrustSpace], Iterator[Finding]]) -> Callable[[TrustSpace], Iterator[Finding]]:
+    """Return rules that look at each file of an observation by itself, with the domains it answers for.
+
+    What two files show of one subject is one finding, its evidence named by file.
+    """
+
+    @wraps(run)
+    def found(space: TrustSpace) -> Iterator[Finding]:
+        parts = space.parts()
+        if len(parts) == 1:
+            yield from run(parts[0])
+            return
+        kept: dict[tuple[str, Subject], Finding] = {}
+        for part in parts:
+            source = part.observation.source if part.observation else ""
+            for finding in run(part):
+                named = f"{finding.evidence} ({source})" if finding.evidence else ""
+                key, new = (finding.rule, finding.subject), replace(finding, evidence=named)
+                kept[key] = _both(kept[key], new) if key in kept else new
+        yield from kept.values()
+
+    return found
+
+
+def _both(one: Finding, other: Finding) -> Finding:
+    facts = {
+        name: _each_once([*one.facts.get(name, ()), *other.facts.get(name, ())])
+        for name in (*one.facts, *other.facts)
+    }
+    evidence = "; ".join(text for text in (one.evidence, other.evidence) if text)
+    return replace(one, rows=(*one.rows, *other.rows), facts=facts, evidence=evidence)
 
 
 def seen_of(space: TrustSpace) -> Seen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,13 +14,13 @@ from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.audits.since import past_of
 from mssante_audit.declarations.register import Register, domain_keys, filled, mapped
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import parse_contact
+from mssante_audit.values.contacts import fold, parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.whitelist.rows import rows_by
 
 STATUSES = (
     "withdrawn-listed", "not-listed", "differs", "not-declared", "unknown", "under-way", "as-declared",
-    "withdrawn", "later",
+    "withdrawn", "later", "outside",
 )  # fmt: skip
 """Statuses of a domain, worst first."""
 
@@ -34,7 +33,7 @@ CONTACTS = {
 COMPARED = {
     "operator_match": ("", "differs", "spelling", "same"),
     "dn": ("", "differs", "spelling", "same"),
-    **dict.fromkeys((*CONTACTS, "description"), ("", "same", "differs")),
+    **dict.fromkeys(("certificates", *CONTACTS, "description"), ("", "same", "differs")),
 }
 """What is compared, and the verdicts: of a domain's rows the one with the last counts. That is the best for
 certificate and operator, since the list has a row for each and a declaration names one; else the worst."""
@@ -94,7 +93,8 @@ def match(register: Register, space: TrustSpace) -> Match:
     listed["undeclared"] = listed["operator_id"].where(listed["party"] == NOBODY, "")
     current = _current(register, space, parties)
     pairs = _compared(register, current, listed, parties)
-    whole = pd.concat([_declared(current, parties).join(_worst(pairs)), _undeclared(listed)])
+    rest = _undeclared(listed, space.covered)
+    whole = pd.concat([_declared(current, parties).join(_worst(pairs)), rest])
     rows = rows_by(listed, "party", "key", "undeclared")
     known = zip(*(whole[name].tolist() for name in ("party", "domain", "undeclared")), strict=True)
     whole["rows"] = [tuple(rows.get(own, ())) for own in known]
@@ -174,14 +174,18 @@ def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
         "lent": pd.Series([bool(party.lent) for party in parties], dtype="bool"),
         "relisted": pd.Series([party.relisted for party in parties], dtype="bool"),
     }
-    return pd.DataFrame(told).assign(party=range(len(parties)), undeclared="")
+    return pd.DataFrame(told).assign(party=range(len(parties)), undeclared="", outside=False)
 
 
-def _undeclared(listed: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a domain and operator of the rows that no declaration is about."""
+def _undeclared(listed: pd.DataFrame, covered: Collection[str] | None) -> pd.DataFrame:
+    """Return one row a domain and operator of the rows that no declaration is about.
+
+    They are outside if the register does not cover the operator.
+    """
     rest = listed.loc[listed["party"] == NOBODY, ["key", "operator_id", "operator", "party", "undeclared"]]
     rest = rest.drop_duplicates(["key", "operator_id"]).rename(columns={"key": "domain"})
-    return rest.assign(relisted=False, lent=False)
+    outside = False if covered is None else ~rest["operator_id"].isin(covered)
+    return rest.assign(relisted=False, lent=False, outside=outside)
 
 
 def _statuses(whole: pd.DataFrame, listing_days: int) -> np.ndarray:
@@ -195,6 +199,7 @@ def _statuses(whole: pd.DataFrame, listing_days: int) -> np.ndarray:
     held = whole[[name for name in COMPARED if name != "description"]]
     differs = lent | held.isin(["differs", "spelling"]).any(axis=1).to_numpy()
     cases = {
+        "outside": _true(whole["outside"]),
         "not-declared": undeclared,
         "later": later,
         "unknown": unread | undated,
@@ -240,13 +245,30 @@ def _compared(
     pairs.loc[differs & (key == pairs["dn_key"]), "dn_match"] = "spelling"
     pairs.loc[differs & (key == ""), "dn_match"] = ""
     pairs["declared_dn"] = dn
+    pairs["line"] = pd.Series(np.where(first, "dn_igc_sante", "dn_igc_cps"), index=pairs.index, dtype="str")
     for name, (_, column, phone, email) in CONTACTS.items():
         texts = zip(pairs[phone].tolist(), pairs[email].tolist(), pairs[column].tolist(), strict=True)
         same = pd.Series([same_contact(*three) for three in texts], index=pairs.index, dtype="bool")
         compare(name, (phone, email), filled(pairs, phone) | filled(pairs, email), same)
-    ours, listed_text = (mapped(pairs[name], _folded) for name in ("description", "description_listed"))
-    compare("description", ("description",), ours != "", ours == listed_text)
-    return _certain(pairs)
+    both = zip(pairs["description"].tolist(), pairs["description_listed"].tolist(), strict=True)
+    same = pd.Series([_one_text(*texts) for texts in both], index=pairs.index, dtype="bool")
+    compare("description", ("description",), filled(pairs, "description"), same)
+    return _certain(_certificates(register, pairs, parties))
+
+
+def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
+    """Return the pairs with ``certificates_match``: whether a certificate beside the declared one is, too.
+
+    A declaration names one certificate; so all that its operator ever made of the domain have a say.
+    """
+    told = pd.Series("", index=pairs.index, dtype="str")
+    right = pairs["dn_match"].isin(["same", "spelling"])
+    beside = pairs[(pairs["dn_match"] == "differs") & pairs["party"].isin(pairs.loc[right, "party"])]
+    for at, number, key in zip(beside.index, beside["party"], beside["dn_key"], strict=True):
+        made = register.declarations.loc[parties[number].every, ["dn_igc_sante", "dn_igc_cps"]]
+        named = {_name(pasted_dn(text)) for text in made.to_numpy().ravel() if text.strip()}
+        told[at] = "same" if key in named else "differs"
+    return pairs.assign(certificates_match=told)
 
 
 def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -330,5 +352,16 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
     return pd.Series(told, index=pairs.index, dtype="str")
 
 
-def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+_CUT = 250
+"""From so many characters on a listed description may be cut: the list holds 255, blanks included (data)."""
+
+
+def _one_text(declared: str, listed: str) -> bool:
+    """Tell whether a description is the declared one but for accents, punctuation, case and the cut."""
+    if declared == listed:
+        return True
+    ours, theirs = _folded(declared), _folded(listed)
+    return ours == theirs or (len(listed) >= _CUT and ours.startswith(theirs))
+
+
+_folded = cache(fold)

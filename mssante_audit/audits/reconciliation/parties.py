@@ -7,7 +7,7 @@ without a date is neither first nor last, so that a party has several where one 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -37,6 +37,8 @@ class Party:
     """Whether its identifiers could be read."""
     relisted: bool = False
     """Whether the dated declaration is none of withdrawal, and of a later day than one that was."""
+    every: list[int] = field(default_factory=list)
+    """Labels of all declarations that its operator made of the domain so far."""
     rows: list[int] = field(default_factory=list)
     """Labels of its rows of the list."""
     lent: Sequence[int] = ()
@@ -54,9 +56,9 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> d
         The list's rows, with the ``key`` they are joined by.
     """
     every = register.declarations[register.declarations["domain_key"] != ""]
-    roots = {structure_key(one): structure_key(first) for one, first in space.structures.items()}
-    whose = mapped(every["operator_id"], lambda text: _root(text, roots))
-    named = _named(every, whose)
+    root = _roots(every, space)
+    whose = mapped(every["operator_id"], root)
+    named = _named(every, _alike(every, whose))
     later = ~every.index.isin(register.until(space.as_of).index)
     now = latest(every[~later], named[~later])
     declared = pd.MultiIndex.from_arrays([every["domain_key"], named])
@@ -76,13 +78,44 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> d
             day = withdrawn.get((domain, party.structure))
             if day is not None and party.date is not None and party.withdrawn is False:
                 party.relisted = day < party.date
-    _give_rows(parties, every, listed, roots)
+    made = zip(every.index[~later].tolist(), declared[~later].tolist(), strict=True)
+    owners = {(domain, party.structure): party for domain, found in parties.items() for party in found}
+    for at, whose_at in made:
+        owners[whose_at].every.append(at)
+    _give_rows(parties, every, listed, root)
     return {domain: _deciding(found) for domain, found in parties.items()}
 
 
-def _root(text: str, roots: dict[str, str]) -> str:
-    key = structure_key(text)
-    return roots.get(key, key)
+def _roots(every: pd.DataFrame, space: TrustSpace) -> Callable[[str], str]:
+    """Return the function from an identifier to what its structure is known by, in register and list."""
+    among = set(map(structure_key, {*every["operator_id"].unique(), *space.structures}))
+    keys = {one: structure_key(one, among) for one in space.structures}
+    roots = {keys[one]: keys[first] for one, first in space.structures.items()}
+
+    def root(text: str) -> str:
+        key = structure_key(text, among)
+        return roots.get(key, key)
+
+    return root
+
+
+def _alike(every: pd.DataFrame, whose: pd.Series) -> pd.Series:
+    """Return the structures; of those of one domain and name whose numbers can be one's, the first."""
+    columns = {"domain": every["domain_key"], "whose": whose, "number": every["operator_id"]}
+    held = pd.DataFrame(columns)[whose != ""].drop_duplicates(["domain", "whose"])
+    held = held[held.duplicated("domain", keep=False)]
+    first: dict[tuple[str, str], str] = {}
+    seen: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    names = every.loc[held.index, "structure_name"].tolist()
+    for name, (domain, structure, number) in zip(names, held.itertuples(index=False, name=None), strict=True):
+        if name := fold(name):
+            known = seen[domain, name]
+            first[domain, structure] = next((own for own, one in known if _akin(one, number)), structure)
+            known.append((first[domain, structure], number))
+    if not first:
+        return whose
+    pairs = zip(every["domain_key"].tolist(), whose.tolist(), strict=True)
+    return pd.Series([first.get(pair, pair[1]) for pair in pairs], index=whose.index, dtype="str")
 
 
 def _named(every: pd.DataFrame, whose: pd.Series) -> pd.Series:
@@ -127,19 +160,20 @@ def _grouped(now: pd.DataFrame, whose: pd.Series, register: Register) -> dict[st
 
 
 def _give_rows(
-    parties: dict[str, list[Party]], every: pd.DataFrame, listed: pd.DataFrame, roots: dict[str, str]
+    parties: dict[str, list[Party]], every: pd.DataFrame, listed: pd.DataFrame, root: Callable[[str], str]
 ) -> None:
     """Give each listed row to the party whose it is."""
     claims: dict[tuple[str, str], Party] = {}
-    served = mapped(every["beneficiary_id"], lambda text: _root(text, roots)).to_dict()
+    numbers = [mapped(every[name], root).to_dict() for name in ("operator_id", "beneficiary_id")]
     for domain, found in parties.items():
         claims |= {(domain, party.structure): party for party in reversed(found) if party.structure}
-    for domain, found in parties.items():
-        for party in found:
-            for at in party.at:
-                if served[at]:
-                    claims.setdefault((domain, served[at]), party)
-    structures = mapped(listed["operator_id"], lambda text: _root(text, roots))
+    for known in numbers:
+        for domain, found in parties.items():
+            for party in found:
+                for at in party.at:
+                    if known[at]:
+                        claims.setdefault((domain, known[at]), party)
+    structures = mapped(listed["operator_id"], root)
     left: defaultdict[str, list[int]] = defaultdict(list)
     for row, domain, structure in zip(
         listed.index.tolist(), listed["key"].tolist(), structures.tolist(), strict=True
@@ -184,9 +218,14 @@ def _give_left(parties: list[Party], rows: dict[int, tuple[str, str, str]], ever
 
 
 def _akin(one: str, other: str) -> bool:
-    """Tell whether one structure can have both numbers: FINESS and SIREN, or FINESS of one département."""
+    """Tell whether one structure can have both numbers: FINESS and SIREN, or FINESS of one département.
+
+    Or the same number, once without its kind.
+    """
     first, second = parse_identifier(one), parse_identifier(other)
     kinds = {first.kind, second.kind}
+    if structure_key(one, {structure_key(other)}) == structure_key(other, {structure_key(one)}):
+        return True
     if kinds == {"FINESS"}:
         return first.department == second.department != ""
     return "FINESS" in kinds and bool(kinds & {"SIREN", "SIRET"})

@@ -19,6 +19,8 @@ column                  dtype       meaning
 ``relisted``            bool        an earlier declaration of the operator had withdrawn it
 ``operator_match``      str         listed operator: ``same``, ``differs``, or "" where not compared
 ``dn``                  str         listed DN: ``same``, ``spelling`` or ``differs``, or ""
+``certificates``        str         other certificates listed beside it: ``same`` where its operator declared
+                                    them too, or ``differs``, or ""
 ``project_contact``     str         listed contact: ``same`` or ``differs``, or ""
 ``technical_contact``   str         likewise
 ``description``         str         likewise; it does not count for the status
@@ -36,18 +38,20 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.audits.declarations.declared import is_domain, label
 from mssante_audit.audits.declarations.rules import Place, finding, places
 from mssante_audit.audits.reconciliation.matching import (
     CONTACTS,
-    NOBODY,
     STATUSES,
     Match,
     by_domain,
     match,
     match_of,
     no_statuses,
+    same_contact,
     superseded,
 )
+from mssante_audit.audits.reconciliation.near import near_of
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.frame import Finding, row_ranges
 from mssante_audit.space.trust import TrustSpace
@@ -95,16 +99,19 @@ def _presence(matched: Match, source: str) -> Iterator[Finding]:
             yield _with_rows(finding(code, subject, [place[party]], when), source, rows)
     yield from _undated_withdrawals(matched, source)
     absent: dict[tuple[str, str], tuple[list[Place], dict[str, Any]]] = {}
-    for _, party, when, _ in _told(statuses[statuses["status"] == "not-listed"]):
-        cause = (place[party].operator_id, when["date"] or "")
-        absent.setdefault(cause, ([], when))[0].append(place[party])
+    for domain, party, when, _ in _told(statuses[statuses["status"] == "not-listed"]):
+        if is_domain(domain):  # of any other DECL_DOMAIN_INVALID says all there is to say
+            cause = (place[party].operator_id, when["date"] or "")
+            absent.setdefault(cause, ([], when))[0].append(place[party])
+    near = near_of(matched.listed, [one.domain for found, _ in absent.values() for one in found])
     for cause, (found, when) in absent.items():
-        yield finding("RECO_NOT_LISTED", cause, found, when)
-    rest = matched.listed[matched.listed["party"] == NOBODY]
-    declared = rest["key"].isin(matched.current["domain_key"])
+        like = [near[one.domain] for one in found if one.domain in near]
+        yield finding("RECO_NOT_LISTED", cause, found, {**when, "near": like})
+    rest = statuses[statuses["status"] == "not-declared"]
+    declared = rest["domain"].isin(matched.current["domain_key"])
     for code, where in (("RECO_NOT_DECLARED", ~declared), ("RECO_OPERATOR_UNDECLARED", declared)):
-        for operator_id, group in rest[where].groupby("operator_id", sort=False):
-            yield Finding(code, str(operator_id), tuple(group["row"]))
+        for operator_id, group in rest[where].groupby("operator_id", sort=False)["rows"]:
+            yield Finding(code, str(operator_id), tuple(sorted(row for rows in group for row in rows)))
 
 
 def _undated_withdrawals(matched: Match, source: str) -> Iterator[Finding]:
@@ -130,32 +137,47 @@ def _told(statuses: pd.DataFrame) -> Iterator[tuple[str, int, dict[str, Any], Ro
 def _differences(matched: Match, space: TrustSpace) -> Iterator[tuple[Finding, Rows]]:
     """Yield what the list says otherwise than the declaration, with the list's rows."""
     days = space.thresholds.listing_days
-    by = ("operator_id", "operator_id_listed", "operator", "structure_id")
+    ids = ("structure_id", "beneficiary_id")
+    by: tuple[str, ...] = ("operator_id", "operator_id_listed", "operator", *ids)
     for told, found, rows in _groups(_where(matched, "operator_match", "differs", days), *by):
-        facts: dict[str, Any] = {
-            "listed": {"operator": told[1], "name": told[2]},
-            "declared": told[3].strip(),
-        }
-        yield finding("RECO_OPERATOR", told, found, facts), rows
-    for code, name, value, *columns in (
-        ("RECO_DN_DIFFERS", "dn", "differs", "dn", "declared_dn"),
-        ("RECO_DN_SPELLING", "dn", "spelling", "dn", "declared_dn"),
-        ("RECO_DESCRIPTION", "description", "differs", "description_listed", "description"),
-    ):
-        for told, found, rows in _groups(_where(matched, name, value, days), "operator_id", *columns):
-            yield finding(code, told, found, {"listed": told[1], "declared": told[2]}), rows
+        declared = [_field(name, text) for name, text in zip(ids, told[3:], strict=True) if text.strip()]
+        facts: dict[str, Any] = {"listed": {"operator": told[1], "name": told[2]}, "declared": declared}
+        yield finding("RECO_OPERATOR", told[:4], found, facts), rows
+    for code, value in (("RECO_DN_DIFFERS", "differs"), ("RECO_DN_SPELLING", "spelling")):
+        by = ("operator_id", "dn", "declared_dn", "line")
+        for told, found, rows in _groups(_where(matched, "dn", value, days), *by):
+            facts = {"listed": told[1], "declared": [_field(told[3], told[2])]}
+            yield finding(code, told[:3], found, facts), rows
+    beside = _where(matched, "certificates", "differs", days)
+    for told, found, rows in _groups(beside, "domain_key", "operator_id"):
+        others = beside[beside["row_listed"].isin(rows)].drop_duplicates("dn_key")
+        facts = {"listed": others["dn"].tolist(), "declared": others["declared_dn"].iloc[0]}
+        yield finding("RECO_DN_UNDECLARED", told, found, facts), rows
+    by = ("operator_id", "description_listed", "description")
+    for told, found, rows in _groups(_where(matched, "description", "differs", days), *by):
+        facts = {"listed": told[1], "declared": [_field("description", told[2])]}
+        yield finding("RECO_DESCRIPTION", told, found, facts), rows
     for name, (kind, column, phone, email) in CONTACTS.items():
         pairs = _where(matched, name, "differs", days)
         pairs = pairs.assign(since=superseded(space, pairs, column, phone, email))
         for told, found, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
-            declared = ", ".join(text.strip() for text in told[2:4] if text.strip())
-            facts = {"kind": kind, "listed": Person(told[1]), "declared": Person(declared)}
+            fields = [
+                _field(field, Person(text.strip()))
+                for field, text in zip((phone, email), told[2:4], strict=True)
+                if text.strip() and (told[4] or not same_contact(text, text, told[1]))
+            ]
+            facts = {"kind": kind, "listed": Person(told[1]), "declared": fields}
             cause: tuple[str | Person, ...] = (told[0], kind, *map(Person, told[1:4]))
             if since := told[4]:
                 made = finding("RECO_CONTACT_OLD", (*cause, since), found, facts | {"since": since})
                 yield replace(made, first_seen=parse_instant(since)), rows
             else:
                 yield finding("RECO_CONTACT", cause, found, facts), rows
+
+
+def _field(column: str, text: str | Person) -> dict[str, Any]:
+    """Return what a field of the declaration holds, with the form's label of it."""
+    return {**label(column), "text": text}
 
 
 def _where(matched: Match, column: str, value: str, days: int) -> pd.DataFrame:

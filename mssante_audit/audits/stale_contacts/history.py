@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 from typing import cast
 
 import pandas as pd
 
+from mssante_audit.archive.history import with_operators
 from mssante_audit.audits.since import past_of
+from mssante_audit.audits.stale_contacts.parties import agree
 from mssante_audit.audits.stale_contacts.uses import KINDS
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import parse_contact
-from mssante_audit.values.dn import parse_dn
-from mssante_audit.values.identifiers import parse_identifier
+from mssante_audit.values.contacts import Coordinates, fold, parse_contact
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import rows_by
 
@@ -31,8 +32,7 @@ def _past(space: TrustSpace) -> tuple[pd.DataFrame, datetime] | None:
     if past is None:
         return None
     history, _, last = past
-    owner = {dn: parse_identifier(parse_dn(dn).get("OU")).value for dn in history["dn"].unique()}
-    return history.assign(operator_id=history["dn"].map(owner)), last
+    return with_operators(history), last
 
 
 def unchanged(space: TrustSpace) -> Iterator[Finding]:
@@ -113,41 +113,73 @@ def _partly_changed_kind(
 
 
 def former_operators(space: TrustSpace) -> Iterator[Finding]:
-    """Report domains that went to another operator and still name the one before as their contact."""
+    """Report domains that went to another operator and still name the one before as their contact.
+
+    However it is spelt. A contact that the new operator bore already while the former one was there, on a
+    domain that it did not take over from it, is its own: a supplier's hotline.
+    """
     listed = _past(space)
     if listed is None:
         return
+    entries, same = space.audited, space.structures
     history = listed[0]
-    entries = space.audited
-    same = space.structures
-    now = {domain: {same.get(o, o) for o in own} for domain, own in entries.groupby("domain")["operator_id"]}
-    left = [
-        bool(o) and d in now and same.get(o, o) not in now[d]
-        for d, o in zip(history["domain"], history["operator_id"], strict=True)
-    ]
-    past = dict(iter(history[left].groupby(["domain", "operator_id"], sort=False)))
+    history = history.assign(structure=history["operator_id"].map(lambda one: same.get(one, one)))
+    now = {d: {same.get(o, o) for o in own} for d, own in entries.groupby("domain")["operator_id"]}
+    pairs = zip(history["domain"], history["structure"], strict=True)
+    left = [bool(structure) and d in now and structure not in now[d] for d, structure in pairs]
+    past = dict(iter(history[left].groupby(["domain", "structure"], sort=False)))
     formers: dict[str, list[str]] = {}
     for domain, former in past:
         formers.setdefault(str(domain), []).append(str(former))
     found: dict[tuple[str, str], dict[tuple[str, str], list[int]]] = {}
+    told: dict[str, pd.DataFrame] = {}
     columns = entries.loc[entries["domain"].isin(formers.keys()), ["row", "operator_id", "domain", *BOTH]]
     for row, operator_id, domain, *texts in columns.itertuples(index=False, name=None):
         for former in formers[domain]:
+            then = past[domain, former]
             for column, text in zip(BOTH, texts, strict=True):
-                if text.strip() and text in set(past[domain, former][column]):
-                    told = found.setdefault((operator_id, former), {})
-                    told.setdefault((KINDS[column], text), []).append(row)
-    names = space.operator_names
+                if _bears(then[column], text) and not _had(history, operator_id, former, text, then):
+                    told[former] = then if former not in told else pd.concat([told[former], then])
+                    of = found.setdefault((operator_id, former), {})
+                    of.setdefault((KINDS[column], text), []).append(row)
     for (operator_id, former), contacts in found.items():
-        rows = sorted({row for own in contacts.values() for row in own})
-        last = max(own["last_seen"].max() for (_, o), own in past.items() if o == former).to_pydatetime()
+        last = told[former].sort_values("last_seen", kind="stable").iloc[-1]
         yield Finding(
             "CONTACT_FORMER_OPERATOR",
-            (operator_id, former),
-            tuple(rows),
+            (operator_id, last["operator_id"]),
+            tuple(sorted({row for own in contacts.values() for row in own})),
             facts={
                 "contacts": [{"kind": kind, "text": Person(text)} for kind, text in contacts],
-                "former": {"operator": former, "name": names.get(former, "")},
-                "until": last,
+                "former": {"operator": last["operator_id"], "name": last["operator"]},
+                "until": last["last_seen"].to_pydatetime(),
             },
         )
+
+
+def _had(history: pd.DataFrame, operator_id: str, former: str, text: str, then: pd.DataFrame) -> bool:
+    """Tell whether an operator bore a contact by itself before the former one, of these rows, had left."""
+    own = history["operator_id"] == operator_id
+    mine = history["structure"].isin(history.loc[own, "structure"]) & (
+        history["first_seen"] <= then["last_seen"].max()
+    )
+    came = history[mine].groupby("domain")["first_seen"].min()
+    there = history[history["structure"] == former].groupby("domain")["first_seen"].min()
+    taken = came.index[there.reindex(came.index) < came]
+    rows = history[mine & ~history["domain"].isin(taken)]
+    return any(_bears(rows[column], text) for column in BOTH)
+
+
+def _bears(texts: pd.Series, text: str) -> bool:
+    """Tell whether a contact is one of some texts, however it is spelt."""
+    reached = _reached(text)
+    return bool(text.strip()) and any(agree(reached, _reached(other)) for other in texts.unique())
+
+
+@cache
+def _reached(text: str) -> Coordinates:
+    """Return what a contact reaches, without accents; where that is nothing, what it says."""
+    contact = parse_contact(text)
+    phones, emails = contact.coordinates
+    if not phones and not emails:
+        return frozenset(), frozenset({contact.key})
+    return phones, frozenset(map(fold, emails))

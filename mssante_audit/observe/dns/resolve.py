@@ -166,24 +166,39 @@ class Resolver:
     async def _first(self, asks: list[Ask], outcomes: Iterable[str]) -> Observed | None:
         """Ask one after the other until a reply has one of `outcomes`; the first silent one is given time.
 
-        Failing that, an answer without authority has to do: resolvers take it too.
+        Failing that, an answer without authority has to do, which resolvers take too, or one over TCP or
+        without EDNS only, which not all of them ask for.
         """
-        silent, weak = [], None
+        silent: list[Ask] = []
+        weak: Observed | None = None
+        partial: Observed | None = None
         for ask in asks:
             what = (ask.address, ask.qname, ask.qtype)
             observed = await once(self._memo, what, lambda ask=ask: self._asker.ask(ask, patient=False))  # type: ignore[misc]
             if observed.outcome in outcomes:
-                return observed
-            if observed.outcome in SILENT:
+                if _for_all(observed):
+                    return observed
+                partial = partial or observed
+            elif observed.outcome in SILENT:
                 self._asker.remember(observed)
                 silent.append(ask)
             elif weak is None and is_weak(observed):
                 weak = observed
-        if silent and weak is None:
-            observed = await self._asker.ask(silent[0])
-            if observed.outcome in outcomes:
+        for ask in silent if weak is None else ():
+            observed = await self._asker.ask(ask)
+            if observed.outcome in SILENT:
+                observed = await self._asker.ask(ask._replace(transport="tcp"))
+            if observed.outcome not in outcomes:
+                break
+            if _for_all(observed):
                 return observed
-        return weak
+            partial = partial or observed
+        return weak or partial
+
+
+def _for_all(observed: Observed) -> bool:
+    """Whether all resolvers hear a reply: with EDNS, and over UDP."""
+    return observed.edns and observed.transport == "udp"
 
 
 def is_weak(observed: Observed) -> bool:

@@ -1,0 +1,91 @@
+"""Which listed domain an absent one may be: the one it lies under, or one of nearly its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from mssante_audit.archive.renames import distance
+
+SPACE = ".mssante.fr"
+LONG = 8
+"""From so many letters on a name may have two typos and be near another, one below. No source."""
+
+
+def near_of(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return what is listed in the place of domains that are not, if anything is.
+
+    Names with other figures are never near: ``ch-alpha1`` and ``ch-alpha2`` are two establishments.
+
+    Parameters
+    ----------
+    listed
+        The list's rows, with the ``key`` that is compared.
+    absent
+        The domains, as keys.
+
+    Returns
+    -------
+    dict
+        By domain a fact: ``domain``, the ``listed`` one, ``why`` (``parent``, ``punctuation``, ``typo``), and
+        whose that is (``operator``, the identifier, and ``name``).
+    """
+    asked = dict.fromkeys(absent)
+    if not asked:
+        return {}
+    rows = listed.drop_duplicates("key")[["key", "operator_id", "operator"]]
+    known = {key: (operator, name) for key, operator, name in rows.itertuples(index=False, name=None)}
+    plain = {_plain(key): key for key in reversed(known)}
+    by_figures: dict[str, list[str]] = {}
+    for key in known:
+        by_figures.setdefault(_figures(key), []).append(key)
+    letters: dict[str, np.ndarray] = {}
+    found = {}
+    for domain in asked:
+        why, other = "parent", next((up for up in _above(domain) if up in known), "")
+        if not other:
+            why, other = "punctuation", plain.get(_plain(domain), "")
+        if not other and (rivals := by_figures.get(figures := _figures(domain))):
+            if figures not in letters:
+                letters[figures] = np.stack([_letters(key) for key in rivals])
+            why, other = "typo", _nearest(domain, rivals, letters[figures])
+        if other:
+            operator, name = known[other]
+            found[domain] = {
+                "domain": domain,
+                "listed": other,
+                "why": why,
+                "operator": operator,
+                "name": name,
+            }
+    return found
+
+
+def _above(domain: str) -> Iterator[str]:
+    """Yield the domains that one lies under, the nearest first."""
+    while domain := domain.partition(".")[2]:
+        yield domain
+
+
+def _nearest(domain: str, rivals: Sequence[str], letters: np.ndarray) -> str:
+    """Return the rival with the fewest typos, "" if all have too many; `letters` are the rivals'."""
+    most = 2 if len(domain.removesuffix(SPACE)) >= LONG else 1
+    may_be = np.flatnonzero(np.abs(letters - _letters(domain)).sum(axis=1) <= 2 * most)
+    near = [(distance(domain, rivals[at], most), rivals[at]) for at in may_be.tolist()]
+    typos, other = min(near, default=(most + 1, ""))
+    return other if typos <= most else ""
+
+
+def _letters(domain: str) -> np.ndarray:
+    """Return how often each letter is in a name."""
+    return np.bincount(np.frombuffer(domain.encode(), np.uint8) % 32, minlength=32).astype(np.int16)
+
+
+def _plain(domain: str) -> str:
+    return "".join(filter(str.isalnum, domain))
+
+
+def _figures(domain: str) -> str:
+    return "".join(filter(str.isdigit, domain))

@@ -1,0 +1,63 @@
+"""``scope.toml``: whose declarations a register holds, where these are not everybody's.
+
+::
+
+    [scope]
+    operators = ["1759900004", "CH BETA"]   # identifiers (any of a structure's numbers) or names
+    region = "Bretagne"                     # where operators sit, as the options of these names say it
+    department = ""
+
+Covered are the operators named and those that sit there, by their certificates.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.fields import fault
+from mssante_audit.base.settings import Line, Names, Section
+
+FILE = "scope.toml"
+"""Beside the register."""
+_REMEDY = "Under [scope] there are operators (a list), region and department (texts)"
+
+
+class Scope(Section):
+    """Whom a register covers."""
+
+    operators: Names = ()
+    region: Line = ""
+    department: Line = ""
+
+
+class _File(Section):
+    scope: Scope
+
+
+def read_scope(path: Path) -> Scope:
+    """Read a ``scope.toml``.
+
+    Raises
+    ------
+    InputError
+        If it is not TOML, has other keys than `Scope`, or names nobody.
+    """
+    try:
+        scope = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig"))).scope
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"not a scope: {error}", file=path.name, remedy=_REMEDY) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        extra = first["type"] == "extra_forbidden"
+        told = f"no such key: {name}" if extra else fault(_File, first)
+        raise InputError(told, file=path.name, remedy=_REMEDY) from None
+    if not (scope.operators or scope.region.strip() or scope.department.strip()):
+        raise InputError(
+            "names nobody", file=path.name, remedy=f"{_REMEDY}; without a scope, remove the file"
+        )
+    return scope

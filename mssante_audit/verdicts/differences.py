@@ -1,0 +1,139 @@
+"""What changed in the DNS between two observations: of two hours, or from two places.
+
+=========  =======  ====================================================================================
+column     dtype    meaning
+=========  =======  ====================================================================================
+``domain`` str      as the list writes it, or as it was asked for
+``what``   str      ``method`` (`mssante_audit.observe.methods`), ``servers`` (those that the parent names, or
+                    else the zone), ``exchangers`` (with their preferences)
+``change`` str      ``changed``, or ``unknown``: one of the two does not tell, and it may be as it was
+``before`` str      what the first tells, several with `` | `` between them; "" for none, or where it does not
+``after``  str      what the other tells
+=========  =======  ====================================================================================
+
+What an observation does not tell, since it did not ask or had no answer, is never taken for gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.observe.dns.names import canonical, is_under
+from mssante_audit.observe.dns.view import View, view_of
+from mssante_audit.observe.merged import asked
+from mssante_audit.observe.methods import methods
+from mssante_audit.observe.observation import Observation, load_observation
+from mssante_audit.space.trust import TrustSpace
+
+COLUMNS = ("domain", "what", "change", "before", "after")
+SEVERAL = " | "
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an observation tells of domains."""
+
+    source: str
+    begun: datetime
+    zone: str
+    of: Mapping[str, Mapping[str, str | None]]
+    """Domain → of each of `ASPECTS` what is told, ``None`` for nothing."""
+
+
+def told_by(observation: Observation, domains: Iterable[str] | None = None) -> Told:
+    """Return what an observation tells of domains; of all that it was asked about if none is named."""
+    names = sorted(asked(observation)) if domains is None else domains
+    found = methods(observation, names).astype({"method": "str"})
+    columns = [tell(observation, found) for tell in ASPECTS.values()]
+    of = {
+        domain: dict(zip(ASPECTS, told, strict=True))
+        for domain, *told in zip(found["domain"], *columns, strict=True)
+    }
+    return Told(observation.source, observation.started_at, observation.parent_zone, of)
+
+
+def differences(before: Told, after: Told) -> pd.DataFrame:
+    """Return what two observations tell differently, a row a domain and aspect; columns as described above.
+
+    Raises
+    ------
+    InputError
+        If they are of two zones.
+    """
+    if before.zone != after.zone:
+        raise InputError(f"of the zone {after.zone}, not {before.zone}", file=after.source)
+    rows = []
+    for domain in dict.fromkeys((*before.of, *after.of)):
+        for what in ASPECTS:
+            first, then = (told.of.get(domain, {}).get(what) for told in (before, after))
+            if first != then:
+                change = "unknown" if first is None or then is None else "changed"
+                rows.append((domain, what, change, first or "", then or ""))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype("str")
+
+
+def sentences(before: Told, after: Told, found: pd.DataFrame) -> Iterator[str]:
+    """Yield in English lines what `differences` found, the domains that one did not ask about in one."""
+    yield f"from {before.source} ({before.begun:%Y-%m-%d %H:%M} UTC)"
+    yield f"to   {after.source} ({after.begun:%Y-%m-%d %H:%M} UTC)"
+    both = before.of.keys() & after.of.keys()
+    for domain, what, change, *sides in found[found["domain"].isin(both)].to_numpy().tolist():
+        nothing = "unknown" if change == "unknown" else "none"
+        yield f"{domain}: {what}: {' -> '.join(text or nothing for text in sides)}"
+    if one := len(before.of.keys() ^ after.of.keys()):
+        yield f"asked about in one of them only, and so unknown: {one}"
+    if found.empty:
+        yield "nothing changed"
+
+
+def newest_two(space: TrustSpace) -> tuple[Told, Told] | None:
+    """Return what the two newest whole observations of a space tell of its domains, the older one first."""
+    domains, found = space.audited["domain"].unique().tolist(), []
+    for file in space.files.get("observation", ()):
+        seen = load_observation(file.path)
+        if seen.whole:
+            found.append(told_by(seen, domains))  # one file at a time: each may be large
+        if len(found) == 2:
+            return found[1], found[0]
+    return None
+
+
+def _methods(_: Observation, found: pd.DataFrame) -> list[str | None]:
+    return [None if method == "unknown" else method for method in found["method"]]
+
+
+def _servers(seen: Observation, found: pd.DataFrame) -> list[str | None]:
+    zones = [view_of(seen).zone(cut) if cut else None for cut in found["cut"]]
+    named = ["" if zone is None else SEVERAL.join(zone.parent_ns or zone.own_ns) or None for zone in zones]
+    known = found["method"] != "unknown"
+    return [names if sure else None for names, sure in zip(named, known, strict=True)]
+
+
+def _exchangers(seen: Observation, found: pd.DataFrame) -> list[str | None]:
+    return [
+        None if method == "unknown" else _mail(view_of(seen), canonical(domain))
+        for domain, method in zip(found["domain"], found["method"], strict=True)
+    ]
+
+
+def _mail(view: View, name: str) -> str | None:
+    found = view.path(name).said.get("MX", {}).values() if is_under(name, view.parent) else ()
+    replies = [one for one in (*found, view.looked_up(name, "MX")) if one and one.authoritative]
+    aliases = {
+        f"CNAME {i.data}" for one in replies for i in one.items if i.section == "answer" and i.type == "CNAME"
+    }
+    told = {data for one in replies for data in one.answers} or aliases
+    return SEVERAL.join(sorted(told)) if replies else None
+
+
+ASPECTS: Mapping[str, Callable[[Observation, pd.DataFrame], list[str | None]]] = {
+    "method": _methods,
+    "servers": _servers,
+    "exchangers": _exchangers,
+}
+"""What is compared: from an observation and its frame of methods, a text a row, ``None`` for unknown."""

@@ -1,0 +1,106 @@
+"""One structure is known by several numbers: a change of number is no change of operator. All made up."""
+
+import pytest
+from made_up import ALPHA, BETA_DN, archived
+
+from mssante_audit.archive.events import span
+from mssante_audit.audits import told_in_clear
+
+FINESS, SIREN, SIRET, BARE = "1759900004", "2999000003", "399900000300015", "759900004"
+A, B, C = "a.mssante.fr", "b.mssante.fr", "c.mssante.fr"
+PHONE = "01 99 00 00 77"
+
+
+def held(domain, number=FINESS, cn="mss", **changes):
+    dn = f"CN={cn}.alpha.example,OU={number},O=CH ALPHA,ST=Paris (75),C=FR"
+    return {"domain": domain, "dn": dn} | changes
+
+
+def beta(domain, **changes):
+    return {"domain": domain, "dn": BETA_DN} | changes
+
+
+def told(space, since="2025-10-01", until="2026-01-01"):
+    """Kinds of changes and events between two lists of the archive."""
+    found = span(space.archive, since, until)
+    return {*found.changes["kind"], *found.events["kind"]}
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [(SIREN, SIRET), (SIRET, SIREN), (FINESS, BARE), (FINESS, f"FINESS {BARE}"), (FINESS, SIRET)],
+)
+def test_another_number_in_the_list_is_the_same_operator(tmp_path, was, now):
+    before, after = [held(A, was), held(B, was)], [held(A, now), held(B, now), held(C, now)]
+    space = archived(tmp_path, on_2025_10_01=before, on_2026_01_01=after)
+    assert told(space) == {"added", "dn_replaced", "renewal"}
+    assert "CONTACT_FORMER_OPERATOR" not in set(told_in_clear("stale_contacts", space)["rule"])
+
+
+def test_a_list_in_between_shows_that_two_numbers_are_one_structures(tmp_path):
+    other = {"support_contact": "01 99 00 00 88, support@alpha.example"}
+    lists = {
+        "on_2025_10_01": [held(A), held(B)],
+        "on_2025_11_01": [held(A), held(A, SIRET)],  # one certificate but for its OU
+        "on_2026_01_01": [held(A, SIRET, "new", **other), held(B, SIRET, "new")],
+    }
+    space = archived(tmp_path, **lists)
+    assert {"arrival", "departure", "migration", "moved"}.isdisjoint(told(space))
+    assert "CONTACT_FORMER_OPERATOR" not in set(told_in_clear("stale_contacts", space)["rule"])
+    (tmp_path / "without").mkdir()
+    space = archived(tmp_path / "without", **{day: lists[day] for day in ("on_2025_10_01", "on_2026_01_01")})
+    assert {"arrival", "departure", "migration", "moved"} <= told(space), "two lists alone do not show it"
+
+
+def test_a_finess_and_a_siren_of_the_same_figures_are_two_structures(tmp_path):
+    after = held(A, f"2{BARE}", "other")
+    before, after = [held(A, FINESS)], [after | {"dn": after["dn"].replace("ALPHA", "BETA")}]
+    assert "moved" in told(archived(tmp_path, on_2025_10_01=before, on_2026_01_01=after))
+
+
+# -- former operators ---------------------------------------------------------------------------------------
+
+SPELT = "Mme LEFÈVRE Zoé, 01 99 00 00 77, Hélène.Hotline@Alpha.example"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SPELT,
+        "LEFEVRE Zoé, +33 1 99 00 00 77, helene.hotline@alpha.example",
+        "0033199000077; HELENE.HOTLINE@ALPHA.EXAMPLE",
+        "01.99.00.00.77",
+        "+33 (0)1 99 00 00 77, hélène.hotline@alpha.example",
+    ],
+)
+def test_a_contact_of_the_operator_before_is_recognised_however_it_is_spelt(tmp_path, text):
+    before, after = held(A, project_contact=SPELT), beta(A, project_contact=text, support_contact="3639")
+    space = archived(tmp_path, on_2025_10_01=[before], on_2026_01_01=[after])
+    found = told_in_clear("stale_contacts", space)
+    (one,) = found[found["rule"] == "CONTACT_FORMER_OPERATOR"].to_dict("records")
+    assert (one["operator_id"], one["rows"], one["facts"]["former"]["name"]) == (
+        "1679900001",
+        (1,),
+        "CH ALPHA",
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "own"),
+    [
+        ([held(A), beta(B)], [beta(A), beta(B)], True),  # the hotline that BETA had on its own domain
+        ([held(A)], [beta(A), beta(B)], False),  # brought along from A
+        ([held(A), held(B)], [beta(A), beta(B)], False),
+        ([held(A), beta(B, support_contact="3639")], [beta(A), beta(B)], False),  # only since
+        ([held(A)], [beta(A, support_contact="01 99 00 00 02, autre@beta.example")], True),
+    ],
+)
+def test_a_hotline_that_the_new_operator_had_before_is_its_own(tmp_path, before, after, own):
+    ours = {"project_contact": "01 99 00 00 03, projet@beta.example"}
+
+    def listed(rows):
+        return [row | (ours if row["dn"] == BETA_DN else {}) for row in rows]
+
+    space = archived(tmp_path, on_2025_10_01=listed(before), on_2026_01_01=listed(after))
+    assert ALPHA["support_contact"].startswith("01 99 00 00 02")
+    assert ("CONTACT_FORMER_OPERATOR" not in set(told_in_clear("stale_contacts", space)["rule"])) == own

@@ -1,0 +1,330 @@
+"""Whether mail to a domain arrives: the decision table, case by case, and what no file may do to it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_up_dns import ALPHA_MX, AT, DELEGATED, ONE, PARENTS, REDIRECTED, TWO, Change, Scene
+
+from mssante_audit.observe.observation import Observation, load_observation
+from mssante_audit.verdicts.mail import CAUSES, Mail, mails
+from mssante_audit.verdicts.words import causes
+from tools.sample.dns_world import NameServer, observe_world
+
+AS_OF = AT + timedelta(days=1)
+NS1, NS2 = "ns1.alpha.example", "ns2.gamma.example"
+LOST = "203.0.113.66"
+"""Nobody listens there."""
+
+
+def observed(scene: Scene) -> Observation:
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "dns.jsonl.gz")
+        observe_world(scene.world, [row["domain"] for row in scene.rows], file, AT, ipv6=scene.ipv6)
+        return load_observation(file)
+
+
+def verdicts(scene: Scene, as_of: datetime = AS_OF) -> dict[str, Mail]:
+    return mails(observed(scene), [row["domain"] for row in scene.rows], as_of, 7)
+
+
+def mx(*data: str) -> Change:
+    """Have the zone of the delegated domain name these mail hosts."""
+
+    def change(scene: Scene) -> None:
+        scene.zone.records[DELEGATED].pop("MX", None)
+        if data:
+            scene.zone.add(DELEGATED, "MX", *data)
+
+    return change
+
+
+def silent(*addresses: str, over: tuple[str, ...] = ("udp", "tcp")) -> Change:
+    def change(scene: Scene) -> None:
+        for address in addresses:
+            scene.world.servers[address].silent = over
+
+    return change
+
+
+def fails(rcode: str, *addresses: str) -> Change:
+    def change(scene: Scene) -> None:
+        for address in addresses:
+            scene.world.servers[address].rcodes = {DELEGATED: rcode}
+
+    return change
+
+
+def lame(*addresses: str) -> Change:
+    def change(scene: Scene) -> None:
+        for address in addresses:
+            scene.world.servers[address] = NameServer(otherwise="lame")
+
+    return change
+
+
+def stale(scene: Scene, *data: str) -> None:
+    """Give the second server a zone of its own with other mail hosts."""
+    zone = scene.split()
+    zone.records[DELEGATED].pop("MX", None)
+    if data:
+        zone.add(DELEGATED, "MX", *data)
+
+
+def together(*changes: Change) -> Change:
+    def change(scene: Scene) -> None:
+        for one in changes:
+            one(scene)
+
+    return change
+
+
+def glue(scene: Scene, *addresses: str) -> None:
+    """Have the zone's one server lie in the zone, with these addresses as the parent gives them."""
+    name = f"ns1.{DELEGATED}"
+    scene.servers(name)
+    for address in addresses:
+        scene.parent.add(name, "AAAA" if ":" in address else "A", address)
+        scene.zone.add(name, "AAAA" if ":" in address else "A", address)
+        scene.world.serve(scene.zone, address)
+
+
+def aliased(scene: Scene) -> None:
+    scene.zone.records[DELEGATED].pop("MX")
+    scene.zone.add(DELEGATED, "CNAME", "ailleurs.alpha.example")
+
+
+OTHER = "mss2.alpha.example"
+CASES: dict[str, tuple[str, str, Change]] = {
+    "sain": ("yes", "", lambda s: None),
+    "un-seul-serveur": ("yes", "", lambda s: s.servers(NS1)),
+    "serveur-muet": ("degraded", "one-server", silent(TWO)),
+    "serveur-en-panne": ("degraded", "one-server", fails("SERVFAIL", TWO)),
+    "serveur-refuse": ("degraded", "one-server", fails("REFUSED", TWO)),
+    "serveur-boiteux": ("degraded", "one-server", lame(TWO)),
+    "serveur-tcp": ("degraded", "one-server", silent(TWO, over=("udp",))),
+    "serveur-inconnu": ("degraded", "one-server", lambda s: s.servers(NS1, "parti.alpha.example")),
+    "serveur-prive-non-demande": ("yes", "", lambda s: s.host(NS2, "0.0.0.0").servers(NS1)),
+    "serveur-zero": ("degraded", "one-server", lambda s: s.host(NS2, "0.0.0.0")),
+    "zone-muette": ("no", "zone-dead", silent(ONE, TWO)),
+    "zone-en-panne": ("no", "zone-dead", fails("SERVFAIL", ONE, TWO)),
+    "zone-boiteuse": ("no", "zone-dead", lame(ONE, TWO)),
+    "zone-sans-serveur": ("no", "zone-lost", lambda s: s.servers("parti.alpha.example")),
+    "zone-zero": ("no", "zone-lost", lambda s: s.host(NS1, "0.0.0.0").host(NS2, "0.0.0.0")),
+    "zone-ipv6": ("degraded", "servers-ipv6", lambda s: glue(s, "2001:db8::53")),
+    "zone-sans-colle": ("no", "zone-lost", lambda s: s.servers(f"ns1.{DELEGATED}")),
+    "parent-partage": ("degraded", "servers-differ", lambda s: s.split_parent().records.pop(DELEGATED)),
+    "parent-boiteux": (
+        "degraded",
+        "one-server",
+        lambda s: s.world.servers.update({PARENTS[1][1]: NameServer()}),
+    ),
+    "rien": ("no", "no-name", lambda s: s.parent.records.pop(DELEGATED)),
+    "sans-mx": ("no", "no-mail", mx()),
+    "sans-mx-avec-adresse": (
+        "yes",
+        "",
+        together(mx(), lambda s: s.zone.add(DELEGATED, "A", "192.88.99.7")),
+    ),
+    "sans-mx-adresse-privee": (
+        "no",
+        "exchangers-private",
+        together(mx(), lambda s: s.zone.add(DELEGATED, "A", "10.0.0.7")),
+    ),
+    "mx-nul": ("no", "null-mx", mx("0 .")),
+    "mx-nul-a-cote": ("degraded", "null-mx-beside", mx("0 .", f"10 {ALPHA_MX}")),
+    "mx-nul-a-cote-de-rien": ("no", "exchangers-absent", mx("0 .", "10 parti.alpha.example")),
+    "mx-inconnu": ("no", "exchangers-absent", mx("10 parti.alpha.example")),
+    "mx-inconnu-a-cote": ("degraded", "one-exchanger", mx(f"10 {ALPHA_MX}", "20 parti.alpha.example")),
+    "mx-inconnu-sur-trois": (
+        "yes",
+        "",
+        together(
+            mx(f"10 {ALPHA_MX}", f"10 {OTHER}", "20 parti.alpha.example"),
+            lambda s: s.host(OTHER, "192.88.99.9"),
+        ),
+    ),
+    "mx-prive": ("no", "exchangers-private", lambda s: s.host(ALPHA_MX, "10.0.0.1")),
+    "mx-boucle": ("no", "exchangers-private", lambda s: s.host(ALPHA_MX, "127.0.0.1")),
+    "mx-zero": ("no", "exchangers-private", lambda s: s.host(ALPHA_MX, "0.0.0.0")),
+    "mx-prive-aussi": ("degraded", "private-among", lambda s: s.host(ALPHA_MX, "10.0.0.1", "192.88.99.1")),
+    "mx-ipv6": ("degraded", "exchangers-ipv6", lambda s: s.host(ALPHA_MX, "2001:db8::25")),
+    "mx-ipv6-et-ipv4": ("yes", "", lambda s: s.host(ALPHA_MX, "192.88.99.1", "2001:db8::25")),
+    "mx-litteral": ("no", "exchangers-literal", mx("10 192.88.99.1")),
+    "mx-litteral-a-cote": ("degraded", "one-exchanger", mx("10 192.88.99.1", f"10 {ALPHA_MX}")),
+    "mx-alias": (
+        "yes",
+        "",
+        together(
+            mx("10 alias.alpha.example"),
+            lambda s: s.world.root.add("alias.alpha.example", "CNAME", ALPHA_MX),
+        ),
+    ),
+    "mx-alias-pendant": (
+        "no",
+        "exchangers-absent",
+        together(
+            mx("10 alias.alpha.example"),
+            lambda s: s.world.root.add("alias.alpha.example", "CNAME", "parti.alpha.example"),
+        ),
+    ),
+    "mx-preferences": ("yes", "", lambda s: stale(s, f"20 {ALPHA_MX}")),
+    "mx-differents": ("degraded", "mx-differ", lambda s: stale(s.host(OTHER, "192.88.99.9"), f"10 {OTHER}")),
+    "mx-en-plus": (
+        "yes",
+        "",
+        lambda s: stale(s.host(OTHER, "192.88.99.9"), f"10 {ALPHA_MX}", f"10 {OTHER}"),
+    ),
+    "mx-perime": ("degraded", "servers-differ", lambda s: stale(s, "10 parti.alpha.example")),
+    "mx-manque-a-un-serveur": ("degraded", "servers-differ", lambda s: stale(s)),
+    "alias": (
+        "yes",
+        "",
+        together(
+            aliased, lambda s: s.world.root.add("ailleurs.alpha.example", "MX", f"10 {ALPHA_MX}")
+        ),
+    ),
+    "alias-pendant": ("no", "alias-lost", aliased),
+    "joker": (
+        "yes",
+        "",
+        together(
+            lambda s: s.parent.records.pop(DELEGATED),
+            lambda s: s.parent.add("*.mssante.fr", "MX", f"10 {ALPHA_MX}"),
+        ),
+    ),
+}  # fmt: skip
+"""Name → answer, cause, what is changed in a made-up DNS where all is well."""
+
+
+@cache
+def case(name: str) -> tuple[Observation, Mail]:
+    scene = Scene()
+    CASES[name][2](scene)
+    found = observed(scene)
+    return found, mails(found, [DELEGATED], AS_OF, 7)[DELEGATED]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_walk_decides(name: str) -> None:
+    told = case(name)[1]
+    assert (told.receives, told.cause) == CASES[name][:2]
+    assert told.walk
+    if told.receives == "yes":
+        assert set(told.grades.values()) == {"ok"}
+    else:
+        assert told.cause in CAUSES[told.receives]
+
+
+def test_redirections_are_walked_too() -> None:
+    scene = Scene()
+    scene.world.servers["198.18.9.1"] = NameServer(otherwise="REFUSED")
+    assert verdicts(scene)[REDIRECTED].receives == "yes"
+    scene.world.root.add("perdue.example", "NS", "ns.perdue.example")
+    scene.parent.records[REDIRECTED]["MX"] = ["10 mss.perdue.example"]
+    for address in (LOST, "198.18.9.1"):  # a zone that is silent, one whose server knows nothing of it
+        scene.world.root.records["ns.perdue.example"] = {"A": [address]}
+        told = verdicts(scene)[REDIRECTED]
+        assert (told.receives, told.cause, told.facts) == (
+            "no", "exchangers-lost", {"hosts": ["mss.perdue.example"]}
+        )  # fmt: skip
+
+
+def test_a_domain_without_ipv6_seen_is_not_called_dead() -> None:
+    scene = Scene(ipv6=False)
+    glue(scene, "2001:db8::53")
+    assert verdicts(scene)[DELEGATED].receives == "unknown"
+
+
+def test_age_counts() -> None:
+    found = case("sain")[0]
+    for as_of, days, expected in (
+        (AT + timedelta(days=7), 7, ("yes", "")),
+        (AT + timedelta(days=8), 7, ("unknown", "too-old")),
+        (AT + timedelta(days=8), 30, ("yes", "")),
+        (AT - timedelta(days=1), 7, ("unknown", "of-the-future")),
+    ):
+        told = mails(found, [DELEGATED], as_of, days)[DELEGATED]
+        assert (told.receives, told.cause) == expected
+
+
+def test_what_was_not_observed_is_unknown() -> None:
+    found = case("sain")[0]
+    for told in (
+        mails(None, [DELEGATED], AS_OF, 7)[DELEGATED],
+        mails(found, ["ch-autre.mssante.fr"], AS_OF, 7)["ch-autre.mssante.fr"],
+    ):
+        assert (told.receives, told.cause) == ("unknown", "not-observed")
+    assert mails(found, ["a..b"], AS_OF, 7)["a..b"].receives == "no"  # no resolver can ask for it
+
+
+def test_every_cause_has_its_words() -> None:
+    assert causes().keys() == {cause for own in CAUSES.values() for cause in own}
+    for words in causes().values():
+        assert words.keys() == {"fr", "en", "do_fr", "do_en"}
+        assert all(words[language] and words[language][0].islower() for language in ("fr",))
+
+
+# -- whatever the file --------------------------------------------------------------------------------------
+
+
+def kept(found: Observation, lines: list[int]) -> Observation:
+    """Return an observation with these lines only, in this order; one that repeats is a line of its own."""
+    table = found.queries.set_index("line", drop=False).loc[lines].reset_index(drop=True)
+    records = found.records
+    numbers = pd.DataFrame({"line": lines, "new": range(1, len(lines) + 1)})
+    told = numbers.merge(records, on="line").drop(columns="line").rename(columns={"new": "line"})
+    table["line"] = range(1, len(lines) + 1)
+    return replace(found, queries=table, records=told[list(records.columns)])
+
+
+def lines_of(name: str) -> list[int]:
+    return list(case(name)[0].queries["line"])
+
+
+def told_of(found: Observation) -> tuple[str, str]:
+    told = mails(found, [DELEGATED], AS_OF, 7)[DELEGATED]
+    return told.receives, told.cause
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_neither_order_nor_repetition_changes_it(name: str) -> None:
+    found, told = case(name)
+    lines = lines_of(name)
+    for seed in range(3):
+        mixed = random.Random(seed).choices(lines, k=len(lines) // 2) + lines
+        random.Random(seed).shuffle(mixed)
+        changed = mails(kept(found, mixed), [DELEGATED], AS_OF, 7)[DELEGATED]
+        assert (changed.receives, changed.cause, changed.facts) == (told.receives, told.cause, told.facts)
+
+
+@pytest.mark.parametrize("name", CASES)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_a_line_less_only_makes_it_unknown(name: str, data: st.DataObject) -> None:
+    found, told = case(name)
+    lines = lines_of(name)
+    gone = data.draw(st.sets(st.sampled_from(lines), min_size=1, max_size=len(lines)))
+    receives = told_of(kept(found, [line for line in lines if line not in gone]))[0]
+    assert receives in (told.receives, "unknown")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_single_line_nor_server_makes_it_another_answer(name: str) -> None:
+    found, told = case(name)
+    queries = found.queries
+    groups = [[line] for line in queries["line"]]
+    for column in ("address", "qname", "qtype", "transport", "zone", "step", "outcome"):
+        groups += [list(own) for _, own in queries.groupby(column, observed=True)["line"]]
+    for gone in groups:
+        receives = told_of(kept(found, [line for line in queries["line"] if line not in set(gone)]))[0]
+        assert receives in (told.receives, "unknown"), queries[queries["line"].isin(gone)]

@@ -1,0 +1,108 @@
+"""What a register does not cover is outside: neither undeclared nor well."""
+
+import json
+
+import pytest
+from made_up import BETA_DN, xml_of
+
+from mssante_audit.audits import audit_all, told_in_clear
+from mssante_audit.audits.reconciliation.rules import status
+from mssante_audit.base.errors import InputError
+from mssante_audit.snapshot.load import load_space
+from mssante_audit.verdicts.domains import domains_of
+
+A, B, C = "ch-alpha.mssante.fr", "ch-beta.mssante.fr", "ch-gamma.mssante.fr"
+DECLARED = {"structure_id": "1759900004", "structure_name": "CH ALPHA", "domain": A, "date": "01/06/2025"}
+ROWS = [{"domain": A}, {"domain": B, "dn": BETA_DN}, {"domain": A, "dn": BETA_DN}, {"domain": C}]
+
+
+@pytest.fixture
+def scoped(tmp_path):
+    """Return a function: the text of a scope, or none, to a trust space of two operators."""
+
+    def make(scope=None, declarations=(DECLARED,)):
+        (tmp_path / "list.xml").write_bytes(xml_of(*ROWS))
+        (tmp_path / "declarations.json").write_text(json.dumps(list(declarations)))
+        if scope is not None:
+            (tmp_path / "scope.toml").write_text(f"[scope]\n{scope}\n", encoding="utf-8")
+        return load_space(tmp_path, as_of="2026-03-03")
+
+    return make
+
+
+def told(space):
+    frame = status(space)
+    return dict(zip(frame["domain"], frame["status"].astype("str"), strict=True))
+
+
+COVERING = [
+    'operators = ["1759900004"]',
+    'operators = ["FINESS 759900004"]',
+    'operators = ["759900004"]',
+    'operators = ["ch alpha"]',
+    'region = "ile de france"',
+    'department = "75"',
+    'region = "Bretagne, Île-de-France"\ndepartment = "Paris"',
+]
+
+
+@pytest.mark.parametrize("scope", COVERING)
+def test_operators_and_domains_beyond_it_are_outside_and_no_finding(scoped, scope):
+    space = scoped(scope)
+    assert told(space) == {A: "as-declared", B: "outside", C: "not-declared"}
+    findings = told_in_clear("reconciliation", space)
+    assert findings[["rule", "rows"]].values.tolist() == [["RECO_NOT_DECLARED", (4,)]]
+    assert dict(status(space, {"1679900001"})[["domain", "status"]].astype("str").values) == {
+        A: "outside",
+        B: "outside",
+    }
+
+
+def test_what_is_declared_is_judged_whoever_declared_it(scoped):
+    beta = {"structure_id": "1679900001", "structure_name": "CH BETA", "domain": B, "date": "01/06/2025"}
+    space = scoped(COVERING[0], [DECLARED, beta | {"withdrawal": "X"}])
+    assert told(space)[B] == "withdrawn-listed"
+
+
+def test_the_verdict_of_a_domain_outside_is_unknown_and_says_why(scoped):
+    for scope, expected in ((None, "warn"), (COVERING[0], "unknown")):
+        space = scoped(scope)
+        frame = domains_of(space, audit_all(space)).set_index("domain")
+        assert frame.loc[B, "declaration"] == expected
+        assert frame.loc[C, "declaration"] == "warn"
+        assert ("hors du périmètre du registre" in frame.loc[B, "reasons"]) == (scope is not None)
+        assert frame.loc[A, "why"].get("declaration", []) == ([] if scope else ["RECO_OPERATOR_UNDECLARED"])
+
+
+def test_without_a_scope_everybody_is_covered(scoped):
+    assert told(scoped()) == {A: "not-declared", B: "not-declared", C: "not-declared"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "why"),
+    [
+        ("", "names nobody"),
+        ("operators = []", "names nobody"),
+        ('region = " "', "names nobody"),
+        ('operators = ["CH OMEGA"]', "no operator 'CH OMEGA' in list or register"),
+        ('operators = ["2999000003"]', "no operator '2999000003'"),
+        ('region = "Corse"', "no operator of this list sits in Corse"),
+        ('region = "Atlantide"', "no region 'Atlantide'"),
+        ('department = "99"', "no département '99'"),
+        ('operator = "CH ALPHA"', "no such key: scope.operator"),
+        ('operators = "CH ALPHA"', "scope.operators wants a list"),
+        ("operators = [", "not a scope"),
+    ],
+)
+def test_a_scope_that_names_nobody_is_one_clear_line(scoped, scope, why):
+    with pytest.raises(InputError) as told:
+        scoped(scope)
+    assert str(told.value).startswith(f"scope.toml: {why}")
+    assert "\n" not in str(told.value)
+    assert told.value.remedy
+
+
+def test_a_name_that_several_structures_bear_is_refused(scoped):
+    other = DECLARED | {"structure_id": "1679900001"}
+    with pytest.raises(InputError, match=r"may mean 2 operators\. Such as: 1679900001"):
+        scoped('operators = ["CH ALPHA"]', [DECLARED, other])

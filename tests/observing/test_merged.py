@@ -1,0 +1,239 @@
+"""Several observation files in one data folder: merged by domain, each judged from one of them."""
+
+import gzip
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cells import shown
+from lxml import html as lxml_html
+from made_up import ALPHA, BETA_DN, xml_of
+from made_up_dns import AT, DELEGATED, REDIRECTED, Scene
+
+from mssante_audit.audits import told_in_clear
+from mssante_audit.observe.kinds import default_path
+from mssante_audit.observe.methods import methods
+from mssante_audit.observe.observation import ObservationError
+from mssante_audit.report.results import limits
+from mssante_audit.space.trust import TrustSpace, load_space
+from mssante_audit.verdicts.methods import hosts
+from tools.sample.dns_world import observe_world
+
+INSIDE = f"service.{DELEGATED}"
+HOUR = timedelta(hours=1)
+NOW = AT + 6 * HOUR
+Change = Callable[[dict], object]
+
+
+class Folder:
+    """A data folder with a list of three domains."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.scene = path, Scene()
+        self.scene.zone.add(INSIDE, "MX", "10 mss.alpha.example")
+        rows = [ALPHA, ALPHA | {"domain": INSIDE}, ALPHA | {"domain": REDIRECTED, "dn": BETA_DN}]
+        (path / "liste.xml").write_bytes(xml_of(*rows))
+
+    def observe(self, *domains: str, at: datetime = AT) -> Path:
+        """Observe the world as it is now."""
+        file = default_path(self.path, at)
+        observe_world(self.scene.world, list(domains or (DELEGATED, INSIDE, REDIRECTED)), file, at)
+        return file
+
+    def space(self, at: datetime = NOW) -> TrustSpace:
+        return load_space(self.path, as_of=at)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def rewrite(file: Path, change: Callable[[list[dict]], list[dict]]) -> Path:
+    """Edit the lines of a file by hand."""
+    lines = [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()]
+    file.write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in change(lines)).encode()))
+    return file
+
+
+def used(space: TrustSpace) -> dict[str, tuple[str, str]]:
+    """Return method and file of each domain."""
+    told = methods(space.observation, space.audited["domain"]).astype("str")
+    return dict(zip(told["domain"], zip(told["method"], told["observed_in"], strict=True), strict=True))
+
+
+def found(space: TrustSpace, rule: str) -> list[dict]:
+    told = told_in_clear("delegation_vs_redirection", space)
+    return told[told["rule"] == rule].to_dict("records")
+
+
+def test_a_spot_check_refreshes_its_domains_and_hides_none(folder):
+    whole = folder.observe().name
+    folder.scene.parent.records[REDIRECTED]["MX"] = ["10 perdu.beta.example"]
+    spot = folder.observe(REDIRECTED, at=AT + HOUR).name
+    space = folder.space()
+    assert used(space) == {
+        DELEGATED: ("delegated", whole), INSIDE: ("within-delegated", whole), REDIRECTED: ("redirected", spot)
+    }  # fmt: skip
+    assert set(hosts(space, "MX").itertuples(index=False, name=None)) == {
+        (DELEGATED, "mss.alpha.example"), (INSIDE, "mss.alpha.example"), (REDIRECTED, "perdu.beta.example")
+    }  # fmt: skip
+    [gone] = found(space, "DNS_MX_UNRESOLVED")
+    assert gone["rows"] == (3,)
+    assert gone["evidence"].endswith(f"({spot})")
+    told = methods(space.observation, [DELEGATED, REDIRECTED])
+    assert (told["observed_at"] - AT < HOUR).tolist() == [True, False], "each has its own age"
+
+
+def test_each_domain_is_judged_from_one_file_only(folder):
+    """A server moved between the files: the old referral is not held against the zone's new servers."""
+    folder.observe()
+    folder.scene.host("ns3.gamma.example", "203.0.113.3").servers("ns1.alpha.example", "ns3.gamma.example")
+    folder.scene.world.serve(folder.scene.zone, "203.0.113.3")
+    folder.observe(INSIDE, at=AT + HOUR)
+    space = folder.space()
+    assert len(space.parts()) == 2
+    assert not found(space, "DNS_NS_MISMATCH")
+    assert not found(space, "DNS_NS_DISAGREE")
+
+
+def test_what_two_files_show_of_one_subject_is_one_finding(folder):
+    folder.scene.server("203.0.113.1").silent = ("udp", "tcp")
+    one = folder.observe().name
+    two = folder.observe(INSIDE, at=AT + HOUR).name
+    [silent] = found(folder.space(), "DNS_SERVER_SILENT")
+    assert sorted(silent["rows"]) == [1, 2]
+    assert len(silent["facts"]["seen"]) == 1
+    assert two in silent["evidence"]
+    assert one in silent["evidence"]
+
+
+def test_shuffled_names_and_one_second_twice_end_in_one_order(folder):
+    spot = folder.observe(REDIRECTED, at=AT + HOUR)
+    whole = folder.observe()
+    whole = whole.rename(whole.with_name("zz-mine.jsonl.gz"))
+    spot = spot.rename(spot.with_name("aa-mine.jsonl.gz"))
+    assert used(folder.space())[REDIRECTED][1] == spot.name, "what they say of themselves counts"
+    again = spot.with_name("ab-mine.jsonl.gz")
+    again.write_bytes(spot.read_bytes())
+    assert used(folder.space())[REDIRECTED][1] == again.name
+
+
+def test_a_run_that_was_stopped_answers_for_what_it_was_done_with(folder):
+    whole = folder.observe().name
+    cut = rewrite(folder.observe(at=AT + HOUR), lambda lines: lines[: last_of(lines, DELEGATED) + 1])
+    told = used(folder.space())
+    assert told[DELEGATED] == ("delegated", cut.name)
+    assert told[REDIRECTED] == ("redirected", whole)
+    rewrite(cut, lambda lines: lines[: first_of(lines, "mss.alpha.example")])
+    assert used(folder.space())[DELEGATED] == ("delegated", whole), "its exchanger was not looked up yet"
+    Path(folder.path, "observations", whole).unlink()
+    assert used(folder.space())[DELEGATED] == ("delegated", cut.name), "better than nothing"
+
+
+def last_of(lines: list[dict], domain: str) -> int:
+    return max(i for i, line in enumerate(lines) if line.get("domain") == domain)
+
+
+def first_of(lines: list[dict], qname: str) -> int:
+    return next(i for i, line in enumerate(lines) if line.get("qname") == qname)
+
+
+def test_what_is_of_the_future_is_set_aside_and_said(folder):
+    now, later = folder.observe().name, folder.observe(at=NOW + 2 * HOUR).name
+    space = folder.space()
+    assert {file for _, file in used(space).values()} == {now}
+    assert space.aside == ((later, "future"),)
+    assert folder.space(NOW + 3 * HOUR).aside == ()
+
+
+def test_an_observation_of_another_zone_is_set_aside_and_said(folder):
+    here = folder.observe().name
+
+    def other(lines: list[dict]) -> list[dict]:
+        return [line | {"parent_zone": "essai.example"} if "format" in line else line for line in lines]
+
+    lab = rewrite(folder.observe(at=AT + HOUR), other).name
+    space = folder.space()
+    assert {file for _, file in used(space).values()} == {here}
+    assert space.aside == ((lab, "zone"),)
+
+
+def test_a_line_of_the_future_is_a_problem_of_that_line(folder):
+    def edit(lines: list[dict]) -> list[dict]:
+        late = {"at": "2099-01-01T00:00:00Z"}
+        return [line | late if line.get("qname") == REDIRECTED else line for line in lines]
+
+    rewrite(folder.observe(), edit)
+    seen = folder.space().observation
+    assert set(seen.problems["message"]) == {"field at: of the future"}
+    assert used(folder.space())[REDIRECTED] == ("unknown", "")
+
+
+def test_an_old_file_is_not_opened_where_a_newer_one_is_whole(folder):
+    old = folder.observe(at=AT - timedelta(days=30))
+    old.write_bytes(old.read_bytes()[:300] + b"damage")
+    folder.observe()
+    assert folder.space().observation.older == ()
+    whole = old.with_name("dns-2026-01-01T000000Z.jsonl.gz")
+    whole.write_bytes(b"not one")
+    assert folder.space().observation.older == (), "nor refused"
+
+
+def test_an_old_whole_one_still_stands_behind_a_spot_check(folder):
+    folder.observe(at=AT - timedelta(days=30))
+    folder.observe(REDIRECTED)
+    assert {method for method, _ in used(folder.space()).values()} == {
+        "delegated", "within-delegated", "redirected"
+    }  # fmt: skip
+
+
+def test_the_newest_file_is_refused_if_it_is_none(folder):
+    folder.observe()
+    default_path(folder.path, AT + HOUR).write_bytes(b"")
+    with pytest.raises(ObservationError, match="not a DNS observation"):
+        folder.space()
+
+
+def test_a_spot_check_of_a_domain_no_longer_listed_does_no_harm(folder):
+    whole = folder.observe().name
+    folder.observe("parti.mssante.fr", at=AT + HOUR)
+    assert {file for _, file in used(folder.space()).values()} == {whole}
+    assert folder.space().observation.source == whole
+
+
+def test_only_what_an_older_file_answers_for_is_kept_of_it(folder):
+    folder.observe()
+    folder.observe(DELEGATED, INSIDE, at=AT + HOUR)
+    [older] = folder.space().observation.older
+    walked = older.queries[older.queries["step"] == "walk"]
+    assert set(walked["qname"]) == {REDIRECTED}
+    assert DELEGATED not in set(older.queries["zone"])
+
+
+def test_the_report_on_changes_compares_the_two_newest_whole_ones(folder):
+    def part() -> str:
+        space = folder.space()
+        given = {"space": space, "chosen": limits(space, None, None, None), "row_limit": 5}
+        told = lxml_html.fromstring(shown("changes", "dns", **given)._repr_html_()).text_content()
+        return " ".join(re.sub("[\xa0\u202f]", " ", told).split())
+
+    folder.observe()
+    assert part() == "Moins de deux observations entières du DNS : rien à comparer."
+    folder.scene.parent.records[REDIRECTED]["MX"] = ["10 perdu.beta.example"]
+    del folder.scene.zone.records[INSIDE]
+    folder.observe(at=AT + HOUR)
+
+    def only(lines: list[dict]) -> list[dict]:
+        return [line | {"settings": {"only": REDIRECTED}} if "format" in line else line for line in lines]
+
+    folder.scene.parent.records[REDIRECTED]["MX"] = ["10 autre.beta.example"]
+    rewrite(folder.observe(REDIRECTED, at=AT + 2 * HOUR), only)
+    told = part()
+    assert "3 changements dans le DNS de 2 domaines" in told
+    assert f"{REDIRECTED}Serveurs de messagerie10 mss.beta.example10 perdu.beta.example" in told
+    assert f"{INSIDE}Méthodedans une zone déléguéerien" in told
+    assert "autre.beta.example" not in told

@@ -1,0 +1,169 @@
+"""Struck and referring cells: empty, what they refer to, or unreadable; the same in every field."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from mssante_audit.declarations.headings import fields
+from mssante_audit.declarations.register import load_declarations
+from mssante_audit.declarations.strokes import is_nothing, reference
+
+TEXTS = [name for name, field in fields().items() if field.kind not in ("box", "date")]
+STRUCK = ["-", "--", "—", "/", "néant", "NEANT", "Néant.", " sans objet ", "S.O.", "s.o", "x", "X", "aucun",
+          "N/A", "none", "(néant)", "…", "non applicable"]  # fmt: skip
+FULL = {
+    "structure_name": "CH ALPHA",
+    "structure_id": "1759900004",
+    "beneficiary_id": "",
+    "representative_last_name": "FICTIVE",
+    "representative_first_name": "Zoé",
+    "representative_phone": "01 99 00 00 01",
+    "representative_email": "zoe@alpha.example",
+    "project_manager_last_name": "MODELE",
+    "project_manager_first_name": "Ida",
+    "project_manager_phone": "01 99 00 00 02",
+    "project_manager_email": "ida@alpha.example",
+    "public_project_phone": "01 99 00 00 03",
+    "public_project_email": "projet@alpha.example",
+    "domain": "ch-alpha.mssante.fr",
+}
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Return a function that loads records, each over nothing."""
+
+    def made(*changes, without=()):
+        names = [name for name in fields() if name not in without]
+        rows = [{n: t for n, t in (dict.fromkeys(names, "") | c).items() if n in names} for c in changes]
+        (tmp_path / "r.json").write_text(json.dumps(rows), encoding="utf-8")
+        return load_declarations(tmp_path / "r.json")
+
+    return made
+
+
+def unread(register):
+    found = register.problems[register.problems["kind"] == "refers"]
+    return sorted(zip(found["row"], found["column"], strict=True))
+
+
+@pytest.mark.parametrize("text", STRUCK)
+def test_what_is_struck_out_is_empty_in_every_field(load, text):
+    register = load(dict.fromkeys(TEXTS, text), {"domain": "a.mssante.fr"})
+    assert (register.declarations.loc[0, TEXTS] == "").all()
+    assert register.problems.empty
+
+
+def test_a_stroke_is_no_date_and_no_tick_and_a_cross_is_one(load):
+    register = load({"date": "néant", "withdrawal": "néant", "delegation": "x", "redirection": "/"})
+    (row,) = register.declarations.to_dict("records")
+    assert (row["date_text"], row["withdrawal"], row["delegation"]) == ("", False, True)
+    assert register.problems["kind"].tolist() == ["box"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Non", "xxx", "X-Tech", "CH NEANTIE", "S. MARTIN", "N'DIAYE", "Sans Souci", "?", "O", "Auxane", "Passy",
+     "Idem Santé", "Voirie", "CH de Voiron", "Ida", "Id-Santé", "Comme Chez Soi", "Membre", "Jointe Venture"],
+)  # fmt: skip
+def test_words_that_only_look_so_stay(load, text):
+    register = load({"structure_name": text, "description": text, "representative_last_name": text})
+    assert register.declarations["structure_name"].tolist() == [text]
+    assert register.declarations["description"].tolist() == [text]
+    assert register.problems.empty
+    assert not is_nothing(text)
+
+
+ABOVE = ["idem", "Idem.", "id.", "cf. ci-dessus", "CF CI-DESSUS", "voir plus haut", '"', "″",
+         "même que ci-dessus", "(idem)", "identique", "ibid."]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ABOVE)
+def test_a_reference_above_is_what_the_form_has_there(load, text):
+    names = ("beneficiary_id", "project_manager_phone", "public_technical_phone", "public_technical_email")
+    (row,) = load(FULL | dict.fromkeys(names, text)).declarations.to_dict("records")
+    assert row["beneficiary_id"] == FULL["structure_id"]
+    assert row["project_manager_phone"] == FULL["representative_phone"]
+    assert row["public_technical_phone"] == FULL["public_project_phone"]
+    assert row["public_technical_email"] == FULL["public_project_email"]
+
+
+def test_the_same_person_or_house_is_nobody_where_the_form_wants_only_another(load):
+    part = {f"technical_manager_{kind}": "idem" for kind in ("last_name", "first_name", "phone", "email")}
+    register = load(
+        FULL | part | {"connector_vendor": "idem"},
+        FULL | part | {"technical_manager_last_name": "AUTRE", "technical_manager_first_name": "Luc"},
+        FULL | {"technical_manager_last_name": "même que le chef de projet"},
+    )
+    first, second, third = register.declarations.to_dict("records")
+    assert [first[name] for name in (*part, "connector_vendor")] == [""] * 5
+    assert second["technical_manager_phone"] == FULL["project_manager_phone"]
+    assert third["technical_manager_last_name"] == ""
+    assert register.problems.empty
+
+
+def test_a_reference_names_whom_it_means(load):
+    changes = {
+        "signatory_last_name": "idem représentant légal",
+        "signatory_first_name": "idem représentant légal",
+        "public_project_phone": "même que le chef de projet",
+    }
+    (row,) = load(FULL | changes).declarations.to_dict("records")
+    assert (row["signatory_last_name"], row["signatory_first_name"]) == ("FICTIVE", "Zoé")
+    assert row["public_project_phone"] == FULL["project_manager_phone"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("dn_igc_sante", "cf. certificat joint"),
+        ("dn_igc_sante", "voir courrier du 12 mars"),
+        ("dn_igc_cps", "idem"),
+        ("postal_address", "idem"),
+        ("domain", "voir annexe"),
+        ("mail_server", "cf. ci-dessus"),
+        ("structure_id", "idem"),
+        ("public_project_email", "idem"),
+        ("signatory_last_name", "idem"),
+        ("representative_last_name", "cf. pièce jointe"),
+        ("project_manager_last_name", "idem contact technique"),
+        ("description", "voir plus haut"),
+        ("technical_manager_last_name", "même que Mme DUPONT"),
+    ],
+)
+def test_any_other_reference_is_unreadable(load, name, text):
+    register = load(FULL, FULL | {name: text})
+    assert unread(register) == [(2, name)]
+    assert register.declarations[name].tolist()[1] == ""
+    assert register.having(register.declarations, name)["row"].tolist() == [1]
+    assert register.problems["value"].tolist() == [""]
+
+
+def test_a_reference_to_what_is_not_known_is_unreadable(load):
+    chain = FULL | {"structure_id": "voir annexe", "beneficiary_id": "idem"}
+    assert unread(load(chain)) == [(1, "beneficiary_id"), (1, "structure_id")]
+    register = load(FULL | {"public_technical_phone": "idem"}, without=("public_project_phone",))
+    assert unread(register) == [(1, "public_technical_phone")]
+
+
+def test_both_names_of_a_signatory_in_one_cell(tmp_path):
+    texts = ["néant", "cf. représentant légal", "FICTIVE", "FICTIVE Zoé"]
+    rows = [f"a.mssante.fr;MODELE;Ida;{text}" for text in texts]
+    head = "domain;representative_last_name;representative_first_name;Nom, Prénom"
+    (tmp_path / "r.csv").write_text("\n".join([head, *rows]), encoding="utf-8")
+    register = load_declarations(tmp_path / "r.csv")
+    names = register.declarations[["signatory_last_name", "signatory_first_name"]].values.tolist()
+    assert names == [["", ""], ["MODELE", "Ida"], ["FICTIVE", ""], ["FICTIVE", "Zoé"]]
+    assert not register.problems["kind"].isin(["name-whole", "refers"]).any()
+
+
+def test_every_reference_is_found_among_many_cells(load):
+    register = load(
+        *[{"domain": "a.mssante.fr", "connector_vendor": text} for text in [*STRUCK, *ABOVE, "B"]]
+    )
+    assert register.declarations["connector_vendor"].tolist() == [""] * len([*STRUCK, *ABOVE]) + ["B"]
+    assert all(reference(text) for text in ABOVE)
+    assert pd.isna(register.declarations["received_on"]).all()
