@@ -74,6 +74,6 @@ def written(page: str, table: list[str], versions: str) -> str:
     head = (
         f"Made in one run ({versions}),",
         "on servers of the tests (`tests/observing/dnshard.py`). *arrives*: the resolver comes to a public",
-        "address of a mail host. Zonemaster is shown from level WARNING up; *no zone*: it looks at zones only.",
+        "address of a mail host. Zonemaster is shown from level WARNING up; *no zone*: it sees zones only.",
     )
     return "\n".join((f"{before}{BEGIN}", *head, "", *table, END + rest.partition(END)[2]))

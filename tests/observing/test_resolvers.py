@@ -42,16 +42,11 @@ def test_resolvers_come_where_the_table_says(told: dict[str, dict[str, Told]], c
 
 
 WRONG = (
-    "soa-ns-tait", "vers-sans-edns", "vers-badvers", "vers-tronque", "vers-tcp", "mx-transport",
-    "deux-cents", "un-mort", "deux-morts", "ns-prive", "ns-boucle", "ns-prive-un", "colle-privee",
-    "sans-colle-un", "colle-six", "ns-muets", "ns-zero", "sous-zone-morte", "edns-notimp", "edns-badvers",
-    "edns-badvers-un", "udp-filtre", "udp-filtre-un", "tronque", "tronque-un", "lent-4", "lent-4-un",
-    "expire", "mx-expire", "futur", "sans-cle", "non-signe", "cle-refuse", "cle-tait", "sans-signatures",
-    "sans-signatures-un", "sha1-sans-cle", "inconnu-et-sans-cle", "alias-sans-cle", "vers-sans-cle",
-    "hote-sans-cle",
+    "soa-ns-tait", "a-tait", "zone-muette", "vers-muette", "vers-muette-un", "vers-sans-edns",
+    "vers-badvers", "vers-tcp", "mx-alias-muet", "colle-six", "ns-muets", "alias-boucle", "alias-muet",
 )  # fmt: skip
 WRONG_RULES = (
-    "lent-4", "mx-tait", "mx-tait-un", "soa-ns-tait", "vers-sans-edns", "vers-badvers", "colle-privee", "cycle-a",
+    "mx-tait", "mx-tait-un", "soa-ns-tait", "vers-sans-edns", "vers-badvers", "colle-privee", "cycle-a",
     "cycle-b", "sans-colle-deux", "colle-six", "ns-partis", "ns-muets", "alias-sans-cle", "vers-sans-cle",
 )  # fmt: skip
 """Cases whose answer or findings are wrong, still."""
@@ -59,7 +54,7 @@ WRONG_RULES = (
 
 def cases(*wrong: str) -> list[object]:
     """Return the cases; those that we are wrong about may fail."""
-    mark = pytest.mark.xfail
+    mark = pytest.mark.xfail(strict=False)
     return [pytest.param(c, marks=[mark] if c.name in wrong else [], id=c.name) for c in HARD]
 
 
