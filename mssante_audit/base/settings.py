@@ -179,7 +179,8 @@ class Thresholds(Section):
 
     def oldest_observation(self, as_of: datetime) -> datetime:
         """Return the instant before which what was observed says nothing of `as_of` any more."""
-        return as_of - timedelta(self.observation_max_age_days)
+        first = datetime.min.replace(tzinfo=as_of.tzinfo)
+        return as_of - min(timedelta(self.observation_max_age_days), as_of - first)
 
 
 Region = Annotated[

@@ -195,7 +195,7 @@ def _kind(name: str) -> str:
 
 def _file(path: Path) -> File:
     """Read the first line of a file; one without counts from the date in its name, and is refused later."""
-    with suppress(OSError, zlib.error, ValueError, KeyError, TypeError):
+    with suppress(OSError, zlib.error, ValueError, KeyError, TypeError, OverflowError):
         with path.open("rb") as file:
             head = zlib.decompressobj(31).decompress(file.read(_HEAD), _HEAD)
         header = dict(json.loads(head.partition(b"\n")[0]))

@@ -42,20 +42,26 @@ def load_merged(
     """
     names = {domain: name for domain in dict.fromkeys(domains) if (name := canonical(domain))}
     zone = _zone(files, names.values())
-    others = [file for file in files if file.header and file.header.get("parent_zone") != zone]
-    aside = [Aside(file.path.name, "zone") for file in others]
+    aside: list[Aside] = []
     left, whole = dict(names), False
     read: list[tuple[Observation, set[str], set[str]]] = []
     """Each with the names that it has something of, and the domains that it answers for."""
-    for file in (file for file in files if file not in others):
+    for file in files:
+        if file.header and file.header.get("parent_zone") != zone:
+            aside.append(Aside(file.path.name, "zone"))
+            continue
         if read and (not left or (whole and file.begun < since)):
-            break
+            continue
         try:
             seen = _until(load_observation(file.path, set(left.values()) if read else None), as_of)
         except ObservationError:
             if not read:
                 raise
             aside.append(Aside(file.path.name, "unreadable"))
+            continue
+        zone = zone or seen.parent_zone
+        if seen.parent_zone != zone:  # its first line was too long to know before
+            aside.append(Aside(file.path.name, "zone"))
             continue
         told = asked(seen)
         done = told if seen.complete else {name for name in told if _done(view_of(seen), name)}

@@ -4,55 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
 
 import pandas as pd
 import pytest
 from made_up import archived, make_space
+from made_up_register import BETA, DECLARED, ELSEWHERE, LISTED, declared
 
 from mssante_audit.audits import audit as masked_audit
 from mssante_audit.audits import told_in_clear
 from mssante_audit.audits.reconciliation.rules import STATUSES, status
-from mssante_audit.declarations.register import load_declarations
-from mssante_audit.space.trust import Thresholds
-
-OLD = "01/06/2025"
-DECLARED: dict[str, Any] = {
-    "structure_name": "CH ALPHA",
-    "structure_id": "1759900004",
-    "beneficiary_id": "",
-    "domain": "ch-alpha.mssante.fr",
-    "description": "Domaine de messagerie MSSanté du CH Alpha",
-    "dn_igc_sante": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR",
-    "dn_igc_cps": "",
-    "public_project_phone": "+33 1 99 00 00 01",
-    "public_project_email": "Projet@Alpha.example",
-    "public_technical_phone": "0199000002",
-    "public_technical_email": "support@alpha.example",
-    "withdrawal": "",
-    "date": OLD,
-}
-BETA = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
-LISTED = {"domain": "ch-alpha.mssante.fr"}
-ELSEWHERE = {"domain": "ch-gamma.mssante.fr"}
 
 
 @pytest.fixture
 def declared_space(tmp_path):
     """Return a function: rows of a list and declarations (each over `DECLARED`) to a trust space."""
-
-    def make(rows, declarations, drop=(), as_of=datetime(2026, 3, 3, tzinfo=UTC), **thresholds):
-        records = [{k: v for k, v in (DECLARED | d).items() if k not in drop} for d in declarations]
-        pd.DataFrame(records).to_json(tmp_path / "declarations.json", orient="records", force_ascii=False)
-        space = make_space(*rows)
-        return replace(
-            space,
-            as_of=as_of,
-            declarations=load_declarations(tmp_path / "declarations.json"),
-            thresholds=Thresholds(**thresholds),
-        )
-
-    return make
+    return partial(declared, tmp_path)
 
 
 def audit(space):

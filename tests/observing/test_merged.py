@@ -237,3 +237,25 @@ def test_the_report_on_changes_compares_the_two_newest_whole_ones(folder):
     assert f"{REDIRECTED}Serveurs de messagerie10 mss.beta.example10 perdu.beta.example" in told
     assert f"{INSIDE}Méthodedans une zone déléguéerien" in told
     assert "autre.beta.example" not in told
+
+
+def test_a_long_or_odd_first_line_costs_no_other_file_its_answers(folder):
+    whole = folder.observe().name
+
+    def other(lines: list[dict]) -> list[dict]:
+        head = {"tool": "x" * 100_000, "parent_zone": "essai.example"}
+        return [line | head if "format" in line else line for line in lines]
+
+    long = rewrite(folder.observe(at=AT + HOUR), other).name
+    odd = rewrite(
+        folder.observe(at=AT - HOUR), lambda lines: [lines[0] | {"at": "9999-12-31T23:59:59-12:00"}]
+    )
+    space = folder.space()
+    assert {file for _, file in used(space).values()} == {whole}
+    assert (long, "zone") in space.aside
+    assert odd.name not in {file for file, _ in space.aside}, "it is not reached"
+
+
+def test_an_instant_at_the_beginning_of_time_is_no_trap(folder):
+    folder.observe()
+    assert folder.space(datetime.fromisoformat("0001-01-02T00:00:00Z")).observation is None

@@ -37,6 +37,8 @@ COMPARED = {
 }
 """What is compared, and the verdicts: of a domain's rows the one with the last counts. That is the best for
 certificate and operator, since the list has a row for each and a declaration names one; else the worst."""
+LINES = ("dn_igc_sante", "dn_igc_cps")
+"""The form's two lines of DN."""
 NOBODY = -1
 """The party of a row that no declaration is about."""
 _LISTED = [
@@ -261,13 +263,18 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
 
     A declaration names one certificate; so all that its operator ever made of the domain have a say.
     """
-    told = pd.Series("", index=pairs.index, dtype="str")
     right = pairs["dn_match"].isin(["same", "spelling"])
     beside = pairs[(pairs["dn_match"] == "differs") & pairs["party"].isin(pairs.loc[right, "party"])]
-    for at, number, key in zip(beside.index, beside["party"], beside["dn_key"], strict=True):
-        made = register.declarations.loc[parties[number].every, ["dn_igc_sante", "dn_igc_cps"]]
-        named = {_name(pasted_dn(text)) for text in made.to_numpy().ravel() if text.strip()}
-        told[at] = "same" if key in named else "differs"
+    made = [(number, at) for number in beside["party"].unique().tolist() for at in parties[number].every]
+    lines = register.declarations.loc[[at for _, at in made], list(LINES)]
+    named = {
+        (number, key)
+        for line in LINES
+        for (number, _), key in zip(made, mapped(lines[line], _key_of).tolist(), strict=True)
+    }
+    keys = zip(beside["party"].tolist(), beside["dn_key"].tolist(), strict=True)
+    told = pd.Series("", index=pairs.index, dtype="str")
+    told[beside.index] = ["same" if one in named else "differs" for one in keys]
     return pairs.assign(certificates_match=told)
 
 
@@ -291,6 +298,10 @@ def _name(text: str) -> str:
     """Return the key of a DN, "" for a text that is none."""
     dn = parse_dn(text)
     return "" if "unreadable" in dn.problems else dn.key
+
+
+def _key_of(line: str) -> str:
+    return _name(pasted_dn(line)) if line.strip() else ""
 
 
 def match_of(name: str) -> str:

@@ -149,10 +149,11 @@ def _differences(matched: Match, space: TrustSpace) -> Iterator[tuple[Finding, R
             facts = {"listed": told[1], "declared": [_field(told[3], told[2])]}
             yield finding(code, told[:3], found, facts), rows
     beside = _where(matched, "certificates", "differs", days)
-    for told, found, rows in _groups(beside, "domain_key", "operator_id"):
-        others = beside[beside["row_listed"].isin(rows)].drop_duplicates("dn_key")
-        facts = {"listed": others["dn"].tolist(), "declared": others["declared_dn"].iloc[0]}
-        yield finding("RECO_DN_UNDECLARED", told, found, facts), rows
+    texts = dict(zip(beside["row_listed"].tolist(), beside["dn"].tolist(), strict=True))
+    for told, found, rows in _groups(beside, "domain_key", "operator_id", "declared_dn"):
+        others = list(dict.fromkeys(texts[row] for row in rows))
+        facts = {"listed": others, "declared": told[2]}
+        yield finding("RECO_DN_UNDECLARED", told[:2], found, facts), rows
     by = ("operator_id", "description_listed", "description")
     for told, found, rows in _groups(_where(matched, "description", "differs", days), *by):
         facts = {"listed": told[1], "declared": [_field("description", told[2])]}

@@ -1,0 +1,136 @@
+"""The decision table of docs/declarations.md: each line is a case, told as the line says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from made_up import archived
+from made_up_register import BETA, DECLARED, ELSEWHERE, LISTED, declared
+
+from mssante_audit.audits import told_in_clear
+from mssante_audit.audits.reconciliation.rules import STATUSES, status
+from mssante_audit.declarations.scope import Scope
+
+TEXT = (Path(__file__).parents[2] / "docs" / "declarations.md").read_text(encoding="utf-8")
+_LINE = re.compile(r"^\| ([a-z-]+) \| [^|]+ \| [^|]+ \| ([^|]+) \| ([^|]*)\|$", re.M)
+
+
+class Line(NamedTuple):
+    """A line of the table: what its last two columns say."""
+
+    status: str
+    """The first word in backquotes; "" where it is the others'."""
+    rules: set[str]
+
+
+TABLE = {
+    name: Line(next(iter(re.findall("`([a-z-]+)`", told)), ""), set(re.findall(r"[A-Z_]{6,}", rules)))
+    for name, told, rules in _LINE.findall(TEXT[TEXT.index("| case |") :])
+    if name != "case" and set(name) != {"-"}
+}
+
+LATELY, LATER, SINCE, BEFORE = "25/02/2026", "04/03/2026", "01/07/2025", "01/05/2025"
+GONE, UNDATED = {"withdrawal": "X"}, {"date": ""}
+OF_BETA = {"structure_name": "CH BETA", "structure_id": "1679900001", "dn_igc_sante": BETA}
+HELD = LISTED | {"dn": BETA}
+NEW = DECLARED["dn_igc_sante"].replace("CN=", "CN=b")
+TWO = [LISTED, LISTED | {"dn": NEW}]
+PHONE = {"public_project_phone": "01 99 00 00 09"}
+ONLY_ALPHA = Scope(operators=("CH ALPHA",))
+ONLY_BETA = Scope(operators=("1679900001",))
+
+
+class Case(NamedTuple):
+    """Rows of the list, and declarations over `DECLARED`; several of a name are tried one by one."""
+
+    rows: list[dict[str, str]]
+    declarations: list[dict[str, Any]]
+    others: str = ""
+    """The status of the others, where the line says that theirs counts."""
+    scope: Scope | None = None
+    before: list[dict[str, str]] = []  # noqa: RUF012 - never changed
+    """Rows of an earlier list of the archive."""
+
+
+CASES: dict[str, list[Case]] = {
+    "undeclared": [Case([LISTED], [ELSEWHERE | LATE]) for LATE in ({}, {"date": LATELY})],
+    "outside": [Case([LISTED, HELD], [OF_BETA | ELSEWHERE], scope=ONLY_BETA)][:0]
+    + [Case([LISTED], [OF_BETA | ELSEWHERE], scope=ONLY_BETA)],
+    "undeclared-beside": [Case([LISTED, HELD], [{}]), Case([HELD, LISTED], [OF_BETA])],
+    "outside-beside": [Case([LISTED, HELD], [{}], "as-declared", ONLY_ALPHA)],
+    "of-a-later-day": [Case([LISTED], [{"date": LATER}]), Case([ELSEWHERE], [{"date": LATER}])],
+    "box-unreadable": [Case(rows, [{"withdrawal": "?"}]) for rows in ([LISTED], [ELSEWHERE])],
+    "withdrawn-lately": [Case([LISTED], [GONE | {"date": LATELY}])],
+    "withdrawn-listed": [Case([LISTED], [GONE]), Case(TWO, [{"date": BEFORE}, GONE])],
+    "withdrawn-undated": [Case([LISTED], [GONE | UNDATED])],
+    "withdrawn-undated-beside": [Case([LISTED], [GONE | UNDATED, {}]), Case([LISTED], [{}, GONE | UNDATED])],
+    "withdrawn-beside-undated": [Case(rows, [UNDATED, GONE]) for rows in ([LISTED], [ELSEWHERE])],
+    "withdrawn-by-the-former": [Case([HELD], [GONE | {"date": SINCE}, OF_BETA], "as-declared")],
+    "withdrawn-by-the-former-alone": [Case([HELD], [GONE])],
+    "withdrawn": [Case([ELSEWHERE], [GONE]), Case([ELSEWHERE], [GONE | UNDATED])],
+    "declared-again": [Case([LISTED], [GONE | {"date": BEFORE}, {}])],
+    "new": [Case([ELSEWHERE], [{"date": LATELY}])],
+    "not-listed": [Case([ELSEWHERE], [{}]), Case([ELSEWHERE], [GONE | OF_BETA | {"date": BEFORE}, {}])],
+    "no-domain": [Case([ELSEWHERE], [{"domain": "ch alpha.mssante.fr"}])],
+    "new-undated": [Case([ELSEWHERE], [UNDATED])],
+    "as-declared": [Case([LISTED], [{}]), Case([LISTED], [{"date": LATELY}]), Case([LISTED], [UNDATED])],
+    "by-another-number": [
+        Case([LISTED], [{"structure_id": number, "dn_igc_sante": ""}])
+        for number in ("759900004", "FINESS 759900004", "1759900012", "2999000003", "399900000300015")
+    ],
+    "side-by-side": [Case([LISTED, HELD], [{}, OF_BETA | {"date": SINCE}])],
+    "changed-lately": [Case([LISTED], [change | {"date": LATELY}]) for change in (PHONE, {"dn_igc_sante": NEW})],
+    "other-certificate": [Case([LISTED], [{"dn_igc_sante": NEW} | when]) for when in ({}, UNDATED)],
+    "other-spelling": [Case([LISTED], [{"dn_igc_sante": DECLARED["dn_igc_sante"].replace(",O=", ", O=")}])],
+    "certificate-beside": [Case(TWO, [{}])],
+    "certificates-declared": [Case(TWO, [{"dn_igc_sante": NEW, "date": date}, {}]) for date in (BEFORE, "")],
+    "certificate-renewed": [Case(TWO, [{"dn_igc_sante": NEW, "date": LATELY}])],
+    "other-contact": [Case([LISTED], [PHONE | when]) for when in ({}, UNDATED)],
+    "contact-replaced": [
+        Case([LISTED | {"project_contact": "01 99 00 00 07, autre@alpha.example"}], [{}], before=[LISTED])
+    ],
+    "other-description": [Case([LISTED], [{"description": "Autre chose"}])],
+    "undated-beside": [Case([LISTED], [PHONE, UNDATED]), Case([LISTED], [{}, PHONE | UNDATED])],
+    "not-its-own": [Case([HELD], [{}]), Case([HELD], [UNDATED])],
+    "came-after": [Case([LISTED], [{}, OF_BETA | {"date": SINCE}])],
+    "came-lately": [Case([LISTED], [{}, OF_BETA | {"date": LATELY}])],
+    "came-before": [Case([LISTED], [{"date": SINCE}, OF_BETA], "as-declared")],
+}  # fmt: skip
+
+
+def test_each_line_has_its_case_and_each_status_its_line():
+    assert CASES.keys() == TABLE.keys()
+    assert len(TABLE) > 30
+    assert {line.status for line in TABLE.values()} - {""} == {*STATUSES}
+
+
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [(n, case) for n, cases in CASES.items() for case in cases],
+    ids=lambda one: str(one)[:30],
+)
+def test_the_table_says_what_is_told(tmp_path, name, case):
+    space = declared(tmp_path, case.rows, case.declarations)
+    register = replace(space.declarations, scope=case.scope)
+    if case.before:
+        space = archived(tmp_path, on_2025_10_01=case.before, on_2026_01_01=case.rows)
+    space = replace(space, declarations=register)
+    domain = case.declarations[-1].get("domain", LISTED["domain"])
+    if name in ("undeclared", "outside"):
+        domain = LISTED["domain"]
+    frame = status(space).set_index("domain")["status"].astype("str")
+    assert frame[domain] == (TABLE[name].status or case.others)
+    found = [told_in_clear(audit, space) for audit in ("declarations", "reconciliation")]
+    form, rules = ({*one.loc[_about(one, domain), "rule"]} for one in found)
+    told = TABLE[name].rules
+    assert rules == {rule for rule in told if rule.startswith("RECO_")}
+    assert {rule for rule in told if rule.startswith("DECL_")} <= form
+
+
+def _about(findings, domain):
+    """Tell which findings name a domain, or none."""
+    return findings["domain"].isin([domain, ""])
