@@ -213,7 +213,7 @@ DELEGATIONS = (
     Case(
         "ds-rompu",
         "a DS and no such key",
-        ("DNS_DS_UNUSED",),
+        ("DNS_DS_BROKEN",),
         (*cut(), f"@ DS 12345 13 2 {'AB' * 32}"),
         signed="now",
     ),
