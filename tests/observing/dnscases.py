@@ -126,7 +126,7 @@ DELEGATIONS = (
     special("muet", "one server never answers", "DNS_SERVER_SILENT", 1, "silent"),
     special("refus", "one server refuses: it does not have the zone", "DNS_SERVER_REFUSING", 2, "refuse"),
     special("panne", "one server answers SERVFAIL", "DNS_SERVER_FAILING", 3, "servfail"),
-    special("boiteux", "one server answers without authority", "DNS_SERVER_LAME", 4, "lame"),
+    special("boiteux", "one server answers without authority", "DNS_SERVER_WEAK", 4, "lame"),
     special("remonte", "one server refers to the root", "DNS_UPWARD_REFERRAL", 5, "upward"),
     special("sans-soa", "one server has no SOA record", "DNS_SOA_MISSING", 6, "no-soa"),
     special("udp", "one server answers over UDP only", "DNS_UDP_ONLY", 7, "udp-only"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from itertools import combinations
 
-from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, seen_of, server
+from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Causes, Seen, seen_of, server
 from mssante_audit.audits.delegation_vs_redirection.servers import serial_causes
 from mssante_audit.findings.frame import Finding
 from mssante_audit.observe.dns.dnssec import known_ds, matches, security
@@ -33,6 +33,7 @@ def delegation_findings(space: TrustSpace) -> Iterator[Finding]:
             _name(causes, zone, host, seen.view.host(host), domains)
         serial_causes(seen, causes, name, domains, "DNS_SOA_SERIALS")
         _timers(causes, zone, domains)
+        _sizes(causes, zone, domains)
         _signature(seen, causes, zone, domains)
     yield from causes.findings()
 
@@ -67,8 +68,16 @@ def _sets(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
             {"servers": zone.parent_ns}, {"servers": zone.own_ns},
             [*lines, *(one.line for one in zone.referrals)],
         )  # fmt: skip
-    if len(zone.names) == 1:
+    if len(zone.names) == 1 and not zone.dead:
         causes.add("DNS_SINGLE_SERVER", zone.names, domains, {"name": zone.names[0]}, lines=lines)
+
+
+def _sizes(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
+    for names, told in ((zone.parent_ns, zone.referrals), (zone.own_ns, list(zone.ns.values()))):
+        if len(names) > SET_MAX:
+            facts = {"name": zone.name, "type": "NS", "count": len(names)}
+            causes.add("DNS_SET_LARGE", (zone.name, "NS"), domains, facts, lines=[one.line for one in told])
+            return
 
 
 def _timers(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
@@ -113,6 +122,8 @@ def _name(causes: Causes, zone: ZoneView, name: str, host: Host, domains: Sequen
     if host.alias:
         told = {"name": name, "alias": host.alias}
         causes.add("DNS_NS_ALIAS", name, domains, told, lines=host.lines)
+    elif zone.dead:
+        return  # DNS_DELEGATION_DEAD says why of each
     elif (why := zone.unreached.get(name)) in ("nxdomain", "nodata", "loop", "cycle", "failed"):
         told = {"name": name, "status": why}
         causes.add("DNS_NS_UNRESOLVED", name, domains, told, lines=host.lines)
@@ -129,7 +140,7 @@ def _name(causes: Causes, zone: ZoneView, name: str, host: Host, domains: Sequen
 
 def _agree(glue: Sequence[str], host: Host) -> bool:
     """Compare, family by family, the parent's addresses with the host's own; unknown ones agree."""
-    if host.status == "unknown":
+    if host.status in ("unknown", "failed"):
         return True
     for version in (4, 6):
         given = {ip_address(a) for a in glue if ip_address(a).version == version}

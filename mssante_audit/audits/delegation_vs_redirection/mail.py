@@ -7,7 +7,14 @@ from ipaddress import ip_address
 
 from dns.inet import is_address
 
-from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Method, Seen, seen_of, server
+from mssante_audit.audits.delegation_vs_redirection.observed import (
+    SET_MAX,
+    Causes,
+    Method,
+    Seen,
+    seen_of,
+    server,
+)
 from mssante_audit.findings.frame import Finding
 from mssante_audit.observe.dns.dnssec import answer_fault, security
 from mssante_audit.observe.dns.view import Said
@@ -32,8 +39,8 @@ def mail_findings(space: TrustSpace) -> Iterator[Finding]:
         _unanswered(seen, causes, domain, method)
         told = {a: _exchangers(seen, one) for a, one in method.path.said.get("MX", {}).items()}
         known = {address: found for address, found in told.items() if found is not None}
+        _alias_lost(seen, causes, domain, method)
         if not known:
-            _alias_lost(seen, causes, domain, method)
             continue
         _disagreement(seen, causes, domain, method, known)
         targets = sorted(_targets(text for found in known.values() for text in found))
@@ -61,8 +68,13 @@ def mute(seen: Seen, method: Method) -> bool:
 
 def _alias_lost(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
     for one in method.path.said.get("MX", {}).values():
-        if one.usable and (end := _alias(one)) and (host := seen.view.host(end)).status == "failed":
+        if not one.usable or not (end := _alias(one)):
+            continue
+        host = seen.view.host(end)
+        if host.status == "failed" and not seen.view.looked_up(end, "MX"):
             causes.add("DNS_MX_HOST_DEAD", end, [domain], {"name": end, "alias": ""}, lines=host.lines)
+        if fault := _host_fault(seen, end, ("MX", "A", "AAAA")):
+            causes.add("DNS_MX_BOGUS", end, [domain], {"name": end, "fault": fault}, lines=host.lines)
 
 
 def leads_on(seen: Seen, alias: str) -> bool:
@@ -110,6 +122,10 @@ def _together(seen: Seen, causes: Causes, domain: str, targets: list[str], lines
     """Report what is wrong with the set of exchangers as a whole."""
     if NULL in targets and len(targets) > 1:
         causes.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], {"exchangers": targets}, lines=lines)
+    largest = max((len(one.answers) for one in seen.methods[domain].path.said["MX"].values()), default=0)
+    if largest > SET_MAX:
+        facts = {"name": domain, "type": "MX", "count": largest}
+        causes.add("DNS_SET_LARGE", (domain, "MX"), [domain], facts, lines=lines)
     lost = {target: why for target in targets if (why := _out_of_reach(seen, target))}
     if len(targets) > 1 and len(lost) == len(targets):
         told = [{"name": target, "status": why} for target, why in lost.items()]
@@ -227,14 +243,16 @@ def _target(seen: Seen, causes: Causes, target: str, domains: list[str], alone: 
         told = {"name": target, "addresses": sorted(public)}
         causes.add("DNS_MX_IPV6_ONLY", target, domains, told, lines=host.lines)
     if fault := _host_fault(seen, target):
-        causes.add("DNS_MX_BOGUS", target, domains, {"name": target, "fault": fault}, lines=host.lines)
+        zones = {one.zone for kind in ("A", "AAAA") if (one := seen.view.looked_up(target, kind))}
+        others = [d for d in domains if not zones.intersection(seen.methods[d].path.cuts)]
+        causes.add("DNS_MX_BOGUS", target, others, {"name": target, "fault": fault}, lines=host.lines)
 
 
-def _host_fault(seen: Seen, target: str) -> str:
-    """Return why validating resolvers refuse the addresses of a mail host; "" if they do not."""
-    told = [one for kind in ("A", "AAAA") if (one := seen.view.looked_up(target, kind))]
+def _host_fault(seen: Seen, target: str, kinds: tuple[str, ...] = ("A", "AAAA")) -> str:
+    """Return why validating resolvers refuse what is looked up of a mail host; "" if they do not."""
+    told = [one for kind in kinds if (one := seen.view.looked_up(target, kind))]
     for one in told:
-        if one.zone and one.zone not in seen.zones and security(seen.view, one.zone).status == "bogus":
+        if one.zone and security(seen.view, one.zone).status == "bogus":
             return security(seen.view, one.zone).code
     faults = [answer_fault(seen.view, one) for one in told if one.outcome == "answer"]
     return faults[0] if faults and all(faults) else ""

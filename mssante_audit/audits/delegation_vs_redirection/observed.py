@@ -17,6 +17,8 @@ from mssante_audit.observe.methods import Why, methods
 from mssante_audit.space.trust import TrustSpace
 
 MOST_LINES = 20
+SET_MAX = 100
+"""Records of one name and type that BIND takes (its max-records-per-type); it fails on more."""
 
 
 class Method(NamedTuple):

@@ -17,7 +17,7 @@ STATE_RULES = {
     "failing": "DNS_SERVER_FAILING",
     "malformed": "DNS_SERVER_FAILING",
     "lame": "DNS_SERVER_LAME",
-    "weak": "DNS_SERVER_LAME",
+    "weak": "DNS_SERVER_WEAK",
     "upward": "DNS_UPWARD_REFERRAL",
     "no-soa": "DNS_SOA_MISSING",
     "partial": "DNS_SERVER_PARTIAL",
@@ -90,7 +90,7 @@ def _transports(seen: Seen, causes: Causes, zone: ZoneView, address: str, domain
     if {"udp", "tcp"} - told.keys() or zone.states[address] not in SERVING:
         return
     heard = {transport: one.outcome not in SILENT for transport, one in told.items()}
-    if heard["udp"] != heard["tcp"]:
+    if heard["udp"] != heard["tcp"] and (heard["tcp"] or address not in seen.view.late):
         rule = "DNS_UDP_ONLY" if heard["udp"] else "DNS_TCP_ONLY"
         lines = [one.line for one in told.values()]
         causes.add(rule, address, domains, server(zone, address), lines=lines)

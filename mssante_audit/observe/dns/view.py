@@ -121,7 +121,7 @@ class View:
         self.said: dict[tuple[str, str, str], dict[str, Said]] = {}
         """(zone, name, type) → address → best reply."""
         self.apex: dict[tuple[str, str], dict[str, Said]] = {}
-        """(zone, address) → transport → best reply to a question about the apex."""
+        """(zone, address) → transport → best reply to whatever question about the zone."""
         self.speaking: dict[str, dict[str, bool]] = {}
         """Zone → address that gave a usable reply to whatever question → whether with authority."""
         self.late: dict[str, int] = {}
@@ -184,7 +184,7 @@ class View:
         _keep(kept, one.address, one)
         if one.step == "apex":
             self.servers.setdefault(one.zone, {}).setdefault(one.address, {})[one.server] = None
-            _keep(self.apex.setdefault((one.zone, one.address), {}), one.transport, one)
+        _keep(self.apex.setdefault((one.zone, one.address), {}), one.transport, one)
         if one.outcome in TOLD or one.weak:
             speaking = self.speaking.setdefault(one.zone, {})
             speaking[one.address] = speaking.get(one.address, False) or not one.weak
@@ -246,12 +246,19 @@ class View:
 
     def looked_up(self, name: str, qtype: str) -> Said | None:
         """Return what was learnt of a name outside the walk, ``None`` if nothing was."""
-        return self._lookups.get(name, {}).get(qtype)
+        return self._told(name).get(qtype)
+
+    def _told(self, name: str) -> dict[str, Said]:
+        """Return type → what was learnt of a name; without EDNS no resolver of today would have."""
+        told = self._lookups.get(name, {})
+        if all(one.edns for one in told.values()):
+            return told
+        return {t: one for t, one in told.items() if one.edns or self.edns(one.address) not in EDNS_BROKEN}
 
     def _host(self, name: str) -> Host:
         asked, alias, current = [], "", name
         for _ in range(MAX_ALIASES):
-            told = self._lookups.get(current, {})
+            told = self._told(current)
             asked += [one.line for one in told.values()]
             items = [i for one in told.values() for i in one.items if i.section == "answer"]
             aliases = {i.owner: i.data for i in items if i.type == "CNAME"}
@@ -264,9 +271,10 @@ class View:
                 return Host("found", tuple(found), alias, tuple(asked))
             if end == current or end in aliases:
                 status = "loop" if end in aliases else _absence(told)
-                if status == "unknown" and end in self._failed and self._lookups:
+                failed = [*self._failed.get(end, ()), *(o.line for o in self._lookups.get(end, {}).values())]
+                if status == "unknown" and failed and self._lookups:
                     status = "failed"  # nothing could be looked up at all: it is the observer's network
-                    asked += self._failed[end]
+                    asked += failed
                 return Host(status, (), alias, tuple(asked))
             if end not in self._lookups and any(one.outcome == "nxdomain" for one in told.values()):
                 return Host("nxdomain", (), alias, tuple(asked))

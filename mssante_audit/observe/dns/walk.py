@@ -158,7 +158,7 @@ class Walker:
         )
         self._asker.remember(over_tcp)  # if the MX is too long for UDP, it is known
         if soa.outcome not in SILENT:
-            if over_tcp.outcome == "timeout":  # silent over TCP, or about the MX?
+            if over_tcp.outcome in SILENT:  # over TCP, or about the MX?
                 await self._asker.ask(ask._replace(transport="tcp"))
             # The root's SOA: any resolver has it at hand, and no name of anybody's is given away.
             stranger = Ask(domain, "recursion", "", ".", "SOA", server.name, server.address, rd=True)
