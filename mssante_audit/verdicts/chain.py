@@ -32,7 +32,9 @@ class Chain:
             return False
         if status == "indeterminate":
             if security(view, zone).code == "ds-unheard":
-                return None if zone in self._heard.anchored or "signed" in reply.flags else False
+                proven = any("signed" in one.flags for one in self._heard.cuts.get(zone, ()))
+                open_ = zone in self._heard.anchored or ("signed" in reply.flags and not proven)
+                return None if open_ else False
             return self._unmatched(zone, reply.address)
         if walked and not self._heard.word(zone, zone, "DNSKEY", reply.address, walked=True).kind:
             return None

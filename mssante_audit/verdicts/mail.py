@@ -244,7 +244,8 @@ class _Walk:
         led = [self._led(zone, what, [words[a] for a in at], name, depth) for what, at in contents.items()]
         steps = _steps(zone, name, servers or (), words, dict(_owners(contents, led)))
         if own.receives in ("no", "unknown") or not led:
-            return Ways(own, NOT_REACHED, frozenset(), steps)
+            # Where only IPv6 leads there and the observer has none, that is all there is to say.
+            return Ways(own, own if own.receives == "degraded" else NOT_REACHED, frozenset(), steps)
         below = _together(zone, led, [list(at) for at in contents.values()])
         return Ways(_both(own, below.dns), below.mail, below.hosts, steps)
 
@@ -364,9 +365,11 @@ class _Walk:
             state = partly[0]
         elif any(word.kind == DIM for word in words.values()):
             state = DIM
+        elif None in can.values():
+            state = "" if words else "ipv6"
         else:
-            state = "" if None in can.values() else "dead"
-        return Server(host, words, state, over4 or plain)
+            state = "dead"
+        return Server(host, words, state, over4 or plain or frozenset(can))
 
     # -- mail hosts ----------------------------------------------------------------------------------------
 

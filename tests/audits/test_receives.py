@@ -239,10 +239,12 @@ def test_redirections_are_walked_too() -> None:
         )  # fmt: skip
 
 
-def test_a_domain_without_ipv6_seen_is_not_called_dead() -> None:
+def test_servers_on_ipv6_are_not_called_dead_by_an_observer_without() -> None:
     scene = Scene(ipv6=False)
     glue(scene, "2001:db8::53")
-    assert verdicts(scene)[DELEGATED].receives == "unknown"
+    told = verdicts(scene)[DELEGATED]
+    assert (told.receives, told.cause) == ("degraded", "servers-ipv6")
+    assert told.grades == {"dns": "warn", "mail": "warn"}
 
 
 def test_age_counts() -> None:

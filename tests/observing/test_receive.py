@@ -130,7 +130,7 @@ def test_what_does_not_decide_is_unknown(port: int, serve: Serve) -> None:
 
     serve(PARENT, failing)
     code, text = run(port)
-    assert (code, text.splitlines()[0]) == (4, f"{DOMAIN}: unknown (servers-unheard)")
+    assert (code, text.splitlines()[0]) == (4, f"{DOMAIN}: unknown (parent-silent)")
 
 
 def test_nothing_steers_the_terminal_and_nothing_is_kept(
