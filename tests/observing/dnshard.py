@@ -81,6 +81,23 @@ def dead(label: str) -> dict[str, tuple[object, ...]]:
     return {"hosts": (*own.hosts, *(f"{label}-z NS {n}." for n in own.names)), "scripted": own.scripted}
 
 
+def refused(label: str) -> dict[str, tuple[object, ...]]:
+    """Return two servers that refuse, as fields of a case."""
+    own = servers(label, "refuse", "refuse")
+    return {"hosts": own.hosts, "scripted": own.scripted}
+
+
+def threefold(label: str, *does: str) -> dict[str, object]:
+    """Return a delegation to the good servers, as many as lack to three, and others."""
+    own = servers(label, *("", "")[: 3 - len(does)], *does)
+    return {
+        "parent": cut(*own.names),
+        "first": zone(ns=own.names),
+        "hosts": own.hosts,
+        "scripted": own.scripted,
+    }
+
+
 def scripted(name: str, what: str, does: Iterable[str], *rules: str, **more: object) -> Hard:
     """A delegation to scripted servers."""
     own = servers(name, *does)
@@ -136,7 +153,7 @@ REFUSALS = (
     both("ns-refuse", "NS refused by both, MX is fine", "refuse ns"),
     both("soa-ns-refuse", "SOA and NS refused by both, MX is fine", "refuse soa ns", "DNS_SERVER_PARTIAL"),
     both("soa-ns-tait", "SOA and NS dropped by both, MX is fine", "silent soa ns", "DNS_SERVER_PARTIAL"),
-    both("sans-aa", "the right data without AA, from both", "no-aa", "DNS_SERVER_LAME"),
+    both("sans-aa", "the right data without AA, from both", "no-aa", "DNS_SERVER_WEAK"),
     both(
         "a-tait", "the exchanger's addresses dropped by both servers of the zone",
         "silent a aaaa", "DNS_MX_HOST_DEAD", first=MAILED, reached=NONE,
@@ -152,10 +169,10 @@ REFUSALS = (
     both("aaaa-panne", "AAAA SERVFAIL by both servers, A is fine", "servfail aaaa", first=MAILED),
     one(
         "mx-nie-un", "one of two says that there is no such name",
-        "nxdomain mx", "DNS_MX_REFUSED", reached=None,
+        "nxdomain mx", "DNS_MX_DISAGREE", reached=None,
     ),
     one("mx-vide-un", "one of two has no MX", "nodata mx", "DNS_MX_DISAGREE", reached=None),
-    one("sans-aa-un", "the right data without AA, from one", "no-aa", "DNS_SERVER_LAME", unsound=""),
+    one("sans-aa-un", "the right data without AA, from one", "no-aa", "DNS_SERVER_WEAK", unsound=""),
 )  # fmt: skip
 EXCHANGERS = (
     below(
@@ -220,6 +237,50 @@ EXCHANGERS = (
         "mx-alias-muet", "the exchanger is an alias into a silent zone",
         "10 alias3.mail.example", "DNS_MX_HOST_DEAD", hosts=("alias3.mail CNAME mx.zone-muette-z",),
         reached=NONE, cn="alias3.mail.example",
+    ),
+    below("vers-aa-soa", "redirected into a zone whose servers drop SOA and NS", "silent soa ns"),
+    below("vers-formerr", "redirected into a zone whose servers say FORMERR to EDNS", "formerr edns"),
+    below(
+        "vers-tronque-tcp", "clean: redirected into a zone whose servers truncate, TCP works",
+        "truncated udp",
+    ),
+    below("vers-udp", "redirected into a zone whose servers have no TCP, short answers", "udp-only"),
+    below("vers-a-seul", "the zone of the exchanger drops AAAA, A is fine", "silent aaaa"),
+    below(
+        "vers-creux", "redirected into a zone whose servers answer nothing, without AA",
+        "hollow", "DNS_MX_HOST_DEAD", reached=NONE,
+    ),
+    below(
+        "vers-nxdomain", "the zone of the exchanger says that it does not exist",
+        "nxdomain", "DNS_MX_UNRESOLVED", reached=NONE,
+    ),
+    redirected(
+        "vers-ns-parti", "the exchanger's zone is on servers whose names do not exist",
+        "10 mx.vers-ns-parti-z.example", "DNS_MX_HOST_DEAD", hosts=("vers-ns-parti-z NS parti1.op",
+        "vers-ns-parti-z NS parti2.op"), reached=NONE, cn="mx.vers-ns-parti-z.example",
+    ),
+    redirected(
+        "deux-muettes", "two exchangers, each in a silent zone",
+        "10 mx.zone-muette-z.example, 20 mx.vers-muette-z.example", "DNS_MX_HOST_DEAD", "DNS_MX_UNREACHABLE",
+        reached=NONE, cn="mx.zone-muette-z.example",
+    ),
+    redirected(
+        "muette-et-privee", "one exchanger in a silent zone, one on a private address",
+        "10 mx.zone-muette-z.example, 20 prive2.mail.example", "DNS_MX_HOST_DEAD", "DNS_MX_PRIVATE",
+        "DNS_MX_UNREACHABLE", reached=NONE, cn="mx.zone-muette-z.example",
+    ),
+    redirected(
+        "six-et-mort", "one exchanger on IPv6 only, one in a silent zone",
+        "10 six.mail.example, 20 mx.zone-muette-z.example", "DNS_MX_HOST_DEAD", "DNS_MX_IPV6_ONLY",
+        unsound="IPv6 only", cn="six.mail.example",
+    ),
+    redirected(
+        "six-et-quatre", "clean: one exchanger on IPv6 only, two with both",
+        f"10 six.mail.example, 10 {MX}, 20 mx2.mail.example",
+    ),
+    redirected(
+        "adresse-privee", "no MX, a private address",
+        "x", "DNS_MX_IMPLICIT", "DNS_MX_PRIVATE", parent=("@ A 10.9.8.7",), reached=NONE,
     ),
     redirected("vers-deux", "clean: redirected to two sound exchangers", f"10 {MX}, 20 mx2.mail.example"),
     redirected(
@@ -302,9 +363,36 @@ DELEGATIONS = (
     Hard("propre", "clean: two servers"),
     Hard(
         "deux-cents", "delegated to 200 names: BIND takes 100 records",
-        ("DNS_SAME_ADDRESS",), reached=(UNBOUND, UNBOUND_VALIDATING, KNOT), parent=cut(*MANY),
-        first=zone(ns=MANY), hosts=tuple(f"{n.removesuffix('.example')} A {(ONE, TWO)[k % 2]}" for k,
-        n in enumerate(MANY)),
+        ("DNS_SAME_ADDRESS", "DNS_SET_LARGE",), reached=(UNBOUND, UNBOUND_VALIDATING, KNOT),
+        parent=cut(*MANY), first=zone(ns=MANY),
+        hosts=tuple(f"{n.removesuffix('.example')} A {(ONE, TWO)[k % 2]}" for k, n in enumerate(MANY)),
+    ),
+    Hard(
+        "trois-un-mort", "one server of three is silent",
+        ("DNS_SERVER_SILENT",), **threefold("trois-un-mort", "silent"),
+    ),
+    Hard(
+        "trois-deux-morts", "two servers of three are silent",
+        ("DNS_SERVER_SILENT",), unsound="one sound server", **threefold("trois-deux-morts", "silent",
+        "silent"),
+    ),
+    scripted(
+        "mort-et-refus", "one server is silent, the other refuses",
+        ("silent", "refuse"), "DNS_DELEGATION_DEAD", reached=NONE,
+    ),
+    scripted(
+        "mort-et-panne-mx", "one server is silent, the other says SERVFAIL to MX",
+        ("silent", "servfail mx"), "DNS_SERVER_SILENT", "DNS_MX_SILENT", reached=NONE,
+    ),
+    Hard(
+        "morte-delegue", "inside a sound zone, a zone whose servers refuse",
+        ("DNS_DELEGATION_DEAD",), listed=("labo",), first=zone("labo NS ns1-morte-delegue.op.example.",
+        "labo NS ns2-morte-delegue.op.example."), **refused("morte-delegue"), reached=NONE,
+    ),
+    Hard(
+        "parents-differents", "one server of the parent does not have the domain",
+        ("DNS_PARENT_DISAGREE",), parent=(f"@ MX 10 {MX}.",), second_parent=(), first=None,
+        method="redirected", reached=None, zone="nonsigne.fr",
     ),
     Hard("un-seul", "one server only", ("DNS_SINGLE_SERVER",), parent=cut(NS[0]), first=zone(ns=NS[:1])),
     one("un-mort", "one server of two is silent", "silent", "DNS_SERVER_SILENT"),
@@ -312,6 +400,11 @@ DELEGATIONS = (
     both("deux-morts", "both servers are silent", "silent", "DNS_DELEGATION_DEAD", reached=NONE),
     both("deux-refus", "both servers refuse", "refuse", "DNS_DELEGATION_DEAD", reached=NONE),
     both("deux-pannes", "both servers answer SERVFAIL", "servfail", "DNS_DELEGATION_DEAD", reached=NONE),
+    both("creux", "both servers answer nothing, without AA", "hollow", "DNS_DELEGATION_DEAD", reached=NONE),
+    one(
+        "creux-un", "one server of two answers nothing, without AA",
+        "hollow", "DNS_SERVER_LAME", reached=None,
+    ),
     both("deux-remontent", "both servers refer to the root", "upward", "DNS_DELEGATION_DEAD", reached=NONE),
     Hard(
         "ns-prive", "servers on private addresses",

@@ -103,6 +103,7 @@ def script(does: str) -> Script:
             message = dns.message.make_response(query)
             message.use_edns(0 if what == "badvers" else -1)
             message.set_rcode(RCODES[what])
+            message.flags |= dns.flags.AA if what == "nxdomain" else 0
             return send(message, transport)
         if what in SPOILT:
             return send(SPOILT[what](query, forward(query, transport)), transport)
@@ -121,6 +122,10 @@ def truncated(_query: dns.message.Message, message: dns.message.Message) -> dns.
 def empty(_query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
     message.answer.clear()
     return message
+
+
+def hollow(query: dns.message.Message, _message: dns.message.Message) -> dns.message.Message:
+    return reply(query, aa=False)
 
 
 def without_aa(_query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
@@ -147,7 +152,7 @@ def other_mx(query: dns.message.Message, message: dns.message.Message) -> dns.me
 
 
 SPOILT = {
-    "truncated": truncated, "nodata": empty, "no-aa": without_aa, "no-opt": without_opt,
+    "hollow": hollow, "truncated": truncated, "nodata": empty, "no-aa": without_aa, "no-opt": without_opt,
     "no-sig": without_signatures, "other-mx": other_mx,
 }  # fmt: skip
 """What is done to a good reply."""
