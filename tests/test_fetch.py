@@ -164,6 +164,23 @@ def test_a_server_is_asked_for_a_newer_list_only(archive, listed) -> None:
     assert asked == [(None, None), *[('"a"', "Thu, 01 Jan 2026")] * 2, (None, None)]
 
 
+def test_a_304_that_nobody_asked_for_is_an_error(archive: Archive) -> None:
+    with serving(give(b"", 304)) as url, pytest.raises(FetchError, match=r"304.*not asked"):
+        fetch(archive, quick(url), now=NOW)
+    assert outcomes(archive) == ["failed"]
+
+
+def test_a_current_list_that_is_not_whole_is_fetched_again(archive: Archive, listed: bytes) -> None:
+    with serving(give(listed, ETag='"a"')) as url:
+        kept = fetch(archive, quick(url), now=NOW)
+        file = archive.folder / kept.file
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2])
+        again = fetch(archive, quick(url), now=NOW)
+    assert (again.outcome, file.read_bytes()) == ("kept", whole)
+    assert "replaced" in again.message
+
+
 def test_a_server_that_fails_is_tried_again(archive, listed) -> None:
     answers = [give(b"", 503, Retry_After="0"), give(b"", 500), give(listed)]
     with serving(lambda request: answers.pop(0)(request)) as url:

@@ -14,7 +14,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.frame import Finding, findings_frame
-from mssante_audit.findings.ledger import follow, read_ledger, scope_of
+from mssante_audit.findings.ledger import follow, inputs_before, note_inputs, read_ledger, scope_of
 from mssante_audit.report.follow_up import follow_up_html
 from mssante_audit.report.run import run_reports
 
@@ -95,8 +95,7 @@ def test_what_could_not_be_evaluated_is_neither_fixed_nor_new_once_it_can_be_aga
     assert dark.status == ("new",)
     assert [f["rule"] for f in dark.fixed] == ["LIST_ROW_DUPLICATE"]  # another audit's, which was made
     light = follow(ledger, "x", DAYS[2], frame(1))
-    assert light.status == ("open",)
-    assert light.first_seen[0][:10] == DAYS[0]
+    assert (light.status, light.first_seen[0][:10]) == (("open",), DAYS[0])
     assert [f["rule"] for f in light.fixed] == [FAILED]
 
 
@@ -106,8 +105,57 @@ def test_what_lacked_its_input_is_neither_fixed_nor_new_afterwards() -> None:
     follow(ledger, "x", DAYS[0], framed([made("DN_SHAPE", (1,), observed="row 1"), row], ENTRIES))
     dark = follow(ledger, "x", DAYS[1], framed([], ENTRIES), ["dn_consistency"])
     assert [f["rule"] for f in dark.fixed] == ["LIST_ROW_DUPLICATE"]
+    assert [(f["rule"], f["first_seen"][:10]) for f in dark.unknown] == [("DN_SHAPE", DAYS[0])]
+    assert dark.counts() == {"new": 0, "open": 0, "fixed": 1, "unknown": 1}
     light = follow(ledger, "x", DAYS[2], frame(1))
     assert (light.status, light.first_seen[0][:10]) == (("open",), DAYS[0])
+
+
+def test_what_is_found_in_doubt_is_unknown_and_new_once_somebody_can_vouch_for_it() -> None:
+    ledger: dict[str, Any] = {}
+    follow(ledger, "x", DAYS[0], frame(1))
+    dark = follow(ledger, "x", DAYS[1], frame(1, 2), ["dn_consistency"])
+    assert (dark.status, dark.fixed, dark.unknown) == (("unknown", "unknown"), (), ())
+    assert [day[:10] for day in dark.first_seen] == [DAYS[0], DAYS[1]]
+    assert "inconnu" in follow_up_html(dark, frame(1, 2))
+    light = follow(ledger, "x", DAYS[2], frame(1, 2))
+    assert light.status == ("open", "new")
+    assert light.counts()["unknown"] == 0
+
+
+def test_what_was_seen_in_doubt_only_is_not_fixed_by_going() -> None:
+    ledger: dict[str, Any] = {}
+    follow(ledger, "x", DAYS[0], frame(1))
+    follow(ledger, "x", DAYS[1], frame(1, 2), ["dn_consistency"])
+    light = follow(ledger, "x", DAYS[2], frame(1))
+    assert (light.status, light.fixed) == (("open",), ())
+
+
+def test_a_first_run_in_doubt_is_none() -> None:
+    ledger: dict[str, Any] = {}
+    dark = follow(ledger, "x", DAYS[0], frame(1), ["dn_consistency"])
+    assert (dark.previous, dark.status) == ("", ("unknown",))
+    light = follow(ledger, "x", DAYS[1], frame(1))
+    assert (light.previous, light.status) == ("", ("",))
+
+
+def test_an_accepted_finding_is_neither_fixed_nor_new_when_it_no_longer_is() -> None:
+    ledger: dict[str, Any] = {}
+    follow(ledger, "x", DAYS[0], frame(1, 2))
+    accepted = follow(ledger, "x", DAYS[1], frame(2), waived=frame(1))
+    assert (accepted.status, accepted.fixed) == (("open",), ())
+    assert follow(ledger, "x", DAYS[2], frame(1, 2)).status == ("open", "open")
+    gone = follow(ledger, "x", DAYS[2], frame(2))
+    assert gone.fixed == (), "nothing was said of it"
+
+
+def test_what_the_inputs_were_is_known_to_later_runs_only() -> None:
+    ledger: dict[str, Any] = {}
+    for day, size in zip(DAYS, (1, 2, 3), strict=True):
+        follow(ledger, "x", day, frame(1))
+        note_inputs(ledger, "x", day, {"list": {"size": size}})
+    assert [inputs_before(ledger, "x", day).get("list") for day in DAYS] == [None, {"size": 1}, {"size": 2}]
+    assert inputs_before(ledger, "y", DAYS[1]) == {}
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"x": {}}', "{"])
@@ -118,26 +166,26 @@ def test_a_broken_ledger_is_not_passed_over(tmp_path: Path, content: str) -> Non
         read_ledger(tmp_path)
 
 
-def test_reports_say_what_is_new_open_and_fixed(tmp_path: Path) -> None:
-    """Between these dates the list gets old and the signer of nothing expires: one finding more."""
+def test_reports_say_what_is_new_open_and_unknown(tmp_path: Path) -> None:
+    """Between these dates the list gets old: nothing is new or fixed, all is unknown."""
     given = {"data": str(resource("data/sample"))}
     run_reports(["overview"], out=tmp_path, parameters={**given, "as_of": "2026-03-03T06:00:00Z"})
     before = (tmp_path / "overview.html").read_bytes()
     assert "Depuis le rapport précédent" not in before.decode()
     assert "Depuis la situation" not in (tmp_path / "index.html").read_text(encoding="utf-8")
-    run_reports(["overview"], out=tmp_path, parameters={**given, "as_of": "2026-04-03T06:00:00Z"})
+    run_reports(["overview"], out=tmp_path, parameters={**given, "as_of": "2026-03-13T06:00:00Z"})
     after = (tmp_path / "overview.html").read_text(encoding="utf-8")
     assert "Depuis le rapport précédent" in after
     told = json.loads((tmp_path / "overview.results.json").read_text(encoding="utf-8"))
-    assert told["since_previous"]["previous"] == "2026-03-03T06:00:00+00:00"
-    assert told["since_previous"]["new"] >= 1
-    assert told["since_previous"]["open"] + told["since_previous"]["new"] == told["counts"]["findings"]
+    since = told["since_previous"]
+    assert since["previous"] == "2026-03-03T06:00:00+00:00"
+    assert (since["new"], since["open"], since["fixed"]) == (0, 0, 0)
+    assert since["unknown"] >= told["counts"]["findings"] > 0
+    assert {one["name"]: one["state"] for one in told["inputs"]}["list"] == "stale"
+    assert "inputs" not in told["provenance"]
     index = (tmp_path / "index.html").read_text(encoding="utf-8").replace("\xa0", " ")
-    new, still = (told["since_previous"][name] for name in ("new", "open"))
-    assert f"Depuis la situation du 3 mars 2026 : {new} nouveau" in index
-    assert f"{still} constats encore ouverts (le plus ancien depuis le 3 mars 2026)" in index
+    assert f"{since['unknown']} constats dont l’état est inconnu" in index
     frame = pd.read_csv(tmp_path / "overview.findings.csv", encoding="utf-8-sig")
-    assert frame.loc[frame["rule"] == "LIST_OLD", "status"].tolist() == ["new"]
-    assert set(frame["status"]) == {"new", "open"}
+    assert set(frame["status"]) == {"unknown"}
     run_reports(["overview"], out=tmp_path, parameters={**given, "as_of": "2026-03-03T06:00:00Z"})
     assert (tmp_path / "overview.html").read_bytes() == before

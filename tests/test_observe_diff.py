@@ -55,6 +55,7 @@ CHANGED = [
     (REDIRECTED, "exchangers", "changed", f"10 {BETA}", f"10 {ALPHA} | 20 {BETA}"),
     ("ch-gamma.mssante.fr", "method", "changed", "redirected", "none"),
     ("ch-gamma.mssante.fr", "exchangers", "changed", f"10 {BETA}", ""),
+    ("ch-gamma.mssante.fr", "receives", "changed", "yes", "no"),
 ]
 
 

@@ -95,16 +95,17 @@ def fetch(archive: Archive, settings: Settings | None = None, *, now: datetime |
     record = Record(at, "fetch", "failed", source=settings.url)
     with locked(archive.folder):
         fresh = replace(archive)
+        known = _last(fresh, settings.url)
         try:
-            got = download(settings, _last(fresh, settings.url))
+            got = download(settings, known)
         except FetchError as error:
             append(archive.folder, replace(record, message=error.message))
             raise
         record = replace(record, etag=got.etag, last_modified=got.last_modified)
         if got.unchanged:
-            last = _last(fresh, settings.url) or record
-            record = replace(record, outcome="unchanged", file=last.file, sha256=last.sha256, rows=last.rows)
-            return append(archive.folder, record)
+            known = known or record
+            record = replace(record, outcome="unchanged", file=known.file, rows=known.rows)
+            return append(archive.folder, replace(record, sha256=known.sha256))
         parsed: Parsed = {}
         record = keep(fresh, got.content, record, max_loss=settings.max_loss, now=now, parsed=parsed)
         if record.outcome == "kept":
@@ -147,7 +148,7 @@ def download(settings: Settings, known: Record | None = None) -> Download:
     ) as client:
         for attempt in range(1, settings.attempts + 1):
             try:
-                return _attempt(client, settings)
+                return _attempt(client, settings, asked=bool(known and (known.etag or known.last_modified)))
             except FetchError as error:
                 if not error.again or attempt == settings.attempts:
                     raise
@@ -171,11 +172,11 @@ def _context(bundle: Path | None) -> ssl.SSLContext:
     return context
 
 
-def _attempt(client: httpx.Client, settings: Settings) -> Download:
+def _attempt(client: httpx.Client, settings: Settings, *, asked: bool) -> Download:
     watch = _Watch(settings.total_seconds)
     try:
         with watch:
-            return _follow(client, settings, watch)
+            return _follow(client, settings, watch, asked=asked)
     except httpx.TimeoutException as error:
         raise _failed(settings, f"no answer in time ({type(error).__name__})", again=True) from error
     except httpx.TransportError as error:
@@ -190,13 +191,13 @@ def _attempt(client: httpx.Client, settings: Settings) -> Download:
         raise _failed(settings, f"the answer cannot be used ({_short(error)})") from error
 
 
-def _follow(client: httpx.Client, settings: Settings, watch: _Watch) -> Download:
+def _follow(client: httpx.Client, settings: Settings, watch: _Watch, *, asked: bool) -> Download:
     """Follow redirects by hand: only to https, only within the same domain."""
     url = httpx.URL(settings.url)
     for _ in range(REDIRECTS + 1):
         with client.stream("GET", url, extensions={"trace": watch.trace}) as response:
             if not response.has_redirect_location:
-                return _read(response, settings)
+                return _read(response, settings, asked=asked)
             where = response.headers["location"]
         url = _checked_url(where, url, settings.url)
     raise _failed(settings, f"redirects more than {REDIRECTS} times")
@@ -224,7 +225,7 @@ def _site(host: str) -> str:
     return host if host.replace(".", "").isdigit() or ":" in host else ".".join(host.split(".")[-2:])
 
 
-def _read(response: httpx.Response, settings: Settings) -> Download:
+def _read(response: httpx.Response, settings: Settings, *, asked: bool) -> Download:
     status, headers = response.status_code, response.headers
     said = f"{headers.get('content-disposition', '')} {response.url.path}"[:2048]
     facts = {
@@ -232,6 +233,8 @@ def _read(response: httpx.Response, settings: Settings) -> Download:
         "etag": headers.get("etag", "")[:512],
         "last_modified": headers.get("last-modified", "")[:128],
     }
+    if status == 304 and not asked:
+        raise _failed(settings, "the server says that nothing changed (304), and was not asked that")
     if status == 304 or (status == 200 and settings.had(said)):
         return Download(b"", unchanged=True, **facts)
     if status != 200:

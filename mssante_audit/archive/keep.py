@@ -68,6 +68,9 @@ def keep(
         if whitelist.generated_at is None:
             reason = "its generation time cannot be read"
         elif verdict.status != "valid":
+            if verdict.reason == "signer":
+                signer = parse_dn(verdict.signer).get("CN")
+                record = replace(record, signer=signer, flags=("changed-signer",))
             reason = f"its signature is {verdict.status}: {verdict.why}"
         else:
             made = whitelist.generated_at

@@ -31,9 +31,10 @@ class Record:
     sha256: str = ""
     rows: int = 0
     signer: str = ""
-    """Common name of whoever signed it, if it was found valid."""
+    """Common name of whoever signed it, if it was found valid, or flagged for its signer."""
     flags: tuple[str, ...] = ()
-    """``older`` than the last list; ``shrunk``: lost more rows than allowed; ``future``; ``same-second``."""
+    """``older`` than the last list; ``shrunk``: lost more rows than allowed; ``future``; ``same-second``;
+    ``changed-signer``: of another signer than expected."""
     message: str = ""
     """Why it was quarantined, flagged, or failed."""
     source: str = ""

@@ -19,7 +19,7 @@ from mssante_audit.base.errors import AuditError
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, Rule
 from mssante_audit.findings.facts import hidden, plain
 from mssante_audit.findings.frame import Finding, concat, findings_frame
-from mssante_audit.findings.registry import OURS, Audit, Run, audit_named, audits
+from mssante_audit.findings.registry import OURS, Audit, Run, audit_named, audits, input_of
 from mssante_audit.findings.templates import LANGUAGES
 from mssante_audit.findings.waivers import load_waivers, split
 from mssante_audit.findings.words import sentence, worded
@@ -60,6 +60,19 @@ def waived(space: TrustSpace, *names: str, language: str = "fr") -> pd.DataFrame
 def lacking(space: TrustSpace) -> dict[str, tuple[str, ...]]:
     """Return the audits that were not made, each with what it needs and the space does not have."""
     return {name: needs for name, told in audits().items() if (needs := told.lacking(space))}
+
+
+def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
+    """Return the audits of which nothing can be said, each with the inputs that lack or are in doubt.
+
+    What they found before is neither fixed nor open, and what they find now is not new: it is unknown.
+    """
+    doubtful = {state.name for state in space.states if state.doubtful}
+    found = {
+        name: (*map(input_of, told.lacking(space)), *doubtful.intersection(told.rests))
+        for name, told in audits().items()
+    }
+    return {name: tuple(sorted({*inputs})) for name, inputs in found.items() if inputs}
 
 
 def findings_of(name: str, space: TrustSpace) -> pd.DataFrame:

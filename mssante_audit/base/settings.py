@@ -58,6 +58,13 @@ Server = Annotated[str, Field(pattern=r"^[^=\s]+=[^=\s]+$")]
 Word = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 Program = Annotated[tuple[Word, ...], Field(strict=False, min_length=1)]
 Programs = Annotated[tuple[Program, ...], Field(strict=False)]
+Tolerated = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z]+"
+        r"(:(absent|damaged|future|changed-signer|unverified|quarantined|older|shrunk|stale))?$"
+    ),
+]
 Days = Annotated[int, Field(ge=0, le=36_500)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Deadline = Annotated[float, Field(gt=0, le=604_800)]
@@ -183,6 +190,34 @@ class Thresholds(Section):
         return as_of - min(timedelta(self.observation_max_age_days), as_of - first)
 
 
+class Inputs(Section):
+    """What makes an input (list, register, observation of the DNS, mailboxes, archive) one to doubt."""
+
+    tolerated: Annotated[tuple[Tolerated, ...], Field(strict=False)] = Field(
+        default=(),
+        description='What is believed all the same, an input or one state of it, such as "mailboxes:stale". '
+        'A list that really lost a tenth is accepted by one run with "list:shrunk".',
+    )
+    max_loss: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Share of its rows, declarations, observed domains or mailboxes from whose loss since "
+        "the run before an input is shrunk.",
+    )
+    register_max_age_days: Days = Field(
+        default=365, description="Age of its last declaration from which a register is stale; 0: never."
+    )
+    mailboxes_max_age_days: Days = Field(
+        default=31, description="Age from which an extraction of the mailboxes is stale; 0: never."
+    )
+    archive_max_age_days: Days = Field(
+        default=31,
+        description="Age of its last list, if that is not the one audited, from which an archive is stale; "
+        "0: never. (List and observations: [thresholds].)",
+    )
+
+
 Region = Annotated[
     Line,
     Field(
@@ -258,13 +293,23 @@ class Retention(Section):
 class Hooks(Section):
     """Section ``[hooks]``."""
 
-    success: Programs = Field(default=(), description="If every step was done.")
-    failure: Programs = Field(default=(), description="If a step failed.")
+    success: Programs = Field(
+        default=(), description="If every step was done and every input is as it should be."
+    )
+    failure: Programs = Field(default=(), description="If a step failed, or an input is not as it should be.")
     new_findings: Programs = Field(
         default=(), description="If there are findings that the run before did not have."
     )
     seconds: Seconds = Field(
         default=60, description="Seconds that one may take; then it is ended, and the run says so."
+    )
+
+
+class Mail(Section):
+    """Section ``[mail]``."""
+
+    lang: Literal["fr", "en"] = Field(
+        default="fr", description='Language of the summary that cron mails: "fr" or "en".'
     )
 
 
@@ -297,6 +342,10 @@ class Config(Section):
         description='Exit with status 1 if a finding is this severe or worse: "info", "warning", "error", '
         '"critical", or "never".',
     )
+    fail_on_new: Literal["never", "info", "warning", "error", "critical"] = Field(
+        default="never",
+        description="The same for findings that the run before did not have.",
+    )
     data: Data = Field(
         description="Where the white list is, and what lies beside it: register, observations, archive, "
         "waivers."
@@ -310,6 +359,9 @@ class Config(Section):
         "minutes, and uses the network."
     )
     thresholds: Thresholds = _part("Step 3, audit: what it takes for too old, too many or too few.")
+    inputs: Inputs = _part(
+        "What makes an input one to doubt. What rests on it is unknown then, and the exit status is 4."
+    )
     reports: Reports = _part("Step 4: the reports.")
     dossiers: Dossiers = _part("Step 5: a dossier an operator, with the message to send.")
     output: Output = _part("Step 6, site: where all of it goes.")
@@ -317,6 +369,7 @@ class Config(Section):
         "Step 7: which earlier runs and observations are removed. Never the run that the site shows, never "
         "anything else."
     )
+    mail: Mail = _part("What the run prints, for cron to mail.")
     hooks: Hooks = _part(
         'Programs run after the run, each a list of words (no shell), such as [["/usr/local/bin/tell", '
         '"mssante"]]. They find what happened in MSSANTE_… variables (docs/schedule.md).'

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 _UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
+_ASIDE = {
+    "future": "it was begun after the instant that is audited at",
+    "zone": "it is of another parent zone",
+    "unreadable": "it cannot be read",
+}
+"""Why an observation is not used (`mssante_audit.observe.kinds.Aside`)."""
+
 debugging: list[bool] = []
 """Whether tracebacks are wanted, for each place where ``--debug`` could be given."""
 
@@ -117,11 +124,14 @@ def limited_space(given: dict[str, Any]) -> tuple[TrustSpace, Limits]:
 
 
 def space_of(given: dict[str, Any]) -> TrustSpace:
-    """Load what is to be audited, by the parameters given."""
+    """Load what is to be audited, by the parameters given; say which observations are not used, and why."""
     from mssante_audit.report.results import open_space
 
     if "row_limit" in given:
         raise ParameterError("row_limit is for reports", remedy="Here all rows are written")
     if "changes_since" in given:
         raise ParameterError("changes_since is for reports", remedy="Use `mssante-audit changes`")
-    return open_space(**given)
+    space = open_space(**given)
+    for file, why in space.aside:
+        say(f"mssante-audit: {file} is not used: {_ASIDE[why]}", sys.stderr)
+    return space

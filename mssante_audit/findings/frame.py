@@ -37,7 +37,7 @@ Columns that files of findings may have beside them:
 ================  =====================  =====================================================================
 column            dtype                  meaning
 ================  =====================  =====================================================================
-``status``        str                    ``new`` or ``open`` since the run before, "" without one
+``status``        str                    ``new``, ``open`` or ``unknown``; "" if known, without a run before
 ``reason``        str                    why it is accepted, where it is (`mssante_audit.findings.waivers`)
 ``who``           str                    by whom
 ``until``         str                    until when

@@ -1,9 +1,13 @@
-"""What earlier runs found: which findings are new, which are still open, which were fixed.
+"""What earlier runs found: which findings are new, which are still open, which were fixed, which are unknown.
 
 ``ledger.json`` in the output folder remembers, for each report and each set of parameters, when a finding was
 first seen and what the last runs found. A run is compared with the last one of an earlier date (``as_of``),
 so that making a report again gives the same page. A finding is known by its fingerprint (rule and
 subject, hashed); the ledger holds no contact.
+
+A finding is **unknown** where its audit could not be made, or rests on an input that is in doubt
+(`mssante_audit.space.states`), whether it is found now or was before. An unknown one is neither new nor
+fixed: what was known before stays known as it was, and what nobody can vouch for yet is not remembered.
 """
 
 from __future__ import annotations
@@ -26,6 +30,9 @@ FILE = "ledger.json"
 KEPT_RUNS = 10
 """Runs whose findings are remembered; when a finding was first seen is never forgotten."""
 
+WAIVED = "yes"
+"""Stands with what a run found and somebody had accepted."""
+
 VERSION = 2
 """Of a part of the ledger; 0.1 wrote none."""
 
@@ -40,14 +47,17 @@ class FollowUp:
     """For each finding, the date of the first run that found it, or of the first archived list that shows
     it (`first_seen` of a findings frame) if that is earlier."""
     status: tuple[str, ...]
-    """For each finding: ``new`` or ``open``; "" if there is no run before."""
+    """For each finding: ``new``, ``open`` or ``unknown``; "" if it is known, and there is no run before."""
     fixed: tuple[Mapping[str, str], ...]
     """What the run before found and this one does not: `rule`, `domain`, `operator`, `first_seen`."""
+    unknown: tuple[Mapping[str, str], ...] = ()
+    """What a run before found and this one could not look for, likewise."""
 
     def counts(self) -> dict[str, int]:
-        """Return how many findings are new, open, fixed."""
+        """Return how many findings are new, open, fixed, unknown."""
         told = Counter(self.status)
-        return {"new": told["new"], "open": told["open"], "fixed": len(self.fixed)}
+        unknown = told["unknown"] + len(self.unknown)
+        return {"new": told["new"], "open": told["open"], "fixed": len(self.fixed), "unknown": unknown}
 
 
 def read_ledger(out: Path) -> dict[str, Any]:
@@ -85,7 +95,8 @@ def follow(
     scope: str,
     as_of: str,
     findings: pd.DataFrame,
-    unmade: Iterable[str] = (),
+    unsure: Iterable[str] = (),
+    waived: pd.DataFrame | None = None,
 ) -> FollowUp:
     """Compare findings with the run before, and note them in `ledger`.
 
@@ -99,8 +110,11 @@ def follow(
         The run's date (ISO 8601).
     findings
         As `mssante_audit.findings.frame` describes.
-    unmade
-        Audits that lacked their input: what they found before is unknown now, neither fixed nor new later.
+    unsure
+        Audits of which nothing can be said (`mssante_audit.audits.unsure`).
+    waived
+        Findings that were accepted: nothing is said of them, and they are not fixed by being accepted, nor
+        new once they no longer are.
     """
     as_of = parse_instant(as_of).isoformat()
     part = ledger.setdefault(scope, {"first_seen": {}, "runs": {}, "version": VERSION})
@@ -108,19 +122,60 @@ def follow(
         _carried_over(part, findings)
     earlier = max((run for run in part["runs"] if run < as_of), default="")
     before: Mapping[str, Mapping[str, str]] = part["runs"].get(earlier, {})
+    doubted, first = {*unsure}, part["first_seen"]
+    known, in_doubt = _noted(findings, doubted)
+    accepted, accepted_in_doubt = ({}, {}) if waived is None else _noted(waived, doubted)
+    told = known | {key: {**one, "waived": WAIVED} for key, one in accepted.items()}
+    found = told | in_doubt | accepted_in_doubt
+    listed = dict(zip(findings["fingerprint"], findings["first_seen"], strict=True))
+    for key in told:
+        first[key] = min(first.get(key, as_of), as_of, listed.get(key) or as_of)
+    failed = {*findings.loc[findings["rule"] == FAILED, "audit"], *doubted}
+    gone = {key: one for key, one in before.items() if key not in found}
+    lost = {key: one for key, one in gone.items() if not _evaluated(one["rule"], failed)}
+    kept = {key: one for key, one in before.items() if key in lost or (key in found and key not in told)}
+    if earlier or told or not in_doubt:  # else it is still the first run of which anything is known
+        part["runs"][as_of] = told | kept
+        part["runs"] = {run: part["runs"][run] for run in sorted(part["runs"])[-KEPT_RUNS:]}
+
+    def dated(ones: Mapping[str, Mapping[str, str]]) -> tuple[Mapping[str, str], ...]:
+        open_ones = ((key, one) for key, one in ones.items() if "waived" not in one)
+        return tuple({**one, "first_seen": first.get(key, earlier)} for key, one in open_ones)
+
     keys = findings["fingerprint"].tolist()
-    for key, listed in zip(keys, findings["first_seen"], strict=True):
-        part["first_seen"][key] = min(part["first_seen"].get(key, as_of), as_of, listed or as_of)
+    status = [
+        "unknown" if key in in_doubt else "" if not earlier else "open" if key in before else "new"
+        for key in keys
+    ]
+    seen = tuple(first.get(key) or min(listed[key] or as_of, as_of) for key in keys)
+    fixed = dated({key: one for key, one in gone.items() if key not in lost})
+    return FollowUp(earlier, seen, tuple(status), fixed, dated(lost))
+
+
+def _noted(
+    findings: pd.DataFrame, doubted: Set[str]
+) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
+    """Return what is noted of findings by fingerprint: of those that are known, and of those in doubt."""
     told = findings[["rule", "domain", "operator"]].to_dict("records")
-    gone = {key: found for key, found in before.items() if key not in set(keys)}
-    failed = {*findings.loc[findings["rule"] == FAILED, "audit"], *unmade}
-    unknown = {key: found for key, found in gone.items() if not _evaluated(found["rule"], failed)}
-    part["runs"][as_of] = dict(zip(keys, told, strict=True)) | unknown
-    part["runs"] = {run: part["runs"][run] for run in sorted(part["runs"])[-KEPT_RUNS:]}
-    first = part["first_seen"]
-    fixed = tuple({**found, "first_seen": first[key]} for key, found in gone.items() if key not in unknown)
-    status = ["open" if key in before else "new" for key in keys] if earlier else [""] * len(keys)
-    return FollowUp(earlier, tuple(first[key] for key in keys), tuple(status), fixed)
+    noted = dict(zip(findings["fingerprint"], told, strict=True))
+    in_doubt = {key: one for key, one in noted.items() if not _evaluated(one["rule"], doubted)}
+    return {key: one for key, one in noted.items() if key not in in_doubt}, in_doubt
+
+
+def inputs_before(ledger: Mapping[str, Any], scope: str, as_of: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return what the run before had of each input (`mssante_audit.space.states.figures`), if it noted it."""
+    noted: dict[str, dict[str, Any]] = ledger.get(scope, {}).get("inputs", {})
+    earlier = max((run for run in noted if run < parse_instant(as_of).isoformat()), default="")
+    return noted.get(earlier, {})
+
+
+def note_inputs(
+    ledger: dict[str, Any], scope: str, as_of: str, figures: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Note what a run that was followed had of each input."""
+    noted = ledger[scope].setdefault("inputs", {})
+    noted[parse_instant(as_of).isoformat()] = figures
+    ledger[scope]["inputs"] = {run: noted[run] for run in sorted(noted)[-KEPT_RUNS:]}
 
 
 def _evaluated(code: str, failed: Set[str]) -> bool:

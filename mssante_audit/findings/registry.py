@@ -13,7 +13,7 @@ one that finds just this (``AUDIT_RULE_FAILED``): what it should have checked is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
@@ -58,6 +58,14 @@ def known_needs() -> dict[str, Mapping[str, str]]:
     }
 
 
+def input_of(need: str) -> str:
+    """Return the name of an input (`mssante_audit.space.states`) by that of the need."""
+    return {"declarations": "register", **{kind.need: kind.name for kind in kinds()}}.get(need, need)
+
+
+LIST = "list"
+"""Name of the list itself as an input, which every audit looks at."""
+
 Run = Callable[[Any], "Iterable[Finding]"]
 """From a `mssante_audit.space.TrustSpace` to what was found in it."""
 
@@ -84,6 +92,8 @@ class Audit:
     """What finds; where there are several, each for itself: one that raises costs the others nothing."""
     needs: tuple[str, ...] = ()
     """Names of `known_needs`; where one lacks the audit is not made, and nothing is said to be checked."""
+    uses: tuple[str, ...] = ()
+    """Names of `known_needs` that it looks at too, where they are there."""
 
     def __post_init__(self) -> None:
         def wrong(message: str, remedy: str) -> InputError:
@@ -96,8 +106,10 @@ class Audit:
             raise wrong(f"its title is {self.title!r}", 'Give a text, or {"fr": …, "en": …}')
         if isinstance(self.title, Mapping) and not LANGUAGES.keys() <= self.title.keys():
             raise wrong("its title lacks a language", 'Give a text, or {"fr": …, "en": …}')
-        if not isinstance(self.needs, tuple) or not set(self.needs) <= known_needs().keys():
-            raise wrong(f"its needs are {self.needs!r}", f"Allowed: a tuple of {', '.join(known_needs())}")
+        for field in ("needs", "uses"):
+            named = getattr(self, field)
+            if not isinstance(named, tuple) or not set(named) <= known_needs().keys():
+                raise wrong(f"its {field} are {named!r}", f"Allowed: a tuple of {', '.join(known_needs())}")
         if not isinstance(self.rules, tuple) or not all(isinstance(own, Rule) for own in self.rules):
             raise wrong("its rules are no rules", "Use load_rules(FILE), or a tuple of Rule(…)")
         if not self.parts or not all(callable(part) for part in self.parts):
@@ -111,6 +123,11 @@ class Audit:
     def parts(self) -> tuple[Run, ...]:
         """What finds, one by one."""
         return self.run if isinstance(self.run, tuple) else (self.run,)
+
+    @property
+    def rests(self) -> tuple[str, ...]:
+        """The inputs that its findings rest on: as one of them is, so they are."""
+        return LIST, *map(input_of, (*self.needs, *self.uses))
 
     def titled(self, language: str = "fr") -> str:
         """Return its title in a language."""
@@ -143,6 +160,11 @@ def register(audit: Audit) -> Audit:
 def audits() -> dict[str, Audit]:
     """Return every audit by its name: ours, those of packages by name, those registered."""
     return {**_installed()[0], **_registered}
+
+
+def resting(inputs: Set[str]) -> list[str]:
+    """Return the audits whose findings rest on one of some inputs."""
+    return [name for name, told in audits().items() if not inputs.isdisjoint(told.rests)]
 
 
 def theirs() -> dict[str, Audit]:

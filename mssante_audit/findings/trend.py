@@ -39,6 +39,9 @@ class Point:
     """Findings that only the run before had."""
     waived: int = 0
     """Findings that somebody accepted."""
+    unknown: int = 0
+    """Findings, of this run or of those before, that rest on an input in doubt: the other numbers of such a
+    run say less than those of others."""
 
     @property
     def total(self) -> int:
@@ -61,6 +64,9 @@ def point_of(as_of: datetime, findings: pd.DataFrame, waived: pd.DataFrame, told
         These findings against those of the run before, if that is known.
     """
     followed = told.counts() if told and told.previous else {"new": 0, "open": len(findings), "fixed": 0}
+    if told and not told.previous:
+        unknown = told.counts()["unknown"]
+        followed |= {"open": len(findings) - unknown, "unknown": unknown}
     return Point(as_of.isoformat(), severity_counts(findings), **followed, waived=len(waived))
 
 
@@ -111,6 +117,7 @@ def add_point(file: Path, point: Point) -> tuple[Point, ...]:
 
 def _point(record: Mapping[str, Any]) -> Point:
     numbers = {name: record[name] for name in ("new", "open", "fixed", "waived")}
+    numbers["unknown"] = record.get("unknown", 0)  # which 0.1 did not write
     counts = {severity: record["counts"][severity] for severity in reversed(SEVERITIES)}
     if not all(type(n) is int and n >= 0 for n in (*numbers.values(), *counts.values())):
         raise ValueError("a count is not a number")

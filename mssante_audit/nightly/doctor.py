@@ -261,6 +261,7 @@ def check(config: Config) -> None:
 
 def faults(config: Config) -> Iterator[AuditError]:
     """Yield what would make a run useless."""
+    from mssante_audit.findings.ledger import FILE as LEDGER
     from mssante_audit.nightly.steps import observe_settings
 
     data, output = config.data.folder, config.output.folder
@@ -271,7 +272,7 @@ def faults(config: Config) -> Iterator[AuditError]:
         yield InputError("is no folder", file=str(data), remedy="data.folder is the folder the list lies in")
     elif config.fetch.enabled:
         yield from _loose_lists(data)
-    else:
+    elif not (output / STATE / LEDGER).is_file():  # a list that was there and is gone is for the run to tell
         yield from _no_list(data)
     real = output.resolve()
     if data.resolve() in (real, real / RUNS, real / SITE):

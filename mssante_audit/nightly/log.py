@@ -5,6 +5,7 @@ In the output folder (`mssante_audit.nightly.run` has the whole of it)::
     state/log.jsonl             one JSON record for every event of every run
     state/run.json              the last run, as runs/<stamp>/run.json has it
     runs/<stamp>/run.json       what makes the folder a run: stamp, settings' hash, state, steps
+    runs/<stamp>/inputs.json    the state of each input
     runs/<stamp>/log.txt        the events of this run, to read
     runs/<stamp>/steps/*.json   what became of each step; one that was done is not done again
 """
@@ -12,17 +13,18 @@ In the output folder (`mssante_audit.nightly.run` has the whole of it)::
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.export import append_line, json_bytes, write_bytes
+from mssante_audit.space.states import State
 
 KIND = "mssante-audit run"
 """Stands in each run's ``run.json``."""
-RUNS, STATE, SITE, LOG, RUN = "runs", "state", "site", "log.jsonl", "run.json"
+RUNS, STATE, SITE, LOG, RUN, INPUTS = "runs", "state", "site", "log.jsonl", "run.json", "inputs.json"
 _TIME = "%Y-%m-%dT%H%M%SZ"
 """Name of a run's folder: when it began (UTC)."""
 
@@ -103,9 +105,15 @@ def read_run(folder: Path) -> Run | None:
     return run if (run.kind, run.stamp) == (KIND, folder.name) else None
 
 
-def write_run(folder: Path, run: Run, results: Mapping[str, Result] | None = None) -> None:
-    """Write the head of a run, with its steps if it has ended, also as the last one in ``state``."""
-    told = json_bytes({**asdict(run), "steps": [asdict(result) for result in (results or {}).values()]})
+def write_run(
+    folder: Path,
+    run: Run,
+    results: Mapping[str, Result] | None = None,
+    inputs: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Write the head of a run, with inputs and steps if it has ended, also as the last one in ``state``."""
+    steps = [asdict(result) for result in (results or {}).values()]
+    told = json_bytes({**asdict(run), "inputs": list(inputs), "steps": steps})
     # The folder's own last: until it says that the run has ended, the next start goes on with it.
     for file in (folder.parents[1] / STATE / RUN, folder / RUN):
         write_bytes(file, told)
@@ -123,6 +131,19 @@ def read_result(folder: Path, step: str) -> Result | None:
 def write_result(folder: Path, result: Result) -> None:
     """Write what became of a step."""
     write_bytes(folder / "steps" / f"{result.step}.json", json_bytes(asdict(result)))
+
+
+def read_inputs(folder: Path) -> tuple[State, ...]:
+    """Return the states of its inputs that a run found, none if it did not come to it."""
+    try:
+        return tuple(State(**told) for told in json.loads((folder / INPUTS).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return ()
+
+
+def write_inputs(folder: Path, inputs: Sequence[State]) -> None:
+    """Write the states of its inputs that a run found."""
+    write_bytes(folder / INPUTS, json_bytes([asdict(one) for one in inputs]))
 
 
 def note_result(folder: Path, result: Result) -> None:

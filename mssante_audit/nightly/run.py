@@ -21,7 +21,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -44,6 +44,7 @@ from mssante_audit.nightly.log import (
     Run,
     note,
     note_result,
+    read_inputs,
     read_result,
     read_run,
     stamp_of,
@@ -54,6 +55,7 @@ from mssante_audit.nightly.retention import outdated, outdated_observations, rem
 from mssante_audit.nightly.steps import STEPS, Job, work
 from mssante_audit.nightly.summary import summary
 from mssante_audit.report.conversion import as_severe
+from mssante_audit.space.states import State
 
 RESUMED = timedelta(hours=12)
 """Age up to which a killed run is gone on with; older ones are abandoned: the data have changed meanwhile."""
@@ -61,6 +63,8 @@ GRACE = 20
 """Seconds a step is given to tidy up when it is ended."""
 NEEDS = {"site": "audit"}
 """Steps that are skipped if another failed."""
+FAILED = 3
+"""Exit status from which a run is a failure to the hooks."""
 MEMORY = ("ledger.json", "trend.json")
 """What a run changes for the next ones, in its own folder until its end."""
 
@@ -75,8 +79,13 @@ class Night:
     results: dict[str, Result]
     """By step, in order."""
     exit_status: int
-    """3 if a step or a rule failed, 1 if a finding is as severe as the settings say, 0 otherwise."""
+    """4 if an input is not as it should be, 3 if a step or a rule failed, 1 if a finding is as severe as the
+    settings say, 0 otherwise: the worst of what is so."""
     resumed: bool = False
+    inputs: tuple[State, ...] = ()
+    """The state of each input."""
+    lang: str = "fr"
+    """Of the summary."""
 
     @property
     def failed(self) -> list[Result]:
@@ -118,11 +127,14 @@ def run(config: Config, *, as_of: str = "", tell: Tell = lambda _: None, debug: 
             if (folder / name).exists():
                 write_bytes(config.output.folder / STATE / name, (folder / name).read_bytes())
         results["retention"] = _retain(config, folder)
-        night = Night(folder, head.as_of, results, _status(config, results), resumed)
+        inputs = read_inputs(folder)
+        status = _status(config, results, inputs)
+        night = Night(folder, head.as_of, results, status, resumed, inputs, config.mail.lang)
         results["hooks"] = _hooks(config, night)
         write_bytes(folder / "summary.txt", f"{summary(night)}\n".encode())
         note(folder, "end", f"exit status {night.exit_status}", exit_status=night.exit_status)
-        write_run(folder, replace(head, status="finished", exit_status=night.exit_status), results)
+        ended = replace(head, status="finished", exit_status=night.exit_status)
+        write_run(folder, ended, results, [one.told(config.mail.lang) for one in inputs])
         return night
 
 
@@ -273,14 +285,17 @@ def _answering(folder: Path) -> list[str] | None:
     return [one["file"] for one in audited["results"]["provenance"]["observed"]]
 
 
-def _status(config: Config, results: dict[str, Result]) -> int:
-    """Return the exit status that the results ask for."""
+def _status(config: Config, results: dict[str, Result], inputs: Sequence[State] = ()) -> int:
+    """Return the exit status that results and inputs ask for."""
+    if any(one.doubtful for one in inputs):
+        return 4
     if any(result.outcome in ("failed", "skipped") for result in results.values()):
         return 3
-    if results["audit"].facts.get("failed_rules"):
+    found = results["audit"].facts
+    if found.get("failed_rules"):
         return 3  # all else is made, and what that part should have checked is unknown
-    fail_on = None if config.fail_on == "never" else config.fail_on
-    return int(as_severe(results["audit"].facts["by_severity"], fail_on))
+    wanted = ((config.fail_on, "by_severity"), (config.fail_on_new, "new_by_severity"))
+    return int(any(as_severe(found.get(of), None if on == "never" else on) for on, of in wanted))
 
 
 def _hooks(config: Config, night: Night) -> Result:
@@ -296,9 +311,13 @@ def _hooks(config: Config, night: Night) -> Result:
         "run_folder": folder,
         "site": config.output.folder / SITE / "index.html",
         "failed_steps": " ".join(result.step for result in night.failed),
+        "inputs": json.dumps([one.told(night.lang) for one in night.inputs]),
         **counts,
     }
-    due = ["failure" if night.failed else "success", *(["new_findings"] if counts.get("count_new") else [])]
+    due = [
+        "failure" if night.exit_status >= FAILED else "success",
+        *(["new_findings"] if counts.get("count_new") else []),
+    ]
     faults, outcome = [], "off"
     for event in due:
         for program, fault in run_hooks(event, getattr(hooks, event), facts, hooks.seconds):

@@ -16,9 +16,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,10 @@ from filelock import FileLock
 
 from mssante_audit import audits
 from mssante_audit.archive import fetch as fetching
+from mssante_audit.archive.log import Record
 from mssante_audit.archive.store import Archive, open_archive
 from mssante_audit.base import export
-from mssante_audit.base.errors import AuditError, ReportError
+from mssante_audit.base.errors import AuditError, InputError, ReportError
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.resources import resource
@@ -38,12 +38,10 @@ from mssante_audit.base.staging import LOCK
 from mssante_audit.dossiers.page import NOTEBOOK
 from mssante_audit.dossiers.write import write_dossiers
 from mssante_audit.findings import ledger, trend
-from mssante_audit.findings.catalogue import FAILED
-from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.ledger import FollowUp
-from mssante_audit.findings.registry import catalogue, rule
-from mssante_audit.findings.words import sentence
-from mssante_audit.nightly.log import SITE, STATE, Result, began
+from mssante_audit.findings.registry import LIST
+from mssante_audit.nightly.facts import facts_of
+from mssante_audit.nightly.log import SITE, STATE, Result, began, read_result, write_inputs
 from mssante_audit.observe.dns.run import observe as observe_dns
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.kinds import default_path
@@ -53,8 +51,9 @@ from mssante_audit.report.results import Results, open_space, provenance
 from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.site.build import build_site
 from mssante_audit.snapshot import is_snapshot, make_snapshot
-from mssante_audit.space.trust import find_archive, find_whitelist
-from mssante_audit.values.person import told_error
+from mssante_audit.space.states import Known, State, figures, states_of
+from mssante_audit.space.trust import TrustSpace, find_archive, find_whitelist, load_space
+from mssante_audit.values.person import masked_message, told_error
 
 STEP_LOCK = ".step.lock"
 """In the output folder, held by a step at work: one that outlives a killed run an instant is waited for."""
@@ -62,10 +61,6 @@ PATIENCE = 30
 """Seconds that it is waited for."""
 SNAPSHOT = "snapshot"
 """Folder of a run with what every later step reads."""
-OF_LIST = ("file", "sha256", "generated_at", "rows", "signature", "damaged")
-"""Of the provenance, what the audit's facts tell."""
-TOLD = 50
-"""New and fixed findings whose names go into a step's facts; all of them are in the run's files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +90,8 @@ def fetch(job: Job) -> tuple[str, dict[str, Any]]:
         total_seconds=wanted.attempt_seconds, max_loss=wanted.max_loss,
     )  # fmt: skip
     record = fetching.fetch(_archive(job), settings)
-    if record.outcome == "quarantined":
-        raise ReportError(f"the list published now is not to be trusted; {record.line}")
-    return record.line, {"outcome": record.outcome, "file": record.file, "flags": list(record.flags)}
+    told = ("at", "action", "outcome", "file", "flags", "signer")
+    return record.line, {name: getattr(record, name) for name in told}
 
 
 def _archive(job: Job) -> Archive:
@@ -146,13 +140,15 @@ def _worked_out(job: Job) -> dict[str, Any]:
 
 def audit(job: Job) -> tuple[str, dict[str, Any]]:
     """Run every audit, and compare with what the run before found."""
-    space = open_space(**job.parameters)
-    make_snapshot(space, job.folder / SNAPSHOT, data=job.parameters.get("data"))
-    findings, waived = audits.audit_all(space), audits.waived(space)
     # The run's own copy: what nobody was told of yet must be new to the next run too.
     known = ledger.read_ledger(job.config.output.folder / STATE)
     scope = ledger.scope_of("run", tellable(job.parameters))
-    told = ledger.follow(known, scope, job.as_of, findings, audits.lacking(space))
+    space = _judged(job, ledger.inputs_before(known, scope, job.as_of))
+    make_snapshot(space, job.folder / SNAPSHOT, data=job.parameters.get("data"))
+    findings, waived = audits.audit_all(space), audits.waived(space)
+    told = ledger.follow(known, scope, job.as_of, findings, audits.unsure(space), waived)
+    before = ledger.inputs_before(known, scope, job.as_of)
+    ledger.note_inputs(known, scope, job.as_of, figures(space, space.states, before))
     write_bytes(job.folder / ledger.FILE, json_bytes(known))
     shown = findings.assign(first_seen=list(told.first_seen), status=list(told.status))
     for suffix, write in export.WRITERS.items():
@@ -160,31 +156,34 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     results = Results("run", findings, provenance(space))
     audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(told)}
     write_bytes(job.folder / "audit.json", json_bytes(audited))
-    asks = actionable(findings.assign(status=list(told.status))).astype({"severity": "str"})
-    new = asks.loc[asks["status"] == "new", ["severity", "rule", "domain", "operator"]]
-    fixed = [dict(fixed) for fixed in told.fixed if fixed["rule"] in catalogue() and asking(fixed["rule"])]
-    first = causes(findings, space.audited, space.published).astype({"severity": "str"})
-    named = first.head(TOLD).assign(rule=first["rules"].str[0])
-    failed = findings.loc[findings["rule"] == FAILED, "facts"]
-    origin: Mapping[str, Any] = results.provenance
-    facts = {
+    facts = facts_of(space, findings, told, job.config.mail.lang)
+    return f"{len(findings)} findings, {len(waived)} waived", facts | {
         "by_severity": results.by_severity,
-        "failed_rules": [sentence(rule(FAILED), "observed", why, "en") for why in failed],
         "counts": told.counts() | {"waived": len(waived)},
-        "previous": told.previous,
-        "shown": {
-            "new": len(new),
-            "fixed": len(fixed),
-            "open": int((asks["status"] == "open").sum()),
-            "left_out": len(findings) - len(asks),
-            "causes": len(first),
-        },
-        "new": new.head(TOLD).to_dict("records"),
-        "fixed": fixed[:TOLD],
-        "causes": named[["severity", "rule", "operator", "domain", "domains"]].to_dict("records"),
-        "list": {name: origin[name] for name in OF_LIST},
     }
-    return f"{len(findings)} findings, {len(waived)} waived", facts
+
+
+def _judged(job: Job, known: Known) -> TrustSpace:
+    """Load the space, what cannot be read left out, and write down the state of each input."""
+    data, wanted = job.config.data, job.config.inputs
+    asked = {"dns": job.config.observe.enabled, "archive": job.config.fetch.enabled}
+    known = {name: {} for name, enabled in asked.items() if enabled} | dict(known)
+    fetched = read_result(job.folder, "fetch")
+    published = Record(**fetched.facts) if fetched and fetched.facts else None
+    try:
+        space = load_space(
+            data.folder, as_of=job.as_of, anchors=data.anchors, signer=data.signer or None, recover=True,
+            any_namespace=data.any_namespace, thresholds=job.config.thresholds,
+            show_contacts=job.config.show_contacts, lenient=True,
+        )  # fmt: skip
+    except InputError as error:
+        there = any(data.folder.glob("*.xml*")) or any(data.folder.glob("archive/*.xml.gz"))
+        why = {"input": LIST, "error": masked_message(error.message)}
+        write_inputs(job.folder, [State(LIST, "damaged" if there else "absent", None, why)])
+        raise
+    states = states_of(space, wanted, known, published)
+    write_inputs(job.folder, states)
+    return replace(space, told=states)
 
 
 def reports(job: Job) -> tuple[str, dict[str, Any]]:
@@ -232,7 +231,7 @@ def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
 def site(job: Job) -> tuple[str, dict[str, Any]]:
     """Build the site beside, and rename it into the run's folder."""
     fields = json.loads((job.folder / "audit.json").read_bytes())["told"]
-    lists = {name: tuple(fields[name]) for name in ("first_seen", "status", "fixed")}
+    lists = {name: tuple(fields[name]) for name in ("first_seen", "status", "fixed", "unknown")}
     told = FollowUp(previous=fields["previous"], **lists)
     if (earlier := job.config.output.folder / STATE / trend.FILE).exists():
         write_bytes(job.folder / trend.FILE, earlier.read_bytes())

@@ -16,6 +16,7 @@ import nbformat
 from mssante_audit.base.export import csv_text, json_bytes, write_bytes
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.ledger import FollowUp, follow, scope_of
+from mssante_audit.findings.registry import resting
 from mssante_audit.report.failure import Failure, failure_of
 from mssante_audit.report.follow_up import follow_up_html
 from mssante_audit.report.jobs import Job, tellable
@@ -101,7 +102,9 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
     told = None
     if results and not failure and setting.ledger is not None:
         scope, made = scope_of(job.name, tellable(job.shown)), results.provenance
-        told = follow(setting.ledger, scope, made["as_of"], results.findings, made["not_made"])
+        doubtful = {one["name"] for one in made["inputs"] if one["state"] != "ok" and not one["tolerated"]}
+        unsure = {*made["not_made"], *resting(doubtful)}
+        told = follow(setting.ledger, scope, made["as_of"], results.findings, unsure)
     origin = results.provenance if results else setting.loaded
     since = follow_up_html(told, results.findings) if told and results else ""
     html = to_html(notebook, Page(job.name, labelled(job.shown), origin, failure, since))
@@ -160,7 +163,8 @@ def _summary(outcome: Outcome, parameters: Mapping[str, Any], provenance: Mappin
     since: Mapping[str, Any] | None = None
     if told and told.previous:
         fixed = [dict(one) for one in told.fixed]
-        since = {"previous": told.previous, **told.counts(), "fixed_findings": fixed}
+        lost = [dict(one) for one in told.unknown]
+        since = {"previous": told.previous, **told.counts(), "fixed_findings": fixed, "lost_findings": lost}
     summary = {
         "report": outcome.name,
         "status": "failed" if failure else "done",
@@ -169,6 +173,7 @@ def _summary(outcome: Outcome, parameters: Mapping[str, Any], provenance: Mappin
         "since_previous": since,
         "seconds": dict(outcome.seconds),
         "parameters": dict(parameters),
-        "provenance": dict(provenance),
+        "inputs": provenance.get("inputs", []),
+        "provenance": {name: value for name, value in provenance.items() if name != "inputs"},
     }
     return cast(Summary, summary)

@@ -1,4 +1,4 @@
-"""What is new, open and fixed since the report before, for readers."""
+"""What is new, open, fixed and unknown since the report before, for readers."""
 
 from __future__ import annotations
 
@@ -12,31 +12,39 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.tables import Cell, badge, data, prose, table
 
+STATUS = {"new": "nouveau", "open": "ouvert", "unknown": "inconnu"}
+"""Of a finding (`mssante_audit.findings.ledger.FollowUp`), in French."""
+
 
 def follow_up_html(told: FollowUp, findings: pd.DataFrame) -> str:
-    """Return the section of a report that says what is new, open and fixed; "" without a run before."""
+    """Return what a report says of the run before: new, open, fixed, unknown; "" without one."""
     if not told.previous:
         return ""
     rows = [
-        _row("réglé", f["rule"], f["domain"], f["operator"], f["first_seen"])
-        for f in told.fixed
+        _row(name, f["rule"], f["domain"], f["operator"], f["first_seen"])
+        for name, gone in (("réglé", told.fixed), ("inconnu", told.unknown))
+        for f in gone
         if f["rule"] in catalogue()
     ]
     each = list(zip(told.status, told.first_seen, findings.itertuples(), strict=True))
-    for wanted, name in (("new", "nouveau"), ("open", "ouvert")):
+    for wanted, name in STATUS.items():
         rows += [
             _row(name, str(f.rule), str(f.domain), str(f.operator), first)
             for status, first, f in each
             if status == wanted
         ]
     columns = ("État", "Gravité", "Constat", "Domaine", "Opérateur", "Constaté depuis")
-    shown = table("follow-up", "Constats réglés, nouveaux et encore ouverts", columns, rows) if rows else ""
+    shown = (
+        table("follow-up", "Constats réglés, nouveaux, encore ouverts et inconnus", columns, rows)
+        if rows
+        else ""
+    )
     lead = escape(since_previous(told), quote=False)
     return f"<h2>Depuis le rapport précédent</h2><p>{lead}</p>{shown}"
 
 
 def since_previous(told: FollowUp) -> str:
-    """Say in one sentence how many findings are new, open and fixed; "" without a run before."""
+    """Say in one sentence how many findings are new, open, fixed, unknown; "" without a run before."""
     if not told.previous:
         return ""
     counts = told.counts()
@@ -47,6 +55,8 @@ def since_previous(told: FollowUp) -> str:
         "open": ("constat encore ouvert", "constats encore ouverts"),
         "fixed": ("constat réglé", "constats réglés"),
     }
+    if counts["unknown"]:
+        names["unknown"] = ("constat dont l'état est inconnu", "constats dont l'état est inconnu")
     words = [
         count(counts[what], *called) if counts[what] else f"aucun {called[0]}"
         for what, called in names.items()

@@ -37,8 +37,16 @@ DECLARED = {
 }
 """What was declared of the DNS."""
 
-ASPECTS = {"method": "Méthode", "servers": "Serveurs de noms", "exchangers": "Serveurs de messagerie"}
+ASPECTS = {
+    "method": "Méthode",
+    "servers": "Serveurs de noms",
+    "exchangers": "Serveurs de messagerie",
+    "receives": "Reçoit",
+}
 """What is compared of two observations of the DNS (`mssante_audit.verdicts.differences`)."""
+
+RECEIVES = {"yes": "oui", "degraded": "en partie", "no": "non", "unknown": "inconnu"}
+"""Whether mail to a domain arrives (`mssante_audit.verdicts.mail`)."""
 
 KINDS = {
     "added": "Domaines ajoutés",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import pandas as pd
 from pydantic import ConfigDict, with_config
@@ -230,7 +230,10 @@ def of_operator(findings: pd.DataFrame, space: TrustSpace, operator_id: str | No
     return touching(findings, space, Limits(operator_id))
 
 
-@with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+_told = with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+
+
+@_told
 class ObservedFile(TypedDict):
     """An observation file that answers for some of the list."""
 
@@ -242,8 +245,26 @@ class ObservedFile(TypedDict):
     """When it was begun (ISO 8601)."""
 
 
-@with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class Provenance(TypedDict):
+@_told
+class Input(TypedDict):
+    """The state of one input (`mssante_audit.space.states`)."""
+
+    name: str
+    """``list``, ``register``, ``dns``, ``tls``, ``mailboxes`` or ``archive``."""
+    state: Literal[
+        "absent", "damaged", "future", "changed-signer", "unverified", "quarantined", "older", "shrunk",
+        "stale", "ok",
+    ]  # fmt: skip
+    age_days: int | None
+    """Days since it was made; null where it does not say."""
+    why: str
+    """In words; "" for one that is ok."""
+    tolerated: bool
+    """Whether it is believed all the same."""
+
+
+@_told
+class Origin(TypedDict):
     """Where a report comes from."""
 
     file: str
@@ -287,6 +308,14 @@ class Provenance(TypedDict):
     """Of Python and of the libraries that the content depends on."""
 
 
+@_told
+class Provenance(Origin):
+    """Where a report comes from, and how far that can be relied on."""
+
+    inputs: list[Input]
+    """The state of each input; what rests on one that is neither ok nor tolerated is unknown."""
+
+
 def provenance(space: TrustSpace) -> Provenance:
     """Return what a report says of where it comes from: input, `as_of`, versions; nothing of the clock."""
     whitelist = space.whitelist
@@ -316,6 +345,7 @@ def provenance(space: TrustSpace) -> Provenance:
         "test_entries": int(space.entries["is_audit_entry"].sum()),
         "contacts_shown": space.show_contacts,
         "versions": {"python": platform.python_version(), **_versions()},
+        "inputs": [cast(Input, one.told()) for one in space.states],
     }
 
 

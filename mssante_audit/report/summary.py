@@ -9,7 +9,7 @@ from typing_extensions import TypedDict  # pydantic wants its own before Python 
 
 from mssante_audit.base.frames import DRAFT
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.report.results import Provenance
+from mssante_audit.report.results import Input, Origin
 
 _told = with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))
 
@@ -64,7 +64,11 @@ class Since(TypedDict):
     new: Count
     open: Count
     fixed: Count
+    unknown: Count
+    """Of either run: what rests on an input in doubt."""
     fixed_findings: list[Fixed]
+    lost_findings: list[Fixed]
+    """What the run before had, and this one could not look for."""
 
 
 @_told
@@ -84,7 +88,9 @@ class Summary(TypedDict):
     """Durations of the steps."""
     parameters: dict[str, str | int | bool | None]
     """Those in force, paths but for their last part."""
-    provenance: Provenance | Nothing
+    inputs: list[Input]
+    """The state of each input; empty where no list was loaded."""
+    provenance: Origin | Nothing
     """Where it comes from; empty where no list was loaded."""
 
 

@@ -18,7 +18,9 @@ POINTS = 90
 
 def trend_html(points: Sequence[Point]) -> str:
     """Return the trend as HTML: what to look for, the lines, what they say."""
-    shown = points[-POINTS:]
+    seen = [point for point in points if not point.unknown]  # others would draw a fall that is none
+    shown = (seen if len(seen) > 1 else points)[-POINTS:]
+    left = len(points) - len(seen) if len(seen) > 1 else 0
     if len(shown) < 2:
         return (
             '<p class="none">L’évolution se lira ici à partir du deuxième passage : '
@@ -29,7 +31,13 @@ def trend_html(points: Sequence[Point]) -> str:
         index=[pd.Timestamp(parse_instant(point.at)) for point in shown],
         columns=list(reversed(SEVERITIES)),
     )
-    caption = typeset(f"{_reading(drawn)} Chaque ligne a sa propre échelle, qui part de 0.")
+    passed = (
+        f"{count(left, 'passage')} aux entrées en doute "
+        f"{'n’est pas dessiné' if left == 1 else 'ne sont pas dessinés'}. "
+    )
+    caption = typeset(
+        f"{_reading(drawn)} {passed if left else ''}Chaque ligne a sa propre échelle, qui part de 0."
+    )
     lead = typeset("Une ligne qui monte : des constats s'ajoutent plus vite qu'ils ne se règlent.")
     return f"<p>{lead}</p>{lines(drawn, title='Constats par gravité', caption=caption).html()}"
 

@@ -15,7 +15,7 @@ from mssante_audit.findings.trend import severity_counts
 from mssante_audit.report.findings import foundation, incomplete, scope
 from mssante_audit.report.first import answer, checks, states
 from mssante_audit.report.tables import badge, prose, visible
-from mssante_audit.site.answer import figures, missing, since, summary
+from mssante_audit.site.answer import figures, inputs, missing, since, summary
 from mssante_audit.site.chart import trend_html
 from mssante_audit.site.search import index_json
 from mssante_audit.site.tables import (
@@ -25,7 +25,7 @@ from mssante_audit.site.tables import (
     causes_shown,
     domains_frame,
     findings_shown,
-    fixed_shown,
+    gone_shown,
     grouped,
     operators_shown,
     rules_shown,
@@ -85,6 +85,7 @@ def _index(view: View) -> SitePage:
     told = {
         "lead": answer(view.domains, view.causes).text,
         "since": typeset(since(view)),
+        "inputs": inputs(view),
         "states": states(view.domains).text,
         "checks": checks(view.domains, view.causes).text,
         "figures": figures(view),
@@ -112,15 +113,24 @@ def _follow_up(view: View) -> SitePage:
     new = findings_shown(
         links, sorted(view.new), name="nouveaux", caption="Constats que le passage précédent n’avait pas"
     )
-    fixed = fixed_shown(links, view.fixed)
+    fixed = gone_shown(links, view.fixed)
     waived = waived_shown(links, range(len(view.waived)))
+    caption = "Constats que le passage précédent avait, et que celui-ci n’a pas pu chercher"
+    lost = gone_shown(links, view.lost, name="inconnus", caption=caption)
     facts = {
         "lead": typeset(since(view)),
         "first_run": view.told is None,
-        "open": len(view.findings) - len(view.new),
+        "open": len(view.findings) - len(view.new) - len(view.unknown),
+        "unknown": len(view.unknown),
+        "inputs": inputs(view),
     }
     return SitePage(
-        "suivi.html", "Nouveaux, réglés, acceptés", "follow_up", "suivi", _filled(new, fixed, waived), facts
+        "suivi.html",
+        "Nouveaux, réglés, inconnus, acceptés",
+        "follow_up",
+        "suivi",
+        _filled(new, fixed, lost, waived),
+        facts,
     )
 
 
@@ -230,7 +240,7 @@ def _operator(view: View, operator: Operator) -> SitePage:
         "remedies": [(badge(r.severity), links.rule(r), prose(r.remedy_fr)) for r in rules],
         "groups": grouped(links, operator.domains),
     }
-    tables = _filled(shown, listed, waived_shown(links, operator.waived), fixed_shown(links, fixed))
+    tables = _filled(shown, listed, waived_shown(links, operator.waived), gone_shown(links, fixed))
     return SitePage(operator.page, visible(operator.name), "operator", "operateurs", tables, facts)
 
 

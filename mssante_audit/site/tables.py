@@ -104,6 +104,8 @@ def _state_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
     since = finding["first_seen"]
     if finding["status"] == "new":
         return Cell("<strong>nouveau</strong>", since)
+    if finding["status"] == "unknown":
+        return Cell("inconnu", since)
     return Cell(f'ouvert depuis le <span class="day">{parse_instant(since):%d/%m/%Y}</span>', since)
 
 
@@ -177,10 +179,16 @@ def _cells(links: Links, finding: Mapping[Any, Any], columns: Sequence[str]) -> 
     return tuple(_MAKERS[column](links, finding) for column in columns)
 
 
-def fixed_shown(links: Links, fixed: Sequence[Mapping[str, str]], *, name: str = "regles") -> Shown:
+def gone_shown(
+    links: Links,
+    gone: Sequence[Mapping[str, str]],
+    *,
+    name: str = "regles",
+    caption: str = "Constats réglés depuis le passage précédent",
+) -> Shown:
     """Return findings that the run before had and this one has not, as a table."""
     rows = []
-    for f in fixed[:ROWS]:
+    for f in gone[:ROWS]:
         severity = catalogue()[f["rule"]].severity
         rows.append(
             (
@@ -192,8 +200,8 @@ def fixed_shown(links: Links, fixed: Sequence[Mapping[str, str]], *, name: str =
             )
         )
     columns = ("Gravité", "Constat", "Domaine", "Opérateur", "Constaté depuis le")
-    frame = pd.DataFrame(fixed, columns=["rule", "domain", "operator_id", "operator", "first_seen"])
-    html = table(name, "Constats réglés depuis le passage précédent", columns, rows)
+    frame = pd.DataFrame(gone, columns=["rule", "domain", "operator_id", "operator", "first_seen"])
+    html = table(name, caption, columns, rows)
     return Shown(name, html, frame, len(rows))
 
 
@@ -348,14 +356,15 @@ def trend_shown(points: Sequence[Point], *, name: str = "evolution") -> Shown:
     rows = [
         (
             Cell(day(parse_instant(p.at)), p.at),
-            *(Cell(number(n), n) for n in (*p.counts.values(), p.new, p.open, p.fixed, p.waived)),
+            *(Cell(number(n), n) for n in (*p.counts.values(), p.new, p.open, p.fixed, p.waived, p.unknown)),
         )
         for p in reversed(points[-ROWS:])
     ]
-    columns = ("Passage", *SEVERITY_COLUMNS, "Nouveaux", "Ouverts", "Réglés", "Acceptés")
-    names = ["at", "critical", "error", "warning", "info", "new", "open", "fixed", "waived"]
+    columns = ("Passage", *SEVERITY_COLUMNS, "Nouveaux", "Ouverts", "Réglés", "Acceptés", "Inconnus")
+    names = ["at", "critical", "error", "warning", "info", "new", "open", "fixed", "waived", "unknown"]
     frame = pd.DataFrame(
-        [(p.at, *p.counts.values(), p.new, p.open, p.fixed, p.waived) for p in points], columns=names
+        [(p.at, *p.counts.values(), p.new, p.open, p.fixed, p.waived, p.unknown) for p in points],
+        columns=names,
     )
     return Shown(name, table(name, "Constats par gravité à chaque passage", columns, rows), frame, len(rows))
 

@@ -129,11 +129,18 @@ class View:
     @cached_property
     def fixed(self) -> list[dict[str, str]]:
         """What the run before found and this one does not, with `operator_id` where one bears that name."""
+        return self._gone(self.told.fixed if self.told else ())
+
+    @cached_property
+    def lost(self) -> list[dict[str, str]]:
+        """What the run before found and this one could not look for, likewise."""
+        return self._gone(self.told.unknown if self.told else ())
+
+    def _gone(self, told: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
         by_name: defaultdict[str, list[str]] = defaultdict(list)
         for operator in self.operators.values():
             for name in (operator.name, *operator.other_names):
                 by_name[name].append(operator.id)
-        told = self.told.fixed if self.told else ()
         return [
             {"operator_id": own[0] if len(own := by_name[f["operator"]]) == 1 else "", **f}
             for f in told
@@ -158,6 +165,12 @@ class View:
         """Positions of the findings that the run before did not have."""
         status = self.told.status if self.told else ()
         return frozenset(i for i, s in enumerate(status) if s == "new")
+
+    @cached_property
+    def unknown(self) -> frozenset[int]:
+        """Positions of the findings that rest on an input in doubt."""
+        status = self.told.status if self.told else ()
+        return frozenset(i for i, s in enumerate(status) if s == "unknown")
 
     @property
     def settled(self) -> list[dict[str, str]]:

@@ -65,7 +65,7 @@ in_files = _of(findings, 1)
 """The columns that files of findings may have beside their own."""
 
 _CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "findings": {"severity": SEVERITIES, "confidence": CONFIDENCES, "status": ("", "new", "open")},
+    "findings": {"severity": SEVERITIES, "confidence": CONFIDENCES, "status": ("", "new", "open", "unknown")},
     "domains": {
         **dict.fromkeys(CHECKS, checks.RESULTS),
         "state": checks.STATES,

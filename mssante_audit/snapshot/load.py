@@ -24,6 +24,7 @@ from mssante_audit.mailboxes.extraction import Extraction
 from mssante_audit.observe.kinds import hashes, read_observations
 from mssante_audit.snapshot.folder import AGAIN, PRIVATE, is_snapshot, read_frame, read_head
 from mssante_audit.snapshot.make import WAIVED
+from mssante_audit.space.states import State
 from mssante_audit.space.trust import Thresholds, TrustSpace, find_archive
 from mssante_audit.space.trust import load_space as load_files
 from mssante_audit.whitelist.load import WhiteList
@@ -133,6 +134,7 @@ def _load_snapshot(
         files=files,
         mailboxes=_mailboxes(folder, head["mailboxes"]),
         archive=find_archive(where, *trusted) if where and where.is_dir() else None,
+        told=tuple(State(**one) for one in head["inputs"]),
         kept=partial(read_frame, folder),
     )
     space.found.update(_found(folder, head["audits"]))

@@ -206,6 +206,7 @@ def _head(space: TrustSpace, shareable: bool) -> dict[str, Any]:
         "thresholds": space.thresholds.model_dump(),
         "severities": SEVERITIES,
         "audits": {name: list(told.lacking(space)) for name, told in audits().items()},
+        "inputs": [asdict(one) for one in space.states],
         "list": {
             "source": Path(whitelist.source).name,
             "sha256": whitelist.sha256,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -30,12 +30,15 @@ from mssante_audit.observe.kinds import Aside, File, kinds, read_observations
 from mssante_audit.observe.kinds import find_observation as find_observation
 from mssante_audit.observe.observation import Observation
 from mssante_audit.space.scope import covered
+from mssante_audit.space.states import State, states_of
+from mssante_audit.values.person import masked_message
 from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.check import search
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 from mssante_audit.whitelist.rows import operator_names, structures
 
 LIST_SUFFIXES = (".xml", ".xml.gz")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,10 @@ class TrustSpace:
     """The observation files there are, begun before `as_of`, by what needs them, the newest first."""
     domains: frozenset[str] | None = None
     """The domains that are `audited`, if not all are (`parts`)."""
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """Why inputs beside the list could not be read, by their name in `mssante_audit.space.states`."""
+    told: tuple[State, ...] | None = field(default=None, compare=False)
+    """The states of its inputs, where more is known of them than the space itself shows."""
 
     kept: Callable[[str], pd.DataFrame] | None = field(default=None, compare=False, repr=False)
     """Reads a frame by its name of the snapshot (`mssante_audit.snapshot`) that the space is loaded from."""
@@ -78,6 +85,11 @@ class TrustSpace:
     def entries(self) -> pd.DataFrame:
         """All rows of the white list."""
         return self.whitelist.entries
+
+    @cached_property
+    def states(self) -> tuple[State, ...]:
+        """The state of each input (`mssante_audit.space.states`)."""
+        return states_of(self) if self.told is None else self.told
 
     @cached_property
     def audited(self) -> pd.DataFrame:
@@ -228,11 +240,24 @@ def load_space(
     any_namespace: bool = False,
     thresholds: Thresholds | None = None,
     show_contacts: bool = False,
+    lenient: bool = False,
 ) -> TrustSpace:
     """Load the trust space that a folder (or a single white list) describes.
 
-    What it takes and raises, `mssante_audit.snapshot.load.load_space` says, which also reads snapshots.
+    What it takes and raises, `mssante_audit.snapshot.load.load_space` says, which also reads snapshots. A
+    `lenient` one goes without what it cannot read beside the list, and says so in `TrustSpace.faults`.
     """
+    faults: dict[str, str] = {}
+
+    def beside(names: Sequence[str], load: Callable[[], T | None]) -> T | None:
+        try:
+            return load()
+        except InputError as error:
+            if not lenient:
+                raise
+            faults.update(dict.fromkeys(names, masked_message(str(error))))
+            return None
+
     folder = Path(data) if data is not None else resource("data/sample")
     anchors = (*anchors, *of_sample(folder))
     instant = parse_instant(as_of)
@@ -245,22 +270,34 @@ def load_space(
     if archive and file.parent == archive.folder:
         checked(whitelist, file)
     register, limits = find_register(folder), thresholds or Thresholds()
-    observed, aside, files = read_observations(
-        folder, whitelist.entries["domain"].tolist(), instant, limits.oldest_observation(instant)
+    found: tuple[dict[str, Any], tuple[Aside, ...], dict[str, tuple[File, ...]]] | None = beside(
+        tuple(kind.name for kind in kinds()),
+        lambda: read_observations(
+            folder, whitelist.entries["domain"].tolist(), instant, limits.oldest_observation(instant)
+        ),
     )
+    observed, aside, files = found or ({}, (), {})
+
+    def mailboxes() -> Extraction | None:
+        found = find_extractions(folder, instant)
+        if lenient and found:
+            _ = found.counts  # read now: what cannot be read is said here
+        return found
+
     space = TrustSpace(
         whitelist,
         instant,
         limits,
         show_contacts,
-        declarations=None if register is None else load_declarations(register),
+        declarations=beside(("register",), lambda: load_declarations(register) if register else None),
         observation=observed.pop("observation", None),
         observed=observed,
         aside=aside,
         files=files,
-        mailboxes=find_extractions(folder, instant),
+        mailboxes=beside(("mailboxes",), mailboxes),
         waivers=waivers if (waivers := folder / "waivers.toml").is_file() else None,
         archive=archive,
+        faults=faults,
     )
     _ = space.covered  # a scope that names nobody is told at once
     return space

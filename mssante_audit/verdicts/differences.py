@@ -5,7 +5,8 @@ column     dtype    meaning
 =========  =======  ====================================================================================
 ``domain`` str      as the list writes it, or as it was asked for
 ``what``   str      ``method`` (`mssante_audit.observe.methods`), ``servers`` (those that the parent names, or
-                    else the zone), ``exchangers`` (with their preferences)
+                    else the zone), ``exchangers`` (with their preferences), ``receives`` (whether mail
+                    arrived then, `mssante_audit.verdicts.mail`)
 ``change`` str      ``changed``, or ``unknown``: one of the two does not tell, and it may be as it was
 ``before`` str      what the first tells, several with `` | `` between them; "" for none, or where it does not
 ``after``  str      what the other tells
@@ -29,6 +30,7 @@ from mssante_audit.observe.merged import asked
 from mssante_audit.observe.methods import methods
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.mail import mails
 
 COLUMNS = ("domain", "what", "change", "before", "after")
 SEVERAL = " | "
@@ -121,6 +123,13 @@ def _exchangers(seen: Observation, found: pd.DataFrame) -> list[str | None]:
     ]
 
 
+def _receives(seen: Observation, found: pd.DataFrame) -> list[str | None]:
+    """Tell whether mail arrived, at the time of the observation."""
+    at = seen.started_at if seen.queries.empty else seen.queries["at"].max().to_pydatetime()
+    told = mails(seen, found["domain"], at, 36_500)
+    return [None if told[d].receives == "unknown" else told[d].receives for d in found["domain"]]
+
+
 def _mail(view: View, name: str) -> str | None:
     found = view.path(name).said.get("MX", {}).values() if is_under(name, view.parent) else ()
     replies = [one for one in (*found, view.looked_up(name, "MX")) if one and one.authoritative]
@@ -135,5 +144,6 @@ ASPECTS: Mapping[str, Callable[[Observation, pd.DataFrame], list[str | None]]] =
     "method": _methods,
     "servers": _servers,
     "exchangers": _exchangers,
+    "receives": _receives,
 }
 """What is compared: from an observation and its frame of methods, a text a row, ``None`` for unknown."""

@@ -1,44 +1,46 @@
 """The domains of a list, one row each: who runs it, what is known of it and why, how it is reached.
 
-================  =============  =============================================================================
-column            dtype          meaning
-================  =============  =============================================================================
-``domain``        str            as the list writes it, in list order; test entries are left out
-``operator_id``   str            operator of most of its rows, or ""
-``operator``      str            that operator's name, or ""
-``department``    str            code of the département of that operator's certificates, or ""
-``region``        str            its region, or "": the operator's, not that of the establishment served
-``rows``          int64          rows of the list
-``certificates``  int64          distinct certificate names on it
-``mailboxes``     Int64          mailboxes published in it; <NA> where that is unknown. Few or none is no
-                                 proof that it is not used: those on the red list are not published
-``state``         str            the worst of its known checks: ``well`` (all of them ok), ``risk`` (a warn),
-                                 ``broken`` (a fail, of contacts alone ``risk``: they stop no letter);
-                                 ``unknown`` where the list is not to be relied on, or a failed rule leaves it
-                                 open
-``listed``        str            whether its rows in the list are in order: ``ok``, ``warn``, ``fail``,
-                                 ``unknown``, as the next ones; ``unknown`` where the list is not to be relied
-                                 on
-``certificate``   str            the certificate names that stand for it
-``dns``           str            its name in the DNS, from the parent zone to an answer about its mail
-``mail``          str            its mail hosts
-``tls``           str            what its mail hosts present; ``unknown`` for now
-``contacts``      str            whom to call about it
-``declaration``   str            its declarations, and whether the list agrees; ``unknown`` without a register
-``receives``      str            whether mail to it arrives (`mssante_audit.verdicts.mail`): ``yes``,
-                                 ``degraded``, ``no``, ``unknown``
-``why``           object (dict)  for each check that is not ``ok`` what decides it: codes of rules (those of
-                                 the worst kind), causes where no rule tells, or why it is unknown; of
-                                 ``receives`` the cause
-``reasons``       str            the same in words, without what is not audited yet
-``critical``      int64          findings of that severity that touch it
-``error``         int64          findings of that severity that touch it
-``warning``       int64          findings of that severity that touch it
-``info``          int64          findings of that severity that touch it
-``severity``      str            the worst of them, "" if none does
-``method``        str            DNS method in use (`mssante_audit.observe.methods`), ``unknown`` if not
-                                 observed
-================  =============  =============================================================================
+================  ===================  =======================================================================
+column            dtype                meaning
+================  ===================  =======================================================================
+``domain``        str                  as the list writes it, in list order; test entries are left out
+``operator_id``   str                  operator of most of its rows, or ""
+``operator``      str                  that operator's name, or ""
+``department``    str                  code of the département of that operator's certificates, or ""
+``region``        str                  its region, or "": the operator's, not that of the establishment served
+``rows``          int64                rows of the list
+``certificates``  int64                distinct certificate names on it
+``mailboxes``     Int64                mailboxes published in it; <NA> where that is unknown. Few or none is
+                                       no proof that it is not used: those on the red list are not published
+``state``         str                  the worst of its known checks: ``well`` (all of them ok), ``risk`` (a
+                                       warn), ``broken`` (a fail, of contacts alone ``risk``: they stop no
+                                       letter); ``unknown`` where the list is not to be relied on, or a failed
+                                       rule leaves it open
+``listed``        str                  whether its rows in the list are in order: ``ok``, ``warn``, ``fail``,
+                                       ``unknown``, as the next ones; ``unknown`` where the list is not to be
+                                       relied on
+``certificate``   str                  the certificate names that stand for it
+``dns``           str                  its name in the DNS, from the parent zone to an answer about its mail
+``mail``          str                  its mail hosts
+``tls``           str                  what its mail hosts present; ``unknown`` for now
+``contacts``      str                  whom to call about it
+``declaration``   str                  its declarations, and whether the list agrees; ``unknown`` without a
+                                       register
+``receives``      str                  whether mail to it arrives (`mssante_audit.verdicts.mail`): ``yes``,
+                                       ``degraded``, ``no``, ``unknown``
+``why``           object (dict)        for each check that is not ``ok`` what decides it: codes of rules
+                                       (those of the worst kind), causes where no rule tells, or why it is
+                                       unknown; of ``receives`` the cause
+``reasons``       str                  the same in words, without what is not audited yet
+``critical``      int64                findings of that severity that touch it
+``error``         int64                findings of that severity that touch it
+``warning``       int64                findings of that severity that touch it
+``info``          int64                findings of that severity that touch it
+``severity``      str                  the worst of them, "" if none does
+``method``        str                  DNS method in use (`mssante_audit.observe.methods`), ``unknown`` if not
+                                       observed
+``observed_at``   datetime64[us, UTC]  when the DNS was last asked about its mail, NaT if never
+================  ===================  =======================================================================
 
 A critical finding or an error makes the check that its rule is about ``fail``, a warning ``warn``;
 information and hints change none, nor does a finding that is waived. ``dns`` and ``mail`` are ``ok`` where
@@ -71,7 +73,7 @@ from mssante_audit.findings.registry import rule
 from mssante_audit.observe.methods import methods
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import region_of
-from mssante_audit.verdicts.checks import verdicts
+from mssante_audit.verdicts.checks import mails_of, verdicts
 from mssante_audit.verdicts.words import reasons
 
 COLUMNS = ("domain", "operator_id", "operator", "department", "region", "rows", "certificates", "mailboxes")
@@ -164,9 +166,12 @@ def domains_of(
         for domain in frame["domain"]
     ]
     frame["method"] = [(seen or {}).get(domain, "unknown") for domain in frame["domain"]]
+    seen_at = [mail.observed_at for mail in map(mails_of(space).__getitem__, frame["domain"])]
+    frame["observed_at"] = pd.Series(seen_at, dtype="datetime64[us, UTC]")
     others = dict.fromkeys(("rows", "certificates", *SEVERITIES), "int64") | {
         "mailboxes": "Int64",
         "why": "object",
+        "observed_at": "datetime64[us, UTC]",
     }
     return frame.astype({name: others.get(name, "str") for name in frame.columns})
 

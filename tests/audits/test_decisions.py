@@ -40,6 +40,7 @@ HELD = LISTED | {"dn": BETA}
 NEW = DECLARED["dn_igc_sante"].replace("CN=", "CN=b")
 TWO = [LISTED, LISTED | {"dn": NEW}]
 PHONE = {"public_project_phone": "01 99 00 00 09"}
+PROJECT = {"project_contact": "01 99 00 00 09, projet@alpha.example"}
 ONLY_ALPHA = Scope(operators=("CH ALPHA",))
 ONLY_BETA = Scope(operators=("1679900001",))
 
@@ -57,9 +58,8 @@ class Case(NamedTuple):
 
 
 CASES: dict[str, list[Case]] = {
-    "undeclared": [Case([LISTED], [ELSEWHERE | LATE]) for LATE in ({}, {"date": LATELY})],
-    "outside": [Case([LISTED, HELD], [OF_BETA | ELSEWHERE], scope=ONLY_BETA)][:0]
-    + [Case([LISTED], [OF_BETA | ELSEWHERE], scope=ONLY_BETA)],
+    "undeclared": [Case([LISTED], [ELSEWHERE | when]) for when in ({}, {"date": LATELY})],
+    "outside": [Case([LISTED], [OF_BETA | ELSEWHERE], scope=ONLY_BETA)],
     "undeclared-beside": [Case([LISTED, HELD], [{}]), Case([HELD, LISTED], [OF_BETA])],
     "outside-beside": [Case([LISTED, HELD], [{}], "as-declared", ONLY_ALPHA)],
     "of-a-later-day": [Case([LISTED], [{"date": LATER}]), Case([ELSEWHERE], [{"date": LATER}])],
@@ -83,11 +83,16 @@ CASES: dict[str, list[Case]] = {
         for number in ("759900004", "FINESS 759900004", "1759900012", "2999000003", "399900000300015")
     ],
     "side-by-side": [Case([LISTED, HELD], [{}, OF_BETA | {"date": SINCE}])],
-    "changed-lately": [Case([LISTED], [change | {"date": LATELY}]) for change in (PHONE, {"dn_igc_sante": NEW})],
+    "changed-lately": [
+        Case([LISTED], [change | {"date": LATELY}]) for change in (PHONE, {"dn_igc_sante": NEW})
+    ],
     "other-certificate": [Case([LISTED], [{"dn_igc_sante": NEW} | when]) for when in ({}, UNDATED)],
     "other-spelling": [Case([LISTED], [{"dn_igc_sante": DECLARED["dn_igc_sante"].replace(",O=", ", O=")}])],
     "certificate-beside": [Case(TWO, [{}])],
-    "certificates-declared": [Case(TWO, [{"dn_igc_sante": NEW, "date": date}, {}]) for date in (BEFORE, "")],
+    "certificates-declared": [
+        *[Case(TWO, [{"dn_igc_sante": NEW, "date": date}, {}]) for date in (BEFORE, "")],
+        Case([LISTED, TWO[1] | PROJECT], [{}, {"dn_igc_sante": NEW} | PHONE]),
+    ],
     "certificate-renewed": [Case(TWO, [{"dn_igc_sante": NEW, "date": LATELY}])],
     "other-contact": [Case([LISTED], [PHONE | when]) for when in ({}, UNDATED)],
     "contact-replaced": [
@@ -108,11 +113,7 @@ def test_each_line_has_its_case_and_each_status_its_line():
     assert {line.status for line in TABLE.values()} - {""} == {*STATUSES}
 
 
-@pytest.mark.parametrize(
-    ("name", "case"),
-    [(n, case) for n, cases in CASES.items() for case in cases],
-    ids=lambda one: str(one)[:30],
-)
+@pytest.mark.parametrize(("name", "case"), [(name, case) for name in CASES for case in CASES[name]])
 def test_the_table_says_what_is_told(tmp_path, name, case):
     space = declared(tmp_path, case.rows, case.declarations)
     register = replace(space.declarations, scope=case.scope)

@@ -88,6 +88,7 @@ SETTINGS = {
     "data": {"folder": "data"},
     "reports": {"enabled": False},
     "dossiers": {"enabled": False},
+    "mail": {"lang": "en"},
 }
 """The shortest night: audit and site."""
 

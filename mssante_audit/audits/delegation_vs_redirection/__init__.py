@@ -25,4 +25,5 @@ AUDIT = Audit(
         for run in (method_findings, server_findings, delegation_findings, mail_findings, parent_findings)
     ),
     needs=("observation",),
+    uses=("declarations",),
 )

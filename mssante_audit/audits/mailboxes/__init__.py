@@ -12,4 +12,5 @@ AUDIT = Audit(
     load_rules(files(__package__) / "rules.toml"),
     PARTS,
     needs=("mailboxes",),
+    uses=("archive",),
 )

@@ -247,7 +247,8 @@ def _compared(
     pairs.loc[differs & (key == pairs["dn_key"]), "dn_match"] = "spelling"
     pairs.loc[differs & (key == ""), "dn_match"] = ""
     pairs["declared_dn"] = dn
-    pairs["line"] = pd.Series(np.where(first, "dn_igc_sante", "dn_igc_cps"), index=pairs.index, dtype="str")
+    pairs["line"] = pd.Series(np.where(first, *LINES), index=pairs.index, dtype="str")
+    pairs = _of_one_day(pairs)
     for name, (_, column, phone, email) in CONTACTS.items():
         texts = zip(pairs[phone].tolist(), pairs[email].tolist(), pairs[column].tolist(), strict=True)
         same = pd.Series([same_contact(*three) for three in texts], index=pairs.index, dtype="bool")
@@ -256,6 +257,16 @@ def _compared(
     same = pd.Series([_one_text(*texts) for texts in both], index=pairs.index, dtype="bool")
     compare("description", ("description",), filled(pairs, "description"), same)
     return _certain(_certificates(register, pairs, parties))
+
+
+def _of_one_day(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs, of several declarations of a day a row's only with that of its certificate."""
+    twins = pairs["date"].notna() & pairs.duplicated(["party", "row_listed", "date"], keep=False)
+    if not twins.any():
+        return pairs
+    right = twins & pairs["dn_match"].isin(["same", "spelling"])
+    rows = pd.MultiIndex.from_frame(pairs[["party", "row_listed", "date"]])
+    return pairs[right | ~rows.isin(rows[right])]
 
 
 def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
@@ -273,9 +284,10 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
         for (number, _), key in zip(made, mapped(lines[line], _key_of).tolist(), strict=True)
     }
     keys = zip(beside["party"].tolist(), beside["dn_key"].tolist(), strict=True)
-    told = pd.Series("", index=pairs.index, dtype="str")
-    told[beside.index] = ["same" if one in named else "differs" for one in keys]
-    return pairs.assign(certificates_match=told)
+    told = dict(zip(beside.index, ["same" if one in named else "differs" for one in keys], strict=True))
+    return pairs.assign(
+        certificates_match=pd.Series([told.get(at, "") for at in pairs.index], pairs.index, "str")
+    )
 
 
 def _certain(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -60,7 +60,7 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> d
     whose = mapped(every["operator_id"], root)
     named = _named(every, _alike(every, whose))
     later = ~every.index.isin(register.until(space.as_of).index)
-    now = latest(every[~later], named[~later])
+    now = _with_twins(latest(every[~later], named[~later]), every[~later], named)
     declared = pd.MultiIndex.from_arrays([every["domain_key"], named])
     only_later = every[later & ~declared.isin(declared[~later])]
     parties = _grouped(now, named, register)
@@ -84,6 +84,26 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> d
         owners[whose_at].every.append(at)
     _give_rows(parties, every, listed, root)
     return {domain: _deciding(found) for domain, found in parties.items()}
+
+
+def _with_twins(now: pd.DataFrame, every: pd.DataFrame, named: pd.Series) -> pd.DataFrame:
+    """Return the declarations that count, with those of the same operator and day for another certificate.
+
+    A form has room for one.
+    """
+    keys = every[["domain_key", "date", "withdrawal"]].assign(whose=named[every.index])
+    keys = keys[keys["date"].notna() & ~keys["withdrawal"].fillna(value=True)]
+    keys = keys[keys.duplicated(keep=False)]
+    if keys.empty:
+        return now
+    lines = every.loc[keys.index, ["dn_igc_sante", "dn_igc_cps"]]
+    keys["dn"] = mapped(
+        lines["dn_igc_sante"] + "\n" + lines["dn_igc_cps"], lambda text: pasted_dn(text.strip())
+    )
+    keys = keys[keys["dn"] != ""].drop_duplicates(keep="last").drop(columns="dn")
+    counting = pd.MultiIndex.from_frame(keys[keys.index.isin(now.index)])
+    twins = keys.index[pd.MultiIndex.from_frame(keys).isin(counting)]
+    return every.loc[every.index.isin([*now.index, *twins])]
 
 
 def _roots(every: pd.DataFrame, space: TrustSpace) -> Callable[[str], str]:

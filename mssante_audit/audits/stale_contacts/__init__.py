@@ -11,4 +11,5 @@ AUDIT = Audit(
     {"fr": "Contacts", "en": "Contacts"},
     load_rules(files(__package__) / "rules.toml"),
     PARTS,
+    uses=("archive",),
 )

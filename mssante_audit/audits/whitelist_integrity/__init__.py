@@ -11,4 +11,5 @@ AUDIT = Audit(
     {"fr": "Intégrité de la liste blanche", "en": "Integrity of the white list"},
     load_rules(files(__package__) / "rules.toml"),
     PARTS,
+    uses=("archive",),
 )

@@ -81,6 +81,12 @@ class Asker:
             observed.outcome in SILENT and self._tcp_only(ask.address)
         )
         if over_tcp and ask.transport == "udp":
+            if not observed.attempt:  # not sent: it may be other questions only that are met with silence
+                lane = self._lane(ask.address, "udp")
+                await self._gate.enter(lane)
+                observed = await self._once(ask, lane, 1, lane)
+                if observed.outcome not in SILENT:
+                    return observed
             return await self.ask(ask._replace(transport="tcp"), patient=patient)
         return observed
 

@@ -1,0 +1,78 @@
+"""The real list against a register made of it as the test runs: listed as declared, whoever counts how.
+
+Nothing of the list is kept, nor told where a test fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from conftest import REAL
+
+from mssante_audit.audits import findings_of
+from mssante_audit.audits.reconciliation.rules import status
+from mssante_audit.declarations.register import load_declarations
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import parse_contact
+from mssante_audit.whitelist.load import load_whitelist
+
+pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="the real list is not here")
+
+
+@pytest.fixture(scope="module")
+def space():
+    (file,) = sorted(REAL.glob("*.xml*"))[:1]
+    whitelist = load_whitelist(file)
+    return TrustSpace(whitelist, whitelist.generated_at)
+
+
+def _declared(space: TrustSpace) -> pd.DataFrame:
+    """Return one declaration a row of the list, but for rows of which nothing can be declared."""
+    rows = space.audited
+    contacts = {kind: rows[f"{kind}_contact"].map(parse_contact) for kind in ("project", "support")}
+    cps = rows["igc"] == "IGC-CPS"
+    return pd.DataFrame(
+        {
+            "structure_name": rows["operator"],
+            "structure_id": rows["operator_id"],
+            "domain": rows["domain"],
+            "description": rows["description"],
+            "dn_igc_sante": rows["dn"].where(~cps, ""),
+            "dn_igc_cps": rows["dn"].where(cps, ""),
+            "public_project_phone": contacts["project"].map(lambda one: "".join(one.phones[:1])),
+            "public_project_email": contacts["project"].map(lambda one: "".join(one.emails[:1])),
+            "public_technical_phone": contacts["support"].map(lambda one: "".join(one.phones[:1])),
+            "public_technical_email": contacts["support"].map(lambda one: "".join(one.emails[:1])),
+            "date": "01/02/2024",
+            "withdrawal": "",
+        }
+    )
+
+
+CHANGES = {
+    "as listed": lambda text: text,
+    "SIREN for SIRET": lambda text: f"2{text[1:10]}" if text.startswith("3") else text,
+    "SIRET in words": lambda text: f"SIRET : {text[1:4]} {text[4:]}" if text.startswith("3") else text,
+    "without kind": lambda text: text[1:] if text[:1] in "123" else text,
+    "FINESS in words": lambda text: f"FINESS n° {text[1:]}" if text.startswith("1") else text,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_register_made_of_the_list_is_as_declared(space, tmp_path, change):
+    rows = _declared(space)
+    rows["structure_id"] = rows["structure_id"].map(CHANGES[change])
+    rows.to_csv(tmp_path / "declarations.csv", sep=";", index=False)
+    held = replace(space, declarations=load_declarations(tmp_path / "declarations.csv"))
+    frame = status(held)
+    assert len(frame) > 4000
+    texts = ["description", "project_contact", "support_contact"]
+    said = space.audited.drop_duplicates(["domain", "dn_key", *texts])
+    twice = set(said.loc[said.duplicated(["domain", "dn_key"]), "domain"])
+    assert len(twice) < 30, "the list says two things of one certificate: nobody can declare both"
+    others = frame[~frame["domain"].isin(twice)]
+    assert set(others["status"].astype("str")) == {"as-declared"}
+    assert set(frame["status"].astype("str")) <= {"as-declared", "differs"}
+    assert set(findings_of("reconciliation", held)["domain"]) <= twice

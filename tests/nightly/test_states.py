@@ -1,0 +1,416 @@
+"""Nights are played in which an input goes, shrinks, is forged, comes back: nothing false is said then.
+
+The lists have the sample's rows, signed by an authority of the test's own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from mssante_audit.base.resources import resource
+from mssante_audit.nightly import steps
+from mssante_audit.nightly.config import load_config
+from mssante_audit.nightly.doctor import check
+from mssante_audit.nightly.run import run
+from mssante_audit.whitelist.load import load_whitelist
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER
+from tools.sample.signing import make_chain, make_keys, sign
+from tools.sample.space import Row, whitelist_chunks
+
+MORNING, NOON, EVENING = (f"2026-03-03T{hour}:00:00Z" for hour in ("06", "12", "18"))
+"""On one day, so that no finding comes or goes with the date."""
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+FIRST, SECOND, THIRD = at("2026-03-02T05:30:00Z"), at("2026-03-03T10:00:00Z"), at("2026-03-03T16:00:00Z")
+"""When the lists of the three nights are made."""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Makes lists of the sample's rows."""
+
+    rows: list[Row]
+    chain: Any
+    other: Any
+    stranger: Any
+
+    def made(self, when: datetime, *, rows: int | None = None, by: str = "chain") -> bytes:
+        xml = b"".join(whitelist_chunks(self.rows[:rows], when))
+        return sign(xml, getattr(self, by)) if by else xml
+
+
+@dataclass(frozen=True)
+class Nights:
+    """A folder of data in which nights are played."""
+
+    folder: Path
+    lists: Lists
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def put(self, content: bytes, name: str = "list.xml") -> None:
+        (self.data / name).write_bytes(content)
+
+    def settings(self, more: str = "", lang: str = "en", inputs: str = "", fetch: str = "") -> None:
+        text = f"""
+        {more}
+        [inputs]
+        {inputs}
+        [fetch]
+        {fetch}
+        [data]
+        folder = "data"
+        anchors = ["anchors"]
+        signer = "{SAMPLE_SIGNER}"
+        [mail]
+        lang = "{lang}"
+        [reports]
+        enabled = false
+        [dossiers]
+        enabled = false
+        """
+        (self.folder / "audit.toml").write_text(text, encoding="utf-8")
+
+    def play(self, when: str) -> Told:
+        """Play a night as the command does, and return what was said of it."""
+        config = load_config(self.folder / "audit.toml")
+        check(config)
+        night = run(config, as_of=when)
+        state = json.loads((self.folder / "output" / "state" / "run.json").read_text())
+        audit = night.results["audit"].facts
+        mail = (night.folder / "summary.txt").read_text(encoding="utf-8").splitlines()
+        assert state["exit_status"] == night.exit_status
+        assert all(len(line) <= 72 for line in mail if not line.startswith(("SITE", "LOG", "JOURNAL")))
+        states = {one["name"]: one["state"] for one in state["inputs"]}
+        return Told(night.exit_status, audit.get("counts", {}), states, mail, night.folder)
+
+
+@dataclass(frozen=True)
+class Told:
+    status: int
+    counts: dict[str, int]
+    states: dict[str, str]
+    mail: list[str]
+    run: Path
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        return list(json.loads((self.run / "findings.json").read_text(encoding="utf-8")))
+
+    @property
+    def fixed(self) -> list[dict[str, str]]:
+        return list(json.loads((self.run / "audit.json").read_text(encoding="utf-8"))["told"]["fixed"])
+
+    @property
+    def since(self) -> dict[str, str]:
+        return {one["fingerprint"]: one["first_seen"] for one in self.findings}
+
+
+@pytest.fixture(scope="module")
+def lists() -> Lists:
+    sample = load_whitelist(resource("data/sample") / "listeblanchemssante.xml.gz").entries
+    fields = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
+    keys = make_keys()
+    rows = [
+        (*row[:-1], min(row[-1], "2026-02-01T00:00:00Z"))  # none is stamped after a list
+        for row in zip(*(sample[name] for name in fields), strict=True)
+    ]
+    return Lists(
+        rows,
+        make_chain(keys=keys),
+        make_chain(keys=keys, common_name="autre.fictif.example"),
+        make_chain(),
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_pages() -> Iterator[None]:
+    """Steps are forks of this process: none of them makes pages."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "build_site", lambda *_, **__: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory, lists: Lists) -> tuple[Nights, Told]:
+    """A place after a good first night, not to be changed, and what was said in it."""
+    folder, sample = tmp_path_factory.mktemp("states"), resource("data/sample")
+    nights = Nights(folder, lists)
+    nights.data.mkdir()
+    (folder / "anchors").mkdir()
+    for number, one in enumerate((lists.chain.root, lists.chain.issuing)):
+        (folder / "anchors" / f"{number}.pem").write_bytes(one.public_bytes(Encoding.PEM))
+    for name in ("observations", "archive"):
+        shutil.copytree(sample / name, nights.data / name)
+    for file in (*sample.glob("Extraction*"), sample / "declarations.csv"):
+        shutil.copy(file, nights.data)
+    nights.put(lists.made(FIRST))
+    nights.settings()
+    told = nights.play(MORNING)
+    assert (told.status, {*told.states.values()}) == (0, {"ok"}), told.mail
+    assert told.mail[0] == "MSSanté 2026-03-03 06:00 UTC: FIRST RUN (status 0)"
+    return nights, told
+
+
+@pytest.fixture
+def nights(first: tuple[Nights, Told], tmp_path: Path) -> Nights:
+    shutil.copytree(first[0].folder, tmp_path, symlinks=True, dirs_exist_ok=True)
+    return replace(first[0], folder=tmp_path)
+
+
+def gone(pattern: str) -> Callable[[Nights], None]:
+    """Return what removes files."""
+
+    def go(nights: Nights) -> None:
+        for path in nights.data.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return go
+
+
+def listed(when: datetime = SECOND, **how: Any) -> Callable[[Nights], None]:
+    return lambda nights: nights.put(nights.lists.made(when, **how))
+
+
+def forged(nights: Nights) -> None:
+    nights.put(nights.lists.made(SECOND).replace(b"MESSAGERIES FICTIVES", b"MESSAGERIES FACTICES", 1))
+
+
+def cut(nights: Nights) -> None:
+    content = nights.lists.made(SECOND)
+    nights.put(content[: len(content) // 2])
+
+
+def torn(name: str) -> Callable[[Nights], None]:
+    def tear(nights: Nights) -> None:
+        (file,) = nights.data.glob(name)
+        file.write_bytes(b"\x00 no such thing")
+
+    return tear
+
+
+HALF = 92
+LATER = "2026-03-12T06:00:00Z"
+PLAYED = {
+    "half the list": (listed(rows=HALF), NOON, {"list": "shrunk"}, "92 rows, 185 rows before"),
+    "no observation": (gone("observations"), NOON, {"dns": "absent"}, "is no longer there"),
+    "no register": (gone("declarations.csv"), NOON, {"register": "absent"}, "is no longer there"),
+    "no mailboxes": (gone("Extraction*"), NOON, {"mailboxes": "absent"}, "is no longer there"),
+    "no archive": (gone("archive"), NOON, {"archive": "absent"}, "is no longer there"),
+    "an older list": (listed(at("2026-03-01T05:30:00Z")), NOON, {"list": "older"}, "its date goes back"),
+    "a forged list": (forged, NOON, {"list": "unverified"}, "its signature is wrong"),
+    "an unsigned list": (listed(by=""), NOON, {"list": "unverified"}, "it has no signature"),
+    "a stranger's list": (listed(by="stranger"), NOON, {"list": "unverified"}, "signed by an unknown"),
+    "another signer": (
+        listed(by="other"),
+        NOON,
+        {"list": "changed-signer"},
+        "signed by autre.fictif.example",
+    ),
+    "a list of the future": (listed(at("2026-03-09T05:30:00Z")), NOON, {"list": "future"}, "in the future"),
+    "a stale list": (lambda _: None, LATER, {"list": "stale"}, "10 days old, at most 7 allowed"),
+    "a damaged list": (cut, NOON, {"list": "damaged"}, "cannot be read, or not wholly"),
+    "a torn observation": (torn("observations/*"), NOON, {"dns": "damaged"}, "cannot be read"),
+    "a torn register": (torn("declarations.csv"), NOON, {"register": "damaged"}, "cannot be read"),
+    "torn mailboxes": (torn("Extraction*0301*"), NOON, {"mailboxes": "damaged"}, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("change", "when", "states", "why"), PLAYED.values(), ids=[*PLAYED])
+def test_what_an_input_in_doubt_hides_is_neither_fixed_nor_new_nor_new_again(
+    first, nights, change, when, states, why
+):
+    known = first[1]
+    change(nights)
+    dark = nights.play(when)
+    assert dark.status == 4, dark.mail
+    assert {name: state for name, state in dark.states.items() if state != "ok"} == states
+    assert (dark.counts["new"], dark.fixed) == (0, [])
+    assert dark.counts["open"] + dark.counts["unknown"] >= known.counts["new"] + len(known.findings)
+    whole = "list" in states
+    assert dark.mail[0].endswith("WE ARE BLIND (status 4)" if whole else ", PARTLY BLIND (status 4)")
+    assert re.match(r"0 new, 0 fixed, \d+ open, \d+ unknown", dark.mail[1])
+    assert dark.mail[2].startswith("UNKNOWN ")
+    assert why in " ".join(line.strip() for line in dark.mail[2:5])
+    shutil.rmtree(nights.data)
+    shutil.copytree(first[0].data, nights.data)
+    # With the next list, or a day later where there was none.
+    back = "2026-03-12T18:00:00Z" if when == LATER else EVENING
+    nights.put(nights.lists.made(at("2026-03-12T05:30:00Z") if when == LATER else THIRD))
+    light = nights.play(back)
+    assert (light.status, {*light.states.values()}) == (0, {"ok"}), light.mail
+    if when != LATER:  # nine days on, some deadlines are over
+        assert (light.counts["new"], light.fixed, light.counts["unknown"]) == (0, [], 0)
+        assert light.since == known.since
+
+
+# -- one by one -------------------------------------------------------------------------------------
+
+
+def test_a_list_that_stays_halved_stays_in_doubt_until_somebody_accepts_it(nights):
+    listed(rows=HALF)(nights)
+    assert nights.play(NOON).states["list"] == "shrunk"
+    listed(THIRD, rows=HALF)(nights)
+    again = nights.play(EVENING)
+    assert (again.status, again.states["list"], again.fixed) == (4, "shrunk", [])
+    nights.settings(inputs='tolerated = ["list:shrunk"]')
+    accepted = nights.play("2026-03-03T20:00:00Z")
+    assert (accepted.status, accepted.counts["unknown"]) == (0, 0)
+    assert accepted.counts["fixed"] > 0
+    assert accepted.mail[0].endswith(": BETTER (status 0)")
+    assert accepted.mail[2].startswith("TOLERATED white list: 92 rows")
+    nights.settings()
+    after = nights.play("2026-03-03T21:00:00Z")
+    assert (after.status, after.states["list"], after.counts["new"], after.fixed) == (0, "ok", 0, [])
+
+
+def test_an_input_stays_absent_until_somebody_accepts_that_and_is_nothing_then(nights):
+    gone("declarations.csv")(nights)
+    assert nights.play(NOON).states["register"] == "absent"
+    again = nights.play(EVENING)
+    assert (again.status, again.states["register"], again.fixed) == (4, "absent", [])
+    nights.settings(inputs='tolerated = ["register:absent"]')
+    assert nights.play("2026-03-03T20:00:00Z").status == 0
+    nights.settings()
+    after = nights.play("2026-03-03T21:00:00Z")
+    assert (after.status, "register" in after.states) == (0, False)
+
+
+def test_a_list_that_is_gone_is_no_calm(nights):
+    gone("list.xml")(nights)
+    gone("archive")(nights)
+    dark = nights.play(NOON)
+    assert (dark.status, dark.states) == (4, {"list": "absent"})
+    assert dark.mail[:2] == [
+        "MSSanté 2026-03-03 12:00 UTC: WE ARE BLIND (status 4)",
+        "No findings could be had.",
+    ]
+    assert dark.mail[2].startswith("UNKNOWN white list: is no longer there")
+    listed(THIRD)(nights)
+    shutil.copytree(resource("data/sample") / "archive", nights.data / "archive")
+    light = nights.play(EVENING)
+    assert (light.status, light.counts["new"], light.fixed) == (0, 0, [])
+
+
+def test_after_a_first_night_without_sight_the_next_one_is_the_first(nights, first):
+    shutil.rmtree(nights.folder / "output")
+    listed(FIRST, by="")(nights)
+    dark = nights.play(MORNING)
+    assert (dark.status, dark.states["list"]) == (4, "unverified")
+    listed(THIRD)(nights)
+    light = nights.play(EVENING)
+    assert (light.status, light.counts["new"], light.fixed) == (0, 0, [])
+    assert "FIRST RUN" in light.mail[0]
+    assert len(light.findings) == len(first[1].findings)
+
+
+def test_what_is_really_new_and_really_fixed_is_told(nights):
+    """The same rows but one, whose description was empty; another row's contacts are gone."""
+    rows = list(nights.lists.rows)
+    changed = [(*row[:3], "", *row[4:]) if number == 5 else row for number, row in enumerate(rows)]
+    nights.put(replace(nights.lists, rows=changed).made(SECOND))
+    worse = nights.play(NOON)
+    assert worse.counts["new"] > 0
+    assert ": WORSE (status 0)" in worse.mail[0]
+    listed(THIRD)(nights)
+    better = nights.play(EVENING)
+    assert (better.counts["new"], better.fixed != []) == (0, True)
+    assert ": BETTER (status 0)" in better.mail[0]
+
+
+def test_new_findings_alone_may_ask_for_status_1(nights):
+    nights.settings('fail_on_new = "warning"')
+    listed(SECOND)(nights)
+    assert nights.play(NOON).status == 0
+    changed = [(*row[:3], "", "", row[5]) if n == 5 else row for n, row in enumerate(nights.lists.rows)]
+    nights.put(replace(nights.lists, rows=changed).made(THIRD))
+    assert nights.play(EVENING).status == 1
+
+
+def test_to_accept_a_finding_fixes_nothing_and_its_return_is_not_new(nights, first):
+    one = next(f for f in first[1].findings if f["severity"] == "error")
+    (nights.data / "waivers.toml").write_text(
+        f"""[[waiver]]
+rule = "{one["rule"]}"
+fingerprint = "{one["fingerprint"]}"
+reason = "suivi"
+who = "cellule"
+until = 2026-12-31
+"""
+    )
+    accepted = nights.play(NOON)
+    assert (accepted.counts["waived"], accepted.counts["new"], accepted.fixed) == (1, 0, [])
+    gone("waivers.toml")(nights)
+    back = nights.play(EVENING)
+    assert (back.counts["new"], back.counts["open"], back.fixed) == (0, len(first[1].findings), [])
+    assert back.since == first[1].since
+
+
+def test_a_mail_in_french_names_the_criticals_and_nobody(nights):
+    nights.settings("show_contacts = true", lang="fr")
+    gone("observations")(nights)
+    dark = nights.play(NOON)
+    text = "\n".join(dark.mail)
+    assert dark.mail[0].startswith("MSSanté 2026-03-03 12:00 UTC : ")
+    assert "INCONNU observation du DNS : n'est plus là" in " ".join(text.split())
+    assert "CRITIQUES DONT ON NE SAIT PLUS RIEN : 3 causes" in text
+    assert "Aucun serveur ne répond pour la zone" in text
+    assert not re.search(r"[\w.]+@[\w-]+\.example|\b0\d( \d\d){4}\b", text)
+
+
+# -- the list published ------------------------------------------------------------------------------
+
+
+def published(nights: Nights, url: str) -> None:
+    gone("list.xml")(nights)
+    nights.settings(fetch=f'enabled = true\nurl = "{url}"\nattempts = 1')
+
+
+@pytest.fixture
+def fetching(nights, served):
+    """Nights whose first list was fetched, and what becomes of another one that is published then."""
+
+    def play(when: datetime, **how: Any) -> tuple[Told, Told]:
+        shutil.rmtree(nights.folder / "output")
+        gone("archive")(nights)
+        published(nights, served(nights.lists.made(FIRST)))
+        known = nights.play(MORNING)
+        assert known.status == 0, known.mail
+        published(nights, served(nights.lists.made(when, **how)))
+        return known, nights.play(NOON)
+
+    return play
+
+
+@pytest.mark.parametrize(
+    ("when", "how", "state"),
+    [
+        (SECOND, {"by": "stranger"}, "quarantined"),
+        (SECOND, {"by": "other"}, "changed-signer"),
+        (at("2026-02-20T05:30:00Z"), {}, "older"),
+        (at("2026-03-09T05:30:00Z"), {}, "future"),
+        (SECOND, {"rows": HALF}, "shrunk"),
+        (SECOND, {}, "ok"),
+    ],
+)
+def test_what_is_published_has_a_state_though_another_list_is_audited(fetching, when, how, state):
+    known, told = fetching(when, **how)
+    assert (told.states["list"], told.status) == (state, 0 if state == "ok" else 4), told.mail
+    assert (told.counts["new"], told.fixed) == (0, [])
+    assert len(told.findings) == len(known.findings) or state == "shrunk"
