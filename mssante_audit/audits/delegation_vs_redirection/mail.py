@@ -232,7 +232,10 @@ def _target(seen: Seen, causes: Causes, target: str, domains: list[str], alone: 
     if len(alone) >= seen.space.thresholds.concentration_min:
         causes.add("DNS_MX_CONCENTRATION", target, alone, {"name": target}, lines=lines)
     host = seen.view.host(target)
-    if rule := STATUS_RULES.get(host.status, "DNS_MX_ALIAS" if host.alias else ""):
+    known = [one for kind in ("A", "AAAA") if (one := seen.view.looked_up(target, kind))]
+    if known and all(map(seen.view.over_tcp_only, known)):
+        causes.add("DNS_MX_HOST_DEAD", target, domains, {"name": target, "alias": ""}, lines=host.lines)
+    elif rule := STATUS_RULES.get(host.status, "DNS_MX_ALIAS" if host.alias else ""):
         causes.add(rule, target, domains, {"name": target, "alias": host.alias}, lines=host.lines)
     public = [a for a in host.addresses if ip_address(a).is_global]
     if len(public) < len(host.addresses):

@@ -244,6 +244,13 @@ class View:
         told = ((_FORMERR, "refused"), (_NOTIMP, "notimp"), (_SILENT, "dropped"))
         return next((word for bit, word in told if bits & bit), "")
 
+    def over_tcp_only(self, one: Said) -> bool:
+        """Whether a reply came over TCP, from a server that was silent over UDP whatever it was asked."""
+        heard = _EDNS_OK | _FORMERR | _NOTIMP | _BADVERS | _PLAIN
+        return (
+            one.transport == "tcp" and bool(self._edns[one.address]) and not self._edns[one.address] & heard
+        )
+
     def looked_up(self, name: str, qtype: str) -> Said | None:
         """Return what was learnt of a name outside the walk, ``None`` if nothing was."""
         return self._told(name).get(qtype)
