@@ -202,8 +202,12 @@ class Scripted:
         for thread in self._threads:
             thread.start()
 
-    def stop(self) -> None:
+    def end(self) -> None:
+        """Begin to stop: many that end together take no longer than one."""
         self._stop.set()
+
+    def stop(self) -> None:
+        self.end()
         for thread in self._threads:
             thread.join(5)
         for sock in (self._udp, self._answers, self._tcp):

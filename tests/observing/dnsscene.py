@@ -209,11 +209,13 @@ def running(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[str]:
             stack.callback(start_nsd(folder / name, addresses, 53, served[name]).stop)
         for name, on in (("parent2", [P2]), ("operator2", [TWO, SIX_TWO])):
             stack.callback(start_knot(folder / name, on, 53, served[name]).stop)
-        stack.callback(Scripted(P3, 53, mixed).stop)
+        scripted = [Scripted(P3, 53, mixed)]
+        stack.callback(lambda: [one.stop() for one in scripted])
         for case in cases:
             for address, does in case.scripted:
                 tcp = not does.endswith(("udp-only", "no-tcp"))
-                stack.callback(Scripted(address, 53, script(does), tcp=tcp).stop)
+                scripted.append(Scripted(address, 53, script(does), tcp=tcp))
+        stack.callback(lambda: [one.end() for one in scripted])
         yield served["anchor"]["."]
 
 
