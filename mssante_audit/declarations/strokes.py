@@ -20,10 +20,11 @@ _LONGEST = 60
 """Bytes; nobody refers at greater length."""
 _NOTHING = re.compile(
     r"[-‐-―−_/\\.…·*~\s]*[-‐-―−_/\\.…·*~][-‐-―−_/\\.…·*~\s]*"
-    r"|[\W_]*(?:x|n[ée]ants?|sans[ -]objet|s\.? ?o\.?|aucune?s?|n[/.]? ?a\.?|none|null|nan|rien|vide"
+    r"|[\W_]*(?:x|n[ée]ants?|sans[ -]objet|s[./]? ?o\.?|aucune?s?|n[/.]? ?a\.?|none|null|nan|rien|vide"
     r"|non[ -]applicable|non[ -]concern[ée]e?s?|pas[ -]concern[ée]e?s?)[\W_]*",
     re.I,
 )
+_CROSSES = re.compile(r"[\W_]*x+[\W_]*", re.I)
 _DITTO = re.compile(r"\s*(?:[\"″〃“”«»]+|''|(?:[\"″〃“”«»]\s*)+)\s*")
 _FIRST = re.compile(
     r"\W*(?:idem|id\b|ibid|ditto|dito|identique|cf\b|voir\b|v\. |comme\b|ci[ -](?:dess|joint)|supra"
@@ -63,8 +64,9 @@ _IF_OTHER = ("technical_manager", "connector")
 """Parts that the form wants only of another than the one above: the same is nobody."""
 
 _WORDS = (
-    "x né nea san so s.o s._ s_o auc na n.a n/a n_a non nul nan rie vid pas id id. ide ibi dit le_ la_ les"
-    " mê mem cf cf. voi v._ com ci- ci_ sup en_ piè pie pj pj. cer dn_ joi"
+    "x xx xxx né nea san so s.o s/o s._ s_o auc na n.a n/a n_a non"
+    " nul nan rie vid pas id id. ide ibi dit le_ la_"
+    " les mê mem cf cf. voi v._ com ci- ci_ sup en_ piè pie pj pj. cer dn_ joi"
 )
 """How the words begin, a blank being _."""
 _OPENING = sorted({c.encode()[:1] for c in "-‐‒–−—_/\\.…·*~\"″〃“”«»'’([ \t\n\r\xa0"})
@@ -85,13 +87,13 @@ _FIRST_BYTE = pa.array(sorted({*_OPENING, *(start[:1] for start in _starts())}),
 Tell = Callable[[str, pd.Series], None]
 
 
-def is_nothing(text: str) -> bool:
-    """Tell a stroke, or a word that says that there is no value.
+def is_nothing(text: str, kind: str = "") -> bool:
+    """Tell a stroke, or a word that says that there is no value; in other fields than texts also ``xxx``.
 
     >>> [is_nothing(text) for text in ("--", "Néant.", "S.O.", "x", "n/a", "CH X", "")]
     [True, True, True, True, True, False, False]
     """
-    return bool(_NOTHING.fullmatch(text))
+    return bool(_NOTHING.fullmatch(text) or (kind not in ("", "text") and _CROSSES.fullmatch(text)))
 
 
 def reference(text: str, kind: str = "text") -> str | None:
@@ -135,7 +137,7 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str], tell: Tell)
     texts_of = {name: field for name, field in fields().items() if field.kind not in ("box", "date")}
     for name, field in texts_of.items():
         short = _short(columns[name])
-        if nothing := [text for text in short if is_nothing(text)]:
+        if nothing := [text for text in short if is_nothing(text, field.kind)]:
             columns[name] = columns[name].mask(columns[name].isin(nothing), "")
         for text in short:
             if role := reference(text, field.kind):

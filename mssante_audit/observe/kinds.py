@@ -23,7 +23,7 @@ import pandas as pd
 from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.lines import Scan
 
-OURS = ("mssante_audit.observe.merged",)
+OURS = ("mssante_audit.observe.merged", "mssante_audit.observe.tls.servers")
 """Modules that hold a `KIND`. A file that its user named otherwise is of the first."""
 
 _STAMPED = re.compile(r"([a-z]+)-(\d{4}-\d{2}-\d{2}T\d{6}Z)\.jsonl\.gz")

@@ -19,6 +19,7 @@ from mssante_audit.space.scope import outside
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.mail import RECEIVES as RECEIVES
 from mssante_audit.verdicts.mail import Mail, mails
+from mssante_audit.verdicts.tls import tls_of
 from mssante_audit.whitelist.reliance import doubts
 
 RESULTS = ("ok", "warn", "fail", "unknown")
@@ -68,11 +69,11 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
             for name in names:
                 decided[name, check, grade][code] = None
     names = space.audited["domain"].unique().tolist()
-    walked = mails_of(space)
+    walked, presented = mails_of(space), tls_of(space)
     found = []
     for domain in names:
         results, why = dict.fromkeys(CHECKS, "ok"), {}
-        mail = walked[domain]
+        mail, tls = walked[domain], presented.get(domain)
         for check in CHECKS:
             codes = {grade: list(decided.get((domain, check, grade), ())) for grade in ("fail", "warn")}
             if check == "listed" and doubted:
@@ -80,13 +81,15 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
             codes["unknown"] = [*gaps.get(check, [OUTSIDE] * (check == "declaration" and domain in beyond))]
             if check in WALKED and space.observation is not None and (cause := mail.causes[check]):
                 codes[mail.grades[check]] = codes[mail.grades[check]] or [cause]
+            if check == "tls" and tls and tls.cause:
+                codes[tls.grade] = codes[tls.grade] or [tls.cause]
             results[check], why[check] = next(((g, own) for g, own in codes.items() if own), ("ok", []))
         state = "unknown" if doubted else _state(results, why)
         unseen = ["no_observation"] if space.observation is None else [mail.cause]
-        why["receives"] = [] if mail.receives == "yes" else unseen
-        found.append(
-            Verdict(results, state, {check: own for check, own in why.items() if own}, mail.receives)
-        )
+        receives, why["receives"] = mail.receives, [] if mail.receives == "yes" else unseen
+        if tls and receives in ("yes", "degraded") and tls.grade in ("warn", "fail"):
+            receives, why["receives"] = ("no" if tls.grade == "fail" else "degraded"), [tls.cause]
+        found.append(Verdict(results, state, {check: own for check, own in why.items() if own}, receives))
     return found
 
 

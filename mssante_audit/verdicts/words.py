@@ -156,6 +156,11 @@ def about(mail: Mail, language: str = "fr") -> str:
     return causes()[mail.cause][language] + (f" ({told})." if told else ".")
 
 
+def capital(text: str) -> str:
+    """Return a text with its first letter in upper case."""
+    return text[:1].upper() + text[1:]
+
+
 def _reason(code: str, language: str) -> str:
     if code == OUTSIDE:
         return _OUTSIDE[language]

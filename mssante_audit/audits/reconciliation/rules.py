@@ -38,7 +38,8 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.audits.declarations.declared import is_domain, label
+from mssante_audit.audits.declarations.declared import is_domain
+from mssante_audit.audits.declarations.people import label
 from mssante_audit.audits.declarations.rules import Place, finding, places
 from mssante_audit.audits.reconciliation.matching import (
     CONTACTS,
