@@ -131,9 +131,9 @@ __all__ = [
     "cause_list", "causes", "checks", "compare", "domains", "enable", "family", "findings_table", "hosts",
     "key_figures", "lacking", "lacks", "largest", "lead", "lines", "load_declarations", "load_rules",
     "load_space", "load_whitelist", "mail_records", "mask", "method_records", "note", "opening",
-    "parse_contact", "parse_department", "parse_dn", "parse_identifier", "percent", "register",
-    "remedy_of", "rule", "say", "sections", "severity_bars", "show_frames", "states", "table", "tiles",
-    "title_of", "titles", "touched", "unknown", "verify_signature", "waived",
+    "parse_contact", "parse_department", "parse_dn", "parse_identifier", "percent", "register", "remedy_of",
+    "rule", "say", "sections", "severity_bars", "show_frames", "states", "table", "tiles", "title_of",
+    "titles", "touched", "unknown", "verify_signature", "waived",
 ]  # fmt: skip
 
 

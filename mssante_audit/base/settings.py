@@ -228,7 +228,7 @@ class Thresholds(Section):
     observation_max_age_days: Days = Field(
         default=7,
         title="Âge maximal d’une observation (jours)",
-        description="What was observed of a domain more than this many days ago says nothing of it any more.",
+        description="Days after which what was observed of a domain says nothing any more.",
     )
 
     def oldest_observation(self, as_of: datetime) -> datetime:

@@ -53,6 +53,8 @@ def called(cell):
     if cell["cell_type"] != "code":
         return ""
     last = ast.parse(code(cell)).body[-1]
+    if isinstance(last, ast.Expr) and isinstance(last.value, ast.IfExp):
+        last = ast.Expr(last.value.body)  # what it shows where there is something to show
     match last:
         case ast.Expr(value=ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name))):
             return name
