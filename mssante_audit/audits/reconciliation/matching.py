@@ -142,8 +142,9 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _listed(space: TrustSpace, register: Register) -> pd.DataFrame:
     """Return the white list with a key to join by; test entries only of declared domains."""
-    key = domain_keys(space.entries["domain"])
-    kept = ~space.entries["is_audit_entry"] | key.isin(register.declarations["domain_key"])
+    key, kept = domain_keys(space.entries["domain"]), ~space.entries["is_audit_entry"]
+    if not kept.all():
+        kept = kept | key.isin(set(key[~kept]) & set(register.declarations["domain_key"]))
     return space.entries.loc[kept, _LISTED].assign(key=key[kept])
 
 
