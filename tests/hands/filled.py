@@ -133,6 +133,14 @@ class Operator:
         )
 
     @property
+    def spaced_finess(self) -> str:
+        return " ".join(re.findall("...", self.finess))
+
+    @property
+    def spaced_siret(self) -> str:
+        return f"{self.siren[:3]} {self.siren[3:6]} {self.siren[6:]} {self.siret[9:]}"
+
+    @property
     def boxed_contract(self) -> str:
         return " ".join(self.contract)
 
