@@ -50,6 +50,12 @@ class Presented:
     sha256: str
     started_at: datetime
     of: dict[str, str]
+    complete: bool = True
+    size: int = 1
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        return pd.DataFrame({"line": [], "kind": [], "message": []})
 
     @property
     def parts(self) -> tuple[Presented, ...]:
