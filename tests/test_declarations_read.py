@@ -266,12 +266,21 @@ def test_no_column_holds_the_domain(load):
 # -- values -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["X", "x", "oui", "Oui", "☒", "☑", "1", "TRUE", "vrai", " X ", "[x]"])
+@pytest.mark.parametrize(
+    "text",
+    ["X", "x", "oui", "Oui", "☒", "☑", "1", "TRUE", "vrai", " X ", "[x]", "X.", "XX",
+     "(x)", "[ x ]", "×", "■", "Oui.", "coché", "ok", "signé", "Oui, signée", "Signé et tamponné",
+     "cachet et signature"],
+)  # fmt: skip
 def test_a_ticked_box(text):
     assert read_box(text) is True
 
 
-@pytest.mark.parametrize("text", ["", " ", "non", "☐", "0", "FALSE", "faux", "-", "[ ]"])
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "non", "☐", "0", "FALSE", "faux", "-", "[ ]", "□", "( )",
+     "néant", "Sans objet", "N/A", "non cochée", "Non signé", "Non."],
+)  # fmt: skip
 def test_an_empty_box(text):
     assert read_box(text) is False
 
@@ -304,6 +313,20 @@ def test_boxes_of_every_type_and_one_that_is_neither(load):
         ("lundi, le 12 mars 2024", "date"),
         ("2024/03/12", "2024-03-12"),
         ("2024/13/12", "date"),
+        ("12 / 03 / 2024", "2024-03-12"),
+        ("Le 12/03/2024.", "2024-03-12"),
+        ("12  mars\u00a02024", "2024-03-12"),
+        ("12-mars-2024", "2024-03-12"),
+        ("1 er mars 2024", "2024-03-01"),
+        ("Paris le 12/03/2024", "2024-03-12"),
+        ("Date : 12/03/2024", "2024-03-12"),
+        ("Signé le 12/03/2024", "2024-03-12"),
+        ("Fait le 12/03/2024 à Pau", "2024-03-12"),
+        ("12/03/2024 10:30", "2024-03-12"),
+        ("avant le 12/03/2024", "date"),
+        ("Signé après le 12/03/2024", "date"),
+        ("12/03/0024", "date-century"),
+        ("12/03/2924", "date-century"),
         ("12/03/1024", "date-century"),
         ("01/01/0001", "date-century"),
         ("31/12/9999", "date-century"),

@@ -167,8 +167,8 @@ def load_declarations(
         frame = pd.DataFrame({"row": read.rows, **typed})
         frame.insert(0, "file", pd.Series(part.name, index=frame.index, dtype="str"))
         if len(parts) > 1:
-            written = hashlib.sha256(records(frame).to_csv(index=False).encode()).hexdigest()
-            first = contents.setdefault(written, part.name)
+            known = f"{sorted(missing[part.name])}\n{records(frame).to_csv(index=False)}"
+            first = contents.setdefault(hashlib.sha256(known.encode()).hexdigest(), part.name)
             if first != part.name and len(frame):
                 problems.append(Problem(part.name, None, "", "file-twice", first))
                 continue
@@ -200,6 +200,15 @@ def find_register(data: Path) -> Path | None:
             remedy="Keep one, or put the parts of one register into a folder named declarations",
         )
     return found[0] if found else None
+
+
+def due_from(declarations: pd.DataFrame) -> pd.Series:
+    """Return the day from which on what a declaration asks for is awaited; NaT for one without a date.
+
+    The latest of its date, of the day when the manager received it and of the day when it takes effect.
+    """
+    days = declarations[["date", "received_on", "effective_on"]].max(axis=1)
+    return days.where(declarations["date"].notna())
 
 
 def domain_keys(domains: pd.Series) -> pd.Series:

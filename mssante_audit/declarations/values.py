@@ -15,6 +15,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.headings import SIGNATORY, Field, Headings, fields, resolve, suggestion
 from mssante_audit.declarations.read import Sheet
 from mssante_audit.declarations.strokes import is_nothing, reference, replace
+from mssante_audit.values.contacts import fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,14 @@ KINDS = {
 }
 """The kinds of problems."""
 
-_WORDS = {"x", "oui", "o", "yes", "y", "vrai", "true", "1", "on", "coché", "cochée"}
-TICKED = frozenset(_WORDS | {"[x]", *"☒☑✓✔✗✘"})
-EMPTY = frozenset(["", "[ ]", *["non", "n", "no", "faux", "false", "0", "☐", "[]", "-", "–", "off"]])
+_TICKS, _EMPTY_BOXES = "☒☑✓✔✗✘✕✖×■", "☐□▢◻–-"
+_YES = frozenset(
+    ["x", "xx", "xxx", "oui", "o", "yes", "y", "vrai", "true", "1", "on", "ok", "coche", "cochee"]
+)
+_NO = frozenset(
+    ["non", "n", "no", "faux", "false", "0", "off", "non coche", "non cochee", "non signe", "non signee"]
+)
+_SIGNED = re.compile(r"(?:oui )?(?:(?:signee?|signature|cachet|cachetee?|tampon|tamponnee?)(?: et | |$))+")
 
 MONTHS = {
     name: number
@@ -90,10 +96,19 @@ MONTHS = {
 }  # fmt: skip
 WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 _DAY = "|".join(WEEKDAYS)
+_PLACE = r"[^\W\d][^\W\d'’-]*(?:[ '’-][^\W\d'’-]+){0,6}"
 _BEFORE_DATE = re.compile(
-    rf"(?:(?!(?:{_DAY})\b)[^\W\d][\w' -]{{0,60}}, (?=le |\d|(?:{_DAY})\b))?(?:le )?(?:({_DAY}),? )?(?:le )?"
+    r"(?:(?:date|fait|signée?)\b ?:? ?)?"
+    rf"(?:(?:à )?(?!(?:{_DAY}|le)\b){_PLACE}(?:, ?|(?= le )) ?(?=le |\d|(?:{_DAY})\b))?"
+    rf"(?:le )?(?:({_DAY}),? )?(?:le )?"
 )
-"""What stands before a date: a place (`Pau, le …`), the day of the week."""
+"""What stands before a date: a word (`Fait à`), a place (`Pau, le …`), the day of the week."""
+_NO_PLACE = re.compile(
+    r"\b(?:avant|après|depuis|dès|jusqu|re[çc]u|envoyé|prévu|valable|modifié|partir|annulé|vers|environ|courant|fin)"
+)
+_AFTER_DATE = re.compile(rf" à {_PLACE}$|[ t]\d\d?[:h]\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:\d\d)?$|[.,]$")
+_TITLE = re.compile(r"(?:M\.|Mr|Mme|Mlle|Dr|Pr|Monsieur|Madame|Docteur|Professeur)\.?\s+", re.I)
+_PLAIN_DATE = re.compile(r"([0-3]?[0-9])/([01]?[0-9])/([0-9]{4})")
 _CENTURY = range(2000, 2100)
 
 _ROUNDED = r"^[0-9](?:[.,][0-9]+)?E\+[0-9]+$"
@@ -160,30 +175,39 @@ def read_values(
 def split_name(text: str) -> tuple[str, str] | None:
     """Tell last name and first name apart: by a comma, or by the last name's capitals; None if neither helps.
 
-    >>> split_name("DE LA FICTION Jean-Marie")
-    ('DE LA FICTION', 'Jean-Marie')
+    >>> split_name("DE LA FICTION Jean-Marie"), split_name("Mme Zoé FICTIVE")
+    (('DE LA FICTION', 'Jean-Marie'), ('FICTIVE', 'Zoé'))
     """
+    text = _TITLE.sub("", text.strip())
     if text.count(",") == 1:
         last, first = text.split(",")
         return last.strip(), first.strip()
     words = text.split()
-    capitals = next((i for i, word in enumerate(words) if word != word.upper()), len(words))
-    if 0 < capitals < len(words) and not any(word == word.upper() for word in words[capitals:]):
-        return " ".join(words[:capitals]), " ".join(words[capitals:])
+    high = [word == word.upper() for word in words]
+    if words and high == sorted(high, reverse=True) and 0 < sum(high) < len(words):
+        return " ".join(words[: sum(high)]), " ".join(words[sum(high) :])
+    if words and high == sorted(high) and 0 < sum(high) < len(words):
+        low = len(words) - sum(high)
+        return " ".join(words[low:]), " ".join(words[:low])
     return None
 
 
 def read_box(value: Any) -> bool | None:
     """Tell whether a box is ticked; None if the cell says neither.
 
-    >>> read_box("X"), read_box("néant"), read_box("/"), read_box("peut-être")
-    (True, False, None, None)
+    >>> [read_box(text) for text in ("X", "[ x ]", "Signé et tamponné", "néant", "( )", "/", "peut-être")]
+    [True, True, True, False, False, None, None]
     """
-    text = str(value).strip().casefold()
-    if text in TICKED:
+    text = str(value).strip()
+    bare = text.strip("[]() .")
+    words = fold(text)
+    if bare in _TICKS and bare:
         return True
-    struck = is_nothing(text) and not text.startswith("/")  # one stroke may be a tick
-    return False if struck or text in EMPTY else None
+    if not bare or bare in _EMPTY_BOXES or words in _NO:
+        return False
+    if words in _YES or _SIGNED.fullmatch(words):
+        return True
+    return False if is_nothing(text) and not text.startswith("/") else None  # one stroke may be a tick
 
 
 def read_date(text: str) -> tuple[date | None, str]:
@@ -196,31 +220,35 @@ def read_date(text: str) -> tuple[date | None, str]:
     >>> read_date("31/02/2026")
     (None, 'date')
     """
-    words = text.strip().casefold().replace("\u2019", "'")
+    if plain := _PLAIN_DATE.fullmatch(text):  # as nearly all are
+        return _day((plain[3], plain[2], plain[1]))
+    words = re.sub(r" ?/ ?", "/", " ".join(text.casefold().replace("\u2019", "'").split()))
     if not words:
         return None, ""
-    if before := _BEFORE_DATE.match(words):
-        words = words[before.end() :]
+    before = None if _NO_PLACE.search(words) else _BEFORE_DATE.match(words)
+    words = _AFTER_DATE.sub("", words[before.end() if before else 0 :])
     parts: tuple[str, ...]
-    if match := re.fullmatch(r"(\d{4})([/.])(\d\d?)\2(\d\d?)", words):
+    if match := re.fullmatch(r"(\d{4})([/.-])(\d\d?)\2(\d\d?)", words):
         parts = (match[1], match[3], match[4])
-    elif match := re.fullmatch(
-        r"(\d{4})-(\d\d)-(\d\d)(?:[t ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:\d\d)?)?", words
-    ):
-        parts = match.groups()
     elif match := re.fullmatch(r"(\d\d?)([/. -])(\d\d?)\2(\d{4}|\d\d)", words):
         parts = (match[4], match[3], match[1])
-    elif match := re.fullmatch(r"(\d\d?)(?:er)? ([a-zéûà]+)\.? (\d{4}|\d\d)", words):
+    elif match := re.fullmatch(r"(\d\d?)(?: ?er)?[ -]([a-zéûà]+)\.?[ -](\d{4}|\d\d)", words):
         parts = (match[3], str(MONTHS.get(match[2], 0)), match[1])
     else:
         return None, "date"
+    day, kind = _day(parts)
+    if day and before and before[1] and WEEKDAYS[day.weekday()] != before[1]:
+        return None, "date"
+    return day, kind
+
+
+def _day(parts: tuple[str, ...]) -> tuple[date | None, str]:
+    """Return the day of year, month and day, as `read_date` does."""
     if len(parts[0]) == 2:
         return None, "date-two-digits"
     try:
         day = date(*map(int, parts))
     except ValueError:
-        return None, "date"
-    if before and before[1] and WEEKDAYS[day.weekday()] != before[1]:
         return None, "date"
     return (day, "") if day.year in _CENTURY else (None, "date-century")
 
@@ -275,13 +303,15 @@ def _dates(cells: Any, sheet: Sheet, name: str, problems: list[Problem]) -> tupl
         if kind:
             problems += _problems(sheet, codes == code, name, kind, value)
     known = pd.Series(np.array(days, dtype="datetime64[s]"))
-    texts = pd.Series(["" if is_nothing(value) else value for value in distinct], dtype="str")
+    texts = pd.Series(
+        ["" if not value[:1].isdigit() and is_nothing(value) else value for value in distinct], dtype="str"
+    )
     return known.take(codes).reset_index(drop=True), texts.take(codes).reset_index(drop=True)
 
 
 def _read_day(value: str) -> tuple[date | None, str]:
     """Read a date, or the number that a spreadsheet shows as one."""
-    if is_nothing(value):
+    if not value[:1].isdigit() and is_nothing(value):
         return None, ""
     if len(value) == 5 and value.isdecimal() and _FIRST_EXCEL_DAY <= int(value) <= _LAST_EXCEL_DAY:
         return _EXCEL_DAY_0 + timedelta(days=int(value)), "date-number"

@@ -7,6 +7,7 @@ import traceback
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from mssante_audit.values.contacts import DIGITS, TRIM, fold, visible
@@ -84,6 +85,7 @@ _HOST = re.compile(r"(?:[a-z0-9•](?:[a-z0-9•-]*[a-z0-9•])?\.)+[a-z•]{2,2
 _RUN = re.compile(r"[a-z]+|[0-9]+")
 
 
+@lru_cache(1024)
 def mask(text: str) -> str:
     """Return a contact, or contacts as an audit puts them together, with persons masked; idempotent.
 

@@ -137,6 +137,36 @@ FIRES = [
     ("DECL_RECOVERED", {"representative_phone": 199000001}),
     ("DECL_CONTRACT_SHAPE", {"contract_number": 123456789}),
     ("DECL_COLUMN", {"Remarques": "à relancer"}),
+    ("DECL_DN_SHAPE", {"dn_igc_sante": DN.replace("C=FR", "C=FRANCE")}),
+    ("DECL_DN_SHAPE", {"dn_igc_sante": DN.replace("Paris (75)", "Rhone (31)")}),
+    ("DECL_DN_SHAPE", {"dn_igc_sante": "", "dn_igc_cps": CPS.replace("Paris (75)", "Paris (31)")}),
+    ("DECL_DEPARTMENT", {"dn_igc_sante": DN.replace("Paris (75)", "Rhône (69)")}),
+    ("DECL_DEPARTMENT", {"postal_address": "1 rue de la Fiction, 69003 Lyon (31)"}),
+    ("DECL_NAME", {"structure_name": "Clinique Spécimen"}),
+    ("DECL_NAME", {"structure_name": "Maison de santé des Modèles"}),
+    ("DECL_MANAGER_MISSING", {"project_manager_first_name": ""}),
+    ("DECL_MANAGER_MISSING", {"project_manager_email": "-"}),
+    ("DECL_REPRESENTATIVE_MISSING", {"representative_phone": "", "representative_email": "néant"}),
+    ("DECL_REPRESENTATIVE_MISSING", {"structure_name": ""}),
+    ("DECL_ADDRESS_MISSING", {"postal_address": "sans objet"}),
+    ("DECL_SIGNATORY", {"signatory_first_name": ""}),
+    ("DECL_SIGNATORY", {"signatory_first_name": "-"}),
+    ("DECL_SIGNATORY", {"signatory_last_name": "", "signatory_first_name": ""}),
+    ("DECL_SIGNATORY_OTHER", {"signatory_last_name": "MODELE", "signatory_first_name": "Ida"}),
+    ("DECL_SIGNATORY_OTHER", {"signatory_first_name": "Paul"}),
+    ("DECL_DATES_ORDER", {"received_on": "28/02/2026"}),
+    ("DECL_DATES_ORDER", {"received_on": "02/03/2026", "answered_on": "01/03/2026"}),
+    ("DECL_DATES_ORDER", {"answered_on": "05/03/2026", "effective_on": "2026-03-04"}),
+    ("DECL_UNREADABLE", {"received_on": "31/02/2026"}),
+    ("DECL_UNREADABLE", {"date": "01/03/2924"}),
+    ("DECL_UNREADABLE", {"date": "01/03/0024"}),
+    ("DECL_TECHNICAL_COPY", COPY | {"technical_manager_last_name": "Mme Modèle."}),
+    ("DECL_TECHNICAL_COPY", COPY | {"technical_manager_phone": "+33 1 99 00 00 02"}),
+    ("DECL_TECHNICAL_COPY", COPY | {"technical_manager_email": "Ida.Modele@ALPHA.example."}),
+    (
+        "DECL_TECHNICAL_COPY",
+        COPY | {"technical_manager_last_name": "IDA", "technical_manager_first_name": "modele"},
+    ),
 ]
 
 
@@ -172,6 +202,29 @@ def test_a_rule_fires_alone(register: Make, rule: str, change: dict[str, Any]) -
         {"date": "03/03/2026"},
         COPY | {"technical_manager_last_name": "AUTRE"},
         {"signature_present": "☒", "delegation": "Oui", "redirection": "☐"},
+        {"structure_name": "Centre Hospitalier d’Alpha", "signatory_last_name": "P/O Mme Fictive"},
+        {"structure_name": "C.H. ALPHA - site nord"},
+        {"structure_name": "Clinique Spécimen", "beneficiary_id": "1759900004", "structure_id": "1679900001"},
+        {"signatory_last_name": "Zoé FICTIVE", "signatory_first_name": ""},
+        {"signatory_last_name": "FICTIVÉ", "signatory_first_name": "Z."},
+        {"project_manager_last_name": "Mme Ida MODELE", "project_manager_first_name": ""},
+        {"postal_address": "1 rue de la Fiction, 20090 Ajaccio (2A)"},
+        {"postal_address": "1 rue de la Fiction, 75000 Paris (75) (bâtiment 12)"},
+        {
+            "dn_igc_sante": DN.replace("1759900004", "1980500003").replace("Paris (75)", "Mayotte (976)"),
+            "structure_id": "1980500003",
+        },
+        {"date": "néant", "received_on": "01/03/2026"} | WITHDRAWAL | {"date": "01/03/2026"},
+        {"received_on": "01/03/2026", "answered_on": "01/03/2026", "effective_on": "01/04/2026"},
+        WITHDRAWAL | {"representative_phone": "", "postal_address": "", "project_manager_last_name": ""},
+        dict.fromkeys(COPY, "idem") | {"connector_vendor": "néant", "beneficiary_id": "idem"},
+        COPY | {"technical_manager_first_name": "Luc"},
+        {"structure_id": "FINESS géographique 759900012"},
+        {"structure_id": "2999000003"},
+        {"structure_id": "759900004"},
+        {"contract_number": "0 1 2 3 4 5 6 7 8 9"},
+        {"dn_igc_sante": f'"{DN}"'},
+        {"dn_igc_sante": f"DN IGC Santé : {DN};"},
     ],
 )
 def test_nothing_fires_on_a_right_declaration(register: Make, change: dict[str, Any]) -> None:
@@ -197,7 +250,8 @@ def test_one_cause_is_one_finding(register: Make) -> None:
 
 
 def test_declarations_of_one_day_and_of_two_operators(register: Make) -> None:
-    other = {"structure_id": "1679900001", "dn_igc_sante": DN.replace("1759900004", "1679900001")}
+    other = {"structure_id": "1679900001", "contract_number": "9876543210"}
+    other["dn_igc_sante"] = DN.replace("1759900004", "1679900001").replace("Paris (75)", "Bas-Rhin (67)")
     assert found(register({}, {}))[["rule", "evidence"]].values.tolist() == [
         ["DECL_SAME_DAY", "declarations.json:1-2"]
     ]
@@ -235,3 +289,78 @@ def test_a_space_without_register_has_no_findings() -> None:
         told_in_clear("declarations", space).dtypes.tolist()
         == findings_frame([], space.entries).dtypes.tolist()
     )
+
+
+OTHER = {
+    "structure_name": "CH BETA",
+    "structure_id": "1679900001",
+    "domain": "ch-beta.mssante.fr",
+    "dn_igc_sante": "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR",
+}
+
+
+def test_a_contract_is_one_operators_and_an_operator_has_one(register: Make) -> None:
+    shared = found(register({}, OTHER))
+    assert shared[["rule", "observed"]].values.tolist() == [
+        ["DECL_CONTRACT_SHARED", "0123456789 : CH ALPHA (1759900004) ; CH BETA (1679900001)"]
+    ]
+    second = {"domain": "labo-alpha.mssante.fr", "contract_number": "9876543210"}
+    several = found(register({}, second))
+    assert several[["rule", "observed", "confidence"]].values.tolist() == [
+        ["DECL_CONTRACT_SEVERAL", "0123456789 ; 9876543210", "likely"]
+    ]
+    assert found(register({"date": "01/03/2020"}, second))["confidence"].tolist() == ["hint"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"contract_number": "9876543210"},
+        {"contract_number": ""},
+        {"structure_name": "Centre Hospitalier ALPHA", "dn_igc_sante": DN} | {"structure_id": "1759900004"},
+    ],
+)
+def test_a_contract_of_ones_own_is_none_that_is_shared(register: Make, change: dict[str, Any]) -> None:
+    assert found(register({}, OTHER | change)).empty
+
+
+def test_a_name_of_another_structure_is_more_than_a_hint(register: Make) -> None:
+    alone = found(register({"structure_name": "CH BETA"}))
+    assert alone[["rule", "confidence"]].values.tolist() == [["DECL_NAME", "hint"]]
+    wrong = {"structure_name": "CH BETA", "contract_number": ""}
+    both = found(register(wrong, OTHER | {"structure_name": "CH Alpha", "contract_number": ""}))
+    assert both[["rule", "confidence"]].values.tolist() == [["DECL_NAME", "likely"]] * 2
+
+
+def test_a_finding_says_which_identifier_and_whose(register: Make) -> None:
+    wrong = found(register({"beneficiary_id": "1759900005"}))
+    assert wrong["observed"].tolist() == ["Identifiant de la structure bénéficiaire : 1759900005"]
+    twice = {
+        "structure_id": "1759900005",
+        "beneficiary_id": "1759900005",
+        "dn_igc_sante": DN.replace("04,", "05,"),
+    }
+    assert found(register(twice))["observed"].tolist() == [
+        "Identifiant structure, Identifiant de la structure bénéficiaire : 1759900005"
+    ]
+    ou = found(
+        register({"dn_igc_sante": DN.replace("1759900004", "1679900001"), "beneficiary_id": "1699900007"})
+    )
+    assert ou["expected"].tolist() == [
+        "Identifiant structure : 1759900004 | Identifiant de la structure bénéficiaire : 1699900007"
+    ]
+
+
+def test_a_contract_number_is_never_padded(register: Make) -> None:
+    declared = register({"contract_number": "123456789"})
+    assert declared.declarations["contract_number"].tolist() == ["123456789"]
+    assert found(declared)["observed"].tolist() == ["123456789"]
+
+
+def test_an_unreadable_reference_silences_the_rules_that_need_it(register: Make) -> None:
+    changes = {
+        "postal_address": "idem",
+        "mail_server": "cf. ci-dessus",
+        "representative_last_name": "voir annexe",
+    }
+    assert found(register(changes))["rule"].tolist() == ["DECL_UNREADABLE"] * 3

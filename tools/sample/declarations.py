@@ -12,7 +12,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.whitelist.load import is_audit_domain
-from tools.sample.operators import Operator, national, shifted
+from tools.sample.operators import Operator, national, shifted, siren
 from tools.sample.space import GENERATED_AT, Row, Truth
 
 REGISTER = "declarations.csv"
@@ -113,6 +113,7 @@ def build_register(rows: Sequence[Row], operators: Sequence[Operator]) -> Sample
     _form_defects(book, operators)
     _reconciliation_defects(book, listed)
     _several_certificates(book, rows, known)
+    _contracts(book, next(operator for operator in operators if not operator.cps))
     declared = {str(cells["domain"]).strip().lower() for cells in book.rows}
     return SampleRegister(book.rows, book.truth, list(_undeclared(rows, declared)), book.second)
 
@@ -195,6 +196,7 @@ def _as_listed(row: Row, operator: Operator, serial: int, day: date = OLD) -> Ce
     emails = [parse_contact(row[i]).emails[0] for i in (3, 4)]
     cps = parse_dn(row[2]).igc == "IGC-CPS"
     told: Cells = {
+        "structure_name": operator.name if cps else parse_dn(row[2]).get("O"),
         "description": row[1],
         "dn_igc_sante": "" if cps else row[2],
         "dn_igc_cps": row[2] if cps else "",
@@ -234,6 +236,34 @@ FORM_DEFECTS: tuple[tuple[str, Cells], ...] = (
     ("DECL_RECOVERED", {"representative_phone": 199000099}),
 )  # fmt: skip
 """One declaration each: the rule that must fire, and the cells that make it."""
+
+HAND_DEFECTS: tuple[tuple[str, Cells], ...] = (
+    ("DECL_UNREADABLE", {"dn_igc_sante": "cf. certificat joint"}),
+    ("DECL_UNREADABLE", {"date": "25/02/2924"}),
+    ("DECL_UNREADABLE", {"postal_address": "idem"}),
+    ("DECL_DEPARTMENT", {"postal_address": "1 rue de la Fiction, 69003 Lyon (31)"}),
+    ("DECL_NAME", {"structure_name": "Clinique Quelconque"}),
+    ("DECL_MANAGER_MISSING", {"project_manager_first_name": ""}),
+    ("DECL_REPRESENTATIVE_MISSING", {"representative_phone": "-"}),
+    ("DECL_ADDRESS_MISSING", {"postal_address": "néant"}),
+    ("DECL_SIGNATORY", {"signatory_first_name": "-"}),
+    ("DECL_SIGNATORY_OTHER", {"signatory_last_name": "SPECIMEN", "signatory_first_name": "Zoé"}),
+    ("DECL_DATES_ORDER", {"received_on": f"{RECENT - timedelta(days=1):%d/%m/%Y}"}),
+    ("DECL_PUBLIC_MISSING", {"public_project_email": "sans objet"}),
+    ("DECL_DN_LINES", {"dn_igc_sante": "S.O.", "dn_igc_cps": "--"}),
+)
+"""Likewise, of what hands write where they leave a field."""
+
+HAND_FINE: tuple[Cells, ...] = (
+    {"dn_igc_cps": "néant", "mail_server": "-", "connector_vendor": "Sans objet", "redirection": "néant"},
+    {f"technical_manager_{kind}": "idem" for kind in ("last_name", "first_name", "phone", "email")},
+    {"beneficiary_id": "idem", "public_technical_phone": "Idem.", "public_technical_email": "cf. ci-dessus"},
+    {"postal_address": "1 rue de la Fiction, 20090 Ajaccio (2A)"},
+    {"project_manager_last_name": "Mme SPECIMEN Zoé", "project_manager_first_name": ""},
+    {"signatory_last_name": "Dr Fictif", "signatory_first_name": "P."},
+    {"received_on": f"{RECENT:%d/%m/%Y}", "answered_on": f"{DAY:%Y-%m-%d}", "effective_on": ""},
+)
+"""What looks like it and is none."""
 
 FINE: tuple[Cells, ...] = (
     {"signature_present": "VRAI", "date": f"{RECENT:%Y-%m-%d}"},
@@ -279,6 +309,40 @@ def _form_defects(book: Book, operators: Sequence[Operator]) -> None:
     remark = new(there)
     book.rows[remark][REMARKS] = "à relancer"
     book.truth.append(("DECL_COLUMN", str(book.rows[0]["domain"]), "", [], ""))
+    copy = {
+        "technical_manager_last_name": "Spécimen",
+        "technical_manager_first_name": "Zoé.",
+        "technical_manager_phone": f"+33 {national(there.phone)[1:]}",
+    }
+    book.record("DECL_TECHNICAL_COPY", [new(there, **copy)])
+    dn = str(_declaration(here, "", 1)["dn_igc_sante"])
+    for rule, changes in (
+        *HAND_DEFECTS,
+        ("DECL_DN_SHAPE", {"dn_igc_sante": dn.replace("C=FR", "C=FRANCE")}),
+        ("DECL_DN_SHAPE", {"dn_igc_sante": re.sub(r"\(\w+\)", "(988)", dn)}),
+    ):
+        book.record(rule, [new(here, **changes)])
+    for changes in HAND_FINE:
+        new(there, **changes)
+    new(there, structure_name=f" {there.name.title()}.")
+
+
+def _contracts(book: Book, like: Operator) -> None:
+    """Add a contract of two operators, and an operator under two: of operators that declare nothing else."""
+    names = ("RESIDENCE DES BROUILLONS", "RESIDENCE DES ESQUISSES", "RESIDENCE DES EBAUCHES")
+    first, second, third = (
+        replace(like, id=f"2{siren(900 + at)}", name=name, mail=f"{name.split()[-1].lower()}.example")
+        for at, name in enumerate(names)
+    )
+    serial = iter(range(2000, 2010))
+
+    def new(operator: Operator, contract: str) -> int:
+        number = next(serial)
+        cells = _declaration(operator, f"contrat{number}-valfictif.mssante.fr", number)
+        return book.add(cells | {"contract_number": contract})
+
+    book.record("DECL_CONTRACT_SHARED", [new(first, "9100000001"), new(second, "9100000001")])
+    book.record("DECL_CONTRACT_SEVERAL", [new(third, "9100000002"), new(third, "9100000003")])
 
 
 def _reconciliation_defects(book: Book, listed: Sequence[tuple[int, Row, Operator]]) -> None:
@@ -334,7 +398,8 @@ def _whose_counts(book: Book, rows: Iterator[tuple[int, Row, Operator]], serial:
     _, row, operator = next(rows)
     book.add(_as_listed(row, operator, next(serial)))
     former = next(cells for cells in book.rows if cells["structure_id"] not in ("", operator.id))
-    named = {name: former[name] for name in ("structure_name", "structure_id", "beneficiary_id")}
+    whose = ("contract_number", "structure_name", "structure_id", "beneficiary_id")
+    named = {name: former[name] for name in whose}
     gone = (
         _WITHDRAWAL
         | named

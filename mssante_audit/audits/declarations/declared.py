@@ -6,17 +6,21 @@ A check yields (index label of the row, facts). `CHECKS` names for each the colu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator
-from functools import cache, partial
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import pandas as pd
 
+from mssante_audit.audits.declarations import people
+from mssante_audit.audits.declarations.names import may_be_one, named_like, one_structure
+from mssante_audit.audits.declarations.people import Found, label, missing
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_keys, filled
 from mssante_audit.values.contacts import parse_contact
-from mssante_audit.values.dn import IGC, parse_dn, pasted_dn
+from mssante_audit.values.dn import DN, IGC, parse_dn, pasted_dn
 from mssante_audit.values.identifiers import (
+    DEPARTMENTS,
     identifier_of,
     parse_department,
     parse_identifier,
@@ -24,7 +28,6 @@ from mssante_audit.values.identifiers import (
 )
 from mssante_audit.values.person import Person
 
-Found = Iterator[tuple[Hashable, dict[str, Any]]]
 Check = Callable[[pd.DataFrame], Found]
 
 _HOST = re.compile(
@@ -32,26 +35,31 @@ _HOST = re.compile(
 )
 _SERVER_MAX = 63
 """Characters of a server's name in all (form)."""
-_EXTENSION = re.compile(r"(?:poste|p\.?|ext\.?)\s*[:.]?\s*[0-9]{1,6}", re.I)
-"""The extension that a switchboard asks for after a number."""
+_EXTENSION = re.compile(
+    r"(?:poste|p\.?|ext\.?|int\.?)\s*[:.]?\s*[0-9]{1,6}"
+    r"|standard|accueil|secr[ée]tariat|bureau|ligne directe",
+    re.I,
+)
+"""The extension that a switchboard asks for, and who answers."""
+_POSTCODE = re.compile(r"(?<!\d)(97[1-6]|98[4-8]|\d\d)\d{2,3}(?!\d)")
+_CODE = re.compile(r"\(\s*(\d{2,3}|2[AB])\s*\)", re.I)
 _CONTRACT = re.compile(r"[0-9A-Za-z]{10}")
 
 METHOD_1 = ("primary_server", "secondary_server")
 SERVERS = (*METHOD_1, "mail_server")
+DATES = (
+    ("date", "received_on"), ("date", "answered_on"), ("received_on", "answered_on"),
+    ("answered_on", "effective_on"), ("received_on", "effective_on"),
+)  # fmt: skip
+"""Days of which the first is never after the second."""
 METHODS = {"delegation": METHOD_1, "redirection": ("mail_server",)}
 """The boxes of the DNS methods, and the servers that each names."""
 PUBLIC = ("public_project_phone", "public_project_email", "public_technical_phone", "public_technical_email")
 PHONES = tuple(name for name, field in fields().items() if field.kind == "phone")
 EMAILS = tuple(name for name, field in fields().items() if field.kind == "email")
 LINES = {"dn_igc_sante": "IGC-Santé", "dn_igc_cps": "IGC-CPS"}
-_contact, _identifier = cache(parse_contact), cache(parse_identifier)
-MANAGERS = ("last_name", "first_name", "phone", "email")
-_IDS = ("structure_id", "beneficiary_id")
-
-
-def label(column: str) -> dict[str, str]:
-    """Return a column as a fact, with the form's label of it, which is French whoever reads it."""
-    return {"column": column, "label": fields()[column].label}
+_contact, _identifier, _identifier_of = cache(parse_contact), cache(parse_identifier), cache(identifier_of)
+IDS = ("structure_id", "beneficiary_id")
 
 
 def cells(d: pd.DataFrame, *columns: str) -> Iterator[tuple[str, Any, str]]:
@@ -69,6 +77,11 @@ def ticked(d: pd.DataFrame, box: str) -> pd.Series:
 def active(d: pd.DataFrame) -> pd.DataFrame:
     """Return the declarations that ask for no withdrawal."""
     return d[~d["withdrawal"].fillna(value=True)]
+
+
+def asked(check: Check) -> Check:
+    """Return a check that looks only at the declarations that ask for no withdrawal."""
+    return lambda d: check(active(d))
 
 
 def method(d: pd.DataFrame) -> Found:
@@ -137,17 +150,70 @@ def _dn_fault(text: str, igc: str) -> tuple[str, str] | None:
         return "attributes", order
     if not dn.order_ok:
         return "order", dn.canonical
-    return ("department", "") if "form" in parse_department(dn.get("ST") or dn.get("L")).problems else None
+    if dn.get("C").strip().upper() != "FR":
+        return "country", "C=FR"
+    return ("department", "") if parse_department(dn.get("ST") or dn.get("L")).problems else None
 
 
 def dn_operator(d: pd.DataFrame) -> Found:
-    """Check that the DN's OU is the identifier of the representative's or of the beneficiary's structure."""
-    ids = [d[name].map(identifier_of) for name in _IDS]
+    """Check that the DN's OU is the identifier of the representative's or of the beneficiary's structure.
+
+    Not held against identifiers that are none, nor against one that a structure and its site may share.
+    """
     for _, at, text in cells(d, *LINES):
-        ou, known = identifier_of(parse_dn(pasted_dn(text)).get("OU")), {own[at] for own in ids} - {""}
-        own_key = structure_key(ou, {structure_key(one) for one in known})
-        if ou and known and own_key not in {structure_key(one, {own_key}) for one in known}:
-            yield at, {"ou": ou, "known": sorted(known)}
+        dn, known = parse_dn(pasted_dn(text)), _ids(d, at)
+        ou, name = identifier_of(dn.get("OU")), d["structure_name"][at]
+        if not ou or not known or _is_one(ou, known.values()):
+            continue
+        malformed = any({"kind", "shape"} & {*_identifier(own).problems} for own in known.values())
+        if not malformed and not any(one_structure(name, own, dn.get("O"), ou) for own in known.values()):
+            yield at, {"ou": ou, "known": [{**label(column), "id": own} for column, own in known.items()]}
+
+
+def _ids(d: pd.DataFrame, at: Any) -> dict[str, str]:
+    return {name: own for name in IDS if (own := _identifier_of(d[name][at]))}
+
+
+def _is_one(ou: str, known: Collection[str]) -> bool:
+    """Tell whether an identifier is the structure's of one of others, whichever of its numbers they are."""
+    own = structure_key(ou, {structure_key(one) for one in known})
+    return own in {structure_key(one, {own}) for one in known}
+
+
+def department(d: pd.DataFrame) -> Found:
+    """Check that a FINESS number, and a code after an address, are of the département beside them."""
+    for _, at, text in cells(d, *LINES):
+        dn = parse_dn(pasted_dn(text))
+        finess, name = _identifier(dn.get("OU")), parse_department(dn.get("ST") or dn.get("L"))
+        sure = finess.department and name.code and not name.problems and finess.department != name.code
+        if sure and _is_one(finess.value, _ids(d, at).values()):  # of another OU, that is the finding
+            yield (
+                at,
+                {"field": {"column": "dn", "label": "DN"}, "code": finess.department, "other": name.code},
+            )
+    for _, at, text in cells(d, "postal_address"):
+        codes = {*_POSTCODE.findall(text)}
+        for code in {found.upper() for found in _CODE.findall(text)} & {*DEPARTMENTS}:
+            if len(codes) == 1 and code not in codes and not (code in ("2A", "2B") and codes == {"20"}):
+                yield at, {"field": label("postal_address"), "code": codes.pop(), "other": code}
+
+
+def structure_name(d: pd.DataFrame, known: Mapping[str, frozenset[str]]) -> Found:
+    """Check that the structure's name may be the DN's O, where OU is its identifier.
+
+    Parameters
+    ----------
+    known
+        Names by structure; where O is another one's, the finding is likely, and else but a hint.
+    """
+    for _, at, text in cells(d, "dn_igc_sante"):
+        dn, own, name = parse_dn(pasted_dn(text)), d["structure_id"][at], d["structure_name"][at].strip()
+        o, ou = dn.get("O"), dn.get("OU")
+        same = dn.igc == "IGC-Santé" and name and own.strip() and _is_one(ou, [own])
+        if same and not may_be_one(name, o):
+            mine = structure_key(ou)
+            another = any(named_like(o, names) for other, names in known.items() if other != mine)
+            yield at, {"name": " ".join(name.split()), "o": o, "another": "yes" if another else "no"}
 
 
 def is_domain(text: str) -> bool:
@@ -169,25 +235,15 @@ def domain_outside(d: pd.DataFrame) -> Found:
             yield at, {"text": key}
 
 
-def absent(d: pd.DataFrame, column: str) -> Found:
-    """Check that a field holds anything."""
-    yield from ((at, {}) for at in d.index[~filled(d, column)])
-
-
-def description_missing(d: pd.DataFrame) -> Found:
-    """Check that the description is there."""
-    yield from absent(active(d), "description")
+def _absent(column: str) -> Check:
+    """Return the check that a field holds anything."""
+    return lambda d: ((at, {}) for at in d.index[~filled(d, column)])
 
 
 def public_missing(d: pd.DataFrame) -> Found:
     """Check that both public contacts have a phone number and an e-mail address."""
     d = active(d)
-    yield from _missing(pd.DataFrame({name: ~filled(d, name) for name in PUBLIC}))
-
-
-def _missing(lacks: pd.DataFrame) -> Found:
-    for at, row in lacks[lacks.any(axis=1)].iterrows():
-        yield at, {"missing": [label(str(name)) for name, missing in row.items() if missing]}
+    yield from missing(pd.DataFrame({name: ~filled(d, name) for name in PUBLIC}))
 
 
 def contact_malformed(d: pd.DataFrame) -> Found:
@@ -200,7 +256,11 @@ def contact_malformed(d: pd.DataFrame) -> Found:
 
 def _reaches(text: str, kind: str) -> bool:
     contact = _contact(text)
-    left = [rest for rest in contact.leftovers if kind != "phones" or not _EXTENSION.fullmatch(rest.strip())]
+    left = [
+        rest
+        for rest in contact.leftovers
+        if kind != "phones" or not _EXTENSION.fullmatch(rest.strip(" \t()[]:.-"))
+    ]
     return len(getattr(contact, kind)) == 1 and not contact.malformed and not left
 
 
@@ -212,40 +272,56 @@ def public_consumer(d: pd.DataFrame) -> Found:
             yield at, {"contacts": [{"kind": who[name], "text": Person(text)}]}
 
 
-def technical_copy(d: pd.DataFrame) -> Found:
-    """Check that the technical manager is given only if another than the project manager."""
-    same = filled(d, "technical_manager_last_name")
-    for kind in MANAGERS:
-        ours, theirs = (
-            d[f"{who}_{kind}"].str.strip().str.lower() for who in ("technical_manager", "project_manager")
-        )
-        same &= (ours == theirs) | (ours == "")
-    yield from ((at, {}) for at in d.index[same])
-
-
 def contract_shape(d: pd.DataFrame) -> Found:
-    """Check that a contract number has 10 characters; the manager fills it, so that it may be empty."""
+    """Check that a contract number has 10 characters, blanks aside; the manager fills it, it may be empty."""
     for _, at, text in cells(d, "contract_number"):
-        if not _CONTRACT.fullmatch(text.strip()):
+        if not _CONTRACT.fullmatch(re.sub(r"[\s.-]", "", text)):
             yield at, {"text": text}
 
 
 def ids(d: pd.DataFrame, *problems: str) -> Found:
-    """Check that the structures' identifiers have none of some problems (`parse_identifier`)."""
-    for _, at, text in cells(d, *_IDS):
-        if not set(problems).isdisjoint(_identifier(text).problems):
-            yield at, {"text": text}
+    """Check that the structures' identifiers have none of some problems (`parse_identifier`).
+
+    A kind in words, blanks and a final dot are none; nor is a number without its kind that the DN's OU has.
+    """
+    wrong: dict[tuple[Any, str], list[dict[str, str]]] = {}
+    for name, at, text in cells(d, *IDS):
+        value = _identifier_of(text)
+        if set(problems).isdisjoint(_identifier(value).problems):
+            continue
+        dns = [parse_dn(pasted_dn(d[line][at])) for line in LINES]
+        bare = value.isdigit() and len(value) == 9
+        if not (bare and any(_confirms(dn, d["structure_name"][at], value) for dn in dns)):
+            wrong.setdefault((at, text), []).append(label(name))
+    for (at, text), where in wrong.items():
+        yield at, {"text": text, "fields": where}
+
+
+def _confirms(dn: DN, name: str, number: str) -> bool:
+    """Tell whether a DN shows what nine digits are: its OU has them, or is of the same structure."""
+    ou = dn.get("OU")
+    if not ou:
+        return False
+    finess = _identifier(f"1{number}")
+    return _is_one(ou, [number]) or (
+        not finess.problems and one_structure(name, finess.value, dn.get("O"), ou)
+    )
 
 
 def date_given(d: pd.DataFrame) -> Found:
     """Tell the dates of declarations that lie in the future."""
-    yield from ((at, {"text": text}) for at, text in d["date_text"].items())
+    yield from ((at, {"date": f"{day:%Y-%m-%d}"}) for at, day in d["date"].items())
 
 
-def signatory(d: pd.DataFrame) -> Found:
-    """Check that the declaration is signed, by somebody who is named."""
-    unnamed, unsigned = ~filled(d, "signatory_last_name"), ~d["signature_present"].fillna(value=True)
-    yield from _missing(pd.DataFrame({"signatory_last_name": unnamed, "signature_present": unsigned}))
+def dates_order(d: pd.DataFrame) -> Found:
+    """Check that a declaration is signed before it is received, then answered, then in effect."""
+    for at, *days in d[[*{name: None for pair in DATES for name in pair}]].itertuples(name=None):
+        day = dict(zip({name: None for pair in DATES for name in pair}, days, strict=True))
+        for first, then in DATES:
+            if day[first] > day[then]:  # never of a missing one
+                told = [{**label(name), "date": f"{day[name]:%Y-%m-%d}"} for name in (first, then)]
+                yield at, {"days": told}
+                break
 
 
 def withdrawal_contradicted(d: pd.DataFrame) -> Found:
@@ -258,7 +334,6 @@ def withdrawal_contradicted(d: pd.DataFrame) -> Found:
 
 
 _METHODS = (*METHODS, "withdrawal")
-_MANAGERS = tuple(f"{who}_{k}" for who in ("technical_manager", "project_manager") for k in MANAGERS)
 CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_METHOD", _METHODS, method),
     ("DECL_SERVERS_MISSING", (*_METHODS, *SERVERS), servers_missing),
@@ -267,20 +342,27 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_SERVER_SAME", (), server_same),
     ("DECL_DN_LINES", ("withdrawal", *LINES), dn_lines),
     ("DECL_DN_SHAPE", (), dn_shape),
-    ("DECL_DN_OPERATOR", _IDS, dn_operator),
+    ("DECL_DN_OPERATOR", IDS, dn_operator),
+    ("DECL_DEPARTMENT", (), department),
     ("DECL_DOMAIN_INVALID", ("domain",), domain_invalid),
     ("DECL_DOMAIN_OUTSIDE", ("domain",), domain_outside),
-    ("DECL_DESCRIPTION_MISSING", ("description", "withdrawal"), description_missing),
+    ("DECL_DESCRIPTION_MISSING", ("withdrawal", "description"), asked(_absent("description"))),
     ("DECL_PUBLIC_MISSING", (*PUBLIC, "withdrawal"), public_missing),
     ("DECL_CONTACT_MALFORMED", (), contact_malformed),
     ("DECL_PUBLIC_CONSUMER", (), public_consumer),
-    ("DECL_TECHNICAL_COPY", _MANAGERS, technical_copy),
+    ("DECL_MANAGER_MISSING", ("withdrawal", *people.MANAGER), asked(people.manager_missing)),
+    ("DECL_TECHNICAL_COPY", (*people.TECHNICAL, *people.MANAGER), people.technical_copy),
     ("DECL_CONTRACT_SHAPE", ("contract_number",), contract_shape),
-    ("DECL_ID_MISSING", ("structure_id",), partial(absent, column="structure_id")),
+    ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *people.REPRESENTATIVE), asked(people.nobody)),
+    ("DECL_ADDRESS_MISSING", ("withdrawal", "postal_address"), asked(_absent("postal_address"))),
+    ("DECL_ID_MISSING", ("structure_id",), _absent("structure_id")),
     ("DECL_ID_SHAPE", (), lambda d: ids(d, "kind", "shape")),
     ("DECL_ID_LUHN", (), lambda d: ids(d, "luhn")),
-    ("DECL_DATE_MISSING", ("date",), partial(absent, column="date_text")),
-    ("DECL_SIGNATORY", ("signatory_last_name", "signature_present"), signatory),
+    ("DECL_DATE_MISSING", ("date",), _absent("date_text")),
+    ("DECL_DATES_ORDER", (), dates_order),
+    ("DECL_SIGNATORY", ("signatory_last_name", "signature_present"), people.signatory),
+    ("DECL_SIGNATORY", people.SIGNATORY, people.first_name_missing),
+    ("DECL_SIGNATORY_OTHER", (*people.SIGNATORY, *people.REPRESENTATIVE[1:3]), people.signatory_other),
     ("DECL_WITHDRAWAL_CONTRADICTED", (*_METHODS, *SERVERS), withdrawal_contradicted),
 )  # fmt: skip
 """Rule, the columns it must know, and its check. Rules without columns look only at cells that are filled."""

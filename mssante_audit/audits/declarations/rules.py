@@ -7,17 +7,20 @@ could not be read is told of every row. A rule is held only against rows of whic
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.audits.declarations.declared import CHECKS, Check, date_given
+from mssante_audit.audits.declarations.declared import CHECKS, Check, date_given, structure_name
+from mssante_audit.audits.declarations.several import Listed, listed_in, several
 from mssante_audit.declarations.headings import fields
-from mssante_audit.declarations.register import Register, structures_of
+from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.values import KINDS
 from mssante_audit.findings.frame import Finding, Subject, row_ranges
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.identifiers import structure_key
 from mssante_audit.values.person import Person
 
 _READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "DECL_RECOVERED"}
@@ -25,10 +28,12 @@ _READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "
 
 def _form(space: TrustSpace) -> Iterator[Finding]:
     assert space.declarations is not None  # noqa: S101 - the audit needs them
-    return form_findings(space.declarations, space.as_of)
+    return form_findings(space.declarations, space.as_of, space=space)
 
 
-def form_findings(register: Register, as_of: datetime, *, each: bool = False) -> Iterator[Finding]:
+def form_findings(
+    register: Register, as_of: datetime, *, each: bool = False, space: TrustSpace | None = None
+) -> Iterator[Finding]:
     """Yield what is wrong with the declarations.
 
     Parameters
@@ -40,6 +45,9 @@ def form_findings(register: Register, as_of: datetime, *, each: bool = False) ->
     each
         Whether every row is told by itself, rows that a later declaration replaced too. Otherwise one cause
         is one finding.
+    space
+        With it the list tells who serves a domain, whose numbers are one structure's, and what others are
+        called.
     """
     every = register.declarations
     later = every[every["date"] > pd.Timestamp(as_of.date())]
@@ -49,8 +57,13 @@ def form_findings(register: Register, as_of: datetime, *, each: bool = False) ->
         yield from _grouped(code, register.having(rows, *needs), check, each)
     future = register.having(later, "date")
     yield from _grouped("DECL_DATE_FUTURE", future, date_given, each)
-    yield from _same_day(register, as_of)
-    yield from _several_operators(register, as_of)
+    known = _names(register, space)
+    named = register.having(rows, "structure_name", "structure_id")
+    for made in _grouped("DECL_NAME", named, lambda d: structure_name(d, known), each):
+        yield made if made.facts["another"] == "yes" else replace(made, confidence="hint")
+    for code, subject, those, facts in several(register, as_of, listed_in(space) if space else Listed()):
+        made = finding(code, subject, places(those), facts)
+        yield replace(made, confidence="hint") if facts.get("renewed") else made
 
 
 class Place(NamedTuple):
@@ -137,38 +150,15 @@ def _read_findings(register: Register) -> Iterator[Finding]:
         )
 
 
-def _same_day(register: Register, as_of: datetime) -> Iterator[Finding]:
-    rows = register.having(register.until(as_of), "domain", "date")
-    rows = rows[(rows["domain_key"] != "") & rows["date"].notna()]
-    rows = rows.assign(whose=structures_of(rows["operator_id"]))
-    twice = rows[rows.duplicated(["domain_key", "date", "whose"], keep=False)]
-    for (domain, day), each in twice.groupby(["domain_key", "date"], sort=False):
-        for whose, group in each.groupby("whose", sort=False):
-            facts = {"declarations": len(group), "date": f"{day:%Y-%m-%d}"}
-            subject = [str(domain), f"{day:%Y-%m-%d}"]
-            if each["whose"].nunique() > 1:
-                subject.append(str(whose))
-            yield finding("DECL_SAME_DAY", tuple(subject), places(group), facts)
-
-
-def _several_operators(register: Register, as_of: datetime) -> Iterator[Finding]:
-    """Yield one finding for each set of operators whose latest declarations claim the same domains.
-
-    An operator of which a declaration may be a withdrawal, and the last, is not known to claim anything.
-    """
-    rows = register.having(register.at(as_of), "domain", "structure_id")
-    rows = rows[(rows["domain_key"] != "") & (rows["operator_id"] != "")]
-    rows = rows.assign(whose=structures_of(rows["operator_id"]))
-    own = ["domain_key", "whose"]
-    open_ = pd.MultiIndex.from_frame(rows.loc[rows["withdrawal"].fillna(value=True), own])
-    rows = rows[~pd.MultiIndex.from_frame(rows[own]).isin(open_)].drop_duplicates(own, keep="last")
-    shared = rows[rows.duplicated("domain_key", keep=False)]
-    claims: dict[tuple[str, ...], list[str]] = {}
-    for domain, ids in shared.groupby("domain_key", sort=False)["operator_id"]:
-        claims.setdefault(tuple(sorted(ids)), []).append(str(domain))
-    for operators, domains in claims.items():
-        claiming = places(shared[shared["domain_key"].isin(domains)])
-        yield finding("DECL_OPERATORS", operators, claiming, {"operators": operators})
+def _names(register: Register, space: TrustSpace | None) -> dict[str, frozenset[str]]:
+    """Return the names that register and list give each structure."""
+    names: dict[str, set[str]] = {}
+    declared = register.declarations[["operator_id", "structure_name"]].drop_duplicates()
+    for operator, name in declared.itertuples(index=False, name=None):
+        names.setdefault(structure_key(operator), set()).add(name)
+    for operator, name in space.operator_names.items() if space else ():
+        names.setdefault(structure_key(operator), set()).add(name)
+    return {structure: frozenset(told) for structure, told in names.items() if structure}
 
 
 PARTS = (_form,)

@@ -61,8 +61,10 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> d
     named = _named(every, _alike(every, whose))
     later = ~every.index.isin(register.until(space.as_of).index)
     now = _with_twins(latest(every[~later], named[~later]), every[~later], named)
-    declared = pd.MultiIndex.from_arrays([every["domain_key"], named])
-    only_later = every[later & ~declared.isin(declared[~later])]
+    declared = pd.Series(list(zip(every["domain_key"].tolist(), named.tolist(), strict=True)), every.index)
+    only_later = every[later]
+    if later.any():
+        only_later = only_later[~declared[later].isin(set(declared[~later]))]
     parties = _grouped(now, named, register)
     for domain, found in _grouped(latest(only_later, named[only_later.index]), named, register).items():
         parties.setdefault(domain, []).extend(found)
@@ -253,6 +255,8 @@ def _akin(one: str, other: str) -> bool:
 
 def _deciding(parties: list[Party]) -> list[Party]:
     """Return the parties that matter: those that have rows, one that came after; without rows, the last."""
+    if len(parties) == 1:
+        return parties
     last = _last(parties)
     holding = [party for party in parties if party.rows]
     if not holding:

@@ -14,7 +14,8 @@ column                  dtype       meaning
 ``operator_id``         str         declared structure, or the listed operator where nothing is declared
 ``operator``            str         its name
 ``date``                datetime64  of the declaration that counts
-``days``                Int64       from that date to the list; missing without a date
+``days``                Int64       from that date, or from when it was received or takes effect if that is
+                                    later, to the list; missing without a date
 ``days_left``           Int64       until what is under way is due; missing for any other status
 ``relisted``            bool        an earlier declaration of the operator had withdrawn it
 ``operator_match``      str         listed operator: ``same``, ``differs``, or "" where not compared
@@ -38,7 +39,8 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.audits.declarations.declared import is_domain, label
+from mssante_audit.audits.declarations.declared import is_domain
+from mssante_audit.audits.declarations.people import label
 from mssante_audit.audits.declarations.rules import Place, finding, places
 from mssante_audit.audits.reconciliation.matching import (
     CONTACTS,
@@ -55,6 +57,7 @@ from mssante_audit.audits.reconciliation.near import near_of
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.frame import Finding, row_ranges
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.person import Person
 
 __all__ = ["PARTS", "STATUSES", "status"]
@@ -140,7 +143,10 @@ def _differences(matched: Match, space: TrustSpace) -> Iterator[tuple[Finding, R
     ids = ("structure_id", "beneficiary_id")
     by: tuple[str, ...] = ("operator_id", "operator_id_listed", "operator", *ids)
     for told, found, rows in _groups(_where(matched, "operator_match", "differs", days), *by):
-        declared = [_field(name, text) for name, text in zip(ids, told[3:], strict=True) if text.strip()]
+        both = dict(zip(ids, told[3:], strict=True))
+        if identifier_of(both["beneficiary_id"]) == identifier_of(both["structure_id"]):
+            del both["beneficiary_id"]
+        declared = [_field(name, text) for name, text in both.items() if text.strip()]
         facts: dict[str, Any] = {"listed": {"operator": told[1], "name": told[2]}, "declared": declared}
         yield finding("RECO_OPERATOR", told[:4], found, facts), rows
     for code, value in (("RECO_DN_DIFFERS", "differs"), ("RECO_DN_SPELLING", "spelling")):

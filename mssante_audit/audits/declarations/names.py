@@ -1,0 +1,88 @@
+"""Two names of a structure, as a form and a certificate write them: whether they may be one's."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+
+from mssante_audit.values.contacts import fold
+from mssante_audit.values.identifiers import identifier_of, parse_identifier
+from mssante_audit.values.slips import one_slip
+
+_WORDS = tomllib.loads((files(__package__) / "names.toml").read_text(encoding="utf-8"))
+_LITTLE, _KINDS = frozenset(_WORDS["little"].split()), frozenset(_WORDS["kinds"].split())
+_ENOUGH = 4
+"""Letters of a word that are taken for the whole, where a name is cut."""
+
+
+def may_be_one(one: str, other: str) -> bool:
+    """Tell whether two names may be one structure's; in doubt, and where a name says too little, yes.
+
+    >>> may_be_one("Centre Hospitalier de Valfictif", "CH VALFICTIF")
+    True
+    >>> may_be_one("AP-HP", "ASSISTANCE PUBLIQUE HOPITAUX DE PARIS")
+    True
+    >>> may_be_one("Clinique Spécimen", "CH DE VALFICTIF"), may_be_one("Centre hospitalier", "CH VALFICTIF")
+    (False, True)
+    """
+    ours, theirs = _own(one), _own(other)
+    if not ours or not theirs or any(_alike(a, b) for a in ours for b in theirs):
+        return True
+    joined, whole = "".join(fold(one).split()), "".join(fold(other).split())
+    if any(len(a) >= _ENOUGH and a in whole for a in ours) or any(
+        len(b) >= _ENOUGH and b in joined for b in theirs
+    ):
+        return True
+    return _initials(one, other, joined) or _initials(other, one, whole)
+
+
+def named_like(name: str, names: Iterable[str]) -> bool:
+    """Tell whether one of some names is this one, but for the words that say what a structure is."""
+    own = _own(name)
+    return bool(own) and any(_own(other) == own for other in names)
+
+
+def akin(one: str, other: str) -> bool:
+    """Tell whether one structure can have both numbers: FINESS and SIREN, or FINESS of one département.
+
+    >>> akin("1759900004", "399900000300015"), akin("1759900004", "1679900001")
+    (True, False)
+    """
+    first, second = (parse_identifier(identifier_of(text)) for text in (one, other))
+    kinds = {first.kind, second.kind}
+    if kinds == {"FINESS"}:
+        return first.department == second.department != ""
+    return "FINESS" in kinds and bool(kinds & {"SIREN", "SIRET"})
+
+
+def one_structure(name: str, number: str, other_name: str, other_number: str) -> bool:
+    """Tell whether a structure and its site, or its two numbers, may be meant, by name and number."""
+    named = bool(_own(name) and _own(other_name)) and may_be_one(name, other_name)
+    return named and akin(number, other_number)
+
+
+@cache
+def _own(name: str) -> frozenset[str]:
+    """Return the words that tell a structure from the next one."""
+    return frozenset(word for word in fold(name).split() if len(word) > 1 and word not in _LITTLE | _KINDS)
+
+
+def _alike(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    short, long = sorted((one, other), key=len)
+    if len(short) < _ENOUGH:
+        return False
+    return long.startswith(short) or one_slip(one, other)
+
+
+def _initials(long: str, short: str, joined_long: str) -> bool:
+    """Tell whether a word of `short`, or all of it, is made of the first letters of the words of `long`."""
+    every = fold(long).split()
+    letters = {"".join(word[0] for word in some) for some in (every, [w for w in every if w not in _LITTLE])}
+    whole = {*fold(short).split(), "".join(fold(short).split())} - {joined_long}
+    return any(
+        len(first) > 1 and first in word for first in letters for word in whole if len(word) <= len(first) + 2
+    )

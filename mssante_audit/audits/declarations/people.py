@@ -1,0 +1,144 @@
+"""The form's rules on persons: who is named, who stands there twice, who signed; checks as in `declared`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterator
+from functools import cache
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.declarations.headings import fields
+from mssante_audit.declarations.register import filled
+from mssante_audit.values.contacts import fold, parse_contact
+from mssante_audit.values.slips import one_slip
+
+Found = Iterator[tuple[Hashable, dict[str, Any]]]
+
+REPRESENTATIVE = (
+    "structure_name", "representative_last_name", "representative_first_name", "representative_phone",
+    "representative_email",
+)  # fmt: skip
+MANAGER = tuple(f"project_manager_{kind}" for kind in ("last_name", "first_name", "phone", "email"))
+TECHNICAL = tuple(name.replace("project", "technical") for name in MANAGER)
+SIGNATORY = ("signatory_last_name", "signatory_first_name")
+
+_TITLES = "m mr mme mlle monsieur madame mademoiselle dr docteur pr professeur me maitre"
+_FOR = "p o po pour par delegation ordre"
+_NO_NAME = frozenset([*_TITLES.split(), *_FOR.split()])
+_LITTLE = "de du des la le les l d da di el al ben bel van von der den ter"
+_PARTICLES = frozenset(_LITTLE.split())
+_ENDS = re.compile(r"^[\s.,;]+|[\s.,;]+$")
+_contact = cache(parse_contact)
+
+
+def label(column: str) -> dict[str, str]:
+    """Return a column as a fact, with the form's label of it, which is French whoever reads it."""
+    return {"column": column, "label": fields()[column].label}
+
+
+def missing(lacks: pd.DataFrame) -> Found:
+    """Yield the rows where fields are missing, one fact a row; `lacks` has a column of truths a field."""
+    for at, row in lacks[lacks.any(axis=1)].iterrows():
+        yield at, {"missing": [label(str(name)) for name, lost in row.items() if lost]}
+
+
+@cache
+def words(*names: str) -> frozenset[str]:
+    """Return the words of a person's names, without accents, titles and what says for whom one signs.
+
+    >>> sorted(words("P/O Mme SPÉCIMEN", "Jean-Marie."))
+    ['jean', 'marie', 'specimen']
+    """
+    return frozenset(fold(" ".join(names)).split()) - _NO_NAME
+
+
+def _wholes(texts: pd.Series) -> pd.Series:
+    """Tell which texts may hold both a last and a first name."""
+    whole = [len(words(text) - _PARTICLES) > 1 for text in texts]
+    return pd.Series(whole, index=texts.index, dtype="bool")
+
+
+def unnamed(d: pd.DataFrame, last: str, first: str) -> pd.DataFrame:
+    """Tell which of the two names of a person is missing; none where the other cell may hold both."""
+    lacks = {}
+    for name, other in ((last, first), (first, last)):
+        lacks[name] = ~filled(d, name) & ~_wholes(d[other])
+    return pd.DataFrame(lacks)
+
+
+def nobody(d: pd.DataFrame) -> Found:
+    """Check that the legal representative is named with structure, phone number and address."""
+    yield from _incomplete(d, REPRESENTATIVE)
+
+
+def manager_missing(d: pd.DataFrame) -> Found:
+    """Check that the project manager is named, with phone number and address."""
+    yield from _incomplete(d, MANAGER)
+
+
+def _incomplete(d: pd.DataFrame, names: tuple[str, ...]) -> Found:
+    lacks = pd.DataFrame({name: ~filled(d, name) for name in names})
+    last, first = (name for name in names if name.endswith("_name") and name != "structure_name")
+    lacks[[last, first]] = unnamed(d, last, first)
+    yield from missing(lacks)
+
+
+def signatory(d: pd.DataFrame) -> Found:
+    """Check that the declaration is signed, by somebody who is named."""
+    unnamed_ = ~filled(d, SIGNATORY[0]) & ~_wholes(d[SIGNATORY[1]])
+    unsigned = ~d["signature_present"].fillna(value=True)
+    yield from missing(pd.DataFrame({SIGNATORY[0]: unnamed_, "signature_present": unsigned}))
+
+
+def first_name_missing(d: pd.DataFrame) -> Found:
+    """Check that a signatory whose last name is given also has a first name."""
+    yield from missing(unnamed(d, *SIGNATORY)[[SIGNATORY[1]]].where(filled(d, SIGNATORY[0]), other=False))
+
+
+def signatory_other(d: pd.DataFrame) -> Found:
+    """Tell the declarations that somebody else than the legal representative signed."""
+    columns = [*SIGNATORY, *REPRESENTATIVE[1:3]]
+    for at, last, first, *whose in d[columns].itertuples(name=None):
+        signed, named = words(last, first), words(*whose)
+        if signed and named and not same_person(signed, named):
+            yield at, {}
+
+
+def same_person(some: frozenset[str], others: frozenset[str]) -> bool:
+    """Tell whether words may name one person: all of the shorter are in the longer, a slip or an initial.
+
+    >>> [same_person(words(name), words("Zoé MARTIN")) for name in ("MARTIN", "Z. MARTIM", "Paul MARTIN")]
+    [True, True, False]
+    """
+    if "".join(sorted(some)) == "".join(sorted(others)):
+        return True
+    few, many = sorted((some, others), key=len)
+    return all(any(_same_word(one, other) for other in many) for one in few)
+
+
+def _same_word(one: str, other: str) -> bool:
+    if one == other or (min(len(one), len(other)) == 1 and one[0] == other[0]):
+        return True
+    return min(len(one), len(other)) > 3 and one_slip(one, other)
+
+
+def technical_copy(d: pd.DataFrame) -> Found:
+    """Check that the technical manager is given only if another than the project manager."""
+    given = d[filled(d, TECHNICAL[0])]
+    for at, *texts in given[[*TECHNICAL, *MANAGER]].itertuples(name=None):
+        ours, theirs = texts[:4], texts[4:]
+        named, other = words(*ours[:2]), words(*theirs[:2])
+        same = named and (named == other or (not ours[1].strip() and named == words(theirs[0])))
+        if same and all(_same_reach(*pair) for pair in zip(ours[2:], theirs[2:], strict=True)):
+            yield at, {}
+
+
+def _same_reach(ours: str, theirs: str) -> bool:
+    """Tell whether a number or address is the other one, however spelt; an empty one is."""
+    one, other = _ENDS.sub("", ours), _ENDS.sub("", theirs)
+    if not one or one.casefold() == other.casefold():
+        return True
+    reached = _contact(one).coordinates
+    return any(reached) and reached == _contact(other).coordinates

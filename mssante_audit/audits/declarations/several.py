@@ -1,0 +1,176 @@
+"""What several declarations say together: of one day, of several operators, under one contract or several.
+
+Each function yields rule, subject, the declarations and the facts. With a list at hand, what it settles is no
+finding: operators that serve a domain side by side, a change that is over or on its way, two certificates.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.audits.declarations.names import one_structure
+from mssante_audit.declarations.register import Register, domain_keys, due_from, mapped, structures_of
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import fold
+from mssante_audit.values.dn import parse_dn, pasted_dn
+from mssante_audit.values.identifiers import identifier_of, parse_identifier, structure_key
+
+Told = Iterator[tuple[str, tuple[str, ...], pd.DataFrame, dict[str, Any]]]
+
+_CONTRACT = re.compile(r"[0-9A-Z]{10}")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a list says of the domains of a register; nothing without one."""
+
+    roots: dict[str, str] = field(default_factory=dict)
+    """Structure → what it is known by, for those that have several numbers."""
+    operators: dict[str, set[str]] = field(default_factory=dict)
+    """Domain → the structures of its rows."""
+    names: dict[str, set[str]] = field(default_factory=dict)
+    """Domain → the keys of its certificates' names."""
+    since: pd.Timestamp | None = None
+    """A declaration of this day or later is on its way."""
+
+    def whose(self, operators: pd.Series) -> pd.Series:
+        """Return what operators are known by."""
+        keys = structures_of(operators, self.roots)
+        return mapped(keys, lambda key: self.roots.get(key, key))
+
+
+def listed_in(space: TrustSpace) -> Listed:
+    """Return what the list of a space says."""
+    roots = {structure_key(one): structure_key(first) for one, first in space.structures.items()}
+    made = Listed(roots)
+    rows = space.entries[["domain", "operator_id", "dn_key"]]
+    whose = made.whose(rows["operator_id"])
+    for domain, operator, name in zip(domain_keys(rows["domain"]), whose, rows["dn_key"], strict=True):
+        made.operators.setdefault(domain, set()).add(operator)
+        made.names.setdefault(domain, set()).add(name)
+    generated = space.whitelist.generated_at
+    seen = pd.Timestamp((min(generated, space.as_of) if generated else space.as_of).date())
+    since = seen - pd.Timedelta(days=space.thresholds.listing_days)
+    return Listed(roots, made.operators, made.names, since)
+
+
+def several(register: Register, as_of: datetime, listed: Listed) -> Told:
+    """Yield what is wrong with some declarations together."""
+    yield from _same_day(register, as_of, listed)
+    yield from _several_operators(register, as_of, listed)
+    yield from _contracts(register, as_of, listed)
+
+
+def _same_day(register: Register, as_of: datetime, listed: Listed) -> Told:
+    rows = register.having(register.until(as_of), "domain", "date")
+    rows = rows[(rows["domain_key"] != "") & rows["date"].notna()]
+    rows = rows.assign(whose=listed.whose(rows["operator_id"]))
+    twice = rows[rows.duplicated(["domain_key", "date", "whose"], keep=False)]
+    for (domain, day), each in twice.groupby(["domain_key", "date"], sort=False):
+        for whose, group in each.groupby("whose", sort=False):
+            if _certificates(group, listed.names.get(str(domain), ())):
+                continue
+            facts = {"declarations": len(group), "date": f"{day:%Y-%m-%d}"}
+            subject = [str(domain), f"{day:%Y-%m-%d}"]
+            if each["whose"].nunique() > 1:
+                subject.append(str(whose))
+            yield "DECL_SAME_DAY", tuple(subject), group, facts
+
+
+def _certificates(group: pd.DataFrame, names: Collection[str]) -> bool:
+    """Tell whether each declaration is of another listed certificate: a form has room for one."""
+    lines = group["dn_igc_sante"].where(group["dn_igc_sante"].str.strip() != "", group["dn_igc_cps"])
+    keys = [parse_dn(pasted_dn(text)).key for text in lines]
+    return len({*keys}) == len(keys) and all(key in names for key in keys)
+
+
+def _several_operators(register: Register, as_of: datetime, listed: Listed) -> Told:
+    """Yield one finding for each set of operators whose latest declarations claim the same domains.
+
+    An operator of which a declaration may be a withdrawal, and the last, is not known to claim anything.
+    """
+    rows = register.having(register.at(as_of), "domain", "structure_id")
+    rows = rows[(rows["domain_key"] != "") & (rows["operator_id"] != "")]
+    rows = rows.assign(whose=listed.whose(rows["operator_id"]))
+    own = ["domain_key", "whose"]
+    open_ = pd.MultiIndex.from_frame(rows.loc[rows["withdrawal"].fillna(value=True), own])
+    rows = rows[~pd.MultiIndex.from_frame(rows[own]).isin(open_)].drop_duplicates(own, keep="last")
+    shared = rows[rows.duplicated("domain_key", keep=False)]
+    claims: dict[tuple[str, ...], list[str]] = {}
+    for domain, claiming in shared.groupby("domain_key", sort=False):
+        if not _one_structure(claiming) and not _settled(
+            claiming, listed.operators.get(str(domain), set()), listed.since
+        ):
+            claims.setdefault(tuple(sorted(claiming["operator_id"])), []).append(str(domain))
+    for operators, domains in claims.items():
+        found = shared[shared["domain_key"].isin(domains)]
+        yield "DECL_OPERATORS", operators, found, {"operators": operators}
+
+
+def _one_structure(claiming: pd.DataFrame) -> bool:
+    """Tell whether those who claim a domain may be one structure and its sites, by name and number."""
+    (_, name, number), *rest = claiming[["structure_name", "operator_id"]].itertuples(name=None)
+    return all(one_structure(name, number, *other) for _, *other in rest)
+
+
+def _settled(claiming: pd.DataFrame, serving: set[str], since: pd.Timestamp | None) -> bool:
+    """Tell whether the list settles whose a domain is: who declared last has a row, or is not yet due."""
+    if since is None or not serving:
+        return False
+    if serving >= {*claiming["whose"]}:
+        return True
+    if claiming["date"].isna().any():
+        return False
+    last = claiming.assign(due=due_from(claiming)).sort_values("date", kind="stable").iloc[-1]
+    return last["whose"] in serving or last["due"] >= since
+
+
+def _contracts(register: Register, as_of: datetime, listed: Listed) -> Told:
+    """Yield the contract numbers of several operators, and the operators with several numbers.
+
+    Only of numbers and identifiers that are well formed: of the others, that is the finding.
+    """
+    rows = register.having(register.at(as_of), "contract_number", "structure_id")
+    number = mapped(rows["contract_number"], lambda text: re.sub(r"[\W_]+", "", text).upper())
+    sound = {t: not parse_identifier(identifier_of(t)).problems for t in rows["structure_id"].unique()}
+    whole = zip(number, rows["structure_id"], strict=True)
+    kept = [bool(_CONTRACT.fullmatch(text)) and sound[own] for text, own in whole]
+    rows = rows.assign(number=number, whose=listed.whose(rows["operator_id"]))
+    rows = rows[pd.Series(kept, index=rows.index, dtype="bool")]
+    for contract, group in rows.groupby("number", sort=False):
+        if group["whose"].nunique() > 1 and group["structure_name"].map(fold).nunique() > 1:
+            first = group.drop_duplicates("whose")
+            operators = [
+                {"operator": own, "name": " ".join(name.split())}
+                for own, name in zip(first["operator_id"], first["structure_name"], strict=True)
+            ]
+            yield (
+                "DECL_CONTRACT_SHARED",
+                (str(contract),),
+                group,
+                {"contract": contract, "operators": operators},
+            )
+    for _, group in rows.groupby("whose", sort=False):
+        if group["number"].nunique() > 1:
+            numbers = list(dict.fromkeys(group["number"]))
+            operator = group["operator_id"].iloc[0]
+            yield (
+                "DECL_CONTRACT_SEVERAL",
+                (operator,),
+                group,
+                {"contracts": numbers, "renewed": _renewed(group)},
+            )
+
+
+def _renewed(group: pd.DataFrame) -> bool:
+    """Tell whether contract numbers follow one another in time, as after a renewal."""
+    if group["date"].isna().any():
+        return False
+    spans = group.groupby("number")["date"].agg(["min", "max"]).sort_values("min")
+    return bool((spans["max"].shift() < spans["min"]).iloc[1:].all())

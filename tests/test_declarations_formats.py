@@ -1,0 +1,234 @@
+"""One register in five formats gives the same findings; and registers that go wrong are told in few words."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from mssante_audit.audits.declarations.rules import form_findings
+from mssante_audit.declarations.form_write import write_form
+from mssante_audit.declarations.headings import fields
+from mssante_audit.declarations.register import Register, load_declarations
+from mssante_audit.declarations.values import read_box
+from mssante_audit.findings.frame import Finding
+from mssante_audit.values.person import Person
+
+AS_OF = datetime(2026, 3, 3, tzinfo=UTC)
+FORM = [name for name, field in fields().items() if not field.optional]
+DN = "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"
+RIGHT = {
+    "contract_number": "0123456789",
+    "structure_name": "CH ALPHA",
+    "structure_id": "1759900004",
+    "representative_last_name": "FICTIVE",
+    "representative_first_name": "Zoé",
+    "postal_address": "1 rue de la Fiction, 75000 Paris",
+    "representative_phone": "01 99 00 00 01",
+    "representative_email": "zoe@alpha.example",
+    "project_manager_last_name": "MODELE",
+    "project_manager_first_name": "Ida",
+    "project_manager_phone": "01 99 00 00 02",
+    "project_manager_email": "ida@alpha.example",
+    "public_project_phone": "01 99 00 00 03",
+    "public_project_email": "projet@alpha.example",
+    "public_technical_phone": "01 99 00 00 04",
+    "public_technical_email": "technique@alpha.example",
+    "description": "Domaine de messagerie du CH Alpha",
+    "dn_igc_sante": DN,
+    "delegation": "X",
+    "primary_server": "ns1.alpha.example",
+    "secondary_server": "ns2.alpha.example",
+    "date": "01/03/2026",
+    "signatory_last_name": "FICTIVE",
+    "signatory_first_name": "Zoé",
+    "signature_present": "X",
+}
+DEFECTS: list[dict[str, Any]] = [
+    {},
+    {"redirection": "X", "mail_server": "mx.alpha.example"},
+    {"delegation": "", "primary_server": "-", "secondary_server": "néant"},
+    {"secondary_server": "idem"},
+    {"primary_server": "ns_1.alpha.example"},
+    {"dn_igc_sante": ""},
+    {"dn_igc_sante": DN.replace(",", "\n").replace("Paris (75)", "Rhône (31)")},
+    {"dn_igc_sante": "cf. certificat joint"},
+    {"dn_igc_sante": f"subject={DN.replace('1759900004', '1679900001')}"},
+    {"domain": "ch  alpha.mssante.fr"},
+    {"domain": " CH-ALPHA.example. "},
+    {"description": "S.O."},
+    {"public_technical_phone": "", "public_technical_email": "x"},
+    {"project_manager_phone": "01 99 00"},
+    {"public_project_email": "mss@gmail.com"},
+    {"technical_manager_last_name": "Modèle", "technical_manager_first_name": "IDA"},
+    {"technical_manager_last_name": "idem", "technical_manager_phone": "idem"},
+    {"contract_number": "12345"},
+    {"structure_id": "1679900001", "structure_name": "CH BETA",
+     "dn_igc_sante": "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"},
+    {"structure_id": "", "beneficiary_id": "1759900004"},
+    {"beneficiary_id": "9" * 200},
+    {"beneficiary_id": "1759900005"},
+    {"representative_phone": "199000001"},
+    {"date": ""},
+    {"date": "31/02/2026"},
+    {"date": "Fait à Pau, le 12 mars 2924"},
+    {"date": "04/03/2026"},
+    {"date": "46082"},
+    {"signatory_first_name": "-"},
+    {"signatory_last_name": "AUTRE"},
+    {"postal_address": "néant"},
+    {"structure_name": "Clinique Spécimen"},
+    {"representative_email": "voir annexe"},
+    {"withdrawal": "X"},
+    {"domain": "ch-deux.mssante.fr"},
+    {"domain": "ch-deux.mssante.fr", "description": "Autre"},
+]  # fmt: skip
+ROWS = [
+    dict.fromkeys(FORM, "") | RIGHT | {"domain": f"ch-{number}.mssante.fr"} | changes
+    for number, changes in enumerate(DEFECTS)
+]
+
+
+def write(folder: Path, kind: str) -> Path:
+    file = folder / f"declarations.{kind}"
+    if kind == "csv":
+        with file.open("w", encoding="utf-8-sig", newline="") as stream:
+            writer = csv.DictWriter(stream, FORM, delimiter=";")
+            writer.writeheader()
+            writer.writerows(ROWS)
+    elif kind == "xlsx":
+        book = openpyxl.Workbook()
+        for line in (FORM, *(list(row.values()) for row in ROWS)):
+            book.active.append(line)
+        book.save(file)
+    elif kind == "json":
+        file.write_text(json.dumps(ROWS), encoding="utf-8")
+    elif kind == "jsonl":
+        file.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
+    else:
+        file = folder / "declarations"
+        file.mkdir()
+        for number, row in enumerate(ROWS):
+            boxes = {n: "X" if read_box(row[n]) else "" for n in FORM if fields()[n].kind == "box"}
+            (file / f"{number:03}.pdf").write_bytes(write_form(row | boxes))
+    return file
+
+
+def plain(facts: Any) -> Any:
+    if isinstance(facts, Person):
+        return facts.text
+    if isinstance(facts, dict):
+        return {name: plain(part) for name, part in facts.items()}
+    return [plain(part) for part in facts] if isinstance(facts, list | tuple) else facts
+
+
+def told(register: Register) -> list[tuple[str, str, str]]:
+    """Return rule, domain and facts of each domain of each finding; of a file a declaration, files vary."""
+    found: list[Finding] = list(form_findings(register, AS_OF))
+    lines = []
+    for one in found:
+        facts = {name: part for name, part in plain(one.facts).items() if name != "domains"}
+        if one.rule in ("DECL_UNREADABLE", "DECL_RECOVERED"):  # told a file and column at a time
+            facts.pop("values")
+        lines += [(one.rule, domain, json.dumps(facts, sort_keys=True)) for domain in one.domains or ("",)]
+    return sorted(lines)
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "json", "jsonl", "pdf"])
+def test_a_register_in_any_format_gives_the_same_findings(tmp_path, kind):
+    ours, theirs = (load_declarations(write(tmp_path, name)) for name in ("csv", kind))
+    assert told(theirs) == told(ours)
+    assert len({rule for rule, *_ in told(ours)}) > 20
+
+
+# -- registers that go wrong --------------------------------------------------------------------------------
+
+
+def load(folder: Path, *rows: dict[str, Any], name: str = "declarations.json") -> Register:
+    (folder / name).write_text(json.dumps([dict.fromkeys(FORM, "") | RIGHT | row for row in rows]))
+    return load_declarations(folder / name)
+
+
+def rules(register: Register) -> list[str]:
+    return sorted(one.rule for one in form_findings(register, AS_OF))
+
+
+def test_many_declarations_of_one_domain_by_many_operators_are_few_findings(tmp_path):
+    ids = [f"1{75990000 + number}" for number in range(10)]
+    base = {"domain": "ch-alpha.mssante.fr", "contract_number": ""}
+    gone = {"withdrawal": "X", "delegation": "", "primary_server": "", "secondary_server": ""}
+    rows = [
+        base
+        | {"structure_id": one, "date": f"{day:02}/02/2026"}
+        | (gone | {"dn_igc_sante": ""} if day < 5 else {"dn_igc_sante": DN.replace("1759900004", one)})
+        for day in range(1, 6)
+        for one in ids
+    ]
+    assert len(rows) == 50
+    found = [one for one in form_findings(load(tmp_path, *rows), AS_OF) if one.rule == "DECL_OPERATORS"]
+    assert [len(one.facts["operators"]) for one in found] == [10]
+
+
+@pytest.mark.parametrize("day", ["01/01/0001", "31/12/9999", "9999-12-31"])
+def test_days_of_other_centuries_are_one_line_each(tmp_path, day):
+    register = load(tmp_path, {"domain": "ch-alpha.mssante.fr", "date": day, "effective_on": day})
+    assert rules(register) == ["DECL_UNREADABLE"] * 2
+    assert pd.isna(register.declarations["date"]).all()
+
+
+def test_identifiers_of_any_length_are_told_and_cut(tmp_path):
+    register = load(
+        tmp_path, {"domain": "ch-alpha.mssante.fr", "structure_id": "1" * 200, "beneficiary_id": "2" * 200}
+    )
+    assert set(rules(register)) == {"DECL_ID_SHAPE"}
+
+
+def test_a_register_of_another_years_form_says_which_columns(tmp_path):
+    old = {name: text for name, text in RIGHT.items() if not name.startswith("public_")}
+    row = old | {"domain": "ch-alpha.mssante.fr", "N° de télécopie": "01 99 00 00 09"}
+    (tmp_path / "r.json").write_text(json.dumps([row]))
+    register = load_declarations(tmp_path / "r.json")
+    told = {(p.column, p.kind) for p in register.problems.itertuples()}
+    assert ("N° de télécopie", "column-unknown") in told
+    assert ("public_project_phone", "column-missing") in told
+    assert not {column for column, _ in told} & {"received_on", "answered_on", "effective_on"}
+    assert set(rules(register)) == {"DECL_COLUMN"}
+
+
+def test_a_file_under_two_names_is_read_once_and_told_once(tmp_path):
+    folder = tmp_path / "declarations"
+    folder.mkdir()
+    rows = [{"domain": f"ch-{number}.mssante.fr"} for number in range(30)]
+    load(folder, *rows, name="a.json")
+    load(folder, *rows, name="b (copie).json")
+    register = load_declarations(folder)
+    assert len(register.declarations) == 30
+    twice = register.problems[register.problems["kind"] == "file-twice"]
+    assert twice[["file", "value"]].values.tolist() == [["b (copie).json", "a.json"]]
+    assert rules(register) == ["DECL_RECOVERED"]
+
+
+def test_one_register_in_two_formats_is_read_once(tmp_path):
+    folder = tmp_path / "declarations"
+    folder.mkdir()
+    write(folder, "csv")
+    write(folder, "xlsx")
+    register = load_declarations(folder)
+    assert len(register.declarations) == len(ROWS)
+    assert (register.problems["kind"] == "file-twice").sum() == 1
+
+
+def test_two_declarations_that_differ_are_both_read(tmp_path):
+    folder = tmp_path / "declarations"
+    folder.mkdir()
+    load(folder, {"domain": "ch-alpha.mssante.fr"}, name="a.json")
+    load(folder, {"domain": "ch-alpha.mssante.fr", "description": "Autre"}, name="b.json")
+    register = load_declarations(folder)
+    assert len(register.declarations) == 2
+    assert rules(register) == ["DECL_SAME_DAY"]
