@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     from mssante_audit.values.identifiers import parse_department, parse_identifier
     from mssante_audit.values.person import Person, mask
     from mssante_audit.verdicts.domains import domains
-    from mssante_audit.verdicts.methods import hosts, method_records
+    from mssante_audit.verdicts.methods import hosts, mail_records, method_records
     from mssante_audit.whitelist.load import WhiteList, load_whitelist
     from mssante_audit.whitelist.signature import verify_signature
 
@@ -111,7 +111,7 @@ _HOME = {
     "report.say": "lead note say",
     "report.tables": "Figure card enable key_figures sections show_frames",
     "verdicts.domains": "domains",
-    "verdicts.methods": "hosts method_records",
+    "verdicts.methods": "hosts mail_records method_records",
     "snapshot.load": "load_space",
     "space.story": "compare",
     "space.trust": "Thresholds TrustSpace",
@@ -130,10 +130,10 @@ __all__ = [
     "WhiteList", "actionable", "answer", "audit", "audit_all", "bars", "by_age", "card", "catalogue",
     "cause_list", "causes", "checks", "compare", "domains", "enable", "family", "findings_table", "hosts",
     "key_figures", "lacking", "lacks", "largest", "lead", "lines", "load_declarations", "load_rules",
-    "load_space", "load_whitelist", "mask", "method_records", "note", "opening", "parse_contact",
-    "parse_department", "parse_dn", "parse_identifier", "percent", "register", "remedy_of", "rule", "say",
-    "sections", "severity_bars", "show_frames", "states", "table", "tiles", "title_of", "titles", "touched",
-    "unknown", "verify_signature", "waived",
+    "load_space", "load_whitelist", "mail_records", "mask", "method_records", "note", "opening",
+    "parse_contact", "parse_department", "parse_dn", "parse_identifier", "percent", "register", "remedy_of",
+    "rule", "say", "sections", "severity_bars", "show_frames", "states", "table", "tiles", "title_of",
+    "titles", "touched", "unknown", "verify_signature", "waived",
 ]  # fmt: skip
 
 

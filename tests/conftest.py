@@ -317,8 +317,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if parts[0] == "tests" and slow:
             item.add_marker(pytest.mark.slow)
         shared = "runs" if RUNS & set(getattr(item, "fixturenames", ())) else item.path.name
-        groups[item] = "observing" if "observing" in parts else shared
+        alone = "observing" not in parts or item.path.name == "test_resolvers.py"  # it mostly waits
+        groups[item] = shared if alone else "observing"
         item.add_marker(pytest.mark.xdist_group(groups[item]))
-    first = ("test_kill.py", "runs", "test_run.py", "observing", "test_dossiers.py", "test_cluster.py")
+    first = (
+        "test_kill.py",
+        "runs",
+        "test_resolvers.py",
+        "test_run.py",
+        "observing",
+        "test_dossiers.py",
+        "test_cluster.py",
+    )
     ranks = {name: number for number, name in enumerate(first)}
     items.sort(key=lambda item: ranks.get(groups[item], len(ranks)))

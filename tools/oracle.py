@@ -1,8 +1,9 @@
-"""Have Zonemaster look at the zones that our tests serve, and write what it sees beside what we see.
+"""Have Zonemaster and resolvers look at the zones that our tests serve, and write it beside what we see.
 
-Usage: ``python tools/oracle.py docs/dns_oracle.md``. Both look, in one run, at the servers of
-``tests/observing/dnscases.py``, in a network namespace with nothing else in it. Reasons for differences are
-written by hand in ``oracle_reasons.toml``; exits with 1 if a difference has none, or a reason no difference.
+Usage: ``python tools/oracle.py docs/dns_oracle.md docs/dns_verdicts.md``. Zonemaster and we look, in one run,
+at the servers of ``tests/observing/dnscases.py``, in a network namespace with nothing else in it. Reasons for
+differences are written by hand in ``oracle_reasons.toml``; exits with 1 if a difference has none, or a reason
+no difference. `verdicts_table` has the second page, on which BIND, unbound and Knot Resolver are heard too.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "tests" / "observing"), str(HERE.parent)]
+sys.path[:0] = [str(HERE.parent / "tests" / "observing"), str(HERE.parent), str(HERE)]
+import dnsresolvers  # noqa: E402
+import verdicts_table  # noqa: E402
 from dnscases import CASES, ROOT, Case  # noqa: E402
+from dnshard import HARD  # noqa: E402
 from dnslab import HOW, KNOT, NAMESPACED, NSD, can_unshare, in_namespace  # noqa: E402
 
 from mssante_audit.findings.registry import rule  # noqa: E402
@@ -148,9 +152,9 @@ def table(rows: Sequence[Row], clean: Mapping[str, str], reasons: Reasons, versi
     return "\n".join(lines) + "\n"
 
 
-def zonemaster(domain: str, hints: Path) -> dict[str, str]:
+def zonemaster(domain: str, hints: Path, level: str = LEVEL) -> dict[str, str]:
     """Run Zonemaster on a zone; return tag → level."""
-    options = ("--no-ipv6", f"--hints={hints}", "--json", f"--level={LEVEL}", "--no-progress")
+    options = ("--no-ipv6", f"--hints={hints}", "--json", f"--level={level}", "--no-progress")
     said = output("zonemaster-cli", *options, domain)
     return {one["tag"]: one["level"] for one in json.loads(said)["results"]}
 
@@ -175,36 +179,52 @@ def look(folder: Path) -> None:
     ours = {name: sorted(rules) for name, rules in findings(folder).items()}
     seen = {"ours": ours, "theirs": dict(zip((case.name for case in CASES), theirs, strict=True))}
     (folder / "seen.json").write_text(json.dumps(seen))
+    verdicts_table.look(folder / "hard", lambda domain: zonemaster(domain, hints, "WARNING"))
 
 
 def versions() -> str:
     """Name what was run."""
     engine = next(line for line in output("zonemaster-cli", "--version").splitlines() if "Engine" in line)
     texts = (engine, output(str(NSD), "-v").splitlines()[0], output(str(KNOT), "--version"))
+    return _listed(texts)
+
+
+def resolvers() -> str:
+    """Name the resolvers that were run."""
+    named, unbound, kresd = (str(dnsresolvers.PLACES[name]) for name in ("named", "unbound", "kresd"))
+    bind = output(named, "-v").partition("-")[0]
+    return _listed(
+        (bind, f"unbound {output(unbound, '-V').split()[1]}", output(kresd, "-V").replace(",", ""))
+    )
+
+
+def _listed(texts: Sequence[str]) -> str:
     return ", ".join(re.sub(r" version v?", " ", text.strip().removeprefix("knotd, ")) for text in texts)
 
 
-def main(out: Path) -> int:
-    """Look, compare and write the page; return the exit status."""
+def main(out: Path, verdicts: Path) -> int:
+    """Look, compare and write the pages; return the exit status."""
     missing = (
         ZONEMASTER if not shutil.which("zonemaster-cli") else HOW if not (NSD and KNOT) else
-        "" if can_unshare() else NAMESPACED
+        dnsresolvers.HOW if dnsresolvers.MISSING else "" if can_unshare() else NAMESPACED
     )  # fmt: skip
     if missing:
         print(missing, file=sys.stderr)  # noqa: T201 - the command's output
         return 2
-    from dnsscene import ADDRESSES
+    from dnsscene import addresses
 
     with tempfile.TemporaryDirectory() as name:
         code = (
             f"sys.path.insert(0, {str(HERE)!r})\n"
             f"from pathlib import Path; from oracle import look\nlook(Path({name!r}))"
         )
-        done = in_namespace(code, *ADDRESSES, timeout=1800)
+        own = (f"{address}/32" for address in dnsresolvers.ADDRESSES.values())
+        done = in_namespace(code, *dict.fromkeys((*addresses(), *addresses(HARD), *own)), timeout=3600)
         if done.returncode:
             print(done.stderr, file=sys.stderr)  # noqa: T201 - the command's output
             return 1
         seen = json.loads(Path(name, "seen.json").read_text())
+        hard = verdicts_table.lines(Path(name, "hard"))
     reasons = read_reasons()
     rows, wrong = compare(CASES, {n: set(r) for n, r in seen["ours"].items()}, seen["theirs"], reasons)
     for line in wrong:
@@ -212,9 +232,13 @@ def main(out: Path) -> int:
     if wrong:
         return 1
     out.write_text(table(rows, seen["theirs"][CLEAN], reasons, versions()), encoding="utf-8")
+    page = verdicts.read_text(encoding="utf-8") if verdicts.exists() else ""
+    told = f"{resolvers()}, {versions()}"
+    verdicts.write_text(verdicts_table.written(page, hard, told), encoding="utf-8")
     print(f"{out}: {len(rows)} cases, every difference with its reason")  # noqa: T201 - the command's output
+    print(f"{verdicts}: {len(HARD)} cases")  # noqa: T201 - the command's output
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(*map(Path, sys.argv[1:])))

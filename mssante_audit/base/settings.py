@@ -153,6 +153,38 @@ class Observe(Section):
     )
 
 
+class ObserveTls(Section):
+    """Section ``[observe_tls]``."""
+
+    port: int = Field(default=25, ge=1, le=65_535, description="Port of every mail server.")
+    timeout: Seconds = Field(default=15.0, description="Seconds that each step of a visit may take.")
+    pause: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=60.0, description="Seconds between two connections to one address."
+    )
+    in_flight: int = Field(default=50, ge=1, le=10_000, description="Connections at any moment.")
+    helo: str = Field(
+        default="localhost",
+        pattern=r"^[A-Za-z0-9.:\[\]-]{1,255}$",
+        description="Name to give oneself in EHLO.",
+    )
+    source_address: str = Field(
+        default="", description='Address to connect from; the system\'s choice if "".'
+    )
+    client_certificate: Annotated[
+        Path | None, BeforeValidator(_placed_if_any, json_schema_input_type=str)
+    ] = Field(
+        default="",
+        validate_default=True,
+        description="Certificate to show to servers that demand one, with the chain behind it (PEM).",
+    )
+    client_key: Annotated[Path | None, BeforeValidator(_placed_if_any, json_schema_input_type=str)] = Field(
+        default="", validate_default=True, description="Its key (PEM), which is never written anywhere."
+    )
+    only: str = Field(
+        default="", description='Only mail servers of domains like this, such as "*.aura.*"; all if "".'
+    )
+
+
 class Thresholds(Section):
     """What an audit takes for too old, too many or too few."""
 
@@ -178,10 +210,25 @@ class Thresholds(Section):
         title="Délai d’inscription (jours)",
         description="Days after which a declared domain should be listed (RECO_NOT_LISTED).",
     )
+    certificate_info_days: Days = Field(
+        default=60,
+        title="Certificat présenté : à renouveler d’ici (jours)",
+        description="A certificate that ends within so many days is told (TLS_EXPIRES).",
+    )
+    certificate_warning_days: Days = Field(
+        default=30,
+        title="Certificat présenté : bientôt à échéance (jours)",
+        description="One that ends within so many days is a warning (TLS_EXPIRES_SOON).",
+    )
+    certificate_error_days: Days = Field(
+        default=7,
+        title="Certificat présenté : échéance imminente (jours)",
+        description="One that ends within so many days is an error (TLS_EXPIRES_NOW).",
+    )
     observation_max_age_days: Days = Field(
         default=7,
         title="Âge maximal d’une observation (jours)",
-        description="What was observed of a domain more than this many days ago says nothing of it any more.",
+        description="Days after which what was observed of a domain says nothing any more.",
     )
 
     def oldest_observation(self, as_of: datetime) -> datetime:
@@ -202,8 +249,8 @@ class Inputs(Section):
         default=0.1,
         ge=0,
         le=1,
-        description="Share of its rows, declarations, observed domains or mailboxes from whose loss since "
-        "the run before an input is shrunk.",
+        description="Share of its rows, declarations, observed domains, visited servers or mailboxes from "
+        "whose loss since the run before an input is shrunk.",
     )
     register_max_age_days: Days = Field(
         default=365, description="Age of its last declaration from which a register is stale; 0: never."

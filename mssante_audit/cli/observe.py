@@ -1,4 +1,4 @@
-"""The commands that use the network, ``mssante-audit observe dns``, and what compares what they wrote.
+"""The commands that use the network, ``mssante-audit observe``, and what compares what they wrote.
 
 Mounted by `mssante_audit.cli.main`, which turns the package's errors into one line and exit status 2, and
 Ctrl-C into 130. Nothing here is imported before a command runs that the other commands would have to wait
@@ -7,6 +7,7 @@ for.
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,13 +17,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mssante_audit.base.errors import InputError
-from mssante_audit.base.settings import Observe
+from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.base.settings import Observe, ObserveTls, Parameters
 from mssante_audit.cli.console import say, write_frame
 from mssante_audit.cli.options import Data, OutFile, options_of
 
 if TYPE_CHECKING:
     from mssante_audit.observe.dns.run import Progress
+    from mssante_audit.observe.tls.run import Progress as Visits
 
 Written = StrEnum("Written", "text csv json")
 """Formats of what changed: for a reader, or for programs."""
@@ -56,16 +58,12 @@ def dns(
 ) -> None:
     """Ask the DNS about every domain of the list, gently, and write a dated observation file."""
     from mssante_audit.observe.dns.run import ObserveSettings, observe
-    from mssante_audit.space.trust import find_archive, find_whitelist
-    from mssante_audit.whitelist.load import load_whitelist
 
     given = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if v is not None}
     settings = ObserveSettings(**given)
     path = out or _path(data, resume=resume)
-    # The list alone: a damaged register or older observation must not keep anyone from observing.
-    domains = load_whitelist(find_whitelist(data, find_archive(data))).entries["domain"].unique().tolist()
-    with _progress() as show:
-        summary = observe([d for d in domains if d], path, settings, resume=resume, progress=show)
+    with _progress(_tell_queries) as show:
+        summary = observe(_domains(data), path, settings, resume=resume, progress=show)
     counts = ", ".join(f"{outcome} {count}" for outcome, count in sorted(summary.outcomes.items()))
     typer.echo(
         f"{path}: {summary.domains} domains, {summary.queries} queries in {summary.seconds:.0f} s ({counts})"
@@ -74,6 +72,60 @@ def dns(
         typer.echo(f"not asked, no name the DNS can carry: {domain!r}")
     if summary.ignored:
         typer.echo(f"{summary.ignored} messages thrown away: they answered nothing that was asked")
+
+
+@app.command()
+@options_of(
+    ObserveTls,
+    "port", "timeout", "pause", "in_flight", "helo", "source_address", "client_certificate", "client_key",
+    "only", metavars={"only": "PATTERN", "source_address": "ADDRESS", "helo": "NAME"},
+)  # fmt: skip
+@options_of(Parameters, "anchors")
+def tls(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with the white list and an observation of the DNS.")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="One server to look at, name or address; nothing is kept.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write.", show_default="observations/tls-<date>.jsonl.gz in --data"),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with --out, or with the last observation if it was stopped."),
+    ] = False,
+    anchors: list[str] | None = None,
+    **options: Any,
+) -> None:
+    """Ask each mail server that the newest DNS observation names which certificate it presents.
+
+    No mail is sent: EHLO, STARTTLS, EHLO, QUIT. With --host the exit status is 0 if the certificate is in
+    time and leads to an anchor, 1 if not, 4 if that is not known.
+    """
+    settings = ObserveTls(**{name: v for name, v in options.items() if v is not None})
+    if host is not None:
+        from mssante_audit.cli.observe_tls import look_at
+
+        raise typer.Exit(look_at(host, settings, data, anchors or ()))
+    if data is None:
+        raise ParameterError("neither --data nor --host", remedy="Say whom to look at")
+    from mssante_audit.cli.observe_tls import mail_hosts
+    from mssante_audit.observe.tls.run import observe_tls, servers_of
+
+    domains = [d for d in _domains(data) if fnmatch.fnmatch(d.lower(), settings.only.lower() or "*")]
+    hosts, source = mail_hosts(data, domains)
+    path = out or _path(data, resume=resume, kind="tls")
+    with _progress(_tell_visits) as show:
+        servers = servers_of(hosts, settings.port)
+        summary = observe_tls(servers, path, settings, dns=source, resume=resume, progress=show)
+    counts = ", ".join(f"{outcome} {count}" for outcome, count in sorted(summary.outcomes.items()))
+    known = f", {summary.known} known already" if summary.known else ""
+    told = f"{summary.visits} visits in {summary.seconds:.0f} s"
+    say(f"{path}: {summary.servers} servers{known}, {told} ({counts or 'nothing to do'})")
+    if lost := sorted(host for host, addresses in hosts.items() if not addresses):
+        say(f"not visited, without a known address: {', '.join(lost)}")
 
 
 @app.command()
@@ -123,42 +175,61 @@ def _named(text: str, data: Path | None) -> Path:
     raise InputError(f"no whole observation of {text} or before", file=str(folder))
 
 
-def _path(data: Path, *, resume: bool) -> Path:
+def _domains(data: Path) -> list[str]:
+    from mssante_audit.space.trust import find_archive, find_whitelist
+    from mssante_audit.whitelist.load import load_whitelist
+
+    # The list alone: a damaged register or older observation must not keep anyone from observing.
+    entries = load_whitelist(find_whitelist(data, find_archive(data))).entries
+    return [domain for domain in entries["domain"].unique().tolist() if domain]
+
+
+def _path(data: Path, *, resume: bool, kind: str = "dns") -> Path:
     from mssante_audit.observe.kinds import default_path, observation_files
     from mssante_audit.observe.observation import load_observation
+    from mssante_audit.observe.tls.observation import load_tls
 
     folder = data if data.is_dir() else data.parent
     if not resume:
-        return default_path(folder, datetime.now(UTC))
-    files = observation_files(folder)
+        return default_path(folder, datetime.now(UTC), kind)
+    files = observation_files(folder, kind)
     if not files:
         raise InputError("no observation to go on with", file=str(folder), remedy="Leave --resume out")
-    if load_observation(files[-1]).complete:
+    if (load_tls if kind == "tls" else load_observation)(files[-1]).complete:
         raise InputError(
             "complete already", file=str(files[-1]), remedy="Leave --resume out to make a new one"
         )
     return files[-1]
 
 
+def _tell_queries(progress: Progress) -> tuple[int, int, str]:
+    rate = progress.sent / max(progress.seconds, 0.001)
+    silent = f" · silent: {', '.join(progress.silent[:3])}" if progress.silent else ""
+    more = f" and {len(progress.silent) - 3} more" if len(progress.silent) > 3 else ""
+    return progress.done, progress.total, f"{rate:.0f} queries/s{silent}{more}"
+
+
+def _tell_visits(progress: Visits) -> tuple[int, int, str]:
+    counts = ", ".join(f"{outcome} {count}" for outcome, count in sorted(progress.outcomes.items()))
+    return progress.done, progress.total, counts
+
+
 @contextmanager
-def _progress() -> Iterator[Callable[[Progress], None] | None]:
-    """Show how far it is, at what rate, how long it will take, and who is silent; only to a terminal."""
+def _progress(tell: Callable[[Any], tuple[int, int, str]]) -> Iterator[Callable[[Any], None] | None]:
+    """Show how far it is, how long it will take, and what `tell` says more; only to a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     from mssante_audit.cli.progress import bar
 
-    note = TextColumn("{task.fields[note]}")
+    note = TextColumn("{task.fields[note]}", markup=False)
     with bar(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), note) as shown:
         if not shown:
             yield None
             return
         task = shown.add_task("", total=None, note="")
 
-        def show(progress: Progress) -> None:
-            rate = progress.sent / max(progress.seconds, 0.001)
-            silent = f" · silent: {', '.join(progress.silent[:3])}" if progress.silent else ""
-            more = f" and {len(progress.silent) - 3} more" if len(progress.silent) > 3 else ""
-            told = f"{rate:.0f} queries/s{silent}{more}"
-            shown.update(task, total=progress.total, completed=progress.done, note=told)
+        def show(progress: Any) -> None:
+            done, total, told = tell(progress)
+            shown.update(task, total=total, completed=done, note=told)
 
         yield show

@@ -69,7 +69,7 @@ def asked(domain: str, **given: Any) -> Mail:
     with TemporaryDirectory(prefix="mssante-audit-") as folder:
         file = Path(folder, "dns.jsonl.gz")
         observe([domain], file, ObserveSettings(**(PACE | given)))
-        return mails(load_observation(file), [domain], datetime.now(UTC), 1)[domain]
+        return mails(load_observation(file), [domain], datetime.now(UTC), 1, steps=True)[domain]
 
 
 def told(mail: Mail, language: str) -> Iterator[str]:

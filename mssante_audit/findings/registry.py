@@ -40,6 +40,7 @@ OURS = (
     "declarations",
     "reconciliation",
     "delegation_vs_redirection",
+    "certificates",
     "mailboxes",
 )
 """Each a folder of `mssante_audit.audits` that holds its rules and an ``AUDIT``."""

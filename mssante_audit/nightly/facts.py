@@ -88,6 +88,7 @@ def _causes(space: TrustSpace, findings: pd.DataFrame, lang: str) -> dict[str, A
     named = [
         {
             "severity": cause["severity"],
+            "rule": cause["rules"][0],
             "title": _title(cause["rules"][0], lang),
             "operator": masked_message(cause["operator"]),
             "domain": masked_message(cause["domain"]),
@@ -109,6 +110,7 @@ def _groups(gone: Sequence[Mapping[str, str]], lang: str) -> dict[str, Any]:
     named = [
         {
             "severity": rule(code).severity,
+            "rule": code,
             "title": _title(code, lang),
             "operator": masked_message(operator),
             "domain": masked_message(own[0]["domain"]),

@@ -43,6 +43,9 @@ _FIELDS = {
     "SOA": re.compile(r"[^ ]+ [^ ]+( [0-9]{1,10}){5}"),
     "NS": re.compile(r"[^ ]+"),
     "CNAME": re.compile(r"[^ ]+"),
+    "DS": re.compile(r"[0-9]{1,5}( [0-9]{1,3}){2} [0-9a-fA-F ]*"),
+    "DNSKEY": re.compile(r"[0-9]{1,5}( [0-9]{1,3}){2}( [^ ]+)*"),
+    "RRSIG": re.compile(r"[A-Z0-9]+( [0-9]{1,10}){3}( [0-9]{14}){2} [0-9]{1,5}( [^ ]+)+"),
 }
 """What the data of a record looks like, for the types that are read here."""
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
@@ -53,7 +56,14 @@ class ObservationError(InputError):
     """A file that is not an observation, or not one this version can read."""
 
 
-def _instant(text: str) -> str:
+def checked_instant(text: str) -> str:
+    """Return an instant as a line has it.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
     if not _INSTANT.fullmatch(text):
         raise ValueError
     datetime.fromisoformat(text)
@@ -115,7 +125,7 @@ class Record(NamedTuple):
 class Observed(NamedTuple):
     """One query and what came of it (fields: the columns above)."""
 
-    at: Annotated[str, AfterValidator(_instant)]
+    at: Annotated[str, AfterValidator(checked_instant)]
     domain: str
     step: Annotated[str, _one_of(STEPS)]
     zone: str
@@ -268,6 +278,6 @@ def check_header(content: dict[str, Any], path: Path) -> dict[str, Any]:
         )
     with suppress(KeyError, ValueError):
         if all(isinstance(content[key], str) for key in ("parent_zone", "sibling", "at")):
-            _instant(content["at"])
+            checked_instant(content["at"])
             return content
     raise ObservationError("its header is damaged", file=str(path))

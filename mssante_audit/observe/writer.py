@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import gzip
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,13 @@ class Writer:
             os.close(self._file)
             raise OutputError("another run is writing it", file=str(path)) from None
 
-    def mend(self) -> Iterator[dict[str, Any]]:
+    def mend(self, check: Callable[[dict[str, Any], Path], Any] = check_header) -> Iterator[dict[str, Any]]:
         """Yield every readable line of the file, then cut off what a killed run left half-written.
+
+        Parameters
+        ----------
+        check
+            Refuses a header line that is not of the kind expected.
 
         Raises
         ------
@@ -65,11 +71,11 @@ class Writer:
         first = True
         for _, content in scan.lines():
             if first or "format" in content:
-                check_header(content, self.path)
+                check(content, self.path)
             first = False
             yield content
         if first:
-            raise ObservationError("not a DNS observation", file=str(self.path))
+            raise ObservationError("not an observation", file=str(self.path))
         tail = [raw.decode("utf-8", "replace") for raw in scan.tail]
         os.ftruncate(self._file, scan.good)
         self._lines = tail + self._lines
@@ -113,6 +119,26 @@ class Writer:
             self.flush()
         finally:
             os.close(self._file)
+
+
+async def while_flushing(writer: Writer, each: Callable[[], None], *works: Awaitable[Any]) -> None:
+    """Wait for all of `works`, flushing and calling `each` twice a second; the first error ends all."""
+
+    async def tick() -> None:
+        while True:
+            each()
+            writer.flush()
+            await asyncio.sleep(0.5)
+
+    whole: asyncio.Future[Any] = asyncio.gather(*works)
+    beside: asyncio.Future[Any] = asyncio.ensure_future(tick())
+    try:
+        await asyncio.wait({whole, beside}, return_when=asyncio.FIRST_COMPLETED)
+        await (whole if whole.done() else beside)
+    finally:
+        for task in (whole, beside):
+            task.cancel()
+        await asyncio.gather(whole, beside, return_exceptions=True)
 
 
 def read_known(lines: Iterator[dict[str, Any]]) -> tuple[dict[tuple[Any, ...], Observed], str]:

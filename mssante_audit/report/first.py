@@ -20,7 +20,8 @@ from mssante_audit.report.findings import title_of
 from mssante_audit.report.say import lead, say
 from mssante_audit.report.tables import Html, badge, csv_link, data, prose
 from mssante_audit.verdicts.checks import NOT_AUDITED, RESULTS, STATES
-from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, causes
+from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS
+from mssante_audit.verdicts.words import causes as mail_causes
 
 CAUSES = 10
 """Causes that are shown."""
@@ -153,8 +154,8 @@ def _reason(domains: pd.DataFrame, check: str) -> str:
     if code in catalogue():
         return typeset(f"{prose(title_of(code))} ({count(n, 'domaine')})")
     words = "pas encore jugé domaine par domaine" if code == NOT_AUDITED else DOUBTS["fr"].get(code, "")
-    if code in causes():
-        words = f"{causes()[code]['fr']} ({count(n, 'domaine')})"
+    if code in mail_causes():
+        words = f"{mail_causes()[code]['fr']} ({count(n, 'domaine')})"
     words = words or known_needs()[code.removeprefix("no_")]["fr"]
     return prose(words[0].upper() + words[1:])
 

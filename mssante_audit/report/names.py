@@ -29,6 +29,14 @@ STATUS_STYLES = {
 MATCHES = {"same": "", "spelling": "autre écriture", "differs": "différent"}
 """How what is listed compares with what was declared; "" for no gap."""
 
+RECEIVED = {
+    "yes": "Reçoivent",
+    "degraded": "À risque",
+    "no": "Ne reçoivent pas",
+    "unknown": "Inconnus",
+}
+"""Whether domains receive mail (`mssante_audit.verdicts.mail.RECEIVES`)."""
+
 DECLARED = {
     "delegation": "délégation",
     "redirection": "redirection",

@@ -61,6 +61,9 @@ def open_space(
     concentration_min: int = DEFAULTS.concentration_min,
     listing_days: int = DEFAULTS.listing_days,
     observation_max_age_days: int = DEFAULTS.observation_max_age_days,
+    certificate_info_days: int = DEFAULTS.certificate_info_days,
+    certificate_warning_days: int = DEFAULTS.certificate_warning_days,
+    certificate_error_days: int = DEFAULTS.certificate_error_days,
 ) -> TrustSpace:
     """Load the trust space that a notebook's parameters describe (`mssante_audit.space.trust.load_space`).
 
@@ -81,6 +84,9 @@ def open_space(
         concentration_min=check_value("concentration_min", concentration_min),
         listing_days=check_value("listing_days", listing_days),
         observation_max_age_days=check_value("observation_max_age_days", observation_max_age_days),
+        certificate_info_days=check_value("certificate_info_days", certificate_info_days),
+        certificate_warning_days=check_value("certificate_warning_days", certificate_warning_days),
+        certificate_error_days=check_value("certificate_error_days", certificate_error_days),
     )
     return load_space(
         data,

@@ -14,11 +14,12 @@ from typing import NamedTuple
 import pandas as pd
 
 from mssante_audit.findings.catalogue import CHECKS, FAILED
-from mssante_audit.findings.registry import audits, catalogue
+from mssante_audit.findings.registry import LIST, audits, catalogue
 from mssante_audit.space.scope import outside
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.mail import RECEIVES as RECEIVES
 from mssante_audit.verdicts.mail import Mail, mails
+from mssante_audit.verdicts.tls import tls_of
 from mssante_audit.whitelist.reliance import doubts
 
 RESULTS = ("ok", "warn", "fail", "unknown")
@@ -58,6 +59,7 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
         The domains that each of them touches.
     """
     doubted = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
+    doubted = doubted or [one.state for one in space.states if one.name == LIST and one.doubtful]
     gaps, beyond = _gaps(space, findings) | ({"listed": doubted} if doubted else {}), outside(space)
     rules = catalogue()
     decided: defaultdict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
@@ -68,11 +70,11 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
             for name in names:
                 decided[name, check, grade][code] = None
     names = space.audited["domain"].unique().tolist()
-    walked = mails_of(space)
+    walked, presented = mails_of(space), tls_of(space)
     found = []
     for domain in names:
         results, why = dict.fromkeys(CHECKS, "ok"), {}
-        mail = walked[domain]
+        mail, tls = walked[domain], presented.get(domain)
         for check in CHECKS:
             codes = {grade: list(decided.get((domain, check, grade), ())) for grade in ("fail", "warn")}
             if check == "listed" and doubted:
@@ -80,13 +82,15 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
             codes["unknown"] = [*gaps.get(check, [OUTSIDE] * (check == "declaration" and domain in beyond))]
             if check in WALKED and space.observation is not None and (cause := mail.causes[check]):
                 codes[mail.grades[check]] = codes[mail.grades[check]] or [cause]
+            if check == "tls" and tls and tls.cause:
+                codes[tls.grade] = codes[tls.grade] or [tls.cause]
             results[check], why[check] = next(((g, own) for g, own in codes.items() if own), ("ok", []))
         state = "unknown" if doubted else _state(results, why)
         unseen = ["no_observation"] if space.observation is None else [mail.cause]
-        why["receives"] = [] if mail.receives == "yes" else unseen
-        found.append(
-            Verdict(results, state, {check: own for check, own in why.items() if own}, mail.receives)
-        )
+        receives, why["receives"] = mail.receives, [] if mail.receives == "yes" else unseen
+        if tls and receives in ("yes", "degraded") and tls.grade in ("warn", "fail"):
+            receives, why["receives"] = ("no" if tls.grade == "fail" else "degraded"), [tls.cause]
+        found.append(Verdict(results, state, {check: own for check, own in why.items() if own}, receives))
     return found
 
 

@@ -22,7 +22,7 @@ column            dtype                meaning
 ``certificate``   str                  the certificate names that stand for it
 ``dns``           str                  its name in the DNS, from the parent zone to an answer about its mail
 ``mail``          str                  its mail hosts
-``tls``           str                  what its mail hosts present; ``unknown`` for now
+``tls``           str                  what its mail hosts present (`mssante_audit.verdicts.tls`)
 ``contacts``      str                  whom to call about it
 ``declaration``   str                  its declarations, and whether the list agrees; ``unknown`` without a
                                        register

@@ -180,6 +180,17 @@ class Heard:
             return 4
         return 2 if one.edns and one.rcode in _NO_EDNS else 3
 
+    def times(self, qname: str, qtype: str) -> list[int]:
+        """Return when a question was asked first and last, in microseconds since 1970; empty if never."""
+        told = [
+            one.at
+            for zone in self.asked.get((qname, qtype), ())
+            for both in self._lines[zone, qname, qtype].values()
+            for one in both
+            if one is not None
+        ]
+        return [min(told), max(told)] if told else []
+
     def words(self, zone: str, qname: str, qtype: str, *, walked: bool = False) -> dict[str, Word]:
         """Return what each address asked said to a question.
 
@@ -188,7 +199,13 @@ class Heard:
         key = (zone, qname, qtype, walked)
         if key not in self._words:
             lines = self._lines.get((zone, qname, qtype), {})
-            self._words[key] = {address: self._word(*both, walked=walked) for address, both in lines.items()}
+            compared = walked and qtype == "MX" and qname == zone
+            self._words[key] = {
+                address: Word("told", both[0])
+                if both[0] is not None and not compared and _plainly_told(both[0])
+                else self._word(*both, walked=walked)
+                for address, both in lines.items()
+            }
         return self._words[key]
 
     def word(self, zone: str, qname: str, qtype: str, address: str, *, walked: bool = False) -> Word:
@@ -272,6 +289,11 @@ class Heard:
         if ip.is_multicast:
             return False
         return ip.is_global or (self.laboratory and any(ip in n for n in _MADE_UP if n.version == ip.version))
+
+
+def _plainly_told(one: Reply) -> bool:
+    """Whether nothing more has to be looked at to know that a reply is one that every resolver takes."""
+    return one.edns and one.outcome in TOLD and not one.rtt > SLOW
 
 
 def _answers(one: Reply) -> bool:

@@ -29,9 +29,9 @@ from typing import Any, NamedTuple
 
 from dns.inet import is_address
 
-from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.walk import MAX_HOSTS, MAX_NAMES
+from mssante_audit.observe.kinds import RUN
 from mssante_audit.observe.lines import MAX_ALIASES
 from mssante_audit.observe.observation import Observation
 from mssante_audit.verdicts.chain import Chain
@@ -156,7 +156,12 @@ class Server(NamedTuple):
 
 
 def mails(
-    observation: Observation | None, domains: Iterable[str], as_of: datetime, max_age_days: int
+    observation: Observation | None,
+    domains: Iterable[str],
+    as_of: datetime,
+    max_age_days: int,
+    *,
+    steps: bool = False,
 ) -> dict[str, Mail]:
     """Return for each domain whether mail to it arrives.
 
@@ -170,6 +175,8 @@ def mails(
         The instant (UTC) that ages are counted from.
     max_age_days
         A domain asked for longer ago is unknown.
+    steps
+        Whether to tell each step of the walk: for one domain, not for thousands.
     """
     names = list(dict.fromkeys(domains))
     if observation is None:
@@ -179,7 +186,7 @@ def mails(
     try:
         found: dict[str, Mail] = {}
         for part, own in observation.shares(names):
-            walk = _Walk(part)
+            walk = _Walk(part, steps=steps)
             found |= {domain: walk.mail(domain, as_of, timedelta(max_age_days)) for domain in own}
         return {domain: found[domain] for domain in names}
     finally:
@@ -190,7 +197,8 @@ def mails(
 class _Walk:
     """Walks domains in what was heard; hosts are looked at once."""
 
-    def __init__(self, observation: Observation) -> None:
+    def __init__(self, observation: Observation, *, steps: bool = False) -> None:
+        self._tells = steps
         self._heard = Heard(observation)
         self._chain = Chain(observation, self._heard)
         self._lookups = Lookups(self._heard, self._chain)
@@ -202,12 +210,12 @@ class _Walk:
         if not name:
             part = Part("no", "no-name", {"name": domain})
             return Mail(domain, "no", part.cause, part.facts, part, NOT_REACHED)
-        at = self._times(name)
+        at = self._heard.times(name, "MX")
         if not at:
             return Mail(domain, "unknown", "not-observed")
         first, last = (datetime.fromtimestamp(when / 1e6, UTC) for when in (at[0], at[-1]))
-        if first > as_of + SKEW or as_of - last > most:
-            cause = "of-the-future" if first > as_of + SKEW else "too-old"
+        if first > as_of + RUN or as_of - last > most:
+            cause = "of-the-future" if first > as_of + RUN else "too-old"
             part = Part("unknown", cause, {"at": last})
             return Mail(domain, "unknown", cause, part.facts, part, part, last)
         if is_under(name, self._heard.parent):
@@ -216,16 +224,6 @@ class _Walk:
             ways = self._elsewhere(name)
         whole = ways.whole
         return Mail(domain, whole.receives, whole.cause, whole.facts, ways.dns, ways.mail, last, ways.steps)
-
-    def _times(self, name: str) -> list[int]:
-        """Return the first and the last instant at which the domain's mail was asked for."""
-        told = [
-            word.reply.at
-            for zone in self._heard.asked.get((name, "MX"), ())
-            for word in self._heard.words(zone, name, "MX").values()
-            if word.reply
-        ]
-        return [min(told), max(told)] if told else []
 
     # -- zones ---------------------------------------------------------------------------------------------
 
@@ -242,7 +240,9 @@ class _Walk:
         if own is YES and len(names_of(referrals, zone)) > MAX_RECORDS:
             own = Part("degraded", "servers-many", {"zone": zone})
         led = [self._led(zone, what, [words[a] for a in at], name, depth) for what, at in contents.items()]
-        steps = _steps(zone, name, servers or (), words, dict(_owners(contents, led)))
+        steps: tuple[Step, ...] = ()
+        if self._tells:
+            steps = _steps(zone, name, servers or (), words, dict(_owners(contents, led)))
         if own.receives in ("no", "unknown") or not led:
             # Where only IPv6 leads there and the observer has none, that is all there is to say.
             return Ways(own, own if own.receives == "degraded" else NOT_REACHED, frozenset(), steps)
@@ -356,12 +356,11 @@ class _Walk:
                 words[address] = NOTHING if fault is None else word._replace(kind="bogus")
         plain = frozenset(a for a, word in words.items() if word.kind == "told")
         over4 = frozenset(a for a in plain if ":" not in a)
-        partly = [kind for kind in PARTLY if any(word.kind == kind for word in words.values())]
         if not all(word.kind for word in words.values()):
             state = ""
         elif plain:
             state = "sound" if over4 else "ipv6"
-        elif partly:
+        elif partly := [kind for kind in PARTLY if any(word.kind == kind for word in words.values())]:
             state = partly[0]
         elif any(word.kind == DIM for word in words.values()):
             state = DIM

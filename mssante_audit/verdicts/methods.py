@@ -9,6 +9,8 @@ from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.observe.methods import methods
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.checks import mails_of
+from mssante_audit.verdicts.words import about, capital, causes
 
 COLUMNS = ("domain", "method", "cut", "declared", "observed_at", "why", "facts")
 
@@ -35,6 +37,33 @@ def method_records(space: TrustSpace) -> pd.DataFrame:
     why = [sentence(rule("DNS_METHOD_UNKNOWN"), "observed", {"seen": [facts]}) for facts in found["why"]]
     words = {"declared": pd.Series(kinds, dtype="str"), "why": pd.Series(why, dtype="str")}
     return found.rename(columns={"why": "facts"}).assign(**words)[list(COLUMNS)]
+
+
+def mail_records(space: TrustSpace) -> pd.DataFrame:
+    """Return one record an audited domain: whether it receives mail, and what decides it.
+
+    Returns
+    -------
+    DataFrame
+        ``domain`` str, ``receives`` and ``cause`` str (`mssante_audit.verdicts.mail`), ``what``, ``why`` and
+        ``remedy`` str (French; ``why`` names zone, servers or hosts), ``observed_at`` (UTC, NaT if it was not
+        observed), ``mailboxes`` Int64 (<NA> where that is unknown).
+    """
+    found, published, words = list(mails_of(space).values()), space.published, causes()
+    told = [words[one.cause] if one.cause else {} for one in found]
+    boxes = [None if published is None else published.get(one.domain, 0) for one in found]
+    return pd.DataFrame(
+        {
+            "domain": pd.Series([one.domain for one in found], dtype="str"),
+            "receives": pd.Series([one.receives for one in found], dtype="str"),
+            "cause": pd.Series([one.cause for one in found], dtype="str"),
+            "what": pd.Series([capital(own.get("fr", "")) for own in told], dtype="str"),
+            "why": pd.Series([capital(about(one)) if one.cause else "" for one in found], dtype="str"),
+            "remedy": pd.Series([own.get("do_fr", "") for own in told], dtype="str"),
+            "observed_at": pd.Series([one.observed_at for one in found], dtype="datetime64[us, UTC]"),
+            "mailboxes": pd.Series(boxes, dtype="Int64"),
+        }
+    )
 
 
 def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:

@@ -157,13 +157,7 @@ def verify_signature(
     InputError
         If the list is gone or has changed, or an anchor cannot be read.
     """
-    crls = [Path(anchor) for anchor in anchors if Path(anchor).suffix.lower() == SUFFIX]
-    places = [anchor for anchor in anchors if Path(anchor) not in crls]
-    trusted = trusted_certificates(places)
-    crls += [crl for place in map(Path, places) if place.is_dir() for crl in find_crls(place)]
-    if isinstance(whitelist.origin, Path):
-        trusted += find_anchors(whitelist.origin.parent)
-        crls += find_crls(whitelist.origin.parent)
+    trusted, crls = trust(anchors, whitelist.origin.parent if isinstance(whitelist.origin, Path) else None)
     if at is not None and at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
     at = (at or whitelist.generated_at or datetime.now(UTC)).astimezone(UTC)
@@ -200,6 +194,31 @@ def verify_signature(
     if revoked == "revoked":
         return replace(verdict, why=f"the signer's certificate is revoked: {revoked_why}", reason="revoked")
     return replace(verdict, status="valid", why="the signature is right and the signer chains to an anchor")
+
+
+def trust(anchors: Sequence[str | Path], folder: Path | None) -> tuple[list[x509.Certificate], list[Path]]:
+    """Return the certificates to trust and the files of revocation lists.
+
+    Parameters
+    ----------
+    anchors
+        Files and folders that the user names.
+    folder
+        The data folder, where IGC-Santé's certificates and revocation lists need not be named.
+
+    Raises
+    ------
+    InputError
+        If an anchor cannot be read.
+    """
+    crls = [Path(anchor) for anchor in anchors if Path(anchor).suffix.lower() == SUFFIX]
+    places = [anchor for anchor in anchors if Path(anchor) not in crls]
+    trusted = trusted_certificates(places)
+    crls += [crl for place in map(Path, places) if place.is_dir() for crl in find_crls(place)]
+    if folder is not None:
+        trusted += find_anchors(folder)
+        crls += find_crls(folder)
+    return trusted, crls
 
 
 def common_names(certificate: x509.Certificate) -> list[str]:

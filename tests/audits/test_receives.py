@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from made_up_dns import ALPHA_MX, AT, DELEGATED, ONE, PARENTS, REDIRECTED, TWO, Change, Scene
 
 from mssante_audit.observe.observation import Observation, load_observation
+from mssante_audit.verdicts import tls
 from mssante_audit.verdicts.mail import CAUSES, Mail, mails
 from mssante_audit.verdicts.words import causes
 from tools.sample.dns_world import NameServer, observe_world
@@ -211,7 +212,7 @@ def case(name: str) -> tuple[Observation, Mail]:
     scene = Scene()
     CASES[name][2](scene)
     found = observed(scene)
-    return found, mails(found, [DELEGATED], AS_OF, 7)[DELEGATED]
+    return found, mails(found, [DELEGATED], AS_OF, 7, steps=True)[DELEGATED]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -270,10 +271,19 @@ def test_what_was_not_observed_is_unknown() -> None:
 
 
 def test_every_cause_has_its_words() -> None:
-    assert causes().keys() == {cause for own in CAUSES.values() for cause in own}
+    assert causes().keys() == {cause for own in (*CAUSES.values(), tls.CAUSES) for cause in own}
     for words in causes().values():
         assert words.keys() == {"fr", "en", "do_fr", "do_en"}
         assert all(words[language] and words[language][0].islower() for language in ("fr",))
+
+
+def test_the_decision_table_has_every_cause_and_our_cases() -> None:
+    table = Path(__file__).parents[2].joinpath("docs/dns_verdicts.md").read_text(encoding="utf-8")
+    for cause in causes():
+        assert f"`{cause}`" in table
+    for name, (receives, cause, _) in CASES.items():
+        if cause:
+            assert f"| `{receives}` | `{cause}` |" in table, name
 
 
 # -- whatever the file --------------------------------------------------------------------------------------

@@ -159,7 +159,11 @@ def test_a_run_works_without_memory_both_writable_and_executable(place, settings
         "sys.exit(77) if done else os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
     )
     operators = load_space(place.folder / "data").entries["operator_id"]
-    settings(reports={"enabled": True}, dossiers={"enabled": True, "operators": [operators.iloc[0]]})
+    settings(
+        inputs={"tolerated": ["list"]},
+        reports={"enabled": True},
+        dossiers={"enabled": True, "operators": [operators.iloc[0]]},
+    )
     done = subprocess.run(
         [sys.executable, "-c", code, *place.command("run")[1:]],
         cwd=place.folder,

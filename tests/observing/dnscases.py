@@ -16,11 +16,13 @@ ONE, TWO, NEAR = "80.67.1.1", "91.121.2.2", "80.67.1.2"
 """Good servers of operators: NSD, Knot, and NSD's second address, in the same /24 as the first."""
 NOBODY = ("62.210.9.1", "62.210.10.1")
 """Nobody listens there."""
+SIX_ONE, SIX_TWO = "2001:660:1::1", "2001:bc8:2::2"
+"""The good servers' addresses of IPv6."""
 MX = "mx1.mail.example"
 SOA = "@ SOA ns1.op.example. hostmaster.op.example. {serial} 14400 3600 1209600 3600\n"
 NS = ("ns1.op.example", "ns2.op.example")
-DS = "{ds}"
-"""Stands for the DS record of the case's key."""
+DS, DS_SHA1 = "{ds}", "{ds-sha1}"
+"""Stand for the DS record of the case's key, of its SHA-256 or SHA-1."""
 
 
 def zone(*lines: str, serial: int = 2024020201, ns: tuple[str, ...] = NS, mx: str = f"10 {MX}.") -> str:
@@ -57,9 +59,10 @@ class Case:
     declared: tuple[str, ...] = ()
     """Boxes and servers of a form: kind, primary, secondary, mail."""
     cn: str = MX
-    signed: bool = False
+    signed: str = ""
+    """How the zone is signed, for `dnsscene.Key`; "" for not at all."""
     more: tuple[tuple[str, str], ...] = ()
-    """Further zones on both servers, by name below the case's."""
+    """Further zones on both servers, by name below the case's, or with a final dot."""
     zone: str = "mssante.fr"
     """The parent zone."""
     tested: str = ""
@@ -111,7 +114,7 @@ DELEGATIONS = (
         (*OWN_NS, f"ns1.@ A {ONE}", f"ns2.@ A {TWO}"),
         zone(*OWN, ns=("ns1.@", "ns2.@")),
     ),
-    Case("signe", "clean: signed, with its DS", parent=(*cut(), f"@ DS {DS}"), signed=True),
+    Case("signe", "clean: signed, with its DS", parent=(*cut(), f"@ DS {DS}"), signed="now"),
     Case(
         "mort",
         "nobody answers on either address",
@@ -210,11 +213,11 @@ DELEGATIONS = (
     Case(
         "ds-rompu",
         "a DS and no such key",
-        ("DNS_DS_UNUSED",),
+        ("DNS_DS_BROKEN",),
         (*cut(), f"@ DS 12345 13 2 {'AB' * 32}"),
-        signed=True,
+        signed="now",
     ),
-    Case("sans-ds", "signed, no DS", ("DNS_NO_DS",), signed=True),
+    Case("sans-ds", "signed, no DS", ("DNS_NO_DS",), signed="now"),
     Case(
         "chaine",
         "a delegated zone below a delegated zone, a name inside it",
@@ -371,5 +374,6 @@ PARENT_ZONES = {
     "mssante.fr": (("ns1.gestion.example", P1), ("ns2.gestion.example", P2)),
     "desaccord.fr": (("ns1.gestion.example", P1), ("ns2.gestion.example", P2)),
     "melange.fr": (("ns3.gestion.example", P3),),
+    "nonsigne.fr": (("ns1.gestion.example", P1), ("ns2.gestion.example", P2)),
 }
 """Parent zone → its servers."""

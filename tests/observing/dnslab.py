@@ -202,8 +202,12 @@ class Scripted:
         for thread in self._threads:
             thread.start()
 
-    def stop(self) -> None:
+    def end(self) -> None:
+        """Begin to stop: many that end together take no longer than one."""
         self._stop.set()
+
+    def stop(self) -> None:
+        self.end()
         for thread in self._threads:
             thread.join(5)
         for sock in (self._udp, self._answers, self._tcp):
@@ -219,11 +223,19 @@ class Scripted:
         while not self._stop.is_set():
             with suppress(TimeoutError):
                 wire, source = self._udp.recvfrom(65535)
-                for piece in self._do(wire, "udp"):
-                    if isinstance(piece, float):
-                        time.sleep(piece)
-                    else:
-                        self._answers.sendto(piece, source)
+                pieces = self._do(wire, "udp")
+                if pieces and isinstance(pieces[0], float):  # late: meanwhile others are served
+                    threading.Thread(target=self._send, args=(pieces, source), daemon=True).start()
+                else:
+                    self._send(pieces, source)
+
+    def _send(self, pieces: list[bytes | float], source: tuple[str, int]) -> None:
+        with suppress(OSError):  # stopped meanwhile
+            for piece in pieces:
+                if isinstance(piece, float):
+                    time.sleep(piece)
+                else:
+                    self._answers.sendto(piece, source)
 
     def _serve_tcp(self) -> None:
         while not self._stop.is_set():

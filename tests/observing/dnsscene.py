@@ -1,12 +1,14 @@
 """Serve the cases of `dnscases` on NSD, Knot and scripted servers, observe them, and audit what was observed.
 
-`running` needs a network namespace of its own (`dnslab.in_namespace`), as root, with `ADDRESSES` on it.
+`running` needs a network namespace of its own (`dnslab.in_namespace`), as root, with `addresses` on it.
 """
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,24 +20,50 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.query
+import dns.rcode
 import dns.rdatatype
 import dns.zone
 import pandas as pd
-from cryptography.hazmat.primitives.asymmetric import ec
-from dnscases import CASES, DS, NEAR, ONE, P1, P2, P3, PARENT_ZONES, ROOT, TOP, TWO, Case
-from dnslab import Script, Scripted, reply, send, start_knot, start_nsd
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from dnscases import (
+    CASES,
+    DS,
+    DS_SHA1,
+    NEAR,
+    ONE,
+    P1,
+    P2,
+    P3,
+    PARENT_ZONES,
+    ROOT,
+    SIX_ONE,
+    SIX_TWO,
+    TOP,
+    TWO,
+    Case,
+)
+from dnslab import Scripted, start_knot, start_nsd
+from dnsmisbehaving import mixed, script
+from dnsresolvers import ask_all, resolving
 
 sys.path.append(str(Path(__file__).parents[1] / "audits"))
 from made_up import ALPHA, make_space
 
 from mssante_audit.audits import told_in_clear
+from mssante_audit.audits.delegation_vs_redirection.observed import seen_of
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.observe.dns.run import ObserveSettings, observe
 from mssante_audit.observe.observation import load_observation
-from mssante_audit.space.trust import Thresholds
+from mssante_audit.space.trust import Thresholds, TrustSpace
+from mssante_audit.verdicts.mail import Mail, mails
 
-SCRIPTED = tuple(address for case in CASES for address, _ in case.scripted)
-ADDRESSES = tuple(f"{a}/32" for a in (ROOT, TOP, P1, P2, P3, ONE, TWO, NEAR, *SCRIPTED))
+
+def addresses(cases: Sequence[Case] = CASES) -> tuple[str, ...]:
+    """Return the addresses of all servers, as `dnslab.in_namespace` takes them."""
+    scripted = (address for case in cases for address, _ in case.scripted)
+    shared = (ROOT, TOP, P1, P2, P3, ONE, TWO, NEAR, SIX_ONE, SIX_TWO)
+    return tuple(f"{a}/{128 if ':' in a else 32}" for a in (*shared, *scripted))
+
 
 ROOT_ZONE = f"""@ SOA a.root-servers.net. nstld.example. 2024020201 14400 3600 1209600 3600
 @ NS a.root-servers.net.
@@ -69,98 +97,68 @@ def rendered(text: str, domain: str) -> str:
 
 
 class Key:
-    """A key of a zone; made anew each time."""
+    """A key of a zone, made anew each time, and how it signs.
 
-    def __init__(self) -> None:
-        self._private = ec.generate_private_key(ec.SECP256R1())
-        self.record = dns.dnssec.make_dnskey(self._private.public_key(), "ECDSAP256SHA256", flags=257)
+    `how`: ``now``, ``expired``, ``not yet``, ``mx expired`` (all else is signed well), or the name of an
+    algorithm; ``unknown`` is one that no validator knows.
+    """
 
-    def ds(self, domain: str) -> str:
-        return str(dns.dnssec.make_ds(dns.name.from_text(domain), self.record, "SHA256"))
+    def __init__(self, how: str = "now") -> None:
+        known = how if how in ("RSASHA1", "RSASHA256", "ED25519") else "ECDSAP256SHA256"
+        self._how, self._private = how, _private(known)
+        self.record = dns.dnssec.make_dnskey(self._private.public_key(), known, flags=257)
+        self._signing = self.record
+        if how == "unknown":
+            self.record = self.record.replace(algorithm=UNKNOWN)
+
+    def ds(self, domain: str, kind: str = "SHA256") -> str:
+        name = dns.name.from_text(domain)
+        return str(dns.dnssec.make_ds(name, self.record, kind, policy=dns.dnssec.allow_all_policy))
 
     def sign(self, text: str, domain: str) -> str:
         zone = dns.zone.from_text(f"$TTL 300\n{text}", origin=domain, relativize=False)
-        now = datetime.now(UTC)
         dns.dnssec.sign_zone(
-            zone, keys=[(self._private, self.record)], inception=now - timedelta(days=1),
-            expiration=now + timedelta(days=12), dnskey_ttl=300,
-        )  # fmt: skip
+            zone, keys=[(self._private, self.record)], dnskey_ttl=300, rrset_signer=self._sign_set
+        )
         return zone.to_text(relativize=False)
 
-
-def forward(query: dns.message.Message, transport: str, address: str = ONE) -> dns.message.Message:
-    """Ask a good server."""
-    ask = dns.query.tcp if transport == "tcp" else dns.query.udp
-    try:
-        return ask(query, address, 2)
-    except (OSError, dns.exception.DNSException):
-        return reply(query, aa=False)
-
-
-def servfail(query: dns.message.Message, transport: str) -> list[bytes | float]:
-    message = reply(query, aa=False)
-    message.set_rcode(2)
-    return send(message, transport)
+    def _sign_set(self, txn: dns.transaction.Transaction, rrset: dns.rrset.RRset) -> None:
+        how = self._how.removeprefix("mx ") if rrset.rdtype == dns.rdatatype.MX else self._how
+        begins, ends = WHEN.get(how, WHEN["now"])
+        now = datetime.now(UTC)
+        rrsig = dns.dnssec.sign(
+            rrset, self._private, txn.manager.origin, self._signing, inception=now + timedelta(days=begins),
+            expiration=now + timedelta(days=ends), policy=dns.dnssec.allow_all_policy,
+        )  # fmt: skip
+        if how == "unknown":
+            rrsig = rrsig.replace(algorithm=UNKNOWN, key_tag=dns.dnssec.key_id(self.record))
+        txn.add(rrset.name, rrset.ttl, rrsig)
 
 
-def refuse(query: dns.message.Message, transport: str) -> list[bytes | float]:
-    message = reply(query, aa=False)
-    message.set_rcode(5)
-    return send(message, transport)
+UNKNOWN = 200
+"""A DNSSEC algorithm that nobody has (RFC 4034: unassigned)."""
+WHEN = {"now": (-1, 12), "expired": (-30, -2), "not yet": (2, 30)}
+"""How a zone is signed → days from now at which its signatures begin and end."""
 
 
-def lame(query: dns.message.Message, transport: str) -> list[bytes | float]:
-    message = forward(query, transport)
-    message.flags &= ~dns.flags.AA
-    return send(message, transport)
-
-
-def upward(query: dns.message.Message, transport: str) -> list[bytes | float]:
-    return send(reply(query, aa=False, authority=[". NS a.root-servers.net."]), transport)
-
-
-def no_soa(query: dns.message.Message, transport: str) -> list[bytes | float]:
-    if query.question[0].rdtype == dns.rdatatype.SOA:
-        return send(reply(query), transport)
-    message = forward(query, transport)
-    message.authority = [rrset for rrset in message.authority if rrset.rdtype != dns.rdatatype.SOA]
-    return send(message, transport)
-
-
-def recursive(query: dns.message.Message, transport: str) -> list[bytes | float]:
-    stranger = not query.question[0].name.is_subdomain(dns.name.from_text("mssante.fr"))
-    message = forward(query, transport, ROOT if stranger else ONE)
-    message.flags |= dns.flags.RA
-    if stranger:
-        message.flags &= ~dns.flags.AA
-    return send(message, transport)
-
-
-def over(transport: str) -> Script:
-    """Answer over one transport only."""
-    return lambda query, used: send(forward(query, used), used) if used == transport else []
-
-
-def mixed(query: dns.message.Message, transport: str) -> list[bytes | float]:
-    """Answer with an MX at a name that has an NS set as well."""
-    name = query.question[0].name.to_text(True)
-    if name != "deux.melange.fr" or query.question[0].rdtype != dns.rdatatype.MX:
-        return send(forward(query, transport, P1), transport)
-    ns = [f"{name} NS ns{n}.op.example." for n in (1, 2)]
-    return send(reply(query, answer=[f"{name} MX 10 mx1.mail.example."], authority=ns), transport)
-
-
-SCRIPTS: Mapping[str, Script] = {
-    "silent": lambda query, transport: [], "servfail": servfail, "refuse": refuse, "lame": lame,
-    "upward": upward, "no-soa": no_soa, "udp-only": over("udp"), "tcp-only": over("tcp"),
-    "recursive": recursive,
-}  # fmt: skip
+def _private(algorithm: str) -> rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey:
+    if algorithm.startswith("RSA"):
+        return rsa.generate_private_key(65537, 2048)
+    return (
+        ed25519.Ed25519PrivateKey.generate()
+        if algorithm == "ED25519"
+        else ec.generate_private_key(ec.SECP256R1())
+    )
 
 
 def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
-    """Return the zones of each server: ``top``, ``parent1``, ``parent2``, ``operator1``, ``operator2``."""
+    """Return the zones of each server: ``root``, ``top``, ``parent1``, ``parent2``, ``operator1``…
+
+    The root, ``fr`` and `SIGNED` are signed; ``anchor`` holds the DS record of the root.
+    """
     found: dict[str, dict[str, str]] = {"parent1": {}, "parent2": {}, "operator1": {}, "operator2": {}}
-    fr = FR_ZONE
+    keys = {zone: Key() for zone in (".", "fr", SIGNED)}
+    fr = FR_ZONE + f"{SIGNED}. DS {keys[SIGNED].ds(SIGNED)}\n"
     for zone, servers in PARENT_ZONES.items():
         fr += "".join(f"{zone}. NS {name}.\n" for name, _ in servers)
         apex = "".join(f"@ NS {name}.\n" for name, _ in servers)
@@ -170,73 +168,126 @@ def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
     example = EXAMPLE_ZONE
     for case in cases:
         example += "".join(f"{line}\n" for line in case.hosts)
-        key = Key() if case.signed else None
+        key = Key(case.signed) if case.signed else None
         for side, lines in (("parent1", case.parent), ("parent2", case.second_parent)):
             for line in case.parent if lines is None else lines:
                 told = rendered(line, case.domain)
-                found[side][case.zone] += (told.replace(DS, key.ds(case.domain)) if key else told) + "\n"
+                if key:
+                    told = told.replace(DS, key.ds(case.domain)).replace(DS_SHA1, key.ds(case.domain, "SHA1"))
+                found[side][case.zone] += told + "\n"
         for side, text in (("operator1", case.first), ("operator2", case.apart)):
             if text is not None:
                 told = rendered(text, case.domain)
                 found[side][case.domain] = key.sign(told, case.domain) if key else told
             for name, more in case.more:
-                below = f"{name}.{case.domain}"
+                below = name.removesuffix(".") if name.endswith(".") else f"{name}.{case.domain}"
                 found[side][below] = rendered(more, below)
-    return found | {"root": {".": ROOT_ZONE}, "top": {"fr": fr, "example": example}}
+    for side in ("parent1", "parent2"):
+        found[side][SIGNED] = keys[SIGNED].sign(found[side][SIGNED], SIGNED)
+    root = f"{ROOT_ZONE}fr DS {keys['fr'].ds('fr')}\n"
+    return found | {
+        "root": {".": keys["."].sign(root, ".")}, "anchor": {".": keys["."].ds(".")},
+        "top": {"fr": keys["fr"].sign(fr, "fr"), "example": example},
+    }  # fmt: skip
+
+
+SIGNED = "mssante.fr"
+"""The parent zone that is signed."""
 
 
 @contextmanager
-def running(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[None]:
-    """Run all servers of the cases."""
+def running(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[str]:
+    """Run all servers of the cases; yield the DS record of the root."""
     served = zones(cases)
     with ExitStack() as stack:
         for name, addresses in (
             ("root", [ROOT]),
             ("top", [TOP]),
             ("parent1", [P1]),
-            ("operator1", [ONE, NEAR]),
+            ("operator1", [ONE, NEAR, SIX_ONE]),
         ):
             stack.callback(start_nsd(folder / name, addresses, 53, served[name]).stop)
-        for name, address in (("parent2", P2), ("operator2", TWO)):
-            stack.callback(start_knot(folder / name, [address], 53, served[name]).stop)
-        stack.callback(Scripted(P3, 53, mixed).stop)
+        for name, on in (("parent2", [P2]), ("operator2", [TWO, SIX_TWO])):
+            stack.callback(start_knot(folder / name, on, 53, served[name]).stop)
+        scripted = [Scripted(P3, 53, mixed)]
+        stack.callback(lambda: [one.stop() for one in scripted])
         for case in cases:
             for address, does in case.scripted:
-                stack.callback(Scripted(address, 53, SCRIPTS[does], tcp=does != "udp-only").stop)
-        yield
+                tcp = not does.endswith(("udp-only", "no-tcp"))
+                scripted.append(Scripted(address, 53, script(does), tcp=tcp))
+        stack.callback(lambda: [one.end() for one in scripted])
+        yield served["anchor"]["."]
+
+
+def look_with_resolvers(folder: Path, cases: Sequence[Case]) -> None:
+    """Observe `cases` with the time-out in use; meanwhile ask resolvers, and keep it in ``told.json``."""
+    domains = [domain for case in cases for domain in case.domains]
+    with (
+        running(folder, cases) as anchor,
+        resolving(folder / "resolvers", anchor),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        told = pool.submit(ask_all, domains)
+        observe_cases(folder, cases, timeout=3)
+        (folder / "told.json").write_text(json.dumps(told.result()))
 
 
 def file_of(folder: Path, zone: str) -> Path:
     return folder / f"{zone}.jsonl.gz"
 
 
-def observe_cases(folder: Path) -> None:
-    """Observe all cases; one file a parent zone."""
+def observe_cases(folder: Path, cases: Sequence[Case] = CASES, **changes: object) -> None:
+    """Observe all cases; one file a parent zone. `changes` are of the settings."""
     for zone, servers in PARENT_ZONES.items():
         settings = ObserveSettings(
-            parent_zone=zone, parent_servers=servers, root=(("a.root-servers.net", ROOT),), timeout=0.5,
-            retry_delay=0.05, per_server=1e5, per_second=1e5,
+            parent_zone=zone, parent_servers=servers, root=(("a.root-servers.net", ROOT),),
+            retry_delay=0.05, per_server=1e5, per_second=1e5, **{"timeout": 0.5} | changes,
         )  # fmt: skip
-        domains = [domain for case in CASES if case.zone == zone for domain in case.domains]
-        observe(domains, file_of(folder, zone), settings)
+        if domains := [domain for case in cases if case.zone == zone for domain in case.domains]:
+            observe(domains, file_of(folder, zone), settings)
 
 
-def findings(folder: Path) -> dict[str, set[str]]:
-    """Audit what `observe_cases` wrote; return what is found of each case, by its name."""
-    found: dict[str, set[str]] = {case.name: set() for case in CASES}
+def spaces(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[tuple[list[Case], TrustSpace]]:
+    """Yield the cases of each parent zone, one for each row, and their space as `observe_cases` saw it."""
     for zone in PARENT_ZONES:
-        cases = [(case, domain) for case in CASES if case.zone == zone for domain in case.domains]
-        rows = [{"domain": d, "dn": ALPHA["dn"].replace("mss.alpha.example", c.cn)} for c, d in cases]
+        mine = [(case, domain) for case in cases if case.zone == zone for domain in case.domains]
+        if not mine:
+            continue
+        rows = [{"domain": d, "dn": ALPHA["dn"].replace("mss.alpha.example", c.cn)} for c, d in mine]
         register = folder / f"{zone}.csv"
-        register.write_text(_register([case for case in CASES if case.zone == zone]))
-        space = replace(
+        register.write_text(_register([case for case in cases if case.zone == zone]))
+        yield [case for case, _ in mine], replace(
             make_space(*rows), observation=load_observation(file_of(folder, zone)),
-            declarations=load_declarations(register), thresholds=Thresholds(concentration_min=60),
+            declarations=load_declarations(register),
+            thresholds=Thresholds(concentration_min=60 if cases is CASES else 1000),
         )  # fmt: skip
+
+
+def findings(folder: Path, cases: Sequence[Case] = CASES) -> dict[str, set[str]]:
+    """Audit what `observe_cases` wrote; return what is found of each case, by its name."""
+    found: dict[str, set[str]] = {case.name: set() for case in cases}
+    for mine, space in spaces(folder, cases):
         frame: pd.DataFrame = told_in_clear("delegation_vs_redirection", space)
         for rule, touched in zip(frame["rule"], frame["rows"], strict=True):
             for row in touched:
-                found[cases[row - 1][0].name].add(rule)
+                found[mine[row - 1].name].add(rule)
+    return found
+
+
+def answers(folder: Path, cases: Sequence[Case]) -> dict[str, Mail]:
+    """Return for each domain whether mail arrives, from what `observe_cases` wrote."""
+    found: dict[str, Mail] = {}
+    for mine, space in spaces(folder, cases):
+        domains = [domain for case in dict.fromkeys(mine) for domain in case.domains]
+        found |= mails(space.observation, domains, datetime.now(UTC), max_age_days=7)
+    return found
+
+
+def called(folder: Path, cases: Sequence[Case]) -> dict[str, str]:
+    """Return the method of each domain."""
+    found: dict[str, str] = {}
+    for _, space in spaces(folder, cases):
+        found |= {domain: one.method for domain, one in seen_of(space).methods.items()}
     return found
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import dns.flags
 import dns.message
 import pytest
+from dns.rdatatype import MX
 from dnslab import Scripted, framed, reply, send
 from dnsworld import quick
 
@@ -118,19 +119,52 @@ def test_a_reply_from_another_port_is_ignored(port: int, serve: Serve) -> None:
     assert (observed.outcome, observed.ignored) == ("timeout", 1)
 
 
-def test_a_late_reply_is_no_forgery(port: int, serve: Serve) -> None:
-    serve(SERVER, lambda q, t: [0.2, *good(q, t)])
+def slow(seconds: float) -> Callable:
+    """Answer later, and meanwhile others."""
 
-    async def run() -> Asker:
-        asker = Asker(quick(port, retries=0, timeout=0.1), Lines())
-        observed = await asker.ask(ASK)
-        assert observed.outcome == "timeout"
-        await asyncio.sleep(0.3)
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        return [seconds, *good(query, transport)]
+
+    return script
+
+
+def test_a_late_reply_is_no_forgery_and_is_written_down(port: int, serve: Serve) -> None:
+    server = serve(SERVER, slow(0.25))
+    (observed,), lines, asker = ask(port, ASK, timeout=0.15, retry_delay=0.5)
+    assert [(line["attempt"], line["outcome"], line["flags"]) for line in lines] == [
+        (1, "timeout", ""),
+        (1, "answer", "aa edns late"),
+    ], "and nothing is asked again"
+    assert (observed.outcome, observed.attempt) == ("answer", 1)
+    assert observed.rtt is not None
+    assert 250 <= observed.rtt < 650
+    assert len(server.queries) == 1
+    assert (asker.ignored.late, asker.ignored.sources.total()) == (1, 0)
+
+
+def test_the_last_silence_is_given_time_too(port: int, serve: Serve) -> None:
+    serve(SERVER, slow(0.25))
+    (observed,), lines, _ = ask(port, ASK, timeout=0.2, retries=0)
+    assert observed.outcome == "answer"
+    assert observed.flags.split()[-1] == "late"
+    assert len(lines) == 2
+
+
+def test_a_server_found_slow_is_given_more_time(port: int, serve: Serve) -> None:
+    serve(SERVER, slow(0.25))
+
+    async def run() -> tuple[list[Observed], Lines]:
+        lines = Lines()
+        asker = Asker(quick(port, timeout=0.15, retry_delay=0.5), lines)
+        found = [await asker.ask(ASK._replace(qname=f"n{n}.mssante.fr")) for n in range(3)]
+        found.append(await asker.ask(ASK._replace(transport="tcp")))
         asker.close()
-        return asker
+        return found, lines
 
-    ignored = asyncio.run(run()).ignored
-    assert (ignored.late, ignored.sources.total()) == (1, 0)
+    found, lines = asyncio.run(run())
+    assert [o.outcome for o in found] == ["answer"] * 4
+    assert all(o.flags.endswith("late") for o in found)
+    assert len(lines.lines) == 5, "one silence in all"
 
 
 def test_silence_is_tried_three_times_later_and_at_last_without_edns(port: int, serve: Serve) -> None:
@@ -173,6 +207,65 @@ def test_a_server_that_refuses_edns_is_asked_without_at_once(port: int, serve: S
         ("refused", "FORMERR", True), ("answer", "NOERROR", False),
     ]  # fmt: skip
     assert observed.outcome == "answer"
+
+
+@pytest.mark.parametrize("rcode", [1, 4, 16])
+def test_an_error_to_edns_is_told_beside_the_answer_without(port: int, serve: Serve, rcode: int) -> None:
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        if query.edns < 0:
+            return good(query, transport)
+        error = dns.message.make_response(query)
+        error.use_edns(0 if rcode == 16 else -1)
+        error.set_rcode(rcode)
+        return send(error, transport)
+
+    serve(SERVER, script)
+    _, lines, _ = ask(port, ASK)
+    assert [(line["outcome"], line["rcode"]) for line in lines] == [
+        ("refused", {1: "FORMERR", 4: "NOTIMP", 16: "16"}[rcode]), ("answer", "NOERROR"),
+    ]  # fmt: skip
+
+
+def test_silence_by_chance_is_not_held_against_edns(port: int, serve: Serve) -> None:
+    """A server that comes up between the second try and the last is not called deaf to EDNS."""
+    start = time.monotonic()
+    serve(SERVER, lambda q, t: good(q, t) if time.monotonic() - start > 0.5 else [])
+    (observed,), lines, _ = ask(port, ASK, timeout=0.1, retry_delay=0.2)
+    assert [(line["edns"], line["outcome"]) for line in lines] == [
+        (True, "timeout"), (True, "timeout"), (False, "answer"), (True, "answer"),
+    ]  # fmt: skip
+    assert observed.edns
+
+
+def test_where_udp_is_filtered_tcp_is_asked(port: int, serve: Serve) -> None:
+    server = serve(SERVER, lambda q, t: good(q, t) if t == "tcp" else [])
+
+    async def run() -> list[Observed]:
+        asker = Asker(quick(port, timeout=0.1), Lines())
+        found = [await asker.ask(ASK._replace(transport="tcp"))]
+        found += [await asker.ask(ASK._replace(qname=f"n{n}.mssante.fr")) for n in range(20)]
+        asker.close()
+        return found
+
+    found = asyncio.run(run())
+    assert {(o.transport, o.outcome) for o in found} == {("tcp", "answer")}
+    assert sum(transport == "udp" for _, _, transport in server.queries) <= 11, "it is not tried for ever"
+
+
+def test_a_server_silent_over_udp_to_some_questions_only_is_heard_on_the_others(
+    port: int, serve: Serve
+) -> None:
+    serve(SERVER, lambda q, t: good(q, t) if t == "tcp" or q.question[0].rdtype == MX else [])
+
+    async def run() -> tuple[Observed, Observed]:
+        asker = Asker(quick(port, timeout=0.1), Lines())
+        await asker.ask(ASK._replace(qtype="SOA", transport="tcp"))
+        found = await asker.ask(ASK._replace(qtype="SOA")), await asker.ask(ASK)
+        asker.close()
+        return found
+
+    soa, found = asyncio.run(run())
+    assert (soa.transport, found.transport, found.outcome) == ("tcp", "udp", "answer")
 
 
 def test_a_lost_query_does_not_count_against_edns(port: int, serve: Serve) -> None:

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dns.message
+import dns.rdatatype
 import pytest
 from dnslab import Scripted, framed, reply, send
 from dnsscripts import OPERATOR, PARENT, child, parent, settings
 
 from mssante_audit.observe.dns.run import observe
+from mssante_audit.observe.dns.view import view_of
 from mssante_audit.observe.methods import methods
 from mssante_audit.observe.observation import load_observation
 
@@ -183,3 +185,48 @@ def test_compression_loops(port: int, serve: Serve, tmp_path: Path, record: byte
     assert methods(observation, ["ch-a.mssante.fr"])["method"].tolist() == [
         "unknown" if who == PARENT else "delegated"
     ]
+
+
+def test_one_address_under_many_names_is_asked_once(port: int, serve: Serve, tmp_path: Path) -> None:
+    """Two hundred names of a stranger's server: six questions or so to it, and a note."""
+    names = [f"ns{n}.ch-a.mssante.fr" for n in range(200)]
+    serve(PARENT, parent({"ch-a.mssante.fr": names}, glue=dict.fromkeys(names, OPERATOR)))
+    server = serve(OPERATOR, child("ch-a.mssante.fr", names))
+    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port, timeout=2.0))
+    about = [q for q in server.queries if q[0] in ("ch-a.mssante.fr", "")]
+    assert len(about) <= 8
+    assert len(server.queries) <= 8 + 2 * 32, "and the names themselves are looked up"
+    observation = load_observation(tmp_path / "o.gz")
+    assert "168 of 200 names of servers not followed" in observation.notes["text"].tolist()
+    zone = view_of(observation).zone("ch-a.mssante.fr")
+    assert len(zone.parent_ns) == 200
+    assert len(zone.names_of(OPERATOR)) == 200
+
+
+def test_a_parent_that_answers_for_itself_only(port: int, serve: Serve, tmp_path: Path) -> None:
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        if query.question[0].name.to_text(True) == "mssante.fr":
+            return parent({})(query, transport)
+        message = reply(query, aa=False)
+        message.set_rcode(5)
+        return send(message, transport)
+
+    serve(PARENT, script)
+    observe(["ch-a.mssante.fr"], tmp_path / "o.gz", settings(port))
+    frame = methods(load_observation(tmp_path / "o.gz"), ["ch-a.mssante.fr"])
+    assert frame["method"].tolist() == ["unknown"], "and not absent"
+
+
+def test_two_answers_of_one_server(port: int, serve: Serve, tmp_path: Path) -> None:
+    zone, given = "ch-a.mssante.fr", iter(range(10, 99))
+
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        if query.question[0].rdtype == dns.rdatatype.MX and query.question[0].name.to_text(True) == zone:
+            return send(reply(query, answer=[f"{zone} MX {next(given)} mx.example."]), transport)
+        return child(zone, ["ns.ch-a.mssante.fr"])(query, transport)
+
+    serve(PARENT, parent({zone: ["ns.ch-a.mssante.fr"]}, glue={"ns.ch-a.mssante.fr": OPERATOR}))
+    serve(OPERATOR, script)
+    observe([zone], tmp_path / "o.gz", settings(port, timeout=2.0))
+    differing = view_of(load_observation(tmp_path / "o.gz")).differing
+    assert len(differing[zone, zone][OPERATOR]) == 2

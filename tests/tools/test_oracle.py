@@ -60,7 +60,7 @@ def test_without_zonemaster_it_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(oracle.shutil, "which", lambda name: None)
-    assert oracle.main(tmp_path / "page.md") == 2
+    assert oracle.main(tmp_path / "page.md", tmp_path / "verdicts.md") == 2
     assert "apt-get install --no-install-recommends zonemaster-cli" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

@@ -11,7 +11,8 @@ from mssante_audit.audits.delegation_vs_redirection.servers import serial_causes
 from mssante_audit.findings.frame import Finding
 from mssante_audit.observe.dns.dnssec import known_ds, matches, security
 from mssante_audit.observe.dns.names import is_under
-from mssante_audit.observe.dns.view import Host, ZoneView, network
+from mssante_audit.observe.dns.view import Host
+from mssante_audit.observe.dns.zone import ZoneView, network
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.shown import host_faults
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, cast
 
 from mssante_audit.findings.frame import Finding, Subject, row_ranges
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.dns.view import Path, ZoneView, view_of
+from mssante_audit.observe.dns.view import Path, view_of
+from mssante_audit.observe.dns.zone import ZoneView
 from mssante_audit.observe.methods import Why, methods
 from mssante_audit.space.trust import TrustSpace
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, seen_of, server
 from mssante_audit.findings.frame import Finding
-from mssante_audit.observe.dns.view import EDNS_BROKEN, SERVING, ZoneView
+from mssante_audit.observe.dns.zone import EDNS_BROKEN, SERVING, ZoneView
 from mssante_audit.observe.lines import SILENT
 from mssante_audit.space.trust import TrustSpace
 
@@ -23,7 +23,7 @@ STATE_RULES = {
     "partial": "DNS_SERVER_PARTIAL",
     "private": "DNS_NS_PRIVATE",
 }
-"""How a server serves a zone (`mssante_audit.observe.dns.view.STATES`) → rule."""
+"""How a server serves a zone (`mssante_audit.observe.dns.zone.STATES`) → rule."""
 
 
 GRACE_MAX = timedelta(days=1)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from mssante_audit.observe.dns.pace import Gate, Lane
+from mssante_audit.observe.dns.pace import STREAK, Gate, Lane
 from mssante_audit.observe.dns.reply import Malformed, classify, read_reply
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.dns.transport import Exchange, Ignored, Udp, ask_tcp, query_wire
@@ -77,6 +77,8 @@ class Asker:
         if before is not None and not self._worth_asking_again(before, patient=patient):
             return before
         observed = await self._persist(ask, before.attempt if before else 0, patient=patient)
+        if observed.outcome in SILENT and not observed.attempt and self._tcp_only(ask.address):
+            observed = await self._try_once(ask)
         over_tcp = observed.outcome == "truncated" or (
             observed.outcome in SILENT and self._tcp_only(ask.address)
         )
@@ -121,6 +123,14 @@ class Asker:
     def close(self) -> None:
         """Close the sockets."""
         self._udp.close()
+
+    async def _try_once(self, ask: Ask) -> Observed:
+        """Ask what was not sent: where TCP shows a sign of life, the silence may be about other questions."""
+        lane = self._lane(ask.address, ask.transport)
+        if ask.transport == "tcp" or lane.streak >= STREAK:
+            return self._skip(ask, lane, patient=False)
+        await self._gate.enter(lane)
+        return await self._once(ask, lane, 1, lane)
 
     def _tcp_only(self, address: str) -> bool:
         tcp, udp = (self._lanes.get((address, transport)) for transport in ("tcp", "udp"))

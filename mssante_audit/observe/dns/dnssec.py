@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dns.dnssec
-import dns.exception
 import dns.name
 import dns.rdata
 import dns.rrset
@@ -82,7 +81,7 @@ def matches(zone: str, key: str, ds: str) -> bool:
             dns.name.from_text(zone), _rdata("DNSKEY", key), record.digest_type,
             policy=dns.dnssec.allow_all_policy, validating=True,
         )  # fmt: skip
-    except (dns.exception.DNSException, ValueError, AttributeError):
+    except Exception:  # whatever a hostile record provokes is the record's fault
         return False
     return bool(made == record)
 
@@ -219,7 +218,7 @@ def _signature_fault(
 ) -> str:
     try:
         signature = _rdata("RRSIG", text)
-    except (dns.exception.DNSException, ValueError):
+    except Exception:  # as above
         return "wrong"
     if signature.expiration < now:
         return "expired"
@@ -243,7 +242,7 @@ def _holds(
         dns.dnssec.validate_rrsig(
             data, signature, {apex: of_zone}, now=signature.inception, policy=dns.dnssec.allow_all_policy
         )
-    except (dns.exception.DNSException, ValueError):
+    except Exception:  # as above, and what cryptography makes of keys
         return False
     return True
 

@@ -25,7 +25,7 @@ from mssante_audit.observe.dns.resolve import Resolver
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.dns.walk import Walker
 from mssante_audit.observe.lines import FORMAT, VERSION, instant
-from mssante_audit.observe.writer import Writer, read_known
+from mssante_audit.observe.writer import Writer, read_known, while_flushing
 
 __all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observe"]
 
@@ -155,19 +155,14 @@ async def _observe(
                     await walker.walk(domain, name)
                 done += 1
 
-        async def tick(current: Writer) -> None:
-            while True:
-                if progress:
-                    silent = tuple(asker.silent_addresses())
-                    progress(Progress(done, len(names), asker.sent, time.monotonic() - start, silent))
-                current.flush()
-                await asyncio.sleep(0.5)
+        def tell() -> None:
+            if progress:
+                silent = tuple(asker.silent_addresses())
+                progress(Progress(done, len(names), asker.sent, time.monotonic() - start, silent))
 
-        ticker = asyncio.create_task(tick(writer))
         todo = iter(names.items())
-        await _all(
-            walker.look_at_parent(), *(work(todo) for _ in range(min(WALKS, len(names)))), beside=ticker
-        )
+        walks = (work(todo) for _ in range(min(WALKS, len(names))))
+        await while_flushing(writer, tell, walker.look_at_parent(), *walks)
         complete = True
     finally:
         asker.close()
@@ -194,18 +189,6 @@ def _finish(writer: Writer, end: Line | None, *, failing: bool) -> None:
     except OutputError:
         if not failing:  # else the first failure is the one to tell
             raise
-
-
-async def _all(*works: object, beside: asyncio.Task[None]) -> None:
-    """Run all of `works`, and `beside` as long as they run; the first error ends everything."""
-    whole = asyncio.gather(*works)  # type: ignore[call-overload]
-    try:
-        await asyncio.wait({whole, beside}, return_when=asyncio.FIRST_COMPLETED)
-        await (whole if whole.done() else beside)
-    finally:
-        for task in (whole, beside):
-            task.cancel()
-        await asyncio.gather(whole, beside, return_exceptions=True)
 
 
 def _header(settings: ObserveSettings, resolver: Resolver, sibling: str, domains: int, resumed: bool) -> Line:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property, lru_cache
-from ipaddress import ip_network
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple, cast
 import pandas as pd
 
 from mssante_audit.observe.dns.dnssec import Security
-from mssante_audit.observe.dns.names import is_under
+from mssante_audit.observe.dns.zone import EDNS_BROKEN, ZoneView, data_of
 from mssante_audit.observe.lines import MAX_ALIASES, SILENT, TOLD
 from mssante_audit.observe.observation import Observation
 
@@ -244,6 +243,13 @@ class View:
         told = ((_FORMERR, "refused"), (_NOTIMP, "notimp"), (_SILENT, "dropped"))
         return next((word for bit, word in told if bits & bit), "")
 
+    def over_tcp_only(self, one: Said) -> bool:
+        """Whether a reply came over TCP, from a server that was silent over UDP whatever it was asked."""
+        heard = _EDNS_OK | _FORMERR | _NOTIMP | _BADVERS | _PLAIN
+        return (
+            one.transport == "tcp" and bool(self._edns[one.address]) and not self._edns[one.address] & heard
+        )
+
     def looked_up(self, name: str, qtype: str) -> Said | None:
         """Return what was learnt of a name outside the walk, ``None`` if nothing was."""
         return self._told(name).get(qtype)
@@ -291,7 +297,7 @@ class View:
         if not above or above in seen or len(seen) > MAX_ALIASES:
             return False
         cut = [*self.referrals.get(above, ()), *self.handed.get(above, ())]
-        names = set(_data(cut, "NS", above))
+        names = set(data_of(cut, "NS", above))
         glue = {i.owner for one in cut for i in one.items if i.section == "additional" and i.owner in names}
         found = any(self.host(n).addresses for n in names)
         return (
@@ -316,173 +322,12 @@ class View:
             cuts.append(zone)
 
 
-class ZoneView:
-    """What parent and servers say of a zone."""
-
-    def __init__(self, view: View, name: str) -> None:
-        self.view, self.name = view, name
-        self.referrals = view.referrals.get(name, [])
-        self.anchors = view.anchors.get(name, [])
-        self.soa = view.said.get((name, name, "SOA"), {})
-        self.ns = view.said.get((name, name, "NS"), {})
-        self.keys = view.said.get((name, name, "DNSKEY"), {})
-        self.servers = view.servers.get(name, {})
-        """Address asked → names under which."""
-
-    @cached_property
-    def parent_ns(self) -> tuple[str, ...]:
-        """The servers that the parent names, sorted."""
-        return tuple(sorted(set(_data(self.referrals, "NS", self.name))))
-
-    @cached_property
-    def own_ns(self) -> tuple[str, ...]:
-        """The servers that the zone itself names, sorted: all that any of its servers does."""
-        return tuple(
-            sorted({name for one in self.ns.values() if one.outcome == "answer" for name in one.answers})
-        )
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """All of them."""
-        return tuple(sorted({*self.parent_ns, *self.own_ns}))
-
-    @cached_property
-    def ds(self) -> tuple[str, ...]:
-        """The DS records that the parent gives."""
-        return tuple(sorted(set(_data([*self.referrals, *self.anchors], "DS", self.name))))
-
-    @cached_property
-    def unanchored(self) -> bool:
-        """Whether a server of the zone above said that there is no DS, or a signed referral has none."""
-        denied = any(one.outcome == "nodata" for one in self.anchors)
-        return not self.ds and (denied or any("signed" in one.flags for one in self.referrals))
-
-    @cached_property
-    def glue(self) -> dict[str, tuple[str, ...]]:
-        """Addresses that the parent gives for servers, by name."""
-        found: dict[str, dict[str, None]] = {}
-        for one in self.referrals:
-            for item in one.items:
-                given = item.section == "additional" and item.type in ("A", "AAAA")
-                if given and item.owner in self.parent_ns:
-                    found.setdefault(item.owner, {})[item.data] = None
-        return {name: tuple(sorted(addresses)) for name, addresses in found.items()}
-
-    @cached_property
-    def states(self) -> dict[str, str]:
-        """Address → how it serves the zone, one of `STATES`."""
-        speaking = self.view.speaking.get(self.name, {})
-        return {address: state_of(one, self.name, speaking.get(address)) for address, one in self.soa.items()}
-
-    @cached_property
-    def sound(self) -> tuple[str, ...]:
-        """The addresses that speak for the zone to a resolver of today, who asks with EDNS."""
-        return tuple(
-            address
-            for address, state in self.states.items()
-            if state in SERVING and self.view.edns(address) not in EDNS_BROKEN
-        )
-
-    @cached_property
-    def unreached(self) -> dict[str, str]:
-        """Name of a server none of whose addresses was asked → why, one of `UNREACHED`."""
-        reasons = ((name, self._unreached(name)) for name in self.names)
-        return {name: reason for name, reason in reasons if reason}
-
-    def _unreached(self, name: str) -> str:
-        host = self.view.host(name)
-        known = {*self.glue.get(name, ()), *host.addresses}
-        if known:
-            states = [self.states[address] for address in known if address in self.states]
-            if any(state != "private" for state in states):
-                return ""
-            return "private" if len(states) == len(known) else "unknown"
-        if is_under(name, self.name):
-            return "no-glue"
-        if host.status in ("nxdomain", "nodata", "loop"):
-            return host.status
-        if self.view.goes_round(name, self.name):
-            return "cycle"
-        return "failed" if host.status == "failed" else "unknown"
-
-    @property
-    def dead(self) -> bool:
-        """Whether no resolver gets anything: no server asked speaks for the zone, or none can be asked."""
-        if any(state != "private" for state in self.states.values()):
-            return not self.sound
-        return bool(self.names) and not any(
-            reason == "unknown" for reason in map(self._unreached, self.names)
-        )
-
-    @cached_property
-    def ipv6_only(self) -> bool:
-        """Whether all servers have IPv6 addresses only; of names inside the zone the parent's word counts."""
-        known = [
-            self.glue.get(name) or (() if is_under(name, self.name) else self.view.host(name).addresses)
-            for name in self.names
-        ]
-        return any(known) and all(":" in address for addresses in known for address in addresses)
-
-    def names_of(self, address: str) -> list[str]:
-        """Return the names of the server at an address: the one it was asked by, then those it shares."""
-        asked = [name for name in self.servers.get(address, ()) if name]
-        more = (n for n in self.names if address in (*self.glue.get(n, ()), *self.view.host(n).addresses))
-        return list(dict.fromkeys((*asked, *more)))
-
-    @property
-    def lines(self) -> tuple[int, ...]:
-        """Lines of the observation that tell of the servers."""
-        return tuple(one.line for one in self.soa.values())
-
-
-STATES = (
-    "serving", "no-soa", "partial", "weak", "silent", "refusing", "failing", "upward", "lame", "malformed",
-    "private",
-)  # fmt: skip
-"""How a server serves a zone. The first four are of use to a resolver: ``partial`` answers, but not when
-asked for the SOA; ``weak`` answers without authority. ``private``: its address is none to ask."""
-SERVING = STATES[:4]
-UNREACHED = ("private", "no-glue", "nxdomain", "nodata", "loop", "cycle", "failed", "unknown")
-"""Why nobody reaches a server by its name; ``unknown`` is the one that proves nothing."""
-EDNS_BROKEN = ("dropped", "badvers")
-
-
-def state_of(one: Said, zone: str, speaks: bool | None = None) -> str:
-    """Tell from the reply to the question for the SOA how a server serves a zone.
-
-    `speaks` tells of its other replies: ``True`` if one has authority, ``False`` if one is usable without.
-    """
-    if one.outcome in ("answer", "nodata") and "aa" in one.flags.split():
-        return "serving" if one.outcome == "answer" and one.answers else "no-soa"
-    if "private" in one.flags:
-        return "private"
-    if speaks is not None and not one.weak:
-        return "partial" if speaks else "weak"
-    if one.weak:
-        return "weak"
-    if one.outcome in SILENT:
-        return "silent"
-    if one.outcome in ("refused", "servfail", "malformed", "truncated"):
-        return {"refused": "refusing", "servfail": "failing"}.get(one.outcome, "malformed")
-    above = {i.owner for i in one.items if i.section == "authority" and i.type == "NS"} - {zone}
-    return "upward" if any(is_under(zone, owner) for owner in above) else "lame"
-
-
 def _edns_bit(one: Said) -> int:
     if one.outcome in SILENT:
         return _SILENT if one.edns else 0
     if not one.edns:
         return _PLAIN
     return _EDNS_RCODES.get(one.rcode, _EDNS_OK)
-
-
-def network(address: str) -> str:
-    """Return the /24 or /48 an address lies in.
-
-    >>> network("192.0.2.7"), network("2001:db8:1:2::7")
-    ('192.0.2.0/24', '2001:db8:1::/48')
-    """
-    return str(ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))
 
 
 def view_of(observation: Observation) -> View:
@@ -503,10 +348,6 @@ def _keep(kept: dict[Any, Said], key: Any, one: Said) -> None:
     before = kept.get(key)
     if before is None or _RANK.get(one.outcome, 2) >= _RANK.get(before.outcome, 2):
         kept[key] = one
-
-
-def _data(replies: Iterable[Said], rdtype: str, owner: str) -> Iterator[str]:
-    return (i.data for one in replies for i in one.items if i.type == rdtype and i.owner == owner)
 
 
 def _absence(told: dict[str, Said]) -> str:

@@ -154,12 +154,10 @@ class Walker:
         soa, ns, over_tcp = await asyncio.gather(
             self._asker.ask(ask),
             self._asker.ask(ask._replace(qtype="NS")),
-            self._asker.ask(ask._replace(qtype="MX", transport="tcp")),
+            self._over_tcp(ask._replace(qtype="MX", transport="tcp")),
         )
         self._asker.remember(over_tcp)  # if the MX is too long for UDP, it is known
         if soa.outcome not in SILENT:
-            if over_tcp.outcome in SILENT:  # over TCP, or about the MX?
-                await self._asker.ask(ask._replace(transport="tcp"))
             # The root's SOA: any resolver has it at hand, and no name of anybody's is given away.
             stranger = Ask(domain, "recursion", "", ".", "SOA", server.name, server.address, rd=True)
             await once(self._once, ("recursion", server.address), lambda: self._asker.ask(stranger))
@@ -168,6 +166,15 @@ class Walker:
         if secure or "signed" in soa.flags:
             await self._asker.ask(ask._replace(qtype="DNSKEY"))
         return [r.data for r in ns.records if (r.type, r.owner, r.section) == ("NS", zone, "answer")]
+
+    async def _over_tcp(self, ask: Ask) -> Observed:
+        """Ask over TCP; if there is silence, the SOA tells whether that is about the question."""
+        observed = await self._asker.ask(ask, patient=False)
+        if observed.outcome not in SILENT:
+            return observed
+        self._asker.remember(observed)
+        soa = await self._asker.ask(ask._replace(qtype="SOA"))
+        return observed if soa.outcome in SILENT else await self._asker.ask(ask)
 
     async def _ask_soa(self, server: Server, *, patient: bool) -> Observed:
         ask = Ask("", "apex", self._parent, self._parent, "SOA", server.name, server.address)

@@ -1,0 +1,89 @@
+"""Chains against the anchors, revocation, and the strength of what is presented."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mssante_audit.audits.certificates.presented import Presented, Server, presented
+from mssante_audit.findings.frame import Finding
+from mssante_audit.space.trust import TrustSpace
+
+RULES = {
+    "unknown": "TLS_CHAIN_UNKNOWN",
+    "self-signed": "TLS_CHAIN_UNKNOWN",
+    "refused": "TLS_CHAIN_UNKNOWN",
+    "unreadable": "TLS_UNREADABLE",
+    "incomplete": "TLS_CHAIN_INCOMPLETE",
+    "unordered": "TLS_CHAIN_ORDER",
+}
+OLD_AUTHORITY = ("GIP-CPS", "IGC-CPS")
+"""What the names of the authorities before IGC-Santé hold. Source: form (two lines of DN)."""
+SMALLEST_RSA = 2048
+SERVER_USES = {"1.3.6.1.5.5.7.3.1", "2.5.29.37.0"}
+"""Extended key usages that allow a server: serverAuth, any (RFC 5280, 4.2.1.12)."""
+
+
+def chain_findings(space: TrustSpace) -> Iterator[Finding]:
+    """Yield what is wrong with certificates, one finding a certificate and fault."""
+    seen = presented(space)
+    found: dict[str, list[Server]] = {}
+    for server in seen.servers.values():
+        if server.chain:
+            found.setdefault(server.chain.leaf.sha256, []).append(server)
+    for servers in found.values():
+        yield from _of_certificate(seen, servers)
+    yield from _shared_keys(seen)
+
+
+def _of_certificate(seen: Presented, servers: list[Server]) -> Iterator[Finding]:
+    server = max(servers, key=lambda one: one.at)
+    chain = server.chain
+    if chain is None:
+        return
+    leaf, rows = chain.leaf, seen.rows_of(seen.domains(servers))
+    facts = {
+        "name": leaf.subject,
+        "issuer": leaf.issuer,
+        "hosts": [one.name for one in servers][:6],
+        "state": chain.state,
+        "why": chain.why,
+    }
+    told: list[tuple[str, dict[str, object]]] = []
+    if chain.state in RULES:
+        told.append((RULES[chain.state], {}))
+    if chain.revocation == "revoked":
+        told.append(("TLS_REVOKED", {"why": chain.revocation_why}))
+    if any(word in leaf.issuer for word in OLD_AUTHORITY):
+        told.append(("TLS_AUTHORITY_OLD", {}))
+    if leaf.key == "RSA" and leaf.bits < SMALLEST_RSA:
+        told.append(("TLS_KEY_SMALL", {"bits": leaf.bits}))
+    if leaf.digest in ("md5", "sha1"):
+        told.append(("TLS_DIGEST_WEAK", {"digest": leaf.digest.upper()}))
+    if leaf.usages and not SERVER_USES.intersection(leaf.usages):
+        told.append(("TLS_USE_OTHER", {"usages": list(leaf.usages)[:6]}))
+    if not leaf.problem and (
+        other := [host for s in servers for host in s.hosts if not _covers(leaf.names, host)]
+    ):
+        told.append(("TLS_HOST_UNNAMED", {"names": list(leaf.names)[:6], "others": sorted(set(other))[:6]}))
+    for rule, more in told:
+        yield Finding(rule, leaf.sha256, rows, facts={**facts, **more})
+
+
+def _covers(names: tuple[str, ...], host: str) -> bool:
+    """Whether a certificate's names cover a host (RFC 9525, 6.3)."""
+    folded = {name.lower().rstrip(".") for name in names}
+    return host.lower() in folded or f"*.{host.lower().partition('.')[2]}" in folded
+
+
+def _shared_keys(seen: Presented) -> Iterator[Finding]:
+    """Find keys in certificates of several operators: who has the key can be either."""
+    found: dict[str, dict[str, Server]] = {}
+    for server in seen.servers.values():
+        if server.leaf:
+            found.setdefault(server.leaf.key_sha256, {})[server.address] = server
+    for key, servers in found.items():
+        names = {s.key: s.subject for s in servers.values() if s.leaf}
+        owners = [seen.operators.get(name, set()) for name in names]
+        if len(names) > 1 and len(set().union(*owners)) > 1 and not set.intersection(*owners):
+            rows = seen.rows_of(seen.domains(servers.values()))
+            yield Finding("TLS_KEY_SHARED", key, rows, facts={"names": sorted(names.values())[:6]})

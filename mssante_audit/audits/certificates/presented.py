@@ -1,0 +1,130 @@
+"""What the mail servers of listed domains present, beside what the list has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+from mssante_audit.observe.dns.exchangers import exchangers
+from mssante_audit.observe.dns.view import view_of
+from mssante_audit.observe.tls.chain import Certificate, Chain, judge
+from mssante_audit.observe.tls.servers import Observed
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.dn import parse_dn
+from mssante_audit.whitelist.signature import trust
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A mail server, as the visit that counts found it."""
+
+    address: str
+    hosts: tuple[str, ...]
+    at: datetime
+    outcome: str
+    detail: str
+    protocol: str
+    chain: Chain | None
+    """``None`` if it presented no certificate, or it is not at hand."""
+    key: str = ""
+    """Of the name that it presents, for comparing (`mssante_audit.values.dn.DN.key`)."""
+
+    @property
+    def leaf(self) -> Certificate | None:
+        """Its own certificate, if it presented one that can be read."""
+        return self.chain.leaf if self.chain and not self.chain.leaf.problem else None
+
+    @property
+    def subject(self) -> str:
+        """The name that it presents, "" if none."""
+        return self.leaf.subject if self.leaf else ""
+
+    @property
+    def name(self) -> str:
+        """What it is told by: its mail hosts' names and its address."""
+        return f"{', '.join(self.hosts[:3])}{'…' if len(self.hosts) > 3 else ''} ({self.address})"
+
+
+@dataclass
+class Presented:
+    """The domains of a list with the servers that stand for them."""
+
+    servers: dict[str, Server]
+    """By address."""
+    of: dict[str, list[Server]]
+    """Domain → the servers that were visited for it, in order of address."""
+    missing: dict[str, list[str]]
+    """Domain → mail hosts and addresses of it that no visit tells of."""
+    rows: dict[str, list[int]]
+    listed: dict[str, dict[str, dict[str, list[int]]]]
+    """Domain → key of a name → its texts → its rows."""
+    operators: dict[str, set[str]]
+    """Key of a name → whose it is in the list."""
+    operators_of: dict[str, set[str]]
+    """Domain → operators."""
+
+    def domains(self, servers: Iterable[Server]) -> list[str]:
+        """Return the domains that servers stand for, in list order."""
+        told = {server.address for server in servers}
+        return [d for d, own in self.of.items() if any(server.address in told for server in own)]
+
+    def rows_of(self, domains: Iterable[str]) -> tuple[int, ...]:
+        """Return the rows of domains."""
+        return tuple(row for domain in domains for row in self.rows[domain])
+
+    def told(self) -> Iterator[tuple[str, list[Server]]]:
+        """Yield the domains with those of their servers that presented a certificate that can be read."""
+        for domain, servers in self.of.items():
+            if own := [server for server in servers if server.leaf]:
+                yield domain, own
+
+
+def presented(space: TrustSpace) -> Presented:
+    """Return what a space's servers present; worked out once for it."""
+    if "certificates: presented" not in space.found:
+        space.found["certificates: presented"] = _presented(space)
+    return cast(Presented, space.found["certificates: presented"])
+
+
+def _presented(space: TrustSpace) -> Presented:
+    servers = {server.address: server for server in _servers(space)}
+    found = Presented(servers, {}, {}, {}, {}, {}, {})
+    entries = space.audited
+    columns = (entries[c].tolist() for c in ("domain", "row", "dn", "dn_key", "operator_id"))
+    for domain, row, text, key, operator in zip(*columns, strict=True):
+        found.rows.setdefault(domain, []).append(row)
+        found.listed.setdefault(domain, {}).setdefault(key, {}).setdefault(text, []).append(row)
+        found.operators.setdefault(key, set()).add(operator)
+        found.operators_of.setdefault(domain, set()).add(operator)
+    for part in space.parts():
+        if part.observation is None:
+            continue
+        view = view_of(part.observation)
+        for domain in part.audited["domain"].unique().tolist():
+            addresses = {host: view.host(host).addresses for host in exchangers(view, domain)}
+            known = sorted({a for own in addresses.values() for a in own})
+            found.of[domain] = [servers[address] for address in known if address in servers]
+            found.missing[domain] = [host for host, own in addresses.items() if not own]
+            found.missing[domain] += [address for address in known if address not in servers]
+    return found
+
+
+def _servers(space: TrustSpace) -> Iterator[Server]:
+    observed = cast(Observed, space.observed["tls"])
+    origin = space.whitelist.origin
+    trusted, crls = trust(space.whitelist.anchors, origin.parent if isinstance(origin, Path) else None)
+    judged: dict[tuple[tuple[str, ...], datetime], Chain] = {}
+    columns = ("address", "hosts", "at", "outcome", "detail", "protocol", "chain")
+    for values in zip(*(observed.servers[name].tolist() for name in columns), strict=True):
+        address, hosts, at, outcome, detail, protocol, chain = values
+        ders = [observed.certificates[name] for name in chain if name in observed.certificates]
+        own = None
+        if outcome == "presented" and chain and chain[0] in observed.certificates:
+            day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+            own = judged.get((chain, day)) or judge(ders, trusted, crls, at)
+            judged[chain, day] = own
+        key = parse_dn(own.leaf.subject).key if own else ""
+        yield Server(address, hosts, at, outcome, detail, protocol, own, key)

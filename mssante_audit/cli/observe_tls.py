@@ -1,0 +1,114 @@
+"""What ``mssante-audit observe tls`` does: whom to visit, and with ``--host`` what one server presents."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.settings import ObserveTls, Thresholds
+from mssante_audit.cli.console import say
+from mssante_audit.observe.dns.exchangers import addresses_of
+from mssante_audit.observe.dns.view import view_of
+from mssante_audit.observe.kinds import find_observations
+from mssante_audit.observe.merged import load_merged
+from mssante_audit.observe.tls.chain import Chain, judge
+from mssante_audit.observe.tls.observation import TELLING
+from mssante_audit.observe.tls.visit import Visit, check_client, visit
+from mssante_audit.whitelist.certificates import of_sample
+from mssante_audit.whitelist.signature import trust
+
+RIGHT, WRONG, UNKNOWN = 0, 1, 4
+MEANINGS = {
+    "whole": "leads to an anchor",
+    "incomplete": "leads to an anchor only with an intermediate that was not sent",
+    "unordered": "leads to an anchor, sent in another order than TLS has it",
+    "unknown": "leads to no anchor known here",
+    "self-signed": "is signed by itself",
+    "refused": "leads to an anchor through a certificate that may not",
+    "unreadable": "cannot be read",
+    "": "is not judged: no anchor is known (--anchors)",
+}
+
+
+def mail_hosts(data: Path, domains: Sequence[str]) -> tuple[dict[str, tuple[str, ...]], str]:
+    """Return the addresses of the mail hosts of domains by name, and the newest file that names them.
+
+    Raises
+    ------
+    InputError
+        If the data folder has no observation of the DNS.
+    """
+    now = datetime.now(UTC)
+    since = Thresholds().oldest_observation(now)
+    seen, _ = load_merged(find_observations(data), domains, now, since)
+    if seen is None:
+        raise InputError(
+            "no observation of the DNS", file=str(data), remedy="`mssante-audit observe dns` makes one"
+        )
+    hosts: dict[str, tuple[str, ...]] = {}
+    for part, own in seen.shares(domains):
+        hosts = addresses_of(view_of(part), own) | hosts
+    return hosts, seen.source
+
+
+def look_at(host: str, settings: ObserveTls, data: Path | None, anchors: Sequence[str]) -> int:
+    """Visit a server on each of its addresses, say what it presents, and return the exit status.
+
+    Raises
+    ------
+    InputError
+        If the name has no address, or an anchor cannot be read.
+    ParameterError
+        If the client's certificate or its key cannot be used.
+    """
+    folder = None if data is None else data if data.is_dir() else data.parent
+    trusted, crls = trust([*anchors, *(of_sample(folder) if folder else ())], folder)
+    try:
+        told = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"no address of {host}: {getattr(error, 'strerror', None) or error}") from None
+    check_client(settings)
+    at = datetime.now(UTC)
+    name = "" if host in {address for *_, (address, *_) in told} else host
+    statuses = []
+    for address in dict.fromkeys(str(where[0]) for *_, where in told):
+        seen = asyncio.run(visit(address, settings.port, name, settings))
+        chain = judge(seen.chain, trusted, crls, at) if seen.chain else None
+        say("\n".join(_lines(address, settings.port, seen, chain, at)))
+        statuses.append(_status(seen, chain, at))
+    return max(statuses, key=(RIGHT, UNKNOWN, WRONG).index)
+
+
+def _lines(address: str, port: int, seen: Visit, chain: Chain | None, at: datetime) -> list[str]:
+    detail = f" ({seen.detail})" if seen.detail else ""
+    lines = [f"{address} port {port}: {seen.outcome}{detail}"]
+    if chain is None:
+        return lines
+    leaf = chain.leaf
+    demanded = ", demands a client's certificate" if seen.demanded else ""
+    lines += [f"  {seen.protocol}, {seen.cipher}{demanded}", f"  {leaf.subject or leaf.problem}"]
+    if leaf.not_before and leaf.not_after:
+        time = "expired" if at > leaf.not_after else "not yet valid" if at < leaf.not_before else "in time"
+        lines += [
+            f"  issued by {leaf.issuer}",
+            f"  from {leaf.not_before:%Y-%m-%d} to {leaf.not_after:%Y-%m-%d}: {time}",
+        ]
+    why = f" ({chain.why})" if chain.why else ""
+    lines.append(f"  {MEANINGS[chain.state]}{why}")
+    if chain.anchor:
+        lines.append(f"  anchor {chain.anchor}; revocation: {chain.revocation} ({chain.revocation_why})")
+    return lines
+
+
+def _status(seen: Visit, chain: Chain | None, at: datetime) -> int:
+    if seen.outcome not in TELLING:
+        return UNKNOWN
+    if chain is None or chain.leaf.not_before is None or chain.leaf.not_after is None:
+        return WRONG
+    if not chain.leaf.not_before <= at <= chain.leaf.not_after or chain.revocation == "revoked":
+        return WRONG
+    return {"whole": RIGHT, "incomplete": RIGHT, "unordered": RIGHT, "": UNKNOWN}.get(chain.state, WRONG)

@@ -1,0 +1,190 @@
+"""What certificates say, and whether a chain as a server sent it leads to an anchor."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import verification
+
+from mssante_audit.whitelist.certificates import UNREADABLE, read_certificates
+from mssante_audit.whitelist.revocation import revocation
+
+MAX_NAMES = 100
+"""Names kept of a certificate that has more."""
+MAX_TEXT = 1000
+
+State = Literal["whole", "incomplete", "unordered", "unknown", "self-signed", "refused", "unreadable", ""]
+"""How a chain leads to an anchor: by what was sent alone; with intermediates that only we have; with those
+sent in another order than TLS has them (RFC 5246, 7.4.2); to no anchor; to none since it signed itself; to
+one, through a certificate that may not; nobody can read it. "" without anchors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a certificate says of itself; texts are others', and may hold anything."""
+
+    sha256: str
+    subject: str = ""
+    """As a white list writes names (RFC 4514)."""
+    issuer: str = ""
+    serial: str = ""
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    key: str = ""
+    """Kind of key, such as ``RSA`` or ``secp256r1``."""
+    bits: int = 0
+    key_sha256: str = ""
+    """Of the public key: equal in certificates of one key."""
+    digest: str = ""
+    """The hash that its issuer signed, such as ``sha256``."""
+    usages: tuple[str, ...] = ()
+    """Object identifiers of the extended key usages; empty if it names none."""
+    names: tuple[str, ...] = ()
+    """The names of hosts it is for."""
+    problem: str = ""
+    """Why nobody can read it; all else is empty then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What a chain is worth at an instant."""
+
+    leaf: Certificate
+    state: State
+    why: str = ""
+    anchor: str = ""
+    """Subject of the anchor that it leads to, if it does."""
+    revocation: Literal["good", "revoked", "unknown"] = "unknown"
+    revocation_why: str = ""
+
+
+@lru_cache(4096)
+def read_certificate(der: bytes) -> Certificate:
+    """Return what a certificate says."""
+    name = hashlib.sha256(der).hexdigest()
+    try:
+        (one,) = read_certificates(x509.load_der_x509_certificate, der)
+        key = one.public_key()
+        encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        digest = one.signature_hash_algorithm
+    except (*UNREADABLE, OverflowError) as error:
+        return Certificate(name, problem=str(error)[:MAX_TEXT] or type(error).__name__)
+    usages: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    with suppress(x509.ExtensionNotFound):
+        used = one.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        usages = tuple(usage.dotted_string for usage in used)
+    with suppress(x509.ExtensionNotFound):
+        alternative = one.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = tuple(alternative.get_values_for_type(x509.DNSName)[:MAX_NAMES])
+    return Certificate(
+        name,
+        one.subject.rfc4514_string(),
+        one.issuer.rfc4514_string(),
+        f"{one.serial_number:x}",
+        one.not_valid_before_utc,
+        one.not_valid_after_utc,
+        key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else _kind(key),
+        int(getattr(key, "key_size", 0)),
+        hashlib.sha256(encoded).hexdigest(),
+        digest.name if digest else "",
+        usages,
+        names,
+    )
+
+
+def judge(
+    sent: Sequence[bytes], trusted: Sequence[x509.Certificate], crls: Sequence[Path], at: datetime
+) -> Chain:
+    """Say what a chain is worth.
+
+    A certificate out of its time is judged at the nearest instant that lies in it: that it has expired is
+    for others to say, and is no fault of the chain.
+
+    Parameters
+    ----------
+    sent
+        DER of the certificates in the order in which they were sent, the server's own first.
+    trusted
+        Anchors and intermediates at hand (`mssante_audit.whitelist.certificates`).
+    crls
+        Files of revocation lists.
+    at
+        The instant (UTC).
+    """
+    leaf = read_certificate(sent[0])
+    if leaf.problem:
+        return Chain(leaf, "unreadable", leaf.problem)
+    read = [_loaded(der) for der in sent]
+    own = read[0]
+    if own is None or not trusted:
+        return Chain(leaf, "")
+    others = [one for one in read[1:] if one is not None]
+    then = min(max(at, own.not_valid_before_utc), own.not_valid_after_utc)
+    path, _ = _path(own, others, trusted, then)
+    if path is None:
+        path, why = _path(own, [*others, *trusted], trusted, then)
+        if path is None:
+            return Chain(leaf, _fault(own, [*others, *trusted]), why)
+        state: State = "incomplete"
+    else:
+        links = path[:-1] if others and path[-1] not in read else path
+        state = "whole" if links == read[: len(links)] else "unordered"
+    told, told_why = revocation(path, crls, at)
+    return Chain(leaf, state, "", path[-1].subject.rfc4514_string(), told, told_why)
+
+
+def _path(
+    own: x509.Certificate,
+    between: Sequence[x509.Certificate],
+    trusted: Sequence[x509.Certificate],
+    at: datetime,
+) -> tuple[list[x509.Certificate] | None, str]:
+    """Return the path to an anchor, or why there is none."""
+    subjects = {one.subject for one in trusted}
+    roots = [one for one in trusted if one.issuer == one.subject or one.issuer not in subjects]
+    policy = verification.PolicyBuilder().store(verification.Store(roots)).time(at)
+    policy = policy.extension_policies(
+        ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(),
+        ee_policy=verification.ExtensionPolicy.permit_all(),
+    )
+    try:
+        return list(policy.build_client_verifier().verify(own, list(between)).chain), ""
+    except (verification.VerificationError, ValueError, UnsupportedAlgorithm) as error:
+        return None, str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
+
+
+def _fault(own: x509.Certificate, others: Sequence[x509.Certificate]) -> State:
+    """Say why no path was found: nobody known issued it, it issued itself, or one on the way may not."""
+    if own.issuer == own.subject and _issued(own, own):
+        return "self-signed"
+    return "refused" if any(_issued(own, one) for one in others) else "unknown"
+
+
+def _issued(own: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        own.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _loaded(der: bytes) -> x509.Certificate | None:
+    with suppress(*UNREADABLE, OverflowError):
+        return read_certificates(x509.load_der_x509_certificate, der)[0]
+    return None
+
+
+def _kind(key: object) -> str:
+    return type(key).__name__.strip("_").removesuffix("PublicKey")

@@ -1,0 +1,215 @@
+"""The file of an observation of TLS: a line a visit, a line a certificate, and the frames read from it.
+
+JSON Lines in gzip members, as observations of the DNS are (`mssante_audit.observe.observation`). A *header*
+opens each run (``format``, ``version``, ``at``, ``dns``: the observation of the DNS that named the servers).
+A *certificate* has its DER in base64 and its SHA-256, once in a file. A *visit* has the fields of
+`Visited`. An *end* closes a run.
+
+Columns of `TlsObservation.visits`, one row a visit, in order of time:
+
+=============== =============== ===========================================================================
+column          dtype           meaning
+=============== =============== ===========================================================================
+``line``        int64           line of the file, 1-based
+``at``          datetime64 UTC  when it began
+``address``     str             where the server listens
+``port``        int64           and on which port
+``hosts``       object (tuple)  the names by which mail exchangers of the DNS lead there; the first was asked
+                                for by SNI
+``attempt``     int64           1, 2, 3
+``outcome``     str             one of `OUTCOMES`
+``detail``      str             what was met, printable
+``banner``      str             the server's greeting, printable, at most 200 characters
+``protocol``    str             such as ``TLSv1.3``; "" without a certificate
+``cipher``      str             as OpenSSL calls it
+``demanded``    bool            whether the server asked for a client's certificate
+``chain``       object (tuple)  SHA-256 (hexadecimal) of the certificates, in the order they were sent in
+``seconds``     float64         how long it took
+=============== =============== ===========================================================================
+
+`TlsObservation.problems`: ``line`` int64, ``kind`` str (``cut``, ``damaged``, ``record``), ``message`` str.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import pandas as pd
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+
+from mssante_audit.observe.lines import ObservationError, Scan, checked_instant
+
+FORMAT = "mssante-audit tls observation"
+VERSION = 1
+OUTCOMES = (
+    "presented", "no-starttls", "handshake-failed", "busy", "refused", "silent", "slow", "garbage",
+    "plaintext-injected",
+)  # fmt: skip
+"""Every way a visit can end; only the first two say something of the server's certificate."""
+TELLING = OUTCOMES[:2]
+MAX_CERTIFICATE = 1 << 20
+"""Bytes of DER that are kept of one certificate."""
+
+_Text = Annotated[str, Field(max_length=1000)]
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Visited(NamedTuple):
+    """A visit, as its line has it (fields: the columns above)."""
+
+    at: Annotated[str, AfterValidator(checked_instant)]
+    address: _Text
+    port: Annotated[int, Field(strict=True, ge=1, le=65_535)]
+    hosts: Annotated[tuple[_Text, ...], Field(max_length=10_000)]
+    attempt: Annotated[int, Field(strict=True, ge=1, le=100)]
+    outcome: Annotated[str, Field(pattern=f"^(?:{'|'.join(OUTCOMES)})$")]
+    detail: _Text
+    banner: _Text
+    protocol: _Text
+    cipher: _Text
+    demanded: Annotated[bool, Field(strict=True)]
+    chain: Annotated[tuple[_Sha256, ...], Field(max_length=1000)]
+    seconds: Annotated[float, Field(strict=True, ge=0, lt=1e9)]
+
+
+_check = TypeAdapter(Visited).validate_python
+
+
+@dataclass(frozen=True)
+class TlsObservation:
+    """An observation of TLS, read."""
+
+    visits: pd.DataFrame
+    certificates: Mapping[str, bytes]
+    """DER by SHA-256, for as many as could be read and are what their hash says."""
+    problems: pd.DataFrame
+    source: str
+    sha256: str
+    dns: str
+    """Name of the observation of the DNS that named the servers, "" if none did."""
+    started_at: datetime
+    complete: bool
+    """Whether the last run came to its end."""
+
+
+def check_header(content: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """Return a header line if this version can read what follows it.
+
+    Raises
+    ------
+    ObservationError
+        If it is no header, or a newer version's.
+    """
+    if content.get("format") != FORMAT or type(content.get("version")) is not int:
+        raise ObservationError("not a TLS observation", file=str(path))
+    if content["version"] > VERSION:
+        raise ObservationError(
+            f"written by a newer version (format {content['version']}, this one reads up to {VERSION})",
+            file=str(path),
+            remedy="Update mssante-audit",
+        )
+    with suppress(KeyError, ValueError):
+        if isinstance(content["dns"], str) and checked_instant(str(content["at"])):
+            return content
+    raise ObservationError("its header is damaged", file=str(path))
+
+
+def load_tls(source: str | Path) -> TlsObservation:
+    """Read an observation of TLS, as far as it can be read; the rest is in `TlsObservation.problems`.
+
+    Raises
+    ------
+    ObservationError
+        If the file cannot be opened, is no observation of TLS, or was written by a newer version.
+    """
+    path = Path(source)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ObservationError(error.strerror or "cannot be read", file=str(path)) from None
+    scan = Scan(data)
+    certificates: dict[str, bytes] = {}
+    headers: list[Mapping[str, Any]] = []
+    complete = False
+
+    def visits() -> Iterator[tuple[Any, ...]]:
+        nonlocal complete
+        for line, content in scan.lines():
+            try:
+                if not headers or "format" in content:
+                    headers.append(check_header(content, path))
+                    complete = False
+                elif "certificate" in content:
+                    certificates.update([read_certificate(content)])
+                elif "end" in content:
+                    complete = content.get("complete") is True
+                else:
+                    yield line, *read_visit(content)
+            except ValueError as error:
+                if isinstance(error, ObservationError):
+                    raise
+                scan.problems.append((line, "record", str(error)))
+
+    frame = pd.DataFrame(visits(), columns=["line", *Visited._fields])
+    if not headers:
+        raise ObservationError(
+            "not a TLS observation", file=str(path), remedy="`mssante-audit observe tls` makes one"
+        )
+    texts = dict.fromkeys(("address", "outcome", "detail", "banner", "protocol", "cipher"), "str")
+    numbers = dict.fromkeys(("line", "port", "attempt"), "int64")
+    lists = dict.fromkeys(("hosts", "chain"), "object")
+    frame = frame.astype({**texts, **numbers, **lists, "demanded": "bool", "seconds": "float64"})
+    problems = pd.DataFrame(scan.problems, columns=["line", "kind", "message"])
+    return TlsObservation(
+        frame.assign(at=pd.to_datetime(frame["at"], utc=True).astype("datetime64[us, UTC]")),
+        certificates,
+        problems.astype({"line": "int64", "kind": "str", "message": "str"}),
+        source=path.name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        dns=str(headers[0]["dns"]),
+        started_at=datetime.fromisoformat(str(headers[0]["at"])).astimezone(UTC),
+        complete=complete,
+    )
+
+
+def read_visit(content: Mapping[str, Any]) -> Visited:
+    """Check a visit's line.
+
+    Raises
+    ------
+    ValueError
+        Saying which field is not as it should be.
+    """
+    try:
+        return _check([content.get(name, ...) for name in Visited._fields])
+    except ValidationError as errors:
+        place = errors.errors()[0]["loc"][0]
+        raise ValueError(f"field {Visited._fields[place] if isinstance(place, int) else place}") from None
+
+
+def read_certificate(content: Mapping[str, Any]) -> tuple[str, bytes]:
+    """Return hash and DER of a certificate's line.
+
+    Raises
+    ------
+    ValueError
+        If it is no base64, is not what its hash says, or is too large.
+    """
+    name, told = content.get("certificate"), content.get("der")
+    try:
+        der = base64.b64decode(told if isinstance(told, str) else "", validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("field der") from None
+    if not der or len(der) > MAX_CERTIFICATE:
+        raise ValueError("field der")
+    if hashlib.sha256(der).hexdigest() != name:
+        raise ValueError("a certificate that is not what its hash says")
+    return str(name), der

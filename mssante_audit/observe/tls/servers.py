@@ -1,0 +1,134 @@
+"""What each mail server presents, merged from several observations of TLS: what was seen last counts.
+
+Columns of `Observed.servers`, one row a server (address and port), sorted by address:
+
+=============== ================ ==========================================================================
+column          dtype            meaning
+=============== ================ ==========================================================================
+``address``     str              where it listens
+``port``        int64            and on which port
+``hosts``       object (tuple)   names of mail exchangers that lead there
+``at``          datetime64 UTC   when the visit that counts began
+``outcome``     str              what it ended with (`mssante_audit.observe.tls.observation.OUTCOMES`)
+``detail``      str              what was met
+``protocol``    str              such as ``TLSv1.3``; "" without a certificate, as the next ones
+``cipher``      str              as OpenSSL calls it
+``demanded``    bool             whether it asked for a client's certificate
+``chain``       object (tuple)   SHA-256 of the certificates, as they were sent
+``subject``     str              of its own certificate, as a white list writes names
+``issuer``      str              of the same
+``not_before``  datetime64 UTC   start of its validity; NaT without a certificate that can be read
+``not_after``   datetime64 UTC   end of it
+``source``      str              the file that tells
+=============== ================ ==========================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.base.instants import SKEW
+from mssante_audit.observe.kinds import Aside, File, Frame, Kind
+from mssante_audit.observe.lines import ObservationError
+from mssante_audit.observe.tls.chain import Certificate, read_certificate
+from mssante_audit.observe.tls.observation import OUTCOMES, TELLING, TlsObservation, load_tls
+
+_KEPT = (
+    "address", "port", "hosts", "at", "outcome", "detail", "protocol", "cipher", "demanded", "chain",
+)  # fmt: skip
+_DTYPES = {
+    **dict.fromkeys(("address", "outcome", "detail", "protocol", "cipher"), "str"),
+    **dict.fromkeys(("subject", "issuer", "source"), "str"),
+    "port": "int64",
+    "demanded": "bool",
+    "hosts": "object",
+    "chain": "object",
+}
+_TIMES = ("at", "not_before", "not_after")
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was observed of TLS, in one file or several."""
+
+    parts: tuple[TlsObservation, ...]
+    """The files, the newest first."""
+    certificates: Mapping[str, bytes]
+    """DER by SHA-256."""
+    servers: pd.DataFrame
+    """Columns as this module's docstring has them."""
+
+
+def merged(
+    files: Sequence[File], _domains: Sequence[str], as_of: datetime, since: datetime
+) -> tuple[Observed | None, list[Aside]]:
+    """Read observations of TLS (`mssante_audit.observe.kinds.Reader`): for each server what was seen last.
+
+    A visit that tells something of a server's certificate counts before a later one that does not, as long
+    as it is not older than what is relied on.
+
+    Raises
+    ------
+    ObservationError
+        If the newest file is no observation of TLS, or of a newer version.
+    """
+    parts: list[TlsObservation] = []
+    aside: list[Aside] = []
+    for file in files:
+        if parts and file.begun < since:
+            break
+        try:
+            parts.append(load_tls(file.path))
+        except ObservationError:
+            if not parts:
+                raise
+            aside.append(Aside(file.path.name, "unreadable"))
+    if not parts:
+        return None, aside
+    certificates = {name: der for part in reversed(parts) for name, der in part.certificates.items()}
+    visits = pd.concat([part.visits.assign(source=part.source) for part in parts], ignore_index=True)
+    visits = visits[visits["at"] <= as_of + SKEW]
+    counts = visits["outcome"].isin(TELLING) & (visits["at"] >= since)
+    ordered = visits.assign(counts=counts).sort_values(["counts", "at", "line"], kind="stable")
+    last = ordered.drop_duplicates(["address", "port"], keep="last").sort_values(["address", "port"])
+    return Observed(tuple(parts), certificates, _frame(last, certificates)), aside
+
+
+def _frame(visits: pd.DataFrame, certificates: Mapping[str, bytes]) -> pd.DataFrame:
+    leaves = [_leaf(chain, certificates) for chain in visits["chain"]]
+    told: dict[str, pd.Series[Any]] = {
+        name: pd.Series([getattr(leaf, name) if leaf else empty for leaf in leaves], dtype="object")
+        for name, empty in (("subject", ""), ("issuer", ""), ("not_before", None), ("not_after", None))
+    }
+    frame = visits[list(_KEPT)].reset_index(drop=True).assign(**told, source=visits["source"].tolist())
+    times = {name: pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]") for name in _TIMES}
+    return frame.astype(_DTYPES).assign(**times)
+
+
+def _leaf(chain: Sequence[str], certificates: Mapping[str, bytes]) -> Certificate | None:
+    """Return a server's own certificate from the hashes of its chain, ``None`` if it is not at hand."""
+    der = certificates.get(chain[0]) if chain else None
+    return read_certificate(der) if der else None
+
+
+def servers(observed: Observed | None, _domains: Sequence[str]) -> pd.DataFrame:
+    """Return the frame of servers, empty if nothing was observed."""
+    if observed is not None:
+        return observed.servers
+    return _frame(pd.DataFrame(columns=[*_KEPT, "source"]), {})
+
+
+KIND = Kind(
+    name="tls",
+    need="tls",
+    title="Observation de TLS",
+    lacks={"fr": "aucune observation de TLS", "en": "no observation of TLS"},
+    remedy="Lancez « mssante-audit observe tls », qui en dépose une dans observations/.",
+    read=merged,
+    frames={"servers": Frame("A mail server that was visited.", __doc__, servers, {"outcome": OUTCOMES})},
+)

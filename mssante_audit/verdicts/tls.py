@@ -1,0 +1,50 @@
+"""Whether a domain's mail servers present what its senders take, as far as they were seen.
+
+============== ======== =====================================================================================
+cause          grade    meaning
+============== ======== =====================================================================================
+               ok       every server was seen, lately, and is right: name, dates, chain, revocation
+``tls-some``   warn     some are right, some are not
+``tls-none``   fail     none is, of those that were seen, and all were
+``tls-old``    unknown  what was seen is older than `observation_max_age_days`
+``tls-unseen`` unknown  a server was not seen, and those that were do not decide
+============== ======== =====================================================================================
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mssante_audit.audits.certificates.presented import presented
+from mssante_audit.audits.certificates.servers import TELLING, right
+from mssante_audit.space.trust import TrustSpace
+
+CAUSES = ("tls-none", "tls-some", "tls-old", "tls-unseen")
+"""What decides, where it is not ok."""
+
+
+class Tls(NamedTuple):
+    """What is known of the servers of a domain."""
+
+    grade: str
+    """``ok``, ``warn``, ``fail`` or ``unknown``."""
+    cause: str = ""
+
+
+def tls_of(space: TrustSpace) -> dict[str, Tls]:
+    """Return what is known of each domain's servers; empty without observations of DNS and of TLS."""
+    if space.given("observation") is None or space.given("tls") is None:
+        return {}
+    seen, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
+    found = {}
+    for domain, servers in seen.of.items():
+        told = [server for server in servers if server.outcome in TELLING]
+        fresh = [right(seen, domain, server) for server in told if server.at >= oldest]
+        whole = len(fresh) == len(servers) and not seen.missing[domain]
+        if len(set(fresh)) == 2:
+            found[domain] = Tls("warn", "tls-some")
+        elif fresh and whole:
+            found[domain] = Tls("ok") if fresh[0] else Tls("fail", "tls-none")
+        else:
+            found[domain] = Tls("unknown", "tls-old" if len(fresh) < len(told) else "tls-unseen")
+    return found

@@ -1,0 +1,319 @@
+"""The audit of certificates presented: each rule on servers made for it, and silent beside it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from made_up import ALPHA, BETA_DN
+from made_up_dns import ALPHA_MX, BETA_MX, DELEGATED, REDIRECTED, Scene
+from smtplab import CLIENT, MADE, Made, make
+
+from mssante_audit.audits import audit_all, lacking, told_in_clear
+from mssante_audit.observe.kinds import File
+from mssante_audit.observe.lines import instant
+from mssante_audit.observe.tls.observation import FORMAT, VERSION
+from mssante_audit.observe.tls.run import Server, lines_of
+from mssante_audit.observe.tls.servers import merged
+from mssante_audit.observe.tls.visit import Visit
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.domains import domains
+
+AT = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
+ONE, TWO, THREE = "192.88.99.1", "192.88.99.2", "192.88.99.3"
+NAMES = (ALPHA_MX, BETA_MX, "mx2.alpha.example")
+ROOT = make("CN=AC RACINE FICTIVE,O=ESSAI,C=FR", ca=True, days=9_999)
+BETWEEN = make("CN=AC FICTIVE ORGANISATIONS,O=ESSAI,C=FR", ROOT, ca=True, days=9_999)
+OLD = make("CN=AC-CLASSE-4,O=GIP-CPS,C=FR", ROOT, ca=True, days=9_999)
+FOREIGN = make("CN=AUTRE AC,O=AUTRE,C=FR", ca=True, days=9_999)
+OTHER_DN = "CN=autre.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"
+
+
+def of(dn: str, issuer: Made | None = BETWEEN, **more: Any) -> Made:
+    return make(dn, issuer, names=NAMES, **more)
+
+
+GOOD, BETA = of(ALPHA["dn"]), of(BETA_DN)
+
+
+@dataclass
+class Wires:
+    """The servers of ch-alpha and ch-beta, right until a test changes them."""
+
+    tmp_path: Path
+    scene: Scene = field(default_factory=Scene)
+    visits: dict[str, tuple[tuple[str, ...], Visit]] = field(default_factory=dict)
+    at: datetime = AT
+    crls: list[Path] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.presents(ONE, GOOD, (ALPHA_MX,)).presents(TWO, BETA, (BETA_MX,))
+
+    def presents(
+        self, address: str, own: Made, hosts: tuple[str, ...] = (), chain: tuple[Made, ...] = (BETWEEN,),
+        **more: Any,
+    ) -> Wires:  # fmt: skip
+        told = tuple(one.der for one in (own, *chain))
+        seen = Visit("presented", **({"protocol": "TLSv1.3", "cipher": "X", "chain": told} | more))
+        return self.ends(address, seen, hosts)
+
+    def ends(self, address: str, seen: Visit, hosts: tuple[str, ...] = ()) -> Wires:
+        self.visits[address] = (hosts or self.visits[address][0], seen)
+        return self
+
+    def second_host(self) -> Wires:
+        """Give ch-alpha a second mail host, at THREE."""
+        self.scene.host(NAMES[2], THREE)
+        self.scene.zone.add(DELEGATED, "MX", f"20 {NAMES[2]}")
+        return self
+
+    def space(self) -> TrustSpace:
+        space = self.scene.space()
+        written: set[str] = set()
+        lines: list[dict[str, Any]] = [
+            {"format": FORMAT, "version": VERSION, "at": instant(self.at), "dns": "dns-2026-03-02.jsonl.gz"}
+        ]
+        for address, (hosts, seen) in self.visits.items():
+            lines += lines_of(Server(address, 25, hosts), seen, self.at, 1, written)
+        lines.append({"end": instant(self.at), "complete": True})
+        file = self.tmp_path / "tls-2026-03-02.jsonl.gz"
+        file.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in lines).encode(), mtime=0))
+        observed, aside = merged([File(file, self.at, lines[0])], [], self.at, self.at - timedelta(7))
+        assert not aside
+        anchors = self.tmp_path / "anchors.pem"
+        anchors.write_bytes(b"".join(one.certificate.public_bytes(Encoding.PEM) for one in (ROOT, BETWEEN)))
+        whitelist = replace(space.whitelist, anchors=(anchors, *self.crls))
+        return replace(space, whitelist=whitelist, observed={"tls": observed})
+
+    def told(self) -> pd.DataFrame:
+        return told_in_clear("certificates", self.space())
+
+    def found(self) -> dict[str, list[tuple[int, ...]]]:
+        kept: dict[str, list[tuple[int, ...]]] = {}
+        told = self.told()
+        for rule, rows in zip(told["rule"], told["rows"], strict=True):
+            kept.setdefault(rule, []).append(rows)
+        return kept
+
+
+@pytest.fixture
+def wires(tmp_path: Path) -> Wires:
+    return Wires(tmp_path)
+
+
+def test_servers_that_present_what_is_listed_are_no_finding(wires: Wires) -> None:
+    assert wires.found() == {}
+
+
+def test_without_an_observation_of_either_kind_nothing_is_looked_at(wires: Wires) -> None:
+    space = wires.space()
+    assert lacking(replace(space, observed={"tls": None}))["certificates"] == ("tls",)
+    assert "certificates" in lacking(replace(space, observation=None))
+    assert told_in_clear("certificates", replace(space, observed={"tls": None})).empty
+
+
+END = MADE + timedelta(365)
+RSA = rsa.generate_private_key(65537, 1024)
+CASES: dict[str, tuple[Callable[[Wires], object], dict[str, list[tuple[int, ...]]]]] = {
+    "another name of nobody": (
+        lambda w: w.presents(ONE, of(OTHER_DN)),
+        {"TLS_NAME_UNLISTED": [(1,)]},
+    ),
+    "another operator's name, on both": (
+        lambda w: w.presents(ONE, BETA),
+        {"TLS_NAME_UNLISTED": [(1,)]},
+    ),
+    "one host right, one wrong": (
+        lambda w: w.second_host().presents(THREE, of(OTHER_DN), (NAMES[2],)),
+        {"TLS_NAME_UNLISTED_SOME": [(1,)], "TLS_SERVERS_DIFFER": [(1,)]},
+    ),
+    "the name in other letters": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"].replace("CH ALPHA", "Ch Alpha"))),
+        {"TLS_NAME_SPELLING": [(1,)]},
+    ),
+    "a listed name that nobody presents": (
+        lambda w: setattr(w.scene, "rows", (*w.scene.rows, {"domain": DELEGATED, "dn": OTHER_DN})),
+        {"TLS_NAME_UNUSED": [(3,)]},
+    ),
+    "a listed name, a server not seen": (
+        lambda w: (
+            setattr(w.scene, "rows", (*w.scene.rows, {"domain": DELEGATED, "dn": OTHER_DN})),
+            w.second_host(),
+        ),
+        {"TLS_UNSEEN": [(1, 3)]},
+    ),
+    "renewed on one host": (
+        lambda w: w.second_host().presents(THREE, of(ALPHA["dn"], days=700), (NAMES[2],)),
+        {"TLS_RENEWAL": [(1,)]},
+    ),
+    "expired": (lambda w: w.presents(ONE, of(ALPHA["dn"], days=60)), {"TLS_EXPIRED": [(1,)]}),
+    "not yet valid": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT + timedelta(1))),
+        {"TLS_NOT_YET_VALID": [(1,)]},
+    ),
+    "seven days": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT - timedelta(99), days=106)),
+        {"TLS_EXPIRES_SOON": [(1,)]},
+    ),
+    "less than seven days": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT - timedelta(99, 1), days=106)),
+        {"TLS_EXPIRES_NOW": [(1,)]},
+    ),
+    "thirty days": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT, days=30)),
+        {"TLS_EXPIRES": [(1,)]},
+    ),
+    "sixty days": (lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT, days=60)), {}),
+    "nobody's authority": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"], FOREIGN), chain=(FOREIGN,)),
+        {"TLS_CHAIN_UNKNOWN": [(1,)]},
+    ),
+    "its own authority": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"], None), chain=()),
+        {"TLS_CHAIN_UNKNOWN": [(1,)]},
+    ),
+    "an authority that is none": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"], GOOD), chain=(GOOD, BETWEEN)),
+        {"TLS_CHAIN_UNKNOWN": [(1,)]},
+    ),
+    "no intermediate": (
+        lambda w: w.presents(ONE, GOOD, chain=()),
+        {"TLS_CHAIN_INCOMPLETE": [(1,)]},
+    ),
+    "with the root, too": (lambda w: w.presents(ONE, GOOD, chain=(BETWEEN, ROOT)), {}),
+    "out of order": (
+        lambda w: w.presents(ONE, GOOD, chain=(ROOT, BETWEEN)),
+        {"TLS_CHAIN_ORDER": [(1,)]},
+    ),
+    "no certificate at all": (
+        lambda w: w.ends(ONE, Visit("presented", chain=(b"0\x03x",))),
+        {"TLS_UNREADABLE": [(1,)]},
+    ),
+    "the authority before": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"], OLD), chain=(OLD,)),
+        {"TLS_AUTHORITY_OLD": [(1,)]},
+    ),
+    "a client's certificate": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"], usages=(CLIENT,))),
+        {"TLS_USE_OTHER": [(1,)]},
+    ),
+    "no use named": (lambda w: w.presents(ONE, of(ALPHA["dn"], usages=())), {}),
+    "another host's": (
+        lambda w: w.presents(ONE, make(ALPHA["dn"], BETWEEN, names=("else.example",))),
+        {"TLS_HOST_UNNAMED": [(1,)]},
+    ),
+    "a wildcard's": (lambda w: w.presents(ONE, make(ALPHA["dn"], BETWEEN, names=("*.alpha.example",))), {}),
+    "a key of two": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"], key=GOOD.key)).presents(TWO, of(BETA_DN, key=GOOD.key)),
+        {"TLS_KEY_SHARED": [(1, 2)]},
+    ),
+    "no STARTTLS": (
+        lambda w: w.ends(ONE, Visit("no-starttls")),
+        {"TLS_NO_STARTTLS": [(1,)]},
+    ),
+    "TLS 1.1": (
+        lambda w: w.presents(ONE, GOOD, protocol="TLSv1.1"),
+        {"TLS_PROTOCOL_OLD": [(1,)]},
+    ),
+    "busy": (lambda w: w.ends(ONE, Visit("busy", "421")), {"TLS_UNSEEN": [(1,)]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_rule_fires_where_it_should_and_only_there(case: str, wires: Wires) -> None:
+    change, expected = CASES[case]
+    change(wires)
+    assert wires.found() == expected
+
+
+def test_weak_keys_and_signatures_are_told_beside_the_chain_that_none_takes(wires: Wires) -> None:
+    signed = of(BETA_DN, make("CN=AC,C=FR", ca=True, key=RSA)).der
+    sha256, sha1 = (
+        bytes.fromhex(f"2a864886f70d0101{last}") for last in ("0b", "05")
+    )  # cryptography makes none
+    wires.presents(ONE, of(ALPHA["dn"], key=RSA))
+    wires.ends(TWO, Visit("presented", chain=(signed.replace(sha256, sha1),)))
+    assert {rule for rule in wires.found() if "CHAIN" not in rule} == {"TLS_KEY_SMALL", "TLS_DIGEST_WEAK"}
+
+
+def test_a_revoked_certificate_is_told_by_the_list_of_its_issuer_alone(wires: Wires) -> None:
+    def revoking(issuer: Made, file: str) -> Path:
+        revoked = (
+            x509.RevokedCertificateBuilder()
+            .serial_number(GOOD.certificate.serial_number)
+            .revocation_date(MADE + timedelta(1))
+            .build()
+        )
+        crl = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(BETWEEN.certificate.subject)
+            .last_update(MADE)
+            .next_update(MADE + timedelta(365))
+            .add_revoked_certificate(revoked)
+            .sign(issuer.key, hashes.SHA256())
+        )
+        path = wires.tmp_path / file
+        path.write_bytes(crl.public_bytes(Encoding.DER))
+        return path
+
+    wires.crls = [revoking(FOREIGN, "forged.crl")]
+    assert wires.found() == {}
+    wires.crls += [revoking(BETWEEN, "right.crl")]
+    assert wires.found() == {"TLS_REVOKED": [(1,)]}
+
+
+def test_what_is_told_names_both_names_and_what_falls_silent(wires: Wires) -> None:
+    wires.presents(ONE, BETA).presents(TWO, of(BETA_DN, days=65))
+    told = wires.told().set_index("rule")
+    unlisted = told.loc["TLS_NAME_UNLISTED"]
+    assert (
+        unlisted["observed"]
+        == (
+            f"{BETA_DN} sur {ALPHA_MX} ({ONE}) ; nom inscrit pour CH BETA".replace(
+                " ;", "\N{NO-BREAK SPACE};"
+            )
+        )
+        or "nom inscrit pour CH BETA" in unlisted["observed"]
+    )
+    assert unlisted["expected"] == ALPHA["dn"]
+    soon = told.loc["TLS_EXPIRES_NOW"]
+    assert "1 domaine sans autre certificat" in soon["observed"].replace("\N{NO-BREAK SPACE}", " ")
+    assert soon["domain"] == REDIRECTED
+
+
+STATES: dict[str, tuple[Callable[[Wires], object], str, str, list[str]]] = {
+    "right": (lambda w: None, "ok", "yes", []),
+    "none right": (lambda w: w.presents(ONE, of(OTHER_DN)), "fail", "no", ["tls-none"]),
+    "one right": (
+        lambda w: w.second_host().presents(THREE, of(ALPHA["dn"], days=60), (NAMES[2],)),
+        "fail", "degraded", ["tls-some"],
+    ),
+    "no STARTTLS": (lambda w: w.ends(ONE, Visit("no-starttls")), "fail", "no", ["tls-none"]),
+    "not seen": (lambda w: w.ends(ONE, Visit("silent")), "unknown", "yes", []),
+    "one not seen": (lambda w: w.second_host(), "unknown", "yes", []),
+    "soon to expire": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT, days=9)), "warn", "yes", [],
+    ),
+    "seen too long ago": (lambda w: setattr(w, "at", AT - timedelta(30)), "unknown", "yes", []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_a_domain_is_as_its_servers_are(case: str, wires: Wires) -> None:
+    change, tls, receives, why = STATES[case]
+    change(wires)
+    space = wires.space()
+    told = domains(space, audit_all(space)).set_index("domain").loc[DELEGATED]
+    assert (told["tls"], told["receives"]) == (tls, receives)
+    assert told["why"].get("receives", []) == why

@@ -1,0 +1,661 @@
+"""Cases on which audits of the DNS are wrong: what is served, what resolvers do with it, what we must say.
+
+One line a case. `dnsscene` serves them, `dnsresolvers` asks unbound and Knot Resolver about each, and
+`test_resolvers` holds `Hard.reached` to them, our verdict to what follows from that, and our findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+
+from dnscases import (
+    DS,
+    DS_SHA1,
+    MX,
+    NS,
+    ONE,
+    OWN,
+    OWN_NS,
+    SIX_ONE,
+    SIX_TWO,
+    TWO,
+    Case,
+    cut,
+    zone,
+)
+from dnsresolvers import ADDRESSES, KNOT, UNBOUND, UNBOUND_VALIDATING
+
+ALL, NONE = tuple(ADDRESSES), ()
+NOT_VALIDATING = (UNBOUND,)
+NS_LINES = "".join(f"@ NS {n}.\n" for n in NS)
+_NUMBERS = count(1)
+
+
+@dataclass(frozen=True)
+class Hard(Case):
+    """A case with its truth."""
+
+    method: str = "delegated"
+    """What we must call it."""
+    reached: tuple[str, ...] | None = ALL
+    """The resolvers that come to an exchanger's public address; ``None`` where it depends on chance."""
+    unsound: str = ""
+    """Why it is at risk though every resolver arrives there, in the words of the issue."""
+
+    @property
+    def receives(self) -> str:
+        """What we must say: `yes`, `degraded` or `no`."""
+        if self.reached == NONE:
+            return "no"
+        return "yes" if self.reached == ALL and not self.unsound else "degraded"
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Servers of an operator that misbehave, on addresses nobody else has, each in a network of its own."""
+
+    names: tuple[str, ...]
+    hosts: tuple[str, ...]
+    scripted: tuple[tuple[str, str], ...]
+
+
+def servers(label: str, *does: str) -> Servers:
+    """Return servers ``nsN-LABEL.op.example``; "" for the good one."""
+    names, hosts, scripted = [], [], []
+    for number, done in enumerate(does, 1):
+        if not done:
+            names.append(NS[number - 1])
+            continue
+        names.append(f"ns{number}-{label}.op.example")
+        address = f"62.{209 + number}.20.{next(_NUMBERS)}"
+        hosts.append(f"ns{number}-{label}.op A {address}")
+        scripted.append((address, done))
+    return Servers(tuple(names), tuple(hosts), tuple(scripted))
+
+
+def dead(label: str) -> dict[str, tuple[object, ...]]:
+    """Return a zone ``LABEL-z.example`` on silent servers, as fields of a case."""
+    own = servers(label, "silent", "silent")
+    return {"hosts": (*own.hosts, *(f"{label}-z NS {n}." for n in own.names)), "scripted": own.scripted}
+
+
+def refused(label: str) -> dict[str, tuple[object, ...]]:
+    """Return two servers that refuse, as fields of a case."""
+    own = servers(label, "refuse", "refuse")
+    return {"hosts": own.hosts, "scripted": own.scripted}
+
+
+def threefold(label: str, *does: str) -> dict[str, object]:
+    """Return a delegation to the good servers, as many as lack to three, and others."""
+    own = servers(label, *("", "")[: 3 - len(does)], *does)
+    return {
+        "parent": cut(*own.names),
+        "first": zone(ns=own.names),
+        "hosts": own.hosts,
+        "scripted": own.scripted,
+    }
+
+
+def scripted(name: str, what: str, does: Iterable[str], *rules: str, **more: object) -> Hard:
+    """A delegation to scripted servers."""
+    own = servers(name, *does)
+    first = str(more.pop("first", zone())).replace(NS_LINES, "".join(f"@ NS {n}.\n" for n in own.names))
+    parent = (*cut(*own.names), *((f"@ DS {DS}",) if "signed" in more else ()))
+    cn = f"mx.{name}.mssante.fr" if "10 mx.@" in first else MX
+    lines = {"parent": parent, "first": first, "hosts": own.hosts, "scripted": own.scripted, "cn": cn}
+    return Hard(name, what, rules, **lines | more)
+
+
+def both(name: str, what: str, does: str, *rules: str, **more: object) -> Hard:
+    """A delegation whose two servers misbehave in the same way."""
+    return scripted(name, what, (does, does), *rules, **more)
+
+
+def one(name: str, what: str, does: str, *rules: str, **more: object) -> Hard:
+    """A delegation whose second server misbehaves."""
+    return scripted(name, what, ("", does), *rules, **{"unsound": "one sound server"} | more)
+
+
+def redirected(name: str, what: str, mx: str, *rules: str, **more: object) -> Hard:
+    """A domain whose records the parent holds."""
+    lines = tuple(f"@ MX {text}." for text in mx.split(", "))
+    return Hard(name, what, rules, **{"parent": lines, "first": None, "method": "redirected"} | more)
+
+
+def below(name: str, what: str, does: str, *rules: str, mx: str = "", how: str = "", **more: object) -> Hard:
+    """A domain whose exchanger is in a zone of its own, ``NAME-z.example``, on servers that do `does`."""
+    own = servers(name, does, does)
+    host = f"mx.{name}-z.example"
+    lines = (f"{name}-z NS {n}." for n in own.names)
+    served = ((f"{name}-z.example.", zone("mx A 82.64.5.30", ns=own.names)),)
+    more = {"hosts": (*own.hosts, *lines), "scripted": own.scripted, "cn": host, "more": served} | more
+    told = mx.format(host) or f"10 {host}"
+    if how == "delegated":
+        return Hard(name, what, rules, first=zone(mx=f"{told}."), **more)
+    return redirected(name, what, told, *rules, **more)
+
+
+MAILED = zone("mx A 82.64.5.20", "mx AAAA 2001:660:9::20", mx="10 mx.@")
+"""A zone with its exchanger inside."""
+
+MANY = tuple(f"ns{number}.beaucoup.example" for number in range(200))
+
+REFUSALS = (
+    both("mx-refuse", "MX refused by both, SOA is fine", "refuse mx", "DNS_MX_SILENT", reached=NONE),
+    both("mx-panne", "MX SERVFAIL by both, SOA is fine", "servfail mx", "DNS_MX_SILENT", reached=NONE),
+    both("mx-tait", "MX dropped by both, SOA is fine", "silent mx", "DNS_MX_SILENT", reached=NONE),
+    one("mx-refuse-un", "MX refused by one of two", "refuse mx", "DNS_MX_REFUSED"),
+    one("mx-panne-un", "MX SERVFAIL by one of two", "servfail mx", "DNS_MX_REFUSED"),
+    one("mx-tait-un", "MX dropped by one of two", "silent mx", "DNS_MX_REFUSED"),
+    both("soa-refuse", "SOA refused by both, MX is fine", "refuse soa", "DNS_SERVER_PARTIAL"),
+    both("ns-refuse", "NS refused by both, MX is fine", "refuse ns"),
+    both("soa-ns-refuse", "SOA and NS refused by both, MX is fine", "refuse soa ns", "DNS_SERVER_PARTIAL"),
+    both("soa-ns-tait", "SOA and NS dropped by both, MX is fine", "silent soa ns", "DNS_SERVER_PARTIAL"),
+    both("sans-aa", "the right data without AA, from both", "no-aa", "DNS_SERVER_WEAK"),
+    both(
+        "a-tait", "the exchanger's addresses dropped by both servers of the zone",
+        "silent a aaaa", "DNS_MX_HOST_DEAD", first=MAILED, reached=NONE,
+    ),
+    both(
+        "a-panne", "the exchanger's addresses SERVFAIL by both servers of the zone",
+        "servfail a aaaa", "DNS_MX_HOST_DEAD", first=MAILED, reached=NONE,
+    ),
+    one(
+        "a-tait-un", "the exchanger's addresses dropped by one server of the zone",
+        "silent a aaaa", first=MAILED, unsound="",
+    ),
+    both("aaaa-panne", "AAAA SERVFAIL by both servers, A is fine", "servfail aaaa", first=MAILED),
+    one(
+        "mx-nie-un", "one of two says that there is no such name",
+        "nxdomain mx", "DNS_MX_DISAGREE", reached=None,
+    ),
+    one("mx-vide-un", "one of two has no MX", "nodata mx", "DNS_MX_DISAGREE", reached=None),
+    one("sans-aa-un", "the right data without AA, from one", "no-aa", "DNS_SERVER_WEAK", unsound=""),
+)  # fmt: skip
+EXCHANGERS = (
+    below(
+        "zone-muette", "exchanger in a zone whose servers are silent",
+        "silent", "DNS_MX_HOST_DEAD", how="delegated", reached=NONE,
+    ),
+    below(
+        "zone-refus", "exchanger in a zone whose servers refuse",
+        "refuse", "DNS_MX_HOST_DEAD", how="delegated", reached=NONE,
+    ),
+    below(
+        "vers-muette", "redirected into a zone whose servers are silent",
+        "silent", "DNS_MX_HOST_DEAD", reached=NONE,
+    ),
+    below(
+        "vers-refus", "redirected into a zone whose servers refuse",
+        "refuse", "DNS_MX_HOST_DEAD", reached=NONE,
+    ),
+    below(
+        "vers-panne", "redirected into a zone whose servers answer SERVFAIL",
+        "servfail", "DNS_MX_HOST_DEAD", reached=NONE,
+    ),
+    below(
+        "vers-remonte", "redirected into a zone whose servers refer to the root",
+        "upward", "DNS_MX_HOST_DEAD", reached=NONE,
+    ),
+    below(
+        "vers-muette-un", "redirected to two exchangers, one in a silent zone",
+        "silent", "DNS_MX_HOST_DEAD", mx=f"10 {{}}, 20 {MX}", unsound="one sound exchanger",
+    ),
+    below(
+        "vers-sans-edns", "redirected into a zone whose servers drop EDNS",
+        "silent edns", "DNS_MX_HOST_DEAD", reached=NONE,
+    ),
+    below(
+        "vers-badvers", "redirected into a zone whose servers answer BADVERS to EDNS",
+        "badvers edns", "DNS_MX_HOST_DEAD", reached=NONE,
+    ),
+    below(
+        "vers-tronque", "redirected into a zone whose servers truncate, TCP closed",
+        "truncated udp no-tcp", "DNS_MX_HOST_DEAD", reached=NONE,
+    ),
+    below(
+        "vers-tcp", "redirected into a zone whose servers answer over TCP only",
+        "silent udp", "DNS_MX_HOST_DEAD", reached=(KNOT,),
+    ),
+    below("vers-sans-aa", "redirected into a zone whose servers leave AA out", "no-aa"),
+    below("vers-lent", "redirected into a zone whose servers answer after 1 second", "1.0"),
+    below("vers-sans-soa", "redirected into a zone whose servers refuse SOA and NS", "refuse soa ns"),
+    redirected(
+        "vers-prive", "redirected into a zone whose servers have private addresses",
+        "10 mx.vers-prive-z.example", "DNS_MX_HOST_DEAD", hosts=("vers-prive-z NS p1-vp.op",
+        "vers-prive-z NS p2-vp.op", "p1-vp.op A 10.20.0.5", "p2-vp.op A 192.168.20.5"), reached=NONE,
+        cn="mx.vers-prive-z.example",
+    ),
+    redirected(
+        "vers-cycle", "redirected into a zone delegated in a circle",
+        "10 mx.vers-cycle-z.example", "DNS_MX_HOST_DEAD", hosts=("vers-cycle-z NS ns.vers-cycle-y",
+        "vers-cycle-y NS ns.vers-cycle-z"), reached=NONE, cn="mx.vers-cycle-z.example",
+    ),
+    redirected(
+        "mx-alias-muet", "the exchanger is an alias into a silent zone",
+        "10 alias3.mail.example", "DNS_MX_HOST_DEAD", hosts=("alias3.mail CNAME mx.zone-muette-z",),
+        reached=NONE, cn="alias3.mail.example",
+    ),
+    below("vers-aa-soa", "redirected into a zone whose servers drop SOA and NS", "silent soa ns"),
+    below("vers-formerr", "redirected into a zone whose servers say FORMERR to EDNS", "formerr edns"),
+    below(
+        "vers-tronque-tcp", "clean: redirected into a zone whose servers truncate, TCP works",
+        "truncated udp",
+    ),
+    below("vers-udp", "redirected into a zone whose servers have no TCP, short answers", "udp-only"),
+    below("vers-a-seul", "the zone of the exchanger drops AAAA, A is fine", "silent aaaa"),
+    below(
+        "vers-creux", "redirected into a zone whose servers answer nothing, without AA",
+        "hollow", "DNS_MX_HOST_DEAD", reached=NONE,
+    ),
+    below(
+        "vers-nxdomain", "the zone of the exchanger says that it does not exist",
+        "nxdomain", "DNS_MX_UNRESOLVED", reached=NONE,
+    ),
+    redirected(
+        "vers-ns-parti", "the exchanger's zone is on servers whose names do not exist",
+        "10 mx.vers-ns-parti-z.example", "DNS_MX_HOST_DEAD", hosts=("vers-ns-parti-z NS parti1.op",
+        "vers-ns-parti-z NS parti2.op"), reached=NONE, cn="mx.vers-ns-parti-z.example",
+    ),
+    redirected(
+        "deux-muettes", "two exchangers, each in a silent zone",
+        "10 mx.zone-muette-z.example, 20 mx.vers-muette-z.example", "DNS_MX_HOST_DEAD", "DNS_MX_UNREACHABLE",
+        reached=NONE, cn="mx.zone-muette-z.example",
+    ),
+    redirected(
+        "muette-et-privee", "one exchanger in a silent zone, one on a private address",
+        "10 mx.zone-muette-z.example, 20 prive2.mail.example", "DNS_MX_HOST_DEAD", "DNS_MX_PRIVATE",
+        "DNS_MX_UNREACHABLE", reached=NONE, cn="mx.zone-muette-z.example",
+    ),
+    redirected(
+        "six-et-mort", "one exchanger on IPv6 only, one in a silent zone",
+        "10 six.mail.example, 20 mx.zone-muette-z.example", "DNS_MX_HOST_DEAD", "DNS_MX_IPV6_ONLY",
+        unsound="IPv6 only", cn="six.mail.example",
+    ),
+    redirected(
+        "six-et-quatre", "clean: one exchanger on IPv6 only, two with both",
+        f"10 six.mail.example, 10 {MX}, 20 mx2.mail.example",
+    ),
+    redirected(
+        "adresse-privee", "no MX, a private address",
+        "x", "DNS_MX_IMPLICIT", "DNS_MX_PRIVATE", parent=("@ A 10.9.8.7",), reached=NONE,
+    ),
+    redirected("vers-deux", "clean: redirected to two sound exchangers", f"10 {MX}, 20 mx2.mail.example"),
+    redirected(
+        "vers-parti", "redirected to a name that does not exist",
+        "10 parti.mail.example", "DNS_MX_UNRESOLVED", reached=NONE, cn="parti.mail.example",
+    ),
+    redirected(
+        "vers-parti-un", "two exchangers, one does not exist",
+        f"10 {MX}, 20 parti.mail.example", "DNS_MX_UNRESOLVED", unsound="one sound exchanger",
+    ),
+    redirected(
+        "vers-vide", "redirected to a name without address",
+        "10 vide2.mail.example", "DNS_MX_NO_ADDRESS", hosts=("vide2.mail TXT vide",), reached=NONE,
+        cn="vide2.mail.example",
+    ),
+    redirected(
+        "aaaa-seul", "the exchanger has IPv6 only",
+        "10 six.mail.example", "DNS_MX_IPV6_ONLY", hosts=("six.mail AAAA 2001:660:9::25",),
+        unsound="IPv6 only", cn="six.mail.example",
+    ),
+    redirected(
+        "deux-familles", "clean: the exchanger has both families",
+        "10 double.mail.example", hosts=("double.mail A 82.64.5.8", "double.mail AAAA 2001:660:9::26"),
+        cn="double.mail.example",
+    ),
+    redirected(
+        "prive-seul", "the exchanger has a private address only",
+        "10 prive2.mail.example", "DNS_MX_PRIVATE", hosts=("prive2.mail A 192.168.1.25",), reached=NONE,
+        cn="prive2.mail.example",
+    ),
+    redirected(
+        "prive-parmi", "the exchanger has a private address among public ones",
+        "10 mele.mail.example", "DNS_MX_PRIVATE_SOME", hosts=("mele.mail A 10.1.2.3",
+        "mele.mail A 82.64.5.9"), unsound="one sound address", cn="mele.mail.example",
+    ),
+    redirected(
+        "zero", "the exchanger's address is 0.0.0.0",
+        "10 zero.mail.example", "DNS_MX_PRIVATE", hosts=("zero.mail A 0.0.0.0",), reached=NONE,
+        cn="zero.mail.example",
+    ),
+    redirected(
+        "boucle-locale", "the exchanger's address is 127.0.0.1",
+        "10 local.mail.example", "DNS_MX_PRIVATE", hosts=("local.mail A 127.0.0.1",), reached=NONE,
+        cn="local.mail.example",
+    ),
+    redirected(
+        "litteral", "an address instead of an exchanger",
+        "10 82.64.5.5", "DNS_MX_ADDRESS", reached=NONE,
+    ),
+    redirected(
+        "litteral-un", "an address beside a sound exchanger",
+        f"10 {MX}, 20 82.64.5.5", "DNS_MX_ADDRESS", unsound="one sound exchanger",
+    ),
+    redirected("nul", "a null MX", "0 ", "DNS_MX_NULL", reached=NONE),
+    Hard(
+        "nul-mele", "a null MX beside another",
+        ("DNS_MX_NULL_MIXED",), parent=("@ MX 0 .", f"@ MX 10 {MX}."), first=None, method="redirected",
+        unsound="RFC 7505: Postfix bounces, others deliver",
+    ),
+    Hard(
+        "adresse", "no MX, an address: mail goes there",
+        ("DNS_MX_IMPLICIT",), parent=("@ A 82.64.5.5",), first=None, method="redirected",
+    ),
+    Hard("rien", "a zone without MX or address", ("DNS_NO_MX",), first=zone(mx=""), reached=NONE),
+    Hard(
+        "mx-differents", "the two servers name different sound exchangers",
+        ("DNS_MX_DISAGREE",), first=zone(), second=zone(mx="10 mx2.mail.example."),
+        unsound="no exchanger that all come to",
+    ),
+    both(
+        "mx-transport", "another exchanger over TCP than over UDP",
+        "other-mx tcp", "DNS_MX_DISAGREE", unsound="no exchanger that all come to",
+    ),
+    Hard(
+        "preferences", "the two servers give different preferences",
+        ("DNS_MX_DISAGREE",), first=zone(), second=zone(mx=f"20 {MX}."),
+    ),
+)  # fmt: skip
+DELEGATIONS = (
+    Hard("propre", "clean: two servers"),
+    Hard(
+        "deux-cents", "delegated to 200 names: BIND takes 100 records",
+        ("DNS_SAME_ADDRESS", "DNS_SET_LARGE",), reached=(UNBOUND, UNBOUND_VALIDATING, KNOT),
+        parent=cut(*MANY), first=zone(ns=MANY),
+        hosts=tuple(f"{n.removesuffix('.example')} A {(ONE, TWO)[k % 2]}" for k, n in enumerate(MANY)),
+    ),
+    Hard(
+        "trois-un-mort", "one server of three is silent",
+        ("DNS_SERVER_SILENT",), **threefold("trois-un-mort", "silent"),
+    ),
+    Hard(
+        "trois-deux-morts", "two servers of three are silent",
+        ("DNS_SERVER_SILENT",), unsound="one sound server", **threefold("trois-deux-morts", "silent",
+        "silent"),
+    ),
+    scripted(
+        "mort-et-refus", "one server is silent, the other refuses",
+        ("silent", "refuse"), "DNS_DELEGATION_DEAD", reached=NONE,
+    ),
+    scripted(
+        "mort-et-panne-mx", "one server is silent, the other says SERVFAIL to MX",
+        ("silent", "servfail mx"), "DNS_SERVER_SILENT", "DNS_MX_SILENT", reached=NONE,
+    ),
+    Hard(
+        "morte-delegue", "inside a sound zone, a zone whose servers refuse",
+        ("DNS_DELEGATION_DEAD",), listed=("labo",), first=zone("labo NS ns1-morte-delegue.op.example.",
+        "labo NS ns2-morte-delegue.op.example."), **refused("morte-delegue"), reached=NONE,
+    ),
+    Hard(
+        "parents-differents", "one server of the parent does not have the domain",
+        ("DNS_PARENT_DISAGREE",), parent=(f"@ MX 10 {MX}.",), second_parent=(), first=None,
+        method="redirected", reached=None, zone="nonsigne.fr",
+    ),
+    Hard("un-seul", "one server only", ("DNS_SINGLE_SERVER",), parent=cut(NS[0]), first=zone(ns=NS[:1])),
+    one("un-mort", "one server of two is silent", "silent", "DNS_SERVER_SILENT"),
+    one("un-refuse", "one server of two refuses all", "refuse", "DNS_SERVER_REFUSING"),
+    both("deux-morts", "both servers are silent", "silent", "DNS_DELEGATION_DEAD", reached=NONE),
+    both("deux-refus", "both servers refuse", "refuse", "DNS_DELEGATION_DEAD", reached=NONE),
+    both("deux-pannes", "both servers answer SERVFAIL", "servfail", "DNS_DELEGATION_DEAD", reached=NONE),
+    both("creux", "both servers answer nothing, without AA", "hollow", "DNS_DELEGATION_DEAD", reached=NONE),
+    one(
+        "creux-un", "one server of two answers nothing, without AA",
+        "hollow", "DNS_SERVER_LAME", reached=None,
+    ),
+    both("deux-remontent", "both servers refer to the root", "upward", "DNS_DELEGATION_DEAD", reached=NONE),
+    Hard(
+        "ns-prive", "servers on private addresses",
+        ("DNS_DELEGATION_DEAD",), parent=cut("p1-pr.op.example", "p2-pr.op.example"),
+        hosts=("p1-pr.op A 10.20.0.1", "p2-pr.op A 192.168.20.1"), first=None, reached=NONE,
+    ),
+    Hard(
+        "ns-boucle", "servers on loopback addresses",
+        ("DNS_DELEGATION_DEAD",), parent=cut("l1-bo.op.example", "l2-bo.op.example"),
+        hosts=("l1-bo.op A 127.0.0.1", "l2-bo.op A 127.1.1.1"), first=None, reached=NONE,
+    ),
+    Hard(
+        "ns-prive-un", "one server on a private address",
+        ("DNS_NS_PRIVATE",), parent=cut(NS[0], "p1-pu.op.example"), first=zone(ns=(NS[0],
+        "p1-pu.op.example")), hosts=("p1-pu.op A 10.20.0.2",), unsound="one sound server",
+    ),
+    Hard(
+        "colle-privee", "glue of private addresses",
+        ("DNS_DELEGATION_DEAD",), parent=(*OWN_NS, "ns1.@ A 10.20.0.3", "ns2.@ A 172.16.0.3"), first=None,
+        reached=NONE,
+    ),
+    Hard(
+        "cycle-a", "delegated to a name of a domain that is delegated to a name of this one",
+        ("DNS_DELEGATION_DEAD",), parent=("@ NS ns.cycle-b.mssante.fr.",), first=None, reached=NONE,
+    ),
+    Hard(
+        "cycle-b", "the other half of that circle",
+        ("DNS_DELEGATION_DEAD",), parent=("@ NS ns.cycle-a.mssante.fr.",), first=None, reached=NONE,
+    ),
+    Hard(
+        "sans-colle-deux", "both servers inside the zone, no glue",
+        ("DNS_DELEGATION_DEAD",), parent=OWN_NS, first=zone(*OWN, ns=("ns1.@", "ns2.@")), reached=NONE,
+    ),
+    Hard(
+        "sans-colle-un", "one server inside the zone without glue, one outside",
+        ("DNS_GLUE_MISSING",), parent=(f"@ NS {NS[0]}.", "@ NS ns2.@"), first=zone(f"ns2 A {TWO}", ns=(NS[0],
+        "ns2.@")), unsound="one sound server",
+    ),
+    Hard(
+        "colle-six", "glue of IPv6 only",
+        ("DNS_IPV6_ONLY",), parent=(*OWN_NS, f"ns1.@ AAAA {SIX_ONE}", f"ns2.@ AAAA {SIX_TWO}"),
+        first=zone(f"ns1 AAAA {SIX_ONE}", f"ns2 AAAA {SIX_TWO}", ns=("ns1.@", "ns2.@")), unsound="IPv6 only",
+    ),
+    Hard(
+        "colle-deux", "clean: glue of both families",
+        parent=(*OWN_NS, f"ns1.@ A {ONE}", f"ns1.@ AAAA {SIX_ONE}", f"ns2.@ A {TWO}",
+        f"ns2.@ AAAA {SIX_TWO}"), first=zone(*OWN, f"ns1 AAAA {SIX_ONE}", f"ns2 AAAA {SIX_TWO}", ns=("ns1.@",
+        "ns2.@")),
+    ),
+    Hard(
+        "ns-partis", "no server's name exists",
+        ("DNS_DELEGATION_DEAD",), parent=cut("parti1.op.example", "parti2.op.example"), first=None,
+        reached=NONE,
+    ),
+    Hard(
+        "ns-muets", "the servers' names are in a silent zone",
+        ("DNS_DELEGATION_DEAD",), parent=cut("ns1.ns-muets-z.example", "ns2.ns-muets-z.example"), first=None,
+        **dead("ns-muets"), reached=NONE,
+    ),
+    Hard(
+        "ns-zero", "a server on 0.0.0.0 beside a sound one",
+        ("DNS_NS_PRIVATE",), parent=cut(NS[0], "z1.op.example"), first=zone(ns=(NS[0], "z1.op.example")),
+        hosts=("z1.op A 0.0.0.0",), unsound="one sound server",
+    ),
+    Hard(
+        "sous-zone-morte", "inside a sound zone, a zone whose servers are silent",
+        ("DNS_DELEGATION_DEAD",), listed=("labo",), first=zone("labo NS ns1-sous-zone.op.example.",
+        "labo NS ns2-sous-zone.op.example."), **dead("sous-zone"), reached=NONE,
+    ),
+    Hard(
+        "dedans", "clean: a name inside a sound zone",
+        listed=("labo",), first=zone(f"labo MX 10 {MX}."), method="within-delegated",
+    ),
+    Hard(
+        "dedans-rien", "a name that a sound zone does not have",
+        ("DNS_NO_MX",), listed=("labo",), method="none", reached=NONE,
+    ),
+    Hard(
+        "absent", "the parent does not have it",
+        ("DNS_NO_MX",), parent=(), first=None, method="none", reached=NONE,
+    ),
+    Hard(
+        "soa-hative", "SOA timers that make a secondary expire before it retries",
+        ("DNS_SOA_TIMERS",), first=zone().replace("14400 3600 1209600", "86400 7200 3600"),
+    ),
+)  # fmt: skip
+EDNS = (
+    both("edns-formerr", "FORMERR to EDNS; a plain retry works", "formerr edns", "DNS_EDNS_REFUSED"),
+    both(
+        "edns-notimp", "NOTIMP to EDNS; a plain retry works",
+        "notimp edns", "DNS_EDNS_BROKEN", reached=(UNBOUND, UNBOUND_VALIDATING),
+    ),
+    both("edns-ignore", "clean: EDNS is ignored", "no-opt"),
+    both("edns-muet", "EDNS dropped by both", "silent edns", "DNS_DELEGATION_DEAD", reached=NONE),
+    both("edns-badvers", "BADVERS to EDNS by both", "badvers edns", "DNS_DELEGATION_DEAD", reached=NONE),
+    one("edns-muet-un", "EDNS dropped by one", "silent edns", "DNS_EDNS_BROKEN"),
+    one("edns-badvers-un", "BADVERS to EDNS by one", "badvers edns", "DNS_EDNS_BROKEN", reached=None),
+    one("edns-formerr-un", "FORMERR to EDNS by one", "formerr edns", "DNS_EDNS_REFUSED", unsound=""),
+    both("udp-filtre", "UDP filtered on both: TCP only", "silent udp", "DNS_TCP_ONLY", reached=(KNOT,)),
+    one("udp-filtre-un", "UDP filtered on one", "tcp-only", "DNS_TCP_ONLY"),
+    both("udp-seul", "TCP filtered on both, answers are short", "udp-only", "DNS_UDP_ONLY"),
+    both(
+        "tronque", "truncated, and TCP is closed",
+        "truncated udp no-tcp", "DNS_DELEGATION_DEAD", reached=NONE,
+    ),
+    one(
+        "tronque-un", "one server truncates, and its TCP is closed",
+        "truncated udp no-tcp", "DNS_SERVER_FAILING",
+    ),
+    both("tronque-tcp", "clean: truncated, TCP works", "truncated udp"),
+    both("lent-1", "answers come after 1 second", "1.0"),
+    both(
+        "lent-4", "answers come after 4 seconds: BIND mostly gives up",
+        "4.0", "DNS_SERVER_SLOW", reached=None,
+    ),
+    one("lent-4-un", "one server's answers come after 4 seconds", "4.0", "DNS_SERVER_SLOW"),
+)  # fmt: skip
+
+
+def signed(name: str, what: str, how: str, *rules: str, ds: str = DS, **more: object) -> Hard:
+    """A signed delegation with a DS."""
+    parent = (*cut(), *(f"@ DS {one}" for one in ds.split(", ")))
+    return Hard(name, what, rules, **{"parent": parent, "signed": how} | more)
+
+
+NO_KEY = f"12345 13 2 {'AB' * 32}"
+DNSSEC = (
+    signed("signe-ec", "clean: signed with ECDSA", "now"),
+    signed("signe-ed", "clean: signed with Ed25519", "ED25519"),
+    signed("signe-rsa", "clean: signed with RSA/SHA-256", "RSASHA256"),
+    signed("expire", "signatures have expired", "expired", "DNS_SIGNATURE_BROKEN", reached=NOT_VALIDATING),
+    signed(
+        "mx-expire", "the signature of the MX has expired, the keys' has not",
+        "mx expired", "DNS_SIGNATURE_BROKEN", reached=NOT_VALIDATING,
+    ),
+    signed(
+        "futur", "signatures are not valid yet",
+        "not yet", "DNS_SIGNATURE_BROKEN", reached=NOT_VALIDATING,
+    ),
+    signed("sans-cle", "a DS and no such key", "now", "DNS_DS_BROKEN", ds=NO_KEY, reached=NOT_VALIDATING),
+    signed(
+        "non-signe", "a DS, and the zone is not signed",
+        "", "DNS_DS_BROKEN", ds=NO_KEY, reached=NOT_VALIDATING,
+    ),
+    signed("deux-ds", "two DS, one without a key", "now", ds=f"{DS}, {NO_KEY}"),
+    signed("sha1", "the DS is of SHA-1 only", "now", "DNS_SHA1", ds=DS_SHA1),
+    signed("rsasha1", "signed with RSA/SHA-1", "RSASHA1", "DNS_SHA1"),
+    signed("algo-inconnu", "a DS of an algorithm nobody knows", "unknown", "DNS_DS_UNKNOWN"),
+    signed(
+        "condense-inconnu", "a DS of a digest nobody knows",
+        "now", "DNS_DS_UNKNOWN", ds=f"12345 13 200 {'AB' * 32}",
+    ),
+    signed(
+        "parent-non-signe", "a DS without key, published by a parent that is not signed",
+        "now", "DNS_DS_UNUSED", ds=NO_KEY, zone="nonsigne.fr",
+    ),
+    Hard("sans-ds-ici", "clean: signed, no DS", ("DNS_NO_DS",), signed="now"),
+    both(
+        "cle-refuse", "signed; DNSKEY refused by both",
+        "refuse dnskey", "DNS_SIGNATURE_BROKEN", signed="now", reached=NOT_VALIDATING,
+    ),
+    both(
+        "cle-tait", "signed; DNSKEY dropped by both",
+        "silent dnskey", "DNS_SIGNATURE_BROKEN", signed="now", reached=NOT_VALIDATING,
+    ),
+    both(
+        "sans-signatures", "signed, with a DS; both servers leave signatures out",
+        "no-sig", "DNS_SIGNATURE_BROKEN", signed="now", reached=NOT_VALIDATING,
+    ),
+    one(
+        "sans-signatures-un", "signed, with a DS; one server leaves signatures out",
+        "no-sig", "DNS_SIGNATURE_SERVER", signed="now",
+    ),
+    signed(
+        "sha1-sans-cle", "a DS of SHA-1 only, and no such key",
+        "now", "DNS_DS_BROKEN", ds=f"12345 13 1 {'AB' * 20}", reached=NOT_VALIDATING,
+    ),
+    signed(
+        "inconnu-et-sans-cle", "a DS of an algorithm nobody knows, another without key",
+        "now", "DNS_DS_BROKEN", ds=f"12345 200 2 {'AB' * 32}, {NO_KEY}", reached=NOT_VALIDATING,
+    ),
+    signed(
+        "parent-non-signe-bon", "clean: signed, with its DS in a parent that is not signed",
+        "now", zone="nonsigne.fr",
+    ),
+    Hard(
+        "alias-sans-cle", "an alias into a zone that has a DS and no such key",
+        ("DNS_ALIAS", "DNS_MX_IMPLICIT", "DNS_MX_BOGUS",), parent=("@ CNAME mx.hote-sans-cle.mssante.fr.",),
+        first=None, method="redirected", reached=NOT_VALIDATING,
+    ),
+    redirected(
+        "vers-sans-cle", "redirected to an exchanger whose zone has a DS and no such key",
+        "10 mx.hote-sans-cle.mssante.fr", "DNS_MX_BOGUS", reached=NOT_VALIDATING,
+        cn="mx.hote-sans-cle.mssante.fr",
+    ),
+    signed(
+        "hote-sans-cle", "the zone of that exchanger",
+        "now", "DNS_DS_BROKEN", ds=NO_KEY, first=zone("mx A 82.64.5.10"), reached=NOT_VALIDATING,
+    ),
+)  # fmt: skip
+ALIASES = (
+    Hard(
+        "egal", "an MX equal to the wildcard beside it, in a signed parent",
+        parent=(f"*.@ MX 10 {MX}.", f"a.@ MX 10 {MX}."), first=None, listed=("a",), method="redirected",
+    ),
+    Hard(
+        "egal-ns", "an MX equal to the wildcard beside it, in a parent that is not signed",
+        parent=(f"*.@ MX 10 {MX}.", f"a.@ MX 10 {MX}."), first=None, listed=("a",), method="redirected",
+        zone="nonsigne.fr",
+    ),
+    Hard(
+        "joker-seul", "only the wildcard answers",
+        ("DNS_WILDCARD",), parent=(f"*.@ MX 10 {MX}.",), first=None, listed=("a",), method="wildcard",
+    ),
+    Hard(
+        "alias", "an alias of a name with an MX",
+        ("DNS_ALIAS",), parent=("@ CNAME boite.mail.example.",), hosts=(f"boite.mail MX 10 {MX}.",),
+        first=None, method="redirected",
+    ),
+    Hard(
+        "alias-adresse", "an alias of a host",
+        ("DNS_ALIAS", "DNS_MX_IMPLICIT",), parent=("@ CNAME mx1.mail.example.",), first=None,
+        method="redirected",
+    ),
+    Hard(
+        "alias-perdu", "an alias of nothing",
+        ("DNS_NO_MX",), parent=("@ CNAME rien.mail.example.",), first=None, method="redirected", reached=NONE,
+    ),
+    redirected(
+        "trois", "three exchangers, the first of which does not exist",
+        f"5 parti.mail.example, 10 {MX}, 20 mx2.mail.example", "DNS_MX_UNRESOLVED",
+    ),
+    Hard(
+        "joker-mort", "only the wildcard answers, with an exchanger that does not exist",
+        ("DNS_WILDCARD", "DNS_MX_UNRESOLVED"), parent=("*.@ MX 10 parti.mail.example.",), first=None,
+        listed=("a",), method="wildcard", reached=NONE, cn="parti.mail.example",
+    ),
+    Hard(
+        "alias-boucle", "an alias of an alias of itself",
+        ("DNS_NO_MX",), parent=("@ CNAME rond.mail.example.",),
+        hosts=("rond.mail CNAME alias-boucle.mssante.fr.",), first=None, method="redirected", reached=NONE,
+    ),
+    Hard(
+        "alias-muet", "an alias into a silent zone",
+        ("DNS_ALIAS", "DNS_MX_HOST_DEAD",), parent=("@ CNAME mx.alias-muet-z.example.",), first=None,
+        method="redirected", **dead("alias-muet"), reached=NONE,
+    ),
+    Hard(
+        "mx-alias-sain", "the exchanger is an alias",
+        ("DNS_MX_ALIAS",), first=zone(mx="10 alias2.mail.example."), hosts=("alias2.mail CNAME mx1.mail",),
+        cn="alias2.mail.example",
+    ),
+)  # fmt: skip
+HARD = (*REFUSALS, *EXCHANGERS, *DELEGATIONS, *EDNS, *DNSSEC, *ALIASES)

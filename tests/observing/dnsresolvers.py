@@ -1,0 +1,172 @@
+"""Resolvers for tests: BIND, unbound, Knot Resolver in the namespace of the servers, and what they say.
+
+They start at the root of the tests and trust its key only; what they answer is the truth our verdicts are
+held to. Nothing of theirs outlives `resolving`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import dns.asyncquery
+import dns.exception
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import pytest
+from dnscases import ROOT
+from dnslab import Daemon
+
+PROGRAMS = {"named": "bind9", "unbound": "unbound", "kresd": "knot-resolver"}
+"""Resolver → its package."""
+PLACES = {name: shutil.which(name) or shutil.which(name, path="/usr/sbin") for name in PROGRAMS}
+MISSING = tuple(PROGRAMS[name] for name, place in PLACES.items() if not place)
+HOW = f"resolvers are missing: `apt-get install --no-install-recommends {' '.join(PROGRAMS.values())}`"
+
+BIND, UNBOUND, UNBOUND_VALIDATING, KNOT = "BIND", "unbound", "unbound, validating", "Knot Resolver"
+ADDRESSES = {BIND: "127.0.57.1", UNBOUND: "127.0.57.2", UNBOUND_VALIDATING: "127.0.57.3", KNOT: "127.0.57.4"}
+"""The resolvers that are asked; all but the second validate."""
+PATIENCE = 8.0
+"""Seconds that a sender's stub waits for each of its `TRIES`."""
+TRIES = 3
+
+
+def need_resolvers() -> None:
+    """Skip without the resolvers, and say how to get them; fail where tests must not be skipped."""
+    if MISSING:
+        if os.environ.get("CI") == "true":
+            pytest.fail(HOW)
+        pytest.skip(HOW)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one resolver says of a domain's mail."""
+
+    rcode: str
+    """Of the answer for MX; ``TIMEOUT`` where none came."""
+    exchangers: dict[str, tuple[str, ...]]
+    """Name → addresses; the domain itself where it has an address and no MX."""
+
+    @property
+    def reached(self) -> tuple[str, ...]:
+        """The exchangers with an address that a stranger can connect to."""
+        return tuple(
+            name for name, found in self.exchangers.items() if any(ip_address(a).is_global for a in found)
+        )
+
+
+@contextmanager
+def resolving(folder: Path, anchor: str) -> Iterator[None]:
+    """Run all resolvers; `anchor` is the DS record of the root."""
+    folder.mkdir()
+    (folder / "hints").write_text(f". 3600000 NS a.root-servers.net.\na.root-servers.net. 3600000 A {ROOT}\n")
+    with ExitStack() as stack:
+        for name, start in (
+            (BIND, _bind), (UNBOUND, _unbound), (UNBOUND_VALIDATING, _unbound), (KNOT, _knot)
+        ):  # fmt: skip
+            own = folder / name.replace(", ", "-").replace(" ", "-")
+            own.mkdir()
+            command = start(own, ADDRESSES[name], anchor if name != UNBOUND else "")
+            stack.callback(Daemon(command, ADDRESSES[name], 53, own / "log").stop)
+        yield
+
+
+def _bind(folder: Path, address: str, anchor: str) -> list[str]:
+    tag, algorithm, kind, digest = anchor.split(" ", 3)
+    config = folder / "named.conf"
+    config.write_text(
+        f'options {{ directory "{folder}"; listen-on {{ {address}; }}; listen-on-v6 {{ none; }};\n'
+        f'  pid-file "{folder}/pid"; session-keyfile "{folder}/session"; recursion yes;\n'
+        "  allow-query { any; }; empty-zones-enable no; dnssec-validation yes; };\n"
+        "controls { };\n"
+        f'trust-anchors {{ . static-ds {tag} {algorithm} {kind} "{digest}"; }};\n'
+        f'zone "." {{ type hint; file "{folder.parent}/hints"; }};\n'
+    )
+    return [str(PLACES["named"]), "-g", "-n", "1", "-c", str(config)]
+
+
+def _unbound(folder: Path, address: str, anchor: str) -> list[str]:
+    config = folder / "unbound.conf"
+    config.write_text(
+        f"server:\n  interface: {address}\n  do-daemonize: no\n  use-syslog: no\n  verbosity: 0\n"
+        f'  chroot: ""\n  username: ""\n  directory: "{folder}"\n  pidfile: "{folder}/pid"\n'
+        f'  root-hints: "{folder.parent}/hints"\n  num-threads: 1\n'
+        + (f'  trust-anchor: ". DS {anchor}"\n' if anchor else '  module-config: "iterator"\n')
+        + "remote-control:\n  control-enable: no\n"
+    )
+    return [str(PLACES["unbound"]), "-d", "-c", str(config)]
+
+
+def _knot(folder: Path, address: str, anchor: str) -> list[str]:
+    config = folder / "kresd.conf"
+    config.write_text(
+        f"net.listen('{address}', 53, {{ kind = 'dns' }})\n"
+        "modules.load('hints > iterate')\n"
+        "modules.unload('ta_update')\nmodules.unload('ta_signal_query')\nmodules.unload('priming')\n"
+        "modules.unload('detect_time_skew')\n"
+        f"hints.root({{ ['a.root-servers.net.'] = '{ROOT}' }})\n"
+        f"trust_anchors.remove('.')\ntrust_anchors.add('. IN DS {anchor}')\n"
+        "cache.size = 20 * MB\n"
+    )
+    return [str(PLACES["kresd"]), "-n", "-q", "-c", str(config), str(folder)]
+
+
+def ask_all(domains: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Ask every resolver about every domain, all at once; return domain → resolver → fields of `Told`."""
+
+    async def run() -> dict[str, dict[str, dict[str, Any]]]:
+        told = await asyncio.gather(*(_mail(a, d) for d in domains for a in ADDRESSES.values()))
+        found = iter(told)
+        return {d: {name: asdict(next(found)) for name in ADDRESSES} for d in domains}
+
+    return asyncio.run(run())
+
+
+async def _mail(resolver: str, domain: str) -> Told:
+    answer = await _ask(resolver, domain, "MX")
+    if answer is None or answer.rcode() != dns.rcode.NOERROR:
+        return Told(dns.rcode.to_text(answer.rcode()) if answer else "TIMEOUT", {})
+    records = [r for rrset in answer.answer if rrset.rdtype == dns.rdatatype.MX for r in rrset]
+    names = sorted({r.exchange.to_text(omit_final_dot=True) or "." for r in records})
+    found = await asyncio.gather(*(_addresses(resolver, n) for n in names or [domain] if n != "."))
+    exchangers = dict(zip([n for n in names or [domain] if n != "."], found, strict=True))
+    if not records and not exchangers[domain]:
+        exchangers = {}
+    return Told("NOERROR", exchangers)
+
+
+async def _addresses(resolver: str, name: str) -> tuple[str, ...]:
+    answers = await asyncio.gather(*(_ask(resolver, name, qtype) for qtype in ("A", "AAAA")))
+    kinds = (dns.rdatatype.A, dns.rdatatype.AAAA)
+    return tuple(
+        r.to_text() for a in answers if a for rrset in a.answer if rrset.rdtype in kinds for r in rrset
+    )
+
+
+async def _ask(resolver: str, name: str, qtype: str) -> dns.message.Message | None:
+    """Ask as a sender's stub does: again where nothing comes, or SERVFAIL."""
+    query = dns.message.make_query(name, qtype, use_edns=0)
+    answer = None
+    for _ in range(TRIES):
+        with suppress(dns.exception.DNSException, OSError):
+            answer, _ = await dns.asyncquery.udp_with_fallback(query, resolver, PATIENCE)
+            if answer.rcode() != dns.rcode.SERVFAIL:
+                break
+    return answer
+
+
+def read_told(told: Mapping[str, Mapping[str, Any]]) -> dict[str, Told]:
+    """Return resolver → what it says of a domain, from what `ask_all` returned of it."""
+    return {
+        name: Told(one["rcode"], {n: tuple(a) for n, a in one["exchangers"].items()})
+        for name, one in told.items()
+    }

@@ -1,0 +1,90 @@
+"""Hard cases: what BIND, unbound and Knot Resolver come to is what we say, and so are the findings."""
+
+import json
+from pathlib import Path
+
+import pytest
+from dnshard import ALL, HARD, NONE, Hard
+from dnslab import in_namespace, need_servers
+from dnsresolvers import ADDRESSES, Told, need_resolvers, read_told
+from dnsscene import addresses, answers, called, findings
+
+from mssante_audit.verdicts.mail import Mail
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Observe all cases and ask the resolvers, in one run (30 s)."""
+    need_servers()
+    need_resolvers()
+    folder = tmp_path_factory.mktemp("hard")
+    code = (
+        "from pathlib import Path; from dnsscene import *; from dnshard import HARD\n"
+        f"look_with_resolvers(Path({str(folder)!r}), HARD)\n"
+    )
+    own = (f"{address}/32" for address in ADDRESSES.values())
+    done = in_namespace(code, *addresses(HARD), *own, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def told(folder: Path) -> dict[str, dict[str, Told]]:
+    said = json.loads((folder / "told.json").read_text())
+    return {domain: read_told(one) for domain, one in said.items()}
+
+
+@pytest.mark.parametrize("case", HARD, ids=lambda case: case.name)
+def test_resolvers_come_where_the_table_says(told: dict[str, dict[str, Told]], case: Hard) -> None:
+    for domain in case.domains:
+        reached = tuple(name for name, one in told[domain].items() if one.reached)
+        assert case.reached in (None, reached), told[domain]
+
+
+WRONG_RULES = ("six-et-quatre", "adresse-privee")
+"""Cases whose findings are wrong, still."""
+
+
+def cases(*wrong: str) -> list[object]:
+    """Return the cases; those that we are wrong about may fail."""
+    mark = pytest.mark.xfail(strict=False)
+    return [pytest.param(c, marks=[mark] if c.name in wrong else [], id=c.name) for c in HARD]
+
+
+@pytest.fixture(scope="module")
+def mail(folder: Path) -> dict[str, Mail]:
+    return answers(folder, HARD)
+
+
+@pytest.mark.parametrize("case", HARD, ids=lambda case: case.name)
+def test_we_say_what_resolvers_come_to(mail: dict[str, Mail], case: Hard) -> None:
+    for domain in case.domains:
+        assert mail[domain].receives == case.receives, mail[domain]
+
+
+@pytest.fixture(scope="module")
+def methods(folder: Path) -> dict[str, str]:
+    return called(folder, HARD)
+
+
+@pytest.mark.parametrize("case", HARD, ids=lambda case: case.name)
+def test_method(methods: dict[str, str], case: Hard) -> None:
+    assert {methods[domain] for domain in case.domains} == {case.method}
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> dict[str, set[str]]:
+    return findings(folder, HARD)
+
+
+@pytest.mark.parametrize("case", cases(*WRONG_RULES))
+def test_findings(found: dict[str, set[str]], case: Hard) -> None:
+    assert found[case.name] == set(case.rules), case.what
+
+
+def test_there_are_cases_of_each_kind() -> None:
+    names = [case.name for case in HARD]
+    assert len(names) == len(set(names))
+    assert {case.receives for case in HARD} == {"yes", "degraded", "no"}
+    assert not any(case.unsound for case in HARD if case.reached not in (ALL, None))
+    assert {case.reached for case in HARD} >= {ALL, NONE, None}

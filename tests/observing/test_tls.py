@@ -1,0 +1,405 @@
+"""Visits to mail servers: what each kind of server makes of one, and what is written down."""
+
+import asyncio
+import gzip
+import json
+import re
+import ssl
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copytree
+from typing import TypeVar
+
+import pandas as pd
+import pytest
+from click.testing import Result
+from smtplab import Made, Script, Wire, dripping, make, saying, serving, tls
+from typer.testing import CliRunner
+
+from mssante_audit.base.errors import OutputError, ParameterError
+from mssante_audit.base.resources import resource
+from mssante_audit.base.settings import ObserveTls
+from mssante_audit.cli.observe import app
+from mssante_audit.observe.dns.exchangers import addresses_of
+from mssante_audit.observe.dns.view import view_of
+from mssante_audit.observe.kinds import find_observation
+from mssante_audit.observe.lines import ObservationError
+from mssante_audit.observe.observation import load_observation
+from mssante_audit.observe.tls.observation import load_tls
+from mssante_audit.observe.tls.run import Server, Summary, observe_tls, servers_of
+from mssante_audit.observe.tls.visit import MAX_SHOWN, Visit, visit
+from mssante_audit.space.trust import find_archive, find_whitelist, load_space
+from mssante_audit.whitelist.load import load_whitelist
+
+Given = TypeVar("Given")
+QUICK = ObserveTls(timeout=0.4, pause=0.0)
+PATIENT = ObserveTls(timeout=5.0, pause=0.0)
+ODD = "\N{REPLACEMENT CHARACTER}"
+ALERT = "\x15\x03\x01\x00\x02\x02\x28"
+HELLO = "250-mx\n250 STARTTLS\n"
+
+
+@pytest.fixture(scope="module")
+def authority() -> Made:
+    return make("CN=AC FICTIVE,O=ESSAI,C=FR", ca=True)
+
+
+@pytest.fixture(scope="module")
+def leaf(authority: Made) -> Made:
+    return make("CN=mx.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR", authority)
+
+
+@pytest.fixture(scope="module")
+def chain(authority: Made, leaf: Made, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return leaf.files(tmp_path_factory.mktemp("chain"), authority)
+
+
+def look(script: Script, settings: ObserveTls = PATIENT, *, oldest: bool = False) -> Visit:
+    async def run() -> Visit:
+        async with serving({"127.0.0.1": script}) as port:
+            return await visit("127.0.0.1", port, "mx.example", settings, oldest=oldest)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("most", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("demand", [False, True])
+def test_the_chain_is_kept_whether_or_not_a_client_s_certificate_is_demanded(
+    most: ssl.TLSVersion, demand: bool, chain: tuple[Path, Path], leaf: Made, authority: Made, tmp_path: Path
+) -> None:
+    heard: list[str] = []
+    trusted = authority.files(tmp_path)[0] if demand else None
+    seen = look(tls(chain, most=most, demand=trusted, heard=heard))
+    assert (seen.outcome, seen.demanded) == ("presented", demand)
+    assert seen.chain == (leaf.der, authority.der)
+    assert seen.protocol == ("TLSv1.2" if most == ssl.TLSVersion.TLSv1_2 else "TLSv1.3")
+    assert seen.cipher
+    assert seen.banner == "220-mx.example"
+    said = ["EHLO localhost\r\n", "STARTTLS\r\n"]
+    assert heard == (said if demand else [*said, "EHLO localhost\r\n", "QUIT\r\n"])
+
+
+def test_a_client_s_certificate_is_shown_where_there_is_one(
+    chain: tuple[Path, Path], authority: Made, tmp_path: Path
+) -> None:
+    heard: list[str] = []
+    own = make("CN=client.example,C=FR", authority).files(tmp_path / "own")
+    settings = ObserveTls(timeout=5.0, client_certificate=str(own[0]), client_key=str(own[1]))
+    seen = look(tls(chain, demand=authority.files(tmp_path)[0], heard=heard), settings)
+    assert (seen.outcome, seen.demanded, seen.detail) == ("presented", True, "")
+    assert heard[-1] == "QUIT\r\n"
+
+
+def test_a_server_that_turns_one_away_over_tls_has_presented_its_certificate(
+    chain: tuple[Path, Path],
+) -> None:
+    turned_away = "421 4.7.1 Service unavailable - No client certificate presented"
+    seen = look(tls(chain, last=f"{turned_away}\n"))
+    assert (seen.outcome, seen.detail, len(seen.chain)) == ("presented", turned_away, 2)
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome", "detail"),
+    [
+        (saying("220 mx\n", "250-mx\n250 SIZE 1\n"), "no-starttls", "EHLO without STARTTLS"),
+        (saying("220 mx\n", "250-mx\n250 XSTARTTLS\n"), "no-starttls", "EHLO without STARTTLS"),
+        (saying("421 4.3.2 later\n"), "busy", "421 4.3.2 later"),
+        (saying("220 mx\n", "450 4.7.1 greylisted\n"), "busy", "450 4.7.1 greylisted"),
+        (saying("220 mx\n", HELLO, "454 4.7.0 no TLS now\n"), "busy", "454 4.7.0 no TLS now"),
+        (saying("554 5.7.1 no\n"), "refused", "554 5.7.1 no"),
+        (saying("220 mx\n", "502 what?\n"), "refused", "502 what?"),
+        (saying("220 mx\n", HELLO, "502 no such thing\n"), "refused", "502 no such thing"),
+        (saying(), "refused", "the connection was closed"),
+        (saying("220 mx\n", "250-mx\n"), "refused", "the connection was closed"),
+        (saying("", then=9), "silent", "no greeting"),
+        (saying("220 mx\n", "", then=9), "silent", "no reply to EHLO"),
+        (saying("220 mx\n", HELLO, "220 go\n", then=9), "silent", "no reply to the handshake"),
+        (saying("220-mx\n220", then=9), "slow", "a reply without end"),
+        (dripping("220-x\n", 0.01), "slow", "a reply without end"),
+        (saying("220-mx\n" * 9_999), "garbage", "220-mx"),
+        (saying("x" * 99_999), "garbage", "x" * MAX_SHOWN),
+        (saying("SSH-2.0-OpenSSH_9.9\n"), "garbage", "SSH-2.0-OpenSSH_9.9"),
+        (saying("250 mx\n"), "garbage", "250 mx"),
+        (saying("220 mx\n", HELLO, "220 go\n250 x\n"), "plaintext-injected", f"250 x{ODD}{ODD}"),
+        (saying("220 mx\n", HELLO, "220 go\n", "250 late\n"), "plaintext-injected", f"250 late{ODD}{ODD}"),
+        (saying("220 mx\n", HELLO, "220 go\n", ""), "handshake-failed", "the connection was closed"),
+        (saying("220 mx\n", HELLO, "220 go\n", ALERT), "handshake-failed", "tls alert handshake failure"),
+        (saying("220 mx\x1b[31m\u202e<b>\n", "421 \x07\n"), "busy", f"421 {ODD}"),
+    ],
+)  # fmt: skip
+def test_every_other_way_a_visit_ends_shows_no_certificate(script: Script, outcome: str, detail: str) -> None:
+    seen = look(script, QUICK)
+    assert (seen.outcome, seen.detail, seen.chain) == (outcome, detail, ())
+    assert (seen.banner + seen.detail).isprintable()
+
+
+def test_a_server_that_nobody_runs_is_refused_and_one_out_of_reach_is_silent() -> None:
+    async def nobody() -> int:
+        async with serving({"127.0.0.1": saying()}) as port:
+            return port
+
+    port = asyncio.run(nobody())
+    assert asyncio.run(visit("127.0.0.1", port, "", QUICK)).outcome == "refused"
+    assert asyncio.run(visit("240.0.0.1", 25, "", QUICK)).outcome == "silent"
+
+
+def test_a_flood_takes_no_more_memory_than_a_reply() -> None:
+    async def flood(wire: Wire) -> None:
+        writer = wire.writer
+        while not writer.transport.is_closing():
+            writer.write(b"220-" + b"x" * 60_000)
+            await writer.drain()
+
+    tracemalloc.start()
+    try:
+        assert look(flood, PATIENT).outcome == "garbage"
+        assert tracemalloc.get_traced_memory()[1] < 2e6
+    finally:
+        tracemalloc.stop()
+
+
+# -- runs ---------------------------------------------------------------------------------------------------
+
+
+def run(servers: list[Server], out: Path, settings: ObserveTls = QUICK, *, resume: bool = False) -> Summary:
+    return observe_tls(servers, out, settings, dns="dns-1.jsonl.gz", resume=resume)
+
+
+def with_servers(scripts: dict[str, Script], go: Callable[[int], Given]) -> Given:
+    """Serve scripts by address; call `go` with their port, in a thread."""
+
+    async def serve() -> Given:
+        async with serving(scripts) as port:
+            return await asyncio.to_thread(go, port)
+
+    return asyncio.run(serve())
+
+
+def test_a_run_visits_each_address_once_and_again_only_where_nothing_was_told(
+    chain: tuple[Path, Path], leaf: Made, authority: Made, tmp_path: Path
+) -> None:
+    out = tmp_path / "tls-1.jsonl.gz"
+    scripts = {
+        "127.0.0.1": tls(chain),
+        "127.0.0.2": saying("220 mx\n", "250 mx\n"),
+        "127.0.0.3": saying("421 later\n"),
+    }
+
+    def go(port: int) -> Summary:
+        hosts = {"mx1.example": ["127.0.0.1", "127.0.0.2"], "mx2.example": ["127.0.0.1", "127.0.0.3"]}
+        return run(servers_of(hosts, port), out)
+
+    summary = with_servers(scripts, go)
+    assert (summary.servers, summary.visits) == (3, 5)
+    assert summary.outcomes == {"presented": 1, "no-starttls": 1, "busy": 1}
+    read = load_tls(out)
+    assert read.complete
+    assert read.problems.empty
+    assert read.dns == "dns-1.jsonl.gz"
+    assert list(read.certificates.values()) == [leaf.der, authority.der]
+    asked = read.visits.sort_values(["address", "attempt"])
+    assert asked["address"].tolist() == ["127.0.0.1", "127.0.0.2", *["127.0.0.3"] * 3]
+    assert asked["attempt"].tolist() == [1, 1, 1, 2, 3]
+    assert asked["hosts"].iloc[0] == ("mx1.example", "mx2.example")
+
+
+def test_a_stopped_run_is_gone_on_with_where_it_stopped(chain: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "tls-1.jsonl.gz"
+    scripts = {"127.0.0.1": tls(chain), "127.0.0.2": tls(chain)}
+
+    def go(port: int) -> Summary:
+        servers = servers_of({"a.example": ["127.0.0.1"], "b.example": ["127.0.0.2"]}, port)
+        run(servers[:1], out)
+        with pytest.raises(OutputError, match="exists already"):
+            run(servers, out)
+        with out.open("ab") as file:
+            file.write(b"\x1f\x8bhalf")
+        return run(servers, out, resume=True)
+
+    summary = with_servers(scripts, go)
+    assert (summary.servers, summary.known, summary.visits) == (2, 1, 1)
+    read = load_tls(out)
+    assert read.visits["address"].tolist() == ["127.0.0.1", "127.0.0.2"]
+    assert len(read.certificates) == 2
+    lines = gzip.decompress(out.read_bytes()).splitlines()
+    assert sum(b'"certificate"' in line for line in lines) == 2
+
+
+def test_what_lines_say_that_they_should_not_is_a_problem_of_that_line(
+    chain: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "tls-1.jsonl.gz"
+    with_servers({"127.0.0.1": tls(chain)}, lambda port: run(servers_of({"a": ["127.0.0.1"]}, port), out))
+    lines = gzip.decompress(out.read_bytes()).decode().splitlines()
+    (first,) = [number for number, line in enumerate(lines) if '"outcome"' in line]
+    told = json.loads(lines[first])
+    other = json.loads(lines[1])
+    changed = [
+        *lines,
+        json.dumps({**told, "outcome": "fine"}),
+        json.dumps({**told, "at": "yesterday"}),
+        json.dumps({**told, "chain": ["../x"]}),
+        json.dumps({**other, "certificate": "0" * 64}),
+        json.dumps({**other, "der": "%%"}),
+        "nothing",
+    ]
+    out.write_bytes(gzip.compress("\n".join([*changed, ""]).encode(), mtime=0))
+    read = load_tls(out)
+    assert len(read.visits) == 1
+    assert read.problems["message"].tolist() == [
+        "field outcome",
+        "field at",
+        "field chain",
+        "a certificate that is not what its hash says",
+        "field der",
+        "not a JSON object",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ({"format": "mssante-audit dns observation", "version": 1}, "not a TLS observation"),
+        ({"format": "mssante-audit tls observation", "version": 9}, "newer version"),
+        ({"format": "mssante-audit tls observation", "version": 1, "at": "x", "dns": ""}, "damaged"),
+        ({}, "not a TLS observation"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused(header: dict[str, object], told: str, tmp_path: Path) -> None:
+    file = tmp_path / "tls-1.jsonl.gz"
+    file.write_bytes(gzip.compress(json.dumps(header).encode() + b"\n", mtime=0))
+    with pytest.raises(ObservationError, match=told):
+        load_tls(file)
+
+
+def test_a_client_s_certificate_that_cannot_be_used_is_told_before_anybody_is_visited(
+    authority: Made, chain: tuple[Path, Path], tmp_path: Path
+) -> None:
+    other = make("CN=other", authority).files(tmp_path / "other")
+    for own, told in [
+        ({"client_certificate": str(chain[0])}, "needs its key"),
+        ({"client_certificate": str(chain[0]), "client_key": str(other[1])}, "cannot be used"),
+        ({"client_certificate": str(tmp_path / "none"), "client_key": str(other[1])}, "cannot be used"),
+    ]:
+        with pytest.raises(ParameterError, match=told):
+            run([], tmp_path / "tls.jsonl.gz", ObserveTls(**own))
+    assert not (tmp_path / "tls.jsonl.gz").exists()
+
+
+# -- the command --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return the sample with all its servers on loopback."""
+    folder = Path(copytree(resource("data/sample"), tmp_path / "data"))
+    (source,) = (folder / "observations").glob("dns-*.jsonl.gz")
+    text = re.sub(rb'"(192\.88|10\.20)\.', rb'"127.88.', gzip.decompress(source.read_bytes()))
+    source.write_bytes(gzip.compress(text, mtime=0))
+    return folder
+
+
+def test_the_command_visits_the_mail_servers_that_the_dns_names(data: Path, chain: tuple[Path, Path]) -> None:
+    source = find_observation(data)
+    assert source is not None
+    domains = load_whitelist(find_whitelist(data, find_archive(data))).entries["domain"].unique().tolist()
+    hosts = addresses_of(view_of(load_observation(source)), domains)
+    address = sorted({a for own in hosts.values() for a in own if a.startswith("127.")})[0]
+
+    def go(port: int) -> Result:
+        options = ["--port", str(port), "--pause", "0", "--timeout", "5"]
+        return CliRunner().invoke(app, ["tls", "--data", str(data), *options])
+
+    result = with_servers({address: tls(chain)}, go)
+    assert result.exit_code == 0, result.output
+    assert "presented 1" in result.output
+    (written,) = (data / "observations").glob("tls-*.jsonl.gz")
+    read = load_tls(written)
+    assert read.dns == source.name
+    assert set(read.visits["address"]) == {a for own in hosts.values() for a in own}
+    (seen,) = read.visits.query("outcome == 'presented'").to_dict("records")
+    assert seen["address"] == address
+    assert set(seen["hosts"]) == {host for host, own in hosts.items() if address in own}
+    again = CliRunner().invoke(app, ["tls", "--data", str(data), "--resume"])
+    assert "complete already" in str(again.exception)
+    # A file more beside the observation of the DNS changes nothing that is read from that one.
+    assert find_observation(data) == source
+
+
+@pytest.mark.parametrize(
+    ("sent", "days", "trusted", "status", "told"),
+    [
+        (True, 9_999, True, 0, "leads to an anchor"),
+        (True, 9_999, False, 4, "no anchor is known"),
+        (False, 1, True, 1, "expired"),
+        (False, 9_999, "other", 1, "leads to no anchor known here"),
+    ],
+)
+def test_one_host_is_looked_at_and_nothing_is_kept(
+    sent: bool, days: int, trusted: bool | str, status: int, told: str, authority: Made, tmp_path: Path
+) -> None:
+    own = make("CN=mx.example,C=FR", authority, days=days)
+    files = own.files(tmp_path / "own", *([authority] if sent else []))
+    other = make("CN=AUTRE,C=FR", ca=True)
+    anchor = (other if trusted == "other" else authority).files(tmp_path / "anchor")[0]
+
+    def go(port: int) -> Result:
+        options = ["--anchors", str(anchor)] if trusted else []
+        return CliRunner().invoke(app, ["tls", "--host", "127.0.0.1", "--port", str(port), *options])
+
+    result = with_servers({"127.0.0.1": tls(files)}, go)
+    assert (result.exit_code, told in result.output) == (status, True), result.output
+    assert "CN=mx.example,C=FR" in result.output
+
+
+def test_a_host_that_tells_nothing_is_unknown_and_one_without_starttls_is_wrong() -> None:
+    for script, status in [(saying("421 later\n"), 4), (saying("220 mx\n", "250 mx\n"), 1)]:
+        result = with_servers(
+            {"127.0.0.1": script},
+            lambda port: CliRunner().invoke(app, ["tls", "--host", "127.0.0.1", "--port", str(port)]),
+        )
+        assert result.exit_code == status, result.output
+
+
+def test_whom_to_look_at_must_be_said() -> None:
+    result = CliRunner().invoke(app, ["tls"])
+    assert "neither --data nor --host" in str(result.exception)
+
+
+# -- merged -------------------------------------------------------------------------------------------------
+
+
+def test_of_each_server_counts_what_was_seen_last_that_tells_something(
+    data: Path, chain: tuple[Path, Path], leaf: Made
+) -> None:
+    first, second = (data / "observations" / f"tls-2026-03-0{day}T060000Z.jsonl.gz" for day in (1, 2))
+
+    def go(port: int) -> None:
+        run(servers_of({"mx.example": ["127.0.0.1", "127.0.0.2"]}, port), first, PATIENT)
+
+    with_servers({"127.0.0.1": tls(chain), "127.0.0.2": saying("220 mx\n", "250 mx\n")}, go)
+    with_servers(
+        {"127.0.0.1": saying("421 later\n")},
+        lambda port: run(servers_of({"mx.example": ["127.0.0.1"]}, port), second),
+    )
+    text = gzip.decompress(second.read_bytes()).replace(b'"port":', b'"was":')
+    port = load_tls(first).visits["port"].iloc[0]
+    text = re.sub(rb'"was":\d+', b'"port":%d' % port, text)
+    for file, body, day in ((first, gzip.decompress(first.read_bytes()), b"01"), (second, text, b"02")):
+        told = re.sub(rb'"at":"\d{4}-\d\d-\d\d', b'"at":"2026-03-' + day, body)
+        file.write_bytes(gzip.compress(told, mtime=0))
+
+    space = load_space(data, as_of="2026-03-03")
+    (seen,) = (space.observed["tls"],)
+    assert [part.source for part in seen.parts] == [second.name, first.name]
+    told = seen.servers.set_index("address")
+    assert told["outcome"].tolist() == ["presented", "no-starttls"]
+    assert told["source"].tolist() == [first.name] * 2
+    assert told.loc["127.0.0.1", "subject"] == "CN=mx.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"
+    assert told.loc["127.0.0.1", "not_after"] == leaf.certificate.not_valid_after_utc
+    assert pd.isna(told.loc["127.0.0.2", "not_after"])
+    # What is older than may be relied on gives way to what was met since, though that tells nothing.
+    old = load_space(data, as_of="2026-03-09").observed["tls"].servers.set_index("address")
+    assert old["outcome"].tolist() == ["busy"]
+    assert load_space(data, as_of="2026-02-01").observed["tls"] is None
