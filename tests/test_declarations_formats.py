@@ -186,7 +186,7 @@ def test_identifiers_of_any_length_are_told_and_cut(tmp_path):
     register = load(
         tmp_path, {"domain": "ch-alpha.mssante.fr", "structure_id": "1" * 200, "beneficiary_id": "2" * 200}
     )
-    assert set(rules(register)) == {"DECL_ID_SHAPE", "DECL_DN_OPERATOR"}
+    assert set(rules(register)) == {"DECL_ID_SHAPE"}
 
 
 def test_a_register_of_another_years_form_says_which_columns(tmp_path):

@@ -20,6 +20,7 @@ from mssante_audit.cli import main as cli
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.frame import Finding, findings_frame
 from mssante_audit.findings.junit import junit
+from mssante_audit.findings.registry import audits as registry_audits
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.sarif import KEY, sarif
 from mssante_audit.space.trust import TrustSpace, load_space
@@ -98,6 +99,24 @@ def test_what_could_not_be_looked_at_is_open_and_not_absent(space, found) -> Non
     suite = root.find("testsuite[@name='delegation_vs_redirection']")
     assert {case.find("skipped").text for case in suite} == {"no observation"}
     assert suite.get("skipped") == suite.get("tests")
+
+
+def test_what_rests_on_an_input_in_doubt_is_open_and_neither_new_nor_absent(space, found) -> None:
+    def now(part: pd.DataFrame, days: int, before: Any, unsure: Any) -> tuple[Any, dict[str, Any]]:
+        given = {"source": "l.xml", "as_of": space.as_of + timedelta(days), "before": before}
+        run = run_of(sarif(part, found.iloc[:0], {}, RULES, unsure=unsure, **given))
+        told = {r["partialFingerprints"][KEY]: (r["kind"], r.get("baselineState")) for r in run["results"]}
+        return run, told
+
+    first, last = found["fingerprint"].iloc[0], found["fingerprint"].iloc[-1]
+    known, _ = now(found.iloc[1:], 0, None, {})
+    dark, told = now(found.iloc[:-1], 1, known, dict.fromkeys(registry_audits(), ("list",)))
+    assert (told[first], told[last]) == (("open", None), ("open", "unchanged"))
+    assert "dn_consistency rests on inputs in doubt: list" in json.dumps(dark["invocations"])
+    _, told = now(found, 2, dark, {})
+    assert (told[first], told[last]) == (("fail", "new"), ("fail", "unchanged"))
+    _, told = now(found.iloc[1:], 2, dark, {})
+    assert first not in told, "what was seen in doubt only is not told as gone"
 
 
 def test_what_was_not_asked_for_is_open_and_not_absent(space, found) -> None:

@@ -249,8 +249,8 @@ class Inputs(Section):
         default=0.1,
         ge=0,
         le=1,
-        description="Share of its rows, declarations, observed domains or mailboxes from whose loss since "
-        "the run before an input is shrunk.",
+        description="Share of its rows, declarations, observed domains, visited servers or mailboxes from "
+        "whose loss since the run before an input is shrunk.",
     )
     register_max_age_days: Days = Field(
         default=365, description="Age of its last declaration from which a register is stale; 0: never."

@@ -360,8 +360,10 @@ def _exchange(
     )
     if format is Format.sarif:
         before, source = read_sarif(out) if out else None, Path(space.whitelist.source).name
+        whose, unsure = operators(space, chosen), audits.unsure(space)
+        unsure = {name: inputs for name, inputs in unsure.items() if name in names}
         log = sarif(
-            found, *told, source=source, as_of=space.as_of, operators=operators(space, chosen), before=before
+            found, *told, source=source, as_of=space.as_of, operators=whose, before=before, unsure=unsure
         )
         text = json.dumps(log, ensure_ascii=False, indent=1) + "\n"
     else:

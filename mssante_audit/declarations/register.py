@@ -202,6 +202,15 @@ def find_register(data: Path) -> Path | None:
     return found[0] if found else None
 
 
+def due_from(declarations: pd.DataFrame) -> pd.Series:
+    """Return the day from which on what a declaration asks for is awaited; NaT for one without a date.
+
+    The latest of its date, of the day when the manager received it and of the day when it takes effect.
+    """
+    days = declarations[["date", "received_on", "effective_on"]].max(axis=1)
+    return days.where(declarations["date"].notna())
+
+
 def domain_keys(domains: pd.Series) -> pd.Series:
     """Return domains as they are compared: in lower case, without outer blanks and final dot."""
     return domains.str.strip().str.lower().str.rstrip(".")

@@ -2,7 +2,8 @@
 
 A finding is a result, known by ``partialFingerprints``; a waived one carries its suppression. Against the
 file of the time before (`read_sarif`) a result is ``new`` or ``unchanged``, and one that is there no more
-``absent``, unless its audit could not be made: then it stays, as ``kind: open``.
+``absent``, unless its audit could not be made or rests on an input in doubt (`mssante_audit.space.states`):
+then it stays, as ``kind: open``. So is one found in doubt and not known before, without ``baselineState``.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def sarif(
     as_of: datetime,
     operators: Collection[str] | None = None,
     before: Mapping[str, Any] | None = None,
+    unsure: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """Return findings as a SARIF log.
 
@@ -58,17 +60,24 @@ def sarif(
         Identifiers of the operators whose findings these are, if they are not everybody's.
     before
         The log of an earlier time. Made at the same instant it is of this time, and its answers are kept.
+    unsure
+        Audits of which nothing can be said, with the inputs in doubt (`mssante_audit.audits.unsure`).
     """
+    unsure = {name: inputs for name, inputs in (unsure or {}).items() if name not in lacking}
     results = [_result(f, source) for f in (*records(findings), *records(waived))]
     failed = {audit for audit, *_ in findings.loc[findings["rule"] == FAILED, "subject"]}
-    looked = {own.audit for own in rules} - set(lacking) - failed
+    looked = {own.audit for own in rules} - {*lacking, *unsure} - failed
     if before is not None:
-        _compare(results, before, looked, operators, as_of.isoformat())
+        _compare(results, before, looked, {*unsure}, operators, as_of.isoformat())
     shown = list({own.code: own for own in (*rules, *(rule(r["ruleId"]) for r in results))}.values())
     places = {own.code: number for number, own in enumerate(shown)}
     notices = [
         {"level": "warning", "message": {"text": f"{name} was not made: no {', no '.join(needs)}"}}
         for name, needs in lacking.items()
+    ]
+    notices += [
+        {"level": "warning", "message": {"text": f"{name} rests on inputs in doubt: {', '.join(inputs)}"}}
+        for name, inputs in unsure.items()
     ]
     run = {
         "tool": {
@@ -113,16 +122,21 @@ def _compare(
     results: list[dict[str, Any]],
     before: Mapping[str, Any],
     looked: set[str],
+    unsure: set[str],
     operators: Collection[str] | None,
     as_of: str,
 ) -> None:
     """Set each result's state against the time before; add what is there no more, or was not looked for."""
     again = before["properties"]["asOf"] == as_of
-    earlier = {r["partialFingerprints"][KEY]: r for r in before["results"]}
+    known_ones = [r for r in before["results"] if r["kind"] != "open" or "baselineState" in r]
+    earlier = {r["partialFingerprints"][KEY]: r for r in known_ones}
     for result in results:
         known = earlier.pop(result["partialFingerprints"][KEY], None)
         was = known and known.get("baselineState", "unchanged")
         fresh = known is None or was == ("new" if again else "absent")
+        if fresh and result["properties"]["audit"] in unsure:
+            result |= {"kind": "open", "level": "none"}
+            continue
         result["baselineState"] = "new" if fresh else "unchanged"
     for gone in earlier.values():
         told = gone["properties"]

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,9 @@ from mssante_audit.observe.lines import Scan
 
 OURS = ("mssante_audit.observe.merged", "mssante_audit.observe.tls.servers")
 """Modules that hold a `KIND`. A file that its user named otherwise is of the first."""
+
+RUN = timedelta(days=1)
+"""How long after an instant a run begun by then may still have asked: a night is as of its own beginning."""
 
 _STAMPED = re.compile(r"([a-z]+)-(\d{4}-\d{2}-\d{2}T\d{6}Z)\.jsonl\.gz")
 _HEAD = 1 << 16

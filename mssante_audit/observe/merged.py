@@ -18,11 +18,10 @@ from datetime import datetime
 import pandas as pd
 from dns.inet import is_address
 
-from mssante_audit.base.instants import SKEW
 from mssante_audit.observe import methods
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.view import View, view_of
-from mssante_audit.observe.kinds import Aside, File, Frame, Kind
+from mssante_audit.observe.kinds import RUN, Aside, File, Frame, Kind
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import Observation, load_observation
 
@@ -109,7 +108,7 @@ def _done(view: View, name: str) -> bool:
 
 def _until(seen: Observation, as_of: datetime) -> Observation:
     """Leave out the lines that say they are of the future; each is a problem."""
-    late = seen.queries["at"] > as_of + SKEW
+    late = seen.queries["at"] > as_of + RUN
     if not late.any():
         return seen
     lines = seen.queries.loc[late, "line"]

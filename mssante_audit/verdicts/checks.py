@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from mssante_audit.findings.catalogue import CHECKS, FAILED
-from mssante_audit.findings.registry import audits, catalogue
+from mssante_audit.findings.registry import LIST, audits, catalogue
 from mssante_audit.space.scope import outside
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.mail import RECEIVES as RECEIVES
@@ -59,6 +59,7 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
         The domains that each of them touches.
     """
     doubted = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
+    doubted = doubted or [one.state for one in space.states if one.name == LIST and one.doubtful]
     gaps, beyond = _gaps(space, findings) | ({"listed": doubted} if doubted else {}), outside(space)
     rules = catalogue()
     decided: defaultdict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)

@@ -29,9 +29,9 @@ from typing import Any, NamedTuple
 
 from dns.inet import is_address
 
-from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.walk import MAX_HOSTS, MAX_NAMES
+from mssante_audit.observe.kinds import RUN
 from mssante_audit.observe.lines import MAX_ALIASES
 from mssante_audit.observe.observation import Observation
 from mssante_audit.verdicts.chain import Chain
@@ -214,8 +214,8 @@ class _Walk:
         if not at:
             return Mail(domain, "unknown", "not-observed")
         first, last = (datetime.fromtimestamp(when / 1e6, UTC) for when in (at[0], at[-1]))
-        if first > as_of + SKEW or as_of - last > most:
-            cause = "of-the-future" if first > as_of + SKEW else "too-old"
+        if first > as_of + RUN or as_of - last > most:
+            cause = "of-the-future" if first > as_of + RUN else "too-old"
             part = Part("unknown", cause, {"at": last})
             return Mail(domain, "unknown", cause, part.facts, part, part, last)
         if is_under(name, self._heard.parent):

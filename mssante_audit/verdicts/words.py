@@ -43,6 +43,10 @@ DOUBTS: Mapping[str, Mapping[str, str]] = {
         "undated": "la liste ne dit pas quand elle a été faite",
         "future": "la liste est datée du futur",
         "old": "la liste est trop ancienne",
+        "shrunk": "la liste a perdu trop de lignes d’un coup",
+        "older": "la liste publiée est plus ancienne que la précédente",
+        "quarantined": "la liste publiée est refusée",
+        "changed-signer": "le signataire de la liste publiée n’est pas celui attendu",
     },
     "en": {
         "forged": "the list’s signature is wrong",
@@ -52,9 +56,14 @@ DOUBTS: Mapping[str, Mapping[str, str]] = {
         "undated": "the list does not say when it was made",
         "future": "the list is of the future",
         "old": "the list is too old",
+        "shrunk": "the list lost too many rows at once",
+        "older": "the list published is older than the one before",
+        "quarantined": "the list published is refused",
+        "changed-signer": "the signer of the list published is not the one expected",
     },
 }
-"""Why a list is not to be relied on (`mssante_audit.whitelist.reliance.doubts`)."""
+"""Why a list is not to be relied on: by itself (`mssante_audit.whitelist.reliance.doubts`), or by what was
+there before or is published (`mssante_audit.space.states`)."""
 
 RECEIVING: Mapping[str, Mapping[str, str]] = {
     "fr": {

@@ -219,6 +219,12 @@ def test_a_rule_fires_alone(register: Make, rule: str, change: dict[str, Any]) -
         WITHDRAWAL | {"representative_phone": "", "postal_address": "", "project_manager_last_name": ""},
         dict.fromkeys(COPY, "idem") | {"connector_vendor": "néant", "beneficiary_id": "idem"},
         COPY | {"technical_manager_first_name": "Luc"},
+        {"structure_id": "FINESS géographique 759900012"},
+        {"structure_id": "2999000003"},
+        {"structure_id": "759900004"},
+        {"contract_number": "0 1 2 3 4 5 6 7 8 9"},
+        {"dn_igc_sante": f'"{DN}"'},
+        {"dn_igc_sante": f"DN IGC Santé : {DN};"},
     ],
 )
 def test_nothing_fires_on_a_right_declaration(register: Make, change: dict[str, Any]) -> None:

@@ -145,6 +145,19 @@ def test_addresses_of_a_mail_host(addresses: tuple[str, ...], rule: str) -> None
     assert rules(Scene().host(ALPHA_MX, *addresses).space()) == {rule: [(1,)]}
 
 
+def test_ipv6_alone_matters_where_no_other_exchanger_has_ipv4() -> None:
+    scene = Scene().host(ALPHA_MX, "2606:4700::1")
+    scene.zone.add(DELEGATED, "MX", f"20 {BETA_MX}")
+    assert rules(scene.space()) == {}
+
+
+def test_an_implicit_mail_server_on_a_private_address() -> None:
+    scene = Scene()
+    del scene.zone.records[DELEGATED]["MX"]
+    scene.zone.add(DELEGATED, "A", "10.9.8.7")
+    assert rules(scene.space()) == {"DNS_MX_IMPLICIT": [(1,)], "DNS_MX_PRIVATE": [(1,)]}
+
+
 def test_an_alias_is_told_as_one() -> None:
     scene = Scene()
     scene.parent.records[REDIRECTED] = {"CNAME": ["mail.beta.example"]}

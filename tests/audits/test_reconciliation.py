@@ -493,3 +493,16 @@ def test_a_certificate_listed_beside_the_declared_one(declared_space, rows, decl
         assert found["rows"].iloc[0] == tuple(alpha[1:])
     else:
         assert "under-way" in statuses(space).values() or declarations != [NOW]
+
+
+@pytest.mark.parametrize("column", ["received_on", "effective_on"])
+def test_days_count_from_the_receipt_and_from_what_takes_effect_later(declared_space, column):
+    for day, told in (
+        ("25/02/2026", "under-way"),
+        ("01/04/2026", "under-way"),
+        ("03/01/2026", "withdrawn-listed"),
+    ):
+        space = declared_space([LISTED], [{"withdrawal": "X", "date": "02/01/2026", column: day}])
+        assert statuses(space) == {"ch-alpha.mssante.fr": told}
+    undated = declared_space([LISTED], [{"withdrawal": "X", "date": "", column: "25/02/2026"}])
+    assert statuses(undated) == {"ch-alpha.mssante.fr": "unknown"}

@@ -6,19 +6,19 @@ A check yields (index label of the row, facts). `CHECKS` names for each the colu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import pandas as pd
 
 from mssante_audit.audits.declarations import people
-from mssante_audit.audits.declarations.names import may_be_one, named_like
+from mssante_audit.audits.declarations.names import may_be_one, named_like, one_structure
 from mssante_audit.audits.declarations.people import Found, label, missing
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_keys, filled
 from mssante_audit.values.contacts import parse_contact
-from mssante_audit.values.dn import IGC, parse_dn, pasted_dn
+from mssante_audit.values.dn import DN, IGC, parse_dn, pasted_dn
 from mssante_audit.values.identifiers import (
     DEPARTMENTS,
     identifier_of,
@@ -156,16 +156,28 @@ def _dn_fault(text: str, igc: str) -> tuple[str, str] | None:
 
 
 def dn_operator(d: pd.DataFrame) -> Found:
-    """Check that the DN's OU is the identifier of the representative's or of the beneficiary's structure."""
+    """Check that the DN's OU is the identifier of the representative's or of the beneficiary's structure.
+
+    Not held against identifiers that are none, nor against one that a structure and its site may share.
+    """
     for _, at, text in cells(d, *LINES):
-        ou, known = identifier_of(parse_dn(pasted_dn(text)).get("OU")), _ids(d, at)
-        own_key = structure_key(ou, {structure_key(one) for one in known.values()})
-        if ou and known and own_key not in {structure_key(one, {own_key}) for one in known.values()}:
-            yield at, {"ou": ou, "known": [{**label(name), "id": own} for name, own in known.items()]}
+        dn, known = parse_dn(pasted_dn(text)), _ids(d, at)
+        ou, name = identifier_of(dn.get("OU")), d["structure_name"][at]
+        if not ou or not known or _is_one(ou, known.values()):
+            continue
+        malformed = any({"kind", "shape"} & {*_identifier(own).problems} for own in known.values())
+        if not malformed and not any(one_structure(name, own, dn.get("O"), ou) for own in known.values()):
+            yield at, {"ou": ou, "known": [{**label(column), "id": own} for column, own in known.items()]}
 
 
 def _ids(d: pd.DataFrame, at: Any) -> dict[str, str]:
     return {name: own for name in IDS if (own := _identifier_of(d[name][at]))}
+
+
+def _is_one(ou: str, known: Collection[str]) -> bool:
+    """Tell whether an identifier is the structure's of one of others, whichever of its numbers they are."""
+    own = structure_key(ou, {structure_key(one) for one in known})
+    return own in {structure_key(one, {own}) for one in known}
 
 
 def department(d: pd.DataFrame) -> Found:
@@ -173,9 +185,8 @@ def department(d: pd.DataFrame) -> Found:
     for _, at, text in cells(d, *LINES):
         dn = parse_dn(pasted_dn(text))
         finess, name = _identifier(dn.get("OU")), parse_department(dn.get("ST") or dn.get("L"))
-        known = [structure_key(own) for own in _ids(d, at).values()]  # of no other OU: that is the finding
-        sure = finess.department and name.code and not name.problems
-        if sure and finess.department != name.code and structure_key(finess.value) in known:
+        sure = finess.department and name.code and not name.problems and finess.department != name.code
+        if sure and _is_one(finess.value, _ids(d, at).values()):  # of another OU, that is the finding
             yield (
                 at,
                 {"field": {"column": "dn", "label": "DN"}, "code": finess.department, "other": name.code},
@@ -197,14 +208,11 @@ def structure_name(d: pd.DataFrame, known: Mapping[str, frozenset[str]]) -> Foun
     """
     for _, at, text in cells(d, "dn_igc_sante"):
         dn, own, name = parse_dn(pasted_dn(text)), d["structure_id"][at], d["structure_name"][at].strip()
-        o, structure = dn.get("O"), structure_key(own)
-        if (
-            dn.igc == "IGC-Santé"
-            and name
-            and structure_key(dn.get("OU")) == structure != ""
-            and not may_be_one(name, o)
-        ):
-            another = any(named_like(o, names) for other, names in known.items() if other != structure)
+        o, ou = dn.get("O"), dn.get("OU")
+        same = dn.igc == "IGC-Santé" and name and own.strip() and _is_one(ou, [own])
+        if same and not may_be_one(name, o):
+            mine = structure_key(ou)
+            another = any(named_like(o, names) for other, names in known.items() if other != mine)
             yield at, {"name": " ".join(name.split()), "o": o, "another": "yes" if another else "no"}
 
 
@@ -265,20 +273,39 @@ def public_consumer(d: pd.DataFrame) -> Found:
 
 
 def contract_shape(d: pd.DataFrame) -> Found:
-    """Check that a contract number has 10 characters; the manager fills it, so that it may be empty."""
+    """Check that a contract number has 10 characters, blanks aside; the manager fills it, it may be empty."""
     for _, at, text in cells(d, "contract_number"):
-        if not _CONTRACT.fullmatch(text.strip()):
+        if not _CONTRACT.fullmatch(re.sub(r"[\s.-]", "", text)):
             yield at, {"text": text}
 
 
 def ids(d: pd.DataFrame, *problems: str) -> Found:
-    """Check that the structures' identifiers have none of some problems (`parse_identifier`)."""
+    """Check that the structures' identifiers have none of some problems (`parse_identifier`).
+
+    A kind in words, blanks and a final dot are none; nor is a number without its kind that the DN's OU has.
+    """
     wrong: dict[tuple[Any, str], list[dict[str, str]]] = {}
     for name, at, text in cells(d, *IDS):
-        if not set(problems).isdisjoint(_identifier(text).problems):
+        value = _identifier_of(text)
+        if set(problems).isdisjoint(_identifier(value).problems):
+            continue
+        dns = [parse_dn(pasted_dn(d[line][at])) for line in LINES]
+        bare = value.isdigit() and len(value) == 9
+        if not (bare and any(_confirms(dn, d["structure_name"][at], value) for dn in dns)):
             wrong.setdefault((at, text), []).append(label(name))
     for (at, text), where in wrong.items():
         yield at, {"text": text, "fields": where}
+
+
+def _confirms(dn: DN, name: str, number: str) -> bool:
+    """Tell whether a DN shows what nine digits are: its OU has them, or is of the same structure."""
+    ou = dn.get("OU")
+    if not ou:
+        return False
+    finess = _identifier(f"1{number}")
+    return _is_one(ou, [number]) or (
+        not finess.problems and one_structure(name, finess.value, dn.get("O"), ou)
+    )
 
 
 def date_given(d: pd.DataFrame) -> Found:

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 
 from mssante_audit.values.contacts import fold
+from mssante_audit.values.identifiers import identifier_of, parse_identifier
 from mssante_audit.values.slips import one_slip
 
 _WORDS = tomllib.loads((files(__package__) / "names.toml").read_text(encoding="utf-8"))
@@ -41,6 +42,25 @@ def named_like(name: str, names: Iterable[str]) -> bool:
     """Tell whether one of some names is this one, but for the words that say what a structure is."""
     own = _own(name)
     return bool(own) and any(_own(other) == own for other in names)
+
+
+def akin(one: str, other: str) -> bool:
+    """Tell whether one structure can have both numbers: FINESS and SIREN, or FINESS of one département.
+
+    >>> akin("1759900004", "399900000300015"), akin("1759900004", "1679900001")
+    (True, False)
+    """
+    first, second = (parse_identifier(identifier_of(text)) for text in (one, other))
+    kinds = {first.kind, second.kind}
+    if kinds == {"FINESS"}:
+        return first.department == second.department != ""
+    return "FINESS" in kinds and bool(kinds & {"SIREN", "SIRET"})
+
+
+def one_structure(name: str, number: str, other_name: str, other_number: str) -> bool:
+    """Tell whether a structure and its site, or its two numbers, may be meant, by name and number."""
+    named = bool(_own(name) and _own(other_name)) and may_be_one(name, other_name)
+    return named and akin(number, other_number)
 
 
 @cache

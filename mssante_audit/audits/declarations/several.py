@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.declarations.register import Register, domain_keys, mapped, structures_of
+from mssante_audit.audits.declarations.names import one_structure
+from mssante_audit.declarations.register import Register, domain_keys, due_from, mapped, structures_of
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold
 from mssante_audit.values.dn import parse_dn, pasted_dn
@@ -40,7 +41,8 @@ class Listed:
 
     def whose(self, operators: pd.Series) -> pd.Series:
         """Return what operators are known by."""
-        return mapped(structures_of(operators, self.roots), lambda key: self.roots.get(key, key))
+        keys = structures_of(operators, self.roots)
+        return mapped(keys, lambda key: self.roots.get(key, key))
 
 
 def listed_in(space: TrustSpace) -> Listed:
@@ -102,11 +104,19 @@ def _several_operators(register: Register, as_of: datetime, listed: Listed) -> T
     shared = rows[rows.duplicated("domain_key", keep=False)]
     claims: dict[tuple[str, ...], list[str]] = {}
     for domain, claiming in shared.groupby("domain_key", sort=False):
-        if not _settled(claiming, listed.operators.get(str(domain), set()), listed.since):
+        if not _one_structure(claiming) and not _settled(
+            claiming, listed.operators.get(str(domain), set()), listed.since
+        ):
             claims.setdefault(tuple(sorted(claiming["operator_id"])), []).append(str(domain))
     for operators, domains in claims.items():
         found = shared[shared["domain_key"].isin(domains)]
         yield "DECL_OPERATORS", operators, found, {"operators": operators}
+
+
+def _one_structure(claiming: pd.DataFrame) -> bool:
+    """Tell whether those who claim a domain may be one structure and its sites, by name and number."""
+    (_, name, number), *rest = claiming[["structure_name", "operator_id"]].itertuples(name=None)
+    return all(one_structure(name, number, *other) for _, *other in rest)
 
 
 def _settled(claiming: pd.DataFrame, serving: set[str], since: pd.Timestamp | None) -> bool:
@@ -117,8 +127,8 @@ def _settled(claiming: pd.DataFrame, serving: set[str], since: pd.Timestamp | No
         return True
     if claiming["date"].isna().any():
         return False
-    last = claiming.sort_values("date", kind="stable").iloc[-1]
-    return last["whose"] in serving or last["date"] >= since
+    last = claiming.assign(due=due_from(claiming)).sort_values("date", kind="stable").iloc[-1]
+    return last["whose"] in serving or last["due"] >= since
 
 
 def _contracts(register: Register, as_of: datetime, listed: Listed) -> Told:

@@ -55,8 +55,10 @@ def mail_findings(space: TrustSpace) -> Iterator[Finding]:
             _against_form_and_certificate(seen, causes, domain, targets, lines)
         else:
             _nothing(seen, causes, domain, method)
+    with_ipv4 = {d for target, domains in carried.items() if _has_ipv4(seen, target) for d in domains}
     for target, domains in carried.items():
         _target(seen, causes, target, domains, alone.get(target, []))
+        _ipv6_only(seen, causes, target, [d for d in domains if d not in with_ipv4])
     yield from causes.findings()
 
 
@@ -211,6 +213,9 @@ def _nothing(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
     if addresses:
         found = sorted(addresses)
         causes.add("DNS_MX_IMPLICIT", (operator, *found), [domain], {"addresses": found}, lines=lines)
+        if not any(ip_address(a).is_global for a in found):
+            private = {"name": method.path.qname, "addresses": found}
+            causes.add("DNS_MX_PRIVATE", (operator, *found), [domain], private, lines=lines)
         return
     missing = any(one.outcome == "nxdomain" for one in replies["MX"])
     if missing or all(any(one.outcome == "nodata" for one in replies[t]) for t in ("A", "AAAA")):
@@ -242,13 +247,22 @@ def _target(seen: Seen, causes: Causes, target: str, domains: list[str], alone: 
         rule = "DNS_MX_PRIVATE_SOME" if public else "DNS_MX_PRIVATE"
         private = {"name": target, "addresses": sorted(set(host.addresses).difference(public))}
         causes.add(rule, target, domains, private, lines=host.lines)
-    elif public and all(":" in address for address in public):
-        told = {"name": target, "addresses": sorted(public)}
-        causes.add("DNS_MX_IPV6_ONLY", target, domains, told, lines=host.lines)
     if fault := _host_fault(seen, target):
         zones = {one.zone for kind in ("A", "AAAA") if (one := seen.view.looked_up(target, kind))}
         others = [d for d in domains if not zones.intersection(seen.methods[d].path.cuts)]
         causes.add("DNS_MX_BOGUS", target, others, {"name": target, "fault": fault}, lines=host.lines)
+
+
+def _has_ipv4(seen: Seen, target: str) -> bool:
+    return any(":" not in address for address in seen.view.host(target).addresses)
+
+
+def _ipv6_only(seen: Seen, causes: Causes, target: str, domains: list[str]) -> None:
+    """Report a host on IPv6 only to those of its domains that have no other on IPv4."""
+    host = seen.view.host(target)
+    if public := sorted(a for a in host.addresses if ip_address(a).is_global):
+        told = {"name": target, "addresses": public}
+        causes.add("DNS_MX_IPV6_ONLY", target, domains, told, lines=host.lines)
 
 
 def _host_fault(seen: Seen, target: str, kinds: tuple[str, ...] = ("A", "AAAA")) -> str:

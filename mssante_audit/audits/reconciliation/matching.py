@@ -12,7 +12,7 @@ import pandas as pd
 
 from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.audits.since import past_of
-from mssante_audit.declarations.register import Register, domain_keys, filled, mapped
+from mssante_audit.declarations.register import Register, domain_keys, due_from, filled, mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold, parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
@@ -156,7 +156,7 @@ def _current(register: Register, space: TrustSpace, parties: Sequence[Party]) ->
     current = register.declarations.loc[[at for _, at in labels]].assign(party=[n for n, _ in labels])
     if current["party"].duplicated().any():
         current = current.sort_values(["party", "date"], na_position="last", kind="stable")
-    return current.assign(days=(seen - current["date"]).dt.days.astype("Int64"))
+    return current.assign(days=(seen - due_from(current)).dt.days.astype("Int64"))
 
 
 def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:

@@ -14,7 +14,8 @@ column                  dtype       meaning
 ``operator_id``         str         declared structure, or the listed operator where nothing is declared
 ``operator``            str         its name
 ``date``                datetime64  of the declaration that counts
-``days``                Int64       from that date to the list; missing without a date
+``days``                Int64       from that date, or from when it was received or takes effect if that is
+                                    later, to the list; missing without a date
 ``days_left``           Int64       until what is under way is due; missing for any other status
 ``relisted``            bool        an earlier declaration of the operator had withdrawn it
 ``operator_match``      str         listed operator: ``same``, ``differs``, or "" where not compared
