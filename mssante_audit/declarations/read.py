@@ -166,9 +166,11 @@ def _filled(frame: pd.DataFrame) -> np.ndarray:
 
 def _escaped(raw: bytes, separator: str) -> bool:
     """Tell whether a cell may start with an apostrophe."""
-    bytes_ = np.frombuffer(raw, dtype="uint8")
-    before = bytes_[np.flatnonzero(bytes_[1:] == ord("'"))]
-    return any((before == ord(start)).any() for start in (separator, '"', "\n"))
+    starts = (separator.encode(), b'"', b"\n")
+    at = raw.find(b"'", 1)
+    while at > 0 and raw[at - 1 : at] not in starts:
+        at = raw.find(b"'", at + 1)
+    return at > 0
 
 
 def _layout(content: bytes, mapping: Mapping[str, str]) -> tuple[str, int, list[str], int]:

@@ -167,8 +167,8 @@ def load_declarations(
         frame = pd.DataFrame({"row": read.rows, **typed})
         frame.insert(0, "file", pd.Series(part.name, index=frame.index, dtype="str"))
         if len(parts) > 1:
-            written = hashlib.sha256(records(frame).to_csv(index=False).encode()).hexdigest()
-            first = contents.setdefault(written, part.name)
+            known = f"{sorted(missing[part.name])}\n{records(frame).to_csv(index=False)}"
+            first = contents.setdefault(hashlib.sha256(known.encode()).hexdigest(), part.name)
             if first != part.name and len(frame):
                 problems.append(Problem(part.name, None, "", "file-twice", first))
                 continue

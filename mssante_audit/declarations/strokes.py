@@ -7,7 +7,7 @@ somebody it names. Any other is unreadable.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import pandas as pd
 import pyarrow as pa
@@ -135,8 +135,18 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str], tell: Tell)
     lost: dict[str, pd.Series] = {}
     referred: dict[str, pd.Series] = {}
     texts_of = {name: field for name, field in fields().items() if field.kind not in ("box", "date")}
+    odd = {
+        kind: _odd(
+            [columns[name] for name, field in texts_of.items() if (field.kind == "text") is free], kind
+        )
+        for kind, free in (("text", True), ("other", False))
+    }
     for name, field in texts_of.items():
-        short = _short(columns[name])
+        kind = "text" if field.kind == "text" else "other"
+        if not odd[kind]:
+            continue
+        found = columns[name].isin(odd[kind])
+        short = columns[name][found].unique().tolist() if found.any() else []
         if nothing := [text for text in short if is_nothing(text, field.kind)]:
             columns[name] = columns[name].mask(columns[name].isin(nothing), "")
         for text in short:
@@ -161,21 +171,21 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str], tell: Tell)
                 columns[name] = columns[name].mask(nobody, "")
 
 
-def _short(texts: pd.Series) -> list[str]:
-    """Return the distinct short texts that begin like a stroke or a reference.
+def _odd(columns: Sequence[pd.Series], kind: str) -> list[str]:
+    """Return the short texts of some columns, all of a kind, that are struck out or refer.
 
-    In steps, each over what the one before left: registers are long, and such texts are rare.
+    Over all columns at once and in steps, each over what the one before left: registers are long, and such
+    texts are rare.
     """
-    cells = pa.chunked_array(pa.array(texts)).combine_chunks().view(pa.large_binary())
+    chunks = [chunk for texts in columns for chunk in pa.chunked_array(pa.array(texts)).chunks]
+    cells = pa.chunked_array([chunk.cast(pa.large_string()).view(pa.large_binary()) for chunk in chunks])
     length = pc.binary_length(cells)
     cells = cells.filter(pc.and_(pc.greater(length, 0), pc.less_equal(length, _LONGEST)))
-    if len(cells):
-        cells = cells.filter(pc.is_in(pc.binary_slice(cells, 0, 1), value_set=_FIRST_BYTE))
-    if len(cells):
-        opens = pc.is_in(pc.binary_slice(cells, 0, 1), value_set=_OPENS)
-        begins = pc.is_in(pc.binary_slice(cells, 0, 3), value_set=_FIRST_BYTES)
-        cells = cells.filter(pc.or_(opens, begins))
-    return [text.decode() for text in cells.unique().to_pylist()] if len(cells) else []
+    cells = cells.filter(pc.is_in(pc.binary_slice(cells, 0, 1), value_set=_FIRST_BYTE))
+    opens = pc.is_in(pc.binary_slice(cells, 0, 1), value_set=_OPENS)
+    begins = pc.is_in(pc.binary_slice(cells, 0, 3), value_set=_FIRST_BYTES)
+    found = [text.decode() for text in cells.filter(pc.or_(opens, begins)).unique().to_pylist()]
+    return [text for text in found if is_nothing(text, kind) or reference(text, kind)]
 
 
 def _source(field: Field, role: str) -> str:

@@ -108,6 +108,7 @@ _NO_PLACE = re.compile(
 )
 _AFTER_DATE = re.compile(rf" à {_PLACE}$|[ t]\d\d?[:h]\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:\d\d)?$|[.,]$")
 _TITLE = re.compile(r"(?:M\.|Mr|Mme|Mlle|Dr|Pr|Monsieur|Madame|Docteur|Professeur)\.?\s+", re.I)
+_PLAIN_DATE = re.compile(r"([0-3]?[0-9])/([01]?[0-9])/([0-9]{4})")
 _CENTURY = range(2000, 2100)
 
 _ROUNDED = r"^[0-9](?:[.,][0-9]+)?E\+[0-9]+$"
@@ -219,6 +220,8 @@ def read_date(text: str) -> tuple[date | None, str]:
     >>> read_date("31/02/2026")
     (None, 'date')
     """
+    if plain := _PLAIN_DATE.fullmatch(text):  # as nearly all are
+        return _day((plain[3], plain[2], plain[1]))
     words = re.sub(r" ?/ ?", "/", " ".join(text.casefold().replace("\u2019", "'").split()))
     if not words:
         return None, ""
@@ -233,13 +236,19 @@ def read_date(text: str) -> tuple[date | None, str]:
         parts = (match[3], str(MONTHS.get(match[2], 0)), match[1])
     else:
         return None, "date"
+    day, kind = _day(parts)
+    if day and before and before[1] and WEEKDAYS[day.weekday()] != before[1]:
+        return None, "date"
+    return day, kind
+
+
+def _day(parts: tuple[str, ...]) -> tuple[date | None, str]:
+    """Return the day of year, month and day, as `read_date` does."""
     if len(parts[0]) == 2:
         return None, "date-two-digits"
     try:
         day = date(*map(int, parts))
     except ValueError:
-        return None, "date"
-    if before and before[1] and WEEKDAYS[day.weekday()] != before[1]:
         return None, "date"
     return (day, "") if day.year in _CENTURY else (None, "date-century")
 
@@ -294,13 +303,15 @@ def _dates(cells: Any, sheet: Sheet, name: str, problems: list[Problem]) -> tupl
         if kind:
             problems += _problems(sheet, codes == code, name, kind, value)
     known = pd.Series(np.array(days, dtype="datetime64[s]"))
-    texts = pd.Series(["" if is_nothing(value) else value for value in distinct], dtype="str")
+    texts = pd.Series(
+        ["" if not value[:1].isdigit() and is_nothing(value) else value for value in distinct], dtype="str"
+    )
     return known.take(codes).reset_index(drop=True), texts.take(codes).reset_index(drop=True)
 
 
 def _read_day(value: str) -> tuple[date | None, str]:
     """Read a date, or the number that a spreadsheet shows as one."""
-    if is_nothing(value):
+    if not value[:1].isdigit() and is_nothing(value):
         return None, ""
     if len(value) == 5 and value.isdecimal() and _FIRST_EXCEL_DAY <= int(value) <= _LAST_EXCEL_DAY:
         return _EXCEL_DAY_0 + timedelta(days=int(value)), "date-number"

@@ -76,9 +76,9 @@ class Story:
 def tell_story(seed: int = 0) -> Story:
     """Make up the five lists and what happens between them."""
     story = Story(clean_space(Random(seed), DOMAINS, OPERATORS))  # noqa: S311 - reproducible, nothing secret
-    corrected, arriving, moved = _prepare(story)
+    corrected, arriving = _prepare(story)
     story.publish()
-    _first_autumn(story, *moved)
+    _first_autumn(story)
     story.publish()
     _winter(story)
     story.publish()
@@ -90,35 +90,32 @@ def tell_story(seed: int = 0) -> Story:
     return story
 
 
-def _prepare(story: Story) -> tuple[list[Entry], list[Entry], list[Entry]]:
-    """Set the stage: descriptions to be corrected, an operator not there yet, and one that is a supplier."""
+def _prepare(story: Story) -> tuple[list[Entry], list[Entry]]:
+    """Set the stage: descriptions that will be corrected, an operator that is not there yet."""
     corrected = story.take(_LARGEST, 3)
     for entry in corrected:
         entry.description = entry.description.upper()
     arriving = story.space.rows_of(_NEWCOMER)
     for entry in arriving:
         story.space.entries.remove(entry)
-    *moved, hosted = story.take(_REGIONAL, 5)
-    heir = story.space.operators[_LARGEST]
-    hosted.project, hosted.support = heir.project, heir.support
-    return corrected, arriving, [hosted, *moved]
+    return corrected, arriving
 
 
-def _first_autumn(story: Story, hosted: Entry, *moved: Entry) -> None:
+def _first_autumn(story: Story) -> None:
     """Domains of one operator go to another, which forgets to correct the contact of one; two are added.
 
-    It only spells it otherwise. One more had its hotline before: that is nobody's former contact.
+    It only spells it otherwise.
     """
     heir = story.space.operators[_LARGEST]
+    moved = story.take(_REGIONAL, 4)
     phone, _, email = moved[0].project.rpartition(", ")
     moved[0].project = f"{read_phone(phone.rpartition(', ')[2])}; {email.upper()}"
-    for entry in (*moved, hosted):
+    for entry in moved:
         entry.certificate, entry.operator = heir.certificate("mss-1"), heir.id
         entry.dn = entry.certificate.dn
     for entry in moved[1:]:
         entry.project, entry.support = heir.project, heir.support
-    domains = (e.domain for e in (*moved, hosted))
-    story.tell("migration", domains, moved=5, contact_changed=7)
+    story.tell("migration", (e.domain for e in moved), moved=4, contact_changed=7)
     story.stale.append(("CONTACT_FORMER_OPERATOR", [moved[0]]))
     like = story.take(_LARGEST, 1)[0]
     added = [f"ch-nouveau-{name}.mssante.fr" for name in ("fable", "songe")]

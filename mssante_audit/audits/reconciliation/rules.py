@@ -57,6 +57,7 @@ from mssante_audit.audits.reconciliation.near import near_of
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.frame import Finding, row_ranges
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.person import Person
 
 __all__ = ["PARTS", "STATUSES", "status"]
@@ -142,7 +143,10 @@ def _differences(matched: Match, space: TrustSpace) -> Iterator[tuple[Finding, R
     ids = ("structure_id", "beneficiary_id")
     by: tuple[str, ...] = ("operator_id", "operator_id_listed", "operator", *ids)
     for told, found, rows in _groups(_where(matched, "operator_match", "differs", days), *by):
-        declared = [_field(name, text) for name, text in zip(ids, told[3:], strict=True) if text.strip()]
+        both = dict(zip(ids, told[3:], strict=True))
+        if identifier_of(both["beneficiary_id"]) == identifier_of(both["structure_id"]):
+            del both["beneficiary_id"]
+        declared = [_field(name, text) for name, text in both.items() if text.strip()]
         facts: dict[str, Any] = {"listed": {"operator": told[1], "name": told[2]}, "declared": declared}
         yield finding("RECO_OPERATOR", told[:4], found, facts), rows
     for code, value in (("RECO_DN_DIFFERS", "differs"), ("RECO_DN_SPELLING", "spelling")):
