@@ -34,6 +34,9 @@ OPTIONAL = {
     "chromium": "only the tests need it: apt-get install chromium",
     "nsd": "only the tests need it: apt-get install nsd",
     "knotd": "only the tests need it: apt-get install knot",
+    "named": "only the tests need it: apt-get install bind9",
+    "unbound": "only the tests need it: apt-get install unbound",
+    "kresd": "only the tests need it: apt-get install knot-resolver",
 }
 """Programs that a run goes without."""
 

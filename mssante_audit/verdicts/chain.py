@@ -35,7 +35,7 @@ class Chain:
                 proven = any("signed" in one.flags for one in self._heard.cuts.get(zone, ()))
                 open_ = zone in self._heard.anchored or ("signed" in reply.flags and not proven)
                 return None if open_ else False
-            return self._unmatched(zone, reply.address)
+            return None if self._heard.signatures else self._unmatched(zone, reply.address)
         if walked and not self._heard.word(zone, zone, "DNSKEY", reply.address, walked=True).kind:
             return None
         servers = dict(security(view, zone).servers)
@@ -45,7 +45,7 @@ class Chain:
         return bool(answer_fault(view, Said._make(fields)))
 
     def _unmatched(self, zone: str, address: str) -> bool | None:
-        """Tell, without signatures, whether no key of a zone is that of its DS."""
+        """Tell, of an observation that kept no signatures, whether no key of a zone is that of its DS."""
         told = [i.data for one in self._heard.cuts.get(zone, ()) for i in one.items if i.type == "DS"]
         usable = known_ds(told)
         keys = self._heard.word(zone, zone, "DNSKEY", address, walked=True)

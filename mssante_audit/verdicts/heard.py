@@ -124,6 +124,8 @@ class Heard:
         """Zones with a DS record."""
         self.signed = False
         """Whether anything is signed, or has a DS record."""
+        self.signatures = False
+        """Whether signatures were kept: older observations have none."""
         self._index(observation)
         found = [address for own in self.names.values() for address in own]
         given_or_found = [a for _, a in self.parent_servers] or found
@@ -149,7 +151,7 @@ class Heard:
             before = both[over_tcp]
             if before is None or self._order(one) > self._order(before):
                 both[over_tcp] = one
-            if one.outcome in SILENT and self._rank(one):
+            if self._is_final(one):
                 self._given_up.add((one.address, over_tcp))
             if one.edns:
                 heard = "silent" if one.outcome in SILENT else _NO_EDNS.get(one.rcode, "known")
@@ -158,6 +160,7 @@ class Heard:
                 self.names.setdefault(one.server, set()).add(one.address)
         records = observation.records
         self.anchored = set(records.loc[records["type"] == "DS", "owner"])
+        self.signatures = bool((records["type"] == "RRSIG").any())
         self.signed = bool(self.anchored) or bool(frame["flags"].str.contains("signed").any())
         for zone, qname, qtype in self._lines:
             self.asked.setdefault((qname, qtype), []).append(zone)
@@ -175,10 +178,14 @@ class Heard:
         if one.outcome in TOLD:
             return 5
         if one.outcome in SILENT:
-            return int(one.attempt == 0 or one.attempt >= self.tries)
+            return int(one.attempt > 0)
         if one.outcome == "lame" and _answers(one):
             return 4
         return 2 if one.edns and one.rcode in _NO_EDNS else 3
+
+    def _is_final(self, one: Reply) -> bool:
+        """Whether a silence is the last that the observer waits for, or one that it knew beforehand."""
+        return one.outcome in SILENT and (one.attempt == 0 or one.attempt >= self.tries)
 
     def times(self, qname: str, qtype: str) -> list[int]:
         """Return when a question was asked first and last, in microseconds since 1970; empty if never."""
@@ -225,10 +232,11 @@ class Heard:
             return said
         if tcp is None and walked:  # would there be more to hear over TCP?
             over = self._apex_over_tcp(udp)
-            return said if over.failed else Word(DIM, udp) if over.told else NOTHING
+            return said if over.failed else Word(DIM, udp) if over.told and udp.attempt else NOTHING
         if tcp is None or other.failed:
             return said._replace(other=tcp)
-        return Word("tcp", tcp) if other.told else NOTHING
+        # Who answers over TCP is asked everything once over UDP: not sent is not silent then.
+        return Word("tcp", tcp) if other.told and udp.attempt else NOTHING
 
     def _compared(self, said: Word, other: Word, udp: Reply, *, asked: bool) -> Word:
         """Hold what was told over UDP of a zone's own mail against what is told over TCP."""
@@ -260,7 +268,8 @@ class Heard:
                 return Word("notimp", one)
             return Word("edns", one) if heard else NOTHING
         if one.outcome in SILENT:
-            return Word("silent", one) if rank or (one.address, over_tcp) in self._given_up else NOTHING
+            sure = self._is_final(one) or (one.address, over_tcp) in self._given_up
+            return Word("silent", one) if sure else NOTHING
         return Word(one.outcome, one)
 
     def usable(self, address: str) -> bool | None:

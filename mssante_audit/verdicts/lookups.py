@@ -151,10 +151,13 @@ class Lookups:
         """Whether all servers of a zone that would be tried failed."""
         if "" in words:
             return True  # there was no server to ask
-        last = (word for word in words.values() if word.kind == "truncated" or word.other is not None)
-        if self._heard.tries > 1 and any(word.failed for word in last):
+        silent = any(word.kind == "silent" for word in words.values())
+        last = any(
+            word.kind == "truncated" or word.other is not None for word in words.values() if word.failed
+        )
+        if last and self._heard.tries > 1:
             return True  # the observer is patient with one of them, over TCP too, once all others have failed
-        if any(not word.failed for word in words.values()):
+        if (silent and not last) or any(not word.failed for word in words.values()):
             return False
         if len(words) >= _TRIED:
             return True

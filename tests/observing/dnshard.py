@@ -140,6 +140,10 @@ def below(name: str, what: str, does: str, *rules: str, mx: str = "", how: str =
 MAILED = zone("mx A 82.64.5.20", "mx AAAA 2001:660:9::20", mx="10 mx.@")
 """A zone with its exchanger inside."""
 
+RELAYS = tuple(
+    f"@ MX 20 relais-au-nom-long-numero-{n}\nrelais-au-nom-long-numero-{n} A 82.64.6.{n + 1}"
+    for n in range(30)
+)
 MANY = tuple(f"ns{number}.beaucoup.example" for number in range(200))
 
 REFUSALS = (
@@ -394,6 +398,17 @@ DELEGATIONS = (
         ("DNS_PARENT_DISAGREE",), parent=(f"@ MX 10 {MX}.",), second_parent=(), first=None,
         method="redirected", reached=None, zone="nonsigne.fr",
     ),
+    both("lateral", "both servers refer to themselves", "sideways", "DNS_DELEGATION_DEAD", reached=NONE),
+    both("casse", "both servers answer in lower case, whatever the question", "lower"),
+    both(
+        "nie-milieu", "both servers deny the name between the zone and the domain",
+        "no-middle", listed=("x.milieu",), first=zone(f"x.milieu MX 10 {MX}."), method="within-delegated",
+    ),
+    Hard(
+        "mx-soi", "clean: its own exchanger, inside the zone",
+        first=zone("@ A 82.64.5.40", mx="10 @"), cn="mx-soi.mssante.fr",
+    ),
+    Hard("gros-mx", "clean: thirty exchangers, over TCP", first=zone(*RELAYS)),
     Hard("un-seul", "one server only", ("DNS_SINGLE_SERVER",), parent=cut(NS[0]), first=zone(ns=NS[:1])),
     one("un-mort", "one server of two is silent", "silent", "DNS_SERVER_SILENT"),
     one("un-refuse", "one server of two refuses all", "refuse", "DNS_SERVER_REFUSING"),
@@ -589,6 +604,20 @@ DNSSEC = (
     signed(
         "parent-non-signe-bon", "clean: signed, with its DS in a parent that is not signed",
         "now", zone="nonsigne.fr",
+    ),
+    signed(
+        "hote-expire", "a zone of an exchanger, signatures expired",
+        "expired", "DNS_SIGNATURE_BROKEN", first=zone("mx A 82.64.5.41"), reached=NOT_VALIDATING,
+    ),
+    redirected(
+        "vers-expire", "redirected to that exchanger",
+        "10 mx.hote-expire.mssante.fr", "DNS_MX_BOGUS", reached=NOT_VALIDATING,
+        cn="mx.hote-expire.mssante.fr",
+    ),
+    redirected(
+        "vers-expire-un", "redirected to that exchanger and to a sound one",
+        f"10 mx.hote-expire.mssante.fr, 20 {MX}", "DNS_MX_BOGUS",
+        unsound="one sound exchanger for validators",
     ),
     Hard(
         "alias-sans-cle", "an alias into a zone that has a DS and no such key",

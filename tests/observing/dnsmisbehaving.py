@@ -11,7 +11,7 @@ import dns.name
 import dns.query
 import dns.rcode
 import dns.rdatatype
-from dnscases import ONE, P1, ROOT
+from dnscases import NS, ONE, P1, ROOT
 from dnslab import Script, reply, send
 
 
@@ -128,6 +128,22 @@ def hollow(query: dns.message.Message, _message: dns.message.Message) -> dns.mes
     return reply(query, aa=False)
 
 
+def sideways(query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
+    zone = next((r.name for r in (*message.answer, *message.authority)), query.question[0].name)
+    return reply(query, aa=False, authority=[f"{zone} NS {name}." for name in NS])
+
+
+def lower(query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
+    message.question[0].name = query.question[0].name.canonicalize()
+    return message
+
+
+def no_middle(query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
+    if query.question[0].name.labels[0].lower() == b"milieu":
+        message.set_rcode(dns.rcode.NXDOMAIN)
+    return message
+
+
 def without_aa(_query: dns.message.Message, message: dns.message.Message) -> dns.message.Message:
     message.flags &= ~dns.flags.AA
     return message
@@ -152,8 +168,9 @@ def other_mx(query: dns.message.Message, message: dns.message.Message) -> dns.me
 
 
 SPOILT = {
-    "hollow": hollow, "truncated": truncated, "nodata": empty, "no-aa": without_aa, "no-opt": without_opt,
-    "no-sig": without_signatures, "other-mx": other_mx,
+    "truncated": truncated, "nodata": empty, "hollow": hollow, "sideways": sideways, "lower": lower,
+    "no-middle": no_middle, "no-aa": without_aa, "no-opt": without_opt, "no-sig": without_signatures,
+    "other-mx": other_mx,
 }  # fmt: skip
 """What is done to a good reply."""
 RCODES = {

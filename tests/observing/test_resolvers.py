@@ -41,16 +41,6 @@ def test_resolvers_come_where_the_table_says(told: dict[str, dict[str, Told]], c
         assert case.reached in (None, reached), told[domain]
 
 
-WRONG_RULES = ("six-et-quatre", "adresse-privee")
-"""Cases whose findings are wrong, still."""
-
-
-def cases(*wrong: str) -> list[object]:
-    """Return the cases; those that we are wrong about may fail."""
-    mark = pytest.mark.xfail(strict=False)
-    return [pytest.param(c, marks=[mark] if c.name in wrong else [], id=c.name) for c in HARD]
-
-
 @pytest.fixture(scope="module")
 def mail(folder: Path) -> dict[str, Mail]:
     return answers(folder, HARD)
@@ -77,7 +67,7 @@ def found(folder: Path) -> dict[str, set[str]]:
     return findings(folder, HARD)
 
 
-@pytest.mark.parametrize("case", cases(*WRONG_RULES))
+@pytest.mark.parametrize("case", HARD, ids=lambda case: case.name)
 def test_findings(found: dict[str, set[str]], case: Hard) -> None:
     assert found[case.name] == set(case.rules), case.what
 
