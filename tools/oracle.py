@@ -173,9 +173,9 @@ def look(folder: Path) -> None:
 
     hints = folder / "hints"
     hints.write_text(HINTS)
-    with running(folder), ThreadPoolExecutor(2) as pool:
+    with running(folder), ThreadPoolExecutor(6) as pool:
         theirs = list(pool.map(lambda case: zonemaster(case.tested, hints), CASES))
-        observe_cases(folder)
+        observe_cases(folder, timeout=3)
     ours = {name: sorted(rules) for name, rules in findings(folder).items()}
     seen = {"ours": ours, "theirs": dict(zip((case.name for case in CASES), theirs, strict=True))}
     (folder / "seen.json").write_text(json.dumps(seen))

@@ -25,7 +25,7 @@ def look(folder: Path, zonemaster: Callable[[str], Mapping[str, str]]) -> None:
     folder.mkdir()
     look_with_resolvers(folder, HARD)
     zones = [case.domains[0] for case in HARD if case.method in ZONES]
-    with running(folder / "again", HARD), ThreadPoolExecutor(4) as pool:
+    with running(folder / "again", HARD), ThreadPoolExecutor(8) as pool:
         said = dict(zip(zones, pool.map(zonemaster, zones), strict=True))
     (folder / "zonemaster.json").write_text(json.dumps(said))
 

@@ -1,6 +1,6 @@
 """Cases on which audits of the DNS are wrong: what is served, what resolvers do with it, what we must say.
 
-One line a case. `dnsscene` serves them, `dnsresolvers` asks unbound and Knot Resolver about each, and
+One line a case. `dnsscene` serves them, `dnsresolvers` asks BIND, unbound and Knot Resolver about each, and
 `test_resolvers` holds `Hard.reached` to them, our verdict to what follows from that, and our findings.
 """
 
@@ -75,27 +75,10 @@ def servers(label: str, *does: str) -> Servers:
     return Servers(tuple(names), tuple(hosts), tuple(scripted))
 
 
-def dead(label: str) -> dict[str, tuple[object, ...]]:
-    """Return a zone ``LABEL-z.example`` on silent servers, as fields of a case."""
-    own = servers(label, "silent", "silent")
+def dead(label: str, does: str = "silent") -> dict[str, tuple[object, ...]]:
+    """Return a zone ``LABEL-z.example`` on servers of no use, as fields of a case."""
+    own = servers(label, does, does)
     return {"hosts": (*own.hosts, *(f"{label}-z NS {n}." for n in own.names)), "scripted": own.scripted}
-
-
-def refused(label: str) -> dict[str, tuple[object, ...]]:
-    """Return two servers that refuse, as fields of a case."""
-    own = servers(label, "refuse", "refuse")
-    return {"hosts": own.hosts, "scripted": own.scripted}
-
-
-def threefold(label: str, *does: str) -> dict[str, object]:
-    """Return a delegation to the good servers, as many as lack to three, and others."""
-    own = servers(label, *("", "")[: 3 - len(does)], *does)
-    return {
-        "parent": cut(*own.names),
-        "first": zone(ns=own.names),
-        "hosts": own.hosts,
-        "scripted": own.scripted,
-    }
 
 
 def scripted(name: str, what: str, does: Iterable[str], *rules: str, **more: object) -> Hard:
@@ -371,14 +354,10 @@ DELEGATIONS = (
         parent=cut(*MANY), first=zone(ns=MANY),
         hosts=tuple(f"{n.removesuffix('.example')} A {(ONE, TWO)[k % 2]}" for k, n in enumerate(MANY)),
     ),
-    Hard(
-        "trois-un-mort", "one server of three is silent",
-        ("DNS_SERVER_SILENT",), **threefold("trois-un-mort", "silent"),
-    ),
-    Hard(
+    scripted("trois-un-mort", "one server of three is silent", ("", "", "silent"), "DNS_SERVER_SILENT"),
+    scripted(
         "trois-deux-morts", "two servers of three are silent",
-        ("DNS_SERVER_SILENT",), unsound="one sound server", **threefold("trois-deux-morts", "silent",
-        "silent"),
+        ("", "silent", "silent"), "DNS_SERVER_SILENT", unsound="one sound server",
     ),
     scripted(
         "mort-et-refus", "one server is silent, the other refuses",
@@ -391,7 +370,7 @@ DELEGATIONS = (
     Hard(
         "morte-delegue", "inside a sound zone, a zone whose servers refuse",
         ("DNS_DELEGATION_DEAD",), listed=("labo",), first=zone("labo NS ns1-morte-delegue.op.example.",
-        "labo NS ns2-morte-delegue.op.example."), **refused("morte-delegue"), reached=NONE,
+        "labo NS ns2-morte-delegue.op.example."), **dead("morte-delegue", "refuse"), reached=NONE,
     ),
     Hard(
         "parents-differents", "one server of the parent does not have the domain",

@@ -241,7 +241,7 @@ def observe_cases(folder: Path, cases: Sequence[Case] = CASES, **changes: object
     for zone, servers in PARENT_ZONES.items():
         settings = ObserveSettings(
             parent_zone=zone, parent_servers=servers, root=(("a.root-servers.net", ROOT),),
-            retry_delay=0.05, per_server=1e5, per_second=1e5, **{"timeout": 0.5} | changes,
+            retry_delay=0.05, per_server=1e5, per_second=1e5, **{"timeout": 1.5} | changes,
         )  # fmt: skip
         if domains := [domain for case in cases if case.zone == zone for domain in case.domains]:
             observe(domains, file_of(folder, zone), settings)
