@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from lxml import etree
 from made_findings import framed, made
+from tlsmade import write_tls
 
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.base.resources import resource
@@ -175,6 +176,16 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     seen = gzip.decompress(sample.read_bytes()).replace(b'"2026-03-02T', b'"2025-02-28T')
     (folder / "data" / "dns.jsonl.gz").write_bytes(gzip.compress(seen))
     return run_reports(out=folder / "out", parameters={"data": str(folder / "data"), "as_of": REAL_AS_OF})
+
+
+@pytest.fixture(scope="session")
+def certificates_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The report on certificates, of the sample with servers that were visited and say hostile things."""
+    folder = tmp_path_factory.mktemp("certificates")
+    copytree(resource("data/sample"), folder / "data")
+    write_tls(load_space(folder / "data", as_of=SAMPLE_AS_OF), folder / "data", PAYLOADS)
+    given = {"data": str(folder / "data"), "as_of": SAMPLE_AS_OF}
+    return run_reports(["certificates"], out=folder / "out", parameters=given)
 
 
 @pytest.fixture(scope="session")

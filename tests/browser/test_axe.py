@@ -11,7 +11,7 @@ from tests.browser.test_site import KINDS, page_of
 pytestmark = pytest.mark.browser
 
 WIDTHS = (1280, 390)
-REPORTS = tuple(find_notebooks((), resource("notebooks")))
+REPORTS = tuple(sorted({*find_notebooks((), resource("notebooks"))} - {"certificates"}))
 
 
 def violations(page):
@@ -45,6 +45,11 @@ def test_the_site_with_search_results_and_open_numbers(visit, sample_site):
 @pytest.mark.parametrize("name", REPORTS)
 def test_a_report(look, sample_run, name, width):
     assert violations(look(sample_run.out / f"{name}.html", width).page) == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_report_on_certificates(look, certificates_run, width):
+    assert violations(look(certificates_run.out / "certificates.html", width).page) == []
 
 
 @pytest.mark.parametrize("width", WIDTHS)

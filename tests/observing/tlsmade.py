@@ -1,0 +1,54 @@
+"""An observation of TLS made up for a space: most servers right, one thing wrong with each of the others."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from smtplab import make
+
+from mssante_audit.observe.dns.exchangers import addresses_of
+from mssante_audit.observe.dns.view import view_of
+from mssante_audit.observe.lines import instant
+from mssante_audit.observe.tls.observation import FORMAT, VERSION
+from mssante_audit.observe.tls.run import lines_of, servers_of
+from mssante_audit.observe.tls.visit import Visit
+from mssante_audit.space.trust import TrustSpace
+
+PLAIN = re.compile(r"[A-Za-z0-9 =,.()'-]+")
+
+
+def write_tls(space: TrustSpace, folder: Path, payloads: Sequence[str]) -> Path:
+    """Write the observation into a data folder; servers say and present what is in `payloads`, too."""
+    lines = "".join(f"{json.dumps(one)}\n" for one in _lines(space, payloads))
+    file = folder / "observations" / "tls-2026-03-02T060000Z.jsonl.gz"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(gzip.compress(lines.encode(), mtime=0))
+    return file
+
+
+def _lines(space: TrustSpace, payloads: Sequence[str]) -> Iterator[dict[str, Any]]:
+    assert space.observation is not None
+    at = space.as_of - timedelta(days=1)
+    root = make("CN=AC FICTIVE,C=FR", ca=True, days=9_999)
+    texts = space.audited.drop_duplicates("cn").set_index("cn")["dn"]
+    hosts = addresses_of(view_of(space.observation), space.audited["domain"].unique().tolist())
+    yield {"format": FORMAT, "version": VERSION, "at": instant(at), "dns": space.observation.source}
+    written: set[str] = set()
+    for number, server in enumerate(servers_of(hosts, 25)):
+        payload = payloads[number % len(payloads)]
+        dn = next((texts[host] for host in server.hosts if host in texts.index), "CN=x,C=FR")
+        seen = Visit("busy", payload[:200])
+        if number % 4 == 2:
+            odd = make(f"CN={payload[:60].replace(',', ';')}", root, start=at - timedelta(9), days=12)
+            seen = Visit("presented", protocol="TLSv1.3", cipher="X", chain=(odd.der,))
+        elif number % 4 and PLAIN.fullmatch(dn):
+            own = make(dn, root, start=at - timedelta(100), days=104 + 20 * number)
+            seen = Visit("presented", protocol="TLSv1.3", cipher="X", chain=(own.der,))
+        yield from lines_of(server, seen, at, 1, written)
+    yield {"end": instant(at), "complete": True}
