@@ -29,6 +29,7 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 
 =================================  ==================================================================
 `domains`, `method_records`        a row a domain; the DNS method in use for it, and the declared one
+`mail_records`                     whether mail to each domain arrives, and what decides it
 `hosts`                            the name servers or mail hosts that domains depend on
 `causes`, `actionable`             what to put right first, findings merged by operator and remedy; the
                                    findings that ask for something: no information, no hints

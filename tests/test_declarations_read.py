@@ -270,7 +270,8 @@ def test_no_column_holds_the_domain(load):
     "text",
     ["X", "x", "oui", "Oui", "☒", "☑", "1", "TRUE", "vrai", " X ", "[x]", "X.", "XX",
      "(x)", "[ x ]", "×", "■", "Oui.", "coché", "ok", "signé", "Oui, signée", "Signé et tamponné",
-     "cachet et signature"],
+     "cachet et signature", "X (oui)", "x x", "✓✓", "Case cochée", "signé le 12/06/2025",
+     "Signé par la directrice"],
 )  # fmt: skip
 def test_a_ticked_box(text):
     assert read_box(text) is True
@@ -279,10 +280,18 @@ def test_a_ticked_box(text):
 @pytest.mark.parametrize(
     "text",
     ["", " ", "non", "☐", "0", "FALSE", "faux", "-", "[ ]", "□", "( )",
-     "néant", "Sans objet", "N/A", "non cochée", "Non signé", "Non."],
+     "néant", "Sans objet", "N/A", "non cochée", "Non signé", "Non.", "pas coché", "pas de retrait",
+     "non, maintien", "Non demandé"],
 )  # fmt: skip
 def test_an_empty_box(text):
     assert read_box(text) is False
+
+
+@pytest.mark.parametrize(
+    "text", ["?", "x ?", "Non ?", "/", "non, oui", "en attente", "signature en attente", "à voir"]
+)
+def test_a_box_that_is_neither(text):
+    assert read_box(text) is None
 
 
 def test_boxes_of_every_type_and_one_that_is_neither(load):
@@ -323,6 +332,14 @@ def test_boxes_of_every_type_and_one_that_is_neither(load):
         ("Signé le 12/03/2024", "2024-03-12"),
         ("Fait le 12/03/2024 à Pau", "2024-03-12"),
         ("12/03/2024 10:30", "2024-03-12"),
+        ("mar. 12 mars 2024", "2024-03-12"),
+        ("lun. 12 mars 2024", "date"),
+        ("12/mars/2024", "2024-03-12"),
+        ("le : 12/03/2024", "2024-03-12"),
+        ("ce 12 mars 2024", "2024-03-12"),
+        ("12 mars 2024 à 14h", "2024-03-12"),
+        ("12/03/2024 (signature)", "2024-03-12"),
+        ("12/03/2024 (réception)", "date"),
         ("avant le 12/03/2024", "date"),
         ("Signé après le 12/03/2024", "date"),
         ("12/03/0024", "date-century"),

@@ -67,7 +67,8 @@ def test_a_stroke_is_no_date_and_no_tick_and_a_cross_is_one(load):
 @pytest.mark.parametrize(
     "text",
     ["Non", "xxx", "X-Tech", "CH NEANTIE", "S. MARTIN", "N'DIAYE", "Sans Souci", "?", "O", "Auxane", "Passy",
-     "Idem Santé", "Voirie", "CH de Voiron", "Ida", "Id-Santé", "Comme Chez Soi", "Membre", "Jointe Venture"],
+     "Idem Santé", "Voirie", "CH de Voiron", "Ida", "Id-Santé", "Comme Chez Soi", "Membre", "Jointe Venture",
+     "Pas-de-Calais", "Pas de Calais", "NCX", "Rasa"],
 )  # fmt: skip
 def test_words_that_only_look_so_stay(load, text):
     register = load({"structure_name": text, "description": text, "representative_last_name": text})
@@ -75,6 +76,18 @@ def test_words_that_only_look_so_stay(load, text):
     assert register.declarations["description"].tolist() == [text]
     assert register.problems.empty
     assert not is_nothing(text)
+
+
+def test_fields_other_than_texts_say_so_at_more_length(load):
+    struck = {
+        "mail_server": "pas de serveur",
+        "technical_manager_email": "Pas d’adresse",
+        "contract_number": "xxx",
+    }
+    (row,) = load(struck).declarations[list(struck)].to_dict("records")
+    assert set(row.values()) == {""}
+    for text in ("Sans objet (IGC Santé)", "non utilisé", "N.C.", "Ø", "aucun(e)", "(néant)"):
+        assert is_nothing(text), text
 
 
 ABOVE = ["idem", "Idem.", "id.", "cf. ci-dessus", "CF CI-DESSUS", "voir plus haut", '"', "″",

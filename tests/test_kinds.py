@@ -35,7 +35,7 @@ from mssante_audit.verdicts.domains import domains
 
 AS_OF = "2026-03-03T06:00:00Z"
 RULE = Rule(
-    code="TLS_SEEN", severity="warning", confidence="certain", family="TLS", check="tls", source="none",
+    code="SEAL_SEEN", severity="warning", confidence="certain", family="TLS", check="tls", source="none",
     title_fr="Certificat vu", title_en="Certificate seen", why_fr="Vu.", why_en="Seen.",
     remedy_fr="Rien.", remedy_en="Nothing.",
     observed_fr="Vu.", observed_en="Seen.",
@@ -50,6 +50,12 @@ class Presented:
     sha256: str
     started_at: datetime
     of: dict[str, str]
+    complete: bool = True
+    size: int = 1
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        return pd.DataFrame({"line": [], "kind": [], "message": []})
 
     @property
     def parts(self) -> tuple[Presented, ...]:
@@ -71,15 +77,15 @@ def frame(seen: Presented | None, names: Sequence[str]) -> pd.DataFrame:
 
 def find(space: TrustSpace) -> Iterator[Finding]:
     listed = space.audited.groupby("domain")["row"].apply(tuple).to_dict()
-    for domain, subject in space.given("tls").of.items():
-        yield Finding("TLS_SEEN", subject, listed[domain])
+    for domain, subject in space.given("seal").of.items():
+        yield Finding("SEAL_SEEN", subject, listed[domain])
 
 
 @pytest.fixture
 def kind(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kind]:
     module: Any = ModuleType("made_up_kind")
     module.KIND = Kind(
-        name="tls", need="tls", title="Certificats vus",
+        name="seal", need="seal", title="Certificats vus",
         lacks={"fr": "aucune observation des certificats", "en": "no observation of certificates"},
         remedy="Observez-les.", read=read,
         frames={"presented": Frame("A domain.", None, frame)},
@@ -87,7 +93,7 @@ def kind(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kind]:
     monkeypatch.setitem(sys.modules, "made_up_kind", module)
     monkeypatch.setattr(kinds, "OURS", (*kinds.OURS, "made_up_kind"))
     monkeypatch.setattr(registry, "_registered", {})
-    register(Audit("tls_seen", "TLS", (RULE,), find, needs=("tls",)))
+    register(Audit("seal_seen", "TLS", (RULE,), find, needs=("seal",)))
     yield module.KIND
     registry.catalogue.cache_clear()
 
@@ -101,20 +107,21 @@ def data(tmp_path: Path) -> Path:
 def observed(data: Path, domain: str, at: str = "2026-03-02T070000Z") -> Path:
     header = {"format": "made up", "at": "2026-03-02T07:00:00Z"}
     lines = [header, {"of": [domain, "CN=mx.example"]}]
-    file = data / "observations" / f"tls-{at}.jsonl.gz"
+    file = data / "observations" / f"seal-{at}.jsonl.gz"
     file.write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode()))
     return file
 
 
 def test_without_a_file_its_audit_lacks_it_and_nothing_is_called_well(kind: Kind, data: Path) -> None:
     space = load_space(data, as_of=AS_OF)
-    assert lacking(space)["tls_seen"] == ("tls",)
-    assert audit("tls_seen", space).empty
-    assert "tls_seen" in provenance(space)["not_made"]
+    assert lacking(space)["seal_seen"] == ("seal",)
+    assert audit("seal_seen", space).empty
+    assert "seal_seen" in provenance(space)["not_made"]
     told = domains(space).iloc[0]
-    assert (told["tls"], told["why"]["tls"]) == ("unknown", ["no_tls"])
+    assert told["tls"] == "unknown"
+    assert "no_seal" in told["why"]["tls"]
     assert "aucune observation des certificats" in told["reasons"]
-    assert unknown({"TLS": ["tls"]}).endswith("Observez-les.")
+    assert unknown({"TLS": ["seal"]}).endswith("Observez-les.")
 
 
 def test_with_a_file_its_audit_runs_and_results_say_where_that_comes_from(kind: Kind, data: Path) -> None:
@@ -122,9 +129,9 @@ def test_with_a_file_its_audit_runs_and_results_say_where_that_comes_from(kind: 
     domain = before.audited["domain"].iloc[0]
     file = observed(data, domain)
     space = load_space(data, as_of=AS_OF)
-    [told] = audit("tls_seen", space).to_dict("records")
+    [told] = audit("seal_seen", space).to_dict("records")
     assert told["domain"] == domain
-    assert "tls_seen" not in lacking(space)
+    assert "seal_seen" not in lacking(space)
     assert [(one["kind"], one["file"]) for one in provenance(space)["observed"]] == [
         ("Observation du DNS", before.observation.source), ("Certificats vus", file.name)
     ]  # fmt: skip
@@ -138,12 +145,12 @@ def test_a_snapshot_keeps_its_frames_and_finds_it_again(kind: Kind, data: Path, 
     file = observed(data, domain)
     make_snapshot(load_space(data, as_of=AS_OF), tmp_path / "s", data=data)
     kept = load_space(tmp_path / "s")
-    assert kept.given("tls").source == file.name
+    assert kept.given("seal").source == file.name
     assert kept.kept is not None
     presented = kept.kept("presented").set_index("domain")["subject"]
     assert presented[presented != ""].to_dict() == {domain: "CN=mx.example"}
     observed(data, "ch-autre.mssante.fr")
-    assert load_space(tmp_path / "s").given("tls") is None, "another file than the one it was made with"
+    assert load_space(tmp_path / "s").given("seal") is None, "another file than the one it was made with"
 
 
 def test_its_old_files_are_removed_too(kind: Kind, data: Path) -> None:

@@ -357,7 +357,7 @@ def test_the_documented_code_builds_a_site_that_knows_the_run_before(tmp_path, m
     (code,) = re.findall(r"```python\n(.*?)```", doc, re.DOTALL)
     code = code.replace("data/sample", str(resource("data/sample")))
     monkeypatch.chdir(tmp_path)
-    exec(code.replace("2026-03-03", "2026-03-02"), {})
+    exec(code.replace("2026-03-03", "2026-03-02T12:00"), {})
     (tmp_path / "site").rename(tmp_path / "site-before")
     exec(code, {})
     assert "Premier passage" in text_of(own_pages(tmp_path / "site-before")["index.html"])

@@ -20,15 +20,17 @@ _LONGEST = 60
 """Bytes; nobody refers at greater length."""
 _NOTHING = re.compile(
     r"[-‐-―−_/\\.…·*~\s]*[-‐-―−_/\\.…·*~][-‐-―−_/\\.…·*~\s]*"
-    r"|[\W_]*(?:x|n[ée]ants?|sans[ -]objet|s[./]? ?o\.?|aucune?s?|n[/.]? ?a\.?|none|null|nan|rien|vide"
-    r"|non[ -]applicable|non[ -]concern[ée]e?s?|pas[ -]concern[ée]e?s?)[\W_]*",
+    r"|[\W_]*(?:x|(?:n[ée]ants?|sans[ -]objet|s[./]? ?o\.?|aucune?s?(?:\(e\))?|n[/.]? ?[ac]\.?|none|null|nan"
+    r"|rien|vide|ø|r\.?a\.?s\.?|(?:non|pas)[ -](?:applicable|(?:concern|renseign|utilis|communiqu)[ée]e?s?))"
+    r"(?:\s*\([^()]{1,30}\))?)[\W_]*",
     re.I,
 )
-_CROSSES = re.compile(r"[\W_]*x+[\W_]*", re.I)
+_CROSSES = re.compile(r"[\W_]*(?:x+|pas d(?:e |['’])[\w '’-]{1,40})[\W_]*", re.I)
+"""Likewise where no name can stand: Pas-de-Calais is one."""
 _DITTO = re.compile(r"\s*(?:[\"″〃“”«»]+|''|(?:[\"″〃“”«»]\s*)+)\s*")
 _FIRST = re.compile(
     r"\W*(?:idem|id\b|ibid|ditto|dito|identique|cf\b|voir\b|v\. |comme\b|ci[ -](?:dess|joint)|supra"
-    r"|(?:l[ae]s? )?m[êe]mes?(?: (?:qu|personne|coordonn|num|adresse|contact)|\W*$)"
+    r"|(?:l[ae]s? )?m[êe]mes?(?: (?:qu|personne|coordonn|num|adresse|contact|struct|op[ée]rat|[ée]tabl)|\W*$)"
     r"|en (?:annexe|pi[èe]ce)|pi[èe]ces? jointe|pj\b|(?:certificat |dn )?(?:ci-)?jointe?\W*$)",
     re.I,
 )
@@ -64,7 +66,7 @@ _IF_OTHER = ("technical_manager", "connector")
 """Parts that the form wants only of another than the one above: the same is nobody."""
 
 _WORDS = (
-    "x xx xxx né nea san so s.o s/o s._ s_o auc na n.a n/a n_a non"
+    "x xx xxx né nea san so s.o s/o s._ s_o auc na n.a n/a n_a nc n.c n/c n_c ø ras r.a non"
     " nul nan rie vid pas id id. ide ibi dit le_ la_"
     " les mê mem cf cf. voi v._ com ci- ci_ sup en_ piè pie pj pj. cer dn_ joi"
 )
@@ -88,7 +90,9 @@ Tell = Callable[[str, pd.Series], None]
 
 
 def is_nothing(text: str, kind: str = "") -> bool:
-    """Tell a stroke, or a word that says that there is no value; in other fields than texts also ``xxx``.
+    """Tell a stroke, or a word that says that there is no value.
+
+    In other fields than texts ``xxx`` and ``pas de …`` are such, too.
 
     >>> [is_nothing(text) for text in ("--", "Néant.", "S.O.", "x", "n/a", "CH X", "")]
     [True, True, True, True, True, False, False]

@@ -73,14 +73,17 @@ KINDS = {
 }
 """The kinds of problems."""
 
-_TICKS, _EMPTY_BOXES = "☒☑✓✔✗✘✕✖×■", "☐□▢◻–-"
+_TICKS, _EMPTY_BOXES = frozenset("☒☑✓✔✗✘✕✖×■"), "☐□▢◻–-"
 _YES = frozenset(
     ["x", "xx", "xxx", "oui", "o", "yes", "y", "vrai", "true", "1", "on", "ok", "coche", "cochee"]
 )
-_NO = frozenset(
-    ["non", "n", "no", "faux", "false", "0", "off", "non coche", "non cochee", "non signe", "non signee"]
+_NO = frozenset(["non", "n", "no", "faux", "false", "0", "off"])
+_SIGNED = re.compile(
+    r"(?:oui )?(?:(?:(?:signee?|signature|cachet|cachetee?|tampon|tamponnee?)(?: et | |$))+"
+    r"|signee? (?:le|par|electroniquement|numeriquement)\b.*)"
 )
-_SIGNED = re.compile(r"(?:oui )?(?:(?:signee?|signature|cachet|cachetee?|tampon|tamponnee?)(?: et | |$))+")
+_DONE = frozenset(["coche", "cochee"])
+_NOT = re.compile(r"(?:non|pas|aucune?)(?: [a-z]+){1,4}")
 
 MONTHS = {
     name: number
@@ -95,18 +98,21 @@ MONTHS = {
     for name in names.split()
 }  # fmt: skip
 WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
-_DAY = "|".join(WEEKDAYS)
+_DAY = "|".join([*WEEKDAYS, *(rf"{day[:3]}(?=[. ])" for day in WEEKDAYS)])
 _PLACE = r"[^\W\d][^\W\d'’-]*(?:[ '’-][^\W\d'’-]+){0,6}"
 _BEFORE_DATE = re.compile(
-    r"(?:(?:date|fait|signée?)\b ?:? ?)?"
+    r"(?:(?:date|fait|signée?|le)\b ?: ?|(?:date|fait|signée?) )?"
     rf"(?:(?:à )?(?!(?:{_DAY}|le)\b){_PLACE}(?:, ?|(?= le )) ?(?=le |\d|(?:{_DAY})\b))?"
-    rf"(?:le )?(?:({_DAY}),? )?(?:le )?"
+    rf"(?:[cl]e )?(?:({_DAY})\.?,? )?(?:le )?"
 )
 """What stands before a date: a word (`Fait à`), a place (`Pau, le …`), the day of the week."""
 _NO_PLACE = re.compile(
     r"\b(?:avant|après|depuis|dès|jusqu|re[çc]u|envoyé|prévu|valable|modifié|partir|annulé|vers|environ|courant|fin)"
 )
-_AFTER_DATE = re.compile(rf" à {_PLACE}$|[ t]\d\d?[:h]\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:\d\d)?$|[.,]$")
+_AFTER_DATE = re.compile(
+    rf" à {_PLACE}$| à \d\d?h(?:\d\d)?$| ?\((?:date de )?(?:la )?sign[^()\d]{{0,20}}\)$"
+    r"|[ t]\d\d?[:h]\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:\d\d)?$|[.,]$"
+)
 _TITLE = re.compile(r"(?:M\.|Mr|Mme|Mlle|Dr|Pr|Monsieur|Madame|Docteur|Professeur)\.?\s+", re.I)
 _PLAIN_DATE = re.compile(r"([0-3]?[0-9])/([01]?[0-9])/([0-9]{4})")
 _CENTURY = range(2000, 2100)
@@ -201,11 +207,16 @@ def read_box(value: Any) -> bool | None:
     text = str(value).strip()
     bare = text.strip("[]() .")
     words = fold(text)
-    if bare in _TICKS and bare:
+    said = {*words.split()} - {"case"}
+    if "?" in text:
+        return None
+    if bare and _TICKS.issuperset(bare):
         return True
     if not bare or bare in _EMPTY_BOXES or words in _NO:
         return False
-    if words in _YES or _SIGNED.fullmatch(words):
+    if _NOT.fullmatch(words) and not said & _YES.difference(_DONE):
+        return False
+    if (said and _YES.issuperset(said)) or _SIGNED.fullmatch(words):
         return True
     return False if is_nothing(text) and not text.startswith("/") else None  # one stroke may be a tick
 
@@ -232,12 +243,12 @@ def read_date(text: str) -> tuple[date | None, str]:
         parts = (match[1], match[3], match[4])
     elif match := re.fullmatch(r"(\d\d?)([/. -])(\d\d?)\2(\d{4}|\d\d)", words):
         parts = (match[4], match[3], match[1])
-    elif match := re.fullmatch(r"(\d\d?)(?: ?er)?[ -]([a-zéûà]+)\.?[ -](\d{4}|\d\d)", words):
+    elif match := re.fullmatch(r"(\d\d?)(?: ?er)?[ /-]([a-zéûà]+)\.?[ /-](\d{4}|\d\d)", words):
         parts = (match[3], str(MONTHS.get(match[2], 0)), match[1])
     else:
         return None, "date"
     day, kind = _day(parts)
-    if day and before and before[1] and WEEKDAYS[day.weekday()] != before[1]:
+    if day and before and before[1] and not WEEKDAYS[day.weekday()].startswith(before[1]):
         return None, "date"
     return day, kind
 

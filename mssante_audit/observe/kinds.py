@@ -54,7 +54,8 @@ class Aside(NamedTuple):
 Reader = Callable[[Sequence[File], Sequence[str], datetime, datetime], tuple[Any, list[Aside]]]
 """From files (newest first), the list's domains, the instant audited at, and the one before which what was
 seen says nothing any more: what was observed, ``None`` if nothing was, and what was left aside. What was
-observed has ``parts``, each with ``source``, ``sha256`` and ``started_at``."""
+observed has a ``size`` (of domains or servers) and ``parts``, each with ``source``, ``sha256``,
+``started_at``, ``complete`` and ``problems``, as `mssante_audit.observe.observation.Observation` has them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,11 @@ class Observation:
         return self.complete and not self.only
 
     @property
+    def size(self) -> int:
+        """How many domains the files answer for."""
+        return int(self.queries["domain"].nunique()) + sum(len(part.domains) for part in self.older)
+
+    @property
     def parts(self) -> tuple[Observation, ...]:
         """All the files that answer, the newest first."""
         return (self, *self.older)

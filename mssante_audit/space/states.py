@@ -260,13 +260,8 @@ def _observed(need: str, space: TrustSpace, limits: Inputs) -> _Seen:
     newest, *older = seen.parts
     torn = not newest.complete or newest.problems["kind"].isin(["cut", "damaged"]).any()
     faults: tuple[tuple[str, Mapping[str, Any]], ...] = (("damaged", {}),) if torn and not older else ()
-    size = (
-        newest.queries["domain"].nunique() + sum(len(part.domains) for part in older)
-        if hasattr(newest, "queries")
-        else len(seen.servers)
-    )
     limit = space.thresholds.observation_max_age_days
-    return _Seen(newest.started_at, int(size), limit, limits.max_loss, faults=faults)
+    return _Seen(newest.started_at, seen.size, limit, limits.max_loss, faults=faults)
 
 
 def _mailboxes(space: TrustSpace, limits: Inputs) -> _Seen:

@@ -271,7 +271,7 @@ def load_space(
         checked(whitelist, file)
     register, limits = find_register(folder), thresholds or Thresholds()
     found: tuple[dict[str, Any], tuple[Aside, ...], dict[str, tuple[File, ...]]] | None = beside(
-        tuple(kind.name for kind in kinds()),
+        tuple(kind.name for kind in kinds() if find_observation(folder, kind.name)),
         lambda: read_observations(
             folder, whitelist.entries["domain"].tolist(), instant, limits.oldest_observation(instant)
         ),

@@ -33,16 +33,17 @@ _BLANKS = " \t\r\n"
 _CODE = re.compile(r" *\( *([^()]*?) *\)$")
 _PLACES = ("ST", "L")
 _BEFORE = re.compile(
-    r"[«\s]*(?:subject|sujet|objet|dn)(?:\s+(?:du\s+certificat|igc[ -](?:sant[ée]|cps)))?\s*[:=]"
-    r"\s*(?=/|[A-Z]+\s*=)|\s*«\s*",
+    r"[«\s]*(?:subject|sujet|objet|dn)(?:\s+(?:dn|ssl|du\s+certificat|igc[ -](?:sant[ée]|cps))){0,2}\s*[:=]"
+    r"\s*(?=/|[A-Z]+\s*=)|\s*\(?igc[ -](?:sant[ée]|cps)\)?\s*:?\s*(?=/|CN\s*=)|\s*«\s*",
     re.I,
 )
 """What tools and people write before a DN."""
 _SLASH = re.compile(r"\s*/\s*(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
-_LINE = re.compile(r"[ \t]*[,;]?[ \t]*[\r\n]+\s*(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
+_LINE = re.compile(r"[ \t]*[,;]?[ \t]*[\r\n\t]\s*(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
 _DOT = re.compile(r"(?<=\bC=[A-Z]{2})\s*[.;,]\Z", re.I)
 """The end of a sentence or of a list, which a DN is not."""
-_AROUND = re.compile(r"[\"“”]\s*((?:CN|C)\s*=[^\"“”]*)[\"“”]", re.I)
+_BREAK = re.compile(r"[\r\n\t]")
+_AROUND = re.compile(r"[\"“”'‘’<]\s*((?:CN|C)\s*=[^\"“”<>]*)[\"“”'’>]", re.I)
 _S = re.compile(r"(?<=,)\s*S\s*=", re.I)
 
 
@@ -105,7 +106,7 @@ def pasted_dn(text: str) -> str:
     r"""Return a DN that was pasted from a tool as the form writes it; any other text without outer blanks.
 
     Known are ``subject=`` and ``DN :`` before it, ``/C=FR/ST=…`` and the whole order backwards (OpenSSL), one
-    attribute a line, Windows' ``S`` for ``ST``, quotes or ``« »`` around it, and a dot or semicolon after it.
+    attribute a line or column, Windows' ``S`` for ``ST``, quotes around it, and a dot or semicolon after it.
 
     >>> pasted_dn("subject=/C=FR/ST=Paris (75)/O=CH ALPHA/OU=1759900004/CN=mss.alpha.example")
     'CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR'
@@ -114,7 +115,7 @@ def pasted_dn(text: str) -> str:
     """
     bare = text.strip()
     bare = _DOT.sub("", around[1].strip() if (around := _AROUND.fullmatch(bare)) else bare)
-    if bare[:3].upper() == "CN=" and "\n" not in bare and "\r" not in bare:
+    if bare[:3].upper() == "CN=" and not _BREAK.search(bare):
         return bare
     inner = bare[before.end() :] if (before := _BEFORE.match(bare)) else bare
     inner = inner.rstrip("» \t\r\n\u00a0\u202f")

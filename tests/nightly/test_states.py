@@ -78,6 +78,8 @@ class Nights:
         folder = "data"
         anchors = ["anchors"]
         signer = "{SAMPLE_SIGNER}"
+        [thresholds]
+        observation_max_age_days = 31
         [mail]
         lang = "{lang}"
         [reports]

@@ -36,14 +36,18 @@ _HOST = re.compile(
 _SERVER_MAX = 63
 """Characters of a server's name in all (form)."""
 _EXTENSION = re.compile(
-    r"(?:poste|p\.?|ext\.?|int\.?)\s*[:.]?\s*[0-9]{1,6}"
-    r"|standard|accueil|secr[ée]tariat|bureau|ligne directe",
+    r"(?:poste?|p\.?|ext\.?|int\.?)\s*[:.]?\s*[0-9]{1,6}"
+    r"|standard|accueil|secr[ée]tariat|bureau|ligne directe|t",
     re.I,
 )
 """The extension that a switchboard asks for, and who answers."""
+_HOURS = re.compile(r"\(?\b\d{1,2} ?h(?: ?\d\d)? ?[-–à] ?\d{1,2} ?h(?: ?\d\d)?\)?", re.I)
 _POSTCODE = re.compile(r"(?<!\d)(97[1-6]|98[4-8]|\d\d)\d{2,3}(?!\d)")
 _CODE = re.compile(r"\(\s*(\d{2,3}|2[AB])\s*\)", re.I)
 _CONTRACT = re.compile(r"[0-9A-Za-z]{10}")
+_NUMBER_OF = re.compile(
+    r"\s*(?:(?:contrat|num[ée]ro)\b|n[°º]|no(?=[\s.:]))(?:\s*(?:de |du )?contrat\b)?(?:\s*n[°º])?\s*:?", re.I
+)
 
 METHOD_1 = ("primary_server", "secondary_server")
 SERVERS = (*METHOD_1, "mail_server")
@@ -255,7 +259,7 @@ def contact_malformed(d: pd.DataFrame) -> Found:
 
 
 def _reaches(text: str, kind: str) -> bool:
-    contact = _contact(text)
+    contact = _contact(_HOURS.sub("", text) if kind == "phones" else text)
     left = [
         rest
         for rest in contact.leftovers
@@ -272,10 +276,22 @@ def public_consumer(d: pd.DataFrame) -> Found:
             yield at, {"contacts": [{"kind": who[name], "text": Person(text)}]}
 
 
+def contract_number(text: str) -> str:
+    """Return a contract number without what hands put between and before its characters, in capitals.
+
+    >>> contract_number("N° de contrat : 01 2345-6789"), contract_number("N°-12")
+    ('0123456789', '12')
+    """
+    return re.sub(r"[\W_]", "", _NUMBER_OF.sub("", text)).upper()
+
+
 def contract_shape(d: pd.DataFrame) -> Found:
-    """Check that a contract number has 10 characters, blanks aside; the manager fills it, it may be empty."""
+    """Check that a contract number has 10 characters; the manager fills it, so that it may be empty.
+
+    Boxes around them are not counted, nor a word before.
+    """
     for _, at, text in cells(d, "contract_number"):
-        if not _CONTRACT.fullmatch(re.sub(r"[\s.-]", "", text)):
+        if not _CONTRACT.fullmatch(contract_number(text)):
             yield at, {"text": text}
 
 

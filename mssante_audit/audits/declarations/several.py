@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.audits.declarations.declared import contract_number
 from mssante_audit.audits.declarations.names import one_structure
 from mssante_audit.declarations.register import Register, domain_keys, due_from, mapped, structures_of
 from mssante_audit.space.trust import TrustSpace
@@ -137,7 +138,7 @@ def _contracts(register: Register, as_of: datetime, listed: Listed) -> Told:
     Only of numbers and identifiers that are well formed: of the others, that is the finding.
     """
     rows = register.having(register.at(as_of), "contract_number", "structure_id")
-    number = mapped(rows["contract_number"], lambda text: re.sub(r"[\W_]+", "", text).upper())
+    number = mapped(rows["contract_number"], contract_number)
     sound = {t: not parse_identifier(identifier_of(t)).problems for t in rows["structure_id"].unique()}
     whole = zip(number, rows["structure_id"], strict=True)
     kept = [bool(_CONTRACT.fullmatch(text)) and sound[own] for text, own in whole]

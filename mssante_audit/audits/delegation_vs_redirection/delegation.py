@@ -33,7 +33,7 @@ def delegation_findings(space: TrustSpace) -> Iterator[Finding]:
         for host in zone.names:
             _name(causes, zone, host, seen.view.host(host), domains)
         serial_causes(seen, causes, name, domains, "DNS_SOA_SERIALS")
-        _timers(causes, zone, domains)
+        _timers(seen, causes, zone, domains)
         _sizes(causes, zone, domains)
         _signature(seen, causes, zone, domains)
     yield from causes.findings()
@@ -81,7 +81,7 @@ def _sizes(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
             return
 
 
-def _timers(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
+def _timers(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
     """Report timers with which a secondary gives the zone up before somebody has mended its primary."""
     for one in zone.soa.values():
         fields = next(iter(one.answers), "").split()
@@ -90,8 +90,9 @@ def _timers(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
         refresh, retry, expire = map(int, fields[3:6])
         least = max(EXPIRE_MIN, refresh + retry)
         if expire < least:
-            told = {"zone": zone.name, "expire": expire, "refresh": refresh, "retry": retry}
-            causes.add("DNS_SOA_TIMERS", zone.name, domains, told, {"least": least}, [one.line])
+            told = {"expire": expire, "refresh": refresh, "retry": retry}
+            subject = (seen.operator[domains[0]], *fields[3:6])  # zones of one making are one cause
+            causes.add("DNS_SOA_TIMERS", subject, domains, told, {"least": least}, [one.line])
 
 
 def _addresses(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:

@@ -308,9 +308,9 @@ def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _name(text: str) -> str:
-    """Return the key of a DN, "" for a text that is none."""
+    """Return the key of a DN, "" for a text that is none, or no more than a part of one."""
     dn = parse_dn(text)
-    return "" if "unreadable" in dn.problems else dn.key
+    return "" if "unreadable" in dn.problems or len(dn.rdns) < 2 else dn.key
 
 
 def _key_of(line: str) -> str:

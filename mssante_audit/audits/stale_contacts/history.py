@@ -21,7 +21,7 @@ from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Coordinates, fold, parse_contact
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.rows import rows_by
+from mssante_audit.whitelist.rows import CPS_ISSUER, rows_by
 
 BOTH = list(KINDS)
 
@@ -116,7 +116,8 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
     """Report domains that went to another operator and still name the one before as their contact.
 
     However it is spelt. A contact that the new operator bore already while the former one was there, on a
-    domain that it did not take over from it, is its own: a supplier's hotline.
+    domain that it did not take over from it, is its own: a supplier's hotline. Nor is one of the same name on
+    the same domain another operator: it has another number.
     """
     listed = _past(space)
     if listed is None:
@@ -125,8 +126,13 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
     history = listed[0]
     history = history.assign(structure=history["operator_id"].map(lambda one: same.get(one, one)))
     now = {d: {same.get(o, o) for o in own} for d, own in entries.groupby("domain")["operator_id"]}
-    pairs = zip(history["domain"], history["structure"], strict=True)
-    left = [bool(structure) and d in now and structure not in now[d] for d, structure in pairs]
+    names = {name: fold(name) for name in {*history["operator"], *entries["operator"]} - {"", CPS_ISSUER}}
+    called = {d: {*own.map(names)} for d, own in entries.groupby("domain")["operator"]}
+    held = zip(history["domain"], history["structure"], history["operator"], strict=True)
+    left = [
+        bool(one) and d in now and one not in now[d] and not (name in names and names[name] in called[d])
+        for d, one, name in held
+    ]
     past = dict(iter(history[left].groupby(["domain", "structure"], sort=False)))
     formers: dict[str, list[str]] = {}
     for domain, former in past:

@@ -146,8 +146,9 @@ class View:
         self._index()
 
     def _index(self) -> None:
-        frame, items = self.observation.queries.sort_values("at", kind="stable"), self._items()
-        for values in zip(*(_values(frame[c]) for c in Said._fields[:-1]), strict=True):
+        frame, items = self.observation.queries, self._items()
+        order = frame["at"].argsort(kind="stable")
+        for values in zip(*(_values(frame[c].iloc[order]) for c in Said._fields[:-1]), strict=True):
             one = Said._make((*values, items.pop(values[0], ())))
             self._note(one)
             if one.step == "recursion":

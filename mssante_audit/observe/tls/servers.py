@@ -63,6 +63,11 @@ class Observed:
     servers: pd.DataFrame
     """Columns as this module's docstring has them."""
 
+    @property
+    def size(self) -> int:
+        """How many servers there are."""
+        return len(self.servers)
+
 
 def merged(
     files: Sequence[File], _domains: Sequence[str], as_of: datetime, since: datetime
