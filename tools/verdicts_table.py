@@ -77,7 +77,7 @@ def written(page: str, table: list[str], versions: str) -> str:
     head = (
         f"Made in one run ({versions}),",
         "on servers of the tests (`tests/observing/dnshard.py`). *arrives*: the resolver comes to a public",
-        "address of a mail host. Zonemaster is shown from level WARNING up, without what it says of the clean "
-        f"zone\n`{CLEAN}`; *no zone*: it sees zones only.",
+        "address of a mail host. Zonemaster is shown from level WARNING up, without what it says of the"
+        f" clean zone\n`{CLEAN}`; *no zone*: it sees zones only.",
     )
     return "\n".join((f"{before}{BEGIN}", *head, "", *table, END + rest.partition(END)[2]))
