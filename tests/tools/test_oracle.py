@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from dnscases import CASES, Case
+from dnshard import HARD
+from dnsresolvers import ADDRESSES
 
 from mssante_audit.findings.registry import catalogue
 
@@ -16,6 +18,7 @@ assert spec
 assert spec.loader
 oracle = sys.modules["oracle"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(oracle)
+verdicts_table = oracle.verdicts_table
 
 CASE = (Case("sain", "clean"), Case("muet", "one is silent", ("DNS_SERVER_SILENT",)))
 REASONS = oracle.Reasons(
@@ -71,3 +74,27 @@ def test_the_page_is_of_these_cases() -> None:
     assert [(r[0].removeprefix("| "), r[1]) for r in rows] == [(case.name, case.what) for case in CASES]
     for row, case in zip(rows, CASES, strict=True):
         assert all(f"`{code}` {catalogue()[code].severity}" in row[3] for code in case.rules)
+
+
+def test_the_decision_table_is_of_the_hard_cases() -> None:
+    """What the page says is what tests hold: the cases, our answer and our findings."""
+    page = (ROOT / "docs" / "dns_verdicts.md").read_text(encoding="utf-8")
+    table = page.partition(verdicts_table.BEGIN)[2].partition(verdicts_table.END)[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")][2:]
+    expected = [(case.name, case.what, case.receives) for case in HARD]
+    assert [tuple(row[:3]) for row in rows] == expected
+    for row, case in zip(rows, HARD, strict=True):
+        assert row[4] == (", ".join(f"`{code}`" for code in sorted(case.rules)) or "-")
+        if case.reached is not None:
+            arrives = tuple(n for n, cell in zip(ADDRESSES, row[5:9], strict=True) if cell == "arrives")
+            assert arrives == case.reached
+
+
+def test_a_table_takes_the_place_of_the_one_before() -> None:
+    first = verdicts_table.written("# Page\n\nWords.\n", ["| old |"], "BIND 9")
+    assert first.startswith("# Page\n\nWords.\n\n## Case by case\n")
+    second = verdicts_table.written(f"{first}\nAfter.\n", ["| new |"], "BIND 10")
+    assert "| new |" in second
+    assert "After." in second
+    assert "old" not in second
+    assert second.count(verdicts_table.BEGIN) == 1
