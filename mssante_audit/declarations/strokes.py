@@ -44,6 +44,8 @@ _ELSEWHERE = re.compile(
     r"\b(?:ci )?jointe?s?\b|\bannexes?\b|\bpj\b|\bpieces?\b|\bcertificats?\b|\bcontrat\b|\bformulaire\b"
     r"|\bfichier\b|\bmail\b|\bcourriels?\b|\bdessous\b|\binfra\b|\bpage\b|\bdeclaration\b|\bconvention\b"
 )
+_NAME = re.compile(r"\s*(?:[\w-]+(?:\.[\w-]+){2,}\.?|\S+@\S+)\s*")
+"""A name of the DNS or an address, whatever it begins with: some domain is called voir-…"""
 _ROLES = {
     "representative": re.compile(r"\brepresentante?\b"),
     "project_manager": re.compile(r"\bche(?:f|ffe) (?:de |du )?projets?\b|\bcdp\b"),
@@ -107,10 +109,12 @@ def reference(text: str, kind: str = "text") -> str | None:
     ['above', 'above', 'project_manager', None]
     >>> reference("cf. certificat joint"), reference("voir courrier", "dn"), reference("Voirie")
     ('elsewhere', 'elsewhere', None)
+    >>> reference("voir-loin.mssante.fr", "domain"), reference("idem@ch-alpha.example", "contact")
+    (None, None)
     """
     if _DITTO.fullmatch(text):
         return "above"
-    if not _FIRST.match(text):
+    if not _FIRST.match(text) or _NAME.fullmatch(text):
         return None
     words = fold(text)
     first = _SAME.match(words) or _SEE.match(words)

@@ -249,7 +249,8 @@ def test_where_udp_is_filtered_tcp_is_asked(port: int, serve: Serve) -> None:
 
     found = asyncio.run(run())
     assert {(o.transport, o.outcome) for o in found} == {("tcp", "answer")}
-    assert sum(transport == "udp" for _, _, transport in server.queries) <= 11, "it is not tried for ever"
+    # Each name once: whether a resolver without TCP gets an answer hangs on it.
+    assert sum(transport == "udp" for _, _, transport in server.queries) <= len(found) + 2
 
 
 def test_a_server_silent_over_udp_to_some_questions_only_is_heard_on_the_others(
