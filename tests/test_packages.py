@@ -62,12 +62,16 @@ def test_findings_of_it_and_of_all(package: Path) -> None:
     assert table(own)["observed"].str.match(r"[0-9]+\schiffres? : <b>").all()
     everything = table(command(package, "findings", "all", "--as-of", AS_OF)[1])
     assert everything[everything["audit"] == "digits"].reset_index(drop=True).equals(table(own))
-    assert everything["audit"].nunique() == len(registry.OURS) + 1
+    assert (
+        everything["audit"].nunique() == len({*registry.OURS} - {"certificates"}) + 1
+    )  # the sample has no TLS
 
 
 def test_help_and_rules_name_it(package: Path) -> None:
     told = command(package, "findings", "--help")[1]
-    assert "delegation_vs_redirection, mailboxes, digits." in " ".join(told.replace("│", " ").split())
+    assert "delegation_vs_redirection, certificates, mailboxes, digits." in " ".join(
+        told.replace("│", " ").split()
+    )
     assert "DIGITS_IN_DOMAIN" in command(package, "rules")[1]
     assert "title_en: Digits in the <name>" in command(package, "rules", "DIGITS_IN_DOMAIN")[1]
 
@@ -159,9 +163,9 @@ BROKEN = {
         "rule DIGITS_IN_DOMAIN: observed_fr is no template (nothing.such)",
     ),
     "a need that is none": (
-        ("bad", DIGITS.replace("(RULE,), digits)", "(RULE,), digits, ('tls',))")),
-        "audit 'digits': its needs are ('tls',). Allowed: a tuple of declarations, observation, mailboxes, "
-        "archive",
+        ("bad", DIGITS.replace("(RULE,), digits)", "(RULE,), digits, ('smell',))")),
+        "audit 'digits': its needs are ('smell',). Allowed: a tuple of declarations, observation, tls, "
+        "mailboxes, archive",
     ),
     "rules that are none": (
         ("bad", DIGITS.replace("(RULE,), digits)", "RULE, digits)")),

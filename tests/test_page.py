@@ -43,6 +43,9 @@ PROVENANCE = {
     "test_entries": 41,
     "contacts_shown": False,
     "versions": {"python": "3.11.0", "pandas": "3.0.0"},
+    "observed": [],
+    "set_aside": {},
+    "inputs": [],
 }
 DAMAGED = PROVENANCE | {"damaged": True, "damage": ["unclosed"], "contacts_shown": True}
 HOSTILE = "</pre></style></script><script>pwned()</script><img src=x onerror=pwned()>{{ 7*7 }}"

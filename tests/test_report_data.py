@@ -191,5 +191,5 @@ def test_schemas_have_what_the_code_has(validators: dict[str, Draft202012Validat
     row = validators["domains"].schema["items"]["properties"]
     assert row["method"]["enum"] == list(METHODS)
     assert all(one["description"] for one in row.values())
-    told = validators["results"].schema["$defs"]["Provenance"]["properties"]
+    told = validators["results"].schema["$defs"]["Origin"]["properties"]
     assert told["as_of"]["description"] == "Instant that was audited at (ISO 8601)."

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import copytree
 
 import pandas as pd
 import pytest
 from test_report import CANARY, canary_list
+from tlsmade import write_tls
 
 from mssante_audit.archive.events import between, span
 from mssante_audit.archive.sides import Side
 from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column, columns
+from mssante_audit.base.resources import resource
 from mssante_audit.findings.causes import causes
 from mssante_audit.observe.methods import methods
 from mssante_audit.snapshot import load_space, make_snapshot
@@ -69,8 +72,11 @@ def space() -> TrustSpace:
 
 
 @pytest.fixture(scope="module")
-def frames(space: TrustSpace) -> dict[str, pd.DataFrame]:
-    return frames_of(space)
+def frames(space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+    folder = tmp_path_factory.mktemp("tls") / "data"
+    copytree(resource("data/sample"), folder)
+    write_tls(space, folder, ["421 later"])
+    return {**frames_of(space), "servers": load_space(folder, as_of=AS_OF).observed["tls"].servers}
 
 
 def test_the_page_is_what_would_be_written() -> None:

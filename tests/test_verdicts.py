@@ -102,6 +102,7 @@ def test_the_worst_decides_and_names_all_that_are_as_bad() -> None:
     assert row["reasons"].replace("\xa0", " ") == (
         "Inscription : même domaine et même certificat, lignes différentes. "
         "DNS : aucune observation du DNS. Messagerie : aucune observation du DNS. "
+        "TLS : aucune observation du DNS ; aucune observation de TLS. "
         "Contacts : adresse électronique impossible ; "
         "contact sans adresse électronique. "
         "Déclaration : aucun registre de déclarations."
@@ -134,7 +135,7 @@ def test_of_the_dns_faults_are_told_and_what_was_walked_without_one_is_well(spac
 def test_what_no_audit_decides_or_looked_at_is_unknown_and_says_why() -> None:
     row = told(signed(make_space({})))
     assert row["state"] == "well"
-    assert (row["tls"], row["why"]["tls"]) == ("unknown", ["not_audited"])
+    assert (row["tls"], row["why"]["tls"]) == ("unknown", ["no_observation", "no_tls"])
     for check in ("dns", "mail", "receives"):
         assert (row[check], row["why"][check]) == ("unknown", ["no_observation"])
     assert (row["declaration"], row["why"]["declaration"]) == ("unknown", ["no_declarations"])
@@ -220,11 +221,15 @@ def test_an_audit_of_a_package_decides_a_check_by_its_rules() -> None:
     register(Audit("tls_seen", "TLS", (SEEN,), lambda space: [Finding("TLS_SEEN_WEAK", "x", (1,))]))
     space = signed(make_space({}, BETA))
     frame = domains_of(space, audit_all(space))
-    assert frame["tls"].tolist() == ["warn", "ok"]
-    assert "tls" not in frame["why"][1]
+    assert frame["tls"].tolist() == ["warn", "unknown"]
+    assert frame["why"][1]["tls"] == ["no_observation", "no_tls"]
     assert "TLS\xa0: TLS faible." in frame["reasons"][0]
-    register(Audit("tls_seen", "TLS", (SEEN,), lambda space: [], needs=("observation",)))
-    assert domains_of(space, audit_all(space))["why"][1]["tls"] == ["no_observation"]
+    register(Audit("tls_seen", "TLS", (SEEN,), lambda space: [], needs=("mailboxes",)))
+    assert domains_of(space, audit_all(space))["why"][1]["tls"] == [
+        "no_observation",
+        "no_tls",
+        "no_mailboxes",
+    ]
 
 
 @pytest.mark.usefixtures("others")
@@ -247,7 +252,7 @@ def test_a_check_is_one_there_is() -> None:
     with pytest.raises(Exception, match=r"check is 'smell'\. Allowed: \"\", listed, certificate"):
         replace(SEEN, check="smell")
     checks = {rule.check for rule in catalogue().values()}
-    assert checks == {"", *CHECKS} - {"tls"}
+    assert checks == {"", *CHECKS}
     # Whatever makes the list unknown is told by its own words, and whatever names a check may decide it.
     assert all(rule.check == "listed" for rule in catalogue().values() if rule.whole)
 

@@ -2,25 +2,25 @@
 
 Columns of `Observed.servers`, one row a server (address and port), sorted by address:
 
-=============== ================ ==========================================================================
-column          dtype            meaning
-=============== ================ ==========================================================================
-``address``     str              where it listens
-``port``        int64            and on which port
-``hosts``       object (tuple)   names of mail exchangers that lead there
-``at``          datetime64 UTC   when the visit that counts began
-``outcome``     str              what it ended with (`mssante_audit.observe.tls.observation.OUTCOMES`)
-``detail``      str              what was met
-``protocol``    str              such as ``TLSv1.3``; "" without a certificate, as the next ones
-``cipher``      str              as OpenSSL calls it
-``demanded``    bool             whether it asked for a client's certificate
-``chain``       object (tuple)   SHA-256 of the certificates, as they were sent
-``subject``     str              of its own certificate, as a white list writes names
-``issuer``      str              of the same
-``not_before``  datetime64 UTC   start of its validity; NaT without a certificate that can be read
-``not_after``   datetime64 UTC   end of it
-``source``      str              the file that tells
-=============== ================ ==========================================================================
+=============== ======================= ======================================================================
+column          dtype                   meaning
+=============== ======================= ======================================================================
+``address``     str                     where it listens
+``port``        int64                   and on which port
+``hosts``       object (tuple of str)   names of mail exchangers that lead there
+``at``          datetime64[us, UTC]     when the visit that counts began
+``outcome``     str                     what it ended with (`mssante_audit.observe.tls.observation.OUTCOMES`)
+``detail``      str                     what was met
+``protocol``    str                     such as ``TLSv1.3``; "" without a certificate, as the next ones
+``cipher``      str                     as OpenSSL calls it
+``demanded``    bool                    whether it asked for a client's certificate
+``chain``       object (tuple of str)   SHA-256 of the certificates, as they were sent
+``subject``     str                     of its own certificate, as a white list writes names
+``issuer``      str                     of the same
+``not_before``  datetime64[us, UTC]     start of its validity; NaT without a certificate that can be read
+``not_after``   datetime64[us, UTC]     end of it
+``source``      str                     the file that tells
+=============== ======================= ======================================================================
 """
 
 from __future__ import annotations
