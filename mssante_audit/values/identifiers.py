@@ -173,7 +173,7 @@ def finess_department(number: str) -> str:
 
     Two characters, or four overseas (source: data; 9701 to 9704 and 9805).
 
-    >>> finess_department("2A0000001"), finess_department("980500003"), finess_department("990000000")
+    >>> finess_department("2A0000001"), finess_department("980590012"), finess_department("990000000")
     ('2A', '976', '')
     """
     code = _OVERSEAS.get(number[:4], number[:2])

@@ -211,8 +211,8 @@ def test_a_rule_fires_alone(register: Make, rule: str, change: dict[str, Any]) -
         {"postal_address": "1 rue de la Fiction, 20090 Ajaccio (2A)"},
         {"postal_address": "1 rue de la Fiction, 75000 Paris (75) (bâtiment 12)"},
         {
-            "dn_igc_sante": DN.replace("1759900004", "1980500003").replace("Paris (75)", "Mayotte (976)"),
-            "structure_id": "1980500003",
+            "dn_igc_sante": DN.replace("1759900004", "1980590012").replace("Paris (75)", "Mayotte (976)"),
+            "structure_id": "1980590012",
         },
         {"date": "néant", "received_on": "01/03/2026"} | WITHDRAWAL | {"date": "01/03/2026"},
         {"received_on": "01/03/2026", "answered_on": "01/03/2026", "effective_on": "01/04/2026"},
