@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from mssante_audit.audits.declarations.names import akin
 from mssante_audit.declarations.register import Register, latest, mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold
 from mssante_audit.values.dn import parse_dn, pasted_dn
-from mssante_audit.values.identifiers import parse_identifier, structure_key
+from mssante_audit.values.identifiers import structure_key
 
 
 @dataclass(slots=True)
@@ -244,13 +245,8 @@ def _akin(one: str, other: str) -> bool:
 
     Or the same number, once without its kind.
     """
-    first, second = parse_identifier(one), parse_identifier(other)
-    kinds = {first.kind, second.kind}
-    if structure_key(one, {structure_key(other)}) == structure_key(other, {structure_key(one)}):
-        return True
-    if kinds == {"FINESS"}:
-        return first.department == second.department != ""
-    return "FINESS" in kinds and bool(kinds & {"SIREN", "SIRET"})
+    same = structure_key(one, {structure_key(other)}) == structure_key(other, {structure_key(one)})
+    return same or akin(one, other)
 
 
 def _deciding(parties: list[Party]) -> list[Party]:
