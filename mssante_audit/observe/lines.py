@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
@@ -112,6 +112,9 @@ _Count = Annotated[int, Field(strict=True, ge=0, lt=1 << 31)]
 _Flag = Annotated[bool, Field(strict=True)]
 
 
+Line = TypeVar("Line", bound=tuple[Any, ...])
+
+
 class Record(NamedTuple):
     """One resource record, as text: names in lower case, without the final dot."""
 
@@ -146,7 +149,22 @@ class Observed(NamedTuple):
     records: tuple[Annotated[Record, AfterValidator(_readable)], ...] = ()
 
 
-_check = TypeAdapter(Observed).validate_python
+def reader_of(kind: type[Line]) -> Callable[[Mapping[str, Any]], Line]:
+    """Return what checks a line of this kind; its `ValueError` says which field is not as it should be."""
+    check, names = TypeAdapter(kind).validate_python, vars(kind)["_fields"]
+
+    def read(content: Mapping[str, Any]) -> Line:
+        try:
+            return check([content.get(name, ...) for name in names])
+        except ValidationError as errors:
+            place = errors.errors()[0]["loc"][0]
+            raise ValueError(f"field {names[place] if isinstance(place, int) else place}") from None
+
+    return read
+
+
+parse_query = reader_of(Observed)
+"""Checks a query's line."""
 
 
 class Ask(NamedTuple):
@@ -244,23 +262,24 @@ class Scan:
         self.problems.append((self._line, kind, message))
 
 
-def parse_query(content: dict[str, Any]) -> Observed:
-    """Check a query's line.
-
-    Raises
-    ------
-    ValueError
-        Saying which field is not as it should be.
-    """
-    try:
-        return _check([content.get(name, ...) for name in Observed._fields])
-    except ValidationError as errors:
-        place = errors.errors()[0]["loc"][0]
-        raise ValueError(f"field {Observed._fields[place] if isinstance(place, int) else place}") from None
-
-
 def check_header(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return a header line of an observation of the DNS (`header_of`)."""
+    return header_of(content, path, "DNS", FORMAT, VERSION, ("parent_zone", "sibling", "at"))
+
+
+def header_of(
+    content: dict[str, Any], path: Path, kind: str, form: str, newest: int, texts: tuple[str, ...]
+) -> dict[str, Any]:
     """Return a header line if this version can read what follows it.
+
+    Parameters
+    ----------
+    kind
+        What is told to be expected.
+    form, newest
+        The ``format`` that it must have, and the last ``version`` that is read.
+    texts
+        Fields that it must have; ``at`` is an instant.
 
     Raises
     ------
@@ -268,16 +287,16 @@ def check_header(content: dict[str, Any], path: Path) -> dict[str, Any]:
         If it is no header, or a newer version's.
     """
     version = content.get("version")
-    if content.get("format") != FORMAT or type(version) is not int:
-        raise ObservationError("not a DNS observation", file=str(path))
-    if version > VERSION:
+    if content.get("format") != form or type(version) is not int:
+        raise ObservationError(f"not a {kind} observation", file=str(path))
+    if version > newest:
         raise ObservationError(
-            f"written by a newer version (format {version}, this one reads up to {VERSION})",
+            f"written by a newer version (format {version}, this one reads up to {newest})",
             file=str(path),
             remedy="Update mssante-audit",
         )
     with suppress(KeyError, ValueError):
-        if all(isinstance(content[key], str) for key in ("parent_zone", "sibling", "at")):
+        if all(isinstance(content[key], str) for key in texts):
             checked_instant(content["at"])
             return content
     raise ObservationError("its header is damaged", file=str(path))

@@ -36,16 +36,15 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field
 
-from mssante_audit.observe.lines import ObservationError, Scan, checked_instant
+from mssante_audit.observe.lines import ObservationError, Scan, checked_instant, header_of, reader_of
 
 FORMAT = "mssante-audit tls observation"
 VERSION = 1
@@ -80,7 +79,8 @@ class Visited(NamedTuple):
     seconds: Annotated[float, Field(strict=True, ge=0, lt=1e9)]
 
 
-_check = TypeAdapter(Visited).validate_python
+read_visit = reader_of(Visited)
+"""Checks a visit's line."""
 
 
 @dataclass(frozen=True)
@@ -100,26 +100,9 @@ class TlsObservation:
     """Whether the last run came to its end."""
 
 
-def check_header(content: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
-    """Return a header line if this version can read what follows it.
-
-    Raises
-    ------
-    ObservationError
-        If it is no header, or a newer version's.
-    """
-    if content.get("format") != FORMAT or type(content.get("version")) is not int:
-        raise ObservationError("not a TLS observation", file=str(path))
-    if content["version"] > VERSION:
-        raise ObservationError(
-            f"written by a newer version (format {content['version']}, this one reads up to {VERSION})",
-            file=str(path),
-            remedy="Update mssante-audit",
-        )
-    with suppress(KeyError, ValueError):
-        if isinstance(content["dns"], str) and checked_instant(str(content["at"])):
-            return content
-    raise ObservationError("its header is damaged", file=str(path))
+def check_header(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return a header line of an observation of TLS (`mssante_audit.observe.lines.header_of`)."""
+    return header_of(content, path, "TLS", FORMAT, VERSION, ("dns", "at"))
 
 
 def load_tls(source: str | Path) -> TlsObservation:
@@ -178,21 +161,6 @@ def load_tls(source: str | Path) -> TlsObservation:
         started_at=datetime.fromisoformat(str(headers[0]["at"])).astimezone(UTC),
         complete=complete,
     )
-
-
-def read_visit(content: Mapping[str, Any]) -> Visited:
-    """Check a visit's line.
-
-    Raises
-    ------
-    ValueError
-        Saying which field is not as it should be.
-    """
-    try:
-        return _check([content.get(name, ...) for name in Visited._fields])
-    except ValidationError as errors:
-        place = errors.errors()[0]["loc"][0]
-        raise ValueError(f"field {Visited._fields[place] if isinstance(place, int) else place}") from None
 
 
 def read_certificate(content: Mapping[str, Any]) -> tuple[str, bytes]:
