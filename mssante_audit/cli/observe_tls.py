@@ -107,8 +107,6 @@ def _lines(address: str, port: int, seen: Visit, chain: Chain | None, at: dateti
 def _status(seen: Visit, chain: Chain | None, at: datetime) -> int:
     if seen.outcome not in TELLING:
         return UNKNOWN
-    if chain is None or chain.leaf.not_before is None or chain.leaf.not_after is None:
+    if chain is None or chain.refused or not chain.leaf.in_time(at):
         return WRONG
-    if not chain.leaf.not_before <= at <= chain.leaf.not_after or chain.revocation == "revoked":
-        return WRONG
-    return {"whole": RIGHT, "incomplete": RIGHT, "unordered": RIGHT, "": UNKNOWN}.get(chain.state, WRONG)
+    return RIGHT if chain.state else UNKNOWN

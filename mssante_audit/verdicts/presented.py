@@ -19,12 +19,11 @@ def servers_shown(space: TrustSpace) -> pd.DataFrame:
     """
     columns = ["domain", "operator_id", "operator", "host", "address", "outcome", "detail"]
     rows: list[tuple[str, ...]] = []
-    if _observed(space):
-        seen, owners = presented(space), _owners(space)
-        for domain, servers in seen.of.items():
-            own = (domain, *owners[domain])
-            rows += [(*own, ", ".join(s.hosts), s.address, s.outcome, s.detail) for s in servers]
-            rows += [(*own, name, "", "unvisited", "") for name in seen.missing[domain]]
+    seen, owners = presented(space), _owners(space)
+    for domain, servers in seen.of.items():
+        own = (domain, *owners[domain])
+        rows += [(*own, ", ".join(s.hosts), s.address, s.outcome, s.detail) for s in servers]
+        rows += [(*own, name, "", "unvisited", "") for name in seen.missing[domain]]
     return pd.DataFrame(rows, columns=columns).astype("str")
 
 
@@ -40,22 +39,17 @@ def expiries(space: TrustSpace) -> pd.DataFrame:
     """
     texts = ["domain", "operator_id", "operator", "host", "name"]
     rows: list[tuple[object, ...]] = []
-    if _observed(space):
-        seen, owners = presented(space), _owners(space)
-        for domain, servers in seen.of.items():
-            ends = [(s, s.leaf.not_after) for s in servers if s.leaf and s.leaf.not_after]
-            last = max((end for _, end in ends), default=None)
-            for server, end in ends:
-                days, own = (end - space.as_of).days, (domain, *owners[domain])
-                rows.append((*own, ", ".join(server.hosts), server.subject, end, days, end == last))
+    seen, owners = presented(space), _owners(space)
+    for domain, servers in seen.of.items():
+        ends = [(s, s.leaf.not_after) for s in servers if s.leaf and s.leaf.not_after]
+        last = max((end for _, end in ends), default=None)
+        for server, end in ends:
+            days, own = (end - space.as_of).days, (domain, *owners[domain])
+            rows.append((*own, ", ".join(server.hosts), server.subject, end, days, end == last))
     frame = pd.DataFrame(rows, columns=[*texts, "until", "days", "alone"])
     until = pd.to_datetime(frame["until"], utc=True).astype("datetime64[us, UTC]")
     kinds = {**dict.fromkeys(texts, "str"), "days": "int64", "alone": "bool"}
     return frame.assign(until=until).astype(kinds)
-
-
-def _observed(space: TrustSpace) -> bool:
-    return space.given("observation") is not None and space.given("tls") is not None
 
 
 def _owners(space: TrustSpace) -> dict[str, tuple[str, str]]:

@@ -16,7 +16,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mssante_audit.audits.certificates.presented import presented
-from mssante_audit.audits.certificates.servers import TELLING, right
+from mssante_audit.audits.certificates.servers import right
+from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.space.trust import TrustSpace
 
 CAUSES = ("tls-none", "tls-some", "tls-old", "tls-unseen")
@@ -33,8 +34,6 @@ class Tls(NamedTuple):
 
 def tls_of(space: TrustSpace) -> dict[str, Tls]:
     """Return what is known of each domain's servers; empty without observations of DNS and of TLS."""
-    if space.given("observation") is None or space.given("tls") is None:
-        return {}
     seen, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
     found = {}
     for domain, servers in seen.of.items():

@@ -10,6 +10,7 @@ from typing import cast
 
 from mssante_audit.observe.dns.exchangers import exchangers
 from mssante_audit.observe.dns.view import view_of
+from mssante_audit.observe.observation import Observation
 from mssante_audit.observe.tls.chain import Certificate, Chain, judge
 from mssante_audit.observe.tls.servers import Observed
 from mssante_audit.space.trust import TrustSpace
@@ -83,15 +84,18 @@ class Presented:
 
 
 def presented(space: TrustSpace) -> Presented:
-    """Return what a space's servers present; worked out once for it."""
+    """Return what a space's servers present, nothing without both observations; worked out once for it."""
     if "certificates: presented" not in space.found:
         space.found["certificates: presented"] = _presented(space)
     return cast(Presented, space.found["certificates: presented"])
 
 
 def _presented(space: TrustSpace) -> Presented:
-    servers = {server.address: server for server in _servers(space)}
-    found = Presented(servers, {}, {}, {}, {}, {}, {})
+    found = Presented({}, {}, {}, {}, {}, {}, {})
+    if space.given("observation") is None or space.given("tls") is None:
+        return found
+    servers = found.servers
+    servers |= {server.address: server for server in _servers(space)}
     entries = space.audited
     columns = (entries[c].tolist() for c in ("domain", "row", "dn", "dn_key", "operator_id"))
     for domain, row, text, key, operator in zip(*columns, strict=True):
@@ -100,9 +104,7 @@ def _presented(space: TrustSpace) -> Presented:
         found.operators.setdefault(key, set()).add(operator)
         found.operators_of.setdefault(domain, set()).add(operator)
     for part in space.parts():
-        if part.observation is None:
-            continue
-        view = view_of(part.observation)
+        view = view_of(cast(Observation, part.observation))
         for domain in part.audited["domain"].unique().tolist():
             addresses = {host: view.host(host).addresses for host in exchangers(view, domain)}
             known = sorted({a for own in addresses.values() for a in own})

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from mssante_audit.audits.certificates.presented import Presented, Server, presented
 from mssante_audit.findings.frame import Finding
+from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.space.trust import TrustSpace
 
 OLD = ("SSLv3", "TLSv1", "TLSv1.1")
-TELLING = ("presented", "no-starttls")
 
 
 def server_findings(space: TrustSpace) -> Iterator[Finding]:
@@ -44,11 +44,9 @@ def _half_right(seen: Presented) -> Iterator[Finding]:
 
 def right(seen: Presented, domain: str, server: Server) -> bool:
     """Whether a peer that compares names, dates and chain takes what a server presents for a domain."""
-    chain, leaf = server.chain, server.leaf
-    if chain is None or leaf is None or leaf.not_before is None or leaf.not_after is None:
-        return False
-    sound = chain.state in ("whole", "incomplete", "unordered", "") and chain.revocation != "revoked"
-    return sound and leaf.not_before <= server.at <= leaf.not_after and server.key in seen.listed[domain]
+    chain = server.chain
+    sound = chain is not None and not chain.refused and chain.leaf.in_time(server.at)
+    return sound and server.key in seen.listed[domain]
 
 
 def _unseen(seen: Presented) -> Iterator[Finding]:

@@ -55,6 +55,11 @@ class Certificate:
     problem: str = ""
     """Why nobody can read it; all else is empty then."""
 
+    def in_time(self, at: datetime) -> bool:
+        """Tell whether it is valid at an instant; one that nobody can read is not."""
+        start, end = self.not_before, self.not_after
+        return start is not None and end is not None and start <= at <= end
+
 
 @dataclass(frozen=True, slots=True)
 class Chain:
@@ -67,6 +72,13 @@ class Chain:
     """Subject of the anchor that it leads to, if it does."""
     revocation: Literal["good", "revoked", "unknown"] = "unknown"
     revocation_why: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is known to lead to no anchor, or to be revoked; without anchors nothing is known."""
+        return (
+            self.state in ("unknown", "self-signed", "refused", "unreadable") or self.revocation == "revoked"
+        )
 
 
 @lru_cache(4096)
