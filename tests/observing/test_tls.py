@@ -14,7 +14,7 @@ from typing import TypeVar
 import pandas as pd
 import pytest
 from click.testing import Result
-from smtplab import Made, Script, Wire, dripping, make, saying, serving, tls
+from smtplab import Script, Wire, dripping, saying, serving, tls
 from typer.testing import CliRunner
 
 from mssante_audit.base.errors import OutputError, ParameterError
@@ -31,6 +31,7 @@ from mssante_audit.observe.tls.run import Server, Summary, observe_tls, servers_
 from mssante_audit.observe.tls.visit import MAX_SHOWN, Visit, visit
 from mssante_audit.space.trust import find_archive, find_whitelist, load_space
 from mssante_audit.whitelist.load import load_whitelist
+from tools.sample.certificates import Made, make
 
 Given = TypeVar("Given")
 QUICK = ObserveTls(timeout=0.4, pause=0.0)

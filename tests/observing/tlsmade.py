@@ -10,8 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from smtplab import make
-
 from mssante_audit.observe.dns.exchangers import addresses_of
 from mssante_audit.observe.dns.view import view_of
 from mssante_audit.observe.lines import instant
@@ -19,6 +17,7 @@ from mssante_audit.observe.tls.observation import FORMAT, VERSION
 from mssante_audit.observe.tls.run import lines_of, servers_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
+from tools.sample.certificates import make
 
 PLAIN = re.compile(r"[A-Za-z0-9 =,.()'-]+")
 
