@@ -23,10 +23,12 @@ PLAIN = re.compile(r"[A-Za-z0-9 =,.()'-]+")
 
 
 def write_tls(space: TrustSpace, folder: Path, payloads: Sequence[str]) -> Path:
-    """Write the observation into a data folder; servers say and present what is in `payloads`, too."""
+    """Write the observation into a data folder, in place of any; servers say and present `payloads`, too."""
     lines = "".join(f"{json.dumps(one)}\n" for one in _lines(space, payloads))
     file = folder / "observations" / "tls-2026-03-02T060000Z.jsonl.gz"
     file.parent.mkdir(exist_ok=True)
+    for other in file.parent.glob("tls-*"):
+        other.unlink()
     file.write_bytes(gzip.compress(lines.encode(), mtime=0))
     return file
 
