@@ -74,6 +74,7 @@ def _unsafe(dns: SampleDns) -> None:
     del dns.zones[top].records[canonical(star)]
     dns.zones[top].add(f"*.{top}", "MX", f"50 {dns.mail[star]}")
     dns.lost.add(star)
+    dns.others[star] = dns.mail[star]
     dns.record("DNS_WILDCARD", star)
     domain = dns.take()
     dns.unobserved.append(domain)
@@ -136,6 +137,7 @@ def _copies(dns: SampleDns) -> None:
     dns.copy_at(domain, dns.with_server(domain)).add(
         domain, "MX", f"30 {dns.host('mx.valfictif.example', '192.88.99.251')}"
     )
+    dns.others[domain] = "mx.valfictif.example"
     dns.record("DNS_MX_DISAGREE", domain)
 
 
