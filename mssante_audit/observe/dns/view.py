@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -40,6 +40,15 @@ class Item(NamedTuple):
     data: str
 
 
+def alias_of(items: Iterable[Item], name: str) -> str:
+    """Return what a name is an alias of in an answer, through aliases, or ""."""
+    aliases = {i.owner: i.data for i in items if i.section == "answer" and i.type == "CNAME"}
+    end = name
+    for _ in aliases:
+        end = aliases.get(end, end)
+    return end if end != name else ""
+
+
 class Said(NamedTuple):
     """What a server said to a question (columns of `mssante_audit.observe.observation`)."""
 
@@ -62,6 +71,11 @@ class Said(NamedTuple):
     def answers(self) -> frozenset[str]:
         """Data of the records of the type asked for in the answer, whoever owns them."""
         return frozenset(i.data for i in self.items if i.section == "answer" and i.type == self.qtype)
+
+    @property
+    def alias(self) -> str:
+        """What the name asked for is an alias of, through aliases, or ""."""
+        return alias_of(self.items, self.qname)
 
     @property
     def authoritative(self) -> bool:

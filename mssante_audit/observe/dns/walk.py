@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from dns.inet import is_address
 
 from mssante_audit.observe.dns.asker import Asker, once
+from mssante_audit.observe.dns.exchangers import NOBODY
+from mssante_audit.observe.dns.exchangers import targets as mx_targets
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.resolve import Resolver, Server, is_weak
 from mssante_audit.observe.lines import SILENT, Ask, Observed
@@ -243,8 +245,8 @@ class Walker:
             found = await self._resolver.resolve(domain, alias, "MX")
             records += found.records if found else ()
             await self._resolver.addresses(domain, alias)
-        hosts = {r.data.rpartition(" ")[2] for r in records if r.type == "MX" and r.section == "answer"}
-        named = sorted(host for host in hosts if host != "." and not is_address(host))
+        hosts = mx_targets(r.data for r in records if r.type == "MX" and r.section == "answer")
+        named = sorted(host for host in hosts if host != NOBODY and not is_address(host))
         if len(named) > MAX_HOSTS:
             self._note(domain, f"{len(named) - MAX_HOSTS} of {len(named)} mail hosts not followed")
         await _together([self._resolver.addresses(domain, host) for host in named[:MAX_HOSTS]])
