@@ -65,6 +65,7 @@ def make(
     usages: tuple[x509.ObjectIdentifier, ...] = (SERVER, CLIENT),
     key: Key | None = None,
     digest: hashes.HashAlgorithm | None = None,
+    crl: str = "",
 ) -> Made:
     """Make a certificate; `subject` is written as in a white list, without commas in its values."""
     key = key or ec.generate_private_key(ec.SECP256R1())
@@ -90,6 +91,9 @@ def make(
     if names:
         alternative = x509.SubjectAlternativeName([x509.DNSName(one) for one in names])
         builder = builder.add_extension(alternative, critical=False)
+    if crl:
+        places = [x509.DistributionPoint([x509.UniformResourceIdentifier(crl)], None, None, None)]
+        builder = builder.add_extension(x509.CRLDistributionPoints(places), critical=False)
     return Made(builder.sign(issuer.key if issuer else key, digest or hashes.SHA256()), key)
 
 
