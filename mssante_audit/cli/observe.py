@@ -7,7 +7,6 @@ for.
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -111,11 +110,9 @@ def tls(
         raise typer.Exit(look_at(host, settings, data, anchors or ()))
     if data is None:
         raise ParameterError("neither --data nor --host", remedy="Say whom to look at")
-    from mssante_audit.cli.observe_tls import mail_hosts
-    from mssante_audit.observe.tls.run import observe_tls, servers_of
+    from mssante_audit.observe.tls.run import mail_hosts, observe_tls, servers_of
 
-    domains = [d for d in _domains(data) if fnmatch.fnmatch(d.lower(), settings.only.lower() or "*")]
-    hosts, source = mail_hosts(data, domains)
+    hosts, source = mail_hosts(data, _domains(data), settings.only)
     path = out or _path(data, resume=resume, kind="tls")
     with _progress(_tell_visits) as show:
         servers = servers_of(hosts, settings.port)

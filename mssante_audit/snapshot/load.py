@@ -119,7 +119,8 @@ def _load_snapshot(
         raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
     whitelist, (where, trusted) = _whitelist(folder, head), _where(folder)
     domains, since = whitelist.entries["domain"].tolist(), made_with.oldest_observation(made_at)
-    observed, aside, files = read_observations(where, domains, made_at, since) if where else ({}, (), {})
+    read = partial(read_observations, faults={})  # what could not be read then is not asked for either
+    observed, aside, files = read(where, domains, made_at, since) if where else ({}, (), {})
     told = head["observed"]  # only what the snapshot was made with
     observed = {need: seen for need, seen in observed.items() if seen and hashes(seen) == told.get(need)}
     space = TrustSpace(

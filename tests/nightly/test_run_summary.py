@@ -17,7 +17,7 @@ from mssante_audit.nightly.run import Night, _status
 from mssante_audit.nightly.summary import COLUMNS, summary
 from mssante_audit.space.states import STATES, State
 
-STEPS = ("fetch", "observe", "audit", "reports", "dossiers", "site", "retention", "hooks")
+STEPS = ("fetch", "observe", "observe_tls", "audit", "reports", "dossiers", "site", "retention", "hooks")
 HOSTILE = (
     "ch-a.mssante.fr",
     "x" * 150,
