@@ -15,7 +15,7 @@ import typer
 
 from mssante_audit.base.settings import Parameters
 from mssante_audit.cli.console import debugging, say
-from mssante_audit.cli.options import options_of
+from mssante_audit.cli.options import Layout, TextFormat, options_of
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The settings.")]
 
@@ -45,6 +45,7 @@ def run(
     debug: Annotated[
         bool, typer.Option("--debug", help="Keep tracebacks in the run's folder; they may hold values.")
     ] = False,
+    format: TextFormat = Layout.text,  # noqa: A002 - the option's name
     *,
     as_of: str | None,
 ) -> None:
@@ -58,7 +59,8 @@ def run(
     check(settings)
     at, debug = check_value("as_of", as_of) or "", debug or any(debugging)
     night = run_night(settings, as_of=at, tell=_tell, debug=debug)
-    say((night.folder / "summary.txt").read_text(encoding="utf-8").rstrip())
+    summary = night.folder / ("summary.json" if format == Layout.json else "summary.txt")
+    say(summary.read_text(encoding="utf-8").rstrip())
     raise typer.Exit(night.exit_status)
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError, UnknownNameError
+from mssante_audit.base.secret import read_secret
 from mssante_audit.base.settings import Config, Hooks
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.log import RUN, RUNS, SITE, STATE, began, read_run
@@ -69,6 +70,7 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
     yield Sign("ok", "settings", str(file))
     yield from (Sign("missing", "settings", str(fault)) for fault in faults(config))
     yield from _hooks(config.hooks)
+    yield from _secrets(config)
     yield from _output(config.output.folder)
     yield from _list(config)
 
@@ -145,6 +147,21 @@ def _hooks(hooks: Hooks) -> Iterator[Sign]:
     for program in sorted({words[0] for words in (*hooks.success, *hooks.failure, *hooks.new_findings)}):
         if shutil.which(program) is None:
             yield Sign("warn", "hook", f"{program} is no program here", remedy)
+
+
+def _secrets(config: Config) -> Iterator[Sign]:
+    named = ("mail.password", config.mail.password), ("webhook.url", config.webhook.url)
+    for name, where in (*named, ("webhook.token", config.webhook.token)):
+        try:
+            read_secret(where)
+        except InputError as error:
+            yield Sign("missing", "secret", f"{name}: {error}")
+            continue
+        kind, _, place = where.partition(":")
+        if kind == "file" and Path(place).stat().st_mode & 0o077:
+            yield Sign("warn", "secret", f"{name}: {place} can be read by others", f"chmod 600 {place}")
+        elif where:
+            yield Sign("ok", "secret", f"{name} is there")
 
 
 def _output(output: Path) -> Iterator[Sign]:
@@ -265,6 +282,7 @@ def check(config: Config) -> None:
 def faults(config: Config) -> Iterator[AuditError]:
     """Yield what would make a run useless."""
     from mssante_audit.findings.ledger import FILE as LEDGER
+    from mssante_audit.nightly.post import fault_of
     from mssante_audit.nightly.steps import observe_settings
 
     data, output = config.data.folder, config.output.folder
@@ -282,10 +300,13 @@ def faults(config: Config) -> Iterator[AuditError]:
         yield InputError("is both data and output folder", file=str(output), remedy="Set output.folder")
     if (site := output / SITE).exists() and not site.is_symlink():
         yield OutputError("is in the way: it is no link of ours", file=str(site), remedy="Move it away")
-    named = [*config.data.anchors, *([config.fetch.ca_bundle] if config.fetch.ca_bundle else [])]
+    bundles = (config.fetch.ca_bundle, config.mail.ca_bundle, config.webhook.ca_bundle)
+    named = [*config.data.anchors, *filter(None, bundles)]
     yield from (InputError("no such certificates", file=str(path)) for path in named if not path.exists())
     yield from _reports(config.reports.names)
     yield from _places(config)
+    if fault := fault_of(config.mail, config.webhook):
+        yield fault
     if config.observe.enabled:
         try:
             observe_settings(config.observe)

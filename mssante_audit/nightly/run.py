@@ -31,10 +31,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import cast
 
-from mssante_audit.base.export import output_error, write_bytes
+from mssante_audit.base.export import json_bytes, output_error, write_bytes
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.settings import Config
 from mssante_audit.base.staging import exclusive
+from mssante_audit.nightly import post
 from mssante_audit.nightly.hooks import kill_group, run_hooks
 from mssante_audit.nightly.log import (
     RUNS,
@@ -51,6 +52,7 @@ from mssante_audit.nightly.log import (
     write_result,
     write_run,
 )
+from mssante_audit.nightly.mail import message, told
 from mssante_audit.nightly.retention import outdated, outdated_observations, remove, remove_observations
 from mssante_audit.nightly.steps import STEPS, Job, work
 from mssante_audit.nightly.summary import summary
@@ -132,6 +134,8 @@ def run(config: Config, *, as_of: str = "", tell: Tell = lambda _: None, debug: 
         night = Night(folder, head.as_of, results, status, resumed, inputs, config.mail.lang)
         results["hooks"] = _hooks(config, night)
         write_bytes(folder / "summary.txt", f"{summary(night)}\n".encode())
+        write_bytes(folder / "summary.json", json_bytes(told(night)))
+        write_bytes(folder / "summary.eml", message(night, config.mail).as_bytes())
         note(folder, "end", f"exit status {night.exit_status}", exit_status=night.exit_status)
         ended = replace(head, status="finished", exit_status=night.exit_status)
         write_run(folder, ended, results, [one.told(config.mail.lang) for one in inputs])
@@ -318,10 +322,29 @@ def _hooks(config: Config, night: Night) -> Result:
         "failure" if night.exit_status >= FAILED else "success",
         *(["new_findings"] if counts.get("count_new") else []),
     ]
-    faults, outcome = [], "off"
+    secret = (config.mail.password, config.webhook.url, config.webhook.token)
+    hidden = {where.removeprefix("env:") for where in secret}
+    ran: list[tuple[str, str]] = []
+
+    def keep(event: str, name: str, fault: str) -> None:
+        ran.append((f"{name} ({event})", fault))
+        note(folder, "hook", f"{event}: {name} {fault or 'done'}", program=name, fault=fault)
+
     for event in due:
-        for program, fault in run_hooks(event, getattr(hooks, event), facts, hooks.seconds):
-            faults += [f"{program} ({event}): {fault}"] if fault else []
-            outcome = "failed" if faults else "done"
-            note(folder, "hook", f"{event}: {program} {fault or 'done'}", program=program, fault=fault)
-    return Result("hooks", outcome, "; ".join(faults))
+        for program, fault in run_hooks(event, getattr(hooks, event), facts, hooks.seconds, hidden):
+            keep(event, program, fault)
+    so_far = replace(night, results=night.results | {"hooks": _told(ran)})
+    by_mail = next((e for e in due if config.mail.server and e in config.mail.events), "")
+    if by_mail:
+        fault = post.mail(message(so_far, config.mail), config.mail, hooks.seconds)
+        keep(by_mail, "mail", fault)
+    by_post = next((e for e in due if config.webhook.url and e in config.webhook.events), "")
+    if by_post:
+        keep(by_post, "webhook", post.json(told(so_far), config.webhook, hooks.seconds))
+    return _told(ran)
+
+
+def _told(ran: Sequence[tuple[str, str]]) -> Result:
+    """Return what became of hooks: of each its name, and why it failed or ""."""
+    faults = [f"{name}: {fault}" for name, fault in ran if fault]
+    return Result("hooks", "failed" if faults else "done" if ran else "off", "; ".join(faults))
