@@ -421,6 +421,14 @@ class Mail(Section):
     )
 
 
+class Health(Section):
+    """Section ``[health]``."""
+
+    max_age_hours: float = Field(
+        default=36, gt=0, le=87_600, description="Hours since the last good run that are too many."
+    )
+
+
 class Deadlines(Section):
     """Section ``[deadlines]``: a field a step that has one, in order."""
 
@@ -483,6 +491,7 @@ class Config(Section):
         'Programs run after the run, each a list of words (no shell), such as [["/usr/local/bin/tell", '
         '"mssante"]]. They find what happened in MSSANTE_… variables (docs/schedule.md).'
     )
+    health: Health = _part("What `mssante-audit doctor --health` takes for ill.")
     deadlines: Deadlines = _part(
         "Seconds that a step may take. Then it is ended and has failed; the steps after it go on."
     )

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.settings import Parameters
 from mssante_audit.cli.console import debugging, say
 from mssante_audit.cli.options import Layout, TextFormat, options_of
@@ -73,12 +74,27 @@ def doctor(
     config: Annotated[
         Path | None, typer.Option("--config", help="Look at what these settings need, too.")
     ] = None,
+    health: Annotated[
+        bool, typer.Option("--health", help="Only: do the nights go well? For a monitor; wants --config.")
+    ] = False,
 ) -> None:
     """Say what is missing on this machine, and what to do about it."""
+    from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.doctor import examine
 
-    signs = list(examine(config))
+    if health:
+        from mssante_audit.nightly.health import health as healthy
+
+        if config is None:
+            raise ParameterError(
+                "--health looks at what a run left", remedy="Name its settings with --config"
+            )
+        signs = list(healthy(load_config(config)))
+    else:
+        signs = list(examine(config))
     for sign in signs:
         remedy = f". {sign.remedy}" if sign.remedy else ""
-        say(f"{sign.state:8} {sign.what}: {sign.found}{remedy}")
+        say(
+            f"{sign.state if not health or sign.state == 'ok' else 'ill':8} {sign.what}: {sign.found}{remedy}"
+        )
     raise typer.Exit(int(any(sign.state == "missing" for sign in signs)))

@@ -112,10 +112,10 @@ def _memory() -> Sign:
         own = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2]
         limit = Path(f"/sys/fs/cgroup{own}", "memory.max").read_text().strip()
         bounds += [int(limit)] if limit.isdigit() else []
-    told = f"{_size(min(bounds))} to be had" if bounds else "unknown here"
+    told = f"{size(min(bounds))} to be had" if bounds else "unknown here"
     if bounds and min(bounds) >= MEMORY:
         return Sign("ok", "memory", told)
-    return Sign("warn", "memory", told, f"A run wants {_size(MEMORY)}")
+    return Sign("warn", "memory", told, f"A run wants {size(MEMORY)}")
 
 
 def _temporary() -> Sign:
@@ -172,18 +172,18 @@ def _output(output: Path) -> Iterator[Sign]:
         return
     yield Sign("ok", "output", str(output))
     free = shutil.disk_usage(there).free
-    last = _size_of_last(output)
+    last = size_of_last(output)
     wanted = max(ROOM, 3 * last)
-    told = f"{_size(free)} free" + (f", the last run took {_size(last)}" if last else "")
+    told = f"{size(free)} free" + (f", the last run took {size(last)}" if last else "")
     if free < wanted:
-        yield Sign("warn", "disk", told, f"A run wants {_size(wanted)}: free some, or lower retention.runs")
+        yield Sign("warn", "disk", told, f"A run wants {size(wanted)}: free some, or lower retention.runs")
     else:
         yield Sign("ok", "disk", told)
     yield from _lock(output)
     yield from _last_run(output)
 
 
-def _size_of_last(output: Path) -> int:
+def size_of_last(output: Path) -> int:
     """Return the bytes of the newest run; files that it shares with its site count once."""
     runs = sorted(folder for folder in (output / RUNS).glob("*") if read_run(folder))
     told = [path.lstat() for path in runs[-1].rglob("*") if path.is_file()] if runs else []
@@ -254,7 +254,8 @@ def _list(config: Config) -> Iterator[Sign]:
         yield Sign("ok", "clock", f"the list is {(now - made).days} days old")
 
 
-def _size(count: int) -> str:
+def size(count: int) -> str:
+    """Return bytes as a reader likes them."""
     return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
 
 

@@ -38,11 +38,13 @@ from mssante_audit.base.staging import exclusive
 from mssante_audit.nightly import post
 from mssante_audit.nightly.hooks import kill_group, run_hooks
 from mssante_audit.nightly.log import (
+    FAILED,
     RUNS,
     SITE,
     STATE,
     Result,
     Run,
+    last_good,
     note,
     note_result,
     read_inputs,
@@ -53,6 +55,8 @@ from mssante_audit.nightly.log import (
     write_run,
 )
 from mssante_audit.nightly.mail import message, told
+from mssante_audit.nightly.metrics import FILE as METRICS
+from mssante_audit.nightly.metrics import metrics
 from mssante_audit.nightly.retention import outdated, outdated_observations, remove, remove_observations
 from mssante_audit.nightly.steps import STEPS, Job, work
 from mssante_audit.nightly.summary import summary
@@ -65,8 +69,6 @@ GRACE = 20
 """Seconds a step is given to tidy up when it is ended."""
 NEEDS = {"site": "audit"}
 """Steps that are skipped if another failed."""
-FAILED = 3
-"""Exit status from which a run is a failure to the hooks."""
 MEMORY = ("ledger.json", "trend.json")
 """What a run changes for the next ones, in its own folder until its end."""
 
@@ -137,7 +139,10 @@ def run(config: Config, *, as_of: str = "", tell: Tell = lambda _: None, debug: 
         write_bytes(folder / "summary.json", json_bytes(told(night)))
         write_bytes(folder / "summary.eml", message(night, config.mail).as_bytes())
         note(folder, "end", f"exit status {night.exit_status}", exit_status=night.exit_status)
-        ended = replace(head, status="finished", exit_status=night.exit_status)
+        good = head.stamp if night.exit_status < FAILED else head.good
+        ended = replace(head, status="finished", exit_status=night.exit_status, good=good)
+        told_metrics = metrics(night, ended, datetime.now(UTC))
+        write_bytes(config.output.folder / STATE / METRICS, told_metrics.encode())
         write_run(folder, ended, results, [one.told(config.mail.lang) for one in inputs])
         return night
 
@@ -166,7 +171,7 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
         now = datetime.now(UTC)
     folder = all_runs / stamp_of(now)
     as_of = parse_instant(asked) if asked else now
-    head = Run(folder.name, as_of.isoformat(timespec="seconds"), asked, settings)
+    head = Run(folder.name, as_of.isoformat(timespec="seconds"), asked, settings, good=last_good(state))
     draft = all_runs / ".new"  # a folder there that is no run would stay for ever
     if draft.is_dir() and not draft.is_symlink():
         shutil.rmtree(draft)
