@@ -1,16 +1,24 @@
 """Reports that tests of several folders look at: made once a session, by the engine that users run."""
 
 import gzip
+import ipaddress
 import json
 import re
 import signal
+import ssl
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copy, copytree
 
 import forked
 import pandas as pd
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from lxml import etree
 from made_findings import framed, made
 from tlsmade import write_tls
@@ -206,6 +214,32 @@ def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         out=folder / "out",
         parameters={"data": str(folder / "data"), "as_of": SAMPLE_AS_OF, "show_contacts": True},
     )
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSLContext]:
+    """A certificate for loopback, signed by itself; as a file to trust, and as a server's context."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "serveur fictif")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number(), now - timedelta(1), now + timedelta(1)
+        )
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    bundle, secret = folder / "bundle.cer", folder / "key.pem"
+    bundle.write_bytes(certificate.public_bytes(Encoding.DER))
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    secret.write_bytes(pem + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(secret)
+    return bundle, context
 
 
 @dataclass(frozen=True)

@@ -86,11 +86,11 @@ def fetch(
         if got.extraction is not None:
             known = got.extraction.by_domain
             said = f"kept {got.file}: {sum(known.values())} mailboxes, {len(known)} domains"
-        say(f"{said} (from {settings.url})")
+        say(f"{said} (from {settings.shown})")
         return
     settings = Settings(**options)
     record = run(_open(archive, anchors, signer), settings)
-    say(f"{record.line} (from {settings.url})")
+    say(f"{record.line} (from {settings.shown})")
     raise typer.Exit(1 if record.outcome == "quarantined" else 0)
 
 

@@ -178,7 +178,7 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     results = Results("run", findings, provenance(space))
     audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(told)}
     write_bytes(job.folder / "audit.json", json_bytes(audited))
-    facts = facts_of(space, findings, told, job.config.mail.lang)
+    facts = facts_of(space, findings, waived, told, job.config.mail.lang)
     return f"{len(findings)} findings, {len(waived)} waived", facts | {
         "by_severity": results.by_severity,
         "counts": told.counts() | {"waived": len(waived)},
