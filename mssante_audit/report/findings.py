@@ -248,7 +248,8 @@ def _cells(finding: dict[Hashable, Any], *, waived: bool) -> tuple[Cell, ...]:
     # A register's rows with the file's name, or what earlier lists show.
     elsewhere = bool({":", ";"} & set(finding["evidence"]))
     rows = "" if elsewhere else f" ({count(len(finding['rows']), 'ligne')})"
-    evidence = data(finding["evidence"], 90 if elsewhere else 24, rows)
+    dated = finding["evidence"].endswith(")")  # of an observation: the day comes last
+    evidence = data(finding["evidence"], 90 if elsewhere or dated else 24, rows)
     shown_code = f'<small class="code"><br>{code.replace("_", "_<wbr>")}</small>'
     operator = f"{data(finding['operator'])}<br><small>{data(finding['operator_id'])}</small>"
     last = (

@@ -130,7 +130,7 @@ class Heard:
 
     def _index(self, observation: Observation) -> None:
         frame = observation.queries
-        frame = frame[frame["step"].astype("str") != "recursion"]
+        frame = frame[~frame["step"].isin(["recursion", "service"])]
         items = _items(observation)
         columns = [frame[name].tolist() for name in _FIELDS if name != "at"]
         columns.insert(1, frame["at"].astype("int64").tolist())
