@@ -51,6 +51,8 @@ class Sheet:
     problems: list[Flag] = field(default_factory=list)
     odd_characters: bool = True
     """False where the whole file was searched for control characters and cell errors, and has none."""
+    rounded: bool = True
+    """False where no cell can hold a number that a spreadsheet rounded (``7.6E+13``)."""
     lost: dict[str, str] = field(default_factory=dict)
     """Fields that should be there and were not found, with the kind of problem."""
 
@@ -151,7 +153,7 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
     if b"'" in marks and _escaped(content, separator):
         columns = [column.str.replace(_APOSTROPHE, "", regex=True) for column in columns]
     odd = bool(marks.strip(b"\n\"'"))
-    return Sheet(file, headings, columns, rows.astype("int64"), heading + 1, problems, odd_characters=odd)
+    return Sheet(file, headings, columns, rows.astype("int64"), heading + 1, problems, odd, b"E+" in content)
 
 
 def _filled(frame: pd.DataFrame) -> np.ndarray:
