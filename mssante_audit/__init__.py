@@ -47,6 +47,8 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 `remedy_of`                        what a rule says to do
 `lacks`, `unknown`                 what was not there to check rules with; the sentence that says so
 `opening`, `enable`                what a report is about; style and script of tables, shown once
+`explore`                          the domains as one page that searches, filters, counts and tells of
+                                   each; ``space.explore()`` is the same
 `show_frames`                      every frame as a table that sorts and filters, in JupyterLab
 =================================  ==================================================================
 
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from mssante_audit.findings.frame import Finding
     from mssante_audit.findings.registry import Audit, catalogue, register, rule
     from mssante_audit.report.charts import bars, by_age, largest, lines, table, tiles
+    from mssante_audit.report.explorer import explore
     from mssante_audit.report.findings import (
         family,
         findings_table,
@@ -105,6 +108,7 @@ _HOME = {
     "findings.registry": "Audit catalogue register rule",
     "base.french": "percent",
     "report.charts": "bars by_age largest lines table tiles",
+    "report.explorer": "explore",
     "report.findings": (
         "family findings_table lacks opening remedy_of severity_bars title_of titles touched unknown"
     ),
@@ -129,8 +133,8 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names.spl
 __all__ = [
     "AUDITS", "Audit", "AuditError", "Figure", "Finding", "Person", "Rule", "Thresholds", "TrustSpace",
     "WhiteList", "actionable", "answer", "audit", "audit_all", "bars", "by_age", "card", "catalogue",
-    "cause_list", "causes", "checks", "compare", "domains", "enable", "family", "findings_table", "hosts",
-    "key_figures", "lacking", "lacks", "largest", "lead", "lines", "load_declarations", "load_rules",
+    "cause_list", "causes", "checks", "compare", "domains", "enable", "explore", "family", "findings_table",
+    "hosts", "key_figures", "lacking", "lacks", "largest", "lead", "lines", "load_declarations", "load_rules",
     "load_space", "load_whitelist", "mail_records", "mask", "method_records", "note", "opening",
     "parse_contact", "parse_department", "parse_dn", "parse_identifier", "percent", "register", "remedy_of",
     "rule", "say", "sections", "severity_bars", "show_frames", "states", "table", "tiles", "title_of",

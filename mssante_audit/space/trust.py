@@ -155,6 +155,12 @@ class TrustSpace:
         """Return the domains that words resemble (`mssante_audit.whitelist.check.search`)."""
         return search(self.entries, words, limit)
 
+    def explore(self, *, language: str = "fr") -> Any:
+        """Return the domains as one page to search and filter (`mssante_audit.report.explorer.explore`)."""
+        import mssante_audit  # the front door: no room below the reports knows what they are made of
+
+        return mssante_audit.explore(self, language=language)
+
     def side_of(self, snapshot: Snapshot) -> Side:
         """Return a list of the archive, to compare it with another; the space's own is not read again.
 
