@@ -28,6 +28,7 @@ from mssante_audit.cli.check import app as checking
 from mssante_audit.cli.console import (
     check_format,
     debugging,
+    escaped,
     given_by,
     limited_space,
     say,
@@ -369,7 +370,7 @@ def _exchange(
     else:
         text = junit(found, *told)
     if out is None:
-        write(text)
+        write(escaped(text) if format is Format.sarif else text)
     else:
         write_bytes(out, text.encode("utf-8", "backslashreplace"))
 

@@ -62,7 +62,7 @@ def _of_certificate(seen: Presented, servers: list[Server]) -> Iterator[Finding]
         told.append(("TLS_DIGEST_WEAK", {"digest": leaf.digest.upper()}))
     if leaf.usages and not SERVER_USES.intersection(leaf.usages):
         told.append(("TLS_USE_OTHER", {"usages": list(leaf.usages)[:6]}))
-    if not leaf.problem and (
+    if not (leaf.problem or leaf.more) and (
         other := [host for s in servers for host in s.hosts if not _covers(leaf.names, host)]
     ):
         told.append(("TLS_HOST_UNNAMED", {"names": list(leaf.names)[:6], "others": sorted(set(other))[:6]}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,8 +22,9 @@ from mssante_audit.whitelist.certificates import UNREADABLE, is_authority, read_
 from mssante_audit.whitelist.revocation import UNASKED, Status, revocation
 
 MAX_NAMES = 100
-"""Names kept of a certificate that has more."""
+"""Names of hosts kept of a certificate that has more."""
 MAX_TEXT = 1000
+"""Characters kept of a text of a certificate."""
 WEAK = ("md5", "sha1")
 """Hashes that are known to be forgeable."""
 
@@ -53,7 +55,9 @@ class Certificate:
     usages: tuple[str, ...] = ()
     """Object identifiers of the extended key usages; empty if it names none."""
     names: tuple[str, ...] = ()
-    """The names of hosts it is for."""
+    """The names of hosts it is for, `MAX_NAMES` of them."""
+    more: int = 0
+    """How many others there are."""
     problem: str = ""
     """Why nobody can read it; all else is empty then."""
 
@@ -92,21 +96,24 @@ def read_certificate(der: bytes) -> Certificate:
         key = one.public_key()
         encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         digest = one.signature_hash_algorithm
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a negative one is another's fault
+            serial = f"{one.serial_number:x}"
     except (*UNREADABLE, OverflowError) as error:
         return Certificate(name, problem=str(error)[:MAX_TEXT] or type(error).__name__)
     usages: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    names: list[str] = []
     with suppress(x509.ExtensionNotFound):
         used = one.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        usages = tuple(usage.dotted_string for usage in used)
+        usages = tuple(usage.dotted_string for usage in used)[:MAX_NAMES]
     with suppress(x509.ExtensionNotFound):
         alternative = one.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        names = tuple(alternative.get_values_for_type(x509.DNSName)[:MAX_NAMES])
+        names = alternative.get_values_for_type(x509.DNSName)
     return Certificate(
         name,
-        one.subject.rfc4514_string(),
-        one.issuer.rfc4514_string(),
-        f"{one.serial_number:x}",
+        _cut(one.subject.rfc4514_string()),
+        _cut(one.issuer.rfc4514_string()),
+        serial,
         one.not_valid_before_utc,
         one.not_valid_after_utc,
         key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else _kind(key),
@@ -114,7 +121,8 @@ def read_certificate(der: bytes) -> Certificate:
         hashlib.sha256(encoded).hexdigest(),
         digest.name if digest else "",
         usages,
-        names,
+        tuple(_cut(name) for name in names[:MAX_NAMES]),
+        max(0, len(names) - MAX_NAMES),
     )
 
 
@@ -155,7 +163,10 @@ def judge(
     else:
         links = path[:-1] if others and path[-1] not in read else path
         state = "whole" if links == read[: len(links)] else "unordered"
-    return Chain(leaf, state, "", path[-1].subject.rfc4514_string(), revocation(path, crls, at))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a serial that is negative
+        status = revocation(path, crls, at)
+    return Chain(leaf, state, "", path[-1].subject.rfc4514_string(), status)
 
 
 def _path(
@@ -220,6 +231,10 @@ def loaded(der: bytes) -> x509.Certificate | None:
     with suppress(*UNREADABLE, OverflowError):
         return read_certificates(x509.load_der_x509_certificate, der)[0]
     return None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
 
 
 def _kind(key: object) -> str:

@@ -248,7 +248,7 @@ class _Run:
                     self.written.add(read_certificate(content)[0])
                 elif not {"format", "end"} & content.keys():
                     one = read_visit(content)
-                    if one.outcome in TELLING:
+                    if one.outcome in TELLING and self.written.issuperset(one.chain):
                         found.add((one.address, one.port))
         return found
 
