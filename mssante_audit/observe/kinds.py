@@ -202,6 +202,12 @@ def is_whole(file: Path) -> bool:
     return whole
 
 
+def is_of(file: Path, kind: str) -> bool:
+    """Tell whether a file says of itself that it is an observation of a kind (``dns``, ``tls``)."""
+    form = str(_file(file).header.get("format", ""))
+    return form == f"mssante-audit {kind} observation"
+
+
 def hashes(observed: Any) -> list[list[str]]:
     """Return of each file that answers its name and the hash of its bytes."""
     return [[part.source, part.sha256] for part in observed.parts]
