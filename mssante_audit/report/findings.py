@@ -22,12 +22,13 @@ from mssante_audit.space.trust import TrustSpace
 SOURCES = {
     "form": "formulaire « annexe 1 » du contrat opérateur",
     "data": "constaté dans les listes publiées",
+    "ANS: second reference document": "référentiel n° 2 de l'ANS (clients de messagerie, v1.0, 2023)",
     "ANS": "nomenclatures de l'ANS",
     "RFC": "norme technique d'Internet",
     "good practice": "bonne pratique, et non une exigence de MSSanté",
     "none": "aucun texte, repère propre à ce rapport",
 }
-"""French names of `mssante_audit.findings.catalogue.SOURCES`."""
+"""French names of `mssante_audit.findings.catalogue.SOURCES`, the longest that fits first."""
 
 TO_DO = {
     "declarations": "Déposez declarations.csv, .xlsx ou .json dans le dossier de données.",

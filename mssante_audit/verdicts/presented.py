@@ -87,6 +87,26 @@ def certificates(ending: pd.DataFrame) -> pd.DataFrame:
     return typed.sort_values(["until", "certificate"], ignore_index=True)
 
 
+def revocations(space: TrustSpace) -> pd.DataFrame:
+    """Return what revocation lists say of the certificates presented, a row an issuer and answer.
+
+    Returns
+    -------
+    DataFrame
+        ``issuer`` str, ``said`` (``good``, ``revoked``, ``unknown``) str, ``doubt`` (why nobody knows,
+        `mssante_audit.whitelist.revocation.Status`) str, ``file`` (the list) str, ``made`` and ``due`` (of
+        that list; NaT if none tells) datetime64 UTC, ``certificates`` int64 (how many).
+    """
+    columns = ["issuer", "said", "doubt", "file", "made", "due"]
+    chains = {s.chain.leaf.sha256: s.chain for s in presented(space).servers.values() if s.chain and s.leaf}
+    told = [(chain.leaf.issuer, chain.status) for chain in chains.values()]
+    rows = [(issuer, s.said, s.doubt, s.file, s.made, s.due) for issuer, s in told]
+    frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[:4], "str"))
+    for name in ("made", "due"):
+        frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
+    return frame.groupby(columns, dropna=False).size().rename("certificates").reset_index()
+
+
 def _owners(space: TrustSpace) -> dict[str, tuple[str, str, str]]:
     first = space.audited.drop_duplicates("domain")
     places = [region_of(place) for place in first["department"]]
