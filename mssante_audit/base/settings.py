@@ -322,8 +322,48 @@ class Dossiers(Section):
     jobs: int = Field(
         default=0, ge=0, le=1024, description="Processes at work at once; 0 is one a processor."
     )
+    own_contacts: bool = Field(
+        default=False,
+        description="true shows each operator its own contacts in clear, as letters to send need it; "
+        "the site, which others read, then has no dossiers.",
+    )
     region: Region = ""
     department: Department = ""
+
+
+Mailbox = Annotated[
+    str,
+    Field(
+        max_length=320,
+        pattern=r"^$|^[^<>@,;\x00-\x1f\x7f]*<[^<>@\s,;\x00-\x1f\x7f]+@[^<>@\s,;\x00-\x1f\x7f]+>$"
+        r"|^[^<>@\s,;\x00-\x1f\x7f]+@[^<>@\s,;\x00-\x1f\x7f]+$",
+    ),
+]
+
+
+class Letter(Section):
+    """Section ``[letter]``."""
+
+    sender: Mailbox = Field(
+        default="",
+        description='Who sends them, such as "Agence <mss@agence.example>"; "" to be filled in.',
+    )
+    reply_to: Mailbox = Field(default="", description="Where answers go, if not to the sender.")
+    signature: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$")] = Field(
+        default="",
+        description='What stands below the letters, several lines if need be; "" to be filled in.',
+    )
+    deadline_days: Days = Field(
+        default=0, description="Days in which to put things right, told in letters as a date; 0 tells none."
+    )
+    logo: Annotated[Path | None, BeforeValidator(_placed_if_any, json_schema_input_type=str)] = Field(
+        default="",
+        validate_default=True,
+        description="Picture above the letters, a PNG or JPEG of 1 MB at most.",
+    )
+    to_all: bool = Field(
+        default=False, description="Write a letter also to operators that have nothing to put right."
+    )
 
 
 class Output(Section):
@@ -492,6 +532,7 @@ class Config(Section):
     )
     reports: Reports = _part("Step 5: the reports.")
     dossiers: Dossiers = _part("Step 6: a dossier an operator, with the message to send.")
+    letter: Letter = _part("The letters of step 6: from whom they are, and what they ask.")
     output: Output = _part("Step 7, site: where all of it goes.")
     retention: Retention = _part(
         "Step 8: which earlier runs and observations are removed. Never the run that the site shows, never "

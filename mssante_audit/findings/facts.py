@@ -7,7 +7,7 @@ Dates become ISO 8601 texts here, so that a fact read back from a file is what i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -61,6 +61,17 @@ def hidden(facts: Any) -> Any:
 def clear(facts: Any) -> Any:
     """Return facts with every person as the list writes it: for one's own eyes."""
     return _replaced(facts, lambda person: Shown(person.text)) if _of(Person, facts) else facts
+
+
+def told_to(facts: Any, own: Callable[[str], bool]) -> Any:
+    """Return facts as somebody may read them: what of them is its own in clear, all other persons masked.
+
+    >>> told_to([Person("zoe@x.example"), Person("zac@y.example")], lambda text: text.endswith("@x.example"))
+    ['zoe@x.example', 'z•••@y.example']
+    """
+    if not _of(Person, facts):
+        return facts
+    return hidden(_replaced(facts, lambda person: Shown(person.text) if own(person.text) else person))
 
 
 def names_persons(facts: Any) -> bool:
