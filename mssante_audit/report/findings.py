@@ -207,6 +207,11 @@ def _tables(
     return Html("".join(parts) + csv_link(findings, shown, name))
 
 
+def findings_rows(findings: pd.DataFrame, name: str, limit: int) -> str:
+    """Return the first findings as a table and nothing beside it."""
+    return _part(findings, {}, name, count(len(findings), "constat"), limit)
+
+
 def _part(
     findings: pd.DataFrame, rules: Mapping[str, Rule], name: str, caption: str, limit: int, silent: str = ""
 ) -> str:
