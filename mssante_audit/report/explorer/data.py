@@ -182,20 +182,19 @@ def _of_rows(
 def _contacts(
     space: TrustSpace, listed: pd.DataFrame, names: Sequence[str], texts: _Once
 ) -> dict[str, list[list[int]]]:
-    """Return for each domain its distinct contacts; two of one operator that differ look different."""
-    shown: dict[tuple[str, str], int] = {}
+    """Return for each domain its distinct contacts; two of the list that differ look different."""
     both = ("support_contact", "project_contact")
-    for operator, own in listed.groupby("operator_id", sort=False):
-        hidden = masks(Person(text) for column in both for text in own[column].unique())
-        for person, mask in hidden.items():
-            shown[str(operator), person.text] = texts(_cut(person.text if space.show_contacts else mask))
+    hidden = masks(Person(text) for column in both for text in listed[column].unique())
+    shown = {
+        person.text: texts(_cut(person.text if space.show_contacts else mask))
+        for person, mask in hidden.items()
+    }
     found = {}
     for column in both:
         told: defaultdict[str, dict[int, None]] = defaultdict(dict)
-        parts = (listed[name].tolist() for name in ("domain", "operator_id", column))
-        for domain, operator, text in zip(*parts, strict=True):
+        for domain, text in zip(listed["domain"].tolist(), listed[column].tolist(), strict=True):
             if text:
-                told[domain][shown[operator, text]] = None
+                told[domain][shown[text]] = None
         found[column] = [list(told[name]) for name in names]
     return found
 
