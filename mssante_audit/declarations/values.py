@@ -337,7 +337,7 @@ def _texts(cells: Any, sheet: Sheet, field: Field, problems: list[Problem]) -> p
             shown = "" if field.personal else value
             problems.append(Problem(sheet.file, int(row), field.name, kind, shown))
 
-    if sheet.rounded and field.kind in ("phone", "contract", "identifier"):
+    if field.kind in ("phone", "contract", "identifier"):
         rounded = texts.str.contains("E+", regex=False)
         if rounded.any():
             rounded &= texts.str.contains(_ROUNDED, regex=True)
