@@ -51,8 +51,6 @@ class Sheet:
     problems: list[Flag] = field(default_factory=list)
     odd_characters: bool = True
     """False where the whole file was searched for control characters and cell errors, and has none."""
-    rounded: bool = True
-    """False where no cell can hold a number that a spreadsheet rounded (``7.6E+13``)."""
     lost: dict[str, str] = field(default_factory=dict)
     """Fields that should be there and were not found, with the kind of problem."""
 
@@ -127,7 +125,8 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
     """
     content = utf8(file, raw)
     separator, heading, first, told = _layout(content, mapping)
-    content = content[told:].rstrip(b"\r\n")
+    if told or content.endswith((b"\n\n", b"\n\r\n", b"\r\r")):  # to copy megabytes takes its time
+        content = content[told:].rstrip(b"\r\n")
     if not content:
         raise InputError("empty file", file=file)
     marks = content.translate(None, _PLAIN)
@@ -153,7 +152,7 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
     if b"'" in marks and _escaped(content, separator):
         columns = [column.str.replace(_APOSTROPHE, "", regex=True) for column in columns]
     odd = bool(marks.strip(b"\n\"'"))
-    return Sheet(file, headings, columns, rows.astype("int64"), heading + 1, problems, odd, b"E+" in content)
+    return Sheet(file, headings, columns, rows.astype("int64"), heading + 1, problems, odd_characters=odd)
 
 
 def _filled(frame: pd.DataFrame) -> np.ndarray:
