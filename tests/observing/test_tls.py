@@ -151,8 +151,9 @@ def over_tls(chain: tuple[Path, Path], then: Callable[[Wire], Awaitable[None]]) 
     context.load_cert_chain(*chain)
 
     async def script(wire: Wire) -> None:
-        await saying("220 mx\n", HELLO, "220 go\n")(wire)
-        await wire.writer.start_tls(context)
+        await saying("220 mx\n", HELLO)(wire)
+        await wire.hear()
+        await wire.go(context)
         await then(wire)
 
     return script
