@@ -7,9 +7,13 @@ const asked = (row) => {
   const told = rows.findings[row].map((at) => data.findings[at]).filter(([, , asks]) => asks);
   const own = new Set(), manager = new Set();
   for (const finding of told) (rules[finding[0]][1] ? manager : own).add(texts[finding[7]]);
-  for (const [, code] of [...reasonsOf(row, [1, 2]), ...(whys[rows.why[row]].receives ?? []).map((code) => ["", code])]) {
-    if (!rules[code] && codes[code][1] && facet.receives.column[row] !== 3) own.add(codes[code][1]);
+  // What stops mail where no finding says so: the causes have what to do about them.
+  const decided = new Set(told.map(([code]) => rules[code][2]));
+  const unsaid = reasonsOf(row, [1, 2]).filter(([check]) => !decided.has(check));
+  if ([1, 2].includes(facet.receives.column[row]) && !["dns", "mail", "tls"].some((check) => decided.has(check))) {
+    unsaid.push(...whys[rows.why[row]].receives.map((code) => ["receives", code]));
   }
+  for (const [, code] of unsaid) if (!rules[code] && codes[code][1]) own.add(codes[code][1]);
   return [[...own], [...manager]];
 };
 const findingOf = ([code, severity, , observed, expected, since, domains]) => {

@@ -103,13 +103,7 @@ def explorer_data(
         "texts": texts.values,
         "whys": [{check: list(codes) for check, codes in why} for why in whys.values],
         "codes": _codes({code for why in whys.values for _, codes in why for code in codes}, language),
-        "rules": {
-            code: [
-                _ours(getattr(catalogue()[code], f"title_{language}"), language),
-                catalogue()[code].manager,
-            ]
-            for code in sorted(set(findings["rule"]))
-        },
+        "rules": _rules(set(findings["rule"]), language),
     }
 
 
@@ -241,6 +235,12 @@ def _codes(codes: Iterable[str], language: str) -> dict[str, list[str]]:
         ]
         for code in sorted(codes)
     }
+
+
+def _rules(codes: set[str], language: str) -> dict[str, list[Any]]:
+    """Return for each rule its title, whether it is the manager who acts, and the check it decides."""
+    rules = [catalogue()[code] for code in sorted(codes)]
+    return {r.code: [_ours(getattr(r, f"title_{language}"), language), r.manager, r.check] for r in rules}
 
 
 def _presented(space: TrustSpace, names: Sequence[str], texts: _Once) -> dict[int, list[list[int]]]:
