@@ -14,11 +14,14 @@ from conftest import REAL, REAL_AS_OF, SAMPLE_AS_OF
 from explored import page_of, unpacked
 from tlsmade import write_tls
 
+from mssante_audit import explore
 from mssante_audit.base.markup import visible
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.report.explorer.data import CHANGES
 from mssante_audit.report.explorer.page import words_of
+from mssante_audit.snapshot import make_snapshot
+from mssante_audit.snapshot.load import load_space as load_snapshot
 from mssante_audit.space.trust import load_space
 from mssante_audit.verdicts.presented import expiries
 from tools.sample.make import build
@@ -171,11 +174,21 @@ def test_a_list_that_is_too_old_makes_no_state(space):
     assert "la liste est trop ancienne" in page
 
 
+def test_a_snapshot_makes_the_same_and_says_when_it_has_no_contacts(space, told, tmp_path):
+    for shareable in (False, True):
+        out = tmp_path / f"snapshot-{shareable}"
+        make_snapshot(space, out, data=resource("data/sample"), shareable=shareable)
+        kept = unpacked(load_snapshot(out).explore().html)
+        assert kept["contacts"] is not shareable
+        if not shareable:
+            assert kept == told
+        assert kept["rows"]["why"] == told["rows"]["why"]
+        assert kept["rows"]["findings"] == told["rows"]["findings"]
+
+
 def test_some_domains_only(space):
     names = space.audited["domain"].unique().tolist()[:3]
     told = unpacked(space.explore().html)
-    from mssante_audit import explore
-
     some = unpacked(explore(space, domains=names).html)
     assert sorted(some["rows"]["domain"]) == sorted(map(visible, names))
     assert len(some["findings"]) < len(told["findings"])

@@ -2,7 +2,7 @@
 
 const listOf = (items) => element("ul", { className: "plain" }, ...items.map((item) => element("li", {}, ...[item].flat())));
 const contacts = (title, places) => element("p", {}, `${title}${words.colon}`,
-  ...(places.length ? places.flatMap((at, k) => [k ? " | " : "", bdi(texts[at])]) : [words.no_contact]));
+  ...(places.length ? places.flatMap((at, k) => [k ? " | " : "", bdi(texts[at])]) : [data.contacts ? words.no_contact : words.withheld]));
 const asked = (row) => {
   const told = rows.findings[row].map((at) => data.findings[at]).filter(([, , asks]) => asks);
   const own = new Set(), manager = new Set();
@@ -57,6 +57,7 @@ const drawCard = () => {
   });
   const [own, manager] = asked(row);
   const n = rows.boxes[row];
+  const partly = !state[row] && Object.keys(data.checks).some((key) => facet[key].column[row] === 3) ? words.partly : "";
   const dl = element("dl");
   for (const [key, name] of Object.entries(data.checks)) {
     const kind = facet[key].column[row], told = (why[key] ?? []).map((code) => codes[code][0]).join(words.semicolon);
@@ -68,7 +69,7 @@ const drawCard = () => {
   card.replaceChildren(close,
     element("h2", { tabIndex: -1 }, bdi(rows.domain[row])),
     element("p", { className: "note" }, bdi(rows.description[row])),
-    element("p", { className: "note" }, mark(state[row]), ` ${words.titles.state}${words.colon}${words.values.state[state[row]]} · `,
+    element("p", { className: "note" }, mark(state[row]), ` ${words.titles.state}${words.colon}${words.values.state[state[row]]}${partly} · `,
       n === null ? words.mailboxes_unknown : count("boxes", n), " · ", facet.department.names[facet.department.column[row]]),
     element("p", { className: "arrives" }, mark(arrives), ` ${data.receiving[KEYS[arrives]]}`,
       arrives && why.receives ? ` ${why.receives.map((code) => codes[code][0]).join(words.semicolon)}.` : ""),
