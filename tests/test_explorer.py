@@ -6,17 +6,24 @@ import re
 from base64 import b64encode
 from dataclasses import replace
 from hashlib import sha256
+from shutil import copytree
 
 import pandas as pd
 import pytest
 from conftest import REAL, REAL_AS_OF, SAMPLE_AS_OF
 from explored import page_of, unpacked
+from tlsmade import write_tls
 
+from mssante_audit import explore
 from mssante_audit.base.markup import visible
+from mssante_audit.base.resources import resource
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.report.explorer.data import CHANGES
 from mssante_audit.report.explorer.page import words_of
+from mssante_audit.snapshot import make_snapshot
+from mssante_audit.snapshot.load import load_space as load_snapshot
 from mssante_audit.space.trust import load_space
+from mssante_audit.verdicts.presented import expiries
 from tools.sample.make import build
 from tools.sample.space import whitelist_chunks
 
@@ -112,6 +119,28 @@ def test_history_is_what_the_lists_say_one_by_one(space, told):
     assert changed
 
 
+def test_certificates_presented_have_their_ends(space, tmp_path):
+    copytree(resource("data/sample"), tmp_path / "data")
+    write_tls(load_space(tmp_path / "data", as_of=SAMPLE_AS_OF), tmp_path / "data", ("mx<b>", "=1+1"))
+    seen = load_space(tmp_path / "data", as_of=SAMPLE_AS_OF)
+    told, ends = unpacked(page_of(seen)[0]), expiries(seen)
+    texts, names = told["texts"], told["rows"]["domain"]
+    shown = [
+        (names[int(place)], texts[host], texts[name], texts[until], days)
+        for place, own in told["presented"].items()
+        for host, name, until, days in own
+    ]
+    parts = (ends[column] for column in ("domain", "host", "name"))
+    wanted = zip(
+        *(part.map(visible) for part in parts),
+        ends["until"].dt.strftime("%Y-%m-%d"),
+        ends["days"],
+        strict=True,
+    )
+    assert len(shown) > 3
+    assert sorted(shown) == sorted(wanted)
+
+
 def test_nobody_is_named_unless_asked_for(space, made):
     names = {*space.audited["support_contact"], *space.audited["project_contact"]} - {""}
     named = {*space.audited["support_email"], *space.audited["project_email"]} - {""}
@@ -145,11 +174,21 @@ def test_a_list_that_is_too_old_makes_no_state(space):
     assert "la liste est trop ancienne" in page
 
 
+def test_a_snapshot_makes_the_same_and_says_when_it_has_no_contacts(space, told, tmp_path):
+    for shareable in (False, True):
+        out = tmp_path / f"snapshot-{shareable}"
+        make_snapshot(space, out, data=resource("data/sample"), shareable=shareable)
+        kept = unpacked(load_snapshot(out).explore().html)
+        assert kept["contacts"] is not shareable
+        if not shareable:
+            assert kept == told
+        assert kept["rows"]["why"] == told["rows"]["why"]
+        assert kept["rows"]["findings"] == told["rows"]["findings"]
+
+
 def test_some_domains_only(space):
     names = space.audited["domain"].unique().tolist()[:3]
     told = unpacked(space.explore().html)
-    from mssante_audit import explore
-
     some = unpacked(explore(space, domains=names).html)
     assert sorted(some["rows"]["domain"]) == sorted(map(visible, names))
     assert len(some["findings"]) < len(told["findings"])

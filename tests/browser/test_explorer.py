@@ -333,14 +333,14 @@ def test_all_rows_can_be_reached_and_sorted(opened, sample):
     names = []
     while True:
         names += page.locator("#rows td:first-child button").all_inner_texts()
-        assert page.locator("#rows tr").count() <= 50
+        assert page.locator("#rows tr").count() <= 25
         if page.get_by_role("button", name="Page suivante").is_disabled():
             break
         page.get_by_role("button", name="Page suivante").click()
     assert sorted(names) == sorted(map(visible, sample.frame["domain"]))
     page.get_by_role("button", name="Domaine", exact=True).click()
     shown = page.locator("#rows td:first-child button").all_inner_texts()
-    assert shown == sorted(map(visible, sample.frame["domain"]))[:50]
+    assert shown == sorted(map(visible, sample.frame["domain"]))[:25]
     page.get_by_role("button", name="Boîtes").click()
     page.get_by_role("button", name="Boîtes").click()
     first = page.locator("#rows tr").first.locator("td.number").inner_text()
@@ -485,5 +485,5 @@ def test_paper_has_the_rows_without_what_only_a_screen_can_do(opened, sample):
     page = opened(sample).page
     page.emulate_media(media="print")
     assert not page.locator("#filters").is_visible()
-    assert page.locator("#rows tr").count() == 50
+    assert page.locator("#rows tr").count() == 25
     assert page.pdf(format="A4").startswith(b"%PDF")

@@ -2,14 +2,18 @@
 
 const listOf = (items) => element("ul", { className: "plain" }, ...items.map((item) => element("li", {}, ...[item].flat())));
 const contacts = (title, places) => element("p", {}, `${title}${words.colon}`,
-  ...(places.length ? places.flatMap((at, k) => [k ? " | " : "", bdi(texts[at])]) : [words.no_contact]));
+  ...(places.length ? places.flatMap((at, k) => [k ? " | " : "", bdi(texts[at])]) : [data.contacts ? words.no_contact : words.withheld]));
 const asked = (row) => {
   const told = rows.findings[row].map((at) => data.findings[at]).filter(([, , asks]) => asks);
   const own = new Set(), manager = new Set();
   for (const finding of told) (rules[finding[0]][1] ? manager : own).add(texts[finding[7]]);
-  for (const [, code] of [...reasonsOf(row, [1, 2]), ...(whys[rows.why[row]].receives ?? []).map((code) => ["", code])]) {
-    if (!rules[code] && codes[code][1] && facet.receives.column[row] !== 3) own.add(codes[code][1]);
+  // What stops mail where no finding says so: the causes have what to do about them.
+  const decided = new Set(told.map(([code]) => rules[code][2]));
+  const unsaid = reasonsOf(row, [1, 2]).filter(([check]) => !decided.has(check));
+  if ([1, 2].includes(facet.receives.column[row]) && !["dns", "mail", "tls"].some((check) => decided.has(check))) {
+    unsaid.push(...whys[rows.why[row]].receives.map((code) => ["receives", code]));
   }
+  for (const [, code] of unsaid) if (!rules[code] && codes[code][1]) own.add(codes[code][1]);
   return [[...own], [...manager]];
 };
 const findingOf = ([code, severity, , observed, expected, since, domains]) => {
@@ -53,6 +57,7 @@ const drawCard = () => {
   });
   const [own, manager] = asked(row);
   const n = rows.boxes[row];
+  const partly = !state[row] && Object.keys(data.checks).some((key) => facet[key].column[row] === 3) ? words.partly : "";
   const dl = element("dl");
   for (const [key, name] of Object.entries(data.checks)) {
     const kind = facet[key].column[row], told = (why[key] ?? []).map((code) => codes[code][0]).join(words.semicolon);
@@ -64,7 +69,7 @@ const drawCard = () => {
   card.replaceChildren(close,
     element("h2", { tabIndex: -1 }, bdi(rows.domain[row])),
     element("p", { className: "note" }, bdi(rows.description[row])),
-    element("p", { className: "note" }, mark(state[row]), ` ${words.titles.state}${words.colon}${words.values.state[state[row]]} · `,
+    element("p", { className: "note" }, mark(state[row]), ` ${words.titles.state}${words.colon}${words.values.state[state[row]]}${partly} · `,
       n === null ? words.mailboxes_unknown : count("boxes", n), " · ", facet.department.names[facet.department.column[row]]),
     element("p", { className: "arrives" }, mark(arrives), ` ${data.receiving[KEYS[arrives]]}`,
       arrives && why.receives ? ` ${why.receives.map((code) => codes[code][0]).join(words.semicolon)}.` : ""),

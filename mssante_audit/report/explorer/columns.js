@@ -2,7 +2,7 @@
 // first. Follows the script of tables, whose functions it uses. What is looked at stands in `view`.
 const $ = (id) => document.getElementById(id);
 const lang = document.documentElement.lang;
-const ROWS = 50, OPERATORS = 8, MOST = 300, SHADES = 6;
+const ROWS = 25, OPERATORS = 8, MOST = 300, SHADES = 6;
 const KINDS = ["ok", "warn", "fail", "unknown"], MARKS = ["✔", "!", "✖", "?"];
 const LIMITS = [5, 10, 25, 50];  // percent, between the shades of the map
 

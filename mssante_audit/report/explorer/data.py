@@ -25,7 +25,7 @@ from mssante_audit.values.person import Person, masks
 from mssante_audit.verdicts.checks import RECEIVES, RESULTS, STATES
 from mssante_audit.verdicts.domains import domains_touched
 from mssante_audit.verdicts.presented import expiries
-from mssante_audit.verdicts.words import capital, causes, reason
+from mssante_audit.verdicts.words import causes, reason
 
 TEXT = 300
 """Characters of one text that are shown."""
@@ -35,6 +35,9 @@ WORST_FIRST = ("broken", "risk", "unknown", "well")
 
 CHANGES = ("dn", "description", "project_contact", "support_contact")
 """What may change of a listed domain, in the order of the bits that say so."""
+
+
+CONTACTS = ("support_contact", "project_contact")
 
 
 class _Once:
@@ -82,7 +85,7 @@ def explorer_data(
     listed = space.audited[space.audited["domain"].isin(set(names))]
     whys, texts = _Once(), _Once()
     touching, told = _findings(space, findings, set(names), texts, language)
-    rows = {
+    rows: dict[str, list[Any]] = {
         "domain": [visible(name) for name in names],
         "description": _descriptions(listed, names),
         "boxes": [None if pd.isna(n) else int(n) for n in ordered["mailboxes"]],
@@ -100,16 +103,11 @@ def explorer_data(
         "findings": told,
         "presented": _presented(space, names, texts),
         "history": _history(space, names),
+        "contacts": any(any(rows[column]) for column in CONTACTS),  # a snapshot to hand on has none
         "texts": texts.values,
         "whys": [{check: list(codes) for check, codes in why} for why in whys.values],
         "codes": _codes({code for why in whys.values for _, codes in why for code in codes}, language),
-        "rules": {
-            code: [
-                _ours(getattr(catalogue()[code], f"title_{language}"), language),
-                catalogue()[code].manager,
-            ]
-            for code in sorted(set(findings["rule"]))
-        },
+        "rules": _rules(set(findings["rule"]), language),
     }
 
 
@@ -183,14 +181,13 @@ def _contacts(
     space: TrustSpace, listed: pd.DataFrame, names: Sequence[str], texts: _Once
 ) -> dict[str, list[list[int]]]:
     """Return for each domain its distinct contacts; two of the list that differ look different."""
-    both = ("support_contact", "project_contact")
-    hidden = masks(Person(text) for column in both for text in listed[column].unique())
+    hidden = masks(Person(text) for column in CONTACTS for text in listed[column].unique())
     shown = {
         person.text: texts(_cut(person.text if space.show_contacts else mask))
         for person, mask in hidden.items()
     }
     found = {}
-    for column in both:
+    for column in CONTACTS:
         told: defaultdict[str, dict[int, None]] = defaultdict(dict)
         for domain, text in zip(listed["domain"].tolist(), listed[column].tolist(), strict=True):
             if text:
@@ -236,11 +233,17 @@ def _codes(codes: Iterable[str], language: str) -> dict[str, list[str]]:
     known = causes()
     return {
         code: [
-            capital(_ours(reason(code, language), language)),
+            _ours(reason(code, language), language),
             known[code][f"do_{language}"] if code in known else "",
         ]
         for code in sorted(codes)
     }
+
+
+def _rules(codes: set[str], language: str) -> dict[str, list[Any]]:
+    """Return for each rule its title, whether it is the manager who acts, and the check it decides."""
+    rules = [catalogue()[code] for code in sorted(codes)]
+    return {r.code: [_ours(getattr(r, f"title_{language}"), language), r.manager, r.check] for r in rules}
 
 
 def _presented(space: TrustSpace, names: Sequence[str], texts: _Once) -> dict[int, list[list[int]]]:
@@ -285,6 +288,3 @@ def _history(space: TrustSpace, names: Sequence[str]) -> dict[str, Any]:
         for domain, steps in found.items()
     }
     return {"lists": [f"{time:%Y-%m-%d}" for time in times], "rows": rows}
-
-
-__all__ = ["CHANGES", "explorer_data", "place_name"]

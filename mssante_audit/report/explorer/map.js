@@ -90,10 +90,12 @@ const drawMap = () => {
       const parts = many ? KINDS.map((_, k) => [k, own[4 * at + k]]).filter(([, n]) => n)
         .map(([k, n]) => `${number(n)} ${words.values.state[k]}`).join(", ") : "";
       const told = `${named.get(code)}${words.colon}${count("domains", many)}${parts ? ` (${parts})` : ""}`;
+      const shade = at < 0 ? "none" : shadeOf(own, at, most), pressed = String(one.on.has(at));
       for (const area of made) {
-        area.setAttribute("class", at < 0 ? "none" : shadeOf(own, at, most));
-        area.setAttribute("aria-label", told);
-        area.setAttribute("aria-pressed", one.on.has(at));
+        if (area.getAttribute("class") !== shade) area.setAttribute("class", shade);
+        if (area.ariaPressed !== pressed) area.ariaPressed = pressed;
+        if (area.ariaLabel === told) continue;
+        area.ariaLabel = told;
         if (area.localName === "path") area.firstChild.textContent = told; else area.title = told;
       }
     }
