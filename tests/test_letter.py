@@ -155,9 +155,8 @@ def test_without_a_register_the_form_is_filled_from_the_list(space):
     named = {f.get_filename(): PdfReader(BytesIO(f.get_content())) for f in forms}
     form = named["annexe1-msp-diguemirage.cheminsonge.mssante.fr.pdf"]
     values = {n: f.get("/V", "") for n, f in form.get_fields().items()}
-    row = space.entries.query(
-        "domain == 'msp-diguemirage.cheminsonge.mssante.fr' and operator_id == @GROUP"
-    ).iloc[0]
+    own = space.entries[space.entries["operator_id"] == GROUP]
+    row = own[own["domain"] == "msp-diguemirage.cheminsonge.mssante.fr"].iloc[0]
     assert values["structure_id"] == GROUP
     assert values["description"] == row["description"]
     assert values["public_project_email"] == row["project_email"]

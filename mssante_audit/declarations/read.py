@@ -53,6 +53,10 @@ class Sheet:
     """False where the whole file was searched for control characters and cell errors, and has none."""
     lost: dict[str, str] = field(default_factory=dict)
     """Fields that should be there and were not found, with the kind of problem."""
+    sheet: str = ""
+    """Name of the sheet of a workbook that they are of."""
+    unread: tuple[str, ...] = ()
+    """Names of its other sheets, of which nothing was read."""
 
 
 def too_many_rows(file: str) -> InputError:
