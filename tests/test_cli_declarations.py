@@ -48,7 +48,7 @@ def test_import_tells_what_is_wrong_row_by_row(run):
     assert lines[0] == "declarations.csv, row 1: Remarques: unknown column, not read"
     assert any(line.startswith("declarations.csv, row 2: error: DNS method") for line in lines)
     assert "declarations.csv, row 21: date: '31/02/2026' is not a date" in lines
-    assert lines[-1].startswith("declarations.csv: 95 declarations, ")
+    assert lines[-1].startswith("declarations.csv: 101 declarations, ")
     rows = [int(line.split(", row ")[1].split(":")[0]) for line in lines[:-1]]
     assert rows == sorted(rows)
 
@@ -56,7 +56,7 @@ def test_import_tells_what_is_wrong_row_by_row(run):
 def test_import_for_machines_masks_contacts(run):
     done = run("import", SAMPLE, *AS_OF, "--format", "json")
     told = json.loads(done.stdout)
-    assert (done.returncode, told["declarations"]) == (1, 95)
+    assert (done.returncode, told["declarations"]) == (1, 101)
     assert {"file", "row", "column", "kind", "value", "message"} == set(told["problems"][0])
     (consumer,) = [f for f in told["findings"] if f["rule"] == "DECL_PUBLIC_CONSUMER"]
     assert consumer["observed"] == "contact projet : m•••@gmail.com"
