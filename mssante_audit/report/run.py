@@ -33,7 +33,7 @@ from mssante_audit.report.results import limited, provenance
 WORKERS = min(2, os.cpu_count() or 1)
 """Notebooks run at once: each has a kernel of some 140 MB."""
 
-PARTS = (".html", ".ipynb", ".results.json", ".findings.csv")
+PARTS = (".html", ".ipynb", ".results.json", ".findings.csv", ".ics")
 """Suffixes of the files of one report."""
 
 
@@ -139,7 +139,8 @@ def _stale(outcome: Outcome) -> list[Path]:
     if outcome.failure:
         return []
     failed = [Path("failed", f"{outcome.name}{suffix}") for suffix in PARTS]
-    return failed if outcome.results else [*failed, Path(f"{outcome.name}.findings.csv")]
+    kept = {".findings.csv": outcome.results, ".ics": outcome.results and outcome.results.calendar}
+    return [*failed, *(Path(f"{outcome.name}{suffix}") for suffix, own in kept.items() if not own)]
 
 
 def _index(outcomes: Sequence[Outcome], staging: Path, out: Path, loaded: Mapping[str, Any]) -> str:
