@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from mssante_audit import audits
 from mssante_audit.archive.keep import import_lists
 from mssante_audit.archive.store import open_archive
 from mssante_audit.base.errors import WhiteListError
 from mssante_audit.base.resources import resource
+from mssante_audit.cli.main import app
 from mssante_audit.observe.lines import MAX_PROBLEMS, ObservationError
 from mssante_audit.observe.observation import load_observation
+from mssante_audit.site.build import build_site
 from mssante_audit.space.trust import load_space
 from mssante_audit.whitelist import load
 from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
@@ -98,3 +102,57 @@ def test_a_crash_is_one_line_and_status_3(error: str, told: str) -> None:
     assert done.stderr.count("\n") == 1
     shown = subprocess.run([*words, "--debug", "rules"], capture_output=True, text=True, check=False)
     assert "Traceback" in shown.stderr
+
+
+ROW = "<Domaine>" + "".join(f"<{name}>{{}}</{name}>" for name in FIELDS) + "</Domaine>"
+SECRET = re.compile(r"(?i)durand|zoe|zoé|12.?34.?56|\x9b|\u202e")
+
+
+@pytest.fixture
+def naming(tmp_path: Path) -> Path:
+    """A data folder whose list names a person where nobody should be named, and steers terminals."""
+    contact = "04 65 71 00 01, projet@ch-fable.example"
+    told = (
+        ("ch-a.mssante.fr", "de zoe.durand@ch-fable.example, 06 12 34 56 78 \x85\u202e", "CH FABLE"),
+        ("ch-b.mssante.fr", "pour Mme DURAND Zoé", "Dr Zoé DURAND"),
+        ("ch-b.mssante.fr", "a &#x9b;2J", "M. DURAND Zoé 0612345678"),
+        ("zoe.durand@ch-c.mssante.fr", "x", "zoe.durand@ch-fable.example"),
+    )
+    rows = [
+        ROW.format(
+            domain, about, f"CN=a.example,OU=101010000{n},O={o},ST=Ain (01),C=FR", contact, contact, AS_OF
+        )
+        for n, (domain, about, o) in enumerate(told)
+    ]
+    (tmp_path / "list.xml").write_bytes(
+        HEAD + "".join(rows).encode() + b"</ListeDomaines></ListeBlancheMSSante>"
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("findings", "all", "--all", "--format", "csv"),
+        ("findings", "all", "--all", "--format", "json"),
+        ("findings", "all", "--format", "sarif"),
+        ("domains", "--format", "json"),
+        ("check", "ch-b.mssante.fr"),
+        ("check", "fable"),
+    ],
+)
+def test_nobody_is_named_where_nobody_should_be(naming: Path, words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, [*words, "--data", str(naming), "--as-of", AS_OF])
+    assert done.exit_code in (0, 1, 4), done.output
+    assert "ch-b.mssante.fr" in done.output or "fable" in done.output
+    assert SECRET.findall(done.output) == []
+
+
+def test_the_site_names_nobody_either(naming: Path, tmp_path: Path) -> None:
+    space = load_space(naming, as_of=AS_OF)
+    (tmp_path / "site").mkdir()
+    found = audits.audit_all(space)
+    build_site(tmp_path / "site", space, found, waived=audits.waived(space), told=None, points=())
+    pages = [p.read_text(encoding="utf-8") for p in (tmp_path / "site").rglob("*.html")]
+    assert pages
+    assert [SECRET.findall(page) for page in pages if SECRET.search(page)] == []

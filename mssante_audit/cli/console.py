@@ -32,11 +32,17 @@ debugging: list[bool] = []
 
 def say(text: str, file: Any = None) -> None:
     """Print lines; characters that could steer a terminal or hide in it are escaped."""
-    write(_UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text) + "\n", file)
+    write(_escaped(text) + "\n", file)
+
+
+def _escaped(text: str) -> str:
+    return _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
 
 
 def write(text: str, file: Any = None) -> None:
-    """Print a text as it is.
+    """Print a text, to a terminal escaped as by `say`, to a file or pipe as it is.
+
+    JSON is escaped in any case, which changes nothing of what it says.
 
     Raises
     ------
@@ -44,6 +50,8 @@ def write(text: str, file: Any = None) -> None:
         If it cannot be written.
     """
     stream = file or sys.stdout
+    if stream.isatty() or text.startswith(("[", "{")):
+        text = _escaped(text)
     try:
         stream.buffer.write(text.encode("utf-8", "backslashreplace"))
         stream.flush()

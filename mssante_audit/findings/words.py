@@ -13,6 +13,7 @@ from mssante_audit.findings.facts import clear, hidden
 from mssante_audit.findings.frame import typed
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.templates import asked, template
+from mssante_audit.values.person import unnamed
 from mssante_audit.values.shown import shown
 
 
@@ -69,6 +70,8 @@ def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool 
     told["facts"] = list(map(seen, told["facts"]))
     # Apart from the facts: the key of a contact is another text than the contact, and nobody counts it.
     told["subject"] = [tuple(seen(list(subject))) for subject in told["subject"]]
+    if not show_contacts:
+        told["domain"], told["operator"] = (list(map(unnamed, told[n])) for n in ("domain", "operator"))
     for part in ("observed", "expected", "evidence"):
         told[part] = [
             sentence(rule(code), part, {**facts, "evidence": evidence}, language)
