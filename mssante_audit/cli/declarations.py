@@ -15,7 +15,7 @@ import typer
 
 from mssante_audit.base.errors import InputError, OutputError, UnknownNameError
 from mssante_audit.base.settings import Parameters
-from mssante_audit.cli.console import say
+from mssante_audit.cli.console import for_own_eyes, say
 from mssante_audit.cli.options import Force, Layout, TextFormat, options_of
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def import_(
     no_entries = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])
     found = findings_frame(form_findings(register, parse_instant(as_of), each=True), no_entries)
     language = "fr" if format is Layout.json else "en"
+    if show_contacts:
+        for_own_eyes()
     shown = worded(found, language=language, show_contacts=show_contacts)
     if out is not None:
         _room(out, force)
