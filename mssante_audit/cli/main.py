@@ -29,7 +29,6 @@ from mssante_audit.cli.check import app as checking
 from mssante_audit.cli.console import (
     check_format,
     debugging,
-    escaped,
     given_by,
     limited_space,
     say,
@@ -273,12 +272,15 @@ def domains(
     """Write what is known of each domain, one row each: well, at risk, broken or unknown, and why."""
     from mssante_audit.audits import audit_all
     from mssante_audit.report.results import limited
+    from mssante_audit.values.person import unnamed
     from mssante_audit.verdicts.domains import domains as told_of
 
     check_format(format, out)
     space, chosen = limited_space(given_by(**options))
     told, names = told_of(space, language=lang), limited(space.audited, chosen)["domain"]
-    write_frame(told[told["domain"].isin(set(names))], format, out, "domains")
+    told = told[told["domain"].isin(set(names))]
+    masked = {name: list(map(unnamed, told[name])) for name in ("domain", "operator")}
+    write_frame(told.assign(**masked), format, out, "domains")
     if say_failed(audit_all(space)):
         raise typer.Exit(3)
 
@@ -420,7 +422,7 @@ def _exchange(
     else:
         text = junit(found, *told)
     if out is None:
-        write(escaped(text) if format is Format.sarif else text)
+        write(text)
     else:
         write_bytes(out, text.encode("utf-8", "backslashreplace"))
 
