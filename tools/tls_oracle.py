@@ -1,7 +1,7 @@
 """Have other tools look at the mail servers of the tests, and write it beside what we see.
 
-Usage: ``python tools/tls_oracle.py docs/tls.md``. Postfix, Exim and scripted servers present certificates of a
-made-up authority in a namespace; `observe tls` and ``openssl s_client`` visit each. The table between the
+Usage: ``python tools/tls_oracle.py docs/tls.md``. Postfix, Exim and scripted servers present certificates of
+a made-up authority in a namespace; `observe tls` and ``openssl s_client`` visit each. The table between the
 page's marks is replaced.
 """
 
@@ -104,7 +104,7 @@ def ours(seen: Visit, root: Made) -> str:
 def s_client(address: str, port: int, anchor: Path) -> str:
     """Say in short what ``openssl s_client`` makes of a server."""
     where = ["-connect", f"{address}:{port}", "-servername", HOST, "-CAfile", str(anchor)]
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603
         ["openssl", "s_client", "-starttls", "smtp", "-showcerts", *where],  # noqa: S607
         input="QUIT\n", capture_output=True, text=True, timeout=60, check=False, errors="replace",
     )  # fmt: skip
