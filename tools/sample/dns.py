@@ -17,7 +17,8 @@ from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from tools.sample.declarations import is_test_row
-from tools.sample.dns_defects import DEFECTS
+from tools.sample.dns_defects import DEFECTS, OLD_SERIAL, SERIAL
+from tools.sample.dns_signing import Signer, anchor
 from tools.sample.dns_world import World, Zone, observation_bytes
 from tools.sample.operators import Operator
 from tools.sample.space import ZONE, Row, Truth
@@ -25,7 +26,6 @@ from tools.sample.space import ZONE, Row, Truth
 OBSERVED_AT = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 OBSERVATION = "observations/dns-2026-03-02T060000Z.jsonl.gz"
 PARENTS = (("ns1.gestion-fictive.example", "192.0.2.10"), ("ns2.gestion-fictive.example", "192.0.2.11"))
-SERIAL, OLD_SERIAL = 2026030101, 2026022001
 BACKUP = "secours."
 """What the name of the second mail host begins with that each has beside it."""
 CONCENTRATION = 50
@@ -45,6 +45,9 @@ class SampleDns:
     """Domain → its operator's name servers, or those declared."""
     declared: dict[str, str]
     """Domain → method declared."""
+    signed: bool = True
+    """Whether the parent zone's signatures are made: each answer of it can then be checked."""
+    at: datetime = OBSERVED_AT
     world: World = field(default_factory=lambda: World(parent_servers=PARENTS))
     parent: Zone = field(default_factory=lambda: Zone(ZONE).soa(SERIAL))
     zones: dict[str, Zone] = field(default_factory=dict)
@@ -107,10 +110,10 @@ class SampleDns:
         self.zones[domain].add(domain, "MX", *data)
 
     def mail_hosts(self, domain: str) -> list[str]:
-        """Return the hosts that the domain's MX records name."""
-        name = canonical(domain)
-        zones = (z for z in (*self.zones.values(), self.parent, self.world.root) if name in z.records)
-        data = next((z.records[name].get("MX", []) for z in zones), [])
+        """Return the hosts that the MX records of the domain, or of what it is an alias of, name."""
+        name, zones = canonical(domain), (*self.zones.values(), self.parent, self.world.root)
+        name = next((z.records[name]["CNAME"][0] for z in zones if "CNAME" in z.records.get(name, ())), name)
+        data = next((z.records[name]["MX"] for z in zones if "MX" in z.records.get(name, ())), [])
         return list(dict.fromkeys(text.rpartition(" ")[2] for text in data))
 
     def seen_hosts(self, domain: str) -> list[str]:
@@ -182,7 +185,7 @@ class SampleDns:
 
 def build_dns(
     rows: Sequence[Row], operators: Sequence[Operator], register: Sequence[Mapping[str, str | int]] = (),
-    *, defects: bool = True,
+    *, defects: bool = True, signed: bool = True,
 ) -> SampleDns:  # fmt: skip
     """Make up the DNS that goes with a list; the same list gives the same DNS.
 
@@ -196,8 +199,11 @@ def build_dns(
         What was declared, as `tools.sample.declarations` makes it up.
     defects
         Whether to put the defects in.
+    signed
+        Whether to sign the parent zone, and make the defects that can only be seen then.
     """
     dns = _listed(rows, {operator.id: operator for operator in operators}, register)
+    dns.signed = signed
     _clean(dns)
     if defects:
         for defect in DEFECTS:
@@ -272,6 +278,8 @@ def _clean(dns: SampleDns) -> None:
 
 def _parent(dns: SampleDns, *, defects: bool) -> None:
     """Have the parent's servers carry its zone; the second an older copy, if there are to be defects."""
+    if defects:
+        anchor(dns.world, dns.parent, dns.at)
     other = dns.parent.copy() if defects else dns.parent
     for (_, address), zone in zip(PARENTS, (dns.parent, other), strict=True):
         dns.world.serve(zone, address)
@@ -285,6 +293,8 @@ def _parent(dns: SampleDns, *, defects: bool) -> None:
         for domain in lacking:
             del other.records[domain]
         dns.record("DNS_PARENT_DISAGREE", *lacking)
+        for zone in (dns.parent, other) if dns.signed else ():
+            Signer(zone, dns.at).sign()
 
 
 def _concentrations(dns: SampleDns) -> None:

@@ -52,8 +52,8 @@ def _of_certificate(seen: Presented, servers: list[Server]) -> Iterator[Finding]
     told: list[tuple[str, dict[str, object]]] = []
     if chain.state in RULES:
         told.append((RULES[chain.state], {}))
-    if chain.revocation == "revoked":
-        told.append(("TLS_REVOKED", {"why": chain.revocation_why}))
+    if (status := chain.status).said == "revoked":
+        told.append(("TLS_REVOKED", {n: getattr(status, n) for n in ("since", "reason", "file", "made")}))
     if any(word in leaf.issuer for word in OLD_AUTHORITY):
         told.append(("TLS_AUTHORITY_OLD", {}))
     if leaf.key == "RSA" and leaf.bits < SMALLEST_RSA:

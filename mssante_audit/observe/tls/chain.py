@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import verification
 
 from mssante_audit.whitelist.certificates import UNREADABLE, is_authority, read_certificates
-from mssante_audit.whitelist.revocation import revocation
+from mssante_audit.whitelist.revocation import UNASKED, Status, revocation
 
 MAX_NAMES = 100
 """Names of hosts kept of a certificate that has more."""
@@ -76,14 +76,14 @@ class Chain:
     why: str = ""
     anchor: str = ""
     """Subject of the anchor that it leads to, if it does."""
-    revocation: Literal["good", "revoked", "unknown"] = "unknown"
-    revocation_why: str = ""
+    status: Status = UNASKED
+    """What revocation lists say of it."""
 
     @property
     def refused(self) -> bool:
         """Whether it is known to lead to no anchor, or to be revoked; without anchors nothing is known."""
         return (
-            self.state in ("unknown", "self-signed", "refused", "unreadable") or self.revocation == "revoked"
+            self.state in ("unknown", "self-signed", "refused", "unreadable") or self.status.said == "revoked"
         )
 
 
@@ -148,7 +148,7 @@ def judge(
     leaf = read_certificate(sent[0])
     if leaf.problem:
         return Chain(leaf, "unreadable", leaf.problem)
-    read = [_loaded(der) for der in sent]
+    read = [loaded(der) for der in sent]
     own = read[0]
     if own is None or not trusted:
         return Chain(leaf, "")
@@ -165,8 +165,8 @@ def judge(
         state = "whole" if links == read[: len(links)] else "unordered"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a serial that is negative
-        told, told_why = revocation(path, crls, at)
-    return Chain(leaf, state, "", path[-1].subject.rfc4514_string(), told, told_why)
+        status = revocation(path, crls, at)
+    return Chain(leaf, state, "", path[-1].subject.rfc4514_string(), status)
 
 
 def _path(
@@ -186,10 +186,8 @@ def _path(
     try:
         return list(policy.build_client_verifier().verify(own, list(between)).chain), ""
     except (verification.VerificationError, ValueError, UnsupportedAlgorithm) as error:
-        if (
-            _digest(own) in WEAK
-        ):  # which the verifier takes for no signature at all; a rule of its own tells it
-            for issuer in (one for one in [*between, *roots] if is_authority(one) and _issued(own, one)):
+        if _digest(own) in WEAK:  # no signature at all to the verifier; a rule of its own tells it
+            for issuer in (one for one in [*between, *roots] if is_authority(one) and issued(own, one)):
                 rest, _ = _path(issuer, [one for one in between if one != issuer], trusted, at)
                 if rest:
                     return [own, *rest], ""
@@ -201,19 +199,20 @@ def _fault(
     own: x509.Certificate, others: Sequence[x509.Certificate], trusted: Sequence[x509.Certificate]
 ) -> State:
     """Say why no path was found: it issued itself, one on the way to an anchor may not, or none is known."""
-    if own.issuer == own.subject and _issued(own, own):
+    if own.issuer == own.subject and issued(own, own):
         return "self-signed"
     reached = [own]
     for one in reached:
         for issuer in [*trusted, *others]:
-            if issuer not in reached and _issued(one, issuer):
+            if issuer not in reached and issued(one, issuer):
                 if issuer in trusted:
                     return "refused"
                 reached.append(issuer)
     return "unknown"
 
 
-def _issued(own: x509.Certificate, issuer: x509.Certificate) -> bool:
+def issued(own: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Tell whether a certificate bears the signature of another, whose name it has for its issuer's."""
     if own.issuer != issuer.subject:
         return False
     key, weak = issuer.public_key(), own.signature_hash_algorithm if _digest(own) in WEAK else None
@@ -236,7 +235,8 @@ def _digest(one: x509.Certificate) -> str:
     return ""
 
 
-def _loaded(der: bytes) -> x509.Certificate | None:
+def loaded(der: bytes) -> x509.Certificate | None:
+    """Return a certificate, ``None`` if nobody can read it."""
     with suppress(*UNREADABLE, OverflowError):
         return read_certificates(x509.load_der_x509_certificate, der)[0]
     return None

@@ -139,7 +139,7 @@ def load_tls(source: str | Path) -> TlsObservation:
             except ValueError as error:
                 if isinstance(error, ObservationError):
                     raise
-                scan.problems.append((line, "record", str(error)))
+                scan.problem("record", str(error))
 
     frame = pd.DataFrame(visits(), columns=["line", *Visited._fields])
     if not headers:
