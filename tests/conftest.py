@@ -172,7 +172,7 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (listed,) = (gzip.decompress(file.read_bytes()) for file in REAL.glob("*.xml.gz"))
     archived(folder / "data", the_day_before(listed), listed)
     copy(resource("data/sample") / "declarations.csv", folder / "data")  # the real one has no register
-    (sample,) = (resource("data/sample") / "observations").glob("*.gz")  # nor an observation
+    (sample,) = (resource("data/sample") / "observations").glob("dns-*.gz")  # nor an observation
     seen = gzip.decompress(sample.read_bytes()).replace(b'"2026-03-02T', b'"2025-02-28T')
     (folder / "data" / "dns.jsonl.gz").write_bytes(gzip.compress(seen))
     return run_reports(out=folder / "out", parameters={"data": str(folder / "data"), "as_of": REAL_AS_OF})

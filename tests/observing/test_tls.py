@@ -8,13 +8,13 @@ import ssl
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, ignore_patterns
 from typing import TypeVar
 
 import pandas as pd
 import pytest
 from click.testing import Result
-from smtplab import Made, Script, Wire, dripping, make, saying, serving, tls
+from smtplab import Script, Wire, dripping, saying, serving, tls
 from typer.testing import CliRunner
 
 from mssante_audit.base.errors import OutputError, ParameterError
@@ -28,9 +28,10 @@ from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.observe.tls.observation import load_tls
 from mssante_audit.observe.tls.run import Server, Summary, observe_tls, servers_of
-from mssante_audit.observe.tls.visit import MAX_SHOWN, Visit, visit
+from mssante_audit.observe.tls.visit import MAX_SHOWN, Visit, offers_of, visit
 from mssante_audit.space.trust import find_archive, find_whitelist, load_space
 from mssante_audit.whitelist.load import load_whitelist
+from tools.sample.certificates import Made, make
 
 Given = TypeVar("Given")
 QUICK = ObserveTls(timeout=0.4, pause=0.0)
@@ -58,7 +59,7 @@ def chain(authority: Made, leaf: Made, tmp_path_factory: pytest.TempPathFactory)
 def look(script: Script, settings: ObserveTls = PATIENT, *, oldest: bool = False) -> Visit:
     async def run() -> Visit:
         async with serving({"127.0.0.1": script}) as port:
-            return await visit("127.0.0.1", port, "mx.example", settings, oldest=oldest)
+            return await visit("127.0.0.1", port, "mx.example", settings, offers_of(settings), oldest=oldest)
 
     return asyncio.run(run())
 
@@ -140,8 +141,8 @@ def test_a_server_that_nobody_runs_is_refused_and_one_out_of_reach_is_silent() -
             return port
 
     port = asyncio.run(nobody())
-    assert asyncio.run(visit("127.0.0.1", port, "", QUICK)).outcome == "refused"
-    assert asyncio.run(visit("240.0.0.1", 25, "", QUICK)).outcome == "silent"
+    assert asyncio.run(visit("127.0.0.1", port, "", QUICK, offers_of(QUICK))).outcome == "refused"
+    assert asyncio.run(visit("240.0.0.1", 25, "", QUICK, offers_of(QUICK))).outcome == "silent"
 
 
 def test_a_flood_takes_no_more_memory_than_a_reply() -> None:
@@ -292,8 +293,8 @@ def test_a_client_s_certificate_that_cannot_be_used_is_told_before_anybody_is_vi
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Return the sample with all its servers on loopback."""
-    folder = Path(copytree(resource("data/sample"), tmp_path / "data"))
+    """Return the sample with all its servers on loopback, none visited yet."""
+    folder = Path(copytree(resource("data/sample"), tmp_path / "data", ignore=ignore_patterns("tls-*")))
     (source,) = (folder / "observations").glob("dns-*.jsonl.gz")
     text = re.sub(rb'"(192\.88|10\.20)\.', rb'"127.88.', gzip.decompress(source.read_bytes()))
     source.write_bytes(gzip.compress(text, mtime=0))

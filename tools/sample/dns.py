@@ -25,7 +25,8 @@ from tools.sample.space import ZONE, Row, Truth
 OBSERVED_AT = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 OBSERVATION = "observations/dns-2026-03-02T060000Z.jsonl.gz"
 PARENTS = (("ns1.gestion-fictive.example", "192.0.2.10"), ("ns2.gestion-fictive.example", "192.0.2.11"))
-SHARED_MAIL = "secours.hebergeur-fictif.example"
+BACKUP = "secours."
+"""What the name of the second mail host begins with that each has beside it."""
 CONCENTRATION = 50
 
 
@@ -55,6 +56,8 @@ class SampleDns:
     unobserved: list[str] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
     """Domains whose mail hosts cannot be seen."""
+    others: dict[str, str] = field(default_factory=dict)
+    """Domain → a mail host of it that its own records do not name."""
     free: list[str] = field(default_factory=list)
     """Domains that no defect has touched, each alone under its name."""
     truth: list[tuple[str, list[str]]] = field(default_factory=list)
@@ -93,13 +96,13 @@ class SampleDns:
         return self.host(f"ns{self._hosts}.hebergeur-fictif.example", address), address
 
     def mx(self, domain: str) -> list[str]:
-        """Return the domain's own MX records: its operator's host, and one that all share.
+        """Return the domain's own MX records: its operator's host, and the one beside it.
 
         Of the many domains of one host, most have no other.
         """
         host = self.mail[domain]
         crowded = sum(other == host for other in self.mail.values()) >= CONCENTRATION
-        return [f"10 {host}"] if crowded and len(domain) % 8 else [f"10 {host}", f"20 {SHARED_MAIL}"]
+        return [f"10 {host}"] if crowded and len(domain) % 8 else [f"10 {host}", f"20 {BACKUP}{host}"]
 
     def set_mx(self, domain: str, *data: str) -> None:
         """Add MX records to a domain that is delegated."""
@@ -111,6 +114,12 @@ class SampleDns:
         name = next((z.records[name]["CNAME"][0] for z in zones if "CNAME" in z.records.get(name, ())), name)
         data = next((z.records[name]["MX"] for z in zones if "MX" in z.records.get(name, ())), [])
         return list(dict.fromkeys(text.rpartition(" ")[2] for text in data))
+
+    def seen_hosts(self, domain: str) -> list[str]:
+        """Return the mail hosts that an observer sees of a domain."""
+        own = self.mail_hosts(domain) if canonical(domain) and domain not in self.lost else []
+        other = self.others.get(domain)
+        return [host for host in [*own, *([other] if other else [])] if host != "."]
 
     def delegate(self, name: str, *servers: str) -> Zone:
         """Delegate a zone with the listed domains in it; return it."""
@@ -158,11 +167,14 @@ class SampleDns:
     def truths(self, file: str) -> Iterator[Truth]:
         """Yield what was recorded as lines of ``defects.csv``."""
         for rule, domains in self.truth:
-            rows = sorted(row for domain in domains for row in self.rows[domain])
-            owners = [self.owners[row] for row in rows]
-            owner = max(dict.fromkeys(owners), key=owners.count)
-            first = next(d for d in domains if rows[0] in self.rows[d])
-            yield file, rule, first, owner, row_ranges(rows)
+            yield self.line(file, rule, [row for domain in domains for row in self.rows[domain]])
+
+    def line(self, file: str, rule: str, rows: Sequence[int]) -> Truth:
+        """Return a line of ``defects.csv``."""
+        owners = [self.owners[row] for row in sorted(rows)]
+        owner = max(dict.fromkeys(owners), key=owners.count)
+        first = next(domain for domain, own in self.rows.items() if min(rows) in own)
+        return file, rule, first, owner, row_ranges(sorted(rows))
 
     def observation(self) -> bytes:
         """Return the observation file."""
@@ -236,8 +248,9 @@ def _clean(dns: SampleDns) -> None:
     for name, address in PARENTS:
         dns.parent.add(ZONE, "NS", name)
         dns.host(name, address)
-    for at, mail in enumerate(dict.fromkeys([SHARED_MAIL, *dns.mail.values()])):
-        dns.host(mail, f"192.88.99.{at % 250 + 1}")
+    for at, mail in enumerate(dict.fromkeys(dns.mail.values())):
+        dns.host(mail, f"192.88.99.{2 * at % 250 + 1}")
+        dns.host(f"{BACKUP}{mail}", f"192.88.99.{2 * at % 250 + 2}")
     for at, name in enumerate(dict.fromkeys(n for names in dns.servers.values() for n in names)):
         dns.host(name, f"198.18.{at % 250}.{at // 250 + 1}")
     for domain in dns.rows:

@@ -86,6 +86,7 @@ def _unsafe(dns: SampleDns) -> None:
     del dns.zones[top].records[canonical(star)]
     dns.zones[top].add(f"*.{top}", "MX", f"50 {dns.mail[star]}")
     dns.lost.add(star)
+    dns.others[star] = dns.mail[star]
     dns.record("DNS_WILDCARD", star)
     domain = dns.take()
     dns.unobserved.append(domain)
@@ -148,6 +149,7 @@ def _copies(dns: SampleDns) -> None:
     dns.copy_at(domain, dns.with_server(domain)).add(
         domain, "MX", f"30 {dns.host('mx.valfictif.example', '192.88.99.251')}"
     )
+    dns.others[domain] = "mx.valfictif.example"
     dns.record("DNS_MX_DISAGREE", domain)
 
 
@@ -233,7 +235,7 @@ def _mail_hosts(dns: SampleDns) -> None:
     )
     dns.host("sans-adresse.valfictif.example")
     dns.host("interne.valfictif.example", "10.20.30.40")
-    dns.host("mixte.valfictif.example", "10.20.30.41", "192.88.99.249")
+    dns.host("mixte.valfictif.example", "192.88.99.249", "10.20.30.41")
     name, address = dns.fresh()
     dns.world.root.add("mort.example", "NS", name)
     dns.world.servers[address] = NameServer()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mssante_audit.audits.certificates.presented import Presented, Server, presented
 from mssante_audit.findings.frame import Finding
+from mssante_audit.observe.tls.chain import WEAK
 from mssante_audit.space.trust import TrustSpace
 
 RULES = {
@@ -57,7 +58,7 @@ def _of_certificate(seen: Presented, servers: list[Server]) -> Iterator[Finding]
         told.append(("TLS_AUTHORITY_OLD", {}))
     if leaf.key == "RSA" and leaf.bits < SMALLEST_RSA:
         told.append(("TLS_KEY_SMALL", {"bits": leaf.bits}))
-    if leaf.digest in ("md5", "sha1"):
+    if leaf.digest in WEAK:
         told.append(("TLS_DIGEST_WEAK", {"digest": leaf.digest.upper()}))
     if leaf.usages and not SERVER_USES.intersection(leaf.usages):
         told.append(("TLS_USE_OTHER", {"usages": list(leaf.usages)[:6]}))

@@ -31,7 +31,7 @@ from mssante_audit.observe.tls.observation import (
     read_certificate,
     read_visit,
 )
-from mssante_audit.observe.tls.visit import Visit, check_client, visit
+from mssante_audit.observe.tls.visit import Offers, Visit, offers_of, visit
 from mssante_audit.observe.writer import Writer, while_flushing
 
 ATTEMPTS = 3
@@ -129,8 +129,8 @@ def observe_tls(
     ParameterError
         If the client's certificate or its key cannot be used.
     """
-    check_client(settings or ObserveTls())
-    run = _Run(settings or ObserveTls(), Path(out), progress)
+    settings = settings or ObserveTls()
+    run = _Run(settings, offers_of(settings), Path(out), progress)
     return asyncio.run(run.go(list(servers), dns, resume=resume))
 
 
@@ -139,6 +139,7 @@ class _Run:
     """A run under way."""
 
     settings: ObserveTls
+    offers: Offers
     out: Path
     progress: Callable[[Progress], None] | None
     start: float = field(default_factory=time.monotonic)
@@ -191,7 +192,7 @@ class _Run:
             name = next(iter(server.hosts), "")
             # Some servers end a handshake that offers them more than they know.
             oldest = self.last.get(server) == "handshake-failed"
-            seen = await visit(server.address, server.port, name, self.settings, oldest=oldest)
+            seen = await visit(server.address, server.port, name, self.settings, self.offers, oldest=oldest)
             self.left[server.address] = time.monotonic()
             self.last[server] = seen.outcome
             self.visits += 1
