@@ -179,7 +179,7 @@ def findings_frame(
     place: dict[str, str] = {}
     if "department" in entries:
         place = dict(zip(entries["operator_id"].tolist(), entries["department"].tolist(), strict=True))
-    records = []
+    records: list[tuple[Any, ...]] = []
     for finding in found:
         rows = tuple(sorted({int(row) for row in finding.rows}))  # NumPy's are none that JSON knows
         domains = dict.fromkeys([*(domain[row] for row in rows), *finding.domains])
@@ -192,31 +192,33 @@ def findings_frame(
             raise ValueError(f"{confidence!r} is no confidence of a finding")
         mailboxes = None if published is None else sum(published.get(name, 0) for name in domains)
         facts = plain(finding.facts)
-        records.append(
-            {
-                "rule": finding.rule,
-                "audit": told.audit or facts.get("audit", ""),
-                "severity": told.severity,
-                "confidence": confidence,
-                "subject": finding.subject if isinstance(finding.subject, tuple) else (finding.subject,),
-                "fingerprint": fingerprint(finding.rule, finding.subject),
-                "domain": next(iter(domains), ""),
-                "domains": len(domains),
-                "mailboxes": mailboxes if domains else None,
-                "operator_id": owner,
-                "operator": name,
-                "department": place.get(owner, "") if owner else "",
-                "region": region_of(place.get(owner, "")) if owner else "",
-                "observed": "",
-                "expected": "",
-                "evidence": finding.evidence or row_ranges(rows),
-                "first_seen": finding.first_seen.isoformat() if finding.first_seen else "",
-                "rows": rows,
-                "facts": facts,
-            }
-        )
-    records.sort(key=lambda r: tuple(clear(list(r["subject"]))))
-    return concat([of_records(records)])
+        record = {
+            "rule": finding.rule,
+            "audit": told.audit or facts.get("audit", ""),
+            "severity": told.severity,
+            "confidence": confidence,
+            "subject": finding.subject if isinstance(finding.subject, tuple) else (finding.subject,),
+            "fingerprint": fingerprint(finding.rule, finding.subject),
+            "domain": next(iter(domains), ""),
+            "domains": len(domains),
+            "mailboxes": mailboxes if domains else None,
+            "operator_id": owner,
+            "operator": name,
+            "department": place.get(owner, "") if owner else "",
+            "region": region_of(place.get(owner, "")) if owner else "",
+            "observed": "",
+            "expected": "",
+            "evidence": finding.evidence or row_ranges(rows),
+            "first_seen": finding.first_seen.isoformat() if finding.first_seen else "",
+            "rows": rows,
+            "facts": facts,
+        }
+        records.append(tuple(record[name] for name in COLUMNS))  # there may be tens of thousands
+    subject = COLUMNS.index("subject")
+    records.sort(key=lambda r: tuple(clear(list(r[subject]))))
+    columns = zip(*records, strict=True) if records else ((),) * len(COLUMNS)
+    named = zip(COLUMNS, columns, strict=True)
+    return concat([pd.DataFrame({name: pd.Series(own, dtype=_DTYPES[name]) for name, own in named})])
 
 
 def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
