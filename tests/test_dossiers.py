@@ -68,7 +68,11 @@ def test_every_operator_has_a_dossier_a_letter_and_a_line_in_the_index(sample):
     assert {d.operator_id for d in run.outcomes} == operators
     assert run.made == len(run.outcomes) > 10
     files = set(everything_in(run.out)) - {".lock"}
-    assert files == {f"{d.file}{s}" for d in run.outcomes for s in PARTS} | {"index.html", "dossiers.json"}
+    written = {f"{d.file}{s}" for d in run.outcomes for s in d.files}
+    assert files == written | {"index.html", "dossiers.json"}
+    letters = {".txt", ".eml"}
+    assert all(set(d.files) in (PARTS, PARTS - letters) for d in run.outcomes)
+    assert {d.operator_id for d in run.outcomes if letters & set(d.files)}
     text = (run.out / "index.html").read_text(encoding="utf-8")
     linked = {unquote(link) for link in Links(text).found if not link.startswith("#")}
     assert linked == files - {"index.html", "dossiers.json"}

@@ -207,7 +207,7 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
                 try:
                     query = parse_query(content)
                 except ValueError as error:
-                    scan.problems.append((line, "record", str(error)))
+                    scan.problem("record", str(error))
                     continue
                 if tells(query):
                     yield line, query

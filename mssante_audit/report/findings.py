@@ -22,12 +22,13 @@ from mssante_audit.space.trust import TrustSpace
 SOURCES = {
     "form": "formulaire « annexe 1 » du contrat opérateur",
     "data": "constaté dans les listes publiées",
+    "ANS: second reference document": "référentiel n° 2 de l'ANS (clients de messagerie, v1.0, 2023)",
     "ANS": "nomenclatures de l'ANS",
     "RFC": "norme technique d'Internet",
     "good practice": "bonne pratique, et non une exigence de MSSanté",
     "none": "aucun texte, repère propre à ce rapport",
 }
-"""French names of `mssante_audit.findings.catalogue.SOURCES`."""
+"""French names of `mssante_audit.findings.catalogue.SOURCES`, the longest that fits first."""
 
 TO_DO = {
     "declarations": "Déposez declarations.csv, .xlsx ou .json dans le dossier de données.",
@@ -204,6 +205,11 @@ def _tables(
         called = typeset(f"{caption} (informations et indices)")
         parts.append(folded(_part(rest, rules, f"{name}-folded", called, limit), rest))
     return Html("".join(parts) + csv_link(findings, shown, name))
+
+
+def findings_rows(findings: pd.DataFrame, name: str, limit: int) -> str:
+    """Return the first findings as a table and nothing beside it."""
+    return _part(findings, {}, name, count(len(findings), "constat"), limit)
 
 
 def _part(

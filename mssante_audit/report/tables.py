@@ -159,6 +159,15 @@ def sections(parts: Mapping[str, Html], rest: str = "") -> Html:
     return Html(shown + (f'<p class="none">{escape(visible(rest))}</p>' if rest else ""))
 
 
+def folds(parts: Mapping[str, Html]) -> Html:
+    """Show several tables, each folded behind its title until a click unfolds it."""
+    shown = (
+        f'<details class="folded"><summary>{prose(title)}</summary>{part.text}</details>'
+        for title, part in parts.items()
+    )
+    return Html("".join(shown))
+
+
 def show_frames() -> Html:
     """Let this notebook show every frame as a sortable table, by itables; return what `enable` does."""
     import itables  # for JupyterLab only: its 600 kB would be in every report

@@ -268,6 +268,14 @@ def test_a_revoked_certificate_is_told_by_the_list_of_its_issuer_alone(wires: Wi
     assert wires.found() == {"TLS_REVOKED": [(1,)]}
 
 
+def test_a_name_in_another_spelling_is_told_beside_the_listed_one(wires: Wires) -> None:
+    wires.presents(ONE, of(ALPHA["dn"].replace("CH ALPHA", "CH  ALPHA")))
+    (told,) = wires.told().to_dict("records")
+    assert told["rule"] == "TLS_NAME_SPELLING"
+    assert told["observed"] == ALPHA["dn"]
+    assert "CH  ALPHA" in told["expected"]
+
+
 def test_what_is_told_names_both_names_and_what_falls_silent(wires: Wires) -> None:
     wires.presents(ONE, BETA).presents(TWO, of(BETA_DN, days=65))
     told = wires.told().set_index("rule")

@@ -30,9 +30,7 @@ def asked(observation: Observation) -> list[tuple[str, str]]:
 def test_what_is_announced_is_told() -> None:
     scene = Scene()
     scene.zone.add(f"{IMAPS}.{DELEGATED}", "SRV", "0 1 993 imap.alpha.example")
-    scene.zone.add(
-        f"{SUBMISSIONS}.{DELEGATED}", "SRV", "0 1 465 smtp.alpha.example", "10 1 465 b.alpha.example"
-    )
+    scene.zone.add(f"{SUBMISSIONS}.{DELEGATED}", "SRV", "0 1 465 a.alpha.example", "10 1 465 b.alpha.example")
     scene.zone.add(f"autoconfig.{DELEGATED}", "CNAME", "config.alpha.example")
     scene.zone.add(f"_autodiscover._tcp.{DELEGATED}", "SRV", "0 0 443 auto.alpha.example")
     space = scene.space()

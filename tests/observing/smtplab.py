@@ -21,6 +21,12 @@ class Wire:
         self.writer.write(text.replace("\n", "\r\n").encode())
         await self.writer.drain()
 
+    async def go(self, context: ssl.SSLContext) -> None:
+        """Say that TLS may begin, and have it begin."""
+        self.writer.transport.pause_reading()  # what comes next is for TLS
+        await self.say("220 go ahead\n")
+        await self.writer.start_tls(context)
+
     async def hear(self) -> str:
         return (await self.reader.readline()).decode()
 
@@ -79,8 +85,7 @@ def tls(
         said.append(await wire.hear())
         await wire.say("250-mx.example\n250-PIPELINING\n250 STARTTLS\n")
         said.append(await wire.hear())
-        await wire.say("220 go ahead\n")
-        await wire.writer.start_tls(context)
+        await wire.go(context)
         said.append(await wire.hear())
         await wire.say(last)
         said.append(await wire.hear())

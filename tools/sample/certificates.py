@@ -73,6 +73,7 @@ def make(
     key: Key | None = None,
     public: rsa.RSAPublicKey | None = None,
     sha1: bool = False,
+    crl: str = "",
 ) -> Made:
     """Make a certificate.
 
@@ -96,8 +97,10 @@ def make(
         A public key to put in instead, whose private one nobody has.
     sha1
         Whether it is signed over SHA-1; its issuer's key is on a curve then.
+    crl
+        Where its issuer's list of what it revoked lies, a URL; nowhere if empty.
     """
-    text = repr((subject, issuer and issuer.der, start, days, names, usages))
+    text = repr((subject, issuer and issuer.der, start, days, names, usages, *([crl] if crl else [])))
     number = int.from_bytes(sha256(text.encode()).digest()) >> 8
     key = key or ec.derive_private_key(number, ec.SECP256R1())
     name = _name(subject)
@@ -116,6 +119,9 @@ def make(
     if names:
         alternative = x509.SubjectAlternativeName([x509.DNSName(one) for one in names])
         builder = builder.add_extension(alternative, critical=False)
+    if crl:
+        places = [x509.DistributionPoint([x509.UniformResourceIdentifier(crl)], None, None, None)]
+        builder = builder.add_extension(x509.CRLDistributionPoints(places), critical=False)
     signer = issuer.key if issuer else key
     if isinstance(signer, rsa.RSAPrivateKey):
         made = builder.sign(signer, hashes.SHA256())

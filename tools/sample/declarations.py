@@ -78,6 +78,17 @@ class SampleRegister:
     second: list[tuple[str, str, str]]
     """Likewise of domains that only another operator declared."""
 
+    def partial(self) -> tuple[SampleRegister, bytes]:
+        """Return it as the register of some operators, and the ``scope.toml`` that says of which.
+
+        Of what nobody declared that of the first operator is told, and no other's: they are outside.
+        """
+        own = self.undeclared[0][1]
+        inside = [told for told in self.undeclared if told[1] == own]
+        second = [told for told in self.second if told[1] == own]
+        scope = f'[scope]\noperators = ["{own}"]\n'
+        return replace(self, undeclared=inside, second=second), scope.encode()
+
     def truths(self, file: str, list_file: str) -> Iterator[Truth]:
         """Yield the lines of ``defects.csv`` for a file of this register."""
         name = file.rpartition("/")[2]

@@ -2,7 +2,8 @@
 
 Everything is delegated or redirected as declared and answers as it should, but for one defect a rule, each on
 a domain of its own. Hosts have addresses that belong to nobody: name servers in the range kept for benchmarks
-(198.18.0.0/15), mail hosts in one that was given back (192.88.99.0/24), for private ones are a defect.
+(198.18.0.0/15), mail hosts in one that was given back (192.88.99.0/24), for private ones are a defect; of a
+space that is larger than the sample, which is never written anywhere, they go on behind it.
 """
 
 from __future__ import annotations
@@ -249,8 +250,8 @@ def _clean(dns: SampleDns) -> None:
         dns.parent.add(ZONE, "NS", name)
         dns.host(name, address)
     for at, mail in enumerate(dict.fromkeys(dns.mail.values())):
-        dns.host(mail, f"192.88.99.{2 * at % 250 + 1}")
-        dns.host(f"{BACKUP}{mail}", f"192.88.99.{2 * at % 250 + 2}")
+        dns.host(mail, f"192.88.{99 + at // 125}.{2 * at % 250 + 1}")
+        dns.host(f"{BACKUP}{mail}", f"192.88.{99 + at // 125}.{2 * at % 250 + 2}")
     for at, name in enumerate(dict.fromkeys(n for names in dns.servers.values() for n in names)):
         dns.host(name, f"198.18.{at % 250}.{at // 250 + 1}")
     for domain in dns.rows:

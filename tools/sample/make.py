@@ -42,6 +42,9 @@ TOP_LEVEL = frozenset(
 )
 """What a sample's folder holds, and nothing else."""
 
+PARTIAL = "registers/partial"
+"""Where the register lies that covers some operators only."""
+
 README = """\
 # A made-up trust space
 
@@ -59,6 +62,7 @@ such providers. Audit it as of {as_of}, with `anchors/` to trust.
 | `events.csv` | the truth about it: what happens from each list to the next |
 | `declarations.csv` | the register of the operators' declarations (Annexe 1), as a French Excel writes CSV |
 | `registers/` | the same register as XLSX, JSON and JSON Lines; one of its declarations as a PDF form |
+| `registers/partial/` | the same, with a `scope.toml`: what others have listed is outside |
 | `observations/` | what DNS and mail servers, made up, said of these domains a day before |
 | `Extraction_Correspondance_MSSante_….txt` | the public extraction of the mailboxes, and the one before it |
 | `extractions/` | one that was cut in the middle |
@@ -179,6 +183,10 @@ def sample_files(seed: int = 0) -> dict[str, bytes]:
         file = name if name == REGISTER else f"registers/{name}"
         files[file] = content
         truths += register.truths(file, LIST_FILE)
+    register, scope = register.partial()
+    files[f"{PARTIAL}/scope.toml"] = scope
+    files[f"{PARTIAL}/{REGISTER}"] = files[REGISTER]
+    truths += register.truths(f"{PARTIAL}/{REGISTER}", LIST_FILE)
     dns = build_dns(sample.rows, sample.operators, register.rows)
     files[OBSERVATION] = dns.observation()
     truths += dns.truths(OBSERVATION)

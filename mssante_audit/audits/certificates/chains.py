@@ -52,8 +52,8 @@ def _of_certificate(seen: Presented, servers: list[Server]) -> Iterator[Finding]
     told: list[tuple[str, dict[str, object]]] = []
     if chain.state in RULES:
         told.append((RULES[chain.state], {}))
-    if chain.revocation == "revoked":
-        told.append(("TLS_REVOKED", {"why": chain.revocation_why}))
+    if (status := chain.status).said == "revoked":
+        told.append(("TLS_REVOKED", {n: getattr(status, n) for n in ("since", "reason", "file", "made")}))
     if any(word in leaf.issuer for word in OLD_AUTHORITY):
         told.append(("TLS_AUTHORITY_OLD", {}))
     if leaf.key == "RSA" and leaf.bits < SMALLEST_RSA:
@@ -62,7 +62,7 @@ def _of_certificate(seen: Presented, servers: list[Server]) -> Iterator[Finding]
         told.append(("TLS_DIGEST_WEAK", {"digest": leaf.digest.upper()}))
     if leaf.usages and not SERVER_USES.intersection(leaf.usages):
         told.append(("TLS_USE_OTHER", {"usages": list(leaf.usages)[:6]}))
-    if not leaf.problem and (
+    if not (leaf.problem or leaf.more) and (
         other := [host for s in servers for host in s.hosts if not _covers(leaf.names, host)]
     ):
         told.append(("TLS_HOST_UNNAMED", {"names": list(leaf.names)[:6], "others": sorted(set(other))[:6]}))

@@ -361,13 +361,13 @@ def _listen(tls: SSL.Connection, _where: int, _value: int) -> None:
         tls.get_app_data().demand()
 
 
-def shown(text: str) -> str:
-    """Return what is kept of a server's own words: printable, and no more than a line.
+def shown(text: str, most: int = MAX_SHOWN) -> str:
+    """Return what is kept of others' own words: printable, and no more than a line.
 
     >>> shown("220 mx" + chr(27) + "[31m ESMTP")
     '220 mx\N{REPLACEMENT CHARACTER}[31m ESMTP'
     """
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MAX_SHOWN])
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:most])
 
 
 def _alert(error: SSL.Error) -> str:
