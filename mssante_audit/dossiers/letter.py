@@ -35,6 +35,8 @@ MOST_DOMAINS = 5
 """Domains named for each of them."""
 MOST_TEXT = 200
 """Characters of what was observed."""
+MOST_ENDS = 8
+"""Certificates whose end is told."""
 MOST_FORMS = 3
 """Pre-filled forms attached."""
 WIDTH = 76
@@ -113,6 +115,8 @@ def letter_text(told: Dossier, points: Sequence[Point], attached: Sequence[Form]
         parts.append(_filled(f"Votre dossier en compte {others}, de même gravité ou de moindre."))
     if points:
         parts.append(_how(attached, shown=told.space.show_contacts))
+    if ends := _ends(told):
+        parts.append(ends)
     rest = (
         "Nous tenons à votre disposition votre dossier complet : vos domaines, vos certificats, tous les "
         "constats et leur explication. Ni ce message ni ce dossier ne nomment d'autre opérateur."
@@ -152,6 +156,24 @@ def _point(number: int, point: Point) -> str:
         lines.append(f"Attendu{NBSP}: {_line(point.expected, MOST_TEXT)}")
     lines.append(typeset(f"À faire : {remedy(point.rule)}"))
     return "\n".join([_filled(lines[0], "", "   "), *(_filled(line, "   ", "     ") for line in lines[1:])])
+
+
+def _ends(told: Dossier) -> str:
+    """Return when the operator's own certificates end, as far as they were seen; "" if none was."""
+    seen = told.presented
+    if seen is None or seen.empty:
+        return ""
+    head = "Fin de vos certificats que présentent vos serveurs de messagerie :"
+    lines = [_filled(typeset(head))]
+    for end in seen.head(MOST_ENDS).to_dict("records"):
+        when = f"le {day(end['until'])}"
+        when += f" (il y a {count(-end['days'], 'jour')})" if end["days"] < 0 else ""
+        others = f", {count(end['alone'], 'domaine')} sans autre certificat" if end["alone"] else ""
+        lines.append(_filled(f"{_line(end['cn'], 90)}{NBSP}: {when}{others}.", " - ", "   "))
+    if (more := len(seen) - MOST_ENDS) > 0:
+        others = count(more, "autre certificat", "autres certificats")
+        lines.append(_filled(f"et {others}, plus tard.", "   "))
+    return "\n".join(lines)
 
 
 def _how(attached: Sequence[Form], *, shown: bool) -> str:
