@@ -14,7 +14,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from smtplab import Made, make
 from test_fetch import Answer, give, quick, serving
 from typer.testing import CliRunner
 
@@ -24,11 +23,12 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.cli.main import app
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import FORMAT, VERSION
+from tools.sample.certificates import Made, make
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(1)
 ROOT = make("CN=AC RACINE FICTIVE,O=ESSAI,C=FR", ca=True, days=9_999)
-STRANGER = make("CN=AC RACINE FICTIVE,O=ESSAI,C=FR", ca=True, days=9_999)
+STRANGER = make("CN=AC RACINE FICTIVE,O=ESSAI,C=FR", ca=True, days=9_998)
 """Of the same name, with a key of its own."""
 
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from mssante_audit.archive.keep import MAX_LOSS, keep, locked
 from mssante_audit.archive.log import GOOD, Record, append
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import FetchError, InputError
+from mssante_audit.base.secret import masked_url
 from mssante_audit.whitelist.load import sha256_of
 
 URL = "https://espacedeconfiance.mssante.fr/listeblanchemssante.xml"
@@ -39,7 +40,7 @@ _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 class Settings:
     """How a list is fetched."""
 
-    url: str = URL
+    url: str = field(default=URL, repr=False)
     ca_bundle: Path | None = None
     """Certificates to trust for TLS (PEM, DER or PKCS #7), instead of the system's."""
     max_bytes: int = 64 * 2**20
@@ -62,6 +63,11 @@ class Settings:
     """Whether plain HTTP will do: where what comes bears a signature that is checked."""
     had: Callable[[str], bool] = lambda said: False
     """Tells by `Download.said` whether an answer is one had already, whose rest is then not asked for."""
+
+    @property
+    def shown(self) -> str:
+        """The address without credentials, as it is told and logged."""
+        return masked_url(self.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +100,10 @@ def fetch(archive: Archive, settings: Settings | None = None, *, now: datetime |
     """
     settings = settings or Settings()
     at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-    record = Record(at, "fetch", "failed", source=settings.url)
+    record = Record(at, "fetch", "failed", source=settings.shown)
     with locked(archive.folder):
         fresh = replace(archive)
-        known = _last(fresh, settings.url)
+        known = _last(fresh, settings.shown)
         try:
             got = download(settings, known)
         except FetchError as error:
@@ -143,7 +149,7 @@ def download(settings: Settings, known: Record | None = None) -> Download:
         headers["If-Modified-Since"] = known.last_modified
     timeout = httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds)
     with httpx.Client(
-        verify=_context(settings.ca_bundle),
+        verify=tls_context(settings.ca_bundle),
         timeout=timeout,
         headers=headers,
         trust_env=url.host not in LOOPBACK,
@@ -156,10 +162,17 @@ def download(settings: Settings, known: Record | None = None) -> Download:
                     raise
                 asked = float(getattr(error, "pause", 0))
                 time.sleep(max(min(asked, 60), settings.backoff_seconds * 2 ** (attempt - 1)))
-    raise FetchError("no attempt was allowed", file=settings.url)
+    raise FetchError("no attempt was allowed", file=settings.shown)
 
 
-def _context(bundle: Path | None) -> ssl.SSLContext:
+def tls_context(bundle: Path | None) -> ssl.SSLContext:
+    """Return how servers are verified: by some certificates (PEM, DER or PKCS #7), the system's if none.
+
+    Raises
+    ------
+    InputError
+        If the certificates cannot be read.
+    """
     if bundle is None:
         return ssl.create_default_context()
     from cryptography.hazmat.primitives.serialization import Encoding
@@ -187,7 +200,7 @@ def _attempt(client: httpx.Client, settings: Settings, *, asked: bool) -> Downlo
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             why = f"the server's certificate is not trusted ({_short(error)})"
             remedy = "Give the authority's certificates with --ca-bundle"
-            raise FetchError(why, file=settings.url, remedy=remedy) from error
+            raise FetchError(why, file=settings.shown, remedy=remedy) from error
         raise _failed(settings, f"the connection failed ({_short(error)})", again=True) from error
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
         raise _failed(settings, f"the answer cannot be used ({_short(error)})") from error
@@ -207,7 +220,7 @@ def _follow(client: httpx.Client, settings: Settings, watch: _Watch, *, asked: b
 
 def _checked_url(text: str, origin: httpx.URL | None, settings: Settings) -> httpx.URL:
     """Return an address; refuse one that is not https, or that a redirect leads to outside the domain."""
-    shown = settings.url
+    shown = settings.shown
     try:
         url = origin.join(text) if origin else httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
@@ -267,7 +280,7 @@ def _read(response: httpx.Response, settings: Settings, *, asked: bool) -> Downl
 
 
 def _failed(settings: Settings, message: str, *, again: bool = False) -> FetchError:
-    error = FetchError(message, file=settings.url)
+    error = FetchError(message, file=settings.shown)
     error.again = again
     return error
 

@@ -86,11 +86,11 @@ def fetch(
         if got.extraction is not None:
             known = got.extraction.by_domain
             said = f"kept {got.file}: {sum(known.values())} mailboxes, {len(known)} domains"
-        say(f"{said} (from {settings.url})")
+        say(f"{said} (from {settings.shown})")
         return
     settings = Settings(**options)
     record = run(_open(archive, anchors, signer), settings)
-    say(f"{record.line} (from {settings.url})")
+    say(f"{record.line} (from {settings.shown})")
     raise typer.Exit(1 if record.outcome == "quarantined" else 0)
 
 
@@ -132,12 +132,12 @@ def import_(
 @app.command()
 @options_of(Parameters, "anchors", "signer")
 def verify(archive: Folder = Path("archive"), *, anchors: list[str] | None, signer: str | None) -> None:
-    """Check the hash, the name and the signature of every list kept."""
+    """Check the hash, the name and the signature of every list kept, and the history table."""
     from mssante_audit.archive import store as module
 
     bad = count = 0
     for name, fault in module.verify(_open(archive, anchors, signer, there=True)):
-        count += 1
+        count += name.endswith(".xml.gz")
         bad += bool(fault)
         say(f"{name}: {fault or 'valid'}")
     say(f"{count} lists, {bad} at fault")

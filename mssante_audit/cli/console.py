@@ -32,7 +32,12 @@ debugging: list[bool] = []
 
 def say(text: str, file: Any = None) -> None:
     """Print lines; characters that could steer a terminal or hide in it are escaped."""
-    write(_UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text) + "\n", file)
+    write(escaped(text) + "\n", file)
+
+
+def escaped(text: str) -> str:
+    """Return a text with such characters written as JSON writes them: JSON says the same with them."""
+    return _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
 
 
 def write(text: str, file: Any = None) -> None:
@@ -82,7 +87,7 @@ def write_frame(
     elif out is not None:
         export.WRITERS[format](frame, out)
     else:
-        write(export.json_text(frame) if format == "json" else export.csv_text(frame))
+        write(escaped(export.json_text(frame)) if format == "json" else export.csv_text(frame))
 
 
 def say_failed(*found: pd.DataFrame) -> bool:

@@ -1,7 +1,7 @@
 """The command line: ``mssante-audit``. Each command says one clear line when it cannot go on.
 
 Exit status: 0 done; 1 findings at or above ``--fail-on``, or the answer is no (``verify``, ``check``); 2 bad
-usage or input; 3 a report or a rule failed; 130 interrupted.
+usage or input; 3 a report or a rule failed, or the program did; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from mssante_audit.cli.check import app as checking
 from mssante_audit.cli.console import (
     check_format,
     debugging,
+    escaped,
     given_by,
     limited_space,
     say,
@@ -365,6 +366,14 @@ def main() -> NoReturn:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:  # whatever it is: one line, that names no person
+        if any(debugging):
+            raise
+        from mssante_audit.values.person import told_error
+
+        said = "takes more memory than there is" if isinstance(error, MemoryError) else told_error(error)
+        say(f"mssante-audit: {said}. --debug before the command shows where", sys.stderr)
+        sys.exit(3)
     sys.exit(0)
 
 
@@ -405,7 +414,7 @@ def _exchange(
     else:
         text = junit(found, *told)
     if out is None:
-        write(text)
+        write(escaped(text) if format is Format.sarif else text)
     else:
         write_bytes(out, text.encode("utf-8", "backslashreplace"))
 

@@ -13,11 +13,13 @@ from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.console import say
 from mssante_audit.observe.tls.chain import Chain, judge
 from mssante_audit.observe.tls.observation import TELLING
-from mssante_audit.observe.tls.visit import Visit, check_client, visit
+from mssante_audit.observe.tls.visit import Visit, offers_of, shown, visit
 from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.signature import trust
 
 RIGHT, WRONG, UNKNOWN = 0, 1, 4
+MOST = 1000
+"""Characters of a line."""
 MEANINGS = {
     "whole": "leads to an anchor",
     "incomplete": "leads to an anchor only with an intermediate that was not sent",
@@ -46,14 +48,15 @@ def look_at(host: str, settings: ObserveTls, data: Path | None, anchors: Sequenc
         told = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise InputError(f"no address of {host}: {getattr(error, 'strerror', None) or error}") from None
-    check_client(settings)
+    offers = offers_of(settings)
     at = datetime.now(UTC)
     name = "" if host in {address for *_, (address, *_) in told} else host
     statuses = []
     for address in dict.fromkeys(str(where[0]) for *_, where in told):
-        seen = asyncio.run(visit(address, settings.port, name, settings))
+        seen = asyncio.run(visit(address, settings.port, name, settings, offers))
         chain = judge(seen.chain, trusted, crls, at) if seen.chain else None
-        say("\n".join(_lines(address, settings.port, seen, chain, at)))
+        for line in _lines(address, settings.port, seen, chain, at):
+            say(shown(line, MOST))
         statuses.append(_status(seen, chain, at))
     return max(statuses, key=(RIGHT, UNKNOWN, WRONG).index)
 

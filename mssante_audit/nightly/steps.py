@@ -36,6 +36,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Config, Observe
 from mssante_audit.base.staging import LOCK
 from mssante_audit.dossiers.page import NOTEBOOK
+from mssante_audit.dossiers.stationery import stationery
 from mssante_audit.dossiers.write import write_dossiers
 from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.ledger import FollowUp
@@ -178,7 +179,7 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     results = Results("run", findings, provenance(space))
     audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(told)}
     write_bytes(job.folder / "audit.json", json_bytes(audited))
-    facts = facts_of(space, findings, told, job.config.mail.lang)
+    facts = facts_of(space, findings, waived, told, job.config.mail.lang)
     return f"{len(findings)} findings, {len(waived)} waived", facts | {
         "by_severity": results.by_severity,
         "counts": told.counts() | {"waived": len(waived)},
@@ -244,6 +245,7 @@ def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
     wanted, parameters = job.config.dossiers, _accepted(job, (NOTEBOOK,))
     how: dict[str, Any] = {"operators": wanted.operators, "jobs": wanted.jobs or None, "debug": job.debug}
     how |= {"region": wanted.region or None, "department": wanted.department or None}
+    how |= {"masked": not wanted.own_contacts, "on": stationery(job.config.letter)}
     run = write_dossiers(job.folder / "dossiers", parameters=parameters, **how)
     failed = [o for o in run.outcomes if o.status == "failed"]
     if failed:
@@ -263,7 +265,8 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
     space = open_space(**_worked_out(job))
     findings, waived = audits.audit_all(space), audits.waived(space)
     points = trend.add_point(job.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, told))
-    made = {n: folder for n in ("reports", "dossiers") if (folder := job.folder / n).is_dir()}
+    shared = ("reports",) if job.config.dossiers.own_contacts else ("reports", "dossiers")
+    made = {n: folder for n in shared if (folder := job.folder / n).is_dir()}
     draft, built = job.folder / ".site", job.folder / SITE
     for left in (draft, built):  # of a start that was killed; nobody is shown it
         if left.exists():

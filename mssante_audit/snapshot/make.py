@@ -149,7 +149,7 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         "problems": space.whitelist.problems,
         "findings": shared.assign(evidence_raw=told["evidence"]),
         "domains": domains_of(space, open_ones, used),
-        "changes": _changes(space),
+        "changes": changes_of(space),
         **seen,
     }
     own = {f"own_{name}": list(map(dumped, told[name])) for name in ("subject", "facts")}
@@ -190,7 +190,7 @@ def _of_audit(space: TrustSpace, name: str) -> pd.DataFrame:
     )
 
 
-def _changes(space: TrustSpace) -> pd.DataFrame:
+def changes_of(space: TrustSpace) -> pd.DataFrame:
     """Return what changed since the archived list before this one, persons masked; empty if there is none."""
     archive, made = space.archive, space.whitelist.generated_at
     listed = archive.snapshots if archive and made else ()

@@ -17,7 +17,7 @@ def servers_shown(space: TrustSpace) -> pd.DataFrame:
     -------
     DataFrame
         ``domain`` (in list order), ``operator_id``, ``operator``, ``host``, ``address``, ``outcome``
-        (`mssante_audit.observe.tls.observation.OUTCOMES`, or ``unvisited``), ``detail``, all str.
+        (`mssante_audit.observe.tls.observation.OUTCOMES`, ``lost`` or ``unvisited``), ``detail``, all str.
     """
     columns = ["domain", "operator_id", "operator", "host", "address", "outcome", "detail"]
     rows: list[tuple[str, ...]] = []

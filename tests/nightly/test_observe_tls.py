@@ -14,11 +14,12 @@ from shutil import copy
 
 import pytest
 from dnslab import free_port, need_servers, start_nsd
-from smtplab import Script, make, saying, serving, tls
+from smtplab import Script, saying, serving, tls
 
 from mssante_audit.base.resources import resource
 from mssante_audit.nightly.doctor import Sign, examine
 from mssante_audit.observe.tls.observation import load_tls
+from tools.sample.certificates import make
 
 SERVER = "127.0.53.41"
 ZONE = f"@ NS ns1\n@ SOA ns1 hostmaster 7 3600 600 86400 300\nns1 A {SERVER}\n* MX 10 ns1\n"

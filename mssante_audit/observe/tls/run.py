@@ -36,7 +36,7 @@ from mssante_audit.observe.tls.observation import (
     read_certificate,
     read_visit,
 )
-from mssante_audit.observe.tls.visit import Visit, check_client, visit
+from mssante_audit.observe.tls.visit import Offers, Visit, offers_of, visit
 from mssante_audit.observe.writer import Writer, while_flushing
 
 ATTEMPTS = 3
@@ -169,8 +169,8 @@ def observe_tls(
     ParameterError
         If the client's certificate or its key cannot be used.
     """
-    check_client(settings or ObserveTls())
-    run = _Run(settings or ObserveTls(), Path(out), progress)
+    settings = settings or ObserveTls()
+    run = _Run(settings, offers_of(settings), Path(out), progress)
     return asyncio.run(run.go(list(servers), dns, resume=resume))
 
 
@@ -179,6 +179,7 @@ class _Run:
     """A run under way."""
 
     settings: ObserveTls
+    offers: Offers
     out: Path
     progress: Callable[[Progress], None] | None
     start: float = field(default_factory=time.monotonic)
@@ -231,7 +232,7 @@ class _Run:
             name = next(iter(server.hosts), "")
             # Some servers end a handshake that offers them more than they know.
             oldest = self.last.get(server) == "handshake-failed"
-            seen = await visit(server.address, server.port, name, self.settings, oldest=oldest)
+            seen = await visit(server.address, server.port, name, self.settings, self.offers, oldest=oldest)
             self.left[server.address] = time.monotonic()
             self.last[server] = seen.outcome
             self.visits += 1
@@ -247,7 +248,7 @@ class _Run:
                     self.written.add(read_certificate(content)[0])
                 elif not {"format", "end"} & content.keys():
                     one = read_visit(content)
-                    if one.outcome in TELLING:
+                    if one.outcome in TELLING and self.written.issuperset(one.chain):
                         found.add((one.address, one.port))
         return found
 
