@@ -175,7 +175,7 @@ async def _server(folder: Path, delay: float, told: Connection) -> None:
 
 def _audit() -> tuple[str, float, float]:
     """Judge a list whose observations are read; list and servers must be as many as promised."""
-    sample = build(domains=6700, operators=1000)
+    sample = build(domains=7000, operators=1000)
     dns = build_dns(sample.rows, sample.operators)
     space = TrustSpace(load_whitelist(whitelist_xml(sample), recover=True), SAMPLE_AS_OF)
     with TemporaryDirectory() as folder:

@@ -253,3 +253,32 @@ def test_a_form_carries_no_signature_and_says_what_is_not_known(run, tmp_path):
         assert values[name] in ("", "/Off"), name
     assert values["redirection"] == "/Yes"
     assert "Laissé vide" in form.pages[1].extract_text()
+
+
+def test_much_that_is_wrong_is_told_in_few_lines(run, tmp_path):
+    rows = [
+        {
+            "domain": f"d{n}.mssante.fr",
+            "date": f"{n}/99/2026",
+            "description": "=1+1\x07<script>",
+            "withdrawal": "?",
+        }
+        for n in range(1, 301)
+    ]
+    (tmp_path / "much.json").write_text(json.dumps(rows), encoding="utf-8")
+    done = run("import", "much.json", *AS_OF, "--out", "much.xlsx")
+    lines = done.stdout.translate(SPACES).splitlines()
+    assert done.returncode == 1
+    assert len(lines) < 60
+    assert "\x07" not in done.stdout
+    assert len([line for line in lines if "date illisible" in line]) == 20
+    (rest,) = [line for line in lines if "de même" in line]
+    assert rest.startswith("much.json, lignes 21-300 : « Date » : de même 280 fois")
+    assert len([line for line in lines if "colonne absente" in line]) == 1
+    assert (
+        "much.json, lignes 1-300 : « Je demande le retrait du domaine de messagerie"
+        in done.stdout.translate(SPACES)
+    )
+    sheet = openpyxl.load_workbook(tmp_path / "much.xlsx")["Déclarations"]
+    assert all(cell.data_type != "f" for row in sheet.iter_rows(min_row=3) for cell in row)
+    assert len([1 for row in sheet.iter_rows(min_row=3) for cell in row if cell.comment]) >= 600

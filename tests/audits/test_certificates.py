@@ -242,6 +242,14 @@ def test_weak_keys_and_signatures_are_told_and_their_chain_leads_where_it_leads(
     assert set(wires.found()) == {"TLS_KEY_SMALL", "TLS_DIGEST_WEAK", "TLS_CHAIN_UNKNOWN"}
 
 
+def test_an_authority_that_may_not_and_one_that_nobody_knows_are_told_apart(wires: Wires) -> None:
+    foreign = make("CN=AUTRE AC INTERMEDIAIRE,O=AUTRE,C=FR", FOREIGN, ca=True, days=9_999)
+    wires.presents(ONE, of(ALPHA["dn"], foreign), chain=(foreign, FOREIGN))
+    wires.presents(TWO, of(BETA_DN, GOOD), chain=(GOOD, BETWEEN))
+    told = {facts["state"]: rows for facts, rows in wires.told()[["facts", "rows"]].itertuples(index=False)}
+    assert told == {"unknown": (1,), "refused": (2,)}
+
+
 def test_a_revoked_certificate_is_told_by_the_list_of_its_issuer_alone(wires: Wires) -> None:
     def revoking(issuer: Made, file: str) -> Path:
         revoked = (

@@ -1,6 +1,7 @@
 """Postfix and Exim, as Debian has them: what a visit makes of each way in which they treat one."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,11 @@ def test_a_run_over_both_writes_down_the_same(folder: Path) -> None:
     assert (
         read.visits.groupby("address").size()[[ADDRESSES["Exim busy"], ADDRESSES["Exim plain"]]] == [3, 1]
     ).all()
+
+
+def test_the_page_tells_of_each_beside_another_tool() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "tls.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| ((?:Postfix|Exim) \w+) \| `([a-z-]+)`", text, re.M))
+    assert told.keys() == ADDRESSES.keys()
+    assert told["Exim busy"] == "busy"
+    assert told["Postfix bare"] == told["Exim bare"] == "no-starttls"

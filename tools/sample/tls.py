@@ -72,6 +72,8 @@ class SampleTls:
     """Domain → its mail hosts."""
     addresses: dict[str, str] = field(default_factory=dict)
     """Mail host → its address, "" if it has none."""
+    served: dict[str, list[str]] = field(default_factory=dict)
+    """Address → the domains of the server there, in list order."""
     servers: dict[str, Presents] = field(default_factory=dict)
     """By address."""
     free: list[str] = field(default_factory=list)
@@ -80,9 +82,8 @@ class SampleTls:
     """Rule, rows."""
 
     def domains(self, *hosts: str) -> list[str]:
-        """Return the domains of the servers that these names lead to, in list order."""
-        told = {self.addresses[host] for host in hosts}
-        return [d for d, own in self.hosts.items() if any(self.addresses[host] in told for host in own)]
+        """Return the domains of the servers that these names lead to."""
+        return list(dict.fromkeys(d for host in hosts for d in self.served[self.addresses[host]]))
 
     def record(self, rule: str, *hosts: str) -> None:
         """Write down that a rule must fire once, on all rows of the domains of these hosts."""
@@ -168,6 +169,9 @@ def _right(tls: SampleTls) -> None:
     for host in sorted({host for own in tls.hosts.values() for host in own}):
         target = known.get(host, {}).get("CNAME", [host])[0]
         tls.addresses[host] = next(iter(known.get(target, {}).get("A", ())), "")
+    for domain, own in tls.hosts.items():
+        for address in dict.fromkeys(tls.addresses[host] for host in own):
+            tls.served.setdefault(address, []).append(domain)
     pairs = [host for host, at in tls.addresses.items() if at and f"{BACKUP}{host}" in tls.addresses]
     for host in pairs:
         own = tls.certified(host)

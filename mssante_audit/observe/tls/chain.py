@@ -158,7 +158,7 @@ def judge(
     if path is None:
         path, why = _path(own, [*others, *trusted], trusted, then)
         if path is None:
-            return Chain(leaf, _fault(own, [*others, *trusted]), why)
+            return Chain(leaf, _fault(own, others, trusted), why)
         state: State = "incomplete"
     else:
         links = path[:-1] if others and path[-1] not in read else path
@@ -195,11 +195,20 @@ def _path(
         return None, told.partition(": AlgorithmIdentifier")[0]
 
 
-def _fault(own: x509.Certificate, others: Sequence[x509.Certificate]) -> State:
-    """Say why no path was found: nobody known issued it, it issued itself, or one on the way may not."""
+def _fault(
+    own: x509.Certificate, others: Sequence[x509.Certificate], trusted: Sequence[x509.Certificate]
+) -> State:
+    """Say why no path was found: it issued itself, one on the way to an anchor may not, or none is known."""
     if own.issuer == own.subject and issued(own, own):
         return "self-signed"
-    return "refused" if any(issued(own, one) for one in others) else "unknown"
+    reached = [own]
+    for one in reached:
+        for issuer in [*trusted, *others]:
+            if issuer not in reached and issued(one, issuer):
+                if issuer in trusted:
+                    return "refused"
+                reached.append(issuer)
+    return "unknown"
 
 
 def issued(own: x509.Certificate, issuer: x509.Certificate) -> bool:
