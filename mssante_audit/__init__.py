@@ -53,6 +53,7 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 `show_frames`                      every frame as a table that sorts and filters, in JupyterLab
 `within`, `join`                   rows of a frame that are of a region or département; a frame joined with an
                                    external table by FINESS, SIREN or SIRET
+`controls`                         region, operator and threshold to choose, where somebody is there to choose
 `moved`                            the findings in which two spaces differ: of other thresholds, say
 `own_rule`                         a rule of one's own in one line, which reports of the session then show
 `export`                           any frame as CSV, XLSX, JSON or Parquet
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from mssante_audit.findings.frame import Finding
     from mssante_audit.findings.registry import Audit, catalogue, register, rule
     from mssante_audit.report.charts import bars, by_age, largest, lines, table, tiles
+    from mssante_audit.report.controls import controls
     from mssante_audit.report.desk import export, join, moved, own_rule, within
     from mssante_audit.report.explorer import explore
     from mssante_audit.report.findings import (
@@ -115,6 +117,7 @@ _HOME = {
     "findings.registry": "Audit catalogue register rule",
     "base.french": "percent",
     "report.charts": "bars by_age largest lines table tiles",
+    "report.controls": "controls",
     "report.desk": "export join moved own_rule within",
     "report.explorer": "explore",
     "report.findings": (
@@ -141,13 +144,13 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names.spl
 __all__ = [
     "AUDITS", "Audit", "AuditError", "Figure", "Finding", "Person", "Rule", "Thresholds", "TrustSpace",
     "WhiteList", "actionable", "answer", "audit", "audit_all", "bars", "behind", "by_age", "card",
-    "catalogue", "cause_list", "causes", "checks", "compare", "domains", "enable", "explore", "export",
-    "family", "findings_table", "hosts", "join", "key_figures", "lacking", "lacks", "largest", "lead",
-    "lines", "load_declarations", "load_rules", "load_space", "load_whitelist", "mail_records", "mask",
-    "method_records", "moved", "note", "opening", "own_rule", "parse_contact", "parse_department",
+    "catalogue", "cause_list", "causes", "checks", "compare", "controls", "domains", "enable", "explore",
+    "export", "family", "findings_table", "hosts", "join", "key_figures", "lacking", "lacks", "largest",
+    "lead", "lines", "load_declarations", "load_rules", "load_space", "load_whitelist", "mail_records",
+    "mask", "method_records", "moved", "note", "opening", "own_rule", "parse_contact", "parse_department",
     "parse_dn", "parse_identifier", "percent", "register", "remedy_of", "rule", "say", "sections",
-    "severity_bars", "show_frames", "states", "table", "tiles", "title_of", "titles", "touched",
-    "unknown", "verify_signature", "waived", "within",
+    "severity_bars", "show_frames", "states", "table", "tiles", "title_of", "titles", "touched", "unknown",
+    "verify_signature", "waived", "within",
 ]  # fmt: skip
 
 

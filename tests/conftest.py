@@ -336,17 +336,16 @@ def hostile_site(hostile_run: Run, tmp_path_factory: pytest.TempPathFactory) -> 
 
 SLOW = (
     "attacks", "browser", "nightly", "notebooks", "observing", "test_annexe1", "test_archive",
-    "test_belongings", "test_changes", "test_cli", "test_cluster", "test_desk", "test_dossier", "test_fetch",
-    "test_identity", "test_ledger", "test_letter", "test_oracle", "test_package", "test_page", "test_report",
-    "test_reprs", "test_results", "test_sample", "test_signals", "test_site", "test_snapshot", "test_trend",
-    "test_waivers", "test_wheel", "test_workers",
+    "test_belongings", "test_changes", "test_cli", "test_cluster", "test_desk", "test_dossier",
+    "test_explorer", "test_fetch", "test_identity", "test_ledger", "test_letter", "test_oracle",
+    "test_package", "test_page", "test_report", "test_reprs", "test_results", "test_sample", "test_shell",
+    "test_signals", "test_site", "test_snapshot", "test_trend", "test_waivers", "test_wheel", "test_workers",
 )  # fmt: skip
 """Folders and beginnings of files whose tests start processes, make reports or load the whole sample."""
 
 THOROUGH = (
-    "test_8700_domains_fit", "test_a_megabyte_of_anything", "test_a_million_rows",
-    "test_absent_is_normal_for_a_few_days", "test_an_observation_cut_anywhere", "test_any_text",
-    "test_damage_anywhere",
+    "test_a_megabyte_of_anything", "test_a_million_rows", "test_absent_is_normal_for_a_few_days",
+    "test_an_observation_cut_anywhere", "test_any_text", "test_damage_anywhere",
     "test_findings_show_no_person", "test_no_chart_needs_a_drawing_library", "test_short_cut_reads",
 )  # fmt: skip
 """Beginnings of tests that try a great many inputs, or large ones."""

@@ -66,7 +66,7 @@ def test_import_tells_what_is_wrong_row_by_row_in_french(run):
     rows = [int(re.search(r", lignes? (\d+)", one)[1]) for one in lines[:-1]]
     assert rows == sorted(rows)
     todo = re.fullmatch(
-        r"declarations\.csv : 95 déclarations, (\d+) points à corriger ; (\d+) à vérifier", lines[-1]
+        r"declarations\.csv : 101 déclarations, (\d+) points à corriger ; (\d+) à vérifier", lines[-1]
     )
     assert int(todo[1]) + int(todo[2]) == len(lines) - 1
 
@@ -76,13 +76,13 @@ def test_import_in_english(run):
     assert (
         "declarations.csv, row 21: Date: not a date (31/02/2026). Type: DD/MM/YYYY (DECL_UNREADABLE)" in lines
     )
-    assert re.fullmatch(r"declarations\.csv: 95 declarations, \d+ to correct, \d+ to check", lines[-1])
+    assert re.fullmatch(r"declarations\.csv: 101 declarations, \d+ to correct, \d+ to check", lines[-1])
 
 
 def test_import_for_machines_masks_contacts(run):
     done = run("import", SAMPLE, *AS_OF, "--format", "json")
     told = json.loads(done.stdout)
-    assert (done.returncode, told["declarations"]) == (1, 95)
+    assert (done.returncode, told["declarations"]) == (1, 101)
     assert {"file", "row", "column", "kind", "value", "message"} == set(told["problems"][0])
     (consumer,) = [f for f in told["findings"] if f["rule"] == "DECL_PUBLIC_CONSUMER"]
     assert consumer["observed"] == "contact projet : m•••@gmail.com"
@@ -253,3 +253,32 @@ def test_a_form_carries_no_signature_and_says_what_is_not_known(run, tmp_path):
         assert values[name] in ("", "/Off"), name
     assert values["redirection"] == "/Yes"
     assert "Laissé vide" in form.pages[1].extract_text()
+
+
+def test_much_that_is_wrong_is_told_in_few_lines(run, tmp_path):
+    rows = [
+        {
+            "domain": f"d{n}.mssante.fr",
+            "date": f"{n}/99/2026",
+            "description": "=1+1\x07<script>",
+            "withdrawal": "?",
+        }
+        for n in range(1, 301)
+    ]
+    (tmp_path / "much.json").write_text(json.dumps(rows), encoding="utf-8")
+    done = run("import", "much.json", *AS_OF, "--out", "much.xlsx")
+    lines = done.stdout.translate(SPACES).splitlines()
+    assert done.returncode == 1
+    assert len(lines) < 60
+    assert "\x07" not in done.stdout
+    assert len([line for line in lines if "date illisible" in line]) == 20
+    (rest,) = [line for line in lines if "de même" in line]
+    assert rest.startswith("much.json, lignes 21-300 : « Date » : de même 280 fois")
+    assert len([line for line in lines if "colonne absente" in line]) == 1
+    assert (
+        "much.json, lignes 1-300 : « Je demande le retrait du domaine de messagerie"
+        in done.stdout.translate(SPACES)
+    )
+    sheet = openpyxl.load_workbook(tmp_path / "much.xlsx")["Déclarations"]
+    assert all(cell.data_type != "f" for row in sheet.iter_rows(min_row=3) for cell in row)
+    assert len([1 for row in sheet.iter_rows(min_row=3) for cell in row if cell.comment]) >= 600

@@ -114,22 +114,22 @@ def test_every_format_is_written_and_read_again(load, tmp_path):
         json.dumps([ROW, ROW | {"representative_phone": "+33 1 99 00 00 01", "domain": "=1+1"}]), "a.json"
     )
     for suffix in ("csv", "xlsx", "json", "jsonl"):
-        write_register(original, tmp_path / f"again.{suffix}")
+        write_register(original.declarations, tmp_path / f"again.{suffix}")
         again = load_declarations(tmp_path / f"again.{suffix}")
         assert kinds(again, missing=True) == []
         same = original.declarations.columns.difference(["file", "row", "date_text"])
         pd.testing.assert_frame_equal(again.declarations[same], original.declarations[same])
     with pytest.raises(InputError, match=r"cannot write a register as '\.ods'"):
-        write_register(original, tmp_path / "a.ods")
+        write_register(original.declarations, tmp_path / "a.ods")
 
 
 def test_nothing_written_is_a_formula(load, tmp_path):
     hostile = load(json.dumps([ROW | {"description": '=HYPERLINK("http://pwned.example/")'}]), "a.json")
-    write_register(hostile, tmp_path / "out.xlsx")
+    write_register(hostile.declarations, tmp_path / "out.xlsx")
     cells = openpyxl.load_workbook(tmp_path / "out.xlsx")[SHEET].iter_rows(min_row=3)
     (cell,) = [c for row in cells for c in row if str(c.value).startswith("=")]
     assert cell.data_type == "s"
-    write_register(hostile, tmp_path / "out.csv")
+    write_register(hostile.declarations, tmp_path / "out.csv")
     assert "'=HYPERLINK" in (tmp_path / "out.csv").read_text(encoding="utf-8-sig")
 
 

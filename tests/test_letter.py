@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import builtins
 import re
 from dataclasses import replace
@@ -263,6 +264,44 @@ def test_the_settings_say_from_whom_and_until_when(space, tmp_path):
     assert all(name.endswith(".pdf") for name in names)
     again = letter_files(dossier(space, GROUP), stationery_of(tmp_path))
     assert again == files
+
+
+def leaves(raw):
+    """Return the parts of a message as a parser reads them that has nothing of Python's: RFC 2045."""
+    head, _, content = raw.partition(b"\r\n\r\n")
+    lines = re.sub(rb"\r\n[ \t]+", b" ", head).decode("ascii").split("\r\n")
+    fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if bound := re.search(r'boundary="([^"]+)"', fields["content-type"]):
+        _, *parts = (b"\r\n" + content).split(b"\r\n--" + bound[1].encode())
+        assert parts.pop().strip() == b"--"
+        return [leaf for part in parts for leaf in leaves(part.removeprefix(b"\r\n"))]
+    how = fields.get("content-transfer-encoding", "7bit")
+    decoded = {"base64": binascii.a2b_base64, "quoted-printable": binascii.a2b_qp, "7bit": bytes}[how](
+        content
+    )
+    return [(fields["content-type"].partition(";")[0], fields.get("content-disposition", ""), decoded)]
+
+
+@pytest.mark.parametrize("with_logo", [False, True])
+def test_another_parser_finds_the_same_parts(space, tmp_path, with_logo):
+    on = stationery_of(tmp_path) if with_logo else Stationery()
+    files = letter_files(dossier(space, GROUP), on)
+    found = leaves(files[".eml"])
+    kinds = [
+        "text/plain",
+        *(["text/html", "image/png"] if with_logo else []),
+        *["application/pdf"] * MOST_FORMS,
+    ]
+    assert [kind for kind, *_ in found] == kinds
+    assert found[0][2].decode().replace("\r\n", "\n") == files[".txt"].decode().partition("\n\n")[2]
+    attached = {
+        re.fullmatch(r'attachment; filename="([a-z0-9.-]+)"', disposition)[1]: content
+        for kind, disposition, content in found
+        if kind == "application/pdf"
+    }
+    theirs_ = {a.get_filename(): a.get_content() for a in parsed(files[".eml"]).iter_attachments()}
+    assert attached == theirs_
+    assert all(PdfReader(BytesIO(content)).get_fields() for content in attached.values())
 
 
 @pytest.mark.parametrize(

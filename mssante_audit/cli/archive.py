@@ -17,7 +17,7 @@ import typer
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.settings import Fetch, Parameters
 from mssante_audit.cli.check import UNRELIABLE, not_relied_on
-from mssante_audit.cli.console import check_format, say, write_frame
+from mssante_audit.cli.console import check_format, for_own_eyes, say, write_frame
 from mssante_audit.cli.options import OutFile, Table, TableFormat, options_of
 
 if TYPE_CHECKING:
@@ -177,6 +177,8 @@ def changes(
     from mssante_audit.space.story import compare
 
     check_format(format, out)
+    if options["show_contacts"]:
+        for_own_eyes()
     found = compare(before, after, archive=archive, anchors=anchors or (), **options)
     write_frame(found.events if events else found.changes, format, out)
     for name, doubts in zip((before, after), found.doubts, strict=True):

@@ -16,7 +16,7 @@ import typer
 
 from mssante_audit.base.errors import InputError, OutputError, UnknownNameError
 from mssante_audit.base.settings import Parameters
-from mssante_audit.cli.console import say
+from mssante_audit.cli.console import for_own_eyes, say
 from mssante_audit.cli.options import Force, Lang, Language, Layout, TextFormat, options_of
 
 if TYPE_CHECKING:
@@ -76,11 +76,13 @@ def import_(
     show_contacts: bool,
 ) -> None:
     """Validate a file of declarations, row by row."""
-    from mssante_audit.audits.declarations.told import line, messages, notes, summary
+    from mssante_audit.audits.declarations.told import bounded, line, messages, notes, summary
     from mssante_audit.base.instants import parse_instant
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
 
+    if show_contacts:
+        for_own_eyes()
     register, when = load_declarations(file, columns=columns, sheet=sheet), parse_instant(as_of)
     told = messages(register, when, language=lang, show_contacts=show_contacts)
     if out is not None:
@@ -89,7 +91,11 @@ def import_(
     if format is Layout.json:
         say(_json(register, when, show_contacts))
     else:
-        say("\n".join([*(line(one, register, lang) for one in told), *summary(register, told, lang)]))
+        say(
+            "\n".join(
+                [*(line(one, register, lang) for one in bounded(told, lang)), *summary(register, told, lang)]
+            )
+        )
     raise typer.Exit(_status(told))
 
 
@@ -112,7 +118,7 @@ def fix(
     as_of: str | None,
 ) -> None:
     """Write a register with all put right that can be without guessing, and list the rest."""
-    from mssante_audit.audits.declarations.told import line, mendings, messages, notes, summary
+    from mssante_audit.audits.declarations.told import bounded, line, mendings, messages, notes, summary
     from mssante_audit.base.instants import parse_instant
     from mssante_audit.declarations.mend import mended
     from mssante_audit.declarations.register import load_declarations
@@ -127,7 +133,7 @@ def fix(
     write_register(register, out, notes(remain))
     again = load_declarations(out)
     rest = messages(again, when, language=lang)
-    lines = [*mendings(register, done, lang), *(line(one, again, lang) for one in rest)]
+    lines = [*mendings(register, done, lang), *(line(one, again, lang) for one in bounded(rest, lang))]
     say("\n".join([*lines, *summary(register, (), lang)[:-1], *summary(again, rest, lang)]))
     raise typer.Exit(_status(rest))
 

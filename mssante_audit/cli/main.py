@@ -1,7 +1,8 @@
 """The command line: ``mssante-audit``. Each command says one clear line when it cannot go on.
 
 Exit status: 0 done; 1 findings at or above ``--fail-on``, or the answer is no (``verify``, ``check``); 2 bad
-usage or input; 3 a report or a rule failed, or the program did; 130 interrupted.
+usage or input; 3 a report or a rule failed, or the program did; 4 an input is not as it should be;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from mssante_audit.cli.check import app as checking
 from mssante_audit.cli.console import (
     check_format,
     debugging,
-    escaped,
     given_by,
     limited_space,
     say,
@@ -38,16 +38,20 @@ from mssante_audit.cli.console import (
     write_frame,
 )
 from mssante_audit.cli.declarations import app as declarations
+from mssante_audit.cli.environment import FromEnvironment
 from mssante_audit.cli.options import (
     FailOn,
     Force,
     Lang,
     Language,
     Layout,
+    Notebooks,
     OutFile,
     Table,
     TableFormat,
     TextFormat,
+    known_audits,
+    known_codes,
     opens_space,
     options_of,
 )
@@ -60,9 +64,11 @@ if TYPE_CHECKING:
     from mssante_audit.space.trust import TrustSpace
 
 app = typer.Typer(
+    cls=FromEnvironment,
     help="Audit the MSSanté trust space: reports, findings and checks of a white list.",
+    epilog="Options may stand in the environment: MSSANTE_AUDIT_DATA for every --data, "
+    "MSSANTE_AUDIT_REPORT_DATA for that of report alone.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(declarations, name="declarations")
@@ -109,10 +115,7 @@ def _common(
 @app.command()
 @opens_space(*LIMITS, "show_contacts")
 def report(
-    notebooks: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="NOTEBOOK", help="Names, or paths of one's own.", show_default="all"),
-    ] = None,
+    notebooks: Notebooks = None,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("reports"),
     fail_on: FailOn = None,
     debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial reports.")] = False,
@@ -181,7 +184,7 @@ def verify(
 @app.command(cls=NamingAudits)
 @opens_space(*LIMITS, "show_contacts")
 def findings(
-    audit: Annotated[str, typer.Argument(help="Name of an audit, or all.")],
+    audit: Annotated[str, typer.Argument(help="Name of an audit, or all.", autocompletion=known_audits)],
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
     out: OutFile = None,
     everything: Annotated[
@@ -213,7 +216,9 @@ def findings(
 
 @app.command()
 def rules(
-    code: Annotated[str | None, typer.Argument(help="Code of one rule.", show_default="all")] = None,
+    code: Annotated[
+        str | None, typer.Argument(help="Code of one rule.", show_default="all", autocompletion=known_codes)
+    ] = None,
     format: TextFormat = Layout.text,  # noqa: A002 - the option's name
 ) -> None:
     """Show the rule catalogue, or one rule in full."""
@@ -267,12 +272,15 @@ def domains(
     """Write what is known of each domain, one row each: well, at risk, broken or unknown, and why."""
     from mssante_audit.audits import audit_all
     from mssante_audit.report.results import limited
+    from mssante_audit.values.person import unnamed
     from mssante_audit.verdicts.domains import domains as told_of
 
     check_format(format, out)
     space, chosen = limited_space(given_by(**options))
     told, names = told_of(space, language=lang), limited(space.audited, chosen)["domain"]
-    write_frame(told[told["domain"].isin(set(names))], format, out, "domains")
+    told = told[told["domain"].isin(set(names))]
+    masked = {name: list(map(unnamed, told[name])) for name in ("domain", "operator")}
+    write_frame(told.assign(**masked), format, out, "domains")
     if say_failed(audit_all(space)):
         raise typer.Exit(3)
 
@@ -414,7 +422,7 @@ def _exchange(
     else:
         text = junit(found, *told)
     if out is None:
-        write(escaped(text) if format is Format.sarif else text)
+        write(text)
     else:
         write_bytes(out, text.encode("utf-8", "backslashreplace"))
 

@@ -15,7 +15,7 @@ import typer
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.settings import Parameters
-from mssante_audit.cli.console import debugging, say
+from mssante_audit.cli.console import debugging, for_own_eyes, say
 from mssante_audit.cli.options import Layout, TextFormat, options_of
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The settings.")]
@@ -58,6 +58,8 @@ def run(
 
     settings = load_config(config)
     check(settings)
+    if settings.show_contacts:
+        for_own_eyes()
     at, debug = check_value("as_of", as_of) or "", debug or any(debugging)
     night = run_night(settings, as_of=at, tell=_tell, debug=debug)
     summary = night.folder / ("summary.json" if format == Layout.json else "summary.txt")

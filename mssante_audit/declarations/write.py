@@ -42,15 +42,19 @@ def template() -> bytes:
     return book_bytes(template_book())
 
 
-def write_register(register: Register, path: Path, notes: Notes | None = None) -> None:
+def write_register(declarations: pd.DataFrame | Register, path: Path, notes: Notes | None = None) -> None:
     """Write declarations as CSV, XLSX (the template, filled), JSON or JSON Lines, by the name's ending.
 
-    What could not be read is written as it was, so that it is unknown to who reads it again, too.
+    What could not be read is written as something that nobody can read, so that it is unknown to who reads it
+    again, too: by a whole register as it was.
 
     Parameters
     ----------
+    declarations
+        A register, or some rows of its frame.
     notes
-        What is wrong, by file and row: texts by column. In a workbook such cells are coloured, and say so.
+        What is wrong in a register, by file and row: texts by column. In a workbook such cells are coloured,
+        and say so.
 
     Raises
     ------
@@ -59,12 +63,15 @@ def write_register(register: Register, path: Path, notes: Notes | None = None) -
     OutputError
         If the file cannot be written.
     """
-    rows = written(register)
+    if isinstance(declarations, Register):
+        rows, told = written(declarations), _notes(declarations, notes or {})
+    else:
+        rows, told = _readable(declarations), {}
     suffix = path.suffix.lower()
     if suffix == ".csv":
         content = csv_text(rows).encode("utf-8-sig")
     elif suffix == ".xlsx":
-        content = _filled(rows, _notes(register, notes or {}))
+        content = _filled(rows, told)
     elif suffix == ".json":
         content = (json.dumps(rows.to_dict("records"), ensure_ascii=False, indent=1) + "\n").encode()
     elif suffix == ".jsonl":
@@ -84,7 +91,7 @@ def written(register: Register) -> pd.DataFrame:
 
     A column that no file has is left out: it is not known to be empty.
     """
-    rows, read = records(register.declarations), register.declarations
+    rows, read = _readable(register.declarations), register.declarations
     nowhere = frozenset.intersection(*register.missing.values()) if register.missing else frozenset()
     at = {
         place: index
@@ -97,6 +104,15 @@ def written(register: Register) -> pd.DataFrame:
         if (file, row) in at:
             rows.loc[at[file, row], name] = cell or _unknown(fields()[name])
     return rows.drop(columns=[name for name in rows if name in nowhere])
+
+
+def _readable(declarations: pd.DataFrame) -> pd.DataFrame:
+    """Return the fields of some declarations as texts, boxes that are neither ticked nor empty as unknown."""
+    rows = records(declarations)
+    for name, field in fields().items():
+        if field.kind == "box":
+            rows[name] = rows[name].mask(declarations[name].isna(), _unknown(field))
+    return rows
 
 
 def _unknown(field: Field) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from mssante_audit.values.person import Person, masks
+from mssante_audit.values.person import Person, masks, unnamed
 
 T = TypeVar("T")
 
@@ -49,13 +49,13 @@ def plain(value: Any) -> Any:
 
 
 def hidden(facts: Any) -> Any:
-    """Return facts with every person masked; two that differ stay different.
+    """Return facts with every person masked, those too that a text names; two that differ stay different.
 
     >>> hidden({"n": 2, "others": [Person("zoe@x.example"), Person("zac@x.example")]})
     {'n': 2, 'others': ['z•••@x.example (1)', 'z•••@x.example (2)']}
     """
     shown = masks(_of(Person, facts))
-    return _replaced(facts, lambda person: shown[person]) if shown else facts
+    return _replaced(facts, lambda person: shown[person], unnamed)
 
 
 def clear(facts: Any) -> Any:
@@ -93,15 +93,18 @@ def _of(kind: type[T], value: Any) -> list[T]:
     return [found for part in parts for found in _of(kind, part)] if isinstance(parts, Iterable) else []
 
 
-def _replaced(value: Any, told: Any) -> Any:
+def _replaced(value: Any, told: Any, other: Callable[[str], str] = str) -> Any:
+    """Return facts in which persons are what `told` makes of them, and texts what `other` does."""
+    if isinstance(value, str) and not isinstance(value, Shown):
+        return other(value)
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, Person):
         return told(value)
     if isinstance(value, Mapping):
-        return {name: _replaced(part, told) for name, part in value.items()}
+        return {name: _replaced(part, told, other) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_replaced(part, told) for part in value]
+        return [_replaced(part, told, other) for part in value]
     return value
 
 

@@ -185,7 +185,8 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
 def _tidy(folder: Path) -> None:
     """Remove the drafts that a killed run left in a folder or in ``steps`` there."""
     for draft in (*folder.glob(".*.tmp"), *folder.glob("steps/.*.tmp")):
-        draft.unlink()
+        if draft.is_file() or draft.is_symlink():
+            draft.unlink()
 
 
 def _step(step: str, job: Job, results: dict[str, Result], tell: Tell) -> Result:

@@ -72,7 +72,7 @@ def space(told: TrustSpace) -> str:
         verdicts += f'<p class="limits">{count(failed, "règle")} non évaluée</p>' if failed else ""
     except AuditError as error:  # of a file beside the list: the rest is worth showing
         verdicts = f'<p class="limits">Verdicts inconnus{NBSP}: {data(str(error))}</p>'
-    return _alone(card("Espace de confiance MSSanté", facts) + _inputs(told) + verdicts)
+    return alone(card("Espace de confiance MSSanté", facts) + _inputs(told) + verdicts)
 
 
 def _inputs(told: TrustSpace) -> str:
@@ -93,7 +93,7 @@ def _inputs(told: TrustSpace) -> str:
 def findings(told: pd.DataFrame) -> str:
     """Return findings by severity, the worst unfolded, hints and information folded."""
     if told.empty:
-        return _alone('<p class="none">Aucun constat.</p>')
+        return alone('<p class="none">Aucun constat.</p>')
     if "moved" in told:
         parts = [(f"<b>{count(len(part), *words)}</b>", part) for kind, words in _MOVED.items()
                  if len(part := told[told["moved"] == kind])]  # fmt: skip
@@ -120,7 +120,7 @@ def _folds(told: pd.DataFrame, parts: list[tuple[str, pd.DataFrame]]) -> str:
             f"{f'<p class=none>{more}</p>' if rest > 0 else ''}</details>"
         )
     head = f"<p><b>{count(len(told), 'constat')}</b>, {count(told['rule'].nunique(), 'règle')}</p>"
-    return _alone(head + "".join(folds))
+    return alone(head + "".join(folds))
 
 
 def rule(told: Rule) -> str:
@@ -154,6 +154,6 @@ def _examples(name: str) -> dict[str, tuple[str, str, str]]:
     return dict(zip(found["rule"].tolist(), told, strict=True))
 
 
-def _alone(html: str) -> str:
+def alone(html: str) -> str:
     """Return HTML with the style that it needs, inside one element, so that no style is hidden as output."""
     return f'<div class="desk"><style>{style()}</style>{html}</div>'

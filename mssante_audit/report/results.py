@@ -14,12 +14,19 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import (
+    Any,
+    Literal,
+    NamedTuple,
+    NotRequired,  # pydantic wants its own before Python 3.12
+    cast,
+)
 
 import pandas as pd
 from pydantic import ConfigDict, with_config
-from typing_extensions import TypedDict  # pydantic wants its own before Python 3.12
+from typing_extensions import TypedDict
 
+from mssante_audit.audits import waived
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.export import json_text
 from mssante_audit.base.french import listing
@@ -315,18 +322,30 @@ class Origin(TypedDict):
 
 
 @_told
+class Accepted(TypedDict):
+    """A finding that was waived."""
+
+    fingerprint: str
+    rule: str
+    domain: str
+    operator: str
+
+
+@_told
 class Provenance(Origin):
     """Where a report comes from, and how far that can be relied on."""
 
     inputs: list[Input]
     """The state of each input; what rests on one that is neither ok nor tolerated is unknown."""
+    waived: NotRequired[list[Accepted]]
+    """Findings of these audits that were accepted, if there are any: they are not fixed."""
 
 
 def provenance(space: TrustSpace) -> Provenance:
     """Return what a report says of where it comes from: input, `as_of`, versions; nothing of the clock."""
     whitelist = space.whitelist
     signature = whitelist.signature
-    return {
+    told: Provenance = {
         "file": Path(whitelist.source).name,
         "sha256": whitelist.sha256,
         "signature": signature.status,
@@ -353,6 +372,11 @@ def provenance(space: TrustSpace) -> Provenance:
         "versions": {"python": platform.python_version(), **_versions()},
         "inputs": [cast(Input, one.told()) for one in space.states],
     }
+    made = [name for name in audits() if name in space.found]
+    if made and space.waivers and len(accepted := waived(space, *made)):
+        columns = accepted[list(Accepted.__annotations__)]
+        told["waived"] = cast(list[Accepted], columns.to_dict("records"))
+    return told
 
 
 @cache

@@ -14,8 +14,8 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     ),
     "degraded": (
         "servers-differ", "dnssec-bogus", "one-server", "servers-ipv6", "servers-tcp", "servers-slow",
-        "servers-edns", "servers-many", "mx-differ", "null-mx-beside", "one-exchanger", "exchangers-bogus",
-        "exchangers-partly", "exchangers-ipv6", "private-among",
+        "servers-edns", "servers-alias", "servers-many", "mx-differ", "null-mx-beside", "one-exchanger",
+        "exchangers-bogus", "exchangers-partly", "exchangers-ipv6", "private-among",
     ),
     "unknown": (
         "not-observed", "too-old", "of-the-future", "parent-silent", "servers-unheard", "hosts-unheard",

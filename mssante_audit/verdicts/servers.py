@@ -15,7 +15,7 @@ from mssante_audit.verdicts.lookups import Lookups, glue_of, names_of
 
 OF_SERVERS = {
     "bogus": "dnssec-bogus", "tcp": "servers-tcp", "slow": "servers-slow", "notimp": "servers-edns",
-    "ipv6": "servers-ipv6",
+    "alias": "servers-alias", "ipv6": "servers-ipv6",
 }  # fmt: skip
 """How a zone's servers answer, where none answers all resolvers → cause."""
 
@@ -27,6 +27,8 @@ class Named(NamedTuple):
     addresses: tuple[str, ...]
     glueless: bool = False
     """Whether its name lies in the zone, and nobody above gives its address."""
+    alias: bool = False
+    """Whether its name is an alias, and nobody above gives its address: BIND does not follow it."""
 
 
 class Server(NamedTuple):
@@ -36,8 +38,8 @@ class Server(NamedTuple):
     words: dict[str, Word]
     """By address that can be asked; of one that the observer cannot reach there is none."""
     state: str
-    """``sound``, ``ipv6``, one of `PARTLY`, ``dim`` (both: `heard`), ``dead``, ``no-glue`` (found by
-    asking another) or "" (unheard)."""
+    """``sound``, ``ipv6``, one of `PARTLY`, ``dim`` (both: `heard`), ``alias``, ``dead``, ``no-glue`` (found
+    by asking another) or "" (unheard)."""
     found: frozenset[str]
     """Addresses over which it is sound."""
 
@@ -76,7 +78,8 @@ class Servers:
                         return None
                     addresses.update(looked.data)
                 glueless = is_under(host, zone) and host not in glue and host in handed
-                servers.append(Named(host, tuple(sorted(addresses)), glueless))
+                alias = host not in glue and any(one.alias for looked in found for one in looked.replies)
+                servers.append(Named(host, tuple(sorted(addresses)), glueless, alias))
                 for address in addresses:
                     if not self._heard.usable(address):
                         continue
@@ -140,6 +143,8 @@ class Servers:
             state = "dead"
         if named.glueless and state and words:
             state = "no-glue"
+        elif named.alias and state in ("sound", "ipv6"):
+            state = "alias"
         return Server(named.name, words, state, over4 or plain or frozenset(named.addresses))
 
 
@@ -159,7 +164,8 @@ def of_servers(heard: Heard, zone: str, servers: list[Server] | None, words: Map
     if dim and ways != 1:
         return Part("unknown", "servers-unheard", facts)
     if not any(server.state in ("sound", "no-glue") for server in servers):
-        kind = next(kind for kind in (*PARTLY, "ipv6") if any(server.state == kind for server in servers))
+        states = {server.state for server in servers}
+        kind = next(kind for kind in (*PARTLY, "alias", "ipv6") if kind in states)
         return Part("degraded", OF_SERVERS[kind], facts | {"servers": sorted(s.name for s in servers)})
     left = sorted(s.name for s in servers if s.state not in ("sound", "ipv6"))
     return Part("degraded", "one-server", facts | {"servers": left}) if left and ways == 1 else YES

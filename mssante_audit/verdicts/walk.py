@@ -70,7 +70,7 @@ class Walk:
     def _content(self, zone: str, name: str, address: str, reply: Reply) -> tuple[Any, ...]:
         """Return what a reply comes to, equal for replies that lead the same way."""
         if reply.outcome == "referral":
-            return ("cut", reply.cut)
+            return ("cut", reply.cut, frozenset(names_of((reply,), reply.cut)))
         if data := reply.data:
             return ("mx", targets(data))
         if reply.outcome == "nxdomain":

@@ -428,6 +428,9 @@ def test_hostile_text_in_the_link_stays_text(opened, hostile, payloads):
         )
         assert there.page.evaluate("window.pwned") is None
         assert there.page.locator("#pwned, img, iframe").count() == 0
+        status = there.page.get_by_role("status").inner_text()
+        assert "n’ont pas" in status
+        assert visible(status).replace("\\u000a", "") == status
         assert there.alarms == []
 
 

@@ -235,7 +235,7 @@ def _mail_hosts(dns: SampleDns) -> None:
     )
     dns.host("sans-adresse.valfictif.example")
     dns.host("interne.valfictif.example", "10.20.30.40")
-    dns.host("mixte.valfictif.example", "10.20.30.41", "192.88.99.249")
+    dns.host("mixte.valfictif.example", "192.88.99.249", "10.20.30.41")
     name, address = dns.fresh()
     dns.world.root.add("mort.example", "NS", name)
     dns.world.servers[address] = NameServer()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -26,6 +26,8 @@ from mssante_audit.values.shown import hidden, shown
 
 FEW = 3
 """Rows up to which each has its own line; of more that say the same, one line tells."""
+MOST = 20
+"""Lines that say one thing of the same fields in other words; those after them are told by one."""
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "DECL_ADDRESS_MISSING": ("postal_address",),
@@ -92,7 +94,7 @@ def messages(
         *_of_cells(register, language, show_contacts),
         *_of_rules(register, as_of, language, show_contacts),
     ]
-    return sorted(told, key=lambda one: (one.file, one.rows[:1], one.columns, one.code))
+    return sorted(told, key=_order)
 
 
 def line(message: Message, register: Register, language: str = "fr") -> str:
@@ -105,6 +107,27 @@ def line(message: Message, register: Register, language: str = "fr") -> str:
         place.append(words["rows" if many else "row"].format(row_ranges(message.rows)))
     labels = " – ".join(words["quoted"].format(label(name)) for name in message.columns)
     return words["colon"].join(filter(None, [", ".join(filter(None, place)), labels, message.text]))
+
+
+def bounded(told: Sequence[Message], language: str = "fr") -> list[Message]:
+    """Return messages of which at most `MOST` say one thing of the same fields, the others told at once."""
+    groups: dict[tuple[Any, ...], list[Message]] = {}
+    for one in told:
+        groups.setdefault((one.file, one.code, one.columns), []).append(one)
+    kept: list[Message] = []
+    for same in groups.values():
+        kept += same[:MOST]
+        if rest := same[MOST:]:
+            title = getattr(rule(rest[0].code), f"title_{language}")
+            text = WORDS[language]["more"].format(len(rest), title, rest[0].code)
+            kept.append(
+                replace(rest[0], rows=tuple(sorted({r for one in rest for r in one.rows})), text=text)
+            )
+    return sorted(kept, key=_order)
+
+
+def _order(one: Message) -> tuple[Any, ...]:
+    return one.file, one.rows[:1], one.columns, one.code
 
 
 def notes(told: Sequence[Message]) -> dict[tuple[str, int], dict[str, list[str]]]:
@@ -136,8 +159,8 @@ def _instead(field: Field, language: str) -> str:
 def _at(columns: Sequence[str], rows: Sequence[int], language: str) -> str:
     """Return fields and rows in words."""
     words = WORDS[language]
-    place = words["rows" if len(rows) > 1 else "row"].format(row_ranges(rows))
-    return " ".join([*(words["quoted"].format(label(name)) for name in columns), place])
+    place = words["rows" if len(rows) > 1 else "row"].format(row_ranges(rows)) if any(rows) else ""
+    return " ".join(filter(None, [*(words["quoted"].format(label(name)) for name in columns), place]))
 
 
 # -- cells ---------------------------------------------------------------------------------------------------
@@ -148,7 +171,7 @@ def _of_cells(register: Register, language: str, show_contacts: bool) -> Iterato
     problems = register.problems.assign(row=register.problems["row"].fillna(0).astype("int64"))
     for (file, kind), group in problems.groupby(["file", "kind"], sort=False):
         level = KINDS[str(kind)].level
-        if level == "recovered" and len(group) > FEW:
+        if (level == "recovered" or kind == "column-missing") and len(group) > FEW:
             yield _repeated(str(file), str(kind), group, language)
             continue
         for (column, value), same in group.groupby(["column", "value"], sort=False):

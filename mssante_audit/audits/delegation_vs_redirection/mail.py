@@ -46,12 +46,12 @@ def mail_findings(space: TrustSpace) -> Iterator[Finding]:
         _disagreement(seen, causes, domain, method, known)
         targets = sorted(mx_targets(text for found in known.values() for text in found))
         lines = [one.line for one in method.path.said["MX"].values()]
+        _signed(seen, causes, domain, method)
         if targets:
             for target in targets:
                 carried.setdefault(target, []).append(domain)
             if len(targets) == 1:
                 alone.setdefault(targets[0], []).append(domain)
-            _signed(seen, causes, domain, method)
             _together(seen, causes, domain, targets, lines)
             _against_form_and_certificate(seen, causes, domain, targets, lines)
         else:
@@ -112,8 +112,8 @@ def _unanswered(seen: Seen, causes: Causes, domain: str, method: Method) -> None
 
 
 def _signed(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
-    """Report MX records that a validating resolver refuses, whichever server it asks."""
-    told = [one for one in method.path.said["MX"].values() if one.usable and one.outcome == "answer"]
+    """Report an MX, or a denial of one, that a validating resolver refuses, whichever server it asks."""
+    told = [one for one in method.path.said["MX"].values() if one.usable]
     faults = [answer_fault(seen.view, one) for one in told]
     if told and all(faults):
         facts = {"zone": method.path.qname, "fault": faults[0]}

@@ -18,6 +18,7 @@ column            dtype               meaning
 ``issuer_after``  str                 who issued the new one
 ``until_before``  datetime64[us, UTC] when the old one ended, or would have
 ``until_after``   datetime64[us, UTC] when the new one ends
+``certificate``   str                 SHA-256 of the new one
 ``spare``         int64               whole days that the old one still had when the new one was first seen;
                                       negative if it had ended
 ================= =================== ========================================================================
@@ -48,7 +49,7 @@ YEARS = timedelta(800)
 """How far back at all: certificates of three years are renewed within it once or never."""
 COLUMNS = (
     "at", "last", "address", "port", "host", "kind", "before", "after", "issuer_before", "issuer_after",
-    "until_before", "until_after", "spare",
+    "until_before", "until_after", "certificate", "spare",
 )  # fmt: skip
 
 
@@ -95,7 +96,7 @@ def changed(parts: Iterable[TlsObservation | None], as_of: datetime) -> pd.DataF
     for name in ("at", "last", "until_before", "until_after"):
         frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
     texts = dict.fromkeys(
-        ("address", "host", "kind", "before", "after", "issuer_before", "issuer_after"), "str"
+        ("address", "host", "kind", "before", "after", "issuer_before", "issuer_after", "certificate"), "str"
     )
     typed = frame.astype({**texts, "port": "int64", "spare": "int64"})
     return typed.sort_values(["at", "address", "port"], kind="stable", ignore_index=True)
@@ -147,7 +148,7 @@ def _changes(
         yield (
             at, old.at, address, port, ", ".join(hosts), _kind(old.leaf, leaf), old.leaf.subject,
             leaf.subject, old.leaf.issuer, leaf.issuer, old.leaf.not_after, leaf.not_after,
-            (old.leaf.not_after - at).days,
+            leaf.sha256, (old.leaf.not_after - at).days,
         )  # fmt: skip
 
 

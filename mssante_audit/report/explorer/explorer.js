@@ -9,6 +9,8 @@ const address = () => [
   ["shade", [view.shade], view.shade !== "share"],
   ["domain", [view.domain], view.domain],
 ].filter(([, , there]) => there).map(([key, values]) => `${key}=${values.map(encodeURIComponent).join(",")}`).join("&");
+// What a link says is no data of ours: nothing in it hides, nor turns the line around.
+const visible = (text) => text.replace(/[\p{C}\u2028\u2029]/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 let strange = [];
 const readAddress = () => {
   const plain = (text) => { try { return decodeURIComponent(text); } catch { return text; } };
@@ -62,7 +64,7 @@ const drawSummary = () => {
   const sum = boxes === null || !found.length ? "" : `, ${count("boxes", boxes)}`;
   const typed = view.q.trim().replace(/^.*@/, "").toLowerCase();
   const exact = typed.includes(".") && !place.has(typed) ? ` ${words.exact}` : "";
-  const lost = strange.length ? ` ${say("strange", { what: strange.join(", ") })}` : "";
+  const lost = strange.length ? ` ${say("strange", { what: visible(strange.join(", ").slice(0, 200)) })}` : "";
   $("status").textContent = (found.length ? count("domains", found.length) + whole + sum + "." : words.none) + exact + lost;
   $("parts").replaceChildren(...bar(numbers).childNodes);
   $("key").replaceChildren(...numbers.map((n, kind) =>
