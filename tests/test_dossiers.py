@@ -12,6 +12,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from multiprocessing import active_children, get_context
 from pathlib import Path
+from shutil import copytree
 from urllib.parse import unquote
 
 import psutil
@@ -334,8 +335,7 @@ def elsewhere(tmp_path):
     (data / "observations").mkdir(parents=True)
     sample = resource("data/sample")
     (data / "list.xml.gz").write_bytes((sample / "listeblanchemssante.xml.gz").read_bytes())
-    (observed,) = (sample / "observations").iterdir()
-    (data / "observations" / observed.name).write_bytes(observed.read_bytes())
+    copytree(sample / "observations", data / "observations", dirs_exist_ok=True)
     return {"as_of": AS_OF, "data": str(data), "anchors": [str(sample / "anchors")]}
 
 

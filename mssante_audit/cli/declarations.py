@@ -16,7 +16,7 @@ import typer
 
 from mssante_audit.base.errors import InputError, OutputError, UnknownNameError
 from mssante_audit.base.settings import Parameters
-from mssante_audit.cli.console import say
+from mssante_audit.cli.console import for_own_eyes, say
 from mssante_audit.cli.options import Force, Lang, Language, Layout, TextFormat, options_of
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def import_(
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
 
+    if show_contacts:
+        for_own_eyes()
     register, when = load_declarations(file, columns=columns, sheet=sheet), parse_instant(as_of)
     told = messages(register, when, language=lang, show_contacts=show_contacts)
     if out is not None:

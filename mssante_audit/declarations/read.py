@@ -129,7 +129,8 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
     """
     content = utf8(file, raw)
     separator, heading, first, told = _layout(content, mapping)
-    content = content[told:].rstrip(b"\r\n")
+    if told or content.endswith((b"\n\n", b"\n\r\n", b"\r\r")):  # to copy megabytes takes its time
+        content = content[told:].rstrip(b"\r\n")
     if not content:
         raise InputError("empty file", file=file)
     marks = content.translate(None, _PLAIN)

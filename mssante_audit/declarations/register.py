@@ -173,8 +173,8 @@ def load_declarations(
             sheets[part.name], unread[part.name] = read.sheet, read.unread
         typed["domain_key"] = domain_keys(typed["domain"])
         typed["operator_id"] = mapped(typed["structure_id"], identifier_of)
-        frame = pd.DataFrame({"row": read.rows, **typed})
-        frame.insert(0, "file", pd.Series(part.name, index=frame.index, dtype="str"))
+        names = pd.Series(part.name, index=range(len(read.rows)), dtype="str")
+        frame = pd.DataFrame({"file": names, "row": read.rows, **typed}, copy=False)
         if len(parts) > 1:
             known = f"{sorted(missing[part.name])}\n{records(frame).to_csv(index=False)}"
             first = contents.setdefault(hashlib.sha256(known.encode()).hexdigest(), part.name)
@@ -239,7 +239,7 @@ def filled(declarations: pd.DataFrame, column: str) -> pd.Series:
 def mapped(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:
     """Return `function` of each text, which is called once for each distinct one."""
     codes, distinct = pd.factorize(texts)
-    values = pd.Series([function(text) for text in distinct], dtype="str")
+    values = pd.Series([function(text) for text in distinct.tolist()], dtype="str")
     return values.take(codes).set_axis(texts.index)
 
 

@@ -81,7 +81,8 @@ _YES = frozenset(
 )
 _NO = frozenset(["non", "n", "no", "faux", "false", "0", "off"])
 _SIGNED = re.compile(
-    r"(?:oui )?(?:(?:(?:signee?|signature|cachet|cachetee?|tampon|tamponnee?)(?: et | |$))+"
+    r"(?:oui )?(?:(?:(?:signee?|signature(?: electronique| numerique| manuscrite)?|cachet|cachetee?"
+    r"|tampon|tamponnee?)(?: et | |$))+"
     r"|signee? (?:le|par|electroniquement|numeriquement)\b.*)"
 )
 _DONE = frozenset(["coche", "cochee"])
@@ -105,7 +106,7 @@ _PLACE = r"[^\W\d][^\W\d'’-]*(?:[ '’-][^\W\d'’-]+){0,6}"
 _BEFORE_DATE = re.compile(
     r"(?:(?:date|fait|signée?|le)\b ?: ?|(?:date|fait|signée?) )?"
     rf"(?:(?:à )?(?!(?:{_DAY}|le)\b){_PLACE}(?:, ?|(?= le )) ?(?=le |\d|(?:{_DAY})\b))?"
-    rf"(?:[cl]e )?(?:({_DAY})\.?,? )?(?:le )?"
+    rf"(?:[cl]e (?:: ?)?)?(?:({_DAY})\.?,? )?(?:le )?"
 )
 """What stands before a date: a word (`Fait à`), a place (`Pau, le …`), the day of the week."""
 _NO_PLACE = re.compile(

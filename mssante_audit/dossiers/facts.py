@@ -39,6 +39,8 @@ from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.values.person import mask
 from mssante_audit.verdicts.methods import hosts, method_records
+from mssante_audit.verdicts.presented import expiries
+from mssante_audit.verdicts.renewals import renewals
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
 POINTS = 12
@@ -79,6 +81,13 @@ class Survey:
     """Operator → the `SPAN` of its rows of the archive's history."""
     times: tuple[datetime, ...]
     """Lists of the archive to count domains in, at most `POINTS`."""
+    ending: pd.DataFrame | None
+    """When certificates presented end (`mssante_audit.verdicts.presented.expiries`), with `key` of the name;
+    ``None`` where TLS was not observed."""
+    at: Mapping[str, Any]
+    """Domain → positions of its rows there."""
+    spares: Mapping[str, int]
+    """Certificate (SHA-256) → days that the one before it still had when it was first seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +108,10 @@ class Dossier:
     """One row a domain: `domain`, `description`, `certificates`, `declared`, `method`, `why`, `status`."""
     certificates: pd.DataFrame
     """One row a certificate name: `cn`, `igc`, `domains`, most first."""
+    presented: pd.DataFrame | None
+    """One row a certificate of its own that its domains' servers present, the nearest end first: `until`,
+    `days`, `cn`, `hosts`, `domains`, `alone` (how many of them have no other), `spare` (days that the one
+    before it had left; NaN if none is known); ``None`` where TLS was not observed."""
     contacts: pd.DataFrame
     """One row a contact: `kind`, `contact`, `domains`."""
     changes: pd.DataFrame | None
@@ -174,6 +187,7 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
         findings,
         _domains(common, entries, operator_id),
         _certificates(entries),
+        _presented(common, entries, operator_id),
         _contacts(common, entries, operator_id, show=show),
         None if common.step is None else _changes(common, operator_id, show=show),
         span,
@@ -210,6 +224,8 @@ def _survey(space: TrustSpace) -> Survey:
     found = _by_operator(findings, space.entries)
     records = method_records(space)
     held, times = _history(space)
+    ending, spares = _ending(space)
+    at = {} if ending is None else {str(d): rows for d, rows in ending.groupby("domain").indices.items()}
     return Survey(
         findings,
         {key: facts for key, facts in known.items() if told_to(facts, lambda _: False) is not facts},
@@ -225,6 +241,9 @@ def _survey(space: TrustSpace) -> Survey:
         _last_step(space),
         held,
         times,
+        ending,
+        at,
+        spares,
     )
 
 
@@ -293,6 +312,15 @@ def _history(space: TrustSpace) -> tuple[dict[str, pd.DataFrame], tuple[datetime
     owner = {dn: parse_identifier(parse_dn(dn).get("OU")).value for dn in history["dn"].unique()}
     grouped = history.assign(operator_id=history["dn"].map(owner)).groupby("operator_id", sort=False)
     return {str(o): rows[list(SPAN)] for o, rows in grouped}, tuple(chosen)
+
+
+def _ending(space: TrustSpace) -> tuple[pd.DataFrame | None, dict[str, int]]:
+    if space.given("tls") is None:
+        return None, {}
+    ending, moves = expiries(space), renewals(space)
+    keys = {name: parse_dn(name).key for name in ending["name"].unique()}
+    spares = dict(zip(moves["certificate"], moves["spare"].tolist(), strict=True))
+    return ending.assign(key=ending["name"].map(keys)), spares
 
 
 # -- of one operator ----------------------------------------------------------------------------------------
@@ -371,6 +399,27 @@ def _certificates(entries: pd.DataFrame) -> pd.DataFrame:
         held[cn or dn, igc].add(domain)
     records = sorted(((*named, len(domains)) for named, domains in held.items()), key=lambda r: -r[2])
     return pd.DataFrame(records, columns=["cn", "igc", "domains"])
+
+
+def _presented(common: Survey, entries: pd.DataFrame, operator_id: str) -> pd.DataFrame | None:
+    """Return the certificates of an operator that are presented for its domains; others' are not its own."""
+    if common.ending is None:
+        return None
+    positions = [at for domain in entries["domain"].unique() for at in common.at.get(domain, ())]
+    seen = common.ending.take(positions)
+    seen = seen[seen["key"].isin(set(entries["dn_key"]))]
+    records = []
+    for certificate, own in seen.groupby("certificate", sort=False):
+        name, whose = own["name"].iloc[0], common.belongings
+        cn = whose.safe(parse_dn(name).get("CN") or name, operator_id)
+        hosts = dict.fromkeys(whose.safe(host, operator_id) for host in own["host"])
+        falling = own.loc[own["alone"], "domain"].nunique()
+        spare = common.spares.get(str(certificate), float("nan"))
+        told = (own["until"].iloc[0], own["days"].iloc[0], cn, tuple(hosts), own["domain"].nunique())
+        records.append((*told, falling, spare))
+    columns = ["until", "days", "cn", "hosts", "domains", "alone", "spare"]
+    frame = pd.DataFrame(records, columns=columns)
+    return frame.sort_values(["until", "cn"], kind="stable", ignore_index=True)
 
 
 def _contacts(common: Survey, entries: pd.DataFrame, operator_id: str, *, show: bool) -> pd.DataFrame:

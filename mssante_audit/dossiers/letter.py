@@ -30,6 +30,8 @@ MOST_CASES = 3
 """Ways in which each of them shows."""
 MOST_DOMAINS = 5
 """Domains named for each of those."""
+MOST_ENDS = 8
+"""Certificates whose end is told."""
 WIDTH = 76
 
 SENDER = Address("Expéditeur à compléter", addr_spec="expediteur@a-completer.invalid")
@@ -76,6 +78,8 @@ def letter_text(told: Dossier, attached: Sequence[Form], on: Stationery) -> str:
     if points:
         parts.append(_how(attached, masked=told.masked))
         parts += [_deadline(told, on)] if on.deadline_days else []
+    if ends := _ends(told):
+        parts.append(ends)
     rest = (
         "Nous tenons à votre disposition votre dossier complet : vos domaines, vos certificats, tous les "
         "constats et leur explication. Ni ce message ni ce dossier ne nomment d'autre opérateur."
@@ -118,6 +122,24 @@ def _point(number: int, point: Point) -> str:
         lines.append(f"   et {count(more, 'autre cas', 'autres cas')}, dans votre dossier.")
     lines.append(_filled(f"À faire{NBSP}: {typeset(point.remedy)}", "   ", "     "))
     return "\n".join([_filled(lines[0], "", "   "), *lines[1:]])
+
+
+def _ends(told: Dossier) -> str:
+    """Return when the operator's own certificates end, as far as they were seen; "" if none was."""
+    seen = told.presented
+    if seen is None or seen.empty:
+        return ""
+    head = "Fin de vos certificats que présentent vos serveurs de messagerie :"
+    lines = [_filled(typeset(head))]
+    for end in seen.head(MOST_ENDS).to_dict("records"):
+        when = f"le {day(end['until'])}"
+        when += f" (il y a {count(-end['days'], 'jour')})" if end["days"] < 0 else ""
+        others = f", {count(end['alone'], 'domaine')} sans autre certificat" if end["alone"] else ""
+        lines.append(_filled(f"{one_line(end['cn'], 90)}{NBSP}: {when}{others}.", " - ", "   "))
+    if (more := len(seen) - MOST_ENDS) > 0:
+        others = count(more, "autre certificat", "autres certificats")
+        lines.append(_filled(f"et {others}, plus tard.", "   "))
+    return "\n".join(lines)
 
 
 def _case(case: Case, point: Point) -> Iterator[str]:
