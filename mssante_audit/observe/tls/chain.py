@@ -235,6 +235,7 @@ def _digest(one: x509.Certificate) -> str:
     return ""
 
 
+@lru_cache(256)
 def loaded(der: bytes) -> x509.Certificate | None:
     """Return a certificate, ``None`` if nobody can read it."""
     with suppress(*UNREADABLE, OverflowError):
