@@ -120,7 +120,7 @@ def table(
     for row in rows:
         cells = []
         for column, cell, kind in zip(columns, row, kinds, strict=True):
-            order = "" if cell.order is None else f' data-order="{escape(str(cell.order))}"'
+            order = "" if cell.order is None else f' data-order="{escape(visible(str(cell.order)))}"'
             own = _kind(cell)
             kind |= {own} if cell.html else set()
             cells.append(f'<td data-label="{escape(visible(column))}"{own}{order}>{cell.html}</td>')

@@ -67,11 +67,13 @@ class Presented:
     """Key of a name → whose it is in the list."""
     operators_of: dict[str, set[str]]
     """Domain → operators."""
+    served: dict[str, list[str]]
+    """Address → the domains that the server there stands for."""
 
     def domains(self, servers: Iterable[Server]) -> list[str]:
         """Return the domains that servers stand for, in list order."""
-        told = {server.address for server in servers}
-        return [d for d, own in self.of.items() if any(server.address in told for server in own)]
+        told = {domain for server in servers for domain in self.served.get(server.address, ())}
+        return sorted(told, key=self.rows.__getitem__)
 
     def rows_of(self, domains: Iterable[str]) -> tuple[int, ...]:
         """Return the rows of domains."""
@@ -92,7 +94,7 @@ def presented(space: TrustSpace) -> Presented:
 
 
 def _presented(space: TrustSpace) -> Presented:
-    found = Presented({}, {}, {}, {}, {}, {}, {})
+    found = Presented({}, {}, {}, {}, {}, {}, {}, {})
     if space.given("observation") is None or space.given("tls") is None:
         return found
     servers = found.servers
@@ -110,6 +112,8 @@ def _presented(space: TrustSpace) -> Presented:
             addresses = {host: view.host(host).addresses for host in exchangers(view, domain)}
             known = sorted({a for own in addresses.values() for a in own})
             found.of[domain] = [servers[address] for address in known if address in servers]
+            for server in found.of[domain]:
+                found.served.setdefault(server.address, []).append(domain)
             found.missing[domain] = [host for host, own in addresses.items() if not own]
             found.missing[domain] += [address for address in known if address not in servers]
     return found

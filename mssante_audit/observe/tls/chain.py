@@ -91,8 +91,10 @@ class Chain:
 def read_certificate(der: bytes) -> Certificate:
     """Return what a certificate says."""
     name = hashlib.sha256(der).hexdigest()
+    one = _parsed(der)
+    if isinstance(one, str):
+        return Certificate(name, problem=one)
     try:
-        (one,) = read_certificates(x509.load_der_x509_certificate, der)
         key = one.public_key()
         encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         digest = one.signature_hash_algorithm
@@ -237,9 +239,17 @@ def _digest(one: x509.Certificate) -> str:
 
 def loaded(der: bytes) -> x509.Certificate | None:
     """Return a certificate, ``None`` if nobody can read it."""
-    with suppress(*UNREADABLE, OverflowError):
+    one = _parsed(der)
+    return None if isinstance(one, str) else one
+
+
+@lru_cache(4096)
+def _parsed(der: bytes) -> x509.Certificate | str:
+    """Return a certificate, or why nobody can read it."""
+    try:
         return read_certificates(x509.load_der_x509_certificate, der)[0]
-    return None
+    except (*UNREADABLE, OverflowError) as error:
+        return _cut(str(error)) or type(error).__name__
 
 
 def _cut(text: str) -> str:
