@@ -8,6 +8,7 @@ from dataclasses import replace
 from hashlib import sha256
 from shutil import copytree
 
+import nbformat
 import pandas as pd
 import pytest
 from conftest import REAL, REAL_AS_OF, SAMPLE_AS_OF
@@ -20,6 +21,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.report.explorer.data import CHANGES
 from mssante_audit.report.explorer.page import words_of
+from mssante_audit.report.run import run_reports
 from mssante_audit.snapshot import make_snapshot
 from mssante_audit.snapshot.load import load_space as load_snapshot
 from mssante_audit.space.trust import load_space
@@ -233,6 +235,23 @@ def test_the_real_list_fits_and_names_nobody():
     masked = "\n".join(unpacked(page)["texts"])
     named = {*space.audited["support_email"], *space.audited["project_email"]} - {""}
     assert not [text for text in named if text in masked]
+
+
+def test_beside_reports_of_one_department_it_tells_of_that_alone(space, tmp_path):
+    code = "data: str = None\nas_of: str = None\ndepartment: str = None"
+    cell = nbformat.v4.new_code_cell(code, metadata={"tags": ["parameters"]})
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "notebooks" / "small.ipynb")
+    code = space.audited["department"].value_counts().index[1]
+    run_reports(
+        out=tmp_path / "out",
+        notebooks=tmp_path / "notebooks",
+        parameters={"as_of": SAMPLE_AS_OF, "department": code},
+    )
+    told = unpacked((tmp_path / "out" / "explorer.html").read_text(encoding="utf-8"))
+    own = space.audited.loc[space.audited["department"] == code, "domain"]
+    assert sorted(told["rows"]["domain"]) == sorted(map(visible, own.unique()))
+    assert '<a href="explorer.html">' in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 
 def test_it_lies_beside_the_reports_and_in_the_site(sample_run, sample_site):

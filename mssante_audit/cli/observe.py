@@ -105,7 +105,14 @@ def tls(
     No mail is sent: EHLO, STARTTLS, EHLO, QUIT. With --host the exit status is 0 if the certificate is in
     time and leads to an anchor, 1 if not, 4 if that is not known.
     """
-    settings = ObserveTls(**{name: v for name, v in options.items() if v is not None})
+    from pydantic import ValidationError
+
+    from mssante_audit.base.fields import fault
+
+    try:
+        settings = ObserveTls(**{name: v for name, v in options.items() if v is not None})
+    except ValidationError as errors:
+        raise ParameterError(fault(ObserveTls, errors.errors()[0])) from None
     if host is not None:
         from mssante_audit.cli.observe_tls import look_at
 

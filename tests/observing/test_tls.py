@@ -476,6 +476,27 @@ def test_a_host_that_tells_nothing_is_unknown_and_one_without_starttls_is_wrong(
         assert result.exit_code == status, result.output
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--timeout", "0", "timeout wants more than 0"),
+        ("--helo", "x y", "helo"),
+        ("--source-address", "192.0.2.77", "no address of this machine"),
+        ("--source-address", "nowhere", "no address of this machine"),
+        ("--client-key", "key.pem", "needs its key"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_told_before_anybody_is_visited(
+    option: str, value: str, told: str, data: Path
+) -> None:
+    for whom in (["--host", "127.0.0.1", "--port", "9"], ["--data", str(data)]):
+        result = CliRunner().invoke(app, ["tls", *whom, option, value])
+        assert isinstance(result.exception, ParameterError), result.output
+        assert told in str(result.exception)
+        assert "pydantic" not in str(result.exception)
+    assert not list((data / "observations").glob("tls-*"))
+
+
 def test_whom_to_look_at_must_be_said() -> None:
     result = CliRunner().invoke(app, ["tls"])
     assert "neither --data nor --host" in str(result.exception)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -318,8 +319,10 @@ def offers_of(settings: ObserveTls) -> Offers:
     Raises
     ------
     ParameterError
-        If a client's certificate or its key is missing, cannot be read, or they are not of each other.
+        If a client's certificate or its key is missing, cannot be read, or they are not of each other; or
+        the address to come from is none of this machine.
     """
+    _check_source(settings.source_address)
     own = (settings.client_certificate, settings.client_key)
     if None in own and own != (None, None):
         raise ParameterError("a client's certificate needs its key, and a key its certificate")
@@ -331,6 +334,20 @@ def offers_of(settings: ObserveTls) -> Offers:
             f"the client's certificate cannot be used ({reason})",
             file=str(settings.client_certificate),
             remedy="Give a certificate and its key, both PEM, the key without a password",
+        ) from None
+
+
+def _check_source(address: str) -> None:
+    """Refuse an address that one cannot come from: else every server would seem silent."""
+    if not address:
+        return
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as own:
+            own.bind((address, 0))
+    except OSError as error:
+        reason = (error.strerror or "no such address").lower()
+        raise ParameterError(
+            f"source_address is no address of this machine: {address!r} ({reason})"
         ) from None
 
 
