@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 from made_up import ALPHA
 from made_up_dns import DELEGATED
-from smtplab import Made, make
 from test_certificates import AT, OTHER_DN, Wires
 from test_certificates import ONE as SERVER
 from typer.testing import CliRunner
@@ -26,6 +25,7 @@ from mssante_audit.observe.tls.observation import FORMAT, VERSION
 from mssante_audit.observe.tls.run import Server, lines_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.verdicts.renewals import renewals
+from tools.sample.certificates import Made, make
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(1)

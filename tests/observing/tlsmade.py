@@ -46,7 +46,8 @@ def _lines(space: TrustSpace, payloads: Sequence[str]) -> Iterator[dict[str, Any
         dn = next((texts[host] for host in server.hosts if host in texts.index), "CN=x,C=FR")
         seen = Visit("busy", payload[:200])
         if number % 4 == 2:
-            odd = make(f"CN={payload[:60].replace(',', ';')}", root, start=at - timedelta(9), days=12)
+            text = re.sub(r'([,;+="\\<>#])', r"\\\1", payload[:60])
+            odd = make(f"CN={text}", root, start=at - timedelta(9), days=12)
             seen = Visit("presented", protocol="TLSv1.3", cipher="X", chain=(odd.der,))
         elif number % 4 and PLAIN.fullmatch(dn):
             own = make(dn, root, start=at - timedelta(100), days=104 + 20 * number)
