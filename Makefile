@@ -12,7 +12,7 @@ ARGS ?=
 UV = .venv-uv/bin/uv --quiet
 RESOLVE = $(UV) pip compile --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
-.PHONY: help report test quick lint bench oracle lab sample dictionary lock clean
+.PHONY: help report test quick lint bench oracle lab sample man dictionary lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,14 +36,18 @@ lint: .venv-dev/ok ## ruff (notebooks included), mypy, imports between rooms, cl
 bench: .venv-dev/ok ## every performance promise, as a ratio measured in one run
 	.venv-dev/bin/python -m bench $(ARGS)
 
-oracle: .venv-dev/ok ## Zonemaster and resolvers over the zones of the tests: docs/dns_oracle.md, docs/dns_verdicts.md (says what it needs)
+oracle: .venv-dev/ok ## Zonemaster, resolvers, s_client over what the tests serve: docs/dns_oracle.md, dns_verdicts.md, tls.md (says what it needs)
 	.venv-dev/bin/python tools/oracle.py docs/dns_oracle.md docs/dns_verdicts.md
+	.venv-dev/bin/python tools/tls_oracle.py docs/tls.md
 
 lab: .venv-dev/ok ## JupyterLab on the notebooks, beginning with their README; asks no other machine for anything
 	JUPYTER_CONFIG_PATH=$(CURDIR)/tools/lab .venv-dev/bin/jupyter lab $(NOTEBOOKS)/README.ipynb $(ARGS)
 
 sample: .venv-dev/ok ## write the made-up trust space of data/sample again, its PDF form included
 	.venv-dev/bin/python -m tools.sample data/sample --force
+
+man: .venv-dev/ok ## write the manual page of the command line into build/mssante-audit.1
+	.venv-dev/bin/python tools/man_page.py build/mssante-audit.1
 
 dictionary: .venv-dev/ok ## write docs/data.md, what every column means, from the docstrings that say it
 	.venv-dev/bin/python tools/data_dictionary.py docs/data.md

@@ -30,7 +30,8 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 =================================  ==================================================================
 `domains`, `method_records`        a row a domain; the DNS method in use for it, and the declared one
 `mail_records`                     whether mail to each domain arrives, and what decides it
-`hosts`                            the name servers or mail hosts that domains depend on
+`hosts`, `behind`                  the name servers or mail hosts that domains depend on; the domains behind
+                                   one of them
 `causes`, `actionable`             what to put right first, findings merged by operator and remedy; the
                                    findings that ask for something: no information, no hints
 `answer`, `states`, `checks`,      a first screen of domains and causes: the sentence on top, the bar of
@@ -47,7 +48,15 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 `remedy_of`                        what a rule says to do
 `lacks`, `unknown`                 what was not there to check rules with; the sentence that says so
 `opening`, `enable`                what a report is about; style and script of tables, shown once
+`explore`                          the domains as one page that searches, filters, counts and tells of
+                                   each; ``space.explore()`` is the same
 `show_frames`                      every frame as a table that sorts and filters, in JupyterLab
+`within`, `join`                   rows of a frame that are of a region or département; a frame joined with an
+                                   external table by FINESS, SIREN or SIRET
+`controls`                         region, operator and threshold to choose, where somebody is there to choose
+`moved`                            the findings in which two spaces differ: of other thresholds, say
+`own_rule`                         a rule of one's own in one line, which reports of the session then show
+`export`                           any frame as CSV, XLSX, JSON or Parquet
 =================================  ==================================================================
 
 ``help(load_space)`` tells of one of them; the columns of ``space.entries`` and of findings are described in
@@ -68,6 +77,9 @@ if TYPE_CHECKING:
     from mssante_audit.findings.frame import Finding
     from mssante_audit.findings.registry import Audit, catalogue, register, rule
     from mssante_audit.report.charts import bars, by_age, largest, lines, table, tiles
+    from mssante_audit.report.controls import controls
+    from mssante_audit.report.desk import export, join, moved, own_rule, within
+    from mssante_audit.report.explorer import explore
     from mssante_audit.report.findings import (
         family,
         findings_table,
@@ -91,7 +103,7 @@ if TYPE_CHECKING:
     from mssante_audit.values.identifiers import parse_department, parse_identifier
     from mssante_audit.values.person import Person, mask
     from mssante_audit.verdicts.domains import domains
-    from mssante_audit.verdicts.methods import hosts, mail_records, method_records
+    from mssante_audit.verdicts.methods import behind, hosts, mail_records, method_records
     from mssante_audit.whitelist.load import WhiteList, load_whitelist
     from mssante_audit.whitelist.signature import verify_signature
 
@@ -105,6 +117,9 @@ _HOME = {
     "findings.registry": "Audit catalogue register rule",
     "base.french": "percent",
     "report.charts": "bars by_age largest lines table tiles",
+    "report.controls": "controls",
+    "report.desk": "export join moved own_rule within",
+    "report.explorer": "explore",
     "report.findings": (
         "family findings_table lacks opening remedy_of severity_bars title_of titles touched unknown"
     ),
@@ -112,7 +127,7 @@ _HOME = {
     "report.say": "lead note say",
     "report.tables": "Figure card enable key_figures sections show_frames",
     "verdicts.domains": "domains",
-    "verdicts.methods": "hosts mail_records method_records",
+    "verdicts.methods": "behind hosts mail_records method_records",
     "snapshot.load": "load_space",
     "space.story": "compare",
     "space.trust": "Thresholds TrustSpace",
@@ -128,13 +143,14 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names.spl
 
 __all__ = [
     "AUDITS", "Audit", "AuditError", "Figure", "Finding", "Person", "Rule", "Thresholds", "TrustSpace",
-    "WhiteList", "actionable", "answer", "audit", "audit_all", "bars", "by_age", "card", "catalogue",
-    "cause_list", "causes", "checks", "compare", "domains", "enable", "family", "findings_table", "hosts",
-    "key_figures", "lacking", "lacks", "largest", "lead", "lines", "load_declarations", "load_rules",
-    "load_space", "load_whitelist", "mail_records", "mask", "method_records", "note", "opening",
-    "parse_contact", "parse_department", "parse_dn", "parse_identifier", "percent", "register", "remedy_of",
-    "rule", "say", "sections", "severity_bars", "show_frames", "states", "table", "tiles", "title_of",
-    "titles", "touched", "unknown", "verify_signature", "waived",
+    "WhiteList", "actionable", "answer", "audit", "audit_all", "bars", "behind", "by_age", "card",
+    "catalogue", "cause_list", "causes", "checks", "compare", "controls", "domains", "enable", "explore",
+    "export", "family", "findings_table", "hosts", "join", "key_figures", "lacking", "lacks", "largest",
+    "lead", "lines", "load_declarations", "load_rules", "load_space", "load_whitelist", "mail_records",
+    "mask", "method_records", "moved", "note", "opening", "own_rule", "parse_contact", "parse_department",
+    "parse_dn", "parse_identifier", "percent", "register", "remedy_of", "rule", "say", "sections",
+    "severity_bars", "show_frames", "states", "table", "tiles", "title_of", "titles", "touched", "unknown",
+    "verify_signature", "waived", "within",
 ]  # fmt: skip
 
 

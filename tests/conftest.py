@@ -180,7 +180,7 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (listed,) = (gzip.decompress(file.read_bytes()) for file in REAL.glob("*.xml.gz"))
     archived(folder / "data", the_day_before(listed), listed)
     copy(resource("data/sample") / "declarations.csv", folder / "data")  # the real one has no register
-    (sample,) = (resource("data/sample") / "observations").glob("*.gz")  # nor an observation
+    (sample,) = (resource("data/sample") / "observations").glob("dns-*.gz")  # nor an observation
     seen = gzip.decompress(sample.read_bytes()).replace(b'"2026-03-02T', b'"2025-02-28T')
     (folder / "data" / "dns.jsonl.gz").write_bytes(gzip.compress(seen))
     return run_reports(out=folder / "out", parameters={"data": str(folder / "data"), "as_of": REAL_AS_OF})
@@ -336,11 +336,11 @@ def hostile_site(hostile_run: Run, tmp_path_factory: pytest.TempPathFactory) -> 
 
 SLOW = (
     "attacks", "browser", "nightly", "notebooks", "observing", "test_annexe1", "test_archive",
-    "test_belongings", "test_changes", "test_cli", "test_closed", "test_cluster", "test_disturbed",
-    "test_dossier", "test_fetch",
-    "test_identity", "test_ledger", "test_letter", "test_oracle", "test_package", "test_page", "test_report",
-    "test_results", "test_sample", "test_signals", "test_site", "test_snapshot", "test_trend",
-    "test_waivers", "test_wheel", "test_workers",
+    "test_belongings", "test_changes", "test_cli", "test_closed", "test_cluster",
+    "test_desk", "test_disturbed", "test_dossier",
+    "test_explorer", "test_fetch", "test_identity", "test_ledger", "test_letter", "test_oracle",
+    "test_package", "test_page", "test_report", "test_reprs", "test_results", "test_sample", "test_shell",
+    "test_signals", "test_site", "test_snapshot", "test_trend", "test_waivers", "test_wheel", "test_workers",
 )  # fmt: skip
 """Folders and beginnings of files whose tests start processes, make reports or load the whole sample."""
 

@@ -1,5 +1,7 @@
 """How objects show themselves in JupyterLab: small, escaped, masked; in any theme."""
 
+import pickle
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -7,9 +9,10 @@ import pandas as pd
 import pytest
 from lxml import html as lxml_html
 
-from mssante_audit import bars, card, domains, lead, load_space, note, rule, say, table
+from mssante_audit import audit_all, bars, card, domains, lead, load_space, note, rule, say, table
 from mssante_audit.base.markup import card as markup_card
-from mssante_audit.findings.catalogue import Rule
+from mssante_audit.findings.catalogue import CHECKS, SEVERITIES, Rule
+from mssante_audit.report.reprs import SHOWN
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.signature import Verdict
 
@@ -38,10 +41,64 @@ def test_a_space_says_what_was_loaded_and_what_is_not_there(space):
     assert "masqués dans les constats" in told
     bare = TrustSpace(space.whitelist, space.as_of, show_contacts=True)
     told = parsed(bare).text_content()
-    assert "jamais" in told
     assert "montrés" in told
-    assert len(space._repr_html_()) < 4000
-    assert "color:#" not in space._repr_html_(), "it takes the theme's"
+    assert told.count("? rien : inconnu") == 5, "register, DNS, TLS, mailboxes, archive"
+    assert len(space._repr_html_()) < 25_000
+    assert 'style="color:#' not in space._repr_html_(), "it takes the theme's"
+
+
+def test_a_space_shows_its_inputs_and_what_each_check_says_of_its_domains(space):
+    page, frame = parsed(space), domains(space)
+    rows = {th.text_content(): td.text_content() for th, td in page.xpath("//table[2]//tr/*/..")}
+    assert rows["liste blanche"].startswith("✔")
+    for state, name in (("well", "ok"), ("risk", "warn"), ("broken", "fail"), ("unknown", "unknown")):
+        (shown,) = page.xpath(f"//div[@class='states']/dl/div[@class='{name}']/dt/b")
+        assert int(shown.text) == (frame["state"] == state).sum()
+    assert len(page.xpath("//table[@class='checks']/tbody/tr")) == len(CHECKS)
+    stale = load_space(as_of="2026-06-03")
+    told = parsed(stale).text_content()
+    assert "! de 93" in told.replace("\N{NO-BREAK SPACE}", " ")
+    assert "L’état est inconnu" in told or "106" in told
+
+
+def test_findings_show_themselves_by_severity_the_worst_unfolded(space):
+    found = audit_all(space)
+    page = parsed(found)
+    folds = page.xpath("//details")
+    assert [fold.get("open") is not None for fold in folds] == [True] + [False] * (len(folds) - 1)
+    sure = found[found["confidence"] != "hint"]
+    counts = [int((sure["severity"] == severity).sum()) for severity in reversed(SEVERITIES)]
+    shown = [int(re.sub(r"\D", "", fold.find("summary").text_content())) for fold in folds]
+    assert shown == [*filter(None, counts), int((found["confidence"] == "hint").sum())]
+    assert all(len(fold.xpath(".//tbody/tr")) == min(n, SHOWN) for fold, n in zip(folds, shown, strict=True))
+    assert page.xpath("//summary//span[contains(@class, 'sev-critical')]")
+    ids = parsed(found).xpath("//@id")
+    assert len(set(ids)) == len(ids)
+    assert not set(ids) & set(page.xpath("//@id")), "shown twice, two tables"
+    assert "Aucun constat" in parsed(found.head(0)).text_content()
+
+
+def test_findings_stay_findings_and_a_part_of_their_columns_is_any_frame(space):
+    found = audit_all(space)
+    assert "<details" in found[found["severity"] >= "error"].head(3)._repr_html_()
+    assert "dataframe" in found[["rule", "domain"]]._repr_html_()
+    assert type(found.groupby("rule").size()) is pd.Series
+    assert pickle.loads(pickle.dumps(found)).equals(found)
+
+
+def test_findings_show_hostile_texts_as_texts(space):
+    texts = ("observed", "expected", "evidence", "domain", "operator", "operator_id")
+    rows = audit_all(space).head(3).assign(**dict.fromkeys(texts, HOSTILE))
+    assert parsed(rows).text_content().count("alert(1)") >= 15
+    moved = rows.assign(moved="new")
+    assert "3\N{NO-BREAK SPACE}nouveaux" in parsed(moved).text_content()
+
+
+def test_what_cannot_be_read_beside_the_list_leaves_the_rest_shown(space, tmp_path):
+    (tmp_path / "waivers.toml").write_text("<script>alert(1)</script>", encoding="utf-8")
+    told = parsed(replace(space, waivers=tmp_path / "waivers.toml")).text_content()
+    assert "Verdicts inconnus" in told
+    assert "Signature" in told
 
 
 def test_no_contact_is_in_what_a_space_shows(space):
@@ -101,6 +158,9 @@ def test_a_rule_shows_its_title_and_its_remedy():
     told = parsed(rule("DN_ID_LUHN")).text_content()
     assert "clé de contrôle" in told
     assert "annexe 1" in told
+    assert "Exemple" in told
+    assert "2999000065" in told, "its case in the sample"
+    assert "constaté dans les listes publiées" in told
 
 
 def test_what_is_empty_is_left_out_of_a_card():

@@ -1,6 +1,8 @@
 """The wheel alone, in an empty folder, as a user who has no checkout."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,15 +14,20 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """Build the wheel and unpack it away from the checkout, whose dependencies it uses."""
+def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
+    (file,) = folder.glob("*.whl")
+    return file
+
+
+@pytest.fixture(scope="module")
+def installed(wheel):
+    """Unpack the wheel away from the checkout, whose dependencies it uses."""
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / "site")
-    return folder / "site"
+        archive.extractall(wheel.parent / "site")
+    return wheel.parent / "site"
 
 
 def run(site, folder, *command):
@@ -47,3 +54,21 @@ def test_rules_ship_with_the_wheel(installed, tmp_path):
     done = run(installed, tmp_path, "-m", "mssante_audit", "rules")
     assert done.returncode == 0, done.stderr
     assert "DN_ID_LUHN" in done.stdout
+
+
+def test_the_readmes_uvx_line_makes_reports_from_the_wheel(wheel, tmp_path):
+    uv = ROOT / ".venv-uv" / "bin" / "uv"
+    if not uv.is_file():
+        pytest.skip("no uv here: make .venv-uv/ok")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    _, *words = re.search(r"^\$ (uvx .+)$", readme, re.MULTILINE)[1].split()
+    shutil.copy(wheel, tmp_path)
+    # What the checkout was installed from is in uv's cache: no network, unless that was emptied.
+    locked = ("--constraints", ROOT / "requirements" / "base.lock")
+    command = [uv, "tool", "run", "--offline", *locked, *words, "overview"]
+    for asked in (command, [word for word in command if word != "--offline"]):
+        done = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=400)
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0, done.stderr
+    assert "<h1" in (tmp_path / "reports" / "overview.html").read_text(encoding="utf-8")

@@ -59,6 +59,8 @@ class Settings:
     """Pause after the first attempt; twice as long after each other one, or what the server asks for."""
     max_loss: float = MAX_LOSS
     """Share of rows lost from which a list is flagged."""
+    plain: bool = False
+    """Whether plain HTTP will do: where what comes bears a signature that is checked."""
     had: Callable[[str], bool] = lambda said: False
     """Tells by `Download.said` whether an answer is one had already, whose rest is then not asked for."""
 
@@ -139,7 +141,7 @@ def download(settings: Settings, known: Record | None = None) -> Download:
     FetchError
         If it cannot be had, or is refused.
     """
-    url = _checked_url(settings.url, None, settings.shown)
+    url = _checked_url(settings.url, None, settings)
     headers = {"Accept-Encoding": "identity", "User-Agent": "mssante-audit"}
     if known and known.etag:
         headers["If-None-Match"] = known.etag
@@ -212,20 +214,21 @@ def _follow(client: httpx.Client, settings: Settings, watch: _Watch, *, asked: b
             if not response.has_redirect_location:
                 return _read(response, settings, asked=asked)
             where = response.headers["location"]
-        url = _checked_url(where, url, settings.shown)
+        url = _checked_url(where, url, settings)
     raise _failed(settings, f"redirects more than {REDIRECTS} times")
 
 
-def _checked_url(text: str, origin: httpx.URL | None, shown: str) -> httpx.URL:
+def _checked_url(text: str, origin: httpx.URL | None, settings: Settings) -> httpx.URL:
     """Return an address; refuse one that is not https, or that a redirect leads to outside the domain."""
+    shown = settings.shown
     try:
         url = origin.join(text) if origin else httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
         url = httpx.URL()
     if not url.host:
         raise FetchError("redirects to no web address" if origin else "is no web address", file=shown)
-    local = url.scheme == "http" and url.host in LOOPBACK and (not origin or origin.scheme == "http")
-    if url.scheme != "https" and not local:
+    plain = url.scheme == "http" and (not origin or origin.scheme == "http")
+    if url.scheme != "https" and not (plain and (settings.plain or url.host in LOOPBACK)):
         why = f"{'redirects to' if origin else 'is'} a {url.scheme or 'relative'} address, not https"
         raise FetchError(why, file=shown, remedy="Give an https address")
     if origin and _site(url.host) != _site(origin.host):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from html import escape
+from importlib import import_module
+from typing import Any
 
 SHOWN_TEXT = 400
 """Characters of one text that are shown."""
@@ -59,3 +61,12 @@ def card(title: str, facts: Mapping[str, object]) -> str:
     )
     head = f'<caption style="text-align:left;font-weight:600;color:inherit">{data(title, more="")}</caption>'
     return f"<table>{head}<tbody>{rows}</tbody></table>"
+
+
+def show(what: str, value: Any) -> Any:
+    """Return how an object of a room below shows itself, which `mssante_audit.report.reprs` knows.
+
+    It is looked up when asked for: showing takes words, verdicts and tables, of which a frame or a rule
+    knows nothing.
+    """
+    return getattr(import_module("mssante_audit.report.reprs"), what)(value)

@@ -169,6 +169,7 @@ class Observe(Section):
 class ObserveTls(Section):
     """Section ``[observe_tls]``."""
 
+    enabled: bool = Field(default=False, description="Whether to visit them.")
     port: int = Field(default=25, ge=1, le=65_535, description="Port of every mail server.")
     timeout: Seconds = Field(default=15.0, description="Seconds that each step of a visit may take.")
     pause: Annotated[float, Field(ge=0, le=86_400)] = Field(
@@ -193,6 +194,12 @@ class ObserveTls(Section):
     )
     only: str = Field(
         default="", description='Only mail servers of domains like this, such as "*.aura.*"; all if "".'
+    )
+    try_host: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._:-]{0,255}$",
+        description="Mail server that `mssante-audit doctor` connects to, to see whether port 25 goes out; "
+        'it connects to none if "".',
     )
 
 
@@ -315,8 +322,48 @@ class Dossiers(Section):
     jobs: int = Field(
         default=0, ge=0, le=1024, description="Processes at work at once; 0 is one a processor."
     )
+    own_contacts: bool = Field(
+        default=False,
+        description="true shows each operator its own contacts in clear, as letters to send need it; "
+        "the site, which others read, then has no dossiers.",
+    )
     region: Region = ""
     department: Department = ""
+
+
+Mailbox = Annotated[
+    str,
+    Field(
+        max_length=320,
+        pattern=r"^$|^[^<>@,;\x00-\x1f\x7f]*<[^<>@\s,;\x00-\x1f\x7f]+@[^<>@\s,;\x00-\x1f\x7f]+>$"
+        r"|^[^<>@\s,;\x00-\x1f\x7f]+@[^<>@\s,;\x00-\x1f\x7f]+$",
+    ),
+]
+
+
+class Letter(Section):
+    """Section ``[letter]``."""
+
+    sender: Mailbox = Field(
+        default="",
+        description='Who sends them, such as "Agence <mss@agence.example>"; "" to be filled in.',
+    )
+    reply_to: Mailbox = Field(default="", description="Where answers go, if not to the sender.")
+    signature: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$")] = Field(
+        default="",
+        description='What stands below the letters, several lines if need be; "" to be filled in.',
+    )
+    deadline_days: Days = Field(
+        default=0, description="Days in which to put things right, told in letters as a date; 0 tells none."
+    )
+    logo: Annotated[Path | None, BeforeValidator(_placed_if_any, json_schema_input_type=str)] = Field(
+        default="",
+        validate_default=True,
+        description="Picture above the letters, a PNG or JPEG of 1 MB at most.",
+    )
+    to_all: bool = Field(
+        default=False, description="Write a letter also to operators that have nothing to put right."
+    )
 
 
 class Output(Section):
@@ -434,10 +481,11 @@ class Deadlines(Section):
 
     fetch: Deadline = Field(default=1200, description="Of step 1.")
     observe: Deadline = Field(default=14_400, description="Of step 2.")
-    audit: Deadline = Field(default=1800, description="Of step 3.")
-    reports: Deadline = Field(default=3600, description="Of step 4.")
-    dossiers: Deadline = Field(default=7200, description="Of step 5.")
-    site: Deadline = Field(default=1800, description="Of step 6.")
+    observe_tls: Deadline = Field(default=14_400, description="Of step 3.")
+    audit: Deadline = Field(default=1800, description="Of step 4.")
+    reports: Deadline = Field(default=3600, description="Of step 5.")
+    dossiers: Deadline = Field(default=7200, description="Of step 6.")
+    site: Deadline = Field(default=1800, description="Of step 7.")
 
 
 class Config(Section):
@@ -474,15 +522,20 @@ class Config(Section):
         "Step 2: ask the DNS about every domain, gently, into observations/ in the data folder. It takes "
         "minutes, and uses the network."
     )
-    thresholds: Thresholds = _part("Step 3, audit: what it takes for too old, too many or too few.")
+    observe_tls: ObserveTls = _part(
+        "Step 3: visit each mail server that the newest observation of the DNS names, and write down which "
+        "certificate it presents; no mail is sent. It needs a way out to port 25, and takes minutes to hours."
+    )
+    thresholds: Thresholds = _part("Step 4, audit: what it takes for too old, too many or too few.")
     inputs: Inputs = _part(
         "What makes an input one to doubt. What rests on it is unknown then, and the exit status is 4."
     )
-    reports: Reports = _part("Step 4: the reports.")
-    dossiers: Dossiers = _part("Step 5: a dossier an operator, with the message to send.")
-    output: Output = _part("Step 6, site: where all of it goes.")
+    reports: Reports = _part("Step 5: the reports.")
+    dossiers: Dossiers = _part("Step 6: a dossier an operator, with the message to send.")
+    letter: Letter = _part("The letters of step 6: from whom they are, and what they ask.")
+    output: Output = _part("Step 7, site: where all of it goes.")
     retention: Retention = _part(
-        "Step 7: which earlier runs and observations are removed. Never the run that the site shows, never "
+        "Step 8: which earlier runs and observations are removed. Never the run that the site shows, never "
         "anything else."
     )
     mail: Mail = _part("The mail of the night: what the run prints for cron to mail, or sends itself.")

@@ -1,7 +1,8 @@
 """The command line: ``mssante-audit``. Each command says one clear line when it cannot go on.
 
 Exit status: 0 done; 1 findings at or above ``--fail-on``, or the answer is no (``verify``, ``check``); 2 bad
-usage or input; 3 a report or a rule failed, or the program did; 130 interrupted.
+usage or input; 3 a report or a rule failed, or the program did; 4 an input is not as it should be;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -37,16 +38,20 @@ from mssante_audit.cli.console import (
     write_frame,
 )
 from mssante_audit.cli.declarations import app as declarations
+from mssante_audit.cli.environment import FromEnvironment
 from mssante_audit.cli.options import (
     FailOn,
     Force,
     Lang,
     Language,
     Layout,
+    Notebooks,
     OutFile,
     Table,
     TableFormat,
     TextFormat,
+    known_audits,
+    known_codes,
     opens_space,
     options_of,
 )
@@ -59,9 +64,11 @@ if TYPE_CHECKING:
     from mssante_audit.space.trust import TrustSpace
 
 app = typer.Typer(
+    cls=FromEnvironment,
     help="Audit the MSSanté trust space: reports, findings and checks of a white list.",
+    epilog="Options may stand in the environment: MSSANTE_AUDIT_DATA for every --data, "
+    "MSSANTE_AUDIT_REPORT_DATA for that of report alone.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(declarations, name="declarations")
@@ -76,6 +83,8 @@ for module in (cli_archive, cli_dossiers, cli_run):
 
 Format = StrEnum("Format", "csv json xlsx parquet sarif junit")
 """Formats of findings."""
+CertificateFormat = StrEnum("CertificateFormat", "csv json xlsx parquet ics")
+"""Formats of certificates: of a frame, or a calendar of when they end."""
 
 
 class NamingAudits(TyperCommand):
@@ -106,10 +115,7 @@ def _common(
 @app.command()
 @opens_space(*LIMITS, "show_contacts")
 def report(
-    notebooks: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="NOTEBOOK", help="Names, or paths of one's own.", show_default="all"),
-    ] = None,
+    notebooks: Notebooks = None,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("reports"),
     fail_on: FailOn = None,
     debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial reports.")] = False,
@@ -178,7 +184,7 @@ def verify(
 @app.command(cls=NamingAudits)
 @opens_space(*LIMITS, "show_contacts")
 def findings(
-    audit: Annotated[str, typer.Argument(help="Name of an audit, or all.")],
+    audit: Annotated[str, typer.Argument(help="Name of an audit, or all.", autocompletion=known_audits)],
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
     out: OutFile = None,
     everything: Annotated[
@@ -210,7 +216,9 @@ def findings(
 
 @app.command()
 def rules(
-    code: Annotated[str | None, typer.Argument(help="Code of one rule.", show_default="all")] = None,
+    code: Annotated[
+        str | None, typer.Argument(help="Code of one rule.", show_default="all", autocompletion=known_codes)
+    ] = None,
     format: TextFormat = Layout.text,  # noqa: A002 - the option's name
 ) -> None:
     """Show the rule catalogue, or one rule in full."""
@@ -294,6 +302,40 @@ def methods(
             "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
         )
     write_frame(method_records(space), format, out)
+
+
+@app.command()
+@opens_space(*LIMITS)
+def certificates(
+    format: Annotated[  # noqa: A002 - the option's name
+        CertificateFormat, typer.Option("--format", help="Format to write; ics is a calendar of their ends.")
+    ] = CertificateFormat.csv,
+    out: OutFile = None,
+    lang: Lang = Language.fr,
+    **options: Any,
+) -> None:
+    """Write the certificates that mail servers present, the nearest end first, and what falls silent then."""
+    from mssante_audit.base.export import write_bytes
+    from mssante_audit.report.calendar import calendar
+    from mssante_audit.report.results import limited
+    from mssante_audit.verdicts.presented import certificates as ends_of
+    from mssante_audit.verdicts.presented import expiries
+
+    check_format(format, out)
+    space, chosen = limited_space(given_by(**options))
+    if space.given("tls") is None:
+        raise InputError(
+            "the data folder holds no observation of TLS",
+            remedy="`mssante-audit observe tls --data DIR` makes one",
+        )
+    ending, names = expiries(space), limited(space.audited, chosen)["domain"]
+    ends = ends_of(ending[ending["domain"].isin(set(names))])
+    if format is not CertificateFormat.ics:
+        write_frame(ends, format, out, "certificates")
+    elif out is not None:
+        write_bytes(out, calendar(ends, space.as_of, lang).encode("utf-8", "backslashreplace"))
+    else:
+        write(calendar(ends, space.as_of, lang))
 
 
 @app.command()

@@ -41,6 +41,23 @@ Recover = Annotated[bool, typer.Option("--recover", help=Parameters.model_fields
 AnyNamespace = Annotated[
     bool, typer.Option("--any-namespace", help=Parameters.model_fields["any_namespace"].description)
 ]
+
+
+def _notebooks() -> list[str]:
+    from mssante_audit.base.resources import resource
+
+    return sorted(path.stem for path in resource("notebooks").glob("*.ipynb"))
+
+
+Notebooks = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NOTEBOOK",
+        help="Names, or paths of one's own.",
+        show_default="all",
+        autocompletion=_notebooks,
+    ),
+]
 _Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -98,8 +115,41 @@ def _option(name: str, field: FieldInfo, flag: str, metavar: str | None) -> insp
         kind, default = str | None, None
     bounds = bounds_of(field)
     least, most = bounds.get("ge", bounds.get("gt")), bounds.get("le")
-    told = typer.Option(flag, help=field.description, metavar=metavar, min=least, max=most)
+    known = _KNOWN.get(name)
+    told = typer.Option(
+        flag, help=field.description, metavar=metavar, min=least, max=most, autocompletion=known
+    )
     return _parameter(name, Annotated[kind, told], default)
+
+
+def known_audits() -> list[str]:
+    """Return the names of audits, for a shell to offer."""
+    from mssante_audit.findings.registry import audits
+
+    return ["all", *audits()]
+
+
+def known_codes() -> list[str]:
+    """Return the codes of rules, for a shell to offer."""
+    from mssante_audit.findings.registry import catalogue
+
+    return list(catalogue())
+
+
+def _regions() -> list[str]:
+    from mssante_audit.values.identifiers import REGIONS
+
+    return list(REGIONS)
+
+
+def _departments() -> list[str]:
+    from mssante_audit.values.identifiers import DEPARTMENTS
+
+    return list(DEPARTMENTS)
+
+
+_KNOWN: Mapping[str, Callable[[], list[str]]] = {"region": _regions, "department": _departments}
+"""What a shell offers as the value of an option."""
 
 
 def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.french import severity_name, typeset
-from mssante_audit.base.markup import card
+from mssante_audit.base.markup import show
 
 SEVERITIES = ("info", "warning", "error", "critical")
 """From the mildest to the worst: what happens to mail (see `Rule.severity`)."""
@@ -142,15 +141,7 @@ class Rule:
         check("check", self.check in ("", *CHECKS), f'"", {", ".join(CHECKS)}')
 
     def _repr_html_(self) -> str:
-        facts = {
-            "Code": self.code,
-            "Gravité": severity_name(self.severity),
-            "Famille": self.family,
-            "Pourquoi": typeset(self.why_fr),
-            "Que faire": typeset(self.remedy_fr),
-            "Audit": self.audit,
-        }
-        return card(typeset(self.title_fr), facts)
+        return str(show("rule", self))
 
 
 def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:

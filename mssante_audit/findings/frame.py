@@ -62,6 +62,7 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base.markup import show
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
 from mssante_audit.findings.facts import clear, plain
 from mssante_audit.findings.registry import rule
@@ -183,8 +184,10 @@ def findings_frame(
     for finding in found:
         rows = tuple(sorted({int(row) for row in finding.rows}))  # NumPy's are none that JSON knows
         domains = dict.fromkeys([*(domain[row] for row in rows), *finding.domains])
-        counts = Counter(operator_id[row] for row in rows)
-        owner = finding.operator_id or max(counts, key=lambda o: counts[o], default="")
+        owner = finding.operator_id
+        if not owner:
+            counts = Counter(operator_id[row] for row in rows)
+            owner = max(counts, key=lambda o: counts[o], default="")
         name = finding.operator or next((operator[row] for row in rows if operator_id[row] == owner), "")
         told = rule(finding.rule)
         confidence = finding.confidence or told.confidence
@@ -192,14 +195,15 @@ def findings_frame(
             raise ValueError(f"{confidence!r} is no confidence of a finding")
         mailboxes = None if published is None else sum(published.get(name, 0) for name in domains)
         facts = plain(finding.facts)
+        subject = finding.subject if isinstance(finding.subject, tuple) else (finding.subject,)
         records.append(
             {
                 "rule": finding.rule,
                 "audit": told.audit or facts.get("audit", ""),
                 "severity": told.severity,
                 "confidence": confidence,
-                "subject": finding.subject if isinstance(finding.subject, tuple) else (finding.subject,),
-                "fingerprint": fingerprint(finding.rule, finding.subject),
+                "subject": subject,
+                "fingerprint": fingerprint(finding.rule, subject),
                 "domain": next(iter(domains), ""),
                 "domains": len(domains),
                 "mailboxes": mailboxes if domains else None,
@@ -226,12 +230,26 @@ def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     )
 
 
-def typed(findings: pd.DataFrame) -> pd.DataFrame:
+class Findings(pd.DataFrame):
+    """A findings frame, which shows itself in a notebook by severity, folded; otherwise any frame."""
+
+    @property
+    def _constructor(self) -> type[Findings]:
+        return Findings
+
+    def _repr_html_(self) -> str | None:
+        if {*COLUMNS} <= {*self.columns}:
+            return str(show("findings", self))
+        other: str | None = pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
+        return other
+
+
+def typed(findings: pd.DataFrame) -> Findings:
     """Return `findings` with the dtypes of this module's docstring, also when it has no row."""
-    return findings.astype(_DTYPES)
+    return Findings(findings.astype(_DTYPES))
 
 
-def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+def concat(frames: Iterable[pd.DataFrame]) -> Findings:
     """Put findings frames together, in the order of this module's docstring, keeping the dtypes."""
     whole = pd.concat([typed(pd.DataFrame(columns=list(COLUMNS))), *frames], ignore_index=True)
     order = typed(whole).assign(
@@ -243,4 +261,4 @@ def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
         kind="stable",
         na_position="first",
     )
-    return order.drop(columns=["_whole", "_first"]).reset_index(drop=True)
+    return Findings(order.drop(columns=["_whole", "_first"]).reset_index(drop=True))

@@ -12,7 +12,9 @@ import os
 import platform
 import re
 import shutil
+import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.base.secret import read_secret
-from mssante_audit.base.settings import Config, Hooks
+from mssante_audit.base.settings import Config, Hooks, ObserveTls
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.log import RUN, RUNS, SITE, STATE, began, read_run
 
@@ -31,6 +33,8 @@ MEMORY = 2 * 2**30
 """Bytes below which a run may be short of memory."""
 ROOM = 2**30
 """Bytes of disk below which a run may be short of room."""
+TRIED = 10
+"""Seconds that a mail server has to greet."""
 OPTIONAL = {
     "chromium": "only the tests need it: apt-get install chromium",
     "nsd": "only the tests need it: apt-get install nsd",
@@ -70,6 +74,7 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
     yield Sign("ok", "settings", str(file))
     yield from (Sign("missing", "settings", str(fault)) for fault in faults(config))
     yield from _hooks(config.hooks)
+    yield from _way_out(config.observe_tls)
     yield from _secrets(config)
     yield from _output(config.output.folder)
     yield from _list(config)
@@ -147,6 +152,38 @@ def _hooks(hooks: Hooks) -> Iterator[Sign]:
     for program in sorted({words[0] for words in (*hooks.success, *hooks.failure, *hooks.new_findings)}):
         if shutil.which(program) is None:
             yield Sign("warn", "hook", f"{program} is no program here", remedy)
+
+
+def _way_out(wanted: ObserveTls) -> Iterator[Sign]:
+    """Look whether mail servers can be reached, by the one that the settings name and no other.
+
+    What is said to it is QUIT. Many networks let nothing out to port 25, and say so by silence.
+    """
+    host, port = wanted.try_host, wanted.port
+    if not host:
+        if wanted.enabled:
+            remedy = "Name a mail server that you may try in observe_tls.try_host"
+            yield Sign("warn", "way out to mail servers", f"unknown: no server to try port {port} of", remedy)
+        return
+    where = f"port {port} of {host}"
+    begin, seconds = time.monotonic(), min(wanted.timeout, TRIED)
+    source = (wanted.source_address, 0) if wanted.source_address else None
+    state, remedy = "missing" if wanted.enabled else "warn", f"Have connections to port {port} let out"
+    try:
+        with socket.create_connection((host, port), seconds, source) as opened:
+            opened.settimeout(max(0.1, seconds - (time.monotonic() - begin)))
+            greeting = opened.recv(512)
+            with suppress(OSError):
+                opened.sendall(b"QUIT\r\n")
+    except (OSError, UnicodeError) as error:
+        why = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or error
+        yield Sign(state, "way out to mail servers", f"{where}: {str(why).lower()}", remedy)
+        return
+    if greeting[:3] in (b"220", b"421", b"554"):
+        yield Sign("ok", "way out to mail servers", f"{where} greets with {greeting[:3].decode()}")
+    else:
+        remedy = "Name a mail server in observe_tls.try_host; if it is one, something answers in its place"
+        yield Sign("warn", "way out to mail servers", f"{where} does not greet as a mail server", remedy)
 
 
 def _secrets(config: Config) -> Iterator[Sign]:
@@ -285,6 +322,7 @@ def faults(config: Config) -> Iterator[AuditError]:
     from mssante_audit.findings.ledger import FILE as LEDGER
     from mssante_audit.nightly.post import fault_of
     from mssante_audit.nightly.steps import observe_settings
+    from mssante_audit.observe.tls.visit import offers_of
 
     data, output = config.data.folder, config.output.folder
     if not data.exists() and config.fetch.enabled:
@@ -315,6 +353,11 @@ def faults(config: Config) -> Iterator[AuditError]:
             observe_settings(config.observe)
         except ParameterError as error:
             yield ParameterError(f"[observe] {error.message}", remedy=error.remedy)
+    if config.observe_tls.enabled:
+        try:
+            offers_of(config.observe_tls)
+        except ParameterError as error:
+            yield ParameterError(f"[observe_tls] {error.message}", remedy=error.remedy)
 
 
 def _no_list(data: Path) -> Iterator[AuditError]:

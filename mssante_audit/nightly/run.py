@@ -1,4 +1,4 @@
-"""The nightly run: fetch, observe, audit, reports, dossiers, site, retention, then hooks.
+"""The nightly run: fetch, observe, observe_tls, audit, reports, dossiers, site, retention, then hooks.
 
 The output folder::
 

@@ -142,6 +142,8 @@ def data_files(
         if outcome.told:
             frame = frame.assign(first_seen=list(outcome.told.first_seen), status=list(outcome.told.status))
         files[".findings.csv"] = csv_text(frame).encode("utf-8-sig", "backslashreplace")
+        if outcome.results.calendar:
+            files[".ics"] = outcome.results.calendar.encode("utf-8", "backslashreplace")
     return files
 
 

@@ -393,6 +393,8 @@ class Results:
     findings: pd.DataFrame
     """As `mssante_audit.findings.frame` describes, masked unless the space shows contacts."""
     provenance: Provenance
+    calendar: str = ""
+    """What is to be kept beside the report as a calendar (iCalendar); "" for none."""
 
     @property
     def by_severity(self) -> dict[str, int]:
@@ -408,7 +410,8 @@ class Results:
     def payload(self) -> dict[str, Any]:
         """Return all of it as JSON types; `read_results` is the way back."""
         records = json.loads(json_text(self.findings))
-        return {"name": self.name, "findings": records, "provenance": self.provenance}
+        told = {"name": self.name, "findings": records, "provenance": self.provenance}
+        return told | ({"calendar": self.calendar} if self.calendar else {})
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {MIME: self.payload(), "text/plain": repr(self)}
@@ -418,7 +421,7 @@ class Results:
         return f"{self.name}: {len(self.findings)} findings ({counts})"
 
 
-def record(space: TrustSpace, findings: pd.DataFrame, *, name: str) -> Results:
+def record(space: TrustSpace, findings: pd.DataFrame, *, name: str, calendar: str = "") -> Results:
     """Return a notebook's results: the value of its last cell.
 
     Parameters
@@ -427,6 +430,8 @@ def record(space: TrustSpace, findings: pd.DataFrame, *, name: str) -> Results:
         All findings the report tells of, also those its tables cut off.
     name
         The notebook's name.
+    calendar
+        What is to be kept beside the report as a calendar.
 
     Raises
     ------
@@ -438,7 +443,7 @@ def record(space: TrustSpace, findings: pd.DataFrame, *, name: str) -> Results:
             "these findings show contacts, and the space they are recorded with masks them",
             remedy="Find and record them with the same space",
         )
-    return Results(name, findings, provenance(space))
+    return Results(name, findings, provenance(space), calendar)
 
 
 def read_results(payload: dict[str, Any]) -> Results:
@@ -446,4 +451,5 @@ def read_results(payload: dict[str, Any]) -> Results:
     frame = pd.DataFrame(payload["findings"], columns=list(COLUMNS))
     for column in ("rows", "subject"):
         frame[column] = [tuple(values) for values in frame[column]]
-    return Results(payload["name"], typed(frame), cast(Provenance, payload["provenance"]))
+    told = cast(Provenance, payload["provenance"])
+    return Results(payload["name"], typed(frame), told, payload.get("calendar", ""))

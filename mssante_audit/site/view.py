@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
 from html import unescape
@@ -107,6 +108,12 @@ class View:
     def domains(self) -> pd.DataFrame:
         """What is known of each domain."""
         return domains(self.space, self.findings)
+
+    @cached_property
+    def observed_at(self) -> Mapping[str, datetime]:
+        """When the DNS was last asked about each domain's mail; without those never asked about."""
+        told = self.domains[self.domains["observed_at"].notna()]
+        return dict(zip(told["domain"], told["observed_at"].dt.to_pydatetime(), strict=True))
 
     @cached_property
     def causes(self) -> pd.DataFrame:

@@ -7,6 +7,7 @@ aside.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,13 +16,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
+from pydantic import ValidationError
 
 from mssante_audit.archive.sides import Side, side_of
 from mssante_audit.archive.store import Archive, Snapshot, checked, open_archive
-from mssante_audit.base.errors import InputError
-from mssante_audit.base.french import SIGNATURES, count, listing, moment
+from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.base.fields import fault
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.markup import card
+from mssante_audit.base.markup import show
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
@@ -155,6 +157,12 @@ class TrustSpace:
         """Return the domains that words resemble (`mssante_audit.whitelist.check.search`)."""
         return search(self.entries, words, limit)
 
+    def explore(self, *, language: str = "fr") -> Any:
+        """Return the domains as one page to search and filter (`mssante_audit.report.explorer.explore`)."""
+        import mssante_audit  # the front door: no room below the reports knows what they are made of
+
+        return mssante_audit.explore(self, language=language)
+
     def side_of(self, snapshot: Snapshot) -> Side:
         """Return a list of the archive, to compare it with another; the space's own is not read again.
 
@@ -169,28 +177,112 @@ class TrustSpace:
             return replace(side_of(own), time=snapshot.generated_at, structures=known)
         return self.archive.side(snapshot)
 
-    def _repr_html_(self) -> str:
-        whitelist, seen, register = self.whitelist, self.observation, self.declarations
-        made = moment(whitelist.generated_at) if whitelist.generated_at else "date illisible"
-        facts = {
-            "Liste": f"{Path(whitelist.source).name}, {made}",
-            "État": "endommagée, lignes lisibles seulement" if whitelist.damaged else "",
-            "Signature": SIGNATURES[whitelist.signature.status],
-            "Contenu": listing(
-                [
-                    count(self.audited["domain"].nunique(), "domaine"),
-                    count(self.audited["operator_id"].nunique(), "opérateur"),
-                    count(len(self.audited), "ligne"),
-                ]
+    def with_(self, **changed: int) -> TrustSpace:
+        """Return the space with other thresholds, its audits to be made anew.
+
+        Parameters
+        ----------
+        **changed
+            Fields of `Thresholds`, such as ``stale_after_days=365``.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such threshold, or it cannot be that.
+        InputError
+            If it is loaded from a snapshot.
+
+        Examples
+        --------
+        >>> load_space(as_of="2026-03-03").with_(stale_after_days=365).thresholds.stale_after_days
+        365
+        """
+        if self.kept is not None:  # it does not hold all that audits look at
+            raise InputError(
+                "a snapshot has the thresholds that it was made with", remedy="Load its data folder instead"
             )
-            + f", {count(len(self.entries) - len(self.audited), 'ligne')} de test à part",
-            "Registre": register.source if register else "aucun",
-            "DNS observé": listing([moment(part.started_at) for part in seen.parts]) if seen else "jamais",
-            "Archive": count(len(self.archive.snapshots), "liste") if self.archive else "aucune",
-            "Situation": moment(self.as_of),
-            "Contacts": "montrés" if self.show_contacts else "masqués dans les constats",
-        }
-        return card("Espace de confiance MSSanté", facts)
+        if unknown := sorted(changed.keys() - Thresholds.model_fields.keys()):
+            raise ParameterError(
+                f"no threshold {unknown[0]!r}", remedy=f"There are: {', '.join(Thresholds.model_fields)}"
+            )
+        try:
+            thresholds = Thresholds.model_validate(self.thresholds.model_dump() | changed)
+        except ValidationError as error:
+            raise ParameterError(fault(Thresholds, error.errors()[0])) from None
+        observed, domains = dict(self.observations), self.entries["domain"].tolist()
+        if thresholds.observation_max_age_days != self.thresholds.observation_max_age_days:
+            since = thresholds.oldest_observation(self.as_of)
+            for kind in kinds():  # another age lets other files answer
+                if files := self.files.get(kind.need):
+                    observed[kind.need], _ = kind.read(list(files), domains, self.as_of, since)
+        ages = {name for name in changed if name.endswith("_max_age_days")}
+        return replace(
+            self,
+            thresholds=thresholds,
+            observation=observed.pop("observation", None),
+            observed=observed,
+            told=None if ages else self.told,
+        )
+
+    def rows_of(self, finding: pd.Series | pd.DataFrame) -> pd.DataFrame:
+        """Return the rows that a finding, or findings, rest on.
+
+        Parameters
+        ----------
+        finding
+            A row of a findings frame, or several.
+
+        Returns
+        -------
+        DataFrame
+            Rows of `entries`, in list order; where the finding rests on none, those of the register that its
+            evidence names. Empty where it rests on something else: an observation, an archived list.
+        """
+        found = finding.to_frame().T if isinstance(finding, pd.Series) else finding
+        rows: set[int] = set().union(*found["rows"])
+        if rows or self.declarations is None:
+            return self.entries[self.entries["row"].isin(rows)]
+        register, evidence = self.declarations.declarations, "; ".join(found["evidence"])
+        named: set[tuple[str, int]] = set()
+        for file in register["file"].unique():
+            for ranges in re.findall(rf"(?:^|; ){re.escape(file)}:([0-9, -]+)", evidence):
+                for first, last in re.findall(r"(\d+)(?:-(\d+))?", ranges):
+                    named |= {(file, row) for row in range(int(first), int(last or first) + 1)}
+        places = zip(register["file"], register["row"], strict=True)
+        return register[[place in named for place in places]]
+
+    def sql(self, query: str, /, **tables: pd.DataFrame) -> pd.DataFrame:
+        """Return what a query of SQL finds in the space, by DuckDB (extra ``lab``), which sees nothing else.
+
+        Parameters
+        ----------
+        query
+            Over ``entries``, ``problems``, ``findings``, ``waived``, ``domains``, ``methods``, ``changes``,
+            ``servers``, ``mailboxes`` and ``register``: those that are there, with the columns that their
+            Parquet files have (docs/snapshot.md). Contacts are masked unless the space shows them.
+        **tables
+            Frames of one's own, by the name that the query calls them.
+
+        Raises
+        ------
+        InputError
+            If DuckDB is not installed.
+        ParameterError
+            If the query cannot be run.
+
+        Examples
+        --------
+        >>> space = load_space(as_of="2026-03-03")
+        >>> space.sql("SELECT count(DISTINCT domain) AS n FROM entries WHERE NOT is_audit_entry")["n"].item()
+        106
+        """
+        from importlib import import_module  # verdicts and audits stand above: looked up when asked
+
+        found: pd.DataFrame = import_module("mssante_audit.report.desk").sql(self, query, **tables)
+        return found
+
+    def _repr_html_(self) -> str:
+        return str(show("space", self))
 
 
 def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | None = None) -> Archive | None:
@@ -249,13 +341,13 @@ def load_space(
     """
     faults: dict[str, str] = {}
 
-    def beside(names: Sequence[str], load: Callable[[], T | None]) -> T | None:
+    def beside(name: str, load: Callable[[], T | None]) -> T | None:
         try:
             return load()
         except InputError as error:
             if not lenient:
                 raise
-            faults.update(dict.fromkeys(names, masked_message(str(error))))
+            faults[name] = masked_message(str(error))
             return None
 
     folder = Path(data) if data is not None else resource("data/sample")
@@ -270,13 +362,10 @@ def load_space(
     if archive and file.parent == archive.folder:
         checked(whitelist, file)
     register, limits = find_register(folder), thresholds or Thresholds()
-    found: tuple[dict[str, Any], tuple[Aside, ...], dict[str, tuple[File, ...]]] | None = beside(
-        tuple(kind.name for kind in kinds() if find_observation(folder, kind.name)),
-        lambda: read_observations(
-            folder, whitelist.entries["domain"].tolist(), instant, limits.oldest_observation(instant)
-        ),
-    )
-    observed, aside, files = found or ({}, (), {})
+    domains, since = whitelist.entries["domain"].tolist(), limits.oldest_observation(instant)
+    unread: dict[str, str] | None = {} if lenient else None
+    observed, aside, files = read_observations(folder, domains, instant, since, unread)
+    faults.update({name: masked_message(why) for name, why in (unread or {}).items()})
 
     def mailboxes() -> Extraction | None:
         found = find_extractions(folder, instant)
@@ -289,12 +378,12 @@ def load_space(
         instant,
         limits,
         show_contacts,
-        declarations=beside(("register",), lambda: load_declarations(register) if register else None),
+        declarations=beside("register", lambda: load_declarations(register) if register else None),
         observation=observed.pop("observation", None),
         observed=observed,
         aside=aside,
         files=files,
-        mailboxes=beside(("mailboxes",), mailboxes),
+        mailboxes=beside("mailboxes", mailboxes),
         waivers=waivers if (waivers := folder / "waivers.toml").is_file() else None,
         archive=archive,
         faults=faults,

@@ -106,7 +106,7 @@ _HOST = re.compile(r"(?:[a-z0-9•](?:[a-z0-9•-]*[a-z0-9•])?\.)+[a-z•]{2,2
 _RUN = re.compile(r"[a-z]+|[0-9]+")
 
 
-@lru_cache(1024)
+@lru_cache(10_000)
 def mask(text: str) -> str:
     """Return a contact, or contacts as an audit puts them together, with persons masked; idempotent.
 

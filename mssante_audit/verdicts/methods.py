@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+
 import pandas as pd
 
 from mssante_audit.audits.delegation_vs_redirection.observed import declarations, seen_of
+from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
+from mssante_audit.observe.dns.exchangers import exchangers
 from mssante_audit.observe.methods import methods
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.checks import mails_of
@@ -85,7 +89,46 @@ def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
         if kind == "NS":
             for zone, domains in seen.zones.items():
                 pairs |= {(domain, name) for name in seen.view.zone(zone).names for domain in domains}
-        for domain, method in seen.methods.items() if kind == "MX" else ():
-            for one in method.path.said.get("MX", {}).values():
-                pairs |= {(domain, answered.rpartition(" ")[2]) for answered in one.answers}
+        for domain in seen.methods if kind == "MX" else ():
+            pairs |= {(domain, host) for host in exchangers(seen.view, domain)}
     return pd.DataFrame(sorted(pairs), columns=["domain", "host"], dtype="str")
+
+
+def behind(space: TrustSpace, host: str) -> pd.DataFrame:
+    """Return the domains behind one name server or mail host, a row each.
+
+    Parameters
+    ----------
+    host
+        Its name, in any case, with or without the final dot.
+
+    Returns
+    -------
+    DataFrame
+        ``domain``, ``kind`` (``NS`` or ``MX``), ``host``, ``operator_id``, ``operator`` (str).
+
+    Raises
+    ------
+    InputError
+        If the space has no observation: who is behind it is unknown.
+    UnknownNameError
+        If no domain is.
+    """
+    if space.observation is None:
+        raise InputError(
+            "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
+        )
+    found = pd.concat([hosts(space, kind).assign(kind=kind) for kind in ("NS", "MX")], ignore_index=True)
+    names, wanted = found["host"].map(_plain), _plain(host)
+    if wanted not in set(names):
+        near = difflib.get_close_matches(wanted, names.unique().tolist(), 3, cutoff=0.6)
+        raise UnknownNameError(
+            f"no observed domain is behind {host!r}", remedy=f"Near: {', '.join(near)}" if near else None
+        )
+    owners = space.audited.drop_duplicates("domain")[["domain", "operator_id", "operator"]]
+    held = found[names == wanted].merge(owners, on="domain", how="left")
+    return held[["domain", "kind", "host", "operator_id", "operator"]]
+
+
+def _plain(host: str) -> str:
+    return host.strip().rstrip(".").lower()

@@ -168,9 +168,9 @@ def test_lab_opens_on_the_readme_and_asks_for_no_news(page, address):
 def test_the_readme_runs_and_leads_to_a_notebook(page, address):
     open_notebook(page, address, "README")
     run_all(page)
-    page.locator(".jp-RenderedMarkdown a[href]", has_text="Dix questions").click()
+    page.locator(".jp-RenderedMarkdown a[href]", has_text="Douze questions").click()
     title = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) h1").first
-    expect(title).to_contain_text("Dix questions", timeout=PATIENCE)
+    expect(title).to_contain_text("Douze questions", timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("name", REPORTS)

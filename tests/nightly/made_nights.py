@@ -9,7 +9,7 @@ from mssante_audit.nightly.log import Result
 from mssante_audit.nightly.run import Night
 from mssante_audit.space.states import State
 
-STEPS = ("fetch", "observe", "audit", "reports", "dossiers", "site", "retention", "hooks")
+STEPS = ("fetch", "observe", "observe_tls", "audit", "reports", "dossiers", "site", "retention", "hooks")
 HOSTILE = (
     "ch-a.mssante.fr",
     "x" * 150,

@@ -1,15 +1,22 @@
 """The notebooks that are no reports: README and cookbook, for JupyterLab."""
 
+import ast
 import json
 import re
+import tempfile
 
+import openpyxl
+import pandas as pd
 import pytest
+from lxml import html as lxml_html
 
 from mssante_audit.base.resources import resource
+from mssante_audit.findings import registry
 from mssante_audit.report.jobs import ONE_OPERATOR
 from mssante_audit.report.run import find_notebooks, run_reports
 
 GUIDES = ("README", "cookbook")
+AS_OF = "2026-03-03"
 
 
 def cells(name):
@@ -27,13 +34,62 @@ def test_the_readme_links_to_every_notebook():
     assert linked == {path.stem for path in resource("notebooks").glob("*.ipynb")} - {"README"}
 
 
-def test_the_cookbook_answers_ten_questions_each_in_under_five_lines():
+def test_the_cookbook_answers_twelve_questions_each_in_under_five_lines():
     asked = cells("cookbook")[3:]
     questions, answers = asked[::2], asked[1::2]
     titles = ["".join(cell["source"]) for cell in questions]
-    assert [title.split(" ")[1] for title in titles] == [f"{n}." for n in range(1, 11)]
+    assert [title.split(" ")[1] for title in titles] == [f"{n}." for n in range(1, 13)]
     assert all(title.endswith("\N{NO-BREAK SPACE}?") for title in titles)
     assert all(len(cell["source"]) < 5 for cell in answers)
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """What each cell of the cookbook shows of the sample as of its day, by the cell's name."""
+    kept, registered = tempfile.tempdir, dict(registry._registered)
+    tempfile.tempdir = str(tmp_path_factory.mktemp("cookbook"))
+    scope, shown = {}, {}
+    for cell in cells("cookbook"):
+        if cell["cell_type"] == "code" and cell["id"] != "data":
+            body = ast.parse(
+                "".join(cell["source"]).replace("load_space(data)", f"load_space(as_of={AS_OF!r})")
+            )
+            last = ast.Expression(body.body.pop().value)
+            exec(compile(body, cell["id"], "exec"), scope)  # our own notebook
+            if cell["id"] != "load":  # itables wants a kernel
+                shown[cell["id"]] = eval(compile(last, cell["id"], "eval"), scope)
+    yield scope, shown
+    tempfile.tempdir = kept
+    registry._registered.clear()
+    registry._registered.update(registered)
+    registry.catalogue.cache_clear()
+
+
+def test_the_cookbooks_answers_are_right(answers):
+    scope, shown = answers
+    entries, findings = scope["entries"], scope["findings"]
+    assert shown["search"]["domain"].iloc[0] == "CH-Valfictif.mssante.fr"
+    assert shown["listed"].respelt == "CH-Valfictif.mssante.fr"
+    assert set(shown["changes"]["confidence"]) == {"certain", "likely"}, "the archive's lists are verified"
+    sheet = openpyxl.load_workbook(shown["region"]).worksheets[0]
+    touched = findings[findings["rows"].map(lambda own: not entries.loc[
+        entries["row"].isin(own), "region"].ne(scope["region"]).all())]  # fmt: skip
+    assert sheet.max_row - 1 >= len(touched) > 20
+    long = entries.loc[entries["domain"].str.len() > 40, "domain"].nunique()
+    assert len(lxml_html.fromstring(shown["rule"].text).findall(".//tbody/tr")) == long > 0
+    paris = entries.loc[entries["department"] == "75", "domain"].nunique()
+    assert f"Paris (75) : {paris}" in shown["tiles"].alt.replace("\N{NO-BREAK SPACE}", " ")
+    assert set(shown["behind"]["host"]) == {scope["hosts"].mode()[0]}
+    assert len(shown["behind"]) >= scope["hosts"].value_counts().iloc[0]
+    assert set(shown["join"]["finess"]) == {"679900001"}
+    assert set(shown["join"]["lits"]) == {240}
+    assert {"new", "changed"} <= set(shown["moved"]["moved"])
+    assert set(shown["moved"]["rule"]) == {"CONTACT_STAMP_OLD"}
+    assert tuple(shown["rows"]["row"]) == findings["rows"].iloc[0]
+    grave = findings[findings["severity"] >= "error"]
+    assert shown["sql"]["constats"].iloc[0] == grave["operator"].value_counts().iloc[0]
+    assert len(pd.read_parquet(shown["parquet"])) == entries["domain"].nunique()
+    assert shown.keys() == {cell["id"] for cell in cells("cookbook")[3:] if cell["cell_type"] == "code"}
 
 
 @pytest.mark.parametrize("name", GUIDES)

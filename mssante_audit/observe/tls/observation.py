@@ -152,7 +152,9 @@ def load_tls(source: str | Path) -> TlsObservation:
     frame = frame.astype({**texts, **numbers, **lists, "demanded": "bool", "seconds": "float64"})
     problems = pd.DataFrame(scan.problems, columns=["line", "kind", "message"])
     return TlsObservation(
-        frame.assign(at=pd.to_datetime(frame["at"], utc=True).astype("datetime64[us, UTC]")),
+        frame.assign(
+            at=pd.to_datetime(frame["at"], utc=True, format="ISO8601").astype("datetime64[us, UTC]")
+        ),
         certificates,
         problems.astype({"line": "int64", "kind": "str", "message": "str"}),
         source=path.name,

@@ -1,0 +1,370 @@
+"""What an analyst asks in one line: SQL, places, joins, a rule of one's own, what a threshold moves.
+
+Each function takes a space or a frame of it and returns a frame, which `mssante_audit.table`, `bars`, `tiles`
+and `export` take. Persons are masked unless the space shows them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.audits import audit_all, lacking, unsure, waived
+from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.base.export import WRITERS, parquet_bytes, write_workbook
+from mssante_audit.findings.catalogue import Rule
+from mssante_audit.findings.frame import Finding, Findings, concat
+from mssante_audit.findings.registry import Audit, register
+from mssante_audit.observe.kinds import kinds
+from mssante_audit.report.results import limited, limits, touching
+from mssante_audit.snapshot.folder import naming
+from mssante_audit.snapshot.make import changes_of
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.identifiers import parse_identifier
+from mssante_audit.values.person import Person, masks
+from mssante_audit.values.shown import folded
+from mssante_audit.verdicts.domains import domains
+
+NUMBERS = {"finess": 9, "siren": 9, "siret": 14}
+"""Identifiers that tables are joined by, and how many characters each has."""
+
+_LAB = 'pip install "mssante-audit[lab]"'
+
+
+def sql(space: TrustSpace, query: str, /, **tables: pd.DataFrame) -> pd.DataFrame:
+    """Return what a query finds; `mssante_audit.space.trust.TrustSpace.sql` says of what."""
+    try:
+        import duckdb
+    except ImportError:
+        raise InputError("SQL needs DuckDB, which is not installed", remedy=_LAB) from None
+    made = _tables(space) | {name: partial(pd.DataFrame, frame) for name, frame in tables.items()}
+    words = {word.lower() for word in re.findall(r"\w+", query)}
+    closed: dict[str, Any] = {
+        "enable_external_access": False,
+        "python_enable_replacements": False,  # a frame is a table because it was handed over
+        "autoload_known_extensions": False,
+        "temp_directory": "",
+    }
+    with duckdb.connect(config=closed) as opened:
+        opened.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
+        for name, make in made.items():
+            if name.lower() in words:  # findings and domains take seconds to make
+                opened.register(name, _as_files_have_it(make(), space.show_contacts or name in tables))
+        try:
+            found = opened.sql(query)
+            if found is None:
+                raise ParameterError("the query asks for nothing", remedy="Begin it with SELECT or FROM")
+            frame: pd.DataFrame = found.df()
+        except duckdb.Error as error:
+            told = " ".join(str(error).partition("\n\n")[0].split())
+            raise ParameterError(
+                f"the query cannot be run ({told})", remedy=f"There are the tables {', '.join(made)}"
+            ) from None
+    return frame
+
+
+def _tables(space: TrustSpace) -> dict[str, Callable[[], pd.DataFrame]]:
+    """Return what makes each frame of a space, by the name that it has in a snapshot."""
+    names = space.audited["domain"].unique().tolist()
+    made: dict[str, Callable[[], pd.DataFrame]] = {
+        "entries": lambda: space.entries,
+        "problems": lambda: space.whitelist.problems,
+        "findings": lambda: audit_all(space),
+        "waived": lambda: waived(space),
+        "domains": lambda: domains(space),
+        "changes": lambda: changes_of(space),
+    }
+    for kind in kinds():
+        for name, frame in kind.frames.items():
+            made[name] = partial(frame.make, space.given(kind.need), names)
+    if (boxes := space.mailboxes) is not None:
+        made["mailboxes"] = lambda: boxes.counts.frame
+    if (register := space.declarations) is not None:
+        made["register"] = lambda: register.declarations
+    return made
+
+
+def _as_files_have_it(frame: pd.DataFrame, clear: bool) -> Any:
+    """Return a frame as its Parquet file has it, so that a query over a snapshot is the same."""
+    from pyarrow import parquet
+
+    return parquet.read_table(BytesIO(parquet_bytes(frame if clear else masked(frame))))
+
+
+def masked(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with the columns that name persons masked; two that differ stay different."""
+    told = {}
+    for name in naming(frame):
+        texts = frame[name].fillna("").astype("str")
+        shown = masks(Person(text) for text in texts.unique() if text)
+        told[name] = texts.map({person.text: text for person, text in shown.items()} | {"": ""})
+    return frame.assign(**told)
+
+
+def within(
+    space: TrustSpace,
+    frame: pd.DataFrame,
+    *,
+    region: str | None = None,
+    department: str | None = None,
+    operator: str | None = None,
+) -> pd.DataFrame:
+    """Return the rows of a frame that are of operators in some place, as ``--region`` limits reports.
+
+    Parameters
+    ----------
+    frame
+        Rows of the list, findings, domains, or any frame with a column `domain`.
+    region, department, operator
+        Names or codes, places with commas between them, in any case, with or without accents.
+
+    Raises
+    ------
+    UnknownNameError
+        If one means nobody.
+    ParameterError
+        If the frame does not tell whose its rows are.
+
+    Examples
+    --------
+    >>> from mssante_audit import load_space
+    >>> space = load_space(as_of="2026-03-03")
+    >>> within(space, space.entries, region="ile de france")["region"].unique().tolist()
+    ['Île-de-France']
+    """
+    chosen = limits(space, operator, region, department)
+    if {"rule", "rows"} <= {*frame.columns}:
+        return touching(frame, space, chosen)
+    if {"operator_id", "department"} <= {*frame.columns}:
+        return limited(frame, chosen)
+    if "domain" in frame:
+        return frame[frame["domain"].isin(set(limited(space.audited, chosen)["domain"]))]
+    raise ParameterError("this frame has no domain, and so nobody's place", remedy="Filter before you count")
+
+
+def join(frame: pd.DataFrame, theirs: pd.DataFrame, on: str, column: str | None = None) -> pd.DataFrame:
+    """Join an external table by the operators' FINESS, SIREN or SIRET.
+
+    Parameters
+    ----------
+    frame
+        Any frame with a column `operator_id`: rows of the list, findings, domains.
+    theirs
+        The table. Its numbers may be numbers, have lost their leading zeros, or be written with blanks; a
+        SIRET does where a SIREN is asked for.
+    on
+        ``finess``, ``siren`` or ``siret``.
+    column
+        Its column that holds them; the one whose name says so, if there is one such.
+
+    Returns
+    -------
+    DataFrame
+        All rows of `frame`, with the columns of the table; those that both have are called ``…_theirs``.
+        Where it has no such number they are missing.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such identifier, or not one column of it.
+    InputError
+        If the table has one number twice: rows would be counted twice.
+
+    Examples
+    --------
+    >>> domains = pd.DataFrame({"domain": ["a.example"], "operator_id": ["1010000008"]})
+    >>> join(domains, pd.DataFrame({"nofinesset": [10000008], "beds": [12]}), "finess")["beds"].tolist()
+    [12]
+    """
+    if on not in NUMBERS:
+        raise ParameterError(f"no identifier {on!r}", remedy=f"There are: {', '.join(NUMBERS)}")
+    named = [str(name) for name in theirs.columns if on in folded(str(name))]
+    if column is None and len(named) == 1:
+        column = named[0]
+    if column not in theirs:
+        raise ParameterError(
+            f"{'which' if named else 'no'} column of the table is its {on.upper()}",
+            remedy=f"Name it with column=, of: {', '.join(map(str, theirs.columns))}",
+        )
+    key = f"_{on}"
+    table = theirs.assign(**{key: [_number(value, on) for value in theirs[column]]})
+    table = table[table[key] != ""]
+    twice = table.loc[table[key].duplicated(), key]
+    if len(twice):
+        raise InputError(
+            f"the table has the {on.upper()} {twice.iloc[0]} twice ({len(twice)} such rows)",
+            remedy=f"Choose one row each: table.drop_duplicates({column!r})",
+        )
+    numbers = {told: _number_of(told, on) for told in frame["operator_id"].unique()}
+    own = pd.DataFrame(frame).assign(**{key: frame["operator_id"].map(numbers).astype("str")})
+    joined = own.merge(table, on=key, how="left", suffixes=("", "_theirs")).drop(columns=key)
+    return joined.set_axis(frame.index, axis="index")
+
+
+def _number_of(operator_id: str, on: str) -> str | None:
+    """Return the number of an operator, ``None`` where its identifier is of another kind."""
+    told = parse_identifier(operator_id)
+    fits = told.kind == on.upper() or (told.kind, on) == ("SIRET", "siren")
+    return told.value[1 : 1 + NUMBERS[on]] if fits and "shape" not in told.problems else None
+
+
+def _number(value: Any, on: str) -> str:
+    """Return a number as the list writes it, whatever a spreadsheet made of it; "" if it is none."""
+    if value is None or value is pd.NA or value != value:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = re.sub(r"[\W_]+", "", re.sub(r"\.0$", "", str(value).strip())).upper()
+    return (text[:9] if on == "siren" and len(text) == 14 else text.zfill(NUMBERS[on])) if text else ""
+
+
+def moved(before: TrustSpace, after: TrustSpace, *, language: str = "fr") -> Findings:
+    """Return the findings in which two spaces differ: of other thresholds, say, or of another instant.
+
+    Parameters
+    ----------
+    before, after
+        Such as ``space`` and ``space.with_(stale_after_days=365)``.
+    language
+        Of the words.
+
+    Returns
+    -------
+    DataFrame
+        Findings (`mssante_audit.findings.frame`), worst first, those that are gone as they were before; and
+        ahead of their columns ``moved``: ``new``, ``gone``, ``changed`` (severity, confidence, domains or
+        words), or ``unknown`` where one of both spaces cannot tell what the other does.
+
+    Examples
+    --------
+    >>> from mssante_audit import load_space
+    >>> space = load_space(as_of="2026-03-03")
+    >>> moved(space, space)["moved"].tolist()
+    []
+    """
+    old, new = audit_all(before, language=language), audit_all(after, language=language)
+    doubts = [unsure(before), unsure(after)]
+    blind = {name for name in {*doubts[0], *doubts[1]} if doubts[0].get(name) != doubts[1].get(name)}
+    blind |= {*lacking(before)} ^ {*lacking(after)}
+    told = ["severity", "confidence", "rows", "domain", "observed", "expected"]
+    was = dict(zip(old["fingerprint"], old[told].astype(str).itertuples(index=False), strict=True))
+    now = dict(zip(new["fingerprint"], new[told].astype(str).itertuples(index=False), strict=True))
+    gone = old[[mark not in now for mark in old["fingerprint"]]]
+    came = new[[was.get(mark) != now[mark] for mark in new["fingerprint"]]]
+    found = concat([gone, came])
+    words = [
+        "changed" if mark in was and mark in now
+        else "unknown" if audit in blind
+        else "new" if mark in now
+        else "gone"
+        for mark, audit in zip(found["fingerprint"], found["audit"], strict=True)
+    ]  # fmt: skip
+    found.insert(0, "moved", pd.Series(words, index=found.index, dtype="str"))
+    return found
+
+
+def own_rule(
+    code: str,
+    title: str,
+    which: str | Callable[[pd.DataFrame], Any],
+    *,
+    severity: str = "warning",
+    why: str = "",
+    remedy: str = "",
+    shows: str = "description",
+) -> Audit:
+    """Make a rule of one's own, and register it: commands and reports of this process know it from then on.
+
+    Parameters
+    ----------
+    code
+        Capitals and digits in words joined by ``_``, such as ``LIST_DOMAIN_LONG``.
+    title
+        What it is called.
+    which
+        The rows of the list that break it: a `DataFrame.query`, such as ``"domain.str.len() > 40"``, or a
+        function from the rows to a mask of them. It is asked of each space that is audited.
+    severity
+        ``info``, ``warning``, ``error`` or ``critical``.
+    why, remedy
+        Why it matters, and what to do.
+    shows
+        The column whose values are what was observed; persons are masked as everywhere.
+
+    Returns
+    -------
+    Audit
+        An audit of that one rule, a finding a domain. Made again, it takes the place of the one before.
+
+    Raises
+    ------
+    InputError
+        If code or severity is none, or the code is taken.
+    """
+    words: dict[str, Any] = dict.fromkeys(("title_fr", "title_en"), title)
+    words |= dict.fromkeys(("why_fr", "why_en"), why) | dict.fromkeys(("remedy_fr", "remedy_en"), remedy)
+    words |= dict.fromkeys(("observed_fr", "observed_en"), "{{ seen | listing }}")
+    told = Rule(code, family=title, severity=severity, source="none", **words)
+
+    def broken(space: TrustSpace) -> Any:
+        rows = space.audited
+        found = rows.query(which, engine="python") if isinstance(which, str) else rows[which(rows)]
+        person = bool(naming(found[[shows]]))
+        for domain, own in found.groupby("domain", sort=False):
+            seen = [Person(text) if person else text for text in map(str, own[shows].unique()) if text]
+            yield Finding(code, str(domain), tuple(own["row"]), facts={"seen": seen})
+
+    return register(Audit(code.lower(), title, (told,), broken))
+
+
+def export(
+    values: pd.DataFrame | pd.Series, path: str | Path, *, name: str = "", show_contacts: bool = False
+) -> Path:
+    """Write a frame as CSV, XLSX, JSON or Parquet, as the suffix says; whole or not at all.
+
+    Parameters
+    ----------
+    values
+        Any frame or series; its index is written if it has a name or is more than a count of rows. No
+        spreadsheet takes a text of it for a formula.
+    path
+        File to write.
+    name
+        Of the workbook's sheet; the file's, if none.
+    show_contacts
+        Name persons as the list does, in columns of the list and the register: for one's own eyes.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ParameterError
+        If the suffix is of no format.
+    OutputError
+        If it cannot be written.
+    """
+    out, whole = Path(path), values.to_frame() if isinstance(values, pd.Series) else values
+    kind = out.suffix.lower().removeprefix(".")
+    if kind not in WRITERS:
+        raise ParameterError(
+            f"{out.name!r} is of no known format", remedy=f"End it in .{', .'.join(WRITERS)}"
+        )
+    if whole.index.name or not isinstance(whole.index, pd.RangeIndex):
+        listed = any(name is not None for name in whole.index.names) or whole.index.dtype != "int64"
+        whole = whole.reset_index(drop=not listed, allow_duplicates=True)
+    whole = whole if show_contacts else masked(whole)
+    if kind == "xlsx":
+        sheet = re.sub(r"[\[\]:*?/\\']", " ", name or out.stem)[:31].strip()
+        write_workbook({sheet or "sheet": whole}, out)
+    else:
+        WRITERS[kind](whole, out)
+    return out

@@ -1,0 +1,159 @@
+"""How a space, findings and a rule show themselves in a notebook: read at a glance, folded, escaped, masked.
+
+Each is HTML that stands alone: its style comes with it and takes the theme's colours, and no script is in it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import count as count_from
+from pathlib import Path
+
+import pandas as pd
+
+from mssante_audit.audits import audit, audit_all
+from mssante_audit.base.errors import AuditError
+from mssante_audit.base.french import NBSP, SIGNATURES, count, listing, moment, severity_name, typeset
+from mssante_audit.base.markup import card
+from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
+from mssante_audit.findings.causes import causes
+from mssante_audit.findings.registry import OURS, input_of, known_needs
+from mssante_audit.report.findings import findings_rows, foundation
+from mssante_audit.report.first import MARKS, checks, states
+from mssante_audit.report.tables import badge, data, style
+from mssante_audit.snapshot.load import load_space
+from mssante_audit.space.states import named, remedied, worded
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.domains import domains
+
+SHOWN = 20
+"""Findings of a severity that are shown."""
+
+SAMPLE_AS_OF = "2026-03-03"
+"""The instant at which a rule's example is looked for in the sample that ships."""
+
+_MOVED = {
+    "new": ("nouveau", "nouveaux"),
+    "gone": ("disparu", "disparus"),
+    "changed": ("changé", "changés"),
+    "unknown": ("inconnu", "inconnus"),
+}
+"""How a finding moved (`mssante_audit.report.desk.moved`)."""
+
+_BAD = ("damaged", "future", "unverified")
+"""States of an input that is wrong, and not just old or absent."""
+
+_shown = count_from(1)
+
+
+def space(told: TrustSpace) -> str:
+    """Return what was loaded, the state of each input, and the verdicts as bars."""
+    whitelist = told.whitelist
+    made = moment(whitelist.generated_at) if whitelist.generated_at else "date illisible"
+    counted = [
+        count(told.audited["domain"].nunique(), "domaine"),
+        count(told.audited["operator_id"].nunique(), "opérateur"),
+        count(len(told.audited), "ligne"),
+    ]
+    aside = count(len(told.entries) - len(told.audited), "ligne")
+    facts = {
+        "Liste": f"{Path(whitelist.source).name}, {made}",
+        "État": "endommagée, lignes lisibles seulement" if whitelist.damaged else "",
+        "Signature": SIGNATURES[whitelist.signature.status],
+        "Contenu": f"{listing(counted)}, {aside} de test à part",
+        "Situation": moment(told.as_of),
+        "Contacts": "montrés" if told.show_contacts else "masqués dans les constats",
+    }
+    try:
+        found = audit_all(told)
+        rows = domains(told)
+        verdicts = states(rows).text + checks(rows, causes(found, told.audited)).text
+        failed = (found["rule"] == FAILED).sum()
+        verdicts += f'<p class="limits">{count(failed, "règle")} non évaluée</p>' if failed else ""
+    except AuditError as error:  # of a file beside the list: the rest is worth showing
+        verdicts = f'<p class="limits">Verdicts inconnus{NBSP}: {data(str(error))}</p>'
+    return alone(card("Espace de confiance MSSanté", facts) + _inputs(told) + verdicts)
+
+
+def _inputs(told: TrustSpace) -> str:
+    """Return a line an input: whether it is there, of when, and whether it can be believed."""
+    facts, known = {}, {state.name: state for state in told.states}
+    for name in ("list", *map(input_of, known_needs())):
+        if (state := known.get(name)) is None:
+            facts[named(name)] = f"{MARKS['unknown']} rien : inconnu"
+            continue
+        mark = "ok" if not state.doubtful else "fail" if state.state in _BAD else "warn"
+        days = state.age_days
+        age = "" if days is None else "du jour" if days == 0 else f"de {count(days, 'jour')}"
+        parts = (age, worded(state), "" if state.state == "ok" else remedied(state))
+        facts[named(name)] = f"{MARKS[mark]} {' – '.join(filter(None, parts))}"
+    return card("Entrées", facts)
+
+
+def findings(told: pd.DataFrame) -> str:
+    """Return findings by severity, the worst unfolded, hints and information folded."""
+    if told.empty:
+        return alone('<p class="none">Aucun constat.</p>')
+    if "moved" in told:
+        parts = [(f"<b>{count(len(part), *words)}</b>", part) for kind, words in _MOVED.items()
+                 if len(part := told[told["moved"] == kind])]  # fmt: skip
+        return _folds(told, parts)
+    hint = told["confidence"] == "hint"
+    parts = [(badge(s, n), told[mask]) for s in reversed(SEVERITIES)
+             if (n := int((mask := (told["severity"] == s) & ~hint).sum()))]  # fmt: skip
+    if n := int(hint.sum()):
+        parts.append((f"<b>{count(n, 'indice')}</b>", told[hint]))
+    return _folds(told, parts)
+
+
+def _folds(told: pd.DataFrame, parts: list[tuple[str, pd.DataFrame]]) -> str:
+    name = f"constats-{next(_shown)}"
+    folds = []
+    for at, (title, part) in enumerate(parts):
+        rest = len(part) - SHOWN
+        more = typeset(
+            f"et {count(rest, 'autre', 'autres')} : findings_table(…) les montre, export(…) les écrit."
+        )
+        folds.append(
+            f"<details{'' if at else ' open'}><summary>{title}</summary>"
+            f"{findings_rows(part, f'{name}-{at}', SHOWN)}"
+            f"{f'<p class=none>{more}</p>' if rest > 0 else ''}</details>"
+        )
+    head = f"<p><b>{count(len(told), 'constat')}</b>, {count(told['rule'].nunique(), 'règle')}</p>"
+    return alone(head + "".join(folds))
+
+
+def rule(told: Rule) -> str:
+    """Return what a rule says, why it matters, what to do, what it is founded on, and an example."""
+    seen = _examples(told.audit) if told.audit in OURS else {}
+    observed, expected, domain = seen.get(told.code, ("", "", ""))
+    facts = {
+        "Gravité": severity_name(told.severity),
+        "Pourquoi": typeset(told.why_fr),
+        "Que faire": typeset(told.remedy_fr),
+        "Exemple": typeset(f"{domain} : {observed}" if domain else observed),
+        "Attendu": typeset(expected),
+        "Fondement": typeset(foundation(told)),
+        "Famille": told.family,
+        "Audit": told.audit,
+        "Code": told.code,
+    }
+    return card(typeset(told.title_fr), facts)
+
+
+@cache
+def _sample() -> TrustSpace:
+    return load_space(as_of=SAMPLE_AS_OF)
+
+
+@cache
+def _examples(name: str) -> dict[str, tuple[str, str, str]]:
+    """Return of each rule of an audit what its first finding in the sample says, expects, and is of."""
+    found = audit(name, _sample()).drop_duplicates("rule")
+    told = found[["observed", "expected", "domain"]].itertuples(index=False, name=None)
+    return dict(zip(found["rule"].tolist(), told, strict=True))
+
+
+def alone(html: str) -> str:
+    """Return HTML with the style that it needs, inside one element, so that no style is hidden as output."""
+    return f'<div class="desk"><style>{style()}</style>{html}</div>'

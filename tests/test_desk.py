@@ -1,0 +1,365 @@
+"""What an analyst asks in one line: the answers, what is refused, and that hostile text stays text."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+import mssante_audit as ms
+from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
+from mssante_audit.base.resources import resource
+from mssante_audit.findings import registry
+from mssante_audit.findings.frame import Findings, row_ranges
+from mssante_audit.snapshot import make_snapshot
+
+AS_OF = "2026-03-03"
+
+
+@pytest.fixture(scope="module")
+def space():
+    return ms.load_space(as_of=AS_OF)
+
+
+@pytest.fixture(scope="module")
+def findings(space):
+    return ms.audit_all(space)
+
+
+@pytest.fixture
+def own_registry(monkeypatch):
+    """What a test registers is gone after it."""
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    registry.catalogue.cache_clear()
+    yield
+    registry.catalogue.cache_clear()
+
+
+# -- SQL ------------------------------------------------------------------------------------------
+
+
+def test_sql_asks_of_every_frame_what_pandas_would_say(space, findings):
+    assert space.sql("SELECT count(*) AS n FROM entries")["n"].item() == len(space.entries)
+    told = space.sql("SELECT rule, count(*) AS n FROM findings GROUP BY rule").set_index("rule")["n"]
+    assert told.to_dict() == findings["rule"].value_counts().to_dict()
+    assert space.sql("FROM domains")["domain"].tolist() == ms.domains(space)["domain"].tolist()
+    assert space.sql("FROM register").shape[0] == len(space.declarations.declarations)
+    worst = space.sql("SELECT severity FROM findings ORDER BY rank DESC LIMIT 1")
+    assert worst["severity"].item() == str(findings["severity"].max())
+    joined = space.sql("SELECT count(*) AS n FROM Findings f JOIN \"entries\" e ON list_contains("
+                       "from_json(f.rows, '[\"BIGINT\"]'), e.row)")  # fmt: skip
+    assert joined["n"].item() == findings["rows"].map(len).sum()
+
+
+def test_sql_sees_a_frame_that_is_handed_over_and_no_variable_that_lies_about(space):
+    mine = pd.DataFrame({"domain": space.audited["domain"].head(2), "beds": [3, 4]})
+    assert space.sql("SELECT sum(beds) AS n FROM hers", hers=mine)["n"].item() == 7
+    with pytest.raises(ParameterError, match="mine does not exist"):
+        space.sql("FROM mine")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM '{file}'",
+        "SELECT * FROM read_csv('{file}')",
+        "SELECT * FROM read_text('{file}')",
+        "SELECT * FROM glob('{file}*')",
+        "COPY entries TO '{file}.csv'",
+        "EXPORT DATABASE '{file}.d'",
+        "ATTACH '{file}.db'",
+        "INSTALL httpfs",
+        "LOAD '{file}'",
+        "SET enable_external_access = true",
+        "SET temp_directory = '{file}'",
+        "SELECT * FROM 'https://host.example/x.parquet'",
+        "SELEC 1",
+        "SELECT 1 / 'x' FROM entries",
+        "",
+    ],
+)
+def test_sql_reaches_nothing_else_and_says_in_one_line_what_is_wrong(space, tmp_path, query):
+    file = tmp_path / "secret"
+    file.write_text("a,b\n1,2\n")
+    with pytest.raises(ParameterError) as refused:
+        space.sql(query.format(file=file))
+    assert "\n" not in str(refused.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+
+
+def test_sql_shows_contacts_only_where_the_space_does(space):
+    query = "SELECT support_contact AS told FROM entries WHERE support_contact <> ''"
+    hidden, clear = space.sql(query)["told"], replace(space, show_contacts=True).sql(query)["told"]
+    assert set(clear) == set(space.entries["support_contact"]) - {""}
+    assert not set(hidden) & set(clear)
+    assert hidden.nunique() == clear.nunique(), "two that differ stay different"
+    told = " ".join(space.sql("FROM register").astype("str").sum())
+    emails = set(space.declarations.declarations["project_manager_email"].dropna()) - {""}
+    assert emails
+    assert [email for email in emails if email in told] == []
+
+
+def test_without_duckdb_one_line_says_what_to_install(space, monkeypatch):
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(InputError, match=r'not installed\. pip install "mssante-audit\[lab\]"'):
+        space.sql("FROM entries")
+
+
+def test_nothing_but_sql_needs_duckdb():
+    code = (
+        "import sys, mssante_audit.report.desk, mssante_audit.report.run; sys.exit('duckdb' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# -- thresholds -----------------------------------------------------------------------------------
+
+
+def test_a_threshold_changed_is_the_space_loaded_with_it(space):
+    made = space.with_(stale_after_days=365, concentration_min=2)
+    loaded = ms.load_space(as_of=AS_OF, thresholds=made.thresholds)
+    assert_frame_equal(ms.audit_all(made), ms.audit_all(loaded))
+    assert space.thresholds == ms.Thresholds(), "the space itself stays"
+
+
+def test_what_moved_is_new_gone_or_changed_and_nothing_else(space, findings):
+    found = ms.moved(space, other := space.with_(stale_after_days=365, concentration_min=1000))
+    after = ms.audit_all(other)
+    old, new = set(findings["fingerprint"]), set(after["fingerprint"])
+    by_kind = found.groupby("moved")["fingerprint"].agg(set).to_dict()
+    assert by_kind["new"] == new - old
+    assert by_kind["gone"] == old - new
+    assert by_kind["changed"] <= old & new
+    both = findings.merge(after, on="fingerprint")
+    differing = both[(both["observed_x"] != both["observed_y"]) | (both["rows_x"] != both["rows_y"])]
+    assert by_kind["changed"] >= set(differing["fingerprint"])
+    assert ms.moved(space, space).empty
+    assert isinstance(found, Findings)
+
+
+def test_what_is_not_looked_at_any_more_is_unknown_and_not_gone(space):
+    blind = replace(space, declarations=None)
+    found = ms.moved(space, blind)
+    lost = found[found["audit"] == "declarations"]
+    assert len(lost) > 5
+    assert set(lost["moved"]) == {"unknown"}
+    old = space.with_(observation_max_age_days=0)
+    told = ms.moved(space, old)
+    assert set(told.loc[told["audit"] == "delegation_vs_redirection", "moved"]) <= {"unknown", "changed"}
+
+
+def test_an_observation_that_was_too_old_answers_again():
+    late = ms.load_space(as_of="2026-03-20")
+    assert (ms.domains(late)["receives"] == "unknown").sum() > 100
+    fresh = late.with_(observation_max_age_days=60)
+    assert (ms.domains(fresh)["receives"] == "unknown").sum() < 10
+    loaded = ms.load_space(as_of="2026-03-20", thresholds=ms.Thresholds(observation_max_age_days=60))
+    assert_frame_equal(ms.domains(fresh), ms.domains(loaded))
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"stale": 3}, "no threshold 'stale'. There are: list_max_age_days, "),
+        ({"stale_after_days": -1}, "stale_after_days wants 0 to 36500, not -1"),
+        ({"stale_after_days": "365"}, 'stale_after_days wants a whole number, not "365"'),
+        ({"concentration_min": 1}, "concentration_min wants 2 to 1000000, not 1"),
+    ],
+)
+def test_a_threshold_that_is_none_is_refused_in_one_line(space, changed, line):
+    with pytest.raises(ParameterError) as refused:
+        space.with_(**changed)
+    assert str(refused.value).startswith(line)
+
+
+def test_a_snapshot_has_its_own_thresholds(space, tmp_path):
+    make_snapshot(space, tmp_path / "made", data=resource("data/sample"))
+    made = ms.load_space(tmp_path / "made")
+    assert made.sql("SELECT count(*) AS n FROM findings")["n"].item() == len(ms.audit_all(space))
+    with pytest.raises(InputError, match="Load its data folder"):
+        made.with_(stale_after_days=365)
+
+
+# -- rows, servers, places ------------------------------------------------------------------------
+
+
+def test_a_finding_is_traced_to_its_rows(space, findings):
+    for _, finding in findings[findings["rows"].map(len) > 0].iterrows():
+        assert tuple(space.rows_of(finding)["row"]) == finding["rows"]
+    declared = findings[(findings["rows"].map(len) == 0) & findings["evidence"].str.contains(".csv:")]
+    assert len(declared) > 5
+    for _, finding in declared.iterrows():
+        told = space.rows_of(finding)
+        file, _, rows = finding["evidence"].partition(":")
+        # The heads of its columns are no declaration.
+        assert row_ranges(told["row"]) == ("" if rows == "1" else rows)
+        assert set(told["file"]) <= {file}
+    every = set().union(*findings["rows"])
+    assert set(space.rows_of(findings)["row"]) == every
+    assert space.rows_of(findings.head(0)).empty
+
+
+def test_the_domains_behind_a_server_are_those_that_name_it(space):
+    for kind in ("NS", "MX"):
+        pairs = ms.hosts(space, kind)
+        for host, domains in pairs.groupby("host")["domain"]:
+            told = ms.behind(space, f" {host.upper()}. ")
+            assert told.loc[told["kind"] == kind, "domain"].tolist() == domains.tolist()
+    host = ms.hosts(space, "NS")["host"].iloc[0]
+    with pytest.raises(UnknownNameError, match=f"Near: .*{host}"):
+        ms.behind(space, f"{host}x")
+    with pytest.raises(InputError, match="no observation"):
+        ms.behind(replace(space, observation=None), host)
+
+
+def test_a_region_is_what_reports_are_limited_to(space, findings):
+    own = space.audited[space.audited["region"] == "Île-de-France"]
+    for name in ("ile de france", "ÎLE-DE-FRANCE"):
+        assert ms.within(space, space.audited, region=name)["row"].tolist() == own["row"].tolist()
+        assert set(ms.within(space, ms.hosts(space, "MX"), region=name)["domain"]) <= set(own["domain"])
+    touched = ms.within(space, findings, region="ile de france")
+    assert {*own["row"]} & {*findings["rows"].sum()} <= {*touched["rows"].sum()}
+    assert 0 < len(touched) < len(findings)
+    with pytest.raises(UnknownNameError):
+        ms.within(space, findings, region="atlantide")
+    with pytest.raises(ParameterError, match="nobody's place"):
+        ms.within(space, pd.DataFrame({"n": [1]}), region="ile de france")
+
+
+# -- an external table ----------------------------------------------------------------------------
+
+ROWS = pd.DataFrame(
+    {
+        "operator_id": ["1010000008", "12A0000001", "2999000003", "399900000300015", "", "x", "1010000008"],
+        "n": range(7),
+    },
+    index=list("abcdefg"),
+)
+
+
+@pytest.mark.parametrize(
+    ("on", "numbers", "rows"),
+    [
+        ("finess", [10000008], {"a", "g"}),
+        ("finess", [10000008.0, None, np.nan], {"a", "g"}),
+        ("finess", ["010000008", "", "  "], {"a", "g"}),
+        ("finess", ["01 000 0008"], {"a", "g"}),
+        ("finess", ["2a0000001"], {"b"}),
+        ("siren", [999000003], {"c", "d"}),
+        ("siren", ["999 000 003 00015"], {"c", "d"}),
+        ("siret", [99900000300015], {"d"}),
+        ("siret", [99900000300015.0], {"d"}),
+        ("siret", ["99900000300015.0"], {"d"}),
+        ("siret", ["", None], set()),
+    ],
+)
+def test_a_table_is_joined_whatever_a_spreadsheet_made_of_its_numbers(on, numbers, rows):
+    table = pd.DataFrame({f"Num_{on.upper()}": pd.Series(numbers, dtype="object"), "beds": 12, "n": 0})
+    told = ms.join(ROWS, table, on)
+    assert told.index.tolist() == ROWS.index.tolist()
+    assert told["n"].tolist() == list(range(7))
+    assert set(told.index[told["beds"].notna()]) == rows
+    assert set(told.index[told["n_theirs"].notna()]) == rows
+
+
+def test_a_table_with_a_number_twice_or_no_such_column_is_refused():
+    with pytest.raises(InputError, match="FINESS 010000008 twice"):
+        ms.join(ROWS, pd.DataFrame({"finess": [10000008, "010000008"]}), "finess")
+    with pytest.raises(ParameterError, match="which column of the table is its FINESS"):
+        ms.join(ROWS, pd.DataFrame({"finess_et": [1], "finess_ej": [2]}), "finess")
+    with pytest.raises(ParameterError, match="no column of the table is its SIRET"):
+        ms.join(ROWS, pd.DataFrame({"x": [1]}), "siret")
+    with pytest.raises(ParameterError, match="no identifier 'rpps'"):
+        ms.join(ROWS, pd.DataFrame({"rpps": [1]}), "rpps")
+    theirs = pd.DataFrame({"finess_et": [1], "finess_ej": [10000008], "beds": [5]})
+    assert ms.join(ROWS, theirs, "finess", column="finess_ej")["beds"].count() == 2
+
+
+def test_findings_and_domains_are_joined_too(space, findings):
+    number = space.audited.loc[space.audited["finess"] != "", "finess"].iloc[0]
+    table = pd.DataFrame({"finess": [number], "beds": [7]})
+    for frame in (findings, ms.domains(space), space.entries):
+        told = ms.join(frame, table, "finess")
+        assert (told["operator_id"] == f"1{number}").tolist() == told["beds"].notna().tolist()
+        assert told["beds"].any()
+
+
+# -- a rule of one's own --------------------------------------------------------------------------
+
+
+def test_a_rule_of_ones_own_is_found_everywhere_rules_are(space, own_registry):
+    made = ms.own_rule(
+        "LIST_DOMAIN_LONG", "Nom long", "domain.str.len() > 40", severity="error", remedy="Plus court."
+    )
+    long = {name for name in space.audited["domain"] if len(name) > 40}
+    found = ms.audit(made.name, space)
+    assert set(found["domain"]) == long
+    assert set(found["severity"]) == {"error"}
+    assert set(found["fingerprint"]) <= set(ms.audit_all(space)["fingerprint"])
+    assert "Nom long" in ms.findings_table(found, ms.family("Nom long")).text
+    ms.own_rule("LIST_DOMAIN_LONG", "Nom long", lambda rows: rows["domain"].str.len() > 60)
+    again = ms.audit(made.name, space)
+    assert set(again["domain"]) == {name for name in long if len(name) > 60}
+    assert "Nom long" in ms.rule("LIST_DOMAIN_LONG")._repr_html_()
+
+
+def test_a_rule_of_ones_own_masks_persons_and_fails_as_any_rule(space, own_registry):
+    ms.own_rule("OWN_CONTACTS", "Contacts", "domain.str.len() > 40", shows="support_contact")
+    told = " ".join(ms.audit("own_contacts", space)["observed"])
+    assert "•••" in told
+    assert not [c for c in set(space.entries["support_email"]) - {""} if c in told]
+    ms.own_rule("OWN_WRONG", "Faux", "no_such_column > 3")
+    assert ms.audit("own_wrong", space)["rule"].tolist() == ["AUDIT_RULE_FAILED"]
+    with pytest.raises(InputError, match="severity is 'high'"):
+        ms.own_rule("OWN_OTHER", "x", "row > 0", severity="high")
+    with pytest.raises(InputError, match="DN_ID_LUHN is one of"):
+        ms.own_rule("DN_ID_LUHN", "x", "row > 0")
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+HOSTILE = pd.DataFrame(
+    {
+        "domain": ["=1+1", "<b>", "é\x00\u202e"],
+        "support_contact": ["M. DURAND Zoé, 04 65 71 00 01, zoe@x.example", "", "zac@x.example"],
+        "n": [1, 2, 3],
+    }
+)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx", "json", "parquet", "XLSX"])
+def test_a_frame_is_written_as_its_suffix_says_persons_masked(tmp_path, suffix):
+    file = ms.export(HOSTILE, tmp_path / f"out[1].{suffix}")
+    assert [path.name for path in tmp_path.iterdir()] == [f"out[1].{suffix}"]
+    assert not any(word in file.read_bytes() for word in (b"DURAND", b"zoe@", b"0465710001"))
+    if suffix == "xlsx":
+        sheet = openpyxl.load_workbook(file).worksheets[0]
+        assert (sheet["A2"].data_type, sheet["A2"].value) == ("s", "=1+1")
+        assert "•••" in sheet["B2"].value
+    if suffix == "parquet":
+        pd.testing.assert_series_equal(pd.read_parquet(file)["n"], HOSTILE["n"])
+    clear = ms.export(HOSTILE, tmp_path / f"clear.{suffix.lower()}", show_contacts=True)
+    if suffix in ("csv", "json"):
+        assert "DURAND" in clear.read_text(encoding="utf-8")
+
+
+def test_a_count_keeps_its_names_and_what_is_no_format_is_refused(tmp_path):
+    counts = pd.Series({"CH FICTIF": 3}, name="domaines").rename_axis("opérateur")
+    told = pd.read_csv(ms.export(counts, tmp_path / "n.csv"))
+    assert told.to_dict("records") == [{"opérateur": "CH FICTIF", "domaines": 3}]
+    filtered = HOSTILE[HOSTILE["n"] > 1]
+    assert list(pd.read_parquet(ms.export(filtered, tmp_path / "f.parquet"))) == list(HOSTILE)
+    with pytest.raises(ParameterError, match=r"no known format\. End it in \.csv, "):
+        ms.export(HOSTILE, tmp_path / "x.pdf")
+    with pytest.raises(OutputError):
+        ms.export(HOSTILE, tmp_path / "nowhere" / "x.csv")
+    assert {path.name for path in tmp_path.iterdir()} == {"n.csv", "f.parquet"}
+
+
+def test_findings_are_written_whole(space, findings, tmp_path):
+    told = pd.read_parquet(ms.export(findings, tmp_path / "f.parquet"))
+    assert told["fingerprint"].tolist() == findings["fingerprint"].tolist()
