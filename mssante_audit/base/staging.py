@@ -147,7 +147,9 @@ def put_folder(
     except OutputError:  # it is an OSError, too
         raise
     except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror})", file=str(out)) from error
+        # Of a whole tree that could not be copied, what was wrong with the first file.
+        reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
+        raise OutputError(f"cannot be written ({reason})", file=str(out)) from error
     return out
 
 

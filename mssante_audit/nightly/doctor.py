@@ -325,7 +325,9 @@ def faults(config: Config) -> Iterator[AuditError]:
     from mssante_audit.observe.tls.visit import offers_of
 
     data, output = config.data.folder, config.output.folder
-    if not data.exists():
+    if not data.exists() and config.fetch.enabled:
+        pass  # `check` makes it, on a runner that begins with nothing
+    elif not data.exists():
         remedy = "Put a white list there, or set fetch.enabled"
         yield InputError("no such data folder", file=str(data), remedy=remedy)
     elif not data.is_dir():

@@ -174,3 +174,10 @@ def test_a_lock_that_is_held_and_a_run_that_failed(place):
         assert signs(place.folder / "audit.toml")["lock"].state == "warn"
     (place.output / "state" / "run.json").write_text(json.dumps({"stamp": 3}))
     assert "last run" not in signs(place.folder / "audit.toml")
+
+
+def test_on_a_runner_that_begins_with_nothing_nothing_is_missing(tmp_path):
+    (tmp_path / "audit.toml").write_text('[data]\nfolder = "data"\n[fetch]\nenabled = true\n')
+    signs = list(examine(tmp_path / "audit.toml"))
+    assert [sign for sign in signs if sign.state == "missing"] == []
+    assert {sign.what: sign.found for sign in signs}["white list"] == "none yet"

@@ -46,6 +46,10 @@ def test_jobs_are_yaml_of_the_shape_that_gitlab_and_github_read():
     assert job["allow_failure"] == {"exit_codes": 1}
     (steps,) = (job["steps"] for job in github["jobs"].values())
     assert all(("uses" in step) != ("run" in step) for step in steps)
+    used = [step["uses"] for step in steps if "uses" in step]
+    assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", one) for one in used)
+    installs = [line for line in DOC.splitlines() if "pip install" in line]
+    assert all("--require-hashes" in line or "--no-deps" in line for line in installs)
     assert github[True]["schedule"] == [{"cron": "0 5 * * *"}]  # YAML 1.1 takes `on` for true
 
 
