@@ -290,7 +290,7 @@ def assert_same(run, other):
     """The same dossiers, but for how long they took and when they were made."""
     assert len(run.outcomes) == len(other.outcomes) > 1
     for dossier in run.outcomes:
-        for suffix in PARTS - {".results.json"}:
+        for suffix in set(dossier.files) - {".results.json"}:
             name = f"{dossier.file}{suffix}"
             assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
 
