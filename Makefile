@@ -36,8 +36,9 @@ lint: .venv-dev/ok ## ruff (notebooks included), mypy, imports between rooms, cl
 bench: .venv-dev/ok ## every performance promise, as a ratio measured in one run
 	.venv-dev/bin/python -m bench $(ARGS)
 
-oracle: .venv-dev/ok ## Zonemaster and resolvers over the zones of the tests: docs/dns_oracle.md, docs/dns_verdicts.md (says what it needs)
+oracle: .venv-dev/ok ## Zonemaster, resolvers, s_client over what the tests serve: docs/dns_oracle.md, dns_verdicts.md, tls.md (says what it needs)
 	.venv-dev/bin/python tools/oracle.py docs/dns_oracle.md docs/dns_verdicts.md
+	.venv-dev/bin/python tools/tls_oracle.py docs/tls.md
 
 lab: .venv-dev/ok ## JupyterLab on the notebooks, beginning with their README; asks no other machine for anything
 	JUPYTER_CONFIG_PATH=$(CURDIR)/tools/lab .venv-dev/bin/jupyter lab $(NOTEBOOKS)/README.ipynb $(ARGS)

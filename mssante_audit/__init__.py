@@ -48,6 +48,8 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 `remedy_of`                        what a rule says to do
 `lacks`, `unknown`                 what was not there to check rules with; the sentence that says so
 `opening`, `enable`                what a report is about; style and script of tables, shown once
+`explore`                          the domains as one page that searches, filters, counts and tells of
+                                   each; ``space.explore()`` is the same
 `show_frames`                      every frame as a table that sorts and filters, in JupyterLab
 `within`, `join`                   rows of a frame that are of a region or département; a frame joined with an
                                    external table by FINESS, SIREN or SIRET
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
     from mssante_audit.report.charts import bars, by_age, largest, lines, table, tiles
     from mssante_audit.report.controls import controls
     from mssante_audit.report.desk import export, join, moved, own_rule, within
+    from mssante_audit.report.explorer import explore
     from mssante_audit.report.findings import (
         family,
         findings_table,
@@ -116,6 +119,7 @@ _HOME = {
     "report.charts": "bars by_age largest lines table tiles",
     "report.controls": "controls",
     "report.desk": "export join moved own_rule within",
+    "report.explorer": "explore",
     "report.findings": (
         "family findings_table lacks opening remedy_of severity_bars title_of titles touched unknown"
     ),
@@ -140,13 +144,13 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names.spl
 __all__ = [
     "AUDITS", "Audit", "AuditError", "Figure", "Finding", "Person", "Rule", "Thresholds", "TrustSpace",
     "WhiteList", "actionable", "answer", "audit", "audit_all", "bars", "behind", "by_age", "card",
-    "catalogue", "cause_list", "causes", "checks", "compare", "controls", "domains", "enable", "export",
-    "family", "findings_table", "hosts", "join", "key_figures", "lacking", "lacks", "largest", "lead",
-    "lines", "load_declarations", "load_rules", "load_space", "load_whitelist", "mail_records", "mask",
-    "method_records", "moved", "note", "opening", "own_rule", "parse_contact", "parse_department",
+    "catalogue", "cause_list", "causes", "checks", "compare", "controls", "domains", "enable", "explore",
+    "export", "family", "findings_table", "hosts", "join", "key_figures", "lacking", "lacks", "largest",
+    "lead", "lines", "load_declarations", "load_rules", "load_space", "load_whitelist", "mail_records",
+    "mask", "method_records", "moved", "note", "opening", "own_rule", "parse_contact", "parse_department",
     "parse_dn", "parse_identifier", "percent", "register", "remedy_of", "rule", "say", "sections",
-    "severity_bars", "show_frames", "states", "table", "tiles", "title_of", "titles", "touched",
-    "unknown", "verify_signature", "waived", "within",
+    "severity_bars", "show_frames", "states", "table", "tiles", "title_of", "titles", "touched", "unknown",
+    "verify_signature", "waived", "within",
 ]  # fmt: skip
 
 

@@ -1,16 +1,24 @@
 """Reports that tests of several folders look at: made once a session, by the engine that users run."""
 
 import gzip
+import ipaddress
 import json
 import re
 import signal
+import ssl
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copy, copytree
 
 import forked
 import pandas as pd
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from lxml import etree
 from made_findings import framed, made
 from tlsmade import write_tls
@@ -172,7 +180,7 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (listed,) = (gzip.decompress(file.read_bytes()) for file in REAL.glob("*.xml.gz"))
     archived(folder / "data", the_day_before(listed), listed)
     copy(resource("data/sample") / "declarations.csv", folder / "data")  # the real one has no register
-    (sample,) = (resource("data/sample") / "observations").glob("*.gz")  # nor an observation
+    (sample,) = (resource("data/sample") / "observations").glob("dns-*.gz")  # nor an observation
     seen = gzip.decompress(sample.read_bytes()).replace(b'"2026-03-02T', b'"2025-02-28T')
     (folder / "data" / "dns.jsonl.gz").write_bytes(gzip.compress(seen))
     return run_reports(out=folder / "out", parameters={"data": str(folder / "data"), "as_of": REAL_AS_OF})
@@ -206,6 +214,32 @@ def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         out=folder / "out",
         parameters={"data": str(folder / "data"), "as_of": SAMPLE_AS_OF, "show_contacts": True},
     )
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSLContext]:
+    """A certificate for loopback, signed by itself; as a file to trust, and as a server's context."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "serveur fictif")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number(), now - timedelta(1), now + timedelta(1)
+        )
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    bundle, secret = folder / "bundle.cer", folder / "key.pem"
+    bundle.write_bytes(certificate.public_bytes(Encoding.DER))
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    secret.write_bytes(pem + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(secret)
+    return bundle, context
 
 
 @dataclass(frozen=True)
@@ -302,10 +336,10 @@ def hostile_site(hostile_run: Run, tmp_path_factory: pytest.TempPathFactory) -> 
 
 SLOW = (
     "attacks", "browser", "nightly", "notebooks", "observing", "test_annexe1", "test_archive",
-    "test_belongings", "test_changes", "test_cli", "test_cluster", "test_desk", "test_dossier", "test_fetch",
-    "test_identity", "test_ledger", "test_letter", "test_oracle", "test_package", "test_page", "test_report",
-    "test_reprs", "test_results", "test_sample", "test_shell", "test_signals", "test_site", "test_snapshot",
-    "test_trend", "test_waivers", "test_wheel", "test_workers",
+    "test_belongings", "test_changes", "test_cli", "test_cluster", "test_desk", "test_dossier",
+    "test_explorer", "test_fetch", "test_identity", "test_ledger", "test_letter", "test_oracle",
+    "test_package", "test_page", "test_report", "test_reprs", "test_results", "test_sample", "test_shell",
+    "test_signals", "test_site", "test_snapshot", "test_trend", "test_waivers", "test_wheel", "test_workers",
 )  # fmt: skip
 """Folders and beginnings of files whose tests start processes, make reports or load the whole sample."""
 

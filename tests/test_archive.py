@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import random
@@ -15,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -444,6 +447,30 @@ def test_a_broken_or_stale_history_is_made_again(archive, chain) -> None:
     (archive.folder / records[0].file).unlink()
     gone = history_of(fresh(archive))
     assert gone["first_seen"].min() == START + DAY, "a list that is gone is no longer counted"
+
+
+def test_a_history_that_was_changed_is_not_believed_and_told(archive, chain) -> None:
+    put(archive, *story(chain))
+    good, file = history_of(fresh(archive)), archive.folder / "history.parquet"
+    whole = file.read_bytes()
+    assert [name for name, fault in verify(fresh(archive)) if fault] == []
+    for place in range(5, len(whole), len(whole) // 20):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << place % 8
+        file.write_bytes(flipped)
+        pd.testing.assert_frame_equal(history_of(fresh(archive)), good)
+    ((name, fault),) = [told for told in verify(fresh(archive)) if told[1]]
+    assert (name, "archive rebuild" in fault) == ("history.parquet", True)
+    with locked(archive.folder):
+        bring_up_to_date(fresh(archive))
+    assert file.read_bytes() == whole
+    # One whose hash is right, and that still holds what no list does.
+    table = pq.read_table(file)
+    text = pa.array(["other"] * len(table))
+    pq.write_table(table.set_column(2, "description", text), file)
+    check = {"sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "rows": len(table)}
+    (archive.folder / ".history.json").write_text(json.dumps([check]))
+    assert dict(verify(fresh(archive)))["history.parquet"].startswith("does not hold")
 
 
 def test_an_empty_archive_has_an_empty_history(archive) -> None:

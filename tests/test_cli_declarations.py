@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
+import openpyxl
 import pytest
+from pypdf import PdfReader
 
 from mssante_audit.base.resources import resource
+from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import load_declarations
 
 AS_OF = ("--as-of", "2026-03-03")
+SPACES = {0xA0: " ", 0x202F: " "}
 SAMPLE = resource("data/sample") / "declarations.csv"
 
 
@@ -31,7 +36,9 @@ def run(tmp_path):
 def test_template_then_import(run, tmp_path):
     assert run("template", "register.xlsx").returncode == 0
     clean = run("import", "register.xlsx")
-    assert (clean.returncode, clean.stdout) == (0, "register.xlsx: 0 declarations, no findings\n")
+    assert (clean.returncode, clean.stdout) == (0, "register.xlsx\xa0: 0 déclaration, rien à signaler\n")
+    clean = run("import", "register.xlsx", "--lang", "en")
+    assert (clean.returncode, clean.stdout) == (0, "register.xlsx: 0 declaration, no findings\n")
     again = run("template", "register.xlsx")
     assert (again.returncode, again.stderr) == (
         2,
@@ -41,22 +48,41 @@ def test_template_then_import(run, tmp_path):
     assert "a template is an .xlsx file" in run("template", "register.csv").stderr
 
 
-def test_import_tells_what_is_wrong_row_by_row(run):
+def test_import_tells_what_is_wrong_row_by_row_in_french(run):
     done = run("import", SAMPLE, *AS_OF)
     assert done.returncode == 1
-    lines = done.stdout.splitlines()
-    assert lines[0] == "declarations.csv, row 1: Remarques: unknown column, not read"
-    assert any(line.startswith("declarations.csv, row 2: error: DNS method") for line in lines)
-    assert "declarations.csv, row 21: date: '31/02/2026' is not a date" in lines
-    assert lines[-1].startswith("declarations.csv: 95 declarations, ")
-    rows = [int(line.split(", row ")[1].split(":")[0]) for line in lines[:-1]]
+    lines = done.stdout.translate(SPACES).splitlines()
+    assert lines[0].startswith(
+        "declarations.csv, ligne 1 : « Remarques » : colonne inconnue, non lue. À faire : "
+    )
+    method = "« Méthode 1 : la délégation (à privilégier) » – « Méthode 2 : la redirection »"
+    assert lines[1].startswith(
+        f"declarations.csv, ligne 2 : {method} : Méthode DNS : pas exactement une case"
+    )
+    date = "« Date » : date illisible (31/02/2026). À écrire : JJ/MM/AAAA, par exemple 01/03/2026"
+    assert f"declarations.csv, ligne 21 : {date} (DECL_UNREADABLE)" in lines
+    assert any("ligne 22 : « Signature et cachet de la structure » : case ni cochée ni vide (peut-être)" in s
+               for s in lines)  # fmt: skip
+    rows = [int(re.search(r", lignes? (\d+)", one)[1]) for one in lines[:-1]]
     assert rows == sorted(rows)
+    todo = re.fullmatch(
+        r"declarations\.csv : 101 déclarations, (\d+) points à corriger ; (\d+) à vérifier", lines[-1]
+    )
+    assert int(todo[1]) + int(todo[2]) == len(lines) - 1
+
+
+def test_import_in_english(run):
+    lines = run("import", SAMPLE, *AS_OF, "--lang", "en").stdout.splitlines()
+    assert (
+        "declarations.csv, row 21: Date: not a date (31/02/2026). Type: DD/MM/YYYY (DECL_UNREADABLE)" in lines
+    )
+    assert re.fullmatch(r"declarations\.csv: 101 declarations, \d+ to correct, \d+ to check", lines[-1])
 
 
 def test_import_for_machines_masks_contacts(run):
     done = run("import", SAMPLE, *AS_OF, "--format", "json")
     told = json.loads(done.stdout)
-    assert (done.returncode, told["declarations"]) == (1, 95)
+    assert (done.returncode, told["declarations"]) == (1, 101)
     assert {"file", "row", "column", "kind", "value", "message"} == set(told["problems"][0])
     (consumer,) = [f for f in told["findings"] if f["rule"] == "DECL_PUBLIC_CONSUMER"]
     assert consumer["observed"] == "contact projet : m•••@gmail.com"
@@ -92,3 +118,167 @@ def test_no_register_in_the_data_folder(run, tmp_path):
     done = run("form", "a.mssante.fr", "a.pdf", "--data", tmp_path)
     assert "no register here" in done.stderr
     assert done.returncode == 2
+
+
+# -- a clerk alone with a register ---------------------------------------------------------------------------
+
+ROW = {
+    "contract_number": "0123456789", "structure_name": "CH ALPHA", "structure_id": "1759900004",
+    "beneficiary_id": "1759900004", "representative_last_name": "FICTIVE", "representative_first_name": "Zoé",
+    "postal_address": "1 rue de la Fiction", "representative_phone": "199000001",
+    "representative_email": "zoe@alpha.example", "project_manager_last_name": "MODELE",
+    "project_manager_first_name": "Ida", "project_manager_phone": "199000002",
+    "project_manager_email": "ida@alpha.example", "public_project_phone": "199000004",
+    "public_project_email": "projet@alpha.example", "public_technical_phone": "199000005",
+    "public_technical_email": "technique@alpha.example", "description": "Domaine de messagerie du CH Alpha",
+    "dn_igc_sante": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR", "redirection": "X",
+    "mail_server": "MX.Alpha.Example.", "date": "1er mars 2026", "signatory_last_name": "FICTIVE",
+    "signatory_first_name": "Zoé", "signature_present": "X",
+}  # fmt: skip
+ODD = {
+    3: {"signature_present": "peut-être", "date": "31/02/2026", "withdrawal": "x ?"},
+    4: {"domain": "ch-4\u200b.mssante.fr", "structure_id": "1 759 900 004", "description": "=1+1"},
+    5: {"postal_address": "idem", "dn_igc_sante": "cf. certificat joint", "description": "#REF!"},
+    6: {"public_project_email": "mailto:projet@alpha.example", "representative_last_name": "FIC\u200bTIVE"},
+}
+
+
+@pytest.fixture
+def workbook(tmp_path):
+    """A register as hands keep it: behind a cover sheet, zeros lost, some cells beyond reading."""
+    book = openpyxl.Workbook()
+    book.active.title = "Page de garde"
+    book.active["A1"] = "Registre tenu par le bureau"
+    book.create_sheet("Notes")["B2"] = "à rappeler"
+    sheet = book.create_sheet("Registre")
+    known = [field for field in fields().values() if not field.optional and field.name != "connector_vendor"]
+    sheet.append(["Registre au 3 mars"])
+    sheet.append([field.label for field in known])
+    for number in range(30):
+        row = {**ROW, "domain": f"CH-{number}.mssante.fr", **ODD.get(number, {})}
+        sheet.append([row.get(field.name, "") for field in known])
+        for cell in sheet[sheet.max_row]:
+            cell.data_type = "s" if cell.value else cell.data_type
+    book.save(tmp_path / "registre.xlsx")
+    return tmp_path / "registre.xlsx"
+
+
+def unknown(register):
+    """Return what a register does not know: fields by domain, boxes that are neither."""
+    every = register.declarations
+    lost = {(every.loc[every["row"] == row, "domain_key"].iloc[0].replace("\u200b", ""), name)
+            for _, row, name in register.lost}  # fmt: skip
+    boxes = [name for name, field in fields().items() if field.kind == "box"]
+    return lost, frozenset.union(*register.missing.values()), int(every[boxes].isna().sum().sum())
+
+
+def test_a_cover_sheet_is_passed_over_and_what_repeats_is_one_line(run, workbook):
+    done = run("import", workbook.name, *AS_OF)
+    lines = done.stdout.translate(SPACES).splitlines()
+    assert lines[0].startswith("registre.xlsx, feuille « Registre » : 120 fois, zéro initial rétabli : ")
+    assert "« Tél. du chef de projet » lignes 3-32" in lines[0]
+    assert len([line for line in lines if "zéro initial" in line]) == 1
+    assert (
+        "registre.xlsx : non lu, « Page de garde » et « Notes » ; seule la feuille « Registre » l’est"
+        in lines[-2]
+    )
+    assert (
+        "ligne 7 : « Nom du domaine de messagerie MSSanté » : caractères de contrôle (ch-4\\u200b.mssante.fr)"
+        in (done.stdout.translate(SPACES))
+    )
+    assert "FIC" not in done.stdout
+    assert "« Nom du représentant légal » : caractères de contrôle (\\u200b)" in done.stdout.replace(
+        "\xa0", " "
+    )
+    assert run("import", workbook.name, "--sheet", "Notes").returncode == 2
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx", "json", "jsonl"])
+def test_unknown_stays_unknown_through_every_conversion(run, workbook, tmp_path, suffix):
+    before = unknown(load_declarations(workbook))
+    assert before[2] == 2
+    assert ("ch-3.mssante.fr", "signature_present") in before[0]
+    assert "connector_vendor" in before[1]
+    for command in ("import", "fix"):
+        out = f"{command}.{suffix}"
+        words = ["--out", out] if command == "import" else [out]
+        assert run(command, workbook.name, *words, *AS_OF).returncode == 1
+        again = load_declarations(tmp_path / out)
+        assert unknown(again) == before
+        told = again.problems.set_index("column")["value"].to_dict()
+        assert (told["signature_present"], told["date"]) == ("peut-être", "31/02/2026")
+
+
+def test_fix_mends_what_needs_no_guess_and_lists_the_rest(run, workbook, tmp_path):
+    done = run("fix", workbook.name, "mieux.xlsx", *AS_OF)
+    assert done.returncode == 1
+    text = done.stdout.translate(SPACES)
+    assert "Corrigé sans rien deviner, 120 fois, zéro initial rétabli" in text
+    assert "Corrigé sans rien deviner, 1 fois, séparateurs ôtés : « Identifiant structure » ligne 7" in text
+    assert "mieux.xlsx, feuille « Déclarations », ligne 6 : « Date » : date illisible (31/02/2026)" in text
+    fixed = load_declarations(tmp_path / "mieux.xlsx").declarations.set_index("domain")
+    assert fixed.loc["ch-4.mssante.fr", "structure_id"] == "1759900004"
+    assert fixed.loc["ch-4.mssante.fr", "description"] == "=1+1"
+    assert fixed.loc["ch-6.mssante.fr", "public_project_email"] == "projet@alpha.example"
+    assert fixed.loc["ch-0.mssante.fr", ["mail_server", "public_project_phone"]].tolist() == [
+        "mx.alpha.example", "01 99 00 00 04",
+    ]  # fmt: skip
+    sheet = openpyxl.load_workbook(tmp_path / "mieux.xlsx")["Déclarations"]
+    marked = {cell.coordinate: cell for row in sheet.iter_rows(min_row=3) for cell in row if cell.comment}
+    values = [cell.value for cell in marked.values()]
+    assert values.count("peut-être") == values.count("#REF!") == values.count("cf. certificat joint") == 1
+    for cell in marked.values():
+        assert cell.fill.fgColor.rgb.endswith("F8CBAD")
+        assert "À écrire" in cell.comment.text or "À faire" in cell.comment.text
+    assert all(cell.data_type != "f" for row in sheet.iter_rows(min_row=3) for cell in row)
+    twice = run("fix", "mieux.xlsx", "encore.xlsx", *AS_OF)
+    assert "Corrigé" not in twice.stdout
+
+
+def test_fix_never_writes_over_what_it_reads(run, workbook):
+    before = workbook.read_bytes()
+    assert run("fix", workbook.name, workbook.name).returncode == 2
+    forced = run("fix", workbook.name, workbook.name, "--force")
+    assert (forced.returncode, workbook.read_bytes()) == (2, before)
+    assert run("fix", workbook.name, "out.ods").returncode == 2
+
+
+def test_a_form_carries_no_signature_and_says_what_is_not_known(run, tmp_path):
+    rows = [{**ROW, "domain": "a.mssante.fr", "withdrawal": "x ?"}]
+    (tmp_path / "declarations.json").write_text(json.dumps(rows), encoding="utf-8")
+    assert run("form", "a.mssante.fr", "a.pdf", "--data", tmp_path, *AS_OF).returncode == 0
+    form = PdfReader(tmp_path / "a.pdf")
+    values = {name: field.get("/V", "") for name, field in form.get_fields().items()}
+    for name in ("date", "signatory_last_name", "signatory_first_name", "signature_present", "withdrawal"):
+        assert values[name] in ("", "/Off"), name
+    assert values["redirection"] == "/Yes"
+    assert "Laissé vide" in form.pages[1].extract_text()
+
+
+def test_much_that_is_wrong_is_told_in_few_lines(run, tmp_path):
+    rows = [
+        {
+            "domain": f"d{n}.mssante.fr",
+            "date": f"{n}/99/2026",
+            "description": "=1+1\x07<script>",
+            "withdrawal": "?",
+        }
+        for n in range(1, 301)
+    ]
+    (tmp_path / "much.json").write_text(json.dumps(rows), encoding="utf-8")
+    done = run("import", "much.json", *AS_OF, "--out", "much.xlsx")
+    lines = done.stdout.translate(SPACES).splitlines()
+    assert done.returncode == 1
+    assert len(lines) < 60
+    assert "\x07" not in done.stdout
+    assert len([line for line in lines if "date illisible" in line]) == 20
+    (rest,) = [line for line in lines if "de même" in line]
+    assert rest.startswith("much.json, lignes 21-300 : « Date » : de même 280 fois")
+    assert len([line for line in lines if "colonne absente" in line]) == 1
+    assert (
+        "much.json, lignes 1-300 : « Je demande le retrait du domaine de messagerie"
+        in done.stdout.translate(SPACES)
+    )
+    sheet = openpyxl.load_workbook(tmp_path / "much.xlsx")["Déclarations"]
+    assert all(cell.data_type != "f" for row in sheet.iter_rows(min_row=3) for cell in row)
+    assert len([1 for row in sheet.iter_rows(min_row=3) for cell in row if cell.comment]) >= 600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -14,7 +15,7 @@ from mssante_audit.dossiers.facts import ANOTHER, PEERS_MIN, dossier, record, su
 from mssante_audit.dossiers.page import parts
 from mssante_audit.dossiers.remedies import remedy, said, theirs
 from mssante_audit.findings.frame import COLUMNS
-from mssante_audit.findings.registry import catalogue
+from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.results import of_operator
 from mssante_audit.space.trust import load_space
 
@@ -97,7 +98,9 @@ def test_changes_are_ones_own_and_the_other_side_is_not_named(space):
     assert set(told.loc[told["kind"] == "moved", "after"]) == {ANOTHER}
     contacts = told[told["kind"] == "contact_changed"]
     assert ANOTHER in set(contacts["after"])
-    assert contacts["before"].str.contains("•••").all()
+    assert contacts["before"].str.contains("@").all()
+    hidden = dossier(moved, GROUP, masked=True).changes
+    assert hidden.loc[hidden["kind"] == "contact_changed", "before"].str.contains("•••").all()
     html = part("changes-table", dossier(moved, GROUP)).text
     assert "landefactice" not in html
     assert len(dossier(moved, "1959900002").changes) == 0
@@ -167,8 +170,10 @@ def test_remedies_speak_to_the_operator():
     for code in catalogue():
         assert not remedy(code).startswith(("Demander à l’opérateur", "Appeler l’opérateur"))
         assert "auprès de l’opérateur" not in remedy(code)
+        if rule(code).severity != "info" and not rule(code).manager and code not in said()["others"]:
+            assert not re.search("L’opérateur|colonne|gestionnaire|\\bregistre", remedy(code)), code
     assert remedy("RECO_NOT_DECLARED").startswith("Envoyer l’annexe 1")
-    assert remedy("DN_SHAPE") == catalogue()["DN_SHAPE"].remedy_fr.strip()
+    assert remedy("LIST_ROW_DUPLICATE") == catalogue()["LIST_ROW_DUPLICATE"].remedy_fr.strip()
 
 
 def test_what_the_manager_must_do_is_not_asked_of_the_operator(space):
@@ -184,6 +189,6 @@ def test_what_dossiers_say_of_rules_names_rules():
 
 def test_nothing_to_correct_is_said():
     told = dossier(make_space({}), "1759900004")
-    quiet = replace(told, findings=told.findings[:0])
+    quiet = replace(told, findings=told.findings[:0], points=())
     assert "Rien à corriger" in part("answer", quiet).text
     assert record(quiet).by_rule == {}

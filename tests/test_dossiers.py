@@ -12,6 +12,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from multiprocessing import active_children, get_context
 from pathlib import Path
+from shutil import copytree
 from urllib.parse import unquote
 
 import psutil
@@ -67,7 +68,11 @@ def test_every_operator_has_a_dossier_a_letter_and_a_line_in_the_index(sample):
     assert {d.operator_id for d in run.outcomes} == operators
     assert run.made == len(run.outcomes) > 10
     files = set(everything_in(run.out)) - {".lock"}
-    assert files == {f"{d.file}{s}" for d in run.outcomes for s in PARTS} | {"index.html", "dossiers.json"}
+    written = {f"{d.file}{s}" for d in run.outcomes for s in d.files}
+    assert files == written | {"index.html", "dossiers.json"}
+    letters = {".txt", ".eml"}
+    assert all(set(d.files) in (PARTS, PARTS - letters) for d in run.outcomes)
+    assert {d.operator_id for d in run.outcomes if letters & set(d.files)}
     text = (run.out / "index.html").read_text(encoding="utf-8")
     linked = {unquote(link) for link in Links(text).found if not link.startswith("#")}
     assert linked == files - {"index.html", "dossiers.json"}
@@ -330,8 +335,7 @@ def elsewhere(tmp_path):
     (data / "observations").mkdir(parents=True)
     sample = resource("data/sample")
     (data / "list.xml.gz").write_bytes((sample / "listeblanchemssante.xml.gz").read_bytes())
-    (observed,) = (sample / "observations").iterdir()
-    (data / "observations" / observed.name).write_bytes(observed.read_bytes())
+    copytree(sample / "observations", data / "observations", dirs_exist_ok=True)
     return {"as_of": AS_OF, "data": str(data), "anchors": [str(sample / "anchors")]}
 
 

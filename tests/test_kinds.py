@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, ignore_patterns
 from types import ModuleType
 from typing import Any
 
@@ -100,7 +100,7 @@ def kind(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kind]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    copytree(resource("data/sample"), tmp_path / "data")
+    copytree(resource("data/sample"), tmp_path / "data", ignore=ignore_patterns("tls-*"))
     return tmp_path / "data"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import builtins
 import re
 from dataclasses import replace
@@ -12,18 +13,20 @@ import pytest
 from made_up import make_space
 from pypdf import PdfReader
 
+from mssante_audit.base.errors import InputError
 from mssante_audit.dossiers.facts import dossier
+from mssante_audit.dossiers.forms import MOST_FORMS
 from mssante_audit.dossiers.letter import (
     MOST_DOMAINS,
-    MOST_FORMS,
     MOST_POINTS,
+    SIGNATURE,
     WIDTH,
     letter_files,
     letter_text,
-    points_of,
     subject,
 )
-from mssante_audit.dossiers.remedies import remedy, theirs
+from mssante_audit.dossiers.remedies import theirs
+from mssante_audit.dossiers.stationery import Stationery, read_stationery
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.space.trust import load_space
 
@@ -54,14 +57,14 @@ def flat(text):
 
 def test_every_point_is_told_with_its_remedy_and_domains_worst_first(space):
     text = flat(letter_files(dossier(space, GROUP))[".txt"].decode())
-    points = points_of(dossier(space, GROUP))
+    points = dossier(space, GROUP).points
     ranks = [SEVERITIES.index(point.severity) for point in points]
     assert ranks == sorted(ranks, reverse=True)
-    assert {p.rule for p in points} == set(theirs(dossier(space, GROUP).findings)["rule"])
+    assert {code for p in points for code in p.rules} == set(theirs(dossier(space, GROUP).findings)["rule"])
     at = [text.index(f" {n}. [") for n in range(1, len(points) + 1)]
     assert at == sorted(at)
     for point in points:
-        assert flat(remedy(point.rule)).replace(" ;", " ;") in text
+        assert flat(point.remedy).replace(" ;", " ;") in text
         assert point.domains[0] in text
     head = f"Objet : MSSanté : {len(points)} points à corriger sur vos domaines – "
     assert text.startswith(f"{head}GROUPEMENT E-SANTE DE CHEMINSONGE")
@@ -70,11 +73,11 @@ def test_every_point_is_told_with_its_remedy_and_domains_worst_first(space):
 def test_it_stays_short_however_much_there_is_to_say(space):
     files = letter_files(dossier(space, LARGE))
     text = files[".txt"].decode()
-    points = points_of(dossier(space, LARGE))
+    points = dossier(space, LARGE).points
     assert len(points) > MOST_POINTS
     assert text.count("\n   À faire") == MOST_POINTS
     assert f"{len(points) - MOST_POINTS}\xa0autres points" in text
-    assert len(text) < 9_000
+    assert len(text) < 12_000
     assert max(p.domains.__len__() for p in points) > MOST_DOMAINS
     for line in text.splitlines()[1:]:
         assert len(line) <= WIDTH or " " not in line.strip()
@@ -103,13 +106,19 @@ def test_the_same_input_gives_the_same_bytes(space):
     assert parsed(later)["Message-ID"] != parsed(letter_files(dossier(space, GROUP))[".eml"])["Message-ID"]
 
 
-def test_contacts_are_left_out_unless_shown(space):
-    message = parsed(letter_files(dossier(space, GROUP))[".eml"])
+def test_contacts_are_left_out_of_what_others_read(space):
+    message = parsed(letter_files(dossier(space, GROUP, masked=True))[".eml"])
     assert [a.addr_spec for a in message["To"].addresses] == ["destinataire@a-completer.invalid"]
     assert "@gcs-cheminsonge" not in body(message).replace("•••@gcs-cheminsonge", "")
-    shown = parsed(letter_files(dossier(load_space(as_of=AS_OF, show_contacts=True), GROUP))[".eml"])
-    assert "dsi@gcs-cheminsonge.example" in [a.addr_spec for a in shown["To"].addresses]
-    assert all(a.addr_spec.endswith("@gcs-cheminsonge.example") for a in shown["To"].addresses)
+    forms = [PdfReader(BytesIO(a.get_content())).get_fields() for a in message.iter_attachments()]
+    assert {f["public_project_email"].get("/V", "") for f in forms} == {""}
+
+
+def test_it_goes_to_the_project_contact_of_the_list(space):
+    message = parsed(letter_files(dossier(space, GROUP))[".eml"])
+    listed = set(space.audited.loc[space.audited["operator_id"] == GROUP, "project_email"])
+    assert [a.addr_spec for a in message["To"].addresses] == ["dsi@gcs-cheminsonge.example"]
+    assert listed == {"dsi@gcs-cheminsonge.example"}
 
 
 def test_the_forms_are_filled_from_the_register(space):
@@ -120,16 +129,11 @@ def test_the_forms_are_filled_from_the_register(space):
     assert values["domain"] == "annexe2-valfictif.mssante.fr"
     assert values["structure_id"] == GROUP
     assert values["dn_igc_sante"].startswith("CN=mss-2.gcs-cheminsonge.example")
-    for empty in ("date", "public_project_email", "representative_last_name", "project_manager_phone"):
+    assert values["public_project_email"] == "mssante@gcs-cheminsonge.example"
+    for empty in ("date", "signatory_last_name", "signatory_first_name", "primary_server"):
         assert values[empty] == "", empty
-
-
-def test_a_form_shows_contacts_where_the_space_does():
-    shown = replace(load_space(as_of=AS_OF, show_contacts=True), mailboxes=None)
-    form = next(parsed(letter_files(dossier(shown, GROUP))[".eml"]).iter_attachments())
-    fields = PdfReader(BytesIO(form.get_content())).get_fields()
-    assert fields["public_project_email"]["/V"] == "mssante@gcs-cheminsonge.example"
-    assert fields["signatory_last_name"].get("/V", "") == ""
+    for box in ("signature_present", "delegation", "redirection", "withdrawal"):
+        assert values[box] in ("", "/Off"), box
 
 
 def test_without_the_extra_pdf_the_form_is_plain_text(space, monkeypatch):
@@ -146,11 +150,24 @@ def test_without_the_extra_pdf_the_form_is_plain_text(space, monkeypatch):
     assert "Nom du domaine de messagerie MSSanté : annexe2-valfictif.mssante.fr" in form.get_content()
 
 
-def test_without_a_register_nothing_is_attached(space):
-    message = parsed(letter_files(dossier(replace(space, declarations=None), GROUP))[".eml"])
-    assert not message.is_multipart()
-    assert "pré-rempli" not in body(message)
-    assert "annexe 1" in body(message)
+def test_without_a_register_the_form_is_filled_from_the_list(space):
+    bare = replace(space, declarations=None)
+    forms = list(parsed(letter_files(dossier(bare, GROUP))[".eml"]).iter_attachments())
+    named = {f.get_filename(): PdfReader(BytesIO(f.get_content())) for f in forms}
+    form = named["annexe1-msp-diguemirage.cheminsonge.mssante.fr.pdf"]
+    values = {n: f.get("/V", "") for n, f in form.get_fields().items()}
+    own = space.entries[space.entries["operator_id"] == GROUP]
+    row = own[own["domain"] == "msp-diguemirage.cheminsonge.mssante.fr"].iloc[0]
+    assert values["structure_id"] == GROUP
+    assert values["description"] == row["description"]
+    assert values["public_project_email"] == row["project_email"]
+    assert values["dn_igc_sante"] == ""  # reported as wrong (DN_SHAPE): for the operator
+    assert "Laissé vide : l’audit y signale une erreur" in form.pages[0].extract_text()
+    assert {values[b] for b in ("delegation", "redirection", "withdrawal", "signature_present")} <= {
+        "",
+        "/Off",
+    }
+    assert values["representative_last_name"] == values["contract_number"] == ""
 
 
 @pytest.mark.parametrize("show", [False, True])
@@ -163,11 +180,10 @@ def test_a_name_carries_no_header_and_no_line_in(show):
         }
     )
     hostile = replace(hostile, show_contacts=show)
-    files = letter_files(dossier(hostile, "1759900004"))
+    files = letter_files(dossier(hostile, "1759900004", masked=not show), Stationery(to_all=True))
     message = parsed(files[".eml"])
     assert set(message.keys()) == {
         "Subject", "From", "To", "Date", "Message-ID", "X-Unsent", "MIME-Version", "Content-Type",
-        "Content-Transfer-Encoding",
     }  # fmt: skip
     assert "Bcc" not in message
     assert message["Subject"].count("\n") == 0
@@ -176,26 +192,197 @@ def test_a_name_carries_no_header_and_no_line_in(show):
 
 def test_a_label_of_several_lines_stays_on_one():
     told = replace(dossier(make_space({}), "1759900004"), name=HOSTILE)
-    assert subject(told, ()).endswith(
+    assert subject(told).endswith(
         "CH ALPHA\\u000d\\u000aBcc: victime@pwned.example\\u000d\\u000a\\u000d\\u000a<script>"
     )
-    assert letter_text(told, (), ()).splitlines()[1] == ""
-    assert not re.search(r"^Bcc", letter_text(told, (), ()), re.MULTILINE)
+    text = letter_text(told, (), Stationery())
+    assert text.splitlines()[1] == ""
+    assert not re.search(r"^Bcc", text, re.MULTILINE)
 
 
 def test_a_name_of_any_letters_comes_through():
     name = "HÔPITAL ŒUVRE 漢字 \N{RIGHT-TO-LEFT OVERRIDE}X " + "É" * 100
     odd = make_space({"dn": f"CN=mss.alpha.example,OU=1759900004,O={name},ST=Paris (75),C=FR"})
-    message = parsed(letter_files(dossier(odd, "1759900004"))[".eml"])
+    message = parsed(letter_files(dossier(odd, "1759900004"), Stationery(to_all=True))[".eml"])
     assert "HÔPITAL ŒUVRE 漢字 \\u202eX" in message["Subject"]
     assert len(message["Subject"]) < 150
     assert message["To"].addresses[0].display_name.startswith("HÔPITAL ŒUVRE 漢字")
 
 
-def test_nothing_to_correct_makes_a_short_message():
-    good = make_space({})
-    quiet = points_of(dossier(good, "1759900004"))
-    text = letter_files(dossier(good, "1759900004"))[".txt"].decode()
-    assert quiet == ()
+def test_nothing_to_correct_makes_no_letter_or_a_short_one_if_asked():
+    good = dossier(make_space({}), "1759900004")
+    assert good.points == ()
+    assert letter_files(good) == {}
+    text = letter_files(good, Stationery(to_all=True))[".txt"].decode()
     assert "rien à corriger" in text.splitlines()[0]
     assert "À faire" not in text
+
+
+# -- what it is written on -----------------------------------------------------------------------------------
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cf50"
+    "0f0004850180bf36b1420000000049454e44ae426082"
+)
+LETTER = """
+[fetch]
+enabled = true
+[letter]
+sender = "Agence fictive <mss@agence.example>"
+reply_to = "suivi@agence.example"
+signature = \"\"\"
+Zoé FICTIVE
+Chargée de mission\"\"\"
+deadline_days = 30
+logo = "logo.png"
+"""
+
+
+def stationery_of(tmp_path, text=LETTER):
+    (tmp_path / "logo.png").write_bytes(PNG)
+    (tmp_path / "audit.toml").write_text(text, encoding="utf-8")
+    return read_stationery(tmp_path / "audit.toml")
+
+
+def test_the_settings_say_from_whom_and_until_when(space, tmp_path):
+    files = letter_files(dossier(space, GROUP), stationery_of(tmp_path))
+    message = parsed(files[".eml"])
+    assert str(message["From"]) == "Agence fictive <mss@agence.example>"
+    assert str(message["Reply-To"]) == "suivi@agence.example"
+    text = files[".txt"].decode()
+    assert "d’ici au 2\xa0avril\xa02026" in text
+    assert text.endswith("Cordialement,\n\nZoé FICTIVE\nChargée de mission\n")
+    assert SIGNATURE not in text
+    (logo,) = [part for part in message.walk() if part.get_content_maintype() == "image"]
+    assert (logo.get_content(), logo["Content-ID"]) == (PNG, "<logo>")
+    html = message.get_body(("html",)).get_content()
+    assert 'src="cid:logo"' in html
+    assert "<script" not in html
+    assert body(message) == text.partition("\n\n")[2]
+    names = [part.get_filename() for part in message.iter_attachments()]
+    assert len(names) == MOST_FORMS
+    assert all(name.endswith(".pdf") for name in names)
+    again = letter_files(dossier(space, GROUP), stationery_of(tmp_path))
+    assert again == files
+
+
+def leaves(raw):
+    """Return the parts of a message as a parser reads them that has nothing of Python's: RFC 2045."""
+    head, _, content = raw.partition(b"\r\n\r\n")
+    lines = re.sub(rb"\r\n[ \t]+", b" ", head).decode("ascii").split("\r\n")
+    fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if bound := re.search(r'boundary="([^"]+)"', fields["content-type"]):
+        _, *parts = (b"\r\n" + content).split(b"\r\n--" + bound[1].encode())
+        assert parts.pop().strip() == b"--"
+        return [leaf for part in parts for leaf in leaves(part.removeprefix(b"\r\n"))]
+    how = fields.get("content-transfer-encoding", "7bit")
+    decoded = {"base64": binascii.a2b_base64, "quoted-printable": binascii.a2b_qp, "7bit": bytes}[how](
+        content
+    )
+    return [(fields["content-type"].partition(";")[0], fields.get("content-disposition", ""), decoded)]
+
+
+@pytest.mark.parametrize("with_logo", [False, True])
+def test_another_parser_finds_the_same_parts(space, tmp_path, with_logo):
+    on = stationery_of(tmp_path) if with_logo else Stationery()
+    files = letter_files(dossier(space, GROUP), on)
+    found = leaves(files[".eml"])
+    kinds = [
+        "text/plain",
+        *(["text/html", "image/png"] if with_logo else []),
+        *["application/pdf"] * MOST_FORMS,
+    ]
+    assert [kind for kind, *_ in found] == kinds
+    assert found[0][2].decode().replace("\r\n", "\n") == files[".txt"].decode().partition("\n\n")[2]
+    attached = {
+        re.fullmatch(r'attachment; filename="([a-z0-9.-]+)"', disposition)[1]: content
+        for kind, disposition, content in found
+        if kind == "application/pdf"
+    }
+    theirs_ = {a.get_filename(): a.get_content() for a in parsed(files[".eml"]).iter_attachments()}
+    assert attached == theirs_
+    assert all(PdfReader(BytesIO(content)).get_fields() for content in attached.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[data]\n", "has no section [letter]"),
+        ("[letter]\nsendr = 'x'\n", "no such key: letter.sendr"),
+        ("[letter]\nsender = 'nobody'\n", 'letter.sender: "nobody" is not of the right form'),
+        ("[letter]\nsender = 'a@b.example\\nBcc: c@d.example'\n", "not of the right form"),
+        ('[letter]\nsender = "a@b.example\\nBcc: c@d.example"\n', "not of the right form"),
+        ("[letter]\nsender = 'X <a..b@@x>'\n", "not of the right form"),
+        ("[letter]\nlogo = 'audit.toml'\n", "no PNG or JPEG"),
+        ("[letter]\nlogo = 'none.png'\n", "cannot be read"),
+        ("[letter\n", "cannot be read"),
+    ],
+)
+def test_bad_settings_are_refused_in_one_line(tmp_path, text, why):
+    with pytest.raises(InputError, match=re.escape(why)) as refused:
+        stationery_of(tmp_path, text)
+    assert "\n" not in str(refused.value)
+
+
+# -- what differs --------------------------------------------------------------------------------------------
+
+
+def spelt(*dns):
+    rows = [
+        {"domain": f"ch-{n}.mssante.fr", "dn": dn.replace("MINE", "CH ALPHA")} for n, dn in enumerate(dns)
+    ]
+    return dossier(make_space(*rows), "1759900004")
+
+
+@pytest.mark.parametrize(
+    ("odd", "marks"),
+    [
+        ("O=MINE,ST=Paris(75),C=FR", ["ST=Paris[](75)", "ST=Paris[␣](75)"]),
+        ('O="MINE",ST=Paris (75),C=FR', ['O=["]CH ALPHA["],', "O=[]CH ALPHA[],"]),
+        ("O=MINE, ST=Paris (75),C=FR", [",[␣]ST=", ",[]ST="]),
+        ("O=CH\xa0ALPHA,ST=Paris (75),C=FR", ["CH[⍽]ALPHA", "CH[␣]ALPHA"]),
+        ("O=MINE,ST=PARIS (75),C=FR", ["ST=P[ARIS]", "ST=P[aris]"]),
+    ],
+)
+def test_a_difference_is_marked_where_it_is(odd, marks):
+    start = "CN=mss.alpha.example,OU=1759900004,"
+    right = f"{start}O=MINE,ST=Paris (75),C=FR"
+    text = letter_files(spelt(right, right, start + odd))[".txt"].decode()
+    joined = re.sub(r"\n +", " ", text)
+    for mark in marks:
+        assert mark in joined, text
+    assert "entre crochets : ce qui diffère" in joined
+    for line in text.splitlines():  # what differs is never where a line was broken
+        assert not line.endswith(("[", " "))
+        assert line.count("[") == line.count("]")
+
+
+def test_a_letter_names_no_column_and_nobody_in_the_third_person(space):
+    for operator_id in sorted(set(space.entries["operator_id"]) - {""}):
+        text = flat(letter_files(dossier(space, operator_id)).get(".txt", b"").decode())
+        assert "colonne" not in text
+        assert not re.search(r"À faire : L’opérateur|\(s\)", text)
+
+
+def test_own_contacts_are_in_clear_and_nobody_elses():
+    ours = {"dn": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"}
+    theirs_ = {"dn": "CN=mss.beta.example,OU=1759900012,O=CH BETA,ST=Paris (75),C=FR"}
+    space = make_space(
+        {**ours, "domain": "a.mssante.fr", "project_contact": "01 99 00 00 01, zoe.fictive@gmail.com"},
+        {**theirs_, "domain": "b.mssante.fr", "project_contact": "01 99 00 00 02, ida.modele@gmail.com"},
+    )
+    text = letter_files(dossier(space, "1759900004"))[".txt"].decode()
+    assert "zoe.fictive@gmail.com" in text
+    assert "ida.modele" not in text
+    masked = letter_files(dossier(space, "1759900004", masked=True))[".txt"].decode()
+    assert "z•••@gmail.com" in masked
+    assert "zoe.fictive" not in masked
+
+
+def test_what_one_remedy_mends_is_one_point(space):
+    for operator_id in sorted(set(space.entries["operator_id"]) - {""}):
+        told = dossier(space, operator_id)
+        remedies = [point.remedy for point in told.points]
+        assert len(remedies) == len(set(remedies))
+        assert set(remedies) == {told.remedies[key] for key in theirs(told.findings)["fingerprint"]}
+        assert all("{" not in text for text in remedies)

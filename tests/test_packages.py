@@ -62,9 +62,7 @@ def test_findings_of_it_and_of_all(package: Path) -> None:
     assert table(own)["observed"].str.match(r"[0-9]+\schiffres? : <b>").all()
     everything = table(command(package, "findings", "all", "--as-of", AS_OF)[1])
     assert everything[everything["audit"] == "digits"].reset_index(drop=True).equals(table(own))
-    assert (
-        everything["audit"].nunique() == len({*registry.OURS} - {"certificates"}) + 1
-    )  # the sample has no TLS
+    assert everything["audit"].nunique() == len(registry.OURS) + 1
 
 
 def test_help_and_rules_name_it(package: Path) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from cryptography import x509
-from made_up_dns import HARD_DNS
 from stdnum import luhn
 
 from mssante_audit.audits import audit, audit_all
@@ -42,6 +41,7 @@ from tools.sample.make import (
     write_sample,
 )
 from tools.sample.space import LONGEST_LABEL
+from tools.sample.tls import ISSUING, ROOT, TLS, build_tls
 
 SAMPLE = resource("data/sample")
 REAL = Path(__file__).parents[2] / "shared" / "real"
@@ -89,7 +89,8 @@ def test_audits_find_in_each_list_what_the_truth_says(file: str) -> None:
 
 
 def register_files(folder: Path) -> list[str]:
-    return [REGISTER, *sorted(f"registers/{file.name}" for file in (folder / "registers").iterdir())]
+    kept = [file for file in (folder / "registers").rglob("*.*") if file.name != "scope.toml"]
+    return [REGISTER, *sorted(str(file.relative_to(folder)) for file in kept)]
 
 
 @pytest.mark.parametrize("file", register_files(SAMPLE))
@@ -155,6 +156,35 @@ def test_observations_of_other_seeds(seed: int, defects: bool, tmp_path: Path) -
         assert rules <= {"DNS_METHOD_UNKNOWN", "DNS_MX_CERTIFICATE", "DNS_MX_CONCENTRATION"}, "the list's own"
 
 
+def tls_findings(space: TrustSpace) -> Counter[Line]:
+    findings = audit("certificates", space)
+    return Counter((TLS, f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in findings.itertuples())
+
+
+def test_audit_finds_of_mail_servers_what_the_truth_says() -> None:
+    expected = Counter({line: n for line, n in truth(SAMPLE).items() if line[0] == TLS})
+    assert expected, "an observation about which the truth says nothing"
+    space = load_space(SAMPLE, as_of=SAMPLE_AS_OF, anchors=[SAMPLE / "anchors"])
+    assert tls_findings(space) == expected
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_mail_servers_of_other_seeds(seed: int, tmp_path: Path) -> None:
+    sample = build(seed)
+    dns = build_dns(sample.rows, sample.operators, build_register(sample.rows, sample.operators).rows)
+    tls = build_tls(dns, sample.rows)
+    for file, content in (
+        (OBSERVATION, dns.observation()),
+        (TLS, tls.observation()),
+        ("anchors/a.pem", ROOT.pem + ISSUING.pem),
+        (LIST_FILE, gzip.compress(whitelist_xml(sample), mtime=0)),
+    ):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(content)
+    space = load_space(tmp_path, as_of=SAMPLE_AS_OF, anchors=[tmp_path / "anchors"])
+    assert tls_findings(space) == Counter(tls.truths(TLS))
+
+
 def mailbox_findings(space: TrustSpace, file: str) -> Counter[Line]:
     findings = audit("mailboxes", space)
     return Counter((file, f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in findings.itertuples())
@@ -186,16 +216,13 @@ def test_extractions_of_other_seeds(seed: int, tmp_path: Path) -> None:
 def test_truth_is_about_the_files_that_are_there() -> None:
     # tests/test_changes.py holds the audits to the lines about the archive.
     files = {line[0] for line in truth(SAMPLE)} - {"archive"}
-    assert files == {*list_files(SAMPLE), *register_files(SAMPLE), OBSERVATION, EXTRACTION, CUT}
+    assert files == {*list_files(SAMPLE), *register_files(SAMPLE), OBSERVATION, TLS, EXTRACTION, CUT}
 
 
 def test_every_rule_has_a_defect() -> None:
-    """All but those on a change of signer (all lists of the sample have one), on hard DNS, and on TLS."""
+    """All but those on a change of signer (all lists have one), and on revocation: no CRL lies there."""
     signers = {"LIST_SIGNER_CHANGED", "LIST_SIGNER_NEW"}
-    tls = {
-        o.code for o in catalogue().values() if o.audit == "certificates"
-    }  # tests/audits has servers for them
-    made = {o.code for o in catalogue().values() if o.audit} - signers - HARD_DNS - tls
+    made = {o.code for o in catalogue().values() if o.audit} - signers - {"TLS_REVOKED"}
     assert {line[1] for line in truth(SAMPLE)} == made
 
 

@@ -309,7 +309,9 @@ def test_the_samples_signer_is_expected_under_the_samples_anchor_only():
 def revoke(keys, chain, tmp_path):
     """Write a revocation list of the issuing authority (or of the root), which may name the signer."""
 
-    def written(name="a.crl", made=MADE, days=7, revoked=None, lost=None, by=1, extension=None, of=None):
+    def written(
+        name="a.crl", made=MADE, days=7, revoked=None, lost=None, by=1, extension=None, of=None, reason=""
+    ):
         issuer = (chain.root, chain.issuing)[by]
         builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.subject)
         builder = builder.last_update(made).next_update(made + timedelta(days))
@@ -318,6 +320,8 @@ def revoke(keys, chain, tmp_path):
             entry = entry.serial_number((of or chain.signer).serial_number)
             if lost:
                 entry = entry.add_extension(x509.InvalidityDate(lost.replace(tzinfo=None)), False)
+            if reason:
+                entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags[reason]), False)
             builder = builder.add_revoked_certificate(entry.build())
         if extension:
             builder = builder.add_extension(extension, True)
@@ -357,6 +361,11 @@ DAY = timedelta(days=1)
         ({"revoked": MADE + DAY, "lost": MADE - DAY, "made": MADE + 2 * DAY}, REVOKED),
         ({"by": 0}, UNKNOWN),
         ({"extension": x509.DeltaCRLIndicator(3)}, UNKNOWN),
+        ({"revoked": MADE - DAY, "extension": x509.DeltaCRLIndicator(3)}, UNKNOWN),
+        ({"revoked": MADE - DAY, "reason": "key_compromise"}, REVOKED),
+        ({"revoked": MADE - DAY, "reason": "certificate_hold"}, REVOKED),
+        # A hold may have been lifted since that list was made.
+        ({"revoked": MADE - 31 * DAY, "reason": "certificate_hold", "made": MADE - 30 * DAY}, UNKNOWN),
         (
             {"extension": x509.IssuingDistributionPoint(None, None, False, True, None, False, False)},
             UNKNOWN,  # only of authorities
@@ -382,6 +391,31 @@ def test_a_revocation_list_of_nobody_says_nothing(signed, anchors, tmp_path, rev
     (tmp_path / "b.crl").write_bytes(b"broken")
     (tmp_path / "c.crl").mkdir()
     assert told_with(signed, anchors, forged, tmp_path / "b.crl", tmp_path / "c.crl") == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        ({}, f"a.crl of {MADE:%Y-%m-%d} does not name it"),
+        (
+            {"revoked": MADE - DAY, "reason": "key_compromise"},
+            f"a.crl says that it was revoked on {MADE - DAY:%Y-%m-%d} (keyCompromise)",
+        ),
+        (
+            {"made": MADE - 30 * DAY},
+            f"a.crl was due to be replaced before that time ({MADE - 23 * DAY:%Y-%m-%d})",
+        ),
+        ({"by": 0}, "no revocation list of its issuer lies here"),
+        ({"extension": x509.DeltaCRLIndicator(3)}, "a.crl is not complete, or about other certificates"),
+    ],
+)
+def test_why_it_is_known_or_not_is_told_with_the_lists_age(signed, anchors, revoke, made, why):
+    assert verdict(signed, [*anchors, revoke(**made)]).revocation_why == why
+
+
+def test_a_list_that_has_changed_is_read_again(signed, anchors, revoke):
+    assert told_with(signed, anchors, revoke()) == GOOD
+    assert told_with(signed, anchors, revoke(revoked=MADE - DAY)) == REVOKED
 
 
 def test_they_are_found_beside_a_list_and_beside_its_archive(signed, chain, anchors, revoke, tmp_path):

@@ -12,16 +12,20 @@ import duckdb
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
+from tlsmade import write_tls
 from typer.testing import CliRunner
 
 from mssante_audit import load_space
 from mssante_audit.audits import audit_all, waived
+from mssante_audit.audits.certificates.presented import presented
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.snapshot import is_snapshot, make_snapshot
 from mssante_audit.snapshot.folder import FILE, PRIVATE
 from mssante_audit.snapshot.make import bound_to, fresh
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.presented import expiries, revocations, servers_shown
 
 AS_OF = "2026-03-03T06:00:00+00:00"
 
@@ -57,6 +61,21 @@ def test_a_space_from_its_snapshot_is_the_one_it_was_made_of(space: TrustSpace, 
     assert again.declarations is not None
     assert space.declarations is not None
     assert len(again.declarations.declarations) == len(space.declarations.declarations)
+
+
+def test_servers_are_judged_by_the_same_certificates_and_lists(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(resource("data/sample"), data)
+    write_tls(load_space(data, as_of=AS_OF), data, ["<b>"])
+    before = load_space(data, as_of=AS_OF, anchors=[data / "anchors"])
+    make_snapshot(before, tmp_path / "kept", data=data)
+    after = load_space(tmp_path / "kept")
+    for told in (expiries, revocations, servers_shown):
+        assert_frame_equal(told(before), told(after))
+    states = [
+        {one.chain.state for one in presented(s).servers.values() if one.chain} for s in (before, after)
+    ]
+    assert states == [{"unknown"}, {"unknown"}]
 
 
 def test_contacts_are_there_for_who_may_read_them(space: TrustSpace, made: Path, shared: Path) -> None:

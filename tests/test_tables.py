@@ -11,7 +11,7 @@ from made_findings import framed, made
 
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.french import NARROW, NBSP
-from mssante_audit.report import findings, tables
+from mssante_audit.report import charts, findings, tables
 
 HOSTILE = (
     '<script>alert(1)</script><img src=x onerror=alert(2)> =HYPERLINK("x") \N{RIGHT-TO-LEFT OVERRIDE}evil\x00'
@@ -158,3 +158,19 @@ def test_key_figures_are_a_list_of_terms():
     )
     assert page.xpath("//dl/div/dt/text()") == ["Domaines", "A"]
     assert [dd.text_content() for dd in page.xpath("//dl/div/dd")] == [f"4{NARROW}944<b>", "1"]
+
+
+def test_numbers_stand_below_each_other_and_what_is_short_keeps_to_its_line():
+    rows = pd.DataFrame(
+        {
+            "n": [3, 1200],
+            "some": pd.array([1, None], dtype="Int64"),
+            "day": ["26/01/2025"] * 2,
+            "why": ["un mot " * 5] * 2,
+        }
+    )
+    page = parsed(charts.table(rows, name="t"))
+    kinds = [[cell.get("class") for cell in row] for row in page.xpath("//tr")]
+    assert kinds[0] == ["number", "number", None, None]
+    assert kinds[1] == ["number", "number", "short", None]
+    assert kinds[2] == ["number", None, "short", None]  # where nothing is known, nothing is set

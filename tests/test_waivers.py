@@ -11,8 +11,10 @@ import pytest
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
+from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.waivers import load_waivers
 from mssante_audit.report.findings import findings_table
+from mssante_audit.report.run import run_reports
 from mssante_audit.space.trust import TrustSpace, load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
@@ -125,3 +127,22 @@ def test_until_is_a_day(tmp_path) -> None:
     (one,) = load_waivers(file)
     assert one.holds(datetime(2026, 12, 31, 23, 59, tzinfo=UTC))
     assert not one.holds(datetime(2027, 1, 1, tzinfo=UTC))
+
+
+def test_a_report_does_not_call_an_accepted_finding_fixed(folder: Path, tmp_path: Path) -> None:
+    def told(as_of: str) -> tuple[FollowUp, list[dict[str, str]]]:
+        given = {"data": str(folder), "as_of": as_of}
+        (outcome,) = run_reports(["dn_consistency"], out=tmp_path / "out", parameters=given).outcomes
+        assert outcome.told
+        assert outcome.results
+        return outcome.told, outcome.results.findings.to_dict("records")
+
+    _, (first, *_) = told("2026-03-03T06:00:00Z")
+    text = waiver(rule=first["rule"], fingerprint=first["fingerprint"])
+    (folder / "waivers.toml").write_text(text, encoding="utf-8")
+    accepted, after = told("2026-03-03T07:00:00Z")
+    assert first["fingerprint"] not in [one["fingerprint"] for one in after]
+    assert (accepted.fixed, accepted.counts()["new"]) == ((), 0)
+    (folder / "waivers.toml").unlink()
+    back, _ = told("2026-03-03T08:00:00Z")
+    assert (back.fixed, back.counts()["new"]) == ((), 0)

@@ -70,12 +70,12 @@ def fetch_extraction(folder: Path, settings: Settings | None = None) -> Fetched:
             if made is None:
                 raise FetchError(
                     "the answer does not tell when the extraction was made",
-                    file=settings.url,
+                    file=settings.shown,
                     remedy="Give ANS's address, or data.gouv.fr's with --url",
                 )
             extraction = Extraction(_named(made, suffix), made, draft)
             if damage := extraction.counts.damage:
-                raise FetchError(f"what came is damaged ({damage})", file=settings.url, remedy="Try again")
+                raise FetchError(f"what came is damaged ({damage})", file=settings.shown, remedy="Try again")
             os.replace(draft, folder / extraction.source)
     return Fetched(folder / extraction.source, extraction)
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from mssante_audit.archive.keep import MAX_LOSS, keep, locked
 from mssante_audit.archive.log import GOOD, Record, append
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import FetchError, InputError
+from mssante_audit.base.secret import masked_url
 from mssante_audit.whitelist.load import sha256_of
 
 URL = "https://espacedeconfiance.mssante.fr/listeblanchemssante.xml"
@@ -39,7 +40,7 @@ _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 class Settings:
     """How a list is fetched."""
 
-    url: str = URL
+    url: str = field(default=URL, repr=False)
     ca_bundle: Path | None = None
     """Certificates to trust for TLS (PEM, DER or PKCS #7), instead of the system's."""
     max_bytes: int = 64 * 2**20
@@ -58,8 +59,15 @@ class Settings:
     """Pause after the first attempt; twice as long after each other one, or what the server asks for."""
     max_loss: float = MAX_LOSS
     """Share of rows lost from which a list is flagged."""
+    plain: bool = False
+    """Whether plain HTTP will do: where what comes bears a signature that is checked."""
     had: Callable[[str], bool] = lambda said: False
     """Tells by `Download.said` whether an answer is one had already, whose rest is then not asked for."""
+
+    @property
+    def shown(self) -> str:
+        """The address without credentials, as it is told and logged."""
+        return masked_url(self.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +100,10 @@ def fetch(archive: Archive, settings: Settings | None = None, *, now: datetime |
     """
     settings = settings or Settings()
     at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-    record = Record(at, "fetch", "failed", source=settings.url)
+    record = Record(at, "fetch", "failed", source=settings.shown)
     with locked(archive.folder):
         fresh = replace(archive)
-        known = _last(fresh, settings.url)
+        known = _last(fresh, settings.shown)
         try:
             got = download(settings, known)
         except FetchError as error:
@@ -133,7 +141,7 @@ def download(settings: Settings, known: Record | None = None) -> Download:
     FetchError
         If it cannot be had, or is refused.
     """
-    url = _checked_url(settings.url, None, settings.url)
+    url = _checked_url(settings.url, None, settings)
     headers = {"Accept-Encoding": "identity", "User-Agent": "mssante-audit"}
     if known and known.etag:
         headers["If-None-Match"] = known.etag
@@ -141,7 +149,7 @@ def download(settings: Settings, known: Record | None = None) -> Download:
         headers["If-Modified-Since"] = known.last_modified
     timeout = httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds)
     with httpx.Client(
-        verify=_context(settings.ca_bundle),
+        verify=tls_context(settings.ca_bundle),
         timeout=timeout,
         headers=headers,
         trust_env=url.host not in LOOPBACK,
@@ -154,10 +162,17 @@ def download(settings: Settings, known: Record | None = None) -> Download:
                     raise
                 asked = float(getattr(error, "pause", 0))
                 time.sleep(max(min(asked, 60), settings.backoff_seconds * 2 ** (attempt - 1)))
-    raise FetchError("no attempt was allowed", file=settings.url)
+    raise FetchError("no attempt was allowed", file=settings.shown)
 
 
-def _context(bundle: Path | None) -> ssl.SSLContext:
+def tls_context(bundle: Path | None) -> ssl.SSLContext:
+    """Return how servers are verified: by some certificates (PEM, DER or PKCS #7), the system's if none.
+
+    Raises
+    ------
+    InputError
+        If the certificates cannot be read.
+    """
     if bundle is None:
         return ssl.create_default_context()
     from cryptography.hazmat.primitives.serialization import Encoding
@@ -185,7 +200,7 @@ def _attempt(client: httpx.Client, settings: Settings, *, asked: bool) -> Downlo
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             why = f"the server's certificate is not trusted ({_short(error)})"
             remedy = "Give the authority's certificates with --ca-bundle"
-            raise FetchError(why, file=settings.url, remedy=remedy) from error
+            raise FetchError(why, file=settings.shown, remedy=remedy) from error
         raise _failed(settings, f"the connection failed ({_short(error)})", again=True) from error
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
         raise _failed(settings, f"the answer cannot be used ({_short(error)})") from error
@@ -199,20 +214,21 @@ def _follow(client: httpx.Client, settings: Settings, watch: _Watch, *, asked: b
             if not response.has_redirect_location:
                 return _read(response, settings, asked=asked)
             where = response.headers["location"]
-        url = _checked_url(where, url, settings.url)
+        url = _checked_url(where, url, settings)
     raise _failed(settings, f"redirects more than {REDIRECTS} times")
 
 
-def _checked_url(text: str, origin: httpx.URL | None, shown: str) -> httpx.URL:
+def _checked_url(text: str, origin: httpx.URL | None, settings: Settings) -> httpx.URL:
     """Return an address; refuse one that is not https, or that a redirect leads to outside the domain."""
+    shown = settings.shown
     try:
         url = origin.join(text) if origin else httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
         url = httpx.URL()
     if not url.host:
         raise FetchError("redirects to no web address" if origin else "is no web address", file=shown)
-    local = url.scheme == "http" and url.host in LOOPBACK and (not origin or origin.scheme == "http")
-    if url.scheme != "https" and not local:
+    plain = url.scheme == "http" and (not origin or origin.scheme == "http")
+    if url.scheme != "https" and not (plain and (settings.plain or url.host in LOOPBACK)):
         why = f"{'redirects to' if origin else 'is'} a {url.scheme or 'relative'} address, not https"
         raise FetchError(why, file=shown, remedy="Give an https address")
     if origin and _site(url.host) != _site(origin.host):
@@ -264,7 +280,7 @@ def _read(response: httpx.Response, settings: Settings, *, asked: bool) -> Downl
 
 
 def _failed(settings: Settings, message: str, *, again: bool = False) -> FetchError:
-    error = FetchError(message, file=settings.url)
+    error = FetchError(message, file=settings.shown)
     error.again = again
     return error
 

@@ -19,11 +19,13 @@ column               dtype                meaning
 ===================  ===================  ==========================================================
 
 Sorted by the five texts. Adding a list merges its rows into the table; minimum, maximum and sum give the same
-result in whatever order lists come. The file's metadata name the lists that are in it.
+result in whatever order lists come. The file's metadata name the lists that are in it, and ``.history.json``
+beside it has its hash and how many rows it has: what they do not confirm is not believed, but made again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import itertools
 import json
@@ -49,6 +51,9 @@ Parsed = dict[str, pd.DataFrame]
 
 FILE = "history.parquet"
 """In the archive's folder."""
+
+CHECK = ".history.json"
+"""Beside it: its ``sha256`` and ``rows``, and those of the one before, for a kill while it is replaced."""
 
 CONTENT = ["domain", "dn", "description", "project_contact", "support_contact"]
 """What makes two rows the same."""
@@ -113,8 +118,29 @@ def bring_up_to_date(archive: Archive, parsed: Parsed | None = None, *, rebuild:
     pq.write_table(
         whole.replace_schema_metadata({_KEY: json.dumps(sorted(names)).encode()}), out, compression="zstd"
     )
-    write_bytes(archive.folder / FILE, out.getvalue())
+    content = out.getvalue()
+    checks = [_check(content, whole)]
+    if known:
+        checks.append(_check((archive.folder / FILE).read_bytes(), table))
+    write_bytes(archive.folder / CHECK, json.dumps(checks).encode())
+    write_bytes(archive.folder / FILE, content)
     return whole
+
+
+def doubts(archive: Archive, lists: Iterable[Any]) -> str:
+    """Return what is wrong with the file, "" if nothing is, or it is not there or of other lists.
+
+    Parameters
+    ----------
+    lists
+        `rows_of` each list of the archive.
+    """
+    known, table = _read(archive)
+    if not known and (archive.folder / FILE).exists():
+        return "not the bytes that were written: `mssante-audit archive rebuild` makes it again"
+    if set(known) == {snapshot.name for snapshot in archive.snapshots} and not merged(lists).equals(table):
+        return "does not hold what the lists do: `mssante-audit archive rebuild` makes it again"
+    return ""
 
 
 def history_of(archive: Archive) -> pd.DataFrame:
@@ -152,7 +178,7 @@ def _completed(archive: Archive, known: Iterable[str], table: Any, parsed: Parse
 
 
 def _read(archive: Archive) -> tuple[tuple[str, ...], Any]:
-    """Return the names of the lists in the file, and its table; nothing if it is not there or is broken."""
+    """Return the names of the lists in the file, and its table; nothing if it is not there or in doubt."""
     nothing = (), SCHEMA.empty_table()
     try:
         content = (archive.folder / FILE).read_bytes()
@@ -161,8 +187,17 @@ def _read(archive: Archive) -> tuple[tuple[str, ...], Any]:
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", file=str(archive.folder / FILE)) from error
     try:
+        checks = json.loads((archive.folder / CHECK).read_bytes())
+        digest = hashlib.sha256(content).hexdigest()
+        if digest not in [told["sha256"] for told in checks]:
+            return nothing  # it can be made again
         table = pq.read_table(io.BytesIO(content))
         names = json.loads((table.schema.metadata or {})[_KEY])
-        return tuple(names), table.replace_schema_metadata(None).cast(SCHEMA)
-    except (pa.ArrowException, KeyError, ValueError):
-        return nothing  # it can be made again
+        known = table.replace_schema_metadata(None).cast(SCHEMA)
+        return (tuple(names), known) if _check(content, known) in checks else nothing
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError):
+        return nothing
+
+
+def _check(content: bytes, table: Any) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(content).hexdigest(), "rows": table.num_rows}

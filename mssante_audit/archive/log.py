@@ -9,6 +9,7 @@ from typing import Any
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import append_line
+from mssante_audit.base.secret import masked_url
 
 LOG = "log.jsonl"
 
@@ -38,7 +39,7 @@ class Record:
     message: str = ""
     """Why it was quarantined, flagged, or failed."""
     source: str = ""
-    """URL, or name of the file."""
+    """URL without credentials, or name of the file."""
     etag: str = ""
     last_modified: str = ""
 
@@ -65,7 +66,8 @@ def _record(line: bytes) -> Record | None:
         fields: dict[str, Any] = json.loads(line)
         known = {name: fields[name] for name in Record.__dataclass_fields__ if name in fields}
         record = Record(**known)
-        return replace(record, flags=tuple(record.flags))
+        # Version 0.1 wrote credentials of an address into its logs.
+        return replace(record, flags=tuple(record.flags), source=masked_url(record.source))
     except (ValueError, TypeError, AttributeError):
         return None
 

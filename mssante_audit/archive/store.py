@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mssante_audit.archive.log import Record, read_log
 from mssante_audit.archive.sides import Side, side_of
@@ -225,13 +225,18 @@ def checked(whitelist: WhiteList, path: Path) -> WhiteList:
 def verify(archive: Archive) -> Iterator[tuple[str, str]]:
     """Check every list again; yield (file, what is wrong, or "" if nothing is).
 
-    A list that the log says was kept and that is gone is told too.
+    A list that the log says was kept and that is gone is told too, and a history table that does not hold
+    what the lists do.
     """
+    from mssante_audit.archive.history import FILE, doubts, rows_of
+
+    rows: list[Any] = []
     recorded = {r.file: r.sha256 for r in archive.log if r.outcome in ("kept", "same")}
     for snapshot in archive.snapshots:
         fault = ""
         try:
             whitelist = archive.load(snapshot)
+            rows.append(rows_of(whitelist.entries, snapshot.generated_at))
             if whitelist.generated_at is None or whitelist.generated_at.strftime(TIME) != snapshot.name[:18]:
                 fault = "generated at another time than its name says"
             elif recorded.get(snapshot.name, whitelist.sha256) != whitelist.sha256:
@@ -244,6 +249,8 @@ def verify(archive: Archive) -> Iterator[tuple[str, str]]:
     there = {s.name for s in archive.snapshots}
     for name in sorted(recorded.keys() - there):
         yield name, "gone: the log says that it was kept"
+    if len(rows) == len(there) and (fault := doubts(archive, rows)):
+        yield FILE, fault
 
 
 # -- files --------------------------------------------------------------------------------------------------

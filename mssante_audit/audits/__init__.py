@@ -26,6 +26,10 @@ from mssante_audit.findings.words import sentence, worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import Person, masked_message
 
+MAX_FINDINGS = 20_000
+"""Of one rule in one part of an audit, or two a row of the list, if that is more: what is beyond is left out,
+and told by `AUDIT_RULE_FAILED`."""
+
 
 def audit(name: str, space: TrustSpace, *, language: str = "fr") -> pd.DataFrame:
     """Run one audit.
@@ -101,6 +105,7 @@ def parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _found(told: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:
     """Yield what one part of an audit finds; one that raises, what it found before, and that it did."""
     rules = {own.code: own for own in told.rules}
+    most, counts = max(MAX_FINDINGS, 2 * len(space.entries)), dict.fromkeys(rules, 0)
     theirs = told.name not in OURS  # ours are held to it by their tests: to say all twice takes its time
     known = set(space.entries["row"].tolist()) if theirs else set()
     try:
@@ -111,7 +116,13 @@ def _found(told: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:
                 raise LookupError(f"the audit {told.name!r} has no rule {finding.rule!r}")
             if theirs:
                 _tellable(finding, rules[finding.rule], known)
-            yield finding
+            counts[finding.rule] += 1
+            if counts[finding.rule] <= most:
+                yield finding
+            elif sum(counts.values()) > 5 * most:
+                break
+        if over := [code for code, n in counts.items() if n > most]:
+            raise AuditError(f"more than {most} findings of {', '.join(over)}: the others are left out")
     except Exception as error:
         name = getattr(part, "__name__", type(part).__name__)
         yield Finding(FAILED, (told.name, name), facts={"audit": told.name, "part": name, **_why(error)})

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,9 @@ OBJECTS = ("subject", "rows", "facts", "why")
 XLSX_TEXT = 32_767
 """Characters a cell may hold; openpyxl cuts there without a word, so it is done here, visibly."""
 XLSX_ROWS = 1_048_576
+
+_STREAMS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
+"""Where links are what a shell opened."""
 
 _LEADS_FORMULA = re.compile(r"""[\s"']*[=+\-@＝＋－＠]|[\t\r\n]""")
 # A spreadsheet set to French splits our commas' file at semicolons, even inside quoted cells.
@@ -181,19 +185,40 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: beside it under a hidden name, then renamed.
 
+    A device or a pipe is written into.
+
     Raises
     ------
     OutputError
-        If it cannot be written (no permission, disk full); what was there before is still there.
+        If it cannot be written (no permission, disk full) or is a link; what was there before still is.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with writing(path):
+        if _is_stream(path):
+            with path.open("wb") as stream:
+                stream.write(content)
+            return
         try:
             with draft.open("xb") as file:
                 file.write(content)
             os.replace(draft, path)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def _is_stream(path: Path) -> bool:
+    """Tell whether a path leads to a device or a pipe, or to what standard output is; refuse other links."""
+    if not (path.is_symlink() or path.exists()):
+        return False
+    kind = path.stat().st_mode if path.exists() else 0
+    if stat.S_ISCHR(kind) or stat.S_ISFIFO(kind) or (kind and path.parent in _STREAMS):
+        return True
+    if path.is_symlink():
+        remedy = f"Name the file itself: {os.path.realpath(path)}"
+        raise OutputError("is a link, which would be replaced by a file", file=str(path), remedy=remedy)
+    if stat.S_ISSOCK(kind) or stat.S_ISBLK(kind):
+        raise OutputError("is neither a file nor a pipe", file=str(path), remedy="Name another")
+    return False
 
 
 def append_line(path: Path, line: str) -> None:

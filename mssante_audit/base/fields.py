@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from mssante_audit.base.secret import masked_url
+
 _KINDS = {
     "string_type": "a text",
     "string_unicode": "a text",
@@ -42,6 +44,8 @@ def fault(model: type[BaseModel], error: ErrorDetails) -> str:
     name, kind, given = ".".join(keys), error["type"], shown(error["input"])
     if kind == "missing":
         return f"lacks {name}"
+    if is_secret(field_of(model, keys)):
+        return f"{name}: what it says is not of the right form, and not shown here"
     if kind == "literal_error":
         choices = ", ".join(shown(choice) for choice in get_args(field_of(model, keys).annotation))
         return f"{name} wants one of {choices}, not {given}"
@@ -52,6 +56,12 @@ def fault(model: type[BaseModel], error: ErrorDetails) -> str:
     if kind in ("string_too_short", "too_short"):
         return f"{name} is empty"
     return f"{name}: {given} is not of the right form"
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Tell whether a field says where a secret is, or, by mistake, the secret itself."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and extra.get("writeOnly") is True
 
 
 def bounds_of(field: FieldInfo) -> dict[str, Any]:
@@ -67,6 +77,6 @@ def _range(field: FieldInfo) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value as JSON writes it, cut if it is long."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    """Return a value as JSON writes it, without credentials of addresses, cut if it is long."""
+    text = masked_url(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 60 else f"{text[:57]}…"

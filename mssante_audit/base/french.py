@@ -132,6 +132,16 @@ def day(instant: datetime) -> str:
     return NBSP.join(("1er" if utc.day == 1 else str(utc.day), MONTHS[utc.month - 1], str(utc.year)))
 
 
+def month(instant: datetime) -> str:
+    """Write the (UTC) month of an instant.
+
+    >>> month(datetime(2025, 3, 1, 5, 30, tzinfo=UTC)).replace(NBSP, "_")
+    'mars_2025'
+    """
+    utc = instant.astimezone(UTC)
+    return f"{MONTHS[utc.month - 1]}{NBSP}{utc.year}"
+
+
 def moment(instant: datetime) -> str:
     """Write an instant to the minute, in UTC.
 

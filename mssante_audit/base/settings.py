@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +22,8 @@ from pydantic import (
     ValidationInfo,
 )
 from pydantic_core import PydanticKnownError
+
+from mssante_audit.base.secret import FORM
 
 
 class Section(BaseModel):
@@ -42,6 +44,11 @@ def _placed(value: Any, info: ValidationInfo) -> Path:
 
 def _placed_if_any(value: Any, info: ValidationInfo) -> Path | None:
     return None if value == "" else _placed(value, info)
+
+
+def _secret_placed(where: str, info: ValidationInfo) -> str:
+    """Return where a secret is; a file as seen from the folder that is the context."""
+    return f"file:{_placed(where[5:], info)}" if where.startswith("file:") else where
 
 
 def _notebook_placed(name: str, info: ValidationInfo) -> str:
@@ -65,6 +72,11 @@ Tolerated = Annotated[
         r"(:(absent|damaged|future|changed-signer|unverified|quarantined|older|shrunk|stale))?$"
     ),
 ]
+Secret = Annotated[
+    str, AfterValidator(_secret_placed), Field(pattern=FORM, json_schema_extra={"writeOnly": True})
+]
+Bundle = Annotated[Path | None, BeforeValidator(_placed_if_any, json_schema_input_type=str)]
+Address = Annotated[str, Field(pattern=r"^[^\s<>@,;]+@[^\s<>@,;]+$")]
 Days = Annotated[int, Field(ge=0, le=36_500)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Deadline = Annotated[float, Field(gt=0, le=604_800)]
@@ -114,9 +126,10 @@ class Fetch(Section):
     url: str = Field(
         default="https://espacedeconfiance.mssante.fr/listeblanchemssante.xml",
         pattern=r"^https?://[^\s]+$",
-        description="Where the list is published.",
+        description="Where the list is published. User, password and query in it are shown nowhere.",
+        repr=False,
     )
-    ca_bundle: Annotated[Path | None, BeforeValidator(_placed_if_any, json_schema_input_type=str)] = Field(
+    ca_bundle: Bundle = Field(
         default="",
         validate_default=True,
         description="Certificates to trust for TLS: the server's are IGC-Santé's, which no system knows. "
@@ -156,6 +169,7 @@ class Observe(Section):
 class ObserveTls(Section):
     """Section ``[observe_tls]``."""
 
+    enabled: bool = Field(default=False, description="Whether to visit them.")
     port: int = Field(default=25, ge=1, le=65_535, description="Port of every mail server.")
     timeout: Seconds = Field(default=15.0, description="Seconds that each step of a visit may take.")
     pause: Annotated[float, Field(ge=0, le=86_400)] = Field(
@@ -170,18 +184,22 @@ class ObserveTls(Section):
     source_address: str = Field(
         default="", description='Address to connect from; the system\'s choice if "".'
     )
-    client_certificate: Annotated[
-        Path | None, BeforeValidator(_placed_if_any, json_schema_input_type=str)
-    ] = Field(
+    client_certificate: Bundle = Field(
         default="",
         validate_default=True,
         description="Certificate to show to servers that demand one, with the chain behind it (PEM).",
     )
-    client_key: Annotated[Path | None, BeforeValidator(_placed_if_any, json_schema_input_type=str)] = Field(
+    client_key: Bundle = Field(
         default="", validate_default=True, description="Its key (PEM), which is never written anywhere."
     )
     only: str = Field(
         default="", description='Only mail servers of domains like this, such as "*.aura.*"; all if "".'
+    )
+    try_host: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._:-]{0,255}$",
+        description="Mail server that `mssante-audit doctor` connects to, to see whether port 25 goes out; "
+        'it connects to none if "".',
     )
 
 
@@ -304,8 +322,48 @@ class Dossiers(Section):
     jobs: int = Field(
         default=0, ge=0, le=1024, description="Processes at work at once; 0 is one a processor."
     )
+    own_contacts: bool = Field(
+        default=False,
+        description="true shows each operator its own contacts in clear, as letters to send need it; "
+        "the site, which others read, then has no dossiers.",
+    )
     region: Region = ""
     department: Department = ""
+
+
+Mailbox = Annotated[
+    str,
+    Field(
+        max_length=320,
+        pattern=r"^$|^[^<>@,;\x00-\x1f\x7f]*<[^<>@\s,;\x00-\x1f\x7f]+@[^<>@\s,;\x00-\x1f\x7f]+>$"
+        r"|^[^<>@\s,;\x00-\x1f\x7f]+@[^<>@\s,;\x00-\x1f\x7f]+$",
+    ),
+]
+
+
+class Letter(Section):
+    """Section ``[letter]``."""
+
+    sender: Mailbox = Field(
+        default="",
+        description='Who sends them, such as "Agence <mss@agence.example>"; "" to be filled in.',
+    )
+    reply_to: Mailbox = Field(default="", description="Where answers go, if not to the sender.")
+    signature: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$")] = Field(
+        default="",
+        description='What stands below the letters, several lines if need be; "" to be filled in.',
+    )
+    deadline_days: Days = Field(
+        default=0, description="Days in which to put things right, told in letters as a date; 0 tells none."
+    )
+    logo: Annotated[Path | None, BeforeValidator(_placed_if_any, json_schema_input_type=str)] = Field(
+        default="",
+        validate_default=True,
+        description="Picture above the letters, a PNG or JPEG of 1 MB at most.",
+    )
+    to_all: bool = Field(
+        default=False, description="Write a letter also to operators that have nothing to put right."
+    )
 
 
 class Output(Section):
@@ -352,11 +410,69 @@ class Hooks(Section):
     )
 
 
+Event = Literal["success", "failure", "new_findings"]
+Events = Annotated[tuple[Event, ...], Field(strict=False)]
+EVENTS: tuple[Event, ...] = get_args(Event)
+
+
+class Webhook(Section):
+    """Section ``[webhook]``."""
+
+    url: Secret = Field(
+        default="",
+        description='Where the address is that the night is posted to as JSON (https): "file:PATH" or '
+        '"env:VARIABLE", for who knows it can post; "": nowhere.',
+    )
+    token: Secret = Field(
+        default="", description='Where the token is that is sent with it ("Authorization: Bearer"), if any.'
+    )
+    ca_bundle: Bundle = Field(
+        default="", validate_default=True, description='Certificates to trust for TLS; "" is the system\'s.'
+    )
+    events: Events = Field(default=EVENTS, description="When it is posted, as [mail] says.")
+
+
 class Mail(Section):
     """Section ``[mail]``."""
 
     lang: Literal["fr", "en"] = Field(
-        default="fr", description='Language of the summary that cron mails: "fr" or "en".'
+        default="fr", description='Language of the summary, whoever mails it: "fr" or "en".'
+    )
+    server: str = Field(
+        default="",
+        pattern=r"^[^\s/@]*$",
+        description='SMTP server that takes the mail; "": the run sends none, cron mails what it prints.',
+    )
+    port: int = Field(default=587, ge=1, le=65_535, description="Its port.")
+    tls: Literal["starttls", "implicit", "none"] = Field(
+        default="starttls",
+        description='How the connection is encrypted: "starttls" (port 587), "implicit" (port 465), or '
+        '"none", only to a server on this machine.',
+    )
+    ca_bundle: Bundle = Field(
+        default="", validate_default=True, description='Certificates to trust for TLS; "" is the system\'s.'
+    )
+    user: Line = Field(default="", description='Name to log in with; "": without.')
+    password: Secret = Field(
+        default="",
+        description='Where its password is: "file:PATH" or "env:VARIABLE", never the password itself.',
+    )
+    sender: Address | Literal[""] = Field(default="", description="Address that the mail is from.")
+    recipients: Annotated[tuple[Address, ...], Field(strict=False)] = Field(
+        default=(), description="Addresses that it goes to."
+    )
+    events: Events = Field(
+        default=EVENTS,
+        description='When it is sent: "success", "failure", "new_findings", as hooks are run; the first that '
+        "is so, once.",
+    )
+
+
+class Health(Section):
+    """Section ``[health]``."""
+
+    max_age_hours: float = Field(
+        default=36, gt=0, le=87_600, description="Hours since the last good run that are too many."
     )
 
 
@@ -365,10 +481,11 @@ class Deadlines(Section):
 
     fetch: Deadline = Field(default=1200, description="Of step 1.")
     observe: Deadline = Field(default=14_400, description="Of step 2.")
-    audit: Deadline = Field(default=1800, description="Of step 3.")
-    reports: Deadline = Field(default=3600, description="Of step 4.")
-    dossiers: Deadline = Field(default=7200, description="Of step 5.")
-    site: Deadline = Field(default=1800, description="Of step 6.")
+    observe_tls: Deadline = Field(default=14_400, description="Of step 3.")
+    audit: Deadline = Field(default=1800, description="Of step 4.")
+    reports: Deadline = Field(default=3600, description="Of step 5.")
+    dossiers: Deadline = Field(default=7200, description="Of step 6.")
+    site: Deadline = Field(default=1800, description="Of step 7.")
 
 
 class Config(Section):
@@ -405,22 +522,29 @@ class Config(Section):
         "Step 2: ask the DNS about every domain, gently, into observations/ in the data folder. It takes "
         "minutes, and uses the network."
     )
-    thresholds: Thresholds = _part("Step 3, audit: what it takes for too old, too many or too few.")
+    observe_tls: ObserveTls = _part(
+        "Step 3: visit each mail server that the newest observation of the DNS names, and write down which "
+        "certificate it presents; no mail is sent. It needs a way out to port 25, and takes minutes to hours."
+    )
+    thresholds: Thresholds = _part("Step 4, audit: what it takes for too old, too many or too few.")
     inputs: Inputs = _part(
         "What makes an input one to doubt. What rests on it is unknown then, and the exit status is 4."
     )
-    reports: Reports = _part("Step 4: the reports.")
-    dossiers: Dossiers = _part("Step 5: a dossier an operator, with the message to send.")
-    output: Output = _part("Step 6, site: where all of it goes.")
+    reports: Reports = _part("Step 5: the reports.")
+    dossiers: Dossiers = _part("Step 6: a dossier an operator, with the message to send.")
+    letter: Letter = _part("The letters of step 6: from whom they are, and what they ask.")
+    output: Output = _part("Step 7, site: where all of it goes.")
     retention: Retention = _part(
-        "Step 7: which earlier runs and observations are removed. Never the run that the site shows, never "
+        "Step 8: which earlier runs and observations are removed. Never the run that the site shows, never "
         "anything else."
     )
-    mail: Mail = _part("What the run prints, for cron to mail.")
+    mail: Mail = _part("The mail of the night: what the run prints for cron to mail, or sends itself.")
+    webhook: Webhook = _part("The night as JSON, posted.")
     hooks: Hooks = _part(
         'Programs run after the run, each a list of words (no shell), such as [["/usr/local/bin/tell", '
         '"mssante"]]. They find what happened in MSSANTE_… variables (docs/schedule.md).'
     )
+    health: Health = _part("What `mssante-audit doctor --health` takes for ill.")
     deadlines: Deadlines = _part(
         "Seconds that a step may take. Then it is ended and has failed; the steps after it go on."
     )

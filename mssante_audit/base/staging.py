@@ -10,7 +10,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -60,8 +60,17 @@ def locked(out: Path) -> Iterator[Path]:
 
 
 def publish(staging: Path, out: Path, stale: Sequence[Path]) -> None:
-    """Rename what `staging` holds into `out`, the index last, and remove what is `stale` there."""
+    """Rename what `staging` holds into `out`, the index last, and remove what is `stale` there.
+
+    Raises
+    ------
+    OutputError
+        If a folder there is a link: what lies elsewhere is neither written over nor removed.
+    """
     built = [path for path in staging.rglob("*") if path.is_file() and not path.name.startswith(NOTE)]
+    for folder in {(out / path).parent for path in (*(b.relative_to(staging) for b in built), *stale)}:
+        if folder != out and folder.is_symlink():
+            raise OutputError("is a link, and is not followed", file=str(folder), remedy="Move it away")
     with _uninterrupted():
         for path in sorted(built, key=lambda p: (p.name == "index.html", p)):
             target = out / path.relative_to(staging)
@@ -88,9 +97,10 @@ def _clear(out: Path) -> None:
     """Remove the hidden folders of runs, this one's or those of killed ones, and their kernels' folders."""
     for staging in out.glob(f"{STAGING}*"):
         for note in staging.glob(f"{NOTE}*"):
-            scratch = Path(note.read_text(encoding="utf-8"))
-            if scratch.parent == Path(tempfile.gettempdir()) and scratch.name.startswith(SCRATCH):
-                shutil.rmtree(scratch, ignore_errors=True)
+            with suppress(OSError, ValueError):  # whatever a killed run or somebody else left there
+                scratch = Path(note.read_text(encoding="utf-8"))
+                if scratch.parent == Path(tempfile.gettempdir()) and scratch.name.startswith(SCRATCH):
+                    shutil.rmtree(scratch, ignore_errors=True)
         shutil.rmtree(staging, ignore_errors=True)
 
 

@@ -7,17 +7,21 @@ could be had; 4 one of the lists compared is not to be relied on.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.settings import Fetch, Parameters
 from mssante_audit.cli.check import UNRELIABLE, not_relied_on
-from mssante_audit.cli.console import check_format, say, write_frame
+from mssante_audit.cli.console import check_format, for_own_eyes, say, write_frame
 from mssante_audit.cli.options import OutFile, Table, TableFormat, options_of
 
 if TYPE_CHECKING:
+    from mssante_audit.archive.fetch import Settings
     from mssante_audit.archive.store import Archive
 
 app = typer.Typer(help="Keep published lists, and check those kept.", no_args_is_help=True)
@@ -44,6 +48,14 @@ def fetch(
             help="Download the public extraction of mailboxes instead, into the folder the archive lies in.",
         ),
     ] = False,
+    crl: Annotated[
+        bool,
+        typer.Option(
+            "--crl",
+            help="Download revocation lists instead, into crls/ beside the archive: those that certificates "
+            "of known authorities name, or the one at --url.",
+        ),
+    ] = False,
     archive: Folder = Path("archive"),
     *,
     anchors: list[str] | None,
@@ -59,9 +71,14 @@ def fetch(
     from mssante_audit.mailboxes.extraction import URL
 
     options |= {"ca_bundle": Path(ca_bundle) if ca_bundle else None, "total_seconds": attempt_seconds}
+    source = ctx.get_parameter_source("url")
+    unnamed = bool(source and source.name == "DEFAULT")
+    if crl:
+        if mailboxes:
+            raise ParameterError("--crl and --mailboxes are two downloads", remedy="Ask for one at a time")
+        raise typer.Exit(_fetch_crls(archive.parent, anchors or (), Settings(**options), named=not unnamed))
     if mailboxes:
-        source = ctx.get_parameter_source("url")
-        if source and source.name == "DEFAULT":
+        if unnamed:
             options["url"] = URL
         settings = Settings(**options, max_bytes=extraction.MAX_BYTES)
         got = extraction.fetch_extraction(archive.parent, settings)
@@ -69,12 +86,26 @@ def fetch(
         if got.extraction is not None:
             known = got.extraction.by_domain
             said = f"kept {got.file}: {sum(known.values())} mailboxes, {len(known)} domains"
-        say(f"{said} (from {settings.url})")
+        say(f"{said} (from {settings.shown})")
         return
     settings = Settings(**options)
     record = run(_open(archive, anchors, signer), settings)
-    say(f"{record.line} (from {settings.url})")
+    say(f"{record.line} (from {settings.shown})")
     raise typer.Exit(1 if record.outcome == "quarantined" else 0)
+
+
+def _fetch_crls(folder: Path, anchors: Sequence[str], settings: Settings, *, named: bool) -> int:
+    """Fetch revocation lists, say what became of each, and return the exit status."""
+    from mssante_audit.archive.crls import fetch_crls
+    from mssante_audit.space.trust import find_archive, find_whitelist
+
+    file = None
+    with suppress(InputError):  # without a list there are other certificates
+        file = find_whitelist(folder, find_archive(folder))
+    urls = [settings.url] if named else []
+    got = fetch_crls(folder, anchors, settings, whitelist=file, urls=urls)
+    say("\n".join(one.line for one in got))
+    return int(any(one.outcome == "refused" for one in got))
 
 
 @app.command("import")
@@ -101,12 +132,12 @@ def import_(
 @app.command()
 @options_of(Parameters, "anchors", "signer")
 def verify(archive: Folder = Path("archive"), *, anchors: list[str] | None, signer: str | None) -> None:
-    """Check the hash, the name and the signature of every list kept."""
+    """Check the hash, the name and the signature of every list kept, and the history table."""
     from mssante_audit.archive import store as module
 
     bad = count = 0
     for name, fault in module.verify(_open(archive, anchors, signer, there=True)):
-        count += 1
+        count += name.endswith(".xml.gz")
         bad += bool(fault)
         say(f"{name}: {fault or 'valid'}")
     say(f"{count} lists, {bad} at fault")
@@ -146,6 +177,8 @@ def changes(
     from mssante_audit.space.story import compare
 
     check_format(format, out)
+    if options["show_contacts"]:
+        for_own_eyes()
     found = compare(before, after, archive=archive, anchors=anchors or (), **options)
     write_frame(found.events if events else found.changes, format, out)
     for name, doubts in zip((before, after), found.doubts, strict=True):

@@ -37,6 +37,7 @@ def check(
 
     Exit status: 0 listed, 1 not listed, 4 the list is not to be relied on, whatever was found in it.
     """
+    from mssante_audit.values.person import unnamed
     from mssante_audit.whitelist.check import check as look_up
     from mssante_audit.whitelist.check import search
     from mssante_audit.whitelist.reliance import doubts
@@ -61,7 +62,8 @@ def check(
         lines += [f"not listed: {answer.domain} ({where})", *_not_listed(answer, like)]
         if "damaged" in found:
             lines.append("the name may be in the part of the list that could not be read")
-    say("\n".join(lines))
+    # Descriptions and names that should name nobody do all the same.
+    say("\n".join(lines if space.show_contacts else map(unnamed, lines)))
     raise typer.Exit(UNRELIABLE if found else int(not answer.listed))
 
 
@@ -96,7 +98,7 @@ def _listed(space: TrustSpace, domain: str) -> list[str]:
     """Return who runs a domain, whom to call, what its state is, and what was found on it."""
     from mssante_audit.audits import audit_all
     from mssante_audit.findings.frame import row_ranges
-    from mssante_audit.values.person import Person, masks
+    from mssante_audit.values.person import Person, masks, unnamed
     from mssante_audit.verdicts.domains import domains
 
     rows: pd.DataFrame = space.entries[space.entries["domain"] == domain]
@@ -104,7 +106,8 @@ def _listed(space: TrustSpace, domain: str) -> list[str]:
     for (identifier, operator, place), own in rows.groupby(
         ["operator_id", "operator", "department"], sort=False
     ):
-        who = f"{operator or 'no operator'} ({identifier or 'no identifier'})"
+        called = operator if space.show_contacts else unnamed(operator)
+        who = f"{called or 'no operator'} ({identifier or 'no identifier'})"
         lines.append(f"row {row_ranges(own['row'])}: {who}" + (f", département {place}" if place else ""))
         for kind, column in (("support", "support_contact"), ("project", "project_contact")):
             contacts = own[column].unique().tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -32,11 +33,17 @@ debugging: list[bool] = []
 
 def say(text: str, file: Any = None) -> None:
     """Print lines; characters that could steer a terminal or hide in it are escaped."""
-    write(_UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text) + "\n", file)
+    write(_escaped(text) + "\n", file)
+
+
+def _escaped(text: str) -> str:
+    return _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
 
 
 def write(text: str, file: Any = None) -> None:
-    """Print a text as it is.
+    """Print a text, to a terminal escaped as by `say`, to a file or pipe as it is.
+
+    JSON is escaped in any case, which changes nothing of what it says.
 
     Raises
     ------
@@ -44,6 +51,8 @@ def write(text: str, file: Any = None) -> None:
         If it cannot be written.
     """
     stream = file or sys.stdout
+    if stream.isatty() or text.startswith(("[", "{")):
+        text = _escaped(text)
     try:
         stream.buffer.write(text.encode("utf-8", "backslashreplace"))
         stream.flush()
@@ -110,7 +119,14 @@ def given_by(parameter: Sequence[str] | None = None, **options: Any) -> dict[str
         elif isinstance(value, list) and kind_of(name) is str:
             value = ",".join(value)
         given[name] = check_value(name, value)
+    if given.get("show_contacts"):
+        for_own_eyes()
     return given
+
+
+def for_own_eyes() -> None:
+    """Let nobody else read what is written from here on: it names persons."""
+    os.umask(0o077)
 
 
 def limited_space(given: dict[str, Any]) -> tuple[TrustSpace, Limits]:

@@ -1,13 +1,14 @@
-"""The command line's ``declarations``: the empty register, validating a file, a form filled from a register.
+"""The command line's ``declarations``: the empty register, a file validated or put right, a form filled.
 
-Exit status of ``import``: 0 clean, 1 with defects (warnings and worse), 2 unreadable.
+Exit status of ``import`` and ``fix``: 0 clean, 1 with defects (warnings and worse), 2 unreadable.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
-import re
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,12 +16,11 @@ import typer
 
 from mssante_audit.base.errors import InputError, OutputError, UnknownNameError
 from mssante_audit.base.settings import Parameters
-from mssante_audit.cli.console import say
-from mssante_audit.cli.options import Force, Layout, TextFormat, options_of
+from mssante_audit.cli.console import for_own_eyes, say
+from mssante_audit.cli.options import Force, Lang, Language, Layout, TextFormat, options_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from mssante_audit.audits.declarations.told import Message
     from mssante_audit.declarations.register import Register
 
 app = typer.Typer(help="Keep the register of declarations (Annexe 1).", no_args_is_help=True)
@@ -31,6 +31,12 @@ Columns = Annotated[
     typer.Option(
         help="TOML file that maps headings to columns.", show_default="columns.toml beside the file"
     ),
+]
+
+
+Sheet = Annotated[
+    str | None,
+    typer.Option(help="Sheet of an .xlsx file.", show_default="the first with known headings"),
 ]
 
 
@@ -54,12 +60,15 @@ def template(
 def import_(
     file: Annotated[Path, typer.Argument(help="Register, or a filled form as PDF; a folder of them.")],
     columns: Columns = None,
-    sheet: Annotated[
-        str | None, typer.Option(help="Sheet of an .xlsx file.", show_default="the first")
-    ] = None,
+    sheet: Sheet = None,
     format: TextFormat = Layout.text,  # noqa: A002 - the option's name
+    lang: Lang = Language.fr,
     out: Annotated[
-        Path | None, typer.Option(help="Write what was read as a register: .csv, .xlsx, .json or .jsonl.")
+        Path | None,
+        typer.Option(
+            help="Write what was read as a register: .csv, .json, .jsonl, or .xlsx with faulty cells "
+            "coloured and commented."
+        ),
     ] = None,
     force: Force = False,
     *,
@@ -67,25 +76,66 @@ def import_(
     show_contacts: bool,
 ) -> None:
     """Validate a file of declarations, row by row."""
-    import pandas as pd
-
-    from mssante_audit.audits.declarations.rules import form_findings
+    from mssante_audit.audits.declarations.told import bounded, line, messages, notes, summary
     from mssante_audit.base.instants import parse_instant
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.declarations.write import write_register
-    from mssante_audit.findings.frame import findings_frame
-    from mssante_audit.findings.words import worded
 
-    register = load_declarations(file, columns=columns, sheet=sheet)
-    no_entries = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])
-    found = findings_frame(form_findings(register, parse_instant(as_of), each=True), no_entries)
-    language = "fr" if format is Layout.json else "en"
-    shown = worded(found, language=language, show_contacts=show_contacts)
+    if show_contacts:
+        for_own_eyes()
+    register, when = load_declarations(file, columns=columns, sheet=sheet), parse_instant(as_of)
+    told = messages(register, when, language=lang, show_contacts=show_contacts)
     if out is not None:
         _room(out, force)
-        write_register(register.declarations, out)
-    say(_json(register, shown) if format is Layout.json else _text(register, shown))
-    raise typer.Exit(int((found["severity"] >= "warning").any()))
+        write_register(register, out, notes(told))
+    if format is Layout.json:
+        say(_json(register, when, show_contacts))
+    else:
+        say(
+            "\n".join(
+                [*(line(one, register, lang) for one in bounded(told, lang)), *summary(register, told, lang)]
+            )
+        )
+    raise typer.Exit(_status(told))
+
+
+@app.command()
+@options_of(Parameters, "as_of")
+def fix(
+    file: Annotated[Path, typer.Argument(help="Register, or a filled form as PDF; a folder of them.")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="Register to write: .csv, .json, .jsonl, or .xlsx with what remains faulty coloured and "
+            "commented."
+        ),
+    ],
+    columns: Columns = None,
+    sheet: Sheet = None,
+    lang: Lang = Language.fr,
+    force: Force = False,
+    *,
+    as_of: str | None,
+) -> None:
+    """Write a register with all put right that can be without guessing, and list the rest."""
+    from mssante_audit.audits.declarations.told import bounded, line, mendings, messages, notes, summary
+    from mssante_audit.base.instants import parse_instant
+    from mssante_audit.declarations.mend import mended
+    from mssante_audit.declarations.register import load_declarations
+    from mssante_audit.declarations.write import write_register
+
+    when = parse_instant(as_of)
+    register, done = mended(load_declarations(file, columns=columns, sheet=sheet))
+    _room(out, force)
+    if out.exists() and file.exists() and out.samefile(file):
+        raise OutputError("is what is to be put right", file=str(out), remedy="Choose another name")
+    remain = [one for one in messages(register, when, language=lang) if one.severity != "info"]
+    write_register(register, out, notes(remain))
+    again = load_declarations(out)
+    rest = messages(again, when, language=lang)
+    lines = [*mendings(register, done, lang), *(line(one, again, lang) for one in bounded(rest, lang))]
+    say("\n".join([*lines, *summary(register, (), lang)[:-1], *summary(again, rest, lang)]))
+    raise typer.Exit(_status(rest))
 
 
 @app.command()
@@ -106,7 +156,7 @@ def form(
     from mssante_audit.base.export import write_bytes
     from mssante_audit.base.instants import parse_instant
     from mssante_audit.base.resources import resource
-    from mssante_audit.declarations.form_write import write_form
+    from mssante_audit.declarations.form_write import SIGNED, write_form
     from mssante_audit.declarations.register import find_register, load_declarations, records
 
     data = data or resource("data/sample")
@@ -125,7 +175,9 @@ def form(
             remedy=f"Near: {', '.join(near)}" if near else None,
         )
     _room(out, force)
-    write_bytes(out, write_form({str(name): text for name, text in records(row).iloc[0].items()}))
+    record = {str(name): text for name, text in records(row).iloc[0].items()}
+    unread = [name for name in record if register.having(row, name).empty]
+    write_bytes(out, write_form({n: "" if n in SIGNED else text for n, text in record.items()}, unread))
     say(f"form: {out}")
 
 
@@ -134,35 +186,26 @@ def _room(out: Path, force: bool) -> None:
         raise OutputError("is there already", file=str(out), remedy="Choose another name, or use --force")
 
 
-def _text(register: Register, found: pd.DataFrame) -> str:
-    """Return what is wrong, a line each, in order of file and row; last a line that sums up."""
-    from mssante_audit.findings.registry import rule
-
-    problems = register.problems.fillna({"row": 0}).to_dict("records")
-    lines = [(str(p["file"]), int(p["row"]), f"{p['column']}: {p['message']}") for p in problems]
-    of_cells = {"DECL_COLUMN", "DECL_UNREADABLE", "DECL_RECOVERED"}  # told just above, cell by cell
-    for f in found[~found["rule"].isin(of_cells)].to_dict("records"):
-        file, _, rows = str(f["evidence"]).rpartition(":")
-        told = f"{f['severity']}: {rule(f['rule']).title_en} ({f['rule']})"
-        told += f": {f['observed']}" if f["observed"] else ""
-        told += f"; right: {f['expected']}" if f["expected"] else ""
-        first = re.match(r"\d+", rows)
-        together = "" if rows.isdigit() else f" [rows {rows}]"
-        lines.append((file, int(first[0]) if first else 0, told + together))
-    said = [
-        f"{file}{f', row {row}' if row else ''}: {told}"
-        for file, row, told in sorted(lines, key=lambda x: x[:2])
-    ]
-    count = len(register.declarations)
-    return "\n".join([*said, f"{register.source}: {count} declarations, {len(lines) or 'no'} findings"])
+def _status(told: Sequence[Message]) -> int:
+    """Return 1 if something is wrong, and not just to be checked."""
+    return int(any(one.severity != "info" for one in told))
 
 
 _OF_LIST = ["domains", "mailboxes", "department", "region"]
 """Columns of findings that only a white list fills."""
 
 
-def _json(register: Register, found: pd.DataFrame) -> str:
+def _json(register: Register, when: datetime, show_contacts: bool) -> str:
+    import pandas as pd
+
+    from mssante_audit.audits.declarations.rules import form_findings
     from mssante_audit.base.export import records
+    from mssante_audit.findings.frame import findings_frame
+    from mssante_audit.findings.words import worded
+
+    no_entries = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])
+    raw = findings_frame(form_findings(register, when, each=True), no_entries)
+    found = worded(raw, show_contacts=show_contacts)
 
     told = {
         "source": register.source,

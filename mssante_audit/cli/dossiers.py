@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,12 +44,22 @@ def dossiers(
         typer.Option(metavar="ADDRESS", help="Make them on a Dask cluster, such as tcp://10.0.0.1:8786."),
     ] = None,
     engine: Annotated[str | None, typer.Option(hidden=True)] = None,
+    letter: Annotated[
+        Path | None,
+        typer.Option(
+            help="Sender, signature, deadline… of the letters: a TOML file with a section [letter]."
+        ),
+    ] = None,
+    to_all: Annotated[
+        bool, typer.Option("--to-all", help="A letter also to operators that have nothing to put right.")
+    ] = False,
     fail_on: FailOn = None,
     debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial dossiers.")] = False,
     **options: Any,
 ) -> None:
     """Write a dossier and a letter for each operator, and an index; those unchanged are kept."""
     from mssante_audit.cli.progress import progress
+    from mssante_audit.dossiers.stationery import Stationery, read_stationery
     from mssante_audit.dossiers.write import write_dossiers
 
     debugging.append(debug)
@@ -56,6 +67,7 @@ def dossiers(
     named = {name: given.pop(name, None) for name in ("region", "department")}
     if engine:
         raise ParameterError("--engine: a dossier needs no notebook engine any more", remedy="Leave it out")
+    on = read_stationery(letter) if letter else Stationery()
     with _cluster(dask) as elsewhere, progress(lambda told: say(_line(told, out))) as listener:
         run = write_dossiers(
             out,
@@ -63,6 +75,7 @@ def dossiers(
             operators=operator or (),
             **named,
             jobs=jobs,
+            on=replace(on, to_all=on.to_all or to_all),
             debug=any(debugging),
             listener=lambda done, of, told: listener("dossiers", done, of, told),
             **elsewhere,

@@ -1,7 +1,8 @@
 """The command line: ``mssante-audit``. Each command says one clear line when it cannot go on.
 
 Exit status: 0 done; 1 findings at or above ``--fail-on``, or the answer is no (``verify``, ``check``); 2 bad
-usage or input; 3 a report or a rule failed; 4 an input is not as it should be; 130 interrupted.
+usage or input; 3 a report or a rule failed, or the program did; 4 an input is not as it should be;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -82,6 +83,8 @@ for module in (cli_archive, cli_dossiers, cli_run):
 
 Format = StrEnum("Format", "csv json xlsx parquet sarif junit")
 """Formats of findings."""
+CertificateFormat = StrEnum("CertificateFormat", "csv json xlsx parquet ics")
+"""Formats of certificates: of a frame, or a calendar of when they end."""
 
 
 class NamingAudits(TyperCommand):
@@ -269,12 +272,15 @@ def domains(
     """Write what is known of each domain, one row each: well, at risk, broken or unknown, and why."""
     from mssante_audit.audits import audit_all
     from mssante_audit.report.results import limited
+    from mssante_audit.values.person import unnamed
     from mssante_audit.verdicts.domains import domains as told_of
 
     check_format(format, out)
     space, chosen = limited_space(given_by(**options))
     told, names = told_of(space, language=lang), limited(space.audited, chosen)["domain"]
-    write_frame(told[told["domain"].isin(set(names))], format, out, "domains")
+    told = told[told["domain"].isin(set(names))]
+    masked = {name: list(map(unnamed, told[name])) for name in ("domain", "operator")}
+    write_frame(told.assign(**masked), format, out, "domains")
     if say_failed(audit_all(space)):
         raise typer.Exit(3)
 
@@ -296,6 +302,40 @@ def methods(
             "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
         )
     write_frame(method_records(space), format, out)
+
+
+@app.command()
+@opens_space(*LIMITS)
+def certificates(
+    format: Annotated[  # noqa: A002 - the option's name
+        CertificateFormat, typer.Option("--format", help="Format to write; ics is a calendar of their ends.")
+    ] = CertificateFormat.csv,
+    out: OutFile = None,
+    lang: Lang = Language.fr,
+    **options: Any,
+) -> None:
+    """Write the certificates that mail servers present, the nearest end first, and what falls silent then."""
+    from mssante_audit.base.export import write_bytes
+    from mssante_audit.report.calendar import calendar
+    from mssante_audit.report.results import limited
+    from mssante_audit.verdicts.presented import certificates as ends_of
+    from mssante_audit.verdicts.presented import expiries
+
+    check_format(format, out)
+    space, chosen = limited_space(given_by(**options))
+    if space.given("tls") is None:
+        raise InputError(
+            "the data folder holds no observation of TLS",
+            remedy="`mssante-audit observe tls --data DIR` makes one",
+        )
+    ending, names = expiries(space), limited(space.audited, chosen)["domain"]
+    ends = ends_of(ending[ending["domain"].isin(set(names))])
+    if format is not CertificateFormat.ics:
+        write_frame(ends, format, out, "certificates")
+    elif out is not None:
+        write_bytes(out, calendar(ends, space.as_of, lang).encode("utf-8", "backslashreplace"))
+    else:
+        write(calendar(ends, space.as_of, lang))
 
 
 @app.command()
@@ -334,6 +374,14 @@ def main() -> NoReturn:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:  # whatever it is: one line, that names no person
+        if any(debugging):
+            raise
+        from mssante_audit.values.person import told_error
+
+        said = "takes more memory than there is" if isinstance(error, MemoryError) else told_error(error)
+        say(f"mssante-audit: {said}. --debug before the command shows where", sys.stderr)
+        sys.exit(3)
     sys.exit(0)
 
 

@@ -7,7 +7,6 @@ for.
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,8 @@ from mssante_audit.cli.console import say, write_frame
 from mssante_audit.cli.options import Data, OutFile, options_of
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mssante_audit.observe.dns.run import Progress
     from mssante_audit.observe.tls.run import Progress as Visits
 
@@ -104,18 +105,23 @@ def tls(
     No mail is sent: EHLO, STARTTLS, EHLO, QUIT. With --host the exit status is 0 if the certificate is in
     time and leads to an anchor, 1 if not, 4 if that is not known.
     """
-    settings = ObserveTls(**{name: v for name, v in options.items() if v is not None})
+    from pydantic import ValidationError
+
+    from mssante_audit.base.fields import fault
+
+    try:
+        settings = ObserveTls(**{name: v for name, v in options.items() if v is not None})
+    except ValidationError as errors:
+        raise ParameterError(fault(ObserveTls, errors.errors()[0])) from None
     if host is not None:
         from mssante_audit.cli.observe_tls import look_at
 
         raise typer.Exit(look_at(host, settings, data, anchors or ()))
     if data is None:
         raise ParameterError("neither --data nor --host", remedy="Say whom to look at")
-    from mssante_audit.cli.observe_tls import mail_hosts
-    from mssante_audit.observe.tls.run import observe_tls, servers_of
+    from mssante_audit.observe.tls.run import mail_hosts, observe_tls, servers_of
 
-    domains = [d for d in _domains(data) if fnmatch.fnmatch(d.lower(), settings.only.lower() or "*")]
-    hosts, source = mail_hosts(data, domains)
+    hosts, source = mail_hosts(data, _domains(data), settings.only)
     path = out or _path(data, resume=resume, kind="tls")
     with _progress(_tell_visits) as show:
         servers = servers_of(hosts, settings.port)
@@ -136,23 +142,40 @@ def diff(
     format: Annotated[Written, typer.Option("--format", help="Format to write.")] = Written.text,  # noqa: A002
     out: OutFile = None,
 ) -> None:
-    """Say what changed in the DNS between two observations: of two hours, or from two places.
+    """Say what changed between two observations of the DNS, or two of TLS: of two hours, or from two places.
 
-    A date means the last whole observation of that day or instant, or before, in --data.
+    A date means the last whole observation of the DNS of that day or instant, or before, in --data.
     """
     from mssante_audit.base.export import write_bytes
+    from mssante_audit.observe.kinds import is_of
+
+    files = [_named(text, data) for text in (before, after)]
+    found, lines = (_certificates if all(is_of(file, "tls") for file in files) else _answers)(*files)
+    if format is not Written.text:
+        write_frame(found, format, out)
+    elif out is not None:
+        write_bytes(out, "".join(f"{line}\n" for line in lines).encode())
+    else:
+        say("\n".join(lines))
+
+
+def _answers(before: Path, after: Path) -> tuple[pd.DataFrame, list[str]]:
     from mssante_audit.observe.observation import load_observation
     from mssante_audit.verdicts.differences import differences, sentences, told_by
 
     # One after the other: each may be large.
-    first, then = (told_by(load_observation(_named(text, data))) for text in (before, after))
+    first, then = (told_by(load_observation(file)) for file in (before, after))
     found = differences(first, then)
-    if format is not Written.text:
-        write_frame(found, format, out)
-    elif out is not None:
-        write_bytes(out, "".join(f"{line}\n" for line in sentences(first, then, found)).encode())
-    else:
-        say("\n".join(sentences(first, then, found)))
+    return found, list(sentences(first, then, found))
+
+
+def _certificates(before: Path, after: Path) -> tuple[pd.DataFrame, list[str]]:
+    from mssante_audit.observe.tls.history import differences, sentences
+    from mssante_audit.observe.tls.observation import load_tls
+
+    first, then = load_tls(before), load_tls(after)
+    found = differences(first, then)
+    return found, list(sentences(first, then, found))
 
 
 def _named(text: str, data: Path | None) -> Path:

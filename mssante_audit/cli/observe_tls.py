@@ -1,4 +1,4 @@
-"""What ``mssante-audit observe tls`` does: whom to visit, and with ``--host`` what one server presents."""
+"""What ``mssante-audit observe tls --host`` says: what one server presents, and what that is worth."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.settings import ObserveTls, Thresholds
+from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.console import say
-from mssante_audit.observe.dns.exchangers import addresses_of
-from mssante_audit.observe.dns.view import view_of
-from mssante_audit.observe.kinds import find_observations
-from mssante_audit.observe.merged import load_merged
 from mssante_audit.observe.tls.chain import Chain, judge
 from mssante_audit.observe.tls.observation import TELLING
-from mssante_audit.observe.tls.visit import Visit, check_client, visit
+from mssante_audit.observe.tls.visit import Visit, offers_of, shown, visit
 from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.signature import trust
 
 RIGHT, WRONG, UNKNOWN = 0, 1, 4
+MOST = 1000
+"""Characters of a line."""
 MEANINGS = {
     "whole": "leads to an anchor",
     "incomplete": "leads to an anchor only with an intermediate that was not sent",
@@ -32,27 +30,6 @@ MEANINGS = {
     "unreadable": "cannot be read",
     "": "is not judged: no anchor is known (--anchors)",
 }
-
-
-def mail_hosts(data: Path, domains: Sequence[str]) -> tuple[dict[str, tuple[str, ...]], str]:
-    """Return the addresses of the mail hosts of domains by name, and the newest file that names them.
-
-    Raises
-    ------
-    InputError
-        If the data folder has no observation of the DNS.
-    """
-    now = datetime.now(UTC)
-    since = Thresholds().oldest_observation(now)
-    seen, _ = load_merged(find_observations(data), domains, now, since)
-    if seen is None:
-        raise InputError(
-            "no observation of the DNS", file=str(data), remedy="`mssante-audit observe dns` makes one"
-        )
-    hosts: dict[str, tuple[str, ...]] = {}
-    for part, own in seen.shares(domains):
-        hosts = addresses_of(view_of(part), own) | hosts
-    return hosts, seen.source
 
 
 def look_at(host: str, settings: ObserveTls, data: Path | None, anchors: Sequence[str]) -> int:
@@ -71,14 +48,15 @@ def look_at(host: str, settings: ObserveTls, data: Path | None, anchors: Sequenc
         told = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise InputError(f"no address of {host}: {getattr(error, 'strerror', None) or error}") from None
-    check_client(settings)
+    offers = offers_of(settings)
     at = datetime.now(UTC)
     name = "" if host in {address for *_, (address, *_) in told} else host
     statuses = []
     for address in dict.fromkeys(str(where[0]) for *_, where in told):
-        seen = asyncio.run(visit(address, settings.port, name, settings))
+        seen = asyncio.run(visit(address, settings.port, name, settings, offers))
         chain = judge(seen.chain, trusted, crls, at) if seen.chain else None
-        say("\n".join(_lines(address, settings.port, seen, chain, at)))
+        for line in _lines(address, settings.port, seen, chain, at):
+            say(shown(line, MOST))
         statuses.append(_status(seen, chain, at))
     return max(statuses, key=(RIGHT, UNKNOWN, WRONG).index)
 
@@ -100,7 +78,7 @@ def _lines(address: str, port: int, seen: Visit, chain: Chain | None, at: dateti
     why = f" ({chain.why})" if chain.why else ""
     lines.append(f"  {MEANINGS[chain.state]}{why}")
     if chain.anchor:
-        lines.append(f"  anchor {chain.anchor}; revocation: {chain.revocation} ({chain.revocation_why})")
+        lines.append(f"  anchor {chain.anchor}; revocation: {chain.status.said} ({chain.status.why})")
     return lines
 
 

@@ -13,9 +13,10 @@ from typing import Annotated
 
 import typer
 
+from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.settings import Parameters
-from mssante_audit.cli.console import debugging, say
-from mssante_audit.cli.options import options_of
+from mssante_audit.cli.console import debugging, for_own_eyes, say
+from mssante_audit.cli.options import Layout, TextFormat, options_of
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The settings.")]
 
@@ -45,6 +46,7 @@ def run(
     debug: Annotated[
         bool, typer.Option("--debug", help="Keep tracebacks in the run's folder; they may hold values.")
     ] = False,
+    format: TextFormat = Layout.text,  # noqa: A002 - the option's name
     *,
     as_of: str | None,
 ) -> None:
@@ -56,9 +58,12 @@ def run(
 
     settings = load_config(config)
     check(settings)
+    if settings.show_contacts:
+        for_own_eyes()
     at, debug = check_value("as_of", as_of) or "", debug or any(debugging)
     night = run_night(settings, as_of=at, tell=_tell, debug=debug)
-    say((night.folder / "summary.txt").read_text(encoding="utf-8").rstrip())
+    summary = night.folder / ("summary.json" if format == Layout.json else "summary.txt")
+    say(summary.read_text(encoding="utf-8").rstrip())
     raise typer.Exit(night.exit_status)
 
 
@@ -71,12 +76,27 @@ def doctor(
     config: Annotated[
         Path | None, typer.Option("--config", help="Look at what these settings need, too.")
     ] = None,
+    health: Annotated[
+        bool, typer.Option("--health", help="Only: do the nights go well? For a monitor; wants --config.")
+    ] = False,
 ) -> None:
     """Say what is missing on this machine, and what to do about it."""
+    from mssante_audit.nightly.config import load_config
     from mssante_audit.nightly.doctor import examine
 
-    signs = list(examine(config))
+    if health:
+        from mssante_audit.nightly.health import health as healthy
+
+        if config is None:
+            raise ParameterError(
+                "--health looks at what a run left", remedy="Name its settings with --config"
+            )
+        signs = list(healthy(load_config(config)))
+    else:
+        signs = list(examine(config))
     for sign in signs:
         remedy = f". {sign.remedy}" if sign.remedy else ""
-        say(f"{sign.state:8} {sign.what}: {sign.found}{remedy}")
+        say(
+            f"{sign.state if not health or sign.state == 'ok' else 'ill':8} {sign.what}: {sign.found}{remedy}"
+        )
     raise typer.Exit(int(any(sign.state == "missing" for sign in signs)))

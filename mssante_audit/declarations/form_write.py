@@ -7,7 +7,8 @@ printed to PDF can be read again as text (`mssante_audit.declarations.form_read`
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from mssante_audit.base.errors import InputError
@@ -16,6 +17,11 @@ from mssante_audit.declarations.headings import fields
 PAGE = (595.28, 841.89)
 """A4, in points."""
 _LEFT, _LINE, _FONT = 42, 19.0, 8.5
+SIGNED = ("date", "signature_present", "signatory_last_name", "signatory_first_name")
+"""Fields that are filled in when the form is signed, again each time."""
+EMPTIED = "Laissé vide : l’audit y signale une erreur. À remplir par l’opérateur."
+"""What the mark beside a field means."""
+_MARKED = (0.7, 0.1, 0.05)
 
 
 def pdf_missing(error: ImportError) -> InputError:
@@ -76,8 +82,10 @@ FORM: tuple[tuple[str | tuple[str, ...], ...], ...] = (
 """The form: pages of lines; a text is a section's title, the others name the fields that stand in a line."""
 
 
-def write_form(record: Mapping[str, str]) -> bytes:
+def write_form(record: Mapping[str, str], marked: Collection[str] = ()) -> bytes:
     """Return Annexe 1 as a PDF whose fields are filled from a `mssante_audit.declarations.register.records`.
+
+    Days are written as France does. Fields that are `marked` have a star beside them, and the page says why.
 
     Raises
     ------
@@ -90,13 +98,18 @@ def write_form(record: Mapping[str, str]) -> bytes:
         from reportlab.pdfgen.canvas import Canvas
     except ImportError as error:
         raise pdf_missing(error) from None
+    record = {name: _day(text) if name in SIGNED else text for name, text in record.items()}
     out = io.BytesIO()
     canvas: Any = Canvas(out, pagesize=PAGE, invariant=1, lang="fr")  # type: ignore[no-untyped-call]
     canvas.setTitle("Annexe 1 - Déclaration d'un domaine MSSanté")
     for page in FORM:
         height = PAGE[1] - 48
         for line in page:
-            height = _draw(canvas, line, height, record)
+            height = _draw(canvas, line, height, record, marked)
+        if any(name in marked for line in page if isinstance(line, tuple) for name in line):
+            canvas.setFillColorRGB(*_MARKED)
+            canvas.drawString(_LEFT, 30, f"* {EMPTIED}")
+            canvas.setFillColorRGB(0, 0, 0)
         canvas.showPage()
     canvas.save()
     writer = PdfWriter(PdfReader(out))
@@ -117,7 +130,13 @@ def write_form(record: Mapping[str, str]) -> bytes:
     return filled.getvalue()
 
 
-def _draw(canvas: Any, line: str | tuple[str, ...], height: float, record: Mapping[str, str]) -> float:
+def _draw(
+    canvas: Any,
+    line: str | tuple[str, ...],
+    height: float,
+    record: Mapping[str, str],
+    marked: Collection[str],
+) -> float:
     """Draw one line at `height`; return the height of the next."""
     if isinstance(line, str):
         canvas.setFont("Helvetica-Bold", 10)
@@ -128,6 +147,10 @@ def _draw(canvas: Any, line: str | tuple[str, ...], height: float, record: Mappi
     canvas.setFont("Helvetica", _FONT)
     for name, left, end in zip(line, _EDGES[len(line)], _EDGES[len(line)][1:], strict=False):
         label = fields()[name].form.removeprefix("DN ")
+        if name in marked:
+            canvas.setFillColorRGB(*_MARKED)
+            canvas.drawString(left - 7, height, "*")
+            canvas.setFillColorRGB(0, 0, 0)
         if fields()[name].kind == "box":
             canvas.acroForm.checkbox(
                 name=name, tooltip=label, x=left, y=height - 4, size=12,
@@ -143,6 +166,12 @@ def _draw(canvas: Any, line: str | tuple[str, ...], height: float, record: Mappi
             fontSize=7.5 if name.startswith("dn_") else _FONT, maxlen=None, fieldFlags="",
         )  # fmt: skip
     return height - _LINE
+
+
+def _day(text: str) -> str:
+    """Return a day of a register's record, ISO 8601, as France writes it; any other text as it is."""
+    iso = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", text)
+    return f"{iso[3]}/{iso[2]}/{iso[1]}" if iso else text
 
 
 def _latin(text: str) -> bool:

@@ -53,6 +53,10 @@ class Sheet:
     """False where the whole file was searched for control characters and cell errors, and has none."""
     lost: dict[str, str] = field(default_factory=dict)
     """Fields that should be there and were not found, with the kind of problem."""
+    sheet: str = ""
+    """Name of the sheet of a workbook that they are of."""
+    unread: tuple[str, ...] = ()
+    """Names of its other sheets, of which nothing was read."""
 
 
 def too_many_rows(file: str) -> InputError:
@@ -125,7 +129,8 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
     """
     content = utf8(file, raw)
     separator, heading, first, told = _layout(content, mapping)
-    content = content[told:].rstrip(b"\r\n")
+    if told or content.endswith((b"\n\n", b"\n\r\n", b"\r\r")):  # to copy megabytes takes its time
+        content = content[told:].rstrip(b"\r\n")
     if not content:
         raise InputError("empty file", file=file)
     marks = content.translate(None, _PLAIN)

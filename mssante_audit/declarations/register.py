@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -67,6 +67,12 @@ class Register:
     """Of the files' bytes, in order."""
     scope: Scope | None = None
     """Whom it covers, where that is not everybody (a ``scope.toml`` beside it)."""
+    lost: Mapping[tuple[str, int, str], str] = field(default_factory=dict)
+    """File, row and column of each value that could not be read → the cell, "" where that is not known."""
+    sheets: Mapping[str, str] = field(default_factory=dict)
+    """For each workbook, the sheet that was read."""
+    unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each workbook, its sheets that were not."""
 
     def at(self, as_of: datetime) -> pd.DataFrame:
         """Return the declarations that count at `as_of`: for each domain, the latest of each operator.
@@ -133,7 +139,7 @@ def load_declarations(
         ``[columns]``. Not given, a ``columns.toml`` beside the register is used. The form's French labels
         and the column names themselves are always understood.
     sheet
-        Name of the sheet of an XLSX file; the first if not given.
+        Name of the sheet of an XLSX file; the first that has known headings if not given.
 
     Raises
     ------
@@ -154,6 +160,7 @@ def load_declarations(
     digest = hashlib.sha256()
     frames, problems, missing = [], [], {}
     contents: dict[str, str] = {}
+    sheets, unread = {}, {}
     for part in parts:
         try:
             raw = part.read_bytes()
@@ -162,10 +169,12 @@ def load_declarations(
         digest.update(raw)
         read = _sheet(part, raw, sheet, mapping)
         typed, found, missing[part.name] = read_values(read, mapping)
+        if read.sheet:
+            sheets[part.name], unread[part.name] = read.sheet, read.unread
         typed["domain_key"] = domain_keys(typed["domain"])
         typed["operator_id"] = mapped(typed["structure_id"], identifier_of)
-        frame = pd.DataFrame({"row": read.rows, **typed})
-        frame.insert(0, "file", pd.Series(part.name, index=frame.index, dtype="str"))
+        names = pd.Series(part.name, index=range(len(read.rows)), dtype="str")
+        frame = pd.DataFrame({"file": names, "row": read.rows, **typed}, copy=False)
         if len(parts) > 1:
             known = f"{sorted(missing[part.name])}\n{records(frame).to_csv(index=False)}"
             first = contents.setdefault(hashlib.sha256(known.encode()).hexdigest(), part.name)
@@ -175,7 +184,13 @@ def load_declarations(
         frames.append(frame)
         problems += found
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-    return Register(frame, problems_frame(problems), missing, path.name, digest.hexdigest(), scope)
+    lost = {
+        (p.file, p.row, p.column): p.cell
+        for p in problems
+        if p.row is not None and p.column in fields() and KINDS[p.kind].level == "unread"
+    }
+    told = (path.name, digest.hexdigest(), scope, lost, sheets, unread)
+    return Register(frame, problems_frame(problems), missing, *told)
 
 
 def find_register(data: Path) -> Path | None:
@@ -224,7 +239,7 @@ def filled(declarations: pd.DataFrame, column: str) -> pd.Series:
 def mapped(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:
     """Return `function` of each text, which is called once for each distinct one."""
     codes, distinct = pd.factorize(texts)
-    values = pd.Series([function(text) for text in distinct], dtype="str")
+    values = pd.Series([function(text) for text in distinct.tolist()], dtype="str")
     return values.take(codes).set_axis(texts.index)
 
 
@@ -275,10 +290,10 @@ def records(declarations: pd.DataFrame) -> pd.DataFrame:
     What could not be read is written as the file says, for dates; an unreadable box is empty.
     """
     written = declarations[list(fields())].copy()
-    for name, field in fields().items():
-        if field.kind == "box":
+    for name, told in fields().items():
+        if told.kind == "box":
             written[name] = written[name].fillna(value=False).map({True: "X", False: ""}).astype("str")
-        elif field.kind == "date":
+        elif told.kind == "date":
             days = written[name].dt.strftime("%Y-%m-%d")
             written[name] = days.fillna(declarations[f"{name}_text"]).astype("str")
     return written

@@ -182,14 +182,13 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str], tell: Tell)
 def _odd(columns: Sequence[pd.Series], kind: str) -> list[str]:
     """Return the short texts of some columns, all of a kind, that are struck out or refer.
 
-    Over all columns at once and in steps, each over what the one before left: registers are long, and such
+    Over all columns at once, and by first bytes before anything else: registers are long, and such
     texts are rare.
     """
     chunks = [chunk for texts in columns for chunk in pa.chunked_array(pa.array(texts)).chunks]
     cells = pa.chunked_array([chunk.cast(pa.large_string()).view(pa.large_binary()) for chunk in chunks])
-    length = pc.binary_length(cells)
-    cells = cells.filter(pc.and_(pc.greater(length, 0), pc.less_equal(length, _LONGEST)))
-    cells = cells.filter(pc.is_in(pc.binary_slice(cells, 0, 1), value_set=_FIRST_BYTE))
+    may_be = pc.is_in(pc.binary_slice(cells, 0, 1), value_set=_FIRST_BYTE)
+    cells = cells.filter(pc.and_(may_be, pc.less_equal(pc.binary_length(cells), _LONGEST)))
     opens = pc.is_in(pc.binary_slice(cells, 0, 1), value_set=_OPENS)
     begins = pc.is_in(pc.binary_slice(cells, 0, 3), value_set=_FIRST_BYTES)
     found = [text.decode() for text in cells.filter(pc.or_(opens, begins)).unique().to_pylist()]

@@ -29,6 +29,8 @@ class Problem:
     kind: str
     value: str = ""
     """The cell, but never one that names a person."""
+    cell: str = ""
+    """The cell whatever it names, of a value that is lost: to be written again, and told to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ _YES = frozenset(
 )
 _NO = frozenset(["non", "n", "no", "faux", "false", "0", "off"])
 _SIGNED = re.compile(
-    r"(?:oui )?(?:(?:(?:signee?|signature|cachet|cachetee?|tampon|tamponnee?)(?: et | |$))+"
+    r"(?:oui )?(?:(?:(?:signee?|signature(?: electronique| numerique| manuscrite)?|cachet|cachetee?"
+    r"|tampon|tamponnee?)(?: et | |$))+"
     r"|signee? (?:le|par|electroniquement|numeriquement)\b.*)"
 )
 _DONE = frozenset(["coche", "cochee"])
@@ -103,7 +106,7 @@ _PLACE = r"[^\W\d][^\W\d'’-]*(?:[ '’-][^\W\d'’-]+){0,6}"
 _BEFORE_DATE = re.compile(
     r"(?:(?:date|fait|signée?|le)\b ?: ?|(?:date|fait|signée?) )?"
     rf"(?:(?:à )?(?!(?:{_DAY}|le)\b){_PLACE}(?:, ?|(?= le )) ?(?=le |\d|(?:{_DAY})\b))?"
-    rf"(?:[cl]e )?(?:({_DAY})\.?,? )?(?:le )?"
+    rf"(?:[cl]e (?:: ?)?)?(?:({_DAY})\.?,? )?(?:le )?"
 )
 """What stands before a date: a word (`Fait à`), a place (`Pau, le …`), the day of the week."""
 _NO_PLACE = re.compile(
@@ -119,7 +122,7 @@ _CENTURY = range(2000, 2100)
 
 _ROUNDED = r"^[0-9](?:[.,][0-9]+)?E\+[0-9]+$"
 _CONTROL = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
-_CELL_ERROR = r"^#(?:REF!|N/A|NAME\?|VALUE!|DIV/0!|NUM!|NULL!|NOM\?|VALEUR!)$"
+_CELL_ERROR = re.compile(r"^#(?:REF!|N/A|NAME\?|VALUE!|DIV/0!|NUM!|NULL!|NOM\?|VALEUR!)$")
 _EXCEL_DAY_0 = date(1899, 12, 30)
 _NATIONAL = 9
 """Digits of a phone number that lost its zero; no other kind of number is known to have had one."""
@@ -170,7 +173,11 @@ def read_values(
         columns |= _split_names(both, sheet, problems)
 
     def refers(name: str, where: pd.Series) -> None:
-        problems.extend(_problems(sheet, where.to_numpy(), name, "refers", ""))
+        cells = columns[name][where]
+        problems.extend(
+            Problem(sheet.file, int(row), name, "refers", "", cell)
+            for row, cell in zip(sheet.rows[where.to_numpy()], cells, strict=True)
+        )
 
     replace(columns, missing, refers)
     lost = {name: sheet.lost.get(name, "column-missing") for name in fields() if name in missing}
@@ -208,7 +215,7 @@ def read_box(value: Any) -> bool | None:
     bare = text.strip("[]() .")
     words = fold(text)
     said = {*words.split()} - {"case"}
-    if "?" in text:
+    if "?" in text or _CELL_ERROR.match(text):
         return None
     if bare and _TICKS.issuperset(bare):
         return True
@@ -292,8 +299,10 @@ def _heading_problems(sheet: Sheet, headings: Headings) -> list[Problem]:
     return found
 
 
-def _problems(sheet: Sheet, where: np.ndarray, name: str, kind: str, value: str) -> list[Problem]:
-    return [Problem(sheet.file, int(row), name, kind, str(value)) for row in sheet.rows[where]]
+def _problems(
+    sheet: Sheet, where: np.ndarray, name: str, kind: str, value: str, cell: str = ""
+) -> list[Problem]:
+    return [Problem(sheet.file, int(row), name, kind, str(value), str(cell)) for row in sheet.rows[where]]
 
 
 def _boxes(cells: Any, sheet: Sheet, name: str, problems: list[Problem]) -> pd.Series:
@@ -301,21 +310,24 @@ def _boxes(cells: Any, sheet: Sheet, name: str, problems: list[Problem]) -> pd.S
     ticks = [read_box(value) for value in distinct]
     for code, value in enumerate(distinct):
         if ticks[code] is None and value != _UNSEEN:
-            problems += _problems(sheet, codes == code, name, "box", value)
+            problems += _problems(sheet, codes == code, name, "box", value, value)
     return pd.Series(pd.array(ticks, dtype="boolean").take(codes))
 
 
 def _dates(cells: Any, sheet: Sheet, name: str, problems: list[Problem]) -> tuple[pd.Series, pd.Series]:
     codes, distinct = pd.factorize(_as_texts(cells))
-    days: list[date | None] = []
-    for code, value in enumerate(distinct):
-        day, kind = _read_day(value)
-        days.append(day)
+    read = [_read_day(value) for value in distinct]
+    days = [day for day, _ in read]
+    for code, (value, (_, kind)) in enumerate(zip(distinct, read, strict=True)):
         if kind:
-            problems += _problems(sheet, codes == code, name, kind, value)
+            problems += _problems(sheet, codes == code, name, kind, value, value)
     known = pd.Series(np.array(days, dtype="datetime64[s]"))
     texts = pd.Series(
-        ["" if not value[:1].isdigit() and is_nothing(value) else value for value in distinct], dtype="str"
+        [
+            "" if not kind and day is None else value
+            for value, (day, kind) in zip(distinct, read, strict=True)
+        ],
+        dtype="str",
     )
     return known.take(codes).reset_index(drop=True), texts.take(codes).reset_index(drop=True)
 
@@ -323,7 +335,7 @@ def _dates(cells: Any, sheet: Sheet, name: str, problems: list[Problem]) -> tupl
 def _read_day(value: str) -> tuple[date | None, str]:
     """Read a date, or the number that a spreadsheet shows as one."""
     if not value[:1].isdigit() and is_nothing(value):
-        return None, ""
+        return (None, "date") if _CELL_ERROR.match(value) else (None, "")
     if len(value) == 5 and value.isdecimal() and _FIRST_EXCEL_DAY <= int(value) <= _LAST_EXCEL_DAY:
         return _EXCEL_DAY_0 + timedelta(days=int(value)), "date-number"
     return read_date(value)
@@ -335,7 +347,7 @@ def _texts(cells: Any, sheet: Sheet, field: Field, problems: list[Problem]) -> p
     def flag(where: pd.Series, kind: str) -> None:
         for row, value in zip(sheet.rows[where.to_numpy()], texts[where], strict=True):
             shown = "" if field.personal else value
-            problems.append(Problem(sheet.file, int(row), field.name, kind, shown))
+            problems.append(Problem(sheet.file, int(row), field.name, kind, shown, value))
 
     if field.kind in ("phone", "contract", "identifier"):
         rounded = texts.str.contains("E+", regex=False)
@@ -351,7 +363,7 @@ def _texts(cells: Any, sheet: Sheet, field: Field, problems: list[Problem]) -> p
             texts = texts.where(~lost, texts.str.zfill(10))
     if sheet.odd_characters:
         flag(texts.str.contains(_CONTROL, regex=True), "control")
-        errors = texts.str.contains(_CELL_ERROR, regex=True)
+        errors = texts.str.contains(_CELL_ERROR.pattern, regex=True)
         flag(errors, "cell-error")
         texts = texts.mask(errors, "")
     return texts

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pandas as pd
 from openpyxl import Workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.comments import Comment
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter, quote_sheetname
 from openpyxl.worksheet.datavalidation import DataValidation
@@ -19,12 +22,17 @@ from openpyxl.worksheet.worksheet import Worksheet
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import csv_text, write_bytes
 from mssante_audit.declarations.headings import Field, fields
-from mssante_audit.declarations.register import records
+from mssante_audit.declarations.register import Register, records
 
 SHEET = "Déclarations"
 ROWS = 5000
 """As many rows of the template are validated."""
 _WIDTHS = {"box": 12, "date": 14, "phone": 20, "contract": 16, "identifier": 20, "dn": 60}
+FAULTY = PatternFill("solid", fgColor="F8CBAD")
+"""Of cells that something is wrong with."""
+MOST_NOTES, MOST_NOTE = 5000, 500
+"""Cells of a workbook that say what is wrong, and characters of what each says; the others are coloured."""
+Notes = Mapping[tuple[str, int], dict[str, list[str]]]
 _TEXT = ("phone", "contract", "identifier")
 """Kinds whose cells are texts, so that the spreadsheet leaves their leading zeros alone."""
 
@@ -34,8 +42,19 @@ def template() -> bytes:
     return book_bytes(template_book())
 
 
-def write_register(declarations: pd.DataFrame, path: Path) -> None:
+def write_register(declarations: pd.DataFrame | Register, path: Path, notes: Notes | None = None) -> None:
     """Write declarations as CSV, XLSX (the template, filled), JSON or JSON Lines, by the name's ending.
+
+    What could not be read is written as something that nobody can read, so that it is unknown to who reads it
+    again, too: by a whole register as it was.
+
+    Parameters
+    ----------
+    declarations
+        A register, or some rows of its frame.
+    notes
+        What is wrong in a register, by file and row: texts by column. In a workbook such cells are coloured,
+        and say so.
 
     Raises
     ------
@@ -44,12 +63,15 @@ def write_register(declarations: pd.DataFrame, path: Path) -> None:
     OutputError
         If the file cannot be written.
     """
-    rows = records(declarations)
+    if isinstance(declarations, Register):
+        rows, told = written(declarations), _notes(declarations, notes or {})
+    else:
+        rows, told = _readable(declarations), {}
     suffix = path.suffix.lower()
     if suffix == ".csv":
         content = csv_text(rows).encode("utf-8-sig")
     elif suffix == ".xlsx":
-        content = _filled(rows)
+        content = _filled(rows, told)
     elif suffix == ".json":
         content = (json.dumps(rows.to_dict("records"), ensure_ascii=False, indent=1) + "\n").encode()
     elif suffix == ".jsonl":
@@ -64,14 +86,67 @@ def write_register(declarations: pd.DataFrame, path: Path) -> None:
     write_bytes(path, content)
 
 
-def _filled(rows: pd.DataFrame) -> bytes:
-    book = template_book()
-    sheet = book[SHEET]
-    for at, record in enumerate(rows.itertuples(index=False), 3):
-        for column, (value, field) in enumerate(zip(record, fields().values(), strict=True), 1):
+def written(register: Register) -> pd.DataFrame:
+    """Return the form's fields of a register as texts (`records`), what is unknown as something unreadable.
+
+    A column that no file has is left out: it is not known to be empty.
+    """
+    rows, read = _readable(register.declarations), register.declarations
+    nowhere = frozenset.intersection(*register.missing.values()) if register.missing else frozenset()
+    at = {
+        place: index
+        for index, place in zip(rows.index, zip(read["file"], read["row"], strict=True), strict=True)
+    }
+    for file, missing in register.missing.items():
+        for name in missing - nowhere:
+            rows.loc[read["file"] == file, name] = _unknown(fields()[name])
+    for (file, row, name), cell in register.lost.items():
+        if (file, row) in at:
+            rows.loc[at[file, row], name] = cell or _unknown(fields()[name])
+    return rows.drop(columns=[name for name in rows if name in nowhere])
+
+
+def _readable(declarations: pd.DataFrame) -> pd.DataFrame:
+    """Return the fields of some declarations as texts, boxes that are neither ticked nor empty as unknown."""
+    rows = records(declarations)
+    for name, field in fields().items():
+        if field.kind == "box":
+            rows[name] = rows[name].mask(declarations[name].isna(), _unknown(field))
+    return rows
+
+
+def _unknown(field: Field) -> str:
+    """Return what every reader finds unreadable in a field."""
+    return "?" if field.kind in ("box", "date") else "#N/A"
+
+
+def _notes(register: Register, notes: Notes) -> dict[int, dict[str, list[str]]]:
+    """Return notes by the position of their row."""
+    places = zip(register.declarations["file"], register.declarations["row"], strict=True)
+    return {at: notes[place] for at, place in enumerate(places) if place in notes}
+
+
+def _filled(rows: pd.DataFrame, notes: Mapping[int, Mapping[str, Sequence[str]]]) -> bytes:
+    book = template_book([str(name) for name in rows])
+    sheet, told = book[SHEET], 0
+    names = [str(name) for name in rows]
+    for at, record in enumerate(rows.itertuples(index=False)):
+        wrong = notes.get(at, {})
+        for column, (value, name) in enumerate(zip(record, names, strict=True), 1):
             if value != "":
-                _fill(sheet.cell(at, column), str(value), field)
+                _fill(sheet.cell(at + 3, column), str(value), fields()[name])
+            if name in wrong:
+                cell, told = sheet.cell(at + 3, column), told + 1
+                cell.fill = FAULTY
+                if told <= MOST_NOTES:
+                    cell.comment = _comment(wrong[name])
     return book_bytes(book)
+
+
+def _comment(texts: Sequence[str]) -> Comment:
+    text = "\n".join(texts)
+    text = text if len(text) <= MOST_NOTE else f"{text[:MOST_NOTE]}…"
+    return Comment(ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", text), "mssante-audit", 160, 320)
 
 
 def _fill(cell: Any, value: str, field: Field) -> None:
@@ -80,14 +155,15 @@ def _fill(cell: Any, value: str, field: Field) -> None:
         if day is not pd.NaT:
             cell.value, cell.number_format = day.to_pydatetime(), "dd/mm/yyyy"
             return
-    cell.value, cell.data_type = value, "s"  # never a formula
+    cell.value = ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", value)
+    cell.data_type = "s"  # never a formula
     cell.quotePrefix = value.startswith(("=", "+", "-", "@"))
     if field.kind in _TEXT:
         cell.number_format = "@"
 
 
-def template_book() -> Workbook:
-    """Return the empty register as a workbook."""
+def template_book(columns: Sequence[str] = ()) -> Workbook:
+    """Return the empty register as a workbook, of some columns or of all."""
     book = Workbook()
     sheet = book.active
     assert isinstance(sheet, Worksheet)  # noqa: S101 - a new workbook has one
@@ -96,7 +172,7 @@ def template_book() -> Workbook:
     choices = book.create_sheet("Listes")
     choices["A1"] = "X"
     choices.sheet_state = "hidden"
-    for column, field in enumerate(fields().values(), 1):
+    for column, field in enumerate((fields()[name] for name in columns or fields()), 1):
         letter = get_column_letter(column)
         _head(sheet, column, letter, field)
         if rule := _validation(field, letter):

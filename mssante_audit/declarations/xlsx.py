@@ -92,8 +92,10 @@ def _read(
         raise InputError(f"no sheet {name!r}", file=file, remedy=f"There are: {', '.join(names)}")
     if not names:
         raise InputError("no sheet with cells", file=file)
-    sheet = book[name] if name is not None else book.worksheets[0]
-    sheet.reset_dimensions()  # what the file says of its size may be wrong
+    sheet = book[name] if name is not None else _first(file, book, mapping)
+    others = (one for one in book.worksheets if one is not sheet)
+    unread = tuple(one.title for one in others if _says(file, one))
+    sheet.reset_dimensions()
     numbered = enumerate(_rows(file, sheet), 1)
     first = [row for _, row in zip(range(HEADING_ROWS), numbered, strict=False)]
     headed = [[_heading(cell) for cell in row] for _, row in first]
@@ -121,7 +123,28 @@ def _read(
     problems += _flags(file, archive, sheet, {*rows}, width)
     columns = [[_cell(cell) for cell in column] for column in zip(*records, strict=True)]
     columns = columns or [[] for _ in headings]
-    return Sheet(file, headings, columns, np.array(rows, dtype="int64"), at + 1, problems)
+    numbers = np.array(rows, dtype="int64")
+    whose = {"sheet": sheet.title, "unread": unread}
+    return Sheet(file, headings, columns, numbers, at + 1, problems, **whose)
+
+
+def _first(file: str, book: Any, mapping: Mapping[str, str]) -> Any:
+    """Return the first sheet with headings that are known, or else the first: covers are passed over."""
+    for sheet in book.worksheets:
+        if any(recognised([_heading(cell) for cell in row], mapping) for row in _top(file, sheet)):
+            return sheet
+    return book.worksheets[0]
+
+
+def _says(file: str, sheet: Any) -> bool:
+    """Tell whether a sheet that a reader can see has anything near its head."""
+    cells = (cell for row in _top(file, sheet) for cell in row)
+    return sheet.sheet_state == "visible" and any(cell not in (None, "") for cell in cells)
+
+
+def _top(file: str, sheet: Any) -> list[tuple[Any, ...]]:
+    sheet.reset_dimensions()  # what the file says of its size may be wrong
+    return [row for _, row in zip(range(HEADING_ROWS), _rows(file, sheet), strict=False)]
 
 
 def _rows(file: str, sheet: Any) -> Iterator[tuple[Any, ...]]:

@@ -202,6 +202,8 @@ class _Claims:
             host = email.partition("@")[2]
             if "consumer" not in parse_contact(f"a@{host}").problems:
                 self.host(host, owner)
+            else:  # the provider is nobody's, the address is
+                self.odd[email].add(owner)
 
 
 def belongings(space: TrustSpace) -> Belongings:

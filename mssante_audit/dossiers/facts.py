@@ -2,14 +2,13 @@
 
 What is computed over the whole space (`survey`) is computed once and shared by every dossier made from that
 space; load the space and call `survey` before forking workers. Every text that goes into a dossier has
-passed `mssante_audit.dossiers.belongings`; peers appear only as counts and quartiles, from `PEERS_MIN` of
-them on.
+passed `mssante_audit.dossiers.belongings`; peers appear only as counts and quartiles (`dossiers.peers`).
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
@@ -18,13 +17,20 @@ import pandas as pd
 
 from mssante_audit.archive.events import Span, between
 from mssante_audit.archive.sides import side_of
-from mssante_audit.audits import audit_all
+from mssante_audit.audits import parted
 from mssante_audit.audits.reconciliation.matching import match, no_statuses
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.french import typeset
 from mssante_audit.dossiers.belongings import Belongings, belongings
-from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.findings.frame import of_records, row_ranges
+from mssante_audit.dossiers.own import own_contacts
+from mssante_audit.dossiers.peers import PEERS_MIN as PEERS_MIN
+from mssante_audit.dossiers.peers import Peers, peers_of, standing_of
+from mssante_audit.dossiers.points import Point, points_of
+from mssante_audit.dossiers.remedies import remedy, theirs
+from mssante_audit.findings.facts import told_to
+from mssante_audit.findings.frame import concat, of_records, row_ranges
+from mssante_audit.findings.registry import audits, rule
+from mssante_audit.findings.words import sentence, worded
 from mssante_audit.report import results
 from mssante_audit.report.results import Provenance, Results
 from mssante_audit.space.story import worded_changes
@@ -32,15 +38,13 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.values.person import mask
-from mssante_audit.verdicts.methods import method_records
+from mssante_audit.verdicts.methods import hosts, method_records
+from mssante_audit.verdicts.presented import expiries
+from mssante_audit.verdicts.renewals import renewals
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
-PEERS_MIN = 5
-"""Fewer operators of a size are not compared with: one of them could be told from the numbers."""
 POINTS = 12
 """Lists of the archive that are counted at most, the last among them."""
-SIZES = ((1, 1), (2, 9), (10, 49), (50, None))
-"""Operators by how many domains they hold: the peers of each."""
 SPAN = ("domain", "first_seen", "last_seen")
 """What dossiers use of the archive's history."""
 ANOTHER = typeset("un autre opérateur")
@@ -51,16 +55,24 @@ class Survey:
     """What all dossiers of a space have in common. Never shown as it is."""
 
     findings: pd.DataFrame
-    """Of all audits, waived ones left out."""
+    """Of all audits, waived ones left out, in words; persons masked unless the space shows contacts."""
+    facts: Mapping[str, Mapping[str, Any]]
+    """Fingerprint → what the words of a finding that names persons are made of, in clear."""
+    remedies: Mapping[str, str]
+    """Fingerprint → what an operator does about it."""
     belongings: Belongings
     found: Mapping[str, tuple[int, ...]]
     """For each operator, the positions of the findings that touch it."""
     rows: Mapping[Any, Any]
     """For each operator, the positions of its rows in the list."""
     standing: pd.DataFrame
-    """One row an operator (index ``operator_id``): `domains`, and findings by severity."""
+    """One row an operator (index ``operator_id``): `domains`, points by severity, and `todo`, all of them."""
     methods: Mapping[str, Mapping[Any, Any]]
     """Domain → its record of `mssante_audit.verdicts.method_records`."""
+    servers: Mapping[str, tuple[str, ...]]
+    """Domain in lower case → the name servers that its zone and the parent's name."""
+    exchangers: Mapping[str, tuple[str, ...]]
+    """Domain in lower case → its mail servers."""
     statuses: Mapping[tuple[str, str], str]
     """Domain in lower case and operator → that operator's status in the register; empty without one."""
     step: Span | None
@@ -69,23 +81,13 @@ class Survey:
     """Operator → the `SPAN` of its rows of the archive's history."""
     times: tuple[datetime, ...]
     """Lists of the archive to count domains in, at most `POINTS`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Peers:
-    """Where an operator stands among those of its size. Without peers enough, only `low` and `high`."""
-
-    low: int
-    high: int | None
-    """Domains of the operators compared with, from `low` to `high`."""
-    number: int = 0
-    """How many they are, this operator not counted; 0 if they are too few to be told of."""
-    medians: Mapping[str, float] | None = None
-    """Median of their findings, by severity."""
-    whole: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Quartiles of their findings of severity warning and worse."""
-    more: int = 0
-    """How many of them have more of these findings than this operator."""
+    ending: pd.DataFrame | None
+    """When certificates presented end (`mssante_audit.verdicts.presented.expiries`), with `key` of the name;
+    ``None`` where TLS was not observed."""
+    at: Mapping[str, Any]
+    """Domain → positions of its rows there."""
+    spares: Mapping[str, int]
+    """Certificate (SHA-256) → days that the one before it still had when it was first seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +108,12 @@ class Dossier:
     """One row a domain: `domain`, `description`, `certificates`, `declared`, `method`, `why`, `status`."""
     certificates: pd.DataFrame
     """One row a certificate name: `cn`, `igc`, `domains`, most first."""
+    presented: pd.DataFrame | None
+    """One row a certificate of its own that its domains' servers present, the nearest end first: `until`,
+    `days`, `cn`, `hosts`, `domains`, `alone` (how many of them have no other), `spare` (days that the one
+    before it had left; NaN if none is known); ``None`` where TLS was not observed."""
     contacts: pd.DataFrame
-    """One row a contact: `kind`, `contact` (masked unless the space shows contacts), `domains`."""
+    """One row a contact: `kind`, `contact`, `domains`."""
     changes: pd.DataFrame | None
     """Since the last list: `kind`, `domain`, `before`, `after`; ``None`` where there is no earlier list."""
     span: tuple[datetime | None, datetime | None]
@@ -115,6 +121,12 @@ class Dossier:
     held: tuple[tuple[datetime, int], ...]
     """How many domains it held in lists of the archive."""
     peers: Peers
+    points: tuple[Point, ...]
+    """What it has to put right, worst first."""
+    remedies: Mapping[str, str]
+    """Fingerprint of a finding → what to do about it."""
+    masked: bool
+    """Whether its own contacts are masked, as everybody else's always are."""
 
     @property
     def label(self) -> str:
@@ -123,8 +135,8 @@ class Dossier:
 
     @property
     def todo(self) -> pd.DataFrame:
-        """The findings to act on: all but mere information."""
-        return self.findings[self.findings["severity"] > "info"]
+        """The findings that its points are made of."""
+        return theirs(self.findings)
 
 
 def survey(space: TrustSpace) -> Survey:
@@ -136,14 +148,16 @@ def survey(space: TrustSpace) -> Survey:
     return known
 
 
-def dossier(space: TrustSpace, operator_id: str | None) -> Dossier:
-    """Gather the facts of one operator.
+def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False) -> Dossier:
+    """Gather the facts of one operator, who is to read them: its own contacts are in clear, nobody else's.
 
     Parameters
     ----------
     operator_id
         As in the column of that name (`mssante_audit.report.results.select_operator` finds it by name).
         ``None``, for who explores, is the operator with the most findings; no report is made without one.
+    masked
+        Mask its own contacts as well, as everywhere else: for whoever but the operator.
 
     Raises
     ------
@@ -160,20 +174,28 @@ def dossier(space: TrustSpace, operator_id: str | None) -> Dossier:
     entries = own[~own["is_audit_entry"]] if not own["is_audit_entry"].all() else own
     names = entries.loc[~entries["operator"].isin(["", CPS_ISSUER]), "operator"]
     span = (common.step.start, common.step.end) if common.step else (None, None)
+    show = space.show_contacts or not masked
+    findings, remedies = _findings(
+        common, own, operator_id, own_contacts(space, own, operator_id, common.belongings) if show else None
+    )
     return Dossier(
         space,
         operator_id,
         str(names.mode().iloc[0]) if len(names) else "",
         parse_identifier(operator_id).kind,
         entries,
-        _findings(common, own, operator_id),
+        findings,
         _domains(common, entries, operator_id),
         _certificates(entries),
-        _contacts(common, entries, operator_id, show=space.show_contacts),
-        None if common.step is None else _changes(common, operator_id, show=space.show_contacts),
+        _presented(common, entries, operator_id),
+        _contacts(common, entries, operator_id, show=show),
+        None if common.step is None else _changes(common, operator_id, show=show),
         span,
         _held(common, operator_id),
-        _peers(common, operator_id),
+        peers_of(common.standing, operator_id),
+        points_of(findings, entries, remedies),
+        remedies,
+        not show,
     )
 
 
@@ -192,22 +214,44 @@ def record(told: Dossier) -> Results:
 
 
 def _survey(space: TrustSpace) -> Survey:
-    findings = audit_all(space)
+    raw = concat(parted(name, space)[0] for name in audits())
+    findings = worded(raw, show_contacts=space.show_contacts)
+    known = dict(zip(raw["fingerprint"], raw["facts"], strict=True))
+    remedies = {
+        key: remedy(code, told_to(known[key], lambda _: False))
+        for key, code in zip(raw["fingerprint"], raw["rule"], strict=True)
+    }
     found = _by_operator(findings, space.entries)
     records = method_records(space)
     held, times = _history(space)
+    ending, spares = _ending(space)
+    at = {} if ending is None else {str(d): rows for d, rows in ending.groupby("domain").indices.items()}
     return Survey(
         findings,
+        {key: facts for key, facts in known.items() if told_to(facts, lambda _: False) is not facts},
+        remedies,
         belongings(space),
         found,
         space.entries.groupby("operator_id").indices,
-        _standing(findings, found, space),
+        standing_of(findings, found, remedies, space),
         {str(r["domain"]): r for r in records.to_dict("records")},
+        _hosts(space, "NS"),
+        _hosts(space, "MX"),
         _statuses(space),
         _last_step(space),
         held,
         times,
+        ending,
+        at,
+        spares,
     )
+
+
+def _hosts(space: TrustSpace, kind: str) -> dict[str, tuple[str, ...]]:
+    named: defaultdict[str, set[str]] = defaultdict(set)
+    for domain, host in hosts(space, kind).itertuples(index=False):
+        named[domain.strip().lower().rstrip(".")].add(host.rstrip("."))
+    return {domain: tuple(sorted(names)) for domain, names in named.items()}
 
 
 def _statuses(space: TrustSpace) -> dict[tuple[str, str], str]:
@@ -241,18 +285,6 @@ def _most_found(common: Survey) -> str:
     return max(listed, key=lambda operator_id: len(common.found.get(operator_id, ())))
 
 
-def _standing(
-    findings: pd.DataFrame, found: Mapping[str, tuple[int, ...]], space: TrustSpace
-) -> pd.DataFrame:
-    held = space.audited[space.audited["operator_id"] != ""].groupby("operator_id")["domain"].nunique()
-    severity = findings["severity"].astype("str").tolist()
-    counts = [
-        [sum(severity[at] == name for at in found.get(str(o), ())) for name in SEVERITIES] for o in held.index
-    ]
-    frame = pd.DataFrame(counts, index=held.index, columns=list(SEVERITIES), dtype="int64")
-    return frame.assign(domains=held, todo=frame.drop(columns="info").sum(axis=1))
-
-
 def _last_step(space: TrustSpace) -> Span | None:
     """Return what changed between the last two lists: of the archive, or from its last to a newer one."""
     if space.archive is None:
@@ -282,11 +314,25 @@ def _history(space: TrustSpace) -> tuple[dict[str, pd.DataFrame], tuple[datetime
     return {str(o): rows[list(SPAN)] for o, rows in grouped}, tuple(chosen)
 
 
+def _ending(space: TrustSpace) -> tuple[pd.DataFrame | None, dict[str, int]]:
+    if space.given("tls") is None:
+        return None, {}
+    ending, moves = expiries(space), renewals(space)
+    keys = {name: parse_dn(name).key for name in ending["name"].unique()}
+    spares = dict(zip(moves["certificate"], moves["spare"].tolist(), strict=True))
+    return ending.assign(key=ending["name"].map(keys)), spares
+
+
 # -- of one operator ----------------------------------------------------------------------------------------
 
 
-def _findings(common: Survey, own: pd.DataFrame, operator_id: str) -> pd.DataFrame:
-    """Return an operator's findings with nothing of others in them."""
+def _findings(
+    common: Survey, own: pd.DataFrame, operator_id: str, is_own: Callable[[str], bool] | None
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return an operator's findings with nothing of others in them, and what to do about each.
+
+    Its own contacts are in clear where there is something that knows them, `is_own`.
+    """
     positions = list(common.found.get(operator_id, ()))
     domain_of = dict(zip(own["row"].tolist(), own["domain"].tolist(), strict=True))
     names = own.loc[own["operator"] != "", "operator"]
@@ -300,6 +346,10 @@ def _findings(common: Survey, own: pd.DataFrame, operator_id: str) -> pd.DataFra
             domains = [found["domain"]]
         count = found["domains"] if alone and not rows else len(domains)
         evidence = found["evidence"] if alone else row_ranges(rows)
+        if is_own and (facts := common.facts.get(found["fingerprint"])):
+            seen = {**told_to(facts, is_own), "evidence": found["evidence"]}
+            told = rule(found["rule"])
+            found |= {part: sentence(told, part, seen) for part in ("observed", "expected")}
         records.append(
             {
                 **found,
@@ -315,7 +365,8 @@ def _findings(common: Survey, own: pd.DataFrame, operator_id: str) -> pd.DataFra
                 "facts": {},  # they may name others
             }
         )
-    return of_records(records)
+    keys = (one["fingerprint"] for one in records)
+    return of_records(records), {key: whose.safe(common.remedies[key], operator_id) for key in keys}
 
 
 def _domains(common: Survey, entries: pd.DataFrame, operator_id: str) -> pd.DataFrame:
@@ -348,6 +399,27 @@ def _certificates(entries: pd.DataFrame) -> pd.DataFrame:
         held[cn or dn, igc].add(domain)
     records = sorted(((*named, len(domains)) for named, domains in held.items()), key=lambda r: -r[2])
     return pd.DataFrame(records, columns=["cn", "igc", "domains"])
+
+
+def _presented(common: Survey, entries: pd.DataFrame, operator_id: str) -> pd.DataFrame | None:
+    """Return the certificates of an operator that are presented for its domains; others' are not its own."""
+    if common.ending is None:
+        return None
+    positions = [at for domain in entries["domain"].unique() for at in common.at.get(domain, ())]
+    seen = common.ending.take(positions)
+    seen = seen[seen["key"].isin(set(entries["dn_key"]))]
+    records = []
+    for certificate, own in seen.groupby("certificate", sort=False):
+        name, whose = own["name"].iloc[0], common.belongings
+        cn = whose.safe(parse_dn(name).get("CN") or name, operator_id)
+        hosts = dict.fromkeys(whose.safe(host, operator_id) for host in own["host"])
+        falling = own.loc[own["alone"], "domain"].nunique()
+        spare = common.spares.get(str(certificate), float("nan"))
+        told = (own["until"].iloc[0], own["days"].iloc[0], cn, tuple(hosts), own["domain"].nunique())
+        records.append((*told, falling, spare))
+    columns = ["until", "days", "cn", "hosts", "domains", "alone", "spare"]
+    frame = pd.DataFrame(records, columns=columns)
+    return frame.sort_values(["until", "cn"], kind="stable", ignore_index=True)
 
 
 def _contacts(common: Survey, entries: pd.DataFrame, operator_id: str, *, show: bool) -> pd.DataFrame:
@@ -390,19 +462,3 @@ def _held(common: Survey, operator_id: str) -> tuple[tuple[datetime, int], ...]:
         (time, len({domain for domain, first, last in spans if first <= time <= last}))
         for time in common.times
     )
-
-
-def _peers(common: Survey, operator_id: str) -> Peers:
-    """Compare with the operators that hold about as many domains."""
-    standing = common.standing
-    size = int(standing["domains"].get(operator_id, 0))
-    low, high = next((band for band in SIZES if band[1] is None or size <= band[1]), SIZES[-1])
-    inside = (standing["domains"] >= low) & (standing["domains"] <= (high or float("inf")))
-    others = standing[inside & (standing.index != operator_id)]
-    if len(others) < PEERS_MIN or not size:
-        return Peers(low, high)
-    own = int(standing["todo"][operator_id])
-    low_end, middle, high_end = others["todo"].quantile([0.25, 0.5, 0.75]).tolist()
-    medians = {str(name): float(n) for name, n in others[list(SEVERITIES)].median().items()}
-    more = int((others["todo"] > own).sum())
-    return Peers(low, high, len(others), medians, (low_end, middle, high_end), more)

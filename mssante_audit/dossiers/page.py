@@ -31,7 +31,12 @@ IMPORTS, OPENING, RECORD = "imports", "opening", "record"
 
 
 def dossier_page(
-    space: TrustSpace, operator_id: str, parameters: Mapping[str, Any], *, debug: bool = False
+    space: TrustSpace,
+    operator_id: str,
+    parameters: Mapping[str, Any],
+    *,
+    masked: bool = False,
+    debug: bool = False,
 ) -> tuple[Outcome, str, Dossier | None]:
     """Return what became of an operator's dossier, its page, the notebook's report's very own, and its facts.
 
@@ -43,6 +48,8 @@ def dossier_page(
         As in the column of that name.
     parameters
         All of the notebook's, as the page tells them (`mssante_audit.report.jobs.tellable`).
+    masked
+        Mask the operator's own contacts as well.
     debug
         Show the traceback, which may hold unmasked values.
     """
@@ -51,7 +58,7 @@ def dossier_page(
     results: Results | None = None
     failure: Failure | None = None
     try:
-        told = dossier(space, operator_id)
+        told = dossier(space, operator_id, masked=masked)
         results = record(told)
         for cell in notebook.cells:
             at += 1

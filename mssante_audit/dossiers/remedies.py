@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import pandas as pd
 
+from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.registry import rule
+from mssante_audit.findings.words import sentence
 
 
 @cache
 def said() -> dict[str, Any]:
-    """Return what ``dossier.toml`` says: `generic`, `others`, `remedies`."""
-    return tomllib.loads((files(__package__) / "dossier.toml").read_text(encoding="utf-8"))
+    """Return what ``dossier.toml`` says: `generic`, `others`, `remedies`, `fields`."""
+    told = tomllib.loads((files(__package__) / "dossier.toml").read_text(encoding="utf-8"))
+    for one in told.pop("shared"):
+        told["remedies"] |= dict.fromkeys(one["rules"], one["remedy"])
+    return told
 
 
-def remedy(code: str) -> str:
+def remedy(code: str, facts: Mapping[str, Any] | None = None) -> str:
     """Return what an operator does about a finding: the catalogue's remedy, put to it where that is not."""
-    return str(said()["remedies"].get(code, rule(code).remedy_fr)).strip()
+    own = said()["remedies"].get(code)
+    return str(
+        own or (rule(code).remedy_fr if facts is None else sentence(rule(code), "remedy", facts))
+    ).strip()
 
 
 def theirs(findings: pd.DataFrame) -> pd.DataFrame:
-    """Return the findings that the operator itself can do something about; mere information left out."""
-    return findings[(findings["severity"] > "info") & ~findings["rule"].isin(said()["others"])]
+    """Return the findings that the operator itself can do something about; information and hints left out."""
+    asks = (findings["severity"] > "info") & (findings["confidence"] != "hint") & (findings["rule"] != FAILED)
+    return findings[asks & ~findings["rule"].map(_of_others).astype("bool")]
+
+
+def _of_others(code: str) -> bool:
+    return code in said()["others"] or rule(code).manager

@@ -28,6 +28,7 @@ from mssante_audit.base.staging import SCRATCH
 from mssante_audit.dossiers.facts import survey
 from mssante_audit.dossiers.letter import letter_files
 from mssante_audit.dossiers.page import dossier_page, failed_page, parts
+from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.report.conversion import Outcome, data_files
 from mssante_audit.report.failure import Failure
 from mssante_audit.report.jobs import of_space, tellable
@@ -51,6 +52,10 @@ class Order:
     """Digest of the code that is to make them."""
     debug: bool = False
     """Keep tracebacks, which may hold unmasked values."""
+    masked: bool = False
+    """Mask an operator's own contacts as well."""
+    on: Stationery = field(default_factory=Stationery)
+    """What letters are written on."""
 
     def shown(self, operator_id: str) -> dict[str, Any]:
         """Return the parameters that an operator's dossier tells."""
@@ -195,11 +200,11 @@ def make_one(order: Order, space: TrustSpace, operator_id: str) -> Made:
     """Make one dossier from its space."""
     begin = time.perf_counter()
     shown = order.shown(operator_id)
-    outcome, html, told = dossier_page(space, operator_id, shown, debug=order.debug)
+    outcome, html, told = dossier_page(space, operator_id, shown, masked=order.masked, debug=order.debug)
     files: dict[str, bytes] = {}
     try:
         if told and not outcome.failure:
-            files = letter_files(told)
+            files = letter_files(told, order.on)
     except Exception as error:
         outcome, html = failed_page(error, shown)
     outcome = replace(outcome, seconds={"make": round(time.perf_counter() - begin, 3)})

@@ -24,6 +24,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.base.staging import locked, publish
 from mssante_audit.dossiers.page import NOTEBOOK
+from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.dossiers.workers import Made, Order, opened, produce
 from mssante_audit.report.conversion import as_severe, write_files
 from mssante_audit.report.jobs import Job, plan, tellable
@@ -99,6 +100,8 @@ def write_dossiers(
     department: str | None = None,
     jobs: int | None = None,
     executor: Executor | None = None,
+    masked: bool = False,
+    on: Stationery | None = None,
     send: Callable[[Bundle], Any] = lambda bundle: bundle,
     debug: bool = False,
     listener: Listener = lambda *_: None,
@@ -119,6 +122,10 @@ def write_dossiers(
     executor
         Where to make them, instead of in processes here; its workers may be other machines'. They need this
         package in this version, and nothing else: the data are sent.
+    masked
+        Mask each operator's own contacts as well: for others than the operators.
+    on
+        What letters are written on; sender and signature are left to fill in without.
     send
         Makes of the data what the tasks for `executor` are given in their place, such as a Dask future: they
         go out once then, and with every task if this is not given.
@@ -135,7 +142,7 @@ def write_dossiers(
         raise ParameterError(f"{apart[0]} is not a parameter here", remedy="Name operators apart")
     (base,) = plan({NOTEBOOK: resource("notebooks") / f"{NOTEBOOK}.ipynb"}, {**given, "operator": "0"})
     inputs = inputs_digest(base.given.get("data"), base.given.get("anchors") or ())
-    order = _order(base, inputs, debug)
+    order = replace(_order(base, inputs, debug), masked=masked, on=on or Stationery())
     space = opened(order)
     names = _operators(space)
     sitting = operators_of(space, limits(space, None, region, department))
@@ -145,7 +152,7 @@ def write_dossiers(
             "none of these operators sits there", remedy="Name operators or places, not both"
         )
     chosen = [operator_id for operator_id in asked or names if sitting is None or operator_id in sitting]
-    stamp = _stamp(base, inputs, pinned="as_of" in given)
+    stamp = _stamp(base, inputs, order, pinned="as_of" in given)
     hashes = {i: _digest(f"{stamp}\0{i}") for i in chosen if i}
     with locked(out) as staging:
         before = read_dossiers(out)
@@ -216,11 +223,18 @@ def _sent(base: Job, order: Order, space: TrustSpace, send: Callable[[Bundle], A
     return send(bundle), replace(order, given=tellable(order.given))
 
 
-def _stamp(base: Job, inputs: str, *, pinned: bool) -> str:
+def _stamp(base: Job, inputs: str, order: Order, *, pinned: bool) -> str:
     """Return a hash of what all dossiers of a run are made from."""
     shown = tellable({**base.shown, "operator": None})
     as_of = shown["as_of"] if pinned else shown["as_of"][:10]
-    told = [inputs, {**shown, "as_of": as_of}, code_digest(), _sha256(base.content)]
+    told = [
+        inputs,
+        {**shown, "as_of": as_of},
+        code_digest(),
+        _sha256(base.content),
+        order.masked,
+        repr(order.on),
+    ]
     return json.dumps(told, sort_keys=True)
 
 

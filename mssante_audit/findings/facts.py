@@ -7,13 +7,15 @@ Dates become ISO 8601 texts here, so that a fact read back from a file is what i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from mssante_audit.values.person import Person, masks
+from mssante_audit.values.person import Person, masks, unnamed
 
 T = TypeVar("T")
+
+_PLAIN = (str, int, float, type(None))
 
 MARK = "person"
 """The one key of the mapping that stands for a `Person` in JSON that only its owner reads."""
@@ -33,7 +35,7 @@ def plain(value: Any) -> Any:
     TypeError
         If it is none: a fact that a file cannot hold would be another one when read back.
     """
-    if value is None or isinstance(value, str | bool | int | float | Person):
+    if isinstance(value, (*_PLAIN, Person)):
         return value
     if isinstance(value, date | datetime):
         return value.isoformat()
@@ -47,18 +49,29 @@ def plain(value: Any) -> Any:
 
 
 def hidden(facts: Any) -> Any:
-    """Return facts with every person masked; two that differ stay different.
+    """Return facts with every person masked, those too that a text names; two that differ stay different.
 
     >>> hidden({"n": 2, "others": [Person("zoe@x.example"), Person("zac@x.example")]})
     {'n': 2, 'others': ['z•••@x.example (1)', 'z•••@x.example (2)']}
     """
     shown = masks(_of(Person, facts))
-    return _replaced(facts, lambda person: shown[person]) if shown else facts
+    return _replaced(facts, lambda person: shown[person], unnamed)
 
 
 def clear(facts: Any) -> Any:
     """Return facts with every person as the list writes it: for one's own eyes."""
-    return _replaced(facts, lambda person: Shown(person.text)) if any(_of(Person, facts)) else facts
+    return _replaced(facts, lambda person: Shown(person.text)) if _of(Person, facts) else facts
+
+
+def told_to(facts: Any, own: Callable[[str], bool]) -> Any:
+    """Return facts as somebody may read them: what of them is its own in clear, all other persons masked.
+
+    >>> told_to([Person("zoe@x.example"), Person("zac@y.example")], lambda text: text.endswith("@x.example"))
+    ['zoe@x.example', 'z•••@y.example']
+    """
+    if not _of(Person, facts):
+        return facts
+    return hidden(_replaced(facts, lambda person: Shown(person.text) if own(person.text) else person))
 
 
 def names_persons(facts: Any) -> bool:
@@ -67,25 +80,31 @@ def names_persons(facts: Any) -> bool:
     >>> names_persons(clear({"others": [Person("zoe@x.example")]})), names_persons({"n": 2})
     (True, False)
     """
-    return next(_of(Shown, facts), None) is not None
+    return bool(_of(Shown, facts))
 
 
-def _of(kind: type[T], value: Any) -> Iterator[T]:
-    """Yield what facts hold of a kind, in order."""
+def _of(kind: type[T], value: Any) -> list[T]:
+    """Return what facts hold of a kind, in order."""
     if isinstance(value, kind):
-        yield value
-    elif isinstance(value, Mapping | list | tuple):
-        for part in value.values() if isinstance(value, Mapping) else value:
-            yield from _of(kind, part)
+        return [value]
+    if isinstance(value, _PLAIN):
+        return []
+    parts = value.values() if isinstance(value, Mapping) else value
+    return [found for part in parts for found in _of(kind, part)] if isinstance(parts, Iterable) else []
 
 
-def _replaced(value: Any, told: Any) -> Any:
+def _replaced(value: Any, told: Any, other: Callable[[str], str] = str) -> Any:
+    """Return facts in which persons are what `told` makes of them, and texts what `other` does."""
+    if isinstance(value, str) and not isinstance(value, Shown):
+        return other(value)
+    if isinstance(value, _PLAIN):
+        return value
     if isinstance(value, Person):
         return told(value)
     if isinstance(value, Mapping):
-        return {name: _replaced(part, told) for name, part in value.items()}
+        return {name: _replaced(part, told, other) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_replaced(part, told) for part in value]
+        return [_replaced(part, told, other) for part in value]
     return value
 
 

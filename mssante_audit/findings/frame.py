@@ -184,8 +184,10 @@ def findings_frame(
     for finding in found:
         rows = tuple(sorted({int(row) for row in finding.rows}))  # NumPy's are none that JSON knows
         domains = dict.fromkeys([*(domain[row] for row in rows), *finding.domains])
-        counts = Counter(operator_id[row] for row in rows)
-        owner = finding.operator_id or max(counts, key=lambda o: counts[o], default="")
+        owner = finding.operator_id
+        if not owner:
+            counts = Counter(operator_id[row] for row in rows)
+            owner = max(counts, key=lambda o: counts[o], default="")
         name = finding.operator or next((operator[row] for row in rows if operator_id[row] == owner), "")
         told = rule(finding.rule)
         confidence = finding.confidence or told.confidence
@@ -193,14 +195,15 @@ def findings_frame(
             raise ValueError(f"{confidence!r} is no confidence of a finding")
         mailboxes = None if published is None else sum(published.get(name, 0) for name in domains)
         facts = plain(finding.facts)
+        subject = finding.subject if isinstance(finding.subject, tuple) else (finding.subject,)
         records.append(
             {
                 "rule": finding.rule,
                 "audit": told.audit or facts.get("audit", ""),
                 "severity": told.severity,
                 "confidence": confidence,
-                "subject": finding.subject if isinstance(finding.subject, tuple) else (finding.subject,),
-                "fingerprint": fingerprint(finding.rule, finding.subject),
+                "subject": subject,
+                "fingerprint": fingerprint(finding.rule, subject),
                 "domain": next(iter(domains), ""),
                 "domains": len(domains),
                 "mailboxes": mailboxes if domains else None,

@@ -81,7 +81,9 @@ def said(package: str, name: str, told: Any, language: str = "fr") -> str:
 
 @cache
 def _template(text: str, package: str, language: str) -> Template:
-    return _environment(language).from_string(text, globals=_words(package, language))
+    made = _environment(language).from_string(text, globals=_words(package, language))
+    made.globals = dict(made.globals)  # which Jinja copies at every filling, and that of a ChainMap is slow
+    return made
 
 
 @cache

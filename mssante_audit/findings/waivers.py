@@ -117,7 +117,9 @@ def split(
         The instant audited at.
     """
     holding = [w for w in waivers if w.holds(as_of)]
-    matches = [next((w for w in holding if w.covers(f)), None) for f in findings.itertuples()]
+    matches: list[Waiver | None] = [None] * len(findings)
+    if holding:
+        matches = [next((w for w in holding if w.covers(f)), None) for f in findings.itertuples()]
     waived = pd.Series([m is not None for m in matches], index=findings.index, dtype="bool")
     told = [m for m in matches if m is not None]
     apart = findings[waived].reset_index(drop=True)

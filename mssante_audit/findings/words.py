@@ -13,6 +13,7 @@ from mssante_audit.findings.facts import clear, hidden
 from mssante_audit.findings.frame import typed
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.templates import asked, template
+from mssante_audit.values.person import unnamed
 from mssante_audit.values.shown import shown
 
 
@@ -66,12 +67,13 @@ def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool 
     """
     told = findings.copy(deep=False)
     seen = clear if show_contacts else hidden
-    told["facts"] = list(map(seen, told["facts"]))
+    told["facts"] = facts = list(map(seen, told["facts"]))
     # Apart from the facts: the key of a contact is another text than the contact, and nobody counts it.
     told["subject"] = [tuple(seen(list(subject))) for subject in told["subject"]]
+    rules = list(map(rule, told["rule"].tolist()))
+    known = [{**own, "evidence": where} for own, where in zip(facts, told["evidence"].tolist(), strict=True)]
+    if not show_contacts:
+        told["domain"], told["operator"] = (list(map(unnamed, told[n])) for n in ("domain", "operator"))
     for part in ("observed", "expected", "evidence"):
-        told[part] = [
-            sentence(rule(code), part, {**facts, "evidence": evidence}, language)
-            for code, facts, evidence in zip(told["rule"], told["facts"], findings["evidence"], strict=True)
-        ]
+        told[part] = [sentence(one, part, own, language) for one, own in zip(rules, known, strict=True)]
     return typed(told)

@@ -105,7 +105,7 @@ def _unknown(keys: Sequence[str], unknown: str) -> tuple[str, str]:
     known = list(sections()[keys[0]].model_fields if keys else Config.model_fields)
     place = f" in [{'.'.join(keys)}]" if keys else ""
     near = difflib.get_close_matches(unknown.lower(), known, n=1)
-    everywhere = {key: name for name, part in sections().items() for key in part.model_fields}
+    everywhere = {key: name for name, part in reversed(sections().items()) for key in part.model_fields}
     if near:
         remedy = f"Nearest: {near[0]!r}"
     elif unknown in everywhere:

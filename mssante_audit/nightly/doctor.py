@@ -12,7 +12,9 @@ import os
 import platform
 import re
 import shutil
+import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +24,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError, UnknownNameError
-from mssante_audit.base.settings import Config, Hooks
+from mssante_audit.base.secret import read_secret
+from mssante_audit.base.settings import Config, Hooks, ObserveTls
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.log import RUN, RUNS, SITE, STATE, began, read_run
 
@@ -30,6 +33,8 @@ MEMORY = 2 * 2**30
 """Bytes below which a run may be short of memory."""
 ROOM = 2**30
 """Bytes of disk below which a run may be short of room."""
+TRIED = 10
+"""Seconds that a mail server has to greet."""
 OPTIONAL = {
     "chromium": "only the tests need it: apt-get install chromium",
     "nsd": "only the tests need it: apt-get install nsd",
@@ -69,6 +74,8 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
     yield Sign("ok", "settings", str(file))
     yield from (Sign("missing", "settings", str(fault)) for fault in faults(config))
     yield from _hooks(config.hooks)
+    yield from _way_out(config.observe_tls)
+    yield from _secrets(config)
     yield from _output(config.output.folder)
     yield from _list(config)
 
@@ -110,10 +117,10 @@ def _memory() -> Sign:
         own = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2]
         limit = Path(f"/sys/fs/cgroup{own}", "memory.max").read_text().strip()
         bounds += [int(limit)] if limit.isdigit() else []
-    told = f"{_size(min(bounds))} to be had" if bounds else "unknown here"
+    told = f"{size(min(bounds))} to be had" if bounds else "unknown here"
     if bounds and min(bounds) >= MEMORY:
         return Sign("ok", "memory", told)
-    return Sign("warn", "memory", told, f"A run wants {_size(MEMORY)}")
+    return Sign("warn", "memory", told, f"A run wants {size(MEMORY)}")
 
 
 def _temporary() -> Sign:
@@ -147,6 +154,53 @@ def _hooks(hooks: Hooks) -> Iterator[Sign]:
             yield Sign("warn", "hook", f"{program} is no program here", remedy)
 
 
+def _way_out(wanted: ObserveTls) -> Iterator[Sign]:
+    """Look whether mail servers can be reached, by the one that the settings name and no other.
+
+    What is said to it is QUIT. Many networks let nothing out to port 25, and say so by silence.
+    """
+    host, port = wanted.try_host, wanted.port
+    if not host:
+        if wanted.enabled:
+            remedy = "Name a mail server that you may try in observe_tls.try_host"
+            yield Sign("warn", "way out to mail servers", f"unknown: no server to try port {port} of", remedy)
+        return
+    where = f"port {port} of {host}"
+    begin, seconds = time.monotonic(), min(wanted.timeout, TRIED)
+    source = (wanted.source_address, 0) if wanted.source_address else None
+    state, remedy = "missing" if wanted.enabled else "warn", f"Have connections to port {port} let out"
+    try:
+        with socket.create_connection((host, port), seconds, source) as opened:
+            opened.settimeout(max(0.1, seconds - (time.monotonic() - begin)))
+            greeting = opened.recv(512)
+            with suppress(OSError):
+                opened.sendall(b"QUIT\r\n")
+    except (OSError, UnicodeError) as error:
+        why = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or error
+        yield Sign(state, "way out to mail servers", f"{where}: {str(why).lower()}", remedy)
+        return
+    if greeting[:3] in (b"220", b"421", b"554"):
+        yield Sign("ok", "way out to mail servers", f"{where} greets with {greeting[:3].decode()}")
+    else:
+        remedy = "Name a mail server in observe_tls.try_host; if it is one, something answers in its place"
+        yield Sign("warn", "way out to mail servers", f"{where} does not greet as a mail server", remedy)
+
+
+def _secrets(config: Config) -> Iterator[Sign]:
+    named = ("mail.password", config.mail.password), ("webhook.url", config.webhook.url)
+    for name, where in (*named, ("webhook.token", config.webhook.token)):
+        try:
+            read_secret(where)
+        except InputError as error:
+            yield Sign("missing", "secret", f"{name}: {error}")
+            continue
+        kind, _, place = where.partition(":")
+        if kind == "file" and Path(place).stat().st_mode & 0o077:
+            yield Sign("warn", "secret", f"{name}: {place} can be read by others", f"chmod 600 {place}")
+        elif where:
+            yield Sign("ok", "secret", f"{name} is there")
+
+
 def _output(output: Path) -> Iterator[Sign]:
     there = next(folder for folder in (output, *output.parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
@@ -155,18 +209,18 @@ def _output(output: Path) -> Iterator[Sign]:
         return
     yield Sign("ok", "output", str(output))
     free = shutil.disk_usage(there).free
-    last = _size_of_last(output)
+    last = size_of_last(output)
     wanted = max(ROOM, 3 * last)
-    told = f"{_size(free)} free" + (f", the last run took {_size(last)}" if last else "")
+    told = f"{size(free)} free" + (f", the last run took {size(last)}" if last else "")
     if free < wanted:
-        yield Sign("warn", "disk", told, f"A run wants {_size(wanted)}: free some, or lower retention.runs")
+        yield Sign("warn", "disk", told, f"A run wants {size(wanted)}: free some, or lower retention.runs")
     else:
         yield Sign("ok", "disk", told)
     yield from _lock(output)
     yield from _last_run(output)
 
 
-def _size_of_last(output: Path) -> int:
+def size_of_last(output: Path) -> int:
     """Return the bytes of the newest run; files that it shares with its site count once."""
     runs = sorted(folder for folder in (output / RUNS).glob("*") if read_run(folder))
     told = [path.lstat() for path in runs[-1].rglob("*") if path.is_file()] if runs else []
@@ -237,7 +291,8 @@ def _list(config: Config) -> Iterator[Sign]:
         yield Sign("ok", "clock", f"the list is {(now - made).days} days old")
 
 
-def _size(count: int) -> str:
+def size(count: int) -> str:
+    """Return bytes as a reader likes them."""
     return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
 
 
@@ -265,7 +320,9 @@ def check(config: Config) -> None:
 def faults(config: Config) -> Iterator[AuditError]:
     """Yield what would make a run useless."""
     from mssante_audit.findings.ledger import FILE as LEDGER
+    from mssante_audit.nightly.post import fault_of
     from mssante_audit.nightly.steps import observe_settings
+    from mssante_audit.observe.tls.visit import offers_of
 
     data, output = config.data.folder, config.output.folder
     if not data.exists():
@@ -282,15 +339,23 @@ def faults(config: Config) -> Iterator[AuditError]:
         yield InputError("is both data and output folder", file=str(output), remedy="Set output.folder")
     if (site := output / SITE).exists() and not site.is_symlink():
         yield OutputError("is in the way: it is no link of ours", file=str(site), remedy="Move it away")
-    named = [*config.data.anchors, *([config.fetch.ca_bundle] if config.fetch.ca_bundle else [])]
+    bundles = (config.fetch.ca_bundle, config.mail.ca_bundle, config.webhook.ca_bundle)
+    named = [*config.data.anchors, *filter(None, bundles)]
     yield from (InputError("no such certificates", file=str(path)) for path in named if not path.exists())
     yield from _reports(config.reports.names)
     yield from _places(config)
+    if fault := fault_of(config.mail, config.webhook):
+        yield fault
     if config.observe.enabled:
         try:
             observe_settings(config.observe)
         except ParameterError as error:
             yield ParameterError(f"[observe] {error.message}", remedy=error.remedy)
+    if config.observe_tls.enabled:
+        try:
+            offers_of(config.observe_tls)
+        except ParameterError as error:
+            yield ParameterError(f"[observe_tls] {error.message}", remedy=error.remedy)
 
 
 def _no_list(data: Path) -> Iterator[AuditError]:

@@ -24,7 +24,9 @@ TOLD = 10
 """Causes that are named of each kind; all findings are in the run's files."""
 
 
-def facts_of(space: TrustSpace, findings: pd.DataFrame, told: FollowUp, lang: str) -> dict[str, Any]:
+def facts_of(
+    space: TrustSpace, findings: pd.DataFrame, waived: pd.DataFrame, told: FollowUp, lang: str
+) -> dict[str, Any]:
     """Return what a night's mail says of its findings.
 
     Parameters
@@ -33,6 +35,8 @@ def facts_of(space: TrustSpace, findings: pd.DataFrame, told: FollowUp, lang: st
         What was audited.
     findings
         Of `mssante_audit.audits.audit_all`.
+    waived
+        Those set apart, of `mssante_audit.audits.waived`.
     told
         These findings against those of the run before.
     lang
@@ -45,7 +49,13 @@ def facts_of(space: TrustSpace, findings: pd.DataFrame, told: FollowUp, lang: st
     lost = [one for one in told.unknown if _asked(one)]
     failed = findings.loc[findings["rule"] == FAILED, "facts"]
     list_of = space.whitelist
+    status = dated["status"].replace("", "open")  # of a first run
+    states = {state: severity_counts(dated[status == state]) for state in ("new", "open", "unknown")}
+    states |= {"waived": severity_counts(waived), "fixed": _counted(one for one in told.fixed if _known(one))}
+    gone = _counted(one for one in told.unknown if _known(one))
+    states["unknown"] = {severity: n + gone[severity] for severity, n in states["unknown"].items()}
     return {
+        "by_state": {s: {state: n[s] for state, n in states.items()} for s in reversed(SEVERITIES)},
         "new_by_severity": severity_counts(new),
         "fixed_by_severity": _counted(fixed),
         "failed_rules": [sentence(rule(FAILED), "observed", why, "en") for why in failed],
@@ -71,8 +81,12 @@ def facts_of(space: TrustSpace, findings: pd.DataFrame, told: FollowUp, lang: st
     }
 
 
+def _known(one: Mapping[str, str]) -> bool:
+    return one["rule"] in catalogue()
+
+
 def _asked(one: Mapping[str, str]) -> bool:
-    return one["rule"] in catalogue() and asking(one["rule"])
+    return _known(one) and asking(one["rule"])
 
 
 def _counted(gone: Iterable[Mapping[str, str]]) -> dict[str, int]:

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
 PREFIX = "MSSANTE_"
@@ -18,7 +18,11 @@ _TAIL = 300
 
 
 def run_hooks(
-    event: str, programs: Sequence[Sequence[str]], facts: Mapping[str, object], seconds: float
+    event: str,
+    programs: Sequence[Sequence[str]],
+    facts: Mapping[str, object],
+    seconds: float,
+    hidden: Collection[str] = (),
 ) -> list[tuple[str, str]]:
     """Run the programs of an event, one after the other; none stops the others.
 
@@ -32,9 +36,12 @@ def run_hooks(
         Told in variables: ``counts_new=3`` is ``MSSANTE_COUNTS_NEW=3``.
     seconds
         How long each may take; then it is killed, with what it started.
+    hidden
+        Variables of ours that they do not get.
     """
+    ours = {name: value for name, value in os.environ.items() if name not in hidden}
     told = {f"{PREFIX}{name.upper()}": str(value) for name, value in {**facts, "event": event}.items()}
-    return [(words[0], _run(words, {**os.environ, **told}, seconds)) for words in programs]
+    return [(words[0], _run(words, {**ours, **told}, seconds)) for words in programs]
 
 
 def _run(words: Sequence[str], environment: Mapping[str, str], seconds: float) -> str:

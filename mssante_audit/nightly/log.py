@@ -25,6 +25,8 @@ from mssante_audit.space.states import State
 KIND = "mssante-audit run"
 """Stands in each run's ``run.json``."""
 RUNS, STATE, SITE, LOG, RUN, INPUTS = "runs", "state", "site", "log.jsonl", "run.json", "inputs.json"
+FAILED = 3
+"""Exit status from which a run is a failure."""
 _TIME = "%Y-%m-%dT%H%M%SZ"
 """Name of a run's folder: when it began (UTC)."""
 
@@ -62,6 +64,8 @@ class Run:
     status: str = "running"
     """``running`` (or killed); ``finished``; ``abandoned``: killed, and too old to go on with."""
     exit_status: int | None = None
+    good: str = ""
+    """Stamp of the last run that ended below `FAILED`, maybe this one; "" if there is none."""
     kind: str = KIND
 
 
@@ -96,13 +100,36 @@ def read_run(folder: Path) -> Run | None:
     file = folder / RUN
     if folder.is_symlink() or file.is_symlink() or not file.is_file():
         return None
-    head = _read(file)
     try:
-        began(folder.name)
-        run = Run(**{name: head[name] for name in Run.__dataclass_fields__})
-    except (KeyError, ValueError):
+        run = as_run(_read(file))
+    except (TypeError, ValueError):
         return None
-    return run if (run.kind, run.stamp) == (KIND, folder.name) else None
+    return run if run.stamp == folder.name else None
+
+
+def as_run(told: Mapping[str, Any]) -> Run:
+    """Return the head of a run that a ``run.json`` tells.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it tells none.
+    """
+    run = Run(**{name: told[name] for name in Run.__dataclass_fields__ if name in told})
+    began(run.stamp)
+    if told.get("kind") != KIND:
+        raise ValueError("is no run")
+    if run.good:
+        began(run.good)
+    return run
+
+
+def last_good(state: Path) -> str:
+    """Return the stamp of the last good run, "" if there was none or it is not known."""
+    try:
+        return as_run(_read(state / RUN)).good
+    except (TypeError, ValueError):
+        return ""
 
 
 def write_run(

@@ -1,4 +1,4 @@
-"""The nightly run: fetch, observe, audit, reports, dossiers, site, retention, then hooks.
+"""The nightly run: fetch, observe, observe_tls, audit, reports, dossiers, site, retention, then hooks.
 
 The output folder::
 
@@ -31,17 +31,20 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import cast
 
-from mssante_audit.base.export import output_error, write_bytes
+from mssante_audit.base.export import json_bytes, output_error, write_bytes
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.settings import Config
 from mssante_audit.base.staging import exclusive
+from mssante_audit.nightly import post
 from mssante_audit.nightly.hooks import kill_group, run_hooks
 from mssante_audit.nightly.log import (
+    FAILED,
     RUNS,
     SITE,
     STATE,
     Result,
     Run,
+    last_good,
     note,
     note_result,
     read_inputs,
@@ -51,6 +54,9 @@ from mssante_audit.nightly.log import (
     write_result,
     write_run,
 )
+from mssante_audit.nightly.mail import message, told
+from mssante_audit.nightly.metrics import FILE as METRICS
+from mssante_audit.nightly.metrics import metrics
 from mssante_audit.nightly.retention import outdated, outdated_observations, remove, remove_observations
 from mssante_audit.nightly.steps import STEPS, Job, work
 from mssante_audit.nightly.summary import summary
@@ -63,8 +69,6 @@ GRACE = 20
 """Seconds a step is given to tidy up when it is ended."""
 NEEDS = {"site": "audit"}
 """Steps that are skipped if another failed."""
-FAILED = 3
-"""Exit status from which a run is a failure to the hooks."""
 MEMORY = ("ledger.json", "trend.json")
 """What a run changes for the next ones, in its own folder until its end."""
 
@@ -132,8 +136,13 @@ def run(config: Config, *, as_of: str = "", tell: Tell = lambda _: None, debug: 
         night = Night(folder, head.as_of, results, status, resumed, inputs, config.mail.lang)
         results["hooks"] = _hooks(config, night)
         write_bytes(folder / "summary.txt", f"{summary(night)}\n".encode())
+        write_bytes(folder / "summary.json", json_bytes(told(night)))
+        write_bytes(folder / "summary.eml", message(night, config.mail).as_bytes())
         note(folder, "end", f"exit status {night.exit_status}", exit_status=night.exit_status)
-        ended = replace(head, status="finished", exit_status=night.exit_status)
+        good = head.stamp if night.exit_status < FAILED else head.good
+        ended = replace(head, status="finished", exit_status=night.exit_status, good=good)
+        told_metrics = metrics(night, ended, datetime.now(UTC))
+        write_bytes(config.output.folder / STATE / METRICS, told_metrics.encode())
         write_run(folder, ended, results, [one.told(config.mail.lang) for one in inputs])
         return night
 
@@ -162,7 +171,7 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
         now = datetime.now(UTC)
     folder = all_runs / stamp_of(now)
     as_of = parse_instant(asked) if asked else now
-    head = Run(folder.name, as_of.isoformat(timespec="seconds"), asked, settings)
+    head = Run(folder.name, as_of.isoformat(timespec="seconds"), asked, settings, good=last_good(state))
     draft = all_runs / ".new"  # a folder there that is no run would stay for ever
     if draft.is_dir() and not draft.is_symlink():
         shutil.rmtree(draft)
@@ -176,7 +185,8 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
 def _tidy(folder: Path) -> None:
     """Remove the drafts that a killed run left in a folder or in ``steps`` there."""
     for draft in (*folder.glob(".*.tmp"), *folder.glob("steps/.*.tmp")):
-        draft.unlink()
+        if draft.is_file() or draft.is_symlink():
+            draft.unlink()
 
 
 def _step(step: str, job: Job, results: dict[str, Result], tell: Tell) -> Result:
@@ -318,10 +328,29 @@ def _hooks(config: Config, night: Night) -> Result:
         "failure" if night.exit_status >= FAILED else "success",
         *(["new_findings"] if counts.get("count_new") else []),
     ]
-    faults, outcome = [], "off"
+    secret = (config.mail.password, config.webhook.url, config.webhook.token)
+    hidden = {where.removeprefix("env:") for where in secret}
+    ran: list[tuple[str, str]] = []
+
+    def keep(event: str, name: str, fault: str) -> None:
+        ran.append((f"{name} ({event})", fault))
+        note(folder, "hook", f"{event}: {name} {fault or 'done'}", program=name, fault=fault)
+
     for event in due:
-        for program, fault in run_hooks(event, getattr(hooks, event), facts, hooks.seconds):
-            faults += [f"{program} ({event}): {fault}"] if fault else []
-            outcome = "failed" if faults else "done"
-            note(folder, "hook", f"{event}: {program} {fault or 'done'}", program=program, fault=fault)
-    return Result("hooks", outcome, "; ".join(faults))
+        for program, fault in run_hooks(event, getattr(hooks, event), facts, hooks.seconds, hidden):
+            keep(event, program, fault)
+    so_far = replace(night, results=night.results | {"hooks": _told(ran)})
+    by_mail = next((e for e in due if config.mail.server and e in config.mail.events), "")
+    if by_mail:
+        fault = post.mail(message(so_far, config.mail), config.mail, hooks.seconds)
+        keep(by_mail, "mail", fault)
+    by_post = next((e for e in due if config.webhook.url and e in config.webhook.events), "")
+    if by_post:
+        keep(by_post, "webhook", post.json(told(so_far), config.webhook, hooks.seconds))
+    return _told(ran)
+
+
+def _told(ran: Sequence[tuple[str, str]]) -> Result:
+    """Return what became of hooks: of each its name, and why it failed or ""."""
+    faults = [f"{name}: {fault}" for name, fault in ran if fault]
+    return Result("hooks", "failed" if faults else "done" if ran else "off", "; ".join(faults))

@@ -36,6 +36,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Config, Observe
 from mssante_audit.base.staging import LOCK
 from mssante_audit.dossiers.page import NOTEBOOK
+from mssante_audit.dossiers.stationery import stationery
 from mssante_audit.dossiers.write import write_dossiers
 from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.ledger import FollowUp
@@ -45,6 +46,10 @@ from mssante_audit.nightly.log import SITE, STATE, Result, began, read_result, w
 from mssante_audit.observe.dns.run import observe as observe_dns
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.kinds import default_path
+from mssante_audit.observe.tls.observation import OUTCOMES
+from mssante_audit.observe.tls.run import mail_hosts, servers_of
+from mssante_audit.observe.tls.run import observe_tls as visit_servers
+from mssante_audit.observe.tls.servers import KIND as TLS
 from mssante_audit.report.jobs import tellable
 from mssante_audit.report.parameters import declared
 from mssante_audit.report.results import Results, open_space, provenance
@@ -103,6 +108,27 @@ def _archive(job: Job) -> Archive:
 def observe(job: Job) -> tuple[str, dict[str, Any]]:
     """Ask the DNS about every domain; go on with the observation of a run that was killed."""
     path = default_path(job.config.data.folder, began(job.folder.name))
+    settings = observe_settings(job.config.observe)
+    summary = observe_dns(_domains(job), path, settings, resume=path.exists())
+    facts = {"file": path.name, "domains": summary.domains, "queries": summary.queries}
+    return f"{summary.domains} domains, {summary.queries} queries: {path.name}", facts
+
+
+def observe_tls(job: Job) -> tuple[str, dict[str, Any]]:
+    """Visit the mail servers that the newest observation of the DNS names; go on where a run was killed."""
+    folder, wanted = job.config.data.folder, job.config.observe_tls
+    path = default_path(folder, began(job.folder.name), TLS.name)
+    hosts, source = mail_hosts(folder, _domains(job), wanted.only)
+    servers = servers_of(hosts, wanted.port)
+    summary = visit_servers(servers, path, wanted, dns=source, resume=path.exists())
+    outcomes = dict(summary.outcomes)
+    told = "".join(f", {outcomes[name]} {name}" for name in OUTCOMES if name in outcomes)
+    facts = {"file": path.name, "servers": summary.servers, "visits": summary.visits, "outcomes": outcomes}
+    return f"{summary.servers} servers, {summary.visits} visits{told}: {path.name}", facts
+
+
+def _domains(job: Job) -> list[str]:
+    """Return the domains of the list to audit."""
     archive = _archive(job)
     known = archive if archive.snapshots else None
     file = find_whitelist(job.config.data.folder, known, parse_instant(job.as_of))
@@ -110,10 +136,7 @@ def observe(job: Job) -> tuple[str, dict[str, Any]]:
     names = (
         archive.domains(kept[0]) if kept else open_space(**job.parameters).entries["domain"].unique().tolist()
     )
-    domains = [domain for domain in names if domain]
-    summary = observe_dns(domains, path, observe_settings(job.config.observe), resume=path.exists())
-    facts = {"file": path.name, "domains": summary.domains, "queries": summary.queries}
-    return f"{summary.domains} domains, {summary.queries} queries: {path.name}", facts
+    return [domain for domain in names if domain]
 
 
 def observe_settings(wanted: Observe) -> ObserveSettings:
@@ -156,7 +179,7 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     results = Results("run", findings, provenance(space))
     audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(told)}
     write_bytes(job.folder / "audit.json", json_bytes(audited))
-    facts = facts_of(space, findings, told, job.config.mail.lang)
+    facts = facts_of(space, findings, waived, told, job.config.mail.lang)
     return f"{len(findings)} findings, {len(waived)} waived", facts | {
         "by_severity": results.by_severity,
         "counts": told.counts() | {"waived": len(waived)},
@@ -166,7 +189,10 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
 def _judged(job: Job, known: Known) -> TrustSpace:
     """Load the space, what cannot be read left out, and write down the state of each input."""
     data, wanted = job.config.data, job.config.inputs
-    asked = {"dns": job.config.observe.enabled, "archive": job.config.fetch.enabled}
+    config = job.config
+    asked = {
+        "dns": config.observe.enabled, "tls": config.observe_tls.enabled, "archive": config.fetch.enabled,
+    }  # fmt: skip
     known = {name: {} for name, enabled in asked.items() if enabled} | dict(known)
     fetched = read_result(job.folder, "fetch")
     published = Record(**fetched.facts) if fetched and fetched.facts else None
@@ -219,6 +245,7 @@ def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
     wanted, parameters = job.config.dossiers, _accepted(job, (NOTEBOOK,))
     how: dict[str, Any] = {"operators": wanted.operators, "jobs": wanted.jobs or None, "debug": job.debug}
     how |= {"region": wanted.region or None, "department": wanted.department or None}
+    how |= {"masked": not wanted.own_contacts, "on": stationery(job.config.letter)}
     run = write_dossiers(job.folder / "dossiers", parameters=parameters, **how)
     failed = [o for o in run.outcomes if o.status == "failed"]
     if failed:
@@ -238,7 +265,8 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
     space = open_space(**_worked_out(job))
     findings, waived = audits.audit_all(space), audits.waived(space)
     points = trend.add_point(job.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, told))
-    made = {n: folder for n in ("reports", "dossiers") if (folder := job.folder / n).is_dir()}
+    shared = ("reports",) if job.config.dossiers.own_contacts else ("reports", "dossiers")
+    made = {n: folder for n in shared if (folder := job.folder / n).is_dir()}
     draft, built = job.folder / ".site", job.folder / SITE
     for left in (draft, built):  # of a start that was killed; nobody is shown it
         if left.exists():
@@ -250,7 +278,7 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
     return f"{pages} pages", {"pages": pages}
 
 
-STEPS = {step.__name__: step for step in (fetch, observe, audit, reports, dossiers, site)}
+STEPS = {step.__name__: step for step in (fetch, observe, observe_tls, audit, reports, dossiers, site)}
 """Each by its name, in order."""
 
 

@@ -26,11 +26,14 @@ _PLAIN = str.maketrans({NBSP: " ", NARROW: " ", "’": "'"})
 
 def summary(night: Night) -> str:
     """Return the mail of a night, in its language."""
+    return "\n".join(line for text in paragraphs(night) for line in _broken(text))
+
+
+def paragraphs(night: Night) -> list[str]:
+    """Return what the mail says, each line whole: causes begin with ``- ``, what to do with two blanks."""
     facts = night.results["audit"].facts
-    parts = [*_head(night, facts), *_faults(night, facts)]
-    if facts:
-        parts += [*_findings(night, facts)]
-    return "\n".join(line for text in [*parts, *_last(night, facts)] for line in _broken(text))
+    found = _findings(night, facts) if facts else ()
+    return [*_head(night, facts), *_faults(night, facts), *found, *_last(night, facts)]
 
 
 def verdict(night: Night, facts: Mapping[str, Any]) -> str:

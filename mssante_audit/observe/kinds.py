@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.lines import Scan
 
@@ -130,7 +131,11 @@ def find_observation(data: Path, kind: str = "dns") -> Path | None:
 
 
 def read_observations(
-    data: Path, domains: Sequence[str], as_of: datetime, since: datetime
+    data: Path,
+    domains: Sequence[str],
+    as_of: datetime,
+    since: datetime,
+    faults: dict[str, str] | None = None,
 ) -> tuple[dict[str, Any], tuple[Aside, ...], dict[str, tuple[File, ...]]]:
     """Return what a data folder holds of each kind, by what needs it; files left aside; files there are.
 
@@ -142,15 +147,27 @@ def read_observations(
         Instant that is audited at: what was begun later is not used.
     since
         What was seen before says nothing of `as_of` any more.
+    faults
+        Where it is given, a kind that cannot be read is left out, and why is put here by the kind's name.
+
+    Raises
+    ------
+    InputError
+        If a kind cannot be read, without `faults`.
     """
     observed, aside, known = {}, [], {}
     for kind in kinds():
         files = find_observations(data, kind.name)
         aside += [Aside(file.path.name, "future") for file in files if file.begun > as_of + SKEW]
         files = [file for file in files if file.begun <= as_of + SKEW]
-        observed[kind.need], others = kind.read(files, domains, as_of, since) if files else (None, [])
-        aside += others
         known[kind.need] = tuple(files)
+        try:
+            observed[kind.need], others = kind.read(files, domains, as_of, since) if files else (None, [])
+        except InputError as error:
+            if faults is None:
+                raise
+            faults[kind.name], observed[kind.need], others = str(error), None, []
+        aside += others
     return observed, tuple(aside), known
 
 
@@ -183,6 +200,12 @@ def is_whole(file: Path) -> bool:
             elif "end" in content:
                 whole = content.get("complete") is True and not pattern
     return whole
+
+
+def is_of(file: Path, kind: str) -> bool:
+    """Tell whether a file says of itself that it is an observation of a kind (``dns``, ``tls``)."""
+    form = str(_file(file).header.get("format", ""))
+    return form == f"mssante-audit {kind} observation"
 
 
 def hashes(observed: Any) -> list[list[str]]:

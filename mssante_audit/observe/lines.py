@@ -20,10 +20,11 @@ from mssante_audit.base.errors import InputError
 
 FORMAT = "mssante-audit dns observation"
 VERSION = 1
-STEPS = ("walk", "sibling", "apex", "address", "recursion")
+STEPS = ("walk", "sibling", "apex", "address", "recursion", "service")
 """``walk``: a domain asked of the parent's servers and on down, zone by zone. ``sibling``: a name nobody
 registered, to find wildcards. ``apex``: SOA, NS, DNSKEY of a zone, and its DS in the zone above. ``address``:
-names of servers and mail hosts. ``recursion``: whether a server resolves for strangers."""
+names of servers and mail hosts. ``recursion``: whether a server resolves for strangers. ``service``: what a
+domain announces to mail programs."""
 TRANSPORTS = ("udp", "tcp")
 OUTCOMES = (
     "answer", "nodata", "nxdomain", "referral", "refused", "servfail", "lame", "truncated", "timeout",
@@ -38,11 +39,13 @@ MAX_ALIASES = 8
 """Aliases followed from one name, when asking as when reading."""
 MAX_LINE = 4 << 20
 MAX_DAMAGES = 100
+MAX_PROBLEMS = 100_000
 _FIELDS = {
     "MX": re.compile(r"[0-9]{1,5} [^ ]+"),
     "SOA": re.compile(r"[^ ]+ [^ ]+( [0-9]{1,10}){5}"),
     "NS": re.compile(r"[^ ]+"),
     "CNAME": re.compile(r"[^ ]+"),
+    "SRV": re.compile(r"[0-9]{1,5}( [0-9]{1,5}){2} [^ ]+"),
     "DS": re.compile(r"[0-9]{1,5}( [0-9]{1,3}){2} [0-9a-fA-F ]*"),
     "DNSKEY": re.compile(r"[0-9]{1,5}( [0-9]{1,3}){2}( [^ ]+)*"),
     "RRSIG": re.compile(r"[A-Z0-9]+( [0-9]{1,10}){3}( [0-9]{14}){2} [0-9]{1,5}( [^ ]+)+"),
@@ -199,7 +202,7 @@ class Scan:
         for piece in self._pieces():
             if piece is None:
                 if rest:
-                    self._problem("cut", "a line is cut")
+                    self.problem("cut", "a line is cut")
                 rest = b""
                 continue
             *whole, rest = (rest + piece).split(b"\n")
@@ -210,11 +213,11 @@ class Scan:
                 if (content := self._parse(raw)) is not None:
                     yield self._line, content
             if len(rest) > MAX_LINE:
-                self._problem("record", "a line is too long")
+                self.problem("record", "a line is too long")
                 rest = b""
         if rest:
             self._line += 1
-            self._problem("cut", "the last line is cut")
+            self.problem("cut", "the last line is cut")
 
     def _pieces(self) -> Iterator[bytes | None]:
         """Yield decompressed bytes, and ``None`` where some are missing."""
@@ -232,17 +235,17 @@ class Scan:
                         piece = decoder.decompress(decoder.unconsumed_tail, 1 << 20)
             except zlib.error as error:
                 damages += 1
-                self._problem("damaged", f"damaged after byte {start} ({error})")
+                self.problem("damaged", f"damaged after byte {start} ({error})")
                 yield None
                 position = self.data.find(_MAGIC, start + 1)
                 continue
             if not decoder.eof:
-                self._problem("cut", "the file ends in the middle: still growing, or its writer was stopped")
+                self.problem("cut", "the file ends in the middle: still growing, or its writer was stopped")
                 return
             position -= len(decoder.unused_data)
             self.good, self._open, self.tail = position, False, []
         if damages >= MAX_DAMAGES:
-            self._problem("damaged", "too damaged to go on")
+            self.problem("damaged", "too damaged to go on")
 
     _open: bool = True
 
@@ -255,10 +258,19 @@ class Scan:
             content = None
         if isinstance(content, dict):
             return content
-        self._problem("record", "not a JSON object")
+        self.problem("record", "not a JSON object")
         return None
 
-    def _problem(self, kind: str, message: str) -> None:
+    def problem(self, kind: str, message: str) -> None:
+        """Take note of a problem of the line read.
+
+        Raises
+        ------
+        ObservationError
+            If there are more than `MAX_PROBLEMS`.
+        """
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise ObservationError(f"more than {MAX_PROBLEMS} lines that cannot be read: no observation")
         self.problems.append((self._line, kind, message))
 
 

@@ -19,6 +19,7 @@ import pandas as pd
 from dns.inet import is_address
 
 from mssante_audit.observe import methods
+from mssante_audit.observe.dns.exchangers import NOBODY, targets, told_mx
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.view import View, view_of
 from mssante_audit.observe.kinds import RUN, Aside, File, Frame, Kind
@@ -95,15 +96,9 @@ def asked(seen: Observation) -> set[str]:
 
 def _done(view: View, name: str) -> bool:
     """Tell whether the observer was done with a name: the last zone told, and the exchangers looked up."""
-    if is_under(name, view.parent):
-        told = view.path(name).said
-        replies = [one for own in told.values() for one in own.values()]
-    else:
-        found = view.looked_up(name, "MX")
-        replies = [found] if found else []
-    hosts = {data.rpartition(" ")[2] for one in replies if one.qtype == "MX" for data in one.answers}
-    named = [host for host in hosts if host != "." and not is_address(host)]
-    return bool(replies) and all(view.host(host).status != "unknown" for host in named)
+    told = told_mx(view, name)
+    hosts = {host for one in told for host in targets(one.answers)} - {NOBODY}
+    return bool(told) and all(view.host(host).status != "unknown" for host in hosts if not is_address(host))
 
 
 def _until(seen: Observation, as_of: datetime) -> Observation:

@@ -207,7 +207,7 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
                 try:
                     query = parse_query(content)
                 except ValueError as error:
-                    scan.problems.append((line, "record", str(error)))
+                    scan.problem("record", str(error))
                     continue
                 if tells(query):
                     yield line, query
@@ -253,8 +253,9 @@ def _telling(names: Collection[str] | None) -> Callable[[Observed], bool]:
     def tells(query: Observed) -> bool:
         if query.step == "apex":
             return query.zone in above
-        if query.step == "sibling":
-            return query.qname.partition(".")[2] in above
+        if query.step in ("sibling", "service"):
+            _, branch, name = query.qname.rpartition("_tcp.")
+            return (name if branch else name.partition(".")[2]) in above
         return query.step != "walk" or query.qname in above
 
     return tells

@@ -57,6 +57,8 @@ class Writer:
     def mend(self, check: Callable[[dict[str, Any], Path], Any] = check_header) -> Iterator[dict[str, Any]]:
         """Yield every readable line of the file, then cut off what a killed run left half-written.
 
+        A run that was killed before its first line leaves an empty file, which is as good as a new one.
+
         Parameters
         ----------
         check
@@ -67,13 +69,14 @@ class Writer:
         ObservationError
             If it is not an observation that this version can read.
         """
-        scan = Scan(self.path.read_bytes())
-        first = True
-        for _, content in scan.lines():
-            if first or "format" in content:
-                check(content, self.path)
+        if not (content := self.path.read_bytes()):
+            return
+        scan, first = Scan(content), True
+        for _, told in scan.lines():
+            if first or "format" in told:
+                check(told, self.path)
             first = False
-            yield content
+            yield told
         if first:
             raise ObservationError("not an observation", file=str(self.path))
         tail = [raw.decode("utf-8", "replace") for raw in scan.tail]

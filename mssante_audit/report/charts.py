@@ -18,6 +18,7 @@ from html import escape
 from importlib.resources import files
 from itertools import count as count_from
 from itertools import cycle, pairwise
+from numbers import Integral, Real
 from typing import Any
 
 import pandas as pd
@@ -367,7 +368,7 @@ def table(
     Examples
     --------
     >>> html = table(pd.DataFrame({"domaine": ["<b>.example"]}), name="domaines").text
-    >>> '<td data-label="domaine"><bdi>&lt;b&gt;.example</bdi></td>' in html
+    >>> '<td data-label="domaine" class="short"><bdi>&lt;b&gt;.example</bdi></td>' in html
     True
     """
     whole = values.to_frame() if isinstance(values, pd.Series) else values
@@ -393,8 +394,8 @@ def _cell(value: Any) -> Cell:
         return Cell("")
     if isinstance(value, bool):
         return Cell("oui" if value else "non")
-    if isinstance(value, int | float):
-        return Cell(one_decimal(value), value)
+    if isinstance(value, Real):  # NumPy's too
+        return Cell(one_decimal(float(value)), int(value) if isinstance(value, Integral) else float(value))
     if isinstance(value, datetime):
         clock = f" {value:%H:%M}" if value.hour or value.minute else ""
         text = f'<span style="white-space:nowrap">{value:%d/%m/%Y}{clock}</span>'

@@ -12,6 +12,7 @@ from traceback import format_exception
 from typing import TYPE_CHECKING, Any, cast
 
 import nbformat
+import pandas as pd
 
 from mssante_audit.base.export import csv_text, json_bytes, write_bytes
 from mssante_audit.findings.catalogue import SEVERITIES
@@ -23,7 +24,7 @@ from mssante_audit.report.jobs import Job, tellable
 from mssante_audit.report.page import Page, section_of, title_of, to_html
 from mssante_audit.report.parameters import parameters as known
 from mssante_audit.report.parameters import shown_value
-from mssante_audit.report.results import Results
+from mssante_audit.report.results import Accepted, Results
 from mssante_audit.report.summary import Summary
 from mssante_audit.report.traces import clean, take_results
 
@@ -104,7 +105,8 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
         scope, made = scope_of(job.name, tellable(job.shown)), results.provenance
         doubtful = {one["name"] for one in made["inputs"] if one["state"] != "ok" and not one["tolerated"]}
         unsure = {*made["not_made"], *resting(doubtful)}
-        told = follow(setting.ledger, scope, made["as_of"], results.findings, unsure)
+        accepted = pd.DataFrame(made.get("waived", ()), columns=list(Accepted.__annotations__))
+        told = follow(setting.ledger, scope, made["as_of"], results.findings, unsure, accepted)
     origin = results.provenance if results else setting.loaded
     since = follow_up_html(told, results.findings) if told and results else ""
     html = to_html(notebook, Page(job.name, labelled(job.shown), origin, failure, since))
@@ -140,6 +142,8 @@ def data_files(
         if outcome.told:
             frame = frame.assign(first_seen=list(outcome.told.first_seen), status=list(outcome.told.status))
         files[".findings.csv"] = csv_text(frame).encode("utf-8-sig", "backslashreplace")
+        if outcome.results.calendar:
+            files[".ics"] = outcome.results.calendar.encode("utf-8", "backslashreplace")
     return files
 
 

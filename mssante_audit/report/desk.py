@@ -135,8 +135,8 @@ def within(
     --------
     >>> from mssante_audit import load_space
     >>> space = load_space(as_of="2026-03-03")
-    >>> within(space, space.entries, region="ile de france")["department"].unique().tolist()
-    ['75']
+    >>> within(space, space.entries, region="ile de france")["region"].unique().tolist()
+    ['Île-de-France']
     """
     chosen = limits(space, operator, region, department)
     if {"rule", "rows"} <= {*frame.columns}:

@@ -22,12 +22,13 @@ from mssante_audit.space.trust import TrustSpace
 SOURCES = {
     "form": "formulaire « annexe 1 » du contrat opérateur",
     "data": "constaté dans les listes publiées",
+    "ANS: second reference document": "référentiel n° 2 de l'ANS (clients de messagerie, v1.0, 2023)",
     "ANS": "nomenclatures de l'ANS",
     "RFC": "norme technique d'Internet",
     "good practice": "bonne pratique, et non une exigence de MSSanté",
     "none": "aucun texte, repère propre à ce rapport",
 }
-"""French names of `mssante_audit.findings.catalogue.SOURCES`."""
+"""French names of `mssante_audit.findings.catalogue.SOURCES`, the longest that fits first."""
 
 TO_DO = {
     "declarations": "Déposez declarations.csv, .xlsx ou .json dans le dossier de données.",
@@ -253,7 +254,8 @@ def _cells(finding: dict[Hashable, Any], *, waived: bool) -> tuple[Cell, ...]:
     # A register's rows with the file's name, or what earlier lists show.
     elsewhere = bool({":", ";"} & set(finding["evidence"]))
     rows = "" if elsewhere else f" ({count(len(finding['rows']), 'ligne')})"
-    evidence = data(finding["evidence"], 90 if elsewhere else 24, rows)
+    dated = finding["evidence"].endswith(")")  # of an observation: the day comes last
+    evidence = data(finding["evidence"], 90 if elsewhere or dated else 24, rows)
     shown_code = f'<small class="code"><br>{code.replace("_", "_<wbr>")}</small>'
     operator = f"{data(finding['operator'])}<br><small>{data(finding['operator_id'])}</small>"
     last = (

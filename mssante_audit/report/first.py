@@ -15,12 +15,12 @@ import pandas as pd
 from mssante_audit.base.french import NBSP, count, day, listing, number, percent, typeset
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.catalogue import CHECKS
-from mssante_audit.findings.registry import catalogue, known_needs, rule
+from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.say import lead, say
 from mssante_audit.report.tables import Html, badge, csv_link, data, prose
-from mssante_audit.verdicts.checks import NOT_AUDITED, RESULTS, STATES
-from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS
+from mssante_audit.verdicts.checks import RESULTS, STATES
+from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, reason
 from mssante_audit.verdicts.words import causes as mail_causes
 
 CAUSES = 10
@@ -153,10 +153,9 @@ def _reason(domains: pd.DataFrame, check: str) -> str:
     code, n = codes.most_common(1)[0]
     if code in catalogue():
         return typeset(f"{prose(title_of(code))} ({count(n, 'domaine')})")
-    words = "pas encore jugé domaine par domaine" if code == NOT_AUDITED else DOUBTS["fr"].get(code, "")
+    words = reason(code)
     if code in mail_causes():
-        words = f"{mail_causes()[code]['fr']} ({count(n, 'domaine')})"
-    words = words or known_needs()[code.removeprefix("no_")]["fr"]
+        words += f" ({count(n, 'domaine')})"
     return prose(words[0].upper() + words[1:])
 
 

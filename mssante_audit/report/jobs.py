@@ -13,7 +13,7 @@ from mssante_audit.base.errors import InputError, ParameterError, UnknownNameErr
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.findings.registry import audits
 from mssante_audit.report.parameters import declared, share_out, shown_value
-from mssante_audit.report.results import limits, open_space
+from mssante_audit.report.results import Limits, limits, open_space
 from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
 
@@ -89,12 +89,22 @@ def of_space(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_input(jobs: Sequence[Job]) -> TrustSpace | None:
     """Load what the notebooks will load: an input that cannot be used is refused before any of them runs."""
-    everything = {name: value for job in jobs for name, value in job.shown.items()}
+    everything = _shown(jobs)
     if "data" not in everything:
         return None
     space = open_space(**of_space(everything))
-    limits(space, **{name: everything.get(name) for name in LIMITS})
+    limits_of(jobs, space)
     return space
+
+
+def limits_of(jobs: Sequence[Job], space: TrustSpace) -> Limits:
+    """Return whom the notebooks are limited to."""
+    everything = _shown(jobs)
+    return limits(space, **{name: everything.get(name) for name in LIMITS})
+
+
+def _shown(jobs: Sequence[Job]) -> dict[str, Any]:
+    return {name: value for job in jobs for name, value in job.shown.items()}
 
 
 def has_data(name: str, space: TrustSpace | None, *, asked: bool) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mssante_audit.base.french import moment
+from mssante_audit.base.french import day, moment
 from mssante_audit.report.say import Said, say
 from mssante_audit.space.trust import TrustSpace
 
@@ -14,6 +14,18 @@ _WHY = {
     "unreadable": "{n:observation illisible est|observations illisibles sont} de côté : {files}.",
     "zone": "{n:observation est|observations sont} de côté, car d'une autre zone : {files}.",
 }
+
+
+def observed_on(records: pd.DataFrame) -> pd.Series:
+    """Return the day on which each domain was observed, as text ("jamais" if it was not).
+
+    Parameters
+    ----------
+    records
+        With a column ``observed_at`` (UTC, NaT for never).
+    """
+    days = [day(at.to_pydatetime()) if pd.notna(at) else "jamais" for at in records["observed_at"]]
+    return pd.Series(days, index=records.index, dtype="str")
 
 
 def observed(space: TrustSpace, records: pd.DataFrame) -> list[Said]:

@@ -89,7 +89,7 @@ def to_html(notebook: nbformat.NotebookNode, page: Page) -> str:
     )
 
 
-def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> str:
+def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any], explorer: str = "") -> str:
     """Return the page that lists the reports of a run.
 
     Parameters
@@ -100,9 +100,12 @@ def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any])
         of an earlier run is still there).
     provenance
         As in `Page`.
+    explorer
+        File beside it with the explorer (`mssante_audit.report.explorer`), "" if there is none.
     """
     return template("run.html.j2").render(
         rows=rows,
+        explorer=explorer,
         provenance=provenance,
         verdicts=VERDICTS,
         policy=policy(""),

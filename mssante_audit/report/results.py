@@ -14,12 +14,19 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import (
+    Any,
+    Literal,
+    NamedTuple,
+    NotRequired,  # pydantic wants its own before Python 3.12
+    cast,
+)
 
 import pandas as pd
 from pydantic import ConfigDict, with_config
-from typing_extensions import TypedDict  # pydantic wants its own before Python 3.12
+from typing_extensions import TypedDict
 
+from mssante_audit.audits import waived
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.export import json_text
 from mssante_audit.base.french import listing
@@ -315,18 +322,30 @@ class Origin(TypedDict):
 
 
 @_told
+class Accepted(TypedDict):
+    """A finding that was waived."""
+
+    fingerprint: str
+    rule: str
+    domain: str
+    operator: str
+
+
+@_told
 class Provenance(Origin):
     """Where a report comes from, and how far that can be relied on."""
 
     inputs: list[Input]
     """The state of each input; what rests on one that is neither ok nor tolerated is unknown."""
+    waived: NotRequired[list[Accepted]]
+    """Findings of these audits that were accepted, if there are any: they are not fixed."""
 
 
 def provenance(space: TrustSpace) -> Provenance:
     """Return what a report says of where it comes from: input, `as_of`, versions; nothing of the clock."""
     whitelist = space.whitelist
     signature = whitelist.signature
-    return {
+    told: Provenance = {
         "file": Path(whitelist.source).name,
         "sha256": whitelist.sha256,
         "signature": signature.status,
@@ -353,6 +372,11 @@ def provenance(space: TrustSpace) -> Provenance:
         "versions": {"python": platform.python_version(), **_versions()},
         "inputs": [cast(Input, one.told()) for one in space.states],
     }
+    made = [name for name in audits() if name in space.found]
+    if made and space.waivers and len(accepted := waived(space, *made)):
+        columns = accepted[list(Accepted.__annotations__)]
+        told["waived"] = cast(list[Accepted], columns.to_dict("records"))
+    return told
 
 
 @cache
@@ -369,6 +393,8 @@ class Results:
     findings: pd.DataFrame
     """As `mssante_audit.findings.frame` describes, masked unless the space shows contacts."""
     provenance: Provenance
+    calendar: str = ""
+    """What is to be kept beside the report as a calendar (iCalendar); "" for none."""
 
     @property
     def by_severity(self) -> dict[str, int]:
@@ -384,7 +410,8 @@ class Results:
     def payload(self) -> dict[str, Any]:
         """Return all of it as JSON types; `read_results` is the way back."""
         records = json.loads(json_text(self.findings))
-        return {"name": self.name, "findings": records, "provenance": self.provenance}
+        told = {"name": self.name, "findings": records, "provenance": self.provenance}
+        return told | ({"calendar": self.calendar} if self.calendar else {})
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {MIME: self.payload(), "text/plain": repr(self)}
@@ -394,7 +421,7 @@ class Results:
         return f"{self.name}: {len(self.findings)} findings ({counts})"
 
 
-def record(space: TrustSpace, findings: pd.DataFrame, *, name: str) -> Results:
+def record(space: TrustSpace, findings: pd.DataFrame, *, name: str, calendar: str = "") -> Results:
     """Return a notebook's results: the value of its last cell.
 
     Parameters
@@ -403,6 +430,8 @@ def record(space: TrustSpace, findings: pd.DataFrame, *, name: str) -> Results:
         All findings the report tells of, also those its tables cut off.
     name
         The notebook's name.
+    calendar
+        What is to be kept beside the report as a calendar.
 
     Raises
     ------
@@ -414,7 +443,7 @@ def record(space: TrustSpace, findings: pd.DataFrame, *, name: str) -> Results:
             "these findings show contacts, and the space they are recorded with masks them",
             remedy="Find and record them with the same space",
         )
-    return Results(name, findings, provenance(space))
+    return Results(name, findings, provenance(space), calendar)
 
 
 def read_results(payload: dict[str, Any]) -> Results:
@@ -422,4 +451,5 @@ def read_results(payload: dict[str, Any]) -> Results:
     frame = pd.DataFrame(payload["findings"], columns=list(COLUMNS))
     for column in ("rows", "subject"):
         frame[column] = [tuple(values) for values in frame[column]]
-    return Results(payload["name"], typed(frame), cast(Provenance, payload["provenance"]))
+    told = cast(Provenance, payload["provenance"])
+    return Results(payload["name"], typed(frame), told, payload.get("calendar", ""))

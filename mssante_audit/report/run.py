@@ -21,17 +21,19 @@ from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.ledger import read_ledger
 from mssante_audit.report.conversion import Outcome as Outcome
 from mssante_audit.report.conversion import Setting, as_severe, convert, write_files
+from mssante_audit.report.explorer import FILE as EXPLORER
+from mssante_audit.report.explorer import explore
 from mssante_audit.report.follow_up import since_previous
-from mssante_audit.report.jobs import Job, check_input, has_data, plan
+from mssante_audit.report.jobs import Job, check_input, has_data, limits_of, plan
 from mssante_audit.report.jobs import find_notebooks as find_notebooks
 from mssante_audit.report.kernel import Execution, Kernels, Progress, execute, quiet
 from mssante_audit.report.page import index_html
-from mssante_audit.report.results import provenance
+from mssante_audit.report.results import limited, provenance
 
 WORKERS = min(2, os.cpu_count() or 1)
 """Notebooks run at once: each has a kernel of some 140 MB."""
 
-PARTS = (".html", ".ipynb", ".results.json", ".findings.csv")
+PARTS = (".html", ".ipynb", ".results.json", ".findings.csv", ".ics")
 """Suffixes of the files of one report."""
 
 
@@ -64,7 +66,7 @@ def run_reports(
     debug: bool = False,
     listener: Listener = lambda *_: None,
 ) -> Run:
-    """Make reports of notebooks.
+    """Make reports of notebooks; of all shipped ones, with an explorer beside them.
 
     Parameters
     ----------
@@ -105,7 +107,10 @@ def run_reports(
             listener(job.name, 1, 1, outcome)
         if ledger:
             write_bytes(staging / LEDGER, json.dumps(ledger, ensure_ascii=False, indent=1).encode())
-        write_bytes(staging / "index.html", _index(outcomes, out, loaded).encode())
+        if space and not names:
+            chosen = limits_of(jobs, space)
+            explore(space, domains=set(limited(space.audited, chosen)["domain"])).save(staging / EXPLORER)
+        write_bytes(staging / "index.html", _index(outcomes, staging, out, loaded).encode())
         publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
     return Run(out, tuple(outcomes))
 
@@ -134,10 +139,11 @@ def _stale(outcome: Outcome) -> list[Path]:
     if outcome.failure:
         return []
     failed = [Path("failed", f"{outcome.name}{suffix}") for suffix in PARTS]
-    return failed if outcome.results else [*failed, Path(f"{outcome.name}.findings.csv")]
+    kept = {".findings.csv": outcome.results, ".ics": outcome.results and outcome.results.calendar}
+    return [*failed, *(Path(f"{outcome.name}{suffix}") for suffix, own in kept.items() if not own)]
 
 
-def _index(outcomes: Sequence[Outcome], out: Path, loaded: Mapping[str, Any]) -> str:
+def _index(outcomes: Sequence[Outcome], staging: Path, out: Path, loaded: Mapping[str, Any]) -> str:
     told = next((o.results.provenance for o in outcomes if o.results), loaded)
     rows = [
         {
@@ -151,4 +157,5 @@ def _index(outcomes: Sequence[Outcome], out: Path, loaded: Mapping[str, Any]) ->
         }
         for outcome in outcomes
     ]
-    return index_html(rows, told)
+    explorer = EXPLORER if any((folder / EXPLORER).exists() for folder in (staging, out)) else ""
+    return index_html(rows, told, explorer)

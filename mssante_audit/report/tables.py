@@ -6,12 +6,13 @@ reports, dossiers, on the site and in JupyterLab. `enable` puts script and style
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
-from html import escape
+from html import escape, unescape
 from importlib.resources import files
 
 import pandas as pd
@@ -25,6 +26,11 @@ from mssante_audit.base.markup import visible as visible
 
 SYMBOLS = {"critical": "✖", "error": "▲", "warning": "◆", "info": "●"}
 """A shape each: severity is never told by colour alone."""
+
+SHORT = 16
+"""Characters of a text that stays on one line."""
+
+_TAG = re.compile("<[^>]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +116,35 @@ def table(
     ValueError
         If a row has more or fewer cells than there are columns.
     """
-    body = []
+    body, kinds = [], [set[str]() for _ in columns]
     for row in rows:
         cells = []
-        for column, cell in zip(columns, row, strict=True):
+        for column, cell, kind in zip(columns, row, kinds, strict=True):
             order = "" if cell.order is None else f' data-order="{escape(str(cell.order))}"'
-            cells.append(f'<td data-label="{escape(visible(column))}"{order}>{cell.html}</td>')
+            own = _kind(cell)
+            kind |= {own} if cell.html else set()
+            cells.append(f'<td data-label="{escape(visible(column))}"{own}{order}>{cell.html}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
-    head = "".join(f'<th scope="col">{escape(visible(column))}</th>' for column in columns)
+    head = "".join(
+        f'<th scope="col"{_NUMBER if kind == {_NUMBER} else ""}>{escape(visible(column))}</th>'
+        for column, kind in zip(columns, kinds, strict=True)
+    )
     lines = "\n".join(body)
     return (
         f'<div class="table"><table id="{escape(name)}" class="sortable" data-rows="{len(body)}">'
         f"<caption>{escape(visible(caption))}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody>"
         f"</table>{after}</div>"
     )
+
+
+_NUMBER, _SHORT = ' class="number"', ' class="short"'
+
+
+def _kind(cell: Cell) -> str:
+    """Return how a cell is set: numbers below each other, and what is short on one line."""
+    if isinstance(cell.order, int | float) and "<" not in cell.html:
+        return _NUMBER
+    return _SHORT if 0 < len(unescape(_TAG.sub("", cell.html))) <= SHORT else ""
 
 
 def csv_link(findings: pd.DataFrame, shown: pd.DataFrame, name: str) -> str:
@@ -157,6 +178,15 @@ def sections(parts: Mapping[str, Html], rest: str = "") -> Html:
     """Show several tables, each under its title, and below them what is to be said of the rest."""
     shown = "".join(f"<h3>{prose(title)}</h3>{part.text}" for title, part in parts.items())
     return Html(shown + (f'<p class="none">{escape(visible(rest))}</p>' if rest else ""))
+
+
+def folds(parts: Mapping[str, Html]) -> Html:
+    """Show several tables, each folded behind its title until a click unfolds it."""
+    shown = (
+        f'<details class="folded"><summary>{prose(title)}</summary>{part.text}</details>'
+        for title, part in parts.items()
+    )
+    return Html("".join(shown))
 
 
 def show_frames() -> Html:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -16,6 +17,8 @@ from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.trend import Point
 from mssante_audit.report import tables
+from mssante_audit.report.explorer import FILE as EXPLORER
+from mssante_audit.report.explorer import Explorer, explorer_html
 from mssante_audit.report.page import VERDICTS, policy_of, template
 from mssante_audit.report.tables import source_of
 from mssante_audit.site import search
@@ -26,6 +29,7 @@ from mssante_audit.space.trust import TrustSpace
 
 MENU = (
     ("index", "index.html", "Accueil"),
+    ("explorer", EXPLORER, "Explorer"),
     ("suivi", "suivi.html", "Suivi"),
     ("constats", "constats.html", "Constats"),
     ("audits", "index.html#audits-titre", "Audits"),
@@ -88,6 +92,10 @@ def build_site(
         write_bytes(path, page_html(page, view).encode("utf-8", "backslashreplace"))
         if page.tables:
             _write_files(path, page)
+    places = {o.id: (o.page, quote(o.dossier)) for o in view.operators.values()}
+    Explorer(explorer_html(space, view.findings, view.domains, pages=places, home="index.html")).save(
+        folder / EXPLORER
+    )
 
 
 def _write_files(path: Path, page: SitePage) -> None:

@@ -96,7 +96,7 @@ def _observed_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
 def _rows_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
     rows = finding["rows"]
     return Cell(
-        data(finding["evidence"], 40, f" ({count(len(rows), 'ligne')})" if rows else ""), next(iter(rows), 0)
+        data(finding["evidence"], 60, f" ({count(len(rows), 'ligne')})" if rows else ""), next(iter(rows), 0)
     )
 
 
@@ -232,17 +232,22 @@ def grouped(links: Links, domains: Sequence[Domain]) -> list[Group]:
             " ".join(
                 f"{badge(catalogue()[code].severity)} {links.rule(catalogue()[code])}" for code in codes
             ),
-            tuple((d.anchor, visible(d.name), _on_domain(d)) for d in own),
+            tuple((d.anchor, visible(d.name), _on_domain(links.view, d)) for d in own),
         )
         for codes, own in ordered
     ]
 
 
-def _on_domain(domain: Domain) -> str:
+def _on_domain(view: View, domain: Domain) -> str:
     if domain.test:
         return "entrée de test, mise à part"
     found = count(len(domain.findings), "constat") if domain.findings else "aucun constat"
-    return found if domain.rows else f"{found}, pas dans la liste"
+    if not domain.rows:
+        return f"{found}, pas dans la liste"
+    if view.space.observation is None:
+        return found
+    at = view.observed_at.get(domain.name)
+    return f"{found}, DNS observé le {day(at)}" if at else f"{found}, DNS jamais observé"
 
 
 def domains_frame(view: View, domains: Sequence[Domain]) -> pd.DataFrame:
@@ -253,6 +258,7 @@ def domains_frame(view: View, domains: Sequence[Domain]) -> pd.DataFrame:
             "domain": [d.name for d in domains],
             "list_rows": [d.rows for d in domains],
             "test": [d.test for d in domains],
+            "observed_at": [view.observed_at.get(d.name, pd.NaT) for d in domains],
             "findings": [len(d.findings) for d in domains],
             "rules": [tuple(dict.fromkeys(rules[i] for i in d.findings)) for d in domains],
         }

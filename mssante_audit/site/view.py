@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
 from html import unescape
@@ -26,6 +27,7 @@ from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.findings.trend import Point
 from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.domains import domains
 
 _IDENTIFIER = re.compile(r"[0-9][0-9A-Z]{2,19}")
@@ -108,9 +110,16 @@ class View:
         return domains(self.space, self.findings)
 
     @cached_property
+    def observed_at(self) -> Mapping[str, datetime]:
+        """When the DNS was last asked about each domain's mail; without those never asked about."""
+        told = self.domains[self.domains["observed_at"].notna()]
+        return dict(zip(told["domain"], told["observed_at"].dt.to_pydatetime(), strict=True))
+
+    @cached_property
     def causes(self) -> pd.DataFrame:
         """What is to be put right, in order."""
-        return causes(self.findings, self.space.audited, self.space.published)
+        told = causes(self.findings, self.space.audited, self.space.published)
+        return told if self.space.show_contacts else told.assign(domain=list(map(unnamed, told["domain"])))
 
     @cached_property
     def todo(self) -> frozenset[int]:
@@ -248,13 +257,17 @@ def _operators(
     new: frozenset[int],
     dossiers: Mapping[str, str],
 ) -> dict[str, Operator]:
-    touched, of_domain = _touched(space.entries, findings)
-    accepted, _ = _touched(space.entries, waived)
-    domains = _domains(space.entries, of_domain)
+    entries = space.entries
+    if not space.show_contacts:  # as the findings have them
+        masked = {name: list(map(unnamed, entries[name])) for name in ("domain", "operator")}
+        entries = entries.assign(**masked)
+    touched, of_domain = _touched(entries, findings)
+    accepted, _ = _touched(entries, waived)
+    domains = _domains(entries, of_domain)
     hint = findings["confidence"] == "hint"
     severities = findings["severity"].astype(str).where(~hint, "info").tolist()
     operators = []
-    for identifier, bearing in _names(space.entries, findings, waived).items():
+    for identifier, bearing in _names(entries, findings, waived).items():
         ranked = [name for name, _ in bearing.most_common() if name]
         found = tuple(sorted(touched[identifier]))
         operators.append(

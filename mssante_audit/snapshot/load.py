@@ -117,9 +117,11 @@ def _load_snapshot(
         raise other("signer", head["signature"]["expected"] or "unknown")
     if show_contacts and head["shareable"]:
         raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
-    whitelist, (where, trusted) = _whitelist(folder, head), _where(folder)
+    where, trusted, judged_by = _where(folder)
+    whitelist = _whitelist(folder, head, judged_by)
     domains, since = whitelist.entries["domain"].tolist(), made_with.oldest_observation(made_at)
-    observed, aside, files = read_observations(where, domains, made_at, since) if where else ({}, (), {})
+    read = partial(read_observations, faults={})  # what could not be read then is not asked for either
+    observed, aside, files = read(where, domains, made_at, since) if where else ({}, (), {})
     told = head["observed"]  # only what the snapshot was made with
     observed = {need: seen for need, seen in observed.items() if seen and hashes(seen) == told.get(need)}
     space = TrustSpace(
@@ -141,7 +143,7 @@ def _load_snapshot(
     return space
 
 
-def _whitelist(folder: Path, head: dict[str, Any]) -> WhiteList:
+def _whitelist(folder: Path, head: dict[str, Any], anchors: tuple[str, ...]) -> WhiteList:
     entries = read_frame(folder, "entries", ("row", "domain", "dn", "operator_id", "is_audit_entry"))
     for column in ("project_contact", "support_contact"):  # a snapshot to hand on has none
         if column not in entries:
@@ -153,6 +155,7 @@ def _whitelist(folder: Path, head: dict[str, Any]) -> WhiteList:
         generated_at=parse_instant(made) if made else None,
         problems=read_frame(folder, "problems"),
         damage_kinds=tuple(told.pop("damage_kinds")),
+        anchors=anchors,
         **told,
     )
     times = ("not_before", "not_after", "at")
@@ -185,13 +188,14 @@ def _mailboxes(folder: Path, told: dict[str, Any] | None) -> Extraction | None:
     return found
 
 
-def _where(folder: Path) -> tuple[Path | None, tuple[list[str], str | None]]:
-    """Return where the data lie, and what is trusted of an archive there."""
+def _where(folder: Path) -> tuple[Path | None, tuple[list[str], str | None], tuple[str, ...]]:
+    """Return where the data lie, what is trusted of an archive there, and what servers were judged by."""
     file = folder / PRIVATE / "data.json"
     told = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     where = told.get("data")
     trusted = told.get("anchors", []), told.get("signer")
-    return (Path(where) if where and Path(where).exists() else None), trusted
+    judged_by = tuple(path for path in told.get("trusted", ()) if Path(path).exists())
+    return (Path(where) if where and Path(where).exists() else None), trusted, judged_by
 
 
 def _found(folder: Path, made: Iterable[str]) -> dict[str, Any]:

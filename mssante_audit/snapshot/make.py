@@ -28,6 +28,8 @@ from mssante_audit.space.inputs import code_digest, inputs_digest
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains_of
+from mssante_audit.whitelist.certificates import pinned_files
+from mssante_audit.whitelist.revocation import find_crls
 
 WAIVED = ("reason", "who", "until")
 """Columns that a waived finding has, and an open one has empty."""
@@ -168,8 +170,16 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         where = None if data is None else str(Path(data).resolve())
         trusted = [str(Path(anchor).resolve()) for anchor in space.archive.anchors] if space.archive else []
         signer = space.archive.signer if space.archive else None
-        place = {"data": where, "anchors": trusted, "signer": signer}
+        place = {"data": where, "anchors": trusted, "signer": signer, "trusted": _trusted(space)}
         yield f"{PRIVATE}/data.json", json.dumps(place).encode()
+
+
+def _trusted(space: TrustSpace) -> list[str]:
+    """Return the files of certificates and revocation lists by which the list and servers were judged."""
+    whitelist = space.whitelist
+    beside = whitelist.origin.parent if isinstance(whitelist.origin, Path) else None
+    found = [*pinned_files(beside), *find_crls(beside)] if beside else []
+    return list(dict.fromkeys(str(Path(path).resolve()) for path in (*whitelist.anchors, *found)))
 
 
 def _of_audit(space: TrustSpace, name: str) -> pd.DataFrame:

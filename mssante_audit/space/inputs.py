@@ -17,7 +17,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.findings.registry import theirs, unusable
 from mssante_audit.mailboxes.extraction import Extraction, is_extraction
 
-FOLDERS = ("archive", "observations", "anchors")
+FOLDERS = ("archive", "observations", "anchors", "crls")
 """Folders below a data folder that are read with it."""
 
 

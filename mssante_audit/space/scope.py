@@ -68,9 +68,12 @@ def _known(space: TrustSpace) -> list[tuple[str, str]]:
 def _meant(text: str, known: list[tuple[str, str]], same: dict[str, str]) -> str:
     """Return the structure that a scope names by one of its numbers, or by its whole name."""
     among = {structure_key(one) for one, _ in known}
-    key = structure_key(text, among)
-    found = {same.get(one, one) for one, _ in known if structure_key(one, among) == key}
-    found = found or {same.get(one, one) for one, name in known if fold(name) == fold(text) != ""}
+    listed = {structure_key(one, among): first for one, first in same.items()}
+    keys = {one: structure_key(one, among) for one, _ in known}
+    roots = {one: listed.get(key, one) for one, key in keys.items()}  # the register may have another number
+    meant = structure_key(text, among)
+    found = {roots[one] for one, key in keys.items() if key == meant}
+    found = found or {roots[one] for one, name in known if fold(name) == fold(text) != ""}
     if len(found) == 1:
         return found.pop()
     if found:

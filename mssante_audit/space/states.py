@@ -168,7 +168,8 @@ def named(name: str, language: str = "fr") -> str:
 
 def remedied(state: State, language: str = "fr") -> str:
     """Say what to do about an input that is not ``ok``."""
-    return said("mssante_audit.space", "remedy", {"name": state.name, "state": state.state}, language)
+    told = {"name": state.name, "state": state.state, "doubt": state.why.get("doubt", "")}
+    return said("mssante_audit.space", "remedy", told, language)
 
 
 def _faults(

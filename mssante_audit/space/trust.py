@@ -157,6 +157,12 @@ class TrustSpace:
         """Return the domains that words resemble (`mssante_audit.whitelist.check.search`)."""
         return search(self.entries, words, limit)
 
+    def explore(self, *, language: str = "fr") -> Any:
+        """Return the domains as one page to search and filter (`mssante_audit.report.explorer.explore`)."""
+        import mssante_audit  # the front door: no room below the reports knows what they are made of
+
+        return mssante_audit.explore(self, language=language)
+
     def side_of(self, snapshot: Snapshot) -> Side:
         """Return a list of the archive, to compare it with another; the space's own is not read again.
 
@@ -335,13 +341,13 @@ def load_space(
     """
     faults: dict[str, str] = {}
 
-    def beside(names: Sequence[str], load: Callable[[], T | None]) -> T | None:
+    def beside(name: str, load: Callable[[], T | None]) -> T | None:
         try:
             return load()
         except InputError as error:
             if not lenient:
                 raise
-            faults.update(dict.fromkeys(names, masked_message(str(error))))
+            faults[name] = masked_message(str(error))
             return None
 
     folder = Path(data) if data is not None else resource("data/sample")
@@ -356,13 +362,10 @@ def load_space(
     if archive and file.parent == archive.folder:
         checked(whitelist, file)
     register, limits = find_register(folder), thresholds or Thresholds()
-    found: tuple[dict[str, Any], tuple[Aside, ...], dict[str, tuple[File, ...]]] | None = beside(
-        tuple(kind.name for kind in kinds() if find_observation(folder, kind.name)),
-        lambda: read_observations(
-            folder, whitelist.entries["domain"].tolist(), instant, limits.oldest_observation(instant)
-        ),
-    )
-    observed, aside, files = found or ({}, (), {})
+    domains, since = whitelist.entries["domain"].tolist(), limits.oldest_observation(instant)
+    unread: dict[str, str] | None = {} if lenient else None
+    observed, aside, files = read_observations(folder, domains, instant, since, unread)
+    faults.update({name: masked_message(why) for name, why in (unread or {}).items()})
 
     def mailboxes() -> Extraction | None:
         found = find_extractions(folder, instant)
@@ -375,12 +378,12 @@ def load_space(
         instant,
         limits,
         show_contacts,
-        declarations=beside(("register",), lambda: load_declarations(register) if register else None),
+        declarations=beside("register", lambda: load_declarations(register) if register else None),
         observation=observed.pop("observation", None),
         observed=observed,
         aside=aside,
         files=files,
-        mailboxes=beside(("mailboxes",), mailboxes),
+        mailboxes=beside("mailboxes", mailboxes),
         waivers=waivers if (waivers := folder / "waivers.toml").is_file() else None,
         archive=archive,
         faults=faults,

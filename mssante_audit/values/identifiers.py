@@ -77,6 +77,10 @@ class DepartmentName:
     code of two départements)."""
 
 
+_NUMBER_OF = re.compile(r"^(?:N[Oº]?|NUM[EÉ]RO|ID(?:ENTIFIANT)?)(?=[0-9])")
+"""A word for a number, written before one whose kind is not told."""
+
+
 def parse_identifier(text: str) -> Identifier:
     """Read an identifier of a structure; never raises.
 
@@ -103,7 +107,7 @@ def identifier_of(text: str) -> str:
     >>> identifier_of("2 999-000 001"), identifier_of("FINESS n° 75 9900004"), identifier_of(" ")
     ('2999000001', '1759900004', '')
     """
-    value = re.sub(r"[\W_]+", "", text).upper()
+    value = _NUMBER_OF.sub("", re.sub(r"[\W_]+", "", text).upper())
     if _kind_of(value):
         return value
     if _SHAPES["SIRET"].fullmatch(value) and _checked("SIRET", value):

@@ -20,6 +20,15 @@ _NAMING = re.compile(
     rf"|\b(?:M\.|Mr|Mme|Mlle|Dr|Pr|Monsieur|Madame|Docteur|Professeur)\.?\s+{_WORD}(?:\s+{_WORD})?"
 )
 
+_STRAY = re.compile(
+    r"[^\s'\"<>(),;:=«»|/]+@[^\s'\"<>(),;:=«»|/]+"
+    r"|(?<![\w.:/-])(?:(?:\+|00)33[ .-]?(?:\(0\))?|0)[1-9](?:[ .-]?\d\d){4}(?![\w:])"
+    rf"|\b(?:M\.|Mr|Mme|Mlle|Monsieur|Madame)\.?\s+{_WORD}(?:\s+{_WORD})?"
+    rf"|^\s*(?i:dr|pr|docteur|professeur)\.?\s+{_WORD}(?:\s+{_WORD})?"
+)
+"""Less than `_NAMING`: hospitals bear the names of doctors, only not at the beginning; numbers of nine digits
+are FINESS and SIREN."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Person:
@@ -62,6 +71,18 @@ def masked_message(text: str) -> str:
     return _NAMING.sub(lambda found: mask(found[0]), text)
 
 
+@lru_cache(1 << 16)
+def unnamed(text: str) -> str:
+    """Return a text that should name nobody, with whom it names all the same masked.
+
+    A description, a domain, a certificate's O: addresses, phone numbers, names behind a civility.
+
+    >>> unnamed("CH DU DR SCHWEITZER, 010000024"), unnamed("Messagerie de zoe@x.example, 06 12 34 56 78")
+    ('CH DU DR SCHWEITZER, 010000024', 'Messagerie de z•••@x.example, 06 •• •• •• 78')
+    """
+    return _STRAY.sub(lambda found: mask(found[0]), text)
+
+
 def told_error(error: BaseException) -> str:
     """Return type, message and place of an error that nobody foresaw, in one line that names no person.
 
@@ -85,7 +106,7 @@ _HOST = re.compile(r"(?:[a-z0-9•](?:[a-z0-9•-]*[a-z0-9•])?\.)+[a-z•]{2,2
 _RUN = re.compile(r"[a-z]+|[0-9]+")
 
 
-@lru_cache(1024)
+@lru_cache(10_000)
 def mask(text: str) -> str:
     """Return a contact, or contacts as an audit puts them together, with persons masked; idempotent.
 

@@ -26,7 +26,7 @@ def shown(text: str, *, spaces: bool = False) -> str:
 
 def has_hidden(text: str) -> bool:
     """Tell whether a text may hold something a reader cannot see, or a space other than U+0020."""
-    return not text.isprintable() or bool(_BLANK.search(text))
+    return not text.isprintable() or (not text.isascii() and bool(_BLANK.search(text)))
 
 
 def hidden(character: str) -> bool:

@@ -24,7 +24,8 @@ from datetime import datetime
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.observe.dns.names import canonical, is_under
+from mssante_audit.observe.dns.exchangers import told_mx
+from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.view import View, view_of
 from mssante_audit.observe.merged import asked
 from mssante_audit.observe.methods import methods
@@ -131,11 +132,8 @@ def _receives(seen: Observation, found: pd.DataFrame) -> list[str | None]:
 
 
 def _mail(view: View, name: str) -> str | None:
-    found = view.path(name).said.get("MX", {}).values() if is_under(name, view.parent) else ()
-    replies = [one for one in (*found, view.looked_up(name, "MX")) if one and one.authoritative]
-    aliases = {
-        f"CNAME {i.data}" for one in replies for i in one.items if i.section == "answer" and i.type == "CNAME"
-    }
+    replies = [one for one in told_mx(view, name) if one.authoritative]
+    aliases = {f"CNAME {one.alias}" for one in replies if one.alias}
     told = {data for one in replies for data in one.answers} or aliases
     return SEVERAL.join(sorted(told)) if replies else None
 

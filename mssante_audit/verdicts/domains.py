@@ -137,17 +137,7 @@ def domains_of(
     frame["region"] = frame["department"].map(region_of)
     frame["mailboxes"] = [None if published is None else published.get(domain, 0) for domain in frame.index]
     frame = frame.reset_index()[list(COLUMNS)]
-    domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
-    spelt: dict[str, set[str]] = {}
-    for domain in frame["domain"].tolist():
-        spelt.setdefault(domain.lower().rstrip("."), set()).add(domain)
-    touched = []
-    columns = (findings[name] for name in ("rule", "rows", "domain", "facts"))
-    for code, rows, named, facts in zip(*columns, strict=True):
-        names = {domain_of[row] for row in rows if row in domain_of} or {named}
-        if not rows and rule(code).check == "declaration":  # the register's spelling need not be the list's
-            names = set().union(*(spelt.get(one, ()) for one in facts.get("domains", [named])))
-        touched.append(names)
+    touched = domains_touched(entries, findings)
     found = verdicts(space, findings, touched)
     frame["state"] = [one.state for one in found]
     for check in CHECKS:
@@ -174,6 +164,30 @@ def domains_of(
         "observed_at": "datetime64[us, UTC]",
     }
     return frame.astype({name: others.get(name, "str") for name in frame.columns})
+
+
+def domains_touched(entries: pd.DataFrame, findings: pd.DataFrame) -> list[set[str]]:
+    """Return for each finding the domains that it counts for (`domains_of`); "" is the list as a whole.
+
+    Parameters
+    ----------
+    entries
+        The rows of the list that are told of (columns `row`, `domain`).
+    findings
+        As `mssante_audit.findings.frame` describes.
+    """
+    domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
+    spelt: dict[str, set[str]] = {}
+    for domain in domain_of.values():
+        spelt.setdefault(domain.lower().rstrip("."), set()).add(domain)
+    touched = []
+    columns = (findings[name] for name in ("rule", "rows", "domain", "facts"))
+    for code, rows, named, facts in zip(*columns, strict=True):
+        names = {domain_of[row] for row in rows if row in domain_of} or {named}
+        if not rows and rule(code).check == "declaration":  # the register's spelling need not be the list's
+            names = set().union(*(spelt.get(one, ()) for one in facts.get("domains", [named])))
+        touched.append(names)
+    return touched
 
 
 def _most(entries: pd.DataFrame, name: str) -> pd.Series:

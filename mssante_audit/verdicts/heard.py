@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
-from mssante_audit.observe.dns.view import Item
+from mssante_audit.observe.dns.view import Item, alias_of
 from mssante_audit.observe.lines import SILENT, TOLD
 from mssante_audit.observe.observation import Observation
 
@@ -66,11 +66,7 @@ class Reply(NamedTuple):
     @property
     def alias(self) -> str:
         """What the name asked for is an alias of, through aliases, or ""."""
-        aliases = {i.owner: i.data for i in self.items if i.section == "answer" and i.type == "CNAME"}
-        end = self.qname
-        for _ in aliases:
-            end = aliases.get(end, end)
-        return end if end != self.qname else ""
+        return alias_of(self.items, self.qname)
 
 
 class Word(NamedTuple):
@@ -134,27 +130,25 @@ class Heard:
 
     def _index(self, observation: Observation) -> None:
         frame = observation.queries
-        frame = frame[frame["step"].astype("str") != "recursion"]
+        frame = frame[~frame["step"].isin(["recursion", "service"])]
         items = _items(observation)
         columns = [frame[name].tolist() for name in _FIELDS if name != "at"]
         columns.insert(1, frame["at"].astype("int64").tolist())
+        columns.append([items.get(line, ()) for line in columns[0]])
         tcp = (frame["transport"].astype("str") == "tcp").tolist()
-        for over_tcp, line, *rest in zip(tcp, *columns, strict=True):
-            one = Reply._make((line, *rest, items.get(line, ())))
-            key = (one.zone, one.qname, one.qtype)
-            replies = self._lines.get(key)
-            if replies is None:
-                replies = self._lines[key] = {}
+        for over_tcp, one in zip(tcp, map(Reply._make, zip(*columns, strict=True)), strict=True):
+            replies = self._lines.setdefault((one.zone, one.qname, one.qtype), {})
             both = replies.get(one.address)
             if both is None:
                 both = replies[one.address] = [None, None]
             before = both[over_tcp]
             if before is None or self._order(one) > self._order(before):
                 both[over_tcp] = one
-            if self._is_final(one):
+            silent = one.outcome in SILENT
+            if silent and self._is_final(one):
                 self._given_up.add((one.address, over_tcp))
             if one.edns:
-                heard = "silent" if one.outcome in SILENT else _NO_EDNS.get(one.rcode, "known")
+                heard = "silent" if silent else _NO_EDNS.get(one.rcode, "known")
                 self._edns.setdefault((one.address, over_tcp), set()).add(heard)
             if one.zone == self.parent:
                 self.names.setdefault(one.server, set()).add(one.address)
@@ -205,27 +199,25 @@ class Heard:
         """
         key = (zone, qname, qtype, walked)
         if key not in self._words:
-            lines = self._lines.get((zone, qname, qtype), {})
-            compared = walked and qtype == "MX" and qname == zone
-            self._words[key] = {
-                address: Word("told", both[0])
-                if both[0] is not None and not compared and _plainly_told(both[0])
-                else self._word(*both, walked=walked)
-                for address, both in lines.items()
-            }
+            lines = self._lines.get(key[:3], {})
+            self._words[key] = {address: self._word(*both, walked=walked) for address, both in lines.items()}
         return self._words[key]
 
     def word(self, zone: str, qname: str, qtype: str, address: str, *, walked: bool = False) -> Word:
         """Return what an address said to a question."""
-        return self.words(zone, qname, qtype, walked=walked).get(address, NOTHING)
+        both = self._lines.get((zone, qname, qtype), {}).get(address)
+        return self._word(*both, walked=walked) if both else NOTHING
 
     def _word(self, udp: Reply | None, tcp: Reply | None, *, walked: bool) -> Word:
         if udp is None:
             return NOTHING
+        compared = walked and udp.qtype == "MX" and udp.qname == udp.zone
+        if udp.edns and not compared and udp.outcome in TOLD and not udp.rtt > SLOW:  # as nearly all are
+            return Word("told", udp)
         said = self._over(udp, over_tcp=False)
         other = NOTHING if tcp is None else self._over(tcp, over_tcp=True)
         if said.told:
-            return self._compared(said, other, udp, asked=tcp is not None) if walked else said
+            return self._compared(said, other, udp, asked=tcp is not None) if compared else said
         if said.kind == "truncated":
             return other if other.told or not other.kind else Word("truncated", udp)
         if said.kind != "silent":
@@ -240,11 +232,10 @@ class Heard:
 
     def _compared(self, said: Word, other: Word, udp: Reply, *, asked: bool) -> Word:
         """Hold what was told over UDP of a zone's own mail against what is told over TCP."""
-        if udp.qtype != "MX" or udp.qname != udp.zone:
-            return said
         if not asked:  # older observations asked for the SOA over TCP
             return said if self._apex_over_tcp(udp).kind else NOTHING
-        if other.told and other.reply and other.reply.data != udp.data:
+        same = other.reply is None or other.reply.items == udp.items or other.reply.data == udp.data
+        if other.told and not same:
             return said._replace(other=other.reply)
         return said if other.kind else NOTHING
 
@@ -298,11 +289,6 @@ class Heard:
         if ip.is_multicast:
             return False
         return ip.is_global or (self.laboratory and any(ip in n for n in _MADE_UP if n.version == ip.version))
-
-
-def _plainly_told(one: Reply) -> bool:
-    """Whether nothing more has to be looked at to know that a reply is one that every resolver takes."""
-    return one.edns and one.outcome in TOLD and not one.rtt > SLOW
 
 
 def _answers(one: Reply) -> bool:

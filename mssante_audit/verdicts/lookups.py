@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import MAX_ALIASES
+from mssante_audit.verdicts.answers import Step
 from mssante_audit.verdicts.chain import Chain
 from mssante_audit.verdicts.heard import PARTLY, Heard, Reply, Word
 
@@ -34,6 +35,11 @@ class Looked(NamedTuple):
     def absent(self) -> bool:
         """Whether it is certain that there is nothing to be had."""
         return self.status not in ("", "found")
+
+    def step(self, name: str, qtype: str) -> Step:
+        """Tell it as a step of the walk, with the server whose reply ended it."""
+        server, address = (self.replies[-1].server, self.replies[-1].address) if self.replies else ("", "")
+        return Step(name, qtype, "", server, address, self.status or "unheard", self.data)
 
 
 class Host(NamedTuple):

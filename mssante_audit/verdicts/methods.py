@@ -10,6 +10,7 @@ from mssante_audit.audits.delegation_vs_redirection.observed import declarations
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
+from mssante_audit.observe.dns.exchangers import exchangers
 from mssante_audit.observe.methods import methods
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.checks import mails_of
@@ -88,9 +89,8 @@ def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
         if kind == "NS":
             for zone, domains in seen.zones.items():
                 pairs |= {(domain, name) for name in seen.view.zone(zone).names for domain in domains}
-        for domain, method in seen.methods.items() if kind == "MX" else ():
-            for one in method.path.said.get("MX", {}).values():
-                pairs |= {(domain, answered.rpartition(" ")[2]) for answered in one.answers}
+        for domain in seen.methods if kind == "MX" else ():
+            pairs |= {(domain, host) for host in exchangers(seen.view, domain)}
     return pd.DataFrame(sorted(pairs), columns=["domain", "host"], dtype="str")
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from mssante_audit.audits.certificates.presented import presented
+from mssante_audit.audits.certificates.validity import alone
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.identifiers import region_of
 
 
 def servers_shown(space: TrustSpace) -> pd.DataFrame:
@@ -15,13 +17,13 @@ def servers_shown(space: TrustSpace) -> pd.DataFrame:
     -------
     DataFrame
         ``domain`` (in list order), ``operator_id``, ``operator``, ``host``, ``address``, ``outcome``
-        (`mssante_audit.observe.tls.observation.OUTCOMES`, or ``unvisited``), ``detail``, all str.
+        (`mssante_audit.observe.tls.observation.OUTCOMES`, ``lost`` or ``unvisited``), ``detail``, all str.
     """
     columns = ["domain", "operator_id", "operator", "host", "address", "outcome", "detail"]
     rows: list[tuple[str, ...]] = []
     seen, owners = presented(space), _owners(space)
     for domain, servers in seen.of.items():
-        own = (domain, *owners[domain])
+        own = (domain, *owners[domain][:2])
         rows += [(*own, ", ".join(s.hosts), s.address, s.outcome, s.detail) for s in servers]
         rows += [(*own, name, "", "unvisited", "") for name in seen.missing[domain]]
     return pd.DataFrame(rows, columns=columns).astype("str")
@@ -33,26 +35,80 @@ def expiries(space: TrustSpace) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``domain``, ``operator_id``, ``operator``, ``host``, ``name`` (of the certificate) str, ``until``
-        (datetime64, UTC), ``days`` (int64, whole days from the space's date, negative if it has passed),
-        ``alone`` (bool: no server of the domain presents one that ends later).
+        ``domain``, ``operator_id``, ``operator``, ``region`` (the operator's), ``host``, ``name`` (of the
+        certificate), ``certificate`` (SHA-256), ``issuer`` str, ``until`` (datetime64, UTC), ``days`` (int64,
+        whole days from the space's date, negative if it has passed), ``alone`` (bool: no server of the domain
+        presents one that ends later, and is right), ``mailboxes`` (Int64, of the domain; <NA> where unknown).
     """
-    texts = ["domain", "operator_id", "operator", "host", "name"]
+    texts = ["domain", "operator_id", "operator", "region", "host", "name", "certificate", "issuer"]
     rows: list[tuple[object, ...]] = []
-    seen, owners = presented(space), _owners(space)
+    seen, owners, published = presented(space), _owners(space), space.published
     for domain, servers in seen.of.items():
-        ends = [(s, s.leaf.not_after) for s in servers if s.leaf and s.leaf.not_after]
-        last = max((end for _, end in ends), default=None)
-        for server, end in ends:
-            days, own = (end - space.as_of).days, (domain, *owners[domain])
-            rows.append((*own, ", ".join(server.hosts), server.subject, end, days, end == last))
-    frame = pd.DataFrame(rows, columns=[*texts, "until", "days", "alone"])
+        own, boxes = (domain, *owners[domain]), None if published is None else published.get(domain, 0)
+        for server in servers:
+            if (leaf := server.leaf) and leaf.not_after:
+                said = (", ".join(server.hosts), leaf.subject, leaf.sha256, leaf.issuer, leaf.not_after)
+                days = (leaf.not_after - space.as_of).days
+                rows.append((*own, *said, days, alone(seen, domain, server), boxes))
+    frame = pd.DataFrame(rows, columns=[*texts, "until", "days", "alone", "mailboxes"])
     until = pd.to_datetime(frame["until"], utc=True).astype("datetime64[us, UTC]")
-    kinds = {**dict.fromkeys(texts, "str"), "days": "int64", "alone": "bool"}
+    kinds = {**dict.fromkeys(texts, "str"), "days": "int64", "alone": "bool", "mailboxes": "Int64"}
     return frame.assign(until=until).astype(kinds)
 
 
-def _owners(space: TrustSpace) -> dict[str, tuple[str, str]]:
+def certificates(ending: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a certificate presented, with what falls when it ends, the nearest end first.
+
+    Parameters
+    ----------
+    ending
+        As `expiries` returns it, or part of it.
+
+    Returns
+    -------
+    DataFrame
+        ``until``, ``days``, ``name``, ``certificate``, ``issuer`` as there; ``operator``, ``region`` str
+        (with commas where there are several); ``hosts``, ``domains``, ``falling`` object (tuple of str: mail
+        hosts, domains, and those of them that have no other certificate); ``mailboxes`` Int64 (of the last).
+    """
+    columns = ["until", "days", "name", "certificate", "issuer", "operator", "region", "hosts", "domains"]
+    rows = []
+    for certificate, own in ending.groupby("certificate", sort=True):
+        falling, first = own[own["alone"]].drop_duplicates("domain"), own.iloc[0]
+        several = (", ".join(dict.fromkeys(name for name in own[c] if name)) for c in ("operator", "region"))
+        lists = (tuple(dict.fromkeys(frame)) for frame in (own["host"], own["domain"], falling["domain"]))
+        boxes = falling["mailboxes"].sum() if falling["mailboxes"].notna().all() else pd.NA
+        told = (first["until"], first["days"], first["name"], certificate, first["issuer"])
+        rows.append((*told, *several, *lists, boxes))
+    frame = pd.DataFrame(rows, columns=[*columns, "falling", "mailboxes"])
+    texts = dict.fromkeys(("name", "certificate", "issuer", "operator", "region"), "str")
+    until = pd.to_datetime(frame["until"], utc=True).astype("datetime64[us, UTC]")
+    typed = frame.assign(until=until).astype({**texts, "days": "int64", "mailboxes": "Int64"})
+    return typed.sort_values(["until", "certificate"], ignore_index=True)
+
+
+def revocations(space: TrustSpace) -> pd.DataFrame:
+    """Return what revocation lists say of the certificates presented, a row an issuer and answer.
+
+    Returns
+    -------
+    DataFrame
+        ``issuer`` str, ``said`` (``good``, ``revoked``, ``unknown``) str, ``doubt`` (why nobody knows,
+        `mssante_audit.whitelist.revocation.Status`) str, ``file`` (the list) str, ``made`` and ``due`` (of
+        that list; NaT if none tells) datetime64 UTC, ``certificates`` int64 (how many).
+    """
+    columns = ["issuer", "said", "doubt", "file", "made", "due"]
+    chains = {s.chain.leaf.sha256: s.chain for s in presented(space).servers.values() if s.chain and s.leaf}
+    told = [(chain.leaf.issuer, chain.status) for chain in chains.values()]
+    rows = [(issuer, s.said, s.doubt, s.file, s.made, s.due) for issuer, s in told]
+    frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[:4], "str"))
+    for name in ("made", "due"):
+        frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
+    return frame.groupby(columns, dropna=False).size().rename("certificates").reset_index()
+
+
+def _owners(space: TrustSpace) -> dict[str, tuple[str, str, str]]:
     first = space.audited.drop_duplicates("domain")
-    columns = (first[name].tolist() for name in ("domain", "operator_id", "operator"))
-    return {domain: (owner, name) for domain, owner, name in zip(*columns, strict=True)}
+    places = [region_of(place) for place in first["department"]]
+    own = zip(*(first[name].tolist() for name in ("operator_id", "operator")), places, strict=True)
+    return dict(zip(first["domain"].tolist(), own, strict=True))

@@ -3,7 +3,8 @@
 ============== ======== =====================================================================================
 cause          grade    meaning
 ============== ======== =====================================================================================
-               ok       every server was seen, lately, and is right: name, dates, chain, revocation
+               ok       every server was seen, lately, and is right: name, dates, chain; none is known
+                        to be revoked
 ``tls-some``   warn     some are right, some are not
 ``tls-none``   fail     none is, of those that were seen, and all were
 ``tls-old``    unknown  what was seen is older than `observation_max_age_days`

@@ -125,6 +125,7 @@ SAID: Mapping[str, Mapping[str, str]] = {
 
 _RECEIVING = {"fr": "Réception", "en": "Receiving"}
 _OUTSIDE = {"fr": "hors du périmètre du registre", "en": "outside the scope of the register"}
+_NOT_AUDITED = {"fr": "pas encore jugé domaine par domaine", "en": "not judged domain by domain yet"}
 _MARKS = {"fr": (f"{NBSP}: ", f"{NBSP}; "), "en": (": ", "; ")}
 
 
@@ -145,7 +146,7 @@ def reasons(why: Mapping[str, Sequence[str]], language: str = "fr") -> str:
         codes = why.get(check, ())
         new = check != "receives" or not any(set(codes) <= set(why.get(one, ())) for one in ("dns", "mail"))
         if codes and NOT_AUDITED not in codes and new:
-            told[check] = semicolon.join(_reason(code, language) for code in codes)
+            told[check] = semicolon.join(reason(code, language) for code in codes)
     return " ".join(f"{names[check]}{colon}{text}." for check, text in told.items())
 
 
@@ -170,7 +171,10 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _reason(code: str, language: str) -> str:
+def reason(code: str, language: str = "fr") -> str:
+    """Return what one code of `why` means, in words (`mssante_audit.verdicts.domains`)."""
+    if code == NOT_AUDITED:
+        return _NOT_AUDITED[language]
     if code == OUTSIDE:
         return _OUTSIDE[language]
     if code in DOUBTS[language]:

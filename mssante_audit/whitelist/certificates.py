@@ -20,7 +20,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 
 CERTIFICATE_SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
-UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
 """What cryptography raises of a certificate that it cannot read."""
 
 _MAX_CERTIFICATE_FILE = 2**20

@@ -37,7 +37,7 @@ def generation_time(reading: Reading) -> datetime | None:
         pass
     if not any(p.element == "DateDeGeneration" and p.kind == "missing" for p in reading.problems):
         kind = "date" if text else "empty"
-        reading.problems.append(Problem(None, 1, kind, "DateDeGeneration", "no readable time with its zone"))
+        reading.add(Problem(None, 1, kind, "DateDeGeneration", "no readable time with its zone"))
     return None
 
 
@@ -96,7 +96,7 @@ def _report_empty(texts: dict[str, Any], reading: Reading) -> None:
         for index in pc.indices_nonzero(blank).to_pylist():
             if (index + 1, element) not in known:
                 message = f"{element} is empty"
-                reading.problems.append(Problem(index + 1, reading.lines[index], "empty", element, message))
+                reading.add(Problem(index + 1, reading.lines[index], "empty", element, message))
 
 
 def _updated_at(texts: Any, reading: Reading) -> Any:
@@ -108,7 +108,7 @@ def _updated_at(texts: Any, reading: Reading) -> Any:
     codes = coded.indices.to_numpy(zero_copy_only=False)
     for index in np.flatnonzero(unread[codes]).tolist():
         message = "DateMAJ is no time with its zone, such as 2025-02-28T15:42:07Z"
-        reading.problems.append(Problem(index + 1, reading.lines[index], "date", "DateMAJ", message))
+        reading.add(Problem(index + 1, reading.lines[index], "date", "DateMAJ", message))
     return instants.array.take(codes)
 
 

@@ -18,7 +18,15 @@ from xml.sax.saxutils import quoteattr
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mssante_audit.whitelist.reading import FIELDS, MAX_OTHERS, NAMESPACE, Faults, Reading, shown_name
+from mssante_audit.whitelist.reading import (
+    FIELDS,
+    MAX_OTHERS,
+    MAX_PROBLEMS,
+    NAMESPACE,
+    Faults,
+    Reading,
+    shown_name,
+)
 
 __all__ = ["FIELDS", "NAMESPACE", "Reading", "read_list"]
 
@@ -71,6 +79,8 @@ class _Reader(Faults):
         self.any_namespace, self.max_field = any_namespace, max_field
         self.texts: list[str] = []
         """Those of the rows read since the last flush, in the order of `FIELDS`, row after row."""
+        self.empty = 0
+        """Fields of the rows so far that hold nothing."""
         self.seen: dict[str, int] = {}
         self.list_name = self.row_name = self.date_name = self.namespace_text = ""
         self.encoding = "utf-8"
@@ -162,6 +172,7 @@ class _Reader(Faults):
         for place, (element, chunks) in enumerate(zip(FIELDS, self.reading.columns, strict=True)):
             chunk = pa.array(self.texts[place :: len(FIELDS)], pa.large_string())
             lengths = pc.utf8_length(chunk)
+            self.empty += pc.sum(pc.equal(lengths, 0)).as_py() or 0
             if (longest := pc.max(lengths).as_py() or 0) > self.max_field:
                 self.refuse(
                     f"{longest} characters in <{element}>, more than {self.max_field}",
@@ -170,6 +181,8 @@ class _Reader(Faults):
                 )
             chunks.append(chunk)
         self.texts.clear()
+        if self.empty > MAX_PROBLEMS:  # each will be one
+            self.refuse(f"more than {MAX_PROBLEMS} fields that are empty or missing: this is no white list")
 
     # -- saying what is wrong -------------------------------------------------------------------------------
 

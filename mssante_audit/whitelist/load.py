@@ -200,12 +200,16 @@ def load_whitelist(
     """
     origin = source if isinstance(source, bytes) else Path(source)
     name = "<bytes>" if isinstance(origin, bytes) else str(origin)
-    reading, sha256 = _read(origin, name, any_namespace=any_namespace, max_field=max_field)
-    if reading.damage and not recover:
-        raise _damaged(reading, name)
-    generated_at = generation_time(reading)
+    try:
+        reading, sha256 = _read(origin, name, any_namespace=any_namespace, max_field=max_field)
+        if reading.damage and not recover:
+            raise _damaged(reading, name)
+        generated_at = generation_time(reading)
+        entries = entries_frame(reading)
+    except MemoryError:
+        raise WhiteListError("takes more memory than there is", file=name) from None
     return WhiteList(
-        entries=entries_frame(reading),
+        entries=entries,
         generated_at=generated_at,
         sha256=sha256,
         problems=problems_frame(reading.problems),

@@ -63,6 +63,23 @@ class Reading:
     damage: str = ""
     """The same in words; "" if the file is whole."""
     damage_line: int | None = None
+    source: str = ""
+    """Name of the file, for messages."""
+
+    def add(self, problem: Problem) -> None:
+        """Take note of a problem.
+
+        Raises
+        ------
+        WhiteListError
+            If there are more than `MAX_PROBLEMS`.
+        """
+        if len(self.problems) >= MAX_PROBLEMS:
+            message = f"more than {MAX_PROBLEMS} problems: this is no white list"
+            error = WhiteListError(message, file=self.source, line=problem.line)
+            error.readable_rows = len(self.lines)
+            raise error
+        self.problems.append(problem)
 
 
 class Faults:
@@ -74,7 +91,7 @@ class Faults:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.reading = Reading()
+        self.reading = Reading(source=source)
         self.path: list[str] = []
         """Names of the open elements, rows and what is in them left out."""
         self.text: list[str] = []
@@ -103,10 +120,8 @@ class Faults:
 
     def problem(self, kind: str, element: str, message: str, line: int | None = None) -> None:
         """Take note of a problem, of the open row if there is one."""
-        if len(self.reading.problems) >= MAX_PROBLEMS:
-            self.refuse(f"more than {MAX_PROBLEMS} problems: this is no white list")
         row = len(self.reading.lines) + 1 if self.row else None
-        self.reading.problems.append(Problem(row, line or self.line, kind, element, message))
+        self.reading.add(Problem(row, line or self.line, kind, element, message))
 
     def count_other(self, name: str, attributes: Sized = ()) -> None:
         """Count what is not rows and fields; refuse too much or too deep of it."""

@@ -1,4 +1,4 @@
-"""Whether a list's signer was revoked, by the revocation lists (CRL) that lie beside the white list.
+"""Whether a certificate was revoked, by the revocation lists (CRL) that lie beside the white list.
 
 Nothing is fetched: a revocation list is an input like the list itself, and counts only if the certificate's
 issuer signed it (RFC 5280, 5 and 6.3). Without one that speaks of the time asked for, nobody knows.
@@ -6,23 +6,147 @@ issuer signed it (RFC 5280, 5 and 6.3). Without one that speaks of the time aske
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
-from mssante_audit.whitelist.certificates import files_in, is_authority
+from mssante_audit.whitelist.certificates import UNREADABLE, files_in, is_authority
 
 Said = Literal["good", "revoked", "unknown"]
+Doubt = Literal["", "none", "unreadable", "other", "forged", "scope", "late", "stale"]
 SUFFIX = ".crl"
-_MAX_FILE = 2**26
-_READ = {x509.CRLNumber, x509.AuthorityKeyIdentifier, x509.IssuingDistributionPoint}
+MAX_FILE = 2**25
+"""Bytes of a revocation list that is read: some hundred thousand certificates."""
+HOLD = "certificateHold"
+"""The reason for which a certificate is only suspended."""
+_READ = (x509.CRLNumber, x509.AuthorityKeyIdentifier, x509.IssuingDistributionPoint)
 """Critical extensions that are understood here; a list with another one is not used (RFC 5280, 5.2)."""
+_ABSENT = (x509.ExtensionNotFound, *UNREADABLE)
+_DOUBTS: dict[Doubt, str] = {
+    "none": "no revocation list lies beside the list",
+    "unreadable": "cannot be read as a revocation list",
+    "other": "no revocation list of its issuer lies here",
+    "forged": "is not signed by its issuer",
+    "scope": "is not complete, or about other certificates",
+    "late": "was made after its end, and need not name it any more",
+    "stale": "was due to be replaced before that time",
+}
+"""Why nobody knows, the nearer to an answer the later."""
+
+
+_ORDER: tuple[Doubt, ...] = ("", *_DOUBTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What revocation lists say of a certificate at a time."""
+
+    said: Said = "unknown"
+    """``good`` speaks of the certificate itself; those above it are only ever found revoked."""
+    doubt: Doubt = "none"
+    """Why nobody knows; "" if somebody does."""
+    file: str = ""
+    """The list that tells, or the one that comes nearest to it."""
+    made: datetime | None = None
+    """When that list was made (thisUpdate)."""
+    due: datetime | None = None
+    """When its successor is due (nextUpdate), if it says so."""
+    since: datetime | None = None
+    """Since when it is revoked."""
+    reason: str = ""
+    """As the list says it (RFC 5280, 5.3.1), "" if it gives none."""
+
+    @property
+    def why(self) -> str:
+        """What it rests on, in a sentence without a final period."""
+        if self.said == "revoked":
+            reason = f" ({self.reason})" if self.reason else ""
+            return f"{self.file} says that it was revoked on {self.since:%Y-%m-%d}{reason}"
+        if self.said == "good":
+            return f"{self.file} of {self.made:%Y-%m-%d} does not name it"
+        freshness = f" ({self.due:%Y-%m-%d})" if self.doubt == "stale" and self.due else ""
+        file = "" if self.doubt in ("none", "other") else f"{self.file} "
+        return f"{file}{_DOUBTS[self.doubt]}{freshness}"
+
+
+UNASKED = Status()
+
+
+@dataclass(eq=False)
+class RevocationList:
+    """A list that was read, and what was worked out of it once."""
+
+    crl: x509.CertificateRevocationList
+    issuers: dict[x509.Certificate, bool] = field(default_factory=dict)
+    """Whether an authority signed it, and may."""
+
+    @cached_property
+    def places(self) -> dict[int, int]:
+        """Where each serial number stands in it."""
+        return {entry.serial_number: place for place, entry in enumerate(self.crl)}
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether it is about all that its issuer revoked, for whatever reason, and is understood."""
+        for extension in self.crl.extensions:
+            value = extension.value
+            if isinstance(value, x509.DeltaCRLIndicator) or (
+                extension.critical and not isinstance(value, _READ)
+            ):
+                return False
+            if isinstance(value, x509.IssuingDistributionPoint) and (
+                value.only_contains_attribute_certs or value.indirect_crl or value.only_some_reasons
+            ):
+                return False
+        return True
+
+    def about(self, certificate: x509.Certificate) -> bool:
+        """Tell whether it is about certificates of this kind: of authorities, or of others."""
+        with suppress(x509.ExtensionNotFound):
+            scope = self.crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
+            if is_authority(certificate):
+                return not scope.only_contains_user_certs
+            return not scope.only_contains_ca_certs
+        return True
+
+    def signed_by(self, issuer: x509.Certificate) -> bool:
+        """Tell whether an authority signed it, and may sign such lists."""
+        if issuer not in self.issuers:
+            self.issuers[issuer] = _signed(self.crl, issuer)
+        return self.issuers[issuer]
+
+    def entry(self, certificate: x509.Certificate) -> tuple[datetime, str] | None:
+        """Return since when and why a certificate is not to be believed: a lost key may be told late."""
+        place = self.places.get(certificate.serial_number)
+        if place is None:
+            return None
+        entry, reason = self.crl[place], ""
+        since = entry.revocation_date_utc
+        with suppress(*_ABSENT):
+            lost = entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date
+            since = min(since, lost.replace(tzinfo=UTC))
+        with suppress(*_ABSENT):
+            reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
+            reason = "" if reason == x509.ReasonFlags.unspecified.value else reason
+        return since, reason
+
+    def doubt(self, certificate: x509.Certificate, at: datetime) -> Doubt:
+        """Say why a certificate that it does not name may have been revoked at a time; "" if it was not.
+
+        A list of before that time counts until its successor was due; one of after the certificate's end
+        need not name it any more.
+        """
+        made, due = self.crl.last_update_utc, self.crl.next_update_utc
+        if made > certificate.not_valid_after_utc:
+            return "late"
+        return "" if made >= at or (due is not None and at <= due) else "stale"
 
 
 def find_crls(folder: Path) -> list[Path]:
@@ -30,7 +154,7 @@ def find_crls(folder: Path) -> list[Path]:
     return sorted(files_in(folder, (SUFFIX,)))
 
 
-def revocation(chain: Sequence[x509.Certificate], files: Iterable[Path], at: datetime) -> tuple[Said, str]:
+def revocation(chain: Sequence[x509.Certificate], files: Collection[Path], at: datetime) -> Status:
     """Say whether a certificate, or one above it, was revoked at a time.
 
     Parameters
@@ -41,88 +165,74 @@ def revocation(chain: Sequence[x509.Certificate], files: Iterable[Path], at: dat
         Revocation lists, in PEM or DER; what cannot be read, or nobody of the chain signed, says nothing.
     at
         The time.
-
-    Returns
-    -------
-    tuple of str
-        ``good``, ``revoked`` or ``unknown``, and why, in a sentence without a final period. ``good`` speaks
-        of the certificate itself; those above it are only ever found revoked.
     """
-    crls = [(file.name, crl) for file in files if (crl := _load(file)) is not None]
-    good = ""
+    found = [Status(doubt="unreadable", file=file.name) for file in files if _load(file) is None]
+    lists = [(file, told) for file in files if (told := _load(file))]
     for certificate, issuer in pairwise(chain):
-        for name, crl in crls:
-            if not _speaks_for(crl, certificate, issuer):
-                continue
-            since = _revoked_since(crl, certificate)
-            if since is not None and since <= at:
-                return "revoked", f"{name} says that it was revoked on {since:%Y-%m-%d}"
-            if certificate is chain[0] and _covers(crl, certificate, at):
-                good = name
-    if good:
-        return "good", f"{good} does not name it"
-    if crls:
-        return "unknown", "no revocation list of its issuer here speaks of that time"
-    return "unknown", "no revocation list lies beside the list"
+        for status in (_said(file, told, certificate, issuer, at) for file, told in lists):
+            if status.said == "revoked":
+                return status
+            if certificate is chain[0]:
+                found.append(status)
+    return max(found, key=lambda one: (one.said == "good", _ORDER.index(one.doubt)), default=UNASKED)
 
 
-def _load(file: Path) -> x509.CertificateRevocationList | None:
-    with suppress(OSError):
-        with file.open("rb") as opened:
-            content = opened.read(_MAX_FILE + 1)
-        for load in (x509.load_der_x509_crl, x509.load_pem_x509_crl):
-            with suppress(ValueError, UnsupportedAlgorithm):
-                if len(content) <= _MAX_FILE:
-                    return load(content)
+def _said(
+    file: Path, told: RevocationList, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
+) -> Status:
+    crl, made, due = told.crl, told.crl.last_update_utc, told.crl.next_update_utc
+
+    def doubtful(doubt: Doubt) -> Status:
+        return Status("unknown", doubt, file.name, made, due)
+
+    if crl.issuer != issuer.subject:
+        return doubtful("other")
+    if not told.signed_by(issuer):
+        return doubtful("forged")
+    if not told.complete or not told.about(certificate):
+        return doubtful("scope")
+    doubt, entry = told.doubt(certificate, at), told.entry(certificate)
+    # A hold may have been lifted since; all else is for ever (RFC 5280, 5.3.1).
+    if entry and entry[0] <= at and not (entry[1] == HOLD and doubt):
+        return Status("revoked", "", file.name, made, due, *entry)
+    return doubtful(doubt) if doubt else Status("good", "", file.name, made, due)
+
+
+def _load(file: Path) -> RevocationList | None:
+    """Return a list that can be read; read again only once the file has changed."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return _loaded(file, stat.st_mtime_ns, stat.st_size) if stat.st_size <= MAX_FILE else None
+
+
+@lru_cache(64)
+def _loaded(file: Path, _changed: int, _size: int) -> RevocationList | None:
+    with suppress(OSError), file.open("rb") as opened:
+        return read_crl(opened.read(MAX_FILE + 1))
     return None
 
 
-def _speaks_for(
-    crl: x509.CertificateRevocationList, certificate: x509.Certificate, issuer: x509.Certificate
-) -> bool:
-    """Tell whether a list is complete, about such certificates, and signed by their issuer, which may."""
+def read_crl(content: bytes) -> RevocationList | None:
+    """Return the revocation list that bytes are, in DER or PEM; ``None`` if they are none."""
+    if len(content) > MAX_FILE:
+        return None
+    for load in (x509.load_der_x509_crl, x509.load_pem_x509_crl):
+        with suppress(*UNREADABLE, OverflowError):
+            crl = load(content)
+            # Asked for now: cryptography puts these off, and fails then.
+            _ = crl.issuer, crl.last_update_utc, crl.next_update_utc, list(crl.extensions)
+            return RevocationList(crl)
+    return None
+
+
+def _signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     try:
         if crl.issuer != issuer.subject or not crl.is_signature_valid(issuer.public_key()):  # type: ignore[arg-type]
             return False
-        if not issuer.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign:
-            return False
+        return issuer.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
     except x509.ExtensionNotFound:
-        pass
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return True
+    except (*UNREADABLE, TypeError):
         return False
-    for extension in crl.extensions:
-        if extension.critical and type(extension.value) not in _READ:
-            return False
-        if isinstance(extension.value, x509.IssuingDistributionPoint):
-            scope = extension.value
-            other_kind = (
-                scope.only_contains_user_certs if is_authority(certificate) else scope.only_contains_ca_certs
-            )
-            partial = scope.only_contains_attribute_certs or scope.indirect_crl or scope.only_some_reasons
-            if other_kind or partial:
-                return False
-    return True
-
-
-def _revoked_since(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> datetime | None:
-    """Return since when a list says that a certificate is not to be believed: a lost key may be told late."""
-    entry = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
-    if entry is None:
-        return None
-    since = entry.revocation_date_utc
-    with suppress(x509.ExtensionNotFound, ValueError):
-        lost = entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date
-        since = min(since, lost.replace(tzinfo=UTC))
-    return since
-
-
-def _covers(crl: x509.CertificateRevocationList, certificate: x509.Certificate, at: datetime) -> bool:
-    """Tell whether a certificate that a list does not name was not revoked at a time.
-
-    A list of before that time counts until its successor was due; one of after the certificate's end need
-    not name it any more.
-    """
-    made, due = crl.last_update_utc, crl.next_update_utc
-    if made > certificate.not_valid_after_utc:
-        return False
-    return made >= at or (due is not None and at <= due)

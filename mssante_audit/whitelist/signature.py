@@ -179,20 +179,20 @@ def verify_signature(
     except _InvalidError as error:
         return replace(verdict, status="valid-untrusted", why=str(error), reason=error.reason)
     expected = signer or _usual_signer(chain)
-    revoked, revoked_why = revocation(chain, crls, at)
+    told = revocation(chain, crls, at)
     verdict = replace(
         verdict,
         status="valid-untrusted",
         anchor=_name(chain[-1].subject),
         expected=expected,
-        revocation=revoked,
-        revocation_why=revoked_why,
+        revocation=told.said,
+        revocation_why=told.why,
     )
     if (names := common_names(leaf)) != [expected]:
         why = f"the signer is {_line(', '.join(names)) or 'nobody named'}, not {_line(expected)}"
         return replace(verdict, why=why, reason="signer")
-    if revoked == "revoked":
-        return replace(verdict, why=f"the signer's certificate is revoked: {revoked_why}", reason="revoked")
+    if told.said == "revoked":
+        return replace(verdict, why=f"the signer's certificate is revoked: {told.why}", reason="revoked")
     return replace(verdict, status="valid", why="the signature is right and the signer chains to an anchor")
 
 
@@ -224,6 +224,14 @@ def trust(anchors: Sequence[str | Path], folder: Path | None) -> tuple[list[x509
 def common_names(certificate: x509.Certificate) -> list[str]:
     """Return the common names in a certificate's subject: one, of a certificate as it should be."""
     return [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+
+
+def signer_of(whitelist: WhiteList) -> x509.Certificate | None:
+    """Return the certificate that a list says it is signed with, whatever that is worth."""
+    try:
+        return _signer(whitelist.content())
+    except _InvalidError:
+        return None
 
 
 def signer_in(content: bytes) -> str:

@@ -24,16 +24,6 @@ DELEGATED, REDIRECTED = "ch-alpha.mssante.fr", "ch-beta.mssante.fr"
 ALPHA_MX, BETA_MX = "mss.alpha.example", "mss.beta.example"
 ROWS = ({"domain": DELEGATED}, {"domain": REDIRECTED, "dn": BETA_DN})
 
-HARD_DNS = {
-    "DNS_SERVER_WEAK", "DNS_SET_LARGE",
-    "DNS_ALIAS", "DNS_SERVER_SLOW", "DNS_SERVER_PARTIAL", "DNS_NS_PRIVATE", "DNS_EDNS_BROKEN",
-    "DNS_EDNS_REFUSED", "DNS_IPV6_ONLY", "DNS_SOA_TIMERS", "DNS_SIGNATURE_BROKEN", "DNS_SIGNATURE_SERVER",
-    "DNS_DS_UNKNOWN",
-    "DNS_DS_UNUSED", "DNS_SHA1", "DNS_MX_SILENT", "DNS_MX_REFUSED", "DNS_MX_NULL_MIXED", "DNS_MX_HOST_DEAD",
-    "DNS_MX_UNREACHABLE", "DNS_MX_PRIVATE_SOME", "DNS_MX_IPV6_ONLY", "DNS_MX_BOGUS",
-}  # fmt: skip
-"""Rules of what the sample's made-up servers do not do: `test_hard_dns` has them."""
-
 
 @dataclass
 class Scene:

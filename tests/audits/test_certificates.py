@@ -14,11 +14,9 @@ import pandas as pd
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from made_up import ALPHA, BETA_DN
 from made_up_dns import ALPHA_MX, BETA_MX, DELEGATED, REDIRECTED, Scene
-from smtplab import CLIENT, MADE, Made, make
 
 from mssante_audit.audits import audit_all, lacking, told_in_clear
 from mssante_audit.observe.kinds import File
@@ -29,6 +27,7 @@ from mssante_audit.observe.tls.servers import merged
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains
+from tools.sample.certificates import CLIENT, MADE, Made, make, rsa_of
 
 AT = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 ONE, TWO, THREE = "192.88.99.1", "192.88.99.2", "192.88.99.3"
@@ -124,7 +123,6 @@ def test_without_an_observation_of_either_kind_nothing_is_looked_at(wires: Wires
 
 
 END = MADE + timedelta(365)
-RSA = rsa.generate_private_key(65537, 1024)
 CASES: dict[str, tuple[Callable[[Wires], object], dict[str, list[tuple[int, ...]]]]] = {
     "another name of nobody": (
         lambda w: w.presents(ONE, of(OTHER_DN)),
@@ -237,14 +235,19 @@ def test_a_rule_fires_where_it_should_and_only_there(case: str, wires: Wires) ->
     assert wires.found() == expected
 
 
-def test_weak_keys_and_signatures_are_told_beside_the_chain_that_none_takes(wires: Wires) -> None:
-    signed = of(BETA_DN, make("CN=AC,C=FR", ca=True, key=RSA)).der
-    sha256, sha1 = (
-        bytes.fromhex(f"2a864886f70d0101{last}") for last in ("0b", "05")
-    )  # cryptography makes none
-    wires.presents(ONE, of(ALPHA["dn"], key=RSA))
-    wires.ends(TWO, Visit("presented", chain=(signed.replace(sha256, sha1),)))
-    assert {rule for rule in wires.found() if "CHAIN" not in rule} == {"TLS_KEY_SMALL", "TLS_DIGEST_WEAK"}
+def test_weak_keys_and_signatures_are_told_and_their_chain_leads_where_it_leads(wires: Wires) -> None:
+    wires.presents(ONE, of(ALPHA["dn"], public=rsa_of(1024))).presents(TWO, of(BETA_DN, sha1=True))
+    assert wires.found() == {"TLS_KEY_SMALL": [(1,)], "TLS_DIGEST_WEAK": [(2,)]}
+    wires.presents(TWO, of(BETA_DN, make("CN=AC,C=FR", ca=True), sha1=True))
+    assert set(wires.found()) == {"TLS_KEY_SMALL", "TLS_DIGEST_WEAK", "TLS_CHAIN_UNKNOWN"}
+
+
+def test_an_authority_that_may_not_and_one_that_nobody_knows_are_told_apart(wires: Wires) -> None:
+    foreign = make("CN=AUTRE AC INTERMEDIAIRE,O=AUTRE,C=FR", FOREIGN, ca=True, days=9_999)
+    wires.presents(ONE, of(ALPHA["dn"], foreign), chain=(foreign, FOREIGN))
+    wires.presents(TWO, of(BETA_DN, GOOD), chain=(GOOD, BETWEEN))
+    told = {facts["state"]: rows for facts, rows in wires.told()[["facts", "rows"]].itertuples(index=False)}
+    assert told == {"unknown": (1,), "refused": (2,)}
 
 
 def test_a_revoked_certificate_is_told_by_the_list_of_its_issuer_alone(wires: Wires) -> None:
@@ -271,6 +274,14 @@ def test_a_revoked_certificate_is_told_by_the_list_of_its_issuer_alone(wires: Wi
     assert wires.found() == {}
     wires.crls += [revoking(BETWEEN, "right.crl")]
     assert wires.found() == {"TLS_REVOKED": [(1,)]}
+
+
+def test_a_name_in_another_spelling_is_told_beside_the_listed_one(wires: Wires) -> None:
+    wires.presents(ONE, of(ALPHA["dn"].replace("CH ALPHA", "CH  ALPHA")))
+    (told,) = wires.told().to_dict("records")
+    assert told["rule"] == "TLS_NAME_SPELLING"
+    assert told["observed"] == ALPHA["dn"]
+    assert "CH  ALPHA" in told["expected"]
 
 
 def test_what_is_told_names_both_names_and_what_falls_silent(wires: Wires) -> None:

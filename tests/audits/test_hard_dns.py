@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
-import dns.dnssec
-import dns.name
-import dns.rdata
-import dns.rrset
 import pandas as pd
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from made_up_dns import ALPHA_MX, AT, BETA_MX, DELEGATED, ONE, REDIRECTED, ROWS, TWO, Scene
 
 from mssante_audit.audits import told_in_clear
 from mssante_audit.observe.dns.dnssec import security
 from mssante_audit.observe.dns.view import view_of
 from mssante_audit.space.trust import TrustSpace
-from tools.sample.dns_world import Zone
+from tools.sample.dns_signing import Signer
 
 INNER = f"labo.{DELEGATED}"
 NS = ("ns1.alpha.example", "ns2.gamma.example")
@@ -296,46 +290,11 @@ def test_timers(expire: int, fires: bool) -> None:
 # -- signatures -------------------------------------------------------------------------------------------
 
 
-class Signer:
-    """A key of a zone, and when what it signs holds."""
-
-    def __init__(self, zone: Zone, algorithm: str = "ECDSAP256SHA256") -> None:
-        self.zone = zone
-        is_rsa = algorithm.startswith("RSA")
-        self._private: Any = (
-            rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())
-        )
-        self.key = dns.dnssec.make_dnskey(self._private.public_key(), algorithm, flags=257)
-        zone.signed = True
-        zone.records.setdefault(zone.name, {})["DNSKEY"] = [str(self.key)]
-
-    def ds(self, digest: str = "SHA256") -> str:
-        name = dns.name.from_text(self.zone.name)
-        return str(dns.dnssec.make_ds(name, self.key, digest, policy=dns.dnssec.allow_all_policy))
-
-    def sign(self, *, begins: int = -1, ends: int = 12, only: tuple[str, ...] = ()) -> None:
-        """Sign every set, or those of some types; `begins` and `ends` are days from the observation."""
-        for owner, sets in self.zone.records.items():
-            for kind, data in sets.items():
-                if only and kind not in only:
-                    continue
-                made = [
-                    dns.rdata.from_text("IN", kind, text, origin=dns.name.root, relativize=False)
-                    for text in data
-                ]
-                signature = dns.dnssec.sign(
-                    dns.rrset.from_rdata_list(dns.name.from_text(owner), 300, made), self._private,
-                    dns.name.from_text(self.zone.name), self.key, inception=AT + timedelta(days=begins),
-                    expiration=AT + timedelta(days=ends), policy=dns.dnssec.allow_all_policy,
-                )  # fmt: skip
-                self.zone.signatures[owner, kind] = str(signature)
-
-
 def chained(
     scene: Scene, algorithm: str = "ECDSAP256SHA256", digest: str = "SHA256"
 ) -> tuple[Signer, Signer]:
     """Sign the parent, whose DS is in the root, and ch-alpha; return the signers, the child's first."""
-    child, parent = Signer(scene.zone, algorithm), Signer(scene.parent)
+    child, parent = Signer(scene.zone, AT, algorithm), Signer(scene.parent, AT)
     scene.parent.records[DELEGATED]["DS"] = [child.ds(digest)]
     scene.world.root.signed = True
     scene.world.root.add("mssante.fr", "DS", parent.ds())
@@ -413,7 +372,7 @@ def test_a_ds_that_no_validator_knows_breaks_nothing(ds: str) -> None:
 
 def test_a_ds_in_an_unsigned_zone_has_no_effect() -> None:
     scene = Scene()
-    child = Signer(scene.zone)
+    child = Signer(scene.zone, AT)
     child.sign()
     scene.parent.records[DELEGATED]["DS"] = [f"12345 13 2 {'ab' * 32}"]
     assert state(scene.space()) == ("insecure", "unsigned-above")
@@ -447,7 +406,7 @@ def test_an_exchanger_in_a_zone_with_bad_signatures() -> None:
     scene.parent.records[REDIRECTED]["MX"] = [f"10 mx.{other}"]
     zone = scene.delegate(other).add(f"mx.{other}", "A", "192.88.99.7")
     _, parent = chained(scene)
-    signer = Signer(zone)
+    signer = Signer(zone, AT)
     scene.parent.records[other]["DS"] = [signer.ds()]
     parent.sign()
     signer.sign()

@@ -91,7 +91,8 @@ def test_the_log_has_each_step_with_its_time_and_outcome(two_nights):
     place = two_nights[0]
     last = [record for record in place.log() if record["run"] == place.runs[-1].name]
     assert [record["event"] for record in last] == [
-        "start", "fetch", "observe", "audit", "reports", "dossiers", "site", "retention", "end",
+        "start", "fetch", "observe", "observe_tls", "audit", "reports", "dossiers", "site", "retention",
+        "end",
     ]  # fmt: skip
     (audit,) = [record for record in last if record["event"] == "audit"]
     assert audit["outcome"] == "done"
@@ -171,8 +172,8 @@ def test_without_network_the_last_good_list_is_audited_and_that_is_said(place, s
     status, out, _ = place.run()
     assert status == 4
     assert place.outcomes() == {
-        "fetch": "failed", "observe": "failed", "audit": "done", "reports": "off", "dossiers": "off",
-        "site": "done", "retention": "done", "hooks": "off",
+        "fetch": "failed", "observe": "failed", "observe_tls": "off", "audit": "done", "reports": "off",
+        "dossiers": "off", "site": "done", "retention": "done", "hooks": "off",
     }  # fmt: skip
     assert "FAILED fetch: http://127.0.0.1:9/list.xml: the connection failed" in out
     assert "FAILED observe: no server of mssante.fr answers" in out

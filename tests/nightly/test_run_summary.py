@@ -4,90 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_nights import HOSTILE, STEPS, night, state
 
-from mssante_audit.nightly.log import Result
-from mssante_audit.nightly.run import Night, _status
+from mssante_audit.nightly.run import _status
 from mssante_audit.nightly.summary import COLUMNS, summary
-from mssante_audit.space.states import STATES, State
-
-STEPS = ("fetch", "observe", "audit", "reports", "dossiers", "site", "retention", "hooks")
-HOSTILE = (
-    "ch-a.mssante.fr",
-    "x" * 150,
-    "<script>",
-    "\N{RIGHT-TO-LEFT OVERRIDE}nwp",
-    "a\nb\tc\x1b[2J\x9b1m",
-    "é\x00",
-)
-NOTHING = dict.fromkeys(("critical", "error", "warning", "info"), 0)
-WHY = {
-    "error": "not gzip", "made": "2026-03-03", "before": "2026-03-02", "signer": "alb", "doubt": "forged",
-    "days": 9, "limit": 7,
-}  # fmt: skip
-
-
-def state(name: str, what: str, *, tolerated: bool = False) -> State:
-    why = WHY | ({"size": 16, "before": 33} if what == "shrunk" else {}) | {"input": name}
-    return State(name, what, 9, why, tolerated)
-
-
-def causes(number: int, names: tuple[str, ...] = HOSTILE[:1], **more: Any) -> dict[str, Any]:
-    named = [
-        {
-            "severity": "critical", "title": "Aucun serveur ne répond", "operator": "CH A",
-            "domain": names[n % len(names)], "domains": n + 1, "mailboxes": n or None,
-            "since": "2026-02-03T06:00:00+00:00", "unknown": False, **more,
-        }
-        for n in range(min(number, 10))
-    ]  # fmt: skip
-    return {"count": number, "named": named}
-
-
-def night(
-    *inputs: State,
-    new: int = 0,
-    fixed: int = 0,
-    critical: int = 0,
-    lost: int = 0,
-    failed: tuple[str, ...] = (),
-    names: tuple[str, ...] = HOSTILE[:1],
-    previous: str = "2026-03-02T06",
-    lang: str = "en",
-    status: int = 0,
-) -> Night:
-    facts = {
-        "by_severity": {"critical": 12345, "error": 12345, "warning": 12345, "info": 12345},
-        "counts": {"waived": 1},
-        "new_by_severity": NOTHING | {"error": new},
-        "fixed_by_severity": NOTHING | {"error": fixed},
-        "shown": {"new": new, "open": 4, "fixed": fixed, "unknown": lost, "asking": 4 + new},
-        "previous": previous,
-        "critical": causes(critical, names),
-        "lost": causes(lost, names, mailboxes=None),
-        "new": causes(new, names),
-        "fixed": causes(fixed, names),
-        "first": "Do it.",
-        "list": {"generated_at": "2026-03-03T05:30:00+00:00", "rows": 86550, "signature": "valid-untrusted"},
-    }
-    results = {
-        step: Result(
-            step,
-            "failed" if step in failed else "done",
-            "a cause, " * 90,
-            12345.6,
-            facts if step == "audit" and step not in failed else {},
-        )
-        for step in STEPS
-    }
-    folder = Path("/srv/output/runs/2026-03-03T060000Z")
-    return Night(folder, "2026-03-03T06:00:00Z", results, status, True, inputs, lang)
+from mssante_audit.space.states import STATES
 
 
 @settings(deadline=None)

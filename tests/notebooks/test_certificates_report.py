@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from lxml import html
 
+from mssante_audit.audits import audit
+from mssante_audit.base.markup import visible
 from mssante_audit.report.run import Run
 from mssante_audit.space.trust import TrustSpace, load_space
-from mssante_audit.verdicts.presented import expiries, servers_shown
+from mssante_audit.verdicts.presented import expiries, revocations, servers_shown
 
 
 def space_of(run: Run) -> TrustSpace:
@@ -24,12 +26,15 @@ def test_the_report_counts_what_its_frames_hold(certificates_run: Run) -> None:
     assert outcome.failure is None
     text, served, ending = text_of(run), servers_shown(space), expiries(space)
     known = served[served["outcome"] == "presented"]
-    alone = ending[ending["alone"]]
+    alone = ending[ending["alone"] & (ending["days"] >= 0)]
     assert len(known) > 5
     assert known["domain"].nunique() + (served["outcome"] == "busy").sum() > 0
     assert f"{alone['domain'].nunique()} domaines ont un certificat dont la fin est connue" in text
-    soon = alone[alone["days"].between(0, 59)]
-    assert f"{soon['domain'].nunique()} domaine" in text
+    soon = alone[alone["days"].between(0, 59)]["domain"].nunique()
+    assert f"{soon} domaine{'s' if soon > 1 else ''} perd" in text
+    assert f"Domaines bientôt sans certificat{soon}" in text.replace("certificat ", "certificat")
+    over = ending[ending["alone"] & (ending["days"] < 0)]["domain"].nunique()
+    assert (f"{over} domaines l’ont déjà perdu" in text) == (over > 1)
     assert "<script>window.pwned = 1</script>" in text
     blind = space.audited["domain"].nunique() - known["domain"].nunique()
     assert f"Domaines inconnus{blind}" in text.replace("Domaines inconnus ", "Domaines inconnus")
@@ -40,3 +45,22 @@ def test_every_family_of_the_audit_has_its_section(certificates_run: Run) -> Non
     for family in ("Nom présenté et nom inscrit", "Chaîne et révocation", "Force et usage", "Serveurs"):
         assert family in text
     assert "Serveurs dont rien n’est connu" in text
+
+
+def test_names_that_differ_stand_side_by_side_and_the_difference_is_marked(certificates_run: Run) -> None:
+    page = html.fromstring((certificates_run.out / "certificates.html").read_text(encoding="utf-8"))
+    found = audit("certificates", space_of(certificates_run))
+    named = found[found["rule"].str.startswith("TLS_NAME_UNLISTED") | (found["rule"] == "TLS_NAME_SPELLING")]
+    rows = page.findall(".//table[@id='names']/tbody/tr")
+    assert len(rows) == len(named) > 0
+    for row, facts in zip(rows, named["facts"], strict=True):
+        shown, listed = (cell.text_content() for cell in row.findall("td")[:2])
+        assert shown == visible(facts["presented"][:400])
+        assert listed in {visible(text[:400]) for text in facts.get("wanted", facts.get("listed"))}
+        assert (shown != listed) == bool(row.findall(".//mark"))
+
+
+def test_what_is_not_known_of_revocation_is_said_by_authority(certificates_run: Run) -> None:
+    told = revocations(space_of(certificates_run))
+    assert set(told["said"]) == {"unknown"}
+    assert "aucune liste de révocation dans le dossier de données" in text_of(certificates_run)

@@ -138,3 +138,11 @@ def test_what_is_folded_is_named_counted_and_in_the_file(made) -> None:
         for href in files
     )
     assert rows == len(found)
+
+
+def test_a_declaration_that_the_register_does_not_cover_says_so() -> None:
+    space = ms.load_space(as_of=SAMPLE_AS_OF)
+    domains = ms.domains(space).assign(declaration="unknown")
+    domains["why"] = [why | {"declaration": ["outside"]} for why in domains["why"]]
+    causes = ms.causes(ms.audit_all(space), space.audited)
+    assert "Hors du périmètre du registre" in ms.checks(domains, causes).text

@@ -15,6 +15,7 @@ from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.belongings import Belongings
 from mssante_audit.dossiers.facts import Survey, dossier, survey
+from mssante_audit.dossiers.letter import letter_files
 from mssante_audit.dossiers.page import dossier_page
 from mssante_audit.dossiers.remedies import remedy, theirs
 from mssante_audit.findings.registry import rule
@@ -151,7 +152,7 @@ def test_one_domain_of_another_in_a_signers_name_is_not_told(space):
 def test_the_first_screen_is_the_answer(report):
     answer = report.xpath("//main")[0]
     before = [element.get("class") for element in answer.xpath(".//p | .//dl | .//ul | .//h2")]
-    assert before[:5] == ["limits", "lead", "figures", "severities", "scope"]
+    assert before[:4] == ["limits", "lead", "figures", "scope"]
     first = plain(answer.xpath(".//p[@class='limits']")[0].text_content())
     assert "GROUPEMENT E-SANTE DE CHEMINSONGE (1679900001)" in first
     lead = plain(answer.xpath(".//p[@class='lead']")[0].text_content())
@@ -182,8 +183,28 @@ def test_tables_tell_domains_certificates_contacts(report, space):
     assert sorted(domains) == sorted(own["domain"].unique())
     assert len(report.xpath("//table[@id='certificates']/tbody/tr")) == own["cn"].nunique()
     contacts = plain(report.xpath("//table[@id='contacts']")[0].text_content())
-    assert "d•••@gcs-cheminsonge.example" in contacts
-    assert "dsi@" not in contacts
+    assert "dsi@gcs-cheminsonge.example" in contacts
+
+
+def test_the_numbers_of_one_page_agree(report, space):
+    told = dossier(space, GROUP)
+    lead = plain(report.xpath("//p[@class='lead']")[0].text_content())
+    whole, by_severity = re.match(r"(\d+) points? à corriger \(([^)]*)\)", lead).groups()
+    assert int(whole) == sum(int(n) for n in re.findall(r"\d+", by_severity)) == len(told.points)
+    figures = [plain(f.text_content()) for f in report.xpath("//dl[@class='figures']/*")]
+    assert any(re.match(rf"À corriger ?{whole}(?!\d)", text) for text in figures), figures
+    rows = {t.get("id"): len(t.xpath("tbody/tr")) for t in report.xpath("//table")}
+    assert rows["points"] == int(whole)
+    caption = plain(report.xpath("//table[@id='points']/caption")[0].text_content())
+    assert caption.startswith(f"{whole} points")
+    summaries = [plain(s.text_content()) for s in report.xpath("//details[@class='folded']/summary")]
+    assert summaries[0].startswith(f"{rows['findings']} constats que ces points résument")
+    assert summaries[1].startswith(f"{rows['findings-folded']} autre")
+    assert rows["findings"] + rows["findings-folded"] == len(told.findings)
+    peers = plain(report.xpath("//figure[.//*[contains(., 'Vos points par gravité')]]")[0].text_content())
+    assert f"{whole} points à corriger" in peers
+    about = plain(letter_files(told)[".txt"].decode().splitlines()[0])
+    assert f": {whole} points à corriger" in about
 
 
 def test_three_charts_with_alternative_text_and_a_sentence_computed(report):

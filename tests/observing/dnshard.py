@@ -509,6 +509,27 @@ EDNS = (
         "truncated udp no-tcp", "DNS_SERVER_FAILING",
     ),
     both("tronque-tcp", "clean: truncated, TCP works", "truncated udp"),
+    both(
+        "ailleurs", "answers, with another MX, come from another address than was asked",
+        "elsewhere other-mx no-tcp", "DNS_DELEGATION_DEAD", reached=NONE,
+    ),
+    one(
+        "ailleurs-un", "one server's answers, with another MX, come from another address",
+        "elsewhere other-mx no-tcp", "DNS_SERVER_SILENT",
+    ),
+    Hard(
+        "ns-alias-deux", "the names of both servers are aliases: BIND does not follow them",
+        ("DNS_NS_ALIAS",), parent=cut("na1.op.example", "na2.op.example"),
+        hosts=("na1.op CNAME ns1.op", "na2.op CNAME ns2.op"),
+        first=zone(ns=("na1.op.example", "na2.op.example")),
+        reached=(UNBOUND, UNBOUND_VALIDATING, KNOT),
+    ),
+    Hard(
+        "parents-deux", "the parent's servers name other servers, and one set is silent",
+        ("DNS_NS_MISMATCH", "DNS_PARENT_DISAGREE", "DNS_SERVER_SILENT"),
+        second_parent=cut("nsx1.op.example", "nsx2.op.example"),
+        hosts=("nsx1.op A 62.250.1.1", "nsx2.op A 62.251.1.2"), reached=None,
+    ),
     both("lent-1", "answers come after 1 second", "1.0"),
     both(
         "lent-4", "answers come after 4 seconds: BIND mostly gives up",
@@ -571,6 +592,15 @@ DNSSEC = (
     one(
         "sans-signatures-un", "signed, with a DS; one server leaves signatures out",
         "no-sig", "DNS_SIGNATURE_SERVER", signed="now",
+    ),
+    signed(
+        "nie-prouve", "clean: signed; that there is no MX is proven, there is an address",
+        "now", "DNS_MX_IMPLICIT", first=zone("@ A 82.64.5.51", mx=""),
+    ),
+    both(
+        "nie-sans-preuve", "signed; both say without proof that there is no MX, there is an address",
+        "no-sig mx", "DNS_MX_IMPLICIT", "DNS_SIGNATURE_BROKEN", signed="now",
+        first=zone("@ A 82.64.5.51", mx=""), reached=NOT_VALIDATING,
     ),
     signed(
         "sha1-sans-cle", "a DS of SHA-1 only, and no such key",

@@ -40,12 +40,12 @@ def can_unshare() -> bool:
     """Tell whether a network namespace can be made here."""
     if not (shutil.which("unshare") and shutil.which("ip")):
         return False
-    probe = ["unshare", "-n", "ip", "link", "set", "lo", "up"]
+    probe = ["unshare", "-nm", "ip", "link", "set", "lo", "up"]
     return subprocess.run(probe, capture_output=True, check=False).returncode == 0
 
 
 def in_namespace(code: str, *addresses: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    """Run Python in a network namespace with nothing but its loopback and `addresses` on it."""
+    """Run Python in a namespace of network and mounts: nothing but its loopback and `addresses` on it."""
     if not can_unshare():
         if os.environ.get("CI") == "true":
             pytest.fail(NAMESPACED)
@@ -55,7 +55,7 @@ def in_namespace(code: str, *addresses: str, timeout: float = 60) -> subprocess.
     script = f'set -e\n{setup}exec {sys.executable} -c "$CODE"'
     code = f"import sys; sys.path[:0] = [{str(HERE)!r}]\n{code}"
     return subprocess.run(
-        ["unshare", "-n", "sh", "-c", script],
+        ["unshare", "-nm", "sh", "-c", script],
         env=os.environ | {"CODE": code}, cwd=HERE.parents[1], capture_output=True, text=True,
         check=False, timeout=timeout,
     )  # fmt: skip

@@ -88,9 +88,10 @@ def script(does: str) -> Script:
     """Return the script of ``WHAT WHEN…``: misbehave in one way for some queries, else answer well.
 
     What: one of `SCRIPTS`, `RCODES` or `SPOILT`, or seconds of delay. When: a type, ``edns``, ``udp`` or
-    ``tcp``, any of which is enough; nothing: always. A last word ``no-tcp`` closes TCP (`dnsscene.running`).
+    ``tcp``, any of which is enough; nothing: always. A last word ``no-tcp`` closes TCP, a first one
+    ``elsewhere`` has replies over UDP come from another address (`dnsscene.running`).
     """
-    what, *when = does.removesuffix("no-tcp").split()
+    what, *when = does.removeprefix("elsewhere").removesuffix("no-tcp").split()
 
     def misbehave(query: dns.message.Message, transport: str) -> list[bytes | float]:
         edns = {"edns"} if query.edns >= 0 else set()

@@ -60,9 +60,15 @@ from mssante_audit.verdicts.mail import Mail, mails
 
 def addresses(cases: Sequence[Case] = CASES) -> tuple[str, ...]:
     """Return the addresses of all servers, as `dnslab.in_namespace` takes them."""
-    scripted = (address for case in cases for address, _ in case.scripted)
+    scripted = [address for case in cases for address, _ in case.scripted]
+    scripted += [elsewhere(a) for case in cases for a, does in case.scripted if does.startswith("elsewhere")]
     shared = (ROOT, TOP, P1, P2, P3, ONE, TWO, NEAR, SIX_ONE, SIX_TWO)
     return tuple(f"{a}/{128 if ':' in a else 32}" for a in (*shared, *scripted))
+
+
+def elsewhere(address: str) -> str:
+    """Return where a server answers from that does not answer from where it was asked."""
+    return f"63.{address.partition('.')[2]}"
 
 
 ROOT_ZONE = f"""@ SOA a.root-servers.net. nstld.example. 2024020201 14400 3600 1209600 3600
@@ -214,7 +220,8 @@ def running(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[str]:
         for case in cases:
             for address, does in case.scripted:
                 tcp = not does.endswith(("udp-only", "no-tcp"))
-                scripted.append(Scripted(address, 53, script(does), tcp=tcp))
+                other = elsewhere(address) if does.startswith("elsewhere") else ""
+                scripted.append(Scripted(address, 53, script(does), tcp=tcp, from_address=other))
         stack.callback(lambda: [one.end() for one in scripted])
         yield served["anchor"]["."]
 

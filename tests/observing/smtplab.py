@@ -1,4 +1,4 @@
-"""Mail servers of every kind, on loopback: each is a script of what it says, with certificates made here."""
+"""Mail servers of every kind, on loopback: each is a script of what it says."""
 
 from __future__ import annotations
 
@@ -6,92 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-MADE = datetime(2026, 1, 1, tzinfo=UTC)
-KINDS = {
-    "C": NameOID.COUNTRY_NAME,
-    "L": NameOID.LOCALITY_NAME,
-    "ST": NameOID.STATE_OR_PROVINCE_NAME,
-    "O": NameOID.ORGANIZATION_NAME,
-    "OU": NameOID.ORGANIZATIONAL_UNIT_NAME,
-    "CN": NameOID.COMMON_NAME,
-}
-
-
-Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-
-
-@dataclass(frozen=True)
-class Made:
-    """A certificate and its key."""
-
-    certificate: x509.Certificate
-    key: Key
-
-    @property
-    def der(self) -> bytes:
-        return self.certificate.public_bytes(Encoding.DER)
-
-    def files(self, folder: Path, *chain: Made) -> tuple[Path, Path]:
-        """Write certificate with `chain` behind it, and key; return both files."""
-        folder.mkdir(parents=True, exist_ok=True)
-        pem = [self.certificate, *(one.certificate for one in chain)]
-        own, key = folder / "chain.pem", folder / "key.pem"
-        own.write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in pem))
-        key.write_bytes(self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        return own, key
-
-
-SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
-
-
-def make(
-    subject: str,
-    issuer: Made | None = None,
-    *,
-    ca: bool = False,
-    start: datetime = MADE,
-    days: int = 365,
-    names: tuple[str, ...] = (),
-    usages: tuple[x509.ObjectIdentifier, ...] = (SERVER, CLIENT),
-    key: Key | None = None,
-    digest: hashes.HashAlgorithm | None = None,
-) -> Made:
-    """Make a certificate; `subject` is written as in a white list, without commas in its values."""
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    parts = reversed([part.split("=", 1) for part in subject.split(",")])
-    name = x509.Name([x509.NameAttribute(KINDS[kind], value) for kind, value in parts])
-    builder = x509.CertificateBuilder(
-        issuer.certificate.subject if issuer else name,
-        name,
-        key.public_key(),
-        x509.random_serial_number(),
-        start,
-        start + timedelta(days=days),
-    ).add_extension(x509.BasicConstraints(ca, None), critical=True)
-    if ca:
-        signing = x509.KeyUsage(
-            digital_signature=False, content_commitment=False, key_encipherment=False,
-            data_encipherment=False, key_agreement=False, key_cert_sign=True, crl_sign=True,
-            encipher_only=False, decipher_only=False,
-        )  # fmt: skip
-        builder = builder.add_extension(signing, critical=True)
-    elif usages:
-        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-    if names:
-        alternative = x509.SubjectAlternativeName([x509.DNSName(one) for one in names])
-        builder = builder.add_extension(alternative, critical=False)
-    return Made(builder.sign(issuer.key if issuer else key, digest or hashes.SHA256()), key)
-
 
 Script = Callable[["Wire"], Awaitable[None]]
 
@@ -105,6 +20,12 @@ class Wire:
     async def say(self, text: str) -> None:
         self.writer.write(text.replace("\n", "\r\n").encode())
         await self.writer.drain()
+
+    async def go(self, context: ssl.SSLContext) -> None:
+        """Say that TLS may begin, and have it begin."""
+        self.writer.transport.pause_reading()  # what comes next is for TLS
+        await self.say("220 go ahead\n")
+        await self.writer.start_tls(context)
 
     async def hear(self) -> str:
         return (await self.reader.readline()).decode()
@@ -164,8 +85,7 @@ def tls(
         said.append(await wire.hear())
         await wire.say("250-mx.example\n250-PIPELINING\n250 STARTTLS\n")
         said.append(await wire.hear())
-        await wire.say("220 go ahead\n")
-        await wire.writer.start_tls(context)
+        await wire.go(context)
         said.append(await wire.hear())
         await wire.say(last)
         said.append(await wire.hear())

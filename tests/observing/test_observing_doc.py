@@ -25,7 +25,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def test_quoted_lines_are_the_sample_s() -> None:
-    (file,) = (resource("data/sample") / "observations").glob("*.gz")
+    (file,) = (resource("data/sample") / "observations").glob("dns-*.gz")
     lines = gzip.decompress(file.read_bytes()).decode().splitlines()
     quoted = re.findall(r"```json\n(.*)\n```", TEXT)
     assert len(quoted) == 3

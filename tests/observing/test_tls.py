@@ -6,15 +6,15 @@ import json
 import re
 import ssl
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, ignore_patterns
 from typing import TypeVar
 
 import pandas as pd
 import pytest
 from click.testing import Result
-from smtplab import Made, Script, Wire, dripping, make, saying, serving, tls
+from smtplab import Script, Wire, dripping, saying, serving, tls
 from typer.testing import CliRunner
 
 from mssante_audit.base.errors import OutputError, ParameterError
@@ -28,9 +28,10 @@ from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.observe.tls.observation import load_tls
 from mssante_audit.observe.tls.run import Server, Summary, observe_tls, servers_of
-from mssante_audit.observe.tls.visit import MAX_SHOWN, Visit, visit
+from mssante_audit.observe.tls.visit import MAX_SHOWN, Visit, offers_of, visit
 from mssante_audit.space.trust import find_archive, find_whitelist, load_space
 from mssante_audit.whitelist.load import load_whitelist
+from tools.sample.certificates import Made, make
 
 Given = TypeVar("Given")
 QUICK = ObserveTls(timeout=0.4, pause=0.0)
@@ -58,7 +59,7 @@ def chain(authority: Made, leaf: Made, tmp_path_factory: pytest.TempPathFactory)
 def look(script: Script, settings: ObserveTls = PATIENT, *, oldest: bool = False) -> Visit:
     async def run() -> Visit:
         async with serving({"127.0.0.1": script}) as port:
-            return await visit("127.0.0.1", port, "mx.example", settings, oldest=oldest)
+            return await visit("127.0.0.1", port, "mx.example", settings, offers_of(settings), oldest=oldest)
 
     return asyncio.run(run())
 
@@ -140,17 +141,76 @@ def test_a_server_that_nobody_runs_is_refused_and_one_out_of_reach_is_silent() -
             return port
 
     port = asyncio.run(nobody())
-    assert asyncio.run(visit("127.0.0.1", port, "", QUICK)).outcome == "refused"
-    assert asyncio.run(visit("240.0.0.1", 25, "", QUICK)).outcome == "silent"
+    assert asyncio.run(visit("127.0.0.1", port, "", QUICK, offers_of(QUICK))).outcome == "refused"
+    assert asyncio.run(visit("240.0.0.1", 25, "", QUICK, offers_of(QUICK))).outcome == "silent"
+
+
+def over_tls(chain: tuple[Path, Path], then: Callable[[Wire], Awaitable[None]]) -> Script:
+    """Return the script of a server that is as it should be until the handshake is done."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*chain)
+
+    async def script(wire: Wire) -> None:
+        await saying("220 mx\n", HELLO)(wire)
+        await wire.hear()
+        await wire.go(context)
+        await then(wire)
+
+    return script
+
+
+async def flood(wire: Wire) -> None:
+    while not wire.writer.transport.is_closing():
+        wire.writer.write(b"250-" + b"x" * 60_000)
+        await wire.writer.drain()
+
+
+@pytest.mark.parametrize(
+    ("then", "detail"),
+    [
+        (flood, "over TLS: 250-xxx"),
+        (dripping("250-x\n", 0.05), "over TLS: a reply without end"),
+        (saying("", then=9), "over TLS: no reply to EHLO over TLS"),
+        (saying("554 no\n"), "554 no"),
+        (saying("HTTP/1.1 400\n"), "over TLS: HTTP/1.1 400"),
+        (saying(), "over TLS: the connection was closed"),
+    ],
+)
+def test_whatever_comes_after_the_handshake_its_certificate_was_presented(
+    then: Script, detail: str, chain: tuple[Path, Path], leaf: Made
+) -> None:
+    seen = look(over_tls(chain, then), ObserveTls(timeout=1.0, pause=0.0))
+    assert (seen.outcome, seen.chain[0]) == ("presented", leaf.der)
+    assert seen.detail.startswith(detail)
+    assert seen.seconds < 4
+
+
+async def endless_handshake(wire: Wire) -> None:
+    await saying("220 mx\n", HELLO, "220 go\n")(wire)
+    await wire.reader.read(4096)
+    wire.writer.write(bytes.fromhex("160303000402ffffff"))  # a message of 16 MB begins
+    while not wire.writer.transport.is_closing():
+        wire.writer.write(bytes.fromhex("1603034000") + b"\0" * 0x4000)
+        await wire.writer.drain()
+
+
+async def dripping_handshake(wire: Wire) -> None:
+    await saying("220 mx\n", HELLO, "220 go\n")(wire)
+    await wire.reader.read(4096)
+    for byte in bytes.fromhex("16030300ff") + b"\0" * 255:
+        wire.writer.write(bytes([byte]))
+        await wire.writer.drain()
+        await asyncio.sleep(0.05)
+
+
+def test_a_handshake_without_end_is_ended() -> None:
+    seen = look(endless_handshake, QUICK)
+    assert seen.outcome in ("garbage", "handshake-failed")
+    seen = look(dripping_handshake, QUICK)
+    assert (seen.outcome, seen.detail) == ("slow", "a reply without end")
 
 
 def test_a_flood_takes_no_more_memory_than_a_reply() -> None:
-    async def flood(wire: Wire) -> None:
-        writer = wire.writer
-        while not writer.transport.is_closing():
-            writer.write(b"220-" + b"x" * 60_000)
-            await writer.drain()
-
     tracemalloc.start()
     try:
         assert look(flood, PATIENT).outcome == "garbage"
@@ -202,6 +262,60 @@ def test_a_run_visits_each_address_once_and_again_only_where_nothing_was_told(
     assert asked["address"].tolist() == ["127.0.0.1", "127.0.0.2", *["127.0.0.3"] * 3]
     assert asked["attempt"].tolist() == [1, 1, 1, 2, 3]
     assert asked["hosts"].iloc[0] == ("mx1.example", "mx2.example")
+
+
+def test_one_that_was_busy_is_seen_later_in_the_same_run(chain: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "tls-1.jsonl.gz"
+    turns = {"127.0.0.1": [saying("421 later\n"), tls(chain)],
+             "127.0.0.2": [saying("", then=9), saying("220 mx\n", "450 no\n"), tls(chain)],
+             "127.0.0.3": [saying("220 mx\n", HELLO, "220 go\n", ALERT), tls(chain)]}  # fmt: skip
+    met: list[str] = []
+
+    def in_turn(address: str) -> Script:
+        async def script(wire: Wire) -> None:
+            met.append(address)
+            await turns[address].pop(0)(wire)
+
+        return script
+
+    def go(port: int) -> Summary:
+        return run(servers_of({"mx.example": list(turns)}, port), out, ObserveTls(timeout=1, pause=0.3))
+
+    summary = with_servers({address: in_turn(address) for address in turns}, go)
+    assert summary.outcomes == {"presented": 3}
+    rounds = [sorted(met[:3]), sorted(met[3:6]), met[6:]]
+    assert rounds == [[*turns], [*turns], ["127.0.0.2"]], "all are visited before any is again"
+    read = load_tls(out).visits.sort_values(["address", "attempt"])
+    assert read["outcome"].tolist() == [
+        "busy", "presented", "silent", "busy", "presented", "handshake-failed", "presented"
+    ]  # fmt: skip
+    protocols = dict(zip(read["address"], read["protocol"], strict=True))
+    assert protocols["127.0.0.3"] == "TLSv1.2", "after a handshake that failed less is offered"
+    for _, own in read.groupby("address"):
+        ends = own["at"] + pd.to_timedelta(own["seconds"], unit="s")
+        assert (own["at"].iloc[1:].array - ends.iloc[:-1].array >= pd.Timedelta("0.29s")).all()
+
+
+def test_no_more_are_met_at_once_than_is_allowed(chain: tuple[Path, Path], tmp_path: Path) -> None:
+    now: list[int] = [0, 0, 0]
+    right = tls(chain)
+
+    def counting(busy: bool) -> Script:
+        async def script(wire: Wire) -> None:
+            now[0] += 1
+            now[1 + busy * (now[2] > 0)] = max(now[1 + busy * (now[2] > 0)], now[0])
+            await asyncio.sleep(0.02)
+            await (saying("421 later\n") if busy else right)(wire)
+            now[0] -= 1
+
+        return script
+
+    scripts = {f"127.0.1.{number}": counting(number % 2 == 0) for number in range(1, 41)}
+    with_servers(scripts, lambda port: run(
+        servers_of({"mx.example": list(scripts)}, port), tmp_path / "tls-1.jsonl.gz",
+        ObserveTls(timeout=5, pause=0, in_flight=10),
+    ))  # fmt: skip
+    assert 5 < now[1] <= 10
 
 
 def test_a_stopped_run_is_gone_on_with_where_it_stopped(chain: tuple[Path, Path], tmp_path: Path) -> None:
@@ -292,8 +406,8 @@ def test_a_client_s_certificate_that_cannot_be_used_is_told_before_anybody_is_vi
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Return the sample with all its servers on loopback."""
-    folder = Path(copytree(resource("data/sample"), tmp_path / "data"))
+    """Return the sample with all its servers on loopback, none visited yet."""
+    folder = Path(copytree(resource("data/sample"), tmp_path / "data", ignore=ignore_patterns("tls-*")))
     (source,) = (folder / "observations").glob("dns-*.jsonl.gz")
     text = re.sub(rb'"(192\.88|10\.20)\.', rb'"127.88.', gzip.decompress(source.read_bytes()))
     source.write_bytes(gzip.compress(text, mtime=0))
@@ -360,6 +474,27 @@ def test_a_host_that_tells_nothing_is_unknown_and_one_without_starttls_is_wrong(
             lambda port: CliRunner().invoke(app, ["tls", "--host", "127.0.0.1", "--port", str(port)]),
         )
         assert result.exit_code == status, result.output
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--timeout", "0", "timeout wants more than 0"),
+        ("--helo", "x y", "helo"),
+        ("--source-address", "192.0.2.77", "no address of this machine"),
+        ("--source-address", "nowhere", "no address of this machine"),
+        ("--client-key", "key.pem", "needs its key"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_told_before_anybody_is_visited(
+    option: str, value: str, told: str, data: Path
+) -> None:
+    for whom in (["--host", "127.0.0.1", "--port", "9"], ["--data", str(data)]):
+        result = CliRunner().invoke(app, ["tls", *whom, option, value])
+        assert isinstance(result.exception, ParameterError), result.output
+        assert told in str(result.exception)
+        assert "pydantic" not in str(result.exception)
+    assert not list((data / "observations").glob("tls-*"))
 
 
 def test_whom_to_look_at_must_be_said() -> None:

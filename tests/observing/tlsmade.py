@@ -10,8 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from smtplab import make
-
 from mssante_audit.observe.dns.exchangers import addresses_of
 from mssante_audit.observe.dns.view import view_of
 from mssante_audit.observe.lines import instant
@@ -19,15 +17,18 @@ from mssante_audit.observe.tls.observation import FORMAT, VERSION
 from mssante_audit.observe.tls.run import lines_of, servers_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
+from tools.sample.certificates import make
 
 PLAIN = re.compile(r"[A-Za-z0-9 =,.()'-]+")
 
 
 def write_tls(space: TrustSpace, folder: Path, payloads: Sequence[str]) -> Path:
-    """Write the observation into a data folder; servers say and present what is in `payloads`, too."""
+    """Write the observation into a data folder, in place of any; servers say and present `payloads`, too."""
     lines = "".join(f"{json.dumps(one)}\n" for one in _lines(space, payloads))
     file = folder / "observations" / "tls-2026-03-02T060000Z.jsonl.gz"
     file.parent.mkdir(exist_ok=True)
+    for other in file.parent.glob("tls-*"):
+        other.unlink()
     file.write_bytes(gzip.compress(lines.encode(), mtime=0))
     return file
 

@@ -76,9 +76,9 @@ class Story:
 def tell_story(seed: int = 0) -> Story:
     """Make up the five lists and what happens between them."""
     story = Story(clean_space(Random(seed), DOMAINS, OPERATORS))  # noqa: S311 - reproducible, nothing secret
-    corrected, arriving = _prepare(story)
+    corrected, arriving, moving = _prepare(story)
     story.publish()
-    _first_autumn(story)
+    _first_autumn(story, moving)
     story.publish()
     _winter(story)
     story.publish()
@@ -90,24 +90,28 @@ def tell_story(seed: int = 0) -> Story:
     return story
 
 
-def _prepare(story: Story) -> tuple[list[Entry], list[Entry]]:
-    """Set the stage: descriptions that will be corrected, an operator that is not there yet."""
+def _prepare(story: Story) -> tuple[list[Entry], list[Entry], list[Entry]]:
+    """Set the stage: descriptions that will be corrected, an operator that is not there yet, one that leaves.
+
+    Of the domains that it will hand over one has the hotline of the heir's supplier already.
+    """
     corrected = story.take(_LARGEST, 3)
     for entry in corrected:
         entry.description = entry.description.upper()
     arriving = story.space.rows_of(_NEWCOMER)
     for entry in arriving:
         story.space.entries.remove(entry)
-    return corrected, arriving
+    moving = story.take(_REGIONAL, 4)
+    moving[1].support = story.space.operators[_LARGEST].support
+    return corrected, arriving, moving
 
 
-def _first_autumn(story: Story) -> None:
+def _first_autumn(story: Story, moved: list[Entry]) -> None:
     """Domains of one operator go to another, which forgets to correct the contact of one; two are added.
 
-    It only spells it otherwise.
+    It only spells it otherwise. The hotline that was its supplier's before is nobody's former contact.
     """
     heir = story.space.operators[_LARGEST]
-    moved = story.take(_REGIONAL, 4)
     phone, _, email = moved[0].project.rpartition(", ")
     moved[0].project = f"{read_phone(phone.rpartition(', ')[2])}; {email.upper()}"
     for entry in moved:
@@ -115,7 +119,7 @@ def _first_autumn(story: Story) -> None:
         entry.dn = entry.certificate.dn
     for entry in moved[1:]:
         entry.project, entry.support = heir.project, heir.support
-    story.tell("migration", (e.domain for e in moved), moved=4, contact_changed=7)
+    story.tell("migration", (e.domain for e in moved), moved=4, contact_changed=6)
     story.stale.append(("CONTACT_FORMER_OPERATOR", [moved[0]]))
     like = story.take(_LARGEST, 1)[0]
     added = [f"ch-nouveau-{name}.mssante.fr" for name in ("fable", "songe")]

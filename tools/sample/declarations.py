@@ -78,6 +78,17 @@ class SampleRegister:
     second: list[tuple[str, str, str]]
     """Likewise of domains that only another operator declared."""
 
+    def partial(self) -> tuple[SampleRegister, bytes]:
+        """Return it as the register of some operators, and the ``scope.toml`` that says of which.
+
+        Of what nobody declared that of the first operator is told, and no other's: they are outside.
+        """
+        own = self.undeclared[0][1]
+        inside = [told for told in self.undeclared if told[1] == own]
+        second = [told for told in self.second if told[1] == own]
+        scope = f'[scope]\noperators = ["{own}"]\n'
+        return replace(self, undeclared=inside, second=second), scope.encode()
+
     def truths(self, file: str, list_file: str) -> Iterator[Truth]:
         """Yield the lines of ``defects.csv`` for a file of this register."""
         name = file.rpartition("/")[2]
@@ -113,7 +124,9 @@ def build_register(rows: Sequence[Row], operators: Sequence[Operator]) -> Sample
     _form_defects(book, operators)
     _reconciliation_defects(book, listed)
     _several_certificates(book, rows, known)
-    _contracts(book, next(operator for operator in operators if not operator.cps))
+    plain = next(operator for operator in operators if not operator.cps)
+    _contracts(book, plain)
+    _twins(book, plain)
     declared = {str(cells["domain"]).strip().lower() for cells in book.rows}
     return SampleRegister(book.rows, book.truth, list(_undeclared(rows, declared)), book.second)
 
@@ -437,6 +450,22 @@ def _several_certificates(book: Book, rows: Sequence[Row], known: Mapping[str, O
     book.record("RECO_DN_UNDECLARED", [book.add(_as_listed(first, operator, 2000))], [other])
     for at, (_, row) in enumerate(both):
         book.add(_as_listed(row, owner, 2001 + at, OLD + timedelta(days=at)))
+
+
+def _twins(book: Book, operator: Operator) -> None:
+    """Declare what resembles defects above and is none: what hands write, of new domains."""
+    dn = str(_declaration(operator, "", 1)["dn_igc_sante"])
+    fine: tuple[Cells, ...] = (
+        {"dn_igc_sante": f"subject={dn}"},
+        {"dn_igc_sante": f"DN : {dn}"},
+        {"dn_igc_sante": dn.replace(",", ",\n")},
+        {"date": f"Pau, le {RECENT:%d/%m/%Y}"},
+        {"public_project_phone": f"{national(operator.phone)} poste 4512"},
+        {"structure_id": f"n° {operator.id}"},
+    )
+    for at, changes in enumerate(fine):
+        cells = _declaration(operator, f"jumeau{at}-valfictif.mssante.fr", 2100 + at)
+        book.add(cells | changes)
 
 
 def register_of(rows: Sequence[Row], operators: Sequence[Operator], changes: Mapping[str, Cells]) -> bytes:

@@ -2,7 +2,8 @@
 
 Everything is delegated or redirected as declared and answers as it should, but for one defect a rule, each on
 a domain of its own. Hosts have addresses that belong to nobody: name servers in the range kept for benchmarks
-(198.18.0.0/15), mail hosts in one that was given back (192.88.99.0/24), for private ones are a defect.
+(198.18.0.0/15), mail hosts in one that was given back (192.88.99.0/24), for private ones are a defect; of a
+space that is larger than the sample, which is never written anywhere, they go on behind it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from tools.sample.declarations import is_test_row
-from tools.sample.dns_defects import DEFECTS
+from tools.sample.dns_defects import DEFECTS, OLD_SERIAL, SERIAL
+from tools.sample.dns_signing import Signer, anchor
 from tools.sample.dns_world import World, Zone, observation_bytes
 from tools.sample.operators import Operator
 from tools.sample.space import ZONE, Row, Truth
@@ -24,8 +26,8 @@ from tools.sample.space import ZONE, Row, Truth
 OBSERVED_AT = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 OBSERVATION = "observations/dns-2026-03-02T060000Z.jsonl.gz"
 PARENTS = (("ns1.gestion-fictive.example", "192.0.2.10"), ("ns2.gestion-fictive.example", "192.0.2.11"))
-SERIAL, OLD_SERIAL = 2026030101, 2026022001
-SHARED_MAIL = "secours.hebergeur-fictif.example"
+BACKUP = "secours."
+"""What the name of the second mail host begins with that each has beside it."""
 CONCENTRATION = 50
 
 
@@ -43,6 +45,9 @@ class SampleDns:
     """Domain → its operator's name servers, or those declared."""
     declared: dict[str, str]
     """Domain → method declared."""
+    signed: bool = True
+    """Whether the parent zone's signatures are made: each answer of it can then be checked."""
+    at: datetime = OBSERVED_AT
     world: World = field(default_factory=lambda: World(parent_servers=PARENTS))
     parent: Zone = field(default_factory=lambda: Zone(ZONE).soa(SERIAL))
     zones: dict[str, Zone] = field(default_factory=dict)
@@ -52,6 +57,8 @@ class SampleDns:
     unobserved: list[str] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
     """Domains whose mail hosts cannot be seen."""
+    others: dict[str, str] = field(default_factory=dict)
+    """Domain → a mail host of it that its own records do not name."""
     free: list[str] = field(default_factory=list)
     """Domains that no defect has touched, each alone under its name."""
     truth: list[tuple[str, list[str]]] = field(default_factory=list)
@@ -90,24 +97,30 @@ class SampleDns:
         return self.host(f"ns{self._hosts}.hebergeur-fictif.example", address), address
 
     def mx(self, domain: str) -> list[str]:
-        """Return the domain's own MX records: its operator's host, and one that all share.
+        """Return the domain's own MX records: its operator's host, and the one beside it.
 
         Of the many domains of one host, most have no other.
         """
         host = self.mail[domain]
         crowded = sum(other == host for other in self.mail.values()) >= CONCENTRATION
-        return [f"10 {host}"] if crowded and len(domain) % 8 else [f"10 {host}", f"20 {SHARED_MAIL}"]
+        return [f"10 {host}"] if crowded and len(domain) % 8 else [f"10 {host}", f"20 {BACKUP}{host}"]
 
     def set_mx(self, domain: str, *data: str) -> None:
         """Add MX records to a domain that is delegated."""
         self.zones[domain].add(domain, "MX", *data)
 
     def mail_hosts(self, domain: str) -> list[str]:
-        """Return the hosts that the domain's MX records name."""
-        name = canonical(domain)
-        zones = (z for z in (*self.zones.values(), self.parent, self.world.root) if name in z.records)
-        data = next((z.records[name].get("MX", []) for z in zones), [])
+        """Return the hosts that the MX records of the domain, or of what it is an alias of, name."""
+        name, zones = canonical(domain), (*self.zones.values(), self.parent, self.world.root)
+        name = next((z.records[name]["CNAME"][0] for z in zones if "CNAME" in z.records.get(name, ())), name)
+        data = next((z.records[name]["MX"] for z in zones if "MX" in z.records.get(name, ())), [])
         return list(dict.fromkeys(text.rpartition(" ")[2] for text in data))
+
+    def seen_hosts(self, domain: str) -> list[str]:
+        """Return the mail hosts that an observer sees of a domain."""
+        own = self.mail_hosts(domain) if canonical(domain) and domain not in self.lost else []
+        other = self.others.get(domain)
+        return [host for host in [*own, *([other] if other else [])] if host != "."]
 
     def delegate(self, name: str, *servers: str) -> Zone:
         """Delegate a zone with the listed domains in it; return it."""
@@ -155,11 +168,14 @@ class SampleDns:
     def truths(self, file: str) -> Iterator[Truth]:
         """Yield what was recorded as lines of ``defects.csv``."""
         for rule, domains in self.truth:
-            rows = sorted(row for domain in domains for row in self.rows[domain])
-            owners = [self.owners[row] for row in rows]
-            owner = max(dict.fromkeys(owners), key=owners.count)
-            first = next(d for d in domains if rows[0] in self.rows[d])
-            yield file, rule, first, owner, row_ranges(rows)
+            yield self.line(file, rule, [row for domain in domains for row in self.rows[domain]])
+
+    def line(self, file: str, rule: str, rows: Sequence[int]) -> Truth:
+        """Return a line of ``defects.csv``."""
+        owners = [self.owners[row] for row in sorted(rows)]
+        owner = max(dict.fromkeys(owners), key=owners.count)
+        first = next(domain for domain, own in self.rows.items() if min(rows) in own)
+        return file, rule, first, owner, row_ranges(sorted(rows))
 
     def observation(self) -> bytes:
         """Return the observation file."""
@@ -169,7 +185,7 @@ class SampleDns:
 
 def build_dns(
     rows: Sequence[Row], operators: Sequence[Operator], register: Sequence[Mapping[str, str | int]] = (),
-    *, defects: bool = True,
+    *, defects: bool = True, signed: bool = True,
 ) -> SampleDns:  # fmt: skip
     """Make up the DNS that goes with a list; the same list gives the same DNS.
 
@@ -183,8 +199,11 @@ def build_dns(
         What was declared, as `tools.sample.declarations` makes it up.
     defects
         Whether to put the defects in.
+    signed
+        Whether to sign the parent zone, and make the defects that can only be seen then.
     """
     dns = _listed(rows, {operator.id: operator for operator in operators}, register)
+    dns.signed = signed
     _clean(dns)
     if defects:
         for defect in DEFECTS:
@@ -230,8 +249,9 @@ def _clean(dns: SampleDns) -> None:
     for name, address in PARENTS:
         dns.parent.add(ZONE, "NS", name)
         dns.host(name, address)
-    for at, mail in enumerate(dict.fromkeys([SHARED_MAIL, *dns.mail.values()])):
-        dns.host(mail, f"192.88.99.{at % 250 + 1}")
+    for at, mail in enumerate(dict.fromkeys(dns.mail.values())):
+        dns.host(mail, f"192.88.{99 + at // 125}.{2 * at % 250 + 1}")
+        dns.host(f"{BACKUP}{mail}", f"192.88.{99 + at // 125}.{2 * at % 250 + 2}")
     for at, name in enumerate(dict.fromkeys(n for names in dns.servers.values() for n in names)):
         dns.host(name, f"198.18.{at % 250}.{at // 250 + 1}")
     for domain in dns.rows:
@@ -258,6 +278,8 @@ def _clean(dns: SampleDns) -> None:
 
 def _parent(dns: SampleDns, *, defects: bool) -> None:
     """Have the parent's servers carry its zone; the second an older copy, if there are to be defects."""
+    if defects:
+        anchor(dns.world, dns.parent, dns.at)
     other = dns.parent.copy() if defects else dns.parent
     for (_, address), zone in zip(PARENTS, (dns.parent, other), strict=True):
         dns.world.serve(zone, address)
@@ -271,6 +293,8 @@ def _parent(dns: SampleDns, *, defects: bool) -> None:
         for domain in lacking:
             del other.records[domain]
         dns.record("DNS_PARENT_DISAGREE", *lacking)
+        for zone in (dns.parent, other) if dns.signed else ():
+            Signer(zone, dns.at).sign()
 
 
 def _concentrations(dns: SampleDns) -> None:

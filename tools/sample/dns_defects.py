@@ -5,17 +5,20 @@ The truth is written down as a defect is made, from the definition of the rules;
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from mssante_audit.observe.dns.names import canonical, is_under
-from tools.sample.dns_world import KEY
+from tools.sample.dns_signing import Signer
+from tools.sample.dns_world import NameServer, Zone
 from tools.sample.space import ZONE
 
 if TYPE_CHECKING:
     from tools.sample.dns import SampleDns
 
-OLD_SERIAL = 2026022001
+SERIAL, OLD_SERIAL = 2026030101, 2026022001
+NOWHERE = "0.0.0.0"  # noqa: S104 - nobody binds to it
 DS = f"12345 8 2 {'0' * 64}"
 """A DS record that is of no key."""
 
@@ -26,6 +29,15 @@ OTHERWISE = {
     "DNS_UPWARD_REFERRAL": "upward",
 }
 """Rule → what a server says of a zone it does not carry."""
+ODD: Mapping[str, Mapping[str, Any]] = {
+    "DNS_SERVER_WEAK": {"weak": True},
+    "DNS_SERVER_SLOW": {"late": True},
+    "DNS_SERVER_PARTIAL": {"refused": ("SOA",)},
+    "DNS_MX_REFUSED": {"refused": ("MX",)},
+    "DNS_EDNS_BROKEN": {"edns": "dropped"},
+    "DNS_EDNS_REFUSED": {"edns": "FORMERR"},
+}
+"""Rule → how a server answers of a zone it carries (`tools.sample.dns_world.NameServer`)."""
 
 
 # -- method ---------------------------------------------------------------------------------------------
@@ -74,6 +86,7 @@ def _unsafe(dns: SampleDns) -> None:
     del dns.zones[top].records[canonical(star)]
     dns.zones[top].add(f"*.{top}", "MX", f"50 {dns.mail[star]}")
     dns.lost.add(star)
+    dns.others[star] = dns.mail[star]
     dns.record("DNS_WILDCARD", star)
     domain = dns.take()
     dns.unobserved.append(domain)
@@ -136,6 +149,7 @@ def _copies(dns: SampleDns) -> None:
     dns.copy_at(domain, dns.with_server(domain)).add(
         domain, "MX", f"30 {dns.host('mx.valfictif.example', '192.88.99.251')}"
     )
+    dns.others[domain] = "mx.valfictif.example"
     dns.record("DNS_MX_DISAGREE", domain)
 
 
@@ -191,13 +205,13 @@ def _names(dns: SampleDns) -> None:
 
 
 def _signatures(dns: SampleDns) -> None:
-    dns.world.anchor(dns.parent)
-    for rule, ds in (("DNS_DS_BROKEN", (DS,)), ("DNS_NO_DS", ())):
-        domain = dns.take()
-        dns.zones[domain].signed = True
-        dns.zones[domain].add(domain, "DNSKEY", KEY)
-        dns.parent.add(domain, "DS", *ds)
-        dns.record(rule, domain)
+    domain = dns.take()
+    Signer(dns.zones[domain], dns.at).sign()
+    dns.parent.add(domain, "DS", DS)
+    dns.record("DNS_DS_BROKEN", domain)
+    domain = dns.take()
+    Signer(dns.zones[domain], dns.at).sign()
+    dns.record("DNS_NO_DS", domain)
 
 
 # -- mail -----------------------------------------------------------------------------------------------
@@ -221,6 +235,10 @@ def _mail_hosts(dns: SampleDns) -> None:
     )
     dns.host("sans-adresse.valfictif.example")
     dns.host("interne.valfictif.example", "10.20.30.40")
+    dns.host("mixte.valfictif.example", "192.88.99.249", "10.20.30.41")
+    name, address = dns.fresh()
+    dns.world.root.add("mort.example", "NS", name)
+    dns.world.servers[address] = NameServer()
     domain = dns.take()
     for rule, target in (
         ("DNS_MX_ALIAS", "alias-mx.valfictif.example"),
@@ -228,6 +246,8 @@ def _mail_hosts(dns: SampleDns) -> None:
         ("DNS_MX_UNRESOLVED", "mx.disparu.example"),
         ("DNS_MX_NO_ADDRESS", "sans-adresse.valfictif.example"),
         ("DNS_MX_PRIVATE", "interne.valfictif.example"),
+        ("DNS_MX_PRIVATE_SOME", "mixte.valfictif.example"),
+        ("DNS_MX_HOST_DEAD", "mx.mort.example"),
     ):
         dns.set_mx(domain, f"30 {target}")
         dns.record(rule, domain)
@@ -236,6 +256,126 @@ def _mail_hosts(dns: SampleDns) -> None:
     dns.record("DNS_MX_CERTIFICATE", domain)
 
 
+def _exchangers(dns: SampleDns) -> None:
+    """Put in sets of mail hosts at fault as a whole, and what is announced to mail programs."""
+    domain = dns.take()
+    dns.host("interne-2.valfictif.example", "10.20.30.42")
+    dns.zones[domain].records[domain]["MX"] = ["10 mx-2.disparu.example", "20 interne-2.valfictif.example"]
+    for rule in ("DNS_MX_UNREACHABLE", "DNS_MX_UNRESOLVED", "DNS_MX_PRIVATE", "DNS_MX_CERTIFICATE"):
+        dns.record(rule, domain)
+    domain = dns.take()
+    dns.set_mx(domain, "0 .")
+    dns.record("DNS_MX_NULL_MIXED", domain)
+    domain = dns.take()
+    dns.world.root.add("six.valfictif.example", "AAAA", "2606:4700:4700::1111")
+    dns.zones[domain].records[domain]["MX"] = ["10 six.valfictif.example"]
+    for rule in ("DNS_MX_IPV6_ONLY", "DNS_MX_CERTIFICATE"):
+        dns.record(rule, domain)
+    domain = dns.take()
+    dns.zones[domain].add(f"_imaps._tcp.{domain}", "SRV", "0 1 993 imap.valfictif.example")
+    dns.zones[domain].add(f"autoconfig.{domain}", "A", "192.88.99.247")
+    dns.record("DNS_SERVICES", domain)
+
+
+# -- servers with which some resolvers get on -------------------------------------------------------------
+
+
+def _odd(dns: SampleDns) -> None:
+    """One server of two that is odd, in a way each; then two that both refuse to tell the MX."""
+    for rule, changes in ODD.items():
+        domain = dns.take()
+        address = dns.with_server(domain)
+        dns.world.servers[address] = replace(dns.world.servers[address], **changes)
+        dns.record(rule, domain)
+    domain = dns.take()
+    names = [dns.fresh() for _ in range(2)]
+    dns.withdraw(domain)
+    dns.delegate(domain, *(name for name, _ in names))
+    for _, address in names:
+        dns.world.servers[address].refused = ("MX",)
+    dns.lost.add(domain)
+    dns.record("DNS_MX_SILENT", domain)
+
+
+def _reach(dns: SampleDns) -> None:
+    """Servers on addresses that nobody, or not everybody, reaches; zones that BIND or a secondary drops."""
+    domain = dns.take()
+    dns.third(domain, dns.host("ns-nul.hebergeur-fictif.example", NOWHERE))
+    dns.record("DNS_NS_PRIVATE", domain)
+    domain = dns.take()
+    names = [f"six{n}.hebergeur-fictif.example" for n in (1, 2)]
+    dns.withdraw(domain)
+    zone = dns.delegate(domain, *names)
+    for n, name in enumerate(names):
+        dns.world.root.add(name, "AAAA", f"2001:db8:{n}::53")
+        dns.world.serve(zone, f"2001:db8:{n}::53")
+    dns.record("DNS_IPV6_ONLY", domain)
+    domain = dns.take()
+    soa = dns.zones[domain].records[domain]["SOA"]
+    soa[:] = [soa[0].replace(" 864000 ", " 3600 ")]
+    dns.record("DNS_SOA_TIMERS", domain)
+    domain = dns.take()
+    dns.zones[domain].records[domain]["MX"] = [f"{n} {dns.mail[domain]}" for n in range(101)]
+    dns.record("DNS_SET_LARGE", domain)
+    domain = dns.take()
+    dns.withdraw(domain)
+    alias = "alias.valfictif.example"
+    dns.parent.add(domain, "CNAME", alias)
+    dns.world.root.add(alias, "MX", *dns.mx(domain))
+    dns.record("DNS_ALIAS", domain)
+
+
+def _chains(dns: SampleDns) -> None:
+    """Zones that can only be judged where the zone above is signed."""
+    if not dns.signed:
+        return
+    domain = dns.take()
+    dns.parent.add(domain, "DS", f"12345 200 2 {'0' * 64}")
+    dns.record("DNS_DS_UNKNOWN", domain)
+    for rule, digest, signed in (
+        ("DNS_SIGNATURE_BROKEN", "SHA256", {"begins": -30, "ends": -2}),
+        ("DNS_SHA1", "SHA1", {}),
+    ):
+        domain = dns.take()
+        signer = Signer(dns.zones[domain], dns.at)
+        dns.parent.add(domain, "DS", signer.ds(digest))
+        signer.sign(**signed)
+        dns.record(rule, domain)
+    domain = dns.take()
+    address = dns.with_server(domain)
+    signer = Signer(dns.zones[domain], dns.at)
+    dns.parent.add(domain, "DS", signer.ds())
+    signer.sign()
+    Signer(dns.copy_at(domain, address), dns.at).sign(begins=-30, ends=-2)
+    dns.record("DNS_SIGNATURE_SERVER", domain)
+    domain, other = dns.take(), dns.take()
+    dns.zones[other].add(f"mx.{other}", "A", "192.88.99.248")
+    dns.set_mx(domain, f"30 mx.{other}")
+    signer = Signer(dns.zones[other], dns.at)
+    dns.parent.add(other, "DS", signer.ds())
+    signer.sign()
+    signer.sign(begins=-30, ends=-2, only=("A",))
+    dns.record("DNS_MX_BOGUS", domain)
+    # Below a zone that is not signed: a DS is of no use there.
+    top, domain = next(
+        (top, domain)
+        for top, hosted in dns.members.items()
+        for domain in hosted
+        if canonical(domain).partition(".")[2] == top in dns.zones
+        and domain not in dns.declared
+        and domain not in dns.lost
+        and sum(is_under(canonical(other), canonical(domain)) for other in hosted) == 1
+    )
+    name, above = canonical(domain), dns.zones[top]
+    servers = [dns.fresh()[0] for _ in range(2)]
+    zone = Zone(name).soa(SERIAL).add(name, "NS", *servers).add(name, "MX", *above.records.pop(name)["MX"])
+    above.add(name, "NS", *servers).add(name, "DS", DS)
+    dns.zones[name] = dns.world.serve(zone, *dns.addresses(*servers))
+    Signer(zone, dns.at).sign()
+    dns.record("DNS_DS_UNUSED", domain)
+
+
 DEFECTS: tuple[Callable[[SampleDns], None], ...] = (
     _declared, _unsafe, _dead, _states, _copies, _sets, _names, _signatures, _no_mail, _mail_hosts,
+    _exchangers, _odd, _reach, _chains,
 )  # fmt: skip

@@ -17,10 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import dns.dnssec
-import dns.name
-import dns.rdata
-
 from mssante_audit.observe.dns.asker import Ask, observe_exchange
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.reply import Reply, classify
@@ -36,8 +32,6 @@ ROOT = ("root.valfictif.example", "192.0.2.1")
 SIBLING = "0123456789abcdef"
 """The label that no domain has."""
 TRIES = 3
-KEY = "257 3 8 AwEAAaz/tAm8yTn4Mfeh5eyI96WSVexTBAvkMgJzkKTOiW1vkIbzxeF3"
-"""The key of every zone that has one."""
 
 Records = dict[str, dict[str, list[str]]]
 """Owner → type → data, as `mssante_audit.observe.lines.Record` writes them."""
@@ -87,6 +81,14 @@ class NameServer:
     recursive: bool = False
     mixed: tuple[str, ...] = ()
     """Names at which it answers with data although it refers the rest."""
+    refused: tuple[str, ...] = ()
+    """Types that it refuses to tell."""
+    weak: bool = False
+    """Whether it answers without authority."""
+    late: bool = False
+    """Whether it answers after the time-out."""
+    edns: str = "ok"
+    """What it says to questions with EDNS: ``ok``, ``dropped`` (nothing), or an error."""
 
 
 @dataclass(slots=True)
@@ -106,15 +108,6 @@ class World:
             self.servers.setdefault(address, NameServer()).zones[zone.name] = zone
         return zone
 
-    def anchor(self, zone: Zone) -> None:
-        """Sign a zone and have the root say so; signatures themselves are not made up."""
-        zone.signed = self.root.signed = True
-        zone.add(zone.name, "DNSKEY", KEY)
-        ds = dns.dnssec.make_ds(
-            dns.name.from_text(zone.name), dns.rdata.from_text("IN", "DNSKEY", KEY), "SHA256"
-        )
-        self.root.add(zone.name, "DS", ds.to_text())
-
     def reply(self, ask: Ask) -> Reply | None:
         """Return what the server asked says; ``None`` for silence."""
         root = NameServer({".": self.root}) if ask.address == ROOT[1] else None
@@ -129,7 +122,10 @@ class World:
             return _elsewhere(server.otherwise, ask.qname)
         if zone in server.rcodes:
             return _reply(rcode=server.rcodes[zone])
-        return _look_up(server.zones[zone], ask.qname, ask.qtype, mixed=ask.qname in server.mixed)
+        if ask.qtype in server.refused:
+            return _reply(rcode="REFUSED")
+        found = _look_up(server.zones[zone], ask.qname, ask.qtype, mixed=ask.qname in server.mixed)
+        return found._replace(aa=found.aa and not server.weak)
 
 
 def _depth(zone: str) -> int:
@@ -161,6 +157,8 @@ def _look_up(zone: Zone, qname: str, qtype: str, *, mixed: bool) -> Reply:
         if qtype in sets or "CNAME" not in sets:
             break
         answers.append(Record("answer", owner, 300, "CNAME", sets["CNAME"][0]))
+        if rrsig := zone.signatures.get((owner, "CNAME")):
+            answers.append(Record("answer", owner, 300, "RRSIG", rrsig))
         owner = sets["CNAME"][0]
         if not is_under(owner, zone.name) or owner == qname:
             return _reply(aa=True, signed=signed, records=answers)
@@ -227,6 +225,7 @@ class _Asker:
         self.known: dict[Any, Observed] = {}
         self.outcomes: Counter[str] = Counter()
         self.lines: list[dict[str, Any]] = []
+        self._plain: set[tuple[str, str]] = set()
         self._done: dict[Ask, Observed] = {}
 
     async def ask(self, ask: Ask, *, patient: bool = True) -> Observed:
@@ -235,24 +234,38 @@ class _Asker:
         if what in self._done:
             return self._done[what]
         reply = self._world.reply(ask)
+        edns = self._with_edns(ask) if reply else True
         for attempt in range(1, 2 if reply else TRIES + 1):
-            observed = self._observed(ask, reply, attempt)
+            observed = self._observed(ask, reply, attempt, edns=edns)
         if ask.transport == "udp" and not reply and self._world.reply(ask._replace(transport="tcp")):
             observed = await self.ask(ask._replace(transport="tcp"))
         self._done[what] = observed
         return observed
 
-    def _observed(self, ask: Ask, reply: Reply | None, attempt: int) -> Observed:
+    def _with_edns(self, ask: Ask) -> bool:
+        """Ask a server that does not take EDNS with it, the first time, as the real asker would."""
+        server, lane = self._world.servers.get(ask.address, NameServer()), (ask.address, ask.transport)
+        if server.edns == "ok":
+            return True
+        if lane not in self._plain:
+            refusal = None if server.edns == "dropped" else _reply(rcode=server.edns)
+            for attempt in range(1, 2 if refusal else TRIES):
+                self._observed(ask, refusal, attempt, edns=True)
+            self._plain.add(lane)
+        return False
+
+    def _observed(self, ask: Ask, reply: Reply | None, attempt: int, *, edns: bool) -> Observed:
+        late = ask.address in self._world.servers and self._world.servers[ask.address].late
         self._at += timedelta(milliseconds=5 if reply else 3000)
-        observed = observe_exchange(ask, Exchange("timeout", b"", 0.0, 0), self._at, attempt, edns=True)
+        observed = observe_exchange(ask, Exchange("timeout", b"", 0.0, 0), self._at, attempt, edns=edns)
         if reply:
             outcome, cut = classify(reply, ask.zone or None, ask.qname, ask.qtype)
             observed = observed._replace(
                 outcome=outcome,
                 cut=cut,
                 rcode=reply.rcode,
-                flags=reply.flags(),
-                rtt=4.2,
+                flags=f"{reply.flags()} late".lstrip() if late else reply.flags(),
+                rtt=3500.0 if late else 4.2,
                 records=reply.records,
             )
         self.lines.append(observed._asdict())

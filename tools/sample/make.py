@@ -29,6 +29,7 @@ from tools.sample.mailboxes import BEFORE, EXTRACTION, build_mailboxes
 from tools.sample.operators import Operator
 from tools.sample.signing import sign
 from tools.sample.space import GENERATED_AT, Row, Truth, clean_space, stamp, whitelist_chunks
+from tools.sample.tls import ISSUING, ROOT, TLS, build_tls
 from tools.sample.variants import VARIANTS, make_chains
 
 SAMPLE_AS_OF = datetime(2026, 3, 3, 6, 0, tzinfo=UTC)
@@ -40,6 +41,9 @@ TOP_LEVEL = frozenset(
     | {"events.csv", "defects.csv", "README.md", EXTRACTION, BEFORE, "extractions"}
 )
 """What a sample's folder holds, and nothing else."""
+
+PARTIAL = "registers/partial"
+"""Where the register lies that covers some operators only."""
 
 README = """\
 # A made-up trust space
@@ -53,12 +57,13 @@ such providers. Audit it as of {as_of}, with `anchors/` to trust.
 | file | what it is |
 | --- | --- |
 | `listeblanchemssante.xml.gz` | the white list, signed: odd but right rows, test entries, every defect |
-| `anchors/` | the made-up authority that signs it; its keys were thrown away |
+| `anchors/` | the made-up authority that signs it, its keys thrown away, and that of the mail servers |
 | `archive/` | five earlier and clean lists, with a story to tell, and the register of the last |
 | `events.csv` | the truth about it: what happens from each list to the next |
 | `declarations.csv` | the register of the operators' declarations (Annexe 1), as a French Excel writes CSV |
 | `registers/` | the same register as XLSX, JSON and JSON Lines; one of its declarations as a PDF form |
-| `observations/` | what the made-up DNS said of these domains, a day before |
+| `registers/partial/` | the same, with a `scope.toml`: what others have listed is outside |
+| `observations/` | what DNS and mail servers, made up, said of these domains a day before |
 | `Extraction_Correspondance_MSSante_….txt` | the public extraction of the mailboxes, and the one before it |
 | `extractions/` | one that was cut in the middle |
 | `defects.csv` | the truth: which rule must fire where, for each of these files, and nothing else |
@@ -70,7 +75,7 @@ and of its register, audited with `stale_after_days` at {unchanged}.
 `defects.csv` has a line for each finding: `file`, `rule`, `domain` (the first row's), `operator_id` (of most
 of the rows) and `rows` (positions in the list; none when the list as a whole is concerned). For a register
 `rows` is the finding's evidence: rows of the register and, after a semicolon, of the list; the form by itself
-is not compared with the list. For the observation, read together with `declarations.csv`, they are positions
+is not compared with the list. For the observations, read together with `declarations.csv`, they are positions
 in the list again. It is written while the defects are made, never by the audits. The lists in
 `variants/` are small and otherwise clean; load them with `recover=True` (`--recover`) and
 `any_namespace=True` (`--any-namespace`).
@@ -166,6 +171,7 @@ def sample_files(seed: int = 0) -> dict[str, bytes]:
     files = {LIST_FILE: gzip.compress(sign(whitelist_xml(sample), chains.good), mtime=0)}
     for name, certificate in (("root", chains.good.root), ("issuing", chains.good.issuing)):
         files[f"anchors/{name}.pem"] = certificate.public_bytes(Encoding.PEM)
+    files["anchors/servers.pem"] = ROOT.pem + ISSUING.pem
     for variant in VARIANTS:
         files[f"variants/{variant.name}"], more = variant.file(seed, chains)
         truths += more
@@ -177,9 +183,16 @@ def sample_files(seed: int = 0) -> dict[str, bytes]:
         file = name if name == REGISTER else f"registers/{name}"
         files[file] = content
         truths += register.truths(file, LIST_FILE)
+    register, scope = register.partial()
+    files[f"{PARTIAL}/scope.toml"] = scope
+    files[f"{PARTIAL}/{REGISTER}"] = files[REGISTER]
+    truths += register.truths(f"{PARTIAL}/{REGISTER}", LIST_FILE)
     dns = build_dns(sample.rows, sample.operators, register.rows)
     files[OBSERVATION] = dns.observation()
     truths += dns.truths(OBSERVATION)
+    tls = build_tls(dns, sample.rows)
+    files[TLS] = tls.observation()
+    truths += tls.truths(TLS)
     directory = build_mailboxes(load_whitelist(whitelist_xml(sample)).entries, sample.operators)
     files |= directory.files()
     truths += directory.truth

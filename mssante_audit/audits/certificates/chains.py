@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mssante_audit.audits.certificates.presented import Presented, Server, presented
 from mssante_audit.findings.frame import Finding
+from mssante_audit.observe.tls.chain import WEAK
 from mssante_audit.space.trust import TrustSpace
 
 RULES = {
@@ -51,17 +52,17 @@ def _of_certificate(seen: Presented, servers: list[Server]) -> Iterator[Finding]
     told: list[tuple[str, dict[str, object]]] = []
     if chain.state in RULES:
         told.append((RULES[chain.state], {}))
-    if chain.revocation == "revoked":
-        told.append(("TLS_REVOKED", {"why": chain.revocation_why}))
+    if (status := chain.status).said == "revoked":
+        told.append(("TLS_REVOKED", {n: getattr(status, n) for n in ("since", "reason", "file", "made")}))
     if any(word in leaf.issuer for word in OLD_AUTHORITY):
         told.append(("TLS_AUTHORITY_OLD", {}))
     if leaf.key == "RSA" and leaf.bits < SMALLEST_RSA:
         told.append(("TLS_KEY_SMALL", {"bits": leaf.bits}))
-    if leaf.digest in ("md5", "sha1"):
+    if leaf.digest in WEAK:
         told.append(("TLS_DIGEST_WEAK", {"digest": leaf.digest.upper()}))
     if leaf.usages and not SERVER_USES.intersection(leaf.usages):
         told.append(("TLS_USE_OTHER", {"usages": list(leaf.usages)[:6]}))
-    if not leaf.problem and (
+    if not (leaf.problem or leaf.more) and (
         other := [host for s in servers for host in s.hosts if not _covers(leaf.names, host)]
     ):
         told.append(("TLS_HOST_UNNAMED", {"names": list(leaf.names)[:6], "others": sorted(set(other))[:6]}))

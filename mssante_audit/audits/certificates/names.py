@@ -62,7 +62,7 @@ def _spelt(seen: Presented) -> Iterator[Finding]:
             if texts and server.subject not in texts:
                 rows, listed, hosts = found.setdefault(server.subject, ([], set(), {}))
                 rows += [row for own in texts.values() for row in own]
-                listed |= texts.keys()
+                listed.update(texts)
                 hosts[server.name] = None
     for subject, (rows, listed, hosts) in found.items():
         facts = {"presented": subject, "listed": sorted(listed)[:MOST], "hosts": list(hosts)[:MOST]}

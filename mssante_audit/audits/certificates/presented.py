@@ -26,6 +26,7 @@ class Server:
     hosts: tuple[str, ...]
     at: datetime
     outcome: str
+    """How the visit ended; ``lost`` where a certificate was presented that the files do not hold."""
     detail: str
     protocol: str
     chain: Chain | None
@@ -122,11 +123,12 @@ def _servers(space: TrustSpace) -> Iterator[Server]:
     columns = ("address", "hosts", "at", "outcome", "detail", "protocol", "chain")
     for values in zip(*(observed.servers[name].tolist() for name in columns), strict=True):
         address, hosts, at, outcome, detail, protocol, chain = values
-        ders = [observed.certificates[name] for name in chain if name in observed.certificates]
         own = None
-        if outcome == "presented" and chain and chain[0] in observed.certificates:
+        if outcome == "presented" and chain and observed.certificates.keys() >= set(chain):
             day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+            ders = [observed.certificates[name] for name in chain]
             own = judged.get((chain, day)) or judge(ders, trusted, crls, at)
             judged[chain, day] = own
+        outcome = "lost" if outcome == "presented" and own is None else outcome
         key = parse_dn(own.leaf.subject).key if own else ""
         yield Server(address, hosts, at, outcome, detail, protocol, own, key)

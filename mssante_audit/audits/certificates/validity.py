@@ -32,15 +32,15 @@ def validity_findings(space: TrustSpace) -> Iterator[Finding]:
         else:
             continue
         domains = seen.domains(servers)
-        alone = [domain for domain in domains if _alone(seen, domain, server)]
+        falling = [domain for domain in domains if alone(seen, domain, server)]
         facts = {
             "name": leaf.subject,
             "start": leaf.not_before,
             "until": leaf.not_after,
             "days": abs(days),
             "hosts": [one.name for one in servers][:6],
-            "alone": len(alone),
-            "mailboxes": None if published is None else sum(published.get(domain, 0) for domain in alone),
+            "alone": len(falling),
+            "mailboxes": None if published is None else sum(published.get(domain, 0) for domain in falling),
         }
         yield Finding(rule, leaf.sha256, seen.rows_of(domains), facts=facts)
 
@@ -53,7 +53,11 @@ def _by_certificate(seen: Presented) -> dict[str, list[Server]]:
     return found
 
 
-def _alone(seen: Presented, domain: str, server: Server) -> bool:
-    """Whether no server of a domain has another certificate, that outlives this one."""
-    ends = [one.leaf.not_after for one in seen.of[domain] if one.leaf and one.leaf.not_after]
-    return server.leaf is None or max(ends) == server.leaf.not_after
+def alone(seen: Presented, domain: str, server: Server) -> bool:
+    """Whether no server of a domain has another certificate that outlives a server's, and that peers take."""
+    own = server.leaf and server.leaf.not_after
+    return not any(
+        other.chain and not other.chain.refused and other.key in seen.listed[domain]
+        for other in seen.of[domain]
+        if own and other.leaf and other.leaf.not_after and other.leaf.not_after > own
+    )

@@ -23,7 +23,7 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import structure_key
 from mssante_audit.values.person import Person
 
-_READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "DECL_RECOVERED"}
+READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "DECL_RECOVERED"}
 
 
 def _form(space: TrustSpace) -> Iterator[Finding]:
@@ -140,7 +140,7 @@ def _read_findings(register: Register) -> Iterator[Finding]:
         one = where.iloc[0] if len(owners) == 1 else None
         rows = [row for row in group["row"].tolist() if row]
         yield Finding(
-            _READING[KINDS[kind].level],
+            READING[KINDS[kind].level],
             (file, column, kind),
             facts={"field": {"column": column, "label": label}, "kind": kind, "values": values},
             evidence=f"{file}:{row_ranges(rows)}" if rows else file,

@@ -13,6 +13,7 @@ from mssante_audit.audits.delegation_vs_redirection.method import method_finding
 from mssante_audit.audits.delegation_vs_redirection.observed import by_file
 from mssante_audit.audits.delegation_vs_redirection.parent import parent_findings
 from mssante_audit.audits.delegation_vs_redirection.servers import server_findings
+from mssante_audit.audits.delegation_vs_redirection.services import service_findings
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.registry import Audit
 
@@ -22,7 +23,14 @@ AUDIT = Audit(
     load_rules(files(__package__) / "rules.toml"),
     tuple(
         by_file(run)
-        for run in (method_findings, server_findings, delegation_findings, mail_findings, parent_findings)
+        for run in (
+            method_findings,
+            server_findings,
+            delegation_findings,
+            mail_findings,
+            service_findings,
+            parent_findings,
+        )
     ),
     needs=("observation",),
     uses=("declarations",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from ipaddress import ip_address
 
 from dns.inet import is_address
@@ -17,11 +17,12 @@ from mssante_audit.audits.delegation_vs_redirection.observed import (
 )
 from mssante_audit.findings.frame import Finding
 from mssante_audit.observe.dns.dnssec import answer_fault, security
+from mssante_audit.observe.dns.exchangers import NOBODY
+from mssante_audit.observe.dns.exchangers import targets as mx_targets
 from mssante_audit.observe.dns.view import Said
 from mssante_audit.observe.lines import SILENT
 from mssante_audit.space.trust import TrustSpace
 
-NULL = "."
 STATUS_RULES = {
     "nxdomain": "DNS_MX_UNRESOLVED", "loop": "DNS_MX_UNRESOLVED", "nodata": "DNS_MX_NO_ADDRESS",
     "failed": "DNS_MX_HOST_DEAD",
@@ -43,14 +44,14 @@ def mail_findings(space: TrustSpace) -> Iterator[Finding]:
         if not known:
             continue
         _disagreement(seen, causes, domain, method, known)
-        targets = sorted(_targets(text for found in known.values() for text in found))
+        targets = sorted(mx_targets(text for found in known.values() for text in found))
         lines = [one.line for one in method.path.said["MX"].values()]
+        _signed(seen, causes, domain, method)
         if targets:
             for target in targets:
                 carried.setdefault(target, []).append(domain)
             if len(targets) == 1:
                 alone.setdefault(targets[0], []).append(domain)
-            _signed(seen, causes, domain, method)
             _together(seen, causes, domain, targets, lines)
             _against_form_and_certificate(seen, causes, domain, targets, lines)
         else:
@@ -70,7 +71,7 @@ def mute(seen: Seen, method: Method) -> bool:
 
 def _alias_lost(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
     for one in method.path.said.get("MX", {}).values():
-        if not one.usable or not (end := _alias(one)):
+        if not one.usable or not (end := one.alias):
             continue
         host = seen.view.host(end)
         if host.status == "failed" and not seen.view.looked_up(end, "MX"):
@@ -111,8 +112,8 @@ def _unanswered(seen: Seen, causes: Causes, domain: str, method: Method) -> None
 
 
 def _signed(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
-    """Report MX records that a validating resolver refuses, whichever server it asks."""
-    told = [one for one in method.path.said["MX"].values() if one.usable and one.outcome == "answer"]
+    """Report an MX, or a denial of one, that a validating resolver refuses, whichever server it asks."""
+    told = [one for one in method.path.said["MX"].values() if one.usable]
     faults = [answer_fault(seen.view, one) for one in told]
     if told and all(faults):
         facts = {"zone": method.path.qname, "fault": faults[0]}
@@ -122,7 +123,7 @@ def _signed(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
 
 def _together(seen: Seen, causes: Causes, domain: str, targets: list[str], lines: list[int]) -> None:
     """Report what is wrong with the set of exchangers as a whole."""
-    if NULL in targets and len(targets) > 1:
+    if NOBODY in targets and len(targets) > 1:
         causes.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], {"exchangers": targets}, lines=lines)
     largest = max((len(one.answers) for one in seen.methods[domain].path.said["MX"].values()), default=0)
     if largest > SET_MAX:
@@ -136,8 +137,8 @@ def _together(seen: Seen, causes: Causes, domain: str, targets: list[str], lines
 
 def _out_of_reach(seen: Seen, target: str) -> str:
     """Return why no mail gets to an exchanger, as far as the DNS tells; "" if some may."""
-    if target == NULL or is_address(target):
-        return "null" if target == NULL else "address"
+    if target == NOBODY or is_address(target):
+        return "null" if target == NOBODY else "address"
     host = seen.view.host(target)
     if host.addresses:
         return "" if any(ip_address(a).is_global for a in host.addresses) else "private"
@@ -150,21 +151,8 @@ def _exchangers(seen: Seen, one: Said) -> frozenset[str] | None:
         return None
     if one.answers or one.outcome not in ("answer", "lame"):
         return one.answers
-    found = seen.view.looked_up(_alias(one), "MX")
+    found = seen.view.looked_up(one.alias, "MX")
     return None if found is None else found.answers
-
-
-def _alias(one: Said) -> str:
-    """Return what a reply says that the name asked for is an alias of, through aliases; "" if it does not."""
-    aliases = {i.owner: i.data for i in one.items if i.section == "answer" and i.type == "CNAME"}
-    end = one.qname
-    for _ in aliases:
-        end = aliases.get(end, end)
-    return end if end != one.qname else ""
-
-
-def _targets(data: Iterable[str]) -> frozenset[str]:
-    return frozenset(text.rpartition(" ")[2] for text in data)
 
 
 def _disagreement(
@@ -203,7 +191,7 @@ def _nothing(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
     }
     lines = [one.line for told in replies.values() for one in told]
     operator = seen.operator[domain]
-    end = next((end for one in replies["MX"] if (end := _alias(one))), "")
+    end = next((end for one in replies["MX"] if (end := one.alias)), "")
     host = seen.view.host(end) if end else None
     addresses |= set(host.addresses) if host else set()
     if host and host.status in ("nxdomain", "nodata", "loop"):
@@ -228,7 +216,7 @@ def _nothing(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
 def _target(seen: Seen, causes: Causes, target: str, domains: list[str], alone: list[str]) -> None:
     """Check a mail host once, for all the domains that name it; `alone`: those that name no other."""
     lines = [one.line for d in domains[:5] for one in seen.methods[d].path.said["MX"].values()]
-    if target == NULL:  # beside others it is DNS_MX_NULL_MIXED
+    if target == NOBODY:  # beside others it is DNS_MX_NULL_MIXED
         causes.add("DNS_MX_NULL", target, alone, {"name": target}, lines=lines)
         return
     if is_address(target):
@@ -286,7 +274,7 @@ def _against_form_and_certificate(
             {"exchangers": [declared.mail]}, lines,
         )  # fmt: skip
     names = seen.certificates[domain]
-    hosts = [t for t in targets if t != NULL and not is_address(t)]
+    hosts = [t for t in targets if t != NOBODY and not is_address(t)]
     if hosts and names and not names.intersection(hosts):
         causes.add(
             "DNS_MX_CERTIFICATE", (" ".join(hosts), " ".join(sorted(names))), [domain],

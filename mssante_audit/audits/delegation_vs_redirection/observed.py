@@ -132,22 +132,25 @@ class Seen:
 def by_file(run: Callable[[TrustSpace], Iterator[Finding]]) -> Callable[[TrustSpace], Iterator[Finding]]:
     """Return rules that look at each file of an observation by itself, with the domains it answers for.
 
-    What two files show of one subject is one finding, its evidence named by file.
+    Evidence says of when it is, and of several files which one; what two of them show of one subject is one
+    finding.
     """
 
     @wraps(run)
     def found(space: TrustSpace) -> Iterator[Finding]:
         parts = space.parts()
-        if len(parts) == 1:
-            yield from run(parts[0])
-            return
         kept: dict[tuple[str, Subject], Finding] = {}
         for part in parts:
-            source = part.observation.source if part.observation else ""
+            seen = part.observation
+            of = "" if seen is None else f"{seen.started_at:%Y-%m-%d}"
+            of = f"{seen.source}, {of}" if seen is not None and len(parts) > 1 else of
             for finding in run(part):
-                named = f"{finding.evidence} ({source})" if finding.evidence else ""
-                key, new = (finding.rule, finding.subject), replace(finding, evidence=named)
-                kept[key] = _both(kept[key], new) if key in kept else new
+                dated = f"{finding.evidence} ({of})" if finding.evidence else ""
+                key, new = (finding.rule, finding.subject), replace(finding, evidence=dated)
+                if len(parts) == 1:
+                    yield new  # there may be tens of thousands: none is kept
+                else:
+                    kept[key] = _both(kept[key], new) if key in kept else new
         yield from kept.values()
 
     return found

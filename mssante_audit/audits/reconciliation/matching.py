@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ COMPARED = {
 }
 """What is compared, and the verdicts: of a domain's rows the one with the last counts. That is the best for
 certificate and operator, since the list has a row for each and a declaration names one; else the worst."""
+_VERDICTS = {name: pd.CategoricalDtype(list(told), ordered=True) for name, told in COMPARED.items()}
 LINES = ("dn_igc_sante", "dn_igc_cps")
 """The form's two lines of DN."""
 NOBODY = -1
@@ -52,6 +53,12 @@ _LISTED = [
     "description",
 ]
 """Columns of the list that are looked at."""
+_DECLARED = [
+    "file", "row", "domain_key", "operator_id", "structure_name", "structure_id", "beneficiary_id",
+    *LINES, *(name for *_, phone, email in CONTACTS.values() for name in (phone, email)), "description",
+    "withdrawal", "date", "received_on", "effective_on",
+]  # fmt: skip
+"""Columns of the register that are looked at."""
 _TEXTS: dict[Hashable, str] = dict.fromkeys(
     ("domain", "operator_id", "operator", *COMPARED, "evidence"), "str"
 )
@@ -88,6 +95,7 @@ class Match:
 
 def match(register: Register, space: TrustSpace) -> Match:
     """Hold a register against the space's white list."""
+    register = replace(register, declarations=register.declarations[_DECLARED])
     listed = _listed(space, register)
     parties = [party for found in parties_of(register, space, listed).values() for party in found]
     holder = {row: number for number, party in enumerate(parties) for row in party.rows}
@@ -97,14 +105,20 @@ def match(register: Register, space: TrustSpace) -> Match:
     pairs = _compared(register, current, listed, parties)
     rest = _undeclared(listed, space.covered)
     whole = pd.concat([_declared(current, parties).join(_worst(pairs)), rest])
-    rows = rows_by(listed, "party", "key", "undeclared")
-    known = zip(*(whole[name].tolist() for name in ("party", "domain", "undeclared")), strict=True)
-    whole["rows"] = [tuple(rows.get(own, ())) for own in known]
+    whole["rows"] = _rows(listed, parties, rest)
     whole["status"] = _statuses(whole, space.thresholds.listing_days)
     left = (space.thresholds.listing_days - whole["days"]).where(whole["status"] == "under-way")
     whole["days_left"] = left
     whole["relisted"] = _true(whole["relisted"]) & whole["rows"].map(bool).to_numpy()
     return Match(_typed(whole), current, listed, pairs)
+
+
+def _rows(listed: pd.DataFrame, parties: Sequence[Party], rest: pd.DataFrame) -> list[tuple[int, ...]]:
+    """Return the numbers of each party's rows, then those of each domain and operator of `rest`."""
+    numbers = dict(zip(listed.index.tolist(), listed["row"].tolist(), strict=True))
+    own = [tuple(sorted(numbers[at] for at in party.rows)) for party in parties]
+    others = rows_by(listed[listed["party"] == NOBODY], "key", "undeclared")
+    return [*own, *(tuple(others[key]) for key in zip(rest["domain"], rest["undeclared"], strict=True))]
 
 
 def by_domain(parties: pd.DataFrame, operators: Collection[str] | None = None) -> pd.DataFrame:
@@ -144,7 +158,8 @@ def _listed(space: TrustSpace, register: Register) -> pd.DataFrame:
     """Return the white list with a key to join by; test entries only of declared domains."""
     key, kept = domain_keys(space.entries["domain"]), ~space.entries["is_audit_entry"]
     if not kept.all():
-        kept = kept | key.isin(set(key[~kept]) & set(register.declarations["domain_key"]))
+        declared = set(register.declarations["domain_key"].tolist())
+        kept = kept | np.array([one in declared for one in key.tolist()])
     return space.entries.loc[kept, _LISTED].assign(key=key[kept])
 
 
@@ -162,16 +177,16 @@ def _current(register: Register, space: TrustSpace, parties: Sequence[Party]) ->
 def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     """Return one row a party, by its number."""
     first = current.drop_duplicates("party").set_index("party")
-    evidence: dict[int, list[str]] = {}
+    evidence: dict[int, str] = {}
     for number, file, row in zip(*(current[name].tolist() for name in ("party", "file", "row")), strict=True):
-        evidence.setdefault(number, []).append(f"{file}:{row}")
+        evidence[number] = f"{evidence[number]}; {file}:{row}" if number in evidence else f"{file}:{row}"
     told = {
         "domain": first["domain_key"],
         "operator_id": first["operator_id"],
         "operator": first["structure_name"].str.strip(),
         "date": first["date"],
         "days": first["days"],
-        "evidence": pd.Series({number: "; ".join(told) for number, told in evidence.items()}, dtype="str"),
+        "evidence": pd.Series(evidence, dtype="str"),
         "withdrawal": pd.Series([party.withdrawn for party in parties], dtype="boolean"),
         "later": pd.Series([party.later for party in parties], dtype="bool"),
         "lent": pd.Series([bool(party.lent) for party in parties], dtype="bool"),
@@ -233,8 +248,9 @@ def _compared(
 
     def compare(name: str, columns: tuple[str, ...], given: pd.Series, same: pd.Series) -> None:
         known = pairs["at"].isin(register.having(asked, *columns).index) & given
-        verdict = np.where(known, np.where(same, "same", "differs"), "")
-        pairs[match_of(name)] = pd.Series(verdict, index=pairs.index, dtype="str")
+        code = {verdict: at for at, verdict in enumerate(COMPARED[name])}
+        codes = np.where(known, np.where(same, code["same"], code["differs"]), code[""])
+        pairs[match_of(name)] = pd.Categorical.from_codes(codes, dtype=_VERDICTS[name])
 
     foreign = pairs["party"].isin([number for number, party in enumerate(parties) if party.foreign])
     ids = (pairs["operator_id"] != "") & (pairs["operator_id_listed"] != "")
@@ -277,7 +293,11 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
     """
     right = pairs["dn_match"].isin(["same", "spelling"])
     beside = pairs[(pairs["dn_match"] == "differs") & pairs["party"].isin(pairs.loc[right, "party"])]
-    made = [(number, at) for number in beside["party"].unique().tolist() for at in parties[number].every]
+    made = [
+        (number, at)
+        for number in beside["party"].unique().tolist()
+        for at in (*parties[number].at, *parties[number].earlier)
+    ]
     lines = register.declarations.loc[[at for _, at in made], list(LINES)]
     named = {
         (number, key)
@@ -285,10 +305,9 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
         for (number, _), key in zip(made, mapped(lines[line], _key_of).tolist(), strict=True)
     }
     keys = zip(beside["party"].tolist(), beside["dn_key"].tolist(), strict=True)
-    told = dict(zip(beside.index, ["same" if one in named else "differs" for one in keys], strict=True))
-    return pairs.assign(
-        certificates_match=pd.Series([told.get(at, "") for at in pairs.index], pairs.index, "str")
-    )
+    told = pd.Series(["same" if one in named else "differs" for one in keys], beside.index, dtype="str")
+    verdicts = told.reindex(pairs.index, fill_value="").astype(_VERDICTS["certificates"])
+    return pairs.assign(certificates_match=verdicts)
 
 
 def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -307,6 +326,7 @@ def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs.drop_duplicates(["party", "row_listed"], ignore_index=True)
 
 
+@lru_cache(10_000)
 def _name(text: str) -> str:
     """Return the key of a DN, "" for a text that is none, or no more than a part of one."""
     dn = parse_dn(text)
@@ -324,9 +344,8 @@ def match_of(name: str) -> str:
 
 def _worst(pairs: pd.DataFrame) -> pd.DataFrame:
     """Return for each party how its rows compare."""
-    ranks = {n: pairs[match_of(n)].map({v: i for i, v in enumerate(o)}) for n, o in COMPARED.items()}
-    last = pd.DataFrame(ranks).groupby(pairs["party"], sort=False).max()
-    return pd.DataFrame({n: last[n].map(dict(enumerate(o))).astype("str") for n, o in COMPARED.items()})
+    last = pairs.groupby("party", sort=False)[[match_of(name) for name in COMPARED]].max()
+    return last.set_axis(list(COMPARED), axis=1).astype("str")
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from mssante_audit.archive.renames import distance
 
 SPACE = ".mssante.fr"
+_SIGNS, _NO_FIGURES = re.compile(r"[\W_]+"), re.compile(r"\D+")
 LONG = 8
 """From so many letters on a name may have two typos and be near another, one below. No source."""
 
@@ -35,8 +37,9 @@ def near_of(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, 
     asked = dict.fromkeys(absent)
     if not asked:
         return {}
-    rows = listed.drop_duplicates("key")[["key", "operator_id", "operator"]]
-    known = {key: (operator, name) for key, operator, name in rows.itertuples(index=False, name=None)}
+    rows = listed.drop_duplicates("key")
+    owners = zip(rows["operator_id"].tolist(), rows["operator"].tolist(), strict=True)
+    known = dict(zip(rows["key"].tolist(), owners, strict=True))
     plain = {_plain(key): key for key in reversed(known)}
     by_figures: dict[str, list[str]] = {}
     for key in known:
@@ -84,8 +87,8 @@ def _letters(domain: str) -> np.ndarray:
 
 
 def _plain(domain: str) -> str:
-    return "".join(filter(str.isalnum, domain))
+    return _SIGNS.sub("", domain)
 
 
 def _figures(domain: str) -> str:
-    return "".join(filter(str.isdigit, domain))
+    return _NO_FIGURES.sub("", domain)

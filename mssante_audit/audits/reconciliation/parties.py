@@ -38,8 +38,8 @@ class Party:
     """Whether its identifiers could be read."""
     relisted: bool = False
     """Whether the dated declaration is none of withdrawal, and of a later day than one that was."""
-    every: list[int] = field(default_factory=list)
-    """Labels of all declarations that its operator made of the domain so far."""
+    earlier: Sequence[int] = ()
+    """Labels of those that its operator made of the domain before."""
     rows: list[int] = field(default_factory=list)
     """Labels of its rows of the list."""
     lent: Sequence[int] = ()
@@ -62,29 +62,22 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> d
     named = _named(every, _alike(every, whose))
     later = ~every.index.isin(register.until(space.as_of).index)
     now = _with_twins(latest(every[~later], named[~later]), every[~later], named)
-    declared = pd.Series(list(zip(every["domain_key"].tolist(), named.tolist(), strict=True)), every.index)
     only_later = every[later]
     if later.any():
+        declared = pd.Series(list(zip(every["domain_key"], named, strict=True)), every.index)
         only_later = only_later[~declared[later].isin(set(declared[~later]))]
     parties = _grouped(now, named, register)
     for domain, found in _grouped(latest(only_later, named[only_later.index]), named, register).items():
         parties.setdefault(domain, []).extend(found)
         for party in found:
             party.later = True
-    gone = every[~later & every["withdrawal"].fillna(value=False) & ~every.index.isin(now.index)]
-    asked = zip(gone["domain_key"].tolist(), named[gone.index].tolist(), gone["date"].tolist(), strict=True)
-    withdrawn: dict[tuple[str, str], pd.Timestamp] = {}
-    for domain, structure, date in asked:
-        withdrawn[domain, structure] = min(date, withdrawn.get((domain, structure), date))
-    for domain, found in parties.items():
-        for party in found:
-            day = withdrawn.get((domain, party.structure))
-            if day is not None and party.date is not None and party.withdrawn is False:
-                party.relisted = day < party.date
-    made = zip(every.index[~later].tolist(), declared[~later].tolist(), strict=True)
-    owners = {(domain, party.structure): party for domain, found in parties.items() for party in found}
-    for at, whose_at in made:
-        owners[whose_at].every.append(at)
+    gone = every[~later & ~every.index.isin(now.index)]
+    columns = (gone.index, gone["domain_key"], named[gone.index], gone["withdrawal"], gone["date"])
+    for at, domain, structure, asked, date in zip(*(c.tolist() for c in columns), strict=True):
+        party = next(one for one in parties[domain] if one.structure == structure and not one.later)
+        party.earlier = (*party.earlier, at)
+        if asked is True and party.date is not None and party.withdrawn is False:
+            party.relisted |= date < party.date
     _give_rows(parties, every, listed, root)
     return {domain: _deciding(found) for domain, found in parties.items()}
 
@@ -187,9 +180,15 @@ def _give_rows(
 ) -> None:
     """Give each listed row to the party whose it is."""
     claims: dict[tuple[str, str], Party] = {}
-    numbers = [mapped(every[name], root).to_dict() for name in ("operator_id", "beneficiary_id")]
+    labels = every.index.tolist()
+    numbers = [
+        dict(zip(labels, mapped(every[name], root).tolist(), strict=True))
+        for name in ("operator_id", "beneficiary_id")
+    ]
     for domain, found in parties.items():
-        claims |= {(domain, party.structure): party for party in reversed(found) if party.structure}
+        for party in reversed(found):
+            if party.structure:
+                claims[domain, party.structure] = party
     for known in numbers:
         for domain, found in parties.items():
             for party in found:

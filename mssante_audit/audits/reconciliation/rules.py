@@ -111,7 +111,8 @@ def _presence(matched: Match, source: str) -> Iterator[Finding]:
         like = [near[one.domain] for one in found if one.domain in near]
         yield finding("RECO_NOT_LISTED", cause, found, {**when, "near": like})
     rest = statuses[statuses["status"] == "not-declared"]
-    declared = rest["domain"].isin(matched.current["domain_key"])
+    known = set(matched.current["domain_key"].tolist())
+    declared = pd.Series([domain in known for domain in rest["domain"].tolist()], rest.index, dtype="bool")
     for code, where in (("RECO_NOT_DECLARED", ~declared), ("RECO_OPERATOR_UNDECLARED", declared)):
         for operator_id, group in rest[where].groupby("operator_id", sort=False)["rows"]:
             yield Finding(code, str(operator_id), tuple(sorted(row for rows in group for row in rows)))

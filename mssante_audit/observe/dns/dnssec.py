@@ -1,7 +1,8 @@
 """What a validating resolver makes of a zone, from what was observed of it; the time is the observation's.
 
 The chain begins where the walk does: that the DS of the parent zone holds, if the zone above signs it, is
-taken from there. Denials (NSEC) are not checked, only whether the server proves with some.
+taken from there. Of a denial only this is checked: that it comes with signatures, and not what NSEC and NSEC3
+prove.
 """
 
 from __future__ import annotations
@@ -57,13 +58,15 @@ def security(view: View, name: str) -> Security:
 
 
 def answer_fault(view: View, one: Said) -> str:
-    """Return why a validator refuses the records of an answer, one of `FAULTS`; "" if none, or not known.
+    """Return why a validator refuses an answer or a denial, one of `FAULTS`; "" if it does not, or not known.
 
     Only in a secure zone is there anything to check.
     """
     zone = _zone_of(view, one)
     if not zone or security(view, zone).status != "secure":
         return ""
+    if one.outcome in ("nodata", "nxdomain") and not _is_signed(one):
+        return "unsigned"
     keys = _all_keys(view, zone)
     for owner, kind in dict.fromkeys((i.owner, i.type) for i in one.items if i.section == "answer"):
         if kind != "RRSIG" and is_under(owner, zone):

@@ -5,7 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.dns.view import View
+from mssante_audit.observe.dns.view import Said, View
+
+NOBODY = "."
+"""The target of the MX of a domain that takes no mail (RFC 7505)."""
+
+
+def targets(data: Iterable[str]) -> frozenset[str]:
+    """Return the hosts that data of MX records name, `NOBODY` among them.
+
+    >>> sorted(targets(["10 mx.valfictif.example", "0 ."]))
+    ['.', 'mx.valfictif.example']
+    """
+    return frozenset([text.rpartition(" ")[2] for text in data])
+
+
+def told_mx(view: View, name: str) -> list[Said]:
+    """Return what was said to the question for a name's MX.
+
+    By each server of the zone that serves it; of a name that does not lie under the parent zone, and of what
+    it is an alias of, by whom it was learnt from.
+    """
+    if is_under(name, view.parent):
+        told = list(view.path(name).said.get("MX", {}).values())
+    else:
+        told = [one for one in [view.looked_up(name, "MX")] if one]
+    ends = dict.fromkeys(one.alias for one in told if one.alias)
+    return [*told, *(one for end in ends if (one := view.looked_up(end, "MX")))]
 
 
 def exchangers(view: View, domain: str) -> tuple[str, ...]:
@@ -17,14 +43,11 @@ def exchangers(view: View, domain: str) -> tuple[str, ...]:
     name = canonical(domain)
     if not name:
         return ()
-    if is_under(name, view.parent):
-        told = list(view.path(name).said.get("MX", {}).values())
-    else:
-        told = [one for one in [view.looked_up(name, "MX")] if one]
-    named = {data.rpartition(" ")[2] for one in told for data in one.answers}
+    told = told_mx(view, name)
+    named = {host for one in told for host in targets(one.answers)}
     if not named and any(one.outcome == "nodata" for one in told) and view.host(name).addresses:
         named = {name}
-    return tuple(sorted(named - {".", ""}))
+    return tuple(sorted(named - {NOBODY}))
 
 
 def addresses_of(view: View, domains: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -124,9 +124,8 @@ class Resolver:
                 if not chain:
                     self._asker.skip(Ask(domain, "address", zone, qname, qtype, "", ""))
                 return None
-            # Spread over the servers, the same way each time: a resumed run asks the same ones again.
-            order = sorted(servers, key=lambda s: zlib.crc32(f"{qname} {s.address}".encode()))[:MAX_TRIED]
-            asks = [Ask(domain, "address", zone, qname, qtype, s.name, s.address) for s in order]
+            tried = spread(qname, servers)[:MAX_TRIED]
+            asks = [Ask(domain, "address", zone, qname, qtype, s.name, s.address) for s in tried]
             found = await self._first(asks, (*_CONCLUSIVE, "referral"))
             if found is None or found.outcome != "referral":
                 return found
@@ -194,6 +193,11 @@ class Resolver:
                 return observed
             partial = partial or observed
         return weak or partial
+
+
+def spread(qname: str, servers: Iterable[Server]) -> list[Server]:
+    """Return servers in an order of a name's own, the same each time: a resumed run asks the same ones."""
+    return sorted(servers, key=lambda s: (zlib.crc32(f"{qname} {s.address}".encode()), s))
 
 
 def _for_all(observed: Observed) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -40,6 +40,15 @@ class Item(NamedTuple):
     data: str
 
 
+def alias_of(items: Iterable[Item], name: str) -> str:
+    """Return what a name is an alias of in an answer, through aliases, or ""."""
+    aliases = {i.owner: i.data for i in items if i.section == "answer" and i.type == "CNAME"}
+    end = name
+    for _ in aliases:
+        end = aliases.get(end, end)
+    return end if end != name else ""
+
+
 class Said(NamedTuple):
     """What a server said to a question (columns of `mssante_audit.observe.observation`)."""
 
@@ -62,6 +71,11 @@ class Said(NamedTuple):
     def answers(self) -> frozenset[str]:
         """Data of the records of the type asked for in the answer, whoever owns them."""
         return frozenset(i.data for i in self.items if i.section == "answer" and i.type == self.qtype)
+
+    @property
+    def alias(self) -> str:
+        """What the name asked for is an alias of, through aliases, or ""."""
+        return alias_of(self.items, self.qname)
 
     @property
     def authoritative(self) -> bool:
@@ -133,6 +147,8 @@ class View:
         """Zone → replies that delegate it, met while looking names up outside the walk."""
         self.recursion: dict[str, Said] = {}
         """Address → what it said to a stranger's recursive question."""
+        self.services: dict[str, Said] = {}
+        """Name below a domain → what was said of it (`mssante_audit.observe.dns.services`)."""
         self.servers: dict[str, dict[str, dict[str, None]]] = {}
         """Zone → address → names under which it was asked."""
         self._lookups: dict[str, dict[str, Said]] = {}
@@ -153,6 +169,8 @@ class View:
             self._note(one)
             if one.step == "recursion":
                 _keep(self.recursion, one.address, one)
+            elif one.step == "service":
+                _keep(self.services, one.qname, one)
             elif one.step == "address":
                 self._look_up(one)
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,16 +14,19 @@ from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import verification
 
-from mssante_audit.whitelist.certificates import UNREADABLE, read_certificates
-from mssante_audit.whitelist.revocation import revocation
+from mssante_audit.whitelist.certificates import UNREADABLE, is_authority, read_certificates
+from mssante_audit.whitelist.revocation import UNASKED, Status, revocation
 
 MAX_NAMES = 100
-"""Names kept of a certificate that has more."""
+"""Names of hosts kept of a certificate that has more."""
 MAX_TEXT = 1000
+"""Characters kept of a text of a certificate."""
+WEAK = ("md5", "sha1")
+"""Hashes that are known to be forgeable."""
 
 State = Literal["whole", "incomplete", "unordered", "unknown", "self-signed", "refused", "unreadable", ""]
 """How a chain leads to an anchor: by what was sent alone; with intermediates that only we have; with those
@@ -51,7 +55,9 @@ class Certificate:
     usages: tuple[str, ...] = ()
     """Object identifiers of the extended key usages; empty if it names none."""
     names: tuple[str, ...] = ()
-    """The names of hosts it is for."""
+    """The names of hosts it is for, `MAX_NAMES` of them."""
+    more: int = 0
+    """How many others there are."""
     problem: str = ""
     """Why nobody can read it; all else is empty then."""
 
@@ -70,14 +76,14 @@ class Chain:
     why: str = ""
     anchor: str = ""
     """Subject of the anchor that it leads to, if it does."""
-    revocation: Literal["good", "revoked", "unknown"] = "unknown"
-    revocation_why: str = ""
+    status: Status = UNASKED
+    """What revocation lists say of it."""
 
     @property
     def refused(self) -> bool:
         """Whether it is known to lead to no anchor, or to be revoked; without anchors nothing is known."""
         return (
-            self.state in ("unknown", "self-signed", "refused", "unreadable") or self.revocation == "revoked"
+            self.state in ("unknown", "self-signed", "refused", "unreadable") or self.status.said == "revoked"
         )
 
 
@@ -90,21 +96,24 @@ def read_certificate(der: bytes) -> Certificate:
         key = one.public_key()
         encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         digest = one.signature_hash_algorithm
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a negative one is another's fault
+            serial = f"{one.serial_number:x}"
     except (*UNREADABLE, OverflowError) as error:
         return Certificate(name, problem=str(error)[:MAX_TEXT] or type(error).__name__)
     usages: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    names: list[str] = []
     with suppress(x509.ExtensionNotFound):
         used = one.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        usages = tuple(usage.dotted_string for usage in used)
+        usages = tuple(usage.dotted_string for usage in used)[:MAX_NAMES]
     with suppress(x509.ExtensionNotFound):
         alternative = one.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        names = tuple(alternative.get_values_for_type(x509.DNSName)[:MAX_NAMES])
+        names = alternative.get_values_for_type(x509.DNSName)
     return Certificate(
         name,
-        one.subject.rfc4514_string(),
-        one.issuer.rfc4514_string(),
-        f"{one.serial_number:x}",
+        _cut(one.subject.rfc4514_string()),
+        _cut(one.issuer.rfc4514_string()),
+        serial,
         one.not_valid_before_utc,
         one.not_valid_after_utc,
         key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else _kind(key),
@@ -112,7 +121,8 @@ def read_certificate(der: bytes) -> Certificate:
         hashlib.sha256(encoded).hexdigest(),
         digest.name if digest else "",
         usages,
-        names,
+        tuple(_cut(name) for name in names[:MAX_NAMES]),
+        max(0, len(names) - MAX_NAMES),
     )
 
 
@@ -138,7 +148,7 @@ def judge(
     leaf = read_certificate(sent[0])
     if leaf.problem:
         return Chain(leaf, "unreadable", leaf.problem)
-    read = [_loaded(der) for der in sent]
+    read = [loaded(der) for der in sent]
     own = read[0]
     if own is None or not trusted:
         return Chain(leaf, "")
@@ -148,13 +158,15 @@ def judge(
     if path is None:
         path, why = _path(own, [*others, *trusted], trusted, then)
         if path is None:
-            return Chain(leaf, _fault(own, [*others, *trusted]), why)
+            return Chain(leaf, _fault(own, others, trusted), why)
         state: State = "incomplete"
     else:
         links = path[:-1] if others and path[-1] not in read else path
         state = "whole" if links == read[: len(links)] else "unordered"
-    told, told_why = revocation(path, crls, at)
-    return Chain(leaf, state, "", path[-1].subject.rfc4514_string(), told, told_why)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a serial that is negative
+        status = revocation(path, crls, at)
+    return Chain(leaf, state, "", path[-1].subject.rfc4514_string(), status)
 
 
 def _path(
@@ -174,28 +186,64 @@ def _path(
     try:
         return list(policy.build_client_verifier().verify(own, list(between)).chain), ""
     except (verification.VerificationError, ValueError, UnsupportedAlgorithm) as error:
-        return None, str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
+        if _digest(own) in WEAK:  # no signature at all to the verifier; a rule of its own tells it
+            for issuer in (one for one in [*between, *roots] if is_authority(one) and issued(own, one)):
+                rest, _ = _path(issuer, [one for one in between if one != issuer], trusted, at)
+                if rest:
+                    return [own, *rest], ""
+        told = str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
+        return None, told.partition(": AlgorithmIdentifier")[0]
 
 
-def _fault(own: x509.Certificate, others: Sequence[x509.Certificate]) -> State:
-    """Say why no path was found: nobody known issued it, it issued itself, or one on the way may not."""
-    if own.issuer == own.subject and _issued(own, own):
+def _fault(
+    own: x509.Certificate, others: Sequence[x509.Certificate], trusted: Sequence[x509.Certificate]
+) -> State:
+    """Say why no path was found: it issued itself, one on the way to an anchor may not, or none is known."""
+    if own.issuer == own.subject and issued(own, own):
         return "self-signed"
-    return "refused" if any(_issued(own, one) for one in others) else "unknown"
+    reached = [own]
+    for one in reached:
+        for issuer in [*trusted, *others]:
+            if issuer not in reached and issued(one, issuer):
+                if issuer in trusted:
+                    return "refused"
+                reached.append(issuer)
+    return "unknown"
 
 
-def _issued(own: x509.Certificate, issuer: x509.Certificate) -> bool:
+def issued(own: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Tell whether a certificate bears the signature of another, whose name it has for its issuer's."""
+    if own.issuer != issuer.subject:
+        return False
+    key, weak = issuer.public_key(), own.signature_hash_algorithm if _digest(own) in WEAK else None
+    signed = own.signature, own.tbs_certificate_bytes
     try:
-        own.verify_directly_issued_by(issuer)
+        if weak and isinstance(key, rsa.RSAPublicKey):
+            key.verify(*signed, padding.PKCS1v15(), weak)
+        elif weak and isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(*signed, ec.ECDSA(weak))
+        else:
+            own.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
         return False
     return True
 
 
-def _loaded(der: bytes) -> x509.Certificate | None:
+def _digest(one: x509.Certificate) -> str:
+    with suppress(UnsupportedAlgorithm):
+        return one.signature_hash_algorithm.name if one.signature_hash_algorithm else ""
+    return ""
+
+
+def loaded(der: bytes) -> x509.Certificate | None:
+    """Return a certificate, ``None`` if nobody can read it."""
     with suppress(*UNREADABLE, OverflowError):
         return read_certificates(x509.load_der_x509_certificate, der)[0]
     return None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
 
 
 def _kind(key: object) -> str:

@@ -139,7 +139,7 @@ def load_tls(source: str | Path) -> TlsObservation:
             except ValueError as error:
                 if isinstance(error, ObservationError):
                     raise
-                scan.problems.append((line, "record", str(error)))
+                scan.problem("record", str(error))
 
     frame = pd.DataFrame(visits(), columns=["line", *Visited._fields])
     if not headers:
@@ -152,7 +152,9 @@ def load_tls(source: str | Path) -> TlsObservation:
     frame = frame.astype({**texts, **numbers, **lists, "demanded": "bool", "seconds": "float64"})
     problems = pd.DataFrame(scan.problems, columns=["line", "kind", "message"])
     return TlsObservation(
-        frame.assign(at=pd.to_datetime(frame["at"], utc=True).astype("datetime64[us, UTC]")),
+        frame.assign(
+            at=pd.to_datetime(frame["at"], utc=True, format="ISO8601").astype("datetime64[us, UTC]")
+        ),
         certificates,
         problems.astype({"line": "int64", "kind": "str", "message": "str"}),
         source=path.name,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import fnmatch
 import hashlib
 import time
 from collections import Counter
@@ -19,9 +20,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mssante_audit.base.errors import OutputError
-from mssante_audit.base.settings import ObserveTls
+from mssante_audit.base.errors import InputError, OutputError
+from mssante_audit.base.settings import ObserveTls, Thresholds
+from mssante_audit.observe.dns.exchangers import addresses_of
+from mssante_audit.observe.dns.view import view_of
+from mssante_audit.observe.kinds import find_observations
 from mssante_audit.observe.lines import instant
+from mssante_audit.observe.merged import load_merged
 from mssante_audit.observe.tls.observation import (
     FORMAT,
     MAX_CERTIFICATE,
@@ -31,13 +36,17 @@ from mssante_audit.observe.tls.observation import (
     read_certificate,
     read_visit,
 )
-from mssante_audit.observe.tls.visit import Visit, check_client, visit
+from mssante_audit.observe.tls.visit import Offers, Visit, offers_of, visit
 from mssante_audit.observe.writer import Writer, while_flushing
 
 ATTEMPTS = 3
 """Connections to one address in a run, at most."""
 SLOWER = 5
 """A second and a third visit are made by so many times fewer connections at once."""
+
+
+NOT_TOLD = {"enabled", "try_host", "client_certificate", "client_key"}
+"""Settings that the file's header does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,37 @@ class Summary:
     outcomes: Mapping[str, int]
     """Servers by what the last visit to them ended with."""
     seconds: float
+
+
+def mail_hosts(data: Path, domains: Sequence[str], only: str = "") -> tuple[dict[str, tuple[str, ...]], str]:
+    """Return the addresses of the mail hosts of domains by name, and the newest file that names them.
+
+    Parameters
+    ----------
+    data
+        Folder with observations of the DNS, or a list in it.
+    domains
+        Whose mail hosts.
+    only
+        A pattern such as ``*.aura.*``: only domains like this.
+
+    Raises
+    ------
+    InputError
+        If the data folder has no observation of the DNS.
+    """
+    wanted = [d for d in domains if fnmatch.fnmatch(d.lower(), only.lower() or "*")]
+    now = datetime.now(UTC)
+    since = Thresholds().oldest_observation(now)
+    seen, _ = load_merged(find_observations(data), wanted, now, since)
+    if seen is None:
+        raise InputError(
+            "no observation of the DNS", file=str(data), remedy="`mssante-audit observe dns` makes one"
+        )
+    hosts: dict[str, tuple[str, ...]] = {}
+    for part, own in seen.shares(wanted):
+        hosts = addresses_of(view_of(part), own) | hosts
+    return hosts, seen.source
 
 
 def servers_of(hosts: Mapping[str, Sequence[str]], port: int) -> list[Server]:
@@ -129,8 +169,8 @@ def observe_tls(
     ParameterError
         If the client's certificate or its key cannot be used.
     """
-    check_client(settings or ObserveTls())
-    run = _Run(settings or ObserveTls(), Path(out), progress)
+    settings = settings or ObserveTls()
+    run = _Run(settings, offers_of(settings), Path(out), progress)
     return asyncio.run(run.go(list(servers), dns, resume=resume))
 
 
@@ -139,6 +179,7 @@ class _Run:
     """A run under way."""
 
     settings: ObserveTls
+    offers: Offers
     out: Path
     progress: Callable[[Progress], None] | None
     start: float = field(default_factory=time.monotonic)
@@ -161,7 +202,7 @@ class _Run:
                 {
                     "format": FORMAT, "version": VERSION, "at": instant(datetime.now(UTC)),
                     "tool": version("mssante-audit"), "dns": dns, "servers": len(todo), "resumed": resume,
-                    "settings": self.settings.model_dump(exclude={"client_certificate", "client_key"}),
+                    "settings": self.settings.model_dump(exclude=NOT_TOLD),
                 }
             )  # fmt: skip
             writer.flush()
@@ -191,7 +232,7 @@ class _Run:
             name = next(iter(server.hosts), "")
             # Some servers end a handshake that offers them more than they know.
             oldest = self.last.get(server) == "handshake-failed"
-            seen = await visit(server.address, server.port, name, self.settings, oldest=oldest)
+            seen = await visit(server.address, server.port, name, self.settings, self.offers, oldest=oldest)
             self.left[server.address] = time.monotonic()
             self.last[server] = seen.outcome
             self.visits += 1
@@ -207,7 +248,7 @@ class _Run:
                     self.written.add(read_certificate(content)[0])
                 elif not {"format", "end"} & content.keys():
                     one = read_visit(content)
-                    if one.outcome in TELLING:
+                    if one.outcome in TELLING and self.written.issuperset(one.chain):
                         found.add((one.address, one.port))
         return found
 

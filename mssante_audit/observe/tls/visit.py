@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -55,7 +57,17 @@ class _Ended(Exception):  # noqa: N818 - an end is no error
         self.outcome, self.detail = outcome, detail
 
 
-async def visit(address: str, port: int, name: str, settings: ObserveTls, *, oldest: bool = False) -> Visit:
+class Offers(NamedTuple):
+    """What servers are offered, the same to all of a run."""
+
+    all: SSL.Context
+    oldest: SSL.Context
+    """TLS 1.2 and older only: some servers end a handshake that offers more."""
+
+
+async def visit(
+    address: str, port: int, name: str, settings: ObserveTls, offers: Offers, *, oldest: bool = False
+) -> Visit:
     """Visit a server.
 
     Parameters
@@ -65,16 +77,18 @@ async def visit(address: str, port: int, name: str, settings: ObserveTls, *, old
     name
         Its name, for SNI; "" sends none.
     settings
-        Deadlines, the name we give ourselves, a client's certificate.
+        Deadlines, the name we give ourselves.
+    offers
+        What `offers_of` made of the settings.
     oldest
-        Offer TLS 1.2 and older only: some servers end a handshake that offers more.
+        Whether to offer what is old only.
     """
     start = time.monotonic()
-    seen = await _visit(address, port, name, settings, oldest=oldest)
+    seen = await _visit(address, port, name, settings, offers.oldest if oldest else offers.all)
     return replace(seen, detail=shown(seen.detail), seconds=round(time.monotonic() - start, 3))
 
 
-async def _visit(address: str, port: int, name: str, settings: ObserveTls, *, oldest: bool) -> Visit:
+async def _visit(address: str, port: int, name: str, settings: ObserveTls, offer: SSL.Context) -> Visit:
     try:
         talk = _Talk(*await _connect(address, port, settings), settings)
     except _Ended as ended:
@@ -82,10 +96,13 @@ async def _visit(address: str, port: int, name: str, settings: ObserveTls, *, ol
     try:
         await talk.greet()
         if not await talk.offers_starttls():
+            await talk.leave()
             return replace(talk.seen(), outcome="no-starttls", detail="EHLO without STARTTLS")
-        await talk.start_tls(name, oldest=oldest)
+        await talk.start_tls(name, offer)
         return replace(talk.seen(), outcome="presented", detail=await talk.afterwards())
     except _Ended as ended:
+        if ended.outcome in ("busy", "refused"):
+            await talk.leave()
         seen = talk.seen()
         # One that demands a certificate has proved its own key before it turns us away.
         proved = ended.outcome == "handshake-failed" and seen.demanded and seen.chain
@@ -135,12 +152,13 @@ class _Talk:
         self._expect(250, code, lines)
         return any(line[4:].strip().upper() == b"STARTTLS" for line in lines)
 
-    async def start_tls(self, name: str, *, oldest: bool) -> None:
+    async def start_tls(self, name: str, offer: SSL.Context) -> None:
         code, lines = await self._ask("STARTTLS", "no reply to STARTTLS")
         self._expect(220, code, lines)
         if self._buffer:
             raise _Ended("plaintext-injected", self._buffer.decode("utf-8", "replace"))
-        self._shaken = SSL.Connection(self._context(oldest=oldest), None)
+        self._shaken = SSL.Connection(offer, None)
+        self._shaken.set_app_data(self)
         if name:
             self._shaken.set_tlsext_host_name(name.encode("ascii", "ignore"))
         self._shaken.set_connect_state()
@@ -151,9 +169,9 @@ class _Talk:
         """Say EHLO and QUIT over TLS; return what a server says that wants no more to do with us."""
         try:
             code, lines = await self._ask(f"EHLO {self._settings.helo}", "no reply to EHLO over TLS")
-            await self._write(b"QUIT\r\n")
         except _Ended as ended:
             return f"over TLS: {ended.detail}"
+        await self.leave()
         return "" if code == 250 else lines[0].decode("utf-8", "replace")
 
     def seen(self) -> Visit:
@@ -174,26 +192,18 @@ class _Talk:
         with suppress(OSError):
             await self._writer.wait_closed()
 
-    def _context(self, *, oldest: bool) -> SSL.Context:
-        """Return a context that takes what others refuse: it is here to see it, and trusts nobody."""
-        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-        context.set_min_proto_version(SSL.TLS1_VERSION)
-        if oldest:
-            context.set_max_proto_version(SSL.TLS1_2_VERSION)
-        context.set_cipher_list(b"ALL:@SECLEVEL=0")
-        context.set_verify(SSL.VERIFY_PEER, self._keep)
-        context.set_info_callback(self._listen)
-        _show_client(context, self._settings)
-        return context
+    async def leave(self) -> None:
+        """Say QUIT, to whom still listens."""
+        with suppress(_Ended):
+            await self._write(b"QUIT\r\n")
 
-    def _keep(self, _tls: SSL.Connection, one: crypto.X509, _error: int, depth: int, _ok: int) -> bool:
-        if depth == 0:
-            self._leaf = one
-        return True
+    def keep(self, one: crypto.X509) -> None:
+        """Take note of the server's own certificate, which is all that is left of some handshakes."""
+        self._leaf = one
 
-    def _listen(self, tls: SSL.Connection, _where: int, _value: int) -> None:
-        if b"read server certificate request" in tls.get_state_string():
-            self._demanded = True
+    def demand(self) -> None:
+        """Take note that the server asks for a client's certificate."""
+        self._demanded = True
 
     async def _handshake(self, tls: SSL.Connection) -> None:
         taken, until = 0, time.monotonic() + self._settings.timeout
@@ -303,19 +313,21 @@ class _Talk:
             raise _Ended("busy" if code // 100 == 4 else "refused" if code // 100 == 5 else "garbage", detail)
 
 
-def check_client(settings: ObserveTls) -> None:
-    """Refuse a client's certificate that cannot be shown.
+def offers_of(settings: ObserveTls) -> Offers:
+    """Return what to offer servers: what others refuse, too, for it is here to see it, and trusts nobody.
 
     Raises
     ------
     ParameterError
-        If it or its key is missing, cannot be read, or they are not of each other.
+        If a client's certificate or its key is missing, cannot be read, or they are not of each other; or
+        the address to come from is none of this machine.
     """
+    _check_source(settings.source_address)
     own = (settings.client_certificate, settings.client_key)
     if None in own and own != (None, None):
         raise ParameterError("a client's certificate needs its key, and a key its certificate")
     try:
-        _show_client(SSL.Context(SSL.TLS_CLIENT_METHOD), settings)
+        return Offers(_context(settings), _context(settings, SSL.TLS1_2_VERSION))
     except (SSL.Error, OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         reason = _alert(error) if isinstance(error, SSL.Error) else getattr(error, "strerror", None) or error
         raise ParameterError(
@@ -325,21 +337,54 @@ def check_client(settings: ObserveTls) -> None:
         ) from None
 
 
-def _show_client(context: SSL.Context, settings: ObserveTls) -> None:
+def _check_source(address: str) -> None:
+    """Refuse an address that one cannot come from: else every server would seem silent."""
+    if not address:
+        return
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as own:
+            own.bind((address, 0))
+    except OSError as error:
+        reason = (error.strerror or "no such address").lower()
+        raise ParameterError(
+            f"source_address is no address of this machine: {address!r} ({reason})"
+        ) from None
+
+
+def _context(settings: ObserveTls, newest: int | None = None) -> SSL.Context:
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(SSL.TLS1_VERSION)
+    if newest:
+        context.set_max_proto_version(newest)
+    context.set_cipher_list(b"ALL:@SECLEVEL=0")
+    context.set_verify(SSL.VERIFY_PEER, _keep)
+    context.set_info_callback(_listen)
     if settings.client_certificate and settings.client_key:
         context.use_certificate_chain_file(str(settings.client_certificate))
         key = load_pem_private_key(settings.client_key.read_bytes(), None)
         context.use_privatekey(key)  # type: ignore[arg-type]
         context.check_privatekey()
+    return context
 
 
-def shown(text: str) -> str:
-    """Return what is kept of a server's own words: printable, and no more than a line.
+def _keep(tls: SSL.Connection, one: crypto.X509, _error: int, depth: int, _ok: int) -> bool:
+    if depth == 0:
+        tls.get_app_data().keep(one)
+    return True
+
+
+def _listen(tls: SSL.Connection, _where: int, _value: int) -> None:
+    if b"read server certificate request" in tls.get_state_string():
+        tls.get_app_data().demand()
+
+
+def shown(text: str, most: int = MAX_SHOWN) -> str:
+    """Return what is kept of others' own words: printable, and no more than a line.
 
     >>> shown("220 mx" + chr(27) + "[31m ESMTP")
     '220 mx\N{REPLACEMENT CHARACTER}[31m ESMTP'
     """
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MAX_SHOWN])
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:most])
 
 
 def _alert(error: SSL.Error) -> str:

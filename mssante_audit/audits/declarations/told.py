@@ -1,0 +1,331 @@
+"""What is wrong with a register, for whoever keeps it: where, what, and what to type instead."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.audits.declarations.rules import READING, form_findings
+from mssante_audit.base.french import listing
+from mssante_audit.declarations.headings import Field, fields, suggestion
+from mssante_audit.declarations.mend import Mended
+from mssante_audit.declarations.register import Register
+from mssante_audit.declarations.values import KINDS
+from mssante_audit.declarations.words import WORDS
+from mssante_audit.findings.frame import findings_frame, row_ranges
+from mssante_audit.findings.registry import rule
+from mssante_audit.findings.words import sentence, worded
+from mssante_audit.values.shown import hidden, shown
+
+FEW = 3
+"""Rows up to which each has its own line; of more that say the same, one line tells."""
+MOST = 20
+"""Lines that say one thing of the same fields in other words; those after them are told by one."""
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "DECL_ADDRESS_MISSING": ("postal_address",),
+    "DECL_CONTRACT_SEVERAL": ("contract_number",),
+    "DECL_CONTRACT_SHAPE": ("contract_number",),
+    "DECL_CONTRACT_SHARED": ("contract_number",),
+    "DECL_DATE_FUTURE": ("date",),
+    "DECL_DATE_MISSING": ("date",),
+    "DECL_DESCRIPTION_MISSING": ("description",),
+    "DECL_DN_LINES": ("dn_igc_sante", "dn_igc_cps"),
+    "DECL_DN_SHAPE": ("dn_igc_sante", "dn_igc_cps"),
+    "DECL_DOMAIN_INVALID": ("domain",),
+    "DECL_DOMAIN_OUTSIDE": ("domain",),
+    "DECL_ID_MISSING": ("structure_id",),
+    "DECL_METHOD": ("delegation", "redirection"),
+    "DECL_NAME": ("structure_name", "structure_id"),
+    "DECL_OPERATORS": ("structure_id", "domain"),
+    "DECL_PUBLIC_CONSUMER": ("public_project_email", "public_technical_email"),
+    "DECL_SAME_DAY": ("date", "domain"),
+    "DECL_SERVER_SAME": ("primary_server", "secondary_server"),
+    "DECL_SIGNATORY_OTHER": ("signatory_last_name", "signatory_first_name"),
+    "DECL_TECHNICAL_COPY": ("technical_manager_last_name", "technical_manager_first_name"),
+}
+"""Fields that a rule is about where its facts name none."""
+TO_DO = (
+    "DECL_CONTRACT_SEVERAL", "DECL_CONTRACT_SHARED", "DECL_DATE_FUTURE", "DECL_DEPARTMENT",
+    "DECL_DOMAIN_OUTSIDE", "DECL_WITHDRAWAL_CONTRADICTED",
+)  # fmt: skip
+"""Rules of one field that another text in it does not settle."""
+
+_EVIDENCE = re.compile(r"(.*):([0-9, -]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing that is wrong, in one row or in many."""
+
+    severity: str
+    code: str
+    file: str
+    rows: tuple[int, ...]
+    """None of them for what concerns a file as a whole."""
+    columns: tuple[str, ...]
+    """The form's fields concerned."""
+    text: str
+    """What is wrong, and what to type instead, in words."""
+
+
+def messages(
+    register: Register, as_of: datetime, *, language: str = "fr", show_contacts: bool = False
+) -> list[Message]:
+    """Return what is wrong with a register, in order of file and row; what repeats is one message.
+
+    Parameters
+    ----------
+    as_of
+        The day from which on a declaration lies in the future.
+    language
+        One of `mssante_audit.findings.templates.LANGUAGES`.
+    show_contacts
+        Name persons as the register does.
+    """
+    told = [
+        *_of_cells(register, language, show_contacts),
+        *_of_rules(register, as_of, language, show_contacts),
+    ]
+    return sorted(told, key=_order)
+
+
+def line(message: Message, register: Register, language: str = "fr") -> str:
+    """Return a message with where it is: file, sheet, row, and the form's own label."""
+    words = WORDS[language]
+    sheet = register.sheets.get(message.file, "")
+    place = [shown(message.file), words["sheet"].format(shown(sheet)) if sheet else ""]
+    if message.rows:
+        many = len(message.rows) > 1
+        place.append(words["rows" if many else "row"].format(row_ranges(message.rows)))
+    labels = " – ".join(words["quoted"].format(label(name)) for name in message.columns)
+    return words["colon"].join(filter(None, [", ".join(filter(None, place)), labels, message.text]))
+
+
+def bounded(told: Sequence[Message], language: str = "fr") -> list[Message]:
+    """Return messages of which at most `MOST` say one thing of the same fields, the others told at once."""
+    groups: dict[tuple[Any, ...], list[Message]] = {}
+    for one in told:
+        groups.setdefault((one.file, one.code, one.columns), []).append(one)
+    kept: list[Message] = []
+    for same in groups.values():
+        kept += same[:MOST]
+        if rest := same[MOST:]:
+            title = getattr(rule(rest[0].code), f"title_{language}")
+            text = WORDS[language]["more"].format(len(rest), title, rest[0].code)
+            kept.append(
+                replace(rest[0], rows=tuple(sorted({r for one in rest for r in one.rows})), text=text)
+            )
+    return sorted(kept, key=_order)
+
+
+def _order(one: Message) -> tuple[Any, ...]:
+    return one.file, one.rows[:1], one.columns, one.code
+
+
+def notes(told: Sequence[Message]) -> dict[tuple[str, int], dict[str, list[str]]]:
+    """Return what is wrong by file and row: the texts of each column (`declarations.write.Notes`)."""
+    found: dict[tuple[str, int], dict[str, list[str]]] = {}
+    for one in told:
+        for row in one.rows:
+            for name in one.columns:
+                found.setdefault((one.file, row), {}).setdefault(name, []).append(one.text)
+    return found
+
+
+@cache
+def label(name: str) -> str:
+    """Return what the form calls a field, or the template where the form prints that several times."""
+    if name not in fields():
+        return shown(name)
+    printed = Counter(field.form for field in fields().values())
+    field = fields()[name]
+    return field.form if field.form and printed[field.form] == 1 else field.label
+
+
+def _instead(field: Field, language: str) -> str:
+    words = WORDS[language]
+    free = field.kind == "text" and language == "fr"
+    return words["type"].format(field.help if free else words[f"kind-{field.kind}"])
+
+
+def _at(columns: Sequence[str], rows: Sequence[int], language: str) -> str:
+    """Return fields and rows in words."""
+    words = WORDS[language]
+    place = words["rows" if len(rows) > 1 else "row"].format(row_ranges(rows)) if any(rows) else ""
+    return " ".join(filter(None, [*(words["quoted"].format(label(name)) for name in columns), place]))
+
+
+# -- cells ---------------------------------------------------------------------------------------------------
+
+
+def _of_cells(register: Register, language: str, show_contacts: bool) -> Iterator[Message]:
+    """Yield what could not be read, or was read with a doubt."""
+    problems = register.problems.assign(row=register.problems["row"].fillna(0).astype("int64"))
+    for (file, kind), group in problems.groupby(["file", "kind"], sort=False):
+        level = KINDS[str(kind)].level
+        if (level == "recovered" or kind == "column-missing") and len(group) > FEW:
+            yield _repeated(str(file), str(kind), group, language)
+            continue
+        for (column, value), same in group.groupby(["column", "value"], sort=False):
+            rows = tuple(row for row in same["row"].tolist() if row)
+            each = [(row,) for row in rows] if len(rows) <= FEW else [rows]
+            for those in each or [()]:
+                cell = _cell(register, str(file), those, str(column), show_contacts)
+                yield _of_cell(str(file), those, str(column), str(kind), str(value), cell, language)
+
+
+def _of_cell(
+    file: str, rows: tuple[int, ...], column: str, kind: str, value: str, cell: str, language: str
+) -> Message:
+    words, told = WORDS[language], rule(READING[KINDS[kind].level])
+    values = (
+        [shown(value.strip(" ()"), spaces=True)] if value.strip() and KINDS[kind].level != "column" else []
+    )
+    if kind == "control":
+        values = [cell]
+    facts = {"field": {"column": column, "label": ""}, "kind": kind, "values": values, "evidence": ""}
+    text = sentence(told, "observed", facts, language)
+    if column in fields() and KINDS[kind].level == "unread":
+        text = f"{text}. {_instead(fields()[column], language)}"
+    elif kind == "column-unknown" and (near := suggestion(column)):
+        text = f"{text}. {words['meant'].format(near)}"
+    elif kind in ("column-unknown", "column-ambiguous"):
+        text = f"{text}. {words['do'].format(_remedy(told.code, language))}"
+    code = told.code
+    return Message(
+        told.severity, code, file, rows, (column,) if column else (), text.rstrip(".") + f" ({code})"
+    )
+
+
+def _repeated(file: str, kind: str, group: pd.DataFrame, language: str) -> Message:
+    """Return one message on cells that were all read with the same doubt."""
+    words, told = WORDS[language], rule(READING[KINDS[kind].level])
+    facts = {"field": {"column": "", "label": ""}, "kind": kind, "values": [], "evidence": ""}
+    what = sentence(told, "observed", facts, language)
+    by_column = group.groupby("column", sort=False)
+    where = [_at([str(name)], [*map(int, same["row"])], language) for name, same in by_column]
+    text = words["times"].format(len(group), what, " ; ".join(where))
+    return Message(told.severity, told.code, file, (), (), f"{text} ({told.code})")
+
+
+def _cell(register: Register, file: str, rows: tuple[int, ...], column: str, show_contacts: bool) -> str:
+    """Return the first of some cells with what is invisible in it visible: of a person's, only that."""
+    every = register.declarations
+    if column not in fields() or not rows:
+        return ""
+    found = every.loc[(every["file"] == file) & (every["row"] == rows[0]), column]
+    text = str(found.iloc[0]) if len(found) else ""
+    if fields()[column].personal and not show_contacts:
+        return ", ".join(shown(character) for character in dict.fromkeys(text) if hidden(character))
+    return shown(text, spaces=True)
+
+
+# -- rules ---------------------------------------------------------------------------------------------------
+
+
+def _of_rules(register: Register, as_of: datetime, language: str, show_contacts: bool) -> Iterator[Message]:
+    no_entries = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])
+    found = findings_frame(form_findings(register, as_of, each=True), no_entries)
+    raw = found[~found["rule"].isin(READING.values())]
+    told = worded(raw, language=language, show_contacts=show_contacts)
+    groups: dict[tuple[Any, ...], list[tuple[int, ...]]] = {}
+    for one in told.to_dict("records"):
+        for part in str(one["evidence"]).split("; "):
+            where = _EVIDENCE.fullmatch(part)
+            file, rows = (where[1], _rows(where[2])) if where else (part, ())
+            columns = tuple(dict.fromkeys(_columns(one["facts"]))) or COLUMNS.get(one["rule"], ())
+            key = (one["rule"], str(one["severity"]), file, columns, one["observed"], one["expected"])
+            groups.setdefault(key, []).append(rows)
+    for (code, severity, file, columns, observed, expected), places in groups.items():
+        together = len(places) > FEW
+        for rows in [tuple(sorted({row for place in places for row in place}))] if together else places:
+            text = _of_rule(code, columns, observed, expected, language)
+            yield Message(severity, code, file, rows, columns, text)
+
+
+def _of_rule(code: str, columns: Sequence[str], observed: str, expected: str, language: str) -> str:
+    words = WORDS[language]
+    title = getattr(rule(code), f"title_{language}")
+    named = observed in {fields()[name].label for name in columns}
+    text = f"{title} ({observed})" if observed and not named else title
+    if expected:
+        text = f"{text}. {words['right'].format(expected)}"
+    if len(columns) == 1 and code not in TO_DO:
+        text = f"{text}. {_instead(fields()[columns[0]], language)}"
+    else:
+        text = f"{text}. {words['do'].format(_remedy(code, language))}"
+    return f"{text.rstrip('.')} ({code})"
+
+
+def _remedy(code: str, language: str) -> str:
+    return str(getattr(rule(code), f"remedy_{language}")).strip()
+
+
+def _rows(text: str) -> tuple[int, ...]:
+    spans = (part.split("-") for part in text.split(", "))
+    return tuple(row for span in spans for row in range(int(span[0]), int(span[-1]) + 1))
+
+
+def _columns(facts: Any) -> Iterator[str]:
+    """Yield the columns that facts name."""
+    if isinstance(facts, Mapping):
+        if isinstance(name := facts.get("column"), str) and name in fields():
+            yield name
+        for part in facts.values():
+            yield from _columns(part)
+    elif isinstance(facts, list | tuple):
+        for part in facts:
+            yield from _columns(part)
+
+
+def summary(register: Register, told: Sequence[Message], language: str = "fr") -> list[str]:
+    """Return the lines that sum up: sheets that were not read, and how much there is to do."""
+    words = WORDS[language]
+    lines = [
+        words["unread"].format(shown(file), _sheets(names, language), shown(register.sheets[file]))
+        for file, names in register.unread.items()
+        if names
+    ]
+    todo, look = (
+        sum((one.severity in ("warning", "error", "critical")) is grave for one in told)
+        for grave in (True, False)
+    )
+    count = len(register.declarations)
+    found = [
+        words[f"{name}{'s' if n > 1 else ''}"].format(n) for name, n in (("todo", todo), ("look", look)) if n
+    ]
+    many = words["declarations" if count > 1 else "declaration"].format(count)
+    ends = words["colon"].join([shown(register.source), many])
+    return [*lines, f"{ends}, {words['and'].join(found) or words['nothing']}"]
+
+
+def mendings(register: Register, done: Sequence[Mended], language: str = "fr") -> list[str]:
+    """Return what was put right, a line for each way: by the reader, and by `declarations.mend`."""
+    words = WORDS[language]
+    by_reader = register.problems[register.problems["kind"].isin(["leading-zero", "date-number"])]
+    ways: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
+    for (kind, column), same in by_reader.groupby(["kind", "column"], sort=False):
+        facts = {"field": {"column": "", "label": ""}, "kind": kind, "values": [], "evidence": ""}
+        what = sentence(rule("DECL_RECOVERED"), "observed", facts, language)
+        ways.setdefault(what, []).append((str(column), tuple(map(int, same["row"]))))
+    for one in done:
+        ways.setdefault(words[one.what], []).append((one.column, one.rows))
+    lines = []
+    for what, places in ways.items():
+        where = [_at([name], rows, language) for name, rows in places]
+        count = sum(len(rows) for _, rows in places)
+        lines.append(words["mended"].format(count, words["colon"].join([what, " ; ".join(where)])))
+    return lines
+
+
+def _sheets(names: Sequence[str], language: str) -> str:
+    quoted = [WORDS[language]["quoted"].format(shown(name)) for name in names]
+    return listing(quoted, "et" if language == "fr" else "and")

@@ -1,0 +1,165 @@
+"""Annexe 1 filled for an operator, from what it declared, the list and the DNS, for it to correct and sign.
+
+What is not known is empty. So is what the audit reports as wrong, which is marked. No box is ticked that the
+operator did not tick itself, and nothing of a signature is carried over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.declarations.form_write import EMPTIED, SIGNED, write_form
+from mssante_audit.declarations.headings import fields
+from mssante_audit.declarations.register import records
+from mssante_audit.dossiers.facts import Dossier, survey
+from mssante_audit.dossiers.points import Point, one_line
+from mssante_audit.dossiers.remedies import said
+from mssante_audit.values.phones import national
+
+MOST_FORMS = 3
+"""Pre-filled forms attached."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
+_CONTACTS = {"contact projet": "public_project", "contact support": "public_technical"}
+"""How a finding names a contact, and how the fields of the form begin that hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A pre-filled Annexe 1."""
+
+    name: str
+    """Of the attached file."""
+    content: bytes
+
+
+def forms(told: Dossier) -> tuple[Form, ...]:
+    """Return Annexe 1 for domains of an operator whose points ask for one, those it declared itself first."""
+    own, wanted = (
+        _declared(told),
+        dict.fromkeys(key for p in told.points if _asks(p) for key in map(_key, p.domains)),
+    )
+    listed = {_key(domain) for domain in told.entries["domain"]}
+    known = {*own["domain_key"]} if own is not None else set()
+    chosen = [key for key in wanted if key in known] + [k for k in wanted if k in listed and k not in known]
+    written = []
+    for number, key in enumerate(chosen[:MOST_FORMS], 1):
+        doubtful = reported(told, key)
+        record = _record(told, key, own if key in known else None)
+        filled = {name: "" if name in doubtful else text for name, text in record.items()}
+        written.append(_form(filled, doubtful, key if _NAME.fullmatch(key) else str(number)))
+    return tuple(written)
+
+
+def reported(told: Dossier, key: str) -> frozenset[str]:
+    """Return the fields of the form that the audit reports as wrong for a domain."""
+    found = told.findings[told.findings["severity"] > "info"]
+    domain = dict(zip(told.entries["row"].tolist(), told.entries["domain"].tolist(), strict=True))
+    wrong: set[str] = set()
+    for one in found.to_dict("records"):
+        touched = [domain.get(row, "") for row in one["rows"]] or [one["domain"]]
+        if key in map(_key, touched):
+            kinds = tuple(start for word, start in _CONTACTS.items() if word in one["observed"])
+            wrong |= {
+                name
+                for begin, names in said()["fields"].items()
+                if one["rule"].startswith(begin)
+                for name in names
+                if not kinds or not name.startswith("public_") or name.startswith(kinds)
+            }
+    return frozenset(wrong)
+
+
+def _asks(point: Point) -> bool:
+    return any(code.startswith(tuple(said()["forms"])) for code in point.rules)
+
+
+def _key(domain: str) -> str:
+    return domain.strip().lower().rstrip(".")
+
+
+def _declared(told: Dossier) -> pd.DataFrame | None:
+    """Return the operator's latest declaration of each domain; None without a register."""
+    register = told.space.declarations
+    if register is None:
+        return None
+    current = register.at(told.space.as_of)
+    own = current[(current["operator_id"] == told.operator_id) & (current["domain_key"] != "")]
+    own = own.sort_values("date", na_position="first", kind="stable")
+    return own.drop_duplicates("domain_key", keep="last")
+
+
+def _record(told: Dossier, key: str, declared: pd.DataFrame | None) -> dict[str, str]:
+    whose, known = survey(told.space).belongings, fields()
+    values = dict.fromkeys(known, "")
+    if declared is not None:
+        row = records(declared[declared["domain_key"] == key]).iloc[0]
+        values |= {str(name): str(text) for name, text in row.items()}
+    for name, text in {**_of_dns(told, key), **_of_list(told, key)}.items():
+        values[name] = values[name] or text
+    if values["dn_igc_sante"] and values["dn_igc_cps"] and declared is None:
+        values |= {"dn_igc_sante": "", "dn_igc_cps": ""}  # which of the two is asked for is not known
+    hidden = {n for n in values if n in SIGNED or (known[n].personal and told.masked)}
+    return {n: "" if n in hidden else whose.safe(text, told.operator_id, "") for n, text in values.items()}
+
+
+def _of_list(told: Dossier, key: str) -> dict[str, str]:
+    """Return what the list says of a domain, where all of the operator's rows say the same."""
+    rows = told.entries[[_key(domain) == key for domain in told.entries["domain"]]]
+    found = {
+        "structure_name": told.name,
+        "structure_id": told.operator_id if told.kind else "",
+        "domain": _only(rows["domain"]),
+        "description": _only(rows["description"]),
+        "dn_igc_sante": _only(rows.loc[rows["igc"] == "IGC-Santé", "dn"]),
+        "dn_igc_cps": _only(rows.loc[rows["igc"] == "IGC-CPS", "dn"]),
+    }
+    for part, kind in (("public_project", "project"), ("public_technical", "support")):
+        phone = _only(rows[f"{kind}_phone"])
+        found |= {
+            f"{part}_phone": national(phone) if phone else "",
+            f"{part}_email": _only(rows[f"{kind}_email"]),
+        }
+    return found
+
+
+def _of_dns(told: Dossier, key: str) -> dict[str, str]:
+    """Return the servers that the DNS names, where they are as many as the form has lines for."""
+    common = survey(told.space)
+    methods = {
+        _key(domain): method
+        for domain, method in zip(told.domains["domain"], told.domains["method"], strict=True)
+    }
+    method = methods.get(key, "")
+    servers, exchangers = common.servers.get(key, ()), common.exchangers.get(key, ())
+    if method == "delegated" and 1 <= len(servers) <= 2:
+        return dict(zip(("primary_server", "secondary_server"), servers, strict=False))
+    return {"mail_server": exchangers[0]} if method == "redirected" and len(exchangers) == 1 else {}
+
+
+def _only(values: pd.Series) -> str:
+    different = values.unique().tolist()
+    return str(different[0]) if len(different) == 1 else ""
+
+
+def _form(record: Mapping[str, str], doubtful: frozenset[str], name: str) -> Form:
+    """Return the form as PDF; as plain text where the extra ``pdf`` is not installed."""
+    try:
+        return Form(f"annexe1-{name}.pdf", write_form(record, doubtful))
+    except InputError:
+        lines = _plain(record, doubtful)
+        return Form(f"annexe1-{name}.txt", ("\n".join(lines) + "\n").encode())
+
+
+def _plain(record: Mapping[str, str], doubtful: frozenset[str]) -> Sequence[str]:
+    lines = []
+    for name, text in record.items():
+        mark = "* " if name in doubtful else ""
+        box = ("[X]" if text else "[ ]") if fields()[name].kind == "box" else one_line(text, 400)
+        lines.append(f"{mark}{fields()[name].label} : {box}")
+    return [*lines, "", f"* {EMPTIED}"] if doubtful else lines

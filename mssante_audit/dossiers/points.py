@@ -1,0 +1,135 @@
+"""What an operator has to put right: its findings, those of one remedy told once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mssante_audit.base.french import NBSP, count, typeset
+from mssante_audit.dossiers.belongings import ELSEWHERE
+from mssante_audit.dossiers.marks import cut, differences, legend
+from mssante_audit.dossiers.remedies import theirs
+from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.findings.registry import rule
+from mssante_audit.report.tables import visible
+
+MOST_TEXT = 300
+"""Characters of what was observed."""
+MOST_PARTS = 6
+"""Texts that stand side by side in one case."""
+MOST_DIFFERENCES = 3
+"""Texts told apart letter by letter, of one case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What one rule says in one way, of how many domains ever."""
+
+    rule: str
+    domains: tuple[str, ...]
+    observed: str
+    expected: str
+    """What would be right, or ""."""
+
+    def lines(self, about: str) -> list[str]:
+        """Return what was found and what would be right, the difference marked where it is.
+
+        Parameters
+        ----------
+        about
+            The rule that the point is called by: another one's title is told.
+        """
+        label = "Constaté" if self.rule == about else typeset(rule(self.rule).title_fr)
+        expected = "" if self.expected == ELSEWHERE else self.expected
+        if self.observed == ELSEWHERE:
+            return [ELSEWHERE if self.rule == about else f"{label}{NBSP}: {ELSEWHERE}"]
+        told = differences(self.observed, expected)
+        if told:
+            lines = []
+            for text, right in told[:MOST_DIFFERENCES]:
+                right_label = "Attendu" if expected else "Ailleurs"
+                lines += [
+                    f"{label}{NBSP}: {cut(text, MOST_TEXT)}",
+                    f"{right_label}{NBSP}: {cut(right, MOST_TEXT)}",
+                ]
+            more = len(told) - MOST_DIFFERENCES
+            lines += [f"(et {count(more, 'autre écriture', 'autres écritures')})"] if more > 0 else []
+            return [*lines, legend(lines)]
+        parts = [one_line(part, MOST_TEXT) for part in self.observed.split(" | ")] if self.observed else []
+        if len(parts) > 1:
+            lines = [f"{label}{NBSP}:", *(f"· {part}" for part in parts[:MOST_PARTS])]
+            lines += [f"et {count(len(parts) - MOST_PARTS, 'autre')}"] if len(parts) > MOST_PARTS else []
+        else:
+            lines = [f"{label}{NBSP}: {parts[0]}"] if parts else ([label] if self.rule != about else [])
+        return lines + ([f"Attendu{NBSP}: {one_line(expected, MOST_TEXT)}"] if expected else [])
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One thing to put right: all that one remedy mends."""
+
+    severity: str
+    """The worst of its findings'."""
+    rules: tuple[str, ...]
+    """Of its findings, worst first."""
+    remedy: str
+    domains: tuple[str, ...]
+    """All it touches, each once."""
+    cases: tuple[Case, ...]
+
+    @property
+    def title(self) -> str:
+        """What to call it: as its worst rule is called."""
+        return typeset(rule(self.rules[0]).title_fr)
+
+
+def points_of(
+    findings: pd.DataFrame, entries: pd.DataFrame, remedies: Mapping[str, str]
+) -> tuple[Point, ...]:
+    """Return what an operator has to put right, worst first, as its findings stand.
+
+    Parameters
+    ----------
+    findings
+        The operator's (`mssante_audit.dossiers.facts.Dossier.findings`).
+    entries
+        Its rows of the list.
+    remedies
+        What to do about each, by fingerprint.
+    """
+    domain = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
+    groups: dict[str, dict[tuple[str, str, str], list[str]]] = {}
+    severity: dict[str, str] = {}
+    for found in theirs(findings).to_dict("records"):
+        named = [domain[row] for row in found["rows"] if row in domain] or [found["domain"]]
+        what = remedies[found["fingerprint"]]
+        severity[what] = max(severity.get(what, "info"), str(found["severity"]), key=SEVERITIES.index)
+        key = (str(found["rule"]), str(found["observed"]), str(found["expected"]))
+        groups.setdefault(what, {}).setdefault(key, []).extend(filter(None, named))
+    points = [
+        Point(
+            severity[what],
+            tuple(dict.fromkeys(code for code, *_ in cases)),
+            what,
+            tuple(dict.fromkeys(name for names in cases.values() for name in names)),
+            tuple(
+                Case(code, tuple(dict.fromkeys(names)), observed, expected)
+                for (code, observed, expected), names in cases.items()
+            ),
+        )
+        for what, cases in groups.items()
+    ]
+    return tuple(sorted(points, key=lambda point: -SEVERITIES.index(point.severity)))
+
+
+def one_line(text: str, most: int) -> str:
+    r"""Return a text of the data on one line, nothing invisible in it, cut at `most` characters.
+
+    >>> one_line("a  b\\nc", 80), one_line("abcdef", 3)
+    ('a␣␣b\\\\u000ac', 'abc…')
+    """
+    shown = re.sub(" {2,}", lambda run: "␣" * len(run[0]), visible(text).strip())
+    return shown if len(shown) <= most else f"{shown[:most].rstrip()}…"

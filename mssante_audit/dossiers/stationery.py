@@ -1,0 +1,109 @@
+"""What letters are written on: sender, signature, deadline, logo; the settings' section ``[letter]``."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.utils import parseaddr
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.fields import fault
+from mssante_audit.base.settings import Letter, Section
+
+PICTURES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
+"""How a picture's file begins, and what kind it is."""
+MOST_LOGO = 1_000_000
+"""Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stationery:
+    """What all letters of a run have in common; it can be pickled."""
+
+    sender: Address | None = None
+    reply_to: Address | None = None
+    signature: str = ""
+    deadline_days: int = 0
+    logo: bytes = b""
+    to_all: bool = False
+    """Whether an operator with nothing to put right gets one as well."""
+
+    @property
+    def picture(self) -> str:
+        """What kind of picture the logo is, "" if there is none."""
+        return next((kind for start, kind in PICTURES.items() if self.logo.startswith(start)), "")
+
+
+class _File(Section):
+    letter: Letter
+
+
+def stationery(settings: Letter) -> Stationery:
+    """Return what letters are written on, the logo read.
+
+    Raises
+    ------
+    InputError
+        If an address is none that a message can carry, or the logo is no picture.
+    """
+    return Stationery(
+        _address("sender", settings.sender),
+        _address("reply_to", settings.reply_to),
+        settings.signature.strip("\n"),
+        settings.deadline_days,
+        _logo(settings.logo) if settings.logo else b"",
+        settings.to_all,
+    )
+
+
+def read_stationery(file: Path) -> Stationery:
+    """Return what the section ``[letter]`` of an ``audit.toml``, or of a file of its own, says.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, has no such section, or a key of it is unknown or has a wrong value.
+    """
+    try:
+        told = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read ({error})", file=str(file)) from None
+    if "letter" not in told:
+        raise InputError(
+            "has no section [letter]", file=str(file), remedy=f"Keys: {', '.join(Letter.model_fields)}"
+        )
+    try:
+        read = _File.model_validate({"letter": told["letter"]}, context=file.resolve().parent)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        unknown = first["type"] == "extra_forbidden"
+        message = f"no such key: {name}" if unknown else fault(_File, first)
+        raise InputError(message, file=str(file), remedy=f"Keys: {', '.join(Letter.model_fields)}") from None
+    return stationery(read.letter)
+
+
+def _address(key: str, text: str) -> Address | None:
+    if not text:
+        return None
+    name, spec = parseaddr(text)
+    try:
+        return Address(name, addr_spec=spec)
+    except (ValueError, IndexError):
+        raise InputError(
+            f"letter.{key}: no address: {text}", remedy='Write "Name <mail@example.org>"'
+        ) from None
+
+
+def _logo(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"letter.logo: cannot be read ({error.strerror})", file=str(path)) from None
+    if len(content) > MOST_LOGO or not content.startswith(tuple(PICTURES)):
+        raise InputError("letter.logo: no PNG or JPEG of 1 MB at most", file=str(path))
+    return content

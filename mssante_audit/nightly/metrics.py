@@ -1,0 +1,71 @@
+"""A night as Prometheus metrics: ``state/metrics.prom``, for node_exporter's textfile collector.
+
+https://prometheus.io/docs/instrumenting/exposition_formats/ (text format 0.0.4)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from mssante_audit.nightly.log import Run, began
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mssante_audit.nightly.run import Night
+
+FILE = "metrics.prom"
+_PREFIX = "mssante_audit_"
+_DAY = 86_400
+
+Sample = tuple[Mapping[str, str], float]
+
+
+def metrics(night: Night, run: Run, ended: datetime) -> str:
+    """Return the metrics of a night.
+
+    Parameters
+    ----------
+    run
+        Its head, which knows the last good run.
+    ended
+        When it came to its end.
+    """
+    found = night.results["audit"].facts
+    by_state = found.get("by_state", {})
+    failed = [result for result in night.results.values() if result.outcome in ("failed", "skipped")]
+    good: list[Sample] = [({}, began(run.good).timestamp())] if run.good else []
+    parts = (
+        _gauge("last_run_timestamp_seconds", "When the last run ended.", [({}, ended.timestamp())]),
+        _gauge("last_success_timestamp_seconds", "When the last run with exit status 0 or 1 began.", good),
+        _gauge("exit_status", "Of the last run: 0 well, 1 findings, 3 failure, 4 input in doubt.",
+               [({}, night.exit_status)]),
+        _gauge("findings", "Findings of the last run; absent if it could not audit.",
+               [({"severity": severity, "state": state}, n)
+                for severity, states in by_state.items() for state, n in states.items()]),
+        _gauge("input_age_seconds", "Age of an input, to the day, for those that tell it.",
+               [({"input": one.name}, one.age_days * _DAY)
+                for one in night.inputs if one.age_days is not None]),
+        _gauge("input_ok", "Whether an input is as it should be, or tolerated: 1, or in doubt: 0.",
+               [({"input": one.name, "state": one.state}, int(not one.doubtful)) for one in night.inputs]),
+        _gauge("step_seconds", "What a step of the last run took.",
+               [({"step": name}, result.seconds) for name, result in night.results.items()]),
+        _gauge("step_failed", "Whether a step of the last run, its hooks too, failed or could not be done.",
+               [({"step": name}, int(result in failed)) for name, result in night.results.items()]),
+    )  # fmt: skip
+    return "".join(parts)
+
+
+def _gauge(name: str, about: str, samples: Iterable[Sample]) -> str:
+    head = f"# HELP {_PREFIX}{name} {about}\n# TYPE {_PREFIX}{name} gauge\n"
+    return head + "".join(f"{_PREFIX}{name}{_labels(labels)} {value:.15g}\n" for labels, value in samples)
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    told = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
+    return f"{{{told}}}" if told else ""
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -1,0 +1,127 @@
+"""Expiries of certificates as a calendar that other programs read (iCalendar, RFC 5545)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+import pandas as pd
+
+from mssante_audit.base import english, french
+from mssante_audit.base.markup import visible
+from mssante_audit.values.dn import parse_dn
+
+WIDTH = 75
+"""Octets of a line, without its end (RFC 5545, 3.1)."""
+MOST = 20
+"""Domains and hosts that are named."""
+_TIME = "%Y%m%dT%H%M%SZ"
+_WORDS = {
+    "fr": {
+        "title": "Échéances de certificats MSSanté",
+        "end": "Fin du certificat {name}",
+        "falls": " : {domains} sans autre certificat",
+        "operator": "Opérateur : {}",
+        "region": "Région : {}",
+        "name": "Nom du certificat : {}",
+        "hosts": "Serveurs : {}",
+        "domains": "Domaines qui n’ont pas d’autre certificat : {}",
+        "none": "Chaque domaine a un autre certificat, qui finit plus tard.",
+        "boxes": "Boîtes publiées de ces domaines : {}",
+        "do": "Avant cette date : installer un nouveau certificat ; si son nom change, envoyer d’abord à "
+        "l’ANS une « annexe 1 », et attendre qu’il soit dans la liste blanche.",
+        "more": "{} et {} de plus",
+    },
+    "en": {
+        "title": "Ends of MSSanté certificates",
+        "end": "End of certificate {name}",
+        "falls": ": {domains} without another",
+        "operator": "Operator: {}",
+        "region": "Region: {}",
+        "name": "Name of the certificate: {}",
+        "hosts": "Servers: {}",
+        "domains": "Domains that have no other certificate: {}",
+        "none": "Every domain has another certificate, which ends later.",
+        "boxes": "Published mailboxes of these domains: {}",
+        "do": 'Before that date: install a new certificate; if its name changes, send ANS an "Annexe 1" '
+        "first, and wait until it is in the white list.",
+        "more": "{} and {} more",
+    },
+}
+
+
+def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "fr") -> str:
+    """Return the ends of certificates as a calendar, an event each, whose identifier is the certificate's.
+
+    Parameters
+    ----------
+    ends
+        As `mssante_audit.verdicts.presented.certificates` returns them.
+    as_of
+        When that was known.
+    lang
+        ``fr`` or ``en``.
+    """
+    words = _WORDS[lang]
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//mssante-audit//certificates//EN"]
+    lines += ["CALSCALE:GREGORIAN", f"X-WR-CALNAME:{_text(words['title'])}"]
+    for end in ends.itertuples(index=False):
+        lines += _event(end, as_of, lang)
+    lines.append("END:VCALENDAR")
+    return "".join(f"{folded}\r\n" for line in lines for folded in _fold(line))
+
+
+def _event(end: object, as_of: datetime, lang: str) -> Iterator[str]:
+    words, count = _WORDS[lang], {"fr": french.count, "en": english.count}[lang]
+    number = {"fr": french.number, "en": english.number}[lang]
+    told = end._asdict()  # type: ignore[attr-defined]
+    domains, name = told["falling"], told["name"]
+    title = words["end"].format(name=parse_dn(name).get("CN") or name)
+    if domains:
+        title += words["falls"].format(domains=count(len(domains), {"fr": "domaine", "en": "domain"}[lang]))
+    body = [words[part].format(told[part]) for part in ("operator", "region") if told[part]]
+    body += [words["name"].format(name), words["hosts"].format(_some(told["hosts"], words))]
+    body.append(words["domains"].format(_some(domains, words)) if domains else words["none"])
+    if domains and told["mailboxes"] is not pd.NA:
+        body.append(words["boxes"].format(number(int(told["mailboxes"]))))
+    yield "BEGIN:VEVENT"
+    yield f"UID:{told['certificate']}@mssante-audit"
+    yield f"DTSTAMP:{as_of:{_TIME}}"
+    yield f"DTSTART:{told['until']:{_TIME}}"
+    yield f"SUMMARY:{_text(title)}"
+    yield f"DESCRIPTION:{_text(*body, words['do'])}"
+    if told["region"]:
+        yield f"CATEGORIES:{_text(told['region'])}"
+    yield "TRANSP:TRANSPARENT"
+    yield "END:VEVENT"
+
+
+def _some(names: tuple[str, ...], words: dict[str, str]) -> str:
+    shown = ", ".join(names[:MOST])
+    return words["more"].format(shown, len(names) - MOST) if len(names) > MOST else shown
+
+
+def _text(*lines: str) -> str:
+    r"""Return lines as a value of type TEXT (RFC 5545, 3.3.11): no character of the data ends it.
+
+    >>> _text("a; b, c\\d", "two")
+    'a\\; b\\, c\\\\d\\ntwo'
+    """
+    return r"\n".join(re.sub(r"([\\;,])", r"\\\1", visible(line)) for line in lines)
+
+
+def _fold(line: str) -> Iterator[str]:
+    """Yield a line in parts of at most `WIDTH` octets, no character cut in two (RFC 5545, 3.1).
+
+    >>> [len(part.encode()) for part in _fold("é" * 60)]
+    [74, 47]
+    """
+    part, size = "", 0
+    for character in line:
+        octets = len(character.encode("utf-8", "backslashreplace"))
+        if size + octets > WIDTH:
+            yield part
+            part, size = " ", 1
+        part, size = part + character, size + octets
+    yield part

@@ -1,0 +1,119 @@
+// The domains of a list as columns: unpacked, searched, filtered, counted. A row is its place in them; they come worst
+// first. Follows the script of tables, whose functions it uses. What is looked at stands in `view`.
+const $ = (id) => document.getElementById(id);
+const lang = document.documentElement.lang;
+const ROWS = 25, OPERATORS = 8, MOST = 300, SHADES = 6;
+const KINDS = ["ok", "warn", "fail", "unknown"], MARKS = ["✔", "!", "✖", "?"];
+const LIMITS = [5, 10, 25, 50];  // percent, between the shades of the map
+
+const unpacked = async (text) => {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+};
+const data = await unpacked($("data").textContent);
+$("data").remove();
+const { words, rows, texts, codes, whys, rules } = data;
+const size = rows.domain.length;
+
+const plurals = new Intl.PluralRules(lang);
+const number = (n) => n.toLocaleString(lang);
+const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+const say = (key, values = {}) => filled(words[key], values);
+const count = (key, n) => filled(words[key][plurals.select(n) === "one" ? 0 : 1], { n: number(n) });
+const dates = new Intl.DateTimeFormat(lang === "en" ? "en-GB" : lang, { dateStyle: "long", timeZone: "UTC" });
+const day = (text) => dates.format(new Date(text)).replace(/^1 /, lang === "fr" ? "1er " : "1 ");
+const bdi = (text) => element("bdi", {}, text);
+const mark = (kind) => {
+  const made = element("span", { className: `mark ${KINDS[kind]}` }, MARKS[kind]);
+  made.setAttribute("aria-hidden", "true");
+  return made;
+};
+
+const facets = data.facets.map((facet) => {
+  const own = words.values[facet.key] ?? (data.checks[facet.key] ? words.values.check : null);
+  const names = own ?? facet.names.map((name) => name || (facet.key === "operator" ? words.no_operator : words.values.empty));
+  const title = words.titles[facet.key] ?? data.checks[facet.key];
+  return { ...facet, names, title, column: Uint32Array.from(facet.column), on: new Set(), marked: own && facet.key !== "severity" };
+});
+const facet = Object.fromEntries(facets.map((one) => [one.key, one]));
+const state = facet.state.column;
+const view = { q: "", sort: "", map: "tiles", shade: "share", domain: "", start: 0 };
+const place = new Map(rows.domain.map((name, row) => [name, row]));
+
+// Folded in one piece: a hundred thousand texts one by one take ten times as long.
+const foldedAll = (all) => all.join("\n").normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase()
+  .replace(/œ/g, "oe").replace(/æ/g, "ae").replace(/[^\p{L}\p{N}\n]+/gu, " ").split("\n");
+const sought = foldedAll(rows.domain.map((name, row) => `${name} ${rows.description[row]}`));
+const folds = foldedAll(facet.operator.names.map((name, at) => `${name} ${facet.operator.values[at]}`));
+const owned = rows.owners.map((own) => own.length < 2 ? "" : folded(own.flat().map((at) => texts[at]).join(" ")));
+const seats = foldedAll(facet.department.names), regions = foldedAll(facet.region.names);
+
+let matching = null, matched = null;
+const matches = () => {
+  const asked = folded(view.q.trim().replace(/^.*@/, ""));
+  if (matching === asked) return matched;
+  matching = asked;
+  if (!asked) return matched = null;
+  const parts = asked.split(" ").map((word) => [word, folds.map((text) => text.includes(word)),
+    seats.map((text) => text.includes(word)), regions.map((text) => text.includes(word))]);
+  const [operator, department, region] = [facet.operator.column, facet.department.column, facet.region.column];
+  matched = new Uint8Array(size);
+  for (let row = 0; row < size; row++) {
+    matched[row] = parts.every(([word, ofOperator, ofSeat, ofRegion]) => sought[row].includes(word)
+      || ofOperator[operator[row]] || ofSeat[department[row]] || ofRegion[region[row]] || owned[row].includes(word));
+  }
+  return matched;
+};
+
+const orders = new Map();
+const order = () => {
+  if (!view.sort) return null;
+  if (!orders.has(view.sort)) {
+    const [key, sign] = [view.sort.replace("-", ""), view.sort.startsWith("-") ? -1 : 1];
+    const by = {
+      boxes: rows.boxes.map((n) => n ?? -1),
+      domain: rows.domain,
+      operator: facet.operator.column,  // in order of name already
+    }[key];
+    const places = Uint32Array.from(rows.domain.keys());
+    orders.set(view.sort, places.sort((a, b) => by[a] === by[b] ? a - b : by[a] < by[b] ? -sign : sign));
+  }
+  return orders.get(view.sort);
+};
+
+// Finds the rows, and counts for each value of each facet those that all other facets let through, by state.
+let found = [], counts = [], boxes = null;
+const search = () => {
+  const hits = matches(), active = facets.filter((one) => one.on.size), places = order();
+  counts = facets.map((one) => new Uint32Array(4 * one.values.length));
+  found = [];
+  boxes = 0;
+  for (let at = 0; at < size; at++) {
+    const row = places ? places[at] : at;
+    if (hits && !hits[row]) continue;
+    let failed = null, many = false;
+    for (const one of active) {
+      if (one.on.has(one.column[row])) continue;
+      many = failed !== null;
+      if (many) break;
+      failed = one;
+    }
+    if (many) continue;
+    const kind = state[row];
+    if (failed) {
+      counts[facets.indexOf(failed)][4 * failed.column[row] + kind]++;
+      continue;
+    }
+    found.push(row);
+    boxes = boxes === null || rows.boxes[row] === null ? null : boxes + rows.boxes[row];
+    for (let k = 0; k < facets.length; k++) counts[k][4 * facets[k].column[row] + kind]++;
+  }
+  const asked = folded(view.q.trim().replace(/^.*@/, ""));
+  if (asked && !view.sort) {  // names that are what was typed first, then those that begin with it
+    const ranks = [[], [], []];
+    for (const row of found) ranks[sought[row].startsWith(asked) ? (folded(rows.domain[row]) === asked ? 0 : 1) : 2].push(row);
+    found = ranks.flat();
+  }
+};
+const countsOf = (one) => counts[facets.indexOf(one)];
+const total = (own, at) => own[4 * at] + own[4 * at + 1] + own[4 * at + 2] + own[4 * at + 3];

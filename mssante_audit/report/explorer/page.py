@@ -1,0 +1,157 @@
+"""The explorer's page: one file that asks for nothing, with its data packed inside."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tomllib
+from base64 import b64encode
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mssante_audit.audits import audit_all
+from mssante_audit.base.export import write_bytes
+from mssante_audit.findings.catalogue import CHECKS
+from mssante_audit.report import tables
+from mssante_audit.report.charts import tile_places
+from mssante_audit.report.explorer.data import explorer_data, place_name
+from mssante_audit.report.page import policy_of, template
+from mssante_audit.report.results import provenance
+from mssante_audit.report.tables import source_of, visible
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.domains import domains as domains_frame
+from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, RECEIVING
+from mssante_audit.whitelist.reliance import doubts
+
+FILE = "explorer.html"
+"""What it is called beside reports and in a site."""
+
+PARTS = ("columns", "map", "card", "explorer")
+"""Files of the script, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explorer:
+    """An explorer's page; in a notebook it shows itself."""
+
+    html: str = field(repr=False)
+
+    def save(self, path: str | Path) -> None:
+        """Write the page into a file of its own.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        write_bytes(Path(path), self.html.encode("utf-8", "backslashreplace"))
+
+    def _repr_html_(self) -> str:
+        # In a sandbox without an origin: it can reach nothing of the notebook it stands in.
+        return (
+            '<iframe title="Explorer" sandbox="allow-scripts allow-downloads" '
+            f'style="width:100%;height:50rem;border:1px solid #8c959f" srcdoc="{escape(self.html)}"></iframe>'
+        )
+
+
+def explore(space: TrustSpace, *, domains: Collection[str] | None = None, language: str = "fr") -> Explorer:
+    """Return the explorer of a space: its domains in one page, to search, filter, count and look at each.
+
+    Parameters
+    ----------
+    space
+        The trust space.
+    domains
+        Those to tell of; all of them if not given.
+    language
+        One of `mssante_audit.findings.templates.LANGUAGES`.
+
+    Examples
+    --------
+    >>> from mssante_audit import load_space
+    >>> load_space(as_of="2026-03-03").explore().save("explorer.html")  # doctest: +SKIP
+    """
+    findings = audit_all(space, language=language)
+    told = domains_frame(space, None if space.kept else findings, language=language)
+    if domains is not None:
+        told = told[told["domain"].isin(set(domains))]
+    return Explorer(explorer_html(space, findings, told, language=language))
+
+
+def explorer_html(
+    space: TrustSpace,
+    findings: pd.DataFrame,
+    domains: pd.DataFrame,
+    *,
+    language: str = "fr",
+    pages: Mapping[str, Sequence[str]] | None = None,
+    home: str = "",
+) -> str:
+    """Return the explorer's page.
+
+    Parameters
+    ----------
+    space, findings, domains, language
+        As `mssante_audit.report.explorer.data.explorer_data` takes them.
+    pages
+        Where more is said of an operator, by its identifier: its page and its dossier, "" for none.
+    home
+        Where the page belongs, "" if it stands alone.
+    """
+    words, code = words_of(language), script()
+    told = explorer_data(space, findings, domains, language=language)
+    told |= {
+        "words": words["script"],
+        "checks": CHECK_NAMES[language],
+        "receiving": RECEIVING[language],
+        "tiles": {c: [*at, place_name(c)] for c, at in tile_places(collectivities=True).items()},
+        "outlines": outlines(),
+        "pages": {visible(operator): list(places) for operator, places in (pages or {}).items()},
+    }
+    age = timedelta(space.thresholds.list_max_age_days)
+    return template("explorer.html.j2").render(
+        language=language,
+        words={**words["page"], "colon": words["script"]["colon"]},
+        policy=policy_of(source_of(code)),
+        style=(files(__package__) / "explorer.css").read_text(encoding="utf-8"),
+        script=code,
+        data=packed(told),
+        home=home,
+        doubts=[DOUBTS[language][doubt] for doubt in doubts(space.whitelist, space.as_of, age)],
+        blind=[CHECK_NAMES[language][c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()],
+        provenance=provenance(space),
+    )
+
+
+def packed(told: Mapping[str, Any]) -> str:
+    """Return JSON that a page may hold anywhere, and small: compressed, in letters and digits."""
+    text = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    return b64encode(gzip.compress(text, mtime=0)).decode("ascii")
+
+
+@cache
+def script() -> str:
+    """Return the script of the page: that of tables, whose functions it uses, and its own."""
+    own = [(files(__package__) / f"{part}.js").read_text(encoding="utf-8") for part in PARTS]
+    return "\n".join([tables.script(), *own]).replace("\r\n", "\n")
+
+
+@cache
+def words_of(language: str) -> dict[str, Any]:
+    """Return the words of the page and of its script."""
+    told: dict[str, Any] = tomllib.loads((files(__package__) / "words.toml").read_text(encoding="utf-8"))
+    return dict(told[language])
+
+
+@cache
+def outlines() -> dict[str, Any]:
+    """Return the outlines of the départements, and the boxes they are drawn in."""
+    return tomllib.loads((files(__package__) / "outlines.toml").read_text(encoding="utf-8"))

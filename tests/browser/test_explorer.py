@@ -1,0 +1,492 @@
+"""The explorer in a real browser, from disk and offline: the director's way, the agency's, by keyboard."""
+
+import csv
+import io
+import re
+from collections import Counter
+from urllib.parse import quote
+
+import pytest
+from conftest import PAYLOADS, SAMPLE_AS_OF, archived, hostile_list, hostile_register
+from contrast import CONTRAST
+from explored import page_of
+from made_findings import framed, made
+from playwright.sync_api import expect
+
+from mssante_audit.base.markup import visible
+from mssante_audit.findings.catalogue import CHECKS
+from mssante_audit.report.first import MARKS
+from mssante_audit.space.trust import load_space
+from mssante_audit.verdicts.words import RECEIVING
+from tests.browser.test_axe import violations
+
+pytestmark = pytest.mark.browser
+
+NBSP, NARROW = "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}"
+STATES = {"well": "en ordre", "risk": "à risque", "broken": "en défaut", "unknown": "inconnu"}
+THEMES = ("light", "dark")
+
+
+class Explorer:
+    """The page, its file and the frame it tells of."""
+
+    def __init__(self, path, space, frame):
+        self.path, self.space, self.frame = path, space, frame
+
+    def __fspath__(self):
+        return str(self.path)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    space = load_space(as_of=SAMPLE_AS_OF)
+    page, frame = page_of(space)
+    path = tmp_path_factory.mktemp("explorer") / "explorer.html"
+    path.write_text(page, encoding="utf-8")
+    return Explorer(path, space, frame)
+
+
+@pytest.fixture(scope="module")
+def english(tmp_path_factory, sample):
+    path = tmp_path_factory.mktemp("explorer-en") / "explorer.html"
+    path.write_text(page_of(sample.space, language="en")[0], encoding="utf-8")
+    return Explorer(path, sample.space, sample.frame)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """Of a list with hostile text in every field, contacts shown, and findings that are all hostile text."""
+    data = tmp_path_factory.mktemp("explorer-hostile")
+    (data / "hostile.xml").write_bytes(hostile_list())
+    archived(data, hostile_list(1, "2026-02-01T05:30:00Z"), hostile_list())
+    (data / "declarations.json").write_text(hostile_register(), encoding="utf-8")
+    space = load_space(data, as_of=SAMPLE_AS_OF, show_contacts=True)
+    names = space.audited["domain"].unique().tolist()
+    more = [
+        made(
+            "DN_SHAPE",
+            observed=text,
+            expected=text,
+            evidence=text,
+            domains=(name,),
+            operator_id=text,
+            operator=text,
+        )
+        for text in PAYLOADS
+        for name in names[:3]
+    ]
+    pages = {text: (f"operateurs/x-{place}.html", "") for place, text in enumerate(PAYLOADS)}
+    page, frame = page_of(space, framed(more, space.entries), pages=pages, home="index.html")
+    (data / "explorer.html").write_text(page, encoding="utf-8")
+    return Explorer(data / "explorer.html", space, frame)
+
+
+@pytest.fixture
+def opened(visit):
+    """A function that opens an explorer where a link leads, and waits for it."""
+
+    def opens(explorer, link="", width=1280, height=800, scheme="light"):
+        there = visit(explorer.path, width, height)
+        there.page.emulate_media(color_scheme=scheme)
+        if link:
+            there.page.goto("about:blank")
+            there.page.goto(f"{explorer.path.as_uri()}#{link}")
+            there.requests.clear()
+        expect(there.page.locator("#explorer")).to_be_visible()
+        return there
+
+    return opens
+
+
+def told(text):
+    """A text without the spaces that do not break."""
+    return re.sub(f"[{NBSP}{NARROW}]", " ", text)
+
+
+def facet(page, title):
+    return page.get_by_role("group", name=title, exact=True)
+
+
+def counted(page, title):
+    """The numbers of a facet that are not 0, by the name of the value, as they stand on the page."""
+    lines = (
+        facet(page, title)
+        .locator("label")
+        .evaluate_all(
+            """all => all.map((l) => {
+          const spans = [...l.querySelectorAll(":scope > span:not(.parts):not(.mark)")];
+          const name = spans[0].cloneNode(true);
+          name.querySelectorAll("[aria-hidden]").forEach((mark) => mark.remove());
+          return [name.textContent, spans[1].textContent];
+        })"""
+        )
+    )
+    return {name: int(re.sub(r"\D", "", n)) for name, n in lines if n != "0"}
+
+
+def found(page):
+    return int(re.sub(r"\D", "", re.match(r"[\d\s]+", told(page.get_by_role("status").inner_text()))[0]))
+
+
+def saved(page):
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV des domaines trouvés").click()
+    content = download.value.path().read_bytes().decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(content)))
+
+
+def test_it_asks_for_nothing_and_raises_no_alarm(opened, sample, english, hostile):
+    for explorer in (sample, english, hostile):
+        there = opened(explorer)
+        assert there.requests == []
+        assert there.alarms == []
+
+
+def test_first_it_says_how_the_whole_stands(opened, sample):
+    page = opened(sample).page
+    frame = sample.frame
+    boxes = told(f"{int(frame['mailboxes'].sum())} boîtes aux lettres")
+    assert told(page.get_by_role("status").inner_text()) == f"{len(frame)} domaines, {boxes}."
+    states = frame["state"].value_counts()
+    key = " ".join(told(page.locator("#key").inner_text()).split())
+    for state, name in STATES.items():
+        assert f"{states.get(state, 0)} {name}" in key
+    for place in (page.get_by_role("searchbox"), page.locator("#key"), page.locator("#rows tr").first):
+        assert place.bounding_box()["y"] < 500
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_director_finds_her_hospital_whom_to_call_and_what_to_ask(opened, sample, width):
+    wanted = sample.frame[(sample.frame["receives"] == "no") & (sample.frame["operator"] != "")].iloc[0]
+    rows = sample.space.audited[sample.space.audited["domain"] == wanted["domain"]]
+    typed = rows["description"].iloc[0].upper().replace("É", "E").replace("È", "E").replace("Ê", "E")
+    there = opened(sample, width=width)
+    page = there.page
+    page.get_by_role("searchbox").fill(typed)
+    names = page.locator("#rows td:first-child button").all_inner_texts()
+    assert wanted["domain"] in names
+    page.locator("#rows").get_by_role("button", name=wanted["domain"], exact=True).click()
+    card = page.get_by_role("region", name="Fiche du domaine")
+    assert page.evaluate("document.activeElement.textContent") == wanted["domain"]
+    expect(card.get_by_role("heading", level=2)).to_be_in_viewport()
+    text = told(card.inner_text())
+    assert told(RECEIVING["fr"]["no"]) in text
+    assert wanted["operator"] in text
+    assert "••" in text
+    assert rows["support_contact"].iloc[0] not in text
+    assert card.locator(".ask li").count() > 0
+    for check in CHECKS:
+        mark = card.locator("dl .mark").nth(CHECKS.index(check))
+        assert mark.inner_text() == MARKS[wanted[check]]
+    assert there.alarms == []
+
+
+def test_an_agency_filters_its_region_and_everything_follows(opened, sample):
+    frame = sample.frame
+    region = frame["region"].value_counts().index[1]
+    own = frame[frame["region"] == region]
+    there = opened(sample)
+    page = there.page
+    facet(page, "Région de l’opérateur").get_by_role("checkbox", name=region).check()
+    assert found(page) == len(own)
+    states = own["state"].value_counts()
+    assert counted(page, "État") == {STATES[s]: n for s, n in states.items()}
+    assert counted(page, "Opérateur") == Counter(own["operator"].replace("", "opérateur inconnu"))
+    assert (
+        counted(page, "Région de l’opérateur")[frame["region"].value_counts().index[0]]
+        == (
+            frame["region"].value_counts().iloc[0]  # what would be there if it were chosen too
+        )
+    )
+    widths = page.locator("#parts i").evaluate_all("all => all.map(i => i.className)")
+    assert widths == [
+        k for s, k in zip(STATES, ("ok", "warn", "fail", "unknown"), strict=True) if s in states
+    ]
+    lines = saved(page)
+    assert sorted(line["domain"] for line in lines) == sorted(map(visible, own["domain"]))
+    by_name = own.assign(domain=own["domain"].map(visible)).set_index("domain")
+    for line in lines:
+        row = by_name.loc[line["domain"]]
+        for key in ("state", "receives", "severity", "department", "region", *CHECKS):
+            assert line[key] == row[key]
+        assert line["operator_id"] == row["operator_id"]
+        assert line["mailboxes"] == str(row["mailboxes"])
+    page.get_by_role("button", name=re.compile(f"Retirer le filtre Région.*{re.escape(region)}")).click()
+    assert found(page) == len(frame)
+    assert there.alarms == []
+
+
+def test_numbers_of_a_facet_are_those_that_all_others_let_through(opened, sample):
+    frame = sample.frame
+    region = frame["region"].value_counts().index[0]
+    page = opened(sample, f"region={region}&state=broken,risk&dns=fail").page
+    states, dns = frame["state"].isin(["broken", "risk"]), frame["dns"] == "fail"
+    there = frame["region"] == region
+    assert found(page) == (states & dns & there).sum()
+    assert counted(page, "Région de l’opérateur") == Counter(
+        frame.loc[states & dns, "region"].replace("", "non renseigné")
+    )
+    names = {"ok": "en ordre", "warn": "à risque", "fail": "en défaut", "unknown": "inconnu"}
+    assert counted(page, "DNS") == Counter(frame.loc[states & there, "dns"].map(names))
+    assert counted(page, "État") == Counter(frame.loc[dns & there, "state"].map(STATES))
+    seats = frame.loc[states & dns & there, "department"].value_counts()
+    for code, n in seats[seats.index != ""].items():
+        area = page.locator("#tiles").get_by_role("button", name=re.compile(rf"\({code}\)"))
+        assert f": {n} domaine" in told(area.get_attribute("aria-label"))
+
+
+@pytest.mark.parametrize("kind", ["tiles", "outlines"])
+def test_the_map_filters_and_says_its_numbers(opened, sample, kind):
+    frame = sample.frame[sample.frame["department"] != ""]
+    code, n = next(iter(frame["department"].value_counts().items()))
+    page = opened(sample, "" if kind == "tiles" else "map=outlines").page
+    area = page.locator(f"#{kind}").get_by_role("button", name=re.compile(rf"\({code}\)")).first
+    assert f": {n} domaines" in told(area.get_attribute("aria-label"))
+    area.click()
+    assert area.get_attribute("aria-pressed") == "true"
+    assert found(page) == n
+    expect(page.get_by_text("Contours : DSFR Chart")).to_be_visible(visible=kind == "outlines")
+    overseas = page.locator(f"#{kind}").get_by_role("button", name=re.compile(r"\(97[12346]\)"))
+    assert overseas.count() == 5
+    page.get_by_label("Couleur").select_option("number")
+    legend = page.locator("#legend").inner_text()
+    assert "dès 1" in legend
+    area.click()
+    assert found(page) == len(sample.frame)
+
+
+def test_a_link_reopens_the_same_view(opened, sample):
+    there = opened(sample)
+    page = there.page
+    page.get_by_role("searchbox").fill("fictif")
+    facet(page, "État").get_by_role("checkbox", name="en défaut").check()
+    facet(page, "Opérateur").get_by_role("checkbox").first.check()
+    page.get_by_label("Couleur").select_option("number")
+    page.get_by_role("button", name="Boîtes").click()
+    page.locator("#rows button").nth(1).click()
+    page.wait_for_function("location.hash.includes('domain=')")
+    link = page.url.partition("#")[2]
+    again = opened(sample, link)
+    for place in ("#status", "#rows", "#card", "#chips", "#legend", "#facets"):
+        assert again.page.locator(place).inner_text() == page.locator(place).inner_text(), place
+    assert again.page.get_by_role("searchbox").input_value() == "fictif"
+    assert again.page.locator("th[aria-sort=ascending]").inner_text().startswith("Boîtes")
+    page.go_back()
+    expect(page.locator("#card")).to_be_hidden()
+    assert there.alarms == again.alarms == []
+
+
+def test_a_link_to_what_is_gone_says_so(opened, sample):
+    there = opened(sample, "region=Atlantide&domain=parti.mssante.fr&state=%E0%A4%A&x")
+    status = there.page.get_by_role("status").inner_text()
+    assert "Ce lien nomme ce que ces données n’ont pas" in status
+    assert "Atlantide" in status
+    assert "parti.mssante.fr" in status
+    assert found(there.page) == len(sample.frame)
+    assert there.alarms == []
+
+
+def test_by_keyboard_alone(opened, sample):
+    there = opened(sample)
+    page = there.page
+    name = sample.frame["domain"].iloc[0]
+    stops = []
+    while "q" not in stops:
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate("document.activeElement.id"))
+        assert len(stops) < 100
+    page.keyboard.type(f"contact@{name}")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.textContent") == visible(name)
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.textContent") == visible(name)
+    assert page.evaluate("document.activeElement.closest('#rows') !== null")
+    expect(page.locator("#card")).to_be_hidden()
+    page.get_by_role("searchbox").fill("")
+    page.locator("#tiles [tabindex='0']").focus()
+    before = page.evaluate("document.activeElement.textContent")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    after = page.evaluate("document.activeElement.textContent")
+    assert after != before
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") in ("true", "false")
+    page.locator("#map").select_option("outlines")
+    page.locator("#outlines path[tabindex='0']").focus()
+    page.keyboard.press("ArrowRight")
+    code = sample.frame["department"].value_counts().index[0]
+    page.locator("#outlines path").and_(
+        page.get_by_role("button", name=re.compile(rf"\({code}\)"))
+    ).first.focus()
+    page.keyboard.press("Space")
+    assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
+    box = facet(page, "Région de l’opérateur").get_by_role("checkbox").first
+    box.focus()
+    page.keyboard.press("Space")
+    assert page.evaluate("document.activeElement.type") == "checkbox"
+    assert box.is_checked()
+    assert there.alarms == []
+
+
+def test_all_rows_can_be_reached_and_sorted(opened, sample):
+    page = opened(sample).page
+    names = []
+    while True:
+        names += page.locator("#rows td:first-child button").all_inner_texts()
+        assert page.locator("#rows tr").count() <= 25
+        if page.get_by_role("button", name="Page suivante").is_disabled():
+            break
+        page.get_by_role("button", name="Page suivante").click()
+    assert sorted(names) == sorted(map(visible, sample.frame["domain"]))
+    page.get_by_role("button", name="Domaine", exact=True).click()
+    shown = page.locator("#rows td:first-child button").all_inner_texts()
+    assert shown == sorted(map(visible, sample.frame["domain"]))[:25]
+    page.get_by_role("button", name="Boîtes").click()
+    page.get_by_role("button", name="Boîtes").click()
+    first = page.locator("#rows tr").first.locator("td.number").inner_text()
+    assert int(re.match(r"\d+", first)[0]) == sample.frame["mailboxes"].max()
+
+
+def test_a_name_that_is_not_listed_is_said_not_to_be(opened, sample):
+    page = opened(sample).page
+    page.get_by_role("searchbox").fill("nulle-part.mssante.fr")
+    assert page.get_by_role("status").inner_text() == (
+        "Aucun domaine ne correspond. Aucun domaine de la liste ne porte exactement ce nom."
+    )
+
+
+@pytest.mark.parametrize("scheme", THEMES)
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_axe_finds_nothing(opened, sample, english, language, width, scheme):
+    explorer = sample if language == "fr" else english
+    page = opened(explorer, "map=outlines&state=broken", width, scheme=scheme).page
+    page.evaluate("document.getElementById('filters').open = true")
+    assert violations(page) == []
+    page = opened(
+        explorer, f"shade=number&domain={explorer.frame['domain'].iloc[0]}", width, scheme=scheme
+    ).page
+    page.evaluate("document.getElementById('filters').open = true")
+    assert violations(page) == []
+    assert page.evaluate(CONTRAST) == []
+
+
+@pytest.mark.parametrize("link", ["", "map=outlines", "domain={}"])
+def test_a_phone_does_not_scroll_sideways(opened, sample, hostile, link):
+    for explorer in (sample, hostile):
+        name = explorer.frame["domain"].map(visible).iloc[0]
+        page = opened(explorer, link.format(name), 390, 844).page
+        page.evaluate("document.getElementById('filters').open = true")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_english_is_english(opened, english):
+    page = opened(english, f"domain={english.frame['domain'].iloc[0]}").page
+    text = page.locator("main").inner_text()
+    assert "Whom to call" in text
+    assert "Does mail arrive" in text or "Mail arrives" in text
+    assert not re.search(r"\b(en ordre|à risque|boîtes|inconnu|Gravité|Qui appeler|constat)\b", text)
+
+
+def test_hostile_text_stays_text(opened, hostile, payloads):
+    there = opened(hostile)
+    page = there.page
+    elements = (
+        "() => [...new Set([...document.querySelectorAll('#explorer *')].map((e) => e.localName))].sort()"
+    )
+    before = page.evaluate(elements)
+    assert not {"script", "img", "iframe", "a"} & {*before}
+    shown = []
+    for payload in payloads:
+        page.get_by_role("searchbox").fill(payload)
+        shown.append(page.locator("#rows").inner_text())
+    names = [name for name in hostile.frame["domain"] if name in payloads]
+    assert names
+    for name in [*names, *hostile.frame["domain"].head(3)]:
+        page.goto(f"{hostile.path.as_uri()}#domain={_quoted(visible(name))}")
+        expect(page.locator("#card h2")).to_have_text(visible(name))
+        shown.append(page.locator("#card").text_content())
+        for link in page.locator("#card a").all():
+            assert re.fullmatch(r"operateurs/x-\d+\.html", link.get_attribute("href"))
+    whole = re.sub(r"\s+", " ", "\n".join(shown))
+    for payload in payloads:
+        assert re.sub(r"\s+", " ", visible(payload)) in whole
+    assert page.evaluate("window.pwned") is None
+    assert page.locator("#pwned, img, iframe, [onload], [onerror]").count() == 0
+    assert page.locator("script").count() == 1
+    assert there.alarms == []
+
+
+def _quoted(text):
+    return quote(text, safe="")
+
+
+def test_hostile_text_in_the_link_stays_text(opened, hostile, payloads):
+    for payload in payloads:
+        there = opened(
+            hostile, f"q={_quoted(payload)}&region={_quoted(payload)}&sort=__proto__&map=constructor"
+        )
+        assert there.page.evaluate("window.pwned") is None
+        assert there.page.locator("#pwned, img, iframe").count() == 0
+        status = there.page.get_by_role("status").inner_text()
+        assert "n’ont pas" in status
+        assert visible(status).replace("\\u000a", "") == status
+        assert there.alarms == []
+
+
+def test_a_file_of_hostile_text_holds_no_formula(opened, hostile):
+    page = opened(hostile).page
+    lines = saved(page)
+    assert len(lines) == len(hostile.frame)
+    assert not [
+        cell
+        for line in lines
+        for cell in line.values()
+        if re.match(r"[\s\"']*[=+@＝＋－＠]", cell) and cell[0] != "'"
+    ]
+    assert any("HYPERLINK" in cell for line in lines for cell in line.values())
+
+
+def test_a_hostile_operator_can_be_chosen_and_linked_to(opened, hostile):
+    page = opened(hostile).page
+    boxes = facet(page, "Opérateur").get_by_role("checkbox")
+    more = page.get_by_role("button", name=re.compile("Tous"))
+    if more.is_visible():
+        more.click()
+    n = boxes.count()
+    assert n > 8
+    for place in range(n):
+        boxes.nth(place).check()
+    page.wait_for_timeout(400)  # the address follows a moment later
+    again = opened(hostile, page.url.partition("#")[2])
+    assert found(again.page) == found(page) > 0
+    assert again.page.locator("#chips").inner_text() == page.locator("#chips").inner_text()
+
+
+def test_without_a_script_it_says_what_it_needs(visit, sample):
+    page = visit(sample.path, script=False).page
+    assert page.get_by_text("il demande un script").is_visible()
+
+
+def test_inside_a_notebook_it_works_without_an_address_of_its_own(visit, sample, tmp_path):
+    frame = tmp_path / "notebook.html"
+    frame.write_text(
+        f"<!DOCTYPE html><html lang=fr><body>{sample.space.explore()._repr_html_()}", encoding="utf-8"
+    )
+    there = visit(frame)
+    inside = there.page.frame_locator("iframe")
+    inside.get_by_role("searchbox").fill(sample.frame["domain"].iloc[0])
+    inside.get_by_role("searchbox").press("Enter")
+    expect(inside.locator("#card h2")).to_have_text(visible(sample.frame["domain"].iloc[0]))
+    with there.page.expect_download() as download:
+        inside.get_by_role("button", name="CSV des domaines trouvés").click()
+    assert download.value.suggested_filename == "explorer.csv"
+    assert there.alarms == []
+
+
+def test_paper_has_the_rows_without_what_only_a_screen_can_do(opened, sample):
+    page = opened(sample).page
+    page.emulate_media(media="print")
+    assert not page.locator("#filters").is_visible()
+    assert page.locator("#rows tr").count() == 25
+    assert page.pdf(format="A4").startswith(b"%PDF")

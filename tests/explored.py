@@ -1,0 +1,25 @@
+"""The explorer's page of a space, and what is packed in it."""
+
+import gzip
+import json
+import re
+from base64 import b64decode
+
+from mssante_audit.audits import audit_all
+from mssante_audit.findings.frame import concat
+from mssante_audit.report.explorer import explorer_html
+from mssante_audit.verdicts.domains import domains
+
+
+def unpacked(html):
+    """What the page's script reads."""
+    return json.loads(gzip.decompress(b64decode(re.search(r'id="data">([\w+/=]*)</script>', html)[1])))
+
+
+def page_of(space, more=None, **options):
+    """The explorer's page of a space, of its findings and some more, and the frame it tells of."""
+    language = options.get("language", "fr")
+    findings = audit_all(space, language=language)
+    findings = findings if more is None else concat([findings, more])
+    told = domains(space, findings, language=language)
+    return explorer_html(space, findings, told, **options), told

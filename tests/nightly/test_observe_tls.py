@@ -1,0 +1,188 @@
+"""The night's visits to mail servers: off unless asked for, gone on with, and whether port 25 goes out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from shutil import copy
+
+import pytest
+from dnslab import free_port, need_servers, start_nsd
+from smtplab import Script, saying, serving, tls
+
+from mssante_audit.base.resources import resource
+from mssante_audit.nightly.doctor import Sign, examine
+from mssante_audit.observe.tls.observation import load_tls
+from tools.sample.certificates import make
+
+SERVER = "127.0.53.41"
+ZONE = f"@ NS ns1\n@ SOA ns1 hostmaster 7 3600 600 86400 300\nns1 A {SERVER}\n* MX 10 ns1\n"
+TOLERATED = ["list:stale", "archive:stale", "dns:future", "tls:future"]
+"""The sample is of the past, the answers are of now."""
+
+
+@contextmanager
+def speaking(script: Script) -> Iterator[int]:
+    """Let a mail server listen in a thread; yields its port."""
+    ports: list[int] = []
+    ready, over = threading.Event(), threading.Event()
+
+    async def listen() -> None:
+        async with serving({SERVER: script}) as port:
+            ports.append(port)
+            ready.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(listen()))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield ports[0]
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.fixture
+def zone(tmp_path):
+    """A name server whose zone names one mail server for all; yields what ``[observe]`` is to say."""
+    need_servers()
+    port = free_port()
+    daemon = start_nsd(tmp_path / "parent", [SERVER], port, {"mssante.fr": ZONE})
+    yield {
+        "enabled": True, "parent_servers": [f"ns1.mssante.fr={SERVER}"], "resolvers": [SERVER], "port": port,
+        "timeout": 0.5, "retries": 0, "per_server": 1000, "only": "ch-*",
+    }  # fmt: skip
+    daemon.stop()
+
+
+def visits(place):
+    return sorted((place.folder / "data" / "observations").glob("tls-*"))
+
+
+def test_the_night_visits_those_whom_its_own_observation_names(place, settings, zone, tmp_path):
+    made = make("CN=mx.valfictif.example,O=FICTIF,C=FR")
+    with speaking(tls(made.files(tmp_path / "mx"))) as port:
+        told = {"enabled": True, "port": port, "pause": 0.0, "only": "ch-*"}
+        settings(inputs={"tolerated": TOLERATED}, observe=zone, observe_tls=told)
+        status, out, errors = place.run(datetime.now(UTC).isoformat())
+    assert (status, errors) == (0, ""), out
+    assert place.outcomes()["observe_tls"] == "done"
+    (file,) = visits(place)
+    assert file.name == f"tls-{place.runs[-1].name}.jsonl.gz"
+    seen = load_tls(file)
+    assert (seen.complete, seen.visits["outcome"].tolist()) == (True, ["presented"])
+    inputs = {one["name"]: one["state"] for one in place.state("run.json")["inputs"]}
+    assert (inputs["dns"], inputs["tls"]) == ("ok", "ok")
+    found = json.loads((place.runs[-1] / "findings.json").read_text())
+    assert "TLS_NAME_UNLISTED" in {one["rule"] for one in found}
+
+
+def test_visits_of_a_run_that_was_killed_are_gone_on_with_in_the_same_file(place, settings, zone, tmp_path):
+    made = make("CN=mx.valfictif.example,O=FICTIF,C=FR")
+    calm = {"enabled": True, "pause": 0.0, "only": "ch-*", "timeout": 60.0}
+    silence, later = saying("220 mx\r\n", "", then=60), tls(made.files(tmp_path / "mx"))
+    turns = iter([silence])
+
+    async def turn(wire):
+        await next(turns, later)(wire)
+
+    with speaking(turn) as port:
+        settings(inputs={"tolerated": TOLERATED}, observe=zone, observe_tls={**calm, "port": port})
+        process = place.start()
+        until = time.monotonic() + 60
+        while not visits(place):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        process.kill()
+        process.communicate()
+        process = place.start()
+        out, errors = process.communicate(timeout=300)
+    assert (process.returncode, errors) == (0, ""), out
+    (file,) = visits(place)
+    assert load_tls(file).complete
+    assert load_tls(file).visits["outcome"].tolist() == ["presented"]
+
+
+def test_without_an_observation_of_the_dns_the_step_fails_and_the_others_are_done(place, settings):
+    settings(observe_tls={"enabled": True}, inputs={"tolerated": ["tls:absent"]})
+    status, out, _ = place.run()
+    assert status == 3
+    assert "FAILED observe_tls" in out
+    assert "no observation of the DNS" in " ".join(out.split())
+    assert place.outcomes()["audit"] == "done"
+    assert not visits(place)
+
+
+def test_visits_that_are_asked_for_and_were_never_made_are_an_absent_input(place, settings):
+    settings(observe_tls={"enabled": True}, inputs={"tolerated": ["dns:absent"]})
+    place.run()
+    (told,) = [one for one in place.state("run.json")["inputs"] if one["name"] == "tls"]
+    assert told["state"] == "absent"
+
+
+def test_an_observation_of_tls_that_cannot_be_read_takes_nothing_else_with_it(place, settings):
+    sample = resource("data/sample") / "observations"
+    (place.folder / "data" / "observations").mkdir()
+    dns = max(sample.glob("dns-*"))
+    copy(dns, place.folder / "data" / "observations")
+    (place.folder / "data" / "observations" / "tls-2026-03-02T060000Z.jsonl.gz").write_bytes(b"nonsense")
+    settings()
+    assert place.run()[0] == 4
+    told = {one["name"]: one["state"] for one in place.state("run.json")["inputs"]}
+    assert (told["tls"], told["dns"]) == ("damaged", "ok")
+    assert place.outcomes()["site"] == "done"
+
+
+def test_a_client_certificate_that_cannot_be_shown_is_said_before_the_run(place, settings):
+    settings(observe_tls={"enabled": True, "client_certificate": "none.pem", "client_key": "none.key"})
+    status, _, errors = place.run()
+    assert status == 2
+    assert "[observe_tls] the client's certificate cannot be used" in errors
+
+
+def way_out(place) -> list[Sign]:
+    return [one for one in examine(place.folder / "audit.toml") if one.what == "way out to mail servers"]
+
+
+def test_the_doctor_connects_to_nobody_unless_told_to_whom(place, settings, monkeypatch):
+    monkeypatch.setattr(socket, "create_connection", lambda *_: pytest.fail("connected"))
+    settings()
+    assert way_out(place) == []
+    settings(observe_tls={"enabled": True})
+    (sign,) = way_out(place)
+    assert (sign.state, sign.found) == ("warn", "unknown: no server to try port 25 of")
+    assert "observe_tls.try_host" in sign.remedy
+
+
+@pytest.mark.parametrize(
+    ("greeting", "state", "found"),
+    [
+        ("220 mx ESMTP\n", "ok", "greets with 220"),
+        ("554 not for you\n", "ok", "greets with 554"),
+        ("HTTP/1.1 200 OK\n", "warn", "does not greet as a mail server"),
+        ("", "missing", "no answer"),
+    ],
+)
+def test_the_doctor_says_whether_the_port_goes_out(place, settings, greeting, state, found):
+    with speaking(saying(greeting, then=0.0 if greeting else 5.0)) as port:
+        settings(observe_tls={"enabled": True, "port": port, "timeout": 0.5, "try_host": SERVER})
+        (sign,) = way_out(place)
+    assert (sign.state, sign.found.startswith(f"port {port} of {SERVER}")) == (state, True)
+    assert found in sign.found
+
+
+def test_a_port_that_nobody_listens_at_is_no_way_out(place, settings):
+    settings(observe_tls={"enabled": True, "port": free_port(), "try_host": SERVER})
+    (sign,) = way_out(place)
+    assert sign.state == "missing"
+    assert "connection refused" in sign.found
+    settings(observe_tls={"port": free_port(), "try_host": SERVER})
+    (sign,) = way_out(place)
+    assert sign.state == "warn"

@@ -1,0 +1,109 @@
+"""Postfix and Exim, as Debian has them: what a visit makes of each way in which they treat one."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dnslab import in_namespace
+from smtpservers import ADDRESSES, HOST, need_mail_servers
+
+from mssante_audit.observe.tls.observation import load_tls
+from tools.sample.certificates import make
+
+ROOT = make("CN=AC RACINE FICTIVE,O=ESSAI,C=FR", ca=True, days=9_999)
+BETWEEN = make("CN=AC FICTIVE,O=ESSAI,C=FR", ROOT, ca=True, days=9_999)
+OWN = make("CN=mx.exemple-fictif.example,O=CH ALPHA,C=FR", BETWEEN, names=(HOST,))
+CLIENT = make("CN=audit.exemple-fictif.example,C=FR", BETWEEN)
+CHAIN = [
+    one.certificate.fingerprint(one.certificate.signature_hash_algorithm).hex() for one in (OWN, BETWEEN)
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    need_mail_servers()
+    folder = tmp_path_factory.mktemp("mail")
+    for place in (folder, folder.parent, folder.parent.parent):
+        place.chmod(0o755)  # they drop root's rights
+    code = (
+        "sys.path[:0] = ['.']\n"
+        "from pathlib import Path; from smtpservers import look; from test_mail_servers import *\n"
+        f"look(Path({str(folder)!r}), ROOT, BETWEEN, OWN, CLIENT)\n"
+    )
+    done = in_namespace("import pytest\n" + code, "127.0.58.1/8")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def told(folder: Path) -> dict[str, list[Any]]:
+    return json.loads((folder / "told.json").read_text())
+
+
+@pytest.mark.parametrize("server", ["Postfix", "Exim"])
+@pytest.mark.parametrize("case", ["", " TLS 1.2", " client"])
+def test_what_is_presented_is_kept_as_it_was_sent(server: str, case: str, told: dict[str, list[Any]]) -> None:
+    protocol = "TLSv1.2" if "1.2" in case else "TLSv1.3"
+    assert told[f"{server} plain{case}"] == ["presented", "", protocol, False, CHAIN]
+
+
+@pytest.mark.parametrize("case", ["", " TLS 1.2"])
+@pytest.mark.parametrize(
+    ("server", "answer"),
+    [
+        ("Postfix", {"No client certificate presented"}),
+        ("Exim", {"certificate required", "closed", "decode error"}),
+    ],
+)
+def test_who_demands_a_certificate_has_presented_its_own(
+    server: str, answer: set[str], case: str, told: dict[str, list[Any]]
+) -> None:
+    outcome, detail, protocol, demanded, chain = told[f"{server} demanding{case}"]
+    assert (outcome, demanded, chain) == ("presented", True, CHAIN)
+    assert protocol == ("TLSv1.2" if case else "TLSv1.3")
+    assert any(words in detail for words in answer), detail
+
+
+@pytest.mark.parametrize("server", ["Postfix", "Exim"])
+def test_who_demands_a_certificate_takes_ours(server: str, told: dict[str, list[Any]]) -> None:
+    assert told[f"{server} demanding client"] == ["presented", "", "TLSv1.3", True, CHAIN]
+
+
+@pytest.mark.parametrize("server", ["Postfix", "Exim"])
+def test_one_without_starttls_is_that(server: str, told: dict[str, list[Any]]) -> None:
+    assert told[f"{server} bare"][:2] == ["no-starttls", "EHLO without STARTTLS"]
+
+
+def test_one_that_is_too_busy_for_a_second_visit_says_nothing_of_its_certificate(
+    told: dict[str, list[Any]],
+) -> None:
+    assert told["Postfix busy"][0] == "presented"
+    outcome, detail, *_ = told["Postfix busy TLS 1.2"]
+    assert (outcome, detail.partition(" mx.")[0]) == ("busy", "421 4.7.0")
+    assert told["Exim busy"][:2] == ["busy", "451 too busy now"]
+
+
+def test_a_run_over_both_writes_down_the_same(folder: Path) -> None:
+    read = load_tls(folder / "tls-1.jsonl.gz")
+    assert (read.complete, len(read.problems)) == (True, 0)
+    last = read.visits.drop_duplicates("address", keep="last").set_index("address")["outcome"]
+    names = {address: name for name, address in ADDRESSES.items()}
+    assert {names[address]: outcome for address, outcome in last.items()} == {
+        **dict.fromkeys(("Postfix plain", "Postfix demanding", "Exim plain", "Exim demanding"), "presented"),
+        **dict.fromkeys(("Postfix bare", "Exim bare"), "no-starttls"),
+        **dict.fromkeys(("Postfix busy", "Exim busy"), "busy"),
+    }
+    assert sorted(read.certificates) == sorted(CHAIN)
+    assert (
+        read.visits.groupby("address").size()[[ADDRESSES["Exim busy"], ADDRESSES["Exim plain"]]] == [3, 1]
+    ).all()
+
+
+def test_the_page_tells_of_each_beside_another_tool() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "tls.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| ((?:Postfix|Exim) \w+) \| `([a-z-]+)`", text, re.M))
+    assert told.keys() == ADDRESSES.keys()
+    assert told["Exim busy"] == "busy"
+    assert told["Postfix bare"] == told["Exim bare"] == "no-starttls"

@@ -1,0 +1,246 @@
+"""What hostile input and a bad disk did to the program once, and do no more: a test each."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from mssante_audit import audits
+from mssante_audit.archive.keep import import_lists
+from mssante_audit.archive.store import open_archive
+from mssante_audit.base.errors import OutputError, WhiteListError
+from mssante_audit.base.export import write_bytes
+from mssante_audit.base.resources import resource
+from mssante_audit.base.staging import locked, publish
+from mssante_audit.cli.main import app
+from mssante_audit.observe.lines import MAX_PROBLEMS, ObservationError
+from mssante_audit.observe.observation import load_observation
+from mssante_audit.site.build import build_site
+from mssante_audit.space.trust import load_space
+from mssante_audit.whitelist import load
+from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
+from mssante_audit.whitelist.reading import FIELDS
+
+AS_OF = "2026-03-03T06:00:00Z"
+HEAD = (
+    f'<ListeBlancheMSSante xmlns="{NAMESPACE}"><DateDeGeneration>2026-03-02T05:30:00Z</DateDeGeneration>'
+    "<ListeDomaines>"
+).encode()
+EMPTY = "".join(f"<{name}/>" for name in FIELDS)
+BLANK = "".join(f"<{name}> </{name}>" for name in FIELDS)
+
+
+def bomb(row: str, rows: int) -> bytes:
+    return gzip.compress(HEAD + row.encode() * rows + b"</ListeDomaines></ListeBlancheMSSante>")
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["<Domaine/>", f"<Domaine>{EMPTY}</Domaine>", f"<Domaine>{EMPTY.replace('/>', '> </x>')}</Domaine>"],
+)
+def test_a_list_of_empty_elements_is_refused_early(row: str) -> None:
+    for name in FIELDS:
+        row = row.replace(f"<{name}> </x>", f"<{name}> </{name}>")
+    with pytest.raises(WhiteListError, match="this is no white list") as caught:
+        load_whitelist(bomb(f"<Domaine>{row}</Domaine>", 150_000))
+    assert caught.value.readable_rows <= 150_000
+
+
+def test_an_observation_of_unreadable_lines_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "dns.jsonl.gz").write_bytes(gzip.compress(b"\n" * (MAX_PROBLEMS + 2)))
+    with pytest.raises(ObservationError, match="no observation"):
+        load_observation(tmp_path / "dns.jsonl.gz")
+
+
+def test_a_list_that_memory_does_not_hold_goes_to_quarantine(tmp_path: Path, monkeypatch) -> None:
+    listed = resource("data/sample") / "listeblanchemssante.xml.gz"
+    monkeypatch.setattr(load, "entries_frame", lambda _: (_ for _ in ()).throw(MemoryError))
+    (record,) = import_lists(open_archive(tmp_path / "archive"), [listed])
+    assert (record.outcome, "more memory" in record.message) == ("quarantined", True)
+
+
+def test_findings_without_end_are_capped_and_told(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "list.xml.gz").write_bytes(bomb("", 0))
+    head, *rows = (resource("data/sample") / "declarations.csv").read_bytes().splitlines(keepends=True)
+    others = [row.replace(b"valfictif", b"autre-%d" % n) for n in range(30) for row in rows]
+    (tmp_path / "declarations.csv").write_bytes(head + b"".join(others))
+    monkeypatch.setattr(audits, "MAX_FINDINGS", 5)
+    found = audits.audit("declarations", load_space(tmp_path, as_of=AS_OF))
+    assert found["rule"].value_counts().max() == 5
+    (told,) = found.loc[found["rule"] == "AUDIT_RULE_FAILED", "observed"]
+    assert "more than 5 findings of DECL_" in told
+
+
+CRASH = """
+import sys
+from mssante_audit.cli import main
+from mssante_audit.findings import registry
+def crash(*_):
+    raise {error}
+registry.catalogue = crash
+main.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("KeyError('zoe.durand@ch-fable.example')", "mssante-audit: KeyError: 'z•••@ch-fable.example' ("),
+        ("MemoryError", "mssante-audit: takes more memory than there is."),
+        ("RuntimeError('two\\nlines \\x9b1m')", "mssante-audit: RuntimeError: two lines \\u009b1m"),
+    ],
+)
+def test_a_crash_is_one_line_and_status_3(error: str, told: str) -> None:
+    words = [sys.executable, "-c", CRASH.format(error=error)]
+    done = subprocess.run([*words, "rules"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith(told)
+    assert done.stderr.count("\n") == 1
+    shown = subprocess.run([*words, "--debug", "rules"], capture_output=True, text=True, check=False)
+    assert "Traceback" in shown.stderr
+
+
+ROW = "<Domaine>" + "".join(f"<{name}>{{}}</{name}>" for name in FIELDS) + "</Domaine>"
+SECRET = re.compile(r"(?i)durand|zoe|zoé|12.?34.?56|\x9b|\u202e")
+
+
+@pytest.fixture
+def naming(tmp_path: Path) -> Path:
+    """A data folder whose list names a person where nobody should be named, and steers terminals."""
+    contact = "04 65 71 00 01, projet@ch-fable.example"
+    told = (
+        ("ch-a.mssante.fr", "de zoe.durand@ch-fable.example, 06 12 34 56 78 \x85\u202e", "CH FABLE"),
+        ("ch-b.mssante.fr", "pour Mme DURAND Zoé", "Dr Zoé DURAND"),
+        ("ch-b.mssante.fr", "a &#x9b;2J", "M. DURAND Zoé 0612345678"),
+        ("zoe.durand@ch-c.mssante.fr", "x", "zoe.durand@ch-fable.example"),
+    )
+    rows = [
+        ROW.format(
+            domain, about, f"CN=a.example,OU=101010000{n},O={o},ST=Ain (01),C=FR", contact, contact, AS_OF
+        )
+        for n, (domain, about, o) in enumerate(told)
+    ]
+    (tmp_path / "list.xml").write_bytes(
+        HEAD + "".join(rows).encode() + b"</ListeDomaines></ListeBlancheMSSante>"
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("findings", "all", "--all", "--format", "csv"),
+        ("findings", "all", "--all", "--format", "json"),
+        ("findings", "all", "--format", "sarif"),
+        ("domains", "--format", "json"),
+        ("check", "ch-b.mssante.fr"),
+        ("check", "fable"),
+    ],
+)
+def test_nobody_is_named_where_nobody_should_be(naming: Path, words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, [*words, "--data", str(naming), "--as-of", AS_OF])
+    assert done.exit_code in (0, 1, 4), done.output
+    assert "ch-b.mssante.fr" in done.output or "fable" in done.output
+    assert SECRET.findall(done.output) == []
+
+
+def test_the_site_names_nobody_either(naming: Path, tmp_path: Path) -> None:
+    space = load_space(naming, as_of=AS_OF)
+    (tmp_path / "site").mkdir()
+    found = audits.audit_all(space)
+    build_site(tmp_path / "site", space, found, waived=audits.waived(space), told=None, points=())
+    pages = [p.read_text(encoding="utf-8") for p in (tmp_path / "site").rglob("*.html")]
+    assert pages
+    assert [SECRET.findall(page) for page in pages if SECRET.search(page)] == []
+
+
+# -- what is written ----------------------------------------------------------------------------------------
+
+
+def ran(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mssante_audit", *words], capture_output=True, text=True, check=False, **more
+    )
+
+
+def test_a_device_and_a_pipe_are_written_into_and_a_link_is_not_replaced(tmp_path: Path) -> None:
+    write_bytes(Path("/dev/null"), b"x")
+    assert Path("/dev/null").is_char_device()
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_bytes(tmp_path / "pipe", b"through")
+    assert os.read(reader, 100) == b"through"
+    os.close(reader)
+    (tmp_path / "file").write_text("before")
+    for name, where in (("link", "file"), ("nowhere", "not-there"), ("null", "/dev/null")):
+        (tmp_path / name).symlink_to(where)
+    for name in ("link", "nowhere"):
+        with pytest.raises(OutputError, match="is a link"):
+            write_bytes(tmp_path / name, b"x")
+    write_bytes(tmp_path / "null", b"x")
+    assert (tmp_path / "file").read_text() == "before"
+    assert all((tmp_path / name).is_symlink() for name in ("link", "nowhere", "null"))
+    assert not (tmp_path / "not-there").exists()
+
+
+def test_standard_output_can_be_named_as_a_file(naming: Path, tmp_path: Path) -> None:
+    words = ("domains", "--data", str(naming), "--as-of", AS_OF, "--out", "/dev/stdout")
+    piped = ran(*words)
+    assert piped.stdout.removeprefix("\ufeff").startswith("domain,"), piped.stderr
+    with (tmp_path / "o.csv").open("w") as out:
+        done = subprocess.run([sys.executable, "-m", "mssante_audit", *words], stdout=out, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "o.csv").read_text() == piped.stdout
+
+
+def test_what_names_persons_only_its_owner_can_read(naming: Path, tmp_path: Path) -> None:
+    given = ("--data", str(naming), "--as-of", AS_OF)
+    assert ran("findings", "all", *given, "--show-contacts", "--out", str(tmp_path / "f.csv")).returncode == 0
+    out = tmp_path / "reports"
+    assert ran(
+        "report", "dn_consistency", *given, "-p", "show_contacts=true", "--out", str(out)
+    ).returncode in (
+        0,
+        3,
+    )
+    made = [tmp_path / "f.csv", out, *out.rglob("*")]
+    assert len(made) > 3
+    assert [path for path in made if path.stat().st_mode & 0o077] == []
+    assert ran("findings", "all", *given, "--out", str(tmp_path / "shared.csv")).returncode == 0
+    assert (tmp_path / "shared.csv").stat().st_mode & 0o044
+
+
+def test_a_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    out, elsewhere, staging = (tmp_path / name for name in ("out", "elsewhere", "staging"))
+    for folder in (out, elsewhere, staging / "failed"):
+        folder.mkdir(parents=True)
+    (out / "failed").symlink_to(elsewhere)
+    (elsewhere / "a.html").write_text("theirs")
+    (staging / "failed" / "a.html").write_text("ours")
+    with pytest.raises(OutputError, match="is a link"):
+        publish(staging, out, [])
+    (staging / "failed" / "a.html").unlink()
+    with pytest.raises(OutputError, match="is a link"):
+        publish(staging, out, [Path("failed", "a.html")])
+    assert (elsewhere / "a.html").read_text() == "theirs"
+
+
+def test_what_a_killed_run_or_somebody_left_stops_no_run(tmp_path: Path) -> None:
+    left = tmp_path / ".run-left"
+    left.mkdir()
+    (left / ".kernel-a").write_bytes(b"\xff\xfe\x00")
+    (left / ".kernel-b").write_bytes(f"{tempfile.gettempdir()}/mssante-kernel-\0".encode())
+    (left / ".kernel-c").mkdir()
+    (tmp_path / ".run-file").write_bytes(b"\xff")
+    with locked(tmp_path) as staging:
+        assert staging.is_dir()
+    assert not left.exists()

@@ -1,0 +1,267 @@
+"""What the explorer's page holds: the frames' own numbers and words, no person, no markup, not too much."""
+
+import html as html_text
+import json
+import re
+from base64 import b64encode
+from dataclasses import replace
+from hashlib import sha256
+from shutil import copytree
+
+import nbformat
+import pandas as pd
+import pytest
+from conftest import REAL, REAL_AS_OF, SAMPLE_AS_OF
+from explored import page_of, unpacked
+from tlsmade import write_tls
+
+from mssante_audit import explore
+from mssante_audit.base.markup import visible
+from mssante_audit.base.resources import resource
+from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
+from mssante_audit.report.explorer.data import CHANGES
+from mssante_audit.report.explorer.page import words_of
+from mssante_audit.report.run import run_reports
+from mssante_audit.snapshot import make_snapshot
+from mssante_audit.snapshot.load import load_space as load_snapshot
+from mssante_audit.space.trust import load_space
+from mssante_audit.verdicts.presented import expiries
+from tools.sample.make import build
+from tools.sample.space import whitelist_chunks
+
+BUDGET = 1_500_000
+"""Bytes of the page for 8,700 domains."""
+
+
+@pytest.fixture(scope="module")
+def space():
+    return load_space(as_of=SAMPLE_AS_OF)
+
+
+@pytest.fixture(scope="module")
+def made(space):
+    return page_of(space)
+
+
+@pytest.fixture(scope="module")
+def told(made):
+    return unpacked(made[0])
+
+
+def values(told, key):
+    (facet,) = (one for one in told["facets"] if one["key"] == key)
+    return [facet["values"][place] for place in facet["column"]]
+
+
+def test_every_column_is_that_of_the_frame(made, told):
+    frame = made[1].set_index("domain")
+    rows = told["rows"]
+    assert sorted(rows["domain"]) == sorted(map(visible, frame.index))
+    frame = frame.loc[[name for shown in rows["domain"] for name in frame.index if visible(name) == shown]]
+    for key in ("state", "receives", "severity", "region", "department", *CHECKS):
+        assert values(told, key) == frame[key].tolist(), key
+    assert values(told, "operator") == frame["operator_id"].tolist()
+    assert rows["boxes"] == [None if pd.isna(n) else n for n in frame["mailboxes"]]
+    assert [told["whys"][place] for place in rows["why"]] == frame["why"].tolist()
+    for severity in SEVERITIES:
+        own = [sum(told["findings"][at][1] == severity for at in places) for places in rows["findings"]]
+        assert own == frame[severity].tolist(), severity
+
+
+def test_the_worst_come_first_and_of_these_those_with_most_mailboxes(told):
+    ranks = [("broken", "risk", "unknown", "well").index(state) for state in values(told, "state")]
+    keys = list(zip(ranks, [-n for n in told["rows"]["boxes"]], strict=True))
+    assert keys == sorted(keys)
+
+
+def test_every_reason_has_words_in_both_languages(space, told):
+    english = unpacked(page_of(space, language="en")[0])
+    for page in (told, english):
+        codes = {code for why in page["whys"] for own in why.values() for code in own}
+        assert codes == page["codes"].keys()
+        assert all(words for words, _ in page["codes"].values())
+    assert all(told["codes"][code] != english["codes"][code] for code in told["codes"])
+    assert english["checks"]["listed"] == "Listing"
+
+
+def test_the_words_are_there_in_both_languages():
+    def keys(words):
+        return {
+            (name, *more)
+            for name, value in words.items()
+            for more in (keys(value) if isinstance(value, dict) else [()])
+        }
+
+    french, english = words_of("fr"), words_of("en")
+    assert keys(french) == keys(english)
+    flat = json.dumps(english)
+    assert not re.search(r"\b(les?|des?|une?|domaines?|boîtes?|est|sont|depuis)\b", flat)
+
+
+def test_history_is_what_the_lists_say_one_by_one(space, told):
+    lists = [space.archive.load(one).entries for one in space.archive.snapshots]
+    assert len(told["history"]["lists"]) == len(lists) > 2
+    changed = 0
+    for place, name in enumerate(told["rows"]["domain"]):
+        first, *steps = told["history"]["rows"].get(str(place), [None])
+        own = [one[one["domain"].map(visible) == name] for one in lists]
+        there = [at for at, rows in enumerate(own) if len(rows)]
+        assert first == (there[0] if there else None)
+        seen = [{*own[first][field]} if there else set() for field in CHANGES]
+        expected = []
+        for at in there[1:]:
+            bits = 0
+            for bit, field in enumerate(CHANGES):
+                new = {*own[at][field]}
+                bits |= (not new <= seen[bit]) << bit
+                seen[bit] |= new
+            expected += [[at, bits]] if bits else []
+        assert steps == expected, name
+        changed += len(steps)
+    assert changed
+
+
+def test_certificates_presented_have_their_ends(space, tmp_path):
+    copytree(resource("data/sample"), tmp_path / "data")
+    write_tls(load_space(tmp_path / "data", as_of=SAMPLE_AS_OF), tmp_path / "data", ("mx<b>", "=1+1"))
+    seen = load_space(tmp_path / "data", as_of=SAMPLE_AS_OF)
+    told, ends = unpacked(page_of(seen)[0]), expiries(seen)
+    texts, names = told["texts"], told["rows"]["domain"]
+    shown = [
+        (names[int(place)], texts[host], texts[name], texts[until], days)
+        for place, own in told["presented"].items()
+        for host, name, until, days in own
+    ]
+    parts = (ends[column] for column in ("domain", "host", "name"))
+    wanted = zip(
+        *(part.map(visible) for part in parts),
+        ends["until"].dt.strftime("%Y-%m-%d"),
+        ends["days"],
+        strict=True,
+    )
+    assert len(shown) > 3
+    assert sorted(shown) == sorted(wanted)
+
+
+def test_nobody_is_named_unless_asked_for(space, made):
+    names = {*space.audited["support_contact"], *space.audited["project_contact"]} - {""}
+    named = {*space.audited["support_email"], *space.audited["project_email"]} - {""}
+    masked = "\n".join(unpacked(made[0])["texts"])
+    assert not [text for text in names | named if text in masked]
+    assert "Contacts en clair" not in made[0]
+    shown, _ = page_of(replace(space, show_contacts=True))
+    assert "Contacts en clair" in shown
+    texts = {*unpacked(shown)["texts"]}
+    assert {visible(text) for text in names if len(text) < 300} <= texts
+
+
+def test_two_contacts_that_differ_look_different(space, told):
+    columns = ("support_contact", "project_contact")
+    written = {*space.audited[columns[0]], *space.audited[columns[1]]} - {""}
+    shown = {told["texts"][at] for name in columns for own in told["rows"][name] for at in own}
+    assert len(shown) == len(written)
+
+
+def test_what_was_not_looked_at_is_unknown(space):
+    page, _ = page_of(replace(space, observation=None, declarations=None, told=None))
+    told = unpacked(page)
+    for key in ("dns", "mail", "tls", "declaration", "receives"):
+        assert set(values(told, key)) == {"unknown"}
+    assert "inconnu pour tous les domaines\N{NO-BREAK SPACE}: DNS, Messagerie, TLS, Déclaration." in page
+
+
+def test_a_list_that_is_too_old_makes_no_state(space):
+    page, _ = page_of(load_space(as_of="2027-03-03"))
+    assert set(values(unpacked(page), "state")) == {"unknown"}
+    assert "la liste est trop ancienne" in page
+
+
+def test_a_snapshot_makes_the_same_and_says_when_it_has_no_contacts(space, told, tmp_path):
+    for shareable in (False, True):
+        out = tmp_path / f"snapshot-{shareable}"
+        make_snapshot(space, out, data=resource("data/sample"), shareable=shareable)
+        kept = unpacked(load_snapshot(out).explore().html)
+        assert kept["contacts"] is not shareable
+        if not shareable:
+            assert kept == told
+        assert kept["rows"]["why"] == told["rows"]["why"]
+        assert kept["rows"]["findings"] == told["rows"]["findings"]
+
+
+def test_some_domains_only(space):
+    names = space.audited["domain"].unique().tolist()[:3]
+    told = unpacked(space.explore().html)
+    some = unpacked(explore(space, domains=names).html)
+    assert sorted(some["rows"]["domain"]) == sorted(map(visible, names))
+    assert len(some["findings"]) < len(told["findings"])
+    assert len(some["texts"]) < len(told["texts"])
+
+
+def test_in_a_notebook_it_stands_in_a_sandbox_and_a_file_is_made_when_asked_for(space, made, tmp_path):
+    explorer = space.explore()
+    shown = explorer._repr_html_()
+    assert 'sandbox="allow-scripts allow-downloads"' in shown
+    assert html_text.unescape(re.search(r'srcdoc="([^"]*)"', shown)[1]) == explorer.html == made[0]
+    explorer.save(tmp_path / "x.html")
+    assert (tmp_path / "x.html").read_text(encoding="utf-8") == explorer.html
+
+
+def test_only_its_own_script_may_run(made):
+    page = made[0]
+    script = re.search(r'<script type="module">(.*?)</script>', page, re.DOTALL)[1]
+    allowed = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"script-src &#39;sha256-{allowed}&#39;;" in page
+    assert not re.search(r"<[^>]*\s(on\w+|style)=", page.replace(script, ""))
+
+
+def test_the_same_space_makes_the_same_bytes(space, made):
+    assert page_of(load_space(as_of=SAMPLE_AS_OF))[0] == made[0]
+
+
+def test_8700_domains_fit(tmp_path):
+    rows = build(domains=8700, operators=321).rows
+    (tmp_path / "list.xml").write_bytes(b"".join(whitelist_chunks(rows)))
+    page, frame = page_of(load_space(tmp_path, as_of="2026-03-03T06:00:00Z"))
+    assert len(frame) >= 8700
+    assert len(page.encode()) <= BUDGET
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.exists(), reason="no real list beside the checkout (../shared/real)")
+def test_the_real_list_fits_and_names_nobody():
+    space = load_space(REAL, as_of=REAL_AS_OF)
+    page, frame = page_of(space)
+    assert len(page.encode()) <= BUDGET * len(frame) / 8700
+    masked = "\n".join(unpacked(page)["texts"])
+    named = {*space.audited["support_email"], *space.audited["project_email"]} - {""}
+    assert not [text for text in named if text in masked]
+
+
+def test_beside_reports_of_one_department_it_tells_of_that_alone(space, tmp_path):
+    code = "data: str = None\nas_of: str = None\ndepartment: str = None"
+    cell = nbformat.v4.new_code_cell(code, metadata={"tags": ["parameters"]})
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "notebooks" / "small.ipynb")
+    code = space.audited["department"].value_counts().index[1]
+    run_reports(
+        out=tmp_path / "out",
+        notebooks=tmp_path / "notebooks",
+        parameters={"as_of": SAMPLE_AS_OF, "department": code},
+    )
+    told = unpacked((tmp_path / "out" / "explorer.html").read_text(encoding="utf-8"))
+    own = space.audited.loc[space.audited["department"] == code, "domain"]
+    assert sorted(told["rows"]["domain"]) == sorted(map(visible, own.unique()))
+    assert '<a href="explorer.html">' in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+
+
+def test_it_lies_beside_the_reports_and_in_the_site(sample_run, sample_site):
+    index = (sample_run.out / "index.html").read_text(encoding="utf-8")
+    assert '<a href="explorer.html">' in index
+    beside = unpacked((sample_run.out / "explorer.html").read_text(encoding="utf-8"))
+    told = unpacked((sample_site.folder / "explorer.html").read_text(encoding="utf-8"))
+    assert beside["rows"]["domain"] == told["rows"]["domain"]
+    assert 'href="explorer.html"' in (sample_site.folder / "index.html").read_text(encoding="utf-8")
+    linked = [path for places in told["pages"].values() for path in places if path]
+    assert len(linked) > len(told["pages"])
+    assert all((sample_site.folder / path).is_file() for path in linked)
+    assert beside["pages"] == {}
