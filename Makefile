@@ -12,7 +12,7 @@ ARGS ?=
 UV = .venv-uv/bin/uv --quiet
 RESOLVE = $(UV) pip compile --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
-.PHONY: help report test quick lint bench oracle lab sample man dictionary lock clean
+.PHONY: help report test quick lint bench oracle lab sample man docs dictionary lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,11 @@ sample: .venv-dev/ok ## write the made-up trust space of data/sample again, its 
 man: .venv-dev/ok ## write the manual page of the command line into build/mssante-audit.1
 	.venv-dev/bin/python tools/man_page.py build/mssante-audit.1
 
+docs: .venv-docs/ok ## the documentation site, offline, warnings as errors: build/docs/index.html
+	rm -rf build/docs build/docs-sources
+	.venv-docs/bin/python tools/docs/sources.py build/docs-sources
+	.venv-docs/bin/python -m sphinx -q -W --keep-going -b html build/docs-sources build/docs
+
 dictionary: .venv-dev/ok ## write docs/data.md, what every column means, from the docstrings that say it
 	.venv-dev/bin/python tools/data_dictionary.py docs/data.md
 
@@ -56,13 +61,20 @@ lock: .venv-uv/ok ## resolve the dependencies again, with hashes
 	$(RESOLVE) requirements/uv.in -o requirements/uv.lock
 	$(RESOLVE) pyproject.toml requirements/build.in -o requirements/base.lock
 	$(RESOLVE) --extra dev --extra lab -c requirements/base.lock pyproject.toml requirements/build.in -o requirements/dev.lock
+	$(RESOLVE) -c requirements/dev.lock requirements/docs.in -o requirements/docs.lock
 
 clean: ## remove the environments and the reports
-	rm -rf .venv .venv-dev .venv-uv reports
+	rm -rf .venv .venv-dev .venv-docs .venv-uv build reports
 
 .venv-uv/ok: requirements/uv.lock
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
+	@touch $@
+
+.venv-docs/ok: .venv-uv/ok requirements/base.lock requirements/docs.lock pyproject.toml
+	$(UV) venv --clear --python $(PYTHON) $(@D)
+	$(UV) pip install --python $(@D) --require-hashes -r requirements/base.lock -r requirements/docs.lock
+	$(UV) pip install --python $(@D) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/ok .venv-dev/ok: .venv-uv/ok requirements/base.lock requirements/dev.lock pyproject.toml

@@ -125,7 +125,7 @@ def _folds(told: pd.DataFrame, parts: list[tuple[str, pd.DataFrame]]) -> str:
 
 def rule(told: Rule) -> str:
     """Return what a rule says, why it matters, what to do, what it is founded on, and an example."""
-    seen = _examples(told.audit) if told.audit in OURS else {}
+    seen = examples(told.audit) if told.audit in OURS else {}
     observed, expected, domain = seen.get(told.code, ("", "", ""))
     facts = {
         "Gravité": severity_name(told.severity),
@@ -147,9 +147,9 @@ def _sample() -> TrustSpace:
 
 
 @cache
-def _examples(name: str) -> dict[str, tuple[str, str, str]]:
+def examples(name: str, language: str = "fr") -> dict[str, tuple[str, str, str]]:
     """Return of each rule of an audit what its first finding in the sample says, expects, and is of."""
-    found = audit(name, _sample()).drop_duplicates("rule")
+    found = audit(name, _sample(), language=language).drop_duplicates("rule")
     told = found[["observed", "expected", "domain"]].itertuples(index=False, name=None)
     return dict(zip(found["rule"].tolist(), told, strict=True))
 

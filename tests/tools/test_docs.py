@@ -1,0 +1,96 @@
+"""The sources of the documentation site: every rule a page, every name of the API, texts that stay texts."""
+
+import re
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from lxml import html as lxml_html
+
+import mssante_audit as ms
+from tools.docs.sources import READERS, literal, main, rule_page, said
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("docs") / "sources"
+    main(str(folder))
+    return folder
+
+
+def test_every_rule_has_a_page_that_says_all_of_it(sources):
+    for code, rule in ms.catalogue().items():
+        page = (sources / "rules" / f"{code}.md").read_text(encoding="utf-8")
+        assert page.startswith(f"# {literal(rule.title_en)}\n")
+        for text in (rule.why_en, rule.remedy_en, rule.source, rule.severity, rule.confidence):
+            assert literal(text) in page, code
+        assert "## Evidence" in page, code
+    assert said().keys() == ms.catalogue().keys()
+
+
+def test_nearly_every_rule_shows_its_case_in_the_sample(sources):
+    fired = set(ms.audit_all(ms.load_space(as_of="2026-03-03"))["rule"])
+    shown = {
+        path.stem
+        for path in (sources / "rules").glob("*.md")
+        if "## In the sample" in path.read_text("utf-8")
+    }
+    assert fired <= shown
+    assert len(shown) > 100
+
+
+def test_every_page_is_for_somebody_and_every_link_leads_somewhere(sources):
+    pages = {path.relative_to(sources).with_suffix("").as_posix() for path in sources.rglob("*.md")}
+    listed = {page for own in READERS.values() for page in own} | {"readme", "index"}
+    assert pages - {f"rules/{code}" for code in ms.catalogue()} | {"cookbook"} == listed
+    for path in sources.rglob("*.md"):
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
+            assert (path.parent / link).exists(), (path, link)
+
+
+def test_the_api_names_what_is_promised(sources):
+    named = re.findall(
+        r"^\.\. auto\w+:: mssante_audit\.(\w+)$", (sources / "api.md").read_text("utf-8"), re.M
+    )
+    assert {"AUDITS", *named} == set(ms.__all__)
+
+
+def test_a_text_of_a_rule_stays_a_text():
+    hostile = "<script>x</script> [x](javascript:y) `z` | a\n# b {{ c }} ```{eval-rst} *d*"
+    rule = replace(
+        ms.rule("DN_ID_LUHN"), title_en=hostile, why_en=hostile, remedy_en=hostile, source=f"none {hostile}"
+    )
+    page = rule_page(rule, "")
+    assert not re.search(r"(?<!\\)<script|(?<!\\)\[x|^# b|(?<!\\)```\{eval", page, re.M)
+
+
+def test_the_site_that_is_there_has_no_link_that_leads_nowhere():
+    built = ROOT / "build" / "docs"
+    if not (built / "index.html").is_file():
+        pytest.skip("no documentation site here: make docs")
+    for path in built.rglob("*.html"):
+        page = lxml_html.fromstring(path.read_bytes())
+        loaded = page.xpath("//script/@src | //link[@rel='stylesheet']/@href | //img/@src")
+        assert [one for one in loaded if one.startswith(("http:", "https:", "//"))] == []
+        for link in {*page.xpath("//a/@href"), *loaded}:
+            file, _, mark = link.partition("#")
+            if ":" in file:
+                continue
+            target = path.parent / file.partition("?")[0] if file else path
+            assert target.exists(), (path.name, link)
+            if mark and target.suffix == ".html":
+                ids = (
+                    lxml_html.fromstring(target.read_bytes()).xpath("//@id")
+                    if target != path
+                    else page.xpath("//@id")
+                )
+                assert mark in ids, (path.name, link)
+
+
+def test_make_names_its_target():
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "make docs" in done.stdout
+    assert "make man" in done.stdout
