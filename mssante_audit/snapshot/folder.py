@@ -18,8 +18,9 @@ file          one row
 ``register``  a declaration (`mssante_audit.declarations.register`)
 ============  ================================================================================================
 
-Below ``private/``: the same rows of ``entries`` and ``register`` with the columns that name persons; subject
-and facts of findings, persons in clear; what could not be read of the register; where the data lie.
+Below ``private/``: the same rows of ``entries`` and ``register`` with the columns that name persons;
+subject, facts, domain and operator of findings, persons in clear; what could not be read of the register;
+where the data lie.
 """
 
 from __future__ import annotations

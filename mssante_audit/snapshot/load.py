@@ -204,6 +204,8 @@ def _found(folder: Path, made: Iterable[str]) -> dict[str, Any]:
     told = read_frame(folder, "findings", needed)
     for name in ("subject", "facts"):
         told[name] = _listed(told[f"own_{name}" if f"own_{name}" in told else name])
+    for name in ("domain", "operator"):
+        told[name] = told.get(f"own_{name}", told[name])
     told["subject"] = [tuple(parts) for parts in told["subject"]]
     told["rows"] = [tuple(rows) for rows in _listed(told["rows"])]
     told["evidence"] = told["evidence_raw"]

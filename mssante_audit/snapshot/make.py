@@ -152,8 +152,9 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         "changes": changes_of(space),
         **seen,
     }
-    own = {f"own_{name}": list(map(dumped, told[name])) for name in ("subject", "facts")}
-    private = {"findings": pd.DataFrame({"own_fingerprint": told["fingerprint"], **own})}
+    own: dict[str, Any] = {f"own_{name}": list(map(dumped, told[name])) for name in ("subject", "facts")}
+    own |= {f"own_{name}": told[name] for name in ("fingerprint", "domain", "operator")}
+    private = {"findings": pd.DataFrame(own)}
     if space.mailboxes is not None:
         frames["mailboxes"] = space.mailboxes.counts.frame
     if space.declarations is not None:
