@@ -128,8 +128,8 @@ def points_of(
 def one_line(text: str, most: int) -> str:
     r"""Return a text of the data on one line, nothing invisible in it, cut at `most` characters.
 
-    >>> one_line("a  b\\nc", 80), one_line("abcdef", 3)
-    ('a␣␣b\\\\u000ac', 'abc…')
+    >>> print(one_line("a  b\nc", 80), one_line("abcdef", 3))
+    a␣␣b\u000ac abc…
     """
     shown = re.sub(" {2,}", lambda run: "␣" * len(run[0]), visible(text).strip())
     return shown if len(shown) <= most else f"{shown[:most].rstrip()}…"
