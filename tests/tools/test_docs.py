@@ -47,7 +47,8 @@ def test_every_page_is_for_somebody_and_every_link_leads_somewhere(sources):
     listed = {page for own in READERS.values() for page in own} | {"readme", "index"}
     assert pages - {f"rules/{code}" for code in ms.catalogue()} | {"cookbook"} == listed
     for path in sources.rglob("*.md"):
-        for link in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
+        text = path.read_text(encoding="utf-8")
+        for link in re.findall(r"\]\((?!https?:)([^)#]+\.(?:md|png|ipynb))", text):
             assert (path.parent / link).exists(), (path, link)
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 READERS = {
     "The analyst": ("cookbook", "data", "domains", "snapshot", "verdicts", "rules/index", "api"),
     "The scheduled job": ("schedule", "archive", "observing", "mailboxes", "tls"),
-    "The reader": ("site",),
+    "The reader": ("site", "explorer"),
     "The operator": ("dossiers", "declarations"),
     "The contributor": ("architecture", "contributing", "dns_audit", "dns_verdicts", "dns_oracle", "changes"),
 }
