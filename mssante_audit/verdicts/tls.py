@@ -9,6 +9,7 @@ cause          grade    meaning
 ``tls-none``   fail     none is, of those that were seen, and all were
 ``tls-old``    unknown  what was seen is older than `observation_max_age_days`
 ``tls-unseen`` unknown  a server was not seen, and those that were do not decide
+``tls-alone``  unknown  names and dates are right; no anchors were at hand to judge a chain by
 ============== ======== =====================================================================================
 """
 
@@ -21,7 +22,7 @@ from mssante_audit.audits.certificates.servers import right
 from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.space.trust import TrustSpace
 
-CAUSES = ("tls-none", "tls-some", "tls-old", "tls-unseen")
+CAUSES = ("tls-none", "tls-some", "tls-old", "tls-unseen", "tls-alone")
 """What decides, where it is not ok."""
 
 
@@ -43,8 +44,11 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
         whole = len(fresh) == len(servers) and not seen.missing[domain]
         if len(set(fresh)) == 2:
             found[domain] = Tls("warn", "tls-some")
+        elif fresh and whole and not fresh[0]:
+            found[domain] = Tls("fail", "tls-none")
         elif fresh and whole:
-            found[domain] = Tls("ok") if fresh[0] else Tls("fail", "tls-none")
+            judged = all(server.chain and server.chain.state for server in told)
+            found[domain] = Tls("ok") if judged else Tls("unknown", "tls-alone")
         else:
             found[domain] = Tls("unknown", "tls-old" if len(fresh) < len(told) else "tls-unseen")
     return found

@@ -55,6 +55,7 @@ class Wires:
     visits: dict[str, tuple[tuple[str, ...], Visit]] = field(default_factory=dict)
     at: datetime = AT
     crls: list[Path] = field(default_factory=list)
+    anchored: bool = True
 
     def __post_init__(self) -> None:
         self.presents(ONE, GOOD, (ALPHA_MX,)).presents(TWO, BETA, (BETA_MX,))
@@ -92,7 +93,7 @@ class Wires:
         assert not aside
         anchors = self.tmp_path / "anchors.pem"
         anchors.write_bytes(b"".join(one.certificate.public_bytes(Encoding.PEM) for one in (ROOT, BETWEEN)))
-        whitelist = replace(space.whitelist, anchors=(anchors, *self.crls))
+        whitelist = replace(space.whitelist, anchors=(anchors, *self.crls) if self.anchored else ())
         return replace(space, whitelist=whitelist, observed={"tls": observed})
 
     def told(self) -> pd.DataFrame:
@@ -315,6 +316,10 @@ STATES: dict[str, tuple[Callable[[Wires], object], str, str, list[str]]] = {
     "one not seen": (lambda w: w.second_host(), "unknown", "yes", []),
     "soon to expire": (
         lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT, days=9)), "warn", "yes", [],
+    ),
+    "no anchors": (lambda w: setattr(w, "anchored", False), "unknown", "yes", []),
+    "no anchors, another's name": (
+        lambda w: setattr(w.presents(ONE, of(OTHER_DN)), "anchored", False), "fail", "no", ["tls-none"],
     ),
     "seen too long ago": (lambda w: setattr(w, "at", AT - timedelta(30)), "unknown", "yes", []),
 }  # fmt: skip
