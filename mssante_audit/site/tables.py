@@ -211,6 +211,8 @@ class Group:
 
     rules: str
     """Severity and title of each, as HTML; "" where there is none."""
+    observed: str
+    """When the DNS was asked about all of them; "" where each says its own."""
     domains: tuple[tuple[str, str, str], ...]
     """Anchor, name and how many findings, all plain text."""
 
@@ -227,27 +229,32 @@ def grouped(links: Links, domains: Sequence[Domain]) -> list[Group]:
         groups.setdefault(tuple(codes), []).append(domain)
     # Findings stand in order of severity, so that the least position is the worst.
     ordered = sorted(groups.items(), key=lambda g: min(g[1][0].findings, default=len(rules)))
-    return [
-        Group(
-            " ".join(
-                f"{badge(catalogue()[code].severity)} {links.rule(catalogue()[code])}" for code in codes
-            ),
-            tuple((d.anchor, visible(d.name), _on_domain(links.view, d)) for d in own),
-        )
-        for codes, own in ordered
-    ]
+    return [_group(links, codes, own) for codes, own in ordered]
 
 
-def _on_domain(view: View, domain: Domain) -> str:
+def _group(links: Links, codes: Sequence[str], own: Sequence[Domain]) -> Group:
+    rules = " ".join(f"{badge(catalogue()[code].severity)} {links.rule(catalogue()[code])}" for code in codes)
+    observed = [_observed(links.view, domain) for domain in own]
+    once = observed[0] if len(set(observed)) == 1 else ""
+    told = (
+        (d.anchor, visible(d.name), ", ".join(filter(None, (_on_domain(d), "" if once else at))))
+        for d, at in zip(own, observed, strict=True)
+    )
+    return Group(rules, once, tuple(told))
+
+
+def _observed(view: View, domain: Domain) -> str:
+    if domain.test or not domain.rows or view.space.observation is None:
+        return ""
+    at = view.observed_at.get(domain.name)
+    return f"DNS observé le {day(at)}" if at else "DNS jamais observé"
+
+
+def _on_domain(domain: Domain) -> str:
     if domain.test:
         return "entrée de test, mise à part"
     found = count(len(domain.findings), "constat") if domain.findings else "aucun constat"
-    if not domain.rows:
-        return f"{found}, pas dans la liste"
-    if view.space.observation is None:
-        return found
-    at = view.observed_at.get(domain.name)
-    return f"{found}, DNS observé le {day(at)}" if at else f"{found}, DNS jamais observé"
+    return found if domain.rows else f"{found}, pas dans la liste"
 
 
 def domains_frame(view: View, domains: Sequence[Domain]) -> pd.DataFrame:
