@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from mailboxes_made_up import CANARY, many, text
-from test_fetch import authority as authority
 from test_fetch import give, quick, serving
 from typer.testing import CliRunner
 

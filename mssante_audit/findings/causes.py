@@ -110,8 +110,8 @@ def causes(
     >>> from mssante_audit import audit_all, load_space
     >>> space = load_space(as_of="2026-03-03")
     >>> first = causes(audit_all(space), space.audited, space.published).iloc[0]
-    >>> first["severity"], first["rules"], int(first["domains"])
-    ('critical', ('DNS_DELEGATION_DEAD',), 2)
+    >>> first["severity"], "DNS_MX_REFUSED" in first["rules"], int(first["domains"])
+    ('critical', True, 11)
     """
     todo = actionable(findings)
     groups: dict[tuple[str, str], list[Mapping[Any, Any]]] = {}

@@ -28,17 +28,15 @@ from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.space.trust import Thresholds, TrustSpace
-from tools.sample.dns_world import KEY
 
 NS = ("ns1.alpha.example", "ns2.gamma.example")
+KEY = "257 3 8 AwEAAaz/tAm8yTn4Mfeh5eyI96WSVexTBAvkMgJzkKTOiW1vkIbzxeF3"
 ALPHA_DECLARED = f"{DELEGATED},X,,,{NS[0]},{NS[1]},"
 BETA_DECLARED = f"{REDIRECTED},,X,,,,{BETA_MX}"
 
 
-def ds_of(key: str = KEY) -> str:
-    made = dns.dnssec.make_ds(
-        dns.name.from_text(DELEGATED), dns.rdata.from_text("IN", "DNSKEY", key), "SHA256"
-    )
+def ds_of(key: str = KEY, zone: str = DELEGATED) -> str:
+    made = dns.dnssec.make_ds(dns.name.from_text(zone), dns.rdata.from_text("IN", "DNSKEY", key), "SHA256")
     return made.to_text()
 
 
@@ -99,8 +97,11 @@ def own_name(scene: Scene, own: tuple[str, ...] = (ONE,), glue: tuple[str, ...] 
 
 
 def signed(scene: Scene, key: str = "", ds: str = "") -> None:
-    scene.world.anchor(scene.parent)
-    scene.zone.signed = True
+    """Give both zones keys, and the root their DS; no signature is made."""
+    root, parent = scene.world.root, scene.parent
+    root.signed = parent.signed = scene.zone.signed = True
+    parent.add(parent.name, "DNSKEY", KEY)
+    root.add(parent.name, "DS", ds_of(zone=parent.name))
     if key:
         scene.zone.add(DELEGATED, "DNSKEY", key)
     if ds:

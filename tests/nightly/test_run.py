@@ -81,7 +81,7 @@ def test_what_a_run_remembers_is_beside_it(two_nights):
         ".lock", ".step.lock", "runs", "site", "state",
     ]  # fmt: skip
     assert sorted(path.name for path in (place.output / "state").iterdir()) == [
-        "ledger.json", "log.jsonl", "run.json", "trend.json",
+        "ledger.json", "log.jsonl", "metrics.prom", "run.json", "trend.json",
     ]  # fmt: skip
     (scope,) = place.state("ledger.json").values()
     assert list(scope["runs"]) == ["2026-02-03T06:00:00+00:00", "2026-03-03T06:00:00+00:00"]
@@ -99,7 +99,7 @@ def test_the_log_has_each_step_with_its_time_and_outcome(two_nights):
     assert 0 < audit["seconds"] < 120
     human = (place.runs[-1] / "log.txt").read_text(encoding="utf-8").splitlines()
     assert len(human) == len(last)
-    assert re.search(r"Z  audit      done +\d+\.\d s  \d+ findings, 0 waived$", human[3])
+    assert re.search(r"Z  audit      done +\d+\.\d s  \d+ findings, 0 waived$", human[4])
     assert place.state("run.json")["exit_status"] == 0
 
 

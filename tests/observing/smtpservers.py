@@ -100,7 +100,7 @@ def _users(folder: Path) -> None:
 
 
 def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    for _ in range(200):
+    for _ in range(1500):
         with suppress(OSError), socket.create_connection((address, 25), 1):
             return
         if process.poll() is not None:

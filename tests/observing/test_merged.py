@@ -85,7 +85,7 @@ def test_a_spot_check_refreshes_its_domains_and_hides_none(folder):
     }  # fmt: skip
     [gone] = found(space, "DNS_MX_UNRESOLVED")
     assert gone["rows"] == (3,)
-    assert gone["evidence"].endswith(f"({spot})")
+    assert gone["evidence"].endswith(f"({spot}, 2026-03-02)")
     told = methods(space.observation, [DELEGATED, REDIRECTED])
     assert (told["observed_at"] - AT < HOUR).tolist() == [True, False], "each has its own age"
 

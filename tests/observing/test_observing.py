@@ -201,7 +201,7 @@ try:
         observe(["ch-a.mssante.fr", "ch-prive.mssante.fr"], path, s)
         o = load_observation(path)
         q = o.queries[o.queries["zone"] == "ch-a.mssante.fr"]
-        print(o.ipv6, sorted(set(q["address"])), set(q["outcome"]), end=" ")
+        print(o.ipv6, sorted(set(q["address"])), sorted(set(q["outcome"])), end=" ")
         print(methods(o, ["ch-a.mssante.fr", "ch-prive.mssante.fr"])["method"].tolist())
         (line,) = o.queries[o.queries["address"] == "192.168.1.1"].itertuples()
         print(line.attempt, line.flags)
@@ -210,9 +210,9 @@ finally:
 """
     done = in_namespace(code, *(f"{a}/{128 if ':' in a else 32}" for a in (root4, root6, tld, op4, op6)))
     assert done.stdout.splitlines() == [
-        f"True ['{op4}', '{op6}'] {{'answer'}} ['delegated', 'delegated']",
+        f"True ['{op4}', '{op6}'] ['answer', 'nxdomain'] ['delegated', 'delegated']",
         "0 private",
-        f"False ['{op4}'] {{'answer'}} ['delegated', 'delegated']",
+        f"False ['{op4}'] ['answer', 'nxdomain'] ['delegated', 'delegated']",
         "0 private",
     ], done.stderr
 
