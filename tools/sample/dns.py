@@ -278,7 +278,7 @@ def _clean(dns: SampleDns) -> None:
 
 def _parent(dns: SampleDns, *, defects: bool) -> None:
     """Have the parent's servers carry its zone; the second an older copy, if there are to be defects."""
-    if defects:
+    if defects and dns.signed:
         anchor(dns.world, dns.parent, dns.at)
     other = dns.parent.copy() if defects else dns.parent
     for (_, address), zone in zip(PARENTS, (dns.parent, other), strict=True):
