@@ -40,7 +40,7 @@ def test_a_renewal_is_asked_for_in_two_steps(wires: Wires) -> None:
     text = letter(wires)
     certificate, white_list = text.index("Le certificat : en demander un nouveau"), text.index("La liste :")
     assert certificate < white_list
-    assert "garder l’ancien certificat jusqu’à l’inscription" in text
+    assert "n’installer le nouveau certificat qu’alors" in " ".join(text.split())
 
 
 def test_what_is_over_is_said_to_be(wires: Wires) -> None:
