@@ -157,7 +157,7 @@ def form(
     from mssante_audit.base.instants import parse_instant
     from mssante_audit.base.resources import resource
     from mssante_audit.declarations.form_write import SIGNED, write_form
-    from mssante_audit.declarations.register import find_register, load_declarations, records
+    from mssante_audit.declarations.register import domain_key, find_register, load_declarations, records
 
     data = data or resource("data/sample")
     source = find_register(data) if data.is_dir() else data
@@ -165,7 +165,7 @@ def form(
         raise InputError("no register here", file=str(data), remedy="Name it declarations.csv or .xlsx")
     register = load_declarations(source, columns=columns)
     current = register.at(parse_instant(as_of))
-    key = domain.strip().lower().rstrip(".")
+    key = domain_key(domain)
     row = current[current["domain_key"] == key]
     if row.empty:
         near = difflib.get_close_matches(key, current["domain_key"], n=3)

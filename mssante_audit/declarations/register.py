@@ -226,8 +226,17 @@ def due_from(declarations: pd.DataFrame) -> pd.Series:
     return days.where(declarations["date"].notna())
 
 
+def domain_key(name: str) -> str:
+    """Return a domain or server as it is compared: in lower case, without outer blanks and final dot.
+
+    >>> domain_key(" CH-XYZ.mssante.fr.")
+    'ch-xyz.mssante.fr'
+    """
+    return name.strip().lower().rstrip(".")
+
+
 def domain_keys(domains: pd.Series) -> pd.Series:
-    """Return domains as they are compared: in lower case, without outer blanks and final dot."""
+    """Return the `domain_key` of each of a column."""
     return domains.str.strip().str.lower().str.rstrip(".")
 
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mssante_audit.base.french import typeset
+from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.remedies import said
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.space.trust import TrustSpace
@@ -91,7 +92,7 @@ class Belongings:
 
     def is_own_domain(self, domain: str, operator_id: str) -> bool:
         """Tell whether the lists or a declaration give a domain to `operator_id`."""
-        key = domain.strip().lower().rstrip(".")
+        key = domain_key(domain)
         return operator_id in self.hosts.get(key, self.odd.get(key, frozenset()))
 
 
@@ -172,7 +173,7 @@ class _Claims:
 
     def host(self, name: str, owner: str) -> None:
         """Claim a domain, a certificate name or a server."""
-        key = name.strip().lower().rstrip(".")
+        key = domain_key(name)
         if "." in key and _PLAIN.fullmatch(key):
             self.hosts[key].add(owner)
         elif _PLAIN.fullmatch(key):  # a certificate for a bare word: only its mention as one is looked for

@@ -21,6 +21,7 @@ from mssante_audit.audits import parted
 from mssante_audit.audits.reconciliation.matching import match, no_statuses
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.french import typeset
+from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import Belongings, belongings
 from mssante_audit.dossiers.own import own_contacts
 from mssante_audit.dossiers.peers import PEERS_MIN as PEERS_MIN
@@ -250,7 +251,7 @@ def _survey(space: TrustSpace) -> Survey:
 def _hosts(space: TrustSpace, kind: str) -> dict[str, tuple[str, ...]]:
     named: defaultdict[str, set[str]] = defaultdict(set)
     for domain, host in hosts(space, kind).itertuples(index=False):
-        named[domain.strip().lower().rstrip(".")].add(host.rstrip("."))
+        named[domain_key(domain)].add(host.rstrip("."))
     return {domain: tuple(sorted(names)) for domain, names in named.items()}
 
 
@@ -386,7 +387,7 @@ def _domains(common: Survey, entries: pd.DataFrame, operator_id: str) -> pd.Data
                 str(told.get("declared", "")),
                 str(told.get("method", "")),
                 whose.safe(str(told.get("why", "")), operator_id),
-                common.statuses.get((domain.strip().lower().rstrip("."), operator_id), ""),
+                common.statuses.get((domain_key(domain), operator_id), ""),
             )
         )
     columns = ["domain", "description", "certificates", "declared", "method", "why", "status"]

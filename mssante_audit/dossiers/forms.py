@@ -15,7 +15,7 @@ import pandas as pd
 from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.form_write import EMPTIED, SIGNED, write_form
 from mssante_audit.declarations.headings import fields
-from mssante_audit.declarations.register import records
+from mssante_audit.declarations.register import domain_key, records
 from mssante_audit.dossiers.facts import Dossier, survey
 from mssante_audit.dossiers.points import Point, one_line
 from mssante_audit.dossiers.remedies import said
@@ -42,9 +42,9 @@ def forms(told: Dossier) -> tuple[Form, ...]:
     """Return Annexe 1 for domains of an operator whose points ask for one, those it declared itself first."""
     own, wanted = (
         _declared(told),
-        dict.fromkeys(key for p in told.points if _asks(p) for key in map(_key, p.domains)),
+        dict.fromkeys(key for p in told.points if _asks(p) for key in map(domain_key, p.domains)),
     )
-    listed = {_key(domain) for domain in told.entries["domain"]}
+    listed = {domain_key(domain) for domain in told.entries["domain"]}
     known = {*own["domain_key"]} if own is not None else set()
     chosen = [key for key in wanted if key in known] + [k for k in wanted if k in listed and k not in known]
     written = []
@@ -63,7 +63,7 @@ def reported(told: Dossier, key: str) -> frozenset[str]:
     wrong: set[str] = set()
     for one in found.to_dict("records"):
         touched = [domain.get(row, "") for row in one["rows"]] or [one["domain"]]
-        if key in map(_key, touched):
+        if key in map(domain_key, touched):
             kinds = tuple(start for word, start in _CONTACTS.items() if word in one["observed"])
             wrong |= {
                 name
@@ -77,10 +77,6 @@ def reported(told: Dossier, key: str) -> frozenset[str]:
 
 def _asks(point: Point) -> bool:
     return any(code.startswith(tuple(said()["forms"])) for code in point.rules)
-
-
-def _key(domain: str) -> str:
-    return domain.strip().lower().rstrip(".")
 
 
 def _declared(told: Dossier) -> pd.DataFrame | None:
@@ -110,7 +106,7 @@ def _record(told: Dossier, key: str, declared: pd.DataFrame | None) -> dict[str,
 
 def _of_list(told: Dossier, key: str) -> dict[str, str]:
     """Return what the list says of a domain, where all of the operator's rows say the same."""
-    rows = told.entries[[_key(domain) == key for domain in told.entries["domain"]]]
+    rows = told.entries[[domain_key(domain) == key for domain in told.entries["domain"]]]
     found = {
         "structure_name": told.name,
         "structure_id": told.operator_id if told.kind else "",
@@ -132,7 +128,7 @@ def _of_dns(told: Dossier, key: str) -> dict[str, str]:
     """Return the servers that the DNS names, where they are as many as the form has lines for."""
     common = survey(told.space)
     methods = {
-        _key(domain): method
+        domain_key(domain): method
         for domain, method in zip(told.domains["domain"], told.domains["method"], strict=True)
     }
     method = methods.get(key, "")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from mssante_audit.audits.delegation_vs_redirection.observed import declarations, seen_of
 from mssante_audit.base.errors import InputError, UnknownNameError
+from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.observe.dns.exchangers import exchangers
@@ -119,7 +120,7 @@ def behind(space: TrustSpace, host: str) -> pd.DataFrame:
             "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
         )
     found = pd.concat([hosts(space, kind).assign(kind=kind) for kind in ("NS", "MX")], ignore_index=True)
-    names, wanted = found["host"].map(_plain), _plain(host)
+    names, wanted = found["host"].map(domain_key), domain_key(host)
     if wanted not in set(names):
         near = difflib.get_close_matches(wanted, names.unique().tolist(), 3, cutoff=0.6)
         raise UnknownNameError(
@@ -128,7 +129,3 @@ def behind(space: TrustSpace, host: str) -> pd.DataFrame:
     owners = space.audited.drop_duplicates("domain")[["domain", "operator_id", "operator"]]
     held = found[names == wanted].merge(owners, on="domain", how="left")
     return held[["domain", "kind", "host", "operator_id", "operator"]]
-
-
-def _plain(host: str) -> str:
-    return host.strip().rstrip(".").lower()

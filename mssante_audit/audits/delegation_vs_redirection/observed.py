@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from typing import Any, NamedTuple, cast
 
+from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.frame import Finding, Subject, row_ranges
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.view import Path, view_of
@@ -189,14 +190,10 @@ def declarations(space: TrustSpace) -> dict[str, Declared]:
     for ticks, (domain, first, second, mail) in zip(ticked, told, strict=True):
         kinds = [box for box, tick in zip(boxes, ticks, strict=True) if tick]
         kind = "withdrawal" if "withdrawal" in kinds else kinds[0] if len(kinds) == 1 else ""
-        servers = tuple(sorted({_name(s) for s in (first, second) if s.strip()}))
+        servers = tuple(sorted({domain_key(s) for s in (first, second) if s.strip()}))
         if domain:
-            found[domain] = Declared(kind, servers, _name(mail))
+            found[domain] = Declared(kind, servers, domain_key(mail))
     return found
-
-
-def _name(text: str) -> str:
-    return text.strip().lower().rstrip(".")
 
 
 def server(zone: ZoneView, address: str, **more: Any) -> dict[str, Any]:
