@@ -6,7 +6,7 @@ import json
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -56,6 +56,14 @@ def fault(model: type[BaseModel], error: ErrorDetails) -> str:
     if kind in ("string_too_short", "too_short"):
         return f"{name} is empty"
     return f"{name}: {given} is not of the right form"
+
+
+def refusal(model: type[BaseModel], error: ValidationError) -> str:
+    """Say in one line, by the first fault, why values are not of a model; a key that it has not is named."""
+    first = error.errors()[0]
+    if first["type"] == "extra_forbidden":
+        return f"no such key: {'.'.join(map(str, first['loc']))}"
+    return fault(model, first)
 
 
 def is_secret(field: FieldInfo) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.fields import fault
+from mssante_audit.base.fields import refusal
 from mssante_audit.base.settings import Line, Names, Section
 
 FILE = "scope.toml"
@@ -51,11 +51,7 @@ def read_scope(path: Path) -> Scope:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"not a scope: {error}", file=path.name, remedy=_REMEDY) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        extra = first["type"] == "extra_forbidden"
-        told = f"no such key: {name}" if extra else fault(_File, first)
-        raise InputError(told, file=path.name, remedy=_REMEDY) from None
+        raise InputError(refusal(_File, error), file=path.name, remedy=_REMEDY) from None
     if not (scope.operators or scope.region.strip() or scope.department.strip()):
         raise InputError(
             "names nobody", file=path.name, remedy=f"{_REMEDY}; without a scope, remove the file"

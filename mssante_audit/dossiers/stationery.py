@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.fields import fault
+from mssante_audit.base.fields import refusal
 from mssante_audit.base.settings import Letter, Section
 
 PICTURES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
@@ -79,11 +79,8 @@ def read_stationery(file: Path) -> Stationery:
     try:
         read = _File.model_validate({"letter": told["letter"]}, context=file.resolve().parent)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        unknown = first["type"] == "extra_forbidden"
-        message = f"no such key: {name}" if unknown else fault(_File, first)
-        raise InputError(message, file=str(file), remedy=f"Keys: {', '.join(Letter.model_fields)}") from None
+        remedy = f"Keys: {', '.join(Letter.model_fields)}"
+        raise InputError(refusal(_File, error), file=str(file), remedy=remedy) from None
     return stationery(read.letter)
 
 
