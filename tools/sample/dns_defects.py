@@ -5,7 +5,7 @@ The truth is written down as a defect is made, from the definition of the rules;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,16 @@ def _declared(dns: SampleDns) -> None:
     dns.free += [d for d, told in dns.declared.items() if told == "delegation" and dns.members.get(d) == [d]]
 
 
+def _hosted(dns: SampleDns) -> Iterator[tuple[str, str]]:
+    """Yield zones with a listed domain right below, which has none below itself and was not declared."""
+    for top, hosted in dns.members.items():
+        for domain in hosted:
+            name = canonical(domain)
+            alone = sum(is_under(canonical(other), name) for other in hosted) == 1
+            if name.partition(".")[2] == top in dns.zones and domain not in dns.declared and alone:
+                yield top, domain
+
+
 def _unsafe(dns: SampleDns) -> None:
     domain = dns.take()
     dns.parent.add(domain, "MX", *dns.mx(domain))
@@ -75,14 +85,7 @@ def _unsafe(dns: SampleDns) -> None:
         dns.world.serve(dns.parent, address)
         dns.world.servers[address].mixed = (domain,)
     dns.record("DNS_CUT_WITH_DATA", domain)
-    top, star = next(
-        (top, domain)
-        for top, hosted in dns.members.items()
-        for domain in hosted
-        if canonical(domain).partition(".")[2] == top in dns.zones
-        and domain not in dns.declared
-        and sum(is_under(canonical(other), canonical(domain)) for other in hosted) == 1
-    )
+    top, star = next(_hosted(dns))
     del dns.zones[top].records[canonical(star)]
     dns.zones[top].add(f"*.{top}", "MX", f"50 {dns.mail[star]}")
     dns.lost.add(star)
@@ -357,15 +360,7 @@ def _chains(dns: SampleDns) -> None:
     signer.sign(begins=-30, ends=-2, only=("A",))
     dns.record("DNS_MX_BOGUS", domain)
     # Below a zone that is not signed: a DS is of no use there.
-    top, domain = next(
-        (top, domain)
-        for top, hosted in dns.members.items()
-        for domain in hosted
-        if canonical(domain).partition(".")[2] == top in dns.zones
-        and domain not in dns.declared
-        and domain not in dns.lost
-        and sum(is_under(canonical(other), canonical(domain)) for other in hosted) == 1
-    )
+    top, domain = next(found for found in _hosted(dns) if found[1] not in dns.lost)
     name, above = canonical(domain), dns.zones[top]
     servers = [dns.fresh()[0] for _ in range(2)]
     zone = Zone(name).soa(SERIAL).add(name, "NS", *servers).add(name, "MX", *above.records.pop(name)["MX"])
