@@ -218,9 +218,9 @@ def _survey(space: TrustSpace) -> Survey:
     raw = concat(parted(name, space)[0] for name in audits())
     findings = worded(raw, show_contacts=space.show_contacts)
     known = dict(zip(raw["fingerprint"], raw["facts"], strict=True))
+    masked = {key: told_to(facts, lambda _: False) for key, facts in known.items()}
     remedies = {
-        key: remedy(code, told_to(known[key], lambda _: False))
-        for key, code in zip(raw["fingerprint"], raw["rule"], strict=True)
+        key: remedy(code, masked[key]) for key, code in zip(raw["fingerprint"], raw["rule"], strict=True)
     }
     found = _by_operator(findings, space.entries)
     records = method_records(space)
@@ -229,7 +229,7 @@ def _survey(space: TrustSpace) -> Survey:
     at = {} if ending is None else {str(d): rows for d, rows in ending.groupby("domain").indices.items()}
     return Survey(
         findings,
-        {key: facts for key, facts in known.items() if told_to(facts, lambda _: False) is not facts},
+        {key: facts for key, facts in known.items() if masked[key] is not facts},
         remedies,
         belongings(space),
         found,

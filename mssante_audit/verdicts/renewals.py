@@ -37,16 +37,12 @@ def renewals(space: TrustSpace) -> pd.DataFrame:
 
 
 def _renewals(space: TrustSpace) -> pd.DataFrame:
-    found, seen = changes(space.files.get("tls", ()), space.as_of), presented(space)
-    of: dict[str, list[str]] = {}
-    for domain, servers in seen.of.items():
-        for server in servers:
-            of.setdefault(server.address, []).append(domain)
-    found = found[found["address"].isin(set(of))].reset_index(drop=True)
+    found, served = changes(space.files.get("tls", ()), space.as_of), presented(space).served
+    found = found[found["address"].isin(set(served))].reset_index(drop=True)
     names = dict(
         zip(*(space.audited.drop_duplicates("domain")[n] for n in ("domain", "operator")), strict=True)
     )
-    domains = [tuple(of[address]) for address in found["address"]]
+    domains = [tuple(served[address]) for address in found["address"]]
     told = _listed(space, found, domains)
     return found.assign(
         domains=pd.Series(domains, dtype="object"),
