@@ -166,8 +166,9 @@ def revocation(chain: Sequence[x509.Certificate], files: Collection[Path], at: d
     at
         The time.
     """
-    found = [Status(doubt="unreadable", file=file.name) for file in files if _load(file) is None]
-    lists = [(file, told) for file in files if (told := _load(file))]
+    read = [(file, _load(file)) for file in files]
+    found = [Status(doubt="unreadable", file=file.name) for file, told in read if told is None]
+    lists = [(file, told) for file, told in read if told is not None]
     for certificate, issuer in pairwise(chain):
         for status in (_said(file, told, certificate, issuer, at) for file, told in lists):
             if status.said == "revoked":
@@ -234,5 +235,5 @@ def _signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bo
         return issuer.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
     except x509.ExtensionNotFound:
         return True
-    except (*UNREADABLE, TypeError):
+    except UNREADABLE:
         return False
