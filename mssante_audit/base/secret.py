@@ -11,7 +11,6 @@ from mssante_audit.base.errors import InputError
 
 FORM = r"^((file:|env:)[^\x00\s][^\x00]*)?$"
 """What settings may say instead of a secret: ``file:PATH`` or ``env:VARIABLE``."""
-REMEDY = 'Write "file:PATH" or "env:VARIABLE": where the secret is, and not the secret'
 
 _LONGEST = 4096
 _USER = re.compile(r"(?<=://)[^\s\"']*@")

@@ -75,7 +75,7 @@ Tolerated = Annotated[
 Secret = Annotated[
     str, AfterValidator(_secret_placed), Field(pattern=FORM, json_schema_extra={"writeOnly": True})
 ]
-Bundle = Annotated[Path | None, BeforeValidator(_placed_if_any, json_schema_input_type=str)]
+OptionalFile = Annotated[Path | None, BeforeValidator(_placed_if_any, json_schema_input_type=str)]
 Address = Annotated[str, Field(pattern=r"^[^\s<>@,;]+@[^\s<>@,;]+$")]
 Days = Annotated[int, Field(ge=0, le=36_500)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -129,7 +129,7 @@ class Fetch(Section):
         description="Where the list is published. User, password and query in it are shown nowhere.",
         repr=False,
     )
-    ca_bundle: Bundle = Field(
+    ca_bundle: OptionalFile = Field(
         default="",
         validate_default=True,
         description="Certificates to trust for TLS: the server's are IGC-Santé's, which no system knows. "
@@ -184,12 +184,12 @@ class ObserveTls(Section):
     source_address: str = Field(
         default="", description='Address to connect from; the system\'s choice if "".'
     )
-    client_certificate: Bundle = Field(
+    client_certificate: OptionalFile = Field(
         default="",
         validate_default=True,
         description="Certificate to show to servers that demand one, with the chain behind it (PEM).",
     )
-    client_key: Bundle = Field(
+    client_key: OptionalFile = Field(
         default="", validate_default=True, description="Its key (PEM), which is never written anywhere."
     )
     only: str = Field(
@@ -356,7 +356,7 @@ class Letter(Section):
     deadline_days: Days = Field(
         default=0, description="Days in which to put things right, told in letters as a date; 0 tells none."
     )
-    logo: Annotated[Path | None, BeforeValidator(_placed_if_any, json_schema_input_type=str)] = Field(
+    logo: OptionalFile = Field(
         default="",
         validate_default=True,
         description="Picture above the letters, a PNG or JPEG of 1 MB at most.",
@@ -426,7 +426,7 @@ class Webhook(Section):
     token: Secret = Field(
         default="", description='Where the token is that is sent with it ("Authorization: Bearer"), if any.'
     )
-    ca_bundle: Bundle = Field(
+    ca_bundle: OptionalFile = Field(
         default="", validate_default=True, description='Certificates to trust for TLS; "" is the system\'s.'
     )
     events: Events = Field(default=EVENTS, description="When it is posted, as [mail] says.")
@@ -449,7 +449,7 @@ class Mail(Section):
         description='How the connection is encrypted: "starttls" (port 587), "implicit" (port 465), or '
         '"none", only to a server on this machine.',
     )
-    ca_bundle: Bundle = Field(
+    ca_bundle: OptionalFile = Field(
         default="", validate_default=True, description='Certificates to trust for TLS; "" is the system\'s.'
     )
     user: Line = Field(default="", description='Name to log in with; "": without.')

@@ -14,17 +14,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import (
-    Any,
-    Literal,
-    NamedTuple,
-    NotRequired,  # pydantic wants its own before Python 3.12
-    cast,
-)
+from typing import Any, Literal, NamedTuple, NotRequired, cast
 
 import pandas as pd
 from pydantic import ConfigDict, with_config
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # pydantic wants its own before Python 3.12
 
 from mssante_audit.audits import waived
 from mssante_audit.base.errors import ParameterError, UnknownNameError
