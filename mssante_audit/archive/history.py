@@ -109,7 +109,7 @@ def bring_up_to_date(archive: Archive, parsed: Parsed | None = None, *, rebuild:
     OutputError
         If it cannot be written.
     """
-    known, table = ((), SCHEMA.empty_table()) if rebuild else _read(archive)
+    known, table, confirmed = _NOTHING if rebuild else _read(archive)
     names = {snapshot.name for snapshot in archive.snapshots}
     if set(known) == names and not rebuild and known:
         return table
@@ -119,10 +119,8 @@ def bring_up_to_date(archive: Archive, parsed: Parsed | None = None, *, rebuild:
         whole.replace_schema_metadata({_KEY: json.dumps(sorted(names)).encode()}), out, compression="zstd"
     )
     content = out.getvalue()
-    checks = [_check(content, whole)]
-    if known:
-        checks.append(_check((archive.folder / FILE).read_bytes(), table))
-    write_bytes(archive.folder / CHECK, json.dumps(checks).encode())
+    check = {"sha256": hashlib.sha256(content).hexdigest(), "rows": whole.num_rows}
+    write_bytes(archive.folder / CHECK, json.dumps([check, *confirmed]).encode())
     write_bytes(archive.folder / FILE, content)
     return whole
 
@@ -135,7 +133,7 @@ def doubts(archive: Archive, lists: Iterable[Any]) -> str:
     lists
         `rows_of` each list of the archive.
     """
-    known, table = _read(archive)
+    known, table, _ = _read(archive)
     if not known and (archive.folder / FILE).exists():
         return "not the bytes that were written: `mssante-audit archive rebuild` makes it again"
     if set(known) == {snapshot.name for snapshot in archive.snapshots} and not merged(lists).equals(table):
@@ -145,7 +143,7 @@ def doubts(archive: Archive, lists: Iterable[Any]) -> str:
 
 def history_of(archive: Archive) -> pd.DataFrame:
     """Return the history of an archive: of its file if that is up to date, completed in memory if not."""
-    known, table = _read(archive)
+    known, table, _ = _read(archive)
     if set(known) != {snapshot.name for snapshot in archive.snapshots}:
         table = _completed(archive, known, table, {})
     return frame_of(table)
@@ -177,27 +175,30 @@ def _completed(archive: Archive, known: Iterable[str], table: Any, parsed: Parse
     return merged([table, *itertools.starmap(rows_of, rows)])
 
 
-def _read(archive: Archive) -> tuple[tuple[str, ...], Any]:
-    """Return the names of the lists in the file, and its table; nothing if it is not there or in doubt."""
-    nothing = (), SCHEMA.empty_table()
+_Read = tuple[tuple[str, ...], Any, tuple[dict[str, Any], ...]]
+_NOTHING: _Read = (), SCHEMA.empty_table(), ()
+
+
+def _read(archive: Archive) -> _Read:
+    """Return the names of the lists in the file, its table, and what confirms it (`CHECK`).
+
+    Nothing of each if it is not there or in doubt.
+    """
     try:
         content = (archive.folder / FILE).read_bytes()
     except FileNotFoundError:
-        return nothing
+        return _NOTHING
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", file=str(archive.folder / FILE)) from error
     try:
         checks = json.loads((archive.folder / CHECK).read_bytes())
         digest = hashlib.sha256(content).hexdigest()
         if digest not in [told["sha256"] for told in checks]:
-            return nothing  # it can be made again
+            return _NOTHING  # it can be made again
         table = pq.read_table(io.BytesIO(content))
         names = json.loads((table.schema.metadata or {})[_KEY])
         known = table.replace_schema_metadata(None).cast(SCHEMA)
-        return (tuple(names), known) if _check(content, known) in checks else nothing
+        check = {"sha256": digest, "rows": known.num_rows}
+        return (tuple(names), known, (check,)) if check in checks else _NOTHING
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError):
-        return nothing
-
-
-def _check(content: bytes, table: Any) -> dict[str, Any]:
-    return {"sha256": hashlib.sha256(content).hexdigest(), "rows": table.num_rows}
+        return _NOTHING
