@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from mssante_audit.base.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SKEW = timedelta(hours=1)
 """By how much a clock may be wrong: a list dated so far ahead is not yet one of the future."""
@@ -30,3 +34,10 @@ def parse_instant(text: str | datetime | None) -> datetime:
             f"{text!r} is not a date", remedy="Write it as 2025-03-01 or 2025-03-01T06:00:00Z"
         ) from None
     return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def instants(values: pd.Series, form: str | None = None) -> pd.Series:
+    """Return a column as instants, in UTC and microseconds; `form` is how texts are written."""
+    import pandas as pd
+
+    return pd.to_datetime(values, utc=True, format=form).astype("datetime64[us, UTC]")

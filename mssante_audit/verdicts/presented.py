@@ -6,6 +6,7 @@ import pandas as pd
 
 from mssante_audit.audits.certificates.presented import presented
 from mssante_audit.audits.certificates.validity import alone
+from mssante_audit.base.instants import instants
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import region_of
 
@@ -51,7 +52,7 @@ def expiries(space: TrustSpace) -> pd.DataFrame:
                 days = (leaf.not_after - space.as_of).days
                 rows.append((*own, *said, days, alone(seen, domain, server), boxes))
     frame = pd.DataFrame(rows, columns=[*texts, "until", "days", "alone", "mailboxes"])
-    until = pd.to_datetime(frame["until"], utc=True).astype("datetime64[us, UTC]")
+    until = instants(frame["until"])
     kinds = {**dict.fromkeys(texts, "str"), "days": "int64", "alone": "bool", "mailboxes": "Int64"}
     return frame.assign(until=until).astype(kinds)
 
@@ -82,7 +83,7 @@ def certificates(ending: pd.DataFrame) -> pd.DataFrame:
         rows.append((*told, *several, *lists, boxes))
     frame = pd.DataFrame(rows, columns=[*columns, "falling", "mailboxes"])
     texts = dict.fromkeys(("name", "certificate", "issuer", "operator", "region"), "str")
-    until = pd.to_datetime(frame["until"], utc=True).astype("datetime64[us, UTC]")
+    until = instants(frame["until"])
     typed = frame.assign(until=until).astype({**texts, "days": "int64", "mailboxes": "Int64"})
     return typed.sort_values(["until", "certificate"], ignore_index=True)
 
@@ -103,7 +104,7 @@ def revocations(space: TrustSpace) -> pd.DataFrame:
     rows = [(issuer, s.said, s.doubt, s.file, s.made, s.due) for issuer, s in told]
     frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[:4], "str"))
     for name in ("made", "due"):
-        frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
+        frame[name] = instants(frame[name])
     return frame.groupby(columns, dropna=False).size().rename("certificates").reset_index()
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 
 from mssante_audit.audits.certificates.presented import presented
 from mssante_audit.audits.since import past_of
+from mssante_audit.base.instants import instants
 from mssante_audit.observe.tls.history import changes
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
@@ -48,7 +49,7 @@ def _renewals(space: TrustSpace) -> pd.DataFrame:
         domains=pd.Series(domains, dtype="object"),
         operator=pd.Series([", ".join(dict.fromkeys(names[d] for d in own)) for own in domains], dtype="str"),
         order=pd.Series([order for order, _ in told], dtype="str"),
-        listed=pd.to_datetime(pd.Series([at for _, at in told]), utc=True).astype("datetime64[us, UTC]"),
+        listed=instants(pd.Series([at for _, at in told])),
     )
 
 

@@ -37,7 +37,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.instants import SKEW
+from mssante_audit.base.instants import SKEW, instants
 from mssante_audit.observe.kinds import File
 from mssante_audit.observe.tls.chain import Certificate, read_certificate
 from mssante_audit.observe.tls.observation import TlsObservation, load_tls
@@ -94,7 +94,7 @@ def changed(parts: Iterable[TlsObservation | None], as_of: datetime) -> pd.DataF
             rows += _changes(part, known, as_of)
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     for name in ("at", "last", "until_before", "until_after"):
-        frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
+        frame[name] = instants(frame[name])
     texts = dict.fromkeys(
         ("address", "host", "kind", "before", "after", "issuer_before", "issuer_after", "certificate"), "str"
     )

@@ -44,6 +44,7 @@ from typing import Annotated, Any, NamedTuple
 import pandas as pd
 from pydantic import AfterValidator, Field
 
+from mssante_audit.base.instants import instants
 from mssante_audit.observe.lines import ObservationError, Scan, checked_instant, header_of, reader_of
 
 FORMAT = "mssante-audit tls observation"
@@ -152,9 +153,7 @@ def load_tls(source: str | Path) -> TlsObservation:
     frame = frame.astype({**texts, **numbers, **lists, "demanded": "bool", "seconds": "float64"})
     problems = pd.DataFrame(scan.problems, columns=["line", "kind", "message"])
     return TlsObservation(
-        frame.assign(
-            at=pd.to_datetime(frame["at"], utc=True, format="ISO8601").astype("datetime64[us, UTC]")
-        ),
+        frame.assign(at=instants(frame["at"], "ISO8601")),
         certificates,
         problems.astype({"line": "int64", "kind": "str", "message": "str"}),
         source=path.name,

@@ -32,7 +32,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.instants import SKEW
+from mssante_audit.base.instants import SKEW, instants
 from mssante_audit.observe.kinds import Aside, File, Frame, Kind
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.tls.chain import Certificate, read_certificate
@@ -111,7 +111,7 @@ def _frame(visits: pd.DataFrame, certificates: Mapping[str, bytes]) -> pd.DataFr
         for name, empty in (("subject", ""), ("issuer", ""), ("not_before", None), ("not_after", None))
     }
     frame = visits[list(_KEPT)].reset_index(drop=True).assign(**told, source=visits["source"].tolist())
-    times = {name: pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]") for name in _TIMES}
+    times = {name: instants(frame[name]) for name in _TIMES}
     return frame.astype(_DTYPES).assign(**times)
 
 
