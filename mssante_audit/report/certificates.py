@@ -14,27 +14,6 @@ from mssante_audit.base.french import count, number, typeset
 from mssante_audit.report.tables import SHOWN_TEXT, Cell, Html, csv_link, data, table, visible
 
 _WORDS = re.compile(r"\w+|\s|[^\w\s]")
-DOUBTS = {
-    "": "",
-    "none": "aucune liste de révocation dans le dossier de données",
-    "unreadable": "liste illisible",
-    "other": "aucune liste de cette autorité",
-    "forged": "liste que cette autorité n’a pas signée",
-    "scope": "liste partielle",
-    "late": "liste faite après la fin du certificat",
-    "stale": "liste périmée à la date de la visite",
-}
-"""Why revocation is unknown (`mssante_audit.whitelist.revocation.Status.doubt`)."""
-SAID = {"good": "non révoqué", "revoked": "révoqué", "unknown": "inconnu"}
-CHANGES = {"renewed": "renouvelé", "issuer": "autre autorité", "replaced": "autre nom"}
-"""Kinds of changes of certificates (`mssante_audit.observe.tls.history`)."""
-ORDERS = {
-    "": "",
-    "listed-first": "inscrit, puis présenté",
-    "presented-first": "présenté avant d’être inscrit",
-    "unlisted": "pas encore inscrit",
-}
-"""What came first (`mssante_audit.verdicts.renewals`)."""
 
 
 def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str) -> Html:

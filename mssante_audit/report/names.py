@@ -112,3 +112,29 @@ FLAGS = {
     "same-second": "une autre de la même seconde",
 }
 """What is odd about one."""
+
+REVOCATION_DOUBTS = {
+    "": "",
+    "none": "aucune liste de révocation dans le dossier de données",
+    "unreadable": "liste illisible",
+    "other": "aucune liste de cette autorité",
+    "forged": "liste que cette autorité n’a pas signée",
+    "scope": "liste partielle",
+    "late": "liste faite après la fin du certificat",
+    "stale": "liste périmée à la date de la visite",
+}
+"""Why revocation is unknown (`mssante_audit.whitelist.revocation.Status.doubt`)."""
+
+REVOCATIONS = {"good": "non révoqué", "revoked": "révoqué", "unknown": "inconnu"}
+"""What revocation lists say of a certificate (`mssante_audit.whitelist.revocation.Status.said`)."""
+
+CERTIFICATE_CHANGES = {"renewed": "renouvelé", "issuer": "autre autorité", "replaced": "autre nom"}
+"""Kinds of changes of certificates (`mssante_audit.observe.tls.history`)."""
+
+CERTIFICATE_ORDERS = {
+    "": "",
+    "listed-first": "inscrit, puis présenté",
+    "presented-first": "présenté avant d’être inscrit",
+    "unlisted": "pas encore inscrit",
+}
+"""What came first (`mssante_audit.verdicts.renewals`)."""
