@@ -7,7 +7,6 @@ import re
 import socket
 import socketserver
 import ssl
-import threading
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from loopback import listening
 from lxml import html
 
 from mssante_audit.base.errors import AuditError, InputError
@@ -108,29 +108,6 @@ def web(tls: ssl.SSLContext | None, status: int = 200) -> Iterator[Heard]:
     with listening(ThreadingHTTPServer, Session, tls) as port:
         heard = Heard(port)
         yield heard
-
-
-@contextmanager
-def listening(
-    kind: type[socketserver.TCPServer], session: type, tls: ssl.SSLContext | None = None
-) -> Iterator[int]:
-    class Server(kind):  # type: ignore[misc, valid-type]
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            pass
-
-    server = Server(("127.0.0.1", 0), session)
-    if tls:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def letter() -> EmailMessage:
