@@ -11,8 +11,9 @@ from made_up import make_space
 
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.dossiers.belongings import ELSEWHERE
-from mssante_audit.dossiers.facts import ANOTHER, PEERS_MIN, dossier, record, survey
+from mssante_audit.dossiers.facts import ANOTHER, dossier, record, survey
 from mssante_audit.dossiers.page import parts
+from mssante_audit.dossiers.peers import PEERS_MIN
 from mssante_audit.dossiers.remedies import remedy, said, theirs
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.registry import catalogue, rule

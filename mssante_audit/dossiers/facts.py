@@ -24,7 +24,6 @@ from mssante_audit.base.french import typeset
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import Belongings, belongings
 from mssante_audit.dossiers.own import own_contacts
-from mssante_audit.dossiers.peers import PEERS_MIN as PEERS_MIN
 from mssante_audit.dossiers.peers import Peers, peers_of, standing_of
 from mssante_audit.dossiers.points import Point, points_of
 from mssante_audit.dossiers.remedies import remedy, theirs
