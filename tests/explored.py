@@ -6,14 +6,23 @@ import re
 from base64 import b64decode
 
 from mssante_audit.audits import audit_all
+from mssante_audit.base.markup import visible
 from mssante_audit.findings.frame import concat
 from mssante_audit.report.explorer import explorer_html
+from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.domains import domains
+
+PACKED = re.compile(r'(?<=id="data">)[\w+/=]*(?=</script>)')
 
 
 def unpacked(html):
     """What the page's script reads."""
-    return json.loads(gzip.decompress(b64decode(re.search(r'id="data">([\w+/=]*)</script>', html)[1])))
+    return json.loads(gzip.decompress(b64decode(PACKED.search(html)[0])))
+
+
+def called(domain):
+    """What the page calls a domain."""
+    return visible(unnamed(domain))
 
 
 def page_of(space, more=None, **options):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from explored import PACKED, unpacked
 from typer.testing import CliRunner
 
 from mssante_audit import audits
@@ -158,9 +160,11 @@ def test_the_site_names_nobody_either(naming: Path, tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     found = audits.audit_all(space)
     build_site(tmp_path / "site", space, found, waived=audits.waived(space), told=None, points=())
-    pages = [p.read_text(encoding="utf-8") for p in (tmp_path / "site").rglob("*.html")]
-    assert pages
-    assert [SECRET.findall(page) for page in pages if SECRET.search(page)] == []
+    pages = {p.name: p.read_text(encoding="utf-8") for p in (tmp_path / "site").rglob("*.html")}
+    explorer = pages.pop("explorer.html")
+    texts = [*pages.values(), PACKED.sub("", explorer), json.dumps(unpacked(explorer), ensure_ascii=False)]
+    assert "ch-b.mssante.fr" in texts[-1]
+    assert [SECRET.findall(text) for text in texts if SECRET.search(text)] == []
 
 
 # -- what is written ----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import nbformat
 import pandas as pd
 import pytest
 from conftest import REAL, REAL_AS_OF, SAMPLE_AS_OF
-from explored import page_of, unpacked
+from explored import called, page_of, unpacked
 from tlsmade import write_tls
 
 from mssante_audit import explore
@@ -56,8 +56,8 @@ def values(told, key):
 def test_every_column_is_that_of_the_frame(made, told):
     frame = made[1].set_index("domain")
     rows = told["rows"]
-    assert sorted(rows["domain"]) == sorted(map(visible, frame.index))
-    frame = frame.loc[[name for shown in rows["domain"] for name in frame.index if visible(name) == shown]]
+    assert sorted(rows["domain"]) == sorted(map(called, frame.index))
+    frame = frame.loc[[name for shown in rows["domain"] for name in frame.index if called(name) == shown]]
     for key in ("state", "receives", "severity", "region", "department", *CHECKS):
         assert values(told, key) == frame[key].tolist(), key
     assert values(told, "operator") == frame["operator_id"].tolist()
@@ -104,7 +104,7 @@ def test_history_is_what_the_lists_say_one_by_one(space, told):
     changed = 0
     for place, name in enumerate(told["rows"]["domain"]):
         first, *steps = told["history"]["rows"].get(str(place), [None])
-        own = [one[one["domain"].map(visible) == name] for one in lists]
+        own = [one[one["domain"].map(called) == name] for one in lists]
         there = [at for at, rows in enumerate(own) if len(rows)]
         assert first == (there[0] if there else None)
         seen = [{*own[first][field]} if there else set() for field in CHANGES]
@@ -134,7 +134,7 @@ def test_certificates_presented_have_their_ends(space, tmp_path):
     ]
     parts = (ends[column] for column in ("domain", "host", "name"))
     wanted = zip(
-        *(part.map(visible) for part in parts),
+        *(part.map(called) for part in parts),
         ends["until"].dt.strftime("%Y-%m-%d"),
         ends["days"],
         strict=True,
@@ -192,7 +192,7 @@ def test_some_domains_only(space):
     names = space.audited["domain"].unique().tolist()[:3]
     told = unpacked(space.explore().html)
     some = unpacked(explore(space, domains=names).html)
-    assert sorted(some["rows"]["domain"]) == sorted(map(visible, names))
+    assert sorted(some["rows"]["domain"]) == sorted(map(called, names))
     assert len(some["findings"]) < len(told["findings"])
     assert len(some["texts"]) < len(told["texts"])
 
@@ -250,7 +250,7 @@ def test_beside_reports_of_one_department_it_tells_of_that_alone(space, tmp_path
     )
     told = unpacked((tmp_path / "out" / "explorer.html").read_text(encoding="utf-8"))
     own = space.audited.loc[space.audited["department"] == code, "domain"]
-    assert sorted(told["rows"]["domain"]) == sorted(map(visible, own.unique()))
+    assert sorted(told["rows"]["domain"]) == sorted(map(called, own.unique()))
     assert '<a href="explorer.html">' in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 

@@ -21,7 +21,7 @@ from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.words import sentence
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
-from mssante_audit.values.person import Person, masks
+from mssante_audit.values.person import Person, masks, unnamed
 from mssante_audit.verdicts.checks import RECEIVES, RESULTS, STATES
 from mssante_audit.verdicts.domains import domains_touched
 from mssante_audit.verdicts.presented import expiries
@@ -83,10 +83,16 @@ def explorer_data(
     ordered = domains.assign(rank=ranks, boxes=-boxes).sort_values(["rank", "boxes", "domain"], kind="stable")
     names: list[str] = ordered["domain"].tolist()
     listed = space.audited[space.audited["domain"].isin(set(names))]
+    called = names
+    if not space.show_contacts:  # as the findings have them
+        columns = ("description", "operator")
+        listed = listed.assign(**{name: list(map(unnamed, listed[name])) for name in columns})
+        ordered = ordered.assign(operator=list(map(unnamed, ordered["operator"])))
+        called = list(map(unnamed, names))
     whys, texts = _Once(), _Once()
     touching, told = _findings(space, findings, set(names), texts, language)
     rows: dict[str, list[Any]] = {
-        "domain": [visible(name) for name in names],
+        "domain": [visible(name) for name in called],
         "description": _descriptions(listed, names),
         "boxes": [None if pd.isna(n) else int(n) for n in ordered["mailboxes"]],
         "why": [whys(tuple((c, tuple(codes)) for c, codes in why.items())) for why in ordered["why"]],
