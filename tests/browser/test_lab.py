@@ -115,7 +115,7 @@ def use_theme(page: Page, theme: str) -> None:
 
 def run_all(page: Page) -> None:
     expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=PATIENCE)
-    command(page, "notebook:run-all-cells")
+    page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")  # all: not all are attached
     prompt = page.locator(".jp-NotebookPanel .jp-CodeCell .jp-InputPrompt").last
     expect(prompt).to_have_text(re.compile(r"\[\d+\]"), timeout=PATIENCE)
     expect(page.locator(ERRORS)).to_have_count(0)
