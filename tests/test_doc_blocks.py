@@ -1,4 +1,7 @@
-"""Every block of code in README and docs/ is run, or held to the program; a new one must be, too."""
+"""Every block of code in README and docs/ is run, or held to the program; a new one must be, too.
+
+`make docs` runs those of docs/gallery.md, and these tests as well.
+"""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from lxml import html as lxml_html
 
 import mssante_audit as ms
 from tools.docs.sources import READERS, literal, main, rule_page, said
+from tools.pictures import PICTURES
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,6 +87,15 @@ def test_the_site_that_is_there_has_no_link_that_leads_nowhere():
             target = (path.parent / file.partition("?")[0]).resolve() if file else path
             assert target.exists(), (path.name, link)
             assert not mark or mark in marks.get(target, {mark}), (path.name, link)
+
+
+def test_pictures_are_those_that_make_takes():
+    texts = [
+        (ROOT / "README.md").read_text("utf-8"),
+        *(p.read_text("utf-8") for p in (ROOT / "docs").glob("*.md")),
+    ]
+    named = {name for text in texts for name in re.findall(r"!\[[^\]]+\]\((?:docs/)?([^)]+\.png)\)", text)}
+    assert named == PICTURES.keys() == {path.name for path in (ROOT / "docs").glob("*.png")}
 
 
 def test_make_names_its_target():

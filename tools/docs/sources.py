@@ -19,7 +19,7 @@ from mssante_audit.report.reprs import examples
 ROOT = Path(__file__).parents[2]
 
 READERS = {
-    "The analyst": ("cookbook", "data", "domains", "snapshot", "verdicts", "rules/index", "api"),
+    "The analyst": ("cookbook", "gallery", "data", "domains", "snapshot", "verdicts", "rules/index", "api"),
     "The scheduled job": ("schedule", "archive", "observing", "mailboxes", "tls"),
     "The reader": ("site", "explorer"),
     "The operator": ("dossiers", "declarations"),
