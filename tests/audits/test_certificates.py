@@ -19,9 +19,12 @@ from made_up import ALPHA, BETA_DN
 from made_up_dns import ALPHA_MX, BETA_MX, DELEGATED, REDIRECTED, Scene
 
 from mssante_audit.audits import audit_all, lacking, told_in_clear
+from mssante_audit.findings.registry import catalogue
+from mssante_audit.findings.templates import LANGUAGES
+from mssante_audit.findings.words import sentence
 from mssante_audit.observe.kinds import File
 from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.observation import FORMAT, VERSION
+from mssante_audit.observe.tls.observation import FORMAT, OUTCOMES, TELLING, VERSION
 from mssante_audit.observe.tls.run import Server, lines_of
 from mssante_audit.observe.tls.servers import merged
 from mssante_audit.observe.tls.visit import Visit
@@ -302,6 +305,19 @@ def test_what_is_told_names_both_names_and_what_falls_silent(wires: Wires) -> No
     soon = told.loc["TLS_EXPIRES_NOW"]
     assert "1 domaine sans autre certificat" in soon["observed"].replace("\N{NO-BREAK SPACE}", " ")
     assert soon["domain"] == REDIRECTED
+
+
+@pytest.mark.parametrize("outcome", [one for one in OUTCOMES if one not in TELLING])
+def test_a_visit_that_tells_nothing_makes_its_server_unknown_and_says_why(outcome: str, wires: Wires) -> None:
+    wires.ends(ONE, Visit(outcome, "met"))
+    assert wires.found() == {"TLS_UNSEEN": [(1,)]}
+    space = wires.space()
+    told = domains(space, audit_all(space)).set_index("domain").loc[DELEGATED]
+    assert (told["tls"], told["receives"], told["why"]["tls"]) == ("unknown", "yes", ["tls-unseen"])
+    facts = wires.told()["facts"].iloc[0]
+    words = {sentence(catalogue()["TLS_UNSEEN"], "observed", facts, language) for language in LANGUAGES}
+    assert len(words) == len(LANGUAGES)
+    assert all(ONE in text for text in words)
 
 
 STATES: dict[str, tuple[Callable[[Wires], object], str, str, list[str]]] = {
