@@ -38,6 +38,8 @@ NAMES = (ALPHA_MX, BETA_MX, "mx2.alpha.example")
 ROOT = make("CN=AC RACINE FICTIVE,O=ESSAI,C=FR", ca=True, days=9_999)
 BETWEEN = make("CN=AC FICTIVE ORGANISATIONS,O=ESSAI,C=FR", ROOT, ca=True, days=9_999)
 OLD = make("CN=AC-CLASSE-4,O=GIP-CPS,C=FR", ROOT, ca=True, days=9_999)
+OLDER = make("CN=AC RACINE,O=GIP-CPS,C=FR", ca=True, days=9_999)
+LATER = make("CN=AC CLASSE-4,O=AUTRE,C=FR", OLDER, ca=True, days=9_999)
 FOREIGN = make("CN=AUTRE AC,O=AUTRE,C=FR", ca=True, days=9_999)
 OTHER_DN = "CN=autre.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"
 
@@ -59,6 +61,7 @@ class Wires:
     at: datetime = AT
     crls: list[Path] = field(default_factory=list)
     anchored: bool = True
+    anchors: list[Made] = field(default_factory=lambda: [ROOT, BETWEEN])
 
     def __post_init__(self) -> None:
         self.presents(ONE, GOOD, (ALPHA_MX,)).presents(TWO, BETA, (BETA_MX,))
@@ -95,7 +98,7 @@ class Wires:
         observed, aside = merged([File(file, self.at, lines[0])], [], self.at, self.at - timedelta(7))
         assert not aside
         anchors = self.tmp_path / "anchors.pem"
-        anchors.write_bytes(b"".join(one.certificate.public_bytes(Encoding.PEM) for one in (ROOT, BETWEEN)))
+        anchors.write_bytes(b"".join(one.pem for one in self.anchors))
         whitelist = replace(space.whitelist, anchors=(anchors, *self.crls) if self.anchored else ())
         return replace(space, whitelist=whitelist, observed={"tls": observed})
 
@@ -204,6 +207,10 @@ CASES: dict[str, tuple[Callable[[Wires], object], dict[str, list[tuple[int, ...]
     ),
     "the authority before": (
         lambda w: w.presents(ONE, of(ALPHA["dn"], OLD), chain=(OLD,)),
+        {"TLS_AUTHORITY_OLD": [(1,)]},
+    ),
+    "an anchor of the authority before": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"], LATER), chain=(LATER,)).anchors.append(OLDER),
         {"TLS_AUTHORITY_OLD": [(1,)]},
     ),
     "a client's certificate": (

@@ -493,6 +493,8 @@ def test_one_host_is_looked_at_and_nothing_is_kept(
     result = with_servers({"127.0.0.1": tls(files)}, go)
     assert (result.exit_code, told in result.output) == (status, True), result.output
     assert "CN=mx.example,C=FR" in result.output
+    behind = "sent with it: CN=AC FICTIVE,O=ESSAI,C=FR, issued by CN=AC FICTIVE,O=ESSAI,C=FR"
+    assert (behind in result.output) == sent
 
 
 def test_a_host_that_tells_nothing_is_unknown_and_one_without_starttls_is_wrong() -> None:
