@@ -83,12 +83,10 @@ def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
     from mssante_audit.observe.dns.names import canonical
     from mssante_audit.observe.kinds import find_observations
     from mssante_audit.observe.tls.servers import merged
-    from mssante_audit.space.trust import Thresholds, TrustSpace, find_archive, find_whitelist
-    from mssante_audit.whitelist.certificates import of_sample
-    from mssante_audit.whitelist.load import load_whitelist
+    from mssante_audit.space.trust import Thresholds, TrustSpace, list_of
 
-    now, limits, anchors = datetime.now(UTC), Thresholds(), (*anchors, *map(str, of_sample(data)))
-    whitelist = load_whitelist(find_whitelist(data, find_archive(data, anchors)), anchors=anchors)
+    now, limits = datetime.now(UTC), Thresholds()
+    whitelist, _ = list_of(data, now, anchors)
     names = {one for one in whitelist.entries["domain"].unique() if canonical(one) == canonical(domain)}
     files = find_observations(data, "tls")
     observed, _ = merged(files, (), now, limits.oldest_observation(now)) if files else (None, ())
