@@ -327,6 +327,20 @@ def test_a_visit_that_tells_nothing_makes_its_server_unknown_and_says_why(outcom
     assert all(ONE in text for text in words)
 
 
+@pytest.mark.parametrize("days", [1, 0, -1])
+def test_a_renewal_under_another_name_is_told_as_one(days: int, wires: Wires) -> None:
+    new = of(OTHER_DN, start=MADE + timedelta(days))
+    wires.second_host().presents(THREE, new, (NAMES[2],))
+    told = wires.told().set_index("rule").loc["TLS_NAME_UNLISTED_SOME"]
+    assert told["facts"]["newer"] == (days > 0)
+    assert ("renouvellement" in told["observed"]) == (days > 0)
+    english = sentence(catalogue()["TLS_NAME_UNLISTED_SOME"], "observed", told["facts"], "en")
+    assert ("a renewal seems" in english) == (days > 0)
+    # One that is listed for others is a mistake rather than a renewal.
+    wires.presents(THREE, of(BETA_DN, start=MADE + timedelta(1)))
+    assert not wires.told().set_index("rule").loc["TLS_NAME_UNLISTED_SOME", "facts"]["newer"]
+
+
 STATES: dict[str, tuple[Callable[[Wires], object], str, str, list[str]]] = {
     "right": (lambda w: None, "ok", "yes", []),
     "none right": (lambda w: w.presents(ONE, of(OTHER_DN)), "fail", "no", ["tls-none"]),
