@@ -151,6 +151,7 @@ def certificates(wire: Wire, language: str) -> Iterator[str]:
     from datetime import UTC, datetime
 
     from mssante_audit.base import english, french
+    from mssante_audit.observe.tls.visit import shown
     from mssante_audit.verdicts.words import SAID, capital, reason
 
     words, said = _WORDS[language], SAID[language]
@@ -161,13 +162,13 @@ def certificates(wire: Wire, language: str) -> Iterator[str]:
         f" ({cause}). {capital(reason(cause, language))}." if cause else ""
     )
     for server, old, faults in wire.servers:
-        age = count((datetime.now(UTC) - server.at).days, words["day"])
+        age = count(max(0, (datetime.now(UTC) - server.at).days), words["day"])
         when = words["seen"].format(day(server.at), age) + words["old"] * old
-        met = said.get(server.outcome, server.outcome) + (f" ({server.detail})" if server.detail else "")
+        met = said[server.outcome] + (f" ({shown(server.detail)})" if server.detail else "")
         if (leaf := server.leaf) and leaf.not_after:
-            met = f"{leaf.subject}, {words['until'].format(day(leaf.not_after))}"
-        why = f"{words['refused']}{colon}{', '.join(words[fault] for fault in faults)}" if faults else ""
-        yield f"- {server.name}, {when} → {met}" + (f" · {why}" if why else "")
+            met = f"{shown(leaf.subject, 1000)}, {words['until'].format(day(leaf.not_after))}"
+        why = f" · {words['refused']}{colon}{', '.join(words[one] for one in faults)}" if faults else ""
+        yield f"- {shown(server.name)}, {when} → {met}{why}"
     yield from (f"- {name} → {said['unvisited']}" for name in wire.missing)
 
 

@@ -257,6 +257,18 @@ def test_each_server_is_told_with_its_age_and_what_is_wrong(
         assert all(part in wrong for part in ("192.0.2.26", "CN=x,C=FR", seen, refused, name, chain))
 
 
+def test_a_certificate_s_name_steers_no_terminal_and_makes_no_line(
+    port: int, delegated: Callable[..., None], beside: Callable[..., list[str]]
+) -> None:
+    delegated(*(operator("10 mx.op.example."),) * 2, mx="192.0.2.25")
+    options = beside(own(subject="CN=x\\0a- mx.op.example\\1b[31m \\e2\\80\\aey,C=FR"))
+    for more in ((), ("--format", "json")):
+        text = run(port, *options, *more)[1]
+        assert "CN=x" in text
+        assert not {"\x1b", "\u202e"} & set(text)
+        assert not [line for line in text.splitlines() if line.startswith("- mx.op.example")]
+
+
 def test_a_list_that_is_not_there_is_told_before_anybody_is_asked(port: int, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no white list here"):
         run(port, f"--data={tmp_path}")
