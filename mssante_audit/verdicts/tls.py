@@ -10,20 +10,25 @@ cause          grade    meaning
 ``tls-old``    unknown  what was seen is older than `observation_max_age_days`
 ``tls-unseen`` unknown  a server was not seen, and those that were do not decide
 ``tls-alone``  unknown  names and dates are right; no anchors were at hand to judge a chain by
+``tls-nobody`` unknown  the list does not have the domain, and so no name for its servers (`receive`)
 ============== ======== =====================================================================================
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
-from mssante_audit.audits.certificates.presented import presented
+from mssante_audit.audits.certificates.presented import Presented, Server, presented
 from mssante_audit.audits.certificates.servers import right
 from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.mail import Mail
 
-CAUSES = ("tls-none", "tls-some", "tls-old", "tls-unseen", "tls-alone")
+CAUSES = ("tls-none", "tls-some", "tls-old", "tls-unseen", "tls-alone", "tls-nobody")
 """What decides, where it is not ok."""
+_WORST = ("fail", "warn", "unknown", "ok")
 
 
 class Tls(NamedTuple):
@@ -32,6 +37,56 @@ class Tls(NamedTuple):
     grade: str
     """``ok``, ``warn``, ``fail`` or ``unknown``."""
     cause: str = ""
+
+
+class Shown(NamedTuple):
+    """A mail server of a domain, as it was when it was last visited."""
+
+    server: Server
+    old: bool
+    """Whether that is too long ago to say anything of today."""
+    faults: tuple[str, ...]
+    """Why senders do not take its certificate: ``unreadable``, ``name`` (not listed), ``dates``, ``revoked``,
+    ``chain``."""
+
+
+class Wire(NamedTuple):
+    """What is known of a domain's servers, and of each of them."""
+
+    tls: Tls = Tls("unknown", "no_tls")
+    servers: tuple[Shown, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Mail hosts and addresses that no visit tells of."""
+
+
+def wire_of(space: TrustSpace) -> Wire:
+    """Return what is known of the servers of a space's one domain."""
+    if space.given("tls") is None:
+        return Wire()
+    if not space.domains:
+        return Wire(Tls("unknown", "tls-nobody"))
+    domain, tls = min(tls_of(space).items(), key=lambda one: _WORST.index(one[1].grade))
+    seen, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
+    shown = (Shown(one, one.at < oldest, tuple(_faults(seen, domain, one))) for one in seen.of[domain])
+    return Wire(tls, tuple(shown), tuple(seen.missing[domain]))
+
+
+def _faults(seen: Presented, domain: str, server: Server) -> Iterator[str]:
+    """Yield why senders do not take what a server presents (`right`)."""
+    chain = server.chain
+    if chain is None:
+        return
+    if chain.leaf.problem:
+        yield "unreadable"
+        return
+    if server.key not in seen.listed[domain]:
+        yield "name"
+    if not chain.leaf.in_time(server.at):
+        yield "dates"
+    if chain.status.said == "revoked":
+        yield "revoked"
+    elif chain.refused:
+        yield "chain"
 
 
 def tls_of(space: TrustSpace) -> dict[str, Tls]:
@@ -52,3 +107,10 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
         else:
             found[domain] = Tls("unknown", "tls-old" if len(fresh) < len(told) else "tls-unseen")
     return found
+
+
+def receiving(mail: Mail, tls: Tls | None) -> Mail:
+    """Return whether mail arrives where the DNS leads it, once certificates have their say."""
+    if tls is None or mail.receives not in ("yes", "degraded") or tls.grade not in ("warn", "fail"):
+        return mail
+    return replace(mail, receives="no" if tls.grade == "fail" else "degraded", cause=tls.cause, facts={})

@@ -115,6 +115,8 @@ async def _connect(
     address: str, port: int, settings: ObserveTls
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     source = (settings.source_address, 0) if settings.source_address else None
+    if source and (":" in address) != (":" in source[0]):
+        raise _Ended("no-source", "not visited: no source address of that family")
     try:
         async with asyncio.timeout(settings.timeout):
             return await asyncio.open_connection(address, port, local_addr=source, limit=MAX_REPLY)
