@@ -1,17 +1,18 @@
 """Whether a domain's mail servers present what its senders take, as far as they were seen.
 
-============== ======== =====================================================================================
-cause          grade    meaning
-============== ======== =====================================================================================
-               ok       every server was seen, lately, and is right: name, dates, chain; none is known
-                        to be revoked
-``tls-some``   warn     some are right, some are not
-``tls-none``   fail     none is, of those that were seen, and all were
-``tls-old``    unknown  what was seen is older than `observation_max_age_days`
-``tls-unseen`` unknown  a server was not seen, and those that were do not decide
-``tls-alone``  unknown  names and dates are right; no anchors were at hand to judge a chain by
-``tls-nobody`` unknown  the list does not have the domain, and so no name for its servers (`receive`)
-============== ======== =====================================================================================
+================ ======== ===================================================================================
+cause            grade    meaning
+================ ======== ===================================================================================
+                 ok       every server was seen, lately, and is right: name, dates, chain; none is known
+                          to be revoked
+``tls-none``     fail     none is, and all were seen
+``tls-some``     warn     one is not, others are or were not seen
+``tls-protocol`` warn     each that was seen is, but one speaks no TLS of today
+``tls-old``      unknown  what was seen is older than `observation_max_age_days`
+``tls-unseen``   unknown  a server was not seen, and those that were are right
+``tls-alone``    unknown  names and dates are right; no anchors were at hand to judge a chain by
+``tls-nobody``   unknown  the list does not have the domain, and so no name for its servers (`receive`)
+================ ======== ===================================================================================
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mssante_audit.audits.certificates.presented import Presented, Server, presented
-from mssante_audit.audits.certificates.servers import right
+from mssante_audit.audits.certificates.servers import OLD, right
 from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.mail import Mail
 
-CAUSES = ("tls-none", "tls-some", "tls-old", "tls-unseen", "tls-alone", "tls-nobody")
+CAUSES = ("tls-none", "tls-some", "tls-protocol", "tls-old", "tls-unseen", "tls-alone", "tls-nobody")
 """What decides, where it is not ok."""
 _WORST = ("fail", "warn", "unknown", "ok")
 
@@ -95,17 +96,19 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
     found = {}
     for domain, servers in seen.of.items():
         told = [server for server in servers if server.outcome in TELLING]
-        fresh = [right(seen, domain, server) for server in told if server.at >= oldest]
-        whole = len(fresh) == len(servers) and not seen.missing[domain]
-        if len(set(fresh)) == 2:
-            found[domain] = Tls("warn", "tls-some")
-        elif fresh and whole and not fresh[0]:
-            found[domain] = Tls("fail", "tls-none")
-        elif fresh and whole:
+        lately = [server for server in told if server.at >= oldest]
+        wrong = [server for server in lately if not right(seen, domain, server)]
+        whole = bool(lately) and len(lately) == len(servers) and not seen.missing[domain]
+        if wrong:
+            none = whole and len(wrong) == len(lately)
+            found[domain] = Tls("fail", "tls-none") if none else Tls("warn", "tls-some")
+        elif any(server.protocol in OLD for server in lately):
+            found[domain] = Tls("warn", "tls-protocol")
+        elif whole:
             judged = all(server.chain and server.chain.state for server in told)
             found[domain] = Tls("ok") if judged else Tls("unknown", "tls-alone")
         else:
-            found[domain] = Tls("unknown", "tls-old" if len(fresh) < len(told) else "tls-unseen")
+            found[domain] = Tls("unknown", "tls-old" if len(lately) < len(told) else "tls-unseen")
     return found
 
 

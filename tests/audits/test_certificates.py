@@ -351,6 +351,15 @@ STATES: dict[str, tuple[Callable[[Wires], object], str, str, list[str]]] = {
     "no STARTTLS": (lambda w: w.ends(ONE, Visit("no-starttls")), "fail", "no", ["tls-none"]),
     "not seen": (lambda w: w.ends(ONE, Visit("silent")), "unknown", "yes", []),
     "one not seen": (lambda w: w.second_host(), "unknown", "yes", []),
+    "one wrong, one not seen": (
+        lambda w: w.second_host().presents(ONE, of(OTHER_DN)), "fail", "degraded", ["tls-some"],
+    ),
+    "TLS 1.1": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"]), protocol="TLSv1.1"), "fail", "degraded", ["tls-protocol"],
+    ),
+    "TLS 1.1, none right": (
+        lambda w: w.presents(ONE, of(OTHER_DN), protocol="TLSv1.1"), "fail", "no", ["tls-none"],
+    ),
     "soon to expire": (
         lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT, days=9)), "warn", "yes", [],
     ),

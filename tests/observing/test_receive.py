@@ -219,7 +219,7 @@ def beside(tmp_path: Path) -> Callable[..., list[str]]:
         ((own(issuer=None),) * 2, {}, 1, "no", "tls-none", "fail tls-none"),
         ((own(start=LATELY - timedelta(90), days=2),) * 2, {}, 1, "no", "tls-none", "fail tls-none"),
         ((own(), None), {}, 0, "yes", "", "unknown tls-unseen"),
-        ((own(subject="CN=x,C=FR"), None), {}, 0, "yes", "", "unknown tls-unseen"),
+        ((own(subject="CN=x,C=FR"), None), {}, 1, "degraded", "tls-some", "warn tls-some"),
         ((own(),), {}, 0, "yes", "", "unknown tls-unseen"),
         ((own(issuer=None),) * 2, {"days": 8}, 0, "yes", "", "unknown tls-old"),
         ((own(),) * 2, {"domain": "autre.mssante.fr"}, 0, "yes", "", "unknown tls-nobody"),
