@@ -106,7 +106,7 @@ def run(config: Config, *, as_of: str = "", tell: Tell = lambda _: None, debug: 
     Parameters
     ----------
     config
-        As `mssante_audit.nightly.config.load_config` returns it; `mssante_audit.nightly.doctor.check` has
+        As `mssante_audit.nightly.config.load_config` returns it; `mssante_audit.nightly.faults.check` has
         passed it.
     as_of
         Instant to audit at (ISO 8601), "" for the run's own beginning.
