@@ -29,6 +29,7 @@ def locked_in(place):
         pytest.fail(HOW) if os.environ.get("CI") == "true" else pytest.skip(HOW)
 
     def run(*words: str, writable: tuple[str, ...] = (), **environment: str) -> subprocess.CompletedProcess:
+        place.folder.chmod(0o755)
         folders = [place.folder / name for name in writable]
         for folder in folders:
             folder.mkdir(exist_ok=True)
@@ -37,9 +38,9 @@ def locked_in(place):
         right = "--inh-caps=+dac_read_search --ambient-caps=+dac_read_search"
         lines = [
             f"mount --bind {shlex.quote(str(place.folder))} {HERE}",  # pytest's folders are for nobody else
+            *(f"mount --bind {HERE}/{folder.name} {HERE}/{folder.name}" for folder in folders),
             "mount -o remount,bind,ro /",
             f"mount -o remount,bind,ro {HERE}",
-            *(f"mount --bind {shlex.quote(str(folder))} {HERE}/{folder.name}" for folder in folders),
             f"cd {HERE}",
             f"exec setpriv --reuid={USER} --regid={USER} --clear-groups {right} {shlex.join(words)}",
         ]
