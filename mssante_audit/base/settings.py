@@ -383,8 +383,15 @@ class Retention(Section):
 
     runs: int = Field(default=14, ge=0, le=1_000_000, description="Keep this many; 0 sets no such limit.")
     days: Days = Field(default=0, description="Remove those older than this many days; 0 sets no such limit.")
+    bytes: int = Field(
+        default=0,
+        ge=0,
+        le=10**15,
+        description="Remove the oldest until the others take no more than this together, what several share "
+        "counted once; 0 sets no such limit.",
+    )
     at_least: int = Field(
-        default=3, ge=1, le=1_000_000, description="The newest ones that are kept, however old."
+        default=3, ge=1, le=1_000_000, description="The newest ones that are kept, however old or large."
     )
     observation_days: Days = Field(
         default=365,

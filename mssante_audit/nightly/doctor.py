@@ -27,6 +27,7 @@ from mssante_audit.base.settings import Config, Hooks, ObserveTls
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.faults import faults
 from mssante_audit.nightly.log import RUN, RUNS, STATE, began, read_run
+from mssante_audit.nightly.retention import files_of
 
 MEMORY = 2 * 2**30
 """Bytes below which a run may be short of memory."""
@@ -257,8 +258,7 @@ def _output(output: Path) -> Iterator[Sign]:
 def size_of_last(output: Path) -> int:
     """Return the bytes of the newest run; files that it shares with its site count once."""
     runs = sorted(folder for folder in (output / RUNS).glob("*") if read_run(folder))
-    told = [path.lstat() for path in runs[-1].rglob("*") if path.is_file()] if runs else []
-    return sum({stat.st_ino: stat.st_size for stat in told}.values())
+    return sum(files_of(runs[-1]).values()) if runs else 0
 
 
 def _lock(output: Path) -> Iterator[Sign]:
