@@ -53,6 +53,7 @@ def test_fields(rule: Rule) -> None:
         assert text == text.strip() != ""
         assert "  " not in text
         assert "\n" not in text
+    assert f"\n## {rule.since} " in (AUDIT_SOURCES.parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
     for field in ("why_fr", "why_en", "remedy_fr", "remedy_en"):
         assert getattr(rule, field).endswith((".", ".)"))
     for field in ("title_fr", "title_en"):

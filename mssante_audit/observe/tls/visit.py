@@ -226,8 +226,7 @@ class _Talk:
                     await self._send_out(tls)
                 raise _Ended("handshake-failed", _alert(error)) from None
             else:
-                await self._send_out(tls)
-                return
+                return  # what is left to send goes with the EHLO
 
     async def _send_out(self, tls: SSL.Connection) -> None:
         with suppress(SSL.WantReadError):
@@ -300,8 +299,9 @@ class _Talk:
     async def _write_raw(self, data: bytes) -> None:
         try:
             self._writer.write(data)
-            async with asyncio.timeout(self._settings.timeout):
-                await self._writer.drain()
+            if self._writer.transport.get_write_buffer_size():  # not all went out at once
+                async with asyncio.timeout(self._settings.timeout):
+                    await self._writer.drain()
         except TimeoutError:
             raise _Ended("slow", "it takes nothing that is sent") from None
         except OSError as error:
