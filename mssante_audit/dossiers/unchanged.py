@@ -38,6 +38,8 @@ _SIGHT = (
     "versions",
 )
 """Of a space's provenance: how much could be seen, and by what."""
+_LISTED = ["domain", "description", "dn", "project_contact", "support_contact", "updated_at_text"]
+"""Of rows of the list: what it says, which all else is read from, and not where."""
 _FOUND = ["rule", "severity", "confidence", "domain", "mailboxes", "observed", "expected"]
 """Of findings: all but where they stand in the list, and since when."""
 
@@ -59,7 +61,7 @@ def facts_digest(told: Dossier, how: str) -> str:
         [origin.get(name) for name in _SIGHT],
         [(one.name, one.state, one.tolerated) for one in told.space.states],
         [told.space.declarations is None, told.space.observation is None, told.space.mailboxes is None],
-        _table(told.entries.drop(columns=["row", "line"])),
+        _table(told.entries[_LISTED]),
         _table(told.findings[_FOUND]),
         _table(told.domains),
         _table(told.certificates),
@@ -77,8 +79,9 @@ def _notebook() -> str:
     return hashlib.sha256((resource("notebooks") / "operator.ipynb").read_bytes()).hexdigest()
 
 
-def _table(frame: pd.DataFrame) -> list[list[str]]:
-    return [list(map(str, frame.columns)), *(list(map(str, row)) for row in frame.itertuples(index=False))]
+def _table(frame: pd.DataFrame) -> list[list[Any]]:
+    told: list[list[Any]] = frame.to_numpy(dtype=object).tolist()
+    return told
 
 
 def fresh(made: str, now: str) -> bool:
