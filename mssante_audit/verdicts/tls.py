@@ -7,7 +7,8 @@ cause          grade    meaning
                         to be revoked
 ``tls-some``   warn     some are right, some are not
 ``tls-none``   fail     none is, of those that were seen, and all were
-``tls-old``    unknown  what was seen is older than `observation_max_age_days`
+``tls-old``    unknown  a server was seen longer ago than `observation_max_age_days`, and the others do not
+                        decide
 ``tls-unseen`` unknown  a server was not seen, and those that were do not decide
 ``tls-alone``  unknown  names and dates are right; no anchors were at hand to judge a chain by
 ============== ======== =====================================================================================
@@ -32,6 +33,8 @@ class Tls(NamedTuple):
     grade: str
     """``ok``, ``warn``, ``fail`` or ``unknown``."""
     cause: str = ""
+    old: bool = False
+    """Whether a server was seen too long ago: what was found of it then decides nothing any more."""
 
 
 def tls_of(space: TrustSpace) -> dict[str, Tls]:
@@ -41,14 +44,15 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
     for domain, servers in seen.of.items():
         told = [server for server in servers if server.outcome in TELLING]
         fresh = [right(seen, domain, server) for server in told if server.at >= oldest]
+        old = len(fresh) < len(told)
         whole = len(fresh) == len(servers) and not seen.missing[domain]
         if len(set(fresh)) == 2:
-            found[domain] = Tls("warn", "tls-some")
+            found[domain] = Tls("warn", "tls-some", old)
         elif fresh and whole and not fresh[0]:
             found[domain] = Tls("fail", "tls-none")
         elif fresh and whole:
             judged = all(server.chain and server.chain.state for server in told)
             found[domain] = Tls("ok") if judged else Tls("unknown", "tls-alone")
         else:
-            found[domain] = Tls("unknown", "tls-old" if len(fresh) < len(told) else "tls-unseen")
+            found[domain] = Tls("unknown", "tls-old" if old else "tls-unseen", old)
     return found
