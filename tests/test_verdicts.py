@@ -133,6 +133,35 @@ def test_of_the_dns_faults_are_told_and_what_was_walked_without_one_is_well(spac
     assert "zone du gestionnaire" not in " ".join(frame["reasons"])  # of all domains, and so of none
 
 
+@pytest.mark.parametrize(
+    ("at", "tls"), [("2026-03-09T06:30:00Z", ["too-old"]), ("2026-03-09T08:00:00Z", ["too-old", "tls-old"])]
+)
+def test_what_was_seen_too_long_ago_is_unknown_and_its_findings_stay(at: str, tls: list[str]) -> None:
+    old = load_space(as_of=at)
+    found, frame = audit_all(old), domains(old)
+    frame = frame[frame["why"].map(lambda own: own["dns"] != ["no-name"])]  # that needs no observation
+    assert len(frame) > 100
+    for check, why in (("dns", [["too-old"]]), ("mail", [["too-old"]]), ("tls", [["too-old"], tls])):
+        assert set(frame[check]) == {"unknown"}
+        assert all(own[check] in (*why, ["not-observed"]) for own in frame["why"])
+    assert set(frame["receives"]) == {"unknown"}
+    assert {"DNS_DELEGATION_DEAD", "DNS_MX_UNRESOLVED", "TLS_EXPIRED"} <= set(found["rule"])
+    assert frame["critical"].sum() > 0
+    codes = {code for own in frame["why"] for codes in own.values() for code in codes}
+    assert not {code for code in codes if code.startswith(("DNS_", "TLS_"))}
+
+
+def test_without_an_observation_nothing_decides_what_it_would_tell(space: TrustSpace) -> None:
+    blind = replace(space, observation=None, observed={})
+    frame = domains(blind)
+    for check, why in (("dns", ["no_observation"]), ("tls", ["no_observation", "no_tls"])):
+        assert set(frame[check]) == {"unknown"}
+        assert all(own[check] == why for own in frame["why"])
+    no_tls = domains(replace(space, observed={}))
+    assert {tuple(own["tls"]) for own in no_tls["why"]} == {("no_tls",), ("no_tls", "not-observed")}
+    assert no_tls["dns"].tolist() == domains(space)["dns"].tolist()
+
+
 def test_what_no_audit_decides_or_looked_at_is_unknown_and_says_why() -> None:
     row = told(signed(make_space({})))
     assert row["state"] == "well"

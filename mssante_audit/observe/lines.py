@@ -189,11 +189,12 @@ class Scan:
     """Goes through a file line by line; what is wrong with the file is collected in `problems`."""
 
     data: bytes
+    keeps_tail: bool = False
     problems: list[tuple[int, str, str]] = field(default_factory=list)
     good: int = 0
     """Where the last whole gzip member ends."""
     tail: list[bytes] = field(default_factory=list)
-    """Whole lines found after `good`, in a member that was cut."""
+    """Whole lines found after `good`, in a member that was cut, if `keeps_tail`: a whole file may be one."""
     _line: int = 0
 
     def lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -208,7 +209,7 @@ class Scan:
             *whole, rest = (rest + piece).split(b"\n")
             for raw in whole:
                 self._line += 1
-                if self._open:
+                if self._open and self.keeps_tail:
                     self.tail.append(raw)
                 if (content := self._parse(raw)) is not None:
                     yield self._line, content

@@ -71,7 +71,7 @@ class Writer:
         """
         if not (content := self.path.read_bytes()):
             return
-        scan, first = Scan(content), True
+        scan, first = Scan(content, keeps_tail=True), True
         for _, told in scan.lines():
             if first or "format" in told:
                 check(told, self.path)

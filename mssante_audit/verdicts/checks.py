@@ -2,6 +2,7 @@
 
 A rule says which check its findings decide (`mssante_audit.findings.catalogue.Rule.check`). What nobody
 could look at is unknown, not well: no audit decides the check yet, one lacked its input, or a rule failed.
+Nor is it at fault: what was seen of a domain too long ago decides nothing any more, though its findings stay.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from mssante_audit.space.scope import outside
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.mail import RECEIVES as RECEIVES
 from mssante_audit.verdicts.mail import Mail, mails
-from mssante_audit.verdicts.tls import receiving, tls_of
+from mssante_audit.verdicts.tls import Tls, receiving, tls_of
 from mssante_audit.whitelist.reliance import doubts
 
 RESULTS = ("ok", "warn", "fail", "unknown")
@@ -30,6 +31,8 @@ NOT_AUDITED = "not_audited"
 """Why a check is unknown that no audit looks at yet; ``no_`` and a need is why one was not made."""
 WALKED = ("dns", "mail")
 """Checks that are ok only where the walk to a domain's mail hosts says so (`mssante_audit.verdicts.mail`)."""
+UNSEEN = ("not-observed", "too-old", "of-the-future")
+"""Causes why the walk knows nothing of a domain at all: then findings on its DNS decide nothing either."""
 OUTSIDE = "outside"
 """Why a declaration is unknown that the register does not cover."""
 
@@ -54,25 +57,23 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
     Parameters
     ----------
     findings
-        Those of all audits, without those that are waived. Information and hints change no verdict.
+        Those of all audits, without those that are waived. Information and hints change no verdict, nor does
+        for a domain what its audit found in too old an observation.
     touched
         The domains that each of them touches.
     """
     doubted = doubts(space.whitelist, space.as_of, timedelta(space.thresholds.list_max_age_days))
     doubted = doubted or [one.state for one in space.states if one.name == LIST and one.doubtful]
     gaps, beyond = _gaps(space, findings) | ({"listed": doubted} if doubted else {}), outside(space)
-    rules = catalogue()
-    decided: defaultdict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
-    told = zip(findings["rule"], findings["severity"], findings["confidence"], touched, strict=True)
-    for code, severity, confidence, names in told:
-        grade, check = _GRADES.get(severity), rules[code].check
-        if grade and check and confidence != "hint":
-            for name in names:
-                decided[name, check, grade][code] = None
-    names = space.audited["domain"].unique().tolist()
     walked, presented = mails_of(space), tls_of(space)
+    old = _old(space, walked, presented)
+    decided = _decided(findings, touched, old)
+    rests: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for audit in audits().values():
+        for rule in audit.rules:
+            rests[rule.check] |= dict.fromkeys(need for need in audit.needs if need in old)
     found = []
-    for domain in names:
+    for domain in space.audited["domain"].unique().tolist():
         results, why = dict.fromkeys(CHECKS, "ok"), {}
         mail, tls = walked[domain], presented.get(domain)
         for check in CHECKS:
@@ -80,9 +81,10 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
             if check == "listed" and doubted:
                 codes = {}
             codes["unknown"] = [*gaps.get(check, [OUTSIDE] * (check == "declaration" and domain in beyond))]
+            codes["unknown"] += [old[need][domain] for need in rests[check] if domain in old[need]]
             if check in WALKED and space.observation is not None and (cause := mail.causes[check]):
                 codes[mail.grades[check]] = codes[mail.grades[check]] or [cause]
-            if check == "tls" and tls and tls.cause:
+            if check == "tls" and tls and tls.cause and mail.cause not in UNSEEN:
                 codes[tls.grade] = codes[tls.grade] or [tls.cause]
             results[check], why[check] = next(((g, own) for g, own in codes.items() if own), ("ok", []))
         state = "unknown" if doubted else _state(results, why)
@@ -100,6 +102,34 @@ def mails_of(space: TrustSpace) -> dict[str, Mail]:
         names, days = space.audited["domain"].unique().tolist(), space.thresholds.observation_max_age_days
         space.found["mail"] = mails(space.observation, names, space.as_of, days)
     return dict(space.found["mail"])
+
+
+def _old(
+    space: TrustSpace, walked: Mapping[str, Mail], presented: Mapping[str, Tls]
+) -> dict[str, dict[str, str]]:
+    """Return by need the domains that its observation says nothing of any more, each with why."""
+    old = {
+        "observation": {d: mail.cause for d, mail in walked.items() if mail.cause in UNSEEN},
+        "tls": {d: "tls-old" for d, tls in presented.items() if tls.old},
+    }
+    return {need: causes for need, causes in old.items() if space.given(need) is not None}
+
+
+def _decided(
+    findings: pd.DataFrame, touched: Iterable[Iterable[str]], old: Mapping[str, Mapping[str, str]]
+) -> Mapping[tuple[str, str, str], dict[str, None]]:
+    """Return the codes that make a check of a domain a grade, without those that rest on what is `old`."""
+    rules, needs = catalogue(), {name: audit.needs for name, audit in audits().items()}
+    decided: defaultdict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
+    told = zip(findings["rule"], findings["severity"], findings["confidence"], touched, strict=True)
+    for code, severity, confidence, names in told:
+        grade, check = _GRADES.get(severity), rules[code].check
+        if grade and check and confidence != "hint":
+            unsure = [old[need] for need in needs[rules[code].audit] if need in old]
+            for name in names:
+                if not any(name in domains for domains in unsure):
+                    decided[name, check, grade][code] = None
+    return decided
 
 
 def _gaps(space: TrustSpace, findings: pd.DataFrame) -> dict[str, list[str]]:

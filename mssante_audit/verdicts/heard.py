@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
-from mssante_audit.observe.dns.view import Item, alias_of
+from mssante_audit.observe.dns.view import SLOW, Item, alias_of
 from mssante_audit.observe.lines import SILENT, TOLD
 from mssante_audit.observe.observation import Observation
 
@@ -19,8 +19,6 @@ PARTLY = ("bogus", "tcp", "slow", "notimp")
 """Kinds of words that only some resolvers take: those that do not validate, that go on over TCP, that wait,
 that ask again without EDNS after NOTIMP."""
 DIM, UNHEARD = "dim", ""
-SLOW = 3000.0
-"""Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds)."""
 _MADE_UP = tuple(
     map(
         ip_network,

@@ -13,7 +13,7 @@ from mssante_audit.verdicts.answers import YES, Part, Step, Ways
 from mssante_audit.verdicts.heard import PARTLY, Heard
 from mssante_audit.verdicts.lookups import Host, Looked, Lookups
 
-REACHED = ("good", "mixed", "ipv6", *PARTLY)
+REACHED = ("good", "mixed", "ipv6", "alias", *PARTLY)
 """States of mail hosts that some sender reaches."""
 
 
@@ -22,7 +22,8 @@ class MailHost(NamedTuple):
 
     state: str
     """How it can be reached: ``good``, ``mixed`` (with private addresses), ``ipv6``, one of `PARTLY`,
-    ``private``, ``literal`` (an address stands for its name); why it has no address; "" for unknown."""
+    ``alias`` (by way of servers that are aliases), ``private``, ``literal`` (an address stands for its name);
+    why it has no address; "" for unknown."""
     public: frozenset[str] = frozenset()
     """Its public addresses."""
     steps: tuple[Step, ...] = ()
@@ -109,7 +110,7 @@ def _of_hosts(hosts: Mapping[str, MailHost]) -> Part:
     if good:
         if all(states[name] == "mixed" for name in good):
             return Part("degraded", "private-among", {"hosts": sorted(good)})
-        left = sorted(set(states).difference(good))
+        left = sorted(name for name, state in states.items() if name not in good and state != "ipv6")
         return Part("degraded", "one-exchanger", {"hosts": left}) if left else YES
     if len(bad) < len(states):
         kinds = set(states.values())

@@ -29,7 +29,8 @@ class Looked(NamedTuple):
     replies: tuple[Reply, ...] = ()
     """What was said, from the name asked for to the end of its aliases."""
     partly: str = ""
-    """Where only some resolvers come to it, one of `mssante_audit.verdicts.heard.PARTLY`."""
+    """Where only some resolvers come to it, one of `mssante_audit.verdicts.heard.PARTLY`; ``alias`` where the
+    servers of its zone have no names but aliases (BIND does not follow them)."""
 
     @property
     def absent(self) -> bool:
@@ -66,6 +67,7 @@ class Lookups:
         self._heard, self._chain = heard, chain
         self._looked: dict[tuple[str, str], Looked] = {}
         self._under_way: set[tuple[str, str]] = set()
+        self._named: dict[str, bool | None] = {}
 
     def host(self, name: str) -> Host:
         """Return the addresses of a host."""
@@ -88,10 +90,10 @@ class Lookups:
             if not words:
                 return self._failing(name, qtype, depth)._replace(replies=tuple(replies))
             told = [word.reply for word in words if word.reply]
-            kind = self._kind(words)
-            if kind is None:
+            kind, named = self._kind(words), self._is_named(told[0].zone)
+            if kind is None or named is None:
                 return Looked("", (), told[0].zone, tuple(replies))
-            partly = partly or kind
+            partly = partly or kind or ("" if named else "alias")
             replies.append(told[0])
             end = min((one.alias for one in told if one.alias), default="")
             status = ""
@@ -123,6 +125,37 @@ class Lookups:
             return None
         kinds = {"bogus" if fault else word.kind for word, fault in zip(words, faults, strict=True)}
         return "" if "told" in kinds else min(kinds, key=PARTLY.index)
+
+    def _is_named(self, zone: str) -> bool | None:
+        """Whether a zone, and each above it, has a server found without following an alias of its name."""
+        if zone in ("", ".", self._heard.parent):
+            return True
+        if zone not in self._named:
+            self._named[zone] = True  # whoever comes back here on the way goes round in a circle
+            referrals = self._heard.cuts.get(zone, ())
+            above = {one.zone for one in referrals if is_under(zone, one.zone) and one.zone != zone}
+            found = [self._has_named(referrals, zone), *map(self._is_named, sorted(above))]
+            self._named[zone] = None if not above or None in found else all(found)
+        return self._named[zone]
+
+    def _has_named(self, referrals: Iterable[Reply], zone: str) -> bool | None:
+        """Whether glue or a name that is no alias leads to a server of a zone; ``None``: not known."""
+        names, glue = names_of(referrals, zone), glue_of(referrals, zone)
+        if not glue.keys().isdisjoint(names):
+            return True
+        aliases = unheard = False
+        for name in names:
+            words = {
+                qtype: self._told(name, qtype) for qtype in (("A", "AAAA") if self._heard.ipv6 else ("A",))
+            }
+            replies = [word.reply for told in words.values() for word in told if word.reply]
+            if any(one.alias for one in replies):
+                aliases = True
+            elif any(one.data for one in replies):
+                return True
+            else:
+                unheard |= any(not told and not self._failing(name, t, 1).status for t, told in words.items())
+        return None if unheard else not aliases
 
     def _failing(self, name: str, qtype: str, depth: int) -> Looked:
         """Tell a lookup that failed for certain from one of which too little was heard."""

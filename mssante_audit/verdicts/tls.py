@@ -1,5 +1,17 @@
 """Whether a domain's mail servers present what its senders take, as far as they were seen.
 
+cause          grade    meaning
+============== ======== =====================================================================================
+               ok       every server was seen, lately, and is right: name, dates, chain; none is known
+                        to be revoked
+``tls-some``   warn     some are right, some are not
+``tls-none``   fail     none is, of those that were seen, and all were
+``tls-old``    unknown  a server was seen longer ago than `observation_max_age_days`, and the others do not
+                        decide
+``tls-unseen`` unknown  a server was not seen, and those that were do not decide
+``tls-alone``  unknown  names and dates are right; no anchors were at hand to judge a chain by
+============== ======== =====================================================================================
+=======
 ================ ======== ===================================================================================
 cause            grade    meaning
 ================ ======== ===================================================================================
@@ -38,6 +50,8 @@ class Tls(NamedTuple):
     grade: str
     """``ok``, ``warn``, ``fail`` or ``unknown``."""
     cause: str = ""
+    old: bool = False
+    """Whether a server was seen too long ago: what was found of it then decides nothing any more."""
 
 
 class Shown(NamedTuple):
@@ -98,17 +112,18 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
         told = [server for server in servers if server.outcome in TELLING]
         lately = [server for server in told if server.at >= oldest]
         wrong = [server for server in lately if not right(seen, domain, server)]
+        old = len(lately) < len(told)
         whole = bool(lately) and len(lately) == len(servers) and not seen.missing[domain]
         if wrong:
             none = whole and len(wrong) == len(lately)
-            found[domain] = Tls("fail", "tls-none") if none else Tls("warn", "tls-some")
+            found[domain] = Tls("fail", "tls-none") if none else Tls("warn", "tls-some", old)
         elif any(server.protocol in OLD for server in lately):
-            found[domain] = Tls("warn", "tls-protocol")
+            found[domain] = Tls("warn", "tls-protocol", old)
         elif whole:
             judged = all(server.chain and server.chain.state for server in told)
             found[domain] = Tls("ok") if judged else Tls("unknown", "tls-alone")
         else:
-            found[domain] = Tls("unknown", "tls-old" if len(lately) < len(told) else "tls-unseen")
+            found[domain] = Tls("unknown", "tls-old" if old else "tls-unseen", old)
     return found
 
 

@@ -61,6 +61,8 @@ class Wires:
     at: datetime = AT
     crls: list[Path] = field(default_factory=list)
     anchored: bool = True
+    long_ago: tuple[str, ...] = ()
+    """Servers that were visited a month before."""
     anchors: list[Made] = field(default_factory=lambda: [ROOT, BETWEEN])
 
     def __post_init__(self) -> None:
@@ -91,7 +93,8 @@ class Wires:
             {"format": FORMAT, "version": VERSION, "at": instant(self.at), "dns": "dns-2026-03-02.jsonl.gz"}
         ]
         for address, (hosts, seen) in self.visits.items():
-            lines += lines_of(Server(address, 25, hosts), seen, self.at, 1, written)
+            at = self.at - timedelta(30 * (address in self.long_ago))
+            lines += lines_of(Server(address, 25, hosts), seen, at, 1, written)
         lines.append({"end": instant(self.at), "complete": True})
         file = self.tmp_path / "tls-2026-03-02.jsonl.gz"
         file.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in lines).encode(), mtime=0))
@@ -368,6 +371,14 @@ STATES: dict[str, tuple[Callable[[Wires], object], str, str, list[str]]] = {
         lambda w: setattr(w.presents(ONE, of(OTHER_DN)), "anchored", False), "fail", "no", ["tls-none"],
     ),
     "seen too long ago": (lambda w: setattr(w, "at", AT - timedelta(30)), "unknown", "yes", []),
+    "wrong, and seen too long ago": (
+        lambda w: setattr(w.presents(ONE, of(OTHER_DN)), "long_ago", (ONE,)), "unknown", "yes", [],
+    ),
+    "right, and another wrong that was seen too long ago": (
+        lambda w: setattr(
+            w.second_host().presents(THREE, of(OTHER_DN), (NAMES[2],)), "long_ago", (THREE,)
+        ), "unknown", "yes", [],
+    ),
 }  # fmt: skip
 
 
@@ -379,3 +390,6 @@ def test_a_domain_is_as_its_servers_are(case: str, wires: Wires) -> None:
     told = domains(space, audit_all(space)).set_index("domain").loc[DELEGATED]
     assert (told["tls"], told["receives"]) == (tls, receives)
     assert told["why"].get("receives", []) == why
+    if "too long ago" in case:
+        assert told["why"]["tls"] == ["tls-old"]
+        assert ("certificates" in set(audit_all(space)["audit"])) == ("wrong" in case), "findings stay"

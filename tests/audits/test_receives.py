@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,7 +20,7 @@ from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.verdicts import tls
 from mssante_audit.verdicts.mail import CAUSES, Mail, mails
 from mssante_audit.verdicts.words import causes
-from tools.sample.dns_world import NameServer, observe_world
+from tools.sample.dns_world import NameServer, Zone, observe_world
 
 AS_OF = AT + timedelta(days=1)
 NS1, NS2 = "ns1.alpha.example", "ns2.gamma.example"
@@ -99,9 +100,50 @@ def glue(scene: Scene, *addresses: str) -> None:
         scene.world.serve(scene.zone, address)
 
 
-def aliased(scene: Scene) -> None:
+def aliased(scene: Scene, name: str = "ailleurs.alpha.example") -> None:
     scene.zone.records[DELEGATED].pop("MX")
-    scene.zone.add(DELEGATED, "CNAME", "ailleurs.alpha.example")
+    scene.zone.add(DELEGATED, "CNAME", name)
+
+
+def does(scene: Scene, *addresses: str, **faults: Any) -> None:
+    """Have servers, those of the zone unless others are given, misbehave."""
+    for address in addresses or (ONE, TWO):
+        for name, value in faults.items():
+            setattr(scene.world.servers[address], name, value)
+
+
+def elsewhere(
+    scene: Scene,
+    servers: tuple[str, ...] = ("ns1.b", "ns2.b"),
+    below: str = "",
+    *,
+    named: bool = True,
+    **faults: Any,
+) -> None:
+    """Put the exchanger into a zone on servers of its own; those called ``nsa…`` have aliases for names."""
+    root, names = scene.world.root, [f"{name}.example" for name in servers]
+    for number, name in enumerate(names, 1):
+        address = f"198.51.{100 + number}.7"
+        target = name.replace("nsa", "ns")
+        root.records.pop(name, None)
+        if target != name:
+            root.add(name, "CNAME", target)
+        scene.host(target, address)
+    root.records.pop("cible.example", None)
+    root.add("cible.example", "NS", *names)
+    zone = scene.world.serve(
+        Zone("cible.example").soa(1).add("cible.example", "NS", *names),
+        *(f"198.51.{100 + number}.7" for number in range(1, len(names) + 1)),
+    )
+    if below:
+        zone.add(f"{below}cible.example", "NS", "ns1.alpha.example")
+        zone = scene.world.serve(
+            Zone(f"{below}cible.example").soa(1).add(f"{below}cible.example", "NS", "ns1.alpha.example"), ONE
+        )
+    zone.add(f"mx.{below}cible.example", "A", "192.88.99.30")
+    does(scene, *(f"198.51.{100 + number}.7" for number in range(1, len(names) + 1)), **faults)
+    if named:
+        mx(f"10 mx.{below}cible.example")(scene)
 
 
 OTHER = "mss2.alpha.example"
@@ -128,6 +170,16 @@ CASES: dict[str, tuple[str, str, Change]] = {
         "degraded",
         "one-server",
         lambda s: s.world.servers.update({PARENTS[1][1]: NameServer()}),
+    ),
+    "parent-pour-lui-seul": (
+        "no",
+        "mx-unanswered",
+        lambda s: does(s, *(address for _, address in PARENTS), refused=("MX", "A", "AAAA")),
+    ),
+    "parent-pour-lui-seul-un": (
+        "degraded",
+        "one-server",
+        lambda s: does(s, PARENTS[1][1], refused=("MX", "A", "AAAA")),
     ),
     "rien": ("no", "no-name", lambda s: s.parent.records.pop(DELEGATED)),
     "sans-mx": ("no", "no-mail", mx()),
@@ -195,6 +247,46 @@ CASES: dict[str, tuple[str, str, Change]] = {
         ),
     ),
     "alias-pendant": ("no", "alias-lost", aliased),
+    "mx-ipv6-a-cote": (
+        "yes",
+        "",
+        together(mx(f"10 {ALPHA_MX}", f"20 {OTHER}"), lambda s: s.host(OTHER, "2a00::25")),
+    ),
+    "mx-vers-ns-alias": ("degraded", "exchangers-partly", lambda s: elsewhere(s, ("nsa1.b", "nsa2.b"))),
+    "mx-vers-ns-alias-un": ("yes", "", lambda s: elsewhere(s, ("nsa1.b", "ns2.b"))),
+    "mx-vers-ns-alias-au-dessus": (
+        "degraded",
+        "exchangers-partly",
+        together(lambda s: elsewhere(s, ("nsa1.b", "nsa2.b"), "bas.")),
+    ),
+    "mx-vers-edns-notimp": ("degraded", "exchangers-partly", lambda s: elsewhere(s, edns="NOTIMP")),
+    "mx-vers-tcp": ("degraded", "exchangers-partly", lambda s: elsewhere(s, silent=("udp",))),
+    "mx-vers-lent": ("degraded", "exchangers-partly", lambda s: elsewhere(s, late=True)),
+    "mx-vers-faible": ("yes", "", lambda s: elsewhere(s, weak=True)),
+    "zone-edns-notimp": ("degraded", "servers-edns", lambda s: does(s, edns="NOTIMP")),
+    "zone-lente": ("degraded", "servers-slow", lambda s: does(s, late=True)),
+    "zone-tcp": ("degraded", "servers-tcp", lambda s: does(s, silent=("udp",))),
+    "zone-edns-muet": ("no", "edns-dropped", lambda s: does(s, edns="dropped")),
+    "mx-refuse": ("no", "mx-unanswered", lambda s: does(s, refused=("MX",))),
+    "a-refuse": ("no", "exchangers-lost", lambda s: elsewhere(s, refused=("A", "AAAA"))),
+    "sans-mx-ipv6": (
+        "degraded",
+        "exchangers-ipv6",
+        together(mx(), lambda s: s.zone.add(DELEGATED, "AAAA", "2a00::7")),
+    ),
+    "sans-mx-prive-parmi": (
+        "degraded",
+        "private-among",
+        together(mx(), lambda s: s.zone.add(DELEGATED, "A", "192.88.99.7", "10.0.0.7")),
+    ),
+    "alias-ns-alias": (
+        "degraded",
+        "servers-alias",
+        together(
+            lambda s: aliased(s, "mx.cible.example"),
+            lambda s: elsewhere(s, ("nsa1.b", "nsa2.b"), named=False),
+        ),
+    ),
     "joker": (
         "yes",
         "",

@@ -262,6 +262,10 @@ EXCHANGERS = (
         unsound="IPv6 only", cn="six.mail.example",
     ),
     redirected(
+        "six-et-un-quatre", "clean: one exchanger on IPv6 only, one with both",
+        f"10 six.mail.example, 20 {MX}",
+    ),
+    redirected(
         "six-et-quatre", "clean: one exchanger on IPv6 only, two with both",
         f"10 six.mail.example, 10 {MX}, 20 mx2.mail.example",
     ),
@@ -523,6 +527,34 @@ EDNS = (
         hosts=("na1.op CNAME ns1.op", "na2.op CNAME ns2.op"),
         first=zone(ns=("na1.op.example", "na2.op.example")),
         reached=(UNBOUND, UNBOUND_VALIDATING, KNOT),
+    ),
+    redirected(
+        "vers-ns-alias", "redirected into a zone whose servers' names are aliases",
+        "10 mx.vers-ns-alias-z.example", "DNS_MX_HOST_DEAD", cn="mx.vers-ns-alias-z.example",
+        hosts=("vers-ns-alias-z NS na1.op", "vers-ns-alias-z NS na2.op"),
+        more=(
+            ("vers-ns-alias-z.example.", zone("mx A 82.64.5.31", ns=("na1.op.example", "na2.op.example"))),
+        ),
+        reached=(UNBOUND, UNBOUND_VALIDATING, KNOT),
+    ),
+    redirected(
+        "vers-ns-alias-un", "redirected into a zone one of whose servers' names is an alias",
+        "10 mx.vers-ns-alias-un-z.example", cn="mx.vers-ns-alias-un-z.example",
+        hosts=("vers-ns-alias-un-z NS na1.op", "vers-ns-alias-un-z NS ns2.op"),
+        more=(("vers-ns-alias-un-z.example.", zone("mx A 82.64.5.32", ns=("na1.op.example", NS[1]))),),
+    ),
+    redirected(
+        "alias-ns-alias", "an alias into a zone whose servers' names are aliases",
+        "x", "DNS_ALIAS", "DNS_MX_IMPLICIT", "DNS_MX_HOST_DEAD",
+        parent=("@ CNAME mx.vers-ns-alias-z.example.",), reached=(UNBOUND, UNBOUND_VALIDATING, KNOT),
+    ),
+    below(
+        "vers-notimp", "redirected into a zone whose servers say NOTIMP to EDNS",
+        "notimp edns", "DNS_MX_HOST_DEAD", reached=(UNBOUND, UNBOUND_VALIDATING),
+    ),
+    below(
+        "vers-lent-4", "redirected into a zone whose servers answer after 4 seconds",
+        "4.0", "DNS_MX_HOST_DEAD", reached=None,
     ),
     Hard(
         "parents-deux", "the parent's servers name other servers, and one set is silent",

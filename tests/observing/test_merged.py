@@ -21,6 +21,7 @@ from mssante_audit.observe.methods import methods
 from mssante_audit.observe.observation import ObservationError
 from mssante_audit.report.results import limits
 from mssante_audit.space.trust import TrustSpace, load_space
+from mssante_audit.verdicts.domains import domains
 from mssante_audit.verdicts.methods import hosts
 from tools.sample.dns_world import observe_world
 
@@ -210,6 +211,26 @@ def test_a_spot_check_of_a_domain_no_longer_listed_does_no_harm(folder):
     folder.observe("parti.mssante.fr", at=AT + HOUR)
     assert {file for _, file in used(folder.space()).values()} == {whole}
     assert folder.space().observation.source == whole
+
+
+def test_each_domain_is_as_old_as_its_own_answer(folder):
+    folder.scene.parent.records[REDIRECTED]["MX"] = ["10 perdu.beta.example"]
+    del folder.scene.zone.records[DELEGATED]["MX"]
+    folder.observe()
+    for refreshed in (DELEGATED, REDIRECTED):
+        for file in folder.path.glob("observations/*"):
+            if file.name != default_path(folder.path, AT).name:
+                file.unlink()
+        folder.observe(refreshed, at=AT + timedelta(days=5))
+        space = folder.space(AT + timedelta(days=8))
+        told = domains(space).set_index("domain")
+        (other,) = {DELEGATED, REDIRECTED} - {refreshed}
+        assert {rule for rule in ("DNS_NO_MX", "DNS_MX_UNRESOLVED") if found(space, rule)} == {
+            "DNS_NO_MX", "DNS_MX_UNRESOLVED"
+        }, "findings stay"  # fmt: skip
+        assert (told.loc[refreshed, "mail"], told.loc[refreshed, "receives"]) == ("fail", "no")
+        assert told.loc[other, ["dns", "mail", "tls", "receives"]].tolist() == ["unknown"] * 4
+        assert told.loc[other, "why"]["mail"] == told.loc[other, "why"]["dns"] == ["too-old"]
 
 
 def test_only_what_an_older_file_answers_for_is_kept_of_it(folder):

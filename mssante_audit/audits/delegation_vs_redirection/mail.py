@@ -19,6 +19,7 @@ from mssante_audit.findings.frame import Finding
 from mssante_audit.observe.dns.dnssec import answer_fault, security
 from mssante_audit.observe.dns.exchangers import NOBODY
 from mssante_audit.observe.dns.exchangers import targets as mx_targets
+from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.view import Said
 from mssante_audit.observe.lines import SILENT
 from mssante_audit.space.trust import TrustSpace
@@ -38,9 +39,10 @@ def mail_findings(space: TrustSpace) -> Iterator[Finding]:
     alone: dict[str, list[str]] = {}
     for domain, method in seen.methods.items():
         _unanswered(seen, causes, domain, method)
+        _handed_on(seen, causes, domain, method)
         told = {a: _exchangers(seen, one) for a, one in method.path.said.get("MX", {}).items()}
         known = {address: found for address, found in told.items() if found is not None}
-        _alias_lost(seen, causes, domain, method)
+        _elsewhere(seen, causes, domain, method)
         if not known:
             continue
         _disagreement(seen, causes, domain, method, known)
@@ -69,13 +71,18 @@ def mute(seen: Seen, method: Method) -> bool:
     return bool(told) and not any(one.usable for one in told.values())
 
 
-def _alias_lost(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
-    for one in method.path.said.get("MX", {}).values():
-        if not one.usable or not (end := one.alias):
-            continue
-        host = seen.view.host(end)
-        if host.status == "failed" and not seen.view.looked_up(end, "MX"):
+def _elsewhere(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
+    """Report what is wrong with looking up the name that has the mail, where the walk does not come to it."""
+    name, view = method.path.qname, seen.view
+    ends = {one.alias for one in method.path.said.get("MX", {}).values() if one.usable and one.alias}
+    for end in ends or ({name} if name and not is_under(name, view.parent) else ()):
+        host, mx = view.host(end), view.looked_up(end, "MX")
+        if host.status == "failed" and not mx:
             causes.add("DNS_MX_HOST_DEAD", end, [domain], {"name": end, "alias": ""}, lines=host.lines)
+        kinds = ("MX",) if mx and mx.answers else ("A", "AAAA")
+        if how := _partly(seen, end, ("MX",)) or _partly(seen, end, kinds):
+            told = {"name": end, "alias": "", "partly": how}
+            causes.add("DNS_MX_HOST_DEAD", end, [domain], told, lines=host.lines)
         if fault := _host_fault(seen, end, ("MX", "A", "AAAA")):
             causes.add("DNS_MX_BOGUS", end, [domain], {"name": end, "fault": fault}, lines=host.lines)
 
@@ -165,7 +172,8 @@ def _disagreement(
     if method.path.zone in ("", seen.view.parent):
         return
     zone, where = seen.view.zone(method.path.zone), (method.path.zone, method.path.qname)
-    sets = {(address, ""): found for address, found in known.items()}
+    implied = {address: found or _implied(method, address) for address, found in known.items()}
+    sets = {(address, ""): found for address, found in implied.items() if found is not None}
     for address, versions in seen.view.differing.get(where, {}).items():
         for one in versions.values():
             sets[address, one.transport] = one.answers
@@ -180,6 +188,43 @@ def _disagreement(
     lines += [one.line for v in seen.view.differing.get(where, {}).values() for one in v.values()]
     subject = tuple(" ".join((one["address"], *one["exchangers"])) for one in told)
     causes.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told}, lines=lines)
+
+
+def _implied(method: Method, address: str) -> frozenset[str] | None:
+    """Return the host that stands for a name without MX (RFC 5321, 5.1), as one of its servers has it.
+
+    What it is an alias of, or itself if it has an address; ``None`` if the server does not say.
+    """
+    if alias := method.path.said["MX"][address].alias:
+        return frozenset([alias])
+    own = [method.path.said.get(kind, {}).get(address) for kind in ("A", "AAAA")]
+    if any(one and one.answers for one in own):
+        return frozenset([method.path.qname])
+    denied = method.path.said["MX"][address].outcome == "nxdomain" or all(one and one.usable for one in own)
+    return frozenset() if denied else None
+
+
+def _handed_on(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
+    """Report servers of zones on the way that do not hand the name on as others do, or do not answer for it.
+
+    That those of the parent zone differ has a rule of its own.
+    """
+    view, cuts = seen.view, method.path.cuts
+    for name in (view.parent, *cuts[:-1]) if cuts else ():
+        zone, said = view.zone(name), view.said.get((name, method.path.qname, "MX"), {})
+        lines = [one.line for one in said.values()]
+        failing = {a: one for a, one in said.items() if a in zone.sound and not (one.cut or one.usable)}
+        if failing:
+            told = [server(zone, address, outcome=one.outcome) for address, one in sorted(failing.items())]
+            causes.add("DNS_MX_REFUSED", tuple(sorted(failing)), [domain], {"servers": told}, lines=lines)
+        sets = {a: (one.cut, one.answers) for a, one in sorted(said.items()) if one.cut or one.usable}
+        if name != view.parent and len(set(sets.values())) > 1:
+            told = [
+                server(zone, address, exchangers=sorted(found), cut=cut, transport="")
+                for address, (cut, found) in sets.items()
+            ]
+            subject = tuple(" ".join((one["address"], one["cut"], *one["exchangers"])) for one in told)
+            causes.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told}, lines=lines)
 
 
 def _nothing(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
@@ -201,9 +246,14 @@ def _nothing(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
     if addresses:
         found = sorted(addresses)
         causes.add("DNS_MX_IMPLICIT", (operator, *found), [domain], {"addresses": found}, lines=lines)
-        if not any(ip_address(a).is_global for a in found):
-            private = {"name": method.path.qname, "addresses": found}
-            causes.add("DNS_MX_PRIVATE", (operator, *found), [domain], private, lines=lines)
+        public = [a for a in found if ip_address(a).is_global]
+        rule = "DNS_MX_PRIVATE_SOME" if public else "DNS_MX_PRIVATE"
+        if len(public) < len(found):
+            private = {"name": method.path.qname, "addresses": sorted(set(found).difference(public))}
+            causes.add(rule, (operator, *found), [domain], private, lines=lines)
+        if public and all(":" in address for address in found):
+            only = {"name": method.path.qname, "addresses": public}
+            causes.add("DNS_MX_IPV6_ONLY", (operator, *found), [domain], only, lines=lines)
         return
     missing = any(one.outcome == "nxdomain" for one in replies["MX"])
     if missing or all(any(one.outcome == "nodata" for one in replies[t]) for t in ("A", "AAAA")):
@@ -225,19 +275,19 @@ def _target(seen: Seen, causes: Causes, target: str, domains: list[str], alone: 
     if len(alone) >= seen.space.thresholds.concentration_min:
         causes.add("DNS_MX_CONCENTRATION", target, alone, {"name": target}, lines=lines)
     host = seen.view.host(target)
-    known = [one for kind in ("A", "AAAA") if (one := seen.view.looked_up(target, kind))]
-    if known and all(map(seen.view.over_tcp_only, known)):
-        causes.add("DNS_MX_HOST_DEAD", target, domains, {"name": target, "alias": ""}, lines=host.lines)
-    elif rule := STATUS_RULES.get(host.status, "DNS_MX_ALIAS" if host.alias else ""):
+    if rule := STATUS_RULES.get(host.status, "DNS_MX_ALIAS" if host.alias else ""):
         causes.add(rule, target, domains, {"name": target, "alias": host.alias}, lines=host.lines)
+    zones = {one.zone for kind in ("A", "AAAA") if (one := seen.view.looked_up(target, kind))}
+    others = [d for d in domains if not zones.intersection(seen.methods[d].path.cuts)]
+    if how := _partly(seen, target, ("A", "AAAA")):
+        told = {"name": target, "alias": host.alias, "partly": how}
+        causes.add("DNS_MX_HOST_DEAD", target, others, told, lines=host.lines)
     public = [a for a in host.addresses if ip_address(a).is_global]
     if len(public) < len(host.addresses):
         rule = "DNS_MX_PRIVATE_SOME" if public else "DNS_MX_PRIVATE"
         private = {"name": target, "addresses": sorted(set(host.addresses).difference(public))}
         causes.add(rule, target, domains, private, lines=host.lines)
     if fault := _host_fault(seen, target):
-        zones = {one.zone for kind in ("A", "AAAA") if (one := seen.view.looked_up(target, kind))}
-        others = [d for d in domains if not zones.intersection(seen.methods[d].path.cuts)]
         causes.add("DNS_MX_BOGUS", target, others, {"name": target, "fault": fault}, lines=host.lines)
 
 
@@ -251,6 +301,18 @@ def _ipv6_only(seen: Seen, causes: Causes, target: str, domains: list[str]) -> N
     if public := sorted(a for a in host.addresses if ip_address(a).is_global):
         told = {"name": target, "addresses": public}
         causes.add("DNS_MX_IPV6_ONLY", target, domains, told, lines=host.lines)
+
+
+def _partly(seen: Seen, target: str, kinds: tuple[str, ...]) -> str:
+    """Return why only some resolvers obtain what is looked up of a name, through aliases; "" if all do."""
+    for kind in kinds:
+        name, told = target, []
+        while (one := seen.view.looked_up(name, kind)) and one not in told:
+            told.append(one)
+            name = one.alias or name
+        if told and (told[-1].answers or kind == "MX"):
+            return next((how for one in told if (how := seen.view.partly(one))), "")
+    return ""
 
 
 def _host_fault(seen: Seen, target: str, kinds: tuple[str, ...] = ("A", "AAAA")) -> str:

@@ -150,6 +150,8 @@ class Resolver:
         if usable := tuple(s for s in glue if self.usable(s.address)):
             return usable
         servers: list[Server] = []
+        named = 0
+        """Those found without following an alias, as some resolvers do not."""
         for name in names[: 2 if chain else 4]:  # names of names of names must not multiply
             if name in chain or len(chain) >= MAX_DEPTH or is_under(name, referral.cut):
                 continue  # it would have to be known to be found
@@ -157,8 +159,10 @@ class Resolver:
                 await self.resolve(domain, name, qtype, (*chain, name))
                 for qtype in (("A", "AAAA") if self.ipv6 else ("A",))
             ]
-            servers += [Server(name, address) for address in _addresses(replies) if self.usable(address)]
-            if servers and (chain or len(servers) > 1):
+            found = [Server(name, address) for address in _addresses(replies) if self.usable(address)]
+            servers += found
+            named += 0 if any(_is_alias(name, one) for one in replies) else len(found)
+            if named and (chain or len(servers) > 1):
                 break
         return tuple(servers)
 
@@ -210,6 +214,13 @@ def is_weak(observed: Observed) -> bool:
     return observed.outcome == "lame" and any(
         r.section == "answer" and r.owner == observed.qname and r.type in (observed.qtype, "CNAME")
         for r in observed.records
+    )
+
+
+def _is_alias(name: str, observed: Observed | None) -> bool:
+    """Whether a name was found by following an alias of it."""
+    return observed is not None and (
+        observed.qname != name or any(r.type == "CNAME" for r in observed.records)
     )
 
 

@@ -29,6 +29,8 @@ _EDNS_RCODES = {"FORMERR": _FORMERR, "NOTIMP": _NOTIMP, "16": _BADVERS}
 
 WALKED = ("MX", "A", "AAAA", "SOA")
 """Types that a walk asks for."""
+SLOW = 3000.0
+"""Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds)."""
 
 
 class Item(NamedTuple):
@@ -138,7 +140,9 @@ class View:
         self.speaking: dict[str, dict[str, bool]] = {}
         """Zone → address that gave a usable reply to whatever question → whether with authority."""
         self.late: dict[str, int] = {}
-        """Address → line of a reply that came after the time-out."""
+        """Address → line of a reply that came after the time-out, or so late that some resolvers give up."""
+        self.slow: set[int] = set()
+        """Lines of replies for which not every resolver waits."""
         self.differing: dict[tuple[str, str], dict[str, dict[frozenset[str], Said]]] = {}
         """(zone, name) → address that gave several sets of MX records → each, and a reply that gives it."""
         self.mail: dict[tuple[str, str], dict[tuple[str, str], Said]] = {}
@@ -163,6 +167,7 @@ class View:
 
     def _index(self) -> None:
         frame, items = self.observation.queries, self._items()
+        self.slow = set(frame.loc[frame["rtt"] > SLOW, "line"])
         order = frame["at"].argsort(kind="stable")
         for values in zip(*(_values(frame[c].iloc[order]) for c in Said._fields[:-1]), strict=True):
             one = Said._make((*values, items.pop(values[0], ())))
@@ -180,7 +185,7 @@ class View:
         """Take note of what a reply shows of the server, whatever was asked."""
         if one.transport == "udp":
             self._edns[one.address] |= _edns_bit(one)
-            if one.late:
+            if one.late or one.line in self.slow:
                 self.late[one.address] = one.line
 
     def _look_up(self, one: Said) -> None:
@@ -269,6 +274,27 @@ class View:
             one.transport == "tcp" and bool(self._edns[one.address]) and not self._edns[one.address] & heard
         )
 
+    def partly(self, one: Said) -> str:
+        """Return why only some resolvers hear what was learnt of a name outside the walk, "" if all do.
+
+        ``tcp``, ``slow``, ``notimp`` (`edns`), or ``alias``: the names of its zone's servers are but aliases.
+        """
+        if self.over_tcp_only(one):
+            return "tcp"
+        if one.line in self.slow:
+            return "slow"
+        if not one.edns and self.edns(one.address) == "notimp":
+            return "notimp"
+        return "alias" if any(map(self._behind_aliases, _above(one.zone))) else ""
+
+    def _behind_aliases(self, zone: str) -> bool:
+        """Whether all servers that are named for a zone, without glue, are found by following aliases."""
+        cut = [*self.referrals.get(zone, ()), *self.handed.get(zone, ())]
+        hosts = [self.host(name) for name in set(data_of(cut, "NS", zone))]
+        given = any(i.section == "additional" and i.type in ("A", "AAAA") for one in cut for i in one.items)
+        aliases = [host for host in hosts if host.alias]
+        return bool(aliases) and not given and not any(h.addresses for h in hosts if not h.alias)
+
     def looked_up(self, name: str, qtype: str) -> Said | None:
         """Return what was learnt of a name outside the walk, ``None`` if nothing was."""
         return self._told(name).get(qtype)
@@ -339,6 +365,13 @@ class View:
                 return Path(qname, tuple(cuts), zone, said)
             zone = max(found, key=lambda name: (found[name], name))
             cuts.append(zone)
+
+
+def _above(zone: str) -> Iterator[str]:
+    """Yield a zone's name and those above it."""
+    while zone and zone != ".":
+        yield zone
+        zone = zone.partition(".")[2]
 
 
 def _edns_bit(one: Said) -> int:
