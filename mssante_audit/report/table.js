@@ -43,6 +43,7 @@ const upgrade = (table) => {
   if (rows.length < 2) return;
   let draw = () => body.append(...rows);
 
+  table.tHead.rows[0].dataset.sort = tr("Trier :");
   headers.forEach((header, column) => {
     const button = element("button", { type: "button", className: "sort" }, ...header.childNodes);
     header.append(button);

@@ -32,6 +32,9 @@ SYMBOLS = {"critical": "✖", "error": "▲", "warning": "◆", "info": "●"}
 SHORT = 16
 """Characters of a text that stays on one line."""
 
+PAPER = 10
+"""Rows of a table that are printed (`tables.css`): paper is read, and the rest is looked up in the file."""
+
 _TAG = re.compile("<[^>]*>")
 WORD = re.compile(r'\btr\("([^"]+)"')
 
@@ -141,25 +144,28 @@ def table(
     ValueError
         If a row has more or fewer cells than there are columns.
     """
-    caption, columns = known(caption), [known(column) for column in columns]
+    names = [known(column) for column in columns]
     body, kinds = [], [set[str]() for _ in columns]
     for row in rows:
         cells = []
-        for column, cell, kind in zip(columns, row, kinds, strict=True):
+        for column, cell, kind in zip(names, row, kinds, strict=True):
             order = "" if cell.order is None else f' data-order="{escape(visible(str(cell.order)))}"'
             own = _kind(cell)
             kind |= {own} if cell.html else set()
             cells.append(f'<td data-label="{escape(visible(column))}"{own}{order}>{cell.html}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
     head = "".join(
-        f'<th scope="col"{_NUMBER if kind == {_NUMBER} else ""}>{escape(visible(column))}</th>'
-        for column, kind in zip(columns, kinds, strict=True)
+        f'<th scope="col" data-of="{escape(visible(column))}"{_NUMBER if kind == {_NUMBER} else ""}>'
+        f"{escape(visible(named))}</th>"
+        for column, named, kind in zip(columns, names, kinds, strict=True)
     )
     lines = "\n".join(body)
+    first = "Sur papier, les {n} premières lignes sur {all} ; toutes sont à l’écran et dans le fichier CSV."
+    note = f'<p class="paper">{tell(first, n=PAPER, all=len(body))}</p>' if len(body) > PAPER else ""
     return (
         f'<div class="table"><table id="{escape(name)}" class="sortable" data-rows="{len(body)}">'
-        f"<caption>{escape(visible(caption))}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody>"
-        f"</table>{after}</div>"
+        f"<caption>{escape(visible(known(caption)))}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody>"
+        f"</table>{note}{after}</div>"
     )
 
 
