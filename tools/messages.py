@@ -119,7 +119,14 @@ def _in_code(place: str, source: str) -> Iterator[tuple[str, str]]:
             ):
                 # A count's noun is the second; a choice between two texts is two of them.
                 given = node.args[1:2] if name == "count" else [first]
-                for one in (inner for part in given for inner in ast.walk(part)):
+                keys = {
+                    id(i)
+                    for p in given
+                    for s in ast.walk(p)
+                    if isinstance(s, ast.Subscript)
+                    for i in ast.walk(s.slice)
+                }
+                for one in (i for part in given for i in ast.walk(part) if id(i) not in keys):
                     if isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value.strip():
                         yield place, one.value
             case ast.Dict(values=values) if place in NAMES:
@@ -141,6 +148,9 @@ def _in_template(source: str) -> Iterator[str]:
     for _, _, text in environment.extract_translations(source, ("gettext", "_")):  # type: ignore[attr-defined]
         yield from [text] if isinstance(text, str) else filter(None, text)
     yield from re.findall(r'"([^"]+)" \| tr\b', source)
+    bare = re.sub(r"{% trans .*?endtrans %}|{%.*?%}|{{.*?}}|{#.*?#}|<[^>]*>", "|", source, flags=re.DOTALL)
+    told = filter(None, (part.strip() for part in bare.split("|")))
+    yield from (f"{part} (not marked)" for part in told if WORDS.search(part))
     yield from re.findall(r'\bcount\("([^"]+)"', source)
     yield from re.findall(r'\bnothing\("([^"]+)"', source)
 

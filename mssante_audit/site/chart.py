@@ -1,4 +1,4 @@
-"""The site's trend: a line for each severity over the runs, and what moved, in words."""
+"""The site's trend: a line for each severity over the runs, what moved in words, and the runs as a table."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import day, listing, severity_name, tell, tr
+from mssante_audit.base.language import day, listing, number, severity_name, tell, tr
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.trend import Point
 from mssante_audit.report.charts import lines
+from mssante_audit.report.tables import Cell, table
+from mssante_audit.site.tables import ROWS, SEVERITY_COLUMNS, Shown
 
 POINTS = 90
 """Runs that the chart shows at most, the last ones: three months of nights."""
@@ -50,3 +52,21 @@ def _reading(drawn: pd.DataFrame) -> str:
         n=len(drawn), a=day(drawn.index[0]), z=day(drawn.index[-1]),
         what=listing(moved) if moved else tr("aucun nombre n'a changé"),
     )  # fmt: skip
+
+
+def trend_shown(points: Sequence[Point], *, name: str = "evolution") -> Shown:
+    """Return the runs as a table, the last one first."""
+    rows = [
+        (
+            Cell(day(parse_instant(p.at)), p.at),
+            *(Cell(number(n), n) for n in (*p.counts.values(), p.new, p.open, p.fixed, p.waived, p.unknown)),
+        )
+        for p in reversed(points[-ROWS:])
+    ]
+    columns = ("Passage", *SEVERITY_COLUMNS, "Nouveaux", "Ouverts", "Réglés", "Acceptés", "Inconnus")
+    names = ["at", "critical", "error", "warning", "info", "new", "open", "fixed", "waived", "unknown"]
+    frame = pd.DataFrame(
+        [(p.at, *p.counts.values(), p.new, p.open, p.fixed, p.waived, p.unknown) for p in points],
+        columns=names,
+    )
+    return Shown(name, table(name, "Constats par gravité à chaque passage", columns, rows), frame, len(rows))
