@@ -19,6 +19,7 @@ from mssante_audit.base import language
 from mssante_audit.base.french import NBSP
 from mssante_audit.base.language import LANGUAGES, catalogue, count, markdown, speaking, spoken, tell, tr
 from mssante_audit.report.charts import bars, table
+from mssante_audit.report.page import index_html
 from mssante_audit.report.run import run_reports
 from mssante_audit.report.say import say
 from mssante_audit.site.build import build_site
@@ -199,6 +200,12 @@ def test_data_are_not_translated():
 
 def table_of(*names: str) -> pd.DataFrame:
     return pd.DataFrame({"Domaine": names, "Lignes": 1})
+
+
+def test_a_page_is_made_in_one_language_after_the_other():
+    with speaking("en"):
+        assert "MSSanté audit reports" in index_html([], {})
+    assert "Rapports d’audit MSSanté" in index_html([], {})
 
 
 def test_a_sentence_stands_in_another():

@@ -224,6 +224,11 @@ def _instant(text: str | None) -> str:
     return moment(datetime.fromisoformat(text)) if text else tr("inconnue")
 
 
+@jinja2.pass_context  # without it Jinja would translate once, when it compiles the template
+def _spoken(_: object, text: str) -> str:
+    return tr(text)
+
+
 def _plural(one: str, many: str, n: int) -> str:
     return tr(one if n < 2 else many)
 
@@ -244,7 +249,7 @@ def _environment() -> jinja2.Environment:
         "count": count,
         "damage": damage,
         "severity_name": severity_name,
-        "tr": tr,
+        "tr": _spoken,
         "outline": outline,
         "policy": policy,
         "prose": _prose,
