@@ -40,7 +40,8 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 `bars`, `lines`, `tiles`           charts of a series or frame, of a frame over time, of départements
 `by_age`                           how many ages fall into each band
 `table`, `findings_table`          any frame as a table; findings, with what their rules mean
-`say`, `percent`, `largest`        a sentence in French; a share; the longest bar's name and number
+`say`, `percent`, `largest`        a sentence; a share; the longest bar's name and number
+`words`                            names of codes, in the reader's language
 `key_figures`, `Figure`            figures as tiles
 `card`, `sections`                 one row of a frame; several tables, each under its title
 `severity_bars`, `lead`, `note`    findings by severity; the answer on top; a sentence in small type
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
     AUDITS: tuple[str, ...]
     from mssante_audit.audits import audit, audit_all, lacking, waived
     from mssante_audit.base.errors import AuditError
-    from mssante_audit.base.french import percent
+    from mssante_audit.base.language import percent, words
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.findings.catalogue import Rule, load_rules
     from mssante_audit.findings.causes import actionable, causes
@@ -115,7 +116,7 @@ _HOME = {
     "findings.causes": "actionable causes",
     "findings.frame": "Finding",
     "findings.registry": "Audit catalogue register rule",
-    "base.french": "percent",
+    "base.language": "percent words",
     "report.charts": "bars by_age largest lines table tiles",
     "report.controls": "controls",
     "report.desk": "export join moved own_rule within",
@@ -150,7 +151,7 @@ __all__ = [
     "mask", "method_records", "moved", "note", "opening", "own_rule", "parse_contact", "parse_department",
     "parse_dn", "parse_identifier", "percent", "register", "remedy_of", "rule", "say", "sections",
     "severity_bars", "show_frames", "states", "table", "tiles", "title_of", "titles", "touched", "unknown",
-    "verify_signature", "waived", "within",
+    "verify_signature", "waived", "within", "words",
 ]  # fmt: skip
 
 

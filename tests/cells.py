@@ -37,7 +37,7 @@ def shown(name: str, *idents: str, **given: Any) -> Any:
     **given
         What the cells before them would have set.
     """
-    scope: dict[str, Any] = dict(given)
+    scope: dict[str, Any] = {"lang": "fr", **given}
     value = None
     for ident in (IMPORTS, *idents):
         body = ast.parse(source_of(name, ident)).body

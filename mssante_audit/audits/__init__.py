@@ -31,7 +31,7 @@ MAX_FINDINGS = 20_000
 and told by `AUDIT_RULE_FAILED`."""
 
 
-def audit(name: str, space: TrustSpace, *, language: str = "fr") -> pd.DataFrame:
+def audit(name: str, space: TrustSpace, *, language: str = "") -> pd.DataFrame:
     """Run one audit.
 
     Returns
@@ -50,12 +50,12 @@ def audit(name: str, space: TrustSpace, *, language: str = "fr") -> pd.DataFrame
     return worded(parted(name, space)[0], language=language, show_contacts=space.show_contacts)
 
 
-def audit_all(space: TrustSpace, *, language: str = "fr") -> pd.DataFrame:
+def audit_all(space: TrustSpace, *, language: str = "") -> pd.DataFrame:
     """Run every audit and return all findings in one frame, worst first."""
     return concat(audit(name, space, language=language) for name in audits())
 
 
-def waived(space: TrustSpace, *names: str, language: str = "fr") -> pd.DataFrame:
+def waived(space: TrustSpace, *names: str, language: str = "") -> pd.DataFrame:
     """Return the findings of audits (of all by default) that are waived, with `reason`, `who`, `until`."""
     apart = [parted(name, space)[1] for name in names or audits()]
     return worded(pd.concat(apart, ignore_index=True), language=language, show_contacts=space.show_contacts)

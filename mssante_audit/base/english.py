@@ -8,6 +8,22 @@ from functools import partial
 from mssante_audit.base import french
 from mssante_audit.base.french import NBSP
 
+SEVERITY_NAMES = {
+    "critical": ("critical", "critical"),
+    "error": ("error", "errors"),
+    "warning": ("warning", "warnings"),
+    "info": ("information", "information"),
+}
+"""English names of the severities, singular and plural, worst first."""
+
+SIGNATURES = {
+    "valid": "valid",
+    "valid-untrusted": "not recognised",
+    "invalid": "invalid",
+    "absent": "absent",
+}
+"""English names of the verdicts of `mssante_audit.whitelist.signature`, short."""
+
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -60,6 +76,32 @@ def count(value: int, noun: str, plural: str | None = None) -> str:
     return f"{number(value)}{NBSP}{noun if abs(value) == 1 else plural or noun + 's'}"
 
 
+def one_decimal(value: float) -> str:
+    """Write a number with at most one decimal; a missing one as a dash.
+
+    >>> one_decimal(2.5), one_decimal(3000.0)
+    ('2.5', '3,000')
+    """
+    if value != value:
+        return "–"
+    return number(int(value)) if value == int(value) else f"{value:,.1f}"
+
+
+def duration(days: int) -> str:
+    """Write a length of time, in years or months where it is a round number of them.
+
+    >>> [duration(d).replace(NBSP, "_") for d in (1, 91, 365, 730)]
+    ['1_day', '3_months', '1_year', '2_years']
+    """
+    value, unit = french.rounded(days)
+    return count(value, unit)
+
+
+def severity_name(severity: str, value: int = 1) -> str:
+    """Return the English name of a severity, in the plural but for one."""
+    return SEVERITY_NAMES[severity][value != 1]
+
+
 def day(instant: datetime) -> str:
     """Write the (UTC) day of an instant.
 
@@ -68,6 +110,12 @@ def day(instant: datetime) -> str:
     """
     utc = instant.astimezone(UTC)
     return NBSP.join((str(utc.day), MONTHS[utc.month - 1], str(utc.year)))
+
+
+def month(instant: datetime) -> str:
+    """Write the (UTC) month of an instant."""
+    utc = instant.astimezone(UTC)
+    return f"{MONTHS[utc.month - 1]}{NBSP}{utc.year}"
 
 
 def moment(instant: datetime) -> str:
@@ -81,3 +129,8 @@ def moment(instant: datetime) -> str:
 
 
 listing = partial(french.listing, last="and")
+
+
+def typeset(prose: str) -> str:
+    """Return our own prose as it is: English sets no space apart, its texts are typed as they are shown."""
+    return prose

@@ -104,13 +104,21 @@ def duration(days: int) -> str:
     >>> [duration(d).replace(NBSP, "_") for d in (1, 91, 183, 365, 730, 1461, 400)]
     ['1_jour', '3_mois', '6_mois', '1_an', '2_ans', '4_ans', '400_jours']
     """
+    value, unit = rounded(days)
+    return count(
+        value, {"month": "mois", "year": "an", "day": "jour"}[unit], "mois" * (unit == "month") or None
+    )
+
+
+def rounded(days: int) -> tuple[int, str]:
+    """Return a length of time in the unit, ``year``, ``month`` or ``day``, of which it is a round number."""
     months = {91: 3, 92: 3, 182: 6, 183: 6}
     if days in months:
-        return f"{months[days]}{NBSP}mois"
+        return months[days], "month"
     years = round(days / 365.25)
     if years and abs(days - 365 * years) <= years // 4:
-        return count(years, "an")
-    return count(days, "jour")
+        return years, "year"
+    return days, "day"
 
 
 def severity_name(severity: str, value: int = 1) -> str:
@@ -170,4 +178,4 @@ def typeset(prose: str) -> str:
     text = (
         prose.replace("'", "’").replace("« ", f"«{NBSP}").replace(" »", f"{NBSP}»").replace(" :", f"{NBSP}:")
     )
-    return re.sub(r" ([;!?%])", rf"{NARROW}\1", text)
+    return re.sub(r" ([;!?]|%(?!\())", rf"{NARROW}\1", text)  # "%(name)s" is no percentage

@@ -21,6 +21,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationInfo,
+    model_validator,
 )
 from pydantic_core import PydanticKnownError
 
@@ -447,8 +448,8 @@ class Webhook(Section):
 class Mail(Section):
     """Section ``[mail]``."""
 
-    lang: Literal["fr", "en"] = Field(
-        default="fr", description='Language of the summary, whoever mails it: "fr" or "en".'
+    lang: Literal["", "fr", "en"] = Field(
+        default="", description='Language of the summary, whoever mails it, if another: "fr" or "en".'
     )
     server: str = Field(
         default="",
@@ -507,8 +508,8 @@ class Config(Section):
 
     model_config = ConfigDict(title="audit.toml")
 
-    language: Literal["fr"] = Field(
-        default="fr", description='Language of reports and site. Only "fr" for now.'
+    lang: Literal["fr", "en"] = Field(
+        default="fr", description='Language of reports, explorer, site and summary: "fr" or "en".'
     )
     show_contacts: bool = Field(
         default=False,
@@ -570,6 +571,18 @@ class Config(Section):
     def file(self) -> Path:
         """Where it was read."""
         return self._file
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_version_0_1_called_it(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "language" in values and "lang" not in values:
+            return {"lang" if name == "language" else name: value for name, value in values.items()}
+        return values
+
+    @property
+    def summary_lang(self) -> str:
+        """The language of the summary."""
+        return self.mail.lang or self.lang
 
     @property
     def values(self) -> Mapping[str, Any]:
@@ -642,6 +655,9 @@ LIMITS = ("operator", "region", "department")
 class Parameters(Thresholds, Opening):
     """The parameters that a report's notebook can have."""
 
+    lang: Literal["fr", "en"] = Field(
+        default="fr", title="Langue", description="Language that readers are told things in: fr or en."
+    )
     changes_since: Text | None = Field(
         default=None, title="Changements depuis le", description="Start of the comparison, ISO 8601."
     )

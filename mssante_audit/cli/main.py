@@ -118,6 +118,7 @@ def report(
     notebooks: Notebooks = None,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("reports"),
     fail_on: FailOn = None,
+    lang: Lang = Language.fr,
     debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial reports.")] = False,
     **options: Any,
 ) -> None:
@@ -126,7 +127,7 @@ def report(
     from mssante_audit.report.run import run_reports
 
     debugging.append(debug)
-    given = given_by(**options)
+    given = given_by(**options) | ({"lang": lang.value} if lang is not Language.fr else {})
     with progress(lambda outcome: say(_outcome_line(outcome, out))) as listener:
         run = run_reports(notebooks or (), out=out, parameters=given, debug=any(debugging), listener=listener)
     say(f"index: {out / 'index.html'}")
@@ -190,21 +191,24 @@ def findings(
     everything: Annotated[
         bool, typer.Option("--all", help="Information and hints too, as sarif and junit always have them.")
     ] = False,
+    lang: Lang = Language.fr,
     **options: Any,
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
+    from mssante_audit.base.language import speaking
     from mssante_audit.findings.causes import actionable
     from mssante_audit.report.results import touching
 
     check_format(format, out)
     space, chosen = limited_space(given_by(**options))
-    found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
-    found = kept = touching(found, space, chosen)
-    if format in (Format.sarif, Format.junit):
-        # Left out of these a finding would be taken for fixed, and its rule for passed.
-        _exchange(format, found, space, audit, chosen, out)
-    else:
+    with speaking(lang.value):
+        found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
+        found = kept = touching(found, space, chosen)
+        if format in (Format.sarif, Format.junit):
+            # Left out of these a finding would be taken for fixed, and its rule for passed.
+            _exchange(format, found, space, audit, chosen, out)
+    if format not in (Format.sarif, Format.junit):
         kept = found if everything else actionable(found)
         write_frame(kept, format, out)
     failed = say_failed(found)

@@ -16,6 +16,7 @@ from typing import Any
 
 from nbformat import NotebookNode, from_dict
 
+from mssante_audit.base.language import spoken
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.facts import Dossier, dossier, record
 from mssante_audit.report.charts import Chart
@@ -103,7 +104,7 @@ def parts() -> dict[str, Callable[[Dossier, int], Any]]:
     They are compiled at the first call: `mssante_audit.dossiers.workers.opened` makes it, before any fork.
     """
     codes = {c["id"]: c["source"] for c in _read()["cells"] if c["cell_type"] == "code" and not c["metadata"]}
-    scope: dict[str, Any] = {}
+    scope: dict[str, Any] = {"lang": spoken()}
     exec(codes[IMPORTS], scope)  # noqa: S102 - our own notebook
     return {ident: _part(ident, code, scope) for ident, code in codes.items() if ident != RECORD}
 

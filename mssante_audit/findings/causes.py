@@ -36,7 +36,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.french import typeset
+from mssante_audit.base.language import typeset
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, SEVERITIES
 from mssante_audit.findings.frame import Severity
 from mssante_audit.findings.registry import rule

@@ -22,6 +22,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mssante_audit.base.errors import AuditError, InputError, UnknownNameError
+from mssante_audit.base.language import spoken
 from mssante_audit.findings.catalogue import Rule, load_rules
 from mssante_audit.findings.templates import LANGUAGES, PARTS, template
 from mssante_audit.observe.kinds import kinds
@@ -130,9 +131,9 @@ class Audit:
         """The inputs that its findings rest on: as one of them is, so they are."""
         return LIST, *map(input_of, (*self.needs, *self.uses))
 
-    def titled(self, language: str = "fr") -> str:
-        """Return its title in a language."""
-        return self.title if isinstance(self.title, str) else self.title[language]
+    def titled(self, language: str = "") -> str:
+        """Return its title in a language, that spoken if ""."""
+        return self.title if isinstance(self.title, str) else self.title[language or spoken()]
 
     def lacking(self, space: Any) -> tuple[str, ...]:
         """Return those of its needs that a space does not have."""
@@ -192,7 +193,7 @@ def audit_named(name: str) -> Audit:
     return known[name]
 
 
-def title_of_audit(name: str, language: str = "fr") -> str:
+def title_of_audit(name: str, language: str = "") -> str:
     """Return the title of an audit; its name where it is none of those there are."""
     told = audits().get(name)
     return told.titled(language) if told else name

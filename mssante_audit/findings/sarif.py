@@ -20,6 +20,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import records
+from mssante_audit.base.language import known, spoken, spoken_of
 from mssante_audit.findings.catalogue import FAILED, Rule
 from mssante_audit.findings.registry import catalogue, rule
 
@@ -88,7 +89,7 @@ def sarif(
             }
         },
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notices}],
-        "language": "fr-FR",
+        "language": {"fr": "fr-FR", "en": "en-US"}[spoken()],
         "columnKind": "unicodeCodePoints",
         "results": [r | {"ruleIndex": places[r["ruleId"]]} for r in results],
         "properties": {"asOf": as_of.isoformat()},
@@ -153,7 +154,8 @@ def _result(finding: Mapping[str, Any], source: str) -> dict[str, Any]:
     place: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": quote(source)}}}
     if finding["domain"]:
         place["logicalLocations"] = [{"fullyQualifiedName": finding["domain"], "kind": "domain"}]
-    said = [own.title_fr, finding["observed"], finding["expected"] and f"Attendu : {finding['expected']}"]
+    wanted = finding["expected"] and f"{known('Attendu :')} {finding['expected']}"
+    said = [spoken_of(own, "title"), finding["observed"], wanted]
     result: dict[str, Any] = {
         "ruleId": own.code,
         "kind": "fail",
@@ -178,8 +180,8 @@ def _result(finding: Mapping[str, Any], source: str) -> dict[str, Any]:
 def _descriptor(own: Rule) -> dict[str, Any]:
     return {
         "id": own.code,
-        "shortDescription": {"text": own.title_fr},
-        "fullDescription": {"text": own.why_fr},
+        "shortDescription": {"text": spoken_of(own, "title")},
+        "fullDescription": {"text": spoken_of(own, "why")},
         "defaultConfiguration": {"level": LEVELS[own.severity]},
         "properties": {
             "audit": own.audit,

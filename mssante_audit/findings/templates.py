@@ -28,20 +28,19 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from types import ModuleType
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template, TemplateError
 from jinja2.meta import find_undeclared_variables
 from jinja2.runtime import Macro
 
-from mssante_audit.base import english, french
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.language import TYPOGRAPHY, spoken
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.values.shown import shown
 
-LANGUAGES: dict[str, ModuleType] = {"fr": french, "en": english}
+LANGUAGES = TYPOGRAPHY
 """Typography by language."""
 
 PARTS = ("observed", "expected", "evidence", "remedy")
@@ -73,9 +72,9 @@ def asked(told: Rule, part: str, language: str) -> set[str]:
     return named - environment.globals.keys() - _words(told.words, language).keys()
 
 
-def said(package: str, name: str, told: Any, language: str = "fr") -> str:
-    """Return what a macro of a package's ``words_LANGUAGE.j2`` says of one value."""
-    macro: Macro = _words(package, language)[name]
+def said(package: str, name: str, told: Any, language: str = "") -> str:
+    """Return what a macro of a package's ``words_LANGUAGE.j2`` says of one value; in that spoken, if ""."""
+    macro: Macro = _words(package, language or spoken())[name]
     return str(macro(told))
 
 

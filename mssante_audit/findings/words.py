@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.language import spoken
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.facts import clear, hidden
 from mssante_audit.findings.frame import typed
@@ -17,7 +18,7 @@ from mssante_audit.values.person import unnamed
 from mssante_audit.values.shown import shown
 
 
-def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "fr") -> str:
+def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "") -> str:
     """Return one text of a rule, filled with the facts of a finding.
 
     Parameters
@@ -30,13 +31,14 @@ def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "f
         By name; persons in them are shown masked unless they are texts already
         (`mssante_audit.findings.facts`).
     language
-        One of `mssante_audit.findings.templates.LANGUAGES`.
+        One of `mssante_audit.findings.templates.LANGUAGES`; "": `mssante_audit.base.language.spoken`.
 
     Raises
     ------
     InputError
         If the template is no template, or asks for a fact that is not there.
     """
+    language = language or spoken()
     text = getattr(told, f"{part}_{language}")
     if not text and part in facts:
         return shown(str(facts[part]))
@@ -53,7 +55,7 @@ def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = "f
         ) from error
 
 
-def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool = False) -> pd.DataFrame:
+def worded(findings: pd.DataFrame, *, language: str = "", show_contacts: bool = False) -> pd.DataFrame:
     """Return findings with `observed`, `expected` and `evidence` in words, persons masked, in `facts` too.
 
     Parameters
@@ -61,7 +63,7 @@ def worded(findings: pd.DataFrame, *, language: str = "fr", show_contacts: bool 
     findings
         As `mssante_audit.findings.frame.findings_frame` makes them, persons in `facts` and `subject`.
     language
-        One of `mssante_audit.findings.templates.LANGUAGES`.
+        One of `mssante_audit.findings.templates.LANGUAGES`; "": `mssante_audit.base.language.spoken`.
     show_contacts
         Name persons as the list does.
     """

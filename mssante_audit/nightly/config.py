@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from mssante_audit.base.errors import InputError, OutputError
-from mssante_audit.base.fields import fault, field_of, shown
+from mssante_audit.base.fields import fault, field_of
 from mssante_audit.base.frames import DRAFT
 from mssante_audit.base.settings import Config, Section
 
@@ -89,8 +89,6 @@ def _refusal(errors: ValidationError, text: str, file: Path) -> InputError:
     keys, remedy = tuple(part for part in first["loc"] if isinstance(part, str)), None
     if first["type"] == "extra_forbidden":
         message, remedy = _unknown(keys[:-1], keys[-1])
-    elif keys == ("language",) and first["type"] == "literal_error":
-        message = f'language: {shown(first["input"])} is not there yet, only "fr" is'
     else:
         message = fault(Config, first)
         if first["type"] == "missing":

@@ -134,7 +134,7 @@ def run(config: Config, *, as_of: str = "", tell: Tell = lambda _: None, debug: 
         results["retention"] = _retain(config, folder, head.stamp if well else head.good)
         inputs = read_inputs(folder)
         status = _status(config, results, inputs)
-        night = Night(folder, head.as_of, results, status, resumed, inputs, config.mail.lang)
+        night = Night(folder, head.as_of, results, status, resumed, inputs, config.summary_lang)
         results["hooks"] = _hooks(config, night)
         write_bytes(folder / "summary.txt", f"{summary(night)}\n".encode())
         write_bytes(folder / "summary.json", json_bytes(told(night)))
@@ -144,7 +144,7 @@ def run(config: Config, *, as_of: str = "", tell: Tell = lambda _: None, debug: 
         ended = replace(head, status="finished", exit_status=night.exit_status, good=good)
         told_metrics = metrics(night, ended, datetime.now(UTC))
         write_bytes(config.output.folder / STATE / METRICS, told_metrics.encode())
-        write_run(folder, ended, results, [one.told(config.mail.lang) for one in inputs])
+        write_run(folder, ended, results, [one.told(config.summary_lang) for one in inputs])
         return night
 
 

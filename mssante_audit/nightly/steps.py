@@ -179,7 +179,7 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     results = Results("run", findings, provenance(space))
     audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(told)}
     write_bytes(job.folder / "audit.json", json_bytes(audited))
-    facts = facts_of(space, findings, waived, told, job.config.mail.lang)
+    facts = facts_of(space, findings, waived, told, job.config.summary_lang)
     return f"{len(findings)} findings, {len(waived)} waived", facts | {
         "by_severity": results.by_severity,
         "counts": told.counts() | {"waived": len(waived)},
@@ -222,7 +222,7 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
             break
     wanted = job.config.reports
     where = {name: told for name in ("region", "department") if (told := getattr(wanted, name))}
-    parameters = _accepted(job, names) | where
+    parameters = _accepted(job, names) | where | {"lang": job.config.lang}
     run = run_reports(names, out=out, parameters=parameters, told=job.parameters, debug=job.debug)
     if (out / ledger.FILE).exists():
         write_bytes(job.folder / ledger.FILE, (out / ledger.FILE).read_bytes())
@@ -271,7 +271,8 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
     if (earlier := job.config.output.folder / STATE / trend.FILE).exists():
         write_bytes(job.folder / trend.FILE, earlier.read_bytes())
     space = open_space(**_worked_out(job))
-    findings, waived = audits.audit_all(space), audits.waived(space)
+    lang = job.config.lang
+    findings, waived = audits.audit_all(space, language=lang), audits.waived(space, language=lang)
     points = trend.add_point(job.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, told))
     shared = ("reports",) if job.config.dossiers.own_contacts else ("reports", "dossiers")
     made = {n: folder for n in shared if (folder := job.folder / n).is_dir()}
@@ -280,7 +281,7 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
         if left.exists():
             shutil.rmtree(left)
     draft.mkdir()
-    build_site(draft, space, findings, waived=waived, told=told, points=points, **made)
+    build_site(draft, space, findings, waived=waived, told=told, points=points, language=lang, **made)
     draft.rename(built)
     pages = sum(1 for _ in built.rglob("*.html"))
     return f"{pages} pages", {"pages": pages}

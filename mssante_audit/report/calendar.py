@@ -9,6 +9,7 @@ from datetime import datetime
 import pandas as pd
 
 from mssante_audit.base import english, french
+from mssante_audit.base.language import spoken
 from mssante_audit.base.markup import visible
 from mssante_audit.values.dn import parse_dn
 
@@ -51,7 +52,7 @@ _WORDS = {
 }
 
 
-def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "fr") -> str:
+def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "") -> str:
     """Return the ends of certificates as a calendar, an event each, whose identifier is the certificate's.
 
     Parameters
@@ -61,8 +62,9 @@ def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "fr") -> str:
     as_of
         When that was known.
     lang
-        ``fr`` or ``en``.
+        ``fr`` or ``en``; that spoken (`mssante_audit.base.language`) if "".
     """
+    lang = lang or spoken()
     words = _WORDS[lang]
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//mssante-audit//certificates//EN"]
     lines += ["CALSCALE:GREGORIAN", f"X-WR-CALNAME:{_text(words['title'])}"]

@@ -10,7 +10,7 @@ from html import escape
 
 import pandas as pd
 
-from mssante_audit.base.french import count, number, typeset
+from mssante_audit.base.language import known, number, tell, tr
 from mssante_audit.report.tables import SHOWN_TEXT, Cell, Html, csv_link, data, table, visible
 
 _WORDS = re.compile(r"\w+|\s|[^\w\s]")
@@ -31,7 +31,7 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
         What to say where there is none.
     """
     if findings.empty:
-        return Html(f'<p class="none">{escape(empty)}</p>')
+        return Html(f'<p class="none">{escape(known(empty))}</p>')
     pairs = [_pair(facts) for facts in findings["facts"]]
     rows = [
         (
@@ -50,7 +50,7 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
         operator=findings["operator"].tolist(),
     )
     headings = ("Nom présenté", "Nom inscrit le plus proche", "Lignes", "Serveurs", "Opérateur")
-    caption = f"{count(len(findings), 'nom')} à comparer, ce qui diffère est souligné"
+    caption = tell("{n:nom} à comparer, ce qui diffère est souligné", n=len(findings))
     return Html(table(name, caption, headings, rows[:limit], csv_link(told, told.head(limit), name)))
 
 
@@ -89,7 +89,7 @@ def calendar_link(text: str, events: int) -> Html:
     if not events:
         return Html("")
     content = b64encode(text.encode("utf-8", "backslashreplace")).decode("ascii")
-    many = f"les {count(events, 'échéance')}" if events > 1 else "l’échéance"
-    said = typeset(f"Prendre {many} dans un agenda (iCalendar)")
+    one = tr("Prendre l’échéance dans un agenda (iCalendar)")
+    said = one if events == 1 else tell("Prendre les {n:échéance} dans un agenda (iCalendar)", n=events)
     kind = "data:text/calendar;charset=utf-8;base64"
     return Html(f'<p class="csv"><a download="certificates.ics" href="{kind},{content}">{said}</a></p>')

@@ -23,16 +23,20 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.french import (
-    NBSP,
-    SEVERITY_NAMES,
+from mssante_audit.base.french import NBSP, SEVERITY_NAMES
+from mssante_audit.base.language import (
     count,
     day,
     duration,
+    known,
     number,
     one_decimal,
     percent,
     severity_name,
+    severity_names,
+    spoken,
+    tell,
+    tr,
 )
 from mssante_audit.base.markup import data, visible
 from mssante_audit.findings.catalogue import SEVERITIES
@@ -57,6 +61,9 @@ TEXT = 1000
 COLUMNS, SHADES = 10, 6
 """Of the tiles: how many stand in a row, and how many shades there are."""
 
+MARKS = {"fr": (" : ", " ; "), "en": (": ", "; ")}
+"""What stands between a name and its number, and between two of these, by language."""
+
 _tables = count_from(1)
 
 
@@ -74,10 +81,10 @@ class Chart:
 
     def html(self) -> str:
         """Return the figure with its title, alternative text and caption as HTML."""
-        told = self.caption.html if isinstance(self.caption, Said) else escape(visible(self.caption))
+        told = self.caption.html if isinstance(self.caption, Said) else escape(visible(known(self.caption)))
         caption = f"<figcaption>{told}</figcaption>" if told else ""
         return (
-            f'<figure class="chart"><p class="title">{escape(visible(self.title))}</p>'
+            f'<figure class="chart"><p class="title">{escape(visible(known(self.title)))}</p>'
             f'<div role="img" aria-label="{escape(visible(self.alt))}">{self.body}</div>{caption}</figure>'
         )
 
@@ -151,12 +158,13 @@ def bars(
         one_decimal(row[0]) if one else ", ".join(_part(n, c) for n, _, c in own)
         for row, own in zip(rows, parts, strict=True)
     ]
+    colon, semicolon = MARKS[spoken()]
     longest = max((sum(n for n, *_ in own if n == n) for own in parts), default=0) or 1
     lines = []
     for name, text, own in zip(names, told, parts, strict=True):
         marks = "".join(
             f'<i class="{style}" style="width:{100 * n / longest:.1f}%" title="'
-            f'{escape(visible(f"{name} : {text if one else _part(n, column)}"))}"></i>'
+            f'{escape(visible(f"{name}{colon}{text if one else _part(n, column)}"))}"></i>'
             for n, style, column in own
             if n == n
         )
@@ -164,14 +172,23 @@ def bars(
             f"<div><span>{data(name, NAME, '')}</span> <b>{data(text, NAME, '')}</b>"
             f'<span class="track">{marks}</span></div>'
         )
-    shown = {style: severity_name(c) if c in SEVERITY_NAMES else c for own in parts for _, style, c in own}
+    shown = {
+        style: severity_name(c) if c in SEVERITY_NAMES else known(c) for own in parts for _, style, c in own
+    }
     words = dict(legend or {}) if one else {style: shown[style] for style in looks if style in shown}
-    keys = "".join(f'<li><i class="{style}"></i>{data(word, NAME, "")}</li>' for style, word in words.items())
-    said = " ; ".join(f"{name} : {text}" for name, text in zip(names, told, strict=True))
+    keys = "".join(
+        f'<li><i class="{style}"></i>{data(known(word), NAME, "")}</li>' for style, word in words.items()
+    )
+    said = semicolon.join(f"{name}{colon}{text}" for name, text in zip(names, told, strict=True))
     return Chart(
         title,
         f'<div class="bars">{f"<ul>{keys}</ul>" if keys else ""}{"".join(lines)}</div>',
-        alt or f"Barres{'' if one else ' empilées'} – {title}. {said or 'Aucune donnée'}.",
+        alt
+        or tell(
+            "Barres – {title}. {said}." if one else "Barres empilées – {title}. {said}.",
+            title=known(title),
+            said=said or tr("Aucune donnée"),
+        ),
         caption if names or not empty else empty,
     )
 
@@ -187,7 +204,7 @@ def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, one: bool
 
 
 def _part(value: float, column: str) -> str:
-    return f"{one_decimal(value)}{NBSP}{SHORT.get(column, column)}"
+    return f"{one_decimal(value)}{NBSP}{tr(SHORT.get(column, column))}"
 
 
 @cache
@@ -226,21 +243,22 @@ def tiles(values: pd.Series, *, title: str, caption: str = "", alt: str = "") ->
     numbers = {str(code): int(n) for code, n in held.items()}
     if unknown := sorted(numbers.keys() - DEPARTMENTS.keys()):
         raise ValueError(f"no such département: {', '.join(unknown)}")
-    most = max(numbers.values(), default=1)
+    most, (colon, semicolon) = max(numbers.values(), default=1), MARKS[spoken()]
     drawn = []
     for code, (x, y) in tile_places(not numbers.keys() <= tile_places().keys()).items():
         n = numbers.get(code, 0)
         shade = f"s{int(SHADES * math.log(n) / math.log(most + 1))}" if n else "none"
-        told = escape(f"{DEPARTMENTS[code]} ({code}) : {number(n)}")
+        told = escape(f"{DEPARTMENTS[code]} ({code}){colon}{number(n)}")
         drawn.append(
             f'<span class="{shade}" style="grid-area:{y + 1}/{x + 1}" title="{told}"><small>{code}</small>'
             f"{number(n) if n else '–'}</span>"
         )
-    said = " ; ".join(f"{DEPARTMENTS[code]} ({code}) : {number(n)}" for code, n in numbers.items())
+    said = semicolon.join(f"{DEPARTMENTS[code]} ({code}){colon}{number(n)}" for code, n in numbers.items())
     return Chart(
         title,
         f'<div class="tiles">{"".join(drawn)}</div>',
-        alt or f"Carte en carreaux – {title}. {said or 'Aucune donnée'}.",
+        alt
+        or tell("Carte en carreaux – {title}. {said}.", title=known(title), said=said or tr("Aucune donnée")),
         caption,
     )
 
@@ -268,14 +286,24 @@ def lines(values: pd.DataFrame, *, title: str, caption: str = "", alt: str = "")
     first, last = day(times[0]), day(times[-1])
     names = {str(column): values[column].astype(int).tolist() for column in values.columns}
     drawn = "".join(_line(name, times, numbers) for name, numbers in names.items())
-    words = {severity: plural.capitalize() for severity, (_, plural) in SEVERITY_NAMES.items()}
+    words = {severity: plural.capitalize() for severity, (_, plural) in severity_names().items()}
     told = ". ".join(
-        f"{words.get(name, name)} : {number(own[0])} le {first}, {number(own[-1])} le {last} ; "
-        f"entre {number(min(own))} et {number(max(own))}"
+        tell(
+            "{name} : {a} le {first}, {z} le {last} ; entre {low} et {high}",
+            name=words.get(name, known(name)),
+            a=own[0],
+            z=own[-1],
+            first=first,
+            last=last,
+            low=min(own),
+            high=max(own),
+        )
         for name, own in names.items()
     )
     body = f'<div class="lines"><ul>{drawn}</ul><p><span>{first}</span> <span>{last}</span></p></div>'
-    return Chart(title, body, alt or f"Lignes – {title}. {told}.", caption)
+    return Chart(
+        title, body, alt or tell("Lignes – {title}. {told}.", title=known(title), told=told), caption
+    )
 
 
 def _line(name: str, times: Sequence[pd.Timestamp], numbers: Sequence[int]) -> str:
@@ -289,12 +317,13 @@ def _line(name: str, times: Sequence[pd.Timestamp], numbers: Sequence[int]) -> s
     ]
     # A path of no length with round ends is a dot that keeps its shape when the chart is stretched.
     marks = "".join(
-        f'<path d="M{x},{y}h0"><title>{day(time)} : {number(n)}</title></path>'
+        f'<path d="M{x},{y}h0"><title>{day(time)}{MARKS[spoken()][0]}{number(n)}</title></path>'
         for (x, y), time, n in zip(places, times, numbers, strict=True)
     )
     severity = name in SEVERITY_NAMES
+    called = badge(name) if severity else data(known(name), NAME, "")
     return (
-        f"<li{f' class=sev-{name}' if severity else ''}>{badge(name) if severity else data(name, NAME, '')}"
+        f"<li{f' class=sev-{name}' if severity else ''}>{called}"
         f'<svg viewBox="0 0 100 {height}" preserveAspectRatio="none">'
         f'<line x1="0" x2="100" y1="{height - 1}" y2="{height - 1}"/>'
         f'<polyline points="{" ".join(map(",".join, places))}"/>{marks}</svg>'
@@ -328,12 +357,12 @@ def by_age(days: pd.Series, limits: Sequence[int]) -> pd.Series:
     {'moins de 1 an': 1, '1 an et plus': 2}
     """
     names = [
-        f"moins de {duration(limits[0])}",
-        *(f"de {duration(low)} à {duration(high)}" for low, high in pairwise(limits)),
-        f"{duration(limits[-1])} et plus",
+        tell("moins de {age}", age=duration(limits[0])),
+        *(tell("de {a} à {z}", a=duration(low), z=duration(high)) for low, high in pairwise(limits)),
+        tell("{age} et plus", age=duration(limits[-1])),
     ]
     counts = pd.cut(days, [0, *limits, float("inf")], right=False, labels=names).value_counts(sort=False)
-    apart = {"date postérieure à la situation": days < 0, "date illisible ou absente": days.isna()}
+    apart = {tr("date postérieure à la situation"): days < 0, tr("date illisible ou absente"): days.isna()}
     rest = {name: int(found.sum()) for name, found in apart.items() if found.any()}
     return pd.Series({**dict(zip(names, counts.tolist(), strict=True)), **rest}, dtype="int64")
 
@@ -375,7 +404,7 @@ def table(
     own = name or f"frame-{next(_tables)}"
     if whole.empty:
         link = "" if csv is None or csv.empty else csv_link(csv, csv, own)
-        return Html(f'<p class="none">{escape(visible(empty))}</p>{link}')
+        return Html(f'<p class="none">{escape(visible(known(empty)))}</p>{link}')
     if whole.index.name or not isinstance(whole.index, pd.RangeIndex):
         whole = whole.reset_index(names=str(whole.index.name or "ligne"), allow_duplicates=True)
     shown = whole.head(limit)
@@ -393,7 +422,7 @@ def _cell(value: Any) -> Cell:
     if value is None or value is pd.NaT or value is pd.NA or value != value:
         return Cell("")
     if isinstance(value, bool):
-        return Cell("oui" if value else "non")
+        return Cell(tr("oui") if value else tr("non"))
     if isinstance(value, Real):  # NumPy's too
         return Cell(one_decimal(float(value)), int(value) if isinstance(value, Integral) else float(value))
     if isinstance(value, datetime):

@@ -16,6 +16,7 @@ import nbformat
 import pandas as pd
 
 from mssante_audit.base.export import csv_text, json_bytes, write_bytes
+from mssante_audit.base.language import markdown, tr
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.ledger import FollowUp, follow, scope_of
 from mssante_audit.findings.registry import resting
@@ -103,6 +104,9 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
     roots = [*hidden_roots(job), *setting.roots]
     notebook = clean(execution.notebook, roots, tellable(job.given), debug=setting.debug)
     results = take_results(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = markdown(cell.source)
     told = None
     if results and not failure and setting.ledger is not None:
         scope, made = scope_of(job.name, tellable(job.shown)), results.provenance
@@ -125,8 +129,8 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
 
 
 def labelled(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return parameters as a page tells them: French label and shown value."""
-    return [(str(known()[name].title), shown_value(name, value)) for name, value in parameters.items()]
+    """Return parameters as a page tells them: label and shown value."""
+    return [(tr(str(known()[name].title)), shown_value(name, value)) for name, value in parameters.items()]
 
 
 def data_files(

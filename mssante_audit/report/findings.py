@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.errors import UnknownNameError
-from mssante_audit.base.french import NBSP, count, day, listing, typeset
+from mssante_audit.base.language import count, day, known, listing, spoken, spoken_of, tell, tr, typeset
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
 from mssante_audit.findings.causes import actionable
 from mssante_audit.findings.registry import audits, catalogue, known_needs, rule
@@ -79,7 +79,7 @@ def unknown(what: Mapping[str, Iterable[str]]) -> str:
 
     Examples
     --------
-    >>> unknown({"Contacts": ["archive"]}).replace(NBSP, "_")[:67]
+    >>> unknown({"Contacts": ["archive"]}).replace("\N{NBSP}", "_")[:67]
     'Non vérifié, et donc inconnu_: Contacts (aucune liste archivée). Ga'
     """
     if not what:
@@ -87,13 +87,16 @@ def unknown(what: Mapping[str, Iterable[str]]) -> str:
     every = dict.fromkeys(need for needs in what.values() for need in needs)
     reasons: dict[tuple[str, ...], list[str]] = {}
     for name, needs in what.items():
-        reasons.setdefault(tuple(needs), []).append(name)
+        reasons.setdefault(tuple(needs), []).append(known(name))
     words, remedies = known_needs(), TO_DO | {kind.need: kind.remedy for kind in kinds()}
     told = [
-        f"{listing(names)} ({listing([words[need]['fr'] for need in needs])})"
+        f"{listing(names)} ({listing([words[need][spoken()] for need in needs])})"
         for needs, names in reasons.items()
     ]
-    return typeset(f"Non vérifié, et donc inconnu : {listing(told)}. {' '.join(remedies[n] for n in every)}")
+    return tell(
+        "Non vérifié, et donc inconnu : {what}. {remedies}",
+        what=listing(told), remedies=" ".join(tr(remedies[need]) for need in every),
+    )  # fmt: skip
 
 
 def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:
@@ -109,13 +112,13 @@ def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:
 
 
 def title_of(code: str) -> str:
-    """Return the title of a rule in French, as `Series.map` and `Index.map` want it."""
-    return typeset(rule(code).title_fr)
+    """Return the title of a rule, as `Series.map` and `Index.map` want it."""
+    return typeset(spoken_of(rule(code), "title"))
 
 
 def remedy_of(code: str) -> str:
-    """Return what to do about a rule's findings, in French, as `Series.map` wants it."""
-    return typeset(rule(code).remedy_fr)
+    """Return what to do about a rule's findings, as `Series.map` wants it."""
+    return typeset(spoken_of(rule(code), "remedy"))
 
 
 def titles(findings: pd.DataFrame) -> str:
@@ -130,18 +133,17 @@ def severity_bars(findings: pd.DataFrame) -> Html:
     lines = []
     for severity, value in counts.items():
         bar = f'<span class="track"><span class="bar" style="width:{100 * value / most:.1f}%"></span></span>'
-        told = badge(severity, value) + (" et indices" if severity == "info" and hints else "")
+        told = badge(severity, value) + (tr(" et indices") if severity == "info" and hints else "")
         lines.append(f'<li class="sev-{severity}"><span>{told}</span>{bar}</li>')
-    return Html(f'<ul class="severities" aria-label="Constats par gravité">{"".join(lines)}</ul>')
+    return Html(f'<ul class="severities" aria-label="{tr("Constats par gravité")}">{"".join(lines)}</ul>')
 
 
 def folded(html: str, findings: pd.DataFrame) -> str:
     """Return information and hints as HTML that a click unfolds, named by how many there are."""
     hints = int((findings["confidence"] == "hint").sum())
     words = [count(n, word) for n, word in ((len(findings) - hints, "information"), (hints, "indice")) if n]
-    return (
-        f'<details class="folded"><summary>{typeset(f"Replié : {listing(words)}")}</summary>{html}</details>'
-    )
+    told = tell("Replié : {what}", what=listing(words))
+    return f'<details class="folded"><summary>{told}</summary>{html}</details>'
 
 
 def findings_table(
@@ -179,18 +181,25 @@ def findings_table(
     """
     if rules is None:
         if findings.empty:
-            return Html(f'<p class="none">{prose(visible(empty))}</p>')
+            return Html(f'<p class="none">{prose(visible(known(empty)))}</p>')
         return _tables(findings, {}, name or "findings", caption or count(len(findings), "constat"), limit)
     own = findings[findings["rule"].isin(rules)]
-    silent = listing([prose(told.title_fr) for code, told in rules.items() if code not in set(own["rule"])])
+    silent = listing(
+        [prose(spoken_of(told, "title")) for code, told in rules.items() if code not in set(own["rule"])]
+    )
     if own.empty:
-        told = unknown({silent: lacking}) if lacking else typeset(f"Aucun constat. Vérifié : {silent}.")
+        told = (
+            unknown({silent: lacking}) if lacking else tell("Aucun constat. Vérifié : {rules}.", rules=silent)
+        )
         return Html(f'<p class="none">{told}</p>')
     first = next(iter(rules.values()))
     name = name or f"{re.sub('[^a-z0-9]+', '-', first.code.lower())}-table"
-    without = "Sans constat, ou non évalué" if (own["rule"] == FAILED).any() else "Sans constat"
-    rest = f'<p class="none">{typeset(f"{without} : {silent}.")}</p>' if silent else ""
-    return _tables(own, rules, name, caption or f"Constats : {first.family}", limit, rest)
+    failed = (own["rule"] == FAILED).any()
+    without = "Sans constat, ou non évalué : {rules}." if failed else "Sans constat : {rules}."
+    rest = f'<p class="none">{tell(without, rules=silent)}</p>' if silent else ""
+    return _tables(
+        own, rules, name, caption or tell("Constats : {what}", what=known(first.family)), limit, rest
+    )
 
 
 def _tables(
@@ -202,7 +211,7 @@ def _tables(
     shown = pd.concat([todo.head(limit), rest.head(limit)])
     parts = [_part(todo, rules, name, caption, limit, silent) if len(todo) else silent]
     if len(rest):
-        called = typeset(f"{caption} (informations et indices)")
+        called = tell("{caption} (informations et indices)", caption=known(caption))
         parts.append(folded(_part(rest, rules, f"{name}-folded", called, limit), rest))
     return Html("".join(parts) + csv_link(findings, shown, name))
 
@@ -225,32 +234,35 @@ def _part(
         return silent + shown
     told = "".join(_told(one, int(counts[one.code])) for one in fired)
     remedies = "".join(
-        f"<li><strong>{prose(one.title_fr)}.</strong> {prose(one.remedy_fr)}</li>" for one in fired
+        f"<li><strong>{prose(spoken_of(one, 'title'))}.</strong> {prose(spoken_of(one, 'remedy'))}</li>"
+        for one in fired
     )
-    todo = f'<h3>Que faire</h3><ul class="remedies">{remedies}</ul>'
+    todo = f'<h3>{tr("Que faire")}</h3><ul class="remedies">{remedies}</ul>'
     return f'<dl class="rules">{told}</dl>{silent}{shown}{todo}'
 
 
 def _told(told: Rule, findings: int) -> str:
     return (
-        f"<dt>{prose(told.title_fr)} {badge(told.severity)}</dt>"
-        f"<dd>{prose(told.why_fr)} <small>{count(findings, 'constat')}. "
-        f"{typeset(f'Fondement : {foundation(told)}.')} {told.code}</small></dd>"
+        f"<dt>{prose(spoken_of(told, 'title'))} {badge(told.severity)}</dt>"
+        f"<dd>{prose(spoken_of(told, 'why'))} <small>{count(findings, 'constat')}. "
+        f"{tell('Fondement : {what}.', what=foundation(told))} {told.code}</small></dd>"
     )
 
 
 def foundation(told: Rule) -> str:
-    """Return what a rule is founded on, in French."""
+    """Return what a rule is founded on."""
     kind = next(name for name in SOURCES if told.source.startswith(name))
     norms = listing(re.findall(r"RFC \d+", told.source))
-    return SOURCES[kind] + (f" ({norms})" if norms else "")
+    return tr(SOURCES[kind]) + (f" ({norms})" if norms else "")
 
 
 def _cells(finding: dict[Hashable, Any], *, waived: bool) -> tuple[Cell, ...]:
     domains, severity, code = finding["domains"], str(finding["severity"]), finding["rule"]
-    others = f"<br>et {count(domains - 1, 'autre', 'autres')}" if domains > 1 else ""
-    domain = f"{data(finding['domain'])}{others}" if domains else "toute la liste"
-    expected = f"<br><small>attendu{NBSP}:</small> {data(finding['expected'])}" if finding["expected"] else ""
+    others = f"<br>{tell('et {n:autre}', n=domains - 1)}" if domains > 1 else ""
+    domain = f"{data(finding['domain'])}{others}" if domains else tr("toute la liste")
+    expected = (
+        f"<br><small>{tr('attendu :')}</small> {data(finding['expected'])}" if finding["expected"] else ""
+    )
     # A register's rows with the file's name, or what earlier lists show.
     elsewhere = bool({":", ";"} & set(finding["evidence"]))
     rows = "" if elsewhere else f" ({count(len(finding['rows']), 'ligne')})"
@@ -263,10 +275,10 @@ def _cells(finding: dict[Hashable, Any], *, waived: bool) -> tuple[Cell, ...]:
         if waived
         else [Cell(evidence, next(iter(finding["rows"]), 0))]
     )
-    sure = "<br><small>indice</small>" if finding["confidence"] == "hint" else ""
+    sure = f"<br><small>{tr('indice')}</small>" if finding["confidence"] == "hint" else ""
     return (
         Cell(f"{badge(severity)}{sure}", SEVERITIES.index(severity)),
-        Cell(f"{prose(rule(code).title_fr)}{shown_code}"),
+        Cell(f"{prose(spoken_of(rule(code), 'title'))}{shown_code}"),
         Cell(domain, domains),
         Cell(operator if finding["operator_id"] else "", visible(finding["operator"])),
         Cell(f"{data(finding['observed'])}{expected}"),
@@ -278,13 +290,14 @@ def scope(space: TrustSpace, entries: pd.DataFrame) -> str:
     """Return what a report is about and what was set aside, as HTML."""
     aside = space.entries[space.entries["is_audit_entry"]]
     of = "d’une liste endommagée" if space.whitelist.damaged else "de la liste"
-    head = f"{count(len(entries), 'entrée')} {of} ({count(len(space.entries), 'ligne lue', 'lignes lues')})"
-    tests = "aucune entrée de test à mettre de côté"
-    if len(aside):
-        domains = count(aside["domain"].nunique(), "domaine")
-        verb = "mise" if len(aside) < 2 else "mises"
-        tests = f"{count(len(aside), 'entrée')} de test ({domains}) {verb} de côté"
-    return f"Audit de {head}{NBSP}; {tests}. Situation au {day(space.as_of)}."
+    tests = "{n:entrée} de test ({domains:domaine}) {n:~mise} de côté"
+    return tell(
+        "Audit de {n:entrée} {of} ({read:ligne lue|lignes lues}) ; {tests}. Situation au {day}.",
+        n=len(entries), of=tr(of), read=len(space.entries), day=day(space.as_of),
+        tests=tell(tests, n=len(aside), domains=aside["domain"].nunique())
+        if len(aside)
+        else tr("aucune entrée de test à mettre de côté"),
+    )  # fmt: skip
 
 
 def incomplete(findings: pd.DataFrame) -> str:
@@ -294,7 +307,7 @@ def incomplete(findings: pd.DataFrame) -> str:
         return ""
     lines = "".join(f"<li>{data(text)}</li>" for text in failed["observed"])
     told = "Audit incomplet : ce qui suit n'a pas pu être évalué, et ce qu'il devait vérifier est inconnu."
-    return f'<p class="limits">{typeset(told)}</p><ul class="limits">{lines}</ul>'
+    return f'<p class="limits">{tr(told)}</p><ul class="limits">{lines}</ul>'
 
 
 def opening(
@@ -318,10 +331,11 @@ def opening(
     if chosen is not None and chosen.places is not None and chosen.operator_id is None:
         limits = f'<p class="limits">{limited_to(chosen).html}</p>'
     elif len(entries) < len(space.audited):
-        limits = "Rapport limité à un opérateur qui n’a que des entrées de test."
+        limits = tr("Rapport limité à un opérateur qui n’a que des entrées de test.")
         if len(entries):
             operator, name = data(entries["operator_id"].iloc[0]), data(entries["operator"].iloc[0])
-            limits = f"Rapport limité à l’opérateur <strong>{name}</strong> ({operator})."
+            text = "Rapport limité à l’opérateur <strong>{name}</strong> ({operator})."
+            limits = tell(text, name=name, operator=operator)
         limits = f'<p class="limits">{limits}</p>'
     unknown = "" if findings is None else incomplete(findings)
     return Html(f'{limits}{unknown}<p class="scope">{scope(space, entries)}</p>')

@@ -12,8 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.french import NBSP, count, day, listing, number, percent, typeset
+from mssante_audit.base.french import NBSP
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.language import count, day, listing, number, percent, spoken, tell, tr
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.findings import title_of
@@ -57,14 +58,13 @@ def answer(domains: pd.DataFrame, causes: pd.DataFrame) -> Html:
         told = say("Aucun domaine dans cette liste.")
     elif unknown == whole:
         doubts = dict.fromkeys(code for why in domains["why"] for code in why.get("listed", ()))
-        why = listing([DOUBTS["fr"][code] for code in doubts if code in DOUBTS["fr"]])
+        why = listing([DOUBTS[spoken()][code] for code in doubts if code in DOUBTS[spoken()]])
         told = say("**L'état est inconnu pour {n:domaine} sur {n}** : {why}.", n=whole, why=why or "–")
     else:
-        more = ", {unknown:inconnu}." if unknown else "."
         told = say(
             "**{well:domaine} sur {all} ({share})** {well:~est|sont} en ordre dans ce qui a été vérifié ; "
-            "{risk} à risque, {broken} en défaut" + more, well=well, all=whole,
-            share=percent(well, whole), risk=risk, broken=broken, unknown=unknown,
+            "{risk} à risque, {broken} en défaut{more}.", well=well, all=whole, share=percent(well, whole),
+            risk=risk, broken=broken, more=say(", {unknown:inconnu}", unknown=unknown) if unknown else "",
         )  # fmt: skip
     return lead(told, _first(causes))
 
@@ -75,10 +75,10 @@ def _first(causes: pd.DataFrame) -> str:
         return say("Rien à corriger parmi ce qui a pu être vérifié.")
     first = causes.iloc[0]
     who, boxes = first["operator"] or first["operator_id"], first["mailboxes"]
-    text = "À traiter d'abord : **{title}**" + (", {who}" if who else "") + " ({domains:domaine}"
     return say(
-        text + (")." if pd.isna(boxes) else ", {boxes:boîte})."), title=title_of(first["rules"][0]), who=who,
-        domains=int(first["domains"]), boxes=0 if pd.isna(boxes) else int(boxes),
+        "À traiter d'abord : **{title}**{who} ({domains:domaine}{boxes}).", title=title_of(first["rules"][0]),
+        who=say(", {who}", who=who) if who else "", domains=int(first["domains"]),
+        boxes="" if pd.isna(boxes) else say(", {n:boîte}", n=int(boxes)),
     )  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def states(domains: pd.DataFrame) -> Html:
     keys = "".join(
         f'<div class="{result}"><dt><b>{number(len(own))}</b> '
         f'<span aria-hidden="true">{MARKS[result]}</span> '
-        f"{'domaine' if len(own) < 2 else 'domaines'} {_name(state, len(own))}</dt>"
+        f"{tell('{n:~domaine|domaines}', n=len(own))} {_name(state, len(own))}</dt>"
         f"<dd>{count(int(own['mailboxes'].sum()), 'boîte') if boxes else ''}</dd></div>"
         for result, (state, own) in zip(RESULTS, held.items(), strict=True)
     )
@@ -108,13 +108,16 @@ def _unjudged(domains: pd.DataFrame) -> str:
     """Say what states are made of, and which checks count in none, known of no domain; "" without states."""
     if (domains["state"] == "unknown").all():  # of an unreliable list: what is checked makes no state
         return ""
-    names = [CHECK_NAMES["fr"][c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()]
-    verb = "n'y compte" if len(names) < 2 else "n'y comptent"
-    told = (
+    names = CHECK_NAMES[spoken()]
+    blind = [names[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()]
+    told = tell(
         "L'état d'un domaine est le pire de ce qui est vérifié, mais des contacts en défaut n'arrêtent aucun "
+        "message : ils le mettent à risque{blind}.",
+        blind=tell(" ; {n:~n'y compte|n'y comptent} pas : {names}", n=len(blind), names=listing(blind))
+        if blind
+        else "",
     )
-    told += f"message : ils le mettent à risque{f' ; {verb} pas : {listing(names)}' if names else ''}."
-    return f'<p class="scope">{typeset(told)}</p>'
+    return f'<p class="scope">{told}</p>'
 
 
 def checks(domains: pd.DataFrame, causes: pd.DataFrame) -> Html:
@@ -133,12 +136,13 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame) -> Html:
         told = [f"{MARKS[r]}{NBSP}{number(n)} {_name(r, n, _RESULTS)}" for r, n in held.items() if n]
         own = sum(any(rules[code].check == check for code in codes) for codes in causes["rules"])
         lines.append(
-            f'<tr><th scope="row">{CHECK_NAMES["fr"][check]}</th>'
+            f'<tr><th scope="row">{CHECK_NAMES[spoken()][check]}</th>'
             f"<td>{_bar(held)}<small>{', '.join(told)}</small></td>"
             f"<td>{_reason(domains, check)}</td><td>{count(own, 'cause') if own else ''}</td></tr>"
         )
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Vérifié", "Domaines", "D’abord", "Causes"))
-    caption = "<caption>Domaines par vérification</caption>"
+    columns = ("Vérifié", "Domaines", "D’abord", "Causes")
+    heads = "".join(f'<th scope="col">{tr(name)}</th>' for name in columns)
+    caption = f"<caption>{tr('Domaines par vérification')}</caption>"
     body = f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody>"
     return Html(f'<table class="checks">{caption}{body}</table>')
 
@@ -152,7 +156,7 @@ def _reason(domains: pd.DataFrame, check: str) -> str:
         return ""
     code, n = codes.most_common(1)[0]
     if code in catalogue():
-        return typeset(f"{prose(title_of(code))} ({count(n, 'domaine')})")
+        return f"{prose(title_of(code))} ({count(n, 'domaine')})"
     words = reason(code)
     if code in mail_causes():
         words += f" ({count(n, 'domaine')})"
@@ -177,7 +181,7 @@ def cause_list(causes: pd.DataFrame, *, name: str = "causes") -> Html:
 def cause_lines(causes: pd.DataFrame, title: Shown | None = None, operator: Shown | None = None) -> Html:
     """Show the first ten causes, titles and operators as these functions make them (links, say)."""
     if causes.empty:
-        return Html('<p class="none">Rien à corriger.</p>')
+        return Html('<p class="none">' + tr("Rien à corriger.") + "</p>")
     title, operator = title or _title, operator or _operator
     lines = [
         f'<li><div><p class="what">{badge(str(cause["severity"]))} {title(cause)}{_others(cause)}</p>'
@@ -198,31 +202,30 @@ def _operator(cause: Mapping[Any, Any]) -> str:
 
 def _others(cause: Mapping[Any, Any]) -> str:
     more = cause["findings"] - 1
-    return (
-        f" <small>et {count(more, 'autre constat', 'autres constats')} de même remède</small>" if more else ""
-    )
+    text = "et {n:autre constat|autres constats} de même remède"
+    return f" <small>{tell(text, n=more)}</small>" if more else ""
 
 
 def _who(cause: Mapping[Any, Any], operator: Shown) -> str:
     parts = [operator(cause)] if cause["operator_id"] else []
     others = len(set(cause["operators"]) - {cause["operator_id"]})
     if rule(cause["rules"][0]).manager:
-        parts.append(f"le gestionnaire (ANS), pour {count(others, 'opérateur')}")
+        parts.append(tell("le gestionnaire (ANS), pour {n:opérateur}", n=others))
     else:
-        parts += [] if cause["operator_id"] or not cause["domain"] else ["opérateur inconnu"]
-        parts += [f"avec {count(others, 'autre opérateur', 'autres opérateurs')}"] if others else []
+        parts += [] if cause["operator_id"] or not cause["domain"] else [tr("opérateur inconnu")]
+        parts += [tell("avec {n:autre opérateur|autres opérateurs}", n=others)] if others else []
     more = cause["domains"] - 1
-    domain = data(cause["domain"]) + (f" et {count(more, 'autre')}" if more > 0 else "")
-    parts.append(domain if cause["domain"] else "toute la liste")
+    domain = data(cause["domain"]) + (tell(" et {n:autre}", n=more) if more > 0 else "")
+    parts.append(domain if cause["domain"] else tr("toute la liste"))
     if cause["first_seen"]:
-        parts.append(f"depuis le {day(parse_instant(cause['first_seen']))}")
+        parts.append(tell("depuis le {day}", day=day(parse_instant(cause["first_seen"]))))
     return " – ".join(parts)
 
 
 def _observed(cause: Mapping[Any, Any]) -> str:
     if not cause["observed"]:
         return ""
-    wanted = f" – attendu{NBSP}: {data(cause['expected'], 160, '')}" if cause["expected"] else ""
+    wanted = f" – {tr('attendu :')} {data(cause['expected'], 160, '')}" if cause["expected"] else ""
     return f'<p class="seen">{data(cause["observed"], 160, "")}{wanted}</p>'
 
 
@@ -234,7 +237,7 @@ def _weight(cause: Mapping[Any, Any]) -> str:
 
 
 def _name(key: str, value: int, names: Mapping[str, tuple[str, str]] = _STATES) -> str:
-    return names[key][value > 1]
+    return tr(names[key][value > 1])
 
 
 def _bar(held: Mapping[str, int], alt: str = "") -> str:

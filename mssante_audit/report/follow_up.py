@@ -6,14 +6,14 @@ from html import escape
 
 import pandas as pd
 
-from mssante_audit.base.french import count, day, listing, typeset
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.language import day, listing, spoken_of, tell, tr
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.tables import Cell, badge, data, prose, table
 
 STATUS = {"new": "nouveau", "open": "ouvert", "unknown": "inconnu"}
-"""Of a finding (`mssante_audit.findings.ledger.FollowUp`), in French."""
+"""Of a finding (`mssante_audit.findings.ledger.FollowUp`)."""
 
 
 def follow_up_html(told: FollowUp, findings: pd.DataFrame) -> str:
@@ -21,7 +21,7 @@ def follow_up_html(told: FollowUp, findings: pd.DataFrame) -> str:
     if not told.previous:
         return ""
     rows = [
-        _row(name, f["rule"], f["domain"], f["operator"], f["first_seen"])
+        _row(tr(name), f["rule"], f["domain"], f["operator"], f["first_seen"])
         for name, gone in (("réglé", told.fixed), ("inconnu", told.unknown))
         for f in gone
         if f["rule"] in catalogue()
@@ -29,7 +29,7 @@ def follow_up_html(told: FollowUp, findings: pd.DataFrame) -> str:
     each = list(zip(told.status, told.first_seen, findings.itertuples(), strict=True))
     for wanted, name in STATUS.items():
         rows += [
-            _row(name, str(f.rule), str(f.domain), str(f.operator), first)
+            _row(tr(name), str(f.rule), str(f.domain), str(f.operator), first)
             for status, first, f in each
             if status == wanted
         ]
@@ -40,7 +40,7 @@ def follow_up_html(told: FollowUp, findings: pd.DataFrame) -> str:
         else ""
     )
     lead = escape(since_previous(told), quote=False)
-    return f"<h2>Depuis le rapport précédent</h2><p>{lead}</p>{shown}"
+    return f"<h2>{tr('Depuis le rapport précédent')}</h2><p>{lead}</p>{shown}"
 
 
 def since_previous(told: FollowUp) -> str:
@@ -49,22 +49,21 @@ def since_previous(told: FollowUp) -> str:
         return ""
     counts = told.counts()
     still = [first for first, status in zip(told.first_seen, told.status, strict=True) if status == "open"]
-    oldest = f" (le plus ancien depuis le {day(parse_instant(min(still)))})" if still else ""
     names = {
-        "new": ("nouveau constat", "nouveaux constats"),
-        "open": ("constat encore ouvert", "constats encore ouverts"),
-        "fixed": ("constat réglé", "constats réglés"),
+        "new": ("{n:nouveau constat|nouveaux constats}", "aucun nouveau constat"),
+        "open": ("{n:constat encore ouvert|constats encore ouverts}", "aucun constat encore ouvert"),
+        "fixed": ("{n:constat réglé|constats réglés}", "aucun constat réglé"),
     }
     if counts["unknown"]:
-        names["unknown"] = ("constat dont l'état est inconnu", "constats dont l'état est inconnu")
-    words = [
-        count(counts[what], *called) if counts[what] else f"aucun {called[0]}"
-        for what, called in names.items()
-    ]
-    words[1] += oldest
+        one = "{n:constat dont l'état est inconnu|constats dont l'état est inconnu}"
+        names["unknown"] = (one, "")
+    words = [tell(some, n=counts[what]) if counts[what] else tr(none) for what, (some, none) in names.items()]
+    if still:
+        words[1] += tell(" (le plus ancien depuis le {day})", day=day(parse_instant(min(still))))
     if not any(counts.values()):
-        words = ["toujours aucun constat"]
-    return typeset(f"Depuis la situation du {day(parse_instant(told.previous))} : {listing(words)}.")
+        words = [tr("toujours aucun constat")]
+    since = day(parse_instant(told.previous))
+    return tell("Depuis la situation du {day} : {what}.", day=since, what=listing(words))
 
 
 def _row(status: str, code: str, domain: str, operator: str, first_seen: str) -> tuple[Cell, ...]:
@@ -72,7 +71,9 @@ def _row(status: str, code: str, domain: str, operator: str, first_seen: str) ->
     return (
         Cell(status),
         Cell(badge(rule.severity)),
-        Cell(f'{prose(rule.title_fr)}<br><small class="code">{code.replace("_", "_<wbr>")}</small>'),
+        Cell(
+            f'{prose(spoken_of(rule, "title"))}<br><small class="code">{code.replace("_", "_<wbr>")}</small>'
+        ),
         Cell(data(domain)),
         Cell(data(operator)),
         Cell(day(parse_instant(first_seen)), first_seen),

@@ -12,7 +12,7 @@ from typing import Any
 from mssante_audit.base.errors import InputError, ParameterError, UnknownNameError
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.findings.registry import audits
-from mssante_audit.report.parameters import declared, share_out, shown_value
+from mssante_audit.report.parameters import check_value, declared, share_out, shown_value
 from mssante_audit.report.results import Limits, limits, open_space
 from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
@@ -24,7 +24,7 @@ name, what that needs."""
 ONE_OPERATOR = frozenset({"operator"})
 """Reports about a single operator: made only when asked for, with the parameter `operator`."""
 
-ASIDE = ("row_limit", "changes_since", *LIMITS)
+ASIDE = ("row_limit", "changes_since", "lang", *LIMITS)
 """Parameters that are not of the trust space."""
 
 
@@ -66,11 +66,15 @@ def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:
 def plan(notebooks: Mapping[str, Path], parameters: Mapping[str, Any]) -> list[Job]:
     """Check every notebook's parameters; return what to run."""
     accepted = {name: declared(_read(path), name) for name, path in notebooks.items()}
-    given = share_out(parameters, accepted)
+    lang = check_value("lang", parameters.get("lang", "fr"))
+    # A notebook of one's own need not know languages: it then says what it says.
+    given = share_out({name: value for name, value in parameters.items() if name != "lang"}, accepted)
     now = datetime.now(UTC).replace(microsecond=0).isoformat()
     jobs = []
     for name, path in notebooks.items():
         values = dict(given[name])
+        if "lang" in accepted[name]:
+            values["lang"] = lang
         if name in ONE_OPERATOR and not values.get("operator"):
             raise ParameterError(
                 f"the report {name!r} is about one operator",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mssante_audit.base.french import day, moment
+from mssante_audit.base.language import day, moment, tr
 from mssante_audit.report.say import Said, say
 from mssante_audit.space.trust import TrustSpace
 
@@ -24,7 +24,7 @@ def observed_on(records: pd.DataFrame) -> pd.Series:
     records
         With a column ``observed_at`` (UTC, NaT for never).
     """
-    days = [day(at.to_pydatetime()) if pd.notna(at) else "jamais" for at in records["observed_at"]]
+    days = [day(at.to_pydatetime()) if pd.notna(at) else tr("jamais") for at in records["observed_at"]]
     return pd.Series(days, index=records.index, dtype="str")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mssante_audit.base.french import typeset
+from mssante_audit.base.language import known, tell
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.registry import rule, theirs
 from mssante_audit.report.findings import findings_table, lacks
@@ -37,7 +37,11 @@ def other_audits(space: TrustSpace, findings: pd.DataFrame, *, limit: int) -> Ht
         raised = (failed,) if (own["rule"] == FAILED).any() else ()
         looked = {told.code: told for told in (*rules, *raised)}
         body = findings_table(
-            own, looked, lacking=lacks(space, looked), caption=typeset(f"Constats : {title}"), limit=limit
+            own,
+            looked,
+            lacking=lacks(space, looked),
+            caption=tell("Constats : {what}", what=known(title)),
+            limit=limit,
         )
         parts.append(f"<h2>{prose(title)}</h2>{body.text}")
     return Html("".join(parts))

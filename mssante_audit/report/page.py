@@ -19,18 +19,23 @@ import jinja2
 import mistune
 import nbformat
 
-from mssante_audit.base import french
+from mssante_audit.base.language import (
+    count,
+    damage,
+    moment,
+    number,
+    severity_name,
+    severity_names,
+    signatures,
+    spoken,
+    tr,
+)
 from mssante_audit.report.failure import Failure
 from mssante_audit.report.results import MIME
 from mssante_audit.report.tables import script, source_of
 from mssante_audit.report.traces import is_tagged, outside_scripts
 
 TEMPLATE = Path(__file__).parent / "template"
-
-VERDICTS = french.SIGNATURES | {
-    "valid-untrusted": "mathématiquement juste, mais ce n’est pas celle du signataire attendu",
-}
-"""French names of the signature's verdicts, in a sentence."""
 
 _TITLE = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 _HEADING = re.compile(r"<h2\b([^>]*)>(.*?)</h2\s*>", re.DOTALL | re.IGNORECASE)
@@ -69,6 +74,12 @@ def section_of(notebook: nbformat.NotebookNode, cell: int) -> str:
     return ""
 
 
+def verdicts() -> dict[str, str]:
+    """Return the names of the signature's verdicts, in a sentence."""
+    other = "mathématiquement juste, mais ce n’est pas celle du signataire attendu"
+    return {**signatures(), "valid-untrusted": tr(other)}
+
+
 def to_html(notebook: nbformat.NotebookNode, page: Page) -> str:
     """Return the page of an executed, cleaned notebook; up to the failing cell if it failed."""
     title = title_of(notebook, page.name)
@@ -85,7 +96,7 @@ def to_html(notebook: nbformat.NotebookNode, page: Page) -> str:
         section=section_of(notebook, page.failure.cell) if page.failure else "",
         parameters_at=tables[0] if tables else -1,
         mime=MIME,
-        verdicts=VERDICTS,
+        verdicts=verdicts(),
     )
 
 
@@ -107,9 +118,9 @@ def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any],
         rows=rows,
         explorer=explorer,
         provenance=provenance,
-        verdicts=VERDICTS,
+        verdicts=verdicts(),
         policy=policy(""),
-        severities=french.SEVERITY_NAMES,
+        severities=severity_names(),
     )
 
 
@@ -210,21 +221,35 @@ def _markdown(escape_html: bool) -> mistune.Markdown:
 
 
 def _instant(text: str | None) -> str:
-    return french.moment(datetime.fromisoformat(text)) if text else "inconnue"
+    return moment(datetime.fromisoformat(text)) if text else tr("inconnue")
+
+
+@jinja2.pass_context  # without it Jinja would translate once, when it compiles the template
+def _spoken(_: object, text: str) -> str:
+    return tr(text)
+
+
+def _plural(one: str, many: str, n: int) -> str:
+    return tr(one if n < 2 else many)
 
 
 @cache
 def _environment() -> jinja2.Environment:
     """Return what renders all pages; everything is escaped unless marked safe."""
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+        loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )  # fmt: skip
+    made.policies["ext.i18n.trimmed"] = True
+    made.install_gettext_callables(tr, _plural, newstyle=True)  # type: ignore[attr-defined]
+    made.globals["spoken"] = spoken
     made.filters |= {
         "instant": _instant,
-        "number": french.number,
-        "count": french.count,
-        "damage": french.damage,
-        "severity_name": french.severity_name,
+        "number": number,
+        "count": count,
+        "damage": damage,
+        "severity_name": severity_name,
+        "tr": _spoken,
         "outline": outline,
         "policy": policy,
         "prose": _prose,

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.errors import InputError, ParameterError
-from mssante_audit.base.french import moment
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.language import moment, tr
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -186,7 +186,7 @@ def shown_value(name: str, value: Any) -> str:
     if value is None or value == []:
         return "—"
     if isinstance(value, bool):
-        return "oui" if value else "non"
+        return tr("oui") if value else tr("non")
     if name in ("data", "anchors"):
         paths = value if isinstance(value, list) else [value]
         return ", ".join(Path(path).name or "." for path in paths)

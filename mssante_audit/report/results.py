@@ -23,7 +23,7 @@ from typing_extensions import TypedDict  # pydantic wants its own before Python 
 from mssante_audit.audits import waived
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.export import json_text
-from mssante_audit.base.french import listing
+from mssante_audit.base.language import listing, tr
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.facts import names_persons
 from mssante_audit.findings.frame import COLUMNS, typed
@@ -198,17 +198,18 @@ def operators(space: TrustSpace, chosen: Limits) -> set[str] | None:
 
 
 def limited_to(chosen: Limits) -> Said:
-    """Say which places a report is limited to, in French; an empty sentence if none is named."""
+    """Say which places a report is limited to; an empty sentence if none is named."""
     named = chosen.places
     if named is None:
         return say("")
-    kind, names = "de la région", list(named.regions)
+    kind, names = "{n:~de la région|des régions}", list(named.regions)
     if named.departments:  # where both are named, what is meant lies in both
-        kind, names = "du département", sorted(f"{DEPARTMENTS[code]} ({code})" for code in named.codes)
-    if len(names) > 1:
-        kind = f"des {kind.rpartition(' ')[2]}s"
-    where = "d'après leur certificat et non d'après les établissements qu'ils servent"
-    return say(f"Rapport limité aux opérateurs {kind} **{{names}}**, {where}.", names=listing(names))
+        kind = "{n:~du département|des départements}"
+        names = sorted(f"{DEPARTMENTS[code]} ({code})" for code in named.codes)
+    return say(
+        "Rapport limité aux opérateurs {kind} **{names}**, d'après leur certificat et non d'après les "
+        "établissements qu'ils servent.", kind=say(kind, n=len(names)), names=listing(names),
+    )  # fmt: skip
 
 
 def touching(findings: pd.DataFrame, space: TrustSpace, chosen: Limits) -> pd.DataFrame:
@@ -352,7 +353,7 @@ def provenance(space: TrustSpace) -> Provenance:
         "register": space.declarations.source if space.declarations else None,
         "register_sha256": space.declarations.sha256 if space.declarations else None,
         "observed": [
-            {"kind": kind.title, "file": p.source, "sha256": p.sha256, "begun": p.started_at.isoformat()}
+            {"kind": tr(kind.title), "file": p.source, "sha256": p.sha256, "begun": p.started_at.isoformat()}
             for kind in kinds()
             for p in getattr(space.given(kind.need), "parts", ())
         ],

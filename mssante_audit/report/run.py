@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.export import write_bytes
+from mssante_audit.base.language import speaking
 from mssante_audit.base.resources import resource
 from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_of
 from mssante_audit.findings.catalogue import FAILED
@@ -28,6 +29,7 @@ from mssante_audit.report.jobs import Job, check_input, has_data, limits_of, pla
 from mssante_audit.report.jobs import find_notebooks as find_notebooks
 from mssante_audit.report.kernel import Execution, Kernels, Progress, execute, quiet
 from mssante_audit.report.page import index_html
+from mssante_audit.report.parameters import check_value
 from mssante_audit.report.results import limited, provenance
 
 WORKERS = min(2, os.cpu_count() or 1)
@@ -76,7 +78,7 @@ def run_reports(
         Folder to write into; it is made if need be.
     parameters
         Values by parameter name (`mssante_audit.base.settings.Parameters`). Each goes to the notebooks
-        that accept it, of which there must be one.
+        that accept it, of which there must be one; ``lang`` is the language of all pages.
     notebooks
         Folder to find names in, instead of the shipped one.
     told
@@ -91,13 +93,14 @@ def run_reports(
     OutputError
         If `out` cannot be written, or another run is writing there.
     """
-    jobs = plan(find_notebooks(names, notebooks or resource("notebooks")), parameters or {})
+    given = parameters or {}
+    jobs = plan(find_notebooks(names, notebooks or resource("notebooks")), given)
     space = check_input(jobs)
     jobs = [job for job in jobs if has_data(job.name, space, asked=bool(names))]
     if told:
         jobs = [replace(j, shown={n: told.get(n, value) for n, value in j.shown.items()}) for j in jobs]
-    loaded: Mapping[str, Any] = provenance(space) if space else {}
-    with locked(out) as staging, quiet():
+    with speaking(check_value("lang", given.get("lang", "fr"))), locked(out) as staging, quiet():
+        loaded: Mapping[str, Any] = provenance(space) if space else {}
         outcomes, ledger = [], read_ledger(out)
         for job, execution in _execute(jobs, staging, listener):
             roots = [scratch_of(staging, job.name), staging, out]

@@ -1,13 +1,12 @@
-"""Sentences made of numbers and names, as French writes them: what stands under a chart, and on top."""
+"""Sentences made of numbers and names: what stands under a chart, and on top."""
 
 from __future__ import annotations
 
 import re
 from html import escape
-from string import Formatter
 from typing import Any
 
-from mssante_audit.base.french import count, one_decimal, typeset
+from mssante_audit.base.language import Sentence, known, tr
 from mssante_audit.base.markup import data, visible
 from mssante_audit.report.tables import Html
 
@@ -27,16 +26,18 @@ class Said(str):
 
 
 def say(text: str, /, **values: Any) -> Said:
-    r"""Write a sentence in French, with numbers, nouns in the right number, and names left as they are.
+    r"""Write a sentence, with numbers, nouns in the right number, and names left as they are.
 
     Parameters
     ----------
     text
-        The sentence, with ``{name}`` for a value. ``{n:domaine}`` is a number and its noun,
-        ``{n:signal|signaux}`` with an irregular plural, ``{n:~est|sont}`` only the word that agrees. What
-        stands between two ``**`` is strong in HTML. Apostrophes and spaces may be typed as on any keyboard.
+        The sentence in French, which `mssante_audit.base.language` translates, with ``{name}`` for a value.
+        ``{n:domaine}`` is a number and its noun, ``{n:signal|signaux}`` with an irregular plural,
+        ``{n:~est|sont}`` only the word that agrees. What stands between two ``**`` is strong in HTML.
+        Apostrophes and spaces may be typed as on any keyboard.
     **values
-        Numbers are written as French does; texts (a name of the data, a share by `percent`) are not touched.
+        Numbers are written as the language does; texts (a name of the data, a share by `percent`) are not
+        touched, other sentences stand in this one.
 
     Returns
     -------
@@ -51,7 +52,7 @@ def say(text: str, /, **values: Any) -> Said:
     >>> say("**{n:règle}** : {who}", n=1, who="<b>").html.replace("\N{NBSP}", "_")
     '<strong>1_règle</strong>_: <bdi>&lt;b&gt;</bdi>'
     """
-    prose = typeset(text)
+    prose = tr(text)
     said = Said(_Plain().vformat(_STRONG.sub(r"\1", prose), (), values))
     said.html = _Marked().vformat(_STRONG.sub(r"<strong>\1</strong>", escape(prose, quote=False)), (), values)
     return said
@@ -68,21 +69,16 @@ def note(*sentences: str, kind: str = "scope") -> Html:
 
 
 def _html(sentence: str) -> str:
-    return sentence.html if isinstance(sentence, Said) else escape(visible(sentence))
+    return sentence.html if isinstance(sentence, Said) else escape(visible(known(sentence)))
 
 
-class _Plain(Formatter):
+class _Plain(Sentence):
     def format_field(self, value: Any, spec: str) -> str:
-        if isinstance(value, str):
-            return visible(value)
-        if not spec:
-            return one_decimal(value)
-        one, _, many = spec.removeprefix("~").partition("|")
-        if spec.startswith("~"):
-            return one if abs(value) < 2 else many or f"{one}s"
-        return count(int(value), one, many or None)
+        return visible(value) if isinstance(value, str) else super().format_field(value, spec)
 
 
 class _Marked(_Plain):
     def format_field(self, value: Any, spec: str) -> str:
+        if isinstance(value, Said):
+            return value.html
         return data(value, more="") if isinstance(value, str) else super().format_field(value, spec)

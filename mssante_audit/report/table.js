@@ -1,6 +1,9 @@
 // Makes tables marked "sortable" sort, filter, page and give the rows shown as CSV. No library: DataTables weighs
 // 600 kB, and a night leaves a thousand pages. The rows are there as HTML: without this script they can be read and
 // printed all the same. Everything is set as text, never as HTML.
+const tr = (text, values = {}) =>
+  Object.entries(values).reduce((said, [name, value]) => said.replace(`{${name}}`, value), WORDS[text] ?? text);
+
 const folded = (text) =>
   text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/œ/g, "oe").replace(/æ/g, "ae")
     .replace(/[^\p{L}\p{N}]+/gu, " ").trim();
@@ -11,7 +14,7 @@ const element = (name, properties, ...children) => {
   return made;
 };
 
-const collate = new Intl.Collator("fr", { numeric: true }).compare;
+const collate = new Intl.Collator(LANGUAGE, { numeric: true }).compare;
 // Numbers by their value, also as French writes them (1 234); then texts; what is empty last.
 const compare = (a, b) => {
   const [x, y] = [a, b].map((text) => text.trim() === "" ? NaN : Number(text.replace(/[\u00a0\u202f]/g, "")));
@@ -40,6 +43,7 @@ const upgrade = (table) => {
   if (rows.length < 2) return;
   let draw = () => body.append(...rows);
 
+  table.tHead.rows[0].dataset.sort = tr("Trier :");
   headers.forEach((header, column) => {
     const button = element("button", { type: "button", className: "sort" }, ...header.childNodes);
     header.append(button);
@@ -65,15 +69,15 @@ const upgrade = (table) => {
   const texts = new Map(rows.map((row) => [row, folded([...row.cells].map(told).join(" "))]));
   const box = element("input", { type: "search", id: `${table.id}-filter` });
   const size = element("select", { id: `${table.id}-size` },
-    ...[["10", 10], ["50", 50], ["toutes", Infinity]].map(([text, value]) => element("option", { value }, text)));
+    ...[["10", 10], ["50", 50], [tr("toutes"), Infinity]].map(([text, value]) => element("option", { value }, text)));
   const status = element("span", { className: "shown" });
   status.setAttribute("role", "status");
-  const back = push("‹", "Page précédente", () => { start = Math.max(0, start - length); draw(); });
-  const next = push("›", "Page suivante", () => { start += length; draw(); });
+  const back = push("‹", tr("Page précédente"), () => { start = Math.max(0, start - length); draw(); });
+  const next = push("›", tr("Page suivante"), () => { start += length; draw(); });
   const pages = element("span", { className: "pages" }, back, next);
   pages.setAttribute("role", "group");
-  pages.setAttribute("aria-label", `Pages : ${name}`);
-  const save = push("CSV des lignes trouvées", `CSV des lignes trouvées : ${name}`, () => {
+  pages.setAttribute("aria-label", tr("Pages : {name}", { name }));
+  const save = push(tr("CSV des lignes trouvées"), tr("CSV des lignes trouvées : {name}", { name }), () => {
     const lines = [headers, ...found.map((row) => [...row.cells])];
     const text = lines.map((cells) => cells.map((cell) => quoted(told(cell))).join(",")).join("\n");
     const file = URL.createObjectURL(new Blob([`\ufeff${text}\n`], { type: "text/csv" }));
@@ -86,11 +90,12 @@ const upgrade = (table) => {
     const on = new Set(found.slice(start, start + length));
     rows.forEach((row) => { row.hidden = !on.has(row); });
     body.append(...rows);
-    const number = (n) => n.toLocaleString("fr");
+    const number = (n) => n.toLocaleString(LANGUAGE);
     const end = Math.min(start + length, found.length);
-    status.textContent = found.length ? `Lignes ${number(start + 1)} à ${number(end)} sur ${number(found.length)}`
-      : "Aucune ligne ne correspond à la recherche.";
-    if (found.length < rows.length) status.textContent += ` (parmi ${number(rows.length)})`;
+    const shown = { from: number(start + 1), to: number(end), found: number(found.length), all: number(rows.length) };
+    status.textContent = found.length ? tr("Lignes {from} à {to} sur {found}", shown)
+      : tr("Aucune ligne ne correspond à la recherche.");
+    if (found.length < rows.length) status.textContent += tr(" (parmi {all})", shown);
     back.disabled = start === 0;
     next.disabled = end === found.length;
     save.disabled = !found.length;
@@ -99,7 +104,7 @@ const upgrade = (table) => {
   box.addEventListener("input", () => { start = 0; draw(); });
   size.addEventListener("change", resize);
   table.before(element("div", { className: "tools" },
-    element("label", {}, "Rechercher : ", box), element("label", {}, "Lignes : ", size), save));
+    element("label", {}, tr("Rechercher : "), box), element("label", {}, tr("Lignes : "), size), save));
   table.after(element("div", { className: "tools" }, status, pages));
   resize();
 };

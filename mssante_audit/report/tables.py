@@ -6,6 +6,7 @@ reports, dossiers, on the site and in JupyterLab. `enable` puts script and style
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +20,8 @@ import pandas as pd
 
 from mssante_audit.base import markup
 from mssante_audit.base.export import csv_text
-from mssante_audit.base.french import NBSP, count, number, severity_name, typeset
+from mssante_audit.base.french import NBSP
+from mssante_audit.base.language import known, number, severity_name, speak, spoken, tell, tr, typeset
 from mssante_audit.base.markup import SHOWN_TEXT as SHOWN_TEXT
 from mssante_audit.base.markup import data as data
 from mssante_audit.base.markup import visible as visible
@@ -30,7 +32,11 @@ SYMBOLS = {"critical": "✖", "error": "▲", "warning": "◆", "info": "●"}
 SHORT = 16
 """Characters of a text that stays on one line."""
 
+PAPER = 10
+"""Rows of a table that are printed (`tables.css`): paper is read, and the rest is looked up in the file."""
+
 _TAG = re.compile("<[^>]*>")
+WORD = re.compile(r'\btr\("([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +60,8 @@ class Cell:
 
 
 def prose(text: str) -> str:
-    """Return a text of the rule catalogue as HTML, with French typography."""
-    return typeset(escape(text, quote=False))
+    """Return a text of ours as HTML, typeset; one of a catalogue of words in the language spoken."""
+    return typeset(escape(known(text), quote=False))
 
 
 def badge(severity: str, value: int | None = None) -> str:
@@ -67,10 +73,20 @@ def badge(severity: str, value: int | None = None) -> str:
     )
 
 
+def script(more: str = "") -> str:
+    """Return the script of tables, the same for reports, dossiers and site, and what is to follow it.
+
+    It begins with the words that it asks ``tr("…")`` for, in the language spoken.
+    """
+    code, language = f"{_script()}\n{more}".rstrip("\n") + "\n", spoken()
+    told = {} if language == "fr" else {text: tr(text) for text in WORD.findall(code)}
+    head = f"const LANGUAGE = {json.dumps(language)}, WORDS = {json.dumps(told, ensure_ascii=False)};\n"
+    return (head + code).replace("\r\n", "\n")
+
+
 @cache
-def script() -> str:
-    """Return the script of tables, the same for reports, dossiers and site."""
-    return (files("mssante_audit.report") / "table.js").read_text(encoding="utf-8").replace("\r\n", "\n")
+def _script() -> str:
+    return (files("mssante_audit.report") / "table.js").read_text(encoding="utf-8")
 
 
 @cache
@@ -88,8 +104,20 @@ def source_of(code: str) -> str:
     return f"'sha256-{b64encode(sha256(code.encode()).digest()).decode('ascii')}'"
 
 
-def enable() -> Html:
-    """Return style and script of the tables: to be shown once, by one of a notebook's first cells."""
+def enable(lang: str = "fr") -> Html:
+    """Return style and script of the tables: to be shown once, by one of a notebook's first cells.
+
+    Parameters
+    ----------
+    lang
+        Language that this notebook tells things in from now on, ``fr`` or ``en``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such language.
+    """
+    speak(lang)
     return Html(f'<style>{style()}</style><script type="module">{script()}</script>')
 
 
@@ -105,7 +133,7 @@ def table(
     caption
         What the table holds, plain text.
     columns
-        Names of the columns, plain text.
+        Names of the columns, plain text. These and the caption are translated where a catalogue has them.
     rows
         One sequence of cells a row.
     after
@@ -116,24 +144,28 @@ def table(
     ValueError
         If a row has more or fewer cells than there are columns.
     """
+    names = [known(column) for column in columns]
     body, kinds = [], [set[str]() for _ in columns]
     for row in rows:
         cells = []
-        for column, cell, kind in zip(columns, row, kinds, strict=True):
+        for column, cell, kind in zip(names, row, kinds, strict=True):
             order = "" if cell.order is None else f' data-order="{escape(visible(str(cell.order)))}"'
             own = _kind(cell)
             kind |= {own} if cell.html else set()
             cells.append(f'<td data-label="{escape(visible(column))}"{own}{order}>{cell.html}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
     head = "".join(
-        f'<th scope="col"{_NUMBER if kind == {_NUMBER} else ""}>{escape(visible(column))}</th>'
-        for column, kind in zip(columns, kinds, strict=True)
+        f'<th scope="col" data-of="{escape(visible(column))}"{_NUMBER if kind == {_NUMBER} else ""}>'
+        f"{escape(visible(named))}</th>"
+        for column, named, kind in zip(columns, names, kinds, strict=True)
     )
     lines = "\n".join(body)
+    first = "Sur papier, les {n} premières lignes sur {all} ; toutes sont à l’écran et dans le fichier CSV."
+    note = f'<p class="paper">{tell(first, n=PAPER, all=len(body))}</p>' if len(body) > PAPER else ""
     return (
         f'<div class="table"><table id="{escape(name)}" class="sortable" data-rows="{len(body)}">'
-        f"<caption>{escape(visible(caption))}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody>"
-        f"</table>{after}</div>"
+        f"<caption>{escape(visible(known(caption)))}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody>"
+        f"</table>{note}{after}</div>"
     )
 
 
@@ -151,17 +183,20 @@ def csv_link(findings: pd.DataFrame, shown: pd.DataFrame, name: str) -> str:
     """Return the link to all rows of a frame as CSV, held in the report itself."""
     content = csv_text(findings).encode("utf-8-sig", "backslashreplace")
     cut = len(shown) < len(findings)
-    note = (
-        f"<strong>Les {number(len(shown))} premières lignes sur {number(len(findings))} sont montrées ; "
-        "toutes sont dans le fichier CSV.</strong> "
-        if cut
-        else ""
+    told = {"shown": len(shown), "all": len(findings), "size": max(1, round(len(content) / 1000))}
+    first = (
+        "{shown:~La première ligne|Les {shown} premières lignes} sur {all} {shown:~est montrée|sont montrées}"
+        " ; toutes sont dans le fichier CSV."
     )
-    lines = f"les {count(len(findings), 'ligne')}" if len(findings) > 1 else "la ligne"
-    size = f"{number(max(1, round(len(content) / 1000)))}{NBSP}ko"
+    take = (
+        "Télécharger les {all:ligne} (CSV, {size} ko)"
+        if len(findings) > 1
+        else "Télécharger la ligne (CSV, {size} ko)"
+    )
+    note = f"<strong>{tell(first, **told)}</strong> " if cut else ""
     return (
         f'<p class="csv">{note}<a download="{escape(name)}.csv" href="data:text/csv;base64,'
-        f'{b64encode(content).decode("ascii")}">Télécharger {lines} (CSV, {size})</a></p>'
+        f'{b64encode(content).decode("ascii")}">{tell(take, **told)}</a></p>'
     )
 
 
@@ -171,13 +206,14 @@ def card(row: pd.Series, title: str = "") -> Html:
     >>> card(pd.Series({"domain": "<b>.example", "rows": 2}), "Domaine").text.count("<tr>")
     2
     """
-    return Html(markup.card(title or str(row.name), {str(name): value for name, value in row.items()}))
+    told = {known(str(name)): value for name, value in row.items()}
+    return Html(markup.card(known(title or str(row.name)), told))
 
 
 def sections(parts: Mapping[str, Html], rest: str = "") -> Html:
     """Show several tables, each under its title, and below them what is to be said of the rest."""
     shown = "".join(f"<h3>{prose(title)}</h3>{part.text}" for title, part in parts.items())
-    return Html(shown + (f'<p class="none">{escape(visible(rest))}</p>' if rest else ""))
+    return Html(shown + (f'<p class="none">{escape(visible(known(rest)))}</p>' if rest else ""))
 
 
 def folds(parts: Mapping[str, Html]) -> Html:
@@ -194,7 +230,9 @@ def show_frames() -> Html:
     import itables  # for JupyterLab only: its 600 kB would be in every report
     from IPython.utils.capture import capture_output
 
-    itables.options.language = {"search": "Rechercher :", "zeroRecords": "Aucune ligne ne correspond."}
+    itables.options.language = {
+        "search": tr("Rechercher : "), "zeroRecords": tr("Aucune ligne ne correspond à la recherche."),
+    }  # fmt: skip
     # It displays what asks for its library, then the library: turned round, the first one finds it.
     with capture_output() as captured:
         itables.init_notebook_mode(all_interactive=True, connected=False)
@@ -220,8 +258,8 @@ def key_figures(figures: Iterable[Figure]) -> Html:
     """
     values = [(f, f.value if isinstance(f.value, str) else number(f.value)) for f in figures]
     tiles = "".join(
-        f"<div><dt>{escape(f.name)}</dt><dd>{escape(visible(value))}"
-        f"{f'<small>{escape(visible(f.note))}</small>' if f.note else ''}</dd></div>"
+        f"<div><dt>{escape(known(f.name))}</dt><dd>{escape(visible(known(value)))}"
+        f"{f'<small>{escape(visible(known(f.note)))}</small>' if f.note else ''}</dd></div>"
         for f, value in values
     )
     return Html(f'<dl class="figures">{tiles}</dl>')

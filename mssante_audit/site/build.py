@@ -13,13 +13,14 @@ from urllib.parse import quote
 import pandas as pd
 
 from mssante_audit.base.export import json_text, output_error, write_bytes, write_csv, write_workbook
+from mssante_audit.base.language import speaking, spoken
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.trend import Point
 from mssante_audit.report import tables
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import Explorer, explorer_html
-from mssante_audit.report.page import VERDICTS, policy_of, template
+from mssante_audit.report.page import policy_of, template, verdicts
 from mssante_audit.report.tables import source_of
 from mssante_audit.site import search
 from mssante_audit.site.pages import SitePage, pages
@@ -37,7 +38,7 @@ MENU = (
     ("regles", "regles.html", "Règles"),
     ("recherche", "index.html#recherche", "Rechercher"),
 )
-"""The site's menu: key, path, words."""
+"""The site's menu: key, path, words in French."""
 
 
 def build_site(
@@ -50,6 +51,7 @@ def build_site(
     points: Sequence[Point],
     reports: Path | None = None,
     dossiers: Path | None = None,
+    language: str = "",
 ) -> None:
     """Write the site of a run.
 
@@ -72,13 +74,21 @@ def build_site(
         where the file system can, so that they take no room), with their titles and outcomes.
     dossiers
         Folder that `mssante_audit.dossiers.write.write_dossiers` wrote, likewise.
+    language
+        That of its pages, and of the findings given, ``fr`` or ``en``; "": that spoken
+        (`mssante_audit.base.language`).
 
     Raises
     ------
     OutputError
         If the site cannot be written.
     """
-    view = view_of(space, findings, waived, told, points, reports, dossiers)
+    with speaking(language or spoken()):
+        view = view_of(space, findings, waived, told, points, reports, dossiers)
+        _write(folder, view, reports, dossiers)
+
+
+def _write(folder: Path, view: View, reports: Path | None, dossiers: Path | None) -> None:
     try:
         for name in ("audits", "regles", "operateurs"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -93,7 +103,7 @@ def build_site(
         if page.tables:
             _write_files(path, page)
     places = {o.id: (o.page, quote(o.dossier)) for o in view.operators.values()}
-    Explorer(explorer_html(space, view.findings, view.domains, pages=places, home="index.html")).save(
+    Explorer(explorer_html(view.space, view.findings, view.domains, pages=places, home="index.html")).save(
         folder / EXPLORER
     )
 
@@ -122,7 +132,7 @@ def page_html(page: SitePage, view: View) -> str:
         script=code,
         style=_style(),
         provenance=view.provenance,
-        verdicts=VERDICTS,
+        verdicts=verdicts(),
         view=view,
         **page.told,
     )

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from mssante_audit.base.french import count, day, listing, number, severity_name, typeset
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.language import day, listing, number, severity_name, tell, tr
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.trend import Point
 from mssante_audit.report.charts import lines
@@ -24,23 +24,18 @@ def trend_html(points: Sequence[Point]) -> str:
     shown = (seen if len(seen) > 1 else points)[-POINTS:]
     left = len(points) - len(seen) if len(seen) > 1 else 0
     if len(shown) < 2:
-        return (
-            '<p class="none">L’évolution se lira ici à partir du deuxième passage : '
-            f"il y en a {'un' if shown else 'aucun'} pour l’instant.</p>"
-        )
+        one = "L’évolution se lira ici à partir du deuxième passage : il y en a un pour l’instant."
+        none = "L’évolution se lira ici à partir du deuxième passage : il n’y en a aucun pour l’instant."
+        return f'<p class="none">{tr(one if shown else none)}</p>'
     drawn = pd.DataFrame(
         [point.counts for point in shown],
         index=[pd.Timestamp(parse_instant(point.at)) for point in shown],
         columns=list(reversed(SEVERITIES)),
     )
-    passed = (
-        f"{count(left, 'passage')} aux entrées en doute "
-        f"{'n’est pas dessiné' if left == 1 else 'ne sont pas dessinés'}. "
-    )
-    caption = typeset(
-        f"{_reading(drawn)} {passed if left else ''}Chaque ligne a sa propre échelle, qui part de 0."
-    )
-    lead = typeset("Une ligne qui monte : des constats s'ajoutent plus vite qu'ils ne se règlent.")
+    passed = "{n:passage} aux entrées en doute {n:~n’est pas dessiné|ne sont pas dessinés}."
+    scale = tr("Chaque ligne a sa propre échelle, qui part de 0.")
+    caption = " ".join((_reading(drawn), *([tell(passed, n=left)] if left else []), scale))
+    lead = tr("Une ligne qui monte : des constats s'ajoutent plus vite qu'ils ne se règlent.")
     return f"<p>{lead}</p>{lines(drawn, title='Constats par gravité', caption=caption).html()}"
 
 
@@ -48,12 +43,15 @@ def _reading(drawn: pd.DataFrame) -> str:
     """Say what moved between the first and the last of the runs."""
     first, last = drawn.iloc[0], drawn.iloc[-1]
     moved = [
-        f"{severity_name(s, 2)} de {number(int(first[s]))} à {number(int(last[s]))}"
+        tell("{what} de {a} à {z}", what=severity_name(s, 2), a=int(first[s]), z=int(last[s]))
         for s in drawn.columns
         if first[s] != last[s]
     ]
-    head = f"En {count(len(drawn), 'passage')}, du {day(drawn.index[0])} au {day(drawn.index[-1])}"
-    return f"{head} : {listing(moved)}." if moved else f"{head} : aucun nombre n'a changé."
+    return tell(
+        "En {n:passage}, du {a} au {z} : {what}.",
+        n=len(drawn), a=day(drawn.index[0]), z=day(drawn.index[-1]),
+        what=listing(moved) if moved else tr("aucun nombre n'a changé"),
+    )  # fmt: skip
 
 
 def trend_shown(points: Sequence[Point], *, name: str = "evolution") -> Shown:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.french import count, number, typeset
+from mssante_audit.base.language import spoken_of, tell, tr, typeset
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
@@ -84,7 +84,7 @@ def _index(view: View) -> SitePage:
     links = Links("", view)
     told = {
         "lead": answer(view.domains, view.causes).text,
-        "since": typeset(since(view)),
+        "since": since(view),
         "inputs": inputs(view),
         "states": states(view.domains).text,
         "checks": checks(view.domains, view.causes).text,
@@ -100,7 +100,7 @@ def _index(view: View) -> SitePage:
     audits = audits_shown(links, name="audits")
     return SitePage(
         "index.html",
-        "État de l’espace de confiance",
+        tr("État de l’espace de confiance"),
         "index",
         "index",
         (causes_shown(links), audits, trend_shown(view.points)),
@@ -118,7 +118,7 @@ def _follow_up(view: View) -> SitePage:
     caption = "Constats que le passage précédent avait, et que celui-ci n’a pas pu chercher"
     lost = gone_shown(links, view.lost, name="inconnus", caption=caption)
     facts = {
-        "lead": typeset(since(view)),
+        "lead": since(view),
         "first_run": view.told is None,
         "open": len(view.findings) - len(view.new) - len(view.unknown),
         "unknown": len(view.unknown),
@@ -126,7 +126,7 @@ def _follow_up(view: View) -> SitePage:
     }
     return SitePage(
         "suivi.html",
-        "Nouveaux, réglés, inconnus, acceptés",
+        tr("Nouveaux, réglés, inconnus, acceptés"),
         "follow_up",
         "suivi",
         _filled(new, fixed, lost, waived),
@@ -141,8 +141,10 @@ def _all_findings(view: View) -> SitePage:
         name="tous",
         caption="Tous les constats, les plus graves d’abord",
     )
-    lead = typeset(f"{summary(severity_counts(view.findings))}. {missing(view)}")
-    return SitePage("constats.html", "Tous les constats", "list", "constats", _filled(shown), {"lead": lead})
+    lead = f"{summary(severity_counts(view.findings))}. {missing(view)}"
+    return SitePage(
+        "constats.html", tr("Tous les constats"), "list", "constats", _filled(shown), {"lead": lead}
+    )
 
 
 def _all_operators(view: View) -> SitePage:
@@ -151,10 +153,9 @@ def _all_operators(view: View) -> SitePage:
     ordered = [*found, *(o for o in operators if not o.todo)]
     caption = "Opérateurs, ceux à regarder d’abord en tête"
     shown = operators_shown(Links("", view), ordered, name="liste", caption=caption, limit=len(ordered))
-    lead = (
-        f"{count(len(operators), 'opérateur')}, dont {number(len(found))} avec au moins un constat à traiter."
-    )
-    return SitePage("operateurs.html", "Opérateurs", "list", "operateurs", _filled(shown), {"lead": lead})
+    text = "{n:opérateur}, dont {k} avec au moins un constat à traiter."
+    lead = tell(text, n=len(operators), k=len(found))
+    return SitePage("operateurs.html", tr("Opérateurs"), "list", "operateurs", _filled(shown), {"lead": lead})
 
 
 def _all_rules(view: View) -> SitePage:
@@ -164,8 +165,8 @@ def _all_rules(view: View) -> SitePage:
     shown = rules_shown(
         Links("", view), rules, name="liste", caption="Règles, celles qui ont des constats en tête"
     )
-    lead = f"{count(len(rules), 'règle')}, dont {number(len(fired))} avec au moins un constat."
-    return SitePage("regles.html", "Règles", "list", "regles", (shown,), {"lead": lead})
+    lead = tell("{n:règle}, dont {k} avec au moins un constat.", n=len(rules), k=len(fired))
+    return SitePage("regles.html", tr("Règles"), "list", "regles", (shown,), {"lead": lead})
 
 
 def _audit(view: View, audit: str) -> SitePage:
@@ -176,9 +177,11 @@ def _audit(view: View, audit: str) -> SitePage:
         links, positions, name="constats", caption="Constats de cet audit, les plus graves d’abord"
     )
     listed = rules_shown(links, rules, name="regles", caption="Règles de cet audit")
-    unknown = f"Non vérifié : {view.missing[audit]}" if audit in view.missing else ""
+    blind = view.missing.get(audit)
     told = {
-        "lead": typeset(f"{unknown or summary(severity_counts(shown.frame))}."),
+        "lead": tell("Non vérifié : {why}.", why=blind)
+        if blind
+        else f"{summary(severity_counts(shown.frame))}.",
         "reports": [report for report in view.reports if report.page.endswith(f"/{audit}.html")],
     }
     return SitePage(
@@ -192,27 +195,29 @@ def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int
         links,
         positions,
         name="constats",
-        caption=typeset(f"Constats : {told.title_fr}"),
+        caption=tell("Constats : {what}", what=spoken_of(told, "title")),
         without=("Gravité", "Constat"),
     )
     operators = len(set(shown.frame["operator_id"]) - {""})
-    lead = "Aucun constat."
+    lead = tr("Aucun constat.")
     if positions:
-        concerned = count(operators, "opérateur concerné", "opérateurs concernés")
-        lead = f"{count(len(positions), 'constat')}, {concerned}."
+        text = "{n:constat}, {k:opérateur concerné|opérateurs concernés}."
+        lead = tell(text, n=len(positions), k=operators)
     elif told.audit in view.missing:
-        lead = f"Non vérifié : {view.missing[told.audit]}."
+        lead = tell("Non vérifié : {why}.", why=view.missing[told.audit])
     facts = {
-        "lead": typeset(lead),
+        "lead": lead,
         "badge": badge(told.severity),
         "rule": told,
-        "why": prose(told.why_fr),
-        "remedy": prose(told.remedy_fr),
-        "foundation": typeset(foundation(told)),
+        "why": prose(spoken_of(told, "why")),
+        "remedy": prose(spoken_of(told, "remedy")),
+        "foundation": foundation(told),
         "audit": (told.audit, title_of_audit(told.audit)),
     }
     tables = _filled(shown, waived_shown(links, waived))
-    return SitePage(f"regles/{told.code}.html", typeset(told.title_fr), "rule", "regles", tables, facts)
+    return SitePage(
+        f"regles/{told.code}.html", typeset(spoken_of(told, "title")), "rule", "regles", tables, facts
+    )
 
 
 def _operator(view: View, operator: Operator) -> SitePage:
@@ -234,10 +239,10 @@ def _operator(view: View, operator: Operator) -> SitePage:
     fixed = [f for f in view.fixed if f["operator_id"] == operator.id]
     rules = [catalogue()[code] for code in dict.fromkeys(shown.frame["rule"])]
     facts = {
-        "lead": typeset(_operator_lead(operator)),
+        "lead": _operator_lead(operator),
         "operator": operator,
         "names": [visible(name) for name in operator.other_names],
-        "remedies": [(badge(r.severity), links.rule(r), prose(r.remedy_fr)) for r in rules],
+        "remedies": [(badge(r.severity), links.rule(r), prose(spoken_of(r, "remedy"))) for r in rules],
         "groups": grouped(links, operator.domains),
     }
     moves = [moves_shown(view.moves[operator.id])] if operator.id in view.moves else []
@@ -249,14 +254,15 @@ def _operator_lead(operator: Operator) -> str:
     """Say how many findings an operator has, and on how many of its domains."""
     domains = len(operator.domains)
     if not operator.findings:
-        return f"Aucun constat sur {count(domains, 'domaine')}."
+        return tell("Aucun constat sur {n:domaine}.", n=domains)
     touched = sum(1 for domain in operator.domains if domain.findings)
-    extent = f"{number(touched)} de ses {count(domains, 'domaine')}"
+    extent = tell("{k} de ses {n:domaine}", k=touched, n=domains)
     if touched == domains:
-        extent = "son seul domaine" if domains == 1 else f"tous ses {count(domains, 'domaine')}"
+        extent = tr("son seul domaine") if domains == 1 else tell("tous ses {n:domaine}", n=domains)
     unlisted = sum(1 for domain in operator.domains if not domain.rows)
     if unlisted and domains > 1:
-        extent += f" (dont {count(unlisted, 'absent', 'absents')} de la liste)"
+        extent += tell(" (dont {n:absent} de la liste)", n=unlisted)
     new = sum(operator.new.values())
-    fresh = f" {count(new, 'constat est nouveau', 'constats sont nouveaux')}." if new else ""
-    return f"{summary(operator.counts)}, sur {extent}.{fresh}"
+    fresh = tell(" {n:constat est nouveau|constats sont nouveaux}.", n=new) if new else ""
+    told = tell("{what}, sur {extent}.", what=summary(operator.counts), extent=extent)
+    return told + fresh

@@ -7,7 +7,6 @@ data that no browser runs. Without the script every page can be read all the sam
 from __future__ import annotations
 
 import json
-from functools import cache
 from importlib.resources import files
 
 from mssante_audit.report import tables
@@ -15,11 +14,9 @@ from mssante_audit.report.tables import visible
 from mssante_audit.site.view import View, anchor_of
 
 
-@cache
 def script() -> str:
     """Return the script of the page that searches: that of tables, and the search."""
-    own = (files("mssante_audit.site") / "site.js").read_text(encoding="utf-8")
-    return f"{tables.script()}\n{own}".replace("\r\n", "\n")
+    return tables.script((files("mssante_audit.site") / "site.js").read_text(encoding="utf-8"))
 
 
 def index_json(view: View) -> str:

@@ -7,8 +7,10 @@ if (form) {
   const box = form.querySelector("input");
   const status = document.getElementById("trouve");
   const list = document.getElementById("resultats");
-  const plural = (n, one, many) => `${n.toLocaleString("fr")}\u00a0${n < 2 ? one : many}`;
-  const findings = (n) => n < 0 ? "entrée de test, mise à part" : n ? plural(n, "constat", "constats") : "aucun constat";
+  const plural = (n, one, many) =>
+    ((LANGUAGE === "fr" ? n < 2 : n === 1) ? one : many).replace("{n} ", `${n.toLocaleString(LANGUAGE)}\u00a0`);
+  const findings = (n) => n < 0 ? tr("entrée de test, mise à part")
+    : n ? plural(n, tr("{n} constat"), tr("{n} constats")) : tr("aucun constat");
   const entries = [
     ...index.operators.map(([name, id, page, n, ...others]) => ({
       name, note: `${id ? `${id} – ` : ""}${findings(n)}`, page, text: folded([name, id, ...others].join(" ")),
@@ -40,10 +42,10 @@ if (form) {
         " ",
         element("small", {}, element("bdi", {}, entry.note)))));
     const absent = typed.includes(".") && !found.some((entry) => entry.domain && entry.text === wanted)
-      ? " Aucun domaine de la liste ne porte exactement ce nom." : "";
+      ? tr(" Aucun domaine de la liste ne porte exactement ce nom.") : "";
     status.textContent = wanted.length < 2 ? "" :
-      `${found.length ? plural(found.length, "résultat", "résultats") : "Aucun résultat"}`
-      + `${found.length > SHOWN ? `, dont les ${SHOWN} premiers` : ""}.${absent}`;
+      `${found.length ? plural(found.length, tr("{n} résultat"), tr("{n} résultats")) : tr("Aucun résultat")}`
+      + `${found.length > SHOWN ? tr(", dont les {shown} premiers", { shown: SHOWN }) : ""}.${absent}`;
   };
   form.hidden = false;
   document.getElementById("sans-script").hidden = true;

@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from mssante_audit.base.french import NBSP, SEVERITY_NAMES, count, day, number
+from mssante_audit.base.french import SEVERITY_NAMES
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.language import day, known, number, spoken_of, tell, tr
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
@@ -54,7 +55,7 @@ class Links:
 
     def rule(self, told: Rule) -> str:
         """Return the title of a rule, with a link to its page."""
-        return f'<a href="{self.root}regles/{told.code}.html">{prose(told.title_fr)}</a>'
+        return f'<a href="{self.root}regles/{told.code}.html">{prose(spoken_of(told, "title"))}</a>'
 
     def operator(self, identifier: str, name: str) -> str:
         """Return the name of an operator, with a link to its page."""
@@ -83,31 +84,32 @@ def _rule_cell(links: Links, finding: Mapping[Any, Any]) -> Cell:
 
 def _domain_cell(links: Links, finding: Mapping[Any, Any]) -> Cell:
     domains = finding["domains"]
-    others = f"<br>et {count(domains - 1, 'autre', 'autres')}" if domains > 1 else ""
+    others = f"<br>{tell('et {n:autre}', n=domains - 1)}" if domains > 1 else ""
     own = links.domain(finding["domain"], finding["operator_id"])
-    return Cell(f"{own}{others}" if domains else "toute la liste", domains)
+    return Cell(f"{own}{others}" if domains else tr("toute la liste"), domains)
 
 
 def _observed_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
     expected = finding["expected"]
-    wanted = f"<br><small>attendu{NBSP}:</small> {data(expected, 200)}" if expected else ""
+    wanted = f"<br><small>{tr('attendu :')}</small> {data(expected, 200)}" if expected else ""
     return Cell(f"{data(finding['observed'], 200)}{wanted}")
 
 
 def _rows_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
     rows = finding["rows"]
     return Cell(
-        data(finding["evidence"], 60, f" ({count(len(rows), 'ligne')})" if rows else ""), next(iter(rows), 0)
+        data(finding["evidence"], 60, tell(" ({n:ligne})", n=len(rows)) if rows else ""), next(iter(rows), 0)
     )
 
 
 def _state_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
     since = finding["first_seen"]
     if finding["status"] == "new":
-        return Cell("<strong>nouveau</strong>", since)
+        return Cell(f"<strong>{tr('nouveau')}</strong>", since)
     if finding["status"] == "unknown":
-        return Cell("inconnu", since)
-    return Cell(f'ouvert depuis le <span class="day">{parse_instant(since):%d/%m/%Y}</span>', since)
+        return Cell(tr("inconnu"), since)
+    at = f'<span class="day">{parse_instant(since):%d/%m/%Y}</span>'
+    return Cell(tell("ouvert depuis le {day}", day=at), since)
 
 
 _MAKERS: dict[str, Maker] = {
@@ -121,7 +123,9 @@ _MAKERS: dict[str, Maker] = {
     "Observé": _observed_cell,
     "Lignes": _rows_cell,
     "État": _state_cell,
-    "Accepté": lambda _, f: Cell(f"{data(f['reason'])}<br><small>par {data(f['who'])}</small>"),
+    "Accepté": lambda _, f: Cell(
+        f"{data(f['reason'])}<br><small>{tell('par {who}', who=data(f['who']))}</small>"
+    ),
     "Jusqu’au": lambda _, f: Cell(day(parse_instant(f["until"])), f["until"]),
 }
 
@@ -162,7 +166,12 @@ def findings_shown(
     )
     html = table(name, caption, columns, first) if first else ""
     if rest:
-        below = table(f"{name}-replies", f"{caption} (informations et indices)", columns, away)
+        below = table(
+            f"{name}-replies",
+            tell("{caption} (informations et indices)", caption=known(caption)),
+            columns,
+            away,
+        )
         html += folded(below, view.findings.iloc[rest])
     return Shown(name, html, view.exported.iloc[list(positions)], len(first) + len(away))
 
@@ -248,14 +257,14 @@ def _observed(view: View, domain: Domain) -> str:
     if domain.test or not domain.rows or view.space.observation is None:
         return ""
     at = view.observed_at.get(domain.name)
-    return f"DNS observé le {day(at)}" if at else "DNS jamais observé"
+    return tell("DNS observé le {day}", day=day(at)) if at else tr("DNS jamais observé")
 
 
 def _on_domain(domain: Domain) -> str:
     if domain.test:
-        return "entrée de test, mise à part"
-    found = count(len(domain.findings), "constat") if domain.findings else "aucun constat"
-    return found if domain.rows else f"{found}, pas dans la liste"
+        return tr("entrée de test, mise à part")
+    found = tell("{n:constat}", n=len(domain.findings)) if domain.findings else tr("aucun constat")
+    return found if domain.rows else tell("{found}, pas dans la liste", found=found)
 
 
 def domains_frame(view: View, domains: Sequence[Domain]) -> pd.DataFrame:
@@ -279,9 +288,9 @@ def moves_shown(moves: pd.DataFrame, *, name: str = "certificats") -> Shown:
         (
             Cell(day(one["at"]), one["at"].isoformat()),
             Cell(data(one["host"], 200)),
-            Cell(CERTIFICATE_CHANGES[one["kind"]]),
+            Cell(tr(CERTIFICATE_CHANGES[one["kind"]])),
             Cell(number(one["spare"]), one["spare"]),
-            Cell(CERTIFICATE_ORDERS[one["order"]]),
+            Cell(known(CERTIFICATE_ORDERS[one["order"]])),
             Cell(data(one["after"], 200) if one["kind"] == "replaced" else ""),
         )
         for one in moves.head(ROWS).to_dict("records")
@@ -294,7 +303,7 @@ def moves_shown(moves: pd.DataFrame, *, name: str = "certificats") -> Shown:
         "Liste et serveur",
         "Nouveau nom",
     )
-    caption = f"{count(len(moves), 'changement')} de certificat, le dernier en tête"
+    caption = tell("{n:changement} de certificat, le dernier en tête", n=len(moves))
     return Shown(name, table(name, caption, columns, rows), moves, len(rows))
 
 
@@ -312,7 +321,7 @@ def operators_shown(
         ]
         if dossiers:
             href = f"{links.root}{quote(operator.dossier)}"
-            cells.append(Cell(f'<a href="{href}">dossier</a>' if operator.dossier else ""))
+            cells.append(Cell(f'<a href="{href}">{tr("dossier")}</a>' if operator.dossier else ""))
         rows.append(cells)
     columns = ("Opérateur", "Domaines", *SEVERITY_COLUMNS, "Nouveaux", *(("Dossier",) if dossiers else ()))
     frame = pd.DataFrame(
@@ -336,7 +345,7 @@ def rules_shown(links: Links, rules: Sequence[Rule], *, name: str, caption: str)
             Cell(badge(r.severity), SEVERITIES.index(r.severity)),
             _rule_cell(links, {"rule": r.code}),
             Cell(prose(title_of_audit(r.audit))),
-            Cell("non vérifié" if r.audit in view.missing else number(total), total),
+            Cell(tr("non vérifié") if r.audit in view.missing else number(total), total),
             Cell(number(fresh), fresh),
             Cell(number(of), of),
         )
@@ -344,7 +353,10 @@ def rules_shown(links: Links, rules: Sequence[Rule], *, name: str, caption: str)
     ]
     columns = ("Gravité", "Règle", "Audit", "Constats", "Nouveaux", "Opérateurs")
     frame = pd.DataFrame(
-        [(r.code, r.severity, r.audit, r.title_fr, total, fresh, of) for r, total, fresh, of in records],
+        [
+            (r.code, r.severity, r.audit, spoken_of(r, "title"), total, fresh, of)
+            for r, total, fresh, of in records
+        ],
         columns=["rule", "severity", "audit", "title", "findings", "new", "operators"],
     )
     return Shown(name, table(name, caption, columns, rows), frame, len(rows))
@@ -362,7 +374,7 @@ def audits_shown(links: Links, *, name: str) -> Shown:
     rows = [
         (
             Cell(f'<a href="{links.root}audits/{audit}.html">{prose(title_of_audit(audit))}</a>'),
-            *(Cell("inconnu" if audit in view.missing else number(n), n) for n in own),
+            *(Cell(tr("inconnu") if audit in view.missing else number(n), n) for n in own),
         )
         for audit, own in numbers.items()
     ]
@@ -382,7 +394,7 @@ def causes_shown(links: Links, *, name: str = "causes") -> Shown:
         known = view.operators.get(cause["operator_id"])
         if known is None:
             return data(cause["operator"] or cause["operator_id"])
-        dossier = f'<a href="{links.root}{quote(known.dossier)}">dossier</a>' if known.dossier else ""
+        dossier = f'<a href="{links.root}{quote(known.dossier)}">{tr("dossier")}</a>' if known.dossier else ""
         own = f'<a href="{links.root}{known.page}">{data(cause["operator"] or known.name)}</a>'
         return f"{own} ({dossier})" if dossier else own
 
@@ -393,12 +405,11 @@ def causes_shown(links: Links, *, name: str = "causes") -> Shown:
 def csv_html(shown: Shown, stem: str) -> str:
     """Return the link to a table's rows as CSV, and how many of them the page left out."""
     total = len(shown.frame)
-    cut = (
-        f"<strong>Les {number(shown.rows)} premières lignes sur {number(total)} sont montrées ; "
-        "toutes sont dans le fichier.</strong> "
-        if shown.rows < total
-        else ""
+    first = (
+        "{shown:~La première ligne|Les {shown} premières lignes} sur {all} {shown:~est montrée|sont montrées}"
+        " ; toutes sont dans le fichier."
     )
-    lines = f"les {count(total, 'ligne')}" if total > 1 else "la ligne"
-    link = f'<a href="{escape(stem)}.{shown.name}.csv" download>Télécharger {lines} (CSV)</a>'
+    cut = f"<strong>{tell(first, shown=shown.rows, all=total)}</strong> " if shown.rows < total else ""
+    take = "Télécharger les {n:ligne} (CSV)" if total > 1 else "Télécharger la ligne (CSV)"
+    link = f'<a href="{escape(stem)}.{shown.name}.csv" download>{tell(take, n=total)}</a>'
     return f'<p class="csv">{cut}{link}</p>'

@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits import lacking
+from mssante_audit.base.language import spoken
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.ledger import FollowUp
@@ -231,7 +232,7 @@ def view_of(
         tuple(points),
         _operators(space, findings, waived, new, dossiers_in(dossiers) if dossiers else {}),
         reports_in(reports) if reports else (),
-        {name: known_needs()[needs[0]]["fr"] for name, needs in lacking(space).items()},
+        {name: known_needs()[needs[0]][spoken()] for name, needs in lacking(space).items()},
         provenance(space),
     )
 

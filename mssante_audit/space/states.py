@@ -77,7 +77,7 @@ class State:
         """Whether what rests on it is unknown."""
         return self.state != "ok" and not self.tolerated
 
-    def told(self, language: str = "fr") -> dict[str, Any]:
+    def told(self, language: str = "") -> dict[str, Any]:
         """Return it as JSON types, why in words."""
         return asdict(self) | {"why": worded(self, language)}
 
@@ -156,17 +156,17 @@ def figures(space: TrustSpace, states: tuple[State, ...], known: Known | None = 
     }
 
 
-def worded(state: State, language: str = "fr") -> str:
+def worded(state: State, language: str = "") -> str:
     """Say why an input is in its state; "" for one that is ``ok``."""
     return said("mssante_audit.space", state.state.replace("-", "_"), state.why, language)
 
 
-def named(name: str, language: str = "fr") -> str:
+def named(name: str, language: str = "") -> str:
     """Return what an input is called."""
     return said("mssante_audit.space", "input_name", name, language)
 
 
-def remedied(state: State, language: str = "fr") -> str:
+def remedied(state: State, language: str = "") -> str:
     """Say what to do about an input that is not ``ok``."""
     told = {"name": state.name, "state": state.state, "doubt": state.why.get("doubt", "")}
     return said("mssante_audit.space", "remedy", told, language)

@@ -41,7 +41,7 @@ def compare(
     signer: str | None = None,
     recover: bool = False,
     any_namespace: bool = False,
-    language: str = "fr",
+    language: str = "",
     show_contacts: bool = False,
 ) -> Span:
     """Compare two lists: what changed, what happened, and how sure either is.
@@ -95,7 +95,7 @@ def compare(
     )
 
 
-def worded_changes(told: pd.DataFrame, *, language: str = "fr", show_contacts: bool = False) -> pd.DataFrame:
+def worded_changes(told: pd.DataFrame, *, language: str = "", show_contacts: bool = False) -> pd.DataFrame:
     """Return changes with `before` and `after` in words, persons masked, in `facts` too.
 
     Parameters
@@ -115,7 +115,7 @@ def worded_changes(told: pd.DataFrame, *, language: str = "fr", show_contacts: b
     return told.assign(**sides, facts=pd.Series(facts, index=told.index, dtype="object"))[list(CHANGES)]
 
 
-def worded_events(told: pd.DataFrame, *, language: str = "fr") -> pd.DataFrame:
+def worded_events(told: pd.DataFrame, *, language: str = "") -> pd.DataFrame:
     """Return events with their `sentence`, which says of an unknown one that it is.
 
     Parameters

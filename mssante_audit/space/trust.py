@@ -157,7 +157,7 @@ class TrustSpace:
         """Return the domains that words resemble (`mssante_audit.whitelist.check.search`)."""
         return search(self.entries, words, limit)
 
-    def explore(self, *, language: str = "fr") -> Any:
+    def explore(self, *, language: str = "") -> Any:
         """Return the domains as one page to search and filter (`mssante_audit.report.explorer.explore`)."""
         import mssante_audit  # the front door: no room below the reports knows what they are made of
 

@@ -79,7 +79,7 @@ from mssante_audit.verdicts.words import reasons
 COLUMNS = ("domain", "operator_id", "operator", "department", "region", "rows", "certificates", "mailboxes")
 
 
-def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language: str = "fr") -> pd.DataFrame:
+def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language: str = "") -> pd.DataFrame:
     """Return a row a domain of a space, with the frame's columns as this module's docstring describes them.
 
     Parameters
@@ -109,7 +109,7 @@ def domains_of(
     findings: pd.DataFrame,
     seen: Mapping[str, str] | None = None,
     *,
-    language: str = "fr",
+    language: str = "",
 ) -> pd.DataFrame:
     """Return the frame that this module's docstring describes.
 

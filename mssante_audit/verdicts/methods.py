@@ -8,6 +8,7 @@ import pandas as pd
 
 from mssante_audit.audits.delegation_vs_redirection.observed import declarations, seen_of
 from mssante_audit.base.errors import InputError, UnknownNameError
+from mssante_audit.base.language import spoken
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
@@ -28,7 +29,7 @@ def method_records(space: TrustSpace) -> pd.DataFrame:
     DataFrame
         ``domain`` str, ``method`` str (`mssante_audit.observe.methods`), ``cut`` str, ``declared`` str
         (``delegation``, ``redirection``, ``withdrawal`` or "" for nothing), ``observed_at`` (UTC, NaT if not
-        observed), ``why`` str (French), ``facts`` dict (why in facts). Empty where the space has no
+        observed), ``why`` str (in words), ``facts`` dict (why in facts). Empty where the space has no
         observation.
     """
     domains = space.audited["domain"].unique().tolist()
@@ -51,10 +52,11 @@ def mail_records(space: TrustSpace) -> pd.DataFrame:
     -------
     DataFrame
         ``domain`` str, ``receives`` and ``cause`` str (`mssante_audit.verdicts.mail`), ``what``, ``why`` and
-        ``remedy`` str (French; ``why`` names zone, servers or hosts), ``observed_at`` (UTC, NaT if it was not
+        ``remedy`` str (in words; ``why`` names zone, servers or hosts), ``observed_at`` (UTC, NaT if not
         observed), ``mailboxes`` Int64 (<NA> where that is unknown).
     """
     found, published, words = list(mails_of(space).values()), space.published, causes()
+    language = spoken()
     told = [words[one.cause] if one.cause else {} for one in found]
     boxes = [None if published is None else published.get(one.domain, 0) for one in found]
     return pd.DataFrame(
@@ -62,9 +64,9 @@ def mail_records(space: TrustSpace) -> pd.DataFrame:
             "domain": pd.Series([one.domain for one in found], dtype="str"),
             "receives": pd.Series([one.receives for one in found], dtype="str"),
             "cause": pd.Series([one.cause for one in found], dtype="str"),
-            "what": pd.Series([capital(own.get("fr", "")) for own in told], dtype="str"),
+            "what": pd.Series([capital(own.get(language, "")) for own in told], dtype="str"),
             "why": pd.Series([capital(about(one)) if one.cause else "" for one in found], dtype="str"),
-            "remedy": pd.Series([own.get("do_fr", "") for own in told], dtype="str"),
+            "remedy": pd.Series([own.get(f"do_{language}", "") for own in told], dtype="str"),
             "observed_at": pd.Series([one.observed_at for one in found], dtype="datetime64[us, UTC]"),
             "mailboxes": pd.Series(boxes, dtype="Int64"),
         }

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 
 from mssante_audit.base.french import NBSP
+from mssante_audit.base.language import spoken
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.verdicts.checks import NOT_AUDITED, OUTSIDE
 from mssante_audit.verdicts.mail import Mail
@@ -149,7 +150,7 @@ _NOT_AUDITED = {"fr": "pas encore jugé domaine par domaine", "en": "not judged 
 _MARKS = {"fr": (f"{NBSP}: ", f"{NBSP}; "), "en": (": ", "; ")}
 
 
-def reasons(why: Mapping[str, Sequence[str]], language: str = "fr") -> str:
+def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:
     """Return why checks of a domain are not ok, in words; what is not audited yet is left out.
 
     Parameters
@@ -157,8 +158,9 @@ def reasons(why: Mapping[str, Sequence[str]], language: str = "fr") -> str:
     why
         Codes by check (`mssante_audit.verdicts.checks.Verdict`).
     language
-        One of `mssante_audit.findings.templates.LANGUAGES`.
+        One of `mssante_audit.findings.templates.LANGUAGES`; "": `mssante_audit.base.language.spoken`.
     """
+    language = language or spoken()
     colon, semicolon = _MARKS[language]
     told: dict[str, str] = {}
     names = {**CHECK_NAMES[language], "receives": _RECEIVING[language]}
@@ -179,11 +181,11 @@ def causes() -> dict[str, dict[str, str]]:
     return tomllib.loads((files(__package__) / "causes.toml").read_text(encoding="utf-8"))
 
 
-def about(mail: Mail, language: str = "fr") -> str:
+def about(mail: Mail, language: str = "") -> str:
     """Return what decides whether mail to a domain arrives, with its zone, servers or hosts in brackets."""
     named = [mail.facts[name] for name in ("zone", "servers", "hosts") if mail.facts.get(name)]
     told = ", ".join(text if isinstance(text, str) else ", ".join(text) for text in named)
-    return causes()[mail.cause][language] + (f" ({told})." if told else ".")
+    return causes()[mail.cause][language or spoken()] + (f" ({told})." if told else ".")
 
 
 def capital(text: str) -> str:
@@ -191,8 +193,9 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def reason(code: str, language: str = "fr") -> str:
+def reason(code: str, language: str = "") -> str:
     """Return what one code of `why` means, in words (`mssante_audit.verdicts.domains`)."""
+    language = language or spoken()
     if code == NOT_AUDITED:
         return _NOT_AUDITED[language]
     if code == OUTSIDE:

@@ -158,7 +158,7 @@ def test_parameters_are_those_that_differ_from_a_reports_own(written):
 MISTAKES = [
     ('[data]\nfolder = "d"\n[fetch]\nurll = "x"', 4, "unknown key 'urll' in [fetch]. Nearest: 'url'"),
     ('[data]\nfolder = "d"\n[fetsh]\nurl = "x"', 3, "unknown key 'fetsh'. Nearest: 'fetch'"),
-    ('falder = "d"\n[data]\nfolder = "d"', 1, "unknown key 'falder'. There are: language, show_contacts"),
+    ('falder = "d"\n[data]\nfolder = "d"', 1, "unknown key 'falder'. There are: lang, show_contacts"),
     ('url = "x"\n[data]\nfolder = "d"', 1, "unknown key 'url'. It goes into [fetch]"),
     (
         '[data]\nfolder = "d"\n\n[observe]\n"Retries" = 3',
@@ -168,7 +168,7 @@ MISTAKES = [
     ('[data]\nFolder = "d"', 2, "unknown key 'Folder' in [data] (and 1 more). Nearest: 'folder'"),
     ("[data]\nanchors = []", 1, "lacks data.folder. `mssante-audit init` writes"),
     ("", None, "lacks data. `mssante-audit init` writes"),
-    ('language = "en"\n[data]\nfolder = "d"', 1, 'language: "en" is not there yet, only "fr" is'),
+    ('lang = "de"\n[data]\nfolder = "d"', 1, 'lang wants one of "fr", "en", not "de"'),
     (
         'fail_on = "bad"\n[data]\nfolder = "d"',
         1,

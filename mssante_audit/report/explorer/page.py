@@ -19,6 +19,7 @@ import pandas as pd
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base.export import write_bytes
+from mssante_audit.base.language import spoken
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.report import tables
 from mssante_audit.report.charts import tile_places
@@ -62,7 +63,7 @@ class Explorer:
         )
 
 
-def explore(space: TrustSpace, *, domains: Collection[str] | None = None, language: str = "fr") -> Explorer:
+def explore(space: TrustSpace, *, domains: Collection[str] | None = None, language: str = "") -> Explorer:
     """Return the explorer of a space: its domains in one page, to search, filter, count and look at each.
 
     Parameters
@@ -72,13 +73,14 @@ def explore(space: TrustSpace, *, domains: Collection[str] | None = None, langua
     domains
         Those to tell of; all of them if not given.
     language
-        One of `mssante_audit.findings.templates.LANGUAGES`.
+        One of `mssante_audit.findings.templates.LANGUAGES`; "": `mssante_audit.base.language.spoken`.
 
     Examples
     --------
     >>> from mssante_audit import load_space
     >>> load_space(as_of="2026-03-03").explore().save("explorer.html")  # doctest: +SKIP
     """
+    language = language or spoken()
     findings = audit_all(space, language=language)
     told = domains_frame(space, None if space.kept else findings, language=language)
     if domains is not None:
@@ -91,7 +93,7 @@ def explorer_html(
     findings: pd.DataFrame,
     domains: pd.DataFrame,
     *,
-    language: str = "fr",
+    language: str = "",
     pages: Mapping[str, Sequence[str]] | None = None,
     home: str = "",
 ) -> str:
@@ -106,6 +108,7 @@ def explorer_html(
     home
         Where the page belongs, "" if it stands alone.
     """
+    language = language or spoken()
     words, code = words_of(language), script()
     told = explorer_data(space, findings, domains, language=language)
     told |= {

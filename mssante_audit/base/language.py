@@ -1,0 +1,228 @@
+"""The language that readers are told things in: French, or another by its catalogue.
+
+Texts stand in French where they are said, in code, templates and notebooks; ``locale/LANGUAGE.toml`` has each
+of them in another language. What no catalogue has stays as it is: names of the data, a notebook of one's own.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from string import Formatter
+from types import ModuleType
+from typing import Any, TypeVar
+
+from mssante_audit.base import english, french
+from mssante_audit.base.french import NARROW, NBSP
+
+TYPOGRAPHY: dict[str, ModuleType] = {"fr": french, "en": english}
+"""How each language writes numbers, plurals and dates."""
+
+LANGUAGES = tuple(TYPOGRAPHY)
+
+Key = TypeVar("Key")
+
+_HEADING = re.compile(r"(#* *)(.*)", re.DOTALL)
+_PLAIN = str.maketrans({"’": "'", NBSP: " ", NARROW: " "})
+# Of the process, not of a context: a notebook sets it in one cell for those that follow.
+_spoken = ["fr"]
+
+
+def spoken() -> str:
+    """Return the language that readers are told things in."""
+    return _spoken[-1]
+
+
+def speak(language: str) -> None:
+    """Tell things in a language from now on.
+
+    Raises
+    ------
+    ValueError
+        If it is none of `LANGUAGES`.
+    """
+    if language not in TYPOGRAPHY:
+        raise ValueError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
+    _spoken[-1] = language
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Tell things in a language inside a ``with`` block."""
+    _spoken.append(_spoken[-1])
+    try:
+        speak(language)
+        yield
+    finally:
+        _spoken.pop()
+
+
+def tr(text: str) -> str:
+    """Return a text of ours in the language spoken; one that no catalogue has, as it is.
+
+    >>> tr("l'ANS"), tr("Aucun constat.")
+    ('l’ANS', 'Aucun constat.')
+    >>> with speaking("en"):
+    ...     tr("Aucun constat.")
+    'No findings.'
+    """
+    return french.typeset(text) if spoken() == "fr" else known(text)
+
+
+def known(text: str) -> str:
+    """Return a text that may be ours or another's: translated if a catalogue has it, else as it is."""
+    return text if spoken() == "fr" else catalogue(spoken()).get(plain(text), text)
+
+
+def tell(text: str, /, **values: Any) -> str:
+    """Return a sentence of ours in the language spoken, filled with values; texts are put in as they are.
+
+    ``{n:domaine}`` is a number and its noun, ``{n:signal|signaux}`` with an irregular plural,
+    ``{n:~est|sont}`` only the word that agrees.
+
+    >>> tell("{n:domaine} sur {all}", n=2, all="<b>").replace(NBSP, "_")
+    '2_domaines sur <b>'
+    """
+    return Sentence().vformat(tr(text), (), values)
+
+
+def words(names: Mapping[Key, str]) -> dict[Key, str]:
+    """Return names of codes in the language spoken."""
+    return {code: known(name) for code, name in names.items()}
+
+
+def spoken_of(told: object, part: str) -> str:
+    """Return the text of an object that has one a language: ``title_fr``, ``title_en``."""
+    return str(getattr(told, f"{part}_{spoken()}"))
+
+
+class Sentence(Formatter):
+    """Fills the templates of `tell`."""
+
+    def format_field(self, value: Any, spec: str) -> str:
+        """Write a text as it is, a number as the language does, with the noun or word that agrees."""
+        if isinstance(value, str):
+            return value
+        if not spec:
+            return one_decimal(value)
+        one, _, many = spec.removeprefix("~").partition("|")
+        if spec.startswith("~"):
+            return one if _one(value) else many or f"{one}s"
+        return str(_typography().count(int(value), one, many or None))
+
+
+@cache
+def catalogue(language: str) -> Mapping[str, str]:
+    """Return the texts of a language by the French ones, as `plain` writes them."""
+    text = (files("mssante_audit") / "locale" / f"{language}.toml").read_text(encoding="utf-8")
+    parts = tomllib.loads(text)
+    return {plain(french): told for part in parts.values() for french, told in part.items()}
+
+
+def plain(text: str) -> str:
+    """Return a text as catalogues have it: with plain apostrophes and spaces."""
+    return " ".join(text.translate(_PLAIN).split())
+
+
+def markdown(source: str) -> str:
+    """Return a notebook's Markdown in the language spoken, paragraph by paragraph."""
+    if spoken() == "fr":
+        return source
+    parts = (_HEADING.fullmatch(part) for part in source.split("\n\n"))
+    return "\n\n".join(part[1] + tr(part[2]) for part in parts if part)
+
+
+# -- typography of the language spoken ----------------------------------------------------------------------
+
+
+def count(value: int, noun: str, plural: str | None = None) -> str:
+    """Write a number and its noun, which is given in French.
+
+    >>> with speaking("en"):
+    ...     count(2, "boîte").replace(NBSP, "_")
+    '2_mailboxes'
+    """
+    if spoken() == "fr":
+        return french.count(value, noun, plural)
+    one, _, many = tr(noun).partition("|")
+    return str(_typography().count(value, one, many or None))
+
+
+def number(value: int) -> str:
+    """Write a whole number."""
+    return str(_typography().number(value))
+
+
+def percent(part: int, whole: int) -> str:
+    """Write the share of `part` in `whole`."""
+    return str(_typography().percent(part, whole))
+
+
+def one_decimal(value: float) -> str:
+    """Write a number with at most one decimal; a missing one as a dash."""
+    return str(_typography().one_decimal(value))
+
+
+def duration(days: int) -> str:
+    """Write a length of time."""
+    return str(_typography().duration(days))
+
+
+def severity_name(severity: str, value: int = 1) -> str:
+    """Return the name of a severity, in the number that agrees."""
+    return str(_typography().severity_name(severity, value))
+
+
+def severity_names() -> Mapping[str, tuple[str, str]]:
+    """Return the names of the severities, singular and plural, worst first."""
+    names: Mapping[str, tuple[str, str]] = _typography().SEVERITY_NAMES
+    return names
+
+
+def signatures() -> Mapping[str, str]:
+    """Return the names of the verdicts on a signature."""
+    names: Mapping[str, str] = _typography().SIGNATURES
+    return names
+
+
+def day(instant: datetime) -> str:
+    """Write the (UTC) day of an instant."""
+    return str(_typography().day(instant))
+
+
+def month(instant: datetime) -> str:
+    """Write the (UTC) month of an instant."""
+    return str(_typography().month(instant))
+
+
+def moment(instant: datetime) -> str:
+    """Write an instant to the minute, in UTC."""
+    return str(_typography().moment(instant))
+
+
+def damage(kinds: Iterable[str]) -> str:
+    """Say how a file is damaged."""
+    return str(_typography().damage(kinds))
+
+
+def listing(items: list[str]) -> str:
+    """Join words, the last with an ``and``."""
+    return str(_typography().listing(items))
+
+
+def typeset(prose: str) -> str:
+    """Return our own prose as the language sets it (not for texts of the data)."""
+    return str(_typography().typeset(prose))
+
+
+def _typography() -> ModuleType:
+    return TYPOGRAPHY[spoken()]
+
+
+def _one(value: float) -> bool:
+    return abs(value) < 2 if spoken() == "fr" else value == 1

@@ -1,0 +1,237 @@
+"""Reports, site and notebooks in English: nothing untranslated, no French but the data's, no wrong number."""
+
+import csv
+import io
+import json
+import re
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from string import Formatter
+
+import pandas as pd
+import pytest
+from lxml import html
+
+import tools.messages as module
+from mssante_audit.audits import audit_all, waived
+from mssante_audit.base import language
+from mssante_audit.base.french import NBSP
+from mssante_audit.base.language import LANGUAGES, catalogue, count, markdown, speaking, spoken, tell, tr
+from mssante_audit.report.charts import bars, table
+from mssante_audit.report.page import index_html
+from mssante_audit.report.run import run_reports
+from mssante_audit.report.say import say
+from mssante_audit.site.build import build_site
+from mssante_audit.space.trust import load_space
+from mssante_audit.values.identifiers import DEPARTMENTS
+from tools.messages import main
+
+OTHERS = [name for name in LANGUAGES if name != "fr"]
+FRENCH = re.compile(
+    r"\b(le|la|les|des|du|une|et|est|sont|dans|pour|par|sur|avec|sans|aucune?|aux?|qui|que|pas|ne|elle|ce|cette|"
+    r"ces|ses|leurs?|tous|toutes?|domaines?|constats?|lignes?|inconnue?s?|opérateurs?)\b|[«»]|\b[ldnsj]’",
+    re.IGNORECASE,
+)
+"""French function words, and words that every French page has."""
+QUOTED = ("Domaine de messagerie du CH xyz",)
+"""French that English texts tell a reader to write."""
+MARKED = re.compile(r"%\(\w+\)s|</?\w+")
+AS_OF = "2026-03-03"
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    """The reports of the sample in English, the operator's among them."""
+    out = tmp_path_factory.mktemp("reports")
+    given = {"as_of": AS_OF, "lang": "en"}
+    run = run_reports(out=out, parameters=given)
+    run_reports(["operator"], out=out / "one", parameters=given | {"operator": "399900000300015"})
+    assert [outcome.failure for outcome in run.outcomes] == [None] * len(run.outcomes)
+    return out
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, reports):
+    folder, space = tmp_path_factory.mktemp("site"), load_space(as_of=AS_OF)
+    findings, accepted = audit_all(space, language="en"), waived(space, language="en")
+    build_site(folder, space, findings, waived=accepted, told=None, points=(), reports=reports, language="en")
+    return folder
+
+
+@cache
+def names_of_the_data() -> set[str]:
+    """Every text of the list and the places it names: what a page may say in French."""
+    space = load_space(as_of=AS_OF)
+    told = set()
+    for frame in (space.entries, space.declarations.declarations):
+        told |= {text for name in frame.columns for text in map(str, frame[name])}
+    return {text for text in told if len(text) > 3}
+
+
+def french_in(path: Path) -> list[str]:
+    """What an English page says in French outside data."""
+    page = html.parse(str(path)).getroot()
+    named = {"".join(data.itertext()) for data in page.xpath("//h1/bdi")}
+    for data in page.xpath("//script | //style | //bdi | //code"):
+        data.text = None
+        for child in list(data):
+            data.remove(child)
+    told = [text for text in page.itertext() if text.strip()]
+    told += [
+        e.get(name)
+        for e in page.iter()
+        for name in ("title", "alt", "aria-label", "placeholder")
+        if e.get(name)
+    ]
+    places = sorted(DEPARTMENTS.values(), key=len, reverse=True)
+    names = sorted(names_of_the_data() | named, key=len, reverse=True)
+    found = []
+    for text in told:
+        if FRENCH.search(text):
+            for name in (*QUOTED, *places, *names):
+                text = text.replace(name, "")
+            found += [text] if FRENCH.search(text.replace("«", "").replace("»", "")) else []
+    return found
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_catalogue_has_every_text_and_none_for_nothing(name, capsys):
+    assert main([name]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_translation_asks_for_what_the_text_gives(name):
+    for text, told in catalogue(name).items():
+        assert asked(told) == asked(text), text
+        assert sorted(MARKED.findall(told)) == sorted(MARKED.findall(text)), text
+
+
+def asked(text: str) -> set[str]:
+    """The values that a sentence is filled with, also those inside a choice of words."""
+    found = {name: spec or "" for _, name, spec, _ in Formatter().parse(text) if name}
+    return set(found).union(*map(asked, found.values()))
+
+
+def test_a_text_that_is_not_there_is_told(monkeypatch, capsys):
+    known = dict(catalogue("en"))
+    del known["Aucun constat."]
+    monkeypatch.setattr(module, "catalogue", lambda name: {**known, "Ceci ne se dit nulle part": "x"})
+    assert main(["en"]) == 1
+    told = capsys.readouterr().out
+    assert re.search(r"en lacks \(.+\): Aucun constat\.\n", told)
+    assert "en has for nothing: Ceci ne se dit nulle part\n" in told
+
+
+def test_pages_in_english_say_nothing_in_french(reports, site):
+    pages = [*reports.glob("*.html"), *(reports / "one").glob("*.html"), *site.rglob("*.html")]
+    assert len(pages) > 200
+    assert {page.name: told for page in pages if (told := french_in(page))} == {}
+
+
+def test_every_page_says_that_it_is_english(reports, site):
+    for page in (*reports.glob("*.html"), *site.glob("*.html"), *site.glob("*/*.html")):
+        assert html.parse(str(page)).getroot().get("lang") == "en", page
+
+
+def test_french_pages_would_not_pass(tmp_path):
+    run_reports(["stale_contacts"], out=tmp_path, parameters={"as_of": AS_OF})
+    assert len(french_in(tmp_path / "stale_contacts.html")) > 50
+
+
+def test_a_report_says_the_same_numbers_in_both_languages(reports, tmp_path):
+    run_reports(["declarations"], out=tmp_path, parameters={"as_of": AS_OF})
+    counted = [numbers_of(folder / "declarations.html") for folder in (reports, tmp_path)]
+    assert counted[0] == counted[1] != []
+
+
+def numbers_of(path: Path) -> list[str]:
+    page, numbers = (
+        html.parse(str(path)).getroot(),
+        "//dl[@class='figures']//dd | //ul[@class='severities']/li",
+    )
+    told = page.xpath(f"{numbers} | //div[@class='bars']//b")
+    return [re.sub(r"\D", "", "".join(one.itertext())) for one in told]
+
+
+def test_files_beside_an_english_report_are_english(reports):
+    text = (reports / "stale_contacts.findings.csv").read_text(encoding="utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    space = load_space(as_of=AS_OF)
+    own = {f["fingerprint"]: f["observed"] for f in audit_all(space, language="en").to_dict("records")}
+    assert len(rows) > 10
+    assert all(row["observed"] == own[row["fingerprint"]] for row in rows)
+    assert json.loads((reports / "stale_contacts.results.json").read_text())["parameters"]["lang"] == "en"
+    notebook = json.loads((reports / "stale_contacts.ipynb").read_text(encoding="utf-8"))
+    assert "".join(notebook["cells"][0]["source"]).startswith("# Contacts that are out of date")
+
+
+def test_a_language_ends_with_its_block():
+    with speaking("en"), pytest.raises(ValueError, match="no language 'de'"), speaking("de"):
+        pass
+    assert spoken() == "fr"
+    with speaking("en"):
+        assert spoken() == "en"
+
+
+def test_numbers_and_nouns_in_english():
+    with speaking("en"):
+        assert count(1, "boîte") == f"1{NBSP}mailbox"
+        assert count(1200, "boîte") == f"1,200{NBSP}mailboxes"
+        assert count(0, "domaine") == f"0{NBSP}domains"
+        assert tell("{n:~est|sont}", n=0) == "sont"  # nobody translated it: English agrees it all the same
+        assert language.percent(1, 12) == "8.3%"
+        assert language.one_decimal(2.5) == "2.5"
+        assert language.duration(730) == f"2{NBSP}years"
+        assert language.duration(91) == f"3{NBSP}months"
+        assert language.month(datetime(2026, 3, 1, tzinfo=UTC)) == f"March{NBSP}2026"
+
+
+def test_data_are_not_translated():
+    frame = table_of("Contacts", "Aucun constat.")
+    with speaking("en"):
+        shown = table(frame, name="t").text
+        drawn = bars(frame.set_index("Domaine")["Lignes"], title="Domaines").alt
+    assert "<bdi>Contacts</bdi>" in shown
+    assert "<bdi>Aucun constat.</bdi>" in shown
+    assert ">Domain</th>" in shown.replace("\n", "")
+    assert "Aucun constat.: 1" in drawn
+
+
+def table_of(*names: str) -> pd.DataFrame:
+    return pd.DataFrame({"Domaine": names, "Lignes": 1})
+
+
+def test_a_page_is_made_in_one_language_after_the_other():
+    with speaking("en"):
+        assert "MSSanté audit reports" in index_html([], {})
+    assert "Rapports d’audit MSSanté" in index_html([], {})
+
+
+def test_a_sentence_stands_in_another():
+    with speaking("en"):
+        inner = say("{n:domaine}", n=2)
+        outer = say("{what} : vous", what=inner)
+    assert (str(outer), outer.html) == (f"2{NBSP}domains: you", f"2{NBSP}domains: you")
+
+
+def test_markdown_is_translated_paragraph_by_paragraph():
+    with speaking("en"):
+        assert markdown("## Constats par règle\n\nUne phrase d’un autre.") == (
+            "## Findings by rule\n\nUne phrase d’un autre."
+        )
+    assert markdown("## Constats par règle") == "## Constats par règle"
+
+
+def test_a_notebook_of_one_s_own_need_not_know_languages(tmp_path):
+    run = run_reports(
+        [str(Path(__file__).parent / "files" / "plain.ipynb")], out=tmp_path, parameters={"lang": "en"}
+    )
+    assert run.exit_status() == 0
+    assert html.parse(str(tmp_path / "plain.html")).getroot().get("lang") == "en"
+
+
+def test_tr_keeps_what_it_does_not_know():
+    assert tr("l'ANS") == "l’ANS"
+    with speaking("en"):
+        assert tr("Ceci ne se dit nulle part.") == "Ceci ne se dit nulle part."

@@ -1,0 +1,175 @@
+"""Say which texts of code, templates, scripts and notebooks a catalogue lacks, and which it has for nothing.
+
+Usage: ``python tools/messages.py [LANGUAGE…]``, all but French by default; prints a line a text and exits
+with 1 if there is one. What counts as a text: what `tr`, `tell`, `known`, `say` or `count` is given; what a
+template or a script marks; each paragraph of a notebook; every other literal that looks like words.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from mssante_audit.base.french import SEVERITY_NAMES
+from mssante_audit.base.language import LANGUAGES, catalogue, plain
+from mssante_audit.findings.registry import catalogue as rules
+from mssante_audit.observe.kinds import kinds
+from mssante_audit.report.charts import STYLES
+from mssante_audit.report.page import TEMPLATE, _environment
+from mssante_audit.report.parameters import parameters
+from mssante_audit.report.tables import WORD
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("report", "site")
+"""Those that speak by the catalogue; the words of the others have catalogues of their own."""
+ASIDE = {"explorer", "reprs.py", "controls.py", "desk.py", "calendar.py", "engine.py", "failure.py"}
+"""Parts of these that have words of their own, or are for JupyterLab only."""
+NAMES = ("names.py", "method.py")
+"""Modules that hold nothing but names of codes."""
+IGNORED = {*STYLES, "Python 3", "NS"}
+"""What looks like words, and is not."""
+CALLS = {"tr", "tell", "known", "say", "count"}
+WORDS = re.compile(
+    "^[A-ZÀÂÉÈÊÎÔÇ][a-zàâéèêëîïôûùçœ]+([ ,.:;–’'(]|$)|[àâéèêëîïôûùçœÀÂÉÈÊËÎÏÔÛÙÇŒ’«»]|"
+    "(^| )(le|la|les|des|du|une|et|est|sont|dans|pour|par|sur|avec|sans|aucune?|ou|de|inconnus?)( |$)|"
+    "{[a-z]+:"
+)
+"""What looks like words that a reader is told."""
+
+
+def messages() -> dict[str, str]:
+    """Return each text that readers are told, as catalogues have it, with where it stands."""
+    found: dict[str, str] = {}
+    for place, text in _texts():
+        if plain(text) and any(c.isalpha() for c in text):
+            found.setdefault(plain(text), place)
+    return found
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    for room in ROOMS:
+        for path in sorted((ROOT / "mssante_audit" / room).rglob("*.py")):
+            if ASIDE.isdisjoint(path.parts):
+                yield from _in_code(path.name, path.read_text(encoding="utf-8"))
+    yield from _in_code("method.py", _source("audits/delegation_vs_redirection/method.py"))
+    for name in ("table.js", "site.js"):
+        path = next((ROOT / "mssante_audit").rglob(name))
+        yield from ((name, text) for text in WORD.findall(path.read_text(encoding="utf-8")))
+    for path in sorted(TEMPLATE.glob("*.j2")):
+        if path.name not in ("explorer.html.j2", "dossiers.html.j2"):
+            yield from ((path.name, text) for text in _in_template(path.read_text(encoding="utf-8")))
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        if any("parameters" in cell["metadata"].get("tags", ()) for cell in cells):
+            for cell in cells:
+                source = "".join(cell["source"])
+                code = cell["cell_type"] == "code"
+                yield from _in_code(path.name, source) if code else paragraphs(path.name, source)
+    yield from (("rules.toml", told.family) for told in rules().values())
+    yield from (("settings.py", str(field.title)) for field in parameters().values())
+    yield from (("kinds", text) for kind in kinds() for text in (kind.title, kind.remedy))
+    yield from (("french.py", plural.capitalize()) for _, plural in SEVERITY_NAMES.values())
+
+
+@cache
+def literals() -> set[str]:
+    """Return every text that stands in code, templates or notebooks, words of readers or not."""
+    found = {";", ":"}
+    for path in (ROOT / "mssante_audit").rglob("*.py"):
+        tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        found |= {plain(n.value) for n in tree if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    for path in TEMPLATE.glob("*.j2"):
+        text = path.read_text(encoding="utf-8")
+        found |= {plain(one) for quoted in (r'"([^"]*)"', r"'([^']*)'") for one in re.findall(quoted, text)}
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "code":
+                tree = ast.walk(ast.parse("".join(cell["source"])))
+                found |= {
+                    plain(n.value) for n in tree if isinstance(n, ast.Constant) and isinstance(n.value, str)
+                }
+    return found
+
+
+def paragraphs(place: str, source: str) -> Iterator[tuple[str, str]]:
+    """Yield the paragraphs of Markdown, headings without their marks."""
+    yield from ((place, part.lstrip("# ")) for part in source.split("\n\n"))
+
+
+def _source(path: str) -> str:
+    return (ROOT / "mssante_audit" / path).read_text(encoding="utf-8")
+
+
+def _in_code(place: str, source: str) -> Iterator[tuple[str, str]]:
+    """Yield the texts that Python tells a reader; docstrings and what is raised are for others."""
+    tree, aside = ast.parse(source), set[int]()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=ast.Constant()):
+                aside.add(id(node.value))
+            case ast.Raise():
+                aside |= {id(inner) for inner in ast.walk(node)}
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=[first, *_]) if (
+                name in CALLS
+            ):
+                # A count's noun is the second; a choice between two texts is two of them.
+                given = node.args[1:2] if name == "count" else [first]
+                keys = {
+                    id(i)
+                    for p in given
+                    for s in ast.walk(p)
+                    if isinstance(s, ast.Subscript)
+                    for i in ast.walk(s.slice)
+                }
+                for one in (i for part in given for i in ast.walk(part) if id(i) not in keys):
+                    if isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value.strip():
+                        yield place, one.value
+            case ast.Dict(values=values) if place in NAMES:
+                yield from (
+                    (place, one.value)
+                    for one in values
+                    if isinstance(one, ast.Constant) and one.value not in IGNORED
+                )
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str(text)) if (
+                id(node) not in aside and text not in IGNORED and WORDS.search(text)
+            ):
+                yield place, text
+
+
+def _in_template(source: str) -> Iterator[str]:
+    environment = _environment()
+    for _, _, text in environment.extract_translations(source, ("gettext", "_")):  # type: ignore[attr-defined]
+        yield from [text] if isinstance(text, str) else filter(None, text)
+    yield from re.findall(r'"([^"]+)" \| tr\b', source)
+    bare = re.sub(r"{% trans .*?endtrans %}|{%.*?%}|{{.*?}}|{#.*?#}|<[^>]*>", "|", source, flags=re.DOTALL)
+    told = filter(None, (part.strip() for part in bare.split("|")))
+    yield from (f"{part} (not marked)" for part in told if WORDS.search(part))
+    yield from re.findall(r'\bcount\("([^"]+)"', source)
+    yield from re.findall(r'\bnothing\("([^"]+)"', source)
+
+
+def main(languages: list[str]) -> int:
+    """Print what lacks and what is there for nothing; return the exit status."""
+    told, failed = messages(), 0
+    for language in languages or [one for one in LANGUAGES if one != "fr"]:
+        own = catalogue(language)
+        for text, place in told.items():
+            if text not in own:
+                print(f"{language} lacks ({place}): {text}")  # noqa: T201 - the command's output
+                failed = 1
+        for text in own:
+            if text not in told and text not in literals():
+                print(f"{language} has for nothing: {text}")  # noqa: T201
+                failed = 1
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
