@@ -82,7 +82,7 @@ ASKED = (
     "--data",
     "data",
     "--only",
-    "ch-a*",
+    "had-*",
     "--parent-server",
     f"ns.mssante.fr={SERVER}",
     "--port",
