@@ -168,14 +168,14 @@ class Place:
         """What lies there, but for locks, logs and observations not whole, by size: contents bear dates."""
         files = {str(path.relative_to(self.out)): path for path in self.out.rglob("*") if path.is_file()}
         return {
-            name: path.suffix not in PACKED and path.stat().st_size
+            name: not name.endswith(UNLIKE) and path.stat().st_size
             for name, path in files.items()
             if not name.endswith((".lock", "log.jsonl")) and (name not in OBSERVED or complete(path))
         }
 
 
-PACKED, OBSERVED = (".xlsx", ".gz"), ("dns.jsonl.gz", "tls.jsonl.gz")
-"""What is compressed has a size that its dates change."""
+UNLIKE, OBSERVED = (".xlsx", ".gz", ".results.json"), ("dns.jsonl.gz", "tls.jsonl.gz")
+"""What is compressed, or tells seconds, has another size each time."""
 
 
 def complete(path: Path) -> bool:
