@@ -12,7 +12,7 @@ ARGS ?=
 UV = .venv-uv/bin/uv --quiet
 RESOLVE = $(UV) pip compile --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
-.PHONY: help report test quick lint bench oracle lab sample man docs dictionary lock clean
+.PHONY: help report test quick lint bench oracle lab sample pictures man docs dictionary lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ lab: .venv-dev/ok ## JupyterLab on the notebooks, beginning with their README; a
 
 sample: .venv-dev/ok ## write the made-up trust space of data/sample again, its PDF form included
 	.venv-dev/bin/python -m tools.sample data/sample --force
+
+pictures: .venv-dev/ok ## take the pictures of README and docs/ again, from the sample, in Chromium
+	.venv-dev/bin/python tools/pictures.py docs
 
 man: .venv-dev/ok ## write the manual page of the command line into build/mssante-audit.1
 	.venv-dev/bin/python tools/man_page.py build/mssante-audit.1

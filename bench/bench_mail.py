@@ -62,7 +62,7 @@ def _one_domain() -> tuple[str, float, float]:
             stack.callback(server.stop)
         for _ in range(REPEATS):
             before, start = sum(len(server.queries) for server in servers), time.perf_counter()
-            mail = asked(
+            mail, _ = asked(
                 DOMAIN, parent_servers=(("ns.gestion.example", PARENT),), resolvers=(RESOLVER,), port=port
             )
             spent = time.perf_counter() - start

@@ -145,6 +145,7 @@ async def _server(folder: Path, delay: float, told: Connection) -> None:
     for number in range(CERTIFICATES):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(folder / str(number) / "chain.pem", folder / str(number) / "key.pem")
+        context.set_ecdh_curve("X25519")  # as mail servers of today: ML-KEM is for who has OpenSSL 3.5
         contexts.append(context)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -337,7 +337,7 @@ def hostile_site(hostile_run: Run, tmp_path_factory: pytest.TempPathFactory) -> 
 SLOW = (
     "attacks", "browser", "nightly", "notebooks", "observing", "test_annexe1", "test_archive",
     "test_belongings", "test_changes", "test_cli", "test_closed", "test_cluster",
-    "test_desk", "test_disturbed", "test_dossier",
+    "test_desk", "test_disturbed", "test_doc_blocks", "test_dossier",
     "test_explorer", "test_fetch", "test_identity", "test_ledger", "test_letter", "test_oracle",
     "test_package", "test_page", "test_report", "test_reprs", "test_results", "test_sample", "test_shell",
     "test_signals", "test_site", "test_snapshot", "test_trend", "test_waivers", "test_wheel", "test_workers",

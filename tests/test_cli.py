@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import openpyxl
@@ -71,7 +72,7 @@ def test_help_and_version(run):
     assert status == 0
     for command in ("report", "verify", "findings", "rules", "check", "sample"):
         assert command in out
-    assert run("--version")[:2] == (0, "mssante-audit 0.1.0\n")
+    assert run("--version")[:2] == (0, f"mssante-audit {version('mssante-audit')}\n")
 
 
 @pytest.mark.parametrize(

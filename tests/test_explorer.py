@@ -4,6 +4,7 @@ import html as html_text
 import json
 import re
 from base64 import b64encode
+from collections import Counter
 from dataclasses import replace
 from hashlib import sha256
 from shutil import copytree
@@ -13,7 +14,7 @@ import pandas as pd
 import pytest
 from conftest import REAL, REAL_AS_OF, SAMPLE_AS_OF
 from explored import called, page_of, unpacked
-from tlsmade import write_tls
+from tlsmade import write_before, write_tls
 
 from mssante_audit import explore
 from mssante_audit.base.markup import visible
@@ -26,6 +27,7 @@ from mssante_audit.snapshot import make_snapshot
 from mssante_audit.snapshot.load import load_space as load_snapshot
 from mssante_audit.space.trust import load_space
 from mssante_audit.verdicts.presented import expiries
+from mssante_audit.verdicts.renewals import renewals
 from tools.sample.make import build
 from tools.sample.space import whitelist_chunks
 
@@ -141,6 +143,29 @@ def test_certificates_presented_have_their_ends(space, tmp_path):
     )
     assert len(shown) > 3
     assert sorted(shown) == sorted(wanted)
+
+
+def test_certificates_that_changed_are_told_of_each_domain(space, told, tmp_path):
+    assert told["moves"] == {}, "of one observation"
+    copytree(resource("data/sample"), tmp_path / "data")
+    write_before(space, tmp_path / "data", "CN=<b>x,C=FR")
+    seen = load_space(tmp_path / "data", as_of=SAMPLE_AS_OF)
+    told, moves = unpacked(page_of(seen)[0]), renewals(seen)
+    names, texts, words = told["rows"]["domain"], told["texts"], words_of("fr")["script"]
+    shown = Counter(
+        (names[int(place)], *(texts[part] for part in parts), spare)
+        for place, own in told["moves"].items()
+        for *parts, spare in own
+    )
+    wanted = Counter(
+        (called(domain), one.host, f"{one.at:%Y-%m-%d}", one.kind, one.order, one.spare)
+        for one in moves.itertuples()
+        for domain in one.domains
+    )
+    assert shown == wanted
+    assert len(moves) > 20
+    assert set(moves["kind"]) <= words["moves"].keys()
+    assert set(moves["order"]) - {""} <= words["orders"].keys()
 
 
 def test_nobody_is_named_unless_asked_for(space, made):

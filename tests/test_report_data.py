@@ -65,6 +65,7 @@ def test_files_of_reports_findings_and_domains(
     run: Run = request.getfixturevalue(made)
     told = results_in(run.out)
     assert len(told) == len(run.outcomes) >= 6
+    assert (run.out / "overview.html").stat().st_size <= 1_200_000
     for one in told:
         validators["results"].validate(one)
     data = None if made == "sample_run" else run.out.parent / "data"

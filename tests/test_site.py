@@ -8,12 +8,14 @@ from collections import Counter
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from shutil import copytree
 from urllib.parse import unquote
 
 import openpyxl
 import pandas as pd
 import pytest
 from lxml import html
+from tlsmade import write_before
 
 import mssante_audit as ms
 from mssante_audit import AUDITS
@@ -21,10 +23,12 @@ from mssante_audit.audits import audit_all, waived
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.registry import catalogue, title_of_audit
 from mssante_audit.findings.trend import read_trend
+from mssante_audit.report.names import CERTIFICATE_CHANGES
 from mssante_audit.report.run import run_reports
 from mssante_audit.site.build import build_site
 from mssante_audit.site.view import anchor_of, dossiers_in, page_name, view_of
 from mssante_audit.space.trust import TrustSpace, load_space
+from mssante_audit.verdicts.renewals import renewals
 
 BUDGET = {"index.html": 500_000, "operateurs": 450_000, "": 320_000}
 """Bytes of a page: of the index, which holds what is searched, of an operator's, of any other."""
@@ -290,6 +294,26 @@ def test_what_could_not_be_observed_is_unknown_and_not_absent(tmp_path):
     assert [cell.text_content() for cell in dns[1:]] == ["inconnu"] * 5
     assert "Non vérifié : aucune observation du DNS" in text_of(pages["regles/DNS_MX_NULL.html"])
     assert "Aucun constat" not in text_of(pages["regles/DNS_MX_NULL.html"])
+
+
+def test_certificates_that_changed_stand_on_the_pages_of_their_operators(tmp_path):
+    data = Path(copytree(resource("data/sample"), tmp_path / "data"))
+    write_before(load_space(data, as_of="2026-03-03T06:00:00Z"), data, "CN=<b>x,C=FR")
+    space = load_space(data, as_of="2026-03-03T06:00:00Z")
+    folder, moves = built(tmp_path / "site", space), renewals(space)
+    whose = space.audited.groupby("domain")["operator_id"].agg(set)
+    wanted = Counter(
+        f"operateurs/{page_name(operator)}"
+        for domains in moves["domains"]
+        for operator in set().union(*(whose[domain] for domain in domains))
+    )
+    assert len(wanted) > 5
+    for stem, count in wanted.items():
+        assert len(rows_of(folder / f"{stem}.certificats.csv")) == count, stem
+        (shown,) = html.parse(str(folder / f"{stem}.html")).getroot().xpath("//table[@id='certificats']")
+        assert {row[2].text_content() for row in shown.xpath("tbody/tr")} <= {*CERTIFICATE_CHANGES.values()}
+        assert not shown.xpath(".//b")
+    assert len(list(folder.glob("*/*.certificats.csv"))) == len(wanted)
 
 
 def test_a_report_that_failed_is_there_and_said_to_be_partial(tmp_path):

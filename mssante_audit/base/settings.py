@@ -182,7 +182,9 @@ class ObserveTls(Section):
         description="Name to give oneself in EHLO.",
     )
     source_address: str = Field(
-        default="", description='Address to connect from; the system\'s choice if "".'
+        default="",
+        description='Address to connect from; the system\'s choice if "". Servers of the other family (IPv4, '
+        "IPv6) are not visited.",
     )
     client_certificate: OptionalFile = Field(
         default="",

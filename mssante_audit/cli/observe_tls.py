@@ -11,7 +11,7 @@ from pathlib import Path
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.console import say
-from mssante_audit.observe.tls.chain import Chain, judge
+from mssante_audit.observe.tls.chain import Chain, judge, read_certificate
 from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.observe.tls.visit import Visit, offers_of, shown, visit
 from mssante_audit.whitelist.certificates import of_sample
@@ -20,6 +20,8 @@ from mssante_audit.whitelist.signature import trust
 RIGHT, WRONG, UNKNOWN = 0, 1, 4
 MOST = 1000
 """Characters of a line."""
+MOST_SENT = 10
+"""Certificates behind the server's own that are told."""
 MEANINGS = {
     "whole": "leads to an anchor",
     "incomplete": "leads to an anchor only with an intermediate that was not sent",
@@ -75,6 +77,12 @@ def _lines(address: str, port: int, seen: Visit, chain: Chain | None, at: dateti
             f"  issued by {leaf.issuer}",
             f"  from {leaf.not_before:%Y-%m-%d} to {leaf.not_after:%Y-%m-%d}: {time}",
         ]
+    sent = [read_certificate(der) for der in seen.chain[1:]]
+    lines += [
+        f"  sent with it: {one.problem or f'{one.subject}, issued by {one.issuer}'}"
+        for one in sent[:MOST_SENT]
+    ]
+    lines += [f"  and {len(sent) - MOST_SENT} more"] * (len(sent) > MOST_SENT)
     why = f" ({chain.why})" if chain.why else ""
     lines.append(f"  {MEANINGS[chain.state]}{why}")
     if chain.anchor:

@@ -1,20 +1,28 @@
-"""The command ``receive``: can one domain receive mail, asked now, whatever was observed before."""
+"""The command ``receive``: can one domain receive mail, asked now, whatever was observed before.
+
+Nobody is visited: what mail servers present is told by the observation of TLS that there is.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.settings import Observe
+from mssante_audit.base.french import NBSP
+from mssante_audit.base.settings import Observe, Parameters
 from mssante_audit.cli.console import say
 from mssante_audit.cli.options import Lang, Language, Layout, TextFormat, options_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mssante_audit.observe.observation import Observation
+    from mssante_audit.space.trust import TrustSpace
     from mssante_audit.verdicts.mail import Mail, Step
+    from mssante_audit.verdicts.tls import Shown, Wire
 
 app = typer.Typer()
 
@@ -29,23 +37,63 @@ PACE = {"retry_delay": 1.0, "per_server": 200.0, "services": False}
     parent_servers="--parent-server", resolvers="--resolver",
     metavars={"parent_servers": "NAME=ADDRESS", "resolvers": "ADDRESS"},
 )  # fmt: skip
+@options_of(Parameters, "anchors")
 def receive(
     domain: Annotated[str, typer.Argument(help="The domain, listed or not.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder with the white list and an observation of TLS to look at, too."),
+    ] = None,
     format: TextFormat = Layout.text,  # noqa: A002 - the option's name
     lang: Lang = Language.fr,
+    anchors: list[str] | None = None,
     **options: Any,
 ) -> None:
     """Ask the DNS now whether mail to one domain arrives, and show each question, server and answer.
 
-    Nothing is kept. Exit status: 0 yes, 1 degraded or no, 4 unknown.
+    With --data, also what its mail servers presented when they were last visited (`observe tls`). Nothing is
+    kept. Exit status: 0 yes, 1 degraded or no, 4 unknown.
     """
+    from dataclasses import replace
+
+    from mssante_audit.verdicts.tls import Wire, receiving, wire_of
+
     given = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if v is not None}
-    mail = asked(domain, **given)
-    say(_json(mail, lang) if format == Layout.json else "\n".join(told(mail, lang)))
+    space = beside(domain, data, anchors or ()) if data is not None else None
+    mail, observation = asked(domain, **given)
+    wire = wire_of(replace(space, observation=observation)) if space else Wire()
+    mail = receiving(mail, wire.tls)
+    if format == Layout.json:
+        say(_json(mail, wire, lang))
+    else:
+        say("\n".join([*told(mail, lang), *(certificates(wire, lang) if data or anchors else ())]))
     raise typer.Exit(EXIT[mail.receives])
 
 
-def asked(domain: str, **given: Any) -> Mail:
+def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
+    """Return a domain's rows in a list, and what was observed of TLS, without all else that a space has.
+
+    Raises
+    ------
+    InputError
+        If there is no list, or list, observation or anchors cannot be read.
+    """
+    from datetime import UTC, datetime
+
+    from mssante_audit.observe.dns.names import canonical
+    from mssante_audit.observe.kinds import find_observations
+    from mssante_audit.observe.tls.servers import merged
+    from mssante_audit.space.trust import Thresholds, TrustSpace, list_of
+
+    now, limits = datetime.now(UTC), Thresholds()
+    whitelist, _ = list_of(data, now, anchors)
+    names = {one for one in whitelist.entries["domain"].unique() if canonical(one) == canonical(domain)}
+    files = find_observations(data, "tls")
+    observed, _ = merged(files, (), now, limits.oldest_observation(now)) if files else (None, ())
+    return TrustSpace(whitelist, now, limits, observed={"tls": observed}, domains=frozenset(names))
+
+
+def asked(domain: str, **given: Any) -> tuple[Mail, Observation]:
     """Observe one domain, into a file that is thrown away, and judge it as of now.
 
     Raises
@@ -56,7 +104,6 @@ def asked(domain: str, **given: Any) -> Mail:
         If there is no network, or no server of the parent zone answers.
     """
     from datetime import UTC, datetime
-    from pathlib import Path
     from tempfile import TemporaryDirectory
 
     from mssante_audit.observe.dns.names import canonical
@@ -69,7 +116,8 @@ def asked(domain: str, **given: Any) -> Mail:
     with TemporaryDirectory(prefix="mssante-audit-") as folder:
         file = Path(folder, "dns.jsonl.gz")
         observe([domain], file, ObserveSettings(**(PACE | given)))
-        return mails(load_observation(file), [domain], datetime.now(UTC), 1, steps=True)[domain]
+        seen = load_observation(file)
+        return mails(seen, [domain], datetime.now(UTC), 1, steps=True)[domain], seen
 
 
 def told(mail: Mail, language: str) -> Iterator[str]:
@@ -98,7 +146,63 @@ def _tree(steps: Sequence[Step], language: str, before: str = "") -> Iterator[st
         yield from _tree(step.below, language, before + ("   " if last else "│  "))
 
 
-def _json(mail: Mail, language: str) -> str:
+def certificates(wire: Wire, language: str) -> Iterator[str]:
+    """Yield the lines that say what the mail servers presented, when, and why senders refuse it."""
+    from datetime import UTC, datetime
+
+    from mssante_audit.base import english, french
+    from mssante_audit.observe.tls.visit import shown
+    from mssante_audit.verdicts.words import SAID, capital, reason
+
+    words, said = _WORDS[language], SAID[language]
+    day, count = {"fr": (french.day, french.count), "en": (english.day, english.count)}[language]
+    colon, cause = words["colon"], wire.tls.cause
+    yield ""
+    yield f"TLS{colon}{wire.tls.grade}" + (
+        f" ({cause}). {capital(reason(cause, language))}." if cause else ""
+    )
+    for server, old, faults in wire.servers:
+        age = count(max(0, (datetime.now(UTC) - server.at).days), words["day"])
+        when = words["seen"].format(day(server.at), age) + words["old"] * old
+        met = said[server.outcome] + (f" ({shown(server.detail)})" if server.detail else "")
+        if (leaf := server.leaf) and leaf.not_after:
+            met = f"{shown(leaf.subject, 1000)}, {words['until'].format(day(leaf.not_after))}"
+        why = f" · {words['refused']}{colon}{', '.join(words[one] for one in faults)}" if faults else ""
+        yield f"- {shown(server.name)}, {when} → {met}{why}"
+    yield from (f"- {name} → {said['unvisited']}" for name in wire.missing)
+
+
+_WORDS = {
+    "fr": {
+        "colon": f"{NBSP}: ",
+        "day": "jour",
+        "seen": "vu le {}, il y a {}",
+        "old": ", trop ancien",
+        "until": "jusqu’au {}",
+        "refused": "refusé",
+        "name": "nom qui n’est pas inscrit",
+        "dates": "hors de ses dates",
+        "chain": "d’aucune autorité connue",
+        "revoked": "révoqué",
+        "unreadable": "illisible",
+    },
+    "en": {
+        "colon": ": ",
+        "day": "day",
+        "seen": "seen on {}, {} ago",
+        "old": ", too long",
+        "until": "until {}",
+        "refused": "refused",
+        "name": "a name that is not listed",
+        "dates": "out of its dates",
+        "chain": "of no authority known here",
+        "revoked": "revoked",
+        "unreadable": "cannot be read",
+    },
+}
+
+
+def _json(mail: Mail, wire: Wire, language: str) -> str:
     import json
 
     from mssante_audit.verdicts.words import about, causes
@@ -115,6 +219,10 @@ def _json(mail: Mail, language: str) -> str:
             "dns": mail.grades["dns"],
             "mail": mail.grades["mail"],
             "observed_at": mail.observed_at and mail.observed_at.isoformat(),
+            "tls": wire.tls.grade,
+            "tls_cause": wire.tls.cause,
+            "servers": [_plain(one) for one in wire.servers],
+            "unvisited": list(wire.missing),
             "walk": [_nested(step) for step in mail.walk],
         },
         ensure_ascii=False,
@@ -125,3 +233,21 @@ def _json(mail: Mail, language: str) -> str:
 
 def _nested(step: Step) -> dict[str, Any]:
     return step._asdict() | {"data": list(step.data), "below": [_nested(one) for one in step.below]}
+
+
+def _plain(shown: Shown) -> dict[str, Any]:
+    server, leaf, chain = shown.server, shown.server.leaf, shown.server.chain
+    return {
+        "hosts": server.hosts,
+        "address": server.address,
+        "seen_at": server.at.isoformat(),
+        "old": shown.old,
+        "outcome": server.outcome,
+        "detail": server.detail,
+        "name": server.subject,
+        "issuer": leaf.issuer if leaf else "",
+        "until": leaf.not_after if leaf else None,
+        "chain": chain.state if chain else "",
+        "revocation": chain.status.said if chain else "unknown",
+        "faults": shown.faults,
+    }

@@ -119,6 +119,8 @@ class Rule:
     """The one of `CHECKS` that its findings decide of the domains they touch; "" for none of them."""
     manager: bool = False
     """Whether it is for the manager of the space to act on it, and for no operator."""
+    since: str = ""
+    """The version that came with it first."""
     audit: str = ""
     """The audit it belongs to, which sets it."""
 

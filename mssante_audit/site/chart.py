@@ -1,4 +1,4 @@
-"""The site's trend: a line for each severity over the runs, and what moved, in words."""
+"""The site's trend: a line for each severity over the runs, what moved in words, and the runs as a table."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.trend import Point
 from mssante_audit.report.charts import lines
+from mssante_audit.report.tables import Cell, table
+from mssante_audit.site.tables import ROWS, SEVERITY_COLUMNS, Shown
 
 POINTS = 90
 """Runs that the chart shows at most, the last ones: three months of nights."""
@@ -52,3 +54,21 @@ def _reading(drawn: pd.DataFrame) -> str:
     ]
     head = f"En {count(len(drawn), 'passage')}, du {day(drawn.index[0])} au {day(drawn.index[-1])}"
     return f"{head} : {listing(moved)}." if moved else f"{head} : aucun nombre n'a changé."
+
+
+def trend_shown(points: Sequence[Point], *, name: str = "evolution") -> Shown:
+    """Return the runs as a table, the last one first."""
+    rows = [
+        (
+            Cell(day(parse_instant(p.at)), p.at),
+            *(Cell(number(n), n) for n in (*p.counts.values(), p.new, p.open, p.fixed, p.waived, p.unknown)),
+        )
+        for p in reversed(points[-ROWS:])
+    ]
+    columns = ("Passage", *SEVERITY_COLUMNS, "Nouveaux", "Ouverts", "Réglés", "Acceptés", "Inconnus")
+    names = ["at", "critical", "error", "warning", "info", "new", "open", "fixed", "waived", "unknown"]
+    frame = pd.DataFrame(
+        [(p.at, *p.counts.values(), p.new, p.open, p.fixed, p.waived, p.unknown) for p in points],
+        columns=names,
+    )
+    return Shown(name, table(name, "Constats par gravité à chaque passage", columns, rows), frame, len(rows))

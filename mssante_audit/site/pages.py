@@ -16,7 +16,7 @@ from mssante_audit.report.findings import foundation, incomplete, scope
 from mssante_audit.report.first import answer, checks, states
 from mssante_audit.report.tables import badge, prose, visible
 from mssante_audit.site.answer import figures, inputs, missing, since, summary
-from mssante_audit.site.chart import trend_html
+from mssante_audit.site.chart import trend_html, trend_shown
 from mssante_audit.site.search import index_json
 from mssante_audit.site.tables import (
     Links,
@@ -27,9 +27,9 @@ from mssante_audit.site.tables import (
     findings_shown,
     gone_shown,
     grouped,
+    moves_shown,
     operators_shown,
     rules_shown,
-    trend_shown,
     waived_shown,
 )
 from mssante_audit.site.view import Operator, View
@@ -240,7 +240,8 @@ def _operator(view: View, operator: Operator) -> SitePage:
         "remedies": [(badge(r.severity), links.rule(r), prose(r.remedy_fr)) for r in rules],
         "groups": grouped(links, operator.domains),
     }
-    tables = _filled(shown, listed, waived_shown(links, operator.waived), gone_shown(links, fixed))
+    moves = [moves_shown(view.moves[operator.id])] if operator.id in view.moves else []
+    tables = _filled(shown, listed, *moves, waived_shown(links, operator.waived), gone_shown(links, fixed))
     return SitePage(operator.page, visible(operator.name), "operator", "operateurs", tables, facts)
 
 

@@ -14,9 +14,10 @@ from mssante_audit.base.french import NBSP, SEVERITY_NAMES, count, day, number
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
-from mssante_audit.findings.trend import Point, severity_counts
+from mssante_audit.findings.trend import severity_counts
 from mssante_audit.report.findings import folded
 from mssante_audit.report.first import CAUSES, cause_lines
+from mssante_audit.report.names import CERTIFICATE_CHANGES, CERTIFICATE_ORDERS
 from mssante_audit.report.tables import Cell, badge, data, prose, table, visible
 from mssante_audit.site.view import Domain, Operator, View, anchor_of
 
@@ -272,6 +273,31 @@ def domains_frame(view: View, domains: Sequence[Domain]) -> pd.DataFrame:
     )
 
 
+def moves_shown(moves: pd.DataFrame, *, name: str = "certificats") -> Shown:
+    """Return changes of certificates (`mssante_audit.verdicts.renewals`) as a table."""
+    rows = [
+        (
+            Cell(day(one["at"]), one["at"].isoformat()),
+            Cell(data(one["host"], 200)),
+            Cell(CERTIFICATE_CHANGES[one["kind"]]),
+            Cell(number(one["spare"]), one["spare"]),
+            Cell(CERTIFICATE_ORDERS[one["order"]]),
+            Cell(data(one["after"], 200) if one["kind"] == "replaced" else ""),
+        )
+        for one in moves.head(ROWS).to_dict("records")
+    ]
+    columns = (
+        "Vu le",
+        "Serveur",
+        "Changement",
+        "Jours restants à l’ancien",
+        "Liste et serveur",
+        "Nouveau nom",
+    )
+    caption = f"{count(len(moves), 'changement')} de certificat, le dernier en tête"
+    return Shown(name, table(name, caption, columns, rows), moves, len(rows))
+
+
 def operators_shown(
     links: Links, operators: Sequence[Operator], *, name: str, caption: str, limit: int = ROWS
 ) -> Shown:
@@ -362,24 +388,6 @@ def causes_shown(links: Links, *, name: str = "causes") -> Shown:
 
     shown = cause_lines(view.causes, lambda cause: links.rule(catalogue()[cause["rules"][0]]), operator)
     return Shown(name, shown.text, view.causes, min(CAUSES, len(view.causes)))
-
-
-def trend_shown(points: Sequence[Point], *, name: str = "evolution") -> Shown:
-    """Return the runs as a table, the last one first."""
-    rows = [
-        (
-            Cell(day(parse_instant(p.at)), p.at),
-            *(Cell(number(n), n) for n in (*p.counts.values(), p.new, p.open, p.fixed, p.waived, p.unknown)),
-        )
-        for p in reversed(points[-ROWS:])
-    ]
-    columns = ("Passage", *SEVERITY_COLUMNS, "Nouveaux", "Ouverts", "Réglés", "Acceptés", "Inconnus")
-    names = ["at", "critical", "error", "warning", "info", "new", "open", "fixed", "waived", "unknown"]
-    frame = pd.DataFrame(
-        [(p.at, *p.counts.values(), p.new, p.open, p.fixed, p.waived, p.unknown) for p in points],
-        columns=names,
-    )
-    return Shown(name, table(name, "Constats par gravité à chaque passage", columns, rows), frame, len(rows))
 
 
 def csv_html(shown: Shown, stem: str) -> str:

@@ -29,6 +29,7 @@ from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.domains import domains
+from mssante_audit.verdicts.renewals import renewals
 
 _IDENTIFIER = re.compile(r"[0-9][0-9A-Z]{2,19}")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
@@ -134,6 +135,17 @@ class View:
             for domain in operator.domains:
                 bearers[domain.name].append(operator.id)
         return bearers
+
+    @cached_property
+    def moves(self) -> Mapping[str, pd.DataFrame]:
+        """The changes of certificates on the servers of each operator that has any, the last one first."""
+        told, rows = renewals(self.space), self.space.audited
+        whose = rows.drop_duplicates(["domain", "operator_id"]).groupby("domain")["operator_id"].agg(list)
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for at, names in enumerate(told["domains"]):
+            for operator in dict.fromkeys(one for name in names for one in whose.get(name, ())):
+                found[operator].append(at)
+        return {operator: told.iloc[own[::-1]].reset_index(drop=True) for operator, own in found.items()}
 
     @cached_property
     def fixed(self) -> list[dict[str, str]]:

@@ -322,6 +322,30 @@ def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime |
     return lists[-1]
 
 
+def list_of(
+    data: Path,
+    as_of: datetime | None,
+    anchors: Sequence[str | Path],
+    signer: str | None = None,
+    *,
+    recover: bool = False,
+    any_namespace: bool = False,
+) -> tuple[WhiteList, Archive | None]:
+    """Return the white list that `data` stands for and its archive, with what both are trusted by."""
+    anchors = (*anchors, *of_sample(data))
+    archive = find_archive(data, anchors, signer)
+    file = find_whitelist(data, archive, as_of)
+    kept = archive if archive and file.parent == archive.folder else None
+    whitelist = load_whitelist(
+        file,
+        recover=recover,
+        any_namespace=any_namespace,
+        anchors=kept.trusted if kept else anchors,
+        signer=signer,
+    )
+    return checked(whitelist, file) if kept else whitelist, archive
+
+
 def load_space(
     data: str | Path | None = None,
     *,
@@ -351,16 +375,10 @@ def load_space(
             return None
 
     folder = Path(data) if data is not None else resource("data/sample")
-    anchors = (*anchors, *of_sample(folder))
     instant = parse_instant(as_of)
-    archive = find_archive(folder, anchors, signer)
-    file = find_whitelist(folder, archive, instant)
-    trusted = archive.trusted if archive and file.parent == archive.folder else tuple(anchors)
-    whitelist = load_whitelist(
-        file, recover=recover, any_namespace=any_namespace, anchors=trusted, signer=signer
+    whitelist, archive = list_of(
+        folder, instant, anchors, signer, recover=recover, any_namespace=any_namespace
     )
-    if archive and file.parent == archive.folder:
-        checked(whitelist, file)
     register, limits = find_register(folder), thresholds or Thresholds()
     domains, since = whitelist.entries["domain"].tolist(), limits.oldest_observation(instant)
     unread: dict[str, str] | None = {} if lenient else None

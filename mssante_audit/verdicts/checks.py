@@ -19,7 +19,7 @@ from mssante_audit.space.scope import outside
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.mail import RECEIVES as RECEIVES
 from mssante_audit.verdicts.mail import Mail, mails
-from mssante_audit.verdicts.tls import tls_of
+from mssante_audit.verdicts.tls import receiving, tls_of
 from mssante_audit.whitelist.reliance import doubts
 
 RESULTS = ("ok", "warn", "fail", "unknown")
@@ -86,11 +86,11 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
                 codes[tls.grade] = codes[tls.grade] or [tls.cause]
             results[check], why[check] = next(((g, own) for g, own in codes.items() if own), ("ok", []))
         state = "unknown" if doubted else _state(results, why)
-        unseen = ["no_observation"] if space.observation is None else [mail.cause]
-        receives, why["receives"] = mail.receives, [] if mail.receives == "yes" else unseen
-        if tls and receives in ("yes", "degraded") and tls.grade in ("warn", "fail"):
-            receives, why["receives"] = ("no" if tls.grade == "fail" else "degraded"), [tls.cause]
-        found.append(Verdict(results, state, {check: own for check, own in why.items() if own}, receives))
+        whole = receiving(mail, tls)
+        cause = "no_observation" if space.observation is None else whole.cause
+        why["receives"] = [cause] if cause else []
+        why = {check: own for check, own in why.items() if own}
+        found.append(Verdict(results, state, why, whole.receives))
     return found
 
 

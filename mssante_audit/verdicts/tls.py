@@ -1,29 +1,35 @@
 """Whether a domain's mail servers present what its senders take, as far as they were seen.
 
-============== ======== =====================================================================================
-cause          grade    meaning
-============== ======== =====================================================================================
-               ok       every server was seen, lately, and is right: name, dates, chain; none is known
-                        to be revoked
-``tls-some``   warn     some are right, some are not
-``tls-none``   fail     none is, of those that were seen, and all were
-``tls-old``    unknown  what was seen is older than `observation_max_age_days`
-``tls-unseen`` unknown  a server was not seen, and those that were do not decide
-``tls-alone``  unknown  names and dates are right; no anchors were at hand to judge a chain by
-============== ======== =====================================================================================
+================ ======== ===================================================================================
+cause            grade    meaning
+================ ======== ===================================================================================
+                 ok       every server was seen, lately, and is right: name, dates, chain; none is known
+                          to be revoked
+``tls-none``     fail     none is, and all were seen
+``tls-some``     warn     one is not, others are or were not seen
+``tls-protocol`` warn     each that was seen is, but one speaks no TLS of today
+``tls-old``      unknown  what was seen is older than `observation_max_age_days`
+``tls-unseen``   unknown  a server was not seen, and those that were are right
+``tls-alone``    unknown  names and dates are right; no anchors were at hand to judge a chain by
+``tls-nobody``   unknown  the list does not have the domain, and so no name for its servers (`receive`)
+================ ======== ===================================================================================
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
-from mssante_audit.audits.certificates.presented import presented
-from mssante_audit.audits.certificates.servers import right
+from mssante_audit.audits.certificates.presented import Presented, Server, presented
+from mssante_audit.audits.certificates.servers import OLD, right
 from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.mail import Mail
 
-CAUSES = ("tls-none", "tls-some", "tls-old", "tls-unseen", "tls-alone")
+CAUSES = ("tls-none", "tls-some", "tls-protocol", "tls-old", "tls-unseen", "tls-alone", "tls-nobody")
 """What decides, where it is not ok."""
+_WORST = ("fail", "warn", "unknown", "ok")
 
 
 class Tls(NamedTuple):
@@ -34,21 +40,80 @@ class Tls(NamedTuple):
     cause: str = ""
 
 
+class Shown(NamedTuple):
+    """A mail server of a domain, as it was when it was last visited."""
+
+    server: Server
+    old: bool
+    """Whether that is too long ago to say anything of today."""
+    faults: tuple[str, ...]
+    """Why senders do not take its certificate: ``unreadable``, ``name`` (not listed), ``dates``, ``revoked``,
+    ``chain``."""
+
+
+class Wire(NamedTuple):
+    """What is known of a domain's servers, and of each of them."""
+
+    tls: Tls = Tls("unknown", "no_tls")
+    servers: tuple[Shown, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Mail hosts and addresses that no visit tells of."""
+
+
+def wire_of(space: TrustSpace) -> Wire:
+    """Return what is known of the servers of a space's one domain."""
+    if space.given("tls") is None:
+        return Wire()
+    if not space.domains:
+        return Wire(Tls("unknown", "tls-nobody"))
+    domain, tls = min(tls_of(space).items(), key=lambda one: _WORST.index(one[1].grade))
+    seen, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
+    shown = (Shown(one, one.at < oldest, tuple(_faults(seen, domain, one))) for one in seen.of[domain])
+    return Wire(tls, tuple(shown), tuple(seen.missing[domain]))
+
+
+def _faults(seen: Presented, domain: str, server: Server) -> Iterator[str]:
+    """Yield why senders do not take what a server presents (`right`)."""
+    chain = server.chain
+    if chain is None:
+        return
+    if chain.leaf.problem:
+        yield "unreadable"
+        return
+    if server.key not in seen.listed[domain]:
+        yield "name"
+    if not chain.leaf.in_time(server.at):
+        yield "dates"
+    if chain.status.said == "revoked":
+        yield "revoked"
+    elif chain.refused:
+        yield "chain"
+
+
 def tls_of(space: TrustSpace) -> dict[str, Tls]:
     """Return what is known of each domain's servers; empty without observations of DNS and of TLS."""
     seen, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
     found = {}
     for domain, servers in seen.of.items():
         told = [server for server in servers if server.outcome in TELLING]
-        fresh = [right(seen, domain, server) for server in told if server.at >= oldest]
-        whole = len(fresh) == len(servers) and not seen.missing[domain]
-        if len(set(fresh)) == 2:
-            found[domain] = Tls("warn", "tls-some")
-        elif fresh and whole and not fresh[0]:
-            found[domain] = Tls("fail", "tls-none")
-        elif fresh and whole:
+        lately = [server for server in told if server.at >= oldest]
+        wrong = [server for server in lately if not right(seen, domain, server)]
+        whole = bool(lately) and len(lately) == len(servers) and not seen.missing[domain]
+        if wrong:
+            none = whole and len(wrong) == len(lately)
+            found[domain] = Tls("fail", "tls-none") if none else Tls("warn", "tls-some")
+        elif any(server.protocol in OLD for server in lately):
+            found[domain] = Tls("warn", "tls-protocol")
+        elif whole:
             judged = all(server.chain and server.chain.state for server in told)
             found[domain] = Tls("ok") if judged else Tls("unknown", "tls-alone")
         else:
-            found[domain] = Tls("unknown", "tls-old" if len(fresh) < len(told) else "tls-unseen")
+            found[domain] = Tls("unknown", "tls-old" if len(lately) < len(told) else "tls-unseen")
     return found
+
+
+def receiving(mail: Mail, tls: Tls | None) -> Mail:
+    """Return whether mail arrives where the DNS leads it, once certificates have their say."""
+    if tls is None or mail.receives not in ("yes", "degraded") or tls.grade not in ("warn", "fail"):
+        return mail
+    return replace(mail, receives="no" if tls.grade == "fail" else "degraded", cause=tls.cause, facts={})

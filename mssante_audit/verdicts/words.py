@@ -100,6 +100,16 @@ SAID: Mapping[str, Mapping[str, str]] = {
         "edns": "silence, sauf sans EDNS",
         "dead": "sans adresse joignable",
         "unheard": "rien d’entendu qui décide",
+        "presented": "certificat présenté",
+        "no-starttls": "pas de STARTTLS",
+        "handshake-failed": "négociation TLS échouée",
+        "busy": "occupé",
+        "slow": "trop lent",
+        "garbage": "réponse qui n’est pas du SMTP",
+        "plaintext-injected": "texte en clair après STARTTLS",
+        "no-source": "non visité, sans adresse source de cette famille",
+        "lost": "certificat que le fichier n’a plus",
+        "unvisited": "pas encore visité",
     },
     "en": {
         "referral": "handed over to",
@@ -119,9 +129,19 @@ SAID: Mapping[str, Mapping[str, str]] = {
         "edns": "silence, unless asked without EDNS",
         "dead": "no address to reach it at",
         "unheard": "nothing heard that decides",
+        "presented": "certificate presented",
+        "no-starttls": "no STARTTLS",
+        "handshake-failed": "TLS handshake failed",
+        "busy": "busy",
+        "slow": "too slow",
+        "garbage": "an answer that is no SMTP",
+        "plaintext-injected": "plain text after STARTTLS",
+        "no-source": "not visited, no source address of that family",
+        "lost": "a certificate that the file has lost",
+        "unvisited": "not visited yet",
     },
 }
-"""Of `mssante_audit.verdicts.mail.Step.said`."""
+"""Of `mssante_audit.verdicts.mail.Step.said`, and of visits to mail servers."""
 
 _RECEIVING = {"fr": "Réception", "en": "Receiving"}
 _OUTSIDE = {"fr": "hors du périmètre du registre", "en": "outside the scope of the register"}

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import re
+import ssl
 import tracemalloc
 import warnings
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from click.testing import Result
 from conftest import PAYLOADS
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from lxml import html
 from smtplab import serving, tls
@@ -27,6 +28,7 @@ from typer.testing import CliRunner
 
 from mssante_audit.audits import audit, audit_all
 from mssante_audit.base.resources import resource
+from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.main import app
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.observe.dns.exchangers import addresses_of
@@ -35,11 +37,11 @@ from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.chain import MAX_NAMES, MAX_TEXT, judge, read_certificate
 from mssante_audit.observe.tls.observation import FORMAT, VERSION, load_tls
 from mssante_audit.observe.tls.run import Server, lines_of, servers_of
-from mssante_audit.observe.tls.visit import Visit
+from mssante_audit.observe.tls.visit import Visit, offers_of, visit
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.verdicts.domains import domains
-from tools.sample.certificates import Made, make
+from tools.sample.certificates import Key, Made, make
 from tools.sample.tls import ISSUING, ROOT
 
 AS_OF = "2026-03-03T06:00:00Z"
@@ -69,21 +71,22 @@ def named(text: str) -> Made:
     return Made(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER), key)
 
 
-def of(start: datetime, end: datetime) -> bytes:
-    return make("CN=dates.example,C=FR", ISSUING, start=start, days=(end - start).days).der
+def of(start: datetime, end: datetime) -> Made:
+    return make("CN=dates.example,C=FR", ISSUING, start=start, days=(end - start).days)
 
 
 GOOD = make("CN=mx.example,O=CH ALPHA,C=FR", ISSUING, start=START)
 SERIAL = GOOD.der.index(b"\xa0\x03\x02\x01\x02\x02") + 7
 FIRST, LAST = datetime(1950, 1, 1, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
-MANY = make("CN=many.example", ISSUING, names=tuple(f"h{number}.example" for number in range(10_000))).der
+MANY = make("CN=many.example", ISSUING, names=tuple(f"h{number}.example" for number in range(10_000)))
+LONG, AGES = named("<b>" * 20_000), of(FIRST, LAST)
 SHAPES = {
     "a negative serial": GOOD.der[:SERIAL] + bytes([GOOD.der[SERIAL] | 0x80]) + GOOD.der[SERIAL + 1 :],
-    "ten thousand names": MANY,
-    "a name of 60 kB": named("<b>" * 20_000).der,
-    "1950 to 9999": of(FIRST, LAST),
-    "over in 1950": of(FIRST, FIRST + timedelta(1)),
-    "not before 9999": of(LAST - timedelta(30), LAST),
+    "ten thousand names": MANY.der,
+    "a name of 60 kB": LONG.der,
+    "1950 to 9999": AGES.der,
+    "over in 1950": of(FIRST, FIRST + timedelta(1)).der,
+    "not before 9999": of(LAST - timedelta(30), LAST).der,
     "itself as its issuer, many times": GOOD.der,
 }
 BROKEN = {
@@ -203,6 +206,35 @@ def test_one_server_s_names_are_shown_on_their_own_line(tmp_path: Path) -> None:
         assert not UNSAFE.search(result.output)
         assert len(re.findall("^127.0.0.1 port", result.output, re.M)) == 1
         assert "\n192.88" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("case", "key", "outcome"),
+    [
+        ("a negative serial", GOOD.key, "presented"),
+        ("1950 to 9999", AGES.key, "presented"),
+        ("a name of 60 kB", LONG.key, "handshake-failed excessive message size"),  # OpenSSL takes 100 kB
+        ("ten thousand names", MANY.key, "handshake-failed excessive message size"),
+    ],
+)
+def test_a_server_that_presents_it_is_seen_or_unknown(
+    case: str, key: Key, outcome: str, tmp_path: Path
+) -> None:
+    files = GOOD.files(tmp_path)
+    files[0].write_text(ssl.DER_cert_to_PEM_cert(HOSTILE[case]))
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+    async def run() -> tuple[Visit, Result]:
+        async with serving({"127.0.0.1": tls(files)}) as port:
+            settings = ObserveTls(timeout=9)
+            seen = await visit("127.0.0.1", port, "", settings, offers_of(settings))
+            shown = ("observe", "tls", "--host", "127.0.0.1", "--port", str(port))
+            return seen, await asyncio.to_thread(call, *shown)
+
+    seen, shown = asyncio.run(run())
+    assert f"{seen.outcome} {seen.detail}".strip() == outcome
+    assert seen.chain == ((HOSTILE[case],) if outcome == "presented" else ())
+    assert shown.exit_code == 4, shown.output
 
 
 def test_the_page_holds_it_all_as_text(data: Path, tmp_path: Path) -> None:

@@ -19,9 +19,12 @@ from made_up import ALPHA, BETA_DN
 from made_up_dns import ALPHA_MX, BETA_MX, DELEGATED, REDIRECTED, Scene
 
 from mssante_audit.audits import audit_all, lacking, told_in_clear
+from mssante_audit.findings.registry import catalogue
+from mssante_audit.findings.templates import LANGUAGES
+from mssante_audit.findings.words import sentence
 from mssante_audit.observe.kinds import File
 from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.observation import FORMAT, VERSION
+from mssante_audit.observe.tls.observation import FORMAT, OUTCOMES, TELLING, VERSION
 from mssante_audit.observe.tls.run import Server, lines_of
 from mssante_audit.observe.tls.servers import merged
 from mssante_audit.observe.tls.visit import Visit
@@ -35,6 +38,8 @@ NAMES = (ALPHA_MX, BETA_MX, "mx2.alpha.example")
 ROOT = make("CN=AC RACINE FICTIVE,O=ESSAI,C=FR", ca=True, days=9_999)
 BETWEEN = make("CN=AC FICTIVE ORGANISATIONS,O=ESSAI,C=FR", ROOT, ca=True, days=9_999)
 OLD = make("CN=AC-CLASSE-4,O=GIP-CPS,C=FR", ROOT, ca=True, days=9_999)
+OLDER = make("CN=AC RACINE,O=GIP-CPS,C=FR", ca=True, days=9_999)
+LATER = make("CN=AC CLASSE-4,O=AUTRE,C=FR", OLDER, ca=True, days=9_999)
 FOREIGN = make("CN=AUTRE AC,O=AUTRE,C=FR", ca=True, days=9_999)
 OTHER_DN = "CN=autre.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"
 
@@ -56,6 +61,7 @@ class Wires:
     at: datetime = AT
     crls: list[Path] = field(default_factory=list)
     anchored: bool = True
+    anchors: list[Made] = field(default_factory=lambda: [ROOT, BETWEEN])
 
     def __post_init__(self) -> None:
         self.presents(ONE, GOOD, (ALPHA_MX,)).presents(TWO, BETA, (BETA_MX,))
@@ -92,7 +98,7 @@ class Wires:
         observed, aside = merged([File(file, self.at, lines[0])], [], self.at, self.at - timedelta(7))
         assert not aside
         anchors = self.tmp_path / "anchors.pem"
-        anchors.write_bytes(b"".join(one.certificate.public_bytes(Encoding.PEM) for one in (ROOT, BETWEEN)))
+        anchors.write_bytes(b"".join(one.pem for one in self.anchors))
         whitelist = replace(space.whitelist, anchors=(anchors, *self.crls) if self.anchored else ())
         return replace(space, whitelist=whitelist, observed={"tls": observed})
 
@@ -203,6 +209,10 @@ CASES: dict[str, tuple[Callable[[Wires], object], dict[str, list[tuple[int, ...]
         lambda w: w.presents(ONE, of(ALPHA["dn"], OLD), chain=(OLD,)),
         {"TLS_AUTHORITY_OLD": [(1,)]},
     ),
+    "an anchor of the authority before": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"], LATER), chain=(LATER,)).anchors.append(OLDER),
+        {"TLS_AUTHORITY_OLD": [(1,)]},
+    ),
     "a client's certificate": (
         lambda w: w.presents(ONE, of(ALPHA["dn"], usages=(CLIENT,))),
         {"TLS_USE_OTHER": [(1,)]},
@@ -304,6 +314,33 @@ def test_what_is_told_names_both_names_and_what_falls_silent(wires: Wires) -> No
     assert soon["domain"] == REDIRECTED
 
 
+@pytest.mark.parametrize("outcome", [one for one in OUTCOMES if one not in TELLING])
+def test_a_visit_that_tells_nothing_makes_its_server_unknown_and_says_why(outcome: str, wires: Wires) -> None:
+    wires.ends(ONE, Visit(outcome, "met"))
+    assert wires.found() == {"TLS_UNSEEN": [(1,)]}
+    space = wires.space()
+    told = domains(space, audit_all(space)).set_index("domain").loc[DELEGATED]
+    assert (told["tls"], told["receives"], told["why"]["tls"]) == ("unknown", "yes", ["tls-unseen"])
+    facts = wires.told()["facts"].iloc[0]
+    words = {sentence(catalogue()["TLS_UNSEEN"], "observed", facts, language) for language in LANGUAGES}
+    assert len(words) == len(LANGUAGES)
+    assert all(ONE in text for text in words)
+
+
+@pytest.mark.parametrize("days", [1, 0, -1])
+def test_a_renewal_under_another_name_is_told_as_one(days: int, wires: Wires) -> None:
+    new = of(OTHER_DN, start=MADE + timedelta(days))
+    wires.second_host().presents(THREE, new, (NAMES[2],))
+    told = wires.told().set_index("rule").loc["TLS_NAME_UNLISTED_SOME"]
+    assert told["facts"]["newer"] == (days > 0)
+    assert ("renouvellement" in told["observed"]) == (days > 0)
+    english = sentence(catalogue()["TLS_NAME_UNLISTED_SOME"], "observed", told["facts"], "en")
+    assert ("a renewal seems" in english) == (days > 0)
+    # One that is listed for others is a mistake rather than a renewal.
+    wires.presents(THREE, of(BETA_DN, start=MADE + timedelta(1)))
+    assert not wires.told().set_index("rule").loc["TLS_NAME_UNLISTED_SOME", "facts"]["newer"]
+
+
 STATES: dict[str, tuple[Callable[[Wires], object], str, str, list[str]]] = {
     "right": (lambda w: None, "ok", "yes", []),
     "none right": (lambda w: w.presents(ONE, of(OTHER_DN)), "fail", "no", ["tls-none"]),
@@ -314,6 +351,15 @@ STATES: dict[str, tuple[Callable[[Wires], object], str, str, list[str]]] = {
     "no STARTTLS": (lambda w: w.ends(ONE, Visit("no-starttls")), "fail", "no", ["tls-none"]),
     "not seen": (lambda w: w.ends(ONE, Visit("silent")), "unknown", "yes", []),
     "one not seen": (lambda w: w.second_host(), "unknown", "yes", []),
+    "one wrong, one not seen": (
+        lambda w: w.second_host().presents(ONE, of(OTHER_DN)), "fail", "degraded", ["tls-some"],
+    ),
+    "TLS 1.1": (
+        lambda w: w.presents(ONE, of(ALPHA["dn"]), protocol="TLSv1.1"), "fail", "degraded", ["tls-protocol"],
+    ),
+    "TLS 1.1, none right": (
+        lambda w: w.presents(ONE, of(OTHER_DN), protocol="TLSv1.1"), "fail", "no", ["tls-none"],
+    ),
     "soon to expire": (
         lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT, days=9)), "warn", "yes", [],
     ),

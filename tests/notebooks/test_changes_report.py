@@ -7,9 +7,11 @@ import re
 from pathlib import Path
 from shutil import copytree
 
+import pandas as pd
 import pytest
 from cells import shown
 from lxml import html as lxml_html
+from tlsmade import write_before
 
 from mssante_audit.archive.changes import KINDS
 from mssante_audit.archive.history import bring_up_to_date
@@ -19,10 +21,12 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.report.collection import collection
 from mssante_audit.report.names import KINDS as NAMES
+from mssante_audit.report.results import limits
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.chronicle import Chronicle, chronicle
 from mssante_audit.space.story import worded_changes, worded_events
 from mssante_audit.space.trust import TrustSpace, load_space
+from mssante_audit.verdicts.renewals import renewals
 
 AS_OF = "2026-03-03T06:00:00Z"
 
@@ -229,3 +233,18 @@ def test_a_deleted_list_is_as_if_it_had_never_been_kept(tmp_path: Path) -> None:
     story = chronicle(load_space(tmp_path, as_of=AS_OF))
     assert len(story.steps) == 3
     assert story.ages["first_seen"].min().date().isoformat() == "2025-11-03"
+
+
+def test_certificates_that_changed_stand_beside_what_changed_in_the_list(tmp_path: Path) -> None:
+    data = Path(copytree(resource("data/sample"), tmp_path / "data"))
+    write_before(load_space(data, as_of=AS_OF), data, "CN=<b>x,C=FR")
+    space = load_space(data, as_of=AS_OF)
+    given = {"space": space, "row_limit": 5, "chosen": limits(space, None, None, None)}
+    times = chronicle(space).counts.set_index("time")
+    page = lxml_html.fromstring(shown("changes", "tls", lists=times, **given).text)
+    rows = [[cell.text_content() for cell in row.xpath("td")] for row in page.xpath("//tbody/tr")]
+    assert len(rows) == 5 < len(renewals(space))
+    assert {row[3] for row in rows} == {"autre nom"}
+    assert {row[5] for row in rows} == set(renewals(space)["before"])
+    none = shown("changes", "tls", lists=times.reindex([pd.Timestamp(space.as_of)]), **given)
+    assert "Aucun changement de certificat" in none.text

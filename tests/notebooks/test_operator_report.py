@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
+from statistics import median
 
 import nbformat
 import pytest
@@ -76,12 +77,17 @@ def test_nothing_of_any_other_operator_of_the_sample(space, operators):
 def test_nothing_of_any_other_operator_of_the_real_list(real_run):
     space = load_space(real_run.out.parent / "data", as_of="2025-03-01")
     has = belonging(space)
-    sizes = space.audited.groupby("operator_id")["domain"].nunique().sort_values(ascending=False)
+    by_size = space.audited.groupby("operator_id")["domain"].nunique().sort_values(ascending=False).index
     grave = survey(space).findings
-    chosen = {*sizes.index[:6], *sizes.index[::40], *grave["operator_id"].unique()[:12]} & {*sizes.index}
+    chosen = {*by_size[:6], *by_size[::40], *grave["operator_id"].unique()[:12]} & {*by_size}
+    sizes = {}
     for operator_id in sorted(chosen):
-        for suffix, text in written_for(space, operator_id).items():
+        texts = written_for(space, operator_id)
+        sizes[operator_id] = len(texts[".html"].encode())
+        for suffix, text in texts.items():
             assert leaks(text, has, operator_id) == [], (operator_id, suffix)
+    few = [sizes[operator_id] for operator_id in by_size[::40]]  # of every size, as all operators are
+    assert median(few) <= 120_000
 
 
 def test_contacts_shown_are_the_operators_own():

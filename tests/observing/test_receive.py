@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dns.message
 import dns.rdatatype
 import pytest
 from dnslab import Script, Scripted, reply, send
 from dnsscripts import OPERATOR, PARENT, parent
+from made_up import ALPHA, xml_of
 from typer.testing import CliRunner
 
-from mssante_audit.base.errors import ParameterError
+from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.base.french import NBSP
 from mssante_audit.cli.main import app
 from mssante_audit.observe.dns.run import NetworkError
+from mssante_audit.observe.kinds import default_path
+from mssante_audit.observe.lines import instant
+from mssante_audit.observe.tls.observation import FORMAT, VERSION
+from mssante_audit.observe.tls.run import Server, lines_of
+from mssante_audit.observe.tls.visit import Visit
+from tools.sample.certificates import Made, make
 
 SECOND, RESOLVER, NOBODY = "127.0.55.3", "127.0.55.4", "127.0.55.99"
 DOMAIN = "ch-alpha.mssante.fr"
 NAMES = {"ns1.op.example": OPERATOR, "ns2.op.example": SECOND}
 SOA = f"{DOMAIN} SOA ns1.op.example. h.op.example. 1 3600 600 86400 300"
+
+LATELY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(10)
 
 Serve = Callable[..., Scripted]
 
@@ -155,3 +168,107 @@ def test_what_is_no_name_is_refused(port: int, domain: str) -> None:
 def test_without_a_server_of_the_parent_nothing_is_said(port: int) -> None:
     with pytest.raises(NetworkError):
         run(port)
+
+
+# -- what the mail servers presented ------------------------------------------------------------------------
+
+LISTED = dict(ALPHA, domain=DOMAIN)
+WITH_TLS = {"mx": "192.0.2.25", "mx2": "192.0.2.26"}
+ROOT = make("CN=AC RACINE FICTIVE,O=ESSAI,C=FR", ca=True, start=LATELY, days=99)
+
+
+def own(**more: Any) -> Made:
+    """A certificate of the name listed, valid now."""
+    return make(**({"subject": ALPHA["dn"], "issuer": ROOT, "start": LATELY, "days": 90} | more))
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Callable[..., list[str]]:
+    """Write a list and what servers of `WITH_TLS` presented, and return the options that name them."""
+
+    def lay(*servers: Made | None, days: int = 1, anchors: bool = True, **row: str) -> list[str]:
+        seen = {address: one and [one] for address, one in zip(WITH_TLS.values(), servers, strict=False)}
+        (tmp_path / "list.xml").write_bytes(xml_of(LISTED | row))
+        if servers:
+            at, written = datetime.now(UTC) - timedelta(days), set[str]()
+            lines: list[dict[str, Any]] = [
+                {"format": FORMAT, "version": VERSION, "at": instant(at), "dns": ""}
+            ]
+            for address, chain in seen.items():
+                told = (
+                    Visit("presented", protocol="TLSv1.3", chain=tuple(c.der for c in chain))
+                    if chain
+                    else Visit("busy")
+                )
+                lines += lines_of(Server(address, 25, (f"host.{address}",)), told, at, 1, written)
+            file = default_path(tmp_path, at, "tls")
+            file.parent.mkdir()
+            file.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in lines).encode()))
+        (tmp_path / "root.pem").write_bytes(ROOT.pem)
+        return [f"--data={tmp_path}", *([f"--anchors={tmp_path / 'root.pem'}"] if anchors else [])]
+
+    return lay
+
+
+@pytest.mark.parametrize(
+    ("servers", "more", "code", "receives", "cause", "tls"),
+    [
+        ((own(), own()), {}, 0, "yes", "", "ok "),
+        ((own(), own()), {"anchors": False}, 0, "yes", "", "unknown tls-alone"),
+        ((own(), own(subject="CN=x,C=FR")), {}, 1, "degraded", "tls-some", "warn tls-some"),
+        ((own(issuer=None),) * 2, {}, 1, "no", "tls-none", "fail tls-none"),
+        ((own(start=LATELY - timedelta(90), days=2),) * 2, {}, 1, "no", "tls-none", "fail tls-none"),
+        ((own(), None), {}, 0, "yes", "", "unknown tls-unseen"),
+        ((own(subject="CN=x,C=FR"), None), {}, 1, "degraded", "tls-some", "warn tls-some"),
+        ((own(),), {}, 0, "yes", "", "unknown tls-unseen"),
+        ((own(issuer=None),) * 2, {"days": 8}, 0, "yes", "", "unknown tls-old"),
+        ((own(),) * 2, {"domain": "autre.mssante.fr"}, 0, "yes", "", "unknown tls-nobody"),
+        ((own(),) * 2, {"domain": DOMAIN.upper()}, 0, "yes", "", "ok "),
+        ((), {}, 0, "yes", "", "unknown no_tls"),
+    ],
+)  # fmt: skip
+def test_certificates_have_their_say_as_they_have_in_domains(
+    port: int, delegated: Callable[..., None], beside: Callable[..., list[str]],
+    servers: tuple[Made | None, ...], more: dict[str, Any], code: int, receives: str, cause: str, tls: str,
+) -> None:  # fmt: skip
+    delegated(*(operator("10 mx.op.example.", "20 mx2.op.example."),) * 2, **WITH_TLS)
+    options = beside(*servers, **more)
+    status, text = run(port, *options, "--format", "json")
+    told = json.loads(text)
+    assert (status, told["receives"], told["cause"]) == (code, receives, cause)
+    assert f"{told['tls']} {told['tls_cause']}" == tls
+    assert (told["dns"], told["mail"]) == ("ok", "ok")
+
+
+def test_each_server_is_told_with_its_age_and_what_is_wrong(
+    port: int, delegated: Callable[..., None], beside: Callable[..., list[str]]
+) -> None:
+    delegated(*(operator("10 mx.op.example.", "20 mx2.op.example."),) * 2, **WITH_TLS)
+    options = beside(own(), own(subject="CN=x,C=FR", issuer=None), days=3)
+    for language, (seen, refused, name, chain) in {
+        "fr": ("il y a 3 jours", "refusé", "nom qui n’est pas inscrit", "d’aucune autorité connue"),
+        "en": ("3 days ago", "refused", "a name that is not listed", "of no authority known here"),
+    }.items():
+        lines = run(port, *options, "--lang", language)[1].replace(NBSP, " ").splitlines()
+        assert lines[0] == f"{DOMAIN}: degraded (tls-some)"
+        right, wrong = lines[lines.index("") + 1 :][-2:]
+        assert all(part in right for part in ("192.0.2.25", ALPHA["dn"], seen))
+        assert refused not in right
+        assert all(part in wrong for part in ("192.0.2.26", "CN=x,C=FR", seen, refused, name, chain))
+
+
+def test_a_certificate_s_name_steers_no_terminal_and_makes_no_line(
+    port: int, delegated: Callable[..., None], beside: Callable[..., list[str]]
+) -> None:
+    delegated(*(operator("10 mx.op.example."),) * 2, mx="192.0.2.25")
+    options = beside(own(subject="CN=x\\0a- mx.op.example\\1b[31m \\e2\\80\\aey,C=FR"))
+    for more in ((), ("--format", "json")):
+        text = run(port, *options, *more)[1]
+        assert "CN=x" in text
+        assert not {"\x1b", "\u202e"} & set(text)
+        assert not [line for line in text.splitlines() if line.startswith("- mx.op.example")]
+
+
+def test_a_list_that_is_not_there_is_told_before_anybody_is_asked(port: int, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no white list here"):
+        run(port, f"--data={tmp_path}")

@@ -264,6 +264,34 @@ def test_a_run_visits_each_address_once_and_again_only_where_nothing_was_told(
     assert asked["hosts"].iloc[0] == ("mx1.example", "mx2.example")
 
 
+@pytest.mark.parametrize(("source", "other"), [("127.0.0.1", "::1"), ("::1", "127.0.0.1")])
+def test_a_server_of_another_family_than_the_address_to_come_from_is_not_asked_and_not_silent(
+    source: str, other: str, chain: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "tls.jsonl.gz"
+    asked: list[Wire] = []
+
+    async def script(wire: Wire) -> None:
+        asked.append(wire)
+        await tls(chain)(wire)
+
+    def go(port: int) -> Summary:
+        return run(
+            servers_of({"mx.example": [source, other]}, port),
+            out,
+            ObserveTls(timeout=5, pause=9.0, source_address=source),
+        )
+
+    summary = with_servers({source: script, other: script}, go)
+    assert summary.outcomes == {"presented": 1, "no-source": 1}
+    assert len(asked) == 1
+    assert summary.visits == 2, "it is not tried again"
+    visits = load_tls(out).visits.set_index("address")
+    assert visits.loc[other, ["outcome", "detail"]].tolist() == [
+        "no-source", "not visited: no source address of that family"
+    ]  # fmt: skip
+
+
 def test_one_that_was_busy_is_seen_later_in_the_same_run(chain: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "tls-1.jsonl.gz"
     turns = {"127.0.0.1": [saying("421 later\n"), tls(chain)],
@@ -465,6 +493,8 @@ def test_one_host_is_looked_at_and_nothing_is_kept(
     result = with_servers({"127.0.0.1": tls(files)}, go)
     assert (result.exit_code, told in result.output) == (status, True), result.output
     assert "CN=mx.example,C=FR" in result.output
+    behind = "sent with it: CN=AC FICTIVE,O=ESSAI,C=FR, issued by CN=AC FICTIVE,O=ESSAI,C=FR"
+    assert (behind in result.output) == sent
 
 
 def test_a_host_that_tells_nothing_is_unknown_and_one_without_starttls_is_wrong() -> None:

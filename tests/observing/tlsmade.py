@@ -12,9 +12,10 @@ from typing import Any
 
 from mssante_audit.observe.dns.exchangers import addresses_of
 from mssante_audit.observe.dns.view import view_of
+from mssante_audit.observe.kinds import default_path
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import FORMAT, VERSION
-from mssante_audit.observe.tls.run import lines_of, servers_of
+from mssante_audit.observe.tls.run import Server, lines_of, servers_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
 from tools.sample.certificates import make
@@ -31,6 +32,19 @@ def write_tls(space: TrustSpace, folder: Path, payloads: Sequence[str]) -> Path:
         other.unlink()
     file.write_bytes(gzip.compress(lines.encode(), mtime=0))
     return file
+
+
+def write_before(space: TrustSpace, folder: Path, name: str) -> None:
+    """Write that a month before each server that presents a certificate had one called `name`."""
+    seen, at = space.observed["tls"].servers, space.as_of - timedelta(30)
+    own, written = make(name, days=9, start=at), set[str]()
+    lines: list[dict[str, Any]] = [{"format": FORMAT, "version": VERSION, "at": instant(at), "dns": "dns-x"}]
+    told = seen[seen["not_after"].notna()]
+    for address, port, hosts in zip(told["address"], told["port"], told["hosts"], strict=True):
+        then = Visit("presented", protocol="TLSv1.3", cipher="X", chain=(own.der,))
+        lines += lines_of(Server(address, port, hosts), then, at, 1, written)
+    file = default_path(folder, at, "tls")
+    file.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in lines).encode(), mtime=0))
 
 
 def _lines(space: TrustSpace, payloads: Sequence[str]) -> Iterator[dict[str, Any]]:

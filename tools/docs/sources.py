@@ -19,7 +19,7 @@ from mssante_audit.report.reprs import examples
 ROOT = Path(__file__).parents[2]
 
 READERS = {
-    "The analyst": ("cookbook", "data", "domains", "snapshot", "verdicts", "rules/index", "api"),
+    "The analyst": ("cookbook", "gallery", "data", "domains", "snapshot", "verdicts", "rules/index", "api"),
     "The scheduled job": ("schedule", "archive", "observing", "mailboxes", "tls"),
     "The reader": ("site", "explorer"),
     "The operator": ("dossiers", "declarations"),
@@ -54,13 +54,14 @@ def rule_page(rule: Rule, body: str) -> str:
         "Check": rule.check or "none: it changes no verdict",
         "Audit": rule.audit or "any",
         "Looks at": listing(["the white list", *looks]),
+        "Since": f"version {rule.since}" if rule.since else "",
     }
     lines = [
         f"# {literal(rule.title_en)}",
         f"`{rule.code}` – {literal(rule.title_fr)}",
         "| | |\n| --- | --- |",
     ]
-    lines[-1] += "".join(f"\n| {name} | {literal(told)} |" for name, told in facts.items())
+    lines[-1] += "".join(f"\n| {name} | {literal(told)} |" for name, told in facts.items() if told)
     lines += ["## Why it matters", literal(rule.why_en), "## What to do", literal(rule.remedy_en)]
     found = examples(rule.audit, "en").get(rule.code) if audit else None
     if found:

@@ -29,7 +29,7 @@ from tools.sample.mailboxes import BEFORE, EXTRACTION, build_mailboxes
 from tools.sample.operators import Operator
 from tools.sample.signing import sign
 from tools.sample.space import GENERATED_AT, Row, Truth, clean_space, stamp, whitelist_chunks
-from tools.sample.tls import ISSUING, ROOT, TLS, build_tls
+from tools.sample.tls import CRL, ISSUING, ROOT, TLS, build_tls
 from tools.sample.variants import VARIANTS, make_chains
 
 SAMPLE_AS_OF = datetime(2026, 3, 3, 6, 0, tzinfo=UTC)
@@ -37,7 +37,7 @@ SAMPLE_AS_OF = datetime(2026, 3, 3, 6, 0, tzinfo=UTC)
 LIST_FILE = "listeblanchemssante.xml.gz"
 DEFECT_COLUMNS = ("file", "rule", "domain", "operator_id", "rows")
 TOP_LEVEL = frozenset(
-    {LIST_FILE, REGISTER, "anchors", "variants", "registers", "observations", "archive"}
+    {LIST_FILE, REGISTER, "anchors", "variants", "registers", "observations", "crls", "archive"}
     | {"events.csv", "defects.csv", "README.md", EXTRACTION, BEFORE, "extractions"}
 )
 """What a sample's folder holds, and nothing else."""
@@ -48,8 +48,8 @@ PARTIAL = "registers/partial"
 README = """\
 # A made-up trust space
 
-Everything here is invented by `mssante_audit/sample.py` from the seed {seed}, and written by
-`mssante-audit sample FOLDER`: places, structures, identifiers (shape and check digit right, ranges not
+Everything here is invented by `tools/sample` from the seed {seed}, and written by
+`python -m tools.sample FOLDER`: places, structures, identifiers (shape and check digit right, ranges not
 attributed), e-mail domains (`.example`), phone numbers (ranges that ARCEP keeps for fiction). No list, person
 or structure is real. One address is at a real provider, where nobody can have one so short: a rule is about
 such providers. Audit it as of {as_of}, with `anchors/` to trust.
@@ -64,6 +64,7 @@ such providers. Audit it as of {as_of}, with `anchors/` to trust.
 | `registers/` | the same register as XLSX, JSON and JSON Lines; one of its declarations as a PDF form |
 | `registers/partial/` | the same, with a `scope.toml`: what others have listed is outside |
 | `observations/` | what DNS and mail servers, made up, said of these domains a day before |
+| `crls/` | what the mail servers' authority has revoked |
 | `Extraction_Correspondance_MSSante_….txt` | the public extraction of the mailboxes, and the one before it |
 | `extractions/` | one that was cut in the middle |
 | `defects.csv` | the truth: which rule must fire where, for each of these files, and nothing else |
@@ -192,6 +193,7 @@ def sample_files(seed: int = 0) -> dict[str, bytes]:
     truths += dns.truths(OBSERVATION)
     tls = build_tls(dns, sample.rows)
     files[TLS] = tls.observation()
+    files[CRL] = tls.crl()
     truths += tls.truths(TLS)
     directory = build_mailboxes(load_whitelist(whitelist_xml(sample)).entries, sample.operators)
     files |= directory.files()

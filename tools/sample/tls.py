@@ -14,6 +14,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import FORMAT, VERSION
@@ -26,6 +30,7 @@ from tools.sample.space import Row, Truth
 
 SEEN_AT = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 TLS = "observations/tls-2026-03-02T070000Z.jsonl.gz"
+CRL = "crls/servers.crl"
 _START = datetime(2020, 1, 1, tzinfo=UTC)
 _YEARS = 1096
 """Days that a server's certificate is valid."""
@@ -80,6 +85,7 @@ class SampleTls:
     """Mail hosts with another beside them, whose name is listed for all their domains."""
     truth: list[tuple[str, list[int]]] = field(default_factory=list)
     """Rule, rows."""
+    revoked: list[Made] = field(default_factory=list)
 
     def domains(self, *hosts: str) -> list[str]:
         """Return the domains of the servers that these names lead to."""
@@ -123,6 +129,17 @@ class SampleTls:
         """Return the observation file; the same servers give the same bytes."""
         lines = "".join(f"{json.dumps(one)}\n" for one in self._lines())
         return gzip.compress(lines.encode(), mtime=0)
+
+    def crl(self) -> bytes:
+        """Return the revocation list of the servers' authority; the same servers give the same bytes."""
+        issuer = ISSUING.certificate.subject
+        made = x509.CertificateRevocationListBuilder(issuer, SEEN_AT - timedelta(1), SEEN_AT + timedelta(6))
+        for one in self.revoked:
+            entry = x509.RevokedCertificateBuilder(one.certificate.serial_number, SEEN_AT - timedelta(9))
+            lost = x509.CRLReason(x509.ReasonFlags.key_compromise)
+            made = made.add_revoked_certificate(entry.add_extension(lost, critical=False).build())
+        signed = made.sign(ISSUING.key, hashes.SHA256(), ecdsa_deterministic=True)
+        return signed.public_bytes(Encoding.DER)
 
     def _lines(self) -> Iterator[dict[str, object]]:
         source = OBSERVATION.rpartition("/")[2]
@@ -258,7 +275,16 @@ def _servers(tls: SampleTls) -> None:
     tls.present(busy, f"{BACKUP}{host}")
 
 
-DEFECTS: tuple[Callable[[SampleTls], None], ...] = (_dates, _one_key, _chains, _weak, _servers)
+def _revoked(tls: SampleTls) -> None:
+    """Have a certificate that its authority revoked."""
+    host = tls.take()
+    own = tls.certified(host, start=SEEN_AT - timedelta(100), sound=False)
+    tls.present(own, *_both(host))
+    tls.revoked += [own.own] if own.own else []
+    tls.record("TLS_REVOKED", host)
+
+
+DEFECTS: tuple[Callable[[SampleTls], None], ...] = (_dates, _one_key, _chains, _weak, _servers, _revoked)
 
 
 def _both(host: str) -> tuple[str, str]:

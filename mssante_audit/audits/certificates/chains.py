@@ -54,7 +54,7 @@ def _of_certificate(seen: Presented, servers: list[Server]) -> Iterator[Finding]
         told.append((RULES[chain.state], {}))
     if (status := chain.status).said == "revoked":
         told.append(("TLS_REVOKED", {n: getattr(status, n) for n in ("since", "reason", "file", "made")}))
-    if any(word in leaf.issuer for word in OLD_AUTHORITY):
+    if any(word in f"{leaf.issuer} {chain.anchor}" for word in OLD_AUTHORITY):
         told.append(("TLS_AUTHORITY_OLD", {}))
     if leaf.key == "RSA" and leaf.bits < SMALLEST_RSA:
         told.append(("TLS_KEY_SMALL", {"bits": leaf.bits}))

@@ -26,6 +26,7 @@ def name_findings(space: TrustSpace) -> Iterator[Finding]:
 def _not_listed(seen: Presented, owners: dict[str, str]) -> Iterator[Finding]:
     """Names presented that the list does not have for the domain: alone, or beside one that it has."""
     found: dict[tuple[str, str], tuple[str, list[str], dict[str, Server]]] = {}
+    newer: set[str] = set()
     for domain, servers in seen.told():
         wrong = [server for server in servers if server.key not in seen.listed[domain]]
         rule = "TLS_NAME_UNLISTED" if len(wrong) == len(servers) else "TLS_NAME_UNLISTED_SOME"
@@ -33,6 +34,8 @@ def _not_listed(seen: Presented, owners: dict[str, str]) -> Iterator[Finding]:
             _, domains, own = found.setdefault((rule, server.key), (server.subject, [], {}))
             domains.append(domain)
             own[server.address] = server
+            if any(_later(server, other) for other in servers if other not in wrong):
+                newer.add(server.key)
     for (rule, key), (subject, domains, own) in found.items():
         names = list(dict.fromkeys(domains))
         wanted = dict.fromkeys(text for d in names for texts in seen.listed[d].values() for text in texts)
@@ -49,8 +52,15 @@ def _not_listed(seen: Presented, owners: dict[str, str]) -> Iterator[Finding]:
                 "more": max(0, len(wanted) - MOST),
                 "whose": "own" if theirs & mine else "other" if theirs else "",
                 "owner": owners.get(min(theirs - mine), "") if theirs - mine else "",
+                "newer": rule == "TLS_NAME_UNLISTED_SOME" and key in newer and not theirs,
             },
         )
+
+
+def _later(one: Server, other: Server) -> bool:
+    """Whether the certificate of a server began after that of another."""
+    starts = [server.leaf and server.leaf.not_before for server in (one, other)]
+    return bool(starts[0] and starts[1] and starts[0] > starts[1])
 
 
 def _spelt(seen: Presented) -> Iterator[Finding]:

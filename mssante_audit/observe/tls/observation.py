@@ -51,9 +51,10 @@ FORMAT = "mssante-audit tls observation"
 VERSION = 1
 OUTCOMES = (
     "presented", "no-starttls", "handshake-failed", "busy", "refused", "silent", "slow", "garbage",
-    "plaintext-injected",
+    "plaintext-injected", "no-source",
 )  # fmt: skip
-"""Every way a visit can end; only the first two say something of the server's certificate."""
+"""Every way a visit can end; only the first two say something of the server's certificate. The last was none:
+the server's address is of another family than the one to come from."""
 TELLING = OUTCOMES[:2]
 MAX_CERTIFICATE = 1 << 20
 """Bytes of DER that are kept of one certificate."""

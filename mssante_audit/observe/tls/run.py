@@ -222,7 +222,7 @@ class _Run:
             waiting = iter(todo)
             works = (self._work(waiting, attempt, writer) for _ in range(min(at_once, len(todo))))
             await asyncio.gather(*works)
-            todo = [one for one in todo if self.last[one] not in TELLING]
+            todo = [one for one in todo if self.last[one] not in (*TELLING, "no-source")]
 
     async def _work(self, waiting: Iterator[Server], attempt: int, writer: Writer) -> None:
         for server in waiting:

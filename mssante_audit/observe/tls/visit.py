@@ -115,6 +115,8 @@ async def _connect(
     address: str, port: int, settings: ObserveTls
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     source = (settings.source_address, 0) if settings.source_address else None
+    if source and (":" in address) != (":" in source[0]):
+        raise _Ended("no-source", "not visited: no source address of that family")
     try:
         async with asyncio.timeout(settings.timeout):
             return await asyncio.open_connection(address, port, local_addr=source, limit=MAX_REPLY)
@@ -226,8 +228,7 @@ class _Talk:
                     await self._send_out(tls)
                 raise _Ended("handshake-failed", _alert(error)) from None
             else:
-                await self._send_out(tls)
-                return
+                return  # what is left to send goes with the EHLO
 
     async def _send_out(self, tls: SSL.Connection) -> None:
         with suppress(SSL.WantReadError):
@@ -300,8 +301,9 @@ class _Talk:
     async def _write_raw(self, data: bytes) -> None:
         try:
             self._writer.write(data)
-            async with asyncio.timeout(self._settings.timeout):
-                await self._writer.drain()
+            if self._writer.transport.get_write_buffer_size():  # not all went out at once
+                async with asyncio.timeout(self._settings.timeout):
+                    await self._writer.drain()
         except TimeoutError:
             raise _Ended("slow", "it takes nothing that is sent") from None
         except OSError as error:

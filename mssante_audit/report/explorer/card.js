@@ -33,13 +33,15 @@ const story = (row) => {
   const { lists, rows: told } = data.history, own = told[row];
   const seen = texts[rows.observed[row]], method = texts[rows.method[row]];
   const dns = seen ? say("asked", { day: day(seen), method: words.methods[method] ?? method }) : words.never;
-  if (!lists.length) return listOf([words.no_history, dns]);
-  if (!own) return listOf([words.unlisted, dns]);
+  const moves = (data.moves[row] ?? []).map(([host, at, kind, order, spare]) => bdi(say("moved", { host: texts[host], day: day(texts[at]),
+    kind: words.moves[texts[kind]], order: words.orders[texts[order]] ?? "", left: count(spare < 0 ? "late" : "spare", Math.abs(spare)) })));
+  if (!lists.length) return listOf([words.no_history, ...moves, dns]);
+  if (!own) return listOf([words.unlisted, ...moves, dns]);
   const [first, ...steps] = own;
   const changes = steps.map(([at, bits]) => say("changed", { day: day(lists[at]),
     what: Object.values(words.changes).filter((_, bit) => bits & 1 << bit).join(", ") }));
   return listOf([say(first ? "listed_since" : "listed_before", { day: day(lists[first]) }),
-    ...(changes.length ? changes : [words.no_changes]), dns]);
+    ...(changes.length ? changes : [words.no_changes]), ...moves, dns]);
 };
 const drawCard = () => {
   const card = $("card"), row = place.get(view.domain);

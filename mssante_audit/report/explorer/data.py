@@ -25,6 +25,7 @@ from mssante_audit.values.person import Person, masks, unnamed
 from mssante_audit.verdicts.checks import RECEIVES, RESULTS, STATES
 from mssante_audit.verdicts.domains import domains_touched
 from mssante_audit.verdicts.presented import expiries
+from mssante_audit.verdicts.renewals import renewals
 from mssante_audit.verdicts.words import causes, reason
 
 TEXT = 300
@@ -76,7 +77,7 @@ def explorer_data(
         ``rows``: columns, a value a domain, the worst first and of these the one with most mailboxes; what is
         no number of its own is the place of something in ``texts``, ``whys``, ``findings``. ``facets``: what
         is filtered by, each with ``key``, ``values``, ``names`` and ``column``, the place of each domain's
-        value. ``presented`` and ``history``: by the place of a row, for those that have one.
+        value. ``presented``, ``moves`` and ``history``: by the place of a row, for those that have one.
     """
     boxes = domains["mailboxes"].fillna(0).astype("int64")
     ranks = domains["state"].map(WORST_FIRST.index)
@@ -108,6 +109,7 @@ def explorer_data(
         "rows": rows,
         "findings": told,
         "presented": _presented(space, names, texts),
+        "moves": _moves(space, names, texts),
         "history": _history(space, names),
         "contacts": any(any(rows[column]) for column in CONTACTS),  # a snapshot to hand on has none
         "texts": texts.values,
@@ -261,6 +263,17 @@ def _presented(space: TrustSpace, names: Sequence[str], texts: _Once) -> dict[in
             until = f"{told['until']:%Y-%m-%d}"
             values = [texts(_cut(told["host"])), texts(_cut(told["name"])), texts(until), told["days"]]
             found[places[told["domain"]]].append(values)
+    return found
+
+
+def _moves(space: TrustSpace, names: Sequence[str], texts: _Once) -> dict[int, list[list[int]]]:
+    """Return for each row whose servers' certificates changed: host, day, kind, order, days to spare."""
+    places = {name: place for place, name in enumerate(names)}
+    found: defaultdict[int, list[list[int]]] = defaultdict(list)
+    for told in renewals(space).to_dict("records"):
+        parts = (told["host"], f"{told['at']:%Y-%m-%d}", told["kind"], told["order"])
+        for name in places.keys() & set(told["domains"]):
+            found[places[name]].append([*(texts(_cut(part)) for part in parts), told["spare"]])
     return found
 
 

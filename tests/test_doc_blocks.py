@@ -1,0 +1,136 @@
+"""Every block of code in README and docs/ is run, or held to the program; a new one must be, too.
+
+`make docs` runs those of docs/gallery.md, and these tests as well.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import metadata
+from pathlib import Path
+from shutil import copy, copytree
+
+import duckdb
+import pytest
+from conftest import SAMPLE_AS_OF
+from typer.testing import CliRunner
+
+from mssante_audit.archive.history import bring_up_to_date
+from mssante_audit.archive.store import open_archive
+from mssante_audit.base.resources import resource
+from mssante_audit.cli.main import app
+from mssante_audit.declarations.headings import read_mapping
+from mssante_audit.declarations.scope import read_scope
+from mssante_audit.nightly import metrics
+from mssante_audit.nightly.config import load_config
+from mssante_audit.snapshot.make import make_snapshot
+from mssante_audit.space.trust import load_space
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [
+    (str(page.relative_to(ROOT)), kind, code)
+    for page in PAGES
+    for kind, code in re.findall(r"^```(\w+)\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+]
+
+ELSEWHERE = {
+    ("README.md", "toml"): "tests/test_readme_audit.py",
+    ("docs/architecture.md", "mermaid"): "tests/test_architecture.py",
+    ("docs/archive.md", "python"): "tests/test_archive_doc.py",
+    ("docs/archive.md", "sql"): "tests/test_archive_doc.py",
+    ("docs/archive.md", "toml"): "tests/test_archive_doc.py",
+    ("docs/observing.md", "json"): "tests/observing/test_observing_doc.py",
+    ("docs/site.md", "python"): "tests/test_site.py",
+    **dict.fromkeys(
+        (("docs/schedule.md", kind) for kind in ("crontab", "text", "toml", "yaml")),
+        "tests/nightly/test_schedule_doc.py",
+    ),
+}
+"""By page and kind, the tests that have these blocks."""
+
+
+def blocks(*kinds: str) -> list[tuple[str, str]]:
+    own = [(page, code) for page, kind, code in BLOCKS if kind in kinds and (page, kind) not in ELSEWHERE]
+    assert own
+    return own
+
+
+@pytest.mark.parametrize(("place", "tests"), ELSEWHERE.items(), ids=str)
+def test_what_is_said_to_be_tested_elsewhere_is(place: tuple[str, str], tests: str) -> None:
+    text = (ROOT / tests).read_text(encoding="utf-8")
+    assert Path(place[0]).name in text or place[0] in text
+    assert place[1] in text
+
+
+def test_no_block_is_of_a_kind_that_nobody_runs() -> None:
+    left = {kind for page, kind, _ in BLOCKS if (page, kind) not in ELSEWHERE}
+    assert left == {"console", "promql", "python", "sql", "toml"}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what the blocks name: a checkout's sample, a data folder, a snapshot, a history."""
+    sample = resource("data/sample")
+    copytree(sample, tmp_path / "data" / "sample")
+    (tmp_path / "FOLDER").symlink_to(tmp_path / "data" / "sample")
+    make_snapshot(load_space(as_of=SAMPLE_AS_OF), tmp_path / "OUT")
+    bring_up_to_date(open_archive(tmp_path / "data" / "sample" / "archive"))
+    copy(tmp_path / "data" / "sample" / "archive" / "history.parquet", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_python(here: Path) -> None:
+    for page, code in blocks("python"):
+        if "register(" in code:
+            continue  # tests/test_readme_audit.py
+        if "executor" in code:  # of one's own; /srv is nobody's here
+            code = code.replace("/srv/mssante", str(here / "FOLDER"))
+            with ProcessPoolExecutor(2) as executor:
+                names = {"Path": Path, "executor": executor}
+                exec(compile(code, page, "exec"), names)
+            assert names["run"].made
+            assert names["run"].exit_status() == 0
+        else:
+            exec(compile(code, page, "exec"), {})
+
+
+def test_sql(here: Path) -> None:
+    for page, code in blocks("sql"):
+        assert duckdb.sql(code).fetchall(), page
+
+
+def test_toml(tmp_path: Path) -> None:
+    read = {"[columns]": read_mapping, "[scope]": read_scope, "[letter]": load_config}
+    (tmp_path / "logo.png").write_bytes(b"")
+    for number, (_, code) in enumerate(blocks("toml")):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(code + ("[data]\nfolder = '.'\n" if "[letter]" in code else ""), encoding="utf-8")
+        assert read[code.split("\n")[0]](file)
+
+
+def test_console() -> None:
+    """Each command exists and takes the options given; targets of make and extras exist."""
+    targets = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for page, code in blocks("console"):
+        for line in re.findall(r"^\$ (.*)$", code, re.MULTILINE):
+            name, *words = shlex.split(line, comments=True)
+            if name == "make":
+                assert f"  make {words[0]} " in targets, (page, line)
+            elif name == "pip":
+                (extra,) = re.findall(r"^mssante-audit\[(.+)\]$", words[-1])
+                assert extra in metadata("mssante-audit").get_all("Provides-Extra"), (page, line)
+            elif page != "docs/schedule.md" or name == "mssante-audit":  # others there are systemd's
+                own = [name, *words]  # uvx runs it from a wheel
+                told = [*own[own.index("mssante-audit") + 1 :], "--help"]
+                assert CliRunner().invoke(app, told).exit_code == 0, (page, line)
+
+
+def test_promql() -> None:
+    for page, code in blocks("promql"):
+        for name in re.findall(r"mssante_audit_\w+", code):
+            assert name.removeprefix("mssante_audit_") in Path(metrics.__file__).read_text("utf-8"), page
