@@ -174,8 +174,8 @@ class Place:
         }
 
 
-UNLIKE, OBSERVED = (".xlsx", ".gz", ".results.json"), ("dns.jsonl.gz", "tls.jsonl.gz")
-"""What is compressed, or tells seconds, has another size each time."""
+UNLIKE, OBSERVED = (".xlsx", ".gz", ".results.json", ".history.json"), ("dns.jsonl.gz", "tls.jsonl.gz")
+"""What is compressed, tells seconds, or names what a kill left unfinished, has another size each time."""
 
 
 def complete(path: Path) -> bool:
