@@ -12,10 +12,10 @@ ARGS ?=
 UV = .venv-uv/bin/uv --quiet
 RESOLVE = $(UV) pip compile --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
-.PHONY: help report test quick lint bench oracle lab sample pictures man docs dictionary lock clean
+.PHONY: help report test quick lint bench oracle lab sample pictures man docs dictionary lock sbom audit-dependencies clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 report: .venv/ok ## HTML reports of DATA (default: the sample) into OUT; more options in ARGS
 	.venv/bin/mssante-audit report --data $(DATA) --out $(OUT) $(ARGS)
@@ -65,6 +65,14 @@ lock: .venv-uv/ok ## resolve the dependencies again, with hashes
 	$(RESOLVE) pyproject.toml requirements/build.in -o requirements/base.lock
 	$(RESOLVE) --extra dev --extra lab -c requirements/base.lock pyproject.toml requirements/build.in -o requirements/dev.lock
 	$(RESOLVE) -c requirements/dev.lock requirements/docs.in -o requirements/docs.lock
+
+sbom: .venv-dev/ok ## the bill of materials of what is installed (CycloneDX), from the lock: build/sbom.cdx.json
+	mkdir -p build
+	.venv-dev/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --spec-version 1.6 \
+	  --output-reproducible --output-file build/sbom.cdx.json requirements/base.lock
+
+audit-dependencies: .venv-dev/ok ## published advisories on every pin of the lock; wants a network, and fails without
+	.venv-dev/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements/base.lock
 
 clean: ## remove the environments and the reports
 	rm -rf .venv .venv-dev .venv-docs .venv-uv build reports

@@ -44,6 +44,7 @@ ELSEWHERE = {
     ("docs/archive.md", "sql"): "tests/test_archive_doc.py",
     ("docs/archive.md", "toml"): "tests/test_archive_doc.py",
     ("docs/observing.md", "json"): "tests/observing/test_observing_doc.py",
+    ("docs/schedule.md", "python"): "tests/nightly/test_recipes.py",
     ("docs/site.md", "python"): "tests/test_site.py",
     **dict.fromkeys(
         (("docs/schedule.md", kind) for kind in ("crontab", "text", "toml", "yaml")),

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from shutil import copy
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from loopback import listening
 from typer.testing import CliRunner
 
-from mssante_audit.archive.fetch import Settings, fetch
+from mssante_audit.archive.fetch import Settings, fetch, proxy_of
 from mssante_audit.archive.log import read_log
 from mssante_audit.archive.store import Archive, open_archive
-from mssante_audit.base.errors import FetchError, OutputError
+from mssante_audit.base.errors import FetchError, InputError, OutputError
 from mssante_audit.cli.main import app
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER
 from tools.sample.signing import SigningChain, make_chain, sign
@@ -343,6 +346,21 @@ def test_tls_against_the_bundle(archive, listed, authority) -> None:
         assert fetch(archive, quick(url, ca_bundle=bundle), now=NOW).outcome == "kept"
 
 
+def test_a_bundle_may_be_a_folder(archive, listed, authority, tmp_path, chain) -> None:
+    bundle, context = authority
+    folder = tmp_path / "igc"
+    (folder / "below").mkdir(parents=True)
+    (folder / "README").write_text("Certificates of the authority")
+    with serving(give(listed), context) as url:
+        with pytest.raises(InputError, match=r"igc: no certificate here.*a folder of them"):
+            fetch(archive, quick(url, ca_bundle=folder), now=NOW)
+        (folder / "other.pem").write_bytes(chain.root.public_bytes(Encoding.PEM))
+        with pytest.raises(FetchError, match="not trusted"):
+            fetch(archive, quick(url, ca_bundle=folder), now=NOW)
+        copy(bundle, folder / "below")
+        assert fetch(archive, quick(url, ca_bundle=folder), now=NOW).outcome == "kept"
+
+
 def test_the_bundle_replaces_the_systems_and_hosts_are_checked(
     archive, listed, authority, tmp_path, chain
 ) -> None:
@@ -364,6 +382,76 @@ def test_from_https_to_plain_http_is_refused_even_here(archive, listed, authorit
         pytest.raises(FetchError, match="http address, not https"),
     ):
         fetch(archive, quick(url, ca_bundle=bundle), now=NOW)
+
+
+# -- proxies ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def tunnelling(port: str) -> Iterator[tuple[str, list[str]]]:
+    """Be a proxy whose tunnels all lead to a port of loopback; yield its address, and what it was asked."""
+    asked: list[str] = []
+
+    class Tunnel(StreamRequestHandler):
+        def handle(self) -> None:
+            asked.append(self.rfile.readline().decode().rpartition(" HTTP")[0])
+            while self.rfile.readline().strip():
+                pass
+            with socket.create_connection(("127.0.0.1", int(port))) as there:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                back = threading.Thread(target=pass_on, args=(there, self.connection))
+                back.start()
+                pass_on(self.connection, there)
+                back.join()
+
+    with listening(ThreadingTCPServer, Tunnel) as own:
+        yield f"http://zoe:secret@127.0.0.1:{own}", asked
+
+
+def pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """No proxies but those that a test sets."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+def test_a_proxy_is_gone_through_unless_the_host_is_left_out(archive, listed, authority, environment) -> None:
+    bundle, context = authority
+    with serving(give(listed), context) as url:
+        port = url.removesuffix("/list.xml").rpartition(":")[2]
+        there = f"https://liste.example:{port}/list.xml"
+        with tunnelling(port) as (proxy, asked):
+            environment.setenv("HTTPS_PROXY", proxy)
+            assert proxy_of(there) == proxy
+            assert fetch(archive, quick(there, ca_bundle=bundle), now=NOW).outcome == "kept"
+            assert asked == [f"CONNECT liste.example:{port}"]
+            for left_out in ("liste.example", "other.example,.example", "*"):
+                environment.setenv("NO_PROXY", left_out)
+                assert proxy_of(there) == ""
+                with pytest.raises(FetchError, match="connection failed"):
+                    fetch(archive, quick(there, ca_bundle=bundle, attempts=1), now=NOW)
+            assert len(asked) == 1
+            environment.delenv("NO_PROXY")
+            assert proxy_of(url) == ""  # loopback never
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://zoe:secret@proxy.example:1080", "ftp://zoe:secret@proxy.example"]
+)
+def test_a_proxy_that_cannot_be_used_is_one_line_without_its_password(archive, environment, proxy) -> None:
+    environment.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(FetchError, match=r"proxy .*@proxy\.example.*Set HTTPS_PROXY") as told:
+        fetch(archive, quick("https://liste.example/list.xml"), now=NOW)
+    assert "secret" not in str(told.value)
 
 
 # -- at once ------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.request import getproxies_environment, proxy_bypass
 
 import httpx
 
@@ -42,7 +43,7 @@ class Settings:
 
     url: str = field(default=URL, repr=False)
     ca_bundle: Path | None = None
-    """Certificates to trust for TLS (PEM, DER or PKCS #7), instead of the system's."""
+    """Certificates to trust for TLS (PEM, DER or PKCS #7; a file or a folder), instead of the system's."""
     max_bytes: int = 64 * 2**20
     """Largest answer: some 17 times the list of 2025."""
     connect_seconds: float = 10
@@ -148,12 +149,14 @@ def download(settings: Settings, known: Record | None = None) -> Download:
     if known and known.last_modified:
         headers["If-Modified-Since"] = known.last_modified
     timeout = httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds)
-    with httpx.Client(
-        verify=tls_context(settings.ca_bundle),
-        timeout=timeout,
-        headers=headers,
-        trust_env=url.host not in LOOPBACK,
-    ) as client:
+    verified, away = tls_context(settings.ca_bundle), url.host not in LOOPBACK
+    try:
+        opened = httpx.Client(verify=verified, timeout=timeout, headers=headers, trust_env=away)
+    except (ImportError, ValueError):
+        proxy = masked_url(proxy_of(settings.url))
+        why = f"the environment's proxy {proxy} is of no kind that can be used"
+        raise FetchError(why, file=settings.shown, remedy="Set HTTPS_PROXY to http://HOST:PORT") from None
+    with opened as client:
         for attempt in range(1, settings.attempts + 1):
             try:
                 return _attempt(client, settings, asked=bool(known and (known.etag or known.last_modified)))
@@ -165,8 +168,17 @@ def download(settings: Settings, known: Record | None = None) -> Download:
     raise FetchError("no attempt was allowed", file=settings.shown)
 
 
+def proxy_of(address: str) -> str:
+    """Return the environment's proxy (``HTTPS_PROXY`` and so on) on the way to an address, "" for none."""
+    url, proxies = httpx.URL(address), getproxies_environment()
+    if url.host in LOOPBACK or proxy_bypass(url.host):
+        return ""
+    proxy = proxies.get(url.scheme) or proxies.get("all") or ""
+    return proxy if "://" in proxy or not proxy else f"http://{proxy}"
+
+
 def tls_context(bundle: Path | None) -> ssl.SSLContext:
-    """Return how servers are verified: by some certificates (PEM, DER or PKCS #7), the system's if none.
+    """Return how servers are verified: by the certificates of a file or folder, the system's if none.
 
     Raises
     ------
@@ -177,10 +189,11 @@ def tls_context(bundle: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context()
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    from mssante_audit.whitelist.certificates import load_certificates
+    from mssante_audit.whitelist.certificates import GIVE, certificates_of
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    certificates = load_certificates(bundle)
+    if not (certificates := certificates_of(bundle)):
+        raise InputError("no certificate here", file=str(bundle), remedy=GIVE)
     context.load_verify_locations(
         cadata="".join(c.public_bytes(Encoding.PEM).decode("ascii") for c in certificates)
     )

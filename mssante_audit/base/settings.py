@@ -7,6 +7,7 @@ no number, ``"3"`` neither): what a command line or papermill hands over is made
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,7 +39,7 @@ def _placed(value: Any, info: ValidationInfo) -> Path:
         raise PydanticKnownError("string_type")
     if not value:
         raise PydanticKnownError("string_too_short", {"min_length": 1})
-    path = Path(value).expanduser()
+    path = Path(os.path.expanduser(value))  # Path.expanduser raises where there is no home
     return info.context / path if info.context else path
 
 
@@ -132,8 +133,8 @@ class Fetch(Section):
     ca_bundle: OptionalFile = Field(
         default="",
         validate_default=True,
-        description="Certificates to trust for TLS: the server's are IGC-Santé's, which no system knows. "
-        '"" is the system\'s.',
+        description="Certificates to trust for TLS, in a file or a folder: the server's are IGC-Santé's, "
+        'which no system knows. "" is the system\'s.',
     )
     attempts: int = Field(default=3, ge=1, le=10, description="How often to try.")
     attempt_seconds: Seconds = Field(default=300, description="Seconds that an attempt may take.")
@@ -384,8 +385,15 @@ class Retention(Section):
 
     runs: int = Field(default=14, ge=0, le=1_000_000, description="Keep this many; 0 sets no such limit.")
     days: Days = Field(default=0, description="Remove those older than this many days; 0 sets no such limit.")
+    bytes: int = Field(
+        default=0,
+        ge=0,
+        le=10**15,
+        description="Remove the oldest until the others take no more than this together, what several share "
+        "counted once; 0 sets no such limit.",
+    )
     at_least: int = Field(
-        default=3, ge=1, le=1_000_000, description="The newest ones that are kept, however old."
+        default=3, ge=1, le=1_000_000, description="The newest ones that are kept, however old or large."
     )
     observation_days: Days = Field(
         default=365,
@@ -429,7 +437,9 @@ class Webhook(Section):
         default="", description='Where the token is that is sent with it ("Authorization: Bearer"), if any.'
     )
     ca_bundle: OptionalFile = Field(
-        default="", validate_default=True, description='Certificates to trust for TLS; "" is the system\'s.'
+        default="",
+        validate_default=True,
+        description='Certificates to trust for TLS, a file or a folder; "" is the system\'s.',
     )
     events: Events = Field(default=EVENTS, description="When it is posted, as [mail] says.")
 
@@ -452,7 +462,9 @@ class Mail(Section):
         '"none", only to a server on this machine.',
     )
     ca_bundle: OptionalFile = Field(
-        default="", validate_default=True, description='Certificates to trust for TLS; "" is the system\'s.'
+        default="",
+        validate_default=True,
+        description='Certificates to trust for TLS, a file or a folder; "" is the system\'s.',
     )
     user: Line = Field(default="", description='Name to log in with; "": without.')
     password: Secret = Field(

@@ -52,7 +52,7 @@ def run(
 ) -> None:
     """Do the whole night's work: fetch, observe, audit, reports, dossiers, site, retention."""
     from mssante_audit.nightly.config import load_config
-    from mssante_audit.nightly.doctor import check
+    from mssante_audit.nightly.faults import check
     from mssante_audit.nightly.run import run as run_night
     from mssante_audit.report.parameters import check_value
 

@@ -34,6 +34,7 @@ def dossier_page(
     space: TrustSpace,
     operator_id: str,
     parameters: Mapping[str, Any],
+    told: Dossier | None = None,
     *,
     masked: bool = False,
     debug: bool = False,
@@ -48,17 +49,18 @@ def dossier_page(
         As in the column of that name.
     parameters
         All of the notebook's, as the page tells them (`mssante_audit.report.jobs.tellable`).
+    told
+        The facts, if they are gathered already.
     masked
         Mask the operator's own contacts as well.
     debug
         Show the traceback, which may hold unmasked values.
     """
     notebook, at = from_dict(_read()), -1
-    told: Dossier | None = None
     results: Results | None = None
     failure: Failure | None = None
     try:
-        told = dossier(space, operator_id, masked=masked)
+        told = told or dossier(space, operator_id, masked=masked)
         results = record(told)
         for cell in notebook.cells:
             at += 1

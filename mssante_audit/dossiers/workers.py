@@ -8,6 +8,7 @@ A process opens its space once, for the first of its tasks.
 from __future__ import annotations
 
 import gc
+import json
 import multiprocessing
 import os
 import signal
@@ -17,7 +18,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,10 +26,11 @@ from typing import Any
 
 from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.staging import SCRATCH
-from mssante_audit.dossiers.facts import survey
+from mssante_audit.dossiers.facts import Dossier, dossier, survey
 from mssante_audit.dossiers.letter import letter_files
 from mssante_audit.dossiers.page import dossier_page, failed_page, parts
 from mssante_audit.dossiers.stationery import Stationery
+from mssante_audit.dossiers.unchanged import facts_digest
 from mssante_audit.report.conversion import Outcome, data_files
 from mssante_audit.report.failure import Failure
 from mssante_audit.report.jobs import of_space, tellable
@@ -56,6 +58,14 @@ class Order:
     """Mask an operator's own contacts as well."""
     on: Stationery = field(default_factory=Stationery)
     """What letters are written on."""
+    known: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Operator → `facts_digest` of its dossier of an earlier run, which is kept if it would say the same."""
+
+    @property
+    def how(self) -> str:
+        """What every dossier is made with, whatever the data and the instant."""
+        given = {n: v for n, v in tellable(self.given).items() if n not in ("data", "as_of", "operator")}
+        return json.dumps([given, self.code, self.masked, repr(self.on)], sort_keys=True, default=str)
 
     def shown(self, operator_id: str) -> dict[str, Any]:
         """Return the parameters that an operator's dossier tells."""
@@ -76,6 +86,10 @@ class Made:
     """Content by suffix."""
     made_at: str
     """Instant (UTC, ISO 8601)."""
+    facts: str = ""
+    """Hash of what it says of the operator (`facts_digest`); "" of a failed one."""
+    kept: bool = False
+    """Whether it was not made: the one of an earlier run says the same."""
 
 
 def produce(
@@ -199,8 +213,16 @@ def make(order: Order, operators: Sequence[str], data: Bundle | None = None) -> 
 def make_one(order: Order, space: TrustSpace, operator_id: str) -> Made:
     """Make one dossier from its space."""
     begin = time.perf_counter()
-    shown = order.shown(operator_id)
-    outcome, html, told = dossier_page(space, operator_id, shown, masked=order.masked, debug=order.debug)
+    shown, facts = order.shown(operator_id), ""
+    told: Dossier | None = None
+    with suppress(Exception):  # the page says what was wrong
+        told = dossier(space, operator_id, masked=order.masked)
+        facts = facts_digest(told, order.how)
+    if facts and order.known.get(operator_id) == facts:
+        return Made(operator_id, None, None, "", {}, "", facts, kept=True)
+    outcome, html, told = dossier_page(
+        space, operator_id, shown, told, masked=order.masked, debug=order.debug
+    )
     files: dict[str, bytes] = {}
     try:
         if told and not outcome.failure:
@@ -208,10 +230,12 @@ def make_one(order: Order, space: TrustSpace, operator_id: str) -> Made:
     except Exception as error:
         outcome, html = failed_page(error, shown)
     outcome = replace(outcome, seconds={"make": round(time.perf_counter() - begin, 3)})
-    return _made(order, operator_id, outcome, html, files)
+    return _made(order, operator_id, outcome, html, files, "" if outcome.failure else facts)
 
 
-def _made(order: Order, operator_id: str, outcome: Outcome, html: str, files: dict[str, bytes]) -> Made:
+def _made(
+    order: Order, operator_id: str, outcome: Outcome, html: str, files: dict[str, bytes], facts: str = ""
+) -> Made:
     results = outcome.results
     provenance: Mapping[str, Any] = results.provenance if results else {}
     told = data_files(outcome, order.shown(operator_id), provenance)
@@ -222,6 +246,7 @@ def _made(order: Order, operator_id: str, outcome: Outcome, html: str, files: di
         outcome.section,
         {".html": html.encode("utf-8", "backslashreplace"), **told, **files},
         datetime.now(UTC).replace(microsecond=0).isoformat(),
+        facts,
     )
 
 

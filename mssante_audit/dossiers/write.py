@@ -25,6 +25,7 @@ from mssante_audit.base.settings import LIMITS
 from mssante_audit.base.staging import locked, publish
 from mssante_audit.dossiers.page import NOTEBOOK
 from mssante_audit.dossiers.stationery import Stationery
+from mssante_audit.dossiers.unchanged import fresh, link, whole
 from mssante_audit.dossiers.workers import Made, Order, opened, produce
 from mssante_audit.report.conversion import as_severe, write_files
 from mssante_audit.report.jobs import Job, plan, tellable
@@ -68,6 +69,8 @@ class Dossier:
     """Of a failed one: `kind`, `message`, `section`."""
     last_good: str | None = None
     """Of a failed one: when the complete one that is still there was made."""
+    facts: str = ""
+    """Hash of what it says of the operator, whatever the day; "" of a failed one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,9 @@ class DossierRun:
     outcomes: tuple[Dossier, ...]
     """In the order of the index."""
     made: int
-    """How many were made; the others were there already."""
+    """How many were made; the others were there already, or linked from an earlier run."""
+    linked: int = 0
+    """How many are those of an earlier run, which say the same."""
 
     def exit_status(self, fail_on: str | None = None) -> int:
         """Return 3 if a dossier failed, 1 if a finding is at or above severity `fail_on`, 0 otherwise."""
@@ -103,6 +108,7 @@ def write_dossiers(
     masked: bool = False,
     on: Stationery | None = None,
     send: Callable[[Bundle], Any] = lambda bundle: bundle,
+    earlier: Path | None = None,
     debug: bool = False,
     listener: Listener = lambda *_: None,
 ) -> DossierRun:
@@ -129,6 +135,9 @@ def write_dossiers(
     send
         Makes of the data what the tasks for `executor` are given in their place, such as a Dask future: they
         go out once then, and with every task if this is not given.
+    earlier
+        Another run's folder of dossiers. Those of the last week that say of their operator what would be
+        said now are linked from there, with their dates, and not made again.
 
     Raises
     ------
@@ -158,24 +167,33 @@ def write_dossiers(
         before = read_dossiers(out)
         there = {i: before[i] for i, told_hash in hashes.items() if _unchanged(before.get(i), told_hash, out)}
         todo = [operator_id for operator_id in hashes if operator_id not in there]
-        for number, kept in enumerate(there.values(), 1):
-            listener(number, len(hashes), kept)
+        kept = _keepable(earlier, todo, str(order.given["as_of"])) if earlier else {}
+        order, linked = replace(order, known={i: d.facts for i, d in kept.items()}), 0
+        for number, already in enumerate(there.values(), 1):
+            listener(number, len(hashes), already)
         data, sent = _sent(base, order, space, send) if executor and todo else (None, order)
         workers = jobs or os.cpu_count() or 1
         with closing(produce(sent, todo, workers=workers, executor=executor, data=data)) as made:
             for dossier in made:
                 operator_id = dossier.operator_id
-                told = _told(dossier, names[operator_id], order, hashes[operator_id], before.get(operator_id))
-                write_files(staging, told.file, dossier.files, failed=bool(dossier.failure))
+                if dossier.kept and earlier:
+                    told, linked = kept[operator_id], linked + 1
+                    for suffix in told.files:
+                        link(earlier / f"{told.file}{suffix}", staging / f"{told.file}{suffix}")
+                else:
+                    told = _told(
+                        dossier, names[operator_id], order, hashes[operator_id], before.get(operator_id)
+                    )
+                    write_files(staging, told.file, dossier.files, failed=bool(dossier.failure))
                 there[operator_id] = told
                 listener(len(there), len(hashes), told)
-        earlier = {i: d for i, d in before.items() if i in names and i not in there}
-        others = earlier if operators or region or department else {}
+        left = {i: d for i, d in before.items() if i in names and i not in there}
+        others = left if operators or region or department else {}
         index = sorted({**others, **there}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
         _write_indexes(staging, index, base, space)
         publish(staging, out, list(_stale(before, index, there)))
     outcomes = tuple(dossier for dossier in index if dossier.operator_id in there)
-    return DossierRun(out, outcomes, len(todo))
+    return DossierRun(out, outcomes, len(todo) - linked, linked)
 
 
 def read_dossiers(out: Path) -> dict[str, Dossier]:
@@ -242,10 +260,21 @@ def _unchanged(told: Dossier | None, told_hash: str, out: Path) -> bool:
     """Tell whether a dossier is there already, complete and made from the same."""
     if told is None or told.status != "done" or told.hash != told_hash:
         return False
-    try:
-        return all(_sha256((out / f"{told.file}{s}").read_bytes()) == h for s, h in told.files.items())
-    except OSError:
-        return False
+    return whole(out, told.file, told.files)
+
+
+def _keepable(earlier: Path, operators: Sequence[str], as_of: str) -> dict[str, Dossier]:
+    """Return the dossiers of an earlier run that are complete and not too old, of some operators."""
+    found = read_dossiers(earlier)
+    return {
+        i: told
+        for i in operators
+        if (told := found.get(i))
+        and told.status == "done"
+        and told.facts
+        and fresh(told.as_of, as_of)
+        and whole(earlier, told.file, told.files)
+    }
 
 
 def _told(made: Made, name: str, order: Order, told_hash: str, earlier: Dossier | None) -> Dossier:
@@ -266,6 +295,7 @@ def _told(made: Made, name: str, order: Order, told_hash: str, earlier: Dossier 
         {suffix: _sha256(content) for suffix, content in made.files.items()},
         why,
         good,
+        made.facts,
     )
 
 

@@ -1,12 +1,10 @@
 """What is missing on this machine for the nightly run, each with what to do about it.
 
-`faults` are what a run does not even begin with: said in one line then, not at six in the morning. What needs
-packages that may be missing is imported where it is asked.
+What needs packages that may be missing is imported where it is asked.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import platform
@@ -23,11 +21,13 @@ from importlib import metadata
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError, UnknownNameError
-from mssante_audit.base.secret import read_secret
+from mssante_audit.base.errors import AuditError, InputError
+from mssante_audit.base.secret import masked_url, read_secret
 from mssante_audit.base.settings import Config, Hooks, ObserveTls
 from mssante_audit.nightly.config import load_config
-from mssante_audit.nightly.log import RUN, RUNS, SITE, STATE, began, read_run
+from mssante_audit.nightly.faults import faults
+from mssante_audit.nightly.log import RUN, RUNS, STATE, began, read_run
+from mssante_audit.nightly.retention import files_of
 
 MEMORY = 2 * 2**30
 """Bytes below which a run may be short of memory."""
@@ -74,6 +74,7 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
     yield Sign("ok", "settings", str(file))
     yield from (Sign("missing", "settings", str(fault)) for fault in faults(config))
     yield from _hooks(config.hooks)
+    yield from _proxy(config)
     yield from _way_out(config.observe_tls)
     yield from _secrets(config)
     yield from _output(config.output.folder)
@@ -154,6 +155,33 @@ def _hooks(hooks: Hooks) -> Iterator[Sign]:
             yield Sign("warn", "hook", f"{program} is no program here", remedy)
 
 
+def _proxy(config: Config) -> Iterator[Sign]:
+    """Look whether the proxy that the environment puts before the list's server takes connections."""
+    import httpx
+
+    from mssante_audit.archive.fetch import proxy_of
+
+    if not (config.fetch.enabled and (proxy := proxy_of(config.fetch.url))):
+        return
+    shown, remedy = masked_url(proxy), "Set HTTPS_PROXY to http://HOST:PORT, or name the host in NO_PROXY"
+    try:
+        where = httpx.URL(proxy)
+        httpx.Proxy(where)
+        port = {"http": 80, "https": 443}[where.scheme]
+        with socket.create_connection((where.host, where.port or port), TRIED):
+            yield Sign("ok", "proxy", shown)
+    except OSError as error:
+        yield Sign("missing", "proxy", f"{shown}: {_why(error)}", remedy)
+    except (ValueError, KeyError, httpx.InvalidURL):
+        yield Sign("missing", "proxy", f"{shown} is of no kind that can be used", remedy)
+
+
+def _why(error: Exception) -> str:
+    """Return why a connection failed, in short."""
+    why = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or error
+    return str(why).lower()
+
+
 def _way_out(wanted: ObserveTls) -> Iterator[Sign]:
     """Look whether mail servers can be reached, by the one that the settings name and no other.
 
@@ -176,8 +204,7 @@ def _way_out(wanted: ObserveTls) -> Iterator[Sign]:
             with suppress(OSError):
                 opened.sendall(b"QUIT\r\n")
     except (OSError, UnicodeError) as error:
-        why = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or error
-        yield Sign(state, "way out to mail servers", f"{where}: {str(why).lower()}", remedy)
+        yield Sign(state, "way out to mail servers", f"{where}: {_why(error)}", remedy)
         return
     if greeting[:3] in (b"220", b"421", b"554"):
         yield Sign("ok", "way out to mail servers", f"{where} greets with {greeting[:3].decode()}")
@@ -195,10 +222,18 @@ def _secrets(config: Config) -> Iterator[Sign]:
             yield Sign("missing", "secret", f"{name}: {error}")
             continue
         kind, _, place = where.partition(":")
-        if kind == "file" and Path(place).stat().st_mode & 0o077:
+        if kind == "file" and _open_to_others(Path(place).stat()):
             yield Sign("warn", "secret", f"{name}: {place} can be read by others", f"chmod 600 {place}")
         elif where:
             yield Sign("ok", "secret", f"{name} is there")
+
+
+def _open_to_others(told: os.stat_result) -> bool:
+    """Tell whether others than who runs this can read a file; its group may, if it is not this user's own.
+
+    So are secrets that Kubernetes and systemd hand over: root's, readable for a group.
+    """
+    return bool(told.st_mode & (0o077 if told.st_uid == os.geteuid() else 0o007))
 
 
 def _output(output: Path) -> Iterator[Sign]:
@@ -223,8 +258,7 @@ def _output(output: Path) -> Iterator[Sign]:
 def size_of_last(output: Path) -> int:
     """Return the bytes of the newest run; files that it shares with its site count once."""
     runs = sorted(folder for folder in (output / RUNS).glob("*") if read_run(folder))
-    told = [path.lstat() for path in runs[-1].rglob("*") if path.is_file()] if runs else []
-    return sum({stat.st_ino: stat.st_size for stat in told}.values())
+    return sum(files_of(runs[-1]).values()) if runs else 0
 
 
 def _lock(output: Path) -> Iterator[Sign]:
@@ -294,110 +328,3 @@ def _list(config: Config) -> Iterator[Sign]:
 def size(count: int) -> str:
     """Return bytes as a reader likes them."""
     return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
-
-
-# -- before a run ------------------------------------------------------------------------------------------
-
-
-def check(config: Config) -> None:
-    """Check what must be right before a run; make the data folder if a list will be fetched into it.
-
-    Raises
-    ------
-    AuditError
-        The first fault of `faults`.
-    """
-    if config.fetch.enabled and not config.data.folder.exists():
-        try:
-            config.data.folder.mkdir(parents=True)
-        except OSError as error:
-            why = f"cannot be made: {(error.strerror or '').lower()}"
-            raise OutputError(why, file=str(config.data.folder)) from None
-    for fault in faults(config):
-        raise fault
-
-
-def faults(config: Config) -> Iterator[AuditError]:
-    """Yield what would make a run useless."""
-    from mssante_audit.findings.ledger import FILE as LEDGER
-    from mssante_audit.nightly.post import fault_of
-    from mssante_audit.nightly.steps import observe_settings
-    from mssante_audit.observe.tls.visit import offers_of
-
-    data, output = config.data.folder, config.output.folder
-    if not data.exists() and config.fetch.enabled:
-        pass  # `check` makes it, on a runner that begins with nothing
-    elif not data.exists():
-        remedy = "Put a white list there, or set fetch.enabled"
-        yield InputError("no such data folder", file=str(data), remedy=remedy)
-    elif not data.is_dir():
-        yield InputError("is no folder", file=str(data), remedy="data.folder is the folder the list lies in")
-    elif config.fetch.enabled:
-        yield from _loose_lists(data)
-    elif not (output / STATE / LEDGER).is_file():  # a list that was there and is gone is for the run to tell
-        yield from _no_list(data)
-    real = output.resolve()
-    if data.resolve() in (real, real / RUNS, real / SITE):
-        yield InputError("is both data and output folder", file=str(output), remedy="Set output.folder")
-    if (site := output / SITE).exists() and not site.is_symlink():
-        yield OutputError("is in the way: it is no link of ours", file=str(site), remedy="Move it away")
-    bundles = (config.fetch.ca_bundle, config.mail.ca_bundle, config.webhook.ca_bundle)
-    named = [*config.data.anchors, *filter(None, bundles)]
-    yield from (InputError("no such certificates", file=str(path)) for path in named if not path.exists())
-    yield from _reports(config.reports.names)
-    yield from _places(config)
-    if fault := fault_of(config.mail, config.webhook):
-        yield fault
-    if config.observe.enabled:
-        try:
-            observe_settings(config.observe)
-        except ParameterError as error:
-            yield ParameterError(f"[observe] {error.message}", remedy=error.remedy)
-    if config.observe_tls.enabled:
-        try:
-            offers_of(config.observe_tls)
-        except ParameterError as error:
-            yield ParameterError(f"[observe_tls] {error.message}", remedy=error.remedy)
-
-
-def _no_list(data: Path) -> Iterator[AuditError]:
-    from mssante_audit.space.trust import find_archive, find_whitelist
-
-    try:
-        find_whitelist(data, find_archive(data))
-    except InputError as error:
-        yield error
-
-
-def _loose_lists(data: Path) -> Iterator[AuditError]:
-    """Yield a fault if a list beside the archive would be audited instead of the ones fetched."""
-    from mssante_audit.archive.store import open_archive
-
-    if open_archive(data).snapshots:  # the folder is the archive itself
-        return
-    remedy = "Keep it with `mssante-audit archive import`, then move it away"
-    for loose in sorted(f for f in data.iterdir() if f.name.endswith((".xml", ".xml.gz")) and f.is_file()):
-        yield InputError("would be audited instead of the lists fetched", file=str(loose), remedy=remedy)
-
-
-def _places(config: Config) -> Iterator[AuditError]:
-    from mssante_audit.values.places import places
-
-    for section, wanted in (("reports", config.reports), ("dossiers", config.dossiers)):
-        try:
-            places(wanted.region or None, wanted.department or None)
-        except UnknownNameError as error:
-            yield UnknownNameError(f"[{section}] {error.message}", remedy=error.remedy)
-
-
-def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:
-    from mssante_audit.base.resources import resource
-
-    known = sorted(path.stem for path in resource("notebooks").glob("*.ipynb"))
-    for name in names:
-        if name.endswith(".ipynb"):
-            if not Path(name).is_file():
-                yield InputError("no such notebook", file=name)
-        elif name not in known:
-            near = difflib.get_close_matches(name, known, n=1) or known
-            yield ParameterError(f"reports.names: no report {name!r}", remedy=f"Nearest: {', '.join(near)}")

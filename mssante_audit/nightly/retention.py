@@ -2,7 +2,7 @@
 
 A run is recognised by its name and by what its ``run.json`` says (`mssante_audit.nightly.log.read_run`), an
 observation by the name that the observer gave it; links are never followed; the run that the site shows
-stays, and so do the newest whole observation of each kind and those that answer today.
+and the last good one stay, and so do the newest whole observation of each kind and those that answer today.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from mssante_audit.base.instants import SKEW
 from mssante_audit.base.settings import Retention
 from mssante_audit.nightly.log import RUN, RUNS, SITE, began, read_run
+from mssante_audit.nightly.log import stamp_of as stamp_of_run
 from mssante_audit.observe.kinds import is_whole, kinds, observation_files, stamp_of
 
 
@@ -27,8 +29,10 @@ def shown_run(output: Path) -> str:
     return parts[1] if len(parts) == 3 and parts[0] == RUNS else ""
 
 
-def outdated(output: Path, rules: Retention, now: datetime) -> list[Path]:
+def outdated(output: Path, rules: Retention, now: datetime, good: str = "") -> list[Path]:
     """Return the folders of runs that `rules` let go, oldest first.
+
+    A run that a wrong clock dated after `now` counts as older than all others: it was made before.
 
     Parameters
     ----------
@@ -36,17 +40,43 @@ def outdated(output: Path, rules: Retention, now: datetime) -> list[Path]:
         The output folder; if its ``runs`` is a link, nothing is let go.
     now
         Age is counted against it.
+    good
+        Stamp of the last good run, which stays.
     """
     folder = output / RUNS
     if folder.is_symlink() or not folder.is_dir():
         return []
-    runs = sorted((f for f in folder.iterdir() if read_run(f)), key=lambda f: f.name, reverse=True)
+    ahead = stamp_of_run(now + SKEW)
+    runs = [folder for folder in folder.iterdir() if read_run(folder)]
+    runs.sort(key=lambda run: (run.name <= ahead, run.name), reverse=True)
     kept = runs[: rules.runs] if rules.runs else runs
     if rules.days:
         oldest = now - timedelta(days=rules.days)
         kept = [run for run in kept if began(run.name) >= oldest]
-    protected = {*kept, *runs[: rules.at_least], folder / shown_run(output)}
-    return [run for run in reversed(runs) if run not in protected]
+    always = {*runs[: rules.at_least], *(run for run in runs if run.name in (shown_run(output), good))}
+    if rules.bytes:
+        kept = _within(rules.bytes, kept, always)
+    return [run for run in reversed(runs) if run not in {*kept, *always}]
+
+
+def _within(limit: int, runs: Sequence[Path], always: Collection[Path]) -> list[Path]:
+    """Return the newest of `runs` that take no more than `limit` bytes together with those kept `always`."""
+    counted: dict[tuple[int, int], int] = {}
+    for run in always:
+        counted |= files_of(run)
+    kept = []
+    for run in runs:
+        counted |= files_of(run)
+        if sum(counted.values()) > limit:
+            break
+        kept.append(run)
+    return kept
+
+
+def files_of(run: Path) -> dict[tuple[int, int], int]:
+    """Return the bytes of each file of a run, by what it is on the disk: a file that is linked is one."""
+    told = [path.lstat() for path in run.rglob("*") if not path.is_dir()]
+    return {(stat.st_dev, stat.st_ino): stat.st_size for stat in told}
 
 
 def outdated_observations(

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import cast
 
 from mssante_audit.base.export import json_bytes, output_error, write_bytes
-from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.instants import SKEW, parse_instant
 from mssante_audit.base.settings import Config
 from mssante_audit.base.staging import exclusive
 from mssante_audit.nightly import post
@@ -106,7 +106,7 @@ def run(config: Config, *, as_of: str = "", tell: Tell = lambda _: None, debug: 
     Parameters
     ----------
     config
-        As `mssante_audit.nightly.config.load_config` returns it; `mssante_audit.nightly.doctor.check` has
+        As `mssante_audit.nightly.config.load_config` returns it; `mssante_audit.nightly.faults.check` has
         passed it.
     as_of
         Instant to audit at (ISO 8601), "" for the run's own beginning.
@@ -133,7 +133,8 @@ def run(config: Config, *, as_of: str = "", tell: Tell = lambda _: None, debug: 
         for name in MEMORY:
             if (folder / name).exists():
                 write_bytes(config.output.folder / STATE / name, (folder / name).read_bytes())
-        results["retention"] = _retain(config, folder)
+        well = _status(config, results, read_inputs(folder)) < FAILED
+        results["retention"] = _retain(config, folder, head.stamp if well else head.good)
         night = _night(config, folder, head, results, resumed=resumed)
         results["hooks"] = _hooks(config, night)
         night = replace(night, results=results)
@@ -169,24 +170,25 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
         there.mkdir(exist_ok=True)
     said = json.dumps(config.values, sort_keys=True) + version("mssante-audit")
     settings = hashlib.sha256(said.encode()).hexdigest()
-    runs = sorted(f for f in all_runs.iterdir() if read_run(f))
-    last = read_run(runs[-1]) if runs else None
-    now = datetime.now(UTC)
+    now, good = datetime.now(UTC), last_good(state)
     _tidy(state)
-    if last and last.status == "running":
-        folder = runs[-1]
+    for folder in sorted(all_runs.iterdir()):
+        last = read_run(folder)
+        if not last or last.status != "running":
+            continue
         _tidy(folder)
-        if (last.settings, last.asked) == (settings, asked) and stamp_of(now - RESUMED) <= last.stamp:
+        recent = stamp_of(now - RESUMED) <= last.stamp <= stamp_of(now + SKEW)
+        if recent and (last.settings, last.asked) == (settings, asked):
             note(folder, "resume", "goes on")
             return folder, last, True
-        note(folder, "abandon", "too old to go on with, or other settings")
+        note(folder, "abandon", "too old to go on with, other settings or version, or the clock went back")
         write_run(folder, replace(last, status="abandoned"))
     while (all_runs / stamp_of(now)).exists():
         time.sleep(0.1)
         now = datetime.now(UTC)
     folder = all_runs / stamp_of(now)
     as_of = parse_instant(asked) if asked else now
-    head = Run(folder.name, as_of.isoformat(timespec="seconds"), asked, settings, good=last_good(state))
+    head = Run(folder.name, as_of.isoformat(timespec="seconds"), asked, settings, good=good)
     draft = all_runs / ".new"  # a folder there that is no run would stay for ever
     if draft.is_dir() and not draft.is_symlink():
         shutil.rmtree(draft)
@@ -283,9 +285,9 @@ def _show(folder: Path) -> None:
         raise output_error(error, output / SITE) from error
 
 
-def _retain(config: Config, folder: Path) -> Result:
+def _retain(config: Config, folder: Path, good: str) -> Result:
     begin, rules, now = time.monotonic(), config.retention, datetime.now(UTC)
-    runs = [old for old in outdated(config.output.folder, rules, now) if old != folder]
+    runs = [old for old in outdated(config.output.folder, rules, now, good) if old != folder]
     answering = _answering(folder)
     files = [] if answering is None else outdated_observations(config.data.folder, rules, now, answering)
     faults = [] if rules.dry_run else [*remove(runs), *remove_observations(files)]

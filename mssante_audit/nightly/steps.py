@@ -37,12 +37,12 @@ from mssante_audit.base.settings import Config, Observe
 from mssante_audit.base.staging import LOCK
 from mssante_audit.dossiers.page import NOTEBOOK
 from mssante_audit.dossiers.stationery import stationery
-from mssante_audit.dossiers.write import write_dossiers
+from mssante_audit.dossiers.write import INDEX, write_dossiers
 from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import LIST
 from mssante_audit.nightly.facts import facts_of
-from mssante_audit.nightly.log import SITE, STATE, Result, began, read_result, write_inputs
+from mssante_audit.nightly.log import SITE, STATE, Result, began, read_result, read_run, write_inputs
 from mssante_audit.observe.dns.run import observe as observe_dns
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.kinds import default_path
@@ -246,13 +246,21 @@ def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
     how: dict[str, Any] = {"operators": wanted.operators, "jobs": wanted.jobs or None, "debug": job.debug}
     how |= {"region": wanted.region or None, "department": wanted.department or None}
     how |= {"masked": not wanted.own_contacts, "on": stationery(job.config.letter)}
-    run = write_dossiers(job.folder / "dossiers", parameters=parameters, **how)
+    run = write_dossiers(job.folder / "dossiers", parameters=parameters, earlier=_earlier(job), **how)
     failed = [o for o in run.outcomes if o.status == "failed"]
     if failed:
         why = failed[0].failure or {}
         first = f"{failed[0].operator_id}, {why.get('kind')}: {why.get('message')}"
         raise ReportError(f"{len(failed)} of {len(run.outcomes)} dossiers, such as {first}")
-    return f"{len(run.outcomes)} dossiers", {"count": len(run.outcomes)}
+    same = f", {run.linked} of them as before" if run.linked else ""
+    return f"{len(run.outcomes)} dossiers{same}", {"count": len(run.outcomes), "linked": run.linked}
+
+
+def _earlier(job: Job) -> Path | None:
+    """Return the newest dossiers of another run."""
+    others = (run / "dossiers" for run in job.folder.parent.iterdir() if run != job.folder and read_run(run))
+    there = [folder for folder in others if not folder.is_symlink() and (folder / INDEX).is_file()]
+    return max(there, default=None)
 
 
 def site(job: Job) -> tuple[str, dict[str, Any]]:

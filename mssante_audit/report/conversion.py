@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from traceback import format_exception
@@ -87,7 +88,9 @@ def hidden_roots(job: Job) -> list[Path]:
     said = (job.given, job.shown)
     given = [path for one in said for path in (one.get("data"), *(one.get("anchors") or ()))]
     own = [Path(text).parent for text in given if text]
-    here = [Path.cwd(), Path.home(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
+    here = [Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
+    with suppress(RuntimeError):  # a container's user may have none
+        here.append(Path.home())
     package = Path(__file__).parent.parent
     return [*own, *here, package, package.parent]
 

@@ -191,7 +191,7 @@ def kernel_environment(scratch: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
     if kept.get("PYTHONPATH"):  # what it names seen from here, the kernel would look for in its own folder
         kept["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, kept["PYTHONPATH"].split(os.pathsep)))
-    return {**kept, **FIXED, "IPYTHONDIR": str(scratch / "ipython")}
+    return {"HOME": str(scratch), **kept, **FIXED, "IPYTHONDIR": str(scratch / "ipython")}
 
 
 def shown_failure(notebook: nbformat.NotebookNode) -> Failure | None:

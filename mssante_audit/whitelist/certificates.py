@@ -24,12 +24,12 @@ UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, 
 """What cryptography raises of a certificate that it cannot read."""
 
 _MAX_CERTIFICATE_FILE = 2**20
+GIVE = "Give a PEM, DER or PKCS #7 file, or a folder of them"
+"""What to do where certificates lack."""
 
 
 def trusted_certificates(anchors: Iterable[str | Path]) -> list[x509.Certificate]:
-    """Return the CA certificates in files and folders that the user trusts.
-
-    The test chain of IGC-Santé is left out where a folder is given, and taken where its file is.
+    """Return the CA certificates in files and folders that the user trusts, as `certificates_of` has them.
 
     Raises
     ------
@@ -38,22 +38,27 @@ def trusted_certificates(anchors: Iterable[str | Path]) -> list[x509.Certificate
     """
     trusted: list[x509.Certificate] = []
     for anchor in map(Path, anchors):
-        if anchor.is_dir():
-            certificates = [
-                c for file in files_in(anchor, CERTIFICATE_SUFFIXES) for c in load_certificates(file)
-            ]
-            certificates = [c for c in certificates if fingerprint(c) not in pinned()["test"]]
-        else:
-            certificates = load_certificates(anchor)
-        authorities = [c for c in certificates if is_authority(c)]
+        authorities = [c for c in certificates_of(anchor) if is_authority(c)]
         if not authorities:
-            raise InputError(
-                "no CA certificate here",
-                file=str(anchor),
-                remedy="Give a PEM, DER or PKCS #7 file, or a folder of them",
-            )
+            raise InputError("no CA certificate here", file=str(anchor), remedy=GIVE)
         trusted += authorities
     return trusted
+
+
+def certificates_of(path: Path) -> list[x509.Certificate]:
+    """Load the certificates of a file, or of the files in a folder and one folder below.
+
+    The test chain of IGC-Santé is left out where a folder is given, and taken where its file is.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, or holds none.
+    """
+    if not path.is_dir():
+        return load_certificates(path)
+    found = (c for file in files_in(path, CERTIFICATE_SUFFIXES) for c in load_certificates(file))
+    return [c for c in found if fingerprint(c) not in pinned()["test"]]
 
 
 def find_anchors(folder: Path) -> list[x509.Certificate]:

@@ -15,6 +15,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Retention
 from mssante_audit.nightly.log import KIND, Run, read_run, write_run
 from mssante_audit.nightly.retention import (
+    files_of,
     outdated,
     outdated_observations,
     remove,
@@ -68,6 +69,70 @@ def test_the_run_that_the_site_shows_is_kept(output):
     (output / "site").symlink_to(f"runs/{STAMPS[3]}/site")
     assert shown_run(output) == STAMPS[3]
     assert names(outdated(output, rules(runs=2), NOW)) == [s for s in STAMPS[:28] if s != STAMPS[3]]
+
+
+def test_the_last_good_run_is_kept_though_another_is_shown(output):
+    (output / "site").symlink_to(f"runs/{STAMPS[5]}/site")
+    gone = names(outdated(output, rules(runs=1), NOW, good=STAMPS[3]))
+    assert gone == [s for s in STAMPS[:29] if s not in (STAMPS[3], STAMPS[5])]
+
+
+def fill(output: Path, sizes: dict[int, int]) -> int:
+    """Give runs a file of so many bytes each; return what a run takes without."""
+    bare = sum(files_of(output / "runs" / STAMPS[0]).values())
+    for place, size in sizes.items():
+        (output / "runs" / STAMPS[place] / "findings.csv").write_bytes(b"x" * size)
+    return bare
+
+
+def by_bytes(limit: int, **others: int) -> Retention:
+    return Retention(runs=0, bytes=limit, **{"at_least": 1, **others})
+
+
+def test_the_oldest_go_until_the_others_take_no_more_than_asked(output):
+    bare = fill(output, dict.fromkeys(range(30), 1000))
+    limit = 10 * (bare + 1000)
+    assert names(outdated(output, by_bytes(limit), NOW)) == STAMPS[:20]
+    assert names(outdated(output, by_bytes(limit - 1), NOW)) == STAMPS[:21]
+    assert names(outdated(output, by_bytes(limit, at_least=12), NOW)) == STAMPS[:18]
+    assert names(outdated(output, by_bytes(1), NOW)) == STAMPS[:29]
+    both = by_bytes(limit).model_copy(update={"runs": 5})
+    assert names(outdated(output, both, NOW)) == STAMPS[:25]
+
+
+def test_those_kept_whatever_they_take_count_too(output):
+    bare = fill(output, {3: 100_000, **dict.fromkeys(range(20, 30), 1000)})
+    told = names(outdated(output, by_bytes(100_000 + 6 * bare + 5000), NOW, good=STAMPS[3]))
+    assert told == [s for s in STAMPS[:25] if s != STAMPS[3]]
+
+
+def test_one_larger_than_all_is_no_reason_to_keep_those_before_it(output):
+    bare = fill(output, {20: 10**6})
+    assert names(outdated(output, by_bytes(10**6), NOW)) == STAMPS[:21]
+    assert bare * 30 < 10**6
+
+
+def test_what_runs_share_counts_once_and_a_link_as_nothing_of_where_it_leads(output, tmp_path):
+    bare = fill(output, {0: 50_000})
+    first = output / "runs" / STAMPS[0] / "findings.csv"
+    large = tmp_path / "large"
+    large.write_bytes(b"x" * 10**6)
+    for stamp in STAMPS[1:]:
+        os.link(first, output / "runs" / stamp / "findings.csv")
+        (output / "runs" / stamp / "elsewhere").symlink_to(large)
+    told = outdated(output, by_bytes(50_000 + 30 * (bare + len(str(large)))), NOW)
+    assert told == []
+
+
+def test_a_run_that_a_wrong_clock_dated_ahead_counts_as_the_oldest(output):
+    ahead = make_run(output, "2031-01-01T060000Z")
+    assert names(outdated(output, rules(runs=3), NOW)) == [ahead.name, *STAMPS[:27]]
+    assert names(outdated(output, rules(runs=3, at_least=5), NOW)) == [ahead.name, *STAMPS[:25]]
+
+
+def test_with_a_clock_gone_back_to_before_all_runs_the_newest_stay(output):
+    early = datetime(2000, 1, 1, tzinfo=UTC)
+    assert names(outdated(output, rules(runs=3), early)) == STAMPS[:27]
 
 
 def test_removed_is_removed(output):

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mssante_audit.base.resources import resource
 from mssante_audit.nightly import steps
 from mssante_audit.nightly.config import load_config
-from mssante_audit.nightly.doctor import check
+from mssante_audit.nightly.faults import check
 from mssante_audit.nightly.run import run
 from mssante_audit.whitelist.load import load_whitelist
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER

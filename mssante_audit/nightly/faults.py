@@ -1,0 +1,122 @@
+"""What a nightly run does not even begin with: said in one line then, not at six in the morning."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+
+from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError, UnknownNameError
+from mssante_audit.base.settings import Config
+from mssante_audit.nightly.log import RUNS, SITE, STATE
+
+
+def check(config: Config) -> None:
+    """Check what must be right before a run; make the data folder if a list will be fetched into it.
+
+    Raises
+    ------
+    AuditError
+        The first fault of `faults`.
+    """
+    if config.fetch.enabled and not config.data.folder.exists():
+        try:
+            config.data.folder.mkdir(parents=True)
+        except OSError as error:
+            why = f"cannot be made: {(error.strerror or '').lower()}"
+            raise OutputError(why, file=str(config.data.folder)) from None
+    for fault in faults(config):
+        raise fault
+
+
+def faults(config: Config) -> Iterator[AuditError]:
+    """Yield what would make a run useless."""
+    from mssante_audit.archive.fetch import tls_context
+    from mssante_audit.findings.ledger import FILE as LEDGER
+    from mssante_audit.nightly.post import fault_of
+    from mssante_audit.nightly.steps import observe_settings
+    from mssante_audit.observe.tls.visit import offers_of
+
+    data, output = config.data.folder, config.output.folder
+    if not data.exists() and config.fetch.enabled:
+        pass  # `check` makes it, on a runner that begins with nothing
+    elif not data.exists():
+        remedy = "Put a white list there, or set fetch.enabled"
+        yield InputError("no such data folder", file=str(data), remedy=remedy)
+    elif not data.is_dir():
+        yield InputError("is no folder", file=str(data), remedy="data.folder is the folder the list lies in")
+    elif config.fetch.enabled:
+        yield from _loose_lists(data)
+    elif not (output / STATE / LEDGER).is_file():  # a list that was there and is gone is for the run to tell
+        yield from _no_list(data)
+    real = output.resolve()
+    if data.resolve() in (real, real / RUNS, real / SITE):
+        yield InputError("is both data and output folder", file=str(output), remedy="Set output.folder")
+    if (site := output / SITE).exists() and not site.is_symlink():
+        yield OutputError("is in the way: it is no link of ours", file=str(site), remedy="Move it away")
+    bundles = (config.fetch.ca_bundle, config.mail.ca_bundle, config.webhook.ca_bundle)
+    named = [*config.data.anchors, *filter(None, bundles)]
+    yield from (InputError("no such certificates", file=str(path)) for path in named if not path.exists())
+    for bundle in filter(None, bundles):
+        try:
+            if bundle.exists():
+                tls_context(bundle)
+        except InputError as error:
+            yield error
+    yield from _reports(config.reports.names)
+    yield from _places(config)
+    if fault := fault_of(config.mail, config.webhook):
+        yield fault
+    if config.observe.enabled:
+        try:
+            observe_settings(config.observe)
+        except ParameterError as error:
+            yield ParameterError(f"[observe] {error.message}", remedy=error.remedy)
+    if config.observe_tls.enabled:
+        try:
+            offers_of(config.observe_tls)
+        except ParameterError as error:
+            yield ParameterError(f"[observe_tls] {error.message}", remedy=error.remedy)
+
+
+def _no_list(data: Path) -> Iterator[AuditError]:
+    from mssante_audit.space.trust import find_archive, find_whitelist
+
+    try:
+        find_whitelist(data, find_archive(data))
+    except InputError as error:
+        yield error
+
+
+def _loose_lists(data: Path) -> Iterator[AuditError]:
+    """Yield a fault if a list beside the archive would be audited instead of the ones fetched."""
+    from mssante_audit.archive.store import open_archive
+
+    if open_archive(data).snapshots:  # the folder is the archive itself
+        return
+    remedy = "Keep it with `mssante-audit archive import`, then move it away"
+    for loose in sorted(f for f in data.iterdir() if f.name.endswith((".xml", ".xml.gz")) and f.is_file()):
+        yield InputError("would be audited instead of the lists fetched", file=str(loose), remedy=remedy)
+
+
+def _places(config: Config) -> Iterator[AuditError]:
+    from mssante_audit.values.places import places
+
+    for section, wanted in (("reports", config.reports), ("dossiers", config.dossiers)):
+        try:
+            places(wanted.region or None, wanted.department or None)
+        except UnknownNameError as error:
+            yield UnknownNameError(f"[{section}] {error.message}", remedy=error.remedy)
+
+
+def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:
+    from mssante_audit.base.resources import resource
+
+    known = sorted(path.stem for path in resource("notebooks").glob("*.ipynb"))
+    for name in names:
+        if name.endswith(".ipynb"):
+            if not Path(name).is_file():
+                yield InputError("no such notebook", file=name)
+        elif name not in known:
+            near = difflib.get_close_matches(name, known, n=1) or known
+            yield ParameterError(f"reports.names: no report {name!r}", remedy=f"Nearest: {', '.join(near)}")

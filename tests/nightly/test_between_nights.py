@@ -1,0 +1,160 @@
+"""Between two nights: the package is upgraded, the clock goes back, dossiers stay as they were."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from test_retention import make_run
+
+from mssante_audit.report.results import open_space
+
+AS_OF, NEXT = "2026-03-03T06:00:00Z", "2026-03-04T06:00:00Z"
+AHEAD = "2031-01-01T060000Z"
+
+UPGRADED = """
+from importlib import metadata
+
+real = metadata.version
+metadata.version = lambda name: "9.9.9" if name == "mssante-audit" else real(name)
+"""
+"""Run at the start of an interpreter: the package is of another version there."""
+
+
+@pytest.fixture
+def upgraded(tmp_path: Path) -> dict[str, str]:
+    """The environment of a night after an upgrade."""
+    folder = tmp_path / "upgraded"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(UPGRADED)
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))}
+
+
+def rewrite(run: Path, **changes: object) -> None:
+    head = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(head | changes))
+
+
+def renamed(run: Path, stamp: str) -> Path:
+    """Let a run have begun at another time, and be the last one."""
+    rewrite(run, stamp=stamp, good=stamp)
+    (run.parents[1] / "state" / "run.json").write_bytes((run / "run.json").read_bytes())
+    site = run.parents[1] / "site"
+    site.unlink()
+    site.symlink_to(f"runs/{stamp}/site")
+    return run.rename(run.with_name(stamp))
+
+
+# -- the package --------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_another_version_began_is_abandoned_and_nothing_is_new_for_it(later, upgraded):
+    (run,) = later.runs
+    assert later.run(AS_OF)[0] == 0
+    first = later.runs[-1]
+    counts = later.state("trend.json")[-1]
+    rewrite(first, status="running", exit_status=None)
+    (first / "steps" / "site.json").unlink()
+    status, out, errors = later.run(AS_OF, fresh=True, **upgraded)
+    assert (status, errors) == (0, "")
+    assert "gone on with" not in out
+    assert json.loads((first / "run.json").read_text())["status"] == "abandoned"
+    assert len(later.runs) == 3
+    assert later.state("trend.json")[-1] == counts
+    assert later.state("run.json")["good"] == later.runs[-1].name
+    assert run.exists()
+
+
+def test_after_an_upgrade_the_night_compares_with_the_one_before_it(later, upgraded):
+    status, _, errors = later.run(AS_OF, fresh=True, **upgraded)
+    assert (status, errors) == (0, "")
+    before, now = later.state("trend.json")
+    assert now["new"] + now["open"] == sum(now["counts"].values())
+    assert now["open"] > 0
+    assert before["at"] < now["at"]
+
+
+# -- the clock ----------------------------------------------------------------------------------------------
+
+
+def test_after_a_clock_that_was_ahead_nights_go_on(later):
+    (run,) = later.runs
+    ahead = renamed(run, AHEAD)
+    done = later.start("--as-of", AS_OF)
+    out, errors = done.communicate(timeout=300)
+    assert (done.returncode, errors) == (0, "")
+    own = next(run for run in later.runs if run != ahead)
+    assert later.state("run.json")["stamp"] == later.state("run.json")["good"] == own.name
+    assert os.readlink(later.site) == f"runs/{own.name}/site"
+    assert "NEW since 3 February 2026" in out or "new" in out
+    assert [point["at"][:10] for point in later.state("trend.json")] == ["2026-02-03", "2026-03-03"]
+
+
+def test_a_run_killed_under_a_clock_that_was_ahead_is_not_gone_on_with(later):
+    ahead = renamed(later.runs[0], AHEAD)
+    rewrite(ahead, status="running", exit_status=None, asked=AS_OF)
+    status, out, errors = later.run(AS_OF)
+    assert (status, errors) == (0, "")
+    assert "gone on with" not in out
+    assert json.loads((ahead / "run.json").read_text())["status"] == "abandoned"
+    assert len(later.runs) == 2
+
+
+def test_a_run_killed_now_is_gone_on_with_though_another_is_dated_ahead(later):
+    assert later.run(AS_OF)[0] == 0
+    ahead, killed = renamed(later.runs[0], AHEAD), later.runs[0]
+    rewrite(killed, status="running", exit_status=None)
+    (killed / "steps" / "site.json").unlink()
+    status, out, _ = later.run(AS_OF)
+    assert (status, "gone on with" in out) == (0, True)
+    assert set(later.runs) == {ahead, killed}
+
+
+def test_a_night_of_an_earlier_instant_makes_nothing_new_or_fixed_of_a_later_one(later):
+    assert later.run(AS_OF)[0] == 0
+    ledger, (first, second) = later.state("ledger.json"), later.state("trend.json")
+    status, _, errors = later.run("2026-02-03T06:00:00Z")
+    assert (status, errors) == (0, "")
+    assert later.state("trend.json") == [first, second]
+    assert later.state("ledger.json") == ledger
+
+
+# -- the disk -----------------------------------------------------------------------------------------------
+
+
+def test_dossiers_that_say_the_same_are_linked_and_outlive_the_run_they_are_of(place, settings):
+    data = str(place.folder / "data")
+    operators = open_space(data=data, as_of=AS_OF).entries["operator_id"].unique().tolist()[:3]
+    settings(dossiers={"enabled": True, "operators": operators}, retention={"runs": 1, "at_least": 1})
+    assert place.run(AS_OF)[0] == 0
+    (first,) = place.runs
+    pages = {path.name: path.read_bytes() for path in (first / "dossiers").glob("*.*")}
+    inode = (first / "dossiers" / f"{operators[0]}.html").stat().st_ino
+    status, out, errors = place.run(NEXT)
+    assert (status, errors) == (0, ""), out
+    (second,) = place.runs  # the first one is gone
+    assert second != first
+    step = next(one for one in place.state("run.json")["steps"] if one["step"] == "dossiers")
+    assert step["facts"] == {"count": 3, "linked": 3}
+    assert step["message"] == "3 dossiers, 3 of them as before"
+    page = second / "dossiers" / f"{operators[0]}.html"
+    assert (page.stat().st_ino, page.read_bytes()) == (inode, pages[page.name])
+    assert (second / "site" / "dossiers" / page.name).read_bytes() == pages[page.name]
+
+
+def test_a_night_keeps_within_the_bytes_asked_and_the_last_good_one(place, settings):
+    old = make_run(place.output, "2020-01-01T060000Z")
+    (old / "findings.csv").write_bytes(b"x" * 10**6)
+    settings(retention={"runs": 0, "bytes": 1, "at_least": 1})
+    assert place.run(AS_OF)[0] == 0
+    (good,) = place.runs
+    (place.folder / "data" / "waivers.toml").write_text("nonsense = 1")
+    assert place.run(NEXT)[0] == 3
+    assert place.runs[0] == good
+    assert len(place.runs) == 2
+    (place.folder / "data" / "waivers.toml").unlink()
+    assert place.run("2026-03-05")[0] == 0
+    assert len(place.runs) == 1
+    assert good not in place.runs

@@ -1,0 +1,406 @@
+"""deploy/ and the recipes of docs/schedule.md: each is parsed, and done as far as it can be here."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from configparser import RawConfigParser
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from test_schedule_doc import blocks
+from typer._click.exceptions import ClickException
+
+from mssante_audit.base.resources import resource
+from mssante_audit.cli.main import app
+from mssante_audit.nightly.config import load_config
+from mssante_audit.nightly.faults import faults
+
+ROOT = Path(__file__).parents[2]
+DEPLOY, LOCK = ROOT / "deploy", ROOT / "requirements" / "base.lock"
+PINNED = re.compile(r"@sha256:[0-9a-f]{64}( AS \w+)?$")
+SETTINGS = "/etc/mssante-audit/audit.toml"
+
+
+def parse(words: list[str]) -> None:
+    """Parse a command line as the program does, and run nothing; raise what it says of a wrong one."""
+    program, *rest = words
+    assert Path(program).name == "mssante-audit"
+    command, context = typer.main.get_command(app), None
+    name = "mssante-audit"
+    while True:
+        context = command.make_context(name, rest, parent=context)
+        if not hasattr(command, "resolve_command"):
+            return
+        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+
+
+def simple(line: str) -> list[str]:
+    """Return the program's words in a line of shell, up to what follows it."""
+    words = shlex.split(line)
+    begin = next(n for n, word in enumerate(words) if Path(word).name == "mssante-audit")
+    return re.split(r" (?:\|\||&&|>|;) ?", shlex.join(words[begin:]).replace("'", ""))[0].split()
+
+
+@pytest.mark.parametrize("line", ["run --confg audit.toml", "doctor --config", "dotcor", "doctor audit.toml"])
+def test_a_command_that_does_not_exist_is_found(line):
+    with pytest.raises(ClickException):
+        parse(["mssante-audit", *line.split()])
+
+
+# -- the image ----------------------------------------------------------------------------------------------
+
+
+def instructions() -> list[tuple[str, str]]:
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    lines = [line for line in text.replace("\\\n", " ").splitlines() if line and not line.startswith("#")]
+    return [(word, " ".join(rest)) for word, *rest in map(str.split, lines)]
+
+
+def of(word: str) -> list[str]:
+    return [rest for name, rest in instructions() if name == word]
+
+
+def test_the_image_is_pinned_and_of_a_user_without_rights():
+    assert of("FROM")
+    assert all(PINNED.search(image) for image in of("FROM"))
+    assert instructions()[-5:][0][0] == "WORKDIR"
+    user, group = of("USER")[-1].split(":")
+    assert int(user) == int(group) > 0
+    installs = [line for line in of("RUN") if "pip install" in line]
+    assert all("--require-hashes" in line or "--no-index --no-deps" in line for line in installs)
+    assert not [line for line in of("RUN") if "curl" in line or "apt-get" in line or "http" in line]
+    assert not of("ADD")
+
+
+def test_every_pin_of_the_lock_has_a_hash():
+    pins = LOCK.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    pins = [line for line in pins if line and not line.lstrip().startswith("#")]
+    assert len(pins) > 50
+    assert all(re.match(r"[\w.-]+==[\w.]+ .*--hash=sha256:[0-9a-f]{64}", line) for line in pins)
+
+
+def test_what_is_copied_is_what_the_context_holds():
+    ignore = (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    shown = {line[1:] for line in ignore if line.startswith("!")}
+    copied = {name for rest in of("COPY") if "--from" not in rest for name in rest.split()[:-1]}
+    assert ignore[1] == "*"
+    assert shown == copied
+    assert all((ROOT / name).exists() for name in copied)
+
+
+class Image:
+    """The Dockerfile's steps, done below a folder in place of the root, by the interpreter of the tests."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.cwd, self.env = (
+            root,
+            root,
+            {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        )
+        for folder in ("opt", "etc/mssante-audit", "var/lib", "build"):
+            (root / folder).mkdir(parents=True)
+
+    def here(self, text: str) -> str:
+        return re.sub(r"(?<![\w./-])/(?=(?:opt|etc|var|build)\b)", f"{self.root}/", text)
+
+    def do(self, word: str, rest: str) -> None:
+        getattr(self, word.lower(), lambda _: None)(rest)
+
+    def workdir(self, rest: str) -> None:
+        self.cwd = Path(self.here(rest))
+        self.cwd.mkdir(exist_ok=True)
+
+    def env_(self, rest: str) -> None:
+        self.env |= dict(pair.split("=", 1) for pair in self.here(rest).split())
+
+    def copy(self, rest: str) -> None:
+        if rest.startswith("--from=build"):  # stages have one root here
+            _, source, target = rest.split()
+            assert source == target
+            return
+        *sources, target = rest.split()
+        for source in sources:
+            if (ROOT / source).is_dir():
+                shutil.copytree(
+                    ROOT / source, self.cwd / target, ignore=shutil.ignore_patterns("__pycache__")
+                )
+            else:
+                (self.cwd / target).mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / source, self.cwd / target)
+
+    def run(self, rest: str) -> None:
+        if rest.startswith("install ") and os.geteuid():
+            rest = re.sub(r"-[og] \d+", "", rest)  # only root gives folders away
+        uv = ROOT / ".venv-uv" / "bin" / "uv"
+        if "--require-hashes" in rest and uv.is_file():  # the same pins and hashes, out of its cache
+            program, _, what = rest.partition(" install --no-cache-dir ")
+            python = Path(program).with_name("python")
+            quick = f"{uv} pip install --quiet --offline --python {python} {what}"
+            if self.shell(quick).returncode == 0:
+                return
+        done = self.shell(rest)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def shell(self, line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", "-ec", self.here(line)],
+            cwd=self.cwd, env=self.env | environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+
+def test_the_steps_of_the_image_make_one_that_works(tmp_path):
+    image = Image(tmp_path)
+    for word, rest in instructions():
+        image.do("env_" if word == "ENV" else word, rest)
+    home = image.shell("python -c 'import mssante_audit; print(mssante_audit.__file__)'").stdout
+    assert home.startswith(str(tmp_path / "opt" / "mssante-audit"))
+    data = tmp_path / "var" / "lib" / "mssante-audit" / "data"
+    for name in ("archive", "anchors"):
+        shutil.copytree(resource("data/sample") / name, data / name)
+    (tmp_path / SETTINGS[1:]).write_text(
+        f'[data]\nfolder = "{data}"\nanchors = ["{data}/anchors"]\n'
+        f'[output]\nfolder = "{data.parent}/output"\n'
+        "[reports]\nenabled = false\n[dossiers]\nenabled = false\n"
+    )
+    (entry,), (command,), (check,) = of("ENTRYPOINT"), of("CMD"), of("HEALTHCHECK")
+    words = [*json.loads(entry), *json.loads(command)]
+    health = json.loads(check.partition(" CMD ")[2])
+    for line in (words, health):
+        parse(line)
+        assert SETTINGS in line
+    assert image.shell(shlex.join(health)).returncode == 1  # no night yet
+    done = image.shell(f"{shlex.join(words)} --as-of 2026-03-03T06:00:00Z")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert image.shell(shlex.join(health)).returncode == 0
+
+
+# -- Kubernetes ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def objects() -> dict[str, dict]:
+    found = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text(encoding="utf-8")))
+    return {one["kind"]: one for one in found}
+
+
+def test_the_cron_job_may_do_little_and_never_runs_twice_at_once(objects):
+    job = objects["CronJob"]
+    assert (job["apiVersion"], job["metadata"]["name"]) == ("batch/v1", "mssante-audit")
+    spec, run = job["spec"], job["spec"]["jobTemplate"]["spec"]
+    assert spec["concurrencyPolicy"] == "Forbid"
+    assert len(spec["schedule"].split()) == 5
+    assert spec["timeZone"] == "Europe/Paris"
+    assert min(spec["successfulJobsHistoryLimit"], spec["failedJobsHistoryLimit"]) > 0
+    assert 0 < run["activeDeadlineSeconds"] < 24 * 3600
+    pod = run["template"]["spec"]
+    assert pod["restartPolicy"] == "Never"
+    assert pod["automountServiceAccountToken"] is False
+    context = pod["securityContext"]
+    assert context["runAsNonRoot"] is True
+    assert f"{context['runAsUser']}:{context['runAsGroup']}" == of("USER")[-1]
+    (container,) = pod["containers"]
+    assert PINNED.search(container["image"])
+    own = container["securityContext"]
+    assert own["readOnlyRootFilesystem"] is True
+    assert own["allowPrivilegeEscalation"] is False
+    assert own["capabilities"] == {"drop": ["ALL"]}
+    assert "memory" in container["resources"]["limits"]
+    parse([*json.loads(of("ENTRYPOINT")[0]), *container["args"]])
+
+
+def test_what_the_cron_job_mounts_is_there_and_all_that_it_writes(objects, tmp_path):
+    pod = objects["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+    assert {mount["name"] for mount in mounts.values()} == set(volumes)
+    written = {path for path, mount in mounts.items() if not mount.get("readOnly")}
+    assert written == {"/var/lib/mssante-audit", "/tmp"}
+    assert volumes["secrets"]["secret"]["defaultMode"] == 0o400  # fsGroup adds its group
+    assert (
+        volumes["nights"]["persistentVolumeClaim"]["claimName"]
+        == (objects["PersistentVolumeClaim"]["metadata"]["name"])
+    )
+    told = objects["ConfigMap"]
+    assert volumes["settings"]["configMap"]["name"] == told["metadata"]["name"]
+    file = tmp_path / "audit.toml"
+    file.write_text(told["data"][mounts[SETTINGS]["subPath"]], encoding="utf-8")
+    config = load_config(file)
+    below = [config.data.folder, config.output.folder]
+    assert all(str(folder).startswith("/var/lib/mssante-audit/") for folder in below)
+    assert config.mail.password.startswith("file:/etc/mssante-audit/secrets/")
+    assert "/etc/mssante-audit/igc-sante" in mounts
+    told_faults = [str(fault) for fault in faults(config)]
+    assert [line for line in told_faults if "igc-sante: no such certificates" not in line] == []
+
+
+# -- Airflow, Prefect, and all others -----------------------------------------------------------------------
+
+
+def calls(code: str) -> dict[str, dict[str, object]]:
+    """Return the literal arguments of calls by the name of what is called."""
+    found: dict[str, dict[str, object]] = {}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call):
+            named = {
+                k.arg: k.value.value for k in node.keywords if k.arg and isinstance(k.value, ast.Constant)
+            }
+            found[ast.unparse(node.func)] = named
+    return found
+
+
+def imported(code: str) -> set[str]:
+    """Return what a snippet imports and what it names without having imported or made it."""
+    tree = ast.parse(code)
+    names = {a.asname or a.name.split(".")[0] for n in ast.walk(tree) if hasattr(n, "names") for a in n.names}
+    made = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    made |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    return used - names - made - {"print", "RuntimeError", "__name__"}
+
+
+def test_the_airflow_snippet_runs_one_night_at_a_time():
+    airflow, _ = blocks("python")
+    assert imported(airflow) == set()
+    told = calls(airflow)
+    assert told["DAG"] | {"catchup": False, "max_active_runs": 1, "schedule": "0 6 * * *"} == told["DAG"]
+    line = str(told["BashOperator"]["bash_command"])
+    parse(simple(line))
+    outcomes = {}
+    for status in (0, 1, 2, 3, 4, 143):
+        played = re.sub(r"^.*audit\.toml", f"(exit {status})", line)
+        outcomes[status] = subprocess.run(["bash", "-c", played], check=False).returncode
+    assert [status for status, told in outcomes.items() if told == 0] == [0, 1]
+
+
+def test_the_prefect_snippet_fails_as_the_night_does(monkeypatch):
+    _, prefect = blocks("python")
+    assert imported(prefect) == set()
+    told = calls(prefect)
+    assert told["mssante_audit.serve"]["limit"] == 1
+    tree = ast.parse(prefect)
+    (command,) = [n.value for n in tree.body if isinstance(n, ast.Assign)]
+    parse(ast.literal_eval(command))
+    (function,) = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
+    function.decorator_list.clear()
+    outcomes = {}
+    for status in (0, 1, 2, 3, 4, -9):
+        scope = {"subprocess": subprocess, "COMMAND": []}
+        exec(compile(ast.Module([function], []), "prefect", "exec"), scope)
+        answer = subprocess.CompletedProcess([], status, "the mail", "")
+        monkeypatch.setattr(subprocess, "run", lambda *_, answer=answer, **__: answer)
+        try:
+            scope["mssante_audit"]()
+            outcomes[status] = "well"
+        except RuntimeError:
+            outcomes[status] = "failed"
+    assert [status for status, told in outcomes.items() if told == "well"] == [0, 1]
+
+
+def command_lines() -> dict[str, list[str]]:
+    """Return every command line of the recipes by where it stands."""
+    found = {}
+    service = RawConfigParser(strict=False)
+    service.read(DEPLOY / "mssante-audit.service", encoding="utf-8")
+    found["service"] = service["Service"]["ExecStart"]
+    gitlab, github = (yaml.safe_load(text) for text in blocks("yaml"))
+    (job,) = gitlab.values()
+    found |= {f"gitlab {n}": line for n, line in enumerate(job["script"]) if line.startswith("mssante-audit")}
+    (steps,) = (one["steps"] for one in github["jobs"].values())
+    runs = [step["run"] for step in steps if "run" in step]
+    found |= {f"github {n}": line for n, line in enumerate(runs) if line.startswith("mssante-audit")}
+    found["cron"] = blocks("crontab")[0].splitlines()[1].partition("&& ")[2]
+    console = [line[2:] for text in blocks("console") for line in text.splitlines() if line[:2] == "$ "]
+    console = [line.partition("  #")[0].rpartition("&& ")[2] for line in console]
+    found |= {f"console {n}": line for n, line in enumerate(console) if re.match(r"\S*mssante-audit ", line)}
+    return {where: simple(line) for where, line in found.items()}
+
+
+LINES = command_lines()
+
+
+@pytest.mark.parametrize("where", LINES)
+def test_every_command_line_can_be_parsed(where):
+    parse(LINES[where])
+
+
+def test_nothing_is_missed():
+    kinds = {where.split()[0] for where in LINES}
+    assert kinds == {"service", "gitlab", "github", "cron", "console"}
+    assert len(LINES) > 8
+
+
+def test_what_the_doctor_misses_is_no_night_of_findings():
+    """GitLab allows status 1 to pass: there the doctor's is another."""
+    gitlab, _ = (yaml.safe_load(text) for text in blocks("yaml"))
+    (job,) = gitlab.values()
+    assert job["allow_failure"] == {"exit_codes": 1}
+    assert PINNED.search(job["image"])
+    (line,) = [line for line in job["script"] if " doctor " in line]
+    assert subprocess.run(["sh", "-c", line.replace("mssante-audit", "false")], check=False).returncode == 2
+
+
+# -- what is installed --------------------------------------------------------------------------------------
+
+
+def recipe(target: str, tmp_path: Path) -> str:
+    """Return the last command of a target of the Makefile, as the tests' own environment does it."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n\t", " ")
+    (lines,) = re.findall(rf"^{target}:.*\n((?:\t.*\n)+)", text, re.MULTILINE)
+    line = lines.rstrip("\n").rpartition("\t")[2]
+    return line.replace(".venv-dev/bin", str(Path(sys.executable).parent)).replace(" build/", f" {tmp_path}/")
+
+
+def test_the_bill_of_materials_is_cyclonedx_and_all_of_the_lock(tmp_path):
+    line = recipe("sbom", tmp_path)
+    done = subprocess.run(["sh", "-ec", line], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "sbom.cdx.json").read_text(encoding="utf-8")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    told = json.loads(text)
+    lock = LOCK.read_text(encoding="utf-8")
+    pins = set(re.findall(r"^([\w.-]+)==([\w.]+)", lock, re.MULTILINE))
+    assert {(one["name"], one["version"]) for one in told["components"]} == pins
+    hashes = {
+        hashed["content"]
+        for one in told["components"]
+        for reference in one["externalReferences"]
+        for hashed in reference["hashes"]
+    }
+    assert hashes == set(re.findall(r"sha256:([0-9a-f]{64})", lock))
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (told["metadata"]["component"]["name"], told["metadata"]["component"]["version"]) == (
+        about["name"],
+        about["version"],
+    )
+
+
+def test_without_a_network_no_dependency_counts_as_audited(tmp_path):
+    line = recipe("audit-dependencies", tmp_path)
+    assert "--strict" in line
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
+    cache = {"XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    environment = {**os.environ, **nowhere, **{n.lower(): v for n, v in nowhere.items()}, **cache}
+    done = subprocess.run(
+        ["sh", "-ec", line],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode != 0
+    assert "No known vulnerabilities" not in done.stdout + done.stderr
