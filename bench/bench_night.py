@@ -56,13 +56,13 @@ def benches() -> list[tuple[str, float, float]]:
             place = folder / str(number)
             place.mkdir()
             (place / "audit.toml").write_text(SETTINGS.format(data=data), encoding="utf-8")
-            found.append(_run(["findings", "all", "--data", str(data), "--as-of", as_of], place)[0])
-            night, held = _run(["run", "--as-of", as_of], place)
+            found.append(spent(["findings", "all", "--data", str(data), "--as-of", as_of], place)[0])
+            night, held = spent(["run", "--as-of", as_of], place)
             nights.append(night)
             memory, disk = max(memory, held), _disk(place / "output")
         snapshot = next((place / "output" / "runs").iterdir()) / "snapshot"
         kept, files = (min(_loaded(where) for _ in range(5)) for where in (snapshot, data))
-        helped = min(_run(["--help"], folder)[0] for _ in range(RUNS))
+        helped = min(spent(["--help"], folder)[0] for _ in range(RUNS))
     return [
         ("CPU of a whole night / of `findings all`", min(nights) / min(found), 15),
         ("MB of disk of a night", disk / 1e6, 80),
@@ -81,7 +81,7 @@ def _data(folder: Path) -> tuple[Path, str]:
     return made, "2026-03-03"
 
 
-def _run(words: list[str], folder: Path) -> tuple[float, float]:
+def spent(words: list[str], folder: Path) -> tuple[float, float]:
     """Return the CPU seconds that a command and what it starts take, and the most memory they hold."""
     before = usage.getrusage(usage.RUSAGE_CHILDREN)
     with (folder / "said").open("wb") as said:

@@ -117,7 +117,7 @@ def fetch(archive: Archive, settings: Settings | None = None, *, now: datetime |
             return append(archive.folder, replace(record, sha256=known.sha256))
         parsed: Parsed = {}
         record = keep(fresh, got.content, record, max_loss=settings.max_loss, now=now, parsed=parsed)
-        if record.outcome == "kept":
+        if record.outcome in GOOD:  # "same": of a fetch that was killed before it came to this
             with suppress(InputError):  # a damaged older file is for `archive verify` to tell
                 bring_up_to_date(replace(archive), parsed)
         return record

@@ -30,8 +30,10 @@ NOTE = ".kernel-"
 
 
 @contextmanager
-def exclusive(folder: Path, busy: str, remedy: str = "Wait for it to end") -> Iterator[None]:
-    """Hold a folder's lock; make the folder if there is none.
+def exclusive(
+    folder: Path, busy: str, remedy: str = "Wait for it to end", *, lock: str = LOCK
+) -> Iterator[None]:
+    """Hold a folder's lock, or another file there; make the folder if there is none.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def exclusive(folder: Path, busy: str, remedy: str = "Wait for it to end") -> It
     with writing(folder):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / LOCK, timeout=0):
+            with FileLock(folder / lock, timeout=0):
                 yield
         except Timeout:
             raise OutputError(busy, file=str(folder), remedy=remedy) from None

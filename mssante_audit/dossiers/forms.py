@@ -106,7 +106,7 @@ def _record(told: Dossier, key: str, declared: pd.DataFrame | None) -> dict[str,
 
 def _of_list(told: Dossier, key: str) -> dict[str, str]:
     """Return what the list says of a domain, where all of the operator's rows say the same."""
-    rows = told.entries[[domain_key(domain) == key for domain in told.entries["domain"]]]
+    rows = told.entries.loc[[domain_key(domain) == key for domain in told.entries["domain"]]]
     found = {
         "structure_name": told.name,
         "structure_id": told.operator_id if told.kind else "",

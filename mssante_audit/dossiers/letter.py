@@ -246,7 +246,7 @@ def _addressees(told: Dossier) -> tuple[Address, ...]:
             for row in one["rows"]
         }
         for kind, column in (("projet", "project_email"), ("support", "support_email")):
-            own = told.entries[[(row, kind) not in wrong for row in told.entries["row"]]]
+            own = told.entries.loc[[(row, kind) not in wrong for row in told.entries["row"]]]
             for email in own.loc[own[column] != "", column].value_counts().index[:4]:
                 if email.isascii() and not whose.foreign(email, told.operator_id):
                     try:

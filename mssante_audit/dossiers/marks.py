@@ -29,10 +29,11 @@ MOST = 600
 AROUND = 60
 """Characters kept beside a difference where a text is too long to be shown whole."""
 
-_ITEM = re.compile(r"(?:[0-9]+\s[a-z]+ : )?(?:[0-9]+ × )?(.*?)", re.DOTALL)
+_ITEM = re.compile(r"(?:[0-9\s]+\s[a-z]+\s: )?(?:[0-9\s]+\s×\s)?(.*?)", re.DOTALL)
 _ESCAPED = re.compile(r"\\u(00a0|202f|0009)")
 _CN = re.compile(r"\bCN=([^,]*)")
 _NOTE = re.compile(r" \([^()]*\)$")
+_DATES = re.compile(r"\s–\s(?:du|depuis)\s[^–]*$")
 
 
 def marked(text: str, other: str) -> tuple[str, str] | None:
@@ -82,6 +83,10 @@ def differences(observed: str, expected: str) -> list[tuple[str, str]]:
 
     >>> differences("2 × ST=Paris(75) (sans espace) | 1 × ST=Paris (75)", "ST=Paris (75)")
     [('ST=Paris[](75)', 'ST=Paris[␣](75)')]
+    >>> differences("2\N{NO-BREAK SPACE}domaines\N{NO-BREAK SPACE}: 1 × O=CH ALPHA ,C=FR", "O=CH ALPHA,C=FR")
+    [('O=CH ALPHA[␣],C=FR', 'O=CH ALPHA[],C=FR')]
+    >>> differences("s@alpha.example – du 21 octobre 2021 | b@alpha.example – du 18 octobre 2021", "")
+    [('[b]@alpha.example', '[s]@alpha.example')]
     """
     found = list(_items(observed))
     right = [text for text, *_ in _items(expected)]
@@ -109,11 +114,11 @@ def _same_name(text: str, other: str) -> bool:
 
 
 def _items(text: str) -> Iterator[tuple[str, ...]]:
-    """Yield each text of a finding's words, without how often it stands, with a note after it and without."""
+    """Yield each text of a finding's words, without how often and since when, without a note too."""
     text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
     for part in text.split(" | ") if text else ():
         whole = _ITEM.fullmatch(part)
-        bare = whole[1] if whole else part
+        bare = _DATES.sub("", whole[1] if whole else part)
         yield tuple(dict.fromkeys((bare, _NOTE.sub("", bare))))
 
 

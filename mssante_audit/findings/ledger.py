@@ -7,7 +7,8 @@ subject, hashed); the ledger holds no contact.
 
 A finding is **unknown** where its audit could not be made, or rests on an input that is in doubt
 (`mssante_audit.space.states`), whether it is found now or was before. An unknown one is neither new nor
-fixed: what was known before stays known as it was, and what nobody can vouch for yet is not remembered.
+fixed: what was known before stays known as it was, and what nobody can vouch for yet is not remembered. So
+is what says that a rule raised: that tells of this program, and of the space only that it is unknown.
 """
 
 from __future__ import annotations
@@ -121,7 +122,8 @@ def follow(
     if part.get("version") != VERSION:
         _carried_over(part, findings)
     earlier = max((run for run in part["runs"] if run < as_of), default="")
-    before: Mapping[str, Mapping[str, str]] = part["runs"].get(earlier, {})
+    noted: Mapping[str, Mapping[str, str]] = part["runs"].get(earlier, {})
+    before = {key: one for key, one in noted.items() if one["rule"] != FAILED}  # 0.1 noted those
     doubted, first = {*unsure}, part["first_seen"]
     known, in_doubt = _noted(findings, doubted)
     accepted, accepted_in_doubt = ({}, {}) if waived is None else _noted(waived, doubted)
@@ -158,7 +160,11 @@ def _noted(
     """Return what is noted of findings by fingerprint: of those that are known, and of those in doubt."""
     told = findings[["rule", "domain", "operator"]].to_dict("records")
     noted = dict(zip(findings["fingerprint"], told, strict=True))
-    in_doubt = {key: one for key, one in noted.items() if not _evaluated(one["rule"], doubted)}
+    in_doubt = {
+        key: one
+        for key, one in noted.items()
+        if one["rule"] == FAILED or not _evaluated(one["rule"], doubted)
+    }
     return {key: one for key, one in noted.items() if key not in in_doubt}, in_doubt
 
 

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from mssante_audit.base.errors import InputError, OutputError
+from mssante_audit.base.export import write_bytes
 from mssante_audit.base.fields import fault, field_of
 from mssante_audit.base.frames import DRAFT
 from mssante_audit.base.settings import Config, Section
@@ -165,15 +166,9 @@ def write_template(file: Path) -> None:
     OutputError
         If it is there already, or cannot be written.
     """
-    try:
-        with file.open("x", encoding="utf-8") as out:
-            out.write(template())
-    except FileExistsError:
-        raise OutputError(
-            "is there already", file=str(file), remedy="Remove it first, or name another"
-        ) from None
-    except OSError as error:
-        raise OutputError(f"cannot be written: {(error.strerror or '').lower()}", file=str(file)) from error
+    if file.exists() or file.is_symlink():
+        raise OutputError("is there already", file=str(file), remedy="Remove it first, or name another")
+    write_bytes(file, template().encode())
 
 
 def _key(name: str, field: FieldInfo) -> Iterator[str]:

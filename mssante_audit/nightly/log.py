@@ -37,7 +37,8 @@ class Result:
 
     step: str
     outcome: str
-    """``done``; ``failed``; ``skipped`` (what it needs failed); ``off`` (not asked for)."""
+    """``done``; ``failed``; ``skipped`` (what it needs failed); ``off`` (not asked for);
+    ``waiting``: in a mail that is ready before the run has ended."""
     message: str = ""
     """What it did, or why it failed, in one line that names no person."""
     seconds: float = 0.0

@@ -21,7 +21,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -125,6 +125,9 @@ def run(config: Config, *, as_of: str = "", tell: Tell = lambda _: None, debug: 
         results: dict[str, Result] = {}
         for step in STEPS:
             results[step] = _step(step, Job(config, folder, head.as_of, debug), results, tell)
+            if step == "audit":
+                _write_mail(_night(config, folder, head, results, resumed=resumed), config)
+                note(folder, "mail", "ready, what is still to come left out")
         if results["site"].outcome == "done":
             _show(folder)
         for name in MEMORY:
@@ -132,20 +135,32 @@ def run(config: Config, *, as_of: str = "", tell: Tell = lambda _: None, debug: 
                 write_bytes(config.output.folder / STATE / name, (folder / name).read_bytes())
         well = _status(config, results, read_inputs(folder)) < FAILED
         results["retention"] = _retain(config, folder, head.stamp if well else head.good)
-        inputs = read_inputs(folder)
-        status = _status(config, results, inputs)
-        night = Night(folder, head.as_of, results, status, resumed, inputs, config.summary_lang)
+        night = _night(config, folder, head, results, resumed=resumed)
         results["hooks"] = _hooks(config, night)
-        write_bytes(folder / "summary.txt", f"{summary(night)}\n".encode())
-        write_bytes(folder / "summary.json", json_bytes(told(night)))
-        write_bytes(folder / "summary.eml", message(night, config.mail).as_bytes())
+        night = replace(night, results=results)
+        _write_mail(night, config)
         note(folder, "end", f"exit status {night.exit_status}", exit_status=night.exit_status)
         good = head.stamp if night.exit_status < FAILED else head.good
         ended = replace(head, status="finished", exit_status=night.exit_status, good=good)
         told_metrics = metrics(night, ended, datetime.now(UTC))
         write_bytes(config.output.folder / STATE / METRICS, told_metrics.encode())
-        write_run(folder, ended, results, [one.told(config.summary_lang) for one in inputs])
+        write_run(folder, ended, results, [one.told(config.summary_lang) for one in night.inputs])
         return night
+
+
+def _night(config: Config, folder: Path, head: Run, results: Mapping[str, Result], *, resumed: bool) -> Night:
+    """Return what a run came to so far."""
+    inputs = read_inputs(folder)
+    status = _status(config, results, inputs)
+    waiting = {step: Result(step, "waiting") for step in (*STEPS, "retention", "hooks")}
+    return Night(folder, head.as_of, {**waiting, **results}, status, resumed, inputs, config.summary_lang)
+
+
+def _write_mail(night: Night, config: Config) -> None:
+    """Write the mail, to be read by people, programs and e-mail programs."""
+    write_bytes(night.folder / "summary.txt", f"{summary(night)}\n".encode())
+    write_bytes(night.folder / "summary.json", json_bytes(told(night)))
+    write_bytes(night.folder / "summary.eml", message(night, config.mail).as_bytes())
 
 
 def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
@@ -297,7 +312,7 @@ def _answering(folder: Path) -> list[str] | None:
     return [one["file"] for one in audited["results"]["provenance"]["observed"]]
 
 
-def _status(config: Config, results: dict[str, Result], inputs: Sequence[State] = ()) -> int:
+def _status(config: Config, results: Mapping[str, Result], inputs: Sequence[State] = ()) -> int:
     """Return the exit status that results and inputs ask for."""
     if any(one.doubtful for one in inputs):
         return 4

@@ -255,7 +255,7 @@ def moved(before: TrustSpace, after: TrustSpace, *, language: str = "fr") -> Fin
     told = ["severity", "confidence", "rows", "domain", "observed", "expected"]
     was = dict(zip(old["fingerprint"], old[told].astype(str).itertuples(index=False), strict=True))
     now = dict(zip(new["fingerprint"], new[told].astype(str).itertuples(index=False), strict=True))
-    gone = old[[mark not in now for mark in old["fingerprint"]]]
+    gone = old.loc[[mark not in now for mark in old["fingerprint"]]]
     came = new[[was.get(mark) != now[mark] for mark in new["fingerprint"]]]
     found = concat([gone, came])
     words = [

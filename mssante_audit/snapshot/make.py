@@ -18,6 +18,7 @@ from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import parted
 from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.export import output_error, parquet_bytes
+from mssante_audit.base.staging import exclusive
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.facts import dumped
 from mssante_audit.findings.registry import audits
@@ -84,9 +85,15 @@ def make_snapshot(
         raise InputError(
             "holds something else than a snapshot", file=str(out), remedy="Choose another folder"
         )
+    with exclusive(out.parent, f"another run is writing {out.name} here", lock=f".{out.name}.lock"):
+        return _written(space, out, bound=bound, data=data, shareable=shareable)
+
+
+def _written(
+    space: TrustSpace, out: Path, *, bound: str, data: str | Path | None, shareable: bool
+) -> dict[str, Any]:
     draft, old = (out.with_name(f".{out.name}.{word}") for word in ("draft", "old"))
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
         if old.exists() and not out.exists():  # a kill came between the two renames
             old.rename(out)
         for left in (draft, old):

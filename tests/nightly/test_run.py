@@ -91,8 +91,8 @@ def test_the_log_has_each_step_with_its_time_and_outcome(two_nights):
     place = two_nights[0]
     last = [record for record in place.log() if record["run"] == place.runs[-1].name]
     assert [record["event"] for record in last] == [
-        "start", "fetch", "observe", "observe_tls", "audit", "reports", "dossiers", "site", "retention",
-        "end",
+        "start", "fetch", "observe", "observe_tls", "audit", "mail", "reports", "dossiers", "site",
+        "retention", "end",
     ]  # fmt: skip
     (audit,) = [record for record in last if record["event"] == "audit"]
     assert audit["outcome"] == "done"

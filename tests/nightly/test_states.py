@@ -207,12 +207,29 @@ def torn(name: str) -> Callable[[Nights], None]:
     return tear
 
 
+def emptied(nights: Nights) -> None:
+    file = nights.data / "declarations.csv"
+    file.write_bytes(file.read_bytes().split(b"\n", 1)[0] + b"\n")
+
+
+def two_gone(nights: Nights) -> None:
+    gone("observations")(nights)
+    gone("declarations.csv")(nights)
+
+
 HALF = 92
 LATER = "2026-03-12T06:00:00Z"
 PLAYED = {
     "half the list": (listed(rows=HALF), NOON, {"list": "shrunk"}, "92 rows, 185 rows before"),
     "no observation": (gone("observations"), NOON, {"dns": "absent", "tls": "absent"}, "is no longer there"),
     "no register": (gone("declarations.csv"), NOON, {"register": "absent"}, "is no longer there"),
+    "an empty register": (emptied, NOON, {"register": "shrunk"}, "0 declarations, 101 declarations before"),
+    "two at once": (
+        two_gone,
+        NOON,
+        {"dns": "absent", "tls": "absent", "register": "absent"},
+        "is no longer there",
+    ),
     "no mailboxes": (gone("Extraction*"), NOON, {"mailboxes": "absent"}, "is no longer there"),
     "no archive": (gone("archive"), NOON, {"archive": "absent"}, "is no longer there"),
     "an older list": (listed(at("2026-03-01T05:30:00Z")), NOON, {"list": "older"}, "its date goes back"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -19,7 +19,7 @@ from mssante_audit.declarations.mend import Mended
 from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.values import KINDS
 from mssante_audit.declarations.words import WORDS
-from mssante_audit.findings.frame import findings_frame, row_ranges
+from mssante_audit.findings.frame import Finding, findings_frame, row_ranges
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence, worded
 from mssante_audit.values.shown import hidden, shown
@@ -28,6 +28,10 @@ FEW = 3
 """Rows up to which each has its own line; of more that say the same, one line tells."""
 MOST = 20
 """Lines that say one thing of the same fields in other words; those after them are told by one."""
+MANY = 20_000
+"""Times that one rule is told, and kinds of cells that one doubt is; a register with more is no register."""
+RANGES = 20
+"""Ranges of rows that one line names."""
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "DECL_ADDRESS_MISSING": ("postal_address",),
@@ -104,7 +108,7 @@ def line(message: Message, register: Register, language: str = "fr") -> str:
     place = [shown(message.file), words["sheet"].format(shown(sheet)) if sheet else ""]
     if message.rows:
         many = len(message.rows) > 1
-        place.append(words["rows" if many else "row"].format(row_ranges(message.rows)))
+        place.append(words["rows" if many else "row"].format(_numbers(message.rows, language)))
     labels = " – ".join(words["quoted"].format(label(name)) for name in message.columns)
     return words["colon"].join(filter(None, [", ".join(filter(None, place)), labels, message.text]))
 
@@ -159,8 +163,23 @@ def _instead(field: Field, language: str) -> str:
 def _at(columns: Sequence[str], rows: Sequence[int], language: str) -> str:
     """Return fields and rows in words."""
     words = WORDS[language]
-    place = words["rows" if len(rows) > 1 else "row"].format(row_ranges(rows)) if any(rows) else ""
+    place = words["rows" if len(rows) > 1 else "row"].format(_numbers(rows, language)) if any(rows) else ""
     return " ".join(filter(None, [*(words["quoted"].format(label(name)) for name in columns), place]))
+
+
+def _numbers(rows: Sequence[int], language: str) -> str:
+    """Return row numbers as ranges, of more than `RANGES` the first ones and how many rows there are."""
+    ranges = row_ranges(rows).split(", ")
+    if len(ranges) > RANGES:
+        ranges[RANGES:] = [WORDS[language]["in-all"].format(len(rows))]
+    return ", ".join(ranges)
+
+
+def _rest(code: str, file: str, language: str) -> Message:
+    """Return the message that more is wrong than is told."""
+    told, words = rule(code), WORDS[language]
+    text = words["over"].format(MANY, getattr(told, f"title_{language}"), code)
+    return Message(told.severity, code, file, (), (), text)
 
 
 # -- cells ---------------------------------------------------------------------------------------------------
@@ -174,11 +193,16 @@ def _of_cells(register: Register, language: str, show_contacts: bool) -> Iterato
         if (level == "recovered" or kind == "column-missing") and len(group) > FEW:
             yield _repeated(str(file), str(kind), group, language)
             continue
-        for (column, value), same in group.groupby(["column", "value"], sort=False):
+        for number, ((column, value), same) in enumerate(group.groupby(["column", "value"], sort=False)):
+            if number == MANY:
+                yield _rest(READING[level], str(file), language)
+                break
             rows = tuple(row for row in same["row"].tolist() if row)
             each = [(row,) for row in rows] if len(rows) <= FEW else [rows]
             for those in each or [()]:
-                cell = _cell(register, str(file), those, str(column), show_contacts)
+                cell = (
+                    _cell(register, str(file), those, str(column), show_contacts) if kind == "control" else ""
+                )
                 yield _of_cell(str(file), those, str(column), str(kind), str(value), cell, language)
 
 
@@ -233,7 +257,9 @@ def _cell(register: Register, file: str, rows: tuple[int, ...], column: str, sho
 
 def _of_rules(register: Register, as_of: datetime, language: str, show_contacts: bool) -> Iterator[Message]:
     no_entries = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])
-    found = findings_frame(form_findings(register, as_of, each=True), no_entries)
+    counts: Counter[str] = Counter()
+    found = findings_frame(_some(form_findings(register, as_of, each=True), counts), no_entries)
+    yield from (_rest(code, register.source, language) for code, n in counts.items() if n > MANY)
     raw = found[~found["rule"].isin(READING.values())]
     told = worded(raw, language=language, show_contacts=show_contacts)
     groups: dict[tuple[Any, ...], list[tuple[int, ...]]] = {}
@@ -249,6 +275,14 @@ def _of_rules(register: Register, as_of: datetime, language: str, show_contacts:
         for rows in [tuple(sorted({row for place in places for row in place}))] if together else places:
             text = _of_rule(code, columns, observed, expected, language)
             yield Message(severity, code, file, rows, columns, text)
+
+
+def _some(found: Iterable[Finding], counts: Counter[str]) -> Iterator[Finding]:
+    """Yield findings, of each rule at most `MANY`, and count them."""
+    for one in found:
+        counts[one.rule] += 1
+        if counts[one.rule] <= MANY:
+            yield one
 
 
 def _of_rule(code: str, columns: Sequence[str], observed: str, expected: str, language: str) -> str:

@@ -239,7 +239,7 @@ def _compared(
     register: Register, current: pd.DataFrame, listed: pd.DataFrame, parties: Sequence[Party]
 ) -> pd.DataFrame:
     """Return one row a pair of declaration and listed row, with how they compare."""
-    asked = current[[parties[n].withdrawn is False and not parties[n].later for n in current["party"]]]
+    asked = current.loc[[parties[n].withdrawn is False and not parties[n].later for n in current["party"]]]
     lent = {number: list(party.lent) for number, party in enumerate(parties) if party.lent}
     held = [listed, *(listed.loc[rows].assign(party=number) for number, rows in lent.items())]
     pairs = asked.reset_index(names="at").merge(
