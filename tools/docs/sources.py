@@ -23,8 +23,10 @@ READERS = {
     "The scheduled job": ("schedule", "archive", "observing", "mailboxes", "tls"),
     "The reader": ("site", "explorer"),
     "The operator": ("dossiers", "declarations"),
-    "The contributor": ("architecture", "contributing", "translate", "dns_audit", "dns_verdicts", "dns_oracle", "changes"),
-}
+    "The contributor": (
+        "architecture", "contributing", "translate", "dns_audit", "dns_verdicts", "dns_oracle", "changes",
+    ),
+}  # fmt: skip
 """Pages by whom they are for."""
 
 
