@@ -149,19 +149,31 @@ async def _server(folder: Path, delay: float, told: Connection) -> None:
         contexts.append(context)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        number = int(writer.get_extra_info("sockname")[0].rpartition(".")[2])
+        number, late, clock = (
+            int(writer.get_extra_info("sockname")[0].rpartition(".")[2]),
+            0.0,
+            time.monotonic,
+        )
+
+        async def wait() -> None:
+            """Take the delay, less what the last one was too long: a loop wakes late, and later when busy."""
+            nonlocal late
+            until = clock() + delay - late
+            await asyncio.sleep(until - clock())
+            late = clock() - until
+
         try:
             for reply in (b"220 mx\r\n", b"250-mx\r\n250 STARTTLS\r\n"):
-                await asyncio.sleep(delay)
+                await wait()
                 writer.write(reply)
                 await reader.readline()
-            await asyncio.sleep(delay)
+            await wait()
             writer.transport.pause_reading()  # what comes next is for TLS
             writer.write(b"220 go\r\n")
-            await asyncio.sleep(delay)
+            await wait()
             await writer.start_tls(contexts[number % CERTIFICATES])
             if (await reader.readline()).startswith(b"EHLO"):
-                await asyncio.sleep(delay)
+                await wait()
                 writer.write(b"250 mx\r\n")
                 await reader.readline()
         except (OSError, ssl.SSLError):
