@@ -30,7 +30,7 @@ from mssante_audit.snapshot.make import make_snapshot
 from mssante_audit.space.trust import load_space
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = [
     (str(page.relative_to(ROOT)), kind, code)
     for page in PAGES

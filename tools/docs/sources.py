@@ -21,13 +21,16 @@ ROOT = Path(__file__).parents[2]
 READERS = {
     "The analyst": ("cookbook", "gallery", "data", "domains", "snapshot", "verdicts", "rules/index", "api"),
     "The scheduled job": ("schedule", "archive", "observing", "mailboxes", "tls"),
-    "The reader": ("site", "explorer"),
+    "The reader": ("readme-fr", "site", "explorer"),
     "The operator": ("dossiers", "declarations"),
     "The contributor": (
         "architecture", "contributing", "translate", "dns_audit", "dns_verdicts", "dns_oracle", "changes",
     ),
 }  # fmt: skip
 """Pages by whom they are for."""
+
+TOP = {"README": "readme", "README.fr": "readme-fr", "CONTRIBUTING": "contributing", "CHANGELOG": "changes"}
+"""Files beside `docs/`, and what their pages are called."""
 
 
 def said() -> dict[str, str]:
@@ -102,9 +105,10 @@ def main(out: str) -> None:
         copy(page, folder / page.name)
     copy(ROOT / "notebooks" / "cookbook.ipynb", folder / "cookbook.ipynb")
     copy(ROOT / "tools" / "docs" / "conf.py", folder / "conf.py")
-    for name, told in (("README", "readme"), ("CONTRIBUTING", "contributing"), ("CHANGELOG", "changes")):
-        text = (ROOT / f"{name}.md").read_text(encoding="utf-8")
-        text = text.replace("](docs/", "](").replace("](CHANGELOG.md", "](changes.md")
+    for name, told in TOP.items():
+        text = (ROOT / f"{name}.md").read_text(encoding="utf-8").replace("](docs/", "](")
+        for other, page in TOP.items():
+            text = text.replace(f"]({other}.md", f"]({page}.md")
         (folder / f"{told}.md").write_text(text, encoding="utf-8")
     known, bodies = catalogue(), said()
     for code, rule in known.items():
