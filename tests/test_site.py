@@ -282,7 +282,7 @@ def test_a_first_run_has_nothing_to_compare_with(tmp_path):
     pages = own_pages(folder)
     assert "Premier passage" in text_of(pages["index.html"])
     assert "Premier passage" in text_of(pages["suivi.html"])
-    assert "à partir du deuxième passage : il y en a aucun" in text_of(pages["index.html"])
+    assert "à partir du deuxième passage : il n’y en a aucun" in text_of(pages["index.html"])
     assert "État" not in pages["constats.html"].xpath("//th/text()")
 
 

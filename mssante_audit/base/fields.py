@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -32,9 +32,11 @@ def field_of(model: type[BaseModel], keys: tuple[str, ...]) -> FieldInfo:
 
 
 def kind_of(hint: Any) -> Any:
-    """Return the type that a hint is about: the first of a union, that of an `Annotated`."""
+    """Return the type that a hint is about: the first of a union, that of an `Annotated` or of a choice."""
     if get_origin(hint) in (Union, UnionType, Annotated):
         return kind_of(get_args(hint)[0])
+    if get_origin(hint) is Literal:
+        return type(get_args(hint)[0])
     return get_origin(hint) or hint
 
 

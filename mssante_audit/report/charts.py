@@ -279,7 +279,8 @@ def lines(values: pd.DataFrame, *, title: str, caption: str = "", alt: str = "")
     Examples
     --------
     >>> days = pd.to_datetime(["2026-03-01", "2026-03-02"], utc=True)
-    >>> lines(pd.DataFrame({"Domaines": [148, 150]}, index=days), title="Liste").alt.replace("\N{NBSP}", " ")
+    >>> chart = lines(pd.DataFrame({"Domaines": [148, 150]}, index=days), title="Liste")
+    >>> " ".join(chart.alt.split())
     'Lignes – Liste. Domaines : 148 le 1er mars 2026, 150 le 2 mars 2026 ; entre 148 et 150.'
     """
     times = list(values.index)
