@@ -25,6 +25,7 @@ from mssante_audit.report.say import say
 from mssante_audit.site.build import build_site
 from mssante_audit.space.trust import load_space
 from mssante_audit.values.identifiers import DEPARTMENTS
+from mssante_audit.verdicts.words import SAID
 from tools.messages import main
 
 OTHERS = [name for name in LANGUAGES if name != "fr"]
@@ -127,6 +128,13 @@ def test_pages_in_english_say_nothing_in_french(reports, site):
     pages = [*reports.glob("*.html"), *(reports / "one").glob("*.html"), *site.rglob("*.html")]
     assert len(pages) > 200
     assert {page.name: told for page in pages if (told := french_in(page))} == {}
+
+
+def test_names_of_codes_in_cells_are_english_too(reports):
+    page = html.parse(str(reports / "certificates.html")).getroot()
+    cells = {"".join(data.itertext()) for data in page.xpath("//table[@id='unseen']//bdi")}
+    assert cells & set(SAID["en"].values())
+    assert not cells & (set(SAID["fr"].values()) - set(SAID["en"].values()))
 
 
 def test_every_page_says_that_it_is_english(reports, site):
