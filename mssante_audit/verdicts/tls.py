@@ -1,17 +1,5 @@
 """Whether a domain's mail servers present what its senders take, as far as they were seen.
 
-cause          grade    meaning
-============== ======== =====================================================================================
-               ok       every server was seen, lately, and is right: name, dates, chain; none is known
-                        to be revoked
-``tls-some``   warn     some are right, some are not
-``tls-none``   fail     none is, of those that were seen, and all were
-``tls-old``    unknown  a server was seen longer ago than `observation_max_age_days`, and the others do not
-                        decide
-``tls-unseen`` unknown  a server was not seen, and those that were do not decide
-``tls-alone``  unknown  names and dates are right; no anchors were at hand to judge a chain by
-============== ======== =====================================================================================
-=======
 ================ ======== ===================================================================================
 cause            grade    meaning
 ================ ======== ===================================================================================
@@ -20,7 +8,7 @@ cause            grade    meaning
 ``tls-none``     fail     none is, and all were seen
 ``tls-some``     warn     one is not, others are or were not seen
 ``tls-protocol`` warn     each that was seen is, but one speaks no TLS of today
-``tls-old``      unknown  what was seen is older than `observation_max_age_days`
+``tls-old``      unknown  one was seen longer ago than `observation_max_age_days`, and the others are right
 ``tls-unseen``   unknown  a server was not seen, and those that were are right
 ``tls-alone``    unknown  names and dates are right; no anchors were at hand to judge a chain by
 ``tls-nobody``   unknown  the list does not have the domain, and so no name for its servers (`receive`)
