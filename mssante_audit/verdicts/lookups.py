@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from operator import itemgetter
 from typing import NamedTuple
 
-from mssante_audit.observe.dns.names import is_under
+from mssante_audit.observe.dns.names import is_under, upwards
 from mssante_audit.observe.lines import MAX_ALIASES
 from mssante_audit.verdicts.answers import Step
 from mssante_audit.verdicts.chain import Chain
@@ -163,7 +163,7 @@ class Lookups:
         if depth > _DEPTH or (name, qtype) in self._under_way:
             return Looked("failed" if (name, qtype) in self._under_way else "")
         if not zones:  # once a zone is known to be out of reach, nobody is asked for its names
-            lost = next((zone for zone in _above(name) if zone in self._heard.cuts), "")
+            lost = next((zone for zone in upwards(name) if zone in self._heard.cuts), "")
             self._under_way.add((name, qtype))
             try:
                 return Looked("failed" if lost and self._out_of_reach(lost, depth) else "", (), lost)
@@ -227,13 +227,6 @@ class Lookups:
                     return None
                 found |= {address for address in looked.data if self._heard.usable(address)}
         return found
-
-
-def _above(name: str) -> Iterator[str]:
-    """Yield a name and those above it."""
-    while name:
-        yield name
-        name = name.partition(".")[2]
 
 
 def names_of(referrals: Iterable[Reply], zone: str) -> set[str]:

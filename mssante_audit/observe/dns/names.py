@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import dns.exception
 import dns.name
@@ -40,3 +41,14 @@ def is_under(name: str, zone: str) -> bool:
     (True, False, True)
     """
     return zone == "." or name == zone or name.endswith("." + zone)
+
+
+def upwards(name: str) -> Iterator[str]:
+    """Yield a name and those above it, but the root's.
+
+    >>> list(upwards("ch-alpha.mssante.fr"))
+    ['ch-alpha.mssante.fr', 'mssante.fr', 'fr']
+    """
+    while name.strip("."):
+        yield name
+        name = name.partition(".")[2]

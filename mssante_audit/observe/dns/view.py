@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, cast
 import pandas as pd
 
 from mssante_audit.observe.dns.dnssec import Security
+from mssante_audit.observe.dns.names import upwards
 from mssante_audit.observe.dns.zone import EDNS_BROKEN, ZoneView, data_of
 from mssante_audit.observe.lines import MAX_ALIASES, SILENT, TOLD
 from mssante_audit.observe.observation import Observation
@@ -285,7 +286,7 @@ class View:
             return "slow"
         if not one.edns and self.edns(one.address) == "notimp":
             return "notimp"
-        return "alias" if any(map(self._behind_aliases, _above(one.zone))) else ""
+        return "alias" if any(map(self._behind_aliases, upwards(one.zone))) else ""
 
     def _behind_aliases(self, zone: str) -> bool:
         """Whether all servers that are named for a zone, without glue, are found by following aliases."""
@@ -334,9 +335,7 @@ class View:
 
     def goes_round(self, name: str, zone: str, seen: tuple[str, ...] = ()) -> bool:
         """Whether a name is to be found only by way of `zone`, which needs it; without glue all the way."""
-        above = name
-        while above and above not in self.handed and above not in self.referrals:
-            above = above.partition(".")[2]
+        above = next((one for one in upwards(name) if one in self.handed or one in self.referrals), "")
         if above == zone:
             return True
         if not above or above in seen or len(seen) > MAX_ALIASES:
@@ -365,13 +364,6 @@ class View:
                 return Path(qname, tuple(cuts), zone, said)
             zone = max(found, key=lambda name: (found[name], name))
             cuts.append(zone)
-
-
-def _above(zone: str) -> Iterator[str]:
-    """Yield a zone's name and those above it."""
-    while zone and zone != ".":
-        yield zone
-        zone = zone.partition(".")[2]
 
 
 def _edns_bit(one: Said) -> int:
