@@ -78,15 +78,16 @@ def script(more: str = "") -> str:
 
     It begins with the words that it asks ``tr("…")`` for, in the language spoken.
     """
-    code, language = f"{_script()}\n{more}".rstrip("\n") + "\n", spoken()
-    told = {} if language == "fr" else {text: tr(text) for text in WORD.findall(code)}
-    head = f"const LANGUAGE = {json.dumps(language)}, WORDS = {json.dumps(told, ensure_ascii=False)};\n"
-    return (head + code).replace("\r\n", "\n")
+    return _script(more, spoken())
 
 
 @cache
-def _script() -> str:
-    return (files("mssante_audit.report") / "table.js").read_text(encoding="utf-8")
+def _script(more: str, language: str) -> str:
+    own = (files("mssante_audit.report") / "table.js").read_text(encoding="utf-8")
+    code = f"{own}\n{more}".rstrip("\n") + "\n"
+    told = {} if language == "fr" else {text: tr(text) for text in WORD.findall(code)}
+    head = f"const LANGUAGE = {json.dumps(language)}, WORDS = {json.dumps(told, ensure_ascii=False)};\n"
+    return (head + code).replace("\r\n", "\n")
 
 
 @cache
