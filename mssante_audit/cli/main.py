@@ -127,7 +127,7 @@ def report(
     from mssante_audit.report.run import run_reports
 
     debugging.append(debug)
-    given = given_by(**options) | ({"lang": lang.value} if lang is not Language.fr else {})
+    given = given_by(**options) | {"lang": lang.value}
     with progress(lambda outcome: say(_outcome_line(outcome, out))) as listener:
         run = run_reports(notebooks or (), out=out, parameters=given, debug=any(debugging), listener=listener)
     say(f"index: {out / 'index.html'}")
@@ -208,9 +208,9 @@ def findings(
         if format in (Format.sarif, Format.junit):
             # Left out of these a finding would be taken for fixed, and its rule for passed.
             _exchange(format, found, space, audit, chosen, out)
-    if format not in (Format.sarif, Format.junit):
-        kept = found if everything else actionable(found)
-        write_frame(kept, format, out)
+        else:
+            kept = found if everything else actionable(found)
+            write_frame(kept, format, out)
     failed = say_failed(found)
     if left := len(found) - len(kept):
         say(f"mssante-audit: {left} findings left out, information and hints: --all has them", sys.stderr)

@@ -150,23 +150,22 @@ def certificates(wire: Wire, language: str) -> Iterator[str]:
     """Yield the lines that say what the mail servers presented, when, and why senders refuse it."""
     from datetime import UTC, datetime
 
-    from mssante_audit.base import english, french
+    from mssante_audit.base.language import TYPOGRAPHY
     from mssante_audit.observe.tls.visit import shown
     from mssante_audit.verdicts.words import SAID, capital, reason
 
-    words, said = _WORDS[language], SAID[language]
-    day, count = {"fr": (french.day, french.count), "en": (english.day, english.count)}[language]
+    words, said, write = _WORDS[language], SAID[language], TYPOGRAPHY[language]
     colon, cause = words["colon"], wire.tls.cause
     yield ""
     yield f"TLS{colon}{wire.tls.grade}" + (
         f" ({cause}). {capital(reason(cause, language))}." if cause else ""
     )
     for server, old, faults in wire.servers:
-        age = count(max(0, (datetime.now(UTC) - server.at).days), words["day"])
-        when = words["seen"].format(day(server.at), age) + words["old"] * old
+        age = write.count(max(0, (datetime.now(UTC) - server.at).days), words["day"])
+        when = words["seen"].format(write.day(server.at), age) + words["old"] * old
         met = said[server.outcome] + (f" ({shown(server.detail)})" if server.detail else "")
         if (leaf := server.leaf) and leaf.not_after:
-            met = f"{shown(leaf.subject, 1000)}, {words['until'].format(day(leaf.not_after))}"
+            met = f"{shown(leaf.subject, 1000)}, {words['until'].format(write.day(leaf.not_after))}"
         why = f" · {words['refused']}{colon}{', '.join(words[one] for one in faults)}" if faults else ""
         yield f"- {shown(server.name)}, {when} → {met}{why}"
     yield from (f"- {name} → {said['unvisited']}" for name in wire.missing)
