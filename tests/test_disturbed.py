@@ -26,7 +26,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import copy, copytree
 
@@ -35,7 +34,7 @@ import dns.rdatatype
 import pytest
 import typer.main
 from dnslab import Scripted, free_port, reply, send
-from loopback import listening
+from loopback import give, serving
 
 from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
@@ -199,22 +198,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]
     published = {"/list.xml": gzip.decompress(Path(LIST).read_bytes())}
     published[f"/{EXTRACTION.name}"] = EXTRACTION.read_bytes()
 
-    class Published(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            content = published[self.path]
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
     with ExitStack() as stack:
-        port = stack.enter_context(listening(ThreadingHTTPServer, Published))
+        url = stack.enter_context(serving(lambda request: give(published[request.path])(request)))
         server = Scripted(SERVER, free_port(), answered)
         stack.callback(server.stop)
-        at = {"url": f"http://127.0.0.1:{port}", "port": str(server._udp.getsockname()[1])}
+        at = {"url": url.removesuffix("/list.xml"), "port": str(server._udp.getsockname()[1])}
         loop = tmp_path_factory.mktemp("loop")
         copy(LIST, loop)
         (loop / "out").mkdir()

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import gzip
 import socket
-import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from shutil import copy
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from loopback import listening
+from loopback import give, listening, serving
 from typer.testing import CliRunner
 
 from mssante_audit.archive.fetch import Settings, fetch, proxy_of
@@ -40,38 +39,6 @@ ROW = (
     "01 99 00 00 02, support@alpha.example",
     "2025-12-01T10:00:00Z",
 )
-
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-@contextmanager
-def serving(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Serve on a port of loopback; yield the address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            try:
-                answer(self)
-            except (OSError, ssl.SSLError):
-                self.close_connection = True
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with listening(ThreadingHTTPServer, Handler, tls) as port:
-        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}/list.xml"
-
-
-def give(content: bytes, status: int = 200, **headers: str) -> Answer:
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(status)
-        request.send_header("Content-Length", str(len(content)))
-        for name, value in headers.items():
-            request.send_header(name.replace("_", "-"), value)
-        request.end_headers()
-        request.wfile.write(content)
-
-    return answer
 
 
 @pytest.fixture(scope="module")

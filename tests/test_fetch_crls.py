@@ -14,7 +14,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from test_fetch import Answer, give, quick, serving
+from loopback import Answer, give, serving
+from test_fetch import quick
 from typer.testing import CliRunner
 
 from mssante_audit.archive import crls

@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from loopback import give, serving
 from mailboxes_made_up import CANARY, many, text
-from test_fetch import give, quick, serving
+from test_fetch import quick
 from typer.testing import CliRunner
 
 from mssante_audit.archive import extraction, fetch

@@ -6,16 +6,15 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
 import pytest
+from loopback import give, serving
 
 from mssante_audit.base.resources import resource
 
@@ -151,23 +150,4 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Place]:
 def served() -> Iterator[Callable[[bytes], str]]:
     """A function that serves a content on loopback and returns its address."""
     with ExitStack() as servers:
-
-        def serve(content: bytes) -> str:
-            class Answer(BaseHTTPRequestHandler):
-                def do_GET(self) -> None:
-                    self.send_response(200)
-                    self.send_header("Content-Length", str(len(content)))
-                    self.end_headers()
-                    self.wfile.write(content)
-
-                def log_message(self, *_: object) -> None:
-                    pass
-
-            server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-            thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-            thread.start()
-            for end in (thread.join, server.server_close, server.shutdown):
-                servers.callback(end)
-            return f"http://127.0.0.1:{server.server_port}/list.xml"
-
-        yield serve
+        yield lambda content: servers.enter_context(serving(give(content)))

@@ -9,7 +9,7 @@ import socket
 import subprocess
 
 import pytest
-from test_fetch import give, serving
+from loopback import give, serving
 
 from mssante_audit.nightly.doctor import Sign, examine
 from mssante_audit.report.results import open_space
