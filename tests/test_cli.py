@@ -397,15 +397,15 @@ def test_report_passes_on_what_it_is_given(run, monkeypatch, tmp_path):
     assert index == f"index: {tmp_path}/index.html"
     assert asked["parameters"] == {
         "row_limit": 7, "data": "x", "as_of": "2026-03-03", "operator": "y", "anchors": ["a.pem", "b"],
-        "recover": True, "any_namespace": True,
+        "recover": True, "any_namespace": True, "lang": "fr",
     }  # fmt: skip
     assert (asked["names"], asked["out"], asked["debug"]) == (["overview"], tmp_path, False)
 
 
-def test_without_options_nothing_is_passed(run, monkeypatch):
+def test_without_options_only_the_language_is_passed(run, monkeypatch):
     asked = made_up_run(monkeypatch)
     assert run("--debug", "report")[0] == 0
-    assert (asked["parameters"], asked["names"], asked["out"]) == ({}, (), Path("reports"))
+    assert (asked["parameters"], asked["names"], asked["out"]) == ({"lang": "fr"}, (), Path("reports"))
     assert asked["debug"]
     run("report", "--debug")
     assert asked["debug"]
