@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from contrast import CONTRAST
+from contrast import pale
 from playwright.sync_api import expect
 from structure import check_structure
 
@@ -226,7 +226,7 @@ def test_structure_can_be_followed_without_seeing(look, site, kind):
 
 
 def test_text_stands_out_from_its_background(look, sample_site, kind):
-    assert look(page_of(sample_site, kind)).page.evaluate(CONTRAST) == []
+    assert pale(look(page_of(sample_site, kind)).page) == []
 
 
 def test_paper_has_the_page_without_what_only_a_screen_can_do(visit, sample_site, kind):
