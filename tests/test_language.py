@@ -5,6 +5,7 @@ import io
 import json
 import re
 from datetime import UTC, datetime
+from email import message_from_bytes, policy
 from functools import cache
 from pathlib import Path
 from string import Formatter
@@ -18,6 +19,11 @@ from mssante_audit.audits import audit_all, waived
 from mssante_audit.base import language
 from mssante_audit.base.french import NBSP
 from mssante_audit.base.language import LANGUAGES, catalogue, count, markdown, speaking, spoken, tell, tr
+from mssante_audit.declarations.headings import fields
+from mssante_audit.dossiers import write_dossiers
+from mssante_audit.dossiers.facts import dossier
+from mssante_audit.dossiers.letter import letter_files
+from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.report.charts import bars, table
 from mssante_audit.report.page import index_html
 from mssante_audit.report.run import run_reports
@@ -35,10 +41,11 @@ FRENCH = re.compile(
     re.IGNORECASE,
 )
 """French function words, and words that every French page has."""
-QUOTED = ("Domaine de messagerie du CH xyz",)
-"""French that English texts tell a reader to write."""
+QUOTED = ("Domaine de messagerie du CH xyz", *(field.label for field in fields().values()))
+"""French that English texts tell a reader to write, and what the fields of Annexe 1 are called."""
 MARKED = re.compile(r"%\(\w+\)s|</?\w+")
 AS_OF = "2026-03-03"
+OPERATOR = "399900000300015"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +54,7 @@ def reports(tmp_path_factory):
     out = tmp_path_factory.mktemp("reports")
     given = {"as_of": AS_OF, "lang": "en"}
     run = run_reports(out=out, parameters=given)
-    run_reports(["operator"], out=out / "one", parameters=given | {"operator": "399900000300015"})
+    run_reports(["operator"], out=out / "one", parameters=given | {"operator": OPERATOR})
     assert [outcome.failure for outcome in run.outcomes] == [None] * len(run.outcomes)
     return out
 
@@ -60,40 +67,55 @@ def site(tmp_path_factory, reports):
     return folder
 
 
+@pytest.fixture(scope="module")
+def dossiers(tmp_path_factory):
+    out = tmp_path_factory.mktemp("dossiers")
+    on = Stationery(to_all=True, deadline_days=30, logo=b"\x89PNG\r\n\x1a\n")
+    run = write_dossiers(out, parameters={"as_of": AS_OF, "lang": "en"}, on=on, jobs=1)
+    assert {outcome.status for outcome in run.outcomes} == {"done"}
+    return out
+
+
 @cache
 def names_of_the_data() -> set[str]:
     """Every text of the list and the places it names: what a page may say in French."""
     space = load_space(as_of=AS_OF)
     told = set()
     for frame in (space.entries, space.declarations.declarations):
-        told |= {text for name in frame.columns for text in map(str, frame[name])}
+        told |= {" ".join(text.split()) for name in frame.columns for text in map(str, frame[name])}
     return {text for text in told if len(text) > 3}
+
+
+def texts_of(page) -> list[str]:
+    """What a page says outside data: its texts, and those of attributes that are read."""
+    for data in page.xpath("//script | //style | //bdi | //code"):
+        data.text = None
+        for child in list(data):
+            data.remove(child)
+    told = [text for text in page.itertext() if text.strip()]
+    named = ("title", "alt", "aria-label", "placeholder")
+    return told + [e.get(name) for e in page.iter() for name in named if e.get(name)]
+
+
+def french(texts, *named: str) -> list[str]:
+    """Which texts say something in French outside data and places, and what is `named` beside."""
+    places = sorted(DEPARTMENTS.values(), key=len, reverse=True)
+    names = sorted({*names_of_the_data(), *named}, key=len, reverse=True)
+    found = []
+    for text in texts:
+        bare = " ".join(text.replace(NBSP, " ").split())
+        if FRENCH.search(bare):
+            for name in (*QUOTED, *places, *names):
+                bare = bare.replace(name, "")
+            found += [text] if FRENCH.search(bare.replace("«", "").replace("»", "")) else []
+    return found
 
 
 def french_in(path: Path) -> list[str]:
     """What an English page says in French outside data."""
     page = html.parse(str(path)).getroot()
     named = {"".join(data.itertext()) for data in page.xpath("//h1/bdi")}
-    for data in page.xpath("//script | //style | //bdi | //code"):
-        data.text = None
-        for child in list(data):
-            data.remove(child)
-    told = [text for text in page.itertext() if text.strip()]
-    told += [
-        e.get(name)
-        for e in page.iter()
-        for name in ("title", "alt", "aria-label", "placeholder")
-        if e.get(name)
-    ]
-    places = sorted(DEPARTMENTS.values(), key=len, reverse=True)
-    names = sorted(names_of_the_data() | named, key=len, reverse=True)
-    found = []
-    for text in told:
-        if FRENCH.search(text):
-            for name in (*QUOTED, *places, *names):
-                text = text.replace(name, "")
-            found += [text] if FRENCH.search(text.replace("«", "").replace("»", "")) else []
-    return found
+    return french(texts_of(page), *named)
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -128,6 +150,35 @@ def test_pages_in_english_say_nothing_in_french(reports, site):
     pages = [*reports.glob("*.html"), *(reports / "one").glob("*.html"), *site.rglob("*.html")]
     assert len(pages) > 200
     assert {page.name: told for page in pages if (told := french_in(page))} == {}
+
+
+def test_dossiers_and_letters_in_english_say_nothing_in_french(dossiers):
+    pages, letters, mails = (sorted(dossiers.glob(f"*.{suffix}")) for suffix in ("html", "txt", "eml"))
+    assert len(pages) == len(letters) + 1 == len(mails) + 1 > 10
+    assert {page.name: told for page in pages if (told := french_in(page))} == {}
+    marks = re.compile(r"\[[^\]]*\]")  # what differs, of data
+    paragraphs = {file: " ".join(marks.sub("", file.read_text()).split()) for file in letters}
+    assert {file.name: told for file, text in paragraphs.items() if (told := french([text]))} == {}
+    for file in mails:
+        mail = message_from_bytes(file.read_bytes(), policy=policy.default)
+        told = [str(mail["Subject"]), mail["From"].addresses[0].display_name]
+        bodies = [part for part in mail.walk() if part.get_content_type() in ("text/plain", "text/html")]
+        told += [
+            " ".join(marks.sub("", one.get_content()).split()) for one in bodies if not one.get_filename()
+        ]
+        assert len(told) == 4
+        assert 'lang="en"' in told[-1]
+        assert french(told) == [], file.name
+
+
+def test_a_french_letter_would_not_pass():
+    space = load_space(as_of=AS_OF)
+    told = letter_files(dossier(space, OPERATOR))[".txt"].decode()
+    assert french(told.split("\n\n"))
+    with speaking("en"):
+        english = letter_files(dossier(space, OPERATOR))[".txt"].decode()
+    assert english.startswith("Subject: MSSanté: ")  # the same space in one language after the other
+    assert letter_files(dossier(space, OPERATOR))[".txt"].decode() == told
 
 
 def test_names_of_codes_in_cells_are_english_too(reports):

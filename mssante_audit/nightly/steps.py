@@ -242,7 +242,7 @@ def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
 
 def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
     """Write the operators' dossiers."""
-    wanted, parameters = job.config.dossiers, _accepted(job, (NOTEBOOK,))
+    wanted, parameters = job.config.dossiers, _accepted(job, (NOTEBOOK,)) | {"lang": job.config.lang}
     how: dict[str, Any] = {"operators": wanted.operators, "jobs": wanted.jobs or None, "debug": job.debug}
     how |= {"region": wanted.region or None, "department": wanted.department or None}
     how |= {"masked": not wanted.own_contacts, "on": stationery(job.config.letter)}
