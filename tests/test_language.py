@@ -6,20 +6,22 @@ import json
 import re
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from functools import cache
 from pathlib import Path
 from string import Formatter
 
 import pandas as pd
 import pytest
+from foreign import french, french_in
 from lxml import html
+from typer.testing import CliRunner
 
 import tools.messages as module
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.base import language
 from mssante_audit.base.french import NBSP
 from mssante_audit.base.language import LANGUAGES, catalogue, count, markdown, speaking, spoken, tell, tr
-from mssante_audit.declarations.headings import fields
+from mssante_audit.base.resources import resource
+from mssante_audit.cli.main import app
 from mssante_audit.dossiers import write_dossiers
 from mssante_audit.dossiers.facts import dossier
 from mssante_audit.dossiers.letter import letter_files
@@ -30,21 +32,13 @@ from mssante_audit.report.run import run_reports
 from mssante_audit.report.say import say
 from mssante_audit.site.build import build_site
 from mssante_audit.space.trust import load_space
-from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.verdicts.words import SAID
 from tools.messages import main
 
 OTHERS = [name for name in LANGUAGES if name != "fr"]
-FRENCH = re.compile(
-    r"\b(le|la|les|des|du|une|et|est|sont|dans|pour|par|sur|avec|sans|aucune?|aux?|qui|que|pas|ne|elle|ce|cette|"
-    r"ces|ses|leurs?|tous|toutes?|domaines?|constats?|lignes?|inconnue?s?|opérateurs?)\b|[«»]|\b[ldnsj]’",
-    re.IGNORECASE,
-)
-"""French function words, and words that every French page has."""
-QUOTED = ("Domaine de messagerie du CH xyz", *(field.label for field in fields().values()))
-"""French that English texts tell a reader to write, and what the fields of Annexe 1 are called."""
 MARKED = re.compile(r"%\(\w+\)s|</?\w+")
 AS_OF = "2026-03-03"
+SAMPLE = resource("data/sample")
 OPERATOR = "399900000300015"
 
 
@@ -74,48 +68,6 @@ def dossiers(tmp_path_factory):
     run = write_dossiers(out, parameters={"as_of": AS_OF, "lang": "en"}, on=on, jobs=1)
     assert {outcome.status for outcome in run.outcomes} == {"done"}
     return out
-
-
-@cache
-def names_of_the_data() -> set[str]:
-    """Every text of the list and the places it names: what a page may say in French."""
-    space = load_space(as_of=AS_OF)
-    told = set()
-    for frame in (space.entries, space.declarations.declarations):
-        told |= {" ".join(text.split()) for name in frame.columns for text in map(str, frame[name])}
-    return {text for text in told if len(text) > 3}
-
-
-def texts_of(page) -> list[str]:
-    """What a page says outside data: its texts, and those of attributes that are read."""
-    for data in page.xpath("//script | //style | //bdi | //code"):
-        data.text = None
-        for child in list(data):
-            data.remove(child)
-    told = [text for text in page.itertext() if text.strip()]
-    named = ("title", "alt", "aria-label", "placeholder")
-    return told + [e.get(name) for e in page.iter() for name in named if e.get(name)]
-
-
-def french(texts, *named: str) -> list[str]:
-    """Which texts say something in French outside data and places, and what is `named` beside."""
-    places = sorted(DEPARTMENTS.values(), key=len, reverse=True)
-    names = sorted({*names_of_the_data(), *named}, key=len, reverse=True)
-    found = []
-    for text in texts:
-        bare = " ".join(text.replace(NBSP, " ").split())
-        if FRENCH.search(bare):
-            for name in (*QUOTED, *places, *names):
-                bare = bare.replace(name, "")
-            found += [text] if FRENCH.search(bare.replace("«", "").replace("»", "")) else []
-    return found
-
-
-def french_in(path: Path) -> list[str]:
-    """What an English page says in French outside data."""
-    page = html.parse(str(path)).getroot()
-    named = {"".join(data.itertext()) for data in page.xpath("//h1/bdi")}
-    return french(texts_of(page), *named)
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -179,6 +131,34 @@ def test_a_french_letter_would_not_pass():
         english = letter_files(dossier(space, OPERATOR))[".txt"].decode()
     assert english.startswith("Subject: MSSanté: ")  # the same space in one language after the other
     assert letter_files(dossier(space, OPERATOR))[".txt"].decode() == told
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["findings", "all", "--all", "--as-of", AS_OF],
+        ["domains", "--as-of", AS_OF],
+        ["methods", "--as-of", AS_OF],
+        ["changes", "2025-12-01", AS_OF, "--archive", str(SAMPLE / "archive"), "--format", "json"],
+        ["changes", "2025-12-01", AS_OF, "--archive", str(SAMPLE / "archive"), "--events"],
+        ["certificates", "--format", "ics", "--as-of", AS_OF],
+        ["declarations", "import", str(SAMPLE / "declarations.csv"), "--as-of", AS_OF],
+        ["declarations", "import", str(SAMPLE / "declarations.csv"), "--format", "json", "--as-of", AS_OF],
+        ["declarations", "fix", str(SAMPLE / "declarations.csv"), "OUT.csv", "--force", "--as-of", AS_OF],
+    ],
+    ids=lambda words: " ".join(words[:3]),
+)
+def test_commands_say_in_english_what_they_say_in_words(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = [CliRunner().invoke(app, [*arguments, "--lang", lang]).stdout for lang in ("en", "fr")]
+    if "ics" in arguments:
+        told = [re.sub(r"\r?\n ", "", text).replace("\\", "") for text in told]
+    english, other = (text.splitlines() for text in told)
+    described = ("LIST_DESCRIPTION_", "LIST_TEXT_CONTROL")  # what is found there is the list's own text, cut
+    assert len(english) > 10
+    assert english != other
+    assert french(line for line in english if not line.startswith(described)) == []
+    assert french(other)
 
 
 def test_names_of_codes_in_cells_are_english_too(reports):
