@@ -139,7 +139,6 @@ def test_a_french_letter_would_not_pass():
         ["findings", "all", "--all", "--as-of", AS_OF],
         ["domains", "--as-of", AS_OF],
         ["methods", "--as-of", AS_OF],
-        ["changes", "2025-12-01", AS_OF, "--archive", str(SAMPLE / "archive"), "--format", "json"],
         ["changes", "2025-12-01", AS_OF, "--archive", str(SAMPLE / "archive"), "--events"],
         ["certificates", "--format", "ics", "--as-of", AS_OF],
         ["declarations", "import", str(SAMPLE / "declarations.csv"), "--as-of", AS_OF],
