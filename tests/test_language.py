@@ -11,11 +11,12 @@ from string import Formatter
 
 import pandas as pd
 import pytest
-from foreign import french, french_in
+from foreign import french, french_in, texts_of
 from lxml import html
 from typer.testing import CliRunner
 
 import tools.messages as module
+from mssante_audit import controls, enable, moved, rule
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.base import language
 from mssante_audit.base.french import NBSP
@@ -26,12 +27,13 @@ from mssante_audit.dossiers import write_dossiers
 from mssante_audit.dossiers.facts import dossier
 from mssante_audit.dossiers.letter import letter_files
 from mssante_audit.dossiers.stationery import Stationery
+from mssante_audit.report import controls as module_controls
 from mssante_audit.report.charts import bars, table
 from mssante_audit.report.page import index_html
 from mssante_audit.report.run import run_reports
 from mssante_audit.report.say import say
 from mssante_audit.site.build import build_site
-from mssante_audit.space.trust import load_space
+from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.verdicts.words import SAID
 from tools.messages import main
 
@@ -158,6 +160,44 @@ def test_commands_say_in_english_what_they_say_in_words(arguments, tmp_path, mon
     assert english != other
     assert french(line for line in english if not line.startswith(described)) == []
     assert french(other)
+
+
+@pytest.fixture
+def desk():
+    """What a notebook shows of itself in a language, by what it is."""
+    space = load_space(as_of=AS_OF)
+    bare = TrustSpace(space.whitelist, space.as_of, show_contacts=True)
+
+    def shown(lang: str) -> dict[str, str]:
+        with speaking(lang):
+            found = audit_all(space)
+            stale = moved(space, space.with_(stale_after_days=365))
+            told = [space, bare, found, found.head(0), stale, rule("TLS_EXPIRED"), rule("DN_SPELLINGS")]
+            shown = {str(at): one._repr_html_() for at, one in enumerate([*told, space.whitelist.signature])}
+            shown["explorer"] = space.explore().html
+            boxes = controls(space)
+            shown |= {f"control {at}": box.description for at, box in enumerate(boxes.children[:3])}
+            shown |= {"choice": boxes.children[0].options[0][0], "view": boxes.children[3].value}
+            return shown | {"tooltip": boxes.children[2].tooltip}
+
+    return shown
+
+
+def test_a_notebook_s_objects_and_controls_speak_the_language_spoken(desk, monkeypatch):
+    monkeypatch.setattr(module_controls, "attended", lambda: True)
+    told = {lang: desk(lang) for lang in ("en", "fr")}
+    spoken_texts = {lang: {n: texts_of(html.fromstring(f"<main>{t}</main>")) for n, t in d.items()}
+                    for lang, d in told.items()}  # fmt: skip
+    assert {name: found for name, one in spoken_texts["en"].items() if (found := french(one))} == {}
+    assert all(told["en"][name] != told["fr"][name] for name in told["en"])
+    assert {name for name, one in spoken_texts["fr"].items() if french(one)} >= {*map(str, range(5))}
+
+
+def test_enable_says_the_language_of_what_follows_and_keeps_it():
+    with speaking("fr"):
+        enable("en")
+        enable()
+        assert (spoken(), 'LANGUAGE = "en"' in enable().text) == ("en", True)
 
 
 def test_names_of_codes_in_cells_are_english_too(reports):

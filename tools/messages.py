@@ -28,10 +28,9 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("dossiers", "report", "site")
 """Those that speak by the catalogue; the words of the others have catalogues of their own."""
 ASIDE = {
-    "explorer", "reprs.py", "controls.py", "desk.py", "calendar.py", "engine.py", "failure.py", "forms.py",
-    "stationery.py",
+    "explorer", "desk.py", "calendar.py", "engine.py", "failure.py", "forms.py", "stationery.py",
 }  # fmt: skip
-"""Parts of these that have words of their own, are for JupyterLab only, fill a form or check settings."""
+"""Parts of these that have words of their own, raise errors only, fill a form or check settings."""
 NAMES = ("names.py", "method.py")
 """Modules that hold nothing but names of codes."""
 IGNORED = {*STYLES, "Python 3", "NS", "Subject", "From", "To", "Date", r"[,;|:=()\n«»]"}
@@ -59,6 +58,7 @@ def _texts() -> Iterator[tuple[str, str]]:
         for path in sorted((ROOT / "mssante_audit" / room).rglob("*.py")):
             if ASIDE.isdisjoint(path.parts):
                 yield from _in_code(path.name, path.read_text(encoding="utf-8"))
+    yield from _in_code("markup.py", _source("base/markup.py"))
     yield from _in_code("method.py", _source("audits/delegation_vs_redirection/method.py"))
     for name in ("table.js", "site.js"):
         path = next((ROOT / "mssante_audit").rglob(name))
