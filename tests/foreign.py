@@ -53,7 +53,8 @@ def texts_of(page) -> list[str]:
 
 def french(texts, *named: str) -> list[str]:
     """Which texts say something in French outside data and places, and what is `named` beside."""
-    names = sorted({*names_of_the_data(), *PLACES, *QUOTED, *named}, key=len, reverse=True)
+    parts = (QUOTED, PLACES, {*names_of_the_data(), *named})
+    names = [name for part in parts for name in sorted(part, key=len, reverse=True)]
     found = []
     for text in texts:
         bare = " ".join(text.replace(NBSP, " ").split())

@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import re
+import tomllib
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from importlib.resources import files
 from pathlib import Path
 from string import Formatter
 
@@ -242,6 +244,27 @@ def test_files_beside_an_english_report_are_english(reports):
     assert json.loads((reports / "stale_contacts.results.json").read_text())["parameters"]["lang"] == "en"
     notebook = json.loads((reports / "stale_contacts.ipynb").read_text(encoding="utf-8"))
     assert "".join(notebook["cells"][0]["source"]).startswith("# Contacts that are out of date")
+
+
+def test_every_report_and_the_site_end_with_a_glossary(reports, site, dossiers):
+    pages = [*reports.glob("[!ie]*.html"), *dossiers.glob("[0-9]*.html"), site / "index.html"]
+    assert len(pages) >= 20
+    for page in pages:
+        (fold,) = html.parse(str(page)).xpath("//details[contains(@class, 'glossary')]")
+        terms = [term.text for term in fold.iter("dt")]
+        assert fold.get("open") is None
+        assert {"delegation", "redirection", "DN", "white list", "MX", "resolver", "FINESS"} <= {*terms}
+        assert terms == sorted(terms, key=str.casefold)
+
+
+def test_a_glossary_says_each_term_in_one_sentence_of_each_language():
+    told = tomllib.loads((files("mssante_audit.report") / "glossary.toml").read_text(encoding="utf-8"))
+    for term, by_language in told.items():
+        assert by_language.keys() == {*LANGUAGES}, term
+        for language_, (name, meaning) in by_language.items():
+            assert meaning.endswith("."), (term, language_)
+            assert len(re.findall(r"[.!?] ", meaning)) == 0, (term, language_)
+            assert "'" not in name + meaning, (term, language_)
 
 
 def test_a_language_ends_with_its_block():
