@@ -129,7 +129,7 @@ def _ends(told: Dossier) -> str:
     seen = told.presented
     if seen is None or seen.empty:
         return ""
-    head = "Fin de vos certificats que présentent vos serveurs de messagerie :"
+    head = "Fin des certificats que présentent vos serveurs de messagerie :"
     lines = [_filled(typeset(head))]
     for end in seen.head(MOST_ENDS).to_dict("records"):
         when = f"le {day(end['until'])}"

@@ -57,7 +57,7 @@ class Case:
                 ]
             more = len(told) - MOST_DIFFERENCES
             lines += [f"(et {count(more, 'autre écriture', 'autres écritures')})"] if more > 0 else []
-            return [*lines, legend(lines)]
+            return [*lines, *filter(None, [legend(lines)])]
         parts = [one_line(part, MOST_TEXT) for part in self.observed.split(" | ")] if self.observed else []
         if len(parts) > 1:
             lines = [f"{label}{NBSP}:", *(f"· {part}" for part in parts[:MOST_PARTS])]
