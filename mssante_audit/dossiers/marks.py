@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 
+from mssante_audit.base.language import tr
 from mssante_audit.report.tables import visible
 from mssante_audit.values.contacts import fold
 
@@ -19,9 +20,13 @@ SPACES = {
 }
 """What stands for a space that matters: a reader sees it, and no line is broken at it."""
 LEGEND = {
-    "␣": "␣ : une espace", "⍽": "⍽ : une espace insécable", "⇥": "⇥ : une tabulation",
+    "[]": "[] : rien",
+    "␣": "␣ : une espace",
+    "⍽": "⍽ : une espace insécable",
+    "⇥": "⇥ : une tabulation",
     "↵": "↵ : un retour à la ligne",
-}  # fmt: skip
+}
+"""What signs mean, in French."""
 ALIKE = 0.85
 """Share of letters in common, whatever their case, from which on two texts are compared by letters."""
 MOST = 600
@@ -29,14 +34,14 @@ MOST = 600
 AROUND = 60
 """Characters kept beside a difference where a text is too long to be shown whole."""
 
-_ITEM = re.compile(r"(?:[0-9\s]+\s[a-z]+\s: )?(?:[0-9\s]+\s×\s)?(.*?)", re.DOTALL)
+_ITEM = re.compile(r"(?:[0-9,\s]+\s[a-z]+\s?: )?(?:[0-9,\s]+\s×\s)?(.*?)", re.DOTALL)
 _ESCAPED = re.compile(r"\\u(00a0|202f|0009)")
 _CN = re.compile(r"\bCN=([^,]*)")
 _SERVER = re.compile(r"\s\([0-9A-Fa-f.:]+\)$")
 """Of two servers neither is the other one written wrongly."""
 _RDN = re.compile(r",(?=[A-Za-z0-9.]+=)")
 _NOTE = re.compile(r" \([^()]*\)$")
-_DATES = re.compile(r"\s–\s(?:du|depuis)\s[^–]*$")
+_DATES = re.compile(r"\s–\s(?:du|depuis|of|since|[0-9]{1,2}\s[A-Z][a-z]+)\s[^–]*$")
 
 
 def marked(text: str, other: str) -> tuple[str, str] | None:
@@ -111,7 +116,7 @@ def differences(observed: str, expected: str) -> list[tuple[str, str]]:
         text, other = max(((t, w) for t in readings for w in others), key=lambda pair: _alike(*pair))
         ordered = _ordered(text, other)
         if both := (ordered, other) if ordered == other != text else marked(ordered, other):
-            told[both if ordered == text else (f"{both[0]} (dans un autre ordre)", both[1])] = None
+            told[both if ordered == text else (f"{both[0]} {tr('(dans un autre ordre)')}", both[1])] = None
     return list(told)
 
 
@@ -166,7 +171,5 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 def legend(texts: Iterable[str]) -> str:
     """Return what the signs in some marked texts mean, in parentheses; "" if none is marked."""
     all_of = "".join(texts)
-    signs = [told for sign, told in {"[]": "[] : rien", **LEGEND}.items() if sign in all_of]
-    return (
-        f"(entre crochets : ce qui diffère{''.join(f' ; {told}' for told in signs)})" if "[" in all_of else ""
-    )
+    signs = [tr(told) for sign, told in LEGEND.items() if sign in all_of]
+    return f"({tr(' ; ').join([tr('entre crochets : ce qui diffère'), *signs])})" if "[" in all_of else ""
