@@ -47,7 +47,7 @@ def dossiers(
     letter: Annotated[
         Path | None,
         typer.Option(
-            help="Sender, signature, deadline… of the letters: a TOML file with a section [letter]."
+            help="Sender, signature, deadline… of the letters: a TOML file with a section `letter`."
         ),
     ] = None,
     to_all: Annotated[

@@ -108,15 +108,14 @@ def _opening(told: Dossier) -> str:
     if not points:
         return _filled(f"{head} {tr('Aucun constat n’appelle de correction de votre part.')}")
     grave = sum(point.severity in ("critical", "error") for point in points)
-    one = " (qui fait ou fera échouer des messages)"
-    several = " ({n:qui fait ou fera|qui font ou feront} échouer des messages)"
+    worst = ", dont {n:erreur ou défaut critique|erreurs ou défauts critiques}"
     order = tr(", les plus graves d’abord") if len(points) > 1 else ""
     return _filled(
         tell(
             "{head} {n:point} à corriger{worst}{order} :",
             head=head,
             n=len(points),
-            worst=tell(one if len(points) == 1 else several, n=grave) if grave else "",
+            worst=tell(worst, n=grave) if grave and len(points) > 1 else "",
             order=order,
         )
     )
@@ -145,7 +144,7 @@ def _ends(told: Dossier) -> str:
     seen = told.presented
     if seen is None or seen.empty:
         return ""
-    lines = [_filled(tr("Fin de vos certificats que présentent vos serveurs de messagerie :"))]
+    lines = [_filled(tr("Fin des certificats que présentent vos serveurs de messagerie :"))]
     for end in seen.head(MOST_ENDS).to_dict("records"):
         line = tell(
             "{name} : le {day}{ago}{alone}.",

@@ -58,7 +58,7 @@ class Case:
                 ]
             more = len(told) - MOST_DIFFERENCES
             lines += [tell("(et {n:autre écriture|autres écritures})", n=more)] if more > 0 else []
-            return [*lines, legend(lines)]
+            return [*lines, *filter(None, [legend(lines)])]
         parts = [one_line(part, MOST_TEXT) for part in self.observed.split(" | ")] if self.observed else []
         if len(parts) > 1:
             lines = [_labelled(label, ""), *(f"· {part}" for part in parts[:MOST_PARTS])]
