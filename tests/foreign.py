@@ -1,4 +1,4 @@
-"""What a page or text in English says in French, outside data."""
+"""What a page or text says in the other language, outside data."""
 
 import re
 from functools import cache
@@ -18,6 +18,11 @@ FRENCH = re.compile(
     re.IGNORECASE,
 )
 """French function words, and words that every French page has."""
+ENGLISH = re.compile(
+    r"\b(the|of|and|is|are|was|were|with|without|from|that|which|whose|this|these|not|by|for|has|have|be|to|"
+    r"findings?|rows?|operators?|domains|unknown|servers?)\b"
+)
+"""English function words, and words that every English page has; in capitals they are parts of codes."""
 QUOTED = (
     "Domaine de messagerie du CH xyz",
     *(text for field in fields().values() for text in (field.form, field.label) if len(text) > 3),
@@ -41,8 +46,11 @@ def names_of_the_data() -> set[str]:
 
 
 def texts_of(page) -> list[str]:
-    """What a page says outside data: its texts, and those of attributes that are read."""
-    for data in page.xpath("//script | //style | //bdi | //code"):
+    """What a page says outside data: its texts, and those of attributes that are read.
+
+    What is said to be in another language is: an error's message.
+    """
+    for data in page.xpath("//script | //style | //bdi | //code | //*[@lang and not(self::html)]"):
         data.text = None
         for child in list(data):
             data.remove(child)
@@ -51,23 +59,28 @@ def texts_of(page) -> list[str]:
     return told + [e.get(name) for e in page.iter() for name in named if e.get(name)]
 
 
-def french(texts, *named: str) -> list[str]:
+def french(texts, *named: str, words: re.Pattern = FRENCH) -> list[str]:
     """Which texts say something in French outside data and places, and what is `named` beside."""
     parts = (QUOTED, PLACES, {*names_of_the_data(), *named})
     names = [name for part in parts for name in sorted(part, key=len, reverse=True)]
     found = []
     for text in texts:
         bare = " ".join(text.replace(NBSP, " ").split())
-        if FRENCH.search(bare):
+        if words.search(bare):
             bare = DATA.sub("", bare)
             for name in names:
                 bare = bare.replace(name, "")
-            found += [text] if FRENCH.search(bare.replace("«", "").replace("»", "")) else []
+            found += [text] if words.search(bare.replace("«", "").replace("»", "")) else []
     return found
 
 
-def french_in(path: Path) -> list[str]:
+def french_in(path: Path, words: re.Pattern = FRENCH) -> list[str]:
     """What an English page says in French outside data."""
     page = html.parse(str(path)).getroot()
     named = {"".join(data.itertext()) for data in page.xpath("//h1/bdi")}
-    return french(texts_of(page), *named)
+    return french(texts_of(page), *named, words=words)
+
+
+def english_in(path: Path) -> list[str]:
+    """What a French page says in English outside data."""
+    return french_in(path, ENGLISH)

@@ -13,7 +13,7 @@ from string import Formatter
 
 import pandas as pd
 import pytest
-from foreign import french, french_in, texts_of
+from foreign import ENGLISH, english_in, french, french_in, texts_of
 from lxml import html
 from typer.testing import CliRunner
 
@@ -31,6 +31,7 @@ from mssante_audit.dossiers.letter import letter_files
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.report import controls as module_controls
 from mssante_audit.report.charts import bars, table
+from mssante_audit.report.explorer.page import words_of
 from mssante_audit.report.page import index_html
 from mssante_audit.report.run import run_reports
 from mssante_audit.report.say import say
@@ -244,6 +245,27 @@ def test_files_beside_an_english_report_are_english(reports):
     assert json.loads((reports / "stale_contacts.results.json").read_text())["parameters"]["lang"] == "en"
     notebook = json.loads((reports / "stale_contacts.ipynb").read_text(encoding="utf-8"))
     assert "".join(notebook["cells"][0]["source"]).startswith("# Contacts that are out of date")
+
+
+def test_pages_in_french_say_nothing_in_english(sample_run, sample_site, reports, tmp_path):
+    run = write_dossiers(tmp_path, parameters={"as_of": AS_OF}, operators=[OPERATOR], jobs=1)
+    pages = [*sample_run.out.glob("*.html"), *sample_site.folder.rglob("*.html"), *run.out.glob("*.html")]
+    assert len(pages) > 200
+    assert {page.name: told for page in pages if (told := english_in(page))} == {}
+    letter = (run.out / f"{OPERATOR}.txt").read_text(encoding="utf-8")
+    assert french(letter.splitlines(), words=ENGLISH) == []
+    assert english_in(reports / "overview.html")
+
+
+def test_what_the_explorer_s_script_says_is_in_its_language():
+    def told(words):
+        parts = (told(one) if isinstance(one, dict) else [str(one)] for one in words.values())
+        return [re.sub(r"{\w+}", "", text) for part in parts for text in part]
+
+    words = {lang: told(words_of(lang)) for lang in LANGUAGES}
+    assert len(words["en"]) == len(words["fr"]) > 100
+    assert french(words["en"]) == []
+    assert french(words["fr"], words=ENGLISH) == []
 
 
 def test_every_report_and_the_site_end_with_a_glossary(reports, site, dossiers):
