@@ -25,6 +25,7 @@ from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.states import named, remedied, worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains
+from mssante_audit.verdicts.doubts import doubts
 
 SHOWN = 20
 """Findings of a severity that are shown."""
@@ -67,7 +68,8 @@ def space(told: TrustSpace) -> str:
     try:
         found = audit_all(told)
         rows = domains(told)
-        verdicts = states(rows).text + checks(rows, causes(found, told.audited)).text
+        todo = causes(found, told.audited, told.published, doubts(told, found, rows))
+        verdicts = states(rows).text + checks(rows, todo, linked=False).text
         failed = (found["rule"] == FAILED).sum()
         verdicts += f'<p class="limits">{count(failed, "règle")} non évaluée</p>' if failed else ""
     except AuditError as error:  # of a file beside the list: the rest is worth showing
