@@ -152,8 +152,7 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame, *, linked: bool = True) 
     heads = "".join(f'<th scope="col">{tr(name)}</th>' for name in ("Vérifié", unit, "D’abord", "Causes"))
     caption = f"<caption>{tr('Domaines par vérification')}</caption>"
     body = f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody>"
-    doubt = _in_doubt(domains)
-    return Html(f'{doubt}<table class="checks{" aged" if doubt else ""}">{caption}{body}</table>')
+    return Html(f'{_in_doubt(domains)}<table class="checks">{caption}{body}</table>')
 
 
 def _result(result: str, own: pd.DataFrame, *, boxes: bool) -> str:
@@ -184,7 +183,7 @@ def _in_doubt(domains: pd.DataFrame) -> str:
     if domains.empty or (domains[["listed", "state"]] != "unknown").any(axis=None):
         return ""
     text = "La liste est en doute : les autres lignes disent ce qui s’y lit, qui n’est peut-être plus vrai."
-    return f'<p class="limits">{tr(text)}</p>'
+    return f'<p class="limits aged">{tr(text)}</p>'
 
 
 def _reason(domains: pd.DataFrame, check: str) -> str:
