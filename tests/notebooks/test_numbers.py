@@ -534,7 +534,7 @@ FIGURES: dict[str, Callable[[Page], dict[str, list[object]]]] = {
         "Domaines bientôt sans certificat": [int(_soon(page)["falling"].str.split().map(len).sum()), 60],
         "Boîtes publiées de ces domaines": [int(_soon(page)["mailboxes"].sum())],
         "Domaines touchés": [page.touched(page.todo), page.whole],
-        "Domaines inconnus": [(blind := _blind(page)), share(blind, page.whole)],
+        "Domaines jamais vus": [(blind := _blind(page)), share(blind, page.whole)],
     },
     "changes": lambda page: {
         "Listes": [len(page.root.xpath("//figure[1]//title")) // 2, 1, 2025, 2, 2026],
