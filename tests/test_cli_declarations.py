@@ -40,7 +40,7 @@ def test_template_then_import(run, tmp_path):
     clean = run("import", "register.xlsx")
     assert (clean.returncode, clean.stdout) == (0, "register.xlsx\xa0: 0 déclaration, rien à signaler\n")
     clean = run("import", "register.xlsx", "--lang", "en")
-    assert (clean.returncode, clean.stdout) == (0, "register.xlsx: 0 declaration, no findings\n")
+    assert (clean.returncode, clean.stdout) == (0, "register.xlsx: 0 declarations, no findings\n")
     again = run("template", "register.xlsx")
     assert (again.returncode, again.stderr) == (
         2,

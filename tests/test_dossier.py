@@ -10,6 +10,7 @@ import pytest
 from made_up import make_space
 
 from mssante_audit.base.errors import ParameterError, UnknownNameError
+from mssante_audit.base.language import LANGUAGES
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.facts import ANOTHER, dossier, record, survey
 from mssante_audit.dossiers.page import parts
@@ -185,7 +186,10 @@ def test_what_the_manager_must_do_is_not_asked_of_the_operator(space):
 
 
 def test_what_dossiers_say_of_rules_names_rules():
-    assert {*said()["others"], *said()["remedies"]} <= catalogue().keys()
+    by_language = said()["remedies"]
+    assert by_language.keys() == set(LANGUAGES)
+    assert len({frozenset(told) for told in by_language.values()}) == 1
+    assert {*said()["others"], *by_language["fr"]} <= catalogue().keys()
 
 
 def test_nothing_to_correct_is_said():

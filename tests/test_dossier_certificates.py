@@ -55,7 +55,7 @@ def test_anothers_certificate_on_ones_own_server_is_not_ones_own(wires: Wires) -
     told = dossier(wires.space(), ALPHA_ID)
     assert told.presented is not None
     assert told.presented.empty
-    assert "Fin de vos certificats" not in letter(wires)
+    assert "Fin des certificats" not in letter(wires)
     assert "Aucun de vos certificats" in part("certificates-ends-table", told).text
 
 

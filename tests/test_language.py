@@ -4,41 +4,47 @@ import csv
 import io
 import json
 import re
+import tomllib
 from datetime import UTC, datetime
-from functools import cache
+from email import message_from_bytes, policy
+from importlib.resources import files
 from pathlib import Path
 from string import Formatter
 
 import pandas as pd
 import pytest
+from foreign import ENGLISH, english_in, french, french_in, texts_of
 from lxml import html
+from typer.testing import CliRunner
 
 import tools.messages as module
+from mssante_audit import controls, enable, moved, rule
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.base import language
 from mssante_audit.base.french import NBSP
 from mssante_audit.base.language import LANGUAGES, catalogue, count, markdown, speaking, spoken, tell, tr
+from mssante_audit.base.resources import resource
+from mssante_audit.cli.main import app
+from mssante_audit.dossiers import write_dossiers
+from mssante_audit.dossiers.facts import dossier
+from mssante_audit.dossiers.letter import letter_files
+from mssante_audit.dossiers.stationery import Stationery
+from mssante_audit.report import controls as module_controls
 from mssante_audit.report.charts import bars, table
+from mssante_audit.report.explorer.page import words_of
 from mssante_audit.report.page import index_html
 from mssante_audit.report.run import run_reports
 from mssante_audit.report.say import say
 from mssante_audit.site.build import build_site
-from mssante_audit.space.trust import load_space
-from mssante_audit.values.identifiers import DEPARTMENTS
+from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.verdicts.words import SAID
 from tools.messages import main
 
 OTHERS = [name for name in LANGUAGES if name != "fr"]
-FRENCH = re.compile(
-    r"\b(le|la|les|des|du|une|et|est|sont|dans|pour|par|sur|avec|sans|aucune?|aux?|qui|que|pas|ne|elle|ce|cette|"
-    r"ces|ses|leurs?|tous|toutes?|domaines?|constats?|lignes?|inconnue?s?|opérateurs?)\b|[«»]|\b[ldnsj]’",
-    re.IGNORECASE,
-)
-"""French function words, and words that every French page has."""
-QUOTED = ("Domaine de messagerie du CH xyz",)
-"""French that English texts tell a reader to write."""
 MARKED = re.compile(r"%\(\w+\)s|</?\w+")
 AS_OF = "2026-03-03"
+SAMPLE = resource("data/sample")
+OPERATOR = "399900000300015"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +53,7 @@ def reports(tmp_path_factory):
     out = tmp_path_factory.mktemp("reports")
     given = {"as_of": AS_OF, "lang": "en"}
     run = run_reports(out=out, parameters=given)
-    run_reports(["operator"], out=out / "one", parameters=given | {"operator": "399900000300015"})
+    run_reports(["operator"], out=out / "one", parameters=given | {"operator": OPERATOR})
     assert [outcome.failure for outcome in run.outcomes] == [None] * len(run.outcomes)
     return out
 
@@ -60,40 +66,13 @@ def site(tmp_path_factory, reports):
     return folder
 
 
-@cache
-def names_of_the_data() -> set[str]:
-    """Every text of the list and the places it names: what a page may say in French."""
-    space = load_space(as_of=AS_OF)
-    told = set()
-    for frame in (space.entries, space.declarations.declarations):
-        told |= {text for name in frame.columns for text in map(str, frame[name])}
-    return {text for text in told if len(text) > 3}
-
-
-def french_in(path: Path) -> list[str]:
-    """What an English page says in French outside data."""
-    page = html.parse(str(path)).getroot()
-    named = {"".join(data.itertext()) for data in page.xpath("//h1/bdi")}
-    for data in page.xpath("//script | //style | //bdi | //code"):
-        data.text = None
-        for child in list(data):
-            data.remove(child)
-    told = [text for text in page.itertext() if text.strip()]
-    told += [
-        e.get(name)
-        for e in page.iter()
-        for name in ("title", "alt", "aria-label", "placeholder")
-        if e.get(name)
-    ]
-    places = sorted(DEPARTMENTS.values(), key=len, reverse=True)
-    names = sorted(names_of_the_data() | named, key=len, reverse=True)
-    found = []
-    for text in told:
-        if FRENCH.search(text):
-            for name in (*QUOTED, *places, *names):
-                text = text.replace(name, "")
-            found += [text] if FRENCH.search(text.replace("«", "").replace("»", "")) else []
-    return found
+@pytest.fixture(scope="module")
+def dossiers(tmp_path_factory):
+    out = tmp_path_factory.mktemp("dossiers")
+    on = Stationery(to_all=True, deadline_days=30, logo=b"\x89PNG\r\n\x1a\n")
+    run = write_dossiers(out, parameters={"as_of": AS_OF, "lang": "en"}, on=on, jobs=1)
+    assert {outcome.status for outcome in run.outcomes} == {"done"}
+    return out
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -128,6 +107,100 @@ def test_pages_in_english_say_nothing_in_french(reports, site):
     pages = [*reports.glob("*.html"), *(reports / "one").glob("*.html"), *site.rglob("*.html")]
     assert len(pages) > 200
     assert {page.name: told for page in pages if (told := french_in(page))} == {}
+
+
+def test_dossiers_and_letters_in_english_say_nothing_in_french(dossiers):
+    pages, letters, mails = (sorted(dossiers.glob(f"*.{suffix}")) for suffix in ("html", "txt", "eml"))
+    assert len(pages) == len(letters) + 1 == len(mails) + 1 > 10
+    assert {page.name: told for page in pages if (told := french_in(page))} == {}
+    marks = re.compile(r"\[[^\]]*\]")  # what differs, of data
+    paragraphs = {file: " ".join(marks.sub("", file.read_text()).split()) for file in letters}
+    assert {file.name: told for file, text in paragraphs.items() if (told := french([text]))} == {}
+    for file in mails:
+        mail = message_from_bytes(file.read_bytes(), policy=policy.default)
+        told = [str(mail["Subject"]), mail["From"].addresses[0].display_name]
+        bodies = [part for part in mail.walk() if part.get_content_type() in ("text/plain", "text/html")]
+        told += [
+            " ".join(marks.sub("", one.get_content()).split()) for one in bodies if not one.get_filename()
+        ]
+        assert len(told) == 4
+        assert 'lang="en"' in told[-1]
+        assert french(told) == [], file.name
+
+
+def test_a_french_letter_would_not_pass():
+    space = load_space(as_of=AS_OF)
+    told = letter_files(dossier(space, OPERATOR))[".txt"].decode()
+    assert french(told.split("\n\n"))
+    with speaking("en"):
+        english = letter_files(dossier(space, OPERATOR))[".txt"].decode()
+    assert english.startswith("Subject: MSSanté: ")  # the same space in one language after the other
+    assert letter_files(dossier(space, OPERATOR))[".txt"].decode() == told
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["findings", "all", "--all", "--as-of", AS_OF],
+        ["domains", "--as-of", AS_OF],
+        ["methods", "--as-of", AS_OF],
+        ["changes", "2025-12-01", AS_OF, "--archive", str(SAMPLE / "archive"), "--events"],
+        ["certificates", "--format", "ics", "--as-of", AS_OF],
+        ["declarations", "import", str(SAMPLE / "declarations.csv"), "--as-of", AS_OF],
+        ["declarations", "import", str(SAMPLE / "declarations.csv"), "--format", "json", "--as-of", AS_OF],
+        ["declarations", "fix", str(SAMPLE / "declarations.csv"), "OUT.csv", "--force", "--as-of", AS_OF],
+    ],
+    ids=lambda words: " ".join(words[:3]),
+)
+def test_commands_say_in_english_what_they_say_in_words(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = [CliRunner().invoke(app, [*arguments, "--lang", lang]).stdout for lang in ("en", "fr")]
+    if "ics" in arguments:
+        told = [re.sub(r"\r?\n ", "", text).replace("\\", "") for text in told]
+    english, other = (text.splitlines() for text in told)
+    described = ("LIST_DESCRIPTION_", "LIST_TEXT_CONTROL")  # what is found there is the list's own text, cut
+    assert len(english) > 10
+    assert english != other
+    assert french(line for line in english if not line.startswith(described)) == []
+    assert french(other)
+
+
+@pytest.fixture
+def desk():
+    """What a notebook shows of itself in a language, by what it is."""
+    space = load_space(as_of=AS_OF)
+    bare = TrustSpace(space.whitelist, space.as_of, show_contacts=True)
+
+    def shown(lang: str) -> dict[str, str]:
+        with speaking(lang):
+            found = audit_all(space)
+            stale = moved(space, space.with_(stale_after_days=365))
+            told = [space, bare, found, found.head(0), stale, rule("TLS_EXPIRED"), rule("DN_SPELLINGS")]
+            shown = {str(at): one._repr_html_() for at, one in enumerate([*told, space.whitelist.signature])}
+            shown["explorer"] = space.explore().html
+            boxes = controls(space)
+            shown |= {f"control {at}": box.description for at, box in enumerate(boxes.children[:3])}
+            shown |= {"choice": boxes.children[0].options[0][0], "view": boxes.children[3].value}
+            return shown | {"tooltip": boxes.children[2].tooltip}
+
+    return shown
+
+
+def test_a_notebook_s_objects_and_controls_speak_the_language_spoken(desk, monkeypatch):
+    monkeypatch.setattr(module_controls, "attended", lambda: True)
+    told = {lang: desk(lang) for lang in ("en", "fr")}
+    spoken_texts = {lang: {n: texts_of(html.fromstring(f"<main>{t}</main>")) for n, t in d.items()}
+                    for lang, d in told.items()}  # fmt: skip
+    assert {name: found for name, one in spoken_texts["en"].items() if (found := french(one))} == {}
+    assert all(told["en"][name] != told["fr"][name] for name in told["en"])
+    assert {name for name, one in spoken_texts["fr"].items() if french(one)} >= {*map(str, range(5))}
+
+
+def test_enable_says_the_language_of_what_follows_and_keeps_it():
+    with speaking("fr"):
+        enable("en")
+        enable()
+        assert (spoken(), 'LANGUAGE = "en"' in enable().text) == ("en", True)
 
 
 def test_names_of_codes_in_cells_are_english_too(reports):
@@ -172,6 +245,48 @@ def test_files_beside_an_english_report_are_english(reports):
     assert json.loads((reports / "stale_contacts.results.json").read_text())["parameters"]["lang"] == "en"
     notebook = json.loads((reports / "stale_contacts.ipynb").read_text(encoding="utf-8"))
     assert "".join(notebook["cells"][0]["source"]).startswith("# Contacts that are out of date")
+
+
+def test_pages_in_french_say_nothing_in_english(sample_run, sample_site, reports, tmp_path):
+    run = write_dossiers(tmp_path, parameters={"as_of": AS_OF}, operators=[OPERATOR], jobs=1)
+    pages = [*sample_run.out.glob("*.html"), *sample_site.folder.rglob("*.html"), *run.out.glob("*.html")]
+    assert len(pages) > 200
+    assert {page.name: told for page in pages if (told := english_in(page))} == {}
+    letter = (run.out / f"{OPERATOR}.txt").read_text(encoding="utf-8")
+    assert french(letter.splitlines(), words=ENGLISH) == []
+    assert english_in(reports / "overview.html")
+
+
+def test_what_the_explorer_s_script_says_is_in_its_language():
+    def told(words):
+        parts = (told(one) if isinstance(one, dict) else [str(one)] for one in words.values())
+        return [re.sub(r"{\w+}", "", text) for part in parts for text in part]
+
+    words = {lang: told(words_of(lang)) for lang in LANGUAGES}
+    assert len(words["en"]) == len(words["fr"]) > 100
+    assert french(words["en"]) == []
+    assert french(words["fr"], words=ENGLISH) == []
+
+
+def test_every_report_and_the_site_end_with_a_glossary(reports, site, dossiers):
+    pages = [*reports.glob("[!ie]*.html"), *dossiers.glob("[0-9]*.html"), site / "index.html"]
+    assert len(pages) >= 20
+    for page in pages:
+        (fold,) = html.parse(str(page)).xpath("//details[contains(@class, 'glossary')]")
+        terms = [term.text for term in fold.iter("dt")]
+        assert fold.get("open") is None
+        assert {"delegation", "redirection", "DN", "white list", "MX", "resolver", "FINESS"} <= {*terms}
+        assert terms == sorted(terms, key=str.casefold)
+
+
+def test_a_glossary_says_each_term_in_one_sentence_of_each_language():
+    told = tomllib.loads((files("mssante_audit.report") / "glossary.toml").read_text(encoding="utf-8"))
+    for term, by_language in told.items():
+        assert by_language.keys() == {*LANGUAGES}, term
+        for language_, (name, meaning) in by_language.items():
+            assert meaning.endswith("."), (term, language_)
+            assert len(re.findall(r"[.!?] ", meaning)) == 0, (term, language_)
+            assert "'" not in name + meaning, (term, language_)
 
 
 def test_a_language_ends_with_its_block():

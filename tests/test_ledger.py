@@ -86,6 +86,19 @@ def test_runs_with_other_parameters_are_not_compared() -> None:
     assert same.status == ("open",)
 
 
+def test_a_ledger_whose_scopes_named_anchors_goes_on(tmp_path: Path) -> None:
+    parts: dict = {}
+    for day, anchors in zip(DAYS, ([], ["old"]), strict=False):
+        ledger: dict = {}
+        follow(ledger, "x", day, frame(1))
+        parts[f'["run", {{"anchors": {json.dumps(anchors)}, "data": "data"}}]'] = ledger["x"]
+    (tmp_path / "ledger.json").write_text(json.dumps(parts))
+    told = follow(
+        read_ledger(tmp_path), scope_of("run", {"data": "data", "anchors": ["new"]}), DAYS[2], frame(1)
+    )
+    assert (told.previous[:10], told.status) == (DAYS[1], ("open",))
+
+
 def test_what_could_not_be_evaluated_is_neither_fixed_nor_new_once_it_can_be_again() -> None:
     ledger: dict[str, Any] = {}
     failed = Finding(FAILED, ("dn_consistency", "x"), facts={"audit": "dn_consistency"})

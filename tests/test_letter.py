@@ -351,7 +351,7 @@ def test_a_difference_is_marked_where_it_is(odd, marks):
     joined = re.sub(r"\n +", " ", text)
     for mark in marks:
         assert mark in joined, text
-    assert "entre crochets : ce qui diffère" in joined
+    assert "entre crochets\xa0: ce qui diffère" in joined
     for line in text.splitlines():  # what differs is never where a line was broken
         assert not line.endswith(("[", " "))
         assert line.count("[") == line.count("]")

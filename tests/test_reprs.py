@@ -42,7 +42,7 @@ def test_a_space_says_what_was_loaded_and_what_is_not_there(space):
     bare = TrustSpace(space.whitelist, space.as_of, show_contacts=True)
     told = parsed(bare).text_content()
     assert "montrés" in told
-    assert told.count("? rien : inconnu") == 5, "register, DNS, TLS, mailboxes, archive"
+    assert told.count("? rien\N{NO-BREAK SPACE}: inconnu") == 5, "register, DNS, TLS, mailboxes, archive"
     assert len(space._repr_html_()) < 25_000
     assert 'style="color:#' not in space._repr_html_(), "it takes the theme's"
 

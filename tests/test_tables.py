@@ -107,7 +107,7 @@ def test_a_row_that_does_not_fit_the_columns_is_refused():
 def test_a_long_text_is_cut_and_says_so():
     page = parsed(findings.findings_table(found(1, "x" * 2000), name="t", caption="c", limit=2))
     shown = page.xpath("//tbody/tr/td[5]/bdi")[0].text_content()
-    assert shown == "x" * tables.SHOWN_TEXT + "… (texte coupé : voir le CSV)"
+    assert shown == "x" * tables.SHOWN_TEXT + "… (texte coupé\N{NO-BREAK SPACE}: voir le CSV)"
     assert "x" * 2000 in downloaded(page)
 
 

@@ -25,13 +25,15 @@ from mssante_audit.report.parameters import parameters
 from mssante_audit.report.tables import WORD
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("report", "site")
+ROOMS = ("dossiers", "report", "site")
 """Those that speak by the catalogue; the words of the others have catalogues of their own."""
-ASIDE = {"explorer", "reprs.py", "controls.py", "desk.py", "calendar.py", "engine.py", "failure.py"}
-"""Parts of these that have words of their own, or are for JupyterLab only."""
+ASIDE = {
+    "explorer", "desk.py", "calendar.py", "engine.py", "failure.py", "forms.py", "stationery.py",
+}  # fmt: skip
+"""Parts of these that have words of their own, raise errors only, fill a form or check settings."""
 NAMES = ("names.py", "method.py")
 """Modules that hold nothing but names of codes."""
-IGNORED = {*STYLES, "Python 3", "NS"}
+IGNORED = {*STYLES, "Python 3", "NS", "Subject", "From", "To", "Date", r"[,;|:=()\n«»]"}
 """What looks like words, and is not."""
 CALLS = {"tr", "tell", "known", "say", "count"}
 WORDS = re.compile(
@@ -56,12 +58,13 @@ def _texts() -> Iterator[tuple[str, str]]:
         for path in sorted((ROOT / "mssante_audit" / room).rglob("*.py")):
             if ASIDE.isdisjoint(path.parts):
                 yield from _in_code(path.name, path.read_text(encoding="utf-8"))
+    yield from _in_code("markup.py", _source("base/markup.py"))
     yield from _in_code("method.py", _source("audits/delegation_vs_redirection/method.py"))
     for name in ("table.js", "site.js"):
         path = next((ROOT / "mssante_audit").rglob(name))
         yield from ((name, text) for text in WORD.findall(path.read_text(encoding="utf-8")))
     for path in sorted(TEMPLATE.glob("*.j2")):
-        if path.name not in ("explorer.html.j2", "dossiers.html.j2"):
+        if path.name != "explorer.html.j2":
             yield from ((path.name, text) for text in _in_template(path.read_text(encoding="utf-8")))
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]

@@ -6,6 +6,7 @@ remedy, and survives pickling (reports run in child processes).
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Any
 
 
@@ -34,11 +35,18 @@ class AuditError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        place = self.file or ""
+        text = self._placed(self.file or "")
+        return f"{text}. {self.remedy}" if self.remedy else text
+
+    @property
+    def brief(self) -> str:
+        """What is wrong for those who have not its folders: the file by its name, and no remedy."""
+        return self._placed(PurePath(self.file or "").name)
+
+    def _placed(self, place: str) -> str:
         if self.line is not None:
             place = f"{place}, line {self.line}" if place else f"line {self.line}"
-        text = f"{place}: {self.message}" if place else self.message
-        return f"{text}. {self.remedy}" if self.remedy else text
+        return f"{place}: {self.message}" if place else self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self).__new__, (type(self), self.message), self.__dict__)

@@ -11,6 +11,8 @@ from html import escape
 from importlib import import_module
 from typing import Any
 
+from mssante_audit.base.language import tr
+
 SHOWN_TEXT = 400
 """Characters of one text that are shown."""
 
@@ -28,8 +30,10 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
 
 
-def data(text: str, limit: int = SHOWN_TEXT, more: str = " (texte coupé : voir le CSV)") -> str:
+def data(text: str, limit: int = SHOWN_TEXT, more: str | None = None) -> str:
     """Return a text of the data as HTML: escaped, nothing invisible, cut at `limit` and followed by `more`.
+
+    Where `more` is not given, the reader is told that the CSV has the whole text.
 
     >>> data("<b>"), data("abcd", 2, "")
     ('<bdi>&lt;b&gt;</bdi>', '<bdi>ab…</bdi>')
@@ -37,7 +41,9 @@ def data(text: str, limit: int = SHOWN_TEXT, more: str = " (texte coupé : voir 
     if not text:
         return ""
     shown = visible(text)
-    return f"<bdi>{escape(shown if len(shown) <= limit else f'{shown[:limit]}…{more}')}</bdi>"
+    if len(shown) > limit:
+        shown = f"{shown[:limit]}…{tr(' (texte coupé : voir le CSV)') if more is None else more}"
+    return f"<bdi>{escape(shown)}</bdi>"
 
 
 def card(title: str, facts: Mapping[str, object]) -> str:

@@ -509,7 +509,7 @@ class Config(Section):
     model_config = ConfigDict(title="audit.toml")
 
     lang: Literal["fr", "en"] = Field(
-        default="fr", description='Language of reports, explorer, site and summary: "fr" or "en".'
+        default="fr", description='Language of all that readers are told, letters too: "fr" or "en".'
     )
     show_contacts: bool = Field(
         default=False,

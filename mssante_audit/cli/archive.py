@@ -18,7 +18,7 @@ from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.settings import Fetch, Parameters
 from mssante_audit.cli.check import UNRELIABLE, not_relied_on
 from mssante_audit.cli.console import check_format, for_own_eyes, say, write_frame
-from mssante_audit.cli.options import OutFile, Table, TableFormat, options_of
+from mssante_audit.cli.options import Lang, Language, OutFile, Table, TableFormat, options_of
 
 if TYPE_CHECKING:
     from mssante_audit.archive.fetch import Settings
@@ -165,6 +165,7 @@ def changes(
     events: Annotated[bool, typer.Option("--events", help="Write the events, not each change.")] = False,
     archive: Folder = Path("archive"),
     out: OutFile = None,
+    lang: Lang = Language.fr,
     *,
     anchors: list[str] | None,
     **options: Any,
@@ -179,7 +180,7 @@ def changes(
     check_format(format, out)
     if options["show_contacts"]:
         for_own_eyes()
-    found = compare(before, after, archive=archive, anchors=anchors or (), **options)
+    found = compare(before, after, archive=archive, anchors=anchors or (), language=lang, **options)
     write_frame(found.events if events else found.changes, format, out)
     for name, doubts in zip((before, after), found.doubts, strict=True):
         if doubts:

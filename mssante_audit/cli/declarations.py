@@ -89,7 +89,7 @@ def import_(
         _room(out, force)
         write_register(register, out, notes(told))
     if format is Layout.json:
-        say(_json(register, when, show_contacts))
+        say(_json(register, when, lang, show_contacts=show_contacts))
     else:
         say(
             "\n".join(
@@ -195,7 +195,7 @@ _OF_LIST = ["domains", "mailboxes", "department", "region"]
 """Columns of findings that only a white list fills."""
 
 
-def _json(register: Register, when: datetime, show_contacts: bool) -> str:
+def _json(register: Register, when: datetime, lang: str, *, show_contacts: bool) -> str:
     import pandas as pd
 
     from mssante_audit.audits.declarations.rules import form_findings
@@ -205,7 +205,7 @@ def _json(register: Register, when: datetime, show_contacts: bool) -> str:
 
     no_entries = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])
     raw = findings_frame(form_findings(register, when, each=True), no_entries)
-    found = worded(raw, show_contacts=show_contacts)
+    found = worded(raw, language=lang, show_contacts=show_contacts)
 
     told = {
         "source": register.source,

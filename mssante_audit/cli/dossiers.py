@@ -12,7 +12,7 @@ import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.cli.console import debugging, given_by, say
-from mssante_audit.cli.options import FailOn, opens_space
+from mssante_audit.cli.options import FailOn, Lang, Language, opens_space
 
 if TYPE_CHECKING:
     from mssante_audit.dossiers.write import Dossier
@@ -47,12 +47,13 @@ def dossiers(
     letter: Annotated[
         Path | None,
         typer.Option(
-            help="Sender, signature, deadline… of the letters: a TOML file with a section [letter]."
+            help="Sender, signature, deadline… of the letters: a TOML file with a section `letter`."
         ),
     ] = None,
     to_all: Annotated[
         bool, typer.Option("--to-all", help="A letter also to operators that have nothing to put right.")
     ] = False,
+    lang: Lang = Language.fr,
     fail_on: FailOn = None,
     debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial dossiers.")] = False,
     **options: Any,
@@ -63,7 +64,7 @@ def dossiers(
     from mssante_audit.dossiers.write import write_dossiers
 
     debugging.append(debug)
-    given = given_by(**options)
+    given = given_by(**options) | {"lang": lang.value}
     named = {name: given.pop(name, None) for name in ("region", "department")}
     if engine:
         raise ParameterError("--engine: a dossier needs no notebook engine any more", remedy="Leave it out")

@@ -294,9 +294,11 @@ def domains(
 def methods(
     format: TableFormat = Table.csv,  # noqa: A002 - the option's name
     out: OutFile = None,
+    lang: Lang = Language.fr,
     **options: Any,
 ) -> None:
     """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
+    from mssante_audit.base.language import speaking
     from mssante_audit.verdicts.methods import method_records
 
     check_format(format, out)
@@ -305,7 +307,8 @@ def methods(
         raise InputError(
             "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
         )
-    write_frame(method_records(space), format, out)
+    with speaking(lang):
+        write_frame(method_records(space), format, out)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.base.french import typeset
+from mssante_audit.base.language import spoken_of, tr
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.remedies import said
 from mssante_audit.findings.registry import catalogue
@@ -28,8 +28,8 @@ from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.values.shown import shown
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
-ELSEWHERE = typeset("Concerne aussi un autre opérateur, qui n'est pas nommé ici.")
-"""What stands in place of a text that names another operator or something of it."""
+ELSEWHERE = "Concerne aussi un autre opérateur, qui n’est pas nommé ici."
+"""What stands, in the reader's language, in place of a text that names another operator or what is its."""
 
 COMMON = 8
 """From how many operators' names on a word tells none of them apart (CENTRE, HOSPITALIER, SAINT…)."""
@@ -86,9 +86,11 @@ class Belongings:
         """Return what in a text belongs to others and not to `operator_id`."""
         return tuple(one.what for one in self.found(text) if operator_id not in one.owners)
 
-    def safe(self, text: str, operator_id: str, instead: str = ELSEWHERE) -> str:
-        """Return a text as `operator_id` may read it: `instead` of it if it holds something of others."""
-        return instead if text and self.foreign(text, operator_id) else text
+    def safe(self, text: str, operator_id: str, instead: str | None = None) -> str:
+        """Return a text as `operator_id` may read it: `instead`, or `ELSEWHERE`, if it holds others'."""
+        if not (text and self.foreign(text, operator_id)):
+            return text
+        return tr(ELSEWHERE) if instead is None else instead
 
     def is_own_domain(self, domain: str, operator_id: str) -> bool:
         """Tell whether the lists or a declaration give a domain to `operator_id`."""
@@ -301,7 +303,8 @@ def _parted(
         if text != CPS_ISSUER and (key := fold(text)):
             owned[key] |= owners
     used = Counter(word for key in owned for word in set(key.split()))
-    prose = fold(" ".join(f"{r.title_fr} {r.why_fr} {r.remedy_fr}" for r in catalogue().values()))
+    parts = ("title", "why", "remedy")
+    prose = fold(" ".join(spoken_of(told, part) for told in catalogue().values() for part in parts))
     common = {*said()["generic"], *prose.split(), *(word for word, n in used.items() if n >= COMMON)}
     names: dict[str, dict[Words, Owners]] = {}
     fields: dict[str, Owners] = {}

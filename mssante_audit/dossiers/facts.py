@@ -20,7 +20,7 @@ from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import parted
 from mssante_audit.audits.reconciliation.matching import match, no_statuses
 from mssante_audit.base.errors import ParameterError, UnknownNameError
-from mssante_audit.base.french import typeset
+from mssante_audit.base.language import spoken, tell, tr
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import Belongings, belongings
 from mssante_audit.dossiers.own import own_contacts
@@ -47,7 +47,7 @@ POINTS = 12
 """Lists of the archive that are counted at most, the last among them."""
 SPAN = ("domain", "first_seen", "last_seen")
 """What dossiers use of the archive's history."""
-ANOTHER = typeset("un autre opérateur")
+ANOTHER = "un autre opérateur"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +58,8 @@ class Survey:
     """Of all audits, waived ones left out, in words; persons masked unless the space shows contacts."""
     facts: Mapping[str, Mapping[str, Any]]
     """Fingerprint → what the words of a finding that names persons are made of, in clear."""
+    kinds: Mapping[str, frozenset[str]]
+    """Fingerprint → the kinds of contact, ``project`` and ``support``, that a finding tells of."""
     remedies: Mapping[str, str]
     """Fingerprint → what an operator does about it."""
     belongings: Belongings
@@ -113,7 +115,7 @@ class Dossier:
     `days`, `cn`, `hosts`, `domains`, `alone` (how many of them have no other), `spare` (days that the one
     before it had left; NaN if none is known); ``None`` where TLS was not observed."""
     contacts: pd.DataFrame
-    """One row a contact: `kind`, `contact`, `domains`."""
+    """One row a contact: `kind` (``project`` or ``support``), `contact`, `domains`."""
     changes: pd.DataFrame | None
     """Since the last list: `kind`, `domain`, `before`, `after`; ``None`` where there is no earlier list."""
     span: tuple[datetime | None, datetime | None]
@@ -131,7 +133,7 @@ class Dossier:
     @property
     def label(self) -> str:
         """What to call the operator."""
-        return self.name or f"Opérateur {self.operator_id}"
+        return self.name or tell("Opérateur {id}", id=self.operator_id)
 
     @property
     def todo(self) -> pd.DataFrame:
@@ -140,12 +142,11 @@ class Dossier:
 
 
 def survey(space: TrustSpace) -> Survey:
-    """Return what the dossiers of a space have in common, computed at the first call and kept with it."""
-    kept = vars(space)
-    if "_survey" not in kept:
-        kept["_survey"] = _survey(space)
-    known: Survey = kept["_survey"]
-    return known
+    """Return what the dossiers of a space have in common, computed at a language's first call and kept."""
+    kept: dict[str, Survey] = vars(space).setdefault("_survey", {})
+    if spoken() not in kept:
+        kept[spoken()] = _survey(space)
+    return kept[spoken()]
 
 
 def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False) -> Dossier:
@@ -204,7 +205,7 @@ def record(told: Dossier) -> Results:
     made = results.record(told.space, told.findings, name="operator")
     whose = survey(told.space).belongings
     origin = {
-        key: whose.safe(value, told.operator_id, ANOTHER) if isinstance(value, str) else value
+        key: whose.safe(value, told.operator_id, tr(ANOTHER)) if isinstance(value, str) else value
         for key, value in made.provenance.items()
     }
     return replace(made, provenance=cast(Provenance, origin))
@@ -229,6 +230,7 @@ def _survey(space: TrustSpace) -> Survey:
     return Survey(
         findings,
         {key: facts for key, facts in known.items() if masked[key] is not facts},
+        {key: kinds for key, facts in known.items() if (kinds := _kinds(facts))},
         remedies,
         belongings(space),
         found,
@@ -245,6 +247,13 @@ def _survey(space: TrustSpace) -> Survey:
         at,
         spares,
     )
+
+
+def _kinds(facts: Mapping[str, Any]) -> frozenset[str]:
+    """Return the kinds of contact in the facts of a finding; what would be right is none of them."""
+    told = [facts, *facts["contacts"]] if isinstance(facts.get("contacts"), list) else [facts]
+    kinds = (one.get("kind") for one in told if isinstance(one, Mapping))
+    return frozenset(kind for kind in kinds if kind in ("project", "support"))
 
 
 def _hosts(space: TrustSpace, kind: str) -> dict[str, tuple[str, ...]]:
@@ -424,7 +433,7 @@ def _presented(common: Survey, entries: pd.DataFrame, operator_id: str) -> pd.Da
 
 def _contacts(common: Survey, entries: pd.DataFrame, operator_id: str, *, show: bool) -> pd.DataFrame:
     whole: Counter[tuple[str, str]] = Counter()
-    for kind, column in (("projet", "project_contact"), ("support", "support_contact")):
+    for kind, column in (("project", "project_contact"), ("support", "support_contact")):
         held: defaultdict[str, set[str]] = defaultdict(set)
         for text, domain in _rows(entries, column, "domain"):
             held[text].add(domain)
@@ -452,7 +461,7 @@ def _changes(common: Survey, operator_id: str, *, show: bool) -> pd.DataFrame:
     told["domain"] = [whose.safe(domain, operator_id, "–") for domain in told["domain"]]
     for side in ("before", "after"):  # what is masked is looked through as well
         texts = zip(told[side], worded_changes(own, show_contacts=True)[side], strict=True)
-        told[side] = [ANOTHER if whose.foreign(clear, operator_id) else text for text, clear in texts]
+        told[side] = [tr(ANOTHER) if whose.foreign(clear, operator_id) else text for text, clear in texts]
     return told
 
 

@@ -25,8 +25,8 @@ MOST_FORMS = 3
 """Pre-filled forms attached."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
-_CONTACTS = {"contact projet": "public_project", "contact support": "public_technical"}
-"""How a finding names a contact, and how the fields of the form begin that hold it."""
+_CONTACTS = {"project": "public_project", "support": "public_technical"}
+"""How the fields of the form begin that hold a contact, by its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ def reported(told: Dossier, key: str) -> frozenset[str]:
     """Return the fields of the form that the audit reports as wrong for a domain."""
     found = told.findings[told.findings["severity"] > "info"]
     domain = dict(zip(told.entries["row"].tolist(), told.entries["domain"].tolist(), strict=True))
-    wrong: set[str] = set()
+    told_kinds, wrong = survey(told.space).kinds, set[str]()
     for one in found.to_dict("records"):
         touched = [domain.get(row, "") for row in one["rows"]] or [one["domain"]]
         if key in map(domain_key, touched):
-            kinds = tuple(start for word, start in _CONTACTS.items() if word in one["observed"])
+            kinds = tuple(_CONTACTS[kind] for kind in told_kinds.get(one["fingerprint"], ()))
             wrong |= {
                 name
                 for begin, names in said()["fields"].items()

@@ -17,8 +17,8 @@ from email.utils import format_datetime
 from hashlib import sha256
 from html import escape
 
-from mssante_audit.base.french import NARROW, NBSP, count, day, listing, severity_name, typeset
-from mssante_audit.dossiers.belongings import ELSEWHERE
+from mssante_audit.base.french import NARROW, NBSP
+from mssante_audit.base.language import day, listing, severity_name, spoken, tell, tr, typeset
 from mssante_audit.dossiers.facts import Dossier, survey
 from mssante_audit.dossiers.forms import Form, forms
 from mssante_audit.dossiers.points import Case, Point, one_line
@@ -34,9 +34,10 @@ MOST_ENDS = 8
 """Certificates whose end is told."""
 WIDTH = 76
 
-SENDER = Address("Expéditeur à compléter", addr_spec="expediteur@a-completer.invalid")
+SENDER = "expediteur@a-completer.invalid"
 ADDRESSEE = "destinataire@a-completer.invalid"
 SIGNATURE = "[Nom, fonction et coordonnées de l’expéditeur]"
+"""In the letter's language."""
 
 _WRONG_CONTACT = ("CONTACT_EMAIL_", "CONTACT_OTHER_", "CONTACT_FORMER_", "CONTACT_FOREIGN_")
 """Rules that say that a contact of the list does not reach the operator."""
@@ -56,25 +57,29 @@ def letter_files(told: Dossier, on: Stationery | None = None) -> dict[str, bytes
     attached = forms(told)
     text = letter_text(told, attached, on)
     return {
-        ".txt": f"Objet{NBSP}: {subject(told)}\n\n{text}".encode(),
+        ".txt": f"{tell('Objet : {subject}', subject=subject(told))}\n\n{text}".encode(),
         ".eml": _message(told, text, attached, on),
     }
 
 
 def subject(told: Dossier) -> str:
     """Return the message's subject: one line, whatever the operator is called."""
-    what = f"{count(len(told.points), 'point')} à corriger" if told.points else "rien à corriger"
-    return f"MSSanté{NBSP}: {what} sur vos domaines – {one_line(told.label, 80)}"
+    about = (
+        "MSSanté : {n:point} à corriger sur vos domaines – {who}"
+        if told.points
+        else "MSSanté : rien à corriger sur vos domaines – {who}"
+    )
+    return tell(about, n=len(told.points), who=one_line(told.label, 80))
 
 
 def letter_text(told: Dossier, attached: Sequence[Form], on: Stationery) -> str:
     """Return the message's text, in lines of at most `WIDTH` characters but for names that are longer."""
     points = told.points
-    parts = ["Madame, Monsieur,", _opening(told)]
+    parts = [tr("Madame, Monsieur,"), _opening(told)]
     parts += [_point(number, point) for number, point in enumerate(points[:MOST_POINTS], 1)]
     if len(points) > MOST_POINTS:
-        others = count(len(points) - MOST_POINTS, "autre point", "autres points")
-        parts.append(_filled(f"Votre dossier en compte {others}, de même gravité ou de moindre."))
+        others = "Votre dossier en compte {n:autre point|autres points}, de même gravité ou de moindre."
+        parts.append(_filled(tell(others, n=len(points) - MOST_POINTS)))
     if points:
         parts.append(_how(attached, masked=told.masked))
         parts += [_deadline(told, on)] if on.deadline_days else []
@@ -82,28 +87,38 @@ def letter_text(told: Dossier, attached: Sequence[Form], on: Stationery) -> str:
         parts.append(ends)
     rest = (
         "Nous tenons à votre disposition votre dossier complet : vos domaines, vos certificats, tous les "
-        "constats et leur explication. Ni ce message ni ce dossier ne nomment d'autre opérateur."
+        "constats et leur explication. Ni ce message ni ce dossier ne nomment d’autre opérateur."
     )
-    parts.append(_filled(typeset(rest)))
-    parts.append(f"Cordialement,\n\n{on.signature or SIGNATURE}")
+    parts += [_filled(tr(rest)), tr("Cordialement,"), on.signature or tr(SIGNATURE)]
     return "\n\n".join(parts).replace(NARROW, NBSP) + "\n"
 
 
 def _opening(told: Dossier) -> str:
     made, points = told.space.whitelist.generated_at, told.points
-    of = f" du {day(made)}" if made else ""
-    held = count(len(told.domains), "domaine")
-    head = (
-        f"La liste blanche MSSanté{of} inscrit {held} au nom de {one_line(told.label, 120)} (identifiant "
-        f"{one_line(told.operator_id, 40)}). Nous l’avons examinée au {day(told.space.as_of)}."
+    head = tell(
+        "{list} inscrit {n:domaine} au nom de {who} (identifiant {id}). Nous l’avons examinée au {now}.",
+        list=tell("La liste blanche MSSanté du {day}", day=day(made))
+        if made
+        else tr("La liste blanche MSSanté"),
+        n=len(told.domains),
+        who=one_line(told.label, 120),
+        id=one_line(told.operator_id, 40),
+        now=day(told.space.as_of),
     )
     if not points:
-        return _filled(f"{head} Aucun constat n’appelle de correction de votre part.")
+        return _filled(f"{head} {tr('Aucun constat n’appelle de correction de votre part.')}")
     grave = sum(point.severity in ("critical", "error") for point in points)
-    does = "qui fait ou fera" if len(points) == 1 else count(grave, "qui fait ou fera", "qui font ou feront")
-    worst = f" ({does} échouer des messages)" if grave else ""
-    order = ", les plus graves d’abord" if len(points) > 1 else ""
-    return _filled(f"{head} {count(len(points), 'point')} à corriger{worst}{order}{NBSP}:")
+    worst = ", dont {n:erreur ou défaut critique|erreurs ou défauts critiques}"
+    order = tr(", les plus graves d’abord") if len(points) > 1 else ""
+    return _filled(
+        tell(
+            "{head} {n:point} à corriger{worst}{order} :",
+            head=head,
+            n=len(points),
+            worst=tell(worst, n=grave) if grave and len(points) > 1 else "",
+            order=order,
+        )
+    )
 
 
 def _point(number: int, point: Point) -> str:
@@ -119,8 +134,8 @@ def _point(number: int, point: Point) -> str:
             for at, line in enumerate(told)
         ]
     if more := len(point.cases) - len(shown):
-        lines.append(f"   et {count(more, 'autre cas', 'autres cas')}, dans votre dossier.")
-    lines.append(_filled(f"À faire{NBSP}: {typeset(point.remedy)}", "   ", "     "))
+        lines.append("   " + tell("et {n:autre cas|autres cas}, dans votre dossier.", n=more))
+    lines.append(_filled(tell("À faire : {remedy}", remedy=typeset(point.remedy)), "   ", "     "))
     return "\n".join([_filled(lines[0], "", "   "), *lines[1:]])
 
 
@@ -129,45 +144,51 @@ def _ends(told: Dossier) -> str:
     seen = told.presented
     if seen is None or seen.empty:
         return ""
-    head = "Fin de vos certificats que présentent vos serveurs de messagerie :"
-    lines = [_filled(typeset(head))]
+    lines = [_filled(tr("Fin des certificats que présentent vos serveurs de messagerie :"))]
     for end in seen.head(MOST_ENDS).to_dict("records"):
-        when = f"le {day(end['until'])}"
-        when += f" (il y a {count(-end['days'], 'jour')})" if end["days"] < 0 else ""
-        others = f", {count(end['alone'], 'domaine')} sans autre certificat" if end["alone"] else ""
-        lines.append(_filled(f"{one_line(end['cn'], 90)}{NBSP}: {when}{others}.", " - ", "   "))
+        line = tell(
+            "{name} : le {day}{ago}{alone}.",
+            name=one_line(end["cn"], 90),
+            day=day(end["until"]),
+            ago=tell(" (il y a {n:jour})", n=-end["days"]) if end["days"] < 0 else "",
+            alone=tell(", {n:domaine} sans autre certificat", n=end["alone"]) if end["alone"] else "",
+        )
+        lines.append(_filled(line, " - ", "   "))
     if (more := len(seen) - MOST_ENDS) > 0:
-        others = count(more, "autre certificat", "autres certificats")
-        lines.append(_filled(f"et {others}, plus tard.", "   "))
+        others = tell("et {n:autre certificat|autres certificats}, plus tard.", n=more)
+        lines.append(_filled(others, "   "))
     return "\n".join(lines)
 
 
 def _case(case: Case, point: Point) -> Iterator[str]:
     if case.domains:
-        noun = "Domaine" if len(case.domains) == 1 else "Domaines"
-        yield f"{noun}{NBSP}: {_some(case.domains, MOST_DOMAINS, 90)}"
+        named = "Domaine : {names}" if len(case.domains) == 1 else "Domaines : {names}"
+        yield tell(named, names=_some(case.domains, MOST_DOMAINS, 90))
     yield from case.lines(point.rules[0])
 
 
 def _how(attached: Sequence[Form], *, masked: bool) -> str:
-    how = (
-        "Les corrections se déclarent à l'ANS par le formulaire « annexe 1 » du contrat opérateur ; un "
+    how = tr(
+        "Les corrections se déclarent à l’ANS par le formulaire « annexe 1 » du contrat opérateur ; un "
         "contact se change par simple courriel à son service client MSSanté."
     )
     if attached:
-        these = count(len(attached), "exemplaire pré-rempli", "exemplaires pré-remplis")
-        names = listing([form.name for form in attached])
-        contacts = ", à compléter des contacts (laissés vides)" if masked else ""
-        how += (
-            f" Nous en joignons {these} ({names}) : à relire, à corriger{contacts}, à dater et à signer. "
-            "Ce que nous ne savons pas y est vide ; ce que nous signalons aussi, et porte une étoile."
+        joined = tell(
+            "Nous en joignons {n:exemplaire pré-rempli|exemplaires pré-remplis} ({names}) : à relire, à "
+            "corriger{contacts}, à dater et à signer. Ce que nous ne savons pas y est vide ; ce que nous "
+            "signalons aussi, et porte une étoile.",
+            n=len(attached),
+            names=listing([form.name for form in attached]),
+            contacts=tr(", à compléter des contacts (laissés vides)") if masked else "",
         )
-    return _filled(typeset(how))
+        how = f"{how} {joined}"
+    return _filled(how)
 
 
 def _deadline(told: Dossier, on: Stationery) -> str:
     until = day(told.space.as_of + timedelta(on.deadline_days))
-    return _filled(f"Merci de faire ces corrections d’ici au {until}, et de nous dire ce qui est fait.")
+    asked = "Merci de faire ces corrections d’ici au {until}, et de nous dire ce qui est fait."
+    return _filled(tell(asked, until=until))
 
 
 def _filled(text: str, first: str = "", following: str = "") -> str:
@@ -181,7 +202,7 @@ def _some(names: Sequence[str], most: int, length: int) -> str:
     shown = [one_line(name, length) for name in names]
     if len(shown) <= most:
         return listing(shown)
-    return f"{', '.join(shown[:most])} et {count(len(shown) - most, 'autre')}"
+    return tell("{names} et {n:autre}", names=", ".join(shown[:most]), n=len(shown) - most)
 
 
 # -- the e-mail ---------------------------------------------------------------------------------------------
@@ -195,7 +216,7 @@ def _message(told: Dossier, text: str, attached: Sequence[Form], on: Stationery)
         digest.update(form.name.encode() + b"\0" + form.content)
     message = EmailMessage(policy=SMTP)
     message["Subject"] = about
-    message["From"] = on.sender or SENDER
+    message["From"] = on.sender or Address(tr("Expéditeur à compléter"), addr_spec=SENDER)
     if on.reply_to:
         message["Reply-To"] = on.reply_to
     message["To"] = _addressees(told)
@@ -222,7 +243,8 @@ def _message(told: Dossier, text: str, attached: Sequence[Form], on: Stationery)
 def _html(text: str) -> str:
     """Return the message below its logo: the same words, in the same lines."""
     return (
-        '<!DOCTYPE html><html lang="fr"><body><p><img src="cid:logo" alt="" style="max-height:80px"></p>'
+        f'<!DOCTYPE html><html lang="{spoken()}"><body>'
+        '<p><img src="cid:logo" alt="" style="max-height:80px"></p>'
         f'<pre style="font:inherit;white-space:pre-wrap">{escape(text)}</pre></body></html>\n'
     )
 
@@ -236,16 +258,16 @@ def _addressees(told: Dossier) -> tuple[Address, ...]:
     who = one_line(told.label, 80)
     found: list[Address] = []
     if not told.masked:
-        whose = survey(told.space).belongings
+        common = survey(told.space)
+        whose = common.belongings
         wrong = {
             (row, kind)
             for one in told.findings.to_dict("records")
             if one["rule"].startswith(_WRONG_CONTACT)
-            for kind in ("projet", "support")
-            if one["observed"] == ELSEWHERE or f"contact {kind}" in one["observed"]
+            for kind in common.kinds.get(one["fingerprint"], ("project", "support"))
             for row in one["rows"]
         }
-        for kind, column in (("projet", "project_email"), ("support", "support_email")):
+        for kind, column in (("project", "project_email"), ("support", "support_email")):
             own = told.entries.loc[[(row, kind) not in wrong for row in told.entries["row"]]]
             for email in own.loc[own[column] != "", column].value_counts().index[:4]:
                 if email.isascii() and not whose.foreign(email, told.operator_id):

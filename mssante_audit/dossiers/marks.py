@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 
+from mssante_audit.base.language import tr
 from mssante_audit.report.tables import visible
 from mssante_audit.values.contacts import fold
 
@@ -19,9 +20,13 @@ SPACES = {
 }
 """What stands for a space that matters: a reader sees it, and no line is broken at it."""
 LEGEND = {
-    "␣": "␣ : une espace", "⍽": "⍽ : une espace insécable", "⇥": "⇥ : une tabulation",
+    "[]": "[] : rien",
+    "␣": "␣ : une espace",
+    "⍽": "⍽ : une espace insécable",
+    "⇥": "⇥ : une tabulation",
     "↵": "↵ : un retour à la ligne",
-}  # fmt: skip
+}
+"""What signs mean, in French."""
 ALIKE = 0.85
 """Share of letters in common, whatever their case, from which on two texts are compared by letters."""
 MOST = 600
@@ -29,11 +34,14 @@ MOST = 600
 AROUND = 60
 """Characters kept beside a difference where a text is too long to be shown whole."""
 
-_ITEM = re.compile(r"(?:[0-9\s]+\s[a-z]+\s: )?(?:[0-9\s]+\s×\s)?(.*?)", re.DOTALL)
+_ITEM = re.compile(r"(?:[0-9,\s]+\s[a-z]+\s?: )?(?:[0-9,\s]+\s×\s)?(.*?)", re.DOTALL)
 _ESCAPED = re.compile(r"\\u(00a0|202f|0009)")
 _CN = re.compile(r"\bCN=([^,]*)")
+_SERVER = re.compile(r"\s\([0-9A-Fa-f.:]+\)$")
+"""Of two servers neither is the other one written wrongly."""
+_RDN = re.compile(r",(?=[A-Za-z0-9.]+=)")
 _NOTE = re.compile(r" \([^()]*\)$")
-_DATES = re.compile(r"\s–\s(?:du|depuis)\s[^–]*$")
+_DATES = re.compile(r"\s–\s(?:du|depuis|of|since|[0-9]{1,2}\s[A-Z][a-z]+)\s[^–]*$")
 
 
 def marked(text: str, other: str) -> tuple[str, str] | None:
@@ -87,24 +95,38 @@ def differences(observed: str, expected: str) -> list[tuple[str, str]]:
     [('O=CH ALPHA[␣],C=FR', 'O=CH ALPHA[],C=FR')]
     >>> differences("s@alpha.example – du 21 octobre 2021 | b@alpha.example – du 18 octobre 2021", "")
     [('[b]@alpha.example', '[s]@alpha.example')]
+    >>> differences("C=FR,O=CH\N{NO-BREAK SPACE}ALPHA,CN=mss", "CN=mss,O=CH ALPHA,C=FR")
+    [('CN=mss,O=CH[⍽]ALPHA,C=FR (dans un autre ordre)', 'CN=mss,O=CH[␣]ALPHA,C=FR')]
     """
     found = list(_items(observed))
     right = [text for text, *_ in _items(expected)]
     wanted = right or [text for text, *_ in found]
     told: dict[tuple[str, str], None] = {}
     for at, readings in enumerate(found):
-        others = [w for w in wanted if _same_name(w, readings[0])]
+        others = [w for w in wanted if _same_name(w, readings[-1])]
         if (
             right and not others
         ):  # none is right for this certificate: its first writing is what others are beside
-            others = [text for text, *_ in found[:at] if _same_name(text, readings[0])][:1]
+            others = [text for text, *_ in found[:at] if _same_name(text, readings[-1])][:1]
         others = others if right else others[:1]
         if not others or any(text in others for text in readings):
             continue
+        if _SERVER.search(readings[0]):
+            continue
         text, other = max(((t, w) for t in readings for w in others), key=lambda pair: _alike(*pair))
-        if both := marked(text, other):
-            told[both] = None
+        ordered = _ordered(text, other)
+        if both := (ordered, other) if ordered == other != text else marked(ordered, other):
+            told[both if ordered == text else (f"{both[0]} {tr('(dans un autre ordre)')}", both[1])] = None
     return list(told)
+
+
+def _ordered(text: str, other: str) -> str:
+    """Return a name with its RDNs in the order that the other has, if they are of the same kinds."""
+    own, theirs = (_RDN.split(one) for one in (text, other))
+    kinds, order = ([rdn.partition("=")[0].strip().upper() for rdn in one] for one in (own, theirs))
+    if kinds == order or len(own) < 2 or len(set(kinds)) < len(kinds) or sorted(kinds) != sorted(order):
+        return text
+    return ",".join(own[kinds.index(kind)] for kind in order)
 
 
 def _same_name(text: str, other: str) -> bool:
@@ -149,7 +171,5 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 def legend(texts: Iterable[str]) -> str:
     """Return what the signs in some marked texts mean, in parentheses; "" if none is marked."""
     all_of = "".join(texts)
-    signs = [told for sign, told in {"[]": "[] : rien", **LEGEND}.items() if sign in all_of]
-    return (
-        f"(entre crochets : ce qui diffère{''.join(f' ; {told}' for told in signs)})" if "[" in all_of else ""
-    )
+    signs = [tr(told) for sign, told in LEGEND.items() if sign in all_of]
+    return f"({tr(' ; ').join([tr('entre crochets : ce qui diffère'), *signs])})" if "[" in all_of else ""

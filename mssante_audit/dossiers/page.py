@@ -16,7 +16,7 @@ from typing import Any
 
 from nbformat import NotebookNode, from_dict
 
-from mssante_audit.base.language import spoken
+from mssante_audit.base.language import markdown, spoken
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.facts import Dossier, dossier, record
 from mssante_audit.report.charts import Chart
@@ -57,7 +57,7 @@ def dossier_page(
     debug
         Show the traceback, which may hold unmasked values.
     """
-    notebook, at = from_dict(_read()), -1
+    notebook, at = _notebook(), -1
     results: Results | None = None
     failure: Failure | None = None
     try:
@@ -76,7 +76,7 @@ def dossier_page(
 def failed_page(error: Exception, parameters: Mapping[str, Any]) -> tuple[Outcome, str]:
     """Return the page of a dossier that whoever was to make it did not even begin."""
     failure = failure_of(type(error).__name__, str(error), -1)
-    return _page(from_dict(_read()), None, parameters, failure)
+    return _page(_notebook(), None, parameters, failure)
 
 
 def _page(
@@ -86,6 +86,15 @@ def _page(
     section = section_of(notebook, failure.cell) if failure else ""
     outcome = Outcome(NOTEBOOK, title_of(notebook, NOTEBOOK), results, failure, section)
     return outcome, to_html(notebook, page)
+
+
+def _notebook() -> NotebookNode:
+    """Return the notebook to fill, its prose in the language spoken."""
+    notebook: NotebookNode = from_dict(_read())
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = markdown(cell.source)
+    return notebook
 
 
 @cache
@@ -104,7 +113,7 @@ def parts() -> dict[str, Callable[[Dossier, int], Any]]:
     They are compiled at the first call: `mssante_audit.dossiers.workers.opened` makes it, before any fork.
     """
     codes = {c["id"]: c["source"] for c in _read()["cells"] if c["cell_type"] == "code" and not c["metadata"]}
-    scope: dict[str, Any] = {"lang": spoken()}
+    scope: dict[str, Any] = {"lang": spoken()}  # its imports set the one that is spoken: it stays
     exec(codes[IMPORTS], scope)  # noqa: S102 - our own notebook
     return {ident: _part(ident, code, scope) for ident, code in codes.items() if ident != RECORD}
 
@@ -117,7 +126,7 @@ def _part(ident: str, code: str, scope: Mapping[str, Any]) -> Callable[[Dossier,
     show = compile(ast.Expression(last.value), ident, "eval")
 
     def part(told: Dossier, limit: int) -> Any:
-        own = {**scope, "told": told, "row_limit": limit}
+        own = {**scope, "told": told, "row_limit": limit, "lang": spoken()}
         exec(run, own)  # noqa: S102
         return eval(show, own)  # noqa: S307
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mssante_audit.base.french import NBSP, count, typeset
+from mssante_audit.base.language import spoken_of, tell, tr, typeset
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.marks import cut, differences, legend
 from mssante_audit.dossiers.remedies import theirs
@@ -42,29 +42,31 @@ class Case:
         about
             The rule that the point is called by: another one's title is told.
         """
-        label = "Constaté" if self.rule == about else typeset(rule(self.rule).title_fr)
-        expected = "" if self.expected == ELSEWHERE else self.expected
-        if self.observed == ELSEWHERE:
-            return [ELSEWHERE if self.rule == about else f"{label}{NBSP}: {ELSEWHERE}"]
+        label = tr("Constaté") if self.rule == about else titled(self.rule)
+        hidden = tr(ELSEWHERE)
+        expected = "" if self.expected == hidden else self.expected
+        if self.observed == hidden:
+            return [hidden if self.rule == about else _labelled(label, hidden)]
         told = differences(self.observed, expected)
         if told:
             lines = []
             for text, right in told[:MOST_DIFFERENCES]:
-                right_label = "Attendu" if expected else "Ailleurs"
+                right_label = tr("Attendu") if expected else tr("Ailleurs")
                 lines += [
-                    f"{label}{NBSP}: {cut(text, MOST_TEXT)}",
-                    f"{right_label}{NBSP}: {cut(right, MOST_TEXT)}",
+                    _labelled(label, cut(text, MOST_TEXT)),
+                    _labelled(right_label, cut(right, MOST_TEXT)),
                 ]
             more = len(told) - MOST_DIFFERENCES
-            lines += [f"(et {count(more, 'autre écriture', 'autres écritures')})"] if more > 0 else []
-            return [*lines, legend(lines)]
+            lines += [tell("(et {n:autre écriture|autres écritures})", n=more)] if more > 0 else []
+            return [*lines, *filter(None, [legend(lines)])]
         parts = [one_line(part, MOST_TEXT) for part in self.observed.split(" | ")] if self.observed else []
         if len(parts) > 1:
-            lines = [f"{label}{NBSP}:", *(f"· {part}" for part in parts[:MOST_PARTS])]
-            lines += [f"et {count(len(parts) - MOST_PARTS, 'autre')}"] if len(parts) > MOST_PARTS else []
+            lines = [_labelled(label, ""), *(f"· {part}" for part in parts[:MOST_PARTS])]
+            more = len(parts) - MOST_PARTS
+            lines += [tell("et {n:autre}", n=more)] if more > 0 else []
         else:
-            lines = [f"{label}{NBSP}: {parts[0]}"] if parts else ([label] if self.rule != about else [])
-        return lines + ([f"Attendu{NBSP}: {one_line(expected, MOST_TEXT)}"] if expected else [])
+            lines = [_labelled(label, parts[0])] if parts else ([label] if self.rule != about else [])
+        return lines + ([_labelled(tr("Attendu"), one_line(expected, MOST_TEXT))] if expected else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,16 @@ class Point:
     @property
     def title(self) -> str:
         """What to call it: as its worst rule is called."""
-        return typeset(rule(self.rules[0]).title_fr)
+        return titled(self.rules[0])
+
+
+def titled(code: str) -> str:
+    """Return what a rule is called, as readers are told."""
+    return typeset(spoken_of(rule(code), "title"))
+
+
+def _labelled(label: str, text: str) -> str:
+    return tell("{label} : {text}", label=label, text=text).rstrip()
 
 
 def points_of(

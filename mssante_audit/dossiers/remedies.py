@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base.language import spoken, spoken_of
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
@@ -17,19 +18,21 @@ from mssante_audit.findings.words import sentence
 
 @cache
 def said() -> dict[str, Any]:
-    """Return what ``dossier.toml`` says: `generic`, `others`, `remedies`, `fields`."""
+    """Return what ``dossier.toml`` says: `generic`, `others`, `remedies` by language, `fields`."""
     told = tomllib.loads((files(__package__) / "dossier.toml").read_text(encoding="utf-8"))
     for one in told.pop("shared"):
-        told["remedies"] |= dict.fromkeys(one["rules"], one["remedy"])
+        for language, remedies in told["remedies"].items():
+            remedies |= dict.fromkeys(one["rules"], one[language])
     return told
 
 
 def remedy(code: str, facts: Mapping[str, Any] | None = None) -> str:
     """Return what an operator does about a finding: the catalogue's remedy, put to it where that is not."""
-    own = said()["remedies"].get(code)
-    return str(
-        own or (rule(code).remedy_fr if facts is None else sentence(rule(code), "remedy", facts))
-    ).strip()
+    own = said()["remedies"][spoken()].get(code)
+    if not own:
+        told = rule(code)
+        own = spoken_of(told, "remedy") if facts is None else sentence(told, "remedy", facts)
+    return str(own).strip()
 
 
 def theirs(findings: pd.DataFrame) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import AuditError, InputError
+from mssante_audit.base.language import speaking
 from mssante_audit.base.staging import SCRATCH
 from mssante_audit.dossiers.facts import Dossier, dossier, survey
 from mssante_audit.dossiers.letter import letter_files
@@ -66,6 +67,11 @@ class Order:
         """What every dossier is made with, whatever the data and the instant."""
         given = {n: v for n, v in tellable(self.given).items() if n not in ("data", "as_of", "operator")}
         return json.dumps([given, self.code, self.masked, repr(self.on)], sort_keys=True, default=str)
+
+    @property
+    def lang(self) -> str:
+        """The language of dossiers and letters."""
+        return str(self.given["lang"])
 
     def shown(self, operator_id: str) -> dict[str, Any]:
         """Return the parameters that an operator's dossier tells."""
@@ -134,7 +140,8 @@ def produce(
             except AuditError:
                 raise
             except Exception as error:  # whoever makes it dies of it, or has no executor any more
-                made = [_made(order, operator_id, *failed_page(error, order.shown(operator_id)), {})]
+                with speaking(order.lang):
+                    made = [_made(order, operator_id, *failed_page(error, order.shown(operator_id)), {})]
         yield from made
 
 
@@ -206,8 +213,9 @@ def make(order: Order, operators: Sequence[str], data: Bundle | None = None) -> 
         raise InputError(
             "a worker runs other code than its caller", remedy="Install this version of mssante_audit there"
         )
-    space = opened(order, data)
-    return [make_one(order, space, operator_id) for operator_id in operators]
+    with speaking(order.lang):
+        space = opened(order, data)
+        return [make_one(order, space, operator_id) for operator_id in operators]
 
 
 def make_one(order: Order, space: TrustSpace, operator_id: str) -> Made:
@@ -255,7 +263,7 @@ _opened: dict[str, tuple[TrustSpace, Any]] = {}
 
 
 def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
-    """Return the space of an order, loaded and surveyed at the first call; a process keeps one."""
+    """Return the space of an order, loaded and surveyed in the language spoken; a process keeps one."""
     with _lock:
         if order.key not in _opened:
             folder: Any = None

@@ -75,7 +75,7 @@ def read_ledger(out: Path) -> dict[str, Any]:
         if isinstance(ledger, dict) and all(
             {"first_seen", "runs"} <= part.keys() for part in ledger.values()
         ):
-            return ledger
+            return _rescoped(ledger)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, AttributeError):
@@ -84,11 +84,23 @@ def read_ledger(out: Path) -> dict[str, Any]:
 
 
 def scope_of(name: str, parameters: Mapping[str, Any]) -> str:
-    """Return what runs of a report are compared within: its name, and the parameters that change findings."""
-    aside = {"as_of", "row_limit", "show_contacts", "changes_since"}
+    """Return what runs of a report are compared within: its name, and the parameters that change findings.
+
+    Where the certificates lie that the list is trusted by is none: whether it is trusted is a state of it.
+    """
+    aside = {"as_of", "row_limit", "show_contacts", "changes_since", "anchors"}
     # Ledgers of before there were these go on.
     aside |= {k for k in ("region", "department") if parameters.get(k) is None}
     return json.dumps([name, {k: v for k, v in sorted(parameters.items()) if k not in aside}])
+
+
+def _rescoped(ledger: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a ledger that version 0.1 wrote, whose scopes named anchors, by the scopes of today."""
+    told: dict[str, Any] = {}
+    for scope, part in sorted(ledger.items(), key=lambda one: max(one[1]["runs"], default="")):
+        name, parameters = json.loads(scope)
+        told[scope_of(name, parameters)] = part  # of several the one of the last run
+    return told
 
 
 def follow(

@@ -32,6 +32,7 @@ from mssante_audit.base import export
 from mssante_audit.base.errors import AuditError, InputError, ReportError
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.language import speaking
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Config, Observe
 from mssante_audit.base.staging import LOCK
@@ -242,7 +243,7 @@ def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
 
 def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
     """Write the operators' dossiers."""
-    wanted, parameters = job.config.dossiers, _accepted(job, (NOTEBOOK,))
+    wanted, parameters = job.config.dossiers, _accepted(job, (NOTEBOOK,)) | {"lang": job.config.lang}
     how: dict[str, Any] = {"operators": wanted.operators, "jobs": wanted.jobs or None, "debug": job.debug}
     how |= {"region": wanted.region or None, "department": wanted.department or None}
     how |= {"masked": not wanted.own_contacts, "on": stationery(job.config.letter)}
@@ -271,17 +272,16 @@ def site(job: Job) -> tuple[str, dict[str, Any]]:
     if (earlier := job.config.output.folder / STATE / trend.FILE).exists():
         write_bytes(job.folder / trend.FILE, earlier.read_bytes())
     space = open_space(**_worked_out(job))
-    lang = job.config.lang
-    findings, waived = audits.audit_all(space, language=lang), audits.waived(space, language=lang)
+    findings, waived = audits.audit_all(space), audits.waived(space)
     points = trend.add_point(job.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, told))
     shared = ("reports",) if job.config.dossiers.own_contacts else ("reports", "dossiers")
-    made = {n: folder for n in shared if (folder := job.folder / n).is_dir()}
+    made: dict[str, Any] = {n: folder for n in shared if (folder := job.folder / n).is_dir()}
     draft, built = job.folder / ".site", job.folder / SITE
     for left in (draft, built):  # of a start that was killed; nobody is shown it
         if left.exists():
             shutil.rmtree(left)
     draft.mkdir()
-    build_site(draft, space, findings, waived=waived, told=told, points=points, language=lang, **made)
+    build_site(draft, space, findings, waived=waived, told=told, points=points, **made)
     draft.rename(built)
     pages = sum(1 for _ in built.rglob("*.html"))
     return f"{pages} pages", {"pages": pages}
@@ -298,7 +298,8 @@ def perform(step: str, job: Job) -> Result:
     """Do a step, and say what became of it."""
     begin = time.monotonic()
     try:
-        message, facts = STEPS[step](job)
+        with speaking(job.config.lang):
+            message, facts = STEPS[step](job)
         outcome = "done"
     except AuditError as error:
         outcome, message, facts = "failed", str(error), {}

@@ -166,7 +166,7 @@ def read_observations(
         except InputError as error:
             if faults is None:
                 raise
-            faults[kind.name], observed[kind.need], others = str(error), None, []
+            faults[kind.name], observed[kind.need], others = error.brief, None, []
         aside += others
     return observed, tuple(aside), known
 

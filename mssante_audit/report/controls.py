@@ -9,6 +9,7 @@ from typing import Any
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import AuditError
+from mssante_audit.base.language import tr
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.findings.causes import causes
 from mssante_audit.report.first import answer, states
@@ -22,8 +23,6 @@ from mssante_audit.verdicts.doubts import doubts
 
 LATEST = 3650
 """Days at most on the slider: a row of ten years is old whatever one takes for old."""
-
-EVERYWHERE = ("Toutes", "")
 
 
 def controls(space: TrustSpace) -> Any:
@@ -42,28 +41,30 @@ def controls(space: TrustSpace) -> Any:
     except ImportError:
         return None
     rows = space.audited
+    everywhere = [(tr("Toutes"), "")]
+    everyone = [(tr("Tous"), "")]
     names = sorted({*zip(rows["operator"], rows["operator_id"], strict=True)} - {("", "")})
     wide = {"layout": {"width": "34rem"}, "style": {"description_width": "8rem"}}
     region = ipywidgets.Dropdown(
-        options=[EVERYWHERE, *((name, name) for name in sorted({*rows["region"]} - {""}))],
-        description="Région",
+        options=[*everywhere, *((name, name) for name in sorted({*rows["region"]} - {""}))],
+        description=tr("Région"),
         **wide,
     )
     operator = ipywidgets.Dropdown(
-        options=[EVERYWHERE, *((f"{name} ({number})", number) for name, number in names)],
-        description="Opérateur",
+        options=[*everyone, *((f"{name} ({number})", number) for name, number in names)],
+        description=tr("Opérateur"),
         **wide,
     )
     days = ipywidgets.IntSlider(
         value=min(space.thresholds.stale_after_days, LATEST),
         max=LATEST,
         step=5,
-        description="Ancienne après",
+        description=tr("Ancienne après"),
         continuous_update=False,  # each position is an audit
         disabled=space.kept is not None,
         **wide,
     )
-    days.tooltip = Thresholds.model_fields["stale_after_days"].title
+    days.tooltip = tr(str(Thresholds.model_fields["stale_after_days"].title))
     shown = ipywidgets.HTML(value=view(space))
     made = {space.thresholds.stale_after_days: space}
 

@@ -224,7 +224,7 @@ def _number(value: Any, on: str) -> str:
     return (text[:9] if on == "siren" and len(text) == 14 else text.zfill(NUMBERS[on])) if text else ""
 
 
-def moved(before: TrustSpace, after: TrustSpace, *, language: str = "fr") -> Findings:
+def moved(before: TrustSpace, after: TrustSpace, *, language: str = "") -> Findings:
     """Return the findings in which two spaces differ: of other thresholds, say, or of another instant.
 
     Parameters
@@ -232,7 +232,7 @@ def moved(before: TrustSpace, after: TrustSpace, *, language: str = "fr") -> Fin
     before, after
         Such as ``space`` and ``space.with_(stale_after_days=365)``.
     language
-        Of the words.
+        Of the words; "": `mssante_audit.base.language.spoken`.
 
     Returns
     -------

@@ -257,6 +257,15 @@ def foundation(told: Rule) -> str:
     return tr(SOURCES[kind]) + (f" ({norms})" if norms else "")
 
 
+def where(evidence: str) -> str:
+    """Return where a finding stands, as readers are told: lines of an observation are replies of the DNS.
+
+    >>> where("obs. 10-11 (2026-03-02)"), where("12, 14")
+    ('réponses 10-11 (2026-03-02)', '12, 14')
+    """
+    return evidence.replace("obs. ", f"{tr('réponses')} ", 1)
+
+
 def _cells(finding: dict[Hashable, Any], *, waived: bool) -> tuple[Cell, ...]:
     domains, severity, code = finding["domains"], str(finding["severity"]), finding["rule"]
     others = f"<br>{tell('et {n:autre}', n=domains - 1)}" if domains > 1 else ""
@@ -268,7 +277,7 @@ def _cells(finding: dict[Hashable, Any], *, waived: bool) -> tuple[Cell, ...]:
     elsewhere = bool({":", ";"} & set(finding["evidence"]))
     rows = "" if elsewhere else f" ({count(len(finding['rows']), 'ligne')})"
     dated = finding["evidence"].endswith(")")  # of an observation: the day comes last
-    evidence = data(finding["evidence"], 90 if elsewhere or dated else 24, rows)
+    evidence = data(where(finding["evidence"]), 90 if elsewhere or dated else 24, rows)
     shown_code = f'<small class="code"><br>{code.replace("_", "_<wbr>")}</small>'
     operator = f"{data(finding['operator'])}<br><small>{data(finding['operator_id'])}</small>"
     last = (

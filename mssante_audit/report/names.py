@@ -93,6 +93,9 @@ EVENTS = {
 }
 """French names of `mssante_audit.archive.events.EVENTS`, in its order."""
 
+CONTACTS = {"project": "projet", "support": "support"}
+"""Kinds of contact."""
+
 CONFIDENCES = {"certain": "certain", "likely": "probable", "unknown": "non établi"}
 """How sure changes and events are (`mssante_audit.archive.sides.CONFIDENCES`)."""
 

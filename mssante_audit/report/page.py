@@ -31,6 +31,7 @@ from mssante_audit.base.language import (
     tr,
 )
 from mssante_audit.report.failure import Failure
+from mssante_audit.report.glossary import glossary
 from mssante_audit.report.results import MIME
 from mssante_audit.report.tables import script, source_of
 from mssante_audit.report.traces import is_tagged, outside_scripts
@@ -242,7 +243,7 @@ def _environment() -> jinja2.Environment:
     )  # fmt: skip
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_callables(tr, _plural, newstyle=True)  # type: ignore[attr-defined]
-    made.globals["spoken"] = spoken
+    made.globals |= {"spoken": spoken, "glossary": glossary}
     made.filters |= {
         "instant": _instant,
         "number": number,

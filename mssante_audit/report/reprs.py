@@ -1,6 +1,7 @@
 """How a space, findings and a rule show themselves in a notebook: read at a glance, folded, escaped, masked.
 
-Each is HTML that stands alone: its style comes with it and takes the theme's colours, and no script is in it.
+Each is in the language spoken (`mssante_audit.enable`), and HTML that stands alone: its style comes with it
+and takes the theme's colours, and no script is in it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,21 @@ import pandas as pd
 
 from mssante_audit.audits import audit, audit_all
 from mssante_audit.base.errors import AuditError
-from mssante_audit.base.french import NBSP, SIGNATURES, count, listing, moment, severity_name, typeset
+from mssante_audit.base.language import (
+    count,
+    day,
+    known,
+    listing,
+    moment,
+    number,
+    severity_name,
+    signatures,
+    spoken,
+    spoken_of,
+    tell,
+    tr,
+    typeset,
+)
 from mssante_audit.base.markup import card
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
 from mssante_audit.findings.causes import causes
@@ -26,6 +41,7 @@ from mssante_audit.space.states import named, remedied, worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains
 from mssante_audit.verdicts.doubts import doubts
+from mssante_audit.whitelist.signature import Verdict
 
 SHOWN = 20
 """Findings of a severity that are shown."""
@@ -34,10 +50,10 @@ SAMPLE_AS_OF = "2026-03-03"
 """The instant at which a rule's example is looked for in the sample that ships."""
 
 _MOVED = {
-    "new": ("nouveau", "nouveaux"),
-    "gone": ("disparu", "disparus"),
-    "changed": ("changé", "changés"),
-    "unknown": ("inconnu", "inconnus"),
+    "new": "{n:nouveau|nouveaux}",
+    "gone": "{n:disparu}",
+    "changed": "{n:changé}",
+    "unknown": "{n:inconnu}",
 }
 """How a finding moved (`mssante_audit.report.desk.moved`)."""
 
@@ -50,20 +66,24 @@ _shown = count_from(1)
 def space(told: TrustSpace) -> str:
     """Return what was loaded, the state of each input, and the verdicts as bars."""
     whitelist = told.whitelist
-    made = moment(whitelist.generated_at) if whitelist.generated_at else "date illisible"
+    made = moment(whitelist.generated_at) if whitelist.generated_at else tr("date illisible")
     counted = [
         count(told.audited["domain"].nunique(), "domaine"),
         count(told.audited["operator_id"].nunique(), "opérateur"),
         count(len(told.audited), "ligne"),
     ]
-    aside = count(len(told.entries) - len(told.audited), "ligne")
+    aside = tell(
+        "{counted}, {n:ligne} de test à part",
+        counted=listing(counted),
+        n=len(told.entries) - len(told.audited),
+    )
     facts = {
-        "Liste": f"{Path(whitelist.source).name}, {made}",
-        "État": "endommagée, lignes lisibles seulement" if whitelist.damaged else "",
-        "Signature": SIGNATURES[whitelist.signature.status],
-        "Contenu": f"{listing(counted)}, {aside} de test à part",
-        "Situation": moment(told.as_of),
-        "Contacts": "montrés" if told.show_contacts else "masqués dans les constats",
+        tr("Liste"): f"{Path(whitelist.source).name}, {made}",
+        tr("État"): tr("endommagée, lignes lisibles seulement") if whitelist.damaged else "",
+        tr("Signature"): signatures()[whitelist.signature.status],
+        tr("Contenu"): aside,
+        tr("Situation"): moment(told.as_of),
+        tr("Contacts"): tr("montrés") if told.show_contacts else tr("masqués dans les constats"),
     }
     try:
         found = audit_all(told)
@@ -71,10 +91,11 @@ def space(told: TrustSpace) -> str:
         todo = causes(found, told.audited, told.published, doubts(told, found, rows))
         verdicts = states(rows).text + checks(rows, todo, linked=False).text
         failed = (found["rule"] == FAILED).sum()
-        verdicts += f'<p class="limits">{count(failed, "règle")} non évaluée</p>' if failed else ""
+        unmade = tell("{n:règle non évaluée|règles non évaluées}", n=failed)
+        verdicts += f'<p class="limits">{unmade}</p>' if failed else ""
     except AuditError as error:  # of a file beside the list: the rest is worth showing
-        verdicts = f'<p class="limits">Verdicts inconnus{NBSP}: {data(str(error))}</p>'
-    return alone(card("Espace de confiance MSSanté", facts) + _inputs(told) + verdicts)
+        verdicts = f'<p class="limits">{tell("Verdicts inconnus : {why}", why=data(str(error)))}</p>'
+    return alone(card(tr("Espace de confiance MSSanté"), facts) + _inputs(told) + verdicts)
 
 
 def _inputs(told: TrustSpace) -> str:
@@ -82,22 +103,22 @@ def _inputs(told: TrustSpace) -> str:
     facts, known = {}, {state.name: state for state in told.states}
     for name in ("list", *map(input_of, known_needs())):
         if (state := known.get(name)) is None:
-            facts[named(name)] = f"{MARKS['unknown']} rien : inconnu"
+            facts[named(name)] = f"{MARKS['unknown']} {tr('rien : inconnu')}"
             continue
         mark = "ok" if not state.doubtful else "fail" if state.state in _BAD else "warn"
         days = state.age_days
-        age = "" if days is None else "du jour" if days == 0 else f"de {count(days, 'jour')}"
+        age = "" if days is None else tell("de {n:jour}", n=days) if days else tr("du jour")
         parts = (age, worded(state), "" if state.state == "ok" else remedied(state))
         facts[named(name)] = f"{MARKS[mark]} {' – '.join(filter(None, parts))}"
-    return card("Entrées", facts)
+    return card(tr("Entrées"), facts)
 
 
 def findings(told: pd.DataFrame) -> str:
     """Return findings by severity, the worst unfolded, hints and information folded."""
     if told.empty:
-        return alone('<p class="none">Aucun constat.</p>')
+        return alone(f'<p class="none">{tr("Aucun constat.")}</p>')
     if "moved" in told:
-        parts = [(f"<b>{count(len(part), *words)}</b>", part) for kind, words in _MOVED.items()
+        parts = [(f"<b>{tell(words, n=len(part))}</b>", part) for kind, words in _MOVED.items()
                  if len(part := told[told["moved"] == kind])]  # fmt: skip
         return _folds(told, parts)
     hint = told["confidence"] == "hint"
@@ -113,9 +134,7 @@ def _folds(told: pd.DataFrame, parts: list[tuple[str, pd.DataFrame]]) -> str:
     folds = []
     for at, (title, part) in enumerate(parts):
         rest = len(part) - SHOWN
-        more = typeset(
-            f"et {count(rest, 'autre', 'autres')} : findings_table(…) les montre, export(…) les écrit."
-        )
+        more = tell("et {n:autre} : findings_table(…) les montre, export(…) les écrit.", n=rest)
         folds.append(
             f"<details{'' if at else ' open'}><summary>{title}</summary>"
             f"{findings_rows(part, f'{name}-{at}', SHOWN)}"
@@ -127,20 +146,34 @@ def _folds(told: pd.DataFrame, parts: list[tuple[str, pd.DataFrame]]) -> str:
 
 def rule(told: Rule) -> str:
     """Return what a rule says, why it matters, what to do, what it is founded on, and an example."""
-    seen = examples(told.audit) if told.audit in OURS else {}
+    seen = examples(told.audit, spoken()) if told.audit in OURS else {}
     observed, expected, domain = seen.get(told.code, ("", "", ""))
     facts = {
-        "Gravité": severity_name(told.severity),
-        "Pourquoi": typeset(told.why_fr),
-        "Que faire": typeset(told.remedy_fr),
-        "Exemple": typeset(f"{domain} : {observed}" if domain else observed),
-        "Attendu": typeset(expected),
-        "Fondement": typeset(foundation(told)),
-        "Famille": told.family,
-        "Audit": told.audit,
-        "Code": told.code,
+        tr("Gravité"): severity_name(told.severity),
+        tr("Pourquoi"): typeset(spoken_of(told, "why")),
+        tr("Que faire"): typeset(spoken_of(told, "remedy")),
+        tr("Exemple"): tell("{label} : {text}", label=domain, text=observed) if domain else observed,
+        tr("Attendu"): expected,
+        tr("Fondement"): foundation(told),
+        tr("Famille"): known(told.family),
+        tr("Audit"): told.audit,
+        tr("Code"): told.code,
     }
-    return card(typeset(told.title_fr), facts)
+    return card(typeset(spoken_of(told, "title")), facts)
+
+
+def signature(told: Verdict) -> str:
+    """Return what a signature is worth, whose it is and until when."""
+    facts = {
+        tr("Signataire"): told.signer,
+        tr("Émis par"): told.issuer,
+        tr("Valable du"): told.not_before and day(told.not_before),
+        tr("au"): told.not_after and day(told.not_after),
+        tr("Autorité"): told.anchor,
+        tr("Lignes couvertes"): number(told.verified_rows),
+        tr("Détail"): told.why,
+    }
+    return card(tell("Signature {status}", status=signatures()[told.status]), facts)
 
 
 @cache
@@ -149,7 +182,7 @@ def _sample() -> TrustSpace:
 
 
 @cache
-def examples(name: str, language: str = "fr") -> dict[str, tuple[str, str, str]]:
+def examples(name: str, language: str) -> dict[str, tuple[str, str, str]]:
     """Return of each rule of an audit what its first finding in the sample says, expects, and is of."""
     found = audit(name, _sample(), language=language).drop_duplicates("rule")
     told = found[["observed", "expected", "domain"]].itertuples(index=False, name=None)

@@ -105,20 +105,21 @@ def source_of(code: str) -> str:
     return f"'sha256-{b64encode(sha256(code.encode()).digest()).decode('ascii')}'"
 
 
-def enable(lang: str = "fr") -> Html:
+def enable(lang: str = "") -> Html:
     """Return style and script of the tables: to be shown once, by one of a notebook's first cells.
 
     Parameters
     ----------
     lang
-        Language that this notebook tells things in from now on, ``fr`` or ``en``.
+        Language that this notebook tells things in from now on, ``fr`` or ``en``: charts, tables, sentences,
+        controls, and how objects show themselves. The one it tells them in already if "".
 
     Raises
     ------
     ValueError
         If there is no such language.
     """
-    speak(lang)
+    speak(lang or spoken())
     return Html(f'<style>{style()}</style><script type="module">{script()}</script>')
 
 

@@ -16,7 +16,7 @@ from mssante_audit.base.language import day, known, number, spoken_of, tell, tr
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
-from mssante_audit.report.findings import folded
+from mssante_audit.report.findings import folded, where
 from mssante_audit.report.first import CAUSES, by_check, cause_lines
 from mssante_audit.report.names import CERTIFICATE_CHANGES, CERTIFICATE_ORDERS
 from mssante_audit.report.tables import Cell, badge, data, prose, table, visible
@@ -98,7 +98,8 @@ def _observed_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
 def _rows_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
     rows = finding["rows"]
     return Cell(
-        data(finding["evidence"], 60, tell(" ({n:ligne})", n=len(rows)) if rows else ""), next(iter(rows), 0)
+        data(where(finding["evidence"]), 60, tell(" ({n:ligne})", n=len(rows)) if rows else ""),
+        next(iter(rows), 0),
     )
 
 

@@ -47,6 +47,9 @@ STATES = (
 )  # fmt: skip
 """The gravest first."""
 
+ANCHORS = "anchors"
+"""What `TrustSpace.faults` calls the certificates to trust: no input, but the list hangs on them."""
+
 Known = Mapping[str, Mapping[str, Any]]
 """What the last good run had of each input (`figures`), as JSON types."""
 
@@ -236,6 +239,8 @@ def _list(space: TrustSpace, limits: Inputs) -> _Seen:
     faults: list[tuple[str, Mapping[str, Any]]] = []
     for doubt in doubts(whitelist, space.as_of):
         why: dict[str, Any] = {"doubt": doubt}
+        if doubt == "untrusted" and ANCHORS in space.faults:
+            why["error"] = space.faults[ANCHORS]
         if doubt == "untrusted" and verdict.reason == "signer":
             faults.append(("changed-signer", {"signer": signer}))
         elif doubt != "future":

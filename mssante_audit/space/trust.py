@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,12 +32,13 @@ from mssante_audit.observe.kinds import Aside, File, kinds, read_observations
 from mssante_audit.observe.kinds import find_observation as find_observation
 from mssante_audit.observe.observation import Observation
 from mssante_audit.space.scope import covered
-from mssante_audit.space.states import State, states_of
+from mssante_audit.space.states import ANCHORS, State, states_of
 from mssante_audit.values.person import masked_message
 from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.check import search
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 from mssante_audit.whitelist.rows import operator_names, structures
+from mssante_audit.whitelist.signature import trust
 
 LIST_SUFFIXES = (".xml", ".xml.gz")
 T = TypeVar("T")
@@ -73,7 +74,7 @@ class TrustSpace:
     domains: frozenset[str] | None = None
     """The domains that are `audited`, if not all are (`parts`)."""
     faults: Mapping[str, str] = field(default_factory=dict)
-    """Why inputs beside the list could not be read, by their name in `mssante_audit.space.states`."""
+    """Why inputs beside the list could not be read, by name (`mssante_audit.space.states`), and `ANCHORS`."""
     told: tuple[State, ...] | None = field(default=None, compare=False)
     """The states of its inputs, where more is known of them than the space itself shows."""
 
@@ -371,9 +372,10 @@ def load_space(
         except InputError as error:
             if not lenient:
                 raise
-            faults[name] = masked_message(str(error))
+            faults[name] = "; ".join(filter(None, (faults.get(name), masked_message(error.brief))))
             return None
 
+    anchors = [one for one in anchors if beside(ANCHORS, partial(trust, [one], None))]
     folder = Path(data) if data is not None else resource("data/sample")
     instant = parse_instant(as_of)
     whitelist, archive = list_of(

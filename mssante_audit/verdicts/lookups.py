@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -67,7 +67,7 @@ class Lookups:
         self._heard, self._chain = heard, chain
         self._looked: dict[tuple[str, str], Looked] = {}
         self._under_way: set[tuple[str, str]] = set()
-        self._named: dict[str, bool | None] = {}
+        self._named: dict[tuple[str, frozenset[str]], bool | None] = {}
 
     def host(self, name: str) -> Host:
         """Return the addresses of a host."""
@@ -90,9 +90,11 @@ class Lookups:
             if not words:
                 return self._failing(name, qtype, depth)._replace(replies=tuple(replies))
             told = [word.reply for word in words if word.reply]
-            kind, named = self._kind(words), self._is_named(told[0].zone)
+            zone = told[0].zone
+            failed = {a for a, word in self._heard.words(zone, name, qtype).items() if word.failed}
+            kind, named = self._kind(words), self._is_named(zone, frozenset(failed))
             if kind is None or named is None:
-                return Looked("", (), told[0].zone, tuple(replies))
+                return Looked("", (), zone, tuple(replies))
             partly = partly or kind or ("" if named else "alias")
             replies.append(told[0])
             end = min((one.alias for one in told if one.alias), default="")
@@ -101,10 +103,10 @@ class Lookups:
                 status = "found"
             elif any(one.outcome == "nxdomain" for one in told):
                 status = "nxdomain"
-            elif not end or not told[0].zone:  # a resolver has followed the aliases
+            elif not end or not zone:  # a resolver has followed the aliases
                 status = "nodata"
             if status:
-                return Looked(status, data, told[0].zone, tuple(replies), partly)
+                return Looked(status, data, zone, tuple(replies), partly)
             name = end
         return Looked("loop", (), "", tuple(replies))
 
@@ -126,33 +128,37 @@ class Lookups:
         kinds = {"bogus" if fault else word.kind for word, fault in zip(words, faults, strict=True)}
         return "" if "told" in kinds else min(kinds, key=PARTLY.index)
 
-    def _is_named(self, zone: str) -> bool | None:
-        """Whether a zone, and each above it, has a server found without following an alias of its name."""
+    def _is_named(self, zone: str, failed: frozenset[str] = frozenset()) -> bool | None:
+        """Whether a zone, and each above it, has a server found without following an alias of its name.
+
+        Those of the zone do not count that `failed`.
+        """
         if zone in ("", ".", self._heard.parent):
             return True
-        if zone not in self._named:
-            self._named[zone] = True  # whoever comes back here on the way goes round in a circle
+        if (zone, failed) not in self._named:
+            self._named[zone, failed] = True  # whoever comes back here on the way goes round in a circle
             referrals = self._heard.cuts.get(zone, ())
             above = {one.zone for one in referrals if is_under(zone, one.zone) and one.zone != zone}
-            found = [self._has_named(referrals, zone), *map(self._is_named, sorted(above))]
-            self._named[zone] = None if not above or None in found else all(found)
-        return self._named[zone]
+            found = [self._has_named(referrals, zone, failed), *map(self._is_named, sorted(above))]
+            self._named[zone, failed] = None if not above or None in found else all(found)
+        return self._named[zone, failed]
 
-    def _has_named(self, referrals: Iterable[Reply], zone: str) -> bool | None:
+    def _has_named(self, referrals: Iterable[Reply], zone: str, failed: Set[str]) -> bool | None:
         """Whether glue or a name that is no alias leads to a server of a zone; ``None``: not known."""
         names, glue = names_of(referrals, zone), glue_of(referrals, zone)
-        if not glue.keys().isdisjoint(names):
+        if any(not own <= failed for own in glue.values()):
             return True
         aliases = unheard = False
-        for name in names:
+        for name in names.difference(glue):
             words = {
                 qtype: self._told(name, qtype) for qtype in (("A", "AAAA") if self._heard.ipv6 else ("A",))
             }
             replies = [word.reply for told in words.values() for word in told if word.reply]
             if any(one.alias for one in replies):
                 aliases = True
-            elif any(one.data for one in replies):
-                return True
+            elif data := {text for one in replies for text in one.data}:
+                if not data <= failed:
+                    return True
             else:
                 unheard |= any(not told and not self._failing(name, t, 1).status for t, told in words.items())
         return None if unheard else not aliases
@@ -215,12 +221,10 @@ class Lookups:
         if not names:
             return None
         glue = glue_of(referrals, zone)
-        if given := {a for own in glue.values() for a in own if self._heard.usable(a)}:
-            return given  # the observer, and many a resolver, then asks for no other
-        found: set[str] = set()
+        found = {a for own in glue.values() for a in own if self._heard.usable(a)}
         for name in names[:_NAMES]:
-            if is_under(name, zone):
-                continue  # it would have to be known to be found
+            if name in glue or is_under(name, zone):
+                continue  # below the zone, it would have to be known to be found
             for qtype in ("A", "AAAA") if self._heard.ipv6 else ("A",):
                 looked = self._look_up(name, qtype, depth + 1)
                 if not looked.status:

@@ -29,8 +29,7 @@ from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from mssante_audit.base.errors import AuditError
-from mssante_audit.base.french import SIGNATURES, day, number
-from mssante_audit.base.markup import card
+from mssante_audit.base.markup import show
 from mssante_audit.base.resources import resource
 from mssante_audit.whitelist.certificates import (
     UNREADABLE,
@@ -98,16 +97,7 @@ class Verdict:
     """In one sentence without a final period."""
 
     def _repr_html_(self) -> str:
-        facts = {
-            "Signataire": self.signer,
-            "Émis par": self.issuer,
-            "Valable du": self.not_before and day(self.not_before),
-            "au": self.not_after and day(self.not_after),
-            "Autorité": self.anchor,
-            "Lignes couvertes": number(self.verified_rows),
-            "Détail": self.why,
-        }
-        return card(f"Signature {SIGNATURES[self.status]}", facts)
+        return str(show("signature", self))
 
 
 class _InvalidError(Exception):

@@ -14,6 +14,7 @@ from io import BytesIO
 
 from pypdf import PdfReader
 
+from mssante_audit.base.language import speaking
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.workers import Order, make_one
 from mssante_audit.report.jobs import plan
@@ -25,10 +26,12 @@ _KINDS = {"CENTRE", "CLINIQUE", "DE", "HOSPITALIER", "INTERCOMMUNAL", "MEDICAL",
 _CONSUMER = {"gmail.com", "orange.fr", "wanadoo.fr", "hotmail.fr", "hotmail.com", "free.fr", "yahoo.fr"}
 
 
-def written_for(space, operator_id):
+def written_for(space, operator_id, lang="fr"):
     """Return the text of each file of an operator's dossier, made from a loaded space."""
-    (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, {"operator": operator_id})
-    made = make_one(Order("", job.shown, ""), space, operator_id)
+    given = {"operator": operator_id, "lang": lang}
+    (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, given)
+    with speaking(lang):
+        made = make_one(Order("", job.shown, ""), space, operator_id)
     assert made.failure is None
     return {
         suffix: letter_text_of(content) if suffix in (".txt", ".eml") else content.decode("utf-8-sig")

@@ -467,7 +467,7 @@ def test_a_parent_s_silent_server_touches_all_domains() -> None:
                 "of": 2,
                 "checked": False,
             },
-            "A, MX dans x.fr ; joker non vérifié",
+            "A, MX dans x.fr ; enregistrement générique non vérifié",
             "A, MX in x.fr; wildcard not checked",
         ),
     ],

@@ -14,9 +14,13 @@ import pandas as pd
 import psutil
 import pytest
 from filelock import FileLock
+from foreign import french, french_in
+from lxml import html
 
+from mssante_audit.audits import audit_all
 from mssante_audit.findings.causes import asking
 from mssante_audit.nightly.summary import COLUMNS
+from mssante_audit.space.trust import load_space
 
 AS_OF, MONTH_BEFORE = "2026-03-03T06:00:00Z", "2026-02-03T06:00:00Z"
 NOBODY = {"parent_servers": ["ns.gestion.example=127.0.53.99"], "resolvers": ["127.0.53.99"], "timeout": 0.1}
@@ -112,6 +116,28 @@ def test_contacts_are_masked_unless_the_settings_say_otherwise(two_nights):
     )
     # In the sample every address is one of these.
     assert not re.findall(r"[\w.]+@[\w-]+\.example", text)
+
+
+def test_a_night_in_english_says_nothing_in_french(place, settings):
+    settings(
+        lang="en",
+        mail={"lang": ""},
+        reports={"enabled": True, "names": ["stale_contacts"]},
+        dossiers={"enabled": True, "operators": ["1679900001"], "own_contacts": False},
+    )
+    status, out, _ = place.run()
+    assert status == 0
+    assert french(out.splitlines()) == []
+    pages = [*place.runs[-1].rglob("*.html")]
+    assert {"dossiers", "reports", "site"} <= {page.parent.name for page in pages}
+    assert {str(page): told for page in pages if (told := french_in(page))} == {}
+    assert {html.parse(str(page)).getroot().get("lang") for page in pages} == {"en"}
+    found = pd.read_csv(place.runs[-1] / "findings.csv", dtype="str").fillna("")
+    data = load_space(place.folder / "data", anchors=[place.folder / "data" / "anchors"], as_of=AS_OF)
+    told = audit_all(data, language="en").set_index("fingerprint")["observed"]
+    assert found["observed"].tolist() == told[found["fingerprint"]].tolist()
+    letter = (place.runs[-1] / "dossiers" / "1679900001.txt").read_text()
+    assert letter.startswith("Subject: MSSanté: ")
 
 
 # -- exit status ----------------------------------------------------------------------------------

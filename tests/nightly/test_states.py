@@ -207,6 +207,16 @@ def torn(name: str) -> Callable[[Nights], None]:
     return tear
 
 
+def no_anchors(nights: Nights) -> None:
+    for file in (nights.folder / "anchors").iterdir():
+        file.unlink()
+
+
+def torn_anchors(nights: Nights) -> None:
+    for file in (nights.folder / "anchors").iterdir():
+        file.write_bytes(b"no certificate")
+
+
 def emptied(nights: Nights) -> None:
     file = nights.data / "declarations.csv"
     file.write_bytes(file.read_bytes().split(b"\n", 1)[0] + b"\n")
@@ -236,6 +246,8 @@ PLAYED = {
     "a forged list": (forged, NOON, {"list": "unverified"}, "its signature is wrong"),
     "an unsigned list": (listed(by=""), NOON, {"list": "unverified"}, "it has no signature"),
     "a stranger's list": (listed(by="stranger"), NOON, {"list": "unverified"}, "signed by an unknown"),
+    "an emptied folder of anchors": (no_anchors, NOON, {"list": "unverified"}, "no CA certificate here"),
+    "torn anchors": (torn_anchors, NOON, {"list": "unverified"}, "no certificate that can be read"),
     "another signer": (
         listed(by="other"),
         NOON,
@@ -266,9 +278,12 @@ def test_what_an_input_in_doubt_hides_is_neither_fixed_nor_new_nor_new_again(
     assert dark.mail[0].endswith("WE ARE BLIND (status 4)" if whole else ", PARTLY BLIND (status 4)")
     assert re.match(r"0 new, 0 fixed, \d+ open, \d+ unknown", dark.mail[1])
     assert dark.mail[2].startswith("UNKNOWN ")
-    assert why in " ".join(line.strip() for line in dark.mail[2:5])
-    shutil.rmtree(nights.data)
-    shutil.copytree(first[0].data, nights.data)
+    assert why in " ".join(line.strip() for line in dark.mail[2:6])
+    state = json.loads((nights.folder / "output" / "state" / "run.json").read_text())
+    assert str(nights.folder) not in json.dumps(state["inputs"])  # pages that are shared say it too
+    for name in ("data", "anchors"):
+        shutil.rmtree(nights.folder / name)
+        shutil.copytree(first[0].folder / name, nights.folder / name)
     # With the next list, or a day later where there was none.
     back = "2026-03-12T18:00:00Z" if when == LATER else EVENING
     nights.put(nights.lists.made(at("2026-03-12T05:30:00Z") if when == LATER else THIRD))
@@ -309,6 +324,15 @@ def test_an_input_stays_absent_until_somebody_accepts_that_and_is_nothing_then(n
     nights.settings()
     after = nights.play("2026-03-03T21:00:00Z")
     assert (after.status, "register" in after.states) == (0, False)
+
+
+def test_where_the_anchors_lie_makes_no_finding_new(nights):
+    (nights.folder / "anchors").rename(nights.folder / "trusted")
+    settings = nights.folder / "audit.toml"
+    settings.write_text(settings.read_text().replace('["anchors"]', '["trusted"]'))
+    moved = nights.play(NOON)
+    assert (moved.status, moved.counts["new"], moved.fixed) == (0, 0, [])
+    assert moved.counts["open"] == len(moved.findings)
 
 
 def test_a_list_that_is_gone_is_no_calm(nights):

@@ -13,6 +13,7 @@ from leaks import belonging, leaks, written_for
 from lxml import html as lxml_html
 
 from mssante_audit.base.errors import ParameterError
+from mssante_audit.base.language import LANGUAGES
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.belongings import Belongings
 from mssante_audit.dossiers.facts import Survey, dossier, survey
@@ -66,11 +67,12 @@ def plain(text):
 # -- nothing of others ---------------------------------------------------------------------------------------
 
 
-def test_nothing_of_any_other_operator_of_the_sample(space, operators):
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_nothing_of_any_other_operator_of_the_sample(space, operators, lang):
     has = belonging(space)
     assert len(operators) > 10
     for operator_id in operators:
-        for suffix, text in written_for(space, operator_id).items():
+        for suffix, text in written_for(space, operator_id, lang).items():
             assert leaks(text, has, operator_id) == [], (operator_id, suffix)
 
 

@@ -127,6 +127,7 @@ RELAYS = tuple(
     f"@ MX 20 relais-au-nom-long-numero-{n}\nrelais-au-nom-long-numero-{n} A 82.64.6.{n + 1}"
     for n in range(30)
 )
+DEAD = servers("mort", "silent")
 MANY = tuple(f"ns{number}.beaucoup.example" for number in range(200))
 
 REFUSALS = (
@@ -542,6 +543,39 @@ EDNS = (
         "10 mx.vers-ns-alias-un-z.example", cn="mx.vers-ns-alias-un-z.example",
         hosts=("vers-ns-alias-un-z NS na1.op", "vers-ns-alias-un-z NS ns2.op"),
         more=(("vers-ns-alias-un-z.example.", zone("mx A 82.64.5.32", ns=("na1.op.example", NS[1]))),),
+    ),
+    Hard(
+        "ns-alias-mort", "the name of one server is an alias, the other one is silent",
+        ("DNS_NS_ALIAS", "DNS_SERVER_SILENT"), parent=cut("na1.op.example", *DEAD.names),
+        hosts=("na1.op CNAME ns1.op", *DEAD.hosts), scripted=DEAD.scripted,
+        first=zone(ns=("na1.op.example", *DEAD.names)), reached=(UNBOUND, UNBOUND_VALIDATING, KNOT),
+    ),
+    redirected(
+        "vers-ns-alias-mort", "redirected into a zone of which one server is an alias, the other one silent",
+        "10 mx.vers-ns-alias-mort-z.example", "DNS_MX_HOST_DEAD", cn="mx.vers-ns-alias-mort-z.example",
+        hosts=("vers-ns-alias-mort-z NS na1.op", f"vers-ns-alias-mort-z NS {DEAD.names[0]}."),
+        more=(
+            (
+                "vers-ns-alias-mort-z.example.",
+                zone("mx A 82.64.5.33", ns=("na1.op.example", DEAD.names[0])),
+            ),
+        ),
+        reached=(UNBOUND, UNBOUND_VALIDATING, KNOT),
+    ),
+    redirected(
+        "vers-colle-morte", "redirected into a zone: the server with glue is silent, the one without sound",
+        "x", cn="mx.vers-colle-morte-z.example",
+        parent=("@ MX 10 mx.vers-colle-morte-z.example.", f"sain.@ A {ONE}"),
+        hosts=(
+            "vers-colle-morte-z NS sain.vers-colle-morte.mssante.fr.",
+            f"vers-colle-morte-z NS {DEAD.names[0]}.",
+        ),
+        more=(
+            (
+                "vers-colle-morte-z.example.",
+                zone("mx A 82.64.5.34", ns=("sain.vers-colle-morte.mssante.fr", DEAD.names[0])),
+            ),
+        ),
     ),
     redirected(
         "alias-ns-alias", "an alias into a zone whose servers' names are aliases",

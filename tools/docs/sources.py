@@ -19,10 +19,13 @@ from mssante_audit.report.reprs import examples
 ROOT = Path(__file__).parents[2]
 
 READERS = {
-    "The analyst": ("cookbook", "gallery", "data", "domains", "snapshot", "verdicts", "rules/index", "api"),
+    "The analyst": (
+        "analyst", "analyst.fr", "cookbook", "gallery", "data", "domains", "snapshot", "verdicts",
+        "rules/index", "api",
+    ),
     "The scheduled job": ("schedule", "archive", "observing", "mailboxes", "tls"),
-    "The reader": ("readme-fr", "site", "explorer"),
-    "The operator": ("dossiers", "declarations"),
+    "The reader": ("readme-fr", "reader", "reader.fr", "site", "explorer"),
+    "The operator": ("operator", "operator.fr", "dossiers", "declarations"),
     "The contributor": (
         "architecture", "contributing", "translate", "dns_audit", "dns_verdicts", "dns_oracle", "changes",
     ),

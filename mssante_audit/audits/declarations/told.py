@@ -336,7 +336,8 @@ def summary(register: Register, told: Sequence[Message], language: str = "fr") -
     found = [
         words[f"{name}{'s' if n > 1 else ''}"].format(n) for name, n in (("todo", todo), ("look", look)) if n
     ]
-    many = words["declarations" if count > 1 else "declaration"].format(count)
+    several = count > 1 if language == "fr" else count != 1
+    many = words["declarations" if several else "declaration"].format(count)
     ends = words["colon"].join([shown(register.source), many])
     return [*lines, f"{ends}, {words['and'].join(found) or words['nothing']}"]
 

@@ -14,7 +14,7 @@ METHOD_NAMES = {
     "delegated": "délégué",
     "within-delegated": "dans une zone déléguée",
     "redirected": "redirigé",
-    "wildcard": "joker",
+    "wildcard": "enregistrement générique",
     "none": "rien",
     "outside": "hors de la zone",
     "unknown": "non observé",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mssante_audit.observe.dns.asker import Asker, once
@@ -46,6 +46,8 @@ class Resolver:
         self._signed: set[str] = set()
         self.zones = {".": tuple(Server(*pair) for pair in settings.root if self.usable(pair[1]))}
         """Servers of the zones met so far; names are looked up from the nearest one."""
+        self._spare: dict[str, tuple[str, ...]] = {}
+        """Names of further servers of those zones, to be looked up where all of the first ones fail."""
 
     def usable(self, address: str) -> bool:
         """Whether `address` may be asked; over IPv6 if there is a way to it."""
@@ -118,7 +120,7 @@ class Resolver:
         zone = qname if qtype != "DS" else qname.partition(".")[2] or "."  # the zone above has it
         while zone not in self.zones:
             zone = zone.partition(".")[2] or "."
-        servers = self.zones[zone]
+        servers, spare = self.zones[zone], self._spare.get(zone, ())
         while True:
             if not servers:
                 if not chain:
@@ -127,44 +129,61 @@ class Resolver:
             tried = spread(qname, servers)[:MAX_TRIED]
             asks = [Ask(domain, "address", zone, qname, qtype, s.name, s.address) for s in tried]
             found = await self._first(asks, (*_CONCLUSIVE, "referral"))
+            if found is None and spare:
+                servers, spare = await self._found(domain, spare, zone, chain)
+                if servers:
+                    continue
             if found is None or found.outcome != "referral":
                 return found
             zone = found.cut
             if any(r.type == "DS" for r in found.records):
                 self._signed.add(zone)
             if zone not in self.zones:
-                reached = await self._servers_of(domain, found, chain)
+                reached, others = await self._servers_of(domain, found, chain)
                 if reached or not chain:  # in the middle of a chain, failing proves nothing
                     self.zones.setdefault(zone, reached)
-            servers = self.zones.get(zone, ())
+                    self._spare.setdefault(zone, others)
+            servers, spare = self.zones.get(zone, ()), self._spare.get(zone, ())
 
     async def _servers_of(
         self, domain: str, referral: Observed, chain: tuple[str, ...]
-    ) -> tuple[Server, ...]:
+    ) -> tuple[tuple[Server, ...], tuple[str, ...]]:
+        """Return the servers that a referral names, and the names of those to ask if all of them fail."""
         names = sorted({r.data for r in referral.records if r.type == "NS" and r.owner == referral.cut})
-        glue = [
+        glue = tuple(
             Server(r.owner, r.data)
             for r in referral.records
-            if r.type in ("A", "AAAA") and r.section == "additional" and r.owner in names
-        ]
-        if usable := tuple(s for s in glue if self.usable(s.address)):
-            return usable
-        servers: list[Server] = []
-        named = 0
-        """Those found without following an alias, as some resolvers do not."""
-        for name in names[: 2 if chain else 4]:  # names of names of names must not multiply
-            if name in chain or len(chain) >= MAX_DEPTH or is_under(name, referral.cut):
+            if r.type in ("A", "AAAA")
+            and r.section == "additional"
+            and r.owner in names
+            and self.usable(r.data)
+        )
+        bare = [name for name in names if name not in {s.name for s in glue}]
+        bare = bare[: 2 if chain else 4]  # names of names of names must not multiply
+        return (glue, tuple(bare)) if glue else await self._found(domain, bare, referral.cut, chain)
+
+    async def _found(
+        self, domain: str, names: Sequence[str], zone: str, chain: tuple[str, ...]
+    ) -> tuple[tuple[Server, ...], tuple[str, ...]]:
+        """Look up names of a zone's servers until there are enough to ask: their servers, the other names.
+
+        Those that are aliases come last, since not all resolvers follow them.
+        """
+        servers: dict[str, list[Server]] = {}
+        aliases: dict[str, list[Server]] = {}
+        for name in names:
+            if name in chain or len(chain) >= MAX_DEPTH or is_under(name, zone):
                 continue  # it would have to be known to be found
             replies = [
                 await self.resolve(domain, name, qtype, (*chain, name))
                 for qtype in (("A", "AAAA") if self.ipv6 else ("A",))
             ]
-            found = [Server(name, address) for address in _addresses(replies) if self.usable(address)]
-            servers += found
-            named += 0 if any(_is_alias(name, one) for one in replies) else len(found)
-            if named and (chain or len(servers) > 1):
+            if found := [Server(name, address) for address in _addresses(replies) if self.usable(address)]:
+                (aliases if any(_is_alias(name, one) for one in replies) else servers)[name] = found
+            if servers and (chain or sum(map(len, servers.values())) > 1):
                 break
-        return tuple(servers)
+        known = servers or aliases
+        return tuple(s for own in known.values() for s in own), tuple(n for n in names if n not in known)
 
     async def _first(self, asks: list[Ask], outcomes: Iterable[str]) -> Observed | None:
         """Ask one after the other until a reply has one of `outcomes`; the first silent one is given time.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from functools import cached_property, lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -157,7 +157,7 @@ class View:
         self.servers: dict[str, dict[str, dict[str, None]]] = {}
         """Zone → address → names under which it was asked."""
         self._lookups: dict[str, dict[str, Said]] = {}
-        self._failed: dict[str, list[int]] = {}
+        self._failed: dict[str, dict[int, str]] = {}
         self._edns: Counter[str] = Counter()
         self.zone = lru_cache(1000)(lambda name: ZoneView(self, name))  # rules look at one after the other
         """What is known of a zone, by name."""
@@ -195,7 +195,7 @@ class View:
         elif one.outcome == "referral":
             self.handed.setdefault(one.cut, []).append(one)
         else:
-            self._failed.setdefault(one.qname, []).append(one.line)
+            self._failed.setdefault(one.qname, {})[one.line] = one.address
 
     def _hear(self, one: Said) -> None:
         kept = self.said.setdefault((one.zone, one.qname, one.qtype), {})
@@ -278,7 +278,8 @@ class View:
     def partly(self, one: Said) -> str:
         """Return why only some resolvers hear what was learnt of a name outside the walk, "" if all do.
 
-        ``tcp``, ``slow``, ``notimp`` (`edns`), or ``alias``: the names of its zone's servers are but aliases.
+        ``tcp``, ``slow``, ``notimp`` (`edns`), or ``alias``: the names of its zone's servers are but aliases,
+        those of servers aside that failed.
         """
         if self.over_tcp_only(one):
             return "tcp"
@@ -286,15 +287,20 @@ class View:
             return "slow"
         if not one.edns and self.edns(one.address) == "notimp":
             return "notimp"
-        return "alias" if any(map(self._behind_aliases, upwards(one.zone))) else ""
+        failed = {*self._failed.get(one.qname, {}).values()} - {one.address}
+        own = one.zone.strip(".") and self._behind_aliases(one.zone, failed)
+        above = upwards(one.zone.partition(".")[2])
+        return "alias" if own or any(map(self._behind_aliases, above)) else ""
 
-    def _behind_aliases(self, zone: str) -> bool:
-        """Whether all servers that are named for a zone, without glue, are found by following aliases."""
+    def _behind_aliases(self, zone: str, failed: Set[str] = frozenset()) -> bool:
+        """Whether all servers of a zone that have not `failed` are found by following aliases."""
         cut = [*self.referrals.get(zone, ()), *self.handed.get(zone, ())]
-        hosts = [self.host(name) for name in set(data_of(cut, "NS", zone))]
-        given = any(i.section == "additional" and i.type in ("A", "AAAA") for one in cut for i in one.items)
-        aliases = [host for host in hosts if host.alias]
-        return bool(aliases) and not given and not any(h.addresses for h in hosts if not h.alias)
+        names = set(data_of(cut, "NS", zone))
+        items = (i for one in cut for i in one.items if i.section == "additional" and i.owner in names)
+        found = {i.data for i in items if i.type in ("A", "AAAA")}
+        hosts = [self.host(name) for name in names]
+        found.update(address for host in hosts if not host.alias for address in host.addresses)
+        return any(host.alias for host in hosts) and found <= failed
 
     def looked_up(self, name: str, qtype: str) -> Said | None:
         """Return what was learnt of a name outside the walk, ``None`` if nothing was."""
