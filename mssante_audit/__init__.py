@@ -32,8 +32,9 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 `mail_records`                     whether mail to each domain arrives, and what decides it
 `hosts`, `behind`                  the name servers or mail hosts that domains depend on; the domains behind
                                    one of them
-`causes`, `actionable`             what to put right first, findings merged by operator and remedy; the
-                                   findings that ask for something: no information, no hints
+`causes`, `actionable`, `doubts`   what to put right first, findings merged by operator and remedy; the
+                                   findings that ask for something: no information, no hints; those that
+                                   are not known to hold today, as what they rest on is too old or in doubt
 `answer`, `states`, `checks`,      a first screen of domains and causes: the sentence on top, the bar of
 `cause_list`                       states, a line a check, the first ten causes
 `waived`, `touched`                accepted findings; how many domains findings touch
@@ -105,6 +106,7 @@ if TYPE_CHECKING:
     from mssante_audit.values.identifiers import parse_department, parse_identifier
     from mssante_audit.values.person import Person, mask
     from mssante_audit.verdicts.domains import domains
+    from mssante_audit.verdicts.doubts import doubts
     from mssante_audit.verdicts.methods import behind, hosts, mail_records, method_records
     from mssante_audit.whitelist.load import WhiteList, load_whitelist
     from mssante_audit.whitelist.signature import verify_signature
@@ -130,6 +132,7 @@ _HOME = {
     "report.tables": "Figure card enable key_figures sections show_frames",
     "report.tiles": "tiles",
     "verdicts.domains": "domains",
+    "verdicts.doubts": "doubts",
     "verdicts.methods": "behind hosts mail_records method_records",
     "snapshot.load": "load_space",
     "space.story": "compare",
@@ -147,13 +150,13 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names.spl
 __all__ = [
     "AUDITS", "Audit", "AuditError", "Figure", "Finding", "Person", "Rule", "Thresholds", "TrustSpace",
     "WhiteList", "actionable", "answer", "audit", "audit_all", "bars", "behind", "by_age", "card",
-    "catalogue", "cause_list", "causes", "checks", "compare", "controls", "domains", "enable", "explore",
-    "export", "family", "findings_table", "hosts", "join", "key_figures", "lacking", "lacks", "largest",
-    "lead", "lines", "load_declarations", "load_rules", "load_space", "load_whitelist", "mail_records",
-    "mask", "method_records", "moved", "note", "opening", "own_rule", "parse_contact", "parse_department",
-    "parse_dn", "parse_identifier", "percent", "register", "remedy_of", "rule", "say", "sections",
-    "severity_bars", "show_frames", "states", "table", "tiles", "title_of", "titles", "touched", "unknown",
-    "verify_signature", "waived", "within", "words",
+    "catalogue", "cause_list", "causes", "checks", "compare", "controls", "domains", "doubts", "enable",
+    "explore", "export", "family", "findings_table", "hosts", "join", "key_figures", "lacking", "lacks",
+    "largest", "lead", "lines", "load_declarations", "load_rules", "load_space", "load_whitelist",
+    "mail_records", "mask", "method_records", "moved", "note", "opening", "own_rule", "parse_contact",
+    "parse_department", "parse_dn", "parse_identifier", "percent", "register", "remedy_of", "rule", "say",
+    "sections", "severity_bars", "show_frames", "states", "table", "tiles", "title_of", "titles", "touched",
+    "unknown", "verify_signature", "waived", "within", "words",
 ]  # fmt: skip
 
 

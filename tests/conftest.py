@@ -310,6 +310,13 @@ def quiet_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.fixture(scope="session")
+def aged_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The site of the sample, long after: list and observations are too old."""
+    space = load_space(as_of="2026-11-26")
+    return made_site(tmp_path_factory.mktemp("aged-site"), space, audit_all(space), None)
+
+
+@pytest.fixture(scope="session")
 def real_site(real_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The site of the real list."""
     space = load_space(real_run.out.parent / "data", as_of=REAL_AS_OF)

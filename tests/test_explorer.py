@@ -20,12 +20,13 @@ from mssante_audit import explore
 from mssante_audit.base.markup import visible
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
+from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.explorer.data import CHANGES
 from mssante_audit.report.explorer.page import words_of
 from mssante_audit.report.run import run_reports
 from mssante_audit.snapshot import make_snapshot
 from mssante_audit.snapshot.load import load_space as load_snapshot
-from mssante_audit.space.trust import load_space
+from mssante_audit.space.trust import Thresholds, load_space
 from mssante_audit.verdicts.presented import expiries
 from mssante_audit.verdicts.renewals import renewals
 from tools.sample.make import build
@@ -199,6 +200,18 @@ def test_a_list_that_is_too_old_makes_no_state(space):
     page, _ = page_of(load_space(as_of="2027-03-03"))
     assert set(values(unpacked(page), "state")) == {"unknown"}
     assert "la liste est trop ancienne" in page
+
+
+def test_what_rests_on_an_old_observation_tells_of_what_and_how_old():
+    old = load_space(as_of="2026-03-08T06:00:00Z", thresholds=Thresholds(observation_max_age_days=3))
+    page = unpacked(page_of(old)[0])
+    audits = {code: told.audit for code, told in catalogue().items()}
+    seen = {"delegation_vs_redirection", "certificates"}
+    for code, *_, doubt in page["findings"]:
+        assert bool(page["texts"][doubt]) == (audits[code] in seen), code
+    doubts = {page["texts"][one[-1]] for one in page["findings"]} - {""}
+    both = "observation du DNS (6\N{NBSP}jours) et observation TLS (5\N{NBSP}jours)"
+    assert doubts == {"observation du DNS (6\N{NBSP}jours)", both}
 
 
 def test_a_snapshot_makes_the_same_and_says_when_it_has_no_contacts(space, told, tmp_path):

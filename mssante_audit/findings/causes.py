@@ -22,10 +22,15 @@ column            dtype                  meaning
 ``expected``      str                    what would be right then, or ""; may name persons
 ``first_seen``    str                    time of the first archived list that shows one of them, or ""
 ``fingerprints``  object (tuple of str)  of its findings, worst first
+``checks``        object (tuple of str)  checks of a domain that its rules decide
+``doubts``        object (tuple of str)  inputs in doubt that its findings rest on: not known to hold
+                                         today; () where it is
+``age_days``      Int64                  age of the oldest of these, in whole days; <NA> where none says it
 ================  =====================  =====================================================================
 
 Sorted by severity, then by mailboxes where they are known, by domains, by confidence, and for the same every
-night by rule and operator; ahead of all what says that the list is not to be relied on (`Rule.whole`).
+night by rule and operator; ahead of all what says that the list is not to be relied on (`Rule.whole`), last
+what is not known to hold.
 """
 
 from __future__ import annotations
@@ -60,8 +65,14 @@ _DTYPES: Mapping[str, Any] = {
     "expected": "str",
     "first_seen": "str",
     "fingerprints": "object",
+    "checks": "object",
+    "doubts": "object",
+    "age_days": "Int64",
 }
 COLUMNS = tuple(_DTYPES)
+
+Doubts = Mapping[str, Mapping[str, int | None]]
+"""By fingerprint the inputs in doubt that a finding rests on, and their age in days (`None`: unknown)."""
 
 
 def actionable(findings: pd.DataFrame) -> pd.DataFrame:
@@ -79,7 +90,10 @@ def asking(code: str) -> bool:
 
 
 def causes(
-    findings: pd.DataFrame, entries: pd.DataFrame, published: Mapping[str, int] | None = None
+    findings: pd.DataFrame,
+    entries: pd.DataFrame,
+    published: Mapping[str, int] | None = None,
+    doubts: Doubts | None = None,
 ) -> pd.DataFrame:
     """Merge findings by operator and remedy: who is to be called once, and for what.
 
@@ -88,7 +102,7 @@ def causes(
     else to invite, and an operator that shares with twelve others is one cause and not twelve. Where nobody
     is known, what has one remedy is one cause too: whoever reads takes it up with the list's manager, once;
     so is what the manager itself has to do (`mssante_audit.findings.catalogue.Rule.manager`).
-    What could not be evaluated is no cause.
+    What could not be evaluated is no cause. Findings that are not known to hold make causes of their own.
 
     Parameters
     ----------
@@ -99,6 +113,8 @@ def causes(
         domains of these, and those that findings without rows name.
     published
         Mailboxes by domain (`mssante_audit.space.trust.TrustSpace.published`), if they are known.
+    doubts
+        The findings that are not known to hold (`mssante_audit.verdicts.doubts`).
 
     Returns
     -------
@@ -113,17 +129,24 @@ def causes(
     >>> first["severity"], "DNS_MX_REFUSED" in first["rules"], int(first["domains"])
     ('critical', True, 11)
     """
-    todo = actionable(findings)
-    groups: dict[tuple[str, str], list[Mapping[Any, Any]]] = {}
+    todo, doubts = actionable(findings), doubts or {}
+    groups: dict[tuple[str, str, bool], list[Mapping[Any, Any]]] = {}
     for found in todo[todo["rule"] != FAILED].to_dict("records"):
         told = rule(found["rule"])
         if told.manager:
             found |= dict.fromkeys(("operator_id", "operator", "department", "region"), "")
         remedy = typeset(sentence(told, "remedy", found["facts"]))
-        groups.setdefault((found["operator_id"], remedy), []).append(found)
+        groups.setdefault((found["operator_id"], remedy, found["fingerprint"] in doubts), []).append(found)
     columns = (entries[column].tolist() for column in ("row", "domain", "operator_id"))
     whose = {row: (domain, operator) for row, domain, operator in zip(*columns, strict=True)}
-    records = [_cause(remedy, own, whose, published) for (_, remedy), own in groups.items()]
+    records = [_cause(remedy, own, whose, published) for (_, remedy, _), own in groups.items()]
+    for one in records:
+        ages: dict[str, int | None] = {}
+        for key in one["fingerprints"]:
+            for name, days in doubts.get(key, {}).items():
+                ages[name] = max((d for d in (days, ages.get(name)) if d is not None), default=None)
+        one["doubts"] = tuple(ages)
+        one["age_days"] = max((days for days in ages.values() if days is not None), default=None)
     records.sort(key=_order)
     return pd.DataFrame(
         {name: pd.Series([one[name] for one in records], dtype=dtype) for name, dtype in _DTYPES.items()}
@@ -163,6 +186,7 @@ def _cause(
         "findings": len(found),
         "first_seen": min((f["first_seen"] for f in found if f["first_seen"]), default=""),
         "fingerprints": tuple(f["fingerprint"] for f in found),
+        "checks": tuple(dict.fromkeys(rule(f["rule"]).check for f in found if rule(f["rule"]).check)),
     }
 
 
@@ -175,6 +199,7 @@ def _domains(found: Mapping[Any, Any], whose: Mapping[int, tuple[str, str]]) -> 
 def _order(cause: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         not any(rule(code).whole for code in cause["rules"]),
+        bool(cause["doubts"]),
         -SEVERITIES.index(cause["severity"]),
         -(cause["mailboxes"] or 0),
         -cause["domains"],

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES
-from mssante_audit.findings.causes import actionable, asking, causes
+from mssante_audit.findings.causes import Doubts, actionable, asking, causes
 from mssante_audit.findings.facts import hidden
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import catalogue, rule
@@ -19,6 +19,8 @@ from mssante_audit.findings.trend import severity_counts
 from mssante_audit.findings.words import sentence
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import masked_message
+from mssante_audit.verdicts.domains import domains
+from mssante_audit.verdicts.doubts import doubts
 
 TOLD = 10
 """Causes that are named of each kind; all findings are in the run's files."""
@@ -43,7 +45,7 @@ def facts_of(
         Language of titles.
     """
     dated = findings.assign(status=list(told.status), since=list(told.first_seen))
-    asks = actionable(dated)
+    asks, unsure = actionable(dated), doubts(space, findings, domains(space))
     new, critical = asks[asks["status"] == "new"], asks[asks["severity"] == "critical"]
     fixed = [one for one in told.fixed if _asked(one)]
     lost = [one for one in told.unknown if _asked(one)]
@@ -68,11 +70,11 @@ def facts_of(
             "asking": len(asks),
             "left_out": len(findings) - len(asks),
         },
-        "critical": _causes(space, critical, lang),
-        "new": _causes(space, new, lang),
+        "critical": _causes(space, critical, unsure, lang),
+        "new": _causes(space, new, unsure, lang),
         "fixed": _groups(fixed, lang),
         "lost": _groups([one for one in lost if rule(one["rule"]).severity == "critical"], lang),
-        "first": _first(space, asks, lang),
+        "first": _first(space, asks, unsure, lang),
         "list": {
             "generated_at": list_of.generated_at and list_of.generated_at.isoformat(),
             "rows": len(space.entries),
@@ -94,11 +96,10 @@ def _counted(gone: Iterable[Mapping[str, str]]) -> dict[str, int]:
     return {severity: severities.count(severity) for severity in reversed(SEVERITIES)}
 
 
-def _causes(space: TrustSpace, findings: pd.DataFrame, lang: str) -> dict[str, Any]:
+def _causes(space: TrustSpace, findings: pd.DataFrame, unsure: Doubts, lang: str) -> dict[str, Any]:
     """Return the causes of findings: how many, and the first of them by name."""
     since = dict(zip(findings["fingerprint"], findings["since"], strict=True))
-    doubted = set(findings.loc[findings["status"] == "unknown", "fingerprint"])
-    merged = causes(findings, space.audited, space.published)
+    merged = causes(findings, space.audited, space.published, unsure)
     named = [
         {
             "severity": cause["severity"],
@@ -109,7 +110,7 @@ def _causes(space: TrustSpace, findings: pd.DataFrame, lang: str) -> dict[str, A
             "domains": cause["domains"],
             "mailboxes": None if pd.isna(cause["mailboxes"]) else int(cause["mailboxes"]),
             "since": min(since[key] for key in cause["fingerprints"]),
-            "unknown": doubted.issuperset(cause["fingerprints"]),
+            "unknown": bool(cause["doubts"]),
         }
         for cause in merged.head(TOLD).astype({"severity": "str"}).to_dict("records")
     ]
@@ -138,10 +139,10 @@ def _groups(gone: Sequence[Mapping[str, str]], lang: str) -> dict[str, Any]:
     return {"count": len(groups), "named": named}
 
 
-def _first(space: TrustSpace, asks: pd.DataFrame, lang: str) -> str:
-    """Return what to do first about the findings that are known, "" if nothing is."""
-    merged = causes(asks[asks["status"] != "unknown"], space.audited, space.published)
-    if merged.empty:
+def _first(space: TrustSpace, asks: pd.DataFrame, unsure: Doubts, lang: str) -> str:
+    """Return what to do first about the findings that are known to hold, "" if none is."""
+    merged = causes(asks, space.audited, space.published, unsure)
+    if merged.empty or merged.iloc[0]["doubts"]:
         return ""
     key = merged.iloc[0]["fingerprints"][0]
     found = asks.loc[asks["fingerprint"] == key].iloc[0]

@@ -19,6 +19,7 @@ from mssante_audit.report.results import limited, limits, touching
 from mssante_audit.report.tables import data
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains
+from mssante_audit.verdicts.doubts import doubts
 
 LATEST = 3650
 """Days at most on the slider: a row of ten years is old whatever one takes for old."""
@@ -85,8 +86,9 @@ def view(space: TrustSpace, region: str = "", operator: str = "") -> str:
         every = audit_all(space)
         own, rows = touching(every, space, chosen), limited(space.audited, chosen)
         told = domains(space, every)
+        unsure = doubts(space, own, told)
         told = told[told["domain"].isin(set(rows["domain"]))]
-        head = answer(told, causes(own, rows, space.published)).text + states(told).text
+        head = answer(told, causes(own, rows, space.published, unsure)).text + states(told).text
         return alone(head) + findings_html(own)
     except AuditError as error:  # an operator that does not sit in the region, say
         return alone(f'<p class="limits">{data(str(error))}</p>')

@@ -24,12 +24,13 @@ from mssante_audit.base.language import (
 )
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
 from mssante_audit.findings.causes import actionable
-from mssante_audit.findings.registry import audits, catalogue, known_needs, rule
+from mssante_audit.findings.registry import LIST, audits, catalogue, known_needs, rule
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import kinds
 from mssante_audit.report import figure
 from mssante_audit.report.results import Limits, limited_to
 from mssante_audit.report.tables import Cell, Html, badge, csv_link, data, prose, table, visible
+from mssante_audit.space.states import named
 from mssante_audit.space.trust import TrustSpace
 
 SOURCES = {
@@ -362,4 +363,18 @@ def opening(
             limits = tell(text, name=name, operator=operator)
         limits = f'<p class="limits">{limits}</p>'
     unknown = "" if findings is None else incomplete(findings)
-    return Html(f'{limits}{unknown}<p class="scope">{scope(space, entries)}</p>')
+    return Html(f'{limits}{unknown}{_in_doubt(space, findings)}<p class="scope">{scope(space, entries)}</p>')
+
+
+def _in_doubt(space: TrustSpace, findings: pd.DataFrame | None) -> str:
+    """Return which inputs in doubt a report rests on, and how old they are, as HTML; "" if none is."""
+    known = audits()
+    named_in = known if findings is None else {name for name in findings["audit"] if name in known}
+    rests = {LIST}.union(*(known[name].rests for name in named_in))
+    told = [
+        named(one.name, spoken()) + (f" ({count(one.age_days, 'jour')})" if one.age_days is not None else "")
+        for one in space.states
+        if one.doubtful and one.name in rests
+    ]
+    text = "En doute, et à confirmer tout ce qui en est tiré : {what}."
+    return f'<p class="limits">{tell(text, what=listing(told))}</p>' if told else ""

@@ -14,22 +14,25 @@ import pandas as pd
 
 from mssante_audit.base.french import NBSP
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import count, day, listing, number, percent, spoken, tell, tr
+from mssante_audit.base.language import count, day, listing, number, percent, spoken, tell, tr, typeset
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report import figure
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.say import lead, say
 from mssante_audit.report.tables import Html, badge, csv_link, data, prose
+from mssante_audit.space.states import named
 from mssante_audit.verdicts.checks import RESULTS, STATES
 from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, reason
-from mssante_audit.verdicts.words import causes as mail_causes
 
 CAUSES = 10
 """Causes that are shown."""
 
 MARKS = dict(zip(RESULTS, "✔!✖?", strict=True))
 """A shape each: nothing is told by colour alone."""
+
+NO_BOXES = "Nombre de boîtes aux lettres inconnu : tout est compté en domaines."
+"""Said once, where no mailboxes are known."""
 
 _STATES = {
     "well": ("en ordre", "en ordre"),
@@ -71,10 +74,14 @@ def answer(domains: pd.DataFrame, causes: pd.DataFrame) -> Html:
 
 
 def _first(causes: pd.DataFrame) -> str:
-    """Name the first cause, and what it weighs."""
+    """Name the first cause that is known to hold, and what it weighs."""
     if causes.empty:
         return say("Rien à corriger parmi ce qui a pu être vérifié.")
     first = causes.iloc[0]
+    if first["doubts"]:
+        return say(
+            "Rien à corriger de sûr à ce jour ; {n:cause reste|causes restent} à confirmer.", n=len(causes)
+        )
     who, boxes = first["operator"] or first["operator_id"], first["mailboxes"]
     return say(
         "À traiter d'abord : **{title}**{who} ({domains:domaine}{boxes}).", title=title_of(first["rules"][0]),
@@ -102,7 +109,8 @@ def states(domains: pd.DataFrame) -> Html:
         for result, (state, own) in zip(RESULTS, held.items(), strict=True)
     )
     bar = _bar({r: len(own) for r, own in zip(RESULTS, held.values(), strict=True)}, alt)
-    return Html(f'<div class="states">{bar}<dl>{keys}</dl>{_unjudged(domains)}</div>')
+    blind = "" if boxes or domains.empty else f'<p class="scope">{tr(NO_BOXES)}</p>'
+    return Html(f'<div class="states">{bar}<dl>{keys}</dl>{blind}{_unjudged(domains)}</div>')
 
 
 def _unjudged(domains: pd.DataFrame) -> str:
@@ -121,47 +129,85 @@ def _unjudged(domains: pd.DataFrame) -> str:
     return f'<p class="scope">{told}</p>'
 
 
-def checks(domains: pd.DataFrame, causes: pd.DataFrame) -> Html:
-    """Show a line a check: how many domains pass it, what decides most of the others, how many causes.
+def checks(domains: pd.DataFrame, causes: pd.DataFrame, *, linked: bool = True) -> Html:
+    """Show a line a check: domains and mailboxes by result, what decides, a link to its causes.
 
     Parameters
     ----------
     domains, causes
         As for `answer`. A cause counts for each check that one of its rules decides.
+    linked
+        Whether `cause_list` stands on the same page, where the links lead.
     """
-    rules = catalogue()
+    boxes = not domains["mailboxes"].isna().any()
     lines = []
     for check in CHECKS:
-        results = domains[check].value_counts()
-        held = {result: int(results.get(result, 0)) for result in RESULTS}
-        told = [f"{MARKS[r]}{NBSP}{number(n)} {_name(r, n, _RESULTS)}" for r, n in held.items() if n]
-        own = sum(any(rules[code].check == check for code in codes) for codes in causes["rules"])
+        held = {result: domains[domains[check] == result] for result in RESULTS}
+        told = "".join(_result(result, own, boxes=boxes) for result, own in held.items() if len(own))
         lines.append(
             f'<tr><th scope="row">{CHECK_NAMES[spoken()][check]}</th>'
-            f"<td>{_bar(held)}<small>{', '.join(told)}</small></td>"
-            f"<td>{_reason(domains, check)}</td><td>{count(own, 'cause') if own else ''}</td></tr>"
+            f"<td>{_bar({result: len(own) for result, own in held.items()})}<ul>{told}</ul></td>"
+            f"<td>{_reason(domains, check)}</td><td>{_to_causes(causes, check, linked=linked)}</td></tr>"
         )
-    columns = ("Vérifié", "Domaines", "D’abord", "Causes")
-    heads = "".join(f'<th scope="col">{tr(name)}</th>' for name in columns)
+    unit = "Domaines et boîtes aux lettres" if boxes and len(domains) else "Domaines"
+    heads = "".join(f'<th scope="col">{tr(name)}</th>' for name in ("Vérifié", unit, "D’abord", "Causes"))
     caption = f"<caption>{tr('Domaines par vérification')}</caption>"
     body = f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody>"
-    return Html(f'<table class="checks">{caption}{body}</table>')
+    return Html(f'{_in_doubt(domains)}<table class="checks">{caption}{body}</table>')
+
+
+def _result(result: str, own: pd.DataFrame, *, boxes: bool) -> str:
+    """Return how many domains have a result of a check, and the mailboxes in them, as an item."""
+    held = f" <small>{count(int(own['mailboxes'].sum()), 'boîte')}</small>" if boxes else ""
+    name = _name(result, len(own), _RESULTS)
+    return f'<li class="{result}">{MARKS[result]}{NBSP}<b>{number(len(own))}</b> {name}{held}</li>'
+
+
+def _to_causes(causes: pd.DataFrame, check: str, *, linked: bool) -> str:
+    """Return how many causes a check has, known to hold and not, with a link to them."""
+    own = _of(causes, check)
+    if own.empty:
+        return ""
+    sure = int((own["doubts"].map(len) == 0).sum())
+    told = [count(sure, "cause")] if sure else []
+    told += [tell("{n} à confirmer", n=len(own) - sure)] if sure < len(own) else []
+    text = "<br>".join(told)
+    return f'<a href="#causes-{check}">{text}</a>' if linked else text
+
+
+def _of(causes: pd.DataFrame, check: str) -> pd.DataFrame:
+    return causes[[check in own for own in causes["checks"]]]
+
+
+def _in_doubt(domains: pd.DataFrame) -> str:
+    """Say that what is known of a list that is not to be relied on is what it says, and no more; or ""."""
+    if domains.empty or (domains[["listed", "state"]] != "unknown").any(axis=None):
+        return ""
+    text = "La liste est en doute : les autres lignes disent ce qui s’y lit, qui n’est peut-être plus vrai."
+    return f'<p class="limits aged">{tr(text)}</p>'
 
 
 def _reason(domains: pd.DataFrame, check: str) -> str:
-    """Say what decides most of the domains that are worst in a check, as HTML; "" where all are well."""
-    worst = next((r for r in ("fail", "warn", "unknown") if (domains[check] == r).any()), "")
-    whys = domains.loc[domains[check] == worst, "why"]
-    codes = Counter(code for why in whys for code in why.get(check, ()))
+    """Say what decides most of the domains that are at fault in a check, and of those unknown, as HTML."""
+    results = domains[check]
+    worst = next((r for r in ("fail", "warn") if (results == r).any()), "")
+    told = [_most(domains, check, result) for result in (worst, "unknown") if result]
+    told = [one for one in told if one]
+    if not told and len(domains) and (results == "ok").all():
+        told = [tr("Rien à signaler.")]
+    return "<br>".join(told)
+
+
+def _most(domains: pd.DataFrame, check: str, result: str) -> str:
+    """Say what decides most of the domains that have a result of a check; "" where nothing is said."""
+    codes = Counter(
+        code for why in domains.loc[domains[check] == result, "why"] for code in why.get(check, ())
+    )
     if not codes:
         return ""
     code, n = codes.most_common(1)[0]
-    if code in catalogue():
-        return f"{prose(title_of(code))} ({count(n, 'domaine')})"
-    words = reason(code)
-    if code in mail_causes():
-        words += f" ({count(n, 'domaine')})"
-    return prose(words[0].upper() + words[1:])
+    words = title_of(code) if code in catalogue() else reason(code)
+    return prose(f"{words[0].upper()}{words[1:]} ({count(n, 'domaine')})")
 
 
 def cause_list(causes: pd.DataFrame, *, name: str = "causes") -> Html:
@@ -176,21 +222,44 @@ def cause_list(causes: pd.DataFrame, *, name: str = "causes") -> Html:
     """
     if causes.empty:
         return cause_lines(causes)
-    return Html(cause_lines(causes).text + csv_link(causes, causes.head(CAUSES), name))
+    return Html(cause_lines(causes).text + csv_link(causes, causes.head(CAUSES), name) + by_check(causes))
 
 
-def cause_lines(causes: pd.DataFrame, title: Shown | None = None, operator: Shown | None = None) -> Html:
+def by_check(causes: pd.DataFrame, title: Shown | None = None, operator: Shown | None = None) -> str:
+    """Return the first ten causes of each check, folded, where the lines of `checks` lead; HTML."""
+    parts = []
+    for check in CHECKS:
+        own = _of(causes, check)
+        if own.empty:
+            continue
+        more = len(own) - CAUSES
+        rest = tell("<p>Et {n:autre}, dans le fichier de toutes les causes.</p>", n=more) if more > 0 else ""
+        told = f"{CHECK_NAMES[spoken()][check]}{tr(' : ')}{count(len(own), 'cause')}"
+        lines = cause_lines(own, title, operator, "causes of-check").text
+        parts.append(
+            f'<details class="folded"><summary>{typeset(told)}</summary>'
+            f'<div id="causes-{check}" tabindex="-1">{lines}{rest}</div></details>'
+        )
+    return f"<h3>{tr('Causes par vérification')}</h3>{''.join(parts)}" if parts else ""
+
+
+def cause_lines(
+    causes: pd.DataFrame,
+    title: Shown | None = None,
+    operator: Shown | None = None,
+    kind: str = "causes",
+) -> Html:
     """Show the first ten causes, titles and operators as these functions make them (links, say)."""
     if causes.empty:
         return Html('<p class="none">' + tr("Rien à corriger.") + "</p>")
     title, operator = title or _title, operator or _operator
     lines = [
         f'<li><div><p class="what">{badge(str(cause["severity"]))} {title(cause)}{_others(cause)}</p>'
-        f'<p class="who">{_who(cause, operator)}</p>{_observed(cause)}'
+        f'<p class="who">{_who(cause, operator)}</p>{_observed(cause)}{_doubt(cause)}'
         f"<p>{data(cause['remedy'], more='')}</p></div>{_weight(cause)}</li>"
         for cause in causes.head(CAUSES).to_dict("records")
     ]
-    return Html(f'<ol class="causes">{"".join(lines)}</ol>')
+    return Html(f'<ol class="{kind}">{"".join(lines)}</ol>')
 
 
 def _title(cause: Mapping[Any, Any]) -> str:
@@ -228,6 +297,18 @@ def _observed(cause: Mapping[Any, Any]) -> str:
         return ""
     wanted = f" – {tr('attendu :')} {data(cause['expected'], 160, '')}" if cause["expected"] else ""
     return f'<p class="seen">{data(cause["observed"], 160, "")}{wanted}</p>'
+
+
+def _doubt(cause: Mapping[Any, Any]) -> str:
+    """Say that a cause is not known to hold today, and on what it rests, of what age."""
+    if not cause["doubts"]:
+        return ""
+    words, days = [named(one, spoken()) for one in cause["doubts"]], cause["age_days"]
+    told = tell(
+        "À confirmer ; {n:~source|sources} en doute : {what}{age}.", n=len(words), what=listing(words),
+        age="" if pd.isna(days) else tell(" ({n:jour})", n=int(days)),
+    )  # fmt: skip
+    return f'<p class="doubt"><span aria-hidden="true">{MARKS["unknown"]}</span> {told}</p>'
 
 
 def _weight(cause: Mapping[Any, Any]) -> str:

@@ -40,6 +40,7 @@ from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.states import named, remedied, worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains
+from mssante_audit.verdicts.doubts import doubts
 from mssante_audit.whitelist.signature import Verdict
 
 SHOWN = 20
@@ -87,7 +88,8 @@ def space(told: TrustSpace) -> str:
     try:
         found = audit_all(told)
         rows = domains(told)
-        verdicts = states(rows).text + checks(rows, causes(found, told.audited)).text
+        todo = causes(found, told.audited, told.published, doubts(told, found, rows))
+        verdicts = states(rows).text + checks(rows, todo, linked=False).text
         failed = (found["rule"] == FAILED).sum()
         unmade = tell("{n:règle non évaluée|règles non évaluées}", n=failed)
         verdicts += f'<p class="limits">{unmade}</p>' if failed else ""

@@ -17,7 +17,7 @@ from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.report.findings import folded, where
-from mssante_audit.report.first import CAUSES, cause_lines
+from mssante_audit.report.first import CAUSES, by_check, cause_lines
 from mssante_audit.report.names import CERTIFICATE_CHANGES, CERTIFICATE_ORDERS
 from mssante_audit.report.tables import Cell, badge, data, prose, table, visible
 from mssante_audit.site.view import Domain, Operator, View, anchor_of
@@ -399,8 +399,11 @@ def causes_shown(links: Links, *, name: str = "causes") -> Shown:
         own = f'<a href="{links.root}{known.page}">{data(cause["operator"] or known.name)}</a>'
         return f"{own} ({dossier})" if dossier else own
 
-    shown = cause_lines(view.causes, lambda cause: links.rule(catalogue()[cause["rules"][0]]), operator)
-    return Shown(name, shown.text, view.causes, min(CAUSES, len(view.causes)))
+    def title(cause: Mapping[Any, Any]) -> str:
+        return links.rule(catalogue()[cause["rules"][0]])
+
+    html = cause_lines(view.causes, title, operator).text + by_check(view.causes, title, operator)
+    return Shown(name, html, view.causes, min(CAUSES, len(view.causes)))
 
 
 def csv_html(shown: Shown, stem: str) -> str:

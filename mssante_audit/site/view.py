@@ -30,6 +30,7 @@ from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.domains import domains
+from mssante_audit.verdicts.doubts import doubts
 from mssante_audit.verdicts.renewals import renewals
 
 _IDENTIFIER = re.compile(r"[0-9][0-9A-Z]{2,19}")
@@ -120,7 +121,8 @@ class View:
     @cached_property
     def causes(self) -> pd.DataFrame:
         """What is to be put right, in order."""
-        told = causes(self.findings, self.space.audited, self.space.published)
+        unsure = doubts(self.space, self.findings, self.domains)
+        told = causes(self.findings, self.space.audited, self.space.published, unsure)
         return told if self.space.show_contacts else told.assign(domain=list(map(unnamed, told["domain"])))
 
     @cached_property

@@ -1,11 +1,15 @@
-"""Every kind of page under axe, in Chromium: the site's, and the reports, wide and narrow."""
+"""Every kind of page under axe, in Chromium: wide and narrow, light and dark, in both languages."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from conftest import SAMPLE_AS_OF
 
+from mssante_audit.audits import audit_all, waived
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.write import write_dossiers
-from mssante_audit.report.run import find_notebooks
+from mssante_audit.report.run import find_notebooks, run_reports
+from mssante_audit.site.build import build_site
+from mssante_audit.space.trust import load_space
 from tests.browser.test_site import KINDS, page_of
 
 pytestmark = pytest.mark.browser
@@ -15,14 +19,20 @@ REPORTS = tuple(sorted({*find_notebooks((), resource("notebooks"))} - {"certific
 
 
 def violations(page):
-    """What axe finds against WCAG 2.2 AA and its best practices, and where."""
-    found = Axe().run(page).response
-    assert len(found["passes"]) > 10  # it did look
-    return [
-        (v["id"], v["impact"], node["target"], node["html"][:120])
-        for v in found["violations"]
-        for node in v["nodes"]
-    ]
+    """What axe finds against WCAG 2.2 AA and its best practices in either theme, all unfolded, and where."""
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    told = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found = Axe().run(page).response
+        assert len(found["passes"]) > 10  # it did look
+        told += [
+            (scheme, v["id"], v["impact"], node["target"], node["html"][:120])
+            for v in found["violations"]
+            for node in v["nodes"]
+        ]
+    page.emulate_media(color_scheme="light")
+    return told
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -36,7 +46,6 @@ def test_a_page_of_the_site(look, request, made, kind, width):
 def test_the_site_with_search_results_and_open_numbers(visit, sample_site):
     page = visit(sample_site.folder / "index.html").page
     page.get_by_role("searchbox").fill("ch")
-    page.locator("summary").click()
     assert page.locator("#resultats a").count() > 0
     assert violations(page) == []
 
@@ -58,6 +67,27 @@ def test_the_index_of_the_reports(look, sample_run, width):
 
 
 @pytest.fixture(scope="module")
+def english(tmp_path_factory):
+    """The English site of the sample, with its reports below ``rapports``."""
+    out, space = tmp_path_factory.mktemp("english"), load_space(as_of=SAMPLE_AS_OF)
+    run_reports(out=out / "reports", parameters={"as_of": SAMPLE_AS_OF, "lang": "en"})
+    more = {"waived": waived(space, language="en"), "told": None, "points": (), "language": "en"}
+    build_site(out / "site", space, audit_all(space, language="en"), reports=out / "reports", **more)
+    return out / "site"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        *(path for kind, path in KINDS.items() if kind != "operator"),
+        *(f"rapports/{name}.html" for name in REPORTS),
+    ],
+)
+def test_a_page_in_english(look, english, page):
+    assert violations(look(english / page).page) == []
+
+
+@pytest.fixture(scope="module")
 def dossiers(tmp_path_factory):
     out = tmp_path_factory.mktemp("dossiers")
     write_dossiers(out, parameters={"as_of": "2026-03-03"}, operators=["1679900001"])
@@ -76,4 +106,4 @@ def test_axe_sees_a_defect(visit, sample_site, tmp_path):
     broken.write_text(
         html.replace('<html lang="fr">', "<html>").replace('for="cherche"', ""), encoding="utf-8"
     )
-    assert {v[0] for v in violations(visit(broken).page)} >= {"html-has-lang", "label"}
+    assert {v[1] for v in violations(visit(broken).page)} >= {"html-has-lang", "label"}

@@ -213,6 +213,24 @@ def test_the_answer_is_on_the_first_screen(look, site, width, height):
         assert box["y"] + box["height"] <= height
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_the_verdict_comes_before_inputs_in_doubt_and_each_check_leads_to_its_causes(
+    visit, aged_site, width, height
+):
+    page = visit(aged_site.folder / "index.html", width, height).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for place in (page.locator(".lead"), page.locator(".states dl")):
+        box = place.bounding_box()
+        assert box["y"] + box["height"] <= height
+    expect(page.locator(".notice")).to_contain_text("observation du DNS")
+    for link in page.locator("table.checks a").all():
+        there = page.locator(link.get_attribute("href"))
+        expect(there).to_be_hidden()
+        link.click()
+        expect(there).to_be_in_viewport()
+        expect(there.locator(".doubt").first).to_contain_text("À confirmer")
+
+
 def test_a_phone_does_not_scroll_sideways(look, site, kind):
     page = look(page_of(site, kind), 390, 844).page
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -37,7 +37,7 @@ def test_the_report_counts_what_its_frames_hold(certificates_run: Run) -> None:
     assert (f"{over} domaines l’ont déjà perdu" in text) == (over > 1)
     assert "<script>window.pwned = 1</script>" in text
     blind = space.audited["domain"].nunique() - known["domain"].nunique()
-    assert f"Domaines inconnus{blind}" in text.replace("Domaines inconnus ", "Domaines inconnus")
+    assert f"Domaines jamais vus{blind}" in text.replace("vus ", "vus")
 
 
 def test_every_family_of_the_audit_has_its_section(certificates_run: Run) -> None:

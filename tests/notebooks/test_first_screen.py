@@ -34,6 +34,11 @@ def numbers(text: str) -> list[int]:
     return [int(n) for n in re.findall(r"\d+(?![\d,])(?! %)", text)]
 
 
+def causes_of(space):
+    found = ms.audit_all(space)
+    return ms.causes(found, space.audited, space.published, ms.doubts(space, found, ms.domains(space)))
+
+
 @pytest.fixture(params=["sample", "real"])
 def made(request):
     """Run, page and space of the overview."""
@@ -48,7 +53,7 @@ def made(request):
 def test_every_number_of_the_first_screen_is_that_of_its_frame(made) -> None:
     _, page, space = made
     domains = ms.domains(space)
-    causes = ms.causes(ms.audit_all(space), space.audited, space.published)
+    causes = causes_of(space)
     held = {state: domains[domains["state"] == state] for state in ("well", "risk", "broken", "unknown")}
     counts = [len(own) for own in held.values()]
     assert sum(counts) == len(domains) == space.audited["domain"].nunique()
@@ -73,26 +78,85 @@ def test_every_number_of_the_first_screen_is_that_of_its_frame(made) -> None:
 def test_every_line_of_the_checks_adds_up_and_is_that_of_its_frame(made) -> None:
     _, page, space = made
     domains = ms.domains(space)
-    causes = ms.causes(ms.audit_all(space), space.audited, space.published)
+    causes = causes_of(space)
     rows = page.xpath("//table[@class='checks']/tbody/tr")
     assert [row.findtext("th") for row in rows] == list(CHECK_NAMES["fr"].values())
     for check, row in zip(CHECKS, rows, strict=True):
-        _, told, why, weight = (plain(cell) for cell in row)
-        results = domains[check].value_counts()
-        expected = [int(results[r]) for r in ("ok", "warn", "fail", "unknown") if r in results]
-        assert numbers(told) == expected
-        assert sum(numbers(told)) == len(domains)
-        own = sum(any(rule(code).check == check for code in codes) for codes in causes["rules"])
-        assert numbers(weight) == ([own] if own else [])
-        for part in re.findall(r"\((\d+) domaines?\)$", why):
-            worst = next(result for result in ("fail", "warn", "unknown") if result in results)
-            codes = domains.loc[domains[check] == worst, "why"].map(lambda told, c=check: told[c])
-            assert int(part) == max(codes.explode().value_counts())
+        _, _, why, weight = (plain(cell) for cell in row)
+        held = [domains[domains[check] == result] for result in ("ok", "warn", "fail", "unknown")]
+        held = [own for own in held if len(own)]
+        assert [int(plain(b)) for b in row.xpath("td//li/b")] == [len(own) for own in held]
+        assert sum(map(len, held)) == len(domains)
+        boxes = [int(own["mailboxes"].sum()) for own in held] if space.published is not None else []
+        assert [numbers(plain(small)) for small in row.xpath("td//li/small")] == [[n] for n in boxes]
+        own = causes[[check in decided for decided in causes["checks"]]]
+        assert sum(numbers(weight)) == len(own)
+        results = set(domains[check])
+        worst = [r for r in ("fail", "warn") if r in results][:1] + ["unknown"] * ("unknown" in results)
+        whys = [domains.loc[domains[check] == result, "why"] for result in worst]
+        told = [max(own.map(lambda why, c=check: why[c]).explode().value_counts()) for own in whys]
+        assert [int(n) for n in re.findall(r"\((\d+) domaines?\)", why)] == told
+        assert bool(why) == bool(len(domains))
+
+
+def test_each_check_leads_to_its_causes_on_the_page(made) -> None:
+    _, page, space = made
+    causes = causes_of(space)
+    for check, row in zip(CHECKS, page.xpath("//table[@class='checks']/tbody/tr"), strict=True):
+        own = causes[[check in decided for decided in causes["checks"]]]
+        links = row.xpath("td/a/@href")
+        assert links == ([f"#causes-{check}"] if len(own) else [])
+        for link in links:
+            (there,) = page.xpath(f"//details/div[@id='{link[1:]}']")
+            assert sum(numbers(plain(there.getprevious()))) == len(own)
+            assert len(there.xpath("ol/li")) == min(CAUSES, len(own))
+            rest = len(own) - CAUSES
+            assert [numbers(plain(p)) for p in there.findall("p")] == ([[rest]] if rest > 0 else [])
+
+
+def test_what_an_old_observation_shows_comes_last_with_its_age() -> None:
+    limits = ms.Thresholds(observation_max_age_days=3)
+    space = ms.load_space(as_of="2026-03-08T06:00:00Z", thresholds=limits)
+    assert {one.name: one.age_days for one in space.states if one.doubtful} == {"dns": 6, "tls": 5}
+    causes, domains = causes_of(space), ms.domains(space)
+    aged = causes["doubts"].map(len) > 0
+    assert aged.is_monotonic_increasing  # what is known to hold comes first
+    assert {"delegation_vs_redirection", "certificates"} == {
+        rule(codes[0]).audit for codes in causes.loc[aged, "rules"]
+    }
+    assert not {"delegation_vs_redirection", "certificates"} & {
+        rule(codes[0]).audit for codes in causes.loc[~aged, "rules"]
+    }
+    assert set(causes.loc[aged, "age_days"]) == {6}
+    text = lxml_html.fromstring(ms.cause_list(causes).text)
+    shown = [plain(one) for one in text.xpath("//div[@id='causes-mail']/ol/li//p[@class='doubt']")]
+    told = causes[["mail" in decided for decided in causes["checks"]]]
+    assert len(shown) == min(CAUSES, sum(told["doubts"].map(len) > 0)) > 0
+    assert all("observation du DNS" in one and "(6 jours)" in one for one in shown)
+    line = lxml_html.fromstring(ms.checks(domains, causes).text).xpath("//tbody/tr[th='Messagerie']/td")[2]
+    assert plain(line) == f"{len(told)} à confirmer"
+    assert typeset(rule(causes["rules"].iloc[0][0]).title_fr) in ms.answer(domains, causes).text
+    old = causes[aged]
+    assert f"{len(old)} causes restent à confirmer" in plain_text(ms.answer(domains, old).text)
+
+
+def test_a_domain_whose_own_answer_is_too_old_is_in_doubt_beside_a_fresh_one() -> None:
+    space = ms.load_space(as_of=SAMPLE_AS_OF)
+    found, domains = ms.audit_all(space), ms.domains(space)
+    assert ms.doubts(space, found, domains) == {}
+    one = domains.loc[domains["dns"] == "fail", "domain"].iloc[0]
+    domains.loc[domains["domain"] == one, "why"] = [{"receives": ["too-old"]}]
+    domains.loc[domains["domain"] == one, "observed_at"] = pd.Timestamp("2026-02-01", tz="UTC")
+    unsure = ms.doubts(space, found, domains)
+    assert unsure
+    told = found[found["fingerprint"].isin(unsure)]
+    assert set(told["domain"]) == {one}
+    assert list(unsure.values()) == [{"dns": 30}] * len(told)
 
 
 def test_the_causes_shown_are_the_first_ten_and_the_file_has_all(made) -> None:
     _, page, space = made
-    causes = ms.causes(ms.audit_all(space), space.audited, space.published)
+    causes = causes_of(space)
     items = page.xpath("//ol[@class='causes']/li")
     assert len(items) == min(CAUSES, len(causes)) == CAUSES
     for item, cause in zip(items, causes.to_dict("records"), strict=False):

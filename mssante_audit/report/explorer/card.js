@@ -6,7 +6,10 @@ const contacts = (title, places) => element("p", {}, `${title}${words.colon}`,
 const asked = (row) => {
   const told = rows.findings[row].map((at) => data.findings[at]).filter(([, , asks]) => asks);
   const own = new Set(), manager = new Set();
-  for (const finding of told) (rules[finding[0]][1] ? manager : own).add(texts[finding[7]]);
+  for (const [code, , , , , , , remedy, doubt] of told) {
+    const unsure = texts[doubt] && ` (${say("doubt", { what: texts[doubt] })})`;
+    (rules[code][1] ? manager : own).add(texts[remedy] + unsure);
+  }
   // What stops mail where no finding says so: the causes have what to do about them.
   const decided = new Set(told.map(([code]) => rules[code][2]));
   const unsaid = reasonsOf(row, [1, 2]).filter(([check]) => !decided.has(check));
@@ -16,10 +19,10 @@ const asked = (row) => {
   for (const [, code] of unsaid) if (!rules[code] && codes[code][1]) own.add(codes[code][1]);
   return [[...own], [...manager]];
 };
-const findingOf = ([code, severity, , observed, expected, since, domains]) => {
+const findingOf = ([code, severity, , observed, expected, since, domains, , doubt]) => {
   const at = facet.severity.values.indexOf(severity);
   const more = [texts[expected] && say("expected", { what: texts[expected] }), texts[since] && say("since", { day: day(texts[since]) }),
-    domains > 1 && count("shared", domains)].filter(Boolean);
+    domains > 1 && count("shared", domains), texts[doubt] && say("doubt", { what: texts[doubt] })].filter(Boolean);
   return [element("b", {}, rules[code][0]), ` (${words.values.severity[at]})`, element("br"), bdi(texts[observed]),
     ...(more.length ? [element("small", {}, bdi(more.join(words.semicolon)))] : [])];
 };

@@ -8,22 +8,26 @@ persons are masked unless the space shows contacts.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.french import typeset
+from mssante_audit.base.language import count, listing, speaking
 from mssante_audit.base.markup import visible
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
+from mssante_audit.findings.causes import Doubts
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.words import sentence
+from mssante_audit.space.states import named
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.values.person import Person, masks, unnamed
 from mssante_audit.verdicts.checks import RECEIVES, RESULTS, STATES
 from mssante_audit.verdicts.domains import domains_touched
+from mssante_audit.verdicts.doubts import doubts
 from mssante_audit.verdicts.presented import expiries
 from mssante_audit.verdicts.renewals import renewals
 from mssante_audit.verdicts.words import causes, reason
@@ -91,7 +95,8 @@ def explorer_data(
         ordered = ordered.assign(operator=list(map(unnamed, ordered["operator"])))
         called = list(map(unnamed, names))
     whys, texts = _Once(), _Once()
-    touching, told = _findings(space, findings, set(names), texts, language)
+    unsure = doubts(space, findings, domains)
+    touching, told = _findings(space, findings, unsure, set(names), texts, language)
     rows: dict[str, list[Any]] = {
         "domain": [visible(name) for name in called],
         "description": _descriptions(listed, names),
@@ -205,12 +210,17 @@ def _contacts(
 
 
 def _findings(
-    space: TrustSpace, findings: pd.DataFrame, names: set[str], texts: _Once, language: str
+    space: TrustSpace,
+    findings: pd.DataFrame,
+    unsure: Doubts,
+    names: set[str],
+    texts: _Once,
+    language: str,
 ) -> tuple[dict[str, list[int]], list[list[Any]]]:
     """Return the findings that touch each domain, and of each that touches one what is said of it.
 
     That is its rule, its severity, whether it asks for something, what is observed and expected, since when,
-    how many domains it touches, and its remedy.
+    how many domains it touches, its remedy, and the inputs in doubt where it is not known to hold.
     """
     touching: defaultdict[str, list[int]] = defaultdict(list)
     told: list[list[Any]] = []
@@ -231,9 +241,18 @@ def _findings(
                 texts(finding["first_seen"][:10]),
                 finding["domains"],
                 texts(visible(_ours(sentence(rule, "remedy", finding["facts"], language), language))),
+                texts(_in_doubt(unsure.get(finding["fingerprint"], {}), language)),
             ]
         )
     return touching, told
+
+
+def _in_doubt(ages: Mapping[str, int | None], language: str) -> str:
+    with speaking(language):
+        told = [
+            named(n, language) + (f" ({count(d, 'jour')})" if d is not None else "") for n, d in ages.items()
+        ]
+        return listing(told)
 
 
 def _codes(codes: Iterable[str], language: str) -> dict[str, list[str]]:

@@ -1,0 +1,607 @@
+"""Every number of every lead, figure, caption and reading of the sample's reports, from the page's data.
+
+A page's data are the rows of its files (CSV inside the page) and what its charts draw; what neither has is
+taken from the frames. A sentence with a number that nothing here recomputes fails.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+import pytest
+from conftest import SAMPLE_AS_OF
+from lxml import html as lxml_html
+
+import mssante_audit as ms
+from mssante_audit.base.french import MONTHS, NARROW, NBSP, typeset
+from mssante_audit.findings.registry import catalogue
+from mssante_audit.report.charts import tile_places
+from mssante_audit.values.identifiers import DEPARTMENTS
+
+pytestmark = pytest.mark.usefixtures("sample_run")
+REPORTS = (
+    "overview", "certificates", "changes", "declarations", "delegation_vs_redirection", "dn_consistency",
+    "stale_contacts",
+)  # fmt: skip
+STATES = ("well", "risk", "broken", "unknown")
+
+
+def plain(text: str) -> str:
+    return " ".join(text.replace(f"{NARROW};", " ;").replace(NARROW, "").replace(NBSP, " ").split())
+
+
+def share(n: int, whole: int) -> str:
+    return plain(str(ms.percent(n, whole)))
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report, and what it was made of."""
+
+    name: str
+    root: lxml_html.HtmlElement
+    space: ms.TrustSpace
+
+    def csv(self, name: str) -> pd.DataFrame:
+        (link,) = self.root.xpath(f"//a[@download='{name}.csv']/@href")
+        text = base64.b64decode(link.partition(",")[2]).decode("utf-8-sig")
+        return pd.read_csv(io.StringIO(text), dtype={"operator_id": "str"})
+
+    def drawn(self, title: str) -> list[tuple[str, str]]:
+        """What a chart says that it draws, by name, in its order."""
+        for figure in self.root.iter("figure"):
+            if plain("".join(figure.xpath("p[@class='title']//text()"))) == title:
+                (alt,) = figure.xpath(".//@aria-label")
+                told = plain(alt).removesuffix(".").split(title, 1)[1].lstrip(". ")
+                return [
+                    (name, held) for name, _, held in (one.rpartition(" : ") for one in told.split(" ; "))
+                ]
+        raise LookupError(title)
+
+    def counts(self, title: str) -> Counter[str]:
+        """How much a chart draws in all for each name."""
+        held: Counter[str] = Counter()
+        for name, told in self.drawn(title):
+            held[name] += sum(map(int, re.findall(r"(?<![\d,(])\d+(?![\d,]*%)(?! %)", told)))
+        return held
+
+    @cached_property
+    def found(self) -> pd.DataFrame:
+        """The findings of the page, of all its files."""
+        names = self.root.xpath("//a[contains(@download, '-table.csv')]/@download")
+        return pd.concat([self.csv(name.removesuffix(".csv")) for name in names], ignore_index=True)
+
+    @cached_property
+    def todo(self) -> pd.DataFrame:
+        return self.found[(self.found["severity"] != "info") & (self.found["confidence"] != "hint")]
+
+    @cached_property
+    def grave(self) -> pd.DataFrame:
+        return self.todo[self.todo["severity"].isin(["critical", "error"])]
+
+    def touched(self, found: pd.DataFrame) -> int:
+        """How many listed domains findings touch, by their rows (`evidence` is cut: by their fingerprint)."""
+        every = ms.audit_all(self.space)
+        return ms.touched(every[every["fingerprint"].isin(found["fingerprint"])], self.space.audited)
+
+    @property
+    def entries(self) -> pd.DataFrame:
+        return self.space.audited
+
+    @property
+    def whole(self) -> int:
+        return self.entries["domain"].nunique()
+
+    @cached_property
+    def domains(self) -> pd.DataFrame:
+        return ms.domains(self.space)
+
+
+@pytest.fixture(scope="module", params=REPORTS)
+def page(request, sample_run) -> Page:
+    root = lxml_html.fromstring((sample_run.out / f"{request.param}.html").read_text(encoding="utf-8"))
+    return Page(request.param, root, ms.load_space(as_of=SAMPLE_AS_OF))
+
+
+Expected = Callable[[Page], list[object]]
+SENTENCES: dict[tuple[str, ...], list[tuple[str, Expected]]] = {}
+
+
+def says(pattern: str, *names: str) -> Callable[[Expected], Expected]:
+    """Tell how the groups of a sentence of some reports are recomputed."""
+
+    def keep(expected: Expected) -> Expected:
+        SENTENCES.setdefault(names, []).append((pattern, expected))
+        return expected
+
+    return keep
+
+
+N, P = r"(\d+)", r"([\d,]+ ?%)"
+
+
+@says(
+    rf"{N} domaines sur {N} \({P}\) sont en ordre dans ce qui a été vérifié ; {N} à risque, {N} en défaut\.",
+    "overview",
+)
+def _(page: Page) -> list[object]:
+    states = page.domains["state"].value_counts()
+    well, risk, broken, unknown = (int(states.get(state, 0)) for state in STATES)
+    assert unknown == 0
+    return [well, page.whole, share(well, page.whole), risk, broken]
+
+
+@says(rf"À traiter d’abord : .+ \({N} domaines, {N} boîtes\)\.", "overview")
+def _(page: Page) -> list[object]:
+    first = page.csv("causes").iloc[0]
+    return [first["domains"], first["mailboxes"]]
+
+
+@says(
+    rf"« (.+) » compte le plus de constats à traiter : {N} sur {N}\. Erreurs et défauts "
+    rf"critiques : {N} sur {N} dans « (.+) »\.",
+    "overview",
+)
+def _(page: Page) -> list[object]:
+    held = {
+        name: Counter({kind: int(n) for n, kind in re.findall(r"(\d+) (crit|err|avert)\.", told)})
+        for name, told in page.drawn("Constats à traiter, par famille de règles et par gravité")
+    }
+    asks = ms.actionable(ms.audit_all(page.space))
+    families = asks["rule"].map(lambda code: plain(typeset(catalogue()[code].family))).value_counts()
+    assert {name: own.total() for name, own in held.items()} == families.to_dict()
+    first = max(held, key=lambda name: held[name].total())
+    grave = {name: own["crit"] + own["err"] for name, own in held.items()}
+    worst = max(held, key=grave.__getitem__)
+    return [first, held[first].total(), len(asks), grave[worst], sum(grave.values()), worst]
+
+
+@says(
+    rf"Les {N} premiers opérateurs portent {P} des {N} domaines ; le premier, (.+), en porte {N} \({P}\)\.",
+    "overview",
+)
+def _(page: Page) -> list[object]:
+    drawn = page.counts("Nombre de domaines par opérateur")
+    first, most = next(iter(drawn.items()))
+    names = list(drawn)[:3]
+    own = page.entries["operator"].isin(names)
+    assert page.entries.loc[own].groupby("operator")["domain"].nunique().to_dict() == {
+        n: drawn[n] for n in names
+    }
+    return [
+        3,
+        share(page.entries.loc[own, "domain"].nunique(), page.whole),
+        page.whole,
+        first,
+        most,
+        share(most, page.whole),
+    ]
+
+
+@says(
+    rf"En tête : (.+) ; {N} départements sans aucun domaine ; {N} domaine sans département connu\.",
+    "overview",
+)
+def _(page: Page) -> list[object]:
+    drawn = page.counts("Domaines par département")
+    top = ", ".join(f"{name} : {n}" for name, n in list(drawn.items())[:3])
+    located = page.entries[page.entries["department"] != ""]
+    shown = {
+        f"{DEPARTMENTS[c]} ({c})": n for c, n in located.groupby("department")["domain"].nunique().items()
+    }
+    assert drawn == shown
+    empty = len(tile_places().keys() - set(located["department"]))
+    return [top, empty, page.whole - located["domain"].nunique()]
+
+
+@says(rf"{N} lignes sur {N} \({P}\) portent une date de plus de 2 ans\.", "overview", "stale_contacts")
+def _(page: Page) -> list[object]:
+    drawn = page.counts("Lignes par âge de DateMAJ")
+    old = drawn["de 2 ans à 4 ans"] + drawn["4 ans et plus"]
+    assert sum(drawn.values()) == len(page.entries)
+    return [old, len(page.entries), share(old, len(page.entries))]
+
+
+@says(
+    rf".*Ici, {N} lignes portent une date postérieure à celle de la liste, et {N} lignes "
+    rf"portent la même heure, (\S+)\. .*",
+    "overview", "stale_contacts",
+)  # fmt: skip
+def _(page: Page) -> list[object]:
+    dates = page.entries["updated_at"]
+    times = Counter(dates.dropna().dt.strftime("%H:%M:%S"))
+    (time, same), *_ = times.most_common(1)
+    return [int((dates > page.space.whitelist.generated_at).sum()), same, time]
+
+
+@says(rf"Chaque audit a eu les données qu’il lui faut\. {N} constats portent sur des noms .*", "overview")
+def _(page: Page) -> list[object]:
+    found = ms.audit_all(page.space)
+    return [int(((found["domains"] > 0) & ~found["domain"].isin(page.entries["domain"])).sum())]
+
+
+@says(
+    rf"{N} domaines perdent leur dernier certificat d’ici {N} jours, à partir du (.+)\. {N} "
+    rf"domaine l’a déjà perdu\. "
+    rf"{N} domaines sur {N} sont touchés par une erreur ou un défaut critique de certificat\.",
+    "certificates",
+)
+def _(page: Page) -> list[object]:
+    ends = page.csv("expiries").dropna(subset="falling")
+    soon = ends[ends["days"].between(0, 59)]
+    names = set(" ".join(soon["falling"]).split())
+    over = set(" ".join(ends.loc[ends["days"] < 0, "falling"]).split())
+    first = pd.Timestamp(soon["until"].min())
+    days = [len(names), 60, f"{first.day} mars {first.year}", len(over)]
+    return [*days, page.touched(page.grave), page.whole]
+
+
+@says(
+    rf"{N} domaines ont un certificat dont la fin est connue et que nul autre ne relaie ; {N} "
+    rf"le perdent en (.+), le premier mois montré\.",
+    "certificates",
+)
+def _(page: Page) -> list[object]:
+    drawn = page.counts("Domaines sans autre certificat, par mois d’échéance")
+    months = page.csv("months")
+    own = (
+        months.groupby(months["month"].str[3:] + months["month"].str[:2], sort=True)["domains"].sum().tolist()
+    )
+    assert own == list(drawn.values())  # one certificate a domain in the sample
+    first, n = next(iter(drawn.items()))
+    return [sum(own), n, first]
+
+
+@says(rf"{N} domaines dont un serveur n’a pas montré son certificat", "certificates")
+def _(page: Page) -> list[object]:
+    served = page.csv("unseen")
+    shown = page.root.xpath("//table[@id='unseen']/tbody/tr/td[1]")
+    names = {plain(cell.text_content()) for cell in shown}
+    assert names <= set(served["domain"])
+    return [len(names)]
+
+
+@says(rf"{N} noms à comparer, ce qui diffère est souligné", "certificates")
+def _(page: Page) -> list[object]:
+    return [len(page.csv("names"))]
+
+
+@says(rf"(.+), entre le (.+) et le (.+)\. {N} autres événements sur la période\.", "changes")
+def _(page: Page) -> list[object]:
+    events = page.csv("events")
+    kept = events[events["Nature"].str.startswith("Domaines passés")]
+    first = kept.sort_values("Domaines", ascending=False).iloc[0]
+    start, end = (pd.Timestamp(first[name]) for name in ("Depuis celle du", "Liste du"))
+    return [plain(first["Événement"]), day(start), day(end), len(events) - 1]
+
+
+def day(at: pd.Timestamp) -> str:
+    return f"{'1er' if at.day == 1 else at.day} {MONTHS[at.month - 1]} {at.year}"
+
+
+@says(
+    rf"{N} domaines dans la dernière liste, {N} dans celle du (.+) ; {N} événements en {N} "
+    rf"listes, le plus \({N}\) dans celle du (.+)\.",
+    "changes",
+)
+def _(page: Page) -> list[object]:
+    titles = [plain(t) for t in page.root.xpath("//figure[1]//title/text()")]
+    drawn = [one.rsplit(" : ", 1) for one in titles]
+    half = len(drawn) // 2
+    sizes, events = ([(name, int(n)) for name, n in part] for part in (drawn[:half], drawn[half:]))
+    told = page.csv("events")["Liste du"].map(lambda text: day(pd.Timestamp(text))).value_counts()
+    assert {name: n for name, n in events if n} == told.to_dict()
+    name, most = max(events, key=lambda one: one[1])
+    first, last = sizes[0], sizes[-1]
+    assert (
+        last[1] == page.whole + page.space.entries.query("is_audit_entry")["domain"].nunique() or last[1] > 0
+    )
+    return [last[1], first[1], first[0], sum(n for _, n in events), half, most, name]
+
+
+@says(rf"{N} événements, les derniers d’abord", "changes")
+def _(page: Page) -> list[object]:
+    return [len(page.csv("events"))]
+
+
+@says(rf"{N} domaines ont changé d’opérateur ; le plus grand flux, (.+), en porte {N}\.", "changes")
+def _(page: Page) -> list[object]:
+    moved = page.csv("moved")
+    flows = (moved["before"] + " → " + moved["after"]).value_counts()
+    return [len(moved), flows.index[0], flows.iloc[0]]
+
+
+@says(rf"D’une liste à la suivante, {P} des domaines changent en moyenne, dates mises à part\.", "changes")
+def _(page: Page) -> list[object]:
+    touched = page.counts("Domaines touchés d’une liste à la suivante")
+    titles = [plain(t) for t in page.root.xpath("//figure[1]//title/text()")]
+    sizes = [int(one.rsplit(" : ", 1)[1]) for one in titles[: len(titles) // 2]]
+    shares = [n / size for n, size in zip(touched.values(), sizes, strict=False)]
+    return [share(round(1000 * sum(shares) / len(shares)), 1000)]
+
+
+@says(rf"{N} domaines sur {N} sont apparus depuis que l’archive existe ; .*", "changes")
+def _(page: Page) -> list[object]:
+    *known, older = page.counts("Domaines par âge constaté").values()
+    return [sum(known), sum(known) + older]
+
+
+@says(rf"(\D+) : {N} changements?", "changes")
+def _(page: Page) -> list[object]:
+    return []  # compared with the rows of its own file: `test_every_table_has_as_many_rows_as_it_says`
+
+
+@says(
+    rf"{N} domaine retiré reste dans la liste ; {N} domaines déclarés n’y sont pas, {N} "
+    rf"domaines listés sont sans déclaration\.",
+    "declarations",
+)
+def _(page: Page) -> list[object]:
+    counts = page.csv("statuses")["status"].value_counts()
+    return [counts[name] for name in ("withdrawn-listed", "not-listed", "not-declared")]
+
+
+@says(rf"{N} domaines sur {N} \({P}\) sont listés comme déclaré\.", "declarations")
+def _(page: Page) -> list[object]:
+    counts = page.csv("statuses")["status"].value_counts()
+    drawn = page.counts("Domaines par statut")
+    assert sorted(drawn.values()) == sorted(counts)
+    fine = counts["as-declared"]
+    return [fine, counts.sum(), share(fine, counts.sum())]
+
+
+@says(
+    rf"{N} domaines reçoivent les messages, {N} sont à risque, {N} ne les reçoivent pas, {N} est inconnu\. "
+    rf"En boîtes publiées : {N}, {N}, {N} et {N}\.",
+    "delegation_vs_redirection",
+)
+def _(page: Page) -> list[object]:
+    mail = page.csv("unobserved").groupby("receives")["mailboxes"].agg(["size", "sum"])
+    order = ["yes", "degraded", "no", "unknown"]
+    return [*mail["size"][order], *mail["sum"][order]]
+
+
+@says(rf"{N} domaines? où des messages se perdent ou peuvent se perdre", "delegation_vs_redirection")
+def _(page: Page) -> list[object]:
+    lost = page.csv("lost")
+    assert page.csv("causes")["Domaines"].sum() == len(lost)
+    return [len(lost)]
+
+
+@says(rf"{N} domaines? dont on ne sait pas si les messages arrivent", "delegation_vs_redirection")
+def _(page: Page) -> list[object]:
+    return [int((page.csv("unobserved")["receives"] == "unknown").sum())]
+
+
+@says(
+    rf"{N} \({P}\) des {N} domaines observés sont délégués, {N} \({P}\) redirigés\.",
+    "delegation_vs_redirection",
+)
+def _(page: Page) -> list[object]:
+    drawn = page.counts("Domaines par méthode en service")
+    declared = page.csv("methods-declared")
+    assert declared["total"].sum() == sum(drawn.values()) == page.whole
+    assert drawn == {name: declared[name].sum() for name in drawn}
+    seen = sum(n for name, n in drawn.items() if name != "non observé")
+    delegated = drawn["délégué"] + drawn["dans une zone déléguée"]
+    redirected = drawn["redirigé"]
+    return [delegated, share(delegated, seen), seen, redirected, share(redirected, seen)]
+
+
+@says(rf"{N} opérateurs sur {N} emploient plusieurs méthodes\.", "delegation_vs_redirection")
+def _(page: Page) -> list[object]:
+    drawn = page.drawn("Domaines par opérateur et par méthode")
+    mixed = sum(len(told.split(",")) > 1 for _, told in drawn)
+    return [mixed, len(drawn)]
+
+
+def hosts_of(page: Page, title: str, kind: str) -> list[object]:
+    first, n = next(iter(page.counts(title).items()))
+    alone = ms.hosts(page.space, kind).groupby("domain")["host"].agg(set)
+    return [first, n, share(n, page.whole), sum(hosts == {first} for hosts in alone)]
+
+
+SERVER = rf"(\S+), porte {N} domaines \({P}\), dont {N} sans autre serveur : .*"
+
+
+@says(f"Le premier serveur de noms, {SERVER}", "delegation_vs_redirection")
+def _(page: Page) -> list[object]:
+    return hosts_of(page, "Domaines par serveur de noms", "NS")
+
+
+@says(f"Le premier serveur de messagerie, {SERVER}", "delegation_vs_redirection")
+def _(page: Page) -> list[object]:
+    return hosts_of(page, "Domaines par serveur de messagerie", "MX")
+
+
+@says(
+    rf"{N} domaines sur {N} \({P}\) sont touchés par une erreur ou un défaut critique\. "
+    rf"Le plus grave : (.+), {N} constats?, {N} domaines?\.",
+    "dn_consistency", "stale_contacts",
+)  # fmt: skip
+def _(page: Page) -> list[object]:
+    n, first = page.touched(page.grave), page.root.xpath("string(//p[@class='lead']/strong[2])")
+    worst = page.todo[page.todo["rule"].map(lambda code: plain(ms.title_of(code))) == plain(first)]
+    assert worst["severity"].iloc[0] == page.grave["severity"].mode()[0]
+    return [n, page.whole, share(n, page.whole), plain(first), len(worst), page.touched(worst)]
+
+
+@says(
+    rf"« (.+) » compte le plus de constats à traiter : {N} sur {N}\. {N} constats sont une "
+    rf"erreur ou un défaut critique\. "
+    rf"{N} règles se sont déclenchées, dont {N} sont montrées\.",
+    "dn_consistency", "stale_contacts", "delegation_vs_redirection",
+)  # fmt: skip
+def _(page: Page) -> list[object]:
+    rules = page.todo["rule"].value_counts()
+    titles = {plain(ms.title_of(code)): n for code, n in rules.items()}
+    drawn = page.counts("Constats à traiter, par règle")
+    assert {name: titles[name] for name in drawn} == drawn
+    first = page.root.xpath("string(//figure[p='Constats à traiter, par règle']//figcaption/bdi)")
+    assert titles[plain(first)] == rules.max()
+    return [plain(first), rules.max(), len(page.todo), len(page.grave), len(rules), len(drawn)]
+
+
+@says(
+    rf"{N} nom de certificat porte {N} domaines ou plus sans autre certificat, {P} des domaines en tout ; "
+    rf"si le premier, (\S+), expire, {N} domaines tombent\.",
+    "dn_consistency",
+)
+def _(page: Page) -> list[object]:
+    drawn = page.counts("Domaines sans autre certificat, par nom (CN)")
+    many = {name: n for name, n in drawn.items() if n >= 50}
+    first, most = next(iter(drawn.items()))
+    return [len(many), 50, share(sum(many.values()), page.whole), first, most]
+
+
+@says(
+    rf"(.+) compte le plus de constats à traiter, {N} sur {N} ; les {N} premiers, {P} d’eux\.",
+    "stale_contacts",
+)
+def _(page: Page) -> list[object]:
+    named = page.todo.dropna(subset="operator_id")
+    held = named.groupby("operator")["fingerprint"].size().sort_values(ascending=False)
+    drawn = page.counts("Constats à traiter, par opérateur et par gravité")
+    assert drawn == held.to_dict()
+    return [next(iter(drawn)), held.max(), len(named), len(drawn), share(sum(drawn.values()), len(named))]
+
+
+def known(page: Page) -> list[tuple[str, Expected]]:
+    return [one for names, own in SENTENCES.items() if page.name in names for one in own]
+
+
+def told(page: Page) -> list[str]:
+    """The sentences of a page that have a number: leads, readings, captions, cautions and limits."""
+    where = (
+        "//p[@class='lead']|//figcaption|//p[@class='caution']|//p[@class='limits']|"
+        "//table[not(@id='parameters')]/caption"
+    )
+    texts = [plain(one.text_content()) for one in page.root.xpath(where)]
+    return [text for text in texts if re.search(r"\d", text)]
+
+
+def test_every_number_of_every_sentence_is_that_of_the_pages_own_data(page: Page) -> None:
+    sentences = told(page)
+    assert sentences
+    for text in sentences:
+        rest = text
+        while rest:
+            held = [(re.match(pattern, rest), expected) for pattern, expected in known(page)]
+            held = [(match, expected) for match, expected in held if match]
+            assert held, f"nothing recomputes: {rest}"
+            match, expected = held[0]
+            if wanted := expected(page):
+                assert list(match.groups()) == [str(one) for one in wanted], rest
+            rest = rest[match.end() :].strip()
+
+
+def test_every_table_has_as_many_rows_as_it_says(page: Page) -> None:
+    links = page.root.xpath("//p[@class='csv']")
+    assert links
+    for one in links:
+        text, hrefs = plain(one.text_content()), one.xpath("a[contains(@href, 'text/csv')]/@href")
+        for href in hrefs:
+            rows = len(
+                pd.read_csv(io.BytesIO(base64.b64decode(href.partition(",")[2])), encoding="utf-8-sig")
+            )
+            stated = re.search(r"Télécharger (?:les (\d+) lignes|la ligne)", text)
+            assert int(stated[1] or 1) == rows
+            if cut := re.match(r"(?:Les (\d+) premières lignes|La première ligne) sur (\d+)", text):
+                assert int(cut[2]) == rows > int(cut[1] or 1)
+    for table in page.root.xpath("//table[@data-rows]"):
+        assert len(table.xpath("tbody/tr")) == int(table.get("data-rows"))
+        caption = plain("".join(table.xpath("caption//text()")))
+        if match := re.fullmatch(r"\D+ : (\d+) changements?", caption):
+            assert int(match[1]) == len(page.csv(table.get("id")))
+
+
+FIGURES: dict[str, Callable[[Page], dict[str, list[object]]]] = {
+    "overview": lambda page: {
+        "Domaines": [page.whole, len(page.entries)],
+        "Opérateurs": [page.entries["operator_id"].nunique()],
+        "Certificats": [page.entries["dn_key"].nunique(), page.entries["dn"].nunique()],
+        "Départements": [len(page.counts("Domaines par département"))],
+        "Âge de la liste": [0, 2, 2026],
+    },
+    "certificates": lambda page: {
+        "Domaines bientôt sans certificat": [int(_soon(page)["falling"].str.split().map(len).sum()), 60],
+        "Boîtes publiées de ces domaines": [int(_soon(page)["mailboxes"].sum())],
+        "Domaines touchés": [page.touched(page.todo), page.whole],
+        "Domaines jamais vus": [(blind := _blind(page)), share(blind, page.whole)],
+    },
+    "changes": lambda page: {
+        "Listes": [len(page.root.xpath("//figure[1]//title")) // 2, 1, 2025, 2, 2026],
+        "Domaines ajoutés": [len(page.csv("added"))],
+        "Domaines retirés": [len(page.csv("removed"))],
+        "Changés d’opérateur": [len(page.csv("moved"))],
+        "Événements": [len(page.csv("events"))],
+        "Lignes redatées": [len(page.csv("restamped"))],
+    },
+    "declarations": lambda page: {
+        "Déclarations": [
+            len(page.space.declarations.declarations),
+            int(page.csv("statuses")["evidence"].notna().sum()),
+        ],
+        "Comme déclaré": [_status(page, "as-declared"), share(_status(page, "as-declared"), page.whole)],
+        "Avec des écarts": [_status(page, "differs")],
+        "Retirés, listés": [_status(page, "withdrawn-listed")],
+        "Absents": [_status(page, "not-listed")],
+    },
+    "delegation_vs_redirection": lambda page: {
+        name: [
+            int((mail := page.csv("unobserved").query("receives == @kind"))["domain"].size),
+            int(mail["mailboxes"].sum()),
+        ]
+        for kind, name in zip(
+            ("yes", "degraded", "no", "unknown"),
+            ("Reçoivent", "À risque", "Ne reçoivent pas", "Inconnus"),
+            strict=True,
+        )
+    },
+    "dn_consistency": lambda page: _figures_of_findings(page),
+    "stale_contacts": lambda page: _figures_of_findings(page),
+}
+
+
+def _soon(page: Page) -> pd.DataFrame:
+    ends = page.csv("expiries").dropna(subset="falling")
+    return ends[ends["days"].between(0, 59)]
+
+
+def _blind(page: Page) -> int:
+    served = page.csv("unseen")
+    shown = page.root.xpath("//table[@id='unseen']/tbody/tr")
+    keys = {tuple(plain(row[k].text_content()) for k in (0, 3)) for row in shown}
+    pairs = zip(served["domain"], served["address"].fillna(""), strict=True)
+    return page.whole - len({domain for domain, address in pairs if (domain, address) not in keys})
+
+
+def _status(page: Page, name: str) -> int:
+    return int((page.csv("statuses")["status"] == name).sum())
+
+
+def _figures_of_findings(page: Page) -> dict[str, list[object]]:
+    reach = page.touched(page.todo)
+    return {
+        "À traiter": [len(page.todo), len(page.found)],
+        "Domaines touchés": [reach, share(reach, page.whole), page.whole],
+        "Opérateurs concernés": [page.todo["operator_id"].nunique(), page.entries["operator_id"].nunique()],
+    }
+
+
+def test_every_figure_is_that_of_the_pages_own_data(page: Page) -> None:
+    wanted = FIGURES[page.name](page)
+    shown = {}
+    for one in page.root.xpath("//dl[@class='figures']/div"):
+        text = plain(" ".join(one.xpath("dd//text()")))
+        if re.search(r"\d", text):
+            name = plain(one.findtext("dt") or "")
+            shown[name] = re.findall(r"[\d,]+ ?%|\d+", text)
+    assert shown == {name: [str(value) for value in values] for name, values in wanted.items()}
