@@ -28,9 +28,10 @@ column            dtype                  meaning
 ``age_days``      Int64                  age of the oldest of these, in whole days; <NA> where none says it
 ================  =====================  =====================================================================
 
-Sorted by severity, then by mailboxes where they are known, by domains, by confidence, and for the same every
-night by rule and operator; ahead of all what says that the list is not to be relied on (`Rule.whole`), last
-what is not known to hold.
+Sorted by severity, of one severity what is wrong with contacts only (they stop no mail) after the rest, then
+by mailboxes where they are known, by domains, by confidence, and for the same every night by rule and
+operator; ahead of all what says that the list is not to be relied on (`Rule.whole`), last what is not known
+to hold.
 """
 
 from __future__ import annotations
@@ -201,6 +202,7 @@ def _order(cause: Mapping[str, Any]) -> tuple[Any, ...]:
         not any(rule(code).whole for code in cause["rules"]),
         bool(cause["doubts"]),
         -SEVERITIES.index(cause["severity"]),
+        set(cause["checks"]) == {"contacts"},
         -(cause["mailboxes"] or 0),
         -cause["domains"],
         -CONFIDENCES.index(cause["confidence"]),
