@@ -194,6 +194,8 @@ def test_a_notebook_s_objects_and_controls_speak_the_language_spoken(desk, monke
     assert {name: found for name, one in spoken_texts["en"].items() if (found := french(one))} == {}
     assert all(told["en"][name] != told["fr"][name] for name in told["en"])
     assert {name for name, one in spoken_texts["fr"].items() if french(one)} >= {*map(str, range(5))}
+    bad = {name: found for name, one in spoken_texts["fr"].items() if (found := french(one, words=ENGLISH))}
+    assert bad == {}
 
 
 def test_enable_says_the_language_of_what_follows_and_keeps_it():
