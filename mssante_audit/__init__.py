@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     from mssante_audit.findings.causes import actionable, causes
     from mssante_audit.findings.frame import Finding
     from mssante_audit.findings.registry import Audit, catalogue, register, rule
-    from mssante_audit.report.charts import bars, by_age, largest, lines, table, tiles
+    from mssante_audit.report.charts import bars, by_age, largest, lines, table
     from mssante_audit.report.controls import controls
     from mssante_audit.report.desk import export, join, moved, own_rule, within
     from mssante_audit.report.explorer import explore
@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from mssante_audit.report.first import answer, cause_list, checks, states
     from mssante_audit.report.say import lead, note, say
     from mssante_audit.report.tables import Figure, card, enable, key_figures, sections, show_frames
+    from mssante_audit.report.tiles import tiles
     from mssante_audit.snapshot.load import load_space
     from mssante_audit.space.story import compare
     from mssante_audit.space.trust import Thresholds, TrustSpace
@@ -117,7 +118,7 @@ _HOME = {
     "findings.frame": "Finding",
     "findings.registry": "Audit catalogue register rule",
     "base.language": "percent words",
-    "report.charts": "bars by_age largest lines table tiles",
+    "report.charts": "bars by_age largest lines table",
     "report.controls": "controls",
     "report.desk": "export join moved own_rule within",
     "report.explorer": "explore",
@@ -127,6 +128,7 @@ _HOME = {
     "report.first": "answer cause_list checks states",
     "report.say": "lead note say",
     "report.tables": "Figure card enable key_figures sections show_frames",
+    "report.tiles": "tiles",
     "verdicts.domains": "domains",
     "verdicts.methods": "behind hosts mail_records method_records",
     "snapshot.load": "load_space",

@@ -13,7 +13,7 @@ from mssante_audit.base.french import NARROW, NBSP, typeset
 from mssante_audit.findings.catalogue import SOURCES
 from mssante_audit.findings.causes import causes
 from mssante_audit.findings.registry import catalogue, rule
-from mssante_audit.report.charts import Chart
+from mssante_audit.report.figure import Chart
 from mssante_audit.report.findings import SOURCES as NAMED
 from mssante_audit.report.findings import family, findings_table, lacks, opening, scope
 from mssante_audit.report.first import checks

@@ -1,9 +1,6 @@
-import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
-from itertools import pairwise
 from types import SimpleNamespace
 
 import pandas as pd
@@ -12,10 +9,11 @@ from cells import shown
 from lxml import html as lxml_html
 from made_findings import framed, made
 
-from mssante_audit.base.french import NARROW, NBSP, SEVERITY_NAMES
+from mssante_audit.base.french import NARROW, NBSP
 from mssante_audit.base.settings import Thresholds
-from mssante_audit.report.charts import COLUMNS, SHADES, bars, by_age, lines, table, tile_places, tiles
+from mssante_audit.report.charts import bars, by_age, lines, table
 from mssante_audit.report.tables import visible
+from mssante_audit.report.tiles import COLUMNS, SHADES, tile_places, tiles
 from mssante_audit.values.identifiers import DEPARTMENTS
 
 AS_OF = datetime(2026, 3, 3, 6, tzinfo=UTC)
@@ -117,18 +115,19 @@ def test_hostile_names_are_drawn_as_text_and_escaped(draw):
     chart = draw(hostile, framed([made("DN_SPELLINGS", (1,))], hostile))
     page = parsed(chart)
     assert page.xpath("//script") == []
-    assert page.xpath("//*[@role='img']/@aria-label") == [visible(chart.alt)]
+    assert page.xpath("//*[@role='group']/@aria-label") == [visible(chart.alt)]
     assert {name for element in page.iter() for name in element.attrib} <= {
-        "class", "role", "aria-label", "style", "title"
+        "class", "role", "aria-label", "style", "tabindex", "x", "y", "dx", "width", "height", "scope"
     }  # fmt: skip
     assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in chart.html()
     assert "\x00" not in chart.html()
 
 
-def test_a_bar_tells_its_number_when_pointed_at_and_is_in_proportion():
+def test_a_bar_tells_its_number_and_is_in_proportion():
     page = parsed(bars(pd.Series({"a": 4, "b": 1, "c": float("nan")}), title="Nombres"))
-    assert page.xpath("//i/@style") == ["width:100.0%", "width:25.0%"]
-    assert page.xpath("//i/@title") == ["a : 4", "b : 1"]
+    marks = page.xpath("//rect[@role='img' and @tabindex='0']")
+    assert [mark.get("width") for mark in marks] == ["100.0%", "25.0%"]
+    assert [plain(mark.xpath("string(title)")) for mark in marks] == ["a : 4", "b : 1"]
     assert page.xpath("//b")[2].text_content() == "–", "what is not known is no zero"
 
 
@@ -136,9 +135,68 @@ def test_bars_of_a_frame_are_stacked_and_explained():
     frame = pd.DataFrame({"info": [2, 0], "autre": [1.5, 0]}, index=["x", "y"])
     chart = bars(frame, title="t", styles=["grey", "gold"])
     page = parsed(chart)
-    assert page.xpath("//i[@style]/@class") == ["grey", "gold"]
-    assert [li.text_content() for li in page.xpath("//li")] == ["information", "autre"]
+    assert page.xpath("//rect[@role='img']/@class") == ["grey", "gold"]
+    assert [(r.get("x"), r.get("width")) for r in page.xpath("//rect[@role='img']")] == [
+        ("0.0%", "56.7%"),  # a gap to the next
+        ("57.1%", "42.9%"),
+    ]
+    keys = [(li.xpath("string(.//@class)"), li.text_content()) for li in page.xpath("//li")]
+    assert keys == [("gold", "autre"), ("grey", "information")]
     assert "x : 2 info., 1,5 autre" in plain(chart.alt)
+
+
+def test_columns_that_share_a_colour_are_all_in_the_legend():
+    frame = pd.DataFrame({"a": [2, 1], "b": [1, 1], "c": [0, 3]}, index=["x", "y"])
+    page = parsed(bars(frame, title="t", styles=["strong", "grey", "grey"]))
+    assert [li.text_content() for li in page.xpath("//li")] == ["a", "b, c"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.Series({"a": 2, "b": 2, "c": 2}),
+        pd.Series({"a": 2}),
+        pd.Series({"a": 0, "b": 0}),
+        pd.Series({"a": 2, "b": 2, "c": float("nan")}),
+        pd.DataFrame({"error": [1, 0], "info": [0, 1]}, index=["a", "b"]),
+        pd.DataFrame({"error": [2, 2], "info": [1, 1]}, index=["a", "b"]),
+    ],
+)
+def test_bars_that_would_all_be_equal_are_a_table(values):
+    chart = bars(values, title="t", caption="Une phrase.")
+    page = parsed(chart)
+    assert page.xpath("//rect") == []
+    assert page.xpath("//table/caption")
+    assert page.xpath("//tr/th[@scope='row']//text()") == [*values.index]
+    assert chart.alt.startswith("Tableau – t. a")
+    assert page.xpath("string(//figcaption)") == "Une phrase."
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.Series({"a": 2, "b": 3}),
+        pd.Series({"a": 2, "b": 0}),
+        pd.DataFrame({"error": [2], "info": [1]}, index=["a"]),
+        pd.DataFrame({"error": [1, 2], "info": [2, 1]}, index=["a", "b"]),
+    ],
+)
+def test_bars_that_show_a_difference_stay_bars(values):
+    page = parsed(bars(values, title="t"))
+    assert page.xpath("//rect")
+    assert page.xpath("//table") == []
+
+
+def test_names_are_whole():
+    name = "CENTRE HOSPITALIER INTERCOMMUNAL " * 12
+    days = pd.to_datetime(["2026-03-01", "2026-03-02"], utc=True)
+    for chart in (
+        bars(pd.Series({name: 1, "b": 2}), title=name, caption=name),
+        bars(pd.Series({name: 1, "b": 1}), title="t"),
+        lines(pd.DataFrame({name: [1, 2]}, index=days), title="t"),
+    ):
+        assert name.strip() in parsed(chart).text_content()
+        assert "…" not in chart.html()
 
 
 def test_what_bars_cannot_draw_is_refused():
@@ -158,7 +216,10 @@ def test_lines_have_a_scale_each_and_tell_their_points():
     assert first == ["0.0,39.0", "25.0,2.0", "100.0,20.5"]
     assert second == ["0.0,2.0", "25.0,2.0", "100.0,2.0"]
     assert plain(page.xpath("//path/title/text()")[1]) == "2 mars 2026 : 10"
-    assert page.xpath("//li/@class") == ["sev-error"]
+    assert page.xpath("//*[@class='line sev-error']")
+    axes = [axis.text_content().split() for axis in page.xpath("//*[@class='axis']")]
+    assert axes == [["10", "0"], ["1", "0"]]
+    assert plain(page.xpath("string(//*[@class='dates'])")) == "1er mars 2026 5 mars 2026"
     assert "Erreurs : 1 le 1er mars 2026, 1 le 5 mars 2026 ; entre 1 et 1" in plain(chart.alt)
 
 
@@ -193,8 +254,10 @@ def test_age_bands_hold_every_row_once_and_split_at_the_threshold():
         assert band in told
     assert "date illisible ou absente : 1 (8,3 %)" in told
     assert plain(chart.caption) == "5 lignes sur 12 (42 %) portent une date de plus de 400 jours."
-    looks = parsed(chart).xpath("//i/@class")
+    looks = parsed(chart).xpath("//rect[@role='img']/@class")
     assert looks == ["light", *["strong"] * 3, "grey"], "of the bars that are not empty"
+    keys = [plain(li.text_content()) for li in parsed(chart).xpath("//li")]
+    assert keys == ["moins de 400 jours", "400 jours et plus", "date postérieure, illisible ou absente"]
 
 
 def test_rows_dated_after_the_audit_are_told_apart():
@@ -233,28 +296,6 @@ def test_findings_are_told_by_severity():
     assert "CH BETA : 3 err." in plain(CHARTS["findings-operators"](SOME, FOUND).alt)
 
 
-def test_severities_differ_in_grey_and_by_hatch():
-    css = (files("mssante_audit.report") / "tables.css").read_text(encoding="utf-8")
-
-    def luminance(colour):
-        channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-        return sum(w * (c / 12.92 if c <= 0.04 else ((c + 0.055) / 1.055) ** 2.4)
-                   for w, c in zip((0.2126, 0.7152, 0.0722), channels, strict=True))  # fmt: skip
-
-    def face(selector):
-        return re.search(re.escape(selector) + r" \{ background: (#[0-9a-f]{6})(.*?);? \}", css).groups()
-
-    faces = [face(f".chart .{severity}") for severity in SEVERITY_NAMES]
-    grey = [luminance(colour) for colour, _ in faces]
-    assert all(b > a + 0.05 for a, b in pairwise(grey))
-    assert len({hatch for _, hatch in faces}) == 4
-    shades = [luminance(face(f".tiles .s{i}")[0]) for i in range(SHADES)]
-    assert shades == sorted(shades, reverse=True)
-    dark = [1.05 / (s + 0.05) for s in shades[3:]]
-    light = [(s + 0.05) / (luminance("#1b1f24") + 0.05) for s in shades[:3]]
-    assert min(dark + light) >= 4.5
-
-
 def test_every_departement_has_one_tile():
     places = tile_places(collectivities=True)
     assert places.keys() == DEPARTMENTS.keys()
@@ -264,7 +305,7 @@ def test_every_departement_has_one_tile():
 
 
 def tile_texts(chart):
-    return [span.text_content() for span in parsed(chart).xpath("//*[@class='tiles']/span")]
+    return ["".join(g.xpath("text/text()")) for g in parsed(chart).xpath("//*[@class='tiles']//g")]
 
 
 def test_departments_with_overseas_and_unknown():
@@ -277,6 +318,26 @@ def test_departments_with_overseas_and_unknown():
     assert len([text for text in texts if text.endswith("–")]) == 98
     assert "016" in texts
     assert not any(text.startswith("975") for text in texts)
+
+
+def test_a_map_has_a_scale_and_each_number_stands_where_it_says():
+    numbers = pd.Series({code: 3**n for n, code in enumerate(("01", "02", "03", "2A", "971", "75"))})
+    page = parsed(tiles(numbers, title="t"))
+    scale = {li.xpath("string(.//@class)"): li.text_content() for li in page.xpath("//li")}
+    assert scale.pop("none") == "aucun"
+    spans = {shade: [int(n) for n in text.split("–")] for shade, text in scale.items()}
+    assert [*spans] == [f"s{k}" for k in range(SHADES)]
+    assert [span[0] for span in spans.values()][1:] == [span[-1] + 1 for span in spans.values()][:-1]
+    assert (spans["s0"][0], spans[f"s{SHADES - 1}"][-1]) == (1, 243)
+    for g in page.xpath("//g[not(@class='none')]"):
+        low, *high = spans[g.get("class")]
+        assert low <= int(g.xpath("string(text[2])")) <= (high or [low])[0]
+
+
+def test_a_number_too_large_for_a_tile_is_short_there_and_whole_in_its_title():
+    page = parsed(tiles(pd.Series({"01": 123_456}), title="t"))
+    assert page.xpath("//g[@class='s5']/text/text()") == ["01", "123k"]
+    assert plain(page.xpath("string(//g[@class='s5']/title)")) == "Ain (01) : 123 456"
 
 
 def test_a_collectivity_is_drawn_when_it_has_a_domain():

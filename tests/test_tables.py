@@ -131,7 +131,7 @@ def test_the_script_is_one_element_that_the_policy_source_names():
 def test_script_and_style_stay_within_their_budget():
     assert len(tables.script().encode()) < 8_000
     template = files("mssante_audit.report") / "template" / "style.css"
-    assert len(tables.style().encode()) + len(template.read_bytes()) < 20_000
+    assert len(tables.style().encode()) + len(template.read_bytes()) < 22_000  # in both themes
 
 
 def test_severities_are_all_told_and_bars_are_in_proportion():
@@ -139,17 +139,13 @@ def test_severities_are_all_told_and_bars_are_in_proportion():
     page = parsed(findings.severity_bars(told))
     texts = [li.text_content().strip().replace(NBSP, " ") for li in page.xpath("//li")]
     assert texts == ["✖ 0 critique", "▲ 2 erreurs", "◆ 4 avertissements", "● 0 information"]
-    assert page.xpath("//*[@class='bar']/@style") == [
-        "width:0.0%",
-        "width:50.0%",
-        "width:100.0%",
-        "width:0.0%",
-    ]
+    assert page.xpath("//rect/@width") == ["50.0%", "100.0%"]
+    assert page.xpath("//rect/@aria-label") == ["2 erreurs", "4 avertissements"]
 
 
 def test_severities_of_no_finding():
     page = parsed(findings.severity_bars(found(0)))
-    assert set(page.xpath("//*[@class='bar']/@style")) == {"width:0.0%"}
+    assert page.xpath("//rect") == []
 
 
 def test_key_figures_are_a_list_of_terms():

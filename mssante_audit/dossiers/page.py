@@ -19,9 +19,9 @@ from nbformat import NotebookNode, from_dict
 from mssante_audit.base.language import markdown, spoken
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.facts import Dossier, dossier, record
-from mssante_audit.report.charts import Chart
 from mssante_audit.report.conversion import Outcome, labelled
 from mssante_audit.report.failure import Failure, failure_of
+from mssante_audit.report.figure import Chart
 from mssante_audit.report.page import Page, section_of, title_of, to_html
 from mssante_audit.report.results import Results
 from mssante_audit.space.trust import TrustSpace

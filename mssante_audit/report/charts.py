@@ -1,21 +1,16 @@
 """Charts and tables of one's own values, as HTML: no library draws them, no script shows them.
 
-`bars`, `tiles`, `lines` and `table` take a series or a frame and return what a notebook shows, in reports,
-on the site and in JupyterLab, light or dark: names and numbers are text, each mark says its value when
-pointed at, and a reader who sees none of it is told the numbers. A name stands above its bar and the number
-beside it: nothing is told by colour alone.
+`bars`, `lines` and `table` take a series or a frame, as `mssante_audit.report.tiles` does, and return what
+a notebook shows, in reports, on the site and in JupyterLab, light or dark: names and numbers are text, each
+mark says its value when pointed at or in focus, and a reader who sees none of it is told the numbers. A name
+stands by its bar and so does the number: nothing is told by colour alone.
 """
 
 from __future__ import annotations
 
-import math
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from html import escape
-from importlib.resources import files
 from itertools import count as count_from
 from itertools import cycle, pairwise
 from numbers import Integral, Real
@@ -41,55 +36,18 @@ from mssante_audit.base.language import (
 from mssante_audit.base.markup import data, visible
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import Severity
-from mssante_audit.report.say import Said
+from mssante_audit.report import figure
+from mssante_audit.report.figure import TEXT, Chart
 from mssante_audit.report.tables import Cell, Html, badge, csv_link
 from mssante_audit.report.tables import table as table_html
-from mssante_audit.values.identifiers import DEPARTMENTS
 
-STYLES = (*SEVERITY_NAMES, "strong", "light", "gold", "grey")
-"""How a bar may look: as a severity (each lighter than the worse one, with its own hatch), or plain."""
+STYLES = (*SEVERITY_NAMES, "strong", "light", "gold", "brown", "grey")
+"""How a bar may look: as a severity (each lighter than the worse one), or plain."""
 
 SHORT = {"critical": "crit.", "error": "err.", "warning": "avert.", "info": "info."}
 """Severities where there is little room."""
 
-NAME = 160
-"""Characters of a name that are shown."""
-
-TEXT = 1000
-"""Characters of a table's cell that are shown."""
-
-COLUMNS, SHADES = 10, 6
-"""Of the tiles: how many stand in a row, and how many shades there are."""
-
-MARKS = {"fr": (" : ", " ; "), "en": (": ", "; ")}
-"""What stands between a name and its number, and between two of these, by language."""
-
 _tables = count_from(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """A chart with what a reader needs who cannot see it, or who wonders what it says."""
-
-    title: str
-    body: str = field(repr=False)
-    """HTML, already escaped."""
-    alt: str
-    """Alternative text: what is drawn, with the numbers."""
-    caption: str
-    """What the chart shows, in a sentence; "" for none."""
-
-    def html(self) -> str:
-        """Return the figure with its title, alternative text and caption as HTML."""
-        told = self.caption.html if isinstance(self.caption, Said) else escape(visible(known(self.caption)))
-        caption = f"<figcaption>{told}</figcaption>" if told else ""
-        return (
-            f'<figure class="chart"><p class="title">{escape(visible(known(self.title)))}</p>'
-            f'<div role="img" aria-label="{escape(visible(self.alt))}">{self.body}</div>{caption}</figure>'
-        )
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"text/html": self.html(), "text/plain": f"{self.alt}\n{self.caption}"}
 
 
 def bars(
@@ -104,7 +62,7 @@ def bars(
     styles: Sequence[str] = (),
     legend: Mapping[str, str] | None = None,
 ) -> Chart:
-    r"""Draw horizontal bars, from top to bottom, each under its name.
+    r"""Draw horizontal bars, from top to bottom, each with its name; a table, where all would be equal.
 
     Parameters
     ----------
@@ -127,7 +85,7 @@ def bars(
         Of `STYLES`: one a bar for a series, one a column for a frame. Columns named for severities have
         theirs.
     legend
-        What styles stand for; a frame's columns are explained without.
+        What styles stand for, where a series has several; a frame's columns are explained without.
 
     Raises
     ------
@@ -158,43 +116,60 @@ def bars(
         one_decimal(row[0]) if one else ", ".join(_part(n, c) for n, _, c in own)
         for row, own in zip(rows, parts, strict=True)
     ]
-    colon, semicolon = MARKS[spoken()]
-    longest = max((sum(n for n, *_ in own if n == n) for own in parts), default=0) or 1
-    lines = []
-    for name, text, own in zip(names, told, parts, strict=True):
-        marks = "".join(
-            f'<i class="{style}" style="width:{100 * n / longest:.1f}%" title="'
-            f'{escape(visible(f"{name}{colon}{text if one else _part(n, column)}"))}"></i>'
-            for n, style, column in own
-            if n == n
-        )
-        lines.append(
-            f"<div><span>{data(name, NAME, '')}</span> <b>{data(text, NAME, '')}</b>"
-            f'<span class="track">{marks}</span></div>'
-        )
-    shown = {
-        style: severity_name(c) if c in SEVERITY_NAMES else known(c) for own in parts for _, style, c in own
-    }
-    words = dict(legend or {}) if one else {style: shown[style] for style in looks if style in shown}
-    keys = "".join(
-        f'<li><i class="{style}"></i>{data(known(word), NAME, "")}</li>' for style, word in words.items()
-    )
+    colon, semicolon = figure.MARKS[spoken()]
     said = semicolon.join(f"{name}{colon}{text}" for name, text in zip(names, told, strict=True))
+    if _equal(rows):
+        kind, body = "Tableau – {title}. {said}.", _rows(names, told)
+    else:
+        longest = max((sum(n for n, *_ in own if n == n) for own in parts), default=0) or 1
+        kind = "Barres – {title}. {said}." if one else "Barres empilées – {title}. {said}."
+        words = {s: w for s, w in (legend or {}).items() if s in looks} if one else _words(parts)
+        body = figure.legend(words) + "".join(
+            f"<div><span>{data(name, TEXT, '')}</span> <b>{data(text, TEXT, '')}</b>"
+            + figure.track(
+                ((n, style, f"{name}{colon}{text if one else _part(n, c)}") for n, style, c in own), longest
+            )
+            + "</div>"
+            for name, text, own in zip(names, told, parts, strict=True)
+        )
     return Chart(
         title,
-        f'<div class="bars">{f"<ul>{keys}</ul>" if keys else ""}{"".join(lines)}</div>',
-        alt
-        or tell(
-            "Barres – {title}. {said}." if one else "Barres empilées – {title}. {said}.",
-            title=known(title),
-            said=said or tr("Aucune donnée"),
-        ),
+        f'<div class="bars">{body}</div>',
+        alt or tell(kind, title=known(title), said=said or tr("Aucune donnée")),
         caption if names or not empty else empty,
     )
 
 
+def _equal(rows: Sequence[Sequence[float]]) -> bool:
+    """Return whether bars would all be alike, and show nothing that their numbers do not say."""
+    parts = [[n for n in row if n and n == n] for row in rows]  # neither nothing nor unknown
+    if all(len(own) <= 1 for own in parts):
+        unknown = [any(n != n for n in row) for row in rows]
+        return len({sum(own) for own, none in zip(parts, unknown, strict=True) if not none}) == 1
+    return len(rows) > 1 and len({tuple(row) for row in rows}) == 1
+
+
+def _rows(names: Sequence[str], told: Sequence[str]) -> str:
+    why = "Un tableau, car toutes les barres seraient égales." if len(names) > 1 else "Un seul nombre."
+    rows = "".join(
+        f'<tr><th scope="row">{data(name, TEXT, "")}</th><td>{data(text, TEXT, "")}</td></tr>'
+        for name, text in zip(names, told, strict=True)
+    )
+    return f"<table><caption>{tr(why)}</caption><tbody>{rows}</tbody></table>"
+
+
+def _words(parts: Sequence[Sequence[tuple[float, str, str]]]) -> dict[str, str]:
+    """Return what each style stands for: the column of a frame, or those that share it."""
+    found: dict[str, dict[str, None]] = {}
+    for own in parts:
+        for _, style, column in own:
+            name = severity_name(column) if column in SEVERITY_NAMES else known(column)
+            found.setdefault(style, {})[name] = None
+    return {style: ", ".join(found[style]) for style in STYLES if style in found}
+
+
 def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, one: bool) -> list[str]:
-    plain = cycle(["strong"] if one else ["strong", "light", "gold", "grey"])
+    plain = cycle(["strong"] if one else ["strong", "light", "gold", "brown", "grey"])
     looks = list(styles) or (
         [next(plain)] * needed if one else [c if c in SEVERITY_NAMES else next(plain) for c in columns]
     )
@@ -205,62 +180,6 @@ def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, one: bool
 
 def _part(value: float, column: str) -> str:
     return f"{one_decimal(value)}{NBSP}{tr(SHORT.get(column, column))}"
-
-
-@cache
-def tile_places(collectivities: bool = False) -> dict[str, tuple[int, int]]:
-    """Return where each département's tile stands: (column, row) from the upper left.
-
-    The collectivities overseas, which are no départements, have a row of their own below the others.
-    """
-    grids = tomllib.loads((files("mssante_audit.report") / "tiles.toml").read_text(encoding="utf-8"))
-    rows = grids["departments"].strip().splitlines() + [grids["collectivities"]] * collectivities
-    return {code: (x, y) for y, row in enumerate(rows) for x, code in enumerate(row.split()) if code != "."}
-
-
-def tiles(values: pd.Series, *, title: str, caption: str = "", alt: str = "") -> Chart:
-    """Draw a number a département as a grid of tiles: overseas and Corsica at the same scale as the rest.
-
-    Parameters
-    ----------
-    values
-        Whole numbers by the code of the département. The collectivities overseas are drawn if one has a
-        number.
-    title, caption, alt
-        As for `bars`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such département.
-
-    Examples
-    --------
-    >>> tiles(pd.Series({"01": 3, "75": 12}), title="Domaines").alt
-    'Carte en carreaux – Domaines. Paris (75) : 12 ; Ain (01) : 3.'
-    """
-    held = values[values > 0].sort_values(ascending=False, kind="stable")
-    numbers = {str(code): int(n) for code, n in held.items()}
-    if unknown := sorted(numbers.keys() - DEPARTMENTS.keys()):
-        raise ValueError(f"no such département: {', '.join(unknown)}")
-    most, (colon, semicolon) = max(numbers.values(), default=1), MARKS[spoken()]
-    drawn = []
-    for code, (x, y) in tile_places(not numbers.keys() <= tile_places().keys()).items():
-        n = numbers.get(code, 0)
-        shade = f"s{int(SHADES * math.log(n) / math.log(most + 1))}" if n else "none"
-        told = escape(f"{DEPARTMENTS[code]} ({code}){colon}{number(n)}")
-        drawn.append(
-            f'<span class="{shade}" style="grid-area:{y + 1}/{x + 1}" title="{told}"><small>{code}</small>'
-            f"{number(n) if n else '–'}</span>"
-        )
-    said = semicolon.join(f"{DEPARTMENTS[code]} ({code}){colon}{number(n)}" for code, n in numbers.items())
-    return Chart(
-        title,
-        f'<div class="tiles">{"".join(drawn)}</div>',
-        alt
-        or tell("Carte en carreaux – {title}. {said}.", title=known(title), said=said or tr("Aucune donnée")),
-        caption,
-    )
 
 
 def lines(values: pd.DataFrame, *, title: str, caption: str = "", alt: str = "") -> Chart:
@@ -301,9 +220,12 @@ def lines(values: pd.DataFrame, *, title: str, caption: str = "", alt: str = "")
         )
         for name, own in names.items()
     )
-    body = f'<div class="lines"><ul>{drawn}</ul><p><span>{first}</span> <span>{last}</span></p></div>'
+    dates = f"<span>{first}</span>" + (f" <span>{last}</span>" if first != last else "")
     return Chart(
-        title, body, alt or tell("Lignes – {title}. {told}.", title=known(title), told=told), caption
+        title,
+        f'<div class="lines">{drawn}<p class="dates">{dates}</p></div>',
+        alt or tell("Lignes – {title}. {told}.", title=known(title), told=told),
+        caption,
     )
 
 
@@ -318,17 +240,17 @@ def _line(name: str, times: Sequence[pd.Timestamp], numbers: Sequence[int]) -> s
     ]
     # A path of no length with round ends is a dot that keeps its shape when the chart is stretched.
     marks = "".join(
-        f'<path d="M{x},{y}h0"><title>{day(time)}{MARKS[spoken()][0]}{number(n)}</title></path>'
+        figure.mark(f'path d="M{x},{y}h0"', f"{day(time)}{figure.MARKS[spoken()][0]}{number(n)}")
         for (x, y), time, n in zip(places, times, numbers, strict=True)
     )
     severity = name in SEVERITY_NAMES
-    called = badge(name) if severity else data(known(name), NAME, "")
+    called = badge(name) if severity else data(known(name), TEXT, "")
     return (
-        f"<li{f' class=sev-{name}' if severity else ''}>{called}"
+        f'<div class="line{f" sev-{name}" if severity else ""}"><p>{called} <b>{number(numbers[-1])}</b></p>'
+        f'<p class="axis"><span>{number(most)}</span> <span>0</span></p>'
         f'<svg viewBox="0 0 100 {height}" preserveAspectRatio="none">'
         f'<line x1="0" x2="100" y1="{height - 1}" y2="{height - 1}"/>'
-        f'<polyline points="{" ".join(map(",".join, places))}"/>{marks}</svg>'
-        f"<strong>{number(numbers[-1])}</strong><small>max. {number(max(numbers))}</small></li>"
+        f'<polyline points="{" ".join(map(",".join, places))}"/>{marks}</svg></div>'
     )
 
 

@@ -9,12 +9,25 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.errors import UnknownNameError
-from mssante_audit.base.language import count, day, known, listing, spoken, spoken_of, tell, tr, typeset
+from mssante_audit.base.language import (
+    count,
+    day,
+    known,
+    listing,
+    number,
+    severity_name,
+    spoken,
+    spoken_of,
+    tell,
+    tr,
+    typeset,
+)
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
 from mssante_audit.findings.causes import actionable
 from mssante_audit.findings.registry import audits, catalogue, known_needs, rule
 from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import kinds
+from mssante_audit.report import figure
 from mssante_audit.report.results import Limits, limited_to
 from mssante_audit.report.tables import Cell, Html, badge, csv_link, data, prose, table, visible
 from mssante_audit.space.trust import TrustSpace
@@ -132,10 +145,12 @@ def severity_bars(findings: pd.DataFrame) -> Html:
     most = max(1, *counts.values())
     lines = []
     for severity, value in counts.items():
-        bar = f'<span class="track"><span class="bar" style="width:{100 * value / most:.1f}%"></span></span>'
+        name = f"{number(value)} {severity_name(severity, value)}"
+        bar = figure.track([(value, severity, name)], most, beside=True)
         told = badge(severity, value) + (tr(" et indices") if severity == "info" and hints else "")
-        lines.append(f'<li class="sev-{severity}"><span>{told}</span>{bar}</li>')
-    return Html(f'<ul class="severities" aria-label="{tr("Constats par gravité")}">{"".join(lines)}</ul>')
+        lines.append(f"<li><span>{told}</span>{bar}</li>")
+    said = tr("Constats par gravité")
+    return Html(f'<ul class="severities drawn" aria-label="{said}">{"".join(lines)}</ul>')
 
 
 def folded(html: str, findings: pd.DataFrame) -> str:

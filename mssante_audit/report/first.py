@@ -17,6 +17,7 @@ from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import count, day, listing, number, percent, spoken, tell, tr
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.findings.registry import catalogue, rule
+from mssante_audit.report import figure
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.say import lead, say
 from mssante_audit.report.tables import Html, badge, csv_link, data, prose
@@ -241,7 +242,7 @@ def _name(key: str, value: int, names: Mapping[str, tuple[str, str]] = _STATES) 
 
 
 def _bar(held: Mapping[str, int], alt: str = "") -> str:
-    """Return a bar of the parts that are not empty; without text where the numbers stand beside it."""
-    parts = "".join(f'<i class="{result}" style="flex:{n}"></i>' for result, n in held.items() if n)
-    told = f'role="img" aria-label="{alt}"' if alt else 'aria-hidden="true"'
-    return f'<div class="parts" {told}>{parts}</div>'
+    """Return a bar of the parts that are not empty, each with its number."""
+    parts = [(n, result, f"{number(n)} {_name(result, n, _RESULTS)}") for result, n in held.items()]
+    told = f' role="group" aria-label="{alt}"' if alt else ""
+    return f'<div class="parts drawn"{told}>{figure.track(parts, sum(held.values()) or 1, beside=True)}</div>'

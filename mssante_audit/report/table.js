@@ -109,10 +109,44 @@ const upgrade = (table) => {
   resize();
 };
 
+// Marks of charts: one stop for Tab a chart, arrows go on from there; the one in focus says its number.
+const chartOf = (mark) => mark.closest?.(".drawn [role=img]") && mark.closest(".drawn");
+const marksOf = (chart) => [...chart.querySelectorAll("[role=img]")];
+const stop = (chart, at) => marksOf(chart).forEach((mark) => { mark.tabIndex = mark === at ? 0 : -1; });
+const tip = element("div", { className: "tip", ariaHidden: true });
+const tellMark = ({ target, type }) => {
+  const mark = target.closest?.("[role=img]") ?? target, chart = chartOf(mark), title = mark.querySelector?.("title");
+  tip.remove();
+  if (!chart || title && type === "pointerover") return;  // the browser shows it
+  if (type === "focusin") stop(chart, mark);
+  tip.textContent = title?.textContent ?? mark.ariaLabel;
+  chart.append(tip);
+  const box = mark.getBoundingClientRect(), all = chart.getBoundingClientRect();
+  tip.style.top = `${box.bottom - all.top + 6}px`;
+  tip.style.left = `${Math.max(0, Math.min(box.left - all.left, all.width - tip.offsetWidth))}px`;
+};
+const stepMark = (event) => {
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key], chart = chartOf(event.target);
+  if (event.key === "Escape") tip.remove();
+  if (!chart || !step) return;
+  const marks = marksOf(chart);
+  marks[marks.indexOf(event.target) + step]?.focus();
+  event.preventDefault();
+};
+
 // In JupyterLab tables come later, and all open notebooks share one page: the first that runs serves the others.
-const upgradeAll = () => document.querySelectorAll("table.sortable:not(.ready)").forEach(upgrade);
+const upgradeAll = () => {
+  document.querySelectorAll("table.sortable:not(.ready)").forEach(upgrade);
+  document.querySelectorAll(".drawn:not(.ready)").forEach((chart) => {
+    chart.classList.add("ready");
+    stop(chart, marksOf(chart)[0]);
+  });
+};
 upgradeAll();
 if (!window.mssanteTables) {
   window.mssanteTables = new MutationObserver(upgradeAll);
   window.mssanteTables.observe(document.documentElement, { childList: true, subtree: true });
+  for (const way of ["focusin", "pointerover"]) document.addEventListener(way, tellMark);
+  document.addEventListener("focusout", () => tip.remove());
+  document.addEventListener("keydown", stepMark);
 }

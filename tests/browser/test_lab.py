@@ -136,7 +136,7 @@ def see(page: Page, selector: str) -> None:
 
 
 def sees_last_chart_and_table(page: Page) -> None:
-    see(page, "figure.chart [role=img]")
+    see(page, "figure.chart .drawn")
     see(page, "table")
 
 

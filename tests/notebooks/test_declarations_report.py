@@ -12,7 +12,7 @@ from mssante_audit.audits.reconciliation.rules import status
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.declarations.register import fields, load_declarations
-from mssante_audit.report.charts import Chart
+from mssante_audit.report.figure import Chart
 from mssante_audit.report.names import STATUSES
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.trust import load_space

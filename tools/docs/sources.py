@@ -108,6 +108,8 @@ def main(out: str) -> None:
         copy(page, folder / page.name)
     copy(ROOT / "notebooks" / "cookbook.ipynb", folder / "cookbook.ipynb")
     copy(ROOT / "tools" / "docs" / "conf.py", folder / "conf.py")
+    (folder / "_static").mkdir()
+    copy(ROOT / "tools" / "docs" / "theme.css", folder / "_static" / "theme.css")
     for name, told in TOP.items():
         text = (ROOT / f"{name}.md").read_text(encoding="utf-8").replace("](docs/", "](")
         for other, page in TOP.items():

@@ -22,11 +22,11 @@ from mssante_audit.base.export import write_bytes
 from mssante_audit.base.language import spoken
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.report import tables
-from mssante_audit.report.charts import tile_places
 from mssante_audit.report.explorer.data import explorer_data, place_name
 from mssante_audit.report.page import policy_of, template
 from mssante_audit.report.results import provenance
 from mssante_audit.report.tables import source_of, visible
+from mssante_audit.report.tiles import tile_places
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains as domains_frame
 from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, RECEIVING

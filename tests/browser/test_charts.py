@@ -1,0 +1,191 @@
+"""Every chart function and every chart of every report: phone, screen and paper, light and dark."""
+
+import ast
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from legible import ILLEGIBLE
+from nbformat import v4
+
+import mssante_audit as ms
+from mssante_audit.base.resources import resource
+from mssante_audit.dossiers.write import write_dossiers
+from mssante_audit.report.page import Page, to_html
+from mssante_audit.values.identifiers import DEPARTMENTS
+
+pytestmark = pytest.mark.browser
+
+A4 = 695
+"""Pixels between the margins of the page (13 mm each, `style.css`)."""
+MEDIA = [
+    (width, {"media": media, "color_scheme": scheme})
+    for media, widths in (("screen", (390, 1280)), ("print", (A4,)))
+    for width in widths
+    for scheme in ("light", "dark")
+]
+
+LONG = (
+    "GROUPEMENT DE COOPÉRATION SANITAIRE DES ÉTABLISSEMENTS FICTIFS DU GRAND ARCHIPEL IMAGINAIRE ET ENVIRONS"
+)
+DAYS = pd.date_range("2025-03-01", periods=90, freq="D", tz="UTC")
+HARD = {
+    "long names, large numbers": lambda: ms.bars(
+        pd.Series({LONG: 1_234_567, LONG.replace(" ", "-"): 3, "x" * 150: 1}), title=LONG, whole=2_000_000
+    ),
+    "many parts": lambda: ms.bars(
+        pd.DataFrame({f"{LONG[:40]} {n}": [n + 1, 200] for n in range(9)}, index=["a", LONG]), title="Parts"
+    ),
+    "every département, four digits": lambda: ms.tiles(
+        pd.Series({c: 97 * n + 1 for n, c in enumerate(DEPARTMENTS)}), title="t"
+    ),
+    "every département, six digits": lambda: ms.tiles(
+        pd.Series({c: 9_091 * n + 1 for n, c in enumerate(DEPARTMENTS)}), title="t"
+    ),
+    "lines": lambda: ms.lines(
+        pd.DataFrame({"error": range(90), LONG: [10**6] * 90, "zéro": [0] * 90}, index=DAYS), title="t"
+    ),
+    "one instant": lambda: ms.lines(pd.DataFrame({"n": [3]}, index=DAYS[:1]), title="t"),
+    "all equal": lambda: ms.bars(pd.Series({LONG: 2, "b": 2}), title="t"),
+    "nothing": lambda: ms.bars(pd.Series(dtype=int), title="t", empty="Rien."),
+}
+
+
+def page_of(told, out):
+    """Write what cells show as a report's page."""
+    outputs = [v4.new_output("display_data", {"text/html": html}) for html in (ms.enable().text, *told)]
+    out.write_text(to_html(v4.new_notebook(cells=[v4.new_code_cell(outputs=outputs)]), Page("x")), "utf-8")
+    return out
+
+
+def html_of(value):
+    return value.html() if hasattr(value, "html") else value._repr_html_()
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory):
+    """The charts of docs/gallery.md, as its own lines draw them."""
+    text = Path(resource("notebooks").parent, "docs", "gallery.md").read_text(encoding="utf-8")
+    scope, told = {}, []
+    for source in re.findall(r"```\{code-cell\} python\n(.*?)```", text, re.DOTALL):
+        body = ast.parse(source).body
+        last = body.pop()
+        exec(compile(ast.Module(body, []), "gallery", "exec"), scope)
+        value = eval(compile(ast.Expression(last.value), "gallery", "eval"), scope)
+        told += [] if value is None else [html_of(value)]
+    return page_of(told, tmp_path_factory.mktemp("gallery") / "gallery.html")
+
+
+@pytest.fixture(scope="module")
+def dossier(tmp_path_factory):
+    out = tmp_path_factory.mktemp("dossier")
+    write_dossiers(out, parameters={"as_of": "2026-03-03"}, operators=["1679900001"])
+    return out / "1679900001.html"
+
+
+def illegible(page):
+    """What is wrong with a page's charts, and where; and how many charts there are."""
+    wrong, charts = [], 0
+    for width, media in MEDIA:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(**media)
+        charts, found = page.evaluate(ILLEGIBLE, media["media"] == "print")
+        wrong += [(width, *media.values(), text) for text in found]
+    page.emulate_media(media="screen", color_scheme="light")
+    return charts, wrong
+
+
+def test_every_chart_of_the_gallery_is_legible(visit, gallery):
+    charts, wrong = illegible(visit(gallery).page)
+    assert wrong == []
+    assert charts == gallery.read_text(encoding="utf-8").count('class="drawn"') + 2  # states, severities
+
+
+def test_charts_of_hard_values_are_legible(visit, tmp_path):
+    page = visit(page_of([html_of(draw()) for draw in HARD.values()], tmp_path / "hard.html")).page
+    assert illegible(page) == (len(HARD), [])
+
+
+@pytest.mark.parametrize("made", ["sample", "certificates", "hostile", "real"])
+def test_every_chart_of_the_reports_is_legible(visit, request, made):
+    run, seen = request.getfixturevalue(f"{made}_run"), 0
+    for outcome in run.outcomes:
+        page = visit(run.out / f"{outcome.name}.html").page
+        charts, wrong = illegible(page)
+        assert wrong == [], outcome.name
+        seen += charts
+        page.context.close()
+    assert seen >= len(run.outcomes)
+
+
+def test_every_chart_of_a_dossier_and_of_the_site_is_legible(visit, dossier, sample_site):
+    for path in (dossier, sample_site.folder / "index.html"):
+        charts, wrong = illegible(visit(path).page)
+        assert wrong == [], path.name
+        assert charts > 0
+
+
+BROKEN = """<style>body { background: #fff; color: #000; font: 16px sans-serif }
+div, svg { width: 300px } svg { height: 60px }</style><div><figure class="chart">%s</figure></div>"""
+MARK = '<svg><rect width="9" height="9" {}>{}</rect></svg>'
+DEFECTS = {
+    "overprinted": '<svg><text x="9" y="30">premier</text><text x="20" y="33">second</text></svg>',
+    "out of its drawing": '<svg><text x="280" y="30">un nom trop long</text></svg>',
+    "out of its column": '<p style="white-space:nowrap">un nom qui dépasse largement sa colonne</p>',
+    "cut: ": '<p style="white-space:nowrap;width:60px;overflow:hidden">un nom coupé</p>',
+    "cut short": "<p>un nom cou…</p>",
+    "only": '<svg viewBox="0 0 600 60"><text x="9" y="30">petit</text></svg>',
+    "pale": '<p style="color:#bbb">pâle</p>',
+    "not black": '<p style="color:#335">bleu</p>',
+    "faint mark": MARK.format('fill="#eee" role="img" tabindex="0"', "<title>1</title>"),
+    "tells nothing": MARK.format('role="img" tabindex="0"', ""),
+    "out of reach": MARK.format('role="img"', "<title>1</title>"),
+    "no legend": MARK.format('class="a" role="img"', "") + MARK.format('class="b" role="img"', ""),
+}
+
+
+def test_each_defect_is_seen(visit, tmp_path):
+    (tmp_path / "broken.html").write_text("", "utf-8")
+    page = visit(tmp_path / "broken.html").page
+    for defect, drawn in DEFECTS.items():
+        page.set_content(BROKEN % drawn)
+        _, found = page.evaluate(ILLEGIBLE, True)
+        assert any(told.startswith(defect) for told in found), (defect, found)
+
+
+def test_marks_are_reached_by_the_keyboard_and_say_their_number(visit, tmp_path):
+    chart = ms.bars(pd.Series({"a": 3, "b": 2, "c": 1}), title="t")
+    page = visit(page_of([chart.html()], tmp_path / "keys.html")).page
+    focused = "document.activeElement.closest('[role=img]')?.textContent"
+    tip = page.locator(".tip")
+    for _ in range(20):
+        if page.evaluate(focused):
+            break
+        page.keyboard.press("Tab")
+    assert tip.inner_text() == "a : 3"
+    for key, wanted in (
+        ("ArrowDown", "b : 2"),
+        ("ArrowRight", "c : 1"),
+        ("ArrowRight", "c : 1"),
+        ("ArrowUp", "b : 2"),
+    ):
+        page.keyboard.press(key)
+        assert page.evaluate(focused) == tip.inner_text() == wanted
+    page.keyboard.press("Escape")
+    assert tip.count() == 0
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) is None, "a chart is one stop"
+
+
+def test_a_number_that_stands_beside_its_mark_is_its_name_too(visit, gallery):
+    page = visit(gallery).page
+    mark = page.locator(".states [role=img]").first
+    mark.hover()
+    assert page.locator(".tip").inner_text() == mark.get_attribute("aria-label")
+    assert mark.get_attribute("aria-label").split()[0] == page.locator(".states dt b").first.inner_text()
+
+
+def test_without_a_script_every_mark_is_a_stop(visit, tmp_path):
+    path = page_of([ms.bars(pd.Series({"a": 3, "b": 2}), title="t").html()], tmp_path / "plain.html")
+    assert visit(path, script=False).page.locator("[role=img][tabindex='0']").count() == 2
