@@ -18,7 +18,7 @@ from lxml import html
 from typer.testing import CliRunner
 
 import tools.messages as module
-from mssante_audit import controls, enable, moved, rule
+from mssante_audit import controls, enable, moved, rule, show_frames
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.base import language
 from mssante_audit.base.french import NBSP
@@ -194,6 +194,23 @@ def test_a_notebook_s_objects_and_controls_speak_the_language_spoken(desk, monke
     assert {name: found for name, one in spoken_texts["en"].items() if (found := french(one))} == {}
     assert all(told["en"][name] != told["fr"][name] for name in told["en"])
     assert {name for name, one in spoken_texts["fr"].items() if french(one)} >= {*map(str, range(5))}
+    bad = {name: found for name, one in spoken_texts["fr"].items() if (found := french(one, words=ENGLISH))}
+    assert bad == {}
+
+
+def test_frames_in_lab_have_the_words_of_the_language_spoken(monkeypatch):
+    itables = pytest.importorskip("itables")
+    monkeypatch.setattr(itables, "init_notebook_mode", lambda **_: None)
+    monkeypatch.setattr(itables.options, "language", {}, raising=False)
+    told = {}
+    for lang in ("fr", "en"):
+        with speaking(lang):
+            show_frames()
+            told[lang] = dict(itables.options.language)
+            assert spoken() == lang
+    assert told["en"].keys() == told["fr"].keys()
+    assert french(told["en"].values()) == []
+    assert all(told["en"][name] != told["fr"][name] for name in told["en"])
 
 
 def test_enable_says_the_language_of_what_follows_and_keeps_it():

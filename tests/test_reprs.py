@@ -113,8 +113,9 @@ def test_hostile_texts_stay_texts_wherever_an_object_shows_itself(space):
     made = Rule("MADE_UP", family=HOSTILE, severity="error", source="none", **texts)
     assert parsed(made).text_content().count("alert(1)") == 4
     when = datetime(2026, 3, 1, tzinfo=UTC)
-    verdict = Verdict("invalid", HOSTILE, signer=HOSTILE, issuer=HOSTILE, not_before=when, not_after=when)
-    assert parsed(verdict).text_content().count("alert(1)") == 3
+    named = {"signer": HOSTILE, "issuer": HOSTILE, "expected": HOSTILE}
+    verdict = Verdict("valid-untrusted", "", "signer", **named, not_before=when, not_after=when)
+    assert parsed(verdict).text_content().count("alert(1)") == 4, "why, too"
     row = pd.Series({HOSTILE: HOSTILE, "n": 3}, name=HOSTILE)
     assert parsed(card(row)).text_content().count("alert(1)") == 3
     frame = pd.DataFrame({HOSTILE: [HOSTILE, "x"]}, index=pd.Index([HOSTILE, "y"], name=HOSTILE))

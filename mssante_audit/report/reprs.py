@@ -32,7 +32,8 @@ from mssante_audit.base.language import (
 from mssante_audit.base.markup import card
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
 from mssante_audit.findings.causes import causes
-from mssante_audit.findings.registry import OURS, input_of, known_needs
+from mssante_audit.findings.registry import OURS, catalogue, input_of, known_needs
+from mssante_audit.findings.words import sentence
 from mssante_audit.report.findings import findings_rows, foundation
 from mssante_audit.report.first import MARKS, checks, states
 from mssante_audit.report.tables import badge, data, style
@@ -171,9 +172,18 @@ def signature(told: Verdict) -> str:
         tr("au"): told.not_after and day(told.not_after),
         tr("Autorité"): told.anchor,
         tr("Lignes couvertes"): number(told.verified_rows),
-        tr("Détail"): told.why,
+        tr("Détail"): _reason(told),
     }
     return card(tell("Signature {status}", status=signatures()[told.status]), facts)
+
+
+def _reason(told: Verdict) -> str:
+    """Return why a signature is not relied on, in the words of the rule that reports it."""
+    code = {"invalid": "LIST_SIGNATURE_INVALID", "valid-untrusted": "LIST_SIGNER_UNTRUSTED"}.get(told.status)
+    if not code or not told.reason:
+        return ""
+    facts = {"reason": told.reason, "signer": told.signer, "wanted": told.expected}
+    return sentence(catalogue()[code], "observed", facts)
 
 
 @cache

@@ -234,6 +234,9 @@ def show_frames() -> Html:
 
     itables.options.language = {
         "search": tr("Rechercher : "), "zeroRecords": tr("Aucune ligne ne correspond à la recherche."),
+        "emptyTable": tr("Aucune ligne."), "info": tr("_START_ à _END_ sur _TOTAL_"),
+        "infoEmpty": tr("Aucune ligne."), "infoFiltered": tr("(de _MAX_)"),
+        "lengthMenu": tr("_MENU_ lignes par page"),
     }  # fmt: skip
     # It displays what asks for its library, then the library: turned round, the first one finds it.
     with capture_output() as captured:
