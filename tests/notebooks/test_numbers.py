@@ -528,7 +528,7 @@ FIGURES: dict[str, Callable[[Page], dict[str, list[object]]]] = {
         "Opérateurs": [page.entries["operator_id"].nunique()],
         "Certificats": [page.entries["dn_key"].nunique(), page.entries["dn"].nunique()],
         "Départements": [len(page.counts("Domaines par département"))],
-        "Âge de la liste": [0, 2, 2026],
+        "Âge de la liste": [(page.space.as_of - page.space.whitelist.generated_at).days, 2, 2026],
     },
     "certificates": lambda page: {
         "Domaines bientôt sans certificat": [int(_soon(page)["falling"].str.split().map(len).sum()), 60],
