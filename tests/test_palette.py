@@ -37,9 +37,9 @@ LEAST = 14
 """Distance in CIELAB: 2.3 is just seen where two colours touch; these stand apart, and in small marks."""
 
 
-def colour(style, theme, prefix="drawn"):
+def colour(style, theme, prefix="svg"):
     """The fill of a style on the screen."""
-    pair = re.search(rf"\.{prefix} \.{style} {{ fill: light-dark\((\S+), (\S+)\)", CSS).groups()
+    pair = re.search(rf"{prefix} \.{style} {{ fill: light-dark\((\S+), (\S+)\)", CSS).groups()
     text = pair[theme == "dark"].lstrip("#")
     return "".join(2 * c for c in text) if len(text) == 3 else text
 

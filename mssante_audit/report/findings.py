@@ -151,7 +151,7 @@ def severity_bars(findings: pd.DataFrame) -> Html:
         told = badge(severity, value) + (tr(" et indices") if severity == "info" and hints else "")
         lines.append(f"<li><span>{told}</span>{bar}</li>")
     said = tr("Constats par gravité")
-    return Html(f'<ul class="severities drawn" aria-label="{said}">{"".join(lines)}</ul>')
+    return Html(f'<ul class="severities" aria-label="{said}">{"".join(lines)}</ul>')
 
 
 def folded(html: str, findings: pd.DataFrame) -> str:

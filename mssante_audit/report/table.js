@@ -109,15 +109,16 @@ const upgrade = (table) => {
   resize();
 };
 
-// Marks of charts: one stop for Tab a chart, arrows go on from there; the one in focus says its number.
-const chartOf = (mark) => mark.closest?.(".drawn [role=img]") && mark.closest(".drawn");
+// Charts: one stop each, arrows go from mark to mark; that in focus says its number.
+const CHART = ".drawn, .severities";
+const chartOf = (mark) => mark.closest?.("[role=img]") && mark.closest(CHART);
 const marksOf = (chart) => [...chart.querySelectorAll("[role=img]")];
 const stop = (chart, at) => marksOf(chart).forEach((mark) => { mark.tabIndex = mark === at ? 0 : -1; });
 const tip = element("div", { className: "tip", ariaHidden: true });
 const tellMark = ({ target, type }) => {
   const mark = target.closest?.("[role=img]") ?? target, chart = chartOf(mark), title = mark.querySelector?.("title");
   tip.remove();
-  if (!chart || title && type === "pointerover") return;  // the browser shows it
+  if (!chart || title && type === "pointerover") return;  // it shows
   if (type === "focusin") stop(chart, mark);
   tip.textContent = title?.textContent ?? mark.ariaLabel;
   chart.append(tip);
@@ -137,8 +138,8 @@ const stepMark = (event) => {
 // In JupyterLab tables come later, and all open notebooks share one page: the first that runs serves the others.
 const upgradeAll = () => {
   document.querySelectorAll("table.sortable:not(.ready)").forEach(upgrade);
-  document.querySelectorAll(".drawn:not(.ready)").forEach((chart) => {
-    chart.classList.add("ready");
+  document.querySelectorAll(`:is(${CHART}):not([data-stops])`).forEach((chart) => {
+    chart.dataset.stops = "";
     stop(chart, marksOf(chart)[0]);
   });
 };

@@ -185,7 +185,7 @@ def test_every_figure_has_alternative_text_and_a_reading(run, name):
     charts = [cell for cell in source(name)["cells"] if called(cell) in CHARTS]
     assert len(figures) == len(charts)
     for figure in figures:
-        (alt,) = figure.xpath("./div[@role='img']/@aria-label")
+        (alt,) = figure.xpath("./div[@role='group']/@aria-label")
         assert len(alt) > 30
         assert figure.find("figcaption").text_content().endswith(".")
 

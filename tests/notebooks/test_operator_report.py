@@ -219,7 +219,7 @@ def test_three_charts_with_alternative_text_and_a_sentence_computed(report):
     figures = report.xpath("//figure")
     assert len(figures) == 3
     for figure in figures:
-        (alt,) = figure.xpath("./div[@role='img']/@aria-label")
+        (alt,) = figure.xpath("./div[@role='group']/@aria-label")
         assert len(alt) > 30
         assert figure.find("figcaption").text_content().endswith(".")
     before = [i for i, cell in enumerate(source()["cells"]) if "Chercher " in "".join(cell["source"])]
