@@ -99,6 +99,14 @@ def test_a_ledger_whose_scopes_named_anchors_goes_on(tmp_path: Path) -> None:
     assert (told.previous[:10], told.status) == (DAYS[1], ("open",))
 
 
+def test_a_scope_may_have_any_name(tmp_path: Path) -> None:
+    ledger: dict = {}
+    for name in ("run", "[1", '"quoted"', "7"):
+        follow(ledger, name, DAYS[0], frame(1))
+    (tmp_path / "ledger.json").write_text(json.dumps(ledger))
+    assert read_ledger(tmp_path).keys() == ledger.keys()
+
+
 def test_what_could_not_be_evaluated_is_neither_fixed_nor_new_once_it_can_be_again() -> None:
     ledger: dict[str, Any] = {}
     failed = Finding(FAILED, ("dn_consistency", "x"), facts={"audit": "dn_consistency"})

@@ -98,8 +98,12 @@ def _rescoped(ledger: Mapping[str, Any]) -> dict[str, Any]:
     """Return a ledger that version 0.1 wrote, whose scopes named anchors, by the scopes of today."""
     told: dict[str, Any] = {}
     for scope, part in sorted(ledger.items(), key=lambda one: max(one[1]["runs"], default="")):
-        name, parameters = json.loads(scope)
-        told[scope_of(name, parameters)] = part  # of several the one of the last run
+        try:
+            name, parameters = json.loads(scope)
+            scope = scope_of(name, parameters)
+        except (ValueError, TypeError, AttributeError):  # one that a caller named
+            pass
+        told[scope] = part  # of several the one of the last run
     return told
 
 
@@ -118,7 +122,7 @@ def follow(
     ledger
         What `read_ledger` returns; changed.
     scope
-        Of `scope_of`.
+        Of `scope_of`, or a name of one's own.
     as_of
         The run's date (ISO 8601).
     findings
