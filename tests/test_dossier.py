@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import lxml.html
 import pandas as pd
 import pytest
 from made_up import make_space
@@ -13,9 +14,11 @@ from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.facts import ANOTHER, dossier, record, survey
+from mssante_audit.dossiers.letter import letter_text
 from mssante_audit.dossiers.page import parts
 from mssante_audit.dossiers.peers import PEERS_MIN
 from mssante_audit.dossiers.remedies import remedy, said, theirs
+from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.results import of_operator
@@ -197,3 +200,33 @@ def test_nothing_to_correct_is_said():
     quiet = replace(told, findings=told.findings[:0], points=())
     assert "Rien à corriger" in part("answer", quiet).text
     assert record(quiet).by_rule == {}
+
+
+def test_what_an_old_observation_showed_is_to_be_confirmed_and_not_corrected():
+    """The list is old too: its date is told, and its findings stand."""
+    old = load_space(as_of="2026-05-20")
+    told = dossier(old, "1970490009")
+    asked = {code for point in told.points for code in point.rules}
+    assert asked
+    assert not {code for code in asked if code.startswith(("DNS_", "TLS_"))}
+    doubted = told.doubted
+    assert doubted["rule"].str.startswith(("DNS_", "TLS_")).all()
+    assert told.todo["fingerprint"].isin(doubted["fingerprint"]).sum() == 0
+    words = " ".join(told.caveat.split())
+    why = "en doute ou trop ancien : observation du DNS et observation TLS."
+    assert words == f"{len(doubted)} constats restent à confirmer ; {why}"
+    text = " ".join(letter_text(told, (), Stationery()).split())
+    assert words in text
+    assert f"{len(told.points)} points à corriger" in text.replace("\xa0", " ")
+    assert told.caveat in lxml.html.fromstring(part("answer", told).text).text_content()
+    assert f"{len(doubted)}\xa0constats à confirmer" in part("correct-table", told).text
+    assert survey(old).standing.loc["1970490009", "todo"] == len(told.points)
+    alone = replace(told, points=())
+    assert "Rien à corriger" not in part("answer", alone).text
+    assert "dont nous soyons sûrs" in " ".join(letter_text(alone, (), Stationery()).split())
+
+
+def test_where_all_is_fresh_nothing_is_to_be_confirmed(space):
+    told = dossier(space, "1970490009")
+    assert (told.caveat, len(told.doubted)) == ("", 0)
+    assert "à confirmer" not in letter_text(told, (), Stationery())

@@ -25,7 +25,7 @@ from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import Belongings, belongings
 from mssante_audit.dossiers.own import own_contacts
 from mssante_audit.dossiers.peers import Peers, peers_of, standing_of
-from mssante_audit.dossiers.points import Point, points_of
+from mssante_audit.dossiers.points import Point, caveat, points_of, unsure_of
 from mssante_audit.dossiers.remedies import remedy, theirs
 from mssante_audit.findings.facts import told_to
 from mssante_audit.findings.frame import concat, of_records, row_ranges
@@ -62,6 +62,8 @@ class Survey:
     """Fingerprint → the kinds of contact, ``project`` and ``support``, that a finding tells of."""
     remedies: Mapping[str, str]
     """Fingerprint → what an operator does about it."""
+    unsure: Mapping[str, tuple[str, ...]]
+    """Fingerprint → inputs beside the list that are in doubt or too old, on which a finding rests."""
     belongings: Belongings
     found: Mapping[str, tuple[int, ...]]
     """For each operator, the positions of the findings that touch it."""
@@ -127,6 +129,8 @@ class Dossier:
     """What it has to put right, worst first."""
     remedies: Mapping[str, str]
     """Fingerprint of a finding → what to do about it."""
+    unsure: Mapping[str, tuple[str, ...]]
+    """Fingerprint of those that are not known to hold → inputs beside the list why: they make no point."""
     masked: bool
     """Whether its own contacts are masked, as everybody else's always are."""
 
@@ -138,7 +142,17 @@ class Dossier:
     @property
     def todo(self) -> pd.DataFrame:
         """The findings that its points are made of."""
-        return theirs(self.findings)
+        return theirs(self.findings[~self.findings["fingerprint"].isin(self.unsure)])
+
+    @property
+    def doubted(self) -> pd.DataFrame:
+        """Those that would make points if they were known to hold."""
+        return theirs(self.findings[self.findings["fingerprint"].isin(self.unsure)])
+
+    @property
+    def caveat(self) -> str:
+        """How many findings are not known to hold, and why; "" if all are."""
+        return caveat([self.unsure[key] for key in self.doubted["fingerprint"]])
 
 
 def survey(space: TrustSpace) -> Survey:
@@ -194,8 +208,9 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
         span,
         _held(common, operator_id),
         peers_of(common.standing, operator_id),
-        points_of(findings, entries, remedies),
+        points_of(findings[~findings["fingerprint"].isin(common.unsure)], entries, remedies),
         remedies,
+        {key: common.unsure[key] for key in findings["fingerprint"] if key in common.unsure},
         not show,
     )
 
@@ -222,6 +237,7 @@ def _survey(space: TrustSpace) -> Survey:
     remedies = {
         key: remedy(code, masked[key]) for key, code in zip(raw["fingerprint"], raw["rule"], strict=True)
     }
+    unsure = unsure_of(space, findings)
     found = _by_operator(findings, space.entries)
     records = method_records(space)
     held, times = _history(space)
@@ -232,10 +248,11 @@ def _survey(space: TrustSpace) -> Survey:
         {key: facts for key, facts in known.items() if masked[key] is not facts},
         {key: kinds for key, facts in known.items() if (kinds := _kinds(facts))},
         remedies,
+        unsure,
         belongings(space),
         found,
         space.entries.groupby("operator_id").indices,
-        standing_of(findings, found, remedies, space),
+        standing_of(findings[~findings["fingerprint"].isin(unsure)], found, remedies, space),
         {str(r["domain"]): r for r in records.to_dict("records")},
         _hosts(space, "NS"),
         _hosts(space, "MX"),

@@ -80,6 +80,8 @@ def letter_text(told: Dossier, attached: Sequence[Form], on: Stationery) -> str:
     if len(points) > MOST_POINTS:
         others = "Votre dossier en compte {n:autre point|autres points}, de même gravité ou de moindre."
         parts.append(_filled(tell(others, n=len(points) - MOST_POINTS)))
+    if told.caveat:
+        parts.append(_filled(told.caveat))
     if points:
         parts.append(_how(attached, masked=told.masked))
         parts += [_deadline(told, on)] if on.deadline_days else []
@@ -106,7 +108,9 @@ def _opening(told: Dossier) -> str:
         now=day(told.space.as_of),
     )
     if not points:
-        return _filled(f"{head} {tr('Aucun constat n’appelle de correction de votre part.')}")
+        none = tr("Aucun constat n’appelle de correction de votre part.")
+        sure = tr("Aucun constat dont nous soyons sûrs n’appelle de correction de votre part.")
+        return _filled(f"{head} {sure if told.caveat else none}")
     grave = sum(point.severity in ("critical", "error") for point in points)
     worst = ", dont {n:erreur ou défaut critique|erreurs ou défauts critiques}"
     order = tr(", les plus graves d’abord") if len(points) > 1 else ""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from mssante_audit.base.language import spoken_of, tell, tr, typeset
+from mssante_audit.base.language import listing, spoken, spoken_of, tell, tr, typeset
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.marks import cut, differences, legend
 from mssante_audit.dossiers.remedies import theirs
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.findings.registry import rule
+from mssante_audit.findings.registry import LIST, rule
 from mssante_audit.report.tables import visible
+from mssante_audit.space.states import named
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.domains import domains
+from mssante_audit.verdicts.doubts import doubts
 
 MOST_TEXT = 300
 """Characters of what was observed."""
@@ -134,6 +138,22 @@ def points_of(
         for what, cases in groups.items()
     ]
     return tuple(sorted(points, key=lambda point: -SEVERITIES.index(point.severity)))
+
+
+def unsure_of(space: TrustSpace, findings: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Return by fingerprint the inputs in doubt or too old that findings rest on, but for the list.
+
+    No operator is asked to put right what nobody knows to be so today; the list's date it is told.
+    """
+    found = doubts(space, findings, domains(space))
+    return {key: own for key, why in found.items() if (own := tuple(name for name in why if name != LIST))}
+
+
+def caveat(unsure: Sequence[Sequence[str]]) -> str:
+    """Say how many findings are to be confirmed, from the inputs in doubt of each; "" if none is."""
+    what = dict.fromkeys(named(name, spoken()) for names in unsure for name in names)
+    told = "{n:constat reste|constats restent} à confirmer ; en doute ou trop ancien : {what}."
+    return tell(told, n=len(unsure), what=listing(list(what))) if unsure else ""
 
 
 def one_line(text: str, most: int) -> str:

@@ -70,6 +70,7 @@ def facts_digest(told: Dossier, how: str) -> str:
         None if told.changes is None else _table(told.changes),
         repr(told.points),
         sorted(set(told.remedies.values())),
+        told.caveat,
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
