@@ -208,7 +208,7 @@ def test_the_overview_says_what_nobody_looked_at(space, entries):
     assert "Délégation ou redirection (DNS) (aucune observation du DNS)" in told
     assert "mssante-audit observe" in told
     page = lxml_html.fromstring(checks(domains_of(space, frame(space)), causes(frame(space), entries)).text)
-    told = {row.findtext("th"): text(row.xpath("td")[0].text_content()) for row in page.find("tbody")}
+    told = {row.findtext("th"): text(row.xpath("td")[0].text_content()) for row in page.find(".//tbody")}
     whole = entries["domain"].nunique()
     assert told["DNS"] == f"? {whole} inconnus"
     assert told["Certificat"] == f"✔ {whole} en ordre"
@@ -283,7 +283,10 @@ def test_what_to_fix_first_is_the_gravest_that_touches_most_information_and_hint
         made("DN_ID_LUHN", tuple(rows), confidence="hint"),
     )
     page = lxml_html.fromstring(f"<main>{fixed_first(space, entries, findings).text}</main>")
-    titles = [li.findtext("div/p/strong") or text(li.find("div/p/strong")) for li in page.iter("li")]
+    titles = [
+        li.findtext("div/p/strong") or text(li.find("div/p/strong"))
+        for li in page.xpath("//ol[@class='causes']/li")
+    ]
     named = [rule(code).title_fr for code in ("LIST_SIGNATURE_INVALID", "DN_ID_LUHN", "DN_SPELLINGS")]
     operators = entries[entries["row"].isin(rows[:9])]["operator_id"].nunique()
     assert titles[0] == named[0]

@@ -55,7 +55,7 @@ def frames_of(space: TrustSpace) -> dict[str, pd.DataFrame]:
         "entries": space.entries,
         "problems": space.whitelist.problems,
         "findings": found,
-        "causes": causes(found, space.audited, space.published),
+        "causes": causes(found, space.audited, space.published, {found["fingerprint"].iloc[0]: {"dns": 9}}),
         "domains": domains_of(space, found),
         "mailboxes": space.mailboxes.counts.frame,
         "methods": methods(space.observation, space.audited["domain"]),

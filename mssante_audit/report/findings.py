@@ -363,7 +363,7 @@ def opening(
             limits = tell(text, name=name, operator=operator)
         limits = f'<p class="limits">{limits}</p>'
     unknown = "" if findings is None else incomplete(findings)
-    return Html(f'{limits}{unknown}{_in_doubt(space, findings)}<p class="scope">{scope(space, entries)}</p>')
+    return Html(f'{limits}{unknown}<p class="scope">{scope(space, entries)}{_in_doubt(space, findings)}</p>')
 
 
 def _in_doubt(space: TrustSpace, findings: pd.DataFrame | None) -> str:
@@ -376,5 +376,5 @@ def _in_doubt(space: TrustSpace, findings: pd.DataFrame | None) -> str:
         for one in space.states
         if one.doubtful and one.name in rests
     ]
-    text = "En doute, et à confirmer tout ce qui en est tiré : {what}."
-    return f'<p class="limits">{tell(text, what=listing(told))}</p>' if told else ""
+    text = "En doute, donc à confirmer : {what}."
+    return f" <strong>{tell(text, what=listing(told))}</strong>" if told else ""
