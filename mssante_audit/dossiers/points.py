@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mssante_audit.base.language import listing, spoken, spoken_of, tell, tr, typeset
+from mssante_audit.base.language import listing, spoken_of, tell, tr, typeset
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.marks import cut, differences, legend
 from mssante_audit.dossiers.remedies import theirs
@@ -151,7 +151,7 @@ def unsure_of(space: TrustSpace, findings: pd.DataFrame) -> dict[str, tuple[str,
 
 def caveat(unsure: Sequence[Sequence[str]]) -> str:
     """Say how many findings are to be confirmed, from the inputs in doubt of each; "" if none is."""
-    what = dict.fromkeys(named(name, spoken()) for names in unsure for name in names)
+    what = dict.fromkeys(named(name) for names in unsure for name in names)
     told = "{n:constat reste|constats restent} à confirmer ; en doute ou trop ancien : {what}."
     return tell(told, n=len(unsure), what=listing(list(what))) if unsure else ""
 

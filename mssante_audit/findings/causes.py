@@ -142,12 +142,9 @@ def causes(
     whose = {row: (domain, operator) for row, domain, operator in zip(*columns, strict=True)}
     records = [_cause(remedy, own, whose, published) for (_, remedy, _), own in groups.items()]
     for one in records:
-        ages: dict[str, int | None] = {}
-        for key in one["fingerprints"]:
-            for name, days in doubts.get(key, {}).items():
-                ages[name] = max((d for d in (days, ages.get(name)) if d is not None), default=None)
-        one["doubts"] = tuple(ages)
-        one["age_days"] = max((days for days in ages.values() if days is not None), default=None)
+        why = [pair for key in one["fingerprints"] for pair in doubts.get(key, {}).items()]
+        one["doubts"] = tuple(dict.fromkeys(name for name, _ in why))
+        one["age_days"] = max((days for _, days in why if days is not None), default=None)
     records.sort(key=_order)
     return pd.DataFrame(
         {name: pd.Series([one[name] for one in records], dtype=dtype) for name, dtype in _DTYPES.items()}

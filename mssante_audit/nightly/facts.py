@@ -45,7 +45,7 @@ def facts_of(
         Language of titles.
     """
     dated = findings.assign(status=list(told.status), since=list(told.first_seen))
-    asks, unsure = actionable(dated), doubts(space, findings, domains(space))
+    asks, unsure = actionable(dated), doubts(space, findings, domains(space, findings))
     new, critical = asks[asks["status"] == "new"], asks[asks["severity"] == "critical"]
     fixed = [one for one in told.fixed if _asked(one)]
     lost = [one for one in told.unknown if _asked(one)]

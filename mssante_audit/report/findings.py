@@ -30,7 +30,7 @@ from mssante_audit.observe.kinds import kinds
 from mssante_audit.report import figure
 from mssante_audit.report.results import Limits, limited_to
 from mssante_audit.report.tables import Cell, Html, badge, csv_link, data, prose, table, visible
-from mssante_audit.space.states import named
+from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
 
 SOURCES = {
@@ -371,10 +371,6 @@ def _in_doubt(space: TrustSpace, findings: pd.DataFrame | None) -> str:
     known = audits()
     named_in = known if findings is None else {name for name in findings["audit"] if name in known}
     rests = {LIST}.union(*(known[name].rests for name in named_in))
-    told = [
-        named(one.name, spoken()) + (f" ({count(one.age_days, 'jour')})" if one.age_days is not None else "")
-        for one in space.states
-        if one.doubtful and one.name in rests
-    ]
+    told = [aged(one.name, one.age_days) for one in space.states if one.doubtful and one.name in rests]
     text = "En doute, donc à confirmer : {what}."
     return f" <strong>{tell(text, what=listing(told))}</strong>" if told else ""

@@ -303,7 +303,7 @@ def _doubt(cause: Mapping[Any, Any]) -> str:
     """Say that a cause is not known to hold today, and on what it rests, of what age."""
     if not cause["doubts"]:
         return ""
-    words, days = [named(one, spoken()) for one in cause["doubts"]], cause["age_days"]
+    words, days = [named(one) for one in cause["doubts"]], cause["age_days"]
     told = tell(
         "À confirmer ; {n:~source|sources} en doute : {what}{age}.", n=len(words), what=listing(words),
         age="" if pd.isna(days) else tell(" ({n:jour})", n=int(days)),

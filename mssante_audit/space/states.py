@@ -31,6 +31,7 @@ import pandas as pd
 
 from mssante_audit.archive.log import Record
 from mssante_audit.base.instants import SKEW, parse_instant
+from mssante_audit.base.language import count
 from mssante_audit.base.settings import Inputs
 from mssante_audit.findings.registry import LIST, input_of, known_needs
 from mssante_audit.findings.templates import said
@@ -167,6 +168,11 @@ def worded(state: State, language: str = "") -> str:
 def named(name: str, language: str = "") -> str:
     """Return what an input is called."""
     return said("mssante_audit.space", "input_name", name, language)
+
+
+def aged(name: str, days: int | None) -> str:
+    """Return what an input is called in the language spoken, with its age where it says it."""
+    return named(name) if days is None else f"{named(name)} ({count(days, 'jour')})"
 
 
 def remedied(state: State, language: str = "") -> str:

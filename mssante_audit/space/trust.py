@@ -375,7 +375,8 @@ def load_space(
             faults[name] = "; ".join(filter(None, (faults.get(name), masked_message(error.brief))))
             return None
 
-    anchors = [one for one in anchors if beside(ANCHORS, partial(trust, [one], None))]
+    if lenient:
+        anchors = [one for one in anchors if beside(ANCHORS, partial(trust, [one], None))]
     folder = Path(data) if data is not None else resource("data/sample")
     instant = parse_instant(as_of)
     whitelist, archive = list_of(

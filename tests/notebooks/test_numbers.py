@@ -65,6 +65,14 @@ class Page:
                 ]
         raise LookupError(title)
 
+    @property
+    def lists(self) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+        """What the chart of lists draws for each: its domains, then its events."""
+        marks = [plain(text).rsplit(" : ", 1) for text in self.root.xpath("(//figure)[1]//title/text()")]
+        drawn = [(name, int(n)) for name, n in marks]
+        half = len(drawn) // 2
+        return drawn[:half], drawn[half:]
+
     def counts(self, title: str) -> Counter[str]:
         """How much a chart draws in all for each name."""
         held: Counter[str] = Counter()
@@ -292,18 +300,15 @@ def day(at: pd.Timestamp) -> str:
     "changes",
 )
 def _(page: Page) -> list[object]:
-    titles = [plain(t) for t in page.root.xpath("(//figure)[1]//title/text()")]
-    drawn = [one.rsplit(" : ", 1) for one in titles]
-    half = len(drawn) // 2
-    sizes, events = ([(name, int(n)) for name, n in part] for part in (drawn[:half], drawn[half:]))
+    sizes, events = page.lists
     told = page.csv("events")["Liste du"].map(lambda text: day(pd.Timestamp(text))).value_counts()
     assert {name: n for name, n in events if n} == told.to_dict()
     name, most = max(events, key=lambda one: one[1])
     first, last = sizes[0], sizes[-1]
-    assert (
-        last[1] == page.whole + page.space.entries.query("is_audit_entry")["domain"].nunique() or last[1] > 0
-    )
-    return [last[1], first[1], first[0], sum(n for _, n in events), half, most, name]
+    archive = page.space.archive
+    tests = page.space.entries.query("is_audit_entry")["domain"]
+    assert last[1] == len({*archive.domains(archive.snapshots[-1])} - {*tests})
+    return [last[1], first[1], first[0], sum(n for _, n in events), len(sizes), most, name]
 
 
 @says(rf"{N} événements, les derniers d’abord", "changes")
@@ -321,9 +326,7 @@ def _(page: Page) -> list[object]:
 @says(rf"D’une liste à la suivante, {P} des domaines changent en moyenne, dates mises à part\.", "changes")
 def _(page: Page) -> list[object]:
     touched = page.counts("Domaines touchés d’une liste à la suivante")
-    titles = [plain(t) for t in page.root.xpath("(//figure)[1]//title/text()")]
-    sizes = [int(one.rsplit(" : ", 1)[1]) for one in titles[: len(titles) // 2]]
-    shares = [n / size for n, size in zip(touched.values(), sizes, strict=False)]
+    shares = [n / size for n, (_, size) in zip(touched.values(), page.lists[0], strict=False)]
     return [share(round(1000 * sum(shares) / len(shares)), 1000)]
 
 
@@ -544,7 +547,7 @@ FIGURES: dict[str, Callable[[Page], dict[str, list[object]]]] = {
         "Domaines jamais vus": [(blind := _blind(page)), share(blind, page.whole)],
     },
     "changes": lambda page: {
-        "Listes": [len(page.root.xpath("(//figure)[1]//title")) // 2, 1, 2025, 2, 2026],
+        "Listes": [len(page.lists[0]), 1, 2025, 2, 2026],
         "Domaines ajoutés": [len(page.csv("added"))],
         "Domaines retirés": [len(page.csv("removed"))],
         "Changés d’opérateur": [len(page.csv("moved"))],

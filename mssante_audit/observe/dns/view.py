@@ -11,7 +11,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Set
 from functools import cached_property, lru_cache
-from itertools import groupby
+from itertools import groupby, starmap
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
@@ -288,11 +288,10 @@ class View:
         if not one.edns and self.edns(one.address) == "notimp":
             return "notimp"
         failed = {*self._failed.get(one.qname, {}).values()} - {one.address}
-        own = one.zone.strip(".") and self._behind_aliases(one.zone, failed)
-        above = upwards(one.zone.partition(".")[2])
-        return "alias" if own or any(map(self._behind_aliases, above)) else ""
+        zones = ((zone, failed if zone == one.zone else set[str]()) for zone in upwards(one.zone))
+        return "alias" if any(starmap(self._behind_aliases, zones)) else ""
 
-    def _behind_aliases(self, zone: str, failed: Set[str] = frozenset()) -> bool:
+    def _behind_aliases(self, zone: str, failed: Set[str]) -> bool:
         """Whether all servers of a zone that have not `failed` are found by following aliases."""
         cut = [*self.referrals.get(zone, ()), *self.handed.get(zone, ())]
         names = set(data_of(cut, "NS", zone))

@@ -15,13 +15,13 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.french import typeset
-from mssante_audit.base.language import count, listing, speaking
+from mssante_audit.base.language import listing, speaking
 from mssante_audit.base.markup import visible
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.causes import Doubts
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.words import sentence
-from mssante_audit.space.states import named
+from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.values.person import Person, masks, unnamed
@@ -249,10 +249,7 @@ def _findings(
 
 def _in_doubt(ages: Mapping[str, int | None], language: str) -> str:
     with speaking(language):
-        told = [
-            named(n, language) + (f" ({count(d, 'jour')})" if d is not None else "") for n, d in ages.items()
-        ]
-        return listing(told)
+        return listing([aged(name, days) for name, days in ages.items()])
 
 
 def _codes(codes: Iterable[str], language: str) -> dict[str, list[str]]:
