@@ -436,6 +436,25 @@ def test_only_new_lists_are_read_for_the_history(archive, chain, monkeypatch) ->
     assert read == [record.file]
 
 
+THREADS = """
+import os, sys
+from mssante_audit.archive.history import bring_up_to_date
+from mssante_audit.archive.store import open_archive
+
+archive, before = open_archive(sys.argv[1], [sys.argv[2]]), len(os.listdir("/proc/self/task"))
+print(len(bring_up_to_date(archive)), len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_the_history_is_read_without_a_thread(archive, chain) -> None:
+    """One that still held a Python object when the interpreter ended would abort a run that is over."""
+    put(archive, *story(chain))
+    command = [sys.executable, "-c", THREADS, archive.folder, archive.anchors[0]]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.split() == [str(len(history_of(fresh(archive)))), "0"]
+
+
 def test_a_broken_or_stale_history_is_made_again(archive, chain) -> None:
     records = put(archive, *story(chain))
     good = history_of(fresh(archive))

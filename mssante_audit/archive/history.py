@@ -195,7 +195,8 @@ def _read(archive: Archive) -> _Read:
         digest = hashlib.sha256(content).hexdigest()
         if digest not in [told["sha256"] for told in checks]:
             return _NOTHING  # it can be made again
-        table = pq.read_table(io.BytesIO(content))
+        # Nor threads nor a Python file: one that still lets go of it while Python ends aborts the process.
+        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
         names = json.loads((table.schema.metadata or {})[_KEY])
         known = table.replace_schema_metadata(None).cast(SCHEMA)
         check = {"sha256": digest, "rows": known.num_rows}
