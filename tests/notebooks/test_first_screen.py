@@ -39,7 +39,7 @@ def causes_of(space):
     return ms.causes(found, space.audited, space.published, ms.doubts(space, found, ms.domains(space)))
 
 
-@pytest.fixture(params=["sample", "real"])
+@pytest.fixture(params=["sample", "real"], scope="module")
 def made(request):
     """Run, page and space of the overview."""
     run = request.getfixturevalue(f"{request.param}_run")
