@@ -42,6 +42,7 @@ DAMAGES = {
 
 
 damage = partial(french.damage, names=DAMAGES)
+listing = partial(french.listing, last="and")
 
 
 def number(value: int) -> str:
@@ -126,9 +127,6 @@ def moment(instant: datetime) -> str:
     """
     utc = instant.astimezone(UTC)
     return f"{day(utc)} at {utc:%H:%M} UTC"
-
-
-listing = partial(french.listing, last="and")
 
 
 def typeset(prose: str) -> str:

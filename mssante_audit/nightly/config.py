@@ -1,7 +1,7 @@
 """``audit.toml``: what the nightly run does, checked before anything runs.
 
-Keys, their meanings, ranges and defaults stand once, in `mssante_audit.base.settings.Config`; the commented
-file that `template` returns and the JSON Schema are made from it.
+The commented file that `template` returns and the JSON Schema are made from
+`mssante_audit.nightly.settings.Config`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from mssante_audit.base.errors import InputError, OutputError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.fields import fault, field_of
 from mssante_audit.base.frames import DRAFT
-from mssante_audit.base.settings import Config, Section
+from mssante_audit.base.settings import Section
+from mssante_audit.nightly.settings import Config
 
 INIT = "`mssante-audit init` writes one"
 
@@ -66,8 +67,7 @@ def checked(values: Mapping[str, Any], text: str, file: Path) -> Config:
 
 
 def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
+    if not math.isfinite(number := float(text)):
         raise ValueError(f"{text} is no number to count with")
     return number
 

@@ -23,11 +23,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.secret import masked_url, read_secret
-from mssante_audit.base.settings import Config, Hooks, ObserveTls
+from mssante_audit.base.settings import ObserveTls
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.faults import faults
 from mssante_audit.nightly.log import RUN, RUNS, STATE, began, read_run
 from mssante_audit.nightly.retention import files_of
+from mssante_audit.nightly.settings import Config, Hooks
 
 MEMORY = 2 * 2**30
 """Bytes below which a run may be short of memory."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError, UnknownNameError
-from mssante_audit.base.settings import Config
 from mssante_audit.nightly.log import RUNS, SITE, STATE
+from mssante_audit.nightly.settings import Config
 
 
 def check(config: Config) -> None:

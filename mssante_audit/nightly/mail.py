@@ -15,8 +15,8 @@ from mssante_audit.nightly.log import SITE, began
 from mssante_audit.nightly.summary import paragraphs, summary, verdict
 
 if TYPE_CHECKING:
-    from mssante_audit.base.settings import Mail
     from mssante_audit.nightly.run import Night
+    from mssante_audit.nightly.settings import Mail
 
 KIND = "mssante-audit night"
 _SHOWN = (

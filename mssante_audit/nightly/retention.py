@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from mssante_audit.base.instants import SKEW
-from mssante_audit.base.settings import Retention
 from mssante_audit.nightly.log import RUN, RUNS, SITE, began, read_run
 from mssante_audit.nightly.log import stamp_of as stamp_of_run
+from mssante_audit.nightly.settings import Retention
 from mssante_audit.observe.kinds import is_whole, kinds, observation_files, stamp_of
 
 

@@ -33,7 +33,6 @@ from typing import cast
 
 from mssante_audit.base.export import json_bytes, output_error, write_bytes
 from mssante_audit.base.instants import SKEW, parse_instant
-from mssante_audit.base.settings import Config
 from mssante_audit.base.staging import exclusive
 from mssante_audit.nightly import post
 from mssante_audit.nightly.hooks import kill_group, run_hooks
@@ -58,6 +57,7 @@ from mssante_audit.nightly.mail import message, told
 from mssante_audit.nightly.metrics import FILE as METRICS
 from mssante_audit.nightly.metrics import metrics
 from mssante_audit.nightly.retention import outdated, outdated_observations, remove, remove_observations
+from mssante_audit.nightly.settings import Config
 from mssante_audit.nightly.steps import STEPS, Job, work
 from mssante_audit.nightly.summary import summary
 from mssante_audit.report.conversion import as_severe

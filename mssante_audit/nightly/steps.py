@@ -34,7 +34,7 @@ from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import speaking
 from mssante_audit.base.resources import resource
-from mssante_audit.base.settings import Config, Observe
+from mssante_audit.base.settings import Observe
 from mssante_audit.base.staging import LOCK
 from mssante_audit.dossiers.page import NOTEBOOK
 from mssante_audit.dossiers.stationery import stationery
@@ -44,6 +44,7 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import LIST
 from mssante_audit.nightly.facts import facts_of
 from mssante_audit.nightly.log import SITE, STATE, Result, began, read_result, read_run, write_inputs
+from mssante_audit.nightly.settings import Config
 from mssante_audit.observe.dns.run import observe as observe_dns
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.kinds import default_path

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from mssante_audit.archive.fetch import Settings as FetchSettings
 from mssante_audit.base.errors import InputError, OutputError
-from mssante_audit.base.settings import Config, Deadlines, Fetch, Observe, Parameters, Thresholds
+from mssante_audit.base.settings import Fetch, Observe, Parameters, Thresholds
 from mssante_audit.cli.main import app
 from mssante_audit.nightly import steps
 from mssante_audit.nightly.config import (
@@ -25,6 +25,7 @@ from mssante_audit.nightly.config import (
     template,
     write_template,
 )
+from mssante_audit.nightly.settings import Config, Deadlines
 from mssante_audit.observe.dns.settings import ObserveSettings
 
 SMALLEST = '[data]\nfolder = "data"\n'
