@@ -39,13 +39,7 @@ def spoken() -> str:
 
 
 def speak(language: str) -> None:
-    """Tell things in a language from now on.
-
-    Raises
-    ------
-    ValueError
-        If it is none of `LANGUAGES`.
-    """
+    """Tell things in a language from now on; a `ValueError` if it is none of `LANGUAGES`."""
     if language not in TYPOGRAPHY:
         raise ValueError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
     _spoken[-1] = language

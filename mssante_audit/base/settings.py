@@ -79,6 +79,7 @@ class Fetch(Section):
     """Section ``[fetch]``."""
 
     enabled: bool = setting(False, "Whether to fetch.")
+    # As every consumer known writes it; the form prints "espaceconfiance".
     url: str = setting(
         "https://espacedeconfiance.mssante.fr/listeblanchemssante.xml",
         "Where the list is published. User, password and query in it are shown nowhere.",
