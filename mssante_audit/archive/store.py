@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -69,7 +70,13 @@ class Archive:
     @cached_property
     def snapshots(self) -> tuple[Snapshot, ...]:
         """The lists kept, oldest first."""
-        return tuple(sorted(filter(None, map(_snapshot, _files(self.folder)))))
+        try:
+            files = [entry for entry in self.folder.iterdir() if entry.is_file()]
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except OSError as error:
+            raise InputError(f"cannot be read ({error.strerror})", file=str(self.folder)) from error
+        return tuple(sorted(filter(None, map(_snapshot, files))))
 
     @cached_property
     def log(self) -> tuple[Record, ...]:
@@ -88,18 +95,13 @@ class Archive:
     def find(self, text: str) -> Snapshot:
         """Return the list that `text` means: a file's name or the start of it, or the last one of a date.
 
-        Raises
-        ------
-        InputError
-            If there is none.
+        If there is none it is an `InputError`.
         """
-        named = [
-            s for s in self.snapshots if text and s.name.startswith(text) and len(text) > len("2025-01-01")
-        ]
-        if named:
+        day = len("2025-01-01")
+        if named := [s for s in self.snapshots if len(text) > day and s.name.startswith(text)]:
             return named[-1]
         instant = parse_instant(text)
-        if len(text) == len("2025-01-01"):
+        if len(text) == day:
             instant += timedelta(days=1) - timedelta(microseconds=1)
         known = [s for s in self.snapshots if s.generated_at <= instant]
         if not known:
@@ -107,18 +109,15 @@ class Archive:
             raise InputError(f"no list of {text} or before", file=str(self.folder), remedy=first)
         return known[-1]
 
-    def load(self, snapshot: Snapshot) -> WhiteList:
-        """Load a list, and check that it is the one that its name says.
+    def read(self, given: str | Path | bytes, **how: bool) -> WhiteList:
+        """Load a list, its own or another's, verified with what it trusts (`load_whitelist`)."""
+        how = {"any_namespace": True, **how}
+        return load_whitelist(given, anchors=self.trusted, signer=self.signer, **how)
 
-        Raises
-        ------
-        InputError
-            If it is gone, damaged, or another.
-        """
+    def load(self, snapshot: Snapshot) -> WhiteList:
+        """Load a list; one that is gone, damaged, or not the one that its name says is an `InputError`."""
         try:
-            whitelist = load_whitelist(
-                snapshot.path, any_namespace=True, anchors=self.trusted, signer=self.signer
-            )
+            whitelist = self.read(snapshot.path)
         except WhiteListError as error:
             raise InputError(error.message, file=error.file, line=error.line, remedy=PUT_BACK) from error
         return checked(whitelist, snapshot.path)
@@ -206,12 +205,9 @@ def open_archive(
 
 
 def checked(whitelist: WhiteList, path: Path) -> WhiteList:
-    """Return a list loaded from an archive; refuse one that its file's name does not mean.
+    """Return a list loaded from an archive; one that its file's name does not mean is an `InputError`.
 
-    Raises
-    ------
-    InputError
-        If it is another list. A damaged one, loaded to recover its rows, is not held against the name.
+    A damaged one, loaded to recover its rows, is not held against the name.
     """
     kept = _snapshot(path)
     if kept and not whitelist.damaged and not whitelist.sha256.startswith(kept.sha):
@@ -253,23 +249,8 @@ def verify(archive: Archive) -> Iterator[tuple[str, str]]:
         yield FILE, fault
 
 
-# -- files --------------------------------------------------------------------------------------------------
-
-
-def _files(folder: Path) -> list[Path]:
-    try:
-        return [entry for entry in folder.iterdir() if entry.is_file()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", file=str(folder)) from error
-
-
 def _snapshot(path: Path) -> Snapshot | None:
     named = _NAME.fullmatch(path.name)
-    if named is None:
-        return None
-    try:
-        return Snapshot(datetime.strptime(named[1], TIME).replace(tzinfo=UTC), named[2], path)
-    except ValueError:
-        return None
+    with suppress(ValueError):
+        return named and Snapshot(datetime.strptime(named[1], TIME).replace(tzinfo=UTC), named[2], path)
+    return None

@@ -73,10 +73,7 @@ def receive(
 def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
     """Return a domain's rows in a list, and what was observed of TLS, without all else that a space has.
 
-    Raises
-    ------
-    InputError
-        If there is no list, or list, observation or anchors cannot be read.
+    What is not there or cannot be read, list, observation or anchors, is an `InputError`.
     """
     from datetime import UTC, datetime
 
@@ -96,12 +93,8 @@ def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
 def asked(domain: str, **given: Any) -> tuple[Mail, Observation]:
     """Observe one domain, into a file that is thrown away, and judge it as of now.
 
-    Raises
-    ------
-    ParameterError
-        If the DNS can carry no such name, or a setting makes no sense.
-    NetworkError
-        If there is no network, or no server of the parent zone answers.
+    A name that the DNS cannot carry and settings without sense are a `ParameterError`; no network, or no
+    server of the parent zone that answers, a `NetworkError`.
     """
     from datetime import UTC, datetime
     from tempfile import TemporaryDirectory
@@ -154,7 +147,8 @@ def certificates(wire: Wire, language: str) -> Iterator[str]:
     from mssante_audit.observe.tls.visit import shown
     from mssante_audit.verdicts.words import SAID, capital, reason
 
-    words, said, write = _WORDS[language], SAID[language], TYPOGRAPHY[language]
+    words = {name: told[language] for name, told in _WORDS.items()}
+    said, write = SAID[language], TYPOGRAPHY[language]
     colon, cause = words["colon"], wire.tls.cause
     yield ""
     yield f"TLS{colon}{wire.tls.grade}" + (
@@ -172,32 +166,17 @@ def certificates(wire: Wire, language: str) -> Iterator[str]:
 
 
 _WORDS = {
-    "fr": {
-        "colon": f"{NBSP}: ",
-        "day": "jour",
-        "seen": "vu le {}, il y a {}",
-        "old": ", trop ancien",
-        "until": "jusqu’au {}",
-        "refused": "refusé",
-        "name": "nom qui n’est pas inscrit",
-        "dates": "hors de ses dates",
-        "chain": "d’aucune autorité connue",
-        "revoked": "révoqué",
-        "unreadable": "illisible",
-    },
-    "en": {
-        "colon": ": ",
-        "day": "day",
-        "seen": "seen on {}, {} ago",
-        "old": ", too long",
-        "until": "until {}",
-        "refused": "refused",
-        "name": "a name that is not listed",
-        "dates": "out of its dates",
-        "chain": "of no authority known here",
-        "revoked": "revoked",
-        "unreadable": "cannot be read",
-    },
+    "colon": {"fr": f"{NBSP}: ", "en": ": "},
+    "day": {"fr": "jour", "en": "day"},
+    "seen": {"fr": "vu le {}, il y a {}", "en": "seen on {}, {} ago"},
+    "old": {"fr": ", trop ancien", "en": ", too long"},
+    "until": {"fr": "jusqu’au {}", "en": "until {}"},
+    "refused": {"fr": "refusé", "en": "refused"},
+    "name": {"fr": "nom qui n’est pas inscrit", "en": "a name that is not listed"},
+    "dates": {"fr": "hors de ses dates", "en": "out of its dates"},
+    "chain": {"fr": "d’aucune autorité connue", "en": "of no authority known here"},
+    "revoked": {"fr": "révoqué", "en": "revoked"},
+    "unreadable": {"fr": "illisible", "en": "cannot be read"},
 }
 
 

@@ -32,11 +32,8 @@ INIT = "`mssante-audit init` writes one"
 def load_config(file: Path) -> Config:
     """Load and check an ``audit.toml``.
 
-    Raises
-    ------
-    InputError
-        If it cannot be read, is not TOML, or a key is unknown, missing or has a wrong value: the message
-        names file, line, key, and the nearest key.
+    If it cannot be read, is not TOML, or a key is unknown, missing or has a wrong value, it is an
+    `InputError`, whose message names file, line, key, and the nearest key.
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -53,13 +50,7 @@ def load_config(file: Path) -> Config:
 
 
 def checked(values: Mapping[str, Any], text: str, file: Path) -> Config:
-    """Return the settings that `values`, read from the `text` of a file, say.
-
-    Raises
-    ------
-    InputError
-        If a key is unknown, missing or has a wrong value.
-    """
+    """Return the settings that `values`, read from the `text` of a file, say; errors as in `load_config`."""
     try:
         return Config.of(values, file)
     except ValidationError as error:
@@ -159,13 +150,7 @@ def template() -> str:
 
 
 def write_template(file: Path) -> None:
-    """Write `template` into a new file.
-
-    Raises
-    ------
-    OutputError
-        If it is there already, or cannot be written.
-    """
+    """Write `template` into a new file; one that is there already is an `OutputError`."""
     if file.exists() or file.is_symlink():
         raise OutputError("is there already", file=str(file), remedy="Remove it first, or name another")
     write_bytes(file, template().encode())

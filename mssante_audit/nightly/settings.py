@@ -290,13 +290,7 @@ class Config(Section):
         "Seconds that a step may take. Then it is ended and has failed; the steps after it go on."
     )
 
-    _file: Path = PrivateAttr(Path("audit.toml"))
     _values: Mapping[str, Any] = PrivateAttr(default_factory=dict)
-
-    @property
-    def file(self) -> Path:
-        """Where it was read."""
-        return self._file
 
     @model_validator(mode="before")
     @classmethod
@@ -319,13 +313,11 @@ class Config(Section):
     def of(cls, values: Mapping[str, Any], file: Path) -> Config:
         """Return the settings that say `values`, paths seen from the folder of `file`.
 
-        Raises
-        ------
-        pydantic.ValidationError
-            If a key is unknown, missing or has a wrong value (`mssante_audit.base.fields.fault`).
+        A key that is unknown, missing or has a wrong value is a `pydantic.ValidationError`
+        (`mssante_audit.base.fields.fault`).
         """
         config = cls.model_validate(values, context=file.resolve().parent)
-        config._file, config._values = file, values
+        config._values = values
         return config
 
     def parameters(self, as_of: str) -> dict[str, Any]:
