@@ -27,7 +27,12 @@ from mssante_audit.archive.log import Record, read_log
 from mssante_audit.archive.sides import Side, side_of
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.instants import SKEW, parse_instant
+from mssante_audit.whitelist.certificates import of_sample, pinned_files
+from mssante_audit.whitelist.columns import is_audit_domain
 from mssante_audit.whitelist.load import WhiteList, content_of, load_whitelist
+from mssante_audit.whitelist.revocation import find_crls
+from mssante_audit.whitelist.rows import structures
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, signer_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,8 +143,6 @@ class Archive:
         The signature of a list that the log says was found right when it was kept, the same bytes and the
         signer expected now, is not checked again: `verify` does that.
         """
-        from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER
-
         whitelist, record = self.load(snapshot), self._kept.get(snapshot.name)
         if record and record.sha256 == whitelist.sha256:
             signer = self.signer_of(snapshot)
@@ -152,8 +155,6 @@ class Archive:
 
         Nothing is checked; "" if it is unsigned or cannot be read.
         """
-        from mssante_audit.whitelist.signature import signer_in
-
         record = self._kept.get(snapshot.name)  # of 0.1 it names no signer
         return (record and record.signer) or signer_in(content_of(snapshot.path))
 
@@ -165,9 +166,6 @@ class Archive:
     @cached_property
     def trusted(self) -> tuple[str | Path, ...]:
         """The anchors, with those recognised and the revocation lists in the folder it lies in."""
-        from mssante_audit.whitelist.certificates import of_sample, pinned_files
-        from mssante_audit.whitelist.revocation import find_crls
-
         place = self.folder.resolve().parent
         return (*self.anchors, *of_sample(place), *pinned_files(place), *find_crls(place))
 
@@ -185,8 +183,6 @@ class Archive:
         See `mssante_audit.whitelist.rows.structures`. Empty if a list cannot be read.
         """
         from mssante_audit.archive.history import with_operators
-        from mssante_audit.whitelist.columns import is_audit_domain
-        from mssante_audit.whitelist.rows import structures
 
         try:
             rows = self.history[["domain", "dn", "project_contact", "support_contact"]].drop_duplicates()

@@ -5,7 +5,11 @@ Nobody is visited: what mail servers present is told by the observation of TLS t
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,8 +58,6 @@ def receive(
     With --data, also what its mail servers presented when they were last visited (`observe tls`). Nothing is
     kept. Exit status: 0 yes, 1 degraded or no, 4 unknown.
     """
-    from dataclasses import replace
-
     from mssante_audit.verdicts.tls import Wire, receiving, wire_of
 
     given = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if v is not None}
@@ -75,8 +77,6 @@ def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
 
     What is not there or cannot be read, list, observation or anchors, is an `InputError`.
     """
-    from datetime import UTC, datetime
-
     from mssante_audit.observe.dns.names import canonical
     from mssante_audit.observe.kinds import find_observations
     from mssante_audit.observe.tls.servers import merged
@@ -96,9 +96,6 @@ def asked(domain: str, **given: Any) -> tuple[Mail, Observation]:
     A name that the DNS cannot carry and settings without sense are a `ParameterError`; no network, or no
     server of the parent zone that answers, a `NetworkError`.
     """
-    from datetime import UTC, datetime
-    from tempfile import TemporaryDirectory
-
     from mssante_audit.observe.dns.names import canonical
     from mssante_audit.observe.dns.run import ObserveSettings, observe
     from mssante_audit.observe.observation import load_observation
@@ -141,8 +138,6 @@ def _tree(steps: Sequence[Step], language: str, before: str = "") -> Iterator[st
 
 def certificates(wire: Wire, language: str) -> Iterator[str]:
     """Yield the lines that say what the mail servers presented, when, and why senders refuse it."""
-    from datetime import UTC, datetime
-
     from mssante_audit.base.language import TYPOGRAPHY
     from mssante_audit.observe.tls.visit import shown
     from mssante_audit.verdicts.words import SAID, capital, reason
@@ -181,8 +176,6 @@ _WORDS = {
 
 
 def _json(mail: Mail, wire: Wire, language: str) -> str:
-    import json
-
     from mssante_audit.verdicts.words import about, causes
 
     words = causes()[mail.cause] if mail.cause else {}
