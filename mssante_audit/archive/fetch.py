@@ -19,6 +19,7 @@ from typing import Any
 from urllib.request import getproxies_environment, proxy_bypass
 
 import httpx
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from mssante_audit.archive.history import Parsed, bring_up_to_date
 from mssante_audit.archive.keep import MAX_LOSS, keep, locked
@@ -26,6 +27,7 @@ from mssante_audit.archive.log import GOOD, Record, append
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import FetchError, InputError
 from mssante_audit.base.secret import masked_url
+from mssante_audit.whitelist.certificates import GIVE, certificates_of
 from mssante_audit.whitelist.load import sha256_of
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -176,10 +178,6 @@ def tls_context(bundle: Path | None) -> ssl.SSLContext:
     """
     if bundle is None:
         return ssl.create_default_context()
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    from mssante_audit.whitelist.certificates import GIVE, certificates_of
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not (certificates := certificates_of(bundle)):
         raise InputError("no certificate here", file=str(bundle), remedy=GIVE)

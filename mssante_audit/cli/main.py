@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
+from shutil import copytree
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -197,8 +199,6 @@ def rules(
     format: TextFormat = Layout.text,  # noqa: A002 - the option's name
 ) -> None:
     """Show the rule catalogue, or one rule in full."""
-    from dataclasses import asdict
-
     from mssante_audit.findings.registry import catalogue, rule, unusable
 
     for fault in unusable():
@@ -220,8 +220,6 @@ def sample(
     force: Force = False,
 ) -> None:
     """Copy the made-up trust space that ships, with known defects."""
-    from shutil import copytree
-
     from mssante_audit.base.resources import resource
     from mssante_audit.base.staging import put_folder
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
+from mssante_audit.base.resources import resource
 from mssante_audit.nightly.log import RUNS, SITE, STATE
 from mssante_audit.nightly.settings import Config
 
@@ -89,8 +90,6 @@ def _loose_lists(data: Path) -> Iterator[AuditError]:
 
 
 def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:
-    from mssante_audit.base.resources import resource
-
     known = sorted(path.stem for path in resource("notebooks").glob("*.ipynb"))
     for name in names:
         if name.endswith(".ipynb"):
