@@ -54,6 +54,7 @@ def fetch(
     anchors: list[str] | None,
     signer: str | None,
     ca_bundle: str | None,
+    attempt_seconds: float,
     **options: Any,
 ) -> None:
     """Download the published list and keep it in the archive."""
@@ -62,7 +63,7 @@ def fetch(
     from mssante_audit.archive.fetch import fetch as run
     from mssante_audit.mailboxes.extraction import URL
 
-    options["ca_bundle"] = Path(ca_bundle) if ca_bundle else None
+    options |= {"ca_bundle": Path(ca_bundle) if ca_bundle else None, "attempt_seconds": attempt_seconds}
     source = ctx.get_parameter_source("url")
     unnamed = bool(source and source.name == "DEFAULT")
     if crl:
