@@ -65,7 +65,7 @@ def quick(url: str, **changes: object) -> Settings:
         url=url,
         connect_seconds=2,
         read_seconds=1,
-        total_seconds=3,
+        attempt_seconds=3,
         slow_seconds=0.5,
         backoff_seconds=0.01,
         attempts=2,
@@ -236,8 +236,8 @@ def silence(request: BaseHTTPRequestHandler) -> None:
     ("answer", "changes", "why"),
     [
         (drip, {}, "slower than"),
-        (drip, {"slow_seconds": 60, "total_seconds": 0.5}, "not done after 0.5 s"),
-        (drip_headers, {"total_seconds": 0.5}, "not done after 0.5 s"),
+        (drip, {"slow_seconds": 60, "attempt_seconds": 0.5}, "not done after 0.5 s"),
+        (drip_headers, {"attempt_seconds": 0.5}, "not done after 0.5 s"),
         (silence, {"read_seconds": 0.3}, "no answer in time"),
     ],
 )

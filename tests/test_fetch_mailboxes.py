@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from mssante_audit.archive import extraction, fetch
 from mssante_audit.archive.extraction import fetch_extraction
 from mssante_audit.base.errors import FetchError, InputError
+from mssante_audit.base.settings import Fetch
 from mssante_audit.cli.main import app
 from mssante_audit.mailboxes.extraction import URL
 
@@ -134,7 +135,7 @@ def test_command_line_trusts_the_authority_given_and_no_other(tmp_path: Path, au
     assert names(tmp_path / "data") == [f"{NAME}.zip"]
 
 
-@pytest.mark.parametrize("given", ["", fetch.URL])
+@pytest.mark.parametrize("given", ["", Fetch().url])
 def test_the_address_given_is_asked_whichever_it_is(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 

@@ -1,5 +1,8 @@
+from datetime import UTC, datetime
+
 import pytest
 
+from mssante_audit.base import english
 from mssante_audit.base.french import NARROW, NBSP, listing, number, percent, severity_name, typeset
 
 
@@ -31,3 +34,11 @@ def test_typesetting_is_idempotent():
     once = typeset("l'ANS : « oui » ; non ? 10 %")
     assert typeset(once) == once
     assert " :" not in once
+
+
+def test_english_has_its_own_typography() -> None:
+    assert (english.number(6494), english.percent(1, 100_000)) == ("6,494", "less than 0.1%")
+    assert [english.percent(*share) for share in ((1, 12), (1, 3), (0, 0))] == ["8.3%", "33%", "–"]
+    first = datetime(2025, 3, 1, 5, 30, tzinfo=UTC)
+    assert english.day(first) == f"1{NBSP}March{NBSP}2025"
+    assert english.month(first) == f"March{NBSP}2025"

@@ -19,12 +19,12 @@ import pytest
 
 from mssante_audit.audits import audit, lacking
 from mssante_audit.base.resources import resource
-from mssante_audit.base.settings import Retention
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.frame import Finding
 from mssante_audit.findings.registry import Audit, register
 from mssante_audit.nightly.retention import outdated_observations
+from mssante_audit.nightly.settings import Retention
 from mssante_audit.observe import kinds
 from mssante_audit.observe.kinds import File, Frame, Kind
 from mssante_audit.report.findings import unknown

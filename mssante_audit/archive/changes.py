@@ -47,6 +47,7 @@ KINDS = (
 )  # fmt: skip
 COLUMNS = ("kind", "domain", "event", "confidence", "operator_before", "operator_after", "facts")
 
+Pair = tuple[str, str]
 FIELDS = ("domain", "description", "dn", "dn_key", "project_contact", "support_contact", "updated_at_text")
 
 
@@ -81,7 +82,7 @@ class Change(NamedTuple):
     after: str | int | Person | tuple[Operator, ...]
     operator_before: str
     operator_after: str
-    of: tuple[str, str] = ("", "")
+    of: Pair = ("", "")
     """Name and value of the fact that tells which of its texts, or of its rows, changed."""
     confidence: str = "certain"
 
@@ -213,16 +214,10 @@ class _Domain:
         return Counter(row.key for row in self.before), Counter(row.key for row in self.after)
 
     def change(
-        self,
-        kind: str,
-        was: Any,
-        now: Any,
-        one: Row | None,
-        other: Row | None,
-        of: tuple[str, str] = ("", ""),
+        self, kind: str, was: Any, now: Any, *rows: Row | None, of: tuple[str, str] = ("", "")
     ) -> Change:
-        """Return a record; the rows tell the operators."""
-        was_of, now_of = (self.holders[row.dn].operator if row else "" for row in (one, other))
+        """Return a record; the rows, one of either list, tell the operators."""
+        was_of, now_of = (self.holders[row.dn].operator if row else "" for row in rows)
         return Change(kind, self.name, was, now, was_of, now_of, of)
 
     def owner(self, row: Row) -> str:
@@ -247,7 +242,8 @@ class _Domain:
         for which in ("project", "support"):
             was, now = getattr(one, which), getattr(other, which)
             if was != now:
-                yield self.change("contact_changed", Person(was), Person(now), one, other, ("contact", which))
+                of = "contact", which
+                yield self.change("contact_changed", Person(was), Person(now), one, other, of=of)
 
     def certificates(self, a: list[Row], b: list[Row]) -> Iterable[Change]:
         """Say what became of certificates: copied, replaced, moved to an operator, added, retired."""
@@ -282,7 +278,7 @@ class _Domain:
         for row in {row.key: row for row in rows}.values() if several else ():
             was, now = (counted[row.key] for counted in self.keys)
             if now != was and max(now, was) > 1:
-                yield self.change("duplicated", was, now, row, row, ("certificate", row.dn))
+                yield self.change("duplicated", was, now, row, row, of=("certificate", row.dn))
 
 
 def _pairs(a: list[Row], b: list[Row], key: Callable[[Row], Hashable]) -> list[tuple[Row, Row]]:

@@ -105,7 +105,7 @@ def fetch_crls(
         raise InputError(
             "no certificate here names a revocation list", file=str(folder), remedy="Name one with --url"
         )
-    how = replace(settings or Settings(), max_bytes=MAX_FILE, plain=True)
+    how = replace(settings or Settings(""), max_bytes=MAX_FILE, plain=True)
     authorities = [one for one in known if is_authority(one)]
     with writing(folder):
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,7 @@ from mssante_audit.archive.renames import renames_in
 from mssante_audit.archive.sides import CONFIDENCES, Side, confidence, same_structures, side_of
 from mssante_audit.base.errors import InputError
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.load import WhiteList, load_whitelist
+from mssante_audit.whitelist.load import WhiteList
 
 if TYPE_CHECKING:
     from mssante_audit.archive.store import Archive
@@ -114,12 +114,8 @@ def span(
 ) -> Span:
     """Return what happened between two lists, each a file, a date of the archive or loaded already.
 
-    Files are verified with what the archive trusts.
-
-    Raises
-    ------
-    InputError
-        If there is no such list, or it cannot be read.
+    Files are verified with what the archive trusts. No such list, or one that cannot be read, is an
+    `InputError`.
     """
     first, last = (_side(archive, given, recover, any_namespace) for given in (before, after))
     renames: dict[str, str] = {}
@@ -135,8 +131,7 @@ def _side(archive: Archive, given: List, recover: bool, any_namespace: bool) -> 
         return side_of(given)
     text = given.isoformat() if isinstance(given, date) else str(given)
     if Path(text).is_file():
-        options = {"recover": recover, "any_namespace": any_namespace}
-        return side_of(load_whitelist(text, anchors=archive.trusted, signer=archive.signer, **options))
+        return side_of(archive.read(text, recover=recover, any_namespace=any_namespace))
     if isinstance(given, Path):
         raise InputError("no such file", file=text)
     return archive.side(archive.find(text))

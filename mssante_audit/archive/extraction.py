@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from mssante_audit.archive.fetch import Settings, download
 from mssante_audit.base.errors import FetchError
 from mssante_audit.base.export import writing
-from mssante_audit.mailboxes.extraction import URL, Extraction
+from mssante_audit.mailboxes.extraction import Extraction
 from mssante_audit.mailboxes.text import PUBLISHED, dated, made_at
 
 MAX_BYTES = 256 * 2**20
@@ -26,25 +27,17 @@ _MIRRORED = re.compile(r"(?i)/(\d{8})-(\d{4})\d\d/extraction-correspondance-mssa
 """Path at static.data.gouv.fr, which has the time of its copy, minutes after that of the extraction."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(NamedTuple):
     """What became of it."""
 
     file: Path
     """Where it lies."""
-    extraction: Extraction | None
+    extraction: Extraction | None = None
     """What it holds, read; ``None`` if it was there already."""
 
 
-def fetch_extraction(folder: Path, settings: Settings | None = None) -> Fetched:
-    """Fetch the extraction of the day into a data folder.
-
-    Parameters
-    ----------
-    folder
-        Made if it is not there.
-    settings
-        How; ANS's address if not given.
+def fetch_extraction(folder: Path, settings: Settings) -> Fetched:
+    """Fetch the extraction of the day into a data folder, which is made if it is not there.
 
     Raises
     ------
@@ -55,11 +48,10 @@ def fetch_extraction(folder: Path, settings: Settings | None = None) -> Fetched:
     OutputError
         If the folder cannot be written.
     """
-    settings = settings or Settings(URL, max_bytes=MAX_BYTES)
     got = download(replace(settings, had=lambda said: _there(folder, said) is not None))
     there = _there(folder, got.said)
     if got.unchanged and there is not None:
-        return Fetched(there, None)
+        return Fetched(there)
     suffix = "zip" if got.content.startswith(b"PK\x03\x04") else "txt"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,11 +60,9 @@ def fetch_extraction(folder: Path, settings: Settings | None = None) -> Fetched:
             draft.write_bytes(got.content)
             made = _told(got.said) or dated(draft)
             if made is None:
-                raise FetchError(
-                    "the answer does not tell when the extraction was made",
-                    file=settings.shown,
-                    remedy="Give ANS's address, or data.gouv.fr's with --url",
-                )
+                why = "the answer does not tell when the extraction was made"
+                remedy = "Give ANS's address, or data.gouv.fr's with --url"
+                raise FetchError(why, file=settings.shown, remedy=remedy)
             extraction = Extraction(_named(made, suffix), made, draft)
             if damage := extraction.counts.damage:
                 raise FetchError(f"what came is damaged ({damage})", file=settings.shown, remedy="Try again")
@@ -89,10 +79,9 @@ def _there(folder: Path, said: str) -> Path | None:
 
 def _told(said: str) -> datetime | None:
     """Return when the extraction was made of which a head speaks: by its file's name, or its address."""
-    if found := PUBLISHED.search(said):
-        return made_at(found[0])
-    mirrored = _MIRRORED.search(said)
-    return made_at(f"Extraction_Correspondance_MSSante_{mirrored[1]}{mirrored[2]}.zip") if mirrored else None
+    published, mirrored = PUBLISHED.search(said), _MIRRORED.search(said)
+    named = f"Extraction_Correspondance_MSSante_{mirrored[1]}{mirrored[2]}.zip" if mirrored else ""
+    return made_at(published[0] if published else named)
 
 
 def _named(made: datetime, suffix: str) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.request import getproxies_environment, proxy_bypass
 
 import httpx
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from mssante_audit.archive.history import Parsed, bring_up_to_date
 from mssante_audit.archive.keep import MAX_LOSS, keep, locked
@@ -26,10 +27,8 @@ from mssante_audit.archive.log import GOOD, Record, append
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import FetchError, InputError
 from mssante_audit.base.secret import masked_url
+from mssante_audit.whitelist.certificates import GIVE, certificates_of
 from mssante_audit.whitelist.load import sha256_of
-
-URL = "https://espacedeconfiance.mssante.fr/listeblanchemssante.xml"
-"""Where the list is published, as every consumer known writes it; the form prints ``espaceconfiance``."""
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 REDIRECTS = 5
@@ -41,7 +40,7 @@ _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 class Settings:
     """How a list is fetched."""
 
-    url: str = field(default=URL, repr=False)
+    url: str = field(repr=False)
     ca_bundle: Path | None = None
     """Certificates to trust for TLS (PEM, DER or PKCS #7; a file or a folder), instead of the system's."""
     max_bytes: int = 64 * 2**20
@@ -49,7 +48,7 @@ class Settings:
     connect_seconds: float = 10
     read_seconds: float = 30
     """Longest silence."""
-    total_seconds: float = 300
+    attempt_seconds: float = 300
     """Longest attempt, however regularly the bytes come."""
     slow_seconds: float = 30
     """After this long the bytes must have come at `slow_rate` at least."""
@@ -84,7 +83,7 @@ class Download:
     """What its head says it is: ``Content-Disposition``, and the path where it was found."""
 
 
-def fetch(archive: Archive, settings: Settings | None = None, *, now: datetime | None = None) -> Record:
+def fetch(archive: Archive, settings: Settings, *, now: datetime | None = None) -> Record:
     """Fetch the list and keep it; write what happened into the archive's log.
 
     Returns
@@ -99,7 +98,6 @@ def fetch(archive: Archive, settings: Settings | None = None, *, now: datetime |
     OutputError
         If the archive cannot be written, or another run is writing to it.
     """
-    settings = settings or Settings()
     at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
     record = Record(at, "fetch", "failed", source=settings.shown)
     with locked(archive.folder):
@@ -137,10 +135,7 @@ def _last(archive: Archive, url: str) -> Record | None:
 def download(settings: Settings, known: Record | None = None) -> Download:
     """Download the list, in several attempts if need be; another than the one `known`, if that is given.
 
-    Raises
-    ------
-    FetchError
-        If it cannot be had, or is refused.
+    One that cannot be had, or is refused, is a `FetchError`.
     """
     url = _checked_url(settings.url, None, settings)
     headers = {"Accept-Encoding": "identity", "User-Agent": "mssante-audit"}
@@ -163,8 +158,7 @@ def download(settings: Settings, known: Record | None = None) -> Download:
             except FetchError as error:
                 if not error.again or attempt == settings.attempts:
                     raise
-                asked = float(getattr(error, "pause", 0))
-                time.sleep(max(min(asked, 60), settings.backoff_seconds * 2 ** (attempt - 1)))
+                time.sleep(max(min(error.pause, 60), settings.backoff_seconds * 2 ** (attempt - 1)))
     raise FetchError("no attempt was allowed", file=settings.shown)
 
 
@@ -180,28 +174,19 @@ def proxy_of(address: str) -> str:
 def tls_context(bundle: Path | None) -> ssl.SSLContext:
     """Return how servers are verified: by the certificates of a file or folder, the system's if none.
 
-    Raises
-    ------
-    InputError
-        If the certificates cannot be read.
+    Certificates that cannot be read are an `InputError`.
     """
     if bundle is None:
         return ssl.create_default_context()
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    from mssante_audit.whitelist.certificates import GIVE, certificates_of
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not (certificates := certificates_of(bundle)):
         raise InputError("no certificate here", file=str(bundle), remedy=GIVE)
-    context.load_verify_locations(
-        cadata="".join(c.public_bytes(Encoding.PEM).decode("ascii") for c in certificates)
-    )
+    context.load_verify_locations(cadata=b"".join(c.public_bytes(Encoding.DER) for c in certificates))
     return context
 
 
 def _attempt(client: httpx.Client, settings: Settings, *, asked: bool) -> Download:
-    watch = _Watch(settings.total_seconds)
+    watch = _Watch(settings.attempt_seconds)
     try:
         with watch:
             return _follow(client, settings, watch, asked=asked)
@@ -209,7 +194,7 @@ def _attempt(client: httpx.Client, settings: Settings, *, asked: bool) -> Downlo
         raise _failed(settings, f"no answer in time ({type(error).__name__})", again=True) from error
     except httpx.TransportError as error:
         if watch.fired:
-            raise _failed(settings, f"not done after {settings.total_seconds:g} s", again=True) from error
+            raise _failed(settings, f"not done after {settings.attempt_seconds:g} s", again=True) from error
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             why = f"the server's certificate is not trusted ({_short(error)})"
             remedy = "Give the authority's certificates with --ca-bundle"
@@ -257,11 +242,8 @@ def _site(host: str) -> str:
 def _read(response: httpx.Response, settings: Settings, *, asked: bool) -> Download:
     status, headers = response.status_code, response.headers
     said = f"{headers.get('content-disposition', '')} {response.url.path}"[:2048]
-    facts = {
-        "said": said,
-        "etag": headers.get("etag", "")[:512],
-        "last_modified": headers.get("last-modified", "")[:128],
-    }
+    etag, modified = headers.get("etag", "")[:512], headers.get("last-modified", "")[:128]
+    facts = {"said": said, "etag": etag, "last_modified": modified}
     if status == 304 and not asked:
         raise _failed(settings, "the server says that nothing changed (304), and was not asked that")
     if status == 304 or (status == 200 and settings.had(said)):
@@ -269,7 +251,7 @@ def _read(response: httpx.Response, settings: Settings, *, asked: bool) -> Downl
     if status != 200:
         error = _failed(settings, f"the server answers {status}", again=status in _AGAIN)
         with suppress(ValueError):
-            error.pause = max(0.0, float(headers.get("retry-after", "0")))  # type: ignore[attr-defined]
+            error.pause = max(0.0, float(headers.get("retry-after", "0")))
         raise error
     if headers.get("content-encoding", "identity").lower() not in ("identity", "gzip", "x-gzip"):
         raise _failed(settings, "the answer is encoded in a way that was not asked for")
@@ -280,8 +262,8 @@ def _read(response: httpx.Response, settings: Settings, *, asked: bool) -> Downl
         spent = time.monotonic() - begin
         if len(content) > settings.max_bytes:
             raise _failed(settings, f"the answer is larger than {settings.max_bytes} bytes")
-        if spent > settings.total_seconds:
-            raise _failed(settings, f"not done after {settings.total_seconds:g} s", again=True)
+        if spent > settings.attempt_seconds:
+            raise _failed(settings, f"not done after {settings.attempt_seconds:g} s", again=True)
         if spent > settings.slow_seconds and len(content) < spent * settings.slow_rate:
             raise _failed(settings, f"slower than {settings.slow_rate:g} bytes a second", again=True)
     head = bytes(content[:1024]).lstrip(b"\xef\xbb\xbf \t\r\n").lower()

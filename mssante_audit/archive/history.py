@@ -102,22 +102,15 @@ def bring_up_to_date(archive: Archive, parsed: Parsed | None = None, *, rebuild:
     Only lists that are neither in it yet nor `parsed` are read, unless one that was in it is gone or
     `rebuild` is asked for.
 
-    Raises
-    ------
-    InputError
-        If a list cannot be read: nothing is written.
-    OutputError
-        If it cannot be written.
+    If a list cannot be read (`InputError`), nothing is written; what cannot be written is an `OutputError`.
     """
     known, table, confirmed = _NOTHING if rebuild else _read(archive)
     names = {snapshot.name for snapshot in archive.snapshots}
     if set(known) == names and not rebuild and known:
         return table
     whole = _completed(archive, known, table, parsed or {})
-    out = io.BytesIO()
-    pq.write_table(
-        whole.replace_schema_metadata({_KEY: json.dumps(sorted(names)).encode()}), out, compression="zstd"
-    )
+    out, told = io.BytesIO(), {_KEY: json.dumps(sorted(names)).encode()}
+    pq.write_table(whole.replace_schema_metadata(told), out, compression="zstd")
     content = out.getvalue()
     check = {"sha256": hashlib.sha256(content).hexdigest(), "rows": whole.num_rows}
     write_bytes(archive.folder / CHECK, json.dumps([check, *confirmed]).encode())
@@ -128,10 +121,7 @@ def bring_up_to_date(archive: Archive, parsed: Parsed | None = None, *, rebuild:
 def doubts(archive: Archive, lists: Iterable[Any]) -> str:
     """Return what is wrong with the file, "" if nothing is, or it is not there or of other lists.
 
-    Parameters
-    ----------
-    lists
-        `rows_of` each list of the archive.
+    `lists` are the `rows_of` each list of the archive.
     """
     known, table, _ = _read(archive)
     if not known and (archive.folder / FILE).exists():

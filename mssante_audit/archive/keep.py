@@ -28,10 +28,7 @@ MAX_LOSS = 0.1
 def locked(folder: Path) -> Iterator[None]:
     """Hold an archive's lock; make the archive if there is none. What killed runs left is removed.
 
-    Raises
-    ------
-    OutputError
-        If another run holds it, or the folder cannot be written.
+    If another run holds it, or the folder cannot be written, it is an `OutputError`.
     """
     with exclusive(folder, "another run is writing to this archive"):
         (folder / QUARANTINE).mkdir(exist_ok=True)
@@ -53,17 +50,11 @@ def keep(
 
     The archive's lock must be held, and the archive opened since. `record` has what is known so far: `at`,
     `action`, `source` and what the server said. The rows of a list that was kept are put into `parsed`.
-
-    Raises
-    ------
-    OutputError
-        If the archive cannot be written.
+    What cannot be written is an `OutputError`.
     """
     now = now or datetime.now(UTC)
     try:
-        whitelist = load_whitelist(
-            content, any_namespace=True, anchors=archive.trusted, signer=archive.signer
-        )
+        whitelist = archive.read(content)
         verdict = whitelist.signature
         if whitelist.generated_at is None:
             reason = "its generation time cannot be read"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,27 +59,17 @@ def read_log(folder: Path) -> list[Record]:
         return []
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", file=str(folder / LOG)) from error
-    return list(filter(None, map(_record, lines)))
-
-
-def _record(line: bytes) -> Record | None:
-    try:
-        fields: dict[str, Any] = json.loads(line)
-        known = {name: fields[name] for name in Record.__dataclass_fields__ if name in fields}
-        record = Record(**known)
-        # Version 0.1 wrote credentials of an address into its logs.
-        return replace(record, flags=tuple(record.flags), source=masked_url(record.source))
-    except (ValueError, TypeError, AttributeError):
-        return None
+    found = []
+    for line in lines:
+        with suppress(ValueError, TypeError, AttributeError):
+            fields: dict[str, Any] = json.loads(line)
+            record = Record(**{name: fields[name] for name in Record.__dataclass_fields__ if name in fields})
+            # Version 0.1 wrote credentials of an address into its logs.
+            found.append(replace(record, flags=tuple(record.flags), source=masked_url(record.source)))
+    return found
 
 
 def append(folder: Path, record: Record) -> Record:
-    """Write a record at the end of the log, on a line of its own whatever a killed run left there.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
+    """Write a record at the end of the log (`append_line`, with its errors)."""
     append_line(folder / LOG, json.dumps(asdict(record), ensure_ascii=True))
     return record

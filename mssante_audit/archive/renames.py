@@ -8,7 +8,7 @@ that the history supports, because the lists in between show it. A name may be o
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -70,18 +70,19 @@ def find_renames(
 
 def _same_rows(left: Domains, right: Domains, lists: tuple[Listed, Listed]) -> list[tuple[str, str]]:
     """Pair domains whose rows are the same otherwise: nobody else's, or of names near each other."""
-    groups: dict[Hashable, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+    groups: dict[tuple[Any, ...], tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
     for side, names in ((0, left), (1, right)):
         for name, rows in names.items():
             groups[tuple(sorted(map(_shape, rows)))][side].append(name)
     both = {shapes: names for shapes, names in groups.items() if all(names)}
-    shared = _shared({content for shapes in both for content in shapes}, lists)  # type: ignore[attr-defined]
+    shared = _shared({content for shapes in both for content in shapes}, lists)
+    stem = {name: len(name.removesuffix(".mssante.fr")) for name in (*left, *right)}
     found = []
     for shapes, (old, new) in both.items():
-        if len(old) == len(new) == 1 and shared.isdisjoint(shapes):  # type: ignore[arg-type]
+        if len(old) == len(new) == 1 and shared.isdisjoint(shapes):
             found.append((old[0], new[0]))
         else:
-            found += _closest(old, new, lambda a, b: max(SMALL, min(len(_stem(a)), len(_stem(b))) // 3))
+            found += _closest(old, new, lambda a, b: max(SMALL, min(stem[a], stem[b]) // 3))
     return found
 
 
@@ -141,10 +142,6 @@ def _closest(
     return found
 
 
-def _stem(name: str) -> str:
-    return name.removesuffix(".mssante.fr")
-
-
 def distance(a: str, b: str, most: int) -> int:
     """Return how many letters to add, drop or change make `b` of `a`; `most` + 1 if more than that.
 
@@ -197,7 +194,9 @@ def _steps(history: pd.DataFrame, times: Sequence[Any]) -> Iterator[tuple[str, s
         holders[code].append((since, until))
     for (name, end), codes in _contents(names, last, content, leaving):
         found = heirs.get((after[end], codes), [])
-        if len(found) == 1 and all(_one_after_the_other(holders[code]) for code in codes):
+        # Names that ever held a content may be those of one domain if they did one after the other.
+        spans = (pair for code in codes for pair in pairwise(sorted(holders[code])))
+        if len(found) == 1 and all(one[1] < other[0] for one, other in spans):
             yield name, found[0]
 
 
@@ -210,8 +209,3 @@ def _contents(
         found[name, at].add(code)
     for key, codes in found.items():
         yield key, frozenset(codes)
-
-
-def _one_after_the_other(spans: list[tuple[Any, Any]]) -> bool:
-    """Tell whether the names that ever held a content may be those of one domain."""
-    return all(one[1] < other[0] for one, other in pairwise(sorted(spans)))

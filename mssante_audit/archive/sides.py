@@ -76,10 +76,7 @@ def same_structures(before: Side, after: Side) -> dict[str, str]:
 def side_of(whitelist: WhiteList) -> Side:
     """Return a list as a side; its signature is checked if it was not yet.
 
-    Raises
-    ------
-    InputError
-        If the file is gone or has changed since it was loaded.
+    A file that is gone or has changed since it was loaded is an `InputError`.
     """
     signer = parse_dn(whitelist.signature.signer).get("CN")
     return Side(whitelist.entries, whitelist.generated_at, tuple(doubts_of(whitelist)), signer)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -26,7 +27,12 @@ from mssante_audit.archive.log import Record, read_log
 from mssante_audit.archive.sides import Side, side_of
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.instants import SKEW, parse_instant
+from mssante_audit.whitelist.certificates import of_sample, pinned_files
+from mssante_audit.whitelist.columns import is_audit_domain
 from mssante_audit.whitelist.load import WhiteList, content_of, load_whitelist
+from mssante_audit.whitelist.revocation import find_crls
+from mssante_audit.whitelist.rows import structures
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, signer_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +75,13 @@ class Archive:
     @cached_property
     def snapshots(self) -> tuple[Snapshot, ...]:
         """The lists kept, oldest first."""
-        return tuple(sorted(filter(None, map(_snapshot, _files(self.folder)))))
+        try:
+            files = [entry for entry in self.folder.iterdir() if entry.is_file()]
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except OSError as error:
+            raise InputError(f"cannot be read ({error.strerror})", file=str(self.folder)) from error
+        return tuple(sorted(filter(None, map(_snapshot, files))))
 
     @cached_property
     def log(self) -> tuple[Record, ...]:
@@ -88,18 +100,13 @@ class Archive:
     def find(self, text: str) -> Snapshot:
         """Return the list that `text` means: a file's name or the start of it, or the last one of a date.
 
-        Raises
-        ------
-        InputError
-            If there is none.
+        If there is none it is an `InputError`.
         """
-        named = [
-            s for s in self.snapshots if text and s.name.startswith(text) and len(text) > len("2025-01-01")
-        ]
-        if named:
+        day = len("2025-01-01")
+        if named := [s for s in self.snapshots if len(text) > day and s.name.startswith(text)]:
             return named[-1]
         instant = parse_instant(text)
-        if len(text) == len("2025-01-01"):
+        if len(text) == day:
             instant += timedelta(days=1) - timedelta(microseconds=1)
         known = [s for s in self.snapshots if s.generated_at <= instant]
         if not known:
@@ -107,18 +114,15 @@ class Archive:
             raise InputError(f"no list of {text} or before", file=str(self.folder), remedy=first)
         return known[-1]
 
-    def load(self, snapshot: Snapshot) -> WhiteList:
-        """Load a list, and check that it is the one that its name says.
+    def read(self, given: str | Path | bytes, **how: bool) -> WhiteList:
+        """Load a list, its own or another's, verified with what it trusts (`load_whitelist`)."""
+        how = {"any_namespace": True, **how}
+        return load_whitelist(given, anchors=self.trusted, signer=self.signer, **how)
 
-        Raises
-        ------
-        InputError
-            If it is gone, damaged, or another.
-        """
+    def load(self, snapshot: Snapshot) -> WhiteList:
+        """Load a list; one that is gone, damaged, or not the one that its name says is an `InputError`."""
         try:
-            whitelist = load_whitelist(
-                snapshot.path, any_namespace=True, anchors=self.trusted, signer=self.signer
-            )
+            whitelist = self.read(snapshot.path)
         except WhiteListError as error:
             raise InputError(error.message, file=error.file, line=error.line, remedy=PUT_BACK) from error
         return checked(whitelist, snapshot.path)
@@ -139,8 +143,6 @@ class Archive:
         The signature of a list that the log says was found right when it was kept, the same bytes and the
         signer expected now, is not checked again: `verify` does that.
         """
-        from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER
-
         whitelist, record = self.load(snapshot), self._kept.get(snapshot.name)
         if record and record.sha256 == whitelist.sha256:
             signer = self.signer_of(snapshot)
@@ -153,8 +155,6 @@ class Archive:
 
         Nothing is checked; "" if it is unsigned or cannot be read.
         """
-        from mssante_audit.whitelist.signature import signer_in
-
         record = self._kept.get(snapshot.name)  # of 0.1 it names no signer
         return (record and record.signer) or signer_in(content_of(snapshot.path))
 
@@ -166,9 +166,6 @@ class Archive:
     @cached_property
     def trusted(self) -> tuple[str | Path, ...]:
         """The anchors, with those recognised and the revocation lists in the folder it lies in."""
-        from mssante_audit.whitelist.certificates import of_sample, pinned_files
-        from mssante_audit.whitelist.revocation import find_crls
-
         place = self.folder.resolve().parent
         return (*self.anchors, *of_sample(place), *pinned_files(place), *find_crls(place))
 
@@ -186,8 +183,6 @@ class Archive:
         See `mssante_audit.whitelist.rows.structures`. Empty if a list cannot be read.
         """
         from mssante_audit.archive.history import with_operators
-        from mssante_audit.whitelist.columns import is_audit_domain
-        from mssante_audit.whitelist.rows import structures
 
         try:
             rows = self.history[["domain", "dn", "project_contact", "support_contact"]].drop_duplicates()
@@ -206,12 +201,9 @@ def open_archive(
 
 
 def checked(whitelist: WhiteList, path: Path) -> WhiteList:
-    """Return a list loaded from an archive; refuse one that its file's name does not mean.
+    """Return a list loaded from an archive; one that its file's name does not mean is an `InputError`.
 
-    Raises
-    ------
-    InputError
-        If it is another list. A damaged one, loaded to recover its rows, is not held against the name.
+    A damaged one, loaded to recover its rows, is not held against the name.
     """
     kept = _snapshot(path)
     if kept and not whitelist.damaged and not whitelist.sha256.startswith(kept.sha):
@@ -253,23 +245,8 @@ def verify(archive: Archive) -> Iterator[tuple[str, str]]:
         yield FILE, fault
 
 
-# -- files --------------------------------------------------------------------------------------------------
-
-
-def _files(folder: Path) -> list[Path]:
-    try:
-        return [entry for entry in folder.iterdir() if entry.is_file()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", file=str(folder)) from error
-
-
 def _snapshot(path: Path) -> Snapshot | None:
     named = _NAME.fullmatch(path.name)
-    if named is None:
-        return None
-    try:
-        return Snapshot(datetime.strptime(named[1], TIME).replace(tzinfo=UTC), named[2], path)
-    except ValueError:
-        return None
+    with suppress(ValueError):
+        return named and Snapshot(datetime.strptime(named[1], TIME).replace(tzinfo=UTC), named[2], path)
+    return None

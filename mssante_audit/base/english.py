@@ -42,29 +42,11 @@ DAMAGES = {
 
 
 damage = partial(french.damage, names=DAMAGES)
-
-
-def number(value: int) -> str:
-    """Write a whole number.
-
-    >>> number(6494)
-    '6,494'
-    """
-    return f"{value:,}"
-
-
-def percent(part: int, whole: int) -> str:
-    """Write the share of `part` in `whole`, with one decimal below ten percent.
-
-    >>> percent(1, 12), percent(1, 3), percent(0, 0)
-    ('8.3%', '33%', '–')
-    """
-    if not whole:
-        return "–"
-    share = 100 * part / whole
-    if 0 < share < 0.1:
-        return "less than 0.1%"
-    return (f"{share:.1f}".removesuffix(".0") if share < 10 else f"{share:.0f}") + "%"
+day = partial(french.day, first="1", months=MONTHS)
+listing = partial(french.listing, last="and")
+month = partial(french.month, months=MONTHS)
+number = partial(french.number, thousands=",")
+percent = partial(french.percent, few="less than ", point=".", sign="%")
 
 
 def count(value: int, noun: str, plural: str | None = None) -> str:
@@ -102,33 +84,13 @@ def severity_name(severity: str, value: int = 1) -> str:
     return SEVERITY_NAMES[severity][value != 1]
 
 
-def day(instant: datetime) -> str:
-    """Write the (UTC) day of an instant.
-
-    >>> day(datetime(2025, 3, 1, 5, 30, tzinfo=UTC)).replace(NBSP, "_")
-    '1_March_2025'
-    """
-    utc = instant.astimezone(UTC)
-    return NBSP.join((str(utc.day), MONTHS[utc.month - 1], str(utc.year)))
-
-
-def month(instant: datetime) -> str:
-    """Write the (UTC) month of an instant."""
-    utc = instant.astimezone(UTC)
-    return f"{MONTHS[utc.month - 1]}{NBSP}{utc.year}"
-
-
 def moment(instant: datetime) -> str:
     """Write an instant to the minute, in UTC.
 
     >>> moment(datetime(2025, 3, 2, 5, 30, tzinfo=UTC)).replace(NBSP, "_")
     '2_March_2025 at 05:30 UTC'
     """
-    utc = instant.astimezone(UTC)
-    return f"{day(utc)} at {utc:%H:%M} UTC"
-
-
-listing = partial(french.listing, last="and")
+    return f"{day(instant)} at {instant.astimezone(UTC):%H:%M} UTC"
 
 
 def typeset(prose: str) -> str:

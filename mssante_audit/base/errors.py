@@ -75,9 +75,12 @@ class FetchError(InputError):
     ----------
     again
         Whether another attempt may succeed.
+    pause
+        Seconds after which the server asks for it.
     """
 
     again: bool = False
+    pause: float = 0.0
 
 
 class ParameterError(AuditError, ValueError):

@@ -87,33 +87,6 @@ def xml_text(text: str) -> str:
     return _NOT_XML.sub(lambda m: f"\\x{ord(m[0]):02x}", text)
 
 
-def workbook_bytes(frames: Mapping[str, pd.DataFrame]) -> bytes:
-    r"""Return frames as an XLSX workbook, a sheet each by its name (at most 31 letters), every text a text.
-
-    Control characters that XML refuses are written as ``\x00``; a text over 32,767 characters is cut and
-    says so; `OBJECTS` are left out.
-
-    Raises
-    ------
-    OutputError
-        If a frame has more rows than a sheet.
-    """
-    from openpyxl import Workbook
-
-    book = Workbook(write_only=True)
-    for name, frame in frames.items():
-        if len(frame) >= XLSX_ROWS:
-            raise OutputError(f"{len(frame)} rows do not fit a sheet", remedy="Write them as csv")
-        sheet = book.create_sheet(name)
-        sheet.freeze_panes = "A2"
-        told = _flat(frame)
-        for row in [tuple(told.columns), *_rows(told)]:
-            sheet.append([_xlsx_cell(sheet, value) for value in row])
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
-
-
 def parquet_bytes(frame: pd.DataFrame) -> bytes:
     """Return `frame` as Parquet: objects as JSON text, an ordered category as text with its `rank` beside it.
 
@@ -148,7 +121,10 @@ def _xlsx_cell(sheet: Any, value: Any) -> Any:
     value = _joined(value)
     if not isinstance(value, str):
         return value
-    text = _xlsx_text(value)
+    text = xml_text(_XLSX_ESCAPE.sub("_x005F_", value))
+    if len(text) > XLSX_TEXT:
+        note = f"… [coupé : {len(text)} caractères]"
+        text = text[: XLSX_TEXT - len(note)] + note
     cell = WriteOnlyCell(sheet, value=text)
     cell.data_type = "s"
     if _LEADS_FORMULA.match(text):
@@ -163,14 +139,33 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 
 
 def write_workbook(frames: Mapping[str, pd.DataFrame], path: Path) -> None:
-    """Write `workbook_bytes` of `frames`."""
-    from lxml.etree import SerialisationError
+    r"""Write frames as an XLSX workbook, a sheet each by its name (at most 31 letters), every text a text.
 
+    Control characters that XML refuses are written as ``\x00``; a text over 32,767 characters is cut and
+    says so; `OBJECTS` are left out.
+
+    Raises
+    ------
+    OutputError
+        If a frame has more rows than a sheet, or as for `write_bytes`.
+    """
+    from lxml.etree import SerialisationError
+    from openpyxl import Workbook
+
+    book, out = Workbook(write_only=True), io.BytesIO()
     try:
-        content = workbook_bytes(frames)
+        for name, frame in frames.items():
+            if len(frame) >= XLSX_ROWS:
+                raise OutputError(f"{len(frame)} rows do not fit a sheet", remedy="Write them as csv")
+            sheet = book.create_sheet(name)
+            sheet.freeze_panes = "A2"
+            told = _flat(frame)
+            for row in [tuple(told.columns), *_rows(told)]:
+                sheet.append([_xlsx_cell(sheet, value) for value in row])
+        book.save(out)
     except SerialisationError as error:  # openpyxl drafts its sheets, by lxml, among the temporary files
         raise output_error(OSError(None, f"no room for temporary files ({error})"), path) from error
-    write_bytes(path, content)
+    write_bytes(path, out.getvalue())
 
 
 WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
@@ -224,10 +219,7 @@ def _is_stream(path: Path) -> bool:
 def append_line(path: Path, line: str) -> None:
     """Write a line at the end of a file, on a line of its own whatever a killed run left there.
 
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
+    What cannot be written is an `OutputError`.
     """
     content = line.encode("utf-8", "backslashreplace") + b"\n"
     with writing(path), path.open("a+b") as file:
@@ -294,11 +286,3 @@ def _csv_cell(value: Any) -> Any:
         return value
     value = _AFTER_SEMICOLON.sub(r"\1'", value)
     return f"'{value}" if _LEADS_FORMULA.match(value) else value
-
-
-def _xlsx_text(text: str) -> str:
-    text = xml_text(_XLSX_ESCAPE.sub("_x005F_", text))
-    if len(text) > XLSX_TEXT:
-        note = f"… [coupé : {len(text)} caractères]"
-        text = text[: XLSX_TEXT - len(note)] + note
-    return text

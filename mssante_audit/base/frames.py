@@ -118,16 +118,8 @@ def json_schema(
 ) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a frame's rows as a list of records.
 
-    Parameters
-    ----------
-    title
-        What it is.
-    described
-        The columns, all of which are there.
-    choices
-        For a column, the values that it may have.
-    more
-        Columns that may be there.
+    The columns `described` are all there, those in `more` may be; `choices` are the values that a column
+    may have.
     """
     told = list(described)
     properties = {

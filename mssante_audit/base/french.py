@@ -6,7 +6,7 @@ Thousands are parted by a narrow no-break space, and no-break spaces keep a numb
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -54,16 +54,18 @@ def damage(kinds: Iterable[str], names: Mapping[str, str] = DAMAGES) -> str:
     return ", ".join(names[kind] for kind in kinds)
 
 
-def number(value: int) -> str:
+def number(value: int, thousands: str = NARROW) -> str:
     """Write a whole number.
 
-    >>> number(6494).replace(NARROW, "_")
-    '6_494'
+    >>> number(6494).replace(NARROW, "_"), number(6494, ",")
+    ('6_494', '6,494')
     """
-    return f"{value:,}".replace(",", NARROW)
+    return f"{value:,}".replace(",", thousands)
 
 
-def percent(part: int, whole: int) -> str:
+def percent(
+    part: int, whole: int, *, few: str = f"moins de{NBSP}", point: str = ",", sign: str = f"{NARROW}%"
+) -> str:
     """Write the share of `part` in `whole`, with one decimal below ten percent.
 
     >>> percent(1, 12).replace(NARROW, "_"), percent(1, 3).replace(NARROW, "_"), percent(0, 0)
@@ -73,9 +75,9 @@ def percent(part: int, whole: int) -> str:
         return "–"
     share = 100 * part / whole
     if 0 < share < 0.1:
-        return f"moins de{NBSP}0,1{NARROW}%"
+        return f"{few}0{point}1{sign}"
     text = f"{share:.1f}".removesuffix(".0") if share < 10 else f"{share:.0f}"
-    return f"{text.replace('.', ',')}{NARROW}%"
+    return f"{text.replace('.', point)}{sign}"
 
 
 def count(value: int, noun: str, plural: str | None = None) -> str:
@@ -130,24 +132,24 @@ def severity_name(severity: str, value: int = 1) -> str:
     return SEVERITY_NAMES[severity][value >= 2]
 
 
-def day(instant: datetime) -> str:
+def day(instant: datetime, *, first: str = "1er", months: Sequence[str] = MONTHS) -> str:
     """Write the (UTC) day of an instant.
 
     >>> day(datetime(2025, 3, 1, 5, 30, tzinfo=UTC)).replace(NBSP, "_")
     '1er_mars_2025'
     """
-    utc = instant.astimezone(UTC)
-    return NBSP.join(("1er" if utc.day == 1 else str(utc.day), MONTHS[utc.month - 1], str(utc.year)))
+    number = instant.astimezone(UTC).day
+    return f"{first if number == 1 else number}{NBSP}{month(instant, months)}"
 
 
-def month(instant: datetime) -> str:
+def month(instant: datetime, months: Sequence[str] = MONTHS) -> str:
     """Write the (UTC) month of an instant.
 
     >>> month(datetime(2025, 3, 1, 5, 30, tzinfo=UTC)).replace(NBSP, "_")
     'mars_2025'
     """
     utc = instant.astimezone(UTC)
-    return f"{MONTHS[utc.month - 1]}{NBSP}{utc.year}"
+    return f"{months[utc.month - 1]}{NBSP}{utc.year}"
 
 
 def moment(instant: datetime) -> str:

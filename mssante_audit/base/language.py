@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
-from functools import cache
+from functools import cache, wraps
 from importlib.resources import files
 from string import Formatter
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from mssante_audit.base import english, french
 from mssante_audit.base.french import NARROW, NBSP
@@ -26,6 +25,7 @@ TYPOGRAPHY: dict[str, ModuleType] = {"fr": french, "en": english}
 LANGUAGES = tuple(TYPOGRAPHY)
 
 Key = TypeVar("Key")
+Written = ParamSpec("Written")
 
 _HEADING = re.compile(r"(#* *)(.*)", re.DOTALL)
 _PLAIN = str.maketrans({"’": "'", NBSP: " ", NARROW: " "})
@@ -39,13 +39,7 @@ def spoken() -> str:
 
 
 def speak(language: str) -> None:
-    """Tell things in a language from now on.
-
-    Raises
-    ------
-    ValueError
-        If it is none of `LANGUAGES`.
-    """
+    """Tell things in a language from now on; a `ValueError` if it is none of `LANGUAGES`."""
     if language not in TYPOGRAPHY:
         raise ValueError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
     _spoken[-1] = language
@@ -112,7 +106,8 @@ class Sentence(Formatter):
             return one_decimal(value)
         one, _, many = spec.removeprefix("~").partition("|")
         if spec.startswith("~"):
-            return one if _one(value) else many or f"{one}s"
+            single = abs(value) < 2 if spoken() == "fr" else value == 1
+            return one if single else many or f"{one}s"
         return str(_typography().count(int(value), one, many or None))
 
 
@@ -153,31 +148,6 @@ def count(value: int, noun: str, plural: str | None = None) -> str:
     return str(_typography().count(value, one, many or None))
 
 
-def number(value: int) -> str:
-    """Write a whole number."""
-    return str(_typography().number(value))
-
-
-def percent(part: int, whole: int) -> str:
-    """Write the share of `part` in `whole`."""
-    return str(_typography().percent(part, whole))
-
-
-def one_decimal(value: float) -> str:
-    """Write a number with at most one decimal; a missing one as a dash."""
-    return str(_typography().one_decimal(value))
-
-
-def duration(days: int) -> str:
-    """Write a length of time."""
-    return str(_typography().duration(days))
-
-
-def severity_name(severity: str, value: int = 1) -> str:
-    """Return the name of a severity, in the number that agrees."""
-    return str(_typography().severity_name(severity, value))
-
-
 def severity_names() -> Mapping[str, tuple[str, str]]:
     """Return the names of the severities, singular and plural, worst first."""
     names: Mapping[str, tuple[str, str]] = _typography().SEVERITY_NAMES
@@ -190,39 +160,28 @@ def signatures() -> Mapping[str, str]:
     return names
 
 
-def day(instant: datetime) -> str:
-    """Write the (UTC) day of an instant."""
-    return str(_typography().day(instant))
-
-
-def month(instant: datetime) -> str:
-    """Write the (UTC) month of an instant."""
-    return str(_typography().month(instant))
-
-
-def moment(instant: datetime) -> str:
-    """Write an instant to the minute, in UTC."""
-    return str(_typography().moment(instant))
-
-
-def damage(kinds: Iterable[str]) -> str:
-    """Say how a file is damaged."""
-    return str(_typography().damage(kinds))
-
-
-def listing(items: list[str]) -> str:
-    """Join words, the last with an ``and``."""
-    return str(_typography().listing(items))
-
-
-def typeset(prose: str) -> str:
-    """Return our own prose as the language sets it (not for texts of the data)."""
-    return str(_typography().typeset(prose))
-
-
 def _typography() -> ModuleType:
     return TYPOGRAPHY[spoken()]
 
 
-def _one(value: float) -> bool:
-    return abs(value) < 2 if spoken() == "fr" else value == 1
+def _spoken_as(told: Callable[Written, str]) -> Callable[Written, str]:
+    """Return a function of `french` as one that does what its like does in the language spoken."""
+
+    @wraps(told)
+    def like(*values: Written.args, **named: Written.kwargs) -> str:
+        return str(getattr(_typography(), told.__name__)(*values, **named))
+
+    return like
+
+
+number = _spoken_as(french.number)
+percent = _spoken_as(french.percent)
+one_decimal = _spoken_as(french.one_decimal)
+duration = _spoken_as(french.duration)
+severity_name = _spoken_as(french.severity_name)
+day = _spoken_as(french.day)
+month = _spoken_as(french.month)
+moment = _spoken_as(french.moment)
+damage = _spoken_as(french.damage)
+listing = _spoken_as(french.listing)
+typeset = _spoken_as(french.typeset)

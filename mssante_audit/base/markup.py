@@ -49,12 +49,7 @@ def data(text: str, limit: int = SHOWN_TEXT, more: str | None = None) -> str:
 def card(title: str, facts: Mapping[str, object]) -> str:
     """Return a title and facts by name as a small table in HTML, for ``_repr_html_``: in any theme, escaped.
 
-    Parameters
-    ----------
-    title
-        What it is.
-    facts
-        Texts, numbers or instants by their names; what is empty or ``None`` is left out.
+    Facts are texts, numbers or instants; what is empty or ``None`` is left out.
 
     >>> card("Règle", {"code": "<b>", "source": ""}).count("<tr>")
     1

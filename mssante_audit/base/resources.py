@@ -10,12 +10,8 @@ _PACKAGE = Path(__file__).parent.parent
 def resource(name: str) -> Path:
     """Return the path of a shipped file or folder, such as ``"notebooks"`` or ``"data/sample"``.
 
-    In a wheel these folders lie inside the package; in a checkout, beside it.
-
-    Raises
-    ------
-    FileNotFoundError
-        If neither place holds it: the installation is incomplete.
+    In a wheel these folders lie inside the package; in a checkout, beside it. Where neither place holds it
+    the installation is incomplete: a `FileNotFoundError`.
     """
     for root in (_PACKAGE, _PACKAGE.parent):
         if (root / name).exists():

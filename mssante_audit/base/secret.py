@@ -29,10 +29,7 @@ def masked_url(text: str) -> str:
 def read_secret(where: str) -> str:
     """Return the secret that settings say is in a file or a variable, without blanks around it; "" for "".
 
-    Raises
-    ------
-    InputError
-        If it is not there, is empty, or cannot be read: the message names the place.
+    One that is not there, is empty, or cannot be read is an `InputError`, which names the place.
     """
     kind, _, place = where.partition(":")
     if not where:

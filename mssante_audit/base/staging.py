@@ -35,10 +35,8 @@ def exclusive(
 ) -> Iterator[None]:
     """Hold a folder's lock, or another file there; make the folder if there is none.
 
-    Raises
-    ------
-    OutputError
-        `busy`, if another process holds the lock; or whatever cannot be written meanwhile.
+    If another process holds the lock it is an `OutputError`, `busy`; so is whatever cannot be written
+    meanwhile.
     """
     with writing(folder):
         try:
@@ -64,10 +62,8 @@ def locked(out: Path) -> Iterator[Path]:
 def publish(staging: Path, out: Path, stale: Sequence[Path]) -> None:
     """Rename what `staging` holds into `out`, the index last, and remove what is `stale` there.
 
-    Raises
-    ------
-    OutputError
-        If a folder there is a link: what lies elsewhere is neither written over nor removed.
+    A folder there that is a link is an `OutputError`: what lies elsewhere is neither written over nor
+    removed.
     """
     built = [path for path in staging.rglob("*") if path.is_file() and not path.name.startswith(NOTE)]
     for folder in {(out / path).parent for path in (*(b.relative_to(staging) for b in built), *stale)}:
@@ -125,12 +121,8 @@ def put_folder(
     """Make a folder that appears whole or not at all: an empty one, or one that is not there yet.
 
     `fill` is called with a folder that is not there yet either. With `force` one filled earlier, which may
-    hold the names `own`, is replaced.
-
-    Raises
-    ------
-    OutputError
-        If the folder is not empty, holds something else, or cannot be written.
+    hold the names `own`, is replaced. A folder that is not empty, holds something else, or cannot be written
+    is an `OutputError`.
     """
     try:
         _check_room(out, own, force)
@@ -160,12 +152,8 @@ def _check_room(out: Path, own: Collection[str], force: bool) -> None:
         raise OutputError("is a file, not a folder", file=str(out), remedy="Name another folder")
     found = {entry.name for entry in out.iterdir()} if out.exists() else set()
     if found and not force:
-        raise OutputError(
-            "the folder is not empty", file=str(out), remedy="Name another folder, or use --force"
-        )
+        remedy = "Name another folder, or use --force"
+        raise OutputError("the folder is not empty", file=str(out), remedy=remedy)
     if foreign := sorted(found.difference(own)):
-        raise OutputError(
-            f"the folder holds {foreign[0]!r}, which is no part of a sample",
-            file=str(out),
-            remedy="Name another folder",
-        )
+        why = f"the folder holds {foreign[0]!r}, which is no part of a sample"
+        raise OutputError(why, file=str(out), remedy="Name another folder")

@@ -30,13 +30,6 @@ app = typer.Typer(help="Keep published lists, and check those kept.", no_args_is
 Folder = Annotated[Path, typer.Option("--archive", help="Folder of the archive.")]
 
 
-def mount(root: typer.Typer) -> None:
-    """Add the commands to the program's."""
-    root.command()(fetch)
-    root.command()(changes)
-    root.add_typer(app, name="archive")
-
-
 @options_of(Parameters, "anchors", "signer")
 @options_of(Fetch, "url", "ca_bundle", "max_loss", "attempts", attempt_seconds="--timeout")
 def fetch(
@@ -70,7 +63,7 @@ def fetch(
     from mssante_audit.archive.fetch import fetch as run
     from mssante_audit.mailboxes.extraction import URL
 
-    options |= {"ca_bundle": Path(ca_bundle) if ca_bundle else None, "total_seconds": attempt_seconds}
+    options |= {"ca_bundle": Path(ca_bundle) if ca_bundle else None, "attempt_seconds": attempt_seconds}
     source = ctx.get_parameter_source("url")
     unnamed = bool(source and source.name == "DEFAULT")
     if crl:
@@ -81,12 +74,11 @@ def fetch(
         if unnamed:
             options["url"] = URL
         settings = Settings(**options, max_bytes=extraction.MAX_BYTES)
-        got = extraction.fetch_extraction(archive.parent, settings)
-        said = f"unchanged {got.file}"
+        got, said = extraction.fetch_extraction(archive.parent, settings), "unchanged {}"
         if got.extraction is not None:
             known = got.extraction.by_domain
-            said = f"kept {got.file}: {sum(known.values())} mailboxes, {len(known)} domains"
-        say(f"{said} (from {settings.shown})")
+            said = f"kept {{}}: {sum(known.values())} mailboxes, {len(known)} domains"
+        say(f"{said.format(got.file)} (from {settings.shown})")
         return
     settings = Settings(**options)
     record = run(_open(archive, anchors, signer), settings)
@@ -131,12 +123,12 @@ def import_(
 
 @app.command()
 @options_of(Parameters, "anchors", "signer")
-def verify(archive: Folder = Path("archive"), *, anchors: list[str] | None, signer: str | None) -> None:
+def verify(archive: Folder = Path("archive"), **trusted: Any) -> None:
     """Check the hash, the name and the signature of every list kept, and the history table."""
-    from mssante_audit.archive import store as module
+    from mssante_audit.archive.store import verify as faults_of
 
     bad = count = 0
-    for name, fault in module.verify(_open(archive, anchors, signer, there=True)):
+    for name, fault in faults_of(_open(archive, there=True, **trusted)):
         count += name.endswith(".xml.gz")
         bad += bool(fault)
         say(f"{name}: {fault or 'valid'}")
@@ -146,12 +138,12 @@ def verify(archive: Folder = Path("archive"), *, anchors: list[str] | None, sign
 
 @app.command()
 @options_of(Parameters, "anchors", "signer")
-def rebuild(archive: Folder = Path("archive"), *, anchors: list[str] | None, signer: str | None) -> None:
+def rebuild(archive: Folder = Path("archive"), **trusted: Any) -> None:
     """Make the history table again from the originals."""
     from mssante_audit.archive.history import FILE, bring_up_to_date
     from mssante_audit.archive.keep import locked
 
-    opened = _open(archive, anchors, signer, there=True)
+    opened = _open(archive, there=True, **trusted)
     with locked(archive):
         table = bring_up_to_date(opened, rebuild=True)
     say(f"{archive / FILE}: {table.num_rows} contents of {len(opened.snapshots)} lists")
@@ -193,7 +185,6 @@ def _open(
     folder: Path, anchors: list[str] | None, signer: str | None = None, *, there: bool = False
 ) -> Archive:
     from mssante_audit.archive.store import open_archive
-    from mssante_audit.base.errors import InputError
 
     if there and not folder.is_dir():
         raise InputError("no archive here", file=str(folder), remedy="Name it with --archive")

@@ -33,26 +33,18 @@ debugging: list[bool] = []
 
 def say(text: str, file: Any = None) -> None:
     """Print lines; characters that could steer a terminal or hide in it are escaped."""
-    write(_escaped(text) + "\n", file)
+    write(f"{text}\n", file, safe=True)
 
 
-def _escaped(text: str) -> str:
-    return _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
+def write(text: str, file: Any = None, *, safe: bool = False) -> None:
+    """Print a text, to a terminal or if it should be `safe` escaped as by `say`, to a file or pipe as it is.
 
-
-def write(text: str, file: Any = None) -> None:
-    """Print a text, to a terminal escaped as by `say`, to a file or pipe as it is.
-
-    JSON is escaped in any case, which changes nothing of what it says.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
+    JSON is escaped in any case, which changes nothing of what it says. What cannot be written is an
+    `OutputError`.
     """
     stream = file or sys.stdout
-    if stream.isatty() or text.startswith(("[", "{")):
-        text = _escaped(text)
+    if safe or stream.isatty() or text.startswith(("[", "{")):
+        text = _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
     try:
         stream.buffer.write(text.encode("utf-8", "backslashreplace"))
         stream.flush()
@@ -62,14 +54,18 @@ def write(text: str, file: Any = None) -> None:
         raise OutputError(f"cannot be written: {error.strerror}", file="standard output") from None
 
 
-def check_format(format: str, out: Path | None) -> None:  # noqa: A002 - the option's name
-    """Refuse a format that is no text and has no file to go to.
+def write_text(text: str, out: Path | None) -> None:
+    """Write a text to a file, or print it as `write` does."""
+    from mssante_audit.base.export import write_bytes
 
-    Raises
-    ------
-    ParameterError
-        If it is so.
-    """
+    if out is None:
+        write(text)
+    else:
+        write_bytes(out, text.encode("utf-8", "backslashreplace"))
+
+
+def check_format(format: str, out: Path | None) -> None:  # noqa: A002 - the option's name
+    """Refuse, by a `ParameterError`, a format that is no text and has no file to go to."""
     if out is None and format in ("xlsx", "parquet"):
         raise ParameterError(f"{format} is not for the terminal", remedy="Name a file with --out")
 
@@ -86,12 +82,12 @@ def write_frame(
     """
     from mssante_audit.base import export
 
-    if out is not None and format == "xlsx":
-        export.write_workbook({name: frame}, out)
-    elif out is not None:
-        export.WRITERS[format](frame, out)
-    else:
+    if out is None:
         write(export.json_text(frame) if format == "json" else export.csv_text(frame))
+    elif format == "xlsx":
+        export.write_workbook({name: frame}, out)
+    else:
+        export.WRITERS[format](frame, out)
 
 
 def say_failed(*found: pd.DataFrame) -> bool:

@@ -26,18 +26,12 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Keep the register of declarations (Annexe 1).", no_args_is_help=True)
 
 
-Columns = Annotated[
-    Path | None,
-    typer.Option(
-        help="TOML file that maps headings to columns.", show_default="columns.toml beside the file"
-    ),
-]
-
-
+_HEADINGS = "TOML file that maps headings to columns."
+Columns = Annotated[Path | None, typer.Option(help=_HEADINGS, show_default="columns.toml beside the file")]
 Sheet = Annotated[
-    str | None,
-    typer.Option(help="Sheet of an .xlsx file.", show_default="the first with known headings"),
+    str | None, typer.Option(help="Sheet of an .xlsx file.", show_default="the first with known headings")
 ]
+Declared = Annotated[Path, typer.Argument(help="Register, or a filled form as PDF; a folder of them.")]
 
 
 @app.command()
@@ -58,7 +52,7 @@ def template(
 @app.command("import")
 @options_of(Parameters, "as_of", "show_contacts")
 def import_(
-    file: Annotated[Path, typer.Argument(help="Register, or a filled form as PDF; a folder of them.")],
+    file: Declared,
     columns: Columns = None,
     sheet: Sheet = None,
     format: TextFormat = Layout.text,  # noqa: A002 - the option's name
@@ -91,18 +85,15 @@ def import_(
     if format is Layout.json:
         say(_json(register, when, lang, show_contacts=show_contacts))
     else:
-        say(
-            "\n".join(
-                [*(line(one, register, lang) for one in bounded(told, lang)), *summary(register, told, lang)]
-            )
-        )
+        lines = [line(one, register, lang) for one in bounded(told, lang)]
+        say("\n".join([*lines, *summary(register, told, lang)]))
     raise typer.Exit(_status(told))
 
 
 @app.command()
 @options_of(Parameters, "as_of")
 def fix(
-    file: Annotated[Path, typer.Argument(help="Register, or a filled form as PDF; a folder of them.")],
+    file: Declared,
     out: Annotated[
         Path,
         typer.Argument(
@@ -168,12 +159,9 @@ def form(
     key = domain_key(domain)
     row = current[current["domain_key"] == key]
     if row.empty:
-        near = difflib.get_close_matches(key, current["domain_key"], n=3)
-        raise UnknownNameError(
-            f"no declaration of {domain!r}",
-            file=str(source),
-            remedy=f"Near: {', '.join(near)}" if near else None,
-        )
+        near = ", ".join(difflib.get_close_matches(key, current["domain_key"], n=3))
+        remedy = f"Near: {near}" if near else None
+        raise UnknownNameError(f"no declaration of {domain!r}", file=str(source), remedy=remedy)
     _room(out, force)
     record = {str(name): text for name, text in records(row).iloc[0].items()}
     unread = [name for name in record if register.having(row, name).empty]
@@ -189,10 +177,6 @@ def _room(out: Path, force: bool) -> None:
 def _status(told: Sequence[Message]) -> int:
     """Return 1 if something is wrong, and not just to be checked."""
     return int(any(one.severity != "info" for one in told))
-
-
-_OF_LIST = ["domains", "mailboxes", "department", "region"]
-"""Columns of findings that only a white list fills."""
 
 
 def _json(register: Register, when: datetime, lang: str, *, show_contacts: bool) -> str:
@@ -212,6 +196,7 @@ def _json(register: Register, when: datetime, lang: str, *, show_contacts: bool)
         "sha256": register.sha256,
         "declarations": len(register.declarations),
         "problems": records(register.problems),
-        "findings": records(found.drop(columns=_OF_LIST)),
+        # Without the columns that only a white list fills.
+        "findings": records(found.drop(columns=["domains", "mailboxes", "department", "region"])),
     }
     return json.dumps(told, ensure_ascii=False, indent=1)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
+from shutil import copytree
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -19,13 +21,7 @@ from typer.core import TyperCommand
 
 from mssante_audit.base.errors import AuditError, InputError, ParameterError, WhiteListError
 from mssante_audit.base.settings import LIMITS, Parameters
-from mssante_audit.cli import archive as cli_archive
-from mssante_audit.cli import dossiers as cli_dossiers
-from mssante_audit.cli import observe as cli_observe
-from mssante_audit.cli import receive as cli_receive
-from mssante_audit.cli import run as cli_run
-from mssante_audit.cli import schema as cli_schema
-from mssante_audit.cli.check import app as checking
+from mssante_audit.cli import archive, check, declarations, observe, receive, reports, run, schema
 from mssante_audit.cli.console import (
     check_format,
     debugging,
@@ -36,16 +32,14 @@ from mssante_audit.cli.console import (
     space_of,
     write,
     write_frame,
+    write_text,
 )
-from mssante_audit.cli.declarations import app as declarations
 from mssante_audit.cli.environment import FromEnvironment
 from mssante_audit.cli.options import (
-    FailOn,
     Force,
     Lang,
     Language,
     Layout,
-    Notebooks,
     OutFile,
     Table,
     TableFormat,
@@ -60,7 +54,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mssante_audit.report.results import Limits
-    from mssante_audit.report.run import Outcome
     from mssante_audit.space.trust import TrustSpace
 
 app = typer.Typer(
@@ -71,18 +64,21 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(declarations, name="declarations")
-app.add_typer(checking)
-app.add_typer(cli_schema.app)
-app.add_typer(cli_observe.app, name="observe")
-app.add_typer(cli_receive.app)
-
-for module in (cli_archive, cli_dossiers, cli_run):
-    module.mount(app)
+app.add_typer(declarations.app, name="declarations")
+app.add_typer(check.app)
+app.add_typer(schema.app)
+app.add_typer(observe.app, name="observe")
+app.add_typer(receive.app)
+app.add_typer(archive.app, name="archive")
+for command in (
+    archive.fetch, archive.changes, reports.dossiers, run.init, run.run, run.doctor, reports.report,
+):  # fmt: skip
+    app.command()(command)
 
 
 Format = StrEnum("Format", "csv json xlsx parquet sarif junit")
 """Formats of findings."""
+_VALID = {True: "valid", False: "not valid", None: "unknown"}
 CertificateFormat = StrEnum("CertificateFormat", "csv json xlsx parquet ics")
 """Formats of certificates: of a frame, or a calendar of when they end."""
 
@@ -110,29 +106,6 @@ def _common(
 
         say(f"mssante-audit {installed('mssante-audit')}")
         raise typer.Exit
-
-
-@app.command()
-@opens_space(*LIMITS, "show_contacts")
-def report(
-    notebooks: Notebooks = None,
-    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("reports"),
-    fail_on: FailOn = None,
-    lang: Lang = Language.fr,
-    debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial reports.")] = False,
-    **options: Any,
-) -> None:
-    """Run notebooks and write HTML reports."""
-    from mssante_audit.cli.progress import progress
-    from mssante_audit.report.run import run_reports
-
-    debugging.append(debug)
-    given = given_by(**options) | {"lang": lang.value}
-    with progress(lambda outcome: say(_outcome_line(outcome, out))) as listener:
-        run = run_reports(notebooks or (), out=out, parameters=given, debug=any(debugging), listener=listener)
-    say(f"index: {out / 'index.html'}")
-    say_failed(*(outcome.results.findings for outcome in run.outcomes if outcome.results))
-    raise typer.Exit(run.exit_status(fail_on))
 
 
 @app.command()
@@ -164,7 +137,7 @@ def verify(
             f"signer: {verdict.signer}",
             f"issuer: {verdict.issuer}",
             f"validity: {verdict.not_before:%Y-%m-%d} to {verdict.not_after:%Y-%m-%d}, "
-            f"{_yes(verdict.valid_at_generation)} when the list was made, {_yes(verdict.valid_now)} now",
+            f"{_VALID[verdict.valid_at_generation]} when the list was made, {_VALID[verdict.valid_now]} now",
         ]
     if verdict.expected:
         lines += [
@@ -207,7 +180,7 @@ def findings(
         found = kept = touching(found, space, chosen)
         if format in (Format.sarif, Format.junit):
             # Left out of these a finding would be taken for fixed, and its rule for passed.
-            _exchange(format, found, space, audit, chosen, out)
+            write_text(_exchanged(format, found, space, audit, chosen, out), out)
         else:
             kept = found if everything else actionable(found)
             write_frame(kept, format, out)
@@ -226,8 +199,6 @@ def rules(
     format: TextFormat = Layout.text,  # noqa: A002 - the option's name
 ) -> None:
     """Show the rule catalogue, or one rule in full."""
-    from dataclasses import asdict
-
     from mssante_audit.findings.registry import catalogue, rule, unusable
 
     for fault in unusable():
@@ -249,8 +220,6 @@ def sample(
     force: Force = False,
 ) -> None:
     """Copy the made-up trust space that ships, with known defects."""
-    from shutil import copytree
-
     from mssante_audit.base.resources import resource
     from mssante_audit.base.staging import put_folder
 
@@ -261,8 +230,7 @@ def sample(
         )
     shipped = resource("data/sample")
     own = {entry.name for entry in shipped.iterdir()}
-    done = put_folder(out.resolve(), lambda folder: copytree(shipped, folder), own=own, force=force)
-    say(f"sample: {done}")
+    say(f"sample: {put_folder(out.resolve(), lambda to: copytree(shipped, to), own=own, force=force)}")
 
 
 @app.command()
@@ -322,7 +290,6 @@ def certificates(
     **options: Any,
 ) -> None:
     """Write the certificates that mail servers present, the nearest end first, and what falls silent then."""
-    from mssante_audit.base.export import write_bytes
     from mssante_audit.report.calendar import calendar
     from mssante_audit.report.results import limited
     from mssante_audit.verdicts.presented import certificates as ends_of
@@ -331,18 +298,14 @@ def certificates(
     check_format(format, out)
     space, chosen = limited_space(given_by(**options))
     if space.given("tls") is None:
-        raise InputError(
-            "the data folder holds no observation of TLS",
-            remedy="`mssante-audit observe tls --data DIR` makes one",
-        )
+        remedy = "`mssante-audit observe tls --data DIR` makes one"
+        raise InputError("the data folder holds no observation of TLS", remedy=remedy)
     ending, names = expiries(space), limited(space.audited, chosen)["domain"]
     ends = ends_of(ending[ending["domain"].isin(set(names))])
-    if format is not CertificateFormat.ics:
-        write_frame(ends, format, out, "certificates")
-    elif out is not None:
-        write_bytes(out, calendar(ends, space.as_of, lang).encode("utf-8", "backslashreplace"))
+    if format is CertificateFormat.ics:
+        write_text(calendar(ends, space.as_of, lang), out)
     else:
-        write(calendar(ends, space.as_of, lang))
+        write_frame(ends, format, out, "certificates")
 
 
 @app.command()
@@ -397,16 +360,16 @@ def _terminated(*_: object) -> NoReturn:
     sys.exit(128 + signal.SIGTERM)
 
 
-def _exchange(
+def _exchanged(
     format: Format,  # noqa: A002 - the option's name
     found: pd.DataFrame,
     space: TrustSpace,
     audit: str,
     chosen: Limits,
     out: Path | None,
-) -> None:
+) -> str:
+    """Return findings as SARIF, which goes on with the file that is there, or as JUnit XML."""
     from mssante_audit import audits
-    from mssante_audit.base.export import write_bytes
     from mssante_audit.findings import registry
     from mssante_audit.findings.junit import junit
     from mssante_audit.findings.sarif import read_sarif, sarif
@@ -418,34 +381,10 @@ def _exchange(
         {name: needs for name, needs in audits.lacking(space).items() if name in names},
         [own for own in registry.catalogue().values() if own.audit in names],
     )
-    if format is Format.sarif:
-        before, source = read_sarif(out) if out else None, Path(space.whitelist.source).name
-        whose, unsure = operators(space, chosen), audits.unsure(space)
-        unsure = {name: inputs for name, inputs in unsure.items() if name in names}
-        log = sarif(
-            found, *told, source=source, as_of=space.as_of, operators=whose, before=before, unsure=unsure
-        )
-        text = json.dumps(log, ensure_ascii=False, indent=1) + "\n"
-    else:
-        text = junit(found, *told)
-    if out is None:
-        write(text)
-    else:
-        write_bytes(out, text.encode("utf-8", "backslashreplace"))
-
-
-def _outcome_line(outcome: Outcome, out: Path) -> str:
-    seconds = f"{sum(outcome.seconds.values()):.1f} s"
-    if outcome.failure:
-        why = f"{outcome.failure.kind}: {outcome.failure.message}".rstrip(": ")
-        return f"{outcome.name}: FAILED in {seconds}, {why}; partial: {out / 'failed' / outcome.name}.html"
-    if outcome.results is None:
-        found = "nothing recorded"
-    else:
-        counts = outcome.results.by_severity.items()
-        found = ", ".join(f"{n} {severity}" for severity, n in counts if n) or "no findings"
-    return f"{outcome.name}: done in {seconds}, {found}: {out / outcome.name}.html"
-
-
-def _yes(valid: bool | None) -> str:
-    return {True: "valid", False: "not valid", None: "unknown"}[valid]
+    if format is Format.junit:
+        return junit(found, *told)
+    before, source = read_sarif(out) if out else None, Path(space.whitelist.source).name
+    whose = operators(space, chosen)
+    unsure = {name: inputs for name, inputs in audits.unsure(space).items() if name in names}
+    log = sarif(found, *told, source=source, as_of=space.as_of, operators=whose, before=before, unsure=unsure)
+    return json.dumps(log, ensure_ascii=False, indent=1) + "\n"

@@ -1,13 +1,11 @@
 """The commands that use the network, ``mssante-audit observe``, and what compares what they wrote.
 
-Mounted by `mssante_audit.cli.main`, which turns the package's errors into one line and exit status 2, and
-Ctrl-C into 130. Nothing here is imported before a command runs that the other commands would have to wait
-for.
+Nothing here is imported before a command runs that the other commands would have to wait for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -29,6 +27,9 @@ if TYPE_CHECKING:
 
 Written = StrEnum("Written", "text csv json")
 """Formats of what changed: for a reader, or for programs."""
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with --out, or with the last observation if it was stopped.")
+]
 
 app = typer.Typer(help="Observe the network and write down what it says.", no_args_is_help=True)
 
@@ -51,10 +52,7 @@ def dns(
         Path | None,
         typer.Option(help="File to write.", show_default="observations/dns-<date>.jsonl.gz in --data"),
     ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on with --out, or with the last observation if it was stopped."),
-    ] = False,
+    resume: Resume = False,
     **options: Any,
 ) -> None:
     """Ask the DNS about every domain of the list, gently, and write a dated observation file."""
@@ -65,10 +63,8 @@ def dns(
     path = out or _path(data, resume=resume)
     with _progress(_tell_queries) as show:
         summary = observe(_domains(data), path, settings, resume=resume, progress=show)
-    counts = ", ".join(f"{outcome} {count}" for outcome, count in sorted(summary.outcomes.items()))
-    typer.echo(
-        f"{path}: {summary.domains} domains, {summary.queries} queries in {summary.seconds:.0f} s ({counts})"
-    )
+    told = f"{summary.domains} domains, {summary.queries} queries in {summary.seconds:.0f} s"
+    typer.echo(f"{path}: {told} ({_counted(summary.outcomes)})")
     for domain in summary.not_names:
         typer.echo(f"not asked, no name the DNS can carry: {domain!r}")
     if summary.ignored:
@@ -93,10 +89,7 @@ def tls(
         Path | None,
         typer.Option(help="File to write.", show_default="observations/tls-<date>.jsonl.gz in --data"),
     ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on with --out, or with the last observation if it was stopped."),
-    ] = False,
+    resume: Resume = False,
     anchors: list[str] | None = None,
     **options: Any,
 ) -> None:
@@ -126,10 +119,9 @@ def tls(
     with _progress(_tell_visits) as show:
         servers = servers_of(hosts, settings.port)
         summary = observe_tls(servers, path, settings, dns=source, resume=resume, progress=show)
-    counts = ", ".join(f"{outcome} {count}" for outcome, count in sorted(summary.outcomes.items()))
     known = f", {summary.known} known already" if summary.known else ""
     told = f"{summary.visits} visits in {summary.seconds:.0f} s"
-    say(f"{path}: {summary.servers} servers{known}, {told} ({counts or 'nothing to do'})")
+    say(f"{path}: {summary.servers} servers{known}, {told} ({_counted(summary.outcomes) or 'nothing to do'})")
     if lost := sorted(host for host, addresses in hosts.items() if not addresses):
         say(f"not visited, without a known address: {', '.join(lost)}")
 
@@ -233,8 +225,11 @@ def _tell_queries(progress: Progress) -> tuple[int, int, str]:
 
 
 def _tell_visits(progress: Visits) -> tuple[int, int, str]:
-    counts = ", ".join(f"{outcome} {count}" for outcome, count in sorted(progress.outcomes.items()))
-    return progress.done, progress.total, counts
+    return progress.done, progress.total, _counted(progress.outcomes)
+
+
+def _counted(outcomes: Mapping[str, int]) -> str:
+    return ", ".join(f"{outcome} {count}" for outcome, count in sorted(outcomes.items()))
 
 
 @contextmanager

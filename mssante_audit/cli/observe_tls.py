@@ -37,12 +37,8 @@ MEANINGS = {
 def look_at(host: str, settings: ObserveTls, data: Path | None, anchors: Sequence[str]) -> int:
     """Visit a server on each of its addresses, say what it presents, and return the exit status.
 
-    Raises
-    ------
-    InputError
-        If the name has no address, or an anchor cannot be read.
-    ParameterError
-        If the client's certificate or its key cannot be used.
+    A name without an address, an anchor that cannot be read are an `InputError`, a client's certificate or
+    key that cannot be used a `ParameterError`.
     """
     folder = None if data is None else data if data.is_dir() else data.parent
     trusted, crls = trust([*anchors, *(of_sample(folder) if folder else ())], folder)

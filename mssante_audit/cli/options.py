@@ -37,10 +37,6 @@ OutFile = Annotated[Path | None, typer.Option(help="File to write.", show_defaul
 FailOn = Annotated[Severity | None, typer.Option(help="Exit with 1 if there are findings this severe.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what was written earlier.")]
 Data = Annotated[Path | None, typer.Option(help=Parameters.model_fields["data"].description)]
-Recover = Annotated[bool, typer.Option("--recover", help=Parameters.model_fields["recover"].description)]
-AnyNamespace = Annotated[
-    bool, typer.Option("--any-namespace", help=Parameters.model_fields["any_namespace"].description)
-]
 
 
 def _notebooks() -> list[str]:
@@ -58,14 +54,9 @@ Notebooks = Annotated[
         autocompletion=_notebooks,
     ),
 ]
+_EXAMPLES = "Set a parameter, such as stale_after_days=365, concentration_min=20 or row_limit=50."
 _Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--parameter",
-        "-p",
-        metavar="NAME=VALUE",
-        help="Set a parameter, such as stale_after_days=365, concentration_min=20 or row_limit=50.",
-    ),
+    list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help=_EXAMPLES)
 ]
 
 
@@ -74,16 +65,9 @@ def options_of(
 ) -> Callable[[Command], Command]:
     """Give a command an option for each of some fields of a settings model, with their help and default.
 
-    It takes them as further keywords, by the fields' names; a list that is not given is ``None``.
-
-    Parameters
-    ----------
-    names
-        Fields whose option is called like them.
-    metavars
-        What stands for a field's value in the help.
-    called
-        Fields whose option is called otherwise, and how.
+    It takes them as further keywords, by the fields' names; a list that is not given is ``None``. Options
+    are called like their fields, `names`, or otherwise (`called`); `metavars` stand for a value in the
+    help.
     """
     flags = {name: f"--{name.replace('_', '-')}" for name in names} | called
     told = metavars or {}
@@ -136,20 +120,18 @@ def known_codes() -> list[str]:
     return list(catalogue())
 
 
-def _regions() -> list[str]:
-    from mssante_audit.values.identifiers import REGIONS
+def _places(names: str) -> Callable[[], list[str]]:
+    """Return what a shell offers as the value of an option, one of the tables of places by name."""
 
-    return list(REGIONS)
+    def known() -> list[str]:
+        from mssante_audit.values import identifiers
+
+        return list(getattr(identifiers, names))
+
+    return known
 
 
-def _departments() -> list[str]:
-    from mssante_audit.values.identifiers import DEPARTMENTS
-
-    return list(DEPARTMENTS)
-
-
-_KNOWN: Mapping[str, Callable[[], list[str]]] = {"region": _regions, "department": _departments}
-"""What a shell offers as the value of an option."""
+_KNOWN = {"region": _places("REGIONS"), "department": _places("DEPARTMENTS")}
 
 
 def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:

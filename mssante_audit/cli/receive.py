@@ -5,7 +5,11 @@ Nobody is visited: what mail servers present is told by the observation of TLS t
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,8 +58,6 @@ def receive(
     With --data, also what its mail servers presented when they were last visited (`observe tls`). Nothing is
     kept. Exit status: 0 yes, 1 degraded or no, 4 unknown.
     """
-    from dataclasses import replace
-
     from mssante_audit.verdicts.tls import Wire, receiving, wire_of
 
     given = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if v is not None}
@@ -73,13 +75,8 @@ def receive(
 def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
     """Return a domain's rows in a list, and what was observed of TLS, without all else that a space has.
 
-    Raises
-    ------
-    InputError
-        If there is no list, or list, observation or anchors cannot be read.
+    What is not there or cannot be read, list, observation or anchors, is an `InputError`.
     """
-    from datetime import UTC, datetime
-
     from mssante_audit.observe.dns.names import canonical
     from mssante_audit.observe.kinds import find_observations
     from mssante_audit.observe.tls.servers import merged
@@ -96,16 +93,9 @@ def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
 def asked(domain: str, **given: Any) -> tuple[Mail, Observation]:
     """Observe one domain, into a file that is thrown away, and judge it as of now.
 
-    Raises
-    ------
-    ParameterError
-        If the DNS can carry no such name, or a setting makes no sense.
-    NetworkError
-        If there is no network, or no server of the parent zone answers.
+    A name that the DNS cannot carry and settings without sense are a `ParameterError`; no network, or no
+    server of the parent zone that answers, a `NetworkError`.
     """
-    from datetime import UTC, datetime
-    from tempfile import TemporaryDirectory
-
     from mssante_audit.observe.dns.names import canonical
     from mssante_audit.observe.dns.run import ObserveSettings, observe
     from mssante_audit.observe.observation import load_observation
@@ -148,13 +138,12 @@ def _tree(steps: Sequence[Step], language: str, before: str = "") -> Iterator[st
 
 def certificates(wire: Wire, language: str) -> Iterator[str]:
     """Yield the lines that say what the mail servers presented, when, and why senders refuse it."""
-    from datetime import UTC, datetime
-
     from mssante_audit.base.language import TYPOGRAPHY
     from mssante_audit.observe.tls.visit import shown
     from mssante_audit.verdicts.words import SAID, capital, reason
 
-    words, said, write = _WORDS[language], SAID[language], TYPOGRAPHY[language]
+    words = {name: told[language] for name, told in _WORDS.items()}
+    said, write = SAID[language], TYPOGRAPHY[language]
     colon, cause = words["colon"], wire.tls.cause
     yield ""
     yield f"TLS{colon}{wire.tls.grade}" + (
@@ -172,38 +161,21 @@ def certificates(wire: Wire, language: str) -> Iterator[str]:
 
 
 _WORDS = {
-    "fr": {
-        "colon": f"{NBSP}: ",
-        "day": "jour",
-        "seen": "vu le {}, il y a {}",
-        "old": ", trop ancien",
-        "until": "jusqu’au {}",
-        "refused": "refusé",
-        "name": "nom qui n’est pas inscrit",
-        "dates": "hors de ses dates",
-        "chain": "d’aucune autorité connue",
-        "revoked": "révoqué",
-        "unreadable": "illisible",
-    },
-    "en": {
-        "colon": ": ",
-        "day": "day",
-        "seen": "seen on {}, {} ago",
-        "old": ", too long",
-        "until": "until {}",
-        "refused": "refused",
-        "name": "a name that is not listed",
-        "dates": "out of its dates",
-        "chain": "of no authority known here",
-        "revoked": "revoked",
-        "unreadable": "cannot be read",
-    },
+    "colon": {"fr": f"{NBSP}: ", "en": ": "},
+    "day": {"fr": "jour", "en": "day"},
+    "seen": {"fr": "vu le {}, il y a {}", "en": "seen on {}, {} ago"},
+    "old": {"fr": ", trop ancien", "en": ", too long"},
+    "until": {"fr": "jusqu’au {}", "en": "until {}"},
+    "refused": {"fr": "refusé", "en": "refused"},
+    "name": {"fr": "nom qui n’est pas inscrit", "en": "a name that is not listed"},
+    "dates": {"fr": "hors de ses dates", "en": "out of its dates"},
+    "chain": {"fr": "d’aucune autorité connue", "en": "of no authority known here"},
+    "revoked": {"fr": "révoqué", "en": "revoked"},
+    "unreadable": {"fr": "illisible", "en": "cannot be read"},
 }
 
 
 def _json(mail: Mail, wire: Wire, language: str) -> str:
-    import json
-
     from mssante_audit.verdicts.words import about, causes
 
     words = causes()[mail.cause] if mail.cause else {}

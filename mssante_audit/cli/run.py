@@ -18,31 +18,22 @@ from mssante_audit.base.settings import Parameters
 from mssante_audit.cli.console import debugging, for_own_eyes, say
 from mssante_audit.cli.options import Layout, TextFormat, options_of
 
-ConfigFile = Annotated[Path, typer.Option("--config", help="The settings.")]
-
-
-def mount(root: typer.Typer) -> None:
-    """Add the commands to the program's."""
-    root.command()(init)
-    root.command()(run)
-    root.command()(doctor)
+CONFIG = Path("audit.toml")
 
 
 def init(
-    file: Annotated[Path, typer.Argument(help="File to write; one that is there is left alone.")] = Path(
-        "audit.toml"
-    ),
+    file: Annotated[Path, typer.Argument(help="File to write; one that is there is left alone.")] = CONFIG,
 ) -> None:
     """Write a commented audit.toml, the settings of `run`."""
-    from mssante_audit.nightly import config
+    from mssante_audit.nightly.config import write_template
 
-    config.write_template(file)
+    write_template(file)
     say(f"{file}: set data.folder, then `mssante-audit doctor --config {file}` and `run --config {file}`")
 
 
 @options_of(Parameters, "as_of")
 def run(
-    config: ConfigFile = Path("audit.toml"),
+    config: Annotated[Path, typer.Option("--config", help="The settings.")] = CONFIG,
     debug: Annotated[
         bool, typer.Option("--debug", help="Keep tracebacks in the run's folder; they may hold values.")
     ] = False,
@@ -61,15 +52,12 @@ def run(
     if settings.show_contacts:
         for_own_eyes()
     at, debug = check_value("as_of", as_of) or "", debug or any(debugging)
-    night = run_night(settings, as_of=at, tell=_tell, debug=debug)
+    shown = sys.stderr.isatty()
+    tell = (lambda line: say(line, sys.stderr)) if shown else (lambda line: None)
+    night = run_night(settings, as_of=at, tell=tell, debug=debug)
     summary = night.folder / ("summary.json" if format == Layout.json else "summary.txt")
     say(summary.read_text(encoding="utf-8").rstrip())
     raise typer.Exit(night.exit_status)
-
-
-def _tell(line: str) -> None:
-    if sys.stderr.isatty():
-        say(line, sys.stderr)
 
 
 def doctor(
@@ -95,8 +83,6 @@ def doctor(
     else:
         signs = list(examine(config))
     for sign in signs:
-        remedy = f". {sign.remedy}" if sign.remedy else ""
-        say(
-            f"{sign.state if not health or sign.state == 'ok' else 'ill':8} {sign.what}: {sign.found}{remedy}"
-        )
+        state = "ill" if health and sign.state != "ok" else sign.state
+        say(f"{state:8} {sign.what}: {sign.found}" + (f". {sign.remedy}" if sign.remedy else ""))
     raise typer.Exit(int(any(sign.state == "missing" for sign in signs)))

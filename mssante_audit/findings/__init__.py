@@ -6,14 +6,6 @@ from mssante_audit.findings.registry import Audit, audits, catalogue, register, 
 from mssante_audit.findings.words import worded
 
 __all__ = [
-    "Audit",
-    "Finding",
-    "Rule",
-    "audits",
-    "catalogue",
-    "findings_frame",
-    "load_rules",
-    "register",
-    "rule",
+    "Audit", "Finding", "Rule", "audits", "catalogue", "findings_frame", "load_rules", "register", "rule",
     "worded",
-]
+]  # fmt: skip

@@ -48,29 +48,19 @@ from mssante_audit.findings.frame import Severity
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 
+COLUMNS = (
+    "severity", "confidence", "rules", "remedy", "operator_id", "operator", "operators", "department",
+    "region", "domain", "domains", "mailboxes", "findings", "observed", "expected", "first_seen",
+    "fingerprints", "checks", "doubts", "age_days",
+)  # fmt: skip
+
 _DTYPES: Mapping[str, Any] = {
+    **dict.fromkeys(COLUMNS, "str"),
+    **dict.fromkeys(("rules", "operators", "fingerprints", "checks", "doubts"), "object"),
+    **dict.fromkeys(("domains", "findings"), "int64"),
+    **dict.fromkeys(("mailboxes", "age_days"), "Int64"),
     "severity": Severity,
-    "confidence": "str",
-    "rules": "object",
-    "remedy": "str",
-    "operator_id": "str",
-    "operator": "str",
-    "operators": "object",
-    "department": "str",
-    "region": "str",
-    "domain": "str",
-    "domains": "int64",
-    "mailboxes": "Int64",
-    "findings": "int64",
-    "observed": "str",
-    "expected": "str",
-    "first_seen": "str",
-    "fingerprints": "object",
-    "checks": "object",
-    "doubts": "object",
-    "age_days": "Int64",
 }
-COLUMNS = tuple(_DTYPES)
 
 Doubts = Mapping[str, Mapping[str, int | None]]
 """By fingerprint the inputs in doubt that a finding rests on, and their age in days (`None`: unknown)."""

@@ -30,10 +30,7 @@ class Shown(str):
 def plain(value: Any) -> Any:
     """Return a fact as JSON types and persons.
 
-    Raises
-    ------
-    TypeError
-        If it is none: a fact that a file cannot hold would be another one when read back.
+    What is none is a `TypeError`: a fact that a file cannot hold would be another one when read back.
     """
     if isinstance(value, (*_PLAIN, Person)):
         return value

@@ -16,31 +16,25 @@ from mssante_audit.findings.catalogue import FAILED, Rule
 def junit(
     findings: pd.DataFrame, waived: pd.DataFrame, lacking: Mapping[str, Sequence[str]], rules: Sequence[Rule]
 ) -> str:
-    """Return findings as JUnit XML.
+    """Return findings as JUnit XML; what it takes, `mssante_audit.findings.sarif.sarif` says.
 
     A finding is a failure of its rule's case, but for information, which is output; so is a waived one. A
     rule that could not be evaluated is an error, the rules of an audit that was not made are skipped.
-
-    Parameters
-    ----------
-    findings, waived, lacking, rules
-        As for `mssante_audit.findings.sarif.sarif`.
     """
     found, apart = records(findings), records(waived)
     root = etree.Element("testsuites", name="mssante-audit")
     for audit in dict.fromkeys([*(own.audit for own in rules), *(f["audit"] for f in found)]):
         cases = [own for own in rules if own.audit == audit]
-        codes = list(
-            dict.fromkeys([*(own.code for own in cases), *(f["rule"] for f in found if f["audit"] == audit)])
-        )
-        suite = etree.SubElement(root, "testsuite", name=audit or "mssante-audit", tests=str(len(codes)))
+        others = (f["rule"] for f in found if f["audit"] == audit)
+        codes, name = dict.fromkeys([*(own.code for own in cases), *others]), audit or "mssante-audit"
+        suite = etree.SubElement(root, "testsuite", name=name, tests=str(len(codes)))
         for code in codes:
-            case = etree.SubElement(suite, "testcase", name=code, classname=audit or "mssante-audit")
+            case = etree.SubElement(suite, "testcase", name=code, classname=name)
             if audit in lacking:
                 etree.SubElement(case, "skipped").text = f"no {', no '.join(lacking[audit])}"
             _fill(case, [f for f in found if f["rule"] == code], [f for f in apart if f["rule"] == code])
-        for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-            suite.set(name, str(sum(case.find(tag) is not None for case in suite)))
+        for counted, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+            suite.set(counted, str(sum(case.find(tag) is not None for case in suite)))
     text: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     return text.decode()
 

@@ -64,17 +64,12 @@ class FollowUp:
 def read_ledger(out: Path) -> dict[str, Any]:
     """Return the ledger of an output folder, empty if there is none.
 
-    Raises
-    ------
-    InputError
-        If it is there and cannot be read: a lost ledger would make every finding look new.
+    One that cannot be read is an `InputError`: a lost ledger would make every finding look new.
     """
     file = out / FILE
     try:
         ledger = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(ledger, dict) and all(
-            {"first_seen", "runs"} <= part.keys() for part in ledger.values()
-        ):
+        if all({"first_seen", "runs"} <= part.keys() for part in ledger.values()):
             return _rescoped(ledger)
     except FileNotFoundError:
         return {}
@@ -115,18 +110,14 @@ def follow(
     unsure: Iterable[str] = (),
     waived: pd.DataFrame | None = None,
 ) -> FollowUp:
-    """Compare findings with the run before, and note them in `ledger`.
+    """Compare findings with the run before, and note them in `ledger` (of `read_ledger`), which is changed.
 
     Parameters
     ----------
-    ledger
-        What `read_ledger` returns; changed.
     scope
         Of `scope_of`, or a name of one's own.
     as_of
         The run's date (ISO 8601).
-    findings
-        As `mssante_audit.findings.frame` describes.
     unsure
         Audits of which nothing can be said (`mssante_audit.audits.unsure`).
     waived
@@ -160,28 +151,24 @@ def follow(
         open_ones = ((key, one) for key, one in ones.items() if "waived" not in one)
         return tuple({**one, "first_seen": first.get(key, earlier)} for key, one in open_ones)
 
+    def status(key: str) -> str:
+        return "unknown" if key in in_doubt else "" if not earlier else "open" if key in before else "new"
+
     keys = findings["fingerprint"].tolist()
-    status = [
-        "unknown" if key in in_doubt else "" if not earlier else "open" if key in before else "new"
-        for key in keys
-    ]
     seen = tuple(first.get(key) or min(listed[key] or as_of, as_of) for key in keys)
     fixed = dated({key: one for key, one in gone.items() if key not in lost})
-    return FollowUp(earlier, seen, tuple(status), fixed, dated(lost))
+    return FollowUp(earlier, seen, tuple(map(status, keys)), fixed, dated(lost))
 
 
-def _noted(
-    findings: pd.DataFrame, doubted: Set[str]
-) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
+def _noted(findings: pd.DataFrame, doubted: Set[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what is noted of findings by fingerprint: of those that are known, and of those in doubt."""
     told = findings[["rule", "domain", "operator"]].to_dict("records")
-    noted = dict(zip(findings["fingerprint"], told, strict=True))
-    in_doubt = {
-        key: one
-        for key, one in noted.items()
-        if one["rule"] == FAILED or not _evaluated(one["rule"], doubted)
-    }
-    return {key: one for key, one in noted.items() if key not in in_doubt}, in_doubt
+    known: dict[str, Any] = {}
+    in_doubt: dict[str, Any] = {}
+    for key, one in zip(findings["fingerprint"], told, strict=True):
+        sure = one["rule"] != FAILED and _evaluated(one["rule"], doubted)
+        (known if sure else in_doubt)[key] = one
+    return known, in_doubt
 
 
 def inputs_before(ledger: Mapping[str, Any], scope: str, as_of: str) -> Mapping[str, Mapping[str, Any]]:

@@ -35,15 +35,9 @@ GROUP = "mssante_audit.audits"
 """Of the entry points."""
 
 OURS = (
-    "whitelist_integrity",
-    "dn_consistency",
-    "stale_contacts",
-    "declarations",
-    "reconciliation",
-    "delegation_vs_redirection",
-    "certificates",
-    "mailboxes",
-)
+    "whitelist_integrity", "dn_consistency", "stale_contacts", "declarations", "reconciliation",
+    "delegation_vs_redirection", "certificates", "mailboxes",
+)  # fmt: skip
 """Each a folder of `mssante_audit.audits` that holds its rules and an ``AUDIT``."""
 
 
@@ -180,13 +174,7 @@ def unusable() -> tuple[str, ...]:
 
 
 def audit_named(name: str) -> Audit:
-    """Return one audit.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is none of that name.
-    """
+    """Return one audit; an `UnknownNameError` if there is none of that name."""
     known = audits()
     if name not in known:
         raise UnknownNameError(f"no audit {name!r}", remedy=f"There are: {', '.join(known)}")
@@ -273,10 +261,8 @@ def _admit(audit: Any, known: Mapping[str, Audit]) -> None:
         raise InputError(f"there is an audit {audit.name!r} already", remedy="Give it another name")
     taken = {told.code: other.name for other in known.values() for told in other.rules}
     if twice := [told.code for told in audit.rules if told.code in taken]:
-        raise InputError(
-            f"the rule {twice[0]} is one of the audit {taken[twice[0]]!r} already",
-            remedy="Give it another code",
-        )
+        why = f"the rule {twice[0]} is one of the audit {taken[twice[0]]!r} already"
+        raise InputError(why, remedy="Give it another code")
     for told in audit.rules:
         for part in PARTS:
             for language in LANGUAGES:

@@ -72,22 +72,12 @@ def sarif(
         _compare(results, before, looked, {*unsure}, operators, as_of.isoformat())
     shown = list({own.code: own for own in (*rules, *(rule(r["ruleId"]) for r in results))}.values())
     places = {own.code: number for number, own in enumerate(shown)}
-    notices = [
-        {"level": "warning", "message": {"text": f"{name} was not made: no {', no '.join(needs)}"}}
-        for name, needs in lacking.items()
-    ]
-    notices += [
-        {"level": "warning", "message": {"text": f"{name} rests on inputs in doubt: {', '.join(inputs)}"}}
-        for name, inputs in unsure.items()
-    ]
+    told = [f"{name} was not made: no {', no '.join(needs)}" for name, needs in lacking.items()]
+    told += [f"{name} rests on inputs in doubt: {', '.join(inputs)}" for name, inputs in unsure.items()]
+    notices = [{"level": "warning", "message": {"text": text}} for text in told]
+    us = {"name": "mssante-audit", "version": version("mssante-audit")}
     run = {
-        "tool": {
-            "driver": {
-                "name": "mssante-audit",
-                "version": version("mssante-audit"),
-                "rules": [_descriptor(own) for own in shown],
-            }
-        },
+        "tool": {"driver": us | {"rules": [_descriptor(own) for own in shown]}},
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notices}],
         "language": {"fr": "fr-FR", "en": "en-US"}[spoken()],
         "columnKind": "unicodeCodePoints",
@@ -100,10 +90,7 @@ def sarif(
 def read_sarif(path: Path) -> dict[str, Any] | None:
     """Return the one run of a log that `sarif` made, ``None`` if there is no such file.
 
-    Raises
-    ------
-    InputError
-        If it is something else: it would be lost, and every finding look new.
+    Something else is an `InputError`: it would be lost, and every finding look new.
     """
     try:
         (run,) = json.loads(path.read_text(encoding="utf-8"))["runs"]
@@ -183,10 +170,5 @@ def _descriptor(own: Rule) -> dict[str, Any]:
         "shortDescription": {"text": spoken_of(own, "title")},
         "fullDescription": {"text": spoken_of(own, "why")},
         "defaultConfiguration": {"level": LEVELS[own.severity]},
-        "properties": {
-            "audit": own.audit,
-            "severity": own.severity,
-            "source": own.source,
-            "title_en": own.title_en,
-        },
+        "properties": {name: getattr(own, name) for name in ("audit", "severity", "source", "title_en")},
     }

@@ -48,21 +48,13 @@ PARTS = ("observed", "expected", "evidence", "remedy")
 
 
 def template(told: Rule, part: str, language: str) -> Template:
-    """Return one of a rule's `PARTS`, ready to be filled.
-
-    Raises
-    ------
-    InputError
-        If it is no template.
-    """
+    """Return one of a rule's `PARTS`, ready to be filled; an `InputError` if it is no template."""
     try:
         return _template(getattr(told, f"{part}_{language}"), told.words, language)
     except TemplateError as error:
-        raise InputError(
-            f"{part}_{language} is no template ({error})",
-            file=f"rule {told.code}",
-            remedy="Write {{ fact | filter }}: mssante_audit.findings.templates has the filters",
-        ) from error
+        why = f"{part}_{language} is no template ({error})"
+        remedy = "Write {{ fact | filter }}: mssante_audit.findings.templates has the filters"
+        raise InputError(why, file=f"rule {told.code}", remedy=remedy) from error
 
 
 def asked(told: Rule, part: str, language: str) -> set[str]:

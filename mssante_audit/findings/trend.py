@@ -43,25 +43,11 @@ class Point:
     """Findings, of this run or of those before, that rest on an input in doubt: the other numbers of such a
     run say less than those of others."""
 
-    @property
-    def total(self) -> int:
-        """All findings of the run."""
-        return sum(self.counts.values())
-
 
 def point_of(as_of: datetime, findings: pd.DataFrame, waived: pd.DataFrame, told: FollowUp | None) -> Point:
-    """Return the point of a run.
+    """Return the point of a run, of its findings (`mssante_audit.audits.audit_all`) and those waived.
 
-    Parameters
-    ----------
-    as_of
-        The instant audited at.
-    findings
-        Of `mssante_audit.audits.audit_all`.
-    waived
-        Of `mssante_audit.audits.waived`.
-    told
-        These findings against those of the run before, if that is known.
+    `told` are these findings against those of the run before, if that is known.
     """
     followed = told.counts() if told and told.previous else {"new": 0, "open": len(findings), "fixed": 0}
     if told and not told.previous:
@@ -79,10 +65,7 @@ def severity_counts(findings: pd.DataFrame) -> dict[str, int]:
 def read_trend(file: Path) -> tuple[Point, ...]:
     """Return the points of a file, oldest first; none if it is not there.
 
-    Raises
-    ------
-    InputError
-        If it is there and is not a list of points: starting anew would lose the past without a word.
+    What is no list of points is an `InputError`: starting anew would lose the past without a word.
     """
     try:
         records = json.loads(file.read_text(encoding="utf-8"))
@@ -92,20 +75,15 @@ def read_trend(file: Path) -> tuple[Point, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        raise InputError(
-            "cannot be read", file=str(file), remedy="Put it right, or remove it to start anew"
-        ) from None
+        remedy = "Put it right, or remove it to start anew"
+        raise InputError("cannot be read", file=str(file), remedy=remedy) from None
 
 
 def add_point(file: Path, point: Point) -> tuple[Point, ...]:
     """Add a point to a file, in the place of one of the same instant; return all of them.
 
-    Raises
-    ------
-    InputError
-        If the file cannot be read.
-    OutputError
-        If it cannot be written; it is as it was then.
+    A file that cannot be read is an `InputError`; one that cannot be written, an `OutputError`, is as it
+    was.
     """
     added = _point(asdict(point))
     kept = [other for other in read_trend(file) if other.at != added.at]

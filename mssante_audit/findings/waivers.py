@@ -64,10 +64,8 @@ class Waiver:
 def load_waivers(file: Path) -> tuple[Waiver, ...]:
     """Load a file of waivers.
 
-    Raises
-    ------
-    InputError
-        If it cannot be read, or a waiver lacks something, names no known rule, or holds for everything.
+    One that cannot be read is an `InputError`, as is a waiver that lacks something, names no known rule, or
+    holds for everything.
     """
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -107,14 +105,7 @@ def split(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Part findings into the open ones and the waived ones, these with `reason`, `who` and `until`.
 
-    Parameters
-    ----------
-    findings
-        As `mssante_audit.findings.frame` describes.
-    waivers
-        Those that no longer hold are passed over.
-    as_of
-        The instant audited at.
+    Waivers that no longer hold at the instant audited at are passed over.
     """
     holding = [w for w in waivers if w.holds(as_of)]
     matches: list[Waiver | None] = [None] * len(findings)

@@ -52,6 +52,7 @@ _STRUCTURES = {
 in a certificate, length of the rest. The others are practices, whose numbers are persons'."""
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+", re.A)
 _NUMBER = re.compile(rb"[0-9AB]+")
+_TEXTS = ("domain", "kind", "structure")
 
 Key = tuple[bytes, bytes, bytes, bytes]
 """Of a group as it is read: domain, kind, kind of structure, structure."""
@@ -107,10 +108,8 @@ def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
             put(hash(address))
         last = block[-1] if block else last
         if len(groups) > MAX_GROUPS:
-            raise InputError(
-                f"names more than {MAX_GROUPS:,} domains and structures, which no extraction does",
-                file=source,
-            )
+            why = f"names more than {MAX_GROUPS:,} domains and structures, which no extraction does"
+            raise InputError(why, file=source)
     if last.strip() and last.count(b"|") != bars:
         damage, unread = damage or "the last row breaks off", unread - 1
     first = np.unique(np.frombuffer(hashes, dtype="int64"), return_index=True)[1]
@@ -132,9 +131,12 @@ def _lines(pieces: Iterable[bytes], source: str) -> Iterator[tuple[list[bytes], 
         try:
             decoder.decode(piece)
         except UnicodeDecodeError:
-            if not (damage := _breaks_off(stream)):
+            try:
+                deque(stream, maxlen=0)
+            except EOFError as error:  # what is no text is what is left of a broken archive
+                piece, damage = b"", str(error)
+            else:
                 raise refused(f"is not UTF-8 (from about line {number})", source) from None
-            piece = b""
         lines = (rest + piece).split(b"\n")
         rest = lines.pop() if piece else b""
         number += len(lines)
@@ -143,15 +145,6 @@ def _lines(pieces: Iterable[bytes], source: str) -> Iterator[tuple[list[bytes], 
         yield lines, damage
         if not piece:
             return
-
-
-def _breaks_off(stream: Iterator[bytes]) -> str:
-    """Return how the rest of a text turns out to be broken, "" if it does not."""
-    try:
-        deque(stream, maxlen=0)
-    except EOFError as error:
-        return str(error)
-    return ""
 
 
 def _header(line: bytes, source: str) -> tuple[int, int, Callable[[list[bytes]], tuple[bytes, ...]]]:
@@ -177,17 +170,14 @@ def _frame(groups: Iterable[Key], numbers: np.ndarray) -> tuple[pd.DataFrame, in
     for (domain, kind, named, structure), number in zip(groups, numbers.tolist(), strict=True):
         known[name_of(domain), kind_of(kind), _structure(named, structure)] += number
     nameless = sum(number for (name, *_), number in known.items() if not name)
-    names, kinds, structures = zip(*known, strict=True) if known else ((), (), ())
+    texts = dict(zip(_TEXTS, zip(*known, strict=True) if known else ((), (), ()), strict=True))
     frame = pd.DataFrame(
         {
-            "domain": pd.array(names, dtype="str"),
-            "kind": pd.array(kinds, dtype="str"),
-            "structure": pd.array(structures, dtype="str"),
+            **{name: pd.array(values, dtype="str") for name, values in texts.items()},
             "mailboxes": np.fromiter(known.values(), "int64", len(known)),
         }
     )
-    frame = frame[frame["domain"] != ""].sort_values(["domain", "kind", "structure"], ignore_index=True)
-    return frame, nameless
+    return frame[frame["domain"] != ""].sort_values([*_TEXTS], ignore_index=True), nameless
 
 
 def _name(domain: bytes) -> str:

@@ -48,13 +48,7 @@ class Extraction:
 
     @cached_property
     def counts(self) -> Counts:
-        """What it says in numbers.
-
-        Raises
-        ------
-        InputError
-            If it is no extraction, or cannot be read.
-        """
+        """What it says in numbers; an `InputError` if it is no extraction, or cannot be read."""
         if self.file is None:
             raise InputError("is not kept in a snapshot", file=self.source)
         return count_mailboxes(pieces(self.file), self.source)
@@ -88,17 +82,8 @@ def is_extraction(file: Path) -> bool:
 def find_extractions(data: Path, as_of: datetime) -> Extraction | None:
     """Return the newest extraction of a data folder as of a date, with the one before it.
 
-    Parameters
-    ----------
-    data
-        Folder; a file has none beside it.
-    as_of
-        Younger ones are left out.
-
-    Raises
-    ------
-    InputError
-        If neither the name of one nor the text in it tells when it was made.
+    Younger ones are left out; a data file has none beside it. If neither the name of one nor the text in it
+    tells when it was made it is an `InputError`.
     """
     if not data.is_dir():
         return None
@@ -107,11 +92,8 @@ def find_extractions(data: Path, as_of: datetime) -> Extraction | None:
         if is_extraction(file) and file.suffix.lower() in (".txt", ".zip") and file.is_file():
             made = dated(file)
             if made is None:
-                raise InputError(
-                    "its name does not tell when it was made",
-                    file=str(file),
-                    remedy="Name it as ANS does: Extraction_Correspondance_MSSante_AAAAMMJJhhmm.txt or .zip",
-                )
+                remedy = "Name it as ANS does: Extraction_Correspondance_MSSante_AAAAMMJJhhmm.txt or .zip"
+                raise InputError("its name does not tell when it was made", file=str(file), remedy=remedy)
             found.setdefault(made, file)  # .txt before .zip: the same, and quicker to read
     last = None
     for made in sorted(made for made in found if made <= as_of + AHEAD)[-2:]:

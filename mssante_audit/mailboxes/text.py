@@ -64,10 +64,8 @@ def dated(file: Path) -> datetime | None:
 def pieces(file: Path) -> Iterator[bytes]:
     """Yield the uncompressed text; `EOFError` where a ZIP archive breaks off or is found to be damaged.
 
-    Raises
-    ------
-    InputError
-        If the file cannot be opened, or holds no extraction, or one too large, encrypted or packed twice.
+    A file that cannot be opened or holds no extraction, or one too large, encrypted or packed twice, is an
+    `InputError`.
     """
     total = 0
     try:

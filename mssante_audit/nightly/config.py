@@ -1,7 +1,7 @@
 """``audit.toml``: what the nightly run does, checked before anything runs.
 
-Keys, their meanings, ranges and defaults stand once, in `mssante_audit.base.settings.Config`; the commented
-file that `template` returns and the JSON Schema are made from it.
+The commented file that `template` returns and the JSON Schema are made from
+`mssante_audit.nightly.settings.Config`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from mssante_audit.base.errors import InputError, OutputError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.fields import fault, field_of
 from mssante_audit.base.frames import DRAFT
-from mssante_audit.base.settings import Config, Section
+from mssante_audit.base.settings import Section
+from mssante_audit.nightly.settings import Config
 
 INIT = "`mssante-audit init` writes one"
 
@@ -31,11 +32,8 @@ INIT = "`mssante-audit init` writes one"
 def load_config(file: Path) -> Config:
     """Load and check an ``audit.toml``.
 
-    Raises
-    ------
-    InputError
-        If it cannot be read, is not TOML, or a key is unknown, missing or has a wrong value: the message
-        names file, line, key, and the nearest key.
+    If it cannot be read, is not TOML, or a key is unknown, missing or has a wrong value, it is an
+    `InputError`, whose message names file, line, key, and the nearest key.
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -52,13 +50,7 @@ def load_config(file: Path) -> Config:
 
 
 def checked(values: Mapping[str, Any], text: str, file: Path) -> Config:
-    """Return the settings that `values`, read from the `text` of a file, say.
-
-    Raises
-    ------
-    InputError
-        If a key is unknown, missing or has a wrong value.
-    """
+    """Return the settings that `values`, read from the `text` of a file, say; errors as in `load_config`."""
     try:
         return Config.of(values, file)
     except ValidationError as error:
@@ -66,8 +58,7 @@ def checked(values: Mapping[str, Any], text: str, file: Path) -> Config:
 
 
 def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
+    if not math.isfinite(number := float(text)):
         raise ValueError(f"{text} is no number to count with")
     return number
 
@@ -159,13 +150,7 @@ def template() -> str:
 
 
 def write_template(file: Path) -> None:
-    """Write `template` into a new file.
-
-    Raises
-    ------
-    OutputError
-        If it is there already, or cannot be written.
-    """
+    """Write `template` into a new file; one that is there already is an `OutputError`."""
     if file.exists() or file.is_symlink():
         raise OutputError("is there already", file=str(file), remedy="Remove it first, or name another")
     write_bytes(file, template().encode())

@@ -23,11 +23,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.secret import masked_url, read_secret
-from mssante_audit.base.settings import Config, Hooks, ObserveTls
+from mssante_audit.base.settings import ObserveTls
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.faults import faults
 from mssante_audit.nightly.log import RUN, RUNS, STATE, began, read_run
 from mssante_audit.nightly.retention import files_of
+from mssante_audit.nightly.settings import Config, Hooks
 
 MEMORY = 2 * 2**30
 """Bytes below which a run may be short of memory."""
@@ -36,14 +37,10 @@ ROOM = 2**30
 TRIED = 10
 """Seconds that a mail server has to greet."""
 OPTIONAL = {
-    "chromium": "only the tests need it: apt-get install chromium",
-    "nsd": "only the tests need it: apt-get install nsd",
-    "knotd": "only the tests need it: apt-get install knot",
-    "named": "only the tests need it: apt-get install bind9",
-    "unbound": "only the tests need it: apt-get install unbound",
-    "kresd": "only the tests need it: apt-get install knot-resolver",
-}
-"""Programs that a run goes without."""
+    "chromium": "chromium", "nsd": "nsd", "knotd": "knot", "named": "bind9", "unbound": "unbound",
+    "kresd": "knot-resolver",
+}  # fmt: skip
+"""Programs that a run goes without, and the packages they are in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +101,9 @@ def _installed(name: str) -> bool:
 
 
 def _programs() -> Iterator[Sign]:
-    for name, remedy in OPTIONAL.items():
+    for name, package in OPTIONAL.items():
         path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+        remedy = f"only the tests need it: apt-get install {package}"
         yield Sign("ok", name, path) if path else Sign("warn", name, "not here", remedy)
 
 
@@ -214,8 +212,8 @@ def _way_out(wanted: ObserveTls) -> Iterator[Sign]:
 
 
 def _secrets(config: Config) -> Iterator[Sign]:
-    named = ("mail.password", config.mail.password), ("webhook.url", config.webhook.url)
-    for name, where in (*named, ("webhook.token", config.webhook.token)):
+    for section, key in (("mail", "password"), ("webhook", "url"), ("webhook", "token")):
+        name, where = f"{section}.{key}", getattr(getattr(config, section), key)
         try:
             read_secret(where)
         except InputError as error:
@@ -243,14 +241,11 @@ def _output(output: Path) -> Iterator[Sign]:
         yield Sign("missing", "output", f"{there} cannot be written", remedy)
         return
     yield Sign("ok", "output", str(output))
-    free = shutil.disk_usage(there).free
-    last = size_of_last(output)
+    free, last = shutil.disk_usage(there).free, size_of_last(output)
     wanted = max(ROOM, 3 * last)
     told = f"{size(free)} free" + (f", the last run took {size(last)}" if last else "")
-    if free < wanted:
-        yield Sign("warn", "disk", told, f"A run wants {size(wanted)}: free some, or lower retention.runs")
-    else:
-        yield Sign("ok", "disk", told)
+    remedy = f"A run wants {size(wanted)}: free some, or lower retention.runs"
+    yield Sign("warn", "disk", told, remedy) if free < wanted else Sign("ok", "disk", told)
     yield from _lock(output)
     yield from _last_run(output)
 

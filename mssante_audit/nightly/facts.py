@@ -29,20 +29,10 @@ TOLD = 10
 def facts_of(
     space: TrustSpace, findings: pd.DataFrame, waived: pd.DataFrame, told: FollowUp, lang: str
 ) -> dict[str, Any]:
-    """Return what a night's mail says of its findings.
+    """Return what a night's mail says of its findings (`mssante_audit.audits.audit_all`).
 
-    Parameters
-    ----------
-    space
-        What was audited.
-    findings
-        Of `mssante_audit.audits.audit_all`.
-    waived
-        Those set apart, of `mssante_audit.audits.waived`.
-    told
-        These findings against those of the run before.
-    lang
-        Language of titles.
+    Titles are in `lang`. Beside them stand those set apart (`mssante_audit.audits.waived`); `told` are
+    these findings against those of the run before.
     """
     dated = findings.assign(status=list(told.status), since=list(told.first_seen))
     asks, unsure = actionable(dated), doubts(space, findings, domains(space, findings))

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError, UnknownNameError
-from mssante_audit.base.settings import Config
+from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
+from mssante_audit.base.resources import resource
 from mssante_audit.nightly.log import RUNS, SITE, STATE
+from mssante_audit.nightly.settings import Config
 
 
 def check(config: Config) -> None:
-    """Check what must be right before a run; make the data folder if a list will be fetched into it.
-
-    Raises
-    ------
-    AuditError
-        The first fault of `faults`.
-    """
+    """Raise the first of `faults`; make the data folder before, if a list will be fetched into it."""
     if config.fetch.enabled and not config.data.folder.exists():
         try:
             config.data.folder.mkdir(parents=True)
@@ -36,6 +32,8 @@ def faults(config: Config) -> Iterator[AuditError]:
     from mssante_audit.nightly.post import fault_of
     from mssante_audit.nightly.steps import observe_settings
     from mssante_audit.observe.tls.visit import offers_of
+    from mssante_audit.space.trust import find_archive, find_whitelist
+    from mssante_audit.values.places import places
 
     data, output = config.data.folder, config.output.folder
     if not data.exists() and config.fetch.enabled:
@@ -48,7 +46,7 @@ def faults(config: Config) -> Iterator[AuditError]:
     elif config.fetch.enabled:
         yield from _loose_lists(data)
     elif not (output / STATE / LEDGER).is_file():  # a list that was there and is gone is for the run to tell
-        yield from _no_list(data)
+        yield from _raised(lambda: find_whitelist(data, find_archive(data)))
     real = output.resolve()
     if data.resolve() in (real, real / RUNS, real / SITE):
         yield InputError("is both data and output folder", file=str(output), remedy="Set output.folder")
@@ -57,35 +55,27 @@ def faults(config: Config) -> Iterator[AuditError]:
     bundles = (config.fetch.ca_bundle, config.mail.ca_bundle, config.webhook.ca_bundle)
     named = [*config.data.anchors, *filter(None, bundles)]
     yield from (InputError("no such certificates", file=str(path)) for path in named if not path.exists())
-    for bundle in filter(None, bundles):
-        try:
-            if bundle.exists():
-                tls_context(bundle)
-        except InputError as error:
-            yield error
+    for bundle in bundles:
+        if bundle and bundle.exists():
+            yield from _raised(partial(tls_context, bundle))
     yield from _reports(config.reports.names)
-    yield from _places(config)
+    for section, wanted in (("reports", config.reports), ("dossiers", config.dossiers)):
+        where = wanted.region or None, wanted.department or None
+        yield from _raised(partial(places, *where), f"[{section}] ")
     if fault := fault_of(config.mail, config.webhook):
         yield fault
     if config.observe.enabled:
-        try:
-            observe_settings(config.observe)
-        except ParameterError as error:
-            yield ParameterError(f"[observe] {error.message}", remedy=error.remedy)
+        yield from _raised(lambda: observe_settings(config.observe), "[observe] ")
     if config.observe_tls.enabled:
-        try:
-            offers_of(config.observe_tls)
-        except ParameterError as error:
-            yield ParameterError(f"[observe_tls] {error.message}", remedy=error.remedy)
+        yield from _raised(lambda: offers_of(config.observe_tls), "[observe_tls] ")
 
 
-def _no_list(data: Path) -> Iterator[AuditError]:
-    from mssante_audit.space.trust import find_archive, find_whitelist
-
+def _raised(check: Callable[[], object], place: str = "") -> Iterator[AuditError]:
+    """Yield what a check raises, told of a place in the settings."""
     try:
-        find_whitelist(data, find_archive(data))
-    except InputError as error:
-        yield error
+        check()
+    except AuditError as error:
+        yield type(error)(f"{place}{error.message}", remedy=error.remedy) if place else error
 
 
 def _loose_lists(data: Path) -> Iterator[AuditError]:
@@ -99,19 +89,7 @@ def _loose_lists(data: Path) -> Iterator[AuditError]:
         yield InputError("would be audited instead of the lists fetched", file=str(loose), remedy=remedy)
 
 
-def _places(config: Config) -> Iterator[AuditError]:
-    from mssante_audit.values.places import places
-
-    for section, wanted in (("reports", config.reports), ("dossiers", config.dossiers)):
-        try:
-            places(wanted.region or None, wanted.department or None)
-        except UnknownNameError as error:
-            yield UnknownNameError(f"[{section}] {error.message}", remedy=error.remedy)
-
-
 def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:
-    from mssante_audit.base.resources import resource
-
     known = sorted(path.stem for path in resource("notebooks").glob("*.ipynb"))
     for name in names:
         if name.endswith(".ipynb"):

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.instants import SKEW
-from mssante_audit.base.settings import Config
 from mssante_audit.nightly.doctor import ROOM, Sign, size, size_of_last
 from mssante_audit.nightly.log import FAILED, RUN, STATE, Run, as_run, began
+from mssante_audit.nightly.settings import Config
 
 _FREE = "Free some, or lower [retention]"
 

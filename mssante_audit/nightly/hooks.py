@@ -26,18 +26,9 @@ def run_hooks(
 ) -> list[tuple[str, str]]:
     """Run the programs of an event, one after the other; none stops the others.
 
-    Returns the first word of each, and why it failed, "" if it did not.
-
-    Parameters
-    ----------
-    event
-        ``success``, ``failure`` or ``new_findings``.
-    facts
-        Told in variables: ``counts_new=3`` is ``MSSANTE_COUNTS_NEW=3``.
-    seconds
-        How long each may take; then it is killed, with what it started.
-    hidden
-        Variables of ours that they do not get.
+    Each may take so many `seconds`; then it is killed, with what it started. It is told `facts` in variables
+    (``counts_new=3`` is ``MSSANTE_COUNTS_NEW=3``), and does not get those of ours that are `hidden`. Returns
+    the first word of each, and why it failed, "" if it did not.
     """
     ours = {name: value for name, value in os.environ.items() if name not in hidden}
     told = {f"{PREFIX}{name.upper()}": str(value) for name, value in {**facts, "event": event}.items()}

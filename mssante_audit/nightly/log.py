@@ -80,13 +80,7 @@ def stamp_of(instant: datetime) -> str:
 
 
 def began(stamp: str) -> datetime:
-    """Return when a run began.
-
-    Raises
-    ------
-    ValueError
-        If `stamp` is no run's name.
-    """
+    """Return when a run began; a `ValueError` if `stamp` is no run's name."""
     at = datetime.strptime(stamp, _TIME).replace(tzinfo=UTC)
     if stamp_of(at) != stamp:
         raise ValueError(f"{stamp} is no run")
@@ -109,13 +103,7 @@ def read_run(folder: Path) -> Run | None:
 
 
 def as_run(told: Mapping[str, Any]) -> Run:
-    """Return the head of a run that a ``run.json`` tells.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it tells none.
-    """
+    """Return the head of a run that a ``run.json`` tells; a `ValueError` or `TypeError` if it tells none."""
     run = Run(**{name: told[name] for name in Run.__dataclass_fields__ if name in told})
     began(run.stamp)
     if told.get("kind") != KIND:
@@ -189,21 +177,10 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def note(folder: Path, event: str, what: str = "", **facts: Any) -> None:
-    """Write an event of the run in `folder` into both logs.
+    """Write an event of the run in `folder` into both logs: `what` to read, the same as `facts` for machines.
 
-    Parameters
-    ----------
-    event
-        What it is about: a step's name, ``start``, ``end``, ``hook`` and so on.
-    what
-        What happened, to read.
-    facts
-        The same, for machines.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
+    It is about a step, by its name, or ``start``, ``end``, ``hook`` and so on. What cannot be written is an
+    `OutputError`.
     """
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     record = {"at": at, "run": folder.name, "event": event, **facts, "what": what}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -15,21 +14,13 @@ from mssante_audit.nightly.log import SITE, began
 from mssante_audit.nightly.summary import paragraphs, summary, verdict
 
 if TYPE_CHECKING:
-    from mssante_audit.base.settings import Mail
     from mssante_audit.nightly.run import Night
+    from mssante_audit.nightly.settings import Mail
 
 KIND = "mssante-audit night"
 _SHOWN = (
-    "shown",
-    "new_by_severity",
-    "fixed_by_severity",
-    "critical",
-    "new",
-    "fixed",
-    "lost",
-    "first",
-    "list",
-)
+    "shown", "new_by_severity", "fixed_by_severity", "critical", "new", "fixed", "lost", "first", "list",
+)  # fmt: skip
 _PAGE = """<!DOCTYPE html>
 <html lang="{lang}"><head><meta charset="utf-8"><title>{title}</title></head>
 <body style="font-family:sans-serif;line-height:1.4;max-width:45em">
@@ -53,7 +44,7 @@ def message(night: Night, mail: Mail) -> EmailMessage:
     if mail.recipients:
         made["To"] = ", ".join(mail.recipients)
     stamp = night.folder.name
-    made["Date"] = format_datetime(began(stamp).astimezone(UTC))
+    made["Date"] = format_datetime(began(stamp))
     # The same for the same night: a run that was killed while it sent the mail sends it again.
     made["Message-ID"] = f"<{stamp}.mssante-audit@{mail.sender.rpartition('@')[2] or 'localhost'}>"
     made["Auto-Submitted"] = "auto-generated"
@@ -66,18 +57,14 @@ def page(night: Night) -> str:
     """Return the mail in HTML: its first line as the heading, causes as lists, nothing from elsewhere."""
     title, *rest = paragraphs(night)
     body = [f"<h1 style='font-size:1.3em'>{_shown(title)}</h1>"]
-    for kind, lines in groupby(rest, _kind):
-        if kind == "item":
+    for begin, lines in groupby(rest, lambda line: next((b for b in ("- ", "  ") if line.startswith(b)), "")):
+        if begin == "- ":
             body += ["<ul>", *(f"<li>{_shown(line[2:])}</li>" for line in lines), "</ul>"]
-        elif kind == "todo":
+        elif begin:
             body += [f"<p style='margin-left:2em'>{_shown(line.strip())}</p>" for line in lines]
         else:
             body += [f"<p>{_shown(line)}</p>" for line in lines]
     return _PAGE.format(lang=night.lang, title=_shown(title), body="\n".join(body))
-
-
-def _kind(line: str) -> str:
-    return "item" if line.startswith("- ") else "todo" if line.startswith("  ") else "line"
 
 
 def _shown(text: str) -> str:
@@ -104,8 +91,8 @@ def told(night: Night) -> dict[str, Any]:
         "failed_rules": facts.get("failed_rules", []),
         **{name: facts[name] for name in _SHOWN if name in facts},
         "steps": [
-            {"step": r.step, "outcome": r.outcome, "seconds": r.seconds, "message": r.message}
-            for r in night.results.values()
+            {name: getattr(result, name) for name in ("step", "outcome", "seconds", "message")}
+            for result in night.results.values()
         ],
         "site": str(night.folder.parents[1] / SITE / "index.html"),
         "folder": str(night.folder),

@@ -18,20 +18,13 @@ if TYPE_CHECKING:
 FILE = "metrics.prom"
 _PREFIX = "mssante_audit_"
 _DAY = 86_400
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 Sample = tuple[Mapping[str, str], float]
 
 
 def metrics(night: Night, run: Run, ended: datetime) -> str:
-    """Return the metrics of a night.
-
-    Parameters
-    ----------
-    run
-        Its head, which knows the last good run.
-    ended
-        When it came to its end.
-    """
+    """Return the metrics of a night that has `ended`; the head of its run knows the last good one."""
     found = night.results["audit"].facts
     by_state = found.get("by_state", {})
     failed = [result for result in night.results.values() if result.outcome in ("failed", "skipped")]
@@ -58,14 +51,8 @@ def metrics(night: Night, run: Run, ended: datetime) -> str:
 
 
 def _gauge(name: str, about: str, samples: Iterable[Sample]) -> str:
-    head = f"# HELP {_PREFIX}{name} {about}\n# TYPE {_PREFIX}{name} gauge\n"
-    return head + "".join(f"{_PREFIX}{name}{_labels(labels)} {value:.15g}\n" for labels, value in samples)
-
-
-def _labels(labels: Mapping[str, str]) -> str:
-    told = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
-    return f"{{{told}}}" if told else ""
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    lines = f"# HELP {_PREFIX}{name} {about}\n# TYPE {_PREFIX}{name} gauge\n"
+    for labels, value in samples:
+        told = ",".join(f'{n}="{text.translate(_ESCAPES)}"' for n, text in labels.items())
+        lines += f"{_PREFIX}{name}{f'{{{told}}}' if told else ''} {value:.15g}\n"
+    return lines

@@ -17,7 +17,7 @@ from mssante_audit.archive.fetch import LOOPBACK, tls_context
 from mssante_audit.base.errors import AuditError, ParameterError
 from mssante_audit.base.export import json_bytes
 from mssante_audit.base.secret import masked_url, read_secret, without
-from mssante_audit.base.settings import Mail, Webhook
+from mssante_audit.nightly.settings import Mail, Webhook
 
 _TOLD = 300
 """Characters of an answer that are told."""

@@ -14,10 +14,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from mssante_audit.base.instants import SKEW
-from mssante_audit.base.settings import Retention
-from mssante_audit.nightly.log import RUN, RUNS, SITE, began, read_run
-from mssante_audit.nightly.log import stamp_of as stamp_of_run
-from mssante_audit.observe.kinds import is_whole, kinds, observation_files, stamp_of
+from mssante_audit.nightly.log import RUN, RUNS, SITE, began, read_run, stamp_of
+from mssante_audit.nightly.settings import Retention
+from mssante_audit.observe import kinds
 
 
 def shown_run(output: Path) -> str:
@@ -30,23 +29,15 @@ def shown_run(output: Path) -> str:
 
 
 def outdated(output: Path, rules: Retention, now: datetime, good: str = "") -> list[Path]:
-    """Return the folders of runs that `rules` let go, oldest first.
+    """Return the folders of runs that `rules` let go, oldest first, age counted against `now`.
 
-    A run that a wrong clock dated after `now` counts as older than all others: it was made before.
-
-    Parameters
-    ----------
-    output
-        The output folder; if its ``runs`` is a link, nothing is let go.
-    now
-        Age is counted against it.
-    good
-        Stamp of the last good run, which stays.
+    A run that a wrong clock dated after `now` counts as older than all others: it was made before. The last
+    good run, by its stamp, stays. If ``runs`` in the output folder is a link, nothing is let go.
     """
     folder = output / RUNS
     if folder.is_symlink() or not folder.is_dir():
         return []
-    ahead = stamp_of_run(now + SKEW)
+    ahead = stamp_of(now + SKEW)
     runs = [folder for folder in folder.iterdir() if read_run(folder)]
     runs.sort(key=lambda run: (run.name <= ahead, run.name), reverse=True)
     kept = runs[: rules.runs] if rules.runs else runs
@@ -82,25 +73,19 @@ def files_of(run: Path) -> dict[tuple[int, int], int]:
 def outdated_observations(
     data: Path, rules: Retention, now: datetime, answering: Collection[str]
 ) -> list[Path]:
-    """Return the observations that `rules` let go, the oldest of each kind first.
+    """Return the observations that `rules` let go, the oldest of each kind first, age counted against `now`.
 
-    Parameters
-    ----------
-    data
-        The data folder; if its ``observations`` is a link, nothing is let go.
-    now
-        Age is counted against it.
-    answering
-        Names of the files that today's answers come from.
+    Those that today's answers come from stay. If ``observations`` in the data folder is a link, nothing is
+    let go.
     """
     if not rules.observation_days or (data / "observations").is_symlink():
         return []
     oldest, found = now - timedelta(days=rules.observation_days), []
-    for kind in kinds():
-        files = [f for f in observation_files(data, kind.name) if f.is_file() and not f.is_symlink()]
-        begun = {file: at for file in files if (at := stamp_of(file.name))}
+    for kind in kinds.kinds():
+        files = [f for f in kinds.observation_files(data, kind.name) if f.is_file() and not f.is_symlink()]
+        begun = {file: at for file in files if (at := kinds.stamp_of(file.name))}
         if old := [file for file, at in begun.items() if at < oldest and file.name not in answering]:
-            whole = next(filter(is_whole, reversed(begun)), None)
+            whole = next(filter(kinds.is_whole, reversed(begun)), None)
             found += [file for file in old if file != whole]
     return found
 

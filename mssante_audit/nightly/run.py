@@ -33,7 +33,6 @@ from typing import cast
 
 from mssante_audit.base.export import json_bytes, output_error, write_bytes
 from mssante_audit.base.instants import SKEW, parse_instant
-from mssante_audit.base.settings import Config
 from mssante_audit.base.staging import exclusive
 from mssante_audit.nightly import post
 from mssante_audit.nightly.hooks import kill_group, run_hooks
@@ -58,6 +57,7 @@ from mssante_audit.nightly.mail import message, told
 from mssante_audit.nightly.metrics import FILE as METRICS
 from mssante_audit.nightly.metrics import metrics
 from mssante_audit.nightly.retention import outdated, outdated_observations, remove, remove_observations
+from mssante_audit.nightly.settings import Config
 from mssante_audit.nightly.steps import STEPS, Job, work
 from mssante_audit.nightly.summary import summary
 from mssante_audit.report.conversion import as_severe
@@ -106,8 +106,7 @@ def run(config: Config, *, as_of: str = "", tell: Tell = lambda _: None, debug: 
     Parameters
     ----------
     config
-        As `mssante_audit.nightly.config.load_config` returns it; `mssante_audit.nightly.faults.check` has
-        passed it.
+        Passed by `mssante_audit.nightly.faults.check`.
     as_of
         Instant to audit at (ISO 8601), "" for the run's own beginning.
     tell
@@ -250,8 +249,11 @@ def _in_its_process(step: str, job: Job) -> Result:
         _end(process)
         ours.close()
     if result is None:
-        why = why or _death(process.exitcode or 0)
-        result = Result(step, "failed", why, round(time.monotonic() - begin, 3))
+        status = process.exitcode or 0
+        died = f"it died with {f'signal {-status}' if status < 0 else f'status {status}'}"
+        if status == -signal.SIGKILL:
+            died = "it was killed, as when memory runs out"
+        result = Result(step, "failed", why or died, round(time.monotonic() - begin, 3))
     return result
 
 
@@ -265,12 +267,6 @@ def _end(process: BaseProcess) -> None:
     kill_group(process.pid)
     process.kill()  # if it did not come to leading a group
     process.join()
-
-
-def _death(status: int) -> str:
-    if status == -signal.SIGKILL:
-        return "it was killed, as when memory runs out"
-    return f"it died with {f'signal {-status}' if status < 0 else f'status {status}'}"
 
 
 def _show(folder: Path) -> None:
@@ -341,10 +337,8 @@ def _hooks(config: Config, night: Night) -> Result:
         "inputs": json.dumps([one.told(night.lang) for one in night.inputs]),
         **counts,
     }
-    due = [
-        "failure" if night.exit_status >= FAILED else "success",
-        *(["new_findings"] if counts.get("count_new") else []),
-    ]
+    due = ["failure" if night.exit_status >= FAILED else "success"]
+    due += ["new_findings"] if counts.get("count_new") else []
     secret = (config.mail.password, config.webhook.url, config.webhook.token)
     hidden = {where.removeprefix("env:") for where in secret}
     ran: list[tuple[str, str]] = []
@@ -359,8 +353,7 @@ def _hooks(config: Config, night: Night) -> Result:
     so_far = replace(night, results=night.results | {"hooks": _told(ran)})
     by_mail = next((e for e in due if config.mail.server and e in config.mail.events), "")
     if by_mail:
-        fault = post.mail(message(so_far, config.mail), config.mail, hooks.seconds)
-        keep(by_mail, "mail", fault)
+        keep(by_mail, "mail", post.mail(message(so_far, config.mail), config.mail, hooks.seconds))
     by_post = next((e for e in due if config.webhook.url and e in config.webhook.events), "")
     if by_post:
         keep(by_post, "webhook", post.json(told(so_far), config.webhook, hooks.seconds))

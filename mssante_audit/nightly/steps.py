@@ -34,7 +34,7 @@ from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import speaking
 from mssante_audit.base.resources import resource
-from mssante_audit.base.settings import Config, Observe
+from mssante_audit.base.settings import Observe
 from mssante_audit.base.staging import LOCK
 from mssante_audit.dossiers.page import NOTEBOOK
 from mssante_audit.dossiers.stationery import stationery
@@ -44,6 +44,7 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import LIST
 from mssante_audit.nightly.facts import facts_of
 from mssante_audit.nightly.log import SITE, STATE, Result, began, read_result, read_run, write_inputs
+from mssante_audit.nightly.settings import Config
 from mssante_audit.observe.dns.run import observe as observe_dns
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.kinds import default_path
@@ -90,11 +91,7 @@ class Job:
 
 def fetch(job: Job) -> tuple[str, dict[str, Any]]:
     """Download the published list into the archive."""
-    wanted = job.config.fetch
-    settings = fetching.Settings(
-        url=wanted.url, ca_bundle=wanted.ca_bundle, attempts=wanted.attempts,
-        total_seconds=wanted.attempt_seconds, max_loss=wanted.max_loss,
-    )  # fmt: skip
+    settings = fetching.Settings(**job.config.fetch.model_dump(exclude={"enabled"}))
     record = fetching.fetch(_archive(job), settings)
     told = ("at", "action", "outcome", "file", "flags", "signer")
     return record.line, {name: getattr(record, name) for name in told}
@@ -141,13 +138,7 @@ def _domains(job: Job) -> list[str]:
 
 
 def observe_settings(wanted: Observe) -> ObserveSettings:
-    """Return how to observe.
-
-    Raises
-    ------
-    ParameterError
-        If a value makes no sense.
-    """
+    """Return how to observe; a value that makes no sense is a `ParameterError`."""
     given = wanted.model_dump(exclude={"enabled"})
     servers = tuple(tuple(server.split("=", 1)) for server in wanted.parent_servers)
     return ObserveSettings(**given | {"parent_servers": servers})
@@ -189,26 +180,27 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
 
 def _judged(job: Job, known: Known) -> TrustSpace:
     """Load the space, what cannot be read left out, and write down the state of each input."""
-    data, wanted = job.config.data, job.config.inputs
-    config = job.config
-    asked = {
-        "dns": config.observe.enabled, "tls": config.observe_tls.enabled, "archive": config.fetch.enabled,
-    }  # fmt: skip
-    known = {name: {} for name, enabled in asked.items() if enabled} | dict(known)
+    config, data = job.config, job.config.data
+    asked = (
+        ("dns", config.observe.enabled),
+        ("tls", config.observe_tls.enabled),
+        ("archive", config.fetch.enabled),
+    )
+    known = {name: {} for name, enabled in asked if enabled} | dict(known)
     fetched = read_result(job.folder, "fetch")
     published = Record(**fetched.facts) if fetched and fetched.facts else None
     try:
         space = load_space(
             data.folder, as_of=job.as_of, anchors=data.anchors, signer=data.signer or None, recover=True,
-            any_namespace=data.any_namespace, thresholds=job.config.thresholds,
-            show_contacts=job.config.show_contacts, lenient=True,
+            any_namespace=data.any_namespace, thresholds=config.thresholds,
+            show_contacts=config.show_contacts, lenient=True,
         )  # fmt: skip
     except InputError as error:
         there = any(data.folder.glob("*.xml*")) or any(data.folder.glob("archive/*.xml.gz"))
         why = {"input": LIST, "error": masked_message(error.message)}
         write_inputs(job.folder, [State(LIST, "damaged" if there else "absent", None, why)])
         raise
-    states = states_of(space, wanted, known, published)
+    states = states_of(space, config.inputs, known, published)
     write_inputs(job.folder, states)
     return replace(space, told=states)
 
@@ -221,8 +213,7 @@ def reports(job: Job) -> tuple[str, dict[str, Any]]:
         if known.exists():
             write_bytes(out / ledger.FILE, known.read_bytes())
             break
-    wanted = job.config.reports
-    where = {name: told for name in ("region", "department") if (told := getattr(wanted, name))}
+    where = {n: told for n in ("region", "department") if (told := getattr(job.config.reports, n))}
     parameters = _accepted(job, names) | where | {"lang": job.config.lang}
     run = run_reports(names, out=out, parameters=parameters, told=job.parameters, debug=job.debug)
     if (out / ledger.FILE).exists():
@@ -244,24 +235,19 @@ def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
 def dossiers(job: Job) -> tuple[str, dict[str, Any]]:
     """Write the operators' dossiers."""
     wanted, parameters = job.config.dossiers, _accepted(job, (NOTEBOOK,)) | {"lang": job.config.lang}
+    runs = (run / "dossiers" for run in job.folder.parent.iterdir() if run != job.folder and read_run(run))
+    earlier = (folder for folder in runs if not folder.is_symlink() and (folder / INDEX).is_file())
     how: dict[str, Any] = {"operators": wanted.operators, "jobs": wanted.jobs or None, "debug": job.debug}
     how |= {"region": wanted.region or None, "department": wanted.department or None}
     how |= {"masked": not wanted.own_contacts, "on": stationery(job.config.letter)}
-    run = write_dossiers(job.folder / "dossiers", parameters=parameters, earlier=_earlier(job), **how)
-    failed = [o for o in run.outcomes if o.status == "failed"]
-    if failed:
+    how |= {"earlier": max(earlier, default=None)}
+    run = write_dossiers(job.folder / "dossiers", parameters=parameters, **how)
+    if failed := [o for o in run.outcomes if o.status == "failed"]:
         why = failed[0].failure or {}
         first = f"{failed[0].operator_id}, {why.get('kind')}: {why.get('message')}"
         raise ReportError(f"{len(failed)} of {len(run.outcomes)} dossiers, such as {first}")
     same = f", {run.linked} of them as before" if run.linked else ""
     return f"{len(run.outcomes)} dossiers{same}", {"count": len(run.outcomes), "linked": run.linked}
-
-
-def _earlier(job: Job) -> Path | None:
-    """Return the newest dossiers of another run."""
-    others = (run / "dossiers" for run in job.folder.parent.iterdir() if run != job.folder and read_run(run))
-    there = [folder for folder in others if not folder.is_symlink() and (folder / INDEX).is_file()]
-    return max(there, default=None)
 
 
 def site(job: Job) -> tuple[str, dict[str, Any]]:

@@ -8,8 +8,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from mssante_audit.base import english, french
-from mssante_audit.base.language import spoken
+from mssante_audit.base.language import TYPOGRAPHY, spoken
 from mssante_audit.base.markup import visible
 from mssante_audit.values.dn import parse_dn
 
@@ -75,8 +74,7 @@ def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "") -> str:
 
 
 def _event(end: object, as_of: datetime, lang: str) -> Iterator[str]:
-    words, count = _WORDS[lang], {"fr": french.count, "en": english.count}[lang]
-    number = {"fr": french.number, "en": english.number}[lang]
+    words, count, number = _WORDS[lang], TYPOGRAPHY[lang].count, TYPOGRAPHY[lang].number
     told = end._asdict()  # type: ignore[attr-defined]
     domains, name = told["falling"], told["name"]
     title = words["end"].format(name=parse_dn(name).get("CN") or name)

@@ -75,7 +75,10 @@ def chronicle(
     if space.archive is None:
         raise InputError("the data folder holds no archive", remedy="`mssante-audit fetch` makes one")
     known = space.archive.until(space.as_of)
-    chosen = _chosen(known, since)
+    chosen = known[-MOST:]
+    if since is not None:
+        start = parse_instant(since)
+        chosen = known[max(sum(s.generated_at <= start for s in known) - 1, 0) :]
     counts, steps, unread = [], [], []
     first = last = None
     sitting: set[str] = set()
@@ -120,14 +123,6 @@ def _history(archive: Archive, readable: Sequence[Snapshot]) -> pd.DataFrame:
         return archive.history
     except InputError:
         return frame_of(merged(rows_of(archive.load(s).entries, s.generated_at) for s in readable))
-
-
-def _chosen(known: Sequence[Snapshot], since: str | None) -> Sequence[Snapshot]:
-    if since is None:
-        return known[-MOST:]
-    start = parse_instant(since)
-    earlier = [s for s in known if s.generated_at <= start]
-    return known[max(len(earlier) - 1, 0) :]
 
 
 def _of(span: Span, operators: Collection[str] | None) -> Span:

@@ -42,13 +42,7 @@ class Bundle:
         return told.hexdigest()
 
     def unpack(self, folder: Path) -> tuple[Path, list[Path]]:
-        """Write the files below `folder`; return where data and anchors are.
-
-        Raises
-        ------
-        InputError
-            If a file would lie elsewhere.
-        """
+        """Write the files below `folder`, never elsewhere (`InputError`); say where data and anchors are."""
         for name, content in self.files.items():
             target = folder / name
             if not target.resolve().is_relative_to(folder.resolve()):

@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 def covered(space: TrustSpace) -> frozenset[str] | None:
     """Return the identifiers of the list's operators that the register covers; ``None`` for all of them.
 
-    Raises
-    ------
-    InputError
-        If the scope names an operator that neither list nor register knows, or one that may be several, or
-        a place where none sits.
+    If the scope names an operator that neither list nor register knows, or one that may be several, or a
+    place where none sits, it is an `InputError`.
     """
     scope = space.declarations.scope if space.declarations else None
     if scope is None:

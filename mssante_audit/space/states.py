@@ -21,7 +21,7 @@ Of several the first is told. Findings of audits that rest on an input which is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -53,6 +53,8 @@ ANCHORS = "anchors"
 
 Known = Mapping[str, Mapping[str, Any]]
 """What the last good run had of each input (`figures`), as JSON types."""
+Found = tuple[str, Mapping[str, Any]]
+"""A state that an input is in, and why."""
 
 _DOUBTS = {
     "forged": "unverified", "unsigned": "unverified", "untrusted": "unverified", "damaged": "damaged",
@@ -97,8 +99,8 @@ class _Seen:
     """Days; 0 sets no limit."""
     max_loss: float = 0
     signer: str = ""
-    faults: tuple[tuple[str, Mapping[str, Any]], ...] = ()
-    """States it is in by itself, and why."""
+    faults: Sequence[Found] = ()
+    """States it is in by itself."""
     ahead: timedelta | None = SKEW
     """How far it may be of the future; ``None``: its date is no clock's, and may go to and fro."""
 
@@ -126,7 +128,7 @@ def states_of(
     limits, known = limits or Inputs(), known or {}
     seen = dict(_seen(space, limits))
     told = []
-    found: list[tuple[str, Mapping[str, Any]]]
+    found: list[Found]
     for name in (LIST, *map(input_of, known_needs())):
         before = known.get(name)
         if name in space.faults:
@@ -181,9 +183,7 @@ def remedied(state: State, language: str = "") -> str:
     return said("mssante_audit.space", "remedy", told, language)
 
 
-def _faults(
-    seen: _Seen, before: Mapping[str, Any] | None, as_of: datetime
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _faults(seen: _Seen, before: Mapping[str, Any] | None, as_of: datetime) -> Iterator[Found]:
     """Yield every state but ``ok`` that an input is in, by itself or against what was there before."""
     yield from seen.faults
     made = seen.made
@@ -202,7 +202,7 @@ def _faults(
         yield "shrunk", {"size": seen.size, "before": before["size"]}
 
 
-def _published(space: TrustSpace, record: Record | None) -> list[tuple[str, Mapping[str, Any]]]:
+def _published(space: TrustSpace, record: Record | None) -> list[Found]:
     """Return in which states the list published now is, though it is not the one audited."""
     if record is None:
         return []
@@ -219,7 +219,7 @@ def _published(space: TrustSpace, record: Record | None) -> list[tuple[str, Mapp
     return []
 
 
-def _kept_as(space: TrustSpace, before: object) -> list[tuple[str, Mapping[str, Any]]]:
+def _kept_as(space: TrustSpace, before: object) -> list[Found]:
     """Return whether the list was shrunk when the archive kept it: all there is without a run before."""
     if before is not None or space.archive is None:
         return []
@@ -242,7 +242,7 @@ def _list(space: TrustSpace, limits: Inputs) -> _Seen:
     whitelist, limit = space.whitelist, space.thresholds.list_max_age_days
     verdict, made = whitelist.signature, whitelist.generated_at
     signer = parse_dn(verdict.signer).get("CN")
-    faults: list[tuple[str, Mapping[str, Any]]] = []
+    faults: list[Found] = []
     for doubt in doubts(whitelist, space.as_of):
         why: dict[str, Any] = {"doubt": doubt}
         if doubt == "untrusted" and ANCHORS in space.faults:
@@ -254,7 +254,7 @@ def _list(space: TrustSpace, limits: Inputs) -> _Seen:
     # An age of no days is a limit too.
     if made is not None and not limit and made < space.as_of:
         faults.append(("stale", {"days": (space.as_of - made).days, "limit": 0}))
-    return _Seen(made, len(space.entries), limit, limits.max_loss, signer, tuple(faults))
+    return _Seen(made, len(space.entries), limit, limits.max_loss, signer, faults)
 
 
 def _register(space: TrustSpace, limits: Inputs) -> _Seen:
@@ -271,7 +271,7 @@ def _observed(need: str, space: TrustSpace, limits: Inputs) -> _Seen:
     seen = space.given(need)
     newest, *older = seen.parts
     torn = not newest.complete or newest.problems["kind"].isin(["cut", "damaged"]).any()
-    faults: tuple[tuple[str, Mapping[str, Any]], ...] = (("damaged", {}),) if torn and not older else ()
+    faults: list[Found] = [("damaged", {})] if torn and not older else []
     limit = space.thresholds.observation_max_age_days
     return _Seen(newest.started_at, seen.size, limit, limits.max_loss, faults=faults)
 
@@ -280,15 +280,11 @@ def _mailboxes(space: TrustSpace, limits: Inputs) -> _Seen:
     found = space.mailboxes
     assert found is not None  # noqa: S101 - as above
     fault = found.fault(space.whitelist.generated_at or space.as_of)
-    faults: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    faults: list[Found] = [("damaged", {})] if fault else []
     if fault == "old":
-        faults = (("stale", {"days": abs((space.as_of - found.made_at).days), "limit": None}),)
-    elif fault:
-        faults = (("damaged", {}),)
-    size = sum(found.by_domain.values())
-    return _Seen(
-        found.made_at, size, limits.mailboxes_max_age_days, limits.max_loss, faults=faults, ahead=AHEAD
-    )
+        faults = [("stale", {"days": abs((space.as_of - found.made_at).days), "limit": None})]
+    size, limit = sum(found.by_domain.values()), limits.mailboxes_max_age_days
+    return _Seen(found.made_at, size, limit, limits.max_loss, faults=faults, ahead=AHEAD)
 
 
 def _archive(space: TrustSpace, limits: Inputs) -> _Seen:

@@ -96,16 +96,10 @@ def compare(
 
 
 def worded_changes(told: pd.DataFrame, *, language: str = "", show_contacts: bool = False) -> pd.DataFrame:
-    """Return changes with `before` and `after` in words, persons masked, in `facts` too.
+    """Return changes (`mssante_audit.archive.changes`) with `before` and `after` in words.
 
-    Parameters
-    ----------
-    told
-        As `mssante_audit.archive.changes` describes. Two persons of them that differ stay different.
-    language
-        Of `mssante_audit.findings.words.LANGUAGES`.
-    show_contacts
-        Name persons as the lists do.
+    Persons are masked, in `facts` too, unless `show_contacts` names them as the lists do; two that differ
+    stay different.
     """
     facts = (clear if show_contacts else hidden)(told["facts"].tolist())
     sides = {
@@ -116,14 +110,9 @@ def worded_changes(told: pd.DataFrame, *, language: str = "", show_contacts: boo
 
 
 def worded_events(told: pd.DataFrame, *, language: str = "") -> pd.DataFrame:
-    """Return events with their `sentence`, which says of an unknown one that it is.
+    """Return events (`mssante_audit.archive.events`) with their `sentence`, which says if one is unknown.
 
-    Parameters
-    ----------
-    told
-        As `mssante_audit.archive.events` describes; further columns stay.
-    language
-        Of `mssante_audit.findings.words.LANGUAGES`.
+    Further columns stay.
     """
     sentences = [
         said(_WORDS, kind, {**facts, "size": size}, language)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -149,9 +150,8 @@ class TrustSpace:
         if all(part is seen for part, _ in shares):
             return [self]
         if "parts" not in self.found:
-            self.found["parts"] = [
-                replace(self, observation=part, domains=frozenset(own)) for part, own in shares
-            ]
+            told = [replace(self, observation=part, domains=frozenset(own)) for part, own in shares]
+            self.found["parts"] = told
         return list(self.found["parts"])
 
     def search(self, words: str, limit: int = 10) -> pd.DataFrame:
@@ -160,17 +160,12 @@ class TrustSpace:
 
     def explore(self, *, language: str = "") -> Any:
         """Return the domains as one page to search and filter (`mssante_audit.report.explorer.explore`)."""
-        import mssante_audit  # the front door: no room below the reports knows what they are made of
-
-        return mssante_audit.explore(self, language=language)
+        return import_module("mssante_audit").explore(self, language=language)  # the front door, likewise
 
     def side_of(self, snapshot: Snapshot) -> Side:
         """Return a list of the archive, to compare it with another; the space's own is not read again.
 
-        Raises
-        ------
-        InputError
-            If it is gone, damaged, or another than its name says.
+        One that is gone, damaged, or another than its name says is an `InputError`.
         """
         own = self.whitelist
         if self.archive is None or (own.sha256.startswith(snapshot.sha) and not own.damaged):
@@ -202,10 +197,9 @@ class TrustSpace:
             raise InputError(
                 "a snapshot has the thresholds that it was made with", remedy="Load its data folder instead"
             )
-        if unknown := sorted(changed.keys() - Thresholds.model_fields.keys()):
-            raise ParameterError(
-                f"no threshold {unknown[0]!r}", remedy=f"There are: {', '.join(Thresholds.model_fields)}"
-            )
+        known = Thresholds.model_fields
+        if unknown := sorted(changed.keys() - known.keys()):
+            raise ParameterError(f"no threshold {unknown[0]!r}", remedy=f"There are: {', '.join(known)}")
         try:
             thresholds = Thresholds.model_validate(self.thresholds.model_dump() | changed)
         except ValidationError as error:
@@ -277,8 +271,7 @@ class TrustSpace:
         >>> space.sql("SELECT count(DISTINCT domain) AS n FROM entries WHERE NOT is_audit_entry")["n"].item()
         106
         """
-        from importlib import import_module  # verdicts and audits stand above: looked up when asked
-
+        # Verdicts and audits stand above: looked up when asked.
         found: pd.DataFrame = import_module("mssante_audit.report.desk").sql(self, query, **tables)
         return found
 
@@ -299,12 +292,7 @@ def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime |
     """Return the white list that `data` (a file, or a folder that holds one) stands for.
 
     In a folder with several lists the last in order of name is taken. Where there is only an `archive`, or
-    the folder is one, its last list as of `as_of` is taken.
-
-    Raises
-    ------
-    InputError
-        If there is none.
+    the folder is one, its last list as of `as_of` is taken. If there is none it is an `InputError`.
     """
     if data.is_file():
         return data
@@ -317,9 +305,8 @@ def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime |
             raise InputError("no list of that date or before", file=str(archive.folder))
         return current.path
     if not lists:
-        raise InputError(
-            "no white list here", file=str(data), remedy="Put a .xml or .xml.gz white list in the folder"
-        )
+        remedy = "Put a .xml or .xml.gz white list in the folder"
+        raise InputError("no white list here", file=str(data), remedy=remedy)
     return lists[-1]
 
 
@@ -337,13 +324,8 @@ def list_of(
     archive = find_archive(data, anchors, signer)
     file = find_whitelist(data, archive, as_of)
     kept = archive if archive and file.parent == archive.folder else None
-    whitelist = load_whitelist(
-        file,
-        recover=recover,
-        any_namespace=any_namespace,
-        anchors=kept.trusted if kept else anchors,
-        signer=signer,
-    )
+    trusted, how = kept.trusted if kept else anchors, {"recover": recover, "any_namespace": any_namespace}
+    whitelist = load_whitelist(file, anchors=trusted, signer=signer, **how)
     return checked(whitelist, file) if kept else whitelist, archive
 
 
@@ -379,9 +361,8 @@ def load_space(
         anchors = [one for one in anchors if beside(ANCHORS, partial(trust, [one], None))]
     folder = Path(data) if data is not None else resource("data/sample")
     instant = parse_instant(as_of)
-    whitelist, archive = list_of(
-        folder, instant, anchors, signer, recover=recover, any_namespace=any_namespace
-    )
+    how = {"recover": recover, "any_namespace": any_namespace}
+    whitelist, archive = list_of(folder, instant, anchors, signer, **how)
     register, limits = find_register(folder), thresholds or Thresholds()
     domains, since = whitelist.entries["domain"].tolist(), limits.oldest_observation(instant)
     unread: dict[str, str] | None = {} if lenient else None

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from mssante_audit.archive.fetch import Settings as FetchSettings
 from mssante_audit.base.errors import InputError, OutputError
-from mssante_audit.base.settings import Config, Deadlines, Fetch, Observe, Parameters, Thresholds
+from mssante_audit.base.settings import Fetch, Observe, Parameters, Thresholds
 from mssante_audit.cli.main import app
 from mssante_audit.nightly import steps
 from mssante_audit.nightly.config import (
@@ -25,6 +25,7 @@ from mssante_audit.nightly.config import (
     template,
     write_template,
 )
+from mssante_audit.nightly.settings import Config, Deadlines
 from mssante_audit.observe.dns.settings import ObserveSettings
 
 SMALLEST = '[data]\nfolder = "data"\n'
@@ -67,9 +68,9 @@ def test_each_key_is_documented_and_has_a_default():
 
 
 def test_defaults_are_those_of_what_is_set():
-    fetch, wanted = Fetch(), FetchSettings()
+    fetch, wanted = Fetch(), FetchSettings(Fetch().url)
     assert (fetch.url, fetch.attempts, fetch.attempt_seconds, fetch.max_loss, fetch.ca_bundle) == (
-        wanted.url, wanted.attempts, wanted.total_seconds, wanted.max_loss, wanted.ca_bundle,
+        wanted.url, wanted.attempts, wanted.attempt_seconds, wanted.max_loss, wanted.ca_bundle,
     )  # fmt: skip
     for key, value in Observe().model_dump(exclude={"enabled"}).items():
         assert getattr(ObserveSettings(), key) == value, key
@@ -139,8 +140,9 @@ def test_paths_are_seen_from_the_file(written, tmp_path, monkeypatch):
 
 
 def test_settings_survive_the_way_to_a_step(written):
-    config = load_config(written(SMALLEST + '[hooks]\nsuccess = [["a", "b c"]]\n'))
-    again = Config.of(json.loads(json.dumps(config.values)), config.file)
+    file = written(SMALLEST + '[hooks]\nsuccess = [["a", "b c"]]\n')
+    config = load_config(file)
+    again = Config.of(json.loads(json.dumps(config.values)), file)
     assert again == config
     assert config.hooks.success == (("a", "b c"),)
     assert config.fail_on == "never"

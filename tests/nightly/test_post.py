@@ -24,9 +24,9 @@ from lxml import html
 
 from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.secret import masked_url
-from mssante_audit.base.settings import Mail, Webhook
 from mssante_audit.nightly import post
 from mssante_audit.nightly.config import load_config
+from mssante_audit.nightly.settings import Mail, Webhook
 
 USER, PASSWORD, TOKEN = "zoe", "sésame-ouvre", "jeton-de-personne"
 PASSWORD_ASCII = "open-sesame-7731"

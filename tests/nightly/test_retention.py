@@ -12,7 +12,6 @@ from shutil import copytree
 import pytest
 
 from mssante_audit.base.resources import resource
-from mssante_audit.base.settings import Retention
 from mssante_audit.nightly.log import KIND, Run, read_run, write_run
 from mssante_audit.nightly.retention import (
     files_of,
@@ -22,6 +21,7 @@ from mssante_audit.nightly.retention import (
     remove_observations,
     shown_run,
 )
+from mssante_audit.nightly.settings import Retention
 
 NOW = datetime(2026, 3, 31, 6, tzinfo=UTC)
 STAMPS = [f"2026-03-{day:02}T060000Z" for day in range(1, 31)]

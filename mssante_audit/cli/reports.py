@@ -1,8 +1,8 @@
-"""The command ``mssante-audit dossiers``: a dossier for each operator, with its letter and an index."""
+"""The commands ``report``, which runs notebooks, and ``dossiers``: one for each operator, with its letter."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
-from mssante_audit.cli.console import debugging, given_by, say
-from mssante_audit.cli.options import FailOn, Lang, Language, opens_space
+from mssante_audit.base.settings import LIMITS
+from mssante_audit.cli.console import debugging, given_by, say, say_failed
+from mssante_audit.cli.options import FailOn, Lang, Language, Notebooks, opens_space
 
 if TYPE_CHECKING:
     from mssante_audit.dossiers.write import Dossier
+    from mssante_audit.report.run import Outcome
     from mssante_audit.space.inputs import Bundle
 
 RETRIES = 2
@@ -24,9 +26,39 @@ PATIENCE = 30
 """Seconds to wait for the scheduler, and then for a first worker."""
 
 
-def mount(root: typer.Typer) -> None:
-    """Add the command to the program's."""
-    root.command()(dossiers)
+@opens_space(*LIMITS, "show_contacts")
+def report(
+    notebooks: Notebooks = None,
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("reports"),
+    fail_on: FailOn = None,
+    lang: Lang = Language.fr,
+    debug: Annotated[bool, typer.Option("--debug", help="Keep tracebacks in partial reports.")] = False,
+    **options: Any,
+) -> None:
+    """Run notebooks and write HTML reports."""
+    from mssante_audit.cli.progress import progress
+    from mssante_audit.report.run import run_reports
+
+    debugging.append(debug)
+    given = given_by(**options) | {"lang": lang.value}
+    with progress(lambda outcome: say(_report_line(outcome, out))) as listener:
+        run = run_reports(notebooks or (), out=out, parameters=given, debug=any(debugging), listener=listener)
+    say(f"index: {out / 'index.html'}")
+    say_failed(*(outcome.results.findings for outcome in run.outcomes if outcome.results))
+    raise typer.Exit(run.exit_status(fail_on))
+
+
+def _report_line(outcome: Outcome, out: Path) -> str:
+    seconds = f"{sum(outcome.seconds.values()):.1f} s"
+    if outcome.failure:
+        why = f"{outcome.failure.kind}: {outcome.failure.message}".rstrip(": ")
+        return f"{outcome.name}: FAILED in {seconds}, {why}; partial: {out / 'failed' / outcome.name}.html"
+    found = _counted(outcome.results.by_severity) if outcome.results else "nothing recorded"
+    return f"{outcome.name}: done in {seconds}, {found}: {out / outcome.name}.html"
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {severity}" for severity, n in counts.items() if n) or "no findings"
 
 
 @opens_space("region", "department", "show_contacts")
@@ -90,19 +122,12 @@ def _line(told: Dossier, out: Path) -> str:
     if told.failure:
         why = f"{told.failure['kind']}: {told.failure['message']}".rstrip(": ")
         return f"{who}: FAILED, {why}; partial: {out / 'failed' / told.file}.html"
-    found = ", ".join(f"{n} {severity}" for severity, n in (told.counts or {}).items() if n)
-    return f"{who}: {found or 'no findings'}, made {told.made_at}: {out / told.file}.html"
+    return f"{who}: {_counted(told.counts or {})}, made {told.made_at}: {out / told.file}.html"
 
 
 @contextmanager
 def _cluster(address: str | None) -> Iterator[dict[str, Any]]:
-    """Yield what `write_dossiers` is given for a Dask cluster: its executor, and how the data get there.
-
-    Raises
-    ------
-    InputError
-        If Dask is not installed, or no scheduler or worker is to be had.
-    """
+    """Yield what `write_dossiers` is given for a Dask cluster: its executor, and how the data get there."""
     if address is None:
         yield {}
         return

@@ -1,0 +1,327 @@
+"""``audit.toml``: types, bounds, defaults and meanings of all that the nightly run is told, written once.
+
+Sections that others use too are in `mssante_audit.base.settings`. A description is the help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
+
+from mssante_audit.base.secret import FORM
+from mssante_audit.base.settings import (
+    AnyNamespace,
+    Days,
+    Fetch,
+    Inputs,
+    Letter,
+    Line,
+    Name,
+    Names,
+    Observe,
+    ObserveTls,
+    OptionalFile,
+    Place,
+    Recover,
+    Seconds,
+    Section,
+    Thresholds,
+    optional_file,
+    placed,
+    setting,
+)
+
+
+def _secret_placed(where: str, info: ValidationInfo) -> str:
+    """Return where a secret is; a file as seen from the folder that is the context."""
+    return f"file:{placed(where[5:], info)}" if where.startswith("file:") else where
+
+
+def _notebook_placed(name: str, info: ValidationInfo) -> str:
+    """Return a report's name, or its notebook's path as seen from the folder that is the context."""
+    return str(placed(name, info)) if name.endswith(".ipynb") else name
+
+
+Places = Annotated[tuple[Place, ...], Field(strict=False)]
+Report = Annotated[Name, AfterValidator(_notebook_placed)]
+Word = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Program = Annotated[tuple[Word, ...], Field(strict=False, min_length=1)]
+Programs = Annotated[tuple[Program, ...], Field(strict=False)]
+Secret = Annotated[
+    str, AfterValidator(_secret_placed), Field(pattern=FORM, json_schema_extra={"writeOnly": True})
+]
+Address = Annotated[str, Field(pattern=r"^[^\s<>@,;]+@[^\s<>@,;]+$")]
+Deadline = Annotated[float, Field(gt=0, le=604_800)]
+Severity = Literal["never", "info", "warning", "error", "critical"]
+Region = Annotated[
+    Line,
+    Field(
+        description="Only of operators that sit in this region, by their certificates, wherever the "
+        'establishments they serve are; several with commas; "" for all.'
+    ),
+]
+Department = Annotated[
+    Line,
+    Field(
+        description="Only of operators that sit in this département (code or name); several with commas; "
+        '"" for all.'
+    ),
+]
+Event = Literal["success", "failure", "new_findings"]
+Events = Annotated[tuple[Event, ...], Field(strict=False)]
+EVENTS: tuple[Event, ...] = get_args(Event)
+
+
+def _part(description: str) -> Any:
+    """Return the field of a section that may be left out: all its defaults, paths placed."""
+    return setting({}, description, validate_default=True)
+
+
+class Data(Section):
+    """Section ``[data]``."""
+
+    folder: Place = Field(
+        description="The data folder. With [fetch] its lists are kept in archive/ there.", examples=["data"]
+    )
+    anchors: Places = setting(
+        (),
+        "Certificate files or folders to trust; IGC-Santé's certificates lying in the data "
+        "folder need not be named.",
+    )
+    signer: Line = setting("", 'Common name in the certificate that signs the list; alb.mssante.fr if "".')
+    recover: Recover = False
+    any_namespace: AnyNamespace = False
+
+
+class Reports(Section):
+    """Section ``[reports]``."""
+
+    enabled: bool = setting(True, "Whether to make reports.")
+    names: Annotated[tuple[Report, ...], Field(strict=False)] = setting(
+        (),
+        "Which ones: names of shipped notebooks, or paths of one's own; all whose data are there "
+        "if none is named.",
+    )
+    region: Region = ""
+    department: Department = ""
+
+
+class Dossiers(Section):
+    """Section ``[dossiers]``."""
+
+    enabled: bool = setting(True, "Whether to write dossiers.")
+    operators: Names = setting((), "Whose: identifiers, or unambiguous names; everybody's if none is named.")
+    jobs: int = setting(0, "Processes at work at once; 0 is one a processor.", ge=0, le=1024)
+    own_contacts: bool = setting(
+        False,
+        "true shows each operator its own contacts in clear, as letters to send need it; "
+        "the site, which others read, then has no dossiers.",
+    )
+    region: Region = ""
+    department: Department = ""
+
+
+class Output(Section):
+    """Section ``[output]``."""
+
+    folder: Place = setting(
+        "output",
+        "Its site/index.html is always the last good site; runs/ has every run, state/ what they remember.",
+        validate_default=True,
+    )
+
+
+class Retention(Section):
+    """Section ``[retention]``."""
+
+    runs: int = setting(14, "Keep this many; 0 sets no such limit.", ge=0, le=1_000_000)
+    days: Days = setting(0, "Remove those older than this many days; 0 sets no such limit.")
+    bytes: int = setting(
+        0,
+        "Remove the oldest until the others take no more than this together, what several share "
+        "counted once; 0 sets no such limit.",
+        ge=0,
+        le=10**15,
+    )
+    at_least: int = setting(3, "The newest ones that are kept, however old or large.", ge=1, le=1_000_000)
+    observation_days: Days = setting(
+        365,
+        "Remove observations older than this many days, but for the newest whole one and those "
+        "that answer today; 0 sets no such limit.",
+    )
+    dry_run: bool = setting(False, "Remove nothing: only say in the log what would be removed.")
+
+
+class Hooks(Section):
+    """Section ``[hooks]``."""
+
+    success: Programs = setting((), "If every step was done and every input is as it should be.")
+    failure: Programs = setting((), "If a step failed, or an input is not as it should be.")
+    new_findings: Programs = setting((), "If there are findings that the run before did not have.")
+    seconds: Seconds = setting(60, "Seconds that one may take; then it is ended, and the run says so.")
+
+
+class Webhook(Section):
+    """Section ``[webhook]``."""
+
+    url: Secret = setting(
+        "",
+        'Where the address is that the night is posted to as JSON (https): "file:PATH" or '
+        '"env:VARIABLE", for who knows it can post; "": nowhere.',
+    )
+    token: Secret = setting("", 'Where the token is that is sent with it ("Authorization: Bearer"), if any.')
+    ca_bundle: OptionalFile = optional_file(
+        'Certificates to trust for TLS, a file or a folder; "" is the system\'s.'
+    )
+    events: Events = setting(EVENTS, "When it is posted, as [mail] says.")
+
+
+class Mail(Section):
+    """Section ``[mail]``."""
+
+    lang: Literal["", "fr", "en"] = setting(
+        "", 'Language of the summary, whoever mails it, if another: "fr" or "en".'
+    )
+    server: str = setting(
+        "",
+        'SMTP server that takes the mail; "": the run sends none, cron mails what it prints.',
+        pattern=r"^[^\s/@]*$",
+    )
+    port: int = setting(587, "Its port.", ge=1, le=65_535)
+    tls: Literal["starttls", "implicit", "none"] = setting(
+        "starttls",
+        'How the connection is encrypted: "starttls" (port 587), "implicit" (port 465), or '
+        '"none", only to a server on this machine.',
+    )
+    ca_bundle: OptionalFile = optional_file(
+        'Certificates to trust for TLS, a file or a folder; "" is the system\'s.'
+    )
+    user: Line = setting("", 'Name to log in with; "": without.')
+    password: Secret = setting(
+        "", 'Where its password is: "file:PATH" or "env:VARIABLE", never the password itself.'
+    )
+    sender: Address | Literal[""] = setting("", "Address that the mail is from.")
+    recipients: Annotated[tuple[Address, ...], Field(strict=False)] = setting(
+        (), "Addresses that it goes to."
+    )
+    events: Events = setting(
+        EVENTS,
+        'When it is sent: "success", "failure", "new_findings", as hooks are run; the first that '
+        "is so, once.",
+    )
+
+
+class Health(Section):
+    """Section ``[health]``."""
+
+    max_age_hours: float = setting(36, "Hours since the last good run that are too many.", gt=0, le=87_600)
+
+
+class Deadlines(Section):
+    """Section ``[deadlines]``: a field a step that has one, in order."""
+
+    fetch: Deadline = setting(1200, "Of step 1.")
+    observe: Deadline = setting(14_400, "Of step 2.")
+    observe_tls: Deadline = setting(14_400, "Of step 3.")
+    audit: Deadline = setting(1800, "Of step 4.")
+    reports: Deadline = setting(3600, "Of step 5.")
+    dossiers: Deadline = setting(7200, "Of step 6.")
+    site: Deadline = setting(1800, "Of step 7.")
+
+
+class Config(Section):
+    """What `mssante-audit run` does. Paths are seen from the folder this file lies in."""
+
+    model_config = ConfigDict(title="audit.toml")
+
+    lang: Literal["fr", "en"] = setting(
+        "fr", 'Language of all that readers are told, letters too: "fr" or "en".'
+    )
+    show_contacts: bool = setting(
+        False,
+        "false masks phones, addresses and names in everything written; true is for your own "
+        "eyes, not for sharing.",
+    )
+    fail_on: Severity = setting(
+        "never",
+        'Exit with status 1 if a finding is this severe or worse: "info", "warning", "error", '
+        '"critical", or "never".',
+    )
+    fail_on_new: Severity = setting("never", "The same for findings that the run before did not have.")
+    data: Data = Field(
+        description="Where the white list is, and what lies beside it: register, observations, archive, "
+        "waivers."
+    )
+    fetch: Fetch = _part(
+        "Step 1: download the published list into the archive. If that fails, the last good list is audited, "
+        "and the run says so."
+    )
+    observe: Observe = _part(
+        "Step 2: ask the DNS about every domain, gently, into observations/ in the data folder. It takes "
+        "minutes, and uses the network."
+    )
+    observe_tls: ObserveTls = _part(
+        "Step 3: visit each mail server that the newest observation of the DNS names, and write down which "
+        "certificate it presents; no mail is sent. It needs a way out to port 25, and takes minutes to hours."
+    )
+    thresholds: Thresholds = _part("Step 4, audit: what it takes for too old, too many or too few.")
+    inputs: Inputs = _part(
+        "What makes an input one to doubt. What rests on it is unknown then, and the exit status is 4."
+    )
+    reports: Reports = _part("Step 5: the reports.")
+    dossiers: Dossiers = _part("Step 6: a dossier an operator, with the message to send.")
+    letter: Letter = _part("The letters of step 6: from whom they are, and what they ask.")
+    output: Output = _part("Step 7, site: where all of it goes.")
+    retention: Retention = _part(
+        "Step 8: which earlier runs and observations are removed. Never the run that the site shows, never "
+        "anything else."
+    )
+    mail: Mail = _part("The mail of the night: what the run prints for cron to mail, or sends itself.")
+    webhook: Webhook = _part("The night as JSON, posted.")
+    hooks: Hooks = _part(
+        'Programs run after the run, each a list of words (no shell), such as [["/usr/local/bin/tell", '
+        '"mssante"]]. They find what happened in MSSANTE_… variables (docs/schedule.md).'
+    )
+    health: Health = _part("What `mssante-audit doctor --health` takes for ill.")
+    deadlines: Deadlines = _part(
+        "Seconds that a step may take. Then it is ended and has failed; the steps after it go on."
+    )
+
+    _values: Mapping[str, Any] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_version_0_1_called_it(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "language" in values and "lang" not in values:
+            return {"lang" if name == "language" else name: value for name, value in values.items()}
+        return values
+
+    @property
+    def summary_lang(self) -> str:
+        """The language of the summary."""
+        return self.mail.lang or self.lang
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """What the file says, as JSON types: without defaults."""
+        return self._values
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], file: Path) -> Config:
+        """Return the settings that say `values`, paths seen from the folder of `file`.
+
+        A key that is unknown, missing or has a wrong value is a `pydantic.ValidationError`
+        (`mssante_audit.base.fields.fault`).
+        """
+        config = cls.model_validate(values, context=file.resolve().parent)
+        config._values = values
+        return config
+
+    def parameters(self, as_of: str) -> dict[str, Any]:
+        """Return what a notebook, or `mssante_audit.report.results.open_space`, is given."""
+        told = self.data.model_dump(mode="json", exclude={"folder"}) | {"show_contacts": self.show_contacts}
+        given = {name: value for name, value in told.items() if value}
+        return {"data": str(self.data.folder), "as_of": as_of, **self.thresholds.model_dump(), **given}
