@@ -24,7 +24,7 @@ LOOKS = (("light", DEFAULT_OPTIONS, 10), ("dark", COLOURS, 0))
 
 
 def violations(page):
-    """What axe finds against WCAG 2.2 AA and its best practices, all unfolded, and where; colours also dark."""
+    """What axe finds against WCAG 2.2 AA and its best practices, all unfolded; of colours in the dark too."""
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     told = []
     for scheme, options, passes in LOOKS:
