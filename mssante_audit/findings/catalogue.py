@@ -149,7 +149,9 @@ class Rule:
 def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
     """Return the rules of a TOML file: a table a rule, named by its code, fields as in `Rule`.
 
-    Ahead of them may stand ``words`` and ``check``, which all of them then have unless they say otherwise.
+    Ahead of them may stand ``words``, ``check`` and ``since``, which all of them then have unless they say
+    otherwise. ``observed`` and ``expected`` are those of both languages; what a rule does not say it has from
+    the one above that it is ``like``.
 
     Raises
     ------
@@ -161,17 +163,29 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(file)) from error
-    shared: dict[str, Any] = {name: tables.pop(name) for name in ("words", "check") if name in tables}
-    return tuple(_rule(code, table, shared, str(file)) for code, table in tables.items())
+    shared = {name: tables.pop(name) for name in ("words", "check", "since") if name in tables}
+    given: dict[str, dict[str, Any]] = {}
+    for code, table in tables.items():
+        given[code] = shared | _fields(code, table, given, str(file))
+    return tuple(_rule(code, fields, str(file)) for code, fields in given.items())
 
 
-def _rule(code: str, table: Any, shared: dict[str, Any], file: str) -> Rule:
+def _fields(code: str, table: Any, above: dict[str, dict[str, Any]], file: str) -> dict[str, Any]:
+    """Return the fields of a rule's table, with those of the rule that it is like."""
     if not isinstance(table, dict):
         raise InputError(f"{code!r} is no table", file=file, remedy="Write the rule's fields below [CODE]")
     if own := sorted({"code", "audit"} & table.keys()):
         remedy = "The table's name is the code, and the audit says which rules it has"
         raise InputError(f"rule {code}: it has a field {own[0]!r}", file=file, remedy=remedy)
-    given = shared | table
+    if (like := table.pop("like", None)) is not None and like not in [*above]:
+        raise InputError(f"rule {code}: it is like {like!r}", file=file, remedy="Name a rule above it")
+    for name in {"observed", "expected"} & table.keys():
+        text = table.pop(name)
+        table |= {f"{name}_fr": text, f"{name}_en": text}
+    return above.get(like, {}) | table
+
+
+def _rule(code: str, given: dict[str, Any], file: str) -> Rule:
     if isinstance(given.get("texts"), list):
         given["texts"] = tuple(given["texts"])
     try:
