@@ -41,20 +41,16 @@ def _not_listed(seen: Presented, owners: dict[str, str]) -> Iterator[Finding]:
         wanted = dict.fromkeys(text for d in names for texts in seen.listed[d].values() for text in texts)
         mine = {one for domain in names for one in seen.operators_of[domain]}
         theirs = seen.operators.get(key, set())
-        yield Finding(
-            rule,
-            key,
-            seen.rows_of(names),
-            facts={
-                "presented": subject,
-                "hosts": [server.name for server in own.values()][:MOST],
-                "wanted": list(wanted)[:MOST],
-                "more": max(0, len(wanted) - MOST),
-                "whose": "own" if theirs & mine else "other" if theirs else "",
-                "owner": owners.get(min(theirs - mine), "") if theirs - mine else "",
-                "newer": rule == "TLS_NAME_UNLISTED_SOME" and key in newer and not theirs,
-            },
-        )
+        facts = {
+            "presented": subject,
+            "hosts": [server.name for server in own.values()][:MOST],
+            "wanted": list(wanted)[:MOST],
+            "more": max(0, len(wanted) - MOST),
+            "whose": "own" if theirs & mine else "other" if theirs else "",
+            "owner": owners.get(min(theirs - mine), "") if theirs - mine else "",
+            "newer": rule == "TLS_NAME_UNLISTED_SOME" and key in newer and not theirs,
+        }
+        yield Finding(rule, key, seen.rows_of(names), facts=facts)
 
 
 def _later(one: Server, other: Server) -> bool:
