@@ -151,7 +151,7 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
 
     Ahead of them may stand ``words``, ``check`` and ``since``, which all of them then have unless they say
     otherwise. ``observed`` and ``expected`` are those of both languages; what a rule does not say it has from
-    the one above that it is ``like``.
+    the one above that it is ``like``, and its family from the one just above: a family opens with its first.
 
     Raises
     ------
@@ -163,10 +163,13 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(file)) from error
-    shared = {name: tables.pop(name) for name in ("words", "check", "since") if name in tables}
+    shared: dict[str, Any] = {
+        name: tables.pop(name) for name in ("words", "check", "since") if name in tables
+    }
     given: dict[str, dict[str, Any]] = {}
     for code, table in tables.items():
         given[code] = shared | _fields(code, table, given, str(file))
+        shared["family"] = given[code].get("family")
     return tuple(_rule(code, fields, str(file)) for code, fields in given.items())
 
 
