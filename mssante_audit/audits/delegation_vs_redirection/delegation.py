@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from ipaddress import ip_address
 from itertools import combinations
 
-from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Causes, Seen, seen_of, server
+from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Causes, Seen, server
 from mssante_audit.audits.delegation_vs_redirection.servers import serial_causes
-from mssante_audit.findings.frame import Finding
 from mssante_audit.observe.dns.dnssec import known_ds, matches, security
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.view import Host
 from mssante_audit.observe.dns.zone import ZoneView, network
-from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.shown import host_faults
 
 EXPIRE_MIN = 7 * 86_400
@@ -21,10 +19,8 @@ EXPIRE_MIN = 7 * 86_400
 to four; Zonemaster warns below one)."""
 
 
-def delegation_findings(space: TrustSpace) -> Iterator[Finding]:
+def delegation_findings(seen: Seen, causes: Causes) -> None:
     """Report what is wrong with the delegated zones that listed domains are reached through."""
-    seen = seen_of(space)
-    causes = Causes(seen.rows)
     for name, domains in seen.zones.items():
         zone = seen.view.zone(name)
         _declared(seen, causes, zone, domains)
@@ -36,7 +32,6 @@ def delegation_findings(space: TrustSpace) -> Iterator[Finding]:
         _timers(seen, causes, zone, domains)
         _sizes(causes, zone, domains)
         _signature(seen, causes, zone, domains)
-    yield from causes.findings()
 
 
 def _declared(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
