@@ -49,12 +49,9 @@ def _declared(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str]
 
 def _sets(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
     """Compare the parent's servers, each server's own, and count them."""
-    own = {
-        a: tuple(sorted(one.answers)) for a, one in zone.ns.items() if one.outcome == "answer" and one.answers
-    }
-    differ = len(set(own.values())) > 1
+    own = {a: one.data for a, one in zone.ns.items() if one.outcome == "answer" and one.answers}
     lines = [one.line for one in zone.ns.values()]
-    if differ:
+    if len(set(own.values())) > 1:
         told = [server(zone, address, servers=names) for address, names in sorted(own.items())]
         subject = tuple(" ".join((address, *names)) for address, names in sorted(own.items()))
         causes.add("DNS_NS_DISAGREE", subject, domains, {"servers": told}, lines=lines)
@@ -117,13 +114,11 @@ def _name(causes: Causes, zone: ZoneView, name: str, host: Host, domains: Sequen
         return
     glue = zone.glue.get(name, ())
     if host.alias:
-        told = {"name": name, "alias": host.alias}
-        causes.add("DNS_NS_ALIAS", name, domains, told, lines=host.lines)
+        causes.add("DNS_NS_ALIAS", name, domains, {"name": name, "alias": host.alias}, lines=host.lines)
     elif zone.dead:
         return  # DNS_DELEGATION_DEAD says why of each
     elif (why := zone.unreached.get(name)) in ("nxdomain", "nodata", "loop", "cycle", "failed"):
-        told = {"name": name, "status": why}
-        causes.add("DNS_NS_UNRESOLVED", name, domains, told, lines=host.lines)
+        causes.add("DNS_NS_UNRESOLVED", name, domains, {"name": name, "status": why}, lines=host.lines)
     referrals = [one.line for one in zone.referrals]
     if name in zone.parent_ns and is_under(name, zone.name):
         if not glue:

@@ -226,17 +226,16 @@ def _nothing(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
     if seen.declaration(domain).kind in ("delegation", "redirection") and method.method == "none":
         return  # DNS_DECLARED_ABSENT
     replies = {t: list(method.path.said.get(t, {}).values()) for t in ("MX", "A", "AAAA")}
-    addresses = {
-        a for t in ("A", "AAAA") for one in replies[t] if one.outcome == "answer" for a in one.answers
-    }
-    lines = [one.line for told in replies.values() for one in told]
+    told = (one for t in ("A", "AAAA") for one in replies[t] if one.outcome == "answer")
+    addresses = {address for one in told for address in one.answers}
+    lines = [one.line for own in replies.values() for one in own]
     operator = seen.operator[domain]
     end = next((end for one in replies["MX"] if (end := one.alias)), "")
     host = seen.view.host(end) if end else None
     addresses |= set(host.addresses) if host else set()
     if host and host.status in ("nxdomain", "nodata", "loop"):
-        told = {"alias": end, "status": host.status}
-        causes.add("DNS_NO_MX", end, [domain], told, lines=[*lines, *host.lines])
+        lost = {"alias": end, "status": host.status}
+        causes.add("DNS_NO_MX", end, [domain], lost, lines=[*lines, *host.lines])
         return
     if addresses:
         found = sorted(addresses)

@@ -216,10 +216,9 @@ class View:
     def referrals(self) -> dict[str, list[Said]]:
         """The replies that delegate each zone."""
         found: dict[str, list[Said]] = {}
-        for replies in self.said.values():
-            for one in replies.values():
-                if one.outcome == "referral":
-                    found.setdefault(one.cut, []).append(one)
+        for one in (one for replies in self.said.values() for one in replies.values()):
+            if one.outcome == "referral":
+                found.setdefault(one.cut, []).append(one)
         return found
 
     @cached_property
@@ -361,7 +360,7 @@ def view_of(observation: Observation) -> View:
 
 def replies_in(queries: pd.DataFrame, items: Mapping[int, tuple[Item, ...]]) -> Iterator[Said]:
     """Yield the replies that lines of an observation hold; `items`: the records by line."""
-    queries = queries.assign(at=queries["at"].astype("int64"))
+    queries = queries.assign(at=queries["at"].dt.as_unit("us").astype("int64"))
     for values in zip(*(_values(queries[name]) for name in Said._fields[:-1]), strict=True):
         yield Said._make((*values, items.get(values[0], ())))
 

@@ -68,12 +68,10 @@ class ZoneView:
     @cached_property
     def glue(self) -> dict[str, tuple[str, ...]]:
         """Addresses that the parent gives for servers, by name."""
-        found: dict[str, dict[str, None]] = {}
-        for one in self.referrals:
-            for item in one.items:
-                given = item.section == "additional" and item.type in ("A", "AAAA")
-                if given and item.owner in self.parent_ns:
-                    found.setdefault(item.owner, {})[item.data] = None
+        found: dict[str, set[str]] = {}
+        for item in (i for one in self.referrals for i in one.items if i.section == "additional"):
+            if item.type in ("A", "AAAA") and item.owner in self.parent_ns:
+                found.setdefault(item.owner, set()).add(item.data)
         return {name: tuple(sorted(addresses)) for name, addresses in found.items()}
 
     @cached_property
