@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from shutil import copy
 from typing import Any
@@ -390,6 +391,9 @@ WRONG = {
         "rule a-rule: code is 'a-rule'. Allowed: capitals and digits",
     ),
     "own": (RULES + 'audit = "x"', "rule A_RULE: it has a field 'audit'. The table's name is the code"),
+    "like": (RULES + 'like = "B_RULE"', "rule A_RULE: it is like 'B_RULE'. Name a rule above it"),
+    "like itself": (RULES + 'like = "A_RULE"', "rule A_RULE: it is like 'A_RULE'. Name a rule above it"),
+    "like a list": (RULES + "like = []", "rule A_RULE: it is like []. Name a rule above it"),
     "table": ('A_RULE = "x"', "'A_RULE' is no table. Write the rule's fields below [CODE]"),
     "syntax": ("[A_RULE", "cannot be read ("),
 }
@@ -402,3 +406,24 @@ def test_a_rule_in_toml_is_refused_with_its_file_field_and_what_is_allowed(case:
     with pytest.raises(InputError) as refused:
         load_rules(tmp_path / "rules.toml")
     assert str(refused.value).startswith(f"{tmp_path / 'rules.toml'}: {said}")
+
+
+def test_a_rule_in_toml_has_from_the_one_it_is_like_what_it_does_not_say(tmp_path: Path) -> None:
+    more = '[B_RULE]\nlike = "A_RULE"\ntitle_en = "other"\nobserved = "{{ x }}"\n'
+    (tmp_path / "rules.toml").write_text(f'since = "0.3.0"\n{RULES}\n{more}', encoding="utf-8")
+    first, then = load_rules(tmp_path / "rules.toml")
+    assert (first.since, first.observed_fr, then.observed_fr, then.observed_en) == (
+        "0.3.0",
+        "",
+        "{{ x }}",
+        "{{ x }}",
+    )
+    assert replace(then, code="A_RULE", title_en=first.title_en, observed_fr="", observed_en="") == first
+
+
+def test_a_rule_in_toml_is_of_the_family_of_the_rule_above(tmp_path: Path) -> None:
+    rules = [RULES.replace("A_RULE", f"{letter}_RULE") for letter in "ABCD"]
+    rules[1], rules[3] = (rules[place].replace('family = "f"\n', "") for place in (1, 3))
+    rules[2] = rules[2].replace('"f"', '"g"')
+    (tmp_path / "rules.toml").write_text("\n".join(rules), encoding="utf-8")
+    assert [rule.family for rule in load_rules(tmp_path / "rules.toml")] == ["f", "f", "g", "g"]

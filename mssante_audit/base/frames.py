@@ -10,9 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.instants import instants
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -51,6 +55,15 @@ class Column:
     def personal(self) -> bool:
         """Whether it names persons, or may."""
         return bool(_PERSONS.search(self.meaning))
+
+
+def frame_of(rows: Iterable[Sequence[Any]], kinds: Mapping[str, str]) -> pd.DataFrame:
+    """Return rows as a frame; `kinds`: dtype by column, ``instant`` for times in UTC."""
+    import pandas as pd
+
+    frame = pd.DataFrame(list(rows), columns=list(kinds))
+    times = {name: instants(frame[name]) for name, kind in kinds.items() if kind == "instant"}
+    return frame.astype({name: kind for name, kind in kinds.items() if name not in times}).assign(**times)
 
 
 def columns(doc: str | None, at: int = 0) -> tuple[Column, ...]:

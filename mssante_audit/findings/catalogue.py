@@ -34,6 +34,9 @@ CHECKS = ("listed", "certificate", "dns", "mail", "tls", "contacts", "declaratio
 TEXTS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
 """Columns of the list that `Rule.texts` may name."""
 
+SHARED = ("words", "check", "since", "texts", "personal")
+"""Fields that the rules of a file may have together."""
+
 _CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 
@@ -149,7 +152,9 @@ class Rule:
 def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
     """Return the rules of a TOML file: a table a rule, named by its code, fields as in `Rule`.
 
-    Ahead of them may stand ``words`` and ``check``, which all of them then have unless they say otherwise.
+    Ahead of them may stand those of `SHARED`, which all of them then have unless they say otherwise. A text
+    that is the same in every language may stand once: ``expected``. What a rule does not say it has from the
+    one above that it is ``like``, and its family from the one just above: a family opens with its first.
 
     Raises
     ------
@@ -161,17 +166,29 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(file)) from error
-    shared: dict[str, Any] = {name: tables.pop(name) for name in ("words", "check") if name in tables}
-    return tuple(_rule(code, table, shared, str(file)) for code, table in tables.items())
+    shared: dict[str, Any] = {name: tables.pop(name) for name in SHARED if name in tables}
+    given: dict[str, dict[str, Any]] = {}
+    for code, table in tables.items():
+        given[code] = shared | _fields(code, table, given, str(file))
+        shared["family"] = given[code].get("family")
+    return tuple(_rule(code, fields, str(file)) for code, fields in given.items())
 
 
-def _rule(code: str, table: Any, shared: dict[str, Any], file: str) -> Rule:
+def _fields(code: str, table: Any, above: dict[str, dict[str, Any]], file: str) -> dict[str, Any]:
+    """Return the fields of a rule's table, with those of the rule that it is like."""
     if not isinstance(table, dict):
         raise InputError(f"{code!r} is no table", file=file, remedy="Write the rule's fields below [CODE]")
     if own := sorted({"code", "audit"} & table.keys()):
         remedy = "The table's name is the code, and the audit says which rules it has"
         raise InputError(f"rule {code}: it has a field {own[0]!r}", file=file, remedy=remedy)
-    given = shared | table
+    if (like := table.pop("like", None)) is not None and like not in [*above]:
+        raise InputError(f"rule {code}: it is like {like!r}", file=file, remedy="Name a rule above it")
+    for part in {"observed", "expected", "evidence"} & table.keys():
+        table |= dict.fromkeys((f"{part}_fr", f"{part}_en"), table.pop(part))
+    return above.get(like, {}) | table
+
+
+def _rule(code: str, given: dict[str, Any], file: str) -> Rule:
     if isinstance(given.get("texts"), list):
         given["texts"] = tuple(given["texts"])
     try:

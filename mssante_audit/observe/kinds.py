@@ -131,11 +131,7 @@ def find_observation(data: Path, kind: str = "dns") -> Path | None:
 
 
 def read_observations(
-    data: Path,
-    domains: Sequence[str],
-    as_of: datetime,
-    since: datetime,
-    faults: dict[str, str] | None = None,
+    data: Path, domains: Sequence[str], as_of: datetime, since: datetime, faults: dict[str, str] | None = None
 ) -> tuple[dict[str, Any], tuple[Aside, ...], dict[str, tuple[File, ...]]]:
     """Return what a data folder holds of each kind, by what needs it; files left aside; files there are.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -60,13 +60,7 @@ class ObservationError(InputError):
 
 
 def checked_instant(text: str) -> str:
-    """Return an instant as a line has it.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
+    """Return an instant as a line has it; `ValueError` if it is none."""
     if not _INSTANT.fullmatch(text):
         raise ValueError
     datetime.fromisoformat(text)
@@ -263,36 +257,18 @@ class Scan:
         return None
 
     def problem(self, kind: str, message: str) -> None:
-        """Take note of a problem of the line read.
-
-        Raises
-        ------
-        ObservationError
-            If there are more than `MAX_PROBLEMS`.
-        """
+        """Take note of a problem of the line read; `ObservationError` at more than `MAX_PROBLEMS`."""
         if len(self.problems) >= MAX_PROBLEMS:
             raise ObservationError(f"more than {MAX_PROBLEMS} lines that cannot be read: no observation")
         self.problems.append((self._line, kind, message))
 
 
-def check_header(content: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return a header line of an observation of the DNS (`header_of`)."""
-    return header_of(content, path, "DNS", FORMAT, VERSION, ("parent_zone", "sibling", "at"))
-
-
 def header_of(
-    content: dict[str, Any], path: Path, kind: str, form: str, newest: int, texts: tuple[str, ...]
+    kind: str, form: str, newest: int, texts: tuple[str, ...], content: dict[str, Any], path: Path
 ) -> dict[str, Any]:
-    """Return a header line if this version can read what follows it.
+    """Return a header line of a kind of observation if this version can read what follows it.
 
-    Parameters
-    ----------
-    kind
-        What is told to be expected.
-    form, newest
-        The ``format`` that it must have, and the last ``version`` that is read.
-    texts
-        Fields that it must have; ``at`` is an instant.
+    Its ``format`` is `form`, its ``version`` `newest` at most; it has the fields `texts`.
 
     Raises
     ------
@@ -313,3 +289,21 @@ def header_of(
             checked_instant(content["at"])
             return content
     raise ObservationError("its header is damaged", file=str(path))
+
+
+check_header = partial(header_of, "DNS", FORMAT, VERSION, ("parent_zone", "sibling", "at"))
+"""Returns a header line of an observation of the DNS."""
+
+
+def bytes_of(path: Path) -> bytes:
+    """Return what a file holds; `ObservationError` if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ObservationError(error.strerror or "cannot be read", file=str(path)) from None
+
+
+def own_answers(name: str, records: Iterable[Any]) -> set[tuple[str, str]]:
+    """Return type and data of the records of a reply that answer a name itself."""
+    own = (r for r in records if (r.section, r.owner) == ("answer", name) and r.type != "RRSIG")
+    return {(r.type, r.data) for r in own}

@@ -58,7 +58,7 @@ import pandas as pd
 
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.view import Said, View, view_of
-from mssante_audit.observe.lines import TOLD
+from mssante_audit.observe.lines import TOLD, own_answers
 from mssante_audit.observe.observation import Observation
 
 METHODS = ("delegated", "within-delegated", "redirected", "wildcard", "none", "outside", "unknown")
@@ -68,12 +68,9 @@ Why = dict[str, Any]
 
 
 def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataFrame:
-    """Derive the method in use for each domain, written as in the white list; each gets one row, in order.
+    """Return the method in use for each domain, a row each, in order; none without an observation.
 
-    Returns
-    -------
-    DataFrame
-        Columns as in this module's docstring, one row a domain; none without an observation.
+    Domains are written as in the white list; columns as in this module's docstring.
     """
     names = dict.fromkeys(domains) if observation else {}
     rows: dict[str, tuple[Any, ...]] = dict.fromkeys(names, ())
@@ -147,12 +144,7 @@ def _answered(view: View, zone: str, name: str, told: list[Said]) -> tuple[str, 
 
 
 def _own(one: Said) -> set[tuple[str, str]]:
-    """Return type and data of the records that answer the name itself."""
-    return {
-        (i.type, i.data)
-        for i in one.items
-        if (i.section, i.owner) == ("answer", one.qname) and i.type != "RRSIG"
-    }
+    return own_answers(one.qname, one.items)
 
 
 def _is_wildcard(view: View, one: Said) -> bool | None:

@@ -60,6 +60,7 @@ from mssante_audit.observe.lines import (
     Observed,
     Record,
     Scan,
+    bytes_of,
     check_header,
     parse_query,
 )
@@ -152,9 +153,8 @@ class _Rows:
         columns = {}
         for name, chunks in self._chunks.items():
             kind = _TYPES.get(name, _TEXT)
-            columns[name] = (
-                pa.chunked_array(chunks, pa.dictionary(pa.int32(), kind)).cast(kind).combine_chunks()
-            )
+            told = pa.chunked_array(chunks, pa.dictionary(pa.int32(), kind))
+            columns[name] = told.cast(kind).combine_chunks()
             chunks.clear()
         frame: pd.DataFrame = pa.table(columns).to_pandas()
         return frame.astype({n: pd.CategoricalDtype(list(c)) for n, c in _CHOICES.items() if n in columns})
@@ -180,10 +180,7 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
         If the file cannot be opened, is no observation, or was written by a newer version.
     """
     path = Path(source)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ObservationError(error.strerror or "cannot be read", file=str(path)) from None
+    data = bytes_of(path)
     scan = Scan(data)
     headers: list[dict[str, Any]] = []
     notes: list[tuple[int, str, str]] = []
@@ -201,8 +198,10 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
                 notes.append((line, str(content.get("zone", "")), str(content["note"])))
             elif "end" in content:
                 complete = content.get("complete") is True
-                for address, count in _counts(content.get("ignored")):
-                    ignored[address] = ignored.get(address, 0) + count
+                told = content.get("ignored")
+                for address, count in told.items() if isinstance(told, dict) else ():
+                    if type(count) is int and 0 <= count < 1 << 31:
+                        ignored[address] = ignored.get(address, 0) + count
             else:
                 try:
                     query = parse_query(content)
@@ -212,12 +211,12 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
                 if tells(query):
                     yield line, query
 
-    asked, told = _Rows("line", *Observed._fields[:-1]), _Rows("line", *Record._fields)
+    asked, records = _Rows("line", *Observed._fields[:-1]), _Rows("line", *Record._fields)
     for line, query in queries():
         asked.add(line, *query[:-1])
         for record in query.records:
-            told.add(line, *record)
-    frames = asked.frame(), told.frame()
+            records.add(line, *record)
+    frames = asked.frame(), records.frame()
     pa.default_memory_pool().release_unused()  # Arrow keeps twice what the frames take
     if not headers:
         raise ObservationError(
@@ -225,8 +224,8 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
         )
     return Observation(
         *frames,
-        problems=_problem_frame(scan.problems, "kind", "message"),
-        notes=_problem_frame(notes, "zone", "text"),
+        problems=by_line(scan.problems, "kind", "message"),
+        notes=by_line(notes, "zone", "text"),
         source=path.name,
         sha256=hashlib.sha256(data).hexdigest(),
         parent_zone=headers[0]["parent_zone"],
@@ -261,11 +260,7 @@ def _telling(names: Collection[str] | None) -> Callable[[Observed], bool]:
     return tells
 
 
-def _counts(content: object) -> Iterator[tuple[str, int]]:
-    if isinstance(content, dict):
-        yield from ((k, v) for k, v in content.items() if type(v) is int and 0 <= v < 1 << 31)
-
-
-def _problem_frame(rows: list[tuple[int, str, str]], *names: str) -> pd.DataFrame:
+def by_line(rows: list[tuple[int, str, str]], *names: str) -> pd.DataFrame:
+    """Return texts about lines as a frame."""
     frame = pd.DataFrame(rows, columns=["line", *names])
     return frame.astype({"line": "int64", **dict.fromkeys(names, "str")})

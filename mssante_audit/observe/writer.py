@@ -20,6 +20,7 @@ BATCH = 512
 PERIOD = 1.0
 """A member is written after so many lines, or after so many seconds."""
 
+ELSE_RESUME = "Name another file, or add --resume to go on with this one"
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -41,11 +42,7 @@ class Writer:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, flags, 0o644)
         except FileExistsError:
-            raise OutputError(
-                "exists already",
-                file=str(path),
-                remedy="Name another file, or add --resume to go on with this one",
-            ) from None
+            raise OutputError("exists already", file=str(path), remedy=ELSE_RESUME) from None
         except OSError as error:
             raise OutputError(error.strerror or "cannot be written", file=str(path)) from None
         try:
@@ -58,11 +55,7 @@ class Writer:
         """Yield every readable line of the file, then cut off what a killed run left half-written.
 
         A run that was killed before its first line leaves an empty file, which is as good as a new one.
-
-        Parameters
-        ----------
-        check
-            Refuses a header line that is not of the kind expected.
+        `check` refuses a header line that is not of the kind expected.
 
         Raises
         ------
@@ -79,9 +72,8 @@ class Writer:
             yield told
         if first:
             raise ObservationError("not an observation", file=str(self.path))
-        tail = [raw.decode("utf-8", "replace") for raw in scan.tail]
         os.ftruncate(self._file, scan.good)
-        self._lines = tail + self._lines
+        self._lines[:0] = [raw.decode("utf-8", "replace") for raw in scan.tail]
         self.flush()
 
     def write(self, content: dict[str, Any]) -> None:
@@ -123,6 +115,16 @@ class Writer:
         finally:
             os.close(self._file)
 
+    def finish(self, end: dict[str, Any] | None, *, failing: bool) -> None:
+        """Write a last line, if there is one, and close; of a run that is `failing` that is told already."""
+        try:
+            if end:
+                self.write(end)
+            self.close()
+        except OutputError:
+            if not failing:
+                raise
+
 
 async def while_flushing(writer: Writer, each: Callable[[], None], *works: Awaitable[Any]) -> None:
     """Wait for all of `works`, flushing and calling `each` twice a second; the first error ends all."""
@@ -145,13 +147,7 @@ async def while_flushing(writer: Writer, each: Callable[[], None], *works: Await
 
 
 def read_known(lines: Iterator[dict[str, Any]]) -> tuple[dict[tuple[Any, ...], Observed], str]:
-    """Collect what need not be asked again.
-
-    Returns
-    -------
-    tuple
-        By `key` the last `Observed` of each question that was asked; and the header's sibling label.
-    """
+    """Return, by `key`, the last `Observed` of each question asked; and the header's sibling label."""
     known: dict[tuple[Any, ...], Observed] = {}
     sibling = ""
     for content in lines:

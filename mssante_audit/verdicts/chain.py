@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from mssante_audit.observe.dns.dnssec import answer_fault, known_ds, matches, security
-from mssante_audit.observe.dns.view import Said, view_of
+from mssante_audit.observe.dns.view import view_of
 from mssante_audit.observe.observation import Observation
 from mssante_audit.verdicts.heard import Heard, Word
-
-
-class _Trust(NamedTuple):
-    """What is known of a zone's chain."""
-
-    status: str
-    unheard: bool
-    """Whether nothing tells if it has a DS."""
-    proven: bool
-    """Whether a referral proves that it has none, or has one."""
-    at_fault: frozenset[str]
-    """Addresses of its servers whose keys do not hold."""
-    usable: tuple[str, ...]
-    """The DS records that a validator can follow."""
 
 
 class Chain:
@@ -29,7 +13,6 @@ class Chain:
 
     def __init__(self, observation: Observation, heard: Heard) -> None:
         self._observation, self._heard = observation, heard
-        self._zones: dict[str, _Trust] = {}
         self._unmatched: dict[tuple[str, str], bool | None] = {}
 
     def fault(self, zone: str, word: Word, *, walked: bool = False) -> bool | None:
@@ -44,39 +27,27 @@ class Chain:
             return None  # what hands it over says whether it has a DS
         if not heard.signed:
             return False
-        trust = self._zones.get(zone) or self._trust(zone)
-        if trust.status == "insecure":
+        view = view_of(self._observation)
+        found = security(view, zone)
+        if found.status == "insecure":
             return False
-        if trust.status == "indeterminate":
-            if trust.unheard:
-                open_ = zone in heard.anchored or ("signed" in reply.flags and not trust.proven)
-                return None if open_ else False
-            return None if heard.signatures else self._lacks_key(zone, reply.address, trust.usable)
+        if found.code == "ds-unheard":
+            proven = any("signed" in one.flags for one in heard.cuts.get(zone, ()))
+            return None if zone in heard.anchored or ("signed" in reply.flags and not proven) else False
+        if found.status == "indeterminate":
+            if not heard.signatures and (zone, reply.address) not in self._unmatched:
+                self._unmatched[zone, reply.address] = self._lacks_key(zone, reply.address)
+            return None if heard.signatures else self._unmatched[zone, reply.address]
         if walked and not heard.word(zone, zone, "DNSKEY", reply.address, walked=True).kind:
             return None
-        if trust.status == "bogus" or reply.address in trust.at_fault:
-            return True
-        fields = (getattr(reply, name, "") for name in Said._fields)
-        return bool(answer_fault(view_of(self._observation), Said._make(fields)))
+        at_fault = any(fault for address, fault in found.servers if address == reply.address)
+        return found.status == "bogus" or at_fault or bool(answer_fault(view, reply))
 
-    def _trust(self, zone: str) -> _Trust:
-        found, cuts = security(view_of(self._observation), zone), self._heard.cuts.get(zone, ())
-        self._zones[zone] = trust = _Trust(
-            found.status,
-            found.code == "ds-unheard",
-            any("signed" in one.flags for one in cuts),
-            frozenset(address for address, fault in found.servers if fault),
-            known_ds([i.data for one in cuts for i in one.items if i.type == "DS"]),
-        )
-        return trust
-
-    def _lacks_key(self, zone: str, address: str, usable: tuple[str, ...]) -> bool | None:
+    def _lacks_key(self, zone: str, address: str) -> bool | None:
         """Tell, of an observation that kept no signatures, whether no key of a zone is that of its DS."""
-        if (zone, address) not in self._unmatched:
-            keys = self._heard.word(zone, zone, "DNSKEY", address, walked=True)
-            if not usable or not keys.told or keys.reply is None:
-                self._unmatched[zone, address] = None if usable and not keys.kind else False
-            else:
-                found = (matches(zone, key, ds) for key in keys.reply.data for ds in usable)
-                self._unmatched[zone, address] = not any(found)
-        return self._unmatched[zone, address]
+        keys = self._heard.word(zone, zone, "DNSKEY", address, walked=True)
+        items = (i for one in self._heard.cuts.get(zone, ()) for i in one.items)
+        usable = known_ds(i.data for i in items if i.type == "DS")
+        if not usable or not keys.told or keys.reply is None:
+            return None if usable and not keys.kind else False
+        return not any(matches(zone, key, ds) for key in keys.reply.data for ds in usable)

@@ -105,11 +105,7 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
 
 
 def domains_of(
-    space: TrustSpace,
-    findings: pd.DataFrame,
-    seen: Mapping[str, str] | None = None,
-    *,
-    language: str = "",
+    space: TrustSpace, findings: pd.DataFrame, seen: Mapping[str, str] | None = None, *, language: str = ""
 ) -> pd.DataFrame:
     """Return the frame that this module's docstring describes.
 
@@ -146,35 +142,24 @@ def domains_of(
     frame["why"] = pd.Series([one.why for one in found], dtype="object")
     frame["reasons"] = [reasons(one.why, language) for one in found]
     counts: Counter[tuple[str, str]] = Counter()
-    for severity, names in zip(findings["severity"], touched, strict=True):
-        counts.update((domain, str(severity)) for domain in names)
-    worst_first = list(reversed(SEVERITIES))
+    for severity, told in zip(findings["severity"], touched, strict=True):
+        counts.update((domain, str(severity)) for domain in told)
+    names, worst_first = frame["domain"], SEVERITIES[::-1]
     for severity in worst_first:
-        frame[severity] = [counts[domain, severity] for domain in frame["domain"]]
-    frame["severity"] = [
-        next((severity for severity in worst_first if counts[domain, severity]), "")
-        for domain in frame["domain"]
-    ]
-    frame["method"] = [(seen or {}).get(domain, "unknown") for domain in frame["domain"]]
-    seen_at = [mail.observed_at for mail in map(mails_of(space).__getitem__, frame["domain"])]
-    frame["observed_at"] = pd.Series(seen_at, dtype="datetime64[us, UTC]")
-    others = dict.fromkeys(("rows", "certificates", *SEVERITIES), "int64") | {
-        "mailboxes": "Int64",
-        "why": "object",
-        "observed_at": "datetime64[us, UTC]",
-    }
+        frame[severity] = [counts[name, severity] for name in names]
+    frame["severity"] = [next((s for s in worst_first if counts[name, s]), "") for name in names]
+    frame["method"] = [(seen or {}).get(name, "unknown") for name in names]
+    walked = mails_of(space)
+    frame["observed_at"] = pd.Series([walked[n].observed_at for n in names], dtype="datetime64[us, UTC]")
+    others = dict.fromkeys(("rows", "certificates", *SEVERITIES), "int64")
+    others |= {"mailboxes": "Int64", "why": "object", "observed_at": "datetime64[us, UTC]"}
     return frame.astype({name: others.get(name, "str") for name in frame.columns})
 
 
 def domains_touched(entries: pd.DataFrame, findings: pd.DataFrame) -> list[set[str]]:
     """Return for each finding the domains that it counts for (`domains_of`); "" is the list as a whole.
 
-    Parameters
-    ----------
-    entries
-        The rows of the list that are told of (columns `row`, `domain`).
-    findings
-        As `mssante_audit.findings.frame` describes.
+    `entries`: the rows of the list that are told of (columns `row`, `domain`).
     """
     domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
     spelt: dict[str, set[str]] = {}

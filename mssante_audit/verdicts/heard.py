@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
-from mssante_audit.observe.dns.view import SLOW, Item, alias_of
+from mssante_audit.observe.dns.view import Said, items_of, replies_in
 from mssante_audit.observe.lines import SILENT, TOLD
 from mssante_audit.observe.observation import Observation
 
@@ -20,51 +20,12 @@ PARTLY = ("bogus", "tcp", "slow", "notimp")
 that ask again without EDNS after NOTIMP."""
 DIM, UNHEARD = "dim", ""
 _MADE_UP = tuple(
-    map(
-        ip_network,
-        ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32"),
-    )
+    map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32"))
 )
 """Networks for documentation and benchmarks (RFC 5737, 2544, 3849): a laboratory has them for public ones."""
-_FIELDS = (
-    "line", "at", "zone", "qname", "qtype", "server", "address", "edns", "attempt", "outcome", "rcode",
-    "flags", "cut", "rtt",
-)  # fmt: skip
 _NO_EDNS = {"FORMERR": "formerr", "NOTIMP": "notimp", "16": "badvers"}
 """Rcodes with which servers refuse EDNS. After the first, all resolvers ask again without; after the second,
 some; after BADVERS, none."""
-
-
-class Reply(NamedTuple):
-    """A line of an observation (`mssante_audit.observe.observation`) with its records."""
-
-    line: int
-    at: int
-    """Microseconds since 1970."""
-    zone: str
-    qname: str
-    qtype: str
-    server: str
-    address: str
-    edns: bool
-    attempt: int
-    outcome: str
-    rcode: str
-    flags: str
-    cut: str
-    rtt: float
-    """Milliseconds; NaN without a reply."""
-    items: tuple[Item, ...]
-
-    @property
-    def data(self) -> tuple[str, ...]:
-        """Data of the records of the type asked for in the answer, sorted."""
-        return tuple(sorted({i.data for i in self.items if i.section == "answer" and i.type == self.qtype}))
-
-    @property
-    def alias(self) -> str:
-        """What the name asked for is an alias of, through aliases, or ""."""
-        return alias_of(self.items, self.qname)
 
 
 class Word(NamedTuple):
@@ -74,8 +35,8 @@ class Word(NamedTuple):
     """``told``, or one of `PARTLY` where only some resolvers hear it; ``dim``, UDP is silent, the server
     answers over TCP, and was not asked this over it; ``silent``, ``refused``, ``servfail``, ``lame``,
     ``truncated``, ``malformed``, ``edns`` (told only without EDNS, as no resolver asks); "" for unheard."""
-    reply: Reply | None = None
-    other: Reply | None = None
+    reply: Said | None = None
+    other: Said | None = None
     """What it told over TCP, where that is not the same; of silence, how it was silent there too."""
 
     @property
@@ -99,10 +60,11 @@ class Heard:
         given = observation.settings
         retries = given.get("retries")
         self.parent, self.ipv6 = observation.parent_zone, observation.ipv6
+        self.families = ("A", "AAAA") if self.ipv6 else ("A",)
         self.tries = 1 + (retries if type(retries) is int and retries >= 0 else 2)
         self.parent_servers = tuple(_pairs(given.get("parent_servers")))
         self.resolvers = tuple(a for a in given.get("resolvers") or () if isinstance(a, str))
-        self._lines: dict[tuple[str, str, str], dict[str, list[Reply | None]]] = {}
+        self._lines: dict[tuple[str, str, str], dict[str, list[Said | None]]] = {}
         self._edns: dict[tuple[str, bool], set[str]] = {}
         self._given_up: set[tuple[str, bool]] = set()
         """Address and whether over TCP, where the observer has waited for as long as it does."""
@@ -112,7 +74,7 @@ class Heard:
         """(name, type) → zones whose servers were asked it."""
         self.names: dict[str, set[str]] = {}
         """Name of a server of the parent zone → addresses that were asked under it."""
-        self.cuts: dict[str, list[Reply]] = {}
+        self.cuts: dict[str, list[Said]] = {}
         """Zone → the replies that hand it over."""
         self.anchored: set[str] = set()
         """Zones with a DS record."""
@@ -127,14 +89,12 @@ class Heard:
         """Whether the observer's own servers are not public: then others need not be."""
 
     def _index(self, observation: Observation) -> None:
-        frame = observation.queries
-        frame = frame[~frame["step"].isin(["recursion", "service"])]
-        items = _items(observation)
-        columns = [frame[name].tolist() for name in _FIELDS if name != "at"]
-        columns.insert(1, frame["at"].astype("int64").tolist())
-        columns.append([items.get(line, ()) for line in columns[0]])
-        tcp = (frame["transport"].astype("str") == "tcp").tolist()
-        for over_tcp, one in zip(tcp, map(Reply._make, zip(*columns, strict=True)), strict=True):
+        queries, records = observation.queries, observation.records
+        queries = queries[~queries["step"].isin(["recursion", "service"])]
+        # Their order in a reply means nothing.
+        items = {line: tuple(sorted(own)) for line, own in items_of(observation).items()}
+        for one in replies_in(queries, items):
+            over_tcp = one.transport == "tcp"
             replies = self._lines.setdefault((one.zone, one.qname, one.qtype), {})
             both = replies.get(one.address)
             if both is None:
@@ -150,44 +110,37 @@ class Heard:
                 self._edns.setdefault((one.address, over_tcp), set()).add(heard)
             if one.zone == self.parent:
                 self.names.setdefault(one.server, set()).add(one.address)
-        records = observation.records
         self.anchored = set(records.loc[records["type"] == "DS", "owner"])
         self.signatures = bool((records["type"] == "RRSIG").any())
-        self.signed = bool(self.anchored) or bool(frame["flags"].str.contains("signed").any())
+        self.signed = bool(self.anchored) or bool(queries["flags"].str.contains("signed").any())
         for zone, qname, qtype in self._lines:
             self.asked.setdefault((qname, qtype), []).append(zone)
-        for replies in self._lines.values():
-            for both in replies.values():
-                for kept in both:
-                    if kept is not None and kept.outcome == "referral":
-                        self.cuts.setdefault(kept.cut, []).append(kept)
+        kept = (one for replies in self._lines.values() for both in replies.values() for one in both)
+        for told in kept:
+            if told is not None and told.outcome == "referral":
+                self.cuts.setdefault(told.cut, []).append(told)
 
-    def _order(self, one: Reply) -> tuple[Any, ...]:
+    def _order(self, one: Said) -> tuple[Any, ...]:
         """Rank replies to one question: what says most, then the latest, and never by their place."""
         return (self._rank(one), one.at, one.outcome, one.cut, one.flags, one.items)
 
-    def _rank(self, one: Reply) -> int:
+    def _rank(self, one: Said) -> int:
         if one.outcome in TOLD:
             return 5
         if one.outcome in SILENT:
             return int(one.attempt > 0)
-        if one.outcome == "lame" and _answers(one):
+        if one.weak:
             return 4
         return 2 if one.edns and one.rcode in _NO_EDNS else 3
 
-    def _is_final(self, one: Reply) -> bool:
+    def _is_final(self, one: Said) -> bool:
         """Whether a silence is the last that the observer waits for, or one that it knew beforehand."""
-        return one.outcome in SILENT and (one.attempt == 0 or one.attempt >= self.tries)
+        return one.attempt == 0 or one.attempt >= self.tries
 
     def times(self, qname: str, qtype: str) -> list[int]:
         """Return when a question was asked first and last, in microseconds since 1970; empty if never."""
-        told = [
-            one.at
-            for zone in self.asked.get((qname, qtype), ())
-            for both in self._lines[zone, qname, qtype].values()
-            for one in both
-            if one is not None
-        ]
+        asked = (self._lines[zone, qname, qtype] for zone in self.asked.get((qname, qtype), ()))
+        told = [one.at for replies in asked for both in replies.values() for one in both if one]
         return [min(told), max(told)] if told else []
 
     def words(self, zone: str, qname: str, qtype: str, *, walked: bool = False) -> dict[str, Word]:
@@ -206,11 +159,11 @@ class Heard:
         both = self._lines.get((zone, qname, qtype), {}).get(address)
         return self._word(*both, walked=walked) if both else NOTHING
 
-    def _word(self, udp: Reply | None, tcp: Reply | None, *, walked: bool) -> Word:
+    def _word(self, udp: Said | None, tcp: Said | None, *, walked: bool) -> Word:
         if udp is None:
             return NOTHING
         compared = walked and udp.qtype == "MX" and udp.qname == udp.zone
-        if udp.edns and not compared and udp.outcome in TOLD and not udp.rtt > SLOW:  # as nearly all are
+        if udp.edns and not compared and udp.outcome in TOLD and not udp.slow:  # as nearly all are
             return Word("told", udp)
         said = self._over(udp, over_tcp=False)
         other = NOTHING if tcp is None else self._over(tcp, over_tcp=True)
@@ -228,7 +181,7 @@ class Heard:
         # Who answers over TCP is asked everything once over UDP: not sent is not silent then.
         return Word("tcp", tcp) if other.told and udp.attempt else NOTHING
 
-    def _compared(self, said: Word, other: Word, udp: Reply, *, asked: bool) -> Word:
+    def _compared(self, said: Word, other: Word, udp: Said, *, asked: bool) -> Word:
         """Hold what was told over UDP of a zone's own mail against what is told over TCP."""
         if not asked:  # older observations asked for the SOA over TCP
             return said if self._apex_over_tcp(udp).kind else NOTHING
@@ -237,7 +190,7 @@ class Heard:
             return said._replace(other=other.reply)
         return said if other.kind else NOTHING
 
-    def _apex_over_tcp(self, one: Reply) -> Word:
+    def _apex_over_tcp(self, one: Said) -> Word:
         """Return what a server said over TCP of the zone's apex."""
         for qtype in ("MX", "SOA"):
             tcp = self._lines.get((one.zone, one.zone, qtype), {}).get(one.address, [None, None])[1]
@@ -245,11 +198,11 @@ class Heard:
                 return self._over(tcp, over_tcp=True)
         return NOTHING
 
-    def _over(self, one: Reply, *, over_tcp: bool) -> Word:
+    def _over(self, one: Said, *, over_tcp: bool) -> Word:
         """Return what a transport's best reply comes to."""
         rank = self._rank(one)
         if rank >= 4:
-            kind = "slow" if one.rtt > SLOW else "told"
+            kind = "slow" if one.slow else "told"
             heard = self._edns.get((one.address, over_tcp), set())
             if one.edns or heard & {"known", "formerr"}:
                 return Word(kind, one)
@@ -287,25 +240,6 @@ class Heard:
         if ip.is_multicast:
             return False
         return ip.is_global or (self.laboratory and any(ip in n for n in _MADE_UP if n.version == ip.version))
-
-
-def _answers(one: Reply) -> bool:
-    """Whether a reply holds an answer to its question (it may lack the AA bit: resolvers take it)."""
-    wanted = (one.qtype, "CNAME")
-    return any(i.section == "answer" and i.owner == one.qname and i.type in wanted for i in one.items)
-
-
-def _items(observation: Observation) -> dict[int, tuple[Item, ...]]:
-    """Return the records of each line, sorted: their order in a reply means nothing."""
-    frame = observation.records
-    items = map(Item._make, zip(*(frame[name].tolist() for name in Item._fields), strict=True))
-    found: dict[int, list[Item]] = {}
-    for line, item in zip(frame["line"].tolist(), items, strict=True):
-        if line in found:
-            found[line].append(item)
-        else:
-            found[line] = [item]
-    return {line: tuple(sorted(own)) if len(own) > 1 else tuple(own) for line, own in found.items()}
 
 
 def _is_global(address: str) -> bool:

@@ -77,7 +77,7 @@ class MailHosts:
     def _host(self, name: str) -> MailHost:
         if name not in self._found:
             host = self._lookups.host(name)
-            steps = tuple(looked.step(name, qtype) for qtype, looked in (("A", host.v4), ("AAAA", host.v6)))
+            steps = (host.v4.step(name, "A"), host.v6.step(name, "AAAA"))
             self._found[name] = self._reached(*host)._replace(steps=steps)
         return self._found[name]
 

@@ -7,10 +7,11 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from mssante_audit.observe.dns.names import is_under, upwards
+from mssante_audit.observe.dns.view import Said
 from mssante_audit.observe.lines import MAX_ALIASES
 from mssante_audit.verdicts.answers import Step
 from mssante_audit.verdicts.chain import Chain
-from mssante_audit.verdicts.heard import PARTLY, Heard, Reply, Word
+from mssante_audit.verdicts.heard import PARTLY, Heard, Word
 
 _CONCLUSIVE = ("answer", "nodata", "nxdomain")
 _DEPTH = 4
@@ -26,7 +27,7 @@ class Looked(NamedTuple):
     """``found``, ``nodata``, ``nxdomain``, ``loop``, ``failed`` (no server of ``zone`` tells), "" unknown."""
     data: tuple[str, ...] = ()
     zone: str = ""
-    replies: tuple[Reply, ...] = ()
+    replies: tuple[Said, ...] = ()
     """What was said, from the name asked for to the end of its aliases."""
     partly: str = ""
     """Where only some resolvers come to it, one of `mssante_audit.verdicts.heard.PARTLY`; ``alias`` where the
@@ -83,7 +84,7 @@ class Lookups:
         return found
 
     def _look_up(self, name: str, qtype: str, depth: int) -> Looked:
-        replies: list[Reply] = []
+        replies: list[Said] = []
         partly = ""
         for _ in range(MAX_ALIASES):
             words = self._told(name, qtype)
@@ -143,16 +144,14 @@ class Lookups:
             self._named[zone, failed] = None if not above or None in found else all(found)
         return self._named[zone, failed]
 
-    def _has_named(self, referrals: Iterable[Reply], zone: str, failed: Set[str]) -> bool | None:
+    def _has_named(self, referrals: Iterable[Said], zone: str, failed: Set[str]) -> bool | None:
         """Whether glue or a name that is no alias leads to a server of a zone; ``None``: not known."""
         names, glue = names_of(referrals, zone), glue_of(referrals, zone)
         if any(not own <= failed for own in glue.values()):
             return True
         aliases = unheard = False
         for name in names.difference(glue):
-            words = {
-                qtype: self._told(name, qtype) for qtype in (("A", "AAAA") if self._heard.ipv6 else ("A",))
-            }
+            words = {qtype: self._told(name, qtype) for qtype in self._heard.families}
             replies = [word.reply for told in words.values() for word in told if word.reply]
             if any(one.alias for one in replies):
                 aliases = True
@@ -165,44 +164,43 @@ class Lookups:
 
     def _failing(self, name: str, qtype: str, depth: int) -> Looked:
         """Tell a lookup that failed for certain from one of which too little was heard."""
+        if (name, qtype) in self._under_way:
+            return Looked("failed")
+        if depth > _DEPTH:
+            return Looked("")
+        self._under_way.add((name, qtype))
+        try:
+            zone, lost = self._lost(name, qtype, depth)
+        finally:
+            self._under_way.discard((name, qtype))
+        return Looked("failed" if lost else "", (), zone)
+
+    def _lost(self, name: str, qtype: str, depth: int) -> tuple[str, bool]:
+        """Return the zone where a name is to be asked for, and whether nobody there tells."""
         zones = self._heard.asked.get((name, qtype), ())
-        if depth > _DEPTH or (name, qtype) in self._under_way:
-            return Looked("failed" if (name, qtype) in self._under_way else "")
         if not zones:  # once a zone is known to be out of reach, nobody is asked for its names
-            lost = next((zone for zone in upwards(name) if zone in self._heard.cuts), "")
-            self._under_way.add((name, qtype))
-            try:
-                return Looked("failed" if lost and self._out_of_reach(lost, depth) else "", (), lost)
-            finally:
-                self._under_way.discard((name, qtype))
+            cut = next((zone for zone in upwards(name) if zone in self._heard.cuts), "")
+            return cut, bool(cut) and self._out_of_reach(cut, depth)
         zone = max(zones, key=lambda one: (len(one) if one not in ("", ".") else 0, one))
         words = self._heard.words(zone, name, qtype)
         if not zone:
-            sure = self._heard.resolvers and all(
-                address in words and words[address].failed for address in self._heard.resolvers
-            )
-            return Looked("failed" if sure else "")
-        self._under_way.add((name, qtype))
-        try:
-            cuts = {w.reply.cut: w.reply for w in words.values() if w.told and w.reply and w.reply.cut}
-            if cuts:
-                cut = max(cuts)
-                return Looked("failed" if self._out_of_reach(cut, depth) else "", (), cut)
-            return Looked("failed" if self._all_failed(zone, words, depth) else "", (), zone)
-        finally:
-            self._under_way.discard((name, qtype))
+            asked = self._heard.resolvers
+            return "", bool(asked) and all(a in words and words[a].failed for a in asked)
+        cuts = [w.reply.cut for w in words.values() if w.told and w.reply and w.reply.cut]
+        if cuts:
+            return max(cuts), self._out_of_reach(max(cuts), depth)
+        return zone, self._all_failed(zone, words, depth)
 
     def _all_failed(self, zone: str, words: dict[str, Word], depth: int) -> bool:
         """Whether all servers of a zone that would be tried failed."""
         if "" in words:
             return True  # there was no server to ask
         silent = any(word.kind == "silent" for word in words.values())
-        last = any(
-            word.kind == "truncated" or word.other is not None for word in words.values() if word.failed
-        )
+        failed = [word for word in words.values() if word.failed]
+        last = any(word.kind == "truncated" or word.other is not None for word in failed)
         if last and self._heard.tries > 1:
             return True  # the observer is patient with one of them, over TCP too, once all others have failed
-        if (silent and not last) or any(not word.failed for word in words.values()):
+        if (silent and not last) or len(failed) < len(words):
             return False
         if len(words) >= _TRIED:
             return True
@@ -225,7 +223,7 @@ class Lookups:
         for name in names[:_NAMES]:
             if name in glue or is_under(name, zone):
                 continue  # below the zone, it would have to be known to be found
-            for qtype in ("A", "AAAA") if self._heard.ipv6 else ("A",):
+            for qtype in self._heard.families:
                 looked = self._look_up(name, qtype, depth + 1)
                 if not looked.status:
                     return None
@@ -233,12 +231,12 @@ class Lookups:
         return found
 
 
-def names_of(referrals: Iterable[Reply], zone: str) -> set[str]:
+def names_of(referrals: Iterable[Said], zone: str) -> set[str]:
     """Return the servers that replies name for a zone."""
     return {i.data for one in referrals for i in one.items if i.type == "NS" and i.owner == zone}
 
 
-def glue_of(referrals: Iterable[Reply], zone: str) -> dict[str, set[str]]:
+def glue_of(referrals: Iterable[Said], zone: str) -> dict[str, set[str]]:
     """Return the addresses that replies give for a zone's servers, by name."""
     found: dict[str, set[str]] = {}
     for one in referrals:

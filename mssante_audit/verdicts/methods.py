@@ -8,6 +8,7 @@ import pandas as pd
 
 from mssante_audit.audits.delegation_vs_redirection.observed import declarations, seen_of
 from mssante_audit.base.errors import InputError, UnknownNameError
+from mssante_audit.base.frames import frame_of
 from mssante_audit.base.language import spoken
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.registry import rule
@@ -56,21 +57,15 @@ def mail_records(space: TrustSpace) -> pd.DataFrame:
         observed), ``mailboxes`` Int64 (<NA> where that is unknown).
     """
     found, published, words = list(mails_of(space).values()), space.published, causes()
-    language = spoken()
-    told = [words[one.cause] if one.cause else {} for one in found]
-    boxes = [None if published is None else published.get(one.domain, 0) for one in found]
-    return pd.DataFrame(
-        {
-            "domain": pd.Series([one.domain for one in found], dtype="str"),
-            "receives": pd.Series([one.receives for one in found], dtype="str"),
-            "cause": pd.Series([one.cause for one in found], dtype="str"),
-            "what": pd.Series([capital(own.get(language, "")) for own in told], dtype="str"),
-            "why": pd.Series([capital(about(one)) if one.cause else "" for one in found], dtype="str"),
-            "remedy": pd.Series([own.get(f"do_{language}", "") for own in told], dtype="str"),
-            "observed_at": pd.Series([one.observed_at for one in found], dtype="datetime64[us, UTC]"),
-            "mailboxes": pd.Series(boxes, dtype="Int64"),
-        }
-    )
+    language, rows = spoken(), []
+    for one in found:
+        own = words[one.cause] if one.cause else {}
+        what, remedy = capital(own.get(language, "")), own.get(f"do_{language}", "")
+        why = capital(about(one)) if one.cause else ""
+        boxes = None if published is None else published.get(one.domain, 0)
+        rows.append((one.domain, one.receives, one.cause, what, why, remedy, one.observed_at, boxes))
+    texts = dict.fromkeys(("domain", "receives", "cause", "what", "why", "remedy"), "str")
+    return frame_of(rows, texts | {"observed_at": "instant", "mailboxes": "Int64"})
 
 
 def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from mssante_audit.audits.certificates.presented import presented
-from mssante_audit.audits.certificates.validity import alone
-from mssante_audit.base.instants import instants
+from mssante_audit.base.frames import frame_of
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import region_of
 
@@ -20,14 +19,14 @@ def servers_shown(space: TrustSpace) -> pd.DataFrame:
         ``domain`` (in list order), ``operator_id``, ``operator``, ``host``, ``address``, ``outcome``
         (`mssante_audit.observe.tls.observation.OUTCOMES`, ``lost`` or ``unvisited``), ``detail``, all str.
     """
-    columns = ["domain", "operator_id", "operator", "host", "address", "outcome", "detail"]
+    columns = ("domain", "operator_id", "operator", "host", "address", "outcome", "detail")
     rows: list[tuple[str, ...]] = []
     seen, owners = presented(space), _owners(space)
     for domain, servers in seen.of.items():
         own = (domain, *owners[domain][:2])
         rows += [(*own, ", ".join(s.hosts), s.address, s.outcome, s.detail) for s in servers]
         rows += [(*own, name, "", "unvisited", "") for name in seen.missing[domain]]
-    return pd.DataFrame(rows, columns=columns).astype("str")
+    return frame_of(rows, dict.fromkeys(columns, "str"))
 
 
 def expiries(space: TrustSpace) -> pd.DataFrame:
@@ -41,7 +40,8 @@ def expiries(space: TrustSpace) -> pd.DataFrame:
         whole days from the space's date, negative if it has passed), ``alone`` (bool: no server of the domain
         presents one that ends later, and is right), ``mailboxes`` (Int64, of the domain; <NA> where unknown).
     """
-    texts = ["domain", "operator_id", "operator", "region", "host", "name", "certificate", "issuer"]
+    texts = ("domain", "operator_id", "operator", "region", "host", "name", "certificate", "issuer")
+    kinds = {"until": "instant", "days": "int64", "alone": "bool", "mailboxes": "Int64"}
     rows: list[tuple[object, ...]] = []
     seen, owners, published = presented(space), _owners(space), space.published
     for domain, servers in seen.of.items():
@@ -50,11 +50,8 @@ def expiries(space: TrustSpace) -> pd.DataFrame:
             if (leaf := server.leaf) and leaf.not_after:
                 said = (", ".join(server.hosts), leaf.subject, leaf.sha256, leaf.issuer, leaf.not_after)
                 days = (leaf.not_after - space.as_of).days
-                rows.append((*own, *said, days, alone(seen, domain, server), boxes))
-    frame = pd.DataFrame(rows, columns=[*texts, "until", "days", "alone", "mailboxes"])
-    until = instants(frame["until"])
-    kinds = {**dict.fromkeys(texts, "str"), "days": "int64", "alone": "bool", "mailboxes": "Int64"}
-    return frame.assign(until=until).astype(kinds)
+                rows.append((*own, *said, days, seen.alone(domain, server), boxes))
+    return frame_of(rows, dict.fromkeys(texts, "str") | kinds)
 
 
 def certificates(ending: pd.DataFrame) -> pd.DataFrame:
@@ -72,7 +69,11 @@ def certificates(ending: pd.DataFrame) -> pd.DataFrame:
         (with commas where there are several); ``hosts``, ``domains``, ``falling`` object (tuple of str: mail
         hosts, domains, and those of them that have no other certificate); ``mailboxes`` Int64 (of the last).
     """
-    columns = ["until", "days", "name", "certificate", "issuer", "operator", "region", "hosts", "domains"]
+    kinds = {
+        "until": "instant", "days": "int64", "name": "str", "certificate": "str", "issuer": "str",
+        "operator": "str", "region": "str", "hosts": "object", "domains": "object", "falling": "object",
+        "mailboxes": "Int64",
+    }  # fmt: skip
     rows = []
     for certificate, own in ending.groupby("certificate", sort=True):
         falling, first = own[own["alone"]].drop_duplicates("domain"), own.iloc[0]
@@ -81,11 +82,7 @@ def certificates(ending: pd.DataFrame) -> pd.DataFrame:
         boxes = falling["mailboxes"].sum() if falling["mailboxes"].notna().all() else pd.NA
         told = (first["until"], first["days"], first["name"], certificate, first["issuer"])
         rows.append((*told, *several, *lists, boxes))
-    frame = pd.DataFrame(rows, columns=[*columns, "falling", "mailboxes"])
-    texts = dict.fromkeys(("name", "certificate", "issuer", "operator", "region"), "str")
-    until = instants(frame["until"])
-    typed = frame.assign(until=until).astype({**texts, "days": "int64", "mailboxes": "Int64"})
-    return typed.sort_values(["until", "certificate"], ignore_index=True)
+    return frame_of(rows, kinds).sort_values(["until", "certificate"], ignore_index=True)
 
 
 def revocations(space: TrustSpace) -> pd.DataFrame:
@@ -98,14 +95,11 @@ def revocations(space: TrustSpace) -> pd.DataFrame:
         `mssante_audit.whitelist.revocation.Status`) str, ``file`` (the list) str, ``made`` and ``due`` (of
         that list; NaT if none tells) datetime64 UTC, ``certificates`` int64 (how many).
     """
-    columns = ["issuer", "said", "doubt", "file", "made", "due"]
+    kinds = dict.fromkeys(("issuer", "said", "doubt", "file"), "str") | {"made": "instant", "due": "instant"}
     chains = {s.chain.leaf.sha256: s.chain for s in presented(space).servers.values() if s.chain and s.leaf}
     told = [(chain.leaf.issuer, chain.status) for chain in chains.values()]
-    rows = [(issuer, s.said, s.doubt, s.file, s.made, s.due) for issuer, s in told]
-    frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[:4], "str"))
-    for name in ("made", "due"):
-        frame[name] = instants(frame[name])
-    return frame.groupby(columns, dropna=False).size().rename("certificates").reset_index()
+    frame = frame_of(((issuer, s.said, s.doubt, s.file, s.made, s.due) for issuer, s in told), kinds)
+    return frame.groupby(list(kinds), dropna=False).size().rename("certificates").reset_index()
 
 
 def _owners(space: TrustSpace) -> dict[str, tuple[str, str, str]]:

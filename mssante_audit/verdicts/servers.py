@@ -7,10 +7,11 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from mssante_audit.observe.dns.names import is_under
+from mssante_audit.observe.dns.view import Said
 from mssante_audit.observe.dns.walk import MAX_NAMES
 from mssante_audit.verdicts.answers import YES, Part
 from mssante_audit.verdicts.chain import Chain
-from mssante_audit.verdicts.heard import DIM, NOTHING, PARTLY, Heard, Reply, Word
+from mssante_audit.verdicts.heard import DIM, NOTHING, PARTLY, Heard, Word
 from mssante_audit.verdicts.lookups import Lookups, glue_of, names_of
 
 OF_SERVERS = {
@@ -51,7 +52,7 @@ class Servers:
         self._heard, self._chain, self._lookups = heard, chain, lookups
         self._handed: dict[tuple[str, frozenset[tuple[object, ...]]], list[Named] | None] = {}
 
-    def of(self, zone: str, referrals: Sequence[Reply], name: str) -> list[Server] | None:
+    def of(self, zone: str, referrals: Sequence[Said], name: str) -> list[Server] | None:
         """Return a zone's servers and what they said of a name; ``None`` if not all are known."""
         if zone == self._heard.parent:
             named = self._parents
@@ -62,7 +63,7 @@ class Servers:
             named = self._handed[key]
         return None if named is None else [self._server(zone, one, name) for one in named]
 
-    def _follow(self, zone: str, referrals: Sequence[Reply]) -> list[Named] | None:
+    def _follow(self, zone: str, referrals: Sequence[Said]) -> list[Named] | None:
         """Return the servers that parent and zone name; ``None`` if not all of them are known."""
         glue = glue_of(referrals, zone)
         handed = sorted(names_of(referrals, zone))[:MAX_NAMES]

@@ -22,7 +22,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mssante_audit.audits.certificates.presented import Presented, Server, presented
-from mssante_audit.audits.certificates.servers import OLD, right
+from mssante_audit.audits.certificates.servers import OLD
 from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.mail import Mail
@@ -75,7 +75,7 @@ def wire_of(space: TrustSpace) -> Wire:
 
 
 def _faults(seen: Presented, domain: str, server: Server) -> Iterator[str]:
-    """Yield why senders do not take what a server presents (`right`)."""
+    """Yield why senders do not take what a server presents (`Presented.right`)."""
     chain = server.chain
     if chain is None:
         return
@@ -99,7 +99,7 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
     for domain, servers in seen.of.items():
         told = [server for server in servers if server.outcome in TELLING]
         lately = [server for server in told if server.at >= oldest]
-        wrong = [server for server in lately if not right(seen, domain, server)]
+        wrong = [server for server in lately if not seen.right(domain, server)]
         old = len(lately) < len(told)
         whole = bool(lately) and len(lately) == len(servers) and not seen.missing[domain]
         if wrong:

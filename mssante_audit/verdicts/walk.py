@@ -7,12 +7,13 @@ from typing import Any
 
 from mssante_audit.observe.dns.exchangers import targets
 from mssante_audit.observe.dns.names import is_under
+from mssante_audit.observe.dns.view import Said
 from mssante_audit.observe.dns.walk import MAX_NAMES
 from mssante_audit.observe.lines import MAX_ALIASES
 from mssante_audit.observe.observation import Observation
 from mssante_audit.verdicts.answers import NOT_REACHED, YES, Part, Step, Ways, both, together
 from mssante_audit.verdicts.chain import Chain
-from mssante_audit.verdicts.heard import Heard, Reply, Word
+from mssante_audit.verdicts.heard import Heard, Word
 from mssante_audit.verdicts.hosts import MailHosts
 from mssante_audit.verdicts.lookups import Lookups, names_of
 from mssante_audit.verdicts.servers import OF_SERVERS, Server, Servers, of_servers
@@ -44,7 +45,7 @@ class Walk:
         parent = self._heard.parent
         return self._zone(parent, (), name, 0) if is_under(name, parent) else self._alias(name)
 
-    def _zone(self, zone: str, referrals: Sequence[Reply], name: str, depth: int) -> Ways:
+    def _zone(self, zone: str, referrals: Sequence[Said], name: str, depth: int) -> Ways:
         """Ask a zone's servers about a name, and follow each of the answers."""
         servers = self._servers.of(zone, referrals, name)
         words = {a: word for server in servers or () for a, word in server.words.items()}
@@ -67,7 +68,7 @@ class Walk:
         below = together(zone, led, list(contents.values()))
         return Ways(both(own, below.dns), below.mail, below.hosts, steps)
 
-    def _content(self, zone: str, name: str, address: str, reply: Reply) -> tuple[Any, ...]:
+    def _content(self, zone: str, name: str, address: str, reply: Said) -> tuple[Any, ...]:
         """Return what a reply comes to, equal for replies that lead the same way."""
         if reply.outcome == "referral":
             return ("cut", reply.cut, frozenset(names_of((reply,), reply.cut)))

@@ -8,140 +8,107 @@ from functools import cache
 from importlib.resources import files
 
 from mssante_audit.base.french import NBSP
-from mssante_audit.base.language import spoken
+from mssante_audit.base.language import LANGUAGES, spoken
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.verdicts.checks import NOT_AUDITED, OUTSIDE
 from mssante_audit.verdicts.mail import Mail
 
-CHECK_NAMES: Mapping[str, Mapping[str, str]] = {
-    "fr": {
-        "listed": "Inscription",
-        "certificate": "Certificat",
-        "dns": "DNS",
-        "mail": "Messagerie",
-        "tls": "TLS",
-        "contacts": "Contacts",
-        "declaration": "Déclaration",
-    },
-    "en": {
-        "listed": "Listing",
-        "certificate": "Certificate",
-        "dns": "DNS",
-        "mail": "Mail",
-        "tls": "TLS",
-        "contacts": "Contacts",
-        "declaration": "Declaration",
-    },
-}
+
+def _by_language(words: Mapping[str, tuple[str, str]]) -> Mapping[str, Mapping[str, str]]:
+    """Return words, given in French and English by code, by language and code."""
+    return {
+        language: {code: texts[place] for code, texts in words.items()}
+        for place, language in enumerate(LANGUAGES)
+    }
+
+
+CHECK_NAMES = _by_language(
+    {
+        "listed": ("Inscription", "Listing"),
+        "certificate": ("Certificat", "Certificate"),
+        "dns": ("DNS", "DNS"),
+        "mail": ("Messagerie", "Mail"),
+        "tls": ("TLS", "TLS"),
+        "contacts": ("Contacts", "Contacts"),
+        "declaration": ("Déclaration", "Declaration"),
+    }
+)
 """Of `mssante_audit.findings.catalogue.CHECKS`."""
 
-DOUBTS: Mapping[str, Mapping[str, str]] = {
-    "fr": {
-        "forged": "la signature de la liste est fausse",
-        "unsigned": "la liste n’est pas signée",
-        "untrusted": "le signataire de la liste n’est pas celui attendu",
-        "damaged": "le fichier de la liste est endommagé",
-        "undated": "la liste ne dit pas quand elle a été faite",
-        "future": "la liste est datée du futur",
-        "old": "la liste est trop ancienne",
-        "shrunk": "la liste a perdu trop de lignes d’un coup",
-        "older": "la liste publiée est plus ancienne que la précédente",
-        "quarantined": "la liste publiée est refusée",
-        "changed-signer": "le signataire de la liste publiée n’est pas celui attendu",
-    },
-    "en": {
-        "forged": "the list’s signature is wrong",
-        "unsigned": "the list has no signature",
-        "untrusted": "the list’s signer is not the one expected",
-        "damaged": "the list’s file is damaged",
-        "undated": "the list does not say when it was made",
-        "future": "the list is of the future",
-        "old": "the list is too old",
-        "shrunk": "the list lost too many rows at once",
-        "older": "the list published is older than the one before",
-        "quarantined": "the list published is refused",
-        "changed-signer": "the signer of the list published is not the one expected",
-    },
-}
+DOUBTS = _by_language(
+    {
+        "forged": ("la signature de la liste est fausse", "the list’s signature is wrong"),
+        "unsigned": ("la liste n’est pas signée", "the list has no signature"),
+        "untrusted": (
+            "le signataire de la liste n’est pas celui attendu",
+            "the list’s signer is not the one expected",
+        ),
+        "damaged": ("le fichier de la liste est endommagé", "the list’s file is damaged"),
+        "undated": ("la liste ne dit pas quand elle a été faite", "the list does not say when it was made"),
+        "future": ("la liste est datée du futur", "the list is of the future"),
+        "old": ("la liste est trop ancienne", "the list is too old"),
+        "shrunk": ("la liste a perdu trop de lignes d’un coup", "the list lost too many rows at once"),
+        "older": (
+            "la liste publiée est plus ancienne que la précédente",
+            "the list published is older than the one before",
+        ),
+        "quarantined": ("la liste publiée est refusée", "the list published is refused"),
+        "changed-signer": (
+            "le signataire de la liste publiée n’est pas celui attendu",
+            "the signer of the list published is not the one expected",
+        ),
+    }
+)
 """Why a list is not to be relied on: by itself (`mssante_audit.whitelist.reliance.doubts`), or by what was
 there before or is published (`mssante_audit.space.states`)."""
 
-RECEIVING: Mapping[str, Mapping[str, str]] = {
-    "fr": {
-        "yes": "Les messages arrivent.",
-        "degraded": f"Les messages n’arrivent pas toujours{NBSP}:",
-        "no": f"Aucun message n’arrive{NBSP}:",
-        "unknown": f"On ne sait pas si les messages arrivent{NBSP}:",
-    },
-    "en": {
-        "yes": "Mail arrives.",
-        "degraded": "Mail does not always arrive:",
-        "no": "No mail arrives:",
-        "unknown": "It is not known whether mail arrives:",
-    },
-}
+RECEIVING = _by_language(
+    {
+        "yes": ("Les messages arrivent.", "Mail arrives."),
+        "degraded": (f"Les messages n’arrivent pas toujours{NBSP}:", "Mail does not always arrive:"),
+        "no": (f"Aucun message n’arrive{NBSP}:", "No mail arrives:"),
+        "unknown": (
+            f"On ne sait pas si les messages arrivent{NBSP}:",
+            "It is not known whether mail arrives:",
+        ),
+    }
+)
 """Of `mssante_audit.verdicts.mail.RECEIVES`."""
 
-SAID: Mapping[str, Mapping[str, str]] = {
-    "fr": {
-        "referral": "délégué à",
-        "answer": "réponse",
-        "found": "réponse",
-        "nodata": "rien de ce type",
-        "nxdomain": "ce nom n’existe pas",
-        "loop": "alias en boucle",
-        "failed": "aucun serveur ne le dit",
-        "silent": "silence",
-        "dim": "silence en UDP",
-        "refused": "refus",
-        "servfail": "échec (SERVFAIL)",
-        "lame": "ne fait pas autorité",
-        "truncated": "réponse tronquée, et rien en TCP",
-        "malformed": "réponse illisible",
-        "edns": "silence, sauf sans EDNS",
-        "dead": "sans adresse joignable",
-        "unheard": "rien d’entendu qui décide",
-        "presented": "certificat présenté",
-        "no-starttls": "pas de STARTTLS",
-        "handshake-failed": "négociation TLS échouée",
-        "busy": "occupé",
-        "slow": "trop lent",
-        "garbage": "réponse qui n’est pas du SMTP",
-        "plaintext-injected": "texte en clair après STARTTLS",
-        "no-source": "non visité, sans adresse source de cette famille",
-        "lost": "certificat que le fichier n’a plus",
-        "unvisited": "pas encore visité",
-    },
-    "en": {
-        "referral": "handed over to",
-        "answer": "answer",
-        "found": "answer",
-        "nodata": "nothing of this type",
-        "nxdomain": "there is no such name",
-        "loop": "aliases in a circle",
-        "failed": "no server tells",
-        "silent": "silence",
-        "dim": "silence over UDP",
-        "refused": "refused",
-        "servfail": "failure (SERVFAIL)",
-        "lame": "without authority",
-        "truncated": "truncated, and nothing over TCP",
-        "malformed": "unreadable",
-        "edns": "silence, unless asked without EDNS",
-        "dead": "no address to reach it at",
-        "unheard": "nothing heard that decides",
-        "presented": "certificate presented",
-        "no-starttls": "no STARTTLS",
-        "handshake-failed": "TLS handshake failed",
-        "busy": "busy",
-        "slow": "too slow",
-        "garbage": "an answer that is no SMTP",
-        "plaintext-injected": "plain text after STARTTLS",
-        "no-source": "not visited, no source address of that family",
-        "lost": "a certificate that the file has lost",
-        "unvisited": "not visited yet",
-    },
-}
+SAID = _by_language(
+    {
+        "referral": ("délégué à", "handed over to"),
+        "answer": ("réponse", "answer"),
+        "found": ("réponse", "answer"),
+        "nodata": ("rien de ce type", "nothing of this type"),
+        "nxdomain": ("ce nom n’existe pas", "there is no such name"),
+        "loop": ("alias en boucle", "aliases in a circle"),
+        "failed": ("aucun serveur ne le dit", "no server tells"),
+        "silent": ("silence", "silence"),
+        "dim": ("silence en UDP", "silence over UDP"),
+        "refused": ("refus", "refused"),
+        "servfail": ("échec (SERVFAIL)", "failure (SERVFAIL)"),
+        "lame": ("ne fait pas autorité", "without authority"),
+        "truncated": ("réponse tronquée, et rien en TCP", "truncated, and nothing over TCP"),
+        "malformed": ("réponse illisible", "unreadable"),
+        "edns": ("silence, sauf sans EDNS", "silence, unless asked without EDNS"),
+        "dead": ("sans adresse joignable", "no address to reach it at"),
+        "unheard": ("rien d’entendu qui décide", "nothing heard that decides"),
+        "presented": ("certificat présenté", "certificate presented"),
+        "no-starttls": ("pas de STARTTLS", "no STARTTLS"),
+        "handshake-failed": ("négociation TLS échouée", "TLS handshake failed"),
+        "busy": ("occupé", "busy"),
+        "slow": ("trop lent", "too slow"),
+        "garbage": ("réponse qui n’est pas du SMTP", "an answer that is no SMTP"),
+        "plaintext-injected": ("texte en clair après STARTTLS", "plain text after STARTTLS"),
+        "no-source": (
+            "non visité, sans adresse source de cette famille",
+            "not visited, no source address of that family",
+        ),
+        "lost": ("certificat que le fichier n’a plus", "a certificate that the file has lost"),
+        "unvisited": ("pas encore visité", "not visited yet"),
+    }
+)
 """Of `mssante_audit.verdicts.mail.Step.said`, and of visits to mail servers."""
 
 _RECEIVING = {"fr": "Réception", "en": "Receiving"}

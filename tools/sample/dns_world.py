@@ -338,7 +338,7 @@ async def _walk(
     asker: Any = _Asker(world, settings, started_at)
     resolver = Resolver(asker)
     resolver.ipv6 = ipv6  # of the world, not of the machine
-    walker = Walker(asker, resolver, SIBLING, lambda zone, text: asker.write({"note": text, "zone": zone}))
+    walker = Walker(asker, resolver, SIBLING)
     await walker.find_parent()
     await walker.look_at_parent()
     for domain in dict.fromkeys(domains):

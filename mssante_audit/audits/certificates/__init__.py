@@ -9,10 +9,9 @@ servers, which is not, is good practice.
 
 from importlib.resources import files
 
-from mssante_audit.audits.certificates.chains import chain_findings
+from mssante_audit.audits.certificates.chains import chain_findings, validity_findings
 from mssante_audit.audits.certificates.names import name_findings
 from mssante_audit.audits.certificates.servers import server_findings
-from mssante_audit.audits.certificates.validity import validity_findings
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.registry import Audit
 

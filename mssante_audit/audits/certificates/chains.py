@@ -1,4 +1,4 @@
-"""Chains against the anchors, revocation, and the strength of what is presented."""
+"""What is presented: its chain against the anchors, revocation, strength, and when it ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mssante_audit.audits.certificates.presented import Presented, Server, presented
 from mssante_audit.findings.frame import Finding
-from mssante_audit.observe.tls.chain import WEAK
+from mssante_audit.observe.tls.chain import WEAK, Chain
 from mssante_audit.space.trust import TrustSpace
 
 RULES = {
@@ -27,28 +27,48 @@ SERVER_USES = {"1.3.6.1.5.5.7.3.1", "2.5.29.37.0"}
 def chain_findings(space: TrustSpace) -> Iterator[Finding]:
     """Yield what is wrong with certificates, one finding a certificate and fault."""
     seen = presented(space)
-    found: dict[str, list[Server]] = {}
-    for server in seen.servers.values():
+    for server, servers in seen.by_certificate():
         if server.chain:
-            found.setdefault(server.chain.leaf.sha256, []).append(server)
-    for servers in found.values():
-        yield from _of_certificate(seen, servers)
+            yield from _of_certificate(seen, server.chain, servers)
     yield from _shared_keys(seen)
 
 
-def _of_certificate(seen: Presented, servers: list[Server]) -> Iterator[Finding]:
-    server = max(servers, key=lambda one: one.at)
-    chain = server.chain
-    if chain is None:
-        return
+def validity_findings(space: TrustSpace) -> Iterator[Finding]:
+    """Yield the certificates that were out of their time when they were seen, or soon will be."""
+    seen, published, limits = presented(space), space.published, space.thresholds
+    for server, servers in seen.by_certificate():
+        leaf = server.leaf
+        if leaf is None or leaf.not_before is None or leaf.not_after is None:
+            continue
+        days = (leaf.not_after - server.at).days
+        if server.at > leaf.not_after:
+            rule = "TLS_EXPIRED"
+        elif server.at < leaf.not_before:
+            rule = "TLS_NOT_YET_VALID"
+        elif days < limits.certificate_error_days:
+            rule = "TLS_EXPIRES_NOW"
+        elif days < limits.certificate_warning_days:
+            rule = "TLS_EXPIRES_SOON"
+        elif days < limits.certificate_info_days:
+            rule = "TLS_EXPIRES"
+        else:
+            continue
+        domains = seen.domains(servers)
+        falling = [domain for domain in domains if seen.alone(domain, server)]
+        facts = {
+            "name": leaf.subject, "start": leaf.not_before, "until": leaf.not_after, "days": abs(days),
+            "hosts": [one.name for one in servers][:6], "alone": len(falling),
+            "mailboxes": None if published is None else sum(published.get(domain, 0) for domain in falling),
+        }  # fmt: skip
+        yield Finding(rule, leaf.sha256, seen.rows_of(domains), facts=facts)
+
+
+def _of_certificate(seen: Presented, chain: Chain, servers: list[Server]) -> Iterator[Finding]:
     leaf, rows = chain.leaf, seen.rows_of(seen.domains(servers))
     facts = {
-        "name": leaf.subject,
-        "issuer": leaf.issuer,
-        "hosts": [one.name for one in servers][:6],
-        "state": chain.state,
-        "why": chain.why,
-    }
+        "name": leaf.subject, "issuer": leaf.issuer, "hosts": [one.name for one in servers][:6],
+        "state": chain.state, "why": chain.why,
+    }  # fmt: skip
     told: list[tuple[str, dict[str, object]]] = []
     if chain.state in RULES:
         told.append((RULES[chain.state], {}))
@@ -62,10 +82,9 @@ def _of_certificate(seen: Presented, servers: list[Server]) -> Iterator[Finding]
         told.append(("TLS_DIGEST_WEAK", {"digest": leaf.digest.upper()}))
     if leaf.usages and not SERVER_USES.intersection(leaf.usages):
         told.append(("TLS_USE_OTHER", {"usages": list(leaf.usages)[:6]}))
-    if not (leaf.problem or leaf.more) and (
-        other := [host for s in servers for host in s.hosts if not _covers(leaf.names, host)]
-    ):
-        told.append(("TLS_HOST_UNNAMED", {"names": list(leaf.names)[:6], "others": sorted(set(other))[:6]}))
+    other = {host for s in servers for host in s.hosts if not _covers(leaf.names, host)}
+    if other and not (leaf.problem or leaf.more):
+        told.append(("TLS_HOST_UNNAMED", {"names": list(leaf.names)[:6], "others": sorted(other)[:6]}))
     for rule, more in told:
         yield Finding(rule, leaf.sha256, rows, facts={**facts, **more})
 

@@ -34,33 +34,25 @@ def _not_listed(seen: Presented, owners: dict[str, str]) -> Iterator[Finding]:
             _, domains, own = found.setdefault((rule, server.key), (server.subject, [], {}))
             domains.append(domain)
             own[server.address] = server
-            if any(_later(server, other) for other in servers if other not in wrong):
+            begun = [other.leaf and other.leaf.not_before for other in servers if other not in wrong]
+            since = server.leaf and server.leaf.not_before
+            if any(since and start and since > start for start in begun):
                 newer.add(server.key)
     for (rule, key), (subject, domains, own) in found.items():
         names = list(dict.fromkeys(domains))
         wanted = dict.fromkeys(text for d in names for texts in seen.listed[d].values() for text in texts)
         mine = {one for domain in names for one in seen.operators_of[domain]}
         theirs = seen.operators.get(key, set())
-        yield Finding(
-            rule,
-            key,
-            seen.rows_of(names),
-            facts={
-                "presented": subject,
-                "hosts": [server.name for server in own.values()][:MOST],
-                "wanted": list(wanted)[:MOST],
-                "more": max(0, len(wanted) - MOST),
-                "whose": "own" if theirs & mine else "other" if theirs else "",
-                "owner": owners.get(min(theirs - mine), "") if theirs - mine else "",
-                "newer": rule == "TLS_NAME_UNLISTED_SOME" and key in newer and not theirs,
-            },
-        )
-
-
-def _later(one: Server, other: Server) -> bool:
-    """Whether the certificate of a server began after that of another."""
-    starts = [server.leaf and server.leaf.not_before for server in (one, other)]
-    return bool(starts[0] and starts[1] and starts[0] > starts[1])
+        facts = {
+            "presented": subject,
+            "hosts": [server.name for server in own.values()][:MOST],
+            "wanted": list(wanted)[:MOST],
+            "more": max(0, len(wanted) - MOST),
+            "whose": "own" if theirs & mine else "other" if theirs else "",
+            "owner": owners.get(min(theirs - mine), "") if theirs - mine else "",
+            "newer": rule == "TLS_NAME_UNLISTED_SOME" and key in newer and not theirs,
+        }
+        yield Finding(rule, key, seen.rows_of(names), facts=facts)
 
 
 def _spelt(seen: Presented) -> Iterator[Finding]:

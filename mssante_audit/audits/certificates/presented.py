@@ -79,6 +79,30 @@ class Presented:
         """Return the rows of domains."""
         return tuple(row for domain in domains for row in self.rows[domain])
 
+    def right(self, domain: str, server: Server) -> bool:
+        """Whether a peer that compares names, dates and chain takes what a server presents for a domain."""
+        chain = server.chain
+        sound = chain is not None and not chain.refused and chain.leaf.in_time(server.at)
+        return sound and server.key in self.listed[domain]
+
+    def alone(self, domain: str, server: Server) -> bool:
+        """Whether no server of a domain has a certificate that outlives a server's, and that peers take."""
+        own = server.leaf and server.leaf.not_after
+        return not any(
+            other.chain and not other.chain.refused and other.key in self.listed[domain]
+            for other in self.of[domain]
+            if own and other.leaf and other.leaf.not_after and other.leaf.not_after > own
+        )
+
+    def by_certificate(self) -> Iterator[tuple[Server, list[Server]]]:
+        """Yield for each certificate the server seen last to present it, and all that do."""
+        found: dict[str, list[Server]] = {}
+        for server in self.servers.values():
+            if server.chain:
+                found.setdefault(server.chain.leaf.sha256, []).append(server)
+        for servers in found.values():
+            yield max(servers, key=lambda one: one.at), servers
+
     def told(self) -> Iterator[tuple[str, list[Server]]]:
         """Yield the domains with those of their servers that presented a certificate that can be read."""
         for domain, servers in self.of.items():

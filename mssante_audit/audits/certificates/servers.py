@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mssante_audit.audits.certificates.presented import Presented, Server, presented
+from mssante_audit.audits.certificates.presented import Presented, presented
 from mssante_audit.findings.frame import Finding
 from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.space.trust import TrustSpace
@@ -16,13 +16,10 @@ def server_findings(space: TrustSpace) -> Iterator[Finding]:
     """Yield what is wrong with servers, and which were not seen."""
     seen = presented(space)
     for server in seen.servers.values():
-        rule = "TLS_NO_STARTTLS" if server.outcome == "no-starttls" else ""
-        rule = "TLS_PROTOCOL_OLD" if server.protocol in OLD else rule
-        if rule:
-            rows = seen.rows_of(seen.domains([server]))
-            yield Finding(
-                rule, server.address, rows, facts={"host": server.name, "protocol": server.protocol}
-            )
+        if server.protocol in OLD or server.outcome == "no-starttls":
+            rule = "TLS_PROTOCOL_OLD" if server.protocol in OLD else "TLS_NO_STARTTLS"
+            facts = {"host": server.name, "protocol": server.protocol}
+            yield Finding(rule, server.address, seen.rows_of(seen.domains([server])), facts=facts)
     yield from _half_right(seen)
     yield from _unseen(seen)
 
@@ -32,21 +29,14 @@ def _half_right(seen: Presented) -> Iterator[Finding]:
     found: dict[str, list[str]] = {}
     for domain, servers in seen.of.items():
         told = [server for server in servers if server.outcome in TELLING]
-        wrong = [server for server in told if not right(seen, domain, server)]
+        wrong = [server for server in told if not seen.right(domain, server)]
         for server in wrong if len(wrong) < len(told) else ():
             found.setdefault(server.address, []).append(domain)
     for address, domains in found.items():
         server = seen.servers[address]
-        beside = {one.name for domain in domains for one in seen.of[domain] if right(seen, domain, one)}
+        beside = {one.name for domain in domains for one in seen.of[domain] if seen.right(domain, one)}
         facts = {"host": server.name, "beside": sorted(beside)[:6]}
         yield Finding("TLS_SERVERS_DIFFER", address, seen.rows_of(domains), facts=facts)
-
-
-def right(seen: Presented, domain: str, server: Server) -> bool:
-    """Whether a peer that compares names, dates and chain takes what a server presents for a domain."""
-    chain = server.chain
-    sound = chain is not None and not chain.refused and chain.leaf.in_time(server.at)
-    return sound and server.key in seen.listed[domain]
 
 
 def _unseen(seen: Presented) -> Iterator[Finding]:

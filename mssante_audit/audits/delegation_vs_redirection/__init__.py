@@ -8,30 +8,22 @@ and `wanted`, each that would be right, both in mappings of names, addresses, co
 from importlib.resources import files
 
 from mssante_audit.audits.delegation_vs_redirection.delegation import delegation_findings
-from mssante_audit.audits.delegation_vs_redirection.mail import mail_findings
+from mssante_audit.audits.delegation_vs_redirection.mail import mail_findings, service_findings
 from mssante_audit.audits.delegation_vs_redirection.method import method_findings
 from mssante_audit.audits.delegation_vs_redirection.observed import by_file
-from mssante_audit.audits.delegation_vs_redirection.parent import parent_findings
-from mssante_audit.audits.delegation_vs_redirection.servers import server_findings
-from mssante_audit.audits.delegation_vs_redirection.services import service_findings
+from mssante_audit.audits.delegation_vs_redirection.servers import parent_findings, server_findings
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.registry import Audit
+
+RULES = (
+    method_findings, server_findings, delegation_findings, mail_findings, service_findings, parent_findings,
+)  # fmt: skip
 
 AUDIT = Audit(
     "delegation_vs_redirection",
     {"fr": "Délégation ou redirection (DNS)", "en": "Delegation or redirection (DNS)"},
     load_rules(files(__package__) / "rules.toml"),
-    tuple(
-        by_file(run)
-        for run in (
-            method_findings,
-            server_findings,
-            delegation_findings,
-            mail_findings,
-            service_findings,
-            parent_findings,
-        )
-    ),
+    tuple(map(by_file, RULES)),
     needs=("observation",),
     uses=("declarations",),
 )

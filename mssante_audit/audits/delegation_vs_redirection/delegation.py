@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from ipaddress import ip_address
 from itertools import combinations
 
-from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Causes, Seen, seen_of, server
+from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Causes, Seen, server
 from mssante_audit.audits.delegation_vs_redirection.servers import serial_causes
-from mssante_audit.findings.frame import Finding
 from mssante_audit.observe.dns.dnssec import known_ds, matches, security
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.view import Host
 from mssante_audit.observe.dns.zone import ZoneView, network
-from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.shown import host_faults
 
 EXPIRE_MIN = 7 * 86_400
@@ -21,10 +19,8 @@ EXPIRE_MIN = 7 * 86_400
 to four; Zonemaster warns below one)."""
 
 
-def delegation_findings(space: TrustSpace) -> Iterator[Finding]:
+def delegation_findings(seen: Seen, causes: Causes) -> None:
     """Report what is wrong with the delegated zones that listed domains are reached through."""
-    seen = seen_of(space)
-    causes = Causes(seen.rows)
     for name, domains in seen.zones.items():
         zone = seen.view.zone(name)
         _declared(seen, causes, zone, domains)
@@ -36,7 +32,6 @@ def delegation_findings(space: TrustSpace) -> Iterator[Finding]:
         _timers(seen, causes, zone, domains)
         _sizes(causes, zone, domains)
         _signature(seen, causes, zone, domains)
-    yield from causes.findings()
 
 
 def _declared(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
@@ -54,12 +49,9 @@ def _declared(seen: Seen, causes: Causes, zone: ZoneView, domains: Sequence[str]
 
 def _sets(causes: Causes, zone: ZoneView, domains: Sequence[str]) -> None:
     """Compare the parent's servers, each server's own, and count them."""
-    own = {
-        a: tuple(sorted(one.answers)) for a, one in zone.ns.items() if one.outcome == "answer" and one.answers
-    }
-    differ = len(set(own.values())) > 1
+    own = {a: one.data for a, one in zone.ns.items() if one.outcome == "answer" and one.answers}
     lines = [one.line for one in zone.ns.values()]
-    if differ:
+    if len(set(own.values())) > 1:
         told = [server(zone, address, servers=names) for address, names in sorted(own.items())]
         subject = tuple(" ".join((address, *names)) for address, names in sorted(own.items()))
         causes.add("DNS_NS_DISAGREE", subject, domains, {"servers": told}, lines=lines)
@@ -122,13 +114,11 @@ def _name(causes: Causes, zone: ZoneView, name: str, host: Host, domains: Sequen
         return
     glue = zone.glue.get(name, ())
     if host.alias:
-        told = {"name": name, "alias": host.alias}
-        causes.add("DNS_NS_ALIAS", name, domains, told, lines=host.lines)
+        causes.add("DNS_NS_ALIAS", name, domains, {"name": name, "alias": host.alias}, lines=host.lines)
     elif zone.dead:
         return  # DNS_DELEGATION_DEAD says why of each
     elif (why := zone.unreached.get(name)) in ("nxdomain", "nodata", "loop", "cycle", "failed"):
-        told = {"name": name, "status": why}
-        causes.add("DNS_NS_UNRESOLVED", name, domains, told, lines=host.lines)
+        causes.add("DNS_NS_UNRESOLVED", name, domains, {"name": name, "status": why}, lines=host.lines)
     referrals = [one.line for one in zone.referrals]
     if name in zone.parent_ns and is_under(name, zone.name):
         if not glue:

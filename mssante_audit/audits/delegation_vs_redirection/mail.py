@@ -1,28 +1,21 @@
-"""Rules on mail: the MX records of each domain, and the hosts they name."""
+"""Rules on mail: the MX records of each domain, the hosts they name, and what mail programs are told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
 from dns.inet import is_address
 
-from mssante_audit.audits.delegation_vs_redirection.observed import (
-    SET_MAX,
-    Causes,
-    Method,
-    Seen,
-    seen_of,
-    server,
-)
-from mssante_audit.findings.frame import Finding
+from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Causes, Method, Seen, server
+from mssante_audit.findings.frame import Subject
 from mssante_audit.observe.dns.dnssec import answer_fault, security
 from mssante_audit.observe.dns.exchangers import NOBODY
 from mssante_audit.observe.dns.exchangers import targets as mx_targets
-from mssante_audit.observe.dns.names import is_under
+from mssante_audit.observe.dns.names import canonical, is_under
+from mssante_audit.observe.dns.services import services
 from mssante_audit.observe.dns.view import Said
 from mssante_audit.observe.lines import SILENT
-from mssante_audit.space.trust import TrustSpace
 
 STATUS_RULES = {
     "nxdomain": "DNS_MX_UNRESOLVED", "loop": "DNS_MX_UNRESOLVED", "nodata": "DNS_MX_NO_ADDRESS",
@@ -31,10 +24,8 @@ STATUS_RULES = {
 """What is known of a mail host (`mssante_audit.observe.dns.view.Host`) → rule."""
 
 
-def mail_findings(space: TrustSpace) -> Iterator[Finding]:
+def mail_findings(seen: Seen, causes: Causes) -> None:
     """Report what is wrong with the mail exchangers of the list's domains."""
-    seen = seen_of(space)
-    causes = Causes(seen.rows)
     carried: dict[str, list[str]] = {}
     alone: dict[str, list[str]] = {}
     for domain, method in seen.methods.items():
@@ -58,11 +49,16 @@ def mail_findings(space: TrustSpace) -> Iterator[Finding]:
             _against_form_and_certificate(seen, causes, domain, targets, lines)
         else:
             _nothing(seen, causes, domain, method)
-    with_ipv4 = {d for target, domains in carried.items() if _has_ipv4(seen, target) for d in domains}
+    hosts = {target: seen.view.host(target) for target in carried}
+    on_ipv4 = {
+        d for name, host in hosts.items() if any(":" not in a for a in host.addresses) for d in carried[name]
+    }
     for target, domains in carried.items():
         _target(seen, causes, target, domains, alone.get(target, []))
-        _ipv6_only(seen, causes, target, [d for d in domains if d not in with_ipv4])
-    yield from causes.findings()
+        # On IPv6 only is a fault for those domains that have no other host on IPv4.
+        if public := sorted(a for a in hosts[target].addresses if ip_address(a).is_global):
+            only, left = {"name": target, "addresses": public}, [d for d in domains if d not in on_ipv4]
+            causes.add("DNS_MX_IPV6_ONLY", target, left, only, lines=hosts[target].lines)
 
 
 def mute(seen: Seen, method: Method) -> bool:
@@ -110,12 +106,11 @@ def _unanswered(seen: Seen, causes: Causes, domain: str, method: Method) -> None
         heard = seen.view.apex.get((zone.name, address), {}).get("udp", one).outcome not in SILENT
         if not one.usable or (heard and over_udp.outcome != "truncated" and not over_udp.usable):
             failing[address] = over_udp
-    if not failing:
-        return
-    told = [server(zone, address, outcome=one.outcome) for address, one in sorted(failing.items())]
-    lines = [one.line for one in failing.values()]
-    rule = "DNS_MX_SILENT" if mute(seen, method) else "DNS_MX_REFUSED"
-    causes.add(rule, tuple(sorted(failing)), [domain], {"servers": told}, lines=lines)
+    if failing:
+        told = [server(zone, address, outcome=one.outcome) for address, one in sorted(failing.items())]
+        lines = [one.line for one in failing.values()]
+        rule = "DNS_MX_SILENT" if mute(seen, method) else "DNS_MX_REFUSED"
+        causes.add(rule, tuple(sorted(failing)), [domain], {"servers": told}, lines=lines)
 
 
 def _signed(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
@@ -231,26 +226,21 @@ def _nothing(seen: Seen, causes: Causes, domain: str, method: Method) -> None:
     if seen.declaration(domain).kind in ("delegation", "redirection") and method.method == "none":
         return  # DNS_DECLARED_ABSENT
     replies = {t: list(method.path.said.get(t, {}).values()) for t in ("MX", "A", "AAAA")}
-    addresses = {
-        a for t in ("A", "AAAA") for one in replies[t] if one.outcome == "answer" for a in one.answers
-    }
-    lines = [one.line for told in replies.values() for one in told]
+    told = (one for t in ("A", "AAAA") for one in replies[t] if one.outcome == "answer")
+    addresses = {address for one in told for address in one.answers}
+    lines = [one.line for own in replies.values() for one in own]
     operator = seen.operator[domain]
     end = next((end for one in replies["MX"] if (end := one.alias)), "")
     host = seen.view.host(end) if end else None
     addresses |= set(host.addresses) if host else set()
     if host and host.status in ("nxdomain", "nodata", "loop"):
-        told = {"alias": end, "status": host.status}
-        causes.add("DNS_NO_MX", end, [domain], told, lines=[*lines, *host.lines])
+        lost = {"alias": end, "status": host.status}
+        causes.add("DNS_NO_MX", end, [domain], lost, lines=[*lines, *host.lines])
         return
     if addresses:
         found = sorted(addresses)
         causes.add("DNS_MX_IMPLICIT", (operator, *found), [domain], {"addresses": found}, lines=lines)
-        public = [a for a in found if ip_address(a).is_global]
-        rule = "DNS_MX_PRIVATE_SOME" if public else "DNS_MX_PRIVATE"
-        if len(public) < len(found):
-            private = {"name": method.path.qname, "addresses": sorted(set(found).difference(public))}
-            causes.add(rule, (operator, *found), [domain], private, lines=lines)
+        public = _public(causes, (operator, *found), method.path.qname, found, [domain], lines)
         if public and all(":" in address for address in found):
             only = {"name": method.path.qname, "addresses": public}
             causes.add("DNS_MX_IPV6_ONLY", (operator, *found), [domain], only, lines=lines)
@@ -282,25 +272,26 @@ def _target(seen: Seen, causes: Causes, target: str, domains: list[str], alone: 
     if how := _partly(seen, target, ("A", "AAAA")):
         told = {"name": target, "alias": host.alias, "partly": how}
         causes.add("DNS_MX_HOST_DEAD", target, others, told, lines=host.lines)
-    public = [a for a in host.addresses if ip_address(a).is_global]
-    if len(public) < len(host.addresses):
-        rule = "DNS_MX_PRIVATE_SOME" if public else "DNS_MX_PRIVATE"
-        private = {"name": target, "addresses": sorted(set(host.addresses).difference(public))}
-        causes.add(rule, target, domains, private, lines=host.lines)
+    _public(causes, target, target, host.addresses, domains, host.lines)
     if fault := _host_fault(seen, target):
         causes.add("DNS_MX_BOGUS", target, others, {"name": target, "fault": fault}, lines=host.lines)
 
 
-def _has_ipv4(seen: Seen, target: str) -> bool:
-    return any(":" not in address for address in seen.view.host(target).addresses)
-
-
-def _ipv6_only(seen: Seen, causes: Causes, target: str, domains: list[str]) -> None:
-    """Report a host on IPv6 only to those of its domains that have no other on IPv4."""
-    host = seen.view.host(target)
-    if public := sorted(a for a in host.addresses if ip_address(a).is_global):
-        told = {"name": target, "addresses": public}
-        causes.add("DNS_MX_IPV6_ONLY", target, domains, told, lines=host.lines)
+def _public(
+    causes: Causes,
+    subject: Subject,
+    name: str,
+    addresses: Sequence[str],
+    domains: list[str],
+    lines: Iterable[int],
+) -> list[str]:
+    """Report addresses of a mail host that are none to reach from outside; return the others."""
+    public = [address for address in addresses if ip_address(address).is_global]
+    if len(public) < len(addresses):
+        rule = "DNS_MX_PRIVATE_SOME" if public else "DNS_MX_PRIVATE"
+        private = {"name": name, "addresses": sorted(set(addresses).difference(public))}
+        causes.add(rule, subject, domains, private, lines=lines)
+    return public
 
 
 def _partly(seen: Seen, target: str, kinds: tuple[str, ...]) -> str:
@@ -331,14 +322,21 @@ def _against_form_and_certificate(
     declared, method = seen.declaration(domain), seen.methods[domain]
     redirected = method.method == "redirected" and declared.kind == "redirection" and declared.mail
     if redirected and targets != [declared.mail]:
-        causes.add(
-            "DNS_MX_DECLARED", (" ".join(targets), declared.mail), [domain], {"exchangers": targets},
-            {"exchangers": [declared.mail]}, lines,
-        )  # fmt: skip
-    names = seen.certificates[domain]
+        subject, wanted = (" ".join(targets), declared.mail), {"exchangers": [declared.mail]}
+        causes.add("DNS_MX_DECLARED", subject, [domain], {"exchangers": targets}, wanted, lines)
+    names = sorted(seen.certificates[domain])
     hosts = [t for t in targets if t != NOBODY and not is_address(t)]
-    if hosts and names and not names.intersection(hosts):
-        causes.add(
-            "DNS_MX_CERTIFICATE", (" ".join(hosts), " ".join(sorted(names))), [domain],
-            {"exchangers": hosts}, {"names": sorted(names)}, lines,
-        )  # fmt: skip
+    if hosts and names and not set(names).intersection(hosts):
+        subject = (" ".join(hosts), " ".join(names))
+        causes.add("DNS_MX_CERTIFICATE", subject, [domain], {"exchangers": hosts}, {"names": names}, lines)
+
+
+def service_findings(seen: Seen, causes: Causes) -> None:
+    """Tell the servers and the names of autoconfiguration that domains announce: they decide nothing."""
+    for domain in seen.methods:
+        told = {label: sorted(data) for label, data in services(seen.view, domain).items() if data}
+        if told:
+            lines = [seen.view.services[f"{label}.{canonical(domain)}"].line for label in told]
+            subject = tuple(f"{label} {' '.join(data)}" for label, data in told.items())
+            facts = {"services": [{"name": label, "data": data} for label, data in told.items()]}
+            causes.add("DNS_SERVICES", subject, [domain], facts, lines=lines)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from mssante_audit.audits.delegation_vs_redirection.mail import leads_on, mute
-from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Method, Seen, seen_of
-from mssante_audit.findings.frame import Finding
-from mssante_audit.space.trust import TrustSpace
+from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Method, Seen
 
 METHOD_NAMES = {
     "delegated": "délégué",
@@ -22,10 +19,8 @@ METHOD_NAMES = {
 """French names of the methods in use."""
 
 
-def method_findings(space: TrustSpace) -> Iterator[Finding]:
+def method_findings(seen: Seen, causes: Causes) -> None:
     """Report where declared and observed methods differ, and what is served unsafely or not at all."""
-    seen = seen_of(space)
-    causes = Causes(seen.rows)
     for domain, used in seen.methods.items():
         _against_declaration(seen, causes, domain, used)
         _both(seen, causes, domain, used)
@@ -36,17 +31,12 @@ def method_findings(space: TrustSpace) -> Iterator[Finding]:
             causes.add("DNS_WILDCARD", (zone, star), [domain], {"name": star, "data": data}, lines=used.lines)
         alias = used.why.get("alias", "")
         if alias and leads_on(seen, alias):
-            causes.add(
-                "DNS_ALIAS", (seen.operator[domain], alias), [domain], {"alias": alias}, lines=used.lines
-            )
-        if (
-            used.method == "unknown"
-            and not (used.cut and seen.view.zone(used.cut).dead)
-            and not mute(seen, used)
-        ):
+            subject = (seen.operator[domain], alias)
+            causes.add("DNS_ALIAS", subject, [domain], {"alias": alias}, lines=used.lines)
+        dead = used.cut and seen.view.zone(used.cut).dead
+        if used.method == "unknown" and not dead and not mute(seen, used):
             subject = (used.why["code"], used.why.get("zone", ""))
             causes.add("DNS_METHOD_UNKNOWN", subject, [domain], used.why, lines=used.lines)
-    yield from causes.findings()
 
 
 def _against_declaration(seen: Seen, causes: Causes, domain: str, used: Method) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.frame import Finding, Subject, row_ranges
-from mssante_audit.observe.dns.names import canonical, is_under
+from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.view import Path, view_of
 from mssante_audit.observe.dns.zone import ZoneView
 from mssante_audit.observe.methods import Why, methods
@@ -89,7 +89,7 @@ class Seen:
         if space.observation is None:
             raise ValueError("a space without an observation")
         entries = space.audited
-        self.space = space
+        self.space, self.observation = space, space.observation
         self.rows: dict[str, list[int]] = {}
         self.operator: dict[str, str] = {}
         self.certificates: dict[str, set[str]] = {}
@@ -101,19 +101,14 @@ class Seen:
         self.view = view_of(space.observation)
         told = methods(space.observation, self.rows)
         columns = (told[c].tolist() for c in ("domain", "method", "cut", "why"))
-        self.methods = {name: Method(self._path(name), *rest) for name, *rest in zip(*columns, strict=True)}
+        self.methods = {
+            name: Method(self.view.path(canonical(name)), *rest) for name, *rest in zip(*columns, strict=True)
+        }
         self.declared = declarations(space)
 
     def declaration(self, domain: str) -> Declared:
         """Return what was declared for a domain."""
         return self.declared.get(domain.lower().rstrip("."), Declared(""))
-
-    def _path(self, domain: str) -> Path:
-        name = canonical(domain)
-        if name and is_under(name, self.view.parent):
-            return self.view.path(name)
-        found = {t: one for t in ("MX", "A", "AAAA") if (one := self.view.looked_up(name, t))}
-        return Path(name, (), "", {t: {one.address: one} for t, one in found.items()})
 
     @cached_property
     def zones(self) -> dict[str, list[str]]:
@@ -130,7 +125,7 @@ class Seen:
         return [name for name, m in self.methods.items() if m.path.cuts or m.path.zone == self.view.parent]
 
 
-def by_file(run: Callable[[TrustSpace], Iterator[Finding]]) -> Callable[[TrustSpace], Iterator[Finding]]:
+def by_file(run: Callable[[Seen, Causes], None]) -> Callable[[TrustSpace], Iterator[Finding]]:
     """Return rules that look at each file of an observation by itself, with the domains it answers for.
 
     Evidence says of when it is, and of several files which one; what two of them show of one subject is one
@@ -142,11 +137,12 @@ def by_file(run: Callable[[TrustSpace], Iterator[Finding]]) -> Callable[[TrustSp
         parts = space.parts()
         kept: dict[tuple[str, Subject], Finding] = {}
         for part in parts:
-            seen = part.observation
-            of = "" if seen is None else f"{seen.started_at:%Y-%m-%d}"
-            of = f"{seen.source}, {of}" if seen is not None and len(parts) > 1 else of
-            for finding in run(part):
-                dated = f"{finding.evidence} ({of})" if finding.evidence else ""
+            seen = seen_of(part)
+            causes, told_by = Causes(seen.rows), seen.observation
+            run(seen, causes)
+            of = f"{told_by.source}, " if len(parts) > 1 else ""
+            for finding in causes.findings():
+                dated = f"{finding.evidence} ({of}{told_by.started_at:%Y-%m-%d})" if finding.evidence else ""
                 key, new = (finding.rule, finding.subject), replace(finding, evidence=dated)
                 if len(parts) == 1:
                     yield new  # there may be tens of thousands: none is kept

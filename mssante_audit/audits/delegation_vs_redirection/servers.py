@@ -1,60 +1,50 @@
-"""Rules on single servers: silent, refusing, failing, lame, on one transport, open to strangers, behind."""
+"""Rules on single servers: silent, refusing, failing, lame, on one transport, open to strangers, behind.
+
+Those of the parent zone must say the same of each domain, too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, seen_of, server
-from mssante_audit.findings.frame import Finding
+from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, server
+from mssante_audit.observe.dns.view import Said
 from mssante_audit.observe.dns.zone import EDNS_BROKEN, SERVING, ZoneView
 from mssante_audit.observe.lines import SILENT
-from mssante_audit.space.trust import TrustSpace
 
 STATE_RULES = {
-    "silent": "DNS_SERVER_SILENT",
-    "refusing": "DNS_SERVER_REFUSING",
-    "failing": "DNS_SERVER_FAILING",
-    "malformed": "DNS_SERVER_FAILING",
-    "lame": "DNS_SERVER_LAME",
-    "weak": "DNS_SERVER_WEAK",
-    "upward": "DNS_UPWARD_REFERRAL",
-    "no-soa": "DNS_SOA_MISSING",
-    "partial": "DNS_SERVER_PARTIAL",
+    "silent": "DNS_SERVER_SILENT", "refusing": "DNS_SERVER_REFUSING", "failing": "DNS_SERVER_FAILING",
+    "malformed": "DNS_SERVER_FAILING", "lame": "DNS_SERVER_LAME", "weak": "DNS_SERVER_WEAK",
+    "upward": "DNS_UPWARD_REFERRAL", "no-soa": "DNS_SOA_MISSING", "partial": "DNS_SERVER_PARTIAL",
     "private": "DNS_NS_PRIVATE",
-}
+}  # fmt: skip
 """How a server serves a zone (`mssante_audit.observe.dns.zone.STATES`) → rule."""
-
-
+KINDS = ("referral", "nxdomain", "answer", "nodata")
+"""What a server of the parent may say of a domain."""
 GRACE_MAX = timedelta(days=1)
 """Grace is the refresh time of the zone itself (RFC 1035, 3.3.13), but not more than this."""
 _WRAP = 1 << 32
 
 
-def server_findings(space: TrustSpace) -> Iterator[Finding]:
+def server_findings(seen: Seen, causes: Causes) -> None:
     """Report servers that do not serve, once each however many domains they should."""
-    seen = seen_of(space)
-    causes = Causes(seen.rows)
     for name, domains in (*seen.zones.items(), (seen.view.parent, seen.under_parent)):
         zone = seen.view.zone(name)
         if zone.dead:
             _dead(seen, causes, zone, domains)
-        else:
-            for address, state in zone.states.items():
-                if state in STATE_RULES:
-                    causes.add(
-                        STATE_RULES[state], address, domains, server(zone, address, state=state),
-                        lines=[zone.soa[address].line],
-                    )  # fmt: skip
-        for address in zone.states:
-            _transports(seen, causes, zone, address, domains)
-            _manners(seen, causes, zone, address, domains)
+        for address, state in zone.states.items():
+            if state in STATE_RULES and not zone.dead:
+                told, lines = server(zone, address, state=state), [zone.soa[address].line]
+                causes.add(STATE_RULES[state], address, domains, told, lines=lines)
+            if state in SERVING:
+                _manners(seen, causes, zone, address, domains)
             stranger = seen.view.recursion.get(address)
             if stranger and stranger.outcome == "answer" and "ra" in stranger.flags.split():
-                causes.add(
-                    "DNS_OPEN_RECURSION", address, domains, server(zone, address), lines=[stranger.line]
-                )
-    yield from causes.findings()
+                lines = [stranger.line]
+                causes.add("DNS_OPEN_RECURSION", address, domains, server(zone, address), lines=lines)
 
 
 def _dead(seen: Seen, causes: Causes, zone: ZoneView, domains: list[str]) -> None:
@@ -62,7 +52,7 @@ def _dead(seen: Seen, causes: Causes, zone: ZoneView, domains: list[str]) -> Non
         server(zone, address, state=state if state not in SERVING else seen.view.edns(address))
         for address, state in sorted(zone.states.items())
     ]
-    lines = zone.lines if told else [one.line for one in zone.referrals]
+    lines = [one.line for one in (zone.soa.values() if told else zone.referrals)]
     subject = tuple(one["address"] for one in told) or zone.names
     lost = [{"name": n, "status": why} for n, why in zone.unreached.items() if why != "private"]
     facts = {"names": zone.names, "servers": told, "lost": lost}
@@ -70,30 +60,20 @@ def _dead(seen: Seen, causes: Causes, zone: ZoneView, domains: list[str]) -> Non
 
 
 def _manners(seen: Seen, causes: Causes, zone: ZoneView, address: str, domains: Sequence[str]) -> None:
-    """Report a server that answers, though not as resolvers would have it: late, or not with EDNS."""
-    if zone.states[address] not in SERVING:
-        return
-    lines = [zone.soa[address].line]
-    edns = seen.view.edns(address)
-    if edns == "notimp" or (edns in EDNS_BROKEN and not zone.dead):
-        causes.add("DNS_EDNS_BROKEN", address, domains, server(zone, address, state=edns), lines=lines)
-    if edns == "refused":
-        causes.add("DNS_EDNS_REFUSED", address, domains, server(zone, address), lines=lines)
-    if address in seen.view.late:
-        causes.add(
-            "DNS_SERVER_SLOW", address, domains, server(zone, address), lines=[seen.view.late[address]]
-        )
-
-
-def _transports(seen: Seen, causes: Causes, zone: ZoneView, address: str, domains: list[str]) -> None:
-    told = seen.view.apex.get((zone.name, address), {})
-    if {"udp", "tcp"} - told.keys() or zone.states[address] not in SERVING:
-        return
-    heard = {transport: one.outcome not in SILENT for transport, one in told.items()}
-    if heard["udp"] != heard["tcp"] and (heard["tcp"] or address not in seen.view.late):
+    """Report a server that serves, but on one transport only, late, or not with EDNS."""
+    one, view = server(zone, address), seen.view
+    told = view.apex.get((zone.name, address), {})
+    heard = {transport: said.outcome not in SILENT for transport, said in told.items()}
+    if len(set(heard.values())) > 1 and (heard["tcp"] or address not in view.late):
         rule = "DNS_UDP_ONLY" if heard["udp"] else "DNS_TCP_ONLY"
-        lines = [one.line for one in told.values()]
-        causes.add(rule, address, domains, server(zone, address), lines=lines)
+        causes.add(rule, address, domains, one, lines=[said.line for said in told.values()])
+    edns, lines = view.edns(address), [zone.soa[address].line]
+    if edns == "notimp" or (edns in EDNS_BROKEN and not zone.dead):
+        causes.add("DNS_EDNS_BROKEN", address, domains, one | {"state": edns}, lines=lines)
+    if edns == "refused":
+        causes.add("DNS_EDNS_REFUSED", address, domains, one, lines=lines)
+    if address in view.late:
+        causes.add("DNS_SERVER_SLOW", address, domains, one, lines=[view.late[address]])
 
 
 def serial_causes(seen: Seen, causes: Causes, zone: str, domains: Sequence[str], rule: str) -> None:
@@ -108,11 +88,8 @@ def serial_causes(seen: Seen, causes: Causes, zone: str, domains: Sequence[str],
             grace = max(grace, min(timedelta(seconds=int(fields[3])), GRACE_MAX))
     newest = newest_of(list(serials.values()))
     late = sorted(address for address, serial in serials.items() if serial != newest)
-    if not late:
-        return
     made = published(newest)
-    at = seen.space.observation.started_at if seen.space.observation else seen.space.as_of
-    if made is not None and at < made + grace:
+    if not late or (made is not None and seen.observation.started_at < made + grace):
         return
     ahead = next(address for address, serial in serials.items() if serial == newest)
     behind = [server(told, address, serial=serials[address]) for address in late]
@@ -141,12 +118,47 @@ def published(serial: int) -> datetime | None:
     >>> published(2026030101), published(17)
     (datetime.datetime(2026, 3, 2, 0, 0, tzinfo=datetime.timezone.utc), None)
     """
-    try:
+    with suppress(ValueError):
         day = datetime.strptime(str(serial)[:8], "%Y%m%d").replace(tzinfo=UTC)
         if len(str(serial)) == 10 and 1990 < day.year < 2100:
             return day + timedelta(days=1)
-    except ValueError:
-        pass
-    if 1_000_000_000 < serial < 1_990_000_000:
-        return datetime.fromtimestamp(serial, UTC)
-    return None
+    return datetime.fromtimestamp(serial, UTC) if 1_000_000_000 < serial < 1_990_000_000 else None
+
+
+def parent_findings(seen: Seen, causes: Causes) -> None:
+    """Report, once each, where servers of the parent zone disagree: its serial, what they say of domains."""
+    parent = seen.view.parent
+    serial_causes(seen, causes, parent, seen.under_parent, "DNS_PARENT_SERIALS")
+    groups: dict[frozenset[frozenset[str]], list[tuple[str, dict[str, Said]]]] = {}
+    for domain in seen.under_parent:
+        replies = seen.view.said.get((parent, seen.methods[domain].path.qname, "MX"), {})
+        told = {address: one for address, one in replies.items() if _kind(one)}
+        said: dict[object, set[str]] = {}
+        for address, one in told.items():
+            said.setdefault(_content(one), set()).add(address)
+        if len(said) > 1:
+            groups.setdefault(frozenset(map(frozenset, said.values())), []).append((domain, told))
+    for sides, found in groups.items():
+        counts: dict[str, Counter[str]] = {}
+        for _, told in found:
+            for address, one in told.items():
+                counts.setdefault(address, Counter())[_kind(one)] += 1
+        servers = [
+            server(seen.view.zone(parent), address, says={kind: kinds[kind] for kind in KINDS if kinds[kind]})
+            for address, kinds in sorted(counts.items())
+        ]
+        lines = [one.line for _, told in found for one in told.values()]
+        subject = tuple(sorted(" ".join(sorted(side)) for side in sides))
+        domains = [domain for domain, _ in found]
+        causes.add("DNS_PARENT_DISAGREE", subject, domains, {"servers": servers}, lines=lines)
+
+
+def _kind(one: Said) -> str:
+    return "referral" if one.cut else one.outcome if one.outcome in KINDS else ""
+
+
+def _content(one: Said) -> object:
+    """Return what a reply says, but for what a child zone that the server carries too adds to it."""
+    if one.outcome == "referral":
+        return ("NS", frozenset(i.data for i in one.items if i.type == "NS" and i.owner == one.cut))
+    return "child" if one.cut else (one.outcome, one.answers)

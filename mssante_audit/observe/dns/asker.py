@@ -64,8 +64,9 @@ class Asker:
         self._slow: set[str] = set()
         self._awaited: dict[tuple[Any, ...], asyncio.Future[None]] = {}
         self._lanes: dict[tuple[str, str], Lane] = {}
-        self._writer = writer
         self._kept: list[dict[str, Any]] = []
+        self.write: Callable[[dict[str, Any]], None] = writer.write if writer else self._kept.append
+        """Writes a line."""
 
     async def ask(self, ask: Ask, *, patient: bool = True) -> Observed:
         """Ask, again if need be, and return the last thing observed.
@@ -79,10 +80,8 @@ class Asker:
         observed = await self._persist(ask, before.attempt if before else 0, patient=patient)
         if observed.outcome in SILENT and not observed.attempt and self._tcp_only(ask.address):
             observed = await self._try_once(ask)
-        over_tcp = observed.outcome == "truncated" or (
-            observed.outcome in SILENT and self._tcp_only(ask.address)
-        )
-        if over_tcp and ask.transport == "udp":
+        silent = observed.outcome in SILENT and self._tcp_only(ask.address)
+        if ask.transport == "udp" and (silent or observed.outcome == "truncated"):
             if not observed.attempt:  # not sent: it may be other questions only that are met with silence
                 lane = self._lane(ask.address, "udp")
                 await self._gate.enter(lane)
@@ -108,17 +107,9 @@ class Asker:
 
     def write_to(self, writer: Writer) -> None:
         """Write to `writer` from now on, beginning with what was kept."""
-        self._writer = writer
         for content in self._kept:
             writer.write(content)
-        self._kept = []
-
-    def write(self, content: dict[str, Any]) -> None:
-        """Write a line."""
-        if self._writer is None:
-            self._kept.append(content)
-        else:
-            self._writer.write(content)
+        self.write = writer.write
 
     def close(self) -> None:
         """Close the sockets."""
@@ -263,7 +254,8 @@ def observe_exchange(
     """Turn what came of a query into a line of the observation; any bytes of a reply end in an outcome."""
     outcome, rcode, flags, cut = exchange.status, "", "", ""
     records: tuple[Any, ...] = ()
-    if exchange.status == "reply":
+    heard = exchange.status == "reply"
+    if heard:
         try:
             reply = read_reply(exchange.wire)
         except Malformed:
@@ -272,7 +264,6 @@ def observe_exchange(
             outcome, cut = classify(reply, ask.zone or None, ask.qname, ask.qtype)
             rcode, flags, records = reply.rcode, reply.flags(), reply.records
             flags = f"{flags} late".lstrip() if late else flags
-    heard = exchange.status == "reply"
     return Observed(
         instant(at),
         *ask[:8], edns, ask.rd, attempt, outcome, rcode, flags, cut,

@@ -20,7 +20,7 @@ import dns.rrset
 from mssante_audit.observe.dns.names import is_under
 
 if TYPE_CHECKING:
-    from mssante_audit.observe.dns.view import Item, Said, View
+    from mssante_audit.observe.dns.view import Said, View
 
 ALGORITHMS = {5, 7, 8, 10, 13, 14, 15, 16}
 """Those that validators know (RFC 8624, 3.1)."""
@@ -49,6 +49,9 @@ class Security(NamedTuple):
     """Whether it rests on SHA-1, which some validators take and others treat as no signature."""
 
 
+NO_DS, UNHEARD = Security("insecure", "no-ds"), Security("indeterminate", "ds-unheard")
+
+
 def security(view: View, name: str) -> Security:
     """Tell what a validating resolver makes of a zone; worked out once."""
     if name not in view.secured:
@@ -62,7 +65,7 @@ def answer_fault(view: View, one: Said) -> str:
 
     Only in a secure zone is there anything to check.
     """
-    zone = _zone_of(view, one)
+    zone = one.cut or one.zone  # its server's, or one below that the server carries too
     if not zone or security(view, zone).status != "secure":
         return ""
     if one.outcome in ("nodata", "nxdomain") and not _is_signed(one):
@@ -102,11 +105,6 @@ def _numbers(ds: str) -> tuple[int, int] | None:
     return (int(fields[1]), int(fields[2])) if len(fields) > 3 and "".join(fields[1:3]).isdecimal() else None
 
 
-def _zone_of(view: View, one: Said) -> str:
-    """Return the zone that an answer is of: its server's, or one below that the server carries too."""
-    return one.cut or one.zone
-
-
 def _security(view: View, name: str) -> Security:
     zone = view.zone(name)
     above = next((one.zone for one in zone.referrals), "") if name != view.parent else ""
@@ -116,9 +114,7 @@ def _security(view: View, name: str) -> Security:
         if before.status != "secure":
             return Security(before.status, "unsigned-above" if before.status == "insecure" else "above")
         if not ds:
-            return (
-                Security("insecure", "no-ds") if zone.unanchored else Security("indeterminate", "ds-unheard")
-            )
+            return NO_DS if zone.unanchored else UNHEARD
         keys = _all_keys(view, above)
         told = [one for one in (*zone.referrals, *zone.anchors) if any(i.type == "DS" for i in one.items)]
         faults = [
@@ -131,10 +127,10 @@ def _security(view: View, name: str) -> Security:
         told_ds = view.looked_up(name, "DS")
         if told_ds is None:
             plain = any(one.authoritative and one.edns and not _is_signed(one) for one in zone.soa.values())
-            return Security("insecure", "no-ds") if plain else Security("indeterminate", "ds-unheard")
-        ds = tuple(sorted(told_ds.answers))
+            return NO_DS if plain else UNHEARD
+        ds = told_ds.data
         if not ds:
-            return Security("insecure", "no-ds")
+            return NO_DS
         if not _is_signed(told_ds):
             return Security("insecure", "unsigned-above")
     usable = known_ds(ds)
@@ -169,7 +165,7 @@ def _keys_told(view: View, name: str) -> dict[str, Said]:
 def _server_fault(view: View, name: str, told: Said, ds: tuple[str, ...]) -> str:
     if not told.usable:
         return "unheard"
-    keys = sorted(told.answers)
+    keys = told.data
     if not keys:
         return "no-key"
     trusted = tuple(key for key in keys if any(matches(name, key, one) for one in ds))
@@ -179,7 +175,7 @@ def _server_fault(view: View, name: str, told: Said, ds: tuple[str, ...]) -> str
     soa = view.zone(name).soa.get(told.address)
     if fault or soa is None or soa.outcome != "answer":
         return fault
-    return _fault(view, soa, "answer", name, "SOA", name, tuple(keys))
+    return _fault(view, soa, "answer", name, "SOA", name, keys)
 
 
 def _all_keys(view: View, name: str) -> tuple[str, ...]:
@@ -198,22 +194,14 @@ def _fault(
 ) -> str:
     """Return why the records of a type in a reply do not hold; "" if they do."""
     records = frozenset(i.data for i in one.items if (i.section, i.owner, i.type) == (section, owner, kind))
-    signatures = [i.data for i in one.items if _covers(i, section, owner, kind)]
-    if not signatures:
-        return "unrecorded" if _is_signed(one) and not _keeps_signatures(view) else "unsigned"
-    now = view.at[one.line].timestamp()
+    told = [i.data for i in one.items if (i.section, i.owner, i.type) == (section, owner, "RRSIG")]
+    signatures = [text for text in told if text.partition(" ")[0] == kind]
+    if not signatures:  # observations made before they could keep any
+        keeps = not _is_signed(one) or (view.observation.records["type"] == "RRSIG").any()
+        return "unsigned" if keeps else "unrecorded"
+    now = one.at / 1e6
     faults = [_signature_fault(owner, kind, records, text, zone, keys, now) for text in signatures]
     return min(faults, key=lambda fault: -1 if not fault else FAULTS.index(fault))
-
-
-def _covers(item: Item, section: str, owner: str, kind: str) -> bool:
-    is_one = (item.section, item.owner, item.type) == (section, owner, "RRSIG")
-    return is_one and item.data.partition(" ")[0] == kind
-
-
-def _keeps_signatures(view: View) -> bool:
-    """Tell whether the observation holds any: those made before it could do not."""
-    return bool((view.observation.records["type"] == "RRSIG").any())
 
 
 def _signature_fault(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mssante_audit.observe.dns.names import canonical, is_under
+from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.view import Said, View
 
 NOBODY = "."
@@ -26,10 +26,7 @@ def told_mx(view: View, name: str) -> list[Said]:
     By each server of the zone that serves it; of a name that does not lie under the parent zone, and of what
     it is an alias of, by whom it was learnt from.
     """
-    if is_under(name, view.parent):
-        told = list(view.path(name).said.get("MX", {}).values())
-    else:
-        told = [one for one in [view.looked_up(name, "MX")] if one]
+    told = list(view.path(name).said.get("MX", {}).values())
     ends = dict.fromkeys(one.alias for one in told if one.alias)
     return [*told, *(one for end in ends if (one := view.looked_up(end, "MX")))]
 

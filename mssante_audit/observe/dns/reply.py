@@ -60,13 +60,7 @@ class Malformed(Exception):  # noqa: N818 - it never leaves the observer
 
 
 def read_reply(wire: bytes) -> Reply:
-    """Read a reply; a record that cannot be read costs only itself.
-
-    Raises
-    ------
-    Malformed
-        For bytes whose records cannot be told from one another.
-    """
+    """Read a reply; an unreadable record costs only itself. `Malformed` if none can be told from others."""
     try:
         return _read_once(b"\0\0" + wire[2:])
     except Exception as error:  # whatever a hostile reply provokes in a parser is the reply's fault

@@ -51,12 +51,10 @@ class Resolver:
 
     def usable(self, address: str) -> bool:
         """Whether `address` may be asked; over IPv6 if there is a way to it."""
-        known = self._usable.get(address)
-        if known is None:
-            known = ":" not in address or self.ipv6 or (not self._ipv4_only and reaches(address))
-            known = known and not self.is_private(address)
-            self._usable[address] = known
-        return known
+        if address not in self._usable:
+            way = ":" not in address or self.ipv6 or (not self._ipv4_only and reaches(address))
+            self._usable[address] = way and not self.is_private(address)
+        return self._usable[address]
 
     def is_private(self, address: str) -> bool:
         """Whether `address` is none to ask.
@@ -82,9 +80,8 @@ class Resolver:
         replies = [await self.resolve(domain, name, qtype) for qtype in ("A", "AAAA")]
         if not any(replies):
             await self.resolve(domain, name, "CNAME")  # an alias may be known where its target is not
-        for zone in dict.fromkeys(
-            o.zone for o in replies if o and ("signed" in o.flags or o.zone in self._signed)
-        ):
+        signed = (o.zone for o in replies if o and ("signed" in o.flags or o.zone in self._signed))
+        for zone in dict.fromkeys(signed):
             await once(self._chains, zone, lambda zone=zone: self._look_at_signature(zone))  # type: ignore[misc]
         return _addresses(replies)
 
@@ -99,7 +96,7 @@ class Resolver:
     ) -> Observed | None:
         """Return the conclusive reply for a name, following aliases; ``None`` if there is none to be had."""
         for _ in range(MAX_ALIASES):
-            found = await (self._recurse if self._resolvers else self._descend)(domain, qname, qtype, chain)
+            found = await self._ask(domain, qname, qtype, chain)
             if found is None or found.outcome not in ("answer", "lame") or qtype == "CNAME":
                 return found
             if any(r.type == qtype and r.section == "answer" for r in found.records):
@@ -112,11 +109,11 @@ class Resolver:
                 return found
         return None
 
-    async def _recurse(self, domain: str, qname: str, qtype: str, chain: tuple[str, ...]) -> Observed | None:
-        ask = Ask(domain, "address", "", qname, qtype, "", "", rd=True)
-        return await self._first([ask._replace(address=address) for address in self._resolvers], _CONCLUSIVE)
-
-    async def _descend(self, domain: str, qname: str, qtype: str, chain: tuple[str, ...]) -> Observed | None:
+    async def _ask(self, domain: str, qname: str, qtype: str, chain: tuple[str, ...]) -> Observed | None:
+        """Ask the resolvers given, or the servers of zones from the nearest one down."""
+        if self._resolvers:
+            ask = Ask(domain, "address", "", qname, qtype, "", "", rd=True)
+            return await self._first([ask._replace(address=a) for a in self._resolvers], _CONCLUSIVE)
         zone = qname if qtype != "DS" else qname.partition(".")[2] or "."  # the zone above has it
         while zone not in self.zones:
             zone = zone.partition(".")[2] or "."
@@ -150,14 +147,8 @@ class Resolver:
     ) -> tuple[tuple[Server, ...], tuple[str, ...]]:
         """Return the servers that a referral names, and the names of those to ask if all of them fail."""
         names = sorted({r.data for r in referral.records if r.type == "NS" and r.owner == referral.cut})
-        glue = tuple(
-            Server(r.owner, r.data)
-            for r in referral.records
-            if r.type in ("A", "AAAA")
-            and r.section == "additional"
-            and r.owner in names
-            and self.usable(r.data)
-        )
+        beside = (r for r in referral.records if r.type in ("A", "AAAA") and r.section == "additional")
+        glue = tuple(Server(r.owner, r.data) for r in beside if r.owner in names and self.usable(r.data))
         bare = [name for name in names if name not in {s.name for s in glue}]
         bare = bare[: 2 if chain else 4]  # names of names of names must not multiply
         return (glue, tuple(bare)) if glue else await self._found(domain, bare, referral.cut, chain)
@@ -174,12 +165,12 @@ class Resolver:
         for name in names:
             if name in chain or len(chain) >= MAX_DEPTH or is_under(name, zone):
                 continue  # it would have to be known to be found
-            replies = [
-                await self.resolve(domain, name, qtype, (*chain, name))
-                for qtype in (("A", "AAAA") if self.ipv6 else ("A",))
-            ]
+            kinds = ("A", "AAAA") if self.ipv6 else ("A",)
+            replies = [await self.resolve(domain, name, qtype, (*chain, name)) for qtype in kinds]
             if found := [Server(name, address) for address in _addresses(replies) if self.usable(address)]:
-                (aliases if any(_is_alias(name, one) for one in replies) else servers)[name] = found
+                followed = (o for o in replies if o)  # from the name, or from what it is an alias of
+                alias = any(o.qname != name or any(r.type == "CNAME" for r in o.records) for o in followed)
+                (aliases if alias else servers)[name] = found
             if servers and (chain or sum(map(len, servers.values())) > 1):
                 break
         known = servers or aliases
@@ -198,7 +189,7 @@ class Resolver:
             what = (ask.address, ask.qname, ask.qtype)
             observed = await once(self._memo, what, lambda ask=ask: self._asker.ask(ask, patient=False))  # type: ignore[misc]
             if observed.outcome in outcomes:
-                if _for_all(observed):
+                if observed.edns and observed.transport == "udp":  # as all resolvers hear it
                     return observed
                 partial = partial or observed
             elif observed.outcome in SILENT:
@@ -212,7 +203,7 @@ class Resolver:
                 observed = await self._asker.ask(ask._replace(transport="tcp"))
             if observed.outcome not in outcomes:
                 break
-            if _for_all(observed):
+            if observed.edns and observed.transport == "udp":
                 return observed
             partial = partial or observed
         return weak or partial
@@ -223,11 +214,6 @@ def spread(qname: str, servers: Iterable[Server]) -> list[Server]:
     return sorted(servers, key=lambda s: (zlib.crc32(f"{qname} {s.address}".encode()), s))
 
 
-def _for_all(observed: Observed) -> bool:
-    """Whether all resolvers hear a reply: with EDNS, and over UDP."""
-    return observed.edns and observed.transport == "udp"
-
-
 def is_weak(observed: Observed) -> bool:
     """Whether a reply answers the question, though without authority (AA is not set)."""
     return observed.outcome == "lame" and any(
@@ -236,15 +222,6 @@ def is_weak(observed: Observed) -> bool:
     )
 
 
-def _is_alias(name: str, observed: Observed | None) -> bool:
-    """Whether a name was found by following an alias of it."""
-    return observed is not None and (
-        observed.qname != name or any(r.type == "CNAME" for r in observed.records)
-    )
-
-
 def _addresses(replies: Iterable[Observed | None]) -> tuple[str, ...]:
-    found = [
-        r.data for o in replies if o for r in o.records if r.type in ("A", "AAAA") and r.section == "answer"
-    ]
-    return tuple(dict.fromkeys(found))
+    answers = (r for o in replies if o for r in o.records if r.section == "answer")
+    return tuple(dict.fromkeys(r.data for r in answers if r.type in ("A", "AAAA")))

@@ -18,18 +18,16 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from mssante_audit.base.errors import AuditError, InputError, OutputError
+from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.observe.dns.asker import Asker
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.resolve import Resolver
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.dns.walk import Walker
 from mssante_audit.observe.lines import FORMAT, VERSION, instant
-from mssante_audit.observe.writer import Writer, read_known, while_flushing
+from mssante_audit.observe.writer import ELSE_RESUME, Writer, read_known, while_flushing
 
 __all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observe"]
-
-Line = dict[str, object]
 
 WALKS = 1000
 """Domains under way at once: they wait for one another's servers, not for memory."""
@@ -50,6 +48,9 @@ class Progress:
     seconds: float
     silent: tuple[str, ...]
     """Addresses that are not answering at the moment."""
+
+
+Told = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def observe(
     settings: ObserveSettings | None = None,
     *,
     resume: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Told | None = None,
 ) -> Summary:
     """Observe domains and write the observation file.
 
@@ -104,25 +105,21 @@ def observe(
 
 
 async def _observe(
-    domains: list[str],
-    out: Path,
-    settings: ObserveSettings,
-    resume: bool,
-    progress: Callable[[Progress], None] | None,
+    domains: list[str], out: Path, settings: ObserveSettings, resume: bool, progress: Told | None
 ) -> Summary:
     start, begun = time.monotonic(), False
     if not resume and out.exists():
-        raise InputError(
-            "exists already",
-            file=str(out),
-            remedy="Name another file, or add --resume to go on with this one",
-        )
+        raise InputError("exists already", file=str(out), remedy=ELSE_RESUME)
+
+    def tell(silent: Iterable[str]) -> None:
+        if progress:
+            progress(Progress(done, len(names), asker.sent, time.monotonic() - start, tuple(silent)))
+
     chosen = [d for d in domains if not settings.only or fnmatch.fnmatch(d.lower(), settings.only.lower())]
     names = {domain: canonical(domain) for domain in chosen}
     asker = Asker(settings)
     writer: Writer | None = None
-    complete = False
-    done = 0
+    complete, done = False, 0
     try:
         resolver = Resolver(asker)
         if not resolver.reachable:
@@ -134,10 +131,7 @@ async def _observe(
             asker.known |= known
             sibling = before or sibling
 
-        def note(zone: str, text: str) -> None:
-            asker.write({"note": text, "zone": zone})
-
-        walker = Walker(asker, resolver, sibling, note)
+        walker = Walker(asker, resolver, sibling)
         if not await walker.find_parent():
             raise NetworkError(
                 f"no server of {settings.parent_zone} answers", remedy="Nothing was written: try again later"
@@ -155,43 +149,23 @@ async def _observe(
                     await walker.walk(domain, name)
                 done += 1
 
-        def tell() -> None:
-            if progress:
-                silent = tuple(asker.silent_addresses())
-                progress(Progress(done, len(names), asker.sent, time.monotonic() - start, silent))
-
         todo = iter(names.items())
         walks = (work(todo) for _ in range(min(WALKS, len(names))))
-        await while_flushing(writer, tell, walker.look_at_parent(), *walks)
+        await while_flushing(writer, lambda: tell(asker.silent_addresses()), walker.look_at_parent(), *walks)
         complete = True
     finally:
         asker.close()
         if writer is not None:
-            _finish(writer, _end(asker, complete) if begun else None, failing=not complete)
-    if progress:
-        progress(Progress(done, len(names), asker.sent, time.monotonic() - start, ()))
-    return Summary(
-        out,
-        len(names),
-        tuple(domain for domain, name in names.items() if not name),
-        asker.sent,
-        dict(asker.outcomes),
-        asker.ignored.sources.total(),
-        time.monotonic() - start,
-    )
+            writer.finish(_end(asker, complete) if begun else None, failing=not complete)
+    tell(())
+    not_names = tuple(domain for domain, name in names.items() if not name)
+    ignored, seconds = asker.ignored.sources.total(), time.monotonic() - start
+    return Summary(out, len(names), not_names, asker.sent, dict(asker.outcomes), ignored, seconds)
 
 
-def _finish(writer: Writer, end: Line | None, *, failing: bool) -> None:
-    try:
-        if end:
-            writer.write(end)
-        writer.close()
-    except OutputError:
-        if not failing:  # else the first failure is the one to tell
-            raise
-
-
-def _header(settings: ObserveSettings, resolver: Resolver, sibling: str, domains: int, resumed: bool) -> Line:
+def _header(
+    settings: ObserveSettings, resolver: Resolver, sibling: str, domains: int, resumed: bool
+) -> dict[str, object]:
     return {
         "format": FORMAT, "version": VERSION, "at": instant(datetime.now(UTC)),
         "tool": version("mssante-audit"), "parent_zone": settings.parent_zone, "sibling": sibling,
@@ -200,7 +174,7 @@ def _header(settings: ObserveSettings, resolver: Resolver, sibling: str, domains
     }  # fmt: skip
 
 
-def _end(asker: Asker, complete: bool) -> Line:
+def _end(asker: Asker, complete: bool) -> dict[str, object]:
     return {
         "end": instant(datetime.now(UTC)), "complete": complete, "queries": asker.sent,
         "late": asker.ignored.late, "ignored": dict(asker.ignored.sources),

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections import Counter
-from collections.abc import Iterable, Iterator, Set
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Set
 from functools import cached_property, lru_cache
-from itertools import groupby, starmap
+from itertools import starmap
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 import pandas as pd
 
 from mssante_audit.observe.dns.dnssec import Security
-from mssante_audit.observe.dns.names import upwards
+from mssante_audit.observe.dns.names import is_under, upwards
 from mssante_audit.observe.dns.zone import EDNS_BROKEN, ZoneView, data_of
 from mssante_audit.observe.lines import MAX_ALIASES, SILENT, TOLD
 from mssante_audit.observe.observation import Observation
@@ -26,8 +26,6 @@ from mssante_audit.observe.observation import Observation
 _RANK = dict.fromkeys(TOLD, 3) | dict.fromkeys(("truncated", "malformed"), 1) | dict.fromkeys(SILENT, 0)
 _EDNS_OK, _FORMERR, _NOTIMP, _BADVERS, _SILENT, _PLAIN = (1 << n for n in range(6))
 _EDNS_RCODES = {"FORMERR": _FORMERR, "NOTIMP": _NOTIMP, "16": _BADVERS}
-
-
 WALKED = ("MX", "A", "AAAA", "SOA")
 """Types that a walk asks for."""
 SLOW = 3000.0
@@ -43,19 +41,12 @@ class Item(NamedTuple):
     data: str
 
 
-def alias_of(items: Iterable[Item], name: str) -> str:
-    """Return what a name is an alias of in an answer, through aliases, or ""."""
-    aliases = {i.owner: i.data for i in items if i.section == "answer" and i.type == "CNAME"}
-    end = name
-    for _ in aliases:
-        end = aliases.get(end, end)
-    return end if end != name else ""
-
-
 class Said(NamedTuple):
     """What a server said to a question (columns of `mssante_audit.observe.observation`)."""
 
     line: int
+    at: int
+    """Microseconds since 1970."""
     step: str
     zone: str
     qname: str
@@ -63,11 +54,13 @@ class Said(NamedTuple):
     server: str
     address: str
     transport: str
+    edns: bool
+    attempt: int
     outcome: str
     rcode: str
-    edns: bool
     flags: str
     cut: str
+    rtt: float
     items: tuple[Item, ...]
 
     @property
@@ -76,9 +69,18 @@ class Said(NamedTuple):
         return frozenset(i.data for i in self.items if i.section == "answer" and i.type == self.qtype)
 
     @property
+    def data(self) -> tuple[str, ...]:
+        """The same, sorted."""
+        return tuple(sorted(self.answers))
+
+    @property
     def alias(self) -> str:
         """What the name asked for is an alias of, through aliases, or ""."""
-        return alias_of(self.items, self.qname)
+        aliases = {i.owner: i.data for i in self.items if i.section == "answer" and i.type == "CNAME"}
+        end = self.qname
+        for _ in aliases:
+            end = aliases.get(end, end)
+        return end if end != self.qname else ""
 
     @property
     def authoritative(self) -> bool:
@@ -99,9 +101,9 @@ class Said(NamedTuple):
         return self.authoritative or self.weak
 
     @property
-    def late(self) -> bool:
-        """Whether it came after the time-out."""
-        return self.flags.endswith("late")
+    def slow(self) -> bool:
+        """Whether not every resolver waits for it."""
+        return self.rtt > SLOW
 
 
 class Host(NamedTuple):
@@ -142,8 +144,6 @@ class View:
         """Zone → address that gave a usable reply to whatever question → whether with authority."""
         self.late: dict[str, int] = {}
         """Address → line of a reply that came after the time-out, or so late that some resolvers give up."""
-        self.slow: set[int] = set()
-        """Lines of replies for which not every resolver waits."""
         self.differing: dict[tuple[str, str], dict[str, dict[frozenset[str], Said]]] = {}
         """(zone, name) → address that gave several sets of MX records → each, and a reply that gives it."""
         self.mail: dict[tuple[str, str], dict[tuple[str, str], Said]] = {}
@@ -167,12 +167,13 @@ class View:
         self._index()
 
     def _index(self) -> None:
-        frame, items = self.observation.queries, self._items()
-        self.slow = set(frame.loc[frame["rtt"] > SLOW, "line"])
-        order = frame["at"].argsort(kind="stable")
-        for values in zip(*(_values(frame[c].iloc[order]) for c in Said._fields[:-1]), strict=True):
-            one = Said._make((*values, items.pop(values[0], ())))
-            self._note(one)
+        queries = self.observation.queries
+        order = queries["at"].argsort(kind="stable")
+        for one in replies_in(queries.iloc[order], items_of(self.observation)):
+            if one.transport == "udp":  # whatever was asked, it shows what the server is like
+                self._edns[one.address] |= _edns_bit(one)
+                if one.slow or one.flags.endswith("late"):
+                    self.late[one.address] = one.line
             if one.step == "recursion":
                 _keep(self.recursion, one.address, one)
             elif one.step == "service":
@@ -181,13 +182,6 @@ class View:
                 self._look_up(one)
             else:
                 self._hear(one)
-
-    def _note(self, one: Said) -> None:
-        """Take note of what a reply shows of the server, whatever was asked."""
-        if one.transport == "udp":
-            self._edns[one.address] |= _edns_bit(one)
-            if one.late or one.line in self.slow:
-                self.late[one.address] = one.line
 
     def _look_up(self, one: Said) -> None:
         if one.usable:
@@ -213,17 +207,6 @@ class View:
             speaking = self.speaking.setdefault(one.zone, {})
             speaking[one.address] = speaking.get(one.address, False) or not one.weak
 
-    def _items(self) -> dict[int, tuple[Item, ...]]:
-        """Return the records of each line, equal ones as one object: servers of one zone say the same."""
-        frame = self.observation.records
-        items = map(Item, *(_values(frame[c]) for c in Item._fields))
-        same: dict[Any, Any] = {}
-        found: dict[int, tuple[Item, ...]] = {}
-        for line, told in groupby(zip(_values(frame["line"]), items, strict=True), itemgetter(0)):
-            whole = tuple(same.setdefault(item, item) for _, item in told)
-            found[line] = same.setdefault(whole, whole)
-        return found
-
     def told_of(self, zone: str, name: str) -> list[Said]:
         """Return what a zone's servers said of a name, whatever the type, in the order of the file."""
         found = (self.said.get((zone, name, qtype), {}) for qtype in WALKED)
@@ -233,10 +216,9 @@ class View:
     def referrals(self) -> dict[str, list[Said]]:
         """The replies that delegate each zone."""
         found: dict[str, list[Said]] = {}
-        for replies in self.said.values():
-            for one in replies.values():
-                if one.outcome == "referral":
-                    found.setdefault(one.cut, []).append(one)
+        for one in (one for replies in self.said.values() for one in replies.values()):
+            if one.outcome == "referral":
+                found.setdefault(one.cut, []).append(one)
         return found
 
     @cached_property
@@ -247,11 +229,6 @@ class View:
             if qtype == "DS":
                 found.setdefault(name, []).extend(replies.values())
         return found
-
-    @cached_property
-    def at(self) -> pd.Series[pd.Timestamp]:
-        """When each line's question was sent, by line."""
-        return self.observation.queries.set_index("line")["at"]
 
     def edns(self, address: str) -> str:
         """Return how a server takes EDNS over UDP.
@@ -270,10 +247,7 @@ class View:
 
     def over_tcp_only(self, one: Said) -> bool:
         """Whether a reply came over TCP, from a server that was silent over UDP whatever it was asked."""
-        heard = _EDNS_OK | _FORMERR | _NOTIMP | _BADVERS | _PLAIN
-        return (
-            one.transport == "tcp" and bool(self._edns[one.address]) and not self._edns[one.address] & heard
-        )
+        return one.transport == "tcp" and self._edns[one.address] == _SILENT
 
     def partly(self, one: Said) -> str:
         """Return why only some resolvers hear what was learnt of a name outside the walk, "" if all do.
@@ -283,7 +257,7 @@ class View:
         """
         if self.over_tcp_only(one):
             return "tcp"
-        if one.line in self.slow:
+        if one.slow:
             return "slow"
         if not one.edns and self.edns(one.address) == "notimp":
             return "notimp"
@@ -349,25 +323,23 @@ class View:
         names = set(data_of(cut, "NS", above))
         glue = {i.owner for one in cut for i in one.items if i.section == "additional" and i.owner in names}
         found = any(self.host(n).addresses for n in names)
-        return (
-            bool(names)
-            and not glue
-            and not found
-            and any(self.goes_round(n, zone, (*seen, above)) for n in names)
-        )
+        return not (glue or found) and any(self.goes_round(n, zone, (*seen, above)) for n in names)
 
     def path(self, qname: str) -> Path:
-        """Follow a name down from the parent zone, as the observer did."""
+        """Follow a name down from the parent zone, as the observer did; one elsewhere was looked up."""
         zone = self.parent
+        if not is_under(qname, zone):
+            found = {t: one for t in ("MX", "A", "AAAA") if (one := self.looked_up(qname, t))}
+            return Path(qname, (), "", {t: {one.address: one} for t, one in found.items()})
         cuts: list[str] = []
         while True:
             said = {t: r for t in WALKED if (r := self.said.get((zone, qname, t)))}
             if not said:
                 return Path(qname, tuple(cuts), "" if not cuts else zone, {})
-            found = Counter(one.cut for replies in said.values() for one in replies.values() if one.cut)
-            if not found or len(cuts) > MAX_ALIASES:
+            below = Counter(one.cut for replies in said.values() for one in replies.values() if one.cut)
+            if not below or len(cuts) > MAX_ALIASES:
                 return Path(qname, tuple(cuts), zone, said)
-            zone = max(found, key=lambda name: (found[name], name))
+            zone = max(below, key=lambda name: (below[name], name))
             cuts.append(zone)
 
 
@@ -386,9 +358,29 @@ def view_of(observation: Observation) -> View:
     return cast(View, observation.found["view"])
 
 
+def replies_in(queries: pd.DataFrame, items: Mapping[int, tuple[Item, ...]]) -> Iterator[Said]:
+    """Yield the replies that lines of an observation hold; `items`: the records by line."""
+    queries = queries.assign(at=queries["at"].dt.as_unit("us").astype("int64"))
+    for values in zip(*(_values(queries[name]) for name in Said._fields[:-1]), strict=True):
+        yield Said._make((*values, items.get(values[0], ())))
+
+
+def items_of(observation: Observation) -> dict[int, tuple[Item, ...]]:
+    """Return the records of each line, equal ones as one object: servers of one zone say the same."""
+    frame = observation.records
+    items = map(Item, *(_values(frame[name]) for name in Item._fields))
+    same: dict[Any, Any] = {}
+    found: defaultdict[int, list[Item]] = defaultdict(list)
+    for line, item in zip(_values(frame["line"]), items, strict=True):
+        found[line].append(same.setdefault(item, item))
+    return {
+        line: same.setdefault(own, own) for line, own in zip(found, map(tuple, found.values()), strict=True)
+    }
+
+
 def _values(column: pd.Series[Any]) -> Iterator[Any]:
-    """Yield a column's values, equal texts as one object: a frame makes a new one for every row."""
-    codes, distinct = pd.factorize(column)
+    """Yield a column's values, equal ones as one object: a frame makes a new one for every row."""
+    codes, distinct = pd.factorize(column, use_na_sentinel=False)
     once = [sys.intern(value) if isinstance(value, str) else value for value in distinct.tolist()]
     return map(once.__getitem__, array("i", codes.astype("int32").tobytes()))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
 from dns.inet import is_address
@@ -19,7 +19,7 @@ from mssante_audit.observe.dns.exchangers import targets as mx_targets
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.resolve import Resolver, Server, is_weak, spread
 from mssante_audit.observe.dns.services import BRANCH, HOSTS, SRV
-from mssante_audit.observe.lines import SILENT, TOLD, Ask, Observed
+from mssante_audit.observe.lines import SILENT, TOLD, Ask, Observed, own_answers
 
 MAX_NAMES = 32
 MAX_SERVERS = 64
@@ -27,23 +27,25 @@ MAX_HOSTS = 32
 """Names of servers, addresses of servers and mail hosts followed for one zone or domain; a note says if there
 were more (a reply can name 500 servers, each with as many addresses)."""
 
-Note = Callable[[str, str], None]
 T = TypeVar("T")
 
 
 class Walker:
     """Walks domains; zones and names met on the way are looked at once.
 
-    `sibling` is a label that no domain has; `note` is called with a zone and what was left out there.
+    `sibling` is a label that no domain has.
     """
 
-    def __init__(self, asker: Asker, resolver: Resolver, sibling: str, note: Note) -> None:
-        self._asker, self._resolver, self._sibling, self._note = asker, resolver, sibling, note
+    def __init__(self, asker: Asker, resolver: Resolver, sibling: str) -> None:
+        self._asker, self._resolver, self._sibling = asker, resolver, sibling
         self._parent = asker.settings.parent_zone
         self._zones: dict[str, asyncio.Future[tuple[Server, ...]]] = {}
         self._once: dict[tuple[str, ...], asyncio.Future[Any]] = {}
         self._servers: tuple[Server, ...] = ()
         self._signed: set[str] = set()
+
+    def _note(self, zone: str, text: str) -> None:
+        self._asker.write({"note": text, "zone": zone})
 
     async def find_parent(self) -> bool:
         """Find the parent zone's servers and look at its apex; whether one of them answers for it."""
@@ -214,14 +216,11 @@ class Walker:
 
         Only if the domain has no record of its own does the wildcard answer there too (RFC 4592, 3.3.1).
         """
-        others = {o.address: _own(o) for o in beside if o.outcome == "answer"}
+        others = {o.address: own_answers(o.qname, o.records) for o in beside if o.outcome == "answer"}
         for one in told:
-            below = canonical(f"{self._sibling}.{one.qname}")
-            if (
-                below
-                and not any(r.type == "RRSIG" for r in one.records)
-                and others.get(one.address) == _own(one)
-            ):
+            below, own = canonical(f"{self._sibling}.{one.qname}"), own_answers(one.qname, one.records)
+            signed = any(r.type == "RRSIG" for r in one.records)
+            if below and not signed and others.get(one.address) == own:
                 server = Server(one.server, one.address)
                 await self._ask_all(domain, one.zone, [server], below, one.qtype, "sibling")
 
@@ -281,14 +280,6 @@ class Walker:
         if len(named) > MAX_HOSTS:
             self._note(domain, f"{len(named) - MAX_HOSTS} of {len(named)} mail hosts not followed")
         await _together([self._resolver.addresses(domain, host) for host in named[:MAX_HOSTS]])
-
-
-def _own(observed: Observed) -> set[tuple[str, str]]:
-    return {
-        (r.type, r.data)
-        for r in observed.records
-        if (r.section, r.owner) == ("answer", observed.qname) and r.type != "RRSIG"
-    }
 
 
 async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:

@@ -46,9 +46,8 @@ class ZoneView:
     @cached_property
     def own_ns(self) -> tuple[str, ...]:
         """The servers that the zone itself names, sorted: all that any of its servers does."""
-        return tuple(
-            sorted({name for one in self.ns.values() if one.outcome == "answer" for name in one.answers})
-        )
+        told = (one.answers for one in self.ns.values() if one.outcome == "answer")
+        return tuple(sorted(frozenset().union(*told)))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -69,12 +68,10 @@ class ZoneView:
     @cached_property
     def glue(self) -> dict[str, tuple[str, ...]]:
         """Addresses that the parent gives for servers, by name."""
-        found: dict[str, dict[str, None]] = {}
-        for one in self.referrals:
-            for item in one.items:
-                given = item.section == "additional" and item.type in ("A", "AAAA")
-                if given and item.owner in self.parent_ns:
-                    found.setdefault(item.owner, {})[item.data] = None
+        found: dict[str, set[str]] = {}
+        for item in (i for one in self.referrals for i in one.items if i.section == "additional"):
+            if item.type in ("A", "AAAA") and item.owner in self.parent_ns:
+                found.setdefault(item.owner, set()).add(item.data)
         return {name: tuple(sorted(addresses)) for name, addresses in found.items()}
 
     @cached_property
@@ -95,8 +92,7 @@ class ZoneView:
     @cached_property
     def unreached(self) -> dict[str, str]:
         """Name of a server none of whose addresses was asked → why, one of `UNREACHED`."""
-        reasons = ((name, self._unreached(name)) for name in self.names)
-        return {name: reason for name, reason in reasons if reason}
+        return {name: reason for name in self.names if (reason := self._unreached(name))}
 
     def _unreached(self, name: str) -> str:
         host = self.view.host(name)
@@ -119,29 +115,20 @@ class ZoneView:
         """Whether no resolver gets anything: no server asked speaks for the zone, or none can be asked."""
         if any(state != "private" for state in self.states.values()):
             return not self.sound
-        return bool(self.names) and not any(
-            reason == "unknown" for reason in map(self._unreached, self.names)
-        )
+        return bool(self.names) and "unknown" not in self.unreached.values()
 
     @cached_property
     def ipv6_only(self) -> bool:
         """Whether all servers have IPv6 addresses only; of names inside the zone the parent's word counts."""
-        known = [
-            self.glue.get(name) or (() if is_under(name, self.name) else self.view.host(name).addresses)
-            for name in self.names
-        ]
-        return any(known) and all(":" in address for addresses in known for address in addresses)
+        elsewhere = {n: () if is_under(n, self.name) else self.view.host(n).addresses for n in self.names}
+        known = [address for n, own in elsewhere.items() for address in self.glue.get(n) or own]
+        return bool(known) and all(":" in address for address in known)
 
     def names_of(self, address: str) -> list[str]:
         """Return the names of the server at an address: the one it was asked by, then those it shares."""
         asked = [name for name in self.servers.get(address, ()) if name]
         more = (n for n in self.names if address in (*self.glue.get(n, ()), *self.view.host(n).addresses))
         return list(dict.fromkeys((*asked, *more)))
-
-    @property
-    def lines(self) -> tuple[int, ...]:
-        """Lines of the observation that tell of the servers."""
-        return tuple(one.line for one in self.soa.values())
 
 
 def state_of(one: Said, zone: str, speaks: bool | None = None) -> str:

@@ -98,6 +98,7 @@ def read_certificate(der: bytes) -> Certificate:
         key = one.public_key()
         encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         digest = one.signature_hash_algorithm
+        kind = type(key).__name__.strip("_").removesuffix("PublicKey")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a negative one is another's fault
             serial = f"{one.serial_number:x}"
@@ -118,7 +119,7 @@ def read_certificate(der: bytes) -> Certificate:
         serial,
         one.not_valid_before_utc,
         one.not_valid_after_utc,
-        key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else _kind(key),
+        key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else kind,
         int(getattr(key, "key_size", 0)),
         hashlib.sha256(encoded).hexdigest(),
         digest.name if digest else "",
@@ -254,7 +255,3 @@ def _parsed(der: bytes) -> x509.Certificate | str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
-
-
-def _kind(key: object) -> str:
-    return type(key).__name__.strip("_").removesuffix("PublicKey")

@@ -30,14 +30,15 @@ between two observations has not changed meanwhile.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.instants import SKEW, instants
+from mssante_audit.base.frames import frame_of
+from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.kinds import File
 from mssante_audit.observe.tls.chain import Certificate, read_certificate
 from mssante_audit.observe.tls.observation import TlsObservation, load_tls
@@ -47,17 +48,11 @@ RECENT = timedelta(14)
 """How long every observation is looked at; of those before, the last one of each week."""
 YEARS = timedelta(800)
 """How far back at all: certificates of three years are renewed within it once or never."""
-COLUMNS = (
-    "at", "last", "address", "port", "host", "kind", "before", "after", "issuer_before", "issuer_after",
-    "until_before", "until_after", "certificate", "spare",
-)  # fmt: skip
-
-
-class _Seen(NamedTuple):
-    """What a server presented, and when it was last seen to."""
-
-    at: datetime
-    leaf: Certificate
+_KINDS = {
+    "at": "instant", "last": "instant", "address": "str", "port": "int64", "host": "str", "kind": "str",
+    "before": "str", "after": "str", "issuer_before": "str", "issuer_after": "str", "until_before": "instant",
+    "until_after": "instant", "certificate": "str", "spare": "int64",
+}  # fmt: skip
 
 
 def chosen(files: Sequence[File], as_of: datetime) -> list[File]:
@@ -75,31 +70,16 @@ def chosen(files: Sequence[File], as_of: datetime) -> list[File]:
 def changes(files: Sequence[File], as_of: datetime) -> pd.DataFrame:
     """Return the changes that observations tell of; columns as this module's docstring has them.
 
-    Parameters
-    ----------
-    files
-        Observations of TLS; one that cannot be read tells nothing. Each is read by itself.
-    as_of
-        What was seen later is not looked at.
+    A file that cannot be read tells nothing; what was seen after `as_of` is not looked at.
     """
-    return changed((_loaded(file) for file in chosen(files, as_of)), as_of)
+    return changed(_loaded(chosen(files, as_of)), as_of)
 
 
-def changed(parts: Iterable[TlsObservation | None], as_of: datetime) -> pd.DataFrame:
+def changed(parts: Iterable[TlsObservation], as_of: datetime) -> pd.DataFrame:
     """Return the changes that observations, the oldest first, tell of."""
-    known: dict[tuple[str, int], _Seen] = {}
-    rows: list[tuple[object, ...]] = []
-    for part in parts:
-        if part is not None:
-            rows += _changes(part, known, as_of)
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    for name in ("at", "last", "until_before", "until_after"):
-        frame[name] = instants(frame[name])
-    texts = dict.fromkeys(
-        ("address", "host", "kind", "before", "after", "issuer_before", "issuer_after", "certificate"), "str"
-    )
-    typed = frame.astype({**texts, "port": "int64", "spare": "int64"})
-    return typed.sort_values(["at", "address", "port"], kind="stable", ignore_index=True)
+    known: dict[tuple[str, int], tuple[datetime, Certificate]] = {}
+    rows = [row for part in parts for row in _changes(part, known, as_of)]
+    return frame_of(rows, _KINDS).sort_values(["at", "address", "port"], kind="stable", ignore_index=True)
 
 
 def differences(before: TlsObservation, after: TlsObservation) -> pd.DataFrame:
@@ -134,22 +114,23 @@ def _last(part: TlsObservation) -> TlsObservation:
 
 
 def _changes(
-    part: TlsObservation, known: dict[tuple[str, int], _Seen], as_of: datetime
+    part: TlsObservation, known: dict[tuple[str, int], tuple[datetime, Certificate]], as_of: datetime
 ) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of an observation; `known`: what each server presented before, and when last."""
     columns = (part.visits[name].tolist() for name in ("at", "address", "port", "hosts", "chain"))
     for at, address, port, hosts, chain in zip(*columns, strict=True):
         der = part.certificates.get(chain[0]) if chain else None
         leaf = read_certificate(der) if der and at <= as_of + SKEW else None
         if leaf is None or leaf.problem or leaf.not_after is None:
             continue
-        old, known[address, port] = known.get((address, port)), _Seen(at, leaf)
-        if old is None or old.leaf.sha256 == leaf.sha256 or old.leaf.not_after is None:
-            continue
-        yield (
-            at, old.at, address, port, ", ".join(hosts), _kind(old.leaf, leaf), old.leaf.subject,
-            leaf.subject, old.leaf.issuer, leaf.issuer, old.leaf.not_after, leaf.not_after,
-            leaf.sha256, (old.leaf.not_after - at).days,
-        )  # fmt: skip
+        before, known[address, port] = known.get((address, port)), (at, leaf)
+        if before and before[1].sha256 != leaf.sha256 and before[1].not_after:
+            last, old = before
+            yield (
+                at, last, address, port, ", ".join(hosts), _kind(old, leaf), old.subject, leaf.subject,
+                old.issuer, leaf.issuer, old.not_after, leaf.not_after, leaf.sha256,
+                (old.not_after - at).days,
+            )  # fmt: skip
 
 
 def _kind(before: Certificate, after: Certificate) -> str:
@@ -158,8 +139,7 @@ def _kind(before: Certificate, after: Certificate) -> str:
     return "renewed" if before.issuer == after.issuer else "issuer"
 
 
-def _loaded(file: File) -> TlsObservation | None:
-    try:
-        return load_tls(file.path)
-    except InputError:
-        return None
+def _loaded(files: Iterable[File]) -> Iterator[TlsObservation]:
+    for file in files:
+        with suppress(InputError):
+            yield load_tls(file.path)

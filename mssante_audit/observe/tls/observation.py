@@ -33,11 +33,12 @@ column          dtype           meaning
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -45,7 +46,15 @@ import pandas as pd
 from pydantic import AfterValidator, Field
 
 from mssante_audit.base.instants import instants
-from mssante_audit.observe.lines import ObservationError, Scan, checked_instant, header_of, reader_of
+from mssante_audit.observe.lines import (
+    ObservationError,
+    Scan,
+    bytes_of,
+    checked_instant,
+    header_of,
+    reader_of,
+)
+from mssante_audit.observe.observation import by_line
 
 FORMAT = "mssante-audit tls observation"
 VERSION = 1
@@ -102,9 +111,8 @@ class TlsObservation:
     """Whether the last run came to its end."""
 
 
-def check_header(content: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return a header line of an observation of TLS (`mssante_audit.observe.lines.header_of`)."""
-    return header_of(content, path, "TLS", FORMAT, VERSION, ("dns", "at"))
+check_header = partial(header_of, "TLS", FORMAT, VERSION, ("dns", "at"))
+"""Returns a header line of an observation of TLS."""
 
 
 def load_tls(source: str | Path) -> TlsObservation:
@@ -116,10 +124,7 @@ def load_tls(source: str | Path) -> TlsObservation:
         If the file cannot be opened, is no observation of TLS, or was written by a newer version.
     """
     path = Path(source)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ObservationError(error.strerror or "cannot be read", file=str(path)) from None
+    data = bytes_of(path)
     scan = Scan(data)
     certificates: dict[str, bytes] = {}
     headers: list[Mapping[str, Any]] = []
@@ -152,11 +157,10 @@ def load_tls(source: str | Path) -> TlsObservation:
     numbers = dict.fromkeys(("line", "port", "attempt"), "int64")
     lists = dict.fromkeys(("hosts", "chain"), "object")
     frame = frame.astype({**texts, **numbers, **lists, "demanded": "bool", "seconds": "float64"})
-    problems = pd.DataFrame(scan.problems, columns=["line", "kind", "message"])
     return TlsObservation(
         frame.assign(at=instants(frame["at"], "ISO8601")),
         certificates,
-        problems.astype({"line": "int64", "kind": "str", "message": "str"}),
+        by_line(scan.problems, "kind", "message"),
         source=path.name,
         sha256=hashlib.sha256(data).hexdigest(),
         dns=str(headers[0]["dns"]),
@@ -166,18 +170,10 @@ def load_tls(source: str | Path) -> TlsObservation:
 
 
 def read_certificate(content: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return hash and DER of a certificate's line.
-
-    Raises
-    ------
-    ValueError
-        If it is no base64, is not what its hash says, or is too large.
-    """
-    name, told = content.get("certificate"), content.get("der")
-    try:
+    """Return hash and DER of a certificate's line; `ValueError` says what is wrong with it."""
+    name, told, der = content.get("certificate"), content.get("der"), b""
+    with suppress(ValueError):
         der = base64.b64decode(told if isinstance(told, str) else "", validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("field der") from None
     if not der or len(der) > MAX_CERTIFICATE:
         raise ValueError("field der")
     if hashlib.sha256(der).hexdigest() != name:

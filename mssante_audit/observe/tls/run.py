@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mssante_audit.base.errors import InputError, OutputError
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.settings import ObserveTls, Thresholds
 from mssante_audit.observe.dns.exchangers import addresses_of
 from mssante_audit.observe.dns.view import view_of
@@ -86,14 +86,8 @@ class Summary:
 def mail_hosts(data: Path, domains: Sequence[str], only: str = "") -> tuple[dict[str, tuple[str, ...]], str]:
     """Return the addresses of the mail hosts of domains by name, and the newest file that names them.
 
-    Parameters
-    ----------
-    data
-        Folder with observations of the DNS, or a list in it.
-    domains
-        Whose mail hosts.
-    only
-        A pattern such as ``*.aura.*``: only domains like this.
+    `data` is a folder with observations of the DNS, or a list in it; `only` a pattern such as ``*.aura.*``:
+    only domains like this.
 
     Raises
     ------
@@ -115,15 +109,7 @@ def mail_hosts(data: Path, domains: Sequence[str], only: str = "") -> tuple[dict
 
 
 def servers_of(hosts: Mapping[str, Sequence[str]], port: int) -> list[Server]:
-    """Return the servers behind mail exchangers, each address once.
-
-    Parameters
-    ----------
-    hosts
-        Addresses by name of mail exchanger.
-    port
-        Where they listen.
-    """
+    """Return the servers at a port behind mail exchangers (name → addresses), each address once."""
     names: dict[str, set[str]] = {}
     for host, addresses in hosts.items():
         for address in addresses:
@@ -209,11 +195,10 @@ class _Run:
             await while_flushing(writer, lambda: self._tell(len(todo)), self._rounds(todo, writer))
             complete = True
         finally:
-            self._finish(writer, complete=complete)
-        counts = Counter(self.last.values())
-        return Summary(
-            self.out, len(servers), len(servers) - len(todo), self.visits, dict(counts), self._seconds()
-        )
+            end = {"end": instant(datetime.now(UTC)), "complete": complete, "visits": self.visits}
+            writer.finish(end, failing=not complete)
+        counts, known = dict(Counter(self.last.values())), len(servers) - len(todo)
+        return Summary(self.out, len(servers), known, self.visits, counts, time.monotonic() - self.start)
 
     async def _rounds(self, todo: list[Server], writer: Writer) -> None:
         """Visit all, then again those whose visit told nothing, at a lower pace."""
@@ -252,31 +237,19 @@ class _Run:
                         found.add((one.address, one.port))
         return found
 
-    def _finish(self, writer: Writer, *, complete: bool) -> None:
-        try:
-            writer.write({"end": instant(datetime.now(UTC)), "complete": complete, "visits": self.visits})
-            writer.close()
-        except OutputError:
-            if complete:  # else the first failure is the one to tell
-                raise
-
     def _tell(self, total: int) -> None:
         if self.progress:
             counts = Counter(self.last.values())
-            self.progress(Progress(sum(counts[one] for one in TELLING), total, counts, self._seconds()))
-
-    def _seconds(self) -> float:
-        return time.monotonic() - self.start
+            done, seconds = sum(counts[one] for one in TELLING), time.monotonic() - self.start
+            self.progress(Progress(done, total, counts, seconds))
 
 
 def lines_of(
     server: Server, seen: Visit, at: datetime, attempt: int, written: set[str]
 ) -> Iterator[dict[str, Any]]:
     """Yield the lines of a visit: certificates that are not `written` yet, then the visit."""
-    chain = []
-    for der in seen.chain:
-        name = hashlib.sha256(der).hexdigest()
-        chain.append(name)
+    chain = [hashlib.sha256(der).hexdigest() for der in seen.chain]
+    for name, der in zip(chain, seen.chain, strict=True):
         if name not in written and len(der) <= MAX_CERTIFICATE:
             written.add(name)
             yield {"certificate": name, "der": base64.b64encode(der).decode()}

@@ -28,28 +28,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.instants import SKEW, instants
+from mssante_audit.base.frames import frame_of
+from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.kinds import Aside, File, Frame, Kind
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.tls.chain import Certificate, read_certificate
 from mssante_audit.observe.tls.observation import OUTCOMES, TELLING, TlsObservation, load_tls
 
-_KEPT = (
-    "address", "port", "hosts", "at", "outcome", "detail", "protocol", "cipher", "demanded", "chain",
-)  # fmt: skip
-_DTYPES = {
-    **dict.fromkeys(("address", "outcome", "detail", "protocol", "cipher"), "str"),
-    **dict.fromkeys(("subject", "issuer", "source"), "str"),
-    "port": "int64",
-    "demanded": "bool",
-    "hosts": "object",
-    "chain": "object",
-}
-_TIMES = ("at", "not_before", "not_after")
+_KINDS = {
+    "address": "str", "port": "int64", "hosts": "object", "at": "instant", "outcome": "str", "detail": "str",
+    "protocol": "str", "cipher": "str", "demanded": "bool", "chain": "object", "subject": "str",
+    "issuer": "str", "not_before": "instant", "not_after": "instant", "source": "str",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,27 +98,18 @@ def merged(
 
 
 def _frame(visits: pd.DataFrame, certificates: Mapping[str, bytes]) -> pd.DataFrame:
-    leaves = [_leaf(chain, certificates) for chain in visits["chain"]]
-    told: dict[str, pd.Series[Any]] = {
-        name: pd.Series([getattr(leaf, name) if leaf else empty for leaf in leaves], dtype="object")
-        for name, empty in (("subject", ""), ("issuer", ""), ("not_before", None), ("not_after", None))
-    }
-    frame = visits[list(_KEPT)].reset_index(drop=True).assign(**told, source=visits["source"].tolist())
-    times = {name: instants(frame[name]) for name in _TIMES}
-    return frame.astype(_DTYPES).assign(**times)
-
-
-def _leaf(chain: Sequence[str], certificates: Mapping[str, bytes]) -> Certificate | None:
-    """Return a server's own certificate from the hashes of its chain, ``None`` if it is not at hand."""
-    der = certificates.get(chain[0]) if chain else None
-    return read_certificate(der) if der else None
+    rows = []
+    columns = (visits[name].tolist() for name in (*list(_KINDS)[:10], "source"))
+    for *told, chain, source in zip(*columns, strict=True):
+        der = certificates.get(chain[0]) if chain else None
+        leaf = read_certificate(der) if der else Certificate("")  # it may not be at hand
+        rows.append((*told, chain, leaf.subject, leaf.issuer, leaf.not_before, leaf.not_after, source))
+    return frame_of(rows, _KINDS)
 
 
 def servers(observed: Observed | None, _domains: Sequence[str]) -> pd.DataFrame:
     """Return the frame of servers, empty if nothing was observed."""
-    if observed is not None:
-        return observed.servers
-    return _frame(pd.DataFrame(columns=[*_KEPT, "source"]), {})
+    return frame_of((), _KINDS) if observed is None else observed.servers
 
 
 KIND = Kind(

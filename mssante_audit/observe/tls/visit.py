@@ -68,21 +68,7 @@ class Offers(NamedTuple):
 async def visit(
     address: str, port: int, name: str, settings: ObserveTls, offers: Offers, *, oldest: bool = False
 ) -> Visit:
-    """Visit a server.
-
-    Parameters
-    ----------
-    address, port
-        Where it listens.
-    name
-        Its name, for SNI; "" sends none.
-    settings
-        Deadlines, the name we give ourselves.
-    offers
-        What `offers_of` made of the settings.
-    oldest
-        Whether to offer what is old only.
-    """
+    """Visit a server, its `name` for SNI ("" sends none); `oldest`: whether to offer what is old only."""
     start = time.monotonic()
     seen = await _visit(address, port, name, settings, offers.oldest if oldest else offers.all)
     return replace(seen, detail=shown(seen.detail), seconds=round(time.monotonic() - start, 3))
@@ -141,8 +127,10 @@ class _Talk:
         """With its handshake done: what is said goes through it."""
         self._buffer = b""
         self._banner = ""
-        self._leaf: crypto.X509 | None = None
-        self._demanded = False
+        self.leaf: crypto.X509 | None = None
+        """The server's own certificate, which is all that is left of some handshakes."""
+        self.demanded = False
+        """Whether the server asks for a client's certificate."""
 
     async def greet(self) -> None:
         code, lines = await self._reply("no greeting")
@@ -179,13 +167,13 @@ class _Talk:
     def seen(self) -> Visit:
         """Return what was seen of the server, whatever the outcome."""
         tls = self._shaken
-        chain = (tls and tls.get_peer_cert_chain()) or ([self._leaf] if self._leaf else [])
+        chain = (tls and tls.get_peer_cert_chain()) or ([self.leaf] if self.leaf else [])
         return Visit(
             "",
             banner=self._banner,
             protocol=tls.get_protocol_version_name() if tls and chain else "",
             cipher=(tls.get_cipher_name() or "") if tls and chain else "",
-            demanded=self._demanded,
+            demanded=self.demanded,
             chain=tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in chain),
         )
 
@@ -198,14 +186,6 @@ class _Talk:
         """Say QUIT, to whom still listens."""
         with suppress(_Ended):
             await self._write(b"QUIT\r\n")
-
-    def keep(self, one: crypto.X509) -> None:
-        """Take note of the server's own certificate, which is all that is left of some handshakes."""
-        self._leaf = one
-
-    def demand(self) -> None:
-        """Take note that the server asks for a client's certificate."""
-        self._demanded = True
 
     async def _handshake(self, tls: SSL.Connection) -> None:
         taken, until = 0, time.monotonic() + self._settings.timeout
@@ -314,8 +294,8 @@ class _Talk:
 
     def _expect(self, wanted: int, code: int, lines: list[bytes]) -> None:
         if code != wanted:
-            detail = lines[0].decode("utf-8", "replace")
-            raise _Ended("busy" if code // 100 == 4 else "refused" if code // 100 == 5 else "garbage", detail)
+            outcome = {4: "busy", 5: "refused"}.get(code // 100, "garbage")
+            raise _Ended(outcome, lines[0].decode("utf-8", "replace"))
 
 
 def offers_of(settings: ObserveTls) -> Offers:
@@ -350,10 +330,8 @@ def _check_source(address: str) -> None:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as own:
             own.bind((address, 0))
     except OSError as error:
-        reason = (error.strerror or "no such address").lower()
-        raise ParameterError(
-            f"source_address is no address of this machine: {address!r} ({reason})"
-        ) from None
+        told = f"{address!r} ({(error.strerror or 'no such address').lower()})"
+        raise ParameterError(f"source_address is no address of this machine: {told}") from None
 
 
 def _context(settings: ObserveTls, newest: int | None = None) -> SSL.Context:
@@ -374,13 +352,13 @@ def _context(settings: ObserveTls, newest: int | None = None) -> SSL.Context:
 
 def _keep(tls: SSL.Connection, one: crypto.X509, _error: int, depth: int, _ok: int) -> bool:
     if depth == 0:
-        tls.get_app_data().keep(one)
+        tls.get_app_data().leaf = one
     return True
 
 
 def _listen(tls: SSL.Connection, _where: int, _value: int) -> None:
     if b"read server certificate request" in tls.get_state_string():
-        tls.get_app_data().demand()
+        tls.get_app_data().demanded = True
 
 
 def shown(text: str, most: int = MAX_SHOWN) -> str:
