@@ -419,11 +419,3 @@ def test_a_rule_in_toml_has_from_the_one_it_is_like_what_it_does_not_say(tmp_pat
         "{{ x }}",
     )
     assert replace(then, code="A_RULE", title_en=first.title_en, observed_fr="", observed_en="") == first
-
-
-def test_a_rule_in_toml_is_of_the_family_of_the_rule_above(tmp_path: Path) -> None:
-    rules = [RULES.replace("A_RULE", f"{letter}_RULE") for letter in "ABCD"]
-    rules[1], rules[3] = (rules[place].replace('family = "f"\n', "") for place in (1, 3))
-    rules[2] = rules[2].replace('"f"', '"g"')
-    (tmp_path / "rules.toml").write_text("\n".join(rules), encoding="utf-8")
-    assert [rule.family for rule in load_rules(tmp_path / "rules.toml")] == ["f", "f", "g", "g"]

@@ -154,7 +154,7 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
 
     Ahead of them may stand those of `SHARED`, which all of them then have unless they say otherwise. A text
     that is the same in every language may stand once: ``expected``. What a rule does not say it has from the
-    one above that it is ``like``, and its family from the one just above: a family opens with its first.
+    one above that it is ``like``.
 
     Raises
     ------
@@ -170,7 +170,6 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
     given: dict[str, dict[str, Any]] = {}
     for code, table in tables.items():
         given[code] = shared | _fields(code, table, given, str(file))
-        shared["family"] = given[code].get("family")
     return tuple(_rule(code, fields, str(file)) for code, fields in given.items())
 
 
