@@ -80,12 +80,7 @@ def _check(file: str, archive: ZipFile) -> bool:
 
 
 def _read(
-    file: str,
-    archive: ZipFile,
-    book: Any,
-    mapping: Mapping[str, str],
-    name: str | None,
-    macros: bool,
+    file: str, archive: ZipFile, book: Any, mapping: Mapping[str, str], name: str | None, macros: bool
 ) -> Sheet:
     names = [s.title for s in book.worksheets]
     if name is not None and name not in names:

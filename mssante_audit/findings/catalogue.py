@@ -34,6 +34,9 @@ CHECKS = ("listed", "certificate", "dns", "mail", "tls", "contacts", "declaratio
 TEXTS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
 """Columns of the list that `Rule.texts` may name."""
 
+SHARED = ("words", "check", "since", "texts", "personal")
+"""Fields that the rules of a file may have together."""
+
 _CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 
@@ -149,7 +152,8 @@ class Rule:
 def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
     """Return the rules of a TOML file: a table a rule, named by its code, fields as in `Rule`.
 
-    Ahead of them may stand ``words`` and ``check``, which all of them then have unless they say otherwise.
+    Ahead of them may stand those of `SHARED`, which all of them then have unless they say otherwise. A text
+    that is the same in every language may stand once: ``expected``.
 
     Raises
     ------
@@ -161,7 +165,7 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(file)) from error
-    shared: dict[str, Any] = {name: tables.pop(name) for name in ("words", "check") if name in tables}
+    shared: dict[str, Any] = {name: tables.pop(name) for name in SHARED if name in tables}
     return tuple(_rule(code, table, shared, str(file)) for code, table in tables.items())
 
 
@@ -172,6 +176,8 @@ def _rule(code: str, table: Any, shared: dict[str, Any], file: str) -> Rule:
         remedy = "The table's name is the code, and the audit says which rules it has"
         raise InputError(f"rule {code}: it has a field {own[0]!r}", file=file, remedy=remedy)
     given = shared | table
+    for part in {"observed", "expected", "evidence"} & table.keys():
+        given |= dict.fromkeys((f"{part}_fr", f"{part}_en"), given.pop(part))
     if isinstance(given.get("texts"), list):
         given["texts"] = tuple(given["texts"])
     try:

@@ -14,10 +14,7 @@ from dataclasses import dataclass
 
 RDNS = tuple[tuple[str, str], ...]
 
-IGC = {
-    "IGC-Santé": ("CN", "OU", "O", "ST", "C"),
-    "IGC-CPS": ("CN", "OU", "L", "O", "C"),
-}
+IGC = {"IGC-Santé": ("CN", "OU", "O", "ST", "C"), "IGC-CPS": ("CN", "OU", "L", "O", "C")}
 """The two shapes of a certificate's DN, attributes in order. Source: form (Annexe 1)."""
 
 _SHAPES = {frozenset(order): name for name, order in IGC.items()}

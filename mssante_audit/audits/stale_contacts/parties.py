@@ -13,14 +13,7 @@ from itertools import product
 from typing import NamedTuple
 
 from mssante_audit.audits.stale_contacts.stamps import Stamps
-from mssante_audit.audits.stale_contacts.uses import (
-    Reached,
-    Use,
-    most_used,
-    proposed,
-    rows_of,
-    seen,
-)
+from mssante_audit.audits.stale_contacts.uses import Reached, Use, most_used, proposed, rows_of, seen
 from mssante_audit.findings.frame import Finding
 from mssante_audit.values.contacts import Coordinates, is_service
 from mssante_audit.values.person import Person

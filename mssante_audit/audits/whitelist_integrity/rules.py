@@ -10,11 +10,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from mssante_audit.audits.whitelist_integrity.descriptions import (
-    descriptions,
-    is_garbled,
-    whose_description,
-)
+from mssante_audit.audits.whitelist_integrity.descriptions import descriptions, is_garbled, whose_description
 from mssante_audit.audits.whitelist_integrity.domains import domains, near, shared
 from mssante_audit.findings.frame import Finding, row_ranges
 from mssante_audit.space.trust import TrustSpace
@@ -139,11 +135,7 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
         if dn and len(copies) > 1:
             differing = [f for i, f in enumerate(FIELDS) if len({texts[i] for texts in copies}) > 1]
             texts = list(dict.fromkeys(copy[1] for copy in copies))
-            told = {
-                "n": len(rows),
-                "differing": differing,
-                "descriptions": texts if len(texts) > 1 else [],
-            }
+            told = {"n": len(rows), "differing": differing, "descriptions": texts if len(texts) > 1 else []}
             yield Finding("LIST_PAIR_REPEATED", (domain, dn), tuple(rows), facts=told)
 
 
