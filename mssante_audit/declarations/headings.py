@@ -21,9 +21,9 @@ class Field:
 
     name: str
     label: str
-    form: str
     help: str
-    kind: str
+    form: str = ""
+    kind: str = "text"
     personal: bool = False
     optional: bool = False
     also: tuple[str, ...] = ()
