@@ -94,9 +94,8 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     near = nears(contacts)
     pairs = [pair for found in near.values() for pair in found]
     yield from near_findings(near, contacts)
-    yield from _personal(
-        uses, {use for pair in pairs for use in misspelt_services(pair, contacts)}, sizes, stamps
-    )
+    services = {use for pair in pairs for use in misspelt_services(pair, contacts)}
+    yield from _personal(uses, services, sizes, stamps)
     changed = list(partly_changed(space))
     yield from changed
     replaced = {told.subject[:3] for told in changed if isinstance(told.subject, tuple)}
@@ -114,18 +113,13 @@ def _flags(uses: list[Use]) -> Iterator[Finding]:
                 key = use.contact.key if problem in NAMED else _without_names(use.contact)
                 groups.setdefault((use.operator_id, problem, key), []).append(use)
     for (operator_id, problem, key), found in groups.items():
-        kinds = [[use for use in found if use.kind == kind] for kind in KINDS.values()]
-        more: dict[str, Any] = {}
+        facts: dict[str, Any] = {"contacts": spellings(found)}
         if problem == "spacing":
-            more["right"] = [proposed(own) for own in kinds if own]
+            kinds = [[use for use in found if use.kind == kind] for kind in KINDS.values()]
+            facts["right"] = [proposed(own) for own in kinds if own]
         elif problem == "no-email":
-            more["unreachable"] = any("no-phone" in use.contact.problems for use in found)
-        yield Finding(
-            FLAGS[problem],
-            (operator_id, Person(key)),
-            rows_of(found),
-            facts={"contacts": spellings(found), **more},
-        )
+            facts["unreachable"] = any("no-phone" in use.contact.problems for use in found)
+        yield Finding(FLAGS[problem], (operator_id, Person(key)), rows_of(found), facts=facts)
 
 
 def _without_names(contact: Contact) -> str:
@@ -144,18 +138,14 @@ def _personal(
             found.setdefault(use.operator_id, []).append(use)
     for operator_id, own in found.items():
         rows = rows_of(own)
-        said = stamps.span(rows)
-        yield Finding(
-            "CONTACT_PERSONAL",
-            operator_id,
-            rows,
-            facts={
-                "personal": len(rows),
-                "rows": sizes[operator_id],
-                "since": said[0] if said else "",
-                "contacts": spellings(own),
-            },
-        )
+        since, _ = stamps.span(rows) or ("", "")
+        facts = {
+            "personal": len(rows),
+            "rows": sizes[operator_id],
+            "since": since,
+            "contacts": spellings(own),
+        }
+        yield Finding("CONTACT_PERSONAL", operator_id, rows, facts=facts)
 
 
 AUDIT = Audit(
