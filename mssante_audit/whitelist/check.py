@@ -12,6 +12,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.values.shown import folded
+from mssante_audit.whitelist.rows import above_of
 
 NEAR = 5
 """How many near names are given."""
@@ -61,9 +62,7 @@ def check(text: str, domains: Sequence[str]) -> Answer:
     spellings = {_plain(name): name for name in reversed(domains)}
     if plain in spellings:
         return Answer(domain, False, respelt=spellings[plain])
-    labels = plain.split(".")
-    above = (".".join(labels[start:]) for start in range(1, len(labels)))
-    parent = next((spellings[name] for name in above if name in spellings), "")
+    parent = next((spellings[name] for name in above_of(plain) if name in spellings), "")
     return Answer(domain, False, parent, near=() if parent else _near(plain, spellings))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
 import pandas as pd
@@ -38,6 +38,12 @@ def all_rows(groups: Iterable[Iterable[int]]) -> tuple[int, ...]:
 def alone(entries: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of domains that have one certificate, and so one server, whatever its spellings."""
     return entries[entries.groupby("domain")["dn_key"].transform("nunique") == 1]
+
+
+def above_of(domain: str) -> Iterator[str]:
+    """Yield the domains that one lies under, the nearest first."""
+    while domain := domain.partition(".")[2]:
+        yield domain
 
 
 def operator_names(entries: pd.DataFrame) -> dict[str, str]:

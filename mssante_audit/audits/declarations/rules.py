@@ -120,11 +120,9 @@ def _texts(facts: Any) -> Iterator[str | Person]:
     """Yield the texts of facts, which tell one thing observed from another; labels are but their names."""
     if isinstance(facts, str | Person):
         yield facts
-    elif isinstance(facts, Mapping):
-        for name, part in facts.items():
-            yield from _texts(part) if name != "label" else ()
     else:
-        for part in facts:
+        parts = [facts[name] for name in facts if name != "label"] if isinstance(facts, Mapping) else facts
+        for part in parts:
             yield from _texts(part)
 
 
@@ -155,12 +153,10 @@ def _names(register: Register, space: TrustSpace | None) -> dict[str, frozenset[
     """Return the names that register and list give each structure."""
     names: dict[str, set[str]] = {}
     declared = register.declarations[["operator_id", "structure_name"]].drop_duplicates()
-    for operator, name in declared.itertuples(index=False, name=None):
-        names.setdefault(structure_key(operator), set()).add(name)
-    for operator, name in space.operator_names.items() if space else ():
+    listed = space.operator_names.items() if space else ()
+    for operator, name in (*declared.itertuples(index=False, name=None), *listed):
         names.setdefault(structure_key(operator), set()).add(name)
     return {structure: frozenset(told) for structure, told in names.items() if structure}
 
 
 PARTS = (_form,)
-"""What the audit is made of."""

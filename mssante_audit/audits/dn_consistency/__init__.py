@@ -24,13 +24,8 @@ from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, alone, rows_by
 CUT_AT = 40
 """Length at which names of operators are cut (data)."""
 _DEPARTMENT = {
-    "form": "DN_DEPARTMENT_FORM",
-    "unknown": "DN_DEPARTMENT_UNKNOWN",
-    "mismatch": "DN_DEPARTMENT_MISMATCH",
-}
-
-
-# -- the text of a DN ---------------------------------------------------------------------------------------
+    "form": "DN_DEPARTMENT_FORM", "unknown": "DN_DEPARTMENT_UNKNOWN", "mismatch": "DN_DEPARTMENT_MISMATCH",
+}  # fmt: skip
 
 
 def _texts(space: TrustSpace) -> Iterator[Finding]:
@@ -42,8 +37,7 @@ def _texts(space: TrustSpace) -> Iterator[Finding]:
         if "unreadable" in dn.problems:
             yield Finding("DN_UNREADABLE", text, rows, facts={"dn": text})
             continue
-        wrong = _shape_faults(dn)
-        if wrong:
+        if wrong := _shape_faults(dn):
             yield Finding("DN_SHAPE", text, rows, facts={"dn": text, **wrong})
         if dn.get("C") not in ("", "FR"):
             yield Finding("DN_COUNTRY", text, rows, facts={"country": dn.get("C")})
@@ -60,9 +54,6 @@ def _shape_faults(dn: DN) -> dict[str, Any]:
     missing = [kind for kind in shape if not dn.get(kind).strip()]
     extra = [kind for i, kind in enumerate(kinds) if kind not in shape or kind in kinds[:i]]
     return {"wrong": "attributes" if missing or extra else "joined", "missing": missing, "extra": extra}
-
-
-# -- the values ---------------------------------------------------------------------------------------------
 
 
 def _identifiers(space: TrustSpace) -> Iterator[Finding]:
@@ -116,8 +107,7 @@ def _departments_of_finess(space: TrustSpace) -> Iterator[Finding]:
 
 def _servers(space: TrustSpace) -> Iterator[Finding]:
     for (cn,), rows in rows_by(space.audited, "cn").items():
-        faults = host_faults(cn, any_case=True) if cn.strip() else []
-        if faults:
+        if cn.strip() and (faults := host_faults(cn, any_case=True)):
             yield Finding("DN_CN_NOT_FQDN", cn, tuple(rows), facts={"cn": cn, "faults": faults})
 
 
@@ -129,30 +119,21 @@ def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
         if cn.strip():
             servers.setdefault(cn.lower(), {}).setdefault(operator_id, {})[domain] = rows
     for cn, owners in servers.items():
-        held: dict[str, set[str]] = {}
+        whose: dict[str, set[str]] = {}
         for operator_id, domains in owners.items():
             if operator_id:
-                held.setdefault(same[operator_id], set()).update(domains)
-        if len(held) < 2:
+                whose.setdefault(same[operator_id], set()).update(domains)
+        if len(whose) < 2:
             continue
         every = set().union(*owners.values())
-        heirs = [structure for structure, domains in held.items() if domains == every]
-        others = set().union(*(domains for structure, domains in held.items() if [structure] != heirs))
+        heirs = [structure for structure, domains in whose.items() if domains == every]
+        others = set().union(*(domains for structure, domains in whose.items() if [structure] != heirs))
         told = others if heirs else every
-        found = all_rows(
-            rows for domains in owners.values() for domain, rows in domains.items() if domain in told
-        )
-        shares = [
-            {"operator": operator_id, "name": names[operator_id], "domains": len(domains)}
-            for operator_id, domains in owners.items()
-        ]
-        yield Finding(
-            "DN_CN_OPERATORS",
-            cn,
-            found,
-            facts={"cn": cn, "shares": shares, "both": len(told) if heirs else 0},
-            operator_id=next((o for o in owners if [same.get(o)] == heirs), ""),
-        )
+        found = all_rows(held[domain] for held in owners.values() for domain in held if domain in told)
+        shares = [{"operator": o, "name": names[o], "domains": len(held)} for o, held in owners.items()]
+        facts = {"cn": cn, "shares": shares, "both": len(told) if heirs else 0}
+        heir = next((o for o in owners if [same.get(o)] == heirs), "")
+        yield Finding("DN_CN_OPERATORS", cn, found, facts=facts, operator_id=heir)
 
 
 def _concentration(space: TrustSpace) -> Iterator[Finding]:

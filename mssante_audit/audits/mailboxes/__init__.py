@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from importlib.resources import files
 
 import pandas as pd
@@ -22,7 +23,7 @@ from mssante_audit.values.contacts import fold
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.whitelist.load import is_audit_domain
-from mssante_audit.whitelist.rows import operator_names, rows_by
+from mssante_audit.whitelist.rows import above_of, all_rows, operator_names, rows_by
 
 FEWEST = 10
 """Mailboxes from which a loss or a majority says something: the median domain has four (data). No source."""
@@ -47,13 +48,8 @@ def _unusable(space: TrustSpace) -> Iterator[Finding]:
         return
     listed = space.whitelist.generated_at or space.as_of
     if fault := mailboxes.fault(listed):
-        days = abs(listed - mailboxes.made_at).days
-        facts = {
-            "reason": fault,
-            "made": mailboxes.made_at,
-            "days": days,
-            "before": mailboxes.made_at < listed,
-        }
+        made = mailboxes.made_at
+        facts = {"reason": fault, "made": made, "days": abs(listed - made).days, "before": made < listed}
         yield Finding("MAILBOX_UNUSABLE", "extraction", facts=facts)
 
 
@@ -68,23 +64,11 @@ def _unlisted(space: TrustSpace) -> Iterator[Finding]:
     owners, names = _owners(space.audited), operator_names(space.entries)
     left = _left(space, missing)
     for name in missing:
-        like, above = spelt.get(name.lower(), ""), _above(name, listed)
+        like, above = spelt.get(name.lower(), ""), next((up for up in above_of(name) if up in listed), "")
         when, owner = left.get(name, ("", owners.get(like or above, "")))
         facts = {"domain": name, "mailboxes": published[name], "like": like, "above": above, "left": when}
-        yield Finding(
-            "MAILBOX_UNLISTED",
-            name,
-            domains=(name,),
-            facts=facts,
-            operator_id=owner,
-            operator=names.get(owner, ""),
-        )
-
-
-def _above(name: str, listed: set[str]) -> str:
-    """Return the listed domain that a name lies under, "" if there is none."""
-    labels = name.split(".")
-    return next((up for i in range(1, len(labels)) if (up := ".".join(labels[i:])) in listed), "")
+        made = Finding("MAILBOX_UNLISTED", name, domains=(name,), facts=facts)
+        yield replace(made, operator_id=owner, operator=names.get(owner, ""))
 
 
 def _left(space: TrustSpace, missing: list[str]) -> dict[str, tuple[str, str]]:
@@ -110,9 +94,8 @@ def _without(space: TrustSpace) -> Iterator[Finding]:
     bare = [name for name in entries["domain"].unique().tolist() if name.lower() not in other]
     whole = Counter(_owners(entries).values())
     for owner, names, rows in _by_owner(entries, bare):
-        yield Finding(
-            "MAILBOX_NONE", owner, rows, facts={"domains": names, "number": len(names), "of": whole[owner]}
-        )
+        facts = {"domains": names, "number": len(names), "of": whole[owner]}
+        yield Finding("MAILBOX_NONE", owner, rows, facts=facts)
 
 
 def _lost(space: TrustSpace) -> Iterator[Finding]:
@@ -156,11 +139,8 @@ def _structure(space: TrustSpace) -> Iterator[Finding]:
             continue
         own_words = [word for word in fold(other[1]).split() if word not in _KINDS]
         if own_words and not any(word in said for word in own_words for said in told[domain]):
-            facts = {
-                "structure": {"operator": other[0], "name": other[1]},
-                "number": number,
-                "of": published[domain],
-            }
+            whose = {"operator": other[0], "name": other[1]}
+            facts = {"structure": whose, "number": number, "of": published[domain]}
             yield Finding("MAILBOX_STRUCTURE", domain, tuple(rows[domain]), facts=facts)
 
 
@@ -197,7 +177,7 @@ def _by_owner(
     for name in domains:
         grouped.setdefault(owners[name], []).append(name)
     for owner, names in grouped.items():
-        yield owner, names, tuple(row for name in names for row in rows[(name,)])
+        yield owner, names, all_rows(rows[(name,)] for name in names)
 
 
 AUDIT = Audit(

@@ -14,7 +14,7 @@ from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.audits.since import past_of
 from mssante_audit.declarations.register import Register, domain_keys, due_from, filled, mapped
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import fold, parse_contact
+from mssante_audit.values.contacts import Coordinates, fold, parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.whitelist.rows import rows_by
 
@@ -63,15 +63,9 @@ _TEXTS: dict[Hashable, str] = dict.fromkeys(
     ("domain", "operator_id", "operator", *COMPARED, "evidence"), "str"
 )
 _COLUMNS: dict[Hashable, Any] = {
-    **_TEXTS,
-    "status": pd.CategoricalDtype(list(STATUSES), ordered=True),
-    "date": "datetime64[s]",
-    "days": "Int64",
-    "days_left": "Int64",
-    "party": "int64",
-    "relisted": "bool",
-    "rows": "object",
-}
+    **_TEXTS, "status": pd.CategoricalDtype(list(STATUSES), ordered=True), "date": "datetime64[s]",
+    "days": "Int64", "days_left": "Int64", "party": "int64", "relisted": "bool", "rows": "object",
+}  # fmt: skip
 _ORDER = [
     "domain", "status", "operator_id", "operator", "date", "days", "days_left", "relisted", *COMPARED,
     "evidence", "rows",
@@ -349,9 +343,8 @@ def _worst(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 @cache
-def _reached(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    contact = parse_contact(text)
-    return frozenset(contact.phones), frozenset(contact.emails)
+def _reached(text: str) -> Coordinates:
+    return parse_contact(text).coordinates
 
 
 def same_contact(phone: str, email: str, listed: str) -> bool:
@@ -363,18 +356,9 @@ def same_contact(phone: str, email: str, listed: str) -> bool:
 def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, email: str) -> pd.Series:
     """Tell where the list replaced a contact after it was declared, so that the register has the old one.
 
-    Parameters
-    ----------
-    pairs
-        Declarations with the listed rows they differ from, as `Match` describes.
-    column
-        The list's column, `phone` and `email` being the register's.
-
-    Returns
-    -------
-    Series
-        str: the time of the first list with the contact that is listed now (ISO 8601); "" where the archive
-        does not show the declared one in earlier lists, or the declaration is younger or has no date.
+    Told of `pairs` that differ in the list's `column`: the time (ISO 8601) of the first list with the contact
+    that is listed now; "" where the archive does not show the declared one in earlier lists, or the
+    declaration is younger or has no date.
     """
     past = past_of(space)
     if past is None or pairs.empty:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from mssante_audit.archive.renames import distance
+from mssante_audit.whitelist.rows import above_of
 
 SPACE = ".mssante.fr"
 _SIGNS, _NO_FIGURES = re.compile(r"[\W_]+"), re.compile(r"\D+")
@@ -47,7 +48,7 @@ def near_of(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, 
     letters: dict[str, np.ndarray] = {}
     found = {}
     for domain in asked:
-        why, other = "parent", next((up for up in _above(domain) if up in known), "")
+        why, other = "parent", next((up for up in above_of(domain) if up in known), "")
         if not other:
             why, other = "punctuation", plain.get(_plain(domain), "")
         if not other and (rivals := by_figures.get(figures := _figures(domain))):
@@ -56,20 +57,9 @@ def near_of(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, 
             why, other = "typo", _nearest(domain, rivals, letters[figures])
         if other:
             operator, name = known[other]
-            found[domain] = {
-                "domain": domain,
-                "listed": other,
-                "why": why,
-                "operator": operator,
-                "name": name,
-            }
+            told = {"domain": domain, "listed": other, "why": why}
+            found[domain] = {**told, "operator": operator, "name": name}
     return found
-
-
-def _above(domain: str) -> Iterator[str]:
-    """Yield the domains that one lies under, the nearest first."""
-    while domain := domain.partition(".")[2]:
-        yield domain
 
 
 def _nearest(domain: str, rivals: Sequence[str], letters: np.ndarray) -> str:

@@ -91,10 +91,8 @@ def _presence(matched: Match, source: str) -> Iterator[Finding]:
     first = matched.current.drop_duplicates("party")
     place = dict(zip(first["party"], places(first), strict=True))
     statuses = matched.statuses
-    for code, where in (
-        ("RECO_WITHDRAWN_LISTED", statuses["status"] == "withdrawn-listed"),
-        ("RECO_RELISTED", statuses["relisted"]),
-    ):
+    withdrawn = statuses["status"] == "withdrawn-listed"
+    for code, where in (("RECO_WITHDRAWN_LISTED", withdrawn), ("RECO_RELISTED", statuses["relisted"])):
         told = list(_told(statuses[where]))
         for domain, party, when, rows in told:
             alone = sum(other == domain for other, *_ in told) == 1
@@ -119,7 +117,7 @@ def _presence(matched: Match, source: str) -> Iterator[Finding]:
 
 
 def _undated_withdrawals(matched: Match, source: str) -> Iterator[Finding]:
-    """Yield the withdrawals of listed domains of which nobody can tell whether they are the last word."""
+    """Yield those of listed domains of which nobody can tell whether they are the last word."""
     open_ = matched.statuses[(matched.statuses["status"] == "unknown") & matched.statuses["rows"].map(bool)]
     asked = matched.current[matched.current["withdrawal"].fillna(value=False)]
     undated = asked[asked["date"].isna()]
@@ -215,4 +213,3 @@ def _with_rows(made: Finding, source: str, rows: Rows) -> Finding:
 
 
 PARTS = (_reconciled,)
-"""What the audit is made of."""

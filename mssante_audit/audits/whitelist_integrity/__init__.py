@@ -28,9 +28,6 @@ RECENT = 31
 """Archived lists among which a change of signer is looked for: an older one is history."""
 
 
-# -- the file -----------------------------------------------------------------------------------------------
-
-
 def _signature(space: TrustSpace) -> Iterator[Finding]:
     verdict = space.whitelist.signature
     match verdict.status:
@@ -84,26 +81,15 @@ def _unreadable(space: TrustSpace) -> Iterator[Finding]:
     problems = space.whitelist.problems.assign(row=space.whitelist.problems["row"].fillna(0).astype("int64"))
     known = len(space.entries)
     groups: dict[tuple[str, str, bool], list[tuple[int, int]]] = {}
-    for row, line, kind, element in zip(
-        *(problems[column].tolist() for column in ("row", "line", "kind", "element")), strict=True
-    ):
+    told = problems[["row", "line", "kind", "element"]].itertuples(index=False, name=None)
+    for row, line, kind, element in told:
         if (kind, element) != ("date", "DateMAJ"):
             groups.setdefault((kind, element, 0 < row <= known), []).append((row, line))
     for (kind, element, loaded), places in groups.items():
-        yield Finding(
-            "LIST_UNREADABLE_ROW",
-            (kind, element, "row" if loaded else "file"),
-            tuple(row for row, _ in places if loaded),
-            facts={
-                "kind": kind,
-                "element": element,
-                "times": len(places),
-                "lines": "" if loaded else row_ranges(line for _, line in places),
-            },
-        )
-
-
-# -- rows and dates -----------------------------------------------------------------------------------------
+        lines = "" if loaded else row_ranges(line for _, line in places)
+        facts = {"kind": kind, "element": element, "times": len(places), "lines": lines}
+        subject, rows = (kind, element, "row" if loaded else "file"), (row for row, _ in places if loaded)
+        yield Finding("LIST_UNREADABLE_ROW", subject, tuple(rows), facts=facts)
 
 
 def _dates(space: TrustSpace) -> Iterator[Finding]:
@@ -124,15 +110,12 @@ def _dates(space: TrustSpace) -> Iterator[Finding]:
 def _repeated(space: TrustSpace) -> Iterator[Finding]:
     entries = space.audited
     same = entries[entries.duplicated(["domain", "dn_key"], keep=False) & (entries["domain"] != "")]
-    content = dict(
-        zip(same["row"].tolist(), zip(*(same[f].tolist() for f in FIELDS), strict=True), strict=True)
-    )
+    content = {row: tuple(texts) for row, *texts in same[["row", *FIELDS]].itertuples(index=False, name=None)}
     for (domain, dn), rows in rows_by(same, "domain", "dn").items():
         copies: dict[tuple[str, ...], list[int]] = {}
         for row in rows:
             copies.setdefault(content[row], []).append(row)
-        repeated = [alike for alike in copies.values() if len(alike) > 1]
-        if repeated:
+        if repeated := [alike for alike in copies.values() if len(alike) > 1]:
             facts = {"copies": [len(alike) for alike in repeated]}
             yield Finding("LIST_ROW_DUPLICATE", (domain, dn), all_rows(repeated), facts=facts)
         if dn and len(copies) > 1:
@@ -140,9 +123,6 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
             texts = list(dict.fromkeys(copy[1] for copy in copies))
             told = {"n": len(rows), "differing": differing, "descriptions": texts if len(texts) > 1 else []}
             yield Finding("LIST_PAIR_REPEATED", (domain, dn), tuple(rows), facts=told)
-
-
-# -- texts --------------------------------------------------------------------------------------------------
 
 
 def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
@@ -156,12 +136,10 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
                     found[text] = odd
         if found:
             where = space.audited[space.audited[field].isin(list(found))]
-            facts = {
-                "field": field,
-                "characters": list(dict.fromkeys("".join(found.values()))),
-                # A contact's text stays out of this rule, which is not a personal one.
-                "example": next(iter(found)) if field == "description" else "",
-            }
+            characters = list(dict.fromkeys("".join(found.values())))
+            # A contact's text stays out of this rule, which is not a personal one.
+            example = next(iter(found)) if field == "description" else ""
+            facts = {"field": field, "characters": characters, "example": example}
             yield Finding("LIST_TEXT_CONTROL", field, tuple(where["row"].tolist()), facts=facts)
 
 
