@@ -123,9 +123,8 @@ def read_form(file: str, raw: bytes) -> Sheet:
     except InputError:
         raise
     except Exception as error:  # pypdf lets out errors of every kind on a damaged or hostile file
-        raise InputError(
-            f"not a readable PDF: {' '.join(str(error).split())[:200]}", file=file, remedy=_REMEDY
-        ) from None
+        message = f"not a readable PDF: {' '.join(str(error).split())[:200]}"
+        raise InputError(message, file=file, remedy=_REMEDY) from None
     if len(text.split()) < 10:
         raise InputError("no form fields and no text: a scan", file=file, remedy=_REMEDY)
     return from_text(file, text)
@@ -144,9 +143,8 @@ def _from_fields(file: str, values: Mapping[str, Any]) -> Sheet:
         else:
             cells.append("\n".join(str(value).splitlines()) if value is not None else "")
     if "domain" not in resolve(headings, {}).fields:
-        raise InputError(
-            f"not Annexe 1: its fields are {', '.join(headings)[:200]}", file=file, remedy=_REMEDY
-        )
+        message = f"not Annexe 1: its fields are {', '.join(headings)[:200]}"
+        raise InputError(message, file=file, remedy=_REMEDY)
     return Sheet(file, headings, [[cell] for cell in cells], np.array([1], dtype="int64"))
 
 
@@ -171,13 +169,12 @@ def from_text(file: str, text: str) -> Sheet:
         raise InputError("not the text of Annexe 1", file=file, remedy=_REMEDY)
     read: dict[str, str] = {}
     lost: dict[str, str] = {}
-    starts = list(SECTIONS)
-    for at, (start, labels) in enumerate(SECTIONS.items()):
-        followed = at + 1 == len(starts) or bool(parts[starts[at + 1]])
-        told, missing = _read_section(labels, parts[start], followed)
+    after = dict(zip(SECTIONS, [*parts.values()][1:], strict=False))
+    for start, labels in SECTIONS.items():
+        told, missing = _read_section(labels, parts[start], bool(after.get(start, True)))
         read |= told
         lost |= missing
-    lines = _names(parts[_DN]) if parts[starts[starts.index(_DN) + 1]] else {}
+    lines = _names(parts[_DN]) if after[_DN] else {}
     read |= lines
     lost |= {} if lines else dict.fromkeys(("dn_igc_sante", "dn_igc_cps"), "label-missing")
     if "domain" not in read:

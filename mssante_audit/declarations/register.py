@@ -203,17 +203,12 @@ def find_register(data: Path) -> Path | None:
     """
     if not data.is_dir():
         return None
-    found = sorted(
-        f
-        for f in data.iterdir()
-        if f.name == "declarations" or (f.stem == "declarations" and f.suffix.lower() in SUFFIXES)
-    )
+    named = (f for f in data.iterdir() if f.stem == "declarations")
+    found = sorted(f for f in named if f.name == "declarations" or f.suffix.lower() in SUFFIXES)
     if len(found) > 1:
-        raise InputError(
-            f"several registers: {', '.join(f.name for f in found)}",
-            file=str(data),
-            remedy="Keep one, or put the parts of one register into a folder named declarations",
-        )
+        message = f"several registers: {', '.join(f.name for f in found)}"
+        remedy = "Keep one, or put the parts of one register into a folder named declarations"
+        raise InputError(message, file=str(data), remedy=remedy)
     return found[0] if found else None
 
 
@@ -277,9 +272,8 @@ def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]
 
         return read_form(name, raw)
     if suffix not in SUFFIXES:
-        raise InputError(
-            f"unknown kind of file {suffix!r}", file=name, remedy=f"Known are {', '.join(SUFFIXES)}"
-        )
+        remedy = f"Known are {', '.join(SUFFIXES)}"
+        raise InputError(f"unknown kind of file {suffix!r}", file=name, remedy=remedy)
     if not raw[:1000].strip() and not raw.strip():
         raise InputError("empty file", file=name)
     if suffix in (".xlsx", ".xlsm"):
