@@ -14,7 +14,6 @@ from functools import cache
 from importlib.resources import files
 
 from stdnum import luhn
-from stdnum.exceptions import ValidationError
 from stdnum.fr import siret
 
 from mssante_audit.values.contacts import fold
@@ -164,13 +163,7 @@ def _kind_of(value: str) -> str:
 def _checked(kind: str, number: str) -> bool:
     if kind == "ADELI" or not number.isdigit():
         return True
-    if kind != "SIRET":
-        return bool(luhn.is_valid(number))
-    try:
-        siret.validate(number)
-    except ValidationError:
-        return False
-    return True
+    return bool(siret.is_valid(number) if kind == "SIRET" else luhn.is_valid(number))
 
 
 def finess_department(number: str) -> str:

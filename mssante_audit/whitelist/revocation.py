@@ -39,8 +39,6 @@ _DOUBTS: dict[Doubt, str] = {
     "stale": "was due to be replaced before that time",
 }
 """Why nobody knows, the nearer to an answer the later."""
-
-
 _ORDER: tuple[Doubt, ...] = ("", *_DOUBTS)
 
 
@@ -155,16 +153,9 @@ def find_crls(folder: Path) -> list[Path]:
 
 
 def revocation(chain: Sequence[x509.Certificate], files: Collection[Path], at: datetime) -> Status:
-    """Say whether a certificate, or one above it, was revoked at a time.
+    """Say whether a certificate, or one above it in its `chain` up to the anchor, was revoked at a time.
 
-    Parameters
-    ----------
-    chain
-        The certificate, its issuer and so on up to the anchor.
-    files
-        Revocation lists, in PEM or DER; what cannot be read, or nobody of the chain signed, says nothing.
-    at
-        The time.
+    Of the files, in PEM or DER, what cannot be read, or nobody of the chain signed, says nothing.
     """
     read = [(file, _load(file)) for file in files]
     found = [Status(doubt="unreadable", file=file.name) for file, told in read if told is None]

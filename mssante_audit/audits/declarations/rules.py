@@ -35,20 +35,11 @@ def _form(space: TrustSpace) -> Iterator[Finding]:
 def form_findings(
     register: Register, as_of: datetime, *, each: bool = False, space: TrustSpace | None = None
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the declarations.
+    """Yield what is wrong with the declarations; those of after the day of `as_of` lie in the future.
 
-    Parameters
-    ----------
-    register
-        The declarations.
-    as_of
-        The day from which on a declaration lies in the future.
-    each
-        Whether every row is told by itself, rows that a later declaration replaced too. Otherwise one cause
-        is one finding.
-    space
-        With it the list tells who serves a domain, whose numbers are one structure's, and what others are
-        called.
+    One cause is one finding; with `each` every row is told by itself, rows that a later declaration replaced
+    too. With a `space`, its list tells who serves a domain, whose numbers are one structure's, and what
+    others are called.
     """
     every = register.declarations
     later = every[every["date"] > pd.Timestamp(as_of.date())]

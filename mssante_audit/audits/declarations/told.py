@@ -85,20 +85,10 @@ def messages(
 ) -> list[Message]:
     """Return what is wrong with a register, in order of file and row; what repeats is one message.
 
-    Parameters
-    ----------
-    as_of
-        The day from which on a declaration lies in the future.
-    language
-        One of `mssante_audit.findings.templates.LANGUAGES`.
-    show_contacts
-        Name persons as the register does.
+    Declarations of after the day of `as_of` lie in the future; `show_contacts` names persons as they are.
     """
-    told = [
-        *_of_cells(register, language, show_contacts),
-        *_of_rules(register, as_of, language, show_contacts),
-    ]
-    return sorted(told, key=_order)
+    of_cells = _of_cells(register, language, show_contacts)
+    return sorted([*of_cells, *_of_rules(register, as_of, language, show_contacts)], key=_order)
 
 
 def line(message: Message, register: Register, language: str = "fr") -> str:

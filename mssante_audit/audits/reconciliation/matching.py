@@ -98,7 +98,9 @@ def match(register: Register, space: TrustSpace) -> Match:
     current = _current(register, space, parties)
     pairs = _compared(register, current, listed, parties)
     rest = _undeclared(listed, space.covered)
-    whole = pd.concat([_declared(current, parties).join(_worst(pairs)), rest])
+    worst = pairs.groupby("party", sort=False)[[match_of(name) for name in COMPARED]].max()
+    compared = worst.set_axis(list(COMPARED), axis=1).astype("str")
+    whole = pd.concat([_declared(current, parties).join(compared), rest])
     whole["rows"] = _rows(listed, parties, rest)
     whole["status"] = _statuses(whole, space.thresholds.listing_days)
     left = (space.thresholds.listing_days - whole["days"]).where(whole["status"] == "under-way")
@@ -116,13 +118,7 @@ def _rows(listed: pd.DataFrame, parties: Sequence[Party], rest: pd.DataFrame) ->
 
 
 def by_domain(parties: pd.DataFrame, operators: Collection[str] | None = None) -> pd.DataFrame:
-    """Return one row a domain of the statuses of a `Match`: the worst of its operators, with all their rows.
-
-    Parameters
-    ----------
-    operators
-        Only these operators' statuses; all if not given.
-    """
+    """Return one row a domain of the statuses of a `Match`: the worst of its operators, with all rows."""
     if operators is not None:
         parties = parties[parties["operator_id"].isin(operators)]
     shared = parties[parties.duplicated("domain", keep=False)]
@@ -131,10 +127,8 @@ def by_domain(parties: pd.DataFrame, operators: Collection[str] | None = None) -
         every: dict[str, list[int]] = {}
         for domain, rows in zip(shared["domain"], shared["rows"], strict=True):
             every.setdefault(domain, []).extend(rows)
-        whole["rows"] = [
-            tuple(sorted(every.get(domain, rows)))
-            for domain, rows in zip(whole["domain"], whole["rows"], strict=True)
-        ]
+        pairs = zip(whole["domain"], whole["rows"], strict=True)
+        whole["rows"] = [tuple(sorted(every.get(domain, rows))) for domain, rows in pairs]
     return whole
 
 
@@ -296,7 +290,7 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
     named = {
         (number, key)
         for line in LINES
-        for (number, _), key in zip(made, mapped(lines[line], _key_of).tolist(), strict=True)
+        for (number, _), key in zip(made, mapped(mapped(lines[line], pasted_dn), _name).tolist(), strict=True)
     }
     keys = zip(beside["party"].tolist(), beside["dn_key"].tolist(), strict=True)
     told = pd.Series(["same" if one in named else "differs" for one in keys], beside.index, dtype="str")
@@ -327,19 +321,9 @@ def _name(text: str) -> str:
     return "" if "unreadable" in dn.problems or len(dn.rdns) < 2 else dn.key
 
 
-def _key_of(line: str) -> str:
-    return _name(pasted_dn(line)) if line.strip() else ""
-
-
 def match_of(name: str) -> str:
     """Return the column of `Match.pairs` that tells how a pair compares."""
     return f"{name.removesuffix('_match')}_match"
-
-
-def _worst(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return for each party how its rows compare."""
-    last = pairs.groupby("party", sort=False)[[match_of(name) for name in COMPARED]].max()
-    return last.set_axis(list(COMPARED), axis=1).astype("str")
 
 
 @cache

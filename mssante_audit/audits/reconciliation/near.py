@@ -20,20 +20,9 @@ LONG = 8
 def near_of(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return what is listed in the place of domains that are not, if anything is.
 
-    Names with other figures are never near: ``ch-alpha1`` and ``ch-alpha2`` are two establishments.
-
-    Parameters
-    ----------
-    listed
-        The list's rows, with the ``key`` that is compared.
-    absent
-        The domains, as keys.
-
-    Returns
-    -------
-    dict
-        By domain a fact: ``domain``, the ``listed`` one, ``why`` (``parent``, ``punctuation``, ``typo``), and
-        whose that is (``operator``, the identifier, and ``name``).
+    Names with other figures are never near: ``ch-alpha1`` and ``ch-alpha2`` are two establishments. Domains
+    are given as keys, as the `listed` rows have them. By domain a fact is returned: ``domain``, the
+    ``listed`` one, ``why`` (``parent``, ``punctuation``, ``typo``), and whose it is (``operator``, ``name``).
     """
     asked = dict.fromkeys(absent)
     if not asked:
@@ -41,17 +30,17 @@ def near_of(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, 
     rows = listed.drop_duplicates("key")
     owners = zip(rows["operator_id"].tolist(), rows["operator"].tolist(), strict=True)
     known = dict(zip(rows["key"].tolist(), owners, strict=True))
-    plain = {_plain(key): key for key in reversed(known)}
+    plain = {_SIGNS.sub("", key): key for key in reversed(known)}
     by_figures: dict[str, list[str]] = {}
     for key in known:
-        by_figures.setdefault(_figures(key), []).append(key)
+        by_figures.setdefault(_NO_FIGURES.sub("", key), []).append(key)
     letters: dict[str, np.ndarray] = {}
     found = {}
     for domain in asked:
         why, other = "parent", next((up for up in above_of(domain) if up in known), "")
         if not other:
-            why, other = "punctuation", plain.get(_plain(domain), "")
-        if not other and (rivals := by_figures.get(figures := _figures(domain))):
+            why, other = "punctuation", plain.get(_SIGNS.sub("", domain), "")
+        if not other and (rivals := by_figures.get(figures := _NO_FIGURES.sub("", domain))):
             if figures not in letters:
                 letters[figures] = np.stack([_letters(key) for key in rivals])
             why, other = "typo", _nearest(domain, rivals, letters[figures])
@@ -74,11 +63,3 @@ def _nearest(domain: str, rivals: Sequence[str], letters: np.ndarray) -> str:
 def _letters(domain: str) -> np.ndarray:
     """Return how often each letter is in a name."""
     return np.bincount(np.frombuffer(domain.encode(), np.uint8) % 32, minlength=32).astype(np.int16)
-
-
-def _plain(domain: str) -> str:
-    return _SIGNS.sub("", domain)
-
-
-def _figures(domain: str) -> str:
-    return _NO_FIGURES.sub("", domain)

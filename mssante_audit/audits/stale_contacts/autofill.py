@@ -53,11 +53,7 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[R
     Two ways of counting are known: the whole number (``…00 10``, ``…00 11``), in steps of at most `MAX_GAP`,
     at least three in a row without a gap; and its first group (``9 99 …``, ``10 99 …``, ``17 99 …``; source:
     data), which makes no telephone number, so that gaps do not matter. All else in the contacts is equal.
-
-    Parameters
-    ----------
-    majority
-        (operator_id, kind) → what most rows hold: the original number, which is no part of the run.
+    What most rows of an operator and kind hold, the `majority`, is the original and no part of the run.
     """
     whole: dict[tuple[str, str, str], Numbers] = {}
     first: dict[tuple[str, str, str, tuple[str, ...]], Numbers] = {}
