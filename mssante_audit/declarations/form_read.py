@@ -17,7 +17,7 @@ import numpy as np
 from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.form_write import pdf_missing
 from mssante_audit.declarations.headings import SIGNATORY, resolve
-from mssante_audit.declarations.read import UNSEEN, Sheet
+from mssante_audit.declarations.read import UNSEEN, Flag, Sheet
 
 MAX_PDF = 20 * 1024 * 1024
 MAX_PAGES = 20
@@ -182,16 +182,11 @@ def from_text(file: str, text: str) -> Sheet:
     read["contract_number"] = re.sub(r"[\s-]", "", read.get("contract_number", ""))
     if SIGNATORY in lost:
         lost |= dict.fromkeys(("signatory_last_name", "signatory_first_name"), lost.pop(SIGNATORY))
-    return Sheet(
-        file,
-        ["Nom, Prénom" if name == SIGNATORY else name for name in read],
-        [[UNSEEN if value == "?" and name in _BOXES else value] for name, value in read.items()],
-        np.array([1], dtype="int64"),
-        problems=[
-            (1, at, "box-unseen", "") for at, name in enumerate(read) if name in _BOXES and read[name] == "?"
-        ],
-        lost=lost,
-    )
+    headings = ["Nom, Prénom" if name == SIGNATORY else name for name in read]
+    unseen = [name in _BOXES and value == "?" for name, value in read.items()]
+    cells = [[UNSEEN if lacks else value] for lacks, value in zip(unseen, read.values(), strict=True)]
+    problems: list[Flag] = [(1, at, "box-unseen", "") for at, lacks in enumerate(unseen) if lacks]
+    return Sheet(file, headings, cells, np.array([1], dtype="int64"), problems=problems, lost=lost)
 
 
 def _read_section(labels: Labels, part: str, followed: bool) -> tuple[dict[str, str], dict[str, str]]:
@@ -210,8 +205,11 @@ def _read_section(labels: Labels, part: str, followed: bool) -> tuple[dict[str, 
                 lost |= {name: "label-next" for name in before if name not in (*_BOXES, *lost)}
         else:
             for name, match in zip(names, found, strict=True):
-                box = name in _BOXES
-                read[name] = _mark(part, match.start()) if box else _value(part, match.end(), labels)
+                if name not in _BOXES:
+                    read[name] = _value(part, match.end(), labels)
+                else:
+                    mark = _MARK.search(part[: match.start()])
+                    read[name] = "?" if mark is None else "X" if mark[1] else ""
         before = names
     if not followed:
         lost |= {name: "label-next" for name in before if name not in (*_BOXES, *lost)}
@@ -241,11 +239,6 @@ def _value(part: str, start: int, labels: Labels) -> str:
     value = _NOISE.sub("", " ".join(part[start:end].split()))
     value = _LEADER.sub("", value).strip().removeprefix(":").strip()
     return re.sub(r"\s*(?:\[\s*[xX]?\s*\]|[☐☒☑✓✔✗✘])$", "", value)
-
-
-def _mark(part: str, start: int) -> str:
-    match = _MARK.search(part[:start])
-    return "?" if match is None else "X" if match[1] else ""
 
 
 def _names(part: str) -> dict[str, str]:

@@ -184,11 +184,8 @@ def load_declarations(
         frames.append(frame)
         problems += found
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-    lost = {
-        (p.file, p.row, p.column): p.cell
-        for p in problems
-        if p.row is not None and p.column in fields() and KINDS[p.kind].level == "unread"
-    }
+    unknown = (p for p in problems if p.column in fields() and KINDS[p.kind].level == "unread")
+    lost = {(p.file, p.row, p.column): p.cell for p in unknown if p.row is not None}
     told = (path.name, digest.hexdigest(), scope, lost, sheets, unread)
     return Register(frame, problems_frame(problems), missing, *told)
 

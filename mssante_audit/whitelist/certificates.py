@@ -127,10 +127,9 @@ def read_certificates(load: Callable[[bytes], Any], content: bytes) -> list[x509
     with warnings.catch_warnings(action="ignore"):  # IGC-Santé's own .p7b is not in DER's order
         loaded = load(content)
         certificates = [loaded] if isinstance(loaded, x509.Certificate) else list(loaded)
-        for certificate in certificates:
-            _ = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
-            _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-            _ = certificate.public_key(), certificate.extensions
+        for c in certificates:
+            _ = c.subject.rfc4514_string(), c.issuer.rfc4514_string(), c.public_key(), c.extensions
+            _ = c.not_valid_before_utc, c.not_valid_after_utc
     return certificates
 
 

@@ -71,8 +71,7 @@ _NAMED = re.compile(r".*<([^<>]*)>\s*", re.DOTALL)
 
 def _domain(text: str) -> str:
     """Return the domain of an address; a text without ``@`` is one."""
-    named = _NAMED.fullmatch(text)
-    address = named[1] if named else text
+    address = named[1] if (named := _NAMED.fullmatch(text)) else text
     before, _, domain = address.partition("@")
     if "@" in address and (not before.strip() or not domain.strip() or "@" in domain):
         raise ParameterError(f"{text!r} is no address", remedy="Write it as name@domain, or the domain alone")
@@ -119,9 +118,8 @@ def search(entries: pd.DataFrame, words: str, limit: int = 10) -> pd.DataFrame:
         total += weight
         scores.update({number: weight * likeness for number, likeness in best.items()})
     lengths = rows["domain"].str.len().tolist()
-    found = sorted(
-        (-score, lengths[number], number) for number, score in scores.items() if score >= 0.6 * total
-    )
+    likely = ((number, score) for number, score in scores.items() if score >= 0.6 * total)
+    found = sorted((-score, lengths[number], number) for number, score in likely)
     return rows.iloc[[number for *_, number in found[:limit]]].reset_index(drop=True)
 
 

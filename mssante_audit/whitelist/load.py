@@ -210,20 +210,11 @@ def load_whitelist(
     except MemoryError:
         raise WhiteListError("takes more memory than there is", file=name) from None
     return WhiteList(
-        entries=entries,
-        generated_at=generated_at,
-        sha256=sha256,
-        problems=problems_frame(reading.problems),
-        damaged=bool(reading.damage),
-        damage=reading.damage,
-        damage_kinds=reading.damage_kinds,
-        namespace=reading.namespace,
-        source=name,
-        signed=reading.signed,
-        anchors=tuple(anchors),
-        signer=signer,
-        origin=origin,
-    )
+        entries=entries, generated_at=generated_at, sha256=sha256, problems=problems_frame(reading.problems),
+        damaged=bool(reading.damage), damage=reading.damage, damage_kinds=reading.damage_kinds,
+        namespace=reading.namespace, source=name, signed=reading.signed, anchors=tuple(anchors),
+        signer=signer, origin=origin,
+    )  # fmt: skip
 
 
 def _read(origin: Path | bytes, name: str, **limits: Any) -> tuple[Reading, str]:

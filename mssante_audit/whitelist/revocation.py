@@ -95,13 +95,11 @@ class RevocationList:
         """Tell whether it is about all that its issuer revoked, for whatever reason, and is understood."""
         for extension in self.crl.extensions:
             value = extension.value
-            if isinstance(value, x509.DeltaCRLIndicator) or (
-                extension.critical and not isinstance(value, _READ)
-            ):
-                return False
-            if isinstance(value, x509.IssuingDistributionPoint) and (
+            partial = isinstance(value, x509.IssuingDistributionPoint) and (
                 value.only_contains_attribute_certs or value.indirect_crl or value.only_some_reasons
-            ):
+            )
+            unknown = extension.critical and not isinstance(value, _READ)
+            if partial or unknown or isinstance(value, x509.DeltaCRLIndicator):
                 return False
         return True
 
