@@ -56,13 +56,9 @@ _ROLES = {
     "primary": re.compile(r"\bprimaire\b"),
 }
 _ABOVE_OF = {
-    "project_manager": "representative",
-    "technical_manager": "project_manager",
-    "public_technical": "public_project",
-    "beneficiary": "structure",
-    "connector": "structure",
-    "secondary": "primary",
-}
+    "project_manager": "representative", "technical_manager": "project_manager", "beneficiary": "structure",
+    "public_technical": "public_project", "connector": "structure", "secondary": "primary",
+}  # fmt: skip
 """Whose part of the form stands above (or to the left of) whose."""
 _IF_OTHER = ("technical_manager", "connector")
 """Parts that the form wants only of another than the one above: the same is nobody."""

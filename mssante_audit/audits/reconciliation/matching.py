@@ -43,15 +43,8 @@ LINES = ("dn_igc_sante", "dn_igc_cps")
 NOBODY = -1
 """The party of a row that no declaration is about."""
 _LISTED = [
-    "row",
-    "operator_id",
-    "operator",
-    "dn",
-    "dn_key",
-    "project_contact",
-    "support_contact",
-    "description",
-]
+    "row", "operator_id", "operator", "dn", "dn_key", "project_contact", "support_contact", "description",
+]  # fmt: skip
 """Columns of the list that are looked at."""
 _DECLARED = [
     "file", "row", "domain_key", "operator_id", "structure_name", "structure_id", "beneficiary_id",

@@ -43,16 +43,11 @@ from mssante_audit.values.contacts import Contact
 from mssante_audit.values.person import Person
 
 FLAGS = {
-    "no-phone": "CONTACT_NO_PHONE",
-    "no-email": "CONTACT_NO_EMAIL",
-    "several-emails": "CONTACT_SEVERAL_EMAILS",
-    "phone-malformed": "CONTACT_PHONE_MALFORMED",
-    "email-malformed": "CONTACT_EMAIL_MALFORMED",
-    "markup": "CONTACT_MARKUP",
-    "spacing": "CONTACT_SPACING",
-    "consumer": "CONTACT_CONSUMER",
+    "no-phone": "CONTACT_NO_PHONE", "no-email": "CONTACT_NO_EMAIL", "markup": "CONTACT_MARKUP",
+    "phone-malformed": "CONTACT_PHONE_MALFORMED", "email-malformed": "CONTACT_EMAIL_MALFORMED",
+    "several-emails": "CONTACT_SEVERAL_EMAILS", "spacing": "CONTACT_SPACING", "consumer": "CONTACT_CONSUMER",
     "other-person": "CONTACT_NAME_ADDRESS",
-}
+}  # fmt: skip
 """Problem of a contact → rule; a person's address is told once for an operator (`_personal`)."""
 NAMED = frozenset({"spacing", "other-person"})
 """Problems for which names count; for the others it is one contact whomever it names."""
