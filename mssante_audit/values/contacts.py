@@ -101,7 +101,7 @@ class Contact:
             _MARKUP.search(visible(self.text)),
             _ODD_SPACING.search(self.text),
             any(email.partition("@")[2] in _CONSUMER for email in self.emails),
-            any(_is_personal(words, name) for words in locals_),
+            any(is_personal(email, name) for email in self.emails),
             len(self.names) == len(self.emails) == 1 and any(_of_another(words, name) for words in locals_),
         )
         return tuple(problem for problem, found in zip(PROBLEMS, told, strict=True) if found)
@@ -255,12 +255,10 @@ def is_personal(email: str, name_words: Collection[str] = ()) -> bool:
     >>> is_personal("zoe.durand@ch-alpha.example"), is_personal("service.informatique@ch-alpha.example")
     (True, False)
     """
-    return not is_service(email) and _is_personal(_local_words(email), name_words)
-
-
-def _is_personal(words: list[str], name_words: Collection[str]) -> bool:
+    words = _local_words(email)
     named = any(word in name_words or word[1:] in name_words for word in words)
-    return named or ("".join(words).isalpha() and (len(words) > 1 or len(words[0]) > 4))
+    likely = named or ("".join(words).isalpha() and (len(words) > 1 or len(words[0]) > 4))
+    return likely and not _has_function(words)
 
 
 def _of_another(local: list[str], name: list[str]) -> bool:

@@ -168,16 +168,12 @@ def verify_signature(
         chain = _chain(leaf, trusted, at)
     except _InvalidError as error:
         return replace(verdict, status="valid-untrusted", why=str(error), reason=error.reason)
-    expected = signer or _usual_signer(chain)
+    expected = signer or SIGNER
+    if not signer and {*chain} & {*trusted_certificates([resource("data/sample") / "anchors"])}:
+        expected = SAMPLE_SIGNER
     told = revocation(chain, crls, at)
-    verdict = replace(
-        verdict,
-        status="valid-untrusted",
-        anchor=_name(chain[-1].subject),
-        expected=expected,
-        revocation=told.said,
-        revocation_why=told.why,
-    )
+    verdict = replace(verdict, status="valid-untrusted", anchor=_name(chain[-1].subject), expected=expected)
+    verdict = replace(verdict, revocation=told.said, revocation_why=told.why)
     if (names := common_names(leaf)) != [expected]:
         why = f"the signer is {_line(', '.join(names)) or 'nobody named'}, not {_line(expected)}"
         return replace(verdict, why=why, reason="signer")
@@ -232,22 +228,12 @@ def signer_in(content: bytes) -> str:
         return ""
 
 
-def _usual_signer(chain: Sequence[x509.Certificate]) -> str:
-    anchors = resource("data/sample") / "anchors"
-    return SAMPLE_SIGNER if {*chain} & {*trusted_certificates([anchors])} else SIGNER
-
-
 def _described(verdict: Verdict, leaf: x509.Certificate, generated_at: datetime | None) -> Verdict:
     start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
-    return replace(
-        verdict,
-        signer=_name(leaf.subject),
-        issuer=_name(leaf.issuer),
-        not_before=start,
-        not_after=end,
-        valid_at_generation=start <= generated_at <= end if generated_at else None,
-        valid_now=start <= datetime.now(UTC) <= end,
-    )
+    then = start <= generated_at <= end if generated_at else None
+    verdict = replace(verdict, signer=_name(leaf.subject), issuer=_name(leaf.issuer), not_before=start)
+    now = start <= datetime.now(UTC) <= end
+    return replace(verdict, not_after=end, valid_at_generation=then, valid_now=now)
 
 
 def _parser() -> etree.XMLParser:
@@ -303,12 +289,10 @@ def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
     if not isinstance(leaf.public_key(), rsa.RSAPublicKey):
         raise _InvalidError("the signer's key is not an RSA key", "form")
     configuration = SignatureConfiguration(
-        location="./",
-        expect_references=1,
+        location="./", expect_references=1, verification_time=leaf.not_valid_before_utc,
         signature_methods=frozenset({SignatureMethod.RSA_SHA256}),
         digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
-        verification_time=leaf.not_valid_before_utc,
-    )
+    )  # fmt: skip
     try:
         with warnings.catch_warnings(
             action="ignore"

@@ -84,11 +84,9 @@ def _departments(space: TrustSpace) -> Iterator[Finding]:
         likely = {name.code, parse_department(name.label).code} if problem == "mismatch" else {name.code}
         best = {right for code in likely for right in own.get(operator_id, {}).get(code, ())}
         if not best and problem != "mismatch":
-            best = {
-                right
-                for right in everywhere.get(name.code, ())
-                if problem == "form" or one_slip(folded(name.label), folded(parse_department(right).label))
-            }
+            others, label = everywhere.get(name.code, set()), folded(name.label)
+            near = {one for one in others if one_slip(label, folded(parse_department(one).label))}
+            best = {*others} if problem == "form" else near
         if not best and problem == "form":
             best = {f"{name.label} ({name.code})"}
         facts = {"st": text, "best": best.pop() if len(best) == 1 else ""}

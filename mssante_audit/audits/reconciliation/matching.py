@@ -223,9 +223,8 @@ def _compared(
     asked = current.loc[[parties[n].withdrawn is False and not parties[n].later for n in current["party"]]]
     lent = {number: list(party.lent) for number, party in enumerate(parties) if party.lent}
     held = [listed, *(listed.loc[rows].assign(party=number) for number, rows in lent.items())]
-    pairs = asked.reset_index(names="at").merge(
-        pd.concat(held) if lent else listed, on="party", suffixes=("", "_listed")
-    )
+    rows = pd.concat(held) if lent else listed
+    pairs = asked.reset_index(names="at").merge(rows, on="party", suffixes=("", "_listed"))
 
     def compare(name: str, columns: tuple[str, ...], given: pd.Series, same: pd.Series) -> None:
         known = pairs["at"].isin(register.having(asked, *columns).index) & given
@@ -274,11 +273,8 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
     """
     right = pairs["dn_match"].isin(["same", "spelling"])
     beside = pairs[(pairs["dn_match"] == "differs") & pairs["party"].isin(pairs.loc[right, "party"])]
-    made = [
-        (number, at)
-        for number in beside["party"].unique().tolist()
-        for at in (*parties[number].at, *parties[number].earlier)
-    ]
+    numbers = beside["party"].unique().tolist()
+    made = [(n, at) for n in numbers for at in (*parties[n].at, *parties[n].earlier)]
     lines = register.declarations.loc[[at for _, at in made], list(LINES)]
     named = {
         (number, key)
