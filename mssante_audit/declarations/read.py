@@ -150,7 +150,6 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
 
 
 def _filled(frame: pd.DataFrame) -> np.ndarray:
-    """Tell which rows hold anything."""
     filled = np.zeros(len(frame), dtype=bool)
     for name in frame:
         if not filled.all():

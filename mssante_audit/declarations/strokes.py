@@ -73,7 +73,6 @@ _OPENING = sorted({c.encode()[:1] for c in "-‐‒–−—_/\\.…·*~\"″〃
 
 
 def _starts() -> list[bytes]:
-    """Return the first three bytes of the words, in whatever case."""
     words = [word.replace("_", " ") for word in _WORDS.split()]
     texts = {text for word in words for text in (word, word.upper(), word.capitalize())}
     longer = {text + more for text in texts if len(text.encode()) < 3 for more in " .)-/,:é"}

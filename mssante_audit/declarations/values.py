@@ -244,7 +244,6 @@ def read_date(text: str) -> tuple[date | None, str]:
 
 
 def _day(*parts: str) -> tuple[date | None, str]:
-    """Return the day of year, month and day, as `read_date` does."""
     if len(parts[0]) == 2:
         return None, "date-two-digits"
     try:

@@ -115,7 +115,6 @@ def _unknown(field: Field) -> str:
 
 
 def _notes(register: Register, notes: Notes) -> dict[int, dict[str, list[str]]]:
-    """Return notes by the position of their row."""
     places = zip(register.declarations["file"], register.declarations["row"], strict=True)
     return {at: notes[place] for at, place in enumerate(places) if place in notes}
 

@@ -226,7 +226,6 @@ def _numbers(raw: str) -> list[str]:
 
 
 def _read_rest(piece: str, names: list[str], leftovers: list[str]) -> None:
-    """Put what is neither a phone number nor an address where it belongs."""
     rest = piece.strip(TRIM)
     rest = rest and _LABELS.sub("", rest).strip(TRIM)
     if not rest:

@@ -137,7 +137,6 @@ def _plain(text: str) -> DN | None:
 
 
 def _any(text: str) -> DN:
-    """Read any text at all."""
     problems = _characters(text)
     if not text.strip():
         return DN(text, (), ("empty", *sorted(problems)), "", text, "", False)
@@ -269,7 +268,6 @@ def _silent(character: str) -> bool:
 
 
 def _characters(text: str) -> set[str]:
-    """Say what is odd about the characters of a text."""
     problems = set()
     if "  " in text:
         problems.add("doubled")

@@ -141,7 +141,6 @@ def _read_findings(register: Register) -> Iterator[Finding]:
 
 
 def _names(register: Register, space: TrustSpace | None) -> dict[str, frozenset[str]]:
-    """Return the names that register and list give each structure."""
     names: dict[str, set[str]] = {}
     declared = register.declarations[["operator_id", "structure_name"]].drop_duplicates()
     listed = space.operator_names.items() if space else ()

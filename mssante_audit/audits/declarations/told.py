@@ -140,7 +140,6 @@ def _instead(field: Field, language: str) -> str:
 
 
 def _at(column: str, rows: Sequence[int], language: str) -> str:
-    """Return a field and rows in words."""
     place = _numbered(rows, language) if any(rows) else ""
     return " ".join(filter(None, [WORDS[language]["quoted"].format(label(column)), place]))
 
@@ -154,13 +153,11 @@ def _numbered(rows: Sequence[int], language: str) -> str:
 
 
 def _rest(code: str, file: str, language: str) -> Message:
-    """Return the message that more is wrong than is told."""
     text = WORDS[language]["over"].format(MANY, _text(code, "title", language), code)
     return Message(rule(code).severity, code, file, (), (), text)
 
 
 def _of_cells(register: Register, language: str, show_contacts: bool) -> Iterator[Message]:
-    """Yield what could not be read, or was read with a doubt."""
     problems = register.problems.assign(row=register.problems["row"].fillna(0).astype("int64"))
     for (file, kind), group in problems.groupby(["file", "kind"], sort=False):
         level = KINDS[str(kind)].level
@@ -276,7 +273,6 @@ def _rows(text: str) -> tuple[int, ...]:
 
 
 def _columns(facts: Any) -> Iterator[str]:
-    """Yield the columns that facts name."""
     if isinstance(facts, Mapping) and isinstance(name := facts.get("column"), str) and name in fields():
         yield name
     parts = facts.values() if isinstance(facts, Mapping) else facts if isinstance(facts, list | tuple) else ()

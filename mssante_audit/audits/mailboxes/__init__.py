@@ -161,7 +161,6 @@ def _legal(identifier: str) -> str:
 
 
 def _owners(entries: pd.DataFrame) -> dict[str, str]:
-    """Return the operator of most rows of each domain."""
     counts: dict[str, Counter[str]] = {}
     for domain, owner in zip(entries["domain"].tolist(), entries["operator_id"].tolist(), strict=True):
         counts.setdefault(domain, Counter())[owner] += 1

@@ -156,7 +156,6 @@ def _current(register: Register, space: TrustSpace, parties: Sequence[Party]) ->
 
 
 def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
-    """Return one row a party, by its number."""
     first = current.drop_duplicates("party").set_index("party")
     evidence: dict[int, str] = {}
     for number, file, row in zip(*(current[name].tolist() for name in ("party", "file", "row")), strict=True):
@@ -219,7 +218,6 @@ def _true(column: pd.Series) -> np.ndarray:
 def _compared(
     register: Register, current: pd.DataFrame, listed: pd.DataFrame, parties: Sequence[Party]
 ) -> pd.DataFrame:
-    """Return one row a pair of declaration and listed row, with how they compare."""
     asked = current.loc[[parties[n].withdrawn is False and not parties[n].later for n in current["party"]]]
     lent = {number: list(party.lent) for number, party in enumerate(parties) if party.lent}
     held = [listed, *(listed.loc[rows].assign(party=number) for number, rows in lent.items())]

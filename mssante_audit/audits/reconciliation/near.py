@@ -61,5 +61,4 @@ def _nearest(domain: str, rivals: Sequence[str], letters: np.ndarray) -> str:
 
 
 def _letters(domain: str) -> np.ndarray:
-    """Return how often each letter is in a name."""
     return np.bincount(np.frombuffer(domain.encode(), np.uint8) % 32, minlength=32).astype(np.int16)

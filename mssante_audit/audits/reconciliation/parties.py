@@ -162,7 +162,6 @@ def _grouped(now: pd.DataFrame, whose: pd.Series, register: Register) -> dict[st
 def _give_rows(
     parties: dict[str, list[Party]], every: pd.DataFrame, listed: pd.DataFrame, root: Callable[[str], str]
 ) -> None:
-    """Give each listed row to the party whose it is."""
     claims: dict[tuple[str, str], Party] = {}
     labels = every.index.tolist()
     ids = ("operator_id", "beneficiary_id")

@@ -87,7 +87,6 @@ def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.Da
 
 
 def _presence(matched: Match, source: str) -> Iterator[Finding]:
-    """Yield what should be in the list and is not, or the other way round."""
     first = matched.current.drop_duplicates("party")
     place = dict(zip(first["party"], places(first), strict=True))
     statuses = matched.statuses
@@ -137,7 +136,6 @@ def _told(statuses: pd.DataFrame) -> Iterator[tuple[str, int, dict[str, Any], Ro
 
 
 def _differences(matched: Match, space: TrustSpace) -> Iterator[tuple[Finding, Rows]]:
-    """Yield what the list says otherwise than the declaration, with the list's rows."""
     days = space.thresholds.listing_days
     ids = ("structure_id", "beneficiary_id")
     by: tuple[str, ...] = ("operator_id", "operator_id_listed", "operator", *ids)
@@ -182,7 +180,6 @@ def _differences(matched: Match, space: TrustSpace) -> Iterator[tuple[Finding, R
 
 
 def _field(column: str, text: str | Person) -> dict[str, Any]:
-    """Return what a field of the declaration holds, with the form's label of it."""
     return {**label(column), "text": text}
 
 

@@ -113,7 +113,6 @@ def _run(
 
 
 def _merged(found: list[Run]) -> list[Run]:
-    """Put runs over the same numbers together."""
     merged: list[Run] = []
     for run in sorted(found, key=lambda run: run.low):
         last = merged[-1] if merged else None

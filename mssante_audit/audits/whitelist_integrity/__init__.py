@@ -44,7 +44,6 @@ def _signature(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _signer(space: TrustSpace) -> Iterator[Finding]:
-    """Report the last change of signer in the archive's last lists."""
     archive, verdict, since = space.archive, space.whitelist.signature, space.whitelist.generated_at
     after = parse_dn(verdict.signer).get("CN")
     if archive is None or since is None or not after or verdict.status not in ("valid", "valid-untrusted"):
