@@ -73,10 +73,10 @@ def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
     """
     doubtful = {state.name for state in space.states if state.doubtful}
     found = {
-        name: (*map(input_of, told.lacking(space)), *doubtful.intersection(told.rests))
+        name: {*map(input_of, told.lacking(space)), *doubtful.intersection(told.rests)}
         for name, told in audits().items()
     }
-    return {name: tuple(sorted({*inputs})) for name, inputs in found.items() if inputs}
+    return {name: tuple(sorted(inputs)) for name, inputs in found.items() if inputs}
 
 
 def findings_of(name: str, space: TrustSpace) -> pd.DataFrame:
@@ -156,7 +156,5 @@ def _why(error: Exception) -> dict[str, str]:
     if isinstance(error, AuditError):
         return {"error": text, "place": ""}
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return {
-        "error": f"{type(error).__name__}: {text}",
-        "place": f"{Path(frame.filename).name}:{frame.lineno}",
-    }
+    place = f"{Path(frame.filename).name}:{frame.lineno}"
+    return {"error": f"{type(error).__name__}: {text}", "place": place}

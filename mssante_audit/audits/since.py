@@ -21,8 +21,7 @@ def past_of(space: TrustSpace) -> tuple[pd.DataFrame, datetime, datetime] | None
     archive = space.archive
     if archive is None:
         return None
-    sha = space.whitelist.sha256
-    known = [s for s in archive.until(space.as_of) if sha.startswith(s.sha)]
+    known = [s for s in archive.until(space.as_of) if space.whitelist.sha256.startswith(s.sha)]
     earlier = [s for s in archive.snapshots if known and s <= known[-1]]
     if len(earlier) < 2:
         return None
@@ -61,6 +60,5 @@ def _first_listed(entries: pd.DataFrame, history: pd.DataFrame, texts: tuple[str
     """Return for each row, by number, the time of the first list that had its texts, if one is known."""
     names = list(texts)
     first = history.groupby(names, sort=False)["first_seen"].min().rename("since").reset_index()
-    found = entries[["row", *names]].merge(first, on=names, how="left")
-    found = found.dropna(subset="since")
+    found = entries[["row", *names]].merge(first, on=names, how="left").dropna(subset="since")
     return dict(zip(found["row"].tolist(), found["since"], strict=True))

@@ -17,7 +17,7 @@ import numpy as np
 from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.form_write import pdf_missing
 from mssante_audit.declarations.headings import SIGNATORY, resolve
-from mssante_audit.declarations.read import UNSEEN, Sheet
+from mssante_audit.declarations.read import UNSEEN, Flag, Sheet
 
 MAX_PDF = 20 * 1024 * 1024
 MAX_PAGES = 20
@@ -123,9 +123,8 @@ def read_form(file: str, raw: bytes) -> Sheet:
     except InputError:
         raise
     except Exception as error:  # pypdf lets out errors of every kind on a damaged or hostile file
-        raise InputError(
-            f"not a readable PDF: {' '.join(str(error).split())[:200]}", file=file, remedy=_REMEDY
-        ) from None
+        message = f"not a readable PDF: {' '.join(str(error).split())[:200]}"
+        raise InputError(message, file=file, remedy=_REMEDY) from None
     if len(text.split()) < 10:
         raise InputError("no form fields and no text: a scan", file=file, remedy=_REMEDY)
     return from_text(file, text)
@@ -144,9 +143,8 @@ def _from_fields(file: str, values: Mapping[str, Any]) -> Sheet:
         else:
             cells.append("\n".join(str(value).splitlines()) if value is not None else "")
     if "domain" not in resolve(headings, {}).fields:
-        raise InputError(
-            f"not Annexe 1: its fields are {', '.join(headings)[:200]}", file=file, remedy=_REMEDY
-        )
+        message = f"not Annexe 1: its fields are {', '.join(headings)[:200]}"
+        raise InputError(message, file=file, remedy=_REMEDY)
     return Sheet(file, headings, [[cell] for cell in cells], np.array([1], dtype="int64"))
 
 
@@ -171,13 +169,12 @@ def from_text(file: str, text: str) -> Sheet:
         raise InputError("not the text of Annexe 1", file=file, remedy=_REMEDY)
     read: dict[str, str] = {}
     lost: dict[str, str] = {}
-    starts = list(SECTIONS)
-    for at, (start, labels) in enumerate(SECTIONS.items()):
-        followed = at + 1 == len(starts) or bool(parts[starts[at + 1]])
-        told, missing = _read_section(labels, parts[start], followed)
+    after = dict(zip(SECTIONS, [*parts.values()][1:], strict=False))
+    for start, labels in SECTIONS.items():
+        told, missing = _read_section(labels, parts[start], bool(after.get(start, True)))
         read |= told
         lost |= missing
-    lines = _names(parts[_DN]) if parts[starts[starts.index(_DN) + 1]] else {}
+    lines = _names(parts[_DN]) if after[_DN] else {}
     read |= lines
     lost |= {} if lines else dict.fromkeys(("dn_igc_sante", "dn_igc_cps"), "label-missing")
     if "domain" not in read:
@@ -185,16 +182,11 @@ def from_text(file: str, text: str) -> Sheet:
     read["contract_number"] = re.sub(r"[\s-]", "", read.get("contract_number", ""))
     if SIGNATORY in lost:
         lost |= dict.fromkeys(("signatory_last_name", "signatory_first_name"), lost.pop(SIGNATORY))
-    return Sheet(
-        file,
-        ["Nom, Prénom" if name == SIGNATORY else name for name in read],
-        [[UNSEEN if value == "?" and name in _BOXES else value] for name, value in read.items()],
-        np.array([1], dtype="int64"),
-        problems=[
-            (1, at, "box-unseen", "") for at, name in enumerate(read) if name in _BOXES and read[name] == "?"
-        ],
-        lost=lost,
-    )
+    headings = ["Nom, Prénom" if name == SIGNATORY else name for name in read]
+    unseen = [name in _BOXES and value == "?" for name, value in read.items()]
+    cells = [[UNSEEN if lacks else value] for lacks, value in zip(unseen, read.values(), strict=True)]
+    problems: list[Flag] = [(1, at, "box-unseen", "") for at, lacks in enumerate(unseen) if lacks]
+    return Sheet(file, headings, cells, np.array([1], dtype="int64"), problems=problems, lost=lost)
 
 
 def _read_section(labels: Labels, part: str, followed: bool) -> tuple[dict[str, str], dict[str, str]]:
@@ -213,8 +205,11 @@ def _read_section(labels: Labels, part: str, followed: bool) -> tuple[dict[str, 
                 lost |= {name: "label-next" for name in before if name not in (*_BOXES, *lost)}
         else:
             for name, match in zip(names, found, strict=True):
-                box = name in _BOXES
-                read[name] = _mark(part, match.start()) if box else _value(part, match.end(), labels)
+                if name not in _BOXES:
+                    read[name] = _value(part, match.end(), labels)
+                else:
+                    mark = _MARK.search(part[: match.start()])
+                    read[name] = "?" if mark is None else "X" if mark[1] else ""
         before = names
     if not followed:
         lost |= {name: "label-next" for name in before if name not in (*_BOXES, *lost)}
@@ -244,11 +239,6 @@ def _value(part: str, start: int, labels: Labels) -> str:
     value = _NOISE.sub("", " ".join(part[start:end].split()))
     value = _LEADER.sub("", value).strip().removeprefix(":").strip()
     return re.sub(r"\s*(?:\[\s*[xX]?\s*\]|[☐☒☑✓✔✗✘])$", "", value)
-
-
-def _mark(part: str, start: int) -> str:
-    match = _MARK.search(part[:start])
-    return "?" if match is None else "X" if match[1] else ""
 
 
 def _names(part: str) -> dict[str, str]:

@@ -98,7 +98,12 @@ def write_form(record: Mapping[str, str], marked: Collection[str] = ()) -> bytes
         from reportlab.pdfgen.canvas import Canvas
     except ImportError as error:
         raise pdf_missing(error) from None
-    record = {name: _day(text) if name in SIGNED else text for name, text in record.items()}
+    days = {
+        name: re.sub(r"\A(\d{4})-(\d\d)-(\d\d)\Z", r"\3/\2/\1", record[name])
+        for name in SIGNED
+        if name in record
+    }
+    record = {**record, **days}
     out = io.BytesIO()
     canvas: Any = Canvas(out, pagesize=PAGE, invariant=1, lang="fr")  # type: ignore[no-untyped-call]
     canvas.setTitle("Annexe 1 - Déclaration d'un domaine MSSanté")
@@ -166,12 +171,6 @@ def _draw(
             fontSize=7.5 if name.startswith("dn_") else _FONT, maxlen=None, fieldFlags="",
         )  # fmt: skip
     return height - _LINE
-
-
-def _day(text: str) -> str:
-    """Return a day of a register's record, ISO 8601, as France writes it; any other text as it is."""
-    iso = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", text)
-    return f"{iso[3]}/{iso[2]}/{iso[1]}" if iso else text
 
 
 def _latin(text: str) -> bool:

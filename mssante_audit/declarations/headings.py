@@ -21,9 +21,9 @@ class Field:
 
     name: str
     label: str
-    form: str
     help: str
-    kind: str
+    form: str = ""
+    kind: str = "text"
     personal: bool = False
     optional: bool = False
     also: tuple[str, ...] = ()
@@ -140,17 +140,12 @@ def read_mapping(path: Path) -> dict[str, str]:
         raise InputError(f"not a mapping of columns: {error}", file=str(path)) from None
     columns = table.get("columns")
     if not isinstance(columns, dict) or set(table) != {"columns"}:
-        raise InputError(
-            "a mapping of columns has one table, [columns]",
-            file=str(path),
-            remedy='Write lines such as "Mon domaine" = "domain" under it',
-        )
+        remedy = 'Write lines such as "Mon domaine" = "domain" under it'
+        raise InputError("a mapping of columns has one table, [columns]", file=str(path), remedy=remedy)
     for heading, name in columns.items():
         if name not in fields():
             near = get_close_matches(str(name), fields(), n=1)
-            raise InputError(
-                f"{heading!r} is mapped to {name!r}, which is no column of the register",
-                file=str(path),
-                remedy=f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(fields())}",
-            )
+            remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(fields())}"
+            message = f"{heading!r} is mapped to {name!r}, which is no column of the register"
+            raise InputError(message, file=str(path), remedy=remedy)
     return columns

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pandas as pd
 
@@ -35,10 +36,6 @@ def _invisible(text: str) -> str:
     return "".join(c for c in text if c in "\t\r\n" or not hidden(c))
 
 
-def _spaces(text: str) -> str:
-    return " ".join(text.split())
-
-
 def _identifier(text: str) -> str:
     bare = re.sub(r"[\s.-]", "", text)
     return bare if re.fullmatch(r"[0-9A-Za-z]*[0-9][0-9A-Za-z]*", bare, re.ASCII) else text
@@ -59,23 +56,20 @@ def _host(text: str) -> str:
     return text.lower() if re.fullmatch(r"[A-Za-z0-9._-]+", text) else text
 
 
-def _dot(text: str) -> str:
-    return text.removesuffix(".")
-
-
-def _prefix(text: str) -> str:
-    return re.sub(r"^mailto: ?", "", text, flags=re.IGNORECASE)
-
-
-_ANY: Mapping[str, Callable[[str], str]] = {"invisible": _invisible, "spaces": _spaces}
+_prefix = partial(re.compile(r"^mailto: ?", re.IGNORECASE).sub, "")
+_HOST: Mapping[str, Callable[[str], str]] = {"capitals": _host, "dot": lambda text: text.removesuffix(".")}
+_ANY: Mapping[str, Callable[[str], str]] = {
+    "invisible": _invisible,
+    "spaces": lambda text: " ".join(text.split()),
+}
 STEPS: Mapping[str, Mapping[str, Callable[[str], str]]] = {
     "text": _ANY,
     "phone": {**_ANY, "phone": _phone},
     "email": {**_ANY, "prefix": _prefix},
     "contract": {**_ANY, "separators": _contract},
     "identifier": {**_ANY, "separators": _identifier},
-    "domain": {**_ANY, "capitals": _host, "dot": _dot},
-    "server": {**_ANY, "capitals": _host, "dot": _dot},
+    "domain": {**_ANY, **_HOST},
+    "server": {**_ANY, **_HOST},
 }
 """By kind of field, what is put right, in order."""
 
@@ -85,9 +79,8 @@ def mended(register: Register) -> tuple[Register, tuple[Mended, ...]]:
     frame = register.declarations.copy()
     done: list[Mended] = []
     for name, field in fields().items():
-        lost = pd.MultiIndex.from_tuples(
-            [*((file, row) for file, row, column in register.lost if column == name), ("", 0)]
-        )
+        places = [(file, row) for file, row, column in register.lost if column == name]
+        lost = pd.MultiIndex.from_tuples([*places, ("", 0)])
         known = ~pd.MultiIndex.from_frame(frame[["file", "row"]]).isin(lost)
         for what, step in STEPS.get(field.kind, {}).items():
             after = mapped(frame[name], step)

@@ -61,11 +61,8 @@ class Sheet:
 
 def too_many_rows(file: str) -> InputError:
     """Return the error for a file with more than `MAX_ROWS` rows."""
-    return InputError(
-        f"more than {MAX_ROWS:,} rows",
-        file=file,
-        remedy="A register has one row a declaration; split the file",
-    )
+    remedy = "A register has one row a declaration; split the file"
+    return InputError(f"more than {MAX_ROWS:,} rows", file=file, remedy=remedy)
 
 
 def too_big(file: str) -> InputError:
@@ -91,6 +88,7 @@ def utf8(file: str, raw: bytes) -> bytes:
     """
     if len(raw) > MAX_BYTES:
         raise too_big(file)
+    remedy = "Save it as « CSV UTF-8 » or as .xlsx"
     try:
         if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raw = raw.decode("utf-16").encode()
@@ -100,18 +98,10 @@ def utf8(file: str, raw: bytes) -> bytes:
         try:
             raw = raw.decode("cp1252").encode()
         except UnicodeDecodeError:
-            raise InputError(
-                "neither UTF-8, UTF-16 nor Windows text",
-                file=file,
-                remedy="Save it as « CSV UTF-8 » or as .xlsx",
-            ) from None
+            raise InputError("neither UTF-8, UTF-16 nor Windows text", file=file, remedy=remedy) from None
     if b"\0" in raw:
-        raise InputError(
-            "a NUL character, which no register holds",
-            file=file,
-            line=raw.count(b"\n", 0, raw.index(b"\0")) + 1,
-            remedy="Save it as « CSV UTF-8 » or as .xlsx",
-        )
+        line = raw.count(b"\n", 0, raw.index(b"\0")) + 1
+        raise InputError("a NUL character, which no register holds", file=file, line=line, remedy=remedy)
     return raw.removeprefix(b"\xef\xbb\xbf")
 
 
@@ -160,12 +150,10 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
 
 
 def _filled(frame: pd.DataFrame) -> np.ndarray:
-    """Tell which rows hold anything."""
     filled = np.zeros(len(frame), dtype=bool)
     for name in frame:
-        if filled.all():
-            break
-        filled |= (frame[name] != "").to_numpy()
+        if not filled.all():
+            filled |= (frame[name] != "").to_numpy()
     return filled
 
 
@@ -208,19 +196,12 @@ def _arrow_frame(content: bytes, separator: str, width: int) -> pd.DataFrame | N
         return None
     names = [str(at) for at in range(width)]
     try:
-        table = pyarrow.csv.read_csv(
-            pa.BufferReader(content),
-            read_options=pyarrow.csv.ReadOptions(
-                column_names=names, use_threads=False, block_size=len(content) + 1
-            ),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=separator, newlines_in_values=True, ignore_empty_lines=False
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.large_string()),
-                check_utf8=False,  # `utf8` did
-            ),
-        )
+        whole = pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(content) + 1)
+        lines = {"newlines_in_values": True, "ignore_empty_lines": False}
+        parse = pyarrow.csv.ParseOptions(delimiter=separator, **lines)
+        types = dict.fromkeys(names, pa.large_string())
+        convert = pyarrow.csv.ConvertOptions(column_types=types, check_utf8=False)  # `utf8` did
+        table = pyarrow.csv.read_csv(pa.BufferReader(content), whole, parse, convert)
     except pa.ArrowInvalid:
         return None
     return cast(pd.DataFrame, table.to_pandas())
@@ -240,9 +221,8 @@ def _python_frame(
             if len(rows) > heading + 1 and len(row) != width and any(row):
                 problems.append((len(rows), None, "row-long" if len(row) > width else "row-short", ""))
     except csv.Error as error:
-        raise InputError(
-            f"not CSV: {error}", file=file, line=reader.line_num, remedy="A quote may not be closed"
-        ) from None
+        remedy = "A quote may not be closed"
+        raise InputError(f"not CSV: {error}", file=file, line=reader.line_num, remedy=remedy) from None
     padded = [row[:width] + [""] * (width - len(row)) for row in rows]
     return pd.DataFrame(padded, dtype="str"), problems
 
@@ -259,11 +239,8 @@ def read_json(file: str, raw: bytes) -> Sheet:
     if isinstance(content, _Record):
         content = dict(content.pairs).get("declarations")
     if not isinstance(content, list):
-        raise InputError(
-            "not a list of records",
-            file=file,
-            remedy='Write [{"domain": "…", …}, …], or one record a line as .jsonl',
-        )
+        remedy = 'Write [{"domain": "…", …}, …], or one record a line as .jsonl'
+        raise InputError("not a list of records", file=file, remedy=remedy)
     return _records(file, list(enumerate(content, 1)), [])
 
 

@@ -184,11 +184,8 @@ def load_declarations(
         frames.append(frame)
         problems += found
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-    lost = {
-        (p.file, p.row, p.column): p.cell
-        for p in problems
-        if p.row is not None and p.column in fields() and KINDS[p.kind].level == "unread"
-    }
+    unknown = (p for p in problems if p.column in fields() and KINDS[p.kind].level == "unread")
+    lost = {(p.file, p.row, p.column): p.cell for p in unknown if p.row is not None}
     told = (path.name, digest.hexdigest(), scope, lost, sheets, unread)
     return Register(frame, problems_frame(problems), missing, *told)
 
@@ -203,17 +200,12 @@ def find_register(data: Path) -> Path | None:
     """
     if not data.is_dir():
         return None
-    found = sorted(
-        f
-        for f in data.iterdir()
-        if f.name == "declarations" or (f.stem == "declarations" and f.suffix.lower() in SUFFIXES)
-    )
+    named = (f for f in data.iterdir() if f.stem == "declarations")
+    found = sorted(f for f in named if f.name == "declarations" or f.suffix.lower() in SUFFIXES)
     if len(found) > 1:
-        raise InputError(
-            f"several registers: {', '.join(f.name for f in found)}",
-            file=str(data),
-            remedy="Keep one, or put the parts of one register into a folder named declarations",
-        )
+        message = f"several registers: {', '.join(f.name for f in found)}"
+        remedy = "Keep one, or put the parts of one register into a folder named declarations"
+        raise InputError(message, file=str(data), remedy=remedy)
     return found[0] if found else None
 
 
@@ -277,9 +269,8 @@ def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]
 
         return read_form(name, raw)
     if suffix not in SUFFIXES:
-        raise InputError(
-            f"unknown kind of file {suffix!r}", file=name, remedy=f"Known are {', '.join(SUFFIXES)}"
-        )
+        remedy = f"Known are {', '.join(SUFFIXES)}"
+        raise InputError(f"unknown kind of file {suffix!r}", file=name, remedy=remedy)
     if not raw[:1000].strip() and not raw.strip():
         raise InputError("empty file", file=name)
     if suffix in (".xlsx", ".xlsm"):

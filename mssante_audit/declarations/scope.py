@@ -53,7 +53,6 @@ def read_scope(path: Path) -> Scope:
     except ValidationError as error:
         raise InputError(refusal(_File, error), file=path.name, remedy=_REMEDY) from None
     if not (scope.operators or scope.region.strip() or scope.department.strip()):
-        raise InputError(
-            "names nobody", file=path.name, remedy=f"{_REMEDY}; without a scope, remove the file"
-        )
+        remedy = f"{_REMEDY}; without a scope, remove the file"
+        raise InputError("names nobody", file=path.name, remedy=remedy)
     return scope

@@ -56,13 +56,9 @@ _ROLES = {
     "primary": re.compile(r"\bprimaire\b"),
 }
 _ABOVE_OF = {
-    "project_manager": "representative",
-    "technical_manager": "project_manager",
-    "public_technical": "public_project",
-    "beneficiary": "structure",
-    "connector": "structure",
-    "secondary": "primary",
-}
+    "project_manager": "representative", "technical_manager": "project_manager", "beneficiary": "structure",
+    "public_technical": "public_project", "connector": "structure", "secondary": "primary",
+}  # fmt: skip
 """Whose part of the form stands above (or to the left of) whose."""
 _IF_OTHER = ("technical_manager", "connector")
 """Parts that the form wants only of another than the one above: the same is nobody."""
@@ -77,7 +73,6 @@ _OPENING = sorted({c.encode()[:1] for c in "-‐‒–−—_/\\.…·*~\"″〃
 
 
 def _starts() -> list[bytes]:
-    """Return the first three bytes of the words, in whatever case."""
     words = [word.replace("_", " ") for word in _WORDS.split()]
     texts = {text for word in words for text in (word, word.upper(), word.capitalize())}
     longer = {text + more for text in texts if len(text.encode()) < 3 for more in " .)-/,:é"}
@@ -131,29 +126,20 @@ def reference(text: str, kind: str = "text") -> str | None:
 def replace(columns: dict[str, pd.Series], missing: Collection[str], tell: Tell) -> None:
     """Empty what is struck out, and put in place of each reference what it refers to.
 
-    Parameters
-    ----------
-    columns
-        Texts by field, which are changed.
-    missing
-        Fields of which nothing is known.
-    tell
-        Called with a field and the rows where a reference is not plain; there the field is left empty.
+    Changed are the texts of `columns`, by field; of those `missing` nothing is known. Where a reference is
+    not plain the field is left empty, and `tell` called with it and the rows.
     """
-    lost: dict[str, pd.Series] = {}
+    order, lost = list(fields()), dict[str, pd.Series]()
     referred: dict[str, pd.Series] = {}
     texts_of = {name: field for name, field in fields().items() if field.kind not in ("box", "date")}
-    odd = {
-        kind: _odd(
-            [columns[name] for name, field in texts_of.items() if (field.kind == "text") is free], kind
-        )
-        for kind, free in (("text", True), ("other", False))
-    }
+    free = [columns[name] for name, field in texts_of.items() if field.kind == "text"]
+    other = [columns[name] for name, field in texts_of.items() if field.kind != "text"]
+    odd_text, odd_other = _odd(free, "text"), _odd(other, "other")
     for name, field in texts_of.items():
-        kind = "text" if field.kind == "text" else "other"
-        if not odd[kind]:
+        odd = odd_text if field.kind == "text" else odd_other
+        if not odd:
             continue
-        found = columns[name].isin(odd[kind])
+        found = columns[name].isin(odd)
         short = columns[name][found].unique().tolist() if found.any() else []
         if nothing := [text for text in short if is_nothing(text, field.kind)]:
             columns[name] = columns[name].mask(columns[name].isin(nothing), "")
@@ -161,7 +147,9 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str], tell: Tell)
             if role := reference(text, field.kind):
                 where = columns[name] == text
                 source = _source(field, role)
-                plain = source in texts_of and source not in missing and _before(source, name)
+                plain = (
+                    source in texts_of and source not in missing and order.index(source) < order.index(name)
+                )
                 open_ = where & lost[source] if plain and source in lost else where & (not plain)
                 if open_.any():
                     lost[name] = lost.get(name, False) | open_
@@ -173,18 +161,15 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str], tell: Tell)
         if any(name in referred for name in own):
             never = pd.Series(False, index=columns["domain"].index)
             same = [referred.get(name, never) for name in own]
-            other = [(columns[name] != "") & ~where for name, where in zip(own, same, strict=True)]
-            nobody = pd.concat(same, axis=1).any(axis=1) & ~pd.concat(other, axis=1).any(axis=1)
+            rest = [(columns[name] != "") & ~where for name, where in zip(own, same, strict=True)]
+            nobody = pd.concat(same, axis=1).any(axis=1) & ~pd.concat(rest, axis=1).any(axis=1)
             for name in own:
                 columns[name] = columns[name].mask(nobody, "")
 
 
 def _odd(columns: Sequence[pd.Series], kind: str) -> list[str]:
-    """Return the short texts of some columns, all of a kind, that are struck out or refer.
-
-    Over all columns at once, and by first bytes before anything else: registers are long, and such
-    texts are rare.
-    """
+    """Return the short texts of some columns, all of a kind, that are struck out or refer."""
+    # Over all columns at once, and by first bytes before anything else: registers are long, such texts rare.
     chunks = [chunk for texts in columns for chunk in pa.chunked_array(pa.array(texts)).chunks]
     cells = pa.chunked_array([chunk.cast(pa.large_string()).view(pa.large_binary()) for chunk in chunks])
     may_be = pc.is_in(pc.binary_slice(cells, 0, 1), value_set=_FIRST_BYTE)
@@ -203,8 +188,3 @@ def _source(field: Field, role: str) -> str:
         return {"identifier": "structure_id", "text": "structure_name"}.get(field.kind, "")
     kind = field.name.removeprefix(f"{part}_") if part else field.name.removeprefix("signatory_")
     return f"{whose}_{kind}" if whose else ""
-
-
-def _before(source: str, name: str) -> bool:
-    order = list(fields())
-    return order.index(source) < order.index(name)

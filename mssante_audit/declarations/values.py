@@ -88,18 +88,11 @@ _SIGNED = re.compile(
 _DONE = frozenset(["coche", "cochee"])
 _NOT = re.compile(r"(?:non|pas|aucune?)(?: [a-z]+){1,4}")
 
-MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            "janvier janv jan", "février fevrier févr fevr fév fev", "mars", "avril avr", "mai", "juin",
-            "juillet juil", "août aout", "septembre sept", "octobre oct", "novembre nov",
-            "décembre decembre déc dec",
-        ),
-        1,
-    )
-    for name in names.split()
-}  # fmt: skip
+_MONTHS = (
+    "janvier janv jan", "février fevrier févr fevr fév fev", "mars", "avril avr", "mai", "juin",
+    "juillet juil", "août aout", "septembre sept", "octobre oct", "novembre nov", "décembre decembre déc dec",
+)  # fmt: skip
+MONTHS = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
 WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 _DAY = "|".join([*WEEKDAYS, *(rf"{day[:3]}(?=[. ])" for day in WEEKDAYS)])
 _PLACE = r"[^\W\d][^\W\d'’-]*(?:[ '’-][^\W\d'’-]+){0,6}"
@@ -141,12 +134,9 @@ def read_values(
     """
     headings = resolve(sheet.headings, mapping)
     if "domain" not in headings.fields:
-        raise InputError(
-            f"no column holds the domain; the headings are: {', '.join(sheet.headings)[:300]}",
-            file=sheet.file,
-            line=sheet.heading_row,
-            remedy="Name it 'domain' or 'Nom du domaine de messagerie MSSanté', or map yours in columns.toml",
-        )
+        message = f"no column holds the domain; the headings are: {', '.join(sheet.headings)[:300]}"
+        remedy = "Name it 'domain' or 'Nom du domaine de messagerie MSSanté', or map yours in columns.toml"
+        raise InputError(message, file=sheet.file, line=sheet.heading_row, remedy=remedy)
     problems = [Problem(sheet.file, row, _name(sheet, headings, at), kind, value)
                 for row, at, kind, value in sheet.problems]  # fmt: skip
     problems += _heading_problems(sheet, headings)
@@ -173,11 +163,8 @@ def read_values(
         columns |= _split_names(both, sheet, problems)
 
     def refers(name: str, where: pd.Series) -> None:
-        cells = columns[name][where]
-        problems.extend(
-            Problem(sheet.file, int(row), name, "refers", "", cell)
-            for row, cell in zip(sheet.rows[where.to_numpy()], cells, strict=True)
-        )
+        for row, cell in zip(sheet.rows[where.to_numpy()], columns[name][where], strict=True):
+            problems.append(Problem(sheet.file, int(row), name, "refers", "", cell))
 
     replace(columns, missing, refers)
     lost = {name: sheet.lost.get(name, "column-missing") for name in fields() if name in missing}
@@ -197,12 +184,11 @@ def split_name(text: str) -> tuple[str, str] | None:
         return last.strip(), first.strip()
     words = text.split()
     high = [word == word.upper() for word in words]
-    if words and high == sorted(high, reverse=True) and 0 < sum(high) < len(words):
-        return " ".join(words[: sum(high)]), " ".join(words[sum(high) :])
-    if words and high == sorted(high) and 0 < sum(high) < len(words):
-        low = len(words) - sum(high)
-        return " ".join(words[low:]), " ".join(words[:low])
-    return None
+    if not 0 < sum(high) < len(words) or high not in (sorted(high), sorted(high, reverse=True)):
+        return None
+    cut = high.index(not high[0])
+    parts = " ".join(words[:cut]), " ".join(words[cut:])
+    return parts if high[0] else parts[::-1]
 
 
 def read_box(value: Any) -> bool | None:
@@ -219,9 +205,8 @@ def read_box(value: Any) -> bool | None:
         return None
     if bare and _TICKS.issuperset(bare):
         return True
-    if not bare or bare in _EMPTY_BOXES or words in _NO:
-        return False
-    if _NOT.fullmatch(words) and not said & _YES.difference(_DONE):
+    refused = _NOT.fullmatch(words) and not said & _YES.difference(_DONE)
+    if not bare or bare in _EMPTY_BOXES or words in _NO or refused:
         return False
     if (said and _YES.issuperset(said)) or _SIGNED.fullmatch(words):
         return True
@@ -239,29 +224,26 @@ def read_date(text: str) -> tuple[date | None, str]:
     (None, 'date')
     """
     if plain := _PLAIN_DATE.fullmatch(text):  # as nearly all are
-        return _day((plain[3], plain[2], plain[1]))
+        return _day(plain[3], plain[2], plain[1])
     words = re.sub(r" ?/ ?", "/", " ".join(text.casefold().replace("\u2019", "'").split()))
     if not words:
         return None, ""
     before = None if _NO_PLACE.search(words) else _BEFORE_DATE.match(words)
     words = _AFTER_DATE.sub("", words[before.end() if before else 0 :])
-    parts: tuple[str, ...]
     if match := re.fullmatch(r"(\d{4})([/.-])(\d\d?)\2(\d\d?)", words):
-        parts = (match[1], match[3], match[4])
+        day, kind = _day(match[1], match[3], match[4])
     elif match := re.fullmatch(r"(\d\d?)([/. -])(\d\d?)\2(\d{4}|\d\d)", words):
-        parts = (match[4], match[3], match[1])
+        day, kind = _day(match[4], match[3], match[1])
     elif match := re.fullmatch(r"(\d\d?)(?: ?er)?[ /-]([a-zéûà]+)\.?[ /-](\d{4}|\d\d)", words):
-        parts = (match[3], str(MONTHS.get(match[2], 0)), match[1])
+        day, kind = _day(match[3], str(MONTHS.get(match[2], 0)), match[1])
     else:
         return None, "date"
-    day, kind = _day(parts)
     if day and before and before[1] and not WEEKDAYS[day.weekday()].startswith(before[1]):
         return None, "date"
     return day, kind
 
 
-def _day(parts: tuple[str, ...]) -> tuple[date | None, str]:
-    """Return the day of year, month and day, as `read_date` does."""
+def _day(*parts: str) -> tuple[date | None, str]:
     if len(parts[0]) == 2:
         return None, "date-two-digits"
     try:
@@ -291,11 +273,9 @@ def _heading_problems(sheet: Sheet, headings: Headings) -> list[Problem]:
         first = sheet.columns[headings.fields[name]]
         for at in places:
             found.append(problem(at, "column-twice"))
-            found += [
-                Problem(sheet.file, int(row), name, "column-differs")
-                for row, a, b in zip(sheet.rows, first, sheet.columns[at], strict=True)
-                if b not in ("", None) and str(a).strip() != str(b).strip()
-            ]
+            for row, a, b in zip(sheet.rows, first, sheet.columns[at], strict=True):
+                if b not in ("", None) and str(a).strip() != str(b).strip():
+                    found.append(Problem(sheet.file, int(row), name, "column-differs"))
     return found
 
 
@@ -317,18 +297,12 @@ def _boxes(cells: Any, sheet: Sheet, name: str, problems: list[Problem]) -> pd.S
 def _dates(cells: Any, sheet: Sheet, name: str, problems: list[Problem]) -> tuple[pd.Series, pd.Series]:
     codes, distinct = pd.factorize(_as_texts(cells))
     read = [_read_day(value) for value in distinct]
-    days = [day for day, _ in read]
     for code, (value, (_, kind)) in enumerate(zip(distinct, read, strict=True)):
         if kind:
             problems += _problems(sheet, codes == code, name, kind, value, value)
-    known = pd.Series(np.array(days, dtype="datetime64[s]"))
-    texts = pd.Series(
-        [
-            "" if not kind and day is None else value
-            for value, (day, kind) in zip(distinct, read, strict=True)
-        ],
-        dtype="str",
-    )
+    known = pd.Series(np.array([day for day, _ in read], dtype="datetime64[s]"))
+    told = ["" if one == (None, "") else value for value, one in zip(distinct, read, strict=True)]
+    texts = pd.Series(told, dtype="str")
     return known.take(codes).reset_index(drop=True), texts.take(codes).reset_index(drop=True)
 
 
@@ -370,7 +344,10 @@ def _texts(cells: Any, sheet: Sheet, field: Field, problems: list[Problem]) -> p
 
 
 def _as_texts(cells: Any) -> pd.Series:
-    return pd.Series([_text(cell) for cell in cells], dtype="str") if isinstance(cells, list) else cells
+    """Return cells as texts, as a spreadsheet would show them."""
+    if isinstance(cells, pd.Series):
+        return cells
+    return pd.Series([_AS_TEXT.get(type(cell), str)(cell) for cell in cells], dtype="str")
 
 
 def _split_names(both: pd.Series, sheet: Sheet, problems: list[Problem]) -> dict[str, pd.Series]:
@@ -383,15 +360,8 @@ def _split_names(both: pd.Series, sheet: Sheet, problems: list[Problem]) -> dict
         if parts is None and len(text.split()) > 1:
             problems.append(Problem(sheet.file, int(row), "signatory_last_name", "name-whole"))
         names.append(parts or (text.strip(), ""))
-    columns = ["signatory_last_name", "signatory_first_name"]
-    split = pd.DataFrame(names, columns=columns, dtype="str")
-    return {name: split[name] for name in columns}
-
-
-def _text(cell: Any) -> str:
-    """Return a cell as text, as a spreadsheet would show it."""
-    convert = _AS_TEXT.get(type(cell))
-    return convert(cell) if convert else str(cell)
+    split = pd.DataFrame(names, columns=["signatory_last_name", "signatory_first_name"], dtype="str")
+    return {str(name): split[name] for name in split}
 
 
 _UNSEEN = "\0unseen"  # no file that is read holds a NUL character

@@ -78,11 +78,8 @@ def write_register(declarations: pd.DataFrame | Register, path: Path, notes: Not
         lines = [json.dumps(record, ensure_ascii=False) for record in rows.to_dict("records")]
         content = "".join(line + "\n" for line in lines).encode()
     else:
-        raise InputError(
-            f"cannot write a register as {suffix!r}",
-            file=str(path),
-            remedy="Use .csv, .xlsx, .json or .jsonl",
-        )
+        remedy = "Use .csv, .xlsx, .json or .jsonl"
+        raise InputError(f"cannot write a register as {suffix!r}", file=str(path), remedy=remedy)
     write_bytes(path, content)
 
 
@@ -93,10 +90,7 @@ def written(register: Register) -> pd.DataFrame:
     """
     rows, read = _readable(register.declarations), register.declarations
     nowhere = frozenset.intersection(*register.missing.values()) if register.missing else frozenset()
-    at = {
-        place: index
-        for index, place in zip(rows.index, zip(read["file"], read["row"], strict=True), strict=True)
-    }
+    at = dict(zip(zip(read["file"], read["row"], strict=True), rows.index, strict=True))
     for file, missing in register.missing.items():
         for name in missing - nowhere:
             rows.loc[read["file"] == file, name] = _unknown(fields()[name])
@@ -121,15 +115,14 @@ def _unknown(field: Field) -> str:
 
 
 def _notes(register: Register, notes: Notes) -> dict[int, dict[str, list[str]]]:
-    """Return notes by the position of their row."""
     places = zip(register.declarations["file"], register.declarations["row"], strict=True)
     return {at: notes[place] for at, place in enumerate(places) if place in notes}
 
 
 def _filled(rows: pd.DataFrame, notes: Mapping[int, Mapping[str, Sequence[str]]]) -> bytes:
-    book = template_book([str(name) for name in rows])
-    sheet, told = book[SHEET], 0
     names = [str(name) for name in rows]
+    book = template_book(names)
+    sheet, told = book[SHEET], 0
     for at, record in enumerate(rows.itertuples(index=False)):
         wrong = notes.get(at, {})
         for column, (value, name) in enumerate(zip(record, names, strict=True), 1):
@@ -209,16 +202,15 @@ def _validation(field: Field, letter: str) -> DataValidation | None:
     if field.kind == "box":
         rule = DataValidation(type="list", formula1=f"{quote_sheetname('Listes')}!$A$1", allow_blank=True)
     elif field.kind == "date":
-        rule = DataValidation(
-            type="date", operator="between", formula1="DATE(2010,1,1)", formula2="TODAY()", allow_blank=True
-        )
+        rule = DataValidation(type="date", operator="between", formula1="DATE(2010,1,1)", allow_blank=True)
+        rule.formula2 = "TODAY()"
     elif formula:
         rule = DataValidation(type="custom", formula1=formula, allow_blank=True)
     else:
         return None
-    rule.error, rule.errorTitle = field.help[:250], field.label[:32]
-    rule.showErrorMessage = True
-    rule.prompt, rule.promptTitle, rule.showInputMessage = field.help[:250], field.label[:32], True
+    rule.error = rule.prompt = field.help[:250]
+    rule.errorTitle = rule.promptTitle = field.label[:32]
+    rule.showErrorMessage = rule.showInputMessage = True
     return rule
 
 

@@ -46,9 +46,8 @@ def read_xlsx(file: str, raw: bytes, mapping: Mapping[str, str], sheet: str | No
         If it is no XLSX file, is protected by a password, a bomb, or has no such sheet.
     """
     if raw.startswith(_OLE):
-        raise InputError(
-            "an old .xls, or protected by a password", file=file, remedy="Save it as .xlsx without a password"
-        )
+        remedy = "Save it as .xlsx without a password"
+        raise InputError("an old .xls, or protected by a password", file=file, remedy=remedy)
     try:
         with ZipFile(BytesIO(raw)) as archive:
             macros = _check(file, archive)
@@ -59,9 +58,8 @@ def read_xlsx(file: str, raw: bytes, mapping: Mapping[str, str], sheet: str | No
         raise
     except Exception as error:  # zipfile, zlib and openpyxl let out errors of every kind on a damaged file
         told = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"not a readable .xlsx: {told}", file=file, remedy="Save it again as .xlsx"
-        ) from None
+        message = f"not a readable .xlsx: {told}"
+        raise InputError(message, file=file, remedy="Save it again as .xlsx") from None
 
 
 def _check(file: str, archive: ZipFile) -> bool:
@@ -80,12 +78,7 @@ def _check(file: str, archive: ZipFile) -> bool:
 
 
 def _read(
-    file: str,
-    archive: ZipFile,
-    book: Any,
-    mapping: Mapping[str, str],
-    name: str | None,
-    macros: bool,
+    file: str, archive: ZipFile, book: Any, mapping: Mapping[str, str], name: str | None, macros: bool
 ) -> Sheet:
     names = [s.title for s in book.worksheets]
     if name is not None and name not in names:

@@ -101,7 +101,7 @@ class Contact:
             _MARKUP.search(visible(self.text)),
             _ODD_SPACING.search(self.text),
             any(email.partition("@")[2] in _CONSUMER for email in self.emails),
-            any(_is_personal(words, name) for words in locals_),
+            any(is_personal(email, name) for email in self.emails),
             len(self.names) == len(self.emails) == 1 and any(_of_another(words, name) for words in locals_),
         )
         return tuple(problem for problem, found in zip(PROBLEMS, told, strict=True) if found)
@@ -156,8 +156,7 @@ def _without_emails(piece: str, emails: dict[str, None], malformed: list[str]) -
                 kept[-1].append(word)
                 continue
             address = word.strip(".'-–{}")
-            email = read_email(address)
-            if email:
+            if email := read_email(address):
                 emails[email] = None
             else:
                 malformed.append(address)
@@ -190,8 +189,7 @@ def _read_email(text: str) -> str:
 
 def _without_phones(piece: str, phones: dict[str, None], malformed: list[str]) -> list[str]:
     """Move the phone numbers of a piece of text to where they belong; return what stands between them."""
-    start = 0
-    rest = []
+    start, rest = 0, []
     for found in DIGITS.finditer(piece):
         raw = found[0].rstrip(TRIM)
         digits = len(digits_of(raw))
@@ -200,8 +198,7 @@ def _without_phones(piece: str, phones: dict[str, None], malformed: list[str]) -
         rest.append(piece[start : found.start()])
         start = found.end()
         for number in _numbers(raw):
-            phone = read_phone(number)
-            if phone:
+            if phone := read_phone(number):
                 phones[phone] = None
             else:
                 malformed.append(number)
@@ -211,9 +208,8 @@ def _without_phones(piece: str, phones: dict[str, None], malformed: list[str]) -
 
 def _is_short(piece: str) -> bool:
     """Whether a piece of text holds a French short number and, labels aside, nothing else."""
-    if len(piece) > 60:
-        return False
-    return bool(SHORT.fullmatch(_LABELS.sub("", piece.strip(TRIM)).replace(" ", "")))
+    bare = _LABELS.sub("", piece.strip(TRIM)) if len(piece) <= 60 else ""
+    return bool(SHORT.fullmatch(bare.replace(" ", "")))
 
 
 def _numbers(raw: str) -> list[str]:
@@ -230,21 +226,18 @@ def _numbers(raw: str) -> list[str]:
 
 
 def _read_rest(piece: str, names: list[str], leftovers: list[str]) -> None:
-    """Put what is neither a phone number nor an address where it belongs."""
     rest = piece.strip(TRIM)
     rest = rest and _LABELS.sub("", rest).strip(TRIM)
     if not rest:
         return
     civility = _CIVILITY.match(rest)
     words = rest[civility.end() :].split() if civility else rest.split()
-    if (1 if civility else 2) <= len(words) <= 6 and all(map(_WORD.fullmatch, words)):
-        person = civility or (
-            any(word[0].isupper() for word in words) and not _has_function(fold(rest).split())
-        )
-        if person:
-            names.append(" ".join(words))
-            return
-    leftovers.append(rest)
+    named = (1 if civility else 2) <= len(words) <= 6 and all(map(_WORD.fullmatch, words))
+    high = any(word[0].isupper() for word in words)
+    if named and (civility or (high and not _has_function(fold(rest).split()))):
+        names.append(" ".join(words))
+    else:
+        leftovers.append(rest)
 
 
 def _has_function(words: list[str]) -> bool:
@@ -261,25 +254,18 @@ def is_personal(email: str, name_words: Collection[str] = ()) -> bool:
     >>> is_personal("zoe.durand@ch-alpha.example"), is_personal("service.informatique@ch-alpha.example")
     (True, False)
     """
-    return not is_service(email) and _is_personal(_local_words(email), name_words)
-
-
-def _is_personal(words: list[str], name_words: Collection[str]) -> bool:
-    if any(word in name_words or word[1:] in name_words for word in words):
-        return True
-    return "".join(words).isalpha() and (len(words) > 1 or len(words[0]) > 4)
+    words = _local_words(email)
+    named = any(word in name_words or word[1:] in name_words for word in words)
+    likely = named or ("".join(words).isalpha() and (len(words) > 1 or len(words[0]) > 4))
+    return likely and not _has_function(words)
 
 
 def _of_another(local: list[str], name: list[str]) -> bool:
-    """Guess whether an address reads ``first.last`` or ``f.last`` of somebody else than the name.
-
-    Not if a word of it resembles one of the name (or all of them in one), or is the initial of one.
-    """
+    """Guess whether an address reads ``first.last`` or ``f.last``, of no word of the name, nor all in one."""
     if len(local) != 2 or not "".join(local).isalpha() or len(local[1]) < 3 or not name:
         return False
-    return set(name).isdisjoint(local) and not any(
-        _alike(part, word) for part in local for word in (*name, "".join(name))
-    )
+    pairs = ((part, word) for part in local for word in (*name, "".join(name)))
+    return set(name).isdisjoint(local) and not any(_alike(*pair) for pair in pairs)
 
 
 def _alike(part: str, word: str) -> bool:

@@ -14,10 +14,7 @@ from dataclasses import dataclass
 
 RDNS = tuple[tuple[str, str], ...]
 
-IGC = {
-    "IGC-Santé": ("CN", "OU", "O", "ST", "C"),
-    "IGC-CPS": ("CN", "OU", "L", "O", "C"),
-}
+IGC = {"IGC-Santé": ("CN", "OU", "O", "ST", "C"), "IGC-CPS": ("CN", "OU", "L", "O", "C")}
 """The two shapes of a certificate's DN, attributes in order. Source: form (Annexe 1)."""
 
 _SHAPES = {frozenset(order): name for name, order in IGC.items()}
@@ -82,10 +79,7 @@ class DN:
         >>> parse_dn("CN=mss.alpha.example,OU=100").get("OU")
         '100'
         """
-        for name, value in self.rdns:
-            if name == kind:
-                return value
-        return ""
+        return next((value for name, value in self.rdns if name == kind), "")
 
 
 def parse_dn(text: str) -> DN:
@@ -143,7 +137,6 @@ def _plain(text: str) -> DN | None:
 
 
 def _any(text: str) -> DN:
-    """Read any text at all."""
     problems = _characters(text)
     if not text.strip():
         return DN(text, (), ("empty", *sorted(problems)), "", text, "", False)
@@ -181,10 +174,9 @@ def _groups(text: str, problems: set[str]) -> list[list[tuple[str, str]]]:
             if kind != text[start:equals]:
                 problems.add("spacing")
             value, end = _value(text, equals + 1, problems)
-            if joined and groups:
-                groups[-1].append((kind.upper(), value))
-            else:
-                groups.append([(kind.upper(), value)])
+            if not (joined and groups):
+                groups.append([])
+            groups[-1].append((kind.upper(), value))
         if end >= len(text):
             return groups
         joined = text[end] == "+"
@@ -200,8 +192,7 @@ def _value(text: str, start: int, problems: set[str]) -> tuple[str, int]:
     while start < len(text) and text[start] in _BLANKS:
         start += 1
         problems.add("spacing")
-    quoted = _QUOTED.match(text, start)
-    if quoted:
+    if quoted := _QUOTED.match(text, start):
         problems.add("quotes")
         if text[quoted.end() - 1] != '"':
             problems.add("spacing")
@@ -252,11 +243,9 @@ def _escape(value: str) -> str:
     body = escaped.strip(_BLANKS)
     if body == escaped:
         return escaped
-    head = len(escaped) - len(escaped.lstrip(_BLANKS))
+    head = escaped.index(body) if body else len(escaped)
     edge = [f"\\{ord(c):02X}" if c != " " else "\\ " for c in escaped]
-    if not body:
-        return "".join(edge)
-    return "".join(edge[:head]) + body + "".join(edge[head + len(body) :])
+    return "".join([*edge[:head], body, *edge[head + len(body) :]])
 
 
 def _folded(kind: str, value: str) -> str:
@@ -279,7 +268,6 @@ def _silent(character: str) -> bool:
 
 
 def _characters(text: str) -> set[str]:
-    """Say what is odd about the characters of a text."""
     problems = set()
     if "  " in text:
         problems.add("doubled")

@@ -14,7 +14,6 @@ from functools import cache
 from importlib.resources import files
 
 from stdnum import luhn
-from stdnum.exceptions import ValidationError
 from stdnum.fr import siret
 
 from mssante_audit.values.contacts import fold
@@ -35,11 +34,12 @@ _AFTER = re.compile(r"([0-9A-Z]{9,15}?)(ADELI|FINESS|SIREN|SIRET|RPPS)[A-Z]*")
 """The same the other way round, of a text without blanks."""
 _TABLE = tomllib.loads((files(__package__) / "departments.toml").read_text(encoding="utf-8"))
 
-DEPARTMENTS: dict[str, str] = _TABLE["departments"]
+_PLACES = (place.split(" ", 1) for held in (*_TABLE["regions"].values(), _TABLE["apart"]) for place in held)
+DEPARTMENTS: dict[str, str] = dict(sorted(_PLACES, key=lambda place: re.sub("2[AB]", "20", place[0])))
 """Code → official label, 101 départements and the overseas collectivities (see ``departments.toml``)."""
 
 REGIONS: dict[str, tuple[str, ...]] = {
-    name: tuple(codes.split()) for name, codes in _TABLE["regions"].items()
+    name: tuple(place.split(" ")[0] for place in held) for name, held in _TABLE["regions"].items()
 }
 """Region → codes of its départements: INSEE's 18 regions."""
 
@@ -163,13 +163,7 @@ def _kind_of(value: str) -> str:
 def _checked(kind: str, number: str) -> bool:
     if kind == "ADELI" or not number.isdigit():
         return True
-    if kind != "SIRET":
-        return bool(luhn.is_valid(number))
-    try:
-        siret.validate(number)
-    except ValidationError:
-        return False
-    return True
+    return bool(siret.is_valid(number) if kind == "SIRET" else luhn.is_valid(number))
 
 
 def finess_department(number: str) -> str:

@@ -120,18 +120,15 @@ def mask(text: str) -> str:
     """
     contacts = []
     for part in visible(text).replace("\n", " ").split(_SEPARATOR):
-        prefix = _PREFIX.match(part)
-        end = prefix.end() if prefix else 0
+        end = prefix.end() if (prefix := _PREFIX.match(part)) else 0
         contacts.append((part[:end], part[end:]))
     words = {word for _, body in contacts for word in _words_outside_domains(body)}
     return _SEPARATOR.join([prefix + _mask(body, words) for prefix, body in contacts])
 
 
 def _words_outside_domains(body: str) -> set[str]:
-    kept = []
-    for token in _TOKEN.findall(body.replace(",", " ").replace(";", " ")):
-        local, at, domain = token.partition("@")
-        kept.append(local if at and "@" not in domain else token)
+    tokens = _TOKEN.findall(body.replace(",", " ").replace(";", " "))
+    kept = [token.partition("@")[0] if token.count("@") == 1 else token for token in tokens]
     return {word for word in re.findall(r"[^\W\d_]+", fold(" ".join(kept))) if len(word) > 1}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import phonenumbers
 
@@ -40,13 +41,11 @@ def read_phone(text: str) -> str:
         if not digits.startswith("00"):
             return ""
         digits = digits[2:]
-    try:
+    with suppress(phonenumbers.NumberParseException):
         number = phonenumbers.parse(f"+{digits}")
-    except phonenumbers.NumberParseException:
-        return ""
-    if not phonenumbers.is_possible_number(number):
-        return ""
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        if phonenumbers.is_possible_number(number):
+            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return ""
 
 
 def _french(digits: str) -> str:
@@ -70,7 +69,5 @@ def national(phone: str) -> str:
         return f"0{' '.join(found.groups())}"
     number = phonenumbers.parse(phone)
     french = number.country_code in (33, 262, 590, 594, 596)
-    style = (
-        phonenumbers.PhoneNumberFormat.NATIONAL if french else phonenumbers.PhoneNumberFormat.INTERNATIONAL
-    )
-    return phonenumbers.format_number(number, style)
+    styles = phonenumbers.PhoneNumberFormat
+    return phonenumbers.format_number(number, styles.NATIONAL if french else styles.INTERNATIONAL)

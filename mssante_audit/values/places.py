@@ -58,8 +58,7 @@ def places(region: str | None = None, department: str | None = None) -> Places |
 def _each(text: str | None, meant: Callable[[str], str]) -> tuple[str, ...]:
     if text is None:
         return ()
-    parts = [part.strip() for part in text.split(",")]
-    found = tuple(dict.fromkeys(meant(part) for part in parts if part))
+    found = tuple(dict.fromkeys(meant(part.strip()) for part in text.split(",") if part.strip()))
     if not found:
         raise UnknownNameError(f"{text!r} names no place")
     return found
@@ -68,23 +67,21 @@ def _each(text: str | None, meant: Callable[[str], str]) -> tuple[str, ...]:
 def _region(text: str) -> str:
     names = {fold(name): name for name in REGIONS}
     code = _code(text)
-    name = names.get(fold(text)) or (code and names.get(fold(DEPARTMENTS[code])))
-    if not name:
-        told = f"{_label(code)} is a département" if code else _near(text, names)
-        raise UnknownNameError(f"no region {text!r}", remedy=told or f"There are: {', '.join(REGIONS)}")
-    return name
+    if name := names.get(fold(text)) or (code and names.get(fold(DEPARTMENTS[code]))):
+        return name
+    told = f"{_label(code)} is a département" if code else _near(text, names)
+    raise UnknownNameError(f"no region {text!r}", remedy=told or f"There are: {', '.join(REGIONS)}")
 
 
 def _department(text: str) -> str:
-    code = _code(text)
-    if not code:
-        names = {fold(label): _label(known) for known, label in DEPARTMENTS.items()}
-        begun = [_label(known) for known in DEPARTMENTS if known.startswith(text.upper())]
-        region = [name for name in REGIONS if fold(name) == fold(text)]
-        told = f"{region[0]} is a region" if region else _near(text, names, begun)
-        remedy = told or "Write a code, such as 75, or a name, such as Paris"
-        raise UnknownNameError(f"no département {text!r}", remedy=remedy)
-    return code
+    if code := _code(text):
+        return code
+    names = {fold(label): _label(known) for known, label in DEPARTMENTS.items()}
+    begun = [_label(known) for known in DEPARTMENTS if known.startswith(text.upper())]
+    region = [name for name in REGIONS if fold(name) == fold(text)]
+    told = f"{region[0]} is a region" if region else _near(text, names, begun)
+    remedy = told or "Write a code, such as 75, or a name, such as Paris"
+    raise UnknownNameError(f"no département {text!r}", remedy=remedy)
 
 
 def _code(text: str) -> str:

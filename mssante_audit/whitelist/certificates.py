@@ -111,12 +111,11 @@ def load_certificates(path: str | Path) -> list[x509.Certificate]:
             content = file.read(_MAX_CERTIFICATE_FILE)
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", file=str(path)) from error
-    for load in (
-        x509.load_pem_x509_certificates,
-        x509.load_der_x509_certificate,
-        pkcs7.load_pem_pkcs7_certificates,
+    loaders = (
+        x509.load_pem_x509_certificates, x509.load_der_x509_certificate, pkcs7.load_pem_pkcs7_certificates,
         pkcs7.load_der_pkcs7_certificates,
-    ):
+    )  # fmt: skip
+    for load in loaders:
         with suppress(*UNREADABLE):
             if certificates := read_certificates(load, content):
                 return certificates
@@ -125,14 +124,12 @@ def load_certificates(path: str | Path) -> list[x509.Certificate]:
 
 def read_certificates(load: Callable[[bytes], Any], content: bytes) -> list[x509.Certificate]:
     """Load certificates, and read what will be asked of them: cryptography puts that off, and fails then."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # IGC-Santé's own .p7b is not in DER's order
+    with warnings.catch_warnings(action="ignore"):  # IGC-Santé's own .p7b is not in DER's order
         loaded = load(content)
         certificates = [loaded] if isinstance(loaded, x509.Certificate) else list(loaded)
-        for certificate in certificates:
-            _ = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
-            _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-            _ = certificate.public_key(), certificate.extensions
+        for c in certificates:
+            _ = c.subject.rfc4514_string(), c.issuer.rfc4514_string(), c.public_key(), c.extensions
+            _ = c.not_valid_before_utc, c.not_valid_after_utc
     return certificates
 
 

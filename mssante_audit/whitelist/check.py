@@ -12,6 +12,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.values.shown import folded
+from mssante_audit.whitelist.rows import above_of
 
 NEAR = 5
 """How many near names are given."""
@@ -61,9 +62,7 @@ def check(text: str, domains: Sequence[str]) -> Answer:
     spellings = {_plain(name): name for name in reversed(domains)}
     if plain in spellings:
         return Answer(domain, False, respelt=spellings[plain])
-    labels = plain.split(".")
-    above = (".".join(labels[start:]) for start in range(1, len(labels)))
-    parent = next((spellings[name] for name in above if name in spellings), "")
+    parent = next((spellings[name] for name in above_of(plain) if name in spellings), "")
     return Answer(domain, False, parent, near=() if parent else _near(plain, spellings))
 
 
@@ -72,8 +71,7 @@ _NAMED = re.compile(r".*<([^<>]*)>\s*", re.DOTALL)
 
 def _domain(text: str) -> str:
     """Return the domain of an address; a text without ``@`` is one."""
-    named = _NAMED.fullmatch(text)
-    address = named[1] if named else text
+    address = named[1] if (named := _NAMED.fullmatch(text)) else text
     before, _, domain = address.partition("@")
     if "@" in address and (not before.strip() or not domain.strip() or "@" in domain):
         raise ParameterError(f"{text!r} is no address", remedy="Write it as name@domain, or the domain alone")
@@ -120,9 +118,8 @@ def search(entries: pd.DataFrame, words: str, limit: int = 10) -> pd.DataFrame:
         total += weight
         scores.update({number: weight * likeness for number, likeness in best.items()})
     lengths = rows["domain"].str.len().tolist()
-    found = sorted(
-        (-score, lengths[number], number) for number, score in scores.items() if score >= 0.6 * total
-    )
+    likely = ((number, score) for number, score in scores.items() if score >= 0.6 * total)
+    found = sorted((-score, lengths[number], number) for number, score in likely)
     return rows.iloc[[number for *_, number in found[:limit]]].reset_index(drop=True)
 
 

@@ -44,13 +44,8 @@ def generation_time(reading: Reading) -> datetime | None:
 def problems_frame(problems: list[Problem]) -> pd.DataFrame:
     """Make the frame, in order of lines."""
     problems.sort(key=lambda p: (p.line, p.row or 0))
-    types: dict[str, Any] = {
-        "row": "Int64",
-        "line": "int64",
-        "kind": "str",
-        "element": "str",
-        "message": "str",
-    }
+    types: dict[str, Any] = {"row": "Int64", "line": "int64"}
+    types |= dict.fromkeys(("kind", "element", "message"), "str")
     return pd.DataFrame({n: pd.array([getattr(p, n) for p in problems], dtype=t) for n, t in types.items()})
 
 
@@ -114,22 +109,9 @@ def _updated_at(texts: Any, reading: Reading) -> Any:
 
 def _dn_columns(texts: Any) -> dict[str, Any]:
     names = (
-        "dn_key",
-        "igc",
-        "cn",
-        "ou",
-        "o",
-        "st",
-        "c",
-        "operator_id",
-        "operator",
-        "operator_kind",
-        "finess",
-        "siren",
-        "siret",
-        "department",
-        "region",
-    )
+        "dn_key", "igc", "cn", "ou", "o", "st", "c", "operator_id", "operator", "operator_kind", "finess",
+        "siren", "siret", "department", "region",
+    )  # fmt: skip
     identifier, department = cache(parse_identifier), cache(parse_department)
     coded = texts.dictionary_encode()
     parsed: list[tuple[str, ...]] = []

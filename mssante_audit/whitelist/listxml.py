@@ -28,8 +28,6 @@ from mssante_audit.whitelist.reading import (
     shown_name,
 )
 
-__all__ = ["FIELDS", "NAMESPACE", "Reading", "read_list"]
-
 SIGNATURE = "http://www.w3.org/2000/09/xmldsig# Signature"
 MAX_TOKEN = 2**16
 """Largest tag, comment or processing instruction, in bytes."""
@@ -41,15 +39,8 @@ ENCODINGS = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "window
 _FLUSH = 2**19
 """Bytes of XML after which texts read are moved to Arrow, which holds them in a quarter of the memory."""
 _GOES_ON = re.compile(rb"<Domaine>|</ListeDomaines>")
-_CUT = {
-    expat.errors.codes[message]
-    for message in (
-        expat.errors.XML_ERROR_NO_ELEMENTS,
-        expat.errors.XML_ERROR_UNCLOSED_TOKEN,
-        expat.errors.XML_ERROR_PARTIAL_CHAR,
-        expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
-    )
-}
+_CUT = ("NO_ELEMENTS", "UNCLOSED_TOKEN", "PARTIAL_CHAR", "UNCLOSED_CDATA_SECTION")
+_CUT_CODES = {expat.errors.codes[getattr(expat.errors, f"XML_ERROR_{name}")] for name in _CUT}
 
 
 def read_list(
@@ -99,8 +90,6 @@ class _Reader(Faults):
         parser.StartDoctypeDeclHandler = self.doctype
         parser.StartNamespaceDeclHandler = lambda prefix, uri: self.count_other(uri or "")
 
-    # -- feeding --------------------------------------------------------------------------------------------
-
     def read(self, chunks: Iterable[bytes]) -> None:
         self.set_handlers()
         unflushed, fed = 0, False
@@ -117,7 +106,7 @@ class _Reader(Faults):
             if self.skipped is None:
                 self.parser.Parse(b"", True)
         except expat.ExpatError as error:
-            self.breaks(expat.ErrorString(error.code), "cut" if error.code in _CUT else "broken")
+            self.breaks(expat.ErrorString(error.code), "cut" if error.code in _CUT_CODES else "broken")
         except EOFError as error:
             self.breaks(f"the compressed file breaks off: {error}", "compressed")
         self.flush()
@@ -174,17 +163,13 @@ class _Reader(Faults):
             lengths = pc.utf8_length(chunk)
             self.empty += pc.sum(pc.equal(lengths, 0)).as_py() or 0
             if (longest := pc.max(lengths).as_py() or 0) > self.max_field:
-                self.refuse(
-                    f"{longest} characters in <{element}>, more than {self.max_field}",
-                    remedy="If the list is to be trusted, load it with a larger max_field",
-                    line=self.reading.lines[first + pc.index(lengths, longest).as_py()],
-                )
+                message = f"{longest} characters in <{element}>, more than {self.max_field}"
+                remedy = "If the list is to be trusted, load it with a larger max_field"
+                self.refuse(message, remedy, self.reading.lines[first + pc.index(lengths, longest).as_py()])
             chunks.append(chunk)
         self.texts.clear()
         if self.empty > MAX_PROBLEMS:  # each will be one
             self.refuse(f"more than {MAX_PROBLEMS} fields that are empty or missing: this is no white list")
-
-    # -- saying what is wrong -------------------------------------------------------------------------------
 
     def breaks(self, why: str, kind: str) -> None:
         """Take note that the XML is broken here, and drop the row it is broken in."""
@@ -209,8 +194,6 @@ class _Reader(Faults):
             self.reading.damage = f"a signature stands inside <{where}>, not at the end of the list"
             self.reading.damage_kinds, self.reading.damage_line = ("signature",), self.line
 
-    # -- before the root ------------------------------------------------------------------------------------
-
     def declared(self, version: str, encoding: str | None, standalone: int) -> None:
         self.encoding = encoding or self.encoding
         if self.encoding.lower() not in ENCODINGS:
@@ -232,8 +215,6 @@ class _Reader(Faults):
         )
         self.fields = {prefix + local: local for local in FIELDS}
         self.list_handlers = self.make_list_handlers()
-
-    # -- outside the rows -----------------------------------------------------------------------------------
 
     def in_list(self) -> bool:
         return len(self.path) == 2 and self.path[1] == self.list_name
@@ -282,8 +263,6 @@ class _Reader(Faults):
                 self.problem("text", parent, "text outside the fields")
             self.text.clear()
 
-    # -- in the list ----------------------------------------------------------------------------------------
-
     def make_list_handlers(self) -> tuple[Callable[[str, dict[str, str]], None], Callable[[str], None]]:
         text, row, parser, before = self.text, self.row, self.parser, self.first_line - 1
         names, row_name = list(self.fields), self.row_name
@@ -309,11 +288,7 @@ class _Reader(Faults):
                 add_line(row[0])
                 row.clear()
             elif row:
-                try:
-                    (value,) = text
-                except ValueError:
-                    value = "".join(text)
-                row.append(value)
+                row.append(text[0] if len(text) == 1 else "".join(text))
                 text.clear()
             else:
                 self.end(name)
@@ -375,8 +350,6 @@ class _Reader(Faults):
         if list(texts) != [local for local in FIELDS if local in texts]:
             self.problem("order", "Domaine", "the elements of the row are in another order", line)
         return [texts.get(local, "") for local in FIELDS]
-
-    # -- the end --------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
         reading = self.reading

@@ -81,7 +81,8 @@ from mssante_audit.whitelist.columns import (
     problems_frame,
     texts_of,
 )
-from mssante_audit.whitelist.listxml import NAMESPACE, Reading, read_list
+from mssante_audit.whitelist.listxml import read_list
+from mssante_audit.whitelist.reading import NAMESPACE, Reading
 
 if TYPE_CHECKING:
     from mssante_audit.whitelist.signature import Verdict
@@ -142,7 +143,7 @@ class WhiteList:
         """
         reading, _ = _read(content, "<bytes>", any_namespace=True, max_field=len(content))
         if reading.damage:
-            raise _damaged(reading, "<bytes>")
+            raise _damaged(reading)
         same = [as_str(texts).equals(self.entries[name].array) for name, texts in texts_of(reading).items()]
         return all(same) and generation_time(reading) == self.generated_at
 
@@ -203,26 +204,17 @@ def load_whitelist(
     try:
         reading, sha256 = _read(origin, name, any_namespace=any_namespace, max_field=max_field)
         if reading.damage and not recover:
-            raise _damaged(reading, name)
+            raise _damaged(reading)
         generated_at = generation_time(reading)
         entries = entries_frame(reading)
     except MemoryError:
         raise WhiteListError("takes more memory than there is", file=name) from None
     return WhiteList(
-        entries=entries,
-        generated_at=generated_at,
-        sha256=sha256,
-        problems=problems_frame(reading.problems),
-        damaged=bool(reading.damage),
-        damage=reading.damage,
-        damage_kinds=reading.damage_kinds,
-        namespace=reading.namespace,
-        source=name,
-        signed=reading.signed,
-        anchors=tuple(anchors),
-        signer=signer,
-        origin=origin,
-    )
+        entries=entries, generated_at=generated_at, sha256=sha256, problems=problems_frame(reading.problems),
+        damaged=bool(reading.damage), damage=reading.damage, damage_kinds=reading.damage_kinds,
+        namespace=reading.namespace, source=name, signed=reading.signed, anchors=tuple(anchors),
+        signer=signer, origin=origin,
+    )  # fmt: skip
 
 
 def _read(origin: Path | bytes, name: str, **limits: Any) -> tuple[Reading, str]:
@@ -278,13 +270,6 @@ def _pieces(origin: Path | bytes, name: str) -> Iterator[bytes]:
             raise EOFError(str(error)) from error
 
 
-def _damaged(reading: Reading, name: str) -> WhiteListError:
-    rows = len(reading.lines)
-    error = WhiteListError(
-        f"{reading.damage}; {rows} rows are readable",
-        file=name,
-        line=reading.damage_line,
-        remedy="Load them with recover=True (--recover)",
-    )
-    error.readable_rows = rows
-    return error
+def _damaged(reading: Reading) -> WhiteListError:
+    message = f"{reading.damage}; {len(reading.lines)} rows are readable"
+    return reading.error(message, reading.damage_line, "Load them with recover=True (--recover)")

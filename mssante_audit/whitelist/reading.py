@@ -66,19 +66,16 @@ class Reading:
     source: str = ""
     """Name of the file, for messages."""
 
-    def add(self, problem: Problem) -> None:
-        """Take note of a problem.
+    def error(self, message: str, line: int | None, remedy: str | None = None) -> WhiteListError:
+        """Return what refuses the list, with how many of its rows are readable."""
+        error = WhiteListError(message, file=self.source, line=line, remedy=remedy)
+        error.readable_rows = len(self.lines)
+        return error
 
-        Raises
-        ------
-        WhiteListError
-            If there are more than `MAX_PROBLEMS`.
-        """
+    def add(self, problem: Problem) -> None:
+        """Take note of a problem; raises `error` if there are more than `MAX_PROBLEMS`."""
         if len(self.problems) >= MAX_PROBLEMS:
-            message = f"more than {MAX_PROBLEMS} problems: this is no white list"
-            error = WhiteListError(message, file=self.source, line=problem.line)
-            error.readable_rows = len(self.lines)
-            raise error
+            raise self.error(f"more than {MAX_PROBLEMS} problems: this is no white list", problem.line)
         self.problems.append(problem)
 
 
@@ -90,7 +87,6 @@ class Faults:
     """Line of the file at which the parser begins."""
 
     def __init__(self, source: str) -> None:
-        self.source = source
         self.reading = Reading(source=source)
         self.path: list[str] = []
         """Names of the open elements, rows and what is in them left out."""
@@ -107,16 +103,12 @@ class Faults:
 
     def refuse(self, message: str, remedy: str | None = None, line: int | None = None) -> NoReturn:
         """Raise what refuses the list here."""
-        error = WhiteListError(message, file=self.source, line=line or self.line, remedy=remedy)
-        error.readable_rows = len(self.reading.lines)
-        raise error
+        raise self.reading.error(message, line or self.line, remedy)
 
     def refuse_namespace(self, found: str) -> NoReturn:
         """Refuse the root for its namespace."""
-        self.refuse(
-            f"the root is in {found}, not in {NAMESPACE!r}",
-            remedy="If that is meant, load it with any_namespace=True (--any-namespace)",
-        )
+        remedy = "If that is meant, load it with any_namespace=True (--any-namespace)"
+        self.refuse(f"the root is in {found}, not in {NAMESPACE!r}", remedy)
 
     def problem(self, kind: str, element: str, message: str, line: int | None = None) -> None:
         """Take note of a problem, of the open row if there is one."""

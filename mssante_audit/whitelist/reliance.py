@@ -33,14 +33,15 @@ def doubts(
     """
     status = whitelist.signature.status
     found = {"invalid": "forged", "absent": "unsigned", "valid-untrusted": "untrusted"}.get(status)
-    told = [found] if found and not whitelist.damaged else []
-    if whitelist.damaged:
-        told.append("damaged")
+    found = "damaged" if whitelist.damaged else found
+    told = [found] if found else []
     made = whitelist.generated_at
-    if as_of is not None and made is None:
+    if as_of is None:
+        return told
+    if made is None:
         told.append("undated")
-    elif as_of is not None and made is not None and made > as_of + SKEW:
+    elif made > as_of + SKEW:
         told.append("future")
-    elif as_of is not None and made is not None and max_age is not None and as_of - made > max_age:
+    elif max_age is not None and as_of - made > max_age:
         told.append("old")
     return told

@@ -39,8 +39,6 @@ _DOUBTS: dict[Doubt, str] = {
     "stale": "was due to be replaced before that time",
 }
 """Why nobody knows, the nearer to an answer the later."""
-
-
 _ORDER: tuple[Doubt, ...] = ("", *_DOUBTS)
 
 
@@ -97,13 +95,11 @@ class RevocationList:
         """Tell whether it is about all that its issuer revoked, for whatever reason, and is understood."""
         for extension in self.crl.extensions:
             value = extension.value
-            if isinstance(value, x509.DeltaCRLIndicator) or (
-                extension.critical and not isinstance(value, _READ)
-            ):
-                return False
-            if isinstance(value, x509.IssuingDistributionPoint) and (
+            partial = isinstance(value, x509.IssuingDistributionPoint) and (
                 value.only_contains_attribute_certs or value.indirect_crl or value.only_some_reasons
-            ):
+            )
+            unknown = extension.critical and not isinstance(value, _READ)
+            if partial or unknown or isinstance(value, x509.DeltaCRLIndicator):
                 return False
         return True
 
@@ -155,16 +151,9 @@ def find_crls(folder: Path) -> list[Path]:
 
 
 def revocation(chain: Sequence[x509.Certificate], files: Collection[Path], at: datetime) -> Status:
-    """Say whether a certificate, or one above it, was revoked at a time.
+    """Say whether a certificate, or one above it in its `chain` up to the anchor, was revoked at a time.
 
-    Parameters
-    ----------
-    chain
-        The certificate, its issuer and so on up to the anchor.
-    files
-        Revocation lists, in PEM or DER; what cannot be read, or nobody of the chain signed, says nothing.
-    at
-        The time.
+    Of the files, in PEM or DER, what cannot be read, or nobody of the chain signed, says nothing.
     """
     read = [(file, _load(file)) for file in files]
     found = [Status(doubt="unreadable", file=file.name) for file, told in read if told is None]

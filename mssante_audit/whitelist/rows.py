@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
 import pandas as pd
@@ -38,6 +38,12 @@ def all_rows(groups: Iterable[Iterable[int]]) -> tuple[int, ...]:
 def alone(entries: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of domains that have one certificate, and so one server, whatever its spellings."""
     return entries[entries.groupby("domain")["dn_key"].transform("nunique") == 1]
+
+
+def above_of(domain: str) -> Iterator[str]:
+    """Yield the domains that one lies under, the nearest first."""
+    while domain := domain.partition(".")[2]:
+        yield domain
 
 
 def operator_names(entries: pd.DataFrame) -> dict[str, str]:
@@ -76,12 +82,10 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
 
     for one, other in (known or {}).items():
         parent[root(one)] = root(other)
-    ids = set()
+    ids = {*entries["operator_id"]} - {""}
     for operator_id, key in rows_by(entries, "operator_id", "dn_key"):
-        if operator_id:
-            ids.add(operator_id)
-            if key.startswith("CN="):
-                parent[root(("DN", _OU.sub("", key)))] = root(operator_id)
+        if operator_id and key.startswith("CN="):
+            parent[root(("DN", _OU.sub("", key)))] = root(operator_id)
     every = {*ids, *(known or {})}
     among = {structure_key(operator_id) for operator_id in every}
     for operator_id in every:
@@ -100,19 +104,17 @@ def _same_contacts(entries: pd.DataFrame) -> list[tuple[str, str]]:
     columns = ("operator_id", "operator", "domain", "project_contact", "support_contact")
     held = entries[["domain", "operator_id"]].drop_duplicates()
     shared = held.loc[held["domain"].duplicated(), "domain"]
-    for operator_id, name, domain, project, support in rows_by(
-        entries[entries["domain"].isin(shared)], *columns
-    ):
+    told = rows_by(entries[entries["domain"].isin(shared)], *columns)
+    for operator_id, name, domain, project, support in told:
         if operator_id and name and name != CPS_ISSUER:
             owners = holders.setdefault((fold(name), domain), {})
             owners.setdefault(operator_id, set()).add((project, support))
     agreed: dict[tuple[str, str], bool] = {}
     for owners in holders.values():
         for pair in pairwise(sorted(owners)):
-            one, other = ({tuple(map(_key, both)) for both in owners[operator]} for operator in pair)
+            one, other = (
+                {tuple(parse_contact(text).key for text in both) for both in owners[operator]}
+                for operator in pair
+            )
             agreed[pair] = agreed.get(pair, True) and not one.isdisjoint(other)
     return [pair for pair, same in agreed.items() if same]
-
-
-def _key(contact: str) -> str:
-    return parse_contact(contact).key

@@ -168,16 +168,12 @@ def verify_signature(
         chain = _chain(leaf, trusted, at)
     except _InvalidError as error:
         return replace(verdict, status="valid-untrusted", why=str(error), reason=error.reason)
-    expected = signer or _usual_signer(chain)
+    expected = signer or SIGNER
+    if not signer and {*chain} & {*trusted_certificates([resource("data/sample") / "anchors"])}:
+        expected = SAMPLE_SIGNER
     told = revocation(chain, crls, at)
-    verdict = replace(
-        verdict,
-        status="valid-untrusted",
-        anchor=_name(chain[-1].subject),
-        expected=expected,
-        revocation=told.said,
-        revocation_why=told.why,
-    )
+    verdict = replace(verdict, status="valid-untrusted", anchor=_name(chain[-1].subject), expected=expected)
+    verdict = replace(verdict, revocation=told.said, revocation_why=told.why)
     if (names := common_names(leaf)) != [expected]:
         why = f"the signer is {_line(', '.join(names)) or 'nobody named'}, not {_line(expected)}"
         return replace(verdict, why=why, reason="signer")
@@ -232,25 +228,12 @@ def signer_in(content: bytes) -> str:
         return ""
 
 
-def _usual_signer(chain: Sequence[x509.Certificate]) -> str:
-    anchors = resource("data/sample") / "anchors"
-    return SAMPLE_SIGNER if {*chain} & {*trusted_certificates([anchors])} else SIGNER
-
-
 def _described(verdict: Verdict, leaf: x509.Certificate, generated_at: datetime | None) -> Verdict:
     start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
-    return replace(
-        verdict,
-        signer=_name(leaf.subject),
-        issuer=_name(leaf.issuer),
-        not_before=start,
-        not_after=end,
-        valid_at_generation=start <= generated_at <= end if generated_at else None,
-        valid_now=start <= datetime.now(UTC) <= end,
-    )
-
-
-# -- the signature ------------------------------------------------------------------------------------------
+    then = start <= generated_at <= end if generated_at else None
+    verdict = replace(verdict, signer=_name(leaf.subject), issuer=_name(leaf.issuer), not_before=start)
+    now = start <= datetime.now(UTC) <= end
+    return replace(verdict, not_after=end, valid_at_generation=then, valid_now=now)
 
 
 def _parser() -> etree.XMLParser:
@@ -297,10 +280,8 @@ def _children(parent: etree._Element, *names: str) -> list[etree._Element]:
 
 def _require(element: etree._Element, attribute: str, value: str) -> None:
     if element.get(attribute) != value:
-        local = etree.QName(element).localname
-        raise _InvalidError(
-            f"{attribute} of {local} is {str(element.get(attribute))[:128]!r}, not {value!r}", "form"
-        )
+        local, found = etree.QName(element).localname, str(element.get(attribute))[:128]
+        raise _InvalidError(f"{attribute} of {local} is {found!r}, not {value!r}", "form")
 
 
 def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
@@ -308,18 +289,16 @@ def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
     if not isinstance(leaf.public_key(), rsa.RSAPublicKey):
         raise _InvalidError("the signer's key is not an RSA key", "form")
     configuration = SignatureConfiguration(
-        location="./",
-        expect_references=1,
+        location="./", expect_references=1, verification_time=leaf.not_valid_before_utc,
         signature_methods=frozenset({SignatureMethod.RSA_SHA256}),
         digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
-        verification_time=leaf.not_valid_before_utc,
-    )
+    )  # fmt: skip
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a certificate that is odd, and yet the one that signed
-            result = XMLVerifier().verify(
-                content, x509_cert=leaf, parser=_parser(), expect_config=configuration
-            )
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # of a certificate that is odd, and yet the one that signed
+            verify = XMLVerifier().verify
+            result = verify(content, x509_cert=leaf, parser=_parser(), expect_config=configuration)
     except (SignXMLException, etree.LxmlError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise _InvalidError(f"the signature does not match the content ({error})", "content") from error
     if isinstance(result, list):
@@ -337,16 +316,12 @@ def _check_rows(whitelist: WhiteList, signed: bytes) -> None:
         raise _InvalidError("the rows loaded are not the rows signed", "content")
 
 
-# -- the signer ---------------------------------------------------------------------------------------------
-
-
 def _chain(
     leaf: x509.Certificate, trusted: Sequence[x509.Certificate], at: datetime
 ) -> list[x509.Certificate]:
     """Return the signer's path to an anchor, all valid at that time and allowed to do what they did."""
     if not leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc:
-        early = at < leaf.not_valid_before_utc
-        state = "not yet valid" if early else "expired"
+        state = "not yet valid" if at < leaf.not_valid_before_utc else "expired"
         raise _InvalidError(f"the signer's certificate is {state} on {at:%Y-%m-%d}", "time")
     subjects = {certificate.subject for certificate in trusted}
     roots = [c for c in trusted if c.issuer == c.subject or c.issuer not in subjects]
@@ -361,15 +336,12 @@ def _chain(
     try:
         chain = policy.build_client_verifier().verify(leaf, list(trusted)).chain
     except verification.VerificationError as error:
-        raise _InvalidError(f"the signer does not chain to an anchor ({_short(error)})", "chain") from error
+        short = str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
+        raise _InvalidError(f"the signer does not chain to an anchor ({short})", "chain") from error
     for key in (certificate.public_key() for certificate in chain):
         if isinstance(key, rsa.RSAPublicKey) and key.key_size < _SMALLEST_KEY:
             raise _InvalidError(f"a key of {key.key_size} bits stands between signer and anchor", "chain")
     return list(chain)
-
-
-def _short(error: Exception) -> str:
-    return str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
 
 
 def _signer_policy() -> verification.ExtensionPolicy:

@@ -6,7 +6,7 @@ A check yields (index label of the row, facts). `CHECKS` names for each the colu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -14,7 +14,7 @@ import pandas as pd
 
 from mssante_audit.audits.declarations import people
 from mssante_audit.audits.declarations.names import may_be_one, named_like, one_structure
-from mssante_audit.audits.declarations.people import Found, label, missing
+from mssante_audit.audits.declarations.people import Check, Found, label, missing
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_keys, filled
 from mssante_audit.values.contacts import parse_contact
@@ -27,8 +27,6 @@ from mssante_audit.values.identifiers import (
     structure_key,
 )
 from mssante_audit.values.person import Person
-
-Check = Callable[[pd.DataFrame], Found]
 
 _HOST = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.I
@@ -78,68 +76,53 @@ def ticked(d: pd.DataFrame, box: str) -> pd.Series:
     return d[box].fillna(value=False)
 
 
-def active(d: pd.DataFrame) -> pd.DataFrame:
-    """Return the declarations that ask for no withdrawal."""
-    return d[~d["withdrawal"].fillna(value=True)]
-
-
 def asked(check: Check) -> Check:
     """Return a check that looks only at the declarations that ask for no withdrawal."""
-    return lambda d: check(active(d))
+    return lambda d: check(d[~d["withdrawal"].fillna(value=True)])
 
 
-def method(d: pd.DataFrame) -> Found:
-    """Check that exactly one DNS method is ticked."""
-    d = active(d)
-    both = d["delegation"] & d["redirection"]
-    none = ~d["delegation"] & ~d["redirection"]
-    for told, where in (("both", both), ("none", none)):
-        yield from ((at, {"ticked": told}) for at in d.index[where.fillna(value=False)])
+def _where(found: pd.Series, **facts: Any) -> Found:
+    """Yield the rows where something is so, each with the same facts."""
+    return ((at, facts) for at in found.index[found])
 
 
-def servers_missing(d: pd.DataFrame) -> Found:
-    """Check that method 1 names two servers, and method 2 the mail server."""
-    d = active(d)
+def _method(d: pd.DataFrame) -> Found:
+    yield from _where((d["delegation"] & d["redirection"]).fillna(value=False), ticked="both")
+    yield from _where((~d["delegation"] & ~d["redirection"]).fillna(value=False), ticked="none")
+
+
+def _servers_missing(d: pd.DataFrame) -> Found:
     for box, names in METHODS.items():
         for name in names:
-            missing = ticked(d, box) & ~filled(d, name)
-            yield from ((at, {"method": label(box), "server": label(name)}) for at in d.index[missing])
+            yield from _where(ticked(d, box) & ~filled(d, name), method=label(box), server=label(name))
 
 
-def servers_other(d: pd.DataFrame) -> Found:
-    """Check that no server of the method that is not ticked, where the other one is."""
-    d = active(d)
+def _servers_other(d: pd.DataFrame) -> Found:
     for box, other in zip(METHODS, reversed(METHODS), strict=True):
         only = ticked(d, box) & ~d[other].fillna(value=True)
         for name in METHODS[other]:
-            told = {"method": label(box), "server": label(name)}
-            yield from ((at, told) for at in d.index[only & filled(d, name)])
+            yield from _where(only & filled(d, name), method=label(box), server=label(name))
 
 
-def server_name(d: pd.DataFrame) -> Found:
-    """Check that names of servers are FQDN of at most 63 characters: letters, digits, dot and hyphen."""
+def _server_name(d: pd.DataFrame) -> Found:
     for name, at, text in cells(d, *SERVERS):
         host = text.strip().removesuffix(".")
         if len(host) > _SERVER_MAX or not _HOST.fullmatch(host):
             yield at, {"server": label(name), "text": text}
 
 
-def server_same(d: pd.DataFrame) -> Found:
-    """Check that the secondary server is not the primary one."""
+def _server_same(d: pd.DataFrame) -> Found:
     first, second = (domain_keys(d[name]) for name in METHOD_1)
     yield from ((at, {"text": first[at]}) for at in d.index[(first == second) & (first != "")])
 
 
-def dn_lines(d: pd.DataFrame) -> Found:
-    """Check that exactly one of the two lines of DN is filled; none will do for a withdrawal."""
+def _dn_lines(d: pd.DataFrame) -> Found:
     first, second = (filled(d, name) for name in LINES)
-    none = ~first & ~second & ~d["withdrawal"].fillna(value=True)
-    for told, where in (("both", first & second), ("none", none)):
-        yield from ((at, {"filled": told}) for at in d.index[where])
+    yield from _where(first & second, filled="both")
+    yield from _where(~first & ~second & ~d["withdrawal"].fillna(value=True), filled="none")
 
 
-def dn_shape(d: pd.DataFrame) -> Found:
-    """Check that a line of DN has its own shape: attributes, order, ``Label (code)``, ``O=GIP-CPS``."""
+def _dn_shape(d: pd.DataFrame) -> Found:
     for name, at, text in cells(d, *LINES):
         if fault := _dn_fault(text, LINES[name]):
             yield at, {"line": LINES[name], "text": text, "fault": fault[0], "right": fault[1]}
@@ -159,13 +142,10 @@ def _dn_fault(text: str, igc: str) -> tuple[str, str] | None:
     return ("department", "") if parse_department(dn.get("ST") or dn.get("L")).problems else None
 
 
-def dn_operator(d: pd.DataFrame) -> Found:
-    """Check that the DN's OU is the identifier of the representative's or of the beneficiary's structure.
-
-    Not held against identifiers that are none, nor against one that a structure and its site may share.
-    """
+def _dn_operator(d: pd.DataFrame) -> Found:
+    """Hold OU against no identifier that is none, nor against one that a structure and its site may share."""
     for _, at, text in cells(d, *LINES):
-        dn, known = parse_dn(pasted_dn(text)), _ids(d, at)
+        dn, known = parse_dn(pasted_dn(text)), _ids_of(d, at)
         ou, name = identifier_of(dn.get("OU")), d["structure_name"][at]
         if not ou or not known or _is_one(ou, known.values()):
             continue
@@ -174,7 +154,7 @@ def dn_operator(d: pd.DataFrame) -> Found:
             yield at, {"ou": ou, "known": [{**label(column), "id": own} for column, own in known.items()]}
 
 
-def _ids(d: pd.DataFrame, at: Any) -> dict[str, str]:
+def _ids_of(d: pd.DataFrame, at: Any) -> dict[str, str]:
     return {name: own for name in IDS if (own := _identifier_of(d[name][at]))}
 
 
@@ -184,17 +164,14 @@ def _is_one(ou: str, known: Collection[str]) -> bool:
     return own in {structure_key(one, {own}) for one in known}
 
 
-def department(d: pd.DataFrame) -> Found:
-    """Check that a FINESS number, and a code after an address, are of the département beside them."""
+def _department(d: pd.DataFrame) -> Found:
     for _, at, text in cells(d, *LINES):
         dn = parse_dn(pasted_dn(text))
         finess, name = _identifier(dn.get("OU")), parse_department(dn.get("ST") or dn.get("L"))
         sure = finess.department and name.code and not name.problems and finess.department != name.code
-        if sure and _is_one(finess.value, _ids(d, at).values()):  # of another OU, that is the finding
-            yield (
-                at,
-                {"field": {"column": "dn", "label": "DN"}, "code": finess.department, "other": name.code},
-            )
+        if sure and _is_one(finess.value, _ids_of(d, at).values()):  # of another OU, that is the finding
+            field = {"column": "dn", "label": "DN"}
+            yield at, {"field": field, "code": finess.department, "other": name.code}
     for _, at, text in cells(d, "postal_address"):
         codes = {*_POSTCODE.findall(text)}
         for code in {found.upper() for found in _CODE.findall(text)} & {*DEPARTMENTS}:
@@ -203,13 +180,7 @@ def department(d: pd.DataFrame) -> Found:
 
 
 def structure_name(d: pd.DataFrame, known: Mapping[str, frozenset[str]]) -> Found:
-    """Check that the structure's name may be the DN's O, where OU is its identifier.
-
-    Parameters
-    ----------
-    known
-        Names by structure; where O is another one's, the finding is likely, and else but a hint.
-    """
+    """Check that the structure's name may be the DN's O, where OU is its number; `known`: names by it."""
     for _, at, text in cells(d, "dn_igc_sante"):
         dn, own, name = parse_dn(pasted_dn(text)), d["structure_id"][at], d["structure_name"][at].strip()
         o, ou = dn.get("O"), dn.get("OU")
@@ -225,33 +196,27 @@ def is_domain(text: str) -> bool:
     return bool(_HOST.fullmatch(text.strip().removesuffix(".")))
 
 
-def domain_invalid(d: pd.DataFrame) -> Found:
-    """Check that the domain is a host name of at least two labels."""
-    for at, text in d["domain"].items():
-        if not is_domain(text):
-            yield at, {"text": text}
+def _domain_invalid(d: pd.DataFrame) -> Found:
+    return ((at, {"text": text}) for at, text in d["domain"].items() if not is_domain(text))
 
 
-def domain_outside(d: pd.DataFrame) -> Found:
-    """Check that the domain is under mssante.fr (one outside is legitimate, and rare)."""
-    for at, key in d["domain_key"].items():
-        if _HOST.fullmatch(key) and not key.endswith(".mssante.fr"):
-            yield at, {"text": key}
+def _domain_outside(d: pd.DataFrame) -> Found:
+    keys = d["domain_key"].items()
+    return (
+        (at, {"text": key}) for at, key in keys if _HOST.fullmatch(key) and not key.endswith(".mssante.fr")
+    )
 
 
 def _absent(column: str) -> Check:
     """Return the check that a field holds anything."""
-    return lambda d: ((at, {}) for at in d.index[~filled(d, column)])
+    return lambda d: _where(~filled(d, column))
 
 
-def public_missing(d: pd.DataFrame) -> Found:
-    """Check that both public contacts have a phone number and an e-mail address."""
-    d = active(d)
-    yield from missing(pd.DataFrame({name: ~filled(d, name) for name in PUBLIC}))
+def _public_missing(d: pd.DataFrame) -> Found:
+    return missing(pd.DataFrame({name: ~filled(d, name) for name in PUBLIC}))
 
 
-def contact_malformed(d: pd.DataFrame) -> Found:
-    """Check that whatever phone number and address is given can be used."""
+def _contact_malformed(d: pd.DataFrame) -> Found:
     for names, kind in ((PHONES, "phones"), (EMAILS, "emails")):
         for name, at, text in cells(d, *names):
             if not _reaches(text, kind):
@@ -259,17 +224,13 @@ def contact_malformed(d: pd.DataFrame) -> Found:
 
 
 def _reaches(text: str, kind: str) -> bool:
-    contact = _contact(_HOURS.sub("", text) if kind == "phones" else text)
-    left = [
-        rest
-        for rest in contact.leftovers
-        if kind != "phones" or not _EXTENSION.fullmatch(rest.strip(" \t()[]:.-"))
-    ]
+    phone = kind == "phones"
+    contact = _contact(_HOURS.sub("", text) if phone else text)
+    left = [r for r in contact.leftovers if not phone or not _EXTENSION.fullmatch(r.strip(" \t()[]:.-"))]
     return len(getattr(contact, kind)) == 1 and not contact.malformed and not left
 
 
-def public_consumer(d: pd.DataFrame) -> Found:
-    """Check that the public contacts' addresses are professional."""
+def _public_consumer(d: pd.DataFrame) -> Found:
     who = {"public_project_email": "project", "public_technical_email": "support"}
     for name, at, text in cells(d, *who):
         if "consumer" in _contact(text).problems:
@@ -285,17 +246,12 @@ def contract_number(text: str) -> str:
     return re.sub(r"[\W_]", "", _NUMBER_OF.sub("", text)).upper()
 
 
-def contract_shape(d: pd.DataFrame) -> Found:
-    """Check that a contract number has 10 characters; the manager fills it, so that it may be empty.
-
-    Boxes around them are not counted, nor a word before.
-    """
-    for _, at, text in cells(d, "contract_number"):
-        if not _CONTRACT.fullmatch(contract_number(text)):
-            yield at, {"text": text}
+def _contract_shape(d: pd.DataFrame) -> Found:
+    numbers = cells(d, "contract_number")  # the manager fills it, so that it may be empty
+    return ((at, {"text": text}) for _, at, text in numbers if not _CONTRACT.fullmatch(contract_number(text)))
 
 
-def ids(d: pd.DataFrame, *problems: str) -> Found:
+def _ids_wrong(d: pd.DataFrame, *problems: str) -> Found:
     """Check that the structures' identifiers have none of some problems (`parse_identifier`).
 
     A kind in words, blanks and a final dot are none; nor is a number without its kind that the DN's OU has.
@@ -319,9 +275,8 @@ def _confirms(dn: DN, name: str, number: str) -> bool:
     if not ou:
         return False
     finess = _identifier(f"1{number}")
-    return _is_one(ou, [number]) or (
-        not finess.problems and one_structure(name, finess.value, dn.get("O"), ou)
-    )
+    same = not finess.problems and one_structure(name, finess.value, dn.get("O"), ou)
+    return same or _is_one(ou, [number])
 
 
 def date_given(d: pd.DataFrame) -> Found:
@@ -329,56 +284,53 @@ def date_given(d: pd.DataFrame) -> Found:
     yield from ((at, {"date": f"{day:%Y-%m-%d}"}) for at, day in d["date"].items())
 
 
-def dates_order(d: pd.DataFrame) -> Found:
-    """Check that a declaration is signed before it is received, then answered, then in effect."""
-    for at, *days in d[[*{name: None for pair in DATES for name in pair}]].itertuples(name=None):
-        day = dict(zip({name: None for pair in DATES for name in pair}, days, strict=True))
-        for first, then in DATES:
-            if day[first] > day[then]:  # never of a missing one
-                told = [{**label(name), "date": f"{day[name]:%Y-%m-%d}"} for name in (first, then)]
-                yield at, {"days": told}
-                break
+def _dates_order(d: pd.DataFrame) -> Found:
+    names = list(dict.fromkeys(name for pair in DATES for name in pair))
+    for at, *days in d[names].itertuples(name=None):
+        day = dict(zip(names, days, strict=True))
+        if wrong := [pair for pair in DATES if day[pair[0]] > day[pair[1]]]:  # never of a missing one
+            yield at, {"days": [{**label(name), "date": f"{day[name]:%Y-%m-%d}"} for name in wrong[0]]}
 
 
-def withdrawal_contradicted(d: pd.DataFrame) -> Found:
-    """Check that a withdrawal asks for nothing else: no DNS method, no server."""
+def _withdrawal_contradicted(d: pd.DataFrame) -> Found:
     d = d[ticked(d, "withdrawal")]
     for name in METHODS:
-        yield from ((at, {"field": label(name)}) for at in d.index[ticked(d, name)])
+        yield from _where(ticked(d, name), field=label(name))
     for name, at, _ in cells(d[~ticked(d, "delegation") & ~ticked(d, "redirection")], *SERVERS):
         yield at, {"field": label(name)}
 
 
 _METHODS = (*METHODS, "withdrawal")
 CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
-    ("DECL_METHOD", _METHODS, method),
-    ("DECL_SERVERS_MISSING", (*_METHODS, *SERVERS), servers_missing),
-    ("DECL_SERVERS_OTHER", (*_METHODS, *SERVERS), servers_other),
-    ("DECL_SERVER_NAME", (), server_name),
-    ("DECL_SERVER_SAME", (), server_same),
-    ("DECL_DN_LINES", ("withdrawal", *LINES), dn_lines),
-    ("DECL_DN_SHAPE", (), dn_shape),
-    ("DECL_DN_OPERATOR", IDS, dn_operator),
-    ("DECL_DEPARTMENT", (), department),
-    ("DECL_DOMAIN_INVALID", ("domain",), domain_invalid),
-    ("DECL_DOMAIN_OUTSIDE", ("domain",), domain_outside),
+    ("DECL_METHOD", _METHODS, asked(_method)),
+    ("DECL_SERVERS_MISSING", (*_METHODS, *SERVERS), asked(_servers_missing)),
+    ("DECL_SERVERS_OTHER", (*_METHODS, *SERVERS), asked(_servers_other)),
+    ("DECL_SERVER_NAME", (), _server_name),
+    ("DECL_SERVER_SAME", (), _server_same),
+    ("DECL_DN_LINES", ("withdrawal", *LINES), _dn_lines),
+    ("DECL_DN_SHAPE", (), _dn_shape),
+    ("DECL_DN_OPERATOR", IDS, _dn_operator),
+    ("DECL_DEPARTMENT", (), _department),
+    ("DECL_DOMAIN_INVALID", ("domain",), _domain_invalid),
+    ("DECL_DOMAIN_OUTSIDE", ("domain",), _domain_outside),
     ("DECL_DESCRIPTION_MISSING", ("withdrawal", "description"), asked(_absent("description"))),
-    ("DECL_PUBLIC_MISSING", (*PUBLIC, "withdrawal"), public_missing),
-    ("DECL_CONTACT_MALFORMED", (), contact_malformed),
-    ("DECL_PUBLIC_CONSUMER", (), public_consumer),
-    ("DECL_MANAGER_MISSING", ("withdrawal", *people.MANAGER), asked(people.manager_missing)),
+    ("DECL_PUBLIC_MISSING", (*PUBLIC, "withdrawal"), asked(_public_missing)),
+    ("DECL_CONTACT_MALFORMED", (), _contact_malformed),
+    ("DECL_PUBLIC_CONSUMER", (), _public_consumer),
+    ("DECL_MANAGER_MISSING", ("withdrawal", *people.MANAGER), asked(people.incomplete(*people.MANAGER))),
     ("DECL_TECHNICAL_COPY", (*people.TECHNICAL, *people.MANAGER), people.technical_copy),
-    ("DECL_CONTRACT_SHAPE", ("contract_number",), contract_shape),
-    ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *people.REPRESENTATIVE), asked(people.nobody)),
+    ("DECL_CONTRACT_SHAPE", ("contract_number",), _contract_shape),
+    ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *people.REPRESENTATIVE),
+     asked(people.incomplete(*people.REPRESENTATIVE))),
     ("DECL_ADDRESS_MISSING", ("withdrawal", "postal_address"), asked(_absent("postal_address"))),
     ("DECL_ID_MISSING", ("structure_id",), _absent("structure_id")),
-    ("DECL_ID_SHAPE", (), lambda d: ids(d, "kind", "shape")),
-    ("DECL_ID_LUHN", (), lambda d: ids(d, "luhn")),
+    ("DECL_ID_SHAPE", (), lambda d: _ids_wrong(d, "kind", "shape")),
+    ("DECL_ID_LUHN", (), lambda d: _ids_wrong(d, "luhn")),
     ("DECL_DATE_MISSING", ("date",), _absent("date_text")),
-    ("DECL_DATES_ORDER", (), dates_order),
+    ("DECL_DATES_ORDER", (), _dates_order),
     ("DECL_SIGNATORY", ("signatory_last_name", "signature_present"), people.signatory),
     ("DECL_SIGNATORY", people.SIGNATORY, people.first_name_missing),
     ("DECL_SIGNATORY_OTHER", (*people.SIGNATORY, *people.REPRESENTATIVE[1:3]), people.signatory_other),
-    ("DECL_WITHDRAWAL_CONTRADICTED", (*_METHODS, *SERVERS), withdrawal_contradicted),
+    ("DECL_WITHDRAWAL_CONTRADICTED", (*_METHODS, *SERVERS), _withdrawal_contradicted),
 )  # fmt: skip
 """Rule, the columns it must know, and its check. Rules without columns look only at cells that are filled."""

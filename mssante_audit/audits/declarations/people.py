@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from mssante_audit.values.contacts import fold, parse_contact
 from mssante_audit.values.slips import one_slip
 
 Found = Iterator[tuple[Hashable, dict[str, Any]]]
+Check = Callable[[pd.DataFrame], Found]
 
 REPRESENTATIVE = (
     "structure_name", "representative_last_name", "representative_first_name", "representative_phone",
@@ -41,7 +42,7 @@ def label(column: str) -> dict[str, str]:
 def missing(lacks: pd.DataFrame) -> Found:
     """Yield the rows where fields are missing, one fact a row; `lacks` has a column of truths a field."""
     for at, row in lacks[lacks.any(axis=1)].iterrows():
-        yield at, {"missing": [label(str(name)) for name, lost in row.items() if lost]}
+        yield at, {"missing": [label(str(name)) for name in row.index[row]]}
 
 
 @cache
@@ -54,47 +55,37 @@ def words(*names: str) -> frozenset[str]:
     return frozenset(fold(" ".join(names)).split()) - _NO_NAME
 
 
-def _wholes(texts: pd.Series) -> pd.Series:
-    """Tell which texts may hold both a last and a first name."""
-    whole = [len(words(text) - _PARTICLES) > 1 for text in texts]
-    return pd.Series(whole, index=texts.index, dtype="bool")
+def _unnamed(d: pd.DataFrame, name: str, other: str) -> pd.Series:
+    """Tell where one of the two names of a person is missing, and the other cell cannot hold both."""
+    whole = [len(words(text) - _PARTICLES) > 1 for text in d[other]]
+    return ~filled(d, name) & ~pd.Series(whole, index=d.index, dtype="bool")
 
 
-def unnamed(d: pd.DataFrame, last: str, first: str) -> pd.DataFrame:
-    """Tell which of the two names of a person is missing; none where the other cell may hold both."""
-    lacks = {}
-    for name, other in ((last, first), (first, last)):
-        lacks[name] = ~filled(d, name) & ~_wholes(d[other])
-    return pd.DataFrame(lacks)
-
-
-def nobody(d: pd.DataFrame) -> Found:
-    """Check that the legal representative is named with structure, phone number and address."""
-    yield from _incomplete(d, REPRESENTATIVE)
-
-
-def manager_missing(d: pd.DataFrame) -> Found:
-    """Check that the project manager is named, with phone number and address."""
-    yield from _incomplete(d, MANAGER)
-
-
-def _incomplete(d: pd.DataFrame, names: tuple[str, ...]) -> Found:
-    lacks = pd.DataFrame({name: ~filled(d, name) for name in names})
+def incomplete(*names: str) -> Check:
+    """Return the check that a person is named, with all else that is asked; one cell may hold both names."""
     last, first = (name for name in names if name.endswith("_name") and name != "structure_name")
-    lacks[[last, first]] = unnamed(d, last, first)
-    yield from missing(lacks)
+    other = {last: first, first: last}
+
+    def check(d: pd.DataFrame) -> Found:
+        lacks = {
+            name: _unnamed(d, name, other[name]) if name in other else ~filled(d, name) for name in names
+        }
+        return missing(pd.DataFrame(lacks))
+
+    return check
 
 
 def signatory(d: pd.DataFrame) -> Found:
     """Check that the declaration is signed, by somebody who is named."""
-    unnamed_ = ~filled(d, SIGNATORY[0]) & ~_wholes(d[SIGNATORY[1]])
     unsigned = ~d["signature_present"].fillna(value=True)
-    yield from missing(pd.DataFrame({SIGNATORY[0]: unnamed_, "signature_present": unsigned}))
+    lacks = {SIGNATORY[0]: _unnamed(d, *SIGNATORY), "signature_present": unsigned}
+    return missing(pd.DataFrame(lacks))
 
 
 def first_name_missing(d: pd.DataFrame) -> Found:
     """Check that a signatory whose last name is given also has a first name."""
-    yield from missing(unnamed(d, *SIGNATORY)[[SIGNATORY[1]]].where(filled(d, SIGNATORY[0]), other=False))
+    last, first = SIGNATORY
+    return missing(pd.DataFrame({first: _unnamed(d, first, last) & filled(d, last)}))
 
 
 def signatory_other(d: pd.DataFrame) -> Found:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.audits.declarations.declared import CHECKS, Check, date_given, structure_name
+from mssante_audit.audits.declarations.declared import CHECKS, date_given, structure_name
+from mssante_audit.audits.declarations.people import Check
 from mssante_audit.audits.declarations.several import Listed, listed_in, several
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import Register
@@ -34,20 +35,11 @@ def _form(space: TrustSpace) -> Iterator[Finding]:
 def form_findings(
     register: Register, as_of: datetime, *, each: bool = False, space: TrustSpace | None = None
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the declarations.
+    """Yield what is wrong with the declarations; those of after the day of `as_of` lie in the future.
 
-    Parameters
-    ----------
-    register
-        The declarations.
-    as_of
-        The day from which on a declaration lies in the future.
-    each
-        Whether every row is told by itself, rows that a later declaration replaced too. Otherwise one cause
-        is one finding.
-    space
-        With it the list tells who serves a domain, whose numbers are one structure's, and what others are
-        called.
+    One cause is one finding; with `each` every row is told by itself, rows that a later declaration replaced
+    too. With a `space`, its list tells who serves a domain, whose numbers are one structure's, and what
+    others are called.
     """
     every = register.declarations
     later = every[every["date"] > pd.Timestamp(as_of.date())]
@@ -119,11 +111,9 @@ def _texts(facts: Any) -> Iterator[str | Person]:
     """Yield the texts of facts, which tell one thing observed from another; labels are but their names."""
     if isinstance(facts, str | Person):
         yield facts
-    elif isinstance(facts, Mapping):
-        for name, part in facts.items():
-            yield from _texts(part) if name != "label" else ()
     else:
-        for part in facts:
+        parts = [facts[name] for name in facts if name != "label"] if isinstance(facts, Mapping) else facts
+        for part in parts:
             yield from _texts(part)
 
 
@@ -151,15 +141,12 @@ def _read_findings(register: Register) -> Iterator[Finding]:
 
 
 def _names(register: Register, space: TrustSpace | None) -> dict[str, frozenset[str]]:
-    """Return the names that register and list give each structure."""
     names: dict[str, set[str]] = {}
     declared = register.declarations[["operator_id", "structure_name"]].drop_duplicates()
-    for operator, name in declared.itertuples(index=False, name=None):
-        names.setdefault(structure_key(operator), set()).add(name)
-    for operator, name in space.operator_names.items() if space else ():
+    listed = space.operator_names.items() if space else ()
+    for operator, name in (*declared.itertuples(index=False, name=None), *listed):
         names.setdefault(structure_key(operator), set()).add(name)
     return {structure: frozenset(told) for structure, told in names.items() if structure}
 
 
 PARTS = (_form,)
-"""What the audit is made of."""

@@ -77,11 +77,9 @@ def _same_day(register: Register, as_of: datetime, listed: Listed) -> Told:
         for whose, group in each.groupby("whose", sort=False):
             if _certificates(group, listed.names.get(str(domain), ())):
                 continue
-            facts = {"declarations": len(group), "date": f"{day:%Y-%m-%d}"}
-            subject = [str(domain), f"{day:%Y-%m-%d}"]
-            if each["whose"].nunique() > 1:
-                subject.append(str(whose))
-            yield "DECL_SAME_DAY", tuple(subject), group, facts
+            date, more = f"{day:%Y-%m-%d}", (str(whose),) if each["whose"].nunique() > 1 else ()
+            facts = {"declarations": len(group), "date": date}
+            yield "DECL_SAME_DAY", (str(domain), date, *more), group, facts
 
 
 def _certificates(group: pd.DataFrame, names: Collection[str]) -> bool:
@@ -105,38 +103,27 @@ def _several_operators(register: Register, as_of: datetime, listed: Listed) -> T
     shared = rows[rows.duplicated("domain_key", keep=False)]
     claims: dict[tuple[str, ...], list[str]] = {}
     for domain, claiming in shared.groupby("domain_key", sort=False):
-        if not _one_structure(claiming) and not _settled(
-            claiming, listed.operators.get(str(domain), set()), listed.since
-        ):
+        first, *rest = claiming[["structure_name", "operator_id"]].itertuples(index=False, name=None)
+        one = all(one_structure(*first, *other) for other in rest)
+        if not one and not _settled(claiming, listed.operators.get(str(domain), set()), listed.since):
             claims.setdefault(tuple(sorted(claiming["operator_id"])), []).append(str(domain))
     for operators, domains in claims.items():
         found = shared[shared["domain_key"].isin(domains)]
         yield "DECL_OPERATORS", operators, found, {"operators": operators}
 
 
-def _one_structure(claiming: pd.DataFrame) -> bool:
-    """Tell whether those who claim a domain may be one structure and its sites, by name and number."""
-    (_, name, number), *rest = claiming[["structure_name", "operator_id"]].itertuples(name=None)
-    return all(one_structure(name, number, *other) for _, *other in rest)
-
-
 def _settled(claiming: pd.DataFrame, serving: set[str], since: pd.Timestamp | None) -> bool:
     """Tell whether the list settles whose a domain is: who declared last has a row, or is not yet due."""
     if since is None or not serving:
         return False
-    if serving >= {*claiming["whose"]}:
-        return True
-    if claiming["date"].isna().any():
-        return False
+    if serving >= {*claiming["whose"]} or claiming["date"].isna().any():
+        return serving >= {*claiming["whose"]}
     last = claiming.assign(due=due_from(claiming)).sort_values("date", kind="stable").iloc[-1]
     return last["whose"] in serving or last["due"] >= since
 
 
 def _contracts(register: Register, as_of: datetime, listed: Listed) -> Told:
-    """Yield the contract numbers of several operators, and the operators with several numbers.
-
-    Only of numbers and identifiers that are well formed: of the others, that is the finding.
-    """
+    """Yield numbers of several operators, operators with several; of well-formed ones: else that is told."""
     rows = register.having(register.at(as_of), "contract_number", "structure_id")
     number = mapped(rows["contract_number"], contract_number)
     sound = {t: not parse_identifier(identifier_of(t)).problems for t in rows["structure_id"].unique()}
@@ -151,22 +138,12 @@ def _contracts(register: Register, as_of: datetime, listed: Listed) -> Told:
                 {"operator": own, "name": " ".join(name.split())}
                 for own, name in zip(first["operator_id"], first["structure_name"], strict=True)
             ]
-            yield (
-                "DECL_CONTRACT_SHARED",
-                (str(contract),),
-                group,
-                {"contract": contract, "operators": operators},
-            )
+            facts = {"contract": contract, "operators": operators}
+            yield "DECL_CONTRACT_SHARED", (str(contract),), group, facts
     for _, group in rows.groupby("whose", sort=False):
         if group["number"].nunique() > 1:
-            numbers = list(dict.fromkeys(group["number"]))
-            operator = group["operator_id"].iloc[0]
-            yield (
-                "DECL_CONTRACT_SEVERAL",
-                (operator,),
-                group,
-                {"contracts": numbers, "renewed": _renewed(group)},
-            )
+            facts = {"contracts": list(dict.fromkeys(group["number"])), "renewed": _renewed(group)}
+            yield "DECL_CONTRACT_SEVERAL", (group["operator_id"].iloc[0],), group, facts
 
 
 def _renewed(group: pd.DataFrame) -> bool:

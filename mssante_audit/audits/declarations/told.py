@@ -34,27 +34,19 @@ RANGES = 20
 """Ranges of rows that one line names."""
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "DECL_ADDRESS_MISSING": ("postal_address",),
-    "DECL_CONTRACT_SEVERAL": ("contract_number",),
-    "DECL_CONTRACT_SHAPE": ("contract_number",),
-    "DECL_CONTRACT_SHARED": ("contract_number",),
-    "DECL_DATE_FUTURE": ("date",),
-    "DECL_DATE_MISSING": ("date",),
-    "DECL_DESCRIPTION_MISSING": ("description",),
-    "DECL_DN_LINES": ("dn_igc_sante", "dn_igc_cps"),
-    "DECL_DN_SHAPE": ("dn_igc_sante", "dn_igc_cps"),
-    "DECL_DOMAIN_INVALID": ("domain",),
-    "DECL_DOMAIN_OUTSIDE": ("domain",),
-    "DECL_ID_MISSING": ("structure_id",),
-    "DECL_METHOD": ("delegation", "redirection"),
-    "DECL_NAME": ("structure_name", "structure_id"),
+    "DECL_ADDRESS_MISSING": ("postal_address",), "DECL_CONTRACT_SEVERAL": ("contract_number",),
+    "DECL_CONTRACT_SHAPE": ("contract_number",), "DECL_CONTRACT_SHARED": ("contract_number",),
+    "DECL_DATE_FUTURE": ("date",), "DECL_DATE_MISSING": ("date",),
+    "DECL_DESCRIPTION_MISSING": ("description",), "DECL_DN_LINES": ("dn_igc_sante", "dn_igc_cps"),
+    "DECL_DN_SHAPE": ("dn_igc_sante", "dn_igc_cps"), "DECL_DOMAIN_INVALID": ("domain",),
+    "DECL_DOMAIN_OUTSIDE": ("domain",), "DECL_ID_MISSING": ("structure_id",),
+    "DECL_METHOD": ("delegation", "redirection"), "DECL_NAME": ("structure_name", "structure_id"),
     "DECL_OPERATORS": ("structure_id", "domain"),
     "DECL_PUBLIC_CONSUMER": ("public_project_email", "public_technical_email"),
-    "DECL_SAME_DAY": ("date", "domain"),
-    "DECL_SERVER_SAME": ("primary_server", "secondary_server"),
+    "DECL_SAME_DAY": ("date", "domain"), "DECL_SERVER_SAME": ("primary_server", "secondary_server"),
     "DECL_SIGNATORY_OTHER": ("signatory_last_name", "signatory_first_name"),
     "DECL_TECHNICAL_COPY": ("technical_manager_last_name", "technical_manager_first_name"),
-}
+}  # fmt: skip
 """Fields that a rule is about where its facts name none."""
 TO_DO = (
     "DECL_CONTRACT_SEVERAL", "DECL_CONTRACT_SHARED", "DECL_DATE_FUTURE", "DECL_DEPARTMENT",
@@ -85,20 +77,10 @@ def messages(
 ) -> list[Message]:
     """Return what is wrong with a register, in order of file and row; what repeats is one message.
 
-    Parameters
-    ----------
-    as_of
-        The day from which on a declaration lies in the future.
-    language
-        One of `mssante_audit.findings.templates.LANGUAGES`.
-    show_contacts
-        Name persons as the register does.
+    Declarations of after the day of `as_of` lie in the future; `show_contacts` names persons as they are.
     """
-    told = [
-        *_of_cells(register, language, show_contacts),
-        *_of_rules(register, as_of, language, show_contacts),
-    ]
-    return sorted(told, key=_order)
+    of_cells = _of_cells(register, language, show_contacts)
+    return sorted([*of_cells, *_of_rules(register, as_of, language, show_contacts)], key=_order)
 
 
 def line(message: Message, register: Register, language: str = "fr") -> str:
@@ -107,8 +89,7 @@ def line(message: Message, register: Register, language: str = "fr") -> str:
     sheet = register.sheets.get(message.file, "")
     place = [shown(message.file), words["sheet"].format(shown(sheet)) if sheet else ""]
     if message.rows:
-        many = len(message.rows) > 1
-        place.append(words["rows" if many else "row"].format(_numbers(message.rows, language)))
+        place.append(_numbered(message.rows, language))
     labels = " – ".join(words["quoted"].format(label(name)) for name in message.columns)
     return words["colon"].join(filter(None, [", ".join(filter(None, place)), labels, message.text]))
 
@@ -122,11 +103,9 @@ def bounded(told: Sequence[Message], language: str = "fr") -> list[Message]:
     for same in groups.values():
         kept += same[:MOST]
         if rest := same[MOST:]:
-            title = getattr(rule(rest[0].code), f"title_{language}")
-            text = WORDS[language]["more"].format(len(rest), title, rest[0].code)
-            kept.append(
-                replace(rest[0], rows=tuple(sorted({r for one in rest for r in one.rows})), text=text)
-            )
+            code, rows = rest[0].code, tuple(sorted({row for one in rest for row in one.rows}))
+            text = WORDS[language]["more"].format(len(rest), _text(code, "title", language), code)
+            kept.append(replace(rest[0], rows=rows, text=text))
     return sorted(kept, key=_order)
 
 
@@ -160,33 +139,25 @@ def _instead(field: Field, language: str) -> str:
     return words["type"].format(field.help if free else words[f"kind-{field.kind}"])
 
 
-def _at(columns: Sequence[str], rows: Sequence[int], language: str) -> str:
-    """Return fields and rows in words."""
-    words = WORDS[language]
-    place = words["rows" if len(rows) > 1 else "row"].format(_numbers(rows, language)) if any(rows) else ""
-    return " ".join(filter(None, [*(words["quoted"].format(label(name)) for name in columns), place]))
+def _at(column: str, rows: Sequence[int], language: str) -> str:
+    place = _numbered(rows, language) if any(rows) else ""
+    return " ".join(filter(None, [WORDS[language]["quoted"].format(label(column)), place]))
 
 
-def _numbers(rows: Sequence[int], language: str) -> str:
-    """Return row numbers as ranges, of more than `RANGES` the first ones and how many rows there are."""
-    ranges = row_ranges(rows).split(", ")
+def _numbered(rows: Sequence[int], language: str) -> str:
+    """Return rows as ranges, of more than `RANGES` the first ones and how many rows there are."""
+    words, ranges = WORDS[language], row_ranges(rows).split(", ")
     if len(ranges) > RANGES:
-        ranges[RANGES:] = [WORDS[language]["in-all"].format(len(rows))]
-    return ", ".join(ranges)
+        ranges[RANGES:] = [words["in-all"].format(len(rows))]
+    return words["rows" if len(rows) > 1 else "row"].format(", ".join(ranges))
 
 
 def _rest(code: str, file: str, language: str) -> Message:
-    """Return the message that more is wrong than is told."""
-    told, words = rule(code), WORDS[language]
-    text = words["over"].format(MANY, getattr(told, f"title_{language}"), code)
-    return Message(told.severity, code, file, (), (), text)
-
-
-# -- cells ---------------------------------------------------------------------------------------------------
+    text = WORDS[language]["over"].format(MANY, _text(code, "title", language), code)
+    return Message(rule(code).severity, code, file, (), (), text)
 
 
 def _of_cells(register: Register, language: str, show_contacts: bool) -> Iterator[Message]:
-    """Yield what could not be read, or was read with a doubt."""
     problems = register.problems.assign(row=register.problems["row"].fillna(0).astype("int64"))
     for (file, kind), group in problems.groupby(["file", "kind"], sort=False):
         level = KINDS[str(kind)].level
@@ -200,43 +171,39 @@ def _of_cells(register: Register, language: str, show_contacts: bool) -> Iterato
             rows = tuple(row for row in same["row"].tolist() if row)
             each = [(row,) for row in rows] if len(rows) <= FEW else [rows]
             for those in each or [()]:
-                cell = (
-                    _cell(register, str(file), those, str(column), show_contacts) if kind == "control" else ""
-                )
-                yield _of_cell(str(file), those, str(column), str(kind), str(value), cell, language)
+                place = (str(file), those, str(column))
+                cell = _cell(register, *place, show_contacts) if kind == "control" else ""
+                yield _of_cell(*place, str(kind), str(value), cell, language)
 
 
 def _of_cell(
     file: str, rows: tuple[int, ...], column: str, kind: str, value: str, cell: str, language: str
 ) -> Message:
-    words, told = WORDS[language], rule(READING[KINDS[kind].level])
-    values = (
-        [shown(value.strip(" ()"), spaces=True)] if value.strip() and KINDS[kind].level != "column" else []
-    )
-    if kind == "control":
-        values = [cell]
-    facts = {"field": {"column": column, "label": ""}, "kind": kind, "values": values, "evidence": ""}
-    text = sentence(told, "observed", facts, language)
-    if column in fields() and KINDS[kind].level == "unread":
+    words, level, told = WORDS[language], KINDS[kind].level, rule(READING[KINDS[kind].level])
+    held = shown(value.strip(" ()"), spaces=True) if value.strip() and level != "column" else None
+    text = _said(kind, language, column, cell if kind == "control" else held)
+    if column in fields() and level == "unread":
         text = f"{text}. {_instead(fields()[column], language)}"
     elif kind == "column-unknown" and (near := suggestion(column)):
         text = f"{text}. {words['meant'].format(near)}"
     elif kind in ("column-unknown", "column-ambiguous"):
-        text = f"{text}. {words['do'].format(_remedy(told.code, language))}"
-    code = told.code
-    return Message(
-        told.severity, code, file, rows, (column,) if column else (), text.rstrip(".") + f" ({code})"
-    )
+        text = f"{text}. {words['do'].format(_text(told.code, 'remedy', language))}"
+    text = f"{text.rstrip('.')} ({told.code})"
+    return Message(told.severity, told.code, file, rows, (column,) if column else (), text)
+
+
+def _said(kind: str, language: str, column: str = "", value: str | None = None) -> str:
+    """Return how the rule of a kind of problem words it."""
+    values = [value] if value is not None else []
+    facts = {"field": {"column": column, "label": ""}, "kind": kind, "values": values, "evidence": ""}
+    return sentence(rule(READING[KINDS[kind].level]), "observed", facts, language)
 
 
 def _repeated(file: str, kind: str, group: pd.DataFrame, language: str) -> Message:
     """Return one message on cells that were all read with the same doubt."""
-    words, told = WORDS[language], rule(READING[KINDS[kind].level])
-    facts = {"field": {"column": "", "label": ""}, "kind": kind, "values": [], "evidence": ""}
-    what = sentence(told, "observed", facts, language)
-    by_column = group.groupby("column", sort=False)
-    where = [_at([str(name)], [*map(int, same["row"])], language) for name, same in by_column]
-    text = words["times"].format(len(group), what, " ; ".join(where))
+    told, by_column = rule(READING[KINDS[kind].level]), group.groupby("column", sort=False)
+    where = [_at(str(name), [*map(int, same["row"])], language) for name, same in by_column]
+    text = WORDS[language]["times"].format(len(group), _said(kind, language), " ; ".join(where))
     return Message(told.severity, told.code, file, (), (), f"{text} ({told.code})")
 
 
@@ -250,9 +217,6 @@ def _cell(register: Register, file: str, rows: tuple[int, ...], column: str, sho
     if fields()[column].personal and not show_contacts:
         return ", ".join(shown(character) for character in dict.fromkeys(text) if hidden(character))
     return shown(text, spaces=True)
-
-
-# -- rules ---------------------------------------------------------------------------------------------------
 
 
 def _of_rules(register: Register, as_of: datetime, language: str, show_contacts: bool) -> Iterator[Message]:
@@ -287,7 +251,7 @@ def _some(found: Iterable[Finding], counts: Counter[str]) -> Iterator[Finding]:
 
 def _of_rule(code: str, columns: Sequence[str], observed: str, expected: str, language: str) -> str:
     words = WORDS[language]
-    title = getattr(rule(code), f"title_{language}")
+    title = _text(code, "title", language)
     named = observed in {fields()[name].label for name in columns}
     text = f"{title} ({observed})" if observed and not named else title
     if expected:
@@ -295,12 +259,12 @@ def _of_rule(code: str, columns: Sequence[str], observed: str, expected: str, la
     if len(columns) == 1 and code not in TO_DO:
         text = f"{text}. {_instead(fields()[columns[0]], language)}"
     else:
-        text = f"{text}. {words['do'].format(_remedy(code, language))}"
+        text = f"{text}. {words['do'].format(_text(code, 'remedy', language))}"
     return f"{text.rstrip('.')} ({code})"
 
 
-def _remedy(code: str, language: str) -> str:
-    return str(getattr(rule(code), f"remedy_{language}")).strip()
+def _text(code: str, part: str, language: str) -> str:
+    return str(getattr(rule(code), f"{part}_{language}")).strip()
 
 
 def _rows(text: str) -> tuple[int, ...]:
@@ -309,33 +273,29 @@ def _rows(text: str) -> tuple[int, ...]:
 
 
 def _columns(facts: Any) -> Iterator[str]:
-    """Yield the columns that facts name."""
-    if isinstance(facts, Mapping):
-        if isinstance(name := facts.get("column"), str) and name in fields():
-            yield name
-        for part in facts.values():
-            yield from _columns(part)
-    elif isinstance(facts, list | tuple):
-        for part in facts:
-            yield from _columns(part)
+    if isinstance(facts, Mapping) and isinstance(name := facts.get("column"), str) and name in fields():
+        yield name
+    parts = facts.values() if isinstance(facts, Mapping) else facts if isinstance(facts, list | tuple) else ()
+    for part in parts:
+        yield from _columns(part)
 
 
 def summary(register: Register, told: Sequence[Message], language: str = "fr") -> list[str]:
     """Return the lines that sum up: sheets that were not read, and how much there is to do."""
     words = WORDS[language]
+
+    def named(names: Sequence[str]) -> str:
+        quoted = [words["quoted"].format(shown(name)) for name in names]
+        return listing(quoted, "et" if language == "fr" else "and")
+
     lines = [
-        words["unread"].format(shown(file), _sheets(names, language), shown(register.sheets[file]))
+        words["unread"].format(shown(file), named(names), shown(register.sheets[file]))
         for file, names in register.unread.items()
         if names
     ]
-    todo, look = (
-        sum((one.severity in ("warning", "error", "critical")) is grave for one in told)
-        for grave in (True, False)
-    )
-    count = len(register.declarations)
-    found = [
-        words[f"{name}{'s' if n > 1 else ''}"].format(n) for name, n in (("todo", todo), ("look", look)) if n
-    ]
+    todo = sum(one.severity in ("warning", "error", "critical") for one in told)
+    count, counts = len(register.declarations), {"todo": todo, "look": len(told) - todo}
+    found = [words[f"{name}{'s' if n > 1 else ''}"].format(n) for name, n in counts.items() if n]
     several = count > 1 if language == "fr" else count != 1
     many = words["declarations" if several else "declaration"].format(count)
     ends = words["colon"].join([shown(register.source), many])
@@ -348,19 +308,12 @@ def mendings(register: Register, done: Sequence[Mended], language: str = "fr") -
     by_reader = register.problems[register.problems["kind"].isin(["leading-zero", "date-number"])]
     ways: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
     for (kind, column), same in by_reader.groupby(["kind", "column"], sort=False):
-        facts = {"field": {"column": "", "label": ""}, "kind": kind, "values": [], "evidence": ""}
-        what = sentence(rule("DECL_RECOVERED"), "observed", facts, language)
-        ways.setdefault(what, []).append((str(column), tuple(map(int, same["row"]))))
+        ways.setdefault(_said(str(kind), language), []).append((str(column), tuple(map(int, same["row"]))))
     for one in done:
         ways.setdefault(words[one.what], []).append((one.column, one.rows))
     lines = []
     for what, places in ways.items():
-        where = [_at([name], rows, language) for name, rows in places]
+        where = [_at(name, rows, language) for name, rows in places]
         count = sum(len(rows) for _, rows in places)
         lines.append(words["mended"].format(count, words["colon"].join([what, " ; ".join(where)])))
     return lines
-
-
-def _sheets(names: Sequence[str], language: str) -> str:
-    quoted = [WORDS[language]["quoted"].format(shown(name)) for name in names]
-    return listing(quoted, "et" if language == "fr" else "and")

@@ -1,14 +1,180 @@
-"""Audit of the certificate names (DN)."""
+"""Audit of the certificate names (DN): shape, spelling, identifier, département, server and operator names.
 
+Rules and their words: ``rules.toml``. Each distinct text is looked at once; its finding names all its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
 from importlib.resources import files
+from typing import Any
 
-from mssante_audit.audits.dn_consistency.rules import PARTS
+from mssante_audit.audits.dn_consistency.spellings import spaced_department, spellings
 from mssante_audit.findings.catalogue import load_rules
+from mssante_audit.findings.frame import Finding
 from mssante_audit.findings.registry import Audit
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import fold
+from mssante_audit.values.dn import DN, IGC, parse_dn
+from mssante_audit.values.identifiers import DEPARTMENTS, parse_department, parse_identifier
+from mssante_audit.values.shown import folded, host_faults
+from mssante_audit.values.slips import one_slip
+from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, alone, rows_by
+
+CUT_AT = 40
+"""Length at which names of operators are cut (data)."""
+_DEPARTMENT = {
+    "form": "DN_DEPARTMENT_FORM", "unknown": "DN_DEPARTMENT_UNKNOWN", "mismatch": "DN_DEPARTMENT_MISMATCH",
+}  # fmt: skip
+
+
+def _texts(space: TrustSpace) -> Iterator[Finding]:
+    """Defects of each exact text; how it is spelt, `spellings` says."""
+    for (text,), found in rows_by(space.audited, "dn").items():
+        if not text.strip():
+            continue  # an absent DN is LIST_UNREADABLE_ROW
+        dn, rows = parse_dn(text), tuple(found)
+        if "unreadable" in dn.problems:
+            yield Finding("DN_UNREADABLE", text, rows, facts={"dn": text})
+            continue
+        if wrong := _shape_faults(dn):
+            yield Finding("DN_SHAPE", text, rows, facts={"dn": text, **wrong})
+        if dn.get("C") not in ("", "FR"):
+            yield Finding("DN_COUNTRY", text, rows, facts={"country": dn.get("C")})
+
+
+def _shape_faults(dn: DN) -> dict[str, Any]:
+    """Tell how the attributes differ from the shape they are nearest to, as facts; none if they are right."""
+    if dn.igc == "IGC-CPS" and dn.get("O") != CPS_ISSUER:
+        return {"wrong": "issuer", "missing": [], "extra": []}
+    if dn.igc:
+        return {}
+    kinds = [kind for kind, _ in dn.rdns]
+    shape = IGC["IGC-CPS" if "L" in kinds and "ST" not in kinds else "IGC-Santé"]
+    missing = [kind for kind in shape if not dn.get(kind).strip()]
+    extra = [kind for i, kind in enumerate(kinds) if kind not in shape or kind in kinds[:i]]
+    return {"wrong": "attributes" if missing or extra else "joined", "missing": missing, "extra": extra}
+
+
+def _identifiers(space: TrustSpace) -> Iterator[Finding]:
+    for (ou,), rows in rows_by(space.audited, "ou").items():
+        if not ou.strip():
+            continue  # DN_SHAPE
+        identifier = parse_identifier(ou)
+        facts = {"kind": identifier.kind, "ou": ou}
+        if "kind" in identifier.problems or "shape" in identifier.problems:
+            yield Finding("DN_ID_SHAPE", ou, tuple(rows), facts=facts)
+        elif "luhn" in identifier.problems:
+            yield Finding("DN_ID_LUHN", ou, tuple(rows), facts=facts)
+
+
+def _departments(space: TrustSpace) -> Iterator[Finding]:
+    own: dict[str, dict[str, set[str]]] = {}
+    everywhere: dict[str, set[str]] = {}
+    wrong = []
+    for (operator_id, st), rows in rows_by(space.audited, "operator_id", "st").items():
+        name = parse_department(st)
+        if not name.problems:
+            own.setdefault(operator_id, {}).setdefault(name.code, set()).add(st)
+            everywhere.setdefault(name.code, set()).add(st)
+        elif st.strip() and not spaced_department(st):  # DN_SHAPE, DN_SPELLINGS
+            wrong.append((operator_id, st, name, tuple(rows)))
+    for operator_id, text, name, where in wrong:
+        problem = next(p for p in ("mismatch", "unknown", "form") if p in name.problems)
+        likely = {name.code, parse_department(name.label).code} if problem == "mismatch" else {name.code}
+        best = {right for code in likely for right in own.get(operator_id, {}).get(code, ())}
+        if not best and problem != "mismatch":
+            others, label = everywhere.get(name.code, set()), folded(name.label)
+            near = {one for one in others if one_slip(label, folded(parse_department(one).label))}
+            best = {*others} if problem == "form" else near
+        if not best and problem == "form":
+            best = {f"{name.label} ({name.code})"}
+        facts = {"st": text, "best": best.pop() if len(best) == 1 else ""}
+        yield Finding(_DEPARTMENT[problem], (operator_id, text), where, facts=facts)
+
+
+def _departments_of_finess(space: TrustSpace) -> Iterator[Finding]:
+    for (ou, st), rows in rows_by(space.audited, "ou", "st").items():
+        finess, name = parse_identifier(ou), parse_department(st)
+        known = finess.department and name.code and "mismatch" not in name.problems
+        if known and finess.department != name.code:
+            where = f"{DEPARTMENTS[finess.department]} ({finess.department})"
+            told = {"finess": finess.value[1:], "department": where, "st": st}
+            yield Finding("DN_FINESS_DEPARTMENT", (ou, st), tuple(rows), facts=told)
+
+
+def _servers(space: TrustSpace) -> Iterator[Finding]:
+    for (cn,), rows in rows_by(space.audited, "cn").items():
+        if cn.strip() and (faults := host_faults(cn, any_case=True)):
+            yield Finding("DN_CN_NOT_FQDN", cn, tuple(rows), facts={"cn": cn, "faults": faults})
+
+
+def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
+    """Servers of several operators; where one has it on all domains, on those that others have too."""
+    same, names = space.structures, space.operator_names
+    servers: dict[str, dict[str, dict[str, list[int]]]] = {}
+    for (cn, operator_id, domain), rows in rows_by(space.audited, "cn", "operator_id", "domain").items():
+        if cn.strip():
+            servers.setdefault(cn.lower(), {}).setdefault(operator_id, {})[domain] = rows
+    for cn, owners in servers.items():
+        whose: dict[str, set[str]] = {}
+        for operator_id, domains in owners.items():
+            if operator_id:
+                whose.setdefault(same[operator_id], set()).update(domains)
+        if len(whose) < 2:
+            continue
+        every = set().union(*owners.values())
+        heirs = [structure for structure, domains in whose.items() if domains == every]
+        others = set().union(*(domains for structure, domains in whose.items() if [structure] != heirs))
+        told = others if heirs else every
+        found = all_rows(held[domain] for held in owners.values() for domain in held if domain in told)
+        shares = [{"operator": o, "name": names[o], "domains": len(held)} for o, held in owners.items()]
+        facts = {"cn": cn, "shares": shares, "both": len(told) if heirs else 0}
+        heir = next((o for o in owners if [same.get(o)] == heirs), "")
+        yield Finding("DN_CN_OPERATORS", cn, found, facts=facts, operator_id=heir)
+
+
+def _concentration(space: TrustSpace) -> Iterator[Finding]:
+    """Certificates with which many domains fall: those that have no other."""
+    shares = space.audited.groupby("dn_key")["domain"].nunique()
+    held: dict[str, dict[str, list[int]]] = {}
+    names: dict[str, str] = {}
+    for (key, cn, domain), rows in rows_by(alone(space.audited), "dn_key", "cn", "domain").items():
+        if cn.strip():
+            names.setdefault(key, cn)
+            held.setdefault(key, {}).setdefault(domain, []).extend(rows)
+    of = space.audited["domain"].nunique()
+    for key, domains in held.items():
+        if len(domains) >= space.thresholds.concentration_min:
+            facts = {"cn": names[key], "alone": len(domains), "of": of, "domains": int(shares[key])}
+            yield Finding("DN_CONCENTRATION", key, all_rows(domains.values()), facts=facts)
+
+
+def _operators(space: TrustSpace) -> Iterator[Finding]:
+    names: dict[str, dict[str, tuple[str, list[int]]]] = {}
+    owners: dict[str, dict[str, list[int]]] = {}
+    for (operator_id, name), rows in rows_by(space.audited, "operator_id", "operator").items():
+        if operator_id and name and name != CPS_ISSUER:
+            names.setdefault(operator_id, {}).setdefault(fold(name), (name, []))[1].extend(rows)
+            owners.setdefault(name, {})[operator_id] = rows
+    for operator_id, called in names.items():
+        if len(called) > 1:
+            told = {"names": [{"name": name, "rows": len(rows)} for name, rows in called.values()]}
+            every = all_rows(rows for _, rows in called.values())
+            yield Finding("DN_OPERATOR_NAMES", operator_id, every, facts=told)
+    for name, ids in owners.items():
+        if len(ids) > 1:
+            facts = {"name": name, "ids": list(ids)}
+            yield Finding("DN_NAME_OPERATORS", name, all_rows(ids.values()), facts=facts)
+    for (o,), rows in rows_by(space.audited, "o").items():
+        if len(o) == CUT_AT:
+            yield Finding("DN_O_TRUNCATED", o, tuple(rows), facts={"o": o})
+
 
 AUDIT = Audit(
     "dn_consistency",
     {"fr": "Noms de certificat", "en": "Certificate names"},
     load_rules(files(__package__) / "rules.toml"),
-    PARTS,
-)
+    (_texts, spellings, _identifiers, _departments, _departments_of_finess, _servers,
+     _shared_servers, _concentration, _operators),
+)  # fmt: skip

@@ -6,7 +6,7 @@ another letter. Where rows disagree in more than layout, nothing is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,9 +59,7 @@ def spellings(space: TrustSpace) -> Iterator[Finding]:
             made_up_for.add(domain)
     for operator, names in operators.items():
         odd = {
-            key: texts
-            for key, texts in names.items()
-            if len(texts) > 1 or any(t.faults for t in texts.values())
+            k: texts for k, texts in names.items() if len(texts) > 1 or any(t.faults for t in texts.values())
         }
         if odd:
             yield _finding(operator, odd, made_up_for)
@@ -69,32 +67,21 @@ def spellings(space: TrustSpace) -> Iterator[Finding]:
 
 def _finding(operator: str, names: Mapping[str, Mapping[str, _Text]], made_up_for: set[str]) -> Finding:
     every = [text for texts in names.values() for text in texts.values()]
-    alone = {
-        domain: rows
-        for text in every
-        if text.is_wrong
-        for domain, rows in text.domains.items()
-        if domain not in made_up_for
-    }
-    proposed = [_proposed(text, texts) for texts in names.values() for text in texts.values()]
     every.sort(key=lambda text: (not text.is_wrong, not text.faults, -len(text.rows)))
+    wrong = [(domain, rows) for text in every if text.is_wrong for domain, rows in text.domains.items()]
+    alone = {domain for domain, _ in wrong if domain not in made_up_for}
+    proposed = [_proposed(text, texts) for texts in names.values() for text in texts.values()]
     facts: dict[str, Any] = {
         "texts": [{"rows": len(t.rows), "dn": t.dn.text, "faults": t.faults} for t in every],
         "alone": len(alone),
         "best": list(dict.fromkeys(filter(None, proposed))),
     }
     if not alone:
-        told = [t for texts in names.values() for t in _to_correct(texts.values())]
-        return Finding("DN_SPELLINGS", operator, all_rows(t.rows for t in told), facts=facts)
-    only_wrong = all_rows(
-        rows for t in every if t.is_wrong for domain, rows in t.domains.items() if domain in alone
-    )
+        # Of each name those of its texts that have faults, or all where none of several has.
+        told = ([t for t in texts.values() if t.faults] or [*texts.values()] for texts in names.values())
+        return Finding("DN_SPELLINGS", operator, all_rows(t.rows for some in told for t in some), facts=facts)
+    only_wrong = all_rows(rows for domain, rows in wrong if domain in alone)
     return Finding("DN_NOT_CANONICAL", operator, only_wrong, facts=facts)
-
-
-def _to_correct(spelt: Collection[_Text]) -> list[_Text]:
-    """Return those of a name's texts that have faults, or all where none of several has."""
-    return [text for text in spelt if text.faults] or list(spelt)
 
 
 def _proposed(text: _Text, spelt: Mapping[str, _Text]) -> str:

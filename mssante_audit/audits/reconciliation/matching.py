@@ -14,7 +14,7 @@ from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.audits.since import past_of
 from mssante_audit.declarations.register import Register, domain_keys, due_from, filled, mapped
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import fold, parse_contact
+from mssante_audit.values.contacts import Coordinates, fold, parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.whitelist.rows import rows_by
 
@@ -43,15 +43,8 @@ LINES = ("dn_igc_sante", "dn_igc_cps")
 NOBODY = -1
 """The party of a row that no declaration is about."""
 _LISTED = [
-    "row",
-    "operator_id",
-    "operator",
-    "dn",
-    "dn_key",
-    "project_contact",
-    "support_contact",
-    "description",
-]
+    "row", "operator_id", "operator", "dn", "dn_key", "project_contact", "support_contact", "description",
+]  # fmt: skip
 """Columns of the list that are looked at."""
 _DECLARED = [
     "file", "row", "domain_key", "operator_id", "structure_name", "structure_id", "beneficiary_id",
@@ -63,15 +56,9 @@ _TEXTS: dict[Hashable, str] = dict.fromkeys(
     ("domain", "operator_id", "operator", *COMPARED, "evidence"), "str"
 )
 _COLUMNS: dict[Hashable, Any] = {
-    **_TEXTS,
-    "status": pd.CategoricalDtype(list(STATUSES), ordered=True),
-    "date": "datetime64[s]",
-    "days": "Int64",
-    "days_left": "Int64",
-    "party": "int64",
-    "relisted": "bool",
-    "rows": "object",
-}
+    **_TEXTS, "status": pd.CategoricalDtype(list(STATUSES), ordered=True), "date": "datetime64[s]",
+    "days": "Int64", "days_left": "Int64", "party": "int64", "relisted": "bool", "rows": "object",
+}  # fmt: skip
 _ORDER = [
     "domain", "status", "operator_id", "operator", "date", "days", "days_left", "relisted", *COMPARED,
     "evidence", "rows",
@@ -104,7 +91,9 @@ def match(register: Register, space: TrustSpace) -> Match:
     current = _current(register, space, parties)
     pairs = _compared(register, current, listed, parties)
     rest = _undeclared(listed, space.covered)
-    whole = pd.concat([_declared(current, parties).join(_worst(pairs)), rest])
+    worst = pairs.groupby("party", sort=False)[[match_of(name) for name in COMPARED]].max()
+    compared = worst.set_axis(list(COMPARED), axis=1).astype("str")
+    whole = pd.concat([_declared(current, parties).join(compared), rest])
     whole["rows"] = _rows(listed, parties, rest)
     whole["status"] = _statuses(whole, space.thresholds.listing_days)
     left = (space.thresholds.listing_days - whole["days"]).where(whole["status"] == "under-way")
@@ -122,13 +111,7 @@ def _rows(listed: pd.DataFrame, parties: Sequence[Party], rest: pd.DataFrame) ->
 
 
 def by_domain(parties: pd.DataFrame, operators: Collection[str] | None = None) -> pd.DataFrame:
-    """Return one row a domain of the statuses of a `Match`: the worst of its operators, with all their rows.
-
-    Parameters
-    ----------
-    operators
-        Only these operators' statuses; all if not given.
-    """
+    """Return one row a domain of the statuses of a `Match`: the worst of its operators, with all rows."""
     if operators is not None:
         parties = parties[parties["operator_id"].isin(operators)]
     shared = parties[parties.duplicated("domain", keep=False)]
@@ -137,10 +120,8 @@ def by_domain(parties: pd.DataFrame, operators: Collection[str] | None = None) -
         every: dict[str, list[int]] = {}
         for domain, rows in zip(shared["domain"], shared["rows"], strict=True):
             every.setdefault(domain, []).extend(rows)
-        whole["rows"] = [
-            tuple(sorted(every.get(domain, rows)))
-            for domain, rows in zip(whole["domain"], whole["rows"], strict=True)
-        ]
+        pairs = zip(whole["domain"], whole["rows"], strict=True)
+        whole["rows"] = [tuple(sorted(every.get(domain, rows))) for domain, rows in pairs]
     return whole
 
 
@@ -175,7 +156,6 @@ def _current(register: Register, space: TrustSpace, parties: Sequence[Party]) ->
 
 
 def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
-    """Return one row a party, by its number."""
     first = current.drop_duplicates("party").set_index("party")
     evidence: dict[int, str] = {}
     for number, file, row in zip(*(current[name].tolist() for name in ("party", "file", "row")), strict=True):
@@ -238,13 +218,11 @@ def _true(column: pd.Series) -> np.ndarray:
 def _compared(
     register: Register, current: pd.DataFrame, listed: pd.DataFrame, parties: Sequence[Party]
 ) -> pd.DataFrame:
-    """Return one row a pair of declaration and listed row, with how they compare."""
     asked = current.loc[[parties[n].withdrawn is False and not parties[n].later for n in current["party"]]]
     lent = {number: list(party.lent) for number, party in enumerate(parties) if party.lent}
     held = [listed, *(listed.loc[rows].assign(party=number) for number, rows in lent.items())]
-    pairs = asked.reset_index(names="at").merge(
-        pd.concat(held) if lent else listed, on="party", suffixes=("", "_listed")
-    )
+    rows = pd.concat(held) if lent else listed
+    pairs = asked.reset_index(names="at").merge(rows, on="party", suffixes=("", "_listed"))
 
     def compare(name: str, columns: tuple[str, ...], given: pd.Series, same: pd.Series) -> None:
         known = pairs["at"].isin(register.having(asked, *columns).index) & given
@@ -293,16 +271,13 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
     """
     right = pairs["dn_match"].isin(["same", "spelling"])
     beside = pairs[(pairs["dn_match"] == "differs") & pairs["party"].isin(pairs.loc[right, "party"])]
-    made = [
-        (number, at)
-        for number in beside["party"].unique().tolist()
-        for at in (*parties[number].at, *parties[number].earlier)
-    ]
+    numbers = beside["party"].unique().tolist()
+    made = [(n, at) for n in numbers for at in (*parties[n].at, *parties[n].earlier)]
     lines = register.declarations.loc[[at for _, at in made], list(LINES)]
     named = {
         (number, key)
         for line in LINES
-        for (number, _), key in zip(made, mapped(lines[line], _key_of).tolist(), strict=True)
+        for (number, _), key in zip(made, mapped(mapped(lines[line], pasted_dn), _name).tolist(), strict=True)
     }
     keys = zip(beside["party"].tolist(), beside["dn_key"].tolist(), strict=True)
     told = pd.Series(["same" if one in named else "differs" for one in keys], beside.index, dtype="str")
@@ -333,25 +308,14 @@ def _name(text: str) -> str:
     return "" if "unreadable" in dn.problems or len(dn.rdns) < 2 else dn.key
 
 
-def _key_of(line: str) -> str:
-    return _name(pasted_dn(line)) if line.strip() else ""
-
-
 def match_of(name: str) -> str:
     """Return the column of `Match.pairs` that tells how a pair compares."""
     return f"{name.removesuffix('_match')}_match"
 
 
-def _worst(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return for each party how its rows compare."""
-    last = pairs.groupby("party", sort=False)[[match_of(name) for name in COMPARED]].max()
-    return last.set_axis(list(COMPARED), axis=1).astype("str")
-
-
 @cache
-def _reached(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    contact = parse_contact(text)
-    return frozenset(contact.phones), frozenset(contact.emails)
+def _reached(text: str) -> Coordinates:
+    return parse_contact(text).coordinates
 
 
 def same_contact(phone: str, email: str, listed: str) -> bool:
@@ -363,18 +327,9 @@ def same_contact(phone: str, email: str, listed: str) -> bool:
 def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, email: str) -> pd.Series:
     """Tell where the list replaced a contact after it was declared, so that the register has the old one.
 
-    Parameters
-    ----------
-    pairs
-        Declarations with the listed rows they differ from, as `Match` describes.
-    column
-        The list's column, `phone` and `email` being the register's.
-
-    Returns
-    -------
-    Series
-        str: the time of the first list with the contact that is listed now (ISO 8601); "" where the archive
-        does not show the declared one in earlier lists, or the declaration is younger or has no date.
+    Told of `pairs` that differ in the list's `column`: the time (ISO 8601) of the first list with the contact
+    that is listed now; "" where the archive does not show the declared one in earlier lists, or the
+    declaration is younger or has no date.
     """
     past = past_of(space)
     if past is None or pairs.empty:

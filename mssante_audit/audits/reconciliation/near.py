@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from mssante_audit.archive.renames import distance
+from mssante_audit.whitelist.rows import above_of
 
 SPACE = ".mssante.fr"
 _SIGNS, _NO_FIGURES = re.compile(r"[\W_]+"), re.compile(r"\D+")
@@ -19,20 +20,9 @@ LONG = 8
 def near_of(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return what is listed in the place of domains that are not, if anything is.
 
-    Names with other figures are never near: ``ch-alpha1`` and ``ch-alpha2`` are two establishments.
-
-    Parameters
-    ----------
-    listed
-        The list's rows, with the ``key`` that is compared.
-    absent
-        The domains, as keys.
-
-    Returns
-    -------
-    dict
-        By domain a fact: ``domain``, the ``listed`` one, ``why`` (``parent``, ``punctuation``, ``typo``), and
-        whose that is (``operator``, the identifier, and ``name``).
+    Names with other figures are never near: ``ch-alpha1`` and ``ch-alpha2`` are two establishments. Domains
+    are given as keys, as the `listed` rows have them. By domain a fact is returned: ``domain``, the
+    ``listed`` one, ``why`` (``parent``, ``punctuation``, ``typo``), and whose it is (``operator``, ``name``).
     """
     asked = dict.fromkeys(absent)
     if not asked:
@@ -40,36 +30,25 @@ def near_of(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, 
     rows = listed.drop_duplicates("key")
     owners = zip(rows["operator_id"].tolist(), rows["operator"].tolist(), strict=True)
     known = dict(zip(rows["key"].tolist(), owners, strict=True))
-    plain = {_plain(key): key for key in reversed(known)}
+    plain = {_SIGNS.sub("", key): key for key in reversed(known)}
     by_figures: dict[str, list[str]] = {}
     for key in known:
-        by_figures.setdefault(_figures(key), []).append(key)
+        by_figures.setdefault(_NO_FIGURES.sub("", key), []).append(key)
     letters: dict[str, np.ndarray] = {}
     found = {}
     for domain in asked:
-        why, other = "parent", next((up for up in _above(domain) if up in known), "")
+        why, other = "parent", next((up for up in above_of(domain) if up in known), "")
         if not other:
-            why, other = "punctuation", plain.get(_plain(domain), "")
-        if not other and (rivals := by_figures.get(figures := _figures(domain))):
+            why, other = "punctuation", plain.get(_SIGNS.sub("", domain), "")
+        if not other and (rivals := by_figures.get(figures := _NO_FIGURES.sub("", domain))):
             if figures not in letters:
                 letters[figures] = np.stack([_letters(key) for key in rivals])
             why, other = "typo", _nearest(domain, rivals, letters[figures])
         if other:
             operator, name = known[other]
-            found[domain] = {
-                "domain": domain,
-                "listed": other,
-                "why": why,
-                "operator": operator,
-                "name": name,
-            }
+            told = {"domain": domain, "listed": other, "why": why}
+            found[domain] = {**told, "operator": operator, "name": name}
     return found
-
-
-def _above(domain: str) -> Iterator[str]:
-    """Yield the domains that one lies under, the nearest first."""
-    while domain := domain.partition(".")[2]:
-        yield domain
 
 
 def _nearest(domain: str, rivals: Sequence[str], letters: np.ndarray) -> str:
@@ -82,13 +61,4 @@ def _nearest(domain: str, rivals: Sequence[str], letters: np.ndarray) -> str:
 
 
 def _letters(domain: str) -> np.ndarray:
-    """Return how often each letter is in a name."""
     return np.bincount(np.frombuffer(domain.encode(), np.uint8) % 32, minlength=32).astype(np.int16)
-
-
-def _plain(domain: str) -> str:
-    return _SIGNS.sub("", domain)
-
-
-def _figures(domain: str) -> str:
-    return _NO_FIGURES.sub("", domain)

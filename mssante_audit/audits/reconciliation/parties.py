@@ -49,13 +49,7 @@ class Party:
 
 
 def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> dict[str, list[Party]]:
-    """Return the parties of each declared domain that matter against the list.
-
-    Parameters
-    ----------
-    listed
-        The list's rows, with the ``key`` they are joined by.
-    """
+    """Return the parties of each declared domain that matter against the `listed` rows with their keys."""
     every = register.declarations[register.declarations["domain_key"] != ""]
     root = _roots(every, space)
     whose = mapped(every["operator_id"], root)
@@ -83,19 +77,15 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> d
 
 
 def _with_twins(now: pd.DataFrame, every: pd.DataFrame, named: pd.Series) -> pd.DataFrame:
-    """Return the declarations that count, with those of the same operator and day for another certificate.
-
-    A form has room for one.
-    """
+    """Return the declarations that count, with those of one operator and day for another certificate."""
     keys = every[["domain_key", "date", "withdrawal"]].assign(whose=named[every.index])
     keys = keys[keys["date"].notna() & ~keys["withdrawal"].fillna(value=True)]
     keys = keys[keys.duplicated(keep=False)]
     if keys.empty:
         return now
     lines = every.loc[keys.index, ["dn_igc_sante", "dn_igc_cps"]]
-    keys["dn"] = mapped(
-        lines["dn_igc_sante"] + "\n" + lines["dn_igc_cps"], lambda text: pasted_dn(text.strip())
-    )
+    both = lines["dn_igc_sante"] + "\n" + lines["dn_igc_cps"]
+    keys["dn"] = mapped(both, lambda text: pasted_dn(text.strip()))
     keys = keys[keys["dn"] != ""].drop_duplicates(keep="last").drop(columns="dn")
     counting = pd.MultiIndex.from_frame(keys[keys.index.isin(now.index)])
     twins = keys.index[pd.MultiIndex.from_frame(keys).isin(counting)]
@@ -144,14 +134,8 @@ def _named(every: pd.DataFrame, whose: pd.Series) -> pd.Series:
         if structure and name.strip():
             known[domain, fold(name)] = structure
     found = every.loc[missing, ["domain_key", "structure_name"]].itertuples(index=False, name=None)
-    return whose.mask(
-        missing,
-        pd.Series(
-            [known.get((domain, fold(name)), "") for domain, name in found],
-            index=every.index[missing],
-            dtype="str",
-        ),
-    )
+    named = [known.get((domain, fold(name)), "") for domain, name in found]
+    return whose.mask(missing, pd.Series(named, index=every.index[missing], dtype="str"))
 
 
 def _grouped(now: pd.DataFrame, whose: pd.Series, register: Register) -> dict[str, list[Party]]:
@@ -178,13 +162,10 @@ def _grouped(now: pd.DataFrame, whose: pd.Series, register: Register) -> dict[st
 def _give_rows(
     parties: dict[str, list[Party]], every: pd.DataFrame, listed: pd.DataFrame, root: Callable[[str], str]
 ) -> None:
-    """Give each listed row to the party whose it is."""
     claims: dict[tuple[str, str], Party] = {}
     labels = every.index.tolist()
-    numbers = [
-        dict(zip(labels, mapped(every[name], root).tolist(), strict=True))
-        for name in ("operator_id", "beneficiary_id")
-    ]
+    ids = ("operator_id", "beneficiary_id")
+    numbers = [dict(zip(labels, mapped(every[name], root).tolist(), strict=True)) for name in ids]
     for domain, found in parties.items():
         for party in reversed(found):
             if party.structure:
@@ -197,17 +178,16 @@ def _give_rows(
                         claims.setdefault((domain, known[at]), party)
     structures = mapped(listed["operator_id"], root)
     left: defaultdict[str, list[int]] = defaultdict(list)
-    for row, domain, structure in zip(
-        listed.index.tolist(), listed["key"].tolist(), structures.tolist(), strict=True
-    ):
+    rows = zip(listed.index.tolist(), listed["key"].tolist(), structures.tolist(), strict=True)
+    for row, domain, structure in rows:
         if owner := claims.get((domain, structure)):
             owner.rows.append(row)
         elif domain in parties:
             left[domain].append(row)
     named = listed.loc[[row for rows in left.values() for row in rows], ["dn_key", "operator", "operator_id"]]
     told = dict(zip(named.index, named.itertuples(index=False, name=None), strict=True))
-    for domain, rows in left.items():
-        _give_left(parties[domain], {row: told[row] for row in rows}, every)
+    for domain, own in left.items():
+        _give_left(parties[domain], {row: told[row] for row in own}, every)
 
 
 def _give_left(parties: list[Party], rows: dict[int, tuple[str, str, str]], every: pd.DataFrame) -> None:
@@ -240,10 +220,7 @@ def _give_left(parties: list[Party], rows: dict[int, tuple[str, str, str]], ever
 
 
 def _akin(one: str, other: str) -> bool:
-    """Tell whether one structure can have both numbers: FINESS and SIREN, or FINESS of one département.
-
-    Or the same number, once without its kind.
-    """
+    """Tell whether one structure can have both numbers (`akin`), or both are one, once without its kind."""
     same = structure_key(one, {structure_key(other)}) == structure_key(other, {structure_key(one)})
     return same or akin(one, other)
 

@@ -87,14 +87,11 @@ def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.Da
 
 
 def _presence(matched: Match, source: str) -> Iterator[Finding]:
-    """Yield what should be in the list and is not, or the other way round."""
     first = matched.current.drop_duplicates("party")
     place = dict(zip(first["party"], places(first), strict=True))
     statuses = matched.statuses
-    for code, where in (
-        ("RECO_WITHDRAWN_LISTED", statuses["status"] == "withdrawn-listed"),
-        ("RECO_RELISTED", statuses["relisted"]),
-    ):
+    withdrawn = statuses["status"] == "withdrawn-listed"
+    for code, where in (("RECO_WITHDRAWN_LISTED", withdrawn), ("RECO_RELISTED", statuses["relisted"])):
         told = list(_told(statuses[where]))
         for domain, party, when, rows in told:
             alone = sum(other == domain for other, *_ in told) == 1
@@ -119,7 +116,7 @@ def _presence(matched: Match, source: str) -> Iterator[Finding]:
 
 
 def _undated_withdrawals(matched: Match, source: str) -> Iterator[Finding]:
-    """Yield the withdrawals of listed domains of which nobody can tell whether they are the last word."""
+    """Yield those of listed domains of which nobody can tell whether they are the last word."""
     open_ = matched.statuses[(matched.statuses["status"] == "unknown") & matched.statuses["rows"].map(bool)]
     asked = matched.current[matched.current["withdrawal"].fillna(value=False)]
     undated = asked[asked["date"].isna()]
@@ -139,7 +136,6 @@ def _told(statuses: pd.DataFrame) -> Iterator[tuple[str, int, dict[str, Any], Ro
 
 
 def _differences(matched: Match, space: TrustSpace) -> Iterator[tuple[Finding, Rows]]:
-    """Yield what the list says otherwise than the declaration, with the list's rows."""
     days = space.thresholds.listing_days
     ids = ("structure_id", "beneficiary_id")
     by: tuple[str, ...] = ("operator_id", "operator_id_listed", "operator", *ids)
@@ -184,7 +180,6 @@ def _differences(matched: Match, space: TrustSpace) -> Iterator[tuple[Finding, R
 
 
 def _field(column: str, text: str | Person) -> dict[str, Any]:
-    """Return what a field of the declaration holds, with the form's label of it."""
     return {**label(column), "text": text}
 
 
@@ -215,4 +210,3 @@ def _with_rows(made: Finding, source: str, rows: Rows) -> Finding:
 
 
 PARTS = (_reconciled,)
-"""What the audit is made of."""

@@ -1,15 +1,152 @@
-"""Audit of the contacts: incomplete, badly written, personal, and in disagreement within an operator."""
+"""Audit of the contacts: incomplete, badly written, personal, and in disagreement within an operator.
 
+The spellings of a contact are one contact, and one cause is one finding: what a run of autofilled numbers
+explains is reported by no other rule, nor is what is wrong with one copied from another operator or left
+by the one before; that contact, a slip, a near miss or what earlier lists show replaced is no disagreement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
 from importlib.resources import files
+from typing import Any
 
-from mssante_audit.audits.stale_contacts.rules import PARTS
+from mssante_audit.audits.stale_contacts.autofill import finding, runs
+from mssante_audit.audits.stale_contacts.history import former_operators, partly_changed, unchanged
+from mssante_audit.audits.stale_contacts.lent import lent, strange_findings
+from mssante_audit.audits.stale_contacts.mail_domains import (
+    foreign_findings,
+    mail_domains,
+    typo_findings,
+    typos,
+)
+from mssante_audit.audits.stale_contacts.near import misspelt_services, near_findings, nears
+from mssante_audit.audits.stale_contacts.parties import disagreements, parties
+from mssante_audit.audits.stale_contacts.stamps import Stamps, old_stamps, stamps_of
+from mssante_audit.audits.stale_contacts.uses import (
+    KINDS,
+    Use,
+    alike,
+    majorities,
+    proposed,
+    rows_of,
+    sizes_of,
+    spellings,
+    uses_of,
+)
 from mssante_audit.findings.catalogue import load_rules
+from mssante_audit.findings.frame import Finding
 from mssante_audit.findings.registry import Audit
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import Contact
+from mssante_audit.values.person import Person
+
+FLAGS = {
+    "no-phone": "CONTACT_NO_PHONE", "no-email": "CONTACT_NO_EMAIL", "markup": "CONTACT_MARKUP",
+    "phone-malformed": "CONTACT_PHONE_MALFORMED", "email-malformed": "CONTACT_EMAIL_MALFORMED",
+    "several-emails": "CONTACT_SEVERAL_EMAILS", "spacing": "CONTACT_SPACING", "consumer": "CONTACT_CONSUMER",
+    "other-person": "CONTACT_NAME_ADDRESS",
+}  # fmt: skip
+"""Problem of a contact → rule; a person's address is told once for an operator (`_personal`)."""
+NAMED = frozenset({"spacing", "other-person"})
+"""Problems for which names count; for the others it is one contact whomever it names."""
+REWRITTEN = frozenset({"phone-malformed", "email-malformed", "markup"})
+"""Problems for which the contact is written anew, blanks and all."""
+TOLD_BY = {
+    "spacing": REWRITTEN,
+    "no-phone": frozenset({"no-email"}),
+    "phone-malformed": frozenset({"email-malformed"}),
+}
+"""Problem → those of the same contact whose finding asks for as much and more."""
+
+
+def _contacts(space: TrustSpace) -> Iterator[Finding]:
+    entries = space.audited
+    uses = uses_of(entries)
+    sizes = sizes_of(entries)
+    stamps = stamps_of(space)
+    filled = runs(uses, majorities(uses, sizes))
+    yield from map(finding, filled)
+    explained = {use for run in filled for use in run.uses}
+    uses = [use for use in uses if use not in explained]
+    others = lent(space, uses)
+    former = {told.subject: told for told in former_operators(space)}
+    yield from former.values()
+    strange = {told.subject: told for told in strange_findings(space, uses, others)}
+    for pair, told in strange.items():
+        if pair not in former or not set(told.rows) <= set(former[pair].rows):
+            yield told
+    mistaken = {use for pair, found in others.strange.items() if pair in strange for use in found}
+    uses = [use for use in uses if use not in mistaken]
+    yield from _flags(uses)
+    own = [use for use in uses if use not in others.uses]
+    mail = mail_domains(entries, uses, sizes)
+    meant = typos(mail)
+    yield from typo_findings(mail, meant)
+    yield from foreign_findings(mail, meant, others.uses)
+    contacts = alike(use for use in own if use.domains.isdisjoint(meant))
+    near = nears(contacts)
+    pairs = [pair for found in near.values() for pair in found]
+    yield from near_findings(near, contacts)
+    services = {use for pair in pairs for use in misspelt_services(pair, contacts)}
+    yield from _personal(uses, services, sizes, stamps)
+    changed = list(partly_changed(space))
+    yield from changed
+    replaced = {told.subject[:3] for told in changed if isinstance(told.subject, tuple)}
+    domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
+    yield from disagreements(parties(contacts, pairs), replaced, stamps, domain_of)
+
+
+def _flags(uses: list[Use]) -> Iterator[Finding]:
+    """Report what is odd about a contact, once for each operator."""
+    groups: dict[tuple[str, str, str], list[Use]] = {}
+    for use in uses:
+        problems = use.contact.problems
+        for problem in problems:
+            if problem in FLAGS and TOLD_BY.get(problem, frozenset()).isdisjoint(problems):
+                key = use.contact.key if problem in NAMED else _without_names(use.contact)
+                groups.setdefault((use.operator_id, problem, key), []).append(use)
+    for (operator_id, problem, key), found in groups.items():
+        facts: dict[str, Any] = {"contacts": spellings(found)}
+        if problem == "spacing":
+            kinds = [[use for use in found if use.kind == kind] for kind in KINDS.values()]
+            facts["right"] = [proposed(own) for own in kinds if own]
+        elif problem == "no-email":
+            facts["unreachable"] = any("no-phone" in use.contact.problems for use in found)
+        yield Finding(FLAGS[problem], (operator_id, Person(key)), rows_of(found), facts=facts)
+
+
+def _without_names(contact: Contact) -> str:
+    """Return the key of a contact as if it named nobody, unless it has nothing but names."""
+    reached = any(contact.coordinates) or contact.malformed
+    return replace(contact, names=()).key if reached else contact.key
+
+
+def _personal(
+    uses: list[Use], services: Set[Use], sizes: Mapping[str, int], stamps: Stamps
+) -> Iterator[Finding]:
+    """Report, for each operator, the rows on which an address looks like a person's and is no service's."""
+    found: dict[str, list[Use]] = {}
+    for use in uses:
+        if "personal" in use.contact.problems and use not in services:
+            found.setdefault(use.operator_id, []).append(use)
+    for operator_id, own in found.items():
+        rows = rows_of(own)
+        since, _ = stamps.span(rows) or ("", "")
+        facts = {
+            "personal": len(rows),
+            "rows": sizes[operator_id],
+            "since": since,
+            "contacts": spellings(own),
+        }
+        yield Finding("CONTACT_PERSONAL", operator_id, rows, facts=facts)
+
 
 AUDIT = Audit(
     "stale_contacts",
     {"fr": "Contacts", "en": "Contacts"},
     load_rules(files(__package__) / "rules.toml"),
-    PARTS,
+    (old_stamps, _contacts, unchanged),
     uses=("archive",),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mssante_audit.audits.stale_contacts.uses import Use, distinct, proposed
 from mssante_audit.findings.frame import Finding
@@ -21,8 +22,7 @@ _NUMBER = re.compile(r"\d[\d .()/-]{6,}\d", re.ASCII)
 Numbers = dict[int, list[Use]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(NamedTuple):
     """A contact as a number and the rest."""
 
     value: int
@@ -53,11 +53,7 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[R
     Two ways of counting are known: the whole number (``…00 10``, ``…00 11``), in steps of at most `MAX_GAP`,
     at least three in a row without a gap; and its first group (``9 99 …``, ``10 99 …``, ``17 99 …``; source:
     data), which makes no telephone number, so that gaps do not matter. All else in the contacts is equal.
-
-    Parameters
-    ----------
-    majority
-        (operator_id, kind) → what most rows hold: the original number, which is no part of the run.
+    What most rows of an operator and kind hold, the `majority`, is the original and no part of the run.
     """
     whole: dict[tuple[str, str, str], Numbers] = {}
     first: dict[tuple[str, str, str, tuple[str, ...]], Numbers] = {}
@@ -107,28 +103,25 @@ def _run(
     chosen = sorted(values)
     uses = [use for value in chosen for use in numbers[value]]
     usual = majority.get((uses[0].operator_id, uses[0].kind))
-    known = usual is not None and (usual in uses or _same_rest(usual, uses[0]))
+    originals = []
     if usual is not None:
+        read, own = _read(usual), _read(uses[0])
+        if usual in uses or (read and own and read.rest == own.rest):
+            originals = [usual]
         uses = [use for use in uses if use.coordinates != usual.coordinates]
-    return Run(uses, chosen[0], chosen[-1], others, [usual] if usual is not None and known else [])
-
-
-def _same_rest(one: Use, other: Use) -> bool:
-    first, second = _read(one), _read(other)
-    return first is not None and second is not None and first.rest == second.rest
+    return Run(uses, chosen[0], chosen[-1], others, originals)
 
 
 def _merged(found: list[Run]) -> list[Run]:
-    """Put runs over the same numbers together."""
     merged: list[Run] = []
     for run in sorted(found, key=lambda run: run.low):
         last = merged[-1] if merged else None
-        if last is not None and run.low <= last.high:
-            last.uses += run.uses
-            last.originals += run.originals
-            last.high = max(last.high, run.high)
-        else:
+        if last is None or run.low > last.high:
             merged.append(run)
+            continue
+        last.uses += run.uses
+        last.originals += run.originals
+        last.high = max(last.high, run.high)
     return merged
 
 
@@ -138,12 +131,7 @@ def finding(run: Run) -> Finding:
     for kind in dict.fromkeys(use.kind for use in run.uses):
         of_kind = [use for use in run.uses if use.kind == kind]
         ends += of_kind[0], of_kind[-1]
-    return Finding(
-        "CONTACT_AUTOFILL",
-        (run.uses[0].operator_id, Person(" ".join(map(str, (run.low, *run.others))))),
-        all_rows(use.rows for use in run.uses),
-        facts={
-            "contacts": distinct(ends),
-            "right": [proposed([use]) for use in dict.fromkeys(run.originals)],
-        },
-    )
+    right = [proposed([use]) for use in dict.fromkeys(run.originals)]
+    subject = (run.uses[0].operator_id, Person(" ".join(map(str, (run.low, *run.others)))))
+    rows = all_rows(use.rows for use in run.uses)
+    return Finding("CONTACT_AUTOFILL", subject, rows, facts={"contacts": distinct(ends), "right": right})

@@ -52,18 +52,11 @@ def unchanged(space: TrustSpace) -> Iterator[Finding]:
     sizes = space.audited["operator_id"].value_counts()
     for operator_id, rows in old.items():
         oldest = min(rows.values())
-        yield Finding(
-            "CONTACT_UNCHANGED",
-            operator_id,
-            tuple(rows),
-            facts={
-                "unchanged": len(rows),
-                "rows": sizes[operator_id],
-                "since": oldest,
-                "at_least": oldest == first,
-                "limit": limit,
-            },
-        )
+        facts = {
+            "unchanged": len(rows), "rows": sizes[operator_id], "since": oldest, "at_least": oldest == first,
+            "limit": limit,
+        }  # fmt: skip
+        yield Finding("CONTACT_UNCHANGED", operator_id, tuple(rows), facts=facts)
 
 
 def partly_changed(space: TrustSpace) -> Iterator[Finding]:
@@ -80,15 +73,14 @@ def _partly_changed_kind(
     entries = space.audited
     now = entries.set_index(["operator_id", "domain"])[column]
     held = rows_by(entries, "operator_id", column)
-    current = set(zip(now.index.get_level_values(0), now.index.get_level_values(1), now, strict=True))
+    current = set(rows_by(entries, "operator_id", "domain", column))
     gone = history[history["last_seen"] < last]
     spans = gone.groupby(["operator_id", column, "domain"], sort=False)["last_seen"].max()
     born = history.groupby(["operator_id", column, "domain"], sort=False)["first_seen"].min().to_dict()
     changes: dict[tuple[str, str, str], dict[str, datetime]] = {}
     texts = now.groupby(level=[0, 1]).agg(set).to_dict()
-    for (operator_id, text, domain), until in cast(
-        "dict[tuple[str, str, str], datetime]", spans.to_dict()
-    ).items():
+    ended = cast("dict[tuple[str, str, str], datetime]", spans.to_dict())
+    for (operator_id, text, domain), until in ended.items():
         if (operator_id, domain, text) in current or (operator_id, text) not in held:
             continue
         for new in texts.get((operator_id, domain), ()):
@@ -97,19 +89,14 @@ def _partly_changed_kind(
     for (operator_id, text, new), domains in changes.items():
         rows = held[operator_id, text]
         since = min(born[operator_id, new, domain] for domain in domains)
-        kind = KINDS[column]
-        yield Finding(
-            "CONTACT_PARTLY_CHANGED",
-            (operator_id, kind, Person(text), Person(new)),
-            tuple(rows),
-            facts={
-                "contacts": [{"kind": kind, "text": Person(text)}],
-                "right": [{"kind": kind, "text": Person(new)}],
-                "others": len(domains),
-                "since": since,
-            },
-            first_seen=since.to_pydatetime(),
-        )
+        kind, old, right = KINDS[column], Person(text), Person(new)
+        facts = {
+            "contacts": [{"kind": kind, "text": old}], "right": [{"kind": kind, "text": right}],
+            "others": len(domains), "since": since,
+        }  # fmt: skip
+        subject = (operator_id, kind, old, right)
+        first = since.to_pydatetime()
+        yield Finding("CONTACT_PARTLY_CHANGED", subject, tuple(rows), facts=facts, first_seen=first)
 
 
 def former_operators(space: TrustSpace) -> Iterator[Finding]:
@@ -150,16 +137,13 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
                     of.setdefault((KINDS[column], text), []).append(row)
     for (operator_id, former), contacts in found.items():
         last = told[former].sort_values("last_seen", kind="stable").iloc[-1]
-        yield Finding(
-            "CONTACT_FORMER_OPERATOR",
-            (operator_id, last["operator_id"]),
-            tuple(sorted({row for own in contacts.values() for row in own})),
-            facts={
-                "contacts": [{"kind": kind, "text": Person(text)} for kind, text in contacts],
-                "former": {"operator": last["operator_id"], "name": last["operator"]},
-                "until": last["last_seen"].to_pydatetime(),
-            },
-        )
+        rows = tuple(sorted({row for own in contacts.values() for row in own}))
+        facts = {
+            "contacts": [{"kind": kind, "text": Person(text)} for kind, text in contacts],
+            "former": {"operator": last["operator_id"], "name": last["operator"]},
+            "until": last["last_seen"].to_pydatetime(),
+        }
+        yield Finding("CONTACT_FORMER_OPERATOR", (operator_id, last["operator_id"]), rows, facts=facts)
 
 
 def _had(history: pd.DataFrame, operator_id: str, former: str, text: str, then: pd.DataFrame) -> bool:
@@ -186,6 +170,4 @@ def _reached(text: str) -> Coordinates:
     """Return what a contact reaches, without accents; where that is nothing, what it says."""
     contact = parse_contact(text)
     phones, emails = contact.coordinates
-    if not phones and not emails:
-        return frozenset(), frozenset({contact.key})
-    return phones, frozenset(map(fold, emails))
+    return phones, frozenset(map(fold, emails)) if phones or emails else frozenset({contact.key})

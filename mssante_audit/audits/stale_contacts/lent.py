@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from mssante_audit.audits.stale_contacts.uses import Use, alike, distinct, proposed, rows_of
+from mssante_audit.audits.stale_contacts.uses import KINDS, Use, alike, distinct, proposed, rows_of
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold
@@ -20,8 +20,6 @@ HOME_MIN = 3
 """From how many rows on, more than half of its operator's, a contact is at home there. No source."""
 RARE_SHARE = 0.1
 """Of an operator's rows, at most so many bear what was copied by mistake. No source: likely, not certain."""
-
-_BOTH = ("project", "support")
 
 
 @dataclass(slots=True)
@@ -107,8 +105,7 @@ def strange_findings(space: TrustSpace, uses: Iterable[Use], found: Lent) -> Ite
     if not found.strange:
         return
     entries, names = space.audited, space.operator_names
-    of_kind = rows_by(entries, "operator_id", "operator_kind", "department")
-    place = {operator_id: (kind, department) for operator_id, kind, department in of_kind}
+    place = {one: where for one, *where in rows_by(entries, "operator_id", "operator_kind", "department")}
     sizes = entries["operator_id"].value_counts()
     domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
     others = [use for use in uses if use not in found.uses and any(use.coordinates)]
@@ -122,22 +119,18 @@ def strange_findings(space: TrustSpace, uses: Iterable[Use], found: Lent) -> Ite
         if not there and not establishment:
             continue  # a supplier's: its contact is right on whatever it runs
         elsewhere = (
-            establishment and place[operator_id][0] == "FINESS" and place[operator_id] != place[lender]
+            place[operator_id][0] == place[lender][0] == "FINESS" and place[operator_id] != place[lender]
         )
         rare = len(rows) <= RARE_SHARE * sizes[operator_id]
-        right = [_one(there, kind) or _one(ours, kind) for kind in _BOTH if kind in kinds]
-        yield Finding(
-            "CONTACT_OTHER_OPERATOR",
-            (operator_id, lender),
-            rows,
-            facts={
-                "contacts": distinct(strange),
-                "right": [proposed(own) for own in right if own],
-                "owner": {"operator": lender, "name": names.get(lender, "")},
-                "beside": bool(there),
-            },
-            confidence="likely" if there or (rare and elsewhere) else "hint",
-        )
+        right = [_one(there, kind) or _one(ours, kind) for kind in KINDS.values() if kind in kinds]
+        facts = {
+            "contacts": distinct(strange),
+            "right": [proposed(own) for own in right if own],
+            "owner": {"operator": lender, "name": names.get(lender, "")},
+            "beside": bool(there),
+        }
+        sure = "likely" if there or (rare and elsewhere) else "hint"
+        yield Finding("CONTACT_OTHER_OPERATOR", (operator_id, lender), rows, facts=facts, confidence=sure)
 
 
 def _one(uses: list[Use], kind: str) -> list[Use]:

@@ -67,9 +67,6 @@ def _with_parents(name: str) -> set[str]:
     return {".".join(labels[start:]) for start in range(len(labels) - 1)}
 
 
-# -- slips --------------------------------------------------------------------------------------------------
-
-
 def _slips(rows: Mapping[str, set[int]]) -> Iterator[tuple[str, str]]:
     """Yield (wrong, right) for names of which the second is `TYPO_RATIO` times more frequent."""
     for pair in pairs(name for name in rows if len(name) <= LONGEST):
@@ -109,9 +106,6 @@ def _wrong_endings(mail: MailDomains) -> dict[str, str]:
     return {domain: f"{name}.{meant[last]}" for domain, (name, _, last) in parted.items() if last in meant}
 
 
-# -- findings -----------------------------------------------------------------------------------------------
-
-
 def typo_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Finding]:
     """Report each misspelt domain once; a hint unless an operator that has it writes what is meant too."""
     held: dict[str, list[Use]] = {}
@@ -122,13 +116,9 @@ def typo_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Findi
             known |= {domain} if meant[domain] in domains else set()
     for wrong, found in held.items():
         right = re.sub(f"(?i)@{re.escape(wrong)}", f"@{meant[wrong]}", found[0].contact.text)
-        yield Finding(
-            "CONTACT_EMAIL_TYPO",
-            Person(wrong),
-            all_rows(use.rows for use in found),
-            facts={"contacts": spellings(found), "right": [seen(found[0], right)]},
-            confidence="" if wrong in known else "hint",
-        )
+        facts = {"contacts": spellings(found), "right": [seen(found[0], right)]}
+        rows, sure = all_rows(use.rows for use in found), "" if wrong in known else "hint"
+        yield Finding("CONTACT_EMAIL_TYPO", Person(wrong), rows, facts=facts, confidence=sure)
 
 
 def foreign_findings(mail: MailDomains, meant: Mapping[str, str], others: Set[Use]) -> Iterator[Finding]:
@@ -146,9 +136,5 @@ def foreign_findings(mail: MailDomains, meant: Mapping[str, str], others: Set[Us
             kin = domain in above or not usual.isdisjoint(_with_parents(domain))
             found = [u for u in uses if "consumer" not in u.contact.problems and u not in others]
             if found and not kin and domain not in meant:
-                yield Finding(
-                    "CONTACT_FOREIGN_DOMAIN",
-                    (operator_id, Person(domain)),
-                    all_rows(use.rows for use in found),
-                    facts={"contacts": spellings(found)},
-                )
+                subject, rows = (operator_id, Person(domain)), all_rows(use.rows for use in found)
+                yield Finding("CONTACT_FOREIGN_DOMAIN", subject, rows, facts={"contacts": spellings(found)})

@@ -76,15 +76,10 @@ def near_findings(
         rare, usual = sorted((0, 1), key=lambda side: len(rows_of(sides[side])))
         few, many = rows_of(sides[rare]), rows_of(sides[usual])
         known = len(many) >= TYPO_RATIO * len(few)
-        yield Finding(
-            "CONTACT_NEAR",
-            (operator_id, Person(one), Person(other)),
-            few if len(few) < len(many) else tuple(sorted({*few, *many})),
-            facts={
-                "contacts": spellings(sides[usual] + sides[rare]),
-                "right": [proposed(contacts[pair[usual]]) for pair in pairs] if known else [],
-            },
-        )
+        right = [proposed(contacts[pair[usual]]) for pair in pairs] if known else []
+        facts = {"contacts": spellings(sides[usual] + sides[rare]), "right": right}
+        rows = few if len(few) < len(many) else tuple(sorted({*few, *many}))
+        yield Finding("CONTACT_NEAR", (operator_id, Person(one), Person(other)), rows, facts=facts)
 
 
 def misspelt_services(pair: tuple[Reached, Reached], contacts: Mapping[Reached, list[Use]]) -> list[Use]:

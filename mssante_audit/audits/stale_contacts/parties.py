@@ -9,18 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
+from itertools import permutations, product
 from typing import NamedTuple
 
 from mssante_audit.audits.stale_contacts.stamps import Stamps
-from mssante_audit.audits.stale_contacts.uses import (
-    Reached,
-    Use,
-    most_used,
-    proposed,
-    rows_of,
-    seen,
-)
+from mssante_audit.audits.stale_contacts.uses import Reached, Use, most_used, proposed, rows_of, seen
 from mssante_audit.findings.frame import Finding
 from mssante_audit.values.contacts import Coordinates, is_service
 from mssante_audit.values.person import Person
@@ -139,42 +132,35 @@ def disagreements(
         # Where all are services' this tells none from another.
         alike = all(party.is_service for party in known)
         points = sorted((sum(own) - (own.service and alike) for own in signs), reverse=True)
-        first, second = known[:2]
-        took_over = _took_over(first, second, stamps) or _took_over(second, first, stamps)
+        took_over = any(
+            (said := stamps.span(one.rows)) is not None and said[0] > stamps.until(other.rows)
+            for one, other in permutations(known[:2])
+        )
         likely = right is not None or (points[0] >= 2 and points[0] > points[1]) or took_over
         domains = [{domain_of[row] for row in party.rows} for party in known]
         twice = len(set().union(*domains)) < sum(map(len, domains))
-        yield Finding(
-            "CONTACT_DISAGREEMENT",
-            (operator_id, kind),
-            rows_of(use for party in known if party is not usual for use in party.uses),
-            facts={
-                "contacts": [_told(party, stamps) for party in known],
-                "right": [proposed(right.spelt)] if right else [],
-                "same_domain": twice,
-            },
-            confidence="certain" if twice else "likely" if likely else "hint",
-        )
+        rows = rows_of(use for party in known if party is not usual for use in party.uses)
+        facts = {
+            "contacts": [_told(party, stamps) for party in known],
+            "right": [proposed(right.spelt)] if right else [],
+            "same_domain": twice,
+        }
+        sure = "certain" if twice else "likely" if likely else "hint"
+        yield Finding("CONTACT_DISAGREEMENT", (operator_id, kind), rows, facts=facts, confidence=sure)
 
 
 def _told(party: Party, stamps: Stamps) -> dict[str, object]:
     first, last = stamps.span(party.rows) or ("", "")
-    return seen(most_used(party.spelt)) | {
-        "rows": len(party.rows),
-        "since": first,
-        "until": last,
-        "service": party.is_service,
-    }
+    more = {"rows": len(party.rows), "since": first, "until": last, "service": party.is_service}
+    return seen(most_used(party.spelt)) | more
 
 
 class Signs(NamedTuple):
-    """What speaks for a party."""
+    """What speaks for a party: most rows of all together, a service's mailbox, declared after all others."""
 
     most: bool
-    """It has more rows than all others together."""
     service: bool
     newest: bool
-    """It was declared after all others."""
 
 
 def _signs(known: list[Party], stamps: Stamps) -> list[Signs]:
@@ -187,9 +173,3 @@ def _signs(known: list[Party], stamps: Stamps) -> list[Signs]:
         newest = said is not None and said[1] > (last_but_one if own == last else last)
         signs.append(Signs(2 * len(party.rows) > whole, party.is_service, newest))
     return signs
-
-
-def _took_over(party: Party, other: Party, stamps: Stamps) -> bool:
-    """Tell whether all that is known of a party is newer than the other."""
-    said = stamps.span(party.rows)
-    return said is not None and said[0] > stamps.until(other.rows)

@@ -64,10 +64,5 @@ def old_stamps(space: TrustSpace) -> Iterator[Finding]:
     old = entries[entries["updated_at"] < limit]
     oldest = old.groupby("operator_id")["updated_at"].min()
     for (operator_id,), rows in rows_by(old, "operator_id").items():
-        facts = {
-            "old": len(rows),
-            "rows": sizes[operator_id],
-            "oldest": oldest[operator_id],
-            "limit": limit,
-        }
+        facts = {"old": len(rows), "rows": sizes[operator_id], "oldest": oldest[operator_id], "limit": limit}
         yield Finding("CONTACT_STAMP_OLD", operator_id, tuple(rows), facts=facts)

@@ -101,24 +101,10 @@ def proposed(uses: Iterable[Use]) -> dict[str, Any]:
 
 
 def majorities(uses: Iterable[Use], sizes: Mapping[str, int]) -> dict[tuple[str, str], Use]:
-    """Return the contact that more than half of an operator's rows hold, if there is one.
-
-    Parameters
-    ----------
-    uses
-        The contacts in use.
-    sizes
-        operator_id → number of its rows.
-
-    Returns
-    -------
-    dict
-        (operator_id, kind) → the most frequent spelling of that contact. Contacts are the same when their
-        phones and addresses are.
-    """
-    held = {key: (len(rows_of(own)), most_used(own)) for key, own in alike(uses).items()}
-    return {
-        key[:2]: usual
-        for key, (rows, usual) in held.items()
-        if rows >= MAJORITY_MIN and 2 * rows > sizes[key[0]]
-    }
+    """Return by operator and kind the contact, most often spelt so, that more than half of its rows hold."""
+    found = {}
+    for (operator_id, kind, _), own in alike(uses).items():
+        rows = len(rows_of(own))
+        if rows >= MAJORITY_MIN and 2 * rows > sizes[operator_id]:
+            found[operator_id, kind] = most_used(own)
+    return found

@@ -1,15 +1,152 @@
-"""Audit of the white list as a file and as a table: signature, age, damage, rows, domains, descriptions."""
+"""Audit of the white list as a file and as a table: signature, age, damage, rows, domains, descriptions.
 
+Rules and their words: ``rules.toml``. What concerns the file as a whole has no rows; the rest looks at
+`TrustSpace.audited`, except rows that could not be read, which are reported whoever they belong to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
 from importlib.resources import files
 
-from mssante_audit.audits.whitelist_integrity.rules import PARTS
+import pandas as pd
+
+from mssante_audit.audits.whitelist_integrity.descriptions import descriptions, is_garbled, whose_description
+from mssante_audit.audits.whitelist_integrity.domains import domains, near, shared
 from mssante_audit.findings.catalogue import load_rules
+from mssante_audit.findings.frame import Finding, row_ranges
 from mssante_audit.findings.registry import Audit
+from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.shown import has_hidden, hidden
+from mssante_audit.whitelist.load import NAMESPACE
+from mssante_audit.whitelist.rows import all_rows, rows_by
+
+FIELDS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
+
+RECENT = 31
+"""Archived lists among which a change of signer is looked for: an older one is history."""
+
+
+def _signature(space: TrustSpace) -> Iterator[Finding]:
+    verdict = space.whitelist.signature
+    match verdict.status:
+        case "absent":
+            yield Finding("LIST_UNSIGNED", "list")
+        case "invalid":
+            yield Finding("LIST_SIGNATURE_INVALID", "list", facts={"reason": verdict.reason})
+        case "valid-untrusted":
+            facts = {"signer": verdict.signer, "reason": verdict.reason, "wanted": verdict.expected}
+            yield Finding("LIST_SIGNER_UNTRUSTED", verdict.signer, facts=facts)
+        case _ if verdict.not_after is not None and verdict.not_after < space.as_of:
+            until = {"signer": verdict.signer, "until": verdict.not_after}
+            yield Finding("LIST_SIGNER_EXPIRED", verdict.signer, facts=until)
+
+
+def _signer(space: TrustSpace) -> Iterator[Finding]:
+    archive, verdict, since = space.archive, space.whitelist.signature, space.whitelist.generated_at
+    after = parse_dn(verdict.signer).get("CN")
+    if archive is None or since is None or not after or verdict.status not in ("valid", "valid-untrusted"):
+        return
+    earlier = [s for s in archive.snapshots if s.generated_at < since.replace(microsecond=0)]
+    for snapshot in reversed(earlier[-RECENT:]):
+        before = archive.signer_of(snapshot)
+        if before not in ("", after):
+            code = "LIST_SIGNER_NEW" if verdict.status == "valid" else "LIST_SIGNER_CHANGED"
+            facts = {"before": before, "after": after, "since": since, "wanted": verdict.expected}
+            yield Finding(code, (before, after), facts=facts)
+            return
+        since = snapshot.generated_at if before else since
+
+
+def _file(space: TrustSpace) -> Iterator[Finding]:
+    whitelist = space.whitelist
+    if whitelist.damaged:
+        yield Finding("LIST_DAMAGED", "list", facts={"kinds": whitelist.damage_kinds})
+    if whitelist.namespace != NAMESPACE:
+        facts = {"namespace": whitelist.namespace, "right": NAMESPACE}
+        yield Finding("LIST_NAMESPACE", "list", facts=facts)
+    # A list without a readable date is a problem row, not an old list.
+    if whitelist.generated_at is not None:
+        limit = space.thresholds.list_max_age_days
+        age = space.as_of - whitelist.generated_at
+        if age > pd.Timedelta(days=limit):
+            old = {"generated": whitelist.generated_at, "days": age.days, "limit": limit}
+            yield Finding("LIST_OLD", "list", facts=old)
+
+
+def _unreadable(space: TrustSpace) -> Iterator[Finding]:
+    """Report each kind and element once; what concerns no loaded row, by its line in the file."""
+    problems = space.whitelist.problems.assign(row=space.whitelist.problems["row"].fillna(0).astype("int64"))
+    known = len(space.entries)
+    groups: dict[tuple[str, str, bool], list[tuple[int, int]]] = {}
+    told = problems[["row", "line", "kind", "element"]].itertuples(index=False, name=None)
+    for row, line, kind, element in told:
+        if (kind, element) != ("date", "DateMAJ"):
+            groups.setdefault((kind, element, 0 < row <= known), []).append((row, line))
+    for (kind, element, loaded), places in groups.items():
+        lines = "" if loaded else row_ranges(line for _, line in places)
+        facts = {"kind": kind, "element": element, "times": len(places), "lines": lines}
+        subject, rows = (kind, element, "row" if loaded else "file"), (row for row, _ in places if loaded)
+        yield Finding("LIST_UNREADABLE_ROW", subject, tuple(rows), facts=facts)
+
+
+def _dates(space: TrustSpace) -> Iterator[Finding]:
+    entries = space.audited
+    generated_at = space.whitelist.generated_at
+    if generated_at is not None:
+        after = entries[entries["updated_at"] > pd.Timestamp(generated_at)]
+        if len(after):
+            late = (after["updated_at"].max() - pd.Timestamp(generated_at)).total_seconds()
+            facts = {"n": len(after), "seconds": round(late)}
+            yield Finding("LIST_STAMPED_AFTER", "list", tuple(after["row"].tolist()), facts=facts)
+    unread = entries[entries["updated_at"].isna()]
+    for (text,), rows in rows_by(unread, "updated_at_text").items():
+        if text.strip():
+            yield Finding("LIST_DATE_UNREADABLE", text, tuple(rows), facts={"text": text})
+
+
+def _repeated(space: TrustSpace) -> Iterator[Finding]:
+    entries = space.audited
+    same = entries[entries.duplicated(["domain", "dn_key"], keep=False) & (entries["domain"] != "")]
+    content = {row: tuple(texts) for row, *texts in same[["row", *FIELDS]].itertuples(index=False, name=None)}
+    for (domain, dn), rows in rows_by(same, "domain", "dn").items():
+        copies: dict[tuple[str, ...], list[int]] = {}
+        for row in rows:
+            copies.setdefault(content[row], []).append(row)
+        if repeated := [alike for alike in copies.values() if len(alike) > 1]:
+            facts = {"copies": [len(alike) for alike in repeated]}
+            yield Finding("LIST_ROW_DUPLICATE", (domain, dn), all_rows(repeated), facts=facts)
+        if dn and len(copies) > 1:
+            differing = [f for i, f in enumerate(FIELDS) if len({texts[i] for texts in copies}) > 1]
+            texts = list(dict.fromkeys(copy[1] for copy in copies))
+            told = {"n": len(rows), "differing": differing, "descriptions": texts if len(texts) > 1 else []}
+            yield Finding("LIST_PAIR_REPEATED", (domain, dn), tuple(rows), facts=told)
+
+
+def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
+    """Report free text with hidden characters; LIST_DOMAIN_INVALID has domains', DN_NOT_CANONICAL names'."""
+    for field in ("description", "project_contact", "support_contact"):
+        found = {}
+        for text in space.audited[field].unique():
+            if has_hidden(text):
+                odd = "".join(c for c in dict.fromkeys(text) if hidden(c) and c not in "\t\r\n")
+                if odd and not (field == "description" and is_garbled(text)):  # reported as mojibake
+                    found[text] = odd
+        if found:
+            where = space.audited[space.audited[field].isin(list(found))]
+            characters = list(dict.fromkeys("".join(found.values())))
+            # A contact's text stays out of this rule, which is not a personal one.
+            example = next(iter(found)) if field == "description" else ""
+            facts = {"field": field, "characters": characters, "example": example}
+            yield Finding("LIST_TEXT_CONTROL", field, tuple(where["row"].tolist()), facts=facts)
+
 
 AUDIT = Audit(
     "whitelist_integrity",
     {"fr": "Intégrité de la liste blanche", "en": "Integrity of the white list"},
     load_rules(files(__package__) / "rules.toml"),
-    PARTS,
+    (_signature, _signer, _file, _unreadable, _dates, _repeated, domains, shared, near,
+     descriptions, whose_description, _hidden_text),
     uses=("archive",),
-)
+)  # fmt: skip

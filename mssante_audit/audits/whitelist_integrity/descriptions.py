@@ -159,18 +159,19 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
         if key.startswith("_ ") or domains >= SAME_DESCRIPTION_MIN:
             used = {"description": alike[0][0], "domains": domains}
             yield Finding("LIST_DESCRIPTION_PLACEHOLDER", key, _rows(alike), facts=used)
-    several = {whose: told for whose, told in variants.items() if len(told) > 1 and not _on_one_name(told)}
+    several = {}
+    for whose, said in variants.items():
+        # Where all stand on rows of one certificate, that is LIST_PAIR_REPEATED.
+        if len(said) > 1 and not set.intersection(*({use[3] for use in held} for held in said.values())) - {
+            ""
+        }:
+            several[whose] = said
     yield from _several(several)
     yield from _cut(uses, several)
 
 
 def _rows(uses: Iterable[_Use]) -> tuple[int, ...]:
     return all_rows(rows for *_, rows in uses)
-
-
-def _on_one_name(variants: Mapping[str, list[_Use]]) -> bool:
-    """Tell whether all descriptions stand on rows of one certificate: those are LIST_PAIR_REPEATED."""
-    return bool(set.intersection(*({dn for *_, dn, _ in held} for held in variants.values())) - {""})
 
 
 def _several(found: Mapping[tuple[str, str], Mapping[str, list[_Use]]]) -> Iterator[Finding]:
@@ -180,10 +181,7 @@ def _several(found: Mapping[tuple[str, str], Mapping[str, list[_Use]]]) -> Itera
         owners.setdefault(owner, {})[domain] = variants
     for owner, domains in owners.items():
         rows = all_rows(_rows(held) for variants in domains.values() for held in variants.values())
-        told = [
-            {"domain": domain, "descriptions": [held[0][0] for held in variants.values()]}
-            for domain, variants in domains.items()
-        ]
+        told = [{"domain": d, "descriptions": [held[0][0] for held in domains[d].values()]} for d in domains]
         yield Finding("LIST_DESCRIPTION_SEVERAL", owner, rows, facts={"domains": told})
 
 
@@ -197,13 +195,8 @@ def _cut(uses: Mapping[str, list[_Use]], several: Collection[tuple[str, str]]) -
                 if (owner, use[1]) not in several:
                     owners.setdefault(owner, {}).setdefault(text, []).append(use)
     for owner, texts in owners.items():
-        told = [{"description": text, "faults": cut_faults(text)} for text in texts]
-        yield Finding(
-            "LIST_DESCRIPTION_CUT", owner, all_rows(map(_rows, texts.values())), facts={"texts": told}
-        )
-
-
-# -- whose description --------------------------------------------------------------------------------------
+        facts = {"texts": [{"description": text, "faults": cut_faults(text)} for text in texts]}
+        yield Finding("LIST_DESCRIPTION_CUT", owner, all_rows(map(_rows, texts.values())), facts=facts)
 
 
 def whose_description(space: TrustSpace) -> Iterator[Finding]:
@@ -238,8 +231,7 @@ def whose_description(space: TrustSpace) -> Iterator[Finding]:
         if domain in swapped or not _is_place(labels[domain]):
             continue
         for text, told in texts.items():
-            named = _place_named(told, labels[domain][0], places)
-            if named:
+            if named := _place_named(told, labels[domain][0], places):
                 facts = {"domain": domain, "description": text, "other": named}
                 yield Finding("LIST_DESCRIPTION_ELSEWHERE", domain, tuple(rows[domain]), facts=facts)
                 break
@@ -265,11 +257,8 @@ def _mentioned(labels: list[str], told: list[str]) -> bool:
     """Tell whether domain and description share a word, or one holds a word of four letters of the other."""
     if any(len(word) > 2 and word not in KINDS for word in set(labels).intersection(told)):
         return True
-    domain, text = "".join(labels), "".join(told)
-    own = (word for word in labels if len(word) > 3 and word not in KINDS)
-    return any(word in text for word in own) or any(
-        len(word) > 3 and word not in KINDS and word in domain for word in told
-    )
+    both = ((labels, "".join(told)), (told, "".join(labels)))
+    return any(len(w) > 3 and w not in KINDS and w in whole for words_, whole in both for w in words_)
 
 
 def _exchanged(
@@ -305,7 +294,7 @@ def _place_named(told: list[str], kind: str, places: Mapping[tuple[str, str], st
         if word in kinds:
             for length in range(_LONGEST_NAME, 0, -1):
                 name = "".join(told[at + 1 : at + 1 + length])
-                found = next((places[k, name] for k in sorted(kinds) if (k, name) in places), "")
-                if found:
-                    return found
+                for kind in sorted(kinds):
+                    if found := places.get((kind, name)):
+                        return found
     return ""

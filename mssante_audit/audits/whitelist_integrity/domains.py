@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.shown import hidden, host_faults
 from mssante_audit.values.slips import pairs
-from mssante_audit.whitelist.rows import all_rows, rows_by
+from mssante_audit.whitelist.rows import above_of, all_rows, rows_by
 
 ZONE = "mssante.fr"
 
@@ -78,32 +79,18 @@ def shared(space: TrustSpace) -> Iterator[Finding]:
     for domain, owner in owners.items():
         if len(owner) > 1 and domain not in one_server:
             together.setdefault(tuple(sorted(owner)), []).append(domain)
-        parent = _listed_parent(domain, rows)
+        own = takewhile(ZONE.__ne__, above_of(domain))  # the manager's zone is nobody's parent
+        parent = next((name for name in own if name in rows), "")
         if parent and owners.get(parent) and owner.keys().isdisjoint(owners[parent]):
             below.setdefault((tuple(sorted(owner)), parent), []).append(domain)
     for ids, domains in together.items():
         facts = {"domains": len(domains), "owners": named(owners[domains[0]])}
         yield Finding("LIST_DOMAIN_OPERATORS", ids, all_rows(rows[d] for d in domains), facts=facts)
     for (ids, parent), domains in below.items():
-        facts = {
-            "domains": len(domains),
-            "owners": named(owners[domains[0]]),
-            "parent": parent,
-            "parent_owners": named(owners[parent]),
-        }
-        yield Finding(
-            "LIST_SUBDOMAIN_OPERATOR", (parent, *ids), all_rows(rows[d] for d in domains), facts=facts
-        )
-
-
-def _listed_parent(domain: str, listed: Iterable[str]) -> str:
-    """Return the nearest listed domain above `domain`, "" if there is none; the manager's zone is none."""
-    parent = domain.partition(".")[2]
-    while parent and parent != ZONE:
-        if parent in listed:
-            return parent
-        parent = parent.partition(".")[2]
-    return ""
+        facts = {"domains": len(domains), "owners": named(owners[domains[0]]), "parent": parent}
+        facts |= {"parent_owners": named(owners[parent])}
+        every = all_rows(rows[d] for d in domains)
+        yield Finding("LIST_SUBDOMAIN_OPERATOR", (parent, *ids), every, facts=facts)
 
 
 def near(space: TrustSpace) -> Iterator[Finding]:
