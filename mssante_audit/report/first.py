@@ -244,10 +244,7 @@ def by_check(causes: pd.DataFrame, title: Shown | None = None, operator: Shown |
 
 
 def cause_lines(
-    causes: pd.DataFrame,
-    title: Shown | None = None,
-    operator: Shown | None = None,
-    kind: str = "causes",
+    causes: pd.DataFrame, title: Shown | None = None, operator: Shown | None = None, kind: str = "causes"
 ) -> Html:
     """Show the first ten causes, titles and operators as these functions make them (links, say)."""
     if causes.empty:

@@ -88,11 +88,7 @@ class Kernels:
 
 
 def execute(
-    content: bytes,
-    parameters: Mapping[str, Any],
-    scratch: Path,
-    kernels: Kernels,
-    progress: Progress,
+    content: bytes, parameters: Mapping[str, Any], scratch: Path, kernels: Kernels, progress: Progress
 ) -> Execution:
     """Run a notebook.
 

@@ -29,20 +29,10 @@ STATUS_STYLES = {
 MATCHES = {"same": "", "spelling": "autre écriture", "differs": "différent"}
 """How what is listed compares with what was declared; "" for no gap."""
 
-RECEIVED = {
-    "yes": "Reçoivent",
-    "degraded": "À risque",
-    "no": "Ne reçoivent pas",
-    "unknown": "Inconnus",
-}
+RECEIVED = {"yes": "Reçoivent", "degraded": "À risque", "no": "Ne reçoivent pas", "unknown": "Inconnus"}
 """Whether domains receive mail (`mssante_audit.verdicts.mail.RECEIVES`)."""
 
-DECLARED = {
-    "delegation": "délégation",
-    "redirection": "redirection",
-    "withdrawal": "retrait",
-    "": "rien",
-}
+DECLARED = {"delegation": "délégation", "redirection": "redirection", "withdrawal": "retrait", "": "rien"}
 """What was declared of the DNS."""
 
 ASPECTS = {

@@ -19,11 +19,11 @@ import pandas as pd
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base.export import write_bytes
-from mssante_audit.base.language import spoken
+from mssante_audit.base.language import LANGUAGES, speaking, spoken
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.report import tables
 from mssante_audit.report.explorer.data import explorer_data, place_name
-from mssante_audit.report.page import policy_of, template
+from mssante_audit.report.page import policy_of, template, verdicts
 from mssante_audit.report.results import provenance
 from mssante_audit.report.tables import source_of, visible
 from mssante_audit.report.tiles import tile_places
@@ -80,12 +80,12 @@ def explore(space: TrustSpace, *, domains: Collection[str] | None = None, langua
     >>> from mssante_audit import load_space
     >>> load_space(as_of="2026-03-03").explore().save("explorer.html")  # doctest: +SKIP
     """
-    language = language or spoken()
-    findings = audit_all(space, language=language)
-    told = domains_frame(space, None if space.kept else findings, language=language)
-    if domains is not None:
-        told = told[told["domain"].isin(set(domains))]
-    return Explorer(explorer_html(space, findings, told, language=language))
+    with speaking(language or spoken()):
+        findings = audit_all(space)
+        told = domains_frame(space, None if space.kept else findings)
+        if domains is not None:
+            told = told[told["domain"].isin(set(domains))]
+        return Explorer(explorer_html(space, findings, told))
 
 
 def explorer_html(
@@ -101,37 +101,41 @@ def explorer_html(
 
     Parameters
     ----------
-    space, findings, domains, language
+    space, findings, domains
         As `mssante_audit.report.explorer.data.explorer_data` takes them.
+    language
+        As for `explore`.
     pages
         Where more is said of an operator, by its identifier: its page and its dossier, "" for none.
     home
         Where the page belongs, "" if it stands alone.
     """
     language = language or spoken()
-    words, code = words_of(language), script()
-    told = explorer_data(space, findings, domains, language=language)
-    told |= {
-        "words": words["script"],
-        "checks": CHECK_NAMES[language],
-        "receiving": RECEIVING[language],
-        "tiles": {c: [*at, place_name(c)] for c, at in tile_places(collectivities=True).items()},
-        "outlines": outlines(),
-        "pages": {visible(operator): list(places) for operator, places in (pages or {}).items()},
-    }
+    words, checks, code = words_of(language), CHECK_NAMES[language], script()
     age = timedelta(space.thresholds.list_max_age_days)
-    return template("explorer.html.j2").render(
-        language=language,
-        words={**words["page"], "colon": words["script"]["colon"]},
-        policy=policy_of(source_of(code)),
-        style=(files(__package__) / "explorer.css").read_text(encoding="utf-8"),
-        script=code,
-        data=packed(told),
-        home=home,
-        doubts=[DOUBTS[language][doubt] for doubt in doubts(space.whitelist, space.as_of, age)],
-        blind=[CHECK_NAMES[language][c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()],
-        provenance=provenance(space),
-    )
+    with speaking(language):
+        told = explorer_data(space, findings, domains) | {
+            "words": words["script"],
+            "checks": checks,
+            "receiving": RECEIVING[language],
+            "tiles": {c: [*at, place_name(c)] for c, at in tile_places(collectivities=True).items()},
+            "outlines": outlines(),
+            "pages": {visible(operator): list(places) for operator, places in (pages or {}).items()},
+        }
+        return template("explorer.html.j2").render(
+            title=words["page"]["title"],
+            words={**words["page"], "colon": words["script"]["colon"]},
+            policy=policy_of(source_of(code)),
+            style=(files(__package__) / "explorer.css").read_text(encoding="utf-8"),
+            alone=True,
+            script=code,
+            data=packed(told),
+            home=home,
+            doubts=[DOUBTS[language][doubt] for doubt in doubts(space.whitelist, space.as_of, age)],
+            blind=[checks[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()],
+            provenance=provenance(space),
+            verdicts=verdicts(),
+        )
 
 
 def packed(told: Mapping[str, Any]) -> str:
@@ -150,8 +154,12 @@ def script() -> str:
 @cache
 def words_of(language: str) -> dict[str, Any]:
     """Return the words of the page and of its script."""
-    told: dict[str, Any] = tomllib.loads((files(__package__) / "words.toml").read_text(encoding="utf-8"))
-    return dict(told[language])
+    at = LANGUAGES.index(language)
+
+    def own(told: dict[str, Any]) -> dict[str, Any]:
+        return {key: own(one) if isinstance(one, dict) else one[at] for key, one in told.items()}
+
+    return own(tomllib.loads((files(__package__) / "words.toml").read_text(encoding="utf-8")))
 
 
 @cache
