@@ -32,7 +32,8 @@ from mssante_audit.findings.frame import concat, of_records, row_ranges
 from mssante_audit.findings.registry import audits, rule
 from mssante_audit.findings.words import sentence, worded
 from mssante_audit.report import results
-from mssante_audit.report.results import Provenance, Results
+from mssante_audit.report.results import Results
+from mssante_audit.report.summary import Provenance
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
@@ -294,7 +295,7 @@ def _statuses(space: TrustSpace) -> dict[tuple[str, str], str]:
 
 
 def _by_operator(findings: pd.DataFrame, entries: pd.DataFrame) -> dict[str, tuple[int, ...]]:
-    """Return what `mssante_audit.report.results.of_operator` chooses for each operator, as positions."""
+    """Return what `mssante_audit.report.results.touching` chooses for each operator, as positions."""
     owner = dict(zip(entries["row"].tolist(), entries["operator_id"].tolist(), strict=True))
     found: defaultdict[str, list[int]] = defaultdict(list)
     told = zip(findings["rows"], findings["operator_id"], strict=True)

@@ -26,8 +26,8 @@ from mssante_audit.report.jobs import Job, tellable
 from mssante_audit.report.page import Page, section_of, title_of, to_html
 from mssante_audit.report.parameters import parameters as known
 from mssante_audit.report.parameters import shown_value
-from mssante_audit.report.results import Accepted, Results
-from mssante_audit.report.summary import Summary
+from mssante_audit.report.results import Results
+from mssante_audit.report.summary import Accepted, Summary
 from mssante_audit.report.traces import clean, take_results
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import count, day, listing, number, severity_name, tell, tr, typeset
+from mssante_audit.base.language import count, day, listing, severity_name, tell, tr, typeset
 from mssante_audit.findings.causes import asking
 from mssante_audit.findings.registry import title_of_audit
 from mssante_audit.findings.trend import severity_counts
@@ -67,18 +67,16 @@ def inputs(view: View) -> str:
 def figures(view: View) -> str:
     """Return the key figures of the run, as HTML."""
     counts, told = severity_counts(view.findings), view.told
-    concerned, new = len(view.first()), len(view.new & view.todo)
+    new, first_run = len(view.new & view.todo), "" if told else "premier passage"
     return key_figures(
         [
-            Figure("Constats critiques", number(counts["critical"])),
-            Figure("Erreurs", number(counts["error"])),
-            Figure("Nouveaux", number(new) if told else "–", "" if told else tr("premier passage")),
-            Figure(
-                "Réglés", number(len(view.settled)) if told else "–", "" if told else tr("premier passage")
-            ),
-            *([Figure("Inconnus", number(unknown))] if (unknown := _unknown(view)) else []),
-            Figure("Opérateurs concernés", number(concerned), tell("sur {n}", n=len(view.operators))),
-            Figure("Acceptés", number(len(view.waived)), "hors des comptes"),
+            Figure("Constats critiques", counts["critical"]),
+            Figure("Erreurs", counts["error"]),
+            Figure("Nouveaux", new if told else "–", first_run),
+            Figure("Réglés", len(view.settled) if told else "–", first_run),
+            *([Figure("Inconnus", unknown)] if (unknown := _unknown(view)) else []),
+            Figure("Opérateurs concernés", len(view.first()), tell("sur {n}", n=len(view.operators))),
+            Figure("Acceptés", len(view.waived), "hors des comptes"),
         ]
     ).text
 

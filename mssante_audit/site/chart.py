@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from mssante_audit.base.french import SEVERITY_NAMES
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import day, listing, number, severity_name, tell, tr
 from mssante_audit.findings.catalogue import SEVERITIES
@@ -54,19 +55,17 @@ def _reading(drawn: pd.DataFrame) -> str:
     )  # fmt: skip
 
 
-def trend_shown(points: Sequence[Point], *, name: str = "evolution") -> Shown:
+def trend_shown(points: Sequence[Point]) -> Shown:
     """Return the runs as a table, the last one first."""
+    names = ["new", "open", "fixed", "waived", "unknown"]
+    told = [(p.at, *p.counts.values(), *(getattr(p, name) for name in names)) for p in points]
     rows = [
-        (
-            Cell(day(parse_instant(p.at)), p.at),
-            *(Cell(number(n), n) for n in (*p.counts.values(), p.new, p.open, p.fixed, p.waived, p.unknown)),
-        )
-        for p in reversed(points[-ROWS:])
+        (Cell(day(parse_instant(at)), at), *(Cell(number(n), n) for n in numbers))
+        for at, *numbers in reversed(told[-ROWS:])
     ]
     columns = ("Passage", *SEVERITY_COLUMNS, "Nouveaux", "Ouverts", "Réglés", "Acceptés", "Inconnus")
-    names = ["at", "critical", "error", "warning", "info", "new", "open", "fixed", "waived", "unknown"]
-    frame = pd.DataFrame(
-        [(p.at, *p.counts.values(), p.new, p.open, p.fixed, p.waived, p.unknown) for p in points],
-        columns=names,
+    caption, frame = (
+        "Constats par gravité à chaque passage",
+        pd.DataFrame(told, columns=["at", *SEVERITY_NAMES, *names]),
     )
-    return Shown(name, table(name, "Constats par gravité à chaque passage", columns, rows), frame, len(rows))
+    return Shown("evolution", table("evolution", caption, columns, rows), frame, len(rows))

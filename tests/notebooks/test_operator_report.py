@@ -23,7 +23,7 @@ from mssante_audit.dossiers.remedies import remedy, theirs
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.jobs import plan, tellable
 from mssante_audit.report.parameters import declared
-from mssante_audit.report.results import of_operator
+from mssante_audit.report.results import Limits, touching
 from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.space.trust import load_space
 
@@ -181,7 +181,7 @@ def test_every_finding_has_its_remedy(report, run, space):
     rows = report.xpath("//table[@id='findings' or @id='findings-folded']/tbody/tr")
     assert len(rows) == len(outcome.results.findings)
     assert all(len(plain(row.xpath("td")[4].text_content())) > 20 for row in rows)
-    whole = of_operator(survey(space).findings, space, GROUP)
+    whole = touching(survey(space).findings, space, Limits(GROUP))
     assert sorted(outcome.results.findings["rule"]) == sorted(whole["rule"])
 
 
