@@ -13,12 +13,13 @@ from made_up import make_space
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.dossiers.belongings import ELSEWHERE
-from mssante_audit.dossiers.facts import ANOTHER, dossier, record, survey
+from mssante_audit.dossiers.facts import ANOTHER, dossier, record
 from mssante_audit.dossiers.letter import letter_text
 from mssante_audit.dossiers.page import parts
 from mssante_audit.dossiers.peers import PEERS_MIN
 from mssante_audit.dossiers.remedies import remedy, said, theirs
 from mssante_audit.dossiers.stationery import Stationery
+from mssante_audit.dossiers.survey import survey
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.results import Limits, touching

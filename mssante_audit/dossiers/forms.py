@@ -16,9 +16,10 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.form_write import EMPTIED, SIGNED, write_form
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key, records
-from mssante_audit.dossiers.facts import Dossier, survey
+from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.dossiers.points import Point, one_line
 from mssante_audit.dossiers.remedies import said
+from mssante_audit.dossiers.survey import survey
 from mssante_audit.values.phones import national
 
 MOST_FORMS = 3

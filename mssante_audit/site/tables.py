@@ -218,8 +218,8 @@ def grouped(links: Links, domains: Sequence[Domain]) -> list[dict[str, Any]]:
     """Return an operator's domains by the rules that found something on them, the worst first.
 
     Hundreds of domains often share their findings: said once, they are read sooner and weigh less. Of a group
-    ``rules`` is HTML, "" for none; ``observed`` when the DNS was asked about all of them, "" where each says its
-    own; ``domains`` of each its anchor, its name and how many findings, in plain text.
+    ``rules`` is HTML, "" for none; ``observed`` says when the DNS was asked about all, "" where each says its
+    own; ``domains`` has of each its anchor, its name and how many findings, in plain text.
     """
     rules = links.view.findings["rule"].tolist()
     groups: dict[tuple[str, ...], list[Domain]] = {}

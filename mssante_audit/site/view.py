@@ -12,7 +12,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from hashlib import sha256
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.findings.trend import Point
 from mssante_audit.report.results import provenance
+from mssante_audit.snapshot.folder import digest
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.domains import domains
@@ -257,7 +257,7 @@ def anchor_of(domain: str) -> str:
 
 
 def _hash(text: str) -> str:
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return digest(text.encode("utf-8", "surrogatepass"))[:16]
 
 
 def _operators(

@@ -16,10 +16,11 @@ from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.belongings import Belongings
-from mssante_audit.dossiers.facts import Survey, dossier, survey
+from mssante_audit.dossiers.facts import dossier
 from mssante_audit.dossiers.letter import letter_files
 from mssante_audit.dossiers.page import dossier_page
 from mssante_audit.dossiers.remedies import remedy, theirs
+from mssante_audit.dossiers.survey import Survey, survey
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.jobs import plan, tellable
 from mssante_audit.report.parameters import declared
