@@ -16,8 +16,9 @@ import pandas as pd
 
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.language import tell, tr
+from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
-from mssante_audit.dossiers.own import own_contacts
+from mssante_audit.dossiers.belongings import Belongings
 from mssante_audit.dossiers.peers import Peers, peers_of
 from mssante_audit.dossiers.points import Point, caveat, points_of
 from mssante_audit.dossiers.remedies import theirs
@@ -31,6 +32,7 @@ from mssante_audit.report.results import Results
 from mssante_audit.report.summary import Provenance
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.values.person import mask
@@ -132,7 +134,7 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
     span = (common.step.start, common.step.end) if common.step else (None, None)
     show = space.show_contacts or not masked
     findings, remedies = _findings(
-        common, own, operator_id, own_contacts(space, own, operator_id, common.belongings) if show else None
+        common, own, operator_id, _own_contacts(space, own, operator_id, common.belongings) if show else None
     )
     return Dossier(
         space,
@@ -208,6 +210,38 @@ def _findings(
         )
     keys = (one["fingerprint"] for one in records)
     return of_records(records), {key: whose.safe(common.remedies[key], operator_id) for key in keys}
+
+
+def _own_contacts(
+    space: TrustSpace, entries: pd.DataFrame, operator_id: str, whose: Belongings
+) -> Callable[[str], bool]:
+    """Return what tells whether a contact, or a part of one, is an operator's own.
+
+    It is where its rows of the list or its declarations hold it, and no list gives it to others.
+    """
+    texts = {*entries["project_contact"], *entries["support_contact"]}
+    if space.declarations is not None:
+        register = space.declarations.declarations
+        declared = register[register["operator_id"] == operator_id]
+        personal = [name for name, field in fields().items() if field.personal]
+        texts.update(text for name in personal for text in declared[name])
+    texts.discard("")
+    read = [parse_contact(text) for text in texts]
+    reached = {part for one in read for part in (*one.phones, *one.emails)}
+
+    def is_own(text: str) -> bool:
+        if whose.foreign(text, operator_id):
+            return False
+        if not text.strip() or any(text in known for known in texts):
+            return True
+        told = parse_contact(text)
+        parts = [*told.phones, *told.emails]
+        # Written otherwise, and still nothing in it but what it reaches.
+        return (
+            bool(parts) and reached.issuperset(parts) and not (told.names or told.malformed or told.leftovers)
+        )
+
+    return is_own
 
 
 def _domains(common: Survey, entries: pd.DataFrame, operator_id: str) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from typing import Any
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.export import json_bytes, write_bytes
-from mssante_audit.base.language import severity_names, speaking
+from mssante_audit.base.language import speaking
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.base.staging import locked, publish
@@ -28,7 +28,7 @@ from mssante_audit.dossiers.unchanged import fresh, link, whole
 from mssante_audit.dossiers.workers import Made, Order, opened, produce
 from mssante_audit.report.conversion import as_severe, write_files
 from mssante_audit.report.jobs import Job, plan, tellable
-from mssante_audit.report.page import policy_of, template, verdicts
+from mssante_audit.report.page import policy_of, template
 from mssante_audit.report.results import limits, provenance, select_operator
 from mssante_audit.report.results import operators as operators_of
 from mssante_audit.report.tables import script, source_of, style
@@ -310,13 +310,7 @@ def dossiers_html(dossiers: Sequence[Dossier], provenance: Mapping[str, Any]) ->
     provenance
         As `mssante_audit.report.results.provenance` returns it.
     """
-    return template("dossiers.html.j2").render(
-        dossiers=dossiers,
-        failed=sum(dossier.status == "failed" for dossier in dossiers),
-        provenance=provenance,
-        verdicts=verdicts(),
-        policy=policy_of(source_of(script())),
-        script=script(),
-        style=style(),
-        severities=severity_names(),
-    )
+    failed, code = sum(dossier.status == "failed" for dossier in dossiers), script()
+    told = {"dossiers": dossiers, "failed": failed, "provenance": provenance}
+    page = template("dossiers.html.j2")
+    return page.render(told, policy=policy_of(source_of(code)), script=code, style=style())

@@ -30,17 +30,9 @@ CELL_DEADLINE = 900
 """Seconds after which a cell counts as hung."""
 
 INHERITED = (
-    "PATH",
-    "HOME",
-    "PYTHONPATH",
-    "VIRTUAL_ENV",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "MPLCONFIGDIR",
-    "XDG_CACHE_HOME",
-    "TMPDIR",
-    "SYSTEMROOT",
-)
+    "PATH", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "MPLCONFIGDIR",
+    "XDG_CACHE_HOME", "TMPDIR", "SYSTEMROOT",
+)  # fmt: skip
 """Variables of this process that a kernel sees: what it takes to find libraries and font caches."""
 
 FIXED = {

@@ -20,7 +20,7 @@ from mssante_audit.findings.trend import Point
 from mssante_audit.report import tables
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import Explorer, explorer_html
-from mssante_audit.report.page import policy_of, template, verdicts
+from mssante_audit.report.page import policy_of, template
 from mssante_audit.report.tables import source_of
 from mssante_audit.site import search
 from mssante_audit.site.pages import SitePage, pages
@@ -119,12 +119,11 @@ def _write_files(path: Path, page: SitePage) -> None:
 
 def page_html(page: SitePage, view: View) -> str:
     """Return a page of the site as HTML."""
-    depth = page.path.count("/")
-    stem = page.path.rsplit("/", 1)[-1].removesuffix(".html")
+    stem = Path(page.path).stem
     code = search.script() if "search" in page.told else tables.script()
     return template(f"site_{page.kind}.html.j2").render(
         page=page,
-        root="../" * depth,
+        root="../" * page.path.count("/"),
         stem=stem,
         menu=MENU,
         tables={shown.name: shown.html + csv_html(shown, stem) for shown in page.tables},
@@ -132,7 +131,6 @@ def page_html(page: SitePage, view: View) -> str:
         script=code,
         style=_style(),
         provenance=view.provenance,
-        verdicts=verdicts(),
         view=view,
         **page.told,
     )

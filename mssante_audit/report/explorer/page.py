@@ -23,7 +23,7 @@ from mssante_audit.base.language import LANGUAGES, speaking, spoken
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.report import tables
 from mssante_audit.report.explorer.data import explorer_data, place_name
-from mssante_audit.report.page import policy_of, template, verdicts
+from mssante_audit.report.page import policy_of, template
 from mssante_audit.report.results import provenance
 from mssante_audit.report.tables import source_of, visible
 from mssante_audit.report.tiles import tile_places
@@ -93,49 +93,43 @@ def explorer_html(
     findings: pd.DataFrame,
     domains: pd.DataFrame,
     *,
-    language: str = "",
     pages: Mapping[str, Sequence[str]] | None = None,
     home: str = "",
 ) -> str:
-    """Return the explorer's page.
+    """Return the explorer's page, in the language spoken.
 
     Parameters
     ----------
     space, findings, domains
         As `mssante_audit.report.explorer.data.explorer_data` takes them.
-    language
-        As for `explore`.
     pages
         Where more is said of an operator, by its identifier: its page and its dossier, "" for none.
     home
         Where the page belongs, "" if it stands alone.
     """
-    language = language or spoken()
-    words, checks, code = words_of(language), CHECK_NAMES[language], script()
+    words, checks, code = words_of(spoken()), CHECK_NAMES[spoken()], script()
     age = timedelta(space.thresholds.list_max_age_days)
-    with speaking(language):
-        told = explorer_data(space, findings, domains) | {
-            "words": words["script"],
-            "checks": checks,
-            "receiving": RECEIVING[language],
-            "tiles": {c: [*at, place_name(c)] for c, at in tile_places(collectivities=True).items()},
-            "outlines": outlines(),
-            "pages": {visible(operator): list(places) for operator, places in (pages or {}).items()},
-        }
-        return template("explorer.html.j2").render(
-            title=words["page"]["title"],
-            words={**words["page"], "colon": words["script"]["colon"]},
-            policy=policy_of(source_of(code)),
-            style=(files(__package__) / "explorer.css").read_text(encoding="utf-8"),
-            alone=True,
-            script=code,
-            data=packed(told),
-            home=home,
-            doubts=[DOUBTS[language][doubt] for doubt in doubts(space.whitelist, space.as_of, age)],
-            blind=[checks[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()],
-            provenance=provenance(space),
-            verdicts=verdicts(),
-        )
+    told = explorer_data(space, findings, domains) | {
+        "words": words["script"],
+        "checks": checks,
+        "receiving": RECEIVING[spoken()],
+        "tiles": {c: [*at, place_name(c)] for c, at in tile_places(collectivities=True).items()},
+        "outlines": outlines(),
+        "pages": {visible(operator): list(places) for operator, places in (pages or {}).items()},
+    }
+    return template("explorer.html.j2").render(
+        title=words["page"]["title"],
+        words={**words["page"], "colon": words["script"]["colon"]},
+        policy=policy_of(source_of(code)),
+        style=(files(__package__) / "explorer.css").read_text(encoding="utf-8"),
+        alone=True,
+        script=code,
+        data=packed(told),
+        home=home,
+        doubts=[DOUBTS[spoken()][doubt] for doubt in doubts(space.whitelist, space.as_of, age)],
+        blind=[checks[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()],
+        provenance=provenance(space),
+    )
 
 
 def packed(told: Mapping[str, Any]) -> str:
