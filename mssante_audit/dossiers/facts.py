@@ -160,13 +160,10 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
 
 def record(told: Dossier) -> Results:
     """Return a dossier's results (`report.results.record`); their origin names no other either."""
-    made = results.record(told.space, told.findings, name="operator")
-    whose = survey(told.space).belongings
-    origin = {
-        key: whose.safe(value, told.operator_id, tr(ANOTHER)) if isinstance(value, str) else value
-        for key, value in made.provenance.items()
-    }
-    return replace(made, provenance=cast(Provenance, origin))
+    made, whose = results.record(told.space, told.findings, name="operator"), survey(told.space).belongings
+    texts = {key: value for key, value in made.provenance.items() if isinstance(value, str)}
+    safe = {key: whose.safe(text, told.operator_id, tr(ANOTHER)) for key, text in texts.items()}
+    return replace(made, provenance=cast(Provenance, {**made.provenance, **safe}))
 
 
 def _findings(
@@ -176,12 +173,11 @@ def _findings(
 
     Its own contacts are in clear where there is something that knows them, `is_own`.
     """
-    positions = list(common.found.get(operator_id, ()))
     domain_of = dict(zip(own["row"].tolist(), own["domain"].tolist(), strict=True))
     names = own.loc[own["operator"] != "", "operator"]
     whose = common.belongings
     records = []
-    for found in common.findings.iloc[positions].to_dict("records"):
+    for found in common.findings.iloc[list(common.found.get(operator_id, ()))].to_dict("records"):
         rows = tuple(row for row in found["rows"] if row in domain_of)
         domains = list(dict.fromkeys(domain_of[row] for row in rows))
         alone = len(rows) == len(found["rows"])
@@ -235,11 +231,9 @@ def _own_contacts(
         if not text.strip() or any(text in known for known in texts):
             return True
         told = parse_contact(text)
-        parts = [*told.phones, *told.emails]
+        parts, more = {*told.phones, *told.emails}, (told.names, told.malformed, told.leftovers)
         # Written otherwise, and still nothing in it but what it reaches.
-        return (
-            bool(parts) and reached.issuperset(parts) and not (told.names or told.malformed or told.leftovers)
-        )
+        return bool(parts) and parts <= reached and not any(more)
 
     return is_own
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -240,24 +241,18 @@ def _addressees(told: Dossier) -> tuple[Address, ...]:
     """
     who = one_line(told.label, 80)
     found: list[Address] = []
-    if not told.masked:
-        common = survey(told.space)
-        whose = common.belongings
-        wrong = {
-            (row, kind)
-            for one in told.findings.to_dict("records")
-            if one["rule"].startswith(_WRONG_CONTACT)
-            for kind in common.kinds.get(one["fingerprint"], ("project", "support"))
-            for row in one["rows"]
-        }
-        for kind, column in (("project", "project_email"), ("support", "support_email")):
-            own = told.entries.loc[[(row, kind) not in wrong for row in told.entries["row"]]]
-            for email in own.loc[own[column] != "", column].value_counts().index[:4]:
-                if email.isascii() and not whose.foreign(email, told.operator_id):
-                    try:
-                        found.append(Address(who, addr_spec=email))
-                    except (ValueError, IndexError):  # valid by syntax, and still nothing a header can carry
-                        continue
-            if found:
-                break
+    common, both = survey(told.space), ("project", "support")
+    wrong = {
+        (row, kind)
+        for one in told.findings.to_dict("records")
+        if one["rule"].startswith(_WRONG_CONTACT)
+        for kind in common.kinds.get(one["fingerprint"], both)
+        for row in one["rows"]
+    }
+    for kind in () if told.masked else both:
+        own = told.entries.loc[[(row, kind) not in wrong for row in told.entries["row"]], f"{kind}_email"]
+        for email in () if found else own[own != ""].value_counts().index[:4]:
+            if email.isascii() and not common.belongings.foreign(email, told.operator_id):
+                with suppress(ValueError, IndexError):  # valid by syntax, and nothing a header can carry
+                    found.append(Address(who, addr_spec=email))
     return tuple(found) or (Address(who, addr_spec=ADDRESSEE),)

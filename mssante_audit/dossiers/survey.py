@@ -97,12 +97,10 @@ def _survey(space: TrustSpace) -> Survey:
     findings = worded(raw, show_contacts=space.show_contacts)
     known = dict(zip(raw["fingerprint"], raw["facts"], strict=True))
     masked = {key: told_to(facts, lambda _: False) for key, facts in known.items()}
-    remedies = {
-        key: remedy(code, masked[key]) for key, code in zip(raw["fingerprint"], raw["rule"], strict=True)
-    }
+    codes = zip(raw["fingerprint"], raw["rule"], strict=True)
+    remedies = {key: remedy(code, masked[key]) for key, code in codes}
     unsure = unsure_of(space, findings)
     found = _by_operator(findings, space.entries)
-    records = method_records(space)
     held, times = _history(space)
     ending, spares = _ending(space)
     at = {} if ending is None else {str(d): rows for d, rows in ending.groupby("domain").indices.items()}
@@ -116,7 +114,7 @@ def _survey(space: TrustSpace) -> Survey:
         found,
         space.entries.groupby("operator_id").indices,
         standing_of(findings[~findings["fingerprint"].isin(unsure)], found, remedies, space),
-        {str(r["domain"]): r for r in records.to_dict("records")},
+        {str(r["domain"]): r for r in method_records(space).to_dict("records")},
         _hosts(space, "NS"),
         _hosts(space, "MX"),
         _statuses(space),
@@ -171,16 +169,13 @@ def _last_step(space: TrustSpace) -> Span | None:
     """Return what changed between the last two lists: of the archive, or from its last to a newer one."""
     if space.archive is None:
         return None
-    known = space.archive.until(space.as_of)
-    made = space.whitelist.generated_at
+    known, made = space.archive.until(space.as_of), space.whitelist.generated_at
     newer = bool(known) and made is not None and known[-1].generated_at < made <= space.as_of
     if len(known) < 2 and not newer:
         return None
-    sides = [space.side_of(s) for s in known[-1 if newer else -2 :]]
-    if newer:
-        sides.append(side_of(space.whitelist))
-    before, after = (side.audited for side in sides)
-    return between(before, after)
+    last = [side_of(space.whitelist)] if newer else []
+    before, after = (*(space.side_of(one) for one in known[-1 if newer else -2 :]), *last)
+    return between(before.audited, after.audited)
 
 
 def _history(space: TrustSpace) -> tuple[dict[str, pd.DataFrame], tuple[datetime, ...]]:

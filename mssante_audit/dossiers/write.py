@@ -178,14 +178,13 @@ def write_dossiers(
         with closing(produce(sent, todo, workers=workers, executor=executor, data=data)) as made:
             for dossier in made:
                 operator_id = dossier.operator_id
+                name, told_hash, old = names[operator_id], hashes[operator_id], before.get(operator_id)
                 if dossier.kept and earlier:
                     told, linked = kept[operator_id], linked + 1
                     for suffix in told.files:
                         link(earlier / f"{told.file}{suffix}", staging / f"{told.file}{suffix}")
                 else:
-                    told = _told(
-                        dossier, names[operator_id], order, hashes[operator_id], before.get(operator_id)
-                    )
+                    told = _told(dossier, name, order, told_hash, old)
                     write_files(staging, told.file, dossier.files, failed=bool(dossier.failure))
                 there[operator_id] = told
                 listener(len(there), len(hashes), told)

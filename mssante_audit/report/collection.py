@@ -38,19 +38,14 @@ def collection(space: TrustSpace) -> Html:
     lead = tell("L’archive garde {n:liste}", n=len(held))
     if held:
         lead += tell(", du {a} au {z}", a=day(held[0].generated_at), z=day(held[-1].generated_at))
-    if good:
-        at = moment(parse_instant(fetches[good[-1]].at))
-        lead += tell(". Dernière collecte réussie : {at}", at=at)
-    elif fetches:
-        lead += tr(". Aucune collecte n’a réussi")
-    else:
-        lead += tr(". Aucune collecte n’est consignée")
+    none = ". Aucune collecte n’a réussi" if fetches else ". Aucune collecte n’est consignée"
+    ok = ". Dernière collecte réussie : {at}"
+    lead += tell(ok, at=moment(parse_instant(fetches[good[-1]].at))) if good else tr(none)
     if since:
         lead += tell(" ; {n:échec} depuis", n=len(since))
     told = [r for r in log if r.flags or r.outcome in ("quarantined", "failed")]
     notes = _collection_table(told[-20:]) if told else ""
-    klass = "caution" if since else "none"
-    return Html(f'<p class="{klass}">{lead}.</p>{_unread(archive)}{notes}')
+    return Html(f'<p class="{"caution" if since else "none"}">{lead}.</p>{_unread(archive)}{notes}')
 
 
 def _unread(archive: Archive) -> str:

@@ -36,11 +36,9 @@ DECLARED = {"delegation": "délégation", "redirection": "redirection", "withdra
 """What was declared of the DNS."""
 
 ASPECTS = {
-    "method": "Méthode",
-    "servers": "Serveurs de noms",
-    "exchangers": "Serveurs de messagerie",
+    "method": "Méthode", "servers": "Serveurs de noms", "exchangers": "Serveurs de messagerie",
     "receives": "Reçoit",
-}
+}  # fmt: skip
 """What is compared of two observations of the DNS (`mssante_audit.verdicts.differences`)."""
 
 RECEIVES = {"yes": "oui", "degraded": "en partie", "no": "non", "unknown": "inconnu"}

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from mssante_audit.base.export import json_text, output_error, write_bytes, write_csv, write_workbook
+from mssante_audit.base.export import json_text, write_bytes, write_csv, write_workbook, writing
 from mssante_audit.base.language import speaking, spoken
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.ledger import FollowUp
@@ -89,23 +89,20 @@ def build_site(
 
 
 def _write(folder: Path, view: View, reports: Path | None, dossiers: Path | None) -> None:
-    try:
+    with writing(folder):
         for name in ("audits", "regles", "operateurs"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         for source, name in ((reports, "rapports"), (dossiers, "dossiers")):
             if source:
                 _take(source, folder / name)
-    except OSError as error:
-        raise output_error(error, folder) from error
     for page in pages(view):
         path = folder / page.path
         write_bytes(path, page_html(page, view).encode("utf-8", "backslashreplace"))
         if page.tables:
             _write_files(path, page)
     places = {o.id: (o.page, quote(o.dossier)) for o in view.operators.values()}
-    Explorer(explorer_html(view.space, view.findings, view.domains, pages=places, home="index.html")).save(
-        folder / EXPLORER
-    )
+    html = explorer_html(view.space, view.findings, view.domains, pages=places, home="index.html")
+    Explorer(html).save(folder / EXPLORER)
 
 
 def _write_files(path: Path, page: SitePage) -> None:

@@ -16,8 +16,8 @@ import pandas as pd
 from mssante_audit.archive.changes import changes_frame, compare
 from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import parted
-from mssante_audit.base.errors import AuditError, InputError
-from mssante_audit.base.export import output_error, parquet_bytes
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.export import parquet_bytes, writing
 from mssante_audit.base.staging import exclusive
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.facts import dumped
@@ -95,24 +95,21 @@ def _written(
 ) -> dict[str, Any]:
     draft, old = (out.with_name(f".{out.name}.{word}") for word in ("draft", "old"))
     try:
-        if old.exists() and not out.exists():  # a kill came between the two renames
-            old.rename(out)
-        for left in (draft, old):
-            if left.exists():
-                shutil.rmtree(left)
-        draft.mkdir()
-        files = {name: _put(draft / name, content) for name, content in _files(space, data, shareable)}
-        head = _head(space, shareable) | {"bound": bound, "files": files}
-        text = json.dumps(head, ensure_ascii=False, indent=1, default=_plain) + "\n"
-        _put(draft / FILE, text.encode("utf-8", "backslashreplace"))
-        if out.exists():
-            out.rename(old)
-        draft.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        if isinstance(error, AuditError):
-            raise
-        raise output_error(error, out) from error
+        with writing(out):
+            if old.exists() and not out.exists():  # a kill came between the two renames
+                old.rename(out)
+            for left in (draft, old):
+                if left.exists():
+                    shutil.rmtree(left)
+            draft.mkdir()
+            files = {name: _put(draft / name, content) for name, content in _files(space, data, shareable)}
+            head = _head(space, shareable) | {"bound": bound, "files": files}
+            text = json.dumps(head, ensure_ascii=False, indent=1, default=_plain) + "\n"
+            _put(draft / FILE, text.encode("utf-8", "backslashreplace"))
+            if out.exists():
+                out.rename(old)
+            draft.rename(out)
+            shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     made: dict[str, Any] = json.loads(text)
