@@ -22,16 +22,7 @@ import jinja2
 import mistune
 import nbformat
 
-from mssante_audit.base.language import (
-    count,
-    damage,
-    moment,
-    number,
-    severity_names,
-    signatures,
-    spoken,
-    tr,
-)
+from mssante_audit.base.language import count, damage, moment, number, severity_names, signatures, spoken, tr
 from mssante_audit.report.failure import Failure
 from mssante_audit.report.results import MIME
 from mssante_audit.report.tables import script, source_of

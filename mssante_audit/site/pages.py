@@ -15,8 +15,7 @@ from mssante_audit.findings.trend import severity_counts
 from mssante_audit.report.findings import foundation, incomplete, scope
 from mssante_audit.report.first import answer, checks, states
 from mssante_audit.report.tables import badge, prose, visible
-from mssante_audit.site.answer import figures, inputs, missing, since, summary
-from mssante_audit.site.chart import trend_html, trend_shown
+from mssante_audit.site.answer import figures, inputs, missing, since, summary, trend_html, trend_shown
 from mssante_audit.site.search import index_json
 from mssante_audit.site.tables import (
     Links,
