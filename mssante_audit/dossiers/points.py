@@ -100,10 +100,8 @@ def points_of(
 
     Parameters
     ----------
-    findings
-        The operator's (`mssante_audit.dossiers.facts.Dossier.findings`).
-    entries
-        Its rows of the list.
+    findings, entries
+        The operator's (`mssante_audit.dossiers.facts.Dossier`).
     remedies
         What to do about each, by fingerprint.
     """

@@ -22,10 +22,6 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
     ----------
     findings
         Those whose facts have ``presented``, and ``wanted`` or ``listed``.
-    name
-        Of the table.
-    limit
-        Rows shown at most.
     empty
         What to say where there is none.
     """

@@ -99,8 +99,6 @@ def observed(space: TrustSpace, records: pd.DataFrame) -> list[Said]:
 
     Parameters
     ----------
-    space
-        The trust space.
     records
         Of its domains, or some (`mssante_audit.verdicts.methods.method_records`).
     """

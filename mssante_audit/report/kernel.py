@@ -86,10 +86,8 @@ def execute(
 
     Parameters
     ----------
-    content
-        The notebook.
-    parameters
-        Values for its parameters cell.
+    content, parameters
+        The notebook, and values for its parameters cell.
     scratch
         Private folder where the kernel works, of a short path: its sockets' are limited to 107 characters.
     kernels

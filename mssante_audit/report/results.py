@@ -212,6 +212,7 @@ def provenance(space: TrustSpace) -> Provenance:
     """Return what a report says of where it comes from: input, `as_of`, versions; nothing of the clock."""
     whitelist = space.whitelist
     signature = whitelist.signature
+    register = space.declarations
     told: Provenance = {
         "file": Path(whitelist.source).name,
         "sha256": whitelist.sha256,
@@ -222,8 +223,8 @@ def provenance(space: TrustSpace) -> Provenance:
         "damaged": whitelist.damaged,
         "damage": list(whitelist.damage_kinds),
         "namespace": whitelist.namespace,
-        "register": space.declarations.source if space.declarations else None,
-        "register_sha256": space.declarations.sha256 if space.declarations else None,
+        "register": register.source if register else None,
+        "register_sha256": register.sha256 if register else None,
         "observed": [
             {"kind": tr(kind.title), "file": p.source, "sha256": p.sha256, "begun": p.started_at.isoformat()}
             for kind in kinds()

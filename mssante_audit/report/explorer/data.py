@@ -63,8 +63,6 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
 
     Parameters
     ----------
-    space
-        The trust space.
     findings
         Of `mssante_audit.audits.audit_all`, in the language spoken.
     domains

@@ -68,8 +68,6 @@ def explore(space: TrustSpace, *, domains: Collection[str] | None = None, langua
 
     Parameters
     ----------
-    space
-        The trust space.
     domains
         Those to tell of; all of them if not given.
     language
