@@ -13,15 +13,16 @@ from made_up import make_space
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.dossiers.belongings import ELSEWHERE
-from mssante_audit.dossiers.facts import ANOTHER, dossier, record, survey
+from mssante_audit.dossiers.facts import ANOTHER, dossier, record
 from mssante_audit.dossiers.letter import letter_text
 from mssante_audit.dossiers.page import parts
 from mssante_audit.dossiers.peers import PEERS_MIN
 from mssante_audit.dossiers.remedies import remedy, said, theirs
 from mssante_audit.dossiers.stationery import Stationery
+from mssante_audit.dossiers.survey import survey
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.registry import catalogue, rule
-from mssante_audit.report.results import of_operator
+from mssante_audit.report.results import Limits, touching
 from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
@@ -53,7 +54,7 @@ def of_size(number, domains, **more):
 
 def test_findings_are_those_of_the_reports_cut_to_ones_own(space):
     for operator_id in sorted(set(space.entries["operator_id"]) - {""}):
-        whole = of_operator(survey(space).findings, space, operator_id)
+        whole = touching(survey(space).findings, space, Limits(operator_id))
         told = dossier(space, operator_id).findings
         assert list(told.columns) == list(COLUMNS)
         assert told["rule"].tolist() == whole["rule"].tolist()

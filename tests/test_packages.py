@@ -24,7 +24,7 @@ from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.nightly.doctor import examine
 from mssante_audit.report.kernel import kernel_environment
-from mssante_audit.report.results import of_operator
+from mssante_audit.report.results import Limits, touching
 from mssante_audit.snapshot.make import bound_to, make_snapshot
 from mssante_audit.space.trust import TrustSpace
 
@@ -259,7 +259,7 @@ def test_what_could_not_be_evaluated_is_unknown_of_every_operator_too(
 ) -> None:
     put(("bad", "AUDIT = None"))
     owner = space.entries["operator_id"].iloc[0]
-    assert FAILED in set(of_operator(audit_all(space), space, owner)["rule"])
+    assert FAILED in set(touching(audit_all(space), space, Limits(owner))["rule"])
 
 
 def test_findings_and_report_say_what_was_not_evaluated_and_end_with_3(tmp_path: Path) -> None:

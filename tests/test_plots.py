@@ -96,7 +96,7 @@ def test_a_chart_is_the_same_each_time(draw):
 def test_no_chart_needs_a_drawing_library():
     loaded = (
         "import sys; import mssante_audit.report.charts, mssante_audit.dossiers.page, "
-        "mssante_audit.site.chart, mssante_audit.report.page; "
+        "mssante_audit.site.answer, mssante_audit.report.page; "
         "print(sorted({'matplotlib', 'PIL', 'itables'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)

@@ -10,12 +10,13 @@ from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.resources import resource
 from mssante_audit.report.results import (
     MIME,
-    of_operator,
+    Limits,
     open_space,
     provenance,
     read_results,
     record,
     select_operator,
+    touching,
 )
 from mssante_audit.space.trust import load_space
 
@@ -88,18 +89,18 @@ def test_an_unknown_operator_is_refused_with_names_near(space, operator):
 
 def test_findings_of_an_operator_touch_its_rows(space, findings, operator):
     identifier = operator[0]
-    own = of_operator(findings, space, identifier)
+    own = touching(findings, space, Limits(identifier))
     rows = set(space.entries.loc[space.entries["operator_id"] == identifier, "row"])
     assert 0 < len(own) < len(findings)
-    touching = findings["rows"].map(lambda r: bool(rows & set(r))) | (findings["operator_id"] == identifier)
-    assert findings[touching]["evidence"].tolist() == own["evidence"].tolist()
+    touched = findings["rows"].map(lambda r: bool(rows & set(r))) | (findings["operator_id"] == identifier)
+    assert findings[touched]["evidence"].tolist() == own["evidence"].tolist()
     assert own.dtypes.equals(findings.dtypes)
-    assert of_operator(findings, space, None) is findings
+    assert touching(findings, space, Limits(None)) is findings
 
 
 def test_findings_without_rows_belong_to_the_operator_they_name(space, findings):
     named = findings.head(2).assign(rows=[(), ()], operator_id=["here", "there"])
-    assert of_operator(named, space, "here")["operator_id"].tolist() == ["here"]
+    assert touching(named, space, Limits("here"))["operator_id"].tolist() == ["here"]
 
 
 def test_results_come_back_from_their_json(space, findings):

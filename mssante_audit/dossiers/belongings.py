@@ -105,7 +105,9 @@ def _found(of: Belongings, text: str) -> tuple[Found, ...]:
     for host in _HOST.findall(plain):
         if owners := _owners_of_host(of, host[-_NAME_MAX:].strip(".-")):
             told.append(Found(host, owners))
-    told += [Found(odd, owners) for odd, owners in of.odd.items() if odd in plain and _alone(odd, plain)]
+    for odd, owners in of.odd.items():
+        if odd in plain and re.search(rf"(?<![\w.-]){re.escape(odd)}(?![\w-])", plain):
+            told.append(Found(odd, owners))
     told += _numbers(of, text)
     told += _names(of, re.sub(_HOST.pattern, " . ", text, flags=re.IGNORECASE))
     if of.fields:
@@ -113,10 +115,6 @@ def _found(of: Belongings, text: str) -> tuple[Found, ...]:
         keys = (fold(f) for f in written if f == f.upper())
         told += [Found(key, of.fields[key]) for key in keys if key in of.fields]
     return tuple(told)
-
-
-def _alone(odd: str, text: str) -> bool:
-    return re.search(rf"(?<![\w.-]){re.escape(odd)}(?![\w-])", text) is not None
 
 
 def _owners_of_host(of: Belongings, host: str) -> Owners:
@@ -162,16 +160,12 @@ def _names(of: Belongings, text: str) -> Iterator[Found]:
 # -- making it ----------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
 class _Claims:
     """Who claims what, while it is collected."""
 
-    hosts: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    identifiers: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    phones: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    names: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    persons: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    odd: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    def __init__(self) -> None:
+        made = (defaultdict[str, set[str]](set) for _ in range(6))
+        self.hosts, self.identifiers, self.phones, self.names, self.persons, self.odd = made
 
     def host(self, name: str, owner: str) -> None:
         """Claim a domain, a certificate name or a server."""
@@ -219,24 +213,22 @@ def belongings(space: TrustSpace) -> Belongings:
             claims.host(str(row["domain"]), str(row["operator_id"]))
             _claim_declaration(declared, row)
     zones = {"mssante.fr", space.observation.parent_zone if space.observation else ""}
-    names, fields = _parted(_merged(claims.names, declared.names), _merged(claims.persons, declared.persons))
+    names, fields = _parted(_merged(declared.names, claims.names), _merged(declared.persons, claims.persons))
     return Belongings(
-        _merged(claims.hosts),
-        _merged(declared.hosts),
-        _merged(claims.identifiers, declared.identifiers),
-        _merged(claims.phones, declared.phones),
+        _merged(claims.hosts, {}),
+        _merged(declared.hosts, {}),
+        _merged(declared.identifiers, claims.identifiers),
+        _merged(declared.phones, claims.phones),
         names,
         fields,
-        _merged(claims.odd, declared.odd),
+        _merged(declared.odd, claims.odd),
         frozenset(zones),
     )
 
 
-def _merged(
-    claims: Mapping[str, set[str]], others: Mapping[str, set[str]] | None = None
-) -> dict[str, Owners]:
-    """Return whose each thing is; of what both know, the first claims count."""
-    return {key: frozenset(owners) for key, owners in [*(others or {}).items(), *claims.items()]}
+def _merged(claims: Mapping[str, set[str]], others: Mapping[str, set[str]]) -> dict[str, Owners]:
+    """Return whose each thing is; of what both know, the other claims count."""
+    return {key: frozenset(owners) for key, owners in [*claims.items(), *others.items()]}
 
 
 def _listed(space: TrustSpace) -> Iterator[pd.DataFrame]:
@@ -244,11 +236,8 @@ def _listed(space: TrustSpace) -> Iterator[pd.DataFrame]:
     yield space.entries
     if space.archive is not None:
         history = space.archive.history
-        read = {dn: parse_dn(dn) for dn in history["dn"].unique()}
-        told = {
-            dn: (parse_identifier(one.get("OU")).value, one.get("O"), one.get("CN"))
-            for dn, one in read.items()
-        }
+        read = ((dn, parse_dn(dn)) for dn in history["dn"].unique())
+        told = {dn: (parse_identifier(o.get("OU")).value, o.get("O"), o.get("CN")) for dn, o in read}
         owned = pd.DataFrame(history["dn"].map(told).tolist(), history.index, ["operator_id", "o", "cn"])
         yield history.join(owned).assign(operator=owned["o"])
 
@@ -308,11 +297,10 @@ def _parted(
     common = {*said()["generic"], *prose.split(), *(word for word, n in used.items() if n >= COMMON)}
     names: dict[str, dict[Words, Owners]] = {}
     fields: dict[str, Owners] = {}
-    people = ((key, owners, True) for key, owners in persons.items())
-    for key, owners, person in [*((k, o, False) for k, o in owned.items()), *people]:
+    for at, (key, owners) in enumerate([*owned.items(), *persons.items()]):
         words = tuple(key.split())
-        telling = [w for w in words if w not in common and not w.isdigit()]
-        if person or (telling and (len(words) > 1 or len(key) >= SHORT)):
+        telling = any(w not in common and not w.isdigit() for w in words)
+        if at >= len(owned) or (telling and (len(words) > 1 or len(key) >= SHORT)):  # a person always
             here = names.setdefault(words[0], {})
             here[words] = here.get(words, frozenset()) | owners
         else:

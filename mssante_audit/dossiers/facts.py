@@ -1,8 +1,7 @@
 """The facts of one operator's dossier, and nothing of any other operator's.
 
-What is computed over the whole space (`survey`) is computed once and shared by every dossier made from that
-space; load the space and call `survey` before forking workers. Every text that goes into a dossier has
-passed `mssante_audit.dossiers.belongings`; peers appear only as counts and quartiles (`dossiers.peers`).
+What is computed over the whole space is in `mssante_audit.dossiers.survey`. Every text of a dossier passed
+`mssante_audit.dossiers.belongings`; peers appear only as counts and quartiles (`dossiers.peers`).
 """
 
 from __future__ import annotations
@@ -15,83 +14,31 @@ from typing import Any, cast
 
 import pandas as pd
 
-from mssante_audit.archive.events import Span, between
-from mssante_audit.archive.sides import side_of
-from mssante_audit.audits import parted
-from mssante_audit.audits.reconciliation.matching import match, no_statuses
 from mssante_audit.base.errors import ParameterError, UnknownNameError
-from mssante_audit.base.language import spoken, tell, tr
+from mssante_audit.base.language import tell, tr
+from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
-from mssante_audit.dossiers.belongings import Belongings, belongings
-from mssante_audit.dossiers.own import own_contacts
-from mssante_audit.dossiers.peers import Peers, peers_of, standing_of
-from mssante_audit.dossiers.points import Point, caveat, points_of, unsure_of
-from mssante_audit.dossiers.remedies import remedy, theirs
+from mssante_audit.dossiers.belongings import Belongings
+from mssante_audit.dossiers.peers import Peers, peers_of
+from mssante_audit.dossiers.points import Point, caveat, points_of
+from mssante_audit.dossiers.remedies import theirs
+from mssante_audit.dossiers.survey import SPAN, Survey, survey
 from mssante_audit.findings.facts import told_to
-from mssante_audit.findings.frame import concat, of_records, row_ranges
-from mssante_audit.findings.registry import audits, rule
-from mssante_audit.findings.words import sentence, worded
+from mssante_audit.findings.frame import of_records, row_ranges
+from mssante_audit.findings.registry import rule
+from mssante_audit.findings.words import sentence
 from mssante_audit.report import results
-from mssante_audit.report.results import Provenance, Results
+from mssante_audit.report.results import Results
+from mssante_audit.report.summary import Provenance
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.values.person import mask
-from mssante_audit.verdicts.methods import hosts, method_records
-from mssante_audit.verdicts.presented import expiries
-from mssante_audit.verdicts.renewals import renewals
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
-POINTS = 12
-"""Lists of the archive that are counted at most, the last among them."""
-SPAN = ("domain", "first_seen", "last_seen")
-"""What dossiers use of the archive's history."""
 ANOTHER = "un autre opérateur"
-
-
-@dataclass(frozen=True, eq=False)
-class Survey:
-    """What all dossiers of a space have in common. Never shown as it is."""
-
-    findings: pd.DataFrame
-    """Of all audits, waived ones left out, in words; persons masked unless the space shows contacts."""
-    facts: Mapping[str, Mapping[str, Any]]
-    """Fingerprint → what the words of a finding that names persons are made of, in clear."""
-    kinds: Mapping[str, frozenset[str]]
-    """Fingerprint → the kinds of contact, ``project`` and ``support``, that a finding tells of."""
-    remedies: Mapping[str, str]
-    """Fingerprint → what an operator does about it."""
-    unsure: Mapping[str, tuple[str, ...]]
-    """Fingerprint → inputs beside the list that are in doubt or too old, on which a finding rests."""
-    belongings: Belongings
-    found: Mapping[str, tuple[int, ...]]
-    """For each operator, the positions of the findings that touch it."""
-    rows: Mapping[Any, Any]
-    """For each operator, the positions of its rows in the list."""
-    standing: pd.DataFrame
-    """One row an operator (index ``operator_id``): `domains`, points by severity, and `todo`, all of them."""
-    methods: Mapping[str, Mapping[Any, Any]]
-    """Domain → its record of `mssante_audit.verdicts.method_records`."""
-    servers: Mapping[str, tuple[str, ...]]
-    """Domain in lower case → the name servers that its zone and the parent's name."""
-    exchangers: Mapping[str, tuple[str, ...]]
-    """Domain in lower case → its mail servers."""
-    statuses: Mapping[tuple[str, str], str]
-    """Domain in lower case and operator → that operator's status in the register; empty without one."""
-    step: Span | None
-    """What changed from the last list to this one; ``None`` where there is no earlier one."""
-    held: Mapping[str, pd.DataFrame]
-    """Operator → the `SPAN` of its rows of the archive's history."""
-    times: tuple[datetime, ...]
-    """Lists of the archive to count domains in, at most `POINTS`."""
-    ending: pd.DataFrame | None
-    """When certificates presented end (`mssante_audit.verdicts.presented.expiries`), with `key` of the name;
-    ``None`` where TLS was not observed."""
-    at: Mapping[str, Any]
-    """Domain → positions of its rows there."""
-    spares: Mapping[str, int]
-    """Certificate (SHA-256) → days that the one before it still had when it was first seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,14 +102,6 @@ class Dossier:
         return caveat([self.unsure[key] for key in self.doubted["fingerprint"]])
 
 
-def survey(space: TrustSpace) -> Survey:
-    """Return what the dossiers of a space have in common, computed at a language's first call and kept."""
-    kept: dict[str, Survey] = vars(space).setdefault("_survey", {})
-    if spoken() not in kept:
-        kept[spoken()] = _survey(space)
-    return kept[spoken()]
-
-
 def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False) -> Dossier:
     """Gather the facts of one operator, who is to read them: its own contacts are in clear, nobody else's.
 
@@ -182,7 +121,11 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
         If the list has no row of it.
     """
     common = survey(space)
-    operator_id = operator_id or _most_found(common)
+    if not operator_id:
+        if common.standing.empty:
+            raise ParameterError("a dossier is about one operator", remedy="This list names none")
+        known = sorted(map(str, common.standing.index))
+        operator_id = max(known, key=lambda one: len(common.found.get(one, ())))
     if operator_id not in common.rows:
         raise UnknownNameError(f"no operator {operator_id!r} in this list")
     own = space.entries.take(common.rows[operator_id])
@@ -191,7 +134,7 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
     span = (common.step.start, common.step.end) if common.step else (None, None)
     show = space.show_contacts or not masked
     findings, remedies = _findings(
-        common, own, operator_id, own_contacts(space, own, operator_id, common.belongings) if show else None
+        common, own, operator_id, _own_contacts(space, own, operator_id, common.belongings) if show else None
     )
     return Dossier(
         space,
@@ -204,7 +147,7 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
         _certificates(entries),
         _presented(common, entries, operator_id),
         _contacts(common, entries, operator_id, show=show),
-        None if common.step is None else _changes(common, operator_id, show=show),
+        _changes(common, operator_id, show=show),
         span,
         _held(common, operator_id),
         peers_of(common.standing, operator_id),
@@ -217,139 +160,10 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
 
 def record(told: Dossier) -> Results:
     """Return a dossier's results (`report.results.record`); their origin names no other either."""
-    made = results.record(told.space, told.findings, name="operator")
-    whose = survey(told.space).belongings
-    origin = {
-        key: whose.safe(value, told.operator_id, tr(ANOTHER)) if isinstance(value, str) else value
-        for key, value in made.provenance.items()
-    }
-    return replace(made, provenance=cast(Provenance, origin))
-
-
-# -- over the whole space -----------------------------------------------------------------------------------
-
-
-def _survey(space: TrustSpace) -> Survey:
-    raw = concat(parted(name, space)[0] for name in audits())
-    findings = worded(raw, show_contacts=space.show_contacts)
-    known = dict(zip(raw["fingerprint"], raw["facts"], strict=True))
-    masked = {key: told_to(facts, lambda _: False) for key, facts in known.items()}
-    remedies = {
-        key: remedy(code, masked[key]) for key, code in zip(raw["fingerprint"], raw["rule"], strict=True)
-    }
-    unsure = unsure_of(space, findings)
-    found = _by_operator(findings, space.entries)
-    records = method_records(space)
-    held, times = _history(space)
-    ending, spares = _ending(space)
-    at = {} if ending is None else {str(d): rows for d, rows in ending.groupby("domain").indices.items()}
-    return Survey(
-        findings,
-        {key: facts for key, facts in known.items() if masked[key] is not facts},
-        {key: kinds for key, facts in known.items() if (kinds := _kinds(facts))},
-        remedies,
-        unsure,
-        belongings(space),
-        found,
-        space.entries.groupby("operator_id").indices,
-        standing_of(findings[~findings["fingerprint"].isin(unsure)], found, remedies, space),
-        {str(r["domain"]): r for r in records.to_dict("records")},
-        _hosts(space, "NS"),
-        _hosts(space, "MX"),
-        _statuses(space),
-        _last_step(space),
-        held,
-        times,
-        ending,
-        at,
-        spares,
-    )
-
-
-def _kinds(facts: Mapping[str, Any]) -> frozenset[str]:
-    """Return the kinds of contact in the facts of a finding; what would be right is none of them."""
-    told = [facts, *facts["contacts"]] if isinstance(facts.get("contacts"), list) else [facts]
-    kinds = (one.get("kind") for one in told if isinstance(one, Mapping))
-    return frozenset(kind for kind in kinds if kind in ("project", "support"))
-
-
-def _hosts(space: TrustSpace, kind: str) -> dict[str, tuple[str, ...]]:
-    named: defaultdict[str, set[str]] = defaultdict(set)
-    for domain, host in hosts(space, kind).itertuples(index=False):
-        named[domain_key(domain)].add(host.rstrip("."))
-    return {domain: tuple(sorted(names)) for domain, names in named.items()}
-
-
-def _statuses(space: TrustSpace) -> dict[tuple[str, str], str]:
-    """Return the status of each domain for each operator that declared it or has its rows, the worst."""
-    register = space.declarations
-    parties = no_statuses() if register is None else match(register, space).statuses
-    owner = dict(zip(space.entries["row"].tolist(), space.entries["operator_id"].tolist(), strict=True))
-    told: dict[tuple[str, str], str] = {}
-    columns = (parties[name].tolist() for name in ("domain", "operator_id", "status", "rows"))
-    for domain, operator_id, status, rows in zip(*columns, strict=True):  # the worst first
-        for own in {operator_id, *(owner[row] for row in rows)}:
-            told.setdefault((domain, own), str(status))
-    return told
-
-
-def _by_operator(findings: pd.DataFrame, entries: pd.DataFrame) -> dict[str, tuple[int, ...]]:
-    """Return what `mssante_audit.report.results.of_operator` chooses for each operator, as positions."""
-    owner = dict(zip(entries["row"].tolist(), entries["operator_id"].tolist(), strict=True))
-    found: defaultdict[str, list[int]] = defaultdict(list)
-    told = zip(findings["rows"], findings["operator_id"], strict=True)
-    for position, (rows, named) in enumerate(told):
-        for operator_id in sorted({named, *(owner[row] for row in rows)}):
-            found[operator_id].append(position)
-    return {operator_id: tuple(positions) for operator_id, positions in found.items() if operator_id}
-
-
-def _most_found(common: Survey) -> str:
-    listed = sorted(map(str, common.standing.index))
-    if not listed:
-        raise ParameterError("a dossier is about one operator", remedy="This list names none")
-    return max(listed, key=lambda operator_id: len(common.found.get(operator_id, ())))
-
-
-def _last_step(space: TrustSpace) -> Span | None:
-    """Return what changed between the last two lists: of the archive, or from its last to a newer one."""
-    if space.archive is None:
-        return None
-    known = space.archive.until(space.as_of)
-    made = space.whitelist.generated_at
-    newer = bool(known) and made is not None and known[-1].generated_at < made <= space.as_of
-    if len(known) < 2 and not newer:
-        return None
-    sides = [space.side_of(s) for s in known[-1 if newer else -2 :]]
-    if newer:
-        sides.append(side_of(space.whitelist))
-    before, after = (side.audited for side in sides)
-    return between(before, after)
-
-
-def _history(space: TrustSpace) -> tuple[dict[str, pd.DataFrame], tuple[datetime, ...]]:
-    if space.archive is None:
-        return {}, ()
-    times = [s.generated_at for s in space.archive.until(space.as_of)]
-    last = len(times) - 1
-    points = sorted({round(i * last / (POINTS - 1)) for i in range(POINTS)}) if last >= POINTS else None
-    chosen = times if points is None else [times[i] for i in points]
-    history = space.archive.history[[*SPAN, "dn"]]
-    owner = {dn: parse_identifier(parse_dn(dn).get("OU")).value for dn in history["dn"].unique()}
-    grouped = history.assign(operator_id=history["dn"].map(owner)).groupby("operator_id", sort=False)
-    return {str(o): rows[list(SPAN)] for o, rows in grouped}, tuple(chosen)
-
-
-def _ending(space: TrustSpace) -> tuple[pd.DataFrame | None, dict[str, int]]:
-    if space.given("tls") is None:
-        return None, {}
-    ending, moves = expiries(space), renewals(space)
-    keys = {name: parse_dn(name).key for name in ending["name"].unique()}
-    spares = dict(zip(moves["certificate"], moves["spare"].tolist(), strict=True))
-    return ending.assign(key=ending["name"].map(keys)), spares
-
-
-# -- of one operator ----------------------------------------------------------------------------------------
+    made, whose = results.record(told.space, told.findings, name="operator"), survey(told.space).belongings
+    texts = {key: value for key, value in made.provenance.items() if isinstance(value, str)}
+    safe = {key: whose.safe(text, told.operator_id, tr(ANOTHER)) for key, text in texts.items()}
+    return replace(made, provenance=cast(Provenance, {**made.provenance, **safe}))
 
 
 def _findings(
@@ -359,12 +173,11 @@ def _findings(
 
     Its own contacts are in clear where there is something that knows them, `is_own`.
     """
-    positions = list(common.found.get(operator_id, ()))
     domain_of = dict(zip(own["row"].tolist(), own["domain"].tolist(), strict=True))
     names = own.loc[own["operator"] != "", "operator"]
     whose = common.belongings
     records = []
-    for found in common.findings.iloc[positions].to_dict("records"):
+    for found in common.findings.iloc[list(common.found.get(operator_id, ()))].to_dict("records"):
         rows = tuple(row for row in found["rows"] if row in domain_of)
         domains = list(dict.fromkeys(domain_of[row] for row in rows))
         alone = len(rows) == len(found["rows"])
@@ -393,6 +206,36 @@ def _findings(
         )
     keys = (one["fingerprint"] for one in records)
     return of_records(records), {key: whose.safe(common.remedies[key], operator_id) for key in keys}
+
+
+def _own_contacts(
+    space: TrustSpace, entries: pd.DataFrame, operator_id: str, whose: Belongings
+) -> Callable[[str], bool]:
+    """Return what tells whether a contact, or a part of one, is an operator's own.
+
+    It is where its rows of the list or its declarations hold it, and no list gives it to others.
+    """
+    texts = {*entries["project_contact"], *entries["support_contact"]}
+    if space.declarations is not None:
+        register = space.declarations.declarations
+        declared = register[register["operator_id"] == operator_id]
+        personal = [name for name, field in fields().items() if field.personal]
+        texts.update(text for name in personal for text in declared[name])
+    texts.discard("")
+    read = [parse_contact(text) for text in texts]
+    reached = {part for one in read for part in (*one.phones, *one.emails)}
+
+    def is_own(text: str) -> bool:
+        if whose.foreign(text, operator_id):
+            return False
+        if not text.strip() or any(text in known for known in texts):
+            return True
+        told = parse_contact(text)
+        parts, more = {*told.phones, *told.emails}, (told.names, told.malformed, told.leftovers)
+        # Written otherwise, and still nothing in it but what it reaches.
+        return bool(parts) and parts <= reached and not any(more)
+
+    return is_own
 
 
 def _domains(common: Survey, entries: pd.DataFrame, operator_id: str) -> pd.DataFrame:
@@ -466,11 +309,11 @@ def _rows(frame: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:
     return zip(*(frame[name].tolist() for name in columns), strict=True)
 
 
-def _changes(common: Survey, operator_id: str, *, show: bool) -> pd.DataFrame:
+def _changes(common: Survey, operator_id: str, *, show: bool) -> pd.DataFrame | None:
     """Return what changed for an operator, re-stamps left out; the other side of a move is not named."""
-    columns = ["kind", "domain", "before", "after", "confidence"]
     if common.step is None:
-        return pd.DataFrame(columns=columns)
+        return None
+    columns = ["kind", "domain", "before", "after", "confidence"]
     found, whose = common.step.changes, common.belongings
     touched = (found["operator_before"] == operator_id) | (found["operator_after"] == operator_id)
     own = found[touched & (found["kind"] != "restamped")]

@@ -7,7 +7,8 @@ operator did not tick itself, and nothing of a signature is carried over.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pandas as pd
@@ -16,9 +17,10 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.declarations.form_write import EMPTIED, SIGNED, write_form
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key, records
-from mssante_audit.dossiers.facts import Dossier, survey
-from mssante_audit.dossiers.points import Point, one_line
+from mssante_audit.dossiers.facts import Dossier
+from mssante_audit.dossiers.points import one_line
 from mssante_audit.dossiers.remedies import said
+from mssante_audit.dossiers.survey import survey
 from mssante_audit.values.phones import national
 
 MOST_FORMS = 3
@@ -40,10 +42,9 @@ class Form:
 
 def forms(told: Dossier) -> tuple[Form, ...]:
     """Return Annexe 1 for domains of an operator whose points ask for one, those it declared itself first."""
-    own, wanted = (
-        _declared(told),
-        dict.fromkeys(key for p in told.points if _asks(p) for key in map(domain_key, p.domains)),
-    )
+    own, asking = _declared(told), tuple(said()["forms"])
+    points = (point for point in told.points if any(code.startswith(asking) for code in point.rules))
+    wanted = dict.fromkeys(domain_key(domain) for point in points for domain in point.domains)
     listed = {domain_key(domain) for domain in told.entries["domain"]}
     known = {*own["domain_key"]} if own is not None else set()
     chosen = [key for key in wanted if key in known] + [k for k in wanted if k in listed and k not in known]
@@ -73,10 +74,6 @@ def reported(told: Dossier, key: str) -> frozenset[str]:
                 if not kinds or not name.startswith("public_") or name.startswith(kinds)
             }
     return frozenset(wrong)
-
-
-def _asks(point: Point) -> bool:
-    return any(code.startswith(tuple(said()["forms"])) for code in point.rules)
 
 
 def _declared(told: Dossier) -> pd.DataFrame | None:
@@ -115,22 +112,16 @@ def _of_list(told: Dossier, key: str) -> dict[str, str]:
         "dn_igc_sante": _only(rows.loc[rows["igc"] == "IGC-Santé", "dn"]),
         "dn_igc_cps": _only(rows.loc[rows["igc"] == "IGC-CPS", "dn"]),
     }
-    for part, kind in (("public_project", "project"), ("public_technical", "support")):
-        phone = _only(rows[f"{kind}_phone"])
-        found |= {
-            f"{part}_phone": national(phone) if phone else "",
-            f"{part}_email": _only(rows[f"{kind}_email"]),
-        }
+    for kind, part in _CONTACTS.items():
+        phone, email = (_only(rows[f"{kind}_{what}"]) for what in ("phone", "email"))
+        found |= {f"{part}_phone": national(phone) if phone else "", f"{part}_email": email}
     return found
 
 
 def _of_dns(told: Dossier, key: str) -> dict[str, str]:
     """Return the servers that the DNS names, where they are as many as the form has lines for."""
     common = survey(told.space)
-    methods = {
-        domain_key(domain): method
-        for domain, method in zip(told.domains["domain"], told.domains["method"], strict=True)
-    }
+    methods = dict(zip(map(domain_key, told.domains["domain"]), told.domains["method"], strict=True))
     method = methods.get(key, "")
     servers, exchangers = common.servers.get(key, ()), common.exchangers.get(key, ())
     if method == "delegated" and 1 <= len(servers) <= 2:
@@ -145,17 +136,10 @@ def _only(values: pd.Series) -> str:
 
 def _form(record: Mapping[str, str], doubtful: frozenset[str], name: str) -> Form:
     """Return the form as PDF; as plain text where the extra ``pdf`` is not installed."""
-    try:
+    with suppress(InputError):
         return Form(f"annexe1-{name}.pdf", write_form(record, doubtful))
-    except InputError:
-        lines = _plain(record, doubtful)
-        return Form(f"annexe1-{name}.txt", ("\n".join(lines) + "\n").encode())
-
-
-def _plain(record: Mapping[str, str], doubtful: frozenset[str]) -> Sequence[str]:
-    lines = []
-    for name, text in record.items():
-        mark = "* " if name in doubtful else ""
-        box = ("[X]" if text else "[ ]") if fields()[name].kind == "box" else one_line(text, 400)
-        lines.append(f"{mark}{fields()[name].label} : {box}")
-    return [*lines, "", f"* {EMPTIED}"] if doubtful else lines
+    lines = ""
+    for key, text in record.items():
+        box = ("[X]" if text else "[ ]") if fields()[key].kind == "box" else one_line(text, 400)
+        lines += f"{'* ' if key in doubtful else ''}{fields()[key].label} : {box}\n"
+    return Form(f"annexe1-{name}.txt", (f"{lines}\n* {EMPTIED}\n" if doubtful else lines).encode())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -19,10 +20,11 @@ from html import escape
 
 from mssante_audit.base.french import NARROW, NBSP
 from mssante_audit.base.language import day, listing, severity_name, spoken, tell, tr, typeset
-from mssante_audit.dossiers.facts import Dossier, survey
+from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.dossiers.forms import Form, forms
 from mssante_audit.dossiers.points import Case, Point, one_line
 from mssante_audit.dossiers.stationery import Stationery
+from mssante_audit.dossiers.survey import survey
 
 MOST_POINTS = 12
 """Corrections asked for one by one; the others are counted."""
@@ -64,12 +66,9 @@ def letter_files(told: Dossier, on: Stationery | None = None) -> dict[str, bytes
 
 def subject(told: Dossier) -> str:
     """Return the message's subject: one line, whatever the operator is called."""
-    about = (
-        "MSSanté : {n:point} à corriger sur vos domaines – {who}"
-        if told.points
-        else "MSSanté : rien à corriger sur vos domaines – {who}"
-    )
-    return tell(about, n=len(told.points), who=one_line(told.label, 80))
+    some = "MSSanté : {n:point} à corriger sur vos domaines – {who}"
+    none = "MSSanté : rien à corriger sur vos domaines – {who}"
+    return tell(some if told.points else none, n=len(told.points), who=one_line(told.label, 80))
 
 
 def letter_text(told: Dossier, attached: Sequence[Form], on: Stationery) -> str:
@@ -84,7 +83,9 @@ def letter_text(told: Dossier, attached: Sequence[Form], on: Stationery) -> str:
         parts.append(_filled(told.caveat))
     if points:
         parts.append(_how(attached, masked=told.masked))
-        parts += [_deadline(told, on)] if on.deadline_days else []
+    if points and on.deadline_days:
+        asked = "Merci de faire ces corrections d’ici au {until}, et de nous dire ce qui est fait."
+        parts.append(_filled(tell(asked, until=day(told.space.as_of + timedelta(on.deadline_days)))))
     if ends := _ends(told):
         parts.append(ends)
     rest = (
@@ -97,50 +98,37 @@ def letter_text(told: Dossier, attached: Sequence[Form], on: Stationery) -> str:
 
 def _opening(told: Dossier) -> str:
     made, points = told.space.whitelist.generated_at, told.points
+    undated, dated = "La liste blanche MSSanté", "La liste blanche MSSanté du {day}"
     head = tell(
         "{list} inscrit {n:domaine} au nom de {who} (identifiant {id}). Nous l’avons examinée au {now}.",
-        list=tell("La liste blanche MSSanté du {day}", day=day(made))
-        if made
-        else tr("La liste blanche MSSanté"),
-        n=len(told.domains),
-        who=one_line(told.label, 120),
-        id=one_line(told.operator_id, 40),
+        list=tell(dated, day=day(made)) if made else tr(undated), n=len(told.domains),
+        who=one_line(told.label, 120), id=one_line(told.operator_id, 40),
         now=day(told.space.as_of),
-    )
+    )  # fmt: skip
     if not points:
         none = tr("Aucun constat n’appelle de correction de votre part.")
         sure = tr("Aucun constat dont nous soyons sûrs n’appelle de correction de votre part.")
         return _filled(f"{head} {sure if told.caveat else none}")
-    grave = sum(point.severity in ("critical", "error") for point in points)
+    grave, several = sum(point.severity in ("critical", "error") for point in points), len(points) > 1
     worst = ", dont {n:erreur ou défaut critique|erreurs ou défauts critiques}"
-    order = tr(", les plus graves d’abord") if len(points) > 1 else ""
-    return _filled(
-        tell(
-            "{head} {n:point} à corriger{worst}{order} :",
-            head=head,
-            n=len(points),
-            worst=tell(worst, n=grave) if grave and len(points) > 1 else "",
-            order=order,
-        )
-    )
+    text = "{head} {n:point} à corriger{worst}{order} :"
+    told_worst = tell(worst, n=grave) if grave and several else ""
+    order = tr(", les plus graves d’abord") if several else ""
+    return _filled(tell(text, head=head, n=len(points), worst=told_worst, order=order))
 
 
 def _point(number: int, point: Point) -> str:
-    lines = [f"{number}. [{severity_name(point.severity)}] {point.title}"]
-    shown = point.cases[:MOST_CASES]
-    for case in shown:
-        told = _case(case, point)
-        bullet = "– " if len(point.cases) > 1 else ""
-        lines += [
-            _filled(
-                line, f"   {bullet if not at else ' ' * len(bullet)}", "     " + "  " * line.startswith("·")
-            )
-            for at, line in enumerate(told)
-        ]
-    if more := len(point.cases) - len(shown):
+    lines = [_filled(f"{number}. [{severity_name(point.severity)}] {point.title}", "", "   ")]
+    first = "   – " if len(point.cases) > 1 else "   "
+    for case in point.cases[:MOST_CASES]:
+        begin = first
+        for line in _case(case, point):
+            lines.append(_filled(line, begin, "     " + "  " * line.startswith("·")))
+            begin = " " * len(first)
+    if (more := len(point.cases) - MOST_CASES) > 0:
         lines.append("   " + tell("et {n:autre cas|autres cas}, dans votre dossier.", n=more))
     lines.append(_filled(tell("À faire : {remedy}", remedy=typeset(point.remedy)), "   ", "     "))
-    return "\n".join([_filled(lines[0], "", "   "), *lines[1:]])
+    return "\n".join(lines)
 
 
 def _ends(told: Dossier) -> str:
@@ -177,22 +165,14 @@ def _how(attached: Sequence[Form], *, masked: bool) -> str:
         "contact se change par simple courriel à son service client MSSanté."
     )
     if attached:
-        joined = tell(
+        how += " " + tell(
             "Nous en joignons {n:exemplaire pré-rempli|exemplaires pré-remplis} ({names}) : à relire, à "
             "corriger{contacts}, à dater et à signer. Ce que nous ne savons pas y est vide ; ce que nous "
-            "signalons aussi, et porte une étoile.",
-            n=len(attached),
+            "signalons aussi, et porte une étoile.", n=len(attached),
             names=listing([form.name for form in attached]),
             contacts=tr(", à compléter des contacts (laissés vides)") if masked else "",
-        )
-        how = f"{how} {joined}"
+        )  # fmt: skip
     return _filled(how)
-
-
-def _deadline(told: Dossier, on: Stationery) -> str:
-    until = day(told.space.as_of + timedelta(on.deadline_days))
-    asked = "Merci de faire ces corrections d’ici au {until}, et de nous dire ce qui est fait."
-    return _filled(tell(asked, until=until))
 
 
 def _filled(text: str, first: str = "", following: str = "") -> str:
@@ -261,24 +241,18 @@ def _addressees(told: Dossier) -> tuple[Address, ...]:
     """
     who = one_line(told.label, 80)
     found: list[Address] = []
-    if not told.masked:
-        common = survey(told.space)
-        whose = common.belongings
-        wrong = {
-            (row, kind)
-            for one in told.findings.to_dict("records")
-            if one["rule"].startswith(_WRONG_CONTACT)
-            for kind in common.kinds.get(one["fingerprint"], ("project", "support"))
-            for row in one["rows"]
-        }
-        for kind, column in (("project", "project_email"), ("support", "support_email")):
-            own = told.entries.loc[[(row, kind) not in wrong for row in told.entries["row"]]]
-            for email in own.loc[own[column] != "", column].value_counts().index[:4]:
-                if email.isascii() and not whose.foreign(email, told.operator_id):
-                    try:
-                        found.append(Address(who, addr_spec=email))
-                    except (ValueError, IndexError):  # valid by syntax, and still nothing a header can carry
-                        continue
-            if found:
-                break
+    common, both = survey(told.space), ("project", "support")
+    wrong = {
+        (row, kind)
+        for one in told.findings.to_dict("records")
+        if one["rule"].startswith(_WRONG_CONTACT)
+        for kind in common.kinds.get(one["fingerprint"], both)
+        for row in one["rows"]
+    }
+    for kind in () if told.masked else both:
+        own = told.entries.loc[[(row, kind) not in wrong for row in told.entries["row"]], f"{kind}_email"]
+        for email in () if found else own[own != ""].value_counts().index[:4]:
+            if email.isascii() and not common.belongings.foreign(email, told.operator_id):
+                with suppress(ValueError, IndexError):  # valid by syntax, and nothing a header can carry
+                    found.append(Address(who, addr_spec=email))
     return tuple(found) or (Address(who, addr_spec=ADDRESSEE),)

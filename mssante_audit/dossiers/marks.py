@@ -104,14 +104,10 @@ def differences(observed: str, expected: str) -> list[tuple[str, str]]:
     told: dict[tuple[str, str], None] = {}
     for at, readings in enumerate(found):
         others = [w for w in wanted if _same_name(w, readings[-1])]
-        if (
-            right and not others
-        ):  # none is right for this certificate: its first writing is what others are beside
-            others = [text for text, *_ in found[:at] if _same_name(text, readings[-1])][:1]
         others = others if right else others[:1]
-        if not others or any(text in others for text in readings):
-            continue
-        if _SERVER.search(readings[0]):
+        if not others:  # none is right for this certificate: its first writing is what others are beside
+            others = [text for text, *_ in found[:at] if _same_name(text, readings[-1])][:1]
+        if not others or not {*others}.isdisjoint(readings) or _SERVER.search(readings[0]):
             continue
         text, other = max(((t, w) for t in readings for w in others), key=lambda pair: _alike(*pair))
         ordered = _ordered(text, other)
@@ -156,16 +152,12 @@ def cut(text: str, most: int) -> str:
     """
     if len(text) <= most:
         return text
-    kept, end = [], 0
-    for start, stop in _spans(text):
-        kept.append(("…" if start > end else "") + text[max(start, end) : stop])
-        end = stop
-    return "".join(kept) + ("…" if end < len(text) else "")
-
-
-def _spans(text: str) -> Iterator[tuple[int, int]]:
+    kept, end = "", 0
     for found in re.finditer(r"\[[^\[\]]*\]", text):
-        yield max(0, found.start() - AROUND), min(len(text), found.end() + AROUND)
+        start, stop = max(end, found.start() - AROUND), found.end() + AROUND
+        kept += ("…" if start > end else "") + text[start:stop]
+        end = stop
+    return kept + ("…" if end < len(text) else "")
 
 
 def legend(texts: Iterable[str]) -> str:

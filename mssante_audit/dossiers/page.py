@@ -46,8 +46,6 @@ def dossier_page(
 
     Parameters
     ----------
-    operator_id
-        As in the column of that name.
     parameters
         All of the notebook's, as the page tells them (`mssante_audit.report.jobs.tellable`).
     told

@@ -65,8 +65,7 @@ def peers_of(standing: pd.DataFrame, operator_id: str) -> Peers:
     others = standing[inside & (standing.index != operator_id)]
     if len(others) < PEERS_MIN or not size:
         return Peers(low, high)
-    own = int(standing["todo"][operator_id])
     low_end, middle, high_end = others["todo"].quantile([0.25, 0.5, 0.75]).tolist()
     medians = {str(name): float(n) for name, n in others[list(SEVERITIES[1:])].median().items()}
-    more = int((others["todo"] > own).sum())
+    more = int((others["todo"] > standing["todo"][operator_id]).sum())
     return Peers(low, high, len(others), medians, (low_end, middle, high_end), more)

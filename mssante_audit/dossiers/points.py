@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mssante_audit.base.language import listing, spoken_of, tell, tr, typeset
+from mssante_audit.base.language import listing, tell, tr
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.marks import cut, differences, legend
 from mssante_audit.dossiers.remedies import theirs
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.findings.registry import LIST, rule
+from mssante_audit.findings.registry import LIST
+from mssante_audit.report.findings import title_of
 from mssante_audit.report.tables import visible
 from mssante_audit.space.states import named
 from mssante_audit.space.trust import TrustSpace
@@ -46,20 +47,16 @@ class Case:
         about
             The rule that the point is called by: another one's title is told.
         """
-        label = tr("Constaté") if self.rule == about else titled(self.rule)
+        label = tr("Constaté") if self.rule == about else title_of(self.rule)
         hidden = tr(ELSEWHERE)
         expected = "" if self.expected == hidden else self.expected
         if self.observed == hidden:
             return [hidden if self.rule == about else _labelled(label, hidden)]
-        told = differences(self.observed, expected)
-        if told:
-            lines = []
-            for text, right in told[:MOST_DIFFERENCES]:
-                right_label = tr("Attendu") if expected else tr("Ailleurs")
-                lines += [
-                    _labelled(label, cut(text, MOST_TEXT)),
-                    _labelled(right_label, cut(right, MOST_TEXT)),
-                ]
+        if told := differences(self.observed, expected):
+            lines: list[str] = []
+            sides = (label, tr("Attendu") if expected else tr("Ailleurs"))
+            for pair in told[:MOST_DIFFERENCES]:
+                lines += map(_labelled, sides, (cut(text, MOST_TEXT) for text in pair))
             more = len(told) - MOST_DIFFERENCES
             lines += [tell("(et {n:autre écriture|autres écritures})", n=more)] if more > 0 else []
             return [*lines, *filter(None, [legend(lines)])]
@@ -89,12 +86,7 @@ class Point:
     @property
     def title(self) -> str:
         """What to call it: as its worst rule is called."""
-        return titled(self.rules[0])
-
-
-def titled(code: str) -> str:
-    """Return what a rule is called, as readers are told."""
-    return typeset(spoken_of(rule(code), "title"))
+        return title_of(self.rules[0])
 
 
 def _labelled(label: str, text: str) -> str:
@@ -108,10 +100,8 @@ def points_of(
 
     Parameters
     ----------
-    findings
-        The operator's (`mssante_audit.dossiers.facts.Dossier.findings`).
-    entries
-        Its rows of the list.
+    findings, entries
+        The operator's (`mssante_audit.dossiers.facts.Dossier`).
     remedies
         What to do about each, by fingerprint.
     """

@@ -72,14 +72,12 @@ def read_stationery(file: Path) -> Stationery:
         told = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(file)) from None
+    remedy = f"Keys: {', '.join(Letter.model_fields)}"
     if "letter" not in told:
-        raise InputError(
-            "has no section [letter]", file=str(file), remedy=f"Keys: {', '.join(Letter.model_fields)}"
-        )
+        raise InputError("has no section [letter]", file=str(file), remedy=remedy)
     try:
         read = _File.model_validate({"letter": told["letter"]}, context=file.resolve().parent)
     except ValidationError as error:
-        remedy = f"Keys: {', '.join(Letter.model_fields)}"
         raise InputError(refusal(_File, error), file=str(file), remedy=remedy) from None
     return stationery(read.letter)
 

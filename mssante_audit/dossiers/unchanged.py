@@ -6,7 +6,6 @@ A dossier tells when it was made, so what only passes with time, and what it say
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -23,11 +22,12 @@ from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.report.results import provenance
+from mssante_audit.snapshot.folder import digest
 
 FRESH = timedelta(days=7)
 """Age up to which a dossier is kept: its letter tells a date, and may tell a deadline."""
 
-_SIGHT = (
+_SIGHT = [
     "signature",
     "signer",
     "revocation",
@@ -36,7 +36,7 @@ _SIGHT = (
     "set_aside",
     "contacts_shown",
     "versions",
-)
+]
 """Of a space's provenance: how much could be seen, and by what."""
 _LISTED = ["domain", "description", "dn", "project_contact", "support_contact", "updated_at_text"]
 """Of rows of the list: what it says, which all else is read from, and not where."""
@@ -72,12 +72,12 @@ def facts_digest(told: Dossier, how: str) -> str:
         sorted(set(told.remedies.values())),
         told.caveat,
     ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    return digest(json.dumps(parts, sort_keys=True, default=str).encode())
 
 
 @cache
 def _notebook() -> str:
-    return hashlib.sha256((resource("notebooks") / "operator.ipynb").read_bytes()).hexdigest()
+    return digest((resource("notebooks") / "operator.ipynb").read_bytes())
 
 
 def _table(frame: pd.DataFrame) -> list[list[Any]]:
@@ -100,11 +100,8 @@ def fresh(made: str, now: str) -> bool:
 def whole(folder: Path, name: str, files: Mapping[str, str]) -> bool:
     """Tell whether the files of a dossier are there, by the SHA-256 of each suffix, and are no links."""
     try:
-        paths = {folder / f"{name}{suffix}": told for suffix, told in files.items()}
-        return all(
-            not path.is_symlink() and hashlib.sha256(path.read_bytes()).hexdigest() == told
-            for path, told in paths.items()
-        )
+        paths = ((folder / f"{name}{suffix}", told) for suffix, told in files.items())
+        return all(not path.is_symlink() and digest(path.read_bytes()) == told for path, told in paths)
     except OSError:
         return False
 

@@ -27,10 +27,11 @@ from typing import Any
 from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.language import speaking
 from mssante_audit.base.staging import SCRATCH
-from mssante_audit.dossiers.facts import Dossier, dossier, survey
+from mssante_audit.dossiers.facts import dossier
 from mssante_audit.dossiers.letter import letter_files
 from mssante_audit.dossiers.page import dossier_page, failed_page, parts
 from mssante_audit.dossiers.stationery import Stationery
+from mssante_audit.dossiers.survey import survey
 from mssante_audit.dossiers.unchanged import facts_digest
 from mssante_audit.report.conversion import Outcome, data_files
 from mssante_audit.report.failure import Failure
@@ -221,8 +222,7 @@ def make(order: Order, operators: Sequence[str], data: Bundle | None = None) -> 
 def make_one(order: Order, space: TrustSpace, operator_id: str) -> Made:
     """Make one dossier from its space."""
     begin = time.perf_counter()
-    shown, facts = order.shown(operator_id), ""
-    told: Dossier | None = None
+    shown, facts, told = order.shown(operator_id), "", None
     with suppress(Exception):  # the page says what was wrong
         told = dossier(space, operator_id, masked=order.masked)
         facts = facts_digest(told, order.how)
@@ -233,8 +233,7 @@ def make_one(order: Order, space: TrustSpace, operator_id: str) -> Made:
     )
     files: dict[str, bytes] = {}
     try:
-        if told and not outcome.failure:
-            files = letter_files(told, order.on)
+        files = letter_files(told, order.on) if told and not outcome.failure else {}
     except Exception as error:
         outcome, html = failed_page(error, shown)
     outcome = replace(outcome, seconds={"make": round(time.perf_counter() - begin, 3)})
@@ -247,15 +246,10 @@ def _made(
     results = outcome.results
     provenance: Mapping[str, Any] = results.provenance if results else {}
     told = data_files(outcome, order.shown(operator_id), provenance)
-    return Made(
-        operator_id,
-        results.by_severity if results else None,
-        outcome.failure,
-        outcome.section,
-        {".html": html.encode("utf-8", "backslashreplace"), **told, **files},
-        datetime.now(UTC).replace(microsecond=0).isoformat(),
-        facts,
-    )
+    files = {".html": html.encode("utf-8", "backslashreplace"), **told, **files}
+    now = datetime.now(UTC).replace(microsecond=0).isoformat()
+    counts = results.by_severity if results else None
+    return Made(operator_id, counts, outcome.failure, outcome.section, files, now, facts)
 
 
 _lock = threading.Lock()

@@ -6,7 +6,6 @@ again. What is in the output folder changes at the very end of a run (`mssante_a
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -19,7 +18,7 @@ from typing import Any
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.export import json_bytes, write_bytes
-from mssante_audit.base.language import severity_names, speaking
+from mssante_audit.base.language import speaking
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.base.staging import locked, publish
@@ -29,10 +28,11 @@ from mssante_audit.dossiers.unchanged import fresh, link, whole
 from mssante_audit.dossiers.workers import Made, Order, opened, produce
 from mssante_audit.report.conversion import as_severe, write_files
 from mssante_audit.report.jobs import Job, plan, tellable
-from mssante_audit.report.page import policy_of, template, verdicts
+from mssante_audit.report.page import policy_of, template
 from mssante_audit.report.results import limits, provenance, select_operator
 from mssante_audit.report.results import operators as operators_of
 from mssante_audit.report.tables import script, source_of, style
+from mssante_audit.snapshot.folder import digest
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import CPS_ISSUER
@@ -166,7 +166,8 @@ def write_dossiers(
     hashes = {i: _digest(f"{stamp}\0{i}") for i in chosen if i}
     with locked(out) as staging:
         before = read_dossiers(out)
-        there = {i: before[i] for i, told_hash in hashes.items() if _unchanged(before.get(i), told_hash, out)}
+        same = (i for i, told_hash in hashes.items() if i in before and before[i].hash == told_hash)
+        there = {i: before[i] for i in same if _complete(before[i], out)}
         todo = [operator_id for operator_id in hashes if operator_id not in there]
         kept = _keepable(earlier, todo, str(order.given["as_of"])) if earlier else {}
         order, linked = replace(order, known={i: d.facts for i, d in kept.items()}), 0
@@ -177,14 +178,13 @@ def write_dossiers(
         with closing(produce(sent, todo, workers=workers, executor=executor, data=data)) as made:
             for dossier in made:
                 operator_id = dossier.operator_id
+                name, told_hash, old = names[operator_id], hashes[operator_id], before.get(operator_id)
                 if dossier.kept and earlier:
                     told, linked = kept[operator_id], linked + 1
                     for suffix in told.files:
                         link(earlier / f"{told.file}{suffix}", staging / f"{told.file}{suffix}")
                 else:
-                    told = _told(
-                        dossier, names[operator_id], order, hashes[operator_id], before.get(operator_id)
-                    )
+                    told = _told(dossier, name, order, told_hash, old)
                     write_files(staging, told.file, dossier.files, failed=bool(dossier.failure))
                 there[operator_id] = told
                 listener(len(there), len(hashes), told)
@@ -247,36 +247,20 @@ def _stamp(base: Job, inputs: str, order: Order, *, pinned: bool) -> str:
     """Return a hash of what all dossiers of a run are made from."""
     shown = tellable({**base.shown, "operator": None})
     as_of = shown["as_of"] if pinned else shown["as_of"][:10]
-    told = [
-        inputs,
-        {**shown, "as_of": as_of},
-        code_digest(),
-        _sha256(base.content),
-        order.masked,
-        repr(order.on),
-    ]
-    return json.dumps(told, sort_keys=True)
+    made = (code_digest(), digest(base.content), order.masked, repr(order.on))
+    return json.dumps([inputs, {**shown, "as_of": as_of}, *made], sort_keys=True)
 
 
-def _unchanged(told: Dossier | None, told_hash: str, out: Path) -> bool:
-    """Tell whether a dossier is there already, complete and made from the same."""
-    if told is None or told.status != "done" or told.hash != told_hash:
-        return False
-    return whole(out, told.file, told.files)
+def _complete(told: Dossier, out: Path) -> bool:
+    return told.status == "done" and whole(out, told.file, told.files)
 
 
 def _keepable(earlier: Path, operators: Sequence[str], as_of: str) -> dict[str, Dossier]:
     """Return the dossiers of an earlier run that are complete and not too old, of some operators."""
     found = read_dossiers(earlier)
-    return {
-        i: told
-        for i in operators
-        if (told := found.get(i))
-        and told.status == "done"
-        and told.facts
-        and fresh(told.as_of, as_of)
-        and whole(earlier, told.file, told.files)
-    }
+    own = {i: found[i] for i in operators if i in found}
+    recent = {i: told for i, told in own.items() if told.facts and fresh(told.as_of, as_of)}
+    return {i: told for i, told in recent.items() if _complete(told, earlier)}
 
 
 def _told(made: Made, name: str, order: Order, told_hash: str, earlier: Dossier | None) -> Dossier:
@@ -285,28 +269,14 @@ def _told(made: Made, name: str, order: Order, told_hash: str, earlier: Dossier 
         why = {"kind": failure.kind, "message": failure.message, "section": made.section}
     if failure and earlier:
         good = earlier.made_at if earlier.status == "done" else earlier.last_good
-    return Dossier(
-        made.operator_id,
-        name,
-        file_name(made.operator_id),
-        "failed" if failure else "done",
-        made.counts,
-        made.made_at,
-        str(order.given["as_of"]),
-        told_hash,
-        {suffix: _sha256(content) for suffix, content in made.files.items()},
-        why,
-        good,
-        made.facts,
-    )
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    files = {suffix: digest(content) for suffix, content in made.files.items()}
+    who, status = (made.operator_id, name, file_name(made.operator_id)), "failed" if failure else "done"
+    when = made.made_at, str(order.given["as_of"])
+    return Dossier(*who, status, made.counts, *when, told_hash, files, why, good, made.facts)
 
 
 def _digest(text: str) -> str:
-    return _sha256(text.encode("utf-8", "surrogatepass"))
+    return digest(text.encode("utf-8", "surrogatepass"))
 
 
 def _write_indexes(staging: Path, index: Sequence[Dossier], base: Job, space: TrustSpace) -> None:
@@ -320,10 +290,7 @@ def _write_indexes(staging: Path, index: Sequence[Dossier], base: Job, space: Tr
 def _stale(
     before: Mapping[str, Dossier], index: Sequence[Dossier], there: Mapping[str, Dossier]
 ) -> Iterator[Path]:
-    """Yield files of earlier runs that are not true any more.
-
-    Of operators that left, of failures mended, and those that such a dossier does not have any more.
-    """
+    """Yield files of earlier runs that are not true any more: of who left, of failures mended, and others."""
     listed = {dossier.operator_id for dossier in index}
     for operator_id, old in before.items():
         new = there.get(operator_id)
@@ -342,13 +309,7 @@ def dossiers_html(dossiers: Sequence[Dossier], provenance: Mapping[str, Any]) ->
     provenance
         As `mssante_audit.report.results.provenance` returns it.
     """
-    return template("dossiers.html.j2").render(
-        dossiers=dossiers,
-        failed=sum(dossier.status == "failed" for dossier in dossiers),
-        provenance=provenance,
-        verdicts=verdicts(),
-        policy=policy_of(source_of(script())),
-        script=script(),
-        style=style(),
-        severities=severity_names(),
-    )
+    failed, code = sum(dossier.status == "failed" for dossier in dossiers), script()
+    told = {"dossiers": dossiers, "failed": failed, "provenance": provenance}
+    page = template("dossiers.html.j2")
+    return page.render(told, policy=policy_of(source_of(code)), script=code, style=style())

@@ -64,9 +64,8 @@ def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "") -> str:
         ``fr`` or ``en``; that spoken (`mssante_audit.base.language`) if "".
     """
     lang = lang or spoken()
-    words = _WORDS[lang]
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//mssante-audit//certificates//EN"]
-    lines += ["CALSCALE:GREGORIAN", f"X-WR-CALNAME:{_text(words['title'])}"]
+    lines += ["CALSCALE:GREGORIAN", f"X-WR-CALNAME:{_text(_WORDS[lang]['title'])}"]
     for end in ends.itertuples(index=False):
         lines += _event(end, as_of, lang)
     lines.append("END:VCALENDAR")
@@ -74,17 +73,18 @@ def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "") -> str:
 
 
 def _event(end: object, as_of: datetime, lang: str) -> Iterator[str]:
-    words, count, number = _WORDS[lang], TYPOGRAPHY[lang].count, TYPOGRAPHY[lang].number
+    words, typography = _WORDS[lang], TYPOGRAPHY[lang]
     told = end._asdict()  # type: ignore[attr-defined]
     domains, name = told["falling"], told["name"]
     title = words["end"].format(name=parse_dn(name).get("CN") or name)
     if domains:
-        title += words["falls"].format(domains=count(len(domains), {"fr": "domaine", "en": "domain"}[lang]))
+        noun = {"fr": "domaine", "en": "domain"}[lang]
+        title += words["falls"].format(domains=typography.count(len(domains), noun))
     body = [words[part].format(told[part]) for part in ("operator", "region") if told[part]]
     body += [words["name"].format(name), words["hosts"].format(_some(told["hosts"], words))]
     body.append(words["domains"].format(_some(domains, words)) if domains else words["none"])
     if domains and told["mailboxes"] is not pd.NA:
-        body.append(words["boxes"].format(number(int(told["mailboxes"]))))
+        body.append(words["boxes"].format(typography.number(int(told["mailboxes"]))))
     yield "BEGIN:VEVENT"
     yield f"UID:{told['certificate']}@mssante-audit"
     yield f"DTSTAMP:{as_of:{_TIME}}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from html import escape
 
@@ -23,10 +22,6 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
     ----------
     findings
         Those whose facts have ``presented``, and ``wanted`` or ``listed``.
-    name
-        Of the table.
-    limit
-        Rows shown at most.
     empty
         What to say where there is none.
     """
@@ -44,11 +39,8 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
             findings["facts"], pairs, findings["rows"], findings["operator"], strict=True
         )
     ]
-    told = pd.DataFrame(pairs, columns=["presented", "listed"]).assign(
-        rule=findings["rule"].tolist(),
-        domain=findings["domain"].tolist(),
-        operator=findings["operator"].tolist(),
-    )
+    own = findings[["rule", "domain", "operator"]].reset_index(drop=True)
+    told = pd.DataFrame(pairs, columns=["presented", "listed"]).join(own)
     headings = ("Nom présenté", "Nom inscrit le plus proche", "Lignes", "Serveurs", "Opérateur")
     caption = tell("{n:nom} à comparer, ce qui diffère est souligné", n=len(findings))
     return Html(table(name, caption, headings, rows[:limit], csv_link(told, told.head(limit), name)))
@@ -74,14 +66,10 @@ def marked(one: str, other: str) -> tuple[str, str]:
     parts: tuple[list[str], list[str]] = ([], [])
     for kind, a1, a2, b1, b2 in matcher.get_opcodes():
         for side, own in ((parts[0], words[0][a1:a2]), (parts[1], words[1][b1:b2])):
-            side += _part(own, differs=kind != "equal")
+            text = escape("".join(own))
+            side.append(f"<mark>{text}</mark>" if text and kind != "equal" else text)
     first, then = (f'<bdi class="dn">{"".join(side)}</bdi>' for side in parts)
     return first, then
-
-
-def _part(words: Sequence[str], *, differs: bool) -> Iterator[str]:
-    if text := escape("".join(words)):
-        yield f"<mark>{text}</mark>" if differs else text
 
 
 def calendar_link(text: str, events: int) -> Html:

@@ -105,8 +105,7 @@ def bars(
     if (frame < 0).any(axis=None):
         raise ValueError("a bar cannot have a negative length")
     names = [str(name) for name in frame.index]
-    rows = frame.to_numpy().tolist()
-    columns = [str(column) for column in frame.columns]
+    rows, columns = frame.to_numpy().tolist(), [str(column) for column in frame.columns]
     looks = _looks(columns, styles, len(names) if one else len(columns), one)
     parts = [[(value, looks[i if one else at], columns[at]) for at, value in enumerate(row) if value]
              for i, row in enumerate(rows)]  # fmt: skip
@@ -207,19 +206,14 @@ def lines(values: pd.DataFrame, *, title: str, caption: str = "", alt: str = "")
     names = {str(column): values[column].astype(int).tolist() for column in values.columns}
     drawn = "".join(_line(name, times, numbers) for name, numbers in names.items())
     words = {severity: plural.capitalize() for severity, (_, plural) in severity_names().items()}
+    text = "{name} : {a} le {first}, {z} le {last} ; entre {low} et {high}"
     told = ". ".join(
         tell(
-            "{name} : {a} le {first}, {z} le {last} ; entre {low} et {high}",
-            name=words.get(name, known(name)),
-            a=own[0],
-            z=own[-1],
-            first=first,
-            last=last,
-            low=min(own),
-            high=max(own),
+            text, name=words.get(name, known(name)), a=own[0], z=own[-1], first=first, last=last,
+            low=min(own), high=max(own),
         )
         for name, own in names.items()
-    )
+    )  # fmt: skip
     dates = f"<span>{first}</span>" + (f" <span>{last}</span>" if first != last else "")
     return Chart(
         title,
@@ -231,13 +225,9 @@ def lines(values: pd.DataFrame, *, title: str, caption: str = "", alt: str = "")
 
 def _line(name: str, times: Sequence[pd.Timestamp], numbers: Sequence[int]) -> str:
     span, most, height = (times[-1] - times[0]).total_seconds() or 1, max(numbers) or 1, 40
-    places = [
-        (
-            f"{100 * (time - times[0]).total_seconds() / span:.1f}",
-            f"{height - 1 - (height - 3) * n / most:.1f}",
-        )
-        for time, n in zip(times, numbers, strict=True)
-    ]
+    across = (f"{100 * (time - times[0]).total_seconds() / span:.1f}" for time in times)
+    up = (f"{height - 1 - (height - 3) * n / most:.1f}" for n in numbers)
+    places = list(zip(across, up, strict=True))
     # A path of no length with round ends is a dot that keeps its shape when the chart is stretched.
     marks = "".join(
         figure.mark(f'path d="M{x},{y}h0"', f"{day(time)}{figure.MARKS[spoken()][0]}{number(n)}")

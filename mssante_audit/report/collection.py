@@ -1,8 +1,11 @@
-"""How the collection of lists fares, from the archive's log."""
+"""How the collection of lists fares, from the archive's log, and how old what was observed is."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+
+import pandas as pd
 
 from mssante_audit.archive.log import GOOD, Record
 from mssante_audit.archive.store import Archive
@@ -10,8 +13,16 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import day, moment, tell, tr, words
 from mssante_audit.report.names import FLAGS, OUTCOMES
+from mssante_audit.report.say import Said, say
 from mssante_audit.report.tables import Cell, Html, data, table
 from mssante_audit.space.trust import TrustSpace
+
+_WHY = {
+    "future": "{n:observation est|observations sont} de côté, car {n:~postérieure|postérieures} à la date de "
+    "situation : {files}.",
+    "unreadable": "{n:observation illisible est|observations illisibles sont} de côté : {files}.",
+    "zone": "{n:observation est|observations sont} de côté, car d'une autre zone : {files}.",
+}
 
 
 def collection(space: TrustSpace) -> Html:
@@ -27,19 +38,14 @@ def collection(space: TrustSpace) -> Html:
     lead = tell("L’archive garde {n:liste}", n=len(held))
     if held:
         lead += tell(", du {a} au {z}", a=day(held[0].generated_at), z=day(held[-1].generated_at))
-    if good:
-        at = moment(parse_instant(fetches[good[-1]].at))
-        lead += tell(". Dernière collecte réussie : {at}", at=at)
-    elif fetches:
-        lead += tr(". Aucune collecte n’a réussi")
-    else:
-        lead += tr(". Aucune collecte n’est consignée")
+    none = ". Aucune collecte n’a réussi" if fetches else ". Aucune collecte n’est consignée"
+    ok = ". Dernière collecte réussie : {at}"
+    lead += tell(ok, at=moment(parse_instant(fetches[good[-1]].at))) if good else tr(none)
     if since:
         lead += tell(" ; {n:échec} depuis", n=len(since))
     told = [r for r in log if r.flags or r.outcome in ("quarantined", "failed")]
     notes = _collection_table(told[-20:]) if told else ""
-    klass = "caution" if since else "none"
-    return Html(f'<p class="{klass}">{lead}.</p>{_unread(archive)}{notes}')
+    return Html(f'<p class="{"caution" if since else "none"}">{lead}.</p>{_unread(archive)}{notes}')
 
 
 def _unread(archive: Archive) -> str:
@@ -57,10 +63,9 @@ def _unread(archive: Archive) -> str:
 
 
 def _before(record: Record, space: TrustSpace) -> bool:
-    try:
+    with suppress(ValueError):
         return parse_instant(record.at) <= space.as_of
-    except ValueError:
-        return False
+    return False
 
 
 def _collection_table(records: list[Record]) -> str:
@@ -75,3 +80,43 @@ def _collection_table(records: list[Record]) -> str:
         for r in reversed(records)
     ]
     return table("collection", "Collectes à regarder", ("Quand", "Issue", "Fichier", "Remarque"), rows)
+
+
+def observed_on(records: pd.DataFrame) -> pd.Series:
+    """Return the day on which each domain was observed, as text ("jamais" if it was not).
+
+    Parameters
+    ----------
+    records
+        With a column ``observed_at`` (UTC, NaT for never).
+    """
+    days = [day(at.to_pydatetime()) if pd.notna(at) else tr("jamais") for at in records["observed_at"]]
+    return pd.Series(days, index=records.index, dtype="str")
+
+
+def observed(space: TrustSpace, records: pd.DataFrame) -> list[Said]:
+    """Say from when to when domains were observed, how many too long ago, and which files are not used.
+
+    Parameters
+    ----------
+    records
+        Of its domains, or some (`mssante_audit.verdicts.methods.method_records`).
+    """
+    at = records["observed_at"].dropna()
+    told = []
+    if len(at):
+        files = len(space.observation.parts) if space.observation else 0
+        told.append(
+            say(
+                "Réponses du DNS observées entre le {first} et le {last}, dans {n:fichier} ; pour chaque "
+                "domaine, la plus récente.", first=moment(at.min()), last=moment(at.max()), n=files,
+            )
+        )  # fmt: skip
+        days = space.thresholds.observation_max_age_days
+        stale = int((at < space.thresholds.oldest_observation(space.as_of)).sum())
+        if stale:
+            told.append(say("{n:domaine} {n:~observé|observés} il y a plus de {d:jour}.", n=stale, d=days))
+    for why, text in _WHY.items():
+        aside = [file for file, own in space.aside if own == why]
+        told += [say(text, n=len(aside), files=", ".join(aside))] if aside else []
+    return told

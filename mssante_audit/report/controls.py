@@ -41,20 +41,12 @@ def controls(space: TrustSpace) -> Any:
     except ImportError:
         return None
     rows = space.audited
-    everywhere = [(tr("Toutes"), "")]
-    everyone = [(tr("Tous"), "")]
-    names = sorted({*zip(rows["operator"], rows["operator_id"], strict=True)} - {("", "")})
+    named = sorted({*zip(rows["operator"], rows["operator_id"], strict=True)} - {("", "")})
+    names = [(tr("Tous"), ""), *((f"{name} ({number})", number) for name, number in named)]
+    regions = [(tr("Toutes"), ""), *((name, name) for name in sorted({*rows["region"]} - {""}))]
     wide = {"layout": {"width": "34rem"}, "style": {"description_width": "8rem"}}
-    region = ipywidgets.Dropdown(
-        options=[*everywhere, *((name, name) for name in sorted({*rows["region"]} - {""}))],
-        description=tr("Région"),
-        **wide,
-    )
-    operator = ipywidgets.Dropdown(
-        options=[*everyone, *((f"{name} ({number})", number) for name, number in names)],
-        description=tr("Opérateur"),
-        **wide,
-    )
+    region = ipywidgets.Dropdown(options=regions, description=tr("Région"), **wide)
+    operator = ipywidgets.Dropdown(options=names, description=tr("Opérateur"), **wide)
     days = ipywidgets.IntSlider(
         value=min(space.thresholds.stale_after_days, LATEST),
         max=LATEST,

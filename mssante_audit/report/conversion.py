@@ -26,8 +26,8 @@ from mssante_audit.report.jobs import Job, tellable
 from mssante_audit.report.page import Page, section_of, title_of, to_html
 from mssante_audit.report.parameters import parameters as known
 from mssante_audit.report.parameters import shown_value
-from mssante_audit.report.results import Accepted, Results
-from mssante_audit.report.summary import Summary
+from mssante_audit.report.results import Results
+from mssante_audit.report.summary import Accepted, Summary
 from mssante_audit.report.traces import clean, take_results
 
 if TYPE_CHECKING:
@@ -88,12 +88,11 @@ def hidden_roots(job: Job) -> list[Path]:
     """Return the folders of this process and of a job's data, whose paths a report must not show."""
     said = (job.given, job.shown)
     given = [path for one in said for path in (one.get("data"), *(one.get("anchors") or ()))]
-    own = [Path(text).parent for text in given if text]
-    here = [Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
+    roots = [Path(text).parent for text in given if text]
+    roots += [Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
     with suppress(RuntimeError):  # a container's user may have none
-        here.append(Path.home())
-    package = Path(__file__).parent.parent
-    return [*own, *here, package, package.parent]
+        roots.append(Path.home())
+    return [*roots, *Path(__file__).parents[1:3]]
 
 
 def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome, dict[str, bytes]]:
@@ -173,9 +172,8 @@ def _summary(outcome: Outcome, parameters: Mapping[str, Any], provenance: Mappin
     }
     since: Mapping[str, Any] | None = None
     if told and told.previous:
-        fixed = [dict(one) for one in told.fixed]
-        lost = [dict(one) for one in told.unknown]
-        since = {"previous": told.previous, **told.counts(), "fixed_findings": fixed, "lost_findings": lost}
+        gone = {"fixed_findings": [*map(dict, told.fixed)], "lost_findings": [*map(dict, told.unknown)]}
+        since = {"previous": told.previous, **told.counts(), **gone}
     summary = {
         "report": outcome.name,
         "status": "failed" if failure else "done",

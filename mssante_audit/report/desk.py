@@ -18,6 +18,7 @@ import pandas as pd
 from mssante_audit.audits import audit_all, lacking, unsure, waived
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.export import WRITERS, parquet_bytes, write_workbook
+from mssante_audit.base.language import LANGUAGES
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.frame import Finding, Findings, concat
 from mssante_audit.findings.registry import Audit, register
@@ -307,9 +308,8 @@ def own_rule(
     InputError
         If code or severity is none, or the code is taken.
     """
-    words: dict[str, Any] = dict.fromkeys(("title_fr", "title_en"), title)
-    words |= dict.fromkeys(("why_fr", "why_en"), why) | dict.fromkeys(("remedy_fr", "remedy_en"), remedy)
-    words |= dict.fromkeys(("observed_fr", "observed_en"), "{{ seen | listing }}")
+    texts = {"title": title, "why": why, "remedy": remedy, "observed": "{{ seen | listing }}"}
+    words: dict[str, Any] = {f"{part}_{lang}": text for part, text in texts.items() for lang in LANGUAGES}
     told = Rule(code, family=title, severity=severity, source="none", **words)
 
     def broken(space: TrustSpace) -> Any:

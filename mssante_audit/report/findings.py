@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -83,7 +83,7 @@ def lacks(space: TrustSpace, rules: Mapping[str, Rule]) -> list[str]:
     return [need for need in sorted(needs) if space.given(need) is None]
 
 
-def unknown(what: Mapping[str, Iterable[str]]) -> str:
+def unknown(what: Mapping[str, Sequence[str]]) -> str:
     """Say what could not be checked, what it lacks, and what to do; "" for nothing.
 
     Parameters
@@ -142,14 +142,14 @@ def titles(findings: pd.DataFrame) -> str:
 
 def severity_bars(findings: pd.DataFrame) -> Html:
     """Show the number of findings of each severity, worst first, with bars; hints among information."""
-    counts, hints = severity_counts(findings), (findings["confidence"] == "hint").any()
-    most = max(1, *counts.values())
-    lines = []
+    counts, lines = severity_counts(findings), []
+    hints = tr(" et indices") if (findings["confidence"] == "hint").any() else ""
     for severity, value in counts.items():
         name = f"{number(value)} {severity_name(severity, value)}"
-        bar = figure.track([(value, severity, name)], most, beside=True)
-        told = badge(severity, value) + (tr(" et indices") if severity == "info" and hints else "")
-        lines.append(f"<li><span>{told}</span>{bar}</li>")
+        bar = figure.track([(value, severity, name)], max(1, *counts.values()), beside=True)
+        lines.append(
+            f"<li><span>{badge(severity, value)}{hints if severity == 'info' else ''}</span>{bar}</li>"
+        )
     said = tr("Constats par gravité")
     return Html(f'<ul class="severities" aria-label="{said}">{"".join(lines)}</ul>')
 
@@ -200,22 +200,17 @@ def findings_table(
             return Html(f'<p class="none">{prose(visible(known(empty)))}</p>')
         return _tables(findings, {}, name or "findings", caption or count(len(findings), "constat"), limit)
     own = findings[findings["rule"].isin(rules)]
-    silent = listing(
-        [prose(spoken_of(told, "title")) for code, told in rules.items() if code not in set(own["rule"])]
-    )
+    fired = set(own["rule"])
+    silent = listing([prose(spoken_of(told, "title")) for code, told in rules.items() if code not in fired])
     if own.empty:
-        told = (
-            unknown({silent: lacking}) if lacking else tell("Aucun constat. Vérifié : {rules}.", rules=silent)
-        )
-        return Html(f'<p class="none">{told}</p>')
+        found = tell("Aucun constat. Vérifié : {rules}.", rules=silent)
+        return Html(f'<p class="none">{unknown({silent: lacking}) if lacking else found}</p>')
     first = next(iter(rules.values()))
     name = name or f"{re.sub('[^a-z0-9]+', '-', first.code.lower())}-table"
-    failed = (own["rule"] == FAILED).any()
-    without = "Sans constat, ou non évalué : {rules}." if failed else "Sans constat : {rules}."
+    without = "Sans constat, ou non évalué : {rules}." if FAILED in fired else "Sans constat : {rules}."
     rest = f'<p class="none">{tell(without, rules=silent)}</p>' if silent else ""
-    return _tables(
-        own, rules, name, caption or tell("Constats : {what}", what=known(first.family)), limit, rest
-    )
+    caption = caption or tell("Constats : {what}", what=known(first.family))
+    return _tables(own, rules, name, caption, limit, rest)
 
 
 def _tables(
@@ -248,21 +243,17 @@ def _part(
     fired = [told for code, told in rules.items() if code in counts.index]
     if not fired:
         return silent + shown
-    told = "".join(_told(one, int(counts[one.code])) for one in fired)
-    remedies = "".join(
-        f"<li><strong>{prose(spoken_of(one, 'title'))}.</strong> {prose(spoken_of(one, 'remedy'))}</li>"
-        for one in fired
-    )
+    told, remedies = "", ""
+    for one in fired:
+        title, why, remedy = (prose(spoken_of(one, part)) for part in ("title", "why", "remedy"))
+        told += (
+            f"<dt>{title} {badge(one.severity)}</dt>"
+            f"<dd>{why} <small>{count(int(counts[one.code]), 'constat')}. "
+            f"{tell('Fondement : {what}.', what=foundation(one))} {one.code}</small></dd>"
+        )
+        remedies += f"<li><strong>{title}.</strong> {remedy}</li>"
     todo = f'<h3>{tr("Que faire")}</h3><ul class="remedies">{remedies}</ul>'
     return f'<dl class="rules">{told}</dl>{silent}{shown}{todo}'
-
-
-def _told(told: Rule, findings: int) -> str:
-    return (
-        f"<dt>{prose(spoken_of(told, 'title'))} {badge(told.severity)}</dt>"
-        f"<dd>{prose(spoken_of(told, 'why'))} <small>{count(findings, 'constat')}. "
-        f"{tell('Fondement : {what}.', what=foundation(told))} {told.code}</small></dd>"
-    )
 
 
 def foundation(told: Rule) -> str:

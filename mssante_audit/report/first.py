@@ -119,13 +119,11 @@ def _unjudged(domains: pd.DataFrame) -> str:
         return ""
     names = CHECK_NAMES[spoken()]
     blind = [names[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()]
+    left = tell(" ; {n:~n'y compte|n'y comptent} pas : {names}", n=len(blind), names=listing(blind))
     told = tell(
         "L'état d'un domaine est le pire de ce qui est vérifié, mais des contacts en défaut n'arrêtent aucun "
-        "message : ils le mettent à risque{blind}.",
-        blind=tell(" ; {n:~n'y compte|n'y comptent} pas : {names}", n=len(blind), names=listing(blind))
-        if blind
-        else "",
-    )
+        "message : ils le mettent à risque{blind}.", blind=left if blind else "",
+    )  # fmt: skip
     return f'<p class="scope">{told}</p>'
 
 
@@ -190,12 +188,10 @@ def _in_doubt(domains: pd.DataFrame) -> str:
 def _reason(domains: pd.DataFrame, check: str) -> str:
     """Say what decides most of the domains that are at fault in a check, and of those unknown, as HTML."""
     results = domains[check]
+    if len(domains) and (results == "ok").all():
+        return tr("Rien à signaler.")
     worst = next((r for r in ("fail", "warn") if (results == r).any()), "")
-    told = [_most(domains, check, result) for result in (worst, "unknown") if result]
-    told = [one for one in told if one]
-    if not told and len(domains) and (results == "ok").all():
-        told = [tr("Rien à signaler.")]
-    return "<br>".join(told)
+    return "<br>".join(filter(None, (_most(domains, check, result) for result in (worst, "unknown"))))
 
 
 def _most(domains: pd.DataFrame, check: str, result: str) -> str:
@@ -210,22 +206,28 @@ def _most(domains: pd.DataFrame, check: str, result: str) -> str:
     return prose(f"{words[0].upper()}{words[1:]} ({count(n, 'domaine')})")
 
 
-def cause_list(causes: pd.DataFrame, *, name: str = "causes") -> Html:
+def cause_list(causes: pd.DataFrame) -> Html:
     """Show the first ten causes: what, who, what to do, how much it weighs; all of them as CSV.
 
     Parameters
     ----------
     causes
         As `mssante_audit.findings.causes` describes, masked already where they must be.
-    name
-        Of the CSV file.
     """
     if causes.empty:
         return cause_lines(causes)
-    return Html(cause_lines(causes).text + csv_link(causes, causes.head(CAUSES), name) + by_check(causes))
+    return Html(cause_lines(causes).text + csv_link(causes, causes.head(CAUSES), "causes") + by_check(causes))
 
 
-def by_check(causes: pd.DataFrame, title: Shown | None = None, operator: Shown | None = None) -> str:
+def _title(cause: Mapping[Any, Any]) -> str:
+    return f"<strong>{prose(title_of(cause['rules'][0]))}</strong>"
+
+
+def _operator(cause: Mapping[Any, Any]) -> str:
+    return data(cause["operator"] or cause["operator_id"])
+
+
+def by_check(causes: pd.DataFrame, title: Shown = _title, operator: Shown = _operator) -> str:
     """Return the first ten causes of each check, folded, where the lines of `checks` lead; HTML."""
     parts = []
     for check in CHECKS:
@@ -244,36 +246,27 @@ def by_check(causes: pd.DataFrame, title: Shown | None = None, operator: Shown |
 
 
 def cause_lines(
-    causes: pd.DataFrame,
-    title: Shown | None = None,
-    operator: Shown | None = None,
-    kind: str = "causes",
+    causes: pd.DataFrame, title: Shown = _title, operator: Shown = _operator, kind: str = "causes"
 ) -> Html:
     """Show the first ten causes, titles and operators as these functions make them (links, say)."""
     if causes.empty:
         return Html('<p class="none">' + tr("Rien à corriger.") + "</p>")
-    title, operator = title or _title, operator or _operator
-    lines = [
-        f'<li><div><p class="what">{badge(str(cause["severity"]))} {title(cause)}{_others(cause)}</p>'
-        f'<p class="who">{_who(cause, operator)}</p>{_observed(cause)}{_doubt(cause)}'
-        f"<p>{data(cause['remedy'], more='')}</p></div>{_weight(cause)}</li>"
-        for cause in causes.head(CAUSES).to_dict("records")
-    ]
-    return Html(f'<ol class="{kind}">{"".join(lines)}</ol>')
-
-
-def _title(cause: Mapping[Any, Any]) -> str:
-    return f"<strong>{prose(title_of(cause['rules'][0]))}</strong>"
-
-
-def _operator(cause: Mapping[Any, Any]) -> str:
-    return data(cause["operator"] or cause["operator_id"])
-
-
-def _others(cause: Mapping[Any, Any]) -> str:
-    more = cause["findings"] - 1
-    text = "et {n:autre constat|autres constats} de même remède"
-    return f" <small>{tell(text, n=more)}</small>" if more else ""
+    lines, text = "", "et {n:autre constat|autres constats} de même remède"
+    for cause in causes.head(CAUSES).to_dict("records"):
+        more = cause["findings"] - 1
+        others = f" <small>{tell(text, n=more)}</small>" if more else ""
+        wanted = f" – {tr('attendu :')} {data(cause['expected'], 160, '')}" if cause["expected"] else ""
+        seen = f'<p class="seen">{data(cause["observed"], 160, "")}{wanted}</p>' if cause["observed"] else ""
+        domains = count(cause["domains"], "domaine")
+        weight = f"<b>{domains}</b>"
+        if not pd.isna(cause["mailboxes"]):
+            weight = f"<b>{count(int(cause['mailboxes']), 'boîte')}</b> <small>{domains}</small>"
+        lines += (
+            f'<li><div><p class="what">{badge(str(cause["severity"]))} {title(cause)}{others}</p>'
+            f'<p class="who">{_who(cause, operator)}</p>{seen}{_doubt(cause)}'
+            f'<p>{data(cause["remedy"], more="")}</p></div><p class="weight">{weight}</p></li>'
+        )
+    return Html(f'<ol class="{kind}">{lines}</ol>')
 
 
 def _who(cause: Mapping[Any, Any], operator: Shown) -> str:
@@ -292,13 +285,6 @@ def _who(cause: Mapping[Any, Any], operator: Shown) -> str:
     return " – ".join(parts)
 
 
-def _observed(cause: Mapping[Any, Any]) -> str:
-    if not cause["observed"]:
-        return ""
-    wanted = f" – {tr('attendu :')} {data(cause['expected'], 160, '')}" if cause["expected"] else ""
-    return f'<p class="seen">{data(cause["observed"], 160, "")}{wanted}</p>'
-
-
 def _doubt(cause: Mapping[Any, Any]) -> str:
     """Say that a cause is not known to hold today, and on what it rests, of what age."""
     if not cause["doubts"]:
@@ -309,13 +295,6 @@ def _doubt(cause: Mapping[Any, Any]) -> str:
         age="" if pd.isna(days) else tell(" ({n:jour})", n=int(days)),
     )  # fmt: skip
     return f'<p class="doubt"><span aria-hidden="true">{MARKS["unknown"]}</span> {told}</p>'
-
-
-def _weight(cause: Mapping[Any, Any]) -> str:
-    domains = count(cause["domains"], "domaine")
-    if pd.isna(cause["mailboxes"]):
-        return f'<p class="weight"><b>{domains}</b></p>'
-    return f'<p class="weight"><b>{count(int(cause["mailboxes"]), "boîte")}</b> <small>{domains}</small></p>'
 
 
 def _name(key: str, value: int, names: Mapping[str, tuple[str, str]] = _STATES) -> str:

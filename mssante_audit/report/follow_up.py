@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 import pandas as pd
 
@@ -21,24 +23,18 @@ def follow_up_html(told: FollowUp, findings: pd.DataFrame) -> str:
     if not told.previous:
         return ""
     rows = [
-        _row(tr(name), f["rule"], f["domain"], f["operator"], f["first_seen"])
+        _row(tr(name), f)
         for name, gone in (("réglé", told.fixed), ("inconnu", told.unknown))
         for f in gone
         if f["rule"] in catalogue()
     ]
-    each = list(zip(told.status, told.first_seen, findings.itertuples(), strict=True))
+    now = findings[["rule", "domain", "operator"]].assign(first_seen=list(told.first_seen))
+    each = list(zip(told.status, now.to_dict("records"), strict=True))
     for wanted, name in STATUS.items():
-        rows += [
-            _row(tr(name), str(f.rule), str(f.domain), str(f.operator), first)
-            for status, first, f in each
-            if status == wanted
-        ]
+        rows += [_row(tr(name), f) for status, f in each if status == wanted]
     columns = ("État", "Gravité", "Constat", "Domaine", "Opérateur", "Constaté depuis")
-    shown = (
-        table("follow-up", "Constats réglés, nouveaux, encore ouverts et inconnus", columns, rows)
-        if rows
-        else ""
-    )
+    caption = "Constats réglés, nouveaux, encore ouverts et inconnus"
+    shown = table("follow-up", caption, columns, rows) if rows else ""
     lead = escape(since_previous(told), quote=False)
     return f"<h2>{tr('Depuis le rapport précédent')}</h2><p>{lead}</p>{shown}"
 
@@ -66,15 +62,14 @@ def since_previous(told: FollowUp) -> str:
     return tell("Depuis la situation du {day} : {what}.", day=since, what=listing(words))
 
 
-def _row(status: str, code: str, domain: str, operator: str, first_seen: str) -> tuple[Cell, ...]:
-    rule = catalogue()[code]
+def _row(status: str, finding: Mapping[Any, str]) -> tuple[Cell, ...]:
+    rule, first_seen = catalogue()[finding["rule"]], finding["first_seen"]
+    shown_code = f'<br><small class="code">{rule.code.replace("_", "_<wbr>")}</small>'
     return (
         Cell(status),
         Cell(badge(rule.severity)),
-        Cell(
-            f'{prose(spoken_of(rule, "title"))}<br><small class="code">{code.replace("_", "_<wbr>")}</small>'
-        ),
-        Cell(data(domain)),
-        Cell(data(operator)),
+        Cell(f"{prose(spoken_of(rule, 'title'))}{shown_code}"),
+        Cell(data(finding["domain"])),
+        Cell(data(finding["operator"])),
         Cell(day(parse_instant(first_seen)), first_seen),
     )

@@ -30,17 +30,9 @@ CELL_DEADLINE = 900
 """Seconds after which a cell counts as hung."""
 
 INHERITED = (
-    "PATH",
-    "HOME",
-    "PYTHONPATH",
-    "VIRTUAL_ENV",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "MPLCONFIGDIR",
-    "XDG_CACHE_HOME",
-    "TMPDIR",
-    "SYSTEMROOT",
-)
+    "PATH", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "MPLCONFIGDIR",
+    "XDG_CACHE_HOME", "TMPDIR", "SYSTEMROOT",
+)  # fmt: skip
 """Variables of this process that a kernel sees: what it takes to find libraries and font caches."""
 
 FIXED = {
@@ -88,20 +80,14 @@ class Kernels:
 
 
 def execute(
-    content: bytes,
-    parameters: Mapping[str, Any],
-    scratch: Path,
-    kernels: Kernels,
-    progress: Progress,
+    content: bytes, parameters: Mapping[str, Any], scratch: Path, kernels: Kernels, progress: Progress
 ) -> Execution:
     """Run a notebook.
 
     Parameters
     ----------
-    content
-        The notebook.
-    parameters
-        Values for its parameters cell.
+    content, parameters
+        The notebook, and values for its parameters cell.
     scratch
         Private folder where the kernel works, of a short path: its sockets' are limited to 107 characters.
     kernels

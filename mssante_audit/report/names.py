@@ -29,28 +29,16 @@ STATUS_STYLES = {
 MATCHES = {"same": "", "spelling": "autre écriture", "differs": "différent"}
 """How what is listed compares with what was declared; "" for no gap."""
 
-RECEIVED = {
-    "yes": "Reçoivent",
-    "degraded": "À risque",
-    "no": "Ne reçoivent pas",
-    "unknown": "Inconnus",
-}
+RECEIVED = {"yes": "Reçoivent", "degraded": "À risque", "no": "Ne reçoivent pas", "unknown": "Inconnus"}
 """Whether domains receive mail (`mssante_audit.verdicts.mail.RECEIVES`)."""
 
-DECLARED = {
-    "delegation": "délégation",
-    "redirection": "redirection",
-    "withdrawal": "retrait",
-    "": "rien",
-}
+DECLARED = {"delegation": "délégation", "redirection": "redirection", "withdrawal": "retrait", "": "rien"}
 """What was declared of the DNS."""
 
 ASPECTS = {
-    "method": "Méthode",
-    "servers": "Serveurs de noms",
-    "exchangers": "Serveurs de messagerie",
+    "method": "Méthode", "servers": "Serveurs de noms", "exchangers": "Serveurs de messagerie",
     "receives": "Reçoit",
-}
+}  # fmt: skip
 """What is compared of two observations of the DNS (`mssante_audit.verdicts.differences`)."""
 
 RECEIVES = {"yes": "oui", "degraded": "en partie", "no": "non", "unknown": "inconnu"}

@@ -15,16 +15,7 @@ from mssante_audit.space.trust import TrustSpace
 def other_audits(space: TrustSpace, findings: pd.DataFrame, *, limit: int) -> Html:
     """Return a section for each of them, headed by its title; last, what of ours could not be evaluated.
 
-    Where there is none of them, nothing is shown.
-
-    Parameters
-    ----------
-    space
-        What was audited.
-    findings
-        Of all audits.
-    limit
-        Rows shown at most, of each.
+    Where there is none of them, nothing is shown; the findings given are those of all audits.
     """
     others, failed = theirs(), rule(FAILED)
     told = [

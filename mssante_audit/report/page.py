@@ -5,13 +5,16 @@ The templates lie in ``template/``; everything they do not get from a notebook's
 
 from __future__ import annotations
 
+import itertools
 import re
+import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from html import escape, unescape
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +22,12 @@ import jinja2
 import mistune
 import nbformat
 
-from mssante_audit.base.language import (
-    count,
-    damage,
-    moment,
-    number,
-    severity_name,
-    severity_names,
-    signatures,
-    spoken,
-    tr,
-)
+from mssante_audit.base.language import count, damage, moment, number, severity_names, signatures, spoken, tr
 from mssante_audit.report.failure import Failure
-from mssante_audit.report.glossary import glossary
 from mssante_audit.report.results import MIME
 from mssante_audit.report.tables import script, source_of
 from mssante_audit.report.traces import is_tagged, outside_scripts
+from mssante_audit.values.contacts import fold
 
 TEMPLATE = Path(__file__).parent / "template"
 
@@ -90,15 +83,9 @@ def to_html(notebook: nbformat.NotebookNode, page: Page) -> str:
     if shown.cells and shown.cells[0].cell_type == "markdown":
         shown.cells[0].source = _TITLE.sub("", shown.cells[0].source, count=1)
     tables = [i for i, c in enumerate(shown.cells) if is_tagged(c, "parameters", "injected-parameters")]
-    return template("index.html.j2").render(
-        cells=shown.cells,
-        page=page,
-        title=title,
-        section=section_of(notebook, page.failure.cell) if page.failure else "",
-        parameters_at=tables[0] if tables else -1,
-        mime=MIME,
-        verdicts=verdicts(),
-    )
+    section = section_of(notebook, page.failure.cell) if page.failure else ""
+    told = {"cells": shown.cells, "page": page, "title": title, "section": section, "mime": MIME}
+    return template("index.html.j2").render(told, parameters_at=tables[0] if tables else -1)
 
 
 def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any], explorer: str = "") -> str:
@@ -115,14 +102,24 @@ def index_html(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any],
     explorer
         File beside it with the explorer (`mssante_audit.report.explorer`), "" if there is none.
     """
-    return template("run.html.j2").render(
-        rows=rows,
-        explorer=explorer,
-        provenance=provenance,
-        verdicts=verdicts(),
-        policy=policy(""),
-        severities=severity_names(),
-    )
+    told = {"rows": rows, "explorer": explorer, "provenance": provenance, "policy": policy("")}
+    return template("run.html.j2").render(told)
+
+
+def glossary() -> list[tuple[str, str]]:
+    """Return each term that readers meet and what it means, in the order of a dictionary.
+
+    >>> dict(glossary())["MX"]
+    'L’enregistrement du DNS qui nomme le serveur de messagerie d’un domaine.'
+    """
+    return _glossary(spoken())
+
+
+@cache
+def _glossary(language: str) -> list[tuple[str, str]]:
+    read = tomllib.loads((files(__package__) / "glossary.toml").read_text(encoding="utf-8"))
+    terms = ((term, meaning) for term, meaning in (one[language] for one in read.values()))
+    return sorted(terms, key=lambda one: fold(one[0]))
 
 
 def template(name: str) -> jinja2.Template:
@@ -174,7 +171,9 @@ def outline(body: str) -> Outline:
         attributes, inner = match.groups()
         own = _ID.search(attributes)
         text = unescape(_TAG.sub("", inner)).strip()
-        anchor = _unique(own[1] if own else slug(text), headings)
+        anchor = own[1] if own else slug(text)
+        candidates = itertools.chain([anchor], (f"{anchor}-{number}" for number in itertools.count(2)))
+        anchor = next(one for one in candidates if one not in headings)
         headings[anchor] = text
         kept = _ID.sub("", attributes).rstrip()
         return f'<h2{kept} id="{escape(anchor)}">{inner}</h2>'
@@ -193,27 +192,14 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "section"
 
 
-def _unique(anchor: str, taken: Mapping[str, str]) -> str:
-    number, candidate = 1, anchor
-    while candidate in taken:
-        number += 1
-        candidate = f"{anchor}-{number}"
-    return candidate
-
-
-def _prose(source: str) -> str:
-    """Render a notebook's own Markdown; raw HTML in it is the author's."""
-    return _headed(str(_markdown(False)(source)))
+def _prose(source: str, foreign: bool = False) -> str:
+    """Render a notebook's own Markdown; raw HTML in it is the author's, headers of tables are of columns."""
+    return re.sub(r"<th(?=[ >])", '<th scope="col"', str(_markdown(foreign)(source)))
 
 
 def _foreign_prose(source: str) -> str:
     """Render Markdown that a cell put out: it may hold the list's texts, so raw HTML is shown, not obeyed."""
-    return _headed(str(_markdown(True)(source)))
-
-
-def _headed(html: str) -> str:
-    """Say which cells the headers of Markdown's tables, all of them of columns, are for."""
-    return re.sub(r"<th(?=[ >])", '<th scope="col"', html)
+    return _prose(source, True)
 
 
 @cache
@@ -244,16 +230,9 @@ def _environment() -> jinja2.Environment:
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_callables(tr, _plural, newstyle=True)  # type: ignore[attr-defined]
     made.globals |= {"spoken": spoken, "glossary": glossary}
+    made.globals |= {"verdicts": verdicts, "severities": severity_names}
     made.filters |= {
-        "instant": _instant,
-        "number": number,
-        "count": count,
-        "damage": damage,
-        "severity_name": severity_name,
-        "tr": _spoken,
-        "outline": outline,
-        "policy": policy,
-        "prose": _prose,
-        "foreign_prose": _foreign_prose,
-    }
+        "instant": _instant, "number": number, "count": count, "damage": damage, "tr": _spoken,
+        "outline": outline, "policy": policy, "prose": _prose, "foreign_prose": _foreign_prose,
+    }  # fmt: skip
     return made

@@ -105,10 +105,8 @@ def declared(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
 
     Parameters
     ----------
-    notebook
-        The notebook as JSON types.
-    name
-        Its name, for messages.
+    notebook, name
+        The notebook as JSON types, and its name for messages.
 
     Raises
     ------

@@ -51,11 +51,8 @@ SAMPLE_AS_OF = "2026-03-03"
 """The instant at which a rule's example is looked for in the sample that ships."""
 
 _MOVED = {
-    "new": "{n:nouveau|nouveaux}",
-    "gone": "{n:disparu}",
-    "changed": "{n:changé}",
-    "unknown": "{n:inconnu}",
-}
+    "new": "{n:nouveau|nouveaux}", "gone": "{n:disparu}", "changed": "{n:changé}", "unknown": "{n:inconnu}",
+}  # fmt: skip
 """How a finding moved (`mssante_audit.report.desk.moved`)."""
 
 _BAD = ("damaged", "future", "unverified")
@@ -68,16 +65,11 @@ def space(told: TrustSpace) -> str:
     """Return what was loaded, the state of each input, and the verdicts as bars."""
     whitelist = told.whitelist
     made = moment(whitelist.generated_at) if whitelist.generated_at else tr("date illisible")
-    counted = [
-        count(told.audited["domain"].nunique(), "domaine"),
-        count(told.audited["operator_id"].nunique(), "opérateur"),
-        count(len(told.audited), "ligne"),
-    ]
-    aside = tell(
-        "{counted}, {n:ligne} de test à part",
-        counted=listing(counted),
-        n=len(told.entries) - len(told.audited),
-    )
+    rows, tests = told.audited, len(told.entries) - len(told.audited)
+    domains_held, operators = (rows[column].nunique() for column in ("domain", "operator_id"))
+    numbers = {"domaine": domains_held, "opérateur": operators, "ligne": len(rows)}
+    counted = listing([count(n, word) for word, n in numbers.items()])
+    aside = tell("{counted}, {n:ligne} de test à part", counted=counted, n=tests)
     facts = {
         tr("Liste"): f"{Path(whitelist.source).name}, {made}",
         tr("État"): tr("endommagée, lignes lisibles seulement") if whitelist.damaged else "",
@@ -87,10 +79,9 @@ def space(told: TrustSpace) -> str:
         tr("Contacts"): tr("montrés") if told.show_contacts else tr("masqués dans les constats"),
     }
     try:
-        found = audit_all(told)
-        rows = domains(told)
-        todo = causes(found, told.audited, told.published, doubts(told, found, rows))
-        verdicts = states(rows).text + checks(rows, todo, linked=False).text
+        found, known = audit_all(told), domains(told)
+        todo = causes(found, rows, told.published, doubts(told, found, known))
+        verdicts = states(known).text + checks(known, todo, linked=False).text
         failed = (found["rule"] == FAILED).sum()
         unmade = tell("{n:règle non évaluée|règles non évaluées}", n=failed)
         verdicts += f'<p class="limits">{unmade}</p>' if failed else ""

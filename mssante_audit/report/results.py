@@ -9,16 +9,15 @@ from __future__ import annotations
 import difflib
 import json
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, NotRequired, cast
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
-from pydantic import ConfigDict, with_config
-from typing_extensions import TypedDict  # pydantic wants its own before Python 3.12
 
 from mssante_audit.audits import waived
 from mssante_audit.base.errors import ParameterError, UnknownNameError
@@ -32,12 +31,12 @@ from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import kinds
 from mssante_audit.report.parameters import check_value
 from mssante_audit.report.say import Said, say
+from mssante_audit.report.summary import Accepted, Input, Provenance
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.trust import Thresholds, TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.values.places import Places, places
 from mssante_audit.values.shown import folded
-from mssante_audit.whitelist.signature import Revocation, Status
 
 MIME = "application/vnd.mssante-audit+json"
 """Of the output that carries a notebook's results."""
@@ -75,30 +74,9 @@ def open_space(
     InputError
         If there is no white list, or it cannot be read.
     """
-    data, as_of = check_value("data", data), check_value("as_of", as_of)
-    anchors, recover = check_value("anchors", anchors), check_value("recover", recover)
-    any_namespace = check_value("any_namespace", any_namespace)
-    show_contacts = check_value("show_contacts", show_contacts)
-    thresholds = Thresholds(
-        list_max_age_days=check_value("list_max_age_days", list_max_age_days),
-        stale_after_days=check_value("stale_after_days", stale_after_days),
-        concentration_min=check_value("concentration_min", concentration_min),
-        listing_days=check_value("listing_days", listing_days),
-        observation_max_age_days=check_value("observation_max_age_days", observation_max_age_days),
-        certificate_info_days=check_value("certificate_info_days", certificate_info_days),
-        certificate_warning_days=check_value("certificate_warning_days", certificate_warning_days),
-        certificate_error_days=check_value("certificate_error_days", certificate_error_days),
-    )
-    return load_space(
-        data,
-        as_of=as_of,
-        anchors=anchors,
-        signer=check_value("signer", signer),
-        recover=recover,
-        any_namespace=any_namespace,
-        thresholds=thresholds,
-        show_contacts=show_contacts,
-    )
+    given = {name: check_value(name, value) for name, value in locals().items()}
+    thresholds = Thresholds(**{name: given.pop(name) for name in Thresholds.model_fields})
+    return load_space(**given, thresholds=thresholds)
 
 
 def select_operator(space: TrustSpace, operator: str | None) -> str | None:
@@ -124,17 +102,15 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
         return operator
     known = space.entries[["operator_id", "operator"]].drop_duplicates()
     known = known[known["operator_id"] != ""]
-    wanted = folded(operator)
+    wanted, names = folded(operator), known["operator"].map(folded)
     identifiers = {folded(identifier): str(identifier) for identifier in known["operator_id"]}
-    for spelling in (wanted, wanted.replace(" ", "")):
-        if spelling in identifiers:
-            return identifiers[spelling]
-    names = known["operator"].map(folded)
-    for meant in (known[names == wanted], known[names.str.contains(wanted, regex=False)]):
-        found = meant.drop_duplicates("operator_id")
-        if len(found) == 1 and wanted:
+    if here := identifiers.get(wanted) or identifiers.get(wanted.replace(" ", "")):
+        return here
+    for meant in (names == wanted, names.str.contains(wanted, regex=False)) if wanted else ():
+        found = known[meant].drop_duplicates("operator_id")
+        if len(found) == 1:
             return str(found["operator_id"].iloc[0])
-        if len(found) and wanted:
+        if len(found):
             some = "; ".join(f"{o.operator_id} {o.operator}" for o in found.head(5).itertuples())
             raise UnknownNameError(f"{operator!r} may mean {len(found)} operators", remedy=f"Such as: {some}")
     near = difflib.get_close_matches(wanted, names.tolist(), n=3, cutoff=0.6)
@@ -193,8 +169,7 @@ def operators(space: TrustSpace, chosen: Limits) -> set[str] | None:
     """
     if chosen == Limits():
         return None
-    named = {chosen.operator_id} - {None}
-    return {*limited(space.audited, chosen)["operator_id"].tolist(), *named} - {""}
+    return {*limited(space.audited, chosen)["operator_id"].tolist(), chosen.operator_id or ""} - {""}
 
 
 def limited_to(chosen: Limits) -> Said:
@@ -233,113 +208,11 @@ def touching(findings: pd.DataFrame, space: TrustSpace, chosen: Limits) -> pd.Da
     return typed(findings[pd.Series(kept, index=findings.index, dtype="bool")].reset_index(drop=True))
 
 
-def of_operator(findings: pd.DataFrame, space: TrustSpace, operator_id: str | None) -> pd.DataFrame:
-    """Return the findings that touch a row of one operator; all of them for ``None``."""
-    return touching(findings, space, Limits(operator_id))
-
-
-_told = with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-
-
-@_told
-class ObservedFile(TypedDict):
-    """An observation file that answers for some of the list."""
-
-    kind: str
-    """Its title in French (`mssante_audit.observe.kinds.Kind.title`)."""
-    file: str
-    sha256: str
-    begun: str
-    """When it was begun (ISO 8601)."""
-
-
-@_told
-class Input(TypedDict):
-    """The state of one input (`mssante_audit.space.states`)."""
-
-    name: str
-    """``list``, ``register``, ``dns``, ``tls``, ``mailboxes`` or ``archive``."""
-    state: Literal[
-        "absent", "damaged", "future", "changed-signer", "unverified", "quarantined", "older", "shrunk",
-        "stale", "ok",
-    ]  # fmt: skip
-    age_days: int | None
-    """Days since it was made; null where it does not say."""
-    why: str
-    """In words; "" for one that is ok."""
-    tolerated: bool
-    """Whether it is believed all the same."""
-
-
-@_told
-class Origin(TypedDict):
-    """Where a report comes from."""
-
-    file: str
-    """Name of the white list's file."""
-    sha256: str
-    """Of the list's XML."""
-    signature: Status
-    """What the signature is worth."""
-    signer: str
-    """Who signed, as its certificate says, or ""."""
-    revocation: Revocation
-    """Whether the signer was revoked when the list was made; "" where it chains to no anchor."""
-    generated_at: str | None
-    """When the list was made (ISO 8601); null if that cannot be read."""
-    damaged: bool
-    """Whether only the readable rows of a damaged list were loaded."""
-    damage: list[str]
-    """How it is damaged, in codes."""
-    namespace: str
-    """XML namespace of the list."""
-    register: str | None
-    """Name of the register of declarations; null without one."""
-    register_sha256: str | None
-    observed: list[ObservedFile]
-    """The observation files that answer, of every kind, the newest of each first."""
-    set_aside: dict[str, str]
-    """Why observation files are not used: ``future``, ``zone`` (of another parent zone) or ``unreadable``."""
-    mailboxes: str | None
-    """Name of the public extraction of mailboxes; null without one."""
-    not_made: list[str]
-    """Audits that lacked their input."""
-    as_of: str
-    """Instant that was audited at (ISO 8601)."""
-    rows: int
-    """Rows of the list."""
-    test_entries: int
-    """Those of them that are entries for testing."""
-    contacts_shown: bool
-    """Whether contacts are as the list has them, not masked."""
-    versions: dict[str, str]
-    """Of Python and of the libraries that the content depends on."""
-
-
-@_told
-class Accepted(TypedDict):
-    """A finding that was waived."""
-
-    fingerprint: str
-    rule: str
-    domain: str
-    operator: str
-
-
-@_told
-class Provenance(Origin):
-    """Where a report comes from, and how far that can be relied on."""
-
-    inputs: list[Input]
-    """The state of each input; what rests on one that is neither ok nor tolerated is unknown."""
-    waived: NotRequired[list[Accepted]]
-    """Findings of these audits that were accepted, if there are any: they are not fixed."""
-
-
 def provenance(space: TrustSpace) -> Provenance:
     """Return what a report says of where it comes from: input, `as_of`, versions; nothing of the clock."""
     whitelist = space.whitelist
     signature = whitelist.signature
+    register = space.declarations
     told: Provenance = {
         "file": Path(whitelist.source).name,
         "sha256": whitelist.sha256,
@@ -350,8 +223,8 @@ def provenance(space: TrustSpace) -> Provenance:
         "damaged": whitelist.damaged,
         "damage": list(whitelist.damage_kinds),
         "namespace": whitelist.namespace,
-        "register": space.declarations.source if space.declarations else None,
-        "register_sha256": space.declarations.sha256 if space.declarations else None,
+        "register": register.source if register else None,
+        "register_sha256": register.sha256 if register else None,
         "observed": [
             {"kind": tr(kind.title), "file": p.source, "sha256": p.sha256, "begun": p.started_at.isoformat()}
             for kind in kinds()
@@ -399,8 +272,7 @@ class Results:
     @property
     def by_rule(self) -> dict[str, int]:
         """Number of findings by rule, for the rules that fired, in alphabetical order."""
-        counts = self.findings["rule"].value_counts()
-        return {str(code): int(counts[code]) for code in sorted(counts.index)}
+        return dict(sorted(Counter(self.findings["rule"].tolist()).items()))
 
     def payload(self) -> dict[str, Any]:
         """Return all of it as JSON types; `read_results` is the way back."""

@@ -1,15 +1,15 @@
-"""What ``results.json`` says, the file for machines beside each report and dossier."""
+"""What ``results.json`` says, the file for machines beside each report and dossier; its origin among it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # pydantic wants its own before Python 3.12
 
 from mssante_audit.base.frames import DRAFT
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.report.results import Input, Origin
+from mssante_audit.whitelist.signature import Revocation, Status
 
 _told = with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))
 
@@ -19,6 +19,101 @@ BySeverity = Annotated[
     Field(json_schema_extra={"propertyNames": {"enum": list(SEVERITIES)}, "required": list(SEVERITIES)}),
 ]
 Nothing = Annotated[dict[str, str], Field(max_length=0)]
+
+
+@_told
+class ObservedFile(TypedDict):
+    """An observation file that answers for some of the list."""
+
+    kind: str
+    """Its title in French (`mssante_audit.observe.kinds.Kind.title`)."""
+    file: str
+    sha256: str
+    begun: str
+    """When it was begun (ISO 8601)."""
+
+
+@_told
+class Input(TypedDict):
+    """The state of one input (`mssante_audit.space.states`)."""
+
+    name: str
+    """``list``, ``register``, ``dns``, ``tls``, ``mailboxes`` or ``archive``."""
+    state: Literal[
+        "absent", "damaged", "future", "changed-signer", "unverified", "quarantined", "older", "shrunk",
+        "stale", "ok",
+    ]  # fmt: skip
+    age_days: int | None
+    """Days since it was made; null where it does not say."""
+    why: str
+    """In words; "" for one that is ok."""
+    tolerated: bool
+    """Whether it is believed all the same."""
+
+
+@_told
+class Origin(TypedDict):
+    """Where a report comes from."""
+
+    file: str
+    """Name of the white list's file."""
+    sha256: str
+    """Of the list's XML."""
+    signature: Status
+    """What the signature is worth."""
+    signer: str
+    """Who signed, as its certificate says, or ""."""
+    revocation: Revocation
+    """Whether the signer was revoked when the list was made; "" where it chains to no anchor."""
+    generated_at: str | None
+    """When the list was made (ISO 8601); null if that cannot be read."""
+    damaged: bool
+    """Whether only the readable rows of a damaged list were loaded."""
+    damage: list[str]
+    """How it is damaged, in codes."""
+    namespace: str
+    """XML namespace of the list."""
+    register: str | None
+    """Name of the register of declarations; null without one."""
+    register_sha256: str | None
+    observed: list[ObservedFile]
+    """The observation files that answer, of every kind, the newest of each first."""
+    set_aside: dict[str, str]
+    """Why observation files are not used: ``future``, ``zone`` (of another parent zone) or ``unreadable``."""
+    mailboxes: str | None
+    """Name of the public extraction of mailboxes; null without one."""
+    not_made: list[str]
+    """Audits that lacked their input."""
+    as_of: str
+    """Instant that was audited at (ISO 8601)."""
+    rows: int
+    """Rows of the list."""
+    test_entries: int
+    """Those of them that are entries for testing."""
+    contacts_shown: bool
+    """Whether contacts are as the list has them, not masked."""
+    versions: dict[str, str]
+    """Of Python and of the libraries that the content depends on."""
+
+
+@_told
+class Accepted(TypedDict):
+    """A finding that was waived."""
+
+    fingerprint: str
+    rule: str
+    domain: str
+    operator: str
+
+
+@_told
+class Provenance(Origin):
+    """Where a report comes from, and how far that can be relied on."""
+
+    inputs: list[Input]
+    """The state of each input; what rests on one that is neither ok nor tolerated is unknown."""
+    waived: NotRequired[list[Accepted]]
+    """Findings of these audits that were accepted, if there are any: they are not fixed."""
 
 
 @_told

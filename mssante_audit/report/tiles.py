@@ -57,22 +57,14 @@ def tiles(values: pd.Series, *, title: str, caption: str = "", alt: str = "") ->
         raise ValueError(f"no such département: {', '.join(unknown)}")
     most, (colon, semicolon) = max(numbers.values(), default=1), figure.MARKS[spoken()]
     places = tile_places(not numbers.keys() <= tile_places().keys())
-    told = {
-        code: f"{name} ({code}){colon}{number(numbers.get(code, 0))}" for code, name in DEPARTMENTS.items()
-    }
-    drawn = "".join(_tile(code, at, numbers.get(code, 0), most, told[code]) for code, at in places.items())
+    every = {code: numbers.get(code, 0) for code in DEPARTMENTS}
+    told = {code: f"{DEPARTMENTS[code]} ({code}){colon}{number(n)}" for code, n in every.items()}
+    drawn = "".join(_tile(code, at, every[code], most, told[code]) for code, at in places.items())
     height = TILE * (1 + max(y for _, y in places.values()))
-    return figure.Chart(
-        title,
-        f'<div class="tiles">{figure.legend(_scale(most))}<svg style="height:{height}px">{drawn}</svg></div>',
-        alt
-        or tell(
-            "Carte en carreaux – {title}. {said}.",
-            title=known(title),
-            said=semicolon.join(told[code] for code in numbers) or tr("Aucune donnée"),
-        ),
-        caption,
-    )
+    body = f'{figure.legend(_scale(most))}<svg style="height:{height}px">{drawn}</svg>'
+    said = semicolon.join(told[code] for code in numbers) or tr("Aucune donnée")
+    alt = alt or tell("Carte en carreaux – {title}. {said}.", title=known(title), said=said)
+    return figure.Chart(title, f'<div class="tiles">{body}</div>', alt, caption)
 
 
 def _shade(n: int, most: int) -> int:

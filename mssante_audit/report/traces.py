@@ -63,12 +63,8 @@ def clean(
             value = outside_scripts(value, lambda text: _ADDRESS.sub("at 0x0", hidden.sub("", text)))
         return value
 
-    cells = [
-        _clean_cell(cell, number, parameters)
-        for number, cell in enumerate(
-            (c for c in notebook.cells if "papermill-error-cell-tag" not in c.metadata.get("tags", [])), 1
-        )
-    ]
+    own = [cell for cell in notebook.cells if not is_tagged(cell, "papermill-error-cell-tag")]
+    cells = [_clean_cell(cell, number, parameters) for number, cell in enumerate(own, 1)]
     for cell in cells:
         if cell.cell_type == "code":
             kept = [_clean_output(o, debug) for o in cell.outputs if debug or o.get("name") != "stderr"]

@@ -1,18 +1,27 @@
-"""What the first screen of the site says beside states and causes: inputs, what is new, and figures."""
+"""What the first screen of the site says beside states and causes: inputs, what is new, figures, trend."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
+import pandas as pd
+
+from mssante_audit.base.french import SEVERITY_NAMES
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import count, day, listing, number, severity_name, tell, tr, typeset
+from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.causes import asking
 from mssante_audit.findings.registry import title_of_audit
-from mssante_audit.findings.trend import severity_counts
-from mssante_audit.report.tables import Figure, key_figures, prose
+from mssante_audit.findings.trend import Point, severity_counts
+from mssante_audit.report.charts import lines
+from mssante_audit.report.tables import Cell, Figure, key_figures, prose, table
+from mssante_audit.site.tables import ROWS, SEVERITY_COLUMNS, Shown
 from mssante_audit.site.view import View
 from mssante_audit.space.states import named, remedied, worded
+
+POINTS = 90
+"""Runs that the chart shows at most, the last ones: three months of nights."""
 
 
 def since(view: View) -> str:
@@ -67,18 +76,16 @@ def inputs(view: View) -> str:
 def figures(view: View) -> str:
     """Return the key figures of the run, as HTML."""
     counts, told = severity_counts(view.findings), view.told
-    concerned, new = len(view.first()), len(view.new & view.todo)
+    new, first_run = len(view.new & view.todo), "" if told else "premier passage"
     return key_figures(
         [
-            Figure("Constats critiques", number(counts["critical"])),
-            Figure("Erreurs", number(counts["error"])),
-            Figure("Nouveaux", number(new) if told else "–", "" if told else tr("premier passage")),
-            Figure(
-                "Réglés", number(len(view.settled)) if told else "–", "" if told else tr("premier passage")
-            ),
-            *([Figure("Inconnus", number(unknown))] if (unknown := _unknown(view)) else []),
-            Figure("Opérateurs concernés", number(concerned), tell("sur {n}", n=len(view.operators))),
-            Figure("Acceptés", number(len(view.waived)), "hors des comptes"),
+            Figure("Constats critiques", counts["critical"]),
+            Figure("Erreurs", counts["error"]),
+            Figure("Nouveaux", new if told else "–", first_run),
+            Figure("Réglés", len(view.settled) if told else "–", first_run),
+            *([Figure("Inconnus", unknown)] if (unknown := _unknown(view)) else []),
+            Figure("Opérateurs concernés", len(view.first()), tell("sur {n}", n=len(view.operators))),
+            Figure("Acceptés", len(view.waived), "hors des comptes"),
         ]
     ).text
 
@@ -95,3 +102,55 @@ def summary(counts: Mapping[str, int]) -> str:
     other = "{n:information ou indice|informations ou indices}"
     words = [tell(other, n=n) if s == "info" else count(n, *names[s]) for s, n in counts.items() if n]
     return listing(words).capitalize() if words else tr("Aucun constat")
+
+
+def trend_html(points: Sequence[Point]) -> str:
+    """Return the trend as HTML: what to look for, the lines, what they say."""
+    seen = [point for point in points if not point.unknown]  # others would draw a fall that is none
+    shown = (seen if len(seen) > 1 else points)[-POINTS:]
+    left = len(points) - len(seen) if len(seen) > 1 else 0
+    if len(shown) < 2:
+        one = "L’évolution se lira ici à partir du deuxième passage : il y en a un pour l’instant."
+        none = "L’évolution se lira ici à partir du deuxième passage : il n’y en a aucun pour l’instant."
+        return f'<p class="none">{tr(one if shown else none)}</p>'
+    drawn = pd.DataFrame(
+        [point.counts for point in shown],
+        index=[pd.Timestamp(parse_instant(point.at)) for point in shown],
+        columns=list(reversed(SEVERITIES)),
+    )
+    passed = "{n:passage} aux entrées en doute {n:~n’est pas dessiné|ne sont pas dessinés}."
+    scale = tr("Chaque ligne a sa propre échelle, qui part de 0.")
+    caption = " ".join((_reading(drawn), *([tell(passed, n=left)] if left else []), scale))
+    lead = tr("Une ligne qui monte : des constats s'ajoutent plus vite qu'ils ne se règlent.")
+    return f"<p>{lead}</p>{lines(drawn, title='Constats par gravité', caption=caption).html()}"
+
+
+def _reading(drawn: pd.DataFrame) -> str:
+    """Say what moved between the first and the last of the runs."""
+    first, last = drawn.iloc[0], drawn.iloc[-1]
+    moved = [
+        tell("{what} de {a} à {z}", what=severity_name(s, 2), a=int(first[s]), z=int(last[s]))
+        for s in drawn.columns
+        if first[s] != last[s]
+    ]
+    return tell(
+        "En {n:passage}, du {a} au {z} : {what}.",
+        n=len(drawn), a=day(drawn.index[0]), z=day(drawn.index[-1]),
+        what=listing(moved) if moved else tr("aucun nombre n'a changé"),
+    )  # fmt: skip
+
+
+def trend_shown(points: Sequence[Point]) -> Shown:
+    """Return the runs as a table, the last one first."""
+    names = ["new", "open", "fixed", "waived", "unknown"]
+    told = [(p.at, *p.counts.values(), *(getattr(p, name) for name in names)) for p in points]
+    rows = [
+        (Cell(day(parse_instant(at)), at), *(Cell(number(n), n) for n in numbers))
+        for at, *numbers in reversed(told[-ROWS:])
+    ]
+    columns = ("Passage", *SEVERITY_COLUMNS, "Nouveaux", "Ouverts", "Réglés", "Acceptés", "Inconnus")
+    caption, frame = (
+        "Constats par gravité à chaque passage",
+        pd.DataFrame(told, columns=["at", *SEVERITY_NAMES, *names]),
+    )
+    return Shown("evolution", table("evolution", caption, columns, rows), frame, len(rows))

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from mssante_audit.base.export import json_text, output_error, write_bytes, write_csv, write_workbook
+from mssante_audit.base.export import json_text, write_bytes, write_csv, write_workbook, writing
 from mssante_audit.base.language import speaking, spoken
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.ledger import FollowUp
@@ -20,7 +20,7 @@ from mssante_audit.findings.trend import Point
 from mssante_audit.report import tables
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import Explorer, explorer_html
-from mssante_audit.report.page import policy_of, template, verdicts
+from mssante_audit.report.page import policy_of, template
 from mssante_audit.report.tables import source_of
 from mssante_audit.site import search
 from mssante_audit.site.pages import SitePage, pages
@@ -89,23 +89,20 @@ def build_site(
 
 
 def _write(folder: Path, view: View, reports: Path | None, dossiers: Path | None) -> None:
-    try:
+    with writing(folder):
         for name in ("audits", "regles", "operateurs"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         for source, name in ((reports, "rapports"), (dossiers, "dossiers")):
             if source:
                 _take(source, folder / name)
-    except OSError as error:
-        raise output_error(error, folder) from error
     for page in pages(view):
         path = folder / page.path
         write_bytes(path, page_html(page, view).encode("utf-8", "backslashreplace"))
         if page.tables:
             _write_files(path, page)
     places = {o.id: (o.page, quote(o.dossier)) for o in view.operators.values()}
-    Explorer(explorer_html(view.space, view.findings, view.domains, pages=places, home="index.html")).save(
-        folder / EXPLORER
-    )
+    html = explorer_html(view.space, view.findings, view.domains, pages=places, home="index.html")
+    Explorer(html).save(folder / EXPLORER)
 
 
 def _write_files(path: Path, page: SitePage) -> None:
@@ -119,12 +116,11 @@ def _write_files(path: Path, page: SitePage) -> None:
 
 def page_html(page: SitePage, view: View) -> str:
     """Return a page of the site as HTML."""
-    depth = page.path.count("/")
-    stem = page.path.rsplit("/", 1)[-1].removesuffix(".html")
+    stem = Path(page.path).stem
     code = search.script() if "search" in page.told else tables.script()
     return template(f"site_{page.kind}.html.j2").render(
         page=page,
-        root="../" * depth,
+        root="../" * page.path.count("/"),
         stem=stem,
         menu=MENU,
         tables={shown.name: shown.html + csv_html(shown, stem) for shown in page.tables},
@@ -132,7 +128,6 @@ def page_html(page: SitePage, view: View) -> str:
         script=code,
         style=_style(),
         provenance=view.provenance,
-        verdicts=verdicts(),
         view=view,
         **page.told,
     )

@@ -15,8 +15,7 @@ from mssante_audit.findings.trend import severity_counts
 from mssante_audit.report.findings import foundation, incomplete, scope
 from mssante_audit.report.first import answer, checks, states
 from mssante_audit.report.tables import badge, prose, visible
-from mssante_audit.site.answer import figures, inputs, missing, since, summary
-from mssante_audit.site.chart import trend_html, trend_shown
+from mssante_audit.site.answer import figures, inputs, missing, since, summary, trend_html, trend_shown
 from mssante_audit.site.search import index_json
 from mssante_audit.site.tables import (
     Links,
@@ -97,15 +96,8 @@ def _index(view: View) -> SitePage:
         "scope": scope(view.space, view.space.audited),
         "dossiers": any(operator.dossier for operator in view.operators.values()),
     }
-    audits = audits_shown(links, name="audits")
-    return SitePage(
-        "index.html",
-        tr("État de l’espace de confiance"),
-        "index",
-        "index",
-        (causes_shown(links), audits, trend_shown(view.points)),
-        told,
-    )
+    tables = (causes_shown(links), audits_shown(links), trend_shown(view.points))
+    return SitePage("index.html", tr("État de l’espace de confiance"), "index", "index", tables, told)
 
 
 def _follow_up(view: View) -> SitePage:
@@ -114,7 +106,6 @@ def _follow_up(view: View) -> SitePage:
         links, sorted(view.new), name="nouveaux", caption="Constats que le passage précédent n’avait pas"
     )
     fixed = gone_shown(links, view.fixed)
-    waived = waived_shown(links, range(len(view.waived)))
     caption = "Constats que le passage précédent avait, et que celui-ci n’a pas pu chercher"
     lost = gone_shown(links, view.lost, name="inconnus", caption=caption)
     facts = {
@@ -124,37 +115,25 @@ def _follow_up(view: View) -> SitePage:
         "unknown": len(view.unknown),
         "inputs": inputs(view),
     }
+    tables = _filled(new, fixed, lost, waived_shown(links, range(len(view.waived))))
     return SitePage(
-        "suivi.html",
-        tr("Nouveaux, réglés, inconnus, acceptés"),
-        "follow_up",
-        "suivi",
-        _filled(new, fixed, lost, waived),
-        facts,
+        "suivi.html", tr("Nouveaux, réglés, inconnus, acceptés"), "follow_up", "suivi", tables, facts
     )
 
 
 def _all_findings(view: View) -> SitePage:
-    shown = findings_shown(
-        Links("", view),
-        range(len(view.findings)),
-        name="tous",
-        caption="Tous les constats, les plus graves d’abord",
-    )
-    lead = f"{summary(severity_counts(view.findings))}. {missing(view)}"
-    return SitePage(
-        "constats.html", tr("Tous les constats"), "list", "constats", _filled(shown), {"lead": lead}
-    )
+    every, caption = range(len(view.findings)), "Tous les constats, les plus graves d’abord"
+    shown = _filled(findings_shown(Links("", view), every, name="tous", caption=caption))
+    told = {"lead": f"{summary(severity_counts(view.findings))}. {missing(view)}"}
+    return SitePage("constats.html", tr("Tous les constats"), "list", "constats", shown, told)
 
 
 def _all_operators(view: View) -> SitePage:
-    operators = list(view.operators.values())
     found = view.first()
-    ordered = [*found, *(o for o in operators if not o.todo)]
-    caption = "Opérateurs, ceux à regarder d’abord en tête"
-    shown = operators_shown(Links("", view), ordered, name="liste", caption=caption, limit=len(ordered))
+    ordered = [*found, *(o for o in view.operators.values() if not o.todo)]
+    shown = operators_shown(Links("", view), ordered)
     text = "{n:opérateur}, dont {k} avec au moins un constat à traiter."
-    lead = tell(text, n=len(operators), k=len(found))
+    lead = tell(text, n=len(ordered), k=len(found))
     return SitePage("operateurs.html", tr("Opérateurs"), "list", "operateurs", _filled(shown), {"lead": lead})
 
 
@@ -162,9 +141,8 @@ def _all_rules(view: View) -> SitePage:
     fired = set(view.findings["rule"])
     rank = {severity: -i for i, severity in enumerate(SEVERITIES)}
     rules = sorted(catalogue().values(), key=lambda r: (r.code not in fired, rank[r.severity], r.code))
-    shown = rules_shown(
-        Links("", view), rules, name="liste", caption="Règles, celles qui ont des constats en tête"
-    )
+    caption = "Règles, celles qui ont des constats en tête"
+    shown = rules_shown(Links("", view), rules, name="liste", caption=caption)
     lead = tell("{n:règle}, dont {k} avec au moins un constat.", n=len(rules), k=len(fired))
     return SitePage("regles.html", tr("Règles"), "list", "regles", (shown,), {"lead": lead})
 
@@ -173,36 +151,27 @@ def _audit(view: View, audit: str) -> SitePage:
     links = Links("../", view)
     rules = [r for r in catalogue().values() if r.audit == audit]
     positions = [i for i, whose in enumerate(view.findings["audit"]) if whose == audit]
-    shown = findings_shown(
-        links, positions, name="constats", caption="Constats de cet audit, les plus graves d’abord"
-    )
+    caption = "Constats de cet audit, les plus graves d’abord"
+    shown = findings_shown(links, positions, name="constats", caption=caption)
     listed = rules_shown(links, rules, name="regles", caption="Règles de cet audit")
-    blind = view.missing.get(audit)
+    blind, counted = view.missing.get(audit), f"{summary(severity_counts(shown.frame))}."
     told = {
-        "lead": tell("Non vérifié : {why}.", why=blind)
-        if blind
-        else f"{summary(severity_counts(shown.frame))}.",
+        "lead": tell("Non vérifié : {why}.", why=blind) if blind else counted,
         "reports": [report for report in view.reports if report.page.endswith(f"/{audit}.html")],
     }
-    return SitePage(
-        f"audits/{audit}.html", title_of_audit(audit), "audit", "audits", (*_filled(shown), listed), told
-    )
+    tables = (*_filled(shown), listed)
+    return SitePage(f"audits/{audit}.html", title_of_audit(audit), "audit", "audits", tables, told)
 
 
 def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int]) -> SitePage:
     links = Links("../", view)
-    shown = findings_shown(
-        links,
-        positions,
-        name="constats",
-        caption=tell("Constats : {what}", what=spoken_of(told, "title")),
-        without=("Gravité", "Constat"),
-    )
-    operators = len(set(shown.frame["operator_id"]) - {""})
+    title = spoken_of(told, "title")
+    caption = tell("Constats : {what}", what=title)
+    shown = findings_shown(links, positions, name="constats", caption=caption, without=("Gravité", "Constat"))
     lead = tr("Aucun constat.")
     if positions:
         text = "{n:constat}, {k:opérateur concerné|opérateurs concernés}."
-        lead = tell(text, n=len(positions), k=operators)
+        lead = tell(text, n=len(positions), k=len(set(shown.frame["operator_id"]) - {""}))
     elif told.audit in view.missing:
         lead = tell("Non vérifié : {why}.", why=view.missing[told.audit])
     facts = {
@@ -215,9 +184,7 @@ def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int
         "audit": (told.audit, title_of_audit(told.audit)),
     }
     tables = _filled(shown, waived_shown(links, waived))
-    return SitePage(
-        f"regles/{told.code}.html", typeset(spoken_of(told, "title")), "rule", "regles", tables, facts
-    )
+    return SitePage(f"regles/{told.code}.html", typeset(title), "rule", "regles", tables, facts)
 
 
 def _operator(view: View, operator: Operator) -> SitePage:
@@ -227,13 +194,9 @@ def _operator(view: View, operator: Operator) -> SitePage:
         for domain in reversed(operator.domains)
         for i in domain.findings
     }
+    caption, without = "Constats, les plus graves d’abord", ("Opérateur",)
     shown = findings_shown(
-        links,
-        operator.findings,
-        name="constats",
-        caption="Constats, les plus graves d’abord",
-        without=("Opérateur",),
-        own=first,
+        links, operator.findings, name="constats", caption=caption, without=without, own=first
     )
     listed = Shown("domaines", "", domains_frame(view, operator.domains), len(operator.domains))
     fixed = [f for f in view.fixed if f["operator_id"] == operator.id]

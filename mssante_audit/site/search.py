@@ -11,7 +11,7 @@ from importlib.resources import files
 
 from mssante_audit.report import tables
 from mssante_audit.report.tables import visible
-from mssante_audit.site.view import View, anchor_of
+from mssante_audit.site.view import View
 
 
 def script() -> str:
@@ -26,17 +26,12 @@ def index_json(view: View) -> str:
     for each its name and, for each operator that bears it, that operator's place in ``operators``, the number
     of findings (-1 for a test entry) and the anchor, "" where it follows from the name.
     """
-    places = {identifier: i for i, identifier in enumerate(view.operators)}
     domains: dict[str, list[int | str]] = {}
-    for operator in view.operators.values():
+    for place, operator in enumerate(view.operators.values()):
         for domain in operator.domains:
-            plain = domain.anchor == f"d-{domain.name}"
-            bearer: list[int | str] = [
-                places[operator.id],
-                -1 if domain.test else len(domain.findings),
-                "" if plain else anchor_of(domain.name),
-            ]
-            domains.setdefault(domain.name, []).extend(bearer)
+            found = -1 if domain.test else len(domain.findings)
+            anchor = "" if domain.anchor == f"d-{domain.name}" else domain.anchor
+            domains.setdefault(domain.name, []).extend([place, found, anchor])
     content = {
         "operators": [
             [visible(o.name), visible(o.id), o.page, len(o.findings), *map(visible, o.other_names)]

@@ -16,7 +16,7 @@ from mssante_audit.base.language import day, known, number, spoken_of, tell, tr
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
-from mssante_audit.report.findings import folded, where
+from mssante_audit.report.findings import COLUMNS, folded, where
 from mssante_audit.report.first import CAUSES, by_check, cause_lines
 from mssante_audit.report.names import CERTIFICATE_CHANGES, CERTIFICATE_ORDERS
 from mssante_audit.report.tables import Cell, badge, data, prose, table, visible
@@ -29,7 +29,7 @@ FOLDED = 50
 """Rows of information and hints that a page of many others shows still."""
 
 SEVERITY_COLUMNS = tuple(plural.capitalize() for _, plural in SEVERITY_NAMES.values())
-FINDING_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes")
+_NUMBERS = (*SEVERITY_NAMES, "new")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,12 @@ class Shown:
     """All its rows, as they go into the files."""
     rows: int
     """Those the page shows."""
+
+
+def _shown(
+    name: str, caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], frame: pd.DataFrame
+) -> Shown:
+    return Shown(name, table(name, caption, columns, rows) if rows else "", frame, len(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,11 @@ class Links:
             return data(name or identifier)
         small = f"<br><small>{data(identifier)}</small>" if identifier else ""
         return f'<a href="{self.root}{known.page}">{data(name or known.name)}</a>{small}'
+
+    def dossier(self, operator: Operator) -> str:
+        """Return a link to an operator's dossier, "" if there is none."""
+        href = f"{self.root}{quote(operator.dossier)}"
+        return f'<a href="{href}">{tr("dossier")}</a>' if operator.dossier else ""
 
     def domain(self, name: str, identifier: str) -> str:
         """Return a domain, with a link to its place on its operator's page."""
@@ -144,21 +155,15 @@ def findings_shown(
 
     Parameters
     ----------
-    links
-        Those of the page.
     positions
         In the view's findings, in the order wanted.
-    name
-        The table's `id`.
-    caption
-        What it holds.
     without
         Columns that the page makes needless.
     own
         What a finding is told with instead, by position: the domain of its that the page is about.
     """
     view = links.view
-    columns = [c for c in (*FINDING_COLUMNS, *(("État",) if view.told else ())) if c not in without]
+    columns = [c for c in (*COLUMNS, *(("État",) if view.told else ())) if c not in without]
     told = own or {}
     todo, rest = ([i for i in positions if (i in view.todo) == asks] for asks in (True, False))
     parts = (todo[:ROWS], rest[: max(ROWS - len(todo), FOLDED)])
@@ -167,23 +172,17 @@ def findings_shown(
     )
     html = table(name, caption, columns, first) if first else ""
     if rest:
-        below = table(
-            f"{name}-replies",
-            tell("{caption} (informations et indices)", caption=known(caption)),
-            columns,
-            away,
-        )
-        html += folded(below, view.findings.iloc[rest])
+        called = tell("{caption} (informations et indices)", caption=known(caption))
+        html += folded(table(f"{name}-replies", called, columns, away), view.findings.iloc[rest])
     return Shown(name, html, view.exported.iloc[list(positions)], len(first) + len(away))
 
 
-def waived_shown(links: Links, positions: Sequence[int], *, name: str = "acceptes") -> Shown:
+def waived_shown(links: Links, positions: Sequence[int]) -> Shown:
     """Return waived findings, by their positions in the view's, as a table."""
     frame = links.view.waived.iloc[list(positions)]
     columns = ("Gravité", "Constat", "Domaines", "Opérateur", "Accepté", "Jusqu’au")
-    rows = [_cells(links, f, columns) for f in frame.head(ROWS).to_dict("records")] if positions else []
-    html = table(name, "Constats acceptés : raison, responsable et échéance", columns, rows) if rows else ""
-    return Shown(name, html, frame, len(rows))
+    rows = [_cells(links, f, columns) for f in frame.head(ROWS).to_dict("records")]
+    return _shown("acceptes", "Constats acceptés : raison, responsable et échéance", columns, rows, frame)
 
 
 def _cells(links: Links, finding: Mapping[Any, Any], columns: Sequence[str]) -> tuple[Cell, ...]:
@@ -212,46 +211,33 @@ def gone_shown(
         )
     columns = ("Gravité", "Constat", "Domaine", "Opérateur", "Constaté depuis le")
     frame = pd.DataFrame(gone, columns=["rule", "domain", "operator_id", "operator", "first_seen"])
-    html = table(name, caption, columns, rows)
-    return Shown(name, html, frame, len(rows))
+    return _shown(name, caption, columns, rows, frame)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Domains of an operator that the same rules found something on."""
-
-    rules: str
-    """Severity and title of each, as HTML; "" where there is none."""
-    observed: str
-    """When the DNS was asked about all of them; "" where each says its own."""
-    domains: tuple[tuple[str, str, str], ...]
-    """Anchor, name and how many findings, all plain text."""
-
-
-def grouped(links: Links, domains: Sequence[Domain]) -> list[Group]:
+def grouped(links: Links, domains: Sequence[Domain]) -> list[dict[str, Any]]:
     """Return an operator's domains by the rules that found something on them, the worst first.
 
-    Hundreds of domains often share their findings: said once, they are read sooner and weigh less.
+    Hundreds of domains often share their findings: said once, they are read sooner and weigh less. Of a group
+    ``rules`` is HTML, "" for none; ``observed`` says when the DNS was asked about all, "" where each says its
+    own; ``domains`` has of each its anchor, its name and how many findings, in plain text.
     """
     rules = links.view.findings["rule"].tolist()
     groups: dict[tuple[str, ...], list[Domain]] = {}
     for domain in domains:
-        codes = dict.fromkeys(rules[i] for i in domain.findings)
-        groups.setdefault(tuple(codes), []).append(domain)
+        groups.setdefault(tuple(dict.fromkeys(rules[i] for i in domain.findings)), []).append(domain)
+    told = []
     # Findings stand in order of severity, so that the least position is the worst.
-    ordered = sorted(groups.items(), key=lambda g: min(g[1][0].findings, default=len(rules)))
-    return [_group(links, codes, own) for codes, own in ordered]
-
-
-def _group(links: Links, codes: Sequence[str], own: Sequence[Domain]) -> Group:
-    rules = " ".join(f"{badge(catalogue()[code].severity)} {links.rule(catalogue()[code])}" for code in codes)
-    observed = [_observed(links.view, domain) for domain in own]
-    once = observed[0] if len(set(observed)) == 1 else ""
-    told = (
-        (d.anchor, visible(d.name), ", ".join(filter(None, (_on_domain(d), "" if once else at))))
-        for d, at in zip(own, observed, strict=True)
-    )
-    return Group(rules, once, tuple(told))
+    for codes, inside in sorted(groups.items(), key=lambda g: min(g[1][0].findings, default=len(rules))):
+        fired = [catalogue()[code] for code in codes]
+        observed = [_observed(links.view, domain) for domain in inside]
+        once = observed[0] if len(set(observed)) == 1 else ""
+        names = [
+            (d.anchor, visible(d.name), ", ".join(filter(None, (_on_domain(d), "" if once else at))))
+            for d, at in zip(inside, observed, strict=True)
+        ]
+        titles = " ".join(f"{badge(one.severity)} {links.rule(one)}" for one in fired)
+        told.append({"rules": titles, "observed": once, "domains": names})
+    return told
 
 
 def _observed(view: View, domain: Domain) -> str:
@@ -283,7 +269,7 @@ def domains_frame(view: View, domains: Sequence[Domain]) -> pd.DataFrame:
     )
 
 
-def moves_shown(moves: pd.DataFrame, *, name: str = "certificats") -> Shown:
+def moves_shown(moves: pd.DataFrame) -> Shown:
     """Return changes of certificates (`mssante_audit.verdicts.renewals`) as a table."""
     rows = [
         (
@@ -305,39 +291,30 @@ def moves_shown(moves: pd.DataFrame, *, name: str = "certificats") -> Shown:
         "Nouveau nom",
     )
     caption = tell("{n:changement} de certificat, le dernier en tête", n=len(moves))
-    return Shown(name, table(name, caption, columns, rows), moves, len(rows))
+    return _shown("certificats", caption, columns, rows, moves)
 
 
-def operators_shown(
-    links: Links, operators: Sequence[Operator], *, name: str, caption: str, limit: int = ROWS
-) -> Shown:
-    """Return operators as a table: domains, findings by severity, dossier."""
+def operators_shown(links: Links, operators: Sequence[Operator]) -> Shown:
+    """Return all operators as a table: domains, findings by severity, dossier."""
     dossiers = any(operator.dossier for operator in operators)
-    rows = []
-    for operator in operators[:limit]:
+    rows, records = [], []
+    for operator in operators:
         numbers = (len(operator.domains), *operator.counts.values(), sum(operator.new.values()))
-        cells = [
-            Cell(links.operator(operator.id, operator.name), visible(operator.name)),
-            *(Cell(number(n), n) for n in numbers),
-        ]
-        if dossiers:
-            href = f"{links.root}{quote(operator.dossier)}"
-            cells.append(Cell(f'<a href="{href}">{tr("dossier")}</a>' if operator.dossier else ""))
-        rows.append(cells)
+        records.append((operator.id, operator.name, *numbers))
+        who = Cell(links.operator(operator.id, operator.name), visible(operator.name))
+        last = [Cell(links.dossier(operator))] if dossiers else []
+        rows.append([who, *(Cell(number(n), n) for n in numbers), *last])
     columns = ("Opérateur", "Domaines", *SEVERITY_COLUMNS, "Nouveaux", *(("Dossier",) if dossiers else ()))
-    frame = pd.DataFrame(
-        [(o.id, o.name, len(o.domains), *o.counts.values(), sum(o.new.values())) for o in operators],
-        columns=["operator_id", "operator", "domains", "critical", "error", "warning", "info", "new"],
-    )
-    return Shown(name, table(name, caption, columns, rows), frame, len(rows))
+    frame = pd.DataFrame(records, columns=["operator_id", "operator", "domains", *_NUMBERS])
+    return _shown("liste", "Opérateurs, ceux à regarder d’abord en tête", columns, rows, frame)
 
 
 def rules_shown(links: Links, rules: Sequence[Rule], *, name: str, caption: str) -> Shown:
     """Return rules as a table: severity, findings, new ones, operators concerned."""
     view = links.view
     found = view.findings.groupby("rule", observed=True)
-    totals, operators = found.size(), found["operator_id"].nunique()
     new = view.findings["rule"].iloc[sorted(view.new)].value_counts()
+    totals, operators = found.size(), found["operator_id"].nunique()
     records = [
         (r, int(totals.get(r.code, 0)), int(new.get(r.code, 0)), int(operators.get(r.code, 0))) for r in rules
     ]
@@ -360,10 +337,10 @@ def rules_shown(links: Links, rules: Sequence[Rule], *, name: str, caption: str)
         ],
         columns=["rule", "severity", "audit", "title", "findings", "new", "operators"],
     )
-    return Shown(name, table(name, caption, columns, rows), frame, len(rows))
+    return _shown(name, caption, columns, rows, frame)
 
 
-def audits_shown(links: Links, *, name: str) -> Shown:
+def audits_shown(links: Links) -> Shown:
     """Return the audits as a table: findings by severity, new ones; unknown where it could not be made."""
     view = links.view
     whose = view.findings["audit"]
@@ -381,13 +358,13 @@ def audits_shown(links: Links, *, name: str) -> Shown:
     ]
     frame = pd.DataFrame(
         [(audit, audit not in view.missing, *own) for audit, own in numbers.items()],
-        columns=["audit", "made", "critical", "error", "warning", "info", "new"],
+        columns=["audit", "made", *_NUMBERS],
     )
     columns = ("Audit", *SEVERITY_COLUMNS, "Nouveaux")
-    return Shown(name, table(name, "Constats par audit et par gravité", columns, rows), frame, len(rows))
+    return _shown("audits", "Constats par audit et par gravité", columns, rows, frame)
 
 
-def causes_shown(links: Links, *, name: str = "causes") -> Shown:
+def causes_shown(links: Links) -> Shown:
     """Return the first causes, with links to rule, operator and dossier; the file has all."""
     view = links.view
 
@@ -395,7 +372,7 @@ def causes_shown(links: Links, *, name: str = "causes") -> Shown:
         known = view.operators.get(cause["operator_id"])
         if known is None:
             return data(cause["operator"] or cause["operator_id"])
-        dossier = f'<a href="{links.root}{quote(known.dossier)}">{tr("dossier")}</a>' if known.dossier else ""
+        dossier = links.dossier(known)
         own = f'<a href="{links.root}{known.page}">{data(cause["operator"] or known.name)}</a>'
         return f"{own} ({dossier})" if dossier else own
 
@@ -403,17 +380,18 @@ def causes_shown(links: Links, *, name: str = "causes") -> Shown:
         return links.rule(catalogue()[cause["rules"][0]])
 
     html = cause_lines(view.causes, title, operator).text + by_check(view.causes, title, operator)
-    return Shown(name, html, view.causes, min(CAUSES, len(view.causes)))
+    return Shown("causes", html, view.causes, min(CAUSES, len(view.causes)))
 
 
 def csv_html(shown: Shown, stem: str) -> str:
     """Return the link to a table's rows as CSV, and how many of them the page left out."""
-    total = len(shown.frame)
+    total, cut = len(shown.frame), ""
     first = (
         "{shown:~La première ligne|Les {shown} premières lignes} sur {all} {shown:~est montrée|sont montrées}"
         " ; toutes sont dans le fichier."
     )
-    cut = f"<strong>{tell(first, shown=shown.rows, all=total)}</strong> " if shown.rows < total else ""
+    if shown.rows < total:
+        cut = f"<strong>{tell(first, shown=shown.rows, all=total)}</strong> "
     take = "Télécharger les {n:ligne} (CSV)" if total > 1 else "Télécharger la ligne (CSV)"
     link = f'<a href="{escape(stem)}.{shown.name}.csv" download>{tell(take, n=total)}</a>'
     return f'<p class="csv">{cut}{link}</p>'

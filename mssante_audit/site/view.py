@@ -12,7 +12,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from hashlib import sha256
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.findings.trend import Point
 from mssante_audit.report.results import provenance
+from mssante_audit.snapshot.folder import digest
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.domains import domains
@@ -85,8 +85,6 @@ class Report:
     title: str
     page: str
     """Path in the site."""
-    counts: Mapping[str, int] | None
-    """Findings by severity, ``None`` if it did not come to them."""
     failed: bool
 
 
@@ -187,14 +185,12 @@ class View:
     @cached_property
     def new(self) -> frozenset[int]:
         """Positions of the findings that the run before did not have."""
-        status = self.told.status if self.told else ()
-        return frozenset(i for i, s in enumerate(status) if s == "new")
+        return _of_status(self.told, "new")
 
     @cached_property
     def unknown(self) -> frozenset[int]:
         """Positions of the findings that rest on an input in doubt."""
-        status = self.told.status if self.told else ()
-        return frozenset(i for i, s in enumerate(status) if s == "unknown")
+        return _of_status(self.told, "unknown")
 
     @property
     def settled(self) -> list[dict[str, str]]:
@@ -202,15 +198,13 @@ class View:
         return [f for f in self.fixed if asking(f["rule"])]
 
     def first(self) -> list[Operator]:
-        """Return the operators that something is asked of, those to look at first before the others."""
+        """Return the operators that something is asked of: worst severity first, new before known ones."""
         found = [operator for operator in self.operators.values() if operator.todo]
-        return sorted(found, key=lambda o: (_urgency(o), o.name))
+        return sorted(found, key=lambda o: ([(-o.new[s], -n) for s, n in o.counts.items()], o.name))
 
 
-def _urgency(operator: Operator) -> tuple[int, ...]:
-    """Return what operators are sorted by: worst severity first, new findings before known ones."""
-    pairs = ((operator.new[severity], count) for severity, count in operator.counts.items())
-    return tuple(-n for pair in pairs for n in pair)
+def _of_status(told: FollowUp | None, wanted: str) -> frozenset[int]:
+    return frozenset(i for i, status in enumerate(told.status if told else ()) if status == wanted)
 
 
 def view_of(
@@ -225,14 +219,15 @@ def view_of(
     """Return what the site tells of; parameters as in `mssante_audit.site.build.build_site`."""
     findings = findings.reset_index(drop=True)
     told = told if told and told.previous else None
-    new = frozenset(i for i, s in enumerate(told.status if told else ()) if s == "new")
     return View(
         space,
         findings,
         waived.reset_index(drop=True),
         told,
         tuple(points),
-        _operators(space, findings, waived, new, dossiers_in(dossiers) if dossiers else {}),
+        _operators(
+            space, findings, waived, _of_status(told, "new"), dossiers_in(dossiers) if dossiers else {}
+        ),
         reports_in(reports) if reports else (),
         {name: known_needs()[needs[0]][spoken()] for name, needs in lacking(space).items()},
         provenance(space),
@@ -262,7 +257,7 @@ def anchor_of(domain: str) -> str:
 
 
 def _hash(text: str) -> str:
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return digest(text.encode("utf-8", "surrogatepass"))[:16]
 
 
 def _operators(
@@ -274,8 +269,7 @@ def _operators(
 ) -> dict[str, Operator]:
     entries = space.entries
     if not space.show_contacts:  # as the findings have them
-        masked = {name: list(map(unnamed, entries[name])) for name in ("domain", "operator")}
-        entries = entries.assign(**masked)
+        entries = entries.assign(**{n: list(map(unnamed, entries[n])) for n in ("domain", "operator")})
     touched, of_domain = _touched(entries, findings)
     accepted, _ = _touched(entries, waived)
     domains = _domains(entries, of_domain)
@@ -329,8 +323,7 @@ def _domains(
             tests.setdefault((identifier, domain), [])
     domains: defaultdict[str, list[Domain]] = defaultdict(list)
     for (identifier, domain), rows in sorted(tests.items()):
-        own = tuple(found.get((identifier, domain), ()))
-        test = bool(rows) and all(rows)
+        own, test = tuple(found.get((identifier, domain), ())), bool(rows) and all(rows)
         domains[identifier].append(Domain(domain, anchor_of(domain), own, len(rows), test))
     return domains
 
@@ -339,17 +332,16 @@ def _touched(
     entries: pd.DataFrame, findings: pd.DataFrame
 ) -> tuple[defaultdict[str, set[int]], defaultdict[tuple[str, str], list[int]]]:
     """Return the findings that touch an operator, and those that touch a domain of an operator."""
-    whose = dict(
-        zip(entries["row"], zip(entries["operator_id"], entries["domain"], strict=True), strict=True)
-    )
+    pairs = zip(entries["operator_id"], entries["domain"], strict=True)
+    whose = dict(zip(entries["row"], pairs, strict=True))
     touched: defaultdict[str, set[int]] = defaultdict(set)
     of_domain: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     told = zip(findings["rows"], findings["operator_id"], findings["domain"], strict=True)
     for i, (own_rows, identifier, domain) in enumerate(told):
-        pairs = dict.fromkeys(whose[row] for row in own_rows)
+        own = dict.fromkeys(whose[row] for row in own_rows)
         if identifier or domain:
-            pairs.setdefault((identifier, domain))
-        for pair in pairs:
+            own.setdefault((identifier, domain))
+        for pair in own:
             touched[pair[0]].add(i)
             of_domain[pair].append(i)
     return touched, of_domain
@@ -363,29 +355,20 @@ def _counts(severities: Sequence[str], positions: Sequence[int]) -> dict[str, in
 def reports_in(folder: Path) -> tuple[Report, ...]:
     """Return the reports of a folder that `mssante_audit.report.run.run_reports` wrote, overview first."""
     files = [*folder.glob("*.results.json"), *folder.glob("failed/*.results.json")]
-    return tuple(
-        _report(f, folder) for f in sorted(files, key=lambda f: (f.name != "overview.results.json", f))
-    )
-
-
-def _report(file: Path, folder: Path) -> Report:
-    summary = json.loads(file.read_text(encoding="utf-8"))
-    page = file.with_name(file.name.replace(".results.json", ".html"))
-    title = _TITLE.search(page.read_text(encoding="utf-8"))
-    return Report(
-        unescape(title[1]) if title else summary["report"],
-        f"rapports/{page.relative_to(folder).as_posix()}",
-        summary["counts"] and summary["counts"]["by_severity"],
-        summary["status"] == "failed",
-    )
+    found = []
+    for file in sorted(files, key=lambda f: (f.name != "overview.results.json", f)):
+        summary = json.loads(file.read_text(encoding="utf-8"))
+        page = file.with_name(file.name.replace(".results.json", ".html"))
+        title = _TITLE.search(page.read_text(encoding="utf-8"))
+        place = f"rapports/{page.relative_to(folder).as_posix()}"
+        named = unescape(title[1]) if title else summary["report"]
+        found.append(Report(named, place, summary["status"] == "failed"))
+    return tuple(found)
 
 
 def dossiers_in(folder: Path) -> dict[str, str]:
     """Return the path in the site of each operator's dossier, for a folder of `write_dossiers`."""
     index = folder / "dossiers.json"
-    if not index.is_file():
-        return {}
-    records = json.loads(index.read_text(encoding="utf-8"))["dossiers"]
-    known = {page.name for page in folder.glob("*.html")}
-    pages = {record["operator_id"]: f"{record['file']}.html" for record in records}
-    return {identifier: f"dossiers/{page}" for identifier, page in pages.items() if page in known}
+    records = json.loads(index.read_text(encoding="utf-8"))["dossiers"] if index.is_file() else ()
+    known = {page.stem for page in folder.glob("*.html")}
+    return {r["operator_id"]: f"dossiers/{r['file']}.html" for r in records if r["file"] in known}

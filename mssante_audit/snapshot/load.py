@@ -148,22 +148,17 @@ def _whitelist(folder: Path, head: dict[str, Any], anchors: tuple[str, ...]) -> 
     for column in ("project_contact", "support_contact"):  # a snapshot to hand on has none
         if column not in entries:
             entries[column] = pd.Series("", index=entries.index, dtype="str")
-    told = dict(head["list"])
-    made = told.pop("generated_at")
-    whitelist = WhiteList(
-        entries=entries,
-        generated_at=parse_instant(made) if made else None,
-        problems=read_frame(folder, "problems"),
-        damage_kinds=tuple(told.pop("damage_kinds")),
-        anchors=anchors,
-        **told,
-    )
-    times = ("not_before", "not_after", "at")
-    verdict: dict[str, Any] = {
-        n: parse_instant(v) if n in times and v else v for n, v in head["signature"].items()
-    }
-    whitelist.__dict__["signature"] = Verdict(**verdict)  # as if it had been asked for already
+    told = _dated(head["list"], "generated_at")
+    told["damage_kinds"] = tuple(told["damage_kinds"])
+    whitelist = WhiteList(entries=entries, problems=read_frame(folder, "problems"), anchors=anchors, **told)
+    verdict = Verdict(**_dated(head["signature"], "not_before", "not_after", "at"))
+    whitelist.__dict__["signature"] = verdict  # as if it had been asked for already
     return whitelist
+
+
+def _dated(told: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return what is told with instants read."""
+    return {name: parse_instant(one) if name in names and one else one for name, one in told.items()}
 
 
 def _register(folder: Path, told: dict[str, Any] | None) -> Register | None:
@@ -182,8 +177,8 @@ def _register(folder: Path, told: dict[str, Any] | None) -> Register | None:
 def _mailboxes(folder: Path, told: dict[str, Any] | None) -> Extraction | None:
     if told is None:
         return None
-    kept = dict(told)
-    found = Extraction(kept.pop("source"), parse_instant(kept.pop("made_at")))
+    kept = _dated(told, "made_at")
+    found = Extraction(kept.pop("source"), kept.pop("made_at"))
     found.__dict__["counts"] = Counts(read_frame(folder, "mailboxes"), **kept)  # as if read already
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +16,8 @@ import pandas as pd
 from mssante_audit.archive.changes import changes_frame, compare
 from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import parted
-from mssante_audit.base.errors import AuditError, InputError
-from mssante_audit.base.export import output_error, parquet_bytes
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.export import parquet_bytes, writing
 from mssante_audit.base.staging import exclusive
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.facts import dumped
@@ -34,6 +34,7 @@ from mssante_audit.whitelist.revocation import find_crls
 
 WAIVED = ("reason", "who", "until")
 """Columns that a waived finding has, and an open one has empty."""
+_OF_LIST = ("sha256", "generated_at", "namespace", "signed", "damaged", "damage", "damage_kinds")
 
 
 def bound_to(data: str | Path | None, settings: Mapping[str, Any]) -> str:
@@ -86,32 +87,29 @@ def make_snapshot(
             "holds something else than a snapshot", file=str(out), remedy="Choose another folder"
         )
     with exclusive(out.parent, f"another run is writing {out.name} here", lock=f".{out.name}.lock"):
-        return _written(space, out, bound=bound, data=data, shareable=shareable)
+        return _written(space, out, bound, data, shareable)
 
 
 def _written(
-    space: TrustSpace, out: Path, *, bound: str, data: str | Path | None, shareable: bool
+    space: TrustSpace, out: Path, bound: str, data: str | Path | None, shareable: bool
 ) -> dict[str, Any]:
     draft, old = (out.with_name(f".{out.name}.{word}") for word in ("draft", "old"))
     try:
-        if old.exists() and not out.exists():  # a kill came between the two renames
-            old.rename(out)
-        for left in (draft, old):
-            if left.exists():
-                shutil.rmtree(left)
-        draft.mkdir()
-        files = {name: _put(draft / name, content) for name, content in _files(space, data, shareable)}
-        head = _head(space, shareable) | {"bound": bound, "files": files}
-        text = json.dumps(head, ensure_ascii=False, indent=1, default=_plain) + "\n"
-        _put(draft / FILE, text.encode("utf-8", "backslashreplace"))
-        if out.exists():
-            out.rename(old)
-        draft.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        if isinstance(error, AuditError):
-            raise
-        raise output_error(error, out) from error
+        with writing(out):
+            if old.exists() and not out.exists():  # a kill came between the two renames
+                old.rename(out)
+            for left in (draft, old):
+                if left.exists():
+                    shutil.rmtree(left)
+            draft.mkdir()
+            files = {name: _put(draft / name, content) for name, content in _files(space, data, shareable)}
+            head = _head(space, shareable) | {"bound": bound, "files": files}
+            text = json.dumps(head, ensure_ascii=False, indent=1, default=_plain) + "\n"
+            _put(draft / FILE, text.encode("utf-8", "backslashreplace"))
+            if out.exists():
+                out.rename(old)
+            draft.rename(out)
+            shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     made: dict[str, Any] = json.loads(text)
@@ -175,27 +173,28 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
     if not shareable:
         for name, frame in private.items():
             yield f"{PRIVATE}/{name}.parquet", parquet_bytes(frame)
-        where = None if data is None else str(Path(data).resolve())
-        trusted = [str(Path(anchor).resolve()) for anchor in space.archive.anchors] if space.archive else []
-        signer = space.archive.signer if space.archive else None
-        place = {"data": where, "anchors": trusted, "signer": signer, "trusted": _trusted(space)}
+        # By these certificates and revocation lists the list and servers were judged.
+        whitelist, archive = space.whitelist, space.archive
+        beside = whitelist.origin.parent if isinstance(whitelist.origin, Path) else None
+        found = [*pinned_files(beside), *find_crls(beside)] if beside else []
+        place = {
+            "data": None if data is None else str(Path(data).resolve()),
+            "anchors": _resolved(archive.anchors if archive else ()),
+            "signer": archive.signer if archive else None,
+            "trusted": _resolved((*whitelist.anchors, *found)),
+        }
         yield f"{PRIVATE}/data.json", json.dumps(place).encode()
 
 
-def _trusted(space: TrustSpace) -> list[str]:
-    """Return the files of certificates and revocation lists by which the list and servers were judged."""
-    whitelist = space.whitelist
-    beside = whitelist.origin.parent if isinstance(whitelist.origin, Path) else None
-    found = [*pinned_files(beside), *find_crls(beside)] if beside else []
-    return list(dict.fromkeys(str(Path(path).resolve()) for path in (*whitelist.anchors, *found)))
+def _resolved(paths: Iterable[str | Path]) -> list[str]:
+    return list(dict.fromkeys(str(Path(path).resolve()) for path in paths))
 
 
 def _of_audit(space: TrustSpace, name: str) -> pd.DataFrame:
     """Return the findings of an audit in facts, open ones first, waived ones with their `WAIVED`."""
     open_ones, aside = parted(name, space)
-    return pd.concat([open_ones.assign(**dict.fromkeys(WAIVED, "")), aside], ignore_index=True).assign(
-        audit=name
-    )
+    whole = pd.concat([open_ones.assign(**dict.fromkeys(WAIVED, "")), aside], ignore_index=True)
+    return whole.assign(audit=name)
 
 
 def changes_of(space: TrustSpace) -> pd.DataFrame:
@@ -205,6 +204,10 @@ def changes_of(space: TrustSpace) -> pd.DataFrame:
     known = [s for s in listed if made and s.generated_at < made.replace(microsecond=0)]
     found = compare(space.side_of(known[-1]), side_of(space.whitelist)) if known else []
     return worded_changes(changes_frame(found))
+
+
+def _told(of: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in names}
 
 
 def _plain(value: Any) -> Any:
@@ -225,29 +228,15 @@ def _head(space: TrustSpace, shareable: bool) -> dict[str, Any]:
         "severities": SEVERITIES,
         "audits": {name: list(told.lacking(space)) for name, told in audits().items()},
         "inputs": [asdict(one) for one in space.states],
-        "list": {
-            "source": Path(whitelist.source).name,
-            "sha256": whitelist.sha256,
-            "generated_at": whitelist.generated_at,
-            "namespace": whitelist.namespace,
-            "signed": whitelist.signed,
-            "damaged": whitelist.damaged,
-            "damage": whitelist.damage,
-            "damage_kinds": whitelist.damage_kinds,
-        },
+        "list": {"source": Path(whitelist.source).name, **_told(whitelist, *_OF_LIST)},
         "signature": asdict(whitelist.signature),
         "register": register
         and {
-            "source": register.source,
-            "sha256": register.sha256,
+            **_told(register, "source", "sha256"),
             "missing": {file: sorted(columns) for file, columns in register.missing.items()},
             "scope": register.scope and register.scope.model_dump(),
         },
         "observed": {need: hashes(seen) for need, seen in space.observations.items()},
         "mailboxes": mailboxes
-        and {
-            "source": mailboxes.source,
-            "made_at": mailboxes.made_at,
-            **{name: getattr(mailboxes.counts, name) for name in ("repeated", "unread", "damage")},
-        },
+        and _told(mailboxes, "source", "made_at") | _told(mailboxes.counts, "repeated", "unread", "damage"),
     }

@@ -16,14 +16,15 @@ from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.belongings import Belongings
-from mssante_audit.dossiers.facts import Survey, dossier, survey
+from mssante_audit.dossiers.facts import dossier
 from mssante_audit.dossiers.letter import letter_files
 from mssante_audit.dossiers.page import dossier_page
 from mssante_audit.dossiers.remedies import remedy, theirs
+from mssante_audit.dossiers.survey import Survey, survey
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.jobs import plan, tellable
 from mssante_audit.report.parameters import declared
-from mssante_audit.report.results import of_operator
+from mssante_audit.report.results import Limits, touching
 from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.space.trust import load_space
 
@@ -181,7 +182,7 @@ def test_every_finding_has_its_remedy(report, run, space):
     rows = report.xpath("//table[@id='findings' or @id='findings-folded']/tbody/tr")
     assert len(rows) == len(outcome.results.findings)
     assert all(len(plain(row.xpath("td")[4].text_content())) > 20 for row in rows)
-    whole = of_operator(survey(space).findings, space, GROUP)
+    whole = touching(survey(space).findings, space, Limits(GROUP))
     assert sorted(outcome.results.findings["rule"]) == sorted(whole["rule"])
 
 

@@ -8,14 +8,14 @@ persons are masked unless the space shows contacts.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.french import typeset
-from mssante_audit.base.language import listing, speaking
+from mssante_audit.base.language import listing, spoken, spoken_of, typeset
 from mssante_audit.base.markup import visible
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.causes import Doubts
@@ -41,7 +41,6 @@ WORST_FIRST = ("broken", "risk", "unknown", "well")
 CHANGES = ("dn", "description", "project_contact", "support_contact")
 """What may change of a listed domain, in the order of the bits that say so."""
 
-
 CONTACTS = ("support_contact", "project_contact")
 
 
@@ -59,21 +58,15 @@ class _Once:
         return list(self._places)
 
 
-def explorer_data(
-    space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFrame, *, language: str = "fr"
-) -> dict[str, Any]:
+def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFrame) -> dict[str, Any]:
     """Return what the explorer's script reads, as JSON types.
 
     Parameters
     ----------
-    space
-        The trust space.
     findings
-        Of `mssante_audit.audits.audit_all`, in the language.
+        Of `mssante_audit.audits.audit_all`, in the language spoken.
     domains
         Of `mssante_audit.verdicts.domains`: those that are told of.
-    language
-        One of `mssante_audit.findings.templates.LANGUAGES`.
 
     Returns
     -------
@@ -87,6 +80,7 @@ def explorer_data(
     ranks = domains["state"].map(WORST_FIRST.index)
     ordered = domains.assign(rank=ranks, boxes=-boxes).sort_values(["rank", "boxes", "domain"], kind="stable")
     names: list[str] = ordered["domain"].tolist()
+    places = {name: place for place, name in enumerate(names)}
     listed = space.audited[space.audited["domain"].isin(set(names))]
     called = names
     if not space.show_contacts:  # as the findings have them
@@ -95,17 +89,23 @@ def explorer_data(
         ordered = ordered.assign(operator=list(map(unnamed, ordered["operator"])))
         called = list(map(unnamed, names))
     whys, texts = _Once(), _Once()
+
+    def placed(*columns: str) -> Iterator[tuple[int, ...]]:
+        return zip(*(map(texts, map(_cut, listed[column])) for column in columns), strict=True)
+
     unsure = doubts(space, findings, domains)
-    touching, told = _findings(space, findings, unsure, set(names), texts, language)
+    touching, told = _findings(space, findings, unsure, set(names), texts)
     rows: dict[str, list[Any]] = {
         "domain": [visible(name) for name in called],
-        "description": _descriptions(listed, names),
+        "description": [
+            " / ".join(own) for own in _gathered(listed, names, map(_cut, listed["description"]))
+        ],
         "boxes": [None if pd.isna(n) else int(n) for n in ordered["mailboxes"]],
         "why": [whys(tuple((c, tuple(codes)) for c, codes in why.items())) for why in ordered["why"]],
         "method": [texts(method) for method in ordered["method"]],
         "observed": [texts("" if pd.isna(at) else f"{at:%Y-%m-%d}") for at in ordered["observed_at"]],
-        "owners": _of_rows(listed, names, ("operator_id", "operator"), texts),
-        "certificates": _of_rows(listed, names, ("cn", "igc"), texts),
+        "owners": _gathered(listed, names, placed("operator_id", "operator")),
+        "certificates": _gathered(listed, names, placed("cn", "igc")),
         **_contacts(space, listed, names, texts),
         "findings": [touching.get(name, []) for name in names],
     }
@@ -113,20 +113,15 @@ def explorer_data(
         "facets": _facets(ordered),
         "rows": rows,
         "findings": told,
-        "presented": _presented(space, names, texts),
-        "moves": _moves(space, names, texts),
-        "history": _history(space, names),
+        "presented": _presented(space, places, texts),
+        "moves": _moves(space, places, texts),
+        "history": _history(space, places),
         "contacts": any(any(rows[column]) for column in CONTACTS),  # a snapshot to hand on has none
         "texts": texts.values,
         "whys": [{check: list(codes) for check, codes in why} for why in whys.values],
-        "codes": _codes({code for why in whys.values for _, codes in why for code in codes}, language),
-        "rules": _rules(set(findings["rule"]), language),
+        "codes": _codes({code for why in whys.values for _, codes in why for code in codes}),
+        "rules": _rules(set(findings["rule"])),
     }
-
-
-def _ours(text: str, language: str) -> str:
-    """Return a text of the catalogue as its language is set."""
-    return typeset(text) if language == "fr" else text
 
 
 def _cut(text: str) -> str:
@@ -172,22 +167,12 @@ def _facet(
     }
 
 
-def _descriptions(listed: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    told: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    for domain, text in zip(listed["domain"].tolist(), listed["description"].tolist(), strict=True):
-        told[domain][_cut(text)] = None
-    return [" / ".join(told[name]) for name in names]
-
-
-def _of_rows(
-    listed: pd.DataFrame, names: Sequence[str], columns: Sequence[str], texts: _Once
-) -> list[list[list[int]]]:
-    """Return for each domain the distinct values of some columns in its rows."""
-    told: defaultdict[str, dict[tuple[int, ...], None]] = defaultdict(dict)
-    parts = (listed[column].tolist() for column in ("domain", *columns))
-    for domain, *values in zip(*parts, strict=True):
-        told[domain][tuple(texts(_cut(value)) for value in values)] = None
-    return [[list(values) for values in told[name]] for name in names]
+def _gathered(listed: pd.DataFrame, names: Sequence[str], values: Iterable[Hashable]) -> list[list[Any]]:
+    """Return for each domain the distinct values of its rows, of one value a row of the list."""
+    told: defaultdict[str, dict[Hashable, None]] = defaultdict(dict)
+    for domain, value in zip(listed["domain"].tolist(), values, strict=True):
+        told[domain][value] = None
+    return [list(told[name]) for name in names]
 
 
 def _contacts(
@@ -199,23 +184,12 @@ def _contacts(
         person.text: texts(_cut(person.text if space.show_contacts else mask))
         for person, mask in hidden.items()
     }
-    found = {}
-    for column in CONTACTS:
-        told: defaultdict[str, dict[int, None]] = defaultdict(dict)
-        for domain, text in zip(listed["domain"].tolist(), listed[column].tolist(), strict=True):
-            if text:
-                told[domain][shown[text]] = None
-        found[column] = [list(told[name]) for name in names]
-    return found
+    told = {column: listed[listed[column] != ""] for column in CONTACTS}
+    return {column: _gathered(rows, names, rows[column].map(shown)) for column, rows in told.items()}
 
 
 def _findings(
-    space: TrustSpace,
-    findings: pd.DataFrame,
-    unsure: Doubts,
-    names: set[str],
-    texts: _Once,
-    language: str,
+    space: TrustSpace, findings: pd.DataFrame, unsure: Doubts, names: set[str], texts: _Once
 ) -> tuple[dict[str, list[int]], list[list[Any]]]:
     """Return the findings that touch each domain, and of each that touches one what is said of it.
 
@@ -231,6 +205,7 @@ def _findings(
         for name in here:
             touching[name].append(len(told))
         severity, rule = str(finding["severity"]), catalogue()[finding["rule"]]
+        doubt = [aged(name, days) for name, days in unsure.get(finding["fingerprint"], {}).items()]
         told.append(
             [
                 rule.code,
@@ -240,39 +215,30 @@ def _findings(
                 texts(_cut(finding["expected"])),
                 texts(finding["first_seen"][:10]),
                 finding["domains"],
-                texts(visible(_ours(sentence(rule, "remedy", finding["facts"], language), language))),
-                texts(_in_doubt(unsure.get(finding["fingerprint"], {}), language)),
+                texts(visible(typeset(sentence(rule, "remedy", finding["facts"])))),
+                texts(listing(doubt)),
             ]
         )
     return touching, told
 
 
-def _in_doubt(ages: Mapping[str, int | None], language: str) -> str:
-    with speaking(language):
-        return listing([aged(name, days) for name, days in ages.items()])
-
-
-def _codes(codes: Iterable[str], language: str) -> dict[str, list[str]]:
+def _codes(codes: Iterable[str]) -> dict[str, list[str]]:
     """Return for each code of `why` its words, and what to do where it is no rule's."""
     known = causes()
     return {
-        code: [
-            _ours(reason(code, language), language),
-            known[code][f"do_{language}"] if code in known else "",
-        ]
+        code: [typeset(reason(code)), known[code][f"do_{spoken()}"] if code in known else ""]
         for code in sorted(codes)
     }
 
 
-def _rules(codes: set[str], language: str) -> dict[str, list[Any]]:
+def _rules(codes: set[str]) -> dict[str, list[Any]]:
     """Return for each rule its title, whether it is the manager who acts, and the check it decides."""
     rules = [catalogue()[code] for code in sorted(codes)]
-    return {r.code: [_ours(getattr(r, f"title_{language}"), language), r.manager, r.check] for r in rules}
+    return {r.code: [typeset(spoken_of(r, "title")), r.manager, r.check] for r in rules}
 
 
-def _presented(space: TrustSpace, names: Sequence[str], texts: _Once) -> dict[int, list[list[int]]]:
+def _presented(space: TrustSpace, places: Mapping[str, int], texts: _Once) -> dict[int, list[list[int]]]:
     """Return for each row whose servers were seen: host, name of the certificate, its end, days to it."""
-    places = {name: place for place, name in enumerate(names)}
     found: defaultdict[int, list[list[int]]] = defaultdict(list)
     for told in expiries(space).to_dict("records"):
         if told["domain"] in places:
@@ -282,9 +248,8 @@ def _presented(space: TrustSpace, names: Sequence[str], texts: _Once) -> dict[in
     return found
 
 
-def _moves(space: TrustSpace, names: Sequence[str], texts: _Once) -> dict[int, list[list[int]]]:
+def _moves(space: TrustSpace, places: Mapping[str, int], texts: _Once) -> dict[int, list[list[int]]]:
     """Return for each row whose servers' certificates changed: host, day, kind, order, days to spare."""
-    places = {name: place for place, name in enumerate(names)}
     found: defaultdict[int, list[list[int]]] = defaultdict(list)
     for told in renewals(space).to_dict("records"):
         parts = (told["host"], f"{told['at']:%Y-%m-%d}", told["kind"], told["order"])
@@ -293,21 +258,20 @@ def _moves(space: TrustSpace, names: Sequence[str], texts: _Once) -> dict[int, l
     return found
 
 
-def _history(space: TrustSpace, names: Sequence[str]) -> dict[str, Any]:
+def _history(space: TrustSpace, places: Mapping[str, int]) -> dict[str, Any]:
     """Return since when domains are listed and what changed when, as the lists of the archive have it.
 
     ``lists``: their days. ``rows``: for each row in one of them the first list it is in and, for each later
     one with a value that it never had before, that list's place and which of `CHANGES`, as bits.
     """
-    if space.archive is None:
+    archive, history = space.archive, None
+    with suppress(InputError):  # a list of it cannot be read: nothing is known rather than half of it
+        history = archive.history if archive else None
+    if archive is None or history is None:
         return {"lists": [], "rows": {}}
-    try:
-        history = space.archive.history
-    except InputError:  # a list of it cannot be read: nothing is known rather than half of it
-        return {"lists": [], "rows": {}}
-    times = [pd.Timestamp(one.generated_at) for one in space.archive.until(space.as_of)]
-    known, places = {time: at for at, time in enumerate(times)}, {name: at for at, name in enumerate(names)}
-    history = history[history["domain"].isin(set(names)) & history["first_seen"].isin(times)]
+    times = [pd.Timestamp(one.generated_at) for one in archive.until(space.as_of)]
+    known = {time: at for at, time in enumerate(times)}
+    history = history[history["domain"].isin(places.keys()) & history["first_seen"].isin(times)]
     history = history.sort_values("first_seen", kind="stable")
     had: defaultdict[str, list[set[str]]] = defaultdict(lambda: [set() for _ in CHANGES])
     found: dict[str, dict[int, int]] = {}

@@ -19,7 +19,7 @@ import pandas as pd
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base.export import write_bytes
-from mssante_audit.base.language import spoken
+from mssante_audit.base.language import LANGUAGES, speaking, spoken
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.report import tables
 from mssante_audit.report.explorer.data import explorer_data, place_name
@@ -68,8 +68,6 @@ def explore(space: TrustSpace, *, domains: Collection[str] | None = None, langua
 
     Parameters
     ----------
-    space
-        The trust space.
     domains
         Those to tell of; all of them if not given.
     language
@@ -80,12 +78,12 @@ def explore(space: TrustSpace, *, domains: Collection[str] | None = None, langua
     >>> from mssante_audit import load_space
     >>> load_space(as_of="2026-03-03").explore().save("explorer.html")  # doctest: +SKIP
     """
-    language = language or spoken()
-    findings = audit_all(space, language=language)
-    told = domains_frame(space, None if space.kept else findings, language=language)
-    if domains is not None:
-        told = told[told["domain"].isin(set(domains))]
-    return Explorer(explorer_html(space, findings, told, language=language))
+    with speaking(language or spoken()):
+        findings = audit_all(space)
+        told = domains_frame(space, None if space.kept else findings)
+        if domains is not None:
+            told = told[told["domain"].isin(set(domains))]
+        return Explorer(explorer_html(space, findings, told))
 
 
 def explorer_html(
@@ -93,43 +91,41 @@ def explorer_html(
     findings: pd.DataFrame,
     domains: pd.DataFrame,
     *,
-    language: str = "",
     pages: Mapping[str, Sequence[str]] | None = None,
     home: str = "",
 ) -> str:
-    """Return the explorer's page.
+    """Return the explorer's page, in the language spoken.
 
     Parameters
     ----------
-    space, findings, domains, language
+    space, findings, domains
         As `mssante_audit.report.explorer.data.explorer_data` takes them.
     pages
         Where more is said of an operator, by its identifier: its page and its dossier, "" for none.
     home
         Where the page belongs, "" if it stands alone.
     """
-    language = language or spoken()
-    words, code = words_of(language), script()
-    told = explorer_data(space, findings, domains, language=language)
-    told |= {
+    words, checks, code = words_of(spoken()), CHECK_NAMES[spoken()], script()
+    age = timedelta(space.thresholds.list_max_age_days)
+    told = explorer_data(space, findings, domains) | {
         "words": words["script"],
-        "checks": CHECK_NAMES[language],
-        "receiving": RECEIVING[language],
+        "checks": checks,
+        "receiving": RECEIVING[spoken()],
         "tiles": {c: [*at, place_name(c)] for c, at in tile_places(collectivities=True).items()},
         "outlines": outlines(),
         "pages": {visible(operator): list(places) for operator, places in (pages or {}).items()},
     }
-    age = timedelta(space.thresholds.list_max_age_days)
     return template("explorer.html.j2").render(
-        language=language,
+        title=words["page"]["title"],
         words={**words["page"], "colon": words["script"]["colon"]},
         policy=policy_of(source_of(code)),
         style=(files(__package__) / "explorer.css").read_text(encoding="utf-8"),
+        alone=True,
         script=code,
         data=packed(told),
         home=home,
-        doubts=[DOUBTS[language][doubt] for doubt in doubts(space.whitelist, space.as_of, age)],
-        blind=[CHECK_NAMES[language][c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()],
+        doubts=[DOUBTS[spoken()][doubt] for doubt in doubts(space.whitelist, space.as_of, age)],
+        blind=[checks[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()],
         provenance=provenance(space),
     )
 
@@ -150,8 +146,12 @@ def script() -> str:
 @cache
 def words_of(language: str) -> dict[str, Any]:
     """Return the words of the page and of its script."""
-    told: dict[str, Any] = tomllib.loads((files(__package__) / "words.toml").read_text(encoding="utf-8"))
-    return dict(told[language])
+    at = LANGUAGES.index(language)
+
+    def own(told: dict[str, Any]) -> dict[str, Any]:
+        return {key: own(one) if isinstance(one, dict) else one[at] for key, one in told.items()}
+
+    return own(tomllib.loads((files(__package__) / "words.toml").read_text(encoding="utf-8")))
 
 
 @cache
