@@ -15,6 +15,7 @@ from pathlib import Path
 from shutil import copytree
 from urllib.parse import unquote
 
+import papermill
 import psutil
 import pytest
 from filelock import FileLock
@@ -476,6 +477,15 @@ def test_the_old_option_of_engines_says_what_to_do(tmp_path):
     assert isinstance(ran.exception, ParameterError)
     assert str(ran.exception) == "--engine: a dossier needs no notebook engine any more. Leave it out"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("given", [{}, {"operator": ONE}])
+def test_the_old_engine_of_papermill_says_what_to_do(tmp_path, given):
+    notebook = str(resource("notebooks") / "operator.ipynb")
+    with pytest.raises(
+        ParameterError, match=r"no engine mssante-fork any more\. Run papermill without --engine"
+    ):
+        papermill.execute_notebook(notebook, None, given, engine_name="mssante-fork")
 
 
 @forking

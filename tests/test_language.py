@@ -21,6 +21,7 @@ import tools.messages as module
 from mssante_audit import controls, enable, moved, rule, show_frames
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.base import language
+from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.french import NBSP
 from mssante_audit.base.language import LANGUAGES, catalogue, count, markdown, speaking, spoken, tell, tr
 from mssante_audit.base.resources import resource
@@ -211,6 +212,12 @@ def test_frames_in_lab_have_the_words_of_the_language_spoken(monkeypatch):
     assert told["en"].keys() == told["fr"].keys()
     assert french(told["en"].values()) == []
     assert all(told["en"][name] != told["fr"][name] for name in told["en"])
+
+
+@pytest.mark.parametrize("lang", ["de", "EN", 5, None, True, ["fr"]])
+def test_what_is_no_language_is_refused_by_the_parameters_name(lang):
+    with pytest.raises(ParameterError, match=r"^lang wants "):
+        enable(lang)
 
 
 def test_enable_says_the_language_of_what_follows_and_keeps_it():

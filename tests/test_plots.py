@@ -9,6 +9,7 @@ from cells import shown
 from lxml import html as lxml_html
 from made_findings import framed, made
 
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.french import NARROW, NBSP
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.report.charts import bars, by_age, lines, table
@@ -355,3 +356,32 @@ def test_any_frame_becomes_a_table_escaped_and_says_when_it_is_cut():
     assert "Les 2 premières lignes sur 3" in html
     assert html.count("<tr>") == 3
     assert f"1{NBSP}ligne" in table(frame.head(1)).text
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Paris"])
+def test_lines_take_days_with_and_without_a_zone_and_a_series(zone):
+    days = pd.date_range("2026-03-01 12:00", periods=2, tz=zone)
+    told = lines(pd.Series([1, 3], index=days, name="Domaines"), title="Liste").alt
+    assert " ".join(told.split()).endswith("Domaines : 1 le 1er mars 2026, 3 le 2 mars 2026 ; entre 1 et 3.")
+    assert lines(pd.DataFrame(), title="Liste").alt.split() == ["Lignes", "–", "Liste.", "Aucune", "donnée."]
+
+
+@pytest.mark.parametrize("wrong", [3.5, float("inf"), "x"])
+def test_no_number_is_cut_short(wrong):
+    with pytest.raises(InputError, match="is no whole number"):
+        lines(pd.DataFrame({"a": [1, wrong]}, index=pd.to_datetime(["2026-03-01", "2026-03-02"])), title="t")
+    if wrong != "x":
+        with pytest.raises(InputError, match="is no whole number"):
+            tiles(pd.Series({"75": wrong}), title="t")
+    assert ": 3." in visible(tiles(pd.Series({"75": 3.0}), title="t").alt).replace(NBSP, " ")
+
+
+def test_rows_without_a_departement_are_not_dropped_in_silence():
+    with pytest.raises(InputError, match=r'no such département: ""$'):
+        tiles(pd.Series({"": 2, "75": 1}), title="t")
+
+
+def test_a_frame_grouped_by_two_columns_is_a_table():
+    frame = pd.DataFrame({"a": ["x", "x"], "b": ["y", "z"], "n": [1, 2]}).groupby(["a", "b"]).sum()
+    headings = lxml_html.fromstring(table(frame).text).findall(".//th")
+    assert [cell.text_content().strip() for cell in headings] == ["a", "b", "n"]

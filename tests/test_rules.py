@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from jinja2 import Environment, meta
 
 from mssante_audit import AUDITS
 from mssante_audit.archive.history import CONTENT
-from mssante_audit.base.errors import UnknownNameError
+from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.resources import resource
-from mssante_audit.findings.catalogue import SEVERITIES, SOURCES, Rule
+from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES, SOURCES, Rule
 from mssante_audit.findings.registry import catalogue, rule
 
 AUDIT_SOURCES = Path(__file__).parents[1] / "mssante_audit" / "audits"
@@ -133,3 +134,10 @@ def test_a_family_belongs_to_one_audit_and_is_told_in_one_go() -> None:
 def test_an_unknown_rule_is_said_to_be() -> None:
     with pytest.raises(UnknownNameError, match="no rule 'DN_NOTHING'"):
         rule("DN_NOTHING")
+
+
+@pytest.mark.parametrize(("field", "allowed"), [("severity", SEVERITIES), ("confidence", CONFIDENCES)])
+def test_a_value_of_another_type_is_told_the_values_allowed_too(field: str, allowed: tuple[str, ...]) -> None:
+    given = asdict(RULES[0])
+    with pytest.raises(InputError, match=rf"{field} is 5\. Allowed: {', '.join(allowed)}$"):
+        Rule(**given | {field: 5})

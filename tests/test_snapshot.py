@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import stat
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.snapshot import is_snapshot, make_snapshot
-from mssante_audit.snapshot.folder import FILE, PRIVATE
+from mssante_audit.snapshot.folder import FILE, PRIVATE, unnamed_texts
 from mssante_audit.snapshot.make import bound_to, fresh
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.presented import expiries, revocations, servers_shown
@@ -108,6 +109,32 @@ def test_only_the_owner_reads_what_names_persons_and_none_of_it_is_shared(
         assert not [address for address in told if address in text], file
 
 
+def test_whom_a_domain_or_a_description_names_all_the_same_is_masked_but_for_the_owner(
+    space: TrustSpace, made: Path, shared: Path
+) -> None:
+    named = space.entries.index[space.entries["domain"].str.contains("@")]
+    assert len(named)
+    for file in (*made.glob("*.parquet"), *shared.glob("*.parquet")):
+        texts = pd.read_parquet(file).select_dtypes("str").to_csv()
+        assert not re.search(r"\w@\w[\w.-]*mssante\.fr", texts), file
+    assert load_space(made).entries.loc[named, "domain"].equals(space.entries.loc[named, "domain"])
+    assert load_space(shared).entries.loc[named, "domain"].str.contains("•••@").all()
+
+
+def test_texts_are_masked_and_numbers_that_look_like_a_phone_are_not() -> None:
+    texts = {
+        "description": ["Cabinet de zoe.durand@x.example, 06 12 34 56 78", None],
+        "dn": ["CN=zoe@x.example,OU=0341234567,O=CH", "CN=x.example"],
+        "ou": ["0341234567", ""],
+        "operator_id": ["0341234567", ""],
+        "o": ["CH DU DR SCHWEITZER", ""],
+    }
+    masked = {name: told.tolist() for name, told in unnamed_texts(pd.DataFrame(texts, dtype="str")).items()}
+    assert masked.keys() == {"description", "dn"}
+    assert masked["description"][0] == "Cabinet de z•••@x.example, 06 •• •• •• 78"
+    assert masked["dn"] == ["CN=z•••@x.example,OU=0341234567,O=CH", "CN=x.example"]
+
+
 def test_it_is_kept_while_it_is_bound_to_the_same_and_whole(space: TrustSpace, tmp_path: Path) -> None:
     out = tmp_path / "s"
     bound = bound_to("data/sample", {"as_of": AS_OF})
@@ -163,6 +190,7 @@ def _of_another(folder: Path) -> None:
     [
         (_of_version, "version 99, not 4"),
         (lambda folder: (folder / FILE).write_text("{", encoding="utf-8"), "cannot be read"),
+        (lambda folder: (folder / FILE).unlink(), "no snapshot, or one half written"),
         (lambda folder: (folder / "domains.parquet").unlink(), "is missing in the snapshot"),
         (_without_column, "lacks the column 'fingerprint'"),
         (_of_another, "is not the file that the snapshot was made with"),
@@ -178,6 +206,20 @@ def test_what_is_no_whole_snapshot_is_refused_in_a_line(
         load_space(folder)
     assert "\n" not in str(told.value)
     assert "Make it again" in str(told.value)
+
+
+def test_one_half_written_is_made_again_and_what_is_none_stays(
+    space: TrustSpace, made: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "s"
+    shutil.copytree(made, folder)
+    (folder / FILE).unlink()
+    make_snapshot(space, folder)
+    assert len(load_space(folder).entries) == len(space.entries)
+    (folder / FILE).unlink()
+    (folder / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="holds something else than a snapshot"):
+        make_snapshot(space, folder)
 
 
 def test_other_settings_than_it_was_made_with_are_refused(made: Path) -> None:

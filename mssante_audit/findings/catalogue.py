@@ -136,6 +136,9 @@ class Rule:
         for field in fields(self):
             kind = str if field.default is MISSING else type(field.default)
             allowed = {tuple: "a list of texts", bool: "true, false", str: "a text"}[kind]
+            allowed = {"severity": ", ".join(SEVERITIES), "confidence": ", ".join(CONFIDENCES)}.get(
+                field.name, allowed
+            )
             check(field.name, isinstance(getattr(self, field.name), kind), allowed)
         words = "capitals and digits in words joined by _, such as LIST_DOMAIN_LONG"
         check("code", _CODE.fullmatch(self.code), words)

@@ -181,7 +181,7 @@ def _part(value: float, column: str) -> str:
     return f"{one_decimal(value)}{NBSP}{tr(SHORT.get(column, column))}"
 
 
-def lines(values: pd.DataFrame, *, title: str, caption: str = "", alt: str = "") -> Chart:
+def lines(values: pd.DataFrame | pd.Series, *, title: str, caption: str = "", alt: str = "") -> Chart:
     """Draw a line a column over time, each on a scale of its own that starts at 0.
 
     A thousand informations would flatten two criticals on one scale. Columns named for severities are named
@@ -190,9 +190,14 @@ def lines(values: pd.DataFrame, *, title: str, caption: str = "", alt: str = "")
     Parameters
     ----------
     values
-        Whole numbers, a row an instant (the index), the oldest first.
+        Whole numbers, a row an instant (the index; UTC if it has no zone), the oldest first.
     title, caption, alt
         As for `bars`.
+
+    Raises
+    ------
+    InputError
+        If a number is not whole, or unknown.
 
     Examples
     --------
@@ -201,9 +206,13 @@ def lines(values: pd.DataFrame, *, title: str, caption: str = "", alt: str = "")
     >>> " ".join(chart.alt.split())
     'Lignes – Liste. Domaines : 148 le 1er mars 2026, 150 le 2 mars 2026 ; entre 148 et 150.'
     """
-    times = list(values.index)
+    frame = values.to_frame() if isinstance(values, pd.Series) else values
+    if frame.empty:
+        nothing = tell("Lignes – {title}. {told}.", title=known(title), told=tr("Aucune donnée"))
+        return Chart(title, f'<p class="none">{tr("Aucune donnée")}</p>', alt or nothing, caption)
+    times = list(pd.to_datetime(frame.index, utc=True))
     first, last = day(times[0]), day(times[-1])
-    names = {str(column): values[column].astype(int).tolist() for column in values.columns}
+    names = {str(column): figure.whole(frame[column]) for column in frame.columns}
     drawn = "".join(_line(name, times, numbers) for name, numbers in names.items())
     words = {severity: plural.capitalize() for severity, (_, plural) in severity_names().items()}
     text = "{name} : {a} le {first}, {z} le {last} ; entre {low} et {high}"
@@ -318,8 +327,9 @@ def table(
     if whole.empty:
         link = "" if csv is None or csv.empty else csv_link(csv, csv, own)
         return Html(f'<p class="none">{escape(visible(known(empty)))}</p>{link}')
-    if whole.index.name or not isinstance(whole.index, pd.RangeIndex):
-        whole = whole.reset_index(names=str(whole.index.name or "ligne"), allow_duplicates=True)
+    if any(whole.index.names) or not isinstance(whole.index, pd.RangeIndex):
+        levels = [str(level or "ligne") for level in whole.index.names]
+        whole = whole.reset_index(names=levels, allow_duplicates=True)
     shown = whole.head(limit)
     rows = [[_cell(value) for value in row] for row in shown.itertuples(index=False, name=None)]
     for at, kind in enumerate(shown.dtypes):

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html import escape
+from numbers import Real
 from typing import Any
 
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.language import known
 from mssante_audit.base.markup import data, visible
 from mssante_audit.report.say import Said
@@ -50,6 +52,20 @@ class Chart:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": self.html(), "text/plain": f"{self.alt}\n{self.caption}"}
+
+
+def whole(numbers: Iterable[Any]) -> list[int]:
+    """Return numbers as whole ones: a count cut short would be another count.
+
+    Raises
+    ------
+    InputError
+        If one is not whole, or unknown.
+    """
+    told = list(numbers)
+    if wrong := [n for n in told if not isinstance(n, Real) or n % 1 != 0]:
+        raise InputError(f"{wrong[0]} is no whole number", remedy="Draw counts, or round them first")
+    return [int(n) for n in told]
 
 
 def mark(shape: str, told: str, more: str = "", *, beside: bool = False) -> str:

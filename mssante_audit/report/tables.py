@@ -25,6 +25,7 @@ from mssante_audit.base.language import known, number, severity_name, speak, spo
 from mssante_audit.base.markup import SHOWN_TEXT as SHOWN_TEXT
 from mssante_audit.base.markup import data as data
 from mssante_audit.base.markup import visible as visible
+from mssante_audit.report.parameters import check_value
 
 SYMBOLS = {"critical": "✖", "error": "▲", "warning": "◆", "info": "●"}
 """A shape each: severity is never told by colour alone."""
@@ -116,10 +117,10 @@ def enable(lang: str = "") -> Html:
 
     Raises
     ------
-    ValueError
+    ParameterError
         If there is no such language.
     """
-    speak(lang or spoken())
+    speak(spoken() if lang == "" else check_value("lang", lang))
     return Html(f'<style>{style()}</style><script type="module">{script()}</script>')
 
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pandas as pd
 
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.language import known, number, spoken, tell, tr
 from mssante_audit.report import figure
 from mssante_audit.values.identifiers import DEPARTMENTS
@@ -43,8 +44,8 @@ def tiles(values: pd.Series, *, title: str, caption: str = "", alt: str = "") ->
 
     Raises
     ------
-    ValueError
-        If there is no such département.
+    InputError
+        If there is no such département, or a number is not whole.
 
     Examples
     --------
@@ -52,9 +53,10 @@ def tiles(values: pd.Series, *, title: str, caption: str = "", alt: str = "") ->
     'Carte en carreaux – Domaines. Paris (75) : 12 ; Ain (01) : 3.'
     """
     held = values[values > 0].sort_values(ascending=False, kind="stable")
-    numbers = {str(code): int(n) for code, n in held.items()}
+    numbers = dict(zip(map(str, held.index), figure.whole(held), strict=True))
     if unknown := sorted(numbers.keys() - DEPARTMENTS.keys()):
-        raise ValueError(f"no such département: {', '.join(unknown)}")
+        named = ", ".join(code or '""' for code in unknown)
+        raise InputError(f"no such département: {named}")
     most, (colon, semicolon) = max(numbers.values(), default=1), figure.MARKS[spoken()]
     places = tile_places(not numbers.keys() <= tile_places().keys())
     every = {code: numbers.get(code, 0) for code in DEPARTMENTS}

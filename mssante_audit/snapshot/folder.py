@@ -18,9 +18,10 @@ file          one row
 ``register``  a declaration (`mssante_audit.declarations.register`)
 ============  ================================================================================================
 
-Below ``private/``: the same rows of ``entries`` and ``register`` with the columns that name persons;
-subject, facts, domain and operator of findings, persons in clear; what could not be read of the register;
-where the data lie.
+Below ``private/``: the same rows of ``entries`` and ``register`` with the columns that name persons; columns
+of any file whose texts name one all the same, such as a description, which are masked in that file; subject,
+facts, domain and operator of findings, persons in clear; what could not be read of the register; where the
+data lie.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.values.person import unnamed
 
 FILE = "snapshot.json"
 VERSION = 4
@@ -43,6 +45,8 @@ PRIVATE = "private"
 AGAIN = "Make it again: mssante-audit snapshot --data DIR OUT"
 
 _NAMING = re.compile(r"(?:project|support)_contact|postal_address|.*_(?:phone|email|last_name|first_name)")
+_NUMBERS = re.compile(r"ou|finess|siren|siret|file|source|.*_(?:id|number)|operator_(?:before|after)")
+_OU = re.compile(r"(OU=[0-9]+)")
 
 
 def naming(frame: pd.DataFrame) -> list[str]:
@@ -50,9 +54,32 @@ def naming(frame: pd.DataFrame) -> list[str]:
     return [column for column in frame.columns if _NAMING.fullmatch(column)]
 
 
+def unnamed_texts(frame: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return by name the columns of texts that name somebody though they should not, with these masked."""
+    masked: dict[str, pd.Series] = {}
+    for column, texts in frame.items():
+        if isinstance(texts.dtype, pd.StringDtype) and not _NUMBERS.fullmatch(str(column)):
+            shown = {text: _unnamed(text) for text in texts.dropna().unique().tolist()}
+            if any(text != told for text, told in shown.items()):
+                masked[str(column)] = texts.map(shown)
+    return masked
+
+
+def _unnamed(text: str) -> str:
+    parts = _OU.split(text)  # an identifier's digits may look like a phone number
+    return "".join(part if _OU.fullmatch(part) else unnamed(part) for part in parts)
+
+
 def is_snapshot(folder: str | Path | None) -> bool:
-    """Tell whether a folder holds a snapshot."""
-    return folder is not None and (Path(folder) / FILE).is_file()
+    """Tell whether a folder holds a snapshot, or what is left of one: its files and nothing else."""
+    if folder is None or (Path(folder) / FILE).is_file():
+        return folder is not None
+    try:
+        left = {path.name for path in Path(folder).iterdir()}
+    except OSError:
+        return False
+    ours = all(name == PRIVATE or name.endswith(".parquet") for name in left)
+    return ours and left >= {f"{name}.parquet" for name in ("entries", "problems", "findings", "domains")}
 
 
 def read_head(folder: Path) -> dict[str, Any]:
@@ -102,7 +129,7 @@ def read_frame(folder: Path, name: str, needed: Iterable[str] = ()) -> pd.DataFr
         frame = pd.read_parquet(path, use_threads=False)
         own = folder / PRIVATE / path.name
         if own.is_file():
-            frame = frame.join(pd.read_parquet(own, use_threads=False))
+            frame = frame.assign(**pd.read_parquet(own, use_threads=False))
     except FileNotFoundError:
         raise InputError("is missing in the snapshot", file=str(path), remedy=AGAIN) from None
     except PermissionError:

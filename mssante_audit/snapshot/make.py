@@ -24,7 +24,16 @@ from mssante_audit.findings.facts import dumped
 from mssante_audit.findings.registry import audits
 from mssante_audit.findings.words import worded
 from mssante_audit.observe.kinds import hashes, kinds
-from mssante_audit.snapshot.folder import FILE, PRIVATE, VERSION, digest, naming, read_head
+from mssante_audit.snapshot.folder import (
+    FILE,
+    PRIVATE,
+    VERSION,
+    digest,
+    is_snapshot,
+    naming,
+    read_head,
+    unnamed_texts,
+)
 from mssante_audit.space.inputs import code_digest, inputs_digest
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
@@ -82,7 +91,7 @@ def make_snapshot(
     OutputError
         If it cannot be written.
     """
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / FILE).is_file())):
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not is_snapshot(out))):
         raise InputError(
             "holds something else than a snapshot", file=str(out), remedy="Choose another folder"
         )
@@ -167,9 +176,11 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         private["register_problems"] = space.declarations.problems
     for name, frame in frames.items():
         hidden = naming(frame)
-        yield f"{name}.parquet", parquet_bytes(frame.drop(columns=hidden))
-        if hidden:
-            private[name] = frame[hidden]
+        shown = frame.drop(columns=hidden)
+        masked = {} if name in private else unnamed_texts(shown)  # findings are worded: masked already
+        yield f"{name}.parquet", parquet_bytes(shown.assign(**masked))
+        if own_columns := [*hidden, *masked]:
+            private[name] = frame[own_columns]
     if not shareable:
         for name, frame in private.items():
             yield f"{PRIVATE}/{name}.parquet", parquet_bytes(frame)

@@ -123,6 +123,26 @@ def test_every_parameter_is_used(name):
     assert declared(source(name), name).keys() <= used
 
 
+@pytest.mark.parametrize("name", [path.stem for path in resource("notebooks").glob("*.ipynb")])
+def test_no_parameter_is_used_before_it_was_coerced(name):
+    readers = {"open_space", "limits", "select_operator", "check_value", "enable"}
+    given, raw = declared(source(name), name).keys(), set()
+    for cell in source(name)["cells"]:
+        if cell["cell_type"] != "code" or "parameters" in cell["metadata"].get("tags", []):
+            continue
+        tree = ast.parse(code(cell))
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        read = {
+            id(one)
+            for call in calls
+            if getattr(call.func, "id", getattr(call.func, "attr", "")) in readers
+            for one in ast.walk(call)
+        }
+        loaded = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+        raw |= {one.id for one in loaded if one.id in given and id(one) not in read}
+    assert raw <= {"row_limit"}  # which is assigned again, checked
+
+
 @pytest.mark.parametrize("audit", AUDITS)
 def test_every_family_of_an_audit_has_its_heading_and_section(audit):
     cells = source(TOLD_IN.get(audit, audit))["cells"]
