@@ -165,6 +165,12 @@ def hostile_dns() -> World:
 
 
 @pytest.fixture(scope="session")
+def sample_space() -> TrustSpace:
+    """The sample, loaded; it keeps what audits and dossiers once found in it, so it is not to be changed."""
+    return load_space(as_of=SAMPLE_AS_OF)
+
+
+@pytest.fixture(scope="session")
 def sample_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The shipped notebooks' reports of the sample."""
     return run_reports(out=tmp_path_factory.mktemp("sample"), parameters={"as_of": SAMPLE_AS_OF})
@@ -184,6 +190,12 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     seen = gzip.decompress(sample.read_bytes()).replace(b'"2026-03-02T', b'"2025-02-28T')
     (folder / "data" / "dns.jsonl.gz").write_bytes(gzip.compress(seen))
     return run_reports(out=folder / "out", parameters={"data": str(folder / "data"), "as_of": REAL_AS_OF})
+
+
+@pytest.fixture(scope="session")
+def real_space(real_run: Run) -> TrustSpace:
+    """What the reports of the real list are of, loaded; not to be changed."""
+    return load_space(real_run.out.parent / "data", as_of=REAL_AS_OF)
 
 
 @pytest.fixture(scope="session")
@@ -214,6 +226,12 @@ def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         out=folder / "out",
         parameters={"data": str(folder / "data"), "as_of": SAMPLE_AS_OF, "show_contacts": True},
     )
+
+
+@pytest.fixture(scope="session")
+def hostile_space(hostile_run: Run) -> TrustSpace:
+    """What the reports of the hostile list are of, loaded, contacts shown; not to be changed."""
+    return load_space(hostile_run.out.parent / "data", as_of=SAMPLE_AS_OF, show_contacts=True)
 
 
 @pytest.fixture(scope="session")
@@ -296,16 +314,16 @@ def made_site(folder: Path, space: TrustSpace, findings: pd.DataFrame, reports: 
 
 
 @pytest.fixture(scope="session")
-def sample_site(sample_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Site:
+def sample_site(sample_run: Run, sample_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The site of the sample."""
-    space = load_space(as_of=SAMPLE_AS_OF)
-    return made_site(tmp_path_factory.mktemp("sample-site"), space, audit_all(space), sample_run.out)
+    folder = tmp_path_factory.mktemp("sample-site")
+    return made_site(folder, sample_space, audit_all(sample_space), sample_run.out)
 
 
 @pytest.fixture(scope="session")
-def quiet_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+def quiet_site(sample_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The site of the sample without register nor observation: some of its domains have no finding."""
-    space = replace(load_space(as_of=SAMPLE_AS_OF), declarations=None, observation=None)
+    space = replace(sample_space, declarations=None, observation=None)
     return made_site(tmp_path_factory.mktemp("quiet-site"), space, audit_all(space), None)
 
 
@@ -317,16 +335,16 @@ def aged_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.fixture(scope="session")
-def real_site(real_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Site:
+def real_site(real_run: Run, real_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The site of the real list."""
-    space = load_space(real_run.out.parent / "data", as_of=REAL_AS_OF)
-    return made_site(tmp_path_factory.mktemp("real-site"), space, audit_all(space), real_run.out)
+    return made_site(tmp_path_factory.mktemp("real-site"), real_space, audit_all(real_space), real_run.out)
 
 
 @pytest.fixture(scope="session")
-def hostile_site(hostile_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Site:
+def hostile_site(
+    hostile_run: Run, hostile_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory
+) -> Site:
     """The site of the hostile list, with findings that have hostile text in every field, contacts shown."""
-    space = load_space(hostile_run.out.parent / "data", as_of=SAMPLE_AS_OF, show_contacts=True)
     more = [
         made(
             rule,
@@ -340,8 +358,8 @@ def hostile_site(hostile_run: Run, tmp_path_factory: pytest.TempPathFactory) -> 
         for payload in PAYLOADS
         for rule in ("DN_SHAPE", "DNS_MX_NULL")
     ]
-    findings = concat([audit_all(space), framed(more, space.entries)])
-    return made_site(tmp_path_factory.mktemp("hostile-site"), space, findings, hostile_run.out)
+    findings = concat([audit_all(hostile_space), framed(more, hostile_space.entries)])
+    return made_site(tmp_path_factory.mktemp("hostile-site"), hostile_space, findings, hostile_run.out)
 
 
 SLOW = (

@@ -1,7 +1,8 @@
 """Commands and kernels of the tests, forked from one process that has imported the package.
 
-A process of Python's spends most of a short life importing. On Linux, ``python -m mssante_audit…`` and
-kernels that a test starts (and what those start) are therefore forks of a server, started when first needed.
+A process of Python's spends most of a short life importing. On Linux, ``python -m mssante_audit…``, kernels
+and Dask workers that a test starts (and what those start) are therefore forks of a server, started when
+first needed.
 What a fresh interpreter does is held by the tests that call it otherwise (``-c``, the installed command).
 """
 
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 EXECUTABLE = sys.executable
-SERVED = ("mssante_audit", "ipykernel_launcher")
+SERVED = ("mssante_audit", "ipykernel_launcher", "distributed.cli")
 FIXED = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
 """What a kernel's environment says, and can only be said when the interpreter starts."""
 

@@ -11,7 +11,6 @@ from made_up import make_space
 
 from mssante_audit.declarations.register import fields, load_declarations
 from mssante_audit.dossiers.belongings import ELSEWHERE, belongings
-from mssante_audit.space.trust import load_space
 
 ALPHA, BETA, SHORT, COMMON = "1759900004", "1679900001", "1759900012", "1759900020"
 
@@ -166,8 +165,8 @@ def test_a_declaration_gives_its_domain_and_no_more_than_the_list_allows(tmp_pat
         assert whose.foreign(of_alpha, BETA), of_alpha
 
 
-def test_what_an_earlier_list_gave_is_still_ones_own():
-    whose = belongings(load_space(as_of="2026-03-03T06:00:00Z"))
+def test_what_an_earlier_list_gave_is_still_ones_own(sample_space):
+    whose = belongings(sample_space)
     lost = "msp-puyirreel.cheminsonge.mssante.fr"
     assert whose.foreign(lost, "1679900001") == ()
     assert whose.foreign(lost, "399900000300015") == ()

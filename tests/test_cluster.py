@@ -16,6 +16,7 @@ from mssante_audit.dossiers.write import write_dossiers
 
 pytest.importorskip("distributed", reason='Dask is not installed: pip install "mssante-audit[dask]"')
 AS_OF = "2026-03-03T06:00:00Z"
+SOME = ("159990000", "1349900019", "1970190005", "1980590012", "5123", "7219900008")
 
 
 def started(module, *arguments):
@@ -76,19 +77,21 @@ def given(tmp_path):
 
 def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, given, tmp_path, monkeypatch):
     monkeypatch.setattr(making, "CHUNK", 1)
-    alone = write_dossiers(tmp_path / "alone", parameters=given)
+    alone = write_dossiers(tmp_path / "alone", parameters=given, operators=SOME)
 
     def kill_one(done, of, told):
-        if done == 3:
+        if done == 2:
             os.kill(workers[0].pid, 9)
 
     with cli._cluster(scheduler) as cluster:
         client = cluster["executor"]._client
         client.wait_for_workers(2, timeout=60)
-        run = write_dossiers(tmp_path / "cluster", parameters=given, listener=kill_one, **cluster)
+        run = write_dossiers(
+            tmp_path / "cluster", parameters=given, operators=SOME, listener=kill_one, **cluster
+        )
         assert len(client.scheduler_info()["workers"]) == 1
     assert workers[0].wait(5) == -9
-    assert run.made == len(alone.outcomes) == 13
+    assert run.made == len(alone.outcomes) == len(SOME)
     assert {d.status for d in run.outcomes} == {"done"}
     for dossier in run.outcomes:
         for suffix in dossier.files.keys() - {".results.json"}:

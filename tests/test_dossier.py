@@ -25,13 +25,12 @@ from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.results import Limits, touching
 from mssante_audit.space.trust import load_space
 
-AS_OF = "2026-03-03T06:00:00Z"
 GROUP, LARGE = "1679900001", "399900000300015"
 
 
 @pytest.fixture(scope="module")
-def space():
-    return load_space(as_of=AS_OF)
+def space(sample_space):
+    return sample_space
 
 
 def part(ident, told):

@@ -8,11 +8,11 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from multiprocessing import active_children, get_context
 from pathlib import Path
-from shutil import copytree
+from shutil import copy, copytree
 from urllib.parse import unquote
 
 import papermill
@@ -28,13 +28,24 @@ from mssante_audit.cli.main import app
 from mssante_audit.dossiers import page, workers
 from mssante_audit.dossiers import write as dossiers
 from mssante_audit.dossiers.workers import Order, make, opened
-from mssante_audit.dossiers.write import Dossier, dossiers_html, file_name, read_dossiers, write_dossiers
+from mssante_audit.dossiers.write import (
+    Dossier,
+    DossierRun,
+    dossiers_html,
+    file_name,
+    read_dossiers,
+    write_dossiers,
+)
 from mssante_audit.report import tables
 from mssante_audit.report.results import open_space, provenance
 
 AS_OF = "2026-03-03T06:00:00Z"
 GIVEN = {"as_of": AS_OF}
 ONE, OTHER = "159990000", "1679900001"
+SOME = (
+    ONE, OTHER, "12A9900000", "1349900019", "1970190005", "1980590012", "5123", "7219900008",
+)  # fmt: skip
+"""As many as it takes for some to be made when a worker dies, and some not."""
 PARTS = {".html", ".results.json", ".findings.csv", ".txt", ".eml"}
 forking = pytest.mark.skipif(sys.platform != "linux", reason="processes are not forked here")
 
@@ -49,6 +60,20 @@ def sample(tmp_path_factory):
     out = tmp_path_factory.mktemp("dossiers")
     told = []
     return write_dossiers(out, parameters=GIVEN, listener=lambda *event: told.append(event)), told
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory):
+    """Parameters for the sample's list with nothing beside it, in which little is found, and fast."""
+    data = tmp_path_factory.mktemp("listed")
+    copy(resource("data/sample") / "listeblanchemssante.xml.gz", data / "list.xml.gz")
+    return {**GIVEN, "data": str(data)}
+
+
+@pytest.fixture(scope="module")
+def some(listed, tmp_path_factory):
+    """The dossiers that `SOME` have of that list when nothing happens."""
+    return write_dossiers(tmp_path_factory.mktemp("some"), parameters=listed, operators=SOME)
 
 
 class Links(HTMLParser):
@@ -128,11 +153,9 @@ def iter_none(operators):
 
 
 @pytest.fixture
-def two(tmp_path):
+def two(listed, tmp_path):
     """A data folder, and the dossiers of two of its operators."""
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "list.xml.gz").write_bytes((resource("data/sample") / "listeblanchemssante.xml.gz").read_bytes())
+    data = Path(copytree(listed["data"], tmp_path / "data"))
     given = {**GIVEN, "data": str(data)}
     return write_dossiers(tmp_path / "out", parameters=given, operators=[ONE, OTHER]), data, given
 
@@ -179,9 +202,10 @@ def test_what_it_depends_on_makes_it_again(two, monkeypatch, tmp_path):
     assert everything_in(out).keys() == before.keys() - {f"{OTHER}.html"}
 
 
-def test_without_a_date_a_day_is_what_counts(tmp_path, monkeypatch):
-    run = write_dossiers(tmp_path, operators=[ONE])
-    assert remade(monkeypatch, tmp_path, {}, [ONE]) == []
+def test_without_a_date_a_day_is_what_counts(listed, tmp_path, monkeypatch):
+    given = {"data": listed["data"]}
+    run = write_dossiers(tmp_path, parameters=given, operators=[ONE])
+    assert remade(monkeypatch, tmp_path, given, [ONE]) == []
     told = json.loads((tmp_path / "dossiers.json").read_text(encoding="utf-8"))
     assert told["dossiers"][0]["as_of"] == run.outcomes[0].as_of
     later = dossiers.plan
@@ -191,7 +215,7 @@ def test_without_a_date_a_day_is_what_counts(tmp_path, monkeypatch):
         return [replace(job, shown={**job.shown, "as_of": "2099-01-01T00:00:00+00:00"})]
 
     monkeypatch.setattr(dossiers, "plan", tomorrow)
-    assert remade(monkeypatch, tmp_path, {}, [ONE]) == [ONE]
+    assert remade(monkeypatch, tmp_path, given, [ONE]) == [ONE]
 
 
 def test_one_operator_keeps_the_others_and_those_who_left_go(two, monkeypatch):
@@ -274,17 +298,15 @@ def test_two_runs_into_one_folder_are_refused(tmp_path):
 
 
 @forking
-def test_a_worker_killed_half_way_costs_no_dossier(sample, tmp_path):
-    run, _ = sample
-
+def test_a_worker_killed_half_way_costs_no_dossier(some, listed, tmp_path):
     def kill_one(done, of, told):
-        if done == 3:
+        if done == 2:
             active_children()[0].kill()
 
-    again = write_dossiers(tmp_path, parameters=GIVEN, jobs=2, listener=kill_one)
-    assert again.made == len(run.outcomes)
+    again = write_dossiers(tmp_path, parameters=listed, operators=SOME, jobs=2, listener=kill_one)
+    assert again.made == len(some.outcomes) == len(SOME)
     assert {d.status for d in again.outcomes} == {"done"}
-    assert_same(again, run)
+    assert_same(again, some)
 
 
 def assert_same(run, other):
@@ -297,8 +319,8 @@ def assert_same(run, other):
 
 
 @forking
-def test_one_that_kills_whoever_makes_it_fails_alone(sample, tmp_path, monkeypatch):
-    whole, drawn = sample[0], page.parts()["peers-chart"]
+def test_one_that_kills_whoever_makes_it_fails_alone(some, listed, tmp_path, monkeypatch):
+    drawn = page.parts()["peers-chart"]
 
     def deadly(told, limit):
         if told.operator_id == ONE:
@@ -306,15 +328,15 @@ def test_one_that_kills_whoever_makes_it_fails_alone(sample, tmp_path, monkeypat
         return drawn(told, limit)
 
     monkeypatch.setitem(page.parts(), "peers-chart", deadly)
-    run = write_dossiers(tmp_path, parameters=GIVEN, jobs=2)
+    run = write_dossiers(tmp_path, parameters=listed, operators=SOME, jobs=2)
     assert {d.operator_id: d.failure["kind"] for d in run.outcomes if d.failure} == {ONE: "BrokenProcessPool"}
     assert "Rapport partiel" in (tmp_path / "failed" / f"{ONE}.html").read_text(encoding="utf-8")
     others = replace(run, outcomes=tuple(d for d in run.outcomes if d.operator_id != ONE))
-    assert_same(others, replace(whole, outcomes=tuple(d for d in whole.outcomes if d.operator_id != ONE)))
+    assert_same(others, replace(some, outcomes=tuple(d for d in some.outcomes if d.operator_id != ONE)))
 
 
 @forking
-def test_the_space_is_loaded_once_for_all_processes(tmp_path, monkeypatch):
+def test_the_space_is_loaded_once_for_all_processes(listed, tmp_path, monkeypatch):
     loaded, load = [], workers.open_space
 
     def counted(**given):
@@ -325,19 +347,20 @@ def test_the_space_is_loaded_once_for_all_processes(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "open_space", counted)
     monkeypatch.setattr(workers, "_opened", {})
     for as_of in ("2026-03-03", "2026-03-03", "2026-03-04"):
-        write_dossiers(tmp_path / "out", parameters={"as_of": as_of}, operators=[ONE, OTHER], jobs=2)
+        given = {**listed, "as_of": as_of}
+        write_dossiers(tmp_path / "out", parameters=given, operators=[ONE, OTHER], jobs=2)
     assert len(list(tmp_path.glob("loaded-*"))) == len(loaded) == 2
 
 
-@pytest.fixture
-def elsewhere(tmp_path):
-    """Parameters for data of one's own, with anchors lying apart."""
-    data = tmp_path / "données de l'Ain"
-    (data / "observations").mkdir(parents=True)
-    sample = resource("data/sample")
-    (data / "list.xml.gz").write_bytes((sample / "listeblanchemssante.xml.gz").read_bytes())
-    copytree(sample / "observations", data / "observations", dirs_exist_ok=True)
-    return {"as_of": AS_OF, "data": str(data), "anchors": [str(sample / "anchors")]}
+@dataclass(frozen=True)
+class Elsewhere:
+    """Data in a folder of one's own with anchors lying apart, an executor, and what was made of them here."""
+
+    given: dict
+    domain: str
+    """Of an operator: it loses most of its mailboxes between two extractions."""
+    here: DossierRun
+    pool: "Spying"
 
 
 class Spying(ProcessPoolExecutor):
@@ -348,46 +371,49 @@ class Spying(ProcessPoolExecutor):
         return super().submit(function, *arguments)
 
 
-def test_other_processes_get_bytes_and_give_back_the_same_dossiers(elsewhere, tmp_path):
-    here = write_dossiers(tmp_path / "here", parameters=elsewhere, operators=[ONE, OTHER])
-    with Spying(1, mp_context=get_context("spawn")) as pool:
-        there = write_dossiers(
-            tmp_path / "there", parameters=elsewhere, operators=[ONE, OTHER], executor=pool
-        )
-    assert_same(there, here)
-    assert {d.status for d in there.outcomes} == {"done"}
-    assert str(tmp_path).encode() not in pool.sent
-    assert "données de l'Ain".encode() in pool.sent
-
-
-@pytest.fixture
-def published(elsewhere, tmp_path):
-    """The same data with two extractions, in which a domain of an operator loses most of its mailboxes."""
-    space = open_space(**elsewhere)
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("elsewhere")
+    data = folder / "données de l'Ain"
+    (data / "observations").mkdir(parents=True)
+    sample = resource("data/sample")
+    copy(sample / "listeblanchemssante.xml.gz", data / "list.xml.gz")
+    copytree(sample / "observations", data / "observations", dirs_exist_ok=True)
+    given = {"as_of": AS_OF, "data": str(data), "anchors": [str(sample / "anchors")]}
+    space = open_space(**given)
     domain = space.audited.loc[space.audited["operator_id"] == ONE, "domain"].iloc[0]
     for at, number in (("202601151013", 40), ("202603011013", 12)):
-        put(tmp_path / "données de l'Ain", text(many({domain: number})), at)
-    return elsewhere, domain
-
-
-def test_of_the_extraction_only_numbers_go_to_other_processes(published, tmp_path):
-    given, domain = published
-    here = write_dossiers(tmp_path / "here", parameters=given, operators=[ONE, OTHER])
-    sent = []
+        put(data, text(many({domain: number})), at)
+    here = write_dossiers(folder / "here", parameters=given, operators=[ONE, OTHER])
     with Spying(1, mp_context=get_context("spawn")) as pool:
-        there = write_dossiers(
-            tmp_path / "there", parameters=given, operators=[ONE, OTHER], executor=pool,
-            send=lambda bundle: sent.append(bundle) or bundle,
-        )  # fmt: skip
-    assert_same(there, here)
+        yield Elsewhere(given, domain, here, pool)
+
+
+def test_other_processes_get_bytes_and_give_back_the_same_dossiers(elsewhere, tmp_path):
+    there = write_dossiers(
+        tmp_path, parameters=elsewhere.given, operators=[ONE, OTHER], executor=elsewhere.pool
+    )
+    assert_same(there, elsewhere.here)
+    assert {d.status for d in there.outcomes} == {"done"}
+    assert str(tmp_path.parent).encode() not in elsewhere.pool.sent
+    assert "données de l'Ain".encode() in elsewhere.pool.sent
+
+
+def test_of_the_extraction_only_numbers_go_to_other_processes(elsewhere, tmp_path):
+    sent = []
+    there = write_dossiers(
+        tmp_path, parameters=elsewhere.given, operators=[ONE, OTHER], executor=elsewhere.pool,
+        send=lambda bundle: sent.append(bundle) or bundle,
+    )  # fmt: skip
+    assert_same(there, elsewhere.here)
     findings = (there.out / f"{ONE}.findings.csv").read_text(encoding="utf-8")
     assert "MAILBOX_LOST" in findings
-    assert CANARY.encode() not in pool.sent
-    assert str(tmp_path).encode() not in pool.sent
+    assert CANARY.encode() not in elsewhere.pool.sent
+    assert str(tmp_path.parent).encode() not in elsewhere.pool.sent
     (bundle,) = sent
     space = opened(Order("of a worker", {"as_of": AS_OF}, ""), pickle.loads(pickle.dumps(bundle)))
-    assert space.published == {domain: 12}
-    assert space.mailboxes.earlier.by_domain == {domain: 40}
+    assert space.published == {elsewhere.domain: 12}
+    assert space.mailboxes.earlier.by_domain == {elsewhere.domain: 40}
     folder = Path(workers._opened["of a worker"][1].name)
     held = [file for file in folder.rglob("*") if file.is_file()]
     assert "list.xml.gz" in {file.name for file in held}
@@ -461,11 +487,12 @@ def command(*arguments):
     return [sys.executable, "-m", "mssante_audit", "dossiers", *map(str, arguments)]
 
 
-def test_the_command_tells_each_dossier_and_the_index(tmp_path):
+def test_the_command_tells_each_dossier_and_the_index(listed, tmp_path):
     arguments = ["--operator", ONE, "--operator", OTHER, "--out", tmp_path, "--as-of", AS_OF, "--jobs", "1"]
     ran = subprocess.run(
-        command(*arguments, "--fail-on", "info"), capture_output=True, text=True, check=False
-    )
+        command(*arguments, "--data", listed["data"], "--fail-on", "info"),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (1, "")
     *lines, last = ran.stdout.splitlines()
     assert {line.split()[0] for line in lines} == {ONE, OTHER}
@@ -492,13 +519,14 @@ def test_the_old_engine_of_papermill_says_what_to_do(tmp_path, given):
 @pytest.mark.parametrize(
     ("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
 )
-def test_an_interrupted_run_leaves_no_process_and_what_was_there(tmp_path, sent, status):
+def test_an_interrupted_run_leaves_no_process_and_what_was_there(listed, tmp_path, sent, status):
     out = tmp_path / "out"
     out.mkdir()
     (out / f"{ONE}.html").write_text("last good")
     process = subprocess.Popen(
-        command("--out", out, "--jobs", "1"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        command("--out", out, "--data", listed["data"], "--jobs", "1"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     assert process.stdout.readline()  # one is made, the others are not
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(sent)

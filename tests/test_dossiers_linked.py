@@ -5,7 +5,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from shutil import copytree
+from shutil import copy, copytree
 
 import pytest
 
@@ -27,18 +27,29 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory) -> DossierRun:
-    """The dossiers of one day; not to be changed."""
-    return write_dossiers(tmp_path_factory.mktemp("first"), parameters={"as_of": AS_OF})
+def data(tmp_path_factory) -> Path:
+    """A folder with the sample's list and nothing beside it, in which little is found, and fast."""
+    folder = tmp_path_factory.mktemp("listed")
+    copy(resource("data/sample") / "listeblanchemssante.xml.gz", folder / "list.xml.gz")
+    return folder
 
 
-def again(first: DossierRun, out: Path, as_of: str = NEXT, **more) -> DossierRun:
-    return write_dossiers(out, parameters={"as_of": as_of}, earlier=first.out, **more)
+@pytest.fixture(scope="module")
+def first(data, tmp_path_factory) -> DossierRun:
+    """Two dossiers of one day; not to be changed."""
+    given = {"as_of": AS_OF, "data": str(data)}
+    return write_dossiers(tmp_path_factory.mktemp("first"), parameters=given, operators=[ONE, OTHER])
 
 
-def test_what_says_the_same_the_next_day_is_the_same_file(first, tmp_path):
+def again(first: DossierRun, data: Path, out: Path, as_of: str = NEXT, **more) -> DossierRun:
+    given = {"as_of": as_of, "data": str(data)}
+    return write_dossiers(out, parameters=given, earlier=first.out, **more)
+
+
+def test_what_says_the_same_the_next_day_is_the_same_file(tmp_path_factory, tmp_path):
+    first = write_dossiers(tmp_path_factory.mktemp("all"), parameters={"as_of": AS_OF})
     before = bytes_of(first.out)
-    run = again(first, tmp_path)
+    run = write_dossiers(tmp_path, parameters={"as_of": NEXT}, earlier=first.out)
     assert run.linked + run.made == len(run.outcomes) == len(first.outcomes)
     assert run.linked >= len(run.outcomes) - 2
     old, new = inodes(first.out), inodes(tmp_path)
@@ -52,22 +63,23 @@ def test_what_says_the_same_the_next_day_is_the_same_file(first, tmp_path):
     assert bytes_of(first.out) == before
 
 
-def test_what_is_written_later_is_not_written_through_a_link(first, tmp_path):
+def test_what_is_written_later_is_not_written_through_a_link(first, data, tmp_path):
     before = bytes_of(first.out)
-    again(first, tmp_path, operators=[ONE, OTHER])
+    again(first, data, tmp_path, operators=[ONE, OTHER])
     assert inodes(tmp_path)[f"{ONE}.html"] == inodes(first.out)[f"{ONE}.html"]
-    run = write_dossiers(tmp_path, parameters={"as_of": NEXT, "row_limit": 3}, operators=[ONE, OTHER])
+    given = {"as_of": NEXT, "data": str(data), "row_limit": 3}
+    run = write_dossiers(tmp_path, parameters=given, operators=[ONE, OTHER])
     assert (run.made, run.linked) == (2, 0)
     assert bytes_of(tmp_path)[f"{ONE}.html"] != before[f"{ONE}.html"]
     assert bytes_of(first.out) == before
 
 
-def test_where_nothing_can_be_linked_the_same_bytes_are_copied(first, tmp_path, monkeypatch):
+def test_where_nothing_can_be_linked_the_same_bytes_are_copied(first, data, tmp_path, monkeypatch):
     def refuses(*_, **__):
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(os, "link", refuses)
-    run = again(first, tmp_path, operators=[ONE, OTHER])
+    run = again(first, data, tmp_path, operators=[ONE, OTHER])
     assert (run.made, run.linked) == (0, 2)
     old, new = bytes_of(first.out), bytes_of(tmp_path)
     written = [f"{d.file}{s}" for d in run.outcomes for s in d.files]
@@ -94,25 +106,28 @@ def _no_index(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [_damaged, _linked, _gone, _no_index])
-def test_what_is_not_whole_is_made(first, tmp_path, harm):
+def test_what_is_not_whole_is_made(first, data, tmp_path, harm):
     copytree(first.out, tmp_path / "earlier")
     harm(tmp_path / "earlier")
-    run = again(replace(first, out=tmp_path / "earlier"), tmp_path / "out", operators=[ONE])
+    run = again(replace(first, out=tmp_path / "earlier"), data, tmp_path / "out", operators=[ONE])
     assert (run.made, run.linked) == (1, 0)
     assert not (tmp_path / "out" / f"{ONE}.html").is_symlink()
 
 
 @pytest.mark.parametrize("as_of", ["2026-03-10T06:00:01Z", "2026-03-02T06:00:00Z"])
-def test_a_letter_of_more_than_a_week_ago_or_of_tomorrow_is_none_of_today(first, tmp_path, as_of):
-    assert again(first, tmp_path, as_of, operators=[ONE]).linked == 0
+def test_a_letter_of_more_than_a_week_ago_or_of_tomorrow_is_none_of_today(first, data, tmp_path, as_of):
+    assert again(first, data, tmp_path, as_of, operators=[ONE]).linked == 0
 
 
-def test_what_it_is_made_with_counts(first, tmp_path, monkeypatch):
-    assert again(first, tmp_path / "a", operators=[ONE], masked=True).linked == 0
-    assert again(first, tmp_path / "b", operators=[ONE], on=Stationery(sender="X <x@y.example>")).linked == 0
+def test_what_it_is_made_with_counts(first, data, tmp_path, monkeypatch):
+    assert again(first, data, tmp_path / "a", operators=[ONE], masked=True).linked == 0
+    assert (
+        again(first, data, tmp_path / "b", operators=[ONE], on=Stationery(sender="X <x@y.example>")).linked
+        == 0
+    )
     monkeypatch.setattr("mssante_audit.dossiers.write.code_digest", lambda: "other code")
     monkeypatch.setattr(workers, "code_digest", lambda: "other code")
-    assert again(first, tmp_path / "c", operators=[ONE]).linked == 0
+    assert again(first, data, tmp_path / "c", operators=[ONE]).linked == 0
 
 
 def test_a_new_list_makes_those_again_that_it_changes(tmp_path):

@@ -6,10 +6,12 @@ import binascii
 import builtins
 import re
 from dataclasses import replace
+from datetime import timedelta
 from email import message_from_bytes, policy
 from io import BytesIO
 
 import pytest
+from made_up import AS_OF as MADE_UP
 from made_up import make_space
 from pypdf import PdfReader
 
@@ -36,8 +38,8 @@ HOSTILE = "CH ALPHA\r\nBcc: victime@pwned.example\r\n\r\n<script>"
 
 
 @pytest.fixture(scope="module")
-def space():
-    return replace(load_space(as_of=AS_OF), mailboxes=None)  # which would put the most used domains first
+def space(sample_space):
+    return replace(sample_space, mailboxes=None)  # which would put the most used domains first
 
 
 def parsed(content):
@@ -102,8 +104,12 @@ def test_the_same_input_gives_the_same_bytes(space):
     again = replace(load_space(as_of=AS_OF), mailboxes=None)
     for operator_id in (GROUP, "1959900002"):
         assert letter_files(dossier(again, operator_id)) == letter_files(dossier(space, operator_id))
-    later = letter_files(dossier(load_space(as_of="2026-03-04T06:00:00Z"), GROUP))[".eml"]
-    assert parsed(later)["Message-ID"] != parsed(letter_files(dossier(space, GROUP))[".eml"])["Message-ID"]
+    bad = {"dn": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris(75),C=FR"}
+    ids = set()
+    for hour in (0, 1):
+        files = letter_files(dossier(make_space(bad, as_of=MADE_UP + timedelta(hours=hour)), "1759900004"))
+        ids.add(parsed(files[".eml"])["Message-ID"])
+    assert len(ids) == 2
 
 
 def test_contacts_are_left_out_of_what_others_read(space):

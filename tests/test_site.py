@@ -5,7 +5,6 @@ import io
 import json
 import re
 from collections import Counter
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from shutil import copytree
@@ -15,6 +14,7 @@ import openpyxl
 import pandas as pd
 import pytest
 from lxml import html
+from made_up import BETA_DN, xml_of
 from tlsmade import write_before
 
 import mssante_audit as ms
@@ -269,26 +269,29 @@ def built(tmp_path, space: TrustSpace, **more) -> Path:
     return tmp_path
 
 
-def test_the_same_run_gives_the_same_pages(sample_site, sample_run, tmp_path):
-    space = load_space(as_of="2026-03-03T06:00:00Z")
-    one, two = (built(tmp_path / name, space, reports=sample_run.out) for name in "ab")
-    for file in one.rglob("*"):
+@pytest.fixture(scope="module")
+def first_site(sample_run, sample_space, tmp_path_factory):
+    """The site of the sample, of a first run."""
+    return built(tmp_path_factory.mktemp("first-site"), sample_space, reports=sample_run.out)
+
+
+def test_the_same_run_gives_the_same_pages(first_site, sample_run, sample_space, tmp_path):
+    again = built(tmp_path, sample_space, reports=sample_run.out)
+    for file in first_site.rglob("*"):
         if file.is_file() and file.suffix != ".xlsx":  # a workbook notes when it was made
-            assert file.read_bytes() == (two / file.relative_to(one)).read_bytes()
+            assert file.read_bytes() == (again / file.relative_to(first_site)).read_bytes()
 
 
-def test_a_first_run_has_nothing_to_compare_with(tmp_path):
-    folder = built(tmp_path, load_space(as_of="2026-03-03T06:00:00Z"))
-    pages = own_pages(folder)
+def test_a_first_run_has_nothing_to_compare_with(first_site):
+    pages = own_pages(first_site)
     assert "Premier passage" in text_of(pages["index.html"])
     assert "Premier passage" in text_of(pages["suivi.html"])
     assert "à partir du deuxième passage : il n’y en a aucun" in text_of(pages["index.html"])
     assert "État" not in pages["constats.html"].xpath("//th/text()")
 
 
-def test_what_could_not_be_observed_is_unknown_and_not_absent(tmp_path):
-    space = replace(load_space(as_of="2026-03-03T06:00:00Z"), declarations=None, observation=None)
-    pages = own_pages(built(tmp_path, space))
+def test_what_could_not_be_observed_is_unknown_and_not_absent(quiet_site):
+    pages = own_pages(quiet_site.folder)
     assert "Non vérifié, et donc inconnu" in text_of(pages["index.html"])
     dns = pages["index.html"].xpath("//tr[td//a[@href='audits/delegation_vs_redirection.html']]/td")
     assert [cell.text_content() for cell in dns[1:]] == ["inconnu"] * 5
@@ -316,15 +319,24 @@ def test_certificates_that_changed_stand_on_the_pages_of_their_operators(tmp_pat
     assert len(list(folder.glob("*/*.certificats.csv"))) == len(wanted)
 
 
-def test_a_report_that_failed_is_there_and_said_to_be_partial(tmp_path):
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A folder with a list of two rows."""
+    data = tmp_path_factory.mktemp("small")
+    (data / "list.xml").write_bytes(xml_of({}, {"domain": "ch-beta.mssante.fr", "dn": BETA_DN}))
+    return data
+
+
+def test_a_report_that_failed_is_there_and_said_to_be_partial(small, tmp_path):
     (tmp_path / "broken.ipynb").write_text(
         (Path(__file__).parent.parent / "notebooks" / "overview.ipynb")
         .read_text(encoding="utf-8")
         .replace("record(space", "undefined(space")
     )
-    run = run_reports([str(tmp_path / "broken.ipynb")], out=tmp_path / "reports")
+    given = {"data": str(small), "as_of": "2026-03-03T06:00:00Z"}
+    run = run_reports([str(tmp_path / "broken.ipynb")], out=tmp_path / "reports", parameters=given)
     assert run.outcomes[0].failure
-    space = load_space(as_of="2026-03-03T06:00:00Z")
+    space = load_space(small, as_of="2026-03-03T06:00:00Z")
     folder = built(tmp_path / "site", space, reports=run.out)
     (item,) = own_pages(folder)["index.html"].xpath("//li[a[starts-with(@href,'rapports/')]]")
     assert item.xpath("a/@href") == ["rapports/failed/broken.html"]
@@ -367,10 +379,9 @@ def test_a_domain_that_is_none_gives_an_anchor_that_is_one(domain):
     assert re.fullmatch(r"x-[0-9a-f]{16}", anchor_of(domain))
 
 
-def test_operators_with_new_and_grave_findings_come_first():
-    space = load_space(as_of="2026-03-03T06:00:00Z")
-    findings = audit_all(space)
-    view = view_of(space, findings, waived(space), None, (), None, None)
+def test_operators_with_new_and_grave_findings_come_first(sample_space):
+    findings = audit_all(sample_space)
+    view = view_of(sample_space, findings, waived(sample_space), None, (), None, None)
     worst = [next(iter(s for s, n in o.counts.items() if n)) for o in view.first()]
     order = ["critical", "error", "warning", "info"]
     assert worst == sorted(worst, key=order.index)

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
+from made_up import make_space, xml_of
 from pandas.testing import assert_frame_equal
 from tlsmade import write_tls
 from typer.testing import CliRunner
@@ -32,8 +33,8 @@ AS_OF = "2026-03-03T06:00:00+00:00"
 
 
 @pytest.fixture(scope="module")
-def space() -> TrustSpace:
-    return load_space(as_of=AS_OF)
+def space(sample_space: TrustSpace) -> TrustSpace:
+    return sample_space
 
 
 @pytest.fixture(scope="module")
@@ -179,9 +180,8 @@ def _without_column(folder: Path) -> None:
 
 
 def _of_another(folder: Path) -> None:
-    space = load_space(as_of="2026-03-04")
     other = folder.parent / "other"
-    make_snapshot(space, other)
+    make_snapshot(make_space({}), other)
     (folder / "domains.parquet").write_bytes((other / "findings.parquet").read_bytes())
 
 
@@ -230,14 +230,16 @@ def test_other_settings_than_it_was_made_with_are_refused(made: Path) -> None:
 
 
 def test_the_command_makes_it_and_leaves_what_is_up_to_date(tmp_path: Path) -> None:
-    out = tmp_path / "s"
-    arguments = ["snapshot", str(out), "--data", "data/sample", "--as-of", "2026-03-03"]
+    out, data = tmp_path / "s", tmp_path / "data"
+    data.mkdir()
+    (data / "list.xml").write_bytes(xml_of({}))
+    arguments = ["snapshot", str(out), "--data", str(data), "--as-of", "2026-03-03"]
     first = CliRunner().invoke(app, arguments)
     assert first.exit_code == 0, first.output
     assert is_snapshot(out)
     again = CliRunner().invoke(app, arguments)
     assert "is up to date" in again.output
-    other = CliRunner().invoke(app, ["snapshot", str(tmp_path), "--data", "data/sample"])
+    other = CliRunner().invoke(app, ["snapshot", str(tmp_path), "--data", str(data)])
     assert isinstance(other.exception, InputError)
 
 

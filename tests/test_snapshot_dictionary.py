@@ -67,16 +67,11 @@ def frames_of(space: TrustSpace) -> dict[str, pd.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def space() -> TrustSpace:
-    return load_space(as_of=AS_OF)
-
-
-@pytest.fixture(scope="module")
-def frames(space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+def frames(sample_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
     folder = tmp_path_factory.mktemp("tls") / "data"
     copytree(resource("data/sample"), folder)
-    write_tls(space, folder, ["421 later"])
-    return {**frames_of(space), "servers": load_space(folder, as_of=AS_OF).observed["tls"].servers}
+    write_tls(sample_space, folder, ["421 later"])
+    return {**frames_of(sample_space), "servers": load_space(folder, as_of=AS_OF).observed["tls"].servers}
 
 
 def test_the_page_is_what_would_be_written() -> None:
@@ -101,9 +96,9 @@ def test_what_could_not_be_read_is_described_too() -> None:
     assert [(one.name, one.dtype) for one in told] == [(c, dtype_of(damaged[c])) for c in damaged.columns]
 
 
-def test_every_file_of_a_snapshot_is_described(space: TrustSpace, tmp_path: Path) -> None:
-    make_snapshot(space, tmp_path / "s", shareable=True)
-    make_snapshot(space, tmp_path / "own")
+def test_every_file_of_a_snapshot_is_described(sample_space: TrustSpace, tmp_path: Path) -> None:
+    make_snapshot(sample_space, tmp_path / "s", shareable=True)
+    make_snapshot(sample_space, tmp_path / "own")
     files = {file.stem: pd.read_parquet(file) for file in (tmp_path / "s").glob("*.parquet")}
     assert files.keys() == FRAMES.keys() - {"causes", "events", "history"}
     for name, frame in files.items():

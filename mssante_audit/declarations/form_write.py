@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 from mssante_audit.base.errors import InputError
@@ -93,9 +95,9 @@ def write_form(record: Mapping[str, str], marked: Collection[str] = ()) -> bytes
         If the extra ``pdf`` is not installed.
     """
     try:
-        from pypdf import PdfReader, PdfWriter
+        import reportlab  # noqa: F401 - what draws
+        from pypdf import PdfWriter
         from pypdf.generic import NameObject, TextStringObject
-        from reportlab.pdfgen.canvas import Canvas
     except ImportError as error:
         raise pdf_missing(error) from None
     days = {
@@ -104,20 +106,9 @@ def write_form(record: Mapping[str, str], marked: Collection[str] = ()) -> bytes
         if name in record
     }
     record = {**record, **days}
-    out = io.BytesIO()
-    canvas: Any = Canvas(out, pagesize=PAGE, invariant=1, lang="fr")  # type: ignore[no-untyped-call]
-    canvas.setTitle("Annexe 1 - Déclaration d'un domaine MSSanté")
-    for page in FORM:
-        height = PAGE[1] - 48
-        for line in page:
-            height = _draw(canvas, line, height, record, marked)
-        if any(name in marked for line in page if isinstance(line, tuple) for name in line):
-            canvas.setFillColorRGB(*_MARKED)
-            canvas.drawString(_LEFT, 30, f"* {EMPTIED}")
-            canvas.setFillColorRGB(0, 0, 0)
-        canvas.showPage()
-    canvas.save()
-    writer = PdfWriter(PdfReader(out))
+    ticked = frozenset(name for name in fields() if fields()[name].kind == "box" and record.get(name) == "X")
+    with _reading:
+        writer = PdfWriter(_drawn(ticked, frozenset(marked)))
     for sheet in writer.pages:
         annotations: Any = sheet["/Annots"]
         entries = {str(a.get_object()["/T"]): a.get_object() for a in annotations}
@@ -135,11 +126,40 @@ def write_form(record: Mapping[str, str], marked: Collection[str] = ()) -> bytes
     return filled.getvalue()
 
 
+_reading = threading.Lock()
+"""Held while a form that was drawn is copied: it reads its objects when they are first asked for."""
+
+
+@lru_cache(maxsize=32)
+def _drawn(ticked: frozenset[str], marked: frozenset[str]) -> Any:
+    """Return the form with nothing but its boxes filled in, read: a writer copies it.
+
+    Drawing and reading it takes longer than filling it in, and most domains have the same few fields wrong.
+    """
+    from pypdf import PdfReader
+    from reportlab.pdfgen.canvas import Canvas
+
+    out = io.BytesIO()
+    canvas: Any = Canvas(out, pagesize=PAGE, invariant=1, lang="fr")  # type: ignore[no-untyped-call]
+    canvas.setTitle("Annexe 1 - Déclaration d'un domaine MSSanté")
+    for page in FORM:
+        height = PAGE[1] - 48
+        for line in page:
+            height = _draw(canvas, line, height, ticked, marked)
+        if any(name in marked for line in page if isinstance(line, tuple) for name in line):
+            canvas.setFillColorRGB(*_MARKED)
+            canvas.drawString(_LEFT, 30, f"* {EMPTIED}")
+            canvas.setFillColorRGB(0, 0, 0)
+        canvas.showPage()
+    canvas.save()
+    return PdfReader(out)
+
+
 def _draw(
     canvas: Any,
     line: str | tuple[str, ...],
     height: float,
-    record: Mapping[str, str],
+    ticked: Collection[str],
     marked: Collection[str],
 ) -> float:
     """Draw one line at `height`; return the height of the next."""
@@ -159,7 +179,7 @@ def _draw(
         if fields()[name].kind == "box":
             canvas.acroForm.checkbox(
                 name=name, tooltip=label, x=left, y=height - 4, size=12,
-                checked=record.get(name) == "X", buttonStyle="cross", borderWidth=1, fieldFlags="",
+                checked=name in ticked, buttonStyle="cross", borderWidth=1, fieldFlags="",
             )  # fmt: skip
             canvas.drawString(left + 20, height, label)
             continue

@@ -108,7 +108,7 @@ def _read() -> dict[str, Any]:
 def parts() -> dict[str, Callable[[Dossier, int], Any]]:
     """Return what shows each of the notebook's cells of a dossier, tables cut at a number of rows, by its id.
 
-    They are compiled at the first call: `mssante_audit.dossiers.workers.opened` makes it, before any fork.
+    They are compiled at the first call: `mssante_audit.dossiers.workers.produce` makes it, before any fork.
     """
     codes = {c["id"]: c["source"] for c in _read()["cells"] if c["cell_type"] == "code" and not c["metadata"]}
     scope: dict[str, Any] = {"lang": spoken()}  # its imports set the one that is spoken: it stays

@@ -27,6 +27,7 @@ from typing import Any
 from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.language import speaking
 from mssante_audit.base.staging import SCRATCH
+from mssante_audit.declarations.form_write import write_form
 from mssante_audit.dossiers.facts import dossier
 from mssante_audit.dossiers.letter import letter_files
 from mssante_audit.dossiers.page import dossier_page, failed_page, parts
@@ -125,6 +126,10 @@ def produce(
     InputError
         If the data cannot be loaded, or a worker has other code than this process.
     """
+    if not operators:
+        return
+    if executor is None:
+        _ready(order)
     size = CHUNK if executor else 1
     chunks = [operators[i : i + size] for i in range(0, len(operators), size)]
     lost: list[str] = []
@@ -172,6 +177,15 @@ def _all_made(
             task.cancel()
 
 
+def _ready(order: Order) -> None:
+    """Do what every dossier needs, so that processes forked from this one find it done."""
+    with speaking(order.lang):
+        survey(opened(order))
+    parts()
+    with suppress(InputError):  # a blank form: what draws and reads forms is imported
+        write_form({})
+
+
 @contextmanager
 def _forks(number: int) -> Iterator[Executor]:
     """Yield a pool whose processes have the space of this one, where processes can be forked."""
@@ -216,6 +230,8 @@ def make(order: Order, operators: Sequence[str], data: Bundle | None = None) -> 
         )
     with speaking(order.lang):
         space = opened(order, data)
+        with _lock:  # tasks of several threads share what it comes to
+            survey(space)
         return [make_one(order, space, operator_id) for operator_id in operators]
 
 
@@ -257,7 +273,7 @@ _opened: dict[str, tuple[TrustSpace, Any]] = {}
 
 
 def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
-    """Return the space of an order, loaded and surveyed in the language spoken; a process keeps one."""
+    """Return the space of an order, loaded; a process keeps one."""
     with _lock:
         if order.key not in _opened:
             folder: Any = None
@@ -269,8 +285,6 @@ def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
             space = open_space(**of_space({**order.given, **own}))
             if data:
                 space = replace(space, mailboxes=data.mailboxes)
-            survey(space)
-            parts()
             for _, earlier in _opened.values():
                 if earlier:
                     earlier.cleanup()

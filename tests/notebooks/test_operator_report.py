@@ -38,8 +38,14 @@ def source():
 
 
 @pytest.fixture(scope="module")
-def space():
-    return load_space(as_of=AS_OF)
+def space(sample_space):
+    return sample_space
+
+
+@pytest.fixture(scope="module")
+def has(space):
+    """What each operator of the sample has."""
+    return belonging(space)
 
 
 @pytest.fixture(scope="module")
@@ -69,16 +75,15 @@ def plain(text):
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_nothing_of_any_other_operator_of_the_sample(space, operators, lang):
-    has = belonging(space)
+def test_nothing_of_any_other_operator_of_the_sample(space, has, operators, lang):
     assert len(operators) > 10
     for operator_id in operators:
         for suffix, text in written_for(space, operator_id, lang).items():
             assert leaks(text, has, operator_id) == [], (operator_id, suffix)
 
 
-def test_nothing_of_any_other_operator_of_the_real_list(real_run):
-    space = load_space(real_run.out.parent / "data", as_of="2025-03-01")
+def test_nothing_of_any_other_operator_of_the_real_list(real_space):
+    space = real_space
     has = belonging(space)
     by_size = space.audited.groupby("operator_id")["domain"].nunique().sort_values(ascending=False).index
     grave = survey(space).findings
@@ -102,17 +107,14 @@ def test_contacts_shown_are_the_operators_own():
         assert leaks(text, has, GROUP) == [], suffix
 
 
-def test_the_notebooks_report_names_no_other_either(run, space):
-    has = belonging(space)
+def test_the_notebooks_report_names_no_other_either(run, has):
     for suffix in (".html", ".ipynb", ".findings.csv", ".results.json"):
         assert leaks((run.out / f"operator{suffix}").read_text(encoding="utf-8"), has, GROUP) == [], suffix
 
 
-def test_the_scan_sees_what_the_check_would_let_through(space, monkeypatch):
-    has = belonging(space)
+def test_the_scan_sees_what_the_check_would_let_through(space, has, monkeypatch):
     monkeypatch.setattr(Belongings, "foreign", lambda *_: ())
-    fresh = load_space(as_of=AS_OF)
-    texts = written_for(fresh, GROUP)
+    texts = written_for(space, GROUP)
     for suffix in (".html", ".findings.csv", ".txt", ".eml"):
         assert "MESSAGERIES FICTIVES DE LANDEFACTICE" in leaks(texts[suffix], has, GROUP), suffix
 
@@ -129,16 +131,15 @@ def test_the_scan_sees_what_the_check_would_let_through(space, monkeypatch):
         "&#52;, had&#45;diguefactice.mssante.fr",
     ],
 )
-def test_the_scan_sees_a_planted_leak(space, planted):
-    has = belonging(space)
+def test_the_scan_sees_a_planted_leak(has, planted):
     assert leaks(f"<p>Votre dossier. {planted}</p>", has, GROUP)
     assert not leaks(f"<p>Votre dossier. {planted}</p>", has, "399900000300015")
 
 
-def test_the_scan_reads_the_files_inside_a_page(space):
+def test_the_scan_reads_the_files_inside_a_page(has):
     content = b64encode(b"had-diguefactice.mssante.fr").decode()
     page = f'<a download="x.csv" href="data:text/csv;base64,{content}">CSV</a>'
-    assert leaks(page, belonging(space), GROUP) == ["had-diguefactice.mssante.fr"]
+    assert leaks(page, has, GROUP) == ["had-diguefactice.mssante.fr"]
 
 
 def test_one_domain_of_another_in_a_signers_name_is_not_told(space):
@@ -158,7 +159,7 @@ def test_one_domain_of_another_in_a_signers_name_is_not_told(space):
 # -- what it says --------------------------------------------------------------------------------------------
 
 
-def test_the_first_screen_is_the_answer(report):
+def test_the_first_screen_is_the_answer(report, space):
     answer = report.xpath("//main")[0]
     before = [element.get("class") for element in answer.xpath(".//p | .//dl | .//ul | .//h2")]
     assert before[:4] == ["limits", "lead", "figures", "scope"]
@@ -166,7 +167,7 @@ def test_the_first_screen_is_the_answer(report):
     assert "GROUPEMENT E-SANTE DE CHEMINSONGE (1679900001)" in first
     lead = plain(answer.xpath(".//p[@class='lead']")[0].text_content())
     assert re.match(r"\d+ points à corriger \(", lead)
-    first = theirs(dossier(load_space(as_of=AS_OF), GROUP).findings).iloc[0]["rule"]
+    first = theirs(dossier(space, GROUP).findings).iloc[0]["rule"]
     assert plain(rule(first).title_fr) in lead
     assert plain(remedy(first)) in lead
     assert [t.text for t in answer.xpath(".//dl[@class='figures']//dt")] == [
@@ -265,12 +266,11 @@ def test_without_an_operator_it_is_refused_in_one_line(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_hostile_texts_stay_texts(hostile_run):
-    space = load_space(hostile_run.out.parent / "data", as_of=AS_OF, show_contacts=True)
-    operators = sorted(set(space.entries["operator_id"]) - {""})
+def test_hostile_texts_stay_texts(hostile_space):
+    operators = sorted(set(hostile_space.entries["operator_id"]) - {""})
     assert len(operators) > 10
     for operator_id in operators[::4]:
-        page = lxml_html.fromstring(written_for(space, operator_id)[".html"])
+        page = lxml_html.fromstring(written_for(hostile_space, operator_id)[".html"])
         assert page.xpath("//*[@id='pwned'] | //*[@onerror or @onload]") == []
         assert len(page.xpath("//script")) == 1
         assert not [a for a in page.xpath("//a/@href") if a.startswith(("javascript:", "http"))]
