@@ -191,18 +191,19 @@ def _audit(view: View, audit: str) -> SitePage:
 
 def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int]) -> SitePage:
     links = Links("../", view)
-    shown = findings_shown(
-        links,
-        positions,
-        name="constats",
-        caption=tell("Constats : {what}", what=spoken_of(told, "title")),
-        without=("Gravité", "Constat"),
-    )
-    operators = len(set(shown.frame["operator_id"]) - {""})
+    tables = []  # most rules find nothing: no frame is taken apart for them
     lead = tr("Aucun constat.")
     if positions:
+        shown = findings_shown(
+            links,
+            positions,
+            name="constats",
+            caption=tell("Constats : {what}", what=spoken_of(told, "title")),
+            without=("Gravité", "Constat"),
+        )
+        tables.append(shown)
         text = "{n:constat}, {k:opérateur concerné|opérateurs concernés}."
-        lead = tell(text, n=len(positions), k=operators)
+        lead = tell(text, n=len(positions), k=len(set(shown.frame["operator_id"]) - {""}))
     elif told.audit in view.missing:
         lead = tell("Non vérifié : {why}.", why=view.missing[told.audit])
     facts = {
@@ -214,9 +215,10 @@ def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int
         "foundation": foundation(told),
         "audit": (told.audit, title_of_audit(told.audit)),
     }
-    tables = _filled(shown, waived_shown(links, waived))
+    if waived:
+        tables.append(waived_shown(links, waived))
     return SitePage(
-        f"regles/{told.code}.html", typeset(spoken_of(told, "title")), "rule", "regles", tables, facts
+        f"regles/{told.code}.html", typeset(spoken_of(told, "title")), "rule", "regles", tuple(tables), facts
     )
 
 
