@@ -130,7 +130,12 @@ def serve(path: str) -> None:
     for module in pkgutil.walk_packages(mssante_audit.__path__, "mssante_audit."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
-    import_module("ipykernel.kernelapp")
+    for module in (
+        "ipykernel.kernelapp",
+        "nbformat",
+        "papermill.execute",
+    ):  # what is imported when it is needed
+        import_module(module)
     install()
     SERVER.path = path
     gc.collect()
