@@ -130,12 +130,8 @@ def serve(path: str) -> None:
     for module in pkgutil.walk_packages(mssante_audit.__path__, "mssante_audit."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
-    for module in (
-        "ipykernel.kernelapp",
-        "nbformat",
-        "papermill.execute",
-    ):  # what is imported when it is needed
-        import_module(module)
+    for late in ("ipykernel.kernelapp", "nbformat", "papermill.execute"):  # imported where they are used
+        import_module(late)
     install()
     SERVER.path = path
     gc.collect()
