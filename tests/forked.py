@@ -131,7 +131,8 @@ def serve(path: str) -> None:
     for module in pkgutil.walk_packages(mssante_audit.__path__, "mssante_audit."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
-    import_module("ipykernel.kernelapp")
+    for late in ("ipykernel.kernelapp", "nbformat", "papermill.execute"):  # imported where they are used
+        import_module(late)
     install()
     SERVER.path = path
     gc.collect()

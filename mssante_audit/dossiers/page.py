@@ -12,9 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from traceback import format_exception
-from typing import Any
-
-from nbformat import NotebookNode, from_dict
+from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.language import markdown, spoken
 from mssante_audit.base.resources import resource
@@ -25,6 +23,9 @@ from mssante_audit.report.figure import Chart
 from mssante_audit.report.page import Page, section_of, title_of, to_html
 from mssante_audit.report.results import Results
 from mssante_audit.space.trust import TrustSpace
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 NOTEBOOK = "operator"
 IMPORTS, OPENING, RECORD = "imports", "opening", "record"
@@ -88,6 +89,8 @@ def _page(
 
 def _notebook() -> NotebookNode:
     """Return the notebook to fill, its prose in the language spoken."""
+    from nbformat import from_dict
+
     notebook: NotebookNode = from_dict(_read())
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -97,6 +100,8 @@ def _notebook() -> NotebookNode:
 
 @cache
 def _read() -> dict[str, Any]:
+    import nbformat  # noqa: F401 - takes long, and is here before any fork as this is
+
     file = resource("notebooks") / f"{NOTEBOOK}.ipynb"
     read: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     for cell in read["cells"]:
@@ -132,5 +137,7 @@ def _part(ident: str, code: str, scope: Mapping[str, Any]) -> Callable[[Dossier,
 
 
 def _shown(value: Any) -> Any:
+    from nbformat import from_dict
+
     html = value.html() if isinstance(value, Chart) else value._repr_html_()
     return from_dict({"output_type": "execute_result", "data": {"text/html": html}, "metadata": {}})

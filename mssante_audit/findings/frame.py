@@ -58,6 +58,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
+from math import inf
 from typing import Any
 
 import pandas as pd
@@ -78,11 +79,11 @@ COLUMNS = (
 Severity = pd.CategoricalDtype(list(SEVERITIES), ordered=True)
 
 _DTYPES: dict[str, Any] = {
-    **dict.fromkeys(COLUMNS, "str"),
-    **dict.fromkeys(("subject", "rows", "facts"), "object"),
+    **dict.fromkeys(COLUMNS, pd.api.types.pandas_dtype("str")),
+    **dict.fromkeys(("subject", "rows", "facts"), pd.api.types.pandas_dtype("object")),
     "severity": Severity,
-    "domains": "int64",
-    "mailboxes": "Int64",
+    "domains": pd.api.types.pandas_dtype("int64"),
+    "mailboxes": pd.Int64Dtype(),
 }
 
 Subject = str | Person | tuple[str | Person, ...]
@@ -246,19 +247,26 @@ class Findings(pd.DataFrame):
 
 def typed(findings: pd.DataFrame) -> Findings:
     """Return `findings` with the dtypes of this module's docstring, also when it has no row."""
-    return Findings(findings.astype(_DTYPES))
+    there = dict(zip(findings.columns, findings.dtypes, strict=True))
+    other = {name: dtype for name, dtype in _DTYPES.items() if there[name] != dtype}
+    return Findings(findings.astype(other) if other else findings)
 
 
 def concat(frames: Iterable[pd.DataFrame]) -> Findings:
     """Put findings frames together, in the order of this module's docstring, keeping the dtypes."""
-    whole = pd.concat([typed(pd.DataFrame(columns=list(COLUMNS))), *frames], ignore_index=True)
-    order = typed(whole).assign(
-        _whole=[rule(code).whole for code in whole["rule"]], _first=[r[0] if r else 0 for r in whole["rows"]]
-    )
-    order = order.sort_values(
-        ["_whole", "severity", "mailboxes", "domains", "rule", "_first"],
-        ascending=[False, False, False, False, True, True],
-        kind="stable",
-        na_position="first",
-    )
-    return Findings(order.drop(columns=["_whole", "_first"]).reset_index(drop=True))
+    whole = typed(pd.concat([of_records([]), *frames], ignore_index=True))
+    told = (whole[name].tolist() for name in ("rule", "mailboxes", "domains", "rows"))
+    ranks = [
+        (
+            not rule(code).whole,
+            -severity,
+            -inf if boxes is pd.NA else -boxes,
+            -domains,
+            code,
+            rows[0] if rows else 0,
+        )
+        for severity, code, boxes, domains, rows in zip(
+            whole["severity"].cat.codes.tolist(), *told, strict=True
+        )
+    ]
+    return Findings(whole.iloc[sorted(range(len(ranks)), key=ranks.__getitem__)].reset_index(drop=True))

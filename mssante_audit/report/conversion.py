@@ -12,7 +12,6 @@ from pathlib import Path
 from traceback import format_exception
 from typing import TYPE_CHECKING, Any, cast
 
-import nbformat
 import pandas as pd
 
 from mssante_audit.base.export import csv_text, json_bytes, write_bytes
@@ -79,6 +78,8 @@ def convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome, 
     try:
         return _convert(job, execution, setting)
     except Exception as error:  # an output that nobody foresaw: the other reports are made all the same
+        import nbformat
+
         failure = failure_of(type(error).__name__, str(error), -1, "".join(format_exception(error)))
         blank = replace(execution, notebook=nbformat.v4.new_notebook(), failure=failure)
         return _convert(job, blank, setting)
@@ -96,6 +97,8 @@ def hidden_roots(job: Job) -> list[Path]:
 
 
 def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome, dict[str, bytes]]:
+    import nbformat
+
     begin = time.perf_counter()
     failure = execution.failure
     if failure and not setting.debug:

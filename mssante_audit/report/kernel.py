@@ -15,16 +15,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import nbformat
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
-from jupyter_core.utils import ensure_event_loop
-from papermill.exceptions import PapermillExecutionError
-from papermill.execute import execute_notebook
+from typing import TYPE_CHECKING, Any
 
 from mssante_audit.report.failure import Failure, failure_of
+
+if TYPE_CHECKING:
+    import nbformat
+    from jupyter_client.manager import AsyncKernelManager
 
 CELL_DEADLINE = 900
 """Seconds after which a cell counts as hung."""
@@ -93,6 +90,11 @@ def execute(
     kernels
         Where the kernel is noted while it runs.
     """
+    import nbformat  # these take longer to import than most commands, which run no notebook
+    from jupyter_core.utils import ensure_event_loop
+    from papermill.exceptions import PapermillExecutionError
+    from papermill.execute import execute_notebook
+
     source = scratch / "input.ipynb"  # papermill takes braces in a path for a format
     source.write_bytes(content)
     started = _Started(progress)
@@ -144,6 +146,8 @@ class _Started:
 
 def _manager_class(scratch: Path, kernels: Kernels) -> type[AsyncKernelManager]:
     """Return a kernel manager for this very Python, whatever kernels the user has installed."""
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
 
     class Manager(AsyncKernelManager):
         def __init__(self, **kwargs: Any) -> None:

@@ -16,11 +16,10 @@ from functools import cache
 from html import escape, unescape
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import mistune
-import nbformat
 
 from mssante_audit.base.language import count, damage, moment, number, severity_names, signatures, spoken, tr
 from mssante_audit.report.failure import Failure
@@ -28,6 +27,9 @@ from mssante_audit.report.results import MIME
 from mssante_audit.report.tables import script, source_of
 from mssante_audit.report.traces import is_tagged, outside_scripts
 from mssante_audit.values.contacts import fold
+
+if TYPE_CHECKING:
+    import nbformat
 
 TEMPLATE = Path(__file__).parent / "template"
 
@@ -76,6 +78,8 @@ def verdicts() -> dict[str, str]:
 
 def to_html(notebook: nbformat.NotebookNode, page: Page) -> str:
     """Return the page of an executed, cleaned notebook; up to the failing cell if it failed."""
+    import nbformat
+
     title = title_of(notebook, page.name)
     shown = nbformat.from_dict({**notebook, "cells": [dict(cell) for cell in notebook.cells]})
     if page.failure:

@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import nbformat
+from typing import TYPE_CHECKING, Any
 
 from mssante_audit.report.results import MIME, Results, read_results
+
+if TYPE_CHECKING:
+    import nbformat
 
 _ITABLES = re.compile(r"itables_[0-9a-f]{8}(?:_[0-9a-f]{4}){3}_[0-9a-f]{12}")
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
@@ -63,6 +64,8 @@ def clean(
             value = outside_scripts(value, lambda text: _ADDRESS.sub("at 0x0", hidden.sub("", text)))
         return value
 
+    import nbformat
+
     own = [cell for cell in notebook.cells if not is_tagged(cell, "papermill-error-cell-tag")]
     cells = [_clean_cell(cell, number, parameters) for number, cell in enumerate(own, 1)]
     for cell in cells:
@@ -90,6 +93,8 @@ def outside_scripts(html: str, change: Callable[[str], str]) -> str:
 
 
 def _clean_cell(cell: nbformat.NotebookNode, number: int, parameters: Mapping[str, Any]) -> Any:
+    import nbformat
+
     kept = {k: v for k, v in cell.items() if k in ("cell_type", "source", "outputs", "execution_count")}
     tags = cell.metadata.get("tags", [])
     if "injected-parameters" in tags:

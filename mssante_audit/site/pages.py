@@ -166,10 +166,14 @@ def _audit(view: View, audit: str) -> SitePage:
 def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int]) -> SitePage:
     links = Links("../", view)
     title = spoken_of(told, "title")
-    caption = tell("Constats : {what}", what=title)
-    shown = findings_shown(links, positions, name="constats", caption=caption, without=("Gravité", "Constat"))
+    tables = []  # most rules find nothing: no frame is taken apart for them
     lead = tr("Aucun constat.")
     if positions:
+        caption = tell("Constats : {what}", what=title)
+        shown = findings_shown(
+            links, positions, name="constats", caption=caption, without=("Gravité", "Constat")
+        )
+        tables.append(shown)
         text = "{n:constat}, {k:opérateur concerné|opérateurs concernés}."
         lead = tell(text, n=len(positions), k=len(set(shown.frame["operator_id"]) - {""}))
     elif told.audit in view.missing:
@@ -183,8 +187,9 @@ def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int
         "foundation": foundation(told),
         "audit": (told.audit, title_of_audit(told.audit)),
     }
-    tables = _filled(shown, waived_shown(links, waived))
-    return SitePage(f"regles/{told.code}.html", typeset(title), "rule", "regles", tables, facts)
+    if waived:
+        tables.append(waived_shown(links, waived))
+    return SitePage(f"regles/{told.code}.html", typeset(title), "rule", "regles", tuple(tables), facts)
 
 
 def _operator(view: View, operator: Operator) -> SitePage:

@@ -98,11 +98,41 @@ def place(tmp_path: Path) -> Place:
     return make_place(tmp_path)
 
 
+Said = tuple[int, str, str]
+"""Status, output and errors of a run."""
+
+
 @pytest.fixture(scope="session")
-def first_night(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A place after a good run as of a month before; not to be changed."""
+def first_said(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Said]:
+    """A place after a run as of a month before, not to be changed, and what that said."""
     place = make_place(tmp_path_factory.mktemp("first"))
-    assert place.run(MONTH_BEFORE)[0] == 0
+    return place, place.run(MONTH_BEFORE)
+
+
+@pytest.fixture(scope="session")
+def first_night(first_said: tuple[Place, Said]) -> Place:
+    """A place after a good run as of a month before; not to be changed."""
+    place, (status, _, errors) = first_said
+    assert status == 0, errors
+    return place
+
+
+@pytest.fixture(scope="session")
+def two_nights(
+    first_said: tuple[Place, Said], first_night: Place, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Place, Said, Said]:
+    """The sample's list of February, then that of March: a place not to be changed, and what was said."""
+    place = make_place(tmp_path_factory.mktemp("second"))
+    copytree(first_night.output, place.output, symlinks=True)
+    return place, first_said[1], place.run(AS_OF)
+
+
+@pytest.fixture
+def after_two(two_nights: tuple[Place, Said, Said], place: Place) -> Place:
+    """A place where there were good runs as of a month before and of now."""
+    made, _, (status, _, errors) = two_nights
+    assert status == 0, errors
+    copytree(made.output, place.output, symlinks=True)
     return place
 
 

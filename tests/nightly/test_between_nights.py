@@ -50,10 +50,9 @@ def renamed(run: Path, stamp: str) -> Path:
 # -- the package --------------------------------------------------------------------------------------------
 
 
-def test_a_run_that_another_version_began_is_abandoned_and_nothing_is_new_for_it(later, upgraded):
-    (run,) = later.runs
-    assert later.run(AS_OF)[0] == 0
-    first = later.runs[-1]
+def test_a_run_that_another_version_began_is_abandoned_and_nothing_is_new_for_it(after_two, upgraded):
+    later = after_two
+    run, first = later.runs
     counts = later.state("trend.json")[-1]
     rewrite(first, status="running", exit_status=None)
     (first / "steps" / "site.json").unlink()
@@ -102,8 +101,8 @@ def test_a_run_killed_under_a_clock_that_was_ahead_is_not_gone_on_with(later):
     assert len(later.runs) == 2
 
 
-def test_a_run_killed_now_is_gone_on_with_though_another_is_dated_ahead(later):
-    assert later.run(AS_OF)[0] == 0
+def test_a_run_killed_now_is_gone_on_with_though_another_is_dated_ahead(after_two):
+    later = after_two
     ahead, killed = renamed(later.runs[0], AHEAD), later.runs[0]
     rewrite(killed, status="running", exit_status=None)
     (killed / "steps" / "site.json").unlink()
@@ -112,8 +111,8 @@ def test_a_run_killed_now_is_gone_on_with_though_another_is_dated_ahead(later):
     assert set(later.runs) == {ahead, killed}
 
 
-def test_a_night_of_an_earlier_instant_makes_nothing_new_or_fixed_of_a_later_one(later):
-    assert later.run(AS_OF)[0] == 0
+def test_a_night_of_an_earlier_instant_makes_nothing_new_or_fixed_of_a_later_one(after_two):
+    later = after_two
     ledger, (first, second) = later.state("ledger.json"), later.state("trend.json")
     status, _, errors = later.run("2026-02-03T06:00:00Z")
     assert (status, errors) == (0, "")

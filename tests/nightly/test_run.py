@@ -22,7 +22,7 @@ from mssante_audit.findings.causes import asking
 from mssante_audit.nightly.summary import COLUMNS
 from mssante_audit.space.trust import load_space
 
-AS_OF, MONTH_BEFORE = "2026-03-03T06:00:00Z", "2026-02-03T06:00:00Z"
+AS_OF = "2026-03-03T06:00:00Z"
 NOBODY = {"parent_servers": ["ns.gestion.example=127.0.53.99"], "resolvers": ["127.0.53.99"], "timeout": 0.1}
 
 
@@ -32,13 +32,6 @@ def fits_a_mail(text: str) -> bool:
 
 
 # -- six in the morning ---------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def two_nights(places):
-    """The sample's list of February, then that of March."""
-    place = places()
-    return place, place.run(MONTH_BEFORE), place.run(AS_OF)
 
 
 def test_a_mail_says_first_what_is_new_and_what_is_fixed(two_nights):
@@ -409,26 +402,27 @@ def test_a_step_does_not_outlive_a_killed_run(place, held):
 
 
 def killed_run(place) -> Path:
-    """Return the folder of a run as if it had been killed after its audit."""
-    assert place.run()[0] == 0
-    (run,) = place.runs
+    """Return the folder of the last of two runs as if it had been killed after its audit."""
+    _, run = place.runs
     head = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**head, "status": "running", "exit_status": None}))
     (run / "steps" / "site.json").unlink()
     return run
 
 
-def test_a_step_that_was_done_is_not_done_again(place):
-    run = killed_run(place)
+def test_a_step_that_was_done_is_not_done_again(after_two):
+    place = after_two
+    first, run = place.runs[0], killed_run(place)
     audited = (run / "audit.json").stat().st_mtime_ns
     status, out, _ = place.run()
-    assert (status, place.runs) == (0, [run])
+    assert (status, place.runs) == (0, [first, run])
     assert (run / "audit.json").stat().st_mtime_ns == audited
     assert "gone on with" in out
 
 
 @pytest.mark.parametrize("why", ["other settings", "another date", "too old"])
-def test_a_killed_run_of_other_settings_or_another_day_is_abandoned(place, settings, why):
+def test_a_killed_run_of_other_settings_or_another_day_is_abandoned(after_two, settings, why):
+    place = after_two
     run = killed_run(place)
     as_of = AS_OF
     if why == "other settings":
@@ -445,7 +439,7 @@ def test_a_killed_run_of_other_settings_or_another_day_is_abandoned(place, setti
     assert status == 0
     assert "gone on with" not in out
     assert json.loads((run / "run.json").read_text())["status"] == "abandoned"
-    assert len(place.runs) == 2
+    assert len(place.runs) == 3
 
 
 # -- a real list ----------------------------------------------------------------------------------
