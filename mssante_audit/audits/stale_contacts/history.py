@@ -71,14 +71,15 @@ def _partly_changed_kind(
     space: TrustSpace, history: pd.DataFrame, last: datetime, column: str
 ) -> Iterator[Finding]:
     entries = space.audited
-    now = entries.set_index(["operator_id", "domain"])[column]
     held = rows_by(entries, "operator_id", column)
-    current = set(rows_by(entries, "operator_id", "domain", column))
+    current = rows_by(entries, "operator_id", "domain", column)
+    texts: dict[tuple[str, str], list[str]] = {}
+    for operator_id, domain, text in current:
+        texts.setdefault((operator_id, domain), []).append(text)
     gone = history[history["last_seen"] < last]
     spans = gone.groupby(["operator_id", column, "domain"], sort=False)["last_seen"].max()
     born = history.groupby(["operator_id", column, "domain"], sort=False)["first_seen"].min().to_dict()
     changes: dict[tuple[str, str, str], dict[str, datetime]] = {}
-    texts = now.groupby(level=[0, 1]).agg(set).to_dict()
     ended = cast("dict[tuple[str, str, str], datetime]", spans.to_dict())
     for (operator_id, text, domain), until in ended.items():
         if (operator_id, domain, text) in current or (operator_id, text) not in held:
@@ -112,18 +113,23 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
     entries, same = space.audited, space.structures
     history = listed[0]
     history = history.assign(structure=history["operator_id"].map(lambda one: same.get(one, one)))
-    now = {d: {same.get(o, o) for o in own} for d, own in entries.groupby("domain")["operator_id"]}
     names = {name: fold(name) for name in {*history["operator"], *entries["operator"]} - {"", CPS_ISSUER}}
-    called = {d: {*own.map(names)} for d, own in entries.groupby("domain")["operator"]}
+    now: dict[str, set[str]] = {}
+    called: dict[str, set[str | None]] = {}
+    for domain, operator_id, name in rows_by(entries, "domain", "operator_id", "operator"):
+        now.setdefault(domain, set()).add(same.get(operator_id, operator_id))
+        called.setdefault(domain, set()).add(names.get(name))
     held = zip(history["domain"], history["structure"], history["operator"], strict=True)
     left = [
         bool(one) and d in now and one not in now[d] and not (name in names and names[name] in called[d])
         for d, one, name in held
     ]
-    past = dict(iter(history[left].groupby(["domain", "structure"], sort=False)))
+    past = {
+        (str(d), str(s)): own for (d, s), own in history[left].groupby(["domain", "structure"], sort=False)
+    }
     formers: dict[str, list[str]] = {}
     for domain, former in past:
-        formers.setdefault(str(domain), []).append(str(former))
+        formers.setdefault(domain, []).append(former)
     found: dict[tuple[str, str], dict[tuple[str, str], list[int]]] = {}
     told: dict[str, pd.DataFrame] = {}
     columns = entries.loc[entries["domain"].isin(formers.keys()), ["row", "operator_id", "domain", *BOTH]]
