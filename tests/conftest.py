@@ -8,8 +8,10 @@ import signal
 import ssl
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from shutil import copy, copytree
+from typing import Any
 
 import forked
 import pandas as pd
@@ -57,7 +59,8 @@ let_signals_through()
 forked.install()
 
 
-REAL = Path(__file__).parents[2] / "shared" / "real"
+ROOT = Path(__file__).parents[1]
+REAL = ROOT.parent / "shared" / "real"
 REAL_AS_OF = "2025-03-01"
 SAMPLE_AS_OF = "2026-03-03T06:00:00Z"
 
@@ -379,29 +382,42 @@ THOROUGH = (
 )  # fmt: skip
 """Beginnings of tests that try a great many inputs, or large ones."""
 
-RUNS = {"sample_run", "real_run", "hostile_run"}
+SHARING = re.compile(r"(sample|real|hostile)_(run|site)|getfixturevalue")
+"""In a file whose tests look at what takes long to make."""
+
+FIRST = ("test_kill.py", "runs", "observing", "test_run.py", "test_resolvers.py", "test_dossiers.py")
+"""Groups of tests that take long, those that cannot end early first."""
+
+
+@cache
+def group_of(file: str) -> str:
+    """Return what the tests of a file, relative to the checkout, are kept together with, in one process."""
+    path = Path(file)
+    if path.parts[0] == "tests" and SHARING.search(Path(ROOT, file).read_text(encoding="utf-8")):
+        return "runs"
+    waits = "observing" in path.parts and path.name != "test_resolvers.py"
+    return "observing" if waits else path.name if path.name in FIRST else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep groups together: `--dist loadgroup` is told of none by a pytest as new as ours."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Grouped(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid.partition("::")[0])
+
+    return Grouped(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `make quick` leaves out; keep together, and first, what shares what takes long to make."""
-    groups = {}
+    """Mark what `make quick` leaves out; begin with what takes long."""
+    ranks, groups = {name: number for number, name in enumerate(FIRST)}, {}
     for item in items:
-        parts = item.path.relative_to(item.config.rootpath).parts
+        parts = item.path.relative_to(ROOT).parts
         slow = any(part.startswith(SLOW) for part in parts[1:]) or item.name.startswith(THOROUGH)
         if parts[0] == "tests" and slow:
             item.add_marker(pytest.mark.slow)
-        shared = "runs" if RUNS & set(getattr(item, "fixturenames", ())) else item.path.name
-        alone = "observing" not in parts or item.path.name == "test_resolvers.py"  # it mostly waits
-        groups[item] = shared if alone else "observing"
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
-    first = (
-        "test_kill.py",
-        "runs",
-        "test_resolvers.py",
-        "test_run.py",
-        "observing",
-        "test_dossiers.py",
-        "test_cluster.py",
-    )
-    ranks = {name: number for number, name in enumerate(first)}
+        groups[item] = group_of("/".join(parts))
     items.sort(key=lambda item: ranks.get(groups[item], len(ranks)))
