@@ -3,9 +3,11 @@
 import gzip
 import ipaddress
 import json
+import os
 import re
 import signal
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -148,6 +150,15 @@ def archived(data: Path, *lists: bytes) -> None:
         whitelist = load_whitelist(content)
         name = f"{whitelist.generated_at:%Y-%m-%dT%H%M%SZ}-{whitelist.sha256[:8]}.xml.gz"
         (data / "archive" / name).write_bytes(gzip.compress(content))
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """Undo what a command in this process does: where it shows contacts, its files are for nobody else."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    yield
+    os.umask(mask)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
-from mssante_audit.cli import dossiers as cli
+from mssante_audit.cli import reports as cli
 from mssante_audit.dossiers import workers as making
 from mssante_audit.dossiers.write import write_dossiers
 

@@ -385,7 +385,7 @@ WRONG = {
         "rule A_RULE: source is 'me'. Allowed: what begins with one of form",
     ),
     "texts": (RULES + 'texts = ["dm"]', "rule A_RULE: texts is ('dm',). Allowed: domain, description"),
-    "type": (RULES.replace('"info"', "3"), "rule A_RULE: severity is 3. Allowed: a text"),
+    "type": (RULES.replace('"info"', "3"), "rule A_RULE: severity is 3. Allowed: info, warning"),
     "code": (
         RULES.replace("A_RULE", "a-rule"),
         "rule a-rule: code is 'a-rule'. Allowed: capitals and digits",

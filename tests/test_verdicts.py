@@ -354,7 +354,10 @@ def test_a_snapshot_tells_the_same(tmp_path: Path, space: TrustSpace, shareable:
     make_snapshot(space, tmp_path / "s", shareable=shareable)
     for more in (("--format", "json"), ("--lang", "en"), ("--region", "Corse")):
         assert run("--data", tmp_path / "s", *more) == run("--as-of", AT, *more)
-    pd.testing.assert_frame_equal(domains(load_space(tmp_path / "s")), domains(space))
+    told, known = domains(load_space(tmp_path / "s")), domains(space)
+    if shareable:  # a domain that is an address names somebody
+        known["domain"] = known["domain"].map(unnamed).astype(known["domain"].dtype)
+    pd.testing.assert_frame_equal(told, known)
 
 
 def test_the_sample_has_each_state_with_its_reason(space: TrustSpace) -> None:
