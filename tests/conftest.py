@@ -393,7 +393,7 @@ THOROUGH = (
 )  # fmt: skip
 """Beginnings of tests that try a great many inputs, or large ones."""
 
-SHARING = re.compile(r"(sample|real|hostile)_(run|site)|getfixturevalue")
+SHARING = re.compile(r"(sample|real|hostile|certificates)_(run|site)|(real|hostile)_space|getfixturevalue")
 """In a file whose tests look at what takes long to make."""
 
 FIRST = ("test_kill.py", "runs", "observing", "test_run.py", "test_resolvers.py", "test_dossiers.py")

@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from mssante_audit.archive.fetch import Settings, download
 from mssante_audit.base.errors import FetchError
@@ -27,7 +26,8 @@ _MIRRORED = re.compile(r"(?i)/(\d{8})-(\d{4})\d\d/extraction-correspondance-mssa
 """Path at static.data.gouv.fr, which has the time of its copy, minutes after that of the extraction."""
 
 
-class Fetched(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Fetched:
     """What became of it."""
 
     file: Path

@@ -133,17 +133,14 @@ class Rule:
                 message = f"{field} is {getattr(self, field)!r}"
                 raise InputError(message, file=f"rule {self.code}", remedy=f"Allowed: {allowed}")
 
+        check("severity", self.severity in SEVERITIES, ", ".join(SEVERITIES))
+        check("confidence", self.confidence in CONFIDENCES, ", ".join(CONFIDENCES))
         for field in fields(self):
             kind = str if field.default is MISSING else type(field.default)
             allowed = {tuple: "a list of texts", bool: "true, false", str: "a text"}[kind]
-            allowed = {"severity": ", ".join(SEVERITIES), "confidence": ", ".join(CONFIDENCES)}.get(
-                field.name, allowed
-            )
             check(field.name, isinstance(getattr(self, field.name), kind), allowed)
         words = "capitals and digits in words joined by _, such as LIST_DOMAIN_LONG"
         check("code", _CODE.fullmatch(self.code), words)
-        check("severity", self.severity in SEVERITIES, ", ".join(SEVERITIES))
-        check("confidence", self.confidence in CONFIDENCES, ", ".join(CONFIDENCES))
         check("source", self.source.startswith(SOURCES), f"what begins with one of {', '.join(SOURCES)}")
         check("texts", set(self.texts) <= set(TEXTS), ", ".join(TEXTS))
         check("check", self.check in ("", *CHECKS), f'"", {", ".join(CHECKS)}')

@@ -73,6 +73,7 @@ Department = Annotated[
 Event = Literal["success", "failure", "new_findings"]
 Events = Annotated[tuple[Event, ...], Field(strict=False)]
 EVENTS: tuple[Event, ...] = get_args(Event)
+_TRUSTED = 'Certificates to trust for TLS, a file or a folder; "" is the system\'s.'
 
 
 def _part(description: str) -> Any:
@@ -173,9 +174,7 @@ class Webhook(Section):
         '"env:VARIABLE", for who knows it can post; "": nowhere.',
     )
     token: Secret = setting("", 'Where the token is that is sent with it ("Authorization: Bearer"), if any.')
-    ca_bundle: OptionalFile = optional_file(
-        'Certificates to trust for TLS, a file or a folder; "" is the system\'s.'
-    )
+    ca_bundle: OptionalFile = optional_file(_TRUSTED)
     events: Events = setting(EVENTS, "When it is posted, as [mail] says.")
 
 
@@ -196,9 +195,7 @@ class Mail(Section):
         'How the connection is encrypted: "starttls" (port 587), "implicit" (port 465), or '
         '"none", only to a server on this machine.',
     )
-    ca_bundle: OptionalFile = optional_file(
-        'Certificates to trust for TLS, a file or a folder; "" is the system\'s.'
-    )
+    ca_bundle: OptionalFile = optional_file(_TRUSTED)
     user: Line = setting("", 'Name to log in with; "": without.')
     password: Secret = setting(
         "", 'Where its password is: "file:PATH" or "env:VARIABLE", never the password itself.'
