@@ -160,6 +160,12 @@ def signatures() -> Mapping[str, str]:
     return names
 
 
+def by_language(words: Mapping[str, tuple[str, ...]]) -> dict[str, dict[str, str]]:
+    """Return by language and code what is given by code, a text a language in the order of `LANGUAGES`."""
+    columns = zip(*words.values(), strict=True)
+    return {name: dict(zip(words, own, strict=True)) for name, own in zip(LANGUAGES, columns, strict=False)}
+
+
 def _typography() -> ModuleType:
     return TYPOGRAPHY[spoken()]
 

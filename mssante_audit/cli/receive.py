@@ -16,6 +16,7 @@ import typer
 
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.french import NBSP
+from mssante_audit.base.language import TYPOGRAPHY, by_language
 from mssante_audit.base.settings import Observe, Parameters
 from mssante_audit.cli.console import say
 from mssante_audit.cli.options import Lang, Language, Layout, TextFormat, options_of
@@ -138,12 +139,10 @@ def _tree(steps: Sequence[Step], language: str, before: str = "") -> Iterator[st
 
 def certificates(wire: Wire, language: str) -> Iterator[str]:
     """Yield the lines that say what the mail servers presented, when, and why senders refuse it."""
-    from mssante_audit.base.language import TYPOGRAPHY
     from mssante_audit.observe.tls.visit import shown
     from mssante_audit.verdicts.words import SAID, capital, reason
 
-    words = {name: told[language] for name, told in _WORDS.items()}
-    said, write = SAID[language], TYPOGRAPHY[language]
+    words, said, write = _WORDS[language], SAID[language], TYPOGRAPHY[language]
     colon, cause = words["colon"], wire.tls.cause
     yield ""
     yield f"TLS{colon}{wire.tls.grade}" + (
@@ -160,19 +159,21 @@ def certificates(wire: Wire, language: str) -> Iterator[str]:
     yield from (f"- {name} → {said['unvisited']}" for name in wire.missing)
 
 
-_WORDS = {
-    "colon": {"fr": f"{NBSP}: ", "en": ": "},
-    "day": {"fr": "jour", "en": "day"},
-    "seen": {"fr": "vu le {}, il y a {}", "en": "seen on {}, {} ago"},
-    "old": {"fr": ", trop ancien", "en": ", too long"},
-    "until": {"fr": "jusqu’au {}", "en": "until {}"},
-    "refused": {"fr": "refusé", "en": "refused"},
-    "name": {"fr": "nom qui n’est pas inscrit", "en": "a name that is not listed"},
-    "dates": {"fr": "hors de ses dates", "en": "out of its dates"},
-    "chain": {"fr": "d’aucune autorité connue", "en": "of no authority known here"},
-    "revoked": {"fr": "révoqué", "en": "revoked"},
-    "unreadable": {"fr": "illisible", "en": "cannot be read"},
-}
+_WORDS = by_language(
+    {
+        "colon": (f"{NBSP}: ", ": "),
+        "day": ("jour", "day"),
+        "seen": ("vu le {}, il y a {}", "seen on {}, {} ago"),
+        "old": (", trop ancien", ", too long"),
+        "until": ("jusqu’au {}", "until {}"),
+        "refused": ("refusé", "refused"),
+        "name": ("nom qui n’est pas inscrit", "a name that is not listed"),
+        "dates": ("hors de ses dates", "out of its dates"),
+        "chain": ("d’aucune autorité connue", "of no authority known here"),
+        "revoked": ("révoqué", "revoked"),
+        "unreadable": ("illisible", "cannot be read"),
+    }
+)
 
 
 def _json(mail: Mail, wire: Wire, language: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mssante_audit.base.french import typeset
+from mssante_audit.base.language import by_language
 
 _WORDS = {
     "sheet": ("feuille « {} »", "sheet {!r}"),
@@ -54,8 +55,6 @@ _WORDS = {
         "a full host name, such as ns.ch-xyz.fr"),
     "kind-domain": ("le nom exact, par exemple ch-xyz.mssante.fr", "such as ch-xyz.mssante.fr"),
 }  # fmt: skip
-WORDS: Mapping[str, Mapping[str, str]] = {
-    "fr": {name: typeset(french) for name, (french, _) in _WORDS.items()},
-    "en": {name: english for name, (_, english) in _WORDS.items()},
-}
+_TOLD = by_language(_WORDS)
+WORDS: Mapping[str, Mapping[str, str]] = _TOLD | {"fr": {n: typeset(t) for n, t in _TOLD["fr"].items()}}
 """By language and name."""

@@ -178,6 +178,10 @@ class Ask(NamedTuple):
     rd: bool = False
 
 
+PROBLEMS = {"line": "int64", "kind": "str", "message": "str"}
+"""Columns of what is wrong with a file, as a frame."""
+
+
 @dataclass
 class Scan:
     """Goes through a file line by line; what is wrong with the file is collected in `problems`."""

@@ -44,15 +44,18 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from mssante_audit.base.frames import frame_of
 from mssante_audit.observe.kinds import pattern_of
 from mssante_audit.observe.lines import (
     OUTCOMES,
+    PROBLEMS,
     SECTIONS,
     STEPS,
     TRANSPORTS,
@@ -105,6 +108,11 @@ class Observation:
     """The options of the last run, as its header has them."""
     found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What was worked out of it, once (`mssante_audit.observe.dns.view.view_of`)."""
+
+    @cached_property
+    def keeps_signatures(self) -> bool:
+        """Whether it kept any: observations made before that could not."""
+        return bool((self.records["type"] == "RRSIG").any())
 
     @property
     def whole(self) -> bool:
@@ -199,9 +207,9 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
             elif "end" in content:
                 complete = content.get("complete") is True
                 told = content.get("ignored")
-                for address, count in told.items() if isinstance(told, dict) else ():
-                    if type(count) is int and 0 <= count < 1 << 31:
-                        ignored[address] = ignored.get(address, 0) + count
+                counts = told.items() if isinstance(told, dict) else ()
+                own = {address: n for address, n in counts if type(n) is int and 0 <= n < 1 << 31}
+                ignored.update({address: ignored.get(address, 0) + n for address, n in own.items()})
             else:
                 try:
                     query = parse_query(content)
@@ -224,8 +232,8 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
         )
     return Observation(
         *frames,
-        problems=by_line(scan.problems, "kind", "message"),
-        notes=by_line(notes, "zone", "text"),
+        problems=frame_of(scan.problems, PROBLEMS),
+        notes=frame_of(notes, {"line": "int64", "zone": "str", "text": "str"}),
         source=path.name,
         sha256=hashlib.sha256(data).hexdigest(),
         parent_zone=headers[0]["parent_zone"],
@@ -258,9 +266,3 @@ def _telling(names: Collection[str] | None) -> Callable[[Observed], bool]:
         return query.step != "walk" or query.qname in above
 
     return tells
-
-
-def by_line(rows: list[tuple[int, str, str]], *names: str) -> pd.DataFrame:
-    """Return texts about lines as a frame."""
-    frame = pd.DataFrame(rows, columns=["line", *names])
-    return frame.astype({"line": "int64", **dict.fromkeys(names, "str")})

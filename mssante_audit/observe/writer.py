@@ -116,7 +116,7 @@ class Writer:
             os.close(self._file)
 
     def finish(self, end: dict[str, Any] | None, *, failing: bool) -> None:
-        """Write a last line, if there is one, and close; of a run that is `failing` that is told already."""
+        """Write a last line, if any, and close; of a run that is `failing`, its own error is the one told."""
         try:
             if end:
                 self.write(end)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mssante_audit.observe.dns.dnssec import answer_fault, known_ds, matches, security
 from mssante_audit.observe.dns.view import view_of
+from mssante_audit.observe.dns.zone import data_of
 from mssante_audit.observe.observation import Observation
 from mssante_audit.verdicts.heard import Heard, Word
 
@@ -32,12 +33,18 @@ class Chain:
         if found.status == "insecure":
             return False
         if found.code == "ds-unheard":
-            proven = any("signed" in one.flags for one in heard.cuts.get(zone, ()))
-            return None if zone in heard.anchored or ("signed" in reply.flags and not proven) else False
+            if zone in heard.anchored:
+                return None
+            referrals = heard.cuts.get(zone, ())
+            proven = "signed" not in reply.flags or any("signed" in one.flags for one in referrals)
+            return False if proven else None
         if found.status == "indeterminate":
-            if not heard.signatures and (zone, reply.address) not in self._unmatched:
-                self._unmatched[zone, reply.address] = self._lacks_key(zone, reply.address)
-            return None if heard.signatures else self._unmatched[zone, reply.address]
+            if heard.signatures:
+                return None
+            at = zone, reply.address
+            if at not in self._unmatched:
+                self._unmatched[at] = self._lacks_key(*at)
+            return self._unmatched[at]
         if walked and not heard.word(zone, zone, "DNSKEY", reply.address, walked=True).kind:
             return None
         at_fault = any(fault for address, fault in found.servers if address == reply.address)
@@ -46,8 +53,7 @@ class Chain:
     def _lacks_key(self, zone: str, address: str) -> bool | None:
         """Tell, of an observation that kept no signatures, whether no key of a zone is that of its DS."""
         keys = self._heard.word(zone, zone, "DNSKEY", address, walked=True)
-        items = (i for one in self._heard.cuts.get(zone, ()) for i in one.items)
-        usable = known_ds(i.data for i in items if i.type == "DS")
+        usable = known_ds(data_of(self._heard.cuts.get(zone, ()), "DS", zone))
         if not usable or not keys.told or keys.reply is None:
             return None if usable and not keys.kind else False
         return not any(matches(zone, key, ds) for key in keys.reply.data for ds in usable)

@@ -24,6 +24,7 @@ from datetime import datetime
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.frames import frame_of
 from mssante_audit.observe.dns.exchangers import told_mx
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.view import View, view_of
@@ -77,7 +78,7 @@ def differences(before: Told, after: Told) -> pd.DataFrame:
             if first != then:
                 change = "unknown" if first is None or then is None else "changed"
                 rows.append((domain, what, change, first or "", then or ""))
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype("str")
+    return frame_of(rows, dict.fromkeys(COLUMNS, "str"))
 
 
 def sentences(before: Told, after: Told, found: pd.DataFrame) -> Iterator[str]:

@@ -111,7 +111,7 @@ class Heard:
             if one.zone == self.parent:
                 self.names.setdefault(one.server, set()).add(one.address)
         self.anchored = set(records.loc[records["type"] == "DS", "owner"])
-        self.signatures = bool((records["type"] == "RRSIG").any())
+        self.signatures = observation.keeps_signatures
         self.signed = bool(self.anchored) or bool(queries["flags"].str.contains("signed").any())
         for zone, qname, qtype in self._lines:
             self.asked.setdefault((qname, qtype), []).append(zone)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from mssante_audit.observe.dns.names import is_under, upwards
 from mssante_audit.observe.dns.view import Said
+from mssante_audit.observe.dns.zone import data_of
 from mssante_audit.observe.lines import MAX_ALIASES
 from mssante_audit.verdicts.answers import Step
 from mssante_audit.verdicts.chain import Chain
@@ -233,7 +234,7 @@ class Lookups:
 
 def names_of(referrals: Iterable[Said], zone: str) -> set[str]:
     """Return the servers that replies name for a zone."""
-    return {i.data for one in referrals for i in one.items if i.type == "NS" and i.owner == zone}
+    return set(data_of(referrals, "NS", zone))
 
 
 def glue_of(referrals: Iterable[Said], zone: str) -> dict[str, set[str]]:

@@ -88,7 +88,7 @@ class Servers:
                     if not soa.kind or not ns.kind:
                         return None
                     if ns.told and ns.reply:
-                        own.update(i.data for i in ns.reply.items if i.type == "NS" and i.owner == zone)
+                        own |= names_of((ns.reply,), zone)
             known = {server.name for server in servers}
             more = sorted(own.difference(known))[: MAX_NAMES - len(known)]
         return servers

@@ -8,21 +8,12 @@ from functools import cache
 from importlib.resources import files
 
 from mssante_audit.base.french import NBSP
-from mssante_audit.base.language import LANGUAGES, spoken
+from mssante_audit.base.language import by_language, spoken
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.verdicts.checks import NOT_AUDITED, OUTSIDE
 from mssante_audit.verdicts.mail import Mail
 
-
-def _by_language(words: Mapping[str, tuple[str, str]]) -> Mapping[str, Mapping[str, str]]:
-    """Return words, given in French and English by code, by language and code."""
-    return {
-        language: {code: texts[place] for code, texts in words.items()}
-        for place, language in enumerate(LANGUAGES)
-    }
-
-
-CHECK_NAMES = _by_language(
+CHECK_NAMES = by_language(
     {
         "listed": ("Inscription", "Listing"),
         "certificate": ("Certificat", "Certificate"),
@@ -35,7 +26,7 @@ CHECK_NAMES = _by_language(
 )
 """Of `mssante_audit.findings.catalogue.CHECKS`."""
 
-DOUBTS = _by_language(
+DOUBTS = by_language(
     {
         "forged": ("la signature de la liste est fausse", "the list’s signature is wrong"),
         "unsigned": ("la liste n’est pas signée", "the list has no signature"),
@@ -62,7 +53,7 @@ DOUBTS = _by_language(
 """Why a list is not to be relied on: by itself (`mssante_audit.whitelist.reliance.doubts`), or by what was
 there before or is published (`mssante_audit.space.states`)."""
 
-RECEIVING = _by_language(
+RECEIVING = by_language(
     {
         "yes": ("Les messages arrivent.", "Mail arrives."),
         "degraded": (f"Les messages n’arrivent pas toujours{NBSP}:", "Mail does not always arrive:"),
@@ -75,7 +66,7 @@ RECEIVING = _by_language(
 )
 """Of `mssante_audit.verdicts.mail.RECEIVES`."""
 
-SAID = _by_language(
+SAID = by_language(
     {
         "referral": ("délégué à", "handed over to"),
         "answer": ("réponse", "answer"),

@@ -109,6 +109,7 @@ class Asker:
         """Write to `writer` from now on, beginning with what was kept."""
         for content in self._kept:
             writer.write(content)
+        self._kept.clear()
         self.write = writer.write
 
     def close(self) -> None:

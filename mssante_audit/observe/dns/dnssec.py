@@ -196,9 +196,9 @@ def _fault(
     records = frozenset(i.data for i in one.items if (i.section, i.owner, i.type) == (section, owner, kind))
     told = [i.data for i in one.items if (i.section, i.owner, i.type) == (section, owner, "RRSIG")]
     signatures = [text for text in told if text.partition(" ")[0] == kind]
-    if not signatures:  # observations made before they could keep any
-        keeps = not _is_signed(one) or (view.observation.records["type"] == "RRSIG").any()
-        return "unsigned" if keeps else "unrecorded"
+    if not signatures:
+        lost = _is_signed(one) and not view.observation.keeps_signatures
+        return "unrecorded" if lost else "unsigned"
     now = one.at / 1e6
     faults = [_signature_fault(owner, kind, records, text, zone, keys, now) for text in signatures]
     return min(faults, key=lambda fault: -1 if not fault else FAULTS.index(fault))

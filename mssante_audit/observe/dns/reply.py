@@ -60,7 +60,7 @@ class Malformed(Exception):  # noqa: N818 - it never leaves the observer
 
 
 def read_reply(wire: bytes) -> Reply:
-    """Read a reply; an unreadable record costs only itself. `Malformed` if none can be told from others."""
+    """Read a reply; an unreadable record costs only itself. `Malformed` if records cannot be told apart."""
     try:
         return _read_once(b"\0\0" + wire[2:])
     except Exception as error:  # whatever a hostile reply provokes in a parser is the reply's fault

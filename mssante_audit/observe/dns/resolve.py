@@ -189,7 +189,7 @@ class Resolver:
             what = (ask.address, ask.qname, ask.qtype)
             observed = await once(self._memo, what, lambda ask=ask: self._asker.ask(ask, patient=False))  # type: ignore[misc]
             if observed.outcome in outcomes:
-                if observed.edns and observed.transport == "udp":  # as all resolvers hear it
+                if _for_all(observed):
                     return observed
                 partial = partial or observed
             elif observed.outcome in SILENT:
@@ -203,10 +203,15 @@ class Resolver:
                 observed = await self._asker.ask(ask._replace(transport="tcp"))
             if observed.outcome not in outcomes:
                 break
-            if observed.edns and observed.transport == "udp":
+            if _for_all(observed):
                 return observed
             partial = partial or observed
         return weak or partial
+
+
+def _for_all(observed: Observed) -> bool:
+    """Tell whether it is as all resolvers hear it."""
+    return observed.edns and observed.transport == "udp"
 
 
 def spread(qname: str, servers: Iterable[Server]) -> list[Server]:

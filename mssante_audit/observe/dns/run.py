@@ -111,9 +111,10 @@ async def _observe(
     if not resume and out.exists():
         raise InputError("exists already", file=str(out), remedy=ELSE_RESUME)
 
-    def tell(silent: Iterable[str]) -> None:
+    def tell() -> None:
         if progress:
-            progress(Progress(done, len(names), asker.sent, time.monotonic() - start, tuple(silent)))
+            silent = () if complete else tuple(asker.silent_addresses())
+            progress(Progress(done, len(names), asker.sent, time.monotonic() - start, silent))
 
     chosen = [d for d in domains if not settings.only or fnmatch.fnmatch(d.lower(), settings.only.lower())]
     names = {domain: canonical(domain) for domain in chosen}
@@ -151,13 +152,13 @@ async def _observe(
 
         todo = iter(names.items())
         walks = (work(todo) for _ in range(min(WALKS, len(names))))
-        await while_flushing(writer, lambda: tell(asker.silent_addresses()), walker.look_at_parent(), *walks)
+        await while_flushing(writer, tell, walker.look_at_parent(), *walks)
         complete = True
     finally:
         asker.close()
         if writer is not None:
             writer.finish(_end(asker, complete) if begun else None, failing=not complete)
-    tell(())
+    tell()
     not_names = tuple(domain for domain, name in names.items() if not name)
     ignored, seconds = asker.ignored.sources.total(), time.monotonic() - start
     return Summary(out, len(names), not_names, asker.sent, dict(asker.outcomes), ignored, seconds)

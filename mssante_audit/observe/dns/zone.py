@@ -120,8 +120,11 @@ class ZoneView:
     @cached_property
     def ipv6_only(self) -> bool:
         """Whether all servers have IPv6 addresses only; of names inside the zone the parent's word counts."""
-        elsewhere = {n: () if is_under(n, self.name) else self.view.host(n).addresses for n in self.names}
-        known = [address for n, own in elsewhere.items() for address in self.glue.get(n) or own]
+        known = [
+            address
+            for n in self.names
+            for address in self.glue.get(n) or (() if is_under(n, self.name) else self.view.host(n).addresses)
+        ]
         return bool(known) and all(":" in address for address in known)
 
     def names_of(self, address: str) -> list[str]:

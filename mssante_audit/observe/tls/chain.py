@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -85,6 +85,12 @@ class Chain:
         return (
             self.state in ("unknown", "self-signed", "refused", "unreadable") or self.status.said == "revoked"
         )
+
+
+def leaf_of(chain: Sequence[str], certificates: Mapping[str, bytes]) -> Certificate | None:
+    """Return what the first certificate of a chain says, ``None`` if there is none or it is not at hand."""
+    der = certificates.get(chain[0]) if chain else None
+    return read_certificate(der) if der else None
 
 
 @lru_cache(4096)

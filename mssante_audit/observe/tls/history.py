@@ -40,7 +40,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import frame_of
 from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.kinds import File
-from mssante_audit.observe.tls.chain import Certificate, read_certificate
+from mssante_audit.observe.tls.chain import Certificate, leaf_of
 from mssante_audit.observe.tls.observation import TlsObservation, load_tls
 from mssante_audit.values.dn import parse_dn
 
@@ -119,8 +119,7 @@ def _changes(
     """Yield the rows of an observation; `known`: what each server presented before, and when last."""
     columns = (part.visits[name].tolist() for name in ("at", "address", "port", "hosts", "chain"))
     for at, address, port, hosts, chain in zip(*columns, strict=True):
-        der = part.certificates.get(chain[0]) if chain else None
-        leaf = read_certificate(der) if der and at <= as_of + SKEW else None
+        leaf = leaf_of(chain, part.certificates) if at <= as_of + SKEW else None
         if leaf is None or leaf.problem or leaf.not_after is None:
             continue
         before, known[address, port] = known.get((address, port)), (at, leaf)

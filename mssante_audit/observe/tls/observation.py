@@ -45,8 +45,10 @@ from typing import Annotated, Any, NamedTuple
 import pandas as pd
 from pydantic import AfterValidator, Field
 
+from mssante_audit.base.frames import frame_of
 from mssante_audit.base.instants import instants
 from mssante_audit.observe.lines import (
+    PROBLEMS,
     ObservationError,
     Scan,
     bytes_of,
@@ -54,7 +56,6 @@ from mssante_audit.observe.lines import (
     header_of,
     reader_of,
 )
-from mssante_audit.observe.observation import by_line
 
 FORMAT = "mssante-audit tls observation"
 VERSION = 1
@@ -160,7 +161,7 @@ def load_tls(source: str | Path) -> TlsObservation:
     return TlsObservation(
         frame.assign(at=instants(frame["at"], "ISO8601")),
         certificates,
-        by_line(scan.problems, "kind", "message"),
+        frame_of(scan.problems, PROBLEMS),
         source=path.name,
         sha256=hashlib.sha256(data).hexdigest(),
         dns=str(headers[0]["dns"]),

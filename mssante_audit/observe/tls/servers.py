@@ -35,7 +35,7 @@ from mssante_audit.base.frames import frame_of
 from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.kinds import Aside, File, Frame, Kind
 from mssante_audit.observe.lines import ObservationError
-from mssante_audit.observe.tls.chain import Certificate, read_certificate
+from mssante_audit.observe.tls.chain import Certificate, leaf_of
 from mssante_audit.observe.tls.observation import OUTCOMES, TELLING, TlsObservation, load_tls
 
 _KINDS = {
@@ -99,10 +99,9 @@ def merged(
 
 def _frame(visits: pd.DataFrame, certificates: Mapping[str, bytes]) -> pd.DataFrame:
     rows = []
-    columns = (visits[name].tolist() for name in (*list(_KINDS)[:10], "source"))
+    columns = (visits[name].tolist() for name in _KINDS if name in visits)
     for *told, chain, source in zip(*columns, strict=True):
-        der = certificates.get(chain[0]) if chain else None
-        leaf = read_certificate(der) if der else Certificate("")  # it may not be at hand
+        leaf = leaf_of(chain, certificates) or Certificate("")
         rows.append((*told, chain, leaf.subject, leaf.issuer, leaf.not_before, leaf.not_after, source))
     return frame_of(rows, _KINDS)
 
