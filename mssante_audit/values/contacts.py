@@ -91,7 +91,6 @@ class Contact:
         """
         bad_emails = ["@" in bad for bad in self.malformed]
         name = [word for name in self.names for word in fold(name).split()]
-        locals_ = [words for words in map(_local_words, self.emails) if not _has_function(words)]
         told = (
             not self.phones and all(bad_emails),
             not self.emails and not any(bad_emails),
@@ -102,7 +101,9 @@ class Contact:
             _ODD_SPACING.search(self.text),
             any(email.partition("@")[2] in _CONSUMER for email in self.emails),
             any(is_personal(email, name) for email in self.emails),
-            len(self.names) == len(self.emails) == 1 and any(_of_another(words, name) for words in locals_),
+            len(self.names) == len(self.emails) == 1
+            and not is_service(self.emails[0])
+            and _of_another(_local_words(self.emails[0]), name),
         )
         return tuple(problem for problem, found in zip(PROBLEMS, told, strict=True) if found)
 
@@ -261,7 +262,7 @@ def is_personal(email: str, name_words: Collection[str] = ()) -> bool:
 
 
 def _of_another(local: list[str], name: list[str]) -> bool:
-    """Guess whether an address reads ``first.last`` or ``f.last``, of no word of the name, nor all in one."""
+    """Guess whether an address reads ``first.last`` or ``f.last``, and is like no word of the name."""
     if len(local) != 2 or not "".join(local).isalpha() or len(local[1]) < 3 or not name:
         return False
     pairs = ((part, word) for part in local for word in (*name, "".join(name)))

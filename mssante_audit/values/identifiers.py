@@ -34,7 +34,7 @@ _AFTER = re.compile(r"([0-9A-Z]{9,15}?)(ADELI|FINESS|SIREN|SIRET|RPPS)[A-Z]*")
 """The same the other way round, of a text without blanks."""
 _TABLE = tomllib.loads((files(__package__) / "departments.toml").read_text(encoding="utf-8"))
 
-_PLACES = (place.split(" ", 1) for held in (*_TABLE["regions"].values(), _TABLE["apart"]) for place in held)
+_PLACES = [place.split(" ", 1) for held in (*_TABLE["regions"].values(), _TABLE["apart"]) for place in held]
 DEPARTMENTS: dict[str, str] = dict(sorted(_PLACES, key=lambda place: re.sub("2[AB]", "20", place[0])))
 """Code → official label, 101 départements and the overseas collectivities (see ``departments.toml``)."""
 

@@ -172,8 +172,10 @@ def verify_signature(
     if not signer and {*chain} & {*trusted_certificates([resource("data/sample") / "anchors"])}:
         expected = SAMPLE_SIGNER
     told = revocation(chain, crls, at)
-    verdict = replace(verdict, status="valid-untrusted", anchor=_name(chain[-1].subject), expected=expected)
-    verdict = replace(verdict, revocation=told.said, revocation_why=told.why)
+    verdict = replace(
+        verdict, status="valid-untrusted", anchor=_name(chain[-1].subject), expected=expected,
+        revocation=told.said, revocation_why=told.why,
+    )  # fmt: skip
     if (names := common_names(leaf)) != [expected]:
         why = f"the signer is {_line(', '.join(names)) or 'nobody named'}, not {_line(expected)}"
         return replace(verdict, why=why, reason="signer")
@@ -230,10 +232,11 @@ def signer_in(content: bytes) -> str:
 
 def _described(verdict: Verdict, leaf: x509.Certificate, generated_at: datetime | None) -> Verdict:
     start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
-    then = start <= generated_at <= end if generated_at else None
-    verdict = replace(verdict, signer=_name(leaf.subject), issuer=_name(leaf.issuer), not_before=start)
-    now = start <= datetime.now(UTC) <= end
-    return replace(verdict, not_after=end, valid_at_generation=then, valid_now=now)
+    return replace(
+        verdict, signer=_name(leaf.subject), issuer=_name(leaf.issuer), not_before=start, not_after=end,
+        valid_at_generation=start <= generated_at <= end if generated_at else None,
+        valid_now=start <= datetime.now(UTC) <= end,
+    )  # fmt: skip
 
 
 def _parser() -> etree.XMLParser:
@@ -294,9 +297,8 @@ def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
         digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
     )  # fmt: skip
     try:
-        with warnings.catch_warnings(
-            action="ignore"
-        ):  # of a certificate that is odd, and yet the one that signed
+        # The warnings are of a certificate that is odd, and yet the one that signed.
+        with warnings.catch_warnings(action="ignore"):
             verify = XMLVerifier().verify
             result = verify(content, x509_cert=leaf, parser=_parser(), expect_config=configuration)
     except (SignXMLException, etree.LxmlError, ValueError, TypeError, UnsupportedAlgorithm) as error:

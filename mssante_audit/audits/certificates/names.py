@@ -19,7 +19,7 @@ def name_findings(space: TrustSpace) -> Iterator[Finding]:
     seen, owners = presented(space), operator_names(space.entries)
     yield from _not_listed(seen, owners)
     yield from _spelt(seen)
-    yield from _unused(seen, owners)
+    yield from _unused(seen)
     yield from _differing(seen)
 
 
@@ -71,7 +71,7 @@ def _spelt(seen: Presented) -> Iterator[Finding]:
         yield Finding("TLS_NAME_SPELLING", subject, tuple(sorted(set(rows))), facts=facts)
 
 
-def _unused(seen: Presented, owners: dict[str, str]) -> Iterator[Finding]:
+def _unused(seen: Presented) -> Iterator[Finding]:
     """Names listed that no server presents, where all of a domain's servers were seen to present others."""
     found: dict[str, tuple[str, list[int]]] = {}
     for domain, servers in seen.told():

@@ -143,7 +143,7 @@ def _dn_fault(text: str, igc: str) -> tuple[str, str] | None:
 
 
 def _dn_operator(d: pd.DataFrame) -> Found:
-    """Hold OU against no identifier that is none, nor against one that a structure and its site may share."""
+    """Check that OU is one of the structure's numbers; not of what is none, nor what a site may share."""
     for _, at, text in cells(d, *LINES):
         dn, known = parse_dn(pasted_dn(text)), _ids_of(d, at)
         ou, name = identifier_of(dn.get("OU")), d["structure_name"][at]
@@ -180,7 +180,10 @@ def _department(d: pd.DataFrame) -> Found:
 
 
 def structure_name(d: pd.DataFrame, known: Mapping[str, frozenset[str]]) -> Found:
-    """Check that the structure's name may be the DN's O, where OU is its number; `known`: names by it."""
+    """Check that the structure's name may be the DN's O, where OU is its number; `known`: names by it.
+
+    Where O is another one's, the finding is likely, else a hint.
+    """
     for _, at, text in cells(d, "dn_igc_sante"):
         dn, own, name = parse_dn(pasted_dn(text)), d["structure_id"][at], d["structure_name"][at].strip()
         o, ou = dn.get("O"), dn.get("OU")

@@ -116,14 +116,16 @@ def _settled(claiming: pd.DataFrame, serving: set[str], since: pd.Timestamp | No
     """Tell whether the list settles whose a domain is: who declared last has a row, or is not yet due."""
     if since is None or not serving:
         return False
-    if serving >= {*claiming["whose"]} or claiming["date"].isna().any():
-        return serving >= {*claiming["whose"]}
+    if serving >= {*claiming["whose"]}:
+        return True
+    if claiming["date"].isna().any():
+        return False
     last = claiming.assign(due=due_from(claiming)).sort_values("date", kind="stable").iloc[-1]
     return last["whose"] in serving or last["due"] >= since
 
 
 def _contracts(register: Register, as_of: datetime, listed: Listed) -> Told:
-    """Yield numbers of several operators, operators with several; of well-formed ones: else that is told."""
+    """Yield contract numbers of several operators, and operators with several, where both are well formed."""
     rows = register.having(register.at(as_of), "contract_number", "structure_id")
     number = mapped(rows["contract_number"], contract_number)
     sound = {t: not parse_identifier(identifier_of(t)).problems for t in rows["structure_id"].unique()}

@@ -19,6 +19,7 @@ from mssante_audit.declarations.mend import Mended
 from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.values import KINDS
 from mssante_audit.declarations.words import WORDS
+from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.frame import Finding, findings_frame, row_ranges
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence, worded
@@ -179,7 +180,7 @@ def _of_cells(register: Register, language: str, show_contacts: bool) -> Iterato
 def _of_cell(
     file: str, rows: tuple[int, ...], column: str, kind: str, value: str, cell: str, language: str
 ) -> Message:
-    words, level, told = WORDS[language], KINDS[kind].level, rule(READING[KINDS[kind].level])
+    words, level, told = WORDS[language], KINDS[kind].level, _ruled(kind)
     held = shown(value.strip(" ()"), spaces=True) if value.strip() and level != "column" else None
     text = _said(kind, language, column, cell if kind == "control" else held)
     if column in fields() and level == "unread":
@@ -192,16 +193,20 @@ def _of_cell(
     return Message(told.severity, told.code, file, rows, (column,) if column else (), text)
 
 
+def _ruled(kind: str) -> Rule:
+    return rule(READING[KINDS[kind].level])
+
+
 def _said(kind: str, language: str, column: str = "", value: str | None = None) -> str:
     """Return how the rule of a kind of problem words it."""
     values = [value] if value is not None else []
     facts = {"field": {"column": column, "label": ""}, "kind": kind, "values": values, "evidence": ""}
-    return sentence(rule(READING[KINDS[kind].level]), "observed", facts, language)
+    return sentence(_ruled(kind), "observed", facts, language)
 
 
 def _repeated(file: str, kind: str, group: pd.DataFrame, language: str) -> Message:
     """Return one message on cells that were all read with the same doubt."""
-    told, by_column = rule(READING[KINDS[kind].level]), group.groupby("column", sort=False)
+    told, by_column = _ruled(kind), group.groupby("column", sort=False)
     where = [_at(str(name), [*map(int, same["row"])], language) for name, same in by_column]
     text = WORDS[language]["times"].format(len(group), _said(kind, language), " ; ".join(where))
     return Message(told.severity, told.code, file, (), (), f"{text} ({told.code})")

@@ -33,8 +33,8 @@ def method_findings(seen: Seen, causes: Causes) -> None:
         if alias and leads_on(seen, alias):
             subject = (seen.operator[domain], alias)
             causes.add("DNS_ALIAS", subject, [domain], {"alias": alias}, lines=used.lines)
-        dead = used.cut and seen.view.zone(used.cut).dead
-        if used.method == "unknown" and not dead and not mute(seen, used):
+        lost = used.method == "unknown" and not mute(seen, used)
+        if lost and not (used.cut and seen.view.zone(used.cut).dead):
             subject = (used.why["code"], used.why.get("zone", ""))
             causes.add("DNS_METHOD_UNKNOWN", subject, [domain], used.why, lines=used.lines)
 

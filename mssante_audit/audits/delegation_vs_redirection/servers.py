@@ -61,19 +61,21 @@ def _dead(seen: Seen, causes: Causes, zone: ZoneView, domains: list[str]) -> Non
 
 def _manners(seen: Seen, causes: Causes, zone: ZoneView, address: str, domains: Sequence[str]) -> None:
     """Report a server that serves, but on one transport only, late, or not with EDNS."""
-    one, view = server(zone, address), seen.view
-    told = view.apex.get((zone.name, address), {})
+    view, told = seen.view, seen.view.apex.get((zone.name, address), {})
     heard = {transport: said.outcome not in SILENT for transport, said in told.items()}
+    edns, lines = view.edns(address), [zone.soa[address].line]
+    found: list[tuple[str, dict[str, str], list[int]]] = []
     if len(set(heard.values())) > 1 and (heard["tcp"] or address not in view.late):
         rule = "DNS_UDP_ONLY" if heard["udp"] else "DNS_TCP_ONLY"
-        causes.add(rule, address, domains, one, lines=[said.line for said in told.values()])
-    edns, lines = view.edns(address), [zone.soa[address].line]
+        found.append((rule, {}, [said.line for said in told.values()]))
     if edns == "notimp" or (edns in EDNS_BROKEN and not zone.dead):
-        causes.add("DNS_EDNS_BROKEN", address, domains, one | {"state": edns}, lines=lines)
+        found.append(("DNS_EDNS_BROKEN", {"state": edns}, lines))
     if edns == "refused":
-        causes.add("DNS_EDNS_REFUSED", address, domains, one, lines=lines)
+        found.append(("DNS_EDNS_REFUSED", {}, lines))
     if address in view.late:
-        causes.add("DNS_SERVER_SLOW", address, domains, one, lines=[view.late[address]])
+        found.append(("DNS_SERVER_SLOW", {}, [view.late[address]]))
+    for rule, more, own in found:
+        causes.add(rule, address, domains, server(zone, address, **more), lines=own)
 
 
 def serial_causes(seen: Seen, causes: Causes, zone: str, domains: Sequence[str], rule: str) -> None:

@@ -84,9 +84,10 @@ def _departments(space: TrustSpace) -> Iterator[Finding]:
         likely = {name.code, parse_department(name.label).code} if problem == "mismatch" else {name.code}
         best = {right for code in likely for right in own.get(operator_id, {}).get(code, ())}
         if not best and problem != "mismatch":
-            others, label = everywhere.get(name.code, set()), folded(name.label)
-            near = {one for one in others if one_slip(label, folded(parse_department(one).label))}
-            best = {*others} if problem == "form" else near
+            label, others = folded(name.label), everywhere.get(name.code, ())
+            best = {
+                o for o in others if problem == "form" or one_slip(label, folded(parse_department(o).label))
+            }
         if not best and problem == "form":
             best = {f"{name.label} ({name.code})"}
         facts = {"st": text, "best": best.pop() if len(best) == 1 else ""}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from importlib.resources import files
 
 import pandas as pd
@@ -67,8 +66,10 @@ def _unlisted(space: TrustSpace) -> Iterator[Finding]:
         like, above = spelt.get(name.lower(), ""), next((up for up in above_of(name) if up in listed), "")
         when, owner = left.get(name, ("", owners.get(like or above, "")))
         facts = {"domain": name, "mailboxes": published[name], "like": like, "above": above, "left": when}
-        made = Finding("MAILBOX_UNLISTED", name, domains=(name,), facts=facts)
-        yield replace(made, operator_id=owner, operator=names.get(owner, ""))
+        whose = names.get(owner, "")
+        yield Finding(
+            "MAILBOX_UNLISTED", name, domains=(name,), facts=facts, operator_id=owner, operator=whose
+        )
 
 
 def _left(space: TrustSpace, missing: list[str]) -> dict[str, tuple[str, str]]:

@@ -161,10 +161,8 @@ def descriptions(space: TrustSpace) -> Iterator[Finding]:
             yield Finding("LIST_DESCRIPTION_PLACEHOLDER", key, _rows(alike), facts=used)
     several = {}
     for whose, said in variants.items():
-        # Where all stand on rows of one certificate, that is LIST_PAIR_REPEATED.
-        if len(said) > 1 and not set.intersection(*({use[3] for use in held} for held in said.values())) - {
-            ""
-        }:
+        shared = set.intersection(*({dn for _, _, _, dn, _ in held} for held in said.values())) - {""}
+        if len(said) > 1 and not shared:  # else all stand on rows of one certificate: LIST_PAIR_REPEATED
             several[whose] = said
     yield from _several(several)
     yield from _cut(uses, several)
@@ -294,7 +292,7 @@ def _place_named(told: list[str], kind: str, places: Mapping[tuple[str, str], st
         if word in kinds:
             for length in range(_LONGEST_NAME, 0, -1):
                 name = "".join(told[at + 1 : at + 1 + length])
-                for kind in sorted(kinds):
-                    if found := places.get((kind, name)):
+                for own in sorted(kinds):
+                    if found := places.get((own, name)):
                         return found
     return ""

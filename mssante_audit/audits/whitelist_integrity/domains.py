@@ -88,7 +88,7 @@ def shared(space: TrustSpace) -> Iterator[Finding]:
         yield Finding("LIST_DOMAIN_OPERATORS", ids, all_rows(rows[d] for d in domains), facts=facts)
     for (ids, parent), domains in below.items():
         facts = {"domains": len(domains), "owners": named(owners[domains[0]]), "parent": parent}
-        facts |= {"parent_owners": named(owners[parent])}
+        facts["parent_owners"] = named(owners[parent])
         every = all_rows(rows[d] for d in domains)
         yield Finding("LIST_SUBDOMAIN_OPERATOR", (parent, *ids), every, facts=facts)
 

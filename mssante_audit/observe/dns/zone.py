@@ -110,7 +110,7 @@ class ZoneView:
             return "cycle"
         return "failed" if host.status == "failed" else "unknown"
 
-    @property
+    @cached_property
     def dead(self) -> bool:
         """Whether no resolver gets anything: no server asked speaks for the zone, or none can be asked."""
         if any(state != "private" for state in self.states.values()):
