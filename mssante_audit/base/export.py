@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -40,7 +40,32 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _XLSX_ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 
 
-def csv_text(frame: pd.DataFrame) -> str:
+class Values(NamedTuple):
+    """A frame as files have it, for who writes several of it."""
+
+    names: list[str]
+    flat: list[int]
+    """Positions of the columns that a table has: all but `OBJECTS`, whose rows `evidence` tells."""
+    rows: list[tuple[Any, ...]]
+    """JSON types: tuples as lists, missing values ``None``, instants ISO 8601."""
+
+    def lines(self) -> Iterator[list[Any]]:
+        """Yield the heading and the rows of a table."""
+        for row in (self.names, *self.rows):
+            yield [_joined(row[at]) for at in self.flat]
+
+
+def values(frame: pd.DataFrame | Values) -> Values:
+    """Return the values of a frame; they are what they are if they are that already."""
+    if isinstance(frame, Values):
+        return frame
+    told = [(str(name), column.dtype, column.tolist()) for name, column in frame.items()]
+    flat = [at for at, (name, dtype, _) in enumerate(told) if name not in OBJECTS or dtype != "object"]
+    columns = [[_plain(value) for value in column] for *_, column in told]
+    return Values([name for name, *_ in told], flat, list(zip(*columns, strict=True)))
+
+
+def csv_text(frame: pd.DataFrame | Values) -> str:
     r"""Return `frame` as CSV (commas, ``\n``, no index) whose cells no spreadsheet takes for formulas.
 
     A text that starts with ``= + - @`` (also full-width, also after blanks or quotes), a tab or a line end
@@ -53,23 +78,22 @@ def csv_text(frame: pd.DataFrame) -> str:
     '=1+1,-1
     b;'=1,2
     """
-    told = _flat(frame)
     lines: list[str] = []
     # Only characters of the line end are quoted: with a lone line feed a carriage return would not be.
     writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
-    writer.writerows([_csv_cell(value) for value in row] for row in [map(str, told.columns), *_rows(told)])
+    writer.writerows(map(_csv_cell, line) for line in values(frame).lines())
     return "".join(f"{line[:-2]}\n" for line in lines)
 
 
-def json_text(frame: pd.DataFrame) -> str:
+def json_text(frame: pd.DataFrame | Values) -> str:
     """Return `frame` as a JSON list of records: tuples as lists, missing values null, instants ISO 8601."""
     return json.dumps(records(frame), ensure_ascii=False, indent=1) + "\n"
 
 
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def records(frame: pd.DataFrame | Values) -> list[dict[str, Any]]:
     """Return the rows of `frame` as JSON has them: tuples as lists, missing values ``None``, instants ISO."""
-    names = list(frame.columns)
-    return [dict(zip(names, row, strict=True)) for row in _rows(frame)]
+    told = values(frame)
+    return [dict(zip(told.names, row, strict=True)) for row in told.rows]
 
 
 def json_bytes(content: Any) -> bytes:
@@ -118,27 +142,29 @@ def _json(value: Any) -> str | None:
 def _xlsx_cell(sheet: Any, value: Any) -> Any:
     from openpyxl.cell import WriteOnlyCell
 
-    value = _joined(value)
     if not isinstance(value, str):
         return value
     text = xml_text(_XLSX_ESCAPE.sub("_x005F_", value))
     if len(text) > XLSX_TEXT:
         note = f"… [coupé : {len(text)} caractères]"
         text = text[: XLSX_TEXT - len(note)] + note
+    leads = _LEADS_FORMULA.match(text)
+    if not (leads or text.startswith("#")):  # nothing that openpyxl takes for a formula or an error
+        return text
     cell = WriteOnlyCell(sheet, value=text)
     cell.data_type = "s"
-    if _LEADS_FORMULA.match(text):
+    if leads:
         # Without it the text becomes a formula as soon as someone edits the cell.
         cell.quotePrefix = True
     return cell
 
 
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
+def write_csv(frame: pd.DataFrame | Values, path: Path) -> None:
     """Write `csv_text` of `frame` in UTF-8 with a byte order mark, without which Excel garbles accents."""
     write_bytes(path, csv_text(frame).encode("utf-8-sig", "backslashreplace"))
 
 
-def write_workbook(frames: Mapping[str, pd.DataFrame], path: Path) -> None:
+def write_workbook(frames: Mapping[str, pd.DataFrame | Values], path: Path) -> None:
     r"""Write frames as an XLSX workbook, a sheet each by its name (at most 31 letters), every text a text.
 
     Control characters that XML refuses are written as ``\x00``; a text over 32,767 characters is cut and
@@ -155,13 +181,13 @@ def write_workbook(frames: Mapping[str, pd.DataFrame], path: Path) -> None:
     book, out = Workbook(write_only=True), io.BytesIO()
     try:
         for name, frame in frames.items():
-            if len(frame) >= XLSX_ROWS:
-                raise OutputError(f"{len(frame)} rows do not fit a sheet", remedy="Write them as csv")
+            told = values(frame)
+            if len(told.rows) >= XLSX_ROWS:
+                raise OutputError(f"{len(told.rows)} rows do not fit a sheet", remedy="Write them as csv")
             sheet = book.create_sheet(name)
             sheet.freeze_panes = "A2"
-            told = _flat(frame)
-            for row in [tuple(told.columns), *_rows(told)]:
-                sheet.append([_xlsx_cell(sheet, value) for value in row])
+            for line in told.lines():
+                sheet.append([_xlsx_cell(sheet, value) for value in line])
         book.save(out)
     except SerialisationError as error:  # openpyxl drafts its sheets, by lxml, among the temporary files
         raise output_error(OSError(None, f"no room for temporary files ({error})"), path) from error
@@ -251,17 +277,6 @@ def output_error(error: OSError, path: Path) -> OutputError:
     )
 
 
-def _flat(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame without the `OBJECTS` among its columns: of findings, `evidence` tells the rows."""
-    told = zip(frame.columns, frame.dtypes, strict=True)
-    return frame.loc[:, [name not in OBJECTS or dtype != "object" for name, dtype in told]]
-
-
-def _rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
-    columns = [[_plain(value) for value in column.tolist()] for _, column in frame.items()]
-    return list(zip(*columns, strict=True)) if columns else []
-
-
 def _plain(value: Any) -> Any:
     if type(value) is str:  # nearly all are
         return value
@@ -281,7 +296,6 @@ def _joined(value: Any) -> Any:
 
 
 def _csv_cell(value: Any) -> Any:
-    value = _joined(value)
     if not isinstance(value, str):
         return value
     value = _AFTER_SEMICOLON.sub(r"\1'", value)

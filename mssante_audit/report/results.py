@@ -7,7 +7,6 @@ itself as one output of a MIME type of our own, which no reader sees and `mssant
 from __future__ import annotations
 
 import difflib
-import json
 import platform
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ import pandas as pd
 
 from mssante_audit.audits import waived
 from mssante_audit.base.errors import ParameterError, UnknownNameError
-from mssante_audit.base.export import json_text
+from mssante_audit.base.export import records
 from mssante_audit.base.language import listing, tr
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.facts import names_persons
@@ -276,8 +275,7 @@ class Results:
 
     def payload(self) -> dict[str, Any]:
         """Return all of it as JSON types; `read_results` is the way back."""
-        records = json.loads(json_text(self.findings))
-        told = {"name": self.name, "findings": records, "provenance": self.provenance}
+        told = {"name": self.name, "findings": records(self.findings), "provenance": self.provenance}
         return told | ({"calendar": self.calendar} if self.calendar else {})
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from html import escape
 
 import pandas as pd
 
+from mssante_audit.base.export import values
 from mssante_audit.base.french import SEVERITY_NAMES
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import count, day, listing, number, severity_name, tell, tr, typeset
@@ -149,8 +150,6 @@ def trend_shown(points: Sequence[Point]) -> Shown:
         for at, *numbers in reversed(told[-ROWS:])
     ]
     columns = ("Passage", *SEVERITY_COLUMNS, "Nouveaux", "Ouverts", "Réglés", "Acceptés", "Inconnus")
-    caption, frame = (
-        "Constats par gravité à chaque passage",
-        pd.DataFrame(told, columns=["at", *SEVERITY_NAMES, *names]),
-    )
-    return Shown("evolution", table("evolution", caption, columns, rows), frame, len(rows))
+    frame = pd.DataFrame(told, columns=["at", *SEVERITY_NAMES, *names])
+    html = table("evolution", "Constats par gravité à chaque passage", columns, rows)
+    return Shown("evolution", html, values(frame), len(rows))

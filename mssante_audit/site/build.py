@@ -108,10 +108,10 @@ def _write(folder: Path, view: View, reports: Path | None, dossiers: Path | None
 def _write_files(path: Path, page: SitePage) -> None:
     """Write what a page shows beside it: a CSV a table, all of them as JSON and as a workbook."""
     for shown in page.tables:
-        write_csv(shown.frame, path.with_name(f"{path.stem}.{shown.name}.csv"))
-    parts = ",\n".join(f'"{shown.name}": {json_text(shown.frame)}' for shown in page.tables)
+        write_csv(shown.values, path.with_name(f"{path.stem}.{shown.name}.csv"))
+    parts = ",\n".join(f'"{shown.name}": {json_text(shown.values)}' for shown in page.tables)
     write_bytes(path.with_suffix(".json"), f"{{\n{parts}}}\n".encode("utf-8", "backslashreplace"))
-    write_workbook({shown.name: shown.frame for shown in page.tables}, path.with_suffix(".xlsx"))
+    write_workbook({shown.name: shown.values for shown in page.tables}, path.with_suffix(".xlsx"))
 
 
 def page_html(page: SitePage, view: View) -> str:

@@ -22,7 +22,7 @@ from mssante_audit.site.tables import (
     Shown,
     audits_shown,
     causes_shown,
-    domains_frame,
+    domains_shown,
     findings_shown,
     gone_shown,
     grouped,
@@ -76,7 +76,7 @@ def _by(column: pd.Series) -> dict[str, list[int]]:
 
 
 def _filled(*tables: Shown) -> tuple[Shown, ...]:
-    return tuple(table for table in tables if len(table.frame))
+    return tuple(table for table in tables if table.values.rows)
 
 
 def _index(view: View) -> SitePage:
@@ -154,7 +154,7 @@ def _audit(view: View, audit: str) -> SitePage:
     caption = "Constats de cet audit, les plus graves d’abord"
     shown = findings_shown(links, positions, name="constats", caption=caption)
     listed = rules_shown(links, rules, name="regles", caption="Règles de cet audit")
-    blind, counted = view.missing.get(audit), f"{summary(severity_counts(shown.frame))}."
+    blind, counted = view.missing.get(audit), f"{summary(severity_counts(view.findings.iloc[positions]))}."
     told = {
         "lead": tell("Non vérifié : {why}.", why=blind) if blind else counted,
         "reports": [report for report in view.reports if report.page.endswith(f"/{audit}.html")],
@@ -175,7 +175,7 @@ def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int
         )
         tables.append(shown)
         text = "{n:constat}, {k:opérateur concerné|opérateurs concernés}."
-        lead = tell(text, n=len(positions), k=len(set(shown.frame["operator_id"]) - {""}))
+        lead = tell(text, n=len(positions), k=len({view.records[i]["operator_id"] for i in positions} - {""}))
     elif told.audit in view.missing:
         lead = tell("Non vérifié : {why}.", why=view.missing[told.audit])
     facts = {
@@ -203,9 +203,9 @@ def _operator(view: View, operator: Operator) -> SitePage:
     shown = findings_shown(
         links, operator.findings, name="constats", caption=caption, without=without, own=first
     )
-    listed = Shown("domaines", "", domains_frame(view, operator.domains), len(operator.domains))
+    listed = domains_shown(view, operator.domains)
     fixed = [f for f in view.fixed if f["operator_id"] == operator.id]
-    rules = [catalogue()[code] for code in dict.fromkeys(shown.frame["rule"])]
+    rules = [catalogue()[code] for code in dict.fromkeys(view.records[i]["rule"] for i in operator.findings)]
     facts = {
         "lead": _operator_lead(operator),
         "operator": operator,
@@ -213,9 +213,14 @@ def _operator(view: View, operator: Operator) -> SitePage:
         "remedies": [(badge(r.severity), links.rule(r), prose(spoken_of(r, "remedy"))) for r in rules],
         "groups": grouped(links, operator.domains),
     }
-    moves = [moves_shown(view.moves[operator.id])] if operator.id in view.moves else []
-    tables = _filled(shown, listed, *moves, waived_shown(links, operator.waived), gone_shown(links, fixed))
-    return SitePage(operator.page, visible(operator.name), "operator", "operateurs", tables, facts)
+    tables = [*_filled(shown, listed)]  # most operators have no others: no frame is taken apart for them
+    if operator.id in view.moves:
+        tables.append(moves_shown(view.moves[operator.id]))
+    if operator.waived:
+        tables.append(waived_shown(links, operator.waived))
+    if fixed:
+        tables.append(gone_shown(links, fixed))
+    return SitePage(operator.page, visible(operator.name), "operator", "operateurs", tuple(tables), facts)
 
 
 def _operator_lead(operator: Operator) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from mssante_audit.base.export import Values, values
 from mssante_audit.base.french import SEVERITY_NAMES
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import day, known, number, spoken_of, tell, tr
@@ -39,8 +40,8 @@ class Shown:
     name: str
     """Its `id`, and part of the names of its files."""
     html: str
-    frame: pd.DataFrame
-    """All its rows, as they go into the files."""
+    values: Values
+    """Of all its rows, as they go into the files."""
     rows: int
     """Those the page shows."""
 
@@ -48,7 +49,7 @@ class Shown:
 def _shown(
     name: str, caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], frame: pd.DataFrame
 ) -> Shown:
-    return Shown(name, table(name, caption, columns, rows) if rows else "", frame, len(rows))
+    return Shown(name, table(name, caption, columns, rows) if rows else "", values(frame), len(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,9 @@ def findings_shown(
     if rest:
         called = tell("{caption} (informations et indices)", caption=known(caption))
         html += folded(table(f"{name}-replies", called, columns, away), view.findings.iloc[rest])
-    return Shown(name, html, view.exported.iloc[list(positions)], len(first) + len(away))
+    every = view.exported
+    own_values = every._replace(rows=[every.rows[i] for i in positions])
+    return Shown(name, html, own_values, len(first) + len(away))
 
 
 def waived_shown(links: Links, positions: Sequence[int]) -> Shown:
@@ -221,13 +224,13 @@ def grouped(links: Links, domains: Sequence[Domain]) -> list[dict[str, Any]]:
     ``rules`` is HTML, "" for none; ``observed`` says when the DNS was asked about all, "" where each says its
     own; ``domains`` has of each its anchor, its name and how many findings, in plain text.
     """
-    rules = links.view.findings["rule"].tolist()
+    found = links.view.records
     groups: dict[tuple[str, ...], list[Domain]] = {}
     for domain in domains:
-        groups.setdefault(tuple(dict.fromkeys(rules[i] for i in domain.findings)), []).append(domain)
+        groups.setdefault(tuple(dict.fromkeys(found[i]["rule"] for i in domain.findings)), []).append(domain)
     told = []
     # Findings stand in order of severity, so that the least position is the worst.
-    for codes, inside in sorted(groups.items(), key=lambda g: min(g[1][0].findings, default=len(rules))):
+    for codes, inside in sorted(groups.items(), key=lambda g: min(g[1][0].findings, default=len(found))):
         fired = [catalogue()[code] for code in codes]
         observed = [_observed(links.view, domain) for domain in inside]
         once = observed[0] if len(set(observed)) == 1 else ""
@@ -254,19 +257,14 @@ def _on_domain(domain: Domain) -> str:
     return found if domain.rows else tell("{found}, pas dans la liste", found=found)
 
 
-def domains_frame(view: View, domains: Sequence[Domain]) -> pd.DataFrame:
-    """Return an operator's domains as a frame."""
-    rules = view.findings["rule"].tolist()
-    return pd.DataFrame(
-        {
-            "domain": [d.name for d in domains],
-            "list_rows": [d.rows for d in domains],
-            "test": [d.test for d in domains],
-            "observed_at": [view.observed_at.get(d.name, pd.NaT) for d in domains],
-            "findings": [len(d.findings) for d in domains],
-            "rules": [tuple(dict.fromkeys(rules[i] for i in d.findings)) for d in domains],
-        }
-    )
+def domains_shown(view: View, domains: Sequence[Domain]) -> Shown:
+    """Return an operator's domains for the files: its page groups them (`grouped`)."""
+    names = ["domain", "list_rows", "test", "observed_at", "findings", "rules"]
+    rows: list[tuple[Any, ...]] = []
+    for d in domains:
+        at, rules = view.observed_at.get(d.name), dict.fromkeys(view.records[i]["rule"] for i in d.findings)
+        rows.append((d.name, d.rows, d.test, at and at.isoformat(), len(d.findings), list(rules)))
+    return Shown("domaines", "", Values(names, list(range(len(names))), rows), len(domains))
 
 
 def moves_shown(moves: pd.DataFrame) -> Shown:
@@ -380,12 +378,12 @@ def causes_shown(links: Links) -> Shown:
         return links.rule(catalogue()[cause["rules"][0]])
 
     html = cause_lines(view.causes, title, operator).text + by_check(view.causes, title, operator)
-    return Shown("causes", html, view.causes, min(CAUSES, len(view.causes)))
+    return Shown("causes", html, values(view.causes), min(CAUSES, len(view.causes)))
 
 
 def csv_html(shown: Shown, stem: str) -> str:
     """Return the link to a table's rows as CSV, and how many of them the page left out."""
-    total, cut = len(shown.frame), ""
+    total, cut = len(shown.values.rows), ""
     first = (
         "{shown:~La première ligne|Les {shown} premières lignes} sur {all} {shown:~est montrée|sont montrées}"
         " ; toutes sont dans le fichier."

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits import lacking
+from mssante_audit.base.export import Values, records, values
 from mssante_audit.base.language import spoken
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.causes import actionable, asking, causes
@@ -170,17 +171,16 @@ class View:
         ]
 
     @cached_property
-    def exported(self) -> pd.DataFrame:
+    def exported(self) -> Values:
         """The findings as they go into files; with `first_seen` and `status` if there is a run before."""
-        frame = self.findings
-        if self.told is None:
-            return frame
-        return frame.assign(first_seen=list(self.told.first_seen), status=list(self.told.status))
+        told, frame = self.told, self.findings
+        since = {} if told is None else {"first_seen": list(told.first_seen), "status": list(told.status)}
+        return values(frame.assign(**since))
 
     @cached_property
-    def records(self) -> list[dict[Hashable, Any]]:
+    def records(self) -> list[dict[str, Any]]:
         """The findings one by one, with all that is known of them."""
-        return self.exported.to_dict("records")
+        return records(self.exported)
 
     @cached_property
     def new(self) -> frozenset[int]:
