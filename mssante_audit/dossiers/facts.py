@@ -55,6 +55,10 @@ class Dossier:
     """Its rows of the list, test entries left out unless it has no others."""
     findings: pd.DataFrame
     """Those that touch it (`mssante_audit.findings.frame`), with its own rows and domains only."""
+    todo: pd.DataFrame
+    """Those that its points are made of."""
+    doubted: pd.DataFrame
+    """Those that would make points if they were known to hold."""
     domains: pd.DataFrame
     """One row a domain: `domain`, `description`, `certificates`, `declared`, `method`, `why`, `status`."""
     certificates: pd.DataFrame
@@ -85,16 +89,6 @@ class Dossier:
     def label(self) -> str:
         """What to call the operator."""
         return self.name or tell("Opérateur {id}", id=self.operator_id)
-
-    @property
-    def todo(self) -> pd.DataFrame:
-        """The findings that its points are made of."""
-        return theirs(self.findings[~self.findings["fingerprint"].isin(self.unsure)])
-
-    @property
-    def doubted(self) -> pd.DataFrame:
-        """Those that would make points if they were known to hold."""
-        return theirs(self.findings[self.findings["fingerprint"].isin(self.unsure)])
 
     @property
     def caveat(self) -> str:
@@ -128,7 +122,7 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
         operator_id = max(known, key=lambda one: len(common.found.get(one, ())))
     if operator_id not in common.rows:
         raise UnknownNameError(f"no operator {operator_id!r} in this list")
-    own = space.entries.take(common.rows[operator_id])
+    own = common.rows[operator_id]
     entries = own[~own["is_audit_entry"]] if not own["is_audit_entry"].all() else own
     names = entries.loc[~entries["operator"].isin(["", CPS_ISSUER]), "operator"]
     span = (common.step.start, common.step.end) if common.step else (None, None)
@@ -136,6 +130,9 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
     findings, remedies = _findings(
         common, own, operator_id, _own_contacts(space, own, operator_id, common.belongings) if show else None
     )
+    asked = theirs(findings)
+    sure = ~asked["fingerprint"].isin(common.unsure)
+    todo = asked[sure]
     return Dossier(
         space,
         operator_id,
@@ -143,6 +140,8 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
         parse_identifier(operator_id).kind,
         entries,
         findings,
+        todo,
+        asked[~sure],
         _domains(common, entries, operator_id),
         _certificates(entries),
         _presented(common, entries, operator_id),
@@ -151,7 +150,7 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
         span,
         _held(common, operator_id),
         peers_of(common.standing, operator_id),
-        points_of(findings[~findings["fingerprint"].isin(common.unsure)], entries, remedies),
+        points_of(todo, entries, remedies),
         remedies,
         {key: common.unsure[key] for key in findings["fingerprint"] if key in common.unsure},
         not show,
@@ -177,7 +176,7 @@ def _findings(
     names = own.loc[own["operator"] != "", "operator"]
     whose = common.belongings
     records = []
-    for found in common.findings.iloc[list(common.found.get(operator_id, ()))].to_dict("records"):
+    for found in (common.records[at] for at in common.found.get(operator_id, ())):
         rows = tuple(row for row in found["rows"] if row in domain_of)
         domains = list(dict.fromkeys(domain_of[row] for row in rows))
         alone = len(rows) == len(found["rows"])
@@ -188,7 +187,7 @@ def _findings(
         if is_own and (facts := common.facts.get(found["fingerprint"])):
             seen = {**told_to(facts, is_own), "evidence": found["evidence"]}
             told = rule(found["rule"])
-            found |= {part: sentence(told, part, seen) for part in ("observed", "expected")}
+            found = {**found, **{part: sentence(told, part, seen) for part in ("observed", "expected")}}
         records.append(
             {
                 **found,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from mssante_audit.dossiers.remedies import theirs
@@ -61,11 +62,13 @@ def peers_of(standing: pd.DataFrame, operator_id: str) -> Peers:
     """Compare with the operators that hold about as many domains."""
     size = int(standing["domains"].get(operator_id, 0))
     low, high = next((band for band in SIZES if band[1] is None or size <= band[1]), SIZES[-1])
-    inside = (standing["domains"] >= low) & (standing["domains"] <= (high or float("inf")))
-    others = standing[inside & (standing.index != operator_id)]
+    held = standing["domains"].to_numpy()
+    inside = (held >= low) & (held <= (high or np.inf)) & (standing.index != operator_id)
+    names = list(SEVERITIES[1:])
+    others = standing[[*names, "todo"]].to_numpy()[inside]
     if len(others) < PEERS_MIN or not size:
         return Peers(low, high)
-    low_end, middle, high_end = others["todo"].quantile([0.25, 0.5, 0.75]).tolist()
-    medians = {str(name): float(n) for name, n in others[list(SEVERITIES[1:])].median().items()}
-    more = int((others["todo"] > standing["todo"][operator_id]).sum())
-    return Peers(low, high, len(others), medians, (low_end, middle, high_end), more)
+    low_end, middle, high_end = np.quantile(others, (0.25, 0.5, 0.75), axis=0).tolist()
+    more = int((others[:, -1] > standing["todo"][operator_id]).sum())
+    medians = dict(zip(names, middle[:-1], strict=True))
+    return Peers(low, high, len(others), medians, (low_end[-1], middle[-1], high_end[-1]), more)

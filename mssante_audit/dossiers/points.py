@@ -11,7 +11,6 @@ import pandas as pd
 from mssante_audit.base.language import listing, tell, tr
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.marks import cut, differences, legend
-from mssante_audit.dossiers.remedies import theirs
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.registry import LIST
 from mssante_audit.report.findings import title_of
@@ -93,14 +92,12 @@ def _labelled(label: str, text: str) -> str:
     return tell("{label} : {text}", label=label, text=text).rstrip()
 
 
-def points_of(
-    findings: pd.DataFrame, entries: pd.DataFrame, remedies: Mapping[str, str]
-) -> tuple[Point, ...]:
+def points_of(todo: pd.DataFrame, entries: pd.DataFrame, remedies: Mapping[str, str]) -> tuple[Point, ...]:
     """Return what an operator has to put right, worst first, as its findings stand.
 
     Parameters
     ----------
-    findings, entries
+    todo, entries
         The operator's (`mssante_audit.dossiers.facts.Dossier`).
     remedies
         What to do about each, by fingerprint.
@@ -108,7 +105,7 @@ def points_of(
     domain = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
     groups: dict[str, dict[tuple[str, str, str], list[str]]] = {}
     severity: dict[str, str] = {}
-    for found in theirs(findings).to_dict("records"):
+    for found in todo.to_dict("records"):
         named = [domain[row] for row in found["rows"] if row in domain] or [found["domain"]]
         what = remedies[found["fingerprint"]]
         severity[what] = max(severity.get(what, "info"), str(found["severity"]), key=SEVERITIES.index)

@@ -6,7 +6,7 @@ Load the space and call `survey` before forking workers.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,8 +57,10 @@ class Survey:
     belongings: Belongings
     found: Mapping[str, tuple[int, ...]]
     """For each operator, the positions of the findings that touch it."""
-    rows: Mapping[Any, Any]
-    """For each operator, the positions of its rows in the list."""
+    records: Sequence[Mapping[Any, Any]]
+    """`findings`, one by one."""
+    rows: Mapping[Any, pd.DataFrame]
+    """For each operator, its rows in the list."""
     standing: pd.DataFrame
     """One row an operator (index ``operator_id``): `domains`, points by severity, and `todo`, all of them."""
     methods: Mapping[str, Mapping[Any, Any]]
@@ -112,7 +114,8 @@ def _survey(space: TrustSpace) -> Survey:
         unsure,
         belongings(space),
         found,
-        space.entries.groupby("operator_id").indices,
+        findings.to_dict("records"),
+        dict(iter(space.entries.groupby("operator_id"))),
         standing_of(findings[~findings["fingerprint"].isin(unsure)], found, remedies, space),
         {str(r["domain"]): r for r in method_records(space).to_dict("records")},
         _hosts(space, "NS"),

@@ -81,8 +81,7 @@ def _notebook() -> str:
 
 
 def _table(frame: pd.DataFrame) -> list[list[Any]]:
-    told: list[list[Any]] = frame.to_numpy(dtype=object).tolist()
-    return told
+    return [column.tolist() for _, column in frame.items()]
 
 
 def fresh(made: str, now: str) -> bool:

@@ -102,6 +102,12 @@ class TrustSpace:
         return rows if self.domains is None else rows[rows["domain"].isin(self.domains)]
 
     @cached_property
+    def alone(self) -> pd.DataFrame:
+        """The audited rows of domains that have one certificate, so one server, whatever its spellings."""
+        rows = self.audited
+        return rows[rows.groupby("domain")["dn_key"].transform("nunique") == 1]
+
+    @cached_property
     def structures(self) -> dict[str, str]:
         """Which operator identifiers stand for one structure (`mssante_audit.whitelist.rows.structures`).
 

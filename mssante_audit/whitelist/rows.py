@@ -35,11 +35,6 @@ def all_rows(groups: Iterable[Iterable[int]]) -> tuple[int, ...]:
     return tuple(row for group in groups for row in group)
 
 
-def alone(entries: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of domains that have one certificate, and so one server, whatever its spellings."""
-    return entries[entries.groupby("domain")["dn_key"].transform("nunique") == 1]
-
-
 def above_of(domain: str) -> Iterator[str]:
     """Yield the domains that one lies under, the nearest first."""
     while domain := domain.partition(".")[2]:

@@ -19,7 +19,7 @@ from mssante_audit.values.dn import DN, IGC, parse_dn
 from mssante_audit.values.identifiers import DEPARTMENTS, parse_department, parse_identifier
 from mssante_audit.values.shown import folded, host_faults
 from mssante_audit.values.slips import one_slip
-from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, alone, rows_by
+from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, rows_by
 
 CUT_AT = 40
 """Length at which names of operators are cut (data)."""
@@ -140,7 +140,7 @@ def _concentration(space: TrustSpace) -> Iterator[Finding]:
     shares = space.audited.groupby("dn_key")["domain"].nunique()
     held: dict[str, dict[str, list[int]]] = {}
     names: dict[str, str] = {}
-    for (key, cn, domain), rows in rows_by(alone(space.audited), "dn_key", "cn", "domain").items():
+    for (key, cn, domain), rows in rows_by(space.alone, "dn_key", "cn", "domain").items():
         if cn.strip():
             names.setdefault(key, cn)
             held.setdefault(key, {}).setdefault(domain, []).extend(rows)
