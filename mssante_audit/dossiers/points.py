@@ -105,12 +105,12 @@ def points_of(todo: pd.DataFrame, entries: pd.DataFrame, remedies: Mapping[str, 
     domain = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
     groups: dict[str, dict[tuple[str, str, str], list[str]]] = {}
     severity: dict[str, str] = {}
-    for found in todo.to_dict("records"):
-        named = [domain[row] for row in found["rows"] if row in domain] or [found["domain"]]
-        what = remedies[found["fingerprint"]]
-        severity[what] = max(severity.get(what, "info"), str(found["severity"]), key=SEVERITIES.index)
-        key = (str(found["rule"]), str(found["observed"]), str(found["expected"]))
-        groups.setdefault(what, {}).setdefault(key, []).extend(filter(None, named))
+    columns = ("rule", "observed", "expected", "severity", "fingerprint", "domain", "rows")
+    for *key, grave, mark, own, rows in zip(*(todo[name].tolist() for name in columns), strict=True):
+        named = [domain[row] for row in rows if row in domain] or [own]
+        what = remedies[mark]
+        severity[what] = max(severity.get(what, "info"), grave, key=SEVERITIES.index)
+        groups.setdefault(what, {}).setdefault(tuple(key), []).extend(filter(None, named))
     points = [
         Point(
             severity[what],

@@ -37,9 +37,11 @@ def remedy(code: str, facts: Mapping[str, Any] | None = None) -> str:
 
 def theirs(findings: pd.DataFrame) -> pd.DataFrame:
     """Return the findings that the operator itself can do something about; information and hints left out."""
-    asks = (findings["severity"] > "info") & (findings["confidence"] != "hint") & (findings["rule"] != FAILED)
-    return findings[asks & ~findings["rule"].map(_of_others).astype("bool")]
-
-
-def _of_others(code: str) -> bool:
-    return code in said()["others"] or rule(code).manager
+    others = {FAILED, *said()["others"]}
+    told = zip(*(findings[name].tolist() for name in ("rule", "severity", "confidence")), strict=True)
+    asked = [
+        at
+        for at, (code, severity, confidence) in enumerate(told)
+        if severity != "info" and confidence != "hint" and code not in others and not rule(code).manager
+    ]
+    return findings.take(asked)

@@ -331,14 +331,18 @@ def table(
         levels = [str(level or "ligne") for level in whole.index.names]
         whole = whole.reset_index(names=levels, allow_duplicates=True)
     shown = whole.head(limit)
-    rows = [[_cell(value) for value in row] for row in shown.itertuples(index=False, name=None)]
-    for at, kind in enumerate(shown.dtypes):
-        if kind == Severity:
-            for row, severity in zip(rows, shown.iloc[:, at], strict=True):
-                row[at] = Cell(badge(severity), SEVERITIES.index(severity))
+    drawn = [
+        [_severity(value) if column.dtype == Severity else _cell(value) for value in column.tolist()]
+        for _, column in shown.items()
+    ]
+    rows = list(zip(*drawn, strict=True))
     said = caption or count(len(whole), "ligne")
     columns = [str(column) for column in shown.columns]
     return Html(table_html(own, said, columns, rows, csv_link(whole if csv is None else csv, shown, own)))
+
+
+def _severity(name: str) -> Cell:
+    return Cell(badge(name), SEVERITIES.index(name))
 
 
 def _cell(value: Any) -> Cell:
