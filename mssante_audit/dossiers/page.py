@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from traceback import format_exception
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mssante_audit.base.language import markdown, spoken
 from mssante_audit.base.resources import resource
@@ -23,9 +23,6 @@ from mssante_audit.report.figure import Chart
 from mssante_audit.report.page import Page, section_of, title_of, to_html
 from mssante_audit.report.results import Results
 from mssante_audit.space.trust import TrustSpace
-
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
 
 NOTEBOOK = "operator"
 IMPORTS, OPENING, RECORD = "imports", "opening", "record"
@@ -62,10 +59,10 @@ def dossier_page(
     try:
         told = told or dossier(space, operator_id, masked=masked)
         results = record(told)
-        for cell in notebook.cells:
+        for cell in notebook["cells"]:
             at += 1
             if part := parts().get(cell["id"]):
-                cell.outputs = [_shown(part(told, parameters["row_limit"]))]
+                cell["outputs"] = [_shown(part(told, parameters["row_limit"]))]
     except Exception as error:  # the other operators' dossiers are made all the same
         trace = "".join(format_exception(error)) if debug else ""
         failure = failure_of(type(error).__name__, str(error), at, trace)
@@ -79,7 +76,10 @@ def failed_page(error: Exception, parameters: Mapping[str, Any]) -> tuple[Outcom
 
 
 def _page(
-    notebook: NotebookNode, results: Results | None, parameters: Mapping[str, Any], failure: Failure | None
+    notebook: Mapping[str, Any],
+    results: Results | None,
+    parameters: Mapping[str, Any],
+    failure: Failure | None,
 ) -> tuple[Outcome, str]:
     page = Page(NOTEBOOK, labelled(parameters), results.provenance if results else {}, failure)
     section = section_of(notebook, failure.cell) if failure else ""
@@ -87,21 +87,17 @@ def _page(
     return outcome, to_html(notebook, page)
 
 
-def _notebook() -> NotebookNode:
+def _notebook() -> dict[str, Any]:
     """Return the notebook to fill, its prose in the language spoken."""
-    from nbformat import from_dict
-
-    notebook: NotebookNode = from_dict(_read())
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = markdown(cell.source)
-    return notebook
+    cells = [dict(cell) for cell in _read()["cells"]]
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = markdown(cell["source"])
+    return {**_read(), "cells": cells}
 
 
 @cache
 def _read() -> dict[str, Any]:
-    import nbformat  # noqa: F401 - takes long, and is here before any fork as this is
-
     file = resource("notebooks") / f"{NOTEBOOK}.ipynb"
     read: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     for cell in read["cells"]:
@@ -137,7 +133,5 @@ def _part(ident: str, code: str, scope: Mapping[str, Any]) -> Callable[[Dossier,
 
 
 def _shown(value: Any) -> Any:
-    from nbformat import from_dict
-
     html = value.html() if isinstance(value, Chart) else value._repr_html_()
-    return from_dict({"output_type": "execute_result", "data": {"text/html": html}, "metadata": {}})
+    return {"output_type": "execute_result", "data": {"text/html": html}, "metadata": {}}

@@ -16,7 +16,7 @@ from functools import cache
 from html import escape, unescape
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 import mistune
@@ -27,9 +27,6 @@ from mssante_audit.report.results import MIME
 from mssante_audit.report.tables import script, source_of
 from mssante_audit.report.traces import is_tagged, outside_scripts
 from mssante_audit.values.contacts import fold
-
-if TYPE_CHECKING:
-    import nbformat
 
 TEMPLATE = Path(__file__).parent / "template"
 
@@ -53,18 +50,18 @@ class Page:
     """What is new, open and fixed since the run before, as HTML, already escaped."""
 
 
-def title_of(notebook: nbformat.NotebookNode, name: str) -> str:
+def title_of(notebook: Mapping[str, Any], name: str) -> str:
     """Return the notebook's title: the heading its first cell starts with, or else its name."""
-    first = notebook.cells[0] if notebook.cells else None
-    match = _TITLE.match(first.source) if first is not None and first.cell_type == "markdown" else None
+    first = next((cell["source"] for cell in notebook["cells"][:1] if cell["cell_type"] == "markdown"), "")
+    match = _TITLE.match(first)
     return match[1] if match else name
 
 
-def section_of(notebook: nbformat.NotebookNode, cell: int) -> str:
+def section_of(notebook: Mapping[str, Any], cell: int) -> str:
     """Return the last heading at or above a cell, or ""."""
-    for above in reversed(notebook.cells[: cell + 1]):
-        if above.cell_type == "markdown":
-            headings = re.findall(r"^#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", above.source, re.MULTILINE)
+    for above in reversed(notebook["cells"][: cell + 1]):
+        if above["cell_type"] == "markdown":
+            headings = re.findall(r"^#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", above["source"], re.MULTILINE)
             if headings:
                 return str(headings[-1])
     return ""
@@ -76,19 +73,17 @@ def verdicts() -> dict[str, str]:
     return {**signatures(), "valid-untrusted": tr(other)}
 
 
-def to_html(notebook: nbformat.NotebookNode, page: Page) -> str:
+def to_html(notebook: Mapping[str, Any], page: Page) -> str:
     """Return the page of an executed, cleaned notebook; up to the failing cell if it failed."""
-    import nbformat
-
     title = title_of(notebook, page.name)
-    shown = nbformat.from_dict({**notebook, "cells": [dict(cell) for cell in notebook.cells]})
+    cells = [dict(cell) for cell in notebook["cells"]]
     if page.failure:
-        shown.cells = shown.cells[: page.failure.cell + 1]
-    if shown.cells and shown.cells[0].cell_type == "markdown":
-        shown.cells[0].source = _TITLE.sub("", shown.cells[0].source, count=1)
-    tables = [i for i, c in enumerate(shown.cells) if is_tagged(c, "parameters", "injected-parameters")]
+        cells = cells[: page.failure.cell + 1]
+    if cells and cells[0]["cell_type"] == "markdown":
+        cells[0]["source"] = _TITLE.sub("", cells[0]["source"], count=1)
+    tables = [i for i, c in enumerate(cells) if is_tagged(c, "parameters", "injected-parameters")]
     section = section_of(notebook, page.failure.cell) if page.failure else ""
-    told = {"cells": shown.cells, "page": page, "title": title, "section": section, "mime": MIME}
+    told = {"cells": cells, "page": page, "title": title, "section": section, "mime": MIME}
     return template("index.html.j2").render(told, parameters_at=tables[0] if tables else -1)
 
 
