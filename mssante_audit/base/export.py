@@ -223,18 +223,22 @@ def write_bytes(path: Path, content: bytes) -> None:
             with draft.open("xb") as file:
                 file.write(content)
             os.replace(draft, path)
-        finally:
+        except BaseException:
             draft.unlink(missing_ok=True)
+            raise
 
 
 def _is_stream(path: Path) -> bool:
     """Tell whether a path leads to a device or a pipe, or to what standard output is; refuse other links."""
-    if not (path.is_symlink() or path.exists()):
+    try:
+        kind = path.lstat().st_mode
+    except FileNotFoundError:
         return False
-    kind = path.stat().st_mode if path.exists() else 0
+    if linked := stat.S_ISLNK(kind):
+        kind = path.stat().st_mode if path.exists() else 0
     if stat.S_ISCHR(kind) or stat.S_ISFIFO(kind) or (kind and path.parent in _STREAMS):
         return True
-    if path.is_symlink():
+    if linked:
         remedy = f"Name the file itself: {os.path.realpath(path)}"
         raise OutputError("is a link, which would be replaced by a file", file=str(path), remedy=remedy)
     if stat.S_ISSOCK(kind) or stat.S_ISBLK(kind):
