@@ -226,9 +226,9 @@ def findings_frame(
 
 def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     """Return findings, a mapping each, with the dtypes of this module's docstring."""
-    return pd.DataFrame(
-        {name: pd.Series([told[name] for told in records], dtype=dtype) for name, dtype in _DTYPES.items()}
-    )
+    columns = {name: [told[name] for told in records] for name in _DTYPES}
+    # Arrays: pandas would put the rows of series side by side, by their index.
+    return pd.DataFrame({n: pd.Series(told, dtype=_DTYPES[n]).array for n, told in columns.items()})
 
 
 class Findings(pd.DataFrame):

@@ -332,8 +332,7 @@ def table(
         whole = whole.reset_index(names=levels, allow_duplicates=True)
     shown = whole.head(limit)
     drawn = [
-        [_severity(value) if column.dtype == Severity else _cell(value) for value in column.tolist()]
-        for _, column in shown.items()
+        map(_severity if column.dtype == Severity else _cell, column.tolist()) for _, column in shown.items()
     ]
     rows = list(zip(*drawn, strict=True))
     said = caption or count(len(whole), "ligne")
