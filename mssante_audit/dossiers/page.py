@@ -100,8 +100,6 @@ def _notebook() -> NotebookNode:
 
 @cache
 def _read() -> dict[str, Any]:
-    import nbformat  # noqa: F401 - takes long, and is here before any fork as this is
-
     file = resource("notebooks") / f"{NOTEBOOK}.ipynb"
     read: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     for cell in read["cells"]:

@@ -7,7 +7,6 @@ from html import escape
 
 import pandas as pd
 
-from mssante_audit.base.french import SEVERITY_NAMES
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import count, day, listing, number, severity_name, tell, tr, typeset
 from mssante_audit.findings.catalogue import SEVERITIES
@@ -149,8 +148,6 @@ def trend_shown(points: Sequence[Point]) -> Shown:
         for at, *numbers in reversed(told[-ROWS:])
     ]
     columns = ("Passage", *SEVERITY_COLUMNS, "Nouveaux", "Ouverts", "Réglés", "Acceptés", "Inconnus")
-    caption, frame = (
-        "Constats par gravité à chaque passage",
-        pd.DataFrame(told, columns=["at", *SEVERITY_NAMES, *names]),
-    )
+    caption = "Constats par gravité à chaque passage"
+    frame = pd.DataFrame(told, columns=["at", *reversed(SEVERITIES), *names])
     return Shown("evolution", table("evolution", caption, columns, rows), frame, len(rows))
