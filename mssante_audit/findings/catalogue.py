@@ -37,6 +37,7 @@ TEXTS = ("domain", "description", "dn", "project_contact", "support_contact", "u
 SHARED = ("words", "check", "since", "texts", "personal")
 """Fields that the rules of a file may have together."""
 
+_SAID = "a text that is not empty"
 _CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 
@@ -139,6 +140,8 @@ class Rule:
             kind = str if field.default is MISSING else type(field.default)
             allowed = {tuple: "a list of texts", bool: "true, false", str: "a text"}[kind]
             check(field.name, isinstance(getattr(self, field.name), kind), allowed)
+        for name in ("family", "title_fr", "title_en"):
+            check(name, getattr(self, name).strip(), _SAID)
         words = "capitals and digits in words joined by _, such as LIST_DOMAIN_LONG"
         check("code", _CODE.fullmatch(self.code), words)
         check("source", self.source.startswith(SOURCES), f"what begins with one of {', '.join(SOURCES)}")
@@ -191,6 +194,11 @@ def _rule(code: str, given: dict[str, Any], file: str) -> Rule:
     if isinstance(given.get("texts"), list):
         given["texts"] = tuple(given["texts"])
     try:
-        return Rule(code, **given)
+        told = Rule(code, **given)
     except InputError as error:
         raise InputError(f"{error.file}: {error.message}", file=file, remedy=error.remedy) from None
+    for name in ("why_fr", "why_en", "remedy_fr", "remedy_en"):  # a rule of one's own need not have them
+        if not getattr(told, name).strip():
+            fault = f"rule {code}: {name} is {getattr(told, name)!r}"
+            raise InputError(fault, file=file, remedy=f"Allowed: {_SAID}")
+    return told
