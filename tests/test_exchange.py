@@ -214,6 +214,19 @@ def test_the_command_writes_both(layout, monkeypatch, tmp_path, capsys) -> None:
         assert set(states(json.loads((tmp_path / "f").read_text())["runs"][0]).values()) == {"unchanged"}
 
 
+def test_a_log_of_another_list_is_no_time_before(monkeypatch, tmp_path, capsys) -> None:
+    out, given = tmp_path / "f", ("--format", "sarif", "--as-of", "2026-03-03T06:00:00Z")
+    assert command(monkeypatch, *given, "--out", out) == 0
+    log = json.loads(out.read_text())
+    for number, result in enumerate(log["runs"][0]["results"]):
+        result["properties"]["operator_id"] = f"9{number:08}"
+        result["partialFingerprints"][KEY] = f"other-{number}"
+    out.write_text(json.dumps(log))
+    assert command(monkeypatch, *given, "--out", out) == 0
+    assert set(states(json.loads(out.read_text())["runs"][0]).values()) == {""}
+    assert f"{out} was of another list" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("content", ["", "{}", '{"runs": [{"results": []}]}', '{"runs": [{}, {}]}', "[1]"])
 def test_another_file_is_not_taken_for_the_time_before(content, monkeypatch, tmp_path, capsys) -> None:
     out = tmp_path / "f.sarif"

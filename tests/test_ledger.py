@@ -99,6 +99,32 @@ def test_a_ledger_whose_scopes_named_anchors_goes_on(tmp_path: Path) -> None:
     assert (told.previous[:10], told.status) == (DAYS[1], ("open",))
 
 
+def test_a_ledger_of_0_1_goes_on_where_there_are_parameters_it_did_not_know(tmp_path: Path) -> None:
+    given = {
+        "any_namespace": False,
+        "concentration_min": 50,
+        "data": "data",
+        "operator": None,
+        "recover": False,
+    }
+    known = {"rule": "DN_SHAPE", "domain": "a.fr", "operator": "A"}
+    gone = known | {"domain": "z.fr"}
+    day = "2026-01-01T00:00:00+00:00"
+    parts = {
+        json.dumps(["overview", given]): {
+            "first_seen": {"DN_SHAPE|1|a.fr|1": day, "DN_SHAPE|1|z.fr|1": day},
+            "runs": {day: {"DN_SHAPE|1|a.fr|1": known, "DN_SHAPE|1|z.fr|1": gone}},
+        }
+    }
+    (tmp_path / "ledger.json").write_text(json.dumps(parts))
+    today = {**given, "anchors": ["x"], "signer": None, "region": None, "lang": "en", "listing_days": 10}
+    told = follow(read_ledger(tmp_path), scope_of("overview", today), DAYS[2], frame(1, 2))
+    assert (told.previous, told.status) == (day, ("open", "new"))
+    assert [(f["domain"], f["first_seen"]) for f in told.fixed] == [("z.fr", day)]
+    other = {**today, "listing_days": 0}
+    assert follow(read_ledger(tmp_path), scope_of("overview", other), DAYS[2], frame(1)).previous == ""
+
+
 def test_a_scope_may_have_any_name(tmp_path: Path) -> None:
     ledger: dict = {}
     for name in ("run", "[1", '"quoted"', "7"):

@@ -380,6 +380,14 @@ WRONG = {
         RULES.replace('"info"', '"grave"'),
         "rule A_RULE: severity is 'grave'. Allowed: info, warning, error, critical",
     ),
+    "title": (
+        RULES.replace('title_en = "t"', 'title_en = " "'),
+        "rule A_RULE: title_en is ' '. Allowed: a text that is not empty",
+    ),
+    "why": (
+        RULES.replace('why_en = "w"', 'why_en = ""'),
+        "rule A_RULE: why_en is ''. Allowed: a text that is not empty",
+    ),
     "source": (
         RULES.replace('"none"', '"me"'),
         "rule A_RULE: source is 'me'. Allowed: what begins with one of form",

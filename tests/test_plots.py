@@ -1,3 +1,4 @@
+import math
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -201,12 +202,28 @@ def test_names_are_whole():
 
 
 def test_what_bars_cannot_draw_is_refused():
-    with pytest.raises(ValueError, match="negative"):
-        bars(pd.Series({"a": -1}), title="t")
+    for length in (-1, math.inf, "3", [1]):
+        with pytest.raises(InputError, match="a bar cannot be"):
+            bars(pd.Series({"a": 1, "b": length}), title="t")
     with pytest.raises(ValueError, match="2 styles of critical"):
         bars(pd.Series({"a": 1, "b": 2}), title="t", styles=["blue", "strong"])
     with pytest.raises(ValueError, match="no such département: 99"):
         tiles(pd.Series({"99": 1}), title="t")
+
+
+@pytest.mark.parametrize("missing", [None, math.nan, pd.NA])
+def test_a_missing_number_is_a_dash(missing):
+    dtype = "Int64" if missing is pd.NA else "object"
+    chart = bars(pd.Series({"a": 1, "b": 3, "c": missing}, dtype=dtype), title="t")
+    assert chart.alt == "Barres – t. a : 1 ; b : 3 ; c : –."
+
+
+def test_lines_stand_over_instants_and_have_a_name():
+    days = pd.to_datetime(["2026-03-01", "2026-03-02"], utc=True)
+    assert "Lignes – Domaines. Domaines : 1 le" in plain(lines(pd.Series([1, 2], days), title="Domaines").alt)
+    for index in ([0, 1], ["2026-03-01", "2026-03-02"], [days[0], pd.NaT]):
+        with pytest.raises(InputError, match="lines are drawn over instants"):
+            lines(pd.Series([1, 2], index), title="t")
 
 
 def test_lines_have_a_scale_each_and_tell_their_points():

@@ -167,7 +167,7 @@ def _of_version(folder: Path) -> None:
 
 
 def _without_column(folder: Path) -> None:
-    from mssante_audit.snapshot.folder import digest
+    from mssante_audit.base.digest import digest
 
     file = folder / "findings.parquet"
     pd.read_parquet(file).drop(columns="fingerprint").to_parquet(file)

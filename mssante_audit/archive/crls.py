@@ -7,7 +7,6 @@ an authority that is trusted, is complete, and is not older than the one kept be
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from mssante_audit.archive.fetch import Settings, download
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import FetchError, InputError
 from mssante_audit.base.export import write_bytes, writing
 from mssante_audit.observe.kinds import find_observations
@@ -180,4 +180,4 @@ def _named(url: str) -> str:
     """
     last = urlsplit(url).path.rpartition("/")[2]
     stem = re.sub(r"[^A-Za-z0-9-]+", "-", last.removesuffix(SUFFIX))[:60].strip("-") or "list"
-    return f"{stem}-{hashlib.sha256(url.encode()).hexdigest()[:8]}{SUFFIX}"
+    return f"{stem}-{digest(url)[:8]}{SUFFIX}"

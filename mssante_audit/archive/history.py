@@ -25,7 +25,6 @@ beside it has its hash and how many rows it has: what they do not confirm is not
 
 from __future__ import annotations
 
-import hashlib
 import io
 import itertools
 import json
@@ -36,6 +35,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.values.dn import parse_dn
@@ -112,7 +112,7 @@ def bring_up_to_date(archive: Archive, parsed: Parsed | None = None, *, rebuild:
     out, told = io.BytesIO(), {_KEY: json.dumps(sorted(names)).encode()}
     pq.write_table(whole.replace_schema_metadata(told), out, compression="zstd")
     content = out.getvalue()
-    check = {"sha256": hashlib.sha256(content).hexdigest(), "rows": whole.num_rows}
+    check = {"sha256": digest(content), "rows": whole.num_rows}
     write_bytes(archive.folder / CHECK, json.dumps([check, *confirmed]).encode())
     write_bytes(archive.folder / FILE, content)
     return whole
@@ -182,14 +182,14 @@ def _read(archive: Archive) -> _Read:
         raise InputError(f"cannot be read ({error.strerror})", file=str(archive.folder / FILE)) from error
     try:
         checks = json.loads((archive.folder / CHECK).read_bytes())
-        digest = hashlib.sha256(content).hexdigest()
-        if digest not in [told["sha256"] for told in checks]:
+        own = digest(content)
+        if own not in [told["sha256"] for told in checks]:
             return _NOTHING  # it can be made again
         # Nor threads nor a Python file: one that still lets go of it while Python ends aborts the process.
         table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
         names = json.loads((table.schema.metadata or {})[_KEY])
         known = table.replace_schema_metadata(None).cast(SCHEMA)
-        check = {"sha256": digest, "rows": known.num_rows}
+        check = {"sha256": own, "rows": known.num_rows}
         return (tuple(names), known, (check,)) if check in checks else _NOTHING
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError):
         return _NOTHING

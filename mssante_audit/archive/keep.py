@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from mssante_audit.archive.history import Parsed, bring_up_to_date
 from mssante_audit.archive.log import GOOD, Record, append
 from mssante_audit.archive.store import QUARANTINE, TIME, Archive, Snapshot
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.instants import SKEW
@@ -126,14 +126,14 @@ def _quarantine(folder: Path, content: bytes, record: Record, reason: str) -> Re
     try:
         whitelist = load_whitelist(content, recover=True, any_namespace=True)
         made = whitelist.generated_at.strftime(TIME) if whitelist.generated_at else made
-        digest, rows = whitelist.sha256, len(whitelist.entries)
+        sha256, rows = whitelist.sha256, len(whitelist.entries)
     except InputError:
-        digest, rows = hashlib.sha256(content).hexdigest(), 0
-    name = f"{made}-{digest[:8]}.gz"
+        sha256, rows = digest(content), 0
+    name = f"{made}-{sha256[:8]}.gz"
     # The very bytes received, under one more layer: what is in them is not known.
     write_bytes(folder / QUARANTINE / name, gzip.compress(content, mtime=0))
     write_bytes(folder / QUARANTINE / f"{name}.reason.txt", f"{reason}\n".encode("utf-8", "backslashreplace"))
-    return replace(record, outcome="quarantined", file=name, sha256=digest, rows=rows, message=reason)
+    return replace(record, outcome="quarantined", file=name, sha256=sha256, rows=rows, message=reason)
 
 
 def import_lists(

@@ -372,7 +372,7 @@ def _exchanged(
     from mssante_audit import audits
     from mssante_audit.findings import registry
     from mssante_audit.findings.junit import junit
-    from mssante_audit.findings.sarif import read_sarif, sarif
+    from mssante_audit.findings.sarif import of_another_list, read_sarif, sarif
     from mssante_audit.report.results import operators, touching
 
     names = [name for name in registry.audits() if audit in ("all", name)]
@@ -384,6 +384,9 @@ def _exchanged(
     if format is Format.junit:
         return junit(found, *told)
     before, source = read_sarif(out) if out else None, Path(space.whitelist.source).name
+    if before and of_another_list(before, {*space.entries["operator_id"], *found["operator_id"]}):
+        say(f"mssante-audit: {out} was of another list: nothing is new or gone against it", sys.stderr)
+        before = None
     whose = operators(space, chosen)
     unsure = {name: inputs for name, inputs in audits.unsure(space).items() if name in names}
     log = sarif(found, *told, source=source, as_of=space.as_of, operators=whose, before=before, unsure=unsure)

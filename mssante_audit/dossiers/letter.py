@@ -240,7 +240,9 @@ def _addressees(told: Dossier) -> tuple[Address, ...]:
     A placeholder stands where contacts are masked, or there is none.
     """
     who = one_line(told.label, 80)
-    found: list[Address] = []
+    nobody = (Address(who, addr_spec=ADDRESSEE),)
+    if told.masked:
+        return nobody
     common, both = survey(told.space), ("project", "support")
     wrong = {
         (row, kind)
@@ -249,10 +251,13 @@ def _addressees(told: Dossier) -> tuple[Address, ...]:
         for kind in common.kinds.get(one["fingerprint"], both)
         for row in one["rows"]
     }
-    for kind in () if told.masked else both:
+    for kind in both:
         own = told.entries.loc[[(row, kind) not in wrong for row in told.entries["row"]], f"{kind}_email"]
-        for email in () if found else own[own != ""].value_counts().index[:4]:
+        found: list[Address] = []
+        for email in own[own != ""].value_counts().index[:4]:
             if email.isascii() and not common.belongings.foreign(email, told.operator_id):
                 with suppress(ValueError, IndexError):  # valid by syntax, and nothing a header can carry
                     found.append(Address(who, addr_spec=email))
-    return tuple(found) or (Address(who, addr_spec=ADDRESSEE),)
+        if found:
+            return tuple(found)
+    return nobody

@@ -16,13 +16,13 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.report.results import provenance
-from mssante_audit.snapshot.folder import digest
 
 FRESH = timedelta(days=7)
 """Age up to which a dossier is kept: its letter tells a date, and may tell a deadline."""
@@ -72,7 +72,7 @@ def facts_digest(told: Dossier, how: str) -> str:
         sorted(set(told.remedies.values())),
         told.caveat,
     ]
-    return digest(json.dumps(parts, sort_keys=True, default=str).encode())
+    return digest(json.dumps(parts, sort_keys=True, default=str))
 
 
 @cache

@@ -44,6 +44,9 @@ from mssante_audit.space.trust import TrustSpace
 CHUNK = 8
 """Operators in one task for an executor that is not ours: the data may go with it."""
 
+FORKED = sys.platform == "linux"
+"""Whether processes of ours begin with what this one has: elsewhere what it made ready would serve nobody."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -128,7 +131,7 @@ def produce(
     """
     if not operators:
         return
-    if executor is None:
+    if executor is None and FORKED:
         _ready(order)
     size = CHUNK if executor else 1
     chunks = [operators[i : i + size] for i in range(0, len(operators), size)]
@@ -189,7 +192,7 @@ def _ready(order: Order) -> None:
 @contextmanager
 def _forks(number: int) -> Iterator[Executor]:
     """Yield a pool whose processes have the space of this one, where processes can be forked."""
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
+    context = multiprocessing.get_context("fork" if FORKED else None)
     pool = ProcessPoolExecutor(number, context, _begin)
     gc.freeze()  # what was made so far is looked at by no process again, so that its pages stay shared
     try:

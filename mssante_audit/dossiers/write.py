@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.language import speaking
@@ -32,7 +33,6 @@ from mssante_audit.report.page import policy_of, template
 from mssante_audit.report.results import limits, provenance, select_operator
 from mssante_audit.report.results import operators as operators_of
 from mssante_audit.report.tables import script, source_of, style
-from mssante_audit.snapshot.folder import digest
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import CPS_ISSUER
@@ -163,7 +163,7 @@ def write_dossiers(
         )
     chosen = [operator_id for operator_id in asked or names if sitting is None or operator_id in sitting]
     stamp = _stamp(base, inputs, order, pinned="as_of" in given)
-    hashes = {i: _digest(f"{stamp}\0{i}") for i in chosen if i}
+    hashes = {i: digest(f"{stamp}\0{i}") for i in chosen if i}
     with locked(out) as staging:
         before = read_dossiers(out)
         same = (i for i, told_hash in hashes.items() if i in before and before[i].hash == told_hash)
@@ -216,7 +216,7 @@ def file_name(operator_id: str) -> str:
     """
     if _PLAIN.fullmatch(operator_id):
         return operator_id
-    return f"operateur-{_digest(operator_id)[:12]}"
+    return f"operateur-{digest(operator_id)[:12]}"
 
 
 def _operators(space: TrustSpace) -> dict[str, str]:
@@ -231,7 +231,7 @@ def _operators(space: TrustSpace) -> dict[str, str]:
 def _order(base: Job, inputs: str, debug: bool) -> Order:
     given = {**base.shown, **base.given}
     told = json.dumps([inputs, given, code_digest()], sort_keys=True, default=str)
-    return Order(_digest(told), given, code_digest(), debug)  # the key names no path elsewhere
+    return Order(digest(told), given, code_digest(), debug)  # the key names no path elsewhere
 
 
 def _sent(base: Job, order: Order, space: TrustSpace, send: Callable[[Bundle], Any]) -> tuple[Any, Order]:
@@ -275,10 +275,6 @@ def _told(made: Made, name: str, order: Order, told_hash: str, earlier: Dossier 
     return Dossier(*who, status, made.counts, *when, told_hash, files, why, good, made.facts)
 
 
-def _digest(text: str) -> str:
-    return digest(text.encode("utf-8", "surrogatepass"))
-
-
 def _write_indexes(staging: Path, index: Sequence[Dossier], base: Job, space: TrustSpace) -> None:
     origin = provenance(space)
     shown = {n: v for n, v in tellable(base.shown).items() if n != "operator"}
@@ -290,7 +286,10 @@ def _write_indexes(staging: Path, index: Sequence[Dossier], base: Job, space: Tr
 def _stale(
     before: Mapping[str, Dossier], index: Sequence[Dossier], there: Mapping[str, Dossier]
 ) -> Iterator[Path]:
-    """Yield files of earlier runs that are not true any more: of who left, of failures mended, and others."""
+    """Yield files of earlier runs that are not true any more.
+
+    They are of who left, of failures mended, and those that a dossier does not have any more.
+    """
     listed = {dossier.operator_id for dossier in index}
     for operator_id, old in before.items():
         new = there.get(operator_id)

@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, fields
 from functools import wraps
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.markup import show
@@ -37,23 +37,30 @@ TEXTS = ("domain", "description", "dn", "project_contact", "support_contact", "u
 SHARED = ("words", "check", "since", "texts", "personal")
 """Fields that the rules of a file may have together."""
 
+Made = TypeVar("Made")
+
+_SAID = "a text that is not empty"
 _CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 
-def _named(made: type[Rule]) -> type[Rule]:
+def named(made: type[Made]) -> type[Made]:
     """Let a class say which of its fields is unknown or lacking, as clearly as that a value is wrong."""
     init = made.__init__
-    known = {field.name: field.default is MISSING for field in fields(made)}
+    known = {
+        field.name: field.default is MISSING and field.default_factory is MISSING
+        for field in fields(made)  # type: ignore[arg-type]
+    }
+    what, first = made.__name__.lower(), next(iter(known))
     allowed = {"severity": SEVERITIES, "source": SOURCES}
 
     @wraps(init)
-    def checked(self: Rule, *values: Any, **given: Any) -> None:
-        place = f"rule {values[0] if values else given.get('code', '')}"
-        named = [*list(known)[: len(values)], *given]
-        if unknown := [name for name in named if name not in known]:
+    def checked(self: object, *values: Any, **given: Any) -> None:
+        place = f"{what} {values[0] if values else given.get(first, '')}"
+        told = [*list(known)[: len(values)], *given]
+        if unknown := [name for name in told if name not in known]:
             remedy = f"There are: {', '.join(known)}"
             raise InputError(f"it has an unknown field {unknown[0]!r}", file=place, remedy=remedy)
-        if missing := [name for name, needed in known.items() if needed and name not in named]:
+        if missing := [name for name, needed in known.items() if needed and name not in told]:
             remedy = f"Allowed: {', '.join(allowed.get(missing[0], ('a text',)))}"
             raise InputError(f"it lacks {missing[0]!r}", file=place, remedy=remedy)
         init(self, *values, **given)
@@ -62,7 +69,7 @@ def _named(made: type[Rule]) -> type[Rule]:
     return made
 
 
-@_named
+@named
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule of the catalogue.
@@ -139,6 +146,8 @@ class Rule:
             kind = str if field.default is MISSING else type(field.default)
             allowed = {tuple: "a list of texts", bool: "true, false", str: "a text"}[kind]
             check(field.name, isinstance(getattr(self, field.name), kind), allowed)
+        for name in ("family", "title_fr", "title_en"):
+            check(name, getattr(self, name).strip(), _SAID)
         words = "capitals and digits in words joined by _, such as LIST_DOMAIN_LONG"
         check("code", _CODE.fullmatch(self.code), words)
         check("source", self.source.startswith(SOURCES), f"what begins with one of {', '.join(SOURCES)}")
@@ -191,6 +200,11 @@ def _rule(code: str, given: dict[str, Any], file: str) -> Rule:
     if isinstance(given.get("texts"), list):
         given["texts"] = tuple(given["texts"])
     try:
-        return Rule(code, **given)
+        told = Rule(code, **given)
     except InputError as error:
         raise InputError(f"{error.file}: {error.message}", file=file, remedy=error.remedy) from None
+    for name in ("why_fr", "why_en", "remedy_fr", "remedy_en"):  # a rule of one's own need not have them
+        if not getattr(told, name).strip():
+            fault = f"rule {code}: {name} is {getattr(told, name)!r}"
+            raise InputError(fault, file=file, remedy=f"Allowed: {_SAID}")
+    return told

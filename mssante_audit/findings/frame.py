@@ -57,14 +57,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from math import inf
 from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base.digest import digest
 from mssante_audit.base.markup import show
-from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
+from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES, named
 from mssante_audit.findings.facts import clear, plain
 from mssante_audit.findings.registry import rule
 from mssante_audit.values.identifiers import region_of
@@ -89,6 +89,7 @@ _DTYPES: dict[str, Any] = {
 Subject = str | Person | tuple[str | Person, ...]
 
 
+@named
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One cause, as an audit states it; `findings_frame` adds what follows from the rows.
@@ -126,7 +127,7 @@ def fingerprint(code: str, subject: Subject) -> str:
     """
     parts = subject if isinstance(subject, tuple) else (subject,)
     told = json.dumps([code, *clear(list(parts))], ensure_ascii=True)
-    return sha256(told.encode()).hexdigest()[:16]
+    return digest(told)[:16]
 
 
 def row_ranges(rows: Iterable[int]) -> str:

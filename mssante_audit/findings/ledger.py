@@ -24,6 +24,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.settings import Thresholds
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.registry import catalogue, unusable
 
@@ -36,6 +37,9 @@ WAIVED = "yes"
 
 VERSION = 2
 """Of a part of the ledger; 0.1 wrote none."""
+
+_DEFAULTS = {"recover": False, "any_namespace": False, **Thresholds().model_dump()}
+"""Of parameters; that of all others is ``None``."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +86,16 @@ def scope_of(name: str, parameters: Mapping[str, Any]) -> str:
     """Return what runs of a report are compared within: its name, and the parameters that change findings.
 
     Where the certificates lie that the list is trusted by is none: whether it is trusted is a state of it.
+    The language is none. Nor is what stands at its default, so that ledgers go on where a version brings
+    parameters that the one before did not have.
     """
-    aside = {"as_of", "row_limit", "show_contacts", "changes_since", "anchors"}
-    # Ledgers of before there were these go on.
-    aside |= {k for k in ("region", "department") if parameters.get(k) is None}
-    return json.dumps([name, {k: v for k, v in sorted(parameters.items()) if k not in aside}])
+    aside = {"as_of", "row_limit", "show_contacts", "changes_since", "anchors", "lang"}
+    told = {k: v for k, v in sorted(parameters.items()) if k not in aside and v != _DEFAULTS.get(k)}
+    return json.dumps([name, told])
 
 
 def _rescoped(ledger: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a ledger that version 0.1 wrote, whose scopes named anchors, by the scopes of today."""
+    """Return a ledger that an earlier version wrote, whose scopes named more, by the scopes of today."""
     told: dict[str, Any] = {}
     for scope, part in sorted(ledger.items(), key=lambda one: max(one[1]["runs"], default="")):
         try:

@@ -106,6 +106,12 @@ def read_sarif(path: Path) -> dict[str, Any] | None:
         ) from error
 
 
+def of_another_list(before: Mapping[str, Any], operators: Collection[str]) -> bool:
+    """Tell whether a log is of another list: operators are named in it, and none of them is known today."""
+    named = {r["properties"].get("operator_id", "") for r in before["results"]} - {""}
+    return len(named) > 1 and named.isdisjoint(operators)  # one operator may be gone: nothing else is told
+
+
 def _compare(
     results: list[dict[str, Any]],
     before: Mapping[str, Any],

@@ -13,7 +13,6 @@ again. The ledger and the trend change at its end, so that what nobody was told 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -31,6 +30,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import cast
 
+from mssante_audit.base.digest import digest
 from mssante_audit.base.export import json_bytes, output_error, write_bytes
 from mssante_audit.base.instants import SKEW, parse_instant
 from mssante_audit.base.staging import exclusive
@@ -168,7 +168,7 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
     for there in (all_runs, state):
         there.mkdir(exist_ok=True)
     said = json.dumps(config.values, sort_keys=True) + version("mssante-audit")
-    settings = hashlib.sha256(said.encode()).hexdigest()
+    settings = digest(said)
     now, good = datetime.now(UTC), last_good(state)
     _tidy(state)
     for folder in sorted(all_runs.iterdir()):

@@ -40,7 +40,6 @@ column         dtype           meaning
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -51,6 +50,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from mssante_audit.base.digest import digest
 from mssante_audit.base.frames import frame_of
 from mssante_audit.observe.kinds import pattern_of
 from mssante_audit.observe.lines import (
@@ -235,7 +235,7 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
         problems=frame_of(scan.problems, PROBLEMS),
         notes=frame_of(notes, {"line": "int64", "zone": "str", "text": "str"}),
         source=path.name,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=digest(data),
         parent_zone=headers[0]["parent_zone"],
         siblings=tuple(dict.fromkeys(h["sibling"] for h in headers)),
         ipv6=all(h.get("ipv6") is True for h in headers),

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from mssante_audit.base.language import TYPOGRAPHY, spoken
+from mssante_audit.base.language import count, number, speaking, spoken
 from mssante_audit.base.markup import visible
 from mssante_audit.values.dn import parse_dn
 
@@ -63,28 +63,27 @@ def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "") -> str:
     lang
         ``fr`` or ``en``; that spoken (`mssante_audit.base.language`) if "".
     """
-    lang = lang or spoken()
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//mssante-audit//certificates//EN"]
-    lines += ["CALSCALE:GREGORIAN", f"X-WR-CALNAME:{_text(_WORDS[lang]['title'])}"]
-    for end in ends.itertuples(index=False):
-        lines += _event(end, as_of, lang)
+    with speaking(lang or spoken()):
+        words = _WORDS[spoken()]
+        lines += ["CALSCALE:GREGORIAN", f"X-WR-CALNAME:{_text(words['title'])}"]
+        for end in ends.itertuples(index=False):
+            lines += _event(end, as_of, words)
     lines.append("END:VCALENDAR")
     return "".join(f"{folded}\r\n" for line in lines for folded in _fold(line))
 
 
-def _event(end: object, as_of: datetime, lang: str) -> Iterator[str]:
-    words, typography = _WORDS[lang], TYPOGRAPHY[lang]
+def _event(end: object, as_of: datetime, words: dict[str, str]) -> Iterator[str]:
     told = end._asdict()  # type: ignore[attr-defined]
     domains, name = told["falling"], told["name"]
     title = words["end"].format(name=parse_dn(name).get("CN") or name)
     if domains:
-        noun = {"fr": "domaine", "en": "domain"}[lang]
-        title += words["falls"].format(domains=typography.count(len(domains), noun))
+        title += words["falls"].format(domains=count(len(domains), "domaine"))
     body = [words[part].format(told[part]) for part in ("operator", "region") if told[part]]
     body += [words["name"].format(name), words["hosts"].format(_some(told["hosts"], words))]
     body.append(words["domains"].format(_some(domains, words)) if domains else words["none"])
     if domains and told["mailboxes"] is not pd.NA:
-        body.append(words["boxes"].format(typography.number(int(told["mailboxes"]))))
+        body.append(words["boxes"].format(number(int(told["mailboxes"]))))
     yield "BEGIN:VEVENT"
     yield f"UID:{told['certificate']}@mssante-audit"
     yield f"DTSTAMP:{as_of:{_TIME}}"

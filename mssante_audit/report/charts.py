@@ -13,11 +13,13 @@ from datetime import datetime
 from html import escape
 from itertools import count as count_from
 from itertools import cycle, pairwise
+from math import inf, nan
 from numbers import Integral, Real
 from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.french import NBSP, SEVERITY_NAMES
 from mssante_audit.base.language import (
     count,
@@ -89,8 +91,10 @@ def bars(
 
     Raises
     ------
+    InputError
+        If a number is negative or infinite, or a text in place of one.
     ValueError
-        If a number is negative, or there is no such style.
+        If there is no such style.
 
     Examples
     --------
@@ -102,10 +106,8 @@ def bars(
     """
     one = isinstance(values, pd.Series)
     frame = values.to_frame("") if isinstance(values, pd.Series) else values
-    if (frame < 0).any(axis=None):
-        raise ValueError("a bar cannot have a negative length")
-    names = [str(name) for name in frame.index]
-    rows, columns = frame.to_numpy().tolist(), [str(column) for column in frame.columns]
+    names, columns = [str(name) for name in frame.index], [str(column) for column in frame.columns]
+    rows = [[_length(value) for value in row] for row in frame.to_numpy(dtype=object).tolist()]
     looks = _looks(columns, styles, len(names) if one else len(columns), one)
     parts = [[(value, looks[i if one else at], columns[at]) for at, value in enumerate(row) if value]
              for i, row in enumerate(rows)]  # fmt: skip
@@ -137,6 +139,15 @@ def bars(
         alt or tell(kind, title=known(title), said=said or tr("Aucune donnée")),
         caption if names or not empty else empty,
     )
+
+
+def _length(value: Any) -> float:
+    """Return how long a bar is, NaN where nobody knows."""
+    if pd.isna(value) is True:  # of a list it is no answer at all
+        return nan
+    if not isinstance(value, Real) or not 0 <= float(value) < inf:
+        raise InputError(f"a bar cannot be {value!r} long", remedy="Draw numbers from 0 on")
+    return float(value)
 
 
 def _equal(rows: Sequence[Sequence[float]]) -> bool:
@@ -197,7 +208,7 @@ def lines(values: pd.DataFrame | pd.Series, *, title: str, caption: str = "", al
     Raises
     ------
     InputError
-        If a number is not whole, or unknown.
+        If a number is not whole, or unknown, or stands over no instant.
 
     Examples
     --------
@@ -206,13 +217,19 @@ def lines(values: pd.DataFrame | pd.Series, *, title: str, caption: str = "", al
     >>> " ".join(chart.alt.split())
     'Lignes – Liste. Domaines : 148 le 1er mars 2026, 150 le 2 mars 2026 ; entre 148 et 150.'
     """
-    frame = values.to_frame() if isinstance(values, pd.Series) else values
-    if frame.empty:
+    if isinstance(values, pd.Series):
+        values = values.to_frame(title if values.name is None else values.name)
+    if values.empty:
         nothing = tell("Lignes – {title}. {told}.", title=known(title), told=tr("Aucune donnée"))
         return Chart(title, f'<p class="none">{tr("Aucune donnée")}</p>', alt or nothing, caption)
-    times = list(pd.to_datetime(frame.index, utc=True))
+    if not isinstance(values.index, pd.DatetimeIndex) or values.index.hasnans:
+        raise InputError(
+            "lines are drawn over instants, and this index has other values, or not all of them",
+            remedy="Make one by pd.to_datetime",
+        )
+    times = list(pd.to_datetime(values.index, utc=True))
     first, last = day(times[0]), day(times[-1])
-    names = {str(column): figure.whole(frame[column]) for column in frame.columns}
+    names = {str(column): figure.whole(values[column]) for column in values.columns}
     drawn = "".join(_line(name, times, numbers) for name, numbers in names.items())
     words = {severity: plural.capitalize() for severity, (_, plural) in severity_names().items()}
     text = "{name} : {a} le {first}, {z} le {last} ; entre {low} et {high}"

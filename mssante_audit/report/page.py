@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from html import escape, unescape
 from importlib.resources import files
 from pathlib import Path
@@ -191,14 +191,13 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "section"
 
 
-def _prose(source: str, foreign: bool = False) -> str:
-    """Render a notebook's own Markdown; raw HTML in it is the author's, headers of tables are of columns."""
+def _prose(source: str, *, foreign: bool) -> str:
+    """Render Markdown; headers of its tables are of columns.
+
+    Raw HTML in a notebook's own is the author's; in foreign text, which a cell put out and which may hold the
+    list's, it is shown and not obeyed.
+    """
     return re.sub(r"<th(?=[ >])", '<th scope="col"', str(_markdown(foreign)(source)))
-
-
-def _foreign_prose(source: str) -> str:
-    """Render Markdown that a cell put out: it may hold the list's texts, so raw HTML is shown, not obeyed."""
-    return _prose(source, True)
 
 
 @cache
@@ -228,10 +227,12 @@ def _environment() -> jinja2.Environment:
     )  # fmt: skip
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_callables(tr, _plural, newstyle=True)  # type: ignore[attr-defined]
-    made.globals |= {"spoken": spoken, "glossary": glossary}
-    made.globals |= {"verdicts": verdicts, "severities": severity_names}
+    made.globals |= {
+        "spoken": spoken, "glossary": glossary, "verdicts": verdicts, "severities": severity_names,
+    }  # fmt: skip
     made.filters |= {
         "instant": _instant, "number": number, "count": count, "damage": damage, "tr": _spoken,
-        "outline": outline, "policy": policy, "prose": _prose, "foreign_prose": _foreign_prose,
+        "outline": outline, "policy": policy,
+        "prose": partial(_prose, foreign=False), "foreign_prose": partial(_prose, foreign=True),
     }  # fmt: skip
     return made

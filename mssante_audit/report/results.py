@@ -73,7 +73,7 @@ def open_space(
     InputError
         If there is no white list, or it cannot be read.
     """
-    given = {name: check_value(name, value) for name, value in locals().items()}
+    given = {name: check_value(name, value) for name, value in dict(locals()).items()}
     thresholds = Thresholds(**{name: given.pop(name) for name in Thresholds.model_fields})
     return load_space(**given, thresholds=thresholds)
 

@@ -8,7 +8,6 @@ from html import escape
 import pandas as pd
 
 from mssante_audit.base.export import values
-from mssante_audit.base.french import SEVERITY_NAMES
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import count, day, listing, number, severity_name, tell, tr, typeset
 from mssante_audit.findings.catalogue import SEVERITIES
@@ -150,6 +149,6 @@ def trend_shown(points: Sequence[Point]) -> Shown:
         for at, *numbers in reversed(told[-ROWS:])
     ]
     columns = ("Passage", *SEVERITY_COLUMNS, "Nouveaux", "Ouverts", "Réglés", "Acceptés", "Inconnus")
-    frame = pd.DataFrame(told, columns=["at", *SEVERITY_NAMES, *names])
+    frame = pd.DataFrame(told, columns=["at", *reversed(SEVERITIES), *names])
     html = table("evolution", "Constats par gravité à chaque passage", columns, rows)
     return Shown("evolution", html, values(frame), len(rows))

@@ -30,7 +30,7 @@ FOLDED = 50
 """Rows of information and hints that a page of many others shows still."""
 
 SEVERITY_COLUMNS = tuple(plural.capitalize() for _, plural in SEVERITY_NAMES.values())
-_NUMBERS = (*SEVERITY_NAMES, "new")
+_NUMBERS = (*reversed(SEVERITIES), "new")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits import lacking
+from mssante_audit.base.digest import digest
 from mssante_audit.base.export import Values, records, values
 from mssante_audit.base.language import spoken
 from mssante_audit.findings.catalogue import SEVERITIES
@@ -27,7 +28,6 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.findings.trend import Point
 from mssante_audit.report.results import provenance
-from mssante_audit.snapshot.folder import digest
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.domains import domains
@@ -244,7 +244,7 @@ def page_name(identifier: str) -> str:
     """
     if _IDENTIFIER.fullmatch(identifier):
         return identifier
-    return f"autre-{_hash(identifier)}" if identifier else "sans-identifiant"
+    return f"autre-{digest(identifier)[:16]}" if identifier else "sans-identifiant"
 
 
 def anchor_of(domain: str) -> str:
@@ -253,11 +253,7 @@ def anchor_of(domain: str) -> str:
     >>> anchor_of("ch-xyz.mssante.fr"), anchor_of("<b>")[:2]
     ('d-ch-xyz.mssante.fr', 'x-')
     """
-    return f"d-{domain}" if _DOMAIN.fullmatch(domain) else f"x-{_hash(domain)}"
-
-
-def _hash(text: str) -> str:
-    return digest(text.encode("utf-8", "surrogatepass"))[:16]
+    return f"d-{domain}" if _DOMAIN.fullmatch(domain) else f"x-{digest(domain)[:16]}"
 
 
 def _operators(

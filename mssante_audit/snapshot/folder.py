@@ -26,7 +26,6 @@ data lie.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -35,6 +34,7 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.values.person import unnamed
 
@@ -72,8 +72,10 @@ def _unnamed(text: str) -> str:
 
 def is_snapshot(folder: str | Path | None) -> bool:
     """Tell whether a folder holds a snapshot, or what is left of one: its files and nothing else."""
-    if folder is None or (Path(folder) / FILE).is_file():
-        return folder is not None
+    if folder is None:
+        return False
+    if (Path(folder) / FILE).is_file():
+        return True
     try:
         left = {path.name for path in Path(folder).iterdir()}
     except OSError:
@@ -109,11 +111,6 @@ def read_head(folder: Path) -> dict[str, Any]:
         if digest(part.read_bytes()) != told:
             raise InputError("is not the file that the snapshot was made with", file=str(part), remedy=AGAIN)
     return dict(head)
-
-
-def digest(content: bytes) -> str:
-    """Return the hash that ``snapshot.json`` keeps of a file."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def read_frame(folder: Path, name: str, needed: Iterable[str] = ()) -> pd.DataFrame:

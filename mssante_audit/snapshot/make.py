@@ -16,6 +16,7 @@ import pandas as pd
 from mssante_audit.archive.changes import changes_frame, compare
 from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import parted
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import parquet_bytes, writing
 from mssante_audit.base.staging import exclusive
@@ -28,7 +29,6 @@ from mssante_audit.snapshot.folder import (
     FILE,
     PRIVATE,
     VERSION,
-    digest,
     is_snapshot,
     naming,
     read_head,

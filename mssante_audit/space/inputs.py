@@ -12,6 +12,7 @@ from functools import cache
 from importlib.metadata import requires, version
 from pathlib import Path
 
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.registry import theirs, unusable
@@ -38,7 +39,7 @@ class Bundle:
         """Hash of it all."""
         told = hashlib.sha256(repr((self.data, self.anchors)).encode() + pickle.dumps(self.mailboxes))
         for name in sorted(self.files):
-            told.update(f"{name}\0{hashlib.sha256(self.files[name]).hexdigest()}\0".encode())
+            told.update(f"{name}\0{digest(self.files[name])}\0".encode())
         return told.hexdigest()
 
     def unpack(self, folder: Path) -> tuple[Path, list[Path]]:
@@ -105,7 +106,7 @@ def _digest(files: Iterable[tuple[str | Path, Path]], head: str = "") -> str:
     told = hashlib.sha256(head.encode())
     for name, path in files:
         content = path.read_bytes() if path.is_file() else b""
-        told.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\0".encode())
+        told.update(f"{name}\0{digest(content)}\0".encode())
     return told.hexdigest()
 
 

@@ -60,7 +60,7 @@ def compare(
     any_namespace
         Accept a list in another XML namespace.
     language
-        Of the words, `mssante_audit.findings.words.LANGUAGES`.
+        Of the words, one of `mssante_audit.findings.templates.LANGUAGES`.
     show_contacts
         Name persons as the lists do.
 

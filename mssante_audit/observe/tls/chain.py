@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import verification
 
+from mssante_audit.base.digest import digest
 from mssante_audit.whitelist.certificates import UNREADABLE, is_authority, read_certificates
 from mssante_audit.whitelist.revocation import UNASKED, Status, revocation
 
@@ -96,14 +96,14 @@ def leaf_of(chain: Sequence[str], certificates: Mapping[str, bytes]) -> Certific
 @lru_cache(4096)
 def read_certificate(der: bytes) -> Certificate:
     """Return what a certificate says."""
-    name = hashlib.sha256(der).hexdigest()
+    name = digest(der)
     one = _parsed(der)
     if isinstance(one, str):
         return Certificate(name, problem=one)
     try:
         key = one.public_key()
         encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        digest = one.signature_hash_algorithm
+        hashed = one.signature_hash_algorithm
         kind = type(key).__name__.strip("_").removesuffix("PublicKey")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a negative one is another's fault
@@ -127,8 +127,8 @@ def read_certificate(der: bytes) -> Certificate:
         one.not_valid_after_utc,
         key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else kind,
         int(getattr(key, "key_size", 0)),
-        hashlib.sha256(encoded).hexdigest(),
-        digest.name if digest else "",
+        digest(encoded),
+        hashed.name if hashed else "",
         usages,
         tuple(_cut(name) for name in names[:MAX_NAMES]),
         max(0, len(names) - MAX_NAMES),

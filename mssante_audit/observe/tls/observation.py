@@ -33,7 +33,6 @@ column          dtype           meaning
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,6 +44,7 @@ from typing import Annotated, Any, NamedTuple
 import pandas as pd
 from pydantic import AfterValidator, Field
 
+from mssante_audit.base.digest import digest
 from mssante_audit.base.frames import frame_of
 from mssante_audit.base.instants import instants
 from mssante_audit.observe.lines import (
@@ -163,7 +163,7 @@ def load_tls(source: str | Path) -> TlsObservation:
         certificates,
         frame_of(scan.problems, PROBLEMS),
         source=path.name,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=digest(data),
         dns=str(headers[0]["dns"]),
         started_at=datetime.fromisoformat(str(headers[0]["at"])).astimezone(UTC),
         complete=complete,
@@ -177,6 +177,6 @@ def read_certificate(content: Mapping[str, Any]) -> tuple[str, bytes]:
         der = base64.b64decode(told if isinstance(told, str) else "", validate=True)
     if not der or len(der) > MAX_CERTIFICATE:
         raise ValueError("field der")
-    if hashlib.sha256(der).hexdigest() != name:
+    if digest(der) != name:
         raise ValueError("a certificate that is not what its hash says")
     return str(name), der

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import fnmatch
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.settings import ObserveTls, Thresholds
 from mssante_audit.observe.dns.exchangers import addresses_of
@@ -248,7 +248,7 @@ def lines_of(
     server: Server, seen: Visit, at: datetime, attempt: int, written: set[str]
 ) -> Iterator[dict[str, Any]]:
     """Yield the lines of a visit: certificates that are not `written` yet, then the visit."""
-    chain = [hashlib.sha256(der).hexdigest() for der in seen.chain]
+    chain = [digest(der) for der in seen.chain]
     for name, der in zip(chain, seen.chain, strict=True):
         if name not in written and len(der) <= MAX_CERTIFICATE:
             written.add(name)

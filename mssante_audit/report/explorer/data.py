@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.language import listing, spoken, spoken_of, typeset
+from mssante_audit.base.language import listing, spoken, typeset
 from mssante_audit.base.markup import visible
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.causes import Doubts
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.words import sentence
+from mssante_audit.report.findings import title_of
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
@@ -234,7 +234,7 @@ def _codes(codes: Iterable[str]) -> dict[str, list[str]]:
 def _rules(codes: set[str]) -> dict[str, list[Any]]:
     """Return for each rule its title, whether it is the manager who acts, and the check it decides."""
     rules = [catalogue()[code] for code in sorted(codes)]
-    return {r.code: [typeset(spoken_of(r, "title")), r.manager, r.check] for r in rules}
+    return {r.code: [title_of(r.code), r.manager, r.check] for r in rules}
 
 
 def _presented(space: TrustSpace, places: Mapping[str, int], texts: _Once) -> dict[int, list[list[int]]]:
@@ -264,11 +264,14 @@ def _history(space: TrustSpace, places: Mapping[str, int]) -> dict[str, Any]:
     ``lists``: their days. ``rows``: for each row in one of them the first list it is in and, for each later
     one with a value that it never had before, that list's place and which of `CHANGES`, as bits.
     """
-    archive, history = space.archive, None
-    with suppress(InputError):  # a list of it cannot be read: nothing is known rather than half of it
-        history = archive.history if archive else None
-    if archive is None or history is None:
-        return {"lists": [], "rows": {}}
+    archive = space.archive
+    unknown: dict[str, Any] = {"lists": [], "rows": {}}
+    if archive is None:
+        return unknown
+    try:
+        history = archive.history
+    except InputError:  # a list of it cannot be read: nothing is known rather than half of it
+        return unknown
     times = [pd.Timestamp(one.generated_at) for one in archive.until(space.as_of)]
     known = {time: at for at, time in enumerate(times)}
     history = history[history["domain"].isin(places.keys()) & history["first_seen"].isin(times)]

@@ -120,7 +120,6 @@ def explorer_html(
         words={**words["page"], "colon": words["script"]["colon"]},
         policy=policy_of(source_of(code)),
         style=(files(__package__) / "explorer.css").read_text(encoding="utf-8"),
-        alone=True,
         script=code,
         data=packed(told),
         home=home,
