@@ -16,6 +16,7 @@ from mssante_audit.base.settings import Thresholds
 from mssante_audit.report.charts import bars, by_age, lines, table
 from mssante_audit.report.tables import visible
 from mssante_audit.report.tiles import COLUMNS, SHADES, tile_places, tiles
+from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
 
 AS_OF = datetime(2026, 3, 3, 6, tzinfo=UTC)
@@ -63,6 +64,7 @@ def drawn(name, ident, some=SOME, found=FOUND, space=SPACE):
     """The chart of a notebook's cell, of made-up entries and findings."""
     worst_first = ["critical", "error", "warning", "info"]
     space = SimpleNamespace(**vars(space), audited=some)
+    space.alone = TrustSpace.alone.func(space)
     return shown(name, ident, entries=some, findings=found, space=space, worst_first=worst_first,
                  domains=some["domain"].nunique())  # fmt: skip
 
