@@ -89,7 +89,8 @@ class Register:
         """
         known = declarations
         if without := [file for file, missing in self.missing.items() if missing & set(columns)]:
-            known = known[~known["file"].isin(without)]
+            every = len(without) == len(self.missing)
+            known = known.iloc[:0] if every else known[~known["file"].isin(without)]
         if len(unread := self._unread[self._unread["column"].isin(columns)]):
             places = pd.MultiIndex.from_frame(known[["file", "row"]])
             known = known[~places.isin(pd.MultiIndex.from_frame(unread[["file", "row"]]))]
