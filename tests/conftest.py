@@ -387,9 +387,9 @@ SLOW = (
 """Folders and beginnings of files whose tests start processes, make reports or load the whole sample."""
 
 THOROUGH = (
-    "test_a_megabyte_of_anything", "test_a_million_rows", "test_absent_is_normal_for_a_few_days",
+    "test_a_long_text_of_anything", "test_a_million_rows", "test_absent_is_normal_for_a_few_days",
     "test_an_observation_cut_anywhere", "test_any_text", "test_damage_anywhere",
-    "test_findings_show_no_person", "test_no_chart_needs_a_drawing_library", "test_short_cut_reads",
+    "test_no_chart_needs_a_drawing_library", "test_short_cut_reads",
 )  # fmt: skip
 """Beginnings of tests that try a great many inputs, or large ones."""
 

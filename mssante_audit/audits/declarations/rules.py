@@ -99,11 +99,11 @@ def finding(code: str, subject: Subject, found: Sequence[Place], facts: Mapping[
 
 def _grouped(code: str, rows: pd.DataFrame, check: Check, each: bool) -> Iterator[Finding]:
     """Yield one finding for each operator and thing observed, or for each row."""
-    if rows.empty:  # as where the file has not what the rule is about
+    if rows.empty or not (told := list(check(rows))):  # no row is to be known by, as mostly
         return
     groups: dict[tuple[str | Person, ...], tuple[dict[str, Any], dict[Place, None]]] = {}
     place = dict(zip(rows.index, places(rows), strict=True))
-    for at, facts in check(rows):
+    for at, facts in told:
         whose = (place[at].file, str(place[at].row)) if each else (place[at].operator_id,)
         groups.setdefault((*whose, *_texts(facts)), (facts, {}))[1][place[at]] = None
     for subject, (facts, found) in groups.items():
