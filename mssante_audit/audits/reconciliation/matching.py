@@ -82,10 +82,10 @@ class Match:
 
 def match(space: TrustSpace) -> Match:
     """Hold the register of a space, which has one, against its white list; worked out once for a space."""
-    if "match" not in space.found:
+    if "reconciliation: match" not in space.found:
         assert space.declarations is not None  # noqa: S101 - who asks has looked
-        space.found["match"] = _matched(space.declarations, space)
-    return cast(Match, space.found["match"])
+        space.found["reconciliation: match"] = _matched(space.declarations, space)
+    return cast(Match, space.found["reconciliation: match"])
 
 
 def _matched(register: Register, space: TrustSpace) -> Match:
