@@ -438,8 +438,8 @@ def test_masks(text: str, masked: str) -> None:
     ],
 )
 @pytest.mark.parametrize("function", [parse_contact, mask])
-def test_a_megabyte_of_anything_takes_linear_time(function: type, piece: str) -> None:
-    text = piece * (1_000_000 // len(piece))
+def test_a_long_text_of_anything_takes_linear_time(function: type, piece: str) -> None:
+    text = piece * (250_000 // len(piece))
     start = time.process_time()
     function(text)
-    assert time.process_time() - start < 20  # a quadratic reading would take hours
+    assert time.process_time() - start < 2  # a quadratic reading would take minutes

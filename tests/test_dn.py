@@ -272,11 +272,11 @@ def test_short_cut_says_the_same_of_well_formed_names(kinds: tuple[str, ...], va
         "é",
     ],
 )
-def test_a_megabyte_of_anything_takes_linear_time(piece: str) -> None:
-    text = "CN=" + piece * (1_000_000 // len(piece))
+def test_a_long_text_of_anything_takes_linear_time(piece: str) -> None:
+    text = "CN=" + piece * (250_000 // len(piece))
     start = time.process_time()
     parse_dn(text)
-    assert time.process_time() - start < 10  # a quadratic reading would take hours
+    assert time.process_time() - start < 2  # a quadratic reading would take minutes
 
 
 FORM = "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"

@@ -28,6 +28,16 @@ def space(request: pytest.FixtureRequest) -> TrustSpace:
     return load_space(REAL, as_of="2025-03-01")
 
 
+@pytest.fixture(scope="module", params=OURS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def found(name: str, space: TrustSpace) -> pd.DataFrame:
+    return found_by(name, space)
+
+
 def found_by(name: str, space: TrustSpace) -> pd.DataFrame:
     found = findings_of(name, space)
     assert "AUDIT_RULE_FAILED" not in set(found["rule"])
@@ -39,15 +49,11 @@ def with_rows(space: TrustSpace, entries: pd.DataFrame) -> TrustSpace:
     return replace(space, whitelist=replace(space.whitelist, entries=entries))
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_no_two_findings_of_a_rule_are_known_by_the_same(name: str, space: TrustSpace) -> None:
-    found = found_by(name, space)
+def test_no_two_findings_of_a_rule_are_known_by_the_same(found: pd.DataFrame) -> None:
     assert found.loc[found["fingerprint"].duplicated(), "rule"].tolist() == []
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_words_fill_in_every_language_and_facts_survive_a_file(name: str, space: TrustSpace) -> None:
-    found = found_by(name, space)
+def test_words_fill_in_every_language_and_facts_survive_a_file(found: pd.DataFrame) -> None:
     assert [loaded(dumped(facts)) for facts in found["facts"]] == found["facts"].tolist()
     for language in LANGUAGES:
         told = worded(found, language=language)
@@ -55,9 +61,7 @@ def test_words_fill_in_every_language_and_facts_survive_a_file(name: str, space:
         assert said.str.strip().ne("").all()
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_rows_that_leave_change_no_other_finding(name: str, space: TrustSpace) -> None:
-    found = found_by(name, space)
+def test_rows_that_leave_change_no_other_finding(found: pd.DataFrame, name: str, space: TrustSpace) -> None:
     involved = {row for rows in found["rows"] for row in rows}
     domains = space.entries["domain"].isin(space.entries.loc[space.entries["row"].isin(involved), "domain"])
     others = space.entries.loc[~domains & ~space.entries["row"].isin(involved), "row"]
@@ -67,7 +71,6 @@ def test_rows_that_leave_change_no_other_finding(name: str, space: TrustSpace) -
     assert groups.loc[~groups["fingerprint"].isin(after["fingerprint"]), "rule"].tolist() == []
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_the_order_of_rows_changes_no_finding(name: str, space: TrustSpace) -> None:
-    found, after = found_by(name, space), found_by(name, with_rows(space, space.entries[::-1]))
+def test_the_order_of_rows_changes_no_finding(found: pd.DataFrame, name: str, space: TrustSpace) -> None:
+    after = found_by(name, with_rows(space, space.entries[::-1]))
     assert found.loc[~found["fingerprint"].isin(after["fingerprint"]), "rule"].tolist() == []

@@ -28,9 +28,8 @@ from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.person import unnamed
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER
-from tools.sample import declarations as sample_declarations
 from tools.sample import make as sample_module
-from tools.sample.declarations import REGISTER, build_register
+from tools.sample.declarations import REGISTER, build_register, register_csv
 from tools.sample.dns import OBSERVATION, build_dns
 from tools.sample.mailboxes import CUT, EXTRACTION, build_mailboxes
 from tools.sample.make import (
@@ -111,7 +110,7 @@ def test_audits_find_in_each_register_what_the_truth_says(file: str) -> None:
 def test_registers_of_other_seeds(seed: int, tmp_path: Path) -> None:
     sample = build(seed)
     register = build_register(sample.rows, sample.operators)
-    (tmp_path / REGISTER).write_bytes(sample_declarations.register_files(register)[REGISTER])
+    (tmp_path / REGISTER).write_bytes(register_csv(register))
     whitelist = replace(load(whitelist_xml(sample)), source=LIST_FILE)
     space = TrustSpace(whitelist, SAMPLE_AS_OF, declarations=load_declarations(tmp_path / REGISTER))
     findings = concat(audit(name, space) for name in ("declarations", "reconciliation"))
@@ -144,7 +143,7 @@ def test_observations_of_other_seeds(seed: int, defects: bool, tmp_path: Path) -
     register = build_register(sample.rows, sample.operators)
     dns = build_dns(sample.rows, sample.operators, register.rows if defects else (), defects=defects)
     (tmp_path / "dns.jsonl.gz").write_bytes(dns.observation())
-    (tmp_path / REGISTER).write_bytes(sample_declarations.register_files(register)[REGISTER])
+    (tmp_path / REGISTER).write_bytes(register_csv(register))
     space = TrustSpace(
         load(whitelist_xml(sample)),
         SAMPLE_AS_OF,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -309,9 +310,14 @@ def run(*arguments: object) -> str:
     return result.stdout
 
 
+@cache
+def of_the_sample(*arguments: str) -> str:
+    return run("--as-of", AT, *arguments)
+
+
 def test_each_format_has_every_domain_of_the_sample(tmp_path: Path, space: TrustSpace) -> None:
     frame = domains(space)
-    rows = json.loads(run("--as-of", AT, "--format", "json"))
+    rows = json.loads(of_the_sample("--format", "json"))
     Draft202012Validator(schema("domains")).validate(rows)
     assert [row["domain"] for row in rows] == [unnamed(one) for one in space.audited["domain"].unique()]
     assert [row["why"] for row in rows] == frame["why"].tolist()
@@ -343,8 +349,8 @@ def _xml(*rows: dict[str, str]) -> bytes:
 
 
 def test_words_are_of_the_language_asked_for() -> None:
-    assert "Certificat\xa0: " in run("--as-of", AT)
-    english = run("--as-of", AT, "--lang", "en")
+    assert "Certificat\xa0: " in of_the_sample()
+    english = of_the_sample("--lang", "en")
     assert "Certificate: " in english
     assert "Certificat\xa0" not in english
 
@@ -353,7 +359,7 @@ def test_words_are_of_the_language_asked_for() -> None:
 def test_a_snapshot_tells_the_same(tmp_path: Path, space: TrustSpace, shareable: bool) -> None:
     make_snapshot(space, tmp_path / "s", shareable=shareable)
     for more in (("--format", "json"), ("--lang", "en"), ("--region", "Corse")):
-        assert run("--data", tmp_path / "s", *more) == run("--as-of", AT, *more)
+        assert run("--data", tmp_path / "s", *more) == of_the_sample(*more)
     told, known = domains(load_space(tmp_path / "s")), domains(space)
     if shareable:  # a domain that is an address names somebody
         known["domain"] = known["domain"].map(unnamed).astype(known["domain"].dtype)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copytree
 
+import pandas as pd
 import pytest
 
 from mssante_audit.audits import audit_all, waived
@@ -26,6 +27,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.fixture(scope="module")
+def before() -> pd.DataFrame:
+    """What is found where nothing is accepted."""
+    return audit_all(load_space(as_of=AS_OF, anchors=[resource("data/sample") / "anchors"]))
+
+
 def space_of(folder: Path, text: str, as_of: str = AS_OF) -> TrustSpace:
     (folder / "waivers.toml").write_text(text, encoding="utf-8")
     return load_space(folder, as_of=as_of, anchors=[folder / "anchors"])
@@ -44,8 +51,7 @@ def waiver(**fields: str) -> str:
     return "[[waiver]]\n" + "\n".join(lines) + "\n"
 
 
-def test_what_is_accepted_is_shown_apart_and_is_back_when_its_day_is_over(folder) -> None:
-    before = audit_all(space_of(folder, ""))
+def test_what_is_accepted_is_shown_apart_and_is_back_when_its_day_is_over(folder, before) -> None:
     (concentration,) = before[before["rule"] == "DN_CONCENTRATION"].itertuples()
     text = waiver(operator=concentration.operator_id)
     space = space_of(folder, text)
@@ -69,8 +75,7 @@ def test_what_is_accepted_is_shown_apart_and_is_back_when_its_day_is_over(folder
     assert "DN_CONCENTRATION" in set(audit_all(over)["rule"])
 
 
-def test_each_report_shows_its_own_apart(folder) -> None:
-    before = audit_all(space_of(folder, ""))
+def test_each_report_shows_its_own_apart(folder, before) -> None:
     (concentration,) = before[before["rule"] == "DN_CONCENTRATION"].itertuples()
     space = space_of(folder, waiver(operator=concentration.operator_id))
     assert "Suivi &lt;b&gt;" in findings_table(waived(space, "dn_consistency")).text
@@ -95,8 +100,7 @@ def test_another_operator_or_domain_is_not_covered(folder, fields) -> None:
     assert "aucun" in findings_table(waived(space)).text.lower()
 
 
-def test_what_was_accepted_for_one_domain_does_not_cover_many(folder) -> None:
-    before = audit_all(space_of(folder, ""))
+def test_what_was_accepted_for_one_domain_does_not_cover_many(folder, before) -> None:
     (concentration,) = before[before["rule"] == "DN_CONCENTRATION"].itertuples()
     assert waived(space_of(folder, waiver(domain=concentration.domain))).empty
 

@@ -89,17 +89,20 @@ class Register:
         """
         known = declarations
         if without := [file for file, missing in self.missing.items() if missing & set(columns)]:
-            known = known[~known["file"].isin(without)]
-        if len(unread := self._unread[self._unread["column"].isin(columns)]):
-            places = pd.MultiIndex.from_frame(known[["file", "row"]])
-            known = known[~places.isin(pd.MultiIndex.from_frame(unread[["file", "row"]]))]
+            every = len(without) == len(self.missing)
+            known = known.iloc[:0] if every else known[~known["file"].isin(without)]
+        if lost := {(file, row) for file, row, column in self._unread if column in columns}:
+            places = zip(known["file"].tolist(), known["row"].tolist(), strict=True)
+            known = known[[place not in lost for place in places]]
         return known
 
     @cached_property
-    def _unread(self) -> pd.DataFrame:
-        lost = [kind for kind, meaning in KINDS.items() if meaning.level == "unread"]
-        found = self.problems[self.problems["kind"].isin(lost) & self.problems["row"].notna()]
-        return found.assign(row=found["row"].astype("int64"))
+    def _unread(self) -> list[tuple[str, int, str]]:
+        """File, row and column of each cell that could not be read."""
+        found = zip(*(self.problems[name].tolist() for name in PROBLEM_COLUMNS[:4]), strict=True)
+        return [
+            tuple(place) for *place, kind in found if place[1] is not pd.NA and KINDS[kind].level == "unread"
+        ]
 
     def until(self, as_of: datetime) -> pd.DataFrame:
         """Return the declarations made up to the day of `as_of`, history included; undated ones too."""

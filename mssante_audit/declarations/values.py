@@ -156,7 +156,7 @@ def read_values(
             if name in headings.fields:
                 columns[name], columns[f"{name}_text"] = _dates(cells, sheet, name, problems)
         else:
-            columns[name] = _texts(cells, sheet, field, problems)
+            columns[name] = _texts(cells, sheet, field, problems) if name in headings.fields else nothing
     if signatory:
         both = sheet.columns[headings.fields[SIGNATORY]]
         both = _texts(both, sheet, fields()["signatory_last_name"], problems)

@@ -146,8 +146,7 @@ def _hosts(space: TrustSpace, kind: str) -> dict[str, tuple[str, ...]]:
 
 def _statuses(space: TrustSpace) -> dict[tuple[str, str], str]:
     """Return the status of each domain for each operator that declared it or has its rows, the worst."""
-    register = space.declarations
-    parties = no_statuses() if register is None else match(register, space).statuses
+    parties = no_statuses() if space.declarations is None else match(space).statuses
     owner = dict(zip(space.entries["row"].tolist(), space.entries["operator_id"].tolist(), strict=True))
     told: dict[tuple[str, str], str] = {}
     columns = (parties[name].tolist() for name in ("domain", "operator_id", "status", "rows"))

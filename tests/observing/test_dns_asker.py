@@ -13,6 +13,7 @@ from dns.rdatatype import MX
 from dnslab import Scripted, framed, reply, send
 from dnsworld import quick
 
+from mssante_audit.observe.dns import pace
 from mssante_audit.observe.dns.asker import Ask, Asker
 from mssante_audit.observe.lines import Observed
 
@@ -237,7 +238,8 @@ def test_silence_by_chance_is_not_held_against_edns(port: int, serve: Serve) -> 
     assert observed.edns
 
 
-def test_where_udp_is_filtered_tcp_is_asked(port: int, serve: Serve) -> None:
+def test_where_udp_is_filtered_tcp_is_asked(port: int, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "SLOWEST", 0.1)  # each silence doubles the wait for the next name
     server = serve(SERVER, lambda q, t: good(q, t) if t == "tcp" else [])
 
     async def run() -> list[Observed]:

@@ -450,7 +450,7 @@ def test_the_command_visits_the_mail_servers_that_the_dns_names(data: Path, chai
     address = sorted({a for own in hosts.values() for a in own if a.startswith("127.")})[0]
 
     def go(port: int) -> Result:
-        options = ["--port", str(port), "--pause", "0", "--timeout", "5"]
+        options = ["--port", str(port), "--pause", "0", "--timeout", "3"]
         return CliRunner().invoke(app, ["tls", "--data", str(data), *options])
 
     result = with_servers({address: tls(chain)}, go)

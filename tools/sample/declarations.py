@@ -479,10 +479,15 @@ def register_of(rows: Sequence[Row], operators: Sequence[Operator], changes: Map
     return _csv(cells, dict(fields()))
 
 
+def register_csv(register: SampleRegister) -> bytes:
+    """Return the register as `REGISTER`."""
+    return _csv(register.rows, {**fields(), REMARKS: None})
+
+
 def register_files(register: SampleRegister) -> dict[str, bytes]:
     """Return the register in every format, by file name; as PDF only with the extra ``pdf``."""
     files = {
-        "declarations.csv": _csv(register.rows, {**fields(), REMARKS: None}),
+        REGISTER: register_csv(register),
         "declarations.xlsx": _xlsx(register.rows),
         "declarations.json": (json.dumps(register.rows, ensure_ascii=False, indent=1) + "\n").encode(),
         "declarations.jsonl": "".join(

@@ -43,7 +43,8 @@ def form_findings(
     """
     every = register.declarations
     later = every[every["date"] > pd.Timestamp(as_of.date())]
-    rows = every if each else pd.concat([register.at(as_of), later])
+    now = register.at(as_of)
+    rows = every if each else pd.concat([now, later])
     yield from _read_findings(register)
     for code, needs, check in CHECKS:
         yield from _grouped(code, register.having(rows, *needs), check, each)
@@ -53,7 +54,7 @@ def form_findings(
     named = register.having(rows, "structure_name", "structure_id")
     for made in _grouped("DECL_NAME", named, lambda d: structure_name(d, known), each):
         yield made if made.facts["another"] == "yes" else replace(made, confidence="hint")
-    for code, subject, those, facts in several(register, as_of, listed_in(space) if space else Listed()):
+    for code, subject, those, facts in several(register, as_of, now, listed_in(space) if space else Listed()):
         made = finding(code, subject, places(those), facts)
         yield replace(made, confidence="hint") if facts.get("renewed") else made
 
@@ -98,9 +99,11 @@ def finding(code: str, subject: Subject, found: Sequence[Place], facts: Mapping[
 
 def _grouped(code: str, rows: pd.DataFrame, check: Check, each: bool) -> Iterator[Finding]:
     """Yield one finding for each operator and thing observed, or for each row."""
+    if rows.empty or not (told := list(check(rows))):  # no row is to be known by, as mostly
+        return
     groups: dict[tuple[str | Person, ...], tuple[dict[str, Any], dict[Place, None]]] = {}
     place = dict(zip(rows.index, places(rows), strict=True))
-    for at, facts in check(rows):
+    for at, facts in told:
         whose = (place[at].file, str(place[at].row)) if each else (place[at].operator_id,)
         groups.setdefault((*whose, *_texts(facts)), (facts, {}))[1][place[at]] = None
     for subject, (facts, found) in groups.items():
@@ -119,13 +122,13 @@ def _texts(facts: Any) -> Iterator[str | Person]:
 
 def _read_findings(register: Register) -> Iterator[Finding]:
     problems = register.problems.assign(row=register.problems["row"].fillna(0).astype("int64"))
+    every = register.declarations[["file", "row", "domain_key", "operator_id", "structure_name"]]
     for place, group in problems.groupby(["file", "column", "kind"], sort=False):
         file, column, kind = map(str, place)
         label = fields()[column].label if column in fields() else column
         values = [value.strip(" ()") for value in dict.fromkeys(group["value"]) if value.strip()]
-        where = register.declarations
-        of_rows = where["row"].isin(group["row"]) | (KINDS[kind].level == "column")
-        where = where[(where["file"] == file) & of_rows]
+        of_rows = every["row"].isin(group["row"]) | (KINDS[kind].level == "column")
+        where = every[(every["file"] == file) & of_rows]
         owners = where["operator_id"].unique()
         one = where.iloc[0] if len(owners) == 1 else None
         rows = [row for row in group["row"].tolist() if row]

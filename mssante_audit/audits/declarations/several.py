@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,11 @@ from mssante_audit.values.identifiers import identifier_of, parse_identifier, st
 Told = Iterator[tuple[str, tuple[str, ...], pd.DataFrame, dict[str, Any]]]
 
 _CONTRACT = re.compile(r"[0-9A-Z]{10}")
+_COLUMNS = [
+    "file", "row", "domain_key", "operator_id", "structure_name", "structure_id", "contract_number",
+    "dn_igc_sante", "dn_igc_cps", "withdrawal", "date", "received_on", "effective_on",
+]  # fmt: skip
+"""Columns of the register that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,12 @@ def listed_in(space: TrustSpace) -> Listed:
     return Listed(roots, made.operators, made.names, since)
 
 
-def several(register: Register, as_of: datetime, listed: Listed) -> Told:
-    """Yield what is wrong with some declarations together."""
+def several(register: Register, as_of: datetime, now: pd.DataFrame, listed: Listed) -> Told:
+    """Yield what is wrong with some declarations together; `now`: those that count (`Register.at`)."""
+    register, now = replace(register, declarations=register.declarations[_COLUMNS]), now[_COLUMNS]
     yield from _same_day(register, as_of, listed)
-    yield from _several_operators(register, as_of, listed)
-    yield from _contracts(register, as_of, listed)
+    yield from _several_operators(register, now, listed)
+    yield from _contracts(register, now, listed)
 
 
 def _same_day(register: Register, as_of: datetime, listed: Listed) -> Told:
@@ -89,12 +95,12 @@ def _certificates(group: pd.DataFrame, names: Collection[str]) -> bool:
     return len({*keys}) == len(keys) and all(key in names for key in keys)
 
 
-def _several_operators(register: Register, as_of: datetime, listed: Listed) -> Told:
+def _several_operators(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
     """Yield one finding for each set of operators whose latest declarations claim the same domains.
 
     An operator of which a declaration may be a withdrawal, and the last, is not known to claim anything.
     """
-    rows = register.having(register.at(as_of), "domain", "structure_id")
+    rows = register.having(now, "domain", "structure_id")
     rows = rows[(rows["domain_key"] != "") & (rows["operator_id"] != "")]
     rows = rows.assign(whose=listed.whose(rows["operator_id"]))
     own = ["domain_key", "whose"]
@@ -124,9 +130,9 @@ def _settled(claiming: pd.DataFrame, serving: set[str], since: pd.Timestamp | No
     return last["whose"] in serving or last["due"] >= since
 
 
-def _contracts(register: Register, as_of: datetime, listed: Listed) -> Told:
+def _contracts(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
     """Yield contract numbers of several operators, and operators with several, where both are well formed."""
-    rows = register.having(register.at(as_of), "contract_number", "structure_id")
+    rows = register.having(now, "contract_number", "structure_id")
     number = mapped(rows["contract_number"], contract_number)
     sound = {t: not parse_identifier(identifier_of(t)).problems for t in rows["structure_id"].unique()}
     whole = zip(number, rows["structure_id"], strict=True)

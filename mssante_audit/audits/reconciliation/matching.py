@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -80,8 +80,15 @@ class Match:
     """One row a pair of declaration and listed row, with a column ``<comparison>_match`` each."""
 
 
-def match(register: Register, space: TrustSpace) -> Match:
-    """Hold a register against the space's white list."""
+def match(space: TrustSpace) -> Match:
+    """Hold the register of a space, which has one, against its white list; worked out once for a space."""
+    if "reconciliation: match" not in space.found:
+        assert space.declarations is not None  # noqa: S101 - who asks has looked
+        space.found["reconciliation: match"] = _matched(space.declarations, space)
+    return cast(Match, space.found["reconciliation: match"])
+
+
+def _matched(register: Register, space: TrustSpace) -> Match:
     register = replace(register, declarations=register.declarations[_DECLARED])
     listed = _listed(space, register)
     parties = [party for found in parties_of(register, space, listed).values() for party in found]

@@ -66,8 +66,7 @@ Rows = tuple[int, ...]
 
 
 def _reconciled(space: TrustSpace) -> Iterator[Finding]:
-    assert space.declarations is not None  # noqa: S101 - the audit needs them
-    matched, source = match(space.declarations, space), Path(space.whitelist.source).name
+    matched, source = match(space), Path(space.whitelist.source).name
     yield from _presence(matched, source)
     for made, rows in _differences(matched, space):
         yield _with_rows(made, source, rows)
@@ -83,7 +82,7 @@ def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.Da
     """
     if space.declarations is None:
         return no_statuses()
-    return by_domain(match(space.declarations, space).statuses, operators)
+    return by_domain(match(space).statuses, operators)
 
 
 def _presence(matched: Match, source: str) -> Iterator[Finding]:

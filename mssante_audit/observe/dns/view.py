@@ -380,7 +380,7 @@ def items_of(observation: Observation) -> dict[int, tuple[Item, ...]]:
 
 def _values(column: pd.Series[Any]) -> Iterator[Any]:
     """Yield a column's values, equal ones as one object: a frame makes a new one for every row."""
-    codes, distinct = pd.factorize(column, use_na_sentinel=False)
+    codes, distinct = column.array.factorize(use_na_sentinel=False)  # of the column itself it makes an index
     once = [sys.intern(value) if isinstance(value, str) else value for value in distinct.tolist()]
     return map(once.__getitem__, array("i", codes.astype("int32").tobytes()))
 
