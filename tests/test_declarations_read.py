@@ -492,6 +492,8 @@ def test_formulas_give_their_last_value_and_merged_cells_only_the_first(load):
     assert kinds(register) == [(2, "structure_name", "formula"), (3, "structure_id", "merged")]
     assert register.declarations["structure_id"].tolist() == [ROW["structure_id"], "", ROW["structure_id"]]
     assert register.having(register.declarations, "structure_id")["row"].tolist() == [2, 4]
+    none = register.declarations[:0]
+    assert [*register.having(none, "structure_id").columns] == [*none.columns]
 
 
 def rezipped(raw, **parts):

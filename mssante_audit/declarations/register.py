@@ -91,7 +91,8 @@ class Register:
         if without := [file for file, missing in self.missing.items() if missing & set(columns)]:
             every = len(without) == len(self.missing)
             known = known.iloc[:0] if every else known[~known["file"].isin(without)]
-        if lost := {(file, row) for file, row, column in self._unread if column in columns}:
+        lost = {(file, row) for file, row, column in self._unread if column in columns}
+        if lost and len(known):  # of no row pandas would take the empty list for one of columns
             places = zip(known["file"].tolist(), known["row"].tolist(), strict=True)
             known = known[[place not in lost for place in places]]
         return known
