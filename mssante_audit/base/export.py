@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -53,11 +53,11 @@ def csv_text(frame: pd.DataFrame) -> str:
     '=1+1,-1
     b;'=1,2
     """
-    told = _flat(frame)
+    names, rows = _flat(frame)
     lines: list[str] = []
     # Only characters of the line end are quoted: with a lone line feed a carriage return would not be.
     writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
-    writer.writerows([_csv_cell(value) for value in row] for row in [map(str, told.columns), *_rows(told)])
+    writer.writerows([_csv_cell(value) for value in row] for row in [map(str, names), *rows])
     return "".join(f"{line[:-2]}\n" for line in lines)
 
 
@@ -159,8 +159,8 @@ def write_workbook(frames: Mapping[str, pd.DataFrame], path: Path) -> None:
                 raise OutputError(f"{len(frame)} rows do not fit a sheet", remedy="Write them as csv")
             sheet = book.create_sheet(name)
             sheet.freeze_panes = "A2"
-            told = _flat(frame)
-            for row in [tuple(told.columns), *_rows(told)]:
+            names, rows = _flat(frame)
+            for row in [names, *rows]:
                 sheet.append([_xlsx_cell(sheet, value) for value in row])
         book.save(out)
     except SerialisationError as error:  # openpyxl drafts its sheets, by lxml, among the temporary files
@@ -251,14 +251,16 @@ def output_error(error: OSError, path: Path) -> OutputError:
     )
 
 
-def _flat(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame without the `OBJECTS` among its columns: of findings, `evidence` tells the rows."""
-    told = zip(frame.columns, frame.dtypes, strict=True)
-    return frame.loc[:, [name not in OBJECTS or dtype != "object" for name, dtype in told]]
+def _flat(frame: pd.DataFrame) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
+    """Return names and rows of a frame without its `OBJECTS`: of findings, `evidence` tells the rows."""
+    told = enumerate(zip(frame.columns, frame.dtypes, strict=True))
+    places = [at for at, (name, dtype) in told if name not in OBJECTS or dtype != "object"]
+    return tuple(frame.columns[places]), _rows(frame, places)
 
 
-def _rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
-    columns = [[_plain(value) for value in column.tolist()] for _, column in frame.items()]
+def _rows(frame: pd.DataFrame, places: Iterable[int] | None = None) -> list[tuple[Any, ...]]:
+    places = range(frame.shape[1]) if places is None else places
+    columns = [[_plain(value) for value in frame.iloc[:, at].tolist()] for at in places]
     return list(zip(*columns, strict=True)) if columns else []
 
 
