@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from shutil import copy, copytree
 
 import pytest
 from dnslab import free_port, need_servers, start_nsd
+from made_nights import customised
 
 from mssante_audit import AUDITS
 from mssante_audit.archive.history import bring_up_to_date
@@ -51,13 +51,11 @@ counted(audits, "findings_of", "audit")
 def night(place, settings, tmp_path):
     """A function that does a night, and returns what was called in it: what, and on what."""
     log = tmp_path / "calls"
-    (tmp_path / "counting").mkdir()
-    (tmp_path / "counting" / "sitecustomize.py").write_text(COUNTING.format(log=str(log)))
-    path = os.pathsep.join(filter(None, [str(tmp_path / "counting"), os.environ.get("PYTHONPATH", "")]))
+    counting = customised(tmp_path / "counting", COUNTING.format(log=str(log)))
 
     def run(as_of: str = AS_OF) -> list[tuple[str, str]]:
         log.write_text("")
-        status, _, errors = place.run(as_of, fresh=True, PYTHONPATH=path)
+        status, _, errors = place.run(as_of, fresh=True, **counting)
         assert (status, errors) == (0, "")
         assert set(place.outcomes().values()) <= {"done", "off"}
         return [(what, Path(on).name) for what, on in map(json.loads, log.read_text().splitlines())]
