@@ -116,7 +116,7 @@ def _json(value: Any) -> str | None:
 
 
 def _xlsx_cell(sheet: Any, value: Any) -> Any:
-    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.cell.cell import ERROR_CODES, WriteOnlyCell
 
     value = _joined(value)
     if not isinstance(value, str):
@@ -125,9 +125,12 @@ def _xlsx_cell(sheet: Any, value: Any) -> Any:
     if len(text) > XLSX_TEXT:
         note = f"… [coupé : {len(text)} caractères]"
         text = text[: XLSX_TEXT - len(note)] + note
+    leads = _LEADS_FORMULA.match(text)
+    if not leads and text not in ERROR_CODES:
+        return text  # which stays one
     cell = WriteOnlyCell(sheet, value=text)
     cell.data_type = "s"
-    if _LEADS_FORMULA.match(text):
+    if leads:
         # Without it the text becomes a formula as soon as someone edits the cell.
         cell.quotePrefix = True
     return cell
