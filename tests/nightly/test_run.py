@@ -27,13 +27,6 @@ AS_OF = "2026-03-03T06:00:00Z"
 NOBODY = {"parent_servers": ["ns.gestion.example=127.0.53.99"], "resolvers": ["127.0.53.99"], "timeout": 0.1}
 
 
-@pytest.fixture
-def unseen(tmp_path):
-    """The environment of a night whose site, which takes half of it, nobody looks into: it has no pages."""
-    no_pages = "from mssante_audit.nightly import steps\nsteps.build_site = lambda *_, **__: None\n"
-    return customised(tmp_path / "unseen", no_pages)
-
-
 def fits_a_mail(text: str) -> bool:
     lines = text.rstrip("\n").split("\n")
     return all(len(line) <= COLUMNS for line in lines if not line.startswith(("SITE", "LOG")))
