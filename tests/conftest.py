@@ -192,6 +192,24 @@ def sample_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="session")
+def english_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The shipped notebooks' reports of the sample, in English."""
+    given = {"as_of": SAMPLE_AS_OF, "lang": "en"}
+    return run_reports(out=tmp_path_factory.mktemp("english"), parameters=given)
+
+
+@pytest.fixture(scope="session")
+def english_site(
+    english_run: Run, sample_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of the English site of the sample, with its reports below ``rapports``."""
+    folder, found = tmp_path_factory.mktemp("english-site"), audit_all(sample_space, language="en")
+    more = {"waived": waived(sample_space, language="en"), "told": None, "points": (), "language": "en"}
+    build_site(folder, sample_space, found, reports=english_run.out, **more)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def real_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The shipped notebooks' reports of the real list."""
     if not REAL.exists():
@@ -394,7 +412,9 @@ THOROUGH = (
 )  # fmt: skip
 """Beginnings of tests that try a great many inputs, or large ones."""
 
-SHARING = re.compile(r"(sample|real|hostile|certificates)_(run|site)|(real|hostile)_space|getfixturevalue")
+SHARING = re.compile(
+    r"(sample|real|hostile|certificates|english)_(run|site)|(real|hostile)_space|getfixturevalue"
+)
 """In a file whose tests look at what takes long to make."""
 
 FIRST = ("test_kill.py", "runs", "observing", "test_run.py", "test_resolvers.py", "test_dossiers.py")

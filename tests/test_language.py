@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import tools.messages as module
 from mssante_audit import controls, enable, moved, rule, show_frames
-from mssante_audit.audits import audit_all, waived
+from mssante_audit.audits import audit_all
 from mssante_audit.base import language
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.french import NBSP
@@ -36,7 +36,6 @@ from mssante_audit.report.explorer.page import words_of
 from mssante_audit.report.page import index_html
 from mssante_audit.report.run import run_reports
 from mssante_audit.report.say import say
-from mssante_audit.site.build import build_site
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.verdicts.words import SAID
 from tools.messages import main
@@ -49,22 +48,9 @@ OPERATOR = "399900000300015"
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory):
-    """The reports of the sample in English, the operator's among them."""
-    out = tmp_path_factory.mktemp("reports")
-    given = {"as_of": AS_OF, "lang": "en"}
-    run = run_reports(out=out, parameters=given)
-    run_reports(["operator"], out=out / "one", parameters=given | {"operator": OPERATOR})
-    assert [outcome.failure for outcome in run.outcomes] == [None] * len(run.outcomes)
-    return out
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory, reports):
-    folder, space = tmp_path_factory.mktemp("site"), load_space(as_of=AS_OF)
-    findings, accepted = audit_all(space, language="en"), waived(space, language="en")
-    build_site(folder, space, findings, waived=accepted, told=None, points=(), reports=reports, language="en")
-    return folder
+def reports(english_run):
+    assert [outcome.failure for outcome in english_run.outcomes] == [None] * len(english_run.outcomes)
+    return english_run.out
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +90,9 @@ def test_a_text_that_is_not_there_is_told(monkeypatch, capsys):
     assert "en has for nothing: Ceci ne se dit nulle part\n" in told
 
 
-def test_pages_in_english_say_nothing_in_french(reports, site):
-    pages = [*reports.glob("*.html"), *(reports / "one").glob("*.html"), *site.rglob("*.html")]
+def test_pages_in_english_say_nothing_in_french(reports, english_site, tmp_path):
+    run_reports(["operator"], out=tmp_path, parameters={"as_of": AS_OF, "lang": "en", "operator": OPERATOR})
+    pages = [*reports.glob("*.html"), *tmp_path.glob("*.html"), *english_site.rglob("*.html")]
     assert len(pages) > 200
     assert {page.name: told for page in pages if (told := french_in(page))} == {}
 
@@ -234,19 +221,17 @@ def test_names_of_codes_in_cells_are_english_too(reports):
     assert not cells & (set(SAID["fr"].values()) - set(SAID["en"].values()))
 
 
-def test_every_page_says_that_it_is_english(reports, site):
-    for page in (*reports.glob("*.html"), *site.glob("*.html"), *site.glob("*/*.html")):
+def test_every_page_says_that_it_is_english(reports, english_site):
+    for page in (*reports.glob("*.html"), *english_site.glob("*.html"), *english_site.glob("*/*.html")):
         assert html.parse(str(page)).getroot().get("lang") == "en", page
 
 
-def test_french_pages_would_not_pass(tmp_path):
-    run_reports(["stale_contacts"], out=tmp_path, parameters={"as_of": AS_OF})
-    assert len(french_in(tmp_path / "stale_contacts.html")) > 50
+def test_french_pages_would_not_pass(sample_run):
+    assert len(french_in(sample_run.out / "stale_contacts.html")) > 50
 
 
-def test_a_report_says_the_same_numbers_in_both_languages(reports, tmp_path):
-    run_reports(["declarations"], out=tmp_path, parameters={"as_of": AS_OF})
-    counted = [numbers_of(folder / "declarations.html") for folder in (reports, tmp_path)]
+def test_a_report_says_the_same_numbers_in_both_languages(reports, sample_run):
+    counted = [numbers_of(folder / "declarations.html") for folder in (reports, sample_run.out)]
     assert counted[0] == counted[1] != []
 
 
@@ -292,8 +277,8 @@ def test_what_the_explorer_s_script_says_is_in_its_language():
     assert french(words["fr"], words=ENGLISH) == []
 
 
-def test_every_report_and_the_site_end_with_a_glossary(reports, site, dossiers):
-    pages = [*reports.glob("[!ie]*.html"), *dossiers.glob("[0-9]*.html"), site / "index.html"]
+def test_every_report_and_the_site_end_with_a_glossary(reports, english_site, dossiers):
+    pages = [*reports.glob("[!ie]*.html"), *dossiers.glob("[0-9]*.html"), english_site / "index.html"]
     assert len(pages) >= 20
     for page in pages:
         (fold,) = html.parse(str(page)).xpath("//details[contains(@class, 'glossary')]")

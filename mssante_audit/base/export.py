@@ -140,7 +140,7 @@ def _json(value: Any) -> str | None:
 
 
 def _xlsx_cell(sheet: Any, value: Any) -> Any:
-    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.cell.cell import ERROR_CODES, WriteOnlyCell
 
     if not isinstance(value, str):
         return value
@@ -149,8 +149,8 @@ def _xlsx_cell(sheet: Any, value: Any) -> Any:
         note = f"… [coupé : {len(text)} caractères]"
         text = text[: XLSX_TEXT - len(note)] + note
     leads = _LEADS_FORMULA.match(text)
-    if not (leads or text.startswith("#")):  # nothing that openpyxl takes for a formula or an error
-        return text
+    if not leads and text not in ERROR_CODES:
+        return text  # openpyxl takes it for nothing else
     cell = WriteOnlyCell(sheet, value=text)
     cell.data_type = "s"
     if leads:

@@ -7,7 +7,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from conftest import SAMPLE_AS_OF
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from mssante_audit.dossiers.write import write_dossiers
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -80,5 +83,20 @@ def visit(chromium):
 
 @pytest.fixture(scope="module")  # Playwright keeps an event loop running while it is open
 def look(chromium):
-    """A function that opens a report once, for tests that only look at it."""
-    return cache(lambda report, width=1280, height=800: open_report(chromium, report, width, height))
+    """A function that opens a report once, for tests that only look at it, each in a window of its size."""
+    opened = cache(lambda report: open_report(chromium, report, 1280, 800))
+
+    def looks(report: Path, width: int = 1280, height: int = 800) -> Visit:
+        there = opened(report)
+        there.page.set_viewport_size({"width": width, "height": height})
+        return there
+
+    return looks
+
+
+@pytest.fixture(scope="session")
+def dossiers(tmp_path_factory):
+    """The folder of the dossier of one operator of the sample."""
+    out = tmp_path_factory.mktemp("dossiers")
+    write_dossiers(out, parameters={"as_of": SAMPLE_AS_OF}, operators=["1679900001"])
+    return out

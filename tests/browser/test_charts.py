@@ -11,7 +11,6 @@ from nbformat import v4
 
 import mssante_audit as ms
 from mssante_audit.base.resources import resource
-from mssante_audit.dossiers.write import write_dossiers
 from mssante_audit.report.page import Page, to_html
 from mssante_audit.values.identifiers import DEPARTMENTS
 
@@ -77,13 +76,6 @@ def gallery(tmp_path_factory):
     return page_of(told, tmp_path_factory.mktemp("gallery") / "gallery.html")
 
 
-@pytest.fixture(scope="module")
-def dossier(tmp_path_factory):
-    out = tmp_path_factory.mktemp("dossier")
-    write_dossiers(out, parameters={"as_of": "2026-03-03"}, operators=["1679900001"])
-    return out / "1679900001.html"
-
-
 def illegible(page):
     """What is wrong with a page's charts, and where; and how many charts there are."""
     wrong, charts = [], 0
@@ -119,8 +111,8 @@ def test_every_chart_of_the_reports_is_legible(visit, request, made):
     assert seen >= len(run.outcomes)
 
 
-def test_every_chart_of_a_dossier_and_of_the_site_is_legible(visit, dossier, sample_site):
-    for path in (dossier, sample_site.folder / "index.html"):
+def test_every_chart_of_a_dossier_and_of_the_site_is_legible(visit, dossiers, sample_site):
+    for path in (dossiers / "1679900001.html", sample_site.folder / "index.html"):
         charts, wrong = illegible(visit(path).page)
         assert wrong == [], path.name
         assert charts > 0

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from loopback import give, serving
+from made_nights import customised
 
 from mssante_audit.base.resources import resource
 
@@ -168,6 +169,13 @@ def settings(place: Place) -> Callable[..., None]:
         place.settings(with_anchors({**SETTINGS, **merged}))
 
     return change
+
+
+@pytest.fixture
+def unseen(tmp_path: Path) -> dict[str, str]:
+    """The environment of a night whose site, which takes half of it, nobody looks into: it has no pages."""
+    no_pages = "from mssante_audit.nightly import steps\nsteps.build_site = lambda *_, **__: None\n"
+    return customised(tmp_path / "unseen", no_pages)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +81,10 @@ def night(
     }
     folder = Path("/srv/output/runs/2026-03-03T060000Z")
     return Night(folder, "2026-03-03T06:00:00Z", results, status, True, inputs, lang)
+
+
+def customised(folder: Path, text: str) -> dict[str, str]:
+    """Return the environment of interpreters that first run some lines, which are kept in a folder."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(text)
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))}

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from made_nights import customised
 from test_retention import make_run
 
 from mssante_audit.report.results import open_space
@@ -26,10 +27,7 @@ metadata.version = lambda name: "9.9.9" if name == "mssante-audit" else real(nam
 @pytest.fixture
 def upgraded(tmp_path: Path) -> dict[str, str]:
     """The environment of a night after an upgrade."""
-    folder = tmp_path / "upgraded"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(UPGRADED)
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))}
+    return customised(tmp_path / "upgraded", UPGRADED)
 
 
 def rewrite(run: Path, **changes: object) -> None:

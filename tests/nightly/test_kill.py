@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from made_nights import customised
 
 from mssante_audit.nightly.log import read_run
 from mssante_audit.space.trust import load_space
@@ -58,9 +59,7 @@ def reference(two_nights):
 
 @pytest.fixture(scope="module")
 def killer(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("killer")
-    (folder / "sitecustomize.py").write_text(KILLER)
-    return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
+    return customised(tmp_path_factory.mktemp("killer") / "own", KILLER)
 
 
 def left_by(place) -> dict[str, object]:
@@ -117,7 +116,7 @@ def check_the_end(place, reference) -> None:
 def test_killed_before_a_change_on_disk(later, reference, killer, role, point):
     place = later
     words = {"KILL_AT": str(point), "KILL_IN": str(place.output), "KILL_ROLE": role}
-    status, _, _ = place.run(AS_OF, PYTHONPATH=killer, **words)
+    status, _, _ = place.run(AS_OF, **killer, **words)
     if status == 0:
         pytest.skip(f"{role} changes the disk fewer than {point} times")
     assert status == -signal.SIGKILL

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from shutil import copy, copytree
 
 import pytest
 from dnslab import free_port, need_servers, start_nsd
+from made_nights import customised
 
 from mssante_audit import AUDITS
 from mssante_audit.archive.history import bring_up_to_date
@@ -51,18 +51,19 @@ counted(audits, "findings_of", "audit")
 def night(place, settings, tmp_path):
     """A function that does a night, and returns what was called in it: what, and on what."""
     log = tmp_path / "calls"
-    (tmp_path / "counting").mkdir()
-    (tmp_path / "counting" / "sitecustomize.py").write_text(COUNTING.format(log=str(log)))
-    path = os.pathsep.join(filter(None, [str(tmp_path / "counting"), os.environ.get("PYTHONPATH", "")]))
+    counting = customised(tmp_path / "counting", COUNTING.format(log=str(log)))
 
-    def run(as_of: str = AS_OF) -> list[tuple[str, str]]:
-        log.write_text("")
-        status, _, errors = place.run(as_of, fresh=True, PYTHONPATH=path)
-        assert (status, errors) == (0, "")
-        assert set(place.outcomes().values()) <= {"done", "off"}
+    def run() -> list[tuple[str, str]]:
+        good_night(place, AS_OF, fresh=True, **counting)
         return [(what, Path(on).name) for what, on in map(json.loads, log.read_text().splitlines())]
 
     return run
+
+
+def good_night(place, as_of: str, **how) -> None:
+    status, _, errors = place.run(as_of, **how)
+    assert (status, errors) == (0, "")
+    assert set(place.outcomes().values()) <= {"done", "off"}
 
 
 def whole_data(place) -> str:
@@ -75,7 +76,9 @@ def whole_data(place) -> str:
     return lists[-1].name
 
 
-def test_a_night_checks_parses_and_audits_once(place, settings, night):
+def test_a_night_checks_parses_and_audits_once_and_what_it_finds_is_open_in_every_report_of_the_next(
+    place, settings, night, unseen
+):
     current = whole_data(place)
     settings(reports={"enabled": True}, dossiers={"enabled": True, "jobs": 2})
     calls = Counter(night())
@@ -89,6 +92,16 @@ def test_a_night_checks_parses_and_audits_once(place, settings, night):
     reports = {path.stem for path in (place.runs[-1] / "reports").glob("*.html")}
     assert {"changes", "declarations", "delegation_vs_redirection", "overview"} <= reports
     assert len([*(place.runs[-1] / "dossiers").glob("*.eml")]) > 10
+
+    assert all('"data": "data"' in scope for scope in place.state("ledger.json"))  # as 0.1 wrote it
+    settings(reports={"enabled": True})
+    good_night(place, "2026-03-04T06:00:00Z", **unseen)
+    files = sorted((place.runs[-1] / "reports").glob("*.results.json"))
+    told = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    found = sum(one["counts"]["findings"] for one in told)
+    assert found > 200
+    # The observation and some dates are a day older, which is all that is new.
+    assert sum(one["since_previous"]["open"] for one in told) > 0.97 * found
 
 
 def test_a_night_that_fetches_and_observes_reads_the_new_list_once_to_judge_and_once_to_audit_it(
@@ -121,17 +134,3 @@ def test_a_night_that_fetches_and_observes_reads_the_new_list_once_to_judge_and_
     assert Counter(on for what, on in calls if what == "check") == {"<bytes>": 1, current: 1}
     lists = {snapshot.name: 1 for snapshot in before.snapshots[-1:]}  # what changed since
     assert Counter(on for what, on in calls if what == "parse") == {"<bytes>": 3, current: 1, **lists}
-
-
-def test_what_is_found_again_the_next_night_is_open_in_every_report(place, settings, night):
-    whole_data(place)
-    settings(reports={"enabled": True})
-    night()
-    assert all('"data": "data"' in scope for scope in place.state("ledger.json"))  # as 0.1 wrote it
-    night("2026-03-04T06:00:00Z")
-    files = sorted((place.runs[-1] / "reports").glob("*.results.json"))
-    told = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    found = sum(one["counts"]["findings"] for one in told)
-    assert found > 200
-    # The observation and some dates are a day older, which is all that is new.
-    assert sum(one["since_previous"]["open"] for one in told) > 0.97 * found

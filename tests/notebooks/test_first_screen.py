@@ -8,7 +8,6 @@ import re
 
 import pandas as pd
 import pytest
-from conftest import REAL_AS_OF, SAMPLE_AS_OF
 from lxml import html as lxml_html
 
 import mssante_audit as ms
@@ -16,7 +15,6 @@ from mssante_audit.base.french import NARROW, NBSP, typeset
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.first import CAUSES
-from mssante_audit.report.results import open_space
 from mssante_audit.verdicts.words import CHECK_NAMES
 
 pytestmark = pytest.mark.usefixtures("sample_run")  # kept beside the other tests of the same reports
@@ -34,9 +32,11 @@ def numbers(text: str) -> list[int]:
     return [int(n) for n in re.findall(r"\d+(?![\d,])(?! %)", text)]
 
 
-def causes_of(space):
+def counted_of(space):
+    """Findings, domains and causes of a space."""
     found = ms.audit_all(space)
-    return ms.causes(found, space.audited, space.published, ms.doubts(space, found, ms.domains(space)))
+    domains = ms.domains(space, found)
+    return found, domains, ms.causes(found, space.audited, space.published, ms.doubts(space, found, domains))
 
 
 @pytest.fixture(params=["sample", "real"], scope="module")
@@ -44,16 +44,17 @@ def made(request):
     """Run, page and space of the overview."""
     run = request.getfixturevalue(f"{request.param}_run")
     page = lxml_html.fromstring((run.out / "overview.html").read_text(encoding="utf-8"))
-    given = {"as_of": SAMPLE_AS_OF}
-    if request.param == "real":
-        given = {"data": str(run.out.parent / "data"), "as_of": REAL_AS_OF}
-    return run, page, open_space(**given)
+    return run, page, request.getfixturevalue(f"{request.param}_space")
 
 
-def test_every_number_of_the_first_screen_is_that_of_its_frame(made) -> None:
+@pytest.fixture(scope="module")
+def counted(made):
+    return counted_of(made[2])
+
+
+def test_every_number_of_the_first_screen_is_that_of_its_frame(made, counted) -> None:
     _, page, space = made
-    domains = ms.domains(space)
-    causes = causes_of(space)
+    _, domains, causes = counted
     held = {state: domains[domains["state"] == state] for state in ("well", "risk", "broken", "unknown")}
     counts = [len(own) for own in held.values()]
     assert sum(counts) == len(domains) == space.audited["domain"].nunique()
@@ -75,10 +76,9 @@ def test_every_number_of_the_first_screen_is_that_of_its_frame(made) -> None:
     assert numbers(first[first.rindex("(") :]) == weight
 
 
-def test_every_line_of_the_checks_adds_up_and_is_that_of_its_frame(made) -> None:
+def test_every_line_of_the_checks_adds_up_and_is_that_of_its_frame(made, counted) -> None:
     _, page, space = made
-    domains = ms.domains(space)
-    causes = causes_of(space)
+    _, domains, causes = counted
     rows = page.xpath("//table[@class='checks']/tbody/tr")
     assert [row.findtext("th") for row in rows] == list(CHECK_NAMES["fr"].values())
     for check, row in zip(CHECKS, rows, strict=True):
@@ -99,9 +99,8 @@ def test_every_line_of_the_checks_adds_up_and_is_that_of_its_frame(made) -> None
         assert bool(why) == bool(len(domains))
 
 
-def test_each_check_leads_to_its_causes_on_the_page(made) -> None:
-    _, page, space = made
-    causes = causes_of(space)
+def test_each_check_leads_to_its_causes_on_the_page(made, counted) -> None:
+    page, causes = made[1], counted[2]
     for check, row in zip(CHECKS, page.xpath("//table[@class='checks']/tbody/tr"), strict=True):
         own = causes[[check in decided for decided in causes["checks"]]]
         links = row.xpath("td/a/@href")
@@ -118,7 +117,7 @@ def test_what_an_old_observation_shows_comes_last_with_its_age() -> None:
     limits = ms.Thresholds(observation_max_age_days=3)
     space = ms.load_space(as_of="2026-03-08T06:00:00Z", thresholds=limits)
     assert {one.name: one.age_days for one in space.states if one.doubtful} == {"dns": 6, "tls": 5}
-    causes, domains = causes_of(space), ms.domains(space)
+    _, domains, causes = counted_of(space)
     aged = causes["doubts"].map(len) > 0
     assert aged.is_monotonic_increasing  # what is known to hold comes first
     assert {"delegation_vs_redirection", "certificates"} == {
@@ -140,9 +139,9 @@ def test_what_an_old_observation_shows_comes_last_with_its_age() -> None:
     assert f"{len(old)} causes restent à confirmer" in plain_text(ms.answer(domains, old).text)
 
 
-def test_a_domain_whose_own_answer_is_too_old_is_in_doubt_beside_a_fresh_one() -> None:
-    space = ms.load_space(as_of=SAMPLE_AS_OF)
-    found, domains = ms.audit_all(space), ms.domains(space)
+def test_a_domain_whose_own_answer_is_too_old_is_in_doubt_beside_a_fresh_one(sample_space) -> None:
+    space = sample_space
+    found, domains, _ = counted_of(space)
     assert ms.doubts(space, found, domains) == {}
     one = domains.loc[domains["dns"] == "fail", "domain"].iloc[0]
     domains.loc[domains["domain"] == one, "why"] = [{"receives": ["too-old"]}]
@@ -154,9 +153,9 @@ def test_a_domain_whose_own_answer_is_too_old_is_in_doubt_beside_a_fresh_one() -
     assert list(unsure.values()) == [{"dns": 30}] * len(told)
 
 
-def test_the_causes_shown_are_the_first_ten_and_the_file_has_all(made) -> None:
+def test_the_causes_shown_are_the_first_ten_and_the_file_has_all(made, counted) -> None:
     _, page, space = made
-    causes = causes_of(space)
+    found, _, causes = counted
     items = page.xpath("//ol[@class='causes']/li")
     assert len(items) == min(CAUSES, len(causes)) == CAUSES
     for item, cause in zip(items, causes.to_dict("records"), strict=False):
@@ -169,7 +168,7 @@ def test_the_causes_shown_are_the_first_ten_and_the_file_has_all(made) -> None:
     (link,) = page.xpath("//a[@download='causes.csv']/@href")
     file = pd.read_csv(io.BytesIO(base64.b64decode(link.partition(",")[2])), encoding="utf-8-sig")
     assert file["domains"].tolist() == causes["domains"].tolist()
-    assert file["findings"].sum() == len(ms.actionable(ms.audit_all(space)))
+    assert file["findings"].sum() == len(ms.actionable(found))
 
 
 def test_of_what_is_shown_at_most_a_quarter_is_information(made) -> None:
@@ -204,9 +203,9 @@ def test_what_is_folded_is_named_counted_and_in_the_file(made) -> None:
     assert rows == len(found)
 
 
-def test_a_declaration_that_the_register_does_not_cover_says_so() -> None:
-    space = ms.load_space(as_of=SAMPLE_AS_OF)
-    domains = ms.domains(space).assign(declaration="unknown")
+def test_a_declaration_that_the_register_does_not_cover_says_so(sample_space) -> None:
+    found, domains, _ = counted_of(sample_space)
+    domains = domains.assign(declaration="unknown")
     domains["why"] = [why | {"declaration": ["outside"]} for why in domains["why"]]
-    causes = ms.causes(ms.audit_all(space), space.audited)
+    causes = ms.causes(found, sample_space.audited)
     assert "Hors du périmètre du registre" in ms.checks(domains, causes).text
