@@ -397,11 +397,12 @@ def hostile_site(
 
 SLOW = (
     "attacks", "browser", "nightly", "notebooks", "observing", "test_annexe1", "test_archive",
-    "test_belongings", "test_changes", "test_cli", "test_closed", "test_cluster",
-    "test_desk", "test_disturbed", "test_doc_blocks", "test_dossier",
-    "test_explorer", "test_fetch", "test_identity", "test_ledger", "test_letter", "test_oracle",
-    "test_package", "test_page", "test_report", "test_reprs", "test_results", "test_sample", "test_shell",
-    "test_signals", "test_site", "test_snapshot", "test_trend", "test_waivers", "test_wheel", "test_workers",
+    "test_belongings", "test_changes", "test_cli", "test_closed", "test_cluster", "test_decisions",
+    "test_desk", "test_disturbed", "test_doc_blocks", "test_dossier", "test_expectations",
+    "test_explorer", "test_fetch", "test_identity", "test_language", "test_ledger", "test_letter",
+    "test_oracle", "test_package", "test_page", "test_real", "test_receives", "test_report",
+    "test_reprs", "test_results", "test_sample", "test_shell", "test_signals", "test_site",
+    "test_snapshot", "test_trend", "test_waivers", "test_wheel", "test_workers",
 )  # fmt: skip
 """Folders and beginnings of files whose tests start processes, make reports or load the whole sample."""
 
