@@ -113,4 +113,6 @@ def dumped(facts: Any) -> str:
 
 def loaded(text: str) -> Any:
     """Return the facts of which `dumped` made a text."""
-    return json.loads(text, object_hook=lambda part: Person(part[MARK]) if set(part) == {MARK} else part)
+    if MARK not in text:
+        return json.loads(text)
+    return json.loads(text, object_hook=lambda part: Person(part[MARK]) if [*part] == [MARK] else part)

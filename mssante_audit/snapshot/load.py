@@ -206,14 +206,17 @@ def _found(folder: Path, made: Iterable[str]) -> dict[str, Any]:
     told["evidence"] = told["evidence_raw"]
     waived, known = told[[*COLUMNS, *WAIVED]].astype({"severity": Severity}), audits()
     open_ones, counts = waived[list(COLUMNS)], Counter(zip(told["audit"], told["until"] != "", strict=True))
+    codes, rules = told["rule"].tolist(), catalogue().keys()
     found, start = {}, 0
     for name in made:  # they stand in this order, of each the open ones first: slices copy nothing
         middle = start + counts[name, False]
         end = middle + counts[name, True]
         parts = (open_ones.iloc[start:middle], waived.iloc[middle:end])
+        for part in parts:
+            part.index = pd.RangeIndex(len(part))
         # What another version of its package found is found anew.
-        if name in known and set(told["rule"].iloc[start:end]) <= catalogue().keys():
-            found[name] = (known[name], tuple(part.reset_index(drop=True) for part in parts))
+        if name in known and rules >= set(codes[start:end]):
+            found[name] = (known[name], parts)
         start = end
     return found
 
