@@ -61,7 +61,7 @@ def benches() -> list[tuple[str, float, float]]:
             nights.append(night)
             memory, disk = max(memory, held), _disk(place / "output")
         snapshot = next((place / "output" / "runs").iterdir()) / "snapshot"
-        kept, files = (min(_loaded(where) for _ in range(5)) for where in (snapshot, data))
+        kept, files = (min(_loaded(where) for _ in range(9)) for where in (snapshot, data))
         helped = min(spent(["--help"], folder)[0] for _ in range(RUNS))
     return [
         ("CPU of a whole night / of `findings all`", min(nights) / min(found), 15),
