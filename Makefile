@@ -21,7 +21,7 @@ report: .venv/ok ## HTML reports of DATA (default: the sample) into OUT; more op
 	.venv/bin/mssante-audit report --data $(DATA) --out $(OUT) $(ARGS)
 
 test: lint ## lint, types, notebook cleanliness and the whole test suite
-	.venv-dev/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
+	.venv-dev/bin/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 quick: .venv-dev/ok ## the unit tests, for who edits: what starts no process, makes no report, takes no time
 	.venv-dev/bin/python -m pytest -m "not slow" -n 2 $(ARGS)
