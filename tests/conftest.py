@@ -410,10 +410,13 @@ SLOW = (
 """Folders and beginnings of files whose tests start processes, make reports or load the whole sample."""
 
 THOROUGH = (
-    "test_a_contact_for_each_domain", "test_a_domain_is_as_its_servers_are", "test_a_list_cut_anywhere",
-    "test_a_long_text_of_anything", "test_a_million_rows", "test_absent_is_normal_for_a_few_days",
-    "test_an_observation_cut_anywhere", "test_any_text", "test_damage_anywhere",
-    "test_no_chart_needs_a_drawing_library", "test_short_cut_reads", "test_whose_declaration_counts",
+    "test_a_certificate_listed_beside", "test_a_contact_for_each_domain",
+    "test_a_domain_is_as_its_servers_are", "test_a_full_disk_leaves", "test_a_list_cut_anywhere",
+    "test_a_long_text_of_anything", "test_a_million_rows", "test_a_visit_that_tells_nothing",
+    "test_absent_is_normal_for_a_few_days", "test_an_observation_cut_anywhere", "test_any_text",
+    "test_damage_anywhere", "test_near_names_take_linear_time", "test_no_chart_needs_a_drawing_library",
+    "test_no_name_and_no_local_part", "test_of_an_absent_domain_it_says", "test_phones_are_what",
+    "test_short_cut_reads", "test_whose_declaration_counts",
 )  # fmt: skip
 """Beginnings of tests that try a great many inputs, or large ones."""
 
