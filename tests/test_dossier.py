@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from made_up import make_space
 
+from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.dossiers.belongings import ELSEWHERE
@@ -53,7 +54,7 @@ def of_size(number, domains, **more):
 
 def test_findings_are_those_of_the_reports_cut_to_ones_own(space):
     for operator_id in sorted(set(space.entries["operator_id"]) - {""}):
-        whole = touching(survey(space).findings, space, Limits(operator_id))
+        whole = touching(audit_all(space), space, Limits(operator_id))
         told = dossier(space, operator_id).findings
         assert list(told.columns) == list(COLUMNS)
         assert told["rule"].tolist() == whole["rule"].tolist()
@@ -68,7 +69,7 @@ def test_what_also_touches_others_is_told_without_them(space):
     own = space.entries.loc[space.entries["operator_id"] == GROUP, "row"].tolist()
     assert (shared["observed"], shared["domains"]) == (ELSEWHERE, 2)
     assert {int(row) for row in shared["evidence"].split(", ")} < set(own)
-    every = survey(space).findings
+    every = audit_all(space)
     (owner,) = every.loc[every["rule"] == "RECO_OPERATOR", "operator_id"]
     declared = dossier(space, owner).findings.set_index("rule").loc["RECO_OPERATOR"]
     expected = f"Identifiant structure : {owner}"

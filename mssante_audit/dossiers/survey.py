@@ -44,8 +44,8 @@ SPAN = ("domain", "first_seen", "last_seen")
 class Survey:
     """What all dossiers of a space have in common. Never shown as it is."""
 
-    findings: pd.DataFrame
-    """Of all audits, waived ones left out, in words; persons masked unless the space shows contacts."""
+    records: Sequence[Mapping[Any, Any]]
+    """The findings of all audits, one by one and in words; persons masked unless the space shows contacts."""
     facts: Mapping[str, Mapping[str, Any]]
     """Fingerprint → what the words of a finding that names persons are made of, in clear."""
     kinds: Mapping[str, frozenset[str]]
@@ -57,8 +57,6 @@ class Survey:
     belongings: Belongings
     found: Mapping[str, tuple[int, ...]]
     """For each operator, the positions of the findings that touch it."""
-    records: Sequence[Mapping[Any, Any]]
-    """`findings`, one by one."""
     rows: Mapping[Any, pd.DataFrame]
     """For each operator, its rows in the list."""
     standing: pd.DataFrame
@@ -107,14 +105,13 @@ def _survey(space: TrustSpace) -> Survey:
     ending, spares = _ending(space)
     at = {} if ending is None else {str(d): rows for d, rows in ending.groupby("domain").indices.items()}
     return Survey(
-        findings,
+        findings.to_dict("records"),
         {key: facts for key, facts in known.items() if masked[key] is not facts},
         {key: kinds for key, facts in known.items() if (kinds := _kinds(facts))},
         remedies,
         unsure,
         belongings(space),
         found,
-        findings.to_dict("records"),
         dict(iter(space.entries.groupby("operator_id"))),
         standing_of(findings[~findings["fingerprint"].isin(unsure)], found, remedies, space),
         {str(r["domain"]): r for r in method_records(space).to_dict("records")},

@@ -36,11 +36,10 @@ from mssante_audit.base.language import (
     tr,
 )
 from mssante_audit.base.markup import data, visible
-from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.frame import Severity
 from mssante_audit.report import figure
 from mssante_audit.report.figure import TEXT, Chart
-from mssante_audit.report.tables import Cell, Html, badge, csv_link
+from mssante_audit.report.tables import Cell, Html, badge, csv_link, severity_cell
 from mssante_audit.report.tables import table as table_html
 
 STYLES = (*SEVERITY_NAMES, "strong", "light", "gold", "brown", "grey")
@@ -348,17 +347,11 @@ def table(
         levels = [str(level or "ligne") for level in whole.index.names]
         whole = whole.reset_index(names=levels, allow_duplicates=True)
     shown = whole.head(limit)
-    drawn = [
-        map(_severity if column.dtype == Severity else _cell, column.tolist()) for _, column in shown.items()
-    ]
+    drawn = (map(severity_cell if one.dtype == Severity else _cell, one.tolist()) for _, one in shown.items())
     rows = list(zip(*drawn, strict=True))
     said = caption or count(len(whole), "ligne")
     columns = [str(column) for column in shown.columns]
     return Html(table_html(own, said, columns, rows, csv_link(whole if csv is None else csv, shown, own)))
-
-
-def _severity(name: str) -> Cell:
-    return Cell(badge(name), SEVERITIES.index(name))
 
 
 def _cell(value: Any) -> Cell:

@@ -25,6 +25,7 @@ from mssante_audit.base.language import known, number, severity_name, speak, spo
 from mssante_audit.base.markup import SHOWN_TEXT as SHOWN_TEXT
 from mssante_audit.base.markup import data as data
 from mssante_audit.base.markup import visible as visible
+from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report.parameters import check_value
 
 SYMBOLS = {"critical": "✖", "error": "▲", "warning": "◆", "info": "●"}
@@ -72,6 +73,11 @@ def badge(severity: str, value: int | None = None) -> str:
     return (
         f'<span class="sev sev-{severity}"><span aria-hidden="true">{SYMBOLS[severity]}</span> {text}</span>'
     )
+
+
+def severity_cell(severity: str) -> Cell:
+    """Return a cell that says a severity and sorts by it."""
+    return Cell(badge(severity), SEVERITIES.index(severity))
 
 
 def script(more: str = "") -> str:

@@ -20,7 +20,7 @@ from mssante_audit.findings.trend import severity_counts
 from mssante_audit.report.findings import COLUMNS, folded, where
 from mssante_audit.report.first import CAUSES, by_check, cause_lines
 from mssante_audit.report.names import CERTIFICATE_CHANGES, CERTIFICATE_ORDERS
-from mssante_audit.report.tables import Cell, badge, data, prose, table, visible
+from mssante_audit.report.tables import Cell, badge, data, prose, severity_cell, table, visible
 from mssante_audit.site.view import Domain, Operator, View, anchor_of
 
 ROWS = 200
@@ -126,7 +126,7 @@ def _state_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
 
 
 _MAKERS: dict[str, Maker] = {
-    "Gravité": lambda _, f: Cell(badge(str(f["severity"])), SEVERITIES.index(str(f["severity"]))),
+    "Gravité": lambda _, f: severity_cell(f["severity"]),
     "Constat": _rule_cell,
     "Domaines": _domain_cell,
     "Opérateur": lambda links, f: Cell(
@@ -202,10 +202,9 @@ def gone_shown(
     """Return findings that the run before had and this one has not, as a table."""
     rows = []
     for f in gone[:ROWS]:
-        severity = catalogue()[f["rule"]].severity
         rows.append(
             (
-                Cell(badge(severity), SEVERITIES.index(severity)),
+                severity_cell(catalogue()[f["rule"]].severity),
                 _rule_cell(links, f),
                 Cell(links.domain(f["domain"], f["operator_id"])),
                 Cell(links.operator(f["operator_id"], f["operator"]) if f["operator"] else ""),
@@ -318,7 +317,7 @@ def rules_shown(links: Links, rules: Sequence[Rule], *, name: str, caption: str)
     ]
     rows = [
         (
-            Cell(badge(r.severity), SEVERITIES.index(r.severity)),
+            severity_cell(r.severity),
             _rule_cell(links, {"rule": r.code}),
             Cell(prose(title_of_audit(r.audit))),
             Cell(tr("non vérifié") if r.audit in view.missing else number(total), total),

@@ -12,6 +12,7 @@ import pytest
 from leaks import belonging, leaks, written_for
 from lxml import html as lxml_html
 
+from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.base.resources import resource
@@ -86,7 +87,7 @@ def test_nothing_of_any_other_operator_of_the_real_list(real_space):
     space = real_space
     has = belonging(space)
     by_size = space.audited.groupby("operator_id")["domain"].nunique().sort_values(ascending=False).index
-    grave = survey(space).findings
+    grave = audit_all(space)
     chosen = {*by_size[:6], *by_size[::40], *grave["operator_id"].unique()[:12]} & {*by_size}
     sizes = {}
     for operator_id in sorted(chosen):
@@ -183,7 +184,7 @@ def test_every_finding_has_its_remedy(report, run, space):
     rows = report.xpath("//table[@id='findings' or @id='findings-folded']/tbody/tr")
     assert len(rows) == len(outcome.results.findings)
     assert all(len(plain(row.xpath("td")[4].text_content())) > 20 for row in rows)
-    whole = touching(survey(space).findings, space, Limits(GROUP))
+    whole = touching(audit_all(space), space, Limits(GROUP))
     assert sorted(outcome.results.findings["rule"]) == sorted(whole["rule"])
 
 
