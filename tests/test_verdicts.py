@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -21,8 +22,11 @@ from mssante_audit.cli.main import app
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import CHECKS, FAILED, Rule
+from mssante_audit.findings.causes import causes
 from mssante_audit.findings.frame import Finding, findings_frame
 from mssante_audit.findings.registry import Audit, catalogue, register
+from mssante_audit.report.controls import view
+from mssante_audit.report.first import answer
 from mssante_audit.report.results import open_space
 from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.snapshot.dictionary import schema
@@ -34,6 +38,7 @@ from mssante_audit.whitelist.reliance import doubts
 from mssante_audit.whitelist.signature import Verdict
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
+SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 AT = "2026-03-03T06:00:00+00:00"
 BETA = {"domain": "ch-beta.mssante.fr", "description": "Domaine du CH Beta", "dn": BETA_DN}
 
@@ -364,6 +369,21 @@ def test_a_snapshot_tells_the_same(tmp_path: Path, space: TrustSpace, shareable:
     if shareable:  # a domain that is an address names somebody
         known["domain"] = known["domain"].map(unnamed).astype(known["domain"].dtype)
     pd.testing.assert_frame_equal(told, known)
+
+
+def test_a_snapshot_whose_data_are_gone_says_of_a_domain_what_it_said(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE, tmp_path / "data")
+    made = load_space(tmp_path / "data", as_of=AT, anchors=[SAMPLE / "anchors"])
+    make_snapshot(made, tmp_path / "s")
+    shutil.rmtree(tmp_path / "data")
+    each = domains(made, language="en").drop_duplicates("state")
+    assert len(each) > 2
+    for name, state, why in each[["domain", "state", "reasons"]].to_numpy():
+        words = ["check", name, "--data", str(tmp_path / "s")]
+        said = CliRunner().invoke(app, words, catch_exceptions=False).stdout
+        assert f"\nstate: {state}. {why}".rstrip(". ") in said
+    controls = view(load_space(tmp_path / "s"))
+    assert answer(domains(made), causes(audit_all(made), made.audited, made.published)).text in controls
 
 
 def test_the_sample_has_each_state_with_its_reason(space: TrustSpace) -> None:

@@ -116,7 +116,7 @@ def _listed(space: TrustSpace, domain: str) -> list[str]:
     if rows["is_audit_entry"].any():
         lines.append("it is a test entry")
     numbers, findings = set(rows["row"].tolist()), audit_all(space)
-    told = domains(space, findings, language="en").query("domain == @domain")
+    told = domains(space, language="en").query("domain == @domain")
     lines += [f"state: {state}. {why}".rstrip(". ") for state, why in told[["state", "reasons"]].to_numpy()]
     named = zip(findings["domain"], findings["rows"], strict=True)
     findings = findings[[name == domain or not numbers.isdisjoint(own) for name, own in named]]

@@ -35,7 +35,7 @@ def facts_of(
     these findings against those of the run before.
     """
     dated = findings.assign(status=list(told.status), since=list(told.first_seen))
-    asks, unsure = actionable(dated), doubts(space, findings, domains(space, findings))
+    asks, unsure = actionable(dated), doubts(space, findings, domains(space))
     new, critical = asks[asks["status"] == "new"], asks[asks["severity"] == "critical"]
     fixed = [one for one in told.fixed if _asked(one)]
     lost = [one for one in told.unknown if _asked(one)]

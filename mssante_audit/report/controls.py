@@ -77,7 +77,7 @@ def view(space: TrustSpace, region: str = "", operator: str = "") -> str:
         chosen = limits(space, operator or None, region or None)
         every = audit_all(space)
         own, rows = touching(every, space, chosen), limited(space.audited, chosen)
-        told = domains(space, every)
+        told = domains(space)
         unsure = doubts(space, own, told)
         told = told[told["domain"].isin(set(rows["domain"]))]
         head = answer(told, causes(own, rows, space.published, unsure)).text + states(told).text

@@ -109,7 +109,7 @@ class View:
     @cached_property
     def domains(self) -> pd.DataFrame:
         """What is known of each domain."""
-        return domains(self.space, None if self.space.kept else self.findings)
+        return domains(self.space)
 
     @cached_property
     def observed_at(self) -> Mapping[str, datetime]:

@@ -67,9 +67,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from mssante_audit.audits import audit_all
+from mssante_audit.audits import parted
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
-from mssante_audit.findings.registry import rule
+from mssante_audit.findings.frame import concat
+from mssante_audit.findings.registry import audits, rule
 from mssante_audit.observe.methods import methods
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import region_of
@@ -82,26 +83,41 @@ COLUMNS = ("domain", "operator_id", "operator", "department", "region", "rows", 
 def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language: str = "") -> pd.DataFrame:
     """Return a row a domain of a space, with the frame's columns as this module's docstring describes them.
 
+    Worked out once for a space. A snapshot's is the one that it keeps, as its data may be gone: audits that
+    are registered later have findings, and change no domain of it.
+
     Parameters
     ----------
     space
         The trust space.
     findings
-        Those of all audits (`mssante_audit.audits.audit_all`), if they are there already. Without them, and
-        of a snapshot, the frame is the one that it keeps.
+        What to judge by, if it is not what all audits find (`mssante_audit.audits.audit_all`).
     language
         Of `reasons`: one of `mssante_audit.findings.templates.LANGUAGES`.
     """
-    if findings is None and space.kept is not None:
-        kept = space.kept("domains")
-        whys = [json.loads(why) for why in kept["why"]]
-        words = [reasons(why, language) for why in whys]
-        return kept.assign(why=pd.Series(whys, dtype="object"), reasons=pd.Series(words, dtype="str"))
-    seen = {}
-    if space.observation is not None:
-        told = methods(space.observation, space.audited["domain"].unique().tolist())
-        seen = dict(zip(told["domain"], told["method"], strict=True))
-    return domains_of(space, audit_all(space) if findings is None else findings, seen, language=language)
+    if findings is not None:
+        return domains_of(space, findings, _used(space), language=language)
+    made_by = tuple(audits().values())
+    if space.found.get("domains", ((), None))[0] != made_by:
+        space.found["domains"] = made_by, _domains(space)
+    frame: pd.DataFrame = space.found["domains"][1]
+    words = [reasons(why, language) for why in frame["why"]]
+    return frame.assign(reasons=pd.Series(words, dtype="str"))
+
+
+def _domains(space: TrustSpace) -> pd.DataFrame:
+    if space.kept is None:
+        return domains_of(space, concat(parted(name, space)[0] for name in audits()), _used(space))
+    kept = space.kept("domains")
+    return kept.assign(why=pd.Series(map(json.loads, kept["why"]), dtype="object"))
+
+
+def _used(space: TrustSpace) -> dict[str, str]:
+    """Return the method in use by domain, where the DNS was observed."""
+    if space.observation is None:
+        return {}
+    told = methods(space.observation, space.audited["domain"].unique().tolist())
+    return dict(zip(told["domain"], told["method"], strict=True))
 
 
 def domains_of(

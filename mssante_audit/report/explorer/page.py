@@ -80,7 +80,7 @@ def explore(space: TrustSpace, *, domains: Collection[str] | None = None, langua
     """
     with speaking(language or spoken()):
         findings = audit_all(space)
-        told = domains_frame(space, None if space.kept else findings)
+        told = domains_frame(space)
         if domains is not None:
             told = told[told["domain"].isin(set(domains))]
         return Explorer(explorer_html(space, findings, told))
