@@ -10,7 +10,6 @@ the last, which are all that is read. Each day some rows come, go or change, and
 from __future__ import annotations
 
 import gzip
-import json
 import random
 import tempfile
 import time
@@ -18,10 +17,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from mssante_audit.archive.events import between, span
-from mssante_audit.archive.history import _KEY, FILE, bring_up_to_date, merged, rows_of
+from mssante_audit.archive.history import CHECK, FILE, bring_up_to_date, merged, rows_of, write
 from mssante_audit.archive.sides import Side
 from mssante_audit.archive.store import Archive
 from mssante_audit.whitelist.load import WhiteList, load_whitelist
@@ -51,20 +48,21 @@ def benches() -> list[tuple[str, float, float]]:
             names.append(_keep(folder, whitelist, at, whole=day in (0, DAYS - 2)))
             if len(batch) == BATCH:
                 tables, batch = [merged([*tables, *batch])], []
-        table = merged([*tables, *batch]).replace_schema_metadata({_KEY: json.dumps(sorted(names)).encode()})
-        pq.write_table(table, folder / FILE, compression="zstd")
+        table = merged([*tables, *batch])
+        write(folder, table, names)
         before, after = _list(rows, START), _list(_next_day(rows, chance, START), START)
         at = START + timedelta(days=DAYS - 1)
         rows = _next_day(rows, chance, at)
         newest = _list(rows, at)
         path = folder / _keep(folder, newest, at, whole=True)
-        stale = (folder / FILE).read_bytes()
+        stale = {name: (folder / name).read_bytes() for name in (CHECK, FILE)}
 
         def add() -> None:
             bring_up_to_date(Archive(folder))
 
         def again() -> None:
-            (folder / FILE).write_bytes(stale)
+            for name, content in stale.items():
+                (folder / name).write_bytes(content)
 
         load = _cpu(lambda: load_whitelist(path))
         adding = _cpu(add, again)

@@ -43,6 +43,7 @@ from mssante_audit.values.identifiers import parse_identifier
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from mssante_audit.archive.store import Archive
 
@@ -109,13 +110,18 @@ def bring_up_to_date(archive: Archive, parsed: Parsed | None = None, *, rebuild:
     if set(known) == names and not rebuild and known:
         return table
     whole = _completed(archive, known, table, parsed or {})
-    out, told = io.BytesIO(), {_KEY: json.dumps(sorted(names)).encode()}
-    pq.write_table(whole.replace_schema_metadata(told), out, compression="zstd")
-    content = out.getvalue()
-    check = {"sha256": digest(content), "rows": whole.num_rows}
-    write_bytes(archive.folder / CHECK, json.dumps([check, *confirmed]).encode())
-    write_bytes(archive.folder / FILE, content)
+    write(archive.folder, whole, names, confirmed)
     return whole
+
+
+def write(folder: Path, table: Any, names: Iterable[str], confirmed: Iterable[dict[str, Any]] = ()) -> None:
+    """Write the history of the lists of these names, and what confirms it and what was there before."""
+    out, told = io.BytesIO(), {_KEY: json.dumps(sorted(names)).encode()}
+    pq.write_table(table.replace_schema_metadata(told), out, compression="zstd")
+    content = out.getvalue()
+    check = {"sha256": digest(content), "rows": table.num_rows}
+    write_bytes(folder / CHECK, json.dumps([check, *confirmed]).encode())
+    write_bytes(folder / FILE, content)
 
 
 def doubts(archive: Archive, lists: Iterable[Any]) -> str:
