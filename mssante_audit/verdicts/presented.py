@@ -38,10 +38,11 @@ def expiries(space: TrustSpace) -> pd.DataFrame:
         ``domain``, ``operator_id``, ``operator``, ``region`` (the operator's), ``host``, ``name`` (of the
         certificate), ``certificate`` (SHA-256), ``issuer`` str, ``until`` (datetime64, UTC), ``days`` (int64,
         whole days from the space's date, negative if it has passed), ``alone`` (bool: no server of the domain
-        presents one that ends later, and is right), ``mailboxes`` (Int64, of the domain; <NA> where unknown).
+        presents one that ends later, and is right), ``seen_at`` (datetime64, UTC: of the visit that saw it),
+        ``mailboxes`` (Int64, of the domain; <NA> where unknown).
     """
     texts = ("domain", "operator_id", "operator", "region", "host", "name", "certificate", "issuer")
-    kinds = {"until": "instant", "days": "int64", "alone": "bool", "mailboxes": "Int64"}
+    kinds = {"until": "instant", "days": "int64", "alone": "bool", "seen_at": "instant", "mailboxes": "Int64"}
     rows: list[tuple[object, ...]] = []
     seen, owners, published = presented(space), _owners(space), space.published
     for domain, servers in seen.of.items():
@@ -50,7 +51,7 @@ def expiries(space: TrustSpace) -> pd.DataFrame:
             if (leaf := server.leaf) and leaf.not_after:
                 said = (", ".join(server.hosts), leaf.subject, leaf.sha256, leaf.issuer, leaf.not_after)
                 days = (leaf.not_after - space.as_of).days
-                rows.append((*own, *said, days, seen.alone(domain, server), boxes))
+                rows.append((*own, *said, days, seen.alone(domain, server), server.at, boxes))
     return frame_of(rows, dict.fromkeys(texts, "str") | kinds)
 
 
@@ -67,12 +68,13 @@ def certificates(ending: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``until``, ``days``, ``name``, ``certificate``, ``issuer`` as there; ``operator``, ``region`` str
         (with commas where there are several); ``hosts``, ``domains``, ``falling`` object (tuple of str: mail
-        hosts, domains, and those of them that have no other certificate); ``mailboxes`` Int64 (of the last).
+        hosts, domains, and those of them that have no other certificate); ``mailboxes`` Int64 (of the last);
+        ``seen_at`` (datetime64, UTC: when it was last seen).
     """
     kinds = {
         "until": "instant", "days": "int64", "name": "str", "certificate": "str", "issuer": "str",
         "operator": "str", "region": "str", "hosts": "object", "domains": "object", "falling": "object",
-        "mailboxes": "Int64",
+        "mailboxes": "Int64", "seen_at": "instant",
     }  # fmt: skip
     rows = []
     for certificate, own in ending.groupby("certificate", sort=True):
@@ -81,7 +83,7 @@ def certificates(ending: pd.DataFrame) -> pd.DataFrame:
         lists = (tuple(dict.fromkeys(frame)) for frame in (own["host"], own["domain"], falling["domain"]))
         boxes = falling["mailboxes"].sum() if falling["mailboxes"].notna().all() else pd.NA
         told = (first["until"], first["days"], first["name"], certificate, first["issuer"])
-        rows.append((*told, *several, *lists, boxes))
+        rows.append((*told, *several, *lists, boxes, own["seen_at"].max()))
     return frame_of(rows, kinds).sort_values(["until", "certificate"], ignore_index=True)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lxml import html
 
 from mssante_audit.audits import audit
 from mssante_audit.base.markup import visible
-from mssante_audit.report.run import Run
+from mssante_audit.findings.causes import actionable
+from mssante_audit.report.run import Run, run_reports
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.verdicts.presented import expiries, revocations, servers_shown
 
@@ -38,6 +41,23 @@ def test_the_report_counts_what_its_frames_hold(certificates_run: Run) -> None:
     assert "<script>window.pwned = 1</script>" in text
     blind = space.audited["domain"].nunique() - known["domain"].nunique()
     assert f"Domaines jamais vus{blind}" in text.replace("vus ", "vus")
+
+
+def test_what_was_seen_too_long_ago_is_no_fact_of_today(certificates_run: Run, tmp_path: Path) -> None:
+    given = {"data": str(certificates_run.out.parent / "data"), "as_of": "2026-04-20T06:00:00Z"}
+    run = run_reports(["certificates"], out=tmp_path, parameters=given)
+    space = load_space(given["data"], as_of=given["as_of"])
+    found, ending = actionable(audit("certificates", space)), expiries(space)
+    assert (ending["alone"] & (ending["days"] < 0)).any()  # they may have another certificate by now
+    page = html.fromstring((run.out / "certificates.html").read_text(encoding="utf-8"))
+    (lead,) = (" ".join(one.text_content().split()) for one in page.find_class("lead"))
+    assert lead == (
+        f"Échéances inconnues pour {ending['domain'].nunique()} domaines, vus pour la dernière fois il y a "
+        f"plus de 7 jours. {len(found)} constats restent à confirmer."
+    )
+    (tiles,) = (" ".join(one.text_content().split()) for one in page.find_class("figures"))
+    assert tiles.startswith("Domaines bientôt sans certificatinconnusd’ici 60 jours")
+    assert f"Domaines touchésinconnussur 106, {len(found)} constats à confirmer" in tiles
 
 
 def test_every_family_of_the_audit_has_its_section(certificates_run: Run) -> None:
