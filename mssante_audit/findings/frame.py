@@ -182,7 +182,7 @@ def findings_frame(
     place: dict[str, str] = {}
     if "department" in entries:
         place = dict(zip(entries["operator_id"].tolist(), entries["department"].tolist(), strict=True))
-    records = []
+    columns: dict[str, list[Any]] = {name: [] for name in _DTYPES}
     for finding in found:
         rows = tuple(sorted({int(row) for row in finding.rows}))  # NumPy's are none that JSON knows
         domains = dict.fromkeys([*(domain[row] for row in rows), *finding.domains])
@@ -198,38 +198,42 @@ def findings_frame(
         mailboxes = None if published is None else sum(published.get(name, 0) for name in domains)
         facts = plain(finding.facts)
         subject = finding.subject if isinstance(finding.subject, tuple) else (finding.subject,)
-        records.append(
-            {
-                "rule": finding.rule,
-                "audit": told.audit or facts.get("audit", ""),
-                "severity": told.severity,
-                "confidence": confidence,
-                "subject": subject,
-                "fingerprint": fingerprint(finding.rule, subject),
-                "domain": next(iter(domains), ""),
-                "domains": len(domains),
-                "mailboxes": mailboxes if domains else None,
-                "operator_id": owner,
-                "operator": name,
-                "department": place.get(owner, "") if owner else "",
-                "region": region_of(place.get(owner, "")) if owner else "",
-                "observed": "",
-                "expected": "",
-                "evidence": finding.evidence or row_ranges(rows),
-                "first_seen": finding.first_seen.isoformat() if finding.first_seen else "",
-                "rows": rows,
-                "facts": facts,
-            }
-        )
-    records.sort(key=lambda r: tuple(clear(list(r["subject"]))))
-    return concat([of_records(records)])
+        record = {
+            "rule": finding.rule,
+            "audit": told.audit or facts.get("audit", ""),
+            "severity": told.severity,
+            "confidence": confidence,
+            "subject": subject,
+            "fingerprint": fingerprint(finding.rule, subject),
+            "domain": next(iter(domains), ""),
+            "domains": len(domains),
+            "mailboxes": mailboxes if domains else None,
+            "operator_id": owner,
+            "operator": name,
+            "department": place.get(owner, "") if owner else "",
+            "region": region_of(place.get(owner, "")) if owner else "",
+            "observed": "",
+            "expected": "",
+            "evidence": finding.evidence or row_ranges(rows),
+            "first_seen": finding.first_seen.isoformat() if finding.first_seen else "",
+            "rows": rows,
+            "facts": facts,
+        }
+        for column, value in record.items():
+            columns[column].append(value)
+    keys = [tuple(clear(list(subject))) for subject in columns["subject"]]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return concat([_framed({name: [told[at] for at in order] for name, told in columns.items()})])
+
+
+def _framed(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    # Arrays: pandas would put the rows of series side by side, by their index.
+    return pd.DataFrame({n: pd.Series(told, dtype=_DTYPES[n]).array for n, told in columns.items()})
 
 
 def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     """Return findings, a mapping each, with the dtypes of this module's docstring."""
-    columns = {name: [told[name] for told in records] for name in _DTYPES}
-    # Arrays: pandas would put the rows of series side by side, by their index.
-    return pd.DataFrame({n: pd.Series(told, dtype=_DTYPES[n]).array for n, told in columns.items()})
+    return _framed({name: [told[name] for told in records] for name in _DTYPES})
 
 
 class Findings(pd.DataFrame):

@@ -72,10 +72,14 @@ def worded(findings: pd.DataFrame, *, language: str = "", show_contacts: bool = 
     told["facts"] = facts = list(map(seen, told["facts"]))
     # Apart from the facts: the key of a contact is another text than the contact, and nobody counts it.
     told["subject"] = [tuple(seen(list(subject))) for subject in told["subject"]]
-    rules = list(map(rule, told["rule"].tolist()))
-    known = [{**own, "evidence": where} for own, where in zip(facts, told["evidence"].tolist(), strict=True)]
+    parts = ("observed", "expected", "evidence")
+    said = [
+        [sentence(rule(code), part, known, language) for part in parts]
+        for code, own, where in zip(told["rule"].tolist(), facts, told["evidence"].tolist(), strict=True)
+        for known in [{**own, "evidence": where}]
+    ]
     if not show_contacts:
         told["domain"], told["operator"] = (list(map(unnamed, told[n])) for n in ("domain", "operator"))
-    for part in ("observed", "expected", "evidence"):
-        told[part] = [sentence(one, part, own, language) for one, own in zip(rules, known, strict=True)]
+    for at, part in enumerate(parts):
+        told[part] = [texts[at] for texts in said]
     return typed(told)

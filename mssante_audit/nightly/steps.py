@@ -22,7 +22,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from filelock import FileLock
 
 from mssante_audit import audits
@@ -301,7 +300,6 @@ def work(step: str, job: Job, told: Connection) -> None:
     """Do a step, in the process that was started for it; send what became of it."""
     os.setsid()  # what it starts can be ended with it
     gc.freeze()  # what the run has imported is never looked at again, so that its pages stay shared
-    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own pool would hold 45 MB more
     threading.Thread(target=_die_with_the_run, daemon=True).start()
     _let_go(job.config.output.folder / LOCK)
     os.chdir(job.folder)

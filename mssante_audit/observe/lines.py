@@ -72,7 +72,7 @@ def instant(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-@lru_cache(1 << 16)
+@lru_cache(1 << 12)
 def is_address(text: str) -> bool:
     """Whether a text is an IPv4 or IPv6 address."""
     try:
@@ -82,7 +82,7 @@ def is_address(text: str) -> bool:
     return "%" not in text
 
 
-@lru_cache(1 << 16)
+@lru_cache(1 << 12)
 def _is_readable(kind: str, data: str) -> bool:
     if kind in ("A", "AAAA"):
         return is_address(data) and (":" in data) == (kind == "AAAA")

@@ -40,6 +40,7 @@ column         dtype           meaning
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -47,6 +48,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -69,7 +71,7 @@ from mssante_audit.observe.lines import (
 )
 
 _CHUNK = 5_000
-_TEXT = pa.large_string()
+_TEXT, _TEXTS = pa.large_string(), pd.StringDtype("python", na_value=np.nan)
 _TYPES = {
     "line": pa.int64(), "at": pa.timestamp("us", "UTC"), "edns": pa.bool_(), "rd": pa.bool_(),
     "attempt": pa.int64(), "rtt": pa.float64(), "ignored": pa.int64(), "ttl": pa.int64(),
@@ -158,13 +160,18 @@ class _Rows:
     def frame(self) -> pd.DataFrame:
         if self._rows:
             self._flush()
-        columns = {}
+        columns: dict[str, Any] = {}
         for name, chunks in self._chunks.items():
             kind = _TYPES.get(name, _TEXT)
             told = pa.chunked_array(chunks, pa.dictionary(pa.int32(), kind))
-            columns[name] = told.cast(kind).combine_chunks()
+            if name in _TYPES:
+                columns[name] = told.cast(kind).to_pandas().array
+            else:  # as objects of Python, equal ones as one: Arrow would write each text out for every row
+                coded = told.unify_dictionaries().combine_chunks()
+                once = np.array([*map(sys.intern, coded.dictionary.to_pylist())], dtype="object")
+                columns[name] = pd.array(once[coded.indices.to_numpy()], dtype=_TEXTS)
             chunks.clear()
-        frame: pd.DataFrame = pa.table(columns).to_pandas()
+        frame = pd.DataFrame(columns)
         return frame.astype({n: pd.CategoricalDtype(list(c)) for n, c in _CHOICES.items() if n in columns})
 
 

@@ -102,8 +102,8 @@ def _unanswered(seen: Seen, causes: Causes, domain: str, method: Method) -> None
     zone = seen.view.zone(method.path.zone)
     failing = {}
     for address, one in _asked(seen, method).items():
-        over_udp = seen.view.mail.get((zone.name, one.qname), {}).get((address, "udp"), one)
-        heard = seen.view.apex.get((zone.name, address), {}).get("udp", one).outcome not in SILENT
+        over_udp = seen.view.over_udp.get((zone.name, one.qname, address), one)
+        heard = seen.view.apex.get((zone.name, address, "udp"), one).outcome not in SILENT
         if not one.usable or (heard and over_udp.outcome != "truncated" and not over_udp.usable):
             failing[address] = over_udp
     if failing:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from mssante_audit.audits.delegation_vs_redirection.observed import Causes, Seen, server
 from mssante_audit.observe.dns.view import Said
 from mssante_audit.observe.dns.zone import EDNS_BROKEN, SERVING, ZoneView
-from mssante_audit.observe.lines import SILENT
+from mssante_audit.observe.lines import SILENT, TRANSPORTS
 
 STATE_RULES = {
     "silent": "DNS_SERVER_SILENT", "refusing": "DNS_SERVER_REFUSING", "failing": "DNS_SERVER_FAILING",
@@ -61,7 +61,8 @@ def _dead(seen: Seen, causes: Causes, zone: ZoneView, domains: list[str]) -> Non
 
 def _manners(seen: Seen, causes: Causes, zone: ZoneView, address: str, domains: Sequence[str]) -> None:
     """Report a server that serves, but on one transport only, late, or not with EDNS."""
-    view, told = seen.view, seen.view.apex.get((zone.name, address), {})
+    view = seen.view
+    told = {t: said for t in TRANSPORTS if (said := view.apex.get((zone.name, address, t)))}
     heard = {transport: said.outcome not in SILENT for transport, said in told.items()}
     edns, lines = view.edns(address), [zone.soa[address].line]
     found: list[tuple[str, dict[str, str], list[int]]] = []

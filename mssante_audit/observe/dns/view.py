@@ -138,16 +138,16 @@ class View:
         self.parent = observation.parent_zone
         self.said: dict[tuple[str, str, str], dict[str, Said]] = {}
         """(zone, name, type) → address → best reply."""
-        self.apex: dict[tuple[str, str], dict[str, Said]] = {}
-        """(zone, address) → transport → best reply to whatever question about the zone."""
+        self.apex: dict[tuple[str, str, str], Said] = {}
+        """(zone, address, transport) → best reply to whatever question about the zone."""
         self.speaking: dict[str, dict[str, bool]] = {}
         """Zone → address that gave a usable reply to whatever question → whether with authority."""
         self.late: dict[str, int] = {}
         """Address → line of a reply that came after the time-out, or so late that some resolvers give up."""
         self.differing: dict[tuple[str, str], dict[str, dict[frozenset[str], Said]]] = {}
         """(zone, name) → address that gave several sets of MX records → each, and a reply that gives it."""
-        self.mail: dict[tuple[str, str], dict[tuple[str, str], Said]] = {}
-        """(zone, name) → (address, transport) → best reply to the question for the MX."""
+        self.over_udp: dict[tuple[str, str, str], Said] = {}
+        """(zone, name, address) that was asked for the MX over TCP too → best reply over UDP."""
         self.handed: dict[str, list[Said]] = {}
         """Zone → replies that delegate it, met while looking names up outside the walk."""
         self.recursion: dict[str, Said] = {}
@@ -194,15 +194,17 @@ class View:
     def _hear(self, one: Said) -> None:
         kept = self.said.setdefault((one.zone, one.qname, one.qtype), {})
         before = kept.get(one.address)
-        if one.qtype == "MX":
-            _keep(self.mail.setdefault((one.zone, one.qname), {}), (one.address, one.transport), one)
-            if before and before.outcome == one.outcome == "answer" and before.answers != one.answers:
+        if one.qtype == "MX" and before:
+            if before.outcome == one.outcome == "answer" and before.answers != one.answers:
                 told = self.differing.setdefault((one.zone, one.qname), {}).setdefault(one.address, {})
                 told[before.answers], told[one.answers] = before, one
+            key = (one.zone, one.qname, one.address)
+            if one.transport != before.transport or (one.transport == "udp" and key in self.over_udp):
+                _keep(self.over_udp, key, one if one.transport == "udp" else before)
         _keep(kept, one.address, one)
         if one.step == "apex":
             self.servers.setdefault(one.zone, {}).setdefault(one.address, {})[one.server] = None
-        _keep(self.apex.setdefault((one.zone, one.address), {}), one.transport, one)
+        _keep(self.apex, (one.zone, one.address, one.transport), one)
         if one.outcome in TOLD or one.weak:
             speaking = self.speaking.setdefault(one.zone, {})
             speaking[one.address] = speaking.get(one.address, False) or not one.weak
