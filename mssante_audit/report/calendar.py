@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from mssante_audit.base.language import count, number, speaking, spoken
+from mssante_audit.base.language import by_language, count, number, speaking, spoken
 from mssante_audit.base.markup import visible
 from mssante_audit.values.dn import parse_dn
 
@@ -17,38 +17,33 @@ WIDTH = 75
 MOST = 20
 """Domains and hosts that are named."""
 _TIME = "%Y%m%dT%H%M%SZ"
-_WORDS = {
-    "fr": {
-        "title": "Échéances de certificats MSSanté",
-        "end": "Fin du certificat {name}",
-        "falls": " : {domains} sans autre certificat",
-        "operator": "Opérateur : {}",
-        "region": "Région : {}",
-        "name": "Nom du certificat : {}",
-        "hosts": "Serveurs : {}",
-        "domains": "Domaines qui n’ont pas d’autre certificat : {}",
-        "none": "Chaque domaine a un autre certificat, qui finit plus tard.",
-        "boxes": "Boîtes publiées de ces domaines : {}",
-        "do": "Avant cette date : installer un nouveau certificat ; si son nom change, envoyer d’abord à "
-        "l’ANS une « annexe 1 », et attendre qu’il soit dans la liste blanche.",
-        "more": "{} et {} de plus",
-    },
-    "en": {
-        "title": "Ends of MSSanté certificates",
-        "end": "End of certificate {name}",
-        "falls": ": {domains} without another",
-        "operator": "Operator: {}",
-        "region": "Region: {}",
-        "name": "Name of the certificate: {}",
-        "hosts": "Servers: {}",
-        "domains": "Domains that have no other certificate: {}",
-        "none": "Every domain has another certificate, which ends later.",
-        "boxes": "Published mailboxes of these domains: {}",
-        "do": 'Before that date: install a new certificate; if its name changes, send ANS an "Annexe 1" '
-        "first, and wait until it is in the white list.",
-        "more": "{} and {} more",
-    },
-}
+_WORDS = by_language(
+    {
+        "title": ("Échéances de certificats MSSanté", "Ends of MSSanté certificates"),
+        "end": ("Fin du certificat {name}", "End of certificate {name}"),
+        "falls": (" : {domains} sans autre certificat", ": {domains} without another"),
+        "operator": ("Opérateur : {}", "Operator: {}"),
+        "region": ("Région : {}", "Region: {}"),
+        "name": ("Nom du certificat : {}", "Name of the certificate: {}"),
+        "hosts": ("Serveurs : {}", "Servers: {}"),
+        "domains": (
+            "Domaines qui n’ont pas d’autre certificat : {}",
+            "Domains that have no other certificate: {}",
+        ),
+        "none": (
+            "Chaque domaine a un autre certificat, qui finit plus tard.",
+            "Every domain has another certificate, which ends later.",
+        ),
+        "boxes": ("Boîtes publiées de ces domaines : {}", "Published mailboxes of these domains: {}"),
+        "do": (
+            "Avant cette date : installer un nouveau certificat ; si son nom change, envoyer d’abord à "
+            "l’ANS une « annexe 1 », et attendre qu’il soit dans la liste blanche.",
+            'Before that date: install a new certificate; if its name changes, send ANS an "Annexe 1" '
+            "first, and wait until it is in the white list.",
+        ),
+        "more": ("{} et {} de plus", "{} and {} more"),
+    }
+)
 
 
 def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "") -> str:

@@ -43,8 +43,6 @@ MIME = "application/vnd.mssante-audit+json"
 LIBRARIES = ("mssante-audit", "papermill", "pandas", "matplotlib", "lxml", "signxml")
 """Those whose versions a report names: they are what its content depends on."""
 
-DEFAULTS = Thresholds()
-
 
 def open_space(
     *,
@@ -55,16 +53,14 @@ def open_space(
     recover: bool = False,
     any_namespace: bool = False,
     show_contacts: bool = False,
-    list_max_age_days: int = DEFAULTS.list_max_age_days,
-    stale_after_days: int = DEFAULTS.stale_after_days,
-    concentration_min: int = DEFAULTS.concentration_min,
-    listing_days: int = DEFAULTS.listing_days,
-    observation_max_age_days: int = DEFAULTS.observation_max_age_days,
-    certificate_info_days: int = DEFAULTS.certificate_info_days,
-    certificate_warning_days: int = DEFAULTS.certificate_warning_days,
-    certificate_error_days: int = DEFAULTS.certificate_error_days,
+    **thresholds: int,
 ) -> TrustSpace:
     """Load the trust space that a notebook's parameters describe (`mssante_audit.space.trust.load_space`).
+
+    Parameters
+    ----------
+    **thresholds
+        Fields of `mssante_audit.space.trust.Thresholds`.
 
     Raises
     ------
@@ -73,9 +69,11 @@ def open_space(
     InputError
         If there is no white list, or it cannot be read.
     """
-    given = {name: check_value(name, value) for name, value in dict(locals()).items()}
-    thresholds = Thresholds(**{name: given.pop(name) for name in Thresholds.model_fields})
-    return load_space(**given, thresholds=thresholds)
+    given = dict(locals()) | thresholds
+    del given["thresholds"]
+    checked = {name: check_value(name, value) for name, value in given.items()}
+    judged_by = Thresholds(**{name: checked.pop(name) for name in thresholds})
+    return load_space(**checked, thresholds=judged_by)
 
 
 def select_operator(space: TrustSpace, operator: str | None) -> str | None:
