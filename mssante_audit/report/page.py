@@ -197,25 +197,15 @@ def _prose(source: str, *, foreign: bool) -> str:
     Raw HTML in a notebook's own is the author's; in foreign text, which a cell put out and which may hold the
     list's, it is shown and not obeyed.
     """
-    return re.sub(r"<th(?=[ >])", '<th scope="col"', str(_markdown(foreign)(source)))
+    return re.sub(r"<th(?=[ >])", '<th scope="col"', str(_markdown(escape=foreign)(source)))
 
 
-@cache
-def _markdown(escape_html: bool) -> mistune.Markdown:
-    return mistune.create_markdown(escape=escape_html, plugins=["table", "strikethrough"])
-
-
-def _instant(text: str | None) -> str:
-    return moment(datetime.fromisoformat(text)) if text else tr("inconnue")
+_markdown = cache(partial(mistune.create_markdown, plugins=["table", "strikethrough"]))
 
 
 @jinja2.pass_context  # without it Jinja would translate once, when it compiles the template
 def _spoken(_: object, text: str) -> str:
     return tr(text)
-
-
-def _plural(one: str, many: str, n: int) -> str:
-    return tr(one if n < 2 else many)
 
 
 @cache
@@ -226,12 +216,15 @@ def _environment() -> jinja2.Environment:
         extensions=["jinja2.ext.i18n"],
     )  # fmt: skip
     made.policies["ext.i18n.trimmed"] = True
-    made.install_gettext_callables(tr, _plural, newstyle=True)  # type: ignore[attr-defined]
+    made.install_gettext_callables(  # type: ignore[attr-defined]
+        tr, lambda one, many, n: tr(one if n < 2 else many), newstyle=True
+    )
     made.globals |= {
         "spoken": spoken, "glossary": glossary, "verdicts": verdicts, "severities": severity_names,
     }  # fmt: skip
     made.filters |= {
-        "instant": _instant, "number": number, "count": count, "damage": damage, "tr": _spoken,
+        "instant": lambda text: moment(datetime.fromisoformat(text)) if text else tr("inconnue"),
+        "number": number, "count": count, "damage": damage, "tr": _spoken,
         "outline": outline, "policy": policy,
         "prose": partial(_prose, foreign=False), "foreign_prose": partial(_prose, foreign=True),
     }  # fmt: skip

@@ -37,6 +37,8 @@ from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.values.places import Places, places
 from mssante_audit.values.shown import folded
 
+_version = cache(version)
+
 MIME = "application/vnd.mssante-audit+json"
 """Of the output that carries a notebook's results."""
 
@@ -234,7 +236,7 @@ def provenance(space: TrustSpace) -> Provenance:
         "rows": len(space.entries),
         "test_entries": int(space.entries["is_audit_entry"].sum()),
         "contacts_shown": space.show_contacts,
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}},
         "inputs": [cast(Input, one.told()) for one in space.states],
     }
     made = [name for name in audits() if name in space.found]
@@ -242,11 +244,6 @@ def provenance(space: TrustSpace) -> Provenance:
         columns = accepted[list(Accepted.__annotations__)]
         told["waived"] = cast(list[Accepted], columns.to_dict("records"))
     return told
-
-
-@cache
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in LIBRARIES}
 
 
 @dataclass(frozen=True)
