@@ -232,6 +232,10 @@ def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     return pd.DataFrame({n: pd.Series(told, dtype=_DTYPES[n]).array for n, told in columns.items()})
 
 
+NO_ENTRIES = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])
+"""What `findings_frame` is given where there is no white list."""
+
+
 class Findings(pd.DataFrame):
     """A findings frame, which shows itself in a notebook by severity, folded; otherwise any frame."""
 

@@ -20,7 +20,7 @@ from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.values import KINDS
 from mssante_audit.declarations.words import WORDS
 from mssante_audit.findings.catalogue import Rule
-from mssante_audit.findings.frame import Finding, findings_frame, row_ranges
+from mssante_audit.findings.frame import NO_ENTRIES, Finding, findings_frame, row_ranges
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence, worded
 from mssante_audit.values.shown import hidden, shown
@@ -225,9 +225,8 @@ def _cell(register: Register, file: str, rows: tuple[int, ...], column: str, sho
 
 
 def _of_rules(register: Register, as_of: datetime, language: str, show_contacts: bool) -> Iterator[Message]:
-    no_entries = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])
     counts: Counter[str] = Counter()
-    found = findings_frame(_some(form_findings(register, as_of, each=True), counts), no_entries)
+    found = findings_frame(_some(form_findings(register, as_of, each=True), counts), NO_ENTRIES)
     yield from (_rest(code, register.source, language) for code, n in counts.items() if n > MANY)
     raw = found[~found["rule"].isin(READING.values())]
     told = worded(raw, language=language, show_contacts=show_contacts)
