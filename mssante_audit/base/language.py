@@ -160,10 +160,18 @@ def signatures() -> Mapping[str, str]:
     return names
 
 
-def by_language(words: Mapping[str, tuple[str, ...]]) -> dict[str, dict[str, str]]:
-    """Return by language and code what is given by code, a text a language in the order of `LANGUAGES`."""
-    columns = zip(*words.values(), strict=True)
-    return {name: dict(zip(words, own, strict=True)) for name, own in zip(LANGUAGES, columns, strict=False)}
+@cache
+def words_of(package: str) -> dict[str, dict[str, Any]]:
+    """Return by language what ``words.toml`` of a package says, table by table.
+
+    In the file each text stands in every language, in the order of `LANGUAGES`.
+    """
+    told = tomllib.loads((files(package) / "words.toml").read_text(encoding="utf-8"))
+
+    def own(table: Mapping[str, Any], at: int) -> dict[str, Any]:
+        return {key: own(one, at) if isinstance(one, dict) else one[at] for key, one in table.items()}
+
+    return {language: own(told, at) for at, language in enumerate(LANGUAGES)}
 
 
 def _typography() -> ModuleType:

@@ -19,7 +19,7 @@ import pandas as pd
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base.export import write_bytes
-from mssante_audit.base.language import LANGUAGES, speaking, spoken
+from mssante_audit.base.language import speaking, spoken, words_of
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.report import tables
 from mssante_audit.report.explorer.data import explorer_data, place_name
@@ -105,7 +105,8 @@ def explorer_html(
     home
         Where the page belongs, "" if it stands alone.
     """
-    words, checks, code = words_of(spoken()), CHECK_NAMES[spoken()], script()
+    words = words_of("mssante_audit.report.explorer")[spoken()]
+    checks, code = CHECK_NAMES[spoken()], script()
     age = timedelta(space.thresholds.list_max_age_days)
     told = explorer_data(space, findings, domains) | {
         "words": words["script"],
@@ -140,17 +141,6 @@ def script() -> str:
     """Return the script of the page: that of tables, whose functions it uses, and its own."""
     own = [(files(__package__) / f"{part}.js").read_text(encoding="utf-8") for part in PARTS]
     return "\n".join([tables.script(), *own]).replace("\r\n", "\n")
-
-
-@cache
-def words_of(language: str) -> dict[str, Any]:
-    """Return the words of the page and of its script."""
-    at = LANGUAGES.index(language)
-
-    def own(told: dict[str, Any]) -> dict[str, Any]:
-        return {key: own(one) if isinstance(one, dict) else one[at] for key, one in told.items()}
-
-    return own(tomllib.loads((files(__package__) / "words.toml").read_text(encoding="utf-8")))
 
 
 @cache
