@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import itertools
 import re
-import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, partial
 from html import escape, unescape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ import jinja2
 import mistune
 
 from mssante_audit.base.language import count, damage, moment, number, severity_names, signatures, spoken, tr
+from mssante_audit.base.resources import table_of
 from mssante_audit.report.failure import Failure
 from mssante_audit.report.results import MIME
 from mssante_audit.report.tables import script, source_of
@@ -116,7 +115,7 @@ def glossary() -> list[tuple[str, str]]:
 
 @cache
 def _glossary(language: str) -> list[tuple[str, str]]:
-    read = tomllib.loads((files(__package__) / "glossary.toml").read_text(encoding="utf-8"))
+    read = table_of("mssante_audit.report", "glossary.toml")
     terms = ((term, meaning) for term, meaning in (one[language] for one in read.values()))
     return sorted(terms, key=lambda one: fold(one[0]))
 

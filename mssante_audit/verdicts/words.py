@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 
 from mssante_audit.base.language import spoken, words_of
+from mssante_audit.base.resources import table_of
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.verdicts.checks import NOT_AUDITED
 from mssante_audit.verdicts.mail import Mail
@@ -57,7 +56,7 @@ def causes() -> dict[str, dict[str, str]]:
 
     By cause: ``fr`` and ``en``, what is met; ``do_fr`` and ``do_en``, what to do about it, or "".
     """
-    return tomllib.loads((files(__package__) / "causes.toml").read_text(encoding="utf-8"))
+    return table_of("mssante_audit.verdicts", "causes.toml")
 
 
 def about(mail: Mail, language: str = "") -> str:

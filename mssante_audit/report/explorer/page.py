@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import tomllib
 from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import pandas as pd
 from mssante_audit.audits import audit_all
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.language import speaking, spoken, words_of
+from mssante_audit.base.resources import table_of
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.report import tables
 from mssante_audit.report.explorer.data import explorer_data, place_name
@@ -146,4 +146,4 @@ def script() -> str:
 @cache
 def outlines() -> dict[str, Any]:
     """Return the outlines of the départements, and the boxes they are drawn in."""
-    return tomllib.loads((files(__package__) / "outlines.toml").read_text(encoding="utf-8"))
+    return table_of("mssante_audit.report.explorer", "outlines.toml")
