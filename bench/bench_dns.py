@@ -208,9 +208,9 @@ def memory(port: int, folder: Path) -> list[tuple[str, float, float]]:
         "said = summary.seconds, sum(summary.outcomes.values())"
     )
     auditing, (cpu, found) = _alone(
-        "from mssante_audit.audits import told_in_clear\n"
+        "from mssante_audit.audits import audit\n"
         f"space = listed_space(delegated(DELEGATED), {str(path)!r})\nstart = time.process_time()\n"
-        "found = told_in_clear('delegation_vs_redirection', space)\n"
+        "found = audit('delegation_vs_redirection', space)\n"
         "said = time.process_time() - start, len(found)\n"
         "assert set(methods(space.observation, delegated(DELEGATED))['method']) == {'delegated'}"
     )

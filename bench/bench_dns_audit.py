@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mssante_audit.audits import told_in_clear
+from mssante_audit.audits import audit
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.load import load_whitelist
@@ -29,7 +29,7 @@ def benches() -> list[tuple[str, float, float]]:
         start = time.process_time()
         observation = load_observation(file)
         loaded = time.process_time()
-        findings = told_in_clear("delegation_vs_redirection", replace(space, observation=observation))
+        findings = audit("delegation_vs_redirection", replace(space, observation=observation))
         end = time.process_time()
     lines = len(observation.queries)
     if lines < LINES or len(dns.rows) < 10_000 or not len(findings):

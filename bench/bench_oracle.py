@@ -49,7 +49,7 @@ def measure(folder: str) -> None:
     from dnsscene import make_space, running
     from oracle import HINTS, output, zonemaster
 
-    from mssante_audit.audits import told_in_clear
+    from mssante_audit.audits import audit
     from mssante_audit.observe.dns.run import ObserveSettings, observe
     from mssante_audit.observe.observation import load_observation
 
@@ -74,9 +74,7 @@ def measure(folder: str) -> None:
             path = Path(folder, f"{attempt}.jsonl.gz")
             observe(domains, path, settings)
             space = make_space(*({"domain": domain} for domain in domains))
-            found = told_in_clear(
-                "delegation_vs_redirection", replace(space, observation=load_observation(path))
-            )
+            found = audit("delegation_vs_redirection", replace(space, observation=load_observation(path)))
             ours = min(ours, (time.perf_counter() - start) / HEALTHY)
             assert set(found["rule"]) <= {"DNS_MX_CERTIFICATE", "DNS_MX_CONCENTRATION"}, found["rule"]
     assert all("B02_NO_WORKING_NS" not in tags and tags == told[0] for tags in told), told

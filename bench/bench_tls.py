@@ -25,7 +25,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mssante_audit.audits import told_in_clear
+from mssante_audit.audits import audit
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.kinds import File
 from mssante_audit.observe.observation import load_observation
@@ -202,9 +202,9 @@ def _audit() -> tuple[str, float, float]:
         whitelist = replace(space.whitelist, anchors=(anchors,))
         observation = load_observation(names["dns"])
         space = replace(space, whitelist=whitelist, observation=observation, observed={"tls": observed})
-        told_in_clear("delegation_vs_redirection", space)  # the view of the DNS is not of this audit
+        audit("delegation_vs_redirection", space)  # the view of the DNS is not of this audit
         start = time.process_time()
-        findings = told_in_clear("certificates", space)
+        findings = audit("certificates", space)
         spent = time.process_time() - start
     rows, seen = len(space.audited), observed.size if observed else 0
     if rows < ROWS or seen < SERVERS or not len(findings):

@@ -17,12 +17,12 @@ from explored import called, page_of, unpacked
 from tlsmade import write_before, write_tls
 
 from mssante_audit import explore
+from mssante_audit.base.language import words_of
 from mssante_audit.base.markup import visible
 from mssante_audit.base.resources import resource
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.explorer.data import CHANGES
-from mssante_audit.report.explorer.page import words_of
 from mssante_audit.report.run import run_reports
 from mssante_audit.snapshot import make_snapshot
 from mssante_audit.snapshot.load import load_space as load_snapshot
@@ -32,6 +32,7 @@ from mssante_audit.verdicts.renewals import renewals
 from tools.sample.make import build
 from tools.sample.space import whitelist_chunks
 
+EXPLORER = "mssante_audit.report.explorer"
 BUDGET = 1_500_000
 """Bytes of the page for 8,700 domains."""
 
@@ -95,7 +96,7 @@ def test_the_words_are_there_in_both_languages():
             for more in (keys(value) if isinstance(value, dict) else [()])
         }
 
-    french, english = words_of("fr"), words_of("en")
+    french, english = words_of(EXPLORER).values()
     assert keys(french) == keys(english)
     flat = json.dumps(english)
     assert not re.search(r"\b(les?|des?|une?|domaines?|boîtes?|est|sont|depuis)\b", flat)
@@ -152,7 +153,7 @@ def test_certificates_that_changed_are_told_of_each_domain(space, told, tmp_path
     write_before(space, tmp_path / "data", "CN=<b>x,C=FR")
     seen = load_space(tmp_path / "data", as_of=SAMPLE_AS_OF)
     told, moves = unpacked(page_of(seen)[0]), renewals(seen)
-    names, texts, words = told["rows"]["domain"], told["texts"], words_of("fr")["script"]
+    names, texts, words = told["rows"]["domain"], told["texts"], words_of(EXPLORER)["fr"]["script"]
     shown = Counter(
         (names[int(place)], *(texts[part] for part in parts), spare)
         for place, own in told["moves"].items()

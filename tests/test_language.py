@@ -23,7 +23,17 @@ from mssante_audit.audits import audit_all
 from mssante_audit.base import language
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.french import NBSP
-from mssante_audit.base.language import LANGUAGES, catalogue, count, markdown, speaking, spoken, tell, tr
+from mssante_audit.base.language import (
+    LANGUAGES,
+    catalogue,
+    count,
+    markdown,
+    speaking,
+    spoken,
+    tell,
+    tr,
+    words_of,
+)
 from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.dossiers import write_dossiers
@@ -32,7 +42,6 @@ from mssante_audit.dossiers.letter import letter_files
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.report import controls as module_controls
 from mssante_audit.report.charts import bars, table
-from mssante_audit.report.explorer.page import words_of
 from mssante_audit.report.page import index_html
 from mssante_audit.report.run import run_reports
 from mssante_audit.report.say import say
@@ -271,7 +280,7 @@ def test_what_the_explorer_s_script_says_is_in_its_language():
         parts = (told(one) if isinstance(one, dict) else [str(one)] for one in words.values())
         return [re.sub(r"{\w+}", "", text) for part in parts for text in part]
 
-    words = {lang: told(words_of(lang)) for lang in LANGUAGES}
+    words = {lang: told(words_of("mssante_audit.report.explorer")[lang]) for lang in LANGUAGES}
     assert len(words["en"]) == len(words["fr"]) > 100
     assert french(words["en"]) == []
     assert french(words["fr"], words=ENGLISH) == []

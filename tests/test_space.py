@@ -6,7 +6,8 @@ import pytest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.resources import resource
-from mssante_audit.space.trust import find_observation, find_whitelist, load_space
+from mssante_audit.observe.kinds import find_observations
+from mssante_audit.space.trust import find_whitelist, load_space
 
 
 def test_an_instant_is_utc_whatever_its_spelling():
@@ -44,19 +45,23 @@ def test_the_sample_is_loaded_and_trusted_without_being_named():
     assert 0 < len(space.audited) < len(space.entries)
 
 
+def newest(data):
+    return next((file.path for file in find_observations(data)), None)
+
+
 def test_a_folder_s_newest_observation_is_loaded(tmp_path):
     sample = resource("data/sample")
-    assert find_observation(tmp_path) is None
-    assert find_observation(sample / "declarations.csv") is None
+    assert newest(tmp_path) is None
+    assert newest(sample / "declarations.csv") is None
     copy(find_whitelist(sample), tmp_path)
     assert load_space(tmp_path).observation is None
     (tmp_path / "observations").mkdir()
-    old = copy(find_observation(sample), tmp_path / "observations" / "dns-2025-01-01T000000Z.jsonl.gz")
-    assert find_observation(tmp_path) == old
+    old = copy(newest(sample), tmp_path / "observations" / "dns-2025-01-01T000000Z.jsonl.gz")
+    assert newest(tmp_path) == old
     assert load_space(tmp_path).observation.source == old.name
     new = tmp_path / "dns-2026-01-01T000000Z.jsonl.gz"
     new.write_bytes(old.read_bytes()[:2000])
-    assert find_observation(tmp_path) == new
+    assert newest(tmp_path) == new
     assert not load_space(tmp_path).observation.complete
     new.write_bytes(b"not one")
     with pytest.raises(InputError, match="not a DNS observation"):
@@ -67,10 +72,10 @@ def test_an_observation_of_another_kind_beside_it_is_not_taken_for_one_of_the_dn
     folder = tmp_path / "observations"
     folder.mkdir()
     (folder / "tls-2026-01-01T000000Z.jsonl.gz").write_bytes(b"of another kind")
-    assert find_observation(tmp_path) is None
+    assert newest(tmp_path) is None
     ours = folder / "dns-2025-01-01T000000Z.jsonl.gz"
     ours.write_bytes(b"ours")
-    assert find_observation(tmp_path) == ours
+    assert newest(tmp_path) == ours
     named = folder / "hospital.jsonl.gz"
     named.write_bytes(b"ours, by a name of the user's own")
-    assert find_observation(tmp_path) == named
+    assert newest(tmp_path) == named

@@ -88,11 +88,6 @@ def findings_of(name: str, space: TrustSpace) -> pd.DataFrame:
     return dated(findings_frame(found, space.entries, space.published), space)
 
 
-def told_in_clear(name: str, space: TrustSpace) -> pd.DataFrame:
-    """Return the findings of one audit in French and with persons as they are: for the owner's eyes."""
-    return worded(findings_of(name, space), show_contacts=True)
-
-
 def parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the findings of one audit and the waived ones; worked out once for a space."""
     told = audit_named(name)

@@ -57,12 +57,12 @@ class Column:
         return bool(_PERSONS.search(self.meaning))
 
 
-def frame_of(rows: Iterable[Sequence[Any]], kinds: Mapping[str, str]) -> pd.DataFrame:
-    """Return rows as a frame; `kinds`: dtype by column, ``instant`` for times in UTC."""
+def frame_of(rows: Iterable[Sequence[Any]], kinds: Mapping[str, Any]) -> pd.DataFrame:
+    """Return rows as a frame; `kinds`: dtype by column, ``instant`` for times (ISO 8601 if texts) in UTC."""
     import pandas as pd
 
     frame = pd.DataFrame(list(rows), columns=list(kinds))
-    times = {name: instants(frame[name]) for name, kind in kinds.items() if kind == "instant"}
+    times = {name: instants(frame[name], "ISO8601") for name, kind in kinds.items() if kind == "instant"}
     return frame.astype({name: kind for name, kind in kinds.items() if name not in times}).assign(**times)
 
 

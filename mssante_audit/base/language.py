@@ -7,17 +7,16 @@ of them in another language. What no catalogue has stays as it is: names of the 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, wraps
-from importlib.resources import files
 from string import Formatter
 from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 from mssante_audit.base import english, french
 from mssante_audit.base.french import NARROW, NBSP
+from mssante_audit.base.resources import table_of
 
 TYPOGRAPHY: dict[str, ModuleType] = {"fr": french, "en": english}
 """How each language writes numbers, plurals and dates."""
@@ -114,8 +113,7 @@ class Sentence(Formatter):
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
     """Return the texts of a language by the French ones, as `plain` writes them."""
-    text = (files("mssante_audit") / "locale" / f"{language}.toml").read_text(encoding="utf-8")
-    parts = tomllib.loads(text)
+    parts = table_of("mssante_audit", f"locale/{language}.toml")
     return {plain(french): told for part in parts.values() for french, told in part.items()}
 
 
@@ -160,10 +158,17 @@ def signatures() -> Mapping[str, str]:
     return names
 
 
-def by_language(words: Mapping[str, tuple[str, ...]]) -> dict[str, dict[str, str]]:
-    """Return by language and code what is given by code, a text a language in the order of `LANGUAGES`."""
-    columns = zip(*words.values(), strict=True)
-    return {name: dict(zip(words, own, strict=True)) for name, own in zip(LANGUAGES, columns, strict=False)}
+@cache
+def words_of(package: str) -> dict[str, dict[str, Any]]:
+    """Return by language what ``words.toml`` of a package says, table by table.
+
+    In the file each text stands in every language, in the order of `LANGUAGES`.
+    """
+
+    def own(table: Mapping[str, Any], at: int) -> dict[str, Any]:
+        return {key: own(one, at) if isinstance(one, dict) else one[at] for key, one in table.items()}
+
+    return {language: own(table_of(package, "words.toml"), at) for at, language in enumerate(LANGUAGES)}
 
 
 def _typography() -> ModuleType:

@@ -1,8 +1,11 @@
-"""Where the files that ship with the package lie, in a checkout as in an installed wheel."""
+"""Files that ship with the package, in a checkout as in an installed wheel: where they lie, what they say."""
 
 from __future__ import annotations
 
+import tomllib
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -17,3 +20,8 @@ def resource(name: str) -> Path:
         if (root / name).exists():
             return root / name
     raise FileNotFoundError(f"{name} does not ship with this installation of mssante_audit")
+
+
+def table_of(package: str, name: str) -> dict[str, Any]:
+    """Return what a TOML file beside the modules of a package says."""
+    return tomllib.loads((files(package) / name).read_text(encoding="utf-8"))

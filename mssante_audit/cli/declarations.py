@@ -180,17 +180,13 @@ def _status(told: Sequence[Message]) -> int:
 
 
 def _json(register: Register, when: datetime, lang: str, *, show_contacts: bool) -> str:
-    import pandas as pd
-
     from mssante_audit.audits.declarations.rules import form_findings
     from mssante_audit.base.export import records
-    from mssante_audit.findings.frame import findings_frame
+    from mssante_audit.findings.frame import NO_ENTRIES, findings_frame
     from mssante_audit.findings.words import worded
 
-    no_entries = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])
-    raw = findings_frame(form_findings(register, when, each=True), no_entries)
+    raw = findings_frame(form_findings(register, when, each=True), NO_ENTRIES)
     found = worded(raw, language=lang, show_contacts=show_contacts)
-
     told = {
         "source": register.source,
         "sha256": register.sha256,

@@ -334,7 +334,8 @@ def snapshot(
 
 def main() -> NoReturn:
     """Run the command line on this process's arguments and exit."""
-    signal.signal(signal.SIGTERM, _terminated)
+    # Like Ctrl-C, so that kernels are stopped and half-made files removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         app(prog_name="mssante-audit")
     except AuditError as error:
@@ -353,11 +354,6 @@ def main() -> NoReturn:
         say(f"mssante-audit: {said}. --debug before the command shows where", sys.stderr)
         sys.exit(3)
     sys.exit(0)
-
-
-def _terminated(*_: object) -> NoReturn:
-    # Like Ctrl-C, so that kernels are stopped and half-made files removed.
-    sys.exit(128 + signal.SIGTERM)
 
 
 def _exchanged(

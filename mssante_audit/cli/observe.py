@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mssante_audit.observe.dns.run import Progress
-    from mssante_audit.observe.tls.run import Progress as Visits
 
 Written = StrEnum("Written", "text csv json")
 """Formats of what changed: for a reader, or for programs."""
@@ -116,7 +115,7 @@ def tls(
 
     hosts, source = mail_hosts(data, _domains(data), settings.only)
     path = out or _path(data, resume=resume, kind="tls")
-    with _progress(_tell_visits) as show:
+    with _progress(lambda p: (p.done, p.total, _counted(p.outcomes))) as show:
         servers = servers_of(hosts, settings.port)
         summary = observe_tls(servers, path, settings, dns=source, resume=resume, progress=show)
     known = f", {summary.known} known already" if summary.known else ""
@@ -222,10 +221,6 @@ def _tell_queries(progress: Progress) -> tuple[int, int, str]:
     silent = f" · silent: {', '.join(progress.silent[:3])}" if progress.silent else ""
     more = f" and {len(progress.silent) - 3} more" if len(progress.silent) > 3 else ""
     return progress.done, progress.total, f"{rate:.0f} queries/s{silent}{more}"
-
-
-def _tell_visits(progress: Visits) -> tuple[int, int, str]:
-    return progress.done, progress.total, _counted(progress.outcomes)
 
 
 def _counted(outcomes: Mapping[str, int]) -> str:

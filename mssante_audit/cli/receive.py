@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.french import NBSP
-from mssante_audit.base.language import TYPOGRAPHY, by_language
+from mssante_audit.base.language import TYPOGRAPHY, words_of
 from mssante_audit.base.settings import Observe, Parameters
 from mssante_audit.cli.console import say
 from mssante_audit.cli.options import Lang, Language, Layout, TextFormat, options_of
@@ -142,7 +141,8 @@ def certificates(wire: Wire, language: str) -> Iterator[str]:
     from mssante_audit.observe.tls.visit import shown
     from mssante_audit.verdicts.words import SAID, capital, reason
 
-    words, said, write = _WORDS[language], SAID[language], TYPOGRAPHY[language]
+    said, write = SAID[language], TYPOGRAPHY[language]
+    words = words_of("mssante_audit.cli")[language]["receive"]
     colon, cause = words["colon"], wire.tls.cause
     yield ""
     yield f"TLS{colon}{wire.tls.grade}" + (
@@ -157,23 +157,6 @@ def certificates(wire: Wire, language: str) -> Iterator[str]:
         why = f" · {words['refused']}{colon}{', '.join(words[one] for one in faults)}" if faults else ""
         yield f"- {shown(server.name)}, {when} → {met}{why}"
     yield from (f"- {name} → {said['unvisited']}" for name in wire.missing)
-
-
-_WORDS = by_language(
-    {
-        "colon": (f"{NBSP}: ", ": "),
-        "day": ("jour", "day"),
-        "seen": ("vu le {}, il y a {}", "seen on {}, {} ago"),
-        "old": (", trop ancien", ", too long"),
-        "until": ("jusqu’au {}", "until {}"),
-        "refused": ("refusé", "refused"),
-        "name": ("nom qui n’est pas inscrit", "a name that is not listed"),
-        "dates": ("hors de ses dates", "out of its dates"),
-        "chain": ("d’aucune autorité connue", "of no authority known here"),
-        "revoked": ("révoqué", "revoked"),
-        "unreadable": ("illisible", "cannot be read"),
-    }
-)
 
 
 def _json(mail: Mail, wire: Wire, language: str) -> str:

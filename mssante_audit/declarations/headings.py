@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import table_of
 from mssante_audit.values import contacts
 
 
@@ -32,10 +32,9 @@ class Field:
 @cache
 def fields() -> dict[str, Field]:
     """Return the form's fields by column name, in the form's order."""
-    text = files("mssante_audit.declarations").joinpath("declarations.toml").read_text(encoding="utf-8")
     return {
         name: Field(name=name, **{**spec, "also": tuple(spec.get("also", ()))})
-        for name, spec in tomllib.loads(text).items()
+        for name, spec in table_of("mssante_audit.declarations", "declarations.toml").items()
     }
 
 

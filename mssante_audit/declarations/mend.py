@@ -32,10 +32,6 @@ class Mended:
     rows: tuple[int, ...]
 
 
-def _invisible(text: str) -> str:
-    return "".join(c for c in text if c in "\t\r\n" or not hidden(c))
-
-
 def _identifier(text: str) -> str:
     bare = re.sub(r"[\s.-]", "", text)
     return bare if re.fullmatch(r"[0-9A-Za-z]*[0-9][0-9A-Za-z]*", bare, re.ASCII) else text
@@ -59,7 +55,7 @@ def _host(text: str) -> str:
 _prefix = partial(re.compile(r"^mailto: ?", re.IGNORECASE).sub, "")
 _HOST: Mapping[str, Callable[[str], str]] = {"capitals": _host, "dot": lambda text: text.removesuffix(".")}
 _ANY: Mapping[str, Callable[[str], str]] = {
-    "invisible": _invisible,
+    "invisible": lambda text: "".join(c for c in text if c in "\t\r\n" or not hidden(c)),
     "spaces": lambda text: " ".join(text.split()),
 }
 STEPS: Mapping[str, Mapping[str, Callable[[str], str]]] = {

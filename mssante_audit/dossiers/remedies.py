@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import pandas as pd
 
 from mssante_audit.base.language import spoken, spoken_of
+from mssante_audit.base.resources import table_of
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
@@ -19,7 +18,7 @@ from mssante_audit.findings.words import sentence
 @cache
 def said() -> dict[str, Any]:
     """Return what ``dossier.toml`` says: `generic`, `others`, `remedies` by language, `fields`."""
-    told = tomllib.loads((files(__package__) / "dossier.toml").read_text(encoding="utf-8"))
+    told = table_of("mssante_audit.dossiers", "dossier.toml")
     for one in told.pop("shared"):
         for language, remedies in told["remedies"].items():
             remedies |= dict.fromkeys(one["rules"], one[language])

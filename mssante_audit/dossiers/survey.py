@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.archive.events import Span, between
+from mssante_audit.archive.history import with_operators
 from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import parted
 from mssante_audit.audits.reconciliation.matching import match, no_statuses
@@ -29,7 +30,6 @@ from mssante_audit.findings.registry import audits
 from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
-from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.verdicts.methods import hosts, method_records
 from mssante_audit.verdicts.presented import expiries
 from mssante_audit.verdicts.renewals import renewals
@@ -184,9 +184,7 @@ def _history(space: TrustSpace) -> tuple[dict[str, pd.DataFrame], tuple[datetime
     last = len(times) - 1
     points = sorted({round(i * last / (POINTS - 1)) for i in range(POINTS)}) if last >= POINTS else None
     chosen = times if points is None else [times[i] for i in points]
-    history = space.archive.history[[*SPAN, "dn"]]
-    owner = {dn: parse_identifier(parse_dn(dn).get("OU")).value for dn in history["dn"].unique()}
-    grouped = history.assign(operator_id=history["dn"].map(owner)).groupby("operator_id", sort=False)
+    grouped = with_operators(space.archive.history[[*SPAN, "dn"]]).groupby("operator_id", sort=False)
     return {str(o): rows[list(SPAN)] for o, rows in grouped}, tuple(chosen)
 
 

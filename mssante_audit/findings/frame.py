@@ -236,6 +236,10 @@ def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     return _framed({name: [told[name] for told in records] for name in _DTYPES})
 
 
+NO_ENTRIES = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])
+"""What `findings_frame` is given where there is no white list."""
+
+
 class Findings(pd.DataFrame):
     """A findings frame, which shows itself in a notebook by severity, folded; otherwise any frame."""
 

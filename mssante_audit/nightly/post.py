@@ -101,7 +101,8 @@ def _tried(go: Callable[[], None], seconds: float, secrets: list[str]) -> str:
             text = said if isinstance(said, str) else said.decode("utf-8", "replace")
             faults.append(f"{error.smtp_code} {text}")
         except smtplib.SMTPRecipientsRefused as error:
-            faults.append(_refused(error.recipients))
+            codes = sorted({str(code) for code, _ in error.recipients.values()})
+            faults.append(f"{len(error.recipients)} of the recipients refused ({', '.join(codes)})")
         except (UnicodeError, httpx.InvalidURL):  # their texts have parts of what is sent
             faults.append("user, password or address hold characters that cannot be sent")
         except (OSError, httpx.HTTPError, smtplib.SMTPException) as error:
@@ -116,8 +117,3 @@ def _tried(go: Callable[[], None], seconds: float, secrets: list[str]) -> str:
         return f"not done after {seconds:g} s, and given up"
     told = " ".join(" ".join(faults).split())
     return masked_url(without(told, *secrets))[:_TOLD]
-
-
-def _refused(recipients: Mapping[str, tuple[int, bytes]]) -> str:
-    codes = sorted({str(code) for code, _ in recipients.values()})
-    return f"{len(recipients)} of the recipients refused ({', '.join(codes)})"

@@ -125,11 +125,6 @@ def find_observations(data: Path, kind: str = "dns") -> list[File]:
     return found if last is None or last.header else [last, *(file for file in found if file is not last)]
 
 
-def find_observation(data: Path, kind: str = "dns") -> Path | None:
-    """Return the newest observation of a kind in a data folder, ``None`` if it has none (or is a file)."""
-    return next((file.path for file in find_observations(data, kind)), None)
-
-
 def read_observations(
     data: Path, domains: Sequence[str], as_of: datetime, since: datetime, faults: dict[str, str] | None = None
 ) -> tuple[dict[str, Any], tuple[Aside, ...], dict[str, tuple[File, ...]]]:

@@ -307,6 +307,16 @@ def bytes_of(path: Path) -> bytes:
         raise ObservationError(error.strerror or "cannot be read", file=str(path)) from None
 
 
+def is_weak(asked: Any, records: Iterable[Any]) -> bool:
+    """Tell whether a reply answers its question, though without authority (AA is not set).
+
+    `asked` has the reply's ``outcome``, ``qname`` and ``qtype``.
+    """
+    return asked.outcome == "lame" and any(
+        r.section == "answer" and r.owner == asked.qname and r.type in (asked.qtype, "CNAME") for r in records
+    )
+
+
 def own_answers(name: str, records: Iterable[Any]) -> set[tuple[str, str]]:
     """Return type and data of the records of a reply that answer a name itself."""
     own = (r for r in records if (r.section, r.owner) == ("answer", name) and r.type != "RRSIG")

@@ -56,14 +56,17 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base.frames import frame_of
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.view import Said, View, view_of
 from mssante_audit.observe.lines import TOLD, own_answers
 from mssante_audit.observe.observation import Observation
 
 METHODS = ("delegated", "within-delegated", "redirected", "wildcard", "none", "outside", "unknown")
-COLUMNS = ("domain", "method", "cut", "why", "observed_at", "observed_in")
-Method = pd.CategoricalDtype(list(METHODS))
+_KINDS = {
+    "domain": "str", "method": pd.CategoricalDtype(list(METHODS)), "cut": "str", "why": "object",
+    "observed_at": "instant", "observed_in": "str",
+}  # fmt: skip
 Why = dict[str, Any]
 
 
@@ -81,10 +84,7 @@ def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataF
             method, cut, why, zones = _method(view, name)
             last = max((at[zone, name] for zone in zones if (zone, name) in at), default=pd.NaT)
             rows[domain] = (domain, method, cut, why, last, "" if last is pd.NaT else part.source)
-    frame = pd.DataFrame(rows.values(), columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS, "object"))
-    times = pd.Series([row[-2] for row in rows.values()], dtype="datetime64[us, UTC]")
-    texts = dict.fromkeys(("domain", "cut", "observed_in"), "str")
-    return frame.astype(texts | {"method": Method}).assign(observed_at=times)
+    return frame_of(rows.values(), _KINDS)
 
 
 def _times(observation: Observation) -> dict[tuple[str, str], pd.Timestamp]:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from mssante_audit.base.language import count, number, speaking, spoken
+from mssante_audit.base.language import count, number, speaking, spoken, words_of
 from mssante_audit.base.markup import visible
 from mssante_audit.values.dn import parse_dn
 
@@ -17,38 +17,6 @@ WIDTH = 75
 MOST = 20
 """Domains and hosts that are named."""
 _TIME = "%Y%m%dT%H%M%SZ"
-_WORDS = {
-    "fr": {
-        "title": "Échéances de certificats MSSanté",
-        "end": "Fin du certificat {name}",
-        "falls": " : {domains} sans autre certificat",
-        "operator": "Opérateur : {}",
-        "region": "Région : {}",
-        "name": "Nom du certificat : {}",
-        "hosts": "Serveurs : {}",
-        "domains": "Domaines qui n’ont pas d’autre certificat : {}",
-        "none": "Chaque domaine a un autre certificat, qui finit plus tard.",
-        "boxes": "Boîtes publiées de ces domaines : {}",
-        "do": "Avant cette date : installer un nouveau certificat ; si son nom change, envoyer d’abord à "
-        "l’ANS une « annexe 1 », et attendre qu’il soit dans la liste blanche.",
-        "more": "{} et {} de plus",
-    },
-    "en": {
-        "title": "Ends of MSSanté certificates",
-        "end": "End of certificate {name}",
-        "falls": ": {domains} without another",
-        "operator": "Operator: {}",
-        "region": "Region: {}",
-        "name": "Name of the certificate: {}",
-        "hosts": "Servers: {}",
-        "domains": "Domains that have no other certificate: {}",
-        "none": "Every domain has another certificate, which ends later.",
-        "boxes": "Published mailboxes of these domains: {}",
-        "do": 'Before that date: install a new certificate; if its name changes, send ANS an "Annexe 1" '
-        "first, and wait until it is in the white list.",
-        "more": "{} and {} more",
-    },
-}
 
 
 def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "") -> str:
@@ -65,7 +33,7 @@ def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "") -> str:
     """
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//mssante-audit//certificates//EN"]
     with speaking(lang or spoken()):
-        words = _WORDS[spoken()]
+        words = words_of("mssante_audit.report")[spoken()]["calendar"]
         lines += ["CALSCALE:GREGORIAN", f"X-WR-CALNAME:{_text(words['title'])}"]
         for end in ends.itertuples(index=False):
             lines += _event(end, as_of, words)

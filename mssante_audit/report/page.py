@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import itertools
 import re
-import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, partial
 from html import escape, unescape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ import jinja2
 import mistune
 
 from mssante_audit.base.language import count, damage, moment, number, severity_names, signatures, spoken, tr
+from mssante_audit.base.resources import table_of
 from mssante_audit.report.failure import Failure
 from mssante_audit.report.results import MIME
 from mssante_audit.report.tables import script, source_of
@@ -116,7 +115,7 @@ def glossary() -> list[tuple[str, str]]:
 
 @cache
 def _glossary(language: str) -> list[tuple[str, str]]:
-    read = tomllib.loads((files(__package__) / "glossary.toml").read_text(encoding="utf-8"))
+    read = table_of("mssante_audit.report", "glossary.toml")
     terms = ((term, meaning) for term, meaning in (one[language] for one in read.values()))
     return sorted(terms, key=lambda one: fold(one[0]))
 
@@ -197,25 +196,15 @@ def _prose(source: str, *, foreign: bool) -> str:
     Raw HTML in a notebook's own is the author's; in foreign text, which a cell put out and which may hold the
     list's, it is shown and not obeyed.
     """
-    return re.sub(r"<th(?=[ >])", '<th scope="col"', str(_markdown(foreign)(source)))
+    return re.sub(r"<th(?=[ >])", '<th scope="col"', str(_markdown(escape=foreign)(source)))
 
 
-@cache
-def _markdown(escape_html: bool) -> mistune.Markdown:
-    return mistune.create_markdown(escape=escape_html, plugins=["table", "strikethrough"])
-
-
-def _instant(text: str | None) -> str:
-    return moment(datetime.fromisoformat(text)) if text else tr("inconnue")
+_markdown = cache(partial(mistune.create_markdown, plugins=["table", "strikethrough"]))
 
 
 @jinja2.pass_context  # without it Jinja would translate once, when it compiles the template
 def _spoken(_: object, text: str) -> str:
     return tr(text)
-
-
-def _plural(one: str, many: str, n: int) -> str:
-    return tr(one if n < 2 else many)
 
 
 @cache
@@ -226,12 +215,15 @@ def _environment() -> jinja2.Environment:
         extensions=["jinja2.ext.i18n"],
     )  # fmt: skip
     made.policies["ext.i18n.trimmed"] = True
-    made.install_gettext_callables(tr, _plural, newstyle=True)  # type: ignore[attr-defined]
+    made.install_gettext_callables(  # type: ignore[attr-defined]
+        tr, lambda one, many, n: tr(one if n < 2 else many), newstyle=True
+    )
     made.globals |= {
         "spoken": spoken, "glossary": glossary, "verdicts": verdicts, "severities": severity_names,
     }  # fmt: skip
     made.filters |= {
-        "instant": _instant, "number": number, "count": count, "damage": damage, "tr": _spoken,
+        "instant": lambda text: moment(datetime.fromisoformat(text)) if text else tr("inconnue"),
+        "number": number, "count": count, "damage": damage, "tr": _spoken,
         "outline": outline, "policy": policy,
         "prose": partial(_prose, foreign=False), "foreign_prose": partial(_prose, foreign=True),
     }  # fmt: skip

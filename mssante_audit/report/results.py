@@ -37,13 +37,13 @@ from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.values.places import Places, places
 from mssante_audit.values.shown import folded
 
+_version = cache(version)
+
 MIME = "application/vnd.mssante-audit+json"
 """Of the output that carries a notebook's results."""
 
 LIBRARIES = ("mssante-audit", "papermill", "pandas", "matplotlib", "lxml", "signxml")
 """Those whose versions a report names: they are what its content depends on."""
-
-DEFAULTS = Thresholds()
 
 
 def open_space(
@@ -55,16 +55,14 @@ def open_space(
     recover: bool = False,
     any_namespace: bool = False,
     show_contacts: bool = False,
-    list_max_age_days: int = DEFAULTS.list_max_age_days,
-    stale_after_days: int = DEFAULTS.stale_after_days,
-    concentration_min: int = DEFAULTS.concentration_min,
-    listing_days: int = DEFAULTS.listing_days,
-    observation_max_age_days: int = DEFAULTS.observation_max_age_days,
-    certificate_info_days: int = DEFAULTS.certificate_info_days,
-    certificate_warning_days: int = DEFAULTS.certificate_warning_days,
-    certificate_error_days: int = DEFAULTS.certificate_error_days,
+    **thresholds: int,
 ) -> TrustSpace:
     """Load the trust space that a notebook's parameters describe (`mssante_audit.space.trust.load_space`).
+
+    Parameters
+    ----------
+    **thresholds
+        Fields of `mssante_audit.space.trust.Thresholds`.
 
     Raises
     ------
@@ -73,9 +71,11 @@ def open_space(
     InputError
         If there is no white list, or it cannot be read.
     """
-    given = {name: check_value(name, value) for name, value in dict(locals()).items()}
-    thresholds = Thresholds(**{name: given.pop(name) for name in Thresholds.model_fields})
-    return load_space(**given, thresholds=thresholds)
+    given = dict(locals()) | thresholds
+    del given["thresholds"]
+    checked = {name: check_value(name, value) for name, value in given.items()}
+    judged_by = Thresholds(**{name: checked.pop(name) for name in thresholds})
+    return load_space(**checked, thresholds=judged_by)
 
 
 def select_operator(space: TrustSpace, operator: str | None) -> str | None:
@@ -236,7 +236,7 @@ def provenance(space: TrustSpace) -> Provenance:
         "rows": len(space.entries),
         "test_entries": int(space.entries["is_audit_entry"].sum()),
         "contacts_shown": space.show_contacts,
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}},
         "inputs": [cast(Input, one.told()) for one in space.states],
     }
     made = [name for name in audits() if name in space.found]
@@ -244,11 +244,6 @@ def provenance(space: TrustSpace) -> Provenance:
         columns = accepted[list(Accepted.__annotations__)]
         told["waived"] = cast(list[Accepted], columns.to_dict("records"))
     return told
-
-
-@cache
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in LIBRARIES}
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from bisect import bisect_left
 from functools import cache
-from importlib.resources import files
 from itertools import pairwise
 
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.language import known, number, spoken, tell, tr
+from mssante_audit.base.resources import table_of
 from mssante_audit.report import figure
 from mssante_audit.values.identifiers import DEPARTMENTS
 
@@ -26,7 +25,7 @@ def tile_places(collectivities: bool = False) -> dict[str, tuple[int, int]]:
 
     The collectivities overseas, which are no départements, have a row of their own below the others.
     """
-    grids = tomllib.loads((files("mssante_audit.report") / "tiles.toml").read_text(encoding="utf-8"))
+    grids = table_of("mssante_audit.report", "tiles.toml")
     rows = grids["departments"].strip().splitlines() + [grids["collectivities"]] * collectivities
     return {code: (x, y) for y, row in enumerate(rows) for x, code in enumerate(row.split()) if code != "."}
 

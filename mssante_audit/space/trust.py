@@ -30,7 +30,6 @@ from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
 from mssante_audit.mailboxes.extraction import Extraction, find_extractions
 from mssante_audit.observe.kinds import Aside, File, kinds, read_observations
-from mssante_audit.observe.kinds import find_observation as find_observation
 from mssante_audit.observe.observation import Observation
 from mssante_audit.space.scope import covered
 from mssante_audit.space.states import ANCHORS, State, states_of

@@ -7,16 +7,15 @@ The form asks for a phone number and a professional e-mail address. Real texts a
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
-from importlib.resources import files
 
 from email_validator import EmailNotValidError, validate_email
 
+from mssante_audit.base.resources import table_of
 from mssante_audit.values.phones import SHORT, digits_of, read_phone
 
 PROBLEMS = (
@@ -27,7 +26,7 @@ PROBLEMS = (
 ALIKE = 0.6
 """From this share of letters in common on (`difflib`), two words may be one person's name."""
 
-_WORDS = tomllib.loads((files(__package__) / "contacts.toml").read_text(encoding="utf-8"))
+_WORDS = table_of("mssante_audit.values", "contacts.toml")
 _CONSUMER = frozenset(_WORDS["consumer"])
 _FUNCTIONS = frozenset(_WORDS["functions"])
 _STEMS = tuple(_WORDS["stems"])

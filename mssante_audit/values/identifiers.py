@@ -7,15 +7,14 @@ what the rest is. Check digits by python-stdnum.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Container
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 from stdnum import luhn
 from stdnum.fr import siret
 
+from mssante_audit.base.resources import table_of
 from mssante_audit.values.contacts import fold
 
 KINDS = {"0": "ADELI", "1": "FINESS", "2": "SIREN", "3": "SIRET", "4": "RPPS"}
@@ -32,7 +31,7 @@ _WORD = re.compile(r"\b(ADELI|FINESS|SIREN|SIRET|RPPS)(?![A-Z])(.{1,60})", re.I 
 """A kind by its name, and what follows it."""
 _AFTER = re.compile(r"([0-9A-Z]{9,15}?)(ADELI|FINESS|SIREN|SIRET|RPPS)[A-Z]*")
 """The same the other way round, of a text without blanks."""
-_TABLE = tomllib.loads((files(__package__) / "departments.toml").read_text(encoding="utf-8"))
+_TABLE = table_of("mssante_audit.values", "departments.toml")
 
 _PLACES = [place.split(" ", 1) for held in (*_TABLE["regions"].values(), _TABLE["apart"]) for place in held]
 DEPARTMENTS: dict[str, str] = dict(sorted(_PLACES, key=lambda place: re.sub("2[AB]", "20", place[0])))

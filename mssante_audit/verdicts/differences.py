@@ -107,10 +107,6 @@ def newest_two(space: TrustSpace) -> tuple[Told, Told] | None:
     return None
 
 
-def _methods(_: Observation, found: pd.DataFrame) -> list[str | None]:
-    return [None if method == "unknown" else method for method in found["method"]]
-
-
 def _servers(seen: Observation, found: pd.DataFrame) -> list[str | None]:
     zones = [view_of(seen).zone(cut) if cut else None for cut in found["cut"]]
     named = ["" if zone is None else SEVERAL.join(zone.parent_ns or zone.own_ns) or None for zone in zones]
@@ -140,7 +136,7 @@ def _mail(view: View, name: str) -> str | None:
 
 
 ASPECTS: Mapping[str, Callable[[Observation, pd.DataFrame], list[str | None]]] = {
-    "method": _methods,
+    "method": lambda _, found: [None if method == "unknown" else method for method in found["method"]],
     "servers": _servers,
     "exchangers": _exchangers,
     "receives": _receives,

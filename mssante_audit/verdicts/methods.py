@@ -34,9 +34,6 @@ def method_records(space: TrustSpace) -> pd.DataFrame:
         observation.
     """
     domains = space.audited["domain"].unique().tolist()
-    if space.observation is None:
-        empty = pd.DataFrame(columns=list(COLUMNS), dtype="str")
-        return empty.astype({"observed_at": "datetime64[us, UTC]", "facts": "object"})
     found = methods(space.observation, domains).astype({"method": "str"})
     told = declarations(space)
     kinds = [told[key].kind if (key := d.lower().rstrip(".")) in told else "" for d in found["domain"]]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import pkcs7
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.resources import resource
+from mssante_audit.base.resources import resource, table_of
 
 CERTIFICATE_SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
@@ -141,8 +139,8 @@ def fingerprint(certificate: x509.Certificate) -> str:
 @cache
 def pinned() -> dict[str, frozenset[str]]:
     """Return the fingerprints of ``anchors.toml`` by section."""
-    text = files(__package__).joinpath("anchors.toml").read_text(encoding="utf-8")
-    return {section: frozenset(names.values()) for section, names in tomllib.loads(text).items()}
+    told = table_of("mssante_audit.whitelist", "anchors.toml")
+    return {section: frozenset(names.values()) for section, names in told.items()}
 
 
 def is_authority(certificate: x509.Certificate) -> bool:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from in_clear import told_in_clear
 from made_up import ALPHA, BETA_DN, make_space
 
-from mssante_audit.audits import told_in_clear
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.space.trust import Thresholds, TrustSpace

@@ -15,10 +15,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from in_clear import told_in_clear
 from made_up import ALPHA, BETA_DN
 from made_up_dns import ALPHA_MX, BETA_MX, DELEGATED, REDIRECTED, Scene
 
-from mssante_audit.audits import audit_all, lacking, told_in_clear
+from mssante_audit.audits import audit_all, lacking
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.templates import LANGUAGES
 from mssante_audit.findings.words import sentence

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from in_clear import told_in_clear
 from made_up import archived
 from made_up_register import BETA, DECLARED, ELSEWHERE, LISTED, declared
 
-from mssante_audit.audits import told_in_clear
 from mssante_audit.audits.reconciliation.rules import STATUSES, status
 from mssante_audit.declarations.scope import Scope
 

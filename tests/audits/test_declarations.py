@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from in_clear import told_in_clear
 from made_up import make_space
 
-from mssante_audit.audits import told_in_clear
 from mssante_audit.audits.declarations.rules import form_findings
 from mssante_audit.declarations.register import Register, load_declarations
 from mssante_audit.findings.frame import findings_frame

@@ -8,6 +8,7 @@ import dns.dnssec
 import dns.name
 import dns.rdata
 import pytest
+from in_clear import told_in_clear
 from made_up import make_space
 from made_up_dns import (
     ALPHA_MX,
@@ -22,7 +23,7 @@ from made_up_dns import (
     Scene,
 )
 
-from mssante_audit.audits import audit_all, findings_of, told_in_clear
+from mssante_audit.audits import audit_all, findings_of
 from mssante_audit.audits.delegation_vs_redirection import delegation
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.registry import rule

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from in_clear import told_in_clear
 from made_up import ALPHA, BETA_DN, make_space
 
-from mssante_audit.audits import told_in_clear
 from mssante_audit.space.trust import Thresholds, TrustSpace
 
 DN = ALPHA["dn"]

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pandas as pd
 import pytest
+from in_clear import told_in_clear
 from made_up_dns import ALPHA_MX, AT, BETA_MX, DELEGATED, ONE, REDIRECTED, ROWS, TWO, Scene
 
-from mssante_audit.audits import told_in_clear
 from mssante_audit.observe.dns.dnssec import security
 from mssante_audit.observe.dns.view import view_of
 from mssante_audit.space.trust import TrustSpace

@@ -1,10 +1,10 @@
 """One structure is known by several numbers: a change of number is no change of operator. All made up."""
 
 import pytest
+from in_clear import told_in_clear
 from made_up import ALPHA, BETA_DN, archived
 
 from mssante_audit.archive.events import span
-from mssante_audit.audits import told_in_clear
 
 FINESS, SIREN, SIRET, BARE = "1759900004", "2999000003", "399900000300015", "759900004"
 A, B, C = "a.mssante.fr", "b.mssante.fr", "c.mssante.fr"

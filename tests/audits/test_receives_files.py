@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_clear import told_in_clear
 from made_up import ALPHA, BETA_DN, make_space, xml_of
 from made_up_dns import AT, BETA_MX, DELEGATED, REDIRECTED, TWO, Scene
 from test_receives import AS_OF, does, elsewhere, mx
 
-from mssante_audit.audits import told_in_clear
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.observe.kinds import default_path
 from mssante_audit.observe.lines import OUTCOMES, STEPS, ObservationError

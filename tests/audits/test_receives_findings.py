@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from in_clear import told_in_clear
 from made_up_dns import ALPHA_MX, DELEGATED, ROWS, Scene
 from test_receives import AS_OF, CASES, Change, aliased
 
-from mssante_audit.audits import audit, audit_all, told_in_clear
+from mssante_audit.audits import audit, audit_all
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.snapshot import load_space
 from mssante_audit.space.trust import TrustSpace

@@ -8,11 +8,11 @@ from functools import partial
 
 import pandas as pd
 import pytest
+from in_clear import told_in_clear
 from made_up import archived, make_space
 from made_up_register import BETA, DECLARED, ELSEWHERE, LISTED, declared
 
 from mssante_audit.audits import audit as masked_audit
-from mssante_audit.audits import told_in_clear
 from mssante_audit.audits.reconciliation.rules import STATUSES, status
 
 

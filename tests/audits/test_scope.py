@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from in_clear import told_in_clear
 from made_up import BETA_DN, xml_of
 
-from mssante_audit.audits import audit_all, told_in_clear
+from mssante_audit.audits import audit_all
 from mssante_audit.audits.reconciliation.rules import status
 from mssante_audit.base.errors import InputError
 from mssante_audit.snapshot.load import load_space

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from in_clear import told_in_clear
 from made_up_dns import DELEGATED, ONE, REDIRECTED, TWO, Scene
 
-from mssante_audit.audits import told_in_clear
 from mssante_audit.observe.dns.services import HOSTS, SRV, services
 from mssante_audit.observe.dns.view import view_of
 from mssante_audit.observe.observation import Observation

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from in_clear import told_in_clear
 from made_up import ALPHA, BETA_DN, archived, make_space
 
 from mssante_audit.archive.store import open_archive
 from mssante_audit.audits import audit as masked_audit
-from mssante_audit.audits import told_in_clear
 from mssante_audit.space.trust import Thresholds, TrustSpace
 
 DN = ALPHA["dn"]

@@ -9,10 +9,10 @@ from time import process_time
 
 import pandas as pd
 import pytest
+from in_clear import told_in_clear
 from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space, xml_of
 
 from mssante_audit.archive.log import Record, append
-from mssante_audit.audits import told_in_clear
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.signature import Verdict

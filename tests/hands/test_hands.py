@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pytest
 from filled import AS_OF, AUTUMN, FORM, LISTS, NOW, Case, cases
+from in_clear import told_in_clear
 from made_up import xml_of
 
 from mssante_audit.archive.events import span
-from mssante_audit.audits import told_in_clear
 from mssante_audit.audits.reconciliation.rules import status
 from mssante_audit.space.trust import load_space
 from mssante_audit.whitelist.load import load_whitelist

@@ -17,6 +17,7 @@ from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.parameters import declared, kind_of, parameters
 from mssante_audit.report.results import open_space
 from mssante_audit.report.run import find_notebooks, run_reports
+from mssante_audit.space.trust import Thresholds
 
 NAMES = ("overview", "dn_consistency", "stale_contacts", "declarations", "delegation_vs_redirection")
 TOLD_IN = {"whitelist_integrity": "overview", "mailboxes": "overview", "reconciliation": "declarations"}
@@ -85,14 +86,15 @@ def test_parameters_are_typed_and_default_to_what_the_package_does(name):
     cell = next(c for c in source(name)["cells"] if "parameters" in c["metadata"].get("tags", []))
     written = [node for node in ast.parse(code(cell)).body if isinstance(node, ast.AnnAssign)]
     hints = {node.target.id: ast.unparse(node.annotation) for node in written}
-    spaces = signature(open_space).parameters
+    spaces = {name: given.default for name, given in signature(open_space).parameters.items()}
+    spaces |= Thresholds().model_dump()
     for parameter, value in defaults.items():
         kind = kind_of(parameter)
         hint = "list[str]" if kind is tuple else kind.__name__
         optional = parameters()[parameter].default is None
         assert hints[parameter] == (f"Optional[{hint}]" if optional else hint)
         if parameter in spaces:
-            expected = spaces[parameter].default
+            expected = spaces[parameter]
             assert value == (list(expected) if kind is tuple else expected)
     assert defaults["row_limit"] == 500
     assert {"data", "as_of", "operator"} <= defaults.keys()

@@ -47,9 +47,9 @@ from dnsmisbehaving import mixed, script
 from dnsresolvers import ask_all, resolving
 
 sys.path.append(str(Path(__file__).parents[1] / "audits"))
+from in_clear import told_in_clear
 from made_up import ALPHA, make_space
 
-from mssante_audit.audits import told_in_clear
 from mssante_audit.audits.delegation_vs_redirection.observed import seen_of
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.observe.dns.run import ObserveSettings, observe

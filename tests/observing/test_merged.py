@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from cells import shown
+from in_clear import told_in_clear
 from lxml import html as lxml_html
 from made_up import ALPHA, BETA_DN, xml_of
 from made_up_dns import AT, DELEGATED, REDIRECTED, Scene
 from typer.testing import CliRunner
 
-from mssante_audit.audits import told_in_clear
 from mssante_audit.cli.main import app
 from mssante_audit.observe.kinds import default_path
 from mssante_audit.observe.methods import methods

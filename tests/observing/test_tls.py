@@ -23,7 +23,7 @@ from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.observe import app
 from mssante_audit.observe.dns.exchangers import addresses_of
 from mssante_audit.observe.dns.view import view_of
-from mssante_audit.observe.kinds import find_observation
+from mssante_audit.observe.kinds import find_observations
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.observe.tls.observation import load_tls
@@ -443,7 +443,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_the_command_visits_the_mail_servers_that_the_dns_names(data: Path, chain: tuple[Path, Path]) -> None:
-    source = find_observation(data)
+    source = find_observations(data)[0].path
     assert source is not None
     domains = load_whitelist(find_whitelist(data, find_archive(data))).entries["domain"].unique().tolist()
     hosts = addresses_of(view_of(load_observation(source)), domains)
@@ -466,7 +466,7 @@ def test_the_command_visits_the_mail_servers_that_the_dns_names(data: Path, chai
     again = CliRunner().invoke(app, ["tls", "--data", str(data), "--resume"])
     assert "complete already" in str(again.exception)
     # A file more beside the observation of the DNS changes nothing that is read from that one.
-    assert find_observation(data) == source
+    assert find_observations(data)[0].path == source
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
 
+from mssante_audit.base.resources import table_of
 from mssante_audit.values.contacts import fold
 from mssante_audit.values.identifiers import identifier_of, parse_identifier
 from mssante_audit.values.slips import one_slip
 
-_WORDS = tomllib.loads((files(__package__) / "names.toml").read_text(encoding="utf-8"))
+_WORDS = table_of("mssante_audit.audits.declarations", "names.toml")
 _LITTLE, _KINDS = frozenset(_WORDS["little"].split()), frozenset(_WORDS["kinds"].split())
 _ENOUGH = 4
 """Letters of a word that are taken for the whole, where a name is cut."""

@@ -13,18 +13,23 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits.declarations.rules import READING, form_findings
-from mssante_audit.base.french import listing
+from mssante_audit.base.french import listing, typeset
+from mssante_audit.base.language import words_of
 from mssante_audit.declarations.headings import Field, fields, suggestion
 from mssante_audit.declarations.mend import Mended
 from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.values import KINDS
-from mssante_audit.declarations.words import WORDS
 from mssante_audit.findings.catalogue import Rule
-from mssante_audit.findings.frame import Finding, findings_frame, row_ranges
+from mssante_audit.findings.frame import NO_ENTRIES, Finding, findings_frame, row_ranges
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence, worded
 from mssante_audit.values.shown import hidden, shown
 
+_TOLD = words_of("mssante_audit.audits.declarations")
+WORDS: Mapping[str, Mapping[str, str]] = _TOLD | {
+    "fr": {name: typeset(text) for name, text in _TOLD["fr"].items()}
+}
+"""By language and name."""
 FEW = 3
 """Rows up to which each has its own line; of more that say the same, one line tells."""
 MOST = 20
@@ -225,9 +230,8 @@ def _cell(register: Register, file: str, rows: tuple[int, ...], column: str, sho
 
 
 def _of_rules(register: Register, as_of: datetime, language: str, show_contacts: bool) -> Iterator[Message]:
-    no_entries = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])
     counts: Counter[str] = Counter()
-    found = findings_frame(_some(form_findings(register, as_of, each=True), counts), no_entries)
+    found = findings_frame(_some(form_findings(register, as_of, each=True), counts), NO_ENTRIES)
     yield from (_rest(code, register.source, language) for code, n in counts.items() if n > MANY)
     raw = found[~found["rule"].isin(READING.values())]
     told = worded(raw, language=language, show_contacts=show_contacts)

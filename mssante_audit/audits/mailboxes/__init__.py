@@ -14,6 +14,7 @@ from importlib.resources import files
 import pandas as pd
 
 from mssante_audit.audits.since import past_of
+from mssante_audit.base.resources import table_of
 from mssante_audit.findings.catalogue import load_rules
 from mssante_audit.findings.frame import Finding
 from mssante_audit.findings.registry import Audit
@@ -27,18 +28,8 @@ from mssante_audit.whitelist.rows import above_of, all_rows, operator_names, row
 FEWEST = 10
 """Mailboxes from which a loss or a majority says something: the median domain has four (data). No source."""
 
-_KINDS = frozenset(
-    (  # noqa: SIM905 - a list of quoted words reads worse
-        "a association au aux c cabinet cdg centre centres ch chi chr chru chu clinique cooperation cpts "
-        "d de departemental des du e ehpad en et etablissement etablissements fondation france ghe ght "
-        "gie gip groupe groupement grpt had hopital hopitaux hosp hospitalier hospitaliere hospitaliers "
-        "intercommunal interhospitalier l la laboratoire le les maison maternite mutualite oeuvre "
-        "pharmacie pole polyclinique psychiatrique public regional residence retraite sa saint sainte "
-        "sante sarl sas selarl selas service services sih soins specialise ssr st ste sud nord est ouest "
-        "union universitaire sur sous"
-    ).split()
-)
-"""Words of names that do not tell structures apart, accents folded. No source: what names are made of."""
+_KINDS = frozenset(table_of("mssante_audit.audits.mailboxes", "names.toml")["kinds"].split())
+"""Words of names that do not tell structures apart, accents folded."""
 
 
 def _unusable(space: TrustSpace) -> Iterator[Finding]:

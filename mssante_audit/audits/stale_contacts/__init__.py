@@ -7,6 +7,7 @@ by the one before; that contact, a slip, a near miss or what earlier lists show 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from importlib.resources import files
@@ -31,7 +32,6 @@ from mssante_audit.audits.stale_contacts.uses import (
     majorities,
     proposed,
     rows_of,
-    sizes_of,
     spellings,
     uses_of,
 )
@@ -64,7 +64,7 @@ TOLD_BY = {
 def _contacts(space: TrustSpace) -> Iterator[Finding]:
     entries = space.audited
     uses = uses_of(entries)
-    sizes = sizes_of(entries)
+    sizes = Counter(entries["operator_id"].tolist())
     stamps = stamps_of(space)
     filled = runs(uses, majorities(uses, sizes))
     yield from map(finding, filled)

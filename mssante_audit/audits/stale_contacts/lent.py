@@ -72,13 +72,8 @@ def lent(space: TrustSpace, uses: Iterable[Use]) -> Lent:
         for reached in (*use.contact.phones, *use.contact.emails):
             rows = held.setdefault(reached, {}).setdefault(found.owners[use.operator_id], set())
             rows.update(use.rows)
-    sizes: dict[str, int] = {}
-    served: dict[str, set[str]] = {}
-    for (operator_id, domain), listed in rows_by(space.audited, "operator_id", "domain").items():
-        if operator_id in found.owners:
-            owner = found.owners[operator_id]
-            sizes[owner] = sizes.get(owner, 0) + len(listed)
-            served.setdefault(owner, set()).add(domain)
+    whose = space.audited["operator_id"].map(found.owners)
+    sizes, served = whose.value_counts(), space.audited.groupby(whose)["domain"].agg(set)
     for use in own:
         mine = found.owners[use.operator_id]
         parts = [held[reached] for reached in (*use.contact.phones, *use.contact.emails)]

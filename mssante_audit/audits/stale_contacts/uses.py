@@ -55,11 +55,6 @@ def uses_of(entries: pd.DataFrame) -> list[Use]:
     ]
 
 
-def sizes_of(entries: pd.DataFrame) -> dict[str, int]:
-    """Return the number of rows of each operator."""
-    return {key: len(rows) for (key,), rows in rows_by(entries, "operator_id").items()}
-
-
 def seen(use: Use, text: str = "") -> dict[str, Any]:
     """Return a contact as a fact."""
     return {"kind": use.kind, "text": Person(text or use.contact.text)}

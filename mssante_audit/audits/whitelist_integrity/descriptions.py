@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 
+from mssante_audit.base.resources import table_of
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import fold
@@ -16,23 +17,9 @@ from mssante_audit.whitelist.rows import all_rows, rows_by
 SAME_DESCRIPTION_MIN = 10
 """From how many domains on a description says nothing of any of them. No source: this audit's convention."""
 
-_FILLER = frozenset(
-    (  # noqa: SIM905 - fifty quoted words read worse
-        "domaine domaines sous de du des d la le les l un une pour messagerie messageries mail mss mssante "
-        "securise securisee sante nom description test tests essai exemple todo tbd na n a neant rien vide "
-        "completer renseigner definir preciser venir inconnu inconnue aucun aucune defaut lorem ipsum"
-    ).split()
-)
-"""Words that describe nothing, accents folded. No source: what placeholders are made of."""
-
-KINDS = frozenset(
-    (  # noqa: SIM905 - as above
-        "ch chu chr chi chru chd hopital ehpad clinique polyclinique residence ssiad had msp cpts labo "
-        "laboratoire lbm maison foyer saad centre hospitalier hospitaliere universitaire regional"
-    ).split()
-)
-"""Kinds of establishment, which name none."""
-_HOSPITALS = frozenset("ch chu chr chi chru chd".split())  # noqa: SIM905 - as above
+_WORDS = table_of("mssante_audit.audits.whitelist_integrity", "descriptions.toml")
+_FILLER, KINDS, _HOSPITALS = (frozenset(_WORDS[name].split()) for name in ("filler", "kinds", "hospitals"))
+"""Words that describe nothing; kinds of establishment, which name none; those that are one kind."""
 
 _FORM_EXAMPLE = re.compile(r"x{2,}|xyz")
 _MOST = 255

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mssante_audit.observe.dns.asker import Asker, once
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.transport import reaches
-from mssante_audit.observe.lines import MAX_ALIASES, SILENT, Ask, Observed
+from mssante_audit.observe.lines import MAX_ALIASES, SILENT, Ask, Observed, is_weak
 
 MAX_DEPTH = 3
 """How deep names of servers may depend on names of servers."""
@@ -195,7 +195,7 @@ class Resolver:
             elif observed.outcome in SILENT:
                 self._asker.remember(observed)
                 silent.append(ask)
-            elif weak is None and is_weak(observed):
+            elif weak is None and is_weak(observed, observed.records):
                 weak = observed
         for ask in silent if weak is None else ():
             observed = await self._asker.ask(ask)
@@ -217,14 +217,6 @@ def _for_all(observed: Observed) -> bool:
 def spread(qname: str, servers: Iterable[Server]) -> list[Server]:
     """Return servers in an order of a name's own, the same each time: a resumed run asks the same ones."""
     return sorted(servers, key=lambda s: (zlib.crc32(f"{qname} {s.address}".encode()), s))
-
-
-def is_weak(observed: Observed) -> bool:
-    """Whether a reply answers the question, though without authority (AA is not set)."""
-    return observed.outcome == "lame" and any(
-        r.section == "answer" and r.owner == observed.qname and r.type in (observed.qtype, "CNAME")
-        for r in observed.records
-    )
 
 
 def _addresses(replies: Iterable[Observed | None]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ import pandas as pd
 from mssante_audit.observe.dns.dnssec import Security
 from mssante_audit.observe.dns.names import is_under, upwards
 from mssante_audit.observe.dns.zone import EDNS_BROKEN, ZoneView, data_of
-from mssante_audit.observe.lines import MAX_ALIASES, SILENT, TOLD
+from mssante_audit.observe.lines import MAX_ALIASES, SILENT, TOLD, is_weak
 from mssante_audit.observe.observation import Observation
 
 _RANK = dict.fromkeys(TOLD, 3) | dict.fromkeys(("truncated", "malformed"), 1) | dict.fromkeys(SILENT, 0)
@@ -90,10 +90,7 @@ class Said(NamedTuple):
     @property
     def weak(self) -> bool:
         """Whether the server answered without speaking for the zone (AA is not set): resolvers take it."""
-        return self.outcome == "lame" and any(
-            i.section == "answer" and i.owner == self.qname and i.type in (self.qtype, "CNAME")
-            for i in self.items
-        )
+        return is_weak(self, self.items)
 
     @property
     def usable(self) -> bool:

@@ -17,9 +17,9 @@ from mssante_audit.observe.dns.asker import Asker, once
 from mssante_audit.observe.dns.exchangers import NOBODY
 from mssante_audit.observe.dns.exchangers import targets as mx_targets
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.dns.resolve import Resolver, Server, is_weak, spread
+from mssante_audit.observe.dns.resolve import Resolver, Server, spread
 from mssante_audit.observe.dns.services import BRANCH, HOSTS, SRV
-from mssante_audit.observe.lines import SILENT, TOLD, Ask, Observed, own_answers
+from mssante_audit.observe.lines import SILENT, TOLD, Ask, Observed, is_weak, own_answers
 
 MAX_NAMES = 32
 MAX_SERVERS = 64
@@ -200,7 +200,7 @@ class Walker:
         without = [Server(o.server, o.address) for o in replies if o.outcome == "nodata" and not o.cut]
         for qtype in ("A", "AAAA") if without else ():
             more += await self._ask_all(domain, zone, without, qname, qtype)
-        positive = [o for o in (*replies, *more) if o.outcome == "answer" or is_weak(o)]
+        positive = [o for o in (*replies, *more) if o.outcome == "answer" or is_weak(o, o.records)]
         where = list(dict.fromkeys(Server(o.server, o.address) for o in positive))
         if where and qname != zone:
             # An answer does not say which zone it comes from; the SOA does.
@@ -268,7 +268,7 @@ class Walker:
 
     async def _follow(self, domain: str, replies: Iterable[Observed]) -> None:
         """Look up the mail hosts that replies name, through aliases."""
-        told = (o for o in replies if o.outcome == "answer" or is_weak(o))
+        told = (o for o in replies if o.outcome == "answer" or is_weak(o, o.records))
         records = [r for o in told for r in o.records if r.section == "answer"]
         aliases = {r.data for r in records if r.type == "CNAME"} - {r.owner for r in records}
         for alias in sorted(aliases)[:MAX_HOSTS]:

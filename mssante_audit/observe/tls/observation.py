@@ -46,7 +46,6 @@ from pydantic import AfterValidator, Field
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.frames import frame_of
-from mssante_audit.base.instants import instants
 from mssante_audit.observe.lines import (
     PROBLEMS,
     ObservationError,
@@ -68,6 +67,12 @@ the server's address is of another family than the one to come from."""
 TELLING = OUTCOMES[:2]
 MAX_CERTIFICATE = 1 << 20
 """Bytes of DER that are kept of one certificate."""
+
+_KINDS = {
+    "line": "int64", "at": "instant", "address": "str", "port": "int64", "hosts": "object",
+    "attempt": "int64", "outcome": "str", "detail": "str", "banner": "str", "protocol": "str",
+    "cipher": "str", "demanded": "bool", "chain": "object", "seconds": "float64",
+}  # fmt: skip
 
 _Text = Annotated[str, Field(max_length=1000)]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -149,17 +154,13 @@ def load_tls(source: str | Path) -> TlsObservation:
                     raise
                 scan.problem("record", str(error))
 
-    frame = pd.DataFrame(visits(), columns=["line", *Visited._fields])
+    frame = frame_of(visits(), _KINDS)
     if not headers:
         raise ObservationError(
             "not a TLS observation", file=str(path), remedy="`mssante-audit observe tls` makes one"
         )
-    texts = dict.fromkeys(("address", "outcome", "detail", "banner", "protocol", "cipher"), "str")
-    numbers = dict.fromkeys(("line", "port", "attempt"), "int64")
-    lists = dict.fromkeys(("hosts", "chain"), "object")
-    frame = frame.astype({**texts, **numbers, **lists, "demanded": "bool", "seconds": "float64"})
     return TlsObservation(
-        frame.assign(at=instants(frame["at"], "ISO8601")),
+        frame,
         certificates,
         frame_of(scan.problems, PROBLEMS),
         source=path.name,

@@ -109,6 +109,7 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
         **_contacts(space, listed, names, texts),
         "findings": [touching.get(name, []) for name in names],
     }
+    rules = [catalogue()[code] for code in sorted(set(findings["rule"]))]
     return {
         "facets": _facets(ordered),
         "rows": rows,
@@ -120,7 +121,7 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
         "texts": texts.values,
         "whys": [{check: list(codes) for check, codes in why} for why in whys.values],
         "codes": _codes({code for why in whys.values for _, codes in why for code in codes}),
-        "rules": _rules(set(findings["rule"])),
+        "rules": {r.code: [title_of(r.code), r.manager, r.check] for r in rules},
     }
 
 
@@ -229,12 +230,6 @@ def _codes(codes: Iterable[str]) -> dict[str, list[str]]:
         code: [typeset(reason(code)), known[code][f"do_{spoken()}"] if code in known else ""]
         for code in sorted(codes)
     }
-
-
-def _rules(codes: set[str]) -> dict[str, list[Any]]:
-    """Return for each rule its title, whether it is the manager who acts, and the check it decides."""
-    rules = [catalogue()[code] for code in sorted(codes)]
-    return {r.code: [title_of(r.code), r.manager, r.check] for r in rules}
 
 
 def _presented(space: TrustSpace, places: Mapping[str, int], texts: _Once) -> dict[int, list[list[int]]]:

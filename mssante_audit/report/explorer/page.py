@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import tomllib
 from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,8 @@ import pandas as pd
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base.export import write_bytes
-from mssante_audit.base.language import LANGUAGES, speaking, spoken
+from mssante_audit.base.language import speaking, spoken, words_of
+from mssante_audit.base.resources import table_of
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.report import tables
 from mssante_audit.report.explorer.data import explorer_data, place_name
@@ -105,7 +105,8 @@ def explorer_html(
     home
         Where the page belongs, "" if it stands alone.
     """
-    words, checks, code = words_of(spoken()), CHECK_NAMES[spoken()], script()
+    words = words_of("mssante_audit.report.explorer")[spoken()]
+    checks, code = CHECK_NAMES[spoken()], script()
     age = timedelta(space.thresholds.list_max_age_days)
     told = explorer_data(space, findings, domains) | {
         "words": words["script"],
@@ -143,17 +144,6 @@ def script() -> str:
 
 
 @cache
-def words_of(language: str) -> dict[str, Any]:
-    """Return the words of the page and of its script."""
-    at = LANGUAGES.index(language)
-
-    def own(told: dict[str, Any]) -> dict[str, Any]:
-        return {key: own(one) if isinstance(one, dict) else one[at] for key, one in told.items()}
-
-    return own(tomllib.loads((files(__package__) / "words.toml").read_text(encoding="utf-8")))
-
-
-@cache
 def outlines() -> dict[str, Any]:
     """Return the outlines of the départements, and the boxes they are drawn in."""
-    return tomllib.loads((files(__package__) / "outlines.toml").read_text(encoding="utf-8"))
+    return table_of("mssante_audit.report.explorer", "outlines.toml")
