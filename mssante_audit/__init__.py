@@ -73,8 +73,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # Memory that was given back goes back to the system (70 of 540 MB after an observation of 10,000 domains).
-# Arrow's own pool, chosen when pyarrow is imported, keeps it; so does glibc, once a large block was freed, unless
-# told from what size on (M_MMAP_THRESHOLD) a block is a map of its own.
+# Arrow's own pool, chosen when pyarrow is imported, keeps it; so does glibc, once a large block was freed,
+# unless told from what size on (M_MMAP_THRESHOLD) a block is a map of its own.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 with suppress(OSError, AttributeError):  # elsewhere than on glibc
     ctypes.CDLL(None).mallopt(-3, 1 << 20)
