@@ -44,10 +44,12 @@ def outdated(output: Path, rules: Retention, now: datetime, good: str = "") -> l
     if rules.days:
         oldest = now - timedelta(days=rules.days)
         kept = [run for run in kept if began(run.name) >= oldest]
-    always = {*runs[: rules.at_least], *(run for run in runs if run.name in (shown_run(output), good))}
+    named = (shown_run(output), good)
+    always = {*runs[: rules.at_least], *(run for run in runs if run.name in named)}
     if rules.bytes:
         kept = _within(rules.bytes, kept, always)
-    return [run for run in reversed(runs) if run not in {*kept, *always}]
+    stay = {*kept, *always}
+    return [run for run in reversed(runs) if run not in stay]
 
 
 def _within(limit: int, runs: Sequence[Path], always: Collection[Path]) -> list[Path]:
@@ -55,10 +57,12 @@ def _within(limit: int, runs: Sequence[Path], always: Collection[Path]) -> list[
     counted: dict[tuple[int, int], int] = {}
     for run in always:
         counted |= files_of(run)
-    kept = []
+    kept, size = [], sum(counted.values())
     for run in runs:
-        counted |= files_of(run)
-        if sum(counted.values()) > limit:
+        more = {file: taken for file, taken in files_of(run).items() if file not in counted}
+        counted |= more
+        size += sum(more.values())
+        if size > limit:
             break
         kept.append(run)
     return kept
