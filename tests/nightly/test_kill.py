@@ -66,12 +66,7 @@ def left_by(place) -> dict[str, object]:
     """Return what the last run left, without what tells when it was."""
     run = place.runs[-1]
     files = [run / "findings.csv", run / "audit.json", *run.glob("site/**/*")]
-    content = {
-        # A workbook tells the second at which it was written.
-        path.relative_to(run).as_posix(): b"" if path.suffix == ".xlsx" else path.read_bytes()
-        for path in files
-        if path.is_file()
-    }
+    content = {path.relative_to(run).as_posix(): path.read_bytes() for path in files if path.is_file()}
     return {**content, "ledger": place.state("ledger.json"), "trend": place.state("trend.json")}
 
 
