@@ -413,8 +413,8 @@ def test_without_options_only_the_language_is_passed(run, monkeypatch):
     assert not asked["debug"]
 
 
-def test_fail_on_and_failure_are_told_by_the_status(run, monkeypatch, sample_run):
-    results = sample_run.outcomes[0].results
+def test_fail_on_and_failure_are_told_by_the_status(run, monkeypatch, sample_space):
+    results = Results("overview", audits.audit_all(sample_space), {})
     made_up_run(monkeypatch, results)
     assert run("report")[0] == 0
     status, out, _ = run("report", "--fail-on", "warning")
