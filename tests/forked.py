@@ -198,8 +198,10 @@ def _become(request: dict[str, Any], fds: list[int]) -> None:
         sys.argv, sys.path[0] = [module, *words], request["folder"]
         sys.orig_argv = [sys.executable, "-m", *request["words"]]
         os.getppid = lambda: request["parent"]
-        for place in request["environment"].get("PYTHONPATH", "").split(os.pathsep):
-            if place and Path(place, "sitecustomize.py").exists():
+        places = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
+        sys.path[1:1] = places
+        for place in places:
+            if Path(place, "sitecustomize.py").exists():
                 runpy.run_path(f"{place}/sitecustomize.py")
         warnings.filterwarnings("ignore", module="runpy")
         runpy.run_module(module, run_name="__main__", alter_sys=True)
