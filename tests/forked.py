@@ -27,6 +27,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+sys.modules["rfc3987_syntax"] = None  # jsonschema takes a second to import it, for a format nobody asks for
 EXECUTABLE = sys.executable
 SERVED = ("mssante_audit", "ipykernel_launcher", "distributed.cli")
 FIXED = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}

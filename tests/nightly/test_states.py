@@ -18,6 +18,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from loopback import give, serving
 
+from mssante_audit.archive.history import bring_up_to_date
+from mssante_audit.archive.store import open_archive
 from mssante_audit.base.resources import resource
 from mssante_audit.nightly import steps
 from mssante_audit.nightly.config import load_config
@@ -162,6 +164,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, lists: Lists) -> tuple[Night
         (folder / "anchors" / f"{number}.pem").write_bytes(one.public_bytes(Encoding.PEM))
     for name in ("observations", "archive"):
         shutil.copytree(sample / name, nights.data / name)
+    bring_up_to_date(open_archive(nights.data / "archive"))  # as a fetch leaves it
     for file in (*sample.glob("Extraction*"), sample / "declarations.csv"):
         shutil.copy(file, nights.data)
     nights.put(lists.made(FIRST))
