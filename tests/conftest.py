@@ -210,8 +210,8 @@ def english_site(
 
 
 @pytest.fixture(scope="session")
-def real_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The shipped notebooks' reports of the real list."""
+def real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the real list, and beside it what the sample has of a register and an observation."""
     if not REAL.exists():
         pytest.skip("no real list beside the checkout (../shared/real)")
     folder = tmp_path_factory.mktemp("real")
@@ -222,13 +222,20 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (sample,) = (resource("data/sample") / "observations").glob("dns-*.gz")  # nor an observation
     seen = gzip.decompress(sample.read_bytes()).replace(b'"2026-03-02T', b'"2025-02-28T')
     (folder / "data" / "dns.jsonl.gz").write_bytes(gzip.compress(seen))
-    return run_reports(out=folder / "out", parameters={"data": str(folder / "data"), "as_of": REAL_AS_OF})
+    return folder / "data"
 
 
 @pytest.fixture(scope="session")
-def real_space(real_run: Run) -> TrustSpace:
+def real_run(real_data: Path) -> Run:
+    """The shipped notebooks' reports of the real list."""
+    given = {"data": str(real_data), "as_of": REAL_AS_OF}
+    return run_reports(out=real_data.parent / "out", parameters=given)
+
+
+@pytest.fixture(scope="session")
+def real_space(real_data: Path) -> TrustSpace:
     """What the reports of the real list are of, loaded; not to be changed."""
-    return load_space(real_run.out.parent / "data", as_of=REAL_AS_OF)
+    return load_space(real_data, as_of=REAL_AS_OF)
 
 
 @pytest.fixture(scope="session")
@@ -242,8 +249,8 @@ def certificates_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="session")
-def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The shipped notebooks' reports of a list with hostile text in every field, contacts shown."""
+def hostile_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a list, a register and an observation that have hostile text in every field."""
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "data").mkdir()
     (folder / "data" / "hostile.xml").write_bytes(hostile_list())
@@ -255,16 +262,20 @@ def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         folder / "data" / "dns.jsonl.gz",
         OBSERVED_AT,
     )
-    return run_reports(
-        out=folder / "out",
-        parameters={"data": str(folder / "data"), "as_of": SAMPLE_AS_OF, "show_contacts": True},
-    )
+    return folder / "data"
 
 
 @pytest.fixture(scope="session")
-def hostile_space(hostile_run: Run) -> TrustSpace:
+def hostile_run(hostile_data: Path) -> Run:
+    """The shipped notebooks' reports of a list with hostile text in every field, contacts shown."""
+    given = {"data": str(hostile_data), "as_of": SAMPLE_AS_OF, "show_contacts": True}
+    return run_reports(out=hostile_data.parent / "out", parameters=given)
+
+
+@pytest.fixture(scope="session")
+def hostile_space(hostile_data: Path) -> TrustSpace:
     """What the reports of the hostile list are of, loaded, contacts shown; not to be changed."""
-    return load_space(hostile_run.out.parent / "data", as_of=SAMPLE_AS_OF, show_contacts=True)
+    return load_space(hostile_data, as_of=SAMPLE_AS_OF, show_contacts=True)
 
 
 @pytest.fixture(scope="session")
@@ -420,9 +431,7 @@ THOROUGH = (
 )  # fmt: skip
 """Beginnings of tests that try a great many inputs, or large ones."""
 
-SHARING = re.compile(
-    r"(sample|real|hostile|certificates|english)_(run|site)|(real|hostile)_space|getfixturevalue"
-)
+SHARING = re.compile(r"(sample|real|hostile|certificates|english)_(run|site)|getfixturevalue")
 """In a file whose tests look at what takes long to make."""
 
 FIRST = ("test_kill.py", "runs", "observing", "test_run.py", "test_resolvers.py", "test_dossiers.py")

@@ -27,6 +27,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+sys.modules["rfc3987_syntax"] = None  # jsonschema takes a second to import it, for a format nobody asks for
 EXECUTABLE = sys.executable
 SERVED = ("mssante_audit", "ipykernel_launcher", "distributed.cli")
 FIXED = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
@@ -198,8 +199,10 @@ def _become(request: dict[str, Any], fds: list[int]) -> None:
         sys.argv, sys.path[0] = [module, *words], request["folder"]
         sys.orig_argv = [sys.executable, "-m", *request["words"]]
         os.getppid = lambda: request["parent"]
-        for place in request["environment"].get("PYTHONPATH", "").split(os.pathsep):
-            if place and Path(place, "sitecustomize.py").exists():
+        places = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
+        sys.path[1:1] = places
+        for place in places:
+            if Path(place, "sitecustomize.py").exists():
                 runpy.run_path(f"{place}/sitecustomize.py")
         warnings.filterwarnings("ignore", module="runpy")
         runpy.run_module(module, run_name="__main__", alter_sys=True)

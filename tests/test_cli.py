@@ -233,8 +233,8 @@ def test_findings_into_files(run, tmp_path):
     assert openpyxl.load_workbook(tmp_path / "a.xlsx").active.max_row == rows + 1
 
 
-def test_information_and_hints_are_left_out_unless_asked_for(run, tmp_path):
-    found = audits.audit_all(load_space(as_of=AS_OF))
+def test_information_and_hints_are_left_out_unless_asked_for(run, tmp_path, sample_space):
+    found = audits.audit_all(sample_space)
     away = found[(found["severity"] == "info") | (found["confidence"] == "hint")]
     assert {"info", "warning"} <= set(away["severity"])  # hints are warnings, too
     for asked, left in (((), away["fingerprint"]), (("--all",), away["fingerprint"].head(0))):
@@ -413,8 +413,8 @@ def test_without_options_only_the_language_is_passed(run, monkeypatch):
     assert not asked["debug"]
 
 
-def test_fail_on_and_failure_are_told_by_the_status(run, monkeypatch, sample_run):
-    results = sample_run.outcomes[0].results
+def test_fail_on_and_failure_are_told_by_the_status(run, monkeypatch, sample_space):
+    results = Results("overview", audits.audit_all(sample_space), {})
     made_up_run(monkeypatch, results)
     assert run("report")[0] == 0
     status, out, _ = run("report", "--fail-on", "warning")

@@ -23,9 +23,10 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from shutil import copy, copytree
 
@@ -218,15 +219,38 @@ def filled(words: tuple[str, ...], told: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(word.format(**told) for word in words)
 
 
+@dataclass(frozen=True)
+class Whole:
+    """What becomes of a command that nobody disturbs."""
+
+    place: Place
+    status: int
+    changes: int
+    before: Mapping[str, int]
+    left: Mapping[str, int]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(told: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Whole]:
+    """A function that runs a command once, for all who hold what is disturbed against it."""
+
+    @cache
+    def do(command: str) -> Whole:
+        folder = tmp_path_factory.mktemp("whole")
+        place = Place(folder / "whole", filled(COMMANDS[command], told))
+        before = place.left()
+        done = place.run("count", 1)
+        assert done.returncode in (0, 1), done.stderr
+        changes = len((folder / "counted").read_text().splitlines())
+        return Whole(place, done.returncode, changes, before, place.left())
+
+    return do
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_nothing_is_lost_and_it_is_told_in_one_line(command: str, tmp_path: Path, told) -> None:
-    words = filled(COMMANDS[command], told)
-    place = Place(tmp_path / "whole", words)
-    before = place.left()
-    done = place.run("count", 1)
-    assert done.returncode in (0, 1), done.stderr
-    changes = len((tmp_path / "counted").read_text().splitlines())
-    whole = place.left()
+def test_nothing_is_lost_and_it_is_told_in_one_line(command: str, tmp_path: Path, undisturbed) -> None:
+    done = undisturbed(command)
+    place, words, before, whole, changes = done.place, done.place.words, done.before, done.left, done.changes
     assert whole
     assert changes > 1
     draw = random.Random(command)
@@ -237,7 +261,7 @@ def test_nothing_is_lost_and_it_is_told_in_one_line(command: str, tmp_path: Path
         shown = {name: size for name, size in again.left().items() if not hidden(name)}
         assert before.keys() <= shown.keys(), at
         assert shown.items() <= whole.items(), at
-        assert again.run().returncode == done.returncode or (command == "init" and shown == whole), at
+        assert again.run().returncode == done.status or (command == "init" and shown == whole), at
         assert {n: s for n, s in again.left().items() if n in whole} == whole, at
     for number in (errno.ENOSPC, errno.EROFS):
         at = draw.randrange(1, changes + 1)
@@ -253,11 +277,10 @@ def test_nothing_is_lost_and_it_is_told_in_one_line(command: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_two_at_once_leave_what_one_leaves(command: str, tmp_path: Path, told) -> None:
-    words = filled(COMMANDS[command], told)
-    alone = Place(tmp_path / "alone", words)
-    status = alone.run().returncode
-    place = Place(tmp_path / "both", words)
+def test_two_at_once_leave_what_one_leaves(command: str, tmp_path: Path, undisturbed) -> None:
+    alone = undisturbed(command)
+    status = alone.status
+    place = Place(tmp_path / "both", alone.place.words)
     both = [place.start(), place.start()]
     ended = [process.communicate(timeout=120) for process in both]
     statuses = [process.returncode for process in both]
@@ -266,7 +289,7 @@ def test_two_at_once_leave_what_one_leaves(command: str, tmp_path: Path, told) -
         assert its in (status, 2), errors
         assert "Traceback" not in errors
         assert its != 2 or errors.count("\n") == 1, errors
-    assert place.left() == alone.left()
+    assert place.left() == alone.left
 
 
 def hidden(name: str) -> bool:

@@ -291,16 +291,3 @@ def test_beside_reports_of_one_department_it_tells_of_that_alone(space, tmp_path
     own = space.audited.loc[space.audited["department"] == code, "domain"]
     assert sorted(told["rows"]["domain"]) == sorted(map(called, own.unique()))
     assert '<a href="explorer.html">' in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-
-
-def test_it_lies_beside_the_reports_and_in_the_site(sample_run, sample_site):
-    index = (sample_run.out / "index.html").read_text(encoding="utf-8")
-    assert '<a href="explorer.html">' in index
-    beside = unpacked((sample_run.out / "explorer.html").read_text(encoding="utf-8"))
-    told = unpacked((sample_site.folder / "explorer.html").read_text(encoding="utf-8"))
-    assert beside["rows"]["domain"] == told["rows"]["domain"]
-    assert 'href="explorer.html"' in (sample_site.folder / "index.html").read_text(encoding="utf-8")
-    linked = [path for places in told["pages"].values() for path in places if path]
-    assert len(linked) > len(told["pages"])
-    assert all((sample_site.folder / path).is_file() for path in linked)
-    assert beside["pages"] == {}

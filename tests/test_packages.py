@@ -37,10 +37,10 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return installed(tmp_path_factory.mktemp("package"), "digits", DIGITS)
 
 
-def command(there: Path, *words: object) -> tuple[int, str, str]:
-    """Run a command as somebody who installed the package: in an interpreter of its own, and no fork."""
+def command(there: Path, *words: object, fresh: bool = False) -> tuple[int, str, str]:
+    """Run a command as somebody who installed the package; `fresh`: in an interpreter of its own, no fork."""
     done = subprocess.run(
-        [sys.executable, "-u", "-m", "mssante_audit", *map(str, words)],
+        [sys.executable, *(["-u"] if fresh else []), "-m", "mssante_audit", *map(str, words)],
         env={**os.environ, "PYTHONPATH": str(there), "COLUMNS": "200"},
         capture_output=True,
         text=True,
@@ -57,7 +57,7 @@ def table(csv: str) -> pd.DataFrame:
 
 
 def test_findings_of_it_and_of_all(package: Path) -> None:
-    status, own, errors = command(package, "findings", "digits", "--as-of", AS_OF)
+    status, own, errors = command(package, "findings", "digits", "--as-of", AS_OF, fresh=True)
     assert (status, errors) == (0, "")
     assert set(table(own)["rule"]) == {"DIGITS_IN_DOMAIN"}
     assert table(own)["observed"].str.match(r"[0-9]+\schiffres? : <b>").all()
@@ -244,7 +244,7 @@ def test_a_rule_that_raises_is_a_finding_and_costs_nobody_else_a_finding(
     case: str, put: Callable[..., tuple[str, ...]], space: TrustSpace
 ) -> None:
     line, said = RAISES[case]
-    before = audit_all(load_space(as_of=AS_OF))
+    before = audit_all(space)
     code = DIGITS.replace("        if number", f"        {line}\n        if number")
     assert put(("bad", code, "bad = bad:AUDIT")) == ()
     found = audit_all(space)

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import openpyxl
 import pandas as pd
 import pytest
+from explored import unpacked
 from lxml import html
 from made_up import BETA_DN, xml_of
 from tlsmade import write_before
@@ -401,3 +402,16 @@ def test_the_documented_code_builds_a_site_that_knows_the_run_before(tmp_path, m
         "2026-03-02",
         "2026-03-03",
     ]
+
+
+def test_the_explorer_lies_beside_the_reports_and_in_the_site(sample_run, sample_site):
+    index = (sample_run.out / "index.html").read_text(encoding="utf-8")
+    assert '<a href="explorer.html">' in index
+    beside = unpacked((sample_run.out / "explorer.html").read_text(encoding="utf-8"))
+    told = unpacked((sample_site.folder / "explorer.html").read_text(encoding="utf-8"))
+    assert beside["rows"]["domain"] == told["rows"]["domain"]
+    assert 'href="explorer.html"' in (sample_site.folder / "index.html").read_text(encoding="utf-8")
+    linked = [path for places in told["pages"].values() for path in places if path]
+    assert len(linked) > len(told["pages"])
+    assert all((sample_site.folder / path).is_file() for path in linked)
+    assert beside["pages"] == {}

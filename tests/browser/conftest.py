@@ -52,7 +52,10 @@ def chromium():
 
 def open_report(chromium: Browser, report: Path, width: int, height: int, *, script: bool = True) -> Visit:
     context = chromium.new_context(
-        viewport={"width": width, "height": height}, java_script_enabled=script, offline=True
+        viewport={"width": width, "height": height},
+        java_script_enabled=script,
+        offline=True,
+        reduced_motion="reduce",  # a page scrolls smoothly otherwise, which is waited for at every link
     )
     context.route("**/*", lambda r: r.continue_() if r.request.url.startswith(LOCAL) else r.abort())
     visit = Visit(context.new_page())
@@ -83,12 +86,13 @@ def visit(chromium):
 
 @pytest.fixture(scope="module")  # Playwright keeps an event loop running while it is open
 def look(chromium):
-    """A function that opens a report once, for tests that only look at it, each in a window of its size."""
+    """A function that opens a report once, for who only looks at it: in a window of a size, on paper."""
     opened = cache(lambda report: open_report(chromium, report, 1280, 800))
 
-    def looks(report: Path, width: int = 1280, height: int = 800) -> Visit:
+    def looks(report: Path, width: int = 1280, height: int = 800, *, paper: bool = False) -> Visit:
         there = opened(report)
         there.page.set_viewport_size({"width": width, "height": height})
+        there.page.emulate_media(media="print" if paper else "null")
         return there
 
     return looks

@@ -196,9 +196,9 @@ def test_a_saved_notebook_is_as_interactive_when_opened_again(page, address):
     assert sort(page, "Lignes")
 
 
-def test_the_cookbook_on_ones_own_list_which_is_hostile(page, address, folder, hostile_run):
+def test_the_cookbook_on_ones_own_list_which_is_hostile(page, address, folder, hostile_data):
     path = folder / "notebooks" / "cookbook.ipynb"
-    own = json.dumps(str(hostile_run.out.parent / "data"))
+    own = json.dumps(str(hostile_data))
     notebook = json.loads(path.read_text(encoding="utf-8"))
     (cell,) = [c for c in notebook["cells"] if c["id"] == "data"]
     cell["source"] = [f"data = {own}"]

@@ -172,9 +172,8 @@ def test_the_csv_comes_out_of_the_report_itself(long_table):
     assert not any(cell.startswith(("=", "+", "-", "@")) for row in read for cell in row.values())
 
 
-def test_the_first_rows_go_on_paper_and_it_says_where_the_others_are(visit, run, name):
-    page = visit(run.out / f"{name}.html").page
-    page.emulate_media(media="print")
+def test_the_first_rows_go_on_paper_and_it_says_where_the_others_are(look, run, name):
+    page = look(run.out / f"{name}.html", paper=True).page
     printed = page.evaluate(
         """[...document.querySelectorAll("table.sortable")].map((t) => [Number(t.dataset.rows),
           [...t.tBodies[0].rows].filter((row) => getComputedStyle(row).display !== "none").length,
@@ -184,12 +183,12 @@ def test_the_first_rows_go_on_paper_and_it_says_where_the_others_are(visit, run,
     for rows, there, note in printed:
         assert there == min(rows, PAPER)
         assert note.startswith(f"Sur papier, les {PAPER} premières lignes sur") == (rows > PAPER)
-    page.emulate_media(media="screen")
+    page = look(run.out / f"{name}.html").page
     assert page.locator(".paper:visible").count() == 0
 
 
-def test_a_report_on_paper_is_short_and_strands_no_heading(visit, run, name):
-    page = visit(run.out / f"{name}.html").page
+def test_a_report_on_paper_is_short_and_strands_no_heading(look, run, name):
+    page = look(run.out / f"{name}.html").page
     headings = {plain(text) for text in page.locator("h2, h3, caption").all_inner_texts()}
     pages = [sheet.extract_text() for sheet in PdfReader(io.BytesIO(page.pdf(format="A4"))).pages]
     assert len(pages) <= (14 if "sample" in str(run.out) else 12)  # the sample breaks every rule there is

@@ -248,9 +248,8 @@ def test_text_stands_out_from_its_background(look, sample_site, kind):
     assert pale(look(page_of(sample_site, kind)).page) == []
 
 
-def test_paper_has_the_page_without_what_only_a_screen_can_do(visit, sample_site, kind):
-    page = visit(page_of(sample_site, kind)).page
-    page.emulate_media(media="print")
+def test_paper_has_the_page_without_what_only_a_screen_can_do(look, sample_site, kind):
+    page = look(page_of(sample_site, kind), paper=True).page
     assert not page.locator("nav.menu").is_visible()
     assert page.locator("#recherche:visible").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280

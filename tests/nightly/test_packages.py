@@ -120,7 +120,7 @@ def test_persons_are_masked_and_text_stays_text_wherever_they_are_told(night: Ni
 def test_the_night_after_without_it_says_3_and_holds_nothing_for_fixed(night: Night, tmp_path: Path) -> None:
     there = laid_down(tmp_path / "there", "digits", "import nothing_such")
     place = night.place
-    status, out, errors = place.run("2026-03-04T06:00:00Z", fresh=True, PYTHONPATH=str(there))
+    status, out, errors = place.run("2026-03-04T06:00:00Z", PYTHONPATH=str(there))
     assert (status, errors) == (3, "")
     assert "RÉGLÉS : aucun" in out
     assert "INCOMPLET : 1 partie d'audit n'a pas pu être évaluée" in " ".join(out.split())

@@ -16,7 +16,10 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from loopback import give, serving
 
+from mssante_audit.archive.history import bring_up_to_date
+from mssante_audit.archive.store import open_archive
 from mssante_audit.base.resources import resource
 from mssante_audit.nightly import steps
 from mssante_audit.nightly.config import load_config
@@ -142,10 +145,11 @@ def lists() -> Lists:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _no_pages() -> Iterator[None]:
-    """Steps are forks of this process: none of them makes pages."""
+def _nothing_unread() -> Iterator[None]:
+    """Steps are forks of this process: none of them makes pages, nor the findings in another format."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steps, "build_site", lambda *_, **__: None)
+        patch.setattr(steps.export, "WRITERS", {"json": steps.export.WRITERS["json"]})
         yield
 
 
@@ -160,6 +164,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, lists: Lists) -> tuple[Night
         (folder / "anchors" / f"{number}.pem").write_bytes(one.public_bytes(Encoding.PEM))
     for name in ("observations", "archive"):
         shutil.copytree(sample / name, nights.data / name)
+    bring_up_to_date(open_archive(nights.data / "archive"))  # as a fetch leaves it
     for file in (*sample.glob("Extraction*"), sample / "declarations.csv"):
         shutil.copy(file, nights.data)
     nights.put(lists.made(FIRST))
@@ -420,25 +425,24 @@ def test_a_mail_in_french_names_the_criticals_and_nobody(nights):
 # -- the list published ------------------------------------------------------------------------------
 
 
-def published(nights: Nights, url: str) -> None:
+def played(nights: Nights, when: str, published: bytes) -> Told:
+    """Play a night that fetches what is published."""
+    with serving(give(published)) as url:
+        nights.settings(fetch=f'enabled = true\nurl = "{url}"\nattempts = 1')
+        return nights.play(when)
+
+
+@pytest.fixture(scope="module")
+def fetched(first: tuple[Nights, Told], tmp_path_factory: pytest.TempPathFactory) -> tuple[Nights, Told]:
+    """A place whose first list was fetched, not to be changed, and what was said in it."""
+    folder = tmp_path_factory.mktemp("fetched")
+    shutil.copytree(first[0].folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("output"))
+    nights = replace(first[0], folder=folder)
+    gone("archive")(nights)
     gone("list.xml")(nights)
-    nights.settings(fetch=f'enabled = true\nurl = "{url}"\nattempts = 1')
-
-
-@pytest.fixture
-def fetching(nights, served):
-    """Nights whose first list was fetched, and what becomes of another one that is published then."""
-
-    def play(when: datetime, **how: Any) -> tuple[Told, Told]:
-        shutil.rmtree(nights.folder / "output")
-        gone("archive")(nights)
-        published(nights, served(nights.lists.made(FIRST)))
-        known = nights.play(MORNING)
-        assert known.status == 0, known.mail
-        published(nights, served(nights.lists.made(when, **how)))
-        return known, nights.play(NOON)
-
-    return play
+    known = played(nights, MORNING, nights.lists.made(FIRST))
+    assert known.status == 0, known.mail
+    return nights, known
 
 
 @pytest.mark.parametrize(
@@ -452,8 +456,11 @@ def fetching(nights, served):
         (SECOND, {}, "ok"),
     ],
 )
-def test_what_is_published_has_a_state_though_another_list_is_audited(fetching, when, how, state):
-    known, told = fetching(when, **how)
+def test_what_is_published_has_a_state_though_another_list_is_audited(fetched, tmp_path, when, how, state):
+    known = fetched[1]
+    shutil.copytree(fetched[0].folder, tmp_path, symlinks=True, dirs_exist_ok=True)
+    nights = replace(fetched[0], folder=tmp_path)
+    told = played(nights, NOON, nights.lists.made(when, **how))
     assert (told.states["list"], told.status) == (state, 0 if state == "ok" else 4), told.mail
     assert (told.counts["new"], told.fixed) == (0, [])
     assert len(told.findings) == len(known.findings) or state == "shrunk"

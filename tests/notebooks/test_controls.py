@@ -63,9 +63,9 @@ def test_what_nobody_is_is_said_and_no_error(space, box):
     assert "does not sit in" in lxml_html.fromstring(shown.value).text_content()
 
 
-def test_hostile_names_stay_texts(hostile_run, monkeypatch):
+def test_hostile_names_stay_texts(hostile_data, monkeypatch):
     monkeypatch.setattr(module, "attended", lambda: True)
-    own = ms.load_space(hostile_run.out.parent / "data", as_of=AS_OF)
+    own = ms.load_space(hostile_data, as_of=AS_OF)
     box = ms.controls(own)
     for _, value in box.children[1].options[:6]:
         box.children[1].value = value

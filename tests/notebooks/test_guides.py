@@ -90,11 +90,11 @@ def test_the_cookbooks_answers_are_right(answers):
 
 
 @pytest.mark.parametrize("name", GUIDES)
-def test_a_guide_runs_on_the_sample_and_on_a_hostile_list_by_changing_one_cell(name, hostile_run, tmp_path):
+def test_a_guide_runs_on_the_sample_and_on_a_hostile_list_by_changing_one_cell(name, hostile_data, tmp_path):
     notebook = json.loads((resource("notebooks") / f"{name}.ipynb").read_text(encoding="utf-8"))
     (cell,) = [c for c in notebook["cells"] if c["id"] == "data"]
     assert cell["source"] == ["data: str | None = None"]
-    cell["source"] = [f"data = {str(hostile_run.out.parent / 'data')!r}"]
+    cell["source"] = [f"data = {str(hostile_data)!r}"]
     own = tmp_path / f"{name}_own.ipynb"
     own.write_text(json.dumps(notebook), encoding="utf-8")
     run = run_reports([name, str(own)], out=tmp_path / "out")

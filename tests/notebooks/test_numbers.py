@@ -16,7 +16,6 @@ from functools import cached_property
 
 import pandas as pd
 import pytest
-from conftest import SAMPLE_AS_OF
 from lxml import html as lxml_html
 
 import mssante_audit as ms
@@ -113,9 +112,9 @@ class Page:
 
 
 @pytest.fixture(scope="module", params=REPORTS)
-def page(request, sample_run) -> Page:
+def page(request, sample_run, sample_space) -> Page:
     root = lxml_html.fromstring((sample_run.out / f"{request.param}.html").read_text(encoding="utf-8"))
-    return Page(request.param, root, ms.load_space(as_of=SAMPLE_AS_OF))
+    return Page(request.param, root, sample_space)
 
 
 Expected = Callable[[Page], list[object]]
