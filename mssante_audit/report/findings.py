@@ -361,7 +361,7 @@ def opening(
 def _in_doubt(space: TrustSpace, findings: pd.DataFrame | None) -> str:
     """Return which inputs in doubt a report rests on, and how old they are, as HTML; "" if none is."""
     told = _doubted(space, findings)
-    text = "En doute, donc à confirmer : {what}."
+    text = "En doute : {what}."
     return f" <strong>{tell(text, what=listing(told))}</strong>" if told else ""
 
 
