@@ -49,8 +49,7 @@ In a notebook, frames and series become charts, tables and sentences; help on ea
 `family`, `title_of`, `titles`     the rules of a family; a rule's title, or those of findings
 `remedy_of`                        what a rule says to do
 `lacks`, `unknown`                 what was not there to check rules with; the sentence that says so
-`opening`, `to_confirm`            what a report is about; before an answer, whether it is to be confirmed
-`enable`                           style and script of tables, shown once
+`opening`, `enable`                what a report is about; style and script of tables, shown once
 `explore`                          the domains as one page that searches, filters, counts and tells of
                                    each; ``space.explore()`` is the same
 `show_frames`                      every frame as a table that sorts and filters, in JupyterLab
@@ -102,7 +101,6 @@ if TYPE_CHECKING:
         severity_bars,
         title_of,
         titles,
-        to_confirm,
         touched,
         unknown,
     )
@@ -137,8 +135,7 @@ _HOME = {
     "report.desk": "export join moved own_rule within",
     "report.explorer": "explore",
     "report.findings": (
-        "family findings_table lacks opening remedy_of severity_bars title_of titles to_confirm touched "
-        "unknown"
+        "family findings_table lacks opening remedy_of severity_bars title_of titles touched unknown"
     ),
     "report.first": "answer cause_list checks states",
     "report.say": "lead note say",
@@ -168,8 +165,8 @@ __all__ = [
     "largest", "lead", "lines", "load_declarations", "load_rules", "load_space", "load_whitelist",
     "mail_records", "mask", "method_records", "moved", "note", "opening", "own_rule", "parse_contact",
     "parse_department", "parse_dn", "parse_identifier", "percent", "register", "remedy_of", "rule", "say",
-    "sections", "severity_bars", "show_frames", "states", "table", "tiles", "title_of", "titles",
-    "to_confirm", "touched", "unknown", "verify_signature", "waived", "within", "words",
+    "sections", "severity_bars", "show_frames", "states", "table", "tiles", "title_of", "titles", "touched",
+    "unknown", "verify_signature", "waived", "within", "words",
 ]  # fmt: skip
 
 

@@ -29,7 +29,6 @@ from mssante_audit.findings.trend import severity_counts
 from mssante_audit.observe.kinds import kinds
 from mssante_audit.report import figure
 from mssante_audit.report.results import Limits, limited_to
-from mssante_audit.report.say import Said, say
 from mssante_audit.report.tables import Cell, Html, badge, csv_link, data, prose, table, visible
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
@@ -360,19 +359,9 @@ def opening(
 
 def _in_doubt(space: TrustSpace, findings: pd.DataFrame | None) -> str:
     """Return which inputs in doubt a report rests on, and how old they are, as HTML; "" if none is."""
-    told = _doubted(space, findings)
-    text = "En doute : {what}."
-    return f" <strong>{tell(text, what=listing(told))}</strong>" if told else ""
-
-
-def _doubted(space: TrustSpace, findings: pd.DataFrame | None) -> list[str]:
-    """Return the inputs in doubt that findings rest on, with their ages; that all audits do without any."""
     known = audits()
     named_in = known if findings is None else {name for name in findings["audit"] if name in known}
     rests = {LIST}.union(*(known[name].rests for name in named_in))
-    return [aged(one.name, one.age_days) for one in space.states if one.doubtful and one.name in rests]
-
-
-def to_confirm(space: TrustSpace, findings: pd.DataFrame) -> Said:
-    """Say before an answer that it is to be confirmed, as `opening` says why; nothing where all is well."""
-    return say("**À confirmer** :") if _doubted(space, findings) else say("")
+    told = [aged(one.name, one.age_days) for one in space.states if one.doubtful and one.name in rests]
+    text = "En doute, donc à confirmer : {what}."
+    return f" <strong>{tell(text, what=listing(told))}</strong>" if told else ""
