@@ -7,7 +7,8 @@ import re
 import signal
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, process
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from multiprocessing import active_children, get_context
@@ -305,6 +306,26 @@ def test_a_worker_killed_half_way_costs_no_dossier(some, listed, tmp_path):
 
     again = write_dossiers(tmp_path, parameters=listed, operators=SOME, jobs=2, listener=kill_one)
     assert again.made == len(some.outcomes) == len(SOME)
+    assert {d.status for d in again.outcomes} == {"done"}
+    assert_same(again, some)
+
+
+@forking
+def test_a_worker_killed_while_it_sends_a_dossier_holds_up_nobody(some, listed, tmp_path, monkeypatch):
+    sent = process._sendback_result
+
+    def half(queue, *words, **more):
+        with suppress(FileExistsError):
+            (tmp_path / "killed").touch(exist_ok=False)
+            queue._wlock.acquire()
+            os.write(queue._writer.fileno(), (1 << 20).to_bytes(4, "big") + b"half of it")
+            os.kill(os.getpid(), signal.SIGKILL)
+        sent(queue, *words, **more)
+
+    monkeypatch.setattr(process, "_sendback_result", half)
+    monkeypatch.setattr(workers, "PATIENCE", 0.5)
+    again = write_dossiers(tmp_path / "out", parameters=listed, operators=SOME, jobs=2)
+    assert (tmp_path / "killed").exists()
     assert {d.status for d in again.outcomes} == {"done"}
     assert_same(again, some)
 

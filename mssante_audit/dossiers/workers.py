@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -41,6 +41,8 @@ from mssante_audit.report.results import open_space
 from mssante_audit.space.inputs import Bundle, code_digest
 from mssante_audit.space.trust import TrustSpace
 
+PATIENCE = 5.0
+"""Seconds without a dossier after which it is looked whether a process has died unseen."""
 CHUNK = 8
 """Operators in one task for an executor that is not ours: the data may go with it."""
 
@@ -145,7 +147,8 @@ def produce(
     for operator_id in lost:
         with pool(1) as again:
             try:
-                made = again.submit(make, order, [operator_id], data).result()
+                (task,) = _as_done(again, {again.submit(make, order, [operator_id], data)})
+                made = task.result()
             except AuditError:
                 raise
             except Exception as error:  # whoever makes it dies of it, or has no executor any more
@@ -165,7 +168,7 @@ def _all_made(
                 tasks[executor.submit(make, order, chunk, data)] = chunk
             except BrokenExecutor:  # by an earlier task, already
                 lost += chunk
-        for future in as_completed(list(tasks)):
+        for future in _as_done(executor, set(tasks)):
             chunk = tasks.pop(future)
             try:
                 made = future.result()
@@ -178,6 +181,23 @@ def _all_made(
     finally:  # Ctrl-C above all
         for task in tasks:
             task.cancel()
+
+
+def _as_done(executor: Executor, tasks: set[Future[Any]]) -> Iterator[Future[Any]]:
+    """Yield tasks as they end; those of a pool that waits for a dead process end too, by an error.
+
+    A process that is killed while it sends a result leaves a part of it, and the others locked out: the pool
+    reads on for ever, and does not see that it is dead.
+    """
+    while tasks:
+        done, tasks = wait(tasks, PATIENCE, FIRST_COMPLETED)
+        own = list((getattr(executor, "_processes", None) or {}).values())
+        if not done and any(not process.is_alive() for process in own):
+            for process in own:
+                process.kill()
+            with suppress(OSError):
+                executor._result_queue._writer.close()  # type: ignore[attr-defined] # nobody is left to write
+        yield from done
 
 
 def _ready(order: Order) -> None:
