@@ -6,7 +6,7 @@ import re
 from base64 import b64decode
 
 from mssante_audit.audits import audit_all
-from mssante_audit.base.language import speaking
+from mssante_audit.base.language import using_language
 from mssante_audit.base.markup import visible
 from mssante_audit.findings.frame import concat
 from mssante_audit.report.explorer import explorer_html
@@ -28,7 +28,7 @@ def called(domain):
 
 def page_of(space, more=None, **options):
     """The explorer's page of a space, of its findings and some more, and the frame it tells of."""
-    with speaking(options.pop("language", "fr")):
+    with using_language(options.pop("language", "fr")):
         findings = audit_all(space)
         findings = findings if more is None else concat([findings, more])
         told = domains(space, findings)

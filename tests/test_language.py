@@ -27,11 +27,11 @@ from mssante_audit.base.language import (
     LANGUAGES,
     catalogue,
     count,
+    current_language,
+    format_text,
+    gettext,
     markdown,
-    speaking,
-    spoken,
-    tell,
-    tr,
+    using_language,
     words_of,
 )
 from mssante_audit.base.resources import resource
@@ -129,7 +129,7 @@ def test_a_french_letter_would_not_pass():
     space = load_space(as_of=AS_OF)
     told = letter_files(dossier(space, OPERATOR))[".txt"].decode()
     assert french(told.split("\n\n"))
-    with speaking("en"):
+    with using_language("en"):
         english = letter_files(dossier(space, OPERATOR))[".txt"].decode()
     assert english.startswith("Subject: MSSanté: ")  # the same space in one language after the other
     assert letter_files(dossier(space, OPERATOR))[".txt"].decode() == told
@@ -169,7 +169,7 @@ def desk():
     bare = TrustSpace(space.whitelist, space.as_of, show_contacts=True)
 
     def shown(lang: str) -> dict[str, str]:
-        with speaking(lang):
+        with using_language(lang):
             found = audit_all(space)
             stale = moved(space, space.with_(stale_after_days=365))
             told = [space, bare, found, found.head(0), stale, rule("TLS_EXPIRED"), rule("DN_SPELLINGS")]
@@ -201,10 +201,10 @@ def test_frames_in_lab_have_the_words_of_the_language_spoken(monkeypatch):
     monkeypatch.setattr(itables.options, "language", {}, raising=False)
     told = {}
     for lang in ("fr", "en"):
-        with speaking(lang):
+        with using_language(lang):
             show_frames()
             told[lang] = dict(itables.options.language)
-            assert spoken() == lang
+            assert current_language() == lang
     assert told["en"].keys() == told["fr"].keys()
     assert french(told["en"].values()) == []
     assert all(told["en"][name] != told["fr"][name] for name in told["en"])
@@ -217,10 +217,10 @@ def test_what_is_no_language_is_refused_by_the_parameters_name(lang):
 
 
 def test_enable_says_the_language_of_what_follows_and_keeps_it():
-    with speaking("fr"):
+    with using_language("fr"):
         enable("en")
         enable()
-        assert (spoken(), 'LANGUAGE = "en"' in enable().text) == ("en", True)
+        assert (current_language(), 'LANGUAGE = "en"' in enable().text) == ("en", True)
 
 
 def test_names_of_codes_in_cells_are_english_too(reports):
@@ -308,19 +308,21 @@ def test_a_glossary_says_each_term_in_one_sentence_of_each_language():
 
 
 def test_a_language_ends_with_its_block():
-    with speaking("en"), pytest.raises(ValueError, match="no language 'de'"), speaking("de"):
+    with using_language("en"), pytest.raises(ValueError, match="no language 'de'"), using_language("de"):
         pass
-    assert spoken() == "fr"
-    with speaking("en"):
-        assert spoken() == "en"
+    assert current_language() == "fr"
+    with using_language("en"):
+        assert current_language() == "en"
 
 
 def test_numbers_and_nouns_in_english():
-    with speaking("en"):
+    with using_language("en"):
         assert count(1, "boîte") == f"1{NBSP}mailbox"
         assert count(1200, "boîte") == f"1,200{NBSP}mailboxes"
         assert count(0, "domaine") == f"0{NBSP}domains"
-        assert tell("{n:~est|sont}", n=0) == "sont"  # nobody translated it: English agrees it all the same
+        assert (
+            format_text("{n:~est|sont}", n=0) == "sont"
+        )  # nobody translated it: English agrees it all the same
         assert language.percent(1, 12) == "8.3%"
         assert language.one_decimal(2.5) == "2.5"
         assert language.duration(730) == f"2{NBSP}years"
@@ -330,7 +332,7 @@ def test_numbers_and_nouns_in_english():
 
 def test_data_are_not_translated():
     frame = table_of("Contacts", "Aucun constat.")
-    with speaking("en"):
+    with using_language("en"):
         shown = table(frame, name="t").text
         drawn = bars(frame.set_index("Domaine")["Lignes"], title="Domaines").alt
     assert "<bdi>Contacts</bdi>" in shown
@@ -344,20 +346,20 @@ def table_of(*names: str) -> pd.DataFrame:
 
 
 def test_a_page_is_made_in_one_language_after_the_other():
-    with speaking("en"):
+    with using_language("en"):
         assert "MSSanté audit reports" in index_html([], {})
     assert "Rapports d’audit MSSanté" in index_html([], {})
 
 
 def test_a_sentence_stands_in_another():
-    with speaking("en"):
+    with using_language("en"):
         inner = say("{n:domaine}", n=2)
         outer = say("{what} : vous", what=inner)
     assert (str(outer), outer.html) == (f"2{NBSP}domains: you", f"2{NBSP}domains: you")
 
 
 def test_markdown_is_translated_paragraph_by_paragraph():
-    with speaking("en"):
+    with using_language("en"):
         assert markdown("## Constats par règle\n\nUne phrase d’un autre.") == (
             "## Findings by rule\n\nUne phrase d’un autre."
         )
@@ -373,6 +375,6 @@ def test_a_notebook_of_one_s_own_need_not_know_languages(tmp_path):
 
 
 def test_tr_keeps_what_it_does_not_know():
-    assert tr("l'ANS") == "l’ANS"
-    with speaking("en"):
-        assert tr("Ceci ne se dit nulle part.") == "Ceci ne se dit nulle part."
+    assert gettext("l'ANS") == "l’ANS"
+    with using_language("en"):
+        assert gettext("Ceci ne se dit nulle part.") == "Ceci ne se dit nulle part."

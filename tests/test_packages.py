@@ -418,9 +418,9 @@ def test_a_rule_in_toml_is_refused_with_its_file_field_and_what_is_allowed(case:
 
 def test_a_rule_in_toml_has_from_the_one_it_is_like_what_it_does_not_say(tmp_path: Path) -> None:
     more = '[B_RULE]\nlike = "A_RULE"\ntitle_en = "other"\nobserved = "{{ x }}"\n'
-    (tmp_path / "rules.toml").write_text(f'since = "0.3.0"\n{RULES}\n{more}', encoding="utf-8")
+    (tmp_path / "rules.toml").write_text(f'added_in = "0.3.0"\n{RULES}\n{more}', encoding="utf-8")
     first, then = load_rules(tmp_path / "rules.toml")
-    assert (first.since, first.observed_fr, then.observed_fr, then.observed_en) == (
+    assert (first.added_in, first.observed_fr, then.observed_fr, then.observed_en) == (
         "0.3.0",
         "",
         "{{ x }}",

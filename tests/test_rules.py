@@ -54,7 +54,7 @@ def test_fields(rule: Rule) -> None:
         assert text == text.strip() != ""
         assert "  " not in text
         assert "\n" not in text
-    assert f"\n## {rule.since} " in (AUDIT_SOURCES.parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## {rule.added_in} " in (AUDIT_SOURCES.parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
     for field in ("why_fr", "why_en", "remedy_fr", "remedy_en"):
         assert getattr(rule, field).endswith((".", ".)"))
     for field in ("title_fr", "title_en"):
@@ -115,7 +115,7 @@ def test_contacts_are_personal_and_nothing_else_is() -> None:
 
 def test_texts_are_of_the_history() -> None:
     assert all(set(one.texts) <= set(CONTENT) for one in RULES)
-    assert all(one.texts or not one.together for one in RULES)
+    assert all(one.texts or not one.needs_all_rows for one in RULES)
     dated = {one.audit for one in RULES if one.texts}
     assert dated == {"dn_consistency", "stale_contacts", "whitelist_integrity"}
 

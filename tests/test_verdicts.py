@@ -290,7 +290,7 @@ def test_a_check_is_one_there_is() -> None:
     checks = {rule.check for rule in catalogue().values()}
     assert checks == {"", *CHECKS}
     # Whatever makes the list unknown is told by its own words, and whatever names a check may decide it.
-    assert all(rule.check == "listed" for rule in catalogue().values() if rule.whole)
+    assert all(rule.check == "listed" for rule in catalogue().values() if rule.affects_list)
 
 
 def test_a_waived_finding_counts_for_nothing(tmp_path: Path) -> None:

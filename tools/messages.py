@@ -1,8 +1,8 @@
 """Say which texts of code, templates, scripts and notebooks a catalogue lacks, and which it has for nothing.
 
 Usage: ``python tools/messages.py [LANGUAGE…]``, all but French by default; prints a line a text and exits
-with 1 if there is one. What counts as a text: what `tr`, `tell`, `known`, `say` or `count` is given; what a
-template or a script marks; each paragraph of a notebook; every other literal that looks like words.
+with 1 if there is one. What counts as a text: what `gettext`, `format_text`, `translated`, `say` or `count` is
+given; what a template or a script marks; each paragraph of a notebook; every other literal that looks like words.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NAMES = ("names.py", "method.py")
 """Modules that hold nothing but names of codes."""
 IGNORED = {*STYLES, "Python 3", "NS", "Subject", "From", "To", "Date", r"[,;|:=()\n«»]"}
 """What looks like words, and is not."""
-CALLS = {"tr", "tell", "known", "say", "count"}
+CALLS = {"gettext", "format_text", "translated", "say", "count"}
 WORDS = re.compile(
     "^[A-ZÀÂÉÈÊÎÔÇ][a-zàâéèêëîïôûùçœ]+([ ,.:;–’'(]|$)|[àâéèêëîïôûùçœÀÂÉÈÊËÎÏÔÛÙÇŒ’«»]|"
     "(^| )(le|la|les|des|du|une|et|est|sont|dans|pour|par|sur|avec|sans|aucune?|ou|de|inconnus?)( |$)|"

@@ -52,7 +52,7 @@ def dated(findings: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
         if known or not seen or len(seen) < len(rows):
             told.append(known)
         else:
-            told.append((max(seen) if one.together else min(seen)).isoformat())
+            told.append((max(seen) if one.needs_all_rows else min(seen)).isoformat())
     return findings.assign(first_seen=pd.Series(told, index=findings.index, dtype="str"))
 
 

@@ -32,12 +32,12 @@ _PLAIN = str.maketrans({"’": "'", NBSP: " ", NARROW: " "})
 _spoken = ["fr"]
 
 
-def spoken() -> str:
+def current_language() -> str:
     """Return the language that readers are told things in."""
     return _spoken[-1]
 
 
-def speak(language: str) -> None:
+def use_language(language: str) -> None:
     """Tell things in a language from now on; a `ValueError` if it is none of `LANGUAGES`."""
     if language not in TYPOGRAPHY:
         raise ValueError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
@@ -45,57 +45,57 @@ def speak(language: str) -> None:
 
 
 @contextmanager
-def speaking(language: str) -> Iterator[None]:
+def using_language(language: str) -> Iterator[None]:
     """Tell things in a language inside a ``with`` block."""
     _spoken.append(_spoken[-1])
     try:
-        speak(language)
+        use_language(language)
         yield
     finally:
         _spoken.pop()
 
 
-def tr(text: str) -> str:
+def gettext(text: str) -> str:
     """Return a text of ours in the language spoken; one that no catalogue has, as it is.
 
-    >>> tr("l'ANS"), tr("Aucun constat.")
+    >>> gettext("l'ANS"), gettext("Aucun constat.")
     ('l’ANS', 'Aucun constat.')
-    >>> with speaking("en"):
-    ...     tr("Aucun constat.")
+    >>> with using_language("en"):
+    ...     gettext("Aucun constat.")
     'No findings.'
     """
-    return french.typeset(text) if spoken() == "fr" else known(text)
+    return french.typeset(text) if current_language() == "fr" else translated(text)
 
 
-def known(text: str) -> str:
+def translated(text: str) -> str:
     """Return a text that may be ours or another's: translated if a catalogue has it, else as it is."""
-    return text if spoken() == "fr" else catalogue(spoken()).get(plain(text), text)
+    return text if current_language() == "fr" else catalogue(current_language()).get(plain(text), text)
 
 
-def tell(text: str, /, **values: Any) -> str:
+def format_text(text: str, /, **values: Any) -> str:
     """Return a sentence of ours in the language spoken, filled with values; texts are put in as they are.
 
     ``{n:domaine}`` is a number and its noun, ``{n:signal|signaux}`` with an irregular plural,
     ``{n:~est|sont}`` only the word that agrees.
 
-    >>> tell("{n:domaine} sur {all}", n=2, all="<b>").replace(NBSP, "_")
+    >>> format_text("{n:domaine} sur {all}", n=2, all="<b>").replace(NBSP, "_")
     '2_domaines sur <b>'
     """
-    return Sentence().vformat(tr(text), (), values)
+    return Sentence().vformat(gettext(text), (), values)
 
 
 def words(names: Mapping[Key, str]) -> dict[Key, str]:
     """Return names of codes in the language spoken."""
-    return {code: known(name) for code, name in names.items()}
+    return {code: translated(name) for code, name in names.items()}
 
 
-def spoken_of(told: object, part: str) -> str:
+def localized(told: object, part: str) -> str:
     """Return the text of an object that has one a language: ``title_fr``, ``title_en``."""
-    return str(getattr(told, f"{part}_{spoken()}"))
+    return str(getattr(told, f"{part}_{current_language()}"))
 
 
 class Sentence(Formatter):
-    """Fills the templates of `tell`."""
+    """Fills the templates of `format_text`."""
 
     def format_field(self, value: Any, spec: str) -> str:
         """Write a text as it is, a number as the language does, with the noun or word that agrees."""
@@ -105,7 +105,7 @@ class Sentence(Formatter):
             return one_decimal(value)
         one, _, many = spec.removeprefix("~").partition("|")
         if spec.startswith("~"):
-            single = abs(value) < 2 if spoken() == "fr" else value == 1
+            single = abs(value) < 2 if current_language() == "fr" else value == 1
             return one if single else many or f"{one}s"
         return str(_typography().count(int(value), one, many or None))
 
@@ -124,10 +124,10 @@ def plain(text: str) -> str:
 
 def markdown(source: str) -> str:
     """Return a notebook's Markdown in the language spoken, paragraph by paragraph."""
-    if spoken() == "fr":
+    if current_language() == "fr":
         return source
     parts = (_HEADING.fullmatch(part) for part in source.split("\n\n"))
-    return "\n\n".join(part[1] + tr(part[2]) for part in parts if part)
+    return "\n\n".join(part[1] + gettext(part[2]) for part in parts if part)
 
 
 # -- typography of the language spoken ----------------------------------------------------------------------
@@ -136,13 +136,13 @@ def markdown(source: str) -> str:
 def count(value: int, noun: str, plural: str | None = None) -> str:
     """Write a number and its noun, which is given in French.
 
-    >>> with speaking("en"):
+    >>> with using_language("en"):
     ...     count(2, "boîte").replace(NBSP, "_")
     '2_mailboxes'
     """
-    if spoken() == "fr":
+    if current_language() == "fr":
         return french.count(value, noun, plural)
-    one, _, many = tr(noun).partition("|")
+    one, _, many = gettext(noun).partition("|")
     return str(_typography().count(value, one, many or None))
 
 
@@ -172,7 +172,7 @@ def words_of(package: str) -> dict[str, dict[str, Any]]:
 
 
 def _typography() -> ModuleType:
-    return TYPOGRAPHY[spoken()]
+    return TYPOGRAPHY[current_language()]
 
 
 def _spoken_as(told: Callable[Written, str]) -> Callable[Written, str]:

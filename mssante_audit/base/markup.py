@@ -11,7 +11,7 @@ from html import escape
 from importlib import import_module
 from typing import Any
 
-from mssante_audit.base.language import tr
+from mssante_audit.base.language import gettext
 
 SHOWN_TEXT = 400
 """Characters of one text that are shown."""
@@ -42,7 +42,7 @@ def data(text: str, limit: int = SHOWN_TEXT, more: str | None = None) -> str:
         return ""
     shown = visible(text)
     if len(shown) > limit:
-        shown = f"{shown[:limit]}…{tr(' (texte coupé : voir le CSV)') if more is None else more}"
+        shown = f"{shown[:limit]}…{gettext(' (texte coupé : voir le CSV)') if more is None else more}"
     return f"<bdi>{escape(shown)}</bdi>"
 
 

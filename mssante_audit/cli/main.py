@@ -169,13 +169,13 @@ def findings(
 ) -> None:
     """Write the findings of an audit, without a report."""
     from mssante_audit import audits
-    from mssante_audit.base.language import speaking
+    from mssante_audit.base.language import using_language
     from mssante_audit.findings.causes import actionable
     from mssante_audit.report.results import touching
 
     check_format(format, out)
     space, chosen = limited_space(given_by(**options))
-    with speaking(lang.value):
+    with using_language(lang.value):
         found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
         found = kept = touching(found, space, chosen)
         if format in (Format.sarif, Format.junit):
@@ -266,7 +266,7 @@ def methods(
     **options: Any,
 ) -> None:
     """Write the method in use for each domain: delegated, redirected, wildcard, none, unknown."""
-    from mssante_audit.base.language import speaking
+    from mssante_audit.base.language import using_language
     from mssante_audit.verdicts.methods import method_records
 
     check_format(format, out)
@@ -275,7 +275,7 @@ def methods(
         raise InputError(
             "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
         )
-    with speaking(lang):
+    with using_language(lang):
         write_frame(method_records(space), format, out)
 
 

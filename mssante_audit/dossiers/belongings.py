@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.base.language import spoken_of, tr
+from mssante_audit.base.language import gettext, localized
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.remedies import said
 from mssante_audit.findings.registry import catalogue
@@ -90,7 +90,7 @@ class Belongings:
         """Return a text as `operator_id` may read it: `instead`, or `ELSEWHERE`, if it holds others'."""
         if not (text and self.foreign(text, operator_id)):
             return text
-        return tr(ELSEWHERE) if instead is None else instead
+        return gettext(ELSEWHERE) if instead is None else instead
 
     def is_own_domain(self, domain: str, operator_id: str) -> bool:
         """Tell whether the lists or a declaration give a domain to `operator_id`."""
@@ -293,7 +293,7 @@ def _parted(
             owned[key] |= owners
     used = Counter(word for key in owned for word in set(key.split()))
     parts = ("title", "why", "remedy")
-    prose = fold(" ".join(spoken_of(told, part) for told in catalogue().values() for part in parts))
+    prose = fold(" ".join(localized(told, part) for told in catalogue().values() for part in parts))
     common = {*said()["generic"], *prose.split(), *(word for word, n in used.items() if n >= COMMON)}
     names: dict[str, dict[Words, Owners]] = {}
     fields: dict[str, Owners] = {}

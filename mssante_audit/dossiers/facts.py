@@ -15,7 +15,7 @@ from typing import Any, cast
 import pandas as pd
 
 from mssante_audit.base.errors import ParameterError, UnknownNameError
-from mssante_audit.base.language import tell, tr
+from mssante_audit.base.language import format_text, gettext
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import Belongings
@@ -88,7 +88,7 @@ class Dossier:
     @property
     def label(self) -> str:
         """What to call the operator."""
-        return self.name or tell("Opérateur {id}", id=self.operator_id)
+        return self.name or format_text("Opérateur {id}", id=self.operator_id)
 
     @property
     def caveat(self) -> str:
@@ -161,7 +161,7 @@ def record(told: Dossier) -> Results:
     """Return a dossier's results (`report.results.record`); their origin names no other either."""
     made, whose = results.record(told.space, told.findings, name="operator"), survey(told.space).belongings
     texts = {key: value for key, value in made.provenance.items() if isinstance(value, str)}
-    safe = {key: whose.safe(text, told.operator_id, tr(ANOTHER)) for key, text in texts.items()}
+    safe = {key: whose.safe(text, told.operator_id, gettext(ANOTHER)) for key, text in texts.items()}
     return replace(made, provenance=cast(Provenance, {**made.provenance, **safe}))
 
 
@@ -320,7 +320,9 @@ def _changes(common: Survey, operator_id: str, *, show: bool) -> pd.DataFrame | 
     told["domain"] = [whose.safe(domain, operator_id, "–") for domain in told["domain"]]
     for side in ("before", "after"):  # what is masked is looked through as well
         texts = zip(told[side], worded_changes(own, show_contacts=True)[side], strict=True)
-        told[side] = [tr(ANOTHER) if whose.foreign(clear, operator_id) else text for text, clear in texts]
+        told[side] = [
+            gettext(ANOTHER) if whose.foreign(clear, operator_id) else text for text, clear in texts
+        ]
     return told
 
 

@@ -19,7 +19,15 @@ from hashlib import sha256
 from html import escape
 
 from mssante_audit.base.french import NARROW, NBSP
-from mssante_audit.base.language import day, listing, severity_name, spoken, tell, tr, typeset
+from mssante_audit.base.language import (
+    current_language,
+    day,
+    format_text,
+    gettext,
+    listing,
+    severity_name,
+    typeset,
+)
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.dossiers.forms import Form, forms
 from mssante_audit.dossiers.points import Case, Point, one_line
@@ -59,7 +67,7 @@ def letter_files(told: Dossier, on: Stationery | None = None) -> dict[str, bytes
     attached = forms(told)
     text = letter_text(told, attached, on)
     return {
-        ".txt": f"{tell('Objet : {subject}', subject=subject(told))}\n\n{text}".encode(),
+        ".txt": f"{format_text('Objet : {subject}', subject=subject(told))}\n\n{text}".encode(),
         ".eml": _message(told, text, attached, on),
     }
 
@@ -68,53 +76,53 @@ def subject(told: Dossier) -> str:
     """Return the message's subject: one line, whatever the operator is called."""
     some = "MSSanté : {n:point} à corriger sur vos domaines – {who}"
     none = "MSSanté : rien à corriger sur vos domaines – {who}"
-    return tell(some if told.points else none, n=len(told.points), who=one_line(told.label, 80))
+    return format_text(some if told.points else none, n=len(told.points), who=one_line(told.label, 80))
 
 
 def letter_text(told: Dossier, attached: Sequence[Form], on: Stationery) -> str:
     """Return the message's text, in lines of at most `WIDTH` characters but for names that are longer."""
     points = told.points
-    parts = [tr("Madame, Monsieur,"), _opening(told)]
+    parts = [gettext("Madame, Monsieur,"), _opening(told)]
     parts += [_point(number, point) for number, point in enumerate(points[:MOST_POINTS], 1)]
     if len(points) > MOST_POINTS:
         others = "Votre dossier en compte {n:autre point|autres points}, de même gravité ou de moindre."
-        parts.append(_filled(tell(others, n=len(points) - MOST_POINTS)))
+        parts.append(_filled(format_text(others, n=len(points) - MOST_POINTS)))
     if told.caveat:
         parts.append(_filled(told.caveat))
     if points:
         parts.append(_how(attached, masked=told.masked))
     if points and on.deadline_days:
         asked = "Merci de faire ces corrections d’ici au {until}, et de nous dire ce qui est fait."
-        parts.append(_filled(tell(asked, until=day(told.space.as_of + timedelta(on.deadline_days)))))
+        parts.append(_filled(format_text(asked, until=day(told.space.as_of + timedelta(on.deadline_days)))))
     if ends := _ends(told):
         parts.append(ends)
     rest = (
         "Nous tenons à votre disposition votre dossier complet : vos domaines, vos certificats, tous les "
         "constats et leur explication. Ni ce message ni ce dossier ne nomment d’autre opérateur."
     )
-    parts += [_filled(tr(rest)), tr("Cordialement,"), on.signature or tr(SIGNATURE)]
+    parts += [_filled(gettext(rest)), gettext("Cordialement,"), on.signature or gettext(SIGNATURE)]
     return "\n\n".join(parts).replace(NARROW, NBSP) + "\n"
 
 
 def _opening(told: Dossier) -> str:
     made, points = told.space.whitelist.generated_at, told.points
     undated, dated = "La liste blanche MSSanté", "La liste blanche MSSanté du {day}"
-    head = tell(
+    head = format_text(
         "{list} inscrit {n:domaine} au nom de {who} (identifiant {id}). Nous l’avons examinée au {now}.",
-        list=tell(dated, day=day(made)) if made else tr(undated), n=len(told.domains),
+        list=format_text(dated, day=day(made)) if made else gettext(undated), n=len(told.domains),
         who=one_line(told.label, 120), id=one_line(told.operator_id, 40),
         now=day(told.space.as_of),
     )  # fmt: skip
     if not points:
-        none = tr("Aucun constat n’appelle de correction de votre part.")
-        sure = tr("Aucun constat dont nous soyons sûrs n’appelle de correction de votre part.")
+        none = gettext("Aucun constat n’appelle de correction de votre part.")
+        sure = gettext("Aucun constat dont nous soyons sûrs n’appelle de correction de votre part.")
         return _filled(f"{head} {sure if told.caveat else none}")
     grave, several = sum(point.severity in ("critical", "error") for point in points), len(points) > 1
     worst = ", dont {n:erreur ou défaut critique|erreurs ou défauts critiques}"
     text = "{head} {n:point} à corriger{worst}{order} :"
-    told_worst = tell(worst, n=grave) if grave and several else ""
-    order = tr(", les plus graves d’abord") if several else ""
-    return _filled(tell(text, head=head, n=len(points), worst=told_worst, order=order))
+    told_worst = format_text(worst, n=grave) if grave and several else ""
+    order = gettext(", les plus graves d’abord") if several else ""
+    return _filled(format_text(text, head=head, n=len(points), worst=told_worst, order=order))
 
 
 def _point(number: int, point: Point) -> str:
@@ -126,8 +134,8 @@ def _point(number: int, point: Point) -> str:
             lines.append(_filled(line, begin, "     " + "  " * line.startswith("·")))
             begin = " " * len(first)
     if (more := len(point.cases) - MOST_CASES) > 0:
-        lines.append("   " + tell("et {n:autre cas|autres cas}, dans votre dossier.", n=more))
-    lines.append(_filled(tell("À faire : {remedy}", remedy=typeset(point.remedy)), "   ", "     "))
+        lines.append("   " + format_text("et {n:autre cas|autres cas}, dans votre dossier.", n=more))
+    lines.append(_filled(format_text("À faire : {remedy}", remedy=typeset(point.remedy)), "   ", "     "))
     return "\n".join(lines)
 
 
@@ -136,18 +144,18 @@ def _ends(told: Dossier) -> str:
     seen = told.presented
     if seen is None or seen.empty:
         return ""
-    lines = [_filled(tr("Fin des certificats que présentent vos serveurs de messagerie :"))]
+    lines = [_filled(gettext("Fin des certificats que présentent vos serveurs de messagerie :"))]
     for end in seen.head(MOST_ENDS).to_dict("records"):
-        line = tell(
+        line = format_text(
             "{name} : le {day}{ago}{alone}.",
             name=one_line(end["cn"], 90),
             day=day(end["until"]),
-            ago=tell(" (il y a {n:jour})", n=-end["days"]) if end["days"] < 0 else "",
-            alone=tell(", {n:domaine} sans autre certificat", n=end["alone"]) if end["alone"] else "",
+            ago=format_text(" (il y a {n:jour})", n=-end["days"]) if end["days"] < 0 else "",
+            alone=format_text(", {n:domaine} sans autre certificat", n=end["alone"]) if end["alone"] else "",
         )
         lines.append(_filled(line, " - ", "   "))
     if (more := len(seen) - MOST_ENDS) > 0:
-        others = tell("et {n:autre certificat|autres certificats}, plus tard.", n=more)
+        others = format_text("et {n:autre certificat|autres certificats}, plus tard.", n=more)
         lines.append(_filled(others, "   "))
     return "\n".join(lines)
 
@@ -155,22 +163,22 @@ def _ends(told: Dossier) -> str:
 def _case(case: Case, point: Point) -> Iterator[str]:
     if case.domains:
         named = "Domaine : {names}" if len(case.domains) == 1 else "Domaines : {names}"
-        yield tell(named, names=_some(case.domains, MOST_DOMAINS, 90))
+        yield format_text(named, names=_some(case.domains, MOST_DOMAINS, 90))
     yield from case.lines(point.rules[0])
 
 
 def _how(attached: Sequence[Form], *, masked: bool) -> str:
-    how = tr(
+    how = gettext(
         "Les corrections se déclarent à l’ANS par le formulaire « annexe 1 » du contrat opérateur ; un "
         "contact se change par simple courriel à son service client MSSanté."
     )
     if attached:
-        how += " " + tell(
+        how += " " + format_text(
             "Nous en joignons {n:exemplaire pré-rempli|exemplaires pré-remplis} ({names}) : à relire, à "
             "corriger{contacts}, à dater et à signer. Ce que nous ne savons pas y est vide ; ce que nous "
             "signalons aussi, et porte une étoile.", n=len(attached),
             names=listing([form.name for form in attached]),
-            contacts=tr(", à compléter des contacts (laissés vides)") if masked else "",
+            contacts=gettext(", à compléter des contacts (laissés vides)") if masked else "",
         )  # fmt: skip
     return _filled(how)
 
@@ -186,7 +194,7 @@ def _some(names: Sequence[str], most: int, length: int) -> str:
     shown = [one_line(name, length) for name in names]
     if len(shown) <= most:
         return listing(shown)
-    return tell("{names} et {n:autre}", names=", ".join(shown[:most]), n=len(shown) - most)
+    return format_text("{names} et {n:autre}", names=", ".join(shown[:most]), n=len(shown) - most)
 
 
 # -- the e-mail ---------------------------------------------------------------------------------------------
@@ -200,7 +208,7 @@ def _message(told: Dossier, text: str, attached: Sequence[Form], on: Stationery)
         digest.update(form.name.encode() + b"\0" + form.content)
     message = EmailMessage(policy=SMTP)
     message["Subject"] = about
-    message["From"] = on.sender or Address(tr("Expéditeur à compléter"), addr_spec=SENDER)
+    message["From"] = on.sender or Address(gettext("Expéditeur à compléter"), addr_spec=SENDER)
     if on.reply_to:
         message["Reply-To"] = on.reply_to
     message["To"] = _addressees(told)
@@ -227,7 +235,7 @@ def _message(told: Dossier, text: str, attached: Sequence[Form], on: Stationery)
 def _html(text: str) -> str:
     """Return the message below its logo: the same words, in the same lines."""
     return (
-        f'<!DOCTYPE html><html lang="{spoken()}"><body>'
+        f'<!DOCTYPE html><html lang="{current_language()}"><body>'
         '<p><img src="cid:logo" alt="" style="max-height:80px"></p>'
         f'<pre style="font:inherit;white-space:pre-wrap">{escape(text)}</pre></body></html>\n'
     )

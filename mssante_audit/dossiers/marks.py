@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 
-from mssante_audit.base.language import tr
+from mssante_audit.base.language import gettext
 from mssante_audit.report.tables import visible
 from mssante_audit.values.contacts import fold
 
@@ -112,7 +112,9 @@ def differences(observed: str, expected: str) -> list[tuple[str, str]]:
         text, other = max(((t, w) for t in readings for w in others), key=lambda pair: _alike(*pair))
         ordered = _ordered(text, other)
         if both := (ordered, other) if ordered == other != text else marked(ordered, other):
-            told[both if ordered == text else (f"{both[0]} {tr('(dans un autre ordre)')}", both[1])] = None
+            told[both if ordered == text else (f"{both[0]} {gettext('(dans un autre ordre)')}", both[1])] = (
+                None
+            )
     return list(told)
 
 
@@ -163,5 +165,9 @@ def cut(text: str, most: int) -> str:
 def legend(texts: Iterable[str]) -> str:
     """Return what the signs in some marked texts mean, in parentheses; "" if none is marked."""
     all_of = "".join(texts)
-    signs = [tr(told) for sign, told in LEGEND.items() if sign in all_of]
-    return f"({tr(' ; ').join([tr('entre crochets : ce qui diffère'), *signs])})" if "[" in all_of else ""
+    signs = [gettext(told) for sign, told in LEGEND.items() if sign in all_of]
+    return (
+        f"({gettext(' ; ').join([gettext('entre crochets : ce qui diffère'), *signs])})"
+        if "[" in all_of
+        else ""
+    )

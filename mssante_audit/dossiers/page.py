@@ -14,7 +14,7 @@ from functools import cache
 from traceback import format_exception
 from typing import Any
 
-from mssante_audit.base.language import markdown, spoken
+from mssante_audit.base.language import current_language, markdown
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.facts import Dossier, dossier, record
 from mssante_audit.report.conversion import Outcome, labelled
@@ -112,7 +112,7 @@ def parts() -> dict[str, Callable[[Dossier, int], Any]]:
     They are compiled at the first call: `mssante_audit.dossiers.workers.produce` makes it, before any fork.
     """
     codes = {c["id"]: c["source"] for c in _read()["cells"] if c["cell_type"] == "code" and not c["metadata"]}
-    scope: dict[str, Any] = {"lang": spoken()}  # its imports set the one that is spoken: it stays
+    scope: dict[str, Any] = {"lang": current_language()}  # its imports set the one that is spoken: it stays
     exec(codes[IMPORTS], scope)  # noqa: S102 - our own notebook
     return {ident: _part(ident, code, scope) for ident, code in codes.items() if ident != RECORD}
 
@@ -125,7 +125,7 @@ def _part(ident: str, code: str, scope: Mapping[str, Any]) -> Callable[[Dossier,
     show = compile(ast.Expression(last.value), ident, "eval")
 
     def part(told: Dossier, limit: int) -> Any:
-        own = {**scope, "told": told, "row_limit": limit, "lang": spoken()}
+        own = {**scope, "told": told, "row_limit": limit, "lang": current_language()}
         exec(run, own)  # noqa: S102
         return eval(show, own)  # noqa: S307
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mssante_audit.base.language import listing, tell, tr
+from mssante_audit.base.language import format_text, gettext, listing
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.marks import cut, differences, legend
 from mssante_audit.findings.catalogue import SEVERITIES
@@ -46,27 +46,27 @@ class Case:
         about
             The rule that the point is called by: another one's title is told.
         """
-        label = tr("Constaté") if self.rule == about else title_of(self.rule)
-        hidden = tr(ELSEWHERE)
+        label = gettext("Constaté") if self.rule == about else title_of(self.rule)
+        hidden = gettext(ELSEWHERE)
         expected = "" if self.expected == hidden else self.expected
         if self.observed == hidden:
             return [hidden if self.rule == about else _labelled(label, hidden)]
         if told := differences(self.observed, expected):
             lines: list[str] = []
-            sides = (label, tr("Attendu") if expected else tr("Ailleurs"))
+            sides = (label, gettext("Attendu") if expected else gettext("Ailleurs"))
             for pair in told[:MOST_DIFFERENCES]:
                 lines += map(_labelled, sides, (cut(text, MOST_TEXT) for text in pair))
             more = len(told) - MOST_DIFFERENCES
-            lines += [tell("(et {n:autre écriture|autres écritures})", n=more)] if more > 0 else []
+            lines += [format_text("(et {n:autre écriture|autres écritures})", n=more)] if more > 0 else []
             return [*lines, *filter(None, [legend(lines)])]
         parts = [one_line(part, MOST_TEXT) for part in self.observed.split(" | ")] if self.observed else []
         if len(parts) > 1:
             lines = [_labelled(label, ""), *(f"· {part}" for part in parts[:MOST_PARTS])]
             more = len(parts) - MOST_PARTS
-            lines += [tell("et {n:autre}", n=more)] if more > 0 else []
+            lines += [format_text("et {n:autre}", n=more)] if more > 0 else []
         else:
             lines = [_labelled(label, parts[0])] if parts else ([label] if self.rule != about else [])
-        return lines + ([_labelled(tr("Attendu"), one_line(expected, MOST_TEXT))] if expected else [])
+        return lines + ([_labelled(gettext("Attendu"), one_line(expected, MOST_TEXT))] if expected else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Point:
 
 
 def _labelled(label: str, text: str) -> str:
-    return tell("{label} : {text}", label=label, text=text).rstrip()
+    return format_text("{label} : {text}", label=label, text=text).rstrip()
 
 
 def points_of(todo: pd.DataFrame, entries: pd.DataFrame, remedies: Mapping[str, str]) -> tuple[Point, ...]:
@@ -140,7 +140,7 @@ def caveat(unsure: Sequence[Sequence[str]]) -> str:
     """Say how many findings are to be confirmed, from the inputs in doubt of each; "" if none is."""
     what = dict.fromkeys(named(name) for names in unsure for name in names)
     told = "{n:constat reste|constats restent} à confirmer ; en doute ou trop ancien : {what}."
-    return tell(told, n=len(unsure), what=listing(list(what))) if unsure else ""
+    return format_text(told, n=len(unsure), what=listing(list(what))) if unsure else ""
 
 
 def one_line(text: str, most: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.language import spoken, spoken_of
+from mssante_audit.base.language import current_language, localized
 from mssante_audit.base.resources import table_of
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.registry import rule
@@ -27,10 +27,10 @@ def said() -> dict[str, Any]:
 
 def remedy(code: str, facts: Mapping[str, Any] | None = None) -> str:
     """Return what an operator does about a finding: the catalogue's remedy, put to it where that is not."""
-    own = said()["remedies"][spoken()].get(code)
+    own = said()["remedies"][current_language()].get(code)
     if not own:
         told = rule(code)
-        own = spoken_of(told, "remedy") if facts is None else sentence(told, "remedy", facts)
+        own = localized(told, "remedy") if facts is None else sentence(told, "remedy", facts)
     return str(own).strip()
 
 

@@ -18,7 +18,7 @@ from mssante_audit.archive.history import with_operators
 from mssante_audit.archive.sides import side_of
 from mssante_audit.audits import parted
 from mssante_audit.audits.reconciliation.matching import match, no_statuses
-from mssante_audit.base.language import spoken
+from mssante_audit.base.language import current_language
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import Belongings, belongings
 from mssante_audit.dossiers.peers import standing_of
@@ -87,9 +87,9 @@ class Survey:
 def survey(space: TrustSpace) -> Survey:
     """Return what the dossiers of a space have in common, computed at a language's first call and kept."""
     kept: dict[str, Survey] = vars(space).setdefault("_survey", {})
-    if spoken() not in kept:
-        kept[spoken()] = _survey(space)
-    return kept[spoken()]
+    if current_language() not in kept:
+        kept[current_language()] = _survey(space)
+    return kept[current_language()]
 
 
 def _survey(space: TrustSpace) -> Survey:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import AuditError, InputError
-from mssante_audit.base.language import speaking
+from mssante_audit.base.language import using_language
 from mssante_audit.base.staging import SCRATCH
 from mssante_audit.declarations.form_write import write_form
 from mssante_audit.dossiers.facts import dossier
@@ -152,7 +152,7 @@ def produce(
             except AuditError:
                 raise
             except Exception as error:  # whoever makes it dies of it, or has no executor any more
-                with speaking(order.lang):
+                with using_language(order.lang):
                     made = [_made(order, operator_id, *failed_page(error, order.shown(operator_id)), {})]
         yield from made
 
@@ -202,7 +202,7 @@ def _as_done(executor: Executor, tasks: set[Future[Any]]) -> Iterator[Future[Any
 
 def _ready(order: Order) -> None:
     """Do what every dossier needs, so that processes forked from this one find it done."""
-    with speaking(order.lang):
+    with using_language(order.lang):
         survey(opened(order))
     parts()
     with suppress(InputError):  # a blank form: what draws and reads forms is imported
@@ -251,7 +251,7 @@ def make(order: Order, operators: Sequence[str], data: Bundle | None = None) -> 
         raise InputError(
             "a worker runs other code than its caller", remedy="Install this version of mssante_audit there"
         )
-    with speaking(order.lang):
+    with using_language(order.lang):
         space = opened(order, data)
         with _lock:  # tasks of several threads share what it comes to
             survey(space)

@@ -19,7 +19,7 @@ from typing import Any
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.export import json_bytes, write_bytes
-from mssante_audit.base.language import speaking
+from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import LIMITS
 from mssante_audit.base.staging import locked, publish
@@ -152,7 +152,7 @@ def write_dossiers(
     (base,) = plan({NOTEBOOK: resource("notebooks") / f"{NOTEBOOK}.ipynb"}, {**given, "operator": "0"})
     inputs = inputs_digest(base.given.get("data"), base.given.get("anchors") or ())
     order = replace(_order(base, inputs, debug), masked=masked, on=on or Stationery())
-    with speaking(order.lang):
+    with using_language(order.lang):
         space = opened(order)
     names = _operators(space)
     sitting = operators_of(space, limits(space, None, region, department))
@@ -191,7 +191,7 @@ def write_dossiers(
         left = {i: d for i, d in before.items() if i in names and i not in there}
         others = left if operators or region or department else {}
         index = sorted({**others, **there}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
-        with speaking(order.lang):
+        with using_language(order.lang):
             _write_indexes(staging, index, base, space)
         publish(staging, out, list(_stale(before, index, there)))
     outcomes = tuple(dossier for dossier in index if dossier.operator_id in there)

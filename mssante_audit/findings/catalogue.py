@@ -34,7 +34,7 @@ CHECKS = ("listed", "certificate", "dns", "mail", "tls", "contacts", "declaratio
 TEXTS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
 """Columns of the list that `Rule.texts` may name."""
 
-SHARED = ("words", "check", "since", "texts", "personal")
+SHARED = ("words", "check", "added_in", "texts", "personal")
 """Fields that the rules of a file may have together."""
 
 Made = TypeVar("Made")
@@ -119,17 +119,17 @@ class Rule:
     texts: tuple[str, ...] = ()
     """Columns of the list whose texts alone make the finding, so that earlier lists tell since when it is
     there; none where it also depends on dates, on other rows or on another source."""
-    together: bool = False
+    needs_all_rows: bool = False
     """Whether it takes all of the finding's rows to make it; otherwise each makes it by itself."""
     personal: bool = False
     """Whether findings may name persons."""
-    whole: bool = False
+    affects_list: bool = False
     """Whether it says that the list itself is not to be relied on: it comes first, whatever the rows have."""
     check: str = ""
     """The one of `CHECKS` that its findings decide of the domains they touch; "" for none of them."""
     manager: bool = False
     """Whether it is for the manager of the space to act on it, and for no operator."""
-    since: str = ""
+    added_in: str = ""
     """The version that came with it first."""
     audit: str = ""
     """The audit it belongs to, which sets it."""

@@ -30,8 +30,8 @@ column            dtype                  meaning
 
 Sorted by severity, of one severity what is wrong with contacts only (they stop no mail) after the rest, then
 by mailboxes where they are known, by domains, by confidence, and for the same every night by rule and
-operator; ahead of all what says that the list is not to be relied on (`Rule.whole`), last what is not known
-to hold.
+operator; ahead of all what says that the list is not to be relied on (`Rule.affects_list`), last what is not
+known to hold.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def _domains(found: Mapping[Any, Any], whose: Mapping[int, tuple[str, str]]) -> 
 
 def _order(cause: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
-        not any(rule(code).whole for code in cause["rules"]),
+        not any(rule(code).affects_list for code in cause["rules"]),
         bool(cause["doubts"]),
         -SEVERITIES.index(cause["severity"]),
         set(cause["checks"]) == {"contacts"},

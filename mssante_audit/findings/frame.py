@@ -47,7 +47,7 @@ column            dtype                  meaning
 
 Sorted by severity (worst first), then by mailboxes touched (most first, unknown before them), by domains
 touched (most first), rule, first row, and subject; ahead of all what says that the list is not to be relied
-on (`Rule.whole`).
+on (`Rule.affects_list`).
 """
 
 from __future__ import annotations
@@ -267,7 +267,7 @@ def concat(frames: Iterable[pd.DataFrame]) -> Findings:
     told = (whole[name].tolist() for name in ("rule", "mailboxes", "domains", "rows"))
     ranks = [
         (
-            not rule(code).whole,
+            not rule(code).affects_list,
             -severity,
             -inf if boxes is pd.NA else -boxes,
             -domains,

@@ -9,7 +9,7 @@ import pandas as pd
 from lxml import etree
 
 from mssante_audit.base.export import records, xml_text
-from mssante_audit.base.language import known
+from mssante_audit.base.language import translated
 from mssante_audit.findings.catalogue import FAILED, Rule
 
 
@@ -45,7 +45,7 @@ def _fill(case: Any, found: Sequence[Mapping[str, Any]], waived: Sequence[Mappin
         message = xml_text(" ".join(filter(None, (finding["domain"], finding["observed"]))))
         etree.SubElement(case, tag, type=finding["severity"], message=message).text = _line(finding)
     lines = [_line(f) for f in found if f["severity"] == "info"]
-    lines += [f"{_line(f)} ; {known('accepté :')} {xml_text(f['reason'])}" for f in waived]
+    lines += [f"{_line(f)} ; {translated('accepté :')} {xml_text(f['reason'])}" for f in waived]
     if lines:
         etree.SubElement(case, "system-out").text = "\n".join(lines)
 

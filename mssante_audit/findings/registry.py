@@ -22,7 +22,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mssante_audit.base.errors import AuditError, InputError, UnknownNameError
-from mssante_audit.base.language import spoken
+from mssante_audit.base.language import current_language
 from mssante_audit.findings.catalogue import Rule, load_rules
 from mssante_audit.findings.templates import LANGUAGES, PARTS, template
 from mssante_audit.observe.kinds import kinds
@@ -127,7 +127,7 @@ class Audit:
 
     def titled(self, language: str = "") -> str:
         """Return its title in a language, that spoken if ""."""
-        return self.title if isinstance(self.title, str) else self.title[language or spoken()]
+        return self.title if isinstance(self.title, str) else self.title[language or current_language()]
 
     def lacking(self, space: Any) -> tuple[str, ...]:
         """Return those of its needs that a space does not have."""

@@ -20,7 +20,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import records
-from mssante_audit.base.language import known, spoken, spoken_of
+from mssante_audit.base.language import current_language, localized, translated
 from mssante_audit.findings.catalogue import FAILED, Rule
 from mssante_audit.findings.registry import catalogue, rule
 
@@ -79,7 +79,7 @@ def sarif(
     run = {
         "tool": {"driver": us | {"rules": [_descriptor(own) for own in shown]}},
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notices}],
-        "language": {"fr": "fr-FR", "en": "en-US"}[spoken()],
+        "language": {"fr": "fr-FR", "en": "en-US"}[current_language()],
         "columnKind": "unicodeCodePoints",
         "results": [r | {"ruleIndex": places[r["ruleId"]]} for r in results],
         "properties": {"asOf": as_of.isoformat()},
@@ -147,8 +147,8 @@ def _result(finding: Mapping[str, Any], source: str) -> dict[str, Any]:
     place: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": quote(source)}}}
     if finding["domain"]:
         place["logicalLocations"] = [{"fullyQualifiedName": finding["domain"], "kind": "domain"}]
-    wanted = finding["expected"] and f"{known('Attendu :')} {finding['expected']}"
-    said = [spoken_of(own, "title"), finding["observed"], wanted]
+    wanted = finding["expected"] and f"{translated('Attendu :')} {finding['expected']}"
+    said = [localized(own, "title"), finding["observed"], wanted]
     result: dict[str, Any] = {
         "ruleId": own.code,
         "kind": "fail",
@@ -173,8 +173,8 @@ def _result(finding: Mapping[str, Any], source: str) -> dict[str, Any]:
 def _descriptor(own: Rule) -> dict[str, Any]:
     return {
         "id": own.code,
-        "shortDescription": {"text": spoken_of(own, "title")},
-        "fullDescription": {"text": spoken_of(own, "why")},
+        "shortDescription": {"text": localized(own, "title")},
+        "fullDescription": {"text": localized(own, "why")},
         "defaultConfiguration": {"level": LEVELS[own.severity]},
         "properties": {name: getattr(own, name) for name in ("audit", "severity", "source", "title_en")},
     }

@@ -36,7 +36,7 @@ from jinja2.runtime import Macro
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import TYPOGRAPHY, spoken
+from mssante_audit.base.language import TYPOGRAPHY, current_language
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.values.shown import shown
 
@@ -66,7 +66,7 @@ def asked(told: Rule, part: str, language: str) -> set[str]:
 
 def said(package: str, name: str, told: Any, language: str = "") -> str:
     """Return what a macro of a package's ``words_LANGUAGE.j2`` says of one value; in that spoken, if ""."""
-    macro: Macro = _words(package, language or spoken())[name]
+    macro: Macro = _words(package, language or current_language())[name]
     return str(macro(told))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.language import spoken
+from mssante_audit.base.language import current_language
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.facts import clear, hidden
 from mssante_audit.findings.frame import typed
@@ -31,14 +31,14 @@ def sentence(told: Rule, part: str, facts: Mapping[str, Any], language: str = ""
         By name; persons in them are shown masked unless they are texts already
         (`mssante_audit.findings.facts`).
     language
-        One of `mssante_audit.findings.templates.LANGUAGES`; "": `mssante_audit.base.language.spoken`.
+        One of `mssante_audit.findings.templates.LANGUAGES`; "": the current language.
 
     Raises
     ------
     InputError
         If the template is no template, or asks for a fact that is not there.
     """
-    language = language or spoken()
+    language = language or current_language()
     text = getattr(told, f"{part}_{language}")
     if not text and part in facts:
         return shown(str(facts[part]))
@@ -63,7 +63,7 @@ def worded(findings: pd.DataFrame, *, language: str = "", show_contacts: bool = 
     findings
         As `mssante_audit.findings.frame.findings_frame` makes them, persons in `facts` and `subject`.
     language
-        One of `mssante_audit.findings.templates.LANGUAGES`; "": `mssante_audit.base.language.spoken`.
+        One of `mssante_audit.findings.templates.LANGUAGES`; "": the current language.
     show_contacts
         Name persons as the list does.
     """

@@ -32,7 +32,7 @@ from mssante_audit.base import export
 from mssante_audit.base.errors import AuditError, InputError, ReportError
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import speaking
+from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Observe
 from mssante_audit.base.staging import LOCK
@@ -284,7 +284,7 @@ def perform(step: str, job: Job) -> Result:
     """Do a step, and say what became of it."""
     begin = time.monotonic()
     try:
-        with speaking(job.config.lang):
+        with using_language(job.config.lang):
             message, facts = STEPS[step](job)
         outcome = "done"
     except AuditError as error:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from mssante_audit.base.language import count, number, speaking, spoken, words_of
+from mssante_audit.base.language import count, current_language, number, using_language, words_of
 from mssante_audit.base.markup import visible
 from mssante_audit.values.dn import parse_dn
 
@@ -32,8 +32,8 @@ def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "") -> str:
         ``fr`` or ``en``; that spoken (`mssante_audit.base.language`) if "".
     """
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//mssante-audit//certificates//EN"]
-    with speaking(lang or spoken()):
-        words = words_of("mssante_audit.report")[spoken()]["calendar"]
+    with using_language(lang or current_language()):
+        words = words_of("mssante_audit.report")[current_language()]["calendar"]
         lines += ["CALSCALE:GREGORIAN", f"X-WR-CALNAME:{_text(words['title'])}"]
         for end in ends.itertuples(index=False):
             lines += _event(end, as_of, words)

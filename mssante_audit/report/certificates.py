@@ -9,7 +9,7 @@ from html import escape
 
 import pandas as pd
 
-from mssante_audit.base.language import known, number, tell, tr
+from mssante_audit.base.language import format_text, gettext, number, translated
 from mssante_audit.report.tables import SHOWN_TEXT, Cell, Html, csv_link, data, table, visible
 
 _WORDS = re.compile(r"\w+|\s|[^\w\s]")
@@ -26,7 +26,7 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
         What to say where there is none.
     """
     if findings.empty:
-        return Html(f'<p class="none">{escape(known(empty))}</p>')
+        return Html(f'<p class="none">{escape(translated(empty))}</p>')
     pairs = [_pair(facts) for facts in findings["facts"]]
     rows = [
         (
@@ -42,7 +42,7 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
     own = findings[["rule", "domain", "operator"]].reset_index(drop=True)
     told = pd.DataFrame(pairs, columns=["presented", "listed"]).join(own)
     headings = ("Nom présenté", "Nom inscrit le plus proche", "Lignes", "Serveurs", "Opérateur")
-    caption = tell("{n:nom} à comparer, ce qui diffère est souligné", n=len(findings))
+    caption = format_text("{n:nom} à comparer, ce qui diffère est souligné", n=len(findings))
     return Html(table(name, caption, headings, rows[:limit], csv_link(told, told.head(limit), name)))
 
 
@@ -77,7 +77,9 @@ def calendar_link(text: str, events: int) -> Html:
     if not events:
         return Html("")
     content = b64encode(text.encode("utf-8", "backslashreplace")).decode("ascii")
-    one = tr("Prendre l’échéance dans un agenda (iCalendar)")
-    said = one if events == 1 else tell("Prendre les {n:échéance} dans un agenda (iCalendar)", n=events)
+    one = gettext("Prendre l’échéance dans un agenda (iCalendar)")
+    said = (
+        one if events == 1 else format_text("Prendre les {n:échéance} dans un agenda (iCalendar)", n=events)
+    )
     kind = "data:text/calendar;charset=utf-8;base64"
     return Html(f'<p class="csv"><a download="certificates.ics" href="{kind},{content}">{said}</a></p>')

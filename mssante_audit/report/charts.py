@@ -23,17 +23,17 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.french import NBSP, SEVERITY_NAMES
 from mssante_audit.base.language import (
     count,
+    current_language,
     day,
     duration,
-    known,
+    format_text,
+    gettext,
     number,
     one_decimal,
     percent,
     severity_name,
     severity_names,
-    spoken,
-    tell,
-    tr,
+    translated,
 )
 from mssante_audit.base.markup import data, visible
 from mssante_audit.findings.frame import Severity
@@ -116,7 +116,7 @@ def bars(
         one_decimal(row[0]) if one else ", ".join(_part(n, c) for n, _, c in own)
         for row, own in zip(rows, parts, strict=True)
     ]
-    colon, semicolon = figure.MARKS[spoken()]
+    colon, semicolon = figure.MARKS[current_language()]
     said = semicolon.join(f"{name}{colon}{text}" for name, text in zip(names, told, strict=True))
     if _equal(rows):
         kind, body = "Tableau – {title}. {said}.", _rows(names, told)
@@ -135,7 +135,7 @@ def bars(
     return Chart(
         title,
         f'<div class="bars">{body}</div>',
-        alt or tell(kind, title=known(title), said=said or tr("Aucune donnée")),
+        alt or format_text(kind, title=translated(title), said=said or gettext("Aucune donnée")),
         caption if names or not empty else empty,
     )
 
@@ -164,7 +164,7 @@ def _rows(names: Sequence[str], told: Sequence[str]) -> str:
         f'<tr><th scope="row">{data(name, TEXT, "")}</th><td>{data(text, TEXT, "")}</td></tr>'
         for name, text in zip(names, told, strict=True)
     )
-    return f"<table><caption>{tr(why)}</caption><tbody>{rows}</tbody></table>"
+    return f"<table><caption>{gettext(why)}</caption><tbody>{rows}</tbody></table>"
 
 
 def _words(parts: Sequence[Sequence[tuple[float, str, str]]]) -> dict[str, str]:
@@ -172,7 +172,7 @@ def _words(parts: Sequence[Sequence[tuple[float, str, str]]]) -> dict[str, str]:
     found: dict[str, dict[str, None]] = {}
     for own in parts:
         for _, style, column in own:
-            name = severity_name(column) if column in SEVERITY_NAMES else known(column)
+            name = severity_name(column) if column in SEVERITY_NAMES else translated(column)
             found.setdefault(style, {})[name] = None
     return {style: ", ".join(found[style]) for style in STYLES if style in found}
 
@@ -188,7 +188,7 @@ def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, one: bool
 
 
 def _part(value: float, column: str) -> str:
-    return f"{one_decimal(value)}{NBSP}{tr(SHORT.get(column, column))}"
+    return f"{one_decimal(value)}{NBSP}{gettext(SHORT.get(column, column))}"
 
 
 def lines(values: pd.DataFrame | pd.Series, *, title: str, caption: str = "", alt: str = "") -> Chart:
@@ -219,8 +219,10 @@ def lines(values: pd.DataFrame | pd.Series, *, title: str, caption: str = "", al
     if isinstance(values, pd.Series):
         values = values.to_frame(title if values.name is None else values.name)
     if values.empty:
-        nothing = tell("Lignes – {title}. {told}.", title=known(title), told=tr("Aucune donnée"))
-        return Chart(title, f'<p class="none">{tr("Aucune donnée")}</p>', alt or nothing, caption)
+        nothing = format_text(
+            "Lignes – {title}. {told}.", title=translated(title), told=gettext("Aucune donnée")
+        )
+        return Chart(title, f'<p class="none">{gettext("Aucune donnée")}</p>', alt or nothing, caption)
     if not isinstance(values.index, pd.DatetimeIndex) or values.index.hasnans:
         raise InputError(
             "lines are drawn over instants, and this index has other values, or not all of them",
@@ -233,8 +235,8 @@ def lines(values: pd.DataFrame | pd.Series, *, title: str, caption: str = "", al
     words = {severity: plural.capitalize() for severity, (_, plural) in severity_names().items()}
     text = "{name} : {a} le {first}, {z} le {last} ; entre {low} et {high}"
     told = ". ".join(
-        tell(
-            text, name=words.get(name, known(name)), a=own[0], z=own[-1], first=first, last=last,
+        format_text(
+            text, name=words.get(name, translated(name)), a=own[0], z=own[-1], first=first, last=last,
             low=min(own), high=max(own),
         )
         for name, own in names.items()
@@ -243,7 +245,7 @@ def lines(values: pd.DataFrame | pd.Series, *, title: str, caption: str = "", al
     return Chart(
         title,
         f'<div class="lines">{drawn}<p class="dates">{dates}</p></div>',
-        alt or tell("Lignes – {title}. {told}.", title=known(title), told=told),
+        alt or format_text("Lignes – {title}. {told}.", title=translated(title), told=told),
         caption,
     )
 
@@ -255,11 +257,11 @@ def _line(name: str, times: Sequence[pd.Timestamp], numbers: Sequence[int]) -> s
     places = list(zip(across, up, strict=True))
     # A path of no length with round ends is a dot that keeps its shape when the chart is stretched.
     marks = "".join(
-        figure.mark(f'path d="M{x},{y}h0"', f"{day(time)}{figure.MARKS[spoken()][0]}{number(n)}")
+        figure.mark(f'path d="M{x},{y}h0"', f"{day(time)}{figure.MARKS[current_language()][0]}{number(n)}")
         for (x, y), time, n in zip(places, times, numbers, strict=True)
     )
     severity = name in SEVERITY_NAMES
-    called = badge(name) if severity else data(known(name), TEXT, "")
+    called = badge(name) if severity else data(translated(name), TEXT, "")
     return (
         f'<div class="line{f" sev-{name}" if severity else ""}"><p>{called} <b>{number(numbers[-1])}</b></p>'
         f'<p class="axis"><span>{number(most)}</span> <span>0</span></p>'
@@ -295,12 +297,15 @@ def by_age(days: pd.Series, limits: Sequence[int]) -> pd.Series:
     {'moins de 1 an': 1, '1 an et plus': 2}
     """
     names = [
-        tell("moins de {age}", age=duration(limits[0])),
-        *(tell("de {a} à {z}", a=duration(low), z=duration(high)) for low, high in pairwise(limits)),
-        tell("{age} et plus", age=duration(limits[-1])),
+        format_text("moins de {age}", age=duration(limits[0])),
+        *(format_text("de {a} à {z}", a=duration(low), z=duration(high)) for low, high in pairwise(limits)),
+        format_text("{age} et plus", age=duration(limits[-1])),
     ]
     counts = pd.cut(days, [0, *limits, float("inf")], right=False, labels=names).value_counts(sort=False)
-    apart = {tr("date postérieure à la situation"): days < 0, tr("date illisible ou absente"): days.isna()}
+    apart = {
+        gettext("date postérieure à la situation"): days < 0,
+        gettext("date illisible ou absente"): days.isna(),
+    }
     rest = {name: int(found.sum()) for name, found in apart.items() if found.any()}
     return pd.Series({**dict(zip(names, counts.tolist(), strict=True)), **rest}, dtype="int64")
 
@@ -342,7 +347,7 @@ def table(
     own = name or f"frame-{next(_tables)}"
     if whole.empty:
         link = "" if csv is None or csv.empty else csv_link(csv, csv, own)
-        return Html(f'<p class="none">{escape(visible(known(empty)))}</p>{link}')
+        return Html(f'<p class="none">{escape(visible(translated(empty)))}</p>{link}')
     if any(whole.index.names) or not isinstance(whole.index, pd.RangeIndex):
         levels = [str(level or "ligne") for level in whole.index.names]
         whole = whole.reset_index(names=levels, allow_duplicates=True)
@@ -358,7 +363,7 @@ def _cell(value: Any) -> Cell:
     if value is None or value is pd.NaT or value is pd.NA or value != value:
         return Cell("")
     if isinstance(value, bool):
-        return Cell(tr("oui") if value else tr("non"))
+        return Cell(gettext("oui") if value else gettext("non"))
     if isinstance(value, Real):  # NumPy's too
         return Cell(one_decimal(float(value)), int(value) if isinstance(value, Integral) else float(value))
     if isinstance(value, datetime):

@@ -11,7 +11,7 @@ from mssante_audit.archive.log import GOOD, Record
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import day, moment, tell, tr, words
+from mssante_audit.base.language import day, format_text, gettext, moment, words
 from mssante_audit.report.names import FLAGS, OUTCOMES
 from mssante_audit.report.say import Said, say
 from mssante_audit.report.tables import Cell, Html, data, table
@@ -29,20 +29,20 @@ def collection(space: TrustSpace) -> Html:
     """Return how the collection fares: last good fetch, failures since, odd lists."""
     archive = space.archive
     if archive is None:
-        return Html(f'<p class="none">{tr("Pas d’archive des listes à côté de ces données.")}</p>')
+        return Html(f'<p class="none">{gettext("Pas d’archive des listes à côté de ces données.")}</p>')
     log = [r for r in archive.log if _before(r, space)]
     fetches = [r for r in log if r.action == "fetch"]
     good = [i for i, r in enumerate(fetches) if r.outcome in GOOD]
     since = fetches[good[-1] + 1 :] if good else fetches
     held = archive.until(space.as_of)
-    lead = tell("L’archive garde {n:liste}", n=len(held))
+    lead = format_text("L’archive garde {n:liste}", n=len(held))
     if held:
-        lead += tell(", du {a} au {z}", a=day(held[0].generated_at), z=day(held[-1].generated_at))
+        lead += format_text(", du {a} au {z}", a=day(held[0].generated_at), z=day(held[-1].generated_at))
     none = ". Aucune collecte n’a réussi" if fetches else ". Aucune collecte n’est consignée"
     ok = ". Dernière collecte réussie : {at}"
-    lead += tell(ok, at=moment(parse_instant(fetches[good[-1]].at))) if good else tr(none)
+    lead += format_text(ok, at=moment(parse_instant(fetches[good[-1]].at))) if good else gettext(none)
     if since:
-        lead += tell(" ; {n:échec} depuis", n=len(since))
+        lead += format_text(" ; {n:échec} depuis", n=len(since))
     told = [r for r in log if r.flags or r.outcome in ("quarantined", "failed")]
     notes = _collection_table(told[-20:]) if told else ""
     return Html(f'<p class="{"caution" if since else "none"}">{lead}.</p>{_unread(archive)}{notes}')
@@ -58,7 +58,7 @@ def _unread(archive: Archive) -> str:
             "L’historique ne peut être établi : {name} est illisible, et les constats tirés des listes "
             "archivées manquent. La commande <code>mssante-audit archive verify</code> dit pourquoi."
         )
-        return f'<p class="caution">{tell(text, name=name)}</p>'
+        return f'<p class="caution">{format_text(text, name=name)}</p>'
     return ""
 
 
@@ -90,7 +90,7 @@ def observed_on(records: pd.DataFrame) -> pd.Series:
     records
         With a column ``observed_at`` (UTC, NaT for never).
     """
-    days = [day(at.to_pydatetime()) if pd.notna(at) else tr("jamais") for at in records["observed_at"]]
+    days = [day(at.to_pydatetime()) if pd.notna(at) else gettext("jamais") for at in records["observed_at"]]
     return pd.Series(days, index=records.index, dtype="str")
 
 

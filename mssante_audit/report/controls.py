@@ -9,7 +9,7 @@ from typing import Any
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import AuditError
-from mssante_audit.base.language import tr
+from mssante_audit.base.language import gettext
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.findings.causes import causes
 from mssante_audit.report.first import answer, states
@@ -42,21 +42,21 @@ def controls(space: TrustSpace) -> Any:
         return None
     rows = space.audited
     named = sorted({*zip(rows["operator"], rows["operator_id"], strict=True)} - {("", "")})
-    names = [(tr("Tous"), ""), *((f"{name} ({number})", number) for name, number in named)]
-    regions = [(tr("Toutes"), ""), *((name, name) for name in sorted({*rows["region"]} - {""}))]
+    names = [(gettext("Tous"), ""), *((f"{name} ({number})", number) for name, number in named)]
+    regions = [(gettext("Toutes"), ""), *((name, name) for name in sorted({*rows["region"]} - {""}))]
     wide = {"layout": {"width": "34rem"}, "style": {"description_width": "8rem"}}
-    region = ipywidgets.Dropdown(options=regions, description=tr("Région"), **wide)
-    operator = ipywidgets.Dropdown(options=names, description=tr("Opérateur"), **wide)
+    region = ipywidgets.Dropdown(options=regions, description=gettext("Région"), **wide)
+    operator = ipywidgets.Dropdown(options=names, description=gettext("Opérateur"), **wide)
     days = ipywidgets.IntSlider(
         value=min(space.thresholds.stale_after_days, LATEST),
         max=LATEST,
         step=5,
-        description=tr("Ancienne après"),
+        description=gettext("Ancienne après"),
         continuous_update=False,  # each position is an audit
         disabled=space.kept is not None,
         **wide,
     )
-    days.tooltip = tr(str(Thresholds.model_fields["stale_after_days"].title))
+    days.tooltip = gettext(str(Thresholds.model_fields["stale_after_days"].title))
     shown = ipywidgets.HTML(value=view(space))
     made = {space.thresholds.stale_after_days: space}
 

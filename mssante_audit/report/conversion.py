@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 from mssante_audit.base.export import csv_text, json_bytes, write_bytes
-from mssante_audit.base.language import markdown, tr
+from mssante_audit.base.language import gettext, markdown
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.ledger import FollowUp, follow, scope_of
 from mssante_audit.findings.registry import resting
@@ -132,7 +132,9 @@ def _convert(job: Job, execution: Execution, setting: Setting) -> tuple[Outcome,
 
 def labelled(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return parameters as a page tells them: label and shown value."""
-    return [(tr(str(known()[name].title)), shown_value(name, value)) for name, value in parameters.items()]
+    return [
+        (gettext(str(known()[name].title)), shown_value(name, value)) for name, value in parameters.items()
+    ]
 
 
 def data_files(

@@ -233,7 +233,7 @@ def moved(before: TrustSpace, after: TrustSpace, *, language: str = "") -> Findi
     before, after
         Such as ``space`` and ``space.with_(stale_after_days=365)``.
     language
-        Of the words; "": `mssante_audit.base.language.spoken`.
+        Of the words; "": the current language.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from numbers import Real
 from typing import Any
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.language import known
+from mssante_audit.base.language import translated
 from mssante_audit.base.markup import data, visible
 from mssante_audit.report.say import Said
 
@@ -42,10 +42,12 @@ class Chart:
 
     def html(self) -> str:
         """Return the figure with its title, alternative text and caption as HTML."""
-        told = self.caption.html if isinstance(self.caption, Said) else escape(visible(known(self.caption)))
+        told = (
+            self.caption.html if isinstance(self.caption, Said) else escape(visible(translated(self.caption)))
+        )
         caption = f"<figcaption>{told}</figcaption>" if told else ""
         return (
-            f'<figure class="chart"><p class="title">{escape(visible(known(self.title)))}</p>'
+            f'<figure class="chart"><p class="title">{escape(visible(translated(self.title)))}</p>'
             f'<div class="drawn" role="group" aria-label="{escape(visible(self.alt))}">{self.body}</div>'
             f"{caption}</figure>"
         )
@@ -113,7 +115,8 @@ def legend(words: Mapping[str, str]) -> str:
         Words of ours or of the data, by style.
     """
     keys = "".join(
-        f'<li><svg><rect class="{style}" width="100%" height="100%"/></svg>{data(known(word), TEXT, "")}</li>'
+        f'<li><svg><rect class="{style}" width="100%" height="100%"/></svg>'
+        f"{data(translated(word), TEXT, '')}</li>"
         for style, word in words.items()
     )
     return f'<ul class="legend">{keys}</ul>' if keys else ""

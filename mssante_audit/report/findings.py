@@ -11,15 +11,15 @@ import pandas as pd
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.language import (
     count,
+    current_language,
     day,
-    known,
+    format_text,
+    gettext,
     listing,
+    localized,
     number,
     severity_name,
-    spoken,
-    spoken_of,
-    tell,
-    tr,
+    translated,
     typeset,
 )
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
@@ -101,15 +101,15 @@ def unknown(what: Mapping[str, Sequence[str]]) -> str:
     every = dict.fromkeys(need for needs in what.values() for need in needs)
     reasons: dict[tuple[str, ...], list[str]] = {}
     for name, needs in what.items():
-        reasons.setdefault(tuple(needs), []).append(known(name))
+        reasons.setdefault(tuple(needs), []).append(translated(name))
     words, remedies = known_needs(), TO_DO | {kind.need: kind.remedy for kind in kinds()}
     told = [
-        f"{listing(names)} ({listing([words[need][spoken()] for need in needs])})"
+        f"{listing(names)} ({listing([words[need][current_language()] for need in needs])})"
         for needs, names in reasons.items()
     ]
-    return tell(
+    return format_text(
         "Non vérifié, et donc inconnu : {what}. {remedies}",
-        what=listing(told), remedies=" ".join(tr(remedies[need]) for need in every),
+        what=listing(told), remedies=" ".join(gettext(remedies[need]) for need in every),
     )  # fmt: skip
 
 
@@ -127,12 +127,12 @@ def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:
 
 def title_of(code: str) -> str:
     """Return the title of a rule, as `Series.map` and `Index.map` want it."""
-    return typeset(spoken_of(rule(code), "title"))
+    return typeset(localized(rule(code), "title"))
 
 
 def remedy_of(code: str) -> str:
     """Return what to do about a rule's findings, as `Series.map` wants it."""
-    return typeset(spoken_of(rule(code), "remedy"))
+    return typeset(localized(rule(code), "remedy"))
 
 
 def titles(findings: pd.DataFrame) -> str:
@@ -143,14 +143,14 @@ def titles(findings: pd.DataFrame) -> str:
 def severity_bars(findings: pd.DataFrame) -> Html:
     """Show the number of findings of each severity, worst first, with bars; hints among information."""
     counts, lines = severity_counts(findings), []
-    hints = tr(" et indices") if (findings["confidence"] == "hint").any() else ""
+    hints = gettext(" et indices") if (findings["confidence"] == "hint").any() else ""
     for severity, value in counts.items():
         name = f"{number(value)} {severity_name(severity, value)}"
         bar = figure.track([(value, severity, name)], max(1, *counts.values()), beside=True)
         lines.append(
             f"<li><span>{badge(severity, value)}{hints if severity == 'info' else ''}</span>{bar}</li>"
         )
-    said = tr("Constats par gravité")
+    said = gettext("Constats par gravité")
     return Html(f'<ul class="severities" aria-label="{said}">{"".join(lines)}</ul>')
 
 
@@ -158,7 +158,7 @@ def folded(html: str, findings: pd.DataFrame) -> str:
     """Return information and hints as HTML that a click unfolds, named by how many there are."""
     hints = int((findings["confidence"] == "hint").sum())
     words = [count(n, word) for n, word in ((len(findings) - hints, "information"), (hints, "indice")) if n]
-    told = tell("Replié : {what}", what=listing(words))
+    told = format_text("Replié : {what}", what=listing(words))
     return f'<details class="folded"><summary>{told}</summary>{html}</details>'
 
 
@@ -197,19 +197,19 @@ def findings_table(
     """
     if rules is None:
         if findings.empty:
-            return Html(f'<p class="none">{prose(visible(known(empty)))}</p>')
+            return Html(f'<p class="none">{prose(visible(translated(empty)))}</p>')
         return _tables(findings, {}, name or "findings", caption or count(len(findings), "constat"), limit)
     own = findings[findings["rule"].isin(rules)]
     fired = set(own["rule"])
-    silent = listing([prose(spoken_of(told, "title")) for code, told in rules.items() if code not in fired])
+    silent = listing([prose(localized(told, "title")) for code, told in rules.items() if code not in fired])
     if own.empty:
-        found = tell("Aucun constat. Vérifié : {rules}.", rules=silent)
+        found = format_text("Aucun constat. Vérifié : {rules}.", rules=silent)
         return Html(f'<p class="none">{unknown({silent: lacking}) if lacking else found}</p>')
     first = next(iter(rules.values()))
     name = name or f"{re.sub('[^a-z0-9]+', '-', first.code.lower())}-table"
     without = "Sans constat, ou non évalué : {rules}." if FAILED in fired else "Sans constat : {rules}."
-    rest = f'<p class="none">{tell(without, rules=silent)}</p>' if silent else ""
-    caption = caption or tell("Constats : {what}", what=known(first.family))
+    rest = f'<p class="none">{format_text(without, rules=silent)}</p>' if silent else ""
+    caption = caption or format_text("Constats : {what}", what=translated(first.family))
     return _tables(own, rules, name, caption, limit, rest)
 
 
@@ -222,7 +222,7 @@ def _tables(
     shown = pd.concat([todo.head(limit), rest.head(limit)])
     parts = [_part(todo, rules, name, caption, limit, silent) if len(todo) else silent]
     if len(rest):
-        called = tell("{caption} (informations et indices)", caption=known(caption))
+        called = format_text("{caption} (informations et indices)", caption=translated(caption))
         parts.append(folded(_part(rest, rules, f"{name}-folded", called, limit), rest))
     return Html("".join(parts) + csv_link(findings, shown, name))
 
@@ -245,14 +245,14 @@ def _part(
         return silent + shown
     told, remedies = "", ""
     for one in fired:
-        title, why, remedy = (prose(spoken_of(one, part)) for part in ("title", "why", "remedy"))
+        title, why, remedy = (prose(localized(one, part)) for part in ("title", "why", "remedy"))
         told += (
             f"<dt>{title} {badge(one.severity)}</dt>"
             f"<dd>{why} <small>{count(int(counts[one.code]), 'constat')}. "
-            f"{tell('Fondement : {what}.', what=foundation(one))} {one.code}</small></dd>"
+            f"{format_text('Fondement : {what}.', what=foundation(one))} {one.code}</small></dd>"
         )
         remedies += f"<li><strong>{title}.</strong> {remedy}</li>"
-    todo = f'<h3>{tr("Que faire")}</h3><ul class="remedies">{remedies}</ul>'
+    todo = f'<h3>{gettext("Que faire")}</h3><ul class="remedies">{remedies}</ul>'
     return f'<dl class="rules">{told}</dl>{silent}{shown}{todo}'
 
 
@@ -260,7 +260,7 @@ def foundation(told: Rule) -> str:
     """Return what a rule is founded on."""
     kind = next(name for name in SOURCES if told.source.startswith(name))
     norms = listing(re.findall(r"RFC \d+", told.source))
-    return tr(SOURCES[kind]) + (f" ({norms})" if norms else "")
+    return gettext(SOURCES[kind]) + (f" ({norms})" if norms else "")
 
 
 def where(evidence: str) -> str:
@@ -269,15 +269,17 @@ def where(evidence: str) -> str:
     >>> where("obs. 10-11 (2026-03-02)"), where("12, 14")
     ('réponses 10-11 (2026-03-02)', '12, 14')
     """
-    return evidence.replace("obs. ", f"{tr('réponses')} ", 1)
+    return evidence.replace("obs. ", f"{gettext('réponses')} ", 1)
 
 
 def _cells(finding: dict[Hashable, Any], *, waived: bool) -> tuple[Cell, ...]:
     domains, severity, code = finding["domains"], str(finding["severity"]), finding["rule"]
-    others = f"<br>{tell('et {n:autre}', n=domains - 1)}" if domains > 1 else ""
-    domain = f"{data(finding['domain'])}{others}" if domains else tr("toute la liste")
+    others = f"<br>{format_text('et {n:autre}', n=domains - 1)}" if domains > 1 else ""
+    domain = f"{data(finding['domain'])}{others}" if domains else gettext("toute la liste")
     expected = (
-        f"<br><small>{tr('attendu :')}</small> {data(finding['expected'])}" if finding["expected"] else ""
+        f"<br><small>{gettext('attendu :')}</small> {data(finding['expected'])}"
+        if finding["expected"]
+        else ""
     )
     # A register's rows with the file's name, or what earlier lists show.
     elsewhere = bool({":", ";"} & set(finding["evidence"]))
@@ -291,10 +293,10 @@ def _cells(finding: dict[Hashable, Any], *, waived: bool) -> tuple[Cell, ...]:
         if waived
         else [Cell(evidence, next(iter(finding["rows"]), 0))]
     )
-    sure = f"<br><small>{tr('indice')}</small>" if finding["confidence"] == "hint" else ""
+    sure = f"<br><small>{gettext('indice')}</small>" if finding["confidence"] == "hint" else ""
     return (
         Cell(f"{badge(severity)}{sure}", SEVERITIES.index(severity)),
-        Cell(f"{prose(spoken_of(rule(code), 'title'))}{shown_code}"),
+        Cell(f"{prose(localized(rule(code), 'title'))}{shown_code}"),
         Cell(domain, domains),
         Cell(operator if finding["operator_id"] else "", visible(finding["operator"])),
         Cell(f"{data(finding['observed'])}{expected}"),
@@ -307,12 +309,12 @@ def scope(space: TrustSpace, entries: pd.DataFrame) -> str:
     aside = space.entries[space.entries["is_audit_entry"]]
     of = "d’une liste endommagée" if space.whitelist.damaged else "de la liste"
     tests = "{n:entrée} de test ({domains:domaine}) {n:~mise} de côté"
-    return tell(
+    return format_text(
         "Audit de {n:entrée} {of} ({read:ligne lue|lignes lues}) ; {tests}. Situation au {day}.",
-        n=len(entries), of=tr(of), read=len(space.entries), day=day(space.as_of),
-        tests=tell(tests, n=len(aside), domains=aside["domain"].nunique())
+        n=len(entries), of=gettext(of), read=len(space.entries), day=day(space.as_of),
+        tests=format_text(tests, n=len(aside), domains=aside["domain"].nunique())
         if len(aside)
-        else tr("aucune entrée de test à mettre de côté"),
+        else gettext("aucune entrée de test à mettre de côté"),
     )  # fmt: skip
 
 
@@ -323,7 +325,7 @@ def incomplete(findings: pd.DataFrame) -> str:
         return ""
     lines = "".join(f"<li>{data(text)}</li>" for text in failed["observed"])
     told = "Audit incomplet : ce qui suit n'a pas pu être évalué, et ce qu'il devait vérifier est inconnu."
-    return f'<p class="limits">{tr(told)}</p><ul class="limits">{lines}</ul>'
+    return f'<p class="limits">{gettext(told)}</p><ul class="limits">{lines}</ul>'
 
 
 def opening(
@@ -347,11 +349,11 @@ def opening(
     if chosen is not None and chosen.places is not None and chosen.operator_id is None:
         limits = f'<p class="limits">{limited_to(chosen).html}</p>'
     elif len(entries) < len(space.audited):
-        limits = tr("Rapport limité à un opérateur qui n’a que des entrées de test.")
+        limits = gettext("Rapport limité à un opérateur qui n’a que des entrées de test.")
         if len(entries):
             operator, name = data(entries["operator_id"].iloc[0]), data(entries["operator"].iloc[0])
             text = "Rapport limité à l’opérateur <strong>{name}</strong> ({operator})."
-            limits = tell(text, name=name, operator=operator)
+            limits = format_text(text, name=name, operator=operator)
         limits = f'<p class="limits">{limits}</p>'
     unknown = "" if findings is None else incomplete(findings)
     return Html(f'{limits}{unknown}<p class="scope">{scope(space, entries)}{_in_doubt(space, findings)}</p>')
@@ -364,4 +366,4 @@ def _in_doubt(space: TrustSpace, findings: pd.DataFrame | None) -> str:
     rests = {LIST}.union(*(known[name].rests for name in named_in))
     told = [aged(one.name, one.age_days) for one in space.states if one.doubtful and one.name in rests]
     text = "En doute, donc à confirmer : {what}."
-    return f" <strong>{tell(text, what=listing(told))}</strong>" if told else ""
+    return f" <strong>{format_text(text, what=listing(told))}</strong>" if told else ""

@@ -14,7 +14,17 @@ import pandas as pd
 
 from mssante_audit.base.french import NBSP
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import count, day, listing, number, percent, spoken, tell, tr, typeset
+from mssante_audit.base.language import (
+    count,
+    current_language,
+    day,
+    format_text,
+    gettext,
+    listing,
+    number,
+    percent,
+    typeset,
+)
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report import figure
@@ -62,7 +72,9 @@ def answer(domains: pd.DataFrame, causes: pd.DataFrame) -> Html:
         told = say("Aucun domaine dans cette liste.")
     elif unknown == whole:
         doubts = dict.fromkeys(code for why in domains["why"] for code in why.get("listed", ()))
-        why = listing([DOUBTS[spoken()][code] for code in doubts if code in DOUBTS[spoken()]])
+        why = listing(
+            [DOUBTS[current_language()][code] for code in doubts if code in DOUBTS[current_language()]]
+        )
         told = say("**L'état est inconnu pour {n:domaine} sur {n}** : {why}.", n=whole, why=why or "–")
     else:
         told = say(
@@ -104,12 +116,12 @@ def states(domains: pd.DataFrame) -> Html:
     keys = "".join(
         f'<div class="{result}"><dt><b>{number(len(own))}</b> '
         f'<span aria-hidden="true">{MARKS[result]}</span> '
-        f"{tell('{n:~domaine|domaines}', n=len(own))} {_name(state, len(own))}</dt>"
+        f"{format_text('{n:~domaine|domaines}', n=len(own))} {_name(state, len(own))}</dt>"
         f"<dd>{count(int(own['mailboxes'].sum()), 'boîte') if boxes else ''}</dd></div>"
         for result, (state, own) in zip(RESULTS, held.items(), strict=True)
     )
     bar = _bar({r: len(own) for r, own in zip(RESULTS, held.values(), strict=True)}, alt)
-    blind = "" if boxes or domains.empty else f'<p class="scope">{tr(NO_BOXES)}</p>'
+    blind = "" if boxes or domains.empty else f'<p class="scope">{gettext(NO_BOXES)}</p>'
     return Html(f'<div class="states">{bar}<dl>{keys}</dl>{blind}{_unjudged(domains)}</div>')
 
 
@@ -117,10 +129,10 @@ def _unjudged(domains: pd.DataFrame) -> str:
     """Say what states are made of, and which checks count in none, known of no domain; "" without states."""
     if (domains["state"] == "unknown").all():  # of an unreliable list: what is checked makes no state
         return ""
-    names = CHECK_NAMES[spoken()]
+    names = CHECK_NAMES[current_language()]
     blind = [names[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()]
-    left = tell(" ; {n:~n'y compte|n'y comptent} pas : {names}", n=len(blind), names=listing(blind))
-    told = tell(
+    left = format_text(" ; {n:~n'y compte|n'y comptent} pas : {names}", n=len(blind), names=listing(blind))
+    told = format_text(
         "L'état d'un domaine est le pire de ce qui est vérifié, mais des contacts en défaut n'arrêtent aucun "
         "message : ils le mettent à risque{blind}.", blind=left if blind else "",
     )  # fmt: skip
@@ -143,13 +155,15 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame, *, linked: bool = True) 
         held = {result: domains[domains[check] == result] for result in RESULTS}
         told = "".join(_result(result, own, boxes=boxes) for result, own in held.items() if len(own))
         lines.append(
-            f'<tr><th scope="row">{CHECK_NAMES[spoken()][check]}</th>'
+            f'<tr><th scope="row">{CHECK_NAMES[current_language()][check]}</th>'
             f"<td>{_bar({result: len(own) for result, own in held.items()})}<ul>{told}</ul></td>"
             f"<td>{_reason(domains, check)}</td><td>{_to_causes(causes, check, linked=linked)}</td></tr>"
         )
     unit = "Domaines et boîtes aux lettres" if boxes and len(domains) else "Domaines"
-    heads = "".join(f'<th scope="col">{tr(name)}</th>' for name in ("Vérifié", unit, "D’abord", "Causes"))
-    caption = f"<caption>{tr('Domaines par vérification')}</caption>"
+    heads = "".join(
+        f'<th scope="col">{gettext(name)}</th>' for name in ("Vérifié", unit, "D’abord", "Causes")
+    )
+    caption = f"<caption>{gettext('Domaines par vérification')}</caption>"
     body = f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody>"
     return Html(f'{_in_doubt(domains)}<table class="checks">{caption}{body}</table>')
 
@@ -168,7 +182,7 @@ def _to_causes(causes: pd.DataFrame, check: str, *, linked: bool) -> str:
         return ""
     sure = int((own["doubts"].map(len) == 0).sum())
     told = [count(sure, "cause")] if sure else []
-    told += [tell("{n} à confirmer", n=len(own) - sure)] if sure < len(own) else []
+    told += [format_text("{n} à confirmer", n=len(own) - sure)] if sure < len(own) else []
     text = "<br>".join(told)
     return f'<a href="#causes-{check}">{text}</a>' if linked else text
 
@@ -182,14 +196,14 @@ def _in_doubt(domains: pd.DataFrame) -> str:
     if domains.empty or (domains[["listed", "state"]] != "unknown").any(axis=None):
         return ""
     text = "La liste est en doute : les autres lignes disent ce qui s’y lit, qui n’est peut-être plus vrai."
-    return f'<p class="limits aged">{tr(text)}</p>'
+    return f'<p class="limits aged">{gettext(text)}</p>'
 
 
 def _reason(domains: pd.DataFrame, check: str) -> str:
     """Say what decides most of the domains that are at fault in a check, and of those unknown, as HTML."""
     results = domains[check]
     if len(domains) and (results == "ok").all():
-        return tr("Rien à signaler.")
+        return gettext("Rien à signaler.")
     worst = next((r for r in ("fail", "warn") if (results == r).any()), "")
     return "<br>".join(filter(None, (_most(domains, check, result) for result in (worst, "unknown"))))
 
@@ -235,14 +249,18 @@ def by_check(causes: pd.DataFrame, title: Shown = _title, operator: Shown = _ope
         if own.empty:
             continue
         more = len(own) - CAUSES
-        rest = tell("<p>Et {n:autre}, dans le fichier de toutes les causes.</p>", n=more) if more > 0 else ""
-        told = f"{CHECK_NAMES[spoken()][check]}{tr(' : ')}{count(len(own), 'cause')}"
+        rest = (
+            format_text("<p>Et {n:autre}, dans le fichier de toutes les causes.</p>", n=more)
+            if more > 0
+            else ""
+        )
+        told = f"{CHECK_NAMES[current_language()][check]}{gettext(' : ')}{count(len(own), 'cause')}"
         lines = cause_lines(own, title, operator, "causes of-check").text
         parts.append(
             f'<details class="folded"><summary>{typeset(told)}</summary>'
             f'<div id="causes-{check}" tabindex="-1">{lines}{rest}</div></details>'
         )
-    return f"<h3>{tr('Causes par vérification')}</h3>{''.join(parts)}" if parts else ""
+    return f"<h3>{gettext('Causes par vérification')}</h3>{''.join(parts)}" if parts else ""
 
 
 def cause_lines(
@@ -250,12 +268,12 @@ def cause_lines(
 ) -> Html:
     """Show the first ten causes, titles and operators as these functions make them (links, say)."""
     if causes.empty:
-        return Html('<p class="none">' + tr("Rien à corriger.") + "</p>")
+        return Html('<p class="none">' + gettext("Rien à corriger.") + "</p>")
     lines, text = "", "et {n:autre constat|autres constats} de même remède"
     for cause in causes.head(CAUSES).to_dict("records"):
         more = cause["findings"] - 1
-        others = f" <small>{tell(text, n=more)}</small>" if more else ""
-        wanted = f" – {tr('attendu :')} {data(cause['expected'], 160, '')}" if cause["expected"] else ""
+        others = f" <small>{format_text(text, n=more)}</small>" if more else ""
+        wanted = f" – {gettext('attendu :')} {data(cause['expected'], 160, '')}" if cause["expected"] else ""
         seen = f'<p class="seen">{data(cause["observed"], 160, "")}{wanted}</p>' if cause["observed"] else ""
         domains = count(cause["domains"], "domaine")
         weight = f"<b>{domains}</b>"
@@ -273,15 +291,15 @@ def _who(cause: Mapping[Any, Any], operator: Shown) -> str:
     parts = [operator(cause)] if cause["operator_id"] else []
     others = len(set(cause["operators"]) - {cause["operator_id"]})
     if rule(cause["rules"][0]).manager:
-        parts.append(tell("le gestionnaire (ANS), pour {n:opérateur}", n=others))
+        parts.append(format_text("le gestionnaire (ANS), pour {n:opérateur}", n=others))
     else:
-        parts += [] if cause["operator_id"] or not cause["domain"] else [tr("opérateur inconnu")]
-        parts += [tell("avec {n:autre opérateur|autres opérateurs}", n=others)] if others else []
+        parts += [] if cause["operator_id"] or not cause["domain"] else [gettext("opérateur inconnu")]
+        parts += [format_text("avec {n:autre opérateur|autres opérateurs}", n=others)] if others else []
     more = cause["domains"] - 1
-    domain = data(cause["domain"]) + (tell(" et {n:autre}", n=more) if more > 0 else "")
-    parts.append(domain if cause["domain"] else tr("toute la liste"))
+    domain = data(cause["domain"]) + (format_text(" et {n:autre}", n=more) if more > 0 else "")
+    parts.append(domain if cause["domain"] else gettext("toute la liste"))
     if cause["first_seen"]:
-        parts.append(tell("depuis le {day}", day=day(parse_instant(cause["first_seen"]))))
+        parts.append(format_text("depuis le {day}", day=day(parse_instant(cause["first_seen"]))))
     return " – ".join(parts)
 
 
@@ -290,15 +308,15 @@ def _doubt(cause: Mapping[Any, Any]) -> str:
     if not cause["doubts"]:
         return ""
     words, days = [named(one) for one in cause["doubts"]], cause["age_days"]
-    told = tell(
+    told = format_text(
         "À confirmer ; {n:~source|sources} en doute : {what}{age}.", n=len(words), what=listing(words),
-        age="" if pd.isna(days) else tell(" ({n:jour})", n=int(days)),
+        age="" if pd.isna(days) else format_text(" ({n:jour})", n=int(days)),
     )  # fmt: skip
     return f'<p class="doubt"><span aria-hidden="true">{MARKS["unknown"]}</span> {told}</p>'
 
 
 def _name(key: str, value: int, names: Mapping[str, tuple[str, str]] = _STATES) -> str:
-    return tr(names[key][value > 1])
+    return gettext(names[key][value > 1])
 
 
 def _bar(held: Mapping[str, int], alt: str = "") -> str:

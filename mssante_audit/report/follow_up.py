@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import day, listing, spoken_of, tell, tr
+from mssante_audit.base.language import day, format_text, gettext, listing, localized
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.tables import Cell, badge, data, prose, table
@@ -23,7 +23,7 @@ def follow_up_html(told: FollowUp, findings: pd.DataFrame) -> str:
     if not told.previous:
         return ""
     rows = [
-        _row(tr(name), f)
+        _row(gettext(name), f)
         for name, gone in (("réglé", told.fixed), ("inconnu", told.unknown))
         for f in gone
         if f["rule"] in catalogue()
@@ -31,12 +31,12 @@ def follow_up_html(told: FollowUp, findings: pd.DataFrame) -> str:
     now = findings[["rule", "domain", "operator"]].assign(first_seen=list(told.first_seen))
     each = list(zip(told.status, now.to_dict("records"), strict=True))
     for wanted, name in STATUS.items():
-        rows += [_row(tr(name), f) for status, f in each if status == wanted]
+        rows += [_row(gettext(name), f) for status, f in each if status == wanted]
     columns = ("État", "Gravité", "Constat", "Domaine", "Opérateur", "Constaté depuis")
     caption = "Constats réglés, nouveaux, encore ouverts et inconnus"
     shown = table("follow-up", caption, columns, rows) if rows else ""
     lead = escape(since_previous(told), quote=False)
-    return f"<h2>{tr('Depuis le rapport précédent')}</h2><p>{lead}</p>{shown}"
+    return f"<h2>{gettext('Depuis le rapport précédent')}</h2><p>{lead}</p>{shown}"
 
 
 def since_previous(told: FollowUp) -> str:
@@ -53,13 +53,16 @@ def since_previous(told: FollowUp) -> str:
     if counts["unknown"]:
         one = "{n:constat dont l'état est inconnu|constats dont l'état est inconnu}"
         names["unknown"] = (one, "")
-    words = [tell(some, n=counts[what]) if counts[what] else tr(none) for what, (some, none) in names.items()]
+    words = [
+        format_text(some, n=counts[what]) if counts[what] else gettext(none)
+        for what, (some, none) in names.items()
+    ]
     if still:
-        words[1] += tell(" (le plus ancien depuis le {day})", day=day(parse_instant(min(still))))
+        words[1] += format_text(" (le plus ancien depuis le {day})", day=day(parse_instant(min(still))))
     if not any(counts.values()):
-        words = [tr("toujours aucun constat")]
+        words = [gettext("toujours aucun constat")]
     since = day(parse_instant(told.previous))
-    return tell("Depuis la situation du {day} : {what}.", day=since, what=listing(words))
+    return format_text("Depuis la situation du {day} : {what}.", day=since, what=listing(words))
 
 
 def _row(status: str, finding: Mapping[Any, str]) -> tuple[Cell, ...]:
@@ -68,7 +71,7 @@ def _row(status: str, finding: Mapping[Any, str]) -> tuple[Cell, ...]:
     return (
         Cell(status),
         Cell(badge(rule.severity)),
-        Cell(f"{prose(spoken_of(rule, 'title'))}{shown_code}"),
+        Cell(f"{prose(localized(rule, 'title'))}{shown_code}"),
         Cell(data(finding["domain"])),
         Cell(data(finding["operator"])),
         Cell(day(parse_instant(first_seen)), first_seen),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mssante_audit.base.language import known, tell
+from mssante_audit.base.language import format_text, translated
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.registry import rule, theirs
 from mssante_audit.report.findings import findings_table, lacks
@@ -31,7 +31,7 @@ def other_audits(space: TrustSpace, findings: pd.DataFrame, *, limit: int) -> Ht
             own,
             looked,
             lacking=lacks(space, looked),
-            caption=tell("Constats : {what}", what=known(title)),
+            caption=format_text("Constats : {what}", what=translated(title)),
             limit=limit,
         )
         parts.append(f"<h2>{prose(title)}</h2>{body.text}")

@@ -19,7 +19,16 @@ from typing import Any
 import jinja2
 import mistune
 
-from mssante_audit.base.language import count, damage, moment, number, severity_names, signatures, spoken, tr
+from mssante_audit.base.language import (
+    count,
+    current_language,
+    damage,
+    gettext,
+    moment,
+    number,
+    severity_names,
+    signatures,
+)
 from mssante_audit.base.resources import table_of
 from mssante_audit.report.failure import Failure
 from mssante_audit.report.results import MIME
@@ -69,7 +78,7 @@ def section_of(notebook: Mapping[str, Any], cell: int) -> str:
 def verdicts() -> dict[str, str]:
     """Return the names of the signature's verdicts, in a sentence."""
     other = "mathématiquement juste, mais ce n’est pas celle du signataire attendu"
-    return {**signatures(), "valid-untrusted": tr(other)}
+    return {**signatures(), "valid-untrusted": gettext(other)}
 
 
 def to_html(notebook: Mapping[str, Any], page: Page) -> str:
@@ -110,7 +119,7 @@ def glossary() -> list[tuple[str, str]]:
     >>> dict(glossary())["MX"]
     'L’enregistrement du DNS qui nomme le serveur de messagerie d’un domaine.'
     """
-    return _glossary(spoken())
+    return _glossary(current_language())
 
 
 @cache
@@ -204,7 +213,7 @@ _markdown = cache(partial(mistune.create_markdown, plugins=["table", "strikethro
 
 @jinja2.pass_context  # without it Jinja would translate once, when it compiles the template
 def _spoken(_: object, text: str) -> str:
-    return tr(text)
+    return gettext(text)
 
 
 @cache
@@ -216,13 +225,13 @@ def _environment() -> jinja2.Environment:
     )  # fmt: skip
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_callables(  # type: ignore[attr-defined]
-        tr, lambda one, many, n: tr(one if n < 2 else many), newstyle=True
+        gettext, lambda one, many, n: gettext(one if n < 2 else many), newstyle=True
     )
     made.globals |= {
-        "spoken": spoken, "glossary": glossary, "verdicts": verdicts, "severities": severity_names,
+        "spoken": current_language, "glossary": glossary, "verdicts": verdicts, "severities": severity_names,
     }  # fmt: skip
     made.filters |= {
-        "instant": lambda text: moment(datetime.fromisoformat(text)) if text else tr("inconnue"),
+        "instant": lambda text: moment(datetime.fromisoformat(text)) if text else gettext("inconnue"),
         "number": number, "count": count, "damage": damage, "tr": _spoken,
         "outline": outline, "policy": policy,
         "prose": partial(_prose, foreign=False), "foreign_prose": partial(_prose, foreign=True),

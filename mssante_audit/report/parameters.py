@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import moment, tr
+from mssante_audit.base.language import gettext, moment
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -184,7 +184,7 @@ def shown_value(name: str, value: Any) -> str:
     if value is None or value == []:
         return "—"
     if isinstance(value, bool):
-        return tr("oui") if value else tr("non")
+        return gettext("oui") if value else gettext("non")
     if name in ("data", "anchors"):
         paths = value if isinstance(value, list) else [value]
         return ", ".join(Path(path).name or "." for path in paths)

@@ -16,17 +16,17 @@ from mssante_audit.audits import audit, audit_all
 from mssante_audit.base.errors import AuditError
 from mssante_audit.base.language import (
     count,
+    current_language,
     day,
-    known,
+    format_text,
+    gettext,
     listing,
+    localized,
     moment,
     number,
     severity_name,
     signatures,
-    spoken,
-    spoken_of,
-    tell,
-    tr,
+    translated,
     typeset,
 )
 from mssante_audit.base.markup import card
@@ -64,30 +64,32 @@ _shown = count_from(1)
 def space(told: TrustSpace) -> str:
     """Return what was loaded, the state of each input, and the verdicts as bars."""
     whitelist = told.whitelist
-    made = moment(whitelist.generated_at) if whitelist.generated_at else tr("date illisible")
+    made = moment(whitelist.generated_at) if whitelist.generated_at else gettext("date illisible")
     rows, tests = told.audited, len(told.entries) - len(told.audited)
     domains_held, operators = (rows[column].nunique() for column in ("domain", "operator_id"))
     numbers = {"domaine": domains_held, "opérateur": operators, "ligne": len(rows)}
     counted = listing([count(n, word) for word, n in numbers.items()])
-    aside = tell("{counted}, {n:ligne} de test à part", counted=counted, n=tests)
+    aside = format_text("{counted}, {n:ligne} de test à part", counted=counted, n=tests)
     facts = {
-        tr("Liste"): f"{Path(whitelist.source).name}, {made}",
-        tr("État"): tr("endommagée, lignes lisibles seulement") if whitelist.damaged else "",
-        tr("Signature"): signatures()[whitelist.signature.status],
-        tr("Contenu"): aside,
-        tr("Situation"): moment(told.as_of),
-        tr("Contacts"): tr("montrés") if told.show_contacts else tr("masqués dans les constats"),
+        gettext("Liste"): f"{Path(whitelist.source).name}, {made}",
+        gettext("État"): gettext("endommagée, lignes lisibles seulement") if whitelist.damaged else "",
+        gettext("Signature"): signatures()[whitelist.signature.status],
+        gettext("Contenu"): aside,
+        gettext("Situation"): moment(told.as_of),
+        gettext("Contacts"): gettext("montrés")
+        if told.show_contacts
+        else gettext("masqués dans les constats"),
     }
     try:
         found, known = audit_all(told), domains(told)
         todo = causes(found, rows, told.published, doubts(told, found, known))
         verdicts = states(known).text + checks(known, todo, linked=False).text
         failed = (found["rule"] == FAILED).sum()
-        unmade = tell("{n:règle non évaluée|règles non évaluées}", n=failed)
+        unmade = format_text("{n:règle non évaluée|règles non évaluées}", n=failed)
         verdicts += f'<p class="limits">{unmade}</p>' if failed else ""
     except AuditError as error:  # of a file beside the list: the rest is worth showing
-        verdicts = f'<p class="limits">{tell("Verdicts inconnus : {why}", why=data(str(error)))}</p>'
-    return alone(card(tr("Espace de confiance MSSanté"), facts) + _inputs(told) + verdicts)
+        verdicts = f'<p class="limits">{format_text("Verdicts inconnus : {why}", why=data(str(error)))}</p>'
+    return alone(card(gettext("Espace de confiance MSSanté"), facts) + _inputs(told) + verdicts)
 
 
 def _inputs(told: TrustSpace) -> str:
@@ -95,22 +97,22 @@ def _inputs(told: TrustSpace) -> str:
     facts, known = {}, {state.name: state for state in told.states}
     for name in ("list", *map(input_of, known_needs())):
         if (state := known.get(name)) is None:
-            facts[named(name)] = f"{MARKS['unknown']} {tr('rien : inconnu')}"
+            facts[named(name)] = f"{MARKS['unknown']} {gettext('rien : inconnu')}"
             continue
         mark = "ok" if not state.doubtful else "fail" if state.state in _BAD else "warn"
         days = state.age_days
-        age = "" if days is None else tell("de {n:jour}", n=days) if days else tr("du jour")
+        age = "" if days is None else format_text("de {n:jour}", n=days) if days else gettext("du jour")
         parts = (age, worded(state), "" if state.state == "ok" else remedied(state))
         facts[named(name)] = f"{MARKS[mark]} {' – '.join(filter(None, parts))}"
-    return card(tr("Entrées"), facts)
+    return card(gettext("Entrées"), facts)
 
 
 def findings(told: pd.DataFrame) -> str:
     """Return findings by severity, the worst unfolded, hints and information folded."""
     if told.empty:
-        return alone(f'<p class="none">{tr("Aucun constat.")}</p>')
+        return alone(f'<p class="none">{gettext("Aucun constat.")}</p>')
     if "moved" in told:
-        parts = [(f"<b>{tell(words, n=len(part))}</b>", part) for kind, words in _MOVED.items()
+        parts = [(f"<b>{format_text(words, n=len(part))}</b>", part) for kind, words in _MOVED.items()
                  if len(part := told[told["moved"] == kind])]  # fmt: skip
         return _folds(told, parts)
     hint = told["confidence"] == "hint"
@@ -126,7 +128,7 @@ def _folds(told: pd.DataFrame, parts: list[tuple[str, pd.DataFrame]]) -> str:
     folds = []
     for at, (title, part) in enumerate(parts):
         rest = len(part) - SHOWN
-        more = tell("et {n:autre} : findings_table(…) les montre, export(…) les écrit.", n=rest)
+        more = format_text("et {n:autre} : findings_table(…) les montre, export(…) les écrit.", n=rest)
         folds.append(
             f"<details{'' if at else ' open'}><summary>{title}</summary>"
             f"{findings_rows(part, f'{name}-{at}', SHOWN)}"
@@ -138,34 +140,36 @@ def _folds(told: pd.DataFrame, parts: list[tuple[str, pd.DataFrame]]) -> str:
 
 def rule(told: Rule) -> str:
     """Return what a rule says, why it matters, what to do, what it is founded on, and an example."""
-    seen = examples(told.audit, spoken()) if told.audit in OURS else {}
+    seen = examples(told.audit, current_language()) if told.audit in OURS else {}
     observed, expected, domain = seen.get(told.code, ("", "", ""))
     facts = {
-        tr("Gravité"): severity_name(told.severity),
-        tr("Pourquoi"): typeset(spoken_of(told, "why")),
-        tr("Que faire"): typeset(spoken_of(told, "remedy")),
-        tr("Exemple"): tell("{label} : {text}", label=domain, text=observed) if domain else observed,
-        tr("Attendu"): expected,
-        tr("Fondement"): foundation(told),
-        tr("Famille"): known(told.family),
-        tr("Audit"): told.audit,
-        tr("Code"): told.code,
+        gettext("Gravité"): severity_name(told.severity),
+        gettext("Pourquoi"): typeset(localized(told, "why")),
+        gettext("Que faire"): typeset(localized(told, "remedy")),
+        gettext("Exemple"): format_text("{label} : {text}", label=domain, text=observed)
+        if domain
+        else observed,
+        gettext("Attendu"): expected,
+        gettext("Fondement"): foundation(told),
+        gettext("Famille"): translated(told.family),
+        gettext("Audit"): told.audit,
+        gettext("Code"): told.code,
     }
-    return card(typeset(spoken_of(told, "title")), facts)
+    return card(typeset(localized(told, "title")), facts)
 
 
 def signature(told: Verdict) -> str:
     """Return what a signature is worth, whose it is and until when."""
     facts = {
-        tr("Signataire"): told.signer,
-        tr("Émis par"): told.issuer,
-        tr("Valable du"): told.not_before and day(told.not_before),
-        tr("au"): told.not_after and day(told.not_after),
-        tr("Autorité"): told.anchor,
-        tr("Lignes couvertes"): number(told.verified_rows),
-        tr("Détail"): _reason(told),
+        gettext("Signataire"): told.signer,
+        gettext("Émis par"): told.issuer,
+        gettext("Valable du"): told.not_before and day(told.not_before),
+        gettext("au"): told.not_after and day(told.not_after),
+        gettext("Autorité"): told.anchor,
+        gettext("Lignes couvertes"): number(told.verified_rows),
+        gettext("Détail"): _reason(told),
     }
-    return card(tell("Signature {status}", status=signatures()[told.status]), facts)
+    return card(format_text("Signature {status}", status=signatures()[told.status]), facts)
 
 
 def _reason(told: Verdict) -> str:

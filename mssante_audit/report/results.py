@@ -21,7 +21,7 @@ import pandas as pd
 from mssante_audit.audits import waived
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.export import records
-from mssante_audit.base.language import listing, tr
+from mssante_audit.base.language import gettext, listing
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.facts import names_persons
 from mssante_audit.findings.frame import COLUMNS, typed
@@ -225,7 +225,12 @@ def provenance(space: TrustSpace) -> Provenance:
         "register": register.source if register else None,
         "register_sha256": register.sha256 if register else None,
         "observed": [
-            {"kind": tr(kind.title), "file": p.source, "sha256": p.sha256, "begun": p.started_at.isoformat()}
+            {
+                "kind": gettext(kind.title),
+                "file": p.source,
+                "sha256": p.sha256,
+                "begun": p.started_at.isoformat(),
+            }
             for kind in kinds()
             for p in getattr(space.given(kind.need), "parts", ())
         ],

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.export import write_bytes
-from mssante_audit.base.language import speaking
+from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
 from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_of
 from mssante_audit.findings.catalogue import FAILED
@@ -99,7 +99,7 @@ def run_reports(
     jobs = [job for job in jobs if has_data(job.name, space, asked=bool(names))]
     if told:
         jobs = [replace(j, shown={n: told.get(n, value) for n, value in j.shown.items()}) for j in jobs]
-    with speaking(check_value("lang", given.get("lang", "fr"))), locked(out) as staging, quiet():
+    with using_language(check_value("lang", given.get("lang", "fr"))), locked(out) as staging, quiet():
         loaded: Mapping[str, Any] = provenance(space) if space else {}
         outcomes, ledger = [], read_ledger(out)
         for job, execution in _execute(jobs, staging, listener):

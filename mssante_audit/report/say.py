@@ -6,7 +6,7 @@ import re
 from html import escape
 from typing import Any
 
-from mssante_audit.base.language import Sentence, known, tr
+from mssante_audit.base.language import Sentence, gettext, translated
 from mssante_audit.base.markup import data, visible
 from mssante_audit.report.tables import Html
 
@@ -52,7 +52,7 @@ def say(text: str, /, **values: Any) -> Said:
     >>> say("**{n:règle}** : {who}", n=1, who="<b>").html.replace("\N{NBSP}", "_")
     '<strong>1_règle</strong>_: <bdi>&lt;b&gt;</bdi>'
     """
-    prose = tr(text)
+    prose = gettext(text)
     said = Said(_Plain().vformat(_STRONG.sub(r"\1", prose), (), values))
     said.html = _Marked().vformat(_STRONG.sub(r"<strong>\1</strong>", escape(prose, quote=False)), (), values)
     return said
@@ -69,7 +69,7 @@ def note(*sentences: str, kind: str = "scope") -> Html:
 
 
 def _html(sentence: str) -> str:
-    return sentence.html if isinstance(sentence, Said) else escape(visible(known(sentence)))
+    return sentence.html if isinstance(sentence, Said) else escape(visible(translated(sentence)))
 
 
 class _Plain(Sentence):

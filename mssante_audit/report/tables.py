@@ -21,7 +21,16 @@ import pandas as pd
 from mssante_audit.base import markup
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.french import NBSP
-from mssante_audit.base.language import known, number, severity_name, speak, spoken, tell, tr, typeset
+from mssante_audit.base.language import (
+    current_language,
+    format_text,
+    gettext,
+    number,
+    severity_name,
+    translated,
+    typeset,
+    use_language,
+)
 from mssante_audit.base.markup import SHOWN_TEXT as SHOWN_TEXT
 from mssante_audit.base.markup import data as data
 from mssante_audit.base.markup import visible as visible
@@ -63,7 +72,7 @@ class Cell:
 
 def prose(text: str) -> str:
     """Return a text of ours as HTML, typeset; one of a catalogue of words in the language spoken."""
-    return typeset(escape(known(text), quote=False))
+    return typeset(escape(translated(text), quote=False))
 
 
 def badge(severity: str, value: int | None = None) -> str:
@@ -83,16 +92,16 @@ def severity_cell(severity: str) -> Cell:
 def script(more: str = "") -> str:
     """Return the script of tables, the same for reports, dossiers and site, and what is to follow it.
 
-    It begins with the words that it asks ``tr("…")`` for, in the language spoken.
+    It begins with the words that it asks ``gettext("…")`` for, in the language spoken.
     """
-    return _script(more, spoken())
+    return _script(more, current_language())
 
 
 @cache
 def _script(more: str, language: str) -> str:
     own = (files("mssante_audit.report") / "table.js").read_text(encoding="utf-8")
     code = f"{own}\n{more}".rstrip("\n") + "\n"
-    told = {} if language == "fr" else {text: tr(text) for text in WORD.findall(code)}
+    told = {} if language == "fr" else {text: gettext(text) for text in WORD.findall(code)}
     head = f"const LANGUAGE = {json.dumps(language)}, WORDS = {json.dumps(told, ensure_ascii=False)};\n"
     return (head + code).replace("\r\n", "\n")
 
@@ -126,7 +135,7 @@ def enable(lang: str = "") -> Html:
     ParameterError
         If there is no such language.
     """
-    speak(spoken() if lang == "" else check_value("lang", lang))
+    use_language(current_language() if lang == "" else check_value("lang", lang))
     return Html(f'<style>{style()}</style><script type="module">{script()}</script>')
 
 
@@ -153,7 +162,7 @@ def table(
     ValueError
         If a row has more or fewer cells than there are columns.
     """
-    names = [known(column) for column in columns]
+    names = [translated(column) for column in columns]
     body, kinds = [], [set[str]() for _ in columns]
     for row in rows:
         cells = []
@@ -170,10 +179,10 @@ def table(
     )
     lines = "\n".join(body)
     first = "Sur papier, les {n} premières lignes sur {all} ; toutes sont à l’écran et dans le fichier CSV."
-    note = f'<p class="paper">{tell(first, n=PAPER, all=len(body))}</p>' if len(body) > PAPER else ""
+    note = f'<p class="paper">{format_text(first, n=PAPER, all=len(body))}</p>' if len(body) > PAPER else ""
     return (
         f'<div class="table"><table id="{escape(name)}" class="sortable" data-rows="{len(body)}">'
-        f"<caption>{escape(visible(known(caption)))}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody>"
+        f"<caption>{escape(visible(translated(caption)))}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody>"
         f"</table>{note}{after}</div>"
     )
 
@@ -202,10 +211,10 @@ def csv_link(findings: pd.DataFrame, shown: pd.DataFrame, name: str) -> str:
         if len(findings) > 1
         else "Télécharger la ligne (CSV, {size} ko)"
     )
-    note = f"<strong>{tell(first, **told)}</strong> " if cut else ""
+    note = f"<strong>{format_text(first, **told)}</strong> " if cut else ""
     return (
         f'<p class="csv">{note}<a download="{escape(name)}.csv" href="data:text/csv;base64,'
-        f'{b64encode(content).decode("ascii")}">{tell(take, **told)}</a></p>'
+        f'{b64encode(content).decode("ascii")}">{format_text(take, **told)}</a></p>'
     )
 
 
@@ -215,14 +224,14 @@ def card(row: pd.Series, title: str = "") -> Html:
     >>> card(pd.Series({"domain": "<b>.example", "rows": 2}), "Domaine").text.count("<tr>")
     2
     """
-    told = {known(str(name)): value for name, value in row.items()}
-    return Html(markup.card(known(title or str(row.name)), told))
+    told = {translated(str(name)): value for name, value in row.items()}
+    return Html(markup.card(translated(title or str(row.name)), told))
 
 
 def sections(parts: Mapping[str, Html], rest: str = "") -> Html:
     """Show several tables, each under its title, and below them what is to be said of the rest."""
     shown = "".join(f"<h3>{prose(title)}</h3>{part.text}" for title, part in parts.items())
-    return Html(shown + (f'<p class="none">{escape(visible(known(rest)))}</p>' if rest else ""))
+    return Html(shown + (f'<p class="none">{escape(visible(translated(rest)))}</p>' if rest else ""))
 
 
 def folds(parts: Mapping[str, Html]) -> Html:
@@ -240,10 +249,11 @@ def show_frames() -> Html:
     from IPython.utils.capture import capture_output
 
     itables.options.language = {
-        "search": tr("Rechercher : "), "zeroRecords": tr("Aucune ligne ne correspond à la recherche."),
-        "emptyTable": tr("Aucune ligne."), "info": tr("_START_ à _END_ sur _TOTAL_"),
-        "infoEmpty": tr("Aucune ligne."), "infoFiltered": tr("(de _MAX_)"),
-        "lengthMenu": tr("_MENU_ lignes par page"),
+        "search": gettext("Rechercher : "),
+        "zeroRecords": gettext("Aucune ligne ne correspond à la recherche."),
+        "emptyTable": gettext("Aucune ligne."), "info": gettext("_START_ à _END_ sur _TOTAL_"),
+        "infoEmpty": gettext("Aucune ligne."), "infoFiltered": gettext("(de _MAX_)"),
+        "lengthMenu": gettext("_MENU_ lignes par page"),
     }  # fmt: skip
     # It displays what asks for its library, then the library: turned round, the first one finds it.
     with capture_output() as captured:
@@ -270,8 +280,8 @@ def key_figures(figures: Iterable[Figure]) -> Html:
     """
     values = [(f, f.value if isinstance(f.value, str) else number(f.value)) for f in figures]
     tiles = "".join(
-        f"<div><dt>{escape(known(f.name))}</dt><dd>{escape(visible(known(value)))}"
-        f"{f'<small>{escape(visible(known(f.note)))}</small>' if f.note else ''}</dd></div>"
+        f"<div><dt>{escape(translated(f.name))}</dt><dd>{escape(visible(translated(value)))}"
+        f"{f'<small>{escape(visible(translated(f.note)))}</small>' if f.note else ''}</dd></div>"
         for f, value in values
     )
     return Html(f'<dl class="figures">{tiles}</dl>')

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.language import known, number, spoken, tell, tr
+from mssante_audit.base.language import current_language, format_text, gettext, number, translated
 from mssante_audit.base.resources import table_of
 from mssante_audit.report import figure
 from mssante_audit.values.identifiers import DEPARTMENTS
@@ -56,15 +56,15 @@ def tiles(values: pd.Series, *, title: str, caption: str = "", alt: str = "") ->
     if unknown := sorted(numbers.keys() - DEPARTMENTS.keys()):
         named = ", ".join(code or '""' for code in unknown)
         raise InputError(f"no such département: {named}")
-    most, (colon, semicolon) = max(numbers.values(), default=1), figure.MARKS[spoken()]
+    most, (colon, semicolon) = max(numbers.values(), default=1), figure.MARKS[current_language()]
     places = tile_places(not numbers.keys() <= tile_places().keys())
     every = {code: numbers.get(code, 0) for code in DEPARTMENTS}
     told = {code: f"{DEPARTMENTS[code]} ({code}){colon}{number(n)}" for code, n in every.items()}
     drawn = "".join(_tile(code, at, every[code], most, told[code]) for code, at in places.items())
     height = TILE * (1 + max(y for _, y in places.values()))
     body = f'{figure.legend(_scale(most))}<svg style="height:{height}px">{drawn}</svg>'
-    said = semicolon.join(told[code] for code in numbers) or tr("Aucune donnée")
-    alt = alt or tell("Carte en carreaux – {title}. {said}.", title=known(title), said=said)
+    said = semicolon.join(told[code] for code in numbers) or gettext("Aucune donnée")
+    alt = alt or format_text("Carte en carreaux – {title}. {said}.", title=translated(title), said=said)
     return figure.Chart(title, f'<div class="tiles">{body}</div>', alt, caption)
 
 
@@ -76,7 +76,7 @@ def _scale(most: int) -> dict[str, str]:
     """Return the numbers that each shade stands for; shades that no number up to `most` has are left out."""
     upto = range(1, most + 1)
     starts = [1 + bisect_left(upto, k, key=lambda n: _shade(n, most)) for k in range(SHADES + 1)]
-    return {"none": tr("aucun")} | {
+    return {"none": gettext("aucun")} | {
         f"s{k}": number(low) if low == after - 1 else f"{number(low)}–{number(after - 1)}"
         for k, (low, after) in enumerate(pairwise(starts))
         if low < after

@@ -9,7 +9,16 @@ import pandas as pd
 
 from mssante_audit.base.export import values
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import count, day, listing, number, severity_name, tell, tr, typeset
+from mssante_audit.base.language import (
+    count,
+    day,
+    format_text,
+    gettext,
+    listing,
+    number,
+    severity_name,
+    typeset,
+)
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.causes import asking
 from mssante_audit.findings.registry import title_of_audit
@@ -27,7 +36,7 @@ POINTS = 90
 def since(view: View) -> str:
     """Say what is new and fixed since the run before, of what asks for something."""
     if view.told is None:
-        return tr("Premier passage : rien à quoi comparer.")
+        return gettext("Premier passage : rien à quoi comparer.")
     new, fixed = view.findings.iloc[sorted(view.new & view.todo)], view.settled
     grave = [
         count(n, severity_name(severity), severity_name(severity, 2))
@@ -35,13 +44,15 @@ def since(view: View) -> str:
         if n and severity in ("critical", "error")
     ]
     told = "{n:nouveau constat|nouveaux constats}" if len(new) else "aucun nouveau constat"
-    words = tell(told, n=len(new)) + (tell(" (dont {worst})", worst=listing(grave)) if grave else "")
+    words = format_text(told, n=len(new)) + (
+        format_text(" (dont {worst})", worst=listing(grave)) if grave else ""
+    )
     unknown = _unknown(view)
-    return tell(
+    return format_text(
         "Depuis le {day} : <strong>{new}</strong>, {fixed}{lost}, hors informations et indices.",
         day=day(parse_instant(view.told.previous)), new=words,
-        fixed=tell("{n:réglé}", n=len(fixed)) if fixed else tr("aucun réglé"),
-        lost=tell(", {unknown:inconnu}", unknown=unknown) if unknown else "",
+        fixed=format_text("{n:réglé}", n=len(fixed)) if fixed else gettext("aucun réglé"),
+        lost=format_text(", {unknown:inconnu}", unknown=unknown) if unknown else "",
     )  # fmt: skip
 
 
@@ -55,12 +66,12 @@ def inputs(view: View) -> str:
     states = view.space.states
     doubtful = [one for one in states if one.state != "ok"]
     told = "".join(
-        f"<p><strong>{tr('Toléré') if one.tolerated else tr('Inconnu')}</strong>, {named(one.name)} : "
+        f"<p><strong>{gettext('Toléré' if one.tolerated else 'Inconnu')}</strong>, {named(one.name)} : "
         f"{escape(worded(one), quote=False)}. {escape(remedied(one), quote=False)}</p>"
         for one in doubtful
     )
     if any(one.doubtful for one in doubtful):
-        rest = tr("Ce qui repose sur ces entrées n'est ni nouveau ni réglé : on n'en sait rien.")
+        rest = gettext("Ce qui repose sur ces entrées n'est ni nouveau ni réglé : on n'en sait rien.")
         told += f"<p>{rest}</p>"
     if told:
         told = f'<div class="notice warning" role="note">{told}</div>'
@@ -69,7 +80,7 @@ def inputs(view: View) -> str:
         for one in states
         if one.state == "ok"
     ]
-    fine = tell("Entrées en ordre : {names}.", names=listing(well))
+    fine = format_text("Entrées en ordre : {names}.", names=listing(well))
     return typeset(told) + (f'<p class="limits">{fine}</p>' if well else "")
 
 
@@ -84,7 +95,7 @@ def figures(view: View) -> str:
             Figure("Nouveaux", new if told else "–", first_run),
             Figure("Réglés", len(view.settled) if told else "–", first_run),
             *([Figure("Inconnus", unknown)] if (unknown := _unknown(view)) else []),
-            Figure("Opérateurs concernés", len(view.first()), tell("sur {n}", n=len(view.operators))),
+            Figure("Opérateurs concernés", len(view.first()), format_text("sur {n}", n=len(view.operators))),
             Figure("Acceptés", len(view.waived), "hors des comptes"),
         ]
     ).text
@@ -93,15 +104,15 @@ def figures(view: View) -> str:
 def missing(view: View) -> str:
     """Say which audits could not be made, and why; "" if all were."""
     names = [f"{prose(title_of_audit(name))} ({words})" for name, words in view.missing.items()]
-    return tell("Non vérifié, et donc inconnu : {what}.", what=listing(names)) if names else ""
+    return format_text("Non vérifié, et donc inconnu : {what}.", what=listing(names)) if names else ""
 
 
 def summary(counts: Mapping[str, int]) -> str:
     """Write counts by severity in words."""
     names = {s: (severity_name(s), severity_name(s, 2)) for s in counts}
     other = "{n:information ou indice|informations ou indices}"
-    words = [tell(other, n=n) if s == "info" else count(n, *names[s]) for s, n in counts.items() if n]
-    return listing(words).capitalize() if words else tr("Aucun constat")
+    words = [format_text(other, n=n) if s == "info" else count(n, *names[s]) for s, n in counts.items() if n]
+    return listing(words).capitalize() if words else gettext("Aucun constat")
 
 
 def trend_html(points: Sequence[Point]) -> str:
@@ -112,16 +123,16 @@ def trend_html(points: Sequence[Point]) -> str:
     if len(shown) < 2:
         one = "L’évolution se lira ici à partir du deuxième passage : il y en a un pour l’instant."
         none = "L’évolution se lira ici à partir du deuxième passage : il n’y en a aucun pour l’instant."
-        return f'<p class="none">{tr(one if shown else none)}</p>'
+        return f'<p class="none">{gettext(one if shown else none)}</p>'
     drawn = pd.DataFrame(
         [point.counts for point in shown],
         index=[pd.Timestamp(parse_instant(point.at)) for point in shown],
         columns=list(reversed(SEVERITIES)),
     )
     passed = "{n:passage} aux entrées en doute {n:~n’est pas dessiné|ne sont pas dessinés}."
-    scale = tr("Chaque ligne a sa propre échelle, qui part de 0.")
-    caption = " ".join((_reading(drawn), *([tell(passed, n=left)] if left else []), scale))
-    lead = tr("Une ligne qui monte : des constats s'ajoutent plus vite qu'ils ne se règlent.")
+    scale = gettext("Chaque ligne a sa propre échelle, qui part de 0.")
+    caption = " ".join((_reading(drawn), *([format_text(passed, n=left)] if left else []), scale))
+    lead = gettext("Une ligne qui monte : des constats s'ajoutent plus vite qu'ils ne se règlent.")
     return f"<p>{lead}</p>{lines(drawn, title='Constats par gravité', caption=caption).html()}"
 
 
@@ -129,14 +140,14 @@ def _reading(drawn: pd.DataFrame) -> str:
     """Say what moved between the first and the last of the runs."""
     first, last = drawn.iloc[0], drawn.iloc[-1]
     moved = [
-        tell("{what} de {a} à {z}", what=severity_name(s, 2), a=int(first[s]), z=int(last[s]))
+        format_text("{what} de {a} à {z}", what=severity_name(s, 2), a=int(first[s]), z=int(last[s]))
         for s in drawn.columns
         if first[s] != last[s]
     ]
-    return tell(
+    return format_text(
         "En {n:passage}, du {a} au {z} : {what}.",
         n=len(drawn), a=day(drawn.index[0]), z=day(drawn.index[-1]),
-        what=listing(moved) if moved else tr("aucun nombre n'a changé"),
+        what=listing(moved) if moved else gettext("aucun nombre n'a changé"),
     )  # fmt: skip
 
 

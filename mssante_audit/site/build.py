@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from mssante_audit.base.export import json_text, write_bytes, write_csv, write_workbook, writing
-from mssante_audit.base.language import speaking, spoken
+from mssante_audit.base.language import current_language, using_language
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.trend import Point
@@ -83,7 +83,7 @@ def build_site(
     OutputError
         If the site cannot be written.
     """
-    with speaking(language or spoken()):
+    with using_language(language or current_language()):
         view = view_of(space, findings, waived, told, points, reports, dossiers)
         _write(folder, view, reports, dossiers)
 

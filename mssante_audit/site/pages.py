@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.language import spoken_of, tell, tr, typeset
+from mssante_audit.base.language import format_text, gettext, localized, typeset
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
@@ -97,7 +97,7 @@ def _index(view: View) -> SitePage:
         "dossiers": any(operator.dossier for operator in view.operators.values()),
     }
     tables = (causes_shown(links), audits_shown(links), trend_shown(view.points))
-    return SitePage("index.html", tr("État de l’espace de confiance"), "index", "index", tables, told)
+    return SitePage("index.html", gettext("État de l’espace de confiance"), "index", "index", tables, told)
 
 
 def _follow_up(view: View) -> SitePage:
@@ -117,7 +117,7 @@ def _follow_up(view: View) -> SitePage:
     }
     tables = _filled(new, fixed, lost, waived_shown(links, range(len(view.waived))))
     return SitePage(
-        "suivi.html", tr("Nouveaux, réglés, inconnus, acceptés"), "follow_up", "suivi", tables, facts
+        "suivi.html", gettext("Nouveaux, réglés, inconnus, acceptés"), "follow_up", "suivi", tables, facts
     )
 
 
@@ -125,7 +125,7 @@ def _all_findings(view: View) -> SitePage:
     every, caption = range(len(view.findings)), "Tous les constats, les plus graves d’abord"
     shown = _filled(findings_shown(Links("", view), every, name="tous", caption=caption))
     told = {"lead": f"{summary(severity_counts(view.findings))}. {missing(view)}"}
-    return SitePage("constats.html", tr("Tous les constats"), "list", "constats", shown, told)
+    return SitePage("constats.html", gettext("Tous les constats"), "list", "constats", shown, told)
 
 
 def _all_operators(view: View) -> SitePage:
@@ -133,8 +133,10 @@ def _all_operators(view: View) -> SitePage:
     ordered = [*found, *(o for o in view.operators.values() if not o.todo)]
     shown = operators_shown(Links("", view), ordered)
     text = "{n:opérateur}, dont {k} avec au moins un constat à traiter."
-    lead = tell(text, n=len(ordered), k=len(found))
-    return SitePage("operateurs.html", tr("Opérateurs"), "list", "operateurs", _filled(shown), {"lead": lead})
+    lead = format_text(text, n=len(ordered), k=len(found))
+    return SitePage(
+        "operateurs.html", gettext("Opérateurs"), "list", "operateurs", _filled(shown), {"lead": lead}
+    )
 
 
 def _all_rules(view: View) -> SitePage:
@@ -143,8 +145,8 @@ def _all_rules(view: View) -> SitePage:
     rules = sorted(catalogue().values(), key=lambda r: (r.code not in fired, rank[r.severity], r.code))
     caption = "Règles, celles qui ont des constats en tête"
     shown = rules_shown(Links("", view), rules, name="liste", caption=caption)
-    lead = tell("{n:règle}, dont {k} avec au moins un constat.", n=len(rules), k=len(fired))
-    return SitePage("regles.html", tr("Règles"), "list", "regles", (shown,), {"lead": lead})
+    lead = format_text("{n:règle}, dont {k} avec au moins un constat.", n=len(rules), k=len(fired))
+    return SitePage("regles.html", gettext("Règles"), "list", "regles", (shown,), {"lead": lead})
 
 
 def _audit(view: View, audit: str) -> SitePage:
@@ -156,7 +158,7 @@ def _audit(view: View, audit: str) -> SitePage:
     listed = rules_shown(links, rules, name="regles", caption="Règles de cet audit")
     blind, counted = view.missing.get(audit), f"{summary(severity_counts(view.findings.iloc[positions]))}."
     told = {
-        "lead": tell("Non vérifié : {why}.", why=blind) if blind else counted,
+        "lead": format_text("Non vérifié : {why}.", why=blind) if blind else counted,
         "reports": [report for report in view.reports if report.page.endswith(f"/{audit}.html")],
     }
     tables = (*_filled(shown), listed)
@@ -165,25 +167,27 @@ def _audit(view: View, audit: str) -> SitePage:
 
 def _rule(view: View, told: Rule, positions: Sequence[int], waived: Sequence[int]) -> SitePage:
     links = Links("../", view)
-    title = spoken_of(told, "title")
+    title = localized(told, "title")
     tables = []  # most rules find nothing: no frame is taken apart for them
-    lead = tr("Aucun constat.")
+    lead = gettext("Aucun constat.")
     if positions:
-        caption = tell("Constats : {what}", what=title)
+        caption = format_text("Constats : {what}", what=title)
         shown = findings_shown(
             links, positions, name="constats", caption=caption, without=("Gravité", "Constat")
         )
         tables.append(shown)
         text = "{n:constat}, {k:opérateur concerné|opérateurs concernés}."
-        lead = tell(text, n=len(positions), k=len({view.records[i]["operator_id"] for i in positions} - {""}))
+        lead = format_text(
+            text, n=len(positions), k=len({view.records[i]["operator_id"] for i in positions} - {""})
+        )
     elif told.audit in view.missing:
-        lead = tell("Non vérifié : {why}.", why=view.missing[told.audit])
+        lead = format_text("Non vérifié : {why}.", why=view.missing[told.audit])
     facts = {
         "lead": lead,
         "badge": badge(told.severity),
         "rule": told,
-        "why": prose(spoken_of(told, "why")),
-        "remedy": prose(spoken_of(told, "remedy")),
+        "why": prose(localized(told, "why")),
+        "remedy": prose(localized(told, "remedy")),
         "foundation": foundation(told),
         "audit": (told.audit, title_of_audit(told.audit)),
     }
@@ -210,7 +214,7 @@ def _operator(view: View, operator: Operator) -> SitePage:
         "lead": _operator_lead(operator),
         "operator": operator,
         "names": [visible(name) for name in operator.other_names],
-        "remedies": [(badge(r.severity), links.rule(r), prose(spoken_of(r, "remedy"))) for r in rules],
+        "remedies": [(badge(r.severity), links.rule(r), prose(localized(r, "remedy"))) for r in rules],
         "groups": grouped(links, operator.domains),
     }
     tables = [*_filled(shown, listed)]  # most operators have no others: no frame is taken apart for them
@@ -227,15 +231,17 @@ def _operator_lead(operator: Operator) -> str:
     """Say how many findings an operator has, and on how many of its domains."""
     domains = len(operator.domains)
     if not operator.findings:
-        return tell("Aucun constat sur {n:domaine}.", n=domains)
+        return format_text("Aucun constat sur {n:domaine}.", n=domains)
     touched = sum(1 for domain in operator.domains if domain.findings)
-    extent = tell("{k} de ses {n:domaine}", k=touched, n=domains)
+    extent = format_text("{k} de ses {n:domaine}", k=touched, n=domains)
     if touched == domains:
-        extent = tr("son seul domaine") if domains == 1 else tell("tous ses {n:domaine}", n=domains)
+        extent = (
+            gettext("son seul domaine") if domains == 1 else format_text("tous ses {n:domaine}", n=domains)
+        )
     unlisted = sum(1 for domain in operator.domains if not domain.rows)
     if unlisted and domains > 1:
-        extent += tell(" (dont {n:absent} de la liste)", n=unlisted)
+        extent += format_text(" (dont {n:absent} de la liste)", n=unlisted)
     new = sum(operator.new.values())
-    fresh = tell(" {n:constat est nouveau|constats sont nouveaux}.", n=new) if new else ""
-    told = tell("{what}, sur {extent}.", what=summary(operator.counts), extent=extent)
+    fresh = format_text(" {n:constat est nouveau|constats sont nouveaux}.", n=new) if new else ""
+    told = format_text("{what}, sur {extent}.", what=summary(operator.counts), extent=extent)
     return told + fresh

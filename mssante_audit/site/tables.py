@@ -13,7 +13,7 @@ import pandas as pd
 from mssante_audit.base.export import Values, values
 from mssante_audit.base.french import SEVERITY_NAMES
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import day, known, number, spoken_of, tell, tr
+from mssante_audit.base.language import day, format_text, gettext, localized, number, translated
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
 from mssante_audit.findings.trend import severity_counts
@@ -62,7 +62,7 @@ class Links:
 
     def rule(self, told: Rule) -> str:
         """Return the title of a rule, with a link to its page."""
-        return f'<a href="{self.root}regles/{told.code}.html">{prose(spoken_of(told, "title"))}</a>'
+        return f'<a href="{self.root}regles/{told.code}.html">{prose(localized(told, "title"))}</a>'
 
     def operator(self, identifier: str, name: str) -> str:
         """Return the name of an operator, with a link to its page."""
@@ -75,7 +75,7 @@ class Links:
     def dossier(self, operator: Operator) -> str:
         """Return a link to an operator's dossier, "" if there is none."""
         href = f"{self.root}{quote(operator.dossier)}"
-        return f'<a href="{href}">{tr("dossier")}</a>' if operator.dossier else ""
+        return f'<a href="{href}">{gettext("dossier")}</a>' if operator.dossier else ""
 
     def domain(self, name: str, identifier: str) -> str:
         """Return a domain, with a link to its place on its operator's page."""
@@ -96,21 +96,21 @@ def _rule_cell(links: Links, finding: Mapping[Any, Any]) -> Cell:
 
 def _domain_cell(links: Links, finding: Mapping[Any, Any]) -> Cell:
     domains = finding["domains"]
-    others = f"<br>{tell('et {n:autre}', n=domains - 1)}" if domains > 1 else ""
+    others = f"<br>{format_text('et {n:autre}', n=domains - 1)}" if domains > 1 else ""
     own = links.domain(finding["domain"], finding["operator_id"])
-    return Cell(f"{own}{others}" if domains else tr("toute la liste"), domains)
+    return Cell(f"{own}{others}" if domains else gettext("toute la liste"), domains)
 
 
 def _observed_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
     expected = finding["expected"]
-    wanted = f"<br><small>{tr('attendu :')}</small> {data(expected, 200)}" if expected else ""
+    wanted = f"<br><small>{gettext('attendu :')}</small> {data(expected, 200)}" if expected else ""
     return Cell(f"{data(finding['observed'], 200)}{wanted}")
 
 
 def _rows_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
     rows = finding["rows"]
     return Cell(
-        data(where(finding["evidence"]), 60, tell(" ({n:ligne})", n=len(rows)) if rows else ""),
+        data(where(finding["evidence"]), 60, format_text(" ({n:ligne})", n=len(rows)) if rows else ""),
         next(iter(rows), 0),
     )
 
@@ -118,11 +118,11 @@ def _rows_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
 def _state_cell(_: Links, finding: Mapping[Any, Any]) -> Cell:
     since = finding["first_seen"]
     if finding["status"] == "new":
-        return Cell(f"<strong>{tr('nouveau')}</strong>", since)
+        return Cell(f"<strong>{gettext('nouveau')}</strong>", since)
     if finding["status"] == "unknown":
-        return Cell(tr("inconnu"), since)
+        return Cell(gettext("inconnu"), since)
     at = f'<span class="day">{parse_instant(since):%d/%m/%Y}</span>'
-    return Cell(tell("ouvert depuis le {day}", day=at), since)
+    return Cell(format_text("ouvert depuis le {day}", day=at), since)
 
 
 _MAKERS: dict[str, Maker] = {
@@ -137,7 +137,7 @@ _MAKERS: dict[str, Maker] = {
     "Lignes": _rows_cell,
     "État": _state_cell,
     "Accepté": lambda _, f: Cell(
-        f"{data(f['reason'])}<br><small>{tell('par {who}', who=data(f['who']))}</small>"
+        f"{data(f['reason'])}<br><small>{format_text('par {who}', who=data(f['who']))}</small>"
     ),
     "Jusqu’au": lambda _, f: Cell(day(parse_instant(f["until"])), f["until"]),
 }
@@ -173,7 +173,7 @@ def findings_shown(
     )
     html = table(name, caption, columns, first) if first else ""
     if rest:
-        called = tell("{caption} (informations et indices)", caption=known(caption))
+        called = format_text("{caption} (informations et indices)", caption=translated(caption))
         html += folded(table(f"{name}-replies", called, columns, away), view.findings.iloc[rest])
     every = view.exported
     own_values = every._replace(rows=[every.rows[i] for i in positions])
@@ -246,14 +246,16 @@ def _observed(view: View, domain: Domain) -> str:
     if domain.test or not domain.rows or view.space.observation is None:
         return ""
     at = view.observed_at.get(domain.name)
-    return tell("DNS observé le {day}", day=day(at)) if at else tr("DNS jamais observé")
+    return format_text("DNS observé le {day}", day=day(at)) if at else gettext("DNS jamais observé")
 
 
 def _on_domain(domain: Domain) -> str:
     if domain.test:
-        return tr("entrée de test, mise à part")
-    found = tell("{n:constat}", n=len(domain.findings)) if domain.findings else tr("aucun constat")
-    return found if domain.rows else tell("{found}, pas dans la liste", found=found)
+        return gettext("entrée de test, mise à part")
+    found = (
+        format_text("{n:constat}", n=len(domain.findings)) if domain.findings else gettext("aucun constat")
+    )
+    return found if domain.rows else format_text("{found}, pas dans la liste", found=found)
 
 
 def domains_shown(view: View, domains: Sequence[Domain]) -> Shown:
@@ -272,9 +274,9 @@ def moves_shown(moves: pd.DataFrame) -> Shown:
         (
             Cell(day(one["at"]), one["at"].isoformat()),
             Cell(data(one["host"], 200)),
-            Cell(tr(CERTIFICATE_CHANGES[one["kind"]])),
+            Cell(gettext(CERTIFICATE_CHANGES[one["kind"]])),
             Cell(number(one["spare"]), one["spare"]),
-            Cell(known(CERTIFICATE_ORDERS[one["order"]])),
+            Cell(translated(CERTIFICATE_ORDERS[one["order"]])),
             Cell(data(one["after"], 200) if one["kind"] == "replaced" else ""),
         )
         for one in moves.head(ROWS).to_dict("records")
@@ -287,7 +289,7 @@ def moves_shown(moves: pd.DataFrame) -> Shown:
         "Liste et serveur",
         "Nouveau nom",
     )
-    caption = tell("{n:changement} de certificat, le dernier en tête", n=len(moves))
+    caption = format_text("{n:changement} de certificat, le dernier en tête", n=len(moves))
     return _shown("certificats", caption, columns, rows, moves)
 
 
@@ -320,7 +322,7 @@ def rules_shown(links: Links, rules: Sequence[Rule], *, name: str, caption: str)
             severity_cell(r.severity),
             _rule_cell(links, {"rule": r.code}),
             Cell(prose(title_of_audit(r.audit))),
-            Cell(tr("non vérifié") if r.audit in view.missing else number(total), total),
+            Cell(gettext("non vérifié") if r.audit in view.missing else number(total), total),
             Cell(number(fresh), fresh),
             Cell(number(of), of),
         )
@@ -329,7 +331,7 @@ def rules_shown(links: Links, rules: Sequence[Rule], *, name: str, caption: str)
     columns = ("Gravité", "Règle", "Audit", "Constats", "Nouveaux", "Opérateurs")
     frame = pd.DataFrame(
         [
-            (r.code, r.severity, r.audit, spoken_of(r, "title"), total, fresh, of)
+            (r.code, r.severity, r.audit, localized(r, "title"), total, fresh, of)
             for r, total, fresh, of in records
         ],
         columns=["rule", "severity", "audit", "title", "findings", "new", "operators"],
@@ -349,7 +351,7 @@ def audits_shown(links: Links) -> Shown:
     rows = [
         (
             Cell(f'<a href="{links.root}audits/{audit}.html">{prose(title_of_audit(audit))}</a>'),
-            *(Cell(tr("inconnu") if audit in view.missing else number(n), n) for n in own),
+            *(Cell(gettext("inconnu") if audit in view.missing else number(n), n) for n in own),
         )
         for audit, own in numbers.items()
     ]
@@ -388,7 +390,7 @@ def csv_html(shown: Shown, stem: str) -> str:
         " ; toutes sont dans le fichier."
     )
     if shown.rows < total:
-        cut = f"<strong>{tell(first, shown=shown.rows, all=total)}</strong> "
+        cut = f"<strong>{format_text(first, shown=shown.rows, all=total)}</strong> "
     take = "Télécharger les {n:ligne} (CSV)" if total > 1 else "Télécharger la ligne (CSV)"
-    link = f'<a href="{escape(stem)}.{shown.name}.csv" download>{tell(take, n=total)}</a>'
+    link = f'<a href="{escape(stem)}.{shown.name}.csv" download>{format_text(take, n=total)}</a>'
     return f'<p class="csv">{cut}{link}</p>'

@@ -21,7 +21,7 @@ import pandas as pd
 from mssante_audit.audits import lacking
 from mssante_audit.base.digest import digest
 from mssante_audit.base.export import Values, records, values
-from mssante_audit.base.language import spoken
+from mssante_audit.base.language import current_language
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.ledger import FollowUp
@@ -229,7 +229,7 @@ def view_of(
             space, findings, waived, _of_status(told, "new"), dossiers_in(dossiers) if dossiers else {}
         ),
         reports_in(reports) if reports else (),
-        {name: known_needs()[needs[0]][spoken()] for name, needs in lacking(space).items()},
+        {name: known_needs()[needs[0]][current_language()] for name, needs in lacking(space).items()},
         provenance(space),
     )
 

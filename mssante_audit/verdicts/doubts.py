@@ -3,7 +3,8 @@
 One rule for reports, site and mail. A finding rests on the inputs of its audit
 (`mssante_audit.findings.registry.Audit.rests`), as their states say (`mssante_audit.space.states`), and on
 what was observed of the domains it touches, each of which is as old as its own answer. What says of the list
-itself that it is not to be relied on (`mssante_audit.findings.catalogue.Rule.whole`) holds all the same.
+itself that it is not to be relied on (`mssante_audit.findings.catalogue.Rule.affects_list`) holds all
+the same.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def doubts(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFrame) -> 
     columns = (findings[name] for name in ("fingerprint", "rule", "audit"))
     told = zip(*columns, domains_touched(space.audited, findings), strict=True)
     for key, code, name, touched in told:
-        if name not in known or rule(code).whole:
+        if name not in known or rule(code).affects_list:
             continue
         why = {one: doubtful[one] for one in known[name].rests if one in doubtful}
         for need in known[name].needs:

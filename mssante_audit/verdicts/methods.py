@@ -9,7 +9,7 @@ import pandas as pd
 from mssante_audit.audits.delegation_vs_redirection.observed import declarations, seen_of
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.frames import frame_of
-from mssante_audit.base.language import spoken
+from mssante_audit.base.language import current_language
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
@@ -54,7 +54,7 @@ def mail_records(space: TrustSpace) -> pd.DataFrame:
         observed), ``mailboxes`` Int64 (<NA> where that is unknown).
     """
     found, published, words = list(mails_of(space).values()), space.published, causes()
-    language, rows = spoken(), []
+    language, rows = current_language(), []
     for one in found:
         own = words[one.cause] if one.cause else {}
         what, remedy = capital(own.get(language, "")), own.get(f"do_{language}", "")

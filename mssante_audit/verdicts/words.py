@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from mssante_audit.base.language import spoken, words_of
+from mssante_audit.base.language import current_language, words_of
 from mssante_audit.base.resources import table_of
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.verdicts.checks import NOT_AUDITED
@@ -36,9 +36,9 @@ def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:
     why
         Codes by check (`mssante_audit.verdicts.checks.Verdict`).
     language
-        One of `mssante_audit.findings.templates.LANGUAGES`; "": `mssante_audit.base.language.spoken`.
+        One of `mssante_audit.findings.templates.LANGUAGES`; "": the current language.
     """
-    language = language or spoken()
+    language = language or current_language()
     told: dict[str, str] = {}
     words = _REASONS[language]
     names = {**CHECK_NAMES[language], "receives": words["receives"]}
@@ -63,7 +63,7 @@ def about(mail: Mail, language: str = "") -> str:
     """Return what decides whether mail to a domain arrives, with its zone, servers or hosts in brackets."""
     named = [mail.facts[name] for name in ("zone", "servers", "hosts") if mail.facts.get(name)]
     told = ", ".join(text if isinstance(text, str) else ", ".join(text) for text in named)
-    return causes()[mail.cause][language or spoken()] + (f" ({told})." if told else ".")
+    return causes()[mail.cause][language or current_language()] + (f" ({told})." if told else ".")
 
 
 def capital(text: str) -> str:
@@ -73,7 +73,7 @@ def capital(text: str) -> str:
 
 def reason(code: str, language: str = "") -> str:
     """Return what one code of `why` means, in words (`mssante_audit.verdicts.domains`)."""
-    language = language or spoken()
+    language = language or current_language()
     own = _CODES[language] | DOUBTS[language]
     if code in own:
         return own[code]

@@ -14,7 +14,7 @@ from io import BytesIO
 
 from pypdf import PdfReader
 
-from mssante_audit.base.language import speaking
+from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.workers import Order, make_one
 from mssante_audit.report.jobs import plan
@@ -30,7 +30,7 @@ def written_for(space, operator_id, lang="fr"):
     """Return the text of each file of an operator's dossier, made from a loaded space."""
     given = {"operator": operator_id, "lang": lang}
     (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, given)
-    with speaking(lang):
+    with using_language(lang):
         made = make_one(Order("", job.shown, ""), space, operator_id)
     assert made.failure is None
     return {

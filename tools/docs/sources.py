@@ -62,7 +62,7 @@ def rule_page(rule: Rule, body: str) -> str:
         "Check": rule.check or "none: it changes no verdict",
         "Audit": rule.audit or "any",
         "Looks at": listing(["the white list", *looks]),
-        "Since": f"version {rule.since}" if rule.since else "",
+        "Since": f"version {rule.added_in}" if rule.added_in else "",
     }
     lines = [
         f"# {literal(rule.title_en)}",

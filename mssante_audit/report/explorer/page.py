@@ -18,7 +18,7 @@ import pandas as pd
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base.export import write_bytes
-from mssante_audit.base.language import speaking, spoken, words_of
+from mssante_audit.base.language import current_language, using_language, words_of
 from mssante_audit.base.resources import table_of
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.report import tables
@@ -71,14 +71,14 @@ def explore(space: TrustSpace, *, domains: Collection[str] | None = None, langua
     domains
         Those to tell of; all of them if not given.
     language
-        One of `mssante_audit.findings.templates.LANGUAGES`; "": `mssante_audit.base.language.spoken`.
+        One of `mssante_audit.findings.templates.LANGUAGES`; "": the current language.
 
     Examples
     --------
     >>> from mssante_audit import load_space
     >>> load_space(as_of="2026-03-03").explore().save("explorer.html")  # doctest: +SKIP
     """
-    with speaking(language or spoken()):
+    with using_language(language or current_language()):
         findings = audit_all(space)
         told = domains_frame(space)
         if domains is not None:
@@ -105,13 +105,13 @@ def explorer_html(
     home
         Where the page belongs, "" if it stands alone.
     """
-    words = words_of("mssante_audit.report.explorer")[spoken()]
-    checks, code = CHECK_NAMES[spoken()], script()
+    words = words_of("mssante_audit.report.explorer")[current_language()]
+    checks, code = CHECK_NAMES[current_language()], script()
     age = timedelta(space.thresholds.list_max_age_days)
     told = explorer_data(space, findings, domains) | {
         "words": words["script"],
         "checks": checks,
-        "receiving": RECEIVING[spoken()],
+        "receiving": RECEIVING[current_language()],
         "tiles": {c: [*at, place_name(c)] for c, at in tile_places(collectivities=True).items()},
         "outlines": outlines(),
         "pages": {visible(operator): list(places) for operator, places in (pages or {}).items()},
@@ -124,7 +124,7 @@ def explorer_html(
         script=code,
         data=packed(told),
         home=home,
-        doubts=[DOUBTS[spoken()][doubt] for doubt in doubts(space.whitelist, space.as_of, age)],
+        doubts=[DOUBTS[current_language()][doubt] for doubt in doubts(space.whitelist, space.as_of, age)],
         blind=[checks[c] for c in CHECKS if len(domains) and (domains[c] == "unknown").all()],
         provenance=provenance(space),
     )
