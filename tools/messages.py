@@ -1,8 +1,9 @@
 """Say which texts of code, templates, scripts and notebooks a catalogue lacks, and which it has for nothing.
 
 Usage: ``python tools/messages.py [LANGUAGE…]``, all but French by default; prints a line a text and exits
-with 1 if there is one. What counts as a text: what `gettext`, `format_text`, `translated`, `say` or `count` is
-given; what a template or a script marks; each paragraph of a notebook; every other literal that looks like words.
+with 1 if there is one. What counts as a text: what `gettext`, `format_text`, `translated`, `say` or `count`
+is given; what a template or a script marks; each paragraph of a notebook; every other literal that looks
+like words.
 """
 
 from __future__ import annotations
