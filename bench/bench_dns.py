@@ -30,7 +30,7 @@ from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.space.trust import TrustSpace
 
 TESTS = Path(__file__).parents[1] / "tests"
-sys.path[:0] = [str(TESTS / "observing"), str(TESTS / "audits")]
+sys.path[:0] = [str(TESTS / "observe"), str(TESTS / "audits")]
 from dnslab import free_port, need_servers, start_nsd  # noqa: E402
 from made_up import make_space  # noqa: E402
 

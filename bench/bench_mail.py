@@ -19,7 +19,7 @@ from mssante_audit.verdicts.mail import mails
 from tools.sample.dns import build_dns
 from tools.sample.make import SAMPLE_AS_OF, build
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / "observing")]
+sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / "observe")]
 from dnslab import Scripted, free_port, reply, send  # noqa: E402
 
 PARENT, ONE, TWO, RESOLVER = (f"127.0.56.{n}" for n in range(1, 5))

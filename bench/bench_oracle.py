@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-LAB = Path(__file__).parents[1] / "tests" / "observing"
+LAB = Path(__file__).parents[1] / "tests" / "observe"
 TOOLS = Path(__file__).parents[1] / "tools"
 sys.path[:0] = [str(LAB), str(TOOLS)]
 from dnslab import KNOT, NSD, can_unshare, in_namespace  # noqa: E402

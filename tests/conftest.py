@@ -407,7 +407,7 @@ def hostile_site(
 
 
 SLOW = (
-    "attacks", "browser", "hands", "nightly", "notebooks", "observing", "test_annexe1", "test_archive",
+    "attacks", "browser", "hands", "nightly", "observe", "test_annexe1", "test_archive",
     "test_belongings", "test_calendar", "test_causes", "test_changes", "test_check", "test_cli",
     "test_closed", "test_cluster", "test_decisions", "test_declarations_formats", "test_desk",
     "test_disturbed", "test_doc_blocks", "test_dossier", "test_exchange", "test_expectations",
@@ -416,7 +416,9 @@ SLOW = (
     "test_package", "test_page", "test_readme_audit", "test_real", "test_receives", "test_reliance",
     "test_report", "test_reprs", "test_results", "test_sample", "test_scope", "test_shell", "test_signals",
     "test_site", "test_snapshot", "test_states", "test_trend", "test_verdicts", "test_waivers",
-    "test_wheel", "test_workers",
+    "test_wheel", "test_workers", "test_certificates_report", "test_controls",
+    "test_declarations_report", "test_first_screen", "test_guides", "test_notebooks", "test_numbers",
+    "test_operator_report",
 )  # fmt: skip
 """Folders and beginnings of files whose tests start processes, make reports or load the whole sample."""
 
@@ -434,7 +436,7 @@ THOROUGH = (
 SHARING = re.compile(r"(sample|real|hostile|certificates|english)_(run|site)|getfixturevalue")
 """In a file whose tests look at what takes long to make."""
 
-FIRST = ("test_kill.py", "runs", "observing", "test_run.py", "test_resolvers.py", "test_dossiers.py")
+FIRST = ("test_kill.py", "runs", "observe", "test_run.py", "test_resolvers.py", "test_dossiers.py")
 """Groups of tests that take long, those that cannot end early first."""
 
 
@@ -444,8 +446,8 @@ def group_of(file: str) -> str:
     path = Path(file)
     if path.parts[0] == "tests" and SHARING.search(Path(ROOT, file).read_text(encoding="utf-8")):
         return "runs"
-    waits = "observing" in path.parts and path.name != "test_resolvers.py"
-    return "observing" if waits else path.name if path.name in FIRST else file
+    waits = "observe" in path.parts and path.name != "test_resolvers.py"
+    return "observe" if waits else path.name if path.name in FIRST else file
 
 
 @pytest.hookimpl(optionalhook=True)

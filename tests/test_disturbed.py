@@ -5,8 +5,8 @@ disturbed             where it is tested
 ====================  ====================================================================================
 commands that write   here, each of `COMMANDS`
 a nightly run         `tests/nightly/test_kill.py` (kill), `test_run.py` (full disk, two at once, clock)
-an archive            too `tests/test_archive.py` (kill, two at once), `test_archive_disk.py` (mounted disks)
-an observation        too `tests/observing/test_observing.py` (kill and full disk while it is written)
+an archive            too `tests/archive`: `test_archive.py` (kill, two at once), `test_archive_disk.py`
+an observation        too `tests/observe/test_observing.py` (kill and full disk while it is written)
 ====================  ====================================================================================
 
 Before a command's n-th change on disk an audit hook kills it, or lets the system say that there is no room.

@@ -40,12 +40,12 @@ BLOCKS = [
 ELSEWHERE = {
     ("README.md", "toml"): "tests/test_readme_audit.py",
     ("docs/architecture.md", "mermaid"): "tests/test_architecture.py",
-    ("docs/archive.md", "python"): "tests/test_archive_doc.py",
-    ("docs/archive.md", "sql"): "tests/test_archive_doc.py",
-    ("docs/archive.md", "toml"): "tests/test_archive_doc.py",
-    ("docs/observing.md", "json"): "tests/observing/test_observing_doc.py",
+    ("docs/archive.md", "python"): "tests/archive/test_archive_doc.py",
+    ("docs/archive.md", "sql"): "tests/archive/test_archive_doc.py",
+    ("docs/archive.md", "toml"): "tests/archive/test_archive_doc.py",
+    ("docs/observing.md", "json"): "tests/observe/test_observing_doc.py",
     ("docs/schedule.md", "python"): "tests/nightly/test_recipes.py",
-    ("docs/site.md", "python"): "tests/test_site.py",
+    ("docs/site.md", "python"): "tests/site/test_site.py",
     **dict.fromkeys(
         (("docs/schedule.md", kind) for kind in ("crontab", "text", "toml", "yaml")),
         "tests/nightly/test_schedule_doc.py",

@@ -215,7 +215,7 @@ def test_extractions_of_other_seeds(seed: int, tmp_path: Path) -> None:
 
 
 def test_truth_is_about_the_files_that_are_there() -> None:
-    # tests/test_changes.py holds the audits to the lines about the archive.
+    # tests/archive/test_changes.py holds the audits to the lines about the archive.
     files = {line[0] for line in truth(SAMPLE)} - {"archive"}
     assert files == {*list_files(SAMPLE), *register_files(SAMPLE), OBSERVATION, TLS, EXTRACTION, CUT}
 

@@ -1,7 +1,7 @@
 """Have Zonemaster and resolvers look at the zones that our tests serve, and write it beside what we see.
 
 Usage: ``python tools/oracle.py docs/dns_oracle.md docs/dns_verdicts.md``. Zonemaster and we look, in one run,
-at the servers of ``tests/observing/dnscases.py``, in a network namespace with nothing else in it. Reasons for
+at the servers of ``tests/observe/dnscases.py``, in a network namespace with nothing else in it. Reasons for
 differences are written by hand in ``oracle_reasons.toml``; exits with 1 if a difference has none, or a reason
 no difference. `verdicts_table` has the second page, on which BIND, unbound and Knot Resolver are heard too.
 """
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "tests" / "observing"), str(HERE.parent), str(HERE)]
+sys.path[:0] = [str(HERE.parent / "tests" / "observe"), str(HERE.parent), str(HERE)]
 import dnsresolvers  # noqa: E402
 import verdicts_table  # noqa: E402
 from dnscases import CASES, ROOT, Case  # noqa: E402

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "tests" / "observing"), str(HERE.parent), str(HERE)]
+sys.path[:0] = [str(HERE.parent / "tests" / "observe"), str(HERE.parent), str(HERE)]
 from dnslab import in_namespace  # noqa: E402
 from smtplab import Script, saying, serving, tls  # noqa: E402
 from smtpservers import ADDRESSES, EXIM, HOST, HOW, running  # noqa: E402

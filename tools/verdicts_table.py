@@ -76,7 +76,7 @@ def written(page: str, table: list[str], versions: str) -> str:
     before, _, rest = page.partition(BEGIN)
     head = (
         f"Made in one run ({versions}),",
-        "on servers of the tests (`tests/observing/dnshard.py`). *arrives*: the resolver comes to a public",
+        "on servers of the tests (`tests/observe/dnshard.py`). *arrives*: the resolver comes to a public",
         "address of a mail host. Zonemaster is shown from level WARNING up, without what it says of the"
         f" clean zone\n`{CLEAN}`; *no zone*: it sees zones only.",
     )

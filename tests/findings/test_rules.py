@@ -18,7 +18,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES, SOURCES, Rule
 from mssante_audit.findings.registry import catalogue, rule
 
-AUDIT_SOURCES = Path(__file__).parents[1] / "mssante_audit" / "audits"
+AUDIT_SOURCES = Path(__file__).parents[2] / "mssante_audit" / "audits"
 RULES = list(catalogue().values())
 CODE = re.compile(r"\"((?:LIST|DN|CONTACT|DECL|RECO|DNS|MAILBOX|TLS)_[A-Z0-9_]+)\"")
 
@@ -41,7 +41,7 @@ def test_every_rule_fires_in_the_sample() -> None:
 @pytest.mark.parametrize("code", [rule.code for rule in RULES if rule.audit])
 def test_every_rule_fires_in_its_audit_s_tests(code: str) -> None:
     names = [rule(code).audit, *(["hard_dns", "services"] if code.startswith("DNS_") else [])]
-    tests = [Path(__file__).parent / "audits" / f"test_{name}.py" for name in names]
+    tests = [Path(__file__).parents[1] / "audits" / f"test_{name}.py" for name in names]
     assert any(f'"{code}"' in file.read_text(encoding="utf-8") for file in tests)
 
 

@@ -16,7 +16,7 @@ from mssante_audit.cli.main import app
 from mssante_audit.findings.registry import audits, catalogue
 from tools.man_page import commands, page, roff
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 AS_OF = "2026-03-03"
 
 

@@ -24,7 +24,7 @@ from mssante_audit.space.trust import Thresholds, TrustSpace, load_space
 from tools.sample.archive import UNCHANGED_DAYS
 from tools.sample.make import SAMPLE_AS_OF
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
 SAMPLE = resource("data/sample")
 PARTS = ("Claims", "Evidence", "True", "False", "Does not say")
@@ -176,4 +176,4 @@ def test_a_wrong_example_would_be_seen() -> None:
     where: Any = seen("")
     assert about(where.findings["LIST_DOMAIN_SUFFIX"], "ehpad-etangfictif.fr.mssante.fr")
     assert not about(where.findings["LIST_DOMAIN_SUFFIX"], "ehpad-boisfictif.mssante.fr")
-    assert not is_test("tests/test_verdicts_doc.py::test_that_is_not_there")
+    assert not is_test("tests/verdicts/test_verdicts_doc.py::test_that_is_not_there")

@@ -17,7 +17,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.cli.main import app
 from mssante_audit.findings.waivers import load_waivers
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def blocks(language: str, file: str = "docs/archive.md") -> list[str]:

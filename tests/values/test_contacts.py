@@ -23,7 +23,7 @@ from mssante_audit.values.contacts import (
 from mssante_audit.values.person import HIDDEN, mask
 from mssante_audit.values.phones import national, read_phone
 
-REAL = Path(__file__).parents[2] / "shared" / "real"
+REAL = Path(__file__).parents[3] / "shared" / "real"
 LANDLINE, MOBILE, DSI = "+33465710001", "+33639980001", "dsi@ch-alpha.example"
 
 NAMES = st.sampled_from(

@@ -21,7 +21,7 @@ subprocess.run([sys.executable, "-c", {CHILD!r}], check=True)
 
 def told(*arguments: str) -> str:
     ignored = "trap '' HUP INT TERM; exec \"$@\""
-    command = [sys.executable, "-c", PARENT, str(Path(__file__).with_name("conftest.py")), *arguments]
+    command = [sys.executable, "-c", PARENT, str(Path(__file__).parents[1] / "conftest.py"), *arguments]
     done = subprocess.run(["sh", "-c", ignored, "sh", *command], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 

@@ -37,8 +37,8 @@ from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, reasons
 from mssante_audit.whitelist.reliance import doubts
 from mssante_audit.whitelist.signature import Verdict
 
-REAL = Path(__file__).parents[2] / "shared" / "real"
-SAMPLE = Path(__file__).parents[1] / "data" / "sample"
+REAL = Path(__file__).parents[3] / "shared" / "real"
+SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 AT = "2026-03-03T06:00:00+00:00"
 BETA = {"domain": "ch-beta.mssante.fr", "description": "Domaine du CH Beta", "dn": BETA_DN}
 

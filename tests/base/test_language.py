@@ -368,7 +368,7 @@ def test_markdown_is_translated_paragraph_by_paragraph():
 
 def test_a_notebook_of_one_s_own_need_not_know_languages(tmp_path):
     run = run_reports(
-        [str(Path(__file__).parent / "files" / "plain.ipynb")], out=tmp_path, parameters={"lang": "en"}
+        [str(Path(__file__).parents[1] / "files" / "plain.ipynb")], out=tmp_path, parameters={"lang": "en"}
     )
     assert run.exit_status() == 0
     assert html.parse(str(tmp_path / "plain.html")).getroot().get("lang") == "en"

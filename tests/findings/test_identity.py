@@ -15,7 +15,7 @@ from mssante_audit.findings.templates import LANGUAGES
 from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace, load_space
 
-REAL = Path(__file__).parents[2] / "shared" / "real"
+REAL = Path(__file__).parents[3] / "shared" / "real"
 LISTS = ("sample", pytest.param("real", marks=pytest.mark.real))
 
 

@@ -36,7 +36,7 @@ from mssante_audit.report.run import find_notebooks, run_reports
 from mssante_audit.snapshot import make_snapshot
 from mssante_audit.whitelist.load import NAMESPACE
 
-FILES = Path(__file__).parent / "files"
+FILES = Path(__file__).parents[1] / "files"
 AS_OF = "2026-03-03T06:00:00Z"
 SECRET = "s3cr3t-0f-th3-m4ch1n3"
 

@@ -32,7 +32,7 @@ from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, verify_sign
 from tools.sample.signing import make_chain, make_keys, sign
 from tools.sample.space import whitelist_chunks
 
-REAL = Path(__file__).parents[2] / "shared" / "real"
+REAL = Path(__file__).parents[3] / "shared" / "real"
 MADE = datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
 DN = "CN=mss.alpha.example,OU=1990000018,O=CH ALPHA,ST=Paris (75),C=FR"
 ROWS = [

@@ -16,7 +16,7 @@ from mssante_audit.report.parameters import (
     shown_value,
 )
 
-FILES = Path(__file__).parent / "files"
+FILES = Path(__file__).parents[1] / "files"
 
 
 def notebook(source, tags=("parameters",)):

@@ -27,8 +27,8 @@ from mssante_audit.report.run import Outcome, Run
 from mssante_audit.space.trust import load_space
 from mssante_audit.values.person import mask
 
-FILES = Path(__file__).parent / "files"
-REAL = Path(__file__).parents[2] / "shared" / "real"
+FILES = Path(__file__).parents[1] / "files"
+REAL = Path(__file__).parents[3] / "shared" / "real"
 AS_OF = "2026-03-03T06:00:00Z"
 LIST = "listeblanchemssante.xml.gz"
 

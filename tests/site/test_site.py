@@ -330,7 +330,7 @@ def small(tmp_path_factory):
 
 def test_a_report_that_failed_is_there_and_said_to_be_partial(small, tmp_path):
     (tmp_path / "broken.ipynb").write_text(
-        (Path(__file__).parent.parent / "notebooks" / "overview.ipynb")
+        (Path(__file__).parents[2] / "notebooks" / "overview.ipynb")
         .read_text(encoding="utf-8")
         .replace("record(space", "undefined(space")
     )
@@ -389,7 +389,7 @@ def test_operators_with_new_and_grave_findings_come_first(sample_space):
 
 
 def test_the_documented_code_builds_a_site_that_knows_the_run_before(tmp_path, monkeypatch):
-    doc = (Path(__file__).parents[1] / "docs" / "site.md").read_text(encoding="utf-8")
+    doc = (Path(__file__).parents[2] / "docs" / "site.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", doc, re.DOTALL)
     code = code.replace("data/sample", str(resource("data/sample")))
     monkeypatch.chdir(tmp_path)

@@ -16,7 +16,7 @@ from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.whitelist.load import NAMESPACE, WhiteList, is_audit_domain, load_whitelist
 from tools.sample.space import whitelist_chunks
 
-REAL = Path(__file__).parents[2] / "shared" / "real"
+REAL = Path(__file__).parents[3] / "shared" / "real"
 DN = "CN=mss.alpha.example,OU=1990000018,O=CH  Alpha,ST=Paris (75),C=FR"
 CONTACT = "M. EXEMPLE Jean, 01 99 00 00 01, Support@Alpha.example"
 

@@ -28,7 +28,7 @@ from mssante_audit.whitelist.load import load_whitelist
 from tools.data_dictionary import page
 
 AS_OF = "2026-03-03T06:00:00+00:00"
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def dtype_of(series: pd.Series) -> str:

@@ -25,7 +25,7 @@ from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.sarif import KEY, sarif
 from mssante_audit.space.trust import TrustSpace, load_space
 
-SCHEMAS = Path(__file__).parent / "schemas"
+SCHEMAS = Path(__file__).parents[1] / "schemas"
 SARIF = json.loads((SCHEMAS / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))
 RULES = [own for own in catalogue().values() if own.audit]
 

@@ -16,7 +16,7 @@ from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.space.trust import TrustSpace
 
-REAL = Path(__file__).parents[2] / "shared" / "real"
+REAL = Path(__file__).parents[3] / "shared" / "real"
 
 
 @pytest.fixture(scope="module")
