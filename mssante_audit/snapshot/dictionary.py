@@ -70,6 +70,7 @@ _CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
         **dict.fromkeys(CHECKS, checks.RESULTS),
         "state": checks.STATES,
         "receives": checks.RECEIVES,
+        "order": checks.ORDERS,
         "severity": ("", *SEVERITIES),
         "method": methods.METHODS,
     },

@@ -27,6 +27,10 @@ RESULTS = ("ok", "warn", "fail", "unknown")
 """Of a check."""
 STATES = ("well", "risk", "broken", "unknown")
 """Of a domain: the worst of its known checks."""
+ORDERS = ("ok", "todo", "urgent", "unknown")
+"""What is to be put right of a domain, beside what keeps mail from it (`order_of`)."""
+RECEPTION = ("dns", "mail", "tls")
+"""Checks that say whether mail arrives."""
 NOT_AUDITED = "not_audited"
 """Why a check is unknown that no audit looks at yet; ``no_`` and a need is why one was not made."""
 WALKED = ("dns", "mail")
@@ -49,6 +53,8 @@ class Verdict(NamedTuple):
     """For each check that is not ok, what decides it: codes of rules, causes, or why it is unknown."""
     receives: str
     """One of `RECEIVES`."""
+    order: str
+    """One of `ORDERS`."""
 
 
 def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterable[str]]) -> list[Verdict]:
@@ -92,8 +98,27 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
         cause = "no_observation" if space.observation is None else whole.cause
         why["receives"] = [cause] if cause else []
         why = {check: own for check, own in why.items() if own}
-        found.append(Verdict(results, state, why, whole.receives))
+        order = "unknown" if doubted else order_of(results, whole.receives, why)
+        found.append(Verdict(results, state, why, whole.receives, order))
     return found
+
+
+def order_of(results: Mapping[str, str], receives: str, why: Mapping[str, list[str]]) -> str:
+    """Return what is to be put right of a domain: one of `ORDERS`.
+
+    Its rows, certificate name, contacts and declaration count: a check that fails is urgent, one that warns is
+    to do. What is found on its DNS and mail servers counts where mail arrives in full all the same (a
+    certificate that ends soon, say); else it is told by `receives`, and not twice. A check that nobody could
+    make changes nothing, but for a rule that failed: then it is unknown whether all is in order.
+    """
+    counted = [check for check in CHECKS if check not in RECEPTION or receives == "yes"]
+    grades = {results[check] for check in counted}
+    if "fail" in grades:
+        return "urgent"
+    if "warn" in grades:
+        return "todo"
+    sure = results["listed"] == "ok" and not any(FAILED in codes for codes in why.values())
+    return "ok" if sure else "unknown"
 
 
 def mails_of(space: TrustSpace) -> dict[str, Mail]:

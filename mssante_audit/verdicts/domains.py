@@ -28,6 +28,9 @@ column            dtype                meaning
                                        register
 ``receives``      str                  whether mail to it arrives (`mssante_audit.verdicts.mail`): ``yes``,
                                        ``degraded``, ``no``, ``unknown``
+``order``         str                  what is to be put right of it, beside what keeps mail from it: ``ok``,
+                                       ``todo``, ``urgent``, ``unknown``
+                                       (`mssante_audit.verdicts.checks.order_of`)
 ``why``           object (dict)        for each check that is not ``ok`` what decides it: codes of rules
                                        (those of the worst kind), causes where no rule tells, or why it is
                                        unknown; of ``receives`` the cause
@@ -155,6 +158,7 @@ def domains_of(
     for check in CHECKS:
         frame[check] = [one.results[check] for one in found]
     frame["receives"] = [one.receives for one in found]
+    frame["order"] = [one.order for one in found]
     frame["why"] = pd.Series([one.why for one in found], dtype="object")
     frame["reasons"] = [reasons(one.why, language) for one in found]
     counts: Counter[tuple[str, str]] = Counter()
