@@ -106,10 +106,10 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
 def order_of(results: Mapping[str, str], receives: str, why: Mapping[str, list[str]]) -> str:
     """Return what is to be put right of a domain: one of `ORDERS`.
 
-    Its rows, certificate name, contacts and declaration count: a check that fails is urgent, one that warns is
-    to do. What is found on its DNS and mail servers counts where mail arrives in full all the same (a
-    certificate that ends soon, say); else it is told by `receives`, and not twice. A check that nobody could
-    make changes nothing, but for a rule that failed: then it is unknown whether all is in order.
+    Its rows, certificate name, contacts and declaration count: a check that fails is urgent, one that warns
+    is to do. Findings on its DNS and mail servers count only where mail arrives in full all the same (a
+    certificate that ends soon, say); elsewhere `receives` shows them. A check that nobody could make changes
+    nothing; a rule that failed makes the order unknown where nothing else is wrong.
     """
     counted = [check for check in CHECKS if check not in RECEPTION or receives == "yes"]
     grades = {results[check] for check in counted}

@@ -77,7 +77,7 @@ from mssante_audit.findings.registry import audits, rule
 from mssante_audit.observe.methods import methods
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import region_of
-from mssante_audit.verdicts.checks import mails_of, verdicts
+from mssante_audit.verdicts.checks import ORDERS, RECEIVES, mails_of, verdicts
 from mssante_audit.verdicts.words import reasons
 
 COLUMNS = ("domain", "operator_id", "operator", "department", "region", "rows", "certificates", "mailboxes")
@@ -106,6 +106,33 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
     frame: pd.DataFrame = space.found["domains"][1]
     words = [reasons(why, language) for why in frame["why"]]
     return frame.assign(reasons=pd.Series(words, dtype="str"))
+
+
+def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Return how many domains have each answer: the numbers that every page, file and mail shows.
+
+    Parameters
+    ----------
+    domains
+        As this module's docstring describes; all of a space's, or those that something is about.
+
+    Returns
+    -------
+    dict
+        ``arrives`` (whether mail arrives: `mssante_audit.verdicts.mail.RECEIVES`) and ``order`` (what is to
+        be put right: `mssante_audit.verdicts.checks.ORDERS`), each a number of domains by answer.
+
+    Examples
+    --------
+    >>> from mssante_audit import load_space
+    >>> found = answers(domains(load_space(as_of="2026-03-03")))
+    >>> [*found["arrives"]], [*found["order"]]
+    (['yes', 'degraded', 'no', 'unknown'], ['ok', 'todo', 'urgent', 'unknown'])
+    """
+    return {
+        name: {answer: int((domains[column] == answer).sum()) for answer in values}
+        for name, column, values in (("arrives", "receives", RECEIVES), ("order", "order", ORDERS))
+    }
 
 
 def _domains(space: TrustSpace) -> pd.DataFrame:
