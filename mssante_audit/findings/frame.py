@@ -69,7 +69,7 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.markup import show
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES, named
 from mssante_audit.findings.facts import clear, plain
-from mssante_audit.findings.places import Place, Where, list_rows, places_of
+from mssante_audit.findings.places import Place, Where, list_rows, places_from, places_of
 from mssante_audit.findings.registry import rule
 from mssante_audit.values.identifiers import region_of
 from mssante_audit.values.person import Person
@@ -234,6 +234,14 @@ def _framed(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
 def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     """Return findings, a mapping each, with the dtypes of this module's docstring."""
     return _framed({name: [told[name] for told in records] for name in _DTYPES})
+
+
+def from_json(findings: pd.DataFrame) -> pd.DataFrame:
+    """Return findings that a file of JSON has, with tuples and places where it has lists and mappings."""
+    made = {name: list(map(tuple, findings[name])) for name in ("subject", "rows")}
+    made["where"] = list(map(places_from, findings["where"]))
+    columns = {name: pd.Series(told, findings.index, dtype="object") for name, told in made.items()}
+    return findings.assign(**columns)
 
 
 NO_ENTRIES = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])
