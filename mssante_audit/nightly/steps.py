@@ -164,7 +164,7 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     told = ledger.follow(known, scope, job.as_of, findings, audits.unsure(space), waived)
     before = ledger.inputs_before(known, scope, job.as_of)
     ledger.note_inputs(known, scope, job.as_of, figures(space, space.states, before))
-    write_bytes(job.folder / ledger.FILE, json_bytes(known))
+    ledger.write_ledger(job.folder, known)
     shown = findings.assign(first_seen=list(told.first_seen), status=list(told.status))
     for suffix, write in export.WRITERS.items():
         write(shown, job.folder / f"findings.{suffix}")

@@ -5,7 +5,6 @@ What is in the output folder changes at the very end of a run (`mssante_audit.ba
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,7 @@ from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
 from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_of
 from mssante_audit.findings.catalogue import FAILED
-from mssante_audit.findings.ledger import FILE as LEDGER
-from mssante_audit.findings.ledger import read_ledger
+from mssante_audit.findings.ledger import read_ledger, write_ledger
 from mssante_audit.report.conversion import Outcome as Outcome
 from mssante_audit.report.conversion import Setting, as_severe, convert, write_files
 from mssante_audit.report.explorer import FILE as EXPLORER
@@ -109,7 +107,7 @@ def run_reports(
             outcomes.append(outcome)
             listener(job.name, 1, 1, outcome)
         if ledger:
-            write_bytes(staging / LEDGER, json.dumps(ledger, ensure_ascii=False, indent=1).encode())
+            write_ledger(staging, ledger)
         if space and not names:
             chosen = limits_of(jobs, space)
             explore(space, domains=set(limited(space.audited, chosen)["domain"])).save(staging / EXPLORER)

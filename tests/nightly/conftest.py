@@ -73,7 +73,8 @@ class Place:
         return process.returncode, out, errors
 
     def state(self, name: str) -> Any:
-        return json.loads((self.output / "state" / name).read_text(encoding="utf-8"))
+        content = json.loads((self.output / "state" / name).read_text(encoding="utf-8"))
+        return content.get("scopes") or content.get("points") or content
 
     def log(self) -> list[dict[str, Any]]:
         lines = (self.output / "state" / "log.jsonl").read_text(encoding="utf-8").splitlines()
