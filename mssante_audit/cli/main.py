@@ -76,7 +76,7 @@ for command in (
     app.command()(command)
 
 
-Format = StrEnum("Format", "csv json xlsx parquet sarif junit")
+Format = StrEnum("Format", "csv json xlsx parquet sarif")
 """Formats of findings."""
 _VALID = {True: "valid", False: "not valid", None: "unknown"}
 CertificateFormat = StrEnum("CertificateFormat", "csv json xlsx parquet ics")
@@ -162,7 +162,7 @@ def findings(
     format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,  # noqa: A002 - the option's name
     out: OutFile = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Information and hints too, as sarif and junit always have them.")
+        bool, typer.Option("--all", help="Information and hints too, as sarif always has them.")
     ] = False,
     lang: Lang = Language.fr,
     **options: Any,
@@ -178,9 +178,8 @@ def findings(
     with using_language(lang.value):
         found = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
         found = kept = touching(found, space, chosen)
-        if format in (Format.sarif, Format.junit):
-            # Left out of these a finding would be taken for fixed, and its rule for passed.
-            write_text(_exchanged(format, found, space, audit, chosen, out), out)
+        if format is Format.sarif:  # a finding that is left out of it would be taken for fixed
+            write_text(_sarif(found, space, audit, chosen), out)
         else:
             kept = found if everything else actionable(found)
             write_frame(kept, format, out)
@@ -356,34 +355,18 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-def _exchanged(
-    format: Format,  # noqa: A002 - the option's name
-    found: pd.DataFrame,
-    space: TrustSpace,
-    audit: str,
-    chosen: Limits,
-    out: Path | None,
-) -> str:
-    """Return findings as SARIF, which goes on with the file that is there, or as JUnit XML."""
+def _sarif(found: pd.DataFrame, space: TrustSpace, audit: str, chosen: Limits) -> str:
+    """Return findings, and what of them is accepted, as SARIF."""
     from mssante_audit import audits
-    from mssante_audit.findings import registry
-    from mssante_audit.findings.junit import junit
-    from mssante_audit.findings.sarif import of_another_list, read_sarif, sarif
-    from mssante_audit.report.results import operators, touching
+    from mssante_audit.findings.registry import audits as known_audits
+    from mssante_audit.findings.registry import catalogue
+    from mssante_audit.findings.sarif import sarif
+    from mssante_audit.report.results import touching
 
-    names = [name for name in registry.audits() if audit in ("all", name)]
-    told = (
-        touching(audits.waived(space, *names), space, chosen),
-        {name: needs for name, needs in audits.lacking(space).items() if name in names},
-        [own for own in registry.catalogue().values() if own.audit in names],
-    )
-    if format is Format.junit:
-        return junit(found, *told)
-    before, source = read_sarif(out) if out else None, Path(space.whitelist.source).name
-    if before and of_another_list(before, {*space.entries["operator_id"], *found["operator_id"]}):
-        say(f"mssante-audit: {out} was of another list: nothing is new or gone against it", sys.stderr)
-        before = None
-    whose = operators(space, chosen)
+    names = [name for name in known_audits() if audit in ("all", name)]
+    accepted = touching(audits.waived(space, *names), space, chosen)
     unsure = {name: inputs for name, inputs in audits.unsure(space).items() if name in names}
-    log = sarif(found, *told, source=source, as_of=space.as_of, operators=whose, before=before, unsure=unsure)
+    rules = [rule for rule in catalogue().values() if rule.audit in names]
+    source = Path(space.whitelist.source).name
+    log = sarif(found, accepted, unsure, rules, source=source, as_of=space.as_of)
     return json.dumps(log, ensure_ascii=False, indent=1) + "\n"

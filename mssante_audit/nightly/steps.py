@@ -41,7 +41,8 @@ from mssante_audit.dossiers.stationery import stationery
 from mssante_audit.dossiers.write import INDEX, write_dossiers
 from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.ledger import FollowUp
-from mssante_audit.findings.registry import LIST
+from mssante_audit.findings.registry import LIST, catalogue
+from mssante_audit.findings.sarif import sarif
 from mssante_audit.nightly.facts import facts_of
 from mssante_audit.nightly.log import SITE, STATE, Result, began, read_result, read_run, write_inputs
 from mssante_audit.nightly.settings import Config
@@ -168,6 +169,11 @@ def audit(job: Job) -> tuple[str, dict[str, Any]]:
     shown = findings.assign(first_seen=list(told.first_seen), status=list(told.status))
     for suffix, write in export.WRITERS.items():
         write(shown, job.folder / f"findings.{suffix}")
+    log = sarif(
+        findings, waived, audits.unsure(space), [*catalogue().values()],
+        source=Path(space.whitelist.source).name, as_of=space.as_of, follow_up=told,
+    )  # fmt: skip
+    write_bytes(job.folder / "findings.sarif", json_bytes(log))
     results = Results("run", findings, provenance(space))
     audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(told)}
     write_bytes(job.folder / "audit.json", json_bytes(audited))

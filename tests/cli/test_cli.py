@@ -243,12 +243,9 @@ def test_information_and_hints_are_left_out_unless_asked_for(run, tmp_path, samp
         assert status == 0
         assert prints == found.loc[~found["fingerprint"].isin(left), "fingerprint"].tolist()
         assert (f"{len(left)} findings" in err) == bool(len(left))
-    for suffix in ("sarif", "junit"):  # what is not in them is fixed, or passed
-        _, out, err = run("findings", "all", "--as-of", AS_OF, "--format", suffix)
-        assert err == ""
-        assert all(code in out for code in set(away["rule"]))
-        if suffix == "sarif":
-            assert out.count('"ruleId"') == len(found)
+    _, out, err = run("findings", "all", "--as-of", AS_OF, "--format", "sarif")
+    assert err == ""
+    assert out.count('"ruleId"') == len(found), "what is not in it is fixed"
     results = Results("all", away[away["severity"] == "info"], {})
     assert Run(tmp_path, (Outcome("all", "All", results),)).exit_status("info") == 1
 

@@ -308,20 +308,6 @@ def test_a_snapshot_of_another_version_s_rules_is_no_hindrance(
     assert set(found.loc[found["audit"] == "digits", "rule"]) == {"DIGITS_ANYWHERE"}
 
 
-def test_in_sarif_what_was_not_evaluated_stays_open(tmp_path: Path) -> None:
-    log = tmp_path / "log.sarif"
-    words = ("findings", "all", "--format", "sarif", "--out", log)
-    good = laid_down(tmp_path / "good", "digits", DIGITS)
-    raising = laid_down(
-        tmp_path / "raising", "digits", DIGITS.replace("    for domain", "    1 / 0\n    for domain")
-    )
-    assert command(good, *words, "--as-of", AS_OF)[0] == 0
-    assert command(raising, *words, "--as-of", "2026-03-03T07:00:00Z")[0] == 3
-    (run,) = json.loads(log.read_text(encoding="utf-8"))["runs"]
-    states = {(r["kind"], r["baselineState"]) for r in run["results"] if r["ruleId"] == "DIGITS_IN_DOMAIN"}
-    assert states == {("open", "unchanged")}
-
-
 @pytest.mark.parametrize(
     ("audit", "said"),
     [

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -63,6 +64,11 @@ def test_a_mail_says_first_what_is_new_and_what_is_fixed(two_nights):
     findings = json.loads((place.runs[-1] / "findings.json").read_text(encoding="utf-8"))
     assert facts == [one["facts"] for one in findings]
     assert any(facts)
+    (log,) = json.loads((place.runs[-1] / "findings.sarif").read_text(encoding="utf-8"))["runs"]
+    states = Counter(result.get("baselineState") for result in log["results"])
+    counts = frame["status"].value_counts()
+    assert (states["new"], states["unchanged"]) == (counts["new"], counts["open"])
+    assert states["absent"] > 0
     assert (place.runs[-1] / "summary.txt").read_text(encoding="utf-8") == after
 
 
