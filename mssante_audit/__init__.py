@@ -80,14 +80,14 @@ with suppress(OSError, AttributeError):  # elsewhere than on glibc
 
 if TYPE_CHECKING:
     AUDITS: tuple[str, ...]
-    from mssante_audit.audits import audit, audit_all, lacking, waived
+    from mssante_audit.audits import audit, audit_all, catalogue, lacking, register, rule, waived
     from mssante_audit.base.errors import AuditError
     from mssante_audit.base.language import percent, words
     from mssante_audit.declarations.register import load_declarations
     from mssante_audit.findings.catalogue import Rule, load_rules
     from mssante_audit.findings.causes import actionable, causes
     from mssante_audit.findings.frame import Finding
-    from mssante_audit.findings.registry import Audit, catalogue, register, rule
+    from mssante_audit.findings.registry import Audit
     from mssante_audit.report.charts import bars, by_age, largest, lines, table
     from mssante_audit.report.controls import controls
     from mssante_audit.report.desk import export, join, moved, own_rule, within
@@ -122,13 +122,13 @@ if TYPE_CHECKING:
     from mssante_audit.whitelist.signature import verify_signature
 
 _HOME = {
-    "audits": "audit audit_all lacking waived",
+    "audits": "audit audit_all catalogue lacking register rule waived",
     "base.errors": "AuditError",
     "declarations.register": "load_declarations",
     "findings.catalogue": "Rule load_rules",
     "findings.causes": "actionable causes",
     "findings.frame": "Finding",
-    "findings.registry": "Audit catalogue register rule",
+    "findings.registry": "Audit",
     "base.language": "percent words",
     "report.charts": "bars by_age largest lines table",
     "report.controls": "controls",
@@ -173,7 +173,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Imported when first asked for: the command line answers --help without loading pandas.
     if name == "AUDITS":
-        from mssante_audit.findings.registry import audits
+        from mssante_audit.audits import audits
 
         return tuple(audits())
     if name not in _MODULE:

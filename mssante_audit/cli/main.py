@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from shutil import copytree
@@ -88,7 +87,7 @@ class NamingAudits(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Name the audits, of packages too."""
-        from mssante_audit.findings.registry import audits
+        from mssante_audit.audits import audits
 
         named: Any = self.params[0]
         named.help = f"Name of an audit, or all. There are: {', '.join(audits())}."
@@ -198,15 +197,16 @@ def rules(
     format: TextFormat = Layout.text,  # noqa: A002 - the option's name
 ) -> None:
     """Show the rule catalogue, or one rule in full."""
-    from mssante_audit.findings.registry import catalogue, rule, unusable
+    from mssante_audit.audits import catalogue, rule
+    from mssante_audit.findings.registry import unusable
 
     for fault in unusable():
         say(f"mssante-audit: {fault}", sys.stderr)
     if format is Layout.json:
-        shown = asdict(rule(code)) if code else [asdict(r) for r in catalogue().values()]
+        shown = rule(code).model_dump() if code else [r.model_dump() for r in catalogue().values()]
         write(json.dumps(shown, ensure_ascii=False, indent=1) + "\n")
     elif code:
-        told = asdict(rule(code)) | {"words": ""}  # macros are for who writes templates
+        told = rule(code).model_dump() | {"words": ""}  # macros are for who writes templates
         say("\n".join(f"{name}: {value}" for name, value in told.items() if value not in ("", ())))
     else:
         say("\n".join(f"{r.code:30} {r.severity:9} {r.title_en}" for r in catalogue().values()))
@@ -358,15 +358,13 @@ def main() -> NoReturn:
 def _sarif(found: pd.DataFrame, space: TrustSpace, audit: str, chosen: Limits) -> str:
     """Return findings, and what of them is accepted, as SARIF."""
     from mssante_audit import audits
-    from mssante_audit.findings.registry import audits as known_audits
-    from mssante_audit.findings.registry import catalogue
     from mssante_audit.findings.sarif import sarif
     from mssante_audit.report.results import touching
 
-    names = [name for name in known_audits() if audit in ("all", name)]
+    names = [name for name in audits.audits() if audit in ("all", name)]
     accepted = touching(audits.waived(space, *names), space, chosen)
     unsure = {name: inputs for name, inputs in audits.unsure(space).items() if name in names}
-    rules = [rule for rule in catalogue().values() if rule.audit in names]
+    rules = [rule for rule in audits.catalogue().values() if rule.audit in names]
     source = Path(space.whitelist.source).name
     log = sarif(found, accepted, unsure, rules, source=source, as_of=space.as_of)
     return json.dumps(log, ensure_ascii=False, indent=1) + "\n"

@@ -108,14 +108,14 @@ def _option(name: str, field: FieldInfo, flag: str, metavar: str | None) -> insp
 
 def known_audits() -> list[str]:
     """Return the names of audits, for a shell to offer."""
-    from mssante_audit.findings.registry import audits
+    from mssante_audit.audits import audits
 
     return ["all", *audits()]
 
 
 def known_codes() -> list[str]:
     """Return the codes of rules, for a shell to offer."""
-    from mssante_audit.findings.registry import catalogue
+    from mssante_audit.audits import catalogue
 
     return list(catalogue())
 

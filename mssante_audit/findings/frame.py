@@ -67,7 +67,7 @@ import pandas as pd
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.markup import show
-from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES, named
+from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
 from mssante_audit.findings.facts import clear, plain
 from mssante_audit.findings.places import Place, Where, list_rows, places_from, places_of
 from mssante_audit.findings.registry import rule
@@ -93,7 +93,6 @@ _DTYPES: dict[str, Any] = {
 Subject = str | Person | tuple[str | Person, ...]
 
 
-@named
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One cause, as an audit states it; `findings_frame` adds what follows from the rows.

@@ -5,6 +5,7 @@ No contact is among these facts, whatever the settings show elsewhere.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -82,8 +83,8 @@ def _asked(one: Mapping[str, str]) -> bool:
 
 
 def _counted(gone: Iterable[Mapping[str, str]]) -> dict[str, int]:
-    severities = [rule(one["rule"]).severity for one in gone]
-    return {severity: severities.count(severity) for severity in reversed(SEVERITIES)}
+    counts: Counter[str] = Counter(rule(one["rule"]).severity for one in gone)
+    return {severity: counts[severity] for severity in reversed(SEVERITIES)}
 
 
 def _causes(space: TrustSpace, findings: pd.DataFrame, unsure: Doubts, lang: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from mssante_audit.base.language import (
 from mssante_audit.base.markup import card
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
 from mssante_audit.findings.causes import causes
-from mssante_audit.findings.registry import OURS, catalogue, input_of, known_needs
+from mssante_audit.findings.registry import catalogue, input_of, known_needs, ours
 from mssante_audit.findings.words import sentence
 from mssante_audit.report.findings import findings_rows, foundation
 from mssante_audit.report.first import MARKS, checks, states
@@ -140,7 +140,7 @@ def _folds(told: pd.DataFrame, parts: list[tuple[str, pd.DataFrame]]) -> str:
 
 def rule(told: Rule) -> str:
     """Return what a rule says, why it matters, what to do, what it is founded on, and an example."""
-    seen = examples(told.audit, current_language()) if told.audit in OURS else {}
+    seen = examples(told.audit, current_language()) if told.audit in ours() else {}
     observed, expected, domain = seen.get(told.code, ("", "", ""))
     facts = {
         gettext("Gravité"): severity_name(told.severity),

@@ -273,7 +273,7 @@ def test_a_rule_that_fails_leaves_its_check_unknown_and_no_domain_well() -> None
     def breaks(space: TrustSpace) -> list[Finding]:
         raise ValueError("no")
 
-    seen = replace(SEEN, code="CERT_SEEN_WEAK", check="certificate")
+    seen = SEEN.model_copy(update={"code": "CERT_SEEN_WEAK", "check": "certificate"})
     register(Audit("certs_seen", "Certificats", (seen,), breaks))
     space = signed(make_space({}, BETA))
     found = audit_all(space)
@@ -286,7 +286,7 @@ def test_a_rule_that_fails_leaves_its_check_unknown_and_no_domain_well() -> None
 
 def test_a_check_is_one_there_is() -> None:
     with pytest.raises(Exception, match=r"check is 'smell'\. Allowed: \"\", listed, certificate"):
-        replace(SEEN, check="smell")
+        Rule(**SEEN.model_dump() | {"check": "smell"})
     checks = {rule.check for rule in catalogue().values()}
     assert checks == {"", *CHECKS}
     # Whatever makes the list unknown is told by its own words, and whatever names a check may decide it.
