@@ -201,7 +201,7 @@ def _audit() -> tuple[str, float, float]:
         observed, _ = merged([file], [], SAMPLE_AS_OF, SEEN_AT - timedelta(1))
         whitelist = replace(space.whitelist, anchors=(anchors,))
         observation = load_observation(names["dns"])
-        space = replace(space, whitelist=whitelist, observation=observation, observed={"tls": observed})
+        space = replace(space, whitelist=whitelist, observation=observation, tls=observed)
         audit("delegation_vs_redirection", space)  # the view of the DNS is not of this audit
         start = time.process_time()
         findings = audit("certificates", space)

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from numbers import Integral
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
@@ -113,11 +113,12 @@ def findings_of(name: str, space: TrustSpace) -> pd.DataFrame:
 
 def parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the findings of one audit and the waived ones; worked out once for a space."""
-    told = audit_named(name)
-    if name not in space.found or space.found[name][0] is not told:
+
+    def part() -> tuple[pd.DataFrame, pd.DataFrame]:
         waivers = load_waivers(space.waivers) if space.waivers else ()
-        space.found[name] = (told, split(findings_of(name, space), waivers, space.as_of))
-    return cast(tuple[pd.DataFrame, pd.DataFrame], space.found[name][1])
+        return split(findings_of(name, space), waivers, space.as_of)
+
+    return space.once(audit_named(name), part)
 
 
 def _found(told: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:

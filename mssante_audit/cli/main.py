@@ -296,7 +296,7 @@ def certificates(
 
     check_format(format, out)
     space, chosen = limited_space(given_by(**options))
-    if space.given("tls") is None:
+    if space.tls is None:
         remedy = "`mssante-audit observe tls --data DIR` makes one"
         raise InputError("the data folder holds no observation of TLS", remedy=remedy)
     ending, names = expiries(space), limited(space.audited, chosen)["domain"]

@@ -87,7 +87,7 @@ def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
     names = {one for one in whitelist.entries["domain"].unique() if canonical(one) == canonical(domain)}
     files = find_observations(data, "tls")
     observed, _ = merged(files, (), now, limits.oldest_observation(now)) if files else (None, ())
-    return TrustSpace(whitelist, now, limits, observed={"tls": observed}, domains=frozenset(names))
+    return TrustSpace(whitelist, now, limits, tls=observed, domains=frozenset(names))
 
 
 def asked(domain: str, **given: Any) -> tuple[Mail, Observation]:

@@ -76,6 +76,7 @@ class Audit(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, strict=True, regex_engine="python-re")
+    __hash__ = object.__hash__
 
     name: str = Field(pattern=r"^(?!all$)[a-z][a-z0-9_]{1,40}$")
     """In small letters, digits and ``_``; of its report, pages and files too."""

@@ -208,7 +208,7 @@ def _judged(job: Job, known: Known) -> TrustSpace:
         raise
     states = states_of(space, config.inputs, known, published)
     write_inputs(job.folder, states)
-    return replace(space, told=states)
+    return replace(space, judged=states)
 
 
 def reports(job: Job) -> tuple[str, dict[str, Any]]:

@@ -244,7 +244,7 @@ def provenance(space: TrustSpace) -> Provenance:
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}},
         "inputs": [cast(Input, one.told()) for one in space.states],
     }
-    made = [name for name in audits() if name in space.found]
+    made = [name for name, audit in audits().items() if audit in space.cache]
     if made and space.waivers and len(accepted := waived(space, *made)):
         columns = accepted[list(Accepted.__annotations__)]
         told["waived"] = cast(list[Accepted], columns.to_dict("records"))

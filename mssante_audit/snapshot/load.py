@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -130,16 +130,15 @@ def _load_snapshot(
         made_with,
         show_contacts,
         declarations=_register(folder, head["register"]),
-        observation=observed.pop("observation", None),
-        observed=observed,
+        **observed,
         aside=aside,
         files=files,
         mailboxes=_mailboxes(folder, head["mailboxes"]),
         archive=find_archive(where, *trusted) if where and where.is_dir() else None,
-        told=tuple(State(**one) for one in head["inputs"]),
-        kept=partial(read_frame, folder),
+        judged=tuple(State(**one) for one in head["inputs"]),
+        kept_domains=_domains(folder),
     )
-    space.found.update(_found(folder, head["audits"]))
+    space.cache.update(_found(folder, head["audits"]))
     return space
 
 
@@ -193,7 +192,12 @@ def _where(folder: Path) -> tuple[Path | None, tuple[list[str], str | None], tup
     return (Path(where) if where and Path(where).exists() else None), trusted, judged_by
 
 
-def _found(folder: Path, made: Iterable[str]) -> dict[str, Any]:
+def _domains(folder: Path) -> pd.DataFrame:
+    frame = read_frame(folder, "domains")
+    return frame.assign(why=pd.Series(map(json.loads, frame["why"]), dtype="object"))
+
+
+def _found(folder: Path, made: Iterable[str]) -> dict[Hashable, Any]:
     """Return what audits found, as `mssante_audit.audits` remembers it."""
     needed = ("audit", "rule", "severity", "rank", "until", "fingerprint")
     told = read_frame(folder, "findings", needed)
@@ -209,7 +213,8 @@ def _found(folder: Path, made: Iterable[str]) -> dict[str, Any]:
     set_apart = (told["until"] != "").tolist()
     open_ones, counts = waived[list(COLUMNS)], Counter(zip(told["audit"].tolist(), set_apart, strict=True))
     codes, rules = told["rule"].tolist(), catalogue().keys()
-    found, start = {}, 0
+    found: dict[Hashable, Any] = {}
+    start = 0
     for name in made:  # they stand in this order, of each the open ones first: slices copy nothing
         middle = start + counts[name, False]
         end = middle + counts[name, True]
@@ -218,7 +223,7 @@ def _found(folder: Path, made: Iterable[str]) -> dict[str, Any]:
             part.index = pd.RangeIndex(len(part))
         # What another version of its package found is found anew.
         if name in known and rules >= set(codes[start:end]):
-            found[name] = (known[name], parts)
+            found[known[name]] = parts
         start = end
     return found
 

@@ -123,10 +123,12 @@ def order_of(results: Mapping[str, str], receives: str, why: Mapping[str, list[s
 
 def mails_of(space: TrustSpace) -> dict[str, Mail]:
     """Return for each domain of a space whether mail to it arrives; worked out once for a space."""
-    if "mail" not in space.found:
+
+    def made() -> Mapping[str, Mail]:
         names, days = space.audited["domain"].unique().tolist(), space.thresholds.observation_max_age_days
-        space.found["mail"] = mails(space.observation, names, space.as_of, days)
-    return dict(space.found["mail"])
+        return mails(space.observation, names, space.as_of, days)
+
+    return dict(space.once("mail", made))
 
 
 def _old(

@@ -64,7 +64,6 @@ AUDIT_RULE_FAILED   a rule that decides it could not be evaluated
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 
@@ -100,10 +99,7 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
     """
     if findings is not None:
         return domains_of(space, findings, _used(space), language=language)
-    made_by = tuple(audits().values())
-    if space.found.get("domains", ((), None))[0] != made_by:
-        space.found["domains"] = made_by, _domains(space)
-    frame: pd.DataFrame = space.found["domains"][1]
+    frame = space.once(("domains", *audits().values()), lambda: _domains(space))
     words = [reasons(why, language) for why in frame["why"]]
     return frame.assign(reasons=pd.Series(words, dtype="str"))
 
@@ -136,10 +132,9 @@ def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def _domains(space: TrustSpace) -> pd.DataFrame:
-    if space.kept is None:
-        return domains_of(space, concat(parted(name, space)[0] for name in audits()), _used(space))
-    kept = space.kept("domains")
-    return kept.assign(why=pd.Series(map(json.loads, kept["why"]), dtype="object"))
+    if space.kept_domains is not None:
+        return space.kept_domains
+    return domains_of(space, concat(parted(name, space)[0] for name in audits()), _used(space))
 
 
 def _used(space: TrustSpace) -> dict[str, str]:

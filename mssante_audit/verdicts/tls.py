@@ -64,7 +64,7 @@ class Wire(NamedTuple):
 
 def wire_of(space: TrustSpace) -> Wire:
     """Return what is known of the servers of a space's one domain."""
-    if space.given("tls") is None:
+    if space.tls is None:
         return Wire()
     if not space.domains:
         return Wire(Tls("unknown", "tls-nobody"))

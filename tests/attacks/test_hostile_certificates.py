@@ -310,7 +310,7 @@ def test_a_certificate_that_is_not_its_hash_makes_its_servers_unknown_and_not_wr
     other = next(one["der"] for one in whole if "der" in one)
     write(edited, [{**one, "der": other} if "der" in one else one for one in whole])
     space = load_space(edited, as_of=AS_OF, anchors=anchors)
-    read = space.observed["tls"].parts[0]
+    read = space.tls.parts[0]
     assert set(read.problems["message"]) == {"a certificate that is not what its hash says"}
     told = domains(space).set_index("domain")["tls"]
     assert set(told[was == "ok"]) == {"unknown"}
@@ -327,5 +327,5 @@ def test_a_file_that_was_cut_tells_what_is_left_of_it(kept: float, edited: Path)
     told = domains(space).set_index("domain")["tls"]
     worse = told[(was == "ok") & ~told.isin(["ok", "unknown"])]
     assert worse.empty, "what was cut off is nobody's fault"
-    if observed := space.observed.get("tls"):
+    if observed := space.tls:
         assert set(observed.parts[0].problems["kind"]) == {"cut"}

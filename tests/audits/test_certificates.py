@@ -104,7 +104,7 @@ class Wires:
         anchors = self.tmp_path / "anchors.pem"
         anchors.write_bytes(b"".join(one.pem for one in self.anchors))
         whitelist = replace(space.whitelist, anchors=(anchors, *self.crls) if self.anchored else ())
-        return replace(space, whitelist=whitelist, observed={"tls": observed})
+        return replace(space, whitelist=whitelist, tls=observed)
 
     def told(self) -> pd.DataFrame:
         return told_in_clear("certificates", self.space())
@@ -128,9 +128,9 @@ def test_servers_that_present_what_is_listed_are_no_finding(wires: Wires) -> Non
 
 def test_without_an_observation_of_either_kind_nothing_is_looked_at(wires: Wires) -> None:
     space = wires.space()
-    assert lacking(replace(space, observed={"tls": None}))["certificates"] == ("tls",)
+    assert lacking(replace(space, tls=None))["certificates"] == ("tls",)
     assert "certificates" in lacking(replace(space, observation=None))
-    assert told_in_clear("certificates", replace(space, observed={"tls": None})).empty
+    assert told_in_clear("certificates", replace(space, tls=None)).empty
 
 
 END = MADE + timedelta(365)

@@ -556,7 +556,7 @@ def test_of_each_server_counts_what_was_seen_last_that_tells_something(
         file.write_bytes(gzip.compress(told, mtime=0))
 
     space = load_space(data, as_of="2026-03-03")
-    (seen,) = (space.observed["tls"],)
+    seen = space.tls
     assert [part.source for part in seen.parts] == [second.name, first.name]
     told = seen.servers.set_index("address")
     assert told["outcome"].tolist() == ["presented", "no-starttls"]

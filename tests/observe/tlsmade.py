@@ -36,7 +36,7 @@ def write_tls(space: TrustSpace, folder: Path, payloads: Sequence[str]) -> Path:
 
 def write_before(space: TrustSpace, folder: Path, name: str) -> None:
     """Write that a month before each server that presents a certificate had one called `name`."""
-    seen, at = space.observed["tls"].servers, space.as_of - timedelta(30)
+    seen, at = space.tls.servers, space.as_of - timedelta(30)
     own, written = make(name, days=9, start=at), set[str]()
     lines: list[dict[str, Any]] = [{"format": FORMAT, "version": VERSION, "at": instant(at), "dns": "dns-x"}]
     told = seen[seen["not_after"].notna()]

@@ -74,7 +74,7 @@ def frames(sample_space: TrustSpace, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("tls") / "data"
     copytree(resource("data/sample"), folder)
     write_tls(sample_space, folder, ["421 later"])
-    return {**frames_of(sample_space), "servers": load_space(folder, as_of=AS_OF).observed["tls"].servers}
+    return {**frames_of(sample_space), "servers": load_space(folder, as_of=AS_OF).tls.servers}
 
 
 def test_the_page_is_what_would_be_written() -> None:

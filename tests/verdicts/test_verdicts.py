@@ -158,12 +158,12 @@ def test_what_was_seen_too_long_ago_is_unknown_and_its_findings_stay(at: str, tl
 
 
 def test_without_an_observation_nothing_decides_what_it_would_tell(space: TrustSpace) -> None:
-    blind = replace(space, observation=None, observed={})
+    blind = replace(space, observation=None, tls=None)
     frame = domains(blind)
     for check, why in (("dns", ["no_observation"]), ("tls", ["no_observation", "no_tls"])):
         assert set(frame[check]) == {"unknown"}
         assert all(own[check] == why for own in frame["why"])
-    no_tls = domains(replace(space, observed={}))
+    no_tls = domains(replace(space, tls=None))
     assert {tuple(own["tls"]) for own in no_tls["why"]} == {("no_tls",), ("no_tls", "not-observed")}
     assert no_tls["dns"].tolist() == domains(space)["dns"].tolist()
 

@@ -112,17 +112,15 @@ class Presented:
 
 def presented(space: TrustSpace) -> Presented:
     """Return what a space's servers present, nothing without both observations; worked out once for it."""
-    if "certificates: presented" not in space.found:
-        space.found["certificates: presented"] = _presented(space)
-    return cast(Presented, space.found["certificates: presented"])
+    return space.once("certificates", lambda: _presented(space))
 
 
 def _presented(space: TrustSpace) -> Presented:
     found = Presented({}, {}, {}, {}, {}, {}, {}, {})
-    if space.given("observation") is None or space.given("tls") is None:
+    if space.observation is None or space.tls is None:
         return found
     servers = found.servers
-    servers |= {server.address: server for server in _servers(space)}
+    servers |= {server.address: server for server in _servers(space, space.tls)}
     entries = space.audited
     columns = (entries[c].tolist() for c in ("domain", "row", "dn", "dn_key", "operator_id"))
     for domain, row, text, key, operator in zip(*columns, strict=True):
@@ -143,8 +141,7 @@ def _presented(space: TrustSpace) -> Presented:
     return found
 
 
-def _servers(space: TrustSpace) -> Iterator[Server]:
-    observed = cast(Observed, space.observed["tls"])
+def _servers(space: TrustSpace, observed: Observed) -> Iterator[Server]:
     origin = space.whitelist.origin
     trusted, crls = trust(space.whitelist.anchors, origin.parent if isinstance(origin, Path) else None)
     judged: dict[tuple[tuple[str, ...], datetime], Chain] = {}

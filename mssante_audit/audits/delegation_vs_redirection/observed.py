@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.frame import Finding, Subject
@@ -160,10 +160,7 @@ def _both(one: Finding, other: Finding) -> Finding:
 
 def seen_of(space: TrustSpace) -> Seen:
     """Return what the rules look at; worked out once for a space."""
-    key = "delegation_vs_redirection: seen"
-    if key not in space.found:
-        space.found[key] = Seen(space)
-    return cast(Seen, space.found[key])
+    return space.once("delegation_vs_redirection", lambda: Seen(space))
 
 
 def declarations(space: TrustSpace) -> dict[str, Declared]:

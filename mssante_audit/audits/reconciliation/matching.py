@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,10 +82,9 @@ class Match:
 
 def match(space: TrustSpace) -> Match:
     """Hold the register of a space, which has one, against its white list; worked out once for a space."""
-    if "reconciliation: match" not in space.found:
-        assert space.declarations is not None  # noqa: S101 - who asks has looked
-        space.found["reconciliation: match"] = _matched(space.declarations, space)
-    return cast(Match, space.found["reconciliation: match"])
+    register = space.declarations
+    assert register is not None  # noqa: S101 - who asks has looked
+    return space.once("reconciliation", lambda: _matched(register, space))
 
 
 def _matched(register: Register, space: TrustSpace) -> Match:
