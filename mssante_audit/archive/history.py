@@ -1,22 +1,8 @@
 """The history table: each distinct row content ever listed, when first and last, in how many lists.
 
 One Parquet file, ``history.parquet``, made from the originals and never the other way round. Content is what
-a row says: `DateMAJ` is no part of it, because rows are re-stamped without having changed (data). Columns:
-
-===================  ===================  ==========================================================
-column               dtype                meaning
-===================  ===================  ==========================================================
-``domain``           str                  as in `mssante_audit.whitelist.load`, like the next four
-``dn``               str                  the certificate's name
-``description``      str                  Description
-``project_contact``  str                  ResponsableContact; names persons
-``support_contact``  str                  SupportContact; names persons
-``first_seen``       datetime64[us, UTC]  generation time of the first list that holds it
-``last_seen``        datetime64[us, UTC]  generation time of the last one
-``snapshots``        int32                how many lists hold it, copies within one counted once
-``stamp_first``      datetime64[us, UTC]  earliest `DateMAJ` it ever bore, NaT if none could be read
-``stamp_last``       datetime64[us, UTC]  latest
-===================  ===================  ==========================================================
+a row says: `DateMAJ` is no part of it, because rows are re-stamped without having changed (data). The columns
+are `FRAME`.
 
 Sorted by the five texts. Adding a list merges its rows into the table; minimum, maximum and sum give the same
 result in whatever order lists come. The file's metadata name the lists that are in it, and ``.history.json``
@@ -38,6 +24,7 @@ import pyarrow.parquet as pq
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import write_bytes
+from mssante_audit.base.frames import Column
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 
@@ -46,6 +33,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mssante_audit.archive.store import Archive
+
+FRAME = (
+    Column("domain", "str", "as in `mssante_audit.whitelist.load`, like the next four"),
+    Column("dn", "str", "the certificate's name"),
+    Column("description", "str", "Description"),
+    Column("project_contact", "str", "ResponsableContact; names persons"),
+    Column("support_contact", "str", "SupportContact; names persons"),
+    Column("first_seen", "datetime64[us, UTC]", "generation time of the first list that holds it"),
+    Column("last_seen", "datetime64[us, UTC]", "generation time of the last one"),
+    Column("snapshots", "int32", "how many lists hold it, copies within one counted once"),
+    Column(
+        "stamp_first", "datetime64[us, UTC]",
+        "earliest `DateMAJ` it ever bore, NaT if none could be read",
+    ),
+    Column("stamp_last", "datetime64[us, UTC]", "latest"),
+)  # fmt: skip
 
 Parsed = dict[str, pd.DataFrame]
 """Rows of lists by the names of their files, which then need not be read again."""

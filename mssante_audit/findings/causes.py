@@ -1,37 +1,9 @@
 """Causes: what is to be put right first, findings merged by who does it and what is done.
 
-Columns of a causes frame, all defined even when it is empty:
-
-================  =====================  =====================================================================
-column            dtype                  meaning
-================  =====================  =====================================================================
-``severity``      ordered category       the worst of its findings
-``confidence``    str                    the surest of those that are as severe: ``likely`` or ``certain``
-``rules``         object (tuple of str)  codes of its findings' rules, the first finding's first
-``remedy``        str                    what to do, in French: the catalogue's, filled with a finding's facts
-``operator_id``   str                    who does it, or "" if unknown, or the manager of the space does
-``operator``      str                    that operator's name, or ""
-``operators``     object (tuple of str)  identifiers of all whose rows it touches, most rows first
-``department``    str                    of that operator's certificates, or ""
-``region``        str                    its region, or ""
-``domain``        str                    the first domain concerned, or "" for the list as a whole
-``domains``       int64                  how many distinct domains it touches: all, for the list as a whole
-``mailboxes``     Int64                  how many are published in these domains; <NA> where that is unknown
-``findings``      int64                  how many findings it merges
-``observed``      str                    what the first of them says; may name persons
-``expected``      str                    what would be right then, or ""; may name persons
-``first_seen``    str                    time of the first archived list that shows one of them, or ""
-``fingerprints``  object (tuple of str)  of its findings, worst first
-``checks``        object (tuple of str)  checks of a domain that its rules decide
-``doubts``        object (tuple of str)  inputs in doubt that its findings rest on: not known to hold
-                                         today; () where it is
-``age_days``      Int64                  age of the oldest of these, in whole days; <NA> where none says it
-================  =====================  =====================================================================
-
-Sorted by severity, of one severity what is wrong with contacts only (they stop no mail) after the rest, then
-by mailboxes where they are known, by domains, by confidence, and for the same every night by rule and
-operator; ahead of all what says that the list is not to be relied on (`Rule.affects_list`), last what is not
-known to hold.
+The columns of the frame are `FRAME`, all defined even when it is empty. Sorted by severity, of one severity
+what is wrong with contacts only (they stop no mail) after the rest, then by mailboxes where they are known,
+by domains, by confidence, and for the same every night by rule and operator; ahead of all what says that the
+list is not to be relied on (`Rule.affects_list`), last what is not known to hold.
 """
 
 from __future__ import annotations
@@ -42,25 +14,39 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base.frames import Column, dtypes
 from mssante_audit.base.language import typeset
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, SEVERITIES
-from mssante_audit.findings.frame import Severity
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 
-COLUMNS = (
-    "severity", "confidence", "rules", "remedy", "operator_id", "operator", "operators", "department",
-    "region", "domain", "domains", "mailboxes", "findings", "observed", "expected", "first_seen",
-    "fingerprints", "checks", "doubts", "age_days",
+FRAME = (
+    Column("severity", "ordered category", "the worst of its findings", SEVERITIES),
+    Column("confidence", "str", "the surest of those that are as severe: ``likely`` or ``certain``"),
+    Column("rules", "object (tuple of str)", "codes of its findings' rules, the first finding's first"),
+    Column("remedy", "str", "what to do, in French: the catalogue's, filled with a finding's facts"),
+    Column("operator_id", "str", 'who does it, or "" if unknown, or the manager of the space does'),
+    Column("operator", "str", "that operator's name, or \"\""),
+    Column("operators", "object (tuple of str)", "identifiers of all whose rows it touches, most rows first"),
+    Column("department", "str", "of that operator's certificates, or \"\""),
+    Column("region", "str", 'its region, or ""'),
+    Column("domain", "str", 'the first domain concerned, or "" for the list as a whole'),
+    Column("domains", "int64", "how many distinct domains it touches: all, for the list as a whole"),
+    Column("mailboxes", "Int64", "how many are published in these domains; <NA> where that is unknown"),
+    Column("findings", "int64", "how many findings it merges"),
+    Column("observed", "str", "what the first of them says; may name persons"),
+    Column("expected", "str", 'what would be right then, or ""; may name persons'),
+    Column("first_seen", "str", 'time of the first archived list that shows one of them, or ""'),
+    Column("fingerprints", "object (tuple of str)", "of its findings, worst first"),
+    Column("checks", "object (tuple of str)", "checks of a domain that its rules decide"),
+    Column(
+        "doubts", "object (tuple of str)",
+        "inputs in doubt that its findings rest on: not known to hold today; () where it is",
+    ),
+    Column("age_days", "Int64", "age of the oldest of these, in whole days; <NA> where none says it"),
 )  # fmt: skip
 
-_DTYPES: Mapping[str, Any] = {
-    **dict.fromkeys(COLUMNS, "str"),
-    **dict.fromkeys(("rules", "operators", "fingerprints", "checks", "doubts"), "object"),
-    **dict.fromkeys(("domains", "findings"), "int64"),
-    **dict.fromkeys(("mailboxes", "age_days"), "Int64"),
-    "severity": Severity,
-}
+_DTYPES = dtypes(FRAME)
 
 Doubts = Mapping[str, Mapping[str, int | None]]
 """By fingerprint the inputs in doubt that a finding rests on, and their age in days (`None`: unknown)."""

@@ -1,54 +1,7 @@
 """Findings: what an audit says, one row a cause, in facts; words come last (`mssante_audit.findings.words`).
 
-Columns of a findings frame, all defined even when it is empty:
-
-===============  =====================  =====================================================================
-column           dtype                  meaning
-===============  =====================  =====================================================================
-``rule``         str                    code in the catalogue
-``audit``        str                    the audit that found it
-``severity``     ordered category       ``info`` < ``warning`` < ``error`` < ``critical``
-``confidence``   str                    ``certain``, ``likely``, ``hint``: the rule's, or its own
-``subject``      object (tuple of str)  what it is about: a certificate name, an operator and a contact, a
-                                        server, a domain; with the rule, what it is known by; may name
-                                        persons
-``fingerprint``  str                    16 hexadecimal digits of rule and subject: the same every night
-``domain``       str                    the domain concerned; when several, the first in list order
-``domains``      int64                  how many distinct domains the cause touches
-``mailboxes``    Int64                  how many mailboxes are published in them; <NA> where that is unknown,
-                                        or it touches no domain by name
-``operator_id``  str                    operator of most of the rows (ties: the first row's), or ""
-``operator``     str                    that operator's name, or ""
-``department``   str                    code of the département of that operator's certificates, or "": where
-                                        the operator is, not the establishments it serves
-``region``       str                    the region of that département, or ""
-``observed``     str                    what the file (or the network) says, in words; may name persons
-``expected``     str                    what would be right, "" where there is no single answer; may name
-                                        persons
-``evidence``     str                    `where` in words: the rows, as ``"3-5, 9"``, those of the register, or
-                                        lines of the observation; may name persons
-``first_seen``   str                    time of the first archived list that shows it (ISO 8601), or ""
-``rows``         object (tuple of int)  the rows of the white list that `where` names, 1-based positions
-``where``        object (places)        where it stands, a place for each file and column: `source`, `file`,
-                                        `rows`, `column`, `label` (`mssante_audit.findings.places`); may name
-                                        persons
-``facts``        object (dict)          what the words are made of (`mssante_audit.findings.facts`), by name;
-                                        may name persons
-===============  =====================  =====================================================================
-
-Columns that files of findings may have beside them:
-
-================  =====================  =====================================================================
-column            dtype                  meaning
-================  =====================  =====================================================================
-``status``        str                    ``new``, ``open`` or ``unknown``; "" if known, without a run before
-``reason``        str                    why it is accepted, where it is (`mssante_audit.findings.waivers`)
-``who``           str                    by whom
-``until``         str                    until when
-``rank``          int64                  order of its severity, 0 the mildest, in Parquet, which keeps none
-================  =====================  =====================================================================
-
-Sorted by severity (worst first), then by mailboxes touched (most first, unknown before them), by domains
+The columns are `FRAME`, all defined even when there is no finding; files have those of `IN_FILES` too. Sorted
+by severity (worst first), then by mailboxes touched (most first, unknown before them), by domains
 touched (most first), rule, first row, and subject; ahead of all what says that the list is not to be relied
 on (`Rule.affects_list`).
 """
@@ -66,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.digest import digest
+from mssante_audit.base.frames import Column, described, dtypes
 from mssante_audit.base.markup import show
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
 from mssante_audit.findings.facts import clear, plain
@@ -74,21 +28,70 @@ from mssante_audit.findings.registry import rule
 from mssante_audit.values.identifiers import region_of
 from mssante_audit.values.person import Person
 
-COLUMNS = (
-    "rule", "audit", "severity", "confidence", "subject", "fingerprint", "domain", "domains", "mailboxes",
-    "operator_id", "operator", "department", "region", "observed", "expected", "evidence", "first_seen",
-    "rows", "where", "facts",
+FRAME: tuple[Column, ...] = (
+    Column("rule", "str", "code in the catalogue"),
+    Column("audit", "str", "the audit that found it"),
+    Column("severity", "ordered category", " < ".join(f"``{one}``" for one in SEVERITIES), SEVERITIES),
+    Column("confidence", "str", "``certain``, ``likely``, ``hint``: the rule's, or its own", CONFIDENCES),
+    Column(
+        "subject", "object (tuple of str)",
+        "what it is about: a certificate name, an operator and a contact, a server, a domain; with the "
+        "rule, what it is known by; may name persons",
+    ),
+    Column("fingerprint", "str", "16 hexadecimal digits of rule and subject: the same every night"),
+    Column("domain", "str", "the domain concerned; when several, the first in list order"),
+    Column("domains", "int64", "how many distinct domains the cause touches"),
+    Column(
+        "mailboxes", "Int64",
+        "how many mailboxes are published in them; <NA> where that is unknown, or it touches no domain by "
+        "name",
+    ),
+    Column("operator_id", "str", "operator of most of the rows (ties: the first row's), or \"\""),
+    Column("operator", "str", "that operator's name, or \"\""),
+    Column(
+        "department", "str",
+        "code of the département of that operator's certificates, or \"\": where the operator is, not the "
+        "establishments it serves",
+    ),
+    Column("region", "str", 'the region of that département, or ""'),
+    Column("observed", "str", "what the file (or the network) says, in words; may name persons"),
+    Column("expected", "str", 'what would be right, "" where there is no single answer; may name persons'),
+    Column(
+        "evidence", "str",
+        '`where` in words: the rows, as ``"3-5, 9"``, those of the register, or lines of the observation; '
+        "may name persons",
+    ),
+    Column("first_seen", "str", 'time of the first archived list that shows it (ISO 8601), or ""'),
+    Column(
+        "rows", "object (tuple of int)",
+        "the rows of the white list that `where` names, 1-based positions",
+    ),
+    Column(
+        "where", "object (places)",
+        "where it stands, a place for each file and column: `source`, `file`, `rows`, `column`, `label` "
+        "(`mssante_audit.findings.places`); may name persons",
+    ),
+    Column(
+        "facts", "object (dict)",
+        "what the words are made of (`mssante_audit.findings.facts`), by name; may name persons",
+    ),
 )  # fmt: skip
 
-Severity = pd.CategoricalDtype(list(SEVERITIES), ordered=True)
+IN_FILES: tuple[Column, ...] = (
+    Column(
+        "status", "str", '``new``, ``open`` or ``unknown``; "" if known, without a run before',
+        ("", "new", "open", "unknown"),
+    ),
+    Column("reason", "str", "why it is accepted, where it is (`mssante_audit.findings.waivers`)"),
+    Column("who", "str", "by whom"),
+    Column("until", "str", "until when"),
+    Column("rank", "int64", "order of its severity, 0 the mildest, in Parquet, which keeps none"),
+)  # fmt: skip
 
-_DTYPES: dict[str, Any] = {
-    **dict.fromkeys(COLUMNS, pd.api.types.pandas_dtype("str")),
-    **dict.fromkeys(("subject", "rows", "where", "facts"), pd.api.types.pandas_dtype("object")),
-    "severity": Severity,
-    "domains": pd.api.types.pandas_dtype("int64"),
-    "mailboxes": pd.Int64Dtype(),
-}
+__doc__ = described(__doc__, "Columns of a findings frame", FRAME)
+_DTYPES = dtypes(FRAME)
+COLUMNS = tuple(_DTYPES)
+Severity: pd.CategoricalDtype = _DTYPES["severity"]
 
 Subject = str | Person | tuple[str | Person, ...]
 

@@ -1,15 +1,6 @@
 """What changed, in words: changes and events of the archive, in the reader's language.
 
-Columns that words add, to those of `mssante_audit.archive.changes`, and to those of
-`mssante_audit.archive.events`:
-
-==============  =====  ==================================================================================
-column          dtype  meaning
-==============  =====  ==================================================================================
-``before``      str    what a change changed, or ""; may name persons
-``after``       str    what it is now, or ""; may name persons
-``sentence``    str    what happened in an event
-==============  =====  ==================================================================================
+`FRAME` are the columns that words add to those of `mssante_audit.archive.changes` and `events`.
 """
 
 from __future__ import annotations
@@ -24,12 +15,20 @@ import pandas as pd
 from mssante_audit.archive import changes, events
 from mssante_audit.archive.events import List, Span, span
 from mssante_audit.archive.store import Archive, open_archive
+from mssante_audit.base.frames import Column
 from mssante_audit.findings.facts import clear, hidden
 from mssante_audit.findings.templates import said
 
+FRAME = (
+    Column("before", "str", 'what a change changed, or ""; may name persons'),
+    Column("after", "str", 'what it is now, or ""; may name persons'),
+    Column("sentence", "str", "what happened in an event"),
+)  # fmt: skip
+
 _WORDS = "mssante_audit.space"
-CHANGES = ("kind", "domain", "before", "after", *changes.COLUMNS[2:])
-EVENTS = (*events.COLUMNS[:2], "sentence", *events.COLUMNS[2:])
+CHANGES = (*changes.FRAME[:2], *FRAME[:2], *changes.FRAME[2:])
+EVENTS = (*events.FRAME[:2], *FRAME[2:], *events.FRAME[2:])
+"""Columns of the worded frames."""
 
 
 def compare(
@@ -106,7 +105,8 @@ def worded_changes(told: pd.DataFrame, *, language: str = "", show_contacts: boo
         side: pd.Series([_side(one, side, language) for one in facts], index=told.index, dtype="str")
         for side in ("before", "after")
     }
-    return told.assign(**sides, facts=pd.Series(facts, index=told.index, dtype="object"))[list(CHANGES)]
+    shown = told.assign(**sides, facts=pd.Series(facts, index=told.index, dtype="object"))
+    return shown[[column.name for column in CHANGES]]
 
 
 def worded_events(told: pd.DataFrame, *, language: str = "") -> pd.DataFrame:
@@ -123,8 +123,9 @@ def worded_events(told: pd.DataFrame, *, language: str = "") -> pd.DataFrame:
         said(_WORDS, "doubtful", text, language) if sure == "unknown" else text
         for text, sure in zip(sentences, told["confidence"], strict=True)
     ]
-    more = [name for name in told.columns if name not in EVENTS]
-    return told.assign(sentence=pd.Series(sentences, index=told.index, dtype="str"))[[*EVENTS, *more]]
+    names = [column.name for column in EVENTS]
+    more = [name for name in told.columns if name not in names]
+    return told.assign(sentence=pd.Series(sentences, index=told.index, dtype="str"))[[*names, *more]]
 
 
 def _side(facts: Mapping[str, Any], side: str, language: str) -> str:
