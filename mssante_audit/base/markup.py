@@ -65,14 +65,9 @@ def card(title: str, facts: Mapping[str, object]) -> str:
 
 
 def show(what: str, value: Any) -> Any:
-    """Return how an object of a room below shows itself, which `mssante_audit.report.reprs` knows."""
-    return above("report.reprs", what)(value)
+    """Return how an object of a room below shows itself, which `mssante_audit.report.reprs` knows.
 
-
-def above(module: str, name: str) -> Any:
-    """Return what a room above knows how to do with an object: show it, draw it, ask SQL of it.
-
-    The only look-up by name in the package: such methods belong to objects that users hold, and take words,
-    verdicts and tables, of which the object's own room knows nothing.
+    It is looked up when asked for: showing takes words, verdicts and tables, of which a frame or a rule
+    knows nothing.
     """
-    return getattr(import_module(f"mssante_audit.{module}"), name)
+    return getattr(import_module("mssante_audit.report.reprs"), what)(value)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,7 +23,7 @@ from mssante_audit.archive.store import Archive, Snapshot, checked, open_archive
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.fields import fault
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.markup import above, show
+from mssante_audit.base.markup import show
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Thresholds as Thresholds
 from mssante_audit.declarations.register import Register, find_register, load_declarations
@@ -168,7 +169,7 @@ class TrustSpace:
 
     def explore(self, *, language: str = "") -> Any:
         """Return the domains as one page to search and filter (`mssante_audit.report.explorer.explore`)."""
-        return above("report.explorer", "explore")(self, language=language)
+        return _above("report.explorer", "explore")(self, language=language)
 
     def side_of(self, snapshot: Snapshot) -> Side:
         """Return a list of the archive, to compare it with another; the space's own is not read again.
@@ -269,10 +270,15 @@ class TrustSpace:
         >>> space.sql("SELECT count(DISTINCT domain) AS n FROM entries WHERE NOT is_audit_entry")["n"].item()
         106
         """
-        return cast(pd.DataFrame, above("report.desk", "sql")(self, query, **tables))
+        return cast(pd.DataFrame, _above("report.desk", "sql")(self, query, **tables))
 
     def _repr_html_(self) -> str:
         return str(show("space", self))
+
+
+def _above(module: str, name: str) -> Any:
+    """Return what a room above does for a method of the space; it takes tables, unknown to this room."""
+    return getattr(import_module(f"mssante_audit.{module}"), name)
 
 
 def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | None = None) -> Archive | None:

@@ -125,13 +125,15 @@ class WhiteList:
     """Common name of whoever should have signed, for `signature`."""
     origin: Path | bytes = field(default=b"", repr=False)
     """The file or the bytes loaded."""
+    verdict: Verdict | None = None
+    """What the signature is worth, where that is known without the file: of a snapshot."""
 
     @cached_property
     def signature(self) -> Verdict:
         """What the signature is worth at generation time. Reads the file again, as one tree."""
         from mssante_audit.whitelist.signature import verify_signature
 
-        return verify_signature(self, anchors=self.anchors, signer=self.signer)
+        return self.verdict or verify_signature(self, anchors=self.anchors, signer=self.signer)
 
     def same_as(self, content: bytes) -> bool:
         """Tell whether other bytes are a list of the same date and the same texts, of which all else is made.
