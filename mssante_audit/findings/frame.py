@@ -141,17 +141,17 @@ def fingerprint(code: str, subject: Subject) -> str:
 
 
 def findings_frame(
-    found: Iterable[Finding],
+    findings: Iterable[Finding],
     entries: pd.DataFrame,
     published: Mapping[str, int] | None = None,
     source: str = "",
-) -> pd.DataFrame:
+) -> Findings:
     """Turn what an audit found into a findings frame.
 
     Parameters
     ----------
-    found
-        The findings, in any order.
+    findings
+        In any order.
     entries
         The white list's rows (columns `row`, `domain`, `operator_id`, `operator` are used, and `department`
         where it is there).
@@ -175,44 +175,48 @@ def findings_frame(
     ValueError
         If a finding's own confidence is none there is.
     """
-    domain, operator_id, operator = (
+    domain_of, operator_of, name_of = (
         dict(zip(entries["row"].tolist(), entries[column].tolist(), strict=True))
         for column in ("domain", "operator_id", "operator")
     )
-    place: dict[str, str] = {}
+    departments: dict[str, str] = {}
     if "department" in entries:
-        place = dict(zip(entries["operator_id"].tolist(), entries["department"].tolist(), strict=True))
-    columns: dict[str, list[Any]] = {name: [] for name in _DTYPES}
-    for finding in found:
+        departments = dict(zip(entries["operator_id"].tolist(), entries["department"].tolist(), strict=True))
+
+    def boxes(domain: str) -> int:
+        return (published or {}).get(domain, 0)
+
+    records = []
+    for finding in findings:
         where = places_of(finding.where, source)
         rows = list_rows(where)
-        domains = dict.fromkeys([*(domain[row] for row in rows), *finding.domains])
+        domains = dict.fromkeys([*(domain_of[row] for row in rows), *finding.domains])
         owner = finding.operator_id
         if not owner:
-            counts = Counter(operator_id[row] for row in rows)
-            owner = max(counts, key=lambda o: counts[o], default="")
-        name = finding.operator or next((operator[row] for row in rows if operator_id[row] == owner), "")
-        told = rule(finding.rule)
-        confidence = finding.confidence or told.confidence
+            counts = Counter(operator_of[row] for row in rows)
+            owner = max(counts, key=lambda operator: counts[operator], default="")
+        name = finding.operator or next((name_of[row] for row in rows if operator_of[row] == owner), "")
+        department = departments.get(owner, "") if owner else ""
+        known = rule(finding.rule)
+        confidence = finding.confidence or known.confidence
         if confidence not in CONFIDENCES:
             raise ValueError(f"{confidence!r} is no confidence of a finding")
-        mailboxes = None if published is None else sum(published.get(name, 0) for name in domains)
         facts = plain(finding.facts)
         subject = finding.subject if isinstance(finding.subject, tuple) else (finding.subject,)
-        record = {
+        records.append({
             "rule": finding.rule,
-            "audit": told.audit or facts.get("audit", ""),
-            "severity": told.severity,
+            "audit": known.audit or facts.get("audit", ""),
+            "severity": known.severity,
             "confidence": confidence,
             "subject": subject,
             "fingerprint": fingerprint(finding.rule, subject),
             "domain": next(iter(domains), ""),
             "domains": len(domains),
-            "mailboxes": mailboxes if domains else None,
+            "mailboxes": None if published is None or not domains else sum(map(boxes, domains)),
             "operator_id": owner,
             "operator": name,
-            "department": place.get(owner, "") if owner else "",
-            "region": region_of(place.get(owner, "")) if owner else "",
+            "department": department,
+            "region": region_of(department),
             "observed": "",
             "expected": "",
             "evidence": "",
@@ -220,29 +224,23 @@ def findings_frame(
             "rows": rows,
             "where": where,
             "facts": facts,
-        }
-        for column, value in record.items():
-            columns[column].append(value)
-    keys = [tuple(clear(list(subject))) for subject in columns["subject"]]
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    return concat([_framed({name: [told[at] for at in order] for name, told in columns.items()})])
-
-
-def _framed(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
-    # Arrays: pandas would put the rows of series side by side, by their index.
-    return pd.DataFrame({n: pd.Series(told, dtype=_DTYPES[n]).array for n, told in columns.items()})
+        })  # fmt: skip
+    records.sort(key=lambda record: tuple(clear(list(record["subject"]))))
+    return concat([of_records(records)])
 
 
 def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     """Return findings, a mapping each, with the dtypes of this module's docstring."""
-    return _framed({name: [told[name] for told in records] for name in _DTYPES})
+    # Arrays: pandas would put the rows of series side by side, by their index.
+    columns = {name: [record[name] for record in records] for name in COLUMNS}
+    return pd.DataFrame({name: pd.Series(columns[name], dtype=_DTYPES[name]).array for name in COLUMNS})
 
 
 def from_json(findings: pd.DataFrame) -> pd.DataFrame:
     """Return findings that a file of JSON has, with tuples and places where it has lists and mappings."""
     made = {name: list(map(tuple, findings[name])) for name in ("subject", "rows")}
     made["where"] = list(map(places_from, findings["where"]))
-    columns = {name: pd.Series(told, findings.index, dtype="object") for name, told in made.items()}
+    columns = {name: pd.Series(values, findings.index, dtype="object") for name, values in made.items()}
     return findings.assign(**columns)
 
 
@@ -266,26 +264,17 @@ class Findings(pd.DataFrame):
 
 def typed(findings: pd.DataFrame) -> Findings:
     """Return `findings` with the dtypes of this module's docstring, also when it has no row."""
-    there = dict(zip(findings.columns, findings.dtypes, strict=True))
-    other = {name: dtype for name, dtype in _DTYPES.items() if there[name] != dtype}
-    return Findings(findings.astype(other) if other else findings)
+    wrong = {name: dtype for name, dtype in _DTYPES.items() if findings[name].dtype != dtype}
+    return Findings(findings.astype(wrong) if wrong else findings)
 
 
 def concat(frames: Iterable[pd.DataFrame]) -> Findings:
     """Put findings frames together, in the order of this module's docstring, keeping the dtypes."""
     whole = typed(pd.concat([of_records([]), *frames], ignore_index=True))
-    told = (whole[name].tolist() for name in ("rule", "mailboxes", "domains", "rows"))
+    columns = (whole[name].tolist() for name in ("rule", "mailboxes", "domains", "rows"))
+    severities = whole["severity"].cat.codes.tolist()
     ranks = [
-        (
-            not rule(code).affects_list,
-            -severity,
-            -inf if boxes is pd.NA else -boxes,
-            -domains,
-            code,
-            rows[0] if rows else 0,
-        )
-        for severity, code, boxes, domains, rows in zip(
-            whole["severity"].cat.codes.tolist(), *told, strict=True
-        )
+        (not rule(code).affects_list, -severity, -inf if boxes is pd.NA else -boxes, -domains, code, rows[:1])
+        for severity, code, boxes, domains, rows in zip(severities, *columns, strict=True)
     ]
     return Findings(whole.iloc[sorted(range(len(ranks)), key=ranks.__getitem__)].reset_index(drop=True))

@@ -47,27 +47,27 @@ PARTS = ("observed", "expected", "evidence", "remedy")
 """The texts of a rule that are templates, in each language."""
 
 
-def template(told: Rule, part: str, language: str) -> Template:
+def template(rule: Rule, part: str, language: str) -> Template:
     """Return one of a rule's `PARTS`, ready to be filled; an `InputError` if it is no template."""
     try:
-        return _template(getattr(told, f"{part}_{language}"), told.words, language)
+        return _template(getattr(rule, f"{part}_{language}"), rule.words, language)
     except TemplateError as error:
         why = f"{part}_{language} is no template ({error})"
         remedy = "Write {{ fact | filter }}: mssante_audit.findings.templates has the filters"
-        raise InputError(why, file=f"rule {told.code}", remedy=remedy) from error
+        raise InputError(why, file=f"rule {rule.code}", remedy=remedy) from error
 
 
-def asked(told: Rule, part: str, language: str) -> set[str]:
+def asked(rule: Rule, part: str, language: str) -> set[str]:
     """Return the facts that one of a rule's `PARTS` names."""
     environment = _environment(language)
-    named = find_undeclared_variables(environment.parse(getattr(told, f"{part}_{language}")))
-    return named - environment.globals.keys() - _words(told.words, language).keys()
+    named = find_undeclared_variables(environment.parse(getattr(rule, f"{part}_{language}")))
+    return named - environment.globals.keys() - _words(rule.words, language).keys()
 
 
-def said(package: str, name: str, told: Any, language: str = "") -> str:
+def said(package: str, name: str, value: Any, language: str = "") -> str:
     """Return what a macro of a package's ``words_LANGUAGE.j2`` says of one value; in that spoken, if ""."""
     macro: Macro = _words(package, language or current_language())[name]
-    return str(macro(told))
+    return str(macro(value))
 
 
 @cache
