@@ -152,7 +152,10 @@ def _tellable(finding: Finding, rule: Rule, rows: AbstractSet[int]) -> None:
     subject = finding.subject if isinstance(finding.subject, tuple) else (finding.subject,)
     fields: dict[str, tuple[tuple[object, ...], Any]] = {
         "subject": (subject, str | Person),
-        "where": (finding.where if isinstance(finding.where, tuple) else (None,), Integral | Place),
+        "where": (
+            tuple(finding.where) if isinstance(finding.where, list | tuple) else (None,),
+            Integral | Place,
+        ),
         "domains": (finding.domains if isinstance(finding.domains, tuple) else (None,), str),
         "first_seen": ((finding.first_seen,), datetime | None),
         "operator": ((finding.operator_id, finding.operator), str),

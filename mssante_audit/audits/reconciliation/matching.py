@@ -37,7 +37,7 @@ COMPARED = {
 }
 """What is compared, and the verdicts: of a domain's rows the one with the last counts. That is the best for
 certificate and operator, since the list has a row for each and a declaration names one; else the worst."""
-_VERDICTS = {name: pd.CategoricalDtype(list(told), ordered=True) for name, told in COMPARED.items()}
+_VERDICTS = {name: pd.CategoricalDtype(list(verdicts), ordered=True) for name, verdicts in COMPARED.items()}
 LINES = ("dn_igc_sante", "dn_igc_cps")
 """The form's two lines of DN."""
 NOBODY = -1
@@ -166,7 +166,7 @@ def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     evidence: dict[int, str] = {}
     for number, file, row in zip(*(current[name].tolist() for name in ("party", "file", "row")), strict=True):
         evidence[number] = f"{evidence[number]}; {file}:{row}" if number in evidence else f"{file}:{row}"
-    told = {
+    columns = {
         "domain": first["domain_key"],
         "operator_id": first["operator_id"],
         "operator": first["structure_name"].str.strip(),
@@ -178,7 +178,7 @@ def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
         "lent": pd.Series([bool(party.lent) for party in parties], dtype="bool"),
         "relisted": pd.Series([party.relisted for party in parties], dtype="bool"),
     }
-    return pd.DataFrame(told).assign(party=range(len(parties)), undeclared="", outside=False)
+    return pd.DataFrame(columns).assign(party=range(len(parties)), undeclared="", outside=False)
 
 
 def _undeclared(listed: pd.DataFrame, covered: Collection[str] | None) -> pd.DataFrame:
@@ -286,9 +286,9 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
         for (number, _), key in zip(made, mapped(mapped(lines[line], pasted_dn), _name).tolist(), strict=True)
     }
     keys = zip(beside["party"].tolist(), beside["dn_key"].tolist(), strict=True)
-    told = pd.Series(["same" if one in named else "differs" for one in keys], beside.index, dtype="str")
-    verdicts = told.reindex(pairs.index, fill_value="").astype(_VERDICTS["certificates"])
-    return pairs.assign(certificates_match=verdicts)
+    verdicts = ["same" if key in named else "differs" for key in keys]
+    every = pd.Series(verdicts, beside.index, dtype="str").reindex(pairs.index, fill_value="")
+    return pairs.assign(certificates_match=every.astype(_VERDICTS["certificates"]))
 
 
 def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -344,7 +344,7 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
     key = domain_keys(history["domain"])
     own = history[key.isin(pairs["domain_key"])].groupby(key, sort=False)
     earlier = {name: rows[[column, "first_seen", "last_seen"]] for name, rows in own}
-    told = []
+    instants = []
     columns = ["domain_key", column, phone, email, "date"]
     for name, listed, telephone, address, date in pairs[columns].itertuples(index=False, name=None):
         rows = earlier.get(name, history.iloc[:0])
@@ -352,8 +352,8 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
         now = rows[[_reached(text) == _reached(listed) for text in rows[column]]]
         since, until = now["first_seen"].min(), old["last_seen"].max()
         replaced = until < since and date < since.tz_localize(None).normalize()
-        told.append(since.isoformat() if replaced else "")
-    return pd.Series(told, index=pairs.index, dtype="str")
+        instants.append(since.isoformat() if replaced else "")
+    return pd.Series(instants, index=pairs.index, dtype="str")
 
 
 _CUT = 250

@@ -125,7 +125,7 @@ def _merged(found: list[Run]) -> list[Run]:
     return merged
 
 
-def finding(run: Run) -> Finding:
+def run_finding(run: Run) -> Finding:
     """Report a run: its first and last contact of each kind."""
     ends: list[Use] = []
     for kind in dict.fromkeys(use.kind for use in run.uses):
